@@ -1,0 +1,61 @@
+# Everything runs in environments of the project's own: .venv for the work, .venv-wandb-* for the official SDK as an oracle.
+.DEFAULT_GOAL := help
+.PHONY: help setup generate check test record demo bench wheel clean
+
+PYTHON ?= python3.11
+BIN := .venv/bin
+WANDB_OLD := 0.21.4
+WANDB_NEW := 0.31.0
+OLD_SDK := .venv-wandb-$(WANDB_OLD)
+NEW_SDK := .venv-wandb-$(WANDB_NEW)
+export RUNQL_WANDB_OLD := $(CURDIR)/$(OLD_SDK)/bin/python
+export RUNQL_WANDB_NEW := $(CURDIR)/$(NEW_SDK)/bin/python
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+PIP := -m pip --quiet --retries 8 install --constraint constraints.txt
+
+help:  ## say what can be made
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: .venv/.ready  ## the project's own environment
+.venv/.ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip --quiet --retries 8 install "pip>=25.1"
+	$(BIN)/python $(PIP) --editable ".[all]" --group dev
+	touch $@
+
+$(OLD_SDK)/.ready: constraints.txt
+	$(PYTHON) -m venv $(OLD_SDK)
+	$(OLD_SDK)/bin/python $(PIP) wandb==$(WANDB_OLD) pandas polars scikit-learn
+	touch $@
+$(NEW_SDK)/.ready: constraints.txt
+	$(PYTHON) -m venv $(NEW_SDK)
+	$(NEW_SDK)/bin/python $(PIP) wandb==$(WANDB_NEW) pandas polars scikit-learn
+	touch $@
+
+generate: .venv/.ready  ## rebuild generated/ from schema/ and queries/
+	$(BIN)/python -m runql_codegen
+
+check: .venv/.ready  ## format, lint, types, import contracts
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+
+test: .venv/.ready $(OLD_SDK)/.ready $(NEW_SDK)/.ready  ## all tests, with the official SDK as an oracle
+	$(BIN)/pytest -m "not bench and not live"
+
+record: .venv/.ready  ## record tests/recorded/ again, over HTTP from the embedded server
+	$(BIN)/pytest tests/contract --world=record
+
+demo: .venv/.ready  ## real runs from the embedded server, listed, read and drawn
+	$(BIN)/runql demo
+
+bench: .venv/.ready $(OLD_SDK)/.ready $(NEW_SDK)/.ready  ## measure against the official SDK
+	$(BIN)/python -m tests.bench
+
+wheel: .venv/.ready  ## build the wheel and test it in a clean environment
+	$(BIN)/python -m tests.wheel
+
+clean:  ## remove everything that can be made again
+	rm -rf .venv .venv-wandb-* dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,85 @@
+"""A strictly typed client for the runs side of the Weights & Biases public API."""
+
+from runql.config import Settings
+from runql.errors import (
+    AccessDeniedError,
+    AnswerError,
+    AuthenticationError,
+    ConfigurationError,
+    ConnectionFailedError,
+    GraphQLProblem,
+    IncompleteHistoriesError,
+    InvalidAnswerError,
+    MissingCredentialsError,
+    MissingExtraError,
+    NotFoundError,
+    NotLoadedError,
+    PaginationError,
+    PathError,
+    ProjectNotFoundError,
+    QueryError,
+    RateLimitedError,
+    RequestTimedOutError,
+    RunNotFoundError,
+    RunqlError,
+    RunStillActiveError,
+    SchemaDriftError,
+    ServerFailureError,
+    TransportError,
+)
+from runql.resources.api import Api, AsyncApi
+from runql.resources.history_scan import AsyncHistoryScan, HistoryScan
+from runql.resources.run import AsyncRun, Run
+from runql.resources.runs import AsyncRuns, Runs
+from runql.resources.summary import Summary
+from runql.resources.user import User
+from runql.transport.aio import AsyncRetryingClient
+from runql.transport.retry import RetryPolicy
+from runql.transport.sync import RetryingClient
+from runql.transport.wire import Traffic
+from runql.values import JSONValue
+from runql.version import __version__
+
+__all__ = [
+    "AccessDeniedError",
+    "AnswerError",
+    "Api",
+    "AsyncApi",
+    "AsyncHistoryScan",
+    "AsyncRetryingClient",
+    "AsyncRun",
+    "AsyncRuns",
+    "AuthenticationError",
+    "ConfigurationError",
+    "ConnectionFailedError",
+    "GraphQLProblem",
+    "HistoryScan",
+    "IncompleteHistoriesError",
+    "InvalidAnswerError",
+    "JSONValue",
+    "MissingCredentialsError",
+    "MissingExtraError",
+    "NotFoundError",
+    "NotLoadedError",
+    "PaginationError",
+    "PathError",
+    "ProjectNotFoundError",
+    "QueryError",
+    "RateLimitedError",
+    "RequestTimedOutError",
+    "RetryPolicy",
+    "RetryingClient",
+    "Run",
+    "RunNotFoundError",
+    "RunStillActiveError",
+    "RunqlError",
+    "Runs",
+    "SchemaDriftError",
+    "ServerFailureError",
+    "Settings",
+    "Summary",
+    "Traffic",
+    "TransportError",
+    "User",
+    "__version__",
+]

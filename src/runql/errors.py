@@ -1,0 +1,267 @@
+"""Every error that runql raises, in one tree.
+
+RunqlError
+├── ConfigurationError (ValueError)         settings that cannot be used
+│   └── MissingCredentialsError             no API key was found anywhere
+├── PathError (ValueError)                  a run, project or sweep path that cannot be read
+├── MissingExtraError (ImportError)         an optional library is not installed
+├── TransportError                          no usable answer arrived
+│   ├── ConnectionFailedError               the host could not be reached, or hung up
+│   └── RequestTimedOutError (TimeoutError) the host did not answer in time
+├── AnswerError                             the server answered, and said no
+│   ├── AuthenticationError                 401: the API key is missing or wrong
+│   ├── AccessDeniedError                   403: the key may not do this
+│   ├── RateLimitedError                    429: too many requests; see ``retry_after``
+│   ├── ServerFailureError                  5xx or 408
+│   ├── InvalidAnswerError                  another status, or a body that is not JSON
+│   └── QueryError                          GraphQL errors; partial data stays in ``data``
+├── NotFoundError (LookupError)             what was asked for is absent, or hidden from this key
+│   ├── ProjectNotFoundError
+│   └── RunNotFoundError
+├── NotLoadedError                          an awaited run's fields were looked at before they were loaded
+├── SchemaDriftError                        the answer does not fit the generated model
+├── PaginationError                         the server's cursor stands still
+├── IncompleteHistoriesError                some runs could not be read; the others are in ``partial``
+└── RunStillActiveError (TimeoutError)      ``wait_until_finished(timeout=...)`` ran out
+
+Bad arguments are plain ``ValueError`` or ``TypeError``, raised before anything is sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+
+class RunqlError(Exception):
+    """The root of every error raised by runql."""
+
+
+class ConfigurationError(RunqlError, ValueError):
+    """A setting cannot be used; the text names it, where it came from, and what would do."""
+
+
+class MissingCredentialsError(ConfigurationError):
+    """No API key was found in the arguments, the environment or netrc."""
+
+
+class PathError(RunqlError, ValueError):
+    """A path names no run, project or sweep; the text says which forms are understood."""
+
+
+class MissingExtraError(RunqlError, ImportError):
+    """A call needs an optional library; the text gives the command that installs it."""
+
+    def __init__(self, library: str, *, extra: str, needed_for: str) -> None:
+        self.library = library
+        self.extra = extra
+        super().__init__(
+            f"{needed_for} needs {library}, which is not installed: pip install 'runql[{extra}]'"
+        )
+
+
+class TransportError(RunqlError):
+    """No usable answer arrived.
+
+    Attributes:
+        operation: name of the GraphQL operation, or the path of the file.
+        attempts: how many times it was sent.
+    """
+
+    def __init__(self, message: str, *, operation: str = "", attempts: int = 1) -> None:
+        self.message = message
+        self.operation = operation
+        self.attempts = attempts
+        super().__init__(message)
+
+    def __str__(self) -> str:
+        return _told(self.message, self.operation, self.attempts)
+
+
+class ConnectionFailedError(TransportError):
+    """The host could not be reached, or closed the connection before it answered."""
+
+
+class RequestTimedOutError(TransportError, TimeoutError):
+    """The host did not answer within the timeout."""
+
+
+class AnswerError(RunqlError):
+    """The server answered, and the answer is a refusal or a failure.
+
+    Attributes:
+        status: the HTTP status.
+        operation: name of the GraphQL operation, or the path of the file.
+        attempts: how many times it was sent.
+    """
+
+    def __init__(self, message: str, *, status: int, operation: str = "", attempts: int = 1) -> None:
+        self.message = message
+        self.status = status
+        self.operation = operation
+        self.attempts = attempts
+        super().__init__(message)
+
+    def __str__(self) -> str:
+        return _told(self.message, self.operation, self.attempts)
+
+
+class AuthenticationError(AnswerError):
+    """The server does not accept the API key (401)."""
+
+
+class AccessDeniedError(AnswerError):
+    """The API key is good but may not do this (403)."""
+
+
+class RateLimitedError(AnswerError):
+    """Too many requests (429), also after waiting.
+
+    Attributes:
+        retry_after: seconds that the server asked to wait, or None when it did not say.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int,
+        operation: str = "",
+        attempts: int = 1,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message, status=status, operation=operation, attempts=attempts)
+        self.retry_after = retry_after
+
+
+class ServerFailureError(AnswerError):
+    """The server, or a proxy before it, failed (5xx) or gave up waiting (408)."""
+
+
+class InvalidAnswerError(AnswerError):
+    """The answer has an unexpected status, or its body is not a GraphQL answer."""
+
+
+@dataclass(frozen=True)
+class GraphQLProblem:
+    """One entry of a GraphQL answer's ``errors``.
+
+    Attributes:
+        message: the server's text.
+        path: where in the answer it happened, such as ``("project", "run")``; empty when not said.
+    """
+
+    message: str
+    path: tuple[str | int, ...] = ()
+
+
+class QueryError(AnswerError):
+    """The server reported GraphQL errors.
+
+    Attributes:
+        problems: every error that the server reported, in its order.
+        data: the partial data that came with them, or None.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int,
+        operation: str = "",
+        attempts: int = 1,
+        problems: Sequence[GraphQLProblem] = (),
+        data: Mapping[str, object] | None = None,
+    ) -> None:
+        super().__init__(message, status=status, operation=operation, attempts=attempts)
+        self.problems = tuple(problems)
+        self.data = data
+
+
+class NotFoundError(RunqlError, LookupError):
+    """What was asked for does not exist, or this API key may not see it."""
+
+
+class ProjectNotFoundError(NotFoundError):
+    """The server answered null for the project: it is absent or hidden, which W&B does not tell apart."""
+
+    def __init__(self, entity: str, project: str) -> None:
+        self.entity = entity
+        self.project = project
+        super().__init__(
+            f"project {entity}/{project} does not exist, or your API key may not see it "
+            "(the server answers the same for both): check the spelling, the entity and the key"
+        )
+
+
+class RunNotFoundError(NotFoundError):
+    """The project exists, and holds no run with this id."""
+
+    def __init__(self, entity: str, project: str, run_id: str) -> None:
+        self.entity = entity
+        self.project = project
+        self.run_id = run_id
+        super().__init__(
+            f"run {entity}/{project}/{run_id} does not exist: a run is addressed by its id "
+            "(the last part of its URL), not by its display name"
+        )
+
+
+class NotLoadedError(RunqlError):
+    """A property of an `AsyncRun` needs fields that were not loaded, and a property cannot await them."""
+
+
+class SchemaDriftError(RunqlError):
+    """The server's answer does not fit the model generated from the pinned schema.
+
+    Attributes:
+        operation: name of the GraphQL operation.
+        places: where the answer differs, such as ``project.run.id: Field required``.
+    """
+
+    def __init__(self, operation: str, places: Sequence[str]) -> None:
+        self.operation = operation
+        self.places = tuple(places)
+        super().__init__(
+            f"the answer to {operation} does not fit the schema runql was built with: "
+            f"{'; '.join(self.places)}. The server is newer or older than this runql: upgrade runql, or report it"
+        )
+
+
+class PaginationError(RunqlError):
+    """The server says there is another page, but its cursor does not move."""
+
+
+class IncompleteHistoriesError(RunqlError):
+    """Some runs' histories could not be read.
+
+    Attributes:
+        partial: the rows that were read, as dicts with a ``run_id`` key, in list order.
+        failed: ids of the runs that could not be read.
+    """
+
+    def __init__(
+        self,
+        partial: Sequence[Mapping[str, object]],
+        failed: Sequence[str],
+        reason: str,
+    ) -> None:
+        self.partial = list(partial)
+        self.failed = tuple(failed)
+        super().__init__(
+            f"the history of {len(self.failed)} run(s) could not be read ({', '.join(self.failed[:5])}"
+            f"{', …' if len(self.failed) > 5 else ''}): {reason}. "
+            "The rows of the other runs are in this error's `partial`"
+        )
+
+
+class RunStillActiveError(RunqlError, TimeoutError):
+    """The run did not reach a terminal state within the given time."""
+
+
+def _told(message: str, operation: str, attempts: int) -> str:
+    return (
+        message
+        + (f" [{operation}]" if operation else "")
+        + (f" (after {attempts} attempts)" if attempts > 1 else "")
+    )

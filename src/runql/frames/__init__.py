@@ -1,0 +1,1 @@
+"""Rows to dataframes: typed columns, and one module for each dataframe library."""

@@ -1,0 +1,222 @@
+"""Column types: how the type of a column follows from all of its values, and how values are brought to it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from itertools import chain
+from types import NoneType
+from typing import Final, TypeAlias
+
+from runql.values import JSONValue
+
+INT64_MIN: Final = -(2**63)
+INT64_MAX: Final = 2**63 - 1
+UINT64_MAX: Final = 2**64 - 1
+
+MAX_FIELDS: Final = 256
+"""Objects with more distinct members than this are kept as JSON: a struct has a cell per member and row."""
+
+MAX_DEPTH: Final = 24
+"""Lists and objects nested deeper than this are kept as JSON."""
+
+
+class ScalarType(Enum):
+    """A column type without inner types."""
+
+    NULL = "null"
+    BOOL = "bool"
+    INT64 = "int64"
+    UINT64 = "uint64"
+    FLOAT64 = "float64"
+    TEXT = "text"
+    JSON = "json"
+    """Lists or objects that no typed column can hold: Python objects in pandas, JSON text in polars and arrow."""
+
+
+@dataclass(frozen=True)
+class ListType:
+    """Lists whose items share one type."""
+
+    item: DType
+
+
+@dataclass(frozen=True)
+class StructType:
+    """Objects; the union of their members in first-seen order, a missing one is null."""
+
+    fields: tuple[tuple[str, DType], ...]
+
+
+DType: TypeAlias = ScalarType | ListType | StructType
+
+_NUMBERS: Final[frozenset[type]] = frozenset({bool, int, float})
+
+
+def infer(values: Iterable[JSONValue], *, depth: int = 0) -> DType:
+    """The type that holds every one of ``values`` without loss.
+
+    ========================  =======================================================================
+    only None                 NULL
+    bool                      BOOL
+    int, or int and bool      INT64; else UINT64; else FLOAT64 when each is exactly a float; else TEXT
+    float with int or bool    FLOAT64: integers beyond 2^53 round to the nearest float
+    text                      TEXT
+    lists                     ListType of the type of all items
+    objects                   StructType of the union of the members
+    anything else             TEXT: text stays, every other value becomes its JSON text
+    ========================  =======================================================================
+
+    True and False count as 1 and 0 among numbers.
+    """
+    values = values if isinstance(values, list) else list(values)
+    kinds = set(map(type, values)) - {NoneType}
+    if not kinds:
+        return ScalarType.NULL
+    if kinds <= _NUMBERS:
+        return _number_type(kinds, values)
+    if kinds == {list}:
+        return _list_type(values, depth)
+    if kinds == {dict}:
+        return _struct_type(values, depth)
+    return ScalarType.TEXT
+
+
+def converter(dtype: DType) -> Callable[[JSONValue], JSONValue] | None:
+    """What brings a value to ``dtype`` as polars and arrow store it, or None where values already are so.
+
+    None (missing) stays None, also inside lists and structs.
+    """
+    if isinstance(dtype, ListType):
+        return _list_converter(dtype)
+    if isinstance(dtype, StructType):
+        return _struct_converter(dtype)
+    return _SCALAR_CONVERTERS.get(dtype)
+
+
+def converted(values: Sequence[JSONValue], dtype: DType) -> Sequence[JSONValue]:
+    """``values`` as ``dtype`` stores them; the same object where nothing changes."""
+    convert = converter(dtype)
+    if convert is None or {*map(type, values), NoneType} == {_STORED.get(dtype), NoneType}:
+        return values
+    return [convert(value) for value in values]
+
+
+def is_nested(dtype: DType) -> bool:
+    """Whether the values are lists or objects."""
+    return not isinstance(dtype, ScalarType) or dtype is ScalarType.JSON
+
+
+def encodable(text: str) -> str:
+    """``text`` with lone surrogates, which UTF-8 has no bytes for, written as escapes."""
+    if text.isascii():
+        return text
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "backslashreplace").decode()
+    return text
+
+
+def as_text(value: JSONValue) -> str | None:
+    """Text as it is, any other value as its JSON text, None as None."""
+    if value is None:
+        return None
+    return encodable(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+
+
+def _number_type(kinds: set[type], values: list[JSONValue]) -> ScalarType:
+    if kinds == {bool}:
+        return ScalarType.BOOL
+    if kinds == {float}:
+        return ScalarType.FLOAT64
+    integers = [value for value in values if isinstance(value, int)]
+    low, high = min(integers), max(integers)
+    if float in kinds:
+        return ScalarType.FLOAT64 if _in_float_range(low, high) else ScalarType.TEXT
+    if low >= INT64_MIN and high <= INT64_MAX:
+        return ScalarType.INT64
+    if low >= 0 and high <= UINT64_MAX:
+        return ScalarType.UINT64
+    # Go writes the float 1e20 as 100000000000000000000: such integers are floats, and exactly so.
+    if _in_float_range(low, high) and all(int(float(value)) == value for value in integers):
+        return ScalarType.FLOAT64
+    return ScalarType.TEXT
+
+
+def _in_float_range(low: int, high: int) -> bool:
+    try:
+        return float(low) <= float(high)
+    except OverflowError:
+        return False
+
+
+def _list_type(values: Iterable[JSONValue], depth: int) -> DType:
+    if depth >= MAX_DEPTH:
+        return ScalarType.JSON
+    lists = (value for value in values if isinstance(value, list))
+    return ListType(infer(chain.from_iterable(lists), depth=depth + 1))
+
+
+def _struct_type(values: Iterable[JSONValue], depth: int) -> DType:
+    members: dict[str, list[JSONValue]] = {}
+    for value in values:
+        if isinstance(value, dict):
+            for key, member in value.items():
+                members.setdefault(key, []).append(member)
+    # The same for objects without any member: a struct without fields cannot be told from a missing one.
+    names = {encodable(key) for key in members}
+    if depth >= MAX_DEPTH or not 0 < len(names) <= MAX_FIELDS or len(names) < len(members):
+        return ScalarType.JSON
+    return StructType(tuple((key, infer(member, depth=depth + 1)) for key, member in members.items()))
+
+
+def _as_float(value: JSONValue) -> JSONValue:
+    return float(value) if isinstance(value, int) else value
+
+
+def _as_int(value: JSONValue) -> JSONValue:
+    return int(value) if isinstance(value, bool) else value
+
+
+_SCALAR_CONVERTERS: Final[dict[ScalarType, Callable[[JSONValue], JSONValue]]] = {
+    ScalarType.INT64: _as_int,
+    ScalarType.UINT64: _as_int,
+    ScalarType.FLOAT64: _as_float,
+    ScalarType.TEXT: as_text,
+    ScalarType.JSON: as_text,
+}
+
+# Columns of one Python type, by far the most, need no conversion; a text may, see `encodable`.
+_STORED: Final[dict[DType, type]] = {
+    ScalarType.INT64: int,
+    ScalarType.UINT64: int,
+    ScalarType.FLOAT64: float,
+}
+
+
+def _list_converter(dtype: ListType) -> Callable[[JSONValue], JSONValue] | None:
+    convert = converter(dtype.item)
+    if convert is None:
+        return None
+
+    def convert_list(value: JSONValue) -> JSONValue:
+        return [convert(item) for item in value] if isinstance(value, list) else None
+
+    return convert_list
+
+
+def _struct_converter(dtype: StructType) -> Callable[[JSONValue], JSONValue]:
+    members = [(key, encodable(key), converter(member)) for key, member in dtype.fields]
+
+    def convert_struct(value: JSONValue) -> JSONValue:
+        if not isinstance(value, dict):
+            return None
+        return {
+            name: value.get(key) if convert is None else convert(value.get(key))
+            for key, name, convert in members
+        }
+
+    return convert_struct

@@ -1,0 +1,21 @@
+"""Which optional libraries are here, asked without importing them."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import Literal, TypeAlias
+
+from runql.errors import MissingExtraError
+
+Library: TypeAlias = Literal["pandas", "polars", "pyarrow"]
+EXTRAS: dict[Library, str] = {"pandas": "pandas", "polars": "polars", "pyarrow": "arrow"}
+
+
+def require(library: Library, *, needed_for: str) -> None:
+    """Refuse a call whose library is missing before it sends anything.
+
+    Raises:
+        MissingExtraError: it is not installed.
+    """
+    if find_spec(library) is None:
+        raise MissingExtraError(library, extra=EXTRAS[library], needed_for=needed_for)

@@ -1,0 +1,50 @@
+"""Tables to Apache Arrow; the only module that imports pyarrow."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from runql.errors import MissingExtraError
+from runql.frames.dtypes import DType, ListType, ScalarType, StructType, encodable
+from runql.frames.table import Table
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+def to_arrow(table: Table) -> pa.Table:
+    """An Arrow table, its columns in the table's order; types and nulls as in `runql.frames.to_polars`.
+
+    Raises:
+        MissingExtraError: pyarrow is not installed.
+    """
+    try:
+        import pyarrow as pa  # noqa: PLC0415 - optional: nothing but this call needs it
+    except ImportError as error:
+        raise MissingExtraError("pyarrow", extra="arrow", needed_for="an Arrow table") from error
+    columns = table.columns.values()
+    schema = pa.schema([pa.field(column.name, _dtype(column.dtype)) for column in columns])
+    arrays = [pa.array(column.stored(), type=_dtype(column.dtype), from_pandas=False) for column in columns]
+    return pa.Table.from_arrays(arrays, schema=schema)
+
+
+def _dtype(dtype: DType) -> pa.DataType:
+    import pyarrow as pa  # noqa: PLC0415 - as above
+
+    if isinstance(dtype, ListType):
+        return pa.list_(_dtype(dtype.item))
+    if isinstance(dtype, StructType):
+        return pa.struct([pa.field(encodable(name), _dtype(member)) for name, member in dtype.fields])
+    match dtype:
+        case ScalarType.NULL:
+            return pa.null()
+        case ScalarType.BOOL:
+            return pa.bool_()
+        case ScalarType.INT64:
+            return pa.int64()
+        case ScalarType.UINT64:
+            return pa.uint64()
+        case ScalarType.FLOAT64:
+            return pa.float64()
+        case ScalarType.TEXT | ScalarType.JSON:
+            return pa.string()

@@ -1,0 +1,56 @@
+"""Tables to polars; the only module that imports it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from runql.errors import MissingExtraError
+from runql.frames.dtypes import DType, ListType, ScalarType, StructType, encodable
+from runql.frames.table import Table
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+def to_polars(table: Table) -> pl.DataFrame:
+    """A polars frame, its columns in the table's order, every dtype given by the table.
+
+    Missing values are null, NaN is a float. Objects are structs of the union of their fields, a missing field is
+    null; objects without fields, or with too many, are JSON text.
+
+    Raises:
+        MissingExtraError: polars is not installed.
+    """
+    try:
+        import polars as pl  # noqa: PLC0415 - optional: nothing but this call needs it
+    except ImportError as error:
+        raise MissingExtraError("polars", extra="polars", needed_for="a polars frame") from error
+    # A dict of series, not a list: polars would rename a series whose name is empty.
+    return pl.DataFrame(
+        {
+            name: pl.Series(name, column.stored(), dtype=_dtype(column.dtype), strict=True)
+            for name, column in table.columns.items()
+        }
+    )
+
+
+def _dtype(dtype: DType) -> pl.DataType:
+    import polars as pl  # noqa: PLC0415 - as above
+
+    if isinstance(dtype, ListType):
+        return pl.List(_dtype(dtype.item))
+    if isinstance(dtype, StructType):
+        return pl.Struct([pl.Field(encodable(name), _dtype(member)) for name, member in dtype.fields])
+    match dtype:
+        case ScalarType.NULL:
+            return pl.Null()
+        case ScalarType.BOOL:
+            return pl.Boolean()
+        case ScalarType.INT64:
+            return pl.Int64()
+        case ScalarType.UINT64:
+            return pl.UInt64()
+        case ScalarType.FLOAT64:
+            return pl.Float64()
+        case ScalarType.TEXT | ScalarType.JSON:
+            return pl.String()

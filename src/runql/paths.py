@@ -1,0 +1,238 @@
+"""Reading and writing the paths of runs and projects, as text and as the URLs of their web pages."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from urllib.parse import quote, unquote, urlsplit
+
+from runql.errors import PathError
+from runql.hosts import pages_prefix
+
+DEFAULT_PROJECT = "uncategorized"
+
+_RUN_FORMS = (
+    "entity/project/id, project/id, id, entity/project:id, entity/project/runs/id, "
+    "or the run's URL, https://wandb.ai/entity/project/runs/id"
+)
+_PROJECT_FORMS = "entity/project, project, or the project's URL, https://wandb.ai/entity/project"
+_MARKERS = ("runs", "sweeps")
+
+# Control characters cannot be part of a name; halves of a surrogate pair cannot be written as UTF-8.
+_NEVER_IN_NAMES = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+@dataclass(frozen=True, slots=True)
+class RunAddress:
+    """Where a run is, in full."""
+
+    entity: str
+    project: str
+    run_id: str
+
+    def __str__(self) -> str:
+        return str(RunPath(self.entity, self.project, self.run_id))
+
+
+@dataclass(frozen=True, slots=True)
+class RunPath:
+    """A run as a path names it; None where the path leaves the part to a default.
+
+    ``str()`` gives a path that `parse_run_path` reads back to an equal value.
+    """
+
+    entity: str | None
+    project: str | None
+    run_id: str
+
+    def __post_init__(self) -> None:
+        if self.entity is not None and self.project is None:
+            raise PathError(f"no path names an entity and a run without a project: use {_RUN_FORMS}")
+
+    def __str__(self) -> str:
+        # A project called `runs` would read as the marker, so the marker is written out before the id.
+        marker = "runs" if self.project in _MARKERS else None
+        return _joined(self.entity, self.project, marker, self.run_id)
+
+    def resolve(self, *, entity: str, project: str | None = None) -> RunAddress:
+        """Fill the parts that the path leaves out.
+
+        Args:
+            entity: the default entity.
+            project: the default project; without one it is ``uncategorized``, as in the official SDK.
+        """
+        return RunAddress(self.entity or entity, self.project or project or DEFAULT_PROJECT, self.run_id)
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectAddress:
+    """Where a project is, in full."""
+
+    entity: str
+    project: str
+
+    def __str__(self) -> str:
+        return _joined(self.entity, self.project)
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectPath:
+    """A project as a path names it; None where the path leaves the part to a default.
+
+    ``str()`` gives a path that `parse_project_path` reads back to an equal value.
+    """
+
+    entity: str | None
+    project: str | None
+
+    def __post_init__(self) -> None:
+        if self.entity is not None and self.project is None:
+            raise PathError(f"an entity alone names no project: use {_PROJECT_FORMS}")
+
+    def __str__(self) -> str:
+        return _joined(self.entity, self.project)
+
+    def resolve(self, *, entity: str, project: str | None = None) -> ProjectAddress:
+        """Fill the parts that the path leaves out; the defaults are those of `RunPath.resolve`."""
+        return ProjectAddress(self.entity or entity, self.project or project or DEFAULT_PROJECT)
+
+
+def parse_run_path(path: str) -> RunPath:
+    """Read the path of a run or a sweep.
+
+    Understood are ``entity/project/id``, ``project/id``, ``id``, ``entity/project:id``, each with ``runs`` or
+    ``sweeps`` before the id and with a slash at either end, and the URL of the run's page or one of its tabs.
+    Parts may be percent-quoted, as those of ``Run.path`` are. So ``a/runs/b`` is run ``b`` of project ``a``; a
+    project that is itself called ``runs`` is written ``entity/runs/runs/id``.
+
+    Raises:
+        PathError: the path has none of these forms.
+        TypeError: the path is no str.
+    """
+    _check_text(path, _RUN_FORMS)
+    parts = _url_parts(path, _RUN_FORMS)
+    if parts is None:
+        parts = _plain_run_parts(path)
+    elif len(parts) >= 4 and parts[2] in _MARKERS:
+        parts = [*parts[:2], parts[3]]  # what follows the id is a tab of the run's page, such as /logs
+    else:
+        raise _error(path, "this URL has no /entity/project/runs/id", _RUN_FORMS)
+    if len(parts) > 3:
+        raise _error(path, "it has too many parts", _RUN_FORMS)
+    names = [_name(path, part, _RUN_FORMS) for part in parts]
+    return RunPath(
+        entity=names[0] if len(names) == 3 else None,
+        project=names[-2] if len(names) >= 2 else None,
+        run_id=names[-1],
+    )
+
+
+def parse_project_path(path: str | None) -> ProjectPath:
+    """Read the path of a project.
+
+    Understood are ``entity/project``, ``project``, None or the empty text for the defaults, and the URL of the
+    project's page or one of its tabs. Parts may be percent-quoted.
+
+    Raises:
+        PathError: the path has none of these forms.
+        TypeError: the path is neither None nor a str.
+    """
+    if path is None or path == "":
+        return ProjectPath(None, None)
+    _check_text(path, _PROJECT_FORMS)
+    parts = _url_parts(path, _PROJECT_FORMS)
+    if parts is None:
+        parts = _without_outer_slashes(path).split("/")
+        if len(parts) > 2 or ":" in parts[-1]:
+            raise _error(path, "it has too many parts", _PROJECT_FORMS)
+    elif len(parts) in {2, 3}:
+        parts = parts[:2]  # a third part is a tab of the project's page, such as /workspace
+    else:
+        raise _error(path, "this URL has no /entity/project, or goes on beyond it", _PROJECT_FORMS)
+    names = [_name(path, part, _PROJECT_FORMS) for part in parts]
+    return ProjectPath(entity=names[0] if len(names) == 2 else None, project=names[-1])
+
+
+def quote_part(part: str) -> str:
+    """Percent-quote one part of a path, slashes too."""
+    # A lone surrogate, which JSON can carry, has no UTF-8 form; a property must not fail on it.
+    return quote(part, safe="", errors="replace")
+
+
+def run_url(app_url: str, entity: str, project: str, run_id: str) -> str:
+    """The URL of a run's page.
+
+    Args:
+        app_url: the web pages' URL, without a trailing slash.
+        entity: the run's entity.
+        project: the run's project.
+        run_id: the run's id.
+    """
+    return f"{app_url}/{quote_part(entity)}/{quote_part(project)}/runs/{quote_part(run_id)}"
+
+
+def is_name(text: str) -> bool:
+    """Whether the text could be the name of an entity, a project or a run: not blank, and all of it can be sent."""
+    return bool(text.strip()) and text not in {".", ".."} and _NEVER_IN_NAMES.search(text) is None
+
+
+def _joined(*parts: str | None) -> str:
+    return "/".join(quote_part(part) for part in parts if part is not None)
+
+
+def _without_outer_slashes(path: str) -> str:
+    return path.strip(" ").removeprefix("/").removesuffix("/")
+
+
+def _plain_run_parts(path: str) -> list[str]:
+    parts = path.strip(" ").removesuffix("/").split("/")
+    # A marker has a slash on both sides: `runs/id` is a project called `runs`.
+    marked = len(parts) > 2 and parts[-2] in _MARKERS
+    if marked:
+        del parts[-2]
+    if len(parts) > 1 and parts[0] == "":
+        del parts[0]
+    project, colon, run_id = parts[-1].partition(":")
+    if not colon or marked:
+        return parts
+    if ":" in run_id:
+        raise _error(path, "it has more than one `:`", _RUN_FORMS)
+    return [*parts[:-1], project, run_id]
+
+
+def _url_parts(path: str, forms: str) -> list[str] | None:
+    """The parts of a URL's path, or None when the text is no URL."""
+    text = path.strip(" ")
+    if not text.lower().startswith(("https://", "http://")):
+        return None
+    try:
+        url = urlsplit(text)
+    except ValueError as error:  # such as brackets without an IPv6 address
+        raise _error(path, "this is no URL", forms) from error
+    if not url.netloc:
+        raise _error(path, "this URL has no host", forms)
+    parts = _without_outer_slashes(url.path).split("/")
+    return parts[1:] if parts[0] == pages_prefix(url.hostname) else parts
+
+
+def _check_text(path: object, forms: str) -> None:
+    if not isinstance(path, str):
+        raise TypeError(f"a path must be a str, not {type(path).__name__}: use {forms}")
+    if _NEVER_IN_NAMES.search(path):
+        raise _error(path, "it holds a control character or half a surrogate pair", forms)
+
+
+def _name(path: str, part: str, forms: str) -> str:
+    try:
+        name = unquote(part, errors="strict")
+    except UnicodeDecodeError as error:
+        raise _error(path, f"{part!r} is not percent-quoted UTF-8", forms) from error
+    if not is_name(name):
+        raise _error(path, f"the part {part!r} is {'no name' if name.strip() else 'empty'}", forms)
+    return name
+
+
+def _error(path: str, reason: str, forms: str) -> PathError:
+    # A URL may carry a password before its host, and an access token in its query.
+    shown = re.sub("//[^/]*@", "//…@", re.split("[?#]", path)[0]) if "://" in path else path
+    return PathError(f"{shown[:200]!r} cannot be read: {reason}. Understood are {forms}")

@@ -1,0 +1,1 @@
+"""The documented objects: Api, Runs, Run and what they lead to."""

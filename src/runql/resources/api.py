@@ -1,0 +1,258 @@
+"""The entry point: the documented `Api` and its awaited twin."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Self
+
+import httpx
+
+from runql.config import Settings, resolve_settings
+from runql.errors import ConfigurationError
+from runql.paths import parse_project_path, parse_run_path
+from runql.resources.run import AsyncRun, Run
+from runql.resources.run_record import read_run
+from runql.resources.runs import AsyncRuns, Runs
+from runql.resources.user import User, read_viewer
+from runql.transport.aio import AsyncRetryingClient
+from runql.transport.sync import RetryingClient
+from runql.transport.wire import Traffic
+from runql.values import JSONValue
+
+
+class Api:
+    """The way in: settles where the server is and who asks, and leads to runs.
+
+    Making one sends nothing. The default entity is asked for once, and only when a path leaves the entity out and no
+    setting names one. Close it, or use it in a ``with`` block, when many are made.
+    """
+
+    def __init__(
+        self,
+        overrides: Mapping[str, str | None] | None = None,
+        timeout: float | None = None,
+        api_key: str | None = None,
+        *,
+        base_url: str | None = None,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        """Settle the configuration: arguments, then `WANDB_*` variables, then settings files, then netrc.
+
+        Args:
+            overrides: defaults by name: base_url, app_url, entity, project, organization.
+            timeout: seconds that one request may take.
+            api_key: sent to the API host only.
+            base_url: the API's URL.
+            transport: an httpx transport to send through, such as one that answers in the same process.
+
+        Raises:
+            ConfigurationError: a setting cannot be used.
+            MissingCredentialsError: no API key was found.
+        """
+        settings = resolve_settings(base_url=base_url, api_key=api_key, timeout=timeout, overrides=overrides)
+        self.client = RetryingClient(settings, transport=transport)
+        self._viewer: User | None = None
+
+    def __repr__(self) -> str:
+        return f"<Api {self.settings.base_url}>"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self.client.close()
+
+    @property
+    def settings(self) -> Settings:
+        """What the configuration was settled to; its repr hides the key."""
+        return self.client.settings
+
+    @property
+    def traffic(self) -> Traffic:
+        """What was sent and received so far."""
+        return self.client.traffic
+
+    @property
+    def viewer(self) -> User:
+        """The user that the API key belongs to; one request, once.
+
+        Raises:
+            AuthenticationError: the server knows no user for this key.
+        """
+        if self._viewer is None:
+            self._viewer = self.client.run(read_viewer())
+        return self._viewer
+
+    @property
+    def default_entity(self) -> str | None:
+        """The entity of paths that name none: the setting, else the viewer's own (see `viewer`)."""
+        return self.settings.entity or self.viewer.entity
+
+    def flush(self) -> None:
+        """Do nothing: kept for compatibility, as there is no cache that could go stale."""
+
+    def run(self, path: str = "") -> Run:
+        """Return one run with all its fields; one request.
+
+        Args:
+            path: ``entity/project/id``, ``project/id``, ``id``, ``entity/project:id`` or the run's URL; three parts
+                are always entity, project and id.
+
+        Raises:
+            PathError: the path has none of these forms; raised before anything is sent.
+            RunNotFoundError: the project holds no such run.
+            ProjectNotFoundError: the project is absent or hidden.
+        """
+        asked = parse_run_path(path)
+        entity = asked.entity or _known_entity(self.default_entity)
+        run = asked.resolve(entity=entity, project=self.settings.project)
+        fields = self.client.run(read_run(run.entity, run.project, run.run_id))
+        return Run.listed(self.client, run.entity, run.project, fields, None)
+
+    def runs(
+        self,
+        path: str | None = None,
+        filters: Mapping[str, JSONValue] | None = None,
+        order: str = "+created_at",
+        per_page: int = 50,
+        include_sweeps: bool = True,
+        *,
+        lazy: bool = False,
+    ) -> Runs:
+        """Return the runs of a project, read page by page as they are looked at; see `Runs`.
+
+        Args:
+            path: ``entity/project``, ``project``, or None for the defaults.
+            filters: in the server's language (MongoDB's), such as ``{"summary_metrics.loss": {"$lt": 0.1}}``;
+                config values are ``config.<key>``, the run's id is ``name``.
+            order: ``+`` or ``-`` and ``created_at``, another column, ``config.<key>.value`` or
+                ``summary_metrics.<key>``; oldest first by default.
+            per_page: runs a request.
+            include_sweeps: kept for compatibility: a run's sweep is asked for when it is first looked at.
+            lazy: list without config, summary, system metrics and history keys; the first look at one of them asks
+                once for the run's whole page.
+
+        Raises:
+            PathError, ValueError, TypeError: an argument cannot be used; raised before anything is sent.
+            ProjectNotFoundError: the project is absent or hidden; raised when the first page is read.
+        """
+        asked = parse_project_path(path)
+        entity = asked.entity or _known_entity(self.default_entity)
+        project = asked.resolve(entity=entity, project=self.settings.project)
+        return Runs(
+            self.client,
+            project.entity,
+            project.project,
+            filters,
+            order,
+            per_page,
+            include_sweeps,
+            lazy=lazy,
+        )
+
+
+class AsyncApi:
+    """As `Api`, awaited: ``await api.run(path)``, ``async for run in await api.runs(path)``."""
+
+    def __init__(
+        self,
+        overrides: Mapping[str, str | None] | None = None,
+        timeout: float | None = None,
+        api_key: str | None = None,
+        *,
+        base_url: str | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        """As `Api`; the transport is an asynchronous one."""
+        settings = resolve_settings(base_url=base_url, api_key=api_key, timeout=timeout, overrides=overrides)
+        self.client = AsyncRetryingClient(settings, transport=transport)
+        self._viewer: User | None = None
+
+    def __repr__(self) -> str:
+        return f"<AsyncApi {self.settings.base_url}>"
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self.client.close()
+
+    @property
+    def settings(self) -> Settings:
+        """As `Api.settings`."""
+        return self.client.settings
+
+    @property
+    def traffic(self) -> Traffic:
+        """As `Api.traffic`."""
+        return self.client.traffic
+
+    @property
+    async def viewer(self) -> User:
+        """As `Api.viewer`."""
+        if self._viewer is None:
+            self._viewer = await self.client.run(read_viewer())
+        return self._viewer
+
+    @property
+    async def default_entity(self) -> str | None:
+        """As `Api.default_entity`."""
+        return self.settings.entity or (await self.viewer).entity
+
+    def flush(self) -> None:
+        """As `Api.flush`."""
+
+    async def run(self, path: str = "") -> AsyncRun:
+        """As `Api.run`."""
+        asked = parse_run_path(path)
+        entity = asked.entity or _known_entity(await self.default_entity)
+        run = asked.resolve(entity=entity, project=self.settings.project)
+        fields = await self.client.run(read_run(run.entity, run.project, run.run_id))
+        return AsyncRun.listed(self.client, run.entity, run.project, fields, None)
+
+    async def runs(
+        self,
+        path: str | None = None,
+        filters: Mapping[str, JSONValue] | None = None,
+        order: str = "+created_at",
+        per_page: int = 50,
+        include_sweeps: bool = True,
+        *,
+        lazy: bool = False,
+    ) -> AsyncRuns:
+        """As `Api.runs`; awaited because it may have to ask for the default entity."""
+        asked = parse_project_path(path)
+        entity = asked.entity or _known_entity(await self.default_entity)
+        project = asked.resolve(entity=entity, project=self.settings.project)
+        return AsyncRuns(
+            self.client,
+            project.entity,
+            project.project,
+            filters,
+            order,
+            per_page,
+            include_sweeps,
+            lazy=lazy,
+        )
+
+
+def _known_entity(entity: str | None) -> str:
+    if not entity:
+        raise ConfigurationError(
+            "the path names no entity and the API key's user has no default one: "
+            "write entity/project/…, or set WANDB_ENTITY"
+        )
+    return entity

@@ -1,0 +1,199 @@
+"""Sampled metrics: of one run, and of all runs page by page with one request a page."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from runql.errors import (
+    IncompleteHistoriesError,
+    ProjectNotFoundError,
+    QueryError,
+    RequestTimedOutError,
+    RunNotFoundError,
+    ServerFailureError,
+)
+from runql.resources.pages import Page, read_page
+from runql.resources.run_query import RunQuery, list_light_page, positive
+from runql.transport.flow import Flow, fetch
+from runql.values import JSONValue, as_json, parse_rows, restore_floats
+from runql_graphql.fragments import RunHistory
+from runql_graphql.operations import get_history, list_histories
+
+Row: TypeAlias = dict[str, JSONValue]
+Stream: TypeAlias = Literal["default", "system"]
+
+# What a page of histories that is too much for a server looks like from here; anything else is no reason to ask for less.
+OVERLOAD = (ServerFailureError, RequestTimedOutError, QueryError)
+
+
+@dataclass(frozen=True, slots=True)
+class HistorySample:
+    """A checked wish for sampled rows.
+
+    Attributes:
+        samples: rows a run at most.
+        keys: only rows that have all of these, and only these columns; None for whole rows.
+        x_axis: the key that is asked for along with ``keys``.
+        stream: metrics, or the machine's.
+    """
+
+    samples: int
+    keys: tuple[str, ...] | None
+    x_axis: str
+    stream: Stream
+
+    @classmethod
+    def checked(cls, samples: int, keys: Sequence[str] | None, x_axis: str, stream: Stream) -> HistorySample:
+        """Check what a caller gave.
+
+        Raises:
+            ValueError: unknown stream, empty keys, or ``samples`` below 1.
+            TypeError: ``keys`` is not a list of texts.
+        """
+        if stream not in ("default", "system"):
+            raise ValueError(f"stream must be 'default' or 'system', not {stream!r}")
+        return cls(positive("samples", samples), checked_keys(keys), x_axis, stream)
+
+    @property
+    def whole(self) -> bool:
+        """Whether whole rows of metrics are wanted."""
+        return self.stream == "default" and self.keys is None
+
+    @property
+    def specs(self) -> list[str]:
+        """The one spec of a wish for chosen metrics, the x axis first; the server picks only from metrics."""
+        if self.stream == "system" or self.keys is None:
+            return []
+        keys = list(dict.fromkeys((self.x_axis, *self.keys)))
+        return [json.dumps({"keys": keys, "samples": self.samples})]
+
+
+@dataclass(frozen=True, slots=True)
+class RunRows:
+    """The sampled rows of one run."""
+
+    run_id: str
+    rows: list[Row]
+
+
+def checked_keys(keys: Sequence[str] | None) -> tuple[str, ...] | None:
+    """Keys without repeats; None and an empty list mean whole rows.
+
+    Raises:
+        TypeError: not a list of texts; a single text is refused too, because it would be taken apart into letters.
+    """
+    if keys is None:
+        return None
+    if isinstance(keys, str) or not all(isinstance(key, str) for key in keys):  # pyright: ignore[reportUnnecessaryIsInstance] — callers may be untyped
+        raise TypeError(f"keys must be a list of metric names such as ['loss'], not {keys!r}")
+    return tuple(dict.fromkeys(keys)) or None
+
+
+def sample_run(entity: str, project: str, run: str, wish: HistorySample) -> Flow[list[Row]]:
+    """The sampled rows of one run, in step order; one request."""
+    answer = yield from fetch(
+        get_history(
+            entity=entity,
+            project=project,
+            run=run,
+            samples=wish.samples,
+            specs=wish.specs,
+            whole=wish.whole,
+            system=wish.stream == "system",
+            chosen=bool(wish.specs),
+        )
+    )
+    if answer.project is None:
+        raise ProjectNotFoundError(entity, project)
+    if answer.project.run is None:
+        raise RunNotFoundError(entity, project, run)
+    return _rows(answer.project.run, wish)
+
+
+def sample_runs(query: RunQuery, wish: HistorySample) -> Flow[list[RunRows]]:
+    """The sampled rows of every run that fits, in list order; one request a page of runs.
+
+    A page that is too much for the server (a failure, a timeout or a GraphQL error) is halved, down to one run. A run
+    that cannot be read even alone is left out; what was read of the others is kept.
+
+    Raises:
+        IncompleteHistoriesError: some runs could not be read; the rows of the others are in its ``partial``.
+    """
+    read: list[RunRows] = []
+    failed: list[str] = []
+    reason = ""
+    seen: set[str] = set()
+    after, more, size = None, True, query.per_page
+    while more:
+        try:
+            page = yield from _history_page(query.sized(size), wish, after, spare_server=size > 1)
+        except OVERLOAD as error:
+            if size > 1:
+                size = (size + 1) // 2
+                continue
+            reason = str(error)
+            skipped = yield from list_light_page(query.sized(1), after)
+            failed += [run.name for run in skipped.nodes]
+            after, more = skipped.cursor, skipped.more
+            continue
+        fresh = [node for node in page.nodes if node.id not in seen]
+        seen.update(node.id for node in fresh)
+        read += [RunRows(node.name, _rows(node, wish)) for node in fresh]
+        after, more, size = page.cursor, page.more, min(size * 2, query.per_page)
+    if failed:
+        raise IncompleteHistoriesError(labelled(read), failed, reason)
+    return read
+
+
+def labelled(histories: Sequence[RunRows]) -> list[Row]:
+    """The rows of several runs in one list, each with its run's id as `run_id`."""
+    return [{**row, "run_id": history.run_id} for history in histories for row in history.rows]
+
+
+def _history_page(
+    query: RunQuery, wish: HistorySample, after: str | None, *, spare_server: bool
+) -> Flow[Page[RunHistory]]:
+    operation = list_histories(
+        entity=query.entity,
+        project=query.project,
+        filters=query.filters,
+        order=query.order,
+        first=query.per_page,
+        after=after,
+        samples=wish.samples,
+        specs=wish.specs,
+        whole=wish.whole,
+        system=wish.stream == "system",
+        chosen=bool(wish.specs),
+    )
+    answer = yield from fetch(operation, spare_server=spare_server)
+    if answer.project is None or answer.project.runs is None:
+        raise ProjectNotFoundError(query.entity, query.project)
+    return read_page(answer.project.runs, after)
+
+
+def _rows(node: RunHistory, wish: HistorySample) -> list[Row]:
+    if wish.specs:
+        return rows_of_spec(node.sampled_history or [], 0)
+    rows = parse_rows(node.events or [] if wish.stream == "system" else node.history or [])
+    keys = wish.keys
+    return rows if keys is None else [_picked(row, keys) for row in rows if has_all(row, keys)]
+
+
+def rows_of_spec(sampled_history: Sequence[object], index: int) -> list[Row]:
+    """The rows that answer one spec; an answer of another shape holds none."""
+    rows = as_json(sampled_history[index]) if index < len(sampled_history) else []
+    return [restore_floats(row) for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+
+
+def has_all(row: Row, keys: Sequence[str]) -> bool:
+    """Whether a row has a value for every key; null is no value."""
+    return all(row.get(key) is not None for key in keys)
+
+
+def _picked(row: Row, keys: Sequence[str]) -> Row:
+    # Machine metrics have no step: their time goes along, so that rows can be placed.
+    return {key: row[key] for key in ("_timestamp", "_runtime", *keys) if key in row}

@@ -1,0 +1,95 @@
+"""A scan as the reader sees it: rows one by one, or one frame of all of them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from typing import TYPE_CHECKING
+
+from runql.frames.extras import require
+from runql.frames.table import Table, TableBuilder
+from runql.frames.to_arrow import to_arrow
+from runql.frames.to_pandas import to_pandas
+from runql.frames.to_polars import to_polars
+from runql.resources.history import Row
+from runql.resources.scan import Known, ScanPlan, ScanPosition
+from runql.transport.aio import AsyncRetryingClient
+from runql.transport.flow import Flow
+from runql.transport.sync import RetryingClient
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import polars as pl
+    import pyarrow as pa
+
+
+class HistoryScan:
+    """Every row of a run's history, in step order, read window by window while you iterate.
+
+    Each iteration and each ``to_*`` reads anew. Rows are dicts; with keys they hold `_step` and the asked keys only.
+    Sends one request a window of ``page_size`` steps and at most one more; one in all where the run holds no more
+    rows than ``page_size``.
+    """
+
+    def __init__(self, client: RetryingClient, plan: ScanPlan, known: Known) -> None:
+        self._client = client
+        self._plan = plan
+        self._known = known
+
+    def __iter__(self) -> Iterator[Row]:
+        position = ScanPosition(self._plan, self._known)
+        while (rows := self._client.run(position.next_rows())) is not None:
+            yield from rows
+
+    def to_pandas(self) -> pd.DataFrame:
+        """One row a step, one column a metric, `_step` first; see `runql.frames.to_pandas` for dtypes."""
+        require("pandas", needed_for="HistoryScan.to_pandas")
+        return to_pandas(self._client.run(scan_table(self._plan, self._known)))
+
+    def to_polars(self) -> pl.DataFrame:
+        """One row a step, one column a metric, `_step` first; see `runql.frames.to_polars` for dtypes."""
+        require("polars", needed_for="HistoryScan.to_polars")
+        return to_polars(self._client.run(scan_table(self._plan, self._known)))
+
+    def to_arrow(self) -> pa.Table:
+        """One row a step, one column a metric, `_step` first; see `runql.frames.to_arrow` for dtypes."""
+        require("pyarrow", needed_for="HistoryScan.to_arrow")
+        return to_arrow(self._client.run(scan_table(self._plan, self._known)))
+
+
+class AsyncHistoryScan:
+    """As `HistoryScan`: ``async for``, ``await scan.to_polars()``."""
+
+    def __init__(self, client: AsyncRetryingClient, plan: ScanPlan, known: Known) -> None:
+        self._client = client
+        self._plan = plan
+        self._known = known
+
+    async def __aiter__(self) -> AsyncIterator[Row]:
+        position = ScanPosition(self._plan, self._known)
+        while (rows := await self._client.run(position.next_rows())) is not None:
+            for row in rows:
+                yield row
+
+    async def to_pandas(self) -> pd.DataFrame:
+        """As `HistoryScan.to_pandas`."""
+        require("pandas", needed_for="HistoryScan.to_pandas")
+        return to_pandas(await self._client.run(scan_table(self._plan, self._known)))
+
+    async def to_polars(self) -> pl.DataFrame:
+        """As `HistoryScan.to_polars`."""
+        require("polars", needed_for="HistoryScan.to_polars")
+        return to_polars(await self._client.run(scan_table(self._plan, self._known)))
+
+    async def to_arrow(self) -> pa.Table:
+        """As `HistoryScan.to_arrow`."""
+        require("pyarrow", needed_for="HistoryScan.to_arrow")
+        return to_arrow(await self._client.run(scan_table(self._plan, self._known)))
+
+
+def scan_table(plan: ScanPlan, known: Known) -> Flow[Table]:
+    """All rows of a scan as one table; types are decided over every value."""
+    position = ScanPosition(plan, known)
+    builder = TableBuilder()
+    while (rows := (yield from position.next_rows())) is not None:
+        builder.extend(rows)
+    return builder.build(leading=plan.columns)

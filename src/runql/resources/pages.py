@@ -1,0 +1,229 @@
+"""Cursor pages: read one, read until enough, and a lazy sequence over them for each face."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Generic, Protocol, SupportsIndex, TypeVar, overload
+
+from runql.errors import PaginationError
+from runql.transport.aio import AsyncRetryingClient
+from runql.transport.flow import Flow
+from runql.transport.sync import RetryingClient
+from runql_graphql.fragments import PageFields
+
+N = TypeVar("N")
+T = TypeVar("T")
+N_co = TypeVar("N_co", covariant=True)
+
+
+class Edge(Protocol[N_co]):
+    """An edge of a generated connection."""
+
+    @property
+    def cursor(self) -> str: ...
+
+    @property
+    def node(self) -> N_co: ...
+
+
+class Connection(Protocol[N_co]):
+    """A generated connection."""
+
+    @property
+    def total_count(self) -> int: ...
+
+    @property
+    def page_info(self) -> PageFields: ...
+
+    @property
+    def edges(self) -> Sequence[Edge[N_co]]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[N]):
+    """One page of a connection.
+
+    Attributes:
+        nodes: in the server's order.
+        after: the cursor that this page was asked with, None for the first.
+        cursor: what the next page is asked with, None when the page is empty.
+        more: whether the server says there is another page.
+        total: how many nodes all pages hold.
+    """
+
+    nodes: list[N]
+    after: str | None
+    cursor: str | None
+    more: bool
+    total: int
+
+
+def read_page(connection: Connection[N], after: str | None) -> Page[N]:
+    """Turn a generated connection into a page; `endCursor` wins, the last edge's cursor stands in.
+
+    Raises:
+        PaginationError: the server says there is more, and gives the cursor it was asked with, or none.
+    """
+    edges = connection.edges
+    cursor = connection.page_info.end_cursor or (edges[-1].cursor if edges else None)
+    more = connection.page_info.has_next_page
+    if more and cursor in (after, None):
+        raise PaginationError(
+            f"the server says there is another page but its cursor stands still at {cursor!r}: "
+            "what was read so far is kept; the server is at fault, try again later or report it there"
+        )
+    return Page([edge.node for edge in edges], after, cursor, more, connection.total_count)
+
+
+class Listing(Generic[N, T]):
+    """What has been read of a connection so far.
+
+    Attributes:
+        items: what was read, without repeats: a list that shifts between two pages shows some nodes twice.
+        cursor: of the last page read.
+        more: whether another page is there; True before the first.
+        total: how many the server counts, None before the first page.
+        newest: the items of the last page read.
+    """
+
+    def __init__(
+        self,
+        read: Callable[[str | None], Flow[Page[N]]],
+        convert: Callable[[Page[N]], list[T]],
+        identity: Callable[[T], str],
+    ) -> None:
+        self.items: list[T] = []
+        self.newest: list[T] = []
+        self.cursor: str | None = None
+        self.more = True
+        self.total: int | None = None
+        self._read = read
+        self._convert = convert
+        self._identity = identity
+        self._seen: set[str] = set()
+
+    def load_page(self) -> Flow[None]:
+        """Read the next page, when there is one; one request."""
+        if not self.more:
+            return
+        page = yield from self._read(self.cursor)
+        self.cursor = page.cursor or self.cursor
+        self.more = page.more
+        self.total = page.total
+        self.newest = [item for item in self._convert(page) if self._identity(item) not in self._seen]
+        self._seen.update(self._identity(item) for item in self.newest)
+        self.items += self.newest
+
+    def reach(self, count: int | None) -> Flow[None]:
+        """Read pages until ``count`` items are there, or all when None."""
+        while self.more and (count is None or len(self.items) < count):
+            yield from self.load_page()
+
+    def counted(self) -> Flow[int]:
+        """The server's count; reads the first page when none was read."""
+        if self.total is None:
+            yield from self.load_page()
+        return self.total or 0
+
+    def at(self, index: SupportsIndex) -> Flow[T]:
+        """One item; a negative index needs all pages."""
+        position = index.__index__()
+        yield from self.reach(position + 1 if position >= 0 else None)
+        return self.items[position]
+
+    def between(self, part: slice) -> Flow[list[T]]:
+        """A slice; reads no further than its stop, or everything when that is open or counted from the end."""
+        bounds = [bound for bound in (part.start, part.stop) if bound is not None]
+        counted_from_end = any(bound < 0 for bound in bounds) or (part.step or 1) < 0
+        yield from self.reach(None if counted_from_end else part.stop)
+        return self.items[part]
+
+
+class LazySequence(Generic[N, T]):
+    """Items read page by page as they are looked at; iterating again starts over without asking again."""
+
+    def __init__(self, client: RetryingClient, listing: Listing[N, T]) -> None:
+        self._client = client
+        self._listing = listing
+
+    @property
+    def cursor(self) -> str | None:
+        """The cursor of the last page read, None before the first."""
+        return self._listing.cursor
+
+    @property
+    def more(self) -> bool:
+        """Whether another page is there; True before the first is read."""
+        return self._listing.more
+
+    @property
+    def length(self) -> int:
+        """How many items the server counts. Sends one request, the first page, when none was read yet."""
+        return self._client.run(self._listing.counted())
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __iter__(self) -> Iterator[T]:
+        index = 0
+        while True:
+            self._client.run(self._listing.reach(index + 1))
+            if index >= len(self._listing.items):
+                return
+            yield self._listing.items[index]
+            index += 1
+
+    @overload
+    def __getitem__(self, index: SupportsIndex) -> T: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[T]: ...
+
+    def __getitem__(self, index: SupportsIndex | slice) -> T | list[T]:
+        if isinstance(index, slice):
+            return self._client.run(self._listing.between(index))
+        return self._client.run(self._listing.at(index))
+
+
+class AsyncLazySequence(Generic[N, T]):
+    """As `LazySequence`, awaited: ``async for``, ``await runs[3]``, ``await runs.length``."""
+
+    def __init__(self, client: AsyncRetryingClient, listing: Listing[N, T]) -> None:
+        self._client = client
+        self._listing = listing
+
+    @property
+    def cursor(self) -> str | None:
+        """The cursor of the last page read, None before the first."""
+        return self._listing.cursor
+
+    @property
+    def more(self) -> bool:
+        """Whether another page is there; True before the first is read."""
+        return self._listing.more
+
+    @property
+    async def length(self) -> int:
+        """How many items the server counts. Sends one request, the first page, when none was read yet."""
+        return await self._client.run(self._listing.counted())
+
+    async def __aiter__(self) -> AsyncIterator[T]:
+        index = 0
+        while True:
+            await self._client.run(self._listing.reach(index + 1))
+            if index >= len(self._listing.items):
+                return
+            yield self._listing.items[index]
+            index += 1
+
+    @overload
+    def __getitem__(self, index: SupportsIndex) -> Awaitable[T]: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Awaitable[list[T]]: ...
+
+    def __getitem__(self, index: SupportsIndex | slice) -> Awaitable[T] | Awaitable[list[T]]:
+        if isinstance(index, slice):
+            return self._client.run(self._listing.between(index))
+        return self._client.run(self._listing.at(index))

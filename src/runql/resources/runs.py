@@ -1,0 +1,275 @@
+"""The runs of a project: the documented `Runs` and its awaited twin."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar, overload
+
+from runql.frames.extras import require
+from runql.frames.table import Table
+from runql.frames.to_pandas import to_pandas
+from runql.frames.to_polars import to_polars
+from runql.resources.history import HistorySample, Row, Stream, labelled, sample_runs
+from runql.resources.pages import AsyncLazySequence, LazySequence, Listing, Page
+from runql.resources.run import AsyncRun, Run
+from runql.resources.run_query import RunQuery, list_full_page, list_light_page
+from runql.resources.run_record import ListedPage, RunRecord
+from runql.transport.aio import AsyncRetryingClient
+from runql.transport.flow import Flow
+from runql.transport.sync import RetryingClient
+from runql.values import JSONValue
+from runql_graphql.fragments import FullRunFields, RunFields
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import polars as pl
+
+Format: TypeAlias = Literal["default", "pandas", "polars"]
+R = TypeVar("R", bound=RunRecord)
+
+
+class Runs(LazySequence[RunFields | FullRunFields, Run]):
+    """The runs of a project that fit a filter, in order, read page by page as they are looked at.
+
+    Indexing, negative indexes and slices read the pages they need; ``len`` and `length` need one. Iterating again
+    starts over with what was read, without asking again. A run shows once, also when the server's list shifts between
+    two pages. Sends one request a page, config and summary included; with ``lazy=True`` the pages come without them,
+    and the first look at one sends one request for all runs of its page.
+    """
+
+    def __init__(
+        self,
+        client: RetryingClient,
+        entity: str,
+        project: str,
+        filters: Mapping[str, JSONValue] | None = None,
+        order: str | None = None,
+        per_page: int = 50,
+        include_sweeps: bool = True,
+        *,
+        lazy: bool = False,
+    ) -> None:
+        self._query = RunQuery.checked(entity, project, filters, order, per_page)
+        self._include_sweeps = include_sweeps
+        super().__init__(
+            client, _run_listing(self._query, partial(Run.listed, client, entity, project), lazy=lazy)
+        )
+
+    def __repr__(self) -> str:
+        return f"<Runs {self._query.entity}/{self._query.project}>"
+
+    def convert_objects(self) -> list[Run]:
+        """The runs of the last page that was read; empty before the first."""
+        return list(self._listing.newest)
+
+    @overload
+    def histories(
+        self,
+        samples: int = 500,
+        keys: Sequence[str] | None = None,
+        x_axis: str = "_step",
+        format: Literal["default"] = "default",
+        stream: Stream = "default",
+    ) -> list[Row]: ...
+
+    @overload
+    def histories(
+        self,
+        samples: int = 500,
+        keys: Sequence[str] | None = None,
+        x_axis: str = "_step",
+        *,
+        format: Literal["pandas"],
+        stream: Stream = "default",
+    ) -> pd.DataFrame: ...
+
+    @overload
+    def histories(
+        self,
+        samples: int = 500,
+        keys: Sequence[str] | None = None,
+        x_axis: str = "_step",
+        *,
+        format: Literal["polars"],
+        stream: Stream = "default",
+    ) -> pl.DataFrame: ...
+
+    @overload
+    def histories(
+        self,
+        samples: int,
+        keys: Sequence[str] | None,
+        x_axis: str,
+        format: Literal["pandas"],
+        stream: Stream = "default",
+    ) -> pd.DataFrame: ...
+
+    @overload
+    def histories(
+        self,
+        samples: int,
+        keys: Sequence[str] | None,
+        x_axis: str,
+        format: Literal["polars"],
+        stream: Stream = "default",
+    ) -> pl.DataFrame: ...
+
+    def histories(
+        self,
+        samples: int = 500,
+        keys: Sequence[str] | None = None,
+        x_axis: str = "_step",
+        format: Format = "default",
+        stream: Stream = "default",
+    ) -> list[Row] | pd.DataFrame | pl.DataFrame:
+        """Return sampled rows of every run, in list order, each row with its run's id as `run_id`.
+
+        Sends one request a page of runs, whatever the pages read so far. A page that is too much for the server (a
+        failure, a timeout, a GraphQL error) is asked again in halves, down to one run.
+
+        Args:
+            samples: rows a run at most; a longer history is thinned evenly by the server.
+            keys: only rows that have all of these metrics, with the x axis.
+            x_axis: the metric that goes along with ``keys``.
+            format: ``default`` for a list of dicts, ``pandas`` or ``polars`` for one frame: the union of all runs'
+                metrics, columns by name, types decided over every value.
+            stream: ``default`` for metrics, ``system`` for the machine's.
+
+        Raises:
+            ValueError: unknown format or stream, ``samples`` below 1.
+            TypeError: ``keys`` is no list of texts.
+            MissingExtraError: the frame's library is not installed; raised before anything is sent.
+            IncompleteHistoriesError: some runs cannot be read; what was read of the others is in its ``partial``.
+        """
+        wish = HistorySample.checked(samples, keys, x_axis, stream)
+        check_format(format)
+        return _framed(labelled(self._client.run(sample_runs(self._query, wish))), format)
+
+
+class AsyncRuns(AsyncLazySequence[RunFields | FullRunFields, AsyncRun]):
+    """As `Runs`, awaited: ``async for run in runs``, ``await runs[-1]``, ``await runs.length``."""
+
+    def __init__(
+        self,
+        client: AsyncRetryingClient,
+        entity: str,
+        project: str,
+        filters: Mapping[str, JSONValue] | None = None,
+        order: str | None = None,
+        per_page: int = 50,
+        include_sweeps: bool = True,
+        *,
+        lazy: bool = False,
+    ) -> None:
+        self._query = RunQuery.checked(entity, project, filters, order, per_page)
+        self._include_sweeps = include_sweeps
+        super().__init__(
+            client, _run_listing(self._query, partial(AsyncRun.listed, client, entity, project), lazy=lazy)
+        )
+
+    def __repr__(self) -> str:
+        return f"<AsyncRuns {self._query.entity}/{self._query.project}>"
+
+    def convert_objects(self) -> list[AsyncRun]:
+        """As `Runs.convert_objects`."""
+        return list(self._listing.newest)
+
+    @overload
+    async def histories(
+        self,
+        samples: int = 500,
+        keys: Sequence[str] | None = None,
+        x_axis: str = "_step",
+        format: Literal["default"] = "default",
+        stream: Stream = "default",
+    ) -> list[Row]: ...
+
+    @overload
+    async def histories(
+        self,
+        samples: int = 500,
+        keys: Sequence[str] | None = None,
+        x_axis: str = "_step",
+        *,
+        format: Literal["pandas"],
+        stream: Stream = "default",
+    ) -> pd.DataFrame: ...
+
+    @overload
+    async def histories(
+        self,
+        samples: int = 500,
+        keys: Sequence[str] | None = None,
+        x_axis: str = "_step",
+        *,
+        format: Literal["polars"],
+        stream: Stream = "default",
+    ) -> pl.DataFrame: ...
+
+    @overload
+    async def histories(
+        self,
+        samples: int,
+        keys: Sequence[str] | None,
+        x_axis: str,
+        format: Literal["pandas"],
+        stream: Stream = "default",
+    ) -> pd.DataFrame: ...
+
+    @overload
+    async def histories(
+        self,
+        samples: int,
+        keys: Sequence[str] | None,
+        x_axis: str,
+        format: Literal["polars"],
+        stream: Stream = "default",
+    ) -> pl.DataFrame: ...
+
+    async def histories(
+        self,
+        samples: int = 500,
+        keys: Sequence[str] | None = None,
+        x_axis: str = "_step",
+        format: Format = "default",
+        stream: Stream = "default",
+    ) -> list[Row] | pd.DataFrame | pl.DataFrame:
+        """As `Runs.histories`."""
+        wish = HistorySample.checked(samples, keys, x_axis, stream)
+        check_format(format)
+        return _framed(labelled(await self._client.run(sample_runs(self._query, wish))), format)
+
+
+def check_format(format: str) -> None:
+    """Refuse an unknown format, or one whose library is not installed, before anything is sent."""
+    if format == "pandas":
+        require("pandas", needed_for='Runs.histories(format="pandas")')
+    elif format == "polars":
+        require("polars", needed_for='Runs.histories(format="polars")')
+    elif format != "default":
+        raise ValueError(f"format must be 'default', 'pandas' or 'polars', not {format!r}")
+
+
+def _framed(rows: list[Row], format: Format) -> list[Row] | pd.DataFrame | pl.DataFrame:
+    if format == "default":
+        return rows
+    table = Table.from_rows(rows, leading=["run_id"], order="sorted")
+    return to_pandas(table) if format == "pandas" else to_polars(table)
+
+
+def _run_listing(
+    query: RunQuery, listed: Callable[[RunFields | FullRunFields, ListedPage | None], R], *, lazy: bool
+) -> Listing[RunFields | FullRunFields, R]:
+    def read(after: str | None) -> Flow[Page[RunFields | FullRunFields]]:
+        page = yield from (list_light_page(query, after) if lazy else list_full_page(query, after))
+        return Page([*page.nodes], page.after, page.cursor, page.more, page.total)
+
+    def convert(page: Page[RunFields | FullRunFields]) -> list[R]:
+        shared = ListedPage(query, page.after) if lazy else None
+        runs = [listed(fields, shared) for fields in page.nodes]
+        if shared is not None:
+            shared.runs.extend(runs)
+        return runs
+
+    return Listing(read, convert, lambda run: run.storage_id)

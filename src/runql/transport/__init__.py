@@ -1,0 +1,1 @@
+"""Flows, two drivers and what lies between them and the wire."""

@@ -1,0 +1,110 @@
+"""The asynchronous driver: performs a flow's effects over `httpx.AsyncClient`."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+from typing import Self, TypeVar
+
+import anyio
+import httpx
+
+from runql.config import Settings
+from runql.errors import RunqlError
+from runql.transport.endpoint import Endpoint, response_of
+from runql.transport.flow import Effect, Flow, Reply, Sleep
+from runql.transport.retry import Outcome, RetryPolicy, persist
+from runql.transport.wire import Failure, Request, Response, Traffic
+
+T = TypeVar("T")
+
+
+class AsyncRetryingClient:
+    """A connection to one server, with its credentials and its patience.
+
+    Attributes:
+        settings: where requests go and what defaults apply.
+        traffic: what was sent and received so far.
+
+    May be shared between tasks of one event loop (asyncio or trio). Close it, or use it in an ``async with`` block, when many are made.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        retry: RetryPolicy | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        self.settings = settings
+        self.traffic = Traffic()
+        self._retry = retry or RetryPolicy()
+        self._endpoint = Endpoint(settings)
+        self._http = httpx.AsyncClient(timeout=settings.timeout, transport=transport)
+
+    def __repr__(self) -> str:
+        return f"AsyncRetryingClient({self.settings.base_url!r})"
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def run(self, flow: Flow[T]) -> T:
+        """Perform a flow to its end and return its result."""
+        try:
+            effect = next(flow)
+            while True:
+                try:
+                    reply = await self._perform(effect)
+                except RunqlError as error:
+                    effect = flow.throw(error)
+                else:
+                    effect = flow.send(reply)
+        except StopIteration as stop:
+            result: T = stop.value
+            return result
+        finally:
+            flow.close()
+
+    async def _perform(self, effect: Effect) -> Reply:
+        if isinstance(effect, Sleep):
+            await anyio.sleep(effect.seconds)
+            return None
+        return await self._persist(self._endpoint.request(effect))
+
+    async def _persist(self, request: Request) -> Response:
+        tries = persist(request, self._retry)
+        try:
+            step = next(tries)
+            while True:
+                if isinstance(step, Request):
+                    step = tries.send(await self._exchange(step))
+                else:
+                    await anyio.sleep(step)
+                    step = next(tries)
+        except StopIteration as stop:
+            response: Response = stop.value
+            return response
+
+    async def _exchange(self, request: Request) -> Outcome:
+        self.traffic.requests += 1
+        self.traffic.bytes_sent += len(request.content or b"")
+        method = "GET" if request.content is None else "POST"
+        started = time.monotonic()
+        try:
+            answer = await self._http.request(
+                method, request.url, content=request.content, headers=self._endpoint.headers(request)
+            )
+        except httpx.HTTPError as error:
+            failure: Failure = self._endpoint.failure(request, error, time.monotonic() - started)
+            return failure
+        self.traffic.bytes_received += answer.num_bytes_downloaded
+        return response_of(answer, time.monotonic() - started)

@@ -1,0 +1,154 @@
+"""Bytes to model or error: the one place where an operation is encoded and its answer is judged."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, TypeVar, cast
+
+from pydantic import BaseModel, ValidationError
+
+from runql.errors import (
+    AccessDeniedError,
+    AnswerError,
+    AuthenticationError,
+    GraphQLProblem,
+    InvalidAnswerError,
+    QueryError,
+    RateLimitedError,
+    SchemaDriftError,
+    ServerFailureError,
+)
+from runql.transport.retry import asked_wait, is_server_failure
+from runql.transport.wire import Response
+from runql.values import JSONValue, parse_json
+from runql_graphql.base_model import UNSET
+from runql_graphql.operation import Operation
+
+T = TypeVar("T")
+EXCERPT = 200
+DRIFT_PLACES = 5
+
+
+def encode(operation: Operation[Any]) -> bytes:  # Any: encoding does not depend on the answer's type
+    """The JSON body of the POST: document, operation name and the variables that were given."""
+    variables = {name: _plain(value) for name, value in operation.variables.items() if value is not UNSET}
+    body = {"query": operation.document, "operationName": operation.name, "variables": variables}
+    return json.dumps(body, allow_nan=False, separators=(",", ":")).encode()
+
+
+def read_answer(operation: Operation[T], response: Response) -> T:
+    """The answer's data as the operation's model.
+
+    Raises:
+        AnswerError: see `answer_error`.
+        SchemaDriftError: the data does not fit the model.
+    """
+    answer = _object(response.content)
+    if response.status != 200 or answer is None or answer.get("errors") or answer.get("data") is None:
+        raise answer_error(operation.name, response)
+    # BaseModel: ariadne-codegen makes every result a pydantic model; Operation is generic over it without naming it.
+    model = cast("type[BaseModel]", operation.result)
+    try:
+        return cast("T", model.model_validate(answer["data"]))
+    except ValidationError as error:
+        raise SchemaDriftError(operation.name, _drift_places(error)) from error
+
+
+def answer_error(name: str, response: Response) -> AnswerError:
+    """The error that an answer stands for; every answer error is born here.
+
+    Statuses first (401, 403, 429, 408 and 5xx), because proxies answer them without GraphQL; then the GraphQL errors,
+    which come with 200 and with 400; then whatever else it may be.
+    """
+    answer = _object(response.content)
+    problems = _problems(answer)
+    said = "; ".join(problem.message for problem in problems) or _rest_message(answer) or _excerpt(response)
+    status, attempts = response.status, response.attempts
+
+    def message(text: str) -> str:
+        return f"{text}: {said}" if said else text
+
+    if status == 401:
+        text = "the server does not accept the API key (401)"
+        hint = ". Check WANDB_API_KEY, and that it belongs to the host in WANDB_BASE_URL"
+        return AuthenticationError(message(text) + hint, status=status, operation=name, attempts=attempts)
+    if status == 403:
+        text = "the API key may not do this (403)"
+        return AccessDeniedError(message(text), status=status, operation=name, attempts=attempts)
+    if status == 429:
+        wait = asked_wait(response.headers)
+        text = "too many requests (429)" + (
+            f", the server asks to wait {wait:g} s" if wait is not None else ""
+        )
+        return RateLimitedError(
+            message(text), status=status, operation=name, attempts=attempts, retry_after=wait
+        )
+    if is_server_failure(status):
+        text = f"the server failed ({status})"
+        return ServerFailureError(message(text), status=status, operation=name, attempts=attempts)
+    if problems:
+        data = answer.get("data") if answer else None
+        return QueryError(
+            said,
+            status=status,
+            operation=name,
+            attempts=attempts,
+            problems=problems,
+            data=data if isinstance(data, dict) else None,
+        )
+    if status == 200:
+        text = "the answer is not a GraphQL answer: is WANDB_BASE_URL the API's address, not the web app's?"
+    else:
+        text = f"the server answered {status}: is WANDB_BASE_URL right?"
+    return InvalidAnswerError(message(text), status=status, operation=name, attempts=attempts)
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    return value
+
+
+def _object(content: bytes) -> dict[str, JSONValue] | None:
+    try:
+        value = parse_json(content)
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _problems(answer: Mapping[str, JSONValue] | None) -> list[GraphQLProblem]:
+    errors = answer.get("errors") if answer else None
+    if not isinstance(errors, list):
+        return []
+    return [_problem(error) for error in errors]
+
+
+def _problem(error: JSONValue) -> GraphQLProblem:
+    if not isinstance(error, dict):
+        return GraphQLProblem(str(error))
+    path = error.get("path")
+    parts = path if isinstance(path, list) else []
+    return GraphQLProblem(
+        str(error.get("message", error)), tuple(part for part in parts if isinstance(part, (str, int)))
+    )
+
+
+def _rest_message(answer: Mapping[str, JSONValue] | None) -> str:
+    error = answer.get("error") if answer else None
+    if isinstance(error, dict):
+        error = error.get("message")
+    return error if isinstance(error, str) else ""
+
+
+def _excerpt(response: Response) -> str:
+    text = response.content[: EXCERPT * 4].decode("utf-8", "replace").strip()
+    return f"{text[:EXCERPT]!r}" if text else ""
+
+
+def _drift_places(error: ValidationError) -> list[str]:
+    return [
+        f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}"
+        for problem in error.errors(include_url=False, include_input=False)[:DRIFT_PLACES]
+    ]

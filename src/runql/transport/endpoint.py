@@ -1,0 +1,79 @@
+"""What both drivers share: where a request goes, which headers it carries, and what httpx's failures mean."""
+
+from __future__ import annotations
+
+import base64
+from urllib.parse import urljoin, urlsplit
+
+import httpx
+
+from runql.config import Settings
+from runql.errors import ConnectionFailedError, RequestTimedOutError
+from runql.transport.codec import encode
+from runql.transport.flow import Download, Send
+from runql.transport.wire import Failure, Request, Response
+from runql.version import __version__
+
+USER_AGENT = f"runql/{__version__}"
+
+# Errors raised before a byte of the request left: the server has not seen it.
+UNSENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+
+
+class Endpoint:
+    """The API that a client talks to, and the credentials that go there and nowhere else."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._base = settings.base_url.rstrip("/") + "/"
+        self._graphql_url = settings.graphql_url
+        self._timeout = settings.timeout
+        token = base64.b64encode(f"api:{settings.api_key.get_secret_value()}".encode()).decode("ascii")
+        self._authorization = f"Basic {token}"
+
+    def request(self, effect: Send | Download) -> Request:
+        """The HTTP request that an effect asks for."""
+        if isinstance(effect, Download):
+            return Request(urlsplit(effect.url).path, urljoin(self._base, effect.url))
+        operation = effect.operation
+        return Request(
+            operation.name,
+            self._graphql_url,
+            content=encode(operation),
+            repeatable=operation.kind == "query",
+            spare_server=effect.spare_server,
+        )
+
+    def headers(self, request: Request) -> dict[str, str]:
+        """The request's headers; credentials only when its URL lies below the base URL."""
+        headers = {"User-Agent": USER_AGENT}
+        if request.content is not None:
+            headers["Content-Type"] = "application/json"
+        if self._is_below_base(request.url):
+            headers["Authorization"] = self._authorization
+        return headers
+
+    def failure(self, request: Request, error: httpx.HTTPError, elapsed: float) -> Failure:
+        """What an exception of httpx means; its text names the host, never the URL, which may be signed."""
+        host = urlsplit(request.url).netloc
+        if isinstance(error, httpx.TimeoutException):
+            text = (
+                f"{host} did not answer within {self._timeout:g} s: "
+                "raise the timeout (Api(timeout=...) or WANDB_HTTP_TIMEOUT), or ask for smaller pages"
+            )
+            timed_out = RequestTimedOutError(text, operation=request.name)
+            timed_out.__cause__ = error
+            return Failure(timed_out, elapsed, sent=not isinstance(error, UNSENT))
+        text = f"no answer from {host}: {str(error) or type(error).__name__}. Check WANDB_BASE_URL and the network"
+        failed = ConnectionFailedError(text, operation=request.name)
+        failed.__cause__ = error
+        return Failure(failed, elapsed, sent=not isinstance(error, UNSENT))
+
+    def _is_below_base(self, url: str) -> bool:
+        base, target = urlsplit(self._base), urlsplit(url)
+        below = target.path.startswith(base.path) and "/../" not in target.path
+        return (base.scheme, base.netloc) == (target.scheme, target.netloc) and below
+
+
+def response_of(answer: httpx.Response, elapsed: float) -> Response:
+    """Our own value of httpx's response."""
+    return Response(answer.status_code, answer.content, dict(answer.headers.items()), elapsed)

@@ -1,0 +1,75 @@
+"""What goes over HTTP, and what comes back: plain values that name no HTTP library."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from runql.errors import TransportError
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One HTTP request.
+
+    Attributes:
+        name: what it is for, in logs and errors: an operation's name, or a file's path without its query.
+        url: absolute, or relative to the base URL.
+        content: the JSON body of a POST; None makes it a GET.
+        repeatable: sending it twice does no harm.
+        spare_server: give up at the first server failure or timeout.
+    """
+
+    name: str
+    url: str
+    content: bytes | None = None
+    repeatable: bool = True
+    spare_server: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """What came back.
+
+    Attributes:
+        status: the HTTP status.
+        headers: by lower-case name.
+        content: the body, decompressed.
+        elapsed: seconds from the first byte sent to the last received.
+        attempts: how many times the request was sent until this came.
+    """
+
+    status: int
+    content: bytes
+    headers: dict[str, str] = field(default_factory=dict[str, str])
+    elapsed: float = 0.0
+    attempts: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Nothing came back.
+
+    Attributes:
+        error: what to raise when trying again does not help.
+        elapsed: seconds until it was clear.
+        sent: whether the server may have seen the request.
+    """
+
+    error: TransportError
+    elapsed: float = 0.0
+    sent: bool = True
+
+
+@dataclass(slots=True)
+class Traffic:
+    """What a client has sent and received so far.
+
+    Attributes:
+        requests: HTTP requests, repeated ones included.
+        bytes_sent: bytes of request bodies.
+        bytes_received: bytes of answer bodies as they crossed the wire, so compressed ones count compressed.
+    """
+
+    requests: int = 0
+    bytes_sent: int = 0
+    bytes_received: int = 0

@@ -1,0 +1,151 @@
+"""JSON values, and the lenient reading of what the server sends."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, TypeAlias, cast
+
+from pydantic_core import from_json
+
+JSONValue: TypeAlias = None | bool | int | float | str | list["JSONValue"] | dict[str, "JSONValue"]
+
+INTERNAL_KEYS: Final = frozenset({"_wandb", "wandb_version"})
+SPELLED_FLOATS: Final[Mapping[str, float]] = {
+    "NaN": float("nan"),
+    "Infinity": float("inf"),
+    "-Infinity": float("-inf"),
+}
+EXCERPT: Final = 80
+
+# TypeError: a str with lone surrogates, which the fast parser cannot take as UTF-8.
+_REFUSED: Final = (ValueError, TypeError)
+_decode_leniently = json.JSONDecoder(strict=False).decode
+
+
+@dataclass(frozen=True)
+class ParsedConfig:
+    """A run's config, unwrapped from the ``{"value": …, "desc": …}`` objects it is stored as.
+
+    Attributes:
+        values: what the user configured.
+        internal: ``_wandb`` and ``wandb_version``, where the server sent them.
+    """
+
+    values: dict[str, JSONValue] = field(default_factory=dict[str, JSONValue])
+    internal: dict[str, JSONValue] = field(default_factory=dict[str, JSONValue])
+
+
+def parse_json(text: str | bytes) -> JSONValue:
+    """Decode one JSON text as the server writes it.
+
+    Beyond strict JSON this takes bare ``NaN``, ``Infinity`` and ``-Infinity``, raw control characters and lone
+    surrogates in texts, and nesting deeper than 200. Integers are exact, floats keep their bits.
+
+    Raises:
+        ValueError: it is not JSON; the error shows the first 80 characters.
+    """
+    try:
+        quick: JSONValue = from_json(text, allow_inf_nan=True, cache_strings="keys")
+    except _REFUSED:
+        return _parse_leniently(text)
+    return quick
+
+
+def parse_object(text: str | None) -> dict[str, JSONValue]:
+    """Decode a JSON text that holds an object; a missing, empty or ``null`` text is ``{}``.
+
+    Raises:
+        ValueError: it is not JSON, or not an object.
+    """
+    if not text:
+        return {}
+    value = parse_json(text)
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        # A text that cannot be read is a ValueError, whatever is wrong with it
+        raise ValueError(f"expected a JSON object, read {_excerpt(text)}")  # noqa: TRY004 - as above
+    return value
+
+
+def parse_config(text: str | None) -> ParsedConfig:
+    """Decode a run's config; an entry that is an object with ``value`` stands for that value.
+
+    Raises:
+        ValueError: it is not JSON, or not an object.
+    """
+    parsed = ParsedConfig()
+    for key, entry in parse_object(text).items():
+        value = entry["value"] if isinstance(entry, dict) and "value" in entry else entry
+        (parsed.internal if key in INTERNAL_KEYS else parsed.values)[key] = value
+    return parsed
+
+
+def parse_rows(texts: Sequence[str]) -> list[dict[str, JSONValue]]:
+    """Decode history rows, each the JSON text of one row; same length and order as ``texts``.
+
+    The texts "NaN", "Infinity" and "-Infinity" become floats, see `restore_floats`.
+
+    Raises:
+        ValueError: a row is not JSON, or not an object.
+    """
+    joined = f"[{','.join(texts)}]"
+    rows = _parse_together(joined, expected=len(texts))
+    if rows is None:
+        rows = [parse_object(text) for text in texts]
+    # Searching the text once is far cheaper than looking at every value of rows that hold no such text.
+    if 'NaN"' in joined or 'Infinity"' in joined:
+        return [restore_floats(row) for row in rows]
+    return rows
+
+
+def restore_floats(row: dict[str, JSONValue]) -> dict[str, JSONValue]:
+    """A history row in which top-level texts "NaN", "Infinity" and "-Infinity" are the floats they stand for.
+
+    The SDK writes bare tokens; the backend sends these texts. Returns ``row`` itself when it holds none.
+    """
+    spelled = {
+        key: SPELLED_FLOATS[value]
+        for key, value in row.items()
+        if isinstance(value, str) and value in SPELLED_FLOATS
+    }
+    return {**row, **spelled} if spelled else row
+
+
+def as_json(value: object) -> JSONValue:
+    """Name the type of what a JSON parser made: generated models hold the server's JSON scalars as `object`."""
+    return cast("JSONValue", value)
+
+
+def _parse_leniently(text: str | bytes) -> JSONValue:
+    try:
+        value: JSONValue = _decode_leniently(_decoded(text))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"not JSON ({error}): {_excerpt(text)}") from error
+    return value
+
+
+def _decoded(text: str | bytes) -> str:
+    return text if isinstance(text, str) else text.decode("utf-8", "surrogatepass")
+
+
+def _parse_together(joined: str, *, expected: int) -> list[dict[str, JSONValue]] | None:
+    """The rows of one JSON array, or None where each must be read on its own."""
+    try:
+        together: JSONValue = from_json(joined, allow_inf_nan=True, cache_strings="keys")
+    except _REFUSED:
+        return None
+    if not isinstance(together, list) or len(together) != expected:
+        return None
+    rows = list(_objects(together))
+    return rows if len(rows) == expected else None
+
+
+def _objects(values: Iterable[JSONValue]) -> Iterable[dict[str, JSONValue]]:
+    return (value for value in values if isinstance(value, dict))
+
+
+def _excerpt(text: str | bytes) -> str:
+    return repr(text[:EXCERPT]) + ("…" if len(text) > EXCERPT else "")

@@ -1,0 +1,140 @@
+"""The ariadne-codegen plugin: client methods become pure, keyword-only functions that return an `Operation`."""
+
+from __future__ import annotations
+
+import ast
+import re
+from typing import Any
+
+from ariadne_codegen.plugins.base import Plugin
+from ariadne_codegen.utils import str_to_snake_case
+from graphql import (
+    ExecutableDefinitionNode,
+    GraphQLSchema,
+    Node,
+    OperationDefinitionNode,
+)
+
+SEPARATED_DIGITS = re.compile(r"_(\d)")
+
+
+class OperationFunctions(Plugin):
+    """Replaces the generated client class by one function an operation."""
+
+    # Any is ariadne-codegen's: the configuration is the parsed pyproject.toml.
+    def __init__(self, schema: GraphQLSchema, config_dict: dict[str, Any]) -> None:
+        super().__init__(schema=schema, config_dict=config_dict)
+        self._functions: list[ast.FunctionDef] = []
+        self._documents: dict[str, str] = {}
+
+    def process_name(self, name: str, node: Node | None = None) -> str:  # noqa: ARG002 — the hook's signature
+        """Keep digits with the word before them: `md5` stays `md5`."""
+        return SEPARATED_DIGITS.sub(r"\1", name)
+
+    def generate_operation_str(
+        self, operation_str: str, operation_definition: ExecutableDefinitionNode
+    ) -> str:
+        """Collect the text of one operation, with the fragments it spreads."""
+        if operation_definition.name is None:
+            raise TypeError("every operation needs a name")
+        self._documents[_document_name(operation_definition.name.value)] = operation_str
+        return operation_str
+
+    def generate_client_method(
+        self,
+        method_def: ast.FunctionDef | ast.AsyncFunctionDef,
+        operation_definition: OperationDefinitionNode,
+    ) -> ast.FunctionDef | ast.AsyncFunctionDef:
+        """Collect the function of one operation; the method itself is dropped with its class."""
+        if operation_definition.name is None or isinstance(
+            method_def, ast.AsyncFunctionDef
+        ):
+            raise TypeError(
+                "operations must be named, and `async_client` must be false"
+            )
+        self._functions.append(
+            _operation_function(
+                method_def,
+                operation_definition.name.value,
+                operation_definition.operation.value,
+            )
+        )
+        return method_def
+
+    def generate_client_module(self, module: ast.Module) -> ast.Module:
+        """Keep the imports, put the functions where the client class was; unused imports are removed later."""
+        imports: list[ast.stmt] = [
+            node
+            for node in module.body
+            if isinstance(node, (ast.Import, ast.ImportFrom))
+        ]
+        functions = sorted(self._functions, key=lambda function: function.name)
+        module.body = [*imports, *functions]
+        return ast.fix_missing_locations(module)
+
+    def generate_client_code(self, generated_code: str) -> str:
+        """Put the documents before the first function, flush left: their indentation would travel with each request."""
+        head, first, rest = generated_code.partition("\n\ndef ")
+        documents = "".join(
+            f'\n{name} = """\\\n{text.strip()}\n"""\n'
+            for name, text in sorted(self._documents.items())
+        )
+        return head + documents + first + rest
+
+    def generate_init_module(self, module: ast.Module) -> ast.Module:
+        """Export nothing: each operation's function has the name of its result's module, so both cannot live here."""
+        text = "Typed operations generated from `queries/` and `schema/`; import from the modules."
+        module.body = [ast.Expr(ast.Constant(text))]
+        return ast.fix_missing_locations(module)
+
+
+def _operation_function(
+    method: ast.FunctionDef, operation_name: str, kind: str
+) -> ast.FunctionDef:
+    result = method.returns
+    variables = method.body[1]
+    if (
+        not isinstance(variables, ast.AnnAssign)
+        or variables.value is None
+        or result is None
+    ):
+        raise TypeError(
+            f"{operation_name}: expected `variables: dict = {{...}}` as the second statement"
+        )
+    operation = ast.Call(
+        func=ast.Name("Operation"),
+        args=[],
+        keywords=[
+            ast.keyword("name", ast.Constant(operation_name)),
+            ast.keyword("kind", ast.Constant(kind)),
+            ast.keyword("document", ast.Name(_document_name(operation_name))),
+            ast.keyword("variables", variables.value),
+            ast.keyword("result", result),
+        ],
+    )
+    return ast.FunctionDef(
+        name=method.name,
+        args=_keyword_only(method.args),
+        body=[
+            ast.Expr(ast.Constant(f"The {kind} `{operation_name}`.")),
+            ast.Return(operation),
+        ],
+        decorator_list=[],
+        returns=ast.Subscript(ast.Name("Operation"), result),
+    )
+
+
+def _document_name(operation_name: str) -> str:
+    return str_to_snake_case(operation_name).upper()
+
+
+def _keyword_only(arguments: ast.arguments) -> ast.arguments:
+    names = arguments.args[1:]
+    missing = len(names) - len(arguments.defaults)
+    return ast.arguments(
+        posonlyargs=[],
+        args=[],
+        kwonlyargs=names,
+        kw_defaults=[*[None] * missing, *arguments.defaults],
+        defaults=[],
+    )

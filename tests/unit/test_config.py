@@ -1,0 +1,452 @@
+"""Where settings come from, which place wins, and what is said of those that cannot be used."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from runql.config import DEFAULT_TIMEOUT, Settings, app_url, resolve_settings
+from runql.errors import ConfigurationError, MissingCredentialsError, RunqlError
+
+KEY = "0123456789abcdef" * 2 + "01234567"
+OTHER_KEY = "f" * 40
+
+Resolve = Callable[..., Settings]
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    folder = tmp_path / "home"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def cwd(tmp_path: Path) -> Path:
+    folder = tmp_path / "work"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def resolve(home: Path, cwd: Path) -> Resolve:
+    """`resolve_settings` on empty folders, with a key in the environment unless the test gives another."""
+    return partial(resolve_settings, environ={"WANDB_API_KEY": KEY}, home=home, cwd=cwd)
+
+
+def written(file: Path, text: str) -> Path:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+def refusal(call: Callable[[], object], kind: type[RunqlError] = ConfigurationError) -> str:
+    with pytest.raises(kind) as caught:
+        call()
+    assert caught.value.__cause__ is None or isinstance(caught.value.__cause__, (OSError, UnicodeDecodeError))
+    return str(caught.value)
+
+
+# Order
+
+
+def test_only_a_key_is_needed(resolve: Resolve) -> None:
+    assert resolve() == Settings(
+        base_url="https://api.wandb.ai",
+        app_url="https://wandb.ai",
+        api_key=SecretStr(KEY),
+        entity=None,
+        project=None,
+        timeout=DEFAULT_TIMEOUT,
+    )
+    assert resolve().graphql_url == "https://api.wandb.ai/graphql"
+
+
+def test_each_place_gives_way_to_the_one_before_it(resolve: Resolve, home: Path, cwd: Path) -> None:
+    def entity(environ: Mapping[str, str], **arguments: str | Mapping[str, str]) -> str | None:
+        return resolve(environ={"WANDB_API_KEY": KEY, **environ}, **arguments).entity
+
+    written(home / ".config" / "wandb" / "settings", "[default]\nentity = global\n")
+    assert entity({}) == "global"
+    written(home / "elsewhere" / "settings", "[default]\nentity = named\n")
+    assert entity({"WANDB_CONFIG_DIR": str(home / "elsewhere")}) == "named"
+    assert entity({"WANDB_CONFIG_DIR": "~/elsewhere"}) == "named"
+    written(cwd / "wandb" / "settings", "[default]\nentity = local\n")
+    assert entity({"WANDB_CONFIG_DIR": "~/elsewhere"}) == "local"
+    assert entity({"WANDB_ENTITY": "environment"}) == "environment"
+    assert entity({"WANDB_ENTITY": "environment"}, overrides={"entity": "override"}) == "override"
+    assert entity({}, overrides={"entity": "override"}, entity="argument") == "argument"
+
+
+def test_files_fill_in_for_each_other(resolve: Resolve, home: Path, cwd: Path) -> None:
+    written(cwd / "wandb" / "settings", "[default]\nproject = local\n[other]\nentity = unread\n")
+    written(
+        home / ".config" / "wandb" / "settings",
+        "\ufeff[default]\nBASE_URL = http://127.0.0.1:8080/\nentity = 100%\nproject = p\n",
+    )
+    settings = resolve()
+    assert (settings.base_url, settings.entity, settings.project) == (
+        "http://127.0.0.1:8080",
+        "100%",
+        "local",
+    )
+
+
+def test_empty_values_count_as_absent(resolve: Resolve, home: Path) -> None:
+    written(home / ".config" / "wandb" / "settings", "[default]\nentity = file\nproject =\n")
+    settings = resolve(
+        environ={"WANDB_API_KEY": KEY, "WANDB_ENTITY": "", "WANDB_BASE_URL": ""}, entity="", project=""
+    )
+    assert (settings.entity, settings.project, settings.base_url) == ("file", None, "https://api.wandb.ai")
+    assert resolve(overrides={"entity": None, "project": ""}).entity == "file"
+
+
+def test_everything_can_come_from_arguments(resolve: Resolve) -> None:
+    settings = resolve(
+        environ={"WANDB_API_KEY": OTHER_KEY, "WANDB_HTTP_TIMEOUT": "7", "WANDB_APP_URL": "http://unused"},
+        base_url="https://wandb.example.com/",
+        api_key=KEY,
+        project="p",
+        timeout=3,
+        overrides={"organization": "org", "app_url": "https://pages.example.com/"},
+    )
+    assert settings.api_key.get_secret_value() == KEY
+    assert (settings.base_url, settings.app_url) == ("https://wandb.example.com", "https://pages.example.com")
+    assert (settings.project, settings.timeout) == ("p", 3.0)
+
+
+def test_unknown_overrides_are_named_with_the_known_ones(resolve: Resolve) -> None:
+    text = refusal(lambda: resolve(overrides={"api_key": KEY, "entty": "me"}))
+    assert "'api_key', 'entty'" in text
+    assert "base_url, app_url, entity, project, organization" in text
+    assert KEY not in text
+
+
+def test_text_must_be_text(resolve: Resolve) -> None:
+    with pytest.raises(TypeError, match="base_url must be a str, not int"):
+        resolve(base_url=1)
+    with pytest.raises(TypeError, match=r"overrides\['entity'\] must be a str, not float"):
+        resolve(overrides={"entity": 1.5})
+
+
+def test_a_user_without_a_home_folder(monkeypatch: pytest.MonkeyPatch, cwd: Path) -> None:
+    def no_home() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", no_home)
+    assert resolve_settings(environ={"WANDB_API_KEY": KEY}, cwd=cwd).entity is None
+    assert "netrc" in refusal(lambda: resolve_settings(environ={}, cwd=cwd), MissingCredentialsError)
+
+
+def test_the_process_environment_is_the_default(
+    monkeypatch: pytest.MonkeyPatch, home: Path, cwd: Path
+) -> None:
+    monkeypatch.setenv("WANDB_API_KEY", OTHER_KEY)
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.chdir(cwd)
+    for name in ("WANDB_BASE_URL", "WANDB_ENTITY", "WANDB_CONFIG_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    written(cwd / "wandb" / "settings", "[default]\nentity = here\n")
+    settings = resolve_settings()
+    assert (settings.api_key.get_secret_value(), settings.entity) == (OTHER_KEY, "here")
+
+
+# Secrecy
+
+
+def test_the_key_is_shown_nowhere(resolve: Resolve) -> None:
+    settings = resolve()
+    for shown in (repr(settings), str(settings), f"{settings}", repr(vars_of(settings))):
+        assert KEY not in shown
+    assert pickle.loads(pickle.dumps(settings)) == settings
+
+
+def vars_of(settings: Settings) -> list[object]:
+    return [getattr(settings, name) for name in Settings.__slots__]
+
+
+# URLs
+
+
+@pytest.mark.parametrize(
+    ("url", "complaint"),
+    [
+        ("", "no http"),
+        ("wandb.example.com", "no http"),
+        ("ftp://wandb.example.com", "no http"),
+        ("https://", "no http"),
+        ("https://[::1", "no http"),
+        ("https://host:port", "no http"),
+        ("https://host:99999", "no http"),
+        (" https://host", "blanks"),
+        ("https://host\n", "blanks"),
+        ("https://me:hunter2@host", "password"),
+        ("https://me@host", "user name"),
+        ("https://host/?token=hunter2", "query"),
+        ("https://host/#part", "query or fragment"),
+        ("http://api.wandb.ai", "use https://api.wandb.ai"),
+        ("https://wandb.ai", "the API is at https://api.wandb.ai"),
+        ("http://wandb.ai/", "the API is at https://api.wandb.ai"),
+        ("https://App.WandB.ai", "the API is at https://api.wandb.ai"),
+        ("https://forge.coreweave.com/wandb", "the API is at https://api.forge.coreweave.com"),
+        ("http://api.forge.coreweave.com", "use https://api.forge.coreweave.com"),
+    ],
+)
+def test_servers_that_are_refused(resolve: Resolve, url: str, complaint: str) -> None:
+    text = refusal(lambda: resolve(base_url=url))
+    assert complaint in text
+    assert "the argument base_url" in text
+    assert "hunter2" not in text
+
+
+@pytest.mark.parametrize(
+    ("url", "kept"),
+    [
+        ("https://API.wandb.ai//", "https://api.wandb.ai"),
+        ("http://127.0.0.1:8080", "http://127.0.0.1:8080"),
+        ("http://[::1]:8080/", "http://[::1]:8080"),
+        ("https://notwandb.ai", "https://notwandb.ai"),
+        ("https://api.forge.coreweave.com", "https://api.forge.coreweave.com"),
+        ("https://api.qa.wandb.ai", "https://api.qa.wandb.ai"),
+        ("https://host/Base/", "https://host/Base"),
+    ],
+)
+def test_servers_that_are_accepted(resolve: Resolve, url: str, kept: str) -> None:
+    assert resolve(base_url=url).base_url == kept
+
+
+def test_refusals_name_where_the_value_came_from(resolve: Resolve, cwd: Path) -> None:
+    environ = {"WANDB_API_KEY": KEY, "WANDB_BASE_URL": "nonsense"}
+    assert "WANDB_BASE_URL" in refusal(lambda: resolve(environ=environ))
+    assert "overrides['base_url']" in refusal(lambda: resolve(overrides={"base_url": ""}))
+    file = written(cwd / "wandb" / "settings", "[default]\nbase_url = nonsense\n")
+    assert f"base_url in {file}" in refusal(resolve)
+
+
+def test_a_key_given_as_the_server_is_not_shown(resolve: Resolve) -> None:
+    assert KEY not in refusal(lambda: resolve(base_url=KEY))
+
+
+@pytest.mark.parametrize(
+    ("base_url", "expected"),
+    [
+        ("https://api.wandb.ai", "https://wandb.ai"),
+        ("https://api.wandb.test", "https://app.wandb.test"),
+        ("https://api.wandb.example.com", "https://wandb.example.com"),
+        ("https://api.example.com", "https://app.example.com"),
+        ("https://api.forge.coreweave.com", "https://forge.coreweave.com/wandb"),
+        ("http://127.0.0.1:8080", "http://127.0.0.1:8080"),
+        ("https://wandb.example.com/api.wandb.ai", "https://wandb.example.com/api.wandb.ai"),
+    ],
+)
+def test_app_url(base_url: str, expected: str) -> None:
+    assert app_url(base_url, {}) == expected
+    assert app_url(base_url, {"WANDB_APP_URL": "/https://pages.example.com//"}) == "https://pages.example.com"
+
+
+def test_an_unusable_app_url_is_refused(resolve: Resolve) -> None:
+    text = refusal(lambda: resolve(environ={"WANDB_API_KEY": KEY, "WANDB_APP_URL": "pages"}))
+    assert "app_url from the environment variable WANDB_APP_URL" in text
+
+
+# Keys
+
+
+@pytest.mark.parametrize("key", [KEY, f"local-{KEY}", f"wandb_v1_{'aB3-' * 20}", "e30.e30.c2ln"])
+def test_keys_that_are_accepted(resolve: Resolve, key: str) -> None:
+    assert resolve(api_key=key).api_key.get_secret_value() == key
+
+
+@pytest.mark.parametrize(
+    ("key", "complaint"),
+    [
+        ("", "is empty"),
+        (" " + KEY, "blanks"),
+        (KEY + "\n", "blanks"),
+        (KEY[:20] + " " + KEY[20:], "blanks"),
+        (KEY[:-1] + "é", "printable ASCII"),
+        (KEY + "\x00", "printable ASCII"),
+        (KEY[:-1], "too short: 39"),
+        ("local-" + KEY[:-1], "too short: 39"),
+    ],
+)
+def test_keys_that_are_refused(resolve: Resolve, key: str, complaint: str) -> None:
+    for text, source in (
+        (refusal(lambda: resolve(api_key=key)), "the argument api_key"),
+        (refusal(lambda: resolve(environ={"WANDB_API_KEY": key})), "WANDB_API_KEY"),
+    ):
+        assert complaint in text
+        assert source in text
+        assert KEY[:20] not in text
+
+
+# netrc
+
+
+def test_netrc_comes_last(resolve: Resolve, home: Path) -> None:
+    written(home / ".netrc", f"machine api.wandb.ai login user password {OTHER_KEY}\n")
+    assert resolve(environ={}).api_key.get_secret_value() == OTHER_KEY
+    assert resolve(environ={"WANDB_API_KEY": KEY}).api_key.get_secret_value() == KEY
+
+
+def test_which_netrc_file(resolve: Resolve, home: Path) -> None:
+    def key(**environ: str) -> str:
+        return resolve(environ=environ).api_key.get_secret_value()
+
+    line = "machine api.wandb.ai\n  login user\n  password {}\n"
+    written(home / "_netrc", line.format("c" * 40))
+    assert key() == "c" * 40
+    written(home / ".netrc", line.format("b" * 40)).chmod(0o644)
+    assert key() == "b" * 40
+    written(home / "named", line.format("a" * 40))
+    assert key(NETRC=str(home / "named")) == key(NETRC="~/named") == "a" * 40
+
+
+def test_netrc_entries_with_the_port_come_first(resolve: Resolve, home: Path) -> None:
+    def key(port: int) -> str:
+        return resolve(environ={}, base_url=f"http://127.0.0.1:{port}").api_key.get_secret_value()
+
+    written(
+        home / ".netrc",
+        f"# two servers\nmachine 127.0.0.1 login user password {KEY}\n"
+        f"machine 127.0.0.1:8080 login user password {OTHER_KEY}\n"
+        "default login anonymous password me@example.com\n",
+    )
+    assert key(8080) == OTHER_KEY
+    assert key(8081) == KEY
+    refusal(lambda: resolve(environ={}, base_url="http://localhost"), MissingCredentialsError)
+
+
+def test_the_cloud_has_two_names_in_netrc(resolve: Resolve, home: Path) -> None:
+    def key(base_url: str) -> str:
+        return resolve(environ={}, base_url=base_url).api_key.get_secret_value()
+
+    written(home / ".netrc", f"machine api.forge.coreweave.com login user password {KEY}\n")
+    assert key("https://api.wandb.ai") == key("https://api.forge.coreweave.com") == KEY
+    refusal(lambda: key("https://api.wandb.ai.example.com"), MissingCredentialsError)
+    written(home / ".netrc", f"machine api.wandb.ai login user password {OTHER_KEY}\n")
+    assert key("https://api.forge.coreweave.com") == OTHER_KEY
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        (f"machine api.wandb.ai login user password\n{KEY} {KEY}\n\n", 3),
+        (f"{KEY}\n\n", 2),
+        (f"machine api.wandb.ai {KEY} \n", 1),
+    ],
+)
+def test_a_broken_netrc_names_file_and_line_only(resolve: Resolve, home: Path, text: str, line: int) -> None:
+    file = written(home / ".netrc", text)
+    told = refusal(lambda: resolve(environ={}))
+    assert told.startswith(f"{file}, at or just before line {line}: ")
+    assert KEY not in told
+    assert "login user password" in told
+    assert resolve().entity is None
+
+
+def test_a_netrc_entry_without_a_key(resolve: Resolve, home: Path) -> None:
+    file = written(home / ".netrc", "machine api.wandb.ai login user\n")
+    assert f"machine api.wandb.ai in {file} is empty" in refusal(lambda: resolve(environ={}))
+
+
+def test_no_key_anywhere(resolve: Resolve, home: Path) -> None:
+    text = refusal(lambda: resolve(environ={}, base_url="https://api.example.com"), MissingCredentialsError)
+    for place in (
+        "argument api_key",
+        "WANDB_API_KEY",
+        "netrc (no such file)",
+        "https://app.example.com/authorize",
+    ):
+        assert place in text
+    file = written(home / ".netrc", f"machine elsewhere.example.com login user password {KEY}\n")
+    text = refusal(lambda: resolve(environ={}, base_url="https://api.example.com"), MissingCredentialsError)
+    assert f"machine api.example.com in {file}" in text
+    assert KEY not in text
+
+
+# Files that cannot be used
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        (f"api_key = {KEY}\n", 1),
+        (f"[default]\nentity = me\n{KEY}\n", 3),
+        ("[default]\nentity = me\n\nentity = you\n", 4),
+        ("[default]\nentity = me\n[default]\n", 3),
+    ],
+)
+def test_a_broken_settings_file_names_file_and_line_only(
+    resolve: Resolve, cwd: Path, text: str, line: int
+) -> None:
+    file = written(cwd / "wandb" / "settings", text)
+    told = refusal(resolve)
+    assert told.startswith(f"{file}, line {line}: ")
+    assert KEY not in told
+
+
+def test_files_that_are_no_text_or_no_files(resolve: Resolve, home: Path, cwd: Path) -> None:
+    (cwd / "wandb" / "settings").mkdir(parents=True)
+    (home / ".config").write_text("a file where a folder is expected")
+    assert resolve().entity is None
+    (home / ".netrc").write_bytes(b"\xff\xfe machine")
+    told = refusal(lambda: resolve(environ={}))
+    assert str(home / ".netrc") in told
+    named = home / "config"
+    named.mkdir()
+    (named / "settings").write_bytes(b"[default]\nentity = \xff\n")
+    told = refusal(lambda: resolve(environ={"WANDB_API_KEY": KEY, "WANDB_CONFIG_DIR": str(named)}))
+    assert f"{named / 'settings'} cannot be read (it is not UTF-8 text)" in told
+
+
+def test_files_that_may_not_be_read(resolve: Resolve, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Played, because the superuser may read everything.
+    def denied(*_: object, **__: object) -> str:
+        raise PermissionError(13, "Permission denied")
+
+    file = written(home / ".netrc", "")
+    monkeypatch.setattr("netrc.open", denied, raising=False)
+    assert f"{file} cannot be read (Permission denied)" in refusal(lambda: resolve(environ={}))
+    file = written(home / ".config" / "wandb" / "settings", "")
+    monkeypatch.setattr(Path, "read_text", denied)
+    assert f"{file} cannot be read (Permission denied)" in refusal(resolve)
+
+
+# Names and times
+
+
+@pytest.mark.parametrize("name", ["team/project", "line\nbreak", "   ", "\ud800", ".."])
+def test_names_that_are_refused(resolve: Resolve, name: str) -> None:
+    assert "entity from the argument entity" in refusal(lambda: resolve(entity=name))
+    assert "project from the environment variable WANDB_PROJECT" in refusal(
+        lambda: resolve(environ={"WANDB_API_KEY": KEY, "WANDB_PROJECT": name})
+    )
+
+
+def test_the_timeout_in_seconds(resolve: Resolve) -> None:
+    assert resolve(environ={"WANDB_API_KEY": KEY, "WANDB_HTTP_TIMEOUT": "2.5"}).timeout == 2.5
+    assert resolve(environ={"WANDB_API_KEY": KEY, "WANDB_HTTP_TIMEOUT": "2.5"}, timeout=4).timeout == 4.0
+
+
+@pytest.mark.parametrize("timeout", [0, -1, float("nan"), float("inf"), 10**400])
+def test_timeouts_that_are_refused(resolve: Resolve, timeout: float) -> None:
+    assert "the argument timeout is" in refusal(lambda: resolve(timeout=timeout))
+
+
+@pytest.mark.parametrize("text", ["soon", "0", "nan", "inf", "1e999", "30s"])
+def test_timeouts_of_the_environment_that_are_refused(resolve: Resolve, text: str) -> None:
+    told = refusal(lambda: resolve(environ={"WANDB_API_KEY": KEY, "WANDB_HTTP_TIMEOUT": text}))
+    assert "WANDB_HTTP_TIMEOUT" in told
+    assert repr(text) in told
+
+
+@pytest.mark.parametrize("timeout", [True, "30"])
+def test_timeouts_of_another_type(resolve: Resolve, timeout: str | bool) -> None:
+    with pytest.raises(TypeError, match="timeout must be a number of seconds, not"):
+        resolve(timeout=timeout)
