@@ -128,7 +128,7 @@ class ScanPosition:
         self._learn(window, told_keys=is_open or is_last)
         rows, answered = _window_rows(plan, window)
         rows = [row for row in rows if _is_within(row, start, stop)]
-        if is_open and not self._is_complete(answered):
+        if is_open and not self._is_complete(start, answered):
             # Thinned: the rows tell how far the run goes, and are read again in windows that cannot be thinned.
             self._last_step = max([self._last_step or 0, *(_step_of(row, start) for row in rows)])
             self._thinned_from = start
@@ -147,16 +147,20 @@ class ScanPosition:
             return self._line_count is None or self._offset > self._plan.min_step
         return is_last and (self._active or self._offset > self._last_step)
 
-    def _is_complete(self, answered: int) -> bool:
-        fits = self._line_count is not None and self._line_count <= self._plan.page_size
-        return fits or answered <= self._plan.page_size
+    def _is_complete(self, start: int, answered: int) -> bool:
+        if self._covers_all(start) and self._line_count is not None:
+            return answered >= self._line_count
+        return answered <= self._plan.page_size
+
+    def _covers_all(self, start: int) -> bool:
+        return self._plan.keys is None and start == 0 and self._plan.max_step is None
 
     def _goes_on(self, end: int) -> bool:
         return self._active or self._last_step is None or self._last_step >= end or self._is_short()
 
     def _is_short(self) -> bool:
         # A fresh run can be over while its lastStep still lags; its line count tells, where the scan covers all of it.
-        covers_all = self._plan.keys is None and self._plan.min_step == 0 and self._plan.max_step is None
+        covers_all = self._covers_all(self._plan.min_step)
         return covers_all and self._line_count is not None and self._rows_read < self._line_count
 
     def _learn(self, window: HistoryWindow, *, told_keys: bool) -> None:

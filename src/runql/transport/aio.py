@@ -11,10 +11,10 @@ import httpx
 
 from runql.config import Settings
 from runql.errors import RunqlError
-from runql.transport.endpoint import Endpoint, response_of
+from runql.transport.endpoint import Endpoint
 from runql.transport.flow import Effect, Flow, Reply, Sleep
 from runql.transport.retry import Outcome, RetryPolicy, persist
-from runql.transport.wire import Failure, Request, Response, Traffic
+from runql.transport.wire import Request, Response, Traffic
 
 T = TypeVar("T")
 
@@ -104,7 +104,6 @@ class AsyncRetryingClient:
                 method, request.url, content=request.content, headers=self._endpoint.headers(request)
             )
         except httpx.HTTPError as error:
-            failure: Failure = self._endpoint.failure(request, error, time.monotonic() - started)
-            return failure
+            return self._endpoint.failure(request, error, time.monotonic() - started)
         self.traffic.bytes_received += answer.num_bytes_downloaded
-        return response_of(answer, time.monotonic() - started)
+        return self._endpoint.response(answer, time.monotonic() - started)

@@ -29,6 +29,7 @@ class Endpoint:
         self._timeout = settings.timeout
         token = base64.b64encode(f"api:{settings.api_key.get_secret_value()}".encode()).decode("ascii")
         self._authorization = f"Basic {token}"
+        self._secrets = (settings.api_key.get_secret_value().encode(), token.encode())
 
     def request(self, effect: Send | Download) -> Request:
         """The HTTP request that an effect asks for."""
@@ -68,12 +69,16 @@ class Endpoint:
         failed.__cause__ = error
         return Failure(failed, elapsed, sent=not isinstance(error, UNSENT))
 
+    def response(self, answer: httpx.Response, elapsed: float) -> Response:
+        """Our own value of httpx's response; a refusal that repeats the key loses it, because its text gets shown."""
+        content = answer.content
+        if not answer.is_success:
+            for secret in self._secrets:
+                content = content.replace(secret, b"***")
+        return Response(answer.status_code, content, dict(answer.headers.items()), elapsed)
+
     def _is_below_base(self, url: str) -> bool:
         base, target = urlsplit(self._base), urlsplit(url)
-        below = target.path.startswith(base.path) and "/../" not in target.path
-        return (base.scheme, base.netloc) == (target.scheme, target.netloc) and below
-
-
-def response_of(answer: httpx.Response, elapsed: float) -> Response:
-    """Our own value of httpx's response."""
-    return Response(answer.status_code, answer.content, dict(answer.headers.items()), elapsed)
+        below = target.path.startswith(base.path) and ".." not in target.path.split("/")
+        same_host = (base.scheme, base.netloc.lower()) == (target.scheme, target.netloc.lower())
+        return same_host and below

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import weakref
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -10,10 +11,10 @@ import httpx
 
 from runql.config import Settings
 from runql.errors import RunqlError
-from runql.transport.endpoint import Endpoint, response_of
+from runql.transport.endpoint import Endpoint
 from runql.transport.flow import Effect, Flow, Reply, Sleep
 from runql.transport.retry import Outcome, RetryPolicy, persist
-from runql.transport.wire import Failure, Request, Response, Traffic
+from runql.transport.wire import Request, Response, Traffic
 
 T = TypeVar("T")
 
@@ -40,6 +41,8 @@ class RetryingClient:
         self._retry = retry or RetryPolicy()
         self._endpoint = Endpoint(settings)
         self._http = httpx.Client(timeout=settings.timeout, transport=transport)
+        # A client that nobody closed, as in a notebook, closes its connections when it is dropped.
+        weakref.finalize(self, self._http.close)
 
     def __repr__(self) -> str:
         return f"RetryingClient({self.settings.base_url!r})"
@@ -103,7 +106,6 @@ class RetryingClient:
                 method, request.url, content=request.content, headers=self._endpoint.headers(request)
             )
         except httpx.HTTPError as error:
-            failure: Failure = self._endpoint.failure(request, error, time.monotonic() - started)
-            return failure
+            return self._endpoint.failure(request, error, time.monotonic() - started)
         self.traffic.bytes_received += answer.num_bytes_downloaded
-        return response_of(answer, time.monotonic() - started)
+        return self._endpoint.response(answer, time.monotonic() - started)

@@ -1,0 +1,1 @@
+"""Measured against the official SDK, on the same server, in the same run."""

@@ -1,0 +1,1 @@
+"""What the official SDK logged, read back by runql, value by value."""
