@@ -44,7 +44,7 @@ class Settings:
         api_key: never shown by ``repr`` or ``str``.
         entity: the default entity; None leaves it to the server, which knows the key's owner.
         project: the default project, or None.
-        timeout: seconds that one request may take.
+        timeout: seconds to wait for a connection, and for each further piece of an answer.
     """
 
     base_url: str
@@ -91,7 +91,7 @@ def resolve_settings(
         api_key: the API key.
         entity: the default entity.
         project: the default project.
-        timeout: seconds that one request may take.
+        timeout: seconds to wait for a connection, and for each further piece of an answer.
         overrides: defaults by name: base_url, app_url, entity, project, organization (read by nothing yet).
         environ: stands in for the process's environment.
         home: stands in for the user's home folder.

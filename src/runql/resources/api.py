@@ -41,7 +41,7 @@ class Api:
 
         Args:
             overrides: defaults by name: base_url, app_url, entity, project, organization.
-            timeout: seconds that one request may take.
+            timeout: seconds to wait for a connection, and for each further piece of an answer.
             api_key: sent to the API host only.
             base_url: the API's URL.
             transport: an httpx transport to send through, such as one that answers in the same process.

@@ -32,9 +32,9 @@ DRIFT_PLACES = 5
 
 def encode(operation: Operation[Any]) -> bytes:  # Any: encoding does not depend on the answer's type
     """The JSON body of the POST: document, operation name and the variables that were given."""
-    variables = {name: _plain(value) for name, value in operation.variables.items() if value is not UNSET}
+    variables = {name: value for name, value in operation.variables.items() if value is not UNSET}
     body = {"query": operation.document, "operationName": operation.name, "variables": variables}
-    return json.dumps(body, allow_nan=False, separators=(",", ":")).encode()
+    return json.dumps(body, default=_input_object, allow_nan=False, separators=(",", ":")).encode()
 
 
 def read_answer(operation: Operation[T], response: Response) -> T:
@@ -104,10 +104,10 @@ def answer_error(name: str, response: Response) -> AnswerError:
     return InvalidAnswerError(message(text), status=status, operation=name, attempts=attempts)
 
 
-def _plain(value: object) -> object:
+def _input_object(value: object) -> object:
     if isinstance(value, BaseModel):
         return value.model_dump(mode="json", by_alias=True, exclude_unset=True)
-    return value
+    raise TypeError(f"{type(value).__name__} cannot be a GraphQL variable")
 
 
 def _object(content: bytes) -> dict[str, JSONValue] | None:

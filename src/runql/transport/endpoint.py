@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import base64
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import unquote
 
 import httpx
 
 from runql.config import Settings
-from runql.errors import ConnectionFailedError, RequestTimedOutError
+from runql.errors import ConnectionFailedError, RequestTimedOutError, TransportError
 from runql.transport.codec import encode
 from runql.transport.flow import Download, Send
 from runql.transport.wire import Failure, Request, Response
@@ -24,7 +24,7 @@ class Endpoint:
     """The API that a client talks to, and the credentials that go there and nowhere else."""
 
     def __init__(self, settings: Settings) -> None:
-        self._base = settings.base_url.rstrip("/") + "/"
+        self._base = httpx.URL(settings.base_url.rstrip("/") + "/")
         self._graphql_url = settings.graphql_url
         self._timeout = settings.timeout
         token = base64.b64encode(f"api:{settings.api_key.get_secret_value()}".encode()).decode("ascii")
@@ -32,9 +32,14 @@ class Endpoint:
         self._secrets = (settings.api_key.get_secret_value().encode(), token.encode())
 
     def request(self, effect: Send | Download) -> Request:
-        """The HTTP request that an effect asks for."""
+        """The HTTP request that an effect asks for.
+
+        Raises:
+            ConnectionFailedError: the server named a URL that cannot be requested.
+        """
         if isinstance(effect, Download):
-            return Request(urlsplit(effect.url).path, urljoin(self._base, effect.url))
+            url = self._resolved(effect.url)
+            return Request(url.path, str(url))
         operation = effect.operation
         return Request(
             operation.name,
@@ -55,19 +60,19 @@ class Endpoint:
 
     def failure(self, request: Request, error: httpx.HTTPError, elapsed: float) -> Failure:
         """What an exception of httpx means; its text names the host, never the URL, which may be signed."""
-        host = urlsplit(request.url).netloc
+        host = _host(httpx.URL(request.url))
         if isinstance(error, httpx.TimeoutException):
-            text = (
-                f"{host} did not answer within {self._timeout:g} s: "
-                "raise the timeout (Api(timeout=...) or WANDB_HTTP_TIMEOUT), or ask for smaller pages"
+            told: TransportError = RequestTimedOutError(
+                f"{host} was silent for {self._timeout:g} s: "
+                "raise the timeout (Api(timeout=...) or WANDB_HTTP_TIMEOUT), or ask for smaller pages",
+                operation=request.name,
             )
-            timed_out = RequestTimedOutError(text, operation=request.name)
-            timed_out.__cause__ = error
-            return Failure(timed_out, elapsed, sent=not isinstance(error, UNSENT))
-        text = f"no answer from {host}: {str(error) or type(error).__name__}. Check WANDB_BASE_URL and the network"
-        failed = ConnectionFailedError(text, operation=request.name)
-        failed.__cause__ = error
-        return Failure(failed, elapsed, sent=not isinstance(error, UNSENT))
+        else:
+            text = f"no answer from {host}: {str(error) or type(error).__name__}. Check WANDB_BASE_URL and the network"
+            told = ConnectionFailedError(text, operation=request.name)
+        told.__cause__ = error
+        hopeless = isinstance(error, httpx.UnsupportedProtocol)
+        return Failure(told, elapsed, sent=not isinstance(error, UNSENT), hopeless=hopeless)
 
     def response(self, answer: httpx.Response, elapsed: float) -> Response:
         """Our own value of httpx's response; a refusal that repeats the key loses it, because its text gets shown."""
@@ -77,8 +82,19 @@ class Endpoint:
                 content = content.replace(secret, b"***")
         return Response(answer.status_code, content, dict(answer.headers.items()), elapsed)
 
-    def _is_below_base(self, url: str) -> bool:
-        base, target = urlsplit(self._base), urlsplit(url)
-        below = target.path.startswith(base.path) and ".." not in target.path.split("/")
-        same_host = (base.scheme, base.netloc.lower()) == (target.scheme, target.netloc.lower())
-        return same_host and below
+    def _resolved(self, url: str) -> httpx.URL:
+        try:
+            return self._base.join(url)
+        except (httpx.InvalidURL, ValueError) as error:
+            raise ConnectionFailedError("the server named a URL that cannot be requested") from error
+
+    def _is_below_base(self, address: str) -> bool:
+        # httpx.URL has brought the case of the host, a spelled-out default port and `..` to one form.
+        base, url = self._base, httpx.URL(address)
+        same_host = (base.scheme, base.host, base.port) == (url.scheme, url.host, url.port)
+        climbs = ".." in unquote(url.path).split("/")
+        return same_host and not url.userinfo and not climbs and url.path.startswith(base.path)
+
+
+def _host(url: httpx.URL) -> str:
+    return f"{url.host}:{url.port}" if url.port else url.host

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 from urllib.parse import urljoin, urlsplit
 
+from runql.errors import ConnectionFailedError
 from runql.transport.codec import answer_error, read_answer
 from runql.transport.wire import Response
 from runql_graphql.operation import Operation
@@ -64,13 +65,13 @@ def download(url: str) -> Flow[bytes]:
 
     Each hop is an effect of its own, so that the driver decides anew whether it may carry credentials.
     """
-    name = urlsplit(url).path
+    name = _path(url)
     response = _response((yield Download(url)))
     for _ in range(MAX_REDIRECTS):
         location = response.headers.get("location")
         if response.status // 100 != 3 or location is None:
             break
-        url = urljoin(url, location)
+        url = _joined(url, location)
         response = _response((yield Download(url)))
     if response.status != 200:
         raise answer_error(name, response)
@@ -80,6 +81,20 @@ def download(url: str) -> Flow[bytes]:
 def sleep(seconds: float) -> Flow[None]:
     """Wait."""
     yield Sleep(seconds)
+
+
+def _path(url: str) -> str:
+    try:
+        return urlsplit(url).path
+    except ValueError:
+        return ""
+
+
+def _joined(url: str, location: str) -> str:
+    try:
+        return urljoin(url, location)
+    except ValueError as error:
+        raise ConnectionFailedError("the server redirects to something that is no URL") from error
 
 
 def _response(reply: Reply) -> Response:

@@ -16,6 +16,7 @@ from runql.transport.wire import Failure, Request, Response
 logger = logging.getLogger("runql.transport")
 
 NOT_IMPLEMENTED = 501
+MAX_DOUBLINGS = 60
 
 Outcome: TypeAlias = Response | Failure
 
@@ -29,12 +30,12 @@ class RetryPolicy:
         total_seconds: no further attempt starts when it would begin later than this after the first.
         first_delay: seconds before the second attempt; doubled before each further one.
         max_delay: no delay of our own is longer; a wait that the server asks for may be.
-        jitter: up to this share is added at random, so that clients do not come back in step.
+        jitter: up to this share of our own delay is added at random, so that clients do not come back in step.
         chance: gives numbers in [0, 1); replaced in tests.
     """
 
     max_attempts: int = 7
-    total_seconds: float = 60.0
+    total_seconds: float = 90.0
     first_delay: float = 0.5
     max_delay: float = 15.0
     jitter: float = 0.25
@@ -51,9 +52,9 @@ class RetryPolicy:
         """
         if attempt >= self.max_attempts or not _worth_repeating(request, outcome):
             return None
-        backoff = min(self.first_delay * 2 ** (attempt - 1), self.max_delay)
+        backoff = min(self.first_delay * 2.0 ** min(attempt - 1, MAX_DOUBLINGS), self.max_delay)
         asked = asked_wait(outcome.headers) if isinstance(outcome, Response) else None
-        wait = max(backoff, asked or 0.0) * (1 + self.jitter * self.chance())
+        wait = max(backoff, asked or 0.0) + backoff * self.jitter * self.chance()
         return wait if spent + wait <= self.total_seconds else None
 
 
@@ -121,6 +122,8 @@ def _until(value: str, now: str | None) -> float | None:
 
 def _worth_repeating(request: Request, outcome: Outcome) -> bool:
     if isinstance(outcome, Failure):
+        if outcome.hopeless:
+            return False
         if request.spare_server and isinstance(outcome.error, RequestTimedOutError):
             return False
         return request.repeatable or not outcome.sent

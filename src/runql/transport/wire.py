@@ -53,11 +53,13 @@ class Failure:
         error: what to raise when trying again does not help.
         elapsed: seconds until it was clear.
         sent: whether the server may have seen the request.
+        hopeless: whether the next attempt would end the same way.
     """
 
     error: TransportError
     elapsed: float = 0.0
     sent: bool = True
+    hopeless: bool = False
 
 
 @dataclass(slots=True)

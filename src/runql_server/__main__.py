@@ -1,0 +1,38 @@
+"""``python -m runql_server``: the server without the ``runql`` command."""
+
+# ruff: noqa: T201 - what the command says
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from runql_server import auth
+from runql_server.serve import add_key, serve
+from runql_server.store import Store
+
+
+def main() -> None:
+    """Read the command line and serve."""
+    parser = argparse.ArgumentParser(prog="python -m runql_server", description="Run the embedded server.")
+    parser.add_argument("--port", type=int, default=8080, help="0 takes a free one")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--data-dir", type=Path, required=True)
+    parser.add_argument("--new-key", action="store_true", help="print one more key and end")
+    arguments = parser.parse_args()
+    if arguments.new_key:
+        _print_new_key(arguments.data_dir)
+    else:
+        serve(port=arguments.port, data_dir=arguments.data_dir, host=arguments.host)
+
+
+def _print_new_key(data_dir: Path) -> None:
+    store = Store(data_dir)
+    key = auth.new_key()
+    add_key(store, key)
+    store.close()
+    print(f"export WANDB_API_KEY={key}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,147 @@
+"""The ASGI application: routes, credentials, error answers and the record of requests."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from starlette.applications import Starlette
+from starlette.datastructures import Headers
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from runql_server import auth, schema
+from runql_server.errors import NotFoundError, RequestError
+from runql_server.execution import Documents
+from runql_server.files_http import FileEndpoints
+from runql_server.graphql_http import OPERATION, GraphQLEndpoint
+from runql_server.signing import BadSignatureError, load_signer
+from runql_server.store import CRASH_AFTER, Store
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+@dataclass(frozen=True)
+class ReceivedRequest:
+    """One request as it arrived; ``operation`` is the GraphQL operation name, empty for other requests."""
+
+    method: str
+    path: str
+    operation: str
+    body_size: int
+
+
+def create_app(
+    data_dir: Path,
+    *,
+    api_key: str | None = None,
+    crash_after: timedelta = CRASH_AFTER,
+    on_request: Callable[[ReceivedRequest], None] | None = None,
+) -> Starlette:
+    """Make the application over a data directory; ``api_key`` is accepted besides the keys made before.
+
+    ``app.state.store`` is the open store, closed at shutdown. ``on_request`` is told of each request just before
+    its answer is sent.
+    """
+    store = Store(data_dir, crash_after=crash_after)
+    with store.writing() as connection:
+        signer = load_signer(connection)
+        if api_key is not None:
+            auth.add_key(connection, api_key)
+    endpoints = FileEndpoints(store, signer)
+    graphql = GraphQLEndpoint(store, signer, Documents(schema.load()))
+    middleware = [] if on_request is None else [Middleware(RecordRequests, on_request=on_request)]
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncGenerator[None]:
+        yield
+        store.close()
+
+    app = Starlette(
+        routes=[
+            Route("/", _greeting),
+            Route("/healthz", _greeting),
+            Route("/graphql", _with_key(store, graphql), methods=["POST"]),
+            Route(
+                "/files/{entity}/{project}/{run}/file_stream",
+                _with_key(store, endpoints.stream),
+                methods=["POST"],
+            ),
+            Route("/files/{entity}/{project}/{run}/{name:path}", _with_key(store, endpoints.download)),
+            Route("/storage/{run:int}/{name:path}", endpoints.signed_download, methods=["GET"]),
+            Route("/storage/{run:int}/{name:path}", endpoints.signed_upload, methods=["PUT"]),
+        ],
+        middleware=middleware,
+        lifespan=lifespan,
+        exception_handlers={RequestError: _explain},
+    )
+    app.state.store = store
+    return app
+
+
+def _with_key(store: Store, handler: Handler) -> Handler:
+    """Let only requests with a valid key through; ``request.state.user`` is then the caller's row number."""
+
+    async def checked(request: Request) -> Response:
+        with store.connection() as connection:
+            user = auth.user_of(connection, request.headers.get("authorization"))
+        if user is None:
+            message = (
+                "no valid API key: send it as HTTP Basic (user 'api', password the key) or as Bearer token"
+            )
+            return JSONResponse({"error": message}, status_code=401)
+        request.state.user = user
+        return await handler(request)
+
+    return checked
+
+
+async def _greeting(_request: Request) -> Response:
+    return PlainTextResponse("runql embedded server: point WANDB_BASE_URL here\n")
+
+
+async def _explain(_request: Request, error: Exception) -> Response:
+    status = 404 if isinstance(error, NotFoundError) else 403 if isinstance(error, BadSignatureError) else 400
+    return JSONResponse({"error": str(error)}, status_code=status)
+
+
+class RecordRequests:
+    """Counts the body bytes of each request and reports it before its answer starts."""
+
+    def __init__(self, app: ASGIApp, on_request: Callable[[ReceivedRequest], None]) -> None:
+        self._app = app
+        self._on_request = on_request
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass everything on as it is."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        size = 0
+
+        async def counted() -> Message:
+            nonlocal size
+            message = await receive()
+            size += len(message.get("body", b""))
+            return message
+
+        async def reported(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                operation = str(scope.get(OPERATION, ""))
+                body_size = max(size, _announced_size(scope))
+                self._on_request(ReceivedRequest(scope["method"], scope["path"], operation, body_size))
+            await send(message)
+
+        await self._app(scope, counted, reported)
+
+
+def _announced_size(scope: Scope) -> int:
+    # A refused request is answered before its body is read.
+    text = Headers(scope=scope).get("content-length", "0")
+    return int(text) if text.isdecimal() else 0

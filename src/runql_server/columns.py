@@ -1,0 +1,81 @@
+"""The run columns that filters and order may name, as SQL expressions over ``runs`` joined to its project."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+ColumnKind = Literal["text", "time", "number", "bool"]
+
+STATE = "CASE WHEN runs.state = 'running' AND runs.heartbeat_at < :crash_before THEN 'crashed' ELSE runs.state END"
+"""The state as of now: nobody writes it down when a run stops sending heartbeats."""
+
+DURATION = (
+    "(CAST(strftime('%s', runs.heartbeat_at) AS INTEGER) - CAST(strftime('%s', runs.created_at) AS INTEGER))"
+)
+"""Seconds from creation to the last sign of life."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """How to read one column and what it holds."""
+
+    expression: str
+    kind: ColumnKind = "text"
+
+
+_CREATED = Column("runs.created_at", "time")
+_UPDATED = Column("runs.updated_at", "time")
+_HEARTBEAT = Column("runs.heartbeat_at", "time")
+_DISPLAY_NAME = Column("runs.display_name")
+_GROUP = Column("runs.group_name")
+_JOB_TYPE = Column("runs.job_type")
+_USERNAME = Column("(SELECT username FROM users WHERE users.id = runs.user_id)")
+_DURATION = Column(DURATION, "number")
+_READ_ONLY = Column("0", "bool")
+
+COLUMNS: dict[str, Column] = {
+    "createdAt": _CREATED,
+    "created_at": _CREATED,
+    "updatedAt": _UPDATED,
+    "updated_at": _UPDATED,
+    "heartbeatAt": _HEARTBEAT,
+    "heartbeat_at": _HEARTBEAT,
+    "name": Column("runs.name"),
+    "displayName": _DISPLAY_NAME,
+    "display_name": _DISPLAY_NAME,
+    "state": Column(f"({STATE})"),
+    "group": _GROUP,
+    "jobType": _JOB_TYPE,
+    "job_type": _JOB_TYPE,
+    "host": Column("runs.host"),
+    "notes": Column("runs.notes"),
+    "description": Column("runs.description"),
+    "commit": Column("runs.commit_sha"),
+    "sweep": Column("runs.sweep"),
+    "sweepName": Column("runs.sweep"),
+    "user": _USERNAME,
+    "username": _USERNAME,
+    "entity": Column("entities.name"),
+    "project": Column("projects.name"),
+    "duration": _DURATION,
+    "computeSeconds": _DURATION,
+    "exitcode": Column("runs.exitcode", "number"),
+    "readOnly": _READ_ONLY,
+    "read_only": _READ_ONLY,
+}
+
+
+def value_paths(key: str) -> tuple[str, ...] | None:
+    """Where a ``config.*`` or ``summary_metrics.*`` key is found among the flattened values.
+
+    Filters leave the ``value`` level of the config out and order texts have it, so a trailing ``.value`` may be
+    either that level or a real member: both places are named, the literal one first.
+    """
+    prefix, dot, rest = key.partition(".")
+    prefix = {"summaryMetrics": "summary_metrics"}.get(prefix, prefix)
+    if not dot or not rest or prefix not in {"config", "summary_metrics"}:
+        return None
+    path = f"{prefix}.{rest}"
+    bare = path.removesuffix(".value")
+    return (path, bare) if prefix == "config" and bare not in {path, prefix} else (path,)

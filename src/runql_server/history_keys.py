@@ -1,0 +1,163 @@
+"""What a run logged so far: types, last values and monotonicity per key, folded row by row."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+from runql_server import jsontext
+from runql_server.jsontext import JsonObject, JsonValue
+
+_MOST_SETS = 200
+"""Distinct groups of keys that are remembered: a run that logs new names in each row must not grow without end."""
+
+
+@dataclass
+class KeyInfo:
+    """One key: how often each type was seen, the last plain value, and whether numbers never fell."""
+
+    counts: dict[str, int] = field(default_factory=dict[str, int])
+    members: dict[str, KeyInfo] = field(default_factory=dict[str, "KeyInfo"])
+    items: KeyInfo | None = None
+    previous: JsonValue = None
+    monotonic: bool = True
+
+    @property
+    def total(self) -> int:
+        """In how many rows the key is."""
+        return sum(self.counts.values())
+
+    def fold(self, value: JsonValue) -> None:
+        """Take one more value into account."""
+        kind = type_name(value)
+        self.counts[kind] = self.counts.get(kind, 0) + 1
+        if isinstance(value, dict):
+            if kind == "map":
+                for name, member in value.items():
+                    self.members.setdefault(name, KeyInfo()).fold(member)
+        elif isinstance(value, list):
+            self.items = self.items or KeyInfo()
+            for item in value:
+                self.items.fold(item)
+        elif value is not None:
+            self.monotonic = self.monotonic and not _fell(self.previous, value)
+            self.previous = value
+
+    def to_json(self) -> JsonObject:
+        """The API's form; ``from_json`` reads it back."""
+        counts: list[JsonValue] = []
+        for kind, count in self.counts.items():
+            entry: JsonObject = {"type": kind, "count": count}
+            if kind == "map":
+                entry["keys"] = {name: info.to_json() for name, info in self.members.items()}
+            if kind == "list" and self.items is not None:
+                entry["items"] = self.items.to_json()
+            counts.append(entry)
+        if self.previous is None:
+            return {"typeCounts": counts}
+        return {"typeCounts": counts, "previousValue": self.previous, "monotonic": self.monotonic}
+
+    @classmethod
+    def from_json(cls, document: JsonValue) -> KeyInfo:
+        """Read one key back."""
+        info = cls()
+        if not isinstance(document, dict):
+            return info
+        info.previous, info.monotonic = document.get("previousValue"), document.get("monotonic") is not False
+        for entry in _list(document.get("typeCounts")):
+            if isinstance(entry, dict):
+                info.counts[str(entry["type"])] = _int(entry["count"])
+                if "keys" in entry:
+                    info.members = {
+                        name: cls.from_json(member) for name, member in _dict(entry["keys"]).items()
+                    }
+                if "items" in entry:
+                    info.items = cls.from_json(entry["items"])
+        return info
+
+
+class HistoryKeys:
+    """The keys of one run's history, in the order they were first logged."""
+
+    def __init__(self) -> None:
+        self.keys: dict[str, KeyInfo] = {}
+        self.sets: list[list[str]] = []
+        self.rows = 0
+        self.last_step: float = -1
+
+    def fold(self, row: JsonObject, step: float) -> None:
+        """Take one more row into account."""
+        for name, value in row.items():
+            info = self.keys.get(name)
+            if info is None:
+                info = self.keys[name] = KeyInfo()
+            info.fold(value)
+        names = sorted(row)
+        if names not in self.sets and len(self.sets) < _MOST_SETS:
+            self.sets.append(names)
+        self.rows += 1
+        self.last_step = max(self.last_step, step)
+
+    def in_every_row(self, names: list[str]) -> bool:
+        """Whether each of these keys is in each row, so that no row needs to be read to find out."""
+        return all(name in self.keys and self.keys[name].total == self.rows for name in names)
+
+    def to_json(self) -> JsonObject:
+        """The API's form."""
+        return {
+            "keys": {name: info.to_json() for name, info in self.keys.items()},
+            "sets": [list(names) for names in self.sets],
+            "lastStep": self.last_step,
+        }
+
+    def to_text(self) -> str:
+        """The stored form: the API's, and the number of rows."""
+        return jsontext.dump(self.to_json() | {"rows": self.rows})
+
+    @classmethod
+    def from_text(cls, text: str) -> HistoryKeys:
+        """Read the stored form back."""
+        document = jsontext.parse_object(text, what="history keys")
+        result = cls()
+        result.keys = {name: KeyInfo.from_json(info) for name, info in _dict(document["keys"]).items()}
+        result.sets = [[str(name) for name in _list(names)] for names in _list(document["sets"])]
+        result.rows = _int(document["rows"])
+        last_step = document["lastStep"]
+        result.last_step = last_step if isinstance(last_step, int | float) else -1
+        return result
+
+
+def type_name(value: JsonValue) -> str:
+    """The type as the API names it; an object that carries ``_type`` is of that type."""
+    match value:
+        case None:
+            return "nil"
+        case bool():
+            return "bool"
+        case int() | float():
+            return "number"
+        case str():
+            return "string"
+        case list():
+            return "list"
+        case dict():
+            kind = value.get("_type")
+            return kind if isinstance(kind, str) else "map"
+
+
+def _fell(before: JsonValue, after: JsonValue) -> bool:
+    if not isinstance(after, int | float) or math.isnan(after):
+        return True
+    return isinstance(before, int | float) and after < before
+
+
+def _list(value: JsonValue) -> list[JsonValue]:
+    return value if isinstance(value, list) else []
+
+
+def _dict(value: JsonValue) -> JsonObject:
+    return value if isinstance(value, dict) else {}
+
+
+def _int(value: JsonValue) -> int:
+    return value if isinstance(value, int) else 0

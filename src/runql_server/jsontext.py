@@ -1,0 +1,60 @@
+"""Lenient JSON: what the SDK writes (bare NaN and Infinity, big integers, control characters) is read and kept."""
+
+from __future__ import annotations
+
+import json
+from typing import TypeAlias
+
+from runql_server.errors import RequestError
+
+JsonValue: TypeAlias = "None | bool | int | float | str | list[JsonValue] | dict[str, JsonValue]"
+JsonObject: TypeAlias = dict[str, JsonValue]
+
+_decode = json.JSONDecoder(strict=False).decode
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+
+
+def parse(text: str, *, what: str) -> JsonValue:
+    """Decode one JSON text; ``what`` names it in the error."""
+    try:
+        value: JsonValue = _decode(text)
+    except (ValueError, RecursionError) as error:
+        raise RequestError(f"{what} is not valid JSON: {error}") from error
+    return value
+
+
+def parse_object(text: str, *, what: str) -> JsonObject:
+    """Decode one JSON text that must hold an object."""
+    value = parse(text, what=what)
+    if not isinstance(value, dict):
+        raise RequestError(f"{what} must be a JSON object, not {_encode(value)[:80]}")
+    return value
+
+
+def dump(value: object) -> str:
+    """Encode compactly; floats keep their bits, NaN and the infinities become bare tokens."""
+    return _encode(value)
+
+
+def pick(document: JsonObject, keys: list[str] | None) -> JsonObject:
+    """Keep the asked members (all when ``keys`` is null), reading dotted names as nested paths if need be."""
+    if keys is None:
+        return document
+    found = ((key, lookup(document, key)) for key in keys)
+    return {key: hit[0] for key, hit in found if hit is not None}
+
+
+def lookup(document: JsonObject, key: str) -> tuple[JsonValue] | None:
+    """Find a member by its literal name, else by its dotted path; a one-tuple, as the value itself may be null."""
+    if key in document:
+        return (document[key],)
+    head, dot, rest = key.partition(".")
+    while dot:
+        nested = document.get(head)
+        if isinstance(nested, dict):
+            hit = lookup(nested, rest)
+            if hit is not None:
+                return hit
+        part, dot, rest = rest.partition(".")
+        head = f"{head}.{part}"
+    return None

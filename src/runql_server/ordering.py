@@ -1,0 +1,67 @@
+"""Run order: ``+`` or ``-`` and a column, ``config.<k>.value`` or ``summary_metrics.<k>``; missing values last."""
+
+# ruff: noqa: S608 - the SQL put together is our own text: values are always bound
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from runql_server.bindings import Bindings
+from runql_server.columns import COLUMNS, value_paths
+from runql_server.cursors import Position
+from runql_server.errors import RequestError
+
+DEFAULT_ORDER = "+created_at"
+
+
+class OrderError(RequestError):
+    """The order names nothing that runs can be sorted by."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """A parsed order: the sort key as an SQL expression, and the text that cursors are bound to."""
+
+    text: str
+    expression: str
+    descending: bool
+
+    @property
+    def clause(self) -> str:
+        """ORDER BY over the columns ``sort_key`` and ``id``: ties go by row number, in the same direction."""
+        way = "DESC" if self.descending else "ASC"
+        return f"sort_key IS NULL, sort_key {way}, id {way}"
+
+    def beyond(self, position: Position, bindings: Bindings) -> str:
+        """The condition that a row comes after this position."""
+        sign = "<" if self.descending else ">"
+        number = bindings.bind(position.number)
+        if position.key is None:
+            return f"(sort_key IS NULL AND id {sign} {number})"
+        key = bindings.bind(position.key)
+        return f"(sort_key {sign} {key} OR (sort_key = {key} AND id {sign} {number}) OR sort_key IS NULL)"
+
+
+def parse_order(text: str | None, bindings: Bindings) -> Order:
+    """Read an order text; no sign means ascending, no text means oldest first."""
+    wanted = (text or "").strip() or DEFAULT_ORDER
+    sign, key = (wanted[0], wanted[1:]) if wanted[0] in "+-" else ("+", wanted)
+    return Order(f"{sign}{key}", _expression(key, bindings), sign == "-")
+
+
+def _expression(key: str, bindings: Bindings) -> str:
+    if key in COLUMNS:
+        return COLUMNS[key].expression
+    paths = value_paths(key)
+    if paths is None:
+        raise OrderError(
+            f"order: unknown key {key!r}: use + or - and a column ({', '.join(sorted(COLUMNS))}), "
+            "config.<key>.value or summary_metrics.<key>"
+        )
+    places = ", ".join(bindings.bind(path) for path in paths)
+    # SQLite sorts numbers before texts. Lists, objects, null and NaN cannot be placed, so they count as missing.
+    return (
+        "(SELECT CASE kind WHEN 'text' THEN text WHEN 'number' THEN number WHEN 'bool' THEN number END "
+        f"FROM run_values WHERE run_values.run_id = runs.id AND path IN ({places}) "
+        "ORDER BY length(path) DESC LIMIT 1)"
+    )

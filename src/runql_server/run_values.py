@@ -1,0 +1,99 @@
+"""Config and summary flattened to rows, so that filters and order can be answered by SQL."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from typing import Literal, NamedTuple
+
+from runql_server import jsontext
+from runql_server.jsontext import JsonObject, JsonValue
+
+Prefix = Literal["config", "summary_metrics"]
+Kind = Literal["null", "bool", "number", "text", "list", "map"]
+
+_LARGEST = 2**63
+_DEEPEST = 32
+"""Levels of nesting that are flattened; deeper ones are kept in the text only."""
+
+
+class FlatValue(NamedTuple):
+    """One row: numbers and bools in ``number``, texts (and lists as JSON) in ``text``."""
+
+    path: str
+    kind: Kind
+    number: float | int | None = None
+    text: str | None = None
+
+
+def flatten_config(config: JsonObject) -> Iterator[FlatValue]:
+    """Rows of a config; the ``value`` level that the SDK writes around each entry is left out of the path."""
+    for key, entry in config.items():
+        yield from flatten(f"config.{key}", unwrap(entry))
+
+
+def flatten_summary(summary: JsonObject) -> Iterator[FlatValue]:
+    """Rows of a summary."""
+    for key, value in summary.items():
+        yield from flatten(f"summary_metrics.{key}", value)
+
+
+def unwrap(entry: JsonValue) -> JsonValue:
+    """The value of a config entry, which is an object with ``value`` and maybe ``desc``, or bare."""
+    return entry["value"] if isinstance(entry, dict) and "value" in entry else entry
+
+
+def flatten(path: str, value: JsonValue, depth: int = 0) -> Iterator[FlatValue]:
+    """Rows of one value: itself and, for an object, all that lies below."""
+    yield flat_value(path, value)
+    if isinstance(value, dict) and depth < _DEEPEST:
+        for key, member in value.items():
+            yield from flatten(f"{path}.{key}", member, depth + 1)
+
+
+def flat_value(path: str, value: JsonValue) -> FlatValue:
+    """The row of one value, without what lies below."""
+    match value:
+        case None:
+            return FlatValue(path, "null")
+        case bool():
+            return FlatValue(path, "bool", number=int(value))
+        case int() | float():
+            return FlatValue(path, "number", number=sql_number(value))
+        case str():
+            return FlatValue(path, "text", text=storable(value))
+        case list():
+            return FlatValue(path, "list", text=jsontext.dump(value))
+        case dict():
+            return FlatValue(path, "map")
+
+
+def sql_number(value: float) -> float | int:
+    """A number SQLite can hold: integers beyond 64 bits become floats (or an infinity)."""
+    if isinstance(value, int) and not -_LARGEST <= value < _LARGEST:
+        try:
+            return float(value)
+        except OverflowError:
+            return float("inf") if value > 0 else float("-inf")
+    return value
+
+
+def storable(text: str) -> str:
+    """Replace lone surrogates, which JSON can spell but UTF-8 cannot."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def replace(connection: sqlite3.Connection, run: int, prefix: Prefix, text: str) -> None:
+    """Flatten the JSON text of a run's config or summary anew. Needs a write transaction."""
+    document = jsontext.parse_object(text, what=prefix)
+    values = flatten_config(document) if prefix == "config" else flatten_summary(document)
+    # U+10FFFF sorts after every other character, so the range holds exactly the paths below the prefix.
+    connection.execute(
+        "DELETE FROM run_values WHERE run_id = ? AND path >= ? AND path < ?",
+        (run, f"{prefix}.", f"{prefix}.\U0010ffff"),
+    )
+    # A literal key "a.b" and a nested a: {b} have the same path: the first one written answers.
+    connection.executemany(
+        "INSERT OR IGNORE INTO run_values (run_id, path, kind, number, text) VALUES (?, ?, ?, ?, ?)",
+        ((run, storable(value.path), *value[1:]) for value in values),
+    )

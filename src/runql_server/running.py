@@ -1,0 +1,81 @@
+"""A server that runs in a thread of this process, for tests and demos."""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+import time
+from collections.abc import Iterable
+from datetime import timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import uvicorn
+
+from runql_server import auth, listening
+from runql_server.app import ReceivedRequest, create_app
+from runql_server.seed import SeedRun, seed_runs
+from runql_server.store import CRASH_AFTER, Store
+
+_HOST = "127.0.0.1"
+_START_TIMEOUT = 30
+
+
+class RunningServer:
+    """The embedded server on a free loopback port, from ``with`` to the end of the block.
+
+    ``requests`` lists what it received, in the order the answers were sent; ``clear()`` empties it.
+    """
+
+    def __init__(
+        self,
+        data_dir: Path | None = None,
+        *,
+        api_key: str | None = None,
+        crash_after: timedelta = CRASH_AFTER,
+    ) -> None:
+        self._own_dir = tempfile.TemporaryDirectory(prefix="runql-server-") if data_dir is None else None
+        self.data_dir = Path(self._own_dir.name) if self._own_dir is not None else Path(data_dir or ".")
+        self.api_key = api_key or auth.new_key()
+        self.entity = auth.USERNAME
+        self.requests: list[ReceivedRequest] = []
+        app = create_app(
+            self.data_dir, api_key=self.api_key, crash_after=crash_after, on_request=self.requests.append
+        )
+        self.store: Store = app.state.store
+        config = uvicorn.Config(
+            app, log_config=None, access_log=False, timeout_keep_alive=75, timeout_graceful_shutdown=5
+        )
+        self._server = uvicorn.Server(config)
+        self._socket = listening.bind(_HOST, 0)
+        self.url = listening.url(_HOST, self._socket)
+        self._thread = threading.Thread(
+            target=self._server.run, kwargs={"sockets": [self._socket]}, name="runql-server", daemon=True
+        )
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        deadline = time.monotonic() + _START_TIMEOUT
+        while not self._server.started:
+            if not self._thread.is_alive() or time.monotonic() > deadline:
+                raise RuntimeError("the embedded server did not start")
+            time.sleep(0.002)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.should_exit = True
+        self._thread.join()
+        self._socket.close()
+        if self._own_dir is not None:
+            self._own_dir.cleanup()
+
+    def clear(self) -> None:
+        """Forget the requests received so far."""
+        self.requests.clear()
+
+    def seed(self, project: str, runs: Iterable[SeedRun]) -> list[str]:
+        """Put runs straight into the store; gives their run ids."""
+        return seed_runs(self.store, project=project, runs=runs)

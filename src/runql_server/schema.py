@@ -1,0 +1,81 @@
+"""The executable schema: the shared SDL with the resolver modules bound to it."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from importlib.resources import files as resources
+from types import ModuleType
+
+from ariadne import SchemaBindable, make_executable_schema
+from graphql import GraphQLField, GraphQLNonNull, GraphQLObjectType, GraphQLResolveInfo, GraphQLSchema
+
+from runql_server.accounts import Entity
+from runql_server.errors import NotSupportedError
+from runql_server.projects import Project
+from runql_server.resolvers import account, files, history, mutations, projects, runs
+from runql_server.runs import Run
+
+_MODULES: tuple[ModuleType, ...] = (account, projects, runs, history, files, mutations)
+
+
+_ATTRIBUTES = {
+    "Project": {*Project.__dataclass_fields__, *vars(Project)},
+    "Run": {*Run.__dataclass_fields__, *vars(Run)},
+    "Entity": {*Entity.__dataclass_fields__, *vars(Entity)},
+    "Query": set[str](),
+    "Mutation": set[str](),
+}
+
+
+class Unsupported(SchemaBindable):
+    """Makes what nobody answers fail clearly: root fields, and fields that may not be null."""
+
+    def bind_to_schema(self, schema: GraphQLSchema) -> None:
+        """Bind last: a field without a resolver is then one that no module wanted."""
+        for name in _ATTRIBUTES:
+            for field in unanswered(schema, name).values():
+                # pyright reads the wrapping types of graphql-core as generics without their argument.
+                required = isinstance(field.type, GraphQLNonNull)  # pyright: ignore[reportUnknownMemberType]
+                if required or name in {"Query", "Mutation"}:
+                    field.resolve = _refuse
+
+
+def unanswered(schema: GraphQLSchema, type_name: str) -> dict[str, GraphQLField]:
+    """The fields of a type that have neither a resolver nor an attribute of the same name."""
+    described = schema.type_map[type_name]
+    if not isinstance(described, GraphQLObjectType):
+        raise TypeError(f"{type_name} is not an object type")
+    return {
+        name: field
+        for name, field in described.fields.items()
+        if field.resolve is None and _snake(name) not in _ATTRIBUTES[type_name]
+    }
+
+
+def bind(*more: SchemaBindable, snake_case: bool = False) -> GraphQLSchema:
+    """Read the SDL that client and server share, and bind the resolver modules to it."""
+    sdl = resources("runql_graphql").joinpath("wandb.graphql").read_text(encoding="utf-8")
+    bindables = [bindable for module in _MODULES for bindable in module.BINDABLES]
+    return make_executable_schema(
+        sdl, *bindables, *more, convert_names_case=_converted if snake_case else False
+    )
+
+
+@cache
+def load() -> GraphQLSchema:
+    """The schema to execute; made once per process."""
+    return bind(Unsupported(), snake_case=True)
+
+
+def _refuse(_source: object, info: GraphQLResolveInfo, **_arguments: object) -> None:
+    raise NotSupportedError(f"{info.parent_type.name}.{info.field_name}")
+
+
+def _converted(name: str, _schema: GraphQLSchema, _path: tuple[str, ...]) -> str:
+    return _snake(name)
+
+
+def _snake(name: str) -> str:
+    # Ariadne's own conversion makes md_5 of md5.
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()

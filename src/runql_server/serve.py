@@ -1,0 +1,55 @@
+"""Run the server in the foreground, as ``runql serve`` does."""
+
+# ruff: noqa: T201 - what the command says
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+
+import uvicorn
+
+from runql_server import auth, listening
+from runql_server.app import create_app
+from runql_server.store import Store
+
+
+def serve(*, port: int = 8080, data_dir: Path, sample: bool = False, host: str = "127.0.0.1") -> None:
+    """Serve a data directory until interrupted.
+
+    At the first start a key is made and printed, once: only its hash is kept. ``port=0`` takes a free port.
+    ``sample`` is refused until a sample project ships with the server.
+    """
+    if sample:
+        raise NotImplementedError("no sample project ships with the server yet")
+    bound = listening.bind(host, port)
+    app = create_app(data_dir)
+    store: Store = app.state.store
+    with store.connection() as connection:
+        key = None if auth.has_keys(connection) else auth.new_key()
+    if key is not None:
+        add_key(store, key)
+    config = uvicorn.Config(app, log_level="warning", timeout_keep_alive=75, timeout_graceful_shutdown=5)
+    _announce(listening.url(host, bound), data_dir, key)
+    # uvicorn raises the interrupt again once it has shut down in order.
+    with suppress(KeyboardInterrupt):
+        uvicorn.Server(config).run(sockets=[bound])
+
+
+def add_key(store: Store, key: str) -> None:
+    """Accept one more key."""
+    with store.writing() as connection:
+        auth.add_key(connection, key)
+
+
+def _announce(url: str, data_dir: Path, key: str | None) -> None:
+    print(f"runql server at {url}, data in {data_dir} (stop with Ctrl-C)")
+    print(f"  export WANDB_BASE_URL={url}")
+    if key is not None:
+        print(f"  export WANDB_API_KEY={key}")
+        print("The key is shown this once: only its hash is kept.", flush=True)
+    else:
+        print(
+            "  WANDB_API_KEY is the key printed at the first start; for another one add --new-key to", end=" "
+        )
+        print(f"python -m runql_server --data-dir {data_dir}", flush=True)

@@ -1,0 +1,56 @@
+"""Signed URLs: an expiry and an HMAC over what the URL allows, so that it needs no credentials."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+import sqlite3
+import time
+from typing import Literal
+from urllib.parse import quote, urlencode
+
+from runql_server.errors import RequestError
+
+LIFETIME = 24 * 60 * 60
+"""Seconds for which a signed URL works."""
+
+Access = Literal["GET", "PUT"]
+
+
+class BadSignatureError(RequestError):
+    """The URL was changed or has expired."""
+
+
+class Signer:
+    """Signs and checks URL paths with one secret; a URL signed for reading does not allow writing."""
+
+    def __init__(self, secret: bytes) -> None:
+        self._secret = secret
+
+    def url(self, base: str, access: Access, path: str, *, lifetime: float = LIFETIME) -> str:
+        """Sign ``path`` (unquoted, starting with a slash) and put it behind ``base``."""
+        expires = str(int(time.time() + lifetime))
+        signature = self._signature(access, path, expires)
+        query = urlencode({"expires": expires, "signature": signature})
+        return f"{base.rstrip('/')}{quote(path)}?{query}"
+
+    def check(self, access: Access, path: str, *, expires: str, signature: str) -> None:
+        """Raise ``BadSignatureError`` unless this server signed exactly this access and the time is not over."""
+        if not hmac.compare_digest(self._signature(access, path, expires).encode(), signature.encode()):
+            raise BadSignatureError("the signature does not fit this URL")
+        if time.time() > int(expires):
+            raise BadSignatureError("this URL has expired: ask for a new one")
+
+    def _signature(self, access: Access, path: str, expires: str) -> str:
+        message = f"{access}\n{path}\n{expires}".encode()
+        return hmac.new(self._secret, message, hashlib.sha256).hexdigest()
+
+
+def load_signer(connection: sqlite3.Connection) -> Signer:
+    """The signer of this data directory; its secret is made at first use. Needs a write transaction."""
+    connection.execute(
+        "INSERT OR IGNORE INTO settings (name, value) VALUES ('signing_secret', ?)", (secrets.token_hex(32),)
+    )
+    row = connection.execute("SELECT value FROM settings WHERE name = 'signing_secret'").fetchone()
+    return Signer(bytes.fromhex(str(row["value"])))
