@@ -233,25 +233,20 @@ class PaginationError(RunqlError):
 
 
 class IncompleteHistoriesError(RunqlError):
-    """Some runs' histories could not be read.
+    """Some runs' histories could not be read, or the list of runs not to its end.
 
     Attributes:
         partial: the rows that were read, as dicts with a ``run_id`` key, in list order.
-        failed: ids of the runs that could not be read.
+        failed: ids of the runs that were passed over; empty when the list ended early.
     """
 
-    def __init__(
-        self,
-        partial: Sequence[Mapping[str, object]],
-        failed: Sequence[str],
-        reason: str,
-    ) -> None:
+    def __init__(self, partial: Sequence[Mapping[str, object]], failed: Sequence[str], reason: str) -> None:
         self.partial = list(partial)
         self.failed = tuple(failed)
+        shown = ", ".join(self.failed[:5]) + (", …" if len(self.failed) > 5 else "")
+        which = f"of {len(self.failed)} run(s), {shown}," if failed else "of the remaining runs"
         super().__init__(
-            f"the history of {len(self.failed)} run(s) could not be read ({', '.join(self.failed[:5])}"
-            f"{', …' if len(self.failed) > 5 else ''}): {reason}. "
-            "The rows of the other runs are in this error's `partial`"
+            f"the history {which} could not be read: {reason}. What was read is in this error's `partial`"
         )
 
 

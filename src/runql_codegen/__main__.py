@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 import sys
+import tomllib
 from pathlib import Path
-
-from ariadne_codegen.config import get_client_settings, get_config_dict
-from ariadne_codegen.main import client
 
 
 def rebuild(config_path: Path) -> Path:
@@ -16,13 +15,14 @@ def rebuild(config_path: Path) -> Path:
     The folder is deleted first, because ariadne-codegen leaves modules of removed operations behind. The SDL travels
     with the package, so that the server and the drift check read the very schema the client was built with.
     """
-    config = get_config_dict(str(config_path))
-    settings = get_client_settings(config)
-    package = Path(settings.target_package_path) / settings.target_package_name
+    settings: dict[str, str] = tomllib.loads(config_path.read_text())["tool"]["ariadne-codegen"]
+    target, schema = Path(settings["target_package_path"]), Path(settings["schema_path"])
+    package = target / settings["target_package_name"]
     shutil.rmtree(package, ignore_errors=True)
-    package.parent.mkdir(parents=True, exist_ok=True)
-    client(config)  # type: ignore[no-untyped-call]  # ariadne-codegen leaves it without annotations
-    shutil.copyfile(settings.schema_path, package / Path(settings.schema_path).name)
+    # ariadne-codegen refuses a target that is not there.
+    target.mkdir(parents=True, exist_ok=True)
+    subprocess.run([sys.executable, "-m", "ariadne_codegen", "--config", str(config_path)], check=True)
+    shutil.copyfile(schema, package / schema.name)
     (package / "py.typed").touch()
     return package
 

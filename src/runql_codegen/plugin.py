@@ -10,6 +10,7 @@ from ariadne_codegen.plugins.base import Plugin
 from ariadne_codegen.utils import str_to_snake_case
 from graphql import (
     ExecutableDefinitionNode,
+    FragmentDefinitionNode,
     GraphQLSchema,
     Node,
     OperationDefinitionNode,
@@ -17,13 +18,24 @@ from graphql import (
 
 SEPARATED_DIGITS = re.compile(r"_(\d)")
 
+# An enum is open: a value that a newer server adds becomes a member of its own, equal to its text.
+OPEN_MISSING = """
+@classmethod
+def _missing_(cls, value: object) -> Optional["{enum}"]:
+    if not isinstance(value, str):
+        return None
+    member = str.__new__(cls, value)
+    member._name_ = member._value_ = value
+    return member
+"""
+
 
 class OperationFunctions(Plugin):
     """Replaces the generated client class by one function an operation."""
 
     # Any is ariadne-codegen's: the configuration is the parsed pyproject.toml.
     def __init__(self, schema: GraphQLSchema, config_dict: dict[str, Any]) -> None:
-        super().__init__(schema=schema, config_dict=config_dict)
+        super().__init__(schema=schema, config_dict=config_dict)  # pyright: ignore[reportUnknownMemberType] — its dict has no parameters
         self._functions: list[ast.FunctionDef] = []
         self._documents: dict[str, str] = {}
 
@@ -46,12 +58,8 @@ class OperationFunctions(Plugin):
         operation_definition: OperationDefinitionNode,
     ) -> ast.FunctionDef | ast.AsyncFunctionDef:
         """Collect the function of one operation; the method itself is dropped with its class."""
-        if operation_definition.name is None or isinstance(
-            method_def, ast.AsyncFunctionDef
-        ):
-            raise TypeError(
-                "operations must be named, and `async_client` must be false"
-            )
+        if operation_definition.name is None or isinstance(method_def, ast.AsyncFunctionDef):
+            raise TypeError("operations must be named, and `async_client` must be false")
         self._functions.append(
             _operation_function(
                 method_def,
@@ -64,43 +72,73 @@ class OperationFunctions(Plugin):
     def generate_client_module(self, module: ast.Module) -> ast.Module:
         """Keep the imports, put the functions where the client class was; unused imports are removed later."""
         imports: list[ast.stmt] = [
-            node
-            for node in module.body
-            if isinstance(node, (ast.Import, ast.ImportFrom))
+            node for node in module.body if isinstance(node, (ast.Import, ast.ImportFrom))
         ]
         functions = sorted(self._functions, key=lambda function: function.name)
         module.body = [*imports, *functions]
-        return ast.fix_missing_locations(module)
+        return _documented(module, "The operations, one function each.")
+
+    def generate_enums_module(self, module: ast.Module) -> ast.Module:
+        """Open every enum, so that a value the pinned schema does not know is read instead of refused."""
+        enums = [node for node in module.body if isinstance(node, ast.ClassDef)]
+        for enum in enums:
+            enum.body += ast.parse(OPEN_MISSING.format(enum=enum.name)).body
+        if enums:
+            module.body.insert(0, ast.ImportFrom("typing", [ast.alias("Optional")], 0))
+        return _documented(module, "The enums; a value that is not listed becomes a member of its own.")
+
+    def generate_inputs_module(self, module: ast.Module) -> ast.Module:
+        """Say what lives there."""
+        return _documented(module, "The input objects of variables.")
+
+    def generate_fragments_module(
+        self,
+        module: ast.Module,
+        fragments_definitions: dict[str, FragmentDefinitionNode],  # noqa: ARG002 — the hook's signature
+    ) -> ast.Module:
+        """Say what lives there."""
+        return _documented(module, "The fragments, one type for each shape.")
+
+    def generate_result_types_module(
+        self, module: ast.Module, operation_definition: ExecutableDefinitionNode
+    ) -> ast.Module:
+        """Say what lives there."""
+        name = operation_definition.name.value if operation_definition.name else "an operation"
+        return _documented(module, f"What the server answers to `{name}`.")
+
+    def copy_code(self, copied_code: str) -> str:
+        """Say what lives in the one copied file that does not: the base of all models."""
+        if ast.get_docstring(ast.parse(copied_code)) is not None:
+            return copied_code
+        comment, blank, code = copied_code.partition("\n\n")
+        return f'{comment}{blank}"""The base of all models, and the mark of a variable that is left out."""{blank}{code}'
 
     def generate_client_code(self, generated_code: str) -> str:
         """Put the documents before the first function, flush left: their indentation would travel with each request."""
         head, first, rest = generated_code.partition("\n\ndef ")
         documents = "".join(
-            f'\n{name} = """\\\n{text.strip()}\n"""\n'
-            for name, text in sorted(self._documents.items())
+            f'\n{name} = """\\\n{text.strip()}\n"""\n' for name, text in sorted(self._documents.items())
         )
         return head + documents + first + rest
 
     def generate_init_module(self, module: ast.Module) -> ast.Module:
         """Export nothing: each operation's function has the name of its result's module, so both cannot live here."""
-        text = "Typed operations generated from `queries/` and `schema/`; import from the modules."
-        module.body = [ast.Expr(ast.Constant(text))]
-        return ast.fix_missing_locations(module)
+        module.body = []
+        return _documented(
+            module, "Typed operations generated from `queries/` and `schema/`; import from the modules."
+        )
 
 
-def _operation_function(
-    method: ast.FunctionDef, operation_name: str, kind: str
-) -> ast.FunctionDef:
+def _documented(module: ast.Module, text: str) -> ast.Module:
+    module.body.insert(0, ast.Expr(ast.Constant(text)))
+    return ast.fix_missing_locations(module)
+
+
+def _operation_function(method: ast.FunctionDef, operation_name: str, kind: str) -> ast.FunctionDef:
     result = method.returns
     variables = method.body[1]
-    if (
-        not isinstance(variables, ast.AnnAssign)
-        or variables.value is None
-        or result is None
-    ):
-        raise TypeError(
-            f"{operation_name}: expected `variables: dict = {{...}}` as the second statement"
-        )
+    if not isinstance(variables, ast.AnnAssign) or variables.value is None or result is None:
+        raise TypeError(f"{operation_name}: expected `variables: dict = {{...}}` as the second statement")
     operation = ast.Call(
         func=ast.Name("Operation"),
         args=[],
@@ -125,7 +163,7 @@ def _operation_function(
 
 
 def _document_name(operation_name: str) -> str:
-    return str_to_snake_case(operation_name).upper()
+    return SEPARATED_DIGITS.sub(r"\1", str_to_snake_case(operation_name)).upper()
 
 
 def _keyword_only(arguments: ast.arguments) -> ast.arguments:

@@ -23,7 +23,10 @@ def main() -> None:
     if arguments.new_key:
         _print_new_key(arguments.data_dir)
     else:
-        serve(port=arguments.port, data_dir=arguments.data_dir, host=arguments.host)
+        try:
+            serve(port=arguments.port, data_dir=arguments.data_dir, host=arguments.host)
+        except (OSError, OverflowError) as error:
+            parser.error(f"cannot serve on {arguments.host}:{arguments.port}: {error}")
 
 
 def _print_new_key(data_dir: Path) -> None:

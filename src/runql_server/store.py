@@ -23,7 +23,9 @@ class Store:
     def __init__(self, data_dir: Path, *, crash_after: timedelta = CRASH_AFTER) -> None:
         self.data_dir = data_dir
         self.blobs = data_dir / "blobs"
-        self.blobs.mkdir(parents=True, exist_ok=True)
+        # Only the user may look in: the database holds the secret that signs URLs.
+        data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.blobs.mkdir(exist_ok=True)
         self._crash_after = crash_after
         self._idle: list[sqlite3.Connection] = []
         self._write_lock = threading.Lock()

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, cast
 
 from runql.errors import (
     IncompleteHistoriesError,
@@ -13,13 +13,14 @@ from runql.errors import (
     QueryError,
     RequestTimedOutError,
     RunNotFoundError,
+    RunqlError,
     ServerFailureError,
 )
 from runql.resources.pages import Page, read_page
 from runql.resources.run_query import RunQuery, list_light_page, positive
 from runql.transport.flow import Flow, fetch
 from runql.values import JSONValue, as_json, parse_rows, restore_floats
-from runql_graphql.fragments import RunHistory
+from runql_graphql.fragments import RunFields, RunHistory
 from runql_graphql.operations import get_history, list_histories
 
 Row: TypeAlias = dict[str, JSONValue]
@@ -27,6 +28,7 @@ Stream: TypeAlias = Literal["default", "system"]
 
 # What a page of histories that is too much for a server looks like from here; anything else is no reason to ask for less.
 OVERLOAD = (ServerFailureError, RequestTimedOutError, QueryError)
+GOOD_PAGES = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,8 @@ class HistorySample:
         """
         if stream not in ("default", "system"):
             raise ValueError(f"stream must be 'default' or 'system', not {stream!r}")
+        if not isinstance(x_axis, str):  # pyright: ignore[reportUnnecessaryIsInstance] — callers may be untyped
+            raise TypeError(f"x_axis must be the name of a metric, not {x_axis!r}")
         return cls(positive("samples", samples), checked_keys(keys), x_axis, stream)
 
     @property
@@ -87,9 +91,15 @@ def checked_keys(keys: Sequence[str] | None) -> tuple[str, ...] | None:
     """
     if keys is None:
         return None
-    if isinstance(keys, str) or not all(isinstance(key, str) for key in keys):  # pyright: ignore[reportUnnecessaryIsInstance] — callers may be untyped
+    if not _is_list_of_text(keys):
         raise TypeError(f"keys must be a list of metric names such as ['loss'], not {keys!r}")
     return tuple(dict.fromkeys(keys)) or None
+
+
+def _is_list_of_text(value: object) -> bool:
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        return False
+    return all(isinstance(member, str) for member in cast("Iterable[object]", value))
 
 
 def sample_run(entity: str, project: str, run: str, wish: HistorySample) -> Flow[list[Row]]:
@@ -113,6 +123,45 @@ def sample_run(entity: str, project: str, run: str, wish: HistorySample) -> Flow
     return _rows(answer.project.run, wish)
 
 
+class _Reading:
+    """How far the histories of a list have come.
+
+    A page that is too much is halved at once; it grows back only after a few good pages, because each page that is too
+    much may cost a whole timeout.
+    """
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.after: str | None = None
+        self.more = True
+        self.read: list[RunRows] = []
+        self.failed: list[str] = []
+        self.reason = ""
+        self._seen: set[str] = set()
+        self._largest = size
+        self._good_pages = 0
+
+    def take(self, page: Page[RunHistory], wish: HistorySample) -> None:
+        shown = {node.id: node for node in page.nodes if node.id not in self._seen}
+        self._seen.update(shown)
+        self.read += [RunRows(node.name, _rows(node, wish)) for node in shown.values()]
+        self.after, self.more = page.cursor, page.more
+        self._good_pages += 1
+        if self._good_pages >= GOOD_PAGES:
+            self.size, self._good_pages = min(self.size * 2, self._largest), 0
+
+    def halve(self) -> None:
+        self.size, self._good_pages = (self.size + 1) // 2, 0
+
+    def skip(self, page: Page[RunFields], reason: str) -> None:
+        self.failed += [run.name for run in page.nodes]
+        self.reason = reason
+        self.after, self.more = page.cursor, page.more
+
+    def incomplete(self, reason: str) -> IncompleteHistoriesError:
+        return IncompleteHistoriesError(labelled(self.read), self.failed, reason)
+
+
 def sample_runs(query: RunQuery, wish: HistorySample) -> Flow[list[RunRows]]:
     """The sampled rows of every run that fits, in list order; one request a page of runs.
 
@@ -120,32 +169,34 @@ def sample_runs(query: RunQuery, wish: HistorySample) -> Flow[list[RunRows]]:
     that cannot be read even alone is left out; what was read of the others is kept.
 
     Raises:
-        IncompleteHistoriesError: some runs could not be read; the rows of the others are in its ``partial``.
+        IncompleteHistoriesError: some runs could not be read, or the list not to its end; what was read is in its
+            ``partial``.
     """
-    read: list[RunRows] = []
-    failed: list[str] = []
-    reason = ""
-    seen: set[str] = set()
-    after, more, size = None, True, query.per_page
-    while more:
-        try:
-            page = yield from _history_page(query.sized(size), wish, after, spare_server=size > 1)
-        except OVERLOAD as error:
-            if size > 1:
-                size = (size + 1) // 2
-                continue
-            reason = str(error)
-            skipped = yield from list_light_page(query.sized(1), after)
-            failed += [run.name for run in skipped.nodes]
-            after, more = skipped.cursor, skipped.more
-            continue
-        fresh = [node for node in page.nodes if node.id not in seen]
-        seen.update(node.id for node in fresh)
-        read += [RunRows(node.name, _rows(node, wish)) for node in fresh]
-        after, more, size = page.cursor, page.more, min(size * 2, query.per_page)
-    if failed:
-        raise IncompleteHistoriesError(labelled(read), failed, reason)
-    return read
+    reading = _Reading(query.per_page)
+    try:
+        while reading.more:
+            yield from _read_histories(query, wish, reading)
+    except RunqlError as error:
+        if not reading.read:
+            raise
+        raise reading.incomplete(f"the list ended early: {error}") from error
+    if reading.failed:
+        raise reading.incomplete(reading.reason)
+    return reading.read
+
+
+def _read_histories(query: RunQuery, wish: HistorySample, reading: _Reading) -> Flow[None]:
+    try:
+        page = yield from _history_page(
+            query.sized(reading.size), wish, reading.after, spare_server=reading.size > 1
+        )
+    except OVERLOAD as error:
+        if reading.size > 1:
+            reading.halve()
+        else:
+            reading.skip((yield from list_light_page(query.sized(1), reading.after)), str(error))
+    else:
+        reading.take(page, wish)
 
 
 def labelled(histories: Sequence[RunRows]) -> list[Row]:

@@ -111,9 +111,15 @@ class Listing(Generic[N, T]):
         self.cursor = page.cursor or self.cursor
         self.more = page.more
         self.total = page.total
-        self.newest = [item for item in self._convert(page) if self._identity(item) not in self._seen]
-        self._seen.update(self._identity(item) for item in self.newest)
+        self.newest = [item for item in self._convert(page) if self._is_new(item)]
         self.items += self.newest
+
+    def _is_new(self, item: T) -> bool:
+        identity = self._identity(item)
+        if identity in self._seen:
+            return False
+        self._seen.add(identity)
+        return True
 
     def reach(self, count: int | None) -> Flow[None]:
         """Read pages until ``count`` items are there, or all when None."""
@@ -134,6 +140,8 @@ class Listing(Generic[N, T]):
 
     def between(self, part: slice) -> Flow[list[T]]:
         """A slice; reads no further than its stop, or everything when that is open or counted from the end."""
+        if part.step == 0:
+            raise ValueError("slice step cannot be zero")
         bounds = [bound for bound in (part.start, part.stop) if bound is not None]
         counted_from_end = any(bound < 0 for bound in bounds) or (part.step or 1) < 0
         yield from self.reach(None if counted_from_end else part.stop)

@@ -54,6 +54,7 @@ class Run(RunRecord):
         fields: RunFields | FullRunFields,
         page: ListedPage | None,
     ) -> Run:
+        """A run from fields that were read already; sends nothing."""
         run = cls.__new__(cls)
         run._client = client
         run._include_sweeps = True
@@ -249,6 +250,7 @@ class AsyncRun(RunRecord):
         fields: RunFields | FullRunFields,
         page: ListedPage | None,
     ) -> AsyncRun:
+        """A run from fields that were read already; sends nothing."""
         run = cls.__new__(cls)
         run._client = client
         run._include_sweeps = True

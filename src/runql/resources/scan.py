@@ -10,7 +10,6 @@ from typing import Literal, TypeAlias
 from runql.errors import ProjectNotFoundError, RunNotFoundError
 from runql.resources.history import Row, checked_keys, has_all, rows_of_spec
 from runql.resources.run_query import positive
-from runql.resources.run_state import is_active
 from runql.transport.flow import Flow, fetch
 from runql.values import JSONValue, as_json, parse_rows
 from runql_graphql.fragments import HistoryWindow
@@ -94,17 +93,18 @@ class ScanPosition:
     """How far a scan has come.
 
     The server thins an answer that would hold more rows than ``samples``, so a window is a range of steps no wider
-    than that. Where the run is known to hold no more rows than fit one answer, a single window without an end brings
-    them all. `historyKeys.lastStep` lags behind in a live run: its last window has no end either.
+    than that. The last window has no end: what `historyKeys.lastStep` says lags behind, also for a while after a run
+    is over. That costs no further request, unless the window comes thinned; then its rows tell how far the run goes.
+    Where the run is known to hold no more rows than fit one answer, the first window is the last.
     """
 
     def __init__(self, plan: ScanPlan, known: Known) -> None:
         self._plan = plan
-        self._offset = plan.min_step
+        self._offset: int = plan.min_step
+        self._covered: int = plan.min_step
         self._last_step = known.last_step
         self._line_count = known.line_count
-        self._active = True
-        self._rows_read = 0
+        self._begun = False
         self._thinned_from: int | None = None
         self._done = False
 
@@ -118,54 +118,40 @@ class ScanPosition:
 
     def _read_window(self) -> Flow[list[Row]]:
         plan, start = self._plan, self._offset
-        end = min(
-            start + plan.page_size, plan.max_step if plan.max_step is not None else start + plan.page_size
-        )
+        end = start + plan.page_size
         is_last = self._last_step is None or end > self._last_step
         is_open = self._is_open(is_last=is_last) and (plan.max_step is None or end < plan.max_step)
-        stop = plan.max_step if is_open else end
-        window = yield from self._fetch(start, stop, with_keys=is_open or is_last)
-        self._learn(window, told_keys=is_open or is_last)
-        rows, answered = _window_rows(plan, window)
-        rows = [row for row in rows if _is_within(row, start, stop)]
-        if is_open and not self._is_complete(start, answered):
-            # Thinned: the rows tell how far the run goes, and are read again in windows that cannot be thinned.
-            self._last_step = max([self._last_step or 0, *(_step_of(row, start) for row in rows)])
-            self._thinned_from = start
+        stop = plan.max_step if is_open or (plan.max_step is not None and end > plan.max_step) else end
+        window = yield from self._fetch(start, stop, with_keys=is_last)
+        self._begun = True
+        self._learn(window, told_keys=is_last)
+        answers = _answers(plan, window)
+        first, last, most = _extent(answers, start)
+        if is_open and (most > plan.page_size or self._misses_rows(window, start, most)):
+            # Thinned: its rows tell how far the run goes, and are read again in windows that cannot be thinned.
+            self._last_step = max(self._last_step or 0, last)
+            self._offset = self._thinned_from = min(first, self._covered)
             return []
-        self._rows_read += len(rows)
-        self._offset = end
-        self._done = is_open or (is_last and not self._goes_on(end))
-        return rows
+        # Beyond the last step that was told, rows may arrive inside a window after it was read.
+        beyond = self._last_step is None or end > self._last_step
+        self._offset, self._covered = min(last + 1, end) if beyond else end, end
+        self._done = is_open or stop == plan.max_step
+        return [row for row in _rows(plan, answers) if _is_within(row, start, stop)]
 
     def _is_open(self, *, is_last: bool) -> bool:
         if self._thinned_from == self._offset:
             return False
-        if self._line_count is not None and self._line_count <= self._plan.page_size:
-            return True
-        if self._last_step is None:
-            return self._line_count is None or self._offset > self._plan.min_step
-        return is_last and (self._active or self._offset > self._last_step)
+        if not self._begun and (self._line_count is None or self._line_count > self._plan.page_size):
+            return is_last and (self._last_step is not None or self._line_count is None)
+        return is_last or not self._begun
 
-    def _is_complete(self, start: int, answered: int) -> bool:
-        if self._covers_all(start) and self._line_count is not None:
-            return answered >= self._line_count
-        return answered <= self._plan.page_size
-
-    def _covers_all(self, start: int) -> bool:
-        return self._plan.keys is None and start == 0 and self._plan.max_step is None
-
-    def _goes_on(self, end: int) -> bool:
-        return self._active or self._last_step is None or self._last_step >= end or self._is_short()
-
-    def _is_short(self) -> bool:
-        # A fresh run can be over while its lastStep still lags; its line count tells, where the scan covers all of it.
-        covers_all = self._covers_all(self._plan.min_step)
-        return covers_all and self._line_count is not None and self._rows_read < self._line_count
+    def _misses_rows(self, window: HistoryWindow, start: int, answered: int) -> bool:
+        # How a server thins a window without an end is its own business: where it tells how many rows the run has, and
+        # the window was to bring all of them, the count is the proof.
+        asked_for_all = self._plan.keys is None and start == 0 and self._plan.max_step is None
+        return asked_for_all and answered < (window.history_line_count or 0)
 
     def _learn(self, window: HistoryWindow, *, told_keys: bool) -> None:
-        self._active = is_active(window.state)
-        self._line_count = window.history_line_count
         if told_keys:
             told = last_step(as_json(window.history_keys))
             if told is not None:
@@ -214,17 +200,26 @@ def _specs(plan: ScanPlan, start: int, stop: int | None) -> list[str]:
     ]
 
 
-def _window_rows(plan: ScanPlan, window: HistoryWindow) -> tuple[list[Row], int]:
-    """The rows of a window in step order, and how many the server answered to the question that brought the most."""
+def _answers(plan: ScanPlan, window: HistoryWindow) -> list[list[Row]]:
+    """The rows that the server answered to each question of a window, each list in step order."""
     if plan.keys is None:
-        rows = parse_rows(window.history or [])
-        return rows, len(rows)
-    sampled = window.sampled_history or []
+        return [parse_rows(window.history or [])]
+    questions = 1 if plan.match == "all" else len(plan.keys)
+    return [rows_of_spec(window.sampled_history or [], index) for index in range(questions)]
+
+
+def _extent(answers: Sequence[list[Row]], start: int) -> tuple[int, int, int]:
+    """The first and the last step of all answers, and how many rows the longest holds."""
+    steps = [_step_of(row, start) for rows in answers for row in rows]
+    return min(steps, default=start), max(steps, default=start - 1), max(map(len, answers))
+
+
+def _rows(plan: ScanPlan, answers: Sequence[list[Row]]) -> list[Row]:
+    if plan.keys is None:
+        return answers[0]
     if plan.match == "all":
-        rows = rows_of_spec(sampled, 0)
-        return [row for row in rows if has_all(row, plan.columns)], len(rows)
-    answers = [rows_of_spec(sampled, index) for index in range(len(plan.keys))]
-    return _united(answers, plan.keys), max((len(rows) for rows in answers), default=0)
+        return [row for row in answers[0] if has_all(row, plan.columns)]
+    return _united(answers, plan.keys)
 
 
 def _united(answers: Sequence[list[Row]], keys: Sequence[str]) -> list[Row]:
