@@ -123,14 +123,15 @@ class OperationFunctions(Plugin):
 
     def generate_init_module(self, module: ast.Module) -> ast.Module:
         """Export nothing: each operation's function has the name of its result's module, so both cannot live here."""
-        module.body = []
-        return _documented(
-            module, "Typed operations generated from `queries/` and `schema/`; import from the modules."
-        )
+        text = "Typed operations generated from `queries/` and `schema/`; import from the modules."
+        module.body = [ast.Expr(ast.Constant(text))]
+        return ast.fix_missing_locations(module)
 
 
 def _documented(module: ast.Module, text: str) -> ast.Module:
-    module.body.insert(0, ast.Expr(ast.Constant(text)))
+    # A module that defines nothing stays empty, and is not written.
+    if any(isinstance(node, (ast.ClassDef, ast.FunctionDef)) for node in module.body):
+        module.body.insert(0, ast.Expr(ast.Constant(text)))
     return ast.fix_missing_locations(module)
 
 
