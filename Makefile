@@ -54,7 +54,7 @@ demo: .venv/.ready  ## real runs from the embedded server, listed, read and draw
 bench: .venv/.ready $(OLD_SDK)/.ready $(NEW_SDK)/.ready  ## measure against the official SDK
 	$(BIN)/python -m tests.bench
 
-wheel: .venv/.ready  ## build the wheel and test it in a clean environment
+wheel: .venv/.ready $(NEW_SDK)/.ready  ## build the wheel and test it in a clean environment
 	$(BIN)/python -m tests.wheel
 
 clean:  ## remove everything that can be made again

@@ -1,9 +1,4 @@
-"""Run filters: the Mongo-like JSON of the API, compiled to one SQL condition with bound parameters.
-
-Several keys in one object mean "and". Values compare with values of their own kind only: a number is never equal
-to, greater or less than a text, a bool is not a number, NaN equals nothing. A missing value (or null) equals null
-only, so ``$ne`` and ``$nin`` hold for it.
-"""
+"""Run filters: the Mongo-like JSON of the API, compiled to one SQL condition with bound parameters."""
 
 from __future__ import annotations
 
@@ -27,7 +22,12 @@ class FilterError(RequestError):
 
 
 def compile_filters(text: str | None, bindings: Bindings) -> str:
-    """Turn the JSON text of a filter into a condition over ``runs``, ``projects`` and ``entities``."""
+    """Turn the JSON text of a filter into a condition over ``runs``, ``projects`` and ``entities``.
+
+    Several keys in one object mean "and". Values compare with values of their own kind only: a number is never equal
+    to, greater or less than a text, a bool is not a number, NaN equals nothing. A missing value (or null) equals null
+    only, so ``$ne`` and ``$nin`` hold for it.
+    """
     if text is None or not text.strip():
         return "1"
     try:

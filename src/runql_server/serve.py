@@ -11,19 +11,24 @@ import uvicorn
 
 from runql_server import auth, listening
 from runql_server.app import create_app
-from runql_server.store import Store
+from runql_server.sample import NEVER_CRASH, unpack
+from runql_server.store import CRASH_AFTER, Store
 
 
 def serve(*, port: int = 8080, data_dir: Path, sample: bool = False, host: str = "127.0.0.1") -> None:
     """Serve a data directory until interrupted.
 
     At the first start a key is made and printed, once: only its hash is kept. ``port=0`` takes a free port.
-    ``sample`` is refused until a sample project ships with the server.
+    ``sample`` puts the sample project into ``data_dir``, which must not hold data yet.
+
+    Raises:
+        FileExistsError: the sample was asked for, and ``data_dir`` holds data.
     """
     if sample:
-        raise NotImplementedError("no sample project ships with the server yet")
+        unpack(data_dir)
     bound = listening.bind(host, port)
-    app = create_app(data_dir)
+    # The sample has a run that is still running; it would crash before the reader's eyes.
+    app = create_app(data_dir, crash_after=NEVER_CRASH if sample else CRASH_AFTER)
     store: Store = app.state.store
     with store.connection() as connection:
         key = None if auth.has_keys(connection) else auth.new_key()

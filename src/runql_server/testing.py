@@ -1,4 +1,4 @@
-"""The pytest plugin for users: a W&B server for each test that asks for one."""
+"""The pytest plugin for users: a W&B server for each test, and one with the sample project."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 
 if TYPE_CHECKING:
     from runql_server.running import RunningServer
+    from runql_server.sample import Sample
 
 
 @pytest.fixture
@@ -22,3 +23,12 @@ def wandb_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ru
         monkeypatch.setenv("WANDB_BASE_URL", server.url)
         monkeypatch.setenv("WANDB_API_KEY", server.api_key)
         yield server
+
+
+@pytest.fixture(scope="session")
+def sample_server() -> Iterator[Sample]:
+    """A server with the sample project, one for the whole session; tests must not change what it holds."""
+    from runql_server.sample import start  # noqa: PLC0415 - as above
+
+    with start() as sample:
+        yield sample

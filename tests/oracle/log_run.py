@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, cast
 
 
-def bits(value: Any) -> Any:  # Any: JSON in, JSON out
+def bits(value: object) -> Any:  # Any: JSON, compared as it is
     """A value in which every number that is no whole one is replaced by its eight bytes in hex.
 
     A whole float counts as an integer: the SDK's core writes 7.0 as 7.
@@ -23,9 +23,9 @@ def bits(value: Any) -> Any:  # Any: JSON in, JSON out
     if isinstance(value, float):
         return int(value) if value.is_integer() else {"float": struct.pack(">d", value).hex()}
     if isinstance(value, dict):
-        return {key: bits(entry) for key, entry in cast("dict[str, Any]", value).items()}
+        return {key: bits(entry) for key, entry in cast("dict[str, object]", value).items()}
     if isinstance(value, list):
-        return [bits(member) for member in cast("list[Any]", value)]
+        return [bits(member) for member in cast("list[object]", value)]
     return value
 
 

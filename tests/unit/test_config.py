@@ -3,54 +3,15 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
+from tests.unit.settings import KEY, OTHER_KEY, Resolve, refusal, written
 
 from runql.config import DEFAULT_TIMEOUT, Settings, app_url, resolve_settings
-from runql.errors import ConfigurationError, MissingCredentialsError, RunqlError
-
-KEY = "0123456789abcdef" * 2 + "01234567"
-OTHER_KEY = "f" * 40
-
-Resolve = Callable[..., Settings]
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Path:
-    folder = tmp_path / "home"
-    folder.mkdir()
-    return folder
-
-
-@pytest.fixture
-def cwd(tmp_path: Path) -> Path:
-    folder = tmp_path / "work"
-    folder.mkdir()
-    return folder
-
-
-@pytest.fixture
-def resolve(home: Path, cwd: Path) -> Resolve:
-    """`resolve_settings` on empty folders, with a key in the environment unless the test gives another."""
-    return partial(resolve_settings, environ={"WANDB_API_KEY": KEY}, home=home, cwd=cwd)
-
-
-def written(file: Path, text: str) -> Path:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(text, encoding="utf-8")
-    return file
-
-
-def refusal(call: Callable[[], object], kind: type[RunqlError] = ConfigurationError) -> str:
-    with pytest.raises(kind) as caught:
-        call()
-    assert caught.value.__cause__ is None or isinstance(caught.value.__cause__, (OSError, UnicodeDecodeError))
-    return str(caught.value)
-
+from runql.errors import MissingCredentialsError
 
 # Order
 
@@ -283,139 +244,6 @@ def test_keys_that_are_refused(resolve: Resolve, key: str, complaint: str) -> No
         assert complaint in text
         assert source in text
         assert KEY[:20] not in text
-
-
-# netrc
-
-
-def test_netrc_comes_last(resolve: Resolve, home: Path) -> None:
-    written(home / ".netrc", f"machine api.wandb.ai login user password {OTHER_KEY}\n")
-    assert resolve(environ={}).api_key.get_secret_value() == OTHER_KEY
-    assert resolve(environ={"WANDB_API_KEY": KEY}).api_key.get_secret_value() == KEY
-
-
-def test_which_netrc_file(resolve: Resolve, home: Path) -> None:
-    def key(**environ: str) -> str:
-        return resolve(environ=environ).api_key.get_secret_value()
-
-    line = "machine api.wandb.ai\n  login user\n  password {}\n"
-    written(home / "_netrc", line.format("c" * 40))
-    assert key() == "c" * 40
-    written(home / ".netrc", line.format("b" * 40)).chmod(0o644)
-    assert key() == "b" * 40
-    written(home / "named", line.format("a" * 40))
-    assert key(NETRC=str(home / "named")) == key(NETRC="~/named") == "a" * 40
-
-
-def test_netrc_entries_with_the_port_come_first(resolve: Resolve, home: Path) -> None:
-    def key(port: int) -> str:
-        return resolve(environ={}, base_url=f"http://127.0.0.1:{port}").api_key.get_secret_value()
-
-    written(
-        home / ".netrc",
-        f"# two servers\nmachine 127.0.0.1 login user password {KEY}\n"
-        f"machine 127.0.0.1:8080 login user password {OTHER_KEY}\n"
-        "default login anonymous password me@example.com\n",
-    )
-    assert key(8080) == OTHER_KEY
-    assert key(8081) == KEY
-    refusal(lambda: resolve(environ={}, base_url="http://localhost"), MissingCredentialsError)
-
-
-def test_the_cloud_has_two_names_in_netrc(resolve: Resolve, home: Path) -> None:
-    def key(base_url: str) -> str:
-        return resolve(environ={}, base_url=base_url).api_key.get_secret_value()
-
-    written(home / ".netrc", f"machine api.forge.coreweave.com login user password {KEY}\n")
-    assert key("https://api.wandb.ai") == key("https://api.forge.coreweave.com") == KEY
-    refusal(lambda: key("https://api.wandb.ai.example.com"), MissingCredentialsError)
-    written(home / ".netrc", f"machine api.wandb.ai login user password {OTHER_KEY}\n")
-    assert key("https://api.forge.coreweave.com") == OTHER_KEY
-
-
-@pytest.mark.parametrize(
-    ("text", "line"),
-    [
-        (f"machine api.wandb.ai login user password\n{KEY} {KEY}\n\n", 3),
-        (f"{KEY}\n\n", 2),
-        (f"machine api.wandb.ai {KEY} \n", 1),
-    ],
-)
-def test_a_broken_netrc_names_file_and_line_only(resolve: Resolve, home: Path, text: str, line: int) -> None:
-    file = written(home / ".netrc", text)
-    told = refusal(lambda: resolve(environ={}))
-    assert told.startswith(f"{file}, at or just before line {line}: ")
-    assert KEY not in told
-    assert "login user password" in told
-    assert resolve().entity is None
-
-
-def test_a_netrc_entry_without_a_key(resolve: Resolve, home: Path) -> None:
-    file = written(home / ".netrc", "machine api.wandb.ai login user\n")
-    assert f"machine api.wandb.ai in {file} is empty" in refusal(lambda: resolve(environ={}))
-
-
-def test_no_key_anywhere(resolve: Resolve, home: Path) -> None:
-    text = refusal(lambda: resolve(environ={}, base_url="https://api.example.com"), MissingCredentialsError)
-    for place in (
-        "argument api_key",
-        "WANDB_API_KEY",
-        "netrc (no such file)",
-        "https://app.example.com/authorize",
-    ):
-        assert place in text
-    file = written(home / ".netrc", f"machine elsewhere.example.com login user password {KEY}\n")
-    text = refusal(lambda: resolve(environ={}, base_url="https://api.example.com"), MissingCredentialsError)
-    assert f"machine api.example.com in {file}" in text
-    assert KEY not in text
-
-
-# Files that cannot be used
-
-
-@pytest.mark.parametrize(
-    ("text", "line"),
-    [
-        (f"api_key = {KEY}\n", 1),
-        (f"[default]\nentity = me\n{KEY}\n", 3),
-        ("[default]\nentity = me\n\nentity = you\n", 4),
-        ("[default]\nentity = me\n[default]\n", 3),
-    ],
-)
-def test_a_broken_settings_file_names_file_and_line_only(
-    resolve: Resolve, cwd: Path, text: str, line: int
-) -> None:
-    file = written(cwd / "wandb" / "settings", text)
-    told = refusal(resolve)
-    assert told.startswith(f"{file}, line {line}: ")
-    assert KEY not in told
-
-
-def test_files_that_are_no_text_or_no_files(resolve: Resolve, home: Path, cwd: Path) -> None:
-    (cwd / "wandb" / "settings").mkdir(parents=True)
-    (home / ".config").write_text("a file where a folder is expected")
-    assert resolve().entity is None
-    (home / ".netrc").write_bytes(b"\xff\xfe machine")
-    told = refusal(lambda: resolve(environ={}))
-    assert str(home / ".netrc") in told
-    named = home / "config"
-    named.mkdir()
-    (named / "settings").write_bytes(b"[default]\nentity = \xff\n")
-    told = refusal(lambda: resolve(environ={"WANDB_API_KEY": KEY, "WANDB_CONFIG_DIR": str(named)}))
-    assert f"{named / 'settings'} cannot be read (it is not UTF-8 text)" in told
-
-
-def test_files_that_may_not_be_read(resolve: Resolve, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    # Played, because the superuser may read everything.
-    def denied(*_: object, **__: object) -> str:
-        raise PermissionError(13, "Permission denied")
-
-    file = written(home / ".netrc", "")
-    monkeypatch.setattr("netrc.open", denied, raising=False)
-    assert f"{file} cannot be read (Permission denied)" in refusal(lambda: resolve(environ={}))
-    file = written(home / ".config" / "wandb" / "settings", "")
-    monkeypatch.setattr(Path, "read_text", denied)
-    assert f"{file} cannot be read (Permission denied)" in refusal(resolve)
 
 
 # Names and times

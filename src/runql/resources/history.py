@@ -16,7 +16,7 @@ from runql.errors import (
     RunqlError,
     ServerFailureError,
 )
-from runql.resources.pages import Page, read_page
+from runql.resources.pages import Page, read_page, refuse_circle
 from runql.resources.run_query import RunQuery, list_light_page, positive
 from runql.transport.flow import Flow, fetch
 from runql.values import JSONValue, as_json, parse_rows, restore_floats
@@ -138,10 +138,12 @@ class _Reading:
         self.failed: list[str] = []
         self.reason = ""
         self._seen: set[str] = set()
+        self._cursors: set[str | None] = set()
         self._largest = size
         self._good_pages = 0
 
     def take(self, page: Page[RunHistory], wish: HistorySample) -> None:
+        refuse_circle(page, self._cursors)
         shown = {node.id: node for node in page.nodes if node.id not in self._seen}
         self._seen.update(shown)
         self.read += [RunRows(node.name, _rows(node, wish)) for node in shown.values()]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Generic, Protocol, SupportsIndex, TypeVar, overload
+from typing import ClassVar, Generic, Protocol, SupportsIndex, TypeVar, overload
 
 from runql.errors import PaginationError
 from runql.transport.aio import AsyncRetryingClient
@@ -76,6 +76,17 @@ def read_page(connection: Connection[N], after: str | None) -> Page[N]:
     return Page([edge.node for edge in edges], after, cursor, more, connection.total_count)
 
 
+def refuse_circle(page: Page[N], seen: set[str | None]) -> None:
+    """Note the page's cursor, and refuse one that came before: such a list would never end.
+
+    Raises:
+        PaginationError: there is more, and the cursor was seen.
+    """
+    if page.more and page.cursor in seen:
+        raise PaginationError(f"the server's pages go in a circle: cursor {page.cursor!r} came before")
+    seen.add(page.cursor)
+
+
 class Listing(Generic[N, T]):
     """What has been read of a connection so far.
 
@@ -102,12 +113,14 @@ class Listing(Generic[N, T]):
         self._convert = convert
         self._identity = identity
         self._seen: set[str] = set()
+        self._cursors: set[str | None] = set()
 
     def load_page(self) -> Flow[None]:
         """Read the next page, when there is one; one request."""
         if not self.more:
             return
         page = yield from self._read(self.cursor)
+        refuse_circle(page, self._cursors)
         self.cursor = page.cursor or self.cursor
         self.more = page.more
         self.total = page.total
@@ -196,6 +209,9 @@ class LazySequence(Generic[N, T]):
 
 class AsyncLazySequence(Generic[N, T]):
     """As `LazySequence`, awaited: ``async for``, ``await runs[3]``, ``await runs.length``."""
+
+    # Without this a forgotten `async` would iterate by index, without end: each index gives an awaitable.
+    __iter__: ClassVar[None] = None
 
     def __init__(self, client: AsyncRetryingClient, listing: Listing[N, T]) -> None:
         self._client = client

@@ -149,7 +149,7 @@ class ScanPosition:
         # How a server thins a window without an end is its own business: where it tells how many rows the run has, and
         # the window was to bring all of them, the count is the proof.
         asked_for_all = self._plan.keys is None and start == 0 and self._plan.max_step is None
-        return asked_for_all and answered < (window.history_line_count or 0)
+        return asked_for_all and 0 < answered < (window.history_line_count or 0)
 
     def _learn(self, window: HistoryWindow, *, told_keys: bool) -> None:
         if told_keys:

@@ -61,7 +61,7 @@ def answer_error(name: str, response: Response) -> AnswerError:
     Statuses first (401, 403, 429, 408 and 5xx), because proxies answer them without GraphQL; then the GraphQL errors,
     which come with 200 and with 400; then whatever else it may be.
     """
-    answer = _object(response.content)
+    answer = _object(response.showable)
     problems = _problems(answer)
     said = "; ".join(problem.message for problem in problems) or _rest_message(answer) or _excerpt(response)
     status, attempts = response.status, response.attempts
@@ -143,7 +143,7 @@ def _rest_message(answer: Mapping[str, JSONValue] | None) -> str:
 
 
 def _excerpt(response: Response) -> str:
-    text = response.content[: EXCERPT * 4].decode("utf-8", "replace").strip()
+    text = response.showable[: EXCERPT * 4].decode("utf-8", "replace").strip()
     return f"{text[:EXCERPT]!r}" if text else ""
 
 

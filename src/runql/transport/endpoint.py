@@ -75,12 +75,9 @@ class Endpoint:
         return Failure(told, elapsed, sent=not isinstance(error, UNSENT), hopeless=hopeless)
 
     def response(self, answer: httpx.Response, elapsed: float) -> Response:
-        """Our own value of httpx's response; a refusal that repeats the key loses it, because its text gets shown."""
-        content = answer.content
-        if not answer.is_success:
-            for secret in self._secrets:
-                content = content.replace(secret, b"***")
-        return Response(answer.status_code, content, dict(answer.headers.items()), elapsed)
+        """Our own value of httpx's response."""
+        headers = dict(answer.headers.items())
+        return Response(answer.status_code, answer.content, headers, elapsed, secrets=self._secrets)
 
     def _resolved(self, url: str) -> httpx.URL:
         try:

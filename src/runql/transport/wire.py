@@ -36,6 +36,7 @@ class Response:
         content: the body, decompressed.
         elapsed: seconds from the first byte sent to the last received.
         attempts: how many times the request was sent until this came.
+        secrets: what must not be shown although the server may repeat it.
     """
 
     status: int
@@ -43,6 +44,15 @@ class Response:
     headers: dict[str, str] = field(default_factory=dict[str, str])
     elapsed: float = 0.0
     attempts: int = 1
+    secrets: tuple[bytes, ...] = field(default=(), repr=False, compare=False)
+
+    @property
+    def showable(self) -> bytes:
+        """The body without the secrets: what an error may tell."""
+        content = self.content
+        for secret in self.secrets:
+            content = content.replace(secret, b"***")
+        return content
 
 
 @dataclass(frozen=True, slots=True)

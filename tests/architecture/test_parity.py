@@ -1,0 +1,132 @@
+"""The awaited classes equal the others, both ways: names, kinds, parameters, defaults, return types, overloads."""
+
+from __future__ import annotations
+
+import inspect
+import re
+
+import pytest
+from tests.architecture.surface import Member, members_of, written
+from typing_extensions import get_original_bases
+
+import runql
+from runql.resources.pages import AsyncLazySequence, LazySequence
+
+PAIRS: list[tuple[type, type]] = [
+    (runql.Api, runql.AsyncApi),
+    (runql.Runs, runql.AsyncRuns),
+    (runql.Run, runql.AsyncRun),
+    (runql.HistoryScan, runql.AsyncHistoryScan),
+    (runql.RetryingClient, runql.AsyncRetryingClient),
+    (LazySequence, AsyncLazySequence),
+]
+BOTH = pytest.mark.parametrize(("plain", "awaited"), PAIRS, ids=lambda each: each.__name__)
+
+# What stands for what; everything else is equal to the letter.
+TYPES = {
+    **{awaited.__name__: plain.__name__ for plain, awaited in PAIRS},
+    "AsyncIterator": "Iterator",
+    "AsyncBaseTransport": "BaseTransport",
+}
+SPECIAL = {"__aiter__": "__iter__", "__aenter__": "__enter__", "__aexit__": "__exit__"}
+
+# `len()` cannot be awaited: `await runs.length` takes its place.
+WITHOUT_TWIN = {"__len__"}
+
+# What asks the server on one face is awaited on the other; naming it here keeps either from changing alone.
+AWAITED = {
+    "AsyncApi": {"__aenter__", "__aexit__", "close", "default_entity", "run", "runs", "viewer"},
+    "AsyncRuns": {"__aiter__", "__getitem__", "histories", "length"},
+    "AsyncRun": {"history", "lastHistoryStep", "load", "metadata", "wait_until_finished"},
+    "AsyncHistoryScan": {"__aiter__", "to_arrow", "to_pandas", "to_polars"},
+    "AsyncRetryingClient": {"__aenter__", "__aexit__", "close", "run"},
+    "AsyncLazySequence": {"__aiter__", "__getitem__", "length"},
+}
+
+
+def plain_text(text: str) -> str:
+    """An annotation of the awaited face in the words of the other."""
+    text = re.sub(r"Awaitable\[(.+?)\](?= \||$)", r"\1", text)
+    return re.sub(r"\w+", lambda word: TYPES.get(word[0], word[0]), text)
+
+
+def plain_members(owner: type) -> dict[str, Member]:
+    """The members of the awaited face under the names of the other."""
+    return {SPECIAL.get(name, name): member for name, member in members_of(owner, special=True).items()}
+
+
+def is_awaited(member: Member) -> bool:
+    """Whether a member must be awaited or iterated over with `async for`."""
+    function = member.function
+    return (
+        inspect.iscoroutinefunction(function)
+        or inspect.isasyncgenfunction(function)
+        or "Awaitable" in member.returns
+    )
+
+
+def test_annotations_are_put_in_the_words_of_the_plain_face() -> None:
+    assert plain_text("Awaitable[T] | Awaitable[list[T]]") == "T | list[T]"
+    assert plain_text("Awaitable[dict[str, list[T]]]") == "dict[str, list[T]]"
+    assert plain_text("AsyncIterator[AsyncRun]") == "Iterator[Run]"
+    assert written(list[dict[str, int | None]]) == "list[dict[str, int | NoneType]]"
+
+
+@BOTH
+def test_both_have_the_same_members(plain: type, awaited: type) -> None:
+    assert set(plain_members(awaited)) == set(members_of(plain, special=True)) - WITHOUT_TWIN
+
+
+@BOTH
+def test_members_are_of_the_same_kind_and_give_the_same(plain: type, awaited: type) -> None:
+    ours = members_of(plain, special=True)
+    for name, twin in plain_members(awaited).items():
+        member = ours[name]
+        assert twin.kind == member.kind, name
+        assert plain_text(twin.returns) == member.returns, name
+
+
+@BOTH
+def test_members_take_the_same(plain: type, awaited: type) -> None:
+    ours = members_of(plain, special=True)
+    for name, twin in plain_members(awaited).items():
+        assert [plain_text(each) for each in twin.parameters] == ours[name].parameters, name
+
+
+@BOTH
+def test_members_have_the_same_overloads(plain: type, awaited: type) -> None:
+    ours = members_of(plain, special=True)
+    for name, twin in plain_members(awaited).items():
+        overloads = [([plain_text(each) for each in given], plain_text(got)) for given, got in twin.overloads]
+        assert overloads == ours[name].overloads, name
+
+
+@BOTH
+def test_both_stand_on_the_same_bases(plain: type, awaited: type) -> None:
+    bases = [plain_text(written(base)) for base in get_original_bases(awaited)]
+    assert bases == [written(base) for base in get_original_bases(plain)]
+
+
+@BOTH
+def test_what_asks_the_server_is_awaited(plain: type, awaited: type) -> None:
+    assert not [name for name, member in members_of(plain, special=True).items() if is_awaited(member)]
+    found = {name for name, member in members_of(awaited, special=True).items() if is_awaited(member)}
+    assert found == AWAITED[awaited.__name__]
+
+
+@BOTH
+def test_an_awaited_list_is_not_iterated_over_by_accident(plain: type, awaited: type) -> None:
+    """Without `__iter__ = None` Python falls back to `__getitem__`, and a `for` without `async` never ends."""
+    if hasattr(awaited, "__getitem__"):
+        assert hasattr(plain, "__iter__")
+        assert getattr(awaited, "__iter__", "falls back") is None
+
+
+def test_every_awaited_class_has_its_pair() -> None:
+    pairs = {awaited.__name__ for _, awaited in PAIRS}
+    assert {name for name in runql.__all__ if name.startswith("Async")} <= pairs
+
+
+def test_overloads_are_seen() -> None:
+    assert len(members_of(runql.Runs)["histories"].overloads) >= 4
+    assert len(members_of(runql.Run)["history"].overloads) >= 3

@@ -1,0 +1,128 @@
+"""The command as people run it: in a process of its own, against a real server."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+from runql import Api
+from runql.cli.commands import TOUR, tour_code
+from runql_server.sample import Sample
+
+COMMAND = [sys.executable, "-m", "runql.cli.main"]
+
+
+def run(*arguments: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    """Run the command to its end."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("WANDB_")}
+    return subprocess.run(
+        [*COMMAND, *arguments],
+        env={**clean, **(env or {})},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def demo() -> subprocess.CompletedProcess[str]:
+    """What `runql demo` prints, without a terminal."""
+    return run("demo", env={"COLUMNS": "100"})
+
+
+def test_the_demo_shows_the_runs_the_frame_the_curve_and_what_it_took(
+    demo: subprocess.CompletedProcess[str],
+) -> None:
+    assert demo.returncode == 0, demo.stderr
+    assert "28 runs" in demo.stdout
+    assert all(state in demo.stdout for state in ("finished", "crashed", "running"))
+    assert "every row of every run" in demo.stdout
+    assert re.search(r"sent 4 requests \([\d,]+ bytes\), received [\d,]+ bytes, [\d.]+ s", demo.stdout)
+    assert "█" in demo.stdout
+    assert "\x1b[" not in demo.stdout, "no colours where there is no terminal"
+
+
+def test_the_printed_code_is_the_code_that_ran(demo: subprocess.CompletedProcess[str]) -> None:
+    printed = re.sub(r"\s+", "", demo.stdout)
+    assert all(re.sub(r"\s+", "", line) in printed for line in tour_code().splitlines())
+    assert tour_code() in TOUR.read_text()
+    assert len(tour_code().splitlines()) == 12
+
+
+def test_the_printed_code_gives_the_same_best_run(
+    demo: subprocess.CompletedProcess[str], sample_server: Sample, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WANDB_BASE_URL", sample_server.url)
+    monkeypatch.setenv("WANDB_API_KEY", sample_server.api_key)
+    found: dict[str, object] = {}
+    exec(compile(tour_code(), "tour", "exec"), found)
+    with Api() as api:
+        best = max(api.runs(sample_server.project), key=lambda run: float(str(run.summary["val_accuracy"])))
+    assert repr(best) == repr(found["best"])
+    assert f"best run: {best.name}" in " ".join(demo.stdout.split())
+
+
+def test_a_narrow_terminal_does_not_break_it() -> None:
+    assert run("demo", env={"COLUMNS": "40"}).returncode == 0
+
+
+def test_serve_prints_what_to_export_and_serves_the_sample(tmp_path: Path) -> None:
+    command = [*COMMAND, "serve", "--port", "0", "--data-dir", str(tmp_path / "data"), "--sample"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            printed = ""
+            deadline = time.monotonic() + 30
+            while "WANDB_API_KEY" not in printed and time.monotonic() < deadline:
+                printed += process.stdout.readline()
+            exported = dict(re.findall(r"export (\w+)=(\S+)", printed))
+            with Api(base_url=exported["WANDB_BASE_URL"], api_key=exported["WANDB_API_KEY"]) as api:
+                assert len(api.runs("digits")) == 28
+                assert api.run("digits/running").state == "running"
+            refused = httpx.post(f"{exported['WANDB_BASE_URL']}/graphql", json={"query": "{viewer{id}}"})
+            assert refused.status_code == 401
+        finally:
+            process.terminate()
+            process.wait(timeout=30)
+
+
+def test_the_sample_is_not_poured_over_other_data(tmp_path: Path) -> None:
+    (tmp_path / "runql.sqlite3").touch()
+    done = run("serve", "--port", "0", "--data-dir", str(tmp_path), "--sample")
+    assert done.returncode == 1
+    assert "holds data already" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_port_in_use_is_said_plainly(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        done = run("serve", "--port", str(taken.getsockname()[1]), "--data-dir", str(tmp_path))
+    assert done.returncode == 1
+    assert "in use" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("library", ["typer", "rich"])
+def test_a_missing_extra_is_named(library: str) -> None:
+    block = (
+        "import importlib.util as u, sys; find = u.find_spec\n"
+        f"u.find_spec = lambda name, package=None: None if name == {library!r} else find(name, package)\n"
+        "from runql.cli.main import main; main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", block], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 2
+    assert f"needs {library}" in done.stderr
+    assert "pip install 'runql[cli]'" in done.stderr

@@ -1,0 +1,42 @@
+"""The worlds that behaviour tests run in: `--world=recorded|server|live|record`, by default recorded and server."""
+
+from __future__ import annotations
+
+import pytest
+
+DEFAULT_WORLDS = ("recorded", "server")
+FACES = ("sync", "async")
+
+WORLD_MARKS: dict[str, list[pytest.MarkDecorator]] = {
+    "recorded": [pytest.mark.vcr, pytest.mark.block_network],
+    "record": [pytest.mark.vcr],
+    "live": [pytest.mark.live],
+    "server": [],
+}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--world",
+        choices=sorted(WORLD_MARKS),
+        help="where behaviour tests read: recorded answers and an embedded server (both by default), "
+        "a live server (needs RUNQL_LIVE_PATH=entity/project and WANDB_API_KEY), or record the answers anew",
+    )
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    asked: str | None = metafunc.config.getoption("--world")
+    if "world_name" in metafunc.fixturenames:
+        names = (asked,) if asked else DEFAULT_WORLDS
+        metafunc.parametrize("world_name", [pytest.param(name, marks=WORLD_MARKS[name]) for name in names])
+    if "face_name" in metafunc.fixturenames:
+        # Both faces send the same requests: what one records, both replay.
+        metafunc.parametrize("face_name", FACES[:1] if asked == "record" else FACES)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--world") not in {"record", "live"}:
+        return
+    others = [item for item in items if "world_name" not in getattr(item, "fixturenames", ())]
+    config.hook.pytest_deselected(items=others)
+    items[:] = [item for item in items if item not in others]

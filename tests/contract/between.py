@@ -1,0 +1,79 @@
+"""A transport between client and server that can answer, fail or rewrite instead of the server."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import httpx
+from tests.contract.face import DoubleTransport
+
+Fault: TypeAlias = httpx.Response | httpx.TransportError | None
+
+
+@dataclass(frozen=True)
+class Sent:
+    """One operation on its way; `answer` is the server's text, once it is there."""
+
+    operation: str
+    variables: dict[str, Any] = field(default_factory=dict[str, Any])  # Any: JSON, looked at by tests
+    answer: str | None = None
+
+
+class Between(DoubleTransport):
+    """Asks ``fault`` before an operation goes to the server, and again with its answer.
+
+    What ``fault`` returns stands in for the server; None lets pass. ``seen`` lists the operations.
+    """
+
+    def __init__(self, fault: Callable[[Sent], Fault]) -> None:
+        self.seen: list[Sent] = []
+        self._fault = fault
+        self._direct = httpx.HTTPTransport()
+        self._awaited = httpx.AsyncHTTPTransport()
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        sent = self._before(request)
+        if (fault := self._fault(sent)) is not None:
+            return _faulty(fault, request)
+        answer = self._direct.handle_request(request)
+        answer.read()
+        return self._after(sent, answer, request)
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        sent = self._before(request)
+        if (fault := self._fault(sent)) is not None:
+            return _faulty(fault, request)
+        answer = await self._awaited.handle_async_request(request)
+        await answer.aread()
+        return self._after(sent, answer, request)
+
+    def close(self) -> None:
+        self._direct.close()
+
+    async def aclose(self) -> None:
+        await self._awaited.aclose()
+
+    def _before(self, request: httpx.Request) -> Sent:
+        body: dict[str, Any] = json.loads(request.content)  # Any: as above
+        sent = Sent(str(body["operationName"]), body["variables"])
+        self.seen.append(sent)
+        return sent
+
+    def _after(self, sent: Sent, answer: httpx.Response, request: httpx.Request) -> httpx.Response:
+        fault = self._fault(Sent(sent.operation, sent.variables, answer.text))
+        # A response that was read has lost its encoding; what is passed on is made anew.
+        return (
+            httpx.Response(answer.status_code, content=answer.content, request=request)
+            if fault is None
+            else _faulty(fault, request)
+        )
+
+
+def _faulty(fault: httpx.Response | httpx.TransportError, request: httpx.Request) -> httpx.Response:
+    if isinstance(fault, httpx.Response):
+        return fault
+    fault.request = request
+    raise fault

@@ -1,0 +1,168 @@
+"""Fixtures of the behaviour suite: a world, a face, and an entry point that reads one through the other."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+from tests.contract import recording
+from tests.contract.answering import AnsweringServer
+from tests.contract.face import AnyApi, Face, FaceName
+from tests.contract.world import SampleServer, World, WorldName, live_world, recorded_world, served_world
+
+from runql_server.running import RunningServer
+from runql_server.sample import start
+
+_WORLD_OR_FACE = re.compile(r"(?<=[\[-])(?:recorded|record|sync|async)(?:-|(?=\]))")
+_NOT_IN_FILES = re.compile(r"[^A-Za-z0-9_.+=-]+")
+
+
+def pytest_recording_configure(config: pytest.Config, vcr: recording.Recorder) -> None:
+    recording.prepare(vcr)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Recording everything starts from nothing, so that nothing is left over."""
+    config = session.config
+    records = config.getoption("--world") == "record" and not config.getoption("collectonly")
+    whole = not config.getoption("keyword") and all(Path(arg).is_dir() for arg in config.args)
+    if records and whole:
+        shutil.rmtree(recording.FOLDER, ignore_errors=True)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Function) -> Iterator[None]:
+    """A recording must fit exactly: every request recorded, every recorded exchange asked for."""
+    try:
+        yield
+    except recording.NoSuchExchange as error:
+        raise recording.stale(error) from None
+    if item.funcargs.get("world_name") == "recorded":
+        cassette = item.funcargs["vcr"]
+        assert isinstance(cassette, recording.Cassette)
+        recording.check_all_played(cassette)
+
+
+@pytest.fixture(scope="session")
+def environment() -> dict[str, str]:
+    """The environment that the tests were started in."""
+    return dict(os.environ)
+
+
+@pytest.fixture(autouse=True)
+def _no_configuration(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in (
+        "WANDB_API_KEY",
+        "WANDB_BASE_URL",
+        "WANDB_ENTITY",
+        "WANDB_PROJECT",
+        "WANDB_APP_URL",
+        "NETRC",
+    ):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("WANDB_CONFIG_DIR", str(tmp_path))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def portal() -> Iterator[BlockingPortal]:
+    """The event loop of the awaited face."""
+    with start_blocking_portal() as opened:
+        yield opened
+
+
+@pytest.fixture
+def face(face_name: FaceName, portal: BlockingPortal) -> Iterator[Face]:
+    """The face under test, once each."""
+    opened = Face(face_name, portal)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="session")
+def sample() -> Iterator[SampleServer]:
+    """The sample project on an embedded server."""
+    with start() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def _live(environment: dict[str, str]) -> World:
+    return live_world(environment)
+
+
+@pytest.fixture
+def world(world_name: WorldName, request: pytest.FixtureRequest) -> World:
+    """Each asked world in turn."""
+    if world_name == "recorded":
+        return recorded_world()
+    if world_name == "live":
+        live: World = request.getfixturevalue("_live")
+        return live
+    return served_world(world_name, request.getfixturevalue("sample"))
+
+
+@pytest.fixture
+def sampled(world: World) -> World:
+    """As `world`, for tests of facts that only the sample has."""
+    if not world.is_sample:
+        pytest.skip("a fact of the sample")
+    return world
+
+
+@pytest.fixture
+def api(world: World, face: Face) -> AnyApi:
+    """The entry point of this face to this world."""
+    return face.api(world.url, world.api_key)
+
+
+@pytest.fixture(scope="session")
+def _server() -> Iterator[RunningServer]:
+    with RunningServer() as running:
+        yield running
+
+
+@pytest.fixture
+def server(_server: RunningServer) -> RunningServer:
+    """An embedded server that has received nothing yet."""
+    _server.clear()
+    return _server
+
+
+@pytest.fixture
+def project(request: pytest.FixtureRequest) -> str:
+    """The name of a project of the test's own on `server`."""
+    return f"test-{abs(hash(request.node.nodeid))}"
+
+
+@pytest.fixture
+def answering() -> Iterator[AnsweringServer]:
+    """A server that gives the answers it is told to give."""
+    with AnsweringServer() as running:
+        yield running
+
+
+@pytest.fixture
+def vcr_config(world_name: WorldName) -> dict[str, object]:
+    """What pytest-recording records and replays with."""
+    return recording.settings(record=world_name == "record")
+
+
+@pytest.fixture
+def vcr_cassette_dir(request: pytest.FixtureRequest) -> str:
+    """One folder a test module."""
+    return str(recording.FOLDER / request.path.stem.removeprefix("test_"))
+
+
+@pytest.fixture
+def default_cassette_name(request: pytest.FixtureRequest) -> str:
+    """The test's name and parameters: all faces share a recording."""
+    node: pytest.Item = request.node
+    name = _WORLD_OR_FACE.sub("", node.name).replace("[]", "").removeprefix("test_")
+    return _NOT_IN_FILES.sub("-", name).strip("-")

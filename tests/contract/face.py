@@ -1,0 +1,178 @@
+"""One way of writing a test for both faces: what is awaited on one and returned on the other is taken by `Face.take`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, Awaitable, Iterable, Mapping, Sequence
+from itertools import islice
+from typing import Literal, TypeAlias, TypeGuard, TypeVar, overload
+
+import httpx
+from anyio.from_thread import BlockingPortal
+
+from runql import (
+    Api,
+    AsyncApi,
+    AsyncRetryingClient,
+    AsyncRun,
+    AsyncRuns,
+    JSONValue,
+    RetryingClient,
+    RetryPolicy,
+    Run,
+    Runs,
+    Settings,
+)
+from runql.config import resolve_settings
+
+FaceName = Literal["sync", "async"]
+AnyApi: TypeAlias = Api | AsyncApi
+AnyRun: TypeAlias = Run | AsyncRun
+AnyRuns: TypeAlias = Runs | AsyncRuns
+AnyClient: TypeAlias = RetryingClient | AsyncRetryingClient
+Row: TypeAlias = dict[str, JSONValue]
+T = TypeVar("T")
+
+NO_PATIENCE = RetryPolicy(max_attempts=1)
+
+
+class DoubleTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
+    """A transport that either face can send through."""
+
+
+class Face:
+    """The synchronous or the awaited face; the awaited one runs on an event loop in another thread.
+
+    ``take`` gives the result of a call or property of either face, ``items`` what iterating gives.
+    """
+
+    def __init__(self, name: FaceName, portal: BlockingPortal) -> None:
+        self.name: FaceName = name
+        self._portal = portal
+        self._opened: list[AnyApi | AnyClient] = []
+
+    def api(
+        self,
+        base_url: str,
+        api_key: str | None = None,
+        *,
+        overrides: dict[str, str | None] | None = None,
+        timeout: float | None = None,
+        transport: DoubleTransport | None = None,
+    ) -> AnyApi:
+        """Make the entry point; it is closed when the test is over."""
+        make = Api if self.name == "sync" else AsyncApi
+        api = make(overrides, timeout, api_key, base_url=base_url, transport=transport)
+        self._opened.append(api)
+        return api
+
+    def client(
+        self,
+        base_url: str,
+        api_key: str,
+        *,
+        retry: RetryPolicy = NO_PATIENCE,
+        timeout: float = 30.0,
+        transport: DoubleTransport | None = None,
+    ) -> AnyClient:
+        """Connect without patience, as tests of failures want it."""
+        settings = resolve_settings(base_url=base_url, api_key=api_key, timeout=timeout, environ={})
+        client = self._connected(settings, retry, transport)
+        self._opened.append(client)
+        return client
+
+    def _connected(
+        self, settings: Settings, retry: RetryPolicy, transport: DoubleTransport | None
+    ) -> AnyClient:
+        make = RetryingClient if self.name == "sync" else AsyncRetryingClient
+        return make(settings, retry=retry, transport=transport)
+
+    def run(
+        self,
+        client: AnyClient,
+        entity: str,
+        project: str,
+        run_id: str,
+        attrs: Mapping[str, object] | None = None,
+    ) -> AnyRun:
+        """A run made by hand; without ``attrs`` it is loaded, by one request."""
+        if isinstance(client, RetryingClient):
+            return Run(client, entity, project, run_id, attrs)
+        run = AsyncRun(client, entity, project, run_id, attrs)
+        if attrs is None:
+            self.load(run)
+        return run
+
+    def runs(self, client: AnyClient, entity: str, project: str, *, per_page: int = 50) -> AnyRuns:
+        """A list of runs made by hand."""
+        if isinstance(client, RetryingClient):
+            return Runs(client, entity, project, per_page=per_page)
+        return AsyncRuns(client, entity, project, per_page=per_page)
+
+    @overload
+    def take(self, answer: Run | Awaitable[AsyncRun]) -> AnyRun: ...
+    @overload
+    def take(self, answer: Runs | Awaitable[AsyncRuns]) -> AnyRuns: ...
+    @overload
+    def take(self, answer: list[Run] | Awaitable[list[AsyncRun]]) -> list[Run] | list[AsyncRun]: ...
+    @overload
+    def take(self, answer: list[Row] | Awaitable[list[Row]]) -> list[Row]: ...
+    @overload
+    def take(self, answer: Row | None | Awaitable[Row | None]) -> Row | None: ...
+    @overload
+    def take(self, answer: T | Awaitable[T]) -> T: ...
+    def take(self, answer: object) -> object:
+        """The result itself, or what awaiting it gives."""
+        return self._portal.call(_awaited, answer) if _is_awaitable(answer) else answer
+
+    @overload
+    def items(self, many: AnyRuns, limit: int | None = None) -> list[AnyRun]: ...
+    @overload
+    def items(self, many: Iterable[T] | AsyncIterable[T], limit: int | None = None) -> list[T]: ...
+    def items(
+        self, many: Iterable[object] | AsyncIterable[object], limit: int | None = None
+    ) -> Sequence[object]:
+        """What iterating gives, all of it or the first few."""
+        if isinstance(many, Iterable):
+            return list(islice(many, limit))
+        return self._portal.call(_collected, many, limit)
+
+    def load(self, run: AnyRun, *, force: bool = False) -> None:
+        """Call `load`."""
+        if isinstance(run, Run):
+            run.load(force)
+        else:
+            self._portal.call(run.load, force)
+
+    def wait(self, run: AnyRun, timeout: float | None) -> None:
+        """Call `wait_until_finished`."""
+        if isinstance(run, Run):
+            run.wait_until_finished(timeout=timeout)
+        else:
+            self._portal.call(_awaited, run.wait_until_finished(timeout=timeout))
+
+    def close(self) -> None:
+        """Close whatever was opened."""
+        for opened in self._opened:
+            if isinstance(opened, Api | RetryingClient):
+                opened.close()
+            else:
+                self._portal.call(opened.close)
+
+
+def _is_awaitable(answer: object) -> TypeGuard[Awaitable[object]]:
+    return isinstance(answer, Awaitable)
+
+
+async def _awaited(answer: Awaitable[T]) -> T:
+    return await answer
+
+
+async def _collected(many: AsyncIterable[T], limit: int | None) -> list[T]:
+    items: list[T] = []
+    if limit == 0:
+        return items
+    async for item in many:
+        items.append(item)
+        if len(items) == limit:
+            break
+    return items

@@ -1,0 +1,176 @@
+"""Recordings: what of an exchange is kept, when a request equals a recorded one, and when a recording is stale.
+
+A GraphQL document is kept once, in `documents/`, under its operation's name and a hash of its text; the exchanges name
+it. So a request equals a recorded one when method, path, document and variables are the same. An answer that is long is
+kept once too, in `answers/`, because many tests read the same runs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import json
+import re
+from collections.abc import Mapping, MutableMapping
+from contextlib import AbstractContextManager
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+FOLDER = Path(__file__).parent.parent / "recorded"
+DOCUMENTS = FOLDER / "documents"
+ANSWERS = FOLDER / "answers"
+LONG = 700
+_NAMED_ANSWER = "kept in answers/"
+ORIGIN = "http://recorded.test"
+"""Stands for the server in recordings; nothing is ever sent there."""
+
+_ANY_SERVER = re.compile(r"http://127\.0\.0\.1:\d+")
+_SIGNED_QUERY = re.compile(r'(/storage/[^?"\\]*)\?[^"\\]*')
+
+_errors: Any = importlib.import_module("vcr.errors")  # Any: vcrpy has no types
+NoSuchExchange: type[Exception] = _errors.CannotOverwriteExistingCassetteException
+
+
+class StaleRecordingError(AssertionError):
+    """What is sent today is not what was recorded."""
+
+
+class RecordedRequest(Protocol):
+    """What vcrpy tells of a request."""
+
+    method: str
+    uri: str
+    path: str
+    body: bytes | None
+    headers: MutableMapping[str, str]
+
+
+@runtime_checkable
+class Cassette(Protocol):
+    """What vcrpy tells of a recording."""
+
+    requests: list[RecordedRequest]
+    play_counts: Mapping[int, int]
+
+
+class Recorder(Protocol):
+    """What vcrpy lets us add to it."""
+
+    def register_matcher(self, name: str, matcher: object) -> None: ...
+    def use_cassette(self, path: str, **settings: object) -> AbstractContextManager[Cassette]: ...
+
+
+def prepare(recorder: Recorder) -> None:
+    """Teach a recorder our comparison of bodies."""
+    recorder.register_matcher("json_body", same_json_body)
+
+
+def settings(*, record: bool) -> dict[str, object]:
+    """How vcrpy records and replays: never by host, never with a credential."""
+    return {
+        "record_mode": "rewrite" if record else "none",
+        "match_on": ["method", "path", "json_body"],
+        "before_record_request": partial(scrubbed_request, keep_document=record),
+        "before_record_response": partial(scrubbed_response, keep_answer=record),
+        "decode_compressed_response": True,
+    }
+
+
+def replaying(recording: Path) -> AbstractContextManager[Cassette]:
+    """Replay one file, as the `recorded` world does."""
+    recorder: Recorder = importlib.import_module("vcr").VCR()
+    prepare(recorder)
+    return recorder.use_cassette(str(recording), **settings(record=False))
+
+
+def same_json_body(sent: RecordedRequest, recorded: RecordedRequest) -> None:
+    """Compare two requests: the same operation, document and variables."""
+    today, then = _json_body(sent), _json_body(recorded)
+    for part in sorted({*today, *then}):
+        if today.get(part) != then.get(part):
+            raise AssertionError(f"{part} is {today.get(part)!r} and was {then.get(part)!r}")
+
+
+def scrubbed_request(request: RecordedRequest, *, keep_document: bool) -> RecordedRequest:
+    """Drop the server's address, signatures and every header, and name the document instead of repeating it."""
+    request.uri = _scrubbed(request.uri)
+    request.headers = {}
+    body = _json_body(request)
+    document = body.pop("query", None)
+    if isinstance(document, str):
+        body["document"] = document_name(str(body["operationName"]), document)
+        request.body = json.dumps(body).encode()
+        if keep_document:
+            _keep(DOCUMENTS / f"{body['document']}.graphql", document)
+    return request
+
+
+def document_name(operation: str, document: str) -> str:
+    """The operation's name and a hash of the document."""
+    return f"{operation}-{_hash(document)}"
+
+
+def scrubbed_response(
+    response: dict[str, Any],  # Any: vcrpy's own form
+    *,
+    keep_answer: bool,
+) -> dict[str, Any]:
+    """Keep status, body and the headers that say how to read it; the server's address and signatures go.
+
+    Called when an exchange is recorded, and again when it is read: a body that is named then takes its place.
+    """
+    kept = {name: value for name, value in response["headers"].items() if name.lower() == "content-type"}
+    body = response["body"]["string"]
+    text = _scrubbed(body.decode() if isinstance(body, bytes) else body)
+    if text.startswith(_NAMED_ANSWER):
+        text = (ANSWERS / text.removeprefix(_NAMED_ANSWER)).read_text()
+    elif keep_answer and len(text) > LONG:
+        name = f"{_hash(text)}.json"
+        _keep(ANSWERS / name, text)
+        text = _NAMED_ANSWER + name
+    return {**response, "headers": kept, "body": {"string": text.encode()}}
+
+
+def check_all_played(cassette: Cassette) -> None:
+    """Refuse recorded exchanges that nobody asked for any more."""
+    unplayed = [
+        f"{index + 1}. {_told(request)}"
+        for index, request in enumerate(cassette.requests)
+        if not cassette.play_counts[index]
+    ]
+    if unplayed:
+        raise StaleRecordingError(
+            f"stale recording: {len(unplayed)} of {len(cassette.requests)} recorded exchanges were never asked for "
+            f"({'; '.join(unplayed)}). Run `make record`, and look at the diff"
+        )
+
+
+def stale(error: Exception) -> StaleRecordingError:
+    """Say in our words that a request was not recorded."""
+    return StaleRecordingError(
+        "stale recording: a request of today equals no recorded one that is still unplayed. "
+        f"Run `make record`, and look at the diff. {error}"
+    )
+
+
+def _keep(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _scrubbed(text: str) -> str:
+    return _SIGNED_QUERY.sub(r"\1?signature=scrubbed", _ANY_SERVER.sub(ORIGIN, text))
+
+
+def _json_body(request: RecordedRequest) -> dict[str, object]:
+    body: dict[str, object] = json.loads(request.body) if request.body else {}
+    return body
+
+
+def _told(request: RecordedRequest) -> str:
+    return str(_json_body(request).get("operationName") or f"{request.method} {request.path}")

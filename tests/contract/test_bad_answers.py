@@ -1,0 +1,218 @@
+"""Answers that cannot be used: their own clear error each, and the number of requests it took."""
+
+from __future__ import annotations
+
+import json
+import socket
+from typing import Any
+
+import pytest
+from tests.contract.answering import Answer, AnsweringServer
+from tests.contract.face import AnyRuns, Face
+
+from runql import (
+    AccessDeniedError,
+    AuthenticationError,
+    ConnectionFailedError,
+    IncompleteHistoriesError,
+    InvalidAnswerError,
+    PaginationError,
+    ProjectNotFoundError,
+    QueryError,
+    RateLimitedError,
+    RequestTimedOutError,
+    RetryPolicy,
+    RunNotFoundError,
+    RunqlError,
+    SchemaDriftError,
+    ServerFailureError,
+)
+
+KEY = "k" * 40
+TWICE = RetryPolicy(max_attempts=2, first_delay=0.001)
+HTML = b"<!doctype html><title>Sign in</title>"
+
+
+def node(number: int) -> dict[str, object]:
+    """A run as a server tells of it."""
+    return {"id": f"R{number}", "name": f"r{number}", "projectId": "1", "createdAt": "2026-01-01T00:00:00"}
+
+
+def page(numbers: range, cursor: str | None, *, more: bool, total: int = 4) -> dict[str, Any]:  # Any: JSON
+    """A page of runs as a server answers it."""
+    edges = [{"cursor": f"c{number}", "node": node(number)} for number in numbers]
+    info = {"endCursor": cursor, "hasNextPage": more}
+    return {"project": {"runs": {"totalCount": total, "pageInfo": info, "edges": edges}}}
+
+
+def errors(*messages: str, data: object = None, path: list[str | int] | None = None) -> bytes:
+    """A GraphQL answer that holds errors."""
+    problems = [{"message": message, "path": path or []} for message in messages]
+    return json.dumps({"data": data, "errors": problems}).encode()
+
+
+@pytest.fixture
+def runs(answering: AnsweringServer, face: Face) -> AnyRuns:
+    return face.runs(face.client(answering.url, KEY), "e", "p", per_page=2)
+
+
+@pytest.mark.parametrize(
+    ("answer", "error", "text"),
+    [
+        (Answer(HTML), InvalidAnswerError, "not a GraphQL answer: is WANDB_BASE_URL the API's address"),
+        (Answer(b""), InvalidAnswerError, "not a GraphQL answer"),
+        (Answer(b"[1]"), InvalidAnswerError, "not a GraphQL answer"),
+        (Answer(b'{"data": null}'), InvalidAnswerError, "not a GraphQL answer"),
+        (Answer(HTML, 404), InvalidAnswerError, "the server answered 404: is WANDB_BASE_URL right"),
+        (Answer(HTML, 302, {"Location": "/login"}), InvalidAnswerError, "the server answered 302"),
+        (Answer(b'{"error": "no"}', 401), AuthenticationError, r"does not accept the API key \(401\): no"),
+        (Answer(b'{"error": "no"}', 403), AccessDeniedError, r"may not do this \(403\): no"),
+        (Answer(errors("denied"), 403), AccessDeniedError, r"may not do this \(403\): denied"),
+        (Answer(b"busy", 429, {"Retry-After": "7"}), RateLimitedError, "asks to wait 7 s"),
+        (Answer(HTML, 502), ServerFailureError, r"the server failed \(502\)"),
+        (Answer(errors("a", "b")), QueryError, r"^a; b \[ListFullRuns\]$"),
+        (Answer(errors("bad variable"), 400), QueryError, "bad variable"),
+        (
+            Answer(b'{"data": {"project": {"runs": {}}}}'),
+            SchemaDriftError,
+            "project.runs.totalCount: Field required",
+        ),
+    ],
+    ids=[
+        *("html", "empty", "list", "no data", "404", "302", "401", "403", "graphql 403", "429", "502"),
+        *("graphql", "graphql 400", "drift"),
+    ],
+)
+def test_an_answer_that_is_a_refusal_is_one_request(
+    answer: Answer,
+    error: type[RunqlError],
+    text: str,
+    runs: AnyRuns,
+    answering: AnsweringServer,
+    face: Face,
+) -> None:
+    answering.give(answer)
+    with pytest.raises(error, match=text):
+        face.take(runs[0])
+    assert len(answering.asked) == 1
+
+
+def test_graphql_errors_keep_the_data_that_came_along(
+    runs: AnyRuns, answering: AnsweringServer, face: Face
+) -> None:
+    data = page(range(2), "c1", more=False)
+    answering.give(Answer(errors("summary is broken", data=data, path=["project", "runs", 0])))
+    with pytest.raises(QueryError, match="summary is broken") as caught:
+        face.take(runs[0])
+    assert caught.value.data == data
+    assert caught.value.problems[0].path == ("project", "runs", 0)
+    assert caught.value.operation == "ListFullRuns"
+
+
+def test_a_null_project_is_no_project(answering: AnsweringServer, face: Face) -> None:
+    answering.give_data({"project": None})
+    client = face.client(answering.url, KEY)
+    run = face.run(client, "e", "p", "r0", node(0))
+    for call in (
+        lambda: face.take(face.runs(client, "e", "p")[0]),
+        lambda: face.take(face.runs(client, "e", "p").histories()),
+        lambda: face.load(run, force=True),
+        lambda: face.take(run.history(pandas=False)),
+        lambda: face.items(run.scan_history()),
+        lambda: face.take(run.lastHistoryStep),
+        lambda: face.take(run.metadata),
+        lambda: face.wait(run, 1),
+    ):
+        sent = len(answering.asked)
+        with pytest.raises(ProjectNotFoundError, match="project e/p does not exist"):
+            call()
+        assert len(answering.asked) == sent + 1
+
+
+def test_a_null_run_is_no_run(answering: AnsweringServer, face: Face) -> None:
+    answering.give_data({"project": {"run": None}})
+    run = face.run(face.client(answering.url, KEY), "e", "p", "r0", node(0))
+    for call in (
+        lambda: face.load(run, force=True),
+        lambda: face.take(run.history(pandas=False)),
+        lambda: face.items(run.scan_history()),
+        lambda: face.take(run.lastHistoryStep),
+        lambda: face.take(run.metadata),
+        lambda: face.wait(run, 1),
+    ):
+        sent = len(answering.asked)
+        with pytest.raises(RunNotFoundError, match="run e/p/r0 does not exist"):
+            call()
+        assert len(answering.asked) == sent + 1
+
+
+@pytest.mark.parametrize("cursor", ["c1", None], ids=["same", "none"])
+def test_a_cursor_that_stands_still_ends_the_reading_and_keeps_what_was_read(
+    cursor: str | None, runs: AnyRuns, answering: AnsweringServer, face: Face
+) -> None:
+    empty = range(2) if cursor else range(0)
+    answering.give_data(page(range(2), "c1", more=True), page(empty, cursor, more=True))
+    with pytest.raises(PaginationError, match="its cursor stands still at"):
+        face.items(runs)
+    assert len(answering.asked) == 2
+    assert [run.id for run in face.items(runs, 2)] == ["r0", "r1"]
+    assert len(answering.asked) == 2
+
+
+def test_a_cursor_that_stands_still_ends_histories_too(
+    runs: AnyRuns, answering: AnsweringServer, face: Face
+) -> None:
+    first = page(range(2), "c1", more=True)
+    first["project"]["runs"]["edges"][0]["node"]["history"] = ['{"_step": 0}']
+    answering.give_data(first)
+    with pytest.raises(IncompleteHistoriesError, match="its cursor stands still at 'c1'") as caught:
+        face.take(runs.histories())
+    assert isinstance(caught.value.__cause__, PaginationError)
+    assert caught.value.partial == [{"_step": 0, "run_id": "r0"}]
+    assert len(answering.asked) == 2
+
+
+def test_a_missing_end_cursor_is_the_last_edges(
+    runs: AnyRuns, answering: AnsweringServer, face: Face
+) -> None:
+    answering.give_data(page(range(2), None, more=True), page(range(2, 4), None, more=False))
+    assert [run.id for run in face.items(runs)] == ["r0", "r1", "r2", "r3"]
+    assert [json.loads(asked.body)["variables"].get("after") for asked in answering.asked] == [None, "c1"]
+
+
+def test_a_host_that_is_not_reachable_is_tried_again_and_named(face: Face) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as bound:
+        port = bound.getsockname()[1]
+    client = face.client(f"http://127.0.0.1:{port}", KEY, retry=TWICE)
+    text = rf"no answer from 127\.0\.0\.1:{port}.*Check WANDB_BASE_URL.*ListFullRuns.*after 2 attempts"
+    with pytest.raises(ConnectionFailedError, match=text):
+        face.take(face.runs(client, "e", "p")[0])
+    assert client.traffic.requests == 2
+
+
+def test_a_host_that_says_nothing_is_given_up_in_time(face: Face) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        client = face.client(f"http://127.0.0.1:{silent.getsockname()[1]}", KEY, timeout=0.05)
+        with pytest.raises(RequestTimedOutError, match=r"0\.05 s") as caught:
+            face.take(face.runs(client, "e", "p")[0])
+    assert isinstance(caught.value, TimeoutError)
+    assert client.traffic.requests == 1
+
+
+@pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
+def test_a_failure_that_passes_is_tried_again(status: int, answering: AnsweringServer, face: Face) -> None:
+    answering.give(Answer(HTML, status))
+    answering.give_data(page(range(1), "c0", more=False, total=1))
+    client = face.client(answering.url, KEY, retry=TWICE)
+    assert [run.id for run in face.items(face.runs(client, "e", "p"))] == ["r0"]
+    assert client.traffic.requests == len(answering.asked) == 2
+    assert answering.asked[0].body == answering.asked[1].body
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 501])
+def test_a_refusal_is_not_tried_again(status: int, answering: AnsweringServer, face: Face) -> None:
+    answering.give(Answer(HTML, status))
+    client = face.client(answering.url, KEY, retry=TWICE)
+    with pytest.raises(RunqlError):
+        face.take(face.runs(client, "e", "p")[0])
+    assert len(answering.asked) == 1

@@ -1,0 +1,85 @@
+"""README is true: its Python runs as printed, its commands exist, its tree is the tree."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+
+
+class SampleServer(Protocol):
+    """What the pytest plugin's `sample_server` gives."""
+
+    url: str
+    api_key: str
+
+
+def test_the_ten_lines_run_against_the_sample(sample_server: SampleServer, tmp_path: Path) -> None:
+    environment = {"WANDB_BASE_URL": sample_server.url, "WANDB_API_KEY": sample_server.api_key}
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", BLOCKS[0]],
+        env=environment,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    shapes = re.findall(r"\.shape\)  # (.+)", BLOCKS[0])
+    assert shapes
+    assert shapes[0] in done.stdout
+    assert "Traffic(requests=7," in done.stdout, "two for the list, one a scan window, one a page of histories"
+    lines = [line for line in BLOCKS[0].splitlines() if line.strip()]
+    assert len(lines) <= 11, "the block is called ten lines, and an import"
+
+
+def test_the_test_runs_as_a_users_test(tmp_path: Path) -> None:
+    (tmp_path / "test_users.py").write_text(BLOCKS[1])
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_users.py"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "1 passed" in done.stdout
+
+
+@pytest.mark.parametrize("target", sorted(set(re.findall(r"`?make ([a-z]+)", README))))
+def test_each_make_target_exists(target: str) -> None:
+    assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
+
+
+@pytest.mark.parametrize("extra", ["pandas", "polars", "arrow", "cli", "server", "all"])
+def test_each_extra_exists(extra: str) -> None:
+    assert re.search(rf"^{extra} = \[", (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
+
+
+def test_the_tree_is_the_tree() -> None:
+    named = set(re.findall(r"^(\w+)/ ", README, re.MULTILINE))
+    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    folders = {
+        line.split("/")[0] for line in tracked.splitlines() if "/" in line and not line.startswith(".")
+    }
+    assert named == folders - {"src"} | (named & {"src"})
+    assert folders == {"schema", "queries", "generated", "src", "tests"}
+
+
+def test_the_command_is_installed() -> None:
+    assert {point.name for point in entry_points(group="console_scripts")} >= {"runql"}
+
+
+def test_it_says_that_it_is_independent() -> None:
+    assert "not made, sponsored or endorsed by Weights & Biases" in README

@@ -1,0 +1,53 @@
+"""Fixtures of the server tests: a store, a running server and a GraphQL client without any library of ours."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from runql_server import auth
+from runql_server.running import RunningServer
+from runql_server.store import Store
+
+Query = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    """An empty store whose one user exists."""
+    opened = Store(tmp_path / "data")
+    with opened.writing() as connection:
+        auth.add_key(connection, auth.new_key())
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[RunningServer]:
+    """A running server over an empty data directory."""
+    with RunningServer(tmp_path / "server") as running:
+        yield running
+
+
+@pytest.fixture
+def http(server: RunningServer) -> Iterator[httpx.Client]:
+    """A client that sends the key."""
+    with httpx.Client(base_url=server.url, auth=("api", server.api_key), trust_env=False) as client:
+        yield client
+
+
+@pytest.fixture
+def query(http: httpx.Client) -> Query:
+    """Send one operation and give the whole response body."""
+
+    def send(text: str, **variables: object) -> dict[str, Any]:
+        response = http.post("/graphql", json={"query": text, "variables": variables})
+        assert response.headers["content-type"] == "application/json"
+        body: dict[str, Any] = response.json()
+        return body
+
+    return send

@@ -1,0 +1,131 @@
+"""What a strictly typed program sees of the awaited classes. Checked, never run."""
+
+from __future__ import annotations
+
+from typing import assert_type
+
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+
+from runql import (
+    AsyncApi,
+    AsyncHistoryScan,
+    AsyncRetryingClient,
+    AsyncRun,
+    AsyncRuns,
+    JSONValue,
+    Settings,
+    Summary,
+    Traffic,
+    User,
+)
+
+Row = dict[str, JSONValue]
+
+
+async def use_api(api: AsyncApi) -> None:
+    """The entry point."""
+    assert_type(await api.run("entity/project/id"), AsyncRun)
+    assert_type(await api.runs("entity/project", {"state": "finished"}, "-created_at", 100, False), AsyncRuns)
+    assert_type(await api.runs(lazy=True), AsyncRuns)
+    assert_type(await api.viewer, User)
+    assert_type(await api.default_entity, str | None)
+    assert_type(api.settings, Settings)
+    assert_type(api.traffic, Traffic)
+    assert_type(api.client, AsyncRetryingClient)
+    assert_type(api.flush(), None)
+    assert_type(await api.close(), None)
+    async with AsyncApi(timeout=3, base_url="https://wandb.example.com") as opened:
+        assert_type(opened, AsyncApi)
+
+
+async def use_runs(runs: AsyncRuns) -> None:
+    """A list of runs."""
+    assert_type(await runs[0], AsyncRun)
+    assert_type(await runs[1:3], list[AsyncRun])
+    assert_type([run async for run in runs], list[AsyncRun])
+    assert_type([run.name async for run in runs], list[str | None])
+    assert_type(await runs.length, int)
+    assert_type(runs.cursor, str | None)
+    assert_type(runs.more, bool)
+    assert_type(runs.convert_objects(), list[AsyncRun])
+
+
+async def use_histories(runs: AsyncRuns) -> None:
+    """Each format has its type, however it is passed."""
+    assert_type(await runs.histories(), list[Row])
+    assert_type(await runs.histories(format="default"), list[Row])
+    assert_type(await runs.histories(format="pandas"), pd.DataFrame)
+    assert_type(await runs.histories(format="polars"), pl.DataFrame)
+    assert_type(await runs.histories(10, ["loss"], "_step", "pandas"), pd.DataFrame)
+    assert_type(await runs.histories(10, ["loss"], "_step", "polars", "system"), pl.DataFrame)
+
+
+async def use_run(run: AsyncRun) -> None:
+    """Everything that a run tells."""
+    assert_type(run.id, str)
+    assert_type(run.storage_id, str)
+    assert_type(run.entity, str)
+    assert_type(run.project, str)
+    assert_type(run.project_internal_id, int)
+    assert_type(run.name, str | None)
+    assert_type(run.display_name, str | None)
+    assert_type(run.username, str)
+    assert_type(run.path, list[str])
+    assert_type(run.url, str)
+    assert_type(run.state, str)
+    assert_type(run.tags, list[str])
+    assert_type(run.group, str | None)
+    assert_type(run.job_type, str | None)
+    assert_type(run.notes, str | None)
+    assert_type(run.description, str | None)
+    assert_type(run.commit, str | None)
+    assert_type(run.read_only, bool | None)
+    assert_type(run.created_at, str)
+    assert_type(run.heartbeat_at, str | None)
+    assert_type(run.sweep_name, str | None)
+    assert_type(run.history_line_count, int | None)
+    assert_type(run.user, User | None)
+    assert_type(run.config, dict[str, JSONValue])
+    assert_type(run.rawconfig, dict[str, JSONValue])
+    assert_type(run.json_config, str)
+    assert_type(run.summary, Summary)
+    assert_type(run.summary_metrics, dict[str, JSONValue])
+    assert_type(run.system_metrics, dict[str, JSONValue])
+    assert_type(run.history_keys, dict[str, JSONValue] | None)
+    assert_type(await run.metadata, dict[str, JSONValue] | None)
+    assert_type(await run.lastHistoryStep, int)
+    assert_type(run.to_html(300, hidden=True), str)
+    assert_type(await run.load(force=True), None)
+    assert_type(await run.wait_until_finished(timeout=60), None)
+
+
+async def use_history(run: AsyncRun, as_pandas: bool) -> None:
+    """A frame or rows, by a literal; either of them where the value is not known."""
+    assert_type(await run.history(), pd.DataFrame)
+    assert_type(await run.history(pandas=True), pd.DataFrame)
+    assert_type(await run.history(pandas=False), list[Row])
+    assert_type(await run.history(10, ["loss"], "_step", False), list[Row])
+    assert_type(await run.history(pandas=as_pandas), pd.DataFrame | list[Row])
+
+
+async def use_scan(run: AsyncRun) -> None:
+    """Every row, one by one or as a frame."""
+    scan = run.scan_history(["loss"], 1000, 0, 100, match="any")
+    assert_type(scan, AsyncHistoryScan)
+    assert_type([row["loss"] async for row in scan], list[JSONValue])
+    assert_type([row async for row in scan], list[Row])
+    assert_type(await scan.to_pandas(), pd.DataFrame)
+    assert_type(await scan.to_polars(), pl.DataFrame)
+    assert_type(await scan.to_arrow(), pa.Table)
+
+
+async def use_constructors(settings: Settings) -> None:
+    """The documented classes can be made by hand."""
+    client = AsyncRetryingClient(settings)
+    assert_type(client.settings, Settings)
+    assert_type(client.traffic, Traffic)
+    assert_type(AsyncRuns(client, "e", "p", {"tags": {"$in": ["a"]}}, None, 10, True), AsyncRuns)
+    assert_type(AsyncRun(client, "e", "p", "id", None, include_sweeps=False), AsyncRun)
+    assert_type(await client.close(), None)

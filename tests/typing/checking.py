@@ -1,0 +1,124 @@
+"""Running mypy and pyright over files of a user, and what they say of each line."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypedDict
+
+ROOT = Path(__file__).parents[2]
+PLACES = ("src", "generated")
+
+MYPY_LINE = re.compile(r"(?P<file>[^:]+):(?P<line>\d+): (?P<severity>\w+): (?P<text>.*)")
+REVEALED = re.compile(r'(?:Revealed type is|Type of ".*" is) "(?P<type>.*)"', re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Remark:
+    """What a checker says of one line.
+
+    Attributes:
+        file: the file's name.
+        line: counted from 1.
+        is_error: whether it is more than a piece of information.
+        text: its words.
+    """
+
+    file: str
+    line: int
+    is_error: bool
+    text: str
+
+    @property
+    def revealed(self) -> str | None:
+        """The type that a `reveal_type` shows, None for any other remark."""
+        found = REVEALED.match(self.text)
+        return found["type"] if found else None
+
+
+class _Start(TypedDict):
+    line: int
+
+
+class _Range(TypedDict):
+    start: _Start
+
+
+class _Diagnostic(TypedDict):
+    file: str
+    severity: str
+    message: str
+    range: _Range
+
+
+class _Report(TypedDict):
+    generalDiagnostics: list[_Diagnostic]
+
+
+def mypy(folder: Path) -> list[Remark]:
+    """What mypy says of the files in a folder, strictly, as a user would run it."""
+    command = [
+        *(
+            sys.executable,
+            "-m",
+            "mypy",
+            "--strict",
+            "--no-error-summary",
+            "--no-pretty",
+            "--show-absolute-path",
+        ),
+        *(
+            "--config-file",
+            str(folder / "mypy.ini"),
+            "--cache-dir",
+            str(ROOT / ".mypy_cache" / "typing"),
+            ".",
+        ),
+    ]
+    sources = ":".join(str(ROOT / place) for place in PLACES)
+    (folder / "mypy.ini").write_text(f"[mypy]\nmypy_path = {sources}\npython_version = 3.11\n")
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode in {0, 1}, done.stdout + done.stderr
+    return list(_mypy_remarks(done.stdout))
+
+
+def pyright(folder: Path) -> list[Remark]:
+    """What pyright says of the files in a folder, in its strict mode."""
+    settings: Mapping[str, object] = {
+        "include": ["."],
+        "extraPaths": [str(ROOT / place) for place in PLACES],
+        "pythonVersion": "3.11",
+        "typeCheckingMode": "strict",
+    }
+    (folder / "pyrightconfig.json").write_text(json.dumps(settings))
+    done = subprocess.run(
+        [sys.executable, "-m", "pyright", "--project", ".", "--pythonpath", sys.executable, "--outputjson"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode in {0, 1}, done.stdout + done.stderr
+    report: _Report = json.loads(done.stdout)
+    return [
+        Remark(
+            Path(each["file"]).name,
+            each["range"]["start"]["line"] + 1,
+            each["severity"] == "error",
+            each["message"],
+        )
+        for each in report["generalDiagnostics"]
+    ]
+
+
+def _mypy_remarks(output: str) -> Iterator[Remark]:
+    for line in output.splitlines():
+        found = MYPY_LINE.match(line)
+        if found:
+            name = Path(found["file"]).name
+            yield Remark(name, int(found["line"]), found["severity"] == "error", found["text"])

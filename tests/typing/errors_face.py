@@ -1,0 +1,70 @@
+"""What a strictly typed program sees of an error that it catches. Checked, never run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import assert_type
+
+from runql import (
+    AccessDeniedError,
+    AnswerError,
+    AuthenticationError,
+    GraphQLProblem,
+    IncompleteHistoriesError,
+    InvalidAnswerError,
+    MissingExtraError,
+    ProjectNotFoundError,
+    QueryError,
+    RateLimitedError,
+    RequestTimedOutError,
+    RunNotFoundError,
+    RunqlError,
+    SchemaDriftError,
+    ServerFailureError,
+    TransportError,
+)
+
+
+def answers(error: AnswerError) -> None:
+    """The server said no."""
+    assert_type(error.message, str)
+    assert_type(error.status, int)
+    assert_type(error.operation, str)
+    assert_type(error.attempts, int)
+    if isinstance(error, RateLimitedError):
+        assert_type(error.retry_after, float | None)
+    if isinstance(error, QueryError):
+        assert_type(error.problems, tuple[GraphQLProblem, ...])
+        assert_type(error.problems[0].message, str)
+        assert_type(error.problems[0].path, tuple[str | int, ...])
+        assert_type(error.data, Mapping[str, object] | None)
+
+
+def nothing_usable(error: TransportError) -> None:
+    """No answer came."""
+    assert_type(error.message, str)
+    assert_type(error.operation, str)
+    assert_type(error.attempts, int)
+
+
+def not_there(error: RunNotFoundError, project: ProjectNotFoundError) -> None:
+    """What was asked for is absent."""
+    assert_type((error.entity, error.project, error.run_id), tuple[str, str, str])
+    assert_type((project.entity, project.project), tuple[str, str])
+
+
+def others(drift: SchemaDriftError, incomplete: IncompleteHistoriesError, extra: MissingExtraError) -> None:
+    """What they carry."""
+    assert_type(drift.operation, str)
+    assert_type(drift.places, tuple[str, ...])
+    assert_type(incomplete.partial, list[Mapping[str, object]])
+    assert_type(incomplete.failed, tuple[str, ...])
+    assert_type((extra.library, extra.extra), tuple[str, str])
+
+
+def one_root(
+    error: AuthenticationError | AccessDeniedError | ServerFailureError | InvalidAnswerError,
+    timeout: RequestTimedOutError,
+) -> tuple[RunqlError, AnswerError, TimeoutError, LookupError]:
+    """Errors are what the standard library calls them, too."""
+    return error, error, timeout, RunNotFoundError("e", "p", "r")

@@ -1,0 +1,85 @@
+"""Mistakes that a checker must see before the program runs; each is one statement of a user's file."""
+
+from __future__ import annotations
+
+HEAD = """\
+from runql import Api, AsyncApi, AsyncRun, AsyncRuns, HistoryScan, Run, Runs, Settings, Summary, User
+
+
+def plain(api: Api, runs: Runs, run: Run, scan: HistoryScan, summary: Summary, user: User, s: Settings) -> None:
+"""
+AWAITED_HEAD = """
+
+async def awaited(aapi: AsyncApi, aruns: AsyncRuns, arun: AsyncRun) -> None:
+"""
+
+STATEMENTS = (
+    # a literal that is none of the choices
+    'runs.histories(format="csv")',
+    'runs.histories(stream="events")',
+    'run.history(stream="systems")',
+    'run.scan_history(match="none")',
+    # a wrong keyword
+    'api.runs("entity/project", filter={"state": "finished"})',
+    'api.runs("entity/project", page_size=10)',
+    "run.scan_history(limit=5)",
+    "run.history(sample=5)",
+    'Api(key="k")',
+    # what is keyword-only, by position
+    'Api(None, None, "k", "https://wandb.example.com")',
+    'run.scan_history(["loss"], 1000, 0, 10, "any")',
+    "run.wait_until_finished(60)",
+    # a wrong type
+    "api.run(7)",
+    'api.runs("entity/project", per_page="50")',
+    'api.runs("entity/project", {"created_at": object()})',
+    'runs.histories(samples="500")',
+    "run.scan_history(keys=[1])",
+    "run.scan_history(min_step=0.5)",
+    'Api(timeout="30")',
+    # a member that is not there
+    "runs.history()",
+    "run.displayName",
+    "run.foo",
+    "user.full_name",
+    'runs["id"]',
+    # a frame or a list, mixed up
+    'runs.histories(format="polars").to_frame()',
+    "run.history(pandas=False).columns",
+    "run.history().lazy()",
+    "scan.to_polars().iloc",
+    "len(scan)",
+    # what may be missing, taken for granted
+    "run.name.upper()",
+    "run.user.name",
+    'run.config["lr"] * 2',
+    'summary["loss"] < 0.1',
+    # what is read only
+    "run.id = 'other'",
+    'summary["loss"] = 1.0',
+    "user.name = 'other'",
+    "s.entity = 'other'",
+)
+AWAITED_STATEMENTS = (
+    'await aruns.histories(format="csv")',
+    "await arun.scan_history()",
+    "arun.history().shape",
+    "arun.metadata.get('os')",
+    "len(aruns)",
+    "for each in aruns: print(each)",
+    "aapi.run('e/p/i').name",
+    "aapi.runs('e/p')[0]",
+    "with aapi: pass",
+)
+
+
+def source() -> tuple[str, dict[int, str]]:
+    """The user's file, and the statement that stands in each line that must be refused."""
+    lines = HEAD.splitlines()
+    wrong: dict[int, str] = {}
+    for head, statements in (("", STATEMENTS), (AWAITED_HEAD, AWAITED_STATEMENTS)):
+        lines += head.splitlines()
+        for statement in statements:
+            lines.append(f"    {statement}")
+            wrong[len(lines)] = statement
+    return "\n".join(lines) + "\n", wrong

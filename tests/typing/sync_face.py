@@ -1,0 +1,163 @@
+"""What a strictly typed program sees of `Api`, `Runs`, `Run` and what they give. Checked, never run."""
+
+from __future__ import annotations
+
+from typing import assert_type
+
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+
+from runql import (
+    Api,
+    HistoryScan,
+    JSONValue,
+    RetryingClient,
+    RetryPolicy,
+    Run,
+    Runs,
+    Settings,
+    Summary,
+    Traffic,
+    User,
+)
+
+Row = dict[str, JSONValue]
+
+
+def use_api(api: Api) -> None:
+    """The entry point."""
+    assert_type(api.run("entity/project/id"), Run)
+    assert_type(api.runs("entity/project", {"state": "finished"}, "-created_at", 100, False), Runs)
+    assert_type(api.runs(lazy=True), Runs)
+    assert_type(api.viewer, User)
+    assert_type(api.default_entity, str | None)
+    assert_type(api.settings, Settings)
+    assert_type(api.traffic, Traffic)
+    assert_type(api.client, RetryingClient)
+    assert_type(api.flush(), None)
+    assert_type(api.close(), None)
+    with Api(timeout=3, api_key="k" * 40, base_url="https://wandb.example.com") as opened:
+        assert_type(opened, Api)
+
+
+def use_runs(runs: Runs) -> None:
+    """A list of runs."""
+    assert_type(runs[0], Run)
+    assert_type(runs[-1], Run)
+    assert_type(runs[1:3], list[Run])
+    assert_type(list(runs), list[Run])
+    assert_type([run.name for run in runs], list[str | None])
+    assert_type(len(runs), int)
+    assert_type(runs.length, int)
+    assert_type(runs.cursor, str | None)
+    assert_type(runs.more, bool)
+    assert_type(runs.convert_objects(), list[Run])
+
+
+def use_histories(runs: Runs) -> None:
+    """Each format has its type, however it is passed."""
+    assert_type(runs.histories(), list[Row])
+    assert_type(runs.histories(samples=10, keys=["loss"], stream="system"), list[Row])
+    assert_type(runs.histories(format="default"), list[Row])
+    assert_type(runs.histories(format="pandas"), pd.DataFrame)
+    assert_type(runs.histories(format="polars"), pl.DataFrame)
+    assert_type(runs.histories(10, ["loss"], "_step", "default"), list[Row])
+    assert_type(runs.histories(10, ["loss"], "_step", "pandas"), pd.DataFrame)
+    assert_type(runs.histories(10, ["loss"], "_step", "polars", "system"), pl.DataFrame)
+
+
+def use_run(run: Run) -> None:
+    """Everything that a run tells."""
+    assert_type(run.id, str)
+    assert_type(run.storage_id, str)
+    assert_type(run.entity, str)
+    assert_type(run.project, str)
+    assert_type(run.project_internal_id, int)
+    assert_type(run.name, str | None)
+    assert_type(run.display_name, str | None)
+    assert_type(run.username, str)
+    assert_type(run.path, list[str])
+    assert_type(run.url, str)
+    assert_type(run.state, str)
+    assert_type(run.tags, list[str])
+    assert_type(run.group, str | None)
+    assert_type(run.job_type, str | None)
+    assert_type(run.notes, str | None)
+    assert_type(run.description, str | None)
+    assert_type(run.commit, str | None)
+    assert_type(run.read_only, bool | None)
+    assert_type(run.created_at, str)
+    assert_type(run.heartbeat_at, str | None)
+    assert_type(run.sweep_name, str | None)
+    assert_type(run.history_line_count, int | None)
+    assert_type(run.user, User | None)
+    assert_type(run.config, dict[str, JSONValue])
+    assert_type(run.rawconfig, dict[str, JSONValue])
+    assert_type(run.json_config, str)
+    assert_type(run.summary, Summary)
+    assert_type(run.summary_metrics, dict[str, JSONValue])
+    assert_type(run.system_metrics, dict[str, JSONValue])
+    assert_type(run.history_keys, dict[str, JSONValue] | None)
+    assert_type(run.metadata, dict[str, JSONValue] | None)
+    assert_type(run.lastHistoryStep, int)
+    assert_type(run.to_html(300, hidden=True), str)
+    assert_type(run.load(force=True), None)
+    assert_type(run.wait_until_finished(timeout=60), None)
+
+
+def use_history(run: Run, as_pandas: bool) -> None:
+    """A frame or rows, by a literal; either of them where the value is not known."""
+    assert_type(run.history(), pd.DataFrame)
+    assert_type(run.history(samples=10, keys=["loss"], x_axis="epoch", stream="system"), pd.DataFrame)
+    assert_type(run.history(pandas=True), pd.DataFrame)
+    assert_type(run.history(pandas=False), list[Row])
+    assert_type(run.history(10, ["loss"], "_step", True), pd.DataFrame)
+    assert_type(run.history(10, ["loss"], "_step", False), list[Row])
+    assert_type(run.history(pandas=as_pandas), pd.DataFrame | list[Row])
+
+
+def use_scan(run: Run) -> None:
+    """Every row, one by one or as a frame."""
+    scan = run.scan_history(["loss"], 1000, 0, 100, match="any")
+    assert_type(scan, HistoryScan)
+    assert_type(run.scan_history(keys=("loss", "accuracy"), page_size=10), HistoryScan)
+    assert_type([row["loss"] for row in scan], list[JSONValue])
+    assert_type(list(scan), list[Row])
+    assert_type(scan.to_pandas(), pd.DataFrame)
+    assert_type(scan.to_polars(), pl.DataFrame)
+    assert_type(scan.to_arrow(), pa.Table)
+
+
+def use_values(summary: Summary, user: User, traffic: Traffic, settings: Settings) -> None:
+    """The small values."""
+    assert_type(summary["loss"], JSONValue)
+    assert_type(summary.get("loss"), JSONValue | None)
+    assert_type(len(summary), int)
+    assert_type(dict(summary), dict[str, JSONValue])
+    assert_type(user.name, str)
+    assert_type(user.username, str | None)
+    assert_type(user.email, str | None)
+    assert_type(user.entity, str | None)
+    assert_type(user.admin, bool | None)
+    assert_type(user.teams, tuple[str, ...])
+    assert_type(traffic.requests, int)
+    assert_type(traffic.bytes_sent, int)
+    assert_type(traffic.bytes_received, int)
+    assert_type(settings.base_url, str)
+    assert_type(settings.app_url, str)
+    assert_type(settings.graphql_url, str)
+    assert_type(settings.entity, str | None)
+    assert_type(settings.project, str | None)
+    assert_type(settings.timeout, float)
+    assert_type(settings.api_key.get_secret_value(), str)
+
+
+def use_constructors(settings: Settings) -> None:
+    """The documented classes can be made by hand."""
+    client = RetryingClient(settings, retry=RetryPolicy(max_attempts=2))
+    assert_type(client.settings, Settings)
+    assert_type(client.traffic, Traffic)
+    assert_type(Runs(client, "e", "p", {"tags": {"$in": ["a"]}}, None, 10, True), Runs)
+    assert_type(Run(client, "e", "p", "id", {"id": "x"}, include_sweeps=False), Run)
+    assert_type(client.close(), None)

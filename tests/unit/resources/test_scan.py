@@ -1,0 +1,267 @@
+"""The windows of a scan, stepped by hand, and what callers may ask of one."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from tests.unit.resources.answers import in_project
+from tests.unit.resources.history_server import RunOnServer, on_the_wire, planned, scanned, wanted
+from tests.unit.transport.stepping import answered, served
+
+from runql.errors import ProjectNotFoundError, RunNotFoundError, ServerFailureError
+from runql.resources.history import Row
+from runql.resources.history_scan import scan_table
+from runql.resources.scan import Known, ScanPlan, ScanPosition, last_step
+from runql.transport.flow import Send
+from runql.transport.wire import Response
+from runql.values import JSONValue
+from runql_graphql.operations import scan_history
+
+
+def dense(count: int) -> list[Row]:
+    return [{"_step": step, "loss": step / 4} for step in range(count)]
+
+
+def asked(server: RunOnServer) -> list[tuple[object, object]]:
+    return [
+        (operation.variables["minStep"], operation.variables["maxStep"]) for operation in server.operations
+    ]
+
+
+def specs(server: RunOnServer) -> list[list[object]]:
+    return [[json.loads(spec) for spec in on_the_wire(sent)["specs"]] for sent in server.operations]
+
+
+def test_the_first_window_is_one_request_for_whole_rows() -> None:
+    flow = ScanPosition(planned(page_size=1000), Known(2499, 2500)).next_rows()
+    assert next(flow) == Send(
+        scan_history(
+            entity="e",
+            project="p",
+            run="r",
+            min_step=0,
+            max_step=1000,
+            samples=1001,
+            specs=[],
+            whole=True,
+            chosen=False,
+            with_keys=False,
+        )
+    )
+
+
+def test_chosen_keys_go_into_one_spec_with_the_step_first() -> None:
+    server = RunOnServer(dense(25))
+    plan = planned(keys=["loss", "_step", "acc"], page_size=10)
+    assert scanned(plan, Known(24, 25), server) == []
+    assert specs(server)[0] == [
+        {"keys": ["_step", "loss", "acc"], "samples": 11, "minStep": 0, "maxStep": 10}
+    ]
+    assert all(operation.variables["chosen"] is True for operation in server.operations)
+    assert all(operation.variables["whole"] is False for operation in server.operations)
+
+
+def test_any_of_the_keys_is_a_spec_each_in_the_same_request() -> None:
+    rows: list[Row] = [
+        {"_step": 0, "a": 1},
+        {"_step": 1, "b": 2},
+        {"_step": 2},
+        {"_step": 3, "a": 3, "b": None},
+    ]
+    server = RunOnServer(rows)
+    plan = planned(keys=["a", "b"], match="any")
+    assert scanned(plan, Known(), server) == [
+        {"_step": 0, "a": 1},
+        {"_step": 1, "b": 2},
+        {"_step": 3, "a": 3},
+    ]
+    assert specs(server)[0] == [
+        {"keys": ["_step", "a"], "samples": 11, "minStep": 0},
+        {"keys": ["_step", "b"], "samples": 11, "minStep": 0},
+    ]
+
+
+def test_a_run_that_fits_one_answer_takes_one_request_however_far_its_steps_lie() -> None:
+    rows: list[Row] = [{"_step": step * 100_000} for step in range(10)]
+    server = RunOnServer(rows)
+    assert scanned(planned(), Known(900_000, 10), server) == rows
+    assert asked(server) == [(0, None)]
+
+
+@pytest.mark.parametrize("known", [Known(99, 100), Known(99, None), Known(None, 100), Known()])
+@pytest.mark.parametrize("state", ["running", "finished"])
+def test_every_window_brings_its_rows_once(known: Known, state: str) -> None:
+    server = RunOnServer(dense(100), state=state)
+    assert scanned(planned(), known, server) == dense(100)
+    assert server.requests <= 11
+
+
+def test_a_known_run_takes_one_request_a_window() -> None:
+    server = RunOnServer(dense(100))
+    scanned(planned(), Known(99, 100), server)
+    assert server.requests == 10
+
+
+@pytest.mark.parametrize("inclusive", [True, False])
+def test_rows_at_window_borders_come_once_on_servers_of_either_kind(*, inclusive: bool) -> None:
+    server = RunOnServer(dense(31), spec_includes_end=inclusive)
+    plan = planned(keys=["loss"], min_step=5, max_step=25)
+    assert scanned(plan, Known(30, 31), server) == dense(31)[5:25]
+    assert server.requests <= 3
+
+
+def test_bounds_are_sent_and_max_step_is_not_read() -> None:
+    server = RunOnServer(dense(40))
+    assert scanned(planned(min_step=7, max_step=22), Known(39, 40), server) == dense(40)[7:22]
+    assert asked(server) == [(7, 17), (17, 22)]
+
+
+def test_equal_bounds_send_nothing() -> None:
+    server = RunOnServer(dense(40))
+    assert scanned(planned(min_step=7, max_step=7), Known(39, 40), server) == []
+    assert server.requests == 0
+
+
+def test_a_start_beyond_the_end_takes_one_request() -> None:
+    server = RunOnServer(dense(40))
+    assert scanned(planned(min_step=500), Known(39, 40), server) == []
+    assert server.requests == 1
+
+
+@pytest.mark.parametrize("known", [Known(), Known(None, 0)])
+def test_an_empty_run_takes_one_request(known: Known) -> None:
+    server = RunOnServer([], state="finished")
+    assert scanned(planned(), known, server) == []
+    assert server.requests == 1
+
+
+@pytest.mark.parametrize("lag", [1, 5, 50, 10_000, None])
+@pytest.mark.parametrize("keys", [None, ["loss"]])
+def test_steps_above_the_last_step_of_a_live_run_are_read(lag: int | None, keys: list[str] | None) -> None:
+    server = RunOnServer(dense(100), state="running", lag=lag)
+    plan = planned(keys=keys)
+    assert scanned(plan, Known(max(0, 99 - (lag or 99)), 60), server) == wanted(dense(100), plan)
+    assert server.requests <= 11
+
+
+@pytest.mark.parametrize("lag", [1, 15, 50, None])
+@pytest.mark.parametrize("keys", [None, ["loss"]])
+def test_steps_above_the_last_step_of_a_run_that_just_ended_are_read(
+    lag: int | None, keys: list[str] | None
+) -> None:
+    server = RunOnServer(dense(100), state="finished", lag=lag)
+    plan = planned(keys=keys)
+    assert scanned(plan, Known(), server) == wanted(dense(100), plan)
+    assert server.requests <= 11
+
+
+def test_a_run_that_grew_since_it_was_listed_is_read_to_its_end() -> None:
+    server = RunOnServer(dense(100), state="finished")
+    assert scanned(planned(), Known(4, 5), server) == dense(100)
+
+
+def test_rows_that_were_logged_meanwhile_are_read_too() -> None:
+    server = RunOnServer(dense(20), state="running", arriving=[dense(24)[20:], dense(35)[24:]])
+    assert scanned(planned(), Known(19, 20), server) == dense(35)
+
+
+def test_rows_that_arrive_inside_a_window_that_was_read_are_not_skipped() -> None:
+    server = RunOnServer(dense(20)[:15], state="running", lag=None, arriving=[dense(20)[15:]])
+    assert scanned(planned(min_step=12), Known(None, 15), server) == dense(20)[12:]
+
+
+def test_steps_written_as_floats_are_steps() -> None:
+    rows: list[Row] = [{"_step": float(step), "loss": 1} for step in range(25)]
+    assert scanned(planned(keys=["loss"]), Known(24, 25), RunOnServer(rows)) == rows
+
+
+def test_special_floats_of_chosen_rows_are_floats() -> None:
+    rows: list[Row] = [{"_step": 0, "loss": "NaN"}, {"_step": 1, "loss": "-Infinity"}]
+    read = scanned(planned(keys=["loss"]), Known(), RunOnServer(rows))
+    assert repr(read) == "[{'_step': 0, 'loss': nan}, {'_step': 1, 'loss': -inf}]"
+
+
+def test_the_history_keys_are_asked_for_only_where_the_end_is_near() -> None:
+    server = RunOnServer(dense(100))
+    scanned(planned(), Known(99, 100), server)
+    told = [operation.variables["withKeys"] for operation in server.operations]
+    assert told == [False] * 9 + [True]
+
+
+def test_an_error_in_the_middle_can_be_tried_again_without_losing_rows() -> None:
+    server = RunOnServer(dense(30))
+    position = ScanPosition(planned(), Known(29, 30))
+    assert served(position.next_rows(), server.answer) == dense(30)[:10]
+    with pytest.raises(ServerFailureError):
+        served(position.next_rows(), lambda _: Response(503, b""))
+    rest: list[Row] = []
+    while (rows := served(position.next_rows(), server.answer)) is not None:
+        rest += rows
+    assert rest == dense(30)[10:]
+
+
+@pytest.mark.parametrize(
+    ("data", "error"),
+    [({"project": None}, ProjectNotFoundError), ({"project": {"run": None}}, RunNotFoundError)],
+)
+def test_what_is_absent_is_told_apart(data: object, error: type[Exception]) -> None:
+    flow = ScanPosition(planned(), Known()).next_rows()
+    next(flow)
+    with pytest.raises(error, match="e/p"):
+        flow.send(answered(data))
+
+
+@pytest.mark.parametrize("fields", [{}, {"history": None, "historyLineCount": None, "state": None}])
+def test_a_window_without_anything_ends_the_scan(fields: dict[str, object]) -> None:
+    position = ScanPosition(planned(), Known())
+    assert served(position.next_rows(), lambda _: in_project(run=fields)) is None
+    assert served(position.next_rows(), lambda _: in_project(run=fields)) is None
+
+
+@pytest.mark.parametrize(
+    ("keys", "step"),
+    [
+        (None, None),
+        ({}, None),
+        ({"lastStep": None}, None),
+        ({"lastStep": -1}, None),
+        ({"lastStep": 0}, 0),
+        ({"lastStep": 7.0}, 7),
+        ({"lastStep": "7"}, None),
+        ([], None),
+        ("text", None),
+    ],
+)
+def test_the_last_step_is_read_leniently(keys: JSONValue, step: int | None) -> None:
+    assert last_step(keys) == step
+
+
+def test_a_table_has_the_rows_of_all_windows_and_the_step_first() -> None:
+    rows: list[Row] = [*dense(15), {"acc": 1, "_step": 15}]
+    table = served(scan_table(planned(), Known(15, 16)), RunOnServer(rows).answer)
+    assert list(table.columns) == ["_step", "loss", "acc"]
+    assert table.height == 16
+
+
+# Any: what untyped callers give
+@pytest.mark.parametrize(
+    ("given", "error", "told"),
+    [
+        ({"match": "none"}, ValueError, "match must be 'all' or 'any'"),
+        ({"page_size": 0}, ValueError, "page_size must be at least 1"),
+        ({"page_size": 2.5}, TypeError, "page_size must be an int"),
+        ({"min_step": -1}, ValueError, "min_step must not be negative"),
+        ({"max_step": -1}, ValueError, "max_step must not be negative"),
+        ({"min_step": 1.5}, TypeError, "min_step must be an int"),
+        ({"max_step": "9"}, TypeError, "max_step must be an int"),
+        ({"min_step": True}, TypeError, "min_step must be an int"),
+        ({"min_step": 9, "max_step": 8}, ValueError, r"max_step \(8\) must not be below min_step \(9\)"),
+        ({"keys": "loss"}, TypeError, "keys must be a list of metric names"),
+    ],
+)
+def test_what_cannot_be_scanned_is_refused(given: dict[str, Any], error: type[Exception], told: str) -> None:
+    good: dict[str, Any] = {"keys": None, "match": "all", "page_size": 5, "min_step": None, "max_step": None}
+    with pytest.raises(error, match=told):
+        ScanPlan.checked("e", "p", "r", **(good | given))

@@ -1,0 +1,73 @@
+"""Driving flows by hand: take the effects they yield, send the answers a server would give."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Generator, Sequence
+from typing import Any, TypeVar
+
+import pytest
+
+from runql.errors import RunqlError
+from runql.transport.flow import Effect, Flow, Reply, Send
+from runql.transport.wire import Response
+from runql_graphql.operation import Operation
+
+T = TypeVar("T")
+S = TypeVar("S")
+Y = TypeVar("Y")
+
+
+def answered(data: object, *, status: int = 200, errors: Sequence[object] | None = None) -> Response:
+    """A GraphQL answer; NaN and infinities are written bare, as servers do."""
+    body = {"data": data} | ({} if errors is None else {"errors": list(errors)})
+    return Response(status, json.dumps(body).encode())
+
+
+def ended(flow: Generator[Y, S, T], reply: S) -> T:
+    """Send the last reply and return what the generator returned."""
+    with pytest.raises(StopIteration) as stop:
+        flow.send(reply)
+    result: T = stop.value.value
+    return result
+
+
+def returned(flow: Generator[Y, S, T]) -> T:
+    """Start a generator that returns without asking for anything."""
+    with pytest.raises(StopIteration) as stop:
+        next(flow)
+    result: T = stop.value.value
+    return result
+
+
+def played(flow: Flow[T], replies: Sequence[Response | RunqlError]) -> tuple[T, list[Effect]]:
+    """Give the replies in turn, throwing those that are errors; return the flow's result and its effects."""
+    effects: list[Effect] = []
+    left = list(replies)
+
+    def reply(effect: Effect) -> Response | RunqlError:
+        effects.append(effect)
+        assert left, f"one request more than the test has answers for: {effect}"
+        return left.pop(0)
+
+    result = served(flow, reply)
+    assert not left, f"{len(left)} answers were not asked for"
+    return result, effects
+
+
+def served(flow: Flow[T], server: Callable[[Effect], Response | RunqlError | None]) -> T:
+    """Let a plain function answer every effect; an error it returns is thrown into the flow."""
+    try:
+        effect = next(flow)
+        while True:
+            reply: Reply | RunqlError = server(effect)
+            effect = flow.throw(reply) if isinstance(reply, RunqlError) else flow.send(reply)
+    except StopIteration as stop:
+        result: T = stop.value
+        return result
+
+
+def sent(effect: Effect) -> Operation[Any]:  # Any: a test compares name and variables, not the answer's type
+    """The operation that an effect sends."""
+    assert isinstance(effect, Send)
+    return effect.operation

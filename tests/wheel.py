@@ -1,0 +1,312 @@
+"""`python -m tests.wheel`: build the wheel and try it in a clean environment, first bare, then with every extra."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import venv
+import zipfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from email import message_from_string
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+CONSTRAINTS = ROOT / "constraints.txt"
+
+# The issue's own bound: at most two thirds of what the newest official SDK takes.
+IMPORT_RATIO = 2 / 3
+ROUNDS = 7
+
+SHIPPED = {"runql", "runql_graphql", "runql_server"}
+NEEDED = {"runql/py.typed", "runql_graphql/py.typed", "runql_server/py.typed", "runql_graphql/wandb.graphql"}
+
+TIMED_IMPORT = """
+import sys, time
+started = time.perf_counter()
+import {module}
+print(time.perf_counter() - started)
+"""
+
+WITHOUT_A_KEY = """
+import runql
+try:
+    runql.Api()
+except runql.MissingCredentialsError as error:
+    assert "WANDB_API_KEY" in str(error), error
+else:
+    raise SystemExit("no key, and no error")
+"""
+
+WITHOUT_PANDAS = """
+import runql
+from runql.resources.runs import check_format
+for library in ("pandas", "polars"):
+    try:
+        check_format(library)
+    except runql.MissingExtraError as error:
+        assert f"runql[{library}]" in str(error), error
+    else:
+        raise SystemExit(f"{library} is here")
+"""
+
+WITH_THE_SERVER = """
+import math
+from runql import Api
+from runql_server.running import RunningServer
+from runql_server.seed import SeedRun
+
+with RunningServer() as server:
+    rows = [{"_step": step, "loss": 1 / (step + 1)} for step in range(20)] + [{"_step": 20, "loss": math.nan}]
+    [run_id] = server.seed("smoke", [SeedRun(history=rows)])
+    with Api(api_key=server.api_key, base_url=server.url) as api:
+        [run] = api.runs(f"{server.entity}/smoke")
+        assert run.id == run_id
+        frame = run.scan_history().to_polars()
+        assert frame.height == 21 and math.isnan(frame["loss"][-1]), frame
+        assert api.runs(f"{server.entity}/smoke").histories(format="polars")["loss"][0] == 1.0
+        assert len(run.history()) == 21
+"""
+
+
+class WheelError(Exception):
+    """The wheel is not what it should be."""
+
+
+@dataclass
+class Trial:
+    """What is tried, and how much of it was.
+
+    Attributes:
+        folder: everything is made below it.
+        passed: names of what held.
+        failed: names of what did not.
+    """
+
+    folder: Path
+    passed: list[str] = field(default_factory=list[str])
+    failed: list[str] = field(default_factory=list[str])
+
+    def try_out(self, name: str, attempt: Callable[[], str | None]) -> None:
+        """Do one attempt; it raises where something does not hold, and may return what is worth telling."""
+        try:
+            said = attempt()
+        except WheelError as error:
+            self.failed.append(name)
+            print(f"NOT {name}: {error}", flush=True)
+        else:
+            self.passed.append(name)
+            print(f"ok  {name}{f': {said}' if said else ''}", flush=True)
+
+    def environ(self) -> dict[str, str]:
+        """An environment without a key, a settings file or our sources."""
+        home = self.folder / "home"
+        home.mkdir(exist_ok=True)
+        kept = {name: os.environ[name] for name in ("PATH", "LANG", "TMPDIR") if name in os.environ}
+        pip = {
+            name: value for name, value in os.environ.items() if name.startswith(("PIP_", "SSL_", "HTTPS_"))
+        }
+        return {**kept, **pip, "HOME": str(home), "PYTHONSAFEPATH": "1"}
+
+    def run(self, *command: str | Path, environ: Mapping[str, str] | None = None) -> str:
+        """Run a command outside the repository and give its output; a failure shows it."""
+        done = subprocess.run(
+            [str(part) for part in command],
+            cwd=self.folder,
+            env={**self.environ(), **(environ or {})},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise WheelError(f"{command[0]} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}")
+        return done.stdout
+
+
+@dataclass(frozen=True)
+class Environment:
+    """A virtual environment of its own."""
+
+    trial: Trial
+    path: Path
+
+    @classmethod
+    def create(cls, trial: Trial, name: str) -> Environment:
+        """A new one that holds pip alone."""
+        venv.create(trial.folder / name, with_pip=True)
+        return cls(trial, trial.folder / name)
+
+    @property
+    def python(self) -> Path:
+        """Its interpreter."""
+        return self.path / "bin" / "python"
+
+    def install(self, requirement: str) -> None:
+        """Install with the versions of constraints.txt."""
+        constraints = ("--constraint", CONSTRAINTS) if CONSTRAINTS.exists() else ()
+        pip = (
+            self.python,
+            "-m",
+            "pip",
+            "--quiet",
+            "--disable-pip-version-check",
+            "--retries",
+            "8",
+            "install",
+        )
+        self.trial.run(*pip, *constraints, requirement)
+
+    def run(self, code: str) -> str:
+        """Run some Python with warnings as errors."""
+        return self.trial.run(self.python, "-W", "error", "-c", code)
+
+
+def main() -> None:
+    """Build, try, tell."""
+    with tempfile.TemporaryDirectory(prefix="runql-wheel-") as folder:
+        trial = Trial(Path(folder))
+        wheel = build(trial)
+        trial.try_out("the wheel holds what ships, and nothing else", lambda: check_contents(wheel))
+        try_bare(trial, wheel)
+        try_with_extras(trial, wheel)
+        size = wheel.stat().st_size / 1000
+    print(f"wheel: {len(trial.passed)} passed, {len(trial.failed)} failed, {wheel.name}, {size:.0f} kB")
+    if trial.failed:
+        raise SystemExit(1)
+
+
+def build(trial: Trial) -> Path:
+    """The wheel of the working tree."""
+    target = trial.folder / "dist"
+    # The builder's own Python: its environment is not what is tried.
+    trial.run(sys.executable, "-m", "pip", "--quiet", "wheel", "--no-deps", "--wheel-dir", target, ROOT)
+    [wheel] = target.glob("runql-*.whl")
+    return wheel
+
+
+def try_bare(trial: Trial, wheel: Path) -> None:
+    """With the core's dependencies only."""
+    bare = Environment.create(trial, "bare")
+    bare.install(str(wheel))
+    trial.try_out("it imports from the wheel", lambda: check_import(bare, wheel))
+    trial.try_out("it needs httpx and pydantic alone", lambda: check_dependencies(bare))
+    trial.try_out("without a key it says where one is looked for", lambda: bare.run(WITHOUT_A_KEY) or None)
+    trial.try_out(
+        "without pandas and polars it says what to install", lambda: bare.run(WITHOUT_PANDAS) or None
+    )
+    trial.try_out("the command says what it needs", lambda: check_command_without_typer(bare))
+    trial.try_out("it is imported in two thirds of the official SDK's time", lambda: check_import_time(bare))
+
+
+def try_with_extras(trial: Trial, wheel: Path) -> None:
+    """With everything."""
+    full = Environment.create(trial, "full")
+    full.install(f"runql[all] @ {wheel.as_uri()}")
+    trial.try_out("it reads frames from its own embedded server", lambda: full.run(WITH_THE_SERVER) or None)
+    trial.try_out("the command helps", lambda: check_command_helps(full))
+    trial.try_out("the demo runs", lambda: check_demo(full))
+
+
+def check_contents(wheel: Path) -> str:
+    """Modules, markers and metadata."""
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+        metadata = next(name for name in names if name.endswith(".dist-info/METADATA"))
+        about = message_from_string(archive.read(metadata).decode())
+    packages = {name.split("/")[0] for name in names if ".dist-info/" not in name}
+    expect(packages == SHIPPED, f"packages {packages}")
+    expect(set(names) >= NEEDED, f"missing {NEEDED - set(names)}")
+    strays = [name for name in names if "test_" in name or "conftest" in name or "__pycache__" in name]
+    expect(not strays, f"strays {strays}")
+    expect(
+        bool(about.get("Description-Content-Type")) and about["License-Expression"] == "Apache-2.0",
+        "metadata",
+    )
+    return f"{len(names)} files"
+
+
+def check_import(environment: Environment, wheel: Path) -> str:
+    """The installed package, of the wheel's version."""
+    said = environment.run("import runql; print(runql.__version__, runql.__file__)").split()
+    expect(said[0] == wheel.name.split("-")[1], f"version {said[0]} in {wheel.name}")
+    expect(Path(said[1]).is_relative_to(environment.path), f"imported from {said[1]}")
+    return said[0]
+
+
+def check_dependencies(environment: Environment) -> str:
+    """Nothing but the two libraries and what they need themselves."""
+    listed = environment.trial.run(environment.python, "-m", "pip", "list", "--format", "freeze").split()
+    names = {line.split("==")[0].lower() for line in listed}
+    expect(names >= {"runql", "httpx", "pydantic"}, f"installed {names}")
+    heavy = names & {
+        "pandas",
+        "polars",
+        "numpy",
+        "pyarrow",
+        "graphql-core",
+        "ariadne",
+        "starlette",
+        "typer",
+        "wandb",
+    }
+    expect(not heavy, f"installed {heavy}")
+    return f"{len(names - {'pip', 'setuptools'})} packages"
+
+
+def check_command_without_typer(environment: Environment) -> str:
+    """One line on the extra to install, and no traceback."""
+    done = subprocess.run(
+        [environment.path / "bin" / "runql", "--help"],
+        cwd=environment.trial.folder,
+        env=environment.trial.environ(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    said = done.stdout + done.stderr
+    expect(done.returncode != 0, "it ends as if all were well")
+    expect("runql[cli]" in said and "Traceback" not in said, said)
+    return said.strip().splitlines()[-1]
+
+
+def check_import_time(environment: Environment) -> str:
+    """Medians of alternating fresh processes; the ratio is what counts."""
+    official = os.environ.get("RUNQL_WANDB_NEW", "")
+    expect(Path(official).is_file(), f"RUNQL_WANDB_NEW={official!r} is no Python with the official SDK")
+    ours: list[float] = []
+    theirs: list[float] = []
+    # The first round warms the files of both and is not counted.
+    for _ in range(ROUNDS + 1):
+        for python, module, seconds in ((environment.python, "runql", ours), (official, "wandb", theirs)):
+            seconds.append(float(environment.trial.run(python, "-c", TIMED_IMPORT.format(module=module))))
+    own, other = statistics.median(ours[1:]), statistics.median(theirs[1:])
+    told = f"{own * 1000:.0f} ms against {other * 1000:.0f} ms, ratio {own / other:.2f}"
+    expect(own / other <= IMPORT_RATIO, f"{told}; {IMPORT_RATIO:.2f} is the most")
+    return told
+
+
+def check_command_helps(environment: Environment) -> str:
+    """`runql --help` names what it can do."""
+    said = environment.trial.run(environment.path / "bin" / "runql", "--help")
+    expect("serve" in said and "demo" in said, said)
+    return "serve, demo"
+
+
+def check_demo(environment: Environment) -> str:
+    """The newcomer's first command, as a newcomer runs it."""
+    said = environment.trial.run(environment.path / "bin" / "runql", "demo")
+    expect(len(said.splitlines()) > 10, said)
+    return f"{len(said.splitlines())} lines"
+
+
+def expect(holds: bool, said: str) -> None:
+    """Fail with what was seen."""
+    if not holds:
+        raise WheelError(said)
+
+
+if __name__ == "__main__":
+    main()
