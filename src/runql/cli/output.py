@@ -32,17 +32,15 @@ class Output:
     def runs(self, runs: Runs) -> None:
         """The runs as a table, in their order."""
         table = Table(title=f"{len(runs)} runs, best validation accuracy first")
-        for name in ("run", "state", "group"):
-            table.add_column(name)
-        for name in ("lr", "val_accuracy", "loss", "rows"):
+        table.add_column("run", no_wrap=True)
+        table.add_column("state")
+        for name in ("accuracy", "loss", "rows"):
             table.add_column(name, justify="right")
         for run in runs:
             loss = run.summary.get("loss", run.summary.get("train/loss"))
             table.add_row(
                 run.name,
                 run.state,
-                run.group,
-                _number(run.config.get("lr")),
                 _number(run.summary.get("val_accuracy")),
                 _number(loss),
                 str(run.history_line_count),
@@ -85,17 +83,17 @@ def drawn(values: Sequence[float], *, width: int, height: int) -> list[str]:
 
     Each column is the mean of its share of the values; what is not finite is left blank.
     """
-    logarithmic = all(value > 0 for value in values if math.isfinite(value))
     columns = [_mean(values[start:stop]) for start, stop in _shares(len(values), width)]
-    scaled = [math.log10(c) if logarithmic and c is not None else c for c in columns]
-    known = [value for value in scaled if value is not None]
+    known = [value for value in columns if value is not None]
     if not known:
         return ["(no finite value)"]
     low, high = min(known), max(known)
-    eighths = [_eighths(value, low, high, height) for value in scaled]
-    labels = {0: high, height - 1: low}
+    scaled = [None if value is None else _scaled(value, logarithmic=low > 0) for value in columns]
+    bottom, top = (_scaled(value, logarithmic=low > 0) for value in (low, high))
+    eighths = [_eighths(value, bottom, top, height) for value in scaled]
+    labels = {0: f"{high:.3g}", height - 1: f"{low:.3g}"}
     return [
-        f"{_label(labels.get(row), logarithmic=logarithmic):>9} ┤"
+        f"{labels.get(row, ''):>9} ┤"
         + "".join(LEVELS[min(max(eighth - 8 * (height - 1 - row), 0), 8)] for eighth in eighths)
         for row in range(height)
     ]
@@ -106,21 +104,21 @@ def _shares(count: int, width: int) -> list[tuple[int, int]]:
     return [(column * count // width, (column + 1) * count // width) for column in range(width)]
 
 
-def _mean(values: Sequence[float]) -> float | None:
-    finite = [value for value in values if math.isfinite(value)]
-    return sum(finite) / len(finite) if finite else None
+def _scaled(value: float, *, logarithmic: bool) -> float:
+    # Halved, so that the distance of the two largest floats is a float too.
+    return math.log10(value) if logarithmic else value / 2
 
 
-def _eighths(value: float | None, low: float, high: float, height: int) -> int:
+def _eighths(value: float | None, bottom: float, top: float, height: int) -> int:
     if value is None:
         return 0
-    return 1 + round((value - low) / ((high - low) or 1.0) * (8 * height - 1))
+    return 1 + round((value - bottom) / ((top - bottom) or 1.0) * (8 * height - 1))
 
 
-def _label(value: float | None, *, logarithmic: bool) -> str:
-    if value is None:
-        return ""
-    return f"{10**value if logarithmic else value:.3g}"
+def _mean(values: Sequence[float]) -> float | None:
+    finite = [value for value in values if math.isfinite(value)]
+    # Divided before they are added: the sum of large floats may be none.
+    return sum(value / len(finite) for value in finite) if finite else None
 
 
 def _number(value: JSONValue) -> str:

@@ -4,9 +4,9 @@ from runql import Api
 
 api = Api()  # WANDB_BASE_URL and WANDB_API_KEY say where and who
 runs = api.runs("digits", order="-summary_metrics.val_accuracy")
-table = [(run.name, run.state, run.config.get("lr"), run.summary.get("val_accuracy")) for run in runs]
+table = [(run.name, run.state, run.summary.get("val_accuracy")) for run in runs]
 longest = max(run.history_line_count or 0 for run in runs)
-# As many samples as the longest run has rows: nothing is thinned, and the counts prove it.
+# As many samples as the longest run has rows: nothing is thinned.
 metrics = runs.histories(samples=longest, format="polars")
 complete = metrics.height == sum(run.history_line_count or 0 for run in runs)
 best = runs[0]
