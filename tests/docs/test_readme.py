@@ -38,7 +38,9 @@ def test_the_ten_lines_run_against_the_sample(sample_server: SampleServer, tmp_p
     shapes = re.findall(r"\.shape\)  # (.+)", BLOCKS[0])
     assert shapes
     assert shapes[0] in done.stdout
-    assert "Traffic(requests=7," in done.stdout, "two for the list, one a scan window, one a page of histories"
+    assert "Traffic(requests=7," in done.stdout, (
+        "two for the list, one a scan window, one a page of histories"
+    )
     lines = [line for line in BLOCKS[0].splitlines() if line.strip()]
     assert len(lines) <= 11, "the block is called ten lines, and an import"
 
