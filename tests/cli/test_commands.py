@@ -113,16 +113,36 @@ def test_a_port_in_use_is_said_plainly(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("library", ["typer", "rich"])
-def test_a_missing_extra_is_named(library: str) -> None:
+def without(library: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the command where a library is not installed."""
     block = (
-        "import importlib.util as u, sys; find = u.find_spec\n"
-        f"u.find_spec = lambda name, package=None: None if name == {library!r} else find(name, package)\n"
+        f"import sys; sys.modules[{library!r}] = None; sys.argv = ['runql', *sys.argv[1:]]\n"
         "from runql.cli.main import main; main()"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", block], capture_output=True, text=True, timeout=60, check=False
+    return subprocess.run(
+        [sys.executable, "-c", block, *arguments], capture_output=True, text=True, timeout=60, check=False
     )
+
+
+@pytest.mark.parametrize("library", ["typer", "rich"])
+def test_a_missing_extra_is_named(library: str) -> None:
+    done = without(library, "serve")
     assert done.returncode == 2
     assert f"needs {library}" in done.stderr
     assert "pip install 'runql[cli]'" in done.stderr
+
+
+@pytest.mark.parametrize("command", ["serve", "demo"])
+def test_a_missing_server_is_named(command: str) -> None:
+    done = without("ariadne", command)
+    assert done.returncode == 2
+    assert "needs ariadne: pip install 'runql[server]'" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_only_the_demo_wants_a_library_for_frames() -> None:
+    assert without("polars", "serve", "--help").returncode == 0
+    done = without("polars", "demo")
+    assert done.returncode == 1
+    assert "pip install 'runql[polars]'" in done.stderr
+    assert "Traceback" not in done.stderr

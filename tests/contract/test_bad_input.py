@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, TypeAlias, cast
+from typing import Any, TypeAlias
 
 import pytest
 from tests.contract.face import AnyApi, AnyRun, AnyRuns, Face
@@ -91,7 +91,7 @@ def made_by_hand(face: Face) -> tuple[AnyRun, AnyRuns, Callable[[], int]]:
 @pytest.mark.parametrize("name", RUNS_ARGUMENTS)
 def test_an_unusable_argument_of_a_list_is_refused_before_anything_is_sent(name: str, face: Face) -> None:
     arguments, error, text = RUNS_ARGUMENTS[name]
-    api = cast("Untyped", face.api(NOWHERE, KEY))
+    api: Untyped = face.api(NOWHERE, KEY)
     with pytest.raises(error, match=text):
         face.take(api.runs(**{"path": "e/p", **arguments}))
     assert api.traffic.requests == 0

@@ -73,8 +73,8 @@ OTHERS: list[tuple[str, Filter, Fits]] = [
     ),
     (
         "regex",
-        {"display_name": {"$regex": "^mlp.*[13579]$"}},
-        lambda run: re.search("^mlp.*[13579]$", run.name or "") is not None,
+        {"display_name": {"$regex": "^mlp .*relu$"}},
+        lambda run: re.search("^mlp .*relu$", run.name or "") is not None,
     ),
     (
         "and",

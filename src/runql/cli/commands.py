@@ -13,6 +13,7 @@ from typing import Annotated, Any, Protocol
 import typer
 
 from runql.cli.output import Output
+from runql.errors import RunqlError
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, help="W&B runs, typed; and a W&B server of your own."
@@ -71,7 +72,11 @@ def demo() -> None:
         }
         out.say(f"a server with real training runs listens at {sample.url}")
         started = time.perf_counter()
-        found = runpy.run_path(str(TOUR))
+        try:
+            found = runpy.run_path(str(TOUR))
+        except RunqlError as error:
+            typer.echo(f"runql demo: {error}", err=True)
+            raise typer.Exit(1) from error
         seconds = time.perf_counter() - started
         out.runs(found["runs"])
         out.frame(found["metrics"], complete=bool(found["complete"]))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-import polars as pl
 from rich.console import Console
 from rich.syntax import Syntax
 from rich.table import Table
@@ -14,6 +14,9 @@ from runql.resources.run import Run
 from runql.resources.runs import Runs
 from runql.transport.wire import Traffic
 from runql.values import JSONValue
+
+if TYPE_CHECKING:  # `serve` works without it
+    import polars as pl
 
 LEVELS = " ▁▂▃▄▅▆▇█"
 CURVE_HEIGHT = 8

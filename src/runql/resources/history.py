@@ -230,7 +230,8 @@ def _history_page(
 
 def _rows(node: RunHistory, wish: HistorySample) -> list[Row]:
     if wish.specs:
-        return rows_of_spec(node.sampled_history or [], 0)
+        rows = rows_of_spec(node.sampled_history or [], 0)
+        return [row for row in rows if has_all(row, wish.keys or ())]
     rows = parse_rows(node.events or [] if wish.stream == "system" else node.history or [])
     keys = wish.keys
     return rows if keys is None else [_picked(row, keys) for row in rows if has_all(row, keys)]
