@@ -92,6 +92,9 @@ def test_one_run_diverges_for_real(diverged: Run) -> None:
     assert math.isfinite(losses[0])
     assert any(math.isnan(loss) for loss in losses)
     assert max(loss for loss in losses if math.isfinite(loss)) > 1e6
+    perplexities = [float(str(row["val_perplexity"])) for row in diverged.scan_history(["val_perplexity"])]
+    assert math.isinf(perplexities[0])
+    assert math.isnan(perplexities[-1])
 
 
 def test_the_machine_was_watched(runs: Runs) -> None:
