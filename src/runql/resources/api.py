@@ -135,7 +135,7 @@ class Api:
             order: ``+`` or ``-`` and ``created_at``, another column, ``config.<key>.value`` or
                 ``summary_metrics.<key>``; oldest first by default.
             per_page: runs a request.
-            include_sweeps: kept for compatibility: a run's sweep is asked for when it is first looked at.
+            include_sweeps: accepted for compatibility; nothing is asked for beyond the sweep's name.
             lazy: list without config, summary, system metrics and history keys; the first look at one of them asks
                 once for the run's whole page.
 
