@@ -99,7 +99,10 @@ def converter(dtype: DType) -> Callable[[JSONValue], JSONValue] | None:
 def converted(values: Sequence[JSONValue], dtype: DType) -> Sequence[JSONValue]:
     """``values`` as ``dtype`` stores them; the same object where nothing changes."""
     convert = converter(dtype)
-    if convert is None or {*map(type, values), NoneType} == {_STORED.get(dtype), NoneType}:
+    kinds = {*map(type, values), NoneType}
+    if convert is None or kinds == {_STORED.get(dtype), NoneType}:
+        return values
+    if dtype is ScalarType.TEXT and kinds == {str, NoneType} and _all_encodable(values):
         return values
     return [convert(value) for value in values]
 
@@ -118,6 +121,15 @@ def encodable(text: str) -> str:
     except UnicodeEncodeError:
         return text.encode("utf-8", "backslashreplace").decode()
     return text
+
+
+def _all_encodable(values: Sequence[JSONValue]) -> bool:
+    # One long text is tested far quicker than many short ones.
+    try:
+        "".join(value for value in values if isinstance(value, str)).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def as_text(value: JSONValue) -> str | None:

@@ -136,7 +136,10 @@ class ScanPosition:
         beyond = self._last_step is None or end > self._last_step
         self._offset, self._covered = min(last + 1, end) if beyond else end, end
         self._done = is_open or stop == plan.max_step
-        return [row for row in _rows(plan, answers) if _is_within(row, start, stop)]
+        rows = _rows(plan, answers)
+        if start <= first and (stop is None or last < stop):
+            return rows
+        return [row for row in rows if _is_within(row, start, stop)]
 
     def _is_open(self, *, is_last: bool) -> bool:
         if self._thinned_from == self._offset:
@@ -210,7 +213,8 @@ def _answers(plan: ScanPlan, window: HistoryWindow) -> list[list[Row]]:
 
 def _extent(answers: Sequence[list[Row]], start: int) -> tuple[int, int, int]:
     """The first and the last step of all answers, and how many rows the longest holds."""
-    steps = [_step_of(row, start) for rows in answers for row in rows]
+    told = [row.get("_step") for rows in answers for row in rows]
+    steps = [step if type(step) is int else _whole(step, start) for step in told]
     return min(steps, default=start), max(steps, default=start - 1), max(map(len, answers))
 
 
@@ -237,7 +241,10 @@ def _is_within(row: Row, start: int, stop: int | None) -> bool:
 
 
 def _step_of(row: Row, otherwise: int) -> int:
-    step = row.get("_step")
+    return _whole(row.get("_step"), otherwise)
+
+
+def _whole(step: JSONValue, otherwise: int) -> int:
     return int(step) if isinstance(step, (int, float)) else otherwise
 
 
