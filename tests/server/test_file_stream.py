@@ -9,7 +9,9 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runql_server import lines
+from runql_server import auth, lines
 from runql_server.history_keys import HistoryKeys
 from runql_server.running import RunningServer
 from runql_server.seed import SeedRun, seed_runs
@@ -98,12 +100,7 @@ rows = st.lists(
 def test_keys_kept_on_the_way_equal_keys_counted_at_the_end(
     all_rows: list[dict[str, Any]], data: st.DataObject
 ) -> None:
-    import tempfile
-
-    from runql_server import auth
-
-    with tempfile.TemporaryDirectory() as folder:
-        store = Store(Path(folder))
+    with tempfile.TemporaryDirectory() as folder, closing(Store(Path(folder))) as store:
         with store.writing() as connection:
             auth.add_key(connection, "k")
         seed_runs(store, project="p", runs=[SeedRun()])
@@ -118,7 +115,6 @@ def test_keys_kept_on_the_way_equal_keys_counted_at_the_end(
         with store.reading() as connection:
             kept = lines.load_history_keys(connection, 1)
             counted = lines.recompute_history_keys(connection, 1)
-        store.close()
         assert kept is not None
         assert kept.to_text() == counted.to_text()
         assert HistoryKeys.from_text(counted.to_text()).to_text() == counted.to_text()

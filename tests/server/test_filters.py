@@ -6,6 +6,7 @@ import json
 import math
 import re
 import tempfile
+from contextlib import closing
 from pathlib import Path
 from typing import TypeGuard, TypeVar
 
@@ -217,15 +218,13 @@ def found_names(store: Store, document: object) -> list[str]:
 @given(st.lists(seed_run(), min_size=1, max_size=6), st.lists(filters, min_size=1, max_size=8))
 @settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_sql_agrees_with_the_plain_reading(runs: list[SeedRun], wanted: list[Document]) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        store = Store(Path(folder))
+    with tempfile.TemporaryDirectory() as folder, closing(Store(Path(folder))) as store:
         with store.writing() as connection:
             auth.add_key(connection, "k")
         names = seed_runs(store, project="p", runs=runs)
         for document in wanted:
             expected = [name for name, run in zip(names, runs, strict=True) if matches(run, name, document)]
             assert found_names(store, document) == expected, document
-        store.close()
 
 
 def test_a_bool_is_not_a_number_and_a_number_not_a_text(store: Store) -> None:
