@@ -28,8 +28,9 @@ from runql.errors import (
     TransportError,
 )
 from runql.resources.api import Api, AsyncApi
+from runql.resources.async_run import AsyncRun
 from runql.resources.history_scan import AsyncHistoryScan, HistoryScan
-from runql.resources.run import AsyncRun, Run
+from runql.resources.run import Run
 from runql.resources.runs import AsyncRuns, Runs
 from runql.resources.summary import Summary
 from runql.resources.user import User

@@ -11,7 +11,8 @@ import httpx
 from runql.config import Settings, resolve_settings
 from runql.errors import ConfigurationError
 from runql.paths import parse_project_path, parse_run_path
-from runql.resources.run import AsyncRun, Run
+from runql.resources.async_run import AsyncRun
+from runql.resources.run import Run
 from runql.resources.run_record import read_run
 from runql.resources.runs import AsyncRuns, Runs
 from runql.resources.user import User, read_viewer

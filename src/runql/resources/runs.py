@@ -10,9 +10,10 @@ from runql.frames.extras import require
 from runql.frames.table import Table
 from runql.frames.to_pandas import to_pandas
 from runql.frames.to_polars import to_polars
+from runql.resources.async_run import AsyncRun
 from runql.resources.history import HistorySample, Row, Stream, labelled, sample_runs
 from runql.resources.pages import AsyncLazySequence, LazySequence, Listing, Page
-from runql.resources.run import AsyncRun, Run
+from runql.resources.run import Run
 from runql.resources.run_query import RunQuery, list_full_page, list_light_page
 from runql.resources.run_record import ListedPage, RunRecord
 from runql.transport.aio import AsyncRetryingClient

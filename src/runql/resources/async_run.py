@@ -1,0 +1,169 @@
+"""One run, awaited: the twin of `Run`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Literal, overload
+
+from runql.errors import NotLoadedError
+from runql.frames.extras import require
+from runql.frames.table import Table
+from runql.frames.to_pandas import to_pandas
+from runql.resources.history import HistorySample, Row, Stream, sample_run
+from runql.resources.history_scan import AsyncHistoryScan
+from runql.resources.run_files import read_metadata
+from runql.resources.run_record import ListedPage, RunRecord, fields_of, read_last_step
+from runql.resources.scan import Match, ScanPlan
+from runql.transport.aio import AsyncRetryingClient
+from runql.values import JSONValue
+from runql_graphql.fragments import FullRunFields, RunFields
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class AsyncRun(RunRecord):
+    """As `Run`, awaited.
+
+    Made without ``attrs`` it holds nothing until ``await run.load()``: `Api.run` and lists give loaded ones.
+    """
+
+    def __init__(
+        self,
+        client: AsyncRetryingClient,
+        entity: str,
+        project: str,
+        run_id: str,
+        attrs: Mapping[str, object] | None = None,
+        include_sweeps: bool = True,
+    ) -> None:
+        self._client = client
+        self._include_sweeps = include_sweeps
+        fields = None if attrs is None else fields_of(attrs)
+        super().__init__(entity, project, run_id, client.settings.app_url, fields)
+
+    @classmethod
+    def listed(
+        cls,
+        client: AsyncRetryingClient,
+        entity: str,
+        project: str,
+        fields: RunFields | FullRunFields,
+        page: ListedPage | None,
+    ) -> AsyncRun:
+        """A run from fields that were read already; sends nothing."""
+        run = cls.__new__(cls)
+        run._client = client
+        run._include_sweeps = True
+        RunRecord.__init__(run, entity, project, fields.name, client.settings.app_url, fields, page)
+        return run
+
+    def _light(self) -> RunFields | FullRunFields:
+        if self._fields is None:
+            raise NotLoadedError(
+                f"run {self._entity}/{self._project}/{self._run_id} is not loaded: await run.load()"
+            )
+        return self._fields
+
+    def _full(self) -> FullRunFields:
+        if not isinstance(self._fields, FullRunFields):
+            raise NotLoadedError(
+                f"run {self._entity}/{self._project}/{self._run_id} was listed in the light shape: await run.load()"
+            )
+        return self._fields
+
+    async def load(self, force: bool = False) -> None:
+        """As `Run.load`."""
+        await self._client.run(self._load(force=force))
+
+    @property
+    async def lastHistoryStep(self) -> int:  # noqa: N802 — documented
+        """As `Run.lastHistoryStep`."""
+        return await self._client.run(read_last_step(self._entity, self._project, self._run_id))
+
+    @property
+    async def metadata(self) -> dict[str, JSONValue] | None:
+        """As `Run.metadata`."""
+        return await self._client.run(read_metadata(self._entity, self._project, self._run_id))
+
+    @overload
+    async def history(
+        self,
+        samples: int = 500,
+        keys: Sequence[str] | None = None,
+        x_axis: str = "_step",
+        pandas: Literal[True] = True,
+        stream: Stream = "default",
+    ) -> pd.DataFrame: ...
+
+    @overload
+    async def history(
+        self,
+        samples: int = 500,
+        keys: Sequence[str] | None = None,
+        x_axis: str = "_step",
+        *,
+        pandas: Literal[False],
+        stream: Stream = "default",
+    ) -> list[Row]: ...
+
+    @overload
+    async def history(
+        self,
+        samples: int,
+        keys: Sequence[str] | None,
+        x_axis: str,
+        pandas: Literal[False],
+        stream: Stream = "default",
+    ) -> list[Row]: ...
+
+    @overload
+    async def history(
+        self,
+        samples: int = 500,
+        keys: Sequence[str] | None = None,
+        x_axis: str = "_step",
+        pandas: bool = True,
+        stream: Stream = "default",
+    ) -> pd.DataFrame | list[Row]: ...
+
+    async def history(
+        self,
+        samples: int = 500,
+        keys: Sequence[str] | None = None,
+        x_axis: str = "_step",
+        pandas: bool = True,
+        stream: Stream = "default",
+    ) -> pd.DataFrame | list[Row]:
+        """As `Run.history`."""
+        wish = HistorySample.checked(samples, keys, x_axis, stream)
+        if pandas:
+            require("pandas", needed_for="Run.history(pandas=True)")
+        rows = await self._client.run(sample_run(self._entity, self._project, self._run_id, wish))
+        return to_pandas(Table.from_rows(rows)) if pandas else rows
+
+    def scan_history(
+        self,
+        keys: Sequence[str] | None = None,
+        page_size: int = 1000,
+        min_step: int | None = None,
+        max_step: int | None = None,
+        *,
+        match: Match = "all",
+    ) -> AsyncHistoryScan:
+        """As `Run.scan_history`."""
+        plan = ScanPlan.checked(
+            self._entity,
+            self._project,
+            self._run_id,
+            keys=keys,
+            match=match,
+            page_size=page_size,
+            min_step=min_step,
+            max_step=max_step,
+        )
+        return AsyncHistoryScan(self._client, plan, self._known())
+
+    async def wait_until_finished(self, *, timeout: float | None = None) -> None:
+        """As `Run.wait_until_finished`."""
+        await self._client.run(self._wait(timeout))
