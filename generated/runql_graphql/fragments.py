@@ -10,6 +10,10 @@ from pydantic import Field
 from .base_model import BaseModel
 
 
+class DeletedRunFields(BaseModel):
+    client_mutation_id: Optional[str] = Field(alias="clientMutationId", default=None)
+
+
 class FileFields(BaseModel):
     id: str
     name: str
@@ -148,3 +152,13 @@ class ViewerFieldsTeamsEdges(BaseModel):
 
 class ViewerFieldsTeamsEdgesNode(TeamFields):
     pass
+
+
+class WrittenRunFields(BaseModel):
+    id: str
+    display_name: Optional[str] = Field(alias="displayName", default=None)
+    description: Optional[str] = Field(default=None)
+    notes: Optional[str] = Field(default=None)
+    tags: Optional[list[str]] = Field(default=None)
+    group: Optional[str] = Field(default=None)
+    job_type: Optional[str] = Field(alias="jobType", default=None)

@@ -6,18 +6,75 @@
 from typing import Optional, Union
 
 from .base_model import UNSET, UnsetType
+from .create_run import CreateRun
+from .delete_run import DeleteRun
 from .get_history import GetHistory
 from .get_history_keys import GetHistoryKeys
 from .get_run import GetRun
 from .get_run_state import GetRunState
 from .get_server_info import GetServerInfo
 from .get_viewer import GetViewer
+from .input_types import DeleteRunInput, UpsertBucketInput
 from .list_full_runs import ListFullRuns
 from .list_histories import ListHistories
 from .list_run_files import ListRunFiles
 from .list_runs import ListRuns
 from .operation import Operation
 from .scan_history import ScanHistory
+from .update_run import UpdateRun
+
+CREATE_RUN = """\
+mutation CreateRun($input: UpsertBucketInput!) {
+  upsertBucket(input: $input) {
+    bucket {
+      ...FullRunFields
+    }
+  }
+}
+
+fragment FullRunFields on Run {
+  id
+  name
+  displayName
+  projectId
+  state
+  tags
+  group
+  jobType
+  commit
+  description
+  notes
+  readOnly
+  createdAt
+  heartbeatAt
+  sweepName
+  historyLineCount
+  user {
+    ...RunUserFields
+  }
+  config
+  summaryMetrics
+  systemMetrics
+  historyKeys
+}
+
+fragment RunUserFields on User {
+  name
+  username
+}
+"""
+
+DELETE_RUN = """\
+mutation DeleteRun($input: DeleteRunInput!) {
+  deleteRun(input: $input) {
+    ...DeletedRunFields
+  }
+}
+
+fragment DeletedRunFields on DeleteRunPayload {
+  clientMutationId
+}
+"""
 
 GET_HISTORY = """\
 query GetHistory($entity: String!, $project: String!, $run: String!, $samples: Int!, $specs: [JSONString!]!, $whole: Boolean!, $system: Boolean!, $chosen: Boolean!) {
@@ -345,6 +402,48 @@ fragment HistoryWindow on Run {
 }
 """
 
+UPDATE_RUN = """\
+mutation UpdateRun($input: UpsertBucketInput!) {
+  upsertBucket(input: $input) {
+    bucket {
+      ...WrittenRunFields
+    }
+  }
+}
+
+fragment WrittenRunFields on Run {
+  id
+  displayName
+  description
+  notes
+  tags
+  group
+  jobType
+}
+"""
+
+
+def create_run(*, input: UpsertBucketInput) -> Operation[CreateRun]:
+    """The mutation `CreateRun`."""
+    return Operation(
+        name="CreateRun",
+        kind="mutation",
+        document=CREATE_RUN,
+        variables={"input": input},
+        result=CreateRun,
+    )
+
+
+def delete_run(*, input: DeleteRunInput) -> Operation[DeleteRun]:
+    """The mutation `DeleteRun`."""
+    return Operation(
+        name="DeleteRun",
+        kind="mutation",
+        document=DELETE_RUN,
+        variables={"input": input},
+        result=DeleteRun,
+    )
+
 
 def get_history(
     *,
@@ -578,4 +677,15 @@ def scan_history(
             "withKeys": with_keys,
         },
         result=ScanHistory,
+    )
+
+
+def update_run(*, input: UpsertBucketInput) -> Operation[UpdateRun]:
+    """The mutation `UpdateRun`."""
+    return Operation(
+        name="UpdateRun",
+        kind="mutation",
+        document=UPDATE_RUN,
+        variables={"input": input},
+        result=UpdateRun,
     )

@@ -9,6 +9,7 @@ from runql.errors import (
     ConnectionFailedError,
     GraphQLProblem,
     IncompleteHistoriesError,
+    IncompleteUpdateError,
     InvalidAnswerError,
     MissingCredentialsError,
     MissingExtraError,
@@ -20,6 +21,7 @@ from runql.errors import (
     QueryError,
     RateLimitedError,
     RequestTimedOutError,
+    RunChangedError,
     RunNotFoundError,
     RunqlError,
     RunStillActiveError,
@@ -32,7 +34,7 @@ from runql.resources.async_run import AsyncRun
 from runql.resources.history_scan import AsyncHistoryScan, HistoryScan
 from runql.resources.run import Run
 from runql.resources.runs import AsyncRuns, Runs
-from runql.resources.summary import Summary
+from runql.resources.summary import AsyncSummary, Summary
 from runql.resources.user import User
 from runql.transport.aio import AsyncRetryingClient
 from runql.transport.retry import RetryPolicy
@@ -50,12 +52,14 @@ __all__ = [
     "AsyncRetryingClient",
     "AsyncRun",
     "AsyncRuns",
+    "AsyncSummary",
     "AuthenticationError",
     "ConfigurationError",
     "ConnectionFailedError",
     "GraphQLProblem",
     "HistoryScan",
     "IncompleteHistoriesError",
+    "IncompleteUpdateError",
     "InvalidAnswerError",
     "JSONValue",
     "MissingCredentialsError",
@@ -71,6 +75,7 @@ __all__ = [
     "RetryPolicy",
     "RetryingClient",
     "Run",
+    "RunChangedError",
     "RunNotFoundError",
     "RunStillActiveError",
     "RunqlError",

@@ -18,6 +18,8 @@ RunqlError
 ├── NotFoundError (LookupError)             what was asked for is absent, or hidden from this key
 │   ├── ProjectNotFoundError
 │   └── RunNotFoundError
+├── RunChangedError                         ``update(if_unchanged=True)``: somebody else changed the run meanwhile
+├── IncompleteUpdateError                   one part of an update was written, the other was not
 ├── NotLoadedError                          an awaited run's fields were looked at before they were loaded
 ├── SchemaDriftError                        the answer does not fit the generated model
 ├── PaginationError                         the server's cursor stands still
@@ -204,6 +206,38 @@ class RunNotFoundError(NotFoundError):
         super().__init__(
             f"run {entity}/{project}/{run_id} does not exist: a run is addressed by its id "
             "(the last part of its URL), not by its display name"
+        )
+
+
+class RunChangedError(RunqlError):
+    """The run is not what it was when it was read; nothing was written.
+
+    Attributes:
+        fields: what differs, such as ``("summary", "tags")``.
+    """
+
+    def __init__(self, run: str, fields: Sequence[str]) -> None:
+        self.fields = tuple(fields)
+        super().__init__(
+            f"run {run} has changed since it was read ({', '.join(self.fields)}), so nothing was written: "
+            "load(force=True) reads it again and forgets your changes, update() writes over what others changed"
+        )
+
+
+class IncompleteUpdateError(RunqlError):
+    """The run's fields were written, and then its summary could not be.
+
+    Attributes:
+        written: what is stored now.
+        failed: what is not; it stays changed in memory, so that ``update()`` tries it again.
+    """
+
+    def __init__(self, run: str, written: Sequence[str], failed: Sequence[str], reason: str) -> None:
+        self.written = tuple(written)
+        self.failed = tuple(failed)
+        super().__init__(
+            f"run {run} is updated in part: {', '.join(self.written)} was written, "
+            f"{', '.join(self.failed)} was not: {reason}"
         )
 
 

@@ -83,6 +83,15 @@ def parse_config(text: str | None) -> ParsedConfig:
     return parsed
 
 
+def parse_summary(text: str | None) -> dict[str, JSONValue]:
+    """Decode a run's summary; keys lose surrounding blanks.
+
+    Raises:
+        ValueError: it is not JSON, or not an object.
+    """
+    return {key.strip(): value for key, value in parse_object(text).items()}
+
+
 def parse_rows(texts: Sequence[str]) -> list[dict[str, JSONValue]]:
     """Decode history rows, each the JSON text of one row; same length and order as ``texts``.
 

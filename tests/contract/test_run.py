@@ -11,7 +11,7 @@ from tests.contract.face import AnyApi, AnyRun, Face
 from tests.contract.facts import CRASHED, DENSE, FAMILY, RUNNING, a_run
 from tests.contract.world import World
 
-from runql import RunStillActiveError, Summary, User
+from runql import AsyncSummary, RunStillActiveError, Summary, User
 
 TERMINAL = {"finished", "crashed", "failed", "killed", "preempted"}
 
@@ -78,7 +78,7 @@ def test_config_keeps_types_and_nesting(run: AnyRun, sampled: World) -> None:
 
 
 def test_summary_is_a_mapping_of_the_last_values(run: AnyRun) -> None:
-    assert isinstance(run.summary, Summary)
+    assert isinstance(run.summary, Summary | AsyncSummary)
     assert run.summary_metrics == dict(run.summary)
     assert len(run.summary) == len(list(run.summary))
     assert run.summary["_step"] == run.summary_metrics["_step"]

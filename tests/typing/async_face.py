@@ -14,9 +14,9 @@ from runql import (
     AsyncRetryingClient,
     AsyncRun,
     AsyncRuns,
+    AsyncSummary,
     JSONValue,
     Settings,
-    Summary,
     Traffic,
     User,
 )
@@ -90,7 +90,7 @@ async def use_run(run: AsyncRun) -> None:
     assert_type(run.config, dict[str, JSONValue])
     assert_type(run.rawconfig, dict[str, JSONValue])
     assert_type(run.json_config, str)
-    assert_type(run.summary, Summary)
+    assert_type(run.summary, AsyncSummary)
     assert_type(run.summary_metrics, dict[str, JSONValue])
     assert_type(run.system_metrics, dict[str, JSONValue])
     assert_type(run.history_keys, dict[str, JSONValue] | None)
@@ -99,6 +99,22 @@ async def use_run(run: AsyncRun) -> None:
     assert_type(run.to_html(300, hidden=True), str)
     assert_type(await run.load(force=True), None)
     assert_type(await run.wait_until_finished(timeout=60), None)
+
+
+async def use_writing(api: AsyncApi, run: AsyncRun) -> None:
+    """What changes a run."""
+    assert_type(await AsyncRun.create(api, "id", project="p", entity="e"), AsyncRun)
+    run.name = run.display_name = "new"
+    run.notes = run.description = run.group = run.job_type = None
+    run.tags = ("a", "b")
+    run.config = {"lr": 0.1}
+    run.summary["seen"] = {1, 2}
+    assert_type(run.summary["seen"], JSONValue)
+    assert_type(await run.summary.update({"best": 1}, last=b"x"), None)
+    assert_type(await run.update(), None)
+    assert_type(await run.update(if_unchanged=True), None)
+    assert_type(await run.save(), None)
+    assert_type(await run.delete(delete_artifacts=True), None)
 
 
 async def use_history(run: AsyncRun, as_pandas: bool) -> None:

@@ -11,12 +11,14 @@ from runql import (
     AuthenticationError,
     GraphQLProblem,
     IncompleteHistoriesError,
+    IncompleteUpdateError,
     InvalidAnswerError,
     MissingExtraError,
     ProjectNotFoundError,
     QueryError,
     RateLimitedError,
     RequestTimedOutError,
+    RunChangedError,
     RunNotFoundError,
     RunqlError,
     SchemaDriftError,
@@ -60,6 +62,12 @@ def others(drift: SchemaDriftError, incomplete: IncompleteHistoriesError, extra:
     assert_type(incomplete.partial, list[Mapping[str, object]])
     assert_type(incomplete.failed, tuple[str, ...])
     assert_type((extra.library, extra.extra), tuple[str, str])
+
+
+def writing(changed: RunChangedError, incomplete: IncompleteUpdateError) -> None:
+    """Why a run was not written, or only in part."""
+    assert_type(changed.fields, tuple[str, ...])
+    assert_type((incomplete.written, incomplete.failed), tuple[tuple[str, ...], tuple[str, ...]])
 
 
 def one_root(

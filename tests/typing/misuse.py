@@ -37,7 +37,12 @@ STATEMENTS = (
     "run.scan_history(keys=[1])",
     "run.scan_history(min_step=0.5)",
     'Api(timeout="30")',
+    "run.name = 7",
+    "run.tags = [1]",
+    "run.update(True)",
+    "run.summary.update(3)",
     # a member that is not there
+    "summary.loss",
     "runs.history()",
     "run.displayName",
     "run.foo",
@@ -56,7 +61,7 @@ STATEMENTS = (
     'summary["loss"] < 0.1',
     # what is read only
     "run.id = 'other'",
-    'summary["loss"] = 1.0',
+    "run.storage_id = 'other'",
     "user.name = 'other'",
     "s.entity = 'other'",
 )
@@ -68,6 +73,9 @@ AWAITED_STATEMENTS = (
     "len(aruns)",
     "for each in aruns: print(each)",
     "aapi.run('e/p/i').name",
+    "AsyncRun.create(aapi).name",
+    "Run.create(aapi)",
+    "arun.summary.update(loss=1).bit_length()",
     "aapi.runs('e/p')[0]",
     "with aapi: pass",
 )

@@ -106,6 +106,27 @@ def use_run(run: Run) -> None:
     assert_type(run.wait_until_finished(timeout=60), None)
 
 
+def use_writing(api: Api, run: Run) -> None:
+    """What changes a run."""
+    assert_type(Run.create(api), Run)
+    assert_type(Run.create(api, "id", project="p", entity="e"), Run)
+    run.name = run.display_name = "new"
+    run.notes = run.description = run.group = run.job_type = None
+    run.tags = ("a", "b")
+    run.tags.append("c")
+    run.config = {"lr": 0.1}
+    run.config["layers"] = [1, 2]
+    run.summary["loss"] = 0.1
+    run.summary["seen"] = {1, 2}
+    del run.summary["loss"]
+    assert_type(run.summary.update({"best": 1}, last=b"x"), None)
+    assert_type(run.summary.update([("best", 1)]), None)
+    assert_type(run.update(), None)
+    assert_type(run.update(if_unchanged=True), None)
+    assert_type(run.save(), None)
+    assert_type(run.delete(delete_artifacts=True), None)
+
+
 def use_history(run: Run, as_pandas: bool) -> None:
     """A frame or rows, by a literal; either of them where the value is not known."""
     assert_type(run.history(), pd.DataFrame)

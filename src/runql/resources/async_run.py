@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal, overload
 
 from runql.errors import NotLoadedError
 from runql.frames.extras import require
 from runql.frames.table import Table
 from runql.frames.to_pandas import to_pandas
+from runql.resources.connected import AsyncConnected
+from runql.resources.editable_run import EditableRun
 from runql.resources.history import HistorySample, Row, Stream, sample_run
 from runql.resources.history_scan import AsyncHistoryScan
 from runql.resources.run_files import read_metadata
 from runql.resources.run_record import ListedPage, RunRecord, fields_of, read_last_step
+from runql.resources.run_write import DEFAULT_PROJECT, RunPlace, checked_id, create
 from runql.resources.scan import Match, ScanPlan
+from runql.resources.summary import AsyncSummary
 from runql.transport.aio import AsyncRetryingClient
 from runql.values import JSONValue
 from runql_graphql.fragments import FullRunFields, RunFields
@@ -22,7 +27,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-class AsyncRun(RunRecord):
+class AsyncRun(EditableRun):
     """As `Run`, awaited.
 
     Made without ``attrs`` it holds nothing until ``await run.load()``: `Api.run` and lists give loaded ones.
@@ -167,3 +172,35 @@ class AsyncRun(RunRecord):
     async def wait_until_finished(self, *, timeout: float | None = None) -> None:
         """As `Run.wait_until_finished`."""
         await self._client.run(self._wait(timeout))
+
+    @classmethod
+    async def create(
+        cls,
+        api: AsyncConnected,
+        run_id: str | None = None,
+        project: str | None = None,
+        entity: str | None = None,
+    ) -> AsyncRun:
+        """As `Run.create`."""
+        name = checked_id(run_id)
+        home = project or api.client.settings.project or DEFAULT_PROJECT
+        place = RunPlace(entity or await api.default_entity or "", home, name)
+        return cls.listed(api.client, place.entity, place.project, await api.client.run(create(place)), None)
+
+    @cached_property
+    def summary(self) -> AsyncSummary:
+        """As `Run.summary`."""
+        self._full()
+        return AsyncSummary(self._client, lambda: self._summary, self._save_summary)
+
+    async def update(self, *, if_unchanged: bool = False) -> None:
+        """As `Run.update`."""
+        await self._client.run(self._update(if_unchanged=if_unchanged))
+
+    async def save(self) -> None:
+        """As `Run.save`."""
+        await self.update()
+
+    async def delete(self, delete_artifacts: bool = False) -> None:
+        """As `Run.delete`."""
+        await self._client.run(self._delete(with_artifacts=delete_artifacts))

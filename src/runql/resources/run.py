@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal, overload
 
 from runql.errors import NotLoadedError
 from runql.frames.extras import require
 from runql.frames.table import Table
 from runql.frames.to_pandas import to_pandas
+from runql.resources.connected import Connected
+from runql.resources.editable_run import EditableRun
 from runql.resources.history import HistorySample, Row, Stream, sample_run
 from runql.resources.history_scan import HistoryScan
 from runql.resources.run_files import read_metadata
 from runql.resources.run_record import ListedPage, RunRecord, fields_of, read_last_step
+from runql.resources.run_write import DEFAULT_PROJECT, RunPlace, checked_id, create
 from runql.resources.scan import Match, ScanPlan
+from runql.resources.summary import Summary
 from runql.transport.sync import RetryingClient
 from runql.values import JSONValue
 from runql_graphql.fragments import FullRunFields, RunFields
@@ -22,7 +27,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-class Run(RunRecord):
+class Run(EditableRun):
     """A single run of a project; `Api.run` and `Api.runs` make them.
 
     Made without ``attrs`` it is loaded at once, by one request.
@@ -218,3 +223,74 @@ class Run(RunRecord):
             RunStillActiveError: the time is over.
         """
         self._client.run(self._wait(timeout))
+
+    @classmethod
+    def create(
+        cls,
+        api: Connected,
+        run_id: str | None = None,
+        project: str | None = None,
+        entity: str | None = None,
+    ) -> Run:
+        """Create a run and return it with all its fields; one request, two when the default entity must be asked for.
+
+        Repeating it is safe: a run that has the id already is returned as it is. It stays in the state that the
+        server gives a new run (running) until something logs to it; the project is made when it is missing.
+
+        Args:
+            api: the `Api` to create it with.
+            run_id: at most 128 characters; eight random lower-case letters and digits by default.
+            project: else the one of the settings, else ``uncategorized``.
+            entity: else `Api.default_entity`.
+
+        Raises:
+            ValueError: the id cannot be one; raised before anything is sent.
+            ConfigurationError: there is no default entity.
+            ProjectNotFoundError: the server made no run there.
+        """
+        name = checked_id(run_id)
+        home = project or api.client.settings.project or DEFAULT_PROJECT
+        place = RunPlace(entity or api.default_entity or "", home, name)
+        return cls.listed(api.client, place.entity, place.project, api.client.run(create(place)), None)
+
+    @cached_property
+    def summary(self) -> Summary:
+        """The summary metrics, a mapping that can be changed; floats keep their bits, NaN and infinities are floats."""
+        self._full()
+        return Summary(self._client, lambda: self._summary, self._save_summary)
+
+    def update(self, *, if_unchanged: bool = False) -> None:
+        """Write what was changed in memory: name, notes, description, tags, group, job type, config and summary.
+
+        Sends only what differs from what was read: nothing when nothing does, one request for all but the summary,
+        one more for the summary. Within a field the server replaces: the whole tags, the whole config, the whole
+        summary become what they are here, whatever others have put there since the run was read.
+
+        Args:
+            if_unchanged: read the run again first, one request more, and refuse when it is not what was read. A change
+                that arrives in the moment between is still overwritten: the server offers no lock.
+
+        Raises:
+            TypeError, ValueError: a value cannot be stored; raised before anything is sent.
+            RunChangedError: with ``if_unchanged``; nothing was written.
+            RunNotFoundError: the run was deleted meanwhile.
+            IncompleteUpdateError: all but the summary was written.
+            AnswerError: the server refuses.
+        """
+        self._client.run(self._update(if_unchanged=if_unchanged))
+
+    def save(self) -> None:
+        """The same as `update`, without its option."""
+        self.update()
+
+    def delete(self, delete_artifacts: bool = False) -> None:
+        """Delete the run on the server, for good; one request.
+
+        Args:
+            delete_artifacts: delete the artifacts that the run logged, too.
+
+        Raises:
+            RunNotFoundError: there is no such run (any more).
+            AnswerError: the server refuses.
+        """
+        self._client.run(self._delete(with_artifacts=delete_artifacts))

@@ -17,10 +17,9 @@ from runql.resources.run_html import run_html
 from runql.resources.run_query import RunQuery, list_full_page
 from runql.resources.run_state import wait_until_ended
 from runql.resources.scan import Known, last_step
-from runql.resources.summary import Summary
 from runql.resources.user import User
 from runql.transport.flow import Flow, fetch
-from runql.values import JSONValue, ParsedConfig, as_json, parse_config, parse_object
+from runql.values import JSONValue, ParsedConfig, as_json, parse_config, parse_object, parse_summary
 from runql_graphql.fragments import FullRunFields, RunFields
 from runql_graphql.operations import get_history_keys, get_run
 
@@ -61,7 +60,7 @@ class RunRecord(ABC):
         self._project = project
         self._run_id = run_id
         self._app_url = app_url
-        self._fields = fields
+        self._fields: RunFields | FullRunFields | None = fields
         self._page = page
 
     def __repr__(self) -> str:
@@ -80,7 +79,7 @@ class RunRecord(ABC):
         """Replace what is known of the run; None changes nothing."""
         if fields is not None:
             self._fields = fields
-            for decoded in ("_config", "summary", "system_metrics"):
+            for decoded in ("_config", "_summary", "system_metrics"):
                 vars(self).pop(decoded, None)
 
     def _load(self, *, force: bool) -> Flow[None]:
@@ -252,14 +251,13 @@ class RunRecord(ABC):
         return json.dumps(wrapped)
 
     @cached_property
-    def summary(self) -> Summary:
-        """The summary metrics; floats keep their bits, NaN and infinities are floats."""
-        return Summary(parse_object(self._full().summary_metrics))
+    def _summary(self) -> dict[str, JSONValue]:
+        return parse_summary(self._full().summary_metrics)
 
     @property
     def summary_metrics(self) -> dict[str, JSONValue]:
         """The summary as a plain dict."""
-        return dict(self.summary)
+        return dict(self._summary)
 
     @cached_property
     def system_metrics(self) -> dict[str, JSONValue]:

@@ -45,7 +45,7 @@ class Endpoint:
             operation.name,
             self._graphql_url,
             content=encode(operation),
-            repeatable=operation.kind == "query",
+            repeatable=operation.kind == "query" or effect.repeatable,
             spare_server=effect.spare_server,
         )
 

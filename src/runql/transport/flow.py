@@ -23,10 +23,12 @@ class Send:
     Attributes:
         operation: what to send.
         spare_server: give up at the first server failure or timeout; the flow then asks for less instead.
+        repeatable: sending it twice does no harm although it is a mutation; queries always are.
     """
 
     operation: Operation[Any]  # Any: the driver does not read the answer, `fetch` does
     spare_server: bool = False
+    repeatable: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,7 @@ Reply: TypeAlias = Response | None
 Flow: TypeAlias = Generator[Effect, Reply, T]
 
 
-def fetch(operation: Operation[T], *, spare_server: bool = False) -> Flow[T]:
+def fetch(operation: Operation[T], *, spare_server: bool = False, repeatable: bool = False) -> Flow[T]:
     """Send one operation and read its answer.
 
     Raises:
@@ -56,7 +58,7 @@ def fetch(operation: Operation[T], *, spare_server: bool = False) -> Flow[T]:
         SchemaDriftError: the answer does not fit the model.
         TransportError: nothing usable arrived.
     """
-    response = _response((yield Send(operation, spare_server)))
+    response = _response((yield Send(operation, spare_server, repeatable)))
     return read_answer(operation, response)
 
 

@@ -12,8 +12,9 @@ from runql.errors import NotLoadedError, ProjectNotFoundError, RunNotFoundError
 from runql.resources.run_query import RunQuery
 from runql.resources.run_record import ListedPage, RunRecord, fields_of, read_last_step, read_run
 from runql.resources.scan import Known
-from runql.resources.summary import Summary
+from runql.resources.summary import SummaryValues
 from runql.transport.flow import Flow, Send
+from runql.values import parse_summary
 from runql_graphql.fragments import FullRunFields, RunFields
 from runql_graphql.operations import get_history_keys, get_run, list_full_runs
 
@@ -140,7 +141,7 @@ def test_json_texts_are_decoded_when_looked_at() -> None:
 
 def test_json_texts_are_decoded_once() -> None:
     run = hand_run(full=True, summaryMetrics='{"loss": 1}')
-    assert run.summary is run.summary
+    assert run.summary_metrics == {"loss": 1}
     assert run.system_metrics is run.system_metrics
 
 
@@ -164,7 +165,7 @@ def test_the_config_is_unwrapped_and_the_sdks_entries_are_apart() -> None:
 @pytest.mark.parametrize("text", [None, "", "null", "{}"])
 def test_a_run_without_texts_is_empty(text: str | None) -> None:
     run = hand_run(full=True, config=text, summaryMetrics=text, systemMetrics=text)
-    assert (run.config, run.rawconfig, dict(run.summary), run.system_metrics) == ({}, {}, {}, {})
+    assert (run.config, run.rawconfig, run.summary_metrics, run.system_metrics) == ({}, {}, {}, {})
     assert run.json_config == "{}"
 
 
@@ -193,10 +194,10 @@ def test_loading_asks_once_and_refreshing_again() -> None:
 
 def test_a_refresh_drops_what_was_decoded() -> None:
     run = hand_run(full=True, config='{"a": 1}', summaryMetrics='{"a": 1}', systemMetrics='{"a": 1}')
-    assert (run.config, dict(run.summary), run.system_metrics) == ({"a": 1}, {"a": 1}, {"a": 1})
+    assert (run.config, run.summary_metrics, run.system_metrics) == ({"a": 1}, {"a": 1}, {"a": 1})
     fresh = run_body("r", full=True, config='{"b": 2}', summaryMetrics='{"b": 2}', systemMetrics='{"b": 2}')
     played(run.load(force=True), [in_project(run=fresh)])
-    assert (run.config, dict(run.summary), run.system_metrics) == ({"b": 2}, {"b": 2}, {"b": 2})
+    assert (run.config, run.summary_metrics, run.system_metrics) == ({"b": 2}, {"b": 2}, {"b": 2})
 
 
 def test_a_refresh_that_fails_changes_nothing() -> None:
@@ -271,7 +272,8 @@ def test_attributes_that_are_no_run_are_a_value_error_without_their_values() -> 
 
 
 def test_a_summary_is_a_mapping_that_strips_its_keys() -> None:
-    summary = Summary({" loss ": 1, "acc": {"max": 2}})
+    stored = parse_summary('{" loss ": 1, "acc": {"max": 2}}')
+    summary = SummaryValues(lambda: stored)
     assert dict(summary) == {"loss": 1, "acc": {"max": 2}}
     assert (summary["loss"], summary[" loss"], summary.get("none"), len(summary)) == (1, 1, None, 2)
     assert repr(summary) == "{'loss': 1, 'acc': {'max': 2}}"

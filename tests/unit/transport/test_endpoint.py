@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
 
 import httpx
 import pytest
@@ -36,6 +37,9 @@ def test_an_operation_is_a_post_of_its_encoding() -> None:
         "GetRunState", "https://host/api/graphql", encode(STATE), repeatable=True, spare_server=False
     )
     assert endpoint().request(Send(STATE, spare_server=True)).spare_server
+    change = replace(STATE, kind="mutation")
+    assert not endpoint().request(Send(change)).repeatable
+    assert endpoint().request(Send(change, repeatable=True)).repeatable
 
 
 def test_a_mutation_is_not_repeatable() -> None:

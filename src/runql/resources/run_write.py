@@ -1,0 +1,210 @@
+"""Flows that create, change and delete a run, and what is sent for a change."""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+import string
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from runql.errors import (
+    AnswerError,
+    ConfigurationError,
+    InvalidAnswerError,
+    NotFoundError,
+    ProjectNotFoundError,
+    QueryError,
+    RunNotFoundError,
+    RunqlError,
+)
+from runql.resources.run_state import read_state
+from runql.resources.storable import storable
+from runql.transport.flow import Flow, fetch
+from runql.values import INTERNAL_KEYS, JSONValue, parse_config, parse_object, parse_summary
+from runql_graphql.fragments import FullRunFields, RunFields, WrittenRunFields
+from runql_graphql.input_types import DeleteRunInput, UpsertBucketInput
+from runql_graphql.operations import create_run, delete_run, update_run
+
+DEFAULT_PROJECT: Final = "uncategorized"
+GONE: Final = 410
+ID_LETTERS: Final = string.ascii_lowercase + string.digits
+NOT_IN_IDS: Final = re.compile(r"[/\\#?%:\x00-\x1f]")
+LONGEST: Final = 128
+
+
+@dataclass(frozen=True, slots=True)
+class RunPlace:
+    """Where a run is: what a new one is created with, and what errors name."""
+
+    entity: str
+    project: str
+    run_id: str
+
+    def __str__(self) -> str:
+        return f"{self.entity}/{self.project}/{self.run_id}"
+
+
+def checked_id(run_id: str | None) -> str:
+    """The id of a run to create; a new one of eight lower-case letters and digits for None.
+
+    Raises:
+        ValueError: it is empty, longer than 128, or holds a character that has a meaning in URLs.
+        TypeError: it is no text.
+    """
+    if run_id is None:
+        return "".join(secrets.choice(ID_LETTERS) for _ in range(8))
+    if not isinstance(run_id, str):  # pyright: ignore[reportUnnecessaryIsInstance] — callers may be untyped
+        raise TypeError(f"run_id must be a text, not {type(run_id).__name__}")
+    if not run_id.strip() or len(run_id) > LONGEST or NOT_IN_IDS.search(run_id):
+        raise ValueError(
+            f"run_id must have 1 to {LONGEST} characters, none of them / \\ # ? % : or a control one, not {run_id!r}"
+        )
+    return run_id
+
+
+def create(place: RunPlace) -> Flow[FullRunFields]:
+    """Create the run, or find the one that has the id already; one request, safe to repeat.
+
+    Raises:
+        ConfigurationError: the entity is not known.
+        ProjectNotFoundError: the server made no run there.
+        InvalidAnswerError: the id belonged to a run that was deleted (410).
+    """
+    if not place.entity:
+        raise ConfigurationError(
+            "no entity is given and the API key's user has no default one: "
+            "pass entity=..., or set WANDB_ENTITY"
+        )
+    wanted = UpsertBucketInput(name=place.run_id, modelName=place.project, entityName=place.entity)
+    try:
+        answer = yield from fetch(create_run(input=wanted), repeatable=True)
+    except InvalidAnswerError as error:
+        if error.status != GONE:
+            raise
+        text = f"run {place} was deleted, and its id cannot be used again: choose another run_id"
+        raise InvalidAnswerError(text, status=GONE, operation=error.operation) from error
+    if answer.upsert_bucket is None or answer.upsert_bucket.bucket is None:
+        raise ProjectNotFoundError(place.entity, place.project)
+    return answer.upsert_bucket.bucket
+
+
+def write(place: RunPlace, changes: UpsertBucketInput) -> Flow[WrittenRunFields]:
+    """Write the fields that are set in ``changes``, and return the small ones as the server keeps them; one request.
+
+    Safe to repeat: every field replaces what was there. A refusal costs one request more, to tell whether the run is
+    still there.
+
+    Raises:
+        RunNotFoundError: the run was deleted meanwhile.
+        AnswerError: the server refuses.
+    """
+    try:
+        answer = yield from fetch(update_run(input=changes), repeatable=True)
+    except AnswerError as error:
+        yield from _raise_if_gone(place, error)
+        raise
+    if answer.upsert_bucket is None or answer.upsert_bucket.bucket is None:
+        raise RunNotFoundError(place.entity, place.project, place.run_id)
+    return answer.upsert_bucket.bucket
+
+
+def delete(place: RunPlace, storage_id: str, *, with_artifacts: bool) -> Flow[None]:
+    """Delete the run; one request, which is not repeated once the server may have seen it.
+
+    Raises:
+        RunNotFoundError: there is no such run.
+        AnswerError: the server refuses.
+    """
+    wanted = DeleteRunInput(id=storage_id)
+    if with_artifacts:
+        wanted.delete_artifacts = True
+    try:
+        answer = yield from fetch(delete_run(input=wanted))
+    except AnswerError as error:
+        yield from _raise_if_gone(place, error)
+        raise
+    if answer.delete_run is None:
+        raise RunNotFoundError(place.entity, place.project, place.run_id)
+
+
+def new_config_text(stored: str | None, values: Mapping[str, object]) -> str | None:
+    """The config's new text when ``values`` differ from what is stored, None when they do not.
+
+    `_wandb` and what an entry has beside its value stay; `wandb_version` is not stored again.
+
+    Raises:
+        ValueError: a key is the SDK's own.
+        TypeError, ValueError: a value cannot be stored.
+    """
+    if taken := INTERNAL_KEYS & set(values):
+        raise ValueError(f"config keys {', '.join(sorted(taken))} belong to the SDK")
+    wanted = {key: storable(value, f"config[{key!r}]") for key, value in values.items()}
+    known = parse_config(stored)
+    if are_equal(wanted, known.values):
+        return None
+    entries = parse_object(stored)
+    kept: dict[str, JSONValue] = {key: known.internal[key] for key in ("_wandb",) if key in known.internal}
+    return json.dumps({key: _entry(entries.get(key), value) for key, value in (kept | wanted).items()})
+
+
+def new_summary_text(stored: str | None, values: Mapping[str, object]) -> str | None:
+    """The summary's new text when ``values`` differ from what is stored, None when they do not.
+
+    NaN and infinities are bare tokens, as the SDK's core writes them.
+
+    Raises:
+        TypeError, ValueError: a value cannot be stored.
+    """
+    wanted = {key.strip(): storable(value, f"summary[{key!r}]") for key, value in values.items()}
+    return None if are_equal(wanted, parse_summary(stored)) else json.dumps(wanted)
+
+
+def differences(before: RunFields | FullRunFields, now: FullRunFields) -> list[str]:
+    """Names of the writable fields that differ; of a run that was read in the light shape only the light ones."""
+    found = [
+        name
+        for name, old, new in (
+            ("storage_id", before.id, now.id),
+            ("name", before.display_name, now.display_name),
+            ("tags", before.tags or [], now.tags or []),
+            ("notes", before.notes or "", now.notes or ""),
+            ("description", before.description or "", now.description or ""),
+            ("group", before.group or "", now.group or ""),
+            ("job_type", before.job_type or "", now.job_type or ""),
+        )
+        if old != new
+    ]
+    if isinstance(before, FullRunFields):
+        if not are_equal(parse_object(before.config), parse_object(now.config)):
+            found.append("config")
+        if not are_equal(parse_summary(before.summary_metrics), parse_summary(now.summary_metrics)):
+            found.append("summary")
+    return found
+
+
+def are_equal(one: Mapping[str, JSONValue], other: Mapping[str, JSONValue]) -> bool:
+    """Whether two objects say the same; NaN equals NaN, and 1 is neither 1.0 nor true. Order of keys says nothing."""
+    return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
+
+
+def _entry(stored: JSONValue, value: JSONValue) -> JSONValue:
+    if isinstance(stored, dict) and "value" in stored:
+        return {**stored, "value": value}
+    return {"value": value, "desc": None}
+
+
+def _raise_if_gone(place: RunPlace, error: AnswerError) -> Flow[None]:
+    """Servers word a missing run as they like: 410, or GraphQL errors after which asking for the run tells."""
+    if error.status == GONE:
+        raise RunNotFoundError(place.entity, place.project, place.run_id) from error
+    if isinstance(error, QueryError):
+        try:
+            yield from read_state(place.entity, place.project, place.run_id)
+        except NotFoundError as gone:
+            raise gone from error
+        except RunqlError:
+            # What was refused first says more than that asking failed, too.
+            return

@@ -1,0 +1,43 @@
+"""Starting an official SDK's interpreter on one of our scripts, against an embedded server."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from runql_server.running import RunningServer
+
+VERSIONS = ("RUNQL_WANDB_OLD", "RUNQL_WANDB_NEW")
+
+
+def interpreter(variable: str) -> str:
+    """The interpreter that an environment variable names; skips the test when it names none."""
+    found = os.environ.get(variable)
+    if not found:
+        pytest.skip(f"{variable} names no interpreter with the official SDK: use `make test`")
+    return found
+
+
+def call(python: str, script: str, *arguments: str, server: RunningServer, folder: Path) -> None:
+    """Run a script of this folder to its end."""
+    environment = {
+        **os.environ,
+        "WANDB_BASE_URL": server.url,
+        "WANDB_API_KEY": server.api_key,
+        "WANDB_ERROR_REPORTING": "false",
+        "WANDB_DIR": str(folder),
+        "WANDB_CONSOLE": "off",
+    }
+    done = subprocess.run(
+        [python, str(Path(__file__).with_name(script)), *arguments],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        cwd=folder,
+    )
+    assert done.returncode == 0, done.stderr
