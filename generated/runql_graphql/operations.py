@@ -8,14 +8,19 @@ from typing import Optional, Union
 from .base_model import UNSET, UnsetType
 from .get_history import GetHistory
 from .get_history_keys import GetHistoryKeys
+from .get_project import GetProject
 from .get_run import GetRun
 from .get_run_state import GetRunState
 from .get_server_info import GetServerInfo
+from .get_sweep import GetSweep
 from .get_viewer import GetViewer
 from .list_full_runs import ListFullRuns
 from .list_histories import ListHistories
+from .list_projects import ListProjects
 from .list_run_files import ListRunFiles
 from .list_runs import ListRuns
+from .list_sweeps import ListSweeps
+from .list_users import ListUsers
 from .operation import Operation
 from .scan_history import ScanHistory
 
@@ -48,6 +53,25 @@ query GetHistoryKeys($entity: String!, $project: String!, $run: String!) {
 
 fragment HistoryKeysFields on Run {
   historyKeys
+}
+"""
+
+GET_PROJECT = """\
+query GetProject($entity: String!, $project: String!) {
+  project(entityName: $entity, name: $project) {
+    ...ProjectFields
+  }
+}
+
+fragment ProjectFields on Project {
+  id
+  name
+  entityName
+  createdAt
+  updatedAt
+  description
+  access
+  isBenchmark
 }
 """
 
@@ -123,6 +147,31 @@ fragment ServerInfoFields on ServerInfo {
   features {
     ...ServerFeatureFields
   }
+}
+"""
+
+GET_SWEEP = """\
+query GetSweep($entity: String!, $project: String!, $sweep: String!) {
+  project(entityName: $entity, name: $project) {
+    sweep(sweepName: $sweep) {
+      ...SweepFields
+    }
+  }
+}
+
+fragment SweepFields on Sweep {
+  id
+  name
+  displayName
+  method
+  state
+  description
+  bestLoss
+  config
+  createdAt
+  updatedAt
+  runCount
+  runCountExpected
 }
 """
 
@@ -241,6 +290,38 @@ fragment RunHistory on Run {
 }
 """
 
+LIST_PROJECTS = """\
+query ListProjects($entity: String!, $first: Int!, $after: String) {
+  models(entityName: $entity, first: $first, after: $after) {
+    pageInfo {
+      ...PageFields
+    }
+    edges {
+      cursor
+      node {
+        ...ProjectFields
+      }
+    }
+  }
+}
+
+fragment PageFields on PageInfo {
+  endCursor
+  hasNextPage
+}
+
+fragment ProjectFields on Project {
+  id
+  name
+  entityName
+  createdAt
+  updatedAt
+  description
+  access
+  isBenchmark
+}
+"""
+
 LIST_RUNS = """\
 query ListRuns($entity: String!, $project: String!, $filters: JSONString!, $order: String!, $first: Int!, $after: String) {
   project(entityName: $entity, name: $project) {
@@ -328,6 +409,86 @@ fragment PageFields on PageInfo {
 }
 """
 
+LIST_SWEEPS = """\
+query ListSweeps($entity: String!, $project: String!, $first: Int!, $after: String) {
+  project(entityName: $entity, name: $project) {
+    totalSweeps
+    sweeps(first: $first, after: $after) {
+      pageInfo {
+        ...PageFields
+      }
+      edges {
+        cursor
+        node {
+          ...SweepFields
+        }
+      }
+    }
+  }
+}
+
+fragment PageFields on PageInfo {
+  endCursor
+  hasNextPage
+}
+
+fragment SweepFields on Sweep {
+  id
+  name
+  displayName
+  method
+  state
+  description
+  bestLoss
+  config
+  createdAt
+  updatedAt
+  runCount
+  runCountExpected
+}
+"""
+
+LIST_USERS = """\
+query ListUsers($query: String!, $first: Int!, $after: String) {
+  users(query: $query, first: $first, after: $after) {
+    pageInfo {
+      ...PageFields
+    }
+    edges {
+      cursor
+      node {
+        ...ViewerFields
+      }
+    }
+  }
+}
+
+fragment PageFields on PageInfo {
+  endCursor
+  hasNextPage
+}
+
+fragment TeamFields on Entity {
+  name
+}
+
+fragment ViewerFields on User {
+  id
+  name
+  username
+  email
+  admin
+  entity
+  teams {
+    edges {
+      node {
+        ...TeamFields
+      }
+    }
+  }
+}
+"""
+
 SCAN_HISTORY = """\
 query ScanHistory($entity: String!, $project: String!, $run: String!, $minStep: Int64!, $maxStep: Int64, $samples: Int!, $specs: [JSONString!]!, $whole: Boolean!, $chosen: Boolean!, $withKeys: Boolean!) {
   project(entityName: $entity, name: $project) {
@@ -389,6 +550,17 @@ def get_history_keys(
     )
 
 
+def get_project(*, entity: str, project: str) -> Operation[GetProject]:
+    """The query `GetProject`."""
+    return Operation(
+        name="GetProject",
+        kind="query",
+        document=GET_PROJECT,
+        variables={"entity": entity, "project": project},
+        result=GetProject,
+    )
+
+
 def get_run(*, entity: str, project: str, run: str) -> Operation[GetRun]:
     """The query `GetRun`."""
     return Operation(
@@ -419,6 +591,17 @@ def get_server_info() -> Operation[GetServerInfo]:
         document=GET_SERVER_INFO,
         variables={},
         result=GetServerInfo,
+    )
+
+
+def get_sweep(*, entity: str, project: str, sweep: str) -> Operation[GetSweep]:
+    """The query `GetSweep`."""
+    return Operation(
+        name="GetSweep",
+        kind="query",
+        document=GET_SWEEP,
+        variables={"entity": entity, "project": project, "sweep": sweep},
+        result=GetSweep,
     )
 
 
@@ -495,6 +678,19 @@ def list_histories(
     )
 
 
+def list_projects(
+    *, entity: str, first: int, after: Union[Optional[str], UnsetType] = UNSET
+) -> Operation[ListProjects]:
+    """The query `ListProjects`."""
+    return Operation(
+        name="ListProjects",
+        kind="query",
+        document=LIST_PROJECTS,
+        variables={"entity": entity, "first": first, "after": after},
+        result=ListProjects,
+    )
+
+
 def list_run_files(
     *,
     entity: str,
@@ -544,6 +740,41 @@ def list_runs(
             "after": after,
         },
         result=ListRuns,
+    )
+
+
+def list_sweeps(
+    *,
+    entity: str,
+    project: str,
+    first: int,
+    after: Union[Optional[str], UnsetType] = UNSET,
+) -> Operation[ListSweeps]:
+    """The query `ListSweeps`."""
+    return Operation(
+        name="ListSweeps",
+        kind="query",
+        document=LIST_SWEEPS,
+        variables={
+            "entity": entity,
+            "project": project,
+            "first": first,
+            "after": after,
+        },
+        result=ListSweeps,
+    )
+
+
+def list_users(
+    *, query: str, first: int, after: Union[Optional[str], UnsetType] = UNSET
+) -> Operation[ListUsers]:
+    """The query `ListUsers`."""
+    return Operation(
+        name="ListUsers",
+        kind="query",
+        document=LIST_USERS,
+        variables={"query": query, "first": first, "after": after},
+        result=ListUsers,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Literal, overload
 
 from runql.errors import NotLoadedError
@@ -14,6 +15,8 @@ from runql.resources.history_scan import AsyncHistoryScan
 from runql.resources.run_files import read_metadata
 from runql.resources.run_record import ListedPage, RunRecord, fields_of, read_last_step
 from runql.resources.scan import Match, ScanPlan
+from runql.resources.sweep import AsyncSweep
+from runql.resources.sweep_lookup import PageSweeps, SweepShelf
 from runql.transport.aio import AsyncRetryingClient
 from runql.values import JSONValue
 from runql_graphql.fragments import FullRunFields, RunFields
@@ -39,6 +42,7 @@ class AsyncRun(RunRecord):
     ) -> None:
         self._client = client
         self._include_sweeps = include_sweeps
+        self._sweeps: PageSweeps[AsyncSweep] | None = None
         fields = None if attrs is None else fields_of(attrs)
         super().__init__(entity, project, run_id, client.settings.app_url, fields)
 
@@ -50,11 +54,15 @@ class AsyncRun(RunRecord):
         project: str,
         fields: RunFields | FullRunFields,
         page: ListedPage | None,
+        sweeps: PageSweeps[AsyncSweep] | None = None,
+        *,
+        include_sweeps: bool = True,
     ) -> AsyncRun:
         """A run from fields that were read already; sends nothing."""
         run = cls.__new__(cls)
         run._client = client
-        run._include_sweeps = True
+        run._include_sweeps = include_sweeps
+        run._sweeps = sweeps
         RunRecord.__init__(run, entity, project, fields.name, client.settings.app_url, fields, page)
         return run
 
@@ -167,3 +175,13 @@ class AsyncRun(RunRecord):
     async def wait_until_finished(self, *, timeout: float | None = None) -> None:
         """As `Run.wait_until_finished`."""
         await self._client.run(self._wait(timeout))
+
+    @property
+    async def sweep(self) -> AsyncSweep | None:
+        """As `Run.sweep`."""
+        if not self._include_sweeps:
+            return None
+        if self._sweeps is None:
+            make = partial(AsyncSweep.listed, self._client, self._entity, self._project)
+            self._sweeps = PageSweeps(SweepShelf(self._entity, self._project, make))
+        return await self._client.run(self._sweeps.of_run(self.sweep_name))

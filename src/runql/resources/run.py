@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Literal, overload
 
 from runql.errors import NotLoadedError
@@ -14,6 +15,8 @@ from runql.resources.history_scan import HistoryScan
 from runql.resources.run_files import read_metadata
 from runql.resources.run_record import ListedPage, RunRecord, fields_of, read_last_step
 from runql.resources.scan import Match, ScanPlan
+from runql.resources.sweep import Sweep
+from runql.resources.sweep_lookup import PageSweeps, SweepShelf
 from runql.transport.sync import RetryingClient
 from runql.values import JSONValue
 from runql_graphql.fragments import FullRunFields, RunFields
@@ -39,6 +42,7 @@ class Run(RunRecord):
     ) -> None:
         self._client = client
         self._include_sweeps = include_sweeps
+        self._sweeps: PageSweeps[Sweep] | None = None
         fields = None if attrs is None else fields_of(attrs)
         super().__init__(entity, project, run_id, client.settings.app_url, fields)
         if attrs is None:
@@ -52,11 +56,15 @@ class Run(RunRecord):
         project: str,
         fields: RunFields | FullRunFields,
         page: ListedPage | None,
+        sweeps: PageSweeps[Sweep] | None = None,
+        *,
+        include_sweeps: bool = True,
     ) -> Run:
         """A run from fields that were read already; sends nothing."""
         run = cls.__new__(cls)
         run._client = client
-        run._include_sweeps = True
+        run._include_sweeps = include_sweeps
+        run._sweeps = sweeps
         RunRecord.__init__(run, entity, project, fields.name, client.settings.app_url, fields, page)
         return run
 
@@ -218,3 +226,16 @@ class Run(RunRecord):
             RunStillActiveError: the time is over.
         """
         self._client.run(self._wait(timeout))
+
+    @property
+    def sweep(self) -> Sweep | None:
+        """The sweep that the run belongs to; None outside sweeps, when it is gone, and with ``include_sweeps=False``.
+
+        Sends at most one request: it reads the sweeps of all runs of the run's page, each once for a list.
+        """
+        if not self._include_sweeps:
+            return None
+        if self._sweeps is None:
+            make = partial(Sweep.listed, self._client, self._entity, self._project)
+            self._sweeps = PageSweeps(SweepShelf(self._entity, self._project, make))
+        return self._client.run(self._sweeps.of_run(self.sweep_name))
