@@ -38,7 +38,7 @@ SPECIAL = {"__aiter__": "__iter__", "__aenter__": "__enter__", "__aexit__": "__e
 WITHOUT_TWIN = {"__len__"}
 
 # What asks the server on one face is awaited on the other; naming it here keeps either from changing alone.
-AWAITED = {
+AWAITED: dict[str, set[str]] = {
     "AsyncApi": {
         "__aenter__",
         "__aexit__",

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, TypeAlias
 
 import pytest
+from tests.contract.either import Untyped, listed, taken
 from tests.contract.face import Face
 
 from runql import PathError, ProjectNotFoundError, User
 from runql_server.running import RunningServer
 from runql_server.seed import SeedRun
 
-Untyped: TypeAlias = Any  # Any: what either face gives is looked at the same way
 NAMES = [f"project {n}" for n in range(5)]
 
 
@@ -41,29 +40,29 @@ def operations(holder: RunningServer) -> list[str | None]:
 
 
 def test_projects_are_read_page_by_page(api: Untyped, face: Face, holder: RunningServer) -> None:
-    projects = face.take(api.projects(holder.entity, per_page=2))
+    projects = taken(face, api.projects(holder.entity, per_page=2))
     assert holder.requests == []
-    assert face.take(projects[1]).name == NAMES[1]
+    assert taken(face, projects[1]).name == NAMES[1]
     assert operations(holder) == ["ListProjects"]
-    assert [project.name for project in face.items(projects)] == NAMES
-    assert face.take(projects.length) == 5
+    assert [project.name for project in listed(face, projects)] == NAMES
+    assert taken(face, projects.length) == 5
     assert operations(holder) == ["ListProjects"] * 3
 
 
 def test_the_count_reads_all_pages(api: Untyped, face: Face, holder: RunningServer) -> None:
-    projects = face.take(api.projects(holder.entity, per_page=4))
-    assert face.take(projects.length) == 5
+    projects = taken(face, api.projects(holder.entity, per_page=4))
+    assert taken(face, projects.length) == 5
     assert operations(holder) == ["ListProjects"] * 2
 
 
 def test_without_an_entity_it_is_the_default_one(api: Untyped, face: Face, holder: RunningServer) -> None:
-    projects = face.take(api.projects())
-    assert len(face.items(projects)) == 5
+    projects = taken(face, api.projects())
+    assert len(listed(face, projects)) == 5
     assert operations(holder) == ["GetViewer", "ListProjects"]
 
 
 def test_a_project_tells_what_it_is_by_one_request(api: Untyped, face: Face, holder: RunningServer) -> None:
-    project = face.take(api.project(NAMES[3], holder.entity))
+    project = taken(face, api.project(NAMES[3], holder.entity))
     assert operations(holder) == ["GetProject"]
     assert (project.name, project.entity, project.path) == (
         NAMES[3],
@@ -84,17 +83,17 @@ def test_the_entity_may_stand_in_the_name(
     with_entity: bool, api: Untyped, face: Face, holder: RunningServer
 ) -> None:
     name = f"{holder.entity}/{NAMES[0]}" if with_entity else NAMES[0]
-    assert face.take(api.project(name)).name == NAMES[0]
+    assert taken(face, api.project(name)).name == NAMES[0]
     assert operations(holder) == (["GetProject"] if with_entity else ["GetViewer", "GetProject"])
 
 
 def test_its_runs_and_sweeps_are_listed(api: Untyped, face: Face, holder: RunningServer) -> None:
-    project = face.take(api.project(NAMES[4], holder.entity))
-    assert len(face.items(project.runs(order="-created_at", per_page=3))) == 4
-    assert [run.id for run in face.items(project.runs({"name": "run2"}, lazy=True))] == ["run2"]
+    project = taken(face, api.project(NAMES[4], holder.entity))
+    assert len(listed(face, project.runs(order="-created_at", per_page=3))) == 4
+    assert [run.id for run in listed(face, project.runs({"name": "run2"}, lazy=True))] == ["run2"]
     sweeps = project.sweeps()
-    assert face.items(sweeps) == []
-    assert face.take(sweeps.length) == 0
+    assert listed(face, sweeps) == []
+    assert taken(face, sweeps.length) == 0
     assert operations(holder) == ["GetProject", "ListFullRuns", "ListFullRuns", "ListRuns", "ListSweeps"]
 
 
@@ -108,18 +107,18 @@ def test_its_sweeps_come_page_by_page(api: Untyped, face: Face, holder: RunningS
                VALUES (?, ?, 'RUNNING', '{"method": "grid"}', ?, ?)""",
             [(number, f"s{n}", moment, moment) for n in range(5)],
         )
-    sweeps = face.take(api.project(NAMES[1], holder.entity)).sweeps(per_page=2)
-    assert face.take(sweeps.length) == 5
-    assert [sweep.id for sweep in face.items(sweeps)] == [f"s{n}" for n in range(5)]
-    assert face.take(sweeps[-1]).config == {"method": "grid"}
+    sweeps = taken(face, api.project(NAMES[1], holder.entity)).sweeps(per_page=2)
+    assert taken(face, sweeps.length) == 5
+    assert [sweep.id for sweep in listed(face, sweeps)] == [f"s{n}" for n in range(5)]
+    assert taken(face, sweeps[-1]).config == {"method": "grid"}
     assert operations(holder) == ["GetProject", *["ListSweeps"] * 3]
 
 
 def test_what_is_absent_is_an_error(api: Untyped, face: Face, holder: RunningServer) -> None:
     with pytest.raises(ProjectNotFoundError):
-        face.take(api.project("nope", holder.entity))
+        taken(face, api.project("nope", holder.entity))
     with pytest.raises(ProjectNotFoundError):
-        face.take(api.project(NAMES[0], "nobody"))
+        taken(face, api.project(NAMES[0], "nobody"))
 
 
 @pytest.mark.parametrize("name", ["a/b/c", " ", "a:b"])
@@ -127,22 +126,22 @@ def test_a_name_that_is_no_projects_is_refused_before_anything_is_sent(
     name: str, api: Untyped, face: Face, holder: RunningServer
 ) -> None:
     with pytest.raises(PathError):
-        face.take(api.project(name))
+        taken(face, api.project(name))
     assert holder.requests == []
 
 
 @pytest.mark.parametrize("per_page", [0, -1])
 def test_a_page_holds_something(per_page: int, api: Untyped, face: Face, holder: RunningServer) -> None:
     with pytest.raises(ValueError, match="per_page"):
-        face.take(api.projects(holder.entity, per_page))
+        taken(face, api.projects(holder.entity, per_page))
     assert holder.requests == []
 
 
 def test_users_are_found(api: Untyped, face: Face, holder: RunningServer) -> None:
-    user = face.take(api.user(holder.entity))
+    user = taken(face, api.user(holder.entity))
     assert isinstance(user, User)
     assert user.username == holder.entity
-    assert face.take(api.users(holder.entity)) == [user]
-    assert face.take(api.user("nobody at all")) is None
-    assert face.take(api.users("nobody at all")) == []
+    assert taken(face, api.users(holder.entity)) == [user]
+    assert taken(face, api.user("nobody at all")) is None
+    assert taken(face, api.users("nobody at all")) == []
     assert operations(holder) == ["ListUsers"] * 4

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
-
 import httpx
 import pytest
+from tests.contract.either import Untyped, listed, taken
 from tests.contract.face import Face
 
 from runql import NotLoadedError, PathError, ProjectNotFoundError, SweepNotFoundError
 from runql_server.running import RunningServer
 from runql_server.seed import SeedRun
-
-Untyped: TypeAlias = Any  # Any: what either face gives is looked at the same way
 
 UPSERT = "mutation($input: UpsertSweepInput!) { upsertSweep(input: $input) { sweep { id name } } }"
 CONFIG = "method: grid\nmetric: {name: loss, goal: minimize}\nname: von Hand ✓\nparameters: {lr: {values: [1e-5, 2]}}\n"
@@ -60,7 +57,7 @@ def path(server: RunningServer, project: str, name: str) -> str:
 def test_a_sweep_tells_what_it_is_by_one_request(
     api: Untyped, face: Face, server: RunningServer, project: str, sweep_id: str
 ) -> None:
-    sweep = face.take(api.sweep(path(server, project, sweep_id)))
+    sweep = taken(face, api.sweep(path(server, project, sweep_id)))
     assert operations(server) == ["GetSweep"]
     assert (sweep.id, sweep.name, sweep.display_name) == (sweep_id, "von Hand ✓", None)
     assert (sweep.entity, sweep.project, sweep.path) == (
@@ -88,8 +85,8 @@ def test_a_sweep_tells_what_it_is_by_one_request(
 def test_the_url_of_a_sweep_names_it(
     api: Untyped, face: Face, server: RunningServer, project: str, sweep_id: str
 ) -> None:
-    sweep = face.take(api.sweep(path(server, project, sweep_id)))
-    assert face.take(api.sweep(sweep.url)).storage_id == sweep.storage_id
+    sweep = taken(face, api.sweep(path(server, project, sweep_id)))
+    assert taken(face, api.sweep(sweep.url)).storage_id == sweep.storage_id
 
 
 def test_the_name_is_the_label_the_configured_name_or_the_id(
@@ -97,17 +94,17 @@ def test_the_name_is_the_label_the_configured_name_or_the_id(
 ) -> None:
     labelled = make_sweep(server, project, displayName="label")
     nameless = make_sweep(server, project, "method: random")
-    assert face.take(api.sweep(path(server, project, labelled))).name == "label"
-    bare = face.take(api.sweep(path(server, project, nameless)))
+    assert taken(face, api.sweep(path(server, project, labelled))).name == "label"
+    bare = taken(face, api.sweep(path(server, project, nameless)))
     assert (bare.name, bare.order, bare.best_loss, bare.expected_run_count) == (nameless, None, None, None)
 
 
 def test_its_runs_are_listed_once(
     api: Untyped, face: Face, server: RunningServer, project: str, sweep_id: str
 ) -> None:
-    sweep = face.take(api.sweep(path(server, project, sweep_id)))
-    assert [run.id for run in face.items(sweep.runs)] == ["run0", "run1", "run2"]
-    assert face.take(sweep.runs[1]).id == "run1"
+    sweep = taken(face, api.sweep(path(server, project, sweep_id)))
+    assert [run.id for run in listed(face, sweep.runs)] == ["run0", "run1", "run2"]
+    assert taken(face, sweep.runs[1]).id == "run1"
     assert operations(server) == ["GetSweep", "ListFullRuns"]
 
 
@@ -118,9 +115,9 @@ def test_its_runs_are_listed_once(
 def test_the_best_run_is_one_request(
     order: str | None, best: str, api: Untyped, face: Face, server: RunningServer, project: str, sweep_id: str
 ) -> None:
-    sweep = face.take(api.sweep(path(server, project, sweep_id)))
+    sweep = taken(face, api.sweep(path(server, project, sweep_id)))
     server.clear()
-    assert face.take(sweep.best_run(order)).id == best
+    assert taken(face, sweep.best_run(order)).id == best
     assert operations(server) == ["ListFullRuns"]
 
 
@@ -128,20 +125,20 @@ def test_without_a_metric_the_newest_run_is_the_best_and_without_runs_none(
     api: Untyped, face: Face, server: RunningServer, project: str
 ) -> None:
     name = make_sweep(server, project, "method: random")
-    sweep = face.take(api.sweep(path(server, project, name)))
-    assert face.take(sweep.best_run()) is None
+    sweep = taken(face, api.sweep(path(server, project, name)))
+    assert taken(face, sweep.best_run()) is None
     server.seed(project, [SeedRun(name="old", sweep=name), SeedRun(name="new", sweep=name)])
-    assert face.take(sweep.best_run()).id == "new"
+    assert taken(face, sweep.best_run()).id == "new"
 
 
 def test_a_sweep_is_refreshed_by_force(
     api: Untyped, face: Face, server: RunningServer, project: str, sweep_id: str
 ) -> None:
-    sweep = face.take(api.sweep(path(server, project, sweep_id)))
+    sweep = taken(face, api.sweep(path(server, project, sweep_id)))
     server.seed(project, [SeedRun(sweep=sweep_id, summary={"loss": -5})])
-    face.take(sweep.load())
+    taken(face, sweep.load())
     assert (sweep.run_count, len(server.requests)) == (3, 1)
-    face.take(sweep.load(force=True))
+    taken(face, sweep.load(force=True))
     assert (sweep.run_count, sweep.best_loss, len(server.requests)) == (4, -5.0, 2)
 
 
@@ -152,9 +149,9 @@ def test_the_sweeps_of_a_page_of_runs_are_one_request_when_first_looked_at(
     names = [make_sweep(server, project, f"method: random\nname: s{n}") for n in range(30)]
     server.seed(project, [SeedRun(sweep=names[n // 2] if n % 5 else None) for n in range(60)])
     server.clear()
-    runs = face.items(face.take(api.runs(f"{server.entity}/{project}", per_page=30, lazy=lazy)))
+    runs = listed(face, taken(face, api.runs(f"{server.entity}/{project}", per_page=30, lazy=lazy)))
     assert len(server.requests) == 2
-    found = [face.take(run.sweep) for run in runs]
+    found = [taken(face, run.sweep) for run in runs]
     assert [sweep and sweep.id for sweep in found] == [run.sweep_name for run in runs]
     assert found[1].name == "s0"
     assert found[2] is found[3]
@@ -164,26 +161,26 @@ def test_the_sweeps_of_a_page_of_runs_are_one_request_when_first_looked_at(
 def test_a_sweep_on_several_pages_is_read_once(
     api: Untyped, face: Face, server: RunningServer, project: str, sweep_id: str
 ) -> None:
-    runs = face.items(face.take(api.runs(f"{server.entity}/{project}", per_page=1)))
+    runs = listed(face, taken(face, api.runs(f"{server.entity}/{project}", per_page=1)))
     server.clear()
-    assert [face.take(run.sweep) is not None for run in runs] == [True, True, True, False]
+    assert [taken(face, run.sweep) is not None for run in runs] == [True, True, True, False]
     assert operations(server) == ["GetSweeps"]
 
 
 def test_a_run_alone_reads_its_sweep_once(
     api: Untyped, face: Face, server: RunningServer, project: str, sweep_id: str
 ) -> None:
-    run = face.take(api.run(path(server, project, "run1")))
-    assert face.take(run.sweep).id == face.take(run.sweep).id == sweep_id
-    assert face.take(face.take(run.sweep).best_run()).id == "run1"
+    run = taken(face, api.run(path(server, project, "run1")))
+    assert taken(face, run.sweep).id == taken(face, run.sweep).id == sweep_id
+    assert taken(face, taken(face, run.sweep).best_run()).id == "run1"
     assert operations(server) == ["GetRun", "GetSweeps", "ListFullRuns"]
 
 
 def test_without_include_sweeps_nothing_is_asked(
     api: Untyped, face: Face, server: RunningServer, project: str, sweep_id: str
 ) -> None:
-    runs = face.items(face.take(api.runs(f"{server.entity}/{project}", include_sweeps=False)))
-    assert [face.take(run.sweep) for run in runs] == [None] * 4
+    runs = listed(face, taken(face, api.runs(f"{server.entity}/{project}", include_sweeps=False)))
+    assert [taken(face, run.sweep) for run in runs] == [None] * 4
     assert [run.sweep_name for run in runs] == [sweep_id] * 3 + [None]
     assert operations(server) == ["ListFullRuns"]
 
@@ -192,8 +189,8 @@ def test_a_sweep_that_the_server_does_not_know_is_none(
     api: Untyped, face: Face, server: RunningServer, project: str
 ) -> None:
     server.seed(project, [SeedRun(name="lost", sweep="gone")])
-    run = face.take(api.run(path(server, project, "lost")))
-    assert face.take(run.sweep) is None
+    run = taken(face, api.run(path(server, project, "lost")))
+    assert taken(face, run.sweep) is None
     assert run.sweep_name == "gone"
 
 
@@ -209,7 +206,7 @@ def test_a_sweep_made_by_hand(face: Face, server: RunningServer, project: str, s
         sweep = AsyncSweep(client, server.entity, project, sweep_id)
         with pytest.raises(NotLoadedError, match=r"await sweep.load\(\)"):
             _ = sweep.state
-        face.take(sweep.load())
+        taken(face, sweep.load())
         assert sweep.run_count == 3
     with pytest.raises(ValueError, match="attrs must hold a sweep's fields"):
         (Sweep if isinstance(client, RetryingClient) else AsyncSweep)(client, "e", "p", "s", {"id": "x"})  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType] — each client goes with its class
@@ -220,7 +217,7 @@ def test_a_path_that_names_no_sweep_is_refused_before_anything_is_sent(
     text: str, api: Untyped, face: Face, server: RunningServer
 ) -> None:
     with pytest.raises(PathError):
-        face.take(api.sweep(text))
+        taken(face, api.sweep(text))
     assert server.requests == []
 
 
@@ -228,17 +225,17 @@ def test_absent_sweeps_and_projects_are_told_apart(
     api: Untyped, face: Face, server: RunningServer, project: str, sweep_id: str
 ) -> None:
     with pytest.raises(SweepNotFoundError, match="addressed by its id"):
-        face.take(api.sweep(path(server, project, "nope")))
+        taken(face, api.sweep(path(server, project, "nope")))
     with pytest.raises(ProjectNotFoundError):
-        face.take(api.sweep(path(server, "nope", sweep_id)))
+        taken(face, api.sweep(path(server, "nope", sweep_id)))
 
 
 @pytest.mark.parametrize("order", ["", "+"])
 def test_an_unusable_order_is_refused_before_anything_is_sent(
     order: str, api: Untyped, face: Face, server: RunningServer, project: str, sweep_id: str
 ) -> None:
-    sweep = face.take(api.sweep(path(server, project, sweep_id)))
+    sweep = taken(face, api.sweep(path(server, project, sweep_id)))
     server.clear()
     with pytest.raises(ValueError, match="cannot order by"):
-        face.take(sweep.best_run(order))
+        taken(face, sweep.best_run(order))
     assert server.requests == []

@@ -77,5 +77,5 @@ def test_the_sweep_is_what_was_configured_and_run(swept: tuple[Sweep, dict[str, 
     assert sweep.run_count == len(LOSSES)
     assert sweep.best_loss == min(LOSSES)
     assert sweep.expected_run_count == 4
-    assert sorted(run.summary["loss"] for run in sweep.runs) == sorted(LOSSES)
+    assert [run.summary["loss"] for run in sweep.runs] == list(LOSSES)
     assert {run.sweep.id for run in sweep.runs if run.sweep} == {sweep.id}
