@@ -12,11 +12,13 @@ Untyped: TypeAlias = Any  # Any: one test reads the members of both faces' class
 
 def taken(face: Face, answer: Untyped) -> Untyped:
     """`Face.take`."""
-    take: Callable[[Untyped], Untyped] = face.take
-    return take(answer)
+    return _called(face.take, answer)
 
 
 def listed(face: Face, many: Untyped) -> list[Untyped]:
     """`Face.items`."""
-    items: Callable[[Untyped], list[Untyped]] = face.items
-    return items(many)
+    return list(_called(face.items, many))
+
+
+def _called(function: Callable[[Untyped], Untyped], given: Untyped) -> Untyped:
+    return function(given)

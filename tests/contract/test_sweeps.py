@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import anyio
 import httpx
 import pytest
+from anyio.from_thread import BlockingPortal
 from tests.contract.either import Untyped, listed, taken
 from tests.contract.face import Face
 
-from runql import NotLoadedError, PathError, ProjectNotFoundError, SweepNotFoundError
+from runql import AsyncApi, AsyncRun, NotLoadedError, PathError, ProjectNotFoundError, SweepNotFoundError
 from runql_server.running import RunningServer
 from runql_server.seed import SeedRun
 
@@ -156,6 +158,27 @@ def test_the_sweeps_of_a_page_of_runs_are_one_request_when_first_looked_at(
     assert found[1].name == "s0"
     assert found[2] is found[3]
     assert operations(server)[2:] == ["GetSweeps"] * 2
+
+
+def test_awaited_runs_that_look_at_the_same_time_send_one_request(
+    portal: BlockingPortal, server: RunningServer, project: str, sweep_id: str
+) -> None:
+    async def look() -> list[str | None]:
+        async with AsyncApi(base_url=server.url, api_key=server.api_key) as api:
+            runs = [run async for run in await api.runs(f"{server.entity}/{project}")]
+            found: dict[str, str | None] = {}
+
+            async def note(run: AsyncRun) -> None:
+                sweep = await run.sweep
+                found[run.id] = sweep and sweep.id
+
+            async with anyio.create_task_group() as group:
+                for run in runs:
+                    group.start_soon(note, run)
+            return [found[run.id] for run in runs]
+
+    assert portal.call(look) == [sweep_id, sweep_id, sweep_id, None]
+    assert operations(server) == ["ListFullRuns", "GetSweeps"]
 
 
 def test_a_sweep_on_several_pages_is_read_once(

@@ -184,4 +184,5 @@ class AsyncRun(RunRecord):
         if self._sweeps is None:
             make = partial(AsyncSweep.listed, self._client, self._entity, self._project)
             self._sweeps = PageSweeps(SweepShelf(self._entity, self._project, make))
-        return await self._client.run(self._sweeps.of_run(self.sweep_name))
+        async with self._sweeps.turn:
+            return await self._client.run(self._sweeps.of_run(self.sweep_name))

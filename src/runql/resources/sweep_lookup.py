@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Generic, TypeVar
 
+import anyio
 from pydantic import BaseModel
 
 from runql.errors import ProjectNotFoundError, SweepNotFoundError
@@ -80,6 +81,14 @@ class SweepShelf(Generic[S]):
         self._project = project
         self._make = make
         self._found: dict[str, S | None] = {}
+        self._turn: anyio.Lock | None = None
+
+    @property
+    def turn(self) -> anyio.Lock:
+        """Held by an awaited run while it looks, so that several that look at the same time send one request."""
+        # Made when first needed: on the synchronous face there is no event loop to make it on.
+        self._turn = self._turn or anyio.Lock()
+        return self._turn
 
     def look_up(self, name: str, beside: Iterable[str | None] = ()) -> Flow[S | None]:
         """One sweep, None when it is absent; when it was not read yet, one request for it and those beside it."""
@@ -98,6 +107,11 @@ class PageSweeps(Generic[S]):
     def __init__(self, shelf: SweepShelf[S], names: Iterable[str | None] = ()) -> None:
         self._shelf = shelf
         self._names = tuple(dict.fromkeys(names))
+
+    @property
+    def turn(self) -> anyio.Lock:
+        """See `SweepShelf.turn`."""
+        return self._shelf.turn
 
     def of_run(self, name: str | None) -> Flow[S | None]:
         """The sweep of a run; the first one of the page to be looked at reads those of all its runs, by one request."""
