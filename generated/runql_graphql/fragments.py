@@ -76,6 +76,17 @@ class PageFields(BaseModel):
     has_next_page: bool = Field(alias="hasNextPage")
 
 
+class ProjectFields(BaseModel):
+    id: str
+    name: str
+    entity_name: str = Field(alias="entityName")
+    created_at: str = Field(alias="createdAt")
+    updated_at: Optional[str] = Field(alias="updatedAt", default=None)
+    description: Optional[str] = Field(default=None)
+    access: Optional[str] = Field(default=None)
+    is_benchmark: bool = Field(alias="isBenchmark")
+
+
 class RunFields(BaseModel):
     id: str
     name: str
@@ -126,6 +137,21 @@ class ServerInfoFields(BaseModel):
 
 class ServerInfoFieldsFeatures(ServerFeatureFields):
     pass
+
+
+class SweepFields(BaseModel):
+    id: str
+    name: str
+    display_name: Optional[str] = Field(alias="displayName", default=None)
+    method: str
+    state: str
+    description: Optional[str] = Field(default=None)
+    best_loss: Optional[float] = Field(alias="bestLoss", default=None)
+    config: str
+    created_at: str = Field(alias="createdAt")
+    updated_at: Optional[str] = Field(alias="updatedAt", default=None)
+    run_count: int = Field(alias="runCount")
+    run_count_expected: Optional[int] = Field(alias="runCountExpected", default=None)
 
 
 class TeamFields(BaseModel):

@@ -10,15 +10,20 @@ from .create_run import CreateRun
 from .delete_run import DeleteRun
 from .get_history import GetHistory
 from .get_history_keys import GetHistoryKeys
+from .get_project import GetProject
 from .get_run import GetRun
 from .get_run_state import GetRunState
 from .get_server_info import GetServerInfo
+from .get_sweep import GetSweep
 from .get_viewer import GetViewer
 from .input_types import DeleteRunInput, UpsertBucketInput
 from .list_full_runs import ListFullRuns
 from .list_histories import ListHistories
+from .list_projects import ListProjects
 from .list_run_files import ListRunFiles
 from .list_runs import ListRuns
+from .list_sweeps import ListSweeps
+from .list_users import ListUsers
 from .operation import Operation
 from .scan_history import ScanHistory
 from .update_run import UpdateRun
@@ -108,6 +113,25 @@ fragment HistoryKeysFields on Run {
 }
 """
 
+GET_PROJECT = """\
+query GetProject($entity: String!, $project: String!) {
+  project(entityName: $entity, name: $project) {
+    ...ProjectFields
+  }
+}
+
+fragment ProjectFields on Project {
+  id
+  name
+  entityName
+  createdAt
+  updatedAt
+  description
+  access
+  isBenchmark
+}
+"""
+
 GET_RUN = """\
 query GetRun($entity: String!, $project: String!, $run: String!) {
   project(entityName: $entity, name: $project) {
@@ -180,6 +204,31 @@ fragment ServerInfoFields on ServerInfo {
   features {
     ...ServerFeatureFields
   }
+}
+"""
+
+GET_SWEEP = """\
+query GetSweep($entity: String!, $project: String!, $sweep: String!) {
+  project(entityName: $entity, name: $project) {
+    sweep(sweepName: $sweep) {
+      ...SweepFields
+    }
+  }
+}
+
+fragment SweepFields on Sweep {
+  id
+  name
+  displayName
+  method
+  state
+  description
+  bestLoss
+  config
+  createdAt
+  updatedAt
+  runCount
+  runCountExpected
 }
 """
 
@@ -298,6 +347,38 @@ fragment RunHistory on Run {
 }
 """
 
+LIST_PROJECTS = """\
+query ListProjects($entity: String!, $first: Int!, $after: String) {
+  models(entityName: $entity, first: $first, after: $after) {
+    pageInfo {
+      ...PageFields
+    }
+    edges {
+      cursor
+      node {
+        ...ProjectFields
+      }
+    }
+  }
+}
+
+fragment PageFields on PageInfo {
+  endCursor
+  hasNextPage
+}
+
+fragment ProjectFields on Project {
+  id
+  name
+  entityName
+  createdAt
+  updatedAt
+  description
+  access
+  isBenchmark
+}
+"""
+
 LIST_RUNS = """\
 query ListRuns($entity: String!, $project: String!, $filters: JSONString!, $order: String!, $first: Int!, $after: String) {
   project(entityName: $entity, name: $project) {
@@ -382,6 +463,86 @@ fragment FileFields on File {
 fragment PageFields on PageInfo {
   endCursor
   hasNextPage
+}
+"""
+
+LIST_SWEEPS = """\
+query ListSweeps($entity: String!, $project: String!, $first: Int!, $after: String) {
+  project(entityName: $entity, name: $project) {
+    totalSweeps
+    sweeps(first: $first, after: $after) {
+      pageInfo {
+        ...PageFields
+      }
+      edges {
+        cursor
+        node {
+          ...SweepFields
+        }
+      }
+    }
+  }
+}
+
+fragment PageFields on PageInfo {
+  endCursor
+  hasNextPage
+}
+
+fragment SweepFields on Sweep {
+  id
+  name
+  displayName
+  method
+  state
+  description
+  bestLoss
+  config
+  createdAt
+  updatedAt
+  runCount
+  runCountExpected
+}
+"""
+
+LIST_USERS = """\
+query ListUsers($query: String!, $first: Int!, $after: String) {
+  users(query: $query, first: $first, after: $after) {
+    pageInfo {
+      ...PageFields
+    }
+    edges {
+      cursor
+      node {
+        ...ViewerFields
+      }
+    }
+  }
+}
+
+fragment PageFields on PageInfo {
+  endCursor
+  hasNextPage
+}
+
+fragment TeamFields on Entity {
+  name
+}
+
+fragment ViewerFields on User {
+  id
+  name
+  username
+  email
+  admin
+  entity
+  teams {
+    edges {
+      node {
+        ...TeamFields
+      }
+    }
+  }
 }
 """
 
@@ -488,6 +649,17 @@ def get_history_keys(
     )
 
 
+def get_project(*, entity: str, project: str) -> Operation[GetProject]:
+    """The query `GetProject`."""
+    return Operation(
+        name="GetProject",
+        kind="query",
+        document=GET_PROJECT,
+        variables={"entity": entity, "project": project},
+        result=GetProject,
+    )
+
+
 def get_run(*, entity: str, project: str, run: str) -> Operation[GetRun]:
     """The query `GetRun`."""
     return Operation(
@@ -518,6 +690,17 @@ def get_server_info() -> Operation[GetServerInfo]:
         document=GET_SERVER_INFO,
         variables={},
         result=GetServerInfo,
+    )
+
+
+def get_sweep(*, entity: str, project: str, sweep: str) -> Operation[GetSweep]:
+    """The query `GetSweep`."""
+    return Operation(
+        name="GetSweep",
+        kind="query",
+        document=GET_SWEEP,
+        variables={"entity": entity, "project": project, "sweep": sweep},
+        result=GetSweep,
     )
 
 
@@ -594,6 +777,19 @@ def list_histories(
     )
 
 
+def list_projects(
+    *, entity: str, first: int, after: Union[Optional[str], UnsetType] = UNSET
+) -> Operation[ListProjects]:
+    """The query `ListProjects`."""
+    return Operation(
+        name="ListProjects",
+        kind="query",
+        document=LIST_PROJECTS,
+        variables={"entity": entity, "first": first, "after": after},
+        result=ListProjects,
+    )
+
+
 def list_run_files(
     *,
     entity: str,
@@ -643,6 +839,41 @@ def list_runs(
             "after": after,
         },
         result=ListRuns,
+    )
+
+
+def list_sweeps(
+    *,
+    entity: str,
+    project: str,
+    first: int,
+    after: Union[Optional[str], UnsetType] = UNSET,
+) -> Operation[ListSweeps]:
+    """The query `ListSweeps`."""
+    return Operation(
+        name="ListSweeps",
+        kind="query",
+        document=LIST_SWEEPS,
+        variables={
+            "entity": entity,
+            "project": project,
+            "first": first,
+            "after": after,
+        },
+        result=ListSweeps,
+    )
+
+
+def list_users(
+    *, query: str, first: int, after: Union[Optional[str], UnsetType] = UNSET
+) -> Operation[ListUsers]:
+    """The query `ListUsers`."""
+    return Operation(
+        name="ListUsers",
+        kind="query",
+        document=LIST_USERS,
+        variables={"query": query, "first": first, "after": after},
+        result=ListUsers,
     )
 
 

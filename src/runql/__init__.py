@@ -27,14 +27,18 @@ from runql.errors import (
     RunStillActiveError,
     SchemaDriftError,
     ServerFailureError,
+    SweepNotFoundError,
     TransportError,
 )
 from runql.resources.api import Api, AsyncApi
 from runql.resources.async_run import AsyncRun
 from runql.resources.history_scan import AsyncHistoryScan, HistoryScan
+from runql.resources.project import AsyncProject, AsyncProjects, Project, Projects
 from runql.resources.run import Run
 from runql.resources.runs import AsyncRuns, Runs
 from runql.resources.summary import AsyncSummary, Summary
+from runql.resources.sweep import AsyncSweep, Sweep
+from runql.resources.sweeps import AsyncSweeps, Sweeps
 from runql.resources.user import User
 from runql.transport.aio import AsyncRetryingClient
 from runql.transport.retry import RetryPolicy
@@ -49,10 +53,14 @@ __all__ = [
     "Api",
     "AsyncApi",
     "AsyncHistoryScan",
+    "AsyncProject",
+    "AsyncProjects",
     "AsyncRetryingClient",
     "AsyncRun",
     "AsyncRuns",
     "AsyncSummary",
+    "AsyncSweep",
+    "AsyncSweeps",
     "AuthenticationError",
     "ConfigurationError",
     "ConnectionFailedError",
@@ -68,7 +76,9 @@ __all__ = [
     "NotLoadedError",
     "PaginationError",
     "PathError",
+    "Project",
     "ProjectNotFoundError",
+    "Projects",
     "QueryError",
     "RateLimitedError",
     "RequestTimedOutError",
@@ -84,6 +94,9 @@ __all__ = [
     "ServerFailureError",
     "Settings",
     "Summary",
+    "Sweep",
+    "SweepNotFoundError",
+    "Sweeps",
     "Traffic",
     "TransportError",
     "User",

@@ -17,10 +17,11 @@ RunqlError
 │   └── QueryError                          GraphQL errors; partial data stays in ``data``
 ├── NotFoundError (LookupError)             what was asked for is absent, or hidden from this key
 │   ├── ProjectNotFoundError
-│   └── RunNotFoundError
+│   ├── RunNotFoundError
+│   └── SweepNotFoundError
 ├── RunChangedError                         ``update(if_unchanged=True)``: somebody else changed the run meanwhile
 ├── IncompleteUpdateError                   one part of an update was written, the other was not
-├── NotLoadedError                          an awaited run's fields were looked at before they were loaded
+├── NotLoadedError                          an awaited run's or sweep's fields were looked at before they were loaded
 ├── SchemaDriftError                        the answer does not fit the generated model
 ├── PaginationError                         the server's cursor stands still
 ├── IncompleteHistoriesError                some runs could not be read; the others are in ``partial``
@@ -241,8 +242,21 @@ class IncompleteUpdateError(RunqlError):
         )
 
 
+class SweepNotFoundError(NotFoundError):
+    """The project exists, and holds no sweep with this id."""
+
+    def __init__(self, entity: str, project: str, sweep_id: str) -> None:
+        self.entity = entity
+        self.project = project
+        self.sweep_id = sweep_id
+        super().__init__(
+            f"sweep {entity}/{project}/{sweep_id} does not exist: a sweep is addressed by its id "
+            "(the last part of its URL), not by its name"
+        )
+
+
 class NotLoadedError(RunqlError):
-    """A property of an `AsyncRun` needs fields that were not loaded, and a property cannot await them."""
+    """A property of an `AsyncRun` or `AsyncSweep` needs fields that were not loaded, and a property cannot await them."""
 
 
 class SchemaDriftError(RunqlError):

@@ -171,6 +171,16 @@ def run_url(app_url: str, entity: str, project: str, run_id: str) -> str:
     return f"{app_url}/{quote_part(entity)}/{quote_part(project)}/runs/{quote_part(run_id)}"
 
 
+def project_url(app_url: str, entity: str, project: str) -> str:
+    """The URL of a project's page; arguments as for `run_url`."""
+    return f"{app_url}/{quote_part(entity)}/{quote_part(project)}"
+
+
+def sweep_url(app_url: str, entity: str, project: str, sweep_id: str) -> str:
+    """The URL of a sweep's page; arguments as for `run_url`."""
+    return f"{project_url(app_url, entity, project)}/sweeps/{quote_part(sweep_id)}"
+
+
 def is_name(text: str) -> bool:
     """Whether the text could be the name of an entity, a project or a run: not blank, and all of it can be sent."""
     return bool(text.strip()) and text not in {".", ".."} and _NEVER_IN_NAMES.search(text) is None

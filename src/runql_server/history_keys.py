@@ -12,6 +12,10 @@ _MOST_SETS = 200
 """Distinct groups of keys that are remembered: a run that logs new names in each row must not grow without end."""
 
 
+# The newest SDK reads this part of an answer with a strict parser, which bare tokens break.
+_SPELLED = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+
+
 @dataclass
 class KeyInfo:
     """One key: how often each type was seen, the last plain value, and whether numbers never fell."""
@@ -55,7 +59,7 @@ class KeyInfo:
             counts.append(entry)
         if self.previous is None:
             return {"typeCounts": counts}
-        return {"typeCounts": counts, "previousValue": self.previous, "monotonic": self.monotonic}
+        return {"typeCounts": counts, "previousValue": _spelled(self.previous), "monotonic": self.monotonic}
 
     @classmethod
     def from_json(cls, document: JsonValue) -> KeyInfo:
@@ -63,7 +67,9 @@ class KeyInfo:
         info = cls()
         if not isinstance(document, dict):
             return info
-        info.previous, info.monotonic = document.get("previousValue"), document.get("monotonic") is not False
+        previous = document.get("previousValue")
+        info.previous = _SPELLED.get(previous, previous) if isinstance(previous, str) else previous
+        info.monotonic = document.get("monotonic") is not False
         for entry in _list(document.get("typeCounts")):
             if isinstance(entry, dict):
                 info.counts[str(entry["type"])] = _int(entry["count"])
@@ -74,6 +80,12 @@ class KeyInfo:
                 if "items" in entry:
                     info.items = cls.from_json(entry["items"])
         return info
+
+
+def _spelled(value: JsonValue) -> JsonValue:
+    if not isinstance(value, float) or math.isfinite(value):
+        return value
+    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
 
 
 class HistoryKeys:

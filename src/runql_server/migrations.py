@@ -63,7 +63,16 @@ CREATE TABLE files (
 );
 """
 
-MIGRATIONS = (_FIRST,)
+_SWEEPS = """
+CREATE TABLE sweeps (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, project_id INTEGER NOT NULL REFERENCES projects ON DELETE CASCADE,
+    name TEXT NOT NULL, display_name TEXT, state TEXT NOT NULL, description TEXT, config TEXT NOT NULL,
+    controller TEXT, scheduler TEXT, created_at TEXT NOT NULL, updated_at TEXT NOT NULL, UNIQUE (project_id, name)
+);
+CREATE INDEX runs_by_sweep ON runs (project_id, sweep);
+"""
+
+MIGRATIONS = (_FIRST, _SWEEPS)
 
 
 def migrate(connection: sqlite3.Connection) -> None:

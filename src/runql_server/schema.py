@@ -13,15 +13,17 @@ from graphql import GraphQLField, GraphQLNonNull, GraphQLObjectType, GraphQLReso
 from runql_server.accounts import Entity
 from runql_server.errors import NotSupportedError
 from runql_server.projects import Project
-from runql_server.resolvers import account, files, history, mutations, projects, runs
+from runql_server.resolvers import account, files, history, mutations, projects, runs, sweeps
 from runql_server.runs import Run
+from runql_server.sweeps import Sweep
 
-_MODULES: tuple[ModuleType, ...] = (account, projects, runs, history, files, mutations)
+_MODULES: tuple[ModuleType, ...] = (account, projects, runs, history, files, sweeps, mutations)
 
 
 _ATTRIBUTES = {
     "Project": {*Project.__dataclass_fields__, *vars(Project)},
     "Run": {*Run.__dataclass_fields__, *vars(Run)},
+    "Sweep": {*Sweep.__dataclass_fields__, *vars(Sweep)},
     "Entity": {*Entity.__dataclass_fields__, *vars(Entity)},
     "Query": set[str](),
     "Mutation": set[str](),

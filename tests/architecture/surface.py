@@ -28,7 +28,13 @@ Kind = Literal["method", "classmethod", "property"]
 Function = Callable[..., object]
 
 # What modules import for type checkers only, and the alias that spells itself in quotes.
-NAMES = {"pd": pd, "pl": pl, "pa": pa, "JSONValue": JSONValue}
+NAMES = {
+    "pd": pd,
+    "pl": pl,
+    "pa": pa,
+    "JSONValue": JSONValue,
+    **{each.__name__: each for each in (runql.Run, runql.Runs, runql.AsyncRun, runql.AsyncRuns)},
+}
 
 
 @dataclasses.dataclass(frozen=True)

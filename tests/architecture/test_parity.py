@@ -17,6 +17,10 @@ PAIRS: list[tuple[type, type]] = [
     (runql.Api, runql.AsyncApi),
     (runql.Runs, runql.AsyncRuns),
     (runql.Run, runql.AsyncRun),
+    (runql.Sweep, runql.AsyncSweep),
+    (runql.Sweeps, runql.AsyncSweeps),
+    (runql.Project, runql.AsyncProject),
+    (runql.Projects, runql.AsyncProjects),
     (runql.HistoryScan, runql.AsyncHistoryScan),
     (runql.Summary, runql.AsyncSummary),
     (Connected, AsyncConnected),
@@ -40,15 +44,32 @@ WITHOUT_TWIN = {"__len__"}
 IN_MEMORY: set[type] = {runql.AsyncSummary}
 
 # What asks the server on one face is awaited on the other; naming it here keeps either from changing alone.
-AWAITED = {
-    "AsyncApi": {"__aenter__", "__aexit__", "close", "default_entity", "run", "runs", "viewer"},
+AWAITED: dict[str, set[str]] = {
+    "AsyncApi": {
+        "__aenter__",
+        "__aexit__",
+        "close",
+        "default_entity",
+        "project",
+        "projects",
+        "run",
+        "runs",
+        "sweep",
+        "user",
+        "users",
+        "viewer",
+    },
     "AsyncRuns": {"__aiter__", "__getitem__", "histories", "length"},
     "AsyncRun": {
-        *("create", "delete", "history", "lastHistoryStep", "load", "metadata", "save", "update"),
+        *("create", "delete", "history", "lastHistoryStep", "load", "metadata", "save", "sweep", "update"),
         "wait_until_finished",
     },
     "AsyncSummary": {"update"},
     "AsyncConnected": {"default_entity"},
+    "AsyncSweep": {"best_run", "load"},
+    "AsyncSweeps": {"__aiter__", "__getitem__", "length"},
+    "AsyncProject": set(),
+    "AsyncProjects": {"__aiter__", "__getitem__", "length"},
     "AsyncHistoryScan": {"__aiter__", "to_arrow", "to_pandas", "to_polars"},
     "AsyncRetryingClient": {"__aenter__", "__aexit__", "close", "run"},
     "AsyncLazySequence": {"__aiter__", "__getitem__", "length"},

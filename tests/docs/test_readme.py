@@ -64,7 +64,7 @@ def test_each_make_target_exists(target: str) -> None:
     assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
 
 
-@pytest.mark.parametrize("extra", ["pandas", "polars", "arrow", "cli", "server", "all"])
+@pytest.mark.parametrize("extra", ["pandas", "polars", "arrow", "yaml", "cli", "server", "all"])
 def test_each_extra_exists(extra: str) -> None:
     assert re.search(rf"^{extra} = \[", (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
 

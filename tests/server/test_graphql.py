@@ -68,7 +68,6 @@ def test_an_error_while_running_is_200_with_a_path(http: httpx.Client) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        '{ project(name: "p") { totalSweeps } }',
         '{ artifact(id: "x") { id } }',
         'mutation { deleteArtifact(input: {artifactID: "x"}) { artifact { id } } }',
     ],
@@ -244,8 +243,9 @@ def test_two_servers_stand_beside_each_other() -> None:
     assert not folder.exists()
 
 
-def test_every_field_of_runs_and_projects_has_a_source_or_waits_for_artifacts_and_sweeps() -> None:
+def test_every_field_of_runs_and_projects_has_a_source_or_waits_for_artifacts() -> None:
     bound = schema.bind()
     assert set(schema.unanswered(bound, "Run")) == {"inputArtifacts", "outputArtifacts"}
     waiting = set(schema.unanswered(bound, "Project"))
-    assert all("artifact" in name.lower() or "sweep" in name.lower() for name in waiting), waiting
+    assert all("artifact" in name.lower() for name in waiting), waiting
+    assert set(schema.unanswered(bound, "Sweep")) == set()

@@ -11,10 +11,14 @@ import pyarrow as pa
 from runql import (
     AsyncApi,
     AsyncHistoryScan,
+    AsyncProject,
+    AsyncProjects,
     AsyncRetryingClient,
     AsyncRun,
     AsyncRuns,
     AsyncSummary,
+    AsyncSweep,
+    AsyncSweeps,
     JSONValue,
     Settings,
     Traffic,
@@ -145,3 +149,55 @@ async def use_constructors(settings: Settings) -> None:
     assert_type(AsyncRuns(client, "e", "p", {"tags": {"$in": ["a"]}}, None, 10, True), AsyncRuns)
     assert_type(AsyncRun(client, "e", "p", "id", None, include_sweeps=False), AsyncRun)
     assert_type(await client.close(), None)
+
+
+async def use_sweep(api: AsyncApi, run: AsyncRun) -> None:
+    """Sweeps: alone, of a run, and what they tell."""
+    assert_type(await run.sweep, AsyncSweep | None)
+    sweep = await api.sweep("entity/project/sweeps/id")
+    assert_type(sweep, AsyncSweep)
+    assert_type(sweep.id, str)
+    assert_type(sweep.storage_id, str)
+    assert_type(sweep.entity, str)
+    assert_type(sweep.project, str)
+    assert_type(sweep.name, str)
+    assert_type(sweep.display_name, str | None)
+    assert_type(sweep.path, list[str])
+    assert_type(sweep.url, str)
+    assert_type(sweep.state, str)
+    assert_type(sweep.method, str)
+    assert_type(sweep.description, str | None)
+    assert_type(sweep.config, dict[str, JSONValue])
+    assert_type(sweep.order, str | None)
+    assert_type(sweep.run_count, int)
+    assert_type(sweep.expected_run_count, int | None)
+    assert_type(sweep.best_loss, float | None)
+    assert_type(sweep.created_at, str)
+    assert_type(sweep.updated_at, str | None)
+    assert_type(sweep.runs, AsyncRuns)
+    assert_type(await sweep.best_run(), AsyncRun | None)
+    assert_type(await sweep.best_run("-loss"), AsyncRun | None)
+    assert_type(await sweep.load(force=True), None)
+
+
+async def use_projects_and_users(api: AsyncApi) -> None:
+    """Projects with what they hold, and users."""
+    projects = await api.projects("entity", per_page=100)
+    assert_type(await api.projects("entity"), AsyncProjects)
+    assert_type([project.name async for project in projects], list[str])
+    project = await api.project("project", "entity")
+    assert_type(project, AsyncProject)
+    assert_type(project.id, str)
+    assert_type(project.entity, str)
+    assert_type(project.path, list[str])
+    assert_type(project.url, str)
+    assert_type(project.created_at, str)
+    assert_type(project.updated_at, str | None)
+    assert_type(project.description, str | None)
+    assert_type(project.access, str | None)
+    assert_type(project.is_benchmark, bool)
+    assert_type(project.runs({"state": "finished"}, lazy=True), AsyncRuns)
+    assert_type(project.sweeps(per_page=10), AsyncSweeps)
+    assert_type(await project.sweeps()[0], AsyncSweep)
+    assert_type(await api.user("ada"), User | None)
+    assert_type(await api.users("ada"), list[User])

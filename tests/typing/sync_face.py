@@ -12,12 +12,16 @@ from runql import (
     Api,
     HistoryScan,
     JSONValue,
+    Project,
+    Projects,
     RetryingClient,
     RetryPolicy,
     Run,
     Runs,
     Settings,
     Summary,
+    Sweep,
+    Sweeps,
     Traffic,
     User,
 )
@@ -182,3 +186,55 @@ def use_constructors(settings: Settings) -> None:
     assert_type(Runs(client, "e", "p", {"tags": {"$in": ["a"]}}, None, 10, True), Runs)
     assert_type(Run(client, "e", "p", "id", {"id": "x"}, include_sweeps=False), Run)
     assert_type(client.close(), None)
+
+
+def use_sweep(api: Api, run: Run) -> None:
+    """Sweeps: alone, of a run, and what they tell."""
+    assert_type(run.sweep, Sweep | None)
+    sweep = api.sweep("entity/project/sweeps/id")
+    assert_type(sweep, Sweep)
+    assert_type(sweep.id, str)
+    assert_type(sweep.storage_id, str)
+    assert_type(sweep.entity, str)
+    assert_type(sweep.project, str)
+    assert_type(sweep.name, str)
+    assert_type(sweep.display_name, str | None)
+    assert_type(sweep.path, list[str])
+    assert_type(sweep.url, str)
+    assert_type(sweep.state, str)
+    assert_type(sweep.method, str)
+    assert_type(sweep.description, str | None)
+    assert_type(sweep.config, dict[str, JSONValue])
+    assert_type(sweep.order, str | None)
+    assert_type(sweep.run_count, int)
+    assert_type(sweep.expected_run_count, int | None)
+    assert_type(sweep.best_loss, float | None)
+    assert_type(sweep.created_at, str)
+    assert_type(sweep.updated_at, str | None)
+    assert_type(sweep.runs, Runs)
+    assert_type(sweep.best_run(), Run | None)
+    assert_type(sweep.best_run("-loss"), Run | None)
+    assert_type(sweep.load(force=True), None)
+
+
+def use_projects_and_users(api: Api) -> None:
+    """Projects with what they hold, and users."""
+    projects = api.projects("entity", per_page=100)
+    assert_type(api.projects("entity"), Projects)
+    assert_type([project.name for project in projects], list[str])
+    project = api.project("project", "entity")
+    assert_type(project, Project)
+    assert_type(project.id, str)
+    assert_type(project.entity, str)
+    assert_type(project.path, list[str])
+    assert_type(project.url, str)
+    assert_type(project.created_at, str)
+    assert_type(project.updated_at, str | None)
+    assert_type(project.description, str | None)
+    assert_type(project.access, str | None)
+    assert_type(project.is_benchmark, bool)
+    assert_type(project.runs({"state": "finished"}, lazy=True), Runs)
+    assert_type(project.sweeps(per_page=10), Sweeps)
+    assert_type(project.sweeps()[0], Sweep)
+    assert_type(api.user("ada"), User | None)
+    assert_type(api.users("ada"), list[User])

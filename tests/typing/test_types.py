@@ -93,12 +93,21 @@ READ_WITH: dict[str, list[type]] = {
         runql.Api,
         runql.Runs,
         runql.Run,
+        runql.Sweep,
+        runql.Project,
         runql.HistoryScan,
         runql.User,
         runql.Traffic,
         runql.Settings,
     ],
-    "async_face.py": [runql.AsyncApi, runql.AsyncRuns, runql.AsyncRun, runql.AsyncHistoryScan],
+    "async_face.py": [
+        runql.AsyncApi,
+        runql.AsyncRuns,
+        runql.AsyncRun,
+        runql.AsyncSweep,
+        runql.AsyncProject,
+        runql.AsyncHistoryScan,
+    ],
     "errors_face.py": [runql.GraphQLProblem],
 }
 

@@ -36,7 +36,7 @@ SCHEMA = build_schema((ROOT / "schema" / "wandb.graphql").read_text("utf-8"))
 NEVER_ASKED = {"User.apiKeys"}
 
 # What an envelope around entities may tell of itself.
-ENVELOPE_LEAVES = {"cursor", "totalCount", "__typename"}
+ENVELOPE_LEAVES = {"cursor", "totalCount", "totalSweeps", "__typename"}
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,13 @@ from runql.config import Settings, resolve_settings
 from runql.errors import ConfigurationError
 from runql.paths import parse_project_path, parse_run_path
 from runql.resources.async_run import AsyncRun
+from runql.resources.project import AsyncProject, AsyncProjects, Project, Projects, read_project
 from runql.resources.run import Run
 from runql.resources.run_record import read_run
 from runql.resources.runs import AsyncRuns, Runs
-from runql.resources.user import User, read_viewer
+from runql.resources.sweep import AsyncSweep, Sweep
+from runql.resources.sweep_lookup import read_sweep
+from runql.resources.user import User, best_match, list_matching_users, read_viewer
 from runql.transport.aio import AsyncRetryingClient
 from runql.transport.sync import RetryingClient
 from runql.transport.wire import Traffic
@@ -23,7 +26,7 @@ from runql.values import JSONValue
 
 
 class Api:
-    """The way in: settles where the server is and who asks, and leads to runs.
+    """The way in: settles where the server is and who asks, and leads to runs, sweeps and projects.
 
     Making one sends nothing. The default entity is asked for once, and only when a path leaves the entity out and no
     setting names one. Close it, or use it in a ``with`` block, when many are made.
@@ -136,7 +139,8 @@ class Api:
             order: ``+`` or ``-`` and ``created_at``, another column, ``config.<key>.value`` or
                 ``summary_metrics.<key>``; oldest first by default.
             per_page: runs a request.
-            include_sweeps: accepted for compatibility; nothing is asked for beyond the sweep's name.
+            include_sweeps: let `Run.sweep` read the sweeps: one request for those of a page, when one is first
+                looked at, and each sweep once. Without it `Run.sweep` is None; `Run.sweep_name` is always there.
             lazy: list without config, summary, system metrics and history keys; the first look at one of them asks
                 once for the run's whole page.
 
@@ -157,6 +161,60 @@ class Api:
             include_sweeps,
             lazy=lazy,
         )
+
+    def sweep(self, path: str = "") -> Sweep:
+        """Return one sweep; one request.
+
+        Args:
+            path: as for `run`, with the sweep's id in the run's place; ``sweeps/`` may stand before it.
+
+        Raises:
+            PathError: the path has none of these forms; raised before anything is sent.
+            SweepNotFoundError: the project holds no such sweep.
+            ProjectNotFoundError: the project is absent or hidden.
+        """
+        asked = parse_run_path(path)
+        entity = asked.entity or _known_entity(self.default_entity)
+        sweep = asked.resolve(entity=entity, project=self.settings.project)
+        fields = self.client.run(read_sweep(sweep.entity, sweep.project, sweep.run_id))
+        return Sweep.listed(self.client, sweep.entity, sweep.project, fields)
+
+    def project(self, name: str, entity: str | None = None) -> Project:
+        """Return one project; one request.
+
+        Args:
+            name: the project, or ``entity/project``.
+            entity: its owner; None for what ``name`` says, else the default entity.
+
+        Raises:
+            PathError: the name is no project's; raised before anything is sent.
+            ProjectNotFoundError: the project is absent or hidden.
+        """
+        asked = parse_project_path(name)
+        owner = entity or asked.entity or _known_entity(self.default_entity)
+        project = asked.resolve(entity=owner, project=self.settings.project)
+        return Project(self.client, self.client.run(read_project(owner, project.project)))
+
+    def projects(self, entity: str | None = None, per_page: int = 200) -> Projects:
+        """Return the projects of an entity, read page by page as they are looked at; see `Projects`.
+
+        Args:
+            entity: None for the default entity.
+            per_page: projects a request.
+        """
+        return Projects(self.client, entity or _known_entity(self.default_entity), per_page)
+
+    def user(self, username_or_email: str) -> User | None:
+        """Return the user with this username or e-mail address, else the first that the server finds, else None.
+
+        One request for every 200 users that the server finds; other people are found for admins only.
+        """
+        found = self.client.run(list_matching_users(username_or_email))
+        return best_match(found, username_or_email)
+
+    def users(self, username_or_email: str) -> list[User]:
+        """Return the users whose username or e-mail address holds this text, in the server's order; see `user`."""
+        return self.client.run(list_matching_users(username_or_email))
 
 
 class AsyncApi:
@@ -248,6 +306,34 @@ class AsyncApi:
             include_sweeps,
             lazy=lazy,
         )
+
+    async def sweep(self, path: str = "") -> AsyncSweep:
+        """As `Api.sweep`."""
+        asked = parse_run_path(path)
+        entity = asked.entity or _known_entity(await self.default_entity)
+        sweep = asked.resolve(entity=entity, project=self.settings.project)
+        fields = await self.client.run(read_sweep(sweep.entity, sweep.project, sweep.run_id))
+        return AsyncSweep.listed(self.client, sweep.entity, sweep.project, fields)
+
+    async def project(self, name: str, entity: str | None = None) -> AsyncProject:
+        """As `Api.project`."""
+        asked = parse_project_path(name)
+        owner = entity or asked.entity or _known_entity(await self.default_entity)
+        project = asked.resolve(entity=owner, project=self.settings.project)
+        return AsyncProject(self.client, await self.client.run(read_project(owner, project.project)))
+
+    async def projects(self, entity: str | None = None, per_page: int = 200) -> AsyncProjects:
+        """As `Api.projects`."""
+        return AsyncProjects(self.client, entity or _known_entity(await self.default_entity), per_page)
+
+    async def user(self, username_or_email: str) -> User | None:
+        """As `Api.user`."""
+        found = await self.client.run(list_matching_users(username_or_email))
+        return best_match(found, username_or_email)
+
+    async def users(self, username_or_email: str) -> list[User]:
+        """As `Api.users`."""
+        return await self.client.run(list_matching_users(username_or_email))
 
 
 def _known_entity(entity: str | None) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Literal, overload
 
 from runql.errors import NotLoadedError
@@ -19,6 +19,8 @@ from runql.resources.run_record import ListedPage, RunRecord, fields_of, read_la
 from runql.resources.run_write import DEFAULT_PROJECT, RunPlace, checked_id, create
 from runql.resources.scan import Match, ScanPlan
 from runql.resources.summary import AsyncSummary
+from runql.resources.sweep import AsyncSweep
+from runql.resources.sweep_lookup import PageSweeps, SweepShelf
 from runql.transport.aio import AsyncRetryingClient
 from runql.values import JSONValue
 from runql_graphql.fragments import FullRunFields, RunFields
@@ -44,6 +46,7 @@ class AsyncRun(EditableRun):
     ) -> None:
         self._client = client
         self._include_sweeps = include_sweeps
+        self._sweeps: PageSweeps[AsyncSweep] | None = None
         fields = None if attrs is None else fields_of(attrs)
         super().__init__(entity, project, run_id, client.settings.app_url, fields)
 
@@ -55,11 +58,15 @@ class AsyncRun(EditableRun):
         project: str,
         fields: RunFields | FullRunFields,
         page: ListedPage | None,
+        sweeps: PageSweeps[AsyncSweep] | None = None,
+        *,
+        include_sweeps: bool = True,
     ) -> AsyncRun:
         """A run from fields that were read already; sends nothing."""
         run = cls.__new__(cls)
         run._client = client
-        run._include_sweeps = True
+        run._include_sweeps = include_sweeps
+        run._sweeps = sweeps
         RunRecord.__init__(run, entity, project, fields.name, client.settings.app_url, fields, page)
         return run
 
@@ -204,3 +211,14 @@ class AsyncRun(EditableRun):
     async def delete(self, delete_artifacts: bool = False) -> None:
         """As `Run.delete`."""
         await self._client.run(self._delete(with_artifacts=delete_artifacts))
+
+    @property
+    async def sweep(self) -> AsyncSweep | None:
+        """As `Run.sweep`."""
+        if not self._include_sweeps:
+            return None
+        if self._sweeps is None:
+            make = partial(AsyncSweep.listed, self._client, self._entity, self._project)
+            self._sweeps = PageSweeps(SweepShelf(self._entity, self._project, make))
+        async with self._sweeps.turn:
+            return await self._client.run(self._sweeps.of_run(self.sweep_name))

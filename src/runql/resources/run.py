@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Literal, overload
 
 from runql.errors import NotLoadedError
@@ -19,6 +19,8 @@ from runql.resources.run_record import ListedPage, RunRecord, fields_of, read_la
 from runql.resources.run_write import DEFAULT_PROJECT, RunPlace, checked_id, create
 from runql.resources.scan import Match, ScanPlan
 from runql.resources.summary import Summary
+from runql.resources.sweep import Sweep
+from runql.resources.sweep_lookup import PageSweeps, SweepShelf
 from runql.transport.sync import RetryingClient
 from runql.values import JSONValue
 from runql_graphql.fragments import FullRunFields, RunFields
@@ -44,6 +46,7 @@ class Run(EditableRun):
     ) -> None:
         self._client = client
         self._include_sweeps = include_sweeps
+        self._sweeps: PageSweeps[Sweep] | None = None
         fields = None if attrs is None else fields_of(attrs)
         super().__init__(entity, project, run_id, client.settings.app_url, fields)
         if attrs is None:
@@ -57,11 +60,15 @@ class Run(EditableRun):
         project: str,
         fields: RunFields | FullRunFields,
         page: ListedPage | None,
+        sweeps: PageSweeps[Sweep] | None = None,
+        *,
+        include_sweeps: bool = True,
     ) -> Run:
         """A run from fields that were read already; sends nothing."""
         run = cls.__new__(cls)
         run._client = client
-        run._include_sweeps = True
+        run._include_sweeps = include_sweeps
+        run._sweeps = sweeps
         RunRecord.__init__(run, entity, project, fields.name, client.settings.app_url, fields, page)
         return run
 
@@ -294,3 +301,16 @@ class Run(EditableRun):
             AnswerError: the server refuses.
         """
         self._client.run(self._delete(with_artifacts=delete_artifacts))
+
+    @property
+    def sweep(self) -> Sweep | None:
+        """The sweep that the run belongs to; None outside sweeps, when it is gone, and with ``include_sweeps=False``.
+
+        Sends at most one request: it reads the sweeps of all runs of the run's page, each once for a list.
+        """
+        if not self._include_sweeps:
+            return None
+        if self._sweeps is None:
+            make = partial(Sweep.listed, self._client, self._entity, self._project)
+            self._sweeps = PageSweeps(SweepShelf(self._entity, self._project, make))
+        return self._client.run(self._sweeps.of_run(self.sweep_name))

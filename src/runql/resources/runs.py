@@ -16,6 +16,8 @@ from runql.resources.pages import AsyncLazySequence, LazySequence, Listing, Page
 from runql.resources.run import Run
 from runql.resources.run_query import RunQuery, list_full_page, list_light_page
 from runql.resources.run_record import ListedPage, RunRecord
+from runql.resources.sweep import AsyncSweep, Sweep
+from runql.resources.sweep_lookup import PageSweeps, SweepShelf
 from runql.transport.aio import AsyncRetryingClient
 from runql.transport.flow import Flow
 from runql.transport.sync import RetryingClient
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
 Format: TypeAlias = Literal["default", "pandas", "polars"]
 R = TypeVar("R", bound=RunRecord)
+S = TypeVar("S")
 
 
 class Runs(LazySequence[RunFields | FullRunFields, Run]):
@@ -52,9 +55,14 @@ class Runs(LazySequence[RunFields | FullRunFields, Run]):
         lazy: bool = False,
     ) -> None:
         self._query = RunQuery.checked(entity, project, filters, order, per_page)
-        self._include_sweeps = include_sweeps
         super().__init__(
-            client, _run_listing(self._query, partial(Run.listed, client, entity, project), lazy=lazy)
+            client,
+            _run_listing(
+                self._query,
+                partial(Run.listed, client, entity, project, include_sweeps=include_sweeps),
+                SweepShelf(entity, project, partial(Sweep.listed, client, entity, project)),
+                lazy=lazy,
+            ),
         )
 
     def __repr__(self) -> str:
@@ -164,9 +172,14 @@ class AsyncRuns(AsyncLazySequence[RunFields | FullRunFields, AsyncRun]):
         lazy: bool = False,
     ) -> None:
         self._query = RunQuery.checked(entity, project, filters, order, per_page)
-        self._include_sweeps = include_sweeps
         super().__init__(
-            client, _run_listing(self._query, partial(AsyncRun.listed, client, entity, project), lazy=lazy)
+            client,
+            _run_listing(
+                self._query,
+                partial(AsyncRun.listed, client, entity, project, include_sweeps=include_sweeps),
+                SweepShelf(entity, project, partial(AsyncSweep.listed, client, entity, project)),
+                lazy=lazy,
+            ),
         )
 
     def __repr__(self) -> str:
@@ -260,7 +273,11 @@ def _framed(rows: list[Row], format: Format) -> list[Row] | pd.DataFrame | pl.Da
 
 
 def _run_listing(
-    query: RunQuery, listed: Callable[[RunFields | FullRunFields, ListedPage | None], R], *, lazy: bool
+    query: RunQuery,
+    listed: Callable[[RunFields | FullRunFields, ListedPage | None, PageSweeps[S]], R],
+    shelf: SweepShelf[S],
+    *,
+    lazy: bool,
 ) -> Listing[RunFields | FullRunFields, R]:
     def read(after: str | None) -> Flow[Page[RunFields | FullRunFields]]:
         page = yield from (list_light_page(query, after) if lazy else list_full_page(query, after))
@@ -268,7 +285,8 @@ def _run_listing(
 
     def convert(page: Page[RunFields | FullRunFields]) -> list[R]:
         shared = ListedPage(query, page.after) if lazy else None
-        runs = [listed(fields, shared) for fields in page.nodes]
+        sweeps = PageSweeps(shelf, [fields.sweep_name for fields in page.nodes])
+        runs = [listed(fields, shared, sweeps) for fields in page.nodes]
         if shared is not None:
             shared.runs.extend(runs)
         return runs

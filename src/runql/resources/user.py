@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from runql.errors import AuthenticationError
+from runql.resources.connections import read_sparse_page
+from runql.resources.pages import refuse_circle
 from runql.transport.flow import Flow, fetch
-from runql_graphql.operations import get_viewer
+from runql_graphql.fragments import ViewerFields
+from runql_graphql.operations import get_viewer, list_users
+
+USERS_A_PAGE: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +53,39 @@ def read_viewer() -> Flow[User]:
             status=200,
             operation="GetViewer",
         )
-    edges = viewer.teams.edges if viewer.teams else []
+    return _user(viewer)
+
+
+def list_matching_users(query: str) -> Flow[list[User]]:
+    """The users whose username or e-mail address holds the text; one request for every 200."""
+    found: list[User] = []
+    seen: set[str | None] = set()
+    after: str | None = None
+    while True:
+        answer = yield from fetch(list_users(query=query, first=USERS_A_PAGE, after=after))
+        if answer.users is None:
+            return found
+        page = read_sparse_page(answer.users.page_info, answer.users.edges, after)
+        refuse_circle(page, seen)
+        found += [_user(fields) for fields in page.nodes]
+        after = page.cursor
+        if not page.more:
+            return found
+
+
+def best_match(users: Sequence[User], name: str) -> User | None:
+    """The user who has exactly this username or e-mail address, else the first."""
+    exact = (user for user in users if name in {user.username, user.email})
+    return next(exact, users[0] if users else None)
+
+
+def _user(fields: ViewerFields) -> User:
+    edges = fields.teams.edges if fields.teams else []
     return User(
-        name=viewer.name,
-        username=viewer.username,
-        email=viewer.email,
-        entity=viewer.entity,
-        admin=viewer.admin,
+        name=fields.name,
+        username=fields.username,
+        email=fields.email,
+        entity=fields.entity,
+        admin=fields.admin,
         teams=tuple(edge.node.name for edge in edges if edge.node),
     )

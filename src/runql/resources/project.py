@@ -1,0 +1,194 @@
+"""Projects: one, and those of an entity, each with its awaited twin."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+
+from runql.errors import NotFoundError, ProjectNotFoundError
+from runql.paths import project_url
+from runql.resources.connections import UncountedListing, read_sparse_page
+from runql.resources.pages import AsyncLazySequence, LazySequence, Page
+from runql.resources.run_query import positive
+from runql.resources.runs import AsyncRuns, Runs
+from runql.resources.sweeps import AsyncSweeps, Sweeps
+from runql.transport.aio import AsyncRetryingClient
+from runql.transport.flow import Flow, fetch
+from runql.transport.sync import RetryingClient
+from runql.values import JSONValue
+from runql_graphql.fragments import ProjectFields
+from runql_graphql.operations import get_project, list_projects
+
+
+class ProjectRecord:
+    """What is known of a project; nothing here sends anything."""
+
+    def __init__(self, app_url: str, fields: ProjectFields) -> None:
+        self._app_url = app_url
+        self._fields = fields
+
+    def __repr__(self) -> str:
+        return f"<Project {self.entity}/{self.name}>"
+
+    @property
+    def id(self) -> str:
+        """The server's own id."""
+        return self._fields.id
+
+    @property
+    def name(self) -> str:
+        """The name in URLs."""
+        return self._fields.name
+
+    @property
+    def entity(self) -> str:
+        """The entity that owns it."""
+        return self._fields.entity_name
+
+    @property
+    def path(self) -> list[str]:
+        """Entity and project."""
+        return [self.entity, self.name]
+
+    @property
+    def url(self) -> str:
+        """The project's page in the web app; made from the settings."""
+        return project_url(self._app_url, self.entity, self.name)
+
+    @property
+    def created_at(self) -> str:
+        """When it was made, ISO 8601; without a zone it is UTC."""
+        return self._fields.created_at
+
+    @property
+    def updated_at(self) -> str | None:
+        """When it was last changed, ISO 8601; without a zone it is UTC."""
+        return self._fields.updated_at
+
+    @property
+    def description(self) -> str | None:
+        """What somebody wrote about it."""
+        return self._fields.description
+
+    @property
+    def access(self) -> str | None:
+        """Who may see it, such as PRIVATE; a plain text, because servers may add words."""
+        return self._fields.access
+
+    @property
+    def is_benchmark(self) -> bool:
+        """Whether it is a benchmark."""
+        return self._fields.is_benchmark
+
+
+class Project(ProjectRecord):
+    """A project; `Api.project` and `Api.projects` make them."""
+
+    def __init__(self, client: RetryingClient, fields: ProjectFields) -> None:
+        self._client = client
+        super().__init__(client.settings.app_url, fields)
+
+    def runs(
+        self,
+        filters: Mapping[str, JSONValue] | None = None,
+        order: str = "+created_at",
+        per_page: int = 50,
+        include_sweeps: bool = True,
+        *,
+        lazy: bool = False,
+    ) -> Runs:
+        """Its runs; see `Api.runs`."""
+        return Runs(self._client, self.entity, self.name, filters, order, per_page, include_sweeps, lazy=lazy)
+
+    def sweeps(self, per_page: int = 50) -> Sweeps:
+        """Its sweeps, read page by page as they are looked at."""
+        return Sweeps(self._client, self.entity, self.name, per_page)
+
+
+class AsyncProject(ProjectRecord):
+    """As `Project`; what it lists is awaited."""
+
+    def __init__(self, client: AsyncRetryingClient, fields: ProjectFields) -> None:
+        self._client = client
+        super().__init__(client.settings.app_url, fields)
+
+    def runs(
+        self,
+        filters: Mapping[str, JSONValue] | None = None,
+        order: str = "+created_at",
+        per_page: int = 50,
+        include_sweeps: bool = True,
+        *,
+        lazy: bool = False,
+    ) -> AsyncRuns:
+        """As `Project.runs`."""
+        return AsyncRuns(
+            self._client, self.entity, self.name, filters, order, per_page, include_sweeps, lazy=lazy
+        )
+
+    def sweeps(self, per_page: int = 50) -> AsyncSweeps:
+        """As `Project.sweeps`."""
+        return AsyncSweeps(self._client, self.entity, self.name, per_page)
+
+
+class Projects(LazySequence[ProjectFields, Project]):
+    """The projects of an entity in the server's order, read page by page as they are looked at.
+
+    The server does not count them: ``len`` and `length` read all pages.
+    """
+
+    def __init__(self, client: RetryingClient, entity: str, per_page: int = 200) -> None:
+        self._entity = entity
+        super().__init__(
+            client,
+            UncountedListing(
+                partial(list_project_page, entity, positive("per_page", per_page)),
+                lambda page: [Project(client, fields) for fields in page.nodes],
+                lambda project: project.id,
+            ),
+        )
+
+    def __repr__(self) -> str:
+        return f"<Projects {self._entity}>"
+
+
+class AsyncProjects(AsyncLazySequence[ProjectFields, AsyncProject]):
+    """As `Projects`, awaited."""
+
+    def __init__(self, client: AsyncRetryingClient, entity: str, per_page: int = 200) -> None:
+        self._entity = entity
+        super().__init__(
+            client,
+            UncountedListing(
+                partial(list_project_page, entity, positive("per_page", per_page)),
+                lambda page: [AsyncProject(client, fields) for fields in page.nodes],
+                lambda project: project.id,
+            ),
+        )
+
+    def __repr__(self) -> str:
+        return f"<AsyncProjects {self._entity}>"
+
+
+def read_project(entity: str, project: str) -> Flow[ProjectFields]:
+    """One project; one request.
+
+    Raises:
+        ProjectNotFoundError: it is absent or hidden.
+    """
+    answer = yield from fetch(get_project(entity=entity, project=project))
+    if answer.project is None:
+        raise ProjectNotFoundError(entity, project)
+    return answer.project
+
+
+def list_project_page(entity: str, per_page: int, after: str | None) -> Flow[Page[ProjectFields]]:
+    """A page of projects; one request.
+
+    Raises:
+        NotFoundError: the server answers null: the entity is absent or hidden.
+    """
+    answer = yield from fetch(list_projects(entity=entity, first=per_page, after=after))
+    if answer.models is None:
+        raise NotFoundError(f"entity {entity} does not exist, or your API key may not see its projects")
+    return read_sparse_page(answer.models.page_info, answer.models.edges, after)

@@ -1,0 +1,138 @@
+"""One sweep: `Sweep` and its awaited twin."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from runql.errors import NotLoadedError
+from runql.resources.sweep_record import SweepRecord, sweep_fields
+from runql.transport.aio import AsyncRetryingClient
+from runql.transport.sync import RetryingClient
+from runql_graphql.fragments import SweepFields
+
+if TYPE_CHECKING:
+    from runql.resources.async_run import AsyncRun
+    from runql.resources.run import Run
+    from runql.resources.runs import AsyncRuns, Runs
+
+
+class Sweep(SweepRecord):
+    """A hyperparameter search; `Api.sweep`, `Run.sweep` and `Project.sweeps` make them.
+
+    Made without ``attrs`` it is loaded at once, by one request.
+    """
+
+    def __init__(
+        self,
+        client: RetryingClient,
+        entity: str,
+        project: str,
+        sweep_id: str,
+        attrs: Mapping[str, object] | None = None,
+    ) -> None:
+        self._client = client
+        self._runs: Runs | None = None
+        fields = None if attrs is None else sweep_fields(attrs)
+        super().__init__(entity, project, sweep_id, client.settings.app_url, fields)
+        if attrs is None:
+            self.load()
+
+    @classmethod
+    def listed(cls, client: RetryingClient, entity: str, project: str, fields: SweepFields) -> Sweep:
+        """A sweep from fields that were read already; sends nothing."""
+        return cls(client, entity, project, fields.name, fields.model_dump(by_alias=True))
+
+    def _known(self) -> SweepFields:
+        if self._fields is None:
+            raise NotLoadedError(f"sweep {self._entity}/{self._project}/{self._sweep_id} could not be loaded")
+        return self._fields
+
+    def load(self, force: bool = False) -> None:
+        """Read the sweep's fields; one request.
+
+        Args:
+            force: read them again although they are here: this is how a sweep is refreshed.
+
+        Raises:
+            SweepNotFoundError: the project holds no such sweep.
+            ProjectNotFoundError: the project is absent or hidden.
+        """
+        self._client.run(self._load(force=force))
+
+    @property
+    def runs(self) -> Runs:
+        """The runs that belong to it, oldest first, read page by page as they are looked at."""
+        if self._runs is None:
+            self._runs = self._listed(None)
+        return self._runs
+
+    def best_run(self, order: str | None = None) -> Run | None:
+        """The run that comes first; one request. None when the sweep has no run.
+
+        Args:
+            order: a metric or run column, ``+`` or ``-`` before it, descending without a sign; None for the
+                configured metric (see `order`), and the newest run when there is none.
+        """
+        return next(iter(self._listed(self._best_order(order), per_page=1)), None)
+
+    def _listed(self, order: str | None, *, per_page: int = 50) -> Runs:
+        from runql.resources.runs import Runs  # noqa: PLC0415 - runs have sweeps, and sweeps have runs
+
+        return Runs(self._client, self._entity, self._project, self._filters, order, per_page)
+
+
+class AsyncSweep(SweepRecord):
+    """As `Sweep`, awaited.
+
+    Made without ``attrs`` it holds nothing until ``await sweep.load()``: `Api.sweep` and lists give loaded ones.
+    """
+
+    def __init__(
+        self,
+        client: AsyncRetryingClient,
+        entity: str,
+        project: str,
+        sweep_id: str,
+        attrs: Mapping[str, object] | None = None,
+    ) -> None:
+        self._client = client
+        self._runs: AsyncRuns | None = None
+        fields = None if attrs is None else sweep_fields(attrs)
+        super().__init__(entity, project, sweep_id, client.settings.app_url, fields)
+
+    @classmethod
+    def listed(
+        cls, client: AsyncRetryingClient, entity: str, project: str, fields: SweepFields
+    ) -> AsyncSweep:
+        """A sweep from fields that were read already; sends nothing."""
+        return cls(client, entity, project, fields.name, fields.model_dump(by_alias=True))
+
+    def _known(self) -> SweepFields:
+        if self._fields is None:
+            raise NotLoadedError(
+                f"sweep {self._entity}/{self._project}/{self._sweep_id} is not loaded: await sweep.load()"
+            )
+        return self._fields
+
+    async def load(self, force: bool = False) -> None:
+        """As `Sweep.load`."""
+        await self._client.run(self._load(force=force))
+
+    @property
+    def runs(self) -> AsyncRuns:
+        """As `Sweep.runs`."""
+        if self._runs is None:
+            self._runs = self._listed(None)
+        return self._runs
+
+    async def best_run(self, order: str | None = None) -> AsyncRun | None:
+        """As `Sweep.best_run`."""
+        async for run in self._listed(self._best_order(order), per_page=1):
+            return run
+        return None
+
+    def _listed(self, order: str | None, *, per_page: int = 50) -> AsyncRuns:
+        from runql.resources.runs import AsyncRuns  # noqa: PLC0415 - as above
+
+        return AsyncRuns(self._client, self._entity, self._project, self._filters, order, per_page)

@@ -1,0 +1,166 @@
+"""What is known of a sweep, read where it lies."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from functools import cached_property
+
+from pydantic import ValidationError
+
+from runql.paths import quote_part, sweep_url
+from runql.resources.run_query import RunQuery
+from runql.resources.sweep_config import metric_order, parse_sweep_config, run_order
+from runql.resources.sweep_lookup import read_sweep
+from runql.transport.flow import Flow
+from runql.values import JSONValue
+from runql_graphql.fragments import SweepFields
+
+NEWEST_FIRST = "-created_at"
+
+
+class SweepRecord(ABC):
+    """The part of `Sweep` and `AsyncSweep` that needs no request once the sweep is loaded."""
+
+    def __init__(
+        self, entity: str, project: str, sweep_id: str, app_url: str, fields: SweepFields | None
+    ) -> None:
+        self._entity = entity
+        self._project = project
+        self._sweep_id = sweep_id
+        self._app_url = app_url
+        self._fields = fields
+
+    def __repr__(self) -> str:
+        state = self._fields.state if self._fields else "not loaded"
+        return f"<Sweep {self._entity}/{self._project}/{self._sweep_id} ({state})>"
+
+    @abstractmethod
+    def _known(self) -> SweepFields:
+        """The fields, loaded or refused when there are none."""
+
+    def _load(self, *, force: bool) -> Flow[None]:
+        if force or self._fields is None:
+            self._fields = yield from read_sweep(self._entity, self._project, self._sweep_id)
+            vars(self).pop("_config", None)
+
+    @property
+    def _filters(self) -> dict[str, JSONValue]:
+        return {"$and": [{"sweep": self._sweep_id}]}
+
+    def _best_order(self, order: str | None) -> str:
+        """How the best run comes first, checked before anything is sent."""
+        wanted = self.order or NEWEST_FIRST if order is None else run_order(order)
+        return RunQuery.checked(self._entity, self._project, None, wanted, 1).order
+
+    @property
+    def entity(self) -> str:
+        """The entity the sweep was asked for with."""
+        return self._entity
+
+    @property
+    def project(self) -> str:
+        """The project the sweep was asked for with."""
+        return self._project
+
+    @property
+    def id(self) -> str:
+        """The sweep's id in URLs (`Sweep.name` on the wire)."""
+        return self._sweep_id
+
+    @property
+    def storage_id(self) -> str:
+        """The server's own id (`Sweep.id` on the wire)."""
+        return self._known().id
+
+    @property
+    def display_name(self) -> str | None:
+        """The name that somebody gave it in the web app."""
+        return self._known().display_name
+
+    @property
+    def name(self) -> str:
+        """The name that people see: `display_name`, else the ``name`` in the configuration, else the id."""
+        configured = None if self.display_name else self.config.get("name")
+        return self.display_name or (configured if isinstance(configured, str) else "") or self._sweep_id
+
+    @property
+    def path(self) -> list[str]:
+        """Entity, project and sweep id, each percent-quoted."""
+        return [quote_part(part) for part in (self._entity, self._project, self._sweep_id)]
+
+    @property
+    def url(self) -> str:
+        """The sweep's page in the web app; made from the settings, without a request."""
+        return sweep_url(self._app_url, self._entity, self._project, self._sweep_id)
+
+    @property
+    def state(self) -> str:
+        """When it was read: such as PENDING, RUNNING, PAUSED, FINISHED or CANCELED, as the server writes it."""
+        return self._known().state
+
+    @property
+    def method(self) -> str:
+        """How it searches, such as ``grid``, ``random`` or ``bayes``."""
+        return self._known().method
+
+    @property
+    def description(self) -> str | None:
+        """What somebody wrote about it."""
+        return self._known().description
+
+    @cached_property
+    def _config(self) -> dict[str, JSONValue]:
+        return parse_sweep_config(self._known().config)
+
+    @property
+    def config(self) -> dict[str, JSONValue]:
+        """The configuration.
+
+        Raises:
+            MissingExtraError: it is YAML, as the official SDK writes it, and PyYAML is not installed.
+        """
+        return dict(self._config)
+
+    @property
+    def order(self) -> str | None:
+        """The order of runs in which the best by the configured metric comes first; None without a metric."""
+        return metric_order(self._config)
+
+    @property
+    def expected_run_count(self) -> int | None:
+        """How many runs the search will take; None when it has no end."""
+        return self._known().run_count_expected
+
+    @property
+    def run_count(self) -> int:
+        """How many runs it had when it was read."""
+        return self._known().run_count
+
+    @property
+    def best_loss(self) -> float | None:
+        """The best value of the configured metric when it was read."""
+        return self._known().best_loss
+
+    @property
+    def created_at(self) -> str:
+        """When it was made, ISO 8601; without a zone it is UTC."""
+        return self._known().created_at
+
+    @property
+    def updated_at(self) -> str | None:
+        """When it was last changed, ISO 8601; without a zone it is UTC."""
+        return self._known().updated_at
+
+
+def sweep_fields(attrs: Mapping[str, object]) -> SweepFields:
+    """The fields that a caller gave, named as on the wire.
+
+    Raises:
+        ValueError: a field that every sweep has is missing, or one has the wrong type.
+    """
+    try:
+        return SweepFields.model_validate(dict(attrs))
+    except ValidationError as error:
+        places = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:5])
+        raise ValueError(f"attrs must hold a sweep's fields as the server names them: {places}") from error

@@ -1,0 +1,157 @@
+"""Resolvers of sweeps: one, listed, created and changed, and the runs they hold."""
+
+# ruff: noqa: A002 - arguments have the names of the schema
+
+from __future__ import annotations
+
+from typing import TypedDict
+
+from ariadne import MutationType, ObjectType
+from graphql import GraphQLResolveInfo
+
+from runql_server import context, cursors, ids, jsontext, listing, projects, sweeps
+from runql_server.context import RequestContext
+from runql_server.errors import NotSupportedError, RequestError
+from runql_server.listing import RunPage, check_first, page_info
+from runql_server.projects import Project
+from runql_server.resolvers.mutations import DEFAULT_PROJECT
+from runql_server.sweeps import Sweep, SweepChange
+
+mutation = MutationType()
+project = ObjectType("Project")
+sweep = ObjectType("Sweep")
+
+
+class SweepInput(TypedDict, total=False):
+    """The part of UpsertSweepInput that is kept; names as the schema conversion writes them."""
+
+    id: str | None
+    config: str | None
+    description: str | None
+    entity_name: str | None
+    project_name: str | None
+    controller: str | None
+    scheduler: str | None
+    state: str | None
+    prior_runs_filters: str | None
+    display_name: str | None
+    client_mutation_id: str | None
+
+
+@project.field("sweep")
+def project_sweep(source: Project, info: GraphQLResolveInfo, sweep_name: str) -> Sweep | None:
+    """A sweep by its short id; null when absent."""
+    return sweeps.find(context.of(info).connection, source.number, sweep_name)
+
+
+@project.field("sweeps")
+def project_sweeps(
+    source: Project,
+    info: GraphQLResolveInfo,
+    after: str | None = None,
+    first: int | None = None,
+    filters: str | None = None,
+) -> dict[str, object]:
+    """Sweeps of the project, oldest first; the feature that filters them is not announced."""
+    if filters is not None and jsontext.parse_object(filters, what="filters"):
+        raise NotSupportedError("Project.sweeps(filters:)")
+    size = check_first(first)
+    start = cursors.decode_number("sweeps", after, start=0)
+    found = sweeps.page(context.of(info).connection, source.number, after=start, first=size + 1)
+    marks = [cursors.encode_number("sweeps", each.number) for each in found[:size]]
+    edges = [{"cursor": mark, "node": each} for mark, each in zip(marks, found, strict=False)]
+    return {"edges": edges, "page_info": page_info(marks, more=len(found) > size, after=after)}
+
+
+@project.field("totalSweeps")
+def total_sweeps(source: Project, info: GraphQLResolveInfo) -> int:
+    """How many sweeps the project holds."""
+    return sweeps.count(context.of(info).connection, source.number)
+
+
+@sweep.field("project")
+def sweep_project(source: Sweep, info: GraphQLResolveInfo) -> Project:
+    """The project it is in."""
+    return projects.by_number(context.of(info).connection, source.project_number)
+
+
+@sweep.field("bestLoss")
+def best_loss(source: Sweep, info: GraphQLResolveInfo) -> float | None:
+    """The best value of the metric that the configuration names."""
+    return sweeps.best_loss(context.of(info).connection, source)
+
+
+@sweep.field("runs")
+def sweep_runs(
+    source: Sweep, info: GraphQLResolveInfo, after: str | None = None, first: int | None = None
+) -> RunPage:
+    """The runs that belong to it, oldest first."""
+    request = context.of(info)
+    return listing.page(
+        request.connection,
+        source.project_number,
+        filters=jsontext.dump({"sweep": source.name}),
+        order=None,
+        first=first,
+        after=after,
+        crash_before=request.crash_before,
+    )
+
+
+@sweep.field("agents")
+def agents(_source: Sweep, _info: GraphQLResolveInfo, **_page: str | int | None) -> dict[str, list[object]]:
+    """There are none: no mutation here registers one."""
+    return {"edges": []}
+
+
+@sweep.field("agent")
+def agent(_source: Sweep, _info: GraphQLResolveInfo, **_name: str) -> None:
+    """As `agents`."""
+
+
+@mutation.field("upsertSweep")
+def upsert_sweep(_root: object, info: GraphQLResolveInfo, input: SweepInput) -> dict[str, object]:
+    """Create a sweep, or change the fields that are given; the prior runs join it."""
+    request = context.of(info)
+    with request.writing() as connection:
+        number = _find_or_create(request, input)
+        sweeps.change(
+            connection,
+            number,
+            SweepChange(
+                config=input.get("config"),
+                display_name=input.get("display_name"),
+                description=input.get("description"),
+                controller=input.get("controller"),
+                scheduler=input.get("scheduler"),
+                state=input.get("state"),
+            ),
+        )
+        prior = input.get("prior_runs_filters")
+        if prior:
+            target = sweeps.by_number(connection, number)
+            sweeps.adopt(connection, target, prior, crash_before=request.crash_before)
+    return {
+        "sweep": sweeps.by_number(request.connection, number),
+        "config_validation_warnings": [],
+        "client_mutation_id": input.get("client_mutation_id"),
+    }
+
+
+def _find_or_create(request: RequestContext, wanted: SweepInput) -> int:
+    opaque, config = wanted.get("id"), wanted.get("config")
+    if opaque:
+        number = ids.decode_number("Sweep", opaque)
+        return sweeps.by_number(request.connection, number).number
+    if not config:
+        raise RequestError("upsertSweep: a config is needed, or the id of a sweep")
+    home = projects.ensure(
+        request.connection,
+        wanted.get("entity_name") or request.user.entity,
+        wanted.get("project_name") or DEFAULT_PROJECT,
+        user=request.user_number,
+    )
+    return sweeps.create(request.connection, home, config)
+
+
+BINDABLES = [mutation, project, sweep]

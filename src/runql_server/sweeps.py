@@ -1,0 +1,185 @@
+"""Sweeps as stored: found, created, changed, listed, and what their runs have come to."""
+
+# ruff: noqa: S608 - the SQL put together is our own text: values are always bound
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+from functools import cached_property
+
+from runql_server import ids, names, runs, sweep_config, timestamps
+from runql_server.bindings import Bindings
+from runql_server.columns import value_paths
+from runql_server.errors import NotFoundError, RequestError
+from runql_server.filters import compile_filters
+from runql_server.projects import Project
+from runql_server.sweep_config import SweepConfig
+
+_OF_SWEEP = "FROM runs WHERE runs.project_id = sweeps.project_id AND runs.sweep = sweeps.name"
+# Agents do not report here: a sweep runs as soon as a run belongs to it.
+_SELECT = f"""SELECT sweeps.*, (SELECT COUNT(*) {_OF_SWEEP}) AS run_count,
+(SELECT MAX(heartbeat_at) {_OF_SWEEP}) AS last_heartbeat FROM sweeps"""
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """One sweep; attribute names are the schema's in snake case where no resolver computes the field."""
+
+    number: int
+    project_number: int
+    name: str
+    display_name: str | None
+    stored_state: str
+    description: str | None
+    config: str
+    controller: str | None
+    scheduler: str | None
+    created_at: str
+    updated_at: str
+    heartbeat_at: str | None
+    run_count: int
+    early_stop_job_running: bool = False
+
+    @property
+    def id(self) -> str:
+        """The opaque node id."""
+        return ids.encode("Sweep", self.number)
+
+    @cached_property
+    def parsed(self) -> SweepConfig:
+        """What the configuration says; it was checked when it came."""
+        return sweep_config.parse(self.config)
+
+    @property
+    def method(self) -> str:
+        """The search method."""
+        return self.parsed.method
+
+    @property
+    def run_count_expected(self) -> int | None:
+        """How many runs the search will take, ``None`` when it has no end."""
+        return self.parsed.expected_runs
+
+    @property
+    def state(self) -> str:
+        """A new sweep waits until its first run."""
+        return "RUNNING" if self.stored_state == "PENDING" and self.run_count else self.stored_state
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweepChange:
+    """What a caller may set; ``None`` leaves a field alone."""
+
+    config: str | None = None
+    display_name: str | None = None
+    description: str | None = None
+    controller: str | None = None
+    scheduler: str | None = None
+    state: str | None = None
+
+
+def find(connection: sqlite3.Connection, project: int, name: str) -> Sweep | None:
+    """The sweep of a project by its short id, or ``None``."""
+    row = connection.execute(
+        f"{_SELECT} WHERE sweeps.project_id = ? AND sweeps.name = ?", (project, name)
+    ).fetchone()
+    return None if row is None else _sweep(row)
+
+
+def by_number(connection: sqlite3.Connection, number: int) -> Sweep:
+    """The sweep with this row number."""
+    row = connection.execute(f"{_SELECT} WHERE sweeps.id = ?", (number,)).fetchone()
+    if row is None:
+        raise NotFoundError("sweep not found")
+    return _sweep(row)
+
+
+def page(connection: sqlite3.Connection, project: int, *, after: int, first: int) -> list[Sweep]:
+    """Up to ``first`` sweeps of the project with row numbers above ``after``, oldest first."""
+    query = f"{_SELECT} WHERE sweeps.project_id = ? AND sweeps.id > ? ORDER BY sweeps.id LIMIT ?"
+    return [_sweep(row) for row in connection.execute(query, (project, after, first))]
+
+
+def count(connection: sqlite3.Connection, project: int) -> int:
+    """How many sweeps the project holds."""
+    row = connection.execute("SELECT COUNT(*) FROM sweeps WHERE project_id = ?", (project,)).fetchone()
+    return int(row[0])
+
+
+def best_loss(connection: sqlite3.Connection, sweep: Sweep) -> float | None:
+    """The best summary value of the sweep's metric over its runs; ``None`` without a metric or a number."""
+    paths = None if sweep.parsed.metric is None else value_paths(f"summary_metrics.{sweep.parsed.metric}")
+    if paths is None:
+        return None
+    best = "MAX" if sweep.parsed.maximize else "MIN"
+    row = connection.execute(
+        f"""SELECT {best}(number) FROM run_values JOIN runs ON runs.id = run_values.run_id
+            WHERE runs.project_id = ? AND runs.sweep = ? AND path = ? AND kind = 'number'""",
+        (sweep.project_number, sweep.name, paths[0]),
+    ).fetchone()
+    return None if row[0] is None else float(row[0])
+
+
+def create(connection: sqlite3.Connection, project: Project, config: str) -> int:
+    """Insert a sweep that waits for its first run and give its row number. Needs a write transaction."""
+    sweep_config.parse(config)
+    moment = timestamps.to_text(timestamps.now())
+    inserted = connection.execute(
+        """INSERT INTO sweeps (project_id, name, state, config, created_at, updated_at)
+           VALUES (?, ?, 'PENDING', ?, ?, ?)""",
+        (project.number, names.run_id(), config, moment, moment),
+    )
+    return inserted.lastrowid or 0
+
+
+def change(connection: sqlite3.Connection, number: int, wanted: SweepChange) -> None:
+    """Set the fields that are not ``None``. Needs a write transaction."""
+    if wanted.config is not None:
+        sweep_config.parse(wanted.config)
+    if wanted.state == "":
+        raise RequestError("state: must not be empty")
+    connection.execute(
+        """UPDATE sweeps SET config = COALESCE(?, config), display_name = COALESCE(?, display_name),
+           description = COALESCE(?, description), controller = COALESCE(?, controller),
+           scheduler = COALESCE(?, scheduler), state = COALESCE(?, state), updated_at = ? WHERE id = ?""",
+        (
+            wanted.config,
+            wanted.display_name,
+            wanted.description,
+            wanted.controller,
+            wanted.scheduler,
+            wanted.state,
+            timestamps.to_text(timestamps.now()),
+            number,
+        ),
+    )
+
+
+def adopt(connection: sqlite3.Connection, sweep: Sweep, filters: str, *, crash_before: str) -> None:
+    """Make the project's runs that pass the filter runs of the sweep. Needs a write transaction."""
+    bindings = Bindings(project=sweep.project_number, crash_before=crash_before, sweep=sweep.name)
+    condition = compile_filters(filters, bindings)
+    connection.execute(
+        f"""UPDATE runs SET sweep = :sweep WHERE id IN (
+            SELECT runs.id {runs.FROM} WHERE runs.project_id = :project AND {condition})""",
+        bindings,
+    )
+
+
+def _sweep(row: sqlite3.Row) -> Sweep:
+    return Sweep(
+        number=row["id"],
+        project_number=row["project_id"],
+        name=row["name"],
+        display_name=row["display_name"],
+        stored_state=row["state"],
+        description=row["description"],
+        config=row["config"],
+        controller=row["controller"],
+        scheduler=row["scheduler"],
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+        heartbeat_at=row["last_heartbeat"],
+        run_count=row["run_count"],
+    )

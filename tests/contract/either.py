@@ -1,0 +1,24 @@
+"""What either face gives, looked at the same way: without types, for tests of what the typed faces hold in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+from tests.contract.face import Face
+
+Untyped: TypeAlias = Any  # Any: one test reads the members of both faces' classes
+
+
+def taken(face: Face, answer: Untyped) -> Untyped:
+    """`Face.take`."""
+    return _called(face.take, answer)
+
+
+def listed(face: Face, many: Untyped) -> list[Untyped]:
+    """`Face.items`."""
+    return list(_called(face.items, many))
+
+
+def _called(function: Callable[[Untyped], Untyped], given: Untyped) -> Untyped:
+    return function(given)

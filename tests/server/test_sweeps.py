@@ -1,0 +1,152 @@
+"""Sweeps on the server: created, changed, listed, and what they tell of their runs."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.server.conftest import Query
+
+from runql_server import migrations
+from runql_server.running import RunningServer
+from runql_server.seed import SeedRun
+
+UPSERT = "mutation U($input: UpsertSweepInput!) { upsertSweep(input: $input) { sweep { id name project { name entity { name } } } configValidationWarnings } }"
+READ = '{ project(name: "p") { totalSweeps sweep(sweepName: "%s") { id name displayName method state description config bestLoss runCount runCountExpected updatedAt heartbeatAt controller agents { edges { node { id } } } runs { totalCount edges { node { name } } } } } }'
+LOSS = "method: random\nmetric: {name: loss, goal: minimize}\nparameters: {lr: {min: 0, max: 1}}\n"
+
+
+def upsert(query: Query, **fields: object) -> dict[str, Any]:
+    answer = query(UPSERT, input={"projectName": "p", **fields})
+    assert "errors" not in answer, answer
+    sweep: dict[str, Any] = answer["data"]["upsertSweep"]["sweep"]
+    return sweep
+
+
+def read(query: Query, name: str) -> dict[str, Any]:
+    answer = query(READ % name)
+    assert "errors" not in answer, answer
+    sweep: dict[str, Any] = answer["data"]["project"]["sweep"]
+    return sweep
+
+
+def test_a_new_sweep_waits_and_runs_with_its_first_run(server: RunningServer, query: Query) -> None:
+    made = upsert(query, config=LOSS, displayName="label", description="why", controller='{"type":"local"}')
+    assert made["project"] == {"name": "p", "entity": {"name": server.entity}}
+    before = read(query, made["name"])
+    assert (before["id"], before["state"], before["runCount"], before["bestLoss"]) == (
+        made["id"],
+        "PENDING",
+        0,
+        None,
+    )
+    assert (before["config"], before["displayName"], before["description"]) == (LOSS, "label", "why")
+    assert (before["method"], before["controller"], before["runCountExpected"]) == (
+        "random",
+        '{"type":"local"}',
+        None,
+    )
+    server.seed("p", [SeedRun(name="a", sweep=made["name"], summary={"loss": 2}), SeedRun(name="b")])
+    after = read(query, made["name"])
+    assert (after["state"], after["runCount"], after["bestLoss"]) == ("RUNNING", 1, 2.0)
+    assert after["runs"] == {"totalCount": 1, "edges": [{"node": {"name": "a"}}]}
+    assert after["heartbeatAt"]
+    assert after["agents"] == {"edges": []}
+
+
+@pytest.mark.parametrize(("goal", "best"), [("minimize", -1.5), ("maximize", 7.0)])
+def test_the_best_loss_is_the_best_number(
+    goal: str, best: float, server: RunningServer, query: Query
+) -> None:
+    name = upsert(query, config=f"method: bayes\nmetric: {{name: val.loss, goal: {goal}}}")["name"]
+    values = (3, -1.5, 7.0, "text", float("nan"), None, True)
+    server.seed("p", [SeedRun(sweep=name, summary={"val": {"loss": value}}) for value in values])
+    server.seed("p", [SeedRun(sweep="another", summary={"val": {"loss": 99 if best > 0 else -99}})])
+    assert read(query, name)["bestLoss"] == best
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        ("method: random", None),
+        ("method: random\nrun_cap: 5", 5),
+        ("method: grid\nparameters: {a: {values: [1, 2, 3]}, b: {value: 1}, c: {values: [x, y]}}", 6),
+        ("method: grid\nrun_cap: 4\nparameters: {a: {values: [1, 2, 3]}, c: {values: [x, y]}}", 4),
+        ("method: grid\nparameters: {a: {parameters: {b: {values: [1, 2]}}}}", 2),
+        ("method: grid\nparameters: {a: {min: 0, max: 1}}", None),
+        ("method: grid\nrun_cap: true", None),
+    ],
+)
+def test_the_expected_runs_follow_from_the_configuration(
+    config: str, expected: int | None, query: Query
+) -> None:
+    assert read(query, upsert(query, config=config)["name"])["runCountExpected"] == expected
+
+
+def test_what_is_given_is_changed_and_nothing_else(query: Query) -> None:
+    made = upsert(query, config=LOSS, displayName="label")
+    upsert(query, id=made["id"], state="PAUSED")
+    paused = read(query, made["name"])
+    assert (paused["state"], paused["config"], paused["displayName"]) == ("PAUSED", LOSS, "label")
+    upsert(query, id=made["id"], config="method: grid")
+    assert read(query, made["name"])["method"] == "grid"
+    assert query(READ % made["name"])["data"]["project"]["totalSweeps"] == 1
+
+
+def test_prior_runs_join_the_sweep(server: RunningServer, query: Query) -> None:
+    server.seed("p", [SeedRun(name=name, summary={"loss": 1}) for name in ("a", "b", "c")])
+    prior = '{"$or": [{"name": "a"}, {"name": "c"}]}'
+    found = read(query, upsert(query, config=LOSS, priorRunsFilters=prior)["name"])
+    assert [edge["node"]["name"] for edge in found["runs"]["edges"]] == ["a", "c"]
+
+
+def test_sweeps_are_listed_in_pages(query: Query) -> None:
+    names = [upsert(query, config=LOSS)["name"] for _ in range(3)]
+    text = 'query($after: String) { project(name: "p") { totalSweeps sweeps(first: 2, after: $after, filters: "{}") { pageInfo { hasNextPage endCursor } edges { node { name } } } } }'
+    first = query(text)["data"]["project"]
+    second = query(text, after=first["sweeps"]["pageInfo"]["endCursor"])["data"]["project"]["sweeps"]
+    assert first["totalSweeps"] == 3
+    assert first["sweeps"]["pageInfo"]["hasNextPage"]
+    assert not second["pageInfo"]["hasNextPage"]
+    listed = [edge["node"]["name"] for page in (first["sweeps"], second) for edge in page["edges"]]
+    assert listed == names
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({}, "a config is needed"),
+        ({"config": "a: [1"}, "not YAML"),
+        ({"config": "- a list"}, "must be a mapping"),
+        ({"config": "&x [*x]"}, "not YAML"),
+        ({"id": "bogus"}, "not the id of a Sweep"),
+        ({"id": "U3dlZXA6OTk="}, "sweep not found"),
+        ({"config": LOSS, "entityName": "nobody"}, "entity 'nobody' not found"),
+        ({"config": LOSS, "priorRunsFilters": "{"}, "not valid JSON"),
+        ({"config": LOSS, "state": ""}, "state: must not be empty"),
+    ],
+)
+def test_what_cannot_be_stored_is_refused_and_leaves_nothing(
+    fields: dict[str, object], told: str, query: Query
+) -> None:
+    upsert(query, config=LOSS)
+    answer = query(UPSERT, input={"projectName": "p", **fields})
+    assert told in answer["errors"][0]["message"]
+    assert query('{ project(name: "p") { totalSweeps } }')["data"]["project"]["totalSweeps"] == 1
+
+
+def test_filtered_sweeps_are_not_supported(query: Query) -> None:
+    upsert(query, config=LOSS)
+    answer = query('{ project(name: "p") { sweeps(filters: "{\\"name\\": \\"a\\"}") { edges { cursor } } } }')
+    assert "not supported yet by the embedded server" in answer["errors"][0]["message"]
+
+
+def test_a_database_without_sweeps_is_brought_up_to_date(tmp_path: Path) -> None:
+    connection = sqlite3.connect(tmp_path / "old.db")
+    connection.executescript(f"BEGIN;{migrations.MIGRATIONS[0]};PRAGMA user_version = 1;COMMIT;")
+    migrations.migrate(connection)
+    assert connection.execute("SELECT COUNT(*) FROM sweeps").fetchone() == (0,)
+    assert connection.execute("PRAGMA user_version").fetchone() == (len(migrations.MIGRATIONS),)
+    connection.close()
