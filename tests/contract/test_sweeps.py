@@ -170,7 +170,7 @@ def test_awaited_runs_that_look_at_the_same_time_send_one_request(
 
             async def note(run: AsyncRun) -> None:
                 sweep = await run.sweep
-                found[run.id] = sweep and sweep.id
+                found[run.id] = sweep.id if sweep else None
 
             async with anyio.create_task_group() as group:
                 for run in runs:
