@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import socket
 
+_BACKLOG = 2048
+
 
 def bind(host: str, port: int) -> socket.socket:
     """Bind a TCP socket; port 0 takes a free one. Raises ``OSError`` when the address is not to be had."""
@@ -13,6 +15,8 @@ def bind(host: str, port: int) -> socket.socket:
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind((host, port))
+        # The address is told before the server has started: who comes in between waits, and is not refused.
+        listening.listen(_BACKLOG)
     except BaseException:
         listening.close()
         raise
