@@ -6,6 +6,8 @@
 from typing import Optional, Union
 
 from .base_model import UNSET, UnsetType
+from .create_run_files import CreateRunFiles
+from .delete_files import DeleteFiles
 from .get_history import GetHistory
 from .get_history_keys import GetHistoryKeys
 from .get_run import GetRun
@@ -14,10 +16,47 @@ from .get_server_info import GetServerInfo
 from .get_viewer import GetViewer
 from .list_full_runs import ListFullRuns
 from .list_histories import ListHistories
+from .list_matching_run_files import ListMatchingRunFiles
 from .list_run_files import ListRunFiles
 from .list_runs import ListRuns
+from .mark_run_files_uploaded import MarkRunFilesUploaded
 from .operation import Operation
 from .scan_history import ScanHistory
+
+CREATE_RUN_FILES = """\
+mutation CreateRunFiles($entity: String!, $project: String!, $run: String!, $files: [String!]!) {
+  createRunFiles(
+    input: {entityName: $entity, projectName: $project, runName: $run, files: $files}
+  ) {
+    ...UploadPlacesFields
+  }
+}
+
+fragment UploadPlaceFields on File {
+  name
+  uploadUrl
+}
+
+fragment UploadPlacesFields on CreateRunFilesPayload {
+  runID
+  uploadHeaders
+  files {
+    ...UploadPlaceFields
+  }
+}
+"""
+
+DELETE_FILES = """\
+mutation DeleteFiles($files: [ID!]!, $projectId: Int!) {
+  deleteFiles(input: {files: $files, projectId: $projectId}) {
+    ...DeletedFields
+  }
+}
+
+fragment DeletedFields on DeleteFilesPayload {
+  success
+}
+"""
 
 GET_HISTORY = """\
 query GetHistory($entity: String!, $project: String!, $run: String!, $samples: Int!, $specs: [JSONString!]!, $whole: Boolean!, $system: Boolean!, $chosen: Boolean!) {
@@ -241,6 +280,42 @@ fragment RunHistory on Run {
 }
 """
 
+LIST_MATCHING_RUN_FILES = """\
+query ListMatchingRunFiles($entity: String!, $project: String!, $run: String!, $pattern: String!, $first: Int!, $after: String) {
+  project(entityName: $entity, name: $project) {
+    run(name: $run) {
+      files(pattern: $pattern, first: $first, after: $after) {
+        pageInfo {
+          ...PageFields
+        }
+        edges {
+          cursor
+          node {
+            ...FileFields
+          }
+        }
+      }
+    }
+  }
+}
+
+fragment FileFields on File {
+  id
+  name
+  url
+  directUrl
+  sizeBytes
+  mimetype
+  updatedAt
+  md5
+}
+
+fragment PageFields on PageInfo {
+  endCursor
+  hasNextPage
+}
+"""
+
 LIST_RUNS = """\
 query ListRuns($entity: String!, $project: String!, $filters: JSONString!, $order: String!, $first: Int!, $after: String) {
   project(entityName: $entity, name: $project) {
@@ -328,6 +403,20 @@ fragment PageFields on PageInfo {
 }
 """
 
+MARK_RUN_FILES_UPLOADED = """\
+mutation MarkRunFilesUploaded($entity: String!, $project: String!, $run: String!, $files: [String!]!) {
+  markRunFilesUploaded(
+    input: {entityName: $entity, projectName: $project, runName: $run, files: $files}
+  ) {
+    ...MarkedFields
+  }
+}
+
+fragment MarkedFields on MarkRunFilesUploadedPayload {
+  success
+}
+"""
+
 SCAN_HISTORY = """\
 query ScanHistory($entity: String!, $project: String!, $run: String!, $minStep: Int64!, $maxStep: Int64, $samples: Int!, $specs: [JSONString!]!, $whole: Boolean!, $chosen: Boolean!, $withKeys: Boolean!) {
   project(entityName: $entity, name: $project) {
@@ -344,6 +433,30 @@ fragment HistoryWindow on Run {
   sampledHistory(specs: $specs) @include(if: $chosen)
 }
 """
+
+
+def create_run_files(
+    *, entity: str, project: str, run: str, files: list[str]
+) -> Operation[CreateRunFiles]:
+    """The mutation `CreateRunFiles`."""
+    return Operation(
+        name="CreateRunFiles",
+        kind="mutation",
+        document=CREATE_RUN_FILES,
+        variables={"entity": entity, "project": project, "run": run, "files": files},
+        result=CreateRunFiles,
+    )
+
+
+def delete_files(*, files: list[str], project_id: int) -> Operation[DeleteFiles]:
+    """The mutation `DeleteFiles`."""
+    return Operation(
+        name="DeleteFiles",
+        kind="mutation",
+        document=DELETE_FILES,
+        variables={"files": files, "projectId": project_id},
+        result=DeleteFiles,
+    )
 
 
 def get_history(
@@ -495,6 +608,32 @@ def list_histories(
     )
 
 
+def list_matching_run_files(
+    *,
+    entity: str,
+    project: str,
+    run: str,
+    pattern: str,
+    first: int,
+    after: Union[Optional[str], UnsetType] = UNSET,
+) -> Operation[ListMatchingRunFiles]:
+    """The query `ListMatchingRunFiles`."""
+    return Operation(
+        name="ListMatchingRunFiles",
+        kind="query",
+        document=LIST_MATCHING_RUN_FILES,
+        variables={
+            "entity": entity,
+            "project": project,
+            "run": run,
+            "pattern": pattern,
+            "first": first,
+            "after": after,
+        },
+        result=ListMatchingRunFiles,
+    )
+
+
 def list_run_files(
     *,
     entity: str,
@@ -544,6 +683,19 @@ def list_runs(
             "after": after,
         },
         result=ListRuns,
+    )
+
+
+def mark_run_files_uploaded(
+    *, entity: str, project: str, run: str, files: list[str]
+) -> Operation[MarkRunFilesUploaded]:
+    """The mutation `MarkRunFilesUploaded`."""
+    return Operation(
+        name="MarkRunFilesUploaded",
+        kind="mutation",
+        document=MARK_RUN_FILES_UPLOADED,
+        variables={"entity": entity, "project": project, "run": run, "files": files},
+        result=MarkRunFilesUploaded,
     )
 
 

@@ -7,9 +7,12 @@ from runql.errors import (
     AuthenticationError,
     ConfigurationError,
     ConnectionFailedError,
+    DigestMismatchError,
+    FileNotFoundInRunError,
     GraphQLProblem,
     IncompleteHistoriesError,
     InvalidAnswerError,
+    LocalFileError,
     MissingCredentialsError,
     MissingExtraError,
     NotFoundError,
@@ -26,9 +29,12 @@ from runql.errors import (
     SchemaDriftError,
     ServerFailureError,
     TransportError,
+    UnsafeNameError,
+    UploadRefusedError,
 )
 from runql.resources.api import Api, AsyncApi
 from runql.resources.async_run import AsyncRun
+from runql.resources.files import AsyncFile, AsyncFiles, File, Files
 from runql.resources.history_scan import AsyncHistoryScan, HistoryScan
 from runql.resources.run import Run
 from runql.resources.runs import AsyncRuns, Runs
@@ -46,6 +52,8 @@ __all__ = [
     "AnswerError",
     "Api",
     "AsyncApi",
+    "AsyncFile",
+    "AsyncFiles",
     "AsyncHistoryScan",
     "AsyncRetryingClient",
     "AsyncRun",
@@ -53,11 +61,16 @@ __all__ = [
     "AuthenticationError",
     "ConfigurationError",
     "ConnectionFailedError",
+    "DigestMismatchError",
+    "File",
+    "FileNotFoundInRunError",
+    "Files",
     "GraphQLProblem",
     "HistoryScan",
     "IncompleteHistoriesError",
     "InvalidAnswerError",
     "JSONValue",
+    "LocalFileError",
     "MissingCredentialsError",
     "MissingExtraError",
     "NotFoundError",
@@ -81,6 +94,8 @@ __all__ = [
     "Summary",
     "Traffic",
     "TransportError",
+    "UnsafeNameError",
+    "UploadRefusedError",
     "User",
     "__version__",
 ]

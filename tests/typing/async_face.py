@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from io import TextIOWrapper
+from pathlib import Path
 from typing import assert_type
 
 import pandas as pd
@@ -10,6 +12,8 @@ import pyarrow as pa
 
 from runql import (
     AsyncApi,
+    AsyncFile,
+    AsyncFiles,
     AsyncHistoryScan,
     AsyncRetryingClient,
     AsyncRun,
@@ -129,3 +133,17 @@ async def use_constructors(settings: Settings) -> None:
     assert_type(AsyncRuns(client, "e", "p", {"tags": {"$in": ["a"]}}, None, 10, True), AsyncRuns)
     assert_type(AsyncRun(client, "e", "p", "id", None, include_sweeps=False), AsyncRun)
     assert_type(await client.close(), None)
+
+
+async def use_files(run: AsyncRun) -> None:
+    """A list of files, one file, and what is done with it."""
+    files = run.files(["a"], 10, pattern=None)
+    assert_type(files, AsyncFiles)
+    assert_type(await files[0], AsyncFile)
+    assert_type(await files.download("root", replace=True, exist_ok=False, at_once=4), list[Path])
+    file = await run.file("a")
+    assert_type(file, AsyncFile)
+    assert_type(await run.upload_file(Path("a"), "root", progress=None), AsyncFile)
+    assert_type(await file.download(), TextIOWrapper)
+    assert_type((file.name, file.size, file.md5), tuple[str, int, str | None])
+    assert_type(await file.delete(), None)

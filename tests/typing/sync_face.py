@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from io import TextIOWrapper
+from pathlib import Path
 from typing import assert_type
 
 import pandas as pd
@@ -10,6 +12,8 @@ import pyarrow as pa
 
 from runql import (
     Api,
+    File,
+    Files,
     HistoryScan,
     JSONValue,
     RetryingClient,
@@ -161,3 +165,17 @@ def use_constructors(settings: Settings) -> None:
     assert_type(Runs(client, "e", "p", {"tags": {"$in": ["a"]}}, None, 10, True), Runs)
     assert_type(Run(client, "e", "p", "id", {"id": "x"}, include_sweeps=False), Run)
     assert_type(client.close(), None)
+
+
+def use_files(run: Run) -> None:
+    """A list of files, one file, and what is done with it."""
+    files = run.files(["a"], 10, pattern=None)
+    assert_type(files, Files)
+    assert_type(files[0], File)
+    assert_type(files.download("root", replace=True, exist_ok=False, at_once=4), list[Path])
+    file = run.file("a")
+    assert_type(file, File)
+    assert_type(run.upload_file(Path("a"), "root", progress=None), File)
+    assert_type(file.download(), TextIOWrapper)
+    assert_type((file.name, file.size, file.md5), tuple[str, int, str | None])
+    assert_type(file.delete(), None)
