@@ -137,12 +137,12 @@ async def use_constructors(settings: Settings) -> None:
 
 async def use_files(run: AsyncRun) -> None:
     """A list of files, one file, and what is done with it."""
-    files = run.files(["a"], 10, pattern=None)
-    assert_type(files, AsyncFiles)
+    files = run.files()
+    assert_type(run.files(["a"], 10, pattern=None), AsyncFiles)
     assert_type(await files[0], AsyncFile)
     assert_type(await files.download("root", replace=True, exist_ok=False, at_once=4), list[Path])
     file = await run.file("a")
-    assert_type(file, AsyncFile)
+    assert_type(await run.file("a"), AsyncFile)
     assert_type(await run.upload_file(Path("a"), "root", progress=None), AsyncFile)
     assert_type(await file.download(), TextIOWrapper)
     assert_type((file.name, file.size, file.md5), tuple[str, int, str | None])

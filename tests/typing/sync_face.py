@@ -169,12 +169,12 @@ def use_constructors(settings: Settings) -> None:
 
 def use_files(run: Run) -> None:
     """A list of files, one file, and what is done with it."""
-    files = run.files(["a"], 10, pattern=None)
-    assert_type(files, Files)
+    files = run.files()
+    assert_type(run.files(["a"], 10, pattern=None), Files)
     assert_type(files[0], File)
     assert_type(files.download("root", replace=True, exist_ok=False, at_once=4), list[Path])
     file = run.file("a")
-    assert_type(file, File)
+    assert_type(run.file("a"), File)
     assert_type(run.upload_file(Path("a"), "root", progress=None), File)
     assert_type(file.download(), TextIOWrapper)
     assert_type((file.name, file.size, file.md5), tuple[str, int, str | None])
