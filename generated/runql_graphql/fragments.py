@@ -10,6 +10,10 @@ from pydantic import Field
 from .base_model import BaseModel
 
 
+class DeletedFields(BaseModel):
+    success: bool
+
+
 class DeletedRunFields(BaseModel):
     client_mutation_id: Optional[str] = Field(alias="clientMutationId", default=None)
 
@@ -69,6 +73,10 @@ class HistoryWindow(BaseModel):
     sampled_history: Optional[list[object]] = Field(
         alias="sampledHistory", default=None
     )
+
+
+class MarkedFields(BaseModel):
+    success: bool
 
 
 class PageFields(BaseModel):
@@ -156,6 +164,21 @@ class SweepFields(BaseModel):
 
 class TeamFields(BaseModel):
     name: str
+
+
+class UploadPlaceFields(BaseModel):
+    name: str
+    upload_url: Optional[str] = Field(alias="uploadUrl", default=None)
+
+
+class UploadPlacesFields(BaseModel):
+    run_id: str = Field(alias="runID")
+    upload_headers: list[str] = Field(alias="uploadHeaders")
+    files: list["UploadPlacesFieldsFiles"]
+
+
+class UploadPlacesFieldsFiles(UploadPlaceFields):
+    pass
 
 
 class ViewerFields(BaseModel):

@@ -7,6 +7,8 @@ from typing import Optional, Union
 
 from .base_model import UNSET, UnsetType
 from .create_run import CreateRun
+from .create_run_files import CreateRunFiles
+from .delete_files import DeleteFiles
 from .delete_run import DeleteRun
 from .get_history import GetHistory
 from .get_history_keys import GetHistoryKeys
@@ -19,11 +21,13 @@ from .get_viewer import GetViewer
 from .input_types import DeleteRunInput, UpsertBucketInput
 from .list_full_runs import ListFullRuns
 from .list_histories import ListHistories
+from .list_matching_run_files import ListMatchingRunFiles
 from .list_projects import ListProjects
 from .list_run_files import ListRunFiles
 from .list_runs import ListRuns
 from .list_sweeps import ListSweeps
 from .list_users import ListUsers
+from .mark_run_files_uploaded import MarkRunFilesUploaded
 from .operation import Operation
 from .scan_history import ScanHistory
 from .update_run import UpdateRun
@@ -66,6 +70,41 @@ fragment FullRunFields on Run {
 fragment RunUserFields on User {
   name
   username
+}
+"""
+
+CREATE_RUN_FILES = """\
+mutation CreateRunFiles($entity: String!, $project: String!, $run: String!, $files: [String!]!) {
+  createRunFiles(
+    input: {entityName: $entity, projectName: $project, runName: $run, files: $files}
+  ) {
+    ...UploadPlacesFields
+  }
+}
+
+fragment UploadPlaceFields on File {
+  name
+  uploadUrl
+}
+
+fragment UploadPlacesFields on CreateRunFilesPayload {
+  runID
+  uploadHeaders
+  files {
+    ...UploadPlaceFields
+  }
+}
+"""
+
+DELETE_FILES = """\
+mutation DeleteFiles($files: [ID!]!, $projectId: Int!) {
+  deleteFiles(input: {files: $files, projectId: $projectId}) {
+    ...DeletedFields
+  }
+}
+
+fragment DeletedFields on DeleteFilesPayload {
+  success
 }
 """
 
@@ -347,6 +386,42 @@ fragment RunHistory on Run {
 }
 """
 
+LIST_MATCHING_RUN_FILES = """\
+query ListMatchingRunFiles($entity: String!, $project: String!, $run: String!, $pattern: String!, $first: Int!, $after: String) {
+  project(entityName: $entity, name: $project) {
+    run(name: $run) {
+      files(pattern: $pattern, first: $first, after: $after) {
+        pageInfo {
+          ...PageFields
+        }
+        edges {
+          cursor
+          node {
+            ...FileFields
+          }
+        }
+      }
+    }
+  }
+}
+
+fragment FileFields on File {
+  id
+  name
+  url
+  directUrl
+  sizeBytes
+  mimetype
+  updatedAt
+  md5
+}
+
+fragment PageFields on PageInfo {
+  endCursor
+  hasNextPage
+}
+"""
+
 LIST_PROJECTS = """\
 query ListProjects($entity: String!, $first: Int!, $after: String) {
   models(entityName: $entity, first: $first, after: $after) {
@@ -546,6 +621,20 @@ fragment ViewerFields on User {
 }
 """
 
+MARK_RUN_FILES_UPLOADED = """\
+mutation MarkRunFilesUploaded($entity: String!, $project: String!, $run: String!, $files: [String!]!) {
+  markRunFilesUploaded(
+    input: {entityName: $entity, projectName: $project, runName: $run, files: $files}
+  ) {
+    ...MarkedFields
+  }
+}
+
+fragment MarkedFields on MarkRunFilesUploadedPayload {
+  success
+}
+"""
+
 SCAN_HISTORY = """\
 query ScanHistory($entity: String!, $project: String!, $run: String!, $minStep: Int64!, $maxStep: Int64, $samples: Int!, $specs: [JSONString!]!, $whole: Boolean!, $chosen: Boolean!, $withKeys: Boolean!) {
   project(entityName: $entity, name: $project) {
@@ -592,6 +681,30 @@ def create_run(*, input: UpsertBucketInput) -> Operation[CreateRun]:
         document=CREATE_RUN,
         variables={"input": input},
         result=CreateRun,
+    )
+
+
+def create_run_files(
+    *, entity: str, project: str, run: str, files: list[str]
+) -> Operation[CreateRunFiles]:
+    """The mutation `CreateRunFiles`."""
+    return Operation(
+        name="CreateRunFiles",
+        kind="mutation",
+        document=CREATE_RUN_FILES,
+        variables={"entity": entity, "project": project, "run": run, "files": files},
+        result=CreateRunFiles,
+    )
+
+
+def delete_files(*, files: list[str], project_id: int) -> Operation[DeleteFiles]:
+    """The mutation `DeleteFiles`."""
+    return Operation(
+        name="DeleteFiles",
+        kind="mutation",
+        document=DELETE_FILES,
+        variables={"files": files, "projectId": project_id},
+        result=DeleteFiles,
     )
 
 
@@ -777,6 +890,32 @@ def list_histories(
     )
 
 
+def list_matching_run_files(
+    *,
+    entity: str,
+    project: str,
+    run: str,
+    pattern: str,
+    first: int,
+    after: Union[Optional[str], UnsetType] = UNSET,
+) -> Operation[ListMatchingRunFiles]:
+    """The query `ListMatchingRunFiles`."""
+    return Operation(
+        name="ListMatchingRunFiles",
+        kind="query",
+        document=LIST_MATCHING_RUN_FILES,
+        variables={
+            "entity": entity,
+            "project": project,
+            "run": run,
+            "pattern": pattern,
+            "first": first,
+            "after": after,
+        },
+        result=ListMatchingRunFiles,
+    )
+
+
 def list_projects(
     *, entity: str, first: int, after: Union[Optional[str], UnsetType] = UNSET
 ) -> Operation[ListProjects]:
@@ -874,6 +1013,19 @@ def list_users(
         document=LIST_USERS,
         variables={"query": query, "first": first, "after": after},
         result=ListUsers,
+    )
+
+
+def mark_run_files_uploaded(
+    *, entity: str, project: str, run: str, files: list[str]
+) -> Operation[MarkRunFilesUploaded]:
+    """The mutation `MarkRunFilesUploaded`."""
+    return Operation(
+        name="MarkRunFilesUploaded",
+        kind="mutation",
+        document=MARK_RUN_FILES_UPLOADED,
+        variables={"entity": entity, "project": project, "run": run, "files": files},
+        result=MarkRunFilesUploaded,
     )
 
 

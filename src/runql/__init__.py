@@ -7,10 +7,13 @@ from runql.errors import (
     AuthenticationError,
     ConfigurationError,
     ConnectionFailedError,
+    DigestMismatchError,
+    FileNotFoundInRunError,
     GraphQLProblem,
     IncompleteHistoriesError,
     IncompleteUpdateError,
     InvalidAnswerError,
+    LocalFileError,
     MissingCredentialsError,
     MissingExtraError,
     NotFoundError,
@@ -29,9 +32,12 @@ from runql.errors import (
     ServerFailureError,
     SweepNotFoundError,
     TransportError,
+    UnsafeNameError,
+    UploadRefusedError,
 )
 from runql.resources.api import Api, AsyncApi
 from runql.resources.async_run import AsyncRun
+from runql.resources.files import AsyncFile, AsyncFiles, File, Files
 from runql.resources.history_scan import AsyncHistoryScan, HistoryScan
 from runql.resources.project import AsyncProject, AsyncProjects, Project, Projects
 from runql.resources.run import Run
@@ -52,6 +58,8 @@ __all__ = [
     "AnswerError",
     "Api",
     "AsyncApi",
+    "AsyncFile",
+    "AsyncFiles",
     "AsyncHistoryScan",
     "AsyncProject",
     "AsyncProjects",
@@ -64,12 +72,17 @@ __all__ = [
     "AuthenticationError",
     "ConfigurationError",
     "ConnectionFailedError",
+    "DigestMismatchError",
+    "File",
+    "FileNotFoundInRunError",
+    "Files",
     "GraphQLProblem",
     "HistoryScan",
     "IncompleteHistoriesError",
     "IncompleteUpdateError",
     "InvalidAnswerError",
     "JSONValue",
+    "LocalFileError",
     "MissingCredentialsError",
     "MissingExtraError",
     "NotFoundError",
@@ -99,6 +112,8 @@ __all__ = [
     "Sweeps",
     "Traffic",
     "TransportError",
+    "UnsafeNameError",
+    "UploadRefusedError",
     "User",
     "__version__",
 ]

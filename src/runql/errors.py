@@ -7,7 +7,8 @@ RunqlError
 ├── MissingExtraError (ImportError)         an optional library is not installed
 ├── TransportError                          no usable answer arrived
 │   ├── ConnectionFailedError               the host could not be reached, or hung up
-│   └── RequestTimedOutError (TimeoutError) the host did not answer in time
+│   ├── RequestTimedOutError (TimeoutError) the host did not answer in time
+│   └── DigestMismatchError                 the bytes that arrived are not those of the file
 ├── AnswerError                             the server answered, and said no
 │   ├── AuthenticationError                 401: the API key is missing or wrong
 │   ├── AccessDeniedError                   403: the key may not do this
@@ -18,7 +19,11 @@ RunqlError
 ├── NotFoundError (LookupError)             what was asked for is absent, or hidden from this key
 │   ├── ProjectNotFoundError
 │   ├── RunNotFoundError
-│   └── SweepNotFoundError
+│   ├── SweepNotFoundError
+│   └── FileNotFoundInRunError
+├── UnsafeNameError (ValueError)            a file's name would lead out of the folder it is saved to
+├── LocalFileError (OSError)                a local file cannot be read or written
+├── UploadRefusedError                      the server does not take a file
 ├── RunChangedError                         ``update(if_unchanged=True)``: somebody else changed the run meanwhile
 ├── IncompleteUpdateError                   one part of an update was written, the other was not
 ├── NotLoadedError                          an awaited run's or sweep's fields were looked at before they were loaded
@@ -87,6 +92,10 @@ class ConnectionFailedError(TransportError):
 
 class RequestTimedOutError(TransportError, TimeoutError):
     """The host did not answer within the timeout."""
+
+
+class DigestMismatchError(TransportError):
+    """The bytes that arrived are not those of the file; nothing was saved."""
 
 
 class AnswerError(RunqlError):
@@ -253,6 +262,31 @@ class SweepNotFoundError(NotFoundError):
             f"sweep {entity}/{project}/{sweep_id} does not exist: a sweep is addressed by its id "
             "(the last part of its URL), not by its name"
         )
+
+
+class FileNotFoundInRunError(NotFoundError):
+    """The run holds no file of this name; an entry that was announced and never uploaded counts as none."""
+
+    def __init__(self, run_path: str, name: str) -> None:
+        self.run_path = run_path
+        self.name = name
+        super().__init__(f"run {run_path} has no file {name!r}: Run.files() lists those it has")
+
+
+class UnsafeNameError(RunqlError, ValueError):
+    """A file's name would lead out of the folder it is saved to, or means something else on some system."""
+
+
+class LocalFileError(RunqlError, OSError):
+    """A local file cannot be read or written; ``errno`` says why, as of any `OSError`."""
+
+    def __init__(self, message: str, reason: OSError) -> None:
+        super().__init__(f"{message}: {reason.strerror or reason}")
+        self.errno = reason.errno
+
+
+class UploadRefusedError(RunqlError):
+    """The server gave no place to put a file, or did not take note of it."""
 
 
 class NotLoadedError(RunqlError):

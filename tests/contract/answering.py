@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import threading
 from collections import deque
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
@@ -33,11 +35,16 @@ class Asked:
 class AnsweringServer:
     """A server on a free loopback port, from ``with`` to the end of the block.
 
-    Answers come off a queue; the last one is given again and again. ``asked`` lists the requests.
+    Answers come off a queue; the last one is given again and again. ``asked`` lists the requests. ``route`` takes the
+    queue's place when it is set; ``most_at_once`` is how many requests were under way together.
     """
 
     def __init__(self) -> None:
         self.asked: list[Asked] = []
+        self.route: Callable[[str], Answer] | None = None
+        self.most_at_once = 0
+        self._at_once = 0
+        self._counting = threading.Lock()
         self._answers: deque[Answer] = deque()
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self.url = f"http://127.0.0.1:{self._http.server_address[1]}"
@@ -62,7 +69,20 @@ class AnsweringServer:
         """Queue GraphQL answers that hold these data."""
         self.give(*(Answer(json.dumps({"data": each}).encode()) for each in data))
 
-    def _next(self) -> Answer:
+    @contextmanager
+    def _counted(self) -> Generator[None]:
+        with self._counting:
+            self._at_once += 1
+            self.most_at_once = max(self.most_at_once, self._at_once)
+        try:
+            yield
+        finally:
+            with self._counting:
+                self._at_once -= 1
+
+    def _next(self, path: str) -> Answer:
+        if self.route is not None:
+            return self.route(path)
         return self._answers.popleft() if len(self._answers) > 1 else self._answers[0]
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
@@ -72,14 +92,21 @@ class AnsweringServer:
             def do_GET(self) -> None:
                 self._answer()
 
+            def do_PUT(self) -> None:
+                self._answer()
+
             def do_POST(self) -> None:
                 self._answer()
 
             def _answer(self) -> None:
+                with server._counted():
+                    self._answer_counted()
+
+            def _answer_counted(self) -> None:
                 body = self.rfile.read(int(self.headers.get("content-length", "0")))
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 server.asked.append(Asked(self.command, self.path, headers, body))
-                answer = server._next()
+                answer = server._next(self.path)
                 self.send_response(answer.status)
                 for name, value in {"Content-Length": str(len(answer.body)), **answer.headers}.items():
                     self.send_header(name, value)

@@ -12,9 +12,13 @@ from anyio.from_thread import BlockingPortal
 from runql import (
     Api,
     AsyncApi,
+    AsyncFile,
+    AsyncFiles,
     AsyncRetryingClient,
     AsyncRun,
     AsyncRuns,
+    File,
+    Files,
     JSONValue,
     RetryingClient,
     RetryPolicy,
@@ -28,6 +32,8 @@ FaceName = Literal["sync", "async"]
 AnyApi: TypeAlias = Api | AsyncApi
 AnyRun: TypeAlias = Run | AsyncRun
 AnyRuns: TypeAlias = Runs | AsyncRuns
+AnyFile: TypeAlias = File | AsyncFile
+AnyFiles: TypeAlias = Files | AsyncFiles
 AnyClient: TypeAlias = RetryingClient | AsyncRetryingClient
 Row: TypeAlias = dict[str, JSONValue]
 T = TypeVar("T")
@@ -111,6 +117,8 @@ class Face:
     @overload
     def take(self, answer: Run | Awaitable[AsyncRun]) -> AnyRun: ...
     @overload
+    def take(self, answer: File | Awaitable[AsyncFile]) -> AnyFile: ...
+    @overload
     def take(self, answer: Runs | Awaitable[AsyncRuns]) -> AnyRuns: ...
     @overload
     def take(self, answer: list[Run] | Awaitable[list[AsyncRun]]) -> list[Run] | list[AsyncRun]: ...
@@ -126,6 +134,8 @@ class Face:
 
     @overload
     def items(self, many: AnyRuns, limit: int | None = None) -> list[AnyRun]: ...
+    @overload
+    def items(self, many: AnyFiles, limit: int | None = None) -> list[AnyFile]: ...
     @overload
     def items(self, many: Iterable[T] | AsyncIterable[T], limit: int | None = None) -> list[T]: ...
     def items(

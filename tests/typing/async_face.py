@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from io import TextIOWrapper
+from pathlib import Path
 from typing import assert_type
 
 import pandas as pd
@@ -10,6 +12,8 @@ import pyarrow as pa
 
 from runql import (
     AsyncApi,
+    AsyncFile,
+    AsyncFiles,
     AsyncHistoryScan,
     AsyncProject,
     AsyncProjects,
@@ -201,3 +205,17 @@ async def use_projects_and_users(api: AsyncApi) -> None:
     assert_type(await project.sweeps()[0], AsyncSweep)
     assert_type(await api.user("ada"), User | None)
     assert_type(await api.users("ada"), list[User])
+
+
+async def use_files(run: AsyncRun) -> None:
+    """A list of files, one file, and what is done with it."""
+    files = run.files()
+    assert_type(run.files(["a"], 10, pattern=None), AsyncFiles)
+    assert_type(await files[0], AsyncFile)
+    assert_type(await files.download("root", replace=True, exist_ok=False, at_once=4), list[Path])
+    file = await run.file("a")
+    assert_type(await run.file("a"), AsyncFile)
+    assert_type(await run.upload_file(Path("a"), "root", progress=None), AsyncFile)
+    assert_type(await file.download(), TextIOWrapper)
+    assert_type((file.name, file.size, file.md5), tuple[str, int, str | None])
+    assert_type(await file.delete(), None)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from io import TextIOWrapper
+from pathlib import Path
 from typing import assert_type
 
 import pandas as pd
@@ -10,6 +12,8 @@ import pyarrow as pa
 
 from runql import (
     Api,
+    File,
+    Files,
     HistoryScan,
     JSONValue,
     Project,
@@ -238,3 +242,17 @@ def use_projects_and_users(api: Api) -> None:
     assert_type(project.sweeps()[0], Sweep)
     assert_type(api.user("ada"), User | None)
     assert_type(api.users("ada"), list[User])
+
+
+def use_files(run: Run) -> None:
+    """A list of files, one file, and what is done with it."""
+    files = run.files()
+    assert_type(run.files(["a"], 10, pattern=None), Files)
+    assert_type(files[0], File)
+    assert_type(files.download("root", replace=True, exist_ok=False, at_once=4), list[Path])
+    file = run.file("a")
+    assert_type(run.file("a"), File)
+    assert_type(run.upload_file(Path("a"), "root", progress=None), File)
+    assert_type(file.download(), TextIOWrapper)
+    assert_type((file.name, file.size, file.md5), tuple[str, int, str | None])
+    assert_type(file.delete(), None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Literal, overload
@@ -12,6 +13,8 @@ from runql.frames.table import Table
 from runql.frames.to_pandas import to_pandas
 from runql.resources.connected import AsyncConnected
 from runql.resources.editable_run import EditableRun
+from runql.resources.file_record import FileOwner, find_file, upload_file
+from runql.resources.files import AsyncFile, AsyncFiles
 from runql.resources.history import HistorySample, Row, Stream, sample_run
 from runql.resources.history_scan import AsyncHistoryScan
 from runql.resources.run_files import read_metadata
@@ -22,6 +25,7 @@ from runql.resources.summary import AsyncSummary
 from runql.resources.sweep import AsyncSweep
 from runql.resources.sweep_lookup import PageSweeps, SweepShelf
 from runql.transport.aio import AsyncRetryingClient
+from runql.transport.bodies import Progress
 from runql.values import JSONValue
 from runql_graphql.fragments import FullRunFields, RunFields
 
@@ -222,3 +226,31 @@ class AsyncRun(EditableRun):
             self._sweeps = PageSweeps(SweepShelf(self._entity, self._project, make))
         async with self._sweeps.turn:
             return await self._client.run(self._sweeps.of_run(self.sweep_name))
+
+    def files(
+        self, names: Sequence[str] | None = None, per_page: int = 50, *, pattern: str | None = None
+    ) -> AsyncFiles:
+        """As `Run.files`."""
+        return AsyncFiles(self._client, self._files_owner(), names, per_page, pattern=pattern)
+
+    async def file(self, name: str) -> AsyncFile:
+        """As `Run.file`."""
+        owner = self._files_owner()
+        return AsyncFile(self._client, owner, await self._client.run(find_file(owner, name)))
+
+    async def upload_file(
+        self,
+        path: str | os.PathLike[str],
+        root: str | os.PathLike[str] = ".",
+        *,
+        progress: Progress | None = None,
+    ) -> AsyncFile:
+        """As `Run.upload_file`."""
+        owner = self._files_owner()
+        return AsyncFile(
+            self._client, owner, await self._client.run(upload_file(owner, path, root, progress))
+        )
+
+    def _files_owner(self) -> FileOwner:
+        number = int(self._fields.project_id) if self._fields else None
+        return FileOwner(self._entity, self._project, self._run_id, number)

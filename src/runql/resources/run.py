@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Literal, overload
@@ -12,6 +13,8 @@ from runql.frames.table import Table
 from runql.frames.to_pandas import to_pandas
 from runql.resources.connected import Connected
 from runql.resources.editable_run import EditableRun
+from runql.resources.file_record import FileOwner, find_file, upload_file
+from runql.resources.files import File, Files
 from runql.resources.history import HistorySample, Row, Stream, sample_run
 from runql.resources.history_scan import HistoryScan
 from runql.resources.run_files import read_metadata
@@ -21,6 +24,7 @@ from runql.resources.scan import Match, ScanPlan
 from runql.resources.summary import Summary
 from runql.resources.sweep import Sweep
 from runql.resources.sweep_lookup import PageSweeps, SweepShelf
+from runql.transport.bodies import Progress
 from runql.transport.sync import RetryingClient
 from runql.values import JSONValue
 from runql_graphql.fragments import FullRunFields, RunFields
@@ -314,3 +318,55 @@ class Run(EditableRun):
             make = partial(Sweep.listed, self._client, self._entity, self._project)
             self._sweeps = PageSweeps(SweepShelf(self._entity, self._project, make))
         return self._client.run(self._sweeps.of_run(self.sweep_name))
+
+    def files(
+        self, names: Sequence[str] | None = None, per_page: int = 50, *, pattern: str | None = None
+    ) -> Files:
+        """Return the files of the run, as a sequence that is read page by page as you look at it.
+
+        Args:
+            names: only these, as far as they were uploaded; all when empty.
+            per_page: files a request asks for, at least 1.
+            pattern: only names like this: `%` is any text, `_` one character.
+
+        Raises:
+            ValueError: ``names`` and ``pattern`` together, ``per_page`` below 1.
+            TypeError: ``names`` is a text.
+        """
+        return Files(self._client, self._files_owner(), names, per_page, pattern=pattern)
+
+    def file(self, name: str) -> File:
+        """Return one file by its path inside the run; one request.
+
+        Raises:
+            FileNotFoundInRunError: the run has no such file.
+        """
+        owner = self._files_owner()
+        return File(self._client, owner, self._client.run(find_file(owner, name)))
+
+    def upload_file(
+        self,
+        path: str | os.PathLike[str],
+        root: str | os.PathLike[str] = ".",
+        *,
+        progress: Progress | None = None,
+    ) -> File:
+        """Put a local file into the run, in place of one of the same name; four or five requests.
+
+        Its name in the run is its path as seen from ``root``; parts that are `.` or `..` become `_`.
+
+        Args:
+            path: the file.
+            root: the folder that its name in the run starts from.
+            progress: called with the bytes that were handed to the connection, and those there are in all.
+
+        Raises:
+            LocalFileError: it cannot be read; nothing was sent.
+            UploadRefusedError: the server gives no place for it, or did not take note of it.
+        """
+        owner = self._files_owner()
+        return File(self._client, owner, self._client.run(upload_file(owner, path, root, progress)))
+
+    def _files_owner(self) -> FileOwner:
+        number = int(self._fields.project_id) if self._fields else None
+        return FileOwner(self._entity, self._project, self._run_id, number)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import time
+from collections.abc import AsyncIterator, Sequence
 from types import TracebackType
 from typing import Self, TypeVar
 
 import anyio
+import anyio.to_thread
 import httpx
 
 from runql.config import Settings
 from runql.errors import RunqlError
+from runql.transport.bodies import CHUNK, Sink, Source
 from runql.transport.endpoint import Endpoint
-from runql.transport.flow import Effect, Flow, Reply, Sleep
+from runql.transport.flow import Effect, Flow, Gather, Reply, Sleep
 from runql.transport.retry import Outcome, RetryPolicy, persist
 from runql.transport.wire import Request, Response, Traffic
 
@@ -78,7 +81,28 @@ class AsyncRetryingClient:
         if isinstance(effect, Sleep):
             await anyio.sleep(effect.seconds)
             return None
+        if isinstance(effect, Gather):
+            await self._gather(effect.flows, effect.limit)
+            return None
         return await self._persist(self._endpoint.request(effect))
+
+    async def _gather(self, flows: Sequence[Flow[None]], limit: int) -> None:
+        errors: list[Exception] = []
+        waiting = iter(flows)
+
+        async def work() -> None:
+            for flow in waiting:
+                try:
+                    await self.run(flow)
+                except Exception as error:  # noqa: BLE001 - kept, and raised bare below: a group would hide its kind
+                    errors.append(error)
+                    group.cancel_scope.cancel()
+
+        async with anyio.create_task_group() as group:
+            for _ in range(min(limit, len(flows))):
+                group.start_soon(work)
+        if errors:
+            raise errors[0]
 
     async def _persist(self, request: Request) -> Response:
         tries = persist(request, self._retry)
@@ -96,14 +120,36 @@ class AsyncRetryingClient:
 
     async def _exchange(self, request: Request) -> Outcome:
         self.traffic.requests += 1
-        self.traffic.bytes_sent += len(request.content or b"")
-        method = "GET" if request.content is None else "POST"
+        self.traffic.bytes_sent += request.size
         started = time.monotonic()
         try:
-            answer = await self._http.request(
-                method, request.url, content=request.content, headers=self._endpoint.headers(request)
-            )
+            answer = await self._received(request)
         except httpx.HTTPError as error:
             return self._endpoint.failure(request, error, time.monotonic() - started)
         self.traffic.bytes_received += answer.num_bytes_downloaded
-        return self._endpoint.response(answer, time.monotonic() - started)
+        saved = request.sink is not None and request.sink.accepted
+        return self._endpoint.response(answer, time.monotonic() - started, saved=saved)
+
+    async def _received(self, request: Request) -> httpx.Response:
+        content = request.content if request.source is None else _sent(request.source)
+        headers = self._endpoint.headers(request)
+        async with self._http.stream(request.method, request.url, content=content, headers=headers) as answer:
+            if request.sink is not None and request.sink.begin(answer.status_code, answer.headers):
+                await _fill(request.sink, answer)
+            else:
+                await answer.aread()
+        return answer
+
+
+async def _fill(sink: Sink, answer: httpx.Response) -> None:
+    async for chunk in answer.aiter_bytes(CHUNK):
+        await anyio.to_thread.run_sync(sink.write, chunk)
+        sink.report()
+
+
+async def _sent(source: Source) -> AsyncIterator[bytes]:
+    sent, chunks = 0, source.chunks()
+    while chunk := await anyio.to_thread.run_sync(next, chunks, b""):
+        yield chunk
+        sent += len(chunk)
+        source.report(sent)

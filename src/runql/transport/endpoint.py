@@ -10,7 +10,7 @@ import httpx
 from runql.config import Settings
 from runql.errors import ConnectionFailedError, RequestTimedOutError, TransportError
 from runql.transport.codec import encode
-from runql.transport.flow import Download, Send
+from runql.transport.flow import Download, Send, Upload
 from runql.transport.wire import Failure, Request, Response
 from runql.version import __version__
 
@@ -31,7 +31,7 @@ class Endpoint:
         self._authorization = f"Basic {token}"
         self._secrets = (settings.api_key.get_secret_value().encode(), token.encode())
 
-    def request(self, effect: Send | Download) -> Request:
+    def request(self, effect: Send | Download | Upload) -> Request:
         """The HTTP request that an effect asks for.
 
         Raises:
@@ -39,7 +39,12 @@ class Endpoint:
         """
         if isinstance(effect, Download):
             url = self._resolved(effect.url)
-            return Request(url.path, str(url))
+            return Request(url.path, str(url), sink=effect.sink)
+        if isinstance(effect, Upload):
+            # Joining would drop a base URL's own path, which belongs in front of a relative upload URL.
+            address = f"{self._base}{effect.url[1:]}" if effect.url.startswith("/") else effect.url
+            url = self._resolved(address)
+            return Request(url.path, str(url), source=effect.source, source_headers=effect.headers)
         operation = effect.operation
         return Request(
             operation.name,
@@ -52,6 +57,10 @@ class Endpoint:
     def headers(self, request: Request) -> dict[str, str]:
         """The request's headers; credentials only when its URL lies below the base URL."""
         headers = {"User-Agent": USER_AGENT}
+        if request.source is not None:
+            return headers | dict(request.source_headers) | {"Content-Length": str(request.size)}
+        if request.sink is not None:
+            headers |= request.sink.headers()
         if request.content is not None:
             headers["Content-Type"] = "application/json"
         if self._is_below_base(request.url):
@@ -74,10 +83,11 @@ class Endpoint:
         hopeless = isinstance(error, httpx.UnsupportedProtocol)
         return Failure(told, elapsed, sent=not isinstance(error, UNSENT), hopeless=hopeless)
 
-    def response(self, answer: httpx.Response, elapsed: float) -> Response:
-        """Our own value of httpx's response."""
+    def response(self, answer: httpx.Response, elapsed: float, *, saved: bool = False) -> Response:
+        """Our own value of httpx's response; empty when its body was ``saved`` elsewhere."""
         headers = dict(answer.headers.items())
-        return Response(answer.status_code, answer.content, headers, elapsed, secrets=self._secrets)
+        content = b"" if saved else answer.content
+        return Response(answer.status_code, content, headers, elapsed, secrets=self._secrets)
 
     def _resolved(self, url: str) -> httpx.URL:
         try:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 from urllib.parse import urljoin, urlsplit
 
 from runql.errors import ConnectionFailedError
+from runql.transport.bodies import Sink, Source
 from runql.transport.codec import answer_error, read_answer
 from runql.transport.wire import Response
 from runql_graphql.operation import Operation
@@ -33,9 +34,38 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class Download:
-    """Get what lies at a URL that the server named, and reply with the `Response`."""
+    """Get what lies at a URL that the server named, and reply with the `Response`.
+
+    Attributes:
+        url: absolute, or relative to the base URL.
+        sink: takes the body of a good answer, the `Response` is then empty; None keeps it in memory.
+    """
 
     url: str
+    sink: Sink | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """Put a file at a URL that the server named, without our credentials, and reply with the `Response`.
+
+    Attributes:
+        url: absolute, or a path that the base URL is put in front of.
+        source: the bytes.
+        headers: what the server wants the request to carry.
+    """
+
+    url: str
+    source: Source
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Gather:
+    """Run flows, several at once but never more than ``limit``, and reply with None; see `gather`."""
+
+    flows: Sequence[Flow[None]]
+    limit: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +75,7 @@ class Sleep:
     seconds: float
 
 
-Effect: TypeAlias = Send | Download | Sleep
+Effect: TypeAlias = Send | Download | Upload | Gather | Sleep
 Reply: TypeAlias = Response | None
 Flow: TypeAlias = Generator[Effect, Reply, T]
 
@@ -67,17 +97,63 @@ def download(url: str) -> Flow[bytes]:
 
     Each hop is an effect of its own, so that the driver decides anew whether it may carry credentials.
     """
-    name = _path(url)
-    response = _response((yield Download(url)))
+    response = yield from _followed(url)
+    if response.status != 200:
+        raise answer_error(_path(url), response)
+    return response.content
+
+
+def save(url: str, sink: Sink) -> Flow[None]:
+    """Get what lies at a URL that the server named into a file, following redirects.
+
+    Whatever happens, the sink's target holds what it held before or the whole new file, and nothing lies beside it.
+
+    Raises:
+        DigestMismatchError: other bytes arrived than the server told of.
+        LocalFileError: the disk did not take them.
+    """
+    try:
+        response = yield from _followed(url, sink)
+        if response.status == 416 and sink.received:
+            sink.restart()
+            response = yield from _followed(url, sink)
+        if not sink.accepted:
+            raise answer_error(_path(url), response)
+        sink.finish()
+    finally:
+        sink.discard()
+
+
+def upload(url: str, source: Source, headers: Sequence[tuple[str, str]]) -> Flow[None]:
+    """Put a file at a URL that the server named."""
+    response = _response((yield Upload(url, source, tuple(headers))))
+    if response.status // 100 != 2:
+        raise answer_error(_path(url), response)
+
+
+def gather(flows: Sequence[Flow[T]], *, limit: int) -> Flow[list[T]]:
+    """Run flows, at most ``limit`` at once, and give their results in their order.
+
+    The first failure is raised; no further flow is then begun, and those under way end or are cancelled before.
+    """
+    results: dict[int, T] = {}
+
+    def kept(index: int, flow: Flow[T]) -> Flow[None]:
+        results[index] = yield from flow
+
+    yield Gather([kept(index, flow) for index, flow in enumerate(flows)], limit)
+    return [results[index] for index in range(len(flows))]
+
+
+def _followed(url: str, sink: Sink | None = None) -> Flow[Response]:
+    response = _response((yield Download(url, sink)))
     for _ in range(MAX_REDIRECTS):
         location = response.headers.get("location")
         if response.status // 100 != 3 or location is None:
             break
         url = _joined(url, location)
-        response = _response((yield Download(url)))
-    if response.status != 200:
-        raise answer_error(name, response)
-    return response.content
+        response = _response((yield Download(url, sink)))
+    return response
 
 
 def sleep(seconds: float) -> Flow[None]:

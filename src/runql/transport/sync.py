@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 import time
 import weakref
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -11,8 +14,9 @@ import httpx
 
 from runql.config import Settings
 from runql.errors import RunqlError
+from runql.transport.bodies import CHUNK, Sink, Source
 from runql.transport.endpoint import Endpoint
-from runql.transport.flow import Effect, Flow, Reply, Sleep
+from runql.transport.flow import Effect, Flow, Gather, Reply, Sleep
 from runql.transport.retry import Outcome, RetryPolicy, persist
 from runql.transport.wire import Request, Response, Traffic
 
@@ -40,6 +44,7 @@ class RetryingClient:
         self.traffic = Traffic()
         self._retry = retry or RetryPolicy()
         self._endpoint = Endpoint(settings)
+        self._counting = threading.Lock()
         self._http = httpx.Client(timeout=settings.timeout, transport=transport)
         # A client that nobody closed, as in a notebook, closes its connections when it is dropped.
         weakref.finalize(self, self._http.close)
@@ -80,7 +85,21 @@ class RetryingClient:
         if isinstance(effect, Sleep):
             time.sleep(effect.seconds)
             return None
+        if isinstance(effect, Gather):
+            self._gather(effect.flows, effect.limit)
+            return None
         return self._persist(self._endpoint.request(effect))
+
+    def _gather(self, flows: Sequence[Flow[None]], limit: int) -> None:
+        pool = ThreadPoolExecutor(limit, thread_name_prefix="runql")
+        try:
+            begun = [pool.submit(self.run, flow) for flow in flows]
+            wait(begun, return_when=FIRST_EXCEPTION)
+        finally:
+            pool.shutdown(cancel_futures=True)
+        for done in begun:
+            if not done.cancelled():
+                done.result()
 
     def _persist(self, request: Request) -> Response:
         tries = persist(request, self._retry)
@@ -97,15 +116,39 @@ class RetryingClient:
             return response
 
     def _exchange(self, request: Request) -> Outcome:
-        self.traffic.requests += 1
-        self.traffic.bytes_sent += len(request.content or b"")
-        method = "GET" if request.content is None else "POST"
+        with self._counting:
+            self.traffic.requests += 1
+            self.traffic.bytes_sent += request.size
         started = time.monotonic()
         try:
-            answer = self._http.request(
-                method, request.url, content=request.content, headers=self._endpoint.headers(request)
-            )
+            answer = self._received(request)
         except httpx.HTTPError as error:
             return self._endpoint.failure(request, error, time.monotonic() - started)
-        self.traffic.bytes_received += answer.num_bytes_downloaded
-        return self._endpoint.response(answer, time.monotonic() - started)
+        with self._counting:
+            self.traffic.bytes_received += answer.num_bytes_downloaded
+        saved = request.sink is not None and request.sink.accepted
+        return self._endpoint.response(answer, time.monotonic() - started, saved=saved)
+
+    def _received(self, request: Request) -> httpx.Response:
+        content = request.content if request.source is None else _sent(request.source)
+        headers = self._endpoint.headers(request)
+        with self._http.stream(request.method, request.url, content=content, headers=headers) as answer:
+            if request.sink is not None and request.sink.begin(answer.status_code, answer.headers):
+                _fill(request.sink, answer)
+            else:
+                answer.read()
+        return answer
+
+
+def _fill(sink: Sink, answer: httpx.Response) -> None:
+    for chunk in answer.iter_bytes(CHUNK):
+        sink.write(chunk)
+        sink.report()
+
+
+def _sent(source: Source) -> Iterator[bytes]:
+    sent = 0
+    for chunk in source.chunks():
+        yield chunk
+        sent += len(chunk)
+        source.report(sent)

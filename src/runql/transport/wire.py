@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from runql.errors import TransportError
+from runql.transport.bodies import Sink, Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,9 +15,12 @@ class Request:
     Attributes:
         name: what it is for, in logs and errors: an operation's name, or a file's path without its query.
         url: absolute, or relative to the base URL.
-        content: the JSON body of a POST; None makes it a GET.
+        content: the JSON body of a POST.
         repeatable: sending it twice does no harm.
         spare_server: give up at the first server failure or timeout.
+        sink: takes the answer's body; a GET.
+        source: the body of a PUT, which never carries our credentials.
+        source_headers: what the server wants the PUT to carry.
     """
 
     name: str
@@ -24,6 +28,21 @@ class Request:
     content: bytes | None = None
     repeatable: bool = True
     spare_server: bool = False
+    sink: Sink | None = None
+    source: Source | None = None
+    source_headers: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def method(self) -> str:
+        """The HTTP method."""
+        if self.source is not None:
+            return "PUT"
+        return "GET" if self.content is None else "POST"
+
+    @property
+    def size(self) -> int:
+        """Bytes of the body."""
+        return len(self.content or b"") if self.source is None else self.source.size
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,158 @@
+"""Which files of a run: the question behind `Files`, the pages it is answered in, and saving all of them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from runql.errors import ProjectNotFoundError, RunNotFoundError
+from runql.resources.file_record import FileOwner, FileRecord, download_path, save_file
+from runql.resources.pages import Edge, Listing, Page, read_page
+from runql.transport.flow import Flow, fetch, gather
+from runql_graphql.fragments import FileFields, PageFields
+from runql_graphql.operations import list_matching_run_files, list_run_files
+
+T = TypeVar("T", bound=FileRecord)
+
+
+@dataclass(frozen=True, slots=True)
+class FileQuery:
+    """A checked question for files.
+
+    Attributes:
+        owner: the run.
+        names: only these; empty for all.
+        per_page: files a page.
+        pattern: SQL LIKE, `%` any text and `_` one character; None for all.
+    """
+
+    owner: FileOwner
+    names: tuple[str, ...] = ()
+    per_page: int = 50
+    pattern: str | None = None
+
+    @classmethod
+    def checked(
+        cls, owner: FileOwner, names: Sequence[str] | None, per_page: int, pattern: str | None
+    ) -> FileQuery:
+        """Check what a caller gave.
+
+        Raises:
+            ValueError: names and pattern together, ``per_page`` below 1.
+            TypeError: ``names`` is one text, not a list of them.
+        """
+        if isinstance(names, str):
+            raise TypeError(f"names must be a list of texts, not a text: names=[{names!r}]")
+        if names and pattern is not None:
+            raise ValueError("names and pattern cannot go together: give one of them")
+        if per_page < 1:
+            raise ValueError(f"per_page must be at least 1, not {per_page}")
+        return cls(owner, tuple(names or ()), per_page, pattern)
+
+
+class FileListing(Listing[FileFields | None, T]):
+    """What has been read of a run's files; entries without bytes are left out."""
+
+    def __init__(self, query: FileQuery, make: Callable[[FileFields], T]) -> None:
+        def convert(page: Page[FileFields | None]) -> list[T]:
+            return [make(node) for node in page.nodes if node is not None and node.updated_at is not None]
+
+        super().__init__(lambda after: list_files(query, after), convert, lambda file: file.id)
+
+    def counted(self) -> Flow[int]:
+        """How many there are; reads to the end, because the server's counts are of all names that it knows."""
+        yield from self.reach(None)
+        return len(self.items)
+
+
+class _Files(Protocol):
+    @property
+    def page_info(self) -> PageFields: ...
+
+    @property
+    def edges(self) -> Sequence[Edge[FileFields | None]]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Uncounted:
+    page_info: PageFields
+    edges: Sequence[Edge[FileFields | None]]
+    total_count: int = 0
+
+
+def list_files(query: FileQuery, after: str | None) -> Flow[Page[FileFields | None]]:
+    """One page; one request.
+
+    Raises:
+        ProjectNotFoundError: the project is absent or hidden.
+        RunNotFoundError: the project holds no such run.
+    """
+    files = yield from (
+        _named(query, after) if query.pattern is None else _matching(query, query.pattern, after)
+    )
+    if files is None:
+        return Page([], after, None, more=False, total=0)
+    return read_page(_Uncounted(files.page_info, files.edges), after)
+
+
+def save_all(
+    owner: FileOwner,
+    files: Sequence[FileRecord],
+    root: str | os.PathLike[str],
+    *,
+    replace: bool,
+    exist_ok: bool,
+    at_once: int,
+) -> Flow[list[Path]]:
+    """Fetch files, ``at_once`` of them at a time; one request each. All names are checked before the first."""
+    if at_once < 1:
+        raise ValueError(f"at_once must be at least 1, not {at_once}")
+    places = [download_path(file.fields, root, replace=replace, exist_ok=exist_ok) for file in files]
+    yield from gather(
+        [
+            save_file(owner, file.fields, target)
+            for file, (target, missing) in zip(files, places, strict=True)
+            if missing
+        ],
+        limit=at_once,
+    )
+    return [target for target, _ in places]
+
+
+def _named(query: FileQuery, after: str | None) -> Flow[_Files | None]:
+    owner = query.owner
+    operation = list_run_files(
+        entity=owner.entity,
+        project=owner.project,
+        run=owner.run,
+        names=list(query.names),
+        first=query.per_page,
+        after=after,
+    )
+    answer = yield from fetch(operation)
+    if answer.project is None:
+        raise ProjectNotFoundError(owner.entity, owner.project)
+    if answer.project.run is None:
+        raise RunNotFoundError(owner.entity, owner.project, owner.run)
+    return answer.project.run.files
+
+
+def _matching(query: FileQuery, pattern: str, after: str | None) -> Flow[_Files | None]:
+    owner = query.owner
+    operation = list_matching_run_files(
+        entity=owner.entity,
+        project=owner.project,
+        run=owner.run,
+        pattern=pattern,
+        first=query.per_page,
+        after=after,
+    )
+    answer = yield from fetch(operation)
+    if answer.project is None:
+        raise ProjectNotFoundError(owner.entity, owner.project)
+    if answer.project.run is None:
+        raise RunNotFoundError(owner.entity, owner.project, owner.run)
+    return answer.project.run.files

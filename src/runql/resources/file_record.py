@@ -1,0 +1,240 @@
+"""What is known of a run's file, and the flows that read, save, put and delete one."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from runql.errors import (
+    AccessDeniedError,
+    FileNotFoundInRunError,
+    ProjectNotFoundError,
+    QueryError,
+    RunNotFoundError,
+    UploadRefusedError,
+)
+from runql.resources.file_names import target_path, upload_name
+from runql.resources.run_record import read_run
+from runql.transport.bodies import Progress, Sink, Source
+from runql.transport.flow import Flow, fetch, save, upload
+from runql_graphql.fragments import FileFields
+from runql_graphql.operations import (
+    create_run_files,
+    delete_files,
+    get_server_info,
+    list_run_files,
+    mark_run_files_uploaded,
+)
+
+MARK_UPLOADED = "MARK_RUN_FILES_UPLOADED"
+_UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
+
+
+@dataclass(frozen=True, slots=True)
+class FileOwner:
+    """The run that files belong to; ``project_id`` None when it was not read."""
+
+    entity: str
+    project: str
+    run: str
+    project_id: int | None = None
+
+    def __str__(self) -> str:
+        return f"{self.entity}/{self.project}/{self.run}"
+
+
+class FileRecord:
+    """The part of `File` and `AsyncFile` that needs no request.
+
+    Attributes:
+        fields: as the server gave them.
+    """
+
+    def __init__(self, owner: FileOwner, fields: FileFields) -> None:
+        self._owner = owner
+        self.fields = fields
+
+    def __repr__(self) -> str:
+        return f"<File {self.name} ({self.mimetype}) {_shown(self.size)}>"
+
+    @property
+    def id(self) -> str:
+        """The server's own id."""
+        return self.fields.id
+
+    @property
+    def name(self) -> str:
+        """The path inside the run, with `/` between its parts."""
+        return self.fields.name
+
+    @property
+    def size(self) -> int:
+        """Bytes, when it was listed."""
+        return int(self.fields.size_bytes)
+
+    @property
+    def md5(self) -> str | None:
+        """The MD5 of the bytes in base64."""
+        return self.fields.md5
+
+    @property
+    def mimetype(self) -> str | None:
+        """The media type that the server guesses."""
+        return self.fields.mimetype
+
+    @property
+    def updated_at(self) -> str | None:
+        """When the bytes arrived, ISO 8601; without a zone it is UTC."""
+        return self.fields.updated_at
+
+    @property
+    def url(self) -> str | None:
+        """Where to get it, with the API key when it lies below the base URL."""
+        return self.fields.url
+
+    @property
+    def direct_url(self) -> str:
+        """Where to get it without a key; expires."""
+        return self.fields.direct_url
+
+    @property
+    def run_path(self) -> str:
+        """Entity, project and run id of the run it belongs to."""
+        return str(self._owner)
+
+
+def find_entry(owner: FileOwner, name: str) -> Flow[FileFields | None]:
+    """The server's entry for a name, None when it has none; one request. An entry may lack bytes (`updatedAt` null)."""
+    operation = list_run_files(
+        entity=owner.entity, project=owner.project, run=owner.run, names=[name], first=1
+    )
+    answer = yield from fetch(operation)
+    if answer.project is None:
+        raise ProjectNotFoundError(owner.entity, owner.project)
+    if answer.project.run is None:
+        raise RunNotFoundError(owner.entity, owner.project, owner.run)
+    files = answer.project.run.files
+    return files.edges[0].node if files and files.edges else None
+
+
+def find_file(owner: FileOwner, name: str) -> Flow[FileFields]:
+    """The run's file of that name; one request.
+
+    Raises:
+        FileNotFoundInRunError: there is none, or it was announced and never uploaded.
+    """
+    fields = yield from find_entry(owner, name)
+    if fields is None or fields.updated_at is None:
+        raise FileNotFoundInRunError(str(owner), name)
+    return fields
+
+
+def download_path(
+    fields: FileFields, root: str | os.PathLike[str], *, replace: bool, exist_ok: bool
+) -> tuple[Path, bool]:
+    """Where a file is saved to, and whether there is something to be fetched.
+
+    Raises:
+        UnsafeNameError: its name leads out of ``root``.
+        ValueError: there is a file already, and neither ``replace`` nor ``exist_ok`` was given.
+    """
+    target = target_path(root, fields.name)
+    if replace or not target.exists():
+        return target, True
+    if exist_ok:
+        return target, False
+    raise ValueError(f"{target} exists already: replace=True overwrites it, exist_ok=True uses it as it is")
+
+
+def save_file(
+    owner: FileOwner, fields: FileFields, target: Path, progress: Progress | None = None
+) -> Flow[Path]:
+    """Fetch a file; one request, and two more when its URL has expired."""
+    try:
+        yield from save(fields.url or fields.direct_url, _sink(fields, target, progress))
+    except AccessDeniedError:
+        fields = yield from find_file(owner, fields.name)
+        yield from save(fields.url or fields.direct_url, _sink(fields, target, progress))
+    return target
+
+
+def delete_file(owner: FileOwner, fields: FileFields) -> Flow[None]:
+    """Delete a file; one request, and one before when the project's number is not known."""
+    project_id = owner.project_id
+    if project_id is None:
+        project_id = int((yield from read_run(owner.entity, owner.project, owner.run)).project_id)
+    yield from fetch(delete_files(files=[fields.id], project_id=project_id))
+
+
+def upload_file(
+    owner: FileOwner, path: str | os.PathLike[str], root: str | os.PathLike[str], progress: Progress | None
+) -> Flow[FileFields]:
+    """Put a local file into the run; four requests, five where the server wants to be told that the bytes are there.
+
+    Raises:
+        LocalFileError: it cannot be read; raised before anything is sent.
+        UploadRefusedError: the server gives no place for it, or did not take note of it.
+    """
+    source, name = Source(Path(path), progress=progress), upload_name(path, root)
+    try:
+        yield from _put(owner, name, source)
+    except AccessDeniedError:
+        # Upload URLs expire: once more with a new one.
+        yield from _put(owner, name, source)
+    if (yield from _wants_mark()):
+        yield from _mark(owner, name)
+    fields = yield from find_entry(owner, name)
+    if fields is None:
+        raise FileNotFoundInRunError(str(owner), name)
+    return fields
+
+
+def _put(owner: FileOwner, name: str, source: Source) -> Flow[None]:
+    operation = create_run_files(entity=owner.entity, project=owner.project, run=owner.run, files=[name])
+    places = (yield from fetch(operation, repeatable=True)).create_run_files
+    fitting = [each.upload_url for each in places.files if each.name == name] if places else []
+    if places is None or not places.run_id or not fitting or not fitting[0]:
+        raise UploadRefusedError(
+            f"the server gives no place for {name!r} in run {owner}: does the run exist, and may your API key write to it?"
+        )
+    yield from upload(fitting[0], source, [_header(text) for text in places.upload_headers])
+
+
+def _header(text: str) -> tuple[str, str]:
+    name, colon, value = text.partition(":")
+    if not colon:
+        raise UploadRefusedError("the server asks for an upload header that has no value")
+    return name, value.strip(" \t")
+
+
+def _wants_mark() -> Flow[bool]:
+    try:
+        info = (yield from fetch(get_server_info())).server_info
+    except QueryError:
+        # Servers from before features do not know the field.
+        return False
+    features = info.features if info else []
+    return any(each is not None and each.name == MARK_UPLOADED and each.is_enabled for each in features)
+
+
+def _mark(owner: FileOwner, name: str) -> Flow[None]:
+    operation = mark_run_files_uploaded(
+        entity=owner.entity, project=owner.project, run=owner.run, files=[name]
+    )
+    marked = (yield from fetch(operation, repeatable=True)).mark_run_files_uploaded
+    if marked is None or not marked.success:
+        raise UploadRefusedError(f"the server did not take note that {name!r} was uploaded to run {owner}")
+
+
+def _sink(fields: FileFields, target: Path, progress: Progress | None) -> Sink:
+    # A live run's files grow: without an MD5 the listed size is the best there is to tell a cut answer by.
+    size = None if fields.md5 else int(fields.size_bytes)
+    return Sink(target, md5=fields.md5, size=size, progress=progress)
+
+
+def _shown(size: int) -> str:
+    amount, unit = float(size), 0
+    while amount >= 1024 and unit < len(_UNITS) - 1:
+        amount, unit = amount / 1024, unit + 1
+    return f"{amount:.1f}{_UNITS[unit]}" if unit else f"{size}B"

@@ -1,0 +1,165 @@
+"""Files of a run: one, and a lazy list of them."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from runql.resources.file_listing import FileListing, FileQuery, save_all
+from runql.resources.file_record import FileOwner, FileRecord, delete_file, download_path, save_file
+from runql.resources.pages import AsyncLazySequence, LazySequence
+from runql.transport.aio import AsyncRetryingClient
+from runql.transport.bodies import Progress
+from runql.transport.sync import RetryingClient
+from runql_graphql.fragments import FileFields
+
+AT_ONCE = 8
+"""Downloads of a whole run that are under way at once, unless the caller says otherwise."""
+
+
+class File(FileRecord):
+    """A file of a run; `Run.file` and `Run.files` make them."""
+
+    def __init__(self, client: RetryingClient, owner: FileOwner, fields: FileFields) -> None:
+        super().__init__(owner, fields)
+        self._client = client
+
+    def download(
+        self,
+        root: str | os.PathLike[str] = ".",
+        replace: bool = False,
+        exist_ok: bool = False,
+        *,
+        progress: Progress | None = None,
+    ) -> io.TextIOWrapper:
+        """Save the file below ``root`` under its own name, and return it opened for reading as UTF-8 text.
+
+        Close what is returned; its ``name`` is the path, and ``buffer`` gives bytes. The file appears when it is whole
+        and its MD5 is right; a broken download is resumed, and if it fails in the end, what was there before stays.
+
+        Args:
+            root: the folder; missing folders are made.
+            replace: overwrite a file that is there.
+            exist_ok: return a file that is there, whatever it holds, without a request.
+            progress: called with the bytes that are here, and those there are in all (None when not known).
+
+        Raises:
+            ValueError: there is a file already, and neither flag was given.
+            UnsafeNameError: the name would lead out of ``root``.
+            DigestMismatchError: other bytes arrived than the server listed.
+            LocalFileError: the disk did not take them.
+        """
+        path, missing = download_path(self.fields, root, replace=replace, exist_ok=exist_ok)
+        if missing:
+            self._client.run(save_file(self._owner, self.fields, path, progress))
+        return path.open(encoding="utf-8")
+
+    def delete(self) -> None:
+        """Delete the file from the run; one request, and one before when the run was not loaded."""
+        self._client.run(delete_file(self._owner, self.fields))
+
+
+class AsyncFile(FileRecord):
+    """As `File`, awaited."""
+
+    def __init__(self, client: AsyncRetryingClient, owner: FileOwner, fields: FileFields) -> None:
+        super().__init__(owner, fields)
+        self._client = client
+
+    async def download(
+        self,
+        root: str | os.PathLike[str] = ".",
+        replace: bool = False,
+        exist_ok: bool = False,
+        *,
+        progress: Progress | None = None,
+    ) -> io.TextIOWrapper:
+        """As `File.download`."""
+        path, missing = download_path(self.fields, root, replace=replace, exist_ok=exist_ok)
+        if missing:
+            await self._client.run(save_file(self._owner, self.fields, path, progress))
+        return path.open(encoding="utf-8")
+
+    async def delete(self) -> None:
+        """As `File.delete`."""
+        await self._client.run(delete_file(self._owner, self.fields))
+
+
+class Files(LazySequence[FileFields | None, File]):
+    """The files of a run, read page by page; names that were announced and never uploaded are left out.
+
+    `len` reads to the end: the server's own count is of all names, whatever was asked for.
+    """
+
+    def __init__(
+        self,
+        client: RetryingClient,
+        owner: FileOwner,
+        names: Sequence[str] | None = None,
+        per_page: int = 50,
+        *,
+        pattern: str | None = None,
+    ) -> None:
+        query = FileQuery.checked(owner, names, per_page, pattern)
+        super().__init__(client, FileListing(query, lambda fields: File(client, owner, fields)))
+        self._owner = owner
+
+    def download(
+        self,
+        root: str | os.PathLike[str] = ".",
+        replace: bool = False,
+        exist_ok: bool = False,
+        *,
+        at_once: int = AT_ONCE,
+    ) -> list[Path]:
+        """Save all files below ``root``, and return where they are, in list order.
+
+        Reads the list to its end, then sends one request a file. Names and existing files are checked before anything
+        is written. At the first failure no further download is begun, and the error is raised; files that were
+        complete by then stay.
+
+        Args:
+            root: the folder; missing folders are made.
+            replace: overwrite files that are there.
+            exist_ok: keep files that are there, without a request.
+            at_once: downloads under way at the same time, at least 1.
+
+        Raises:
+            ValueError: one of them is there already, and neither flag was given; ``at_once`` below 1.
+            UnsafeNameError: a name would lead out of ``root``.
+        """
+        wanted = self[:]
+        fetching = save_all(self._owner, wanted, root, replace=replace, exist_ok=exist_ok, at_once=at_once)
+        return self._client.run(fetching)
+
+
+class AsyncFiles(AsyncLazySequence[FileFields | None, AsyncFile]):
+    """As `Files`, awaited."""
+
+    def __init__(
+        self,
+        client: AsyncRetryingClient,
+        owner: FileOwner,
+        names: Sequence[str] | None = None,
+        per_page: int = 50,
+        *,
+        pattern: str | None = None,
+    ) -> None:
+        query = FileQuery.checked(owner, names, per_page, pattern)
+        super().__init__(client, FileListing(query, lambda fields: AsyncFile(client, owner, fields)))
+        self._owner = owner
+
+    async def download(
+        self,
+        root: str | os.PathLike[str] = ".",
+        replace: bool = False,
+        exist_ok: bool = False,
+        *,
+        at_once: int = AT_ONCE,
+    ) -> list[Path]:
+        """As `Files.download`."""
+        wanted = await self[:]
+        fetching = save_all(self._owner, wanted, root, replace=replace, exist_ok=exist_ok, at_once=at_once)
+        return await self._client.run(fetching)
