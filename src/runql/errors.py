@@ -24,6 +24,7 @@ RunqlError
 ├── UnsafeNameError (ValueError)            a file's name would lead out of the folder it is saved to
 ├── LocalFileError (OSError)                a local file cannot be read or written
 ├── UploadRefusedError                      the server does not take a file
+├── DeletionRefusedError                    the server does not delete a file
 ├── RunChangedError                         ``update(if_unchanged=True)``: somebody else changed the run meanwhile
 ├── IncompleteUpdateError                   one part of an update was written, the other was not
 ├── NotLoadedError                          an awaited run's or sweep's fields were looked at before they were loaded
@@ -287,6 +288,10 @@ class LocalFileError(RunqlError, OSError):
 
 class UploadRefusedError(RunqlError):
     """The server gave no place to put a file, or did not take note of it."""
+
+
+class DeletionRefusedError(RunqlError):
+    """The server did not delete a file, and gave no reason."""
 
 
 class NotLoadedError(RunqlError):

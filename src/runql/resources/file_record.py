@@ -8,6 +8,7 @@ from pathlib import Path
 
 from runql.errors import (
     AccessDeniedError,
+    DeletionRefusedError,
     FileNotFoundInRunError,
     ProjectNotFoundError,
     QueryError,
@@ -160,11 +161,17 @@ def save_file(
 
 
 def delete_file(owner: FileOwner, fields: FileFields) -> Flow[None]:
-    """Delete a file; one request, and one before when the project's number is not known."""
+    """Delete a file; one request, and one before when the project's number is not known.
+
+    Raises:
+        DeletionRefusedError: the server says that it did not.
+    """
     project_id = owner.project_id
     if project_id is None:
         project_id = int((yield from read_run(owner.entity, owner.project, owner.run)).project_id)
-    yield from fetch(delete_files(files=[fields.id], project_id=project_id))
+    deleted = (yield from fetch(delete_files(files=[fields.id], project_id=project_id))).delete_files
+    if deleted is None or not deleted.success:
+        raise DeletionRefusedError(f"the server did not delete {fields.name!r} of run {owner.run}")
 
 
 def upload_file(

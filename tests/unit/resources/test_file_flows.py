@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from tests.unit.transport.stepping import answered, played, sent
 
-from runql.errors import UploadRefusedError
+from runql.errors import DeletionRefusedError, UploadRefusedError
 from runql.resources.file_record import FileOwner, delete_file, upload_file
 from runql.transport.flow import Gather, Sleep, Upload, gather, sleep
 from runql.transport.wire import Response
@@ -72,6 +72,13 @@ def test_deleting_sends_the_project_as_a_number() -> None:
     deleted = answered({"deleteFiles": {"success": True}})
     _, effects = played(delete_file(owner, FileFields.model_validate(ENTRY)), [deleted])
     assert sent(effects[0]).variables == {"files": ["F"], "projectId": 7}
+
+
+@pytest.mark.parametrize("refused", [{"success": False}, None])
+def test_a_file_that_was_not_deleted_is_said_so(refused: dict[str, bool] | None) -> None:
+    replies = [answered({"deleteFiles": refused})]
+    with pytest.raises(DeletionRefusedError, match="did not delete"):
+        played(delete_file(FileOwner("e", "p", "abc", 7), FileFields.model_validate(ENTRY)), replies)
 
 
 def test_gathering_is_one_effect_that_says_how_many_at_once() -> None:
