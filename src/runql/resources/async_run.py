@@ -11,15 +11,16 @@ from runql.errors import NotLoadedError
 from runql.frames.extras import require
 from runql.frames.table import Table
 from runql.frames.to_pandas import to_pandas
+from runql.paths import DEFAULT_PROJECT, RunAddress
 from runql.resources.connected import AsyncConnected
 from runql.resources.editable_run import EditableRun
 from runql.resources.file_record import FileOwner, find_file, upload_file
 from runql.resources.files import AsyncFile, AsyncFiles
 from runql.resources.history import HistorySample, Row, Stream, sample_run
 from runql.resources.history_scan import AsyncHistoryScan
-from runql.resources.run_files import read_metadata
+from runql.resources.run_metadata import read_metadata
 from runql.resources.run_record import ListedPage, RunRecord, fields_of, read_last_step
-from runql.resources.run_write import DEFAULT_PROJECT, RunPlace, checked_id, create
+from runql.resources.run_write import checked_id, create
 from runql.resources.scan import Match, ScanPlan
 from runql.resources.summary import AsyncSummary
 from runql.resources.sweep import AsyncSweep
@@ -195,7 +196,7 @@ class AsyncRun(EditableRun):
         """As `Run.create`."""
         name = checked_id(run_id)
         home = project or api.client.settings.project or DEFAULT_PROJECT
-        place = RunPlace(entity or await api.default_entity or "", home, name)
+        place = RunAddress(entity or await api.default_entity or "", home, name)
         return cls.listed(api.client, place.entity, place.project, await api.client.run(create(place)), None)
 
     @cached_property

@@ -7,8 +7,9 @@ from functools import cached_property
 from typing import Final
 
 from runql.errors import IncompleteUpdateError, RunChangedError, RunqlError
+from runql.paths import RunAddress
 from runql.resources.run_record import RunRecord, read_run
-from runql.resources.run_write import RunPlace, delete, differences, new_config_text, new_summary_text, write
+from runql.resources.run_write import delete, differences, new_config_text, new_summary_text, write
 from runql.resources.storable import settle
 from runql.transport.flow import Flow
 from runql.values import JSONValue, parse_config, parse_summary
@@ -158,8 +159,8 @@ class EditableRun(RunRecord):
         yield from delete(self._place, self.storage_id, with_artifacts=with_artifacts)
 
     @property
-    def _place(self) -> RunPlace:
-        return RunPlace(self._entity, self._project, self._run_id)
+    def _place(self) -> RunAddress:
+        return RunAddress(self._entity, self._project, self._run_id)
 
     def _is_edited(self) -> bool:
         try:

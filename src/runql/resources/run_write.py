@@ -7,7 +7,6 @@ import re
 import secrets
 import string
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from runql.errors import (
@@ -20,6 +19,7 @@ from runql.errors import (
     RunNotFoundError,
     RunqlError,
 )
+from runql.paths import RunAddress
 from runql.resources.run_state import read_state
 from runql.resources.storable import storable
 from runql.transport.flow import Flow, fetch
@@ -28,23 +28,10 @@ from runql_graphql.fragments import FullRunFields, RunFields, WrittenRunFields
 from runql_graphql.input_types import DeleteRunInput, UpsertBucketInput
 from runql_graphql.operations import create_run, delete_run, update_run
 
-DEFAULT_PROJECT: Final = "uncategorized"
 GONE: Final = 410
 ID_LETTERS: Final = string.ascii_lowercase + string.digits
 NOT_IN_IDS: Final = re.compile(r"[/\\#?%:\x00-\x1f]")
 LONGEST: Final = 128
-
-
-@dataclass(frozen=True, slots=True)
-class RunPlace:
-    """Where a run is: what a new one is created with, and what errors name."""
-
-    entity: str
-    project: str
-    run_id: str
-
-    def __str__(self) -> str:
-        return f"{self.entity}/{self.project}/{self.run_id}"
 
 
 def checked_id(run_id: str | None) -> str:
@@ -65,7 +52,7 @@ def checked_id(run_id: str | None) -> str:
     return run_id
 
 
-def create(place: RunPlace) -> Flow[FullRunFields]:
+def create(place: RunAddress) -> Flow[FullRunFields]:
     """Create the run, or find the one that has the id already; one request, safe to repeat.
 
     Raises:
@@ -91,7 +78,7 @@ def create(place: RunPlace) -> Flow[FullRunFields]:
     return answer.upsert_bucket.bucket
 
 
-def write(place: RunPlace, changes: UpsertBucketInput) -> Flow[WrittenRunFields]:
+def write(place: RunAddress, changes: UpsertBucketInput) -> Flow[WrittenRunFields]:
     """Write the fields that are set in ``changes``, and return the small ones as the server keeps them; one request.
 
     Safe to repeat: every field replaces what was there. A refusal costs one request more, to tell whether the run is
@@ -111,7 +98,7 @@ def write(place: RunPlace, changes: UpsertBucketInput) -> Flow[WrittenRunFields]
     return answer.upsert_bucket.bucket
 
 
-def delete(place: RunPlace, storage_id: str, *, with_artifacts: bool) -> Flow[None]:
+def delete(place: RunAddress, storage_id: str, *, with_artifacts: bool) -> Flow[None]:
     """Delete the run; one request, which is not repeated once the server may have seen it.
 
     Raises:
@@ -196,7 +183,7 @@ def _entry(stored: JSONValue, value: JSONValue) -> JSONValue:
     return {"value": value, "desc": None}
 
 
-def _raise_if_gone(place: RunPlace, error: AnswerError) -> Flow[None]:
+def _raise_if_gone(place: RunAddress, error: AnswerError) -> Flow[None]:
     """Servers word a missing run as they like: 410, or GraphQL errors after which asking for the run tells."""
     if error.status == GONE:
         raise RunNotFoundError(place.entity, place.project, place.run_id) from error

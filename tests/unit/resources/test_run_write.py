@@ -10,9 +10,9 @@ from tests.unit.resources.answers import in_project, run_body
 from tests.unit.transport.stepping import answered, played
 
 from runql.errors import ConfigurationError, QueryError, RequestTimedOutError, RunNotFoundError, RunqlError
+from runql.paths import RunAddress
 from runql.resources.run_record import fields_of
 from runql.resources.run_write import (
-    RunPlace,
     checked_id,
     create,
     delete,
@@ -27,7 +27,7 @@ from runql_graphql.fragments import FullRunFields
 from runql_graphql.input_types import DeleteRunInput, UpsertBucketInput
 from runql_graphql.operations import create_run, delete_run, get_run_state, update_run
 
-PLACE = RunPlace("e", "p", "r")
+PLACE = RunAddress("e", "p", "r")
 CHANGE = UpsertBucketInput(id="storage:r", notes="n")
 DENIED = answered(None, errors=[{"message": "denied"}])
 
@@ -48,7 +48,7 @@ def test_creating_names_the_run_so_that_it_can_be_repeated() -> None:
 
 def test_without_an_entity_nothing_is_sent() -> None:
     with pytest.raises(ConfigurationError):
-        played(create(RunPlace("", "p", "r")), [])
+        played(create(RunAddress("", "p", "r")), [])
 
 
 def test_ids_are_eight_letters_and_digits() -> None:
