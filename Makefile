@@ -1,6 +1,6 @@
 # Everything runs in environments of the project's own: .venv for the work, .venv-wandb-* for the official SDK as an oracle.
 .DEFAULT_GOAL := help
-.PHONY: help setup generate check test record sample demo bench wheel clean
+.PHONY: help setup generate check test record senders sample demo bench wheel clean
 
 PYTHON ?= python3.11
 BIN := .venv/bin
@@ -47,6 +47,9 @@ test: .venv/.ready $(OLD_SDK)/.ready $(NEW_SDK)/.ready  ## all tests, with the o
 
 record: .venv/.ready  ## record tests/recorded/ again, over HTTP from the embedded server
 	$(BIN)/pytest tests/contract --world=record
+
+senders: .venv/.ready  ## note again which member of runql sends which operation
+	$(BIN)/pytest tests/contract --write-senders -q
 
 sample: .venv/.ready $(OLD_SDK)/.ready $(NEW_SDK)/.ready  ## train and log the sample project again, then record
 	$(BIN)/python -m pip --quiet install --constraint constraints.txt scikit-learn

@@ -5,6 +5,8 @@ RunqlError
 │   └── MissingCredentialsError             no API key was found anywhere
 ├── PathError (ValueError)                  a run, project or sweep path that cannot be read
 ├── MissingExtraError (ImportError)         an optional library is not installed
+├── DriftInputError (ValueError)            a schema, query, recording or approvals file cannot be read
+├── IntrospectionRefusedError               the server does not tell its schema
 ├── TransportError                          no usable answer arrived
 │   ├── ConnectionFailedError               the host could not be reached, or hung up
 │   ├── RequestTimedOutError (TimeoutError) the host did not answer in time
@@ -67,6 +69,14 @@ class MissingExtraError(RunqlError, ImportError):
         super().__init__(
             f"{needed_for} needs {library}, which is not installed: pip install 'runql[{extra}]'"
         )
+
+
+class DriftInputError(RunqlError, ValueError):
+    """A file that the drift check was given cannot be read; the text names it and what is wrong in it."""
+
+
+class IntrospectionRefusedError(RunqlError):
+    """The server answers, and does not tell its schema: introspection is switched off there."""
 
 
 class TransportError(RunqlError):
