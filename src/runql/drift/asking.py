@@ -77,3 +77,19 @@ def _error(entry: JSONValue) -> ServerError:
 def _place(entry: Mapping[str, JSONValue]) -> tuple[int, int]:
     line, column = entry.get("line"), entry.get("column")
     return (line if isinstance(line, int) else 0), (column if isinstance(column, int) else 0)
+
+
+def ask_for_data(document: str, operation: str, variables: Mapping[str, JSONValue]) -> Flow[JSONValue]:
+    """Run a query and give its data as it came, without a model.
+
+    Raises:
+        AnswerError: the server refuses, fails or reports errors.
+        TransportError: nothing usable arrived.
+    """
+    response = yield Send(Operation(operation, "query", document, variables, object))
+    if response is None:
+        raise TypeError("the driver replied None where a response was due")
+    answer = read(response)
+    if response.status != 200 or answer.errors or answer.data is None:
+        raise answer_error(operation, response)
+    return answer.data

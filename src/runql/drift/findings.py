@@ -121,6 +121,15 @@ class Report:
         """The findings of one level."""
         return tuple(finding for finding in self.findings if finding.level == level)
 
+    def merged(self) -> Report:
+        """The same, with one finding for each place and the operations of all."""
+        found: dict[tuple[str, str, str], Finding] = {}
+        for finding in self.findings:
+            before = found.get(finding.place)
+            uses = merged_uses((*(before.uses if before else ()), *finding.uses))
+            found[finding.place] = replace(before or finding, uses=uses)
+        return replace(self, findings=tuple(found.values()))
+
     def sorted(self) -> Report:
         """The same, worst first: what is used before what is not, then by coordinate."""
         ordered = sorted(

@@ -1,0 +1,111 @@
+"""Real answers of a live server to runql's own queries, to be read strictly; nothing is changed there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from graphql import NonNullTypeNode, OperationDefinitionNode, parse
+
+from runql.drift.answers import Exchange
+from runql.drift.asking import ask_for_data
+from runql.drift.documents import CheckedOperation
+from runql.drift.findings import Unchecked
+from runql.errors import AnswerError
+from runql.transport.flow import Flow
+from runql.values import JSONValue
+
+FEW: Final = 5
+"""Items a page, and rows."""
+
+VALUES: Final[Mapping[str, JSONValue]] = {
+    "first": FEW,
+    "samples": FEW,
+    "filters": "{}",
+    "order": "+created_at",
+    "specs": [json.dumps({"keys": ["_step"], "samples": FEW})],
+    "minStep": 0,
+    "pattern": "%",
+    "whole": True,
+    "system": True,
+    "chosen": True,
+    "withKeys": True,
+}
+"""What is sent for variables of these names."""
+
+NAMED_BY: Final[Mapping[str, str]] = {"runs": "run", "sweeps": "sweep"}
+"""Connections of a project whose first node's name is what other queries ask for."""
+
+
+@dataclass(slots=True)
+class LiveAnswers:
+    """What was read, and what could not be."""
+
+    exchanges: list[Exchange] = field(default_factory=list[Exchange])
+    unchecked: list[Unchecked] = field(default_factory=list[Unchecked])
+    requests: int = 0
+
+
+def read_live_answers(operations: Sequence[CheckedOperation], entity: str, project: str) -> Flow[LiveAnswers]:
+    """Send every query whose variables can be filled; runs and sweeps are those that the first answers name.
+
+    Raises:
+        AnswerError: the server lets nobody in (401, 403), or fails.
+        TransportError: it cannot be reached.
+    """
+    known: dict[str, JSONValue] = {**VALUES, "entity": entity, "project": project, "query": entity}
+    read = LiveAnswers()
+    waiting = [each for each in operations if each.definition.kind == "query"]
+    while waiting:
+        ready = [each for each in waiting if not _missing(each, known)]
+        if not ready:
+            break
+        for operation in ready:
+            yield from _read(operation, known, read)
+        waiting = [each for each in waiting if each not in ready]
+    read.unchecked += [
+        Unchecked(each.name, f"nothing to give for ${', $'.join(_missing(each, known))}") for each in waiting
+    ]
+    return read
+
+
+def _read(operation: CheckedOperation, known: dict[str, JSONValue], read: LiveAnswers) -> Flow[None]:
+    document = "\n".join(each.text for each in (operation.definition, *operation.fragments))
+    variables = {name: known[name] for name, _ in _variables(operation) if name in known}
+    read.requests += 1
+    try:
+        data = yield from ask_for_data(document, operation.name, variables)
+    except AnswerError as error:
+        if error.status in {401, 403, 429}:
+            raise
+        read.unchecked.append(Unchecked(operation.name, str(error)))
+        return
+    read.exchanges.append(Exchange(operation.name, document, variables, data))
+    for connection, variable in NAMED_BY.items():
+        name = _first_name(data, connection)
+        if name:
+            known.setdefault(variable, name)
+
+
+def _missing(operation: CheckedOperation, known: Mapping[str, JSONValue]) -> list[str]:
+    return [name for name, is_required in _variables(operation) if is_required and name not in known]
+
+
+def _variables(operation: CheckedOperation) -> Iterator[tuple[str, bool]]:
+    for node in parse(operation.definition.text).definitions:
+        if isinstance(node, OperationDefinitionNode):
+            for each in node.variable_definitions:
+                yield each.variable.name.value, isinstance(each.type, NonNullTypeNode)
+
+
+def _first_name(data: JSONValue, connection: str) -> str:
+    found = _at(_at(_at(data, "project"), connection), "edges")
+    first = found[0] if isinstance(found, list) and found else None
+    name = _at(_at(first, "node"), "name")
+    return name if isinstance(name, str) else ""
+
+
+def _at(value: JSONValue, key: str) -> JSONValue:
+    return value.get(key) if isinstance(value, dict) else None
