@@ -64,8 +64,8 @@ def validated(
 
 def read_problems(composed: Composed, errors: Sequence[ServerError], known: GraphQLSchema) -> Problems:
     """Understand a server's errors about a composed document; markers must have been taken out before."""
-    spots = composed.spots(known)
     problems = Problems()
+    spots = composed.spots(known) if errors else []
     found: dict[tuple[str, str, str], Finding] = {}
     for error in errors:
         said = understand(error.message)

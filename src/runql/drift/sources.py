@@ -14,6 +14,7 @@ from graphql import (
     build_client_schema,
     build_schema,
     get_introspection_query,
+    validate_schema,
 )
 from graphql.utilities import IntrospectionQuery
 
@@ -54,8 +55,9 @@ def load_schema(path: Path) -> GraphQLSchema:
         line = error.locations[0].line if isinstance(error, GraphQLError) and error.locations else 1
         said = error.message if isinstance(error, GraphQLError) else str(error)
         raise DriftInputError(f"{path}:{line}: {said}") from error
-    if schema.query_type is None:
-        raise DriftInputError(f"{path} is no schema: it has no type Query")
+    wrong = validate_schema(schema)
+    if wrong:
+        raise DriftInputError(f"{path} is no schema: {wrong[0].message}")
     return schema
 
 
@@ -70,7 +72,7 @@ def _from_introspection(path: Path, text: str) -> GraphQLSchema:
         hint = f", but errors: {said}" if said else ""
         raise DriftInputError(f"{path} holds no introspection (data.__schema){hint}")
     try:
-        return build_client_schema(found)
+        return _built(found)
     except (GraphQLError, TypeError) as error:
         raise DriftInputError(f"{path} holds an introspection that cannot be used: {error}") from error
 
@@ -88,9 +90,17 @@ def introspect() -> Flow[GraphQLSchema]:
         said = answer.errors[0].message if answer.errors else f"status {answer.status}"
         raise IntrospectionRefusedError(f"the server does not tell its schema: {said}")
     try:
-        return build_client_schema(found)
+        return _built(found)
     except (GraphQLError, TypeError) as error:
         raise IntrospectionRefusedError(f"the server's introspection cannot be used: {error}") from error
+
+
+def _built(found: IntrospectionQuery) -> GraphQLSchema:
+    schema = build_client_schema(found)
+    wrong = validate_schema(schema)
+    if wrong:
+        raise wrong[0]
+    return schema
 
 
 def _introspected(body: JSONValue) -> IntrospectionQuery | None:

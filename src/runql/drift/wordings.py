@@ -87,6 +87,10 @@ _WORDINGS: tuple[tuple[Complaint, str], ...] = (
         rf"Fragment (?:{_name('fragment')} )?cannot be spread here as objects of type {_name('type')} "
         rf"can never be of type {_name('member')}",
     ),
+    (
+        "fragment spread",
+        rf"ragment (?:{_name('fragment')} )?cannot be spread here as types {_name('member')} and {_name('type')}",
+    ),
     ("unknown input field", rf"Field {_name('field')} is not defined by type {_name('type')}"),
     ("unknown input field", rf"In field {_name('field')}: Unknown field"),
     (
