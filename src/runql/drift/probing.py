@@ -93,8 +93,10 @@ def probe(
         state.give_up(operations, trouble)
     else:
         yield from _check(state, operations)
-        proved = {each.subject for each in state.unchecked}
-        yield from _reveal(state, [each for each in operations if each.name not in proved])
+        unproved = {each.subject for each in state.unchecked}
+        proved = [each for each in operations if each.name not in unproved]
+        if proved:
+            yield from _reveal(state, proved)
     return Report(
         source=source,
         findings=tuple(state.findings.values()),

@@ -69,11 +69,13 @@ def read_problems(composed: Composed, errors: Sequence[ServerError], known: Grap
     found: dict[tuple[str, str, str], Finding] = {}
     for error in errors:
         said = understand(error.message)
-        if said is None or said.complaint == "too many errors":
+        if said is not None and said.complaint in NOT_DRIFT:
+            continue
+        uses = _uses(composed, error)
+        if said is None or said.complaint == "too many errors" or not uses:
             problems.unclear.append(error)
-        elif said.complaint not in NOT_DRIFT:
-            place = _Place(spots, error.places)
-            finding = _finding(said, error, place, _uses(composed, error))
+        else:
+            finding = _finding(said, error, _Place(spots, error.places), uses)
             before = found.get(finding.place)
             uses = merged_uses((*(before.uses if before else ()), *finding.uses))
             found[finding.place] = Finding(
@@ -92,6 +94,9 @@ def read_problems(composed: Composed, errors: Sequence[ServerError], known: Grap
 def _uses(composed: Composed, error: ServerError) -> tuple[Use, ...]:
     # Of several places the last is where it is used; the first may be the variable's definition.
     lines = [line for line, _ in reversed(error.places)]
+    if not lines and len(composed.operations) == 1:
+        # A server that tells no places; of one operation it can only mean that.
+        lines = [composed.starts[-1]]
     return next((uses for line in lines if (uses := composed.uses_at(line))), ())
 
 

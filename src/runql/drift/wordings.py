@@ -97,7 +97,17 @@ _WORDINGS: tuple[tuple[Complaint, str], ...] = (
         "missing input field",
         rf'Field "?(?P<type>\w+)\.(?P<field>\w+)"? of required type {_type("expected")} was not provided',
     ),
+    (
+        "missing input field",
+        rf'Required field "?(?P<type>\w+)\.(?P<field>\w+)"? of type {_type("expected")} was not provided',
+    ),
     ("missing input field", rf"In field {_name('field')}: Expected {_type('expected')}, found null"),
+    # graph-gophers judges the values of all operations' variables beside the document; gqlgen and graphql-js later.
+    (
+        "variable value",
+        r'Variable "?\$?\w+"? (?:has invalid (?:value|type)|got invalid value|of (?:non-null|required) type)',
+    ),
+    ("variable value", r"must be defined|Variable .* was not provided"),
     ("unknown value", rf"Value {_name('value')} does not exist in {_name('type')} enum"),
     ("wrong value", rf"Expected value of type {_type('expected')}, found"),
     ("wrong value", rf"Expected type {_type('expected')}, found"),
@@ -108,12 +118,6 @@ _WORDINGS: tuple[tuple[Complaint, str], ...] = (
     ("misplaced directive", r'Directive "?@?(?P<directive>\w+)"? may not be used on'),
     ("conflicting fields", rf"Fields {_name('field')} conflict because"),
     ("no such root", r"Schema (?:is not configured for|does not support operation type) \W?(?P<root>\w+)"),
-    # graph-gophers judges the values of all operations' variables beside the document; gqlgen and graphql-js later.
-    (
-        "variable value",
-        r'Variable "?\$?\w+"? (?:has invalid (?:value|type)|got invalid value|of (?:non-null|required) type)',
-    ),
-    ("variable value", r"must be defined|Variable .* was not provided"),
     ("too many errors", r"Too many (?:validation )?errors|error limit reached"),
     ("unused", r"(?:Variable|Fragment) .* is never used|^Unused (?:variable|fragment)"),
 )
