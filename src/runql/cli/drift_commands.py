@@ -49,9 +49,13 @@ from runql.errors import (
     RunqlError,
 )
 from runql.paths import parse_project_path
+from runql.transport.retry import RetryPolicy
 from runql.transport.sync import RetryingClient
 
 NOT_USED_RIGHT: Final = (DriftInputError, ConfigurationError, PathError, LocalFileError)
+
+PATIENCE: Final = RetryPolicy(max_attempts=4)
+"""A check that cannot be done now is done again by whoever runs it."""
 
 SchemaOption = Annotated[
     Path | None,
@@ -142,7 +146,9 @@ def responses(
             exchanges, report = _live(url, project)
         findings = tuple(each for exchange in exchanges for each in read_strictly(exchange, known))
         said.operations = sorted({exchange.operation for exchange in exchanges})
-        report = replace(report, findings=findings, operations=len(exchanges)).merged().sorted()
+        report = (
+            replace(report, findings=findings, operations=len(exchanges), counted="answers").merged().sorted()
+        )
         said.end(_approved(report, approvals))
 
 
@@ -163,7 +169,11 @@ class _Saying:
     def end(self, report: Report) -> None:
         """Print the report, and end with its code."""
         colour = self.form == "text" and _wants_colour()
-        typer.echo(render(report, self.form, self.operations, strict=self.strict, colour=colour), nl=False)
+        typer.echo(
+            render(report, self.form, self.operations, strict=self.strict, colour=colour),
+            nl=False,
+            color=colour or None,
+        )
         raise CheckEnded(report.exit_code(strict=self.strict))
 
     @contextmanager
@@ -195,7 +205,7 @@ def _checked(
         found = load_schema(schema or Path())
         report = compare(known, found, operations, source=str(schema))
         return _updated(report, found, update)
-    with RetryingClient(resolve_settings(base_url=url)) as client:
+    with RetryingClient(resolve_settings(base_url=url), retry=PATIENCE) as client:
         if update is None:
             return client.run(check_server(known, operations, source=url, introspection=introspection))
         try:
@@ -222,7 +232,7 @@ def _live(url: str, project: str | None) -> tuple[list[Exchange], Report]:
     settings = resolve_settings(base_url=url)
     asked = parse_project_path(project)
     place = asked.resolve(entity=asked.entity or settings.entity or "", project=settings.project)
-    with RetryingClient(settings) as client:
+    with RetryingClient(settings, retry=PATIENCE) as client:
         read = client.run(read_live_answers(own_operations(), place.entity, place.project))
     return read.exchanges, Report(f"{url} (answers)", unchecked=tuple(read.unchecked), requests=read.requests)
 

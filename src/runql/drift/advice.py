@@ -16,18 +16,18 @@ def advice(finding: Finding) -> str:
         steps.append(f"the server suggests {' or '.join(finding.suggestions)}")
     if any(use.path for use in finding.uses):
         steps.append("change the query")
-    if finding.methods:
+    if any(use.path is None for use in finding.uses):
         steps.append("upgrade runql, or report it there")
     return "; ".join(steps) or "nothing that was checked uses it"
 
 
 def effect(finding: Finding) -> str:
     """What stops working, in the names that the reader calls; empty when nothing does."""
-    methods = ", ".join(spoken(method) for method in finding.methods)
     ours = [use.operation for use in finding.uses if use.path is None and not use.methods]
-    verb = "stops working" if finding.level == "breaking" else "is affected"
-    told = f"{methods} {verb}" if methods else ""
-    return "; ".join(part for part in (told, f"operations {', '.join(ours)}" if ours else "") if part)
+    hit = [*(spoken(method) for method in finding.methods), *(f"the operation {name}" for name in ours)]
+    verbs = {True: ("stops working", "stop working"), False: ("is affected", "are affected")}
+    one, many = verbs[finding.level == "breaking"]
+    return f"{', '.join(hit)} {one if len(hit) == 1 else many}" if hit else ""
 
 
 def places(finding: Finding) -> list[Use]:
@@ -55,4 +55,4 @@ def summary(report: Report, *, strict: bool) -> str:
     parts += [f"{approved} approved"] if approved else []
     parts += [f"{unused} breaking elsewhere (--strict counts them)"] if unused and not strict else []
     parts += [f"{len(report.unchecked)} not checked"] if report.unchecked else []
-    return f"{word}: {', '.join(parts)}; {report.operations} operations, {report.requests} requests"
+    return f"{word}: {', '.join(parts)}; {report.operations} {report.counted}, {report.requests} requests"

@@ -91,9 +91,10 @@ class Report:
         source: what was looked at and how, such as ``https://api.wandb.ai (probed)``.
         findings: worst first.
         unchecked: what nothing could be proved of.
-        operations: how many operations were checked.
+        operations: how many operations, or answers, were checked.
         requests: how many requests were sent for it.
         notes: what else the reader should know.
+        counted: what ``operations`` counts.
     """
 
     source: str
@@ -102,6 +103,7 @@ class Report:
     operations: int = 0
     requests: int = 0
     notes: tuple[str, ...] = ()
+    counted: str = "operations"
 
     def verdict(self, *, strict: bool = False) -> Verdict:
         """Breaking where something that counts was found, else unchecked where something could not be checked."""

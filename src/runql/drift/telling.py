@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from graphql import GraphQLSchema
 
 from runql.drift.changes import is_safe_to_receive, is_safe_to_send
-from runql.drift.findings import Finding, Level
+from runql.drift.findings import Finding, Level, merged_uses
 from runql.drift.problems import ServerError
 from runql.drift.revealing import Asked, Question, Revealing, required_fields
 from runql.drift.usage import Usage
@@ -23,13 +23,13 @@ class Told:
         types: by field or input field, its type now.
         read: whole types and enums of which it is proved that the server looked at them.
         missing: input fields that must be given now, each with its type.
-        gone: input fields and enum values that are no longer there.
+        gone: what is no longer there, each with the kind of its question and the server's words.
     """
 
     types: dict[Question, str] = field(default_factory=dict[Question, str])
     read: set[Question] = field(default_factory=set[Question])
     missing: dict[str, str] = field(default_factory=dict[str, str])
-    gone: dict[str, str] = field(default_factory=dict[str, str])
+    gone: dict[str, tuple[str, str]] = field(default_factory=dict[str, tuple[str, str]])
 
     def answers(self, question: Question) -> bool:
         """Whether a question was answered."""
@@ -61,15 +61,15 @@ def _take(said: Said, asked: Asked, error: ServerError, told: Told) -> None:
         case "leaf" | "no leaf" if question.kind == "field":
             told.types[question] = said.names["found"]
         case "unknown field" if question.kind == "field" and said.names["field"] == question.name:
-            told.gone[question.coordinate] = error.message
+            told.gone[question.coordinate] = (question.kind, error.message)
         case "variable position" if question.kind == "input field":
             told.types[question] = said.names["expected"]
         case "unknown input field" if question.kind == "input field":
-            told.gone[question.coordinate] = error.message
+            told.gone[question.coordinate] = (question.kind, error.message)
         case "missing input field" if question.kind == "required":
             told.missing[f"{question.owner}.{said.names['field']}"] = said.names.get("expected", "")
         case "unknown value" | "wrong value" if question.kind == "values":
-            told.gone[f"{question.owner}.{asked.value}"] = error.message
+            told.gone[f"{question.owner}.{asked.value}"] = (question.kind, error.message)
         case _:
             pass
 
@@ -97,13 +97,14 @@ def _types(told: Told, usage: Usage) -> Iterator[Finding]:
 
 
 def _gone(told: Told, usage: Usage) -> Iterator[Finding]:
-    rules = {"input field": "input-field-removed", "values": "enum-value-removed"}
-    for coordinate, message in told.gone.items():
-        owner = coordinate.partition(".")[0]
-        kind = "values" if coordinate not in usage.parts and owner in usage.sent else "input field"
-        if owner in usage.sent:
-            uses = usage.sending(owner) if kind == "values" else usage.of(coordinate)
-            yield Finding(rules[kind], "breaking", coordinate, message, uses)
+    """Of fields that are selected the operations themselves tell."""
+    for coordinate, (kind, message) in told.gone.items():
+        if kind == "input field":
+            yield Finding("input-field-removed", "breaking", coordinate, message, usage.of(coordinate))
+        if kind == "values":
+            owner = coordinate.partition(".")[0]
+            uses = merged_uses((*usage.of(coordinate), *usage.sending(owner)))
+            yield Finding("enum-value-removed", "breaking", coordinate, message, uses)
 
 
 def _missing(told: Told, usage: Usage, known: GraphQLSchema) -> Iterator[Finding]:

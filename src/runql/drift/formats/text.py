@@ -58,7 +58,7 @@ def is_shown(finding: Finding, *, strict: bool) -> bool:
 
 
 def _details(finding: Finding) -> Iterator[str]:
-    yield finding.message
+    yield from finding.message.splitlines()
     if told := effect(finding):
         yield told
     for use in places(finding):
