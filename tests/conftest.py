@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from tests import senders
-from tests.senders import watched_senders as watched_senders  # a fixture is used by being here
+from tests.contract import digests
 
 DEFAULT_WORLDS = ("recorded", "server")
 FACES = ("sync", "async")
@@ -25,7 +25,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "a live server (needs RUNQL_LIVE_PATH=entity/project and WANDB_API_KEY), or record the answers anew",
     )
 
-
     parser.addoption(
         "--write-senders",
         action="store_true",
@@ -36,6 +35,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_sessionfinish(session: pytest.Session) -> None:
     if session.config.getoption("--write-senders") and not session.testsfailed:
         senders.write_table()
+    if session.config.getoption("--world") == "record":
+        digests.note()
+
+
+watched_senders = senders.watched_senders
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
