@@ -7,7 +7,7 @@ from functools import cache
 
 import pytest
 from graphql import GraphQLSchema
-from tests.drift.corpus import all_operations
+from tests.drift.ground import all_operations
 from tests.drift.serving import KEY
 
 from runql import RetryingClient, RetryPolicy

@@ -2,39 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 from graphql import (
-    DocumentNode,
-    FieldNode,
     GraphQLEnumType,
     GraphQLField,
     GraphQLInputObjectType,
     GraphQLObjectType,
     GraphQLSchema,
-    OperationDefinitionNode,
-    TypeInfo,
-    TypeInfoVisitor,
     Undefined,
-    VariableDefinitionNode,
-    Visitor,
     build_schema,
-    parse,
-    print_ast,
     validate_schema,
-    visit,
 )
+from tests.drift import edits
 from tests.drift.editing import Sdl
+from tests.drift.edits import Edit
+from tests.drift.ground import Ground, all_operations, passes_required
 
-from runql.drift import CheckedOperation, own_operations, user_operations
-from runql.drift.senders import known_senders
 from runql.drift.sources import known_sdl
-from runql.drift.written_types import base_name, named_type_of, type_of
+from runql.drift.written_types import base_name, type_of
 
-TEAM = Path(__file__).with_name("queries")
 OTHER_LEAF = {"Int": "String"}
 
 
@@ -52,7 +41,7 @@ class Mutation:
 
     name: str
     coordinate: str
-    change: Callable[[Sdl], None]
+    change: Edit
     breaks: bool
     breaks_somebody: bool
 
@@ -68,67 +57,16 @@ class Mutation:
         return build_schema(self.sdl)
 
 
-def all_operations() -> list[CheckedOperation]:
-    """Those of runql, and a team's."""
-    own = own_operations()
-    return own + user_operations(TEAM, own)
+@dataclass(frozen=True)
+class Making:
+    """Makes mutations of parts that are used, or of parts that are not."""
 
+    is_used: bool
 
-class Ground(Visitor):
-    """What the operations use, found out anew: field by field, argument by argument.
-
-    Attributes:
-        fields: ``Run.state``.
-        arguments: ``Run.files(names:)``.
-        filled: ``DeleteRunInput.id``, of variables and of values written out.
-        inputs: the input types that values are sent in.
-        types: the types whose fields are selected, and those that fragments name.
-    """
-
-    def __init__(self, schema: GraphQLSchema, operations: Sequence[CheckedOperation]) -> None:
-        super().__init__()
-        self.schema = schema
-        self.fields: set[str] = set()
-        self.arguments: set[str] = set()
-        self.filled: set[str] = set()
-        self.inputs: set[str] = set()
-        self.types: set[str] = set()
-        self._info = TypeInfo(schema)
-        self._ours = False
-        for operation in operations:
-            self._ours = operation.is_ours
-            for each in (operation.definition, *operation.fragments):
-                document: DocumentNode = parse(each.text)
-                visit(document, TypeInfoVisitor(self._info, self))
-
-    def enter_field(self, node: FieldNode, *_where: object) -> None:
-        owner = self._info.get_parent_type()
-        if owner is not None and not node.name.value.startswith("__"):
-            field = f"{owner.name}.{node.name.value}"
-            self.types.add(owner.name)
-            self.fields.add(field)
-            self.arguments |= {f"{field}({each.name.value}:)" for each in node.arguments}
-            for each in node.arguments:
-                written = print_ast(each.value)
-                described = self.schema.type_map.get(self._argument_type(field, each.name.value))
-                if written.startswith("{") and isinstance(described, GraphQLInputObjectType):
-                    self.inputs.add(described.name)
-                    self.filled |= {
-                        f"{described.name}.{name}" for name in described.fields if f"{name}: " in written
-                    }
-
-    def enter_variable_definition(self, node: VariableDefinitionNode, *_where: object) -> None:
-        described = self.schema.type_map.get(base_name(print_ast(node.type)))
-        if isinstance(described, GraphQLInputObjectType):
-            self.inputs.add(described.name)
-            filled = known_senders().inputs[described.name] if self._ours else set(described.fields)
-            self.filled |= {f"{described.name}.{name}" for name in filled}
-
-    def _argument_type(self, field: str, argument: str) -> str:
-        owner, _, name = field.partition(".")
-        described = self.schema.type_map[owner]
-        assert isinstance(described, GraphQLObjectType)
-        return named_type_of(described.fields[name].args[argument])
+    def __call__(self, what: str, at: str, change: Edit, *, breaks: bool = True) -> Mutation:
+        """A mutation that breaks whoever uses the part, unless ``breaks`` says otherwise."""
+        word = "used" if self.is_used else "unused"
+        return Mutation(f"{what}, {word}: {at}", at, change, breaks and self.is_used, breaks)
 
 
 def corpus() -> list[Mutation]:
@@ -164,7 +102,6 @@ def _is_leaf(schema: GraphQLSchema, written: str) -> bool:
 def _of_outputs(schema: GraphQLSchema, ground: Ground) -> Iterator[Mutation]:
     types = {coordinate: type_of(field) for coordinate, field in _outputs(schema)}
     for is_used in (True, False):
-        word = "used" if is_used else "unused"
         there = sorted(each for each in types if (each in ground.fields) == is_used)
         leaves = [each for each in there if _is_leaf(schema, types[each])]
         nullable = [each for each in leaves if not types[each].endswith("!")]
@@ -172,40 +109,39 @@ def _of_outputs(schema: GraphQLSchema, ground: Ground) -> Iterator[Mutation]:
         objects = [each for each in there if each not in leaves]
         roots = [each for each in there if each.startswith("Mutation.")]
 
-        def made(what: str, at: str, change: Callable[[Sdl], None], *, breaks: bool = True) -> Mutation:
-            return Mutation(f"{what}, {word}: {at}", at, change, breaks and is_used, breaks)  # noqa: B023 - called at once
+        made = Making(is_used)
 
         for at in _pick(leaves, 2):
-            yield made("field removed", at, lambda sdl, at=at: sdl.remove(at))
+            yield made("field removed", at, edits.remove(at))
         for at in _pick(objects):
-            yield made("object field removed", at, lambda sdl, at=at: sdl.remove(at))
+            yield made("object field removed", at, edits.remove(at))
         for at in _pick(roots):
-            yield made("mutation removed", at, lambda sdl, at=at: sdl.remove(at))
+            yield made("mutation removed", at, edits.remove(at))
         for at in _pick(required):
-            yield made("field may be null now", at, lambda sdl, at=at: sdl.retype(at, types[at][:-1]))
+            yield made("field may be null now", at, edits.retype(at, types[at][:-1]))
         for at in _pick(nullable):
             yield made(
                 "field is never null now",
                 at,
-                lambda sdl, at=at: sdl.retype(at, f"{types[at]}!"),
+                edits.retype(at, f"{types[at]}!"),
                 breaks=False,
             )
         for at in _pick(nullable):
             other = OTHER_LEAF.get(base_name(types[at]), "Int")
-            yield made("field has another scalar", at, lambda sdl, at=at, other=other: sdl.retype(at, other))
+            yield made("field has another scalar", at, edits.retype(at, other))
         for at in _pick(leaves[1:]):
-            yield made("field is a list now", at, lambda sdl, at=at: sdl.retype(at, f"[{types[at]}]"))
+            yield made("field is a list now", at, edits.retype(at, f"[{types[at]}]"))
         for at in _pick(objects[1:]):
-            yield made("object field is a scalar now", at, lambda sdl, at=at: sdl.retype(at, "String"))
+            yield made("object field is a scalar now", at, edits.retype(at, "String"))
         for at in _pick(leaves[2:]):
-            yield made("scalar field is an object now", at, lambda sdl, at=at: sdl.retype(at, "PageInfo"))
+            yield made("scalar field is an object now", at, edits.retype(at, "PageInfo"))
         for at in _pick(leaves[3:]):
-            yield made("field deprecated", at, lambda sdl, at=at: sdl.deprecate(at), breaks=False)
+            yield made("field deprecated", at, edits.deprecate(at), breaks=False)
         for at in _pick(objects[2:]):
             yield made(
                 "field beside it added",
                 at,
-                lambda sdl, at=at: sdl.add_field(at.partition(".")[0], "brandNew: Int!"),
+                edits.add_field(at.partition(".")[0], "brandNew: Int!"),
                 breaks=False,
             )
 
@@ -229,97 +165,57 @@ def _of_arguments(schema: GraphQLSchema, ground: Ground) -> Iterator[Mutation]:
         )
         fields = sorted({at for at, _ in _outputs(schema) if (at in ground.fields) == is_used})
 
-        def made(what: str, at: str, change: Callable[[Sdl], None], *, breaks: bool = True) -> Mutation:
-            return Mutation(f"{what}, {word}: {at}", at, change, breaks and is_used, breaks)  # noqa: B023 - called at once
+        made = Making(is_used)
 
         for at in _pick(passed, 2):
-            yield made("argument removed", at, lambda sdl, at=at: sdl.remove(at))
+            yield made("argument removed", at, edits.remove(at))
         for at in _pick([each for each in passed if base_name(given[each]) != "ID"], 2):
-            yield made("argument has another type", at, lambda sdl, at=at: sdl.retype(at, "[[Boolean]]"))
+            yield made("argument has another type", at, edits.retype(at, "[[Boolean]]"))
         for at in _pick([each for each in passed if given[each].endswith("!")]):
             yield made(
                 "argument may be left out now",
                 at,
-                lambda sdl, at=at: sdl.retype(at, given[at][:-1]),
+                edits.retype(at, given[at][:-1]),
                 breaks=False,
             )
         for at in _pick(left_out, 2):
-            yield made("argument must be given now", at, lambda sdl, at=at: sdl.retype(at, f"{given[at]}!"))
+            yield made("argument must be given now", at, edits.retype(at, f"{given[at]}!"))
         for at in _pick([each for each in left_out if given[each] in {"Int", "String", "Boolean"}]):
             value = {"Int": "1", "String": '"x"', "Boolean": "true"}[given[at]]
-
-            def with_default(sdl: Sdl, at: str = at, value: str = value) -> None:
-                sdl.retype(at, f"{given[at]}!")
-                sdl.set_default(at, value)
-
+            with_default = edits.require_with_default(at, f"{given[at]}!", value)
             yield Mutation(
                 f"argument must be given now, with a default, {word}: {at}", at, with_default, False, True
             )
             yield made(
                 "argument got a default",
                 at,
-                lambda sdl, at=at, value=value: sdl.set_default(at, value),
+                edits.set_default(at, value),
                 breaks=False,
             )
         for at in _pick(fields, 2):
-            yield made(
-                "required argument added", at, lambda sdl, at=at: sdl.add_argument(at, "brandNew: Int!")
-            )
+            yield made("required argument added", at, edits.add_argument(at, "brandNew: Int!"))
         for at in _pick(fields[1:]):
             yield made(
                 "required argument with a default added",
                 at,
-                lambda sdl, at=at: sdl.add_argument(at, "brandNew: Int! = 1"),
+                edits.add_argument(at, "brandNew: Int! = 1"),
                 breaks=False,
             )
         for at in _pick(fields[2:]):
             yield made(
                 "optional argument added",
                 at,
-                lambda sdl, at=at: sdl.add_argument(at, "brandNew: Int"),
+                edits.add_argument(at, "brandNew: Int"),
                 breaks=False,
             )
-    for at in _pick(sorted(at for at in optional if at in ground.arguments and _passes_required(schema, at))):
+    for at in _pick(sorted(at for at in optional if at in ground.arguments and passes_required(schema, at))):
         yield Mutation(
             f"argument must be given now, and is: {at}",
             at,
-            lambda sdl, at=at: sdl.retype(at, f"{given[at]}!"),
+            edits.retype(at, f"{given[at]}!"),
             False,
             True,
         )
-
-
-def _passes_required(schema: GraphQLSchema, argument: str) -> bool:
-    """Whether every operation gives it a variable that cannot be null."""
-    field_name, _, name = argument[:-2].partition("(")
-    found = Passing(schema, field_name, name)
-    return bool(found.kinds) and found.kinds == {True}
-
-
-class Passing(Visitor):
-    """How an argument is given: by variables that may be null, or may not."""
-
-    def __init__(self, schema: GraphQLSchema, field_name: str, argument: str) -> None:
-        super().__init__()
-        self.kinds: set[bool] = set()
-        self._field, self._argument = field_name, argument
-        self._info = TypeInfo(schema)
-        for operation in all_operations():
-            [node] = parse(operation.definition.text).definitions
-            assert isinstance(node, OperationDefinitionNode)
-            self._types = {
-                each.variable.name.value: print_ast(each.type) for each in node.variable_definitions
-            }
-            for each in (operation.definition, *operation.fragments):
-                visit(parse(each.text), TypeInfoVisitor(self._info, self))
-
-    def enter_field(self, node: FieldNode, *_where: object) -> None:
-        owner = self._info.get_parent_type()
-        if owner is None or f"{owner.name}.{node.name.value}" != self._field:
-            return
-        given = {each.name.value: print_ast(each.value) for each in node.arguments}
-        value = given.get(self._argument)
-        self.kinds.add(value is not None and self._types.get(value[1:], "").endswith("!"))
 
 
 def _of_inputs(schema: GraphQLSchema, ground: Ground) -> Iterator[Mutation]:
@@ -337,59 +233,50 @@ def _of_inputs(schema: GraphQLSchema, ground: Ground) -> Iterator[Mutation]:
             if at not in ground.filled and (at.partition(".")[0] in ground.inputs) == is_used
         ]
 
-        def made(what: str, at: str, change: Callable[[Sdl], None], *, breaks: bool = True) -> Mutation:
-            return Mutation(f"{what}, {word}: {at}", at, change, breaks and is_used, breaks)  # noqa: B023 - called at once
+        made = Making(is_used)
 
         for at in _pick(filled, 2):
-            yield made("input field removed", at, lambda sdl, at=at: sdl.remove(at))
+            yield made("input field removed", at, edits.remove(at))
         for at in _pick(filled[1:]):
-            yield made("input field has another type", at, lambda sdl, at=at: sdl.retype(at, "[[Boolean]]"))
+            yield made("input field has another type", at, edits.retype(at, "[[Boolean]]"))
         for at in _pick([each for each in filled if types[each].endswith("!")]):
             yield made(
                 "input field may be left out now",
                 at,
-                lambda sdl, at=at: sdl.retype(at, types[at][:-1]),
+                edits.retype(at, types[at][:-1]),
                 breaks=False,
             )
         for at in _pick(left_out, 2):
-            yield made(
-                "input field must be given now", at, lambda sdl, at=at: sdl.retype(at, f"{types[at]}!")
-            )
+            yield made("input field must be given now", at, edits.retype(at, f"{types[at]}!"))
         for at in _pick([each for each in left_out if types[each] == "String"]):
-
-            def with_default(sdl: Sdl, at: str = at) -> None:
-                sdl.retype(at, "String!")
-                sdl.set_default(at, '"x"')
-
+            with_default = edits.require_with_default(at, "String!", '"x"')
             yield Mutation(
                 f"input field must be given now, with a default, {word}: {at}", at, with_default, False, False
             )
         for at in _pick(owners):
-            yield made(
-                "required input field added", at, lambda sdl, at=at: sdl.add_field(at, "brandNew: Int!")
-            )
+            yield made("required input field added", at, edits.add_field(at, "brandNew: Int!"))
         for at in _pick(owners):
             yield made(
                 "required input field with a default added",
                 at,
-                lambda sdl, at=at: sdl.add_field(at, "brandNew: Int! = 1"),
+                edits.add_field(at, "brandNew: Int! = 1"),
                 breaks=False,
             )
             yield made(
                 "optional input field added",
                 at,
-                lambda sdl, at=at: sdl.add_field(at, "brandNew: Int"),
+                edits.add_field(at, "brandNew: Int"),
                 breaks=False,
             )
-            yield made("input type removed", at, lambda sdl, at=at: sdl.remove_type(at))
-            yield made("input type renamed", at, lambda sdl, at=at: sdl.rename_type(at, f"Other{at}"))
+            yield made("input type removed", at, edits.remove_type(at))
+            yield made("input type renamed", at, edits.rename_type(at, f"Other{at}"))
     for at in _pick(
         [each for each in optional if each.partition(".")[0] in ground.inputs and each not in ground.filled]
     ):
         yield Mutation(
             f"input field removed that nobody fills, of a type that is sent: {at}",
             at,
-            lambda sdl, at=at: sdl.remove(at),
+            edits.remove(at),
             False,
             True,
         )
@@ -406,42 +293,30 @@ def _of_types(schema: GraphQLSchema, ground: Ground) -> Iterator[Mutation]:
         and not any(each in getattr(union, "types", ()) for union in schema.type_map.values())
     )
     for is_used in (True, False):
-        word = "used" if is_used else "unused"
-
-        def made(what: str, at: str, change: Callable[[Sdl], None], *, breaks: bool = True) -> Mutation:
-            return Mutation(f"{what}, {word}: {at}", at, change, breaks and is_used, breaks)  # noqa: B023 - called at once
+        made = Making(is_used)
 
         there = [name for name in objects if (name in ground.types) == is_used]
         for at in _pick(there):
-            yield made("type removed", at, lambda sdl, at=at: sdl.remove_type(at))
+            yield made("type removed", at, edits.remove_type(at))
         for at in _pick(there[1:]):
-            yield made("type renamed", at, lambda sdl, at=at: sdl.rename_type(at, f"Other{at}"))
+            yield made("type renamed", at, edits.rename_type(at, f"Other{at}"))
         for at in _pick(there[2:]):
-            yield made("object is a scalar now", at, lambda sdl, at=at: sdl.replace_type(at, f"scalar {at}"))
-    yield Mutation(
-        "type added", "BrandNew", lambda sdl: sdl.add_type("type BrandNew { a: Int }"), False, False
-    )
-    yield Mutation("nothing changed", "Query", lambda _sdl: None, False, False)
+            yield made("object is a scalar now", at, edits.replace_type(at, f"scalar {at}"))
+    yield Mutation("type added", "BrandNew", edits.add_type("type BrandNew { a: Int }"), False, False)
+    yield Mutation("nothing changed", "Query", edits.nothing, False, False)
 
 
 def _of_abstract_types(_schema: GraphQLSchema, _ground: Ground) -> Iterator[Mutation]:
-    yield Mutation(
-        "union member left, used", "Initiator", lambda sdl: sdl.leave("User", "Initiator"), True, True
-    )
-    yield Mutation("union member joined, used", "Initiator", _grown_union, False, False)
+    yield Mutation("union member left, used", "Initiator", edits.leave("User", "Initiator"), True, True)
+    yield Mutation("union member joined, used", "Initiator", edits.join_new("Initiator"), False, False)
     yield Mutation(
         "interface left, used",
         "ArtifactCollection",
-        lambda sdl: sdl.leave("ArtifactPortfolio", "ArtifactCollection"),
+        edits.leave("ArtifactPortfolio", "ArtifactCollection"),
         True,
         True,
     )
-    yield Mutation("interface left, unused", "Node", lambda sdl: sdl.leave("Run", "Node"), False, True)
-
-
-def _grown_union(sdl: Sdl) -> None:
-    sdl.add_type("type Robot { name: String }")
-    sdl.join("Robot", "Initiator")
+    yield Mutation("interface left, unused", "Node", edits.leave("Run", "Node"), False, True)
 
 
 def _of_enums(schema: GraphQLSchema, _ground: Ground) -> Iterator[Mutation]:
@@ -454,11 +329,7 @@ def _of_enums(schema: GraphQLSchema, _ground: Ground) -> Iterator[Mutation]:
         described = schema.type_map[enum]
         assert isinstance(described, GraphQLEnumType)
         assert value in described.values
-
-        def without(sdl: Sdl, enum: str = enum, value: str = value) -> None:
-            sdl.add_value(enum, "BRAND_NEW")
-            sdl.remove(f"{enum}.{value}")
-
+        without = edits.replace_value(enum, value, "BRAND_NEW")
         breaks_somebody = told != "received only, used"
         yield Mutation(
             f"enum value replaced, {told}: {enum}.{value}",
@@ -470,7 +341,7 @@ def _of_enums(schema: GraphQLSchema, _ground: Ground) -> Iterator[Mutation]:
         yield Mutation(
             f"enum value added, {told}: {enum}",
             enum,
-            lambda sdl, enum=enum: sdl.add_value(enum, "BRAND_NEW"),
+            edits.add_value(enum, "BRAND_NEW"),
             False,
             False,
         )

@@ -14,6 +14,7 @@ import py_gql
 import uvicorn
 from ariadne import make_executable_schema
 from graphql import NoSchemaIntrospectionCustomRule, parse, validate
+from py_gql.exc import GraphQLError
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
@@ -106,7 +107,7 @@ class SchemaServer:
             return JSONResponse({"data": {}})
         try:
             answer = self._executor()(body)
-        except py_gql.exc.GraphQLError:
+        except GraphQLError:
             # What py-gql itself does not survive, as a web framework would answer it.
             return PlainTextResponse("internal server error", status_code=500)
         errors: list[Body] = answer.get("errors", [])

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from graphql import build_schema, introspection_from_schema
+from graphql import GraphQLObjectType, build_schema, introspection_from_schema
 from tests.drift.editing import Sdl
 from tests.drift.serving import KEY, Habits, SchemaServer
 
@@ -137,6 +137,8 @@ def test_a_server_that_hides_its_errors_could_not_be_checked(server: SchemaServe
         (["--schema", "same.graphql", "--queries", "nowhere"], "nowhere does not exist"),
         (["--schema", "same.graphql", "--approvals", "none.toml"], "none.toml cannot be read"),
         (["--schema", "same.graphql", "--format", "yaml"], "--format"),
+        (["--schema", "same.graphql", "--also", "yaml=x"], "give FORMAT=FILE"),
+        (["--schema", "same.graphql", "--also", "json=no/such/x"], "cannot write"),
         (["--url", "ftp://x"], "base_url"),
         (["--wrong"], "--wrong"),
         (["responses"], "give either recordings or --url URL"),
@@ -145,7 +147,6 @@ def test_a_server_that_hides_its_errors_could_not_be_checked(server: SchemaServe
         (["responses", "--wrong"], "--wrong"),
         (["unknown"], "unknown"),
     ],
-    ids=lambda each: " ".join(each)[:50] if isinstance(each, list) else "",
 )
 def test_a_mistake_of_the_caller_is_told_from_a_check_that_failed(
     arguments: list[str], told: str, tmp_path: Path
@@ -161,6 +162,14 @@ def test_a_mistake_of_the_caller_is_told_from_a_check_that_failed(
     assert told in done.stderr
     assert done.stdout == ""
     assert "Traceback" not in done.stderr
+
+
+def test_one_check_is_written_in_several_formats(tmp_path: Path) -> None:
+    (tmp_path / "new.graphql").write_text(without("Run.state"))
+    done = run("--schema", "new.graphql", "--also", "sarif=a.sarif", "--also", "junit=a.xml", cwd=tmp_path)
+    assert done.returncode == 1
+    assert json.loads((tmp_path / "a.sarif").read_text())["version"] == "2.1.0"
+    assert "<testsuites" in (tmp_path / "a.xml").read_text()
 
 
 def test_approvals_lie_in_the_folder(tmp_path: Path) -> None:
@@ -181,7 +190,9 @@ def test_an_update_is_written_with_its_changelog_line_and_level(server: SchemaSe
     assert done.returncode == 1
     text = target.read_text()
     assert text.startswith("# Server schema: 1 breaking (Run.state).\n# Semver: major. Read from http")
-    assert "state" not in build_schema(text).type_map["Run"].to_kwargs()["fields"]
+    run_type = build_schema(text).type_map["Run"]
+    assert isinstance(run_type, GraphQLObjectType)
+    assert "state" not in run_type.fields
     assert run("--schema", target, cwd=tmp_path).returncode == 1
     assert [each.name for each in tmp_path.iterdir() if each.name.endswith(".part")] == []
 

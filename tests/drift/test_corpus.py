@@ -16,7 +16,7 @@ from runql.drift import CheckedOperation, Report, check_server, compare, load_sc
 from runql.drift.composing import compose
 
 CORPUS = corpus()
-SOURCES = ("sdl", "introspection", "probe", "probe of py-gql")
+SOURCES: tuple[str, ...] = ("sdl", "introspection", "probe", "probe of py-gql")
 EACH = pytest.mark.parametrize("mutation", CORPUS, ids=lambda each: each.name)
 
 # The second implementation is slow, and is asked about every fourth change. Others are not asked of it at all: it does

@@ -49,7 +49,7 @@ def remove_a_field(folder: Path) -> None:
     """As an SDL that somebody updated."""
     path = folder / "schema" / "wandb.graphql"
     before, run, after = path.read_text().partition("\ntype Run ")
-    path.write_text(before + run + after.replace("  displayName: String\n", "", 1))
+    path.write_text(before + run + after.replace("  state: String\n", "  status: String\n", 1))
 
 
 def edit_a_query(folder: Path) -> None:
@@ -85,7 +85,7 @@ def put_a_null(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        (remove_a_field, r"breaking +Run\.displayName"),
+        (remove_a_field, r"breaking +Run\.state"),
         (edit_a_query, "run `make generate`"),
         (edit_an_inline_answer, "test_no_recording_was_edited_by_hand"),
         (edit_a_kept_answer, "an answer was edited by hand"),

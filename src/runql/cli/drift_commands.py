@@ -40,6 +40,7 @@ from runql.drift import (
     write_update,
 )
 from runql.drift.approvals import APPROVALS_FILE
+from runql.drift.formats.rendering import FORMATS
 from runql.errors import (
     ConfigurationError,
     DriftInputError,
@@ -74,6 +75,16 @@ ApprovalsOption = Annotated[
     ),
 ]
 
+AlsoOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--also",
+        metavar="FORMAT=FILE",
+        help="write it in another format too; may be repeated",
+        show_default=False,
+    ),
+]
+
 drift = typer.Typer(
     add_completion=False, help="Does what is sent still work on that server, and does it matter to you?"
 )
@@ -96,6 +107,7 @@ def check(
     strict: StrictOption = False,
     form: FormatOption = "text",
     approvals: ApprovalsOption = None,
+    also: AlsoOption = None,
     update: Annotated[
         Path | None,
         typer.Option("--update", help="write the new SDL here, with a changelog line", show_default=False),
@@ -106,6 +118,7 @@ def check(
         return
     said = _Saying(form, strict, url or str(schema))
     with said.errors():
+        said.also = _targets(also or ())
         if (schema is None) == (url is None):
             raise DriftInputError("give either --schema FILE or --url URL")
         if no_introspection and (url is None or update is not None):
@@ -133,10 +146,12 @@ def responses(
     strict: StrictOption = False,
     form: FormatOption = "text",
     approvals: ApprovalsOption = None,
+    also: AlsoOption = None,
 ) -> None:
     """Read recorded or live answers strictly: unknown fields, nulls, new enum values, other JSON inside."""
     said = _Saying(form, strict, url or ", ".join(str(path) for path in paths or ()))
     with said.errors():
+        said.also = _targets(also or ())
         if bool(paths) == (url is not None):
             raise DriftInputError("give either recordings or --url URL with --project entity/project")
         known = known_schema() if schema is None else load_schema(schema)
@@ -159,15 +174,23 @@ class _Saying:
     Attributes:
         source: what is looked at, for reports that end early.
         operations: names of what was checked.
+        also: files to write, each in a format.
     """
 
     form: Format
     strict: bool
     source: str
     operations: Sequence[str] = ()
+    also: Sequence[tuple[Format, Path]] = ()
 
     def end(self, report: Report) -> None:
-        """Print the report, and end with its code."""
+        """Print the report, write the files, and end with its code."""
+        for form, path in self.also:
+            text = render(report, form, self.operations, strict=self.strict)
+            try:
+                path.write_text(text, encoding="utf-8")
+            except OSError as error:
+                raise LocalFileError(f"cannot write {path}", error) from error
         colour = self.form == "text" and _wants_colour()
         typer.echo(
             render(report, self.form, self.operations, strict=self.strict, colour=colour),
@@ -190,6 +213,17 @@ class _Saying:
             # Python would end with 1, which means that something is broken for the caller.
             traceback.print_exc()
             raise CheckEnded(COULD_NOT_CHECK) from error
+
+
+def _targets(also: Sequence[str]) -> list[tuple[Format, Path]]:
+    forms = {str(form): form for form in FORMATS}
+    found: list[tuple[Format, Path]] = []
+    for each in also:
+        name, equals, path = each.partition("=")
+        if not equals or not path or name not in forms:
+            raise DriftInputError(f"--also {each!r}: give FORMAT=FILE, with one of {', '.join(forms)}")
+        found.append((forms[name], Path(path)))
+    return found
 
 
 def _checked(

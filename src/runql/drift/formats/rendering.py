@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, TypeAlias, assert_never
+from typing import Final, Literal, TypeAlias, assert_never
 
 from runql.drift.findings import Report
 from runql.drift.formats.github import as_github
@@ -14,6 +14,7 @@ from runql.drift.formats.sarif import as_sarif
 from runql.drift.formats.text import as_text
 
 Format: TypeAlias = Literal["text", "json", "github", "sarif", "junit", "markdown"]
+FORMATS: Final[tuple[Format, ...]] = ("text", "json", "github", "sarif", "junit", "markdown")
 
 
 def render(
