@@ -337,9 +337,9 @@ fragment TagFields on Tag {
 """
 
 GET_ARTIFACT_COLLECTION = """\
-query GetArtifactCollection($entity: String!, $project: String!, $type: String!, $collection: String!) {
+query GetArtifactCollection($entity: String!, $project: String!, $typeName: String!, $collection: String!) {
   project(entityName: $entity, name: $project) {
-    artifactType(name: $type) {
+    artifactType(name: $typeName) {
       artifactCollection(name: $collection) {
         ...ArtifactCollectionFields
       }
@@ -560,9 +560,9 @@ fragment TagFields on Tag {
 """
 
 GET_ARTIFACT_TYPE = """\
-query GetArtifactType($entity: String!, $project: String!, $type: String!) {
+query GetArtifactType($entity: String!, $project: String!, $typeName: String!) {
   project(entityName: $entity, name: $project) {
-    artifactType(name: $type) {
+    artifactType(name: $typeName) {
       ...ArtifactTypeFields
     }
   }
@@ -830,9 +830,9 @@ fragment ViewerFields on User {
 """
 
 LIST_ARTIFACT_COLLECTIONS = """\
-query ListArtifactCollections($entity: String!, $project: String!, $type: String!, $first: Int!, $after: String) {
+query ListArtifactCollections($entity: String!, $project: String!, $typeName: String!, $first: Int!, $after: String) {
   project(entityName: $entity, name: $project) {
-    artifactType(name: $type) {
+    artifactType(name: $typeName) {
       artifactCollections(first: $first, after: $after) {
         totalCount
         pageInfo {
@@ -1027,9 +1027,9 @@ fragment RunUserFields on User {
 """
 
 LIST_ARTIFACT_VERSIONS = """\
-query ListArtifactVersions($entity: String!, $project: String!, $type: String!, $collection: String!, $filters: JSONString, $order: String, $first: Int!, $after: String) {
+query ListArtifactVersions($entity: String!, $project: String!, $typeName: String!, $collection: String!, $filters: JSONString, $order: String, $first: Int!, $after: String) {
   project(entityName: $entity, name: $project) {
-    artifactType(name: $type) {
+    artifactType(name: $typeName) {
       artifactCollection(name: $collection) {
         artifacts(filters: $filters, order: $order, first: $first, after: $after) {
           totalCount
@@ -1935,7 +1935,7 @@ def get_artifact(*, id: str) -> Operation[GetArtifact]:
 
 
 def get_artifact_collection(
-    *, entity: str, project: str, type_: str, collection: str
+    *, entity: str, project: str, type_name: str, collection: str
 ) -> Operation[GetArtifactCollection]:
     """The query `GetArtifactCollection`."""
     return Operation(
@@ -1945,7 +1945,7 @@ def get_artifact_collection(
         variables={
             "entity": entity,
             "project": project,
-            "type": type_,
+            "typeName": type_name,
             "collection": collection,
         },
         result=GetArtifactCollection,
@@ -1988,14 +1988,14 @@ def get_artifact_membership(
 
 
 def get_artifact_type(
-    *, entity: str, project: str, type_: str
+    *, entity: str, project: str, type_name: str
 ) -> Operation[GetArtifactType]:
     """The query `GetArtifactType`."""
     return Operation(
         name="GetArtifactType",
         kind="query",
         document=GET_ARTIFACT_TYPE,
-        variables={"entity": entity, "project": project, "type": type_},
+        variables={"entity": entity, "project": project, "typeName": type_name},
         result=GetArtifactType,
     )
 
@@ -2126,7 +2126,7 @@ def list_artifact_collections(
     *,
     entity: str,
     project: str,
-    type_: str,
+    type_name: str,
     first: int,
     after: Union[Optional[str], UnsetType] = UNSET,
 ) -> Operation[ListArtifactCollections]:
@@ -2138,7 +2138,7 @@ def list_artifact_collections(
         variables={
             "entity": entity,
             "project": project,
-            "type": type_,
+            "typeName": type_name,
             "first": first,
             "after": after,
         },
@@ -2202,7 +2202,7 @@ def list_artifact_versions(
     *,
     entity: str,
     project: str,
-    type_: str,
+    type_name: str,
     collection: str,
     first: int,
     filters: Union[Optional[str], UnsetType] = UNSET,
@@ -2217,7 +2217,7 @@ def list_artifact_versions(
         variables={
             "entity": entity,
             "project": project,
-            "type": type_,
+            "typeName": type_name,
             "collection": collection,
             "filters": filters,
             "order": order,
