@@ -157,7 +157,7 @@ def list_logged(run: RunAddress, per_page: int, after: str | None) -> Flow[Page[
     if answer.project.run is None:
         raise RunNotFoundError(run.entity, run.project, run.run_id)
     found = answer.project.run.output_artifacts
-    return Page.empty(after) if found is None else read_page(found, after)
+    return Page[ArtifactFields | None].empty(after) if found is None else read_page(found, after)
 
 
 def list_used(run: RunAddress, per_page: int, after: str | None) -> Flow[Page[ArtifactFields | None]]:
@@ -171,7 +171,7 @@ def list_used(run: RunAddress, per_page: int, after: str | None) -> Flow[Page[Ar
     if answer.project.run is None:
         raise RunNotFoundError(run.entity, run.project, run.run_id)
     found = answer.project.run.input_artifacts
-    return Page.empty(after) if found is None else read_page(found, after)
+    return Page[ArtifactFields | None].empty(after) if found is None else read_page(found, after)
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,13 +231,11 @@ def list_versions(query: VersionQuery, after: str | None) -> Flow[Page[Found]]:
         )
     found = collection.artifacts
     if found is None:
-        return Page.empty(after)
+        return Page[Found].empty(after)
     edges = [
         _Edge(
             edge.cursor,
-            found_at(
-                edge.node, ArtifactAddress(query.entity, query.project, query.collection, edge.version)
-            ),
+            found_at(edge.node, ArtifactAddress(query.entity, query.project, query.collection, edge.version)),
         )
         for edge in found.edges
     ]
