@@ -36,6 +36,7 @@ from runql.errors import (
     UnsafeNameError,
     UploadRefusedError,
 )
+from runql.progress_bar import progress_bar
 from runql.resources.api import Api, AsyncApi
 from runql.resources.async_run import AsyncRun
 from runql.resources.files import AsyncFile, AsyncFiles, File, Files
@@ -48,6 +49,7 @@ from runql.resources.sweep import AsyncSweep, Sweep
 from runql.resources.sweeps import AsyncSweeps, Sweeps
 from runql.resources.user import User
 from runql.transport.aio import AsyncRetryingClient
+from runql.transport.bodies import Progress
 from runql.transport.retry import RetryPolicy
 from runql.transport.sync import RetryingClient
 from runql.transport.wire import Traffic
@@ -91,6 +93,7 @@ __all__ = [
     "NotLoadedError",
     "PaginationError",
     "PathError",
+    "Progress",
     "Project",
     "ProjectNotFoundError",
     "Projects",
@@ -118,4 +121,5 @@ __all__ = [
     "UploadRefusedError",
     "User",
     "__version__",
+    "progress_bar",
 ]

@@ -19,6 +19,7 @@ from runql.resources.file_names import target_path, upload_name
 from runql.resources.run_record import read_run
 from runql.transport.bodies import Progress, Sink, Source
 from runql.transport.flow import Flow, fetch, save, upload
+from runql.transport.shared_progress import shared_progress
 from runql_graphql.fragments import FileFields
 from runql_graphql.operations import (
     create_run_files,
@@ -150,14 +151,19 @@ def download_path(
 
 def save_file(
     owner: FileOwner, fields: FileFields, target: Path, progress: Progress | None = None
-) -> Flow[Path]:
+) -> Flow[None]:
     """Fetch a file; one request, and two more when its URL has expired."""
+    (told,) = shared_progress(progress, [int(fields.size_bytes)])
+    yield from save_share(owner, fields, target, told)
+
+
+def save_share(owner: FileOwner, fields: FileFields, target: Path, progress: Progress | None) -> Flow[None]:
+    """As `save_file`, as one of the transfers that share a progress."""
     try:
         yield from save(fields.url or fields.direct_url, _sink(fields, target, progress))
     except AccessDeniedError:
         fields = yield from find_file(owner, fields.name)
         yield from save(fields.url or fields.direct_url, _sink(fields, target, progress))
-    return target
 
 
 def delete_file(owner: FileOwner, fields: FileFields) -> Flow[None]:
@@ -183,7 +189,8 @@ def upload_file(
         LocalFileError: it cannot be read; raised before anything is sent.
         UploadRefusedError: the server gives no place for it, or did not take note of it.
     """
-    source, name = Source(Path(path), progress=progress), upload_name(path, root)
+    name, source = upload_name(path, root), Source(Path(path))
+    (source.progress,) = shared_progress(progress, [source.size])
     try:
         yield from _put(owner, name, source)
     except AccessDeniedError:

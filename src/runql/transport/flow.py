@@ -16,6 +16,9 @@ from runql_graphql.operation import Operation
 T = TypeVar("T")
 MAX_REDIRECTS = 5
 
+RANGE_REFUSED = (206, 416)
+"""Answers to a request for the rest of a file: another part than the one asked for, or none."""
+
 
 @dataclass(frozen=True, slots=True)
 class Send:
@@ -121,7 +124,7 @@ def save(url: str, sink: Sink) -> Flow[None]:
     """
     try:
         response = yield from _followed(url, sink)
-        if response.status == 416 and sink.received:
+        if response.status in RANGE_REFUSED and sink.received and not sink.accepted:
             sink.restart()
             response = yield from _followed(url, sink)
         if not sink.accepted:
