@@ -11,11 +11,11 @@ from types import MappingProxyType
 from typing import Final, Literal, TypeAlias
 from urllib.parse import quote
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from runql.artifact_errors import ManifestError
 from runql.paths import ArtifactAddress
-from runql.values import JSONValue
+from runql.values import JSONValue, as_json
 
 VERSION: Final = 1
 DEFAULT_REGION: Final = "default"
@@ -77,7 +77,12 @@ class Manifest:
         return sum(entry.size or 0 for entry in self.entries.values())
 
 
-class _Entry(BaseModel):
+class _Read(BaseModel):
+    # Built when the first manifest is read: most programs read none.
+    model_config = ConfigDict(defer_build=True)
+
+
+class _Entry(_Read):
     digest: str
     ref: str | None = None
     birth_artifact_id: str | None = Field(default=None, alias="birthArtifactID")
@@ -85,23 +90,18 @@ class _Entry(BaseModel):
     extra: dict[str, object] = Field(default_factory=dict[str, object])
 
 
-class _Policy(BaseModel):
+class _Policy(_Read):
     layout: Layout = Field(default="V1", alias="storageLayout")
     region: str | None = Field(default=None, alias="storageRegion")
 
 
-class _Manifest(BaseModel):
-    model_config = ConfigDict(protected_namespaces=())
-
+class _Manifest(_Read):
     policy: _Policy = Field(default_factory=_Policy, alias="storagePolicyConfig")
     contents: dict[str, _Entry]
 
 
-class _Version(BaseModel):
+class _Version(_Read):
     version: int
-
-
-_EXTRA = TypeAdapter[dict[str, JSONValue]](dict[str, JSONValue])
 
 
 def parse_manifest(content: bytes, artifact: str) -> Manifest:
@@ -125,7 +125,7 @@ def parse_manifest(content: bytes, artifact: str) -> Manifest:
 
 
 def _entry(path: str, read: _Entry) -> ManifestEntry:
-    extra = _EXTRA.validate_python(read.extra)
+    extra = {key: as_json(value) for key, value in read.extra.items()}
     return ManifestEntry(path, read.digest, read.size, read.ref, read.birth_artifact_id, extra)
 
 
