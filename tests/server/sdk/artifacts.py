@@ -24,7 +24,9 @@ BIG = bytes(range(256)) * 4_000
 def snapshot(folder: str) -> dict[str, int]:
     """The files below a folder and their sizes."""
     root = Path(folder)
-    return {str(path.relative_to(root)): path.stat().st_size for path in sorted(root.rglob("*")) if path.is_file()}
+    return {
+        str(path.relative_to(root)): path.stat().st_size for path in sorted(root.rglob("*")) if path.is_file()
+    }
 
 
 def about(artifact: Any) -> dict[str, object]:
@@ -73,7 +75,10 @@ def served(folder: Path) -> str:
 def dataset(data: Path, far: str) -> Any:
     """A version with everything that can be in one."""
     artifact = wandb.Artifact(
-        "digits", type="dataset", description="some digits", metadata={"rows": 3, "nested": {"a": [1.5, None]}}
+        "digits",
+        type="dataset",
+        description="some digits",
+        metadata={"rows": 3, "nested": {"a": [1.5, None]}},
     )
     artifact.ttl = timedelta(hours=2)
     artifact.add_dir(str(data))
@@ -116,7 +121,9 @@ def write(record: dict[str, Any], data: Path, far: str) -> None:
     model = wandb.Artifact("weights", type="model")
     with model.new_file("w.json") as file:
         json.dump([0.5], file)
-    record["linked"] = about(run.link_artifact(run.log_artifact(model).wait(), f"{PROJECT}/registered", aliases=["prod"]))
+    record["linked"] = about(
+        run.link_artifact(run.log_artifact(model).wait(), f"{PROJECT}/registered", aliases=["prod"])
+    )
     record["maker"] = run.id
     run.finish()
 
@@ -145,12 +152,20 @@ def read(record: dict[str, Any]) -> None:
     record["one_file"] = Path(best.get_entry("made.json").download(root="one")).read_text()
     record["files"] = sorted([file.name, file.size, file.mimetype] for file in best.files(per_page=2))
     record["named_files"] = [file.name for file in best.files(names=["a.txt"])]
-    record["versions"] = [[each.version, sorted(each.tags)] for each in api.artifacts("dataset", f"{PROJECT}/digits", per_page=1)]
+    record["versions"] = [
+        [each.version, sorted(each.tags)]
+        for each in api.artifacts("dataset", f"{PROJECT}/digits", per_page=1)
+    ]
     record["tagged"] = [each.version for each in api.artifacts("dataset", f"{PROJECT}/digits", tags="raw")]
     record["types"] = sorted(each.name for each in api.artifact_types(PROJECT))
     record["collections"] = sorted(each.name for each in api.artifact_collections(PROJECT, "dataset"))
     collection = api.artifact_collection("dataset", f"{PROJECT}/digits")
-    record["collection"] = [collection.name, collection.type, sorted(collection.aliases), collection.is_sequence()]
+    record["collection"] = [
+        collection.name,
+        collection.type,
+        sorted(collection.aliases),
+        collection.is_sequence(),
+    ]
     record["exists"] = [
         api.artifact_exists(f"{PROJECT}/digits:best"),
         api.artifact_exists(f"{PROJECT}/digits:v9"),
@@ -160,15 +175,26 @@ def read(record: dict[str, Any]) -> None:
     record["used_by"] = [run.id for run in best.used_by()]
     record["logged_by"] = best.logged_by().id
     maker, user = api.run(f"{PROJECT}/{record['maker']}"), api.run(f"{PROJECT}/{record['user']}")
-    record["logged"] = sorted(each.name.partition(":")[0].removeprefix(f"run-{maker.id}-") for each in maker.logged_artifacts(per_page=2))
+    record["logged"] = sorted(
+        each.name.partition(":")[0].removeprefix(f"run-{maker.id}-")
+        for each in maker.logged_artifacts(per_page=2)
+    )
     record["used_artifacts"] = [each.name for each in user.used_artifacts()]
-    record["run_files"] = sorted(file.name for file in maker.files() if file.name.startswith(("media", "saved")))
+    record["run_files"] = sorted(
+        file.name for file in maker.files() if file.name.startswith(("media", "saved"))
+    )
     table = api.artifact(f"{PROJECT}/run-{maker.id}-table:latest").get("table")
     record["table"] = [table.columns, table.data]
-    record["summary"] = {key: dict(value) for key, value in maker.summary.items() if key in {"image", "table", "page"}}
+    record["summary"] = {
+        key: dict(value) for key, value in maker.summary.items() if key in {"image", "table", "page"}
+    }
     record["page"] = maker.file(maker.summary["page"]["path"]).download(root="media", replace=True).read()
     registered = api.artifact(f"{PROJECT}/registered:prod")
-    record["registered"] = [registered.source_name, registered.is_link, json.loads(Path(registered.download(root="linked"), "w.json").read_text())]
+    record["registered"] = [
+        registered.source_name,
+        registered.is_link,
+        json.loads(Path(registered.download(root="linked"), "w.json").read_text()),
+    ]
 
 
 def change(record: dict[str, Any]) -> None:

@@ -252,7 +252,7 @@ def test_using_in_a_run_that_is_gone() -> None:
 
 def test_logging_sends_aliases_and_tags_as_objects() -> None:
     reply = answered({"createArtifact": {"artifact": artifact()}})
-    _, effects = played(note_output(RUN, fields(), PLACE, ["champion"], ["good one"]), [reply])
+    _, effects = played(note_output(RUN, PLACE, "dataset", "d1", ["champion"], ["good one"]), [reply])
     assert inputs(effects[0]) == {
         "entityName": "e",
         "projectName": "p",
@@ -269,13 +269,13 @@ def test_logging_sends_aliases_and_tags_as_objects() -> None:
 
 def test_logging_in_another_project_is_refused_before_anything_is_sent() -> None:
     with pytest.raises(ValueError, match="of its own project only"):
-        played(note_output(RunAddress("e", "q", "r"), fields(), PLACE, None, None), [])
+        played(note_output(RunAddress("e", "q", "r"), PLACE, "dataset", "d1", None, None), [])
 
 
 def test_a_new_version_in_place_of_the_known_one_is_told() -> None:
     begun = answered({"createArtifact": {"artifact": artifact(state="PENDING")}})
     with pytest.raises(ArtifactPendingError, match="PENDING"):
-        played(note_output(RUN, fields(), PLACE, None, None), [begun])
+        played(note_output(RUN, PLACE, "dataset", "d1", None, None), [begun])
 
 
 def test_an_artifact_that_is_being_written_has_no_files() -> None:
