@@ -324,6 +324,7 @@ def check_drift(environment: Environment) -> str:
         before + run + after.replace("  state: String\n", "  status: String\n", 1)
     )
     codes: list[int] = []
+    said = ""
     for name in ("same", "moved"):
         done = subprocess.run(
             [

@@ -18,6 +18,7 @@ RunqlError
 │   ├── ServerFailureError                  5xx or 408
 │   ├── InvalidAnswerError                  another status, or a body that is not JSON
 │   └── QueryError                          GraphQL errors; partial data stays in ``data``
+│       └── OutdatedServerError             the server does not know what was asked for: it is older than this runql
 ├── NotFoundError (LookupError)             what was asked for is absent, or hidden from this key
 │   ├── ProjectNotFoundError
 │   ├── RunNotFoundError
@@ -206,6 +207,27 @@ class QueryError(AnswerError):
         super().__init__(message, status=status, operation=operation, attempts=attempts)
         self.problems = tuple(problems)
         self.data = data
+
+
+class OutdatedServerError(QueryError):
+    """The server does not know a part of what was asked for: it is older than this runql, and ran nothing.
+
+    Attributes:
+        unknown: what it does not know, such as ``("Run.projectId",)``.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int,
+        operation: str = "",
+        attempts: int = 1,
+        problems: Sequence[GraphQLProblem] = (),
+        unknown: Sequence[str] = (),
+    ) -> None:
+        super().__init__(message, status=status, operation=operation, attempts=attempts, problems=problems)
+        self.unknown = tuple(unknown)
 
 
 class NotFoundError(RunqlError, LookupError):
