@@ -115,7 +115,7 @@ def test_a_target_holds_the_old_bytes_or_exactly_the_new_ones(
         (share,) = shared_progress(lambda done, total: told.append((done, total)), [len(body)])
         sink = Sink(
             target,
-            md5=digest(body) if knows == "md5" else None,
+            digest=digest(body) if knows == "md5" else None,
             size=len(body) if knows == "size" else None,
             progress=share,
         )

@@ -97,7 +97,7 @@ def list_files(query: FileQuery, after: str | None) -> Flow[Page[FileFields | No
         _named(query, after) if query.pattern is None else _matching(query, query.pattern, after)
     )
     if files is None:
-        return Page([], after, None, more=False, total=0)
+        return Page[FileFields | None].empty(after)
     return read_page(_Uncounted(files.page_info, files.edges), after)
 
 

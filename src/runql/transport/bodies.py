@@ -9,7 +9,7 @@ import os
 import re
 from collections.abc import Callable, Generator, Iterator, Mapping
 from pathlib import Path
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from runql.errors import DigestMismatchError, LocalFileError
 from runql.transport.part_file import PartFile
@@ -24,6 +24,23 @@ Progress: TypeAlias = Callable[[int, int | None], None]
 """Called with the bytes that have passed and those there are in all, None when the server does not say."""
 
 _SPAN = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)", re.ASCII)
+
+
+class Hash(Protocol):
+    """What `hashlib` makes."""
+
+    def update(self, data: bytes, /) -> None:
+        """Take more bytes."""
+        ...
+
+    def digest(self) -> bytes:
+        """What was made of all of them."""
+        ...
+
+
+def new_md5() -> Hash:
+    """The hash that the server tells files by; it protects from damage, not from an attacker."""
+    return hashlib.md5(usedforsecurity=False)
 
 
 class Sink:
@@ -42,20 +59,33 @@ class Sink:
         self,
         target: Path,
         *,
-        md5: str | None = None,
+        digest: str | None = None,
         size: int | None = None,
+        etag: str | None = None,
         progress: Progress | None = None,
+        new_hash: Callable[[], Hash] = new_md5,
     ) -> None:
-        """Args: ``md5`` in base64, ``size`` in bytes, both checked by `finish` where they are given."""
+        """Say what the bytes must be, and where they go.
+
+        Args:
+            target: the file.
+            digest: in base64, checked by `finish`.
+            size: in bytes, checked by `finish`.
+            etag: what the answer must call the bytes, without quotes; checked before the first is written.
+            progress: told of bytes that have passed.
+            new_hash: makes what ``digest`` was made with.
+        """
         self.target = target
         self.accepted = False
         self.received = 0
-        self._md5 = md5
+        self._expected = digest
         self._size = size
+        self._expected_etag = etag
         self._progress = progress
         self._total: int | None = None
         self._etag: str | None = None
-        self._digest = hashlib.md5(usedforsecurity=False)
+        self._new_hash = new_hash
+        self._digest = new_hash()
         self._part: PartFile | None = None
 
     def headers(self) -> dict[str, str]:
@@ -68,8 +98,9 @@ class Sink:
     def begin(self, status: int, headers: Mapping[str, str]) -> bool:
         """Look at an answer's head; True when its body belongs here."""
         if status == 200:
-            self.restart()
             etag, length = headers.get("etag", ""), headers.get("content-length", "")
+            self._check_etag(etag)
+            self.restart()
             # Of a body that is packed all the same, length and offsets count other bytes than those that are kept.
             if not _is_packed(headers):
                 self._total = int(length) if length.isdecimal() else None
@@ -82,7 +113,7 @@ class Sink:
         self.received = 0
         self._total = None
         self._etag = None
-        self._digest = hashlib.md5(usedforsecurity=False)
+        self._digest = self._new_hash()
         with self._saving():
             if self._part is None:
                 self._part = PartFile(self.target)
@@ -111,9 +142,9 @@ class Sink:
             LocalFileError: the target cannot be replaced, or the last bytes could not be written.
         """
         found = base64.b64encode(self._digest.digest()).decode("ascii")
-        if self._md5 and found != self._md5:
+        if self._expected and found != self._expected:
             raise DigestMismatchError(
-                f"what arrived for {self.target.name} has the md5 {found}, the server says {self._md5}: "
+                f"what arrived for {self.target.name} has the digest {found}, the server says {self._expected}: "
                 "the file was damaged on its way or replaced meanwhile; list the files again and repeat"
             )
         expected = self._total if self._size is None else self._size
@@ -135,6 +166,13 @@ class Sink:
         if self._part is not None:
             self._part.discard()
             self._part = None
+
+    def _check_etag(self, etag: str) -> None:
+        if self._expected_etag is not None and etag.strip('"') != self._expected_etag:
+            raise DigestMismatchError(
+                f"what lies at the address of {self.target.name} is now called {etag or 'nothing'}, "
+                f"not {self._expected_etag}: it was replaced since it was noted"
+            )
 
     def _continues(self, headers: Mapping[str, str]) -> bool:
         span = _SPAN.fullmatch(headers.get("content-range", ""))

@@ -1,0 +1,110 @@
+"""The part of an artifact that saves and checks its files, and one entry of it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TypeAlias
+
+from runql.resources.artifact_download import (
+    Holder,
+    Transfer,
+    check_folder,
+    default_root,
+    fetch_all,
+    wishes,
+)
+from runql.resources.editable_artifact import EditableArtifact
+from runql.resources.manifest import Manifest, ManifestEntry
+from runql.transport.bodies import Progress
+from runql.transport.flow import Flow
+from runql.values import JSONValue
+
+
+class ArtifactContents(EditableArtifact):
+    """An `EditableArtifact` whose files can be fetched."""
+
+    def _save_below(
+        self,
+        root: str | os.PathLike[str] | None,
+        path_prefix: str | None,
+        *,
+        at_once: int,
+        progress: Progress | None,
+        allow_missing_references: bool,
+    ) -> Flow[Path]:
+        transfer = Transfer(at_once, progress, allow_missing_references)
+        folder = self._folder(root)
+        manifest = yield from self._read_manifest()
+        entries = [entry for path, entry in manifest.entries.items() if path.startswith(path_prefix or "")]
+        yield from fetch_all(wishes(self._holder(manifest), entries, folder), transfer)
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def _save_entry(
+        self, entry: ManifestEntry, root: str | os.PathLike[str] | None, progress: Progress | None
+    ) -> Flow[Path]:
+        manifest = yield from self._read_manifest()
+        (wish,) = wishes(self._holder(manifest), [entry], self._folder(root))
+        yield from fetch_all([wish], Transfer(1, progress))
+        return wish.target
+
+    def _verify(self, root: str | os.PathLike[str] | None, *, at_once: int) -> Flow[list[str]]:
+        folder = self._folder(root)
+        manifest = yield from self._read_manifest()
+        return (yield from check_folder(self.qualified_name, manifest, folder, at_once=at_once))
+
+    def _folder(self, root: str | os.PathLike[str] | None) -> Path:
+        return default_root(self._source) if root is None else Path(root)
+
+    def _holder(self, manifest: Manifest) -> Holder:
+        return Holder(self.id, self.qualified_name, manifest, self._found.place)
+
+
+SaveEntry: TypeAlias = Callable[[ManifestEntry, str | os.PathLike[str] | None, Progress | None], Flow[Path]]
+
+
+class EntryRecord:
+    """The part of `ArtifactEntry` and `AsyncArtifactEntry` that needs no request."""
+
+    def __init__(self, artifact: str, entry: ManifestEntry, save: SaveEntry) -> None:
+        self._artifact = artifact
+        self._entry = entry
+        self._save = save
+
+    def __repr__(self) -> str:
+        return f"<ArtifactEntry {self._artifact} {self.path}>"
+
+    @property
+    def path(self) -> str:
+        """The path inside the artifact, with `/` between its parts."""
+        return self._entry.path
+
+    @property
+    def digest(self) -> str:
+        """The MD5 of the bytes in base64; of a reference whatever tells its content, such as an ETag."""
+        return self._entry.digest
+
+    @property
+    def size(self) -> int | None:
+        """Bytes; None where nobody noted it."""
+        return self._entry.size
+
+    @property
+    def ref(self) -> str | None:
+        """The address of what a reference refers to; None for a file that the artifact holds."""
+        return self._entry.ref
+
+    @property
+    def extra(self) -> Mapping[str, JSONValue]:
+        """More about a reference, such as its ``etag`` or ``versionID``."""
+        return self._entry.extra
+
+    @property
+    def is_reference(self) -> bool:
+        """Whether the artifact refers to it instead of holding it."""
+        return self._entry.is_reference
+
+    def _download(self, root: str | os.PathLike[str] | None, progress: Progress | None) -> Flow[Path]:
+        return self._save(self._entry, root, progress)
