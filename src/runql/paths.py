@@ -173,12 +173,12 @@ def run_url(app_url: str, entity: str, project: str, run_id: str) -> str:
 
 def project_url(app_url: str, entity: str, project: str) -> str:
     """The URL of a project's page; arguments as for `run_url`."""
-    return f"{app_url}/{quote_part(entity)}/{quote_part(project)}"
+    return f"{app_url}/{quote_part(entity)}/{quote_part(project)}/workspace"
 
 
 def sweep_url(app_url: str, entity: str, project: str, sweep_id: str) -> str:
     """The URL of a sweep's page; arguments as for `run_url`."""
-    return f"{project_url(app_url, entity, project)}/sweeps/{quote_part(sweep_id)}"
+    return f"{app_url}/{quote_part(entity)}/{quote_part(project)}/sweeps/{quote_part(sweep_id)}"
 
 
 def is_name(text: str) -> bool:
