@@ -1,0 +1,113 @@
+"""Asking a library: its interpreter is started on a copy of the data, and its answers and requests are noted, call by call."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Timer
+from typing import IO
+
+from tests.conformance.answers import Json
+from tests.conformance.calls.call import Call
+from tests.conformance.library import Name
+from tests.conformance.project import NO_CRASH, environment
+from tests.conformance.state import Server
+
+from runql_server.running import RunningServer
+
+PATIENCE = 300
+SIGNATURE = re.compile(r"\?expires=\d+&signature=[0-9a-f]+")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a library made of a call.
+
+    Attributes:
+        answers: by subject.
+        requests: sent for all subjects together, without what it took to get to them.
+        state: what the server holds afterwards, None for a call that only reads.
+    """
+
+    answers: dict[str, Json]
+    requests: int
+    state: Json = None
+
+
+def ask(
+    name: Name, python: str, calls: Iterable[Call], *, written: Path, api_key: str, folder: Path
+) -> dict[str, Answer]:
+    """Every call's answer; the data that was written is copied first."""
+    data_dir = folder / "data"
+    shutil.copytree(written, data_dir)
+    with (
+        RunningServer(data_dir, api_key=api_key, crash_after=NO_CRASH) as server,
+        _caller(name, python, server, folder) as caller,
+    ):
+        return {call.name: _answer(call, server, caller) for call in calls}
+
+
+@dataclass(frozen=True)
+class _Caller:
+    asked: IO[str]
+    told: IO[str]
+    printed: Path
+
+    def ask(self, line: str) -> Json:
+        self.asked.write(f"{line}\n")
+        self.asked.flush()
+        answer = self.told.readline()
+        if not answer:
+            raise RuntimeError(f"no answer to {line!r}:\n{self.printed.read_text(errors='replace')[-4_000:]}")
+        return json.loads(answer)
+
+
+def _answer(call: Call, server: RunningServer, caller: _Caller) -> Answer:
+    there = caller.ask(call.name)
+    if "failed" in there:
+        raise RuntimeError(f"no way to the subjects of {call.name}:\n{there['failed']}")
+    server.clear()
+    answers: dict[str, Json] = _masked(caller.ask("go"), server.url)
+    requests = len(server.requests)
+    state = Server(server.url, server.api_key).state(call.changes, call.name) if call.changes else None
+    return Answer(answers, requests, state)
+
+
+def _masked(answer: Json, url: str) -> Json:
+    """The same address for all servers, and no signatures, which tell the time."""
+    return json.loads(SIGNATURE.sub("", json.dumps(answer).replace(url, "http://server")))
+
+
+@contextmanager
+def _caller(name: Name, python: str, server: RunningServer, folder: Path) -> Iterator[_Caller]:
+    place = folder / "caller"
+    place.mkdir()
+    printed = place / "printed.txt"
+    with (
+        printed.open("wb") as messages,
+        subprocess.Popen(
+            [python, "-m", "tests.conformance.caller", name],
+            env=environment(server, place),
+            cwd=place,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=messages,
+            text=True,
+            encoding="utf-8",
+        ) as process,
+    ):
+        watchdog = Timer(PATIENCE, process.kill)
+        watchdog.start()
+        try:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            yield _Caller(process.stdin, process.stdout, printed)
+        finally:
+            watchdog.cancel()
+            process.kill()

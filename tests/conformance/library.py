@@ -1,0 +1,50 @@
+"""The two libraries, and the awaited face of ours, behind the few names by which they are entered."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Literal, TypeAlias
+
+Name: TypeAlias = Literal["wandb", "runql", "runql-awaited"]
+Entered: TypeAlias = Any  # Any: whatever the library gives
+
+
+class Library:
+    """How a library is entered.
+
+    Attributes:
+        Api: its entry point.
+        Run: its class of runs.
+        Runs: its class of lists of runs.
+    """
+
+    def __init__(self, api: Entered, run: Entered, runs: Entered) -> None:
+        self.Api = api
+        self.Run = run
+        self.Runs = runs
+
+    def api(self, overrides: Mapping[str, str] | None = None) -> Entered:
+        """A new entry point: what one call has cached, the next one must not find."""
+        return self.Api(overrides)
+
+    def client(self, api: Entered) -> Entered:
+        """What `Run` and `Runs` are made with: `client`, as documented; the newest official SDK renamed it."""
+        return getattr(api, "client", None) or api._service_api
+
+
+@contextmanager
+def entered(name: Name) -> Iterator[Library]:
+    """A library, imported."""
+    if name == "wandb":
+        public = importlib.import_module("wandb.apis.public")
+        yield Library(public.Api, public.Run, public.Runs)
+    elif name == "runql":
+        runql = importlib.import_module("runql")
+        yield Library(runql.Api, runql.Run, runql.Runs)
+    else:
+        awaited = importlib.import_module("tests.conformance.awaited")
+        runql = importlib.import_module("runql")
+        with awaited.loop() as used:
+            yield Library(used(runql.AsyncApi), used(runql.AsyncRun), used(runql.AsyncRuns))

@@ -1,0 +1,113 @@
+"""Every documented member through the official SDK and through runql: the same answer, or a difference on purpose."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from pathlib import Path
+
+import pytest
+from tests.architecture.surface import members_of
+from tests.conformance import differences, report
+from tests.conformance.calls.every import CALLS
+from tests.conformance.comparison import VERSIONS, Comparison, compare_all, partings
+
+import runql
+
+REFERENCE = Path(__file__).parents[1] / "architecture" / "reference.toml"
+BESIDE_THE_REFERENCE = (runql.File, runql.Sweep, runql.Project, runql.User)
+EACH_VERSION = pytest.mark.parametrize("version", VERSIONS)
+COVERED = {member for call in CALLS.values() for member in call.members}
+
+
+@pytest.fixture(scope="session")
+def comparisons() -> dict[str, Comparison]:
+    """Every call, compared; both official SDKs are needed."""
+    missing = [variable for variable in VERSIONS.values() if not os.environ.get(variable)]
+    if missing:
+        pytest.skip(f"{' and '.join(missing)} name no interpreter with the official SDK: use `make test`")
+    return compare_all()
+
+
+@pytest.mark.oracle
+@EACH_VERSION
+def test_the_answers_are_the_same_but_for_what_is_different_on_purpose(
+    version: str, comparisons: dict[str, Comparison]
+) -> None:
+    comparison = comparisons[version]
+    on_purpose = {each.call for each in differences.load() if version in each.sdk}
+    differ = {name for name, compared in comparison.items() if compared.partings}
+    assert differ - on_purpose == set(), report.explained(comparison, differ - on_purpose)
+    assert on_purpose - differ == set(), "listed as different, and the same"
+
+
+@pytest.mark.oracle
+@EACH_VERSION
+def test_both_faces_answer_alike(version: str, comparisons: dict[str, Comparison]) -> None:
+    assert {
+        name: compared.between_faces
+        for name, compared in comparisons[version].items()
+        if compared.between_faces
+    } == {}
+
+
+@pytest.mark.oracle
+@EACH_VERSION
+def test_runql_sends_no_more_requests_on_one_face(version: str, comparisons: dict[str, Comparison]) -> None:
+    sent = {
+        name: (compared.ours.requests, compared.awaited.requests)
+        for name, compared in comparisons[version].items()
+        # Made by hand, a run of the synchronous face loads itself before `load` is called; `list()` asks a list of the
+        # synchronous face for its length first, which is part of its first page.
+    }
+    assert {name: both for name, both in sent.items() if both[0] != both[1]} == {}
+
+
+@pytest.mark.oracle
+def test_the_report_is_fresh(comparisons: dict[str, Comparison]) -> None:
+    assert report.FILE.read_text("utf-8") == report.render(comparisons, differences.load()), (
+        "run `make conformance`"
+    )
+
+
+def test_every_documented_member_is_called() -> None:
+    document = tomllib.loads(REFERENCE.read_text("utf-8"))
+    documented = {
+        f"{owner}.{member}"
+        for owner, ages in document.items()
+        for age in ages.values()
+        for member in (*age.get("properties", ()), *age.get("methods", ()), *age.get("classmethods", ()))
+    }
+    assert len(documented) > 40
+    assert documented - COVERED == set()
+
+
+@pytest.mark.parametrize("owner", BESIDE_THE_REFERENCE, ids=lambda each: each.__name__)
+def test_every_member_beside_the_reference_is_called_or_ours_alone(owner: type) -> None:
+    fields = set(getattr(owner, "__dataclass_fields__", ()))
+    members = fields | set(members_of(owner))
+    alone = set(differences.of_ours_alone().get(owner.__name__, ()))
+    covered = {member.removeprefix(f"{owner.__name__}.") for member in COVERED}
+    assert members - covered - alone == set()
+    assert alone & covered == set()
+    assert alone <= members
+
+
+def test_every_difference_is_of_a_call_and_says_why() -> None:
+    listed = differences.load()
+    assert {each.call for each in listed} <= set(CALLS)
+    assert len({each.call for each in listed}) == len(listed)
+    assert all(each.because and set(each.sdk) <= set(VERSIONS) for each in listed)
+
+
+def test_answers_that_are_not_the_same_part_where_they_differ() -> None:
+    official = {"a": [1, {"b": {"float": "1.0"}}], "c": 1, "d": {"raises": "KeyError"}}
+    ours = {"a": [1, {"b": {"float": "2.0"}}], "c": True, "d": {"x": 1}, "e": None}
+    found = {"/".join(each.way): (each.official, each.ours) for each in partings(official, ours)}
+    assert found == {
+        "a/1/b": ({"float": "1.0"}, {"float": "2.0"}),
+        "c": (1, True),
+        "d": ({"raises": "KeyError"}, {"x": 1}),
+        "e": ("nothing", None),
+    }
+    assert list(partings({"a": 1, "b": [2]}, {"b": [2], "a": 1})) == []
