@@ -8,6 +8,200 @@ from typing import Optional
 from pydantic import Field
 
 from .base_model import BaseModel
+from .enums import ArtifactState
+
+
+class AddedAliasesFields(BaseModel):
+    success: bool
+
+
+class AliasNameFields(BaseModel):
+    alias: str
+
+
+class ProjectPlaceFields(BaseModel):
+    name: str
+    entity_name: str = Field(alias="entityName")
+
+
+class CollectionPlaceFields(BaseModel):
+    id: str
+    name: str
+    project: Optional["CollectionPlaceFieldsProject"] = Field(default=None)
+
+
+class CollectionPlaceFieldsProject(ProjectPlaceFields):
+    pass
+
+
+class ArtifactAliasFields(BaseModel):
+    alias: str
+    artifact_collection: Optional["ArtifactAliasFieldsArtifactCollection"] = Field(
+        alias="artifactCollection", default=None
+    )
+
+
+class ArtifactAliasFieldsArtifactCollection(CollectionPlaceFields):
+    pass
+
+
+class ArtifactTypeNameFields(BaseModel):
+    name: str
+
+
+class TagFields(BaseModel):
+    name: str
+
+
+class ArtifactCollectionFields(BaseModel):
+    typename__: str = Field(alias="__typename")
+    id: str
+    name: str
+    description: Optional[str] = Field(default=None)
+    created_at: str = Field(alias="createdAt")
+    updated_at: Optional[str] = Field(alias="updatedAt", default=None)
+    default_artifact_type: "ArtifactCollectionFieldsDefaultArtifactType" = Field(
+        alias="defaultArtifactType"
+    )
+    tags: "ArtifactCollectionFieldsTags"
+    aliases: "ArtifactCollectionFieldsAliases"
+
+
+class ArtifactCollectionFieldsDefaultArtifactType(ArtifactTypeNameFields):
+    pass
+
+
+class ArtifactCollectionFieldsTags(BaseModel):
+    edges: list["ArtifactCollectionFieldsTagsEdges"]
+
+
+class ArtifactCollectionFieldsTagsEdges(BaseModel):
+    node: "ArtifactCollectionFieldsTagsEdgesNode"
+
+
+class ArtifactCollectionFieldsTagsEdgesNode(TagFields):
+    pass
+
+
+class ArtifactCollectionFieldsAliases(BaseModel):
+    edges: list["ArtifactCollectionFieldsAliasesEdges"]
+
+
+class ArtifactCollectionFieldsAliasesEdges(BaseModel):
+    node: Optional["ArtifactCollectionFieldsAliasesEdgesNode"] = Field(default=None)
+
+
+class ArtifactCollectionFieldsAliasesEdgesNode(AliasNameFields):
+    pass
+
+
+class ArtifactSequenceFields(BaseModel):
+    name: str
+    project: Optional["ArtifactSequenceFieldsProject"] = Field(default=None)
+
+
+class ArtifactSequenceFieldsProject(ProjectPlaceFields):
+    pass
+
+
+class ArtifactFields(BaseModel):
+    id: str
+    artifact_sequence: "ArtifactFieldsArtifactSequence" = Field(
+        alias="artifactSequence"
+    )
+    artifact_type: "ArtifactFieldsArtifactType" = Field(alias="artifactType")
+    version_index: Optional[int] = Field(alias="versionIndex", default=None)
+    commit_hash: Optional[str] = Field(alias="commitHash", default=None)
+    description: Optional[str] = Field(default=None)
+    metadata: Optional[str] = Field(default=None)
+    state: ArtifactState
+    digest: str
+    size: int
+    file_count: int = Field(alias="fileCount")
+    history_step: Optional[int] = Field(alias="historyStep", default=None)
+    ttl_duration_seconds: int = Field(alias="ttlDurationSeconds")
+    ttl_is_inherited: bool = Field(alias="ttlIsInherited")
+    created_at: str = Field(alias="createdAt")
+    updated_at: Optional[str] = Field(alias="updatedAt", default=None)
+    tags: list["ArtifactFieldsTags"]
+    aliases: list["ArtifactFieldsAliases"]
+
+
+class ArtifactFieldsArtifactSequence(ArtifactSequenceFields):
+    pass
+
+
+class ArtifactFieldsArtifactType(ArtifactTypeNameFields):
+    pass
+
+
+class ArtifactFieldsTags(TagFields):
+    pass
+
+
+class ArtifactFieldsAliases(ArtifactAliasFields):
+    pass
+
+
+class ArtifactFileFields(BaseModel):
+    id: str
+    name: str
+    url: Optional[str] = Field(default=None)
+    direct_url: str = Field(alias="directUrl")
+    size_bytes: int = Field(alias="sizeBytes")
+    mimetype: Optional[str] = Field(default=None)
+    updated_at: Optional[str] = Field(alias="updatedAt", default=None)
+    md5: Optional[str] = Field(default=None)
+
+
+class ManifestFileFields(BaseModel):
+    direct_url: str = Field(alias="directUrl")
+
+
+class ArtifactManifestFields(BaseModel):
+    id: str
+    file: "ArtifactManifestFieldsFile"
+
+
+class ArtifactManifestFieldsFile(ManifestFileFields):
+    pass
+
+
+class ArtifactMembershipFields(BaseModel):
+    version_index: Optional[int] = Field(alias="versionIndex", default=None)
+    aliases: list["ArtifactMembershipFieldsAliases"]
+    artifact_collection: Optional["ArtifactMembershipFieldsArtifactCollection"] = Field(
+        alias="artifactCollection", default=None
+    )
+    artifact: Optional["ArtifactMembershipFieldsArtifact"] = Field(default=None)
+
+
+class ArtifactMembershipFieldsAliases(AliasNameFields):
+    pass
+
+
+class ArtifactMembershipFieldsArtifactCollection(CollectionPlaceFields):
+    pass
+
+
+class ArtifactMembershipFieldsArtifact(ArtifactFields):
+    pass
+
+
+class ArtifactTypeFields(BaseModel):
+    id: str
+    name: str
+    description: Optional[str] = Field(default=None)
+    created_at: str = Field(alias="createdAt")
+
+
+class DeletedAliasesFields(BaseModel):
+    success: bool
+
+
+class DeletedArtifactFields(BaseModel):
+    id: str
+    state: ArtifactState
 
 
 class DeletedFields(BaseModel):
@@ -129,6 +323,14 @@ class RunHistory(BaseModel):
     )
 
 
+class RunPlaceFields(BaseModel):
+    project: Optional["RunPlaceFieldsProject"] = Field(default=None)
+
+
+class RunPlaceFieldsProject(ProjectPlaceFields):
+    pass
+
+
 class RunStateFields(BaseModel):
     state: Optional[str] = Field(default=None)
 
@@ -164,6 +366,10 @@ class SweepFields(BaseModel):
 
 class TeamFields(BaseModel):
     name: str
+
+
+class UnlinkedArtifactFields(BaseModel):
+    success: bool
 
 
 class UploadPlaceFields(BaseModel):

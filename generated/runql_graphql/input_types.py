@@ -8,6 +8,7 @@ from typing import Optional
 from pydantic import Field
 
 from .base_model import BaseModel
+from .enums import ArtifactDigestAlgorithm
 
 
 class UpsertBucketInput(BaseModel):
@@ -70,3 +71,184 @@ class DeleteRunInput(BaseModel):
     "True deletes the artifacts that the run wrote, too. Send it only when true: the SDK's plain operation has\nno such variable.\nSource: I."
     client_mutation_id: Optional[str] = Field(alias="clientMutationId", default=None)
     "Echoed in the payload; we never send it. Source: I."
+
+
+class UseArtifactInput(BaseModel):
+    """Which run reads which artifact version. Source: G."""
+
+    entity_name: str = Field(alias="entityName")
+    "Entity of the RUN. Source: G."
+    project_name: str = Field(alias="projectName")
+    "Project of the RUN. Source: G."
+    run_name: str = Field(alias="runName")
+    "Run id as in URLs (`Run.name`), not the storage id. Source: G."
+    artifact_id: str = Field(alias="artifactID")
+    "Server id of the version (`Artifact.id`). It must not be a draft. Source: G."
+    used_as: Optional[str] = Field(alias="usedAs", default=None)
+    "Name under which the run uses it; the SDK sends the artifact's name. Source: G."
+    artifact_entity_name: Optional[str] = Field(
+        alias="artifactEntityName", default=None
+    )
+    "Entity of the ARTIFACT. Only on servers with the feature\n`USE_ARTIFACT_WITH_ENTITY_AND_PROJECT_INFORMATION`.\nSource: G."
+    artifact_project_name: Optional[str] = Field(
+        alias="artifactProjectName", default=None
+    )
+    "Project of the ARTIFACT. Only on servers with the feature\n`USE_ARTIFACT_WITH_ENTITY_AND_PROJECT_INFORMATION`.\nSource: G."
+    client_mutation_id: Optional[str] = Field(alias="clientMutationId", default=None)
+    "Echoed in the payload; we never send it. Source: G."
+
+
+class UpdateArtifactInput(BaseModel):
+    """Changes to one artifact version; a field that is left out stays as it is. Source: P."""
+
+    artifact_id: str = Field(alias="artifactID")
+    "Server id of the version (`Artifact.id`). Source: P."
+    description: Optional[str] = None
+    "New free text. Source: P."
+    labels: Optional[str] = None
+    "JSON text; the meaning is not known. Source: P."
+    metadata: Optional[str] = None
+    "JSON text of an object. Source: P."
+    aliases: Optional[list["ArtifactAliasInput"]] = None
+    "Replaces all aliases. For old servers only; otherwise use addAliases and deleteAliases. Source: P."
+    tags_to_add: Optional[list["TagInput"]] = Field(alias="tagsToAdd", default=None)
+    "Tags to add. Source: P."
+    tags_to_delete: Optional[list["TagInput"]] = Field(
+        alias="tagsToDelete", default=None
+    )
+    "Tags to take away. Source: P."
+    ttl_duration_seconds: Optional[int] = Field(
+        alias="ttlDurationSeconds", default=None
+    )
+    "Time to live; -1 inherits, -2 disables. Source: P."
+    client_mutation_id: Optional[str] = Field(alias="clientMutationId", default=None)
+    "Echoed in the payload; we never send it. Source: P."
+
+
+class DeleteArtifactInput(BaseModel):
+    """Which version to delete. Source: P."""
+
+    artifact_id: str = Field(alias="artifactID")
+    delete_aliases: Optional[bool] = Field(alias="deleteAliases", default=False)
+    "True deletes a version although it has aliases, with them. Source: P."
+    client_mutation_id: Optional[str] = Field(alias="clientMutationId", default=None)
+    "Echoed in the payload; we never send it. Source: P."
+
+
+class AddAliasesInput(BaseModel):
+    """Aliases to add to a version. Source: P."""
+
+    artifact_id: str = Field(alias="artifactID")
+    "Server id of the version (`Artifact.id`). Source: P."
+    aliases: list["ArtifactCollectionAliasInput"]
+    "Aliases to add, each in its collection: OBJECTS, never plain texts. Source: P."
+    client_mutation_id: Optional[str] = Field(alias="clientMutationId", default=None)
+    "Echoed in the payload; we never send it. Source: P."
+
+
+class DeleteAliasesInput(BaseModel):
+    """Aliases to take from a version. Source: P."""
+
+    artifact_id: str = Field(alias="artifactID")
+    "Server id of the version (`Artifact.id`). Source: P."
+    aliases: list["ArtifactCollectionAliasInput"]
+    "Aliases to take away, each in its collection: OBJECTS, never plain texts. Source: P."
+    client_mutation_id: Optional[str] = Field(alias="clientMutationId", default=None)
+    "Echoed in the payload; we never send it. Source: P."
+
+
+class ArtifactAliasInput(BaseModel):
+    """An alias in a collection of the same project. Source: P, G."""
+
+    artifact_collection_name: str = Field(alias="artifactCollectionName")
+    "Collection in which the alias holds. Source: P, G."
+    alias: str
+    "The alias, at most 128 characters. Source: P, G."
+
+
+class ArtifactCollectionAliasInput(BaseModel):
+    """An alias in a collection of any project. Source: P."""
+
+    entity_name: str = Field(alias="entityName")
+    "Entity of the collection. Source: P."
+    project_name: str = Field(alias="projectName")
+    "Project of the collection. Source: P."
+    artifact_collection_name: str = Field(alias="artifactCollectionName")
+    "Collection in which the alias holds. Source: P."
+    alias: str
+    "The alias, at most 128 characters. Source: P."
+
+
+class TagInput(BaseModel):
+    """A tag to set or to take away. Source: P, G."""
+
+    tag_name: str = Field(alias="tagName")
+    "The tag: at most 128 characters, matching `^[-\\w]+([ ]+[-\\w]+)*$`. Source: P, G."
+    tag_category_name: Optional[str] = Field(alias="tagCategoryName", default=None)
+    "Category of the tag, within the same limits. Source: P, G."
+    attributes: Optional[str] = None
+    "JSON text of an object with more about the tag. Source: P, G."
+
+
+class UnlinkArtifactInput(BaseModel):
+    """Which version to take out of which portfolio. Source: P."""
+
+    artifact_id: str = Field(alias="artifactID")
+    artifact_portfolio_id: str = Field(alias="artifactPortfolioID")
+    client_mutation_id: Optional[str] = Field(alias="clientMutationId", default=None)
+    "Echoed in the payload; we never send it. Source: P."
+
+
+class CreateArtifactInput(BaseModel):
+    """An artifact version to create, or to link to a run when its digest is known already. Source: G."""
+
+    entity_name: str = Field(alias="entityName")
+    "Entity of the artifact and of the run. Source: G."
+    project_name: str = Field(alias="projectName")
+    "Project of the artifact and of the run. Source: G."
+    run_name: Optional[str] = Field(alias="runName", default=None)
+    "Run that writes it: the id as in URLs (`Run.name`). Null for a version without a run. Source: G."
+    artifact_type_name: str = Field(alias="artifactTypeName")
+    "Type of the artifact, such as `model`. Source: G."
+    artifact_collection_name: Optional[str] = Field(
+        alias="artifactCollectionName", default=None
+    )
+    "Old, singular form of `artifactCollectionNames`. Source: G."
+    artifact_collection_names: Optional[list[str]] = Field(
+        alias="artifactCollectionNames", default=None
+    )
+    "Source collection to put the version in, as a list of one name. Source: G."
+    digest: str
+    "Digest of the manifest. Source: G."
+    digest_algorithm: ArtifactDigestAlgorithm = Field(alias="digestAlgorithm")
+    "How `digest` was computed. Source: G."
+    aliases: Optional[list["ArtifactAliasInput"]] = None
+    "Aliases to set: OBJECTS, never plain texts. Source: G."
+    tags: Optional[list["TagInput"]] = None
+    "Tags to set: OBJECTS, never plain texts. Source: G."
+    description: Optional[str] = None
+    "Free text about the version. Source: G."
+    labels: Optional[str] = None
+    "JSON text; the SDK sends null when it logs an existing version. Source: G."
+    metadata: Optional[str] = None
+    "JSON text of an object. Source: G."
+    client_id: Optional[str] = Field(alias="clientID", default=None)
+    "Id that the client made up for the version. Source: G."
+    sequence_client_id: Optional[str] = Field(alias="sequenceClientID", default=None)
+    "Id that the client made up for the source collection. Source: G."
+    distributed_id: Optional[str] = Field(alias="distributedID", default=None)
+    "Common id of the processes that write one version together. Source: G."
+    enable_digest_deduplication: Optional[bool] = Field(
+        alias="enableDigestDeduplication", default=None
+    )
+    "True answers the committed version with the same digest instead of making a new one. Source: G."
+    history_step: Optional[int] = Field(alias="historyStep", default=None)
+    "Where in the run's history it is logged; see `Artifact.historyStep`. Source: G."
+    ttl_duration_seconds: Optional[int] = Field(
+        alias="ttlDurationSeconds", default=None
+    )
+    "Time to live; -1 inherits, -2 disables. Source: G."
+    storage_region: Optional[str] = Field(alias="storageRegion", default=None)
+    "Region to store the files in. Source: G."
+    client_mutation_id: Optional[str] = Field(alias="clientMutationId", default=None)
+    "Echoed in the payload; we never send it. Source: G."

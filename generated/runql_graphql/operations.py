@@ -5,32 +5,149 @@
 
 from typing import Optional, Union
 
+from .add_aliases import AddAliases
 from .base_model import UNSET, UnsetType
+from .create_artifact import CreateArtifact
 from .create_run import CreateRun
 from .create_run_files import CreateRunFiles
+from .delete_aliases import DeleteAliases
+from .delete_artifact import DeleteArtifact
 from .delete_files import DeleteFiles
 from .delete_run import DeleteRun
+from .get_artifact import GetArtifact
+from .get_artifact_collection import GetArtifactCollection
+from .get_artifact_creator import GetArtifactCreator
+from .get_artifact_manifest import GetArtifactManifest
+from .get_artifact_membership import GetArtifactMembership
+from .get_artifact_type import GetArtifactType
 from .get_history import GetHistory
 from .get_history_keys import GetHistoryKeys
+from .get_named_artifact import GetNamedArtifact
 from .get_project import GetProject
 from .get_run import GetRun
 from .get_run_state import GetRunState
 from .get_server_info import GetServerInfo
 from .get_sweep import GetSweep
 from .get_viewer import GetViewer
-from .input_types import DeleteRunInput, UpsertBucketInput
+from .input_types import (
+    AddAliasesInput,
+    CreateArtifactInput,
+    DeleteAliasesInput,
+    DeleteArtifactInput,
+    DeleteRunInput,
+    UnlinkArtifactInput,
+    UpdateArtifactInput,
+    UpsertBucketInput,
+    UseArtifactInput,
+)
+from .list_artifact_collections import ListArtifactCollections
+from .list_artifact_files import ListArtifactFiles
+from .list_artifact_types import ListArtifactTypes
+from .list_artifact_users import ListArtifactUsers
+from .list_artifact_versions import ListArtifactVersions
 from .list_full_runs import ListFullRuns
 from .list_histories import ListHistories
+from .list_logged_artifacts import ListLoggedArtifacts
 from .list_matching_run_files import ListMatchingRunFiles
 from .list_projects import ListProjects
 from .list_run_files import ListRunFiles
 from .list_runs import ListRuns
 from .list_sweeps import ListSweeps
+from .list_used_artifacts import ListUsedArtifacts
 from .list_users import ListUsers
 from .mark_run_files_uploaded import MarkRunFilesUploaded
 from .operation import Operation
 from .scan_history import ScanHistory
+from .unlink_artifact import UnlinkArtifact
+from .update_artifact import UpdateArtifact
 from .update_run import UpdateRun
+from .use_artifact import UseArtifact
+
+ADD_ALIASES = """\
+mutation AddAliases($input: AddAliasesInput!) {
+  addAliases(input: $input) {
+    ...AddedAliasesFields
+  }
+}
+
+fragment AddedAliasesFields on AddAliasesPayload {
+  success
+}
+"""
+
+CREATE_ARTIFACT = """\
+mutation CreateArtifact($input: CreateArtifactInput!) {
+  createArtifact(input: $input) {
+    artifact {
+      ...ArtifactFields
+    }
+  }
+}
+
+fragment ArtifactAliasFields on ArtifactAlias {
+  alias
+  artifactCollection {
+    ...CollectionPlaceFields
+  }
+}
+
+fragment ArtifactFields on Artifact {
+  id
+  artifactSequence {
+    ...ArtifactSequenceFields
+  }
+  artifactType {
+    ...ArtifactTypeNameFields
+  }
+  versionIndex
+  commitHash
+  description
+  metadata
+  state
+  digest
+  size
+  fileCount
+  historyStep
+  ttlDurationSeconds
+  ttlIsInherited
+  createdAt
+  updatedAt
+  tags {
+    ...TagFields
+  }
+  aliases {
+    ...ArtifactAliasFields
+  }
+}
+
+fragment ArtifactSequenceFields on ArtifactSequence {
+  name
+  project {
+    ...ProjectPlaceFields
+  }
+}
+
+fragment ArtifactTypeNameFields on ArtifactType {
+  name
+}
+
+fragment CollectionPlaceFields on ArtifactCollection {
+  id
+  name
+  project {
+    ...ProjectPlaceFields
+  }
+}
+
+fragment ProjectPlaceFields on Project {
+  name
+  entityName
+}
+
+fragment TagFields on Tag {
+  name
+}
+"""
 
 CREATE_RUN = """\
 mutation CreateRun($input: UpsertBucketInput!) {
@@ -96,6 +213,33 @@ fragment UploadPlacesFields on CreateRunFilesPayload {
 }
 """
 
+DELETE_ALIASES = """\
+mutation DeleteAliases($input: DeleteAliasesInput!) {
+  deleteAliases(input: $input) {
+    ...DeletedAliasesFields
+  }
+}
+
+fragment DeletedAliasesFields on DeleteAliasesPayload {
+  success
+}
+"""
+
+DELETE_ARTIFACT = """\
+mutation DeleteArtifact($input: DeleteArtifactInput!) {
+  deleteArtifact(input: $input) {
+    artifact {
+      ...DeletedArtifactFields
+    }
+  }
+}
+
+fragment DeletedArtifactFields on Artifact {
+  id
+  state
+}
+"""
+
 DELETE_FILES = """\
 mutation DeleteFiles($files: [ID!]!, $projectId: Int!) {
   deleteFiles(input: {files: $files, projectId: $projectId}) {
@@ -117,6 +261,318 @@ mutation DeleteRun($input: DeleteRunInput!) {
 
 fragment DeletedRunFields on DeleteRunPayload {
   clientMutationId
+}
+"""
+
+GET_ARTIFACT = """\
+query GetArtifact($id: ID!) {
+  artifact(id: $id) {
+    ...ArtifactFields
+  }
+}
+
+fragment ArtifactAliasFields on ArtifactAlias {
+  alias
+  artifactCollection {
+    ...CollectionPlaceFields
+  }
+}
+
+fragment ArtifactFields on Artifact {
+  id
+  artifactSequence {
+    ...ArtifactSequenceFields
+  }
+  artifactType {
+    ...ArtifactTypeNameFields
+  }
+  versionIndex
+  commitHash
+  description
+  metadata
+  state
+  digest
+  size
+  fileCount
+  historyStep
+  ttlDurationSeconds
+  ttlIsInherited
+  createdAt
+  updatedAt
+  tags {
+    ...TagFields
+  }
+  aliases {
+    ...ArtifactAliasFields
+  }
+}
+
+fragment ArtifactSequenceFields on ArtifactSequence {
+  name
+  project {
+    ...ProjectPlaceFields
+  }
+}
+
+fragment ArtifactTypeNameFields on ArtifactType {
+  name
+}
+
+fragment CollectionPlaceFields on ArtifactCollection {
+  id
+  name
+  project {
+    ...ProjectPlaceFields
+  }
+}
+
+fragment ProjectPlaceFields on Project {
+  name
+  entityName
+}
+
+fragment TagFields on Tag {
+  name
+}
+"""
+
+GET_ARTIFACT_COLLECTION = """\
+query GetArtifactCollection($entity: String!, $project: String!, $typeName: String!, $collection: String!) {
+  project(entityName: $entity, name: $project) {
+    artifactType(name: $typeName) {
+      artifactCollection(name: $collection) {
+        ...ArtifactCollectionFields
+      }
+    }
+  }
+}
+
+fragment AliasNameFields on ArtifactAlias {
+  alias
+}
+
+fragment ArtifactCollectionFields on ArtifactCollection {
+  __typename
+  id
+  name
+  description
+  createdAt
+  updatedAt
+  defaultArtifactType {
+    ...ArtifactTypeNameFields
+  }
+  tags {
+    edges {
+      node {
+        ...TagFields
+      }
+    }
+  }
+  aliases(first: 1000) {
+    edges {
+      node {
+        ...AliasNameFields
+      }
+    }
+  }
+}
+
+fragment ArtifactTypeNameFields on ArtifactType {
+  name
+}
+
+fragment TagFields on Tag {
+  name
+}
+"""
+
+GET_ARTIFACT_CREATOR = """\
+query GetArtifactCreator($id: ID!) {
+  artifact(id: $id) {
+    createdBy {
+      __typename
+      ... on Run {
+        ...FullRunFields
+      }
+    }
+    place: createdBy {
+      __typename
+      ... on Run {
+        ...RunPlaceFields
+      }
+    }
+  }
+}
+
+fragment FullRunFields on Run {
+  id
+  name
+  displayName
+  projectId
+  state
+  tags
+  group
+  jobType
+  commit
+  description
+  notes
+  readOnly
+  createdAt
+  heartbeatAt
+  sweepName
+  historyLineCount
+  user {
+    ...RunUserFields
+  }
+  config
+  summaryMetrics
+  systemMetrics
+  historyKeys
+}
+
+fragment ProjectPlaceFields on Project {
+  name
+  entityName
+}
+
+fragment RunPlaceFields on Run {
+  project {
+    ...ProjectPlaceFields
+  }
+}
+
+fragment RunUserFields on User {
+  name
+  username
+}
+"""
+
+GET_ARTIFACT_MANIFEST = """\
+query GetArtifactManifest($id: ID!) {
+  artifact(id: $id) {
+    currentManifest {
+      ...ArtifactManifestFields
+    }
+  }
+}
+
+fragment ArtifactManifestFields on ArtifactManifest {
+  id
+  file {
+    ...ManifestFileFields
+  }
+}
+
+fragment ManifestFileFields on File {
+  directUrl
+}
+"""
+
+GET_ARTIFACT_MEMBERSHIP = """\
+query GetArtifactMembership($entity: String!, $project: String!, $name: String!) {
+  project(entityName: $entity, name: $project) {
+    artifactCollectionMembership(name: $name) {
+      ...ArtifactMembershipFields
+    }
+  }
+}
+
+fragment AliasNameFields on ArtifactAlias {
+  alias
+}
+
+fragment ArtifactAliasFields on ArtifactAlias {
+  alias
+  artifactCollection {
+    ...CollectionPlaceFields
+  }
+}
+
+fragment ArtifactFields on Artifact {
+  id
+  artifactSequence {
+    ...ArtifactSequenceFields
+  }
+  artifactType {
+    ...ArtifactTypeNameFields
+  }
+  versionIndex
+  commitHash
+  description
+  metadata
+  state
+  digest
+  size
+  fileCount
+  historyStep
+  ttlDurationSeconds
+  ttlIsInherited
+  createdAt
+  updatedAt
+  tags {
+    ...TagFields
+  }
+  aliases {
+    ...ArtifactAliasFields
+  }
+}
+
+fragment ArtifactMembershipFields on ArtifactCollectionMembership {
+  versionIndex
+  aliases {
+    ...AliasNameFields
+  }
+  artifactCollection {
+    ...CollectionPlaceFields
+  }
+  artifact {
+    ...ArtifactFields
+  }
+}
+
+fragment ArtifactSequenceFields on ArtifactSequence {
+  name
+  project {
+    ...ProjectPlaceFields
+  }
+}
+
+fragment ArtifactTypeNameFields on ArtifactType {
+  name
+}
+
+fragment CollectionPlaceFields on ArtifactCollection {
+  id
+  name
+  project {
+    ...ProjectPlaceFields
+  }
+}
+
+fragment ProjectPlaceFields on Project {
+  name
+  entityName
+}
+
+fragment TagFields on Tag {
+  name
+}
+"""
+
+GET_ARTIFACT_TYPE = """\
+query GetArtifactType($entity: String!, $project: String!, $typeName: String!) {
+  project(entityName: $entity, name: $project) {
+    artifactType(name: $typeName) {
+      ...ArtifactTypeFields
+    }
+  }
+}
+
+fragment ArtifactTypeFields on ArtifactType {
+  id
+  name
+  description
+  createdAt
 }
 """
 
@@ -149,6 +605,80 @@ query GetHistoryKeys($entity: String!, $project: String!, $run: String!) {
 
 fragment HistoryKeysFields on Run {
   historyKeys
+}
+"""
+
+GET_NAMED_ARTIFACT = """\
+query GetNamedArtifact($entity: String!, $project: String!, $name: String!) {
+  project(entityName: $entity, name: $project) {
+    artifact(name: $name) {
+      ...ArtifactFields
+    }
+  }
+}
+
+fragment ArtifactAliasFields on ArtifactAlias {
+  alias
+  artifactCollection {
+    ...CollectionPlaceFields
+  }
+}
+
+fragment ArtifactFields on Artifact {
+  id
+  artifactSequence {
+    ...ArtifactSequenceFields
+  }
+  artifactType {
+    ...ArtifactTypeNameFields
+  }
+  versionIndex
+  commitHash
+  description
+  metadata
+  state
+  digest
+  size
+  fileCount
+  historyStep
+  ttlDurationSeconds
+  ttlIsInherited
+  createdAt
+  updatedAt
+  tags {
+    ...TagFields
+  }
+  aliases {
+    ...ArtifactAliasFields
+  }
+}
+
+fragment ArtifactSequenceFields on ArtifactSequence {
+  name
+  project {
+    ...ProjectPlaceFields
+  }
+}
+
+fragment ArtifactTypeNameFields on ArtifactType {
+  name
+}
+
+fragment CollectionPlaceFields on ArtifactCollection {
+  id
+  name
+  project {
+    ...ProjectPlaceFields
+  }
+}
+
+fragment ProjectPlaceFields on Project {
+  name
+  entityName
+}
+
+fragment TagFields on Tag {
+  name
 }
 """
 
@@ -299,6 +829,296 @@ fragment ViewerFields on User {
 }
 """
 
+LIST_ARTIFACT_COLLECTIONS = """\
+query ListArtifactCollections($entity: String!, $project: String!, $typeName: String!, $first: Int!, $after: String) {
+  project(entityName: $entity, name: $project) {
+    artifactType(name: $typeName) {
+      artifactCollections(first: $first, after: $after) {
+        totalCount
+        pageInfo {
+          ...PageFields
+        }
+        edges {
+          cursor
+          node {
+            ...ArtifactCollectionFields
+          }
+        }
+      }
+    }
+  }
+}
+
+fragment AliasNameFields on ArtifactAlias {
+  alias
+}
+
+fragment ArtifactCollectionFields on ArtifactCollection {
+  __typename
+  id
+  name
+  description
+  createdAt
+  updatedAt
+  defaultArtifactType {
+    ...ArtifactTypeNameFields
+  }
+  tags {
+    edges {
+      node {
+        ...TagFields
+      }
+    }
+  }
+  aliases(first: 1000) {
+    edges {
+      node {
+        ...AliasNameFields
+      }
+    }
+  }
+}
+
+fragment ArtifactTypeNameFields on ArtifactType {
+  name
+}
+
+fragment PageFields on PageInfo {
+  endCursor
+  hasNextPage
+}
+
+fragment TagFields on Tag {
+  name
+}
+"""
+
+LIST_ARTIFACT_FILES = """\
+query ListArtifactFiles($id: ID!, $names: [String!], $first: Int!, $after: String) {
+  artifact(id: $id) {
+    files(names: $names, first: $first, after: $after) {
+      pageInfo {
+        ...PageFields
+      }
+      edges {
+        cursor
+        node {
+          ...ArtifactFileFields
+        }
+      }
+    }
+  }
+}
+
+fragment ArtifactFileFields on File {
+  id
+  name: displayName
+  url
+  directUrl
+  sizeBytes
+  mimetype
+  updatedAt
+  md5
+}
+
+fragment PageFields on PageInfo {
+  endCursor
+  hasNextPage
+}
+"""
+
+LIST_ARTIFACT_TYPES = """\
+query ListArtifactTypes($entity: String!, $project: String!, $first: Int!, $after: String) {
+  project(entityName: $entity, name: $project) {
+    artifactTypes(first: $first, after: $after) {
+      pageInfo {
+        ...PageFields
+      }
+      edges {
+        cursor
+        node {
+          ...ArtifactTypeFields
+        }
+      }
+    }
+  }
+}
+
+fragment ArtifactTypeFields on ArtifactType {
+  id
+  name
+  description
+  createdAt
+}
+
+fragment PageFields on PageInfo {
+  endCursor
+  hasNextPage
+}
+"""
+
+LIST_ARTIFACT_USERS = """\
+query ListArtifactUsers($id: ID!, $first: Int!, $after: String) {
+  artifact(id: $id) {
+    usedBy(first: $first, after: $after) {
+      totalCount
+      pageInfo {
+        ...PageFields
+      }
+      edges {
+        cursor
+        node {
+          ...FullRunFields
+        }
+        place: node {
+          ...RunPlaceFields
+        }
+      }
+    }
+  }
+}
+
+fragment FullRunFields on Run {
+  id
+  name
+  displayName
+  projectId
+  state
+  tags
+  group
+  jobType
+  commit
+  description
+  notes
+  readOnly
+  createdAt
+  heartbeatAt
+  sweepName
+  historyLineCount
+  user {
+    ...RunUserFields
+  }
+  config
+  summaryMetrics
+  systemMetrics
+  historyKeys
+}
+
+fragment PageFields on PageInfo {
+  endCursor
+  hasNextPage
+}
+
+fragment ProjectPlaceFields on Project {
+  name
+  entityName
+}
+
+fragment RunPlaceFields on Run {
+  project {
+    ...ProjectPlaceFields
+  }
+}
+
+fragment RunUserFields on User {
+  name
+  username
+}
+"""
+
+LIST_ARTIFACT_VERSIONS = """\
+query ListArtifactVersions($entity: String!, $project: String!, $typeName: String!, $collection: String!, $filters: JSONString, $order: String, $first: Int!, $after: String) {
+  project(entityName: $entity, name: $project) {
+    artifactType(name: $typeName) {
+      artifactCollection(name: $collection) {
+        artifacts(filters: $filters, order: $order, first: $first, after: $after) {
+          totalCount
+          pageInfo {
+            ...PageFields
+          }
+          edges {
+            cursor
+            version
+            node {
+              ...ArtifactFields
+            }
+          }
+        }
+      }
+    }
+  }
+}
+
+fragment ArtifactAliasFields on ArtifactAlias {
+  alias
+  artifactCollection {
+    ...CollectionPlaceFields
+  }
+}
+
+fragment ArtifactFields on Artifact {
+  id
+  artifactSequence {
+    ...ArtifactSequenceFields
+  }
+  artifactType {
+    ...ArtifactTypeNameFields
+  }
+  versionIndex
+  commitHash
+  description
+  metadata
+  state
+  digest
+  size
+  fileCount
+  historyStep
+  ttlDurationSeconds
+  ttlIsInherited
+  createdAt
+  updatedAt
+  tags {
+    ...TagFields
+  }
+  aliases {
+    ...ArtifactAliasFields
+  }
+}
+
+fragment ArtifactSequenceFields on ArtifactSequence {
+  name
+  project {
+    ...ProjectPlaceFields
+  }
+}
+
+fragment ArtifactTypeNameFields on ArtifactType {
+  name
+}
+
+fragment CollectionPlaceFields on ArtifactCollection {
+  id
+  name
+  project {
+    ...ProjectPlaceFields
+  }
+}
+
+fragment PageFields on PageInfo {
+  endCursor
+  hasNextPage
+}
+
+fragment ProjectPlaceFields on Project {
+  name
+  entityName
+}
+
+fragment TagFields on Tag {
+  name
+}
+"""
+
 LIST_FULL_RUNS = """\
 query ListFullRuns($entity: String!, $project: String!, $filters: JSONString!, $order: String!, $first: Int!, $after: String) {
   project(entityName: $entity, name: $project) {
@@ -383,6 +1203,96 @@ fragment RunHistory on Run {
   history(samples: $samples) @include(if: $whole)
   events(samples: $samples) @include(if: $system)
   sampledHistory(specs: $specs) @include(if: $chosen)
+}
+"""
+
+LIST_LOGGED_ARTIFACTS = """\
+query ListLoggedArtifacts($entity: String!, $project: String!, $run: String!, $first: Int!, $after: String) {
+  project(entityName: $entity, name: $project) {
+    run(name: $run) {
+      outputArtifacts(first: $first, after: $after) {
+        totalCount
+        pageInfo {
+          ...PageFields
+        }
+        edges {
+          cursor
+          node {
+            ...ArtifactFields
+          }
+        }
+      }
+    }
+  }
+}
+
+fragment ArtifactAliasFields on ArtifactAlias {
+  alias
+  artifactCollection {
+    ...CollectionPlaceFields
+  }
+}
+
+fragment ArtifactFields on Artifact {
+  id
+  artifactSequence {
+    ...ArtifactSequenceFields
+  }
+  artifactType {
+    ...ArtifactTypeNameFields
+  }
+  versionIndex
+  commitHash
+  description
+  metadata
+  state
+  digest
+  size
+  fileCount
+  historyStep
+  ttlDurationSeconds
+  ttlIsInherited
+  createdAt
+  updatedAt
+  tags {
+    ...TagFields
+  }
+  aliases {
+    ...ArtifactAliasFields
+  }
+}
+
+fragment ArtifactSequenceFields on ArtifactSequence {
+  name
+  project {
+    ...ProjectPlaceFields
+  }
+}
+
+fragment ArtifactTypeNameFields on ArtifactType {
+  name
+}
+
+fragment CollectionPlaceFields on ArtifactCollection {
+  id
+  name
+  project {
+    ...ProjectPlaceFields
+  }
+}
+
+fragment PageFields on PageInfo {
+  endCursor
+  hasNextPage
+}
+
+fragment ProjectPlaceFields on Project {
+  name
+  entityName
+}
+
+fragment TagFields on Tag {
+  name
 }
 """
 
@@ -580,6 +1490,96 @@ fragment SweepFields on Sweep {
 }
 """
 
+LIST_USED_ARTIFACTS = """\
+query ListUsedArtifacts($entity: String!, $project: String!, $run: String!, $first: Int!, $after: String) {
+  project(entityName: $entity, name: $project) {
+    run(name: $run) {
+      inputArtifacts(first: $first, after: $after) {
+        totalCount
+        pageInfo {
+          ...PageFields
+        }
+        edges {
+          cursor
+          node {
+            ...ArtifactFields
+          }
+        }
+      }
+    }
+  }
+}
+
+fragment ArtifactAliasFields on ArtifactAlias {
+  alias
+  artifactCollection {
+    ...CollectionPlaceFields
+  }
+}
+
+fragment ArtifactFields on Artifact {
+  id
+  artifactSequence {
+    ...ArtifactSequenceFields
+  }
+  artifactType {
+    ...ArtifactTypeNameFields
+  }
+  versionIndex
+  commitHash
+  description
+  metadata
+  state
+  digest
+  size
+  fileCount
+  historyStep
+  ttlDurationSeconds
+  ttlIsInherited
+  createdAt
+  updatedAt
+  tags {
+    ...TagFields
+  }
+  aliases {
+    ...ArtifactAliasFields
+  }
+}
+
+fragment ArtifactSequenceFields on ArtifactSequence {
+  name
+  project {
+    ...ProjectPlaceFields
+  }
+}
+
+fragment ArtifactTypeNameFields on ArtifactType {
+  name
+}
+
+fragment CollectionPlaceFields on ArtifactCollection {
+  id
+  name
+  project {
+    ...ProjectPlaceFields
+  }
+}
+
+fragment PageFields on PageInfo {
+  endCursor
+  hasNextPage
+}
+
+fragment ProjectPlaceFields on Project {
+  name
+  entityName
+}
+
+fragment TagFields on Tag {
+  name
+}
+"""
+
 LIST_USERS = """\
 query ListUsers($query: String!, $first: Int!, $after: String) {
   users(query: $query, first: $first, after: $after) {
@@ -652,6 +1652,92 @@ fragment HistoryWindow on Run {
 }
 """
 
+UNLINK_ARTIFACT = """\
+mutation UnlinkArtifact($input: UnlinkArtifactInput!) {
+  unlinkArtifact(input: $input) {
+    ...UnlinkedArtifactFields
+  }
+}
+
+fragment UnlinkedArtifactFields on UnlinkArtifactPayload {
+  success
+}
+"""
+
+UPDATE_ARTIFACT = """\
+mutation UpdateArtifact($input: UpdateArtifactInput!) {
+  updateArtifact(input: $input) {
+    artifact {
+      ...ArtifactFields
+    }
+  }
+}
+
+fragment ArtifactAliasFields on ArtifactAlias {
+  alias
+  artifactCollection {
+    ...CollectionPlaceFields
+  }
+}
+
+fragment ArtifactFields on Artifact {
+  id
+  artifactSequence {
+    ...ArtifactSequenceFields
+  }
+  artifactType {
+    ...ArtifactTypeNameFields
+  }
+  versionIndex
+  commitHash
+  description
+  metadata
+  state
+  digest
+  size
+  fileCount
+  historyStep
+  ttlDurationSeconds
+  ttlIsInherited
+  createdAt
+  updatedAt
+  tags {
+    ...TagFields
+  }
+  aliases {
+    ...ArtifactAliasFields
+  }
+}
+
+fragment ArtifactSequenceFields on ArtifactSequence {
+  name
+  project {
+    ...ProjectPlaceFields
+  }
+}
+
+fragment ArtifactTypeNameFields on ArtifactType {
+  name
+}
+
+fragment CollectionPlaceFields on ArtifactCollection {
+  id
+  name
+  project {
+    ...ProjectPlaceFields
+  }
+}
+
+fragment ProjectPlaceFields on Project {
+  name
+  entityName
+}
+
+fragment TagFields on Tag {
+  name
+}
+"""
+
 UPDATE_RUN = """\
 mutation UpdateRun($input: UpsertBucketInput!) {
   upsertBucket(input: $input) {
@@ -671,6 +1757,102 @@ fragment WrittenRunFields on Run {
   jobType
 }
 """
+
+USE_ARTIFACT = """\
+mutation UseArtifact($input: UseArtifactInput!) {
+  useArtifact(input: $input) {
+    artifact {
+      ...ArtifactFields
+    }
+  }
+}
+
+fragment ArtifactAliasFields on ArtifactAlias {
+  alias
+  artifactCollection {
+    ...CollectionPlaceFields
+  }
+}
+
+fragment ArtifactFields on Artifact {
+  id
+  artifactSequence {
+    ...ArtifactSequenceFields
+  }
+  artifactType {
+    ...ArtifactTypeNameFields
+  }
+  versionIndex
+  commitHash
+  description
+  metadata
+  state
+  digest
+  size
+  fileCount
+  historyStep
+  ttlDurationSeconds
+  ttlIsInherited
+  createdAt
+  updatedAt
+  tags {
+    ...TagFields
+  }
+  aliases {
+    ...ArtifactAliasFields
+  }
+}
+
+fragment ArtifactSequenceFields on ArtifactSequence {
+  name
+  project {
+    ...ProjectPlaceFields
+  }
+}
+
+fragment ArtifactTypeNameFields on ArtifactType {
+  name
+}
+
+fragment CollectionPlaceFields on ArtifactCollection {
+  id
+  name
+  project {
+    ...ProjectPlaceFields
+  }
+}
+
+fragment ProjectPlaceFields on Project {
+  name
+  entityName
+}
+
+fragment TagFields on Tag {
+  name
+}
+"""
+
+
+def add_aliases(*, input: AddAliasesInput) -> Operation[AddAliases]:
+    """The mutation `AddAliases`."""
+    return Operation(
+        name="AddAliases",
+        kind="mutation",
+        document=ADD_ALIASES,
+        variables={"input": input},
+        result=AddAliases,
+    )
+
+
+def create_artifact(*, input: CreateArtifactInput) -> Operation[CreateArtifact]:
+    """The mutation `CreateArtifact`."""
+    return Operation(
+        name="CreateArtifact",
+        kind="mutation",
+        document=CREATE_ARTIFACT,
+        variables={"input": input},
+        result=CreateArtifact,
+    )
 
 
 def create_run(*, input: UpsertBucketInput) -> Operation[CreateRun]:
@@ -697,6 +1879,28 @@ def create_run_files(
     )
 
 
+def delete_aliases(*, input: DeleteAliasesInput) -> Operation[DeleteAliases]:
+    """The mutation `DeleteAliases`."""
+    return Operation(
+        name="DeleteAliases",
+        kind="mutation",
+        document=DELETE_ALIASES,
+        variables={"input": input},
+        result=DeleteAliases,
+    )
+
+
+def delete_artifact(*, input: DeleteArtifactInput) -> Operation[DeleteArtifact]:
+    """The mutation `DeleteArtifact`."""
+    return Operation(
+        name="DeleteArtifact",
+        kind="mutation",
+        document=DELETE_ARTIFACT,
+        variables={"input": input},
+        result=DeleteArtifact,
+    )
+
+
 def delete_files(*, files: list[str], project_id: int) -> Operation[DeleteFiles]:
     """The mutation `DeleteFiles`."""
     return Operation(
@@ -716,6 +1920,83 @@ def delete_run(*, input: DeleteRunInput) -> Operation[DeleteRun]:
         document=DELETE_RUN,
         variables={"input": input},
         result=DeleteRun,
+    )
+
+
+def get_artifact(*, id: str) -> Operation[GetArtifact]:
+    """The query `GetArtifact`."""
+    return Operation(
+        name="GetArtifact",
+        kind="query",
+        document=GET_ARTIFACT,
+        variables={"id": id},
+        result=GetArtifact,
+    )
+
+
+def get_artifact_collection(
+    *, entity: str, project: str, type_name: str, collection: str
+) -> Operation[GetArtifactCollection]:
+    """The query `GetArtifactCollection`."""
+    return Operation(
+        name="GetArtifactCollection",
+        kind="query",
+        document=GET_ARTIFACT_COLLECTION,
+        variables={
+            "entity": entity,
+            "project": project,
+            "typeName": type_name,
+            "collection": collection,
+        },
+        result=GetArtifactCollection,
+    )
+
+
+def get_artifact_creator(*, id: str) -> Operation[GetArtifactCreator]:
+    """The query `GetArtifactCreator`."""
+    return Operation(
+        name="GetArtifactCreator",
+        kind="query",
+        document=GET_ARTIFACT_CREATOR,
+        variables={"id": id},
+        result=GetArtifactCreator,
+    )
+
+
+def get_artifact_manifest(*, id: str) -> Operation[GetArtifactManifest]:
+    """The query `GetArtifactManifest`."""
+    return Operation(
+        name="GetArtifactManifest",
+        kind="query",
+        document=GET_ARTIFACT_MANIFEST,
+        variables={"id": id},
+        result=GetArtifactManifest,
+    )
+
+
+def get_artifact_membership(
+    *, entity: str, project: str, name: str
+) -> Operation[GetArtifactMembership]:
+    """The query `GetArtifactMembership`."""
+    return Operation(
+        name="GetArtifactMembership",
+        kind="query",
+        document=GET_ARTIFACT_MEMBERSHIP,
+        variables={"entity": entity, "project": project, "name": name},
+        result=GetArtifactMembership,
+    )
+
+
+def get_artifact_type(
+    *, entity: str, project: str, type_name: str
+) -> Operation[GetArtifactType]:
+    """The query `GetArtifactType`."""
+    return Operation(
+        name="GetArtifactType",
+        kind="query",
+        document=GET_ARTIFACT_TYPE,
+        variables={"entity": entity, "project": project, "typeName": type_name},
+        result=GetArtifactType,
     )
 
 
@@ -759,6 +2040,19 @@ def get_history_keys(
         document=GET_HISTORY_KEYS,
         variables={"entity": entity, "project": project, "run": run},
         result=GetHistoryKeys,
+    )
+
+
+def get_named_artifact(
+    *, entity: str, project: str, name: str
+) -> Operation[GetNamedArtifact]:
+    """The query `GetNamedArtifact`."""
+    return Operation(
+        name="GetNamedArtifact",
+        kind="query",
+        document=GET_NAMED_ARTIFACT,
+        variables={"entity": entity, "project": project, "name": name},
+        result=GetNamedArtifact,
     )
 
 
@@ -828,6 +2122,112 @@ def get_viewer() -> Operation[GetViewer]:
     )
 
 
+def list_artifact_collections(
+    *,
+    entity: str,
+    project: str,
+    type_name: str,
+    first: int,
+    after: Union[Optional[str], UnsetType] = UNSET,
+) -> Operation[ListArtifactCollections]:
+    """The query `ListArtifactCollections`."""
+    return Operation(
+        name="ListArtifactCollections",
+        kind="query",
+        document=LIST_ARTIFACT_COLLECTIONS,
+        variables={
+            "entity": entity,
+            "project": project,
+            "typeName": type_name,
+            "first": first,
+            "after": after,
+        },
+        result=ListArtifactCollections,
+    )
+
+
+def list_artifact_files(
+    *,
+    id: str,
+    first: int,
+    names: Union[Optional[list[str]], UnsetType] = UNSET,
+    after: Union[Optional[str], UnsetType] = UNSET,
+) -> Operation[ListArtifactFiles]:
+    """The query `ListArtifactFiles`."""
+    return Operation(
+        name="ListArtifactFiles",
+        kind="query",
+        document=LIST_ARTIFACT_FILES,
+        variables={"id": id, "names": names, "first": first, "after": after},
+        result=ListArtifactFiles,
+    )
+
+
+def list_artifact_types(
+    *,
+    entity: str,
+    project: str,
+    first: int,
+    after: Union[Optional[str], UnsetType] = UNSET,
+) -> Operation[ListArtifactTypes]:
+    """The query `ListArtifactTypes`."""
+    return Operation(
+        name="ListArtifactTypes",
+        kind="query",
+        document=LIST_ARTIFACT_TYPES,
+        variables={
+            "entity": entity,
+            "project": project,
+            "first": first,
+            "after": after,
+        },
+        result=ListArtifactTypes,
+    )
+
+
+def list_artifact_users(
+    *, id: str, first: int, after: Union[Optional[str], UnsetType] = UNSET
+) -> Operation[ListArtifactUsers]:
+    """The query `ListArtifactUsers`."""
+    return Operation(
+        name="ListArtifactUsers",
+        kind="query",
+        document=LIST_ARTIFACT_USERS,
+        variables={"id": id, "first": first, "after": after},
+        result=ListArtifactUsers,
+    )
+
+
+def list_artifact_versions(
+    *,
+    entity: str,
+    project: str,
+    type_name: str,
+    collection: str,
+    first: int,
+    filters: Union[Optional[str], UnsetType] = UNSET,
+    order: Union[Optional[str], UnsetType] = UNSET,
+    after: Union[Optional[str], UnsetType] = UNSET,
+) -> Operation[ListArtifactVersions]:
+    """The query `ListArtifactVersions`."""
+    return Operation(
+        name="ListArtifactVersions",
+        kind="query",
+        document=LIST_ARTIFACT_VERSIONS,
+        variables={
+            "entity": entity,
+            "project": project,
+            "typeName": type_name,
+            "collection": collection,
+            "filters": filters,
+            "order": order,
+            "first": first,
+            "after": after,
+        },
+        result=ListArtifactVersions,
+    )
+
+
 def list_full_runs(
     *,
     entity: str,
@@ -887,6 +2287,30 @@ def list_histories(
             "chosen": chosen,
         },
         result=ListHistories,
+    )
+
+
+def list_logged_artifacts(
+    *,
+    entity: str,
+    project: str,
+    run: str,
+    first: int,
+    after: Union[Optional[str], UnsetType] = UNSET,
+) -> Operation[ListLoggedArtifacts]:
+    """The query `ListLoggedArtifacts`."""
+    return Operation(
+        name="ListLoggedArtifacts",
+        kind="query",
+        document=LIST_LOGGED_ARTIFACTS,
+        variables={
+            "entity": entity,
+            "project": project,
+            "run": run,
+            "first": first,
+            "after": after,
+        },
+        result=ListLoggedArtifacts,
     )
 
 
@@ -1003,6 +2427,30 @@ def list_sweeps(
     )
 
 
+def list_used_artifacts(
+    *,
+    entity: str,
+    project: str,
+    run: str,
+    first: int,
+    after: Union[Optional[str], UnsetType] = UNSET,
+) -> Operation[ListUsedArtifacts]:
+    """The query `ListUsedArtifacts`."""
+    return Operation(
+        name="ListUsedArtifacts",
+        kind="query",
+        document=LIST_USED_ARTIFACTS,
+        variables={
+            "entity": entity,
+            "project": project,
+            "run": run,
+            "first": first,
+            "after": after,
+        },
+        result=ListUsedArtifacts,
+    )
+
+
 def list_users(
     *, query: str, first: int, after: Union[Optional[str], UnsetType] = UNSET
 ) -> Operation[ListUsers]:
@@ -1063,6 +2511,28 @@ def scan_history(
     )
 
 
+def unlink_artifact(*, input: UnlinkArtifactInput) -> Operation[UnlinkArtifact]:
+    """The mutation `UnlinkArtifact`."""
+    return Operation(
+        name="UnlinkArtifact",
+        kind="mutation",
+        document=UNLINK_ARTIFACT,
+        variables={"input": input},
+        result=UnlinkArtifact,
+    )
+
+
+def update_artifact(*, input: UpdateArtifactInput) -> Operation[UpdateArtifact]:
+    """The mutation `UpdateArtifact`."""
+    return Operation(
+        name="UpdateArtifact",
+        kind="mutation",
+        document=UPDATE_ARTIFACT,
+        variables={"input": input},
+        result=UpdateArtifact,
+    )
+
+
 def update_run(*, input: UpsertBucketInput) -> Operation[UpdateRun]:
     """The mutation `UpdateRun`."""
     return Operation(
@@ -1071,4 +2541,15 @@ def update_run(*, input: UpsertBucketInput) -> Operation[UpdateRun]:
         document=UPDATE_RUN,
         variables={"input": input},
         result=UpdateRun,
+    )
+
+
+def use_artifact(*, input: UseArtifactInput) -> Operation[UseArtifact]:
+    """The mutation `UseArtifact`."""
+    return Operation(
+        name="UseArtifact",
+        kind="mutation",
+        document=USE_ARTIFACT,
+        variables={"input": input},
+        result=UseArtifact,
     )

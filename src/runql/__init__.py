@@ -1,10 +1,19 @@
 """A strictly typed client for the runs side of the Weights & Biases public API."""
 
+from runql.artifact_errors import (
+    ArtifactDamagedError,
+    ArtifactNotFoundError,
+    ArtifactPendingError,
+    EntryNotFoundError,
+    ManifestError,
+    ReferenceUnavailableError,
+)
 from runql.config import Settings
 from runql.errors import (
     AccessDeniedError,
     AnswerError,
     AuthenticationError,
+    ChangeRefusedError,
     ConfigurationError,
     ConnectionFailedError,
     DeletionRefusedError,
@@ -36,10 +45,30 @@ from runql.errors import (
     UnsafeNameError,
     UploadRefusedError,
 )
+from runql.progress_bar import progress_bar
 from runql.resources.api import Api, AsyncApi
+from runql.resources.artifact import Artifact, ArtifactEntry, AsyncArtifact, AsyncArtifactEntry
+from runql.resources.artifact_collections import (
+    ArtifactCollection,
+    ArtifactCollections,
+    ArtifactType,
+    ArtifactTypes,
+    AsyncArtifactCollection,
+    AsyncArtifactCollections,
+    AsyncArtifactType,
+    AsyncArtifactTypes,
+)
+from runql.resources.artifact_files import (
+    ArtifactFile,
+    ArtifactFiles,
+    AsyncArtifactFile,
+    AsyncArtifactFiles,
+)
+from runql.resources.artifacts import Artifacts, AsyncArtifacts, AsyncRunArtifacts, RunArtifacts
 from runql.resources.async_run import AsyncRun
 from runql.resources.files import AsyncFile, AsyncFiles, File, Files
 from runql.resources.history_scan import AsyncHistoryScan, HistoryScan
+from runql.resources.manifest import Manifest, ManifestEntry
 from runql.resources.project import AsyncProject, AsyncProjects, Project, Projects
 from runql.resources.run import Run
 from runql.resources.runs import AsyncRuns, Runs
@@ -48,6 +77,7 @@ from runql.resources.sweep import AsyncSweep, Sweep
 from runql.resources.sweeps import AsyncSweeps, Sweeps
 from runql.resources.user import User
 from runql.transport.aio import AsyncRetryingClient
+from runql.transport.bodies import Progress
 from runql.transport.retry import RetryPolicy
 from runql.transport.sync import RetryingClient
 from runql.transport.wire import Traffic
@@ -58,7 +88,28 @@ __all__ = [
     "AccessDeniedError",
     "AnswerError",
     "Api",
+    "Artifact",
+    "ArtifactCollection",
+    "ArtifactCollections",
+    "ArtifactDamagedError",
+    "ArtifactEntry",
+    "ArtifactFile",
+    "ArtifactFiles",
+    "ArtifactNotFoundError",
+    "ArtifactPendingError",
+    "ArtifactType",
+    "ArtifactTypes",
+    "Artifacts",
     "AsyncApi",
+    "AsyncArtifact",
+    "AsyncArtifactCollection",
+    "AsyncArtifactCollections",
+    "AsyncArtifactEntry",
+    "AsyncArtifactFile",
+    "AsyncArtifactFiles",
+    "AsyncArtifactType",
+    "AsyncArtifactTypes",
+    "AsyncArtifacts",
     "AsyncFile",
     "AsyncFiles",
     "AsyncHistoryScan",
@@ -66,15 +117,18 @@ __all__ = [
     "AsyncProjects",
     "AsyncRetryingClient",
     "AsyncRun",
+    "AsyncRunArtifacts",
     "AsyncRuns",
     "AsyncSummary",
     "AsyncSweep",
     "AsyncSweeps",
     "AuthenticationError",
+    "ChangeRefusedError",
     "ConfigurationError",
     "ConnectionFailedError",
     "DeletionRefusedError",
     "DigestMismatchError",
+    "EntryNotFoundError",
     "File",
     "FileNotFoundInRunError",
     "Files",
@@ -85,21 +139,27 @@ __all__ = [
     "InvalidAnswerError",
     "JSONValue",
     "LocalFileError",
+    "Manifest",
+    "ManifestEntry",
+    "ManifestError",
     "MissingCredentialsError",
     "MissingExtraError",
     "NotFoundError",
     "NotLoadedError",
     "PaginationError",
     "PathError",
+    "Progress",
     "Project",
     "ProjectNotFoundError",
     "Projects",
     "QueryError",
     "RateLimitedError",
+    "ReferenceUnavailableError",
     "RequestTimedOutError",
     "RetryPolicy",
     "RetryingClient",
     "Run",
+    "RunArtifacts",
     "RunChangedError",
     "RunNotFoundError",
     "RunStillActiveError",
@@ -118,4 +178,5 @@ __all__ = [
     "UploadRefusedError",
     "User",
     "__version__",
+    "progress_bar",
 ]

@@ -20,13 +20,20 @@ RunqlError
 │   ├── ProjectNotFoundError
 │   ├── RunNotFoundError
 │   ├── SweepNotFoundError
-│   └── FileNotFoundInRunError
+│   ├── FileNotFoundInRunError
+│   ├── ArtifactNotFoundError
+│   └── EntryNotFoundError (KeyError)       the artifact's manifest has no entry of this name
 ├── UnsafeNameError (ValueError)            a file's name would lead out of the folder it is saved to
 ├── LocalFileError (OSError)                a local file cannot be read or written
 ├── UploadRefusedError                      the server does not take a file
 ├── DeletionRefusedError                    the server does not delete a file
+├── ChangeRefusedError                      the server does not make a change, and gives no reason
+├── ArtifactPendingError                    an artifact version is still being written
+├── ManifestError                           an artifact's list of files cannot be read
+├── ArtifactDamagedError (ValueError)       local files are not those of the artifact
+├── ReferenceUnavailableError               what an artifact refers to cannot be fetched
 ├── RunChangedError                         ``update(if_unchanged=True)``: somebody else changed the run meanwhile
-├── IncompleteUpdateError                   one part of an update was written, the other was not
+├── IncompleteUpdateError                   some parts of an update were written, the others were not
 ├── NotLoadedError                          an awaited run's or sweep's fields were looked at before they were loaded
 ├── SchemaDriftError                        the answer does not fit the generated model
 ├── PaginationError                         the server's cursor stands still
@@ -236,18 +243,18 @@ class RunChangedError(RunqlError):
 
 
 class IncompleteUpdateError(RunqlError):
-    """The run's fields were written, and then its summary could not be.
+    """Some of a run's or an artifact's fields were written, and then the others could not be.
 
     Attributes:
         written: what is stored now.
-        failed: what is not; it stays changed in memory, so that ``update()`` tries it again.
+        failed: what is not; it stays changed in memory, so that the same call tries it again.
     """
 
-    def __init__(self, run: str, written: Sequence[str], failed: Sequence[str], reason: str) -> None:
+    def __init__(self, subject: str, written: Sequence[str], failed: Sequence[str], reason: str) -> None:
         self.written = tuple(written)
         self.failed = tuple(failed)
         super().__init__(
-            f"run {run} is updated in part: {', '.join(self.written)} was written, "
+            f"{subject} is updated in part: {', '.join(self.written)} was written, "
             f"{', '.join(self.failed)} was not: {reason}"
         )
 
@@ -294,6 +301,10 @@ class DeletionRefusedError(RunqlError):
     """The server did not delete a file, and gave no reason."""
 
 
+class ChangeRefusedError(RunqlError):
+    """The server did not make a change, and gave no reason."""
+
+
 class NotLoadedError(RunqlError):
     """A property of an `AsyncRun` or `AsyncSweep` needs fields that were not loaded, and a property cannot await them."""
 
@@ -330,8 +341,7 @@ class IncompleteHistoriesError(RunqlError):
     def __init__(self, partial: Sequence[Mapping[str, object]], failed: Sequence[str], reason: str) -> None:
         self.partial = list(partial)
         self.failed = tuple(failed)
-        shown = ", ".join(self.failed[:5]) + (", …" if len(self.failed) > 5 else "")
-        which = f"of {len(self.failed)} run(s), {shown}," if failed else "of the remaining runs"
+        which = f"of {len(self.failed)} run(s), {listed(self.failed)}," if failed else "of the remaining runs"
         super().__init__(
             f"the history {which} could not be read: {reason}. What was read is in this error's `partial`"
         )
@@ -339,6 +349,11 @@ class IncompleteHistoriesError(RunqlError):
 
 class RunStillActiveError(RunqlError, TimeoutError):
     """The run did not reach a terminal state within the given time."""
+
+
+def listed(names: Sequence[str]) -> str:
+    """The first few of many names, for the text of an error."""
+    return ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
 
 
 def _told(message: str, operation: str, attempts: int) -> str:

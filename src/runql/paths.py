@@ -1,4 +1,4 @@
-"""Reading and writing the paths of runs and projects, as text and as the URLs of their web pages."""
+"""Reading and writing the paths of runs, projects and artifacts, as text and as the URLs of their web pages."""
 
 from __future__ import annotations
 
@@ -16,7 +16,12 @@ _RUN_FORMS = (
     "or the run's URL, https://wandb.ai/entity/project/runs/id"
 )
 _PROJECT_FORMS = "entity/project, project, or the project's URL, https://wandb.ai/entity/project"
+_ARTIFACT_FORMS = (
+    "entity/project/collection:version, project/collection:version, collection:version (a version such as v3 or an alias; "
+    "latest without one), or the version's URL, https://wandb.ai/entity/project/artifacts/type/collection/version"
+)
 _MARKERS = ("runs", "sweeps")
+LATEST = "latest"
 
 # Control characters cannot be part of a name; halves of a surrogate pair cannot be written as UTF-8.
 _NEVER_IN_NAMES = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -97,6 +102,53 @@ class ProjectPath:
         return ProjectAddress(self.entity or entity, self.project or project or DEFAULT_PROJECT)
 
 
+@dataclass(frozen=True, slots=True)
+class ArtifactPath:
+    """An artifact version as a path names it; None where the path leaves the part to a default.
+
+    ``str()`` gives a path that `parse_artifact_path` reads back to an equal value.
+    """
+
+    entity: str | None
+    project: str | None
+    collection: str
+    version: str = LATEST
+
+    def __post_init__(self) -> None:
+        if self.entity is not None and self.project is None:
+            raise PathError(
+                f"no path names an entity and an artifact without a project: use {_ARTIFACT_FORMS}"
+            )
+
+    def __str__(self) -> str:
+        return f"{_joined(self.entity, self.project, self.collection)}:{quote_part(self.version)}"
+
+    def resolve(self, *, entity: str, project: str | None = None) -> ArtifactAddress:
+        """Fill the parts that the path leaves out; the defaults are those of `RunPath.resolve`."""
+        home = self.project or project or DEFAULT_PROJECT
+        return ArtifactAddress(self.entity or entity, home, self.collection, self.version)
+
+
+@dataclass(frozen=True, slots=True)
+class ArtifactAddress:
+    """Where an artifact version is, in full; ``version`` is one such as ``v3``, or an alias."""
+
+    entity: str
+    project: str
+    collection: str
+    version: str
+
+    @property
+    def name(self) -> str:
+        """Collection and version, as the server takes them."""
+        return f"{self.collection}:{self.version}"
+
+    @property
+    def qualified_name(self) -> str:
+        """Entity, project, collection and version, as people write them."""
+        return f"{self.entity}/{self.project}/{self.name}"
+
+
 def parse_run_path(path: str) -> RunPath:
     """Read the path of a run or a sweep.
 
@@ -153,6 +205,40 @@ def parse_project_path(path: str | None) -> ProjectPath:
     return ProjectPath(entity=names[0] if len(names) == 2 else None, project=names[-1])
 
 
+def parse_artifact_path(path: str) -> ArtifactPath:
+    """Read the path of an artifact version.
+
+    Understood are ``entity/project/collection:version``, ``project/collection:version``, ``collection:version``, each
+    with an alias in the version's place or without one (``latest``), and the URL of the version's page. Parts may be
+    percent-quoted.
+
+    Raises:
+        PathError: the path has none of these forms.
+        TypeError: the path is no str.
+    """
+    _check_text(path, _ARTIFACT_FORMS)
+    parts = _url_parts(path, _ARTIFACT_FORMS)
+    version = LATEST
+    if parts is None:
+        whole, colon, after = path.strip(" ").partition(":")
+        parts = _without_outer_slashes(whole).split("/")
+        version = after if colon else LATEST
+        if len(parts) > 3 or "/" in version or ":" in version:
+            raise _error(path, "it has too many parts", _ARTIFACT_FORMS)
+    elif len(parts) >= 5 and parts[2] == "artifacts":
+        version = parts[5] if len(parts) > 5 else LATEST
+        parts = [*parts[:2], parts[4]]  # what follows the version is a tab of its page, such as /files
+    else:
+        raise _error(path, "this URL has no /entity/project/artifacts/type/collection", _ARTIFACT_FORMS)
+    names = [_name(path, part, _ARTIFACT_FORMS) for part in parts]
+    return ArtifactPath(
+        entity=names[0] if len(names) == 3 else None,
+        project=names[-2] if len(names) >= 2 else None,
+        collection=names[-1],
+        version=_name(path, version, _ARTIFACT_FORMS),
+    )
+
+
 def quote_part(part: str) -> str:
     """Percent-quote one part of a path, slashes too."""
     # A lone surrogate, which JSON can carry, has no UTF-8 form; a property must not fail on it.
@@ -179,6 +265,12 @@ def project_url(app_url: str, entity: str, project: str) -> str:
 def sweep_url(app_url: str, entity: str, project: str, sweep_id: str) -> str:
     """The URL of a sweep's page; arguments as for `run_url`."""
     return f"{app_url}/{quote_part(entity)}/{quote_part(project)}/sweeps/{quote_part(sweep_id)}"
+
+
+def artifact_url(app_url: str, place: ArtifactAddress, type_name: str) -> str:
+    """The URL of an artifact version's page; ``app_url`` as for `run_url`."""
+    parts = (quote_part(part) for part in (type_name, place.collection, place.version))
+    return f"{project_url(app_url, place.entity, place.project)}/artifacts/{'/'.join(parts)}"
 
 
 def is_name(text: str) -> bool:

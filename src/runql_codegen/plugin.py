@@ -18,6 +18,11 @@ from graphql import (
 
 SEPARATED_DIGITS = re.compile(r"_(\d)")
 
+# What ariadne-codegen writes for subclasses of fragments: their inherited annotations name types of that module.
+FOR_INHERITED_ANNOTATIONS = re.compile(
+    r"^(from \.\w+ import (?:\([^)]*\)|[^()\n]+?))  # noqa: F401\n", re.MULTILINE
+)
+
 # An enum is open: a value that a newer server adds becomes a member of its own, equal to its text.
 OPEN_MISSING = """
 @classmethod
@@ -105,6 +110,16 @@ class OperationFunctions(Plugin):
         """Say what lives there."""
         name = operation_definition.name.value if operation_definition.name else "an operation"
         return _documented(module, f"What the server answers to `{name}`.")
+
+    def generate_result_types_code(self, generated_code: str) -> str:
+        """Put the import that inherited annotations need below the module's text, and tell pyright that it is used."""
+        found = FOR_INHERITED_ANNOTATIONS.search(generated_code)
+        if found is None:
+            return generated_code
+        above, below = generated_code[: found.start()], generated_code[found.end() :].lstrip("\n")
+        said, closed, rest = below.partition('"""\n')
+        used = "pyright: ignore[reportUnusedImport] - inherited annotations name them"
+        return f"{above}{said}{closed}\n{found[1]}  # noqa: F401  # {used}\n{rest}"
 
     def copy_code(self, copied_code: str) -> str:
         """Say what lives in the one copied file that does not: the base of all models."""

@@ -17,6 +17,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from runql_server import auth, schema
+from runql_server.artifacts_http import ArtifactEndpoints
 from runql_server.errors import NotFoundError, RequestError
 from runql_server.execution import Documents
 from runql_server.files_http import FileEndpoints
@@ -54,7 +55,7 @@ def create_app(
         signer = load_signer(connection)
         if api_key is not None:
             auth.add_key(connection, api_key)
-    endpoints = FileEndpoints(store, signer)
+    endpoints, artifacts = FileEndpoints(store, signer), ArtifactEndpoints(store, signer)
     graphql = GraphQLEndpoint(store, signer, Documents(schema.load()))
     middleware = [] if on_request is None else [Middleware(RecordRequests, on_request=on_request)]
 
@@ -76,6 +77,20 @@ def create_app(
             Route("/files/{entity}/{project}/{run}/{name:path}", _with_key(store, endpoints.download)),
             Route("/storage/{run:int}/{name:path}", endpoints.signed_download, methods=["GET"]),
             Route("/storage/{run:int}/{name:path}", endpoints.signed_upload, methods=["PUT"]),
+            Route("/artifacts/{entity}/{digest}", _with_key(store, artifacts.locate_v1)),
+            Route("/artifactsV2/{rest:path}", _with_key(store, artifacts.locate_v2)),
+            Route("/artifact-storage/{artifact:int}/{digest}", artifacts.download_entry, methods=["GET"]),
+            Route("/artifact-storage/{artifact:int}/{digest}", artifacts.upload_entry, methods=["PUT"]),
+            Route(
+                "/artifact-storage/{artifact:int}/manifests/{manifest:int}",
+                artifacts.download_manifest,
+                methods=["GET"],
+            ),
+            Route(
+                "/artifact-storage/{artifact:int}/manifests/{manifest:int}",
+                artifacts.upload_manifest,
+                methods=["PUT"],
+            ),
         ],
         middleware=middleware,
         lifespan=lifespan,

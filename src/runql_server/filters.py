@@ -1,4 +1,4 @@
-"""Run filters: the Mongo-like JSON of the API, compiled to one SQL condition with bound parameters."""
+"""Filters: the Mongo-like JSON of the API, compiled to one SQL condition with bound parameters."""
 
 from __future__ import annotations
 
@@ -10,19 +10,41 @@ from runql_server.bindings import Bindings
 from runql_server.columns import COLUMNS, value_paths
 from runql_server.errors import RequestError
 from runql_server.jsontext import JsonObject, JsonValue
-from runql_server.subjects import ColumnSubject, Subject, TagsSubject, ValueSubject
+from runql_server.subjects import ColumnSubject, ListSubject, Subject, ValueSubject
 
 _DEEPEST = 50
 _COMPARISONS = {"$gt": ">", "$gte": ">=", "$lt": "<", "$lte": "<="}
 _LOGICAL = ("$and", "$or", "$nor")
+
+SubjectOf = Callable[[str, Bindings], Subject]
+"""Finds what a key is about; raises ``FilterError`` for an unknown one."""
 
 
 class FilterError(RequestError):
     """The filter cannot be understood; the text names the key or operator."""
 
 
-def compile_filters(text: str | None, bindings: Bindings) -> str:
-    """Turn the JSON text of a filter into a condition over ``runs``, ``projects`` and ``entities``.
+def run_subject(key: str, bindings: Bindings) -> Subject:
+    """What a key of a run filter is about: SQL over ``runs``, ``projects`` and ``entities``."""
+    if key == "tags":
+        return ListSubject("FROM run_tags WHERE run_tags.run_id = runs.id", "tag", bindings)
+    if key in COLUMNS:
+        return ColumnSubject(COLUMNS[key], bindings)
+    paths = value_paths(key)
+    if paths is None:
+        raise unknown_key(
+            key, f"use a column ({', '.join(sorted(COLUMNS))}, tags), config.* or summary_metrics.*"
+        )
+    return ValueSubject(paths, bindings)
+
+
+def unknown_key(key: str, advice: str) -> FilterError:
+    """The error for a key that no subject stands behind."""
+    return FilterError(f"filters: unknown key {key!r}: {advice}")
+
+
+def compile_filters(text: str | None, bindings: Bindings, subject_of: SubjectOf = run_subject) -> str:
+    """Turn the JSON text of a filter into a condition over what ``subject_of`` speaks of: runs if nothing is said.
 
     Several keys in one object mean "and". Values compare with values of their own kind only: a number is never equal
     to, greater or less than a text, a bool is not a number, NaN equals nothing. A missing value (or null) equals null
@@ -34,59 +56,50 @@ def compile_filters(text: str | None, bindings: Bindings) -> str:
         document = jsontext.parse_object(text, what="filters")
     except RequestError as error:
         raise FilterError(str(error)) from error
-    return _compile(document, bindings, 0)
+    return _Compiler(bindings, subject_of).all_of(document, 0)
 
 
-def _compile(document: JsonObject, bindings: Bindings, depth: int) -> str:
-    if depth > _DEEPEST:
-        raise FilterError(f"filters: nested more than {_DEEPEST} levels deep")
-    parts = [_member(key, value, bindings, depth) for key, value in document.items()]
-    return join("AND", parts, empty="1")
+class _Compiler:
+    """Walks one filter document."""
 
+    def __init__(self, bindings: Bindings, subject_of: SubjectOf) -> None:
+        self._bindings = bindings
+        self._subject_of = subject_of
 
-def _member(key: str, value: JsonValue, bindings: Bindings, depth: int) -> str:
-    if key in _LOGICAL:
-        return _logical(key, value, bindings, depth)
-    if key.startswith("$"):
-        raise FilterError(f"filters: unknown operator {key!r}")
-    subject = _subject(key, bindings)
-    if isinstance(value, dict):
-        parts = [_operator(key, subject, name, operand) for name, operand in value.items()]
-        if not parts:
-            raise FilterError(f"filters: {key!r} has an empty object where an operator is expected")
+    def all_of(self, document: JsonObject, depth: int) -> str:
+        if depth > _DEEPEST:
+            raise FilterError(f"filters: nested more than {_DEEPEST} levels deep")
+        parts = [self._member(key, value, depth) for key, value in document.items()]
         return join("AND", parts, empty="1")
-    return subject.equals(value)
 
-
-def _logical(operator: str, value: JsonValue, bindings: Bindings, depth: int) -> str:
-    if not isinstance(value, list):
-        raise FilterError(f"filters: {operator} needs a list of objects")
-    parts: list[str] = []
-    for item in value:
-        if not isinstance(item, dict):
-            raise FilterError(f"filters: {operator} needs a list of objects")
-        parts.append(_compile(item, bindings, depth + 1))
-    match operator:
-        case "$and":
+    def _member(self, key: str, value: JsonValue, depth: int) -> str:
+        if key in _LOGICAL:
+            return self._logical(key, value, depth)
+        if key.startswith("$"):
+            raise FilterError(f"filters: unknown operator {key!r}")
+        subject = self._subject_of(key, self._bindings)
+        if isinstance(value, dict):
+            parts = [_operator(key, subject, name, operand) for name, operand in value.items()]
+            if not parts:
+                raise FilterError(f"filters: {key!r} has an empty object where an operator is expected")
             return join("AND", parts, empty="1")
-        case "$or":
-            return join("OR", parts, empty="0")
-        case _:
-            return f"NOT {join('OR', parts, empty='0')}"
+        return subject.equals(value)
 
-
-def _subject(key: str, bindings: Bindings) -> Subject:
-    if key == "tags":
-        return TagsSubject(bindings)
-    if key in COLUMNS:
-        return ColumnSubject(COLUMNS[key], bindings)
-    paths = value_paths(key)
-    if paths is None:
-        raise FilterError(
-            f"filters: unknown key {key!r}: use a column ({', '.join(sorted(COLUMNS))}, tags), config.* or "
-            "summary_metrics.*"
-        )
-    return ValueSubject(paths, bindings)
+    def _logical(self, operator: str, value: JsonValue, depth: int) -> str:
+        if not isinstance(value, list):
+            raise FilterError(f"filters: {operator} needs a list of objects")
+        parts: list[str] = []
+        for item in value:
+            if not isinstance(item, dict):
+                raise FilterError(f"filters: {operator} needs a list of objects")
+            parts.append(self.all_of(item, depth + 1))
+        match operator:
+            case "$and":
+                return join("AND", parts, empty="1")
+            case "$or":
+                return join("OR", parts, empty="0")
+            case _:
+                return f"NOT {join('OR', parts, empty='0')}"
 
 
 def _operator(key: str, subject: Subject, name: str, operand: JsonValue) -> str:

@@ -1,20 +1,25 @@
-"""Pages of runs: filter, order and cursor put together."""
+"""Pages: filter, order and cursor put together, for runs and for whatever else is listed."""
 
 # ruff: noqa: S608 - the SQL put together is our own text: values are always bound
 
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from runql_server import cursors, runs
 from runql_server.bindings import Bindings
 from runql_server.errors import RequestError
 from runql_server.filters import compile_filters
-from runql_server.ordering import parse_order
+from runql_server.ordering import Order, parse_order
 from runql_server.runs import Run
 
 DEFAULT_FIRST = 50
+
+OF_PROJECT = "runs.project_id = :scope"
+"""Scope of a run listing: the runs of one project."""
 
 
 @dataclass(frozen=True)
@@ -37,12 +42,21 @@ class RunEdge:
 
 @dataclass(frozen=True)
 class RunPage:
-    """One page of a project's runs; the total is counted only when it is asked for."""
+    """One page of runs; the total is counted only when it is asked for."""
 
     edges: list[RunEdge]
     page_info: PageInfo
-    project: int
+    number: int
+    scope: str
     filters: str | None
+
+
+@dataclass(frozen=True)
+class RowPage:
+    """The row numbers of a page with the cursor of each, in order."""
+
+    cursors: dict[int, str]
+    info: PageInfo
 
 
 def check_first(first: int | None, default: int = DEFAULT_FIRST) -> int:
@@ -58,42 +72,84 @@ def page_info(page_cursors: list[str], *, more: bool, after: str | None) -> Page
     return PageInfo(more, bool(after), start, end)
 
 
+class Numbered(Protocol):
+    """What has a row number."""
+
+    @property
+    def number(self) -> int:
+        """The row number."""
+        ...
+
+
+def in_row_order(
+    kind: str, found: Sequence[Numbered], size: int, *, after: str | None, **more: object
+) -> dict[str, object]:
+    """A connection over rows listed by number; one row more than ``size`` says that there is another page."""
+    marks = [cursors.encode_number(kind, each.number) for each in found[:size]]
+    edges = [{"cursor": mark, "node": each} for mark, each in zip(marks, found, strict=False)]
+    return {"edges": edges, "page_info": page_info(marks, more=len(found) > size, after=after), **more}
+
+
+def rows(
+    connection: sqlite3.Connection,
+    source: str,
+    bindings: Bindings,
+    order: Order,
+    *,
+    number: str,
+    first: int | None,
+    after: str | None,
+) -> RowPage:
+    """Up to ``first`` row numbers behind the cursor.
+
+    ``source`` is FROM and WHERE, ``number`` the expression of the row number. Sorts narrow rows only: the wide texts
+    of the page's rows are for the caller to read.
+    """
+    size = check_first(first)
+    beyond = order.beyond(cursors.decode(order.text, after), bindings) if after else "1"
+    query = f"""
+        SELECT id, sort_key FROM (SELECT {number} AS id, {order.expression} AS sort_key {source})
+        WHERE {beyond} ORDER BY {order.clause} LIMIT {bindings.bind(size + 1)}"""
+    found = connection.execute(query, bindings).fetchall()
+    marks = {
+        row["id"]: cursors.encode(order.text, cursors.Position(row["sort_key"], row["id"]))
+        for row in found[:size]
+    }
+    return RowPage(marks, page_info(list(marks.values()), more=len(found) > size, after=after))
+
+
 def page(
     connection: sqlite3.Connection,
-    project: int,
+    number: int,
     *,
     filters: str | None,
     order: str | None,
     first: int | None,
     after: str | None,
     crash_before: str,
+    scope: str = OF_PROJECT,
 ) -> RunPage:
-    """Up to ``first`` runs behind the cursor."""
-    size = check_first(first)
-    bindings = Bindings(project=project, crash_before=crash_before)
+    """Up to ``first`` runs behind the cursor, of those in the scope: a condition in which ``:scope`` is ``number``."""
+    bindings = Bindings(scope=number, crash_before=crash_before)
     wanted = parse_order(order, bindings)
     condition = compile_filters(filters, bindings)
-    beyond = wanted.beyond(cursors.decode(wanted.text, after), bindings) if after else "1"
-    # Sort narrow rows only: the wide texts of the page's runs are read afterwards.
-    query = f"""
-        SELECT id, sort_key FROM (
-            SELECT runs.id AS id, {wanted.expression} AS sort_key {runs.FROM}
-            WHERE runs.project_id = :project AND {condition}
-        ) WHERE {beyond} ORDER BY {wanted.clause} LIMIT {bindings.bind(size + 1)}"""
-    rows = connection.execute(query, bindings).fetchall()
-    keys = {
-        row["id"]: cursors.encode(wanted.text, cursors.Position(row["sort_key"], row["id"]))
-        for row in rows[:size]
-    }
-    found = runs.by_numbers(connection, list(keys), crash_before=crash_before)
-    edges = [RunEdge(keys[run.number], run) for run in found]
-    info = page_info([edge.cursor for edge in edges], more=len(rows) > size, after=after)
-    return RunPage(edges, info, project, filters)
+    source = f"{runs.FROM} WHERE {scope} AND {condition}"
+    chosen = rows(connection, source, bindings, wanted, number="runs.id", first=first, after=after)
+    found = runs.by_numbers(connection, list(chosen.cursors), crash_before=crash_before)
+    edges = [RunEdge(chosen.cursors[run.number], run) for run in found]
+    return RunPage(edges, chosen.info, number, scope, filters)
 
 
-def count(connection: sqlite3.Connection, project: int, filters: str | None, *, crash_before: str) -> int:
-    """How many runs of the project the filter lets through."""
-    bindings = Bindings(project=project, crash_before=crash_before)
+def count(
+    connection: sqlite3.Connection,
+    number: int,
+    filters: str | None,
+    *,
+    crash_before: str,
+    scope: str = OF_PROJECT,
+) -> int:
+    """How many runs of the scope the filter lets through."""
+    bindings = Bindings(scope=number, crash_before=crash_before)
     condition = compile_filters(filters, bindings)
-    query = f"SELECT COUNT(*) {runs.FROM} WHERE runs.project_id = :project AND {condition}"
+    query = f"SELECT COUNT(*) {runs.FROM} WHERE {scope} AND {condition}"
     return int(connection.execute(query, bindings).fetchone()[0])

@@ -72,7 +72,93 @@ CREATE TABLE sweeps (
 CREATE INDEX runs_by_sweep ON runs (project_id, sweep);
 """
 
-MIGRATIONS = (_FIRST, _SWEEPS)
+# A version is a row of `artifacts`; it gets its number, and so its name, when it becomes a member of its sequence at
+# commit. Digests are base64 MD5 texts. Bytes belong to the entity: two versions with the same file share them.
+_ARTIFACTS = """
+CREATE TABLE artifact_types (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, project_id INTEGER NOT NULL REFERENCES projects ON DELETE CASCADE,
+    name TEXT NOT NULL, description TEXT, created_at TEXT NOT NULL, UNIQUE (project_id, name)
+);
+CREATE TABLE artifact_collections (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, project_id INTEGER NOT NULL REFERENCES projects ON DELETE CASCADE,
+    type_id INTEGER NOT NULL REFERENCES artifact_types, kind TEXT NOT NULL, name TEXT NOT NULL, description TEXT,
+    versions_made INTEGER NOT NULL DEFAULT 0, created_at TEXT NOT NULL, updated_at TEXT NOT NULL,
+    UNIQUE (project_id, name)
+);
+CREATE TABLE artifacts (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    sequence_id INTEGER NOT NULL REFERENCES artifact_collections ON DELETE CASCADE,
+    run_id INTEGER REFERENCES runs ON DELETE SET NULL, user_id INTEGER NOT NULL REFERENCES users,
+    state TEXT NOT NULL, digest TEXT NOT NULL, storage_layout TEXT NOT NULL DEFAULT 'V2',
+    size INTEGER NOT NULL DEFAULT 0, storage_bytes INTEGER NOT NULL DEFAULT 0, file_count INTEGER NOT NULL DEFAULT 0,
+    history_step INTEGER, ttl_seconds INTEGER, created_at TEXT NOT NULL, updated_at TEXT NOT NULL,
+    wanted_aliases TEXT NOT NULL DEFAULT '[]', description TEXT, labels TEXT, metadata TEXT
+);
+CREATE INDEX artifacts_by_digest ON artifacts (sequence_id, digest);
+CREATE INDEX artifacts_by_run ON artifacts (run_id);
+CREATE TABLE artifact_client_ids (
+    client_id TEXT PRIMARY KEY, artifact_id INTEGER REFERENCES artifacts ON DELETE CASCADE,
+    collection_id INTEGER REFERENCES artifact_collections ON DELETE CASCADE
+);
+CREATE INDEX client_ids_by_artifact ON artifact_client_ids (artifact_id);
+CREATE INDEX client_ids_by_collection ON artifact_client_ids (collection_id);
+CREATE TABLE artifact_memberships (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    collection_id INTEGER NOT NULL REFERENCES artifact_collections ON DELETE CASCADE,
+    artifact_id INTEGER NOT NULL REFERENCES artifacts ON DELETE CASCADE, version INTEGER NOT NULL,
+    created_at TEXT NOT NULL, UNIQUE (collection_id, version), UNIQUE (artifact_id, collection_id)
+);
+CREATE TABLE artifact_aliases (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    collection_id INTEGER NOT NULL REFERENCES artifact_collections ON DELETE CASCADE,
+    membership_id INTEGER NOT NULL REFERENCES artifact_memberships ON DELETE CASCADE, alias TEXT NOT NULL,
+    UNIQUE (collection_id, alias)
+);
+CREATE INDEX aliases_by_membership ON artifact_aliases (membership_id);
+CREATE TABLE artifact_tags (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, artifact_id INTEGER NOT NULL REFERENCES artifacts ON DELETE CASCADE,
+    name TEXT NOT NULL, category TEXT NOT NULL, attributes TEXT NOT NULL, UNIQUE (artifact_id, name)
+);
+CREATE TABLE collection_tags (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    collection_id INTEGER NOT NULL REFERENCES artifact_collections ON DELETE CASCADE,
+    name TEXT NOT NULL, category TEXT NOT NULL, attributes TEXT NOT NULL, UNIQUE (collection_id, name)
+);
+CREATE TABLE artifact_manifests (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, artifact_id INTEGER NOT NULL REFERENCES artifacts ON DELETE CASCADE,
+    kind TEXT NOT NULL, base_id INTEGER, digest TEXT NOT NULL, blob TEXT, size INTEGER NOT NULL DEFAULT 0,
+    created_at TEXT NOT NULL
+);
+CREATE INDEX manifests_by_artifact ON artifact_manifests (artifact_id);
+CREATE TABLE artifact_entries (
+    artifact_id INTEGER NOT NULL REFERENCES artifacts ON DELETE CASCADE, path TEXT NOT NULL, digest TEXT NOT NULL,
+    ref TEXT, size INTEGER NOT NULL, birth TEXT NOT NULL, PRIMARY KEY (artifact_id, path)
+) WITHOUT ROWID;
+CREATE INDEX entries_by_digest ON artifact_entries (digest);
+-- What a pending version has announced: its bytes are kept until the version is committed or deleted.
+CREATE TABLE artifact_uploads (
+    artifact_id INTEGER NOT NULL REFERENCES artifacts ON DELETE CASCADE, path TEXT NOT NULL, digest TEXT NOT NULL,
+    PRIMARY KEY (artifact_id, path)
+) WITHOUT ROWID;
+CREATE INDEX uploads_by_digest ON artifact_uploads (digest);
+CREATE TABLE artifact_blobs (
+    entity_id INTEGER NOT NULL REFERENCES entities, digest TEXT NOT NULL, blob TEXT NOT NULL, size INTEGER NOT NULL,
+    PRIMARY KEY (entity_id, digest)
+) WITHOUT ROWID;
+CREATE TABLE artifact_outputs (
+    run_id INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE,
+    artifact_id INTEGER NOT NULL REFERENCES artifacts ON DELETE CASCADE, PRIMARY KEY (run_id, artifact_id)
+) WITHOUT ROWID;
+CREATE INDEX outputs_by_artifact ON artifact_outputs (artifact_id);
+CREATE TABLE artifact_inputs (
+    run_id INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE,
+    artifact_id INTEGER NOT NULL REFERENCES artifacts ON DELETE CASCADE, used_as TEXT NOT NULL,
+    PRIMARY KEY (run_id, artifact_id, used_as)
+) WITHOUT ROWID;
+CREATE INDEX inputs_by_artifact ON artifact_inputs (artifact_id);
+"""
+
+MIGRATIONS = (_FIRST, _SWEEPS, _ARTIFACTS)
 
 
 def migrate(connection: sqlite3.Connection) -> None:

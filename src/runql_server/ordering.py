@@ -1,9 +1,10 @@
-"""Run order: ``+`` or ``-`` and a column, ``config.<k>.value`` or ``summary_metrics.<k>``; missing values last."""
+"""Order: ``+`` or ``-`` and a column; for runs ``config.<k>.value`` or ``summary_metrics.<k>`` too; missing values last."""
 
 # ruff: noqa: S608 - the SQL put together is our own text: values are always bound
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from runql_server.bindings import Bindings
@@ -13,9 +14,12 @@ from runql_server.errors import RequestError
 
 DEFAULT_ORDER = "+created_at"
 
+ExpressionOf = Callable[[str, Bindings], str]
+"""Gives the SQL to sort by for a key; raises ``OrderError`` for an unknown one."""
+
 
 class OrderError(RequestError):
-    """The order names nothing that runs can be sorted by."""
+    """The order names nothing that can be sorted by."""
 
 
 @dataclass(frozen=True)
@@ -42,22 +46,14 @@ class Order:
         return f"(sort_key {sign} {key} OR (sort_key = {key} AND id {sign} {number}) OR sort_key IS NULL)"
 
 
-def parse_order(text: str | None, bindings: Bindings) -> Order:
-    """Read an order text; no sign means ascending, no text means oldest first."""
-    wanted = (text or "").strip() or DEFAULT_ORDER
-    sign, key = (wanted[0], wanted[1:]) if wanted[0] in "+-" else ("+", wanted)
-    return Order(f"{sign}{key}", _expression(key, bindings), sign == "-")
-
-
-def _expression(key: str, bindings: Bindings) -> str:
+def run_expression(key: str, bindings: Bindings) -> str:
+    """The sort key of runs as SQL over ``runs``."""
     if key in COLUMNS:
         return COLUMNS[key].expression
     paths = value_paths(key)
     if paths is None:
-        raise OrderError(
-            f"order: unknown key {key!r}: use + or - and a column ({', '.join(sorted(COLUMNS))}), "
-            "config.<key>.value or summary_metrics.<key>"
-        )
+        columns = ", ".join(sorted(COLUMNS))
+        raise unknown_key(key, f"a column ({columns}), config.<key>.value or summary_metrics.<key>")
     places = ", ".join(bindings.bind(path) for path in paths)
     # SQLite sorts numbers before texts. Lists, objects, null and NaN cannot be placed, so they count as missing.
     return (
@@ -65,3 +61,20 @@ def _expression(key: str, bindings: Bindings) -> str:
         f"FROM run_values WHERE run_values.run_id = runs.id AND path IN ({places}) "
         "ORDER BY length(path) DESC LIMIT 1)"
     )
+
+
+def unknown_key(key: str, known: str) -> OrderError:
+    """The error for a key that nothing can be sorted by."""
+    return OrderError(f"order: unknown key {key!r}: use + or - and {known}")
+
+
+def parse_order(
+    text: str | None,
+    bindings: Bindings,
+    expression_of: ExpressionOf = run_expression,
+    default: str = DEFAULT_ORDER,
+) -> Order:
+    """Read an order text; no sign means ascending, no text means the default: oldest first."""
+    wanted = (text or "").strip() or default
+    sign, key = (wanted[0], wanted[1:]) if wanted[0] in "+-" else ("+", wanted)
+    return Order(f"{sign}{key}", expression_of(key, bindings), sign == "-")

@@ -16,6 +16,7 @@ import uvicorn
 from runql_server import auth, listening
 from runql_server.app import ReceivedRequest, create_app
 from runql_server.seed import SeedRun, seed_runs
+from runql_server.seed_artifacts import SeedArtifact, seed_artifacts
 from runql_server.store import CRASH_AFTER, Store
 
 _HOST = "127.0.0.1"
@@ -79,3 +80,7 @@ class RunningServer:
     def seed(self, project: str, runs: Iterable[SeedRun]) -> list[str]:
         """Put runs straight into the store; gives their run ids."""
         return seed_runs(self.store, project=project, runs=runs)
+
+    def seed_artifacts(self, project: str, artifacts: Iterable[SeedArtifact]) -> list[str]:
+        """Put artifact versions straight into the store; gives each one's name, such as ``weights:v3``."""
+        return seed_artifacts(self.store, project=project, artifacts=artifacts)

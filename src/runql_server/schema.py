@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from functools import cache
 from importlib.resources import files as resources
@@ -11,23 +12,65 @@ from ariadne import SchemaBindable, make_executable_schema
 from graphql import GraphQLField, GraphQLNonNull, GraphQLObjectType, GraphQLResolveInfo, GraphQLSchema
 
 from runql_server.accounts import Entity
+from runql_server.artifacts.aliases import Alias
+from runql_server.artifacts.artifact_collections import Collection
+from runql_server.artifacts.artifact_types import ArtifactType
+from runql_server.artifacts.entries import ArtifactFile
+from runql_server.artifacts.manifests import ManifestFile, StoredManifest
+from runql_server.artifacts.memberships import Membership
+from runql_server.artifacts.tags import Tag
+from runql_server.artifacts.versions import Artifact
 from runql_server.errors import NotSupportedError
+from runql_server.files import StoredFile
 from runql_server.projects import Project
-from runql_server.resolvers import account, files, history, mutations, projects, runs, sweeps
+from runql_server.resolvers import (
+    account,
+    artifact_collections,
+    artifact_files,
+    artifact_lineage,
+    artifact_lookup,
+    artifacts,
+    files,
+    history,
+    mutations,
+    projects,
+    runs,
+    sweeps,
+)
 from runql_server.runs import Run
 from runql_server.sweeps import Sweep
 
-_MODULES: tuple[ModuleType, ...] = (account, projects, runs, history, files, sweeps, mutations)
+_MODULES: tuple[ModuleType, ...] = (
+    account,
+    projects,
+    runs,
+    history,
+    files,
+    sweeps,
+    artifact_lookup,
+    artifact_collections,
+    artifacts,
+    artifact_files,
+    artifact_lineage,
+    mutations,
+)
 
-
-_ATTRIBUTES = {
-    "Project": {*Project.__dataclass_fields__, *vars(Project)},
-    "Run": {*Run.__dataclass_fields__, *vars(Run)},
-    "Sweep": {*Sweep.__dataclass_fields__, *vars(Sweep)},
-    "Entity": {*Entity.__dataclass_fields__, *vars(Entity)},
-    "Query": set[str](),
-    "Mutation": set[str](),
+_RECORDS: dict[str, tuple[type, ...]] = {
+    "Project": (Project,),
+    "Run": (Run,),
+    "Sweep": (Sweep,),
+    "Entity": (Entity,),
+    "Artifact": (Artifact,),
+    "ArtifactAlias": (Alias,),
+    "ArtifactCollectionMembership": (Membership,),
+    "ArtifactManifest": (StoredManifest,),
+    "ArtifactPortfolio": (Collection,),
+    "ArtifactSequence": (Collection,),
+    "ArtifactType": (ArtifactType,),
+    "File": (StoredFile, ArtifactFile, ManifestFile),
+    "Tag": (Tag,),
 }
+"""The types whose fields are resolved here, and the classes that stand behind each."""
 
 
 class Unsupported(SchemaBindable):
@@ -35,7 +78,7 @@ class Unsupported(SchemaBindable):
 
     def bind_to_schema(self, schema: GraphQLSchema) -> None:
         """Bind last: a field without a resolver is then one that no module wanted."""
-        for name in _ATTRIBUTES:
+        for name in (*_RECORDS, "Query", "Mutation"):
             for field in unanswered(schema, name).values():
                 # pyright reads the wrapping types of graphql-core as generics without their argument.
                 required = isinstance(field.type, GraphQLNonNull)  # pyright: ignore[reportUnknownMemberType]
@@ -51,8 +94,16 @@ def unanswered(schema: GraphQLSchema, type_name: str) -> dict[str, GraphQLField]
     return {
         name: field
         for name, field in described.fields.items()
-        if field.resolve is None and _snake(name) not in _ATTRIBUTES[type_name]
+        if field.resolve is None and not _is_attribute(type_name, _snake(name))
     }
+
+
+def _is_attribute(type_name: str, name: str) -> bool:
+    records = _RECORDS.get(type_name, ())
+    return bool(records) and all(
+        name in vars(record) or name in {field.name for field in dataclasses.fields(record)}
+        for record in records
+    )
 
 
 def bind(*more: SchemaBindable, snake_case: bool = False) -> GraphQLSchema:

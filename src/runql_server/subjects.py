@@ -1,4 +1,4 @@
-"""What a filter condition is about: a run column, the tags, or a flattened config or summary value."""
+"""What a filter condition is about: a column, a list of texts such as tags, or a flattened config or summary value."""
 
 # ruff: noqa: S608 - the SQL put together is our own text: values are always bound
 
@@ -38,7 +38,7 @@ class Subject(Protocol):
 
 
 class ColumnSubject:
-    """A column of the run itself."""
+    """One column."""
 
     def __init__(self, column: Column, bindings: Bindings) -> None:
         self._column = column
@@ -90,33 +90,42 @@ class ColumnSubject:
                 return None
 
 
-class TagsSubject:
-    """The tags of the run: a condition holds if it holds for any one of them."""
+class ListSubject:
+    """Several texts, such as tags: a condition holds if it holds for any one of them."""
 
-    def __init__(self, bindings: Bindings) -> None:
+    def __init__(self, rows: str, column: str, bindings: Bindings) -> None:
+        self._rows = rows
+        self._column = column
         self._bindings = bindings
 
     def equals(self, value: JsonValue) -> str:
-        """The value is among the tags; null means that there are none."""
+        """The value is among the texts; null means that there are none."""
         return self.is_any_of([value])
 
     def is_any_of(self, values: list[JsonValue]) -> str:
-        """One of the values is among the tags."""
+        """One of the values is among the texts."""
         places = ", ".join(self._bindings.bind(value) for value in values if isinstance(value, str))
-        found = _tag(f"tag IN ({places})")
+        found = self._row(f"{self._column} IN ({places})")
         return f"({found} OR NOT {self.exists()})" if None in values else found
 
     def compares(self, sign: str, value: float | str) -> str:
-        """A tag stands in this relation to the text."""
-        return _tag(f"tag {sign} {self._bindings.bind(value)}") if isinstance(value, str) else "0"
+        """One of the texts stands in this relation to the given one."""
+        return (
+            self._row(f"{self._column} {sign} {self._bindings.bind(value)}")
+            if isinstance(value, str)
+            else "0"
+        )
 
     def matches(self, pattern: str) -> str:
-        """The pattern is found in a tag."""
-        return _tag(f"tag REGEXP {self._bindings.bind(pattern)}")
+        """The pattern is found in one of the texts."""
+        return self._row(f"{self._column} REGEXP {self._bindings.bind(pattern)}")
 
     def exists(self) -> str:
-        """There is a tag."""
-        return _tag("1")
+        """There is a text."""
+        return self._row("1")
+
+    def _row(self, condition: str) -> str:
+        return f"EXISTS (SELECT 1 {self._rows} AND {condition})"
 
 
 class ValueSubject:
@@ -162,7 +171,3 @@ class ValueSubject:
             "EXISTS (SELECT 1 FROM run_values WHERE run_values.run_id = runs.id "
             f"AND path IN ({self._paths}) AND {condition})"
         )
-
-
-def _tag(condition: str) -> str:
-    return f"EXISTS (SELECT 1 FROM run_tags WHERE run_tags.run_id = runs.id AND {condition})"

@@ -10,8 +10,10 @@ from tests.architecture.surface import Member, members_of, written
 from typing_extensions import get_original_bases
 
 import runql
+from runql.resources.artifact_catalog import ArtifactCatalog, AsyncArtifactCatalog
 from runql.resources.connected import AsyncConnected, Connected
 from runql.resources.pages import AsyncLazySequence, LazySequence
+from runql.resources.run_lineage import AsyncRunLineage, RunLineage
 
 PAIRS: list[tuple[type, type]] = [
     (runql.Api, runql.AsyncApi),
@@ -25,6 +27,18 @@ PAIRS: list[tuple[type, type]] = [
     (runql.Files, runql.AsyncFiles),
     (runql.HistoryScan, runql.AsyncHistoryScan),
     (runql.Summary, runql.AsyncSummary),
+    (runql.Artifact, runql.AsyncArtifact),
+    (runql.ArtifactEntry, runql.AsyncArtifactEntry),
+    (runql.ArtifactFile, runql.AsyncArtifactFile),
+    (runql.ArtifactFiles, runql.AsyncArtifactFiles),
+    (runql.Artifacts, runql.AsyncArtifacts),
+    (runql.RunArtifacts, runql.AsyncRunArtifacts),
+    (runql.ArtifactCollection, runql.AsyncArtifactCollection),
+    (runql.ArtifactCollections, runql.AsyncArtifactCollections),
+    (runql.ArtifactType, runql.AsyncArtifactType),
+    (runql.ArtifactTypes, runql.AsyncArtifactTypes),
+    (ArtifactCatalog, AsyncArtifactCatalog),
+    (RunLineage, AsyncRunLineage),
     (Connected, AsyncConnected),
     (runql.RetryingClient, runql.AsyncRetryingClient),
     (LazySequence, AsyncLazySequence),
@@ -46,12 +60,19 @@ WITHOUT_TWIN = {"__len__"}
 IN_MEMORY: set[type] = {runql.AsyncSummary}
 
 # What asks the server on one face is awaited on the other; naming it here keeps either from changing alone.
+CATALOG = {
+    *("artifact", "artifact_exists", "artifact_type", "artifact_types", "artifacts"),
+    *("artifact_collection", "artifact_collection_exists", "artifact_collections"),
+    "default_entity",
+}
+LISTED = {"__aiter__", "__getitem__", "length"}
+LINEAGE = {"log_artifact", "use_artifact"}
 AWAITED: dict[str, set[str]] = {
     "AsyncApi": {
+        *CATALOG,
         "__aenter__",
         "__aexit__",
         "close",
-        "default_entity",
         "project",
         "projects",
         "run",
@@ -65,18 +86,33 @@ AWAITED: dict[str, set[str]] = {
     "AsyncRun": {
         *("create", "delete", "history", "lastHistoryStep", "load", "metadata", "save", "sweep", "update"),
         *("file", "upload_file", "wait_until_finished"),
+        *LINEAGE,
     },
+    "AsyncArtifactCatalog": CATALOG,
+    "AsyncRunLineage": LINEAGE,
+    "AsyncArtifact": {
+        *("delete", "download", "entries", "get_entry", "logged_by", "manifest", "save", "used_by", "verify"),
+    },
+    "AsyncArtifactEntry": {"download"},
+    "AsyncArtifactFile": {"download"},
+    "AsyncArtifactFiles": LISTED,
+    "AsyncArtifacts": LISTED,
+    "AsyncRunArtifacts": LISTED,
+    "AsyncArtifactCollection": set(),
+    "AsyncArtifactCollections": LISTED,
+    "AsyncArtifactType": {"collection"},
+    "AsyncArtifactTypes": LISTED,
     "AsyncSummary": {"update"},
     "AsyncConnected": {"default_entity"},
     "AsyncSweep": {"best_run", "load"},
-    "AsyncSweeps": {"__aiter__", "__getitem__", "length"},
+    "AsyncSweeps": LISTED,
     "AsyncProject": set(),
-    "AsyncProjects": {"__aiter__", "__getitem__", "length"},
+    "AsyncProjects": LISTED,
     "AsyncFile": {"delete", "download"},
     "AsyncFiles": {"__aiter__", "__getitem__", "download", "length"},
     "AsyncHistoryScan": {"__aiter__", "to_arrow", "to_pandas", "to_polars"},
     "AsyncRetryingClient": {"__aenter__", "__aexit__", "close", "run"},
-    "AsyncLazySequence": {"__aiter__", "__getitem__", "length"},
+    "AsyncLazySequence": LISTED,
 }
 
 

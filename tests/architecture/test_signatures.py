@@ -11,14 +11,14 @@ from inspect import Parameter
 from pathlib import Path
 
 import pytest
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 from tests.architecture.surface import Kind, members_of
 
 import runql
 
 
 class Members(BaseModel):
-    """Members of one class, in one state."""
+    """The documented members of one class."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -36,15 +36,6 @@ class Members(BaseModel):
             yield name, "classmethod", parameters
 
 
-class Documented(BaseModel):
-    """One class of the reference."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    now: Members
-    later: Members = Field(alias="next", default=Members())
-
-
 @dataclass(frozen=True)
 class Case:
     """One documented member of one of our classes."""
@@ -59,19 +50,14 @@ class Case:
 
 
 REFERENCE = {
-    name: Documented.model_validate(members)
+    name: Members.model_validate(members)
     for name, members in tomllib.loads(Path(__file__).with_name("reference.toml").read_text("utf-8")).items()
 }
 CLASSES: dict[str, type] = {"Runs": runql.Runs, "Run": runql.Run, "Api": runql.Api}
-NOW = [
+CASES = [
     Case(CLASSES[owner], *member)
     for owner, documented in REFERENCE.items()
-    for member in documented.now.by_name()
-]
-LATER = [
-    Case(CLASSES[owner], *member)
-    for owner, documented in REFERENCE.items()
-    for member in documented.later.by_name()
+    for member in documented.by_name()
 ]
 
 
@@ -97,11 +83,11 @@ def parsed(parameters: str) -> list[Parameter]:
 def test_the_reference_is_read_as_it_is_written() -> None:
     text = "client, per_page=50, *, x_axis='_step', needed"
     assert f"({text})" == str(inspect.Signature(parsed(text)))
-    assert len(REFERENCE["Run"].now.properties) == 22
-    assert (len(NOW), len(LATER)) == (52, 4)
+    assert len(REFERENCE["Run"].properties) == 22
+    assert len(CASES) == 64
 
 
-@pytest.mark.parametrize("case", NOW, ids=str)
+@pytest.mark.parametrize("case", CASES, ids=str)
 def test_a_documented_member_has_its_parameters_and_no_further_ones_that_must_be_given(case: Case) -> None:
     member = members_of(case.owner, special=True)[case.name]
     assert member.kind == case.kind
@@ -113,12 +99,7 @@ def test_a_documented_member_has_its_parameters_and_no_further_ones_that_must_be
         assert added.default is not Parameter.empty, added
 
 
-@pytest.mark.parametrize("case", NOW, ids=str)
+@pytest.mark.parametrize("case", CASES, ids=str)
 def test_a_documented_member_says_what_it_is(case: Case) -> None:
     member = members_of(case.owner, special=True)[case.name]
     assert member.doc or (case.name == "__init__" and case.owner.__doc__)
-
-
-@pytest.mark.parametrize("case", LATER, ids=str)
-def test_a_member_of_the_next_issue_is_not_there_as_a_stub(case: Case) -> None:
-    assert not hasattr(case.owner, case.name)

@@ -11,6 +11,7 @@ import httpx
 from runql.config import Settings, resolve_settings
 from runql.errors import ConfigurationError
 from runql.paths import parse_project_path, parse_run_path
+from runql.resources.artifact_catalog import ArtifactCatalog, AsyncArtifactCatalog
 from runql.resources.async_run import AsyncRun
 from runql.resources.project import AsyncProject, AsyncProjects, Project, Projects, read_project
 from runql.resources.run import Run
@@ -25,7 +26,7 @@ from runql.transport.wire import Traffic
 from runql.values import JSONValue
 
 
-class Api:
+class Api(ArtifactCatalog):
     """The way in: settles where the server is and who asks, and leads to runs, sweeps and projects.
 
     Making one sends nothing. The default entity is asked for once, and only when a path leaves the entity out and no
@@ -99,6 +100,9 @@ class Api:
         """The entity of paths that name none: the setting, else the viewer's own (see `viewer`)."""
         return self.settings.entity or self.viewer.entity
 
+    def _owner(self, named: str | None) -> str:
+        return named or _known_entity(self.default_entity)
+
     def flush(self) -> None:
         """Do nothing: kept for compatibility, as there is no cache that could go stale."""
 
@@ -115,7 +119,7 @@ class Api:
             ProjectNotFoundError: the project is absent or hidden.
         """
         asked = parse_run_path(path)
-        entity = asked.entity or _known_entity(self.default_entity)
+        entity = self._owner(asked.entity)
         run = asked.resolve(entity=entity, project=self.settings.project)
         fields = self.client.run(read_run(run.entity, run.project, run.run_id))
         return Run.listed(self.client, run.entity, run.project, fields, None)
@@ -149,7 +153,7 @@ class Api:
             ProjectNotFoundError: the project is absent or hidden; raised when the first page is read.
         """
         asked = parse_project_path(path)
-        entity = asked.entity or _known_entity(self.default_entity)
+        entity = self._owner(asked.entity)
         project = asked.resolve(entity=entity, project=self.settings.project)
         return Runs(
             self.client,
@@ -174,7 +178,7 @@ class Api:
             ProjectNotFoundError: the project is absent or hidden.
         """
         asked = parse_run_path(path)
-        entity = asked.entity or _known_entity(self.default_entity)
+        entity = self._owner(asked.entity)
         sweep = asked.resolve(entity=entity, project=self.settings.project)
         fields = self.client.run(read_sweep(sweep.entity, sweep.project, sweep.run_id))
         return Sweep.listed(self.client, sweep.entity, sweep.project, fields)
@@ -191,7 +195,7 @@ class Api:
             ProjectNotFoundError: the project is absent or hidden.
         """
         asked = parse_project_path(name)
-        owner = entity or asked.entity or _known_entity(self.default_entity)
+        owner = self._owner(entity or asked.entity)
         project = asked.resolve(entity=owner, project=self.settings.project)
         return Project(self.client, self.client.run(read_project(owner, project.project)))
 
@@ -202,7 +206,7 @@ class Api:
             entity: None for the default entity.
             per_page: projects a request.
         """
-        return Projects(self.client, entity or _known_entity(self.default_entity), per_page)
+        return Projects(self.client, self._owner(entity), per_page)
 
     def user(self, username_or_email: str) -> User | None:
         """Return the user with this username or e-mail address, else the first that the server finds, else None.
@@ -217,7 +221,7 @@ class Api:
         return self.client.run(list_matching_users(username_or_email))
 
 
-class AsyncApi:
+class AsyncApi(AsyncArtifactCatalog):
     """As `Api`, awaited: ``await api.run(path)``, ``async for run in await api.runs(path)``."""
 
     def __init__(
@@ -271,13 +275,16 @@ class AsyncApi:
         """As `Api.default_entity`."""
         return self.settings.entity or (await self.viewer).entity
 
+    async def _owner(self, named: str | None) -> str:
+        return named or _known_entity(await self.default_entity)
+
     def flush(self) -> None:
         """As `Api.flush`."""
 
     async def run(self, path: str = "") -> AsyncRun:
         """As `Api.run`."""
         asked = parse_run_path(path)
-        entity = asked.entity or _known_entity(await self.default_entity)
+        entity = await self._owner(asked.entity)
         run = asked.resolve(entity=entity, project=self.settings.project)
         fields = await self.client.run(read_run(run.entity, run.project, run.run_id))
         return AsyncRun.listed(self.client, run.entity, run.project, fields, None)
@@ -294,7 +301,7 @@ class AsyncApi:
     ) -> AsyncRuns:
         """As `Api.runs`; awaited because it may have to ask for the default entity."""
         asked = parse_project_path(path)
-        entity = asked.entity or _known_entity(await self.default_entity)
+        entity = await self._owner(asked.entity)
         project = asked.resolve(entity=entity, project=self.settings.project)
         return AsyncRuns(
             self.client,
@@ -310,7 +317,7 @@ class AsyncApi:
     async def sweep(self, path: str = "") -> AsyncSweep:
         """As `Api.sweep`."""
         asked = parse_run_path(path)
-        entity = asked.entity or _known_entity(await self.default_entity)
+        entity = await self._owner(asked.entity)
         sweep = asked.resolve(entity=entity, project=self.settings.project)
         fields = await self.client.run(read_sweep(sweep.entity, sweep.project, sweep.run_id))
         return AsyncSweep.listed(self.client, sweep.entity, sweep.project, fields)
@@ -318,13 +325,13 @@ class AsyncApi:
     async def project(self, name: str, entity: str | None = None) -> AsyncProject:
         """As `Api.project`."""
         asked = parse_project_path(name)
-        owner = entity or asked.entity or _known_entity(await self.default_entity)
+        owner = await self._owner(entity or asked.entity)
         project = asked.resolve(entity=owner, project=self.settings.project)
         return AsyncProject(self.client, await self.client.run(read_project(owner, project.project)))
 
     async def projects(self, entity: str | None = None, per_page: int = 200) -> AsyncProjects:
         """As `Api.projects`."""
-        return AsyncProjects(self.client, entity or _known_entity(await self.default_entity), per_page)
+        return AsyncProjects(self.client, await self._owner(entity), per_page)
 
     async def user(self, username_or_email: str) -> User | None:
         """As `Api.user`."""

@@ -13,11 +13,11 @@ from runql.frames.table import Table
 from runql.frames.to_pandas import to_pandas
 from runql.paths import DEFAULT_PROJECT, RunAddress
 from runql.resources.connected import AsyncConnected
-from runql.resources.editable_run import EditableRun
 from runql.resources.file_record import FileOwner, find_file, upload_file
 from runql.resources.files import AsyncFile, AsyncFiles
 from runql.resources.history import HistorySample, Row, Stream, sample_run
 from runql.resources.history_scan import AsyncHistoryScan
+from runql.resources.run_lineage import AsyncRunLineage
 from runql.resources.run_metadata import read_metadata
 from runql.resources.run_record import ListedPage, RunRecord, fields_of, read_last_step
 from runql.resources.run_write import checked_id, create
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-class AsyncRun(EditableRun):
+class AsyncRun(AsyncRunLineage):
     """As `Run`, awaited.
 
     Made without ``attrs`` it holds nothing until ``await run.load()``: `Api.run` and lists give loaded ones.

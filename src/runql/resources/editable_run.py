@@ -148,7 +148,7 @@ class EditableRun(RunRecord):
         except RunqlError as error:
             if not names:
                 raise
-            raise IncompleteUpdateError(str(self._place), names, ["summary"], str(error)) from error
+            raise IncompleteUpdateError(f"run {self._place}", names, ["summary"], str(error)) from error
 
     def _save_summary(self) -> Flow[None]:
         summary = self._changed_summary()

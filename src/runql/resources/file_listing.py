@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from runql.errors import ProjectNotFoundError, RunNotFoundError
-from runql.resources.file_record import FileOwner, FileRecord, download_path, save_file
+from runql.resources.file_record import FileOwner, FileRecord, download_path, save_share
 from runql.resources.pages import Edge, Listing, Page, read_page
+from runql.transport.bodies import Progress
 from runql.transport.flow import Flow, fetch, gather
+from runql.transport.shared_progress import shared_progress
 from runql_graphql.fragments import FileFields, PageFields
 from runql_graphql.operations import list_matching_run_files, list_run_files
 
@@ -94,7 +96,7 @@ def list_files(query: FileQuery, after: str | None) -> Flow[Page[FileFields | No
         _named(query, after) if query.pattern is None else _matching(query, query.pattern, after)
     )
     if files is None:
-        return Page([], after, None, more=False, total=0)
+        return Page[FileFields | None].empty(after)
     return read_page(_Uncounted(files.page_info, files.edges), after)
 
 
@@ -106,16 +108,18 @@ def save_all(
     replace: bool,
     exist_ok: bool,
     at_once: int,
+    progress: Progress | None,
 ) -> Flow[list[Path]]:
     """Fetch files, ``at_once`` of them at a time; one request each. All names are checked before the first."""
     if at_once < 1:
         raise ValueError(f"at_once must be at least 1, not {at_once}")
     places = [download_path(file.fields, root, replace=replace, exist_ok=exist_ok) for file in files]
+    wanted = [(file, target) for file, (target, missing) in zip(files, places, strict=True) if missing]
+    told = shared_progress(progress, [file.size for file, _ in wanted])
     yield from gather(
         [
-            save_file(owner, file.fields, target)
-            for file, (target, missing) in zip(files, places, strict=True)
-            if missing
+            save_share(owner, file.fields, target, share)
+            for (file, target), share in zip(wanted, told, strict=True)
         ],
         limit=at_once,
     )

@@ -11,19 +11,19 @@ from runql.errors import (
     DeletionRefusedError,
     FileNotFoundInRunError,
     ProjectNotFoundError,
-    QueryError,
     RunNotFoundError,
     UploadRefusedError,
 )
 from runql.resources.file_names import target_path, upload_name
 from runql.resources.run_record import read_run
+from runql.resources.server_features import read_features
 from runql.transport.bodies import Progress, Sink, Source
 from runql.transport.flow import Flow, fetch, save, upload
+from runql.transport.shared_progress import shared_progress
 from runql_graphql.fragments import FileFields
 from runql_graphql.operations import (
     create_run_files,
     delete_files,
-    get_server_info,
     list_run_files,
     mark_run_files_uploaded,
 )
@@ -57,7 +57,7 @@ class FileRecord:
         self.fields = fields
 
     def __repr__(self) -> str:
-        return f"<File {self.name} ({self.mimetype}) {_shown(self.size)}>"
+        return f"<File {self.name} ({self.mimetype}) {shown_size(self.size)}>"
 
     @property
     def id(self) -> str:
@@ -150,14 +150,19 @@ def download_path(
 
 def save_file(
     owner: FileOwner, fields: FileFields, target: Path, progress: Progress | None = None
-) -> Flow[Path]:
+) -> Flow[None]:
     """Fetch a file; one request, and two more when its URL has expired."""
+    (told,) = shared_progress(progress, [int(fields.size_bytes)])
+    yield from save_share(owner, fields, target, told)
+
+
+def save_share(owner: FileOwner, fields: FileFields, target: Path, progress: Progress | None) -> Flow[None]:
+    """As `save_file`, as one of the transfers that share a progress."""
     try:
         yield from save(fields.url or fields.direct_url, _sink(fields, target, progress))
     except AccessDeniedError:
         fields = yield from find_file(owner, fields.name)
         yield from save(fields.url or fields.direct_url, _sink(fields, target, progress))
-    return target
 
 
 def delete_file(owner: FileOwner, fields: FileFields) -> Flow[None]:
@@ -183,13 +188,14 @@ def upload_file(
         LocalFileError: it cannot be read; raised before anything is sent.
         UploadRefusedError: the server gives no place for it, or did not take note of it.
     """
-    source, name = Source(Path(path), progress=progress), upload_name(path, root)
+    name, source = upload_name(path, root), Source(Path(path))
+    (source.progress,) = shared_progress(progress, [source.size])
     try:
         yield from _put(owner, name, source)
     except AccessDeniedError:
         # Upload URLs expire: once more with a new one.
         yield from _put(owner, name, source)
-    if (yield from _wants_mark()):
+    if MARK_UPLOADED in (yield from read_features()):
         yield from _mark(owner, name)
     fields = yield from find_entry(owner, name)
     if fields is None:
@@ -215,16 +221,6 @@ def _header(text: str) -> tuple[str, str]:
     return name, value.strip(" \t")
 
 
-def _wants_mark() -> Flow[bool]:
-    try:
-        info = (yield from fetch(get_server_info())).server_info
-    except QueryError:
-        # Servers from before features do not know the field.
-        return False
-    features = info.features if info else []
-    return any(each is not None and each.name == MARK_UPLOADED and each.is_enabled for each in features)
-
-
 def _mark(owner: FileOwner, name: str) -> Flow[None]:
     operation = mark_run_files_uploaded(
         entity=owner.entity, project=owner.project, run=owner.run, files=[name]
@@ -237,10 +233,11 @@ def _mark(owner: FileOwner, name: str) -> Flow[None]:
 def _sink(fields: FileFields, target: Path, progress: Progress | None) -> Sink:
     # A live run's files grow: without an MD5 the listed size is the best there is to tell a cut answer by.
     size = None if fields.md5 else int(fields.size_bytes)
-    return Sink(target, md5=fields.md5, size=size, progress=progress)
+    return Sink(target, digest=fields.md5, size=size, progress=progress)
 
 
-def _shown(size: int) -> str:
+def shown_size(size: int) -> str:
+    """A size for people, in powers of 1,024."""
     amount, unit = float(size), 0
     while amount >= 1024 and unit < len(_UNITS) - 1:
         amount, unit = amount / 1024, unit + 1

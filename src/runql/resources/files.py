@@ -43,7 +43,7 @@ class File(FileRecord):
             root: the folder; missing folders are made.
             replace: overwrite a file that is there.
             exist_ok: return a file that is there, whatever it holds, without a request.
-            progress: called with the bytes that are here, and those there are in all (None when not known).
+            progress: called with the bytes that are here, and those there are in all.
 
         Raises:
             ValueError: there is a file already, and neither flag was given.
@@ -113,6 +113,7 @@ class Files(LazySequence[FileFields | None, File]):
         exist_ok: bool = False,
         *,
         at_once: int = AT_ONCE,
+        progress: Progress | None = None,
     ) -> list[Path]:
         """Save all files below ``root``, and return where they are, in list order.
 
@@ -125,13 +126,23 @@ class Files(LazySequence[FileFields | None, File]):
             replace: overwrite files that are there.
             exist_ok: keep files that are there, without a request.
             at_once: downloads under way at the same time, at least 1.
+            progress: called with the bytes that are here of all files that are fetched, and those there are in all.
+                Calls come one at a time, from the threads that fetch; bytes that are fetched again count once.
 
         Raises:
             ValueError: one of them is there already, and neither flag was given; ``at_once`` below 1.
             UnsafeNameError: a name would lead out of ``root``.
         """
         wanted = self[:]
-        fetching = save_all(self._owner, wanted, root, replace=replace, exist_ok=exist_ok, at_once=at_once)
+        fetching = save_all(
+            self._owner,
+            wanted,
+            root,
+            replace=replace,
+            exist_ok=exist_ok,
+            at_once=at_once,
+            progress=progress,
+        )
         return self._client.run(fetching)
 
 
@@ -158,8 +169,17 @@ class AsyncFiles(AsyncLazySequence[FileFields | None, AsyncFile]):
         exist_ok: bool = False,
         *,
         at_once: int = AT_ONCE,
+        progress: Progress | None = None,
     ) -> list[Path]:
         """As `Files.download`."""
         wanted = await self[:]
-        fetching = save_all(self._owner, wanted, root, replace=replace, exist_ok=exist_ok, at_once=at_once)
+        fetching = save_all(
+            self._owner,
+            wanted,
+            root,
+            replace=replace,
+            exist_ok=exist_ok,
+            at_once=at_once,
+            progress=progress,
+        )
         return await self._client.run(fetching)

@@ -58,6 +58,11 @@ class Page(Generic[N]):
     more: bool
     total: int
 
+    @classmethod
+    def empty(cls, after: str | None) -> Page[N]:
+        """What a connection that is null holds."""
+        return cls([], after, None, more=False, total=0)
+
 
 def read_page(connection: Connection[N], after: str | None) -> Page[N]:
     """Turn a generated connection into a page; `endCursor` wins, the last edge's cursor stands in.

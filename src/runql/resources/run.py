@@ -13,11 +13,11 @@ from runql.frames.table import Table
 from runql.frames.to_pandas import to_pandas
 from runql.paths import DEFAULT_PROJECT, RunAddress
 from runql.resources.connected import Connected
-from runql.resources.editable_run import EditableRun
 from runql.resources.file_record import FileOwner, find_file, upload_file
 from runql.resources.files import File, Files
 from runql.resources.history import HistorySample, Row, Stream, sample_run
 from runql.resources.history_scan import HistoryScan
+from runql.resources.run_lineage import RunLineage
 from runql.resources.run_metadata import read_metadata
 from runql.resources.run_record import ListedPage, RunRecord, fields_of, read_last_step
 from runql.resources.run_write import checked_id, create
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-class Run(EditableRun):
+class Run(RunLineage):
     """A single run of a project; `Api.run` and `Api.runs` make them.
 
     Made without ``attrs`` it is loaded at once, by one request.

@@ -15,7 +15,7 @@ from runql.config import Settings
 from runql.errors import RunqlError
 from runql.transport.bodies import CHUNK, Sink, Source
 from runql.transport.endpoint import Endpoint
-from runql.transport.flow import Effect, Flow, Gather, Reply, Sleep
+from runql.transport.flow import Effect, Flow, Gather, Offload, Reply, Sleep
 from runql.transport.retry import Outcome, RetryPolicy, persist
 from runql.transport.wire import Request, Response, Traffic
 
@@ -83,6 +83,9 @@ class AsyncRetryingClient:
             return None
         if isinstance(effect, Gather):
             await self._gather(effect.flows, effect.limit)
+            return None
+        if isinstance(effect, Offload):
+            await anyio.to_thread.run_sync(effect.work)
             return None
         return await self._persist(self._endpoint.request(effect))
 

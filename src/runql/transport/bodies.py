@@ -6,12 +6,13 @@ import base64
 import contextlib
 import hashlib
 import os
-import secrets
-from collections.abc import Callable, Iterator, Mapping
+import re
+from collections.abc import Callable, Generator, Iterator, Mapping
 from pathlib import Path
-from typing import BinaryIO, TypeAlias
+from typing import Protocol, TypeAlias
 
 from runql.errors import DigestMismatchError, LocalFileError
+from runql.transport.part_file import PartFile
 
 CHUNK = 1 << 18
 """Bytes read or written at once."""
@@ -19,12 +20,31 @@ CHUNK = 1 << 18
 Progress: TypeAlias = Callable[[int, int | None], None]
 """Called with the bytes that have passed and those there are in all, None when the server does not say."""
 
+_SPAN = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)", re.ASCII)
+
+
+class Hash(Protocol):
+    """What `hashlib` makes."""
+
+    def update(self, data: bytes, /) -> None:
+        """Take more bytes."""
+        ...
+
+    def digest(self) -> bytes:
+        """What was made of all of them."""
+        ...
+
+
+def new_md5() -> Hash:
+    """The hash that the server tells files by; it protects from damage, not from an attacker."""
+    return hashlib.md5(usedforsecurity=False)
+
 
 class Sink:
     """A file that is filled beside its target and takes the target's place when it is complete.
 
     Until `finish` the target keeps what it held; `discard` leaves nothing behind. An attempt that broke off is resumed
-    where the server can: it gave a strong ETag, and answers 206 from the asked byte on.
+    where the server can: it gave a strong ETag, and answers 206 with all the bytes from the asked one on.
 
     Attributes:
         target: where the bytes shall lie; its folder is made when the first byte is due.
@@ -36,22 +56,34 @@ class Sink:
         self,
         target: Path,
         *,
-        md5: str | None = None,
+        digest: str | None = None,
         size: int | None = None,
+        etag: str | None = None,
         progress: Progress | None = None,
+        new_hash: Callable[[], Hash] = new_md5,
     ) -> None:
-        """Args: ``md5`` in base64, ``size`` in bytes, both checked by `finish` where they are given."""
+        """Say what the bytes must be, and where they go.
+
+        Args:
+            target: the file.
+            digest: in base64, checked by `finish`.
+            size: in bytes, checked by `finish`.
+            etag: what the answer must call the bytes, without quotes; checked before the first is written.
+            progress: told of bytes that have passed.
+            new_hash: makes what ``digest`` was made with.
+        """
         self.target = target
         self.accepted = False
         self.received = 0
-        self._part = target.with_name(f".{target.name[:40]}.{secrets.token_hex(6)}.part")
-        self._md5 = md5
+        self._expected = digest
         self._size = size
+        self._expected_etag = etag
         self._progress = progress
         self._total: int | None = None
         self._etag: str | None = None
-        self._digest = hashlib.md5(usedforsecurity=False)
-        self._file: BinaryIO | None = None
+        self._new_hash = new_hash
+        self._digest = new_hash()
+        self._part: PartFile | None = None
 
     def headers(self) -> dict[str, str]:
         """What the request for the missing bytes carries; unpacked bytes, so that offsets mean the same each time."""
@@ -62,50 +94,42 @@ class Sink:
 
     def begin(self, status: int, headers: Mapping[str, str]) -> bool:
         """Look at an answer's head; True when its body belongs here."""
-        span = headers.get("content-range", "")
-        if status == 206 and self._file is not None and span.startswith(f"bytes {self.received}-"):
-            self.accepted = True
-        elif status == 200:
+        if status == 200:
+            etag, length = headers.get("etag", ""), headers.get("content-length", "")
+            self._check_etag(etag)
             self.restart()
-            length = headers.get("content-length", "")
-            self._total = int(length) if length.isdecimal() else self._size
-            self.accepted = True
-        else:
-            self.accepted = False
-            return False
-        etag = headers.get("etag")
-        self._etag = None if etag is None or etag.startswith("W/") else etag
-        return True
+            # Of a body that is packed all the same, length and offsets count other bytes than those that are kept.
+            if not _is_packed(headers):
+                self._total = int(length) if length.isdecimal() else None
+                self._etag = None if etag.startswith("W/") else etag or None
+        self.accepted = status == 200 or (status == 206 and self._continues(headers))
+        return self.accepted
 
     def restart(self) -> None:
         """Forget what arrived."""
         self.received = 0
+        self._total = None
         self._etag = None
-        self._digest = hashlib.md5(usedforsecurity=False)
-        try:
-            if self._file is None:
-                self.target.parent.mkdir(parents=True, exist_ok=True)
-                self._file = self._part.open("xb")
-            self._file.seek(0)
-            self._file.truncate()
-        except OSError as error:
-            raise LocalFileError(f"cannot save to {self.target}", error) from error
+        self._digest = self._new_hash()
+        with self._saving():
+            if self._part is None:
+                self._part = PartFile(self.target)
+            else:
+                self._part.restart()
 
     def write(self, chunk: bytes) -> None:
         """Append."""
-        if self._file is None:
+        if self._part is None:
             raise TypeError("a sink is written to after an answer was accepted")
-        try:
-            self._file.write(chunk)
-        except OSError as error:
-            raise LocalFileError(f"cannot save to {self.target}", error) from error
+        with self._saving():
+            self._part.write(chunk)
         self._digest.update(chunk)
         self.received += len(chunk)
 
     def report(self) -> None:
         """Tell the caller how far it is."""
         if self._progress is not None:
-            self._progress(self.received, self._total)
+            self._progress(self.received, self._size if self._total is None else self._total)
 
     def finish(self) -> None:
         """Check the bytes and move them into the target's place.
@@ -115,33 +139,58 @@ class Sink:
             LocalFileError: the target cannot be replaced, or the last bytes could not be written.
         """
         found = base64.b64encode(self._digest.digest()).decode("ascii")
-        if self._md5 and found != self._md5:
+        if self._expected and found != self._expected:
             raise DigestMismatchError(
-                f"what arrived for {self.target.name} has the md5 {found}, the server says {self._md5}: "
+                f"what arrived for {self.target.name} has the digest {found}, the server says {self._expected}: "
                 "the file was damaged on its way or replaced meanwhile; list the files again and repeat"
             )
-        if self._size is not None and self.received != self._size:
+        expected = self._total if self._size is None else self._size
+        if expected is not None and self.received != expected:
             raise DigestMismatchError(
-                f"{self.received} bytes arrived for {self.target.name}, the server says {self._size}: "
+                f"{self.received} bytes arrived for {self.target.name}, the server says {expected}: "
                 "the answer was cut short or the file replaced meanwhile; list the files again and repeat"
             )
-        try:
-            if self._file is not None:
-                self._file.close()
-            os.replace(self._part, self.target)  # noqa: PTH105 - the same word for what it does on every system
-        except OSError as error:
-            raise LocalFileError(f"cannot save to {self.target}", error) from error
-        self._file = None
+        if self._part is None:
+            raise TypeError("a sink is finished after an answer was accepted")
+        with self._saving():
+            self._part.publish()
+        self._part = None
+        self._total = self.received
+        self.report()
 
     def discard(self) -> None:
         """Leave nothing behind; does nothing after `finish`."""
-        if self._file is None:
-            return
-        file, self._file = self._file, None
-        # What could not be flushed is thrown away here anyway.
-        with contextlib.suppress(OSError):
-            file.close()
-        self._part.unlink(missing_ok=True)
+        if self._part is not None:
+            self._part.discard()
+            self._part = None
+
+    def _check_etag(self, etag: str) -> None:
+        if self._expected_etag is not None and etag.strip('"') != self._expected_etag:
+            raise DigestMismatchError(
+                f"what lies at the address of {self.target.name} is now called {etag or 'nothing'}, "
+                f"not {self._expected_etag}: it was replaced since it was noted"
+            )
+
+    def _continues(self, headers: Mapping[str, str]) -> bool:
+        span = _SPAN.fullmatch(headers.get("content-range", ""))
+        if not self.received or span is None or _is_packed(headers):
+            return False
+        first, last, whole = span.groups()
+        total = int(last) + 1 if whole == "*" else int(whole)
+        whole_rest = int(first) == self.received and int(last) + 1 == total
+        same_file = headers.get("etag", self._etag) == self._etag and self._total in {None, total}
+        return whole_rest and same_file
+
+    @contextlib.contextmanager
+    def _saving(self) -> Generator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise LocalFileError(f"cannot save to {self.target}", error) from error
+
+
+def _is_packed(headers: Mapping[str, str]) -> bool:
+    return headers.get("content-encoding", "identity") != "identity"
 
 
 class Source:
@@ -150,12 +199,13 @@ class Source:
     Attributes:
         path: of the file.
         size: in bytes, when the source was made; no more are sent.
+        progress: told of bytes that have passed, None when nobody listens.
     """
 
     def __init__(self, path: Path, *, progress: Progress | None = None) -> None:
         """Raises LocalFileError when the file cannot be read."""
         self.path = path
-        self._progress = progress
+        self.progress = progress
         try:
             with path.open("rb") as file:
                 self.size = os.fstat(file.fileno()).st_size
@@ -175,5 +225,5 @@ class Source:
 
     def report(self, sent: int) -> None:
         """Tell the caller how far it is."""
-        if self._progress is not None:
-            self._progress(sent, self.size)
+        if self.progress is not None:
+            self.progress(sent, self.size)

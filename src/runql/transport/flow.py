@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 from urllib.parse import urljoin, urlsplit
@@ -15,6 +15,9 @@ from runql_graphql.operation import Operation
 
 T = TypeVar("T")
 MAX_REDIRECTS = 5
+
+RANGE_REFUSED = (206, 416)
+"""Answers to a request for the rest of a file: another part than the one asked for, or none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +78,14 @@ class Sleep:
     seconds: float
 
 
-Effect: TypeAlias = Send | Download | Upload | Gather | Sleep
+@dataclass(frozen=True, slots=True)
+class Offload:
+    """Do blocking work on local files, away from the event loop where there is one, and reply with None; see `offload`."""
+
+    work: Callable[[], None]
+
+
+Effect: TypeAlias = Send | Download | Upload | Gather | Sleep | Offload
 Reply: TypeAlias = Response | None
 Flow: TypeAlias = Generator[Effect, Reply, T]
 
@@ -114,7 +124,7 @@ def save(url: str, sink: Sink) -> Flow[None]:
     """
     try:
         response = yield from _followed(url, sink)
-        if response.status == 416 and sink.received:
+        if response.status in RANGE_REFUSED and sink.received and not sink.accepted:
             sink.restart()
             response = yield from _followed(url, sink)
         if not sink.accepted:
@@ -143,6 +153,13 @@ def gather(flows: Sequence[Flow[T]], *, limit: int) -> Flow[list[T]]:
 
     yield Gather([kept(index, flow) for index, flow in enumerate(flows)], limit)
     return [results[index] for index in range(len(flows))]
+
+
+def offload(work: Callable[[], T]) -> Flow[T]:
+    """Do blocking work on local files and give its result."""
+    results: list[T] = []
+    yield Offload(lambda: results.append(work()))
+    return results[0]
 
 
 def _followed(url: str, sink: Sink | None = None) -> Flow[Response]:

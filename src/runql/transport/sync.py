@@ -16,7 +16,7 @@ from runql.config import Settings
 from runql.errors import RunqlError
 from runql.transport.bodies import CHUNK, Sink, Source
 from runql.transport.endpoint import Endpoint
-from runql.transport.flow import Effect, Flow, Gather, Reply, Sleep
+from runql.transport.flow import Effect, Flow, Gather, Offload, Reply, Sleep
 from runql.transport.retry import Outcome, RetryPolicy, persist
 from runql.transport.wire import Request, Response, Traffic
 
@@ -87,6 +87,9 @@ class RetryingClient:
             return None
         if isinstance(effect, Gather):
             self._gather(effect.flows, effect.limit)
+            return None
+        if isinstance(effect, Offload):
+            effect.work()
             return None
         return self._persist(self._endpoint.request(effect))
 

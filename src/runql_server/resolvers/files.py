@@ -1,4 +1,4 @@
-"""Resolvers of a run's files."""
+"""Resolvers of a run's files, and of the addresses of all files, those of artifacts too."""
 
 from __future__ import annotations
 
@@ -8,10 +8,20 @@ from ariadne import ObjectType
 from graphql import GraphQLResolveInfo
 
 from runql_server import context, cursors, files, runs
+from runql_server.artifacts import artifact_collections, blobs, versions
+from runql_server.artifacts.artifact_collections import Collection
+from runql_server.artifacts.entries import ArtifactFile
+from runql_server.artifacts.manifests import ManifestFile
+from runql_server.artifacts.versions import Artifact
 from runql_server.context import RequestContext
+from runql_server.errors import NotFoundError
 from runql_server.files import StoredFile
 from runql_server.listing import check_first, page_info
 from runql_server.runs import Run
+from runql_server.signing import Access
+
+AnyFile = StoredFile | ArtifactFile | ManifestFile
+"""What stands behind the type ``File``."""
 
 run = ObjectType("Run")
 file = ObjectType("File")
@@ -48,36 +58,83 @@ def run_files(
 
 
 @file.field("url")
-def file_url(source: StoredFile, info: GraphQLResolveInfo, upload: bool | None = None) -> str:
+def file_url(source: AnyFile, info: GraphQLResolveInfo, upload: bool | None = None) -> str | None:
     """An address on this host that needs the key, or a signed one to upload to."""
     request = context.of(info)
     if upload:
-        return _signed(request, source, upload=True)
-    owner = runs.by_number(request.connection, source.run, crash_before=request.crash_before)
-    path = f"/files/{owner.entity_name}/{owner.project_name}/{owner.name}/{source.name}"
-    return request.base_url.rstrip("/") + quote(path)
+        return _signed(request, source, "PUT")
+    match source:
+        case StoredFile():
+            owner = runs.by_number(request.connection, source.run, crash_before=request.crash_before)
+            path = f"/files/{owner.entity_name}/{owner.project_name}/{owner.name}/{source.name}"
+            return request.base_url.rstrip("/") + quote(path)
+        case ArtifactFile() if source.ref is None:
+            home = artifact_collections.by_number(request.connection, source.artifact.sequence_number)
+            return request.base_url.rstrip("/") + quote(_api_path(source, home))
+        case _:
+            return _direct(request, source)
 
 
 @file.field("directUrl")
-def file_direct_url(source: StoredFile, info: GraphQLResolveInfo) -> str:
-    """A signed address that needs no key."""
-    return _signed(context.of(info), source, upload=False)
+def file_direct_url(source: AnyFile, info: GraphQLResolveInfo) -> str:
+    """A signed address that needs no key; of a reference the place it points to."""
+    return _direct(context.of(info), source)
 
 
 @file.field("uploadUrl")
-def file_upload_url(source: StoredFile, info: GraphQLResolveInfo) -> str:
-    """A signed address to PUT the bytes to."""
-    return _signed(context.of(info), source, upload=True)
+def file_upload_url(source: AnyFile, info: GraphQLResolveInfo) -> str | None:
+    """A signed address to PUT the bytes to; null for an artifact's file whose bytes are here already."""
+    if isinstance(source, ArtifactFile) and source.stored:
+        return None
+    return _signed(context.of(info), source, "PUT")
 
 
 @file.field("uploadHeaders")
-def file_upload_headers(_source: StoredFile, _info: GraphQLResolveInfo) -> list[str]:
+def file_upload_headers(_source: AnyFile, _info: GraphQLResolveInfo) -> list[str]:
     """The upload needs none."""
     return []
 
 
-def _signed(request: RequestContext, source: StoredFile, *, upload: bool) -> str:
-    return request.signer.url(request.base_url, "PUT" if upload else "GET", source.storage_path)
+@file.field("uploadMultipartUrls")
+def file_upload_multipart_urls(_source: AnyFile, _info: GraphQLResolveInfo) -> None:
+    """Every file goes up in one piece here."""
+
+
+@file.field("artifact")
+def file_artifact(source: AnyFile, info: GraphQLResolveInfo) -> Artifact | None:
+    """The version whose first file it was; of a manifest, the version it lists; null for a run's file."""
+    connection = context.of(info).connection
+    match source:
+        case StoredFile():
+            return None
+        case ManifestFile():
+            return versions.by_number(connection, source.manifest.artifact_number)
+        case ArtifactFile():
+            try:
+                return versions.by_id(connection, source.birth_artifact_id)
+            except NotFoundError:
+                return source.artifact
+
+
+def _direct(request: RequestContext, source: AnyFile) -> str:
+    if isinstance(source, ArtifactFile) and source.ref is not None:
+        return source.ref
+    return _signed(request, source, "GET") or ""
+
+
+def _signed(request: RequestContext, source: AnyFile, access: Access) -> str | None:
+    path = source.storage_path
+    return None if path is None else request.signer.url(request.base_url, access, path)
+
+
+def _api_path(source: ArtifactFile, home: Collection) -> str:
+    digest = blobs.to_hex(source.digest)
+    if source.artifact.storage_layout == "V1":
+        return f"/artifacts/{home.entity_name}/{digest}"
+    place = (
+        f"{home.entity_name}/{home.project_name}/{home.name}/{source.artifact.id}/{source.birth_artifact_id}"
+    )
+    return f"/artifactsV2/default/{place}/{digest}/{source.name.rpartition('/')[2]}"
 
 
 def _cursor(source: StoredFile) -> str:

@@ -8,7 +8,7 @@ from graphql import GraphQLResolveInfo
 from runql_server import accounts, context, cursors, listing, projects, runs
 from runql_server.accounts import Entity, User
 from runql_server.errors import NotFoundError
-from runql_server.listing import RunPage, check_first, page_info
+from runql_server.listing import RunPage, check_first, in_row_order
 from runql_server.projects import Project
 from runql_server.runs import Run
 
@@ -118,7 +118,11 @@ def total_count(source: RunPage, info: GraphQLResolveInfo) -> int:
     """How many runs pass the connection's filter, on whatever page they are."""
     request = context.of(info)
     return listing.count(
-        request.connection, source.project, source.filters, crash_before=request.crash_before
+        request.connection,
+        source.number,
+        source.filters,
+        crash_before=request.crash_before,
+        scope=source.scope,
     )
 
 
@@ -133,11 +137,7 @@ def _project_page(
     size = check_first(first)
     start = cursors.decode_number("projects", after, start=0)
     found = projects.page(context.of(info).connection, entity_name, after=start, first=size + 1)
-    edges = [
-        {"cursor": cursors.encode_number("projects", each.number), "node": each} for each in found[:size]
-    ]
-    marks = [cursors.encode_number("projects", each.number) for each in found[:size]]
-    return {"edges": edges, "page_info": page_info(marks, more=len(found) > size, after=after)}
+    return in_row_order("projects", found, size, after=after)
 
 
 BINDABLES = [query, entity, project, run_connection]

@@ -12,7 +12,7 @@ from graphql import GraphQLResolveInfo
 from runql_server import context, cursors, ids, jsontext, listing, projects, sweeps
 from runql_server.context import RequestContext
 from runql_server.errors import NotSupportedError, RequestError
-from runql_server.listing import RunPage, check_first, page_info
+from runql_server.listing import RunPage, check_first, in_row_order
 from runql_server.projects import Project
 from runql_server.resolvers.mutations import DEFAULT_PROJECT
 from runql_server.sweeps import Sweep, SweepChange
@@ -58,9 +58,7 @@ def project_sweeps(
     size = check_first(first)
     start = cursors.decode_number("sweeps", after, start=0)
     found = sweeps.page(context.of(info).connection, source.number, after=start, first=size + 1)
-    marks = [cursors.encode_number("sweeps", each.number) for each in found[:size]]
-    edges = [{"cursor": mark, "node": each} for mark, each in zip(marks, found, strict=False)]
-    return {"edges": edges, "page_info": page_info(marks, more=len(found) > size, after=after)}
+    return in_row_order("sweeps", found, size, after=after)
 
 
 @project.field("totalSweeps")

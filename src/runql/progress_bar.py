@@ -1,0 +1,58 @@
+"""A bar that shows how far a transfer is, where somebody can see it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager
+
+from runql.errors import MissingExtraError
+from runql.transport.bodies import Progress
+
+
+@contextmanager
+def progress_bar(description: str = "") -> Generator[Progress]:
+    """Draw a bar on the terminal's stderr or in the notebook while the ``with`` block runs; elsewhere nothing.
+
+    What it gives is a ``progress=`` for any transfer, of either face:
+    ``with progress_bar("files") as bar: run.files().download("here", progress=bar)``.
+
+    Args:
+        description: stands before the bar.
+
+    Raises:
+        MissingExtraError: rich (extra ``progress``) is needed and not installed; never where nothing is drawn.
+    """
+    notebook = _in_notebook()
+    if not notebook and not (sys.stderr and sys.stderr.isatty()):
+        yield _ignore
+        return
+    try:
+        from rich import progress as rich  # noqa: PLC0415 - only where it draws
+        from rich.console import Console  # noqa: PLC0415
+        from rich.markup import escape  # noqa: PLC0415
+    except ImportError as error:
+        raise MissingExtraError("rich", extra="progress", needed_for="a progress bar") from error
+    columns = (
+        rich.TextColumn("{task.description}"),
+        rich.BarColumn(),
+        rich.DownloadColumn(),
+        rich.TransferSpeedColumn(),
+        rich.TimeRemainingColumn(),
+    )
+    with rich.Progress(*columns, console=Console(stderr=True, force_jupyter=notebook)) as bar:
+        task = bar.add_task(escape(description), total=None)
+
+        def show(done: int, total: int | None) -> None:
+            bar.update(task, completed=done, total=total)
+
+        yield show
+
+
+def _ignore(done: int, total: int | None) -> None:
+    """Draw nothing."""
+
+
+def _in_notebook() -> bool:
+    ipython = sys.modules.get("IPython")
+    return ipython is not None and hasattr(ipython.get_ipython(), "kernel")

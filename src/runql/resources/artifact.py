@@ -1,0 +1,277 @@
+"""One artifact version, and one of its entries: `Artifact`, `ArtifactEntry` and their awaited twins."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from runql.resources.artifact_contents import ArtifactContents, EntryRecord
+from runql.resources.artifact_files import ArtifactFiles, AsyncArtifactFiles
+from runql.resources.artifact_lineage import list_users, read_creator
+from runql.resources.artifact_lookup import Found
+from runql.resources.manifest import Manifest, ManifestEntry
+from runql.transport.aio import AsyncRetryingClient
+from runql.transport.bodies import Progress
+from runql.transport.sync import RetryingClient
+
+if TYPE_CHECKING:
+    from runql.resources.async_run import AsyncRun
+    from runql.resources.run import Run
+
+AT_ONCE = 8
+"""Transfers of an artifact that are under way at once, unless the caller says otherwise."""
+
+
+class ArtifactEntry(EntryRecord):
+    """One entry of an artifact; `Artifact.get_entry` makes them."""
+
+    def __init__(self, client: RetryingClient, artifact: ArtifactContents, entry: ManifestEntry) -> None:
+        super().__init__(artifact, entry)
+        self._client = client
+
+    def download(
+        self, root: str | os.PathLike[str] | None = None, *, progress: Progress | None = None
+    ) -> Path:
+        """Save the entry below ``root`` under its own path, and return where it is; as `Artifact.download`.
+
+        Two requests: its address, and its bytes. One that is there with the right bytes costs none.
+        """
+        return self._client.run(self._download(root, progress))
+
+
+class Artifact(ArtifactContents):
+    """A version of a dataset, model or other bundle of files.
+
+    `Api.artifact`, `Api.artifacts`, `Run.logged_artifacts` and `Run.used_artifacts` make them.
+    """
+
+    def __init__(self, client: RetryingClient, found: Found) -> None:
+        super().__init__(found, client.settings.app_url)
+        self._client = client
+
+    @property
+    def manifest(self) -> Manifest:
+        """The list of its files. Sends two requests when it is first looked at.
+
+        Raises:
+            ArtifactPendingError: it is still being written.
+            ManifestError: it has a form that this version of runql does not know.
+        """
+        return self._client.run(self._read_manifest())
+
+    @property
+    def entries(self) -> Mapping[str, ManifestEntry]:
+        """Its files and references by path; as `manifest`."""
+        return self._client.run(self._read_entries())
+
+    def get_entry(self, name: str) -> ArtifactEntry:
+        """Return one entry by its path; as `manifest`.
+
+        Raises:
+            EntryNotFoundError: it has no such entry.
+        """
+        return ArtifactEntry(self._client, self, self._client.run(self._read_entry(name)))
+
+    def files(self, names: Sequence[str] | None = None, per_page: int = 50) -> ArtifactFiles:
+        """Return its files as the server lists them, as a sequence that is read page by page as you look at it.
+
+        Args:
+            names: only these paths; all when empty.
+            per_page: files a request asks for, at least 1.
+
+        Raises:
+            ValueError: ``per_page`` below 1.
+            TypeError: ``names`` is a text.
+        """
+        return ArtifactFiles(self._client, self.id, self.qualified_name, names, per_page)
+
+    def download(
+        self,
+        root: str | os.PathLike[str] | None = None,
+        allow_missing_references: bool = False,
+        path_prefix: str | None = None,
+        *,
+        at_once: int = AT_ONCE,
+        progress: Progress | None = None,
+    ) -> Path:
+        """Save the files below ``root``, and return it.
+
+        Files that are there with the right bytes stay and cost no request; those that are there with others are
+        replaced; those of other names stay. Equal files are fetched once. Each appears when it is whole and its digest
+        is right. Sends one request for the addresses of 5,000 files, one a different file and one a reference, and two
+        for the manifest when it was not looked at. Where a signed address is refused the API is asked instead, with
+        the key: at most one request for what the server can do, and two a file.
+
+        References are followed: over HTTP, to files of this machine, into other artifacts, and with fsspec installed
+        wherever that goes.
+
+        Args:
+            root: the folder; by default ``artifacts/<collection>:<version>`` of the collection it was made in, or below
+                the folder that `WANDB_ARTIFACT_DIR` names.
+            allow_missing_references: warn of references that lead nowhere, instead of failing.
+            path_prefix: only files whose path begins so.
+            at_once: transfers under way at the same time, at least 1.
+            progress: called with the bytes that are here, and those there are in all.
+
+        Raises:
+            ArtifactPendingError: it is still being written.
+            UnsafeNameError: a path would lead out of ``root``; raised before anything is fetched.
+            MissingExtraError: it refers to what only fsspec may fetch; raised before anything is fetched.
+            ReferenceUnavailableError: a reference leads nowhere.
+            DigestMismatchError: other bytes arrived than the manifest tells of.
+            LocalFileError: the disk did not take them.
+        """
+        return self._client.run(
+            self._save_below(
+                root,
+                path_prefix,
+                at_once=at_once,
+                progress=progress,
+                allow_missing_references=allow_missing_references,
+            )
+        )
+
+    def verify(self, root: str | os.PathLike[str] | None = None) -> list[str]:
+        """Check that the files below ``root`` are those of the artifact; return the paths of references, which are not checked.
+
+        Reads every file. Sends two requests when the manifest was not looked at, else none.
+
+        Args:
+            root: as for `download`.
+
+        Raises:
+            ArtifactDamagedError: files are missing, hold something else, or are not the artifact's; all are listed.
+        """
+        return self._client.run(self._verify(root, at_once=AT_ONCE))
+
+    def used_by(self) -> list[Run]:
+        """Return the runs that read it, in the server's order, with all their fields; one request for 50 runs."""
+        from runql.resources.run import Run  # noqa: PLC0415 - runs have artifacts, and artifacts have runs
+
+        found = self._client.run(list_users(self.id))
+        return [Run.listed(self._client, each.entity, each.project, each.fields, None) for each in found]
+
+    def logged_by(self) -> Run | None:
+        """Return the run that made it, with all its fields; one request. None when it was made by a person."""
+        from runql.resources.run import Run  # noqa: PLC0415 - as above
+
+        found = self._client.run(read_creator(self.id))
+        if found is None:
+            return None
+        return Run.listed(self._client, found.entity, found.project, found.fields, None)
+
+    def save(self) -> None:
+        """Write what was changed in memory: description, metadata, tags, ttl and aliases.
+
+        Sends only what differs from what was read: nothing when nothing does, one request for all but the aliases,
+        one for aliases that were added, one for aliases that were taken away.
+
+        Raises:
+            TypeError, ValueError: a value cannot be stored; raised before anything is sent.
+            ArtifactNotFoundError: it was deleted meanwhile.
+            IncompleteUpdateError: some of it was written.
+            AnswerError, ChangeRefusedError: the server refuses.
+        """
+        self._client.run(self._save())
+
+    def delete(self, delete_aliases: bool = False) -> None:
+        """Delete the version on the server, for good; of a link only the link. One request.
+
+        Args:
+            delete_aliases: delete it although it has aliases.
+
+        Raises:
+            ArtifactNotFoundError: there is no such version (any more).
+            AnswerError: the server refuses, as it does for a version that has aliases.
+        """
+        self._client.run(self._delete(with_aliases=delete_aliases))
+
+
+class AsyncArtifactEntry(EntryRecord):
+    """As `ArtifactEntry`, awaited."""
+
+    def __init__(self, client: AsyncRetryingClient, artifact: ArtifactContents, entry: ManifestEntry) -> None:
+        super().__init__(artifact, entry)
+        self._client = client
+
+    async def download(
+        self, root: str | os.PathLike[str] | None = None, *, progress: Progress | None = None
+    ) -> Path:
+        """As `ArtifactEntry.download`."""
+        return await self._client.run(self._download(root, progress))
+
+
+class AsyncArtifact(ArtifactContents):
+    """As `Artifact`, awaited."""
+
+    def __init__(self, client: AsyncRetryingClient, found: Found) -> None:
+        super().__init__(found, client.settings.app_url)
+        self._client = client
+
+    @property
+    async def manifest(self) -> Manifest:
+        """As `Artifact.manifest`."""
+        return await self._client.run(self._read_manifest())
+
+    @property
+    async def entries(self) -> Mapping[str, ManifestEntry]:
+        """As `Artifact.entries`."""
+        return await self._client.run(self._read_entries())
+
+    async def get_entry(self, name: str) -> AsyncArtifactEntry:
+        """As `Artifact.get_entry`."""
+        return AsyncArtifactEntry(self._client, self, await self._client.run(self._read_entry(name)))
+
+    def files(self, names: Sequence[str] | None = None, per_page: int = 50) -> AsyncArtifactFiles:
+        """As `Artifact.files`."""
+        return AsyncArtifactFiles(self._client, self.id, self.qualified_name, names, per_page)
+
+    async def download(
+        self,
+        root: str | os.PathLike[str] | None = None,
+        allow_missing_references: bool = False,
+        path_prefix: str | None = None,
+        *,
+        at_once: int = AT_ONCE,
+        progress: Progress | None = None,
+    ) -> Path:
+        """As `Artifact.download`."""
+        return await self._client.run(
+            self._save_below(
+                root,
+                path_prefix,
+                at_once=at_once,
+                progress=progress,
+                allow_missing_references=allow_missing_references,
+            )
+        )
+
+    async def verify(self, root: str | os.PathLike[str] | None = None) -> list[str]:
+        """As `Artifact.verify`."""
+        return await self._client.run(self._verify(root, at_once=AT_ONCE))
+
+    async def used_by(self) -> list[AsyncRun]:
+        """As `Artifact.used_by`."""
+        from runql.resources.async_run import AsyncRun  # noqa: PLC0415 - as above
+
+        found = await self._client.run(list_users(self.id))
+        return [AsyncRun.listed(self._client, each.entity, each.project, each.fields, None) for each in found]
+
+    async def logged_by(self) -> AsyncRun | None:
+        """As `Artifact.logged_by`."""
+        from runql.resources.async_run import AsyncRun  # noqa: PLC0415 - as above
+
+        found = await self._client.run(read_creator(self.id))
+        if found is None:
+            return None
+        return AsyncRun.listed(self._client, found.entity, found.project, found.fields, None)
+
+    async def save(self) -> None:
+        """As `Artifact.save`."""
+        await self._client.run(self._save())
+
+    async def delete(self, delete_aliases: bool = False) -> None:
+        """As `Artifact.delete`."""
+        await self._client.run(self._delete(with_aliases=delete_aliases))

@@ -1,0 +1,105 @@
+"""The part of an artifact that saves and checks its files, and one entry of it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from runql.resources.artifact_download import (
+    Holder,
+    Transfer,
+    check_folder,
+    default_root,
+    fetch_all,
+    wishes,
+)
+from runql.resources.editable_artifact import EditableArtifact
+from runql.resources.manifest import Manifest, ManifestEntry
+from runql.transport.bodies import Progress
+from runql.transport.flow import Flow
+from runql.values import JSONValue
+
+
+class ArtifactContents(EditableArtifact):
+    """An `EditableArtifact` whose files can be fetched."""
+
+    def _save_below(
+        self,
+        root: str | os.PathLike[str] | None,
+        path_prefix: str | None,
+        *,
+        at_once: int,
+        progress: Progress | None,
+        allow_missing_references: bool,
+    ) -> Flow[Path]:
+        transfer = Transfer(at_once, progress, allow_missing_references)
+        folder = self.folder(root)
+        manifest = yield from self._read_manifest()
+        entries = [entry for path, entry in manifest.entries.items() if path.startswith(path_prefix or "")]
+        yield from fetch_all(wishes(self._holder(manifest), entries, folder), transfer)
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def save_entry(self, entry: ManifestEntry, folder: Path, progress: Progress | None) -> Flow[Path]:
+        """Fetch one entry below a folder, and return where it is."""
+        manifest = yield from self._read_manifest()
+        (wish,) = wishes(self._holder(manifest), [entry], folder)
+        yield from fetch_all([wish], Transfer(1, progress))
+        return wish.target
+
+    def _verify(self, root: str | os.PathLike[str] | None, *, at_once: int) -> Flow[list[str]]:
+        folder = self.folder(root)
+        manifest = yield from self._read_manifest()
+        return (yield from check_folder(self.qualified_name, manifest, folder, at_once=at_once))
+
+    def folder(self, root: str | os.PathLike[str] | None) -> Path:
+        """Where its files are saved."""
+        return default_root(self._source) if root is None else Path(root)
+
+    def _holder(self, manifest: Manifest) -> Holder:
+        return Holder(self.id, self.qualified_name, manifest, self._found.place)
+
+
+class EntryRecord:
+    """The part of `ArtifactEntry` and `AsyncArtifactEntry` that needs no request."""
+
+    def __init__(self, artifact: ArtifactContents, entry: ManifestEntry) -> None:
+        self._artifact = artifact
+        self._entry = entry
+
+    def __repr__(self) -> str:
+        return f"<ArtifactEntry {self._artifact.qualified_name} {self.path}>"
+
+    @property
+    def path(self) -> str:
+        """The path inside the artifact, with `/` between its parts."""
+        return self._entry.path
+
+    @property
+    def digest(self) -> str:
+        """The MD5 of the bytes in base64; of a reference whatever tells its content, such as an ETag."""
+        return self._entry.digest
+
+    @property
+    def size(self) -> int | None:
+        """Bytes; None where nobody noted it."""
+        return self._entry.size
+
+    @property
+    def ref(self) -> str | None:
+        """The address of what a reference refers to; None for a file that the artifact holds."""
+        return self._entry.ref
+
+    @property
+    def extra(self) -> Mapping[str, JSONValue]:
+        """More about a reference, such as its ``etag`` or ``versionID``."""
+        return self._entry.extra
+
+    @property
+    def is_reference(self) -> bool:
+        """Whether the artifact refers to it instead of holding it."""
+        return self._entry.is_reference
+
+    def _download(self, root: str | os.PathLike[str] | None, progress: Progress | None) -> Flow[Path]:
+        return (yield from self._artifact.save_entry(self._entry, self._artifact.folder(root), progress))

@@ -1,0 +1,291 @@
+"""Flows that change and delete an artifact version and tie it to a run, and what is checked before they are sent."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Final, TypeVar
+
+from runql.artifact_errors import ArtifactNotFoundError, ArtifactPendingError
+from runql.errors import ChangeRefusedError, DeletionRefusedError, NotFoundError, QueryError, RunqlError
+from runql.paths import ArtifactAddress, RunAddress
+from runql.resources.artifact_lookup import VERSION, read_artifact
+from runql.resources.run_state import read_state
+from runql.resources.server_features import unknown_to_server
+from runql.resources.storable import storable
+from runql.transport.flow import Flow, fetch
+from runql.values import JSONValue
+from runql_graphql.enums import ArtifactDigestAlgorithm, ArtifactState
+from runql_graphql.fragments import ArtifactFields
+from runql_graphql.input_types import (
+    AddAliasesInput,
+    ArtifactAliasInput,
+    ArtifactCollectionAliasInput,
+    CreateArtifactInput,
+    DeleteAliasesInput,
+    DeleteArtifactInput,
+    TagInput,
+    UnlinkArtifactInput,
+    UpdateArtifactInput,
+    UseArtifactInput,
+)
+from runql_graphql.operation import Operation
+from runql_graphql.operations import (
+    add_aliases,
+    create_artifact,
+    delete_aliases,
+    delete_artifact,
+    unlink_artifact,
+    update_artifact,
+    use_artifact,
+)
+
+T = TypeVar("T")
+LONGEST: Final = 128
+TAG: Final = re.compile(r"[-\w]+( +[-\w]+)*")
+YOUNGER_INPUTS: Final = {
+    "usedAs": "used_as",
+    "artifactEntityName": "artifact_entity_name",
+    "artifactProjectName": "artifact_project_name",
+}
+
+
+def checked_aliases(aliases: Iterable[str]) -> list[str]:
+    """Aliases without repeats, in their order.
+
+    Raises:
+        ValueError: one is empty, longer than 128, holds `/` or `:`, or looks like a version (``v3``).
+        TypeError: they are no list of texts.
+    """
+    given = _texts("aliases", aliases)
+    for alias in given:
+        if not alias.strip() or len(alias) > LONGEST or "/" in alias or ":" in alias:
+            raise ValueError(f"an alias has 1 to {LONGEST} characters, none of them / or :, not {alias!r}")
+        if VERSION.fullmatch(alias):
+            raise ValueError(f"{alias!r} cannot be an alias: the server counts versions by it")
+    return given
+
+
+def checked_tags(tags: Iterable[str]) -> list[str]:
+    """Tags without repeats, in their order.
+
+    Raises:
+        ValueError: one is empty, longer than 128, or holds more than letters, digits, `_`, `-` and inner blanks.
+        TypeError: they are no list of texts.
+    """
+    given = _texts("tags", tags)
+    for tag in given:
+        if len(tag) > LONGEST or not TAG.fullmatch(tag):
+            raise ValueError(
+                f"a tag has 1 to {LONGEST} letters, digits, _ or -, with blanks between them, not {tag!r}"
+            )
+    return given
+
+
+def metadata_text(metadata: Mapping[str, object]) -> str:
+    """The metadata as the JSON text that is stored.
+
+    Raises:
+        ValueError: it holds NaN or an infinity, which this text cannot carry.
+        TypeError, ValueError: a value has no JSON form.
+    """
+    stored = {key: storable(value, f"metadata[{key!r}]") for key, value in metadata.items()}
+    try:
+        return json.dumps(stored, allow_nan=False)
+    except ValueError as error:
+        raise ValueError(
+            "metadata holds NaN or an infinity, which the server does not keep: write None or a text instead"
+        ) from error
+
+
+def change(place: ArtifactAddress, changes: UpdateArtifactInput) -> Flow[ArtifactFields]:
+    """Write the fields that are set, and return the version as it is now; one request, safe to repeat."""
+    operation = update_artifact(input=changes)
+    answer = yield from _told_if_gone(place, changes.artifact_id, operation, repeatable=True)
+    if answer.update_artifact is None:
+        raise ArtifactNotFoundError(f"artifact {place.qualified_name} does not exist any more")
+    return answer.update_artifact.artifact
+
+
+def put_aliases(place: ArtifactAddress, artifact_id: str, aliases: Sequence[str]) -> Flow[None]:
+    """Let aliases point to the version, wherever in its collection they pointed before; one request."""
+    operation = add_aliases(input=AddAliasesInput(artifactID=artifact_id, aliases=_placed(place, aliases)))
+    answer = yield from _told_if_gone(place, artifact_id, operation, repeatable=True)
+    if answer.add_aliases is None or not answer.add_aliases.success:
+        raise ChangeRefusedError(
+            f"the server did not add aliases {', '.join(aliases)} to {place.qualified_name}"
+        )
+
+
+def take_aliases(place: ArtifactAddress, artifact_id: str, aliases: Sequence[str]) -> Flow[None]:
+    """Take aliases from the version; one request."""
+    operation = delete_aliases(
+        input=DeleteAliasesInput(artifactID=artifact_id, aliases=_placed(place, aliases))
+    )
+    answer = yield from _told_if_gone(place, artifact_id, operation, repeatable=True)
+    if answer.delete_aliases is None or not answer.delete_aliases.success:
+        raise ChangeRefusedError(
+            f"the server did not take aliases {', '.join(aliases)} from {place.qualified_name}"
+        )
+
+
+def delete(place: ArtifactAddress, artifact_id: str, *, with_aliases: bool) -> Flow[None]:
+    """Delete the version; one request, which is not repeated once the server may have seen it."""
+    wanted = DeleteArtifactInput(artifactID=artifact_id, deleteAliases=with_aliases)
+    answer = yield from _told_if_gone(place, artifact_id, delete_artifact(input=wanted), repeatable=False)
+    if answer.delete_artifact is None:
+        raise ArtifactNotFoundError(f"artifact {place.qualified_name} does not exist any more")
+
+
+def unlink(place: ArtifactAddress, artifact_id: str, collection_id: str) -> Flow[None]:
+    """Take the version out of a collection that links to it; one request."""
+    wanted = UnlinkArtifactInput(artifactID=artifact_id, artifactPortfolioID=collection_id)
+    answer = yield from _told_if_gone(place, artifact_id, unlink_artifact(input=wanted), repeatable=False)
+    if answer.unlink_artifact is None or not answer.unlink_artifact.success:
+        raise DeletionRefusedError(f"the server did not unlink {place.qualified_name}")
+
+
+def note_use(
+    run: RunAddress, artifact_id: str, place: ArtifactAddress, use_as: str | None
+) -> Flow[ArtifactFields]:
+    """Make the version an input of the run; one request, two on servers that do not know where it may come from.
+
+    Raises:
+        RunNotFoundError, ArtifactNotFoundError: one of them is not there.
+        QueryError: the server refuses.
+    """
+    wanted = UseArtifactInput(
+        entityName=run.entity,
+        projectName=run.project,
+        runName=run.run_id,
+        artifactID=artifact_id,
+        usedAs=use_as or place.name,
+        artifactEntityName=place.entity,
+        artifactProjectName=place.project,
+    )
+    try:
+        answer = yield from fetch(use_artifact(input=wanted), repeatable=True)
+    except QueryError as error:
+        younger = unknown_to_server(error, list(YOUNGER_INPUTS))
+        if not younger:
+            yield from _raise_if_run_gone(run, error)
+            yield from _raise_if_gone(place, artifact_id, error)
+            raise
+        kept = wanted.model_fields_set - {YOUNGER_INPUTS[name] for name in younger}
+        older = UseArtifactInput.model_construct(kept, **{name: getattr(wanted, name) for name in kept})
+        answer = yield from fetch(use_artifact(input=older), repeatable=True)
+    if answer.use_artifact is None:
+        raise ArtifactNotFoundError(f"artifact {place.qualified_name} does not exist any more")
+    return answer.use_artifact.artifact
+
+
+def note_output(
+    run: RunAddress,
+    fields: ArtifactFields,
+    source: ArtifactAddress,
+    aliases: Collection[str] | None,
+    tags: Collection[str] | None,
+) -> Flow[ArtifactFields]:
+    """Make a version that the server holds an output of the run; one request.
+
+    The server finds it by its digest, so no manifest and no file follows.
+
+    Raises:
+        ValueError: the run is in another project, or an alias or tag cannot be one; raised before anything is sent.
+        ArtifactPendingError: the server began a new version instead: the one with this digest is gone.
+    """
+    if (run.entity, run.project) != (source.entity, source.project):
+        raise ValueError(
+            f"run {run} cannot log {source.qualified_name}: a run logs artifacts of its own project only "
+            "(use_artifact takes those of any project)"
+        )
+    named = [
+        ArtifactAliasInput(artifactCollectionName=source.collection, alias=alias)
+        for alias in checked_aliases(aliases or ())
+    ]
+    wanted = CreateArtifactInput(
+        entityName=run.entity,
+        projectName=run.project,
+        runName=run.run_id,
+        artifactTypeName=fields.artifact_type.name,
+        artifactCollectionNames=[source.collection],
+        digest=fields.digest,
+        digestAlgorithm=ArtifactDigestAlgorithm.MANIFEST_MD5,
+        enableDigestDeduplication=True,
+    )
+    if named:
+        wanted.aliases = named
+    if tags:
+        wanted.tags = [TagInput(tagName=tag) for tag in checked_tags(tags)]
+    try:
+        answer = yield from fetch(create_artifact(input=wanted), repeatable=True)
+    except QueryError as error:
+        yield from _raise_if_run_gone(run, error)
+        raise
+    if answer.create_artifact is None:
+        raise ArtifactNotFoundError(f"artifact {source.qualified_name} does not exist any more")
+    logged = answer.create_artifact.artifact
+    if logged.state is not ArtifactState.COMMITTED:
+        raise ArtifactPendingError(source.qualified_name, logged.state.value)
+    return logged
+
+
+def json_equal(one: Mapping[str, object], other: Mapping[str, JSONValue]) -> bool:
+    """Whether metadata says the same as what is stored."""
+    stored = {key: storable(value, f"metadata[{key!r}]") for key, value in one.items()}
+    return json.dumps(stored, sort_keys=True) == json.dumps(other, sort_keys=True)
+
+
+def _texts(what: str, values: Iterable[str]) -> list[str]:
+    if isinstance(values, str):
+        raise TypeError(f"{what} must be a list of texts, not the text {values!r}")
+    given = list(dict.fromkeys(values))
+    if not all(isinstance(value, str) for value in given):  # pyright: ignore[reportUnnecessaryIsInstance] — callers may be untyped
+        raise TypeError(f"{what} must be texts, not {given!r}")
+    return given
+
+
+def _placed(place: ArtifactAddress, aliases: Sequence[str]) -> list[ArtifactCollectionAliasInput]:
+    return [
+        ArtifactCollectionAliasInput(
+            entityName=place.entity,
+            projectName=place.project,
+            artifactCollectionName=place.collection,
+            alias=alias,
+        )
+        for alias in aliases
+    ]
+
+
+def _told_if_gone(
+    place: ArtifactAddress, artifact_id: str, operation: Operation[T], *, repeatable: bool
+) -> Flow[T]:
+    try:
+        return (yield from fetch(operation, repeatable=repeatable))
+    except QueryError as error:
+        yield from _raise_if_gone(place, artifact_id, error)
+        raise
+
+
+def _raise_if_gone(place: ArtifactAddress, artifact_id: str, error: QueryError) -> Flow[None]:
+    """Servers word a missing version as they like: asking for it tells."""
+    try:
+        fields = yield from read_artifact(artifact_id)
+        gone = fields.state is ArtifactState.DELETED
+    except ArtifactNotFoundError:
+        gone = True
+    except RunqlError:
+        # What was refused first says more than that asking failed, too.
+        return
+    if gone:
+        raise ArtifactNotFoundError(f"artifact {place.qualified_name} does not exist any more") from error
+
+
+def _raise_if_run_gone(run: RunAddress, error: QueryError) -> Flow[None]:
+    try:
+        yield from read_state(run.entity, run.project, run.run_id)
+    except NotFoundError as gone:
+        raise gone from error
+    except RunqlError:
+        return

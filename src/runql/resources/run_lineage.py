@@ -1,0 +1,113 @@
+"""The part of a run that artifacts hang on: what it wrote and what it read, each with its awaited twin."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from runql.resources.artifact import Artifact, AsyncArtifact
+from runql.resources.artifact_record import ArtifactRecord
+from runql.resources.artifacts import RUN_PER_PAGE, AsyncRunArtifacts, RunArtifacts
+from runql.resources.editable_run import EditableRun
+from runql.transport.aio import AsyncRetryingClient
+from runql.transport.sync import RetryingClient
+
+
+class RunLineage(EditableRun):
+    """An `EditableRun` that tells and changes which artifacts it wrote and read."""
+
+    _client: RetryingClient
+
+    def logged_artifacts(self, per_page: int = RUN_PER_PAGE) -> RunArtifacts:
+        """Return the artifact versions that the run wrote, read page by page as they are looked at; one request a page.
+
+        Args:
+            per_page: versions a request asks for, at least 1.
+        """
+        return RunArtifacts(self._client, self._place, "logged", per_page)
+
+    def used_artifacts(self, per_page: int = RUN_PER_PAGE) -> RunArtifacts:
+        """Return the artifact versions that the run was said to read; as `logged_artifacts`."""
+        return RunArtifacts(self._client, self._place, "used", per_page)
+
+    def use_artifact(self, artifact: Artifact, use_as: str | None = None) -> Artifact:
+        """Say that the run reads a version, of any project; one request, two on old servers.
+
+        Args:
+            artifact: such as `Api.artifact` returns.
+            use_as: a name for the part it plays in the run; by default the artifact's own.
+
+        Returns:
+            The artifact that was given.
+
+        Raises:
+            TypeError: it is no artifact.
+            ArtifactPendingError: it is still being written. Both are raised before anything is sent.
+            RunNotFoundError, ArtifactNotFoundError: one of them was deleted meanwhile.
+            AnswerError: the server refuses.
+        """
+        self._client.run(_checked(artifact).used_in(self._place, use_as))
+        return artifact
+
+    def log_artifact(
+        self,
+        artifact: Artifact,
+        aliases: Collection[str] | None = None,
+        tags: Collection[str] | None = None,
+    ) -> Artifact:
+        """Say that the run wrote a version that the server holds, of the run's own project; one request.
+
+        Args:
+            artifact: such as `Api.artifact` returns.
+            aliases: point to it from now on, besides those that do already.
+            tags: are added to its own.
+
+        Returns:
+            The artifact as it is now, where it was made.
+
+        Raises:
+            TypeError: it is no artifact, or aliases or tags are no list of texts.
+            ValueError: it is of another project, or an alias or tag cannot be one.
+            ArtifactPendingError: it is still being written. All are raised before anything is sent.
+            RunNotFoundError, ArtifactNotFoundError: one of them was deleted meanwhile.
+            AnswerError: the server refuses.
+        """
+        found = self._client.run(_checked(artifact).logged_in(self._place, aliases, tags))
+        return Artifact(self._client, found)
+
+
+class AsyncRunLineage(EditableRun):
+    """As `RunLineage`, awaited."""
+
+    _client: AsyncRetryingClient
+
+    def logged_artifacts(self, per_page: int = RUN_PER_PAGE) -> AsyncRunArtifacts:
+        """As `RunLineage.logged_artifacts`."""
+        return AsyncRunArtifacts(self._client, self._place, "logged", per_page)
+
+    def used_artifacts(self, per_page: int = RUN_PER_PAGE) -> AsyncRunArtifacts:
+        """As `RunLineage.used_artifacts`."""
+        return AsyncRunArtifacts(self._client, self._place, "used", per_page)
+
+    async def use_artifact(self, artifact: AsyncArtifact, use_as: str | None = None) -> AsyncArtifact:
+        """As `RunLineage.use_artifact`."""
+        await self._client.run(_checked(artifact).used_in(self._place, use_as))
+        return artifact
+
+    async def log_artifact(
+        self,
+        artifact: AsyncArtifact,
+        aliases: Collection[str] | None = None,
+        tags: Collection[str] | None = None,
+    ) -> AsyncArtifact:
+        """As `RunLineage.log_artifact`."""
+        found = await self._client.run(_checked(artifact).logged_in(self._place, aliases, tags))
+        return AsyncArtifact(self._client, found)
+
+
+def _checked(artifact: ArtifactRecord) -> ArtifactRecord:
+    if not isinstance(artifact, ArtifactRecord):  # pyright: ignore[reportUnnecessaryIsInstance] — callers may be untyped
+        raise TypeError(
+            f"an artifact such as Api.artifact() returns is needed, not {type(artifact).__name__}"
+        )
+    artifact.check_committed()
+    return artifact

@@ -1,0 +1,1 @@
+"""Artifacts: types, collections, versions, manifests, bytes and lineage, as stored; one module per part."""

@@ -1,0 +1,97 @@
+"""Commit: a pending version gets its entries, its number and its aliases, all at once or not at all."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from runql_server import files, jsontext, timestamps
+from runql_server.artifacts import aliases, blobs, entries, manifests, memberships, naming, versions
+from runql_server.artifacts.manifest_format import Manifest, ManifestEntry
+from runql_server.artifacts.versions import Artifact
+from runql_server.errors import RequestError
+from runql_server.store import Store
+
+_NAMED = 5
+
+
+def commit(store: Store, connection: sqlite3.Connection, artifact: Artifact) -> Artifact:
+    """Commit a pending version; a committed one is given as it is.
+
+    Everything that the manifest lists must be here with the size it says, and a full manifest must have the digest
+    that the version was opened with. Needs a write transaction.
+    """
+    if artifact.state == "COMMITTED":
+        return artifact
+    manifest = _complete(store, connection, artifact)
+    contents = {
+        path: entry if entry.ref is not None else _measured(connection, artifact, path, entry)
+        for path, entry in manifest.contents.items()
+    }
+    _refuse_missing(connection, artifact, contents)
+    entries.insert(connection, artifact, contents)
+    entries.forget_announced(connection, artifact.number)
+    connection.execute(
+        """UPDATE artifacts SET state = 'COMMITTED', digest = ?, storage_layout = ?, size = ?, storage_bytes = ?,
+           file_count = ?, updated_at = ? WHERE id = ?""",
+        (
+            manifest.digest(),
+            manifest.storage_policy_config.storage_layout,
+            sum(entry.size or 0 for entry in contents.values()),
+            sum(entry.size or 0 for entry in contents.values() if entry.ref is None),
+            len(contents),
+            timestamps.to_text(timestamps.now()),
+            artifact.number,
+        ),
+    )
+    place = memberships.join(connection, artifact.sequence_number, artifact.number)
+    wanted = jsontext.parse(artifact.wanted_aliases, what="aliases")
+    asked = [each for each in wanted if isinstance(each, str)] if isinstance(wanted, list) else []
+    aliases.point(connection, place, [naming.LATEST, *asked])
+    return versions.by_number(connection, artifact.number)
+
+
+def _complete(store: Store, connection: sqlite3.Connection, artifact: Artifact) -> Manifest:
+    """The whole manifest of the version; one that only says what is new is laid over its base and stored anew."""
+    stored = manifests.current(connection, artifact.number)
+    if stored is None:
+        raise RequestError("the artifact cannot be committed: its manifest was not uploaded")
+    manifest = manifests.read(store, stored)
+    if stored.type == "FULL":
+        if manifest.digest() != artifact.digest:
+            raise RequestError(
+                f"the artifact cannot be committed: its manifest has digest {manifest.digest()}, not {artifact.digest}"
+            )
+        return manifest
+    base = None if stored.base_number is None else manifests.current(connection, stored.base_number)
+    whole = manifest if base is None else manifest.over(manifests.read(store, base))
+    written = files.write(store, whole.to_json())
+    full = manifests.create(connection, artifact.number, "FULL", base=None, digest=written.md5)
+    manifests.keep(connection, full.number, written)
+    return whole
+
+
+def _measured(
+    connection: sqlite3.Connection, artifact: Artifact, path: str, entry: ManifestEntry
+) -> ManifestEntry:
+    blob = blobs.find(connection, artifact.entity_number, entry.digest)
+    if blob is None:
+        return entry
+    if entry.size is not None and entry.size != blob.size:
+        raise RequestError(
+            f"the artifact cannot be committed: {path!r} has {blob.size} bytes here, {entry.size} in the manifest"
+        )
+    return entry.model_copy(update={"size": blob.size})
+
+
+def _refuse_missing(
+    connection: sqlite3.Connection, artifact: Artifact, contents: dict[str, ManifestEntry]
+) -> None:
+    missing = [
+        path
+        for path, entry in contents.items()
+        if entry.ref is None and blobs.find(connection, artifact.entity_number, entry.digest) is None
+    ]
+    if missing:
+        more = f" and {len(missing) - _NAMED} more" if len(missing) > _NAMED else ""
+        named = ", ".join(repr(path) for path in missing[:_NAMED])
+        raise RequestError(f"the artifact cannot be committed: not uploaded: {named}{more}")

@@ -1,0 +1,72 @@
+"""The manifest as JSON: read, written, and the digest over its entries."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.alias_generators import to_camel
+
+from runql_server.artifacts import naming
+from runql_server.errors import RequestError
+
+_DIGEST_HEADER = b"wandb-artifact-manifest-v1\n"
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True, extra="ignore")
+
+
+class ManifestEntry(_Part):
+    """One path: bytes that are stored here, or a reference to something elsewhere."""
+
+    digest: str
+    birth_artifact_id: str | None = Field(default=None, alias="birthArtifactID")
+    ref: str | None = None
+    size: int | None = Field(default=None, ge=0)
+    extra: dict[str, object] | None = None
+
+
+class StoragePolicyConfig(_Part):
+    """How the bytes lie in storage; a manifest that does not say means V1."""
+
+    storage_layout: Literal["V1", "V2"] = "V1"
+    storage_region: str | None = None
+
+
+class Manifest(_Part):
+    """The whole list of an artifact version."""
+
+    version: Literal[1] = 1
+    storage_policy: Literal["wandb-storage-policy-v1"] = "wandb-storage-policy-v1"
+    storage_policy_config: StoragePolicyConfig = StoragePolicyConfig()
+    contents: dict[str, ManifestEntry]
+
+    def digest(self) -> str:
+        """Hexadecimal MD5 over all paths and entry digests, as clients compute it."""
+        digest = hashlib.md5(_DIGEST_HEADER, usedforsecurity=False)
+        for path in sorted(self.contents):
+            digest.update(f"{path}:{self.contents[path].digest}\n".encode())
+        return digest.hexdigest()
+
+    def to_json(self) -> bytes:
+        """The text that clients download."""
+        return self.model_dump_json(by_alias=True, exclude_none=True).encode()
+
+    def over(self, base: Manifest) -> Manifest:
+        """The base with these entries added or put in place of those it has."""
+        return self.model_copy(update={"contents": {**base.contents, **self.contents}})
+
+
+def parse(content: bytes) -> Manifest:
+    """Read a manifest; raises ``RequestError`` for another version or policy, and for a path that leaves the folder."""
+    try:
+        manifest = Manifest.model_validate_json(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"])) or "the text"
+        raise RequestError(f"the manifest cannot be read: {place}: {first['msg']}") from error
+    for path in manifest.contents:
+        naming.check_path(path)
+    return manifest

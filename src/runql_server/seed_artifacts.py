@@ -1,0 +1,160 @@
+"""Putting artifacts straight into a store, without the SDK: for tests, demos and benchmarks."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import sqlite3
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from runql_server import auth, files, jsontext, projects, runs
+from runql_server.artifacts import (
+    artifact_collections,
+    blobs,
+    committing,
+    creation,
+    entries,
+    lineage,
+    manifests,
+    naming,
+    versions,
+)
+from runql_server.artifacts.creation import NewArtifact
+from runql_server.artifacts.manifest_format import Manifest, ManifestEntry, StoragePolicyConfig
+from runql_server.artifacts.versions import Artifact
+from runql_server.jsontext import JsonValue
+from runql_server.projects import Project
+from runql_server.store import Store
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeedReference:
+    """An entry that points elsewhere.
+
+    Attributes:
+        uri: where to; any scheme.
+        digest: what clients check it by, such as an ETag; the URI itself when empty, as the SDK does.
+        size: its bytes, if known.
+    """
+
+    uri: str
+    digest: str = ""
+    size: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeedArtifact:
+    """One version to put in; several of the same name become v0, v1, … in the order given.
+
+    Attributes:
+        name: the collection.
+        type: the artifact type.
+        files: the bytes by path.
+        references: the references by path.
+        aliases: besides ``latest``, which the newest version always has.
+        tags: of the version.
+        description: of the version.
+        metadata: an object.
+        ttl_seconds: its own time to live.
+        logged_by: id of the run that made it, in the same project.
+        used_by: ids of the runs that read it, in the same project.
+        state: a pending version has no number, manifest or files, and no name finds it.
+        storage_layout: what the manifest says.
+    """
+
+    name: str
+    type: str = "dataset"
+    files: Mapping[str, bytes] = field(default_factory=dict[str, bytes])
+    references: Mapping[str, SeedReference] = field(default_factory=dict[str, SeedReference])
+    aliases: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    description: str | None = None
+    metadata: Mapping[str, JsonValue] = field(default_factory=dict[str, JsonValue])
+    ttl_seconds: int | None = None
+    logged_by: str | None = None
+    used_by: tuple[str, ...] = ()
+    state: Literal["COMMITTED", "PENDING"] = "COMMITTED"
+    storage_layout: Literal["V1", "V2"] = "V2"
+
+
+def seed_artifacts(
+    store: Store, *, project: str, artifacts: Iterable[SeedArtifact], entity: str | None = None
+) -> list[str]:
+    """Insert versions in one transaction and give each one's name, ``collection:v3``, in order.
+
+    A pending version is given the name it would get if it were committed next. The project is made if need be; the
+    entity defaults to the server's own. The user must exist already, that is, a key was added to the store.
+    """
+    with store.writing() as connection:
+        home = projects.ensure(connection, entity or auth.USERNAME, project, user=1)
+        return [_seed(store, connection, home, artifact) for artifact in artifacts]
+
+
+def _seed(store: Store, connection: sqlite3.Connection, project: Project, seed: SeedArtifact) -> str:
+    manifest = _manifest(seed)
+    artifact = creation.create(
+        connection,
+        project,
+        NewArtifact(
+            type_name=seed.type,
+            collection=seed.name,
+            digest=manifest.digest(),
+            run=_run(connection, project, seed.logged_by),
+            aliases=list(seed.aliases),
+            tags=naming.check_tags([{"tag_name": tag} for tag in seed.tags]),
+            description=seed.description,
+            metadata=jsontext.dump(dict(seed.metadata)),
+            ttl=seed.ttl_seconds,
+        ),
+        user=1,
+    )
+    for run_id in seed.used_by:
+        number = runs.number_of(connection, project.entity_name, project.name, run_id)
+        lineage.note_input(connection, number, artifact.number, seed.name)
+    if seed.state == "PENDING":
+        return f"{seed.name}:{naming.version_text(artifact_collections.versions_made(connection, artifact.sequence_number))}"
+    _store(store, connection, artifact, seed, manifest)
+    committed = committing.commit(store, connection, versions.by_number(connection, artifact.number))
+    return f"{seed.name}:{naming.version_text(committed.version or 0)}"
+
+
+def _run(connection: sqlite3.Connection, project: Project, run_id: str | None) -> int | None:
+    return None if run_id is None else runs.number_of(connection, project.entity_name, project.name, run_id)
+
+
+def _manifest(seed: SeedArtifact) -> Manifest:
+    stored = {
+        path: ManifestEntry(digest=_md5(content), size=len(content)) for path, content in seed.files.items()
+    }
+    referred = {
+        path: ManifestEntry(digest=each.digest or each.uri, ref=each.uri, size=each.size)
+        for path, each in seed.references.items()
+    }
+    return Manifest(
+        storage_policy_config=StoragePolicyConfig(storage_layout=seed.storage_layout),
+        contents={naming.check_path(path): entry for path, entry in {**stored, **referred}.items()},
+    )
+
+
+def _store(
+    store: Store, connection: sqlite3.Connection, artifact: Artifact, seed: SeedArtifact, manifest: Manifest
+) -> None:
+    contents = dict(manifest.contents)
+    surplus: list[str | None] = []
+    for path, content in seed.files.items():
+        announced = entries.announce(connection, artifact, path, contents[path].digest)
+        if not announced.stored:
+            surplus.append(blobs.keep(connection, artifact.entity_number, files.write(store, content)))
+        if seed.storage_layout == "V2":
+            birth = {"birth_artifact_id": announced.birth_artifact_id}
+            contents[path] = contents[path].model_copy(update=birth)
+    files.remove_blobs(store, surplus)
+    written = files.write(store, manifest.model_copy(update={"contents": contents}).to_json())
+    made = manifests.create(connection, artifact.number, "FULL", base=None, digest=written.md5)
+    manifests.keep(connection, made.number, written)
+
+
+def _md5(content: bytes) -> str:
+    return base64.b64encode(hashlib.md5(content, usedforsecurity=False).digest()).decode()
