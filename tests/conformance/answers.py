@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
-from datetime import date, datetime
+from datetime import date, timedelta
 from pathlib import PurePath
 from typing import Any, TypeAlias, cast
 
@@ -46,7 +46,7 @@ def plain(value: object) -> Json:
         return {"float": repr(float(value))}
     if isinstance(value, (bytes, bytearray)):
         return {"bytes": len(value), "sha256": hashlib.sha256(value).hexdigest()}
-    if isinstance(value, (date, datetime, PurePath)):
+    if isinstance(value, (date, timedelta, PurePath)):
         return str(value)
     if type(value).__name__ == "DataFrame":
         return frame(value)

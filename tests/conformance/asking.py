@@ -6,7 +6,7 @@ import json
 import re
 import shutil
 import subprocess
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import IO
 
 from tests.conformance.answers import Json
 from tests.conformance.calls.call import Call
+from tests.conformance.elsewhere import Elsewhere
 from tests.conformance.library import Name
 from tests.conformance.project import NO_CRASH, environment
 from tests.conformance.state import Server
@@ -41,16 +42,24 @@ class Answer:
 
 
 def ask(
-    name: Name, python: str, calls: Iterable[Call], *, written: Path, api_key: str, folder: Path
+    name: Name,
+    python: str,
+    calls: Iterable[Call],
+    *,
+    written: Path,
+    api_key: str,
+    folder: Path,
+    elsewhere: Elsewhere,
 ) -> dict[str, Answer]:
     """Every call's answer; the data that was written is copied first."""
     data_dir = folder / "data"
     shutil.copytree(written, data_dir)
     with (
         RunningServer(data_dir, api_key=api_key, crash_after=NO_CRASH) as server,
-        _caller(name, python, server, folder) as caller,
+        _caller(name, python, server, folder, elsewhere) as caller,
     ):
-        return {call.name: _answer(call, server, caller) for call in calls}
+        masked = {server.url: "http://server", elsewhere.url: "http://elsewhere", str(elsewhere.folder): "/elsewhere"}
+        return {call.name: _answer(call, server, caller, masked) for call in calls}
 
 
 @dataclass(frozen=True)
@@ -68,24 +77,29 @@ class _Caller:
         return json.loads(answer)
 
 
-def _answer(call: Call, server: RunningServer, caller: _Caller) -> Answer:
+def _answer(call: Call, server: RunningServer, caller: _Caller, masked: Mapping[str, str]) -> Answer:
     there = caller.ask(call.name)
     if "failed" in there:
         raise RuntimeError(f"no way to the subjects of {call.name}:\n{there['failed']}")
     server.clear()
-    answers: dict[str, Json] = _masked(caller.ask("go"), server.url)
+    answers: dict[str, Json] = _masked(caller.ask("go"), masked)
     requests = len(server.requests)
     state = Server(server.url, server.api_key).state(call.changes, call.name) if call.changes else None
     return Answer(answers, requests, state)
 
 
-def _masked(answer: Json, url: str) -> Json:
-    """The same address for all servers, and no signatures, which tell the time."""
-    return json.loads(SIGNATURE.sub("", json.dumps(answer).replace(url, "http://server")))
+def _masked(answer: Json, masked: Mapping[str, str]) -> Json:
+    """The same addresses whichever server it was, and no signatures, which tell the time."""
+    text = SIGNATURE.sub("", json.dumps(answer))
+    for address, mask in masked.items():
+        text = text.replace(address, mask)
+    return json.loads(text)
 
 
 @contextmanager
-def _caller(name: Name, python: str, server: RunningServer, folder: Path) -> Iterator[_Caller]:
+def _caller(
+    name: Name, python: str, server: RunningServer, folder: Path, elsewhere: Elsewhere
+) -> Iterator[_Caller]:
     place = folder / "caller"
     place.mkdir()
     printed = place / "printed.txt"
@@ -93,7 +107,7 @@ def _caller(name: Name, python: str, server: RunningServer, folder: Path) -> Ite
         printed.open("wb") as messages,
         subprocess.Popen(
             [python, "-m", "tests.conformance.caller", name],
-            env=environment(server, place),
+            env=environment(server, place, elsewhere),
             cwd=place,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

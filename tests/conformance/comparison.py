@@ -16,6 +16,7 @@ from tests.conformance.answers import Json
 from tests.conformance.asking import Answer, ask
 from tests.conformance.calls.call import Call
 from tests.conformance.calls.every import CALLS
+from tests.conformance.elsewhere import serve
 from tests.conformance.library import Name
 
 VERSIONS: Final = {"0.21.4": "RUNQL_WANDB_OLD", "0.31.0": "RUNQL_WANDB_NEW"}
@@ -80,12 +81,21 @@ def _whole(answer: Answer) -> Json:
 def _compare(variable: str) -> Comparison:
     python = os.environ[variable]
     askable: dict[Name, str] = {"wandb": python, "runql": sys.executable, "runql-awaited": sys.executable}
-    with tempfile.TemporaryDirectory(prefix="runql-conformance-") as folder:
+    with (
+        tempfile.TemporaryDirectory(prefix="runql-conformance-") as folder,
+        serve(Path(folder, "elsewhere")) as elsewhere,
+    ):
         written = Path(folder, "written")
-        api_key = project.write(python, written, Path(folder, "sdk"))
+        api_key = project.write(python, written, Path(folder, "sdk"), elsewhere)
         told = {
             name: ask(
-                name, interpreter, CALLS.values(), written=written, api_key=api_key, folder=Path(folder, name)
+                name,
+                interpreter,
+                CALLS.values(),
+                written=written,
+                api_key=api_key,
+                folder=Path(folder, name),
+                elsewhere=elsewhere,
             )
             for name, interpreter in askable.items()
         }

@@ -9,9 +9,11 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 from tests.conformance import write_project
+from tests.conformance.elsewhere import Elsewhere
 from tests.conformance.state import Server
 
 from runql_server.running import RunningServer
@@ -22,7 +24,7 @@ NO_CRASH = timedelta(hours=1)
 """Longer than the comparison may take: what runs when it starts still runs at its end."""
 
 
-def write(python: str, data_dir: Path, folder: Path) -> str:
+def write(python: str, data_dir: Path, folder: Path, elsewhere: Elsewhere) -> str:
     """Let an official SDK write the project; gives the API key that the data was written with.
 
     The run that is to have crashed is killed for good. The server calls it crashed once it has not been heard of for a
@@ -30,12 +32,13 @@ def write(python: str, data_dir: Path, folder: Path) -> str:
     the server, so that nothing changes while it is looked at.
     """
     with ExitStack() as stack:
+        started = partial(_started, python, elsewhere)
         server = stack.enter_context(RunningServer(data_dir, crash_after=NO_CRASH))
         staying = {
-            name: stack.enter_context(_started(python, folder / name, server, "--stay", name))
+            name: stack.enter_context(started(folder / name, server, "--stay", name))
             for name in write_project.STAYING
         }
-        with _started(python, folder / "writer", server) as writer:
+        with started(folder / "writer", server) as writer:
             if writer.wait(LOGS_FOR) != 0:
                 raise RuntimeError(f"{SCRIPT.name} failed:\n{_printed(folder / 'writer')}")
         for name in staying:
@@ -49,9 +52,11 @@ def write(python: str, data_dir: Path, folder: Path) -> str:
         return server.api_key
 
 
-def environment(server: RunningServer, folder: Path) -> dict[str, str]:
+def environment(server: RunningServer, folder: Path, elsewhere: Elsewhere) -> dict[str, str]:
     """Nothing of the machine's own configuration, and nothing that would send elsewhere."""
     return {
+        "REFERENCED_FOLDER": str(elsewhere.folder),
+        "REFERENCED_URL": elsewhere.url,
         "PATH": os.environ["PATH"],
         "HOME": str(folder),
         "PYTHONPATH": str(SCRIPT.parents[2]),
@@ -67,14 +72,14 @@ def environment(server: RunningServer, folder: Path) -> dict[str, str]:
 
 @contextmanager
 def _started(
-    python: str, folder: Path, server: RunningServer, *arguments: str
+    python: str, elsewhere: Elsewhere, folder: Path, server: RunningServer, *arguments: str
 ) -> Iterator[subprocess.Popen[bytes]]:
     folder.mkdir(parents=True)
     with (
         (folder / "printed.txt").open("wb") as printed,
         subprocess.Popen(
             [python, str(SCRIPT), *arguments],
-            env=environment(server, folder),
+            env=environment(server, folder, elsewhere),
             cwd=folder,
             stdin=subprocess.PIPE,
             stdout=printed,

@@ -8,7 +8,8 @@ import httpx
 from tests.conformance.answers import Json, plain
 from tests.conformance.calls.call import State
 
-ENTITY = "local"
+WITH_ARTIFACTS = "with_artifacts"
+"""The run that artifacts are tied to."""
 LINE_COUNT = """query LineCount($project: String!, $run: String!) {
   project(name: $project, entityName: "local") { run(name: $run) { historyLineCount } }
 }"""
@@ -22,6 +23,23 @@ RUN = """query State($project: String!, $run: String!) {
 FILES = """query Files($project: String!, $run: String!) {
   project(name: $project, entityName: "local") {
     run(name: $run) { files(first: 100) { edges { node { name sizeBytes md5 updatedAt } } } }
+  }
+}"""
+
+ARTIFACT = """query Artifact($project: String!, $run: String!, $collection: String!) {
+  project(name: $project, entityName: "local") {
+    artifactCollection(name: $collection) {
+      artifacts(first: 50) {
+        edges {
+          version
+          node { state description metadata ttlDurationSeconds tags { name } aliases { alias } }
+        }
+      }
+    }
+    run(name: $run) {
+      inputArtifacts(first: 50) { edges { usedAs node { versionIndex artifactSequence { name } } } }
+      outputArtifacts(first: 50) { edges { node { versionIndex artifactSequence { name } } } }
+    }
   }
 }"""
 
@@ -49,6 +67,8 @@ class Server:
                 for node in nodes
                 if node.pop("updatedAt")
             ]
+        if what == "artifact":
+            return self._artifact(call)
         found = self._run(RUN, "changes", call)
         if found is None:
             return None
@@ -63,14 +83,37 @@ class Server:
             "summary": plain(summary),
         }
 
+    def _artifact(self, collection: str) -> Json:
+        """The versions of a collection, and which of them the run `with_artifacts` used and made."""
+        found = self._project(ARTIFACT, project="changes", run=WITH_ARTIFACTS, collection=collection)
+        versions = found["artifactCollection"]["artifacts"]["edges"] if found["artifactCollection"] else []
+        lineage = {
+            direction: [
+                [edge["node"]["versionIndex"], edge.get("usedAs")]
+                for edge in found["run"][direction]["edges"]
+                if edge["node"]["artifactSequence"]["name"] == collection
+            ]
+            for direction in ("inputArtifacts", "outputArtifacts")
+        }
+        return lineage | {
+            edge["version"]: {
+                **edge["node"],
+                "metadata": plain(json.loads(edge["node"]["metadata"] or "null")),
+                "tags": sorted(tag["name"] for tag in edge["node"]["tags"]),
+                "aliases": sorted(alias["alias"] for alias in edge["node"]["aliases"]),
+            }
+            for edge in versions
+        }
+
     def _run(self, document: str, project: str, run: str) -> Json:
+        found = self._project(document, project=project, run=run)
+        return found and found["run"]
+
+    def _project(self, document: str, **variables: str) -> Json:
         answer = httpx.post(
-            self._url,
-            json={"query": document, "variables": {"project": project, "run": run}},
-            auth=self._auth,
-            timeout=30,
+            self._url, json={"query": document, "variables": variables}, auth=self._auth, timeout=30
         )
         told = answer.raise_for_status().json()
         if told.get("errors"):
             raise RuntimeError(f"the server was asked wrongly: {told['errors']}")
-        return told["data"]["project"] and told["data"]["project"]["run"]
+        return told["data"]["project"]

@@ -12,6 +12,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from tests.conformance.write_artifacts import log_one, write_artifacts, write_artifacts_to_be_changed
+
 PROJECT = "conformance"
 STEPS = 1_200
 STAYING = ("crashed", "running")
@@ -37,6 +39,7 @@ SWEEP: dict[str, object] = {
     "parameters": {"lr": {"values": [1e-05, 0.5]}, "code": {"value": "008"}, "on": {"values": [True, False]}},
 }
 CHANGES = (
+    "with_artifacts",
     "update_fields",
     "update_display_name",
     "update_group",
@@ -91,6 +94,7 @@ def write_rich(wandb: Wandb) -> None:
     run = wandb.init(
         project=PROJECT,
         id="rich",
+        settings=wandb.Settings(x_stats_sampling_interval=0.1),
         name="größe ✓ 🎈",
         config=CONFIG,
         tags=["baseline", "grün"],
@@ -151,6 +155,8 @@ def write_targets(wandb: Wandb) -> None:
         )
         run.log({"loss": 0.5})
         run.summary.update(summary)
+        if name == "delete_with_artifacts":
+            log_one(wandb, run, name)
         run.finish()
 
 
@@ -182,6 +188,8 @@ def main() -> None:
     write_sweep(wandb)
     write_others(wandb)
     write_targets(wandb)
+    write_artifacts(wandb, PROJECT)
+    write_artifacts_to_be_changed(wandb, "changes")
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from tests.conformance.library import Library
 Thing: TypeAlias = Any  # Any: an object of either library; that both can be used alike is what is tested
 Subjects: TypeAlias = Callable[[Library], Mapping[str, Thing]]
 Action: TypeAlias = Callable[[Thing], object]
-State: TypeAlias = Literal["run", "created", "files"]
+State: TypeAlias = Literal["run", "created", "files", "artifact"]
 
 
 @dataclass(frozen=True)

@@ -171,7 +171,7 @@ def delete(found: Thing) -> object:
     return found.delete()
 
 
-@WRITING.of("Run.delete", on=target("delete_with_artifacts"), changes="run")
+@WRITING.of("Run.delete", on=target("delete_with_artifacts"), changes="artifact")
 def delete_with_artifacts(found: Thing) -> object:
     """`delete_artifacts=True`."""
     return found.delete(delete_artifacts=True)
