@@ -9,7 +9,14 @@ from importlib.resources import files as resources
 from types import ModuleType
 
 from ariadne import SchemaBindable, make_executable_schema
-from graphql import GraphQLField, GraphQLNonNull, GraphQLObjectType, GraphQLResolveInfo, GraphQLSchema
+from graphql import (
+    GraphQLEnumType,
+    GraphQLField,
+    GraphQLNonNull,
+    GraphQLObjectType,
+    GraphQLResolveInfo,
+    GraphQLSchema,
+)
 
 from runql_server.accounts import Entity
 from runql_server.artifacts.aliases import Alias
@@ -25,10 +32,13 @@ from runql_server.files import StoredFile
 from runql_server.projects import Project
 from runql_server.resolvers import (
     account,
+    artifact_changes,
+    artifact_collection_changes,
     artifact_collections,
     artifact_files,
     artifact_lineage,
     artifact_lookup,
+    artifact_writing,
     artifacts,
     files,
     history,
@@ -52,6 +62,9 @@ _MODULES: tuple[ModuleType, ...] = (
     artifacts,
     artifact_files,
     artifact_lineage,
+    artifact_writing,
+    artifact_changes,
+    artifact_collection_changes,
     mutations,
 )
 
@@ -110,9 +123,15 @@ def bind(*more: SchemaBindable, snake_case: bool = False) -> GraphQLSchema:
     """Read the SDL that client and server share, and bind the resolver modules to it."""
     sdl = resources("runql_graphql").joinpath("wandb.graphql").read_text(encoding="utf-8")
     bindables = [bindable for module in _MODULES for bindable in module.BINDABLES]
-    return make_executable_schema(
+    schema = make_executable_schema(
         sdl, *bindables, *more, convert_names_case=_converted if snake_case else False
     )
+    for described in schema.type_map.values():
+        if isinstance(described, GraphQLEnumType):
+            # Ariadne 1.1 puts a wrapper here that takes fewer arguments than graphql-core since 3.2.9 passes. It is
+            # for enums with Python values; ours are plain names.
+            vars(described).pop("parse_value", None)
+    return schema
 
 
 @cache

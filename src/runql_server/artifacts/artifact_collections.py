@@ -103,14 +103,7 @@ def ensure(connection: sqlite3.Connection, kind: ArtifactType, name: str, what: 
     """Find or make a collection of the type; one of another type or kind is refused. Needs a write transaction."""
     found = find(connection, kind.project_number, name)
     if found is not None:
-        if found.kind != what:
-            raise RequestError(
-                f"artifact collection {found.path} is a {found.kind.lower()}, not a {what.lower()}"
-            )
-        if found.type_number != kind.number:
-            raise RequestError(
-                f"artifact collection {found.path} has type {found.type_name!r}, not {kind.name!r}"
-            )
+        check(found, what, kind.name)
         return found
     moment = timestamps.to_text(timestamps.now())
     inserted = connection.execute(
@@ -119,6 +112,18 @@ def ensure(connection: sqlite3.Connection, kind: ArtifactType, name: str, what: 
         (kind.project_number, kind.number, what, naming.check_collection_name(name), moment, moment),
     )
     return by_number(connection, inserted.lastrowid or 0)
+
+
+def check(collection: Collection, kind: CollectionKind, type_name: str) -> None:
+    """Refuse a collection of another kind or type."""
+    if collection.kind != kind:
+        raise RequestError(
+            f"artifact collection {collection.path} is a {collection.kind.lower()}, not a {kind.lower()}"
+        )
+    if collection.type_name != type_name:
+        raise RequestError(
+            f"artifact collection {collection.path} has type {collection.type_name!r}, not {type_name!r}"
+        )
 
 
 def change(

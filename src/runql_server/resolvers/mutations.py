@@ -4,12 +4,13 @@
 
 from __future__ import annotations
 
-from typing import TypedDict
+from typing import Required, TypedDict
 
 from ariadne import MutationType
 from graphql import GraphQLResolveInfo
 
 from runql_server import context, files, ids, projects, runs
+from runql_server.artifacts import deletion
 from runql_server.context import RequestContext
 from runql_server.errors import NotFoundError, RequestError
 from runql_server.names import check_file_name
@@ -41,6 +42,14 @@ class BucketInput(TypedDict, total=False):
     commit: str | None
     host: str | None
     job_program: str | None
+    client_mutation_id: str | None
+
+
+class DeleteRunInput(TypedDict, total=False):
+    """DeleteRunInput."""
+
+    id: Required[str]
+    delete_artifacts: bool | None
     client_mutation_id: str | None
 
 
@@ -98,12 +107,14 @@ def upsert_bucket(_root: object, info: GraphQLResolveInfo, input: BucketInput) -
 
 
 @mutation.field("deleteRun")
-def delete_run(_root: object, info: GraphQLResolveInfo, input: dict[str, str | None]) -> dict[str, object]:
-    """Delete a run with its rows and files."""
+def delete_run(_root: object, info: GraphQLResolveInfo, input: DeleteRunInput) -> dict[str, object]:
+    """Delete a run with its rows and files, and the artifacts it made if that is asked for."""
     request = context.of(info)
-    number = ids.decode_number("Run", input["id"] or "")
+    number = ids.decode_number("Run", input["id"])
     with request.writing() as connection:
         blobs = files.blobs_of(connection, number)
+        if input.get("delete_artifacts"):
+            blobs += deletion.delete_outputs(connection, number)
         runs.delete(connection, number)
     files.remove_blobs(request.store, blobs)
     return {"client_mutation_id": input.get("client_mutation_id")}

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import re
 import struct
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.server.sdk.runner import NEW, OLD, interpreter_of, run_sdk
 
 from runql_server.jsontext import JsonValue
 from runql_server.running import RunningServer
@@ -24,40 +23,10 @@ Query = Callable[..., dict[str, Any]]
 RUN = 'query($name: String!) { project(name: "oracle") { run(name: $name) { displayName state exitcode tags notes group jobType config summaryMetrics historyLineCount logLineCount historyKeys history(samples: 10000) logLines { edges { node { level line } } } files(first: 100) { edges { node { name sizeBytes } } } } } }'
 
 
-@pytest.fixture(params=["RUNQL_WANDB_OLD", "RUNQL_WANDB_NEW"])
+@pytest.fixture(params=[OLD, NEW])
 def interpreter(request: pytest.FixtureRequest) -> str:
     """The Python of an environment that holds one version of the SDK."""
-    name: str = request.param
-    found = os.environ.get(name)
-    if not found:
-        pytest.skip(f"{name} names no interpreter that has the official SDK")
-    return found
-
-
-def run_sdk(
-    server: RunningServer, interpreter: str, script: str, folder: Path, *arguments: str
-) -> subprocess.CompletedProcess[str]:
-    """Run a script beside this file under the SDK's interpreter, with nothing of ours in its way."""
-    folder.mkdir(exist_ok=True)
-    environment = {
-        "PATH": os.environ["PATH"],
-        "HOME": str(folder),
-        "WANDB_DIR": str(folder),
-        "WANDB_CACHE_DIR": str(folder / "cache"),
-        "WANDB_BASE_URL": server.url,
-        "WANDB_API_KEY": server.api_key,
-        "WANDB_ERROR_REPORTING": "false",
-        "PYTHONWARNINGS": "ignore",
-    }
-    return subprocess.run(
-        [interpreter, str(Path(__file__).with_name(script)), *arguments],
-        env=environment,
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    return interpreter_of(request.param)
 
 
 def bits(value: JsonValue) -> object:
