@@ -59,7 +59,11 @@ class KeyInfo:
             counts.append(entry)
         if self.previous is None:
             return {"typeCounts": counts}
-        return {"typeCounts": counts, "previousValue": jsontext.spelled(self.previous), "monotonic": self.monotonic}
+        return {
+            "typeCounts": counts,
+            "previousValue": jsontext.spelled(self.previous),
+            "monotonic": self.monotonic,
+        }
 
     @classmethod
     def from_json(cls, document: JsonValue) -> KeyInfo:

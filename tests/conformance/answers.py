@@ -8,7 +8,7 @@ from datetime import date, timedelta
 from pathlib import PurePath
 from typing import Any, TypeAlias, cast
 
-Json: TypeAlias = Any  # Any: JSON that nobody looks into, compared as it is
+Json: TypeAlias = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 Frame: TypeAlias = Any  # Any: a pandas frame; not every interpreter here has its types
 
 CRASHES = (AttributeError, IndexError, KeyError, NameError, TypeError, ZeroDivisionError)

@@ -6,7 +6,7 @@ import json
 import re
 import shutil
 import subprocess
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,7 +58,11 @@ def ask(
         RunningServer(data_dir, api_key=api_key, crash_after=NO_CRASH) as server,
         _caller(name, python, server, folder, elsewhere) as caller,
     ):
-        masked = {server.url: "http://server", elsewhere.url: "http://elsewhere", str(elsewhere.folder): "/elsewhere"}
+        masked = {
+            server.url: "http://server",
+            elsewhere.url: "http://elsewhere",
+            str(elsewhere.folder): "/elsewhere",
+        }
         return {call.name: _answer(call, server, caller, masked) for call in calls}
 
 
@@ -68,13 +72,14 @@ class _Caller:
     told: IO[str]
     printed: Path
 
-    def ask(self, line: str) -> Json:
+    def ask(self, line: str) -> dict[str, Json]:
         self.asked.write(f"{line}\n")
         self.asked.flush()
         answer = self.told.readline()
         if not answer:
             raise RuntimeError(f"no answer to {line!r}:\n{self.printed.read_text(errors='replace')[-4_000:]}")
-        return json.loads(answer)
+        told: dict[str, Json] = json.loads(answer)
+        return told
 
 
 def _answer(call: Call, server: RunningServer, caller: _Caller, masked: Mapping[str, str]) -> Answer:
@@ -82,24 +87,25 @@ def _answer(call: Call, server: RunningServer, caller: _Caller, masked: Mapping[
     if "failed" in there:
         raise RuntimeError(f"no way to the subjects of {call.name}:\n{there['failed']}")
     server.clear()
-    answers: dict[str, Json] = _masked(caller.ask("go"), masked)
+    answers = _masked(caller.ask("go"), masked)
     requests = len(server.requests)
     state = Server(server.url, server.api_key).state(call.changes, call.name) if call.changes else None
     return Answer(answers, requests, state)
 
 
-def _masked(answer: Json, masked: Mapping[str, str]) -> Json:
+def _masked(answer: dict[str, Json], masked: Mapping[str, str]) -> dict[str, Json]:
     """The same addresses whichever server it was, and no signatures, which tell the time."""
     text = SIGNATURE.sub("", json.dumps(answer))
     for address, mask in masked.items():
         text = text.replace(address, mask)
-    return json.loads(text)
+    alike: dict[str, Json] = json.loads(text)
+    return alike
 
 
 @contextmanager
 def _caller(
     name: Name, python: str, server: RunningServer, folder: Path, elsewhere: Elsewhere
-) -> Iterator[_Caller]:
+) -> Generator[_Caller]:
     place = folder / "caller"
     place.mkdir()
     printed = place / "printed.txt"

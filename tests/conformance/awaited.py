@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterable, Awaitable, Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeAlias, TypeGuard, cast
 
@@ -28,7 +28,9 @@ class Used:
         setattr(self._inner, name, value)
 
     def __call__(self, *given: object, **named: object) -> Inner:
-        return self._taken(self._inner(*map(_bare, given), **{key: _bare(each) for key, each in named.items()}))
+        return self._taken(
+            self._inner(*map(_bare, given), **{key: _bare(each) for key, each in named.items()})
+        )
 
     def __getitem__(self, key: object) -> Inner:
         return self._taken(self._inner[key])
@@ -40,41 +42,42 @@ class Used:
         del self._inner[key]
 
     def __len__(self) -> int:
-        if hasattr(self._inner, "__len__"):
+        inner: object = self._inner
+        kind = type(inner)
+        if hasattr(kind, "__len__"):
             return len(self._inner)
-        if not hasattr(type(self._inner), "length"):
-            raise TypeError(f"{type(self._inner).__name__} has no length")
+        if not hasattr(kind, "length"):
+            raise TypeError(f"{kind.__name__} has no length")
         return cast("int", self.length)
 
     def __bool__(self) -> bool:
         return True
 
     def __iter__(self) -> Iterator[Inner]:
-        if not isinstance(self._inner, AsyncIterable):
+        if not _is_iterated_by_awaiting(members := self._inner):
             return iter(self._inner)
-        members = cast("AsyncIterable[object]", self._inner)
         return iter([self._taken(each) for each in self._portal.call(_collected, members)])
 
     def __str__(self) -> str:
         return str(self._inner)
 
     def _taken(self, value: object) -> object:
-        if _is_awaitable(value):
-            value = self._portal.call(_awaited, value)
-        if isinstance(value, list) and any(map(_is_to_be_used, members := cast("list[object]", value))):
-            return [Used(self._portal, each) for each in members]
-        return Used(self._portal, value) if _is_to_be_used(value) else value
+        found = self._portal.call(_awaited, value) if _is_awaitable(value) else value
+        if _is_list(found) and any(map(_is_to_be_used, found)):
+            return [Used(self._portal, each) for each in found]
+        return Used(self._portal, found) if _is_to_be_used(found) else found
 
 
 @contextmanager
-def loop() -> Iterator[Callable[[type], Used]]:
+def loop() -> Generator[Callable[[type], Used]]:
     """An event loop in another thread, and the way to use a class on it."""
     with start_blocking_portal() as portal:
         yield lambda entry: Used(portal, entry)
 
 
 def _bare(value: object) -> object:
-    return value._inner if isinstance(value, Used) else value
+    inner: object = object.__getattribute__(value, "_inner") if isinstance(value, Used) else value
+    return inner
 
 
 def _is_to_be_used(value: object) -> bool:
@@ -83,6 +86,14 @@ def _is_to_be_used(value: object) -> bool:
 
 def _is_awaitable(value: object) -> TypeGuard[Awaitable[object]]:
     return isinstance(value, Awaitable)
+
+
+def _is_list(value: object) -> TypeGuard[list[object]]:
+    return isinstance(value, list)
+
+
+def _is_iterated_by_awaiting(value: object) -> TypeGuard[AsyncIterable[object]]:
+    return isinstance(value, AsyncIterable)
 
 
 async def _awaited(value: Awaitable[object]) -> object:

@@ -22,6 +22,8 @@ from tests.conformance.library import Name
 VERSIONS: Final = {"0.21.4": "RUNQL_WANDB_OLD", "0.31.0": "RUNQL_WANDB_NEW"}
 """Versions of the official SDK, and the variables that name an interpreter that has them."""
 NOTHING: Final = "nothing"
+ATOMS: Final = frozenset({"raises", "float", "bytes"})
+"""Objects with one of these keys stand for one thing: see `answers`."""
 
 
 @dataclass(frozen=True)
@@ -64,18 +66,18 @@ def compare_all() -> dict[str, Comparison]:
 
 def partings(official: Json, ours: Json, way: tuple[str, ...] = ()) -> Iterator[Parting]:
     """The smallest parts of two answers that are not the same. The order of an object's keys says nothing."""
-    if isinstance(official, dict) and isinstance(ours, dict) and not {"raises", "float"} & {*official, *ours}:
+    if isinstance(official, dict) and isinstance(ours, dict) and not ATOMS & {*official, *ours}:
         for key in sorted({*official, *ours}):
             yield from partings(official.get(key, NOTHING), ours.get(key, NOTHING), (*way, key))
     elif isinstance(official, list) and isinstance(ours, list) and len(official) == len(ours):
-        for index, pair in enumerate(zip(official, ours, strict=True)):
-            yield from partings(*pair, (*way, str(index)))
+        for index, (one, other) in enumerate(zip(official, ours, strict=True)):
+            yield from partings(one, other, (*way, str(index)))
     elif type(official) is not type(ours) or official != ours:
         yield Parting(way, official, ours)
 
 
 def _whole(answer: Answer) -> Json:
-    return {"answers": answer.answers} | ({} if answer.state is None else {"afterwards": answer.state})
+    return {"answers": answer.answers, "afterwards": answer.state}
 
 
 def _compare(variable: str) -> Comparison:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -25,7 +25,7 @@ class Elsewhere:
 
 
 @contextmanager
-def serve(folder: Path) -> Iterator[Elsewhere]:
+def serve(folder: Path) -> Generator[Elsewhere]:
     """Make the files, and serve them until the block ends."""
     folder.mkdir()
     (folder / "a.txt").write_text("a\n")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from typing import Any, Literal, TypeAlias
 
@@ -35,7 +35,7 @@ class Library:
 
 
 @contextmanager
-def entered(name: Name) -> Iterator[Library]:
+def entered(name: Name) -> Generator[Library]:
     """A library, imported."""
     if name == "wandb":
         public = importlib.import_module("wandb.apis.public")

@@ -6,8 +6,8 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Generator
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -73,7 +73,7 @@ def environment(server: RunningServer, folder: Path, elsewhere: Elsewhere) -> di
 @contextmanager
 def _started(
     python: str, elsewhere: Elsewhere, folder: Path, server: RunningServer, *arguments: str
-) -> Iterator[subprocess.Popen[bytes]]:
+) -> Generator[subprocess.Popen[bytes]]:
     folder.mkdir(parents=True)
     with (
         (folder / "printed.txt").open("wb") as printed,
@@ -95,10 +95,8 @@ def _started(
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
     """End a process and what it started, without a chance to say goodbye."""
-    try:
+    with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
     process.wait()
 
 

@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import Final
 
 from tests.conformance.answers import Json
+from tests.conformance.calls.call import READ
 from tests.conformance.calls.every import CALLS
-from tests.conformance.comparison import VERSIONS, Comparison, Parting
+from tests.conformance.comparison import NOTHING, VERSIONS, Compared, Comparison, Parting
 from tests.conformance.differences import Difference, of_ours_alone
 
 FILE: Final = Path(__file__).with_name("REPORT.md")
 LONGEST: Final = 70
+ORDER: Final = ("Api", "Runs", "Run", "Files", "File", "Artifact")
+"""Classes that come first."""
 HEAD: Final = """# Conformance
 
 Written by `make conformance`, held by `tests/conformance/test_conformance.py`: do not edit.
@@ -33,9 +36,7 @@ def render(comparisons: Mapping[str, Comparison], differences: list[Difference])
     """The whole report."""
     found = {version: _counted(comparison) for version, comparison in comparisons.items()}
     members = sorted({member for call in CALLS.values() for member in call.members})
-    totals = [
-        f"| wandb {version} | {same} | {len(CALLS) - same} |" for version, same in found.items()
-    ]
+    totals = [f"| wandb {version} | {same} | {len(CALLS) - same} |" for version, same in found.items()]
     runs = len(next(iter(comparisons.values()))["Run.id"].ours.answers)
     lines = [
         HEAD.format(runs=runs),
@@ -72,8 +73,7 @@ def explained(comparison: Comparison, names: set[str]) -> str:
 
 
 def _rank(owner: str) -> int:
-    order = ("Api", "Runs", "Run", "Files", "File", "Sweep", "Project", "Projects", "User")
-    return order.index(owner) if owner in order else len(order)
+    return ORDER.index(owner) if owner in ORDER else len(ORDER)
 
 
 def _counted(comparison: Comparison) -> int:
@@ -86,23 +86,43 @@ def _sections(comparisons: Mapping[str, Comparison]) -> Iterator[str]:
         yield from ("", f"## `{owner}`", "")
         yield f"| member | call | {' | '.join(VERSIONS)} | requests {requests} |"
         yield f"|---|---|{'---|' * (2 * len(VERSIONS))}"
-        for call in CALLS.values():
-            if call.owner != owner:
-                continue
-            compared = [comparison[call.name] for comparison in comparisons.values()]
-            cells = [
-                ", ".join(f"`{_short(member, owner)}`" for member in call.members),
-                call.title,
-                *("[different](#different-on-purpose)" if each.partings else "same" for each in compared),
-                *(f"{each.ours.requests} : {each.official.requests}" for each in compared),
-            ]
-            yield _row(cells)
+        for call, outcome in _rows(comparisons, owner):
+            yield _row([call[0], call[1], *outcome])
+
+
+def _rows(comparisons: Mapping[str, Comparison], owner: str) -> Iterator[tuple[tuple[str, str], list[str]]]:
+    """A row for each call; attributes of which the same is to be said are one row."""
+    alike: dict[tuple[str, ...], list[str]] = {}
+    others: list[tuple[tuple[str, str], list[str]]] = []
+    for call in CALLS.values():
+        if call.owner != owner:
+            continue
+        outcome = _outcome([comparison[call.name] for comparison in comparisons.values()])
+        members = [f"`{member.removeprefix(f'{owner}.')}`" for member in call.members]
+        if call.title == READ:
+            alike.setdefault(tuple(outcome), []).extend(members)
+        else:
+            others.append(((", ".join(members), call.title), outcome))
+    for outcome, members in alike.items():
+        yield (", ".join(members), READ), list(outcome)
+    yield from others
+
+
+def _outcome(compared: list[Compared]) -> list[str]:
+    return [
+        *("[different](#different-on-purpose)" if each.partings else "same" for each in compared),
+        *(f"{each.ours.requests} : {each.official.requests}" for each in compared),
+    ]
 
 
 def _differences(comparisons: Mapping[str, Comparison], differences: list[Difference]) -> Iterator[str]:
     yield from ("", "## Different on purpose", "")
     yield "Numbers are issues of wandb/wandb unless another repository is named."
-    yield from ("", "| member | call | against | it answers | runql answers | because | mends |", "|---|---|---|---|---|---|---|")
+    yield from (
+        "",
+        "| member | call | against | it answers | runql answers | because | mends |",
+        "|---|---|---|---|---|---|---|",
+    )
     for difference in differences:
         call = CALLS[difference.call]
         for versions, parting in _grouped(comparisons, difference):
@@ -144,6 +164,8 @@ def _alone() -> Iterator[str]:
 
 def shown(answer: Json) -> str:
     """An answer in a few characters, the same each time."""
+    if answer == NOTHING:
+        return "*nothing*"
     if isinstance(answer, dict) and set(answer) == {"raises"}:
         return f"*{answer['raises']}*"
     text = json.dumps(_unmarked(answer), ensure_ascii=False)
@@ -153,13 +175,15 @@ def shown(answer: Json) -> str:
 
 
 def _unmarked(answer: Json) -> Json:
-    if isinstance(answer, dict):
-        return float(answer["float"]) if set(answer) == {"float"} else {k: _unmarked(v) for k, v in answer.items()}
-    return [_unmarked(each) for each in answer] if isinstance(answer, list) else answer
-
-
-def _short(member: str, owner: str) -> str:
-    return member.removeprefix(f"{owner}.")
+    match answer:
+        case {"float": str(digits)}:
+            return float(digits)
+        case dict():
+            return {key: _unmarked(value) for key, value in answer.items()}
+        case list():
+            return [_unmarked(each) for each in answer]
+        case _:
+            return answer
 
 
 def _row(cells: list[str]) -> str:

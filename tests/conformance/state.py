@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from typing import Any, Final, TypeAlias
 
 import httpx
 from tests.conformance.answers import Json, plain
 from tests.conformance.calls.call import State
 
-WITH_ARTIFACTS = "with_artifacts"
+Told: TypeAlias = Any  # Any: an answer of the server, taken apart here and compared as JSON
+CHANGES: Final = "changes"
+"""The project of all that may be changed."""
+WITH_ARTIFACTS: Final = "with_artifacts"
 """The run that artifacts are tied to."""
+METADATA: Final = "wandb-metadata.json"
+
 LINE_COUNT = """query LineCount($project: String!, $run: String!) {
   project(name: $project, entityName: "local") { run(name: $run) { historyLineCount } }
 }"""
@@ -25,7 +32,6 @@ FILES = """query Files($project: String!, $run: String!) {
     run(name: $run) { files(first: 100) { edges { node { name sizeBytes md5 updatedAt } } } }
   }
 }"""
-
 ARTIFACT = """query Artifact($project: String!, $run: String!, $collection: String!) {
   project(name: $project, entityName: "local") {
     artifactCollection(name: $collection) {
@@ -53,67 +59,78 @@ class Server:
 
     def line_count(self, project: str, run: str) -> int:
         """Rows of a run, 0 as long as there is no such run."""
-        found = self._run(LINE_COUNT, project, run)
-        return int(found["historyLineCount"] or 0) if found else 0
+        found = self._project(LINE_COUNT, project=project, run=run)
+        return int(found["run"]["historyLineCount"]) if found and found["run"] else 0
 
     def state(self, what: State, call: str) -> Json:
         """What the call of this name may have changed, None when it is gone."""
-        if what == "files":
-            found = self._run(FILES, "changes", call)
-            nodes = [edge["node"] for edge in found["files"]["edges"]] if found else []
-            # The metadata of each run tells when it was made.
-            return [
-                [node["name"], *([] if node["name"] == "wandb-metadata.json" else [node["sizeBytes"], node["md5"]])]
-                for node in nodes
-                if node.pop("updatedAt")
-            ]
-        if what == "artifact":
-            return self._artifact(call)
-        found = self._run(RUN, "changes", call)
+        readers: dict[State, Callable[[str], Json]] = {
+            "run": self._run,
+            "created": self._created,
+            "files": self._files,
+            "artifact": self._artifact,
+        }
+        return readers[what](call)
+
+    def _run(self, name: str) -> dict[str, Json] | None:
+        found = self._project(RUN, project=CHANGES, run=name)["run"]
         if found is None:
             return None
-        if what == "created":
-            # The server gives a name of its own making.
-            del found["displayName"]
-        config = json.loads(found.pop("config") or "{}")
-        summary = json.loads(found.pop("summaryMetrics") or "{}")
-        return {
-            **found,
-            "config": {key: plain(entry["value"]) for key, entry in config.items()},
-            "summary": plain(summary),
-        }
+        config: Told = json.loads(found.pop("config") or "{}")
+        values = {key: plain(entry["value"]) for key, entry in config.items()}
+        return {**found, "config": values, "summaryMetrics": _parsed(found["summaryMetrics"])}
 
-    def _artifact(self, collection: str) -> Json:
+    def _created(self, name: str) -> Json:
+        """Without the name that the server made up."""
+        found = self._run(name) or {}
+        return {key: value for key, value in found.items() if key != "displayName"}
+
+    def _files(self, run: str) -> Json:
+        """Names, sizes and MD5s; of the metadata, which tell when the run was made, the name only."""
+        edges = self._project(FILES, project=CHANGES, run=run)["run"]["files"]["edges"]
+        nodes = [edge["node"] for edge in edges if edge["node"]["updatedAt"]]
+        return [
+            [node["name"]] if node["name"] == METADATA else [node["name"], node["sizeBytes"], node["md5"]]
+            for node in nodes
+        ]
+
+    def _artifact(self, name: str) -> Json:
         """The versions of a collection, and which of them the run `with_artifacts` used and made."""
-        found = self._project(ARTIFACT, project="changes", run=WITH_ARTIFACTS, collection=collection)
-        versions = found["artifactCollection"]["artifacts"]["edges"] if found["artifactCollection"] else []
-        lineage = {
-            direction: [
-                [edge["node"]["versionIndex"], edge.get("usedAs")]
-                for edge in found["run"][direction]["edges"]
-                if edge["node"]["artifactSequence"]["name"] == collection
-            ]
-            for direction in ("inputArtifacts", "outputArtifacts")
-        }
-        return lineage | {
-            edge["version"]: {
-                **edge["node"],
-                "metadata": plain(json.loads(edge["node"]["metadata"] or "null")),
-                "tags": sorted(tag["name"] for tag in edge["node"]["tags"]),
-                "aliases": sorted(alias["alias"] for alias in edge["node"]["aliases"]),
-            }
-            for edge in versions
+        found = self._project(ARTIFACT, project=CHANGES, run=WITH_ARTIFACTS, collection=name)
+        collection: Told = found["artifactCollection"] or {"artifacts": {"edges": []}}
+        return {
+            "used": _of_collection(name, found["run"]["inputArtifacts"]),
+            "made": _of_collection(name, found["run"]["outputArtifacts"]),
+            "versions": {
+                edge["version"]: _version(edge["node"]) for edge in collection["artifacts"]["edges"]
+            },
         }
 
-    def _run(self, document: str, project: str, run: str) -> Json:
-        found = self._project(document, project=project, run=run)
-        return found and found["run"]
-
-    def _project(self, document: str, **variables: str) -> Json:
-        answer = httpx.post(
-            self._url, json={"query": document, "variables": variables}, auth=self._auth, timeout=30
-        )
-        told = answer.raise_for_status().json()
+    def _project(self, document: str, **variables: str) -> Told:
+        body = {"query": document, "variables": variables}
+        answer = httpx.post(self._url, json=body, auth=self._auth, timeout=30)
+        told: Told = answer.raise_for_status().json()
         if told.get("errors"):
             raise RuntimeError(f"the server was asked wrongly: {told['errors']}")
         return told["data"]["project"]
+
+
+def _parsed(text: str | None) -> Json:
+    return plain(json.loads(text or "null"))
+
+
+def _version(node: Told) -> Json:
+    return {
+        **node,
+        "metadata": _parsed(node["metadata"]),
+        "tags": sorted(tag["name"] for tag in node["tags"]),
+        "aliases": sorted(alias["alias"] for alias in node["aliases"]),
+    }
+
+
+def _of_collection(name: str, connection: Told) -> list[Json]:
+    return [
+        [edge["node"]["versionIndex"], edge.get("usedAs")]
+        for edge in connection["edges"]
+        if edge["node"]["artifactSequence"]["name"] == name
+    ]

@@ -9,6 +9,7 @@ import importlib
 import math
 import random
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +118,8 @@ def write_rich(wandb: Wandb) -> None:
     run.summary["best"] = 1 / 3
     run.summary["deep"] = {"x": {"y": 2.5, "list": [1, None, "ü"]}}
     run.summary["limit"] = math.inf
+    # Machine metrics are sampled meanwhile.
+    time.sleep(1)
     run.finish()
 
 
@@ -151,7 +154,12 @@ def write_targets(wandb: Wandb) -> None:
     for name in CHANGES:
         config = {"lr": 0.25, "layers": [64], "optimizer": {"name": "sgd", "momentum": None}}
         run = wandb.init(
-            project="changes", id=name, name="as it was", config=config, tags=["a", "grün"], notes="as\nit was"
+            project="changes",
+            id=name,
+            name="as it was",
+            config=config,
+            tags=["a", "grün"],
+            notes="as\nit was",
         )
         run.log({"loss": 0.5})
         run.summary.update(summary)

@@ -40,9 +40,7 @@ def made_with_a_wrong_key(library: Library) -> object:
     return library.Api(None, None, "0" * 40).viewer.username
 
 
-@API.of(
-    "Api.viewer", "User.username", "User.entity", "User.email", "User.admin", "User.teams", on=the_api
-)
+@API.of("Api.viewer", "User.username", "User.entity", "User.email", "User.admin", "User.teams", on=the_api)
 def viewer(api: Thing) -> object:
     """who it is: username, entity, address, admin or not, teams."""
     user = api.viewer

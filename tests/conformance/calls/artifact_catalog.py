@@ -127,7 +127,9 @@ CATALOG.attributes(
 )
 
 
-@CATALOG.of("Api.artifact_collection", "ArtifactCollection.aliases", "ArtifactCollection.is_sequence", on=the_api)
+@CATALOG.of(
+    "Api.artifact_collection", "ArtifactCollection.aliases", "ArtifactCollection.is_sequence", on=the_api
+)
 def artifact_collection(api: Thing) -> object:
     """name, aliases, whether versions are made in it."""
     found = api.artifact_collection("dataset", f"{PATH}/data")

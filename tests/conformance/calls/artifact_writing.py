@@ -34,7 +34,13 @@ def with_run(name: str, path: str = "changes/with_artifacts") -> Subjects:
     return found
 
 
-@ARTIFACT_WRITING.of("Artifact.save", "Artifact.description", "Artifact.metadata", on=target("save_artifact"), changes="artifact")
+@ARTIFACT_WRITING.of(
+    "Artifact.save",
+    "Artifact.description",
+    "Artifact.metadata",
+    on=target("save_artifact"),
+    changes="artifact",
+)
 def save_artifact(artifact: Thing) -> object:
     """description and metadata, which were changed."""
     artifact.description = "another ✓"
@@ -44,7 +50,9 @@ def save_artifact(artifact: Thing) -> object:
     return [artifact.description, artifact.metadata]
 
 
-@ARTIFACT_WRITING.of("Artifact.save", "Artifact.aliases", on=target("save_artifact_aliases", "v1"), changes="artifact")
+@ARTIFACT_WRITING.of(
+    "Artifact.save", "Artifact.aliases", on=target("save_artifact_aliases", "v1"), changes="artifact"
+)
 def save_artifact_aliases(artifact: Thing) -> object:
     """aliases, added and taken away."""
     artifact.aliases = ["latest", "prod"]
@@ -71,13 +79,13 @@ def save_artifact_ttl(artifact: Thing) -> object:
 @ARTIFACT_WRITING.of("Artifact.save", on=target("save_artifact_unchanged"), changes="artifact")
 def save_artifact_unchanged(artifact: Thing) -> object:
     """nothing was changed."""
-    artifact.save()
+    return artifact.save()
 
 
 @ARTIFACT_WRITING.of("Artifact.delete", on=target("delete_artifact"), changes="artifact")
 def delete_artifact(artifact: Thing) -> object:
     """a version without aliases."""
-    artifact.delete()
+    return artifact.delete()
 
 
 @ARTIFACT_WRITING.of("Artifact.delete", on=target("delete_artifact_with_aliases", "v1"), changes="artifact")
@@ -120,7 +128,9 @@ def log_artifact_with_aliases(both: tuple[Thing, Thing]) -> object:
 
 
 @ARTIFACT_WRITING.of(
-    "Run.log_artifact", on=with_run("log_artifact_elsewhere", f"{PATH.partition('/')[2]}/plain"), changes="artifact"
+    "Run.log_artifact",
+    on=with_run("log_artifact_elsewhere", f"{PATH.partition('/')[2]}/plain"),
+    changes="artifact",
 )
 def log_artifact_elsewhere(both: tuple[Thing, Thing]) -> object:
     """an output of a run of another project."""

@@ -166,7 +166,11 @@ def files_of_an_artifact_by_name(artifact: Thing) -> object:
 
 
 @ARTIFACTS.of(
-    "ArtifactFile.id", "ArtifactFile.md5", "ArtifactFile.mimetype", "ArtifactFile.updated_at", on=version("data:v0")
+    "ArtifactFile.id",
+    "ArtifactFile.md5",
+    "ArtifactFile.mimetype",
+    "ArtifactFile.updated_at",
+    on=version("data:v0"),
 )
 def known_of_an_artifacts_files(artifact: Thing) -> object:
     """what is known of them."""
@@ -216,7 +220,9 @@ def logged_artifacts_by_index(found: Thing) -> object:
 def _held(folder: str | Path) -> dict[str, bytes]:
     root = Path(folder)
     return {
-        path.relative_to(root).as_posix(): path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file()
+        path.relative_to(root).as_posix(): path.read_bytes()
+        for path in sorted(root.rglob("*"))
+        if path.is_file()
     }
 
 

@@ -11,6 +11,8 @@ from tests.conformance.library import Library
 Thing: TypeAlias = Any  # Any: an object of either library; that both can be used alike is what is tested
 Subjects: TypeAlias = Callable[[Library], Mapping[str, Thing]]
 Action: TypeAlias = Callable[[Thing], object]
+READ = "read"
+"""The title of a call that reads an attribute."""
 State: TypeAlias = Literal["run", "created", "files", "artifact"]
 
 
@@ -50,7 +52,9 @@ class Calls(dict[str, Call]):
 
         def taken(action: Action) -> Action:
             name = action.__name__
-            self.add(Call(name, members, title or (action.__doc__ or "").strip().rstrip("."), on, action, changes))
+            self.add(
+                Call(name, members, title or (action.__doc__ or "").strip().rstrip("."), on, action, changes)
+            )
             return action
 
         return taken
@@ -58,7 +62,7 @@ class Calls(dict[str, Call]):
     def attributes(self, owner: str, names: Sequence[str], *, on: Subjects) -> None:
         """A call that reads it, for each attribute."""
         for name in names:
-            self.add(Call(f"{owner}.{name}", (f"{owner}.{name}",), "read", on, _reader(name)))
+            self.add(Call(f"{owner}.{name}", (f"{owner}.{name}",), READ, on, _reader(name)))
 
     def add(self, call: Call) -> None:
         """Take a call in."""

@@ -126,9 +126,11 @@ def upload_file(found: Thing) -> object:
 def upload_file_again(found: Thing) -> object:
     """a file in place of another one."""
     with tempfile.TemporaryDirectory() as folder:
-        for text in ("one", "two, longer"):
-            Path(folder, "again.txt").write_text(text)
-            put = found.upload_file(f"{folder}/again.txt", folder)
+        path = Path(folder, "again.txt")
+        path.write_text("one")
+        found.upload_file(str(path), folder)
+        path.write_text("two, longer")
+        put = found.upload_file(str(path), folder)
         return [put.name, put.size, put.md5]
 
 

@@ -75,8 +75,9 @@ def history_of_machines(found: Thing) -> object:
 
 @METRICS.of("Run.history", on=run("rich"))
 def history_of_keys_of_machines(found: Thing) -> object:
-    """`stream="system"` with `keys`."""
-    return [sorted(row) for row in found.history(stream="system", keys=["system.cpu"], pandas=False)]
+    """`stream="system"` with `keys`: what the rows hold."""
+    rows = found.history(stream="system", keys=["system.cpu"], pandas=False)
+    return sorted({" ".join(sorted(row)) for row in rows})
 
 
 @METRICS.of("Run.history", on=run("rich"))
@@ -102,7 +103,8 @@ def scan_history_between_steps(found: Thing) -> object:
     """`min_step` and `max_step`."""
     ranges = [(100, 150), (1_150, 5_000), (0, 1), (1_199, None), (None, 10), (2_000, 3_000)]
     return [
-        [row["_step"] for row in found.scan_history(page_size=100, **_bounds(first, end))] for first, end in ranges
+        [row["_step"] for row in found.scan_history(page_size=100, **_bounds(first, end))]
+        for first, end in ranges
     ]
 
 

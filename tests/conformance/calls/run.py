@@ -16,7 +16,15 @@ RUN.attributes(
     (
         *("entity", "id", "json_config", "name", "path", "state", "storage_id", "url", "username"),
         *("tags", "config", "created_at", "system_metrics", "project", "notes", "read_only", "history_keys"),
-        *("project_internal_id", "display_name", "group", "job_type", "description", "commit", "heartbeat_at"),
+        *(
+            "project_internal_id",
+            "display_name",
+            "group",
+            "job_type",
+            "description",
+            "commit",
+            "heartbeat_at",
+        ),
         *("sweep_name", "history_line_count", "rawconfig", "summary_metrics", "lastHistoryStep", "metadata"),
     ),
     on=every_run,

@@ -19,7 +19,20 @@ def the_sweep(library: Library) -> Mapping[str, Thing]:
 
 SWEEPS.attributes(
     "Sweep",
-    ("id", "entity", "project", "name", "config", "order", "expected_run_count", "state", "path", "url", "best_loss", "display_name"),
+    (
+        "id",
+        "entity",
+        "project",
+        "name",
+        "config",
+        "order",
+        "expected_run_count",
+        "state",
+        "path",
+        "url",
+        "best_loss",
+        "display_name",
+    ),
     on=the_sweep,
 )
 

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from datetime import datetime
 
 import numpy as np
-
 from tests.conformance.calls.call import Calls, Thing
 from tests.conformance.calls.subjects import ENTITY, target
 from tests.conformance.library import Library
@@ -156,13 +155,13 @@ def summary_nested(found: Thing) -> object:
 @WRITING.of("Run.summary", on=target("summary_nan"), changes="run")
 def summary_nan(found: Thing) -> object:
     """NaN, by `summary.update()`."""
-    found.summary.update({"undefined": math.nan})
+    return found.summary.update({"undefined": math.nan})
 
 
 @WRITING.of("Run.summary", on=target("summary_large_array"), changes="run")
 def summary_large_array(found: Thing) -> object:
     """an array of 33 numbers."""
-    found.summary.update({"large": np.arange(33)})
+    return found.summary.update({"large": np.arange(33)})
 
 
 @WRITING.of("Run.delete", on=target("delete"), changes="run")
@@ -189,4 +188,4 @@ def update_deleted(found: Thing) -> object:
     """a run that is gone."""
     found.delete()
     found.notes = "too late"
-    found.update()
+    return found.update()
