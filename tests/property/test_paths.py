@@ -8,7 +8,18 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from runql.errors import PathError
-from runql.paths import ProjectPath, RunPath, is_name, parse_project_path, parse_run_path, run_url
+from runql.paths import (
+    ArtifactAddress,
+    ArtifactPath,
+    ProjectPath,
+    RunPath,
+    artifact_url,
+    is_name,
+    parse_artifact_path,
+    parse_project_path,
+    parse_run_path,
+    run_url,
+)
 
 # The short texts make likely what plain text rarely gives: markers, separators, and two equal parts.
 NAMES = st.one_of(
@@ -32,6 +43,34 @@ PROJECT_PATHS = st.one_of(
     st.builds(ProjectPath, st.none(), NAMES),
     st.builds(ProjectPath, NAMES, NAMES),
 )
+
+ARTIFACT_PATHS = st.one_of(
+    st.builds(ArtifactPath, st.none(), st.none(), NAMES, NAMES),
+    st.builds(ArtifactPath, st.none(), NAMES, NAMES, NAMES),
+    st.builds(ArtifactPath, NAMES, NAMES, NAMES, NAMES),
+)
+
+
+@given(ARTIFACT_PATHS)
+def test_artifact_paths_are_read_back(path: ArtifactPath) -> None:
+    assert parse_artifact_path(str(path)) == path
+
+
+@given(PLAIN_NAMES, PLAIN_NAMES, PLAIN_NAMES, PLAIN_NAMES)
+def test_plain_names_of_artifacts_are_taken_as_they_stand(
+    entity: str, project: str, collection: str, version: str
+) -> None:
+    whole = ArtifactPath(entity, project, collection, version)
+    assert parse_artifact_path(f"{entity}/{project}/{collection}:{version}") == whole
+    assert parse_artifact_path(f"{collection}:{version}") == ArtifactPath(None, None, collection, version)
+
+
+@given(NAMES, NAMES, NAMES, NAMES, NAMES)
+def test_the_url_of_an_artifact_is_a_path_to_it(
+    entity: str, project: str, kind: str, collection: str, version: str
+) -> None:
+    url = artifact_url("http://127.0.0.1:8080", ArtifactAddress(entity, project, collection, version), kind)
+    assert parse_artifact_path(url) == ArtifactPath(entity, project, collection, version)
 
 
 @given(RUN_PATHS)
@@ -69,6 +108,8 @@ def test_the_url_of_a_run_is_a_path_to_it(entity: str, project: str, run_id: str
 def test_no_text_does_worse_than_a_path_error(text: str) -> None:
     with contextlib.suppress(PathError):
         assert is_name(parse_run_path(text).run_id)
+    with contextlib.suppress(PathError):
+        assert is_name(parse_artifact_path(text).collection)
     with contextlib.suppress(PathError):
         project = parse_project_path(text).project
         assert project is None or is_name(project)

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
-import re
 import signal
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable
 from contextlib import closing
@@ -20,6 +16,7 @@ import httpx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.server.server_process import start
 
 from runql_server import auth, lines
 from runql_server.history_keys import HistoryKeys
@@ -238,9 +235,7 @@ def test_a_bad_chunk_is_refused_whole(
 
 
 def test_kill_9_loses_no_acknowledged_row(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "runql_server", "--port", "0", "--data-dir", str(tmp_path / "data")]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    process, url, key = start(command, environment)
+    process, url, key = start(tmp_path / "data")
     assert key is not None
     acknowledged = 0
     try:
@@ -254,7 +249,7 @@ def test_kill_9_loses_no_acknowledged_row(tmp_path: Path) -> None:
         process.send_signal(signal.SIGKILL)
         process.communicate()
     assert acknowledged == 60
-    process, url, printed_again = start(command, environment)
+    process, url, printed_again = start(tmp_path / "data")
     try:
         assert printed_again is None
         with httpx.Client(base_url=url, auth=("api", key), trust_env=False) as client:
@@ -264,13 +259,3 @@ def test_kill_9_loses_no_acknowledged_row(tmp_path: Path) -> None:
         process.communicate(timeout=20)
     assert [json.loads(text)["_step"] for text in found["history"]] == list(range(acknowledged))
     assert found["historyKeys"]["lastStep"] == acknowledged - 1
-
-
-def start(command: list[str], environment: dict[str, str]) -> tuple[subprocess.Popen[str], str, str | None]:
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    said = process.stdout.readline() + process.stdout.readline() + process.stdout.readline()
-    url = re.search(r"WANDB_BASE_URL=(\S+)", said)
-    key = re.search(r"WANDB_API_KEY=(\S+)", said)
-    assert url is not None, said
-    return process, url.group(1), key.group(1) if key else None

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runql.resources.artifact_contents import ArtifactContents, EntryRecord
+from runql.resources.artifact_contents import ArtifactContents, EntryRecord, SaveEntry
 from runql.resources.artifact_files import ArtifactFiles, AsyncArtifactFiles
 from runql.resources.artifact_lineage import list_users, read_creator
 from runql.resources.artifact_lookup import Found
@@ -27,8 +27,8 @@ AT_ONCE = 8
 class ArtifactEntry(EntryRecord):
     """One entry of an artifact; `Artifact.get_entry` makes them."""
 
-    def __init__(self, client: RetryingClient, artifact: ArtifactContents, entry: ManifestEntry) -> None:
-        super().__init__(artifact, entry)
+    def __init__(self, client: RetryingClient, artifact: str, entry: ManifestEntry, save: SaveEntry) -> None:
+        super().__init__(artifact, entry, save)
         self._client = client
 
     def download(
@@ -72,7 +72,8 @@ class Artifact(ArtifactContents):
         Raises:
             EntryNotFoundError: it has no such entry.
         """
-        return ArtifactEntry(self._client, self, self._client.run(self._read_entry(name)))
+        entry = self._client.run(self._read_entry(name))
+        return ArtifactEntry(self._client, self.qualified_name, entry, self._save_entry)
 
     def files(self, names: Sequence[str] | None = None, per_page: int = 50) -> ArtifactFiles:
         """Return its files as the server lists them, as a sequence that is read page by page as you look at it.
@@ -192,8 +193,10 @@ class Artifact(ArtifactContents):
 class AsyncArtifactEntry(EntryRecord):
     """As `ArtifactEntry`, awaited."""
 
-    def __init__(self, client: AsyncRetryingClient, artifact: ArtifactContents, entry: ManifestEntry) -> None:
-        super().__init__(artifact, entry)
+    def __init__(
+        self, client: AsyncRetryingClient, artifact: str, entry: ManifestEntry, save: SaveEntry
+    ) -> None:
+        super().__init__(artifact, entry, save)
         self._client = client
 
     async def download(
@@ -222,7 +225,8 @@ class AsyncArtifact(ArtifactContents):
 
     async def get_entry(self, name: str) -> AsyncArtifactEntry:
         """As `Artifact.get_entry`."""
-        return AsyncArtifactEntry(self._client, self, await self._client.run(self._read_entry(name)))
+        entry = await self._client.run(self._read_entry(name))
+        return AsyncArtifactEntry(self._client, self.qualified_name, entry, self._save_entry)
 
     def files(self, names: Sequence[str] | None = None, per_page: int = 50) -> AsyncArtifactFiles:
         """As `Artifact.files`."""

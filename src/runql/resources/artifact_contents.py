@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TypeAlias
 
 from runql.resources.artifact_download import (
     Holder,
@@ -34,42 +35,46 @@ class ArtifactContents(EditableArtifact):
         allow_missing_references: bool,
     ) -> Flow[Path]:
         transfer = Transfer(at_once, progress, allow_missing_references)
-        folder = self.folder(root)
+        folder = self._folder(root)
         manifest = yield from self._read_manifest()
         entries = [entry for path, entry in manifest.entries.items() if path.startswith(path_prefix or "")]
         yield from fetch_all(wishes(self._holder(manifest), entries, folder), transfer)
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
-    def save_entry(self, entry: ManifestEntry, folder: Path, progress: Progress | None) -> Flow[Path]:
-        """Fetch one entry below a folder, and return where it is."""
+    def _save_entry(
+        self, entry: ManifestEntry, root: str | os.PathLike[str] | None, progress: Progress | None
+    ) -> Flow[Path]:
         manifest = yield from self._read_manifest()
-        (wish,) = wishes(self._holder(manifest), [entry], folder)
+        (wish,) = wishes(self._holder(manifest), [entry], self._folder(root))
         yield from fetch_all([wish], Transfer(1, progress))
         return wish.target
 
     def _verify(self, root: str | os.PathLike[str] | None, *, at_once: int) -> Flow[list[str]]:
-        folder = self.folder(root)
+        folder = self._folder(root)
         manifest = yield from self._read_manifest()
         return (yield from check_folder(self.qualified_name, manifest, folder, at_once=at_once))
 
-    def folder(self, root: str | os.PathLike[str] | None) -> Path:
-        """Where its files are saved."""
+    def _folder(self, root: str | os.PathLike[str] | None) -> Path:
         return default_root(self._source) if root is None else Path(root)
 
     def _holder(self, manifest: Manifest) -> Holder:
         return Holder(self.id, self.qualified_name, manifest, self._found.place)
 
 
+SaveEntry: TypeAlias = Callable[[ManifestEntry, str | os.PathLike[str] | None, Progress | None], Flow[Path]]
+
+
 class EntryRecord:
     """The part of `ArtifactEntry` and `AsyncArtifactEntry` that needs no request."""
 
-    def __init__(self, artifact: ArtifactContents, entry: ManifestEntry) -> None:
+    def __init__(self, artifact: str, entry: ManifestEntry, save: SaveEntry) -> None:
         self._artifact = artifact
         self._entry = entry
+        self._save = save
 
     def __repr__(self) -> str:
-        return f"<ArtifactEntry {self._artifact.qualified_name} {self.path}>"
+        return f"<ArtifactEntry {self._artifact} {self.path}>"
 
     @property
     def path(self) -> str:
@@ -102,4 +107,4 @@ class EntryRecord:
         return self._entry.is_reference
 
     def _download(self, root: str | os.PathLike[str] | None, progress: Progress | None) -> Flow[Path]:
-        return (yield from self._artifact.save_entry(self._entry, self._artifact.folder(root), progress))
+        return self._save(self._entry, root, progress)

@@ -139,7 +139,7 @@ def fetch_all(wanted: Sequence[Wish], transfer: Transfer) -> Flow[None]:
     yield from gather(copies, limit=transfer.at_once)
     if transfer.missing:
         warnings.warn(
-            f"what artifact {wanted[0].holder.name} refers to is missing: {', '.join(transfer.missing)}",
+            f"what artifact {wanted[0].holder.name} refers to is missing: {', '.join(sorted(transfer.missing))}",
             RuntimeWarning,
             stacklevel=2,
         )

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Final
 
 from runql.artifact_errors import ArtifactPendingError, EntryNotFoundError, ManifestError
-from runql.paths import ArtifactAddress, RunAddress, artifact_url
-from runql.resources.artifact_lookup import Found, found_at, source_of
-from runql.resources.artifact_write import note_output, note_use
+from runql.paths import ArtifactAddress, artifact_url
+from runql.resources.artifact_lookup import Found, source_of
 from runql.resources.manifest import Manifest, ManifestEntry, parse_manifest
 from runql.transport.flow import Flow, download, fetch
 from runql_graphql.enums import ArtifactState
@@ -175,25 +174,10 @@ class ArtifactRecord:
 
     # -- its files ----------------------------------------------------------------------------------------------
 
-    def check_committed(self) -> None:
-        """Raise ArtifactPendingError unless all of it is there."""
-        if self._found.fields.state is not COMMITTED:
-            raise ArtifactPendingError(self.qualified_name, self.state)
-
-    def used_in(self, run: RunAddress, use_as: str | None) -> Flow[None]:
-        """Make it an input of a run."""
-        yield from note_use(run, self.id, self._found.place, use_as)
-
-    def logged_in(
-        self, run: RunAddress, aliases: Collection[str] | None, tags: Collection[str] | None
-    ) -> Flow[Found]:
-        """Make it an output of a run, and find it where it was made, as it is then."""
-        fields = yield from note_output(run, self._found.fields, self._source, aliases, tags)
-        return found_at(fields, source_of(fields) or self._source)
-
     def _read_manifest(self) -> Flow[Manifest]:
         if self._contents is None:
-            self.check_committed()
+            if self._found.fields.state is not COMMITTED:
+                raise ArtifactPendingError(self.qualified_name, self.state)
             self._contents = yield from read_manifest(self.id, self.qualified_name)
         return self._contents
 

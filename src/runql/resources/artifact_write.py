@@ -182,8 +182,9 @@ def note_use(
 
 def note_output(
     run: RunAddress,
-    fields: ArtifactFields,
     source: ArtifactAddress,
+    type_name: str,
+    digest: str,
     aliases: Collection[str] | None,
     tags: Collection[str] | None,
 ) -> Flow[ArtifactFields]:
@@ -208,9 +209,9 @@ def note_output(
         entityName=run.entity,
         projectName=run.project,
         runName=run.run_id,
-        artifactTypeName=fields.artifact_type.name,
+        artifactTypeName=type_name,
         artifactCollectionNames=[source.collection],
-        digest=fields.digest,
+        digest=digest,
         digestAlgorithm=ArtifactDigestAlgorithm.MANIFEST_MD5,
         enableDigestDeduplication=True,
     )

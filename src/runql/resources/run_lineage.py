@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from runql.artifact_errors import ArtifactPendingError
+from runql.paths import ArtifactAddress, RunAddress
 from runql.resources.artifact import Artifact, AsyncArtifact
-from runql.resources.artifact_record import ArtifactRecord
+from runql.resources.artifact_lookup import Found, found_at, source_of
+from runql.resources.artifact_record import COMMITTED, ArtifactRecord
+from runql.resources.artifact_write import note_output, note_use
 from runql.resources.artifacts import RUN_PER_PAGE, AsyncRunArtifacts, RunArtifacts
 from runql.resources.editable_run import EditableRun
 from runql.transport.aio import AsyncRetryingClient
+from runql.transport.flow import Flow
 from runql.transport.sync import RetryingClient
 
 
@@ -45,7 +50,7 @@ class RunLineage(EditableRun):
             RunNotFoundError, ArtifactNotFoundError: one of them was deleted meanwhile.
             AnswerError: the server refuses.
         """
-        self._client.run(_checked(artifact).used_in(self._place, use_as))
+        self._client.run(note_use(self._place, _checked(artifact).id, _place_of(artifact), use_as))
         return artifact
 
     def log_artifact(
@@ -71,7 +76,7 @@ class RunLineage(EditableRun):
             RunNotFoundError, ArtifactNotFoundError: one of them was deleted meanwhile.
             AnswerError: the server refuses.
         """
-        found = self._client.run(_checked(artifact).logged_in(self._place, aliases, tags))
+        found = self._client.run(_note_output(self._place, artifact, aliases, tags))
         return Artifact(self._client, found)
 
 
@@ -90,7 +95,7 @@ class AsyncRunLineage(EditableRun):
 
     async def use_artifact(self, artifact: AsyncArtifact, use_as: str | None = None) -> AsyncArtifact:
         """As `RunLineage.use_artifact`."""
-        await self._client.run(_checked(artifact).used_in(self._place, use_as))
+        await self._client.run(note_use(self._place, _checked(artifact).id, _place_of(artifact), use_as))
         return artifact
 
     async def log_artifact(
@@ -100,8 +105,27 @@ class AsyncRunLineage(EditableRun):
         tags: Collection[str] | None = None,
     ) -> AsyncArtifact:
         """As `RunLineage.log_artifact`."""
-        found = await self._client.run(_checked(artifact).logged_in(self._place, aliases, tags))
+        found = await self._client.run(_note_output(self._place, artifact, aliases, tags))
         return AsyncArtifact(self._client, found)
+
+
+def _note_output(
+    run: RunAddress,
+    artifact: ArtifactRecord,
+    aliases: Collection[str] | None,
+    tags: Collection[str] | None,
+) -> Flow[Found]:
+    _checked(artifact)
+    collection = artifact.source_name.rpartition(":")[0]
+    source = ArtifactAddress(
+        artifact.source_entity, artifact.source_project, collection, artifact.source_version
+    )
+    fields = yield from note_output(run, source, artifact.type, artifact.digest, aliases, tags)
+    return found_at(fields, source_of(fields) or source)
+
+
+def _place_of(artifact: ArtifactRecord) -> ArtifactAddress:
+    return ArtifactAddress(artifact.entity, artifact.project, artifact.collection_name, artifact.version)
 
 
 def _checked(artifact: ArtifactRecord) -> ArtifactRecord:
@@ -109,5 +133,6 @@ def _checked(artifact: ArtifactRecord) -> ArtifactRecord:
         raise TypeError(
             f"an artifact such as Api.artifact() returns is needed, not {type(artifact).__name__}"
         )
-    artifact.check_committed()
+    if artifact.state != COMMITTED.value:
+        raise ArtifactPendingError(artifact.qualified_name, artifact.state)
     return artifact

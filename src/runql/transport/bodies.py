@@ -213,7 +213,11 @@ class Source:
             raise LocalFileError(f"cannot read {path}", error) from error
 
     def chunks(self) -> Iterator[bytes]:
-        """The bytes; those of a file that grows meanwhile end where it ended before."""
+        """The bytes; those of a file that grows meanwhile end where it ended before.
+
+        Raises:
+            LocalFileError: it cannot be read, or not as far as it reached before.
+        """
         left = self.size
         try:
             with self.path.open("rb") as file:
@@ -222,6 +226,10 @@ class Source:
                     yield chunk
         except OSError as error:
             raise LocalFileError(f"cannot read {self.path}", error) from error
+        if left:
+            raise LocalFileError(
+                f"cannot send {self.path}", OSError("it became shorter while it was being sent")
+            )
 
     def report(self, sent: int) -> None:
         """Tell the caller how far it is."""

@@ -63,8 +63,10 @@ class PartFile:
         self._leave()
 
     def _opened(self) -> tuple[Path, BinaryIO, int | None]:
+        self._target.parent.mkdir(parents=True, exist_ok=True)
         for _ in range(MAX_TRIES):
-            self._folder.mkdir(parents=True, exist_ok=True)
+            with contextlib.suppress(FileExistsError):
+                self._folder.mkdir()
             # Not found: another writer of this target has just ended, and has taken the folder away.
             with contextlib.suppress(FileNotFoundError):
                 _remove_abandoned(self._folder)

@@ -7,6 +7,7 @@ import sqlite3
 from runql_server import files, jsontext, timestamps
 from runql_server.artifacts import aliases, blobs, entries, manifests, memberships, naming, versions
 from runql_server.artifacts.manifest_format import Manifest, ManifestEntry
+from runql_server.artifacts.manifests import StoredManifest
 from runql_server.artifacts.versions import Artifact
 from runql_server.errors import RequestError
 from runql_server.store import Store
@@ -22,12 +23,17 @@ def commit(store: Store, connection: sqlite3.Connection, artifact: Artifact) -> 
     """
     if artifact.state == "COMMITTED":
         return artifact
-    manifest = _complete(store, connection, artifact)
+    stored = manifests.current(connection, artifact.number)
+    if stored is None:
+        raise RequestError("the artifact cannot be committed: its manifest was not uploaded")
+    manifest = _whole(store, connection, artifact, stored)
     contents = {
         path: entry if entry.ref is not None else _measured(connection, artifact, path, entry)
         for path, entry in manifest.contents.items()
     }
     _refuse_missing(connection, artifact, contents)
+    if stored.type != "FULL":
+        _store_whole(store, connection, artifact, manifest)
     entries.insert(connection, artifact, contents)
     entries.forget_announced(connection, artifact.number)
     connection.execute(
@@ -50,24 +56,25 @@ def commit(store: Store, connection: sqlite3.Connection, artifact: Artifact) -> 
     return versions.by_number(connection, artifact.number)
 
 
-def _complete(store: Store, connection: sqlite3.Connection, artifact: Artifact) -> Manifest:
-    """The whole manifest of the version; one that only says what is new is laid over its base and stored anew."""
-    stored = manifests.current(connection, artifact.number)
-    if stored is None:
-        raise RequestError("the artifact cannot be committed: its manifest was not uploaded")
+def _whole(
+    store: Store, connection: sqlite3.Connection, artifact: Artifact, stored: StoredManifest
+) -> Manifest:
+    """The whole list of the version: one that only says what is new is laid over its base."""
     manifest = manifests.read(store, stored)
-    if stored.type == "FULL":
-        if manifest.digest() != artifact.digest:
-            raise RequestError(
-                f"the artifact cannot be committed: its manifest has digest {manifest.digest()}, not {artifact.digest}"
-            )
-        return manifest
-    base = None if stored.base_number is None else manifests.current(connection, stored.base_number)
-    whole = manifest if base is None else manifest.over(manifests.read(store, base))
+    if stored.type != "FULL":
+        base = None if stored.base_number is None else manifests.current(connection, stored.base_number)
+        return manifest if base is None else manifest.over(manifests.read(store, base))
+    if manifest.digest() != artifact.digest:
+        raise RequestError(
+            f"the artifact cannot be committed: its manifest has digest {manifest.digest()}, not {artifact.digest}"
+        )
+    return manifest
+
+
+def _store_whole(store: Store, connection: sqlite3.Connection, artifact: Artifact, whole: Manifest) -> None:
     written = files.write(store, whole.to_json())
     full = manifests.create(connection, artifact.number, "FULL", base=None, digest=written.md5)
     manifests.keep(connection, full.number, written)
-    return whole
 
 
 def _measured(

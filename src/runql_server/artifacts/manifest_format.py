@@ -14,15 +14,19 @@ from runql_server.errors import RequestError
 _DIGEST_HEADER = b"wandb-artifact-manifest-v1\n"
 
 
+def _wire_name(name: str) -> str:
+    return to_camel(name).removesuffix("Id") + "ID" if name.endswith("_id") else to_camel(name)
+
+
 class _Part(BaseModel):
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True, extra="ignore")
+    model_config = ConfigDict(alias_generator=_wire_name, populate_by_name=True, frozen=True, extra="ignore")
 
 
 class ManifestEntry(_Part):
     """One path: bytes that are stored here, or a reference to something elsewhere."""
 
     digest: str
-    birth_artifact_id: str | None = Field(default=None, alias="birthArtifactID")
+    birth_artifact_id: str | None = None
     ref: str | None = None
     size: int | None = Field(default=None, ge=0)
     extra: dict[str, object] | None = None

@@ -21,7 +21,8 @@ from runql.paths import ArtifactAddress, RunAddress
 from runql.resources.artifact_lookup import Found
 from runql.resources.artifact_write import checked_aliases, checked_tags, note_output, note_use
 from runql.resources.editable_artifact import EditableArtifact
-from runql.transport.flow import Effect
+from runql.resources.manifest import Manifest
+from runql.transport.flow import Effect, Flow
 from runql.transport.wire import Response
 from runql.values import JSONValue
 
@@ -33,12 +34,25 @@ REFUSED = answered(None, errors=[{"message": "no"}])
 THERE = answered({"artifact": artifact()})
 
 
-def editable(**changes: JSONValue) -> EditableArtifact:
-    return EditableArtifact(found(**changes), "https://wandb.ai")
+class Stepped(EditableArtifact):
+    """Gives its flows to be stepped instead of driving them."""
+
+    def saving(self) -> Flow[None]:
+        return self._save()
+
+    def deleting(self, *, with_aliases: bool = False) -> Flow[None]:
+        return self._delete(with_aliases=with_aliases)
+
+    def reading(self) -> Flow[Manifest]:
+        return self._read_manifest()
 
 
-def saved(artifact: EditableArtifact, *replies: Response) -> list[Effect]:
-    _, effects = played(artifact._save(), replies)
+def editable(**changes: JSONValue) -> Stepped:
+    return Stepped(found(**changes), "https://wandb.ai")
+
+
+def saved(artifact: Stepped, *replies: Response) -> list[Effect]:
+    _, effects = played(artifact.saving(), replies)
     return effects
 
 
@@ -176,24 +190,24 @@ def test_a_refusal_of_a_version_that_is_gone(gone: JSONValue) -> None:
 def test_deleting_says_whether_aliases_go_too() -> None:
     deleted = answered({"deleteArtifact": {"artifact": {"id": "QTox", "state": "DELETED"}}})
     for with_aliases in (True, False):
-        _, effects = played(editable()._delete(with_aliases=with_aliases), [deleted])
+        _, effects = played(editable().deleting(with_aliases=with_aliases), [deleted])
         assert inputs(effects[0]) == {"artifactID": "QTox", "deleteAliases": with_aliases}
 
 
 def test_of_a_link_only_the_link_is_deleted() -> None:
     place = ArtifactAddress("e", "registry", "best-models", "v0")
-    link = EditableArtifact(Found(fields(), place, (), "COL"), "")
+    link = Stepped(Found(fields(), place, (), "COL"), "")
     assert (link.is_link, link.source_qualified_name) == (True, "e/p/mnist:v3")
     _, effects = played(
-        link._delete(with_aliases=False),
+        link.deleting(),
         [answered({"unlinkArtifact": {"artifactID": "QTox", "success": True}})],
     )
     assert inputs(effects[0]) == {"artifactID": "QTox", "artifactPortfolioID": "COL"}
     refused = answered({"unlinkArtifact": {"artifactID": "QTox", "success": False}})
     with pytest.raises(DeletionRefusedError, match="did not unlink"):
-        played(link._delete(with_aliases=False), [refused])
+        played(link.deleting(), [refused])
     with pytest.raises(ValueError, match=r"delete e/p/mnist:v3"):
-        played(EditableArtifact(Found(fields(), place, ()), "")._delete(with_aliases=False), [])
+        played(Stepped(Found(fields(), place, ()), "").deleting(), [])
 
 
 def test_using_tells_where_the_artifact_comes_from() -> None:
@@ -238,7 +252,7 @@ def test_using_in_a_run_that_is_gone() -> None:
 
 def test_logging_sends_aliases_and_tags_as_objects() -> None:
     reply = answered({"createArtifact": {"artifact": artifact()}})
-    _, effects = played(note_output(RUN, fields(), PLACE, ["champion"], ["good one"]), [reply])
+    _, effects = played(note_output(RUN, PLACE, "dataset", "d1", ["champion"], ["good one"]), [reply])
     assert inputs(effects[0]) == {
         "entityName": "e",
         "projectName": "p",
@@ -255,15 +269,15 @@ def test_logging_sends_aliases_and_tags_as_objects() -> None:
 
 def test_logging_in_another_project_is_refused_before_anything_is_sent() -> None:
     with pytest.raises(ValueError, match="of its own project only"):
-        played(note_output(RunAddress("e", "q", "r"), fields(), PLACE, None, None), [])
+        played(note_output(RunAddress("e", "q", "r"), PLACE, "dataset", "d1", None, None), [])
 
 
 def test_a_new_version_in_place_of_the_known_one_is_told() -> None:
     begun = answered({"createArtifact": {"artifact": artifact(state="PENDING")}})
     with pytest.raises(ArtifactPendingError, match="PENDING"):
-        played(note_output(RUN, fields(), PLACE, None, None), [begun])
+        played(note_output(RUN, PLACE, "dataset", "d1", None, None), [begun])
 
 
 def test_an_artifact_that_is_being_written_has_no_files() -> None:
     with pytest.raises(ArtifactPendingError):
-        played(editable(state="PENDING")._read_manifest(), [])
+        played(editable(state="PENDING").reading(), [])

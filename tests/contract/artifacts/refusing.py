@@ -1,0 +1,44 @@
+"""A transport that lets everything through to the server but what a test wants refused, and notes credentials."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import httpx
+from tests.contract.face import DoubleTransport
+
+STORAGE = "/artifact-storage/"
+
+
+class RefusingTransport(DoubleTransport):
+    """Answers in the server's place where ``answer`` gives an answer.
+
+    Attributes:
+        asked: method and path of every request, in order.
+        with_key: paths of those that carried credentials.
+    """
+
+    def __init__(self, answer: Callable[[httpx.Request], httpx.Response | None]) -> None:
+        self._answer = answer
+        self._sync = httpx.HTTPTransport()
+        self._async = httpx.AsyncHTTPTransport()
+        self.asked: list[str] = []
+        self.with_key: list[str] = []
+
+    def _told(self, request: httpx.Request) -> httpx.Response | None:
+        self.asked.append(request.url.path)
+        if "authorization" in request.headers:
+            self.with_key.append(request.url.path)
+        return self._answer(request)
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        return self._told(request) or self._sync.handle_request(request)
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        return self._told(request) or await self._async.handle_async_request(request)
+
+    def close(self) -> None:
+        self._sync.close()
+
+    async def aclose(self) -> None:
+        await self._async.aclose()

@@ -1,0 +1,167 @@
+"""References are followed to files, web servers, other artifacts and file systems, and checked where that is possible."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.contract.answering import Answer, AnsweringServer
+from tests.contract.either import Untyped, taken
+from tests.contract.face import Face
+
+from runql import DigestMismatchError, EntryNotFoundError, MissingExtraError, ReferenceUnavailableError
+from runql_server.running import RunningServer
+from runql_server.seed_artifacts import SeedArtifact, SeedReference
+
+BODY = b"far away"
+
+
+def md5(content: bytes) -> str:
+    return base64.b64encode(hashlib.md5(content, usedforsecurity=False).digest()).decode()
+
+
+@pytest.fixture
+def elsewhere() -> Iterator[AnsweringServer]:
+    """Another web server."""
+    with AnsweringServer() as running:
+        running.give(Answer(BODY, headers={"ETag": '"e1"'}))
+        yield running
+
+
+@pytest.fixture
+def referring(api: Untyped, face: Face, home: str, server: RunningServer, project: str) -> Untyped:
+    """Makes an artifact that refers to addresses."""
+
+    def make(**references: SeedReference) -> Untyped:
+        held = {"held.txt": b"held"}
+        (name,) = server.seed_artifacts(
+            project, [SeedArtifact(name="refs", files=held, references=references)]
+        )
+        artifact = taken(face, api.artifact(f"{home}/{name}"))
+        server.clear()
+        return artifact
+
+    return make
+
+
+def left_in(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_web_address(referring: Untyped, elsewhere: AnsweringServer, face: Face, tmp_path: Path) -> None:
+    artifact = referring(x=SeedReference(uri=f"{elsewhere.url}/x", digest="e1", size=len(BODY)))
+    taken(face, artifact.download(tmp_path))
+    assert left_in(tmp_path) == {"held.txt": b"held", "x": BODY}
+    assert "authorization" not in elsewhere.asked[0].headers
+    assert taken(face, artifact.verify(tmp_path)) == ["x"]
+    assert taken(face, taken(face, artifact.get_entry("x")).download(tmp_path / "one")).read_bytes() == BODY
+
+
+def test_a_web_address_that_now_holds_something_else(
+    referring: Untyped, elsewhere: AnsweringServer, face: Face, tmp_path: Path
+) -> None:
+    artifact = referring(x=SeedReference(uri=f"{elsewhere.url}/x", digest="e0"))
+    with pytest.raises(DigestMismatchError, match='now called "e1", not e0'):
+        taken(face, artifact.download(tmp_path))
+    assert "x" not in left_in(tmp_path)
+
+
+def test_a_web_address_that_was_noted_without_a_mark_is_not_checked(
+    referring: Untyped, elsewhere: AnsweringServer, face: Face, tmp_path: Path
+) -> None:
+    taken(face, referring(x=SeedReference(uri=f"{elsewhere.url}/x")).download(tmp_path))
+    assert left_in(tmp_path)["x"] == BODY
+
+
+@pytest.mark.filterwarnings("ignore:what artifact .* refers to is missing")
+def test_what_is_missing_stops_all_unless_it_may_be(referring: Untyped, face: Face, tmp_path: Path) -> None:
+    with AnsweringServer() as gone:
+        gone.give(Answer(b"", 404))
+        artifact = referring(
+            x=SeedReference(uri=f"{gone.url}/x"), y=SeedReference(uri=(tmp_path / "no").as_uri())
+        )
+        with pytest.raises(ReferenceUnavailableError, match=r"refs:v0 refers to what cannot be fetched"):
+            taken(face, artifact.download(tmp_path / "all"))
+        with pytest.warns(RuntimeWarning, match="is missing: x, y"):
+            taken(face, artifact.download(tmp_path / "some", allow_missing_references=True))
+    assert left_in(tmp_path / "some") == {"held.txt": b"held"}
+
+
+@pytest.mark.parametrize("kind", ["bytes", "address"])
+def test_a_file_of_this_machine(kind: str, referring: Untyped, face: Face, tmp_path: Path) -> None:
+    source = tmp_path / "größe 1.txt"
+    source.write_bytes(BODY)
+    noted = BODY if kind == "bytes" else source.as_uri().encode()
+    artifact = referring(x=SeedReference(uri=source.as_uri(), digest=md5(noted)))
+    taken(face, artifact.download(tmp_path / "to"))
+    assert left_in(tmp_path / "to")["x"] == BODY
+    source.write_bytes(b"changed")
+    (tmp_path / "to/x").unlink()
+    if kind == "bytes":
+        with pytest.raises(DigestMismatchError, match="not what it was"):
+            taken(face, artifact.download(tmp_path / "to"))
+        assert "x" not in left_in(tmp_path / "to")
+
+
+def test_an_entry_of_another_artifact(
+    api: Untyped, referring: Untyped, face: Face, home: str, server: RunningServer, tmp_path: Path
+) -> None:
+    other = taken(face, api.artifact(f"{home}/rows:v1"))
+    address = f"wandb-artifact://{base64.b64decode(other.id).hex()}"
+    artifact = referring(
+        a=SeedReference(uri=f"{address}/train.csv"), b=SeedReference(uri=f"{address}/deep/er/x.bin")
+    )
+    taken(face, artifact.download(tmp_path))
+    assert left_in(tmp_path) == {
+        "held.txt": b"held",
+        "a": b"a,b\n1,2\n",
+        "b": bytes(range(256)) * 400,
+    }
+    asked = [request.operation or request.method for request in server.requests]
+    # Each artifact's manifest in two requests, its addresses in one, and three files.
+    assert asked.count("GetArtifactManifest") == asked.count("ListArtifactFiles") == 2
+    assert len(asked) == 2 * 3 + 3
+    with pytest.raises(EntryNotFoundError, match="nothing"):
+        taken(face, referring(a=SeedReference(uri=f"{address}/nothing")).download(tmp_path))
+
+
+def test_an_artifact_that_refers_to_itself(
+    referring: Untyped, api: Untyped, face: Face, home: str, tmp_path: Path
+) -> None:
+    first = referring(a=SeedReference(uri="wandb-artifact://zz/a"))
+    with pytest.raises(Exception, match="names no artifact"):
+        taken(face, first.download(tmp_path))
+
+
+def test_other_addresses_need_fsspec(
+    referring: Untyped, face: Face, server: RunningServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "fsspec", None)
+    artifact = referring(x=SeedReference(uri="s3://bucket/x"), y=SeedReference(uri="gs://bucket/y"))
+    with pytest.raises(MissingExtraError, match=r"x -> s3://bucket/x; y -> gs://bucket/y") as error:
+        taken(face, artifact.download(tmp_path))
+    assert "runql[fsspec]" in str(error.value)
+    assert [request.operation or request.method for request in server.requests] == [
+        "GetArtifactManifest",
+        "GET",
+    ]
+    assert left_in(tmp_path) == {}
+
+
+def test_other_addresses_are_handed_to_fsspec(referring: Untyped, face: Face, tmp_path: Path) -> None:
+    fsspec = pytest.importorskip("fsspec")
+    with fsspec.open("memory://bucket/x.txt", "wb") as file:
+        file.write(BODY)
+    artifact = referring(x=SeedReference(uri="memory://bucket/x.txt", digest="e1"))
+    taken(face, artifact.download(tmp_path))
+    assert left_in(tmp_path)["x"] == BODY
+    missing = referring(x=SeedReference(uri="memory://bucket/nothing"))
+    with pytest.raises(ReferenceUnavailableError, match="memory://bucket/nothing"):
+        taken(face, missing.download(tmp_path / "again"))
+    unknown = referring(x=SeedReference(uri="no-such-thing://bucket/x"))
+    with pytest.raises(ReferenceUnavailableError, match="fsspec does not know"):
+        taken(face, unknown.download(tmp_path / "again"))

@@ -1,0 +1,130 @@
+"""An artifact whose files lie on another host: that host never sees the key, also when the API sends us there."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.contract.answering import Answer, AnsweringServer
+from tests.contract.either import Untyped, taken
+from tests.contract.face import Face
+from tests.unit.resources.artifact_answers import artifact as answered_artifact
+
+from runql import AnswerError, ArtifactPendingError, JSONValue, ManifestError
+
+KEY = "local-5ec2e7" + "9d" * 20
+BODY = b"weights"
+MD5 = hashlib.md5(BODY, usedforsecurity=False)
+MEMBER: dict[str, JSONValue] = {
+    "versionIndex": 3,
+    "aliases": [],
+    "artifactCollection": None,
+    "artifact": answered_artifact(),
+}
+MANIFEST: dict[str, JSONValue] = {
+    "version": 1,
+    "storagePolicyConfig": {"storageLayout": "V2"},
+    "contents": {
+        "w": {"digest": base64.b64encode(MD5.digest()).decode(), "birthArtifactID": "B", "size": len(BODY)}
+    },
+}
+LONG: JSONValue = {"name": "ARTIFACT_COLLECTION_MEMBERSHIP_FILE_DOWNLOAD_HANDLER", "isEnabled": True}
+
+
+@pytest.fixture
+def storage() -> Iterator[AnsweringServer]:
+    """Another port, which is another host to a credential."""
+    with AnsweringServer() as running:
+        yield running
+
+
+def listed(url: str) -> dict[str, object]:
+    file = {"id": "F", "name": "w", "directUrl": url, "sizeBytes": len(BODY), "updatedAt": None}
+    page = {"endCursor": None, "hasNextPage": False}
+    return {"artifact": {"files": {"pageInfo": page, "edges": [{"cursor": "c", "node": file}]}}}
+
+
+def reached(face: Face, answering: AnsweringServer, storage: AnsweringServer, *then: object) -> Untyped:
+    """The artifact, its manifest lying on storage, and what the API answers to what is asked afterwards."""
+    place = {"artifact": {"currentManifest": {"id": "M", "file": {"directUrl": f"{storage.url}/manifest"}}}}
+    answering.give_data({"project": {"artifactCollectionMembership": MEMBER}}, place, *then)
+    return taken(face, face.api(answering.url, KEY).artifact("e/p/mnist:v3"))
+
+
+def seen_keys(server: AnsweringServer) -> list[str]:
+    return [asked.path for asked in server.asked if "authorization" in asked.headers]
+
+
+def test_storage_never_sees_the_key(
+    answering: AnsweringServer, storage: AnsweringServer, face: Face, tmp_path: Path
+) -> None:
+    artifact = reached(face, answering, storage, listed(f"{storage.url}/w?signature=s"))
+    storage.give(Answer(json.dumps(MANIFEST).encode()), Answer(BODY))
+    taken(face, artifact.download(tmp_path))
+    assert (tmp_path / "w").read_bytes() == BODY
+    assert [asked.path for asked in storage.asked] == ["/manifest", "/w?signature=s"]
+    assert seen_keys(storage) == []
+
+
+def test_an_expired_address_is_replaced_by_one_that_the_api_redirects_to(
+    answering: AnsweringServer, storage: AnsweringServer, face: Face, tmp_path: Path
+) -> None:
+    info: JSONValue = {"cliVersionInfo": {}, "features": [LONG]}
+    artifact = reached(face, answering, storage, listed(f"{storage.url}/old"), {"serverInfo": info})
+    answering.give(Answer(b"", 307, {"Location": f"{storage.url}/new"}))
+    storage.give(Answer(json.dumps(MANIFEST).encode()), Answer(b"expired", 403), Answer(BODY))
+    taken(face, artifact.download(tmp_path))
+    assert (tmp_path / "w").read_bytes() == BODY
+    through = f"/artifactsV2/default/e/p/mnist/B/{MD5.hexdigest()}/w"
+    assert answering.asked[-1].path == through
+    assert through in seen_keys(answering)
+    assert [asked.path for asked in storage.asked] == ["/manifest", "/old", "/new"]
+    assert seen_keys(storage) == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "error", "told"),
+    [
+        (Answer(json.dumps({**MANIFEST, "version": 2}).encode()), ManifestError, "version 2"),
+        (Answer(b"<html>"), ManifestError, "cannot be read"),
+        (Answer(b"", 403), AnswerError, "403"),
+    ],
+)
+def test_a_manifest_that_cannot_be_read(
+    answer: Answer,
+    error: type[Exception],
+    told: str,
+    answering: AnsweringServer,
+    storage: AnsweringServer,
+    face: Face,
+    tmp_path: Path,
+) -> None:
+    artifact = reached(face, answering, storage)
+    storage.give(answer)
+    with pytest.raises(error, match=told) as raised:
+        taken(face, artifact.download(tmp_path))
+    assert KEY not in str(raised.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_no_manifest(answering: AnsweringServer, storage: AnsweringServer, face: Face) -> None:
+    answering.give_data(
+        {"project": {"artifactCollectionMembership": MEMBER}}, {"artifact": {"currentManifest": None}}
+    )
+    artifact = taken(face, face.api(answering.url, KEY).artifact("e/p/mnist:v3"))
+    with pytest.raises(ManifestError, match="names no manifest"):
+        taken(face, artifact.manifest)
+
+
+def test_an_artifact_that_is_being_written(answering: AnsweringServer, face: Face, tmp_path: Path) -> None:
+    member = {**MEMBER, "artifact": answered_artifact(state="PENDING")}
+    answering.give_data({"project": {"artifactCollectionMembership": member}})
+    artifact = taken(face, face.api(answering.url, KEY).artifact("e/p/mnist:v3"))
+    for call in (artifact.download, artifact.verify):
+        with pytest.raises(ArtifactPendingError, match="PENDING, not COMMITTED"):
+            taken(face, call(tmp_path))
+    assert len(answering.asked) == 1

@@ -1,0 +1,129 @@
+"""A server that has one file and stops sending it where it is told to."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+import struct
+import threading
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Literal, Self
+
+from tests.contract.file_answers import BODY, entry, listed
+
+from runql import JSONValue
+
+Stop = Literal["hold", "close", "reset", "end"]
+RESET = struct.pack("ii", 1, 0)
+
+
+@dataclass(frozen=True)
+class Sending:
+    """How the file is sent.
+
+    Attributes:
+        upto: bytes that are sent; None for no answer at all.
+        then: hold the connection open, close or reset it, or end the body as if that were all.
+        body: what is sent of.
+    """
+
+    upto: int | None = len(BODY)
+    then: Stop = "end"
+    body: bytes = BODY
+
+
+class StoppingServer:
+    """A server on a free loopback port, from ``with`` to the end of the block.
+
+    ``sending`` is how the file is sent, ``reached`` is set when it holds, until `release` is called; ``fields`` are
+    those of the file's entry.
+    """
+
+    def __init__(self) -> None:
+        self.sending = Sending()
+        self.fields: dict[str, JSONValue] = {}
+        self.reached = threading.Event()
+        self._released = threading.Event()
+        self._http = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self.url = f"http://127.0.0.1:{self._http.server_address[1]}"
+        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.01,), daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.release()
+        self._http.shutdown()
+        self._thread.join()
+        self._http.server_close()
+
+    def release(self) -> None:
+        """Send the rest of what is held."""
+        self._released.set()
+
+    def send(self, sending: Sending) -> None:
+        """Send the file like this from now on."""
+        self.sending = sending
+        self.reached.clear()
+        self._released.clear()
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        server = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self) -> None:
+                self.rfile.read(int(self.headers["content-length"]))
+                body = json.dumps({"data": listed(entry("d/x.bin", "/x", **server.fields))}).encode()
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def do_GET(self) -> None:
+                # Chunked: a body of which all bytes have come is over only when its end has come too.
+                sending, self.close_connection = server.sending, True
+                if sending.upto is None:
+                    self._hold()
+                self.send_response(200)
+                self.send_header("Transfer-Encoding", "chunked")
+                self.end_headers()
+                self._send(sending.body[: sending.upto])
+                if sending.then == "hold":
+                    self._hold()
+                    self._send(sending.body[sending.upto :])
+                if sending.then in {"hold", "end"}:
+                    self.wfile.write(b"0\r\n\r\n")
+                elif sending.then == "reset":
+                    self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+
+            def _send(self, body: bytes) -> None:
+                if body:
+                    self.wfile.write(b"%x\r\n%b\r\n" % (len(body), body))
+                    self.wfile.flush()
+
+            def _hold(self) -> None:
+                server.reached.set()
+                server._released.wait()
+
+            def handle_one_request(self) -> None:
+                try:
+                    super().handle_one_request()
+                except ConnectionError:  # the client was killed or has given up
+                    self.close_connection = True
+
+            def finish(self) -> None:
+                with contextlib.suppress(ConnectionError):
+                    super().finish()
+
+            def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
+                """Stay silent."""
+
+        return Handler

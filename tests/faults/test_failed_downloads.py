@@ -1,0 +1,179 @@
+"""A download that fails at any boundary: the target holds what it held, and nothing lies beside it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import anyio
+import pytest
+from anyio.from_thread import BlockingPortal
+from tests.contract.face import NO_PATIENCE, AnyFile, Face
+from tests.contract.file_answers import ATTRS, BODY, KEY, TWICE
+from tests.faults.boundaries import BEFORE, BOUNDARIES, beside, held, placed
+from tests.faults.stopping_server import Sending, Stop, StoppingServer
+
+from runql import (
+    AsyncFile,
+    ConnectionFailedError,
+    DigestMismatchError,
+    RequestTimedOutError,
+    RetryPolicy,
+    RunqlError,
+)
+
+TIMEOUT = 0.15
+PARTS = {name: upto for name, upto in BOUNDARIES.items() if upto < len(BODY)}
+LOST: dict[Stop, type[RunqlError]] = {
+    "close": ConnectionFailedError,
+    "reset": ConnectionFailedError,
+    "hold": RequestTimedOutError,
+}
+
+
+class StopError(Exception):
+    """No error of ours."""
+
+
+@pytest.fixture(params=list(BEFORE))
+def before(request: pytest.FixtureRequest) -> bytes | None:
+    """What the target holds."""
+    return BEFORE[request.param]
+
+
+@pytest.fixture
+def target(before: bytes | None, tmp_path: Path) -> Path:
+    """Where the file is saved."""
+    return placed(tmp_path, before)
+
+
+def file_of(face: Face, stopping: StoppingServer, retry: RetryPolicy = NO_PATIENCE) -> AnyFile:
+    client = face.client(stopping.url, KEY, retry=retry, timeout=TIMEOUT)
+    return face.take(face.run(client, "e", "p", "abc", ATTRS).file("d/x.bin"))
+
+
+def flipped(place: int) -> bytes:
+    return BODY[:place] + bytes([BODY[place] ^ 1]) + BODY[place + 1 :]
+
+
+@pytest.mark.parametrize("boundary", BOUNDARIES)
+@pytest.mark.parametrize("stop", LOST)
+def test_a_connection_that_is_lost(
+    stop: Stop,
+    boundary: str,
+    face: Face,
+    stopping: StoppingServer,
+    before: bytes | None,
+    target: Path,
+    tmp_path: Path,
+) -> None:
+    stopping.send(Sending(BOUNDARIES[boundary], stop))
+    file = file_of(face, stopping)
+    with pytest.raises(LOST[stop]):
+        face.take(file.download(tmp_path, replace=True))
+    assert (held(target), beside(target)) == (before, [])
+
+
+@pytest.mark.parametrize("boundary", PARTS)
+def test_a_body_that_ends_early(
+    boundary: str,
+    face: Face,
+    stopping: StoppingServer,
+    before: bytes | None,
+    target: Path,
+    tmp_path: Path,
+) -> None:
+    stopping.send(Sending(PARTS[boundary]))
+    for fields in ({}, {"md5": None}):
+        stopping.fields = {**fields}
+        file = file_of(face, stopping)
+        with pytest.raises(DigestMismatchError):
+            face.take(file.download(tmp_path, replace=True))
+        assert (held(target), beside(target)) == (before, [])
+
+
+@pytest.mark.parametrize("boundary", PARTS)
+def test_a_byte_that_is_wrong(
+    boundary: str,
+    face: Face,
+    stopping: StoppingServer,
+    before: bytes | None,
+    target: Path,
+    tmp_path: Path,
+) -> None:
+    stopping.send(Sending(body=flipped(PARTS[boundary])))
+    file = file_of(face, stopping)
+    with pytest.raises(DigestMismatchError, match="the digest"):
+        face.take(file.download(tmp_path, replace=True))
+    assert (held(target), beside(target)) == (before, [])
+
+
+@pytest.mark.parametrize("boundary", PARTS)
+def test_an_interruption(
+    boundary: str,
+    face: Face,
+    stopping: StoppingServer,
+    before: bytes | None,
+    target: Path,
+    tmp_path: Path,
+) -> None:
+    def stop(done: int, _: int | None) -> None:
+        if done > PARTS[boundary]:
+            raise StopError
+
+    file = file_of(face, stopping)
+    with pytest.raises(StopError):
+        face.take(file.download(tmp_path, replace=True, progress=stop))
+    assert (held(target), beside(target)) == (before, [])
+
+
+def test_a_user_who_interrupts(
+    stopping: StoppingServer, portal: BlockingPortal, before: bytes | None, target: Path, tmp_path: Path
+) -> None:
+    def interrupt(done: int, _: int | None) -> None:
+        if done:
+            raise KeyboardInterrupt
+
+    face = Face("sync", portal)
+    with pytest.raises(KeyboardInterrupt):
+        face.take(file_of(face, stopping).download(tmp_path, replace=True, progress=interrupt))
+    assert (held(target), beside(target)) == (before, [])
+    face.close()
+
+
+@pytest.mark.parametrize("boundary", BOUNDARIES)
+def test_an_awaited_download_that_is_cancelled(
+    boundary: str,
+    portal: BlockingPortal,
+    stopping: StoppingServer,
+    before: bytes | None,
+    target: Path,
+    tmp_path: Path,
+) -> None:
+    face = Face("async", portal)
+    stopping.send(Sending(BOUNDARIES[boundary], "hold"))
+    client = face.client(stopping.url, KEY)
+    file = face.take(face.run(client, "e", "p", "abc", ATTRS).file("d/x.bin"))
+    assert isinstance(file, AsyncFile)
+    awaited = file
+
+    async def cancelled() -> bool:
+        with anyio.move_on_after(TIMEOUT) as scope:
+            await awaited.download(tmp_path, replace=True)
+        return scope.cancelled_caught
+
+    assert portal.call(cancelled)
+    assert (held(target), beside(target)) == (before, [])
+    face.close()
+
+
+def test_a_second_attempt_that_is_whole(
+    face: Face, stopping: StoppingServer, target: Path, tmp_path: Path
+) -> None:
+    def whole_next(done: int, _: int | None) -> None:
+        if done:
+            stopping.send(Sending())
+
+    stopping.send(Sending(len(BODY) // 2, "close"))
+    file = file_of(face, stopping, TWICE)
+    face.take(file.download(tmp_path, replace=True, progress=whole_next)).close()
+    assert (held(target), beside(target)) == (BODY, [])

@@ -1,0 +1,142 @@
+"""A client that is killed while it fetches a file: the target holds the old file or the new one, and the next client cleans up."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tests.contract.face import FaceName
+from tests.contract.file_answers import BODY
+from tests.faults.boundaries import BEFORE, BOUNDARIES, OLD, beside, held, placed
+from tests.faults.stopping_server import Sending, StoppingServer
+from tests.faults.victim import Order
+from tests.faults.victims import Victims
+
+from runql.transport.bodies import CHUNK
+
+PATIENCE = 30.0
+MOST_OPERATIONS = 60
+
+
+@pytest.fixture
+def order(face_name: FaceName, stopping: StoppingServer, tmp_path: Path) -> Order:
+    """To fetch the file."""
+    return Order(face_name, "download", stopping.url, str(tmp_path / "root"), str(tmp_path / "report"))
+
+
+@pytest.fixture(params=list(BEFORE))
+def before(request: pytest.FixtureRequest) -> bytes | None:
+    """What the target holds."""
+    return BEFORE[request.param]
+
+
+def until(true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
+
+
+def written(target: Path) -> int:
+    """Bytes that lie in unfinished files of the target; -1 while there is none."""
+    parts = [path for path in target.parent.glob(".*.part/*") if path.is_file()]
+    return sum(path.stat().st_size for path in parts) if parts else -1
+
+
+def check_next(victims: Victims, stopping: StoppingServer, order: Order, target: Path) -> None:
+    """The next client that fetches the file gets it, and removes what the killed one left."""
+    stopping.send(Sending())
+    assert victims.told(order) == {}
+    assert held(target) == BODY
+    assert beside(target) == []
+
+
+@pytest.mark.parametrize("boundary", ["no answer", *BOUNDARIES])
+def test_killed_at_a_boundary(
+    boundary: str,
+    before: bytes | None,
+    order: Order,
+    victims: Victims,
+    stopping: StoppingServer,
+) -> None:
+    target = placed(Path(order.folder), before)
+    upto = BOUNDARIES.get(boundary)
+    stopping.send(Sending(upto, "hold"))
+    victim = victims.start(order)
+    assert stopping.reached.wait(PATIENCE)
+    if upto is not None:
+        until(lambda: written(target) >= upto // CHUNK * CHUNK)
+    victims.kill(victim)
+    assert held(target) == before
+    assert len(beside(target)) == (upto is not None)
+    check_next(victims, stopping, order, target)
+
+
+def test_killed_before_any_operation_on_files(
+    before: bytes | None, order: Order, victims: Victims, tmp_path: Path
+) -> None:
+    """From the first folder that is made to the last that is removed: the move is one of the places in between."""
+    seen = set[bytes | None]()
+    for operation in range(1, MOST_OPERATIONS):
+        root = tmp_path / str(operation)
+        target = placed(root, before)
+        killed = Order(order.face, order.what, order.url, str(root), order.report, killed_at=operation)
+        code = victims.wait(victims.start(killed))
+        seen.add(held(target))
+        if code == 0:
+            break
+        assert code == -signal.SIGKILL
+        assert held(target) in (before, BODY)
+        assert victims.told(Order(order.face, order.what, order.url, str(root), order.report)) == {}
+        assert (held(target), beside(target)) == (BODY, [])
+    else:
+        pytest.fail("it never came to its end")
+    assert operation >= 7
+    assert seen == {before, BODY}
+
+
+def test_killed_when_it_is_done(
+    before: bytes | None, order: Order, victims: Victims, stopping: StoppingServer
+) -> None:
+    target = placed(Path(order.folder), before)
+    assert victims.told(order) == {}
+    assert (held(target), beside(target)) == (BODY, [])
+    stopping.send(Sending(0, "hold"))
+    victim = victims.start(order)
+    assert stopping.reached.wait(PATIENCE)
+    victims.kill(victim)
+    assert held(target) == BODY
+
+
+def test_a_live_download_of_the_same_target_is_left_alone(
+    order: Order, victims: Victims, stopping: StoppingServer
+) -> None:
+    target = placed(Path(order.folder), OLD)
+    stopping.send(Sending(CHUNK, "hold"))
+    killed, alive = victims.start(order), victims.start(order)
+    until(lambda: written(target) >= 2 * CHUNK)
+    victims.kill(killed)
+    stopping.sending = Sending()
+    assert victims.told(order) == {}
+    assert held(target) == BODY
+    assert written(target) == CHUNK, "only the live one's is left"
+    target.write_bytes(OLD)
+    stopping.release()
+    assert victims.wait(alive) == 0
+    assert Path(order.report).read_text() == "{}"
+    assert (held(target), beside(target)) == (BODY, [])
+
+
+def test_many_download_the_same_target_at_once(order: Order, victims: Victims, tmp_path: Path) -> None:
+    target = placed(Path(order.folder), OLD)
+    orders = [
+        Order(order.face, order.what, order.url, order.folder, str(tmp_path / f"report{number}"))
+        for number in range(12)
+    ]
+    started = [victims.start(each) for each in orders]
+    assert [victims.wait(each) for each in started] == [0] * len(started)
+    assert [Path(each.report).read_text() for each in orders] == ["{}"] * len(orders)
+    assert (held(target), beside(target)) == (BODY, [])

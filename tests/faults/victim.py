@@ -1,0 +1,136 @@
+"""`python -m tests.faults.victim`: transfers files as ordered on stdin, each in a process of its own that may be killed.
+
+One JSON line an order, one JSON line an answer: `{"start": {...}}` gives the process id, `{"wait": id}` its exit code, negative for a
+signal. A process is forked off rather than started, because importing takes longer than all the rest.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import anyio
+from pydantic import TypeAdapter
+from tests.contract.file_answers import ATTRS, KEY, TWICE
+
+from runql import AsyncRetryingClient, AsyncRun, RetryingClient, Run
+from runql.config import resolve_settings
+
+FILE_EVENTS = {
+    "open",
+    "os.listdir",
+    "os.mkdir",
+    "os.remove",
+    "os.rename",
+    "os.rmdir",
+    "os.scandir",
+    "fcntl.flock",
+}
+
+
+@dataclass(frozen=True)
+class Order:
+    """One transfer.
+
+    Attributes:
+        face: which face does it.
+        what: fetch the file of the run into ``folder``, or put the one that lies there.
+        url: the server.
+        folder: where the file lies or will lie, below its name ``d/x.bin``.
+        report: a file that tells what became of it.
+        run: entity, project and run.
+        key: the API key.
+        killed_at: the number of the operation on files, from 1 on, before which the process kills itself; 0 for never.
+        largest: bytes that a file may have, as if the disk had no more; -1 for no limit.
+    """
+
+    face: Literal["sync", "async"]
+    what: Literal["download", "upload"]
+    url: str
+    folder: str
+    report: str
+    run: tuple[str, str, str] = ("e", "p", "abc")
+    key: str = KEY
+    killed_at: int = 0
+    largest: int = -1
+
+
+@dataclass(frozen=True)
+class Question:
+    """One line of stdin."""
+
+    start: Order | None = None
+    wait: int = 0
+
+
+def transfer(order: Order) -> None:
+    """Do it."""
+    folder, path = Path(order.folder), Path(order.folder, "d/x.bin")
+    settings = resolve_settings(base_url=order.url, api_key=order.key, timeout=20, environ={})
+
+    async def awaited() -> None:
+        async with AsyncRetryingClient(settings, retry=TWICE) as client:
+            run = AsyncRun(client, *order.run, ATTRS)
+            if order.what == "upload":
+                await run.upload_file(path, folder)
+            else:
+                (await (await run.file("d/x.bin")).download(folder, replace=True)).close()
+
+    if order.face == "async":
+        anyio.run(awaited)
+        return
+    with RetryingClient(settings, retry=TWICE) as client:
+        run = Run(client, *order.run, ATTRS)
+        if order.what == "upload":
+            run.upload_file(path, folder)
+        else:
+            run.file("d/x.bin").download(folder, replace=True).close()
+
+
+def obey(order: Order) -> None:
+    """Do it in this process, under the limits of the order."""
+    unlimited = resource.getrlimit(resource.RLIMIT_FSIZE)
+    if order.largest >= 0:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (order.largest, unlimited[1]))
+    done = 0
+
+    def count(event: str, arguments: tuple[object, ...]) -> None:
+        nonlocal done
+        if event in FILE_EVENTS and (event == "fcntl.flock" or str(arguments[0]).startswith(order.folder)):
+            done += 1
+            if done == order.killed_at:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    if order.killed_at:
+        sys.addaudithook(count)
+    told: dict[str, object] = {}
+    try:
+        transfer(order)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the test looks at it
+        told = {"error": type(error).__name__, "errno": getattr(error, "errno", None), "text": str(error)}
+    resource.setrlimit(resource.RLIMIT_FSIZE, unlimited)
+    Path(order.report).write_text(json.dumps(told), "utf-8")
+
+
+def main() -> None:
+    """Take orders until stdin ends."""
+    for line in sys.stdin:
+        question = TypeAdapter(Question).validate_json(line)
+        if question.start is None:
+            answer = os.waitstatus_to_exitcode(os.waitpid(question.wait, 0)[1])
+        else:
+            answer = os.fork()
+            if not answer:
+                obey(question.start)
+                os._exit(0)
+        print(answer, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,64 @@
+"""Processes that transfer files and are killed meanwhile: the tests' side of `tests.faults.victim`."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from tests.faults.victim import Order
+
+ROOT = Path(__file__).parents[2]
+
+
+class Victims:
+    """Starts them, kills them and waits for them, from ``with`` to the end of the block."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.faults.victim"],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._process.communicate(timeout=30)
+
+    def start(self, order: Order) -> int:
+        """Start a process, and give its id."""
+        return self._asked({"start": asdict(order)})
+
+    def wait(self, process: int) -> int:
+        """Its exit code, negative for the signal that ended it, when it has ended."""
+        return self._asked({"wait": process})
+
+    def kill(self, process: int) -> None:
+        """End it without a chance to clean up."""
+        os.kill(process, signal.SIGKILL)
+        assert self.wait(process) == -signal.SIGKILL
+
+    def told(self, order: Order) -> dict[str, object]:
+        """What a process reports that runs to its end; empty when all went well."""
+        assert self.wait(self.start(order)) == 0
+        report: dict[str, object] = json.loads(Path(order.report).read_text("utf-8"))
+        return report
+
+    def _asked(self, question: dict[str, object]) -> int:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps(question) + "\n")
+        self._process.stdin.flush()
+        return int(self._process.stdout.readline())

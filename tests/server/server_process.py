@@ -1,0 +1,31 @@
+"""A server in a process of its own, for tests that kill it."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+
+class Started(NamedTuple):
+    """The process, its base URL, and the key it printed: only the first start over a directory prints one."""
+
+    process: subprocess.Popen[str]
+    url: str
+    key: str | None
+
+
+def start(data_dir: Path) -> Started:
+    """Start a server over the directory and wait until it says where it listens."""
+    command = [sys.executable, "-m", "runql_server", "--port", "0", "--data-dir", str(data_dir)]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    said = process.stdout.readline() + process.stdout.readline() + process.stdout.readline()
+    url = re.search(r"WANDB_BASE_URL=(\S+)", said)
+    key = re.search(r"WANDB_API_KEY=(\S+)", said)
+    assert url is not None, said
+    return Started(process, url.group(1), key.group(1) if key else None)
