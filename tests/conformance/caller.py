@@ -25,6 +25,7 @@ def main() -> None:
     with entered(cast("Name", sys.argv[1])) as library:
         while name := sys.stdin.readline().strip():
             _answer(CALLS[name], library, answers)
+            library.close()
 
 
 def _answer(call: Call, library: Library, answers: TextIO) -> None:

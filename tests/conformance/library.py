@@ -24,10 +24,20 @@ class Library:
         self.Api = api
         self.Run = run
         self.Runs = runs
+        self._opened: list[Entered] = []
 
     def api(self, overrides: Mapping[str, str] | None = None) -> Entered:
         """A new entry point: what one call has cached, the next one must not find."""
-        return self.Api(overrides)
+        opened = self.Api(overrides)
+        self._opened.append(opened)
+        return opened
+
+    def close(self) -> None:
+        """Close the entry points that can be closed; the official SDK has no such thing."""
+        while self._opened:
+            close = getattr(self._opened.pop(), "close", None)
+            if close is not None:
+                close()
 
     def client(self, api: Entered) -> Entered:
         """What `Run` and `Runs` are made with: `client`, as documented; the newest official SDK renamed it."""

@@ -37,7 +37,8 @@ def made_with_defaults(library: Library) -> object:
 @API.of("Api.__init__", on=the_library)
 def made_with_a_wrong_key(library: Library) -> object:
     """a wrong API key, and `viewer`."""
-    return library.Api(None, None, "0" * 40).viewer.username
+    api = library.Api(None, None, "0" * 40)
+    return api.viewer.username
 
 
 @API.of("Api.viewer", "User.username", "User.entity", "User.email", "User.admin", "User.teams", on=the_api)

@@ -120,6 +120,12 @@ def the_collection(library: Library) -> Mapping[str, Thing]:
     return {"": library.api().artifact_collection("dataset", f"{PATH}/data")}
 
 
+def the_type(library: Library) -> Mapping[str, Thing]:
+    """A type of artifacts."""
+    return {"": library.api().artifact_type("dataset", PATH)}
+
+
+CATALOG.attributes("ArtifactType", ("entity", "project"), on=the_type)
 CATALOG.attributes(
     "ArtifactCollection",
     ("id", "entity", "project", "name", "type", "description", "created_at", "updated_at", "tags"),

@@ -73,14 +73,14 @@ def download_entry(artifact: Thing) -> object:
         return [path.relative_to(folder), path.read_bytes()]
 
 
-@ARTIFACTS.of("Artifact.download", on=version("data:v0", "data:v2", "model:prod"))
+@ARTIFACTS.of("Artifact.download", steady=False, on=version("data:v0", "data:v2", "model:prod"))
 def download_artifact(artifact: Thing) -> object:
     """all files, and their bytes."""
     with tempfile.TemporaryDirectory() as folder:
         return [Path(artifact.download(folder)) == Path(folder), _held(folder)]
 
 
-@ARTIFACTS.of("Artifact.download", on=version("data:v0"))
+@ARTIFACTS.of("Artifact.download", steady=False, on=version("data:v0"))
 def download_artifact_where_it_goes(artifact: Thing) -> object:
     """without a folder: where it goes."""
     before = Path.cwd()
@@ -93,7 +93,7 @@ def download_artifact_where_it_goes(artifact: Thing) -> object:
             os.chdir(before)
 
 
-@ARTIFACTS.of("Artifact.download", on=version("data:v1"))
+@ARTIFACTS.of("Artifact.download", steady=False, on=version("data:v1"))
 def download_artifact_in_part(artifact: Thing) -> object:
     """`path_prefix`."""
     with tempfile.TemporaryDirectory() as folder:
@@ -101,7 +101,7 @@ def download_artifact_in_part(artifact: Thing) -> object:
         return _held(folder)
 
 
-@ARTIFACTS.of("Artifact.download", on=version("data:v1"))
+@ARTIFACTS.of("Artifact.download", steady=False, on=version("data:v1"))
 def download_artifact_over_others(artifact: Thing) -> object:
     """over a file of the same name and one of another."""
     with tempfile.TemporaryDirectory() as folder:
@@ -111,7 +111,7 @@ def download_artifact_over_others(artifact: Thing) -> object:
         return _held(folder)
 
 
-@ARTIFACTS.of("Artifact.download", on=version("elsewhere:kept"))
+@ARTIFACTS.of("Artifact.download", steady=False, on=version("elsewhere:kept"))
 def download_references(artifact: Thing) -> object:
     """references to files and over HTTP."""
     with tempfile.TemporaryDirectory() as folder:
@@ -120,7 +120,7 @@ def download_references(artifact: Thing) -> object:
         return _held(folder)
 
 
-@ARTIFACTS.of("Artifact.download", on=version("elsewhere:kept"))
+@ARTIFACTS.of("Artifact.download", steady=False, on=version("elsewhere:kept"))
 def download_references_to_s3(artifact: Thing) -> object:
     """a reference to S3, without a library for it."""
     with tempfile.TemporaryDirectory() as folder:
@@ -128,7 +128,7 @@ def download_references_to_s3(artifact: Thing) -> object:
         return _held(folder)
 
 
-@ARTIFACTS.of("Artifact.verify", on=version("data:v0", "model:prod"))
+@ARTIFACTS.of("Artifact.verify", steady=False, on=version("data:v0", "model:prod"))
 def verify(artifact: Thing) -> object:
     """whole, damaged, with a file too many."""
     with tempfile.TemporaryDirectory() as folder:
@@ -144,7 +144,7 @@ def verify(artifact: Thing) -> object:
         return found
 
 
-@ARTIFACTS.of("Artifact.verify", on=version("data:v0"))
+@ARTIFACTS.of("Artifact.verify", steady=False, on=version("data:v0"))
 def verify_less(artifact: Thing) -> object:
     """a file that is missing."""
     with tempfile.TemporaryDirectory() as folder:
@@ -181,6 +181,23 @@ def known_of_an_artifacts_files(artifact: Thing) -> object:
 def addresses_of_an_artifacts_files(artifact: Thing) -> object:
     """where they are."""
     return sorted([file.name, file.url, file.direct_url] for file in artifact.files())
+
+
+@ARTIFACTS.of("ArtifactFile.download", on=version("data:v0"))
+def download_an_artifacts_files(artifact: Thing) -> object:
+    """each of them, and their bytes."""
+    with tempfile.TemporaryDirectory() as folder:
+        for file in artifact.files():
+            file.download(folder)
+        return _held(folder)
+
+
+@ARTIFACTS.of("ArtifactFile.download", on=version("data:v0"))
+def download_an_artifacts_file(artifact: Thing) -> object:
+    """whether it is given back opened."""
+    with tempfile.TemporaryDirectory() as folder:
+        (file,) = artifact.files(names=[OURS])
+        return hasattr(file.download(folder), "read")
 
 
 @ARTIFACTS.of("Artifact.used_by", on=every_version)

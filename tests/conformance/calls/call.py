@@ -27,6 +27,7 @@ class Call:
         subjects: what it is made on, by label; getting there is not part of the call, nor are the requests that takes.
         action: the call itself; its result must be plain data.
         changes: what is looked at afterwards, by plain GraphQL; None for a call that only reads.
+        steady: whether the official SDK sends the same number of requests each time.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Call:
     subjects: Subjects
     action: Action
     changes: State | None = None
+    steady: bool = True
 
     @property
     def owner(self) -> str:
@@ -46,15 +48,13 @@ class Calls(dict[str, Call]):
     """Calls by name, in the order in which they are made."""
 
     def of(
-        self, *members: str, on: Subjects, changes: State | None = None, title: str = ""
+        self, *members: str, on: Subjects, changes: State | None = None, steady: bool = True
     ) -> Callable[[Action], Action]:
         """Take the decorated function in as a call, named after it; its docstring is the title."""
 
         def taken(action: Action) -> Action:
-            name = action.__name__
-            self.add(
-                Call(name, members, title or (action.__doc__ or "").strip().rstrip("."), on, action, changes)
-            )
+            title = (action.__doc__ or "").strip().rstrip(".")
+            self.add(Call(action.__name__, members, title, on, action, changes, steady))
             return action
 
         return taken

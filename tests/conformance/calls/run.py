@@ -118,26 +118,26 @@ def wait_until_finished(found: Thing) -> object:
 @RUN.of("Run.wait_until_finished", on=run("killed"))
 def wait_until_finished_when_killed(found: Thing) -> object:
     """a run that was killed."""
-    return _within_a_second(found)
+    return _within(2, found)
 
 
 @RUN.of("Run.wait_until_finished", on=run("running"))
 def wait_until_finished_when_running(found: Thing) -> object:
     """a run that goes on."""
-    return _within_a_second(found)
+    return _within(2, found)
 
 
 class _OverError(BaseException):
-    """The second is over. No `Exception`: nobody on the way may catch it."""
+    """The time is over. No `Exception`: nobody on the way may catch it."""
 
 
-def _within_a_second(found: Thing) -> object:
+def _within(seconds: float, found: Thing) -> object:
     signal.signal(signal.SIGALRM, _over)
-    signal.setitimer(signal.ITIMER_REAL, 1)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
         found.wait_until_finished()
     except _OverError:
-        return "still waiting after a second"
+        return f"still waiting after {seconds} seconds"
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
     return found.state
