@@ -25,11 +25,11 @@ setup: .venv/.ready  ## the project's own environment
 
 $(OLD_SDK)/.ready: constraints.txt
 	$(PYTHON) -m venv $(OLD_SDK)
-	$(OLD_SDK)/bin/python $(PIP) wandb==$(WANDB_OLD) pandas polars scikit-learn
+	$(OLD_SDK)/bin/python $(PIP) wandb==$(WANDB_OLD) pandas polars pillow scikit-learn
 	touch $@
 $(NEW_SDK)/.ready: constraints.txt
 	$(PYTHON) -m venv $(NEW_SDK)
-	$(NEW_SDK)/bin/python $(PIP) wandb==$(WANDB_NEW) pandas polars scikit-learn
+	$(NEW_SDK)/bin/python $(PIP) wandb==$(WANDB_NEW) pandas polars pillow scikit-learn
 	touch $@
 
 generate: .venv/.ready  ## rebuild generated/ from schema/ and queries/

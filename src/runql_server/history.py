@@ -65,9 +65,12 @@ def sampled_events(connection: sqlite3.Connection, run: int, samples: int) -> li
 
 
 def parse_spec(text: str) -> Spec:
-    """Read the JSON text of one spec; ``maxStep`` is inclusive, the x axis plays no part."""
+    """Read the JSON text of one spec; ``maxStep`` is inclusive, the x axis plays no part.
+
+    A spec without keys asks for nothing: the SDK sends ``{}`` when it looks at a sweep.
+    """
     document = jsontext.parse_object(text, what="specs")
-    keys = document.get("keys")
+    keys = document.get("keys", [])
     if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
         raise RequestError("specs: keys must be a list of texts")
     samples = document.get("samples")
@@ -83,7 +86,7 @@ def sampled_rows(connection: sqlite3.Connection, run: int, spec: Spec) -> list[J
     They are part of the answer's own JSON, not texts inside it, so numbers that strict JSON lacks are spelled out.
     """
     keys = lines.load_history_keys(connection, run)
-    if keys is None:
+    if keys is None or not spec.keys:
         return []
     if keys.in_every_row(spec.keys):
         return _picked(sampled_texts(connection, run, spec.steps, spec.samples), spec.keys)

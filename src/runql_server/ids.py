@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 
 from runql_server.errors import NotFoundError
 
@@ -17,7 +16,7 @@ def decode(kind: str, opaque: str) -> str:
     """Give back what follows the type; anything else than an id of that type is not found."""
     try:
         found, colon, rest = base64.b64decode(opaque, validate=True).decode().partition(":")
-    except (binascii.Error, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise NotFoundError(f"{opaque!r} is not the id of a {kind}") from error
     if found != kind or not colon:
         raise NotFoundError(f"{opaque!r} is not the id of a {kind}")

@@ -6,13 +6,27 @@ The same calls through either library; it imports only the one it is asked for.
 from __future__ import annotations
 
 import importlib
+import io
 import json
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sized
+from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
 import polars as pl
+
+
+class BothFile(Protocol):
+    """What is used of a file of either library."""
+
+    def download(self, root: str, replace: bool) -> io.TextIOBase: ...
+
+
+class BothFiles(Iterable[BothFile], Protocol):
+    """What is used of a list of files of either library."""
+
+    def __len__(self) -> int: ...
 
 
 class BothRun(Protocol):
@@ -23,6 +37,8 @@ class BothRun(Protocol):
     summary: Mapping[str, object]
 
     def scan_history(self, *, page_size: int) -> Iterable[Mapping[str, object]]: ...
+
+    def files(self) -> BothFiles: ...
 
 
 class BothRuns(Iterable[BothRun], Protocol):
@@ -56,8 +72,34 @@ def scan(api: BothApi) -> Sized:
     return to_polars() if to_polars else pl.DataFrame(list(rows))
 
 
-TASKS = {"list": list_runs, "histories": histories, "scan": scan}
-EXPECTED = {"list": 1_000, "histories": 100_000, "scan": 100_000}
+def files(api: BothApi) -> Sized:
+    """Every file of one run, by the one call that fetches all of them, or one after the other where there is none."""
+    found = api.run("files/many").files()
+    download: Callable[[str], Sized] | None = getattr(found, "download", None)
+    return download(ROOT) if download else [fetched(file) for file in found]
+
+
+def files_by_threads(api: BothApi) -> Sized:
+    """The same, one call a file from eight threads."""
+    with ThreadPoolExecutor(8) as pool:
+        return list(pool.map(fetched, api.run("files/many").files()))
+
+
+def fetched(file: BothFile) -> str:
+    """The file's text."""
+    with file.download(ROOT, replace=True) as opened:
+        return opened.read()
+
+
+ROOT = "files"
+TASKS = {
+    "list": list_runs,
+    "histories": histories,
+    "scan": scan,
+    "files": files,
+    "files by threads": files_by_threads,
+}
+EXPECTED = {"list": 1_000, "histories": 100_000, "scan": 100_000, "files": 500, "files by threads": 500}
 
 
 def main() -> None:

@@ -46,7 +46,7 @@ def test_the_demo_shows_the_runs_the_frame_the_curve_and_what_it_took(
     assert "28 runs" in demo.stdout
     assert all(state in demo.stdout for state in ("finished", "crashed", "running"))
     assert "every row of every run" in demo.stdout
-    assert re.search(r"sent 4 requests \([\d,]+ bytes\), received [\d,]+ bytes, [\d.]+ s", demo.stdout)
+    assert re.search(r"sent 17 requests \([\d,]+ bytes\), received [\d,]+ bytes, [\d.]+ s", demo.stdout)
     assert "█" in demo.stdout
     assert "\x1b[" not in demo.stdout, "no colours where there is no terminal"
 
@@ -55,12 +55,28 @@ def test_the_printed_code_is_the_code_that_ran(demo: subprocess.CompletedProcess
     printed = re.sub(r"\s+", "", demo.stdout)
     assert all(re.sub(r"\s+", "", line) in printed for line in tour_code().splitlines())
     assert tour_code() in TOUR.read_text()
-    assert len(tour_code().splitlines()) == 12
+    assert len(tour_code().splitlines()) == 15
+
+
+def test_the_demo_fetches_the_best_runs_model_and_scores_it(
+    demo: subprocess.CompletedProcess[str],
+) -> None:
+    told = " ".join(demo.stdout.split())
+    found = re.search(
+        r"its model: (\S+), 2 files of [\d,]+ bytes, .* it recognises ([\d.]+) of .* noted ([\d.]+)\)", told
+    )
+    assert found, told
+    assert found[1].startswith("mlp:v")
+    assert found[2] == found[3]
 
 
 def test_the_printed_code_gives_the_same_best_run(
-    demo: subprocess.CompletedProcess[str], sample_server: Sample, monkeypatch: pytest.MonkeyPatch
+    demo: subprocess.CompletedProcess[str],
+    sample_server: Sample,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("WANDB_BASE_URL", sample_server.url)
     monkeypatch.setenv("WANDB_API_KEY", sample_server.api_key)
     found: dict[str, object] = {}

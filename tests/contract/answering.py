@@ -32,6 +32,11 @@ class Asked:
     body: bytes
 
 
+class _Listening(ThreadingHTTPServer):
+    # More than these would have to knock again after a second.
+    request_queue_size = 256
+
+
 class AnsweringServer:
     """A server on a free loopback port, from ``with`` to the end of the block.
 
@@ -46,7 +51,7 @@ class AnsweringServer:
         self._at_once = 0
         self._counting = threading.Lock()
         self._answers: deque[Answer] = deque()
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._http = _Listening(("127.0.0.1", 0), self._handler())
         self.url = f"http://127.0.0.1:{self._http.server_address[1]}"
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.01,), daemon=True)
 

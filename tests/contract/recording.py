@@ -26,7 +26,7 @@ ORIGIN = "http://recorded.test"
 """Stands for the server in recordings; nothing is ever sent there."""
 
 _ANY_SERVER = re.compile(r"http://127\.0\.0\.1:\d+")
-_SIGNED_QUERY = re.compile(r'(/storage/[^?"\\]*)\?[^"\\]*')
+_SIGNED_QUERY = re.compile(r'(/(?:artifact-)?storage/[^?"\\]*)\?[^"\\]*')
 # The sample's running run gives its sign of life when the sample is opened; kept, every recording would differ.
 _SIGN_OF_LIFE = re.compile(r'("state":"running".*?"heartbeatAt":")[^"]*')
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -294,3 +295,27 @@ def test_one_failure_stops_the_rest(face: Face, answering: AnsweringServer, tmp_
         saved_all(face, files, tmp_path)
     assert set(left_in(tmp_path).values()) <= {BODY}
     assert len(answering.asked) < 41
+
+
+def test_as_many_at_once_as_are_asked_for(face: Face, tmp_path: Path) -> None:
+    """No connection is waited for until the wait times out."""
+    together = threading.Barrier(120)
+    with AnsweringServer() as many:
+        many.give_data(
+            listed(
+                *(
+                    entry(f"{number}.bin", f"/{number}", sizeBytes=1, md5=digest(b"x"))
+                    for number in range(120)
+                )
+            )
+        )
+        files = asked(face, many).files()
+        assert face.take(files.length) == 120
+
+        def meet(_: str) -> Answer:
+            together.wait(30)
+            return Answer(b"x")
+
+        many.route = meet
+        assert len(face.take(files.download(tmp_path, at_once=120))) == 120
+        assert many.most_at_once == 120

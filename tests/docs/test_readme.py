@@ -45,8 +45,26 @@ def test_the_ten_lines_run_against_the_sample(sample_server: SampleServer, tmp_p
     assert len(lines) <= 11, "the block is called ten lines, and an import"
 
 
+def test_the_lines_about_a_model_run_after_them(sample_server: SampleServer, tmp_path: Path) -> None:
+    environment = {"WANDB_BASE_URL": sample_server.url, "WANDB_API_KEY": sample_server.api_key}
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", BLOCKS[0] + BLOCKS[1]],
+        env=environment,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    model, readers = done.stdout.splitlines()[-2:]
+    assert model.startswith("local/digits/mlp:v6 ['best'] 0.98")
+    assert "'mlp06'" in readers
+    assert {path.name for path in (tmp_path / "model").iterdir()} == {"model.json", "weights.json"}
+
+
 def test_the_test_runs_as_a_users_test(tmp_path: Path) -> None:
-    (tmp_path / "test_users.py").write_text(BLOCKS[1])
+    (tmp_path / "test_users.py").write_text(BLOCKS[2])
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_users.py"],
         cwd=tmp_path,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -42,7 +43,7 @@ def until(true: Callable[[], bool]) -> None:
 
 def written(target: Path) -> int:
     """Bytes that lie in unfinished files of the target; -1 while there is none."""
-    parts = [path for path in target.parent.glob(".*.part/*") if path.is_file()]
+    parts = [*target.parent.glob(".*.part"), *target.parent.glob(".*.parts/*")]
     return sum(path.stat().st_size for path in parts) if parts else -1
 
 
@@ -75,27 +76,47 @@ def test_killed_at_a_boundary(
     check_next(victims, stopping, order, target)
 
 
+@pytest.mark.parametrize("crowded", [False, True], ids=["alone", "beside another"])
 def test_killed_before_any_operation_on_files(
-    before: bytes | None, order: Order, victims: Victims, tmp_path: Path
+    crowded: bool,
+    before: bytes | None,
+    order: Order,
+    victims: Victims,
+    stopping: StoppingServer,
+    tmp_path: Path,
 ) -> None:
-    """From the first folder that is made to the last that is removed: the move is one of the places in between."""
+    """From the first file that is made to the last that is removed: the move is one of the places in between."""
+    target = placed(Path(order.folder), before)
+    other = replace(order, report=str(tmp_path / "other"))
+    started = 0
+    if crowded:
+        stopping.send(Sending(CHUNK, "hold"))
+        started = victims.start(other)
+        until(lambda: written(target) >= CHUNK)
+        stopping.sending = Sending()
     seen = set[bytes | None]()
     for operation in range(1, MOST_OPERATIONS):
-        root = tmp_path / str(operation)
-        target = placed(root, before)
-        killed = Order(order.face, order.what, order.url, str(root), order.report, killed_at=operation)
-        code = victims.wait(victims.start(killed))
+        code = victims.wait(victims.start(replace(order, killed_at=operation)))
         seen.add(held(target))
         if code == 0:
             break
         assert code == -signal.SIGKILL
         assert held(target) in (before, BODY)
-        assert victims.told(Order(order.face, order.what, order.url, str(root), order.report)) == {}
-        assert (held(target), beside(target)) == (BODY, [])
+        assert victims.told(order) == {}
+        assert held(target) == BODY
+        assert written(target) == (CHUNK if crowded else -1)
+        target.unlink()
+        if before is not None:
+            target.write_bytes(before)
     else:
         pytest.fail("it never came to its end")
-    assert operation >= 7
+    assert operation >= 6
     assert seen == {before, BODY}
+    if crowded:
+        stopping.release()
+        assert victims.wait(started) == 0
+        assert Path(other.report).read_text() == "{}"
+    assert (held(target), beside(target)) == (BODY, [])
 
 
 def test_killed_when_it_is_done(

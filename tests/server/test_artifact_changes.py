@@ -349,5 +349,6 @@ def test_a_run_is_deleted_with_or_without_its_artifacts(
         assert connection.execute("SELECT COUNT(*) FROM artifacts WHERE state = 'PENDING'").fetchone()[0] == 0
 
 
-def test_a_node_id_of_another_kind_is_not_an_artifact(writer: Writer) -> None:
-    assert "is not the id of a Artifact" in writer.refusal(DELETE, id=ids.encode("Run", 1))
+@pytest.mark.parametrize("opaque", [ids.encode("Run", 1), ids.encode("Artifact", "x"), "", "ünïcode", "/w=="])
+def test_what_is_no_id_of_an_artifact_is_refused(writer: Writer, opaque: str) -> None:
+    assert "is not the id of a Artifact" in writer.refusal(DELETE, id=opaque)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -10,8 +11,10 @@ import httpx
 from tests.server.artifact_writer import Writer
 from tests.server.server_process import start
 
+from runql_server.migrations import MIGRATIONS
 from runql_server.running import RunningServer
 from runql_server.seed import SeedRun
+from runql_server.seed_artifacts import SeedArtifact
 
 LIST = """{ project(name: "p") { artifactCollection(name: "a") { artifacts(order: "+versionIndex") { totalCount edges { version
 node { state files { edges { node { name directUrl } } } } } } } latest: artifact(name: "a:latest") { versionIndex } } }"""
@@ -65,6 +68,19 @@ def test_kill_9_loses_no_acknowledged_version_and_what_was_begun_can_be_finished
         finally:
             process.send_signal(signal.SIGINT)
             process.communicate(timeout=20)
+
+
+def test_a_data_directory_from_before_artifacts_gets_them(tmp_path: Path) -> None:
+    older = sqlite3.connect(tmp_path / "runql.sqlite3")
+    for number, script in enumerate(MIGRATIONS[:2], start=1):
+        older.executescript(f"{script}; PRAGMA user_version = {number}")
+    older.execute("INSERT INTO users VALUES (1, 'local', 'Local User', 'local@localhost')")
+    older.execute("INSERT INTO entities VALUES (1, 'local', 1)")
+    older.commit()
+    older.close()
+    with RunningServer(tmp_path) as server:
+        server.seed("p", [SeedRun(name="r")])
+        assert server.seed_artifacts("p", [SeedArtifact(name="a", logged_by="r")]) == ["a:v0"]
 
 
 def test_many_writers_of_one_collection_get_one_number_each(server: RunningServer) -> None:

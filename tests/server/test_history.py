@@ -138,6 +138,11 @@ def test_a_run_without_rows(server: RunningServer, query: Query) -> None:
     }
 
 
+def test_a_spec_without_keys_asks_for_nothing(server: RunningServer, query: Query) -> None:
+    server.seed("p", [SeedRun(name="r", history=[{"x": 1}, {"x": 2}])])
+    assert ask(query, specs=[{}, {"keys": ["x"]}], live=[])["sampledHistory"] == [[], [{"x": 1}, {"x": 2}]]
+
+
 @pytest.mark.parametrize(
     ("spec", "message"),
     [

@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 import runpy
 import time
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, chdir
 from importlib.metadata import entry_points
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated, Any, Protocol
 
 import typer
 
 from runql.cli.output import Output
+from runql.cli.scoring import accuracy
 from runql.errors import RunqlError
 
 app = typer.Typer(
@@ -61,10 +63,11 @@ def serve(
 
 @app.command()
 def demo() -> None:
-    """List real runs, read all their metrics into one frame, draw the best run's loss."""
+    """List real runs, read all their metrics into one frame, draw the best run's loss, fetch and score its model."""
     out = Output()
     start: Start = _server_part("sample")
-    with start() as sample:
+    # The tour saves where a user's program would: below the folder it runs in.
+    with start() as sample, TemporaryDirectory(prefix="runql-demo-") as folder, chdir(folder):
         os.environ |= {
             "WANDB_BASE_URL": sample.url,
             "WANDB_API_KEY": sample.api_key,
@@ -81,12 +84,13 @@ def demo() -> None:
         out.runs(found["runs"])
         out.frame(found["metrics"], complete=bool(found["complete"]))
         out.best(found["best"], found["curve"])
+        out.model(found["model"], accuracy(found["weights"], found["data"]))
         out.traffic(found["api"].traffic, seconds)
         out.code(tour_code())
 
 
 def tour_code() -> str:
-    """The twelve lines of the tour, as they were run."""
+    """The lines of the tour, as they were run."""
     return TOUR.read_text(encoding="utf-8").split('"""')[2].strip()
 
 

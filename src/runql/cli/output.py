@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.syntax import Syntax
 from rich.table import Table
 
+from runql.resources.artifact import Artifact
 from runql.resources.run import Run
 from runql.resources.runs import Runs
 from runql.transport.wire import Traffic
@@ -67,6 +68,14 @@ class Output:
         width = min(self._console.width - 12, 72)
         for line in drawn([float(value) for value in curve[loss]], width=max(width, 10), height=CURVE_HEIGHT):
             self._console.print(line, highlight=False, no_wrap=True)
+
+    def model(self, model: Artifact, accuracy: float) -> None:
+        """The model that was fetched, and how well it does."""
+        noted = _number(model.metadata.get("accuracy"))
+        self.say(
+            f"its model: {model.name}, {model.file_count} files of {model.size:,} bytes, every digest as in the manifest; "
+            f"it recognises {accuracy:.4g} of the held-out digits (its maker noted {noted})"
+        )
 
     def traffic(self, traffic: Traffic, seconds: float) -> None:
         """What it took."""

@@ -1,4 +1,4 @@
-"""What a user does first: the best run by a summary value, and every metric of every run in one frame."""
+"""What a user does first: the best run by a summary value, every metric of every run in one frame, the best model."""
 
 from runql import Api
 
@@ -12,3 +12,6 @@ complete = metrics.height == sum(run.history_line_count or 0 for run in runs)
 best = runs[0]
 loss = "train/loss" if "train/loss" in best.summary else "loss"
 curve = best.scan_history(keys=[loss]).to_polars()
+model = next(artifact for artifact in best.logged_artifacts() if artifact.type == "model")
+weights, data = model.download(), best.used_artifacts()[0].download()
+model.verify(weights)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runql.errors import (
-    AccessDeniedError,
+    AnswerError,
     DeletionRefusedError,
     FileNotFoundInRunError,
     ProjectNotFoundError,
@@ -27,6 +27,9 @@ from runql_graphql.operations import (
     list_run_files,
     mark_run_files_uploaded,
 )
+
+EXPIRED = (400, 403)
+"""What storages answer to a signed URL whose time is over (Google's the first, Amazon's the second): a new one is asked for, once."""
 
 MARK_UPLOADED = "MARK_RUN_FILES_UPLOADED"
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
@@ -158,9 +161,12 @@ def save_file(
 
 def save_share(owner: FileOwner, fields: FileFields, target: Path, progress: Progress | None) -> Flow[None]:
     """As `save_file`, as one of the transfers that share a progress."""
+    # The storage's own address first: the other one leads there by a request more.
     try:
-        yield from save(fields.url or fields.direct_url, _sink(fields, target, progress))
-    except AccessDeniedError:
+        yield from save(fields.direct_url or fields.url or "", _sink(fields, target, progress))
+    except AnswerError as error:
+        if error.status not in EXPIRED:
+            raise
         fields = yield from find_file(owner, fields.name)
         yield from save(fields.url or fields.direct_url, _sink(fields, target, progress))
 
@@ -190,11 +196,14 @@ def upload_file(
     """
     name, source = upload_name(path, root), Source(Path(path))
     (source.progress,) = shared_progress(progress, [source.size])
+    place = yield from _place(owner, name)
     try:
-        yield from _put(owner, name, source)
-    except AccessDeniedError:
-        # Upload URLs expire: once more with a new one.
-        yield from _put(owner, name, source)
+        yield from upload(place.url, source, place.headers)
+    except AnswerError as error:
+        if error.status not in EXPIRED:
+            raise
+        place = yield from _place(owner, name)
+        yield from upload(place.url, source, place.headers)
     if MARK_UPLOADED in (yield from read_features()):
         yield from _mark(owner, name)
     fields = yield from find_entry(owner, name)
@@ -203,7 +212,13 @@ def upload_file(
     return fields
 
 
-def _put(owner: FileOwner, name: str, source: Source) -> Flow[None]:
+@dataclass(frozen=True, slots=True)
+class _Place:
+    url: str
+    headers: list[tuple[str, str]]
+
+
+def _place(owner: FileOwner, name: str) -> Flow[_Place]:
     operation = create_run_files(entity=owner.entity, project=owner.project, run=owner.run, files=[name])
     places = (yield from fetch(operation, repeatable=True)).create_run_files
     fitting = [each.upload_url for each in places.files if each.name == name] if places else []
@@ -211,7 +226,7 @@ def _put(owner: FileOwner, name: str, source: Source) -> Flow[None]:
         raise UploadRefusedError(
             f"the server gives no place for {name!r} in run {owner}: does the run exist, and may your API key write to it?"
         )
-    yield from upload(fitting[0], source, [_header(text) for text in places.upload_headers])
+    return _Place(fitting[0], [_header(text) for text in places.upload_headers])
 
 
 def _header(text: str) -> tuple[str, str]:

@@ -13,8 +13,8 @@ import httpx
 
 from runql.config import Settings
 from runql.errors import RunqlError
-from runql.transport.bodies import CHUNK, Sink, Source
-from runql.transport.endpoint import Endpoint
+from runql.transport.bodies import CHUNK, SMALL, Sink, Source
+from runql.transport.endpoint import LIMITS, Endpoint, parsed
 from runql.transport.flow import Effect, Flow, Gather, Offload, Reply, Sleep
 from runql.transport.retry import Outcome, RetryPolicy, persist
 from runql.transport.wire import Request, Response, Traffic
@@ -43,7 +43,7 @@ class AsyncRetryingClient:
         self.traffic = Traffic()
         self._retry = retry or RetryPolicy()
         self._endpoint = Endpoint(settings)
-        self._http = httpx.AsyncClient(timeout=settings.timeout, transport=transport)
+        self._http = httpx.AsyncClient(timeout=settings.timeout, limits=LIMITS, transport=transport)
 
     def __repr__(self) -> str:
         return f"AsyncRetryingClient({self.settings.base_url!r})"
@@ -136,7 +136,9 @@ class AsyncRetryingClient:
     async def _received(self, request: Request) -> httpx.Response:
         content = request.content if request.source is None else _sent(request.source)
         headers = self._endpoint.headers(request)
-        async with self._http.stream(request.method, request.url, content=content, headers=headers) as answer:
+        async with self._http.stream(
+            request.method, parsed(request.url), content=content, headers=headers
+        ) as answer:
             if request.sink is not None and request.sink.begin(answer.status_code, answer.headers):
                 await _fill(request.sink, answer)
             else:
@@ -146,7 +148,11 @@ class AsyncRetryingClient:
 
 async def _fill(sink: Sink, answer: httpx.Response) -> None:
     async for chunk in answer.aiter_bytes(CHUNK):
-        await anyio.to_thread.run_sync(sink.write, chunk)
+        # A thread costs more than writing a little, and many files are small.
+        if len(chunk) < SMALL:
+            sink.write(chunk)
+        else:
+            await anyio.to_thread.run_sync(sink.write, chunk)
         sink.report()
 
 

@@ -17,6 +17,9 @@ from runql.transport.part_file import PartFile
 CHUNK = 1 << 18
 """Bytes read or written at once."""
 
+SMALL = 1 << 16
+"""Fewer bytes than these are written at once, without a thread of their own."""
+
 Progress: TypeAlias = Callable[[int, int | None], None]
 """Called with the bytes that have passed and those there are in all, None when the server does not say."""
 

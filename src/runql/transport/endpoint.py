@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import re
+from functools import lru_cache
 from urllib.parse import unquote
 
 import httpx
@@ -18,6 +20,17 @@ USER_AGENT = f"runql/{__version__}"
 
 # Errors raised before a byte of the request left: the server has not seen it.
 UNSENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+
+LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=64)
+"""Who sends many requests at once says how many; a request that waits for a free connection would time out for nothing."""
+
+_ABSOLUTE = re.compile(r"https?://", re.IGNORECASE)
+
+
+@lru_cache(maxsize=64)
+def parsed(url: str) -> httpx.URL:
+    """A request's URL; kept, because each is asked for several times and parsing takes as long as sending a small request."""
+    return httpx.URL(url)
 
 
 class Endpoint:
@@ -69,7 +82,7 @@ class Endpoint:
 
     def failure(self, request: Request, error: httpx.HTTPError, elapsed: float) -> Failure:
         """What an exception of httpx means; its text names the host, never the URL, which may be signed."""
-        host = _host(httpx.URL(request.url))
+        host = _host(parsed(request.url))
         if isinstance(error, httpx.TimeoutException):
             told: TransportError = RequestTimedOutError(
                 f"{host} was silent for {self._timeout:g} s: "
@@ -91,13 +104,13 @@ class Endpoint:
 
     def _resolved(self, url: str) -> httpx.URL:
         try:
-            return self._base.join(url)
+            return parsed(url) if _ABSOLUTE.match(url) else self._base.join(url)
         except (httpx.InvalidURL, ValueError) as error:
             raise ConnectionFailedError("the server named a URL that cannot be requested") from error
 
     def _is_below_base(self, address: str) -> bool:
         # httpx.URL has brought the case of the host, a spelled-out default port and `..` to one form.
-        base, url = self._base, httpx.URL(address)
+        base, url = self._base, parsed(address)
         same_host = (base.scheme, base.host, base.port) == (url.scheme, url.host, url.port)
         climbs = ".." in unquote(url.path).split("/")
         return same_host and not url.userinfo and not climbs and url.path.startswith(base.path)

@@ -19,10 +19,11 @@ DAY = 24 * 60 * 60.0
 class PartFile:
     """The bytes that are meant for a target, which keeps what it held until `publish`.
 
-    They lie in a hidden folder that belongs to this target alone, so that finding what a killed process left costs no
-    look at the files around it. Each writer holds a lock on its own part, which the system lets go however the process
-    ends: an unlocked part is nobody's, and the next writer removes it. Where files cannot be locked, one that was not
-    written to for a day is.
+    They lie in a hidden file that belongs to this target alone, so that finding what a killed process left costs no look
+    at the files around it. The writer holds a lock on it, which the system lets go however the process ends: one that is
+    not locked is nobody's, and the next writer takes it. Who finds it locked writes into a hidden folder, where each
+    has a locked file of its own; the next writer removes from it what is not locked. Where files cannot be locked, all write
+    into the folder, and a file that was not written to for a day is nobody's.
     """
 
     def __init__(self, target: Path) -> None:
@@ -30,12 +31,10 @@ class PartFile:
         self._target = target
         # Long names are cut, because the system limits them; the digest tells those apart that begin alike.
         digest = hashlib.md5(os.fsencode(target.name), usedforsecurity=False).hexdigest()
-        self._folder = target.with_name(f".{target.name[:40]}.{digest[:8]}.part")
-        try:
-            self._path, self._file, self._lock = self._opened()
-        except OSError:
-            self._remove_folder()
-            raise
+        self._usual = target.with_name(f".{target.name[:40]}.{digest[:8]}.part")
+        self._folder = self._usual.with_suffix(".parts")
+        _remove_abandoned(self._folder)
+        self._path, self._file, self._lock = self._opened()
 
     def restart(self) -> None:
         """Forget what was written."""
@@ -63,46 +62,79 @@ class PartFile:
         self._leave()
 
     def _opened(self) -> tuple[Path, BinaryIO, int | None]:
-        self._target.parent.mkdir(parents=True, exist_ok=True)
         for _ in range(MAX_TRIES):
-            with contextlib.suppress(FileExistsError):
-                self._folder.mkdir()
-            # Not found: another writer of this target has just ended, and has taken the folder away.
-            with contextlib.suppress(FileNotFoundError):
-                _remove_abandoned(self._folder)
+            path = self._usual
+            try:
+                # What another user left cannot be opened, and counts as held.
+                with contextlib.suppress(PermissionError):
+                    claimed = self._claimed(path)
+                    if claimed is not None:
+                        return path, *claimed
                 path = self._folder / secrets.token_hex(6)
-                file = path.open("xb")
-                locked = _lock(file)
-                if locked is None:
-                    return path, file, None
-                # Before it was locked, another writer may have taken it for abandoned.
-                if locked and path.exists():
-                    return path, file, os.dup(file.fileno())
-                file.close()
-        raise OSError(errno.EBUSY, os.strerror(errno.EBUSY), str(self._folder))
+                claimed = self._claimed(path)
+                if claimed is not None:
+                    return path, *claimed
+            except FileNotFoundError:
+                with contextlib.suppress(FileExistsError):
+                    path.parent.mkdir(parents=True)
+        raise OSError(errno.EBUSY, os.strerror(errno.EBUSY), str(self._usual))
+
+    def _claimed(self, path: Path) -> tuple[BinaryIO, int | None] | None:
+        """The file and the descriptor of its lock; None when another writer has it or had it until now."""
+        try:
+            file, created = path.open("xb"), True
+        except FileExistsError:
+            file, created = path.open("ab"), False
+        locked = _lock(file)
+        if locked is None and path != self._usual:
+            return file, None
+        if locked and _is_at(path, file):
+            file.truncate(0)
+            return file, os.dup(file.fileno())
+        file.close()
+        if locked is None and created:
+            path.unlink()
+        return None
 
     def _leave(self) -> None:
         if self._lock is not None:
             os.close(self._lock)
-        self._remove_folder()
-
-    def _remove_folder(self) -> None:
-        # Another writer of the same target may still be in it.
-        with contextlib.suppress(OSError):
-            self._folder.rmdir()
+        if self._path != self._usual:
+            _remove_empty(self._folder)
 
 
 def _remove_abandoned(folder: Path) -> None:
-    for path in folder.iterdir():
-        # It was moved or removed meanwhile, or belongs to somebody else.
-        with contextlib.suppress(OSError):
-            with path.open("r+b") as file:
-                locked = _lock(file)
-                if locked:
-                    path.unlink()
-                old = locked is None and time.time() - os.fstat(file.fileno()).st_mtime > DAY
-            if old:
+    # Not found: nobody needed it. Whatever else is wrong is told when something is written there.
+    with contextlib.suppress(OSError):
+        for name in os.listdir(folder):  # noqa: PTH208 - nothing is there mostly, and this finds it quickest
+            _remove_if_abandoned(folder / name)
+        _remove_empty(folder)
+
+
+def _remove_if_abandoned(path: Path) -> None:
+    # It was moved or removed meanwhile, or belongs to somebody else.
+    with contextlib.suppress(OSError):
+        with path.open("r+b") as file:
+            locked = _lock(file)
+            if locked:
                 path.unlink()
+            old = locked is None and time.time() - os.fstat(file.fileno()).st_mtime > DAY
+        if old:
+            path.unlink()
+
+
+def _remove_empty(folder: Path) -> None:
+    # Another writer of the same target may still be in it.
+    with contextlib.suppress(OSError):
+        folder.rmdir()
+
+
+def _is_at(path: Path, file: BinaryIO) -> bool:
+    """Whether the file still lies there: before it was locked, it may have been moved or removed."""
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.lstat())
+    except FileNotFoundError:
+        return False
 
 
 if sys.platform == "win32":

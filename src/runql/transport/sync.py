@@ -6,7 +6,7 @@ import threading
 import time
 import weakref
 from collections.abc import Iterator, Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor, wait
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -15,7 +15,7 @@ import httpx
 from runql.config import Settings
 from runql.errors import RunqlError
 from runql.transport.bodies import CHUNK, Sink, Source
-from runql.transport.endpoint import Endpoint
+from runql.transport.endpoint import LIMITS, Endpoint, parsed
 from runql.transport.flow import Effect, Flow, Gather, Offload, Reply, Sleep
 from runql.transport.retry import Outcome, RetryPolicy, persist
 from runql.transport.wire import Request, Response, Traffic
@@ -45,7 +45,7 @@ class RetryingClient:
         self._retry = retry or RetryPolicy()
         self._endpoint = Endpoint(settings)
         self._counting = threading.Lock()
-        self._http = httpx.Client(timeout=settings.timeout, transport=transport)
+        self._http = httpx.Client(timeout=settings.timeout, limits=LIMITS, transport=transport)
         # A client that nobody closed, as in a notebook, closes its connections when it is dropped.
         weakref.finalize(self, self._http.close)
 
@@ -94,15 +94,29 @@ class RetryingClient:
         return self._persist(self._endpoint.request(effect))
 
     def _gather(self, flows: Sequence[Flow[None]], limit: int) -> None:
-        pool = ThreadPoolExecutor(limit, thread_name_prefix="runql")
-        try:
-            begun = [pool.submit(self.run, flow) for flow in flows]
-            wait(begun, return_when=FIRST_EXCEPTION)
-        finally:
-            pool.shutdown(cancel_futures=True)
+        waiting, taking, stopped = iter(flows), threading.Lock(), threading.Event()
+
+        def work() -> None:
+            try:
+                while not stopped.is_set():
+                    with taking:
+                        flow = next(waiting, None)
+                    if flow is None:
+                        return
+                    self.run(flow)
+            except BaseException:
+                stopped.set()
+                raise
+
+        with ThreadPoolExecutor(limit, thread_name_prefix="runql") as pool:
+            try:
+                begun = [pool.submit(work) for _ in range(min(limit, len(flows)))]
+                wait(begun)
+            finally:
+                # Also when the caller is interrupted while it waits.
+                stopped.set()
         for done in begun:
-            if not done.cancelled():
-                done.result()
+            done.result()
 
     def _persist(self, request: Request) -> Response:
         tries = persist(request, self._retry)
@@ -135,7 +149,9 @@ class RetryingClient:
     def _received(self, request: Request) -> httpx.Response:
         content = request.content if request.source is None else _sent(request.source)
         headers = self._endpoint.headers(request)
-        with self._http.stream(request.method, request.url, content=content, headers=headers) as answer:
+        with self._http.stream(
+            request.method, parsed(request.url), content=content, headers=headers
+        ) as answer:
             if request.sink is not None and request.sink.begin(answer.status_code, answer.headers):
                 _fill(request.sink, answer)
             else:

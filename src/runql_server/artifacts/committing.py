@@ -27,11 +27,7 @@ def commit(store: Store, connection: sqlite3.Connection, artifact: Artifact) -> 
     if stored is None:
         raise RequestError("the artifact cannot be committed: its manifest was not uploaded")
     manifest = _whole(store, connection, artifact, stored)
-    contents = {
-        path: entry if entry.ref is not None else _measured(connection, artifact, path, entry)
-        for path, entry in manifest.contents.items()
-    }
-    _refuse_missing(connection, artifact, contents)
+    contents = _measured(connection, artifact, manifest)
     if stored.type != "FULL":
         _store_whole(store, connection, artifact, manifest)
     entries.insert(connection, artifact, contents)
@@ -78,27 +74,24 @@ def _store_whole(store: Store, connection: sqlite3.Connection, artifact: Artifac
 
 
 def _measured(
-    connection: sqlite3.Connection, artifact: Artifact, path: str, entry: ManifestEntry
-) -> ManifestEntry:
-    blob = blobs.find(connection, artifact.entity_number, entry.digest)
-    if blob is None:
-        return entry
-    if entry.size is not None and entry.size != blob.size:
-        raise RequestError(
-            f"the artifact cannot be committed: {path!r} has {blob.size} bytes here, {entry.size} in the manifest"
-        )
-    return entry.model_copy(update={"size": blob.size})
-
-
-def _refuse_missing(
-    connection: sqlite3.Connection, artifact: Artifact, contents: dict[str, ManifestEntry]
-) -> None:
-    missing = [
-        path
-        for path, entry in contents.items()
-        if entry.ref is None and blobs.find(connection, artifact.entity_number, entry.digest) is None
-    ]
+    connection: sqlite3.Connection, artifact: Artifact, manifest: Manifest
+) -> dict[str, ManifestEntry]:
+    """The entries with the size that their bytes have here; refused if bytes are missing or of another size."""
+    contents: dict[str, ManifestEntry] = {}
+    missing: list[str] = []
+    for path, entry in manifest.contents.items():
+        blob = None if entry.ref is not None else blobs.find(connection, artifact.entity_number, entry.digest)
+        if blob is None:
+            contents[path] = entry
+            missing += [path] if entry.ref is None else []
+            continue
+        if entry.size is not None and entry.size != blob.size:
+            raise RequestError(
+                f"the artifact cannot be committed: {path!r} has {blob.size} bytes here, {entry.size} in the manifest"
+            )
+        contents[path] = entry.model_copy(update={"size": blob.size})
     if missing:
         more = f" and {len(missing) - _NAMED} more" if len(missing) > _NAMED else ""
         named = ", ".join(repr(path) for path in missing[:_NAMED])
         raise RequestError(f"the artifact cannot be committed: not uploaded: {named}{more}")
+    return contents

@@ -188,14 +188,18 @@ def create_artifact_files(
 ) -> dict[str, object]:
     """Announce files, answered in the order asked: only those whose bytes are not here have an upload address."""
     with context.of(info).writing() as connection:
+        specs = input["artifact_files"]
+        artifacts = {
+            opaque: _pending(connection, opaque) for opaque in {spec["artifact_id"] for spec in specs}
+        }
         found = [
             entries.announce(
                 connection,
-                _pending(connection, spec["artifact_id"]),
+                artifacts[spec["artifact_id"]],
                 naming.check_path(spec["name"]),
                 blobs.check_digest(spec["md5"]),
             )
-            for spec in input["artifact_files"]
+            for spec in specs
         ]
     return {"files": file_page(found, len(found), after=None, total=len(found))}
 

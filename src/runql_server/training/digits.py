@@ -1,9 +1,9 @@
-"""Real training on scikit-learn's bundled digits: three families of models, what each logs, and the grid of runs."""
+"""Real training on the digits: three families of models, what each logs, and the grid of runs."""
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 from itertools import product
 from typing import Any, Literal
@@ -11,12 +11,22 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from runql_server.training.dataset import TRAINING, Digits
+from runql_server.training.model import Array, Layer, Model
+
 Row = dict[str, Any]  # Any: what is logged is whatever the SDK takes, histograms too
 Ending = Literal["finished", "crashed", "running"]
+Training = Generator[Row, None, Model]
+"""Yields what is logged at each step, and gives the trained model."""
 
-TRAINING = 1_347
 BATCH = 32
+SWEEP: Row = {
+    "name": "softmax grid",
+    "method": "grid",
+    "metric": {"name": "val_loss", "goal": "minimize"},
+    "parameters": {"lr": {"values": [0.01, 0.03, 0.1, 0.3]}, "l2": {"values": [0.0, 1e-3]}},
+}
+"""The sweep that the softmax family was trained for."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +62,7 @@ def grid() -> list[Plan]:
     """Every run of the sample, in the order they are trained."""
     plans = [
         Plan(f"softmax{i:02}", "softmax", {"lr": lr, "l2": l2}, 600, i, ["linear", f"lr-{lr}"])
-        for i, (lr, l2) in enumerate(product([0.01, 0.03, 0.1, 0.3], [0.0, 1e-3]))
+        for i, (lr, l2) in enumerate(product(*(each["values"] for each in SWEEP["parameters"].values())))
     ]
     plans += [
         Plan(
@@ -84,51 +94,37 @@ def grid() -> list[Plan]:
     ]
 
 
-def train(plan: Plan) -> Iterator[Row]:
-    """Train one model; yields what it logs at each step."""
-    data = _Digits.load(np.random.default_rng(0))
+def train(plan: Plan, data: Digits) -> Training:
+    """Train one model."""
     chance = np.random.default_rng(plan.seed)
     return {"softmax": _softmax, "mlp": _mlp, "sgd": _scikit_learn}[plan.family](plan, data, chance)
 
 
-@dataclass(frozen=True)
-class _Digits:
-    train_x: Array
-    train_y: NDArray[np.int64]
-    val_x: Array
-    val_y: NDArray[np.int64]
-
-    @classmethod
-    def load(cls, chance: np.random.Generator) -> _Digits:
-        bunch = importlib.import_module("sklearn.datasets").load_digits()
-        order = chance.permutation(len(bunch.target))
-        x, y = bunch.data[order] / 16.0, bunch.target[order].astype(np.int64)
-        return cls(x[:TRAINING], y[:TRAINING], x[TRAINING:], y[TRAINING:])
-
-    def batches(
-        self, chance: np.random.Generator, steps: int
-    ) -> Iterator[tuple[int, Array, NDArray[np.int64]]]:
-        for step in range(steps):
-            chosen = chance.integers(0, TRAINING, BATCH)
-            yield step, self.train_x[chosen], self.train_y[chosen]
+def _batches(
+    data: Digits, chance: np.random.Generator, steps: int
+) -> Iterator[tuple[int, Array, NDArray[np.int64]]]:
+    for step in range(steps):
+        chosen = chance.integers(0, TRAINING, BATCH)
+        yield step, data.train_x[chosen], data.train_y[chosen]
 
 
-def _softmax(plan: Plan, data: _Digits, chance: np.random.Generator) -> Iterator[Row]:
+def _softmax(plan: Plan, data: Digits, chance: np.random.Generator) -> Training:
     weights: Array = np.zeros((64, 10))
-    for step, x, y in data.batches(chance, plan.steps):
+    for step, x, y in _batches(data, chance, plan.steps):
         rate = plan.model["lr"] / (1 + 1e-3 * step)
         loss, slope = _cross_entropy(x @ weights, y)
         gradient = x.T @ slope + plan.model["l2"] * weights
         weights = weights - rate * gradient
         row: Row = {"loss": loss, "lr": rate, "grad_norm": float(np.linalg.norm(gradient))}
         if step % 10 == 9:
-            row |= _validated(data.val_x @ weights, data.val_y)
+            row |= _validated(data.held_out_x @ weights, data.held_out_y)
         if step % 100 == 99:
-            row |= _recalls(data.val_x @ weights, data.val_y)
+            row |= _recalls(data.held_out_x @ weights, data.held_out_y)
         yield row
+    return Model([Layer(weights)])
 
 
-def _mlp(plan: Plan, data: _Digits, chance: np.random.Generator) -> Iterator[Row]:
+def _mlp(plan: Plan, data: Digits, chance: np.random.Generator) -> Training:
     hidden, relu = int(plan.model["hidden"]), plan.model["activation"] == "relu"
     first: Array = chance.normal(0, 0.2, (64, hidden))
     second: Array = chance.normal(0, 0.2, (hidden, 10))
@@ -138,7 +134,7 @@ def _mlp(plan: Plan, data: _Digits, chance: np.random.Generator) -> Iterator[Row
 
     # A run that diverges overflows, on purpose: the numbers are logged as they come.
     with np.errstate(all="ignore"):
-        for step, x, y in data.batches(chance, plan.steps):
+        for step, x, y in _batches(data, chance, plan.steps):
             rate = plan.model["lr"] / (1 + 1e-3 * step)
             middle = activated(x)
             loss, slope = _cross_entropy(middle @ second, y)
@@ -151,14 +147,15 @@ def _mlp(plan: Plan, data: _Digits, chance: np.random.Generator) -> Iterator[Row
                 "grad_norm": float(np.sqrt(sum(float((gradient**2).sum()) for gradient in gradients))),
             }
             if step % 25 == 24:
-                row |= _validated(activated(data.val_x) @ second, data.val_y)
-                row["dead_units"] = int((activated(data.val_x) == 0).all(axis=0).sum())
+                row |= _validated(activated(data.held_out_x) @ second, data.held_out_y)
+                row["dead_units"] = int((activated(data.held_out_x) == 0).all(axis=0).sum())
             if step % 250 == 249 and np.isfinite(first).all():
                 row["weights"] = {"histogram": first}
             yield row
+    return Model([Layer(first, activation="relu" if relu else "tanh"), Layer(second)])
 
 
-def _scikit_learn(plan: Plan, data: _Digits, chance: np.random.Generator) -> Iterator[Row]:
+def _scikit_learn(plan: Plan, data: Digits, chance: np.random.Generator) -> Training:
     classifier = importlib.import_module("sklearn.linear_model").SGDClassifier(
         loss=plan.model["loss"], alpha=plan.model["alpha"], random_state=plan.seed
     )
@@ -168,9 +165,10 @@ def _scikit_learn(plan: Plan, data: _Digits, chance: np.random.Generator) -> Ite
         row: Row = {"epoch": epoch, "coef_norm": float(np.linalg.norm(classifier.coef_))}
         row["train_accuracy"] = float(classifier.score(data.train_x, data.train_y))
         if epoch % 5 == 4:
-            row["val_accuracy"] = float(classifier.score(data.val_x, data.val_y))
+            row["val_accuracy"] = float(classifier.score(data.held_out_x, data.held_out_y))
             row["phase"] = "warm-up" if epoch < 20 else "steady"
         yield row
+    return Model([Layer(classifier.coef_.T, classifier.intercept_)])
 
 
 def _cross_entropy(scores: Array, labels: NDArray[np.int64]) -> tuple[float, Array]:

@@ -1,4 +1,4 @@
-"""Run by an official SDK's interpreter: train some of the grid and log it; `python -m runql_server.training.log_runs RUN_ID`."""
+"""Run by an official SDK's interpreter: train one run of the grid and log it; `python -m runql_server.training.log_runs RUN_ID`."""
 
 from __future__ import annotations
 
@@ -6,18 +6,27 @@ import importlib
 import os
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
+from runql_server.training import dataset, evaluation
+from runql_server.training.dataset import Digits
 from runql_server.training.digits import Plan, Row, grid, train
+from runql_server.training.evaluation import Evaluation
+from runql_server.training.model import Model
+
+# Any in this module: the SDK is not a dependency.
 
 PROJECT = "digits"
 # The machine is sampled often and the runs are short: this much of a second, so that each has some samples.
 SECONDS_PER_RUN = 1.2
+# Where the report of a run lies among its files.
+REPORT = "report/held_out"
 
 
 def log(plan: Plan) -> None:
-    """Train one model under the SDK's eyes."""
-    wandb: Any = importlib.import_module("wandb")  # Any: the SDK is not a dependency
+    """Train one model under the SDK's eyes, from the data set artifact to the model artifact."""
+    wandb: Any = importlib.import_module("wandb")
     run = wandb.init(
         project=PROJECT,
         id=plan.run_id,
@@ -30,12 +39,21 @@ def log(plan: Plan) -> None:
         settings=wandb.Settings(x_stats_sampling_interval=0.3, console="off"),
     )
     started = time.monotonic()
-    for row in train(plan):
-        run.log(_logged(row, wandb))
+    data = _data(run, wandb)
+    training, model = train(plan, data), None
+    while model is None:
+        try:
+            row = next(training)
+        except StopIteration as end:
+            model = end.value
+        else:
+            run.log(_logged(row, wandb))
     while time.monotonic() - started < SECONDS_PER_RUN:
         time.sleep(0.05)
     if plan.ending == "finished":
-        run.summary["parameters"] = {"count": _parameters(plan)}
+        run.summary["parameters"] = {"count": model.parameters}
+        if model.is_finite:
+            _log_model(run, wandb, plan, model.rounded(), data)
         run.finish()
         return
     # What was logged travels in the background; the process then goes away without a word.
@@ -43,7 +61,23 @@ def log(plan: Plan) -> None:
     os._exit(1)
 
 
-def _logged(row: Row, wandb: Any) -> Row:  # Any: as above
+def _data(run: Any, wandb: Any) -> Digits:
+    """Use the data set artifact; the first run of the project finds none, so it makes it."""
+    name = f"{PROJECT}:latest"
+    if not wandb.Api().artifact_exists(f"{PROJECT}/{name}"):
+        folder = Path("made")
+        artifact = wandb.Artifact(
+            PROJECT,
+            type="dataset",
+            description="Handwritten digits, 8 x 8 pixels, split once",
+            metadata=dataset.write(folder),
+        )
+        artifact.add_dir(str(folder))
+        run.log_artifact(artifact, aliases=["latest", "split-0"], tags=["images", "small"]).wait()
+    return dataset.read(Path(run.use_artifact(name).download(root="data")))
+
+
+def _logged(row: Row, wandb: Any) -> Row:
     weights = row.get("weights")
     return (
         row
@@ -52,9 +86,38 @@ def _logged(row: Row, wandb: Any) -> Row:  # Any: as above
     )
 
 
-def _parameters(plan: Plan) -> int:
-    hidden = int(plan.model.get("hidden", 0))
-    return (64 + 10) * hidden if hidden else 640
+def _log_model(run: Any, wandb: Any, plan: Plan, model: Model, data: Digits) -> None:
+    """Log the trained model as the next version of its family, ``best`` if it is, and a report on the held-out digits."""
+    result = evaluation.evaluate(model, data)
+    result.write(Path(REPORT))
+    for path in sorted(Path(REPORT).iterdir()):
+        run.save(str(path), base_path=".", policy="now")
+    if plan.model.get("hidden") == 96:
+        _look_closer(run, wandb, result)
+    folder = Path("model")
+    folder.mkdir()
+    model.save(folder / "weights.json")
+    about = {"family": plan.family, "accuracy": result.accuracy, "parameters": model.parameters, **plan.model}
+    evaluation.write_json(
+        folder / "model.json", {**about, "trained_on": f"{PROJECT}:split-0", "run": plan.run_id}
+    )
+    artifact = wandb.Artifact(plan.family, type="model", description=plan.name, metadata=about)
+    artifact.add_dir(str(folder))
+    best = _best_accuracy(wandb, plan.family)
+    aliases = ["latest", "best"] if best is None or result.accuracy > best else ["latest"]
+    run.log_artifact(artifact, aliases=aliases, tags=plan.tags[:1]).wait()
+
+
+def _look_closer(run: Any, wandb: Any, result: Evaluation) -> None:
+    """A picture of the confusion matrix and a table of the mistakes, in the summary."""
+    run.summary["confusion"] = wandb.Image(result.picture(), caption="rows: shown, columns: taken for")
+    run.summary["mistakes"] = wandb.Table(columns=["shown", "taken_for", "times"], data=result.mistakes())
+
+
+def _best_accuracy(wandb: Any, family: str) -> float | None:
+    api = wandb.Api()
+    name = f"{PROJECT}/{family}:best"
+    return float(api.artifact(name).metadata["accuracy"]) if api.artifact_exists(name) else None
 
 
 if __name__ == "__main__":

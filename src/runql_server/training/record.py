@@ -4,12 +4,8 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import json
 import os
 import re
-import sqlite3
 import subprocess
 import sys
 import tarfile
@@ -18,38 +14,63 @@ from pathlib import Path
 
 from runql_server.running import RunningServer
 from runql_server.sample import ARCHIVE
-from runql_server.training.digits import grid
+from runql_server.training.digits import Plan, grid
+from runql_server.training.log_runs import PROJECT
+from runql_server.training.scrub import scrub
 
 SCRIPT = "runql_server.training.log_runs"
+SWEPT = "softmax"
 SOURCE = Path(__file__).parents[2]
-# What the SDK notes of the machine and nobody needs; the rest of wandb-metadata.json is kept.
-KEPT_METADATA = ("os", "python", "program", "startedAt", "cpu_count")
 MACHINE = re.compile(r"\.venv|site-packages|/home/|/root|/work|/tmp/|https?://")
 
 
 def main() -> None:
     """Record and pack; prints the size.
 
-    Needs RUNQL_WANDB_OLD and RUNQL_WANDB_NEW: interpreters that have the SDK and scikit-learn.
+    Needs RUNQL_WANDB_OLD and RUNQL_WANDB_NEW: interpreters that have the SDK, scikit-learn and pillow.
     """
+    old, new = os.environ["RUNQL_WANDB_OLD"], os.environ["RUNQL_WANDB_NEW"]
     with tempfile.TemporaryDirectory() as folder:
         data_dir = Path(folder) / "data"
         with RunningServer(data_dir) as server:
-            for variable, run_ids in _shares().items():
-                _log(server, os.environ[variable], run_ids, Path(folder))
-        _scrub(data_dir)
+            for interpreter, plans in _shares(old, new):
+                _log(server, interpreter, plans, Path(folder))
+            _run(server, new, Path(folder), "-m", "runql_server.training.champion")
+        scrub(data_dir)
         _pack(data_dir)
     print(f"{ARCHIVE.name}: {ARCHIVE.stat().st_size / 1e6:.2f} MB")
 
 
-def _shares() -> dict[str, list[str]]:
+def _shares(old: str, new: str) -> list[tuple[str, list[Plan]]]:
     """The scikit-learn family is logged by the older SDK, the others by the newer."""
-    old = [plan.run_id for plan in grid() if plan.family == "sgd"]
-    new = [plan.run_id for plan in grid() if plan.family != "sgd"]
-    return {"RUNQL_WANDB_OLD": old, "RUNQL_WANDB_NEW": new}
+    return [
+        (old, [plan for plan in grid() if plan.family == "sgd"]),
+        (new, [plan for plan in grid() if plan.family != "sgd"]),
+    ]
 
 
-def _log(server: RunningServer, interpreter: str, run_ids: list[str], folder: Path) -> None:
+def _log(server: RunningServer, interpreter: str, plans: list[Plan], folder: Path) -> None:
+    for family in dict.fromkeys(plan.family for plan in plans):
+        in_sweep = family == SWEPT
+        made = _run(server, interpreter, folder, "-m", "runql_server.training.sweep") if in_sweep else ""
+        sweep = made.split()[-1] if made else ""
+        for plan in plans:
+            if plan.family == family:
+                print(plan.run_id, flush=True)
+                status = 0 if plan.ending == "finished" else 1
+                # In a sweep the SDK takes run id and project from here, whatever the run says.
+                joined = {"WANDB_SWEEP_ID": sweep, "WANDB_PROJECT": PROJECT, "WANDB_RUN_ID": plan.run_id}
+                more = joined if sweep else {}
+                _run(server, interpreter, folder, "-m", SCRIPT, plan.run_id, status=status, **more)
+        if sweep:
+            path = f"{server.entity}/{PROJECT}/{sweep}"
+            _run(server, interpreter, folder, "-m", "wandb", "sweep", "--stop", path)
+
+
+def _run(
+    server: RunningServer, interpreter: str, folder: Path, *arguments: str, status: int = 0, **more: str
+) -> str:
+    """Run a module under the SDK's interpreter, in a working directory of its own; gives what it printed."""
     environment = {
         **os.environ,
         "WANDB_BASE_URL": server.url,
@@ -59,59 +80,23 @@ def _log(server: RunningServer, interpreter: str, run_ids: list[str], folder: Pa
         "WANDB_DISABLE_CODE": "true",
         "WANDB_HOST": "trainer",
         "WANDB_DIR": str(folder),
-        "PYTHONPATH": str(SOURCE),
+        "WANDB_CACHE_DIR": str(folder / "cache"),
+        "WANDB_DATA_DIR": str(folder / "staging"),
+        "PYTHONPATH": os.pathsep.join(filter(None, [str(SOURCE), os.environ.get("PYTHONPATH")])),
+        **more,
     }
-    for run_id in run_ids:
-        print(run_id, flush=True)
-        done = subprocess.run([interpreter, "-m", SCRIPT, run_id], env=environment, cwd=folder, check=False)
-        if done.returncode != (1 if run_id in {"crashed", "running"} else 0):
-            sys.exit(f"{run_id} ended with {done.returncode}")
-
-
-def _scrub(data_dir: Path) -> None:
-    """Take out the keys and what names the machine; say of the run that went away what the server would say."""
-    database = sqlite3.connect(data_dir / "runql.sqlite3")
-    with database:
-        database.execute("DELETE FROM api_keys")
-        database.execute("DELETE FROM settings WHERE name = 'signing_secret'")
-        database.execute("DELETE FROM log_lines")
-        database.execute("UPDATE runs SET host = 'trainer', job_program = NULL")
-        database.execute("UPDATE runs SET state = 'crashed' WHERE name = 'crashed'")
-        for number, config in database.execute("SELECT id, config FROM runs").fetchall():
-            database.execute("UPDATE runs SET config = ? WHERE id = ?", (_without_machine(config), number))
-        database.execute("DELETE FROM run_values WHERE path LIKE 'config._wandb%'")
-        kept = {"wandb-metadata.json", "wandb-summary.json"}
-        for name, blob in database.execute("SELECT name, blob FROM files").fetchall():
-            path = data_dir / "blobs" / blob[:2] / blob
-            if name in kept:
-                _rewrite(database, name, path, blob)
-            else:
-                database.execute("DELETE FROM files WHERE blob = ?", (blob,))
-                path.unlink(missing_ok=True)
-    database.execute("VACUUM")
-    database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    database.close()
-
-
-def _without_machine(config: str) -> str:
-    parsed = json.loads(config)
-    internal = parsed.get("_wandb", {}).get("value", {})
-    parsed["_wandb"] = {
-        "value": {key: internal[key] for key in ("cli_version", "python_version") if key in internal}
-    }
-    return json.dumps(parsed)
-
-
-def _rewrite(database: sqlite3.Connection, name: str, path: Path, blob: str) -> None:
-    if name == "wandb-metadata.json":
-        metadata = json.loads(path.read_text())
-        metadata |= {"program": "train.py", "os": "Linux"}
-        path.write_text(
-            json.dumps({key: metadata[key] for key in KEPT_METADATA if key in metadata}, indent=2)
+    with tempfile.TemporaryDirectory(dir=folder) as working:
+        done = subprocess.run(
+            [interpreter, *arguments],
+            env=environment,
+            cwd=working,
+            stdout=subprocess.PIPE,
+            text=True,
+            check=False,
         )
-    content = path.read_bytes()
-    md5 = base64.b64encode(hashlib.md5(content, usedforsecurity=False).digest()).decode()
-    database.execute("UPDATE files SET size = ?, md5 = ? WHERE blob = ?", (len(content), md5, blob))
+    if done.returncode != status:
+        sys.exit(f"{' '.join(arguments)} ended with {done.returncode}")
+    return done.stdout
 
 
 def _pack(data_dir: Path) -> None:

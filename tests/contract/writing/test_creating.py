@@ -11,13 +11,17 @@ from tests.contract.face import AnyApi, AnyRun, Face
 from tests.contract.writing.stored import CONFIG, FULL, KEY, again
 
 from runql import (
+    AccessDeniedError,
     Api,
     AsyncRun,
+    AuthenticationError,
     ConfigurationError,
     InvalidAnswerError,
     ProjectNotFoundError,
+    QueryError,
     Run,
     RunNotFoundError,
+    RunqlError,
 )
 from runql_server.running import RunningServer
 
@@ -79,6 +83,24 @@ def test_the_id_of_a_deleted_run_is_told(answering: AnsweringServer, face: Face)
     answering.give(Answer(b'{"errors": []}', 410))
     with pytest.raises(InvalidAnswerError, match="run e/p/r was deleted, and its id cannot be used again"):
         create(face, face.api(answering.url, KEY, overrides={"entity": "e"}), "r", "p")
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        (Answer(b"no", 403), AccessDeniedError),
+        (Answer(b'{"errors": [{"message": "permission denied"}]}'), QueryError),
+        (Answer(b"no", 401), AuthenticationError),
+    ],
+    ids=["403", "errors", "401"],
+)
+def test_a_run_that_may_not_be_made_is_told_by_one_request(
+    answer: Answer, error: type[RunqlError], answering: AnsweringServer, face: Face
+) -> None:
+    answering.give(answer)
+    with pytest.raises(error):
+        create(face, face.api(answering.url, KEY, overrides={"entity": "e"}), "r", "p")
+    assert len(answering.asked) == 1
 
 
 def test_without_an_entity_nothing_is_created(answering: AnsweringServer, face: Face) -> None:

@@ -1,0 +1,71 @@
+"""What a trained model does with the held-out digits: accuracy, confusion, mistakes; as files and as a picture."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from runql_server.training.dataset import Digits
+from runql_server.training.model import Model
+
+_PIXELS_PER_CELL = 6
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """How often each digit (row) was taken for each other (column)."""
+
+    confusion: NDArray[np.int64]
+
+    @property
+    def accuracy(self) -> float:
+        """Share of digits that were recognised."""
+        return float(np.trace(self.confusion) / self.confusion.sum())
+
+    def recalls(self) -> dict[str, float]:
+        """The same for each digit."""
+        return {
+            str(digit): float(self.confusion[digit, digit] / self.confusion[digit].sum())
+            for digit in range(10)
+        }
+
+    def mistakes(self) -> list[list[int]]:
+        """Digit shown, digit it was taken for, how often; most often first."""
+        pairs = [
+            [shown, taken, int(self.confusion[shown, taken])]
+            for shown in range(10)
+            for taken in range(10)
+            if shown != taken and self.confusion[shown, taken]
+        ]
+        return sorted(pairs, key=lambda pair: (-pair[2], pair[0], pair[1]))
+
+    def picture(self) -> NDArray[np.uint8]:
+        """The confusion as grey levels, dark where it happens often; small counts are still seen."""
+        shares = self.confusion / self.confusion.sum(axis=1, keepdims=True)
+        levels: NDArray[np.uint8] = (255 * (1 - np.sqrt(shares))).astype(np.uint8)
+        return levels.repeat(_PIXELS_PER_CELL, axis=0).repeat(_PIXELS_PER_CELL, axis=1)
+
+    def write(self, folder: Path) -> None:
+        """Write ``recalls.json`` and ``confusion.csv``."""
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json(folder / "recalls.json", self.recalls())
+        with (folder / "confusion.csv").open("w", newline="") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(["shown", *(f"taken_for_{digit}" for digit in range(10))])
+            writer.writerows([digit, *counts] for digit, counts in enumerate(self.confusion.tolist()))
+
+
+def evaluate(model: Model, data: Digits) -> Evaluation:
+    """Let the model look at the held-out digits."""
+    return Evaluation(model.confusion(data.held_out_x, data.held_out_y))
+
+
+def write_json(path: Path, content: Mapping[str, object]) -> None:
+    """Write an object, one member a line."""
+    path.write_text(json.dumps(content, indent=2) + "\n")
