@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, timedelta
 from pathlib import PurePath
-from typing import Any, TypeAlias, cast
+from typing import Any, Protocol, TypeAlias, TypeGuard
 
 Json: TypeAlias = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 Frame: TypeAlias = Any  # Any: a pandas frame; not every interpreter here has its types
 
 CRASHES = (AttributeError, IndexError, KeyError, NameError, TypeError, ZeroDivisionError)
 """What a library raises when it stumbles; anything else is a refusal that was meant."""
+
+
+class Scalar(Protocol):
+    """A number of numpy's."""
+
+    def item(self) -> object:
+        """The number as Python's."""
+        ...
 
 
 def attempt(action: Callable[[], object]) -> Json:
@@ -50,14 +58,12 @@ def plain(value: object) -> Json:
         return str(value)
     if type(value).__name__ == "DataFrame":
         return frame(value)
-    if isinstance(value, Mapping) or hasattr(value, "keys"):
-        given = cast("Mapping[str, object]", value)
-        return {str(key): plain(given[key]) for key in given.keys()}  # noqa: SIM118 - not every one iterates its keys
-    if hasattr(value, "item") and hasattr(value, "dtype"):
-        scalar: object = cast("Any", value).item()  # Any: numpy's scalars
-        return plain(scalar)
-    if isinstance(value, (list, tuple)):
-        return [plain(each) for each in cast("Iterable[object]", value)]
+    if _is_keyed(value):
+        return {str(key): plain(value[key]) for key in value.keys()}  # noqa: SIM118 - some iterate otherwise
+    if _is_scalar(value):
+        return plain(value.item())
+    if _is_sequence(value):
+        return [plain(each) for each in value]
     raise TypeError(f"{type(value).__name__} is no plain data: the call must say what it looks at")
 
 
@@ -70,3 +76,16 @@ def frame(value: Frame) -> Json:
         ],
         "index": [plain(each) for each in value.index],
     }
+
+
+def _is_keyed(value: object) -> TypeGuard[Mapping[str, object]]:
+    # The official SDK's summaries are no mappings, but for what `dict` takes.
+    return isinstance(value, Mapping) or hasattr(value, "keys")
+
+
+def _is_scalar(value: object) -> TypeGuard[Scalar]:
+    return hasattr(value, "item") and hasattr(value, "dtype")
+
+
+def _is_sequence(value: object) -> TypeGuard[Sequence[object]]:
+    return isinstance(value, (list, tuple))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterable, Awaitable, Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, TypeAlias, TypeGuard, cast
+from typing import Any, TypeAlias, TypeGuard
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
@@ -48,7 +48,8 @@ class Used:
             return len(self._inner)
         if not hasattr(kind, "length"):
             raise TypeError(f"{kind.__name__} has no length")
-        return cast("int", self.length)
+        length: int = self.length
+        return length
 
     def __bool__(self) -> bool:
         return True

@@ -11,18 +11,18 @@ import os
 import sys
 import traceback
 from functools import partial
-from typing import TextIO, cast
+from typing import TextIO
 
 from tests.conformance.answers import Json, attempt
 from tests.conformance.calls.call import Call
 from tests.conformance.calls.every import CALLS
-from tests.conformance.library import Library, Name, entered
+from tests.conformance.library import Library, entered
 
 
 def main() -> None:
     """Answer until there is no further line."""
     answers = _only_for_answers()
-    with entered(cast("Name", sys.argv[1])) as library:
+    with entered(sys.argv[1]) as library:
         while name := sys.stdin.readline().strip():
             _answer(CALLS[name], library, answers)
             library.close()

@@ -45,8 +45,8 @@ class Library:
 
 
 @contextmanager
-def entered(name: Name) -> Generator[Library]:
-    """A library, imported."""
+def entered(name: str) -> Generator[Library]:
+    """A library, imported; see `Name` for what it may be called."""
     if name == "wandb":
         public = importlib.import_module("wandb.apis.public")
         yield Library(public.Api, public.Run, public.Runs)

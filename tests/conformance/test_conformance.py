@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import os
-import tomllib
-from pathlib import Path
+import re
 
 import pytest
 from tests.architecture.surface import members_of
-from tests.conformance import differences, report
+from tests.conformance import differences, readme, report
 from tests.conformance.answers import Json
 from tests.conformance.calls.every import CALLS
 from tests.conformance.comparison import VERSIONS, Comparison, compare_all, partings
 
 import runql
 
-REFERENCE = Path(__file__).parents[1] / "architecture" / "reference.toml"
 BESIDE_THE_REFERENCE = (
     runql.File,
     runql.Sweep,
@@ -37,7 +35,7 @@ REFUSED = {
 }
 """Calls that are there to be refused."""
 EACH_VERSION = pytest.mark.parametrize("version", VERSIONS)
-COVERED = {member for call in CALLS.values() for member in call.members}
+COVERED = set(readme.covered())
 
 
 @pytest.fixture(scope="session")
@@ -118,15 +116,15 @@ def test_the_report_is_fresh(comparisons: dict[str, Comparison]) -> None:
 
 
 def test_every_documented_member_is_called() -> None:
-    document = tomllib.loads(REFERENCE.read_text("utf-8"))
-    documented = {
-        f"{owner}.{member}"
-        for owner, members in document.items()
-        for kind in ("properties", "methods", "classmethods")
-        for member in members.get(kind, ())
-    }
-    assert len(documented) > 40
-    assert documented - COVERED == set()
+    assert len(readme.documented()) > 60
+    assert set(readme.documented()) - COVERED == set()
+
+
+def test_the_table_of_what_there_is_is_fresh() -> None:
+    text = readme.FILE.read_text("utf-8")
+    assert readme.refreshed(text) == text, "run `make conformance`"
+    listed = set(re.findall(r"`([A-Za-z_.]+)` ✓", readme.table()))
+    assert {member.partition(".")[2] for member in readme.documented()} <= listed
 
 
 @pytest.mark.parametrize("owner", BESIDE_THE_REFERENCE, ids=lambda each: each.__name__)
