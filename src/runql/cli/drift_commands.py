@@ -216,7 +216,7 @@ class _Saying:
 
 
 def _targets(also: Sequence[str]) -> list[tuple[Format, Path]]:
-    forms = {str(form): form for form in FORMATS}
+    forms: dict[str, Format] = {form: form for form in FORMATS}
     found: list[tuple[Format, Path]] = []
     for each in also:
         name, equals, path = each.partition("=")

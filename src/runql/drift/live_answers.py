@@ -35,8 +35,17 @@ VALUES: Final[Mapping[str, JSONValue]] = {
 }
 """What is sent for variables of these names."""
 
-NAMED_BY: Final[Mapping[str, str]] = {"runs": "run", "sweeps": "sweep"}
-"""Connections of a project whose first node's name is what other queries ask for."""
+NAMED_BY: Final[Mapping[str, tuple[str, str]]] = {
+    "runs": ("name", "run"),
+    "sweeps": ("name", "sweep"),
+    "artifactTypes": ("name", "typeName"),
+    "artifactCollections": ("name", "collection"),
+    "artifacts": ("id", "id"),
+}
+"""Connections whose first node tells what other queries ask for: by which of its fields, and under which variable."""
+
+LATEST: Final = "latest"
+"""The alias that every artifact collection with a version has."""
 
 
 @dataclass(slots=True)
@@ -83,10 +92,12 @@ def _read(operation: CheckedOperation, known: dict[str, JSONValue], read: LiveAn
         read.unchecked.append(Unchecked(operation.name, str(error)))
         return
     read.exchanges.append(Exchange(operation.name, document, variables, data))
-    for connection, variable in NAMED_BY.items():
-        name = _first_name(data, connection)
-        if name:
-            known.setdefault(variable, name)
+    for connection, first in _first_nodes(data):
+        field_name, variable = NAMED_BY.get(connection, ("", ""))
+        if variable and isinstance(first.get(field_name), str):
+            known.setdefault(variable, first[field_name])
+    if "collection" in known:
+        known.setdefault("name", f"{known['collection']}:{LATEST}")
 
 
 def _missing(operation: CheckedOperation, known: Mapping[str, JSONValue]) -> list[str]:
@@ -100,12 +111,16 @@ def _variables(operation: CheckedOperation) -> Iterator[tuple[str, bool]]:
                 yield each.variable.name.value, isinstance(each.type, NonNullTypeNode)
 
 
-def _first_name(data: JSONValue, connection: str) -> str:
-    found = _at(_at(_at(data, "project"), connection), "edges")
-    first = found[0] if isinstance(found, list) and found else None
-    name = _at(_at(first, "node"), "name")
-    return name if isinstance(name, str) else ""
-
-
-def _at(value: JSONValue, key: str) -> JSONValue:
-    return value.get(key) if isinstance(value, dict) else None
+def _first_nodes(value: JSONValue, key: str = "") -> Iterator[tuple[str, dict[str, JSONValue]]]:
+    """The first node of every connection in an answer, with the connection's name."""
+    if isinstance(value, list):
+        for each in value:
+            yield from _first_nodes(each, key)
+    if isinstance(value, dict):
+        edges = value.get("edges")
+        first = edges[0] if isinstance(edges, list) and edges else None
+        node = first.get("node") if isinstance(first, dict) else None
+        if isinstance(node, dict):
+            yield key, node
+        for name, inner in value.items():
+            yield from _first_nodes(inner, key if name in {"edges", "node"} else name)
