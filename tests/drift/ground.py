@@ -9,6 +9,7 @@ from graphql import (
     DocumentNode,
     FieldNode,
     GraphQLInputObjectType,
+    GraphQLInterfaceType,
     GraphQLObjectType,
     GraphQLSchema,
     OperationDefinitionNode,
@@ -81,13 +82,14 @@ class Ground(Visitor):
         described = self.schema.type_map.get(base_name(print_ast(node.type)))
         if isinstance(described, GraphQLInputObjectType):
             self.inputs.add(described.name)
-            filled = known_senders().inputs[described.name] if self._ours else set(described.fields)
+            ours = known_senders().inputs.get(described.name, frozenset[str]())
+            filled = ours if self._ours else frozenset(described.fields)
             self.filled |= {f"{described.name}.{name}" for name in filled}
 
     def _argument_type(self, field: str, argument: str) -> str:
         owner, _, name = field.partition(".")
         described = self.schema.type_map[owner]
-        assert isinstance(described, GraphQLObjectType)
+        assert isinstance(described, GraphQLObjectType | GraphQLInterfaceType)
         return named_type_of(described.fields[name].args[argument])
 
 

@@ -118,6 +118,7 @@ def test_what_was_asked_for_and_did_not_come_is_said() -> None:
     assert departures(RUN, whole=False) == {("answer-unknown-field", "Run.history")}
 
 
+NONE: set[tuple[str, str]] = set()
 COLLECTION = """
 query One { artifactCollection(id: "x") { __typename name state ... on ArtifactPortfolio { description } } }
 """
@@ -126,8 +127,8 @@ query One { artifactCollection(id: "x") { __typename name state ... on ArtifactP
 @pytest.mark.parametrize(
     ("collection", "found"),
     [
-        ({"__typename": "ArtifactPortfolio", "name": "a", "state": "READY", "description": None}, set()),
-        ({"__typename": "ArtifactSequence", "name": "a", "state": "READY"}, set()),
+        ({"__typename": "ArtifactPortfolio", "name": "a", "state": "READY", "description": None}, NONE),
+        ({"__typename": "ArtifactSequence", "name": "a", "state": "READY"}, NONE),
         (
             {"__typename": "ArtifactSequence", "name": "a", "state": "FROZEN"},
             {("answer-enum-value", "ArtifactCollectionState.FROZEN")},
