@@ -167,9 +167,9 @@ def _of_arguments(schema: GraphQLSchema, ground: Ground) -> Iterator[Mutation]:
 
         made = Making(is_used)
 
-        for at in _pick(passed, 2):
+        for at in _pick(passed):
             yield made("argument removed", at, edits.remove(at))
-        for at in _pick([each for each in passed if base_name(given[each]) != "ID"], 2):
+        for at in _pick([each for each in passed if base_name(given[each]) != "ID"]):
             yield made("argument has another type", at, edits.retype(at, "[[Boolean]]"))
         for at in _pick([each for each in passed if given[each].endswith("!")]):
             yield made(
@@ -178,7 +178,7 @@ def _of_arguments(schema: GraphQLSchema, ground: Ground) -> Iterator[Mutation]:
                 edits.retype(at, given[at][:-1]),
                 breaks=False,
             )
-        for at in _pick(left_out, 2):
+        for at in _pick(left_out):
             yield made("argument must be given now", at, edits.retype(at, f"{given[at]}!"))
         for at in _pick([each for each in left_out if given[each] in {"Int", "String", "Boolean"}]):
             value = {"Int": "1", "String": '"x"', "Boolean": "true"}[given[at]]
@@ -246,7 +246,7 @@ def _of_inputs(schema: GraphQLSchema, ground: Ground) -> Iterator[Mutation]:
                 edits.retype(at, types[at][:-1]),
                 breaks=False,
             )
-        for at in _pick(left_out, 2):
+        for at in _pick(left_out):
             yield made("input field must be given now", at, edits.retype(at, f"{types[at]}!"))
         for at in _pick([each for each in left_out if types[each] == "String"]):
             with_default = edits.require_with_default(at, "String!", '"x"')
@@ -269,7 +269,12 @@ def _of_inputs(schema: GraphQLSchema, ground: Ground) -> Iterator[Mutation]:
                 breaks=False,
             )
             yield made("input type removed", at, edits.remove_type(at))
-            yield made("input type renamed", at, edits.rename_type(at, f"Other{at}"))
+    for at in _pick(sorted(ground.named)):
+        yield Making(is_used=True)("input type renamed", at, edits.rename_type(at, f"Other{at}"))
+    for at in _pick(sorted(ground.inputs - ground.named)):
+        # Values that are written out do not name their type.
+        name = f"input type renamed that no variable names: {at}"
+        yield Mutation(name, at, edits.rename_type(at, f"Other{at}"), breaks=False, breaks_somebody=True)
     for at in _pick(
         [each for each in optional if each.partition(".")[0] in ground.inputs and each not in ground.filled]
     ):

@@ -43,6 +43,7 @@ class Ground(Visitor):
         arguments: ``Run.files(names:)``.
         filled: ``DeleteRunInput.id``, of variables and of values written out.
         inputs: the input types that values are sent in.
+        named: those of them that a variable names.
         types: the types whose fields are selected, and those that fragments name.
     """
 
@@ -53,6 +54,7 @@ class Ground(Visitor):
         self.arguments: set[str] = set()
         self.filled: set[str] = set()
         self.inputs: set[str] = set()
+        self.named: set[str] = set()
         self.types: set[str] = set()
         self._info = TypeInfo(schema)
         self._ours = False
@@ -79,12 +81,22 @@ class Ground(Visitor):
                     }
 
     def enter_variable_definition(self, node: VariableDefinitionNode, *_where: object) -> None:
-        described = self.schema.type_map.get(base_name(print_ast(node.type)))
-        if isinstance(described, GraphQLInputObjectType):
-            self.inputs.add(described.name)
-            ours = known_senders().inputs.get(described.name, frozenset[str]())
-            filled = ours if self._ours else frozenset(described.fields)
-            self.filled |= {f"{described.name}.{name}" for name in filled}
+        name = base_name(print_ast(node.type))
+        if isinstance(self.schema.type_map.get(name), GraphQLInputObjectType):
+            self.named.add(name)
+            self._fill(name)
+
+    def _fill(self, name: str) -> None:
+        """Values of an input type are sent, and of those that its filled fields have."""
+        described = self.schema.type_map.get(name)
+        if not isinstance(described, GraphQLInputObjectType):
+            return
+        self.inputs.add(name)
+        ours = known_senders().inputs.get(name, frozenset[str]())
+        for field in ours if self._ours else frozenset(described.fields):
+            if f"{name}.{field}" not in self.filled:
+                self.filled.add(f"{name}.{field}")
+                self._fill(named_type_of(described.fields[field]))
 
     def _argument_type(self, field: str, argument: str) -> str:
         owner, _, name = field.partition(".")

@@ -8,9 +8,12 @@ from runql.drift.changes import Change
 from runql.drift.findings import Finding, Level, Use, merged_uses
 from runql.drift.usage import Usage
 
-# An operation names the argument, the member or the directive itself: whether it is still valid is all there is to ask.
+# An operation names the argument, the member, the directive or the type itself, or does not depend on it: whether it is
+# still valid is all there is to ask. What a type's fields became is a change of those that returned it.
 SEEN_BY_VALIDATION = frozenset(
     {
+        "type-removed",
+        "type-kind-changed",
         "argument-removed",
         "argument-type-changed",
         "required-argument-added",
