@@ -183,12 +183,13 @@ def _reveal(state: _Probe, operations: Sequence[CheckedOperation]) -> Flow[None]
         answer = yield from state.ask(document.text, MARKER)
         if answer is None or answer.data is not None:
             break
-        before, known_gone = left, len(told.gone)
+        before, known_gone = left, set(told.gone)
         listen(document, answer.errors, told)
         left = unanswered(left, told)
         # Its end is the marker: a server that did not come to it is asked for the rest, as long as it tells more.
-        # graph-gophers leaves a value at the first field that it does not know.
-        cut = MARKER not in _markers(answer.errors) or len(told.gone) > known_gone
+        # graph-gophers leaves a value at the first field that it does not know: what else is in that type is asked again.
+        halved = {coordinate.partition(".")[0] for coordinate in told.gone.keys() - known_gone}
+        cut = MARKER not in _markers(answer.errors) or any(each.owner in halved for each in left)
         more = cut and len(left) < len(before)
     for finding in differences(told, usage, state.known):
         state.add(finding)
