@@ -1,6 +1,6 @@
 # Everything runs in environments of the project's own: .venv for the work, .venv-wandb-* for the official SDK as an oracle.
 .DEFAULT_GOAL := help
-.PHONY: help setup generate check test record sample demo bench wheel clean
+.PHONY: help setup generate check test conformance record sample demo bench wheel clean
 
 PYTHON ?= python3.11
 BIN := .venv/bin
@@ -44,6 +44,9 @@ check: .venv/.ready  ## format, lint, types, import contracts
 
 test: .venv/.ready $(OLD_SDK)/.ready $(NEW_SDK)/.ready  ## all tests, with the official SDK as an oracle
 	$(BIN)/pytest -m "not bench and not live"
+
+conformance: .venv/.ready $(OLD_SDK)/.ready $(NEW_SDK)/.ready  ## compare with the official SDK call by call, write the report
+	$(BIN)/python -m tests.conformance
 
 record: .venv/.ready  ## record tests/recorded/ again, over HTTP from the embedded server
 	$(BIN)/pytest tests/contract --world=record

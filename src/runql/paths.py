@@ -254,23 +254,23 @@ def run_url(app_url: str, entity: str, project: str, run_id: str) -> str:
         project: the run's project.
         run_id: the run's id.
     """
-    return f"{app_url}/{quote_part(entity)}/{quote_part(project)}/runs/{quote_part(run_id)}"
+    return f"{app_url}/{_joined(entity, project, 'runs', run_id)}"
 
 
 def project_url(app_url: str, entity: str, project: str) -> str:
     """The URL of a project's page; arguments as for `run_url`."""
-    return f"{app_url}/{quote_part(entity)}/{quote_part(project)}"
+    return f"{app_url}/{_joined(entity, project, 'workspace')}"
 
 
 def sweep_url(app_url: str, entity: str, project: str, sweep_id: str) -> str:
     """The URL of a sweep's page; arguments as for `run_url`."""
-    return f"{project_url(app_url, entity, project)}/sweeps/{quote_part(sweep_id)}"
+    return f"{app_url}/{_joined(entity, project, 'sweeps', sweep_id)}"
 
 
 def artifact_url(app_url: str, place: ArtifactAddress, type_name: str) -> str:
     """The URL of an artifact version's page; ``app_url`` as for `run_url`."""
-    parts = (quote_part(part) for part in (type_name, place.collection, place.version))
-    return f"{project_url(app_url, place.entity, place.project)}/artifacts/{'/'.join(parts)}"
+    where = _joined(place.entity, place.project, "artifacts", type_name, place.collection, place.version)
+    return f"{app_url}/{where}"
 
 
 def is_name(text: str) -> bool:

@@ -81,7 +81,10 @@ def parse_spec(text: str) -> Spec:
 
 
 def sampled_rows(connection: sqlite3.Connection, run: int, spec: Spec) -> list[JsonObject]:
-    """Rows that have every asked key, only those keys, thinned when there are more than the samples."""
+    """Rows that have every asked key, only those keys, thinned when there are more than the samples.
+
+    They are part of the answer's own JSON, not texts inside it, so numbers that strict JSON lacks are spelled out.
+    """
     keys = lines.load_history_keys(connection, run)
     if keys is None or not spec.keys:
         return []
@@ -109,7 +112,7 @@ def _picked(texts: list[str], keys: list[str]) -> list[JsonObject]:
             {key: row[key] for key in keys} if all(key in row for key in keys) else jsontext.pick(row, keys)
         )
         if len(picked) == len(set(keys)):
-            rows.append(picked)
+            rows.append({key: jsontext.spelled(value) for key, value in picked.items()})
     return rows
 
 

@@ -59,7 +59,11 @@ class KeyInfo:
             counts.append(entry)
         if self.previous is None:
             return {"typeCounts": counts}
-        return {"typeCounts": counts, "previousValue": _spelled(self.previous), "monotonic": self.monotonic}
+        return {
+            "typeCounts": counts,
+            "previousValue": jsontext.spelled(self.previous),
+            "monotonic": self.monotonic,
+        }
 
     @classmethod
     def from_json(cls, document: JsonValue) -> KeyInfo:
@@ -80,12 +84,6 @@ class KeyInfo:
                 if "items" in entry:
                     info.items = cls.from_json(entry["items"])
         return info
-
-
-def _spelled(value: JsonValue) -> JsonValue:
-    if not isinstance(value, float) or math.isfinite(value):
-        return value
-    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
 
 
 class HistoryKeys:

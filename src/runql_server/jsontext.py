@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import TypeAlias
 
 from runql_server.errors import RequestError
@@ -34,6 +35,17 @@ def parse_object(text: str, *, what: str) -> JsonObject:
 def dump(value: object) -> str:
     """Encode compactly; floats keep their bits, NaN and the infinities become bare tokens."""
     return _encode(value)
+
+
+def spelled(value: JsonValue) -> JsonValue:
+    """The value with NaN and the infinities as the texts that stand for them: strict parsers refuse bare tokens."""
+    if isinstance(value, dict):
+        return {key: spelled(member) for key, member in value.items()}
+    if isinstance(value, list):
+        return [spelled(member) for member in value]
+    if not isinstance(value, float) or math.isfinite(value):
+        return value
+    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
 
 
 def pick(document: JsonObject, keys: list[str] | None) -> JsonObject:

@@ -69,7 +69,7 @@ def test_a_project_tells_what_it_is_by_one_request(api: Untyped, face: Face, hol
         holder.entity,
         [holder.entity, NAMES[3]],
     )
-    assert project.url == f"{holder.url}/{holder.entity}/project%203"
+    assert project.url == f"{holder.url}/{holder.entity}/project%203/workspace"
     assert (project.description, project.access, project.is_benchmark) == (None, None, False)
     assert project.id
     assert project.created_at

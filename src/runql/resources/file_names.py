@@ -62,6 +62,9 @@ def _resolved(target: Path, name: str) -> Path:
 
 
 def upload_name(path: str | os.PathLike[str], root: str | os.PathLike[str]) -> str:
-    """What the file at ``path`` is called in a run: its path as seen from ``root``, `..` and `.` written `_`."""
+    """What the file at ``path`` is called in a run: its path as seen from ``root``, `..` written `__` and `.` written `_`.
+
+    These are the names that the official SDK gives.
+    """
     seen = Path(os.path.relpath(path, Path(root).absolute())).as_posix().lstrip("/")
-    return "/".join("_" if part in {".", ".."} else part for part in seen.split("/"))
+    return "/".join(part.replace(".", "_") if part in {".", ".."} else part for part in seen.split("/"))

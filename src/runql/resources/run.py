@@ -354,7 +354,7 @@ class Run(RunLineage):
     ) -> File:
         """Put a local file into the run, in place of one of the same name; four or five requests.
 
-        Its name in the run is its path as seen from ``root``; parts that are `.` or `..` become `_`.
+        Its name in the run is its path as seen from ``root``; dots of parts that are `.` or `..` become `_`.
 
         Args:
             path: the file.

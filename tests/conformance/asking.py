@@ -1,0 +1,133 @@
+"""Asking a library: its interpreter is started on a copy of the data, and its answers and requests are noted, call by call."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Generator, Iterable, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Timer
+from typing import IO
+
+from tests.conformance.answers import Json
+from tests.conformance.calls.call import Call
+from tests.conformance.elsewhere import Elsewhere
+from tests.conformance.library import Name
+from tests.conformance.project import NO_CRASH, environment
+from tests.conformance.state import Server
+
+from runql_server.running import RunningServer
+
+PATIENCE = 300
+SIGNATURE = re.compile(r"\?expires=\d+&signature=[0-9a-f]+")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a library made of a call.
+
+    Attributes:
+        answers: by subject.
+        requests: sent for all subjects together, without what it took to get to them.
+        state: what the server holds afterwards, None for a call that only reads.
+    """
+
+    answers: dict[str, Json]
+    requests: int
+    state: Json = None
+
+
+def ask(
+    name: Name,
+    python: str,
+    calls: Iterable[Call],
+    *,
+    written: Path,
+    api_key: str,
+    folder: Path,
+    elsewhere: Elsewhere,
+) -> dict[str, Answer]:
+    """Every call's answer; the data that was written is copied first."""
+    data_dir = folder / "data"
+    shutil.copytree(written, data_dir)
+    with (
+        RunningServer(data_dir, api_key=api_key, crash_after=NO_CRASH) as server,
+        _caller(name, python, server, folder, elsewhere) as caller,
+    ):
+        masked = {
+            server.url: "http://server",
+            elsewhere.url: "http://elsewhere",
+            str(elsewhere.folder): "/elsewhere",
+        }
+        return {call.name: _answer(call, server, caller, masked) for call in calls}
+
+
+@dataclass(frozen=True)
+class _Caller:
+    asked: IO[str]
+    told: IO[str]
+    printed: Path
+
+    def ask(self, line: str) -> dict[str, Json]:
+        self.asked.write(f"{line}\n")
+        self.asked.flush()
+        answer = self.told.readline()
+        if not answer:
+            raise RuntimeError(f"no answer to {line!r}:\n{self.printed.read_text(errors='replace')[-4_000:]}")
+        told: dict[str, Json] = json.loads(answer)
+        return told
+
+
+def _answer(call: Call, server: RunningServer, caller: _Caller, masked: Mapping[str, str]) -> Answer:
+    there = caller.ask(call.name)
+    if "failed" in there:
+        raise RuntimeError(f"no way to the subjects of {call.name}:\n{there['failed']}")
+    server.clear()
+    answers = _masked(caller.ask("go"), masked)
+    requests = len(server.requests)
+    state = Server(server.url, server.api_key).state(call.changes, call.name) if call.changes else None
+    return Answer(answers, requests, state)
+
+
+def _masked(answer: dict[str, Json], masked: Mapping[str, str]) -> dict[str, Json]:
+    """The same addresses whichever server it was, and no signatures, which tell the time."""
+    text = SIGNATURE.sub("", json.dumps(answer))
+    for address, mask in masked.items():
+        text = text.replace(address, mask)
+    alike: dict[str, Json] = json.loads(text)
+    return alike
+
+
+@contextmanager
+def _caller(
+    name: Name, python: str, server: RunningServer, folder: Path, elsewhere: Elsewhere
+) -> Generator[_Caller]:
+    place = folder / "caller"
+    place.mkdir()
+    printed = place / "printed.txt"
+    with (
+        printed.open("wb") as messages,
+        subprocess.Popen(
+            [python, "-m", "tests.conformance.caller", name],
+            env=environment(server, place, elsewhere),
+            cwd=place,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=messages,
+            text=True,
+            encoding="utf-8",
+        ) as process,
+    ):
+        watchdog = Timer(PATIENCE, process.kill)
+        watchdog.start()
+        try:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            yield _Caller(process.stdin, process.stdout, printed)
+        finally:
+            watchdog.cancel()
+            process.kill()

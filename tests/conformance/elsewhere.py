@@ -1,0 +1,51 @@
+"""What references of artifacts lead to: a folder of this machine, and the same folder over HTTP."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """Files that no artifact holds.
+
+    Attributes:
+        folder: where they are.
+        url: where they are served.
+    """
+
+    folder: Path
+    url: str
+
+
+@contextmanager
+def serve(folder: Path) -> Generator[Elsewhere]:
+    """Make the files, and serve them until the block ends."""
+    folder.mkdir()
+    (folder / "a.txt").write_text("a\n")
+    (folder / "b.txt").write_text("b, over HTTP\n")
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(folder)))
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield Elsewhere(folder, f"http://127.0.0.1:{server.server_port}")
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+class _Quiet(SimpleHTTPRequestHandler):
+    def end_headers(self) -> None:
+        """Tell the content's version, as stores do."""
+        self.send_header("ETag", '"one"')
+        super().end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class names it so
+        """Print nothing."""

@@ -1,0 +1,113 @@
+"""The data that both libraries read: a project that an official SDK wrote to an embedded server, and copies of it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Generator
+from contextlib import ExitStack, contextmanager, suppress
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+
+from tests.conformance import write_project
+from tests.conformance.elsewhere import Elsewhere
+from tests.conformance.state import Server
+
+from runql_server.running import RunningServer
+
+SCRIPT = Path(write_project.__file__)
+LOGS_FOR = 120
+NO_CRASH = timedelta(hours=1)
+"""Longer than the comparison may take: what runs when it starts still runs at its end."""
+
+
+def write(python: str, data_dir: Path, folder: Path, elsewhere: Elsewhere) -> str:
+    """Let an official SDK write the project; gives the API key that the data was written with.
+
+    The run that is to have crashed is killed for good. The server calls it crashed once it has not been heard of for a
+    while; that while is not waited for, its last sign of life is dated back. The run that is to go on is cut off from
+    the server, so that nothing changes while it is looked at.
+    """
+    with ExitStack() as stack:
+        started = partial(_started, python, elsewhere)
+        server = stack.enter_context(RunningServer(data_dir, crash_after=NO_CRASH))
+        staying = {
+            name: stack.enter_context(started(folder / name, server, "--stay", name))
+            for name in write_project.STAYING
+        }
+        with started(folder / "writer", server) as writer:
+            if writer.wait(LOGS_FOR) != 0:
+                raise RuntimeError(f"{SCRIPT.name} failed:\n{_printed(folder / 'writer')}")
+        for name in staying:
+            _wait_for_rows(server, name, folder / name)
+        _kill(staying["crashed"])
+        with server.store.writing() as connection:
+            connection.execute(
+                "UPDATE runs SET heartbeat_at = strftime('%Y-%m-%dT%H:%M:%S', heartbeat_at, '-2 hours') "
+                "WHERE name = 'crashed'"
+            )
+        return server.api_key
+
+
+def environment(server: RunningServer, folder: Path, elsewhere: Elsewhere) -> dict[str, str]:
+    """Nothing of the machine's own configuration, and nothing that would send elsewhere."""
+    return {
+        "REFERENCED_FOLDER": str(elsewhere.folder),
+        "REFERENCED_URL": elsewhere.url,
+        "PATH": os.environ["PATH"],
+        "HOME": str(folder),
+        "PYTHONPATH": str(SCRIPT.parents[2]),
+        "WANDB_DIR": str(folder),
+        "WANDB_CACHE_DIR": str(folder / "cache"),
+        "WANDB_DATA_DIR": str(folder / "data"),
+        "WANDB_BASE_URL": server.url,
+        "WANDB_API_KEY": server.api_key,
+        "WANDB_ERROR_REPORTING": "false",
+        "WANDB_CONSOLE": "off",
+    }
+
+
+@contextmanager
+def _started(
+    python: str, elsewhere: Elsewhere, folder: Path, server: RunningServer, *arguments: str
+) -> Generator[subprocess.Popen[bytes]]:
+    folder.mkdir(parents=True)
+    with (
+        (folder / "printed.txt").open("wb") as printed,
+        subprocess.Popen(
+            [python, str(SCRIPT), *arguments],
+            env=environment(server, folder, elsewhere),
+            cwd=folder,
+            stdin=subprocess.PIPE,
+            stdout=printed,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        ) as process,
+    ):
+        try:
+            yield process
+        finally:
+            _kill(process)
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """End a process and what it started, without a chance to say goodbye."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def _wait_for_rows(server: RunningServer, run: str, folder: Path) -> None:
+    ask = Server(server.url, server.api_key)
+    deadline = time.monotonic() + LOGS_FOR
+    while ask.line_count(write_project.PROJECT, run) < write_project.STAY_ROWS:
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"the rows of {run} did not arrive:\n{_printed(folder)}")
+        time.sleep(0.05)
+
+
+def _printed(folder: Path) -> str:
+    return (folder / "printed.txt").read_text(errors="replace")[-4_000:]

@@ -1,0 +1,196 @@
+"""`REPORT.md`: every call, what came of it, and what is different on purpose."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+from tests.conformance.answers import Json
+from tests.conformance.calls.call import READ
+from tests.conformance.calls.every import CALLS
+from tests.conformance.comparison import NOTHING, VERSIONS, Compared, Comparison, Parting
+from tests.conformance.differences import Difference, of_ours_alone
+
+FILE: Final = Path(__file__).with_name("REPORT.md")
+LONGEST: Final = 70
+TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d")
+ORDER: Final = ("Api", "Runs", "Run", "Files", "File", "Artifact")
+"""Classes that come first."""
+HEAD: Final = """# Conformance
+
+Written by `make conformance`, held by `tests/conformance/test_conformance.py`: do not edit.
+
+For each of two versions of the official SDK, that SDK writes a project to the embedded server. Then the calls below are
+made through it and through runql, each on its own copy of what was written, by the same few lines of code
+(`tests/conformance/calls/`). Answers are compared to the bit: types, order, columns and dtypes of frames, bytes of files, and
+whether a failure is a refusal that was meant (`refusal`) or a stumble (`TypeError`, …). After a call that writes, what the
+server holds is read by plain GraphQL and compared, too. Both faces of runql are asked; they answer alike, or the test fails.
+
+**Requests** are those of the call itself, for all that it was made on together, without the way there: most members of `Run` are
+read on each of the project's {runs} runs. The official SDK has a cache on disk of the files of artifacts, which earlier calls
+have filled; where it fetches several at once, what that saves it varies.
+"""
+
+
+def render(comparisons: Mapping[str, Comparison], differences: list[Difference]) -> str:
+    """The whole report."""
+    found = {version: _counted(comparison) for version, comparison in comparisons.items()}
+    members = sorted({member for call in CALLS.values() for member in call.members})
+    totals = [f"| wandb {version} | {same} | {len(CALLS) - same} |" for version, same in found.items()]
+    runs = len(next(iter(comparisons.values()))["Run.id"].ours.answers)
+    lines = [
+        HEAD.format(runs=runs),
+        f"{len(members)} members, {len(CALLS)} calls:",
+        "",
+        "| against | same | different on purpose |",
+        "|---|---|---|",
+        *totals,
+        *_sections(comparisons),
+        *_differences(comparisons, differences),
+        *_alone(),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def owners() -> list[str]:
+    """The classes that calls are about, in the order of the calls."""
+    return list(dict.fromkeys(sorted((call.owner for call in CALLS.values()), key=_rank)))
+
+
+def explained(comparison: Comparison, names: set[str]) -> str:
+    """Both answers of each of these calls, for people: what a failing test shows."""
+    parts: list[str] = []
+    for name in sorted(names):
+        compared = comparison[name]
+        parts.append(f"{name} ({', '.join(compared.call.members)}: {compared.call.title})")
+        for parting in compared.partings[:5]:
+            parts += [
+                f"  at {' / '.join(filter(None, parting.way))}",
+                f"    official: {json.dumps(parting.official, ensure_ascii=False)[:500]}",
+                f"    runql:    {json.dumps(parting.ours, ensure_ascii=False)[:500]}",
+            ]
+    return "\n".join(parts)
+
+
+def _rank(owner: str) -> int:
+    return ORDER.index(owner) if owner in ORDER else len(ORDER)
+
+
+def _counted(comparison: Comparison) -> int:
+    return sum(not compared.partings for compared in comparison.values())
+
+
+def _sections(comparisons: Mapping[str, Comparison]) -> Iterator[str]:
+    requests = " | ".join(f"runql : {version}" for version in VERSIONS)
+    for owner in owners():
+        yield from ("", f"## `{owner}`", "")
+        yield f"| member | call | {' | '.join(VERSIONS)} | requests {requests} |"
+        yield f"|---|---|{'---|' * (2 * len(VERSIONS))}"
+        for call, outcome in _rows(comparisons, owner):
+            yield _row([call[0], call[1], *outcome])
+
+
+def _rows(comparisons: Mapping[str, Comparison], owner: str) -> Iterator[tuple[tuple[str, str], list[str]]]:
+    """A row for each call; attributes of which the same is to be said are one row."""
+    alike: dict[tuple[str, ...], list[str]] = {}
+    others: list[tuple[tuple[str, str], list[str]]] = []
+    for call in CALLS.values():
+        if call.owner != owner:
+            continue
+        outcome = _outcome([comparison[call.name] for comparison in comparisons.values()])
+        members = [f"`{member.removeprefix(f'{owner}.')}`" for member in call.members]
+        if call.title == READ:
+            alike.setdefault(tuple(outcome), []).extend(members)
+        else:
+            others.append(((", ".join(members), call.title), outcome))
+    yield from (((", ".join(members), READ), list(outcome)) for outcome, members in alike.items())
+    yield from others
+
+
+def _outcome(compared: list[Compared]) -> list[str]:
+    return [
+        *("[different](#different-on-purpose)" if each.partings else "same" for each in compared),
+        *(f"{each.ours.requests} : {_sent(each)}" for each in compared),
+    ]
+
+
+def _sent(compared: Compared) -> str:
+    return str(compared.official.requests) if compared.call.steady else "varies"
+
+
+def _differences(comparisons: Mapping[str, Comparison], differences: list[Difference]) -> Iterator[str]:
+    yield from ("", "## Different on purpose", "")
+    yield "Numbers are issues of wandb/wandb unless another repository is named."
+    yield from (
+        "",
+        "| member | call | against | it answers | runql answers | because | mends |",
+        "|---|---|---|---|---|---|---|",
+    )
+    for difference in differences:
+        call = CALLS[difference.call]
+        for versions, parting in _grouped(comparisons, difference):
+            yield _row(
+                [
+                    f"`{call.members[0]}`",
+                    call.title,
+                    ", ".join(versions),
+                    shown(parting.official),
+                    shown(parting.ours),
+                    difference.because,
+                    ", ".join(difference.mends),
+                ]
+            )
+
+
+def _grouped(
+    comparisons: Mapping[str, Comparison], difference: Difference
+) -> Iterator[tuple[list[str], Parting]]:
+    """The first parting with each version; versions that part alike together."""
+    first = {
+        version: parting
+        for version in difference.sdk
+        for parting in comparisons[version][difference.call].partings[:1]
+    }
+    groups: dict[str, list[str]] = {}
+    for version, parting in first.items():
+        groups.setdefault(f"{shown(parting.official)} {shown(parting.ours)}", []).append(version)
+    for versions in groups.values():
+        yield versions, first[versions[0]]
+
+
+def _alone() -> Iterator[str]:
+    yield from ("", "## Ours alone", "", "Members that the official SDK does not have.", "")
+    yield from ("| class | members |", "|---|---|")
+    for owner, members in of_ours_alone().items():
+        yield _row([f"`{owner}`", ", ".join(f"`{member}`" for member in members)])
+
+
+def shown(answer: Json) -> str:
+    """An answer in a few characters, the same each time."""
+    if answer == NOTHING:
+        return "*nothing*"
+    if isinstance(answer, dict) and set(answer) == {"raises"}:
+        return f"*{answer['raises']}*"
+    text = TIME.sub("a time", json.dumps(_unmarked(answer), ensure_ascii=False))
+    if len(text) <= LONGEST:
+        return f"`{text}`"
+    return f"{len(answer)} entries" if isinstance(answer, (dict, list)) else f"`{text[:LONGEST]}`…"
+
+
+def _unmarked(answer: Json) -> Json:
+    match answer:
+        case {"float": str(digits)}:
+            return float(digits)
+        case dict():
+            return {key: _unmarked(value) for key, value in answer.items()}
+        case list():
+            return [_unmarked(each) for each in answer]
+        case _:
+            return answer
+
+
+def _row(cells: list[str]) -> str:
+    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"

@@ -1,0 +1,136 @@
+"""What a server holds, read by plain GraphQL: neither library has a part in it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any, Final, TypeAlias
+
+import httpx
+from tests.conformance.answers import Json, plain
+from tests.conformance.calls.call import State
+
+Told: TypeAlias = Any  # Any: an answer of the server, taken apart here and compared as JSON
+CHANGES: Final = "changes"
+"""The project of all that may be changed."""
+WITH_ARTIFACTS: Final = "with_artifacts"
+"""The run that artifacts are tied to."""
+METADATA: Final = "wandb-metadata.json"
+
+LINE_COUNT = """query LineCount($project: String!, $run: String!) {
+  project(name: $project, entityName: "local") { run(name: $run) { historyLineCount } }
+}"""
+RUN = """query State($project: String!, $run: String!) {
+  project(name: $project, entityName: "local") {
+    run(name: $run) {
+      displayName description notes tags group jobType state config summaryMetrics historyLineCount
+    }
+  }
+}"""
+FILES = """query Files($project: String!, $run: String!) {
+  project(name: $project, entityName: "local") {
+    run(name: $run) { files(first: 100) { edges { node { name sizeBytes md5 updatedAt } } } }
+  }
+}"""
+ARTIFACT = """query Artifact($project: String!, $run: String!, $collection: String!) {
+  project(name: $project, entityName: "local") {
+    artifactCollection(name: $collection) {
+      artifacts(first: 50) {
+        edges {
+          version
+          node { state description metadata ttlDurationSeconds tags { name } aliases { alias } }
+        }
+      }
+    }
+    run(name: $run) {
+      inputArtifacts(first: 50) { edges { usedAs node { versionIndex artifactSequence { name } } } }
+      outputArtifacts(first: 50) { edges { node { versionIndex artifactSequence { name } } } }
+    }
+  }
+}"""
+
+
+class Server:
+    """A server, asked by plain requests."""
+
+    def __init__(self, url: str, api_key: str) -> None:
+        self._url = f"{url}/graphql"
+        self._auth = ("api", api_key)
+
+    def line_count(self, project: str, run: str) -> int:
+        """Rows of a run, 0 as long as there is no such run."""
+        found = self._project(LINE_COUNT, project=project, run=run)
+        return int(found["run"]["historyLineCount"]) if found and found["run"] else 0
+
+    def state(self, what: State, call: str) -> Json:
+        """What the call of this name may have changed, None when it is gone."""
+        readers: dict[State, Callable[[str], Json]] = {
+            "run": self._run,
+            "created": self._created,
+            "files": self._files,
+            "artifact": self._artifact,
+        }
+        return readers[what](call)
+
+    def _run(self, name: str) -> dict[str, Json] | None:
+        found = self._project(RUN, project=CHANGES, run=name)["run"]
+        if found is None:
+            return None
+        config: Told = json.loads(found.pop("config") or "{}")
+        values = {key: plain(entry["value"]) for key, entry in config.items()}
+        return {**found, "config": values, "summaryMetrics": _parsed(found["summaryMetrics"])}
+
+    def _created(self, name: str) -> Json:
+        """Without the name that the server made up."""
+        found = self._run(name) or {}
+        return {key: value for key, value in found.items() if key != "displayName"}
+
+    def _files(self, run: str) -> Json:
+        """Names, sizes and MD5s; of the metadata, which tell when the run was made, the name only."""
+        edges = self._project(FILES, project=CHANGES, run=run)["run"]["files"]["edges"]
+        nodes = [edge["node"] for edge in edges if edge["node"]["updatedAt"]]
+        return [
+            [node["name"]] if node["name"] == METADATA else [node["name"], node["sizeBytes"], node["md5"]]
+            for node in nodes
+        ]
+
+    def _artifact(self, name: str) -> Json:
+        """The versions of a collection, and which of them the run `with_artifacts` used and made."""
+        found = self._project(ARTIFACT, project=CHANGES, run=WITH_ARTIFACTS, collection=name)
+        collection: Told = found["artifactCollection"] or {"artifacts": {"edges": []}}
+        return {
+            "used": _of_collection(name, found["run"]["inputArtifacts"]),
+            "made": _of_collection(name, found["run"]["outputArtifacts"]),
+            "versions": {
+                edge["version"]: _version(edge["node"]) for edge in collection["artifacts"]["edges"]
+            },
+        }
+
+    def _project(self, document: str, **variables: str) -> Told:
+        body = {"query": document, "variables": variables}
+        answer = httpx.post(self._url, json=body, auth=self._auth, timeout=30)
+        told: Told = answer.raise_for_status().json()
+        if told.get("errors"):
+            raise RuntimeError(f"the server was asked wrongly: {told['errors']}")
+        return told["data"]["project"]
+
+
+def _parsed(text: str | None) -> Json:
+    return plain(json.loads(text or "null"))
+
+
+def _version(node: Told) -> Json:
+    return {
+        **node,
+        "metadata": _parsed(node["metadata"]),
+        "tags": sorted(tag["name"] for tag in node["tags"]),
+        "aliases": sorted(alias["alias"] for alias in node["aliases"]),
+    }
+
+
+def _of_collection(name: str, connection: Told) -> list[Json]:
+    return [
+        [edge["node"]["versionIndex"], edge.get("usedAs")]
+        for edge in connection["edges"]
+        if edge["node"]["artifactSequence"]["name"] == name
+    ]
