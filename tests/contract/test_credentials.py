@@ -157,3 +157,15 @@ def test_no_log_shows_the_key(face: Face, sample: SampleServer, caplog: pytest.L
     token = base64.b64encode(f"api:{sample.api_key}".encode()).decode()
     assert sample.api_key not in caplog.text
     assert token not in caplog.text
+
+
+def test_a_cookie_that_is_set_does_not_come_back(
+    answering: AnsweringServer, storage: AnsweringServer, face: Face
+) -> None:
+    storage.give(Answer(b"{}", headers={"Set-Cookie": "who=me; Path=/"}))
+    answering.give_data(file_at(f"{storage.url}/file"))
+    run = face.run(face.client(answering.url, KEY), "e", "p", "abc", ATTRS)
+    for _ in range(3):
+        face.take(run.metadata)
+    assert len(storage.asked) == 3
+    assert [each for each in storage.asked if "cookie" in each.headers] == []

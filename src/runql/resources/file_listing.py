@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from runql.errors import ProjectNotFoundError, RunNotFoundError
-from runql.resources.file_record import FileOwner, FileRecord, download_path, save_share
+from runql.resources.file_names import target_paths
+from runql.resources.file_record import FileOwner, FileRecord, is_wanted, save_share
 from runql.resources.pages import Edge, Listing, Page, read_page
 from runql.transport.bodies import Progress
 from runql.transport.flow import Flow, fetch, gather
@@ -113,8 +114,12 @@ def save_all(
     """Fetch files, ``at_once`` of them at a time; one request each. All names are checked before the first."""
     if at_once < 1:
         raise ValueError(f"at_once must be at least 1, not {at_once}")
-    places = [download_path(file.fields, root, replace=replace, exist_ok=exist_ok) for file in files]
-    wanted = [(file, target) for file, (target, missing) in zip(files, places, strict=True) if missing]
+    targets = target_paths(root, [file.name for file in files])
+    wanted = [
+        (file, target)
+        for file, target in zip(files, targets, strict=True)
+        if is_wanted(target, replace=replace, exist_ok=exist_ok)
+    ]
     told = shared_progress(progress, [file.size for file, _ in wanted])
     yield from gather(
         [
@@ -123,7 +128,7 @@ def save_all(
         ],
         limit=at_once,
     )
-    return [target for target, _ in places]
+    return targets
 
 
 def _named(query: FileQuery, after: str | None) -> Flow[_Files | None]:

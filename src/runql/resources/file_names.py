@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from runql.errors import UnsafeNameError
@@ -23,6 +24,27 @@ def target_path(root: str | os.PathLike[str], name: str) -> Path:
         UnsafeNameError: the name, or a symbolic link on its way, leads out of ``root``, or means something else than
             a file.
     """
+    return target_paths(root, [name])[0]
+
+
+def target_paths(root: str | os.PathLike[str], names: Sequence[str]) -> list[Path]:
+    """As `target_path`, of many files; the links of each folder are followed once."""
+    base, targets, inside = Path(root), list[Path](), set[Path]()
+    resolved = base.resolve()
+    for name in names:
+        _check_parts(name)
+        target = base / name
+        is_link = target.is_symlink()
+        if is_link or target.parent not in inside:
+            if not _resolved(target, name).is_relative_to(resolved):
+                raise UnsafeNameError(f"{name!r} is not saved: a symbolic link leads out of {base}")
+            if not is_link:
+                inside.add(target.parent)
+        targets.append(target)
+    return targets
+
+
+def _check_parts(name: str) -> None:
     for part in name.split("/"):
         if part in {"", ".", ".."} or "\\" in part or "\0" in part:
             raise UnsafeNameError(
@@ -30,15 +52,13 @@ def target_path(root: str | os.PathLike[str], name: str) -> Path:
             )
         if _DRIVE.match(part) or _RESERVED.fullmatch(part):
             raise UnsafeNameError(f"{name!r} is not saved: Windows reads {part!r} as a drive or device")
-    base = Path(root)
-    target = base / name
+
+
+def _resolved(target: Path, name: str) -> Path:
     try:
-        inside = target.resolve().is_relative_to(base.resolve())
+        return target.resolve()
     except (OSError, RuntimeError) as error:
         raise UnsafeNameError(f"{name!r} is not saved: links on its way go in a circle") from error
-    if not inside:
-        raise UnsafeNameError(f"{name!r} is not saved: a symbolic link leads out of {base}")
-    return target
 
 
 def upload_name(path: str | os.PathLike[str], root: str | os.PathLike[str]) -> str:

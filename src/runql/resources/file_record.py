@@ -144,10 +144,19 @@ def download_path(
         ValueError: there is a file already, and neither ``replace`` nor ``exist_ok`` was given.
     """
     target = target_path(root, fields.name)
+    return target, is_wanted(target, replace=replace, exist_ok=exist_ok)
+
+
+def is_wanted(target: Path, *, replace: bool, exist_ok: bool) -> bool:
+    """Whether a file has to be fetched to be there.
+
+    Raises:
+        ValueError: there is one already, and neither ``replace`` nor ``exist_ok`` was given.
+    """
     if replace or not target.exists():
-        return target, True
+        return True
     if exist_ok:
-        return target, False
+        return False
     raise ValueError(f"{target} exists already: replace=True overwrites it, exist_ok=True uses it as it is")
 
 

@@ -14,7 +14,7 @@ import httpx
 from runql.config import Settings
 from runql.errors import RunqlError
 from runql.transport.bodies import CHUNK, SMALL, Sink, Source
-from runql.transport.endpoint import LIMITS, Endpoint, parsed
+from runql.transport.endpoint import LIMITS, Endpoint, NoCookies, parsed
 from runql.transport.flow import Effect, Flow, Gather, Offload, Reply, Sleep
 from runql.transport.retry import Outcome, RetryPolicy, persist
 from runql.transport.wire import Request, Response, Traffic
@@ -43,7 +43,9 @@ class AsyncRetryingClient:
         self.traffic = Traffic()
         self._retry = retry or RetryPolicy()
         self._endpoint = Endpoint(settings)
-        self._http = httpx.AsyncClient(timeout=settings.timeout, limits=LIMITS, transport=transport)
+        self._http = httpx.AsyncClient(
+            timeout=settings.timeout, limits=LIMITS, cookies=NoCookies(), transport=transport
+        )
 
     def __repr__(self) -> str:
         return f"AsyncRetryingClient({self.settings.base_url!r})"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import re
 from functools import lru_cache
+from http.cookiejar import CookieJar
 from urllib.parse import unquote
 
 import httpx
@@ -25,6 +26,13 @@ LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=64)
 """Who sends many requests at once says how many; a request that waits for a free connection would time out for nothing."""
 
 _ABSOLUTE = re.compile(r"https?://", re.IGNORECASE)
+
+
+class NoCookies(CookieJar):
+    """Keeps none: the API needs none, and what a storage sets must not come back to it."""
+
+    def extract_cookies(self, response: object, request: object) -> None:
+        """Leave them."""
 
 
 @lru_cache(maxsize=64)

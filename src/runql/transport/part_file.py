@@ -31,8 +31,8 @@ class PartFile:
         self._target = target
         # Long names are cut, because the system limits them; the digest tells those apart that begin alike.
         digest = hashlib.md5(os.fsencode(target.name), usedforsecurity=False).hexdigest()
-        self._usual = target.with_name(f".{target.name[:40]}.{digest[:8]}.part")
-        self._folder = self._usual.with_suffix(".parts")
+        self._usual = target.parent / f".{target.name[:40]}.{digest[:8]}.part"
+        self._folder = target.parent / f"{self._usual.name}s"
         _remove_abandoned(self._folder)
         self._path, self._file, self._lock = self._opened()
 

@@ -15,7 +15,7 @@ import httpx
 from runql.config import Settings
 from runql.errors import RunqlError
 from runql.transport.bodies import CHUNK, Sink, Source
-from runql.transport.endpoint import LIMITS, Endpoint, parsed
+from runql.transport.endpoint import LIMITS, Endpoint, NoCookies, parsed
 from runql.transport.flow import Effect, Flow, Gather, Offload, Reply, Sleep
 from runql.transport.retry import Outcome, RetryPolicy, persist
 from runql.transport.wire import Request, Response, Traffic
@@ -45,7 +45,9 @@ class RetryingClient:
         self._retry = retry or RetryPolicy()
         self._endpoint = Endpoint(settings)
         self._counting = threading.Lock()
-        self._http = httpx.Client(timeout=settings.timeout, limits=LIMITS, transport=transport)
+        self._http = httpx.Client(
+            timeout=settings.timeout, limits=LIMITS, cookies=NoCookies(), transport=transport
+        )
         # A client that nobody closed, as in a notebook, closes its connections when it is dropped.
         weakref.finalize(self, self._http.close)
 
