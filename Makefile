@@ -1,6 +1,6 @@
 # Everything runs in environments of the project's own: .venv for the work, .venv-wandb-* for the official SDK as an oracle.
 .DEFAULT_GOAL := help
-.PHONY: help setup generate check test conformance record sample demo bench wheel clean
+.PHONY: help setup generate check test conformance record senders drift sample demo bench wheel clean
 
 PYTHON ?= python3.11
 BIN := .venv/bin
@@ -50,6 +50,15 @@ conformance: .venv/.ready $(OLD_SDK)/.ready $(NEW_SDK)/.ready  ## compare with t
 
 record: .venv/.ready  ## record tests/recorded/ again, over HTTP from the embedded server
 	$(BIN)/pytest tests/contract --world=record
+
+senders: .venv/.ready  ## note again which member of runql sends which operation
+	$(BIN)/pytest tests/contract --world=recorded -k "not async" --write-senders -q
+
+drift: .venv/.ready  ## do schema/, queries/, generated/ and the recordings still fit each other?
+	$(BIN)/runql drift --schema schema/wandb.graphql --queries queries
+	$(BIN)/runql drift responses tests/recorded --schema schema/wandb.graphql
+	$(BIN)/pytest -q tests/unit/codegen/test_rebuild.py::test_generated_is_what_a_rebuild_makes tests/contract/test_recordings.py
+	$(BIN)/pytest -q -x tests/contract --world=recorded -k "not async"
 
 sample: .venv/.ready $(OLD_SDK)/.ready $(NEW_SDK)/.ready  ## train and log the sample project again, then record
 	$(BIN)/python -m pip --quiet install --constraint constraints.txt scikit-learn

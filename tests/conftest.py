@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from tests import senders
+from tests.contract import digests
 
 DEFAULT_WORLDS = ("recorded", "server")
 FACES = ("sync", "async")
@@ -22,6 +24,22 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="where behaviour tests read: recorded answers and an embedded server (both by default), "
         "a live server (needs RUNQL_LIVE_PATH=entity/project and WANDB_API_KEY), or record the answers anew",
     )
+
+    parser.addoption(
+        "--write-senders",
+        action="store_true",
+        help="write src/runql/drift/senders.toml anew, from what the tests that run send",
+    )
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if session.config.getoption("--write-senders") and not session.testsfailed:
+        senders.write_table()
+    if session.config.getoption("--world") == "record":
+        digests.note()
+
+
+watched_senders = senders.watched_senders
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

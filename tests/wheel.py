@@ -22,7 +22,13 @@ IMPORT_RATIO = 2 / 3
 ROUNDS = 7
 
 SHIPPED = {"runql", "runql_graphql", "runql_server"}
-NEEDED = {"runql/py.typed", "runql_graphql/py.typed", "runql_server/py.typed", "runql_graphql/wandb.graphql"}
+NEEDED = {
+    "runql/drift/senders.toml",
+    "runql/py.typed",
+    "runql_graphql/py.typed",
+    "runql_server/py.typed",
+    "runql_graphql/wandb.graphql",
+}
 
 TIMED_IMPORT = """
 import sys, time
@@ -51,6 +57,16 @@ for library in ("pandas", "polars"):
         assert f"runql[{library}]" in str(error), error
     else:
         raise SystemExit(f"{library} is here")
+"""
+
+TEAM_QUERY = """
+query Mine($run: String!) {
+  project(name: "p") {
+    run(name: $run) {
+      state
+    }
+  }
+}
 """
 
 WITH_THE_SERVER = """
@@ -171,6 +187,7 @@ def main() -> None:
         wheel = build(trial)
         trial.try_out("the wheel holds what ships, and nothing else", lambda: check_contents(wheel))
         try_bare(trial, wheel)
+        try_drift(trial, wheel)
         try_with_extras(trial, wheel)
         size = wheel.stat().st_size / 1000
     print(f"wheel: {len(trial.passed)} passed, {len(trial.failed)} failed, {wheel.name}, {size:.0f} kB")
@@ -199,6 +216,13 @@ def try_bare(trial: Trial, wheel: Path) -> None:
     )
     trial.try_out("the command says what it needs", lambda: check_command_without_typer(bare))
     trial.try_out("it is imported in two thirds of the official SDK's time", lambda: check_import_time(bare))
+
+
+def try_drift(trial: Trial, wheel: Path) -> None:
+    """With the extras of the drift check, in an empty folder."""
+    drift = Environment.create(trial, "drift")
+    drift.install(f"runql[cli,drift] @ {wheel.as_uri()}")
+    trial.try_out("drift passes where nothing moved, fails where something did", lambda: check_drift(drift))
 
 
 def try_with_extras(trial: Trial, wheel: Path) -> None:
@@ -286,6 +310,42 @@ def check_import_time(environment: Environment) -> str:
     told = f"{own * 1000:.0f} ms against {other * 1000:.0f} ms, ratio {own / other:.2f}"
     expect(own / other <= IMPORT_RATIO, f"{told}; {IMPORT_RATIO:.2f} is the most")
     return told
+
+
+def check_drift(environment: Environment) -> str:
+    """A file of queries and a schema, as a newcomer has them; the SDL is the one that the wheel carries."""
+    folder = environment.trial.folder / "empty"
+    (folder / "queries").mkdir(parents=True)
+    (folder / "queries" / "mine.graphql").write_text(TEAM_QUERY)
+    sdl = environment.run("from runql.drift.sources import known_sdl; print(known_sdl())")
+    (folder / "same.graphql").write_text(sdl)
+    before, run, after = sdl.partition("\ntype Run ")
+    (folder / "moved.graphql").write_text(
+        before + run + after.replace("  state: String\n", "  status: String\n", 1)
+    )
+    codes: list[int] = []
+    said = ""
+    for name in ("same", "moved"):
+        done = subprocess.run(
+            [
+                environment.path / "bin" / "runql",
+                "drift",
+                "--schema",
+                f"{name}.graphql",
+                "--queries",
+                "queries",
+            ],
+            cwd=folder,
+            env=environment.trial.environ(),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        codes.append(done.returncode)
+        said = done.stdout + done.stderr
+    expect(codes == [0, 1], f"ended with {codes}: {said}")
+    expect("queries/mine.graphql:5: Mine" in said and "Run.wait_until_finished" in said, said)
+    return said.strip().splitlines()[-1]
 
 
 def check_command_helps(environment: Environment) -> str:

@@ -18,16 +18,19 @@ from runql.errors import (
     ConnectionFailedError,
     DeletionRefusedError,
     DigestMismatchError,
+    DriftInputError,
     FileNotFoundInRunError,
     GraphQLProblem,
     IncompleteHistoriesError,
     IncompleteUpdateError,
+    IntrospectionRefusedError,
     InvalidAnswerError,
     LocalFileError,
     MissingCredentialsError,
     MissingExtraError,
     NotFoundError,
     NotLoadedError,
+    OutdatedServerError,
     PaginationError,
     PathError,
     ProjectNotFoundError,
@@ -66,6 +69,7 @@ from runql.resources.artifact_files import (
 )
 from runql.resources.artifacts import Artifacts, AsyncArtifacts, AsyncRunArtifacts, RunArtifacts
 from runql.resources.async_run import AsyncRun
+from runql.resources.capabilities import Capabilities
 from runql.resources.files import AsyncFile, AsyncFiles, File, Files
 from runql.resources.history_scan import AsyncHistoryScan, HistoryScan
 from runql.resources.manifest import Manifest, ManifestEntry
@@ -123,11 +127,13 @@ __all__ = [
     "AsyncSweep",
     "AsyncSweeps",
     "AuthenticationError",
+    "Capabilities",
     "ChangeRefusedError",
     "ConfigurationError",
     "ConnectionFailedError",
     "DeletionRefusedError",
     "DigestMismatchError",
+    "DriftInputError",
     "EntryNotFoundError",
     "File",
     "FileNotFoundInRunError",
@@ -136,6 +142,7 @@ __all__ = [
     "HistoryScan",
     "IncompleteHistoriesError",
     "IncompleteUpdateError",
+    "IntrospectionRefusedError",
     "InvalidAnswerError",
     "JSONValue",
     "LocalFileError",
@@ -146,6 +153,7 @@ __all__ = [
     "MissingExtraError",
     "NotFoundError",
     "NotLoadedError",
+    "OutdatedServerError",
     "PaginationError",
     "PathError",
     "Progress",

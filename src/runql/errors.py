@@ -5,6 +5,8 @@ RunqlError
 │   └── MissingCredentialsError             no API key was found anywhere
 ├── PathError (ValueError)                  a run, project or sweep path that cannot be read
 ├── MissingExtraError (ImportError)         an optional library is not installed
+├── DriftInputError (ValueError)            a schema, query, recording or approvals file cannot be read
+├── IntrospectionRefusedError               the server does not tell its schema
 ├── TransportError                          no usable answer arrived
 │   ├── ConnectionFailedError               the host could not be reached, or hung up
 │   ├── RequestTimedOutError (TimeoutError) the host did not answer in time
@@ -16,6 +18,7 @@ RunqlError
 │   ├── ServerFailureError                  5xx or 408
 │   ├── InvalidAnswerError                  another status, or a body that is not JSON
 │   └── QueryError                          GraphQL errors; partial data stays in ``data``
+│       └── OutdatedServerError             the server does not know what was asked for: it is older than this runql
 ├── NotFoundError (LookupError)             what was asked for is absent, or hidden from this key
 │   ├── ProjectNotFoundError
 │   ├── RunNotFoundError
@@ -74,6 +77,14 @@ class MissingExtraError(RunqlError, ImportError):
         super().__init__(
             f"{needed_for} needs {library}, which is not installed: pip install 'runql[{extra}]'"
         )
+
+
+class DriftInputError(RunqlError, ValueError):
+    """A file that the drift check was given cannot be read; the text names it and what is wrong in it."""
+
+
+class IntrospectionRefusedError(RunqlError):
+    """The server answers, and does not tell its schema: introspection is switched off there."""
 
 
 class TransportError(RunqlError):
@@ -196,6 +207,27 @@ class QueryError(AnswerError):
         super().__init__(message, status=status, operation=operation, attempts=attempts)
         self.problems = tuple(problems)
         self.data = data
+
+
+class OutdatedServerError(QueryError):
+    """The server does not know a part of what was asked for: it is older than this runql, and ran nothing.
+
+    Attributes:
+        unknown: what it does not know, such as ``("Run.projectId",)``.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int,
+        operation: str = "",
+        attempts: int = 1,
+        problems: Sequence[GraphQLProblem] = (),
+        unknown: Sequence[str] = (),
+    ) -> None:
+        super().__init__(message, status=status, operation=operation, attempts=attempts, problems=problems)
+        self.unknown = tuple(unknown)
 
 
 class NotFoundError(RunqlError, LookupError):

@@ -33,6 +33,9 @@ Leaf = TypeVar("Leaf")
 
 logger = logging.getLogger("runql_server")
 
+MOST_ERRORS = 10_000
+"""Of an invalid document: a client that checks its operations wants all of them, graphql-core stops at a hundred."""
+
 
 class Leaves(list[Leaf]):
     """A list of scalars that are already in wire form."""
@@ -103,7 +106,7 @@ class Documents:
             document = parse(text, no_location=False)
         except GraphQLError as error:
             return [error]
-        return validate(self._schema, document) or document
+        return validate(self._schema, document, max_errors=MOST_ERRORS) or document
 
 
 def _format(error: GraphQLError) -> dict[str, object]:

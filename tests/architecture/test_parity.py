@@ -69,6 +69,7 @@ LISTED = {"__aiter__", "__getitem__", "length"}
 LINEAGE = {"log_artifact", "use_artifact"}
 AWAITED: dict[str, set[str]] = {
     "AsyncApi": {
+        "capabilities",
         *CATALOG,
         "__aenter__",
         "__aexit__",

@@ -113,6 +113,11 @@ def document_name(operation: str, document: str) -> str:
     return f"{operation}-{_hash(document)}"
 
 
+def answer_name(text: str) -> str:
+    """The file that a long answer is kept in."""
+    return f"{_hash(text)}.json"
+
+
 def scrubbed_response(
     response: dict[str, Any],  # Any: vcrpy's own form
     *,
@@ -128,7 +133,7 @@ def scrubbed_response(
     if text.startswith(_NAMED_ANSWER):
         text = (ANSWERS / text.removeprefix(_NAMED_ANSWER)).read_text()
     elif keep_answer and len(text) > LONG:
-        name = f"{_hash(text)}.json"
+        name = answer_name(text)
         _keep(ANSWERS / name, text)
         text = _NAMED_ANSWER + name
     return {**response, "headers": kept, "body": {"string": text.encode()}}

@@ -9,11 +9,14 @@ from pathlib import Path
 import httpx
 import pytest
 from tests.contract import recording
+from tests.contract.digests import digests, noted
 from tests.contract.face import Face
 from tests.contract.recording import ANSWERS, DOCUMENTS, FOLDER, ORIGIN, StaleRecordingError
 from tests.contract.world import FAKE_KEY
 
 from runql import QueryError, RunqlError
+from runql.resources.sweep_lookup import get_sweeps
+from runql_graphql import operations
 from runql_graphql.operations import get_viewer
 
 RECORDINGS = sorted(FOLDER.glob("*/*.yaml"))
@@ -65,6 +68,28 @@ def test_every_recording_belongs_to_a_test() -> None:
 def test_every_answer_that_is_kept_apart_is_used() -> None:
     recorded = "".join(path.read_text() for path in RECORDINGS)
     assert [path.name for path in ANSWERS.iterdir() if path.name not in recorded] == []
+
+
+def test_no_recording_was_edited_by_hand() -> None:
+    was, now = noted(), digests()
+    edited = [path for path in sorted({*was, *now}) if was.get(path) != now.get(path)]
+    assert edited == [], "run `make record`; after a merge, `python -m tests.contract.digests`"
+
+
+def test_every_answer_that_is_kept_apart_is_named_by_its_text() -> None:
+    edited = [path.name for path in ANSWERS.iterdir() if path.name != recording.answer_name(path.read_text())]
+    assert edited == [], "an answer was edited by hand: run `make record`"
+
+
+def test_every_document_is_one_of_today() -> None:
+    today = {text for name, text in vars(operations).items() if name.isupper() and isinstance(text, str)}
+    made_at_run_time = get_sweeps(entity="", project="", sweeps=["a"]).name
+    stale = [
+        path.name
+        for path in DOCUMENTS.iterdir()
+        if path.read_text() not in today and not path.name.startswith(f"{made_at_run_time}-")
+    ]
+    assert stale == [], "a query was changed: run `make record`"
 
 
 def test_every_document_is_named_by_its_text_and_used() -> None:

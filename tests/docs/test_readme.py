@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
+from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Protocol
@@ -82,9 +84,34 @@ def test_each_make_target_exists(target: str) -> None:
     assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
 
 
-@pytest.mark.parametrize("extra", ["pandas", "polars", "arrow", "yaml", "cli", "server", "all"])
+@pytest.mark.parametrize("extra", ["pandas", "polars", "arrow", "yaml", "cli", "drift", "server", "all"])
 def test_each_extra_exists(extra: str) -> None:
     assert re.search(rf"^{extra} = \[", (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
+
+
+def test_the_workflow_is_ten_lines_and_uses_the_action_as_it_is() -> None:
+    [block] = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
+    assert len(block.splitlines()) == 10
+    yaml = import_module("yaml")
+    workflow = yaml.safe_load(block)
+    [_, step] = workflow["jobs"]["drift"]["steps"]
+    name, _, path = step["uses"].partition("/.github/")
+    assert name == "OWNER/runql"
+    action = yaml.safe_load((ROOT / ".github" / path.split("@")[0] / "action.yml").read_text())
+    assert set(step["with"]) <= set(action["inputs"])
+
+
+def test_the_options_of_drift_exist() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "runql.cli.main", "drift", "--help"],
+        env={**os.environ, "COLUMNS": "200"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    section = README.partition("## In CI")[2].partition("## The tree")[0]
+    for option in set(re.findall(r"--[a-z-]+", section)):
+        assert option in done.stdout
 
 
 def test_the_tree_is_the_tree() -> None:

@@ -1,4 +1,4 @@
-"""The commands: `serve` and `demo`; the server behind them is found by entry point, never imported."""
+"""The commands: `serve`, `demo` and `drift`; the server behind them is found by entry point, never imported."""
 
 from __future__ import annotations
 
@@ -7,15 +7,17 @@ import runpy
 import time
 from contextlib import AbstractContextManager, chdir
 from importlib.metadata import entry_points
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any, Protocol
 
 import typer
 
+from runql.cli.ending import COULD_NOT_CHECK, CheckEnded
 from runql.cli.output import Output
 from runql.cli.scoring import accuracy
-from runql.errors import RunqlError
+from runql.errors import MissingExtraError, RunqlError
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, help="W&B runs, typed; and a W&B server of your own."
@@ -87,6 +89,20 @@ def demo() -> None:
         out.model(found["model"], accuracy(found["weights"], found["data"]))
         out.traffic(found["api"].traffic, seconds)
         out.code(tour_code())
+
+
+if find_spec("graphql") is None:
+
+    @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+    def drift() -> None:
+        """Check a server's schema; needs the extra `drift`."""
+        typer.echo(MissingExtraError("graphql-core", extra="drift", needed_for="runql drift"), err=True)
+        raise CheckEnded(COULD_NOT_CHECK)
+
+else:
+    from runql.cli.drift_commands import drift as drift_app
+
+    app.add_typer(drift_app, name="drift")
 
 
 def tour_code() -> str:

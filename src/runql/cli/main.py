@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from importlib.util import find_spec
 
+from runql.cli.ending import OF_THE_COMMAND_LINE, USAGE, CheckEnded
 from runql.errors import MissingExtraError
 
 
@@ -16,7 +17,14 @@ def main() -> None:
             sys.exit(2)
     from runql.cli.commands import app  # noqa: PLC0415 — needs the extra that was just looked for
 
-    app()
+    try:
+        app()
+    except SystemExit as ended:
+        # 2 is typer's code for a wrong option; of a check it means that it could not be done.
+        wrong_option = ended.code == OF_THE_COMMAND_LINE and not isinstance(ended, CheckEnded)
+        if wrong_option and sys.argv[1:2] == ["drift"]:
+            sys.exit(USAGE)
+        raise
 
 
 if __name__ == "__main__":

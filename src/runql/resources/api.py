@@ -13,6 +13,7 @@ from runql.errors import ConfigurationError
 from runql.paths import parse_project_path, parse_run_path
 from runql.resources.artifact_catalog import ArtifactCatalog, AsyncArtifactCatalog
 from runql.resources.async_run import AsyncRun
+from runql.resources.capabilities import Capabilities, read_capabilities
 from runql.resources.project import AsyncProject, AsyncProjects, Project, Projects, read_project
 from runql.resources.run import Run
 from runql.resources.run_record import read_run
@@ -102,6 +103,10 @@ class Api(ArtifactCatalog):
 
     def _owner(self, named: str | None) -> str:
         return named or _known_entity(self.default_entity)
+
+    def capabilities(self) -> Capabilities:
+        """Ask the server which features it has, and so which operations it takes in full; one request each time."""
+        return self.client.run(read_capabilities())
 
     def flush(self) -> None:
         """Do nothing: kept for compatibility, as there is no cache that could go stale."""
@@ -277,6 +282,10 @@ class AsyncApi(AsyncArtifactCatalog):
 
     async def _owner(self, named: str | None) -> str:
         return named or _known_entity(await self.default_entity)
+
+    async def capabilities(self) -> Capabilities:
+        """As `Api.capabilities`."""
+        return await self.client.run(read_capabilities())
 
     def flush(self) -> None:
         """As `Api.flush`."""

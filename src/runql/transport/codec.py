@@ -14,12 +14,14 @@ from runql.errors import (
     AuthenticationError,
     GraphQLProblem,
     InvalidAnswerError,
+    OutdatedServerError,
     QueryError,
     RateLimitedError,
     SchemaDriftError,
     ServerFailureError,
 )
 from runql.transport.retry import asked_wait, is_server_failure
+from runql.transport.unknown_parts import older_than, unknown_parts
 from runql.transport.wire import Response
 from runql.values import JSONValue, parse_json
 from runql_graphql.base_model import UNSET
@@ -87,6 +89,17 @@ def answer_error(name: str, response: Response) -> AnswerError:
     if is_server_failure(status):
         text = f"the server failed ({status})"
         return ServerFailureError(message(text), status=status, operation=name, attempts=attempts)
+    unknown = unknown_parts(problem.message for problem in problems)
+    if unknown:
+        text = f"this server is older than {older_than(unknown)}: it does not know {', '.join(unknown)}"
+        return OutdatedServerError(
+            f"{text}. `runql drift` tells everything that differs: {said}",
+            status=status,
+            operation=name,
+            attempts=attempts,
+            problems=problems,
+            unknown=unknown,
+        )
     if problems:
         data = answer.get("data") if answer else None
         return QueryError(

@@ -1,0 +1,285 @@
+"""`runql drift` and `runql drift responses`: they end with 0, 1, 2 or 3, see `CheckEnded`."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+from graphql import GraphQLSchema
+
+from runql.cli.ending import COULD_NOT_CHECK, USAGE, CheckEnded
+from runql.config import resolve_settings
+from runql.drift import (
+    CheckedOperation,
+    Exchange,
+    Format,
+    Report,
+    Unchecked,
+    approve,
+    check_server,
+    compare,
+    introspect,
+    known_schema,
+    load_schema,
+    own_operations,
+    read_approvals,
+    read_live_answers,
+    read_recordings,
+    read_strictly,
+    render,
+    update_of,
+    user_operations,
+    write_update,
+)
+from runql.drift.approvals import APPROVALS_FILE
+from runql.drift.formats.rendering import FORMATS
+from runql.errors import (
+    ConfigurationError,
+    DriftInputError,
+    IntrospectionRefusedError,
+    LocalFileError,
+    PathError,
+    RunqlError,
+)
+from runql.paths import parse_project_path
+from runql.transport.retry import RetryPolicy
+from runql.transport.sync import RetryingClient
+
+NOT_USED_RIGHT: Final = (DriftInputError, ConfigurationError, PathError, LocalFileError)
+
+PATIENCE: Final = RetryPolicy(max_attempts=4)
+"""A check that cannot be done now is done again by whoever runs it."""
+
+SchemaOption = Annotated[
+    Path | None,
+    typer.Option("--schema", help="an SDL file, or the JSON of an introspection", show_default=False),
+]
+UrlOption = Annotated[
+    str | None,
+    typer.Option("--url", help="a server's base URL; WANDB_API_KEY gives the key", show_default=False),
+]
+FormatOption = Annotated[Format, typer.Option("--format", help="how to say it")]
+StrictOption = Annotated[bool, typer.Option("--strict", help="count what nobody uses too")]
+ApprovalsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--approvals", help=f"approved changes; {APPROVALS_FILE} where it is there", show_default=False
+    ),
+]
+
+AlsoOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--also",
+        metavar="FORMAT=FILE",
+        help="write it in another format too; may be repeated",
+        show_default=False,
+    ),
+]
+
+drift = typer.Typer(
+    add_completion=False, help="Does what is sent still work on that server, and does it matter to you?"
+)
+
+
+@drift.callback(invoke_without_command=True)
+def check(
+    context: typer.Context,
+    schema: SchemaOption = None,
+    url: UrlOption = None,
+    no_introspection: Annotated[
+        bool, typer.Option("--no-introspection", help="do not ask for the schema: probe")
+    ] = False,
+    queries: Annotated[
+        Path | None,
+        typer.Option(
+            "--queries", help="your own operations: a .graphql file, or a folder of them", show_default=False
+        ),
+    ] = None,
+    strict: StrictOption = False,
+    form: FormatOption = "text",
+    approvals: ApprovalsOption = None,
+    also: AlsoOption = None,
+    update: Annotated[
+        Path | None,
+        typer.Option("--update", help="write the new SDL here, with a changelog line", show_default=False),
+    ] = None,
+) -> None:
+    """Compare a server's schema, or a file, with what runql and your queries need."""
+    if context.invoked_subcommand is not None:
+        return
+    said = _Saying(form, strict, url or str(schema))
+    with said.errors():
+        said.also = _targets(also or ())
+        if (schema is None) == (url is None):
+            raise DriftInputError("give either --schema FILE or --url URL")
+        if no_introspection and (url is None or update is not None):
+            raise DriftInputError(
+                "--no-introspection goes with --url, and without --update: a probe tells no schema"
+            )
+        own = own_operations()
+        operations = own + (user_operations(queries, own) if queries else [])
+        said.operations = [each.name for each in operations]
+        report = _checked(operations, schema, url, introspection=not no_introspection, update=update)
+        said.end(_approved(report, approvals))
+
+
+@drift.command()
+def responses(
+    paths: Annotated[
+        list[Path] | None, typer.Argument(help="recordings of vcrpy, or folders of them", show_default=False)
+    ] = None,
+    schema: SchemaOption = None,
+    url: UrlOption = None,
+    project: Annotated[
+        str | None,
+        typer.Option("--project", help="entity/project to read from with --url", show_default=False),
+    ] = None,
+    strict: StrictOption = False,
+    form: FormatOption = "text",
+    approvals: ApprovalsOption = None,
+    also: AlsoOption = None,
+) -> None:
+    """Read recorded or live answers strictly: unknown fields, nulls, new enum values, other JSON inside."""
+    said = _Saying(form, strict, url or ", ".join(str(path) for path in paths or ()))
+    with said.errors():
+        said.also = _targets(also or ())
+        if bool(paths) == (url is not None):
+            raise DriftInputError("give either recordings or --url URL with --project entity/project")
+        known = known_schema() if schema is None else load_schema(schema)
+        if url is None:
+            exchanges, report = read_recordings(paths or ()), Report(said.source)
+        else:
+            exchanges, report = _live(url, project)
+        findings = tuple(each for exchange in exchanges for each in read_strictly(exchange, known))
+        said.operations = sorted({exchange.operation for exchange in exchanges})
+        report = (
+            replace(report, findings=findings, operations=len(exchanges), counted="answers").merged().sorted()
+        )
+        said.end(_approved(report, approvals))
+
+
+@dataclass
+class _Saying:
+    """How the command says what it found, and how it ends.
+
+    Attributes:
+        source: what is looked at, for reports that end early.
+        operations: names of what was checked.
+        also: files to write, each in a format.
+    """
+
+    form: Format
+    strict: bool
+    source: str
+    operations: Sequence[str] = ()
+    also: Sequence[tuple[Format, Path]] = ()
+
+    def end(self, report: Report) -> None:
+        """Print the report, write the files, and end with its code."""
+        for form, path in self.also:
+            text = render(report, form, self.operations, strict=self.strict)
+            try:
+                path.write_text(text, encoding="utf-8")
+            except OSError as error:
+                raise LocalFileError(f"cannot write {path}", error) from error
+        colour = self.form == "text" and _wants_colour()
+        typer.echo(
+            render(report, self.form, self.operations, strict=self.strict, colour=colour),
+            nl=False,
+            color=colour or None,
+        )
+        raise CheckEnded(report.exit_code(strict=self.strict))
+
+    @contextmanager
+    def errors(self) -> Generator[None]:
+        """Turn every error into an ending: a mistake of the caller's into 3, everything else into 2, never into 1."""
+        try:
+            yield
+        except NOT_USED_RIGHT as error:
+            typer.echo(f"runql drift: {error}", err=True)
+            raise CheckEnded(USAGE) from error
+        except RunqlError as error:
+            self.end(Report(self.source, unchecked=(Unchecked("the server", str(error)),)))
+        except Exception as error:
+            # Python would end with 1, which means that something is broken for the caller.
+            traceback.print_exc()
+            raise CheckEnded(COULD_NOT_CHECK) from error
+
+
+def _targets(also: Sequence[str]) -> list[tuple[Format, Path]]:
+    forms: dict[str, Format] = {form: form for form in FORMATS}
+    found: list[tuple[Format, Path]] = []
+    for each in also:
+        name, equals, path = each.partition("=")
+        if not equals or not path or name not in forms:
+            raise DriftInputError(f"--also {each!r}: give FORMAT=FILE, with one of {', '.join(forms)}")
+        found.append((forms[name], Path(path)))
+    return found
+
+
+def _checked(
+    operations: Sequence[CheckedOperation],
+    schema: Path | None,
+    url: str | None,
+    *,
+    introspection: bool,
+    update: Path | None,
+) -> Report:
+    known = known_schema()
+    if url is None:
+        found = load_schema(schema or Path())
+        report = compare(known, found, operations, source=str(schema))
+        return _updated(report, found, update)
+    with RetryingClient(resolve_settings(base_url=url), retry=PATIENCE) as client:
+        if update is None:
+            return client.run(check_server(known, operations, source=url, introspection=introspection))
+        try:
+            found = client.run(introspect())
+        except IntrospectionRefusedError as error:
+            raise IntrospectionRefusedError(f"--update needs the schema: {error}") from error
+    report = replace(compare(known, found, operations, source=f"{url} (introspected)"), requests=1)
+    return _updated(report, found, update)
+
+
+def _updated(report: Report, found: GraphQLSchema, path: Path | None) -> Report:
+    if path is None:
+        return report
+    update = update_of(report, found)
+    if update.level == "none":
+        return replace(report, notes=(*report.notes, f"nothing differs: {path} is left as it is"))
+    write_update(path, update)
+    return replace(report, notes=(*report.notes, f"wrote {path}: {update.line} Semver: {update.level}."))
+
+
+def _live(url: str, project: str | None) -> tuple[list[Exchange], Report]:
+    if project is None:
+        raise DriftInputError("--url needs --project entity/project: answers are read from there")
+    settings = resolve_settings(base_url=url)
+    asked = parse_project_path(project)
+    place = asked.resolve(entity=asked.entity or settings.entity or "", project=settings.project)
+    with RetryingClient(settings, retry=PATIENCE) as client:
+        read = client.run(read_live_answers(own_operations(), place.entity, place.project))
+    return read.exchanges, Report(f"{url} (answers)", unchecked=tuple(read.unchecked), requests=read.requests)
+
+
+def _approved(report: Report, path: Path | None) -> Report:
+    if path is None:
+        path = Path(APPROVALS_FILE)
+        if not path.is_file():
+            return report
+    return approve(report, read_approvals(path), datetime.now(UTC).date())
+
+
+def _wants_colour() -> bool:
+    if os.environ.get("NO_COLOR"):
+        return False
+    return bool(os.environ.get("FORCE_COLOR")) or sys.stdout.isatty()

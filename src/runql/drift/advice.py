@@ -1,0 +1,58 @@
+"""What to do about a finding, and the words that all formats share."""
+
+from __future__ import annotations
+
+from runql.drift.findings import Finding, Report, Use
+
+
+def advice(finding: Finding) -> str:
+    """One sentence: what the reader can do."""
+    if finding.rule.startswith("approval-"):
+        return "edit the approvals"
+    if finding.rule.startswith("answer-"):
+        return "correct schema/ or the recording, whichever is wrong, and say where it was seen"
+    steps: list[str] = []
+    if finding.suggestions:
+        steps.append(f"the server suggests {' or '.join(finding.suggestions)}")
+    if any(use.path for use in finding.uses):
+        steps.append("change the query")
+    if any(use.path is None for use in finding.uses):
+        steps.append("upgrade runql, or report it there")
+    return "; ".join(steps) or "nothing that was checked uses it"
+
+
+def effect(finding: Finding) -> str:
+    """What stops working, in the names that the reader calls; empty when nothing does."""
+    ours = [use.operation for use in finding.uses if use.path is None and not use.methods]
+    hit = [*(spoken(method) for method in finding.methods), *(f"the operation {name}" for name in ours)]
+    verbs = {True: ("stops working", "stop working"), False: ("is affected", "are affected")}
+    one, many = verbs[finding.level == "breaking"]
+    return f"{', '.join(hit)} {one if len(hit) == 1 else many}" if hit else ""
+
+
+def places(finding: Finding) -> list[Use]:
+    """The places in the user's own files."""
+    return [use for use in finding.uses if use.path is not None]
+
+
+def spoken(method: str) -> str:
+    """A member as it is written in code."""
+    owner, _, name = method.partition(".")
+    special = {"__iter__": f"for … in {owner}", "__getitem__": f"{owner}[…]", "__len__": f"len({owner})"}
+    return special.get(name, method if name else f"{owner}(…)")
+
+
+def summary(report: Report, *, strict: bool) -> str:
+    """The last line of every text: the verdict and the numbers."""
+    verdict = report.verdict(strict=strict)
+    word = {"ok": "PASS", "breaking": "FAIL", "unchecked": "COULD NOT CHECK"}[verdict]
+    counting = len(report.counting(strict=strict))
+    dangerous = len([each for each in report.of_level("dangerous") if each.uses])
+    deprecated = len([each for each in report.of_level("deprecated") if each.uses])
+    approved = sum(finding.approved is not None for finding in report.findings)
+    unused = len(report.of_level("breaking")) - counting - approved
+    parts = [f"{counting} breaking", f"{dangerous} dangerous", f"{deprecated} deprecated"]
+    parts += [f"{approved} approved"] if approved else []
+    parts += [f"{unused} breaking elsewhere (--strict counts them)"] if unused and not strict else []
+    parts += [f"{len(report.unchecked)} not checked"] if report.unchecked else []
+    return f"{word}: {', '.join(parts)}; {report.operations} {report.counted}, {report.requests} requests"

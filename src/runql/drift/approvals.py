@@ -1,0 +1,108 @@
+"""`drift-approvals.toml`: changes that somebody has looked at, why they are all right, and until when."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+from typing import Final
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from runql.drift.findings import Finding, Report, Use
+from runql.errors import DriftInputError
+
+APPROVALS_FILE: Final = "drift-approvals.toml"
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """One entry.
+
+    Attributes:
+        coordinate: the part of the schema whose change is approved, such as ``Run.summaryMetrics``.
+        reason: why it is all right.
+        expires: the last day on which it holds.
+        path: the file.
+        line: of the file, where the coordinate stands.
+    """
+
+    coordinate: str
+    reason: str
+    expires: date
+    path: Path
+    line: int
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+    coordinate: str = Field(min_length=1)
+    reason: str = Field(min_length=1, pattern=r"\S")
+    expires: date
+
+
+class _File(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+    approval: list[_Entry] = []
+
+
+def read_approvals(path: Path) -> list[Approval]:
+    """Read the file: tables ``[[approval]]`` with ``coordinate``, ``reason`` and ``expires`` (a date, without quotes).
+
+    Raises:
+        DriftInputError: it is not there, no TOML, or an entry lacks something.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        entries = _File.model_validate(tomllib.loads(text)).approval
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise DriftInputError(f"{path} cannot be read: {error}") from error
+    except ValidationError as error:
+        told = "; ".join(
+            f"{'.'.join(str(part) for part in each['loc'])}: {each['msg']}"
+            for each in error.errors(include_url=False, include_input=False)
+        )
+        raise DriftInputError(
+            f"{path}: {told}. Each [[approval]] has a coordinate, a reason and an expires = 2027-01-31"
+        ) from error
+    return [Approval(each.coordinate, each.reason, each.expires, path, _line(each, text)) for each in entries]
+
+
+def _line(entry: _Entry, text: str) -> int:
+    found = (number for number, line in enumerate(text.split("\n"), 1) if f'"{entry.coordinate}"' in line)
+    return next(found, 1)
+
+
+def approve(report: Report, approvals: Sequence[Approval], today: date) -> Report:
+    """Note which findings are approved; an approval that has expired, or that nothing needs, is a finding itself."""
+    valid = {each.coordinate: each for each in approvals if each.expires >= today}
+    findings = [
+        replace(finding, approved=valid[finding.coordinate].reason)
+        if finding.level == "breaking" and finding.coordinate in valid
+        else finding
+        for finding in report.findings
+    ]
+    broken = {finding.coordinate for finding in report.findings if finding.level == "breaking"}
+    for each in approvals:
+        if each.coordinate not in broken:
+            text = f"nothing breaks at {each.coordinate} any more: take the approval out"
+            findings.append(_about(each, "approval-unused", text))
+        elif each.expires < today:
+            text = f"the approval of {each.coordinate} ended on {each.expires}: look at it again"
+            findings.append(_about(each, "approval-expired", text))
+    return replace(report, findings=tuple(findings)).sorted()
+
+
+def _about(approval: Approval, rule: str, text: str) -> Finding:
+    place = Use(approval.path.name, (), approval.path, approval.line)
+    return Finding(rule, "dangerous", approval.coordinate, text, (place,))
+
+
+def suggested(finding: Finding) -> str:
+    """The lines that would approve a finding, to be pasted."""
+    return (
+        f'[[approval]]\ncoordinate = "{finding.coordinate}"\nreason = "…"\n'
+        "expires = 2027-12-31  # the last day on which it holds\n"
+    )

@@ -1,0 +1,153 @@
+"""What servers say of an invalid document, in the wordings of graphql-js, graphql-core, graph-gophers and gqlgen, read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+Complaint: TypeAlias = Literal[
+    "unknown field",
+    "unknown argument",
+    "missing argument",
+    "unknown type",
+    "variable position",
+    "variable type",
+    "leaf",
+    "no leaf",
+    "fragment condition",
+    "fragment spread",
+    "unknown input field",
+    "missing input field",
+    "unknown value",
+    "wrong value",
+    "unknown directive",
+    "misplaced directive",
+    "conflicting fields",
+    "no such root",
+    "variable value",
+    "too many errors",
+    "unused",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """One message, understood.
+
+    Attributes:
+        complaint: what it is about.
+        names: what it names: ``field``, ``type``, ``argument``, ``variable``, ``expected``, ``given``, ``value``, …
+        suggestions: what the server believes was meant.
+    """
+
+    complaint: Complaint
+    names: Mapping[str, str] = field(default_factory=dict[str, str])
+    suggestions: tuple[str, ...] = ()
+
+
+def _name(group: str) -> str:
+    return rf'"?(?P<{group}>\w+)"?'
+
+
+def _type(group: str) -> str:
+    return rf'"?(?P<{group}>[\w\[\]!]+)"?'
+
+
+# Quotes are brought to one form before; gqlgen leaves some of them out.
+_ARGUMENT_OF_FIELD = rf"Unknown argument {_name('argument')} on field "
+_WORDINGS: tuple[tuple[Complaint, str], ...] = (
+    ("unknown field", rf"Cannot query field {_name('field')} on type {_name('type')}"),
+    ("unknown argument", rf'{_ARGUMENT_OF_FIELD}"?(?P<type>\w+)\.(?P<field>\w+)"?'),
+    ("unknown argument", rf"{_ARGUMENT_OF_FIELD}{_name('field')} of type {_name('type')}"),
+    ("unknown argument", rf'Unknown argument {_name("argument")} on directive "?@?(?P<directive>\w+)"?'),
+    (
+        "missing argument",
+        rf"Field {_name('field')} argument {_name('argument')} of type {_type('expected')} is required",
+    ),
+    (
+        "missing argument",
+        rf'Directive "?@?(?P<directive>\w+)"? argument {_name("argument")} of type {_type("expected")} is required',
+    ),
+    ("unknown type", rf"Unknown type {_name('type')}"),
+    (
+        "variable position",
+        rf'Variable "?\$?(?P<variable>\w+)"? of type {_type("given")} used in position expecting type {_type("expected")}',
+    ),
+    ("variable type", rf'Variable "?\$?(?P<variable>\w+)"? cannot be non-input type {_type("type")}'),
+    ("leaf", rf"Field {_name('field')} must not have a selection since type {_type('found')}"),
+    ("no leaf", rf"Field {_name('field')} of type {_type('found')} must have a selection"),
+    (
+        "fragment condition",
+        rf"Fragment (?:{_name('fragment')} )?cannot condition on non composite type {_name('type')}",
+    ),
+    (
+        "fragment spread",
+        rf"Fragment (?:{_name('fragment')} )?cannot be spread here as objects of type {_name('type')} "
+        rf"can never be of type {_name('member')}",
+    ),
+    (
+        "fragment spread",
+        rf"ragment (?:{_name('fragment')} )?cannot be spread here as types {_name('member')} and {_name('type')}",
+    ),
+    ("unknown input field", rf"Field {_name('field')} is not defined by type {_name('type')}"),
+    ("unknown input field", rf"In field {_name('field')}: Unknown field"),
+    (
+        "missing input field",
+        rf'Field "?(?P<type>\w+)\.(?P<field>\w+)"? of required type {_type("expected")} was not provided',
+    ),
+    (
+        "missing input field",
+        rf'Required field "?(?P<type>\w+)\.(?P<field>\w+)"? of type {_type("expected")} was not provided',
+    ),
+    ("missing input field", rf"In field {_name('field')}: Expected {_type('expected')}, found null"),
+    # graph-gophers judges the values of all operations' variables beside the document; gqlgen and graphql-js later.
+    (
+        "variable value",
+        r'Variable "?\$?\w+"? (?:has invalid (?:value|type)|got invalid value|of (?:non-null|required) type)',
+    ),
+    ("variable value", r"must be defined|Variable .* was not provided"),
+    ("unknown value", rf"Value {_name('value')} does not exist in {_name('type')} enum"),
+    ("wrong value", rf"Expected value of type {_type('expected')}, found"),
+    ("wrong value", rf"Expected type {_type('expected')}, found"),
+    ("wrong value", rf"Enum {_name('expected')} cannot represent"),
+    ("wrong value", rf"{_name('expected')} cannot represent (?:a )?(?:non|value)"),
+    ("wrong value", rf"Argument {_name('argument')} has invalid value"),
+    ("unknown directive", r'Unknown directive "?@?(?P<directive>\w+)"?'),
+    ("misplaced directive", r'Directive "?@?(?P<directive>\w+)"? may not be used on'),
+    ("conflicting fields", rf"Fields {_name('field')} conflict because"),
+    ("no such root", r"Schema (?:is not configured for|does not support operation type) \W?(?P<root>\w+)"),
+    ("too many errors", r"Too many (?:validation )?errors|error limit reached"),
+    ("unused", r"(?:Variable|Fragment) .* is never used|^Unused (?:variable|fragment)"),
+)
+_PATTERNS: tuple[tuple[Complaint, re.Pattern[str]], ...] = tuple(
+    (complaint, re.compile(wording)) for complaint, wording in _WORDINGS
+)
+_INNER = {"unknown input field", "missing input field"}
+_QUOTES = str.maketrans("'`“”’", '"' * 5)
+
+
+def understand(message: str) -> Said | None:
+    """What a server's message says, None when it is in no known wording."""
+    text = message.translate(_QUOTES)
+    main, _, hint = text.partition("Did you mean")
+    found: Said | None = None
+    for complaint, pattern in _PATTERNS:
+        match = pattern.search(main)
+        if match and (found is None or (complaint in _INNER and found.complaint == "wrong value")):
+            names = {name: value for name, value in match.groupdict().items() if value is not None}
+            found = Said(complaint, names, _suggestions(hint))
+    return found
+
+
+def _suggestions(hint: str) -> tuple[str, ...]:
+    quoted = re.findall(r'"([^"]+)"', hint)
+    # Unquoted in gqlgen's words for values: "Did you mean A, B, or C?"
+    names = quoted or [
+        each for each in re.findall(r"\w+", hint.partition("?")[0]) if each not in _SMALL_WORDS
+    ]
+    return tuple(name for name in names if "{" not in name)
+
+
+_SMALL_WORDS = {"or", "the", "enum", "value", "to", "use", "an", "inline", "fragment", "on"}

@@ -1,0 +1,42 @@
+"""What a server can do: the features it lists, and which operations need them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from runql.resources.server_features import read_features
+from runql.transport.flow import Flow
+
+NEEDED: Final[Mapping[str, frozenset[str]]] = {
+    "GetArtifactMembership": frozenset({"PROJECT_ARTIFACT_COLLECTION_MEMBERSHIP"}),
+    "MarkRunFilesUploaded": frozenset({"MARK_RUN_FILES_UPLOADED"}),
+    "UseArtifact": frozenset({"USE_ARTIFACT_WITH_ENTITY_AND_PROJECT_INFORMATION"}),
+}
+"""The features without which an operation is refused, or does less; the SDL's descriptions tell, a test compares."""
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What the server can do beyond the oldest ones.
+
+    Attributes:
+        features: names of what is switched on, such as ``MARK_RUN_FILES_UPLOADED``; empty on servers from before features.
+    """
+
+    features: frozenset[str]
+
+    @property
+    def limited_operations(self) -> Mapping[str, frozenset[str]]:
+        """GraphQL operations that this server does not take in full, each with the features that it lacks.
+
+        Where there is an older way to the same end, runql goes it by itself.
+        """
+        lacking = {name: features - self.features for name, features in NEEDED.items()}
+        return {name: features for name, features in lacking.items() if features}
+
+
+def read_capabilities() -> Flow[Capabilities]:
+    """Ask the server what it can do; one request."""
+    return Capabilities((yield from read_features()))

@@ -1,0 +1,49 @@
+"""What the tests of drift share: the operations that are checked, the schema they were written against, a client."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import cache
+
+import pytest
+from graphql import GraphQLSchema
+from tests.drift.ground import all_operations
+from tests.drift.serving import KEY
+
+from runql import RetryingClient, RetryPolicy
+from runql.config import resolve_settings
+from runql.drift import CheckedOperation, known_schema
+
+Connect = Callable[[str], RetryingClient]
+
+
+@cache
+def _operations() -> list[CheckedOperation]:
+    return all_operations()
+
+
+@pytest.fixture(scope="session")
+def operations() -> list[CheckedOperation]:
+    """Those of runql, and a team's."""
+    return _operations()
+
+
+@pytest.fixture(scope="session")
+def known() -> GraphQLSchema:
+    """The schema that runql was built with."""
+    return known_schema()
+
+
+@pytest.fixture(scope="session")
+def connect() -> Iterator[Connect]:
+    """Make a client of a server; it is closed in the end, and asks once."""
+    opened: list[RetryingClient] = []
+
+    def client(url: str) -> RetryingClient:
+        settings = resolve_settings(base_url=url, api_key=KEY, environ={})
+        opened.append(RetryingClient(settings, retry=RetryPolicy(max_attempts=1)))
+        return opened[-1]
+
+    yield client
+    for each in opened:
+        each.close()

@@ -1,0 +1,347 @@
+"""Changes of the schema, each kind of them to something that is used and to something that is not, and what they do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from graphql import (
+    GraphQLEnumType,
+    GraphQLField,
+    GraphQLInputObjectType,
+    GraphQLObjectType,
+    GraphQLSchema,
+    Undefined,
+    build_schema,
+    validate_schema,
+)
+from tests.drift import edits
+from tests.drift.editing import Sdl
+from tests.drift.edits import Edit
+from tests.drift.ground import Ground, all_operations, passes_required
+
+from runql.drift.sources import known_sdl
+from runql.drift.written_types import base_name, type_of
+
+OTHER_LEAF = {"Int": "String"}
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """One change of the schema.
+
+    Attributes:
+        name: what is changed, and whether it is used.
+        coordinate: the part of the schema.
+        change: does it.
+        breaks: whether an operation is refused after it, or gets or must send what it does not know.
+        breaks_somebody: whether it would, if it were used.
+    """
+
+    name: str
+    coordinate: str
+    change: Edit
+    breaks: bool
+    breaks_somebody: bool
+
+    @cached_property
+    def sdl(self) -> str:
+        """The schema after the change."""
+        edited = Sdl(known_sdl())
+        self.change(edited)
+        return edited.text()
+
+    def schema(self) -> GraphQLSchema:
+        """The same, built; it is not kept, as many at once would keep the garbage collector busy."""
+        return build_schema(self.sdl)
+
+
+@dataclass(frozen=True)
+class Making:
+    """Makes mutations of parts that are used, or of parts that are not."""
+
+    is_used: bool
+
+    def __call__(self, what: str, at: str, change: Edit, *, breaks: bool = True) -> Mutation:
+        """A mutation that breaks whoever uses the part, unless ``breaks`` says otherwise."""
+        word = "used" if self.is_used else "unused"
+        return Mutation(f"{what}, {word}: {at}", at, change, breaks and self.is_used, breaks)
+
+
+def corpus() -> list[Mutation]:
+    """All mutations that leave a valid schema; what is used is taken from the operations as they are today."""
+    schema = build_schema(known_sdl())
+    ground = Ground(schema, all_operations())
+    makers = (_of_outputs, _of_arguments, _of_inputs, _of_types, _of_abstract_types, _of_enums)
+    made = [mutation for make in makers for mutation in make(schema, ground)]
+    return [mutation for mutation in made if not validate_schema(mutation.schema())]
+
+
+def _outputs(schema: GraphQLSchema) -> Iterator[tuple[str, GraphQLField]]:
+    """Fields of objects that no interface asks for, so that they can change alone."""
+    for owner in schema.type_map.values():
+        if isinstance(owner, GraphQLObjectType) and not owner.name.startswith("__"):
+            bound = {name for each in owner.interfaces for name in each.fields}
+            for name, field in owner.fields.items():
+                if name not in bound:
+                    yield f"{owner.name}.{name}", field
+
+
+def _pick(found: Sequence[str], count: int = 1) -> list[str]:
+    """A few of them, spread over all."""
+    if not found:
+        return []
+    return [found[(2 * index + 1) * len(found) // (2 * count)] for index in range(min(count, len(found)))]
+
+
+def _is_leaf(schema: GraphQLSchema, written: str) -> bool:
+    return not hasattr(schema.type_map[base_name(written)], "fields")
+
+
+def _of_outputs(schema: GraphQLSchema, ground: Ground) -> Iterator[Mutation]:
+    types = {coordinate: type_of(field) for coordinate, field in _outputs(schema)}
+    for is_used in (True, False):
+        there = sorted(each for each in types if (each in ground.fields) == is_used)
+        leaves = [each for each in there if _is_leaf(schema, types[each])]
+        nullable = [each for each in leaves if not types[each].endswith("!")]
+        required = [each for each in leaves if types[each].endswith("!")]
+        objects = [each for each in there if each not in leaves]
+        roots = [each for each in there if each.startswith("Mutation.")]
+
+        made = Making(is_used)
+
+        for at in _pick(leaves, 2):
+            yield made("field removed", at, edits.remove(at))
+        for at in _pick(objects):
+            yield made("object field removed", at, edits.remove(at))
+        for at in _pick(roots):
+            yield made("mutation removed", at, edits.remove(at))
+        for at in _pick(required):
+            yield made("field may be null now", at, edits.retype(at, types[at][:-1]))
+        for at in _pick(nullable):
+            yield made(
+                "field is never null now",
+                at,
+                edits.retype(at, f"{types[at]}!"),
+                breaks=False,
+            )
+        for at in _pick(nullable):
+            other = OTHER_LEAF.get(base_name(types[at]), "Int")
+            yield made("field has another scalar", at, edits.retype(at, other))
+        for at in _pick(leaves[1:]):
+            yield made("field is a list now", at, edits.retype(at, f"[{types[at]}]"))
+        for at in _pick(objects[1:]):
+            yield made("object field is a scalar now", at, edits.retype(at, "String"))
+        for at in _pick(leaves[2:]):
+            yield made("scalar field is an object now", at, edits.retype(at, "PageInfo"))
+        for at in _pick(leaves[3:]):
+            yield made("field deprecated", at, edits.deprecate(at), breaks=False)
+        for at in _pick(objects[2:]):
+            yield made(
+                "field beside it added",
+                at,
+                edits.add_field(at.partition(".")[0], "brandNew: Int!"),
+                breaks=False,
+            )
+
+
+def _of_arguments(schema: GraphQLSchema, ground: Ground) -> Iterator[Mutation]:
+    given = {
+        f"{at}({name}:)": type_of(argument)
+        for at, field in _outputs(schema)
+        for name, argument in field.args.items()
+        if argument.default_value is Undefined
+    }
+    optional = {at: written for at, written in given.items() if not written.endswith("!")}
+    for is_used in (True, False):
+        word = "used" if is_used else "unused"
+        passed = sorted(at for at in given if (at in ground.arguments) == is_used)
+        # Of a field that is not asked for at all; of one that is, an argument may still be left out.
+        left_out = sorted(
+            at
+            for at in optional
+            if at not in ground.arguments and (at.partition("(")[0] in ground.fields) == is_used
+        )
+        fields = sorted({at for at, _ in _outputs(schema) if (at in ground.fields) == is_used})
+
+        made = Making(is_used)
+
+        for at in _pick(passed, 2):
+            yield made("argument removed", at, edits.remove(at))
+        for at in _pick([each for each in passed if base_name(given[each]) != "ID"], 2):
+            yield made("argument has another type", at, edits.retype(at, "[[Boolean]]"))
+        for at in _pick([each for each in passed if given[each].endswith("!")]):
+            yield made(
+                "argument may be left out now",
+                at,
+                edits.retype(at, given[at][:-1]),
+                breaks=False,
+            )
+        for at in _pick(left_out, 2):
+            yield made("argument must be given now", at, edits.retype(at, f"{given[at]}!"))
+        for at in _pick([each for each in left_out if given[each] in {"Int", "String", "Boolean"}]):
+            value = {"Int": "1", "String": '"x"', "Boolean": "true"}[given[at]]
+            with_default = edits.require_with_default(at, f"{given[at]}!", value)
+            yield Mutation(
+                f"argument must be given now, with a default, {word}: {at}", at, with_default, False, True
+            )
+            yield made(
+                "argument got a default",
+                at,
+                edits.set_default(at, value),
+                breaks=False,
+            )
+        for at in _pick(fields, 2):
+            yield made("required argument added", at, edits.add_argument(at, "brandNew: Int!"))
+        for at in _pick(fields[1:]):
+            yield made(
+                "required argument with a default added",
+                at,
+                edits.add_argument(at, "brandNew: Int! = 1"),
+                breaks=False,
+            )
+        for at in _pick(fields[2:]):
+            yield made(
+                "optional argument added",
+                at,
+                edits.add_argument(at, "brandNew: Int"),
+                breaks=False,
+            )
+    for at in _pick(sorted(at for at in optional if at in ground.arguments and passes_required(schema, at))):
+        yield Mutation(
+            f"argument must be given now, and is: {at}",
+            at,
+            edits.retype(at, f"{given[at]}!"),
+            False,
+            True,
+        )
+
+
+def _of_inputs(schema: GraphQLSchema, ground: Ground) -> Iterator[Mutation]:
+    inputs = [each for each in schema.type_map.values() if isinstance(each, GraphQLInputObjectType)]
+    types = {f"{owner.name}.{name}": type_of(each) for owner in inputs for name, each in owner.fields.items()}
+    optional = sorted(at for at, written in types.items() if not written.endswith("!"))
+    for is_used in (True, False):
+        word = "used" if is_used else "unused"
+        filled = sorted(at for at in types if (at in ground.filled) == is_used)
+        owners = sorted(each.name for each in inputs if (each.name in ground.inputs) == is_used)
+        # Of an input type that is sent, a field that is not filled is left out.
+        left_out = [
+            at
+            for at in optional
+            if at not in ground.filled and (at.partition(".")[0] in ground.inputs) == is_used
+        ]
+
+        made = Making(is_used)
+
+        for at in _pick(filled, 2):
+            yield made("input field removed", at, edits.remove(at))
+        for at in _pick(filled[1:]):
+            yield made("input field has another type", at, edits.retype(at, "[[Boolean]]"))
+        for at in _pick([each for each in filled if types[each].endswith("!")]):
+            yield made(
+                "input field may be left out now",
+                at,
+                edits.retype(at, types[at][:-1]),
+                breaks=False,
+            )
+        for at in _pick(left_out, 2):
+            yield made("input field must be given now", at, edits.retype(at, f"{types[at]}!"))
+        for at in _pick([each for each in left_out if types[each] == "String"]):
+            with_default = edits.require_with_default(at, "String!", '"x"')
+            yield Mutation(
+                f"input field must be given now, with a default, {word}: {at}", at, with_default, False, False
+            )
+        for at in _pick(owners):
+            yield made("required input field added", at, edits.add_field(at, "brandNew: Int!"))
+        for at in _pick(owners):
+            yield made(
+                "required input field with a default added",
+                at,
+                edits.add_field(at, "brandNew: Int! = 1"),
+                breaks=False,
+            )
+            yield made(
+                "optional input field added",
+                at,
+                edits.add_field(at, "brandNew: Int"),
+                breaks=False,
+            )
+            yield made("input type removed", at, edits.remove_type(at))
+            yield made("input type renamed", at, edits.rename_type(at, f"Other{at}"))
+    for at in _pick(
+        [each for each in optional if each.partition(".")[0] in ground.inputs and each not in ground.filled]
+    ):
+        yield Mutation(
+            f"input field removed that nobody fills, of a type that is sent: {at}",
+            at,
+            edits.remove(at),
+            False,
+            True,
+        )
+
+
+def _of_types(schema: GraphQLSchema, ground: Ground) -> Iterator[Mutation]:
+    objects = sorted(
+        each.name
+        for each in schema.type_map.values()
+        if isinstance(each, GraphQLObjectType)
+        and not each.name.startswith("__")
+        and each.name not in {"Query", "Mutation", "PageInfo"}
+        and not each.interfaces
+        and not any(each in getattr(union, "types", ()) for union in schema.type_map.values())
+    )
+    for is_used in (True, False):
+        made = Making(is_used)
+
+        there = [name for name in objects if (name in ground.types) == is_used]
+        for at in _pick(there):
+            yield made("type removed", at, edits.remove_type(at))
+        for at in _pick(there[1:]):
+            yield made("type renamed", at, edits.rename_type(at, f"Other{at}"))
+        for at in _pick(there[2:]):
+            yield made("object is a scalar now", at, edits.replace_type(at, f"scalar {at}"))
+    yield Mutation("type added", "BrandNew", edits.add_type("type BrandNew { a: Int }"), False, False)
+    yield Mutation("nothing changed", "Query", edits.nothing, False, False)
+
+
+def _of_abstract_types(_schema: GraphQLSchema, _ground: Ground) -> Iterator[Mutation]:
+    yield Mutation("union member left, used", "Initiator", edits.leave("User", "Initiator"), True, True)
+    yield Mutation("union member joined, used", "Initiator", edits.join_new("Initiator"), False, False)
+    yield Mutation(
+        "interface left, used",
+        "ArtifactCollection",
+        edits.leave("ArtifactPortfolio", "ArtifactCollection"),
+        True,
+        True,
+    )
+    yield Mutation("interface left, unused", "Node", edits.leave("Run", "Node"), False, True)
+
+
+def _of_enums(schema: GraphQLSchema, _ground: Ground) -> Iterator[Mutation]:
+    for enum, value, breaks, told in (
+        ("ArtifactCollectionType", "SEQUENCE", True, "sent, used"),
+        ("ArtifactManifestType", "PATCH", True, "sent by a variable, used"),
+        ("ArtifactState", "DELETED", False, "received only, used"),
+        ("RampIDType", "OrgName", False, "unused"),
+    ):
+        described = schema.type_map[enum]
+        assert isinstance(described, GraphQLEnumType)
+        assert value in described.values
+        without = edits.replace_value(enum, value, "BRAND_NEW")
+        breaks_somebody = told != "received only, used"
+        yield Mutation(
+            f"enum value replaced, {told}: {enum}.{value}",
+            f"{enum}.{value}",
+            without,
+            breaks,
+            breaks_somebody,
+        )
+        yield Mutation(
+            f"enum value added, {told}: {enum}",
+            enum,
+            edits.add_value(enum, "BRAND_NEW"),
+            False,
+            False,
+        )

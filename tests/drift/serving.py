@@ -1,0 +1,178 @@
+"""Real GraphQL servers for any SDL: the embedded server's own executor, and a second implementation that shares no code with it."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Literal, Self, TypeAlias
+
+import py_gql
+import uvicorn
+from ariadne import make_executable_schema
+from graphql import NoSchemaIntrospectionCustomRule, parse, validate
+from py_gql.exc import GraphQLError
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from runql_server import listening
+from runql_server.execution import Documents
+
+KEY = "0123456789" * 4
+Body: TypeAlias = dict[str, Any]  # Any: GraphQL answers as they are
+Engine: TypeAlias = Literal["graphql-core", "py-gql"]
+
+
+@dataclass(frozen=True)
+class Habits:
+    """How a server differs from a plain one.
+
+    Attributes:
+        introspection: whether it tells its schema.
+        status: of answers to invalid documents.
+        most_errors: no more are reported.
+        mask: every message is replaced by this one.
+        most_bytes: longer requests are refused with 413.
+        unlocated: errors come without lines and columns.
+        validates: whether it validates at all, or says that all went well.
+    """
+
+    introspection: bool = True
+    status: int = 200
+    most_errors: int | None = None
+    mask: str | None = None
+    most_bytes: int | None = None
+    unlocated: bool = False
+    validates: bool = True
+
+
+@dataclass(eq=False)
+class SchemaServer:
+    """A GraphQL server of an SDL on a loopback port.
+
+    Attributes:
+        sdl: may be replaced between requests.
+        received: the bodies of all requests.
+        resolved: every field that was resolved; whatever stands here was executed.
+    """
+
+    sdl: str
+    engine: Engine = "graphql-core"
+    habits: Habits = field(default_factory=Habits)
+    received: list[Body] = field(default_factory=list[Body])
+    resolved: list[str] = field(default_factory=list[str])
+
+    def __post_init__(self) -> None:
+        app = Starlette(routes=[Route("/graphql", self._answer, methods=["POST"])])
+        self._server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False))
+        self._socket = listening.bind("127.0.0.1", 0)
+        self.url = listening.url("127.0.0.1", self._socket)
+        self._thread = threading.Thread(
+            target=self._server.run, kwargs={"sockets": [self._socket]}, daemon=True
+        )
+        self._engines: dict[str, Callable[[Body], Body]] = {}
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        while not self._server.started:
+            time.sleep(0.002)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.should_exit = True
+        self._thread.join()
+        self._socket.close()
+
+    def use(self, sdl: str) -> None:
+        """Serve another schema from now on, and forget what was received and run."""
+        self.sdl = sdl
+        self._engines.clear()
+        self.received.clear()
+        self.resolved.clear()
+
+    async def _answer(self, request: Request) -> Response:
+        raw = await request.body()
+        if self.habits.most_bytes is not None and len(raw) > self.habits.most_bytes:
+            return PlainTextResponse("too large", status_code=413)
+        body: Body = json.loads(raw)
+        self.received.append(body)
+        if not self.habits.validates:
+            return JSONResponse({"data": {}})
+        try:
+            answer = self._executor()(body)
+        except GraphQLError:
+            # What py-gql itself does not survive, as a web framework would answer it.
+            return PlainTextResponse("internal server error", status_code=500)
+        errors: list[Body] = answer.get("errors", [])
+        if self.habits.mask is not None:
+            errors = [{"message": self.habits.mask} for _ in errors]
+        if self.habits.unlocated:
+            errors = [{"message": each["message"]} for each in errors]
+        if errors:
+            answer = {"errors": errors[: self.habits.most_errors]}
+        return JSONResponse(answer, status_code=self.habits.status if errors else 200)
+
+    def _executor(self) -> Callable[[Body], Body]:
+        if self.sdl not in self._engines:
+            self._engines[self.sdl] = (
+                self._graphql_core(self.sdl) if self.engine == "graphql-core" else self._py_gql(self.sdl)
+            )
+        return self._engines[self.sdl]
+
+    def _graphql_core(self, sdl: str) -> Callable[[Body], Body]:
+        """As the embedded server: bound by Ariadne, validated and executed by `runql_server.execution`."""
+        schema = make_executable_schema(sdl)
+        for described in schema.type_map.values():
+            for name, each in getattr(described, "fields", {}).items():
+                if not described.name.startswith("__"):
+                    each.resolve = self._resolver(f"{described.name}.{name}")
+        documents = Documents(schema)
+
+        def execute(body: Body) -> Body:
+            if not self.habits.introspection:
+                found = validate(schema, parse(body["query"]), [NoSchemaIntrospectionCustomRule])
+                if found:
+                    return {"errors": [each.formatted for each in found]}
+            context: Any = None  # Any: resolvers here look at no context
+            return documents.execute(
+                body["query"], body.get("variables") or {}, body.get("operationName"), context
+            ).body
+
+        return execute
+
+    def _resolver(self, name: str) -> Callable[..., None]:
+        def resolve(*_given: object, **_arguments: object) -> None:
+            self.resolved.append(name)
+
+        return resolve
+
+    def _py_gql(self, sdl: str) -> Callable[[Body], Body]:
+        """A parser, validator and executor of its own."""
+        schema = py_gql.build_schema(sdl)
+
+        # Any: py-gql's resolvers have no types.
+        def note(follow: Any, root: Any, context: Any, info: Any, **arguments: Any) -> Any:
+            if not str(next(iter(info.path))).startswith("__"):
+                self.resolved.append(str(info.path))
+            return follow(root, context, info, **arguments)
+
+        def execute(body: Body) -> Body:
+            if not self.habits.introspection and "__schema" in body["query"]:
+                return {"errors": [{"message": "introspection is disabled"}]}
+            result = py_gql.graphql_blocking(
+                schema,
+                body["query"],
+                variables=body.get("variables") or {},
+                operation_name=body.get("operationName"),
+                middlewares=[note],
+            )
+            return dict(result.response())
+
+        return execute

@@ -1,0 +1,220 @@
+"""Answers read strictly: whatever leaves the SDL is said, recorded or live, and nothing else is."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+from graphql import GraphQLSchema
+
+from runql import RetryingClient
+from runql.config import resolve_settings
+from runql.drift import (
+    Exchange,
+    known_schema,
+    own_operations,
+    read_live_answers,
+    read_recordings,
+    read_strictly,
+)
+from runql.errors import DriftInputError
+from runql.values import JSONValue
+
+COMMAND = [sys.executable, "-m", "runql.cli.main", "drift", "responses"]
+RECORDED = Path(__file__).parents[1] / "recorded"
+QUERY = """
+query One($run: String!, $whole: Boolean!) {
+  project(name: "p") {
+    run(name: $run) {
+      ...Fields
+    }
+  }
+}
+fragment Fields on Run {
+  id
+  state
+  tags
+  createdAt
+  historyLineCount
+  config
+  historyKeys
+  label: displayName
+  history(samples: 2) @include(if: $whole)
+  user { username }
+}
+"""
+RUN: dict[str, JSONValue] = {
+    "id": "UnVuOjE=",
+    "state": "finished",
+    "tags": ["a"],
+    "createdAt": "2026-11-24T03:24:35",
+    "historyLineCount": 2,
+    "config": '{"lr": {"value": 0.1, "desc": null}, "_wandb": {"value": {}}, "wandb_version": 1}',
+    "historyKeys": {
+        "keys": {"loss": {"typeCounts": [{"type": "number", "count": 2}]}},
+        "sets": [],
+        "lastStep": 1,
+    },
+    "label": "a run",
+    "history": ['{"_step": 0, "loss": NaN}', '{"_step": 1.0}'],
+    "user": {"username": "local"},
+}
+
+
+def exchange(run: JSONValue, *, whole: bool = True, document: str = QUERY) -> Exchange:
+    data: JSONValue = {"project": {"run": run}}
+    return Exchange("One", document, {"run": "r", "whole": whole}, data)
+
+
+def departures(run: JSONValue, *, whole: bool = True) -> set[tuple[str, str]]:
+    found = read_strictly(exchange(run, whole=whole), known_schema())
+    return {(each.rule, each.coordinate) for each in found}
+
+
+def test_an_answer_that_fits_is_quiet() -> None:
+    assert departures(RUN) == set()
+    assert departures(None) == set()
+
+
+@pytest.mark.parametrize(
+    ("change", "rule", "coordinate"),
+    [
+        ({"brandNew": 1}, "answer-unknown-field", "Run.brandNew"),
+        ({"id": None}, "answer-null", "Run.id"),
+        ({"tags": [None]}, "answer-null", "Run.tags"),
+        ({"tags": "a"}, "answer-type", "Run.tags"),
+        ({"state": 3}, "answer-type", "Run.state"),
+        ({"historyLineCount": True}, "answer-type", "Run.historyLineCount"),
+        ({"historyLineCount": "2"}, "answer-type", "Run.historyLineCount"),
+        ({"createdAt": "yesterday"}, "answer-type", "Run.createdAt"),
+        ({"config": "{"}, "answer-type", "Run.config"),
+        ({"config": '{"lr": 0.1}'}, "answer-shape", "Run.config"),
+        ({"config": '{"lr": {"value": 1, "unit": "x"}}'}, "answer-shape", "Run.config"),
+        ({"historyKeys": {"keys": {"loss": {"counts": []}}}}, "answer-shape", "Run.historyKeys"),
+        ({"historyKeys": []}, "answer-shape", "Run.historyKeys"),
+        ({"history": ["[1]"]}, "answer-shape", "Run.history"),
+        ({"history": ['{"_step": "0"}']}, "answer-shape", "Run.history"),
+        ({"user": "local"}, "answer-type", "Run.user"),
+        ({"user": {"username": "x", "apiKeys": {}}}, "answer-unknown-field", "User.apiKeys"),
+    ],
+    ids=lambda each: str(each)[:40],
+)
+def test_each_departure_is_said(change: dict[str, JSONValue], rule: str, coordinate: str) -> None:
+    assert departures({**RUN, **change}) == {(rule, coordinate)}
+
+
+def test_what_was_asked_for_and_did_not_come_is_said() -> None:
+    less = {key: value for key, value in RUN.items() if key not in {"label", "history"}}
+    assert departures(less) == {
+        ("answer-missing-field", "Run.displayName"),
+        ("answer-missing-field", "Run.history"),
+    }
+    assert departures(less, whole=False) == {("answer-missing-field", "Run.displayName")}
+    assert departures(RUN, whole=False) == {("answer-unknown-field", "Run.history")}
+
+
+NONE: set[tuple[str, str]] = set()
+COLLECTION = """
+query One { artifactCollection(id: "x") { __typename name state ... on ArtifactPortfolio { description } } }
+"""
+
+
+@pytest.mark.parametrize(
+    ("collection", "found"),
+    [
+        ({"__typename": "ArtifactPortfolio", "name": "a", "state": "READY", "description": None}, NONE),
+        ({"__typename": "ArtifactSequence", "name": "a", "state": "READY"}, NONE),
+        (
+            {"__typename": "ArtifactSequence", "name": "a", "state": "FROZEN"},
+            {("answer-enum-value", "ArtifactCollectionState.FROZEN")},
+        ),
+        (
+            {"__typename": "ArtifactShelf", "name": "a", "state": "READY"},
+            {("answer-unknown-type", "ArtifactCollection")},
+        ),
+    ],
+)
+def test_types_and_enums_that_the_sdl_does_not_have(
+    collection: dict[str, JSONValue], found: set[tuple[str, str]], known: GraphQLSchema
+) -> None:
+    answer = Exchange("One", COLLECTION, {}, {"artifactCollection": collection})
+    assert {(each.rule, each.coordinate) for each in read_strictly(answer, known)} == found
+
+
+def test_all_recordings_fit(known: GraphQLSchema) -> None:
+    exchanges = read_recordings([RECORDED])
+    assert len(exchanges) > 300
+    assert [each for exchange in exchanges for each in read_strictly(exchange, known)] == []
+
+
+def test_a_users_recording_carries_its_query(tmp_path: Path, known: GraphQLSchema) -> None:
+    body = json.dumps({"operationName": "One", "query": QUERY, "variables": {"run": "r", "whole": True}})
+    answer = json.dumps({"data": {"project": {"run": {**RUN, "id": None}}}})
+    text = f"interactions:\n- request:\n    body: '{body}'\n  response:\n    body:\n      string: '{answer}'\nversion: 1\n"
+    (tmp_path / "mine.yaml").write_text(text.replace("\\n", " "))
+    [read] = read_recordings([tmp_path])
+    assert (read.path, read.line) == (tmp_path / "mine.yaml", 2)
+    [finding] = read_strictly(read, known)
+    assert finding.coordinate == "Run.id"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("a: [", "is no recording"),
+        ("a: 1", "has no interactions"),
+        ("interactions: []", "no GraphQL exchange"),
+    ],
+)
+def test_a_file_that_is_no_recording_is_refused(text: str, told: str, tmp_path: Path) -> None:
+    (tmp_path / "x.yaml").write_text(text)
+    with pytest.raises(DriftInputError, match=told):
+        read_recordings([tmp_path / "x.yaml"])
+
+
+class Sample(Protocol):
+    """What the pytest plugin's `sample_server` gives."""
+
+    url: str
+    api_key: str
+    entity: str
+    project: str
+
+
+def test_live_answers_of_the_sample_fit(sample_server: Sample, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [
+            *COMMAND,
+            "--url",
+            sample_server.url,
+            "--project",
+            f"{sample_server.entity}/{sample_server.project}",
+            "--format",
+            "json",
+        ],
+        env={"PATH": os.environ["PATH"], "HOME": str(tmp_path), "WANDB_API_KEY": sample_server.api_key},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    report = json.loads(done.stdout)
+    assert report["findings"] == []
+    assert report["unchecked"] == []
+    assert done.returncode == 0
+    queries = [each for each in own_operations() if each.definition.kind == "query"]
+    assert report["operations"] == report["requests"] == len(queries)
+
+
+def test_what_nothing_is_known_to_ask_with_is_not_called_fine(sample_server: Sample) -> None:
+    settings = resolve_settings(base_url=sample_server.url, api_key=sample_server.api_key, environ={})
+    with RetryingClient(settings) as client:
+        read = client.run(read_live_answers(own_operations(), sample_server.entity, "no-such-project"))
+    assert "GetRun" in {each.subject for each in read.unchecked}
+    assert all("nothing to give for $" in each.reason for each in read.unchecked)

@@ -1,0 +1,194 @@
+"""What other repositories use in their CI: valid by the schemas of those systems, and run as those systems would."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.drift.editing import Sdl
+from tests.drift.serving import KEY, SchemaServer
+
+from runql.drift.sources import known_sdl
+
+ROOT = Path(__file__).parents[2]
+ACTION = ROOT / ".github" / "actions" / "drift" / "action.yml"
+NIGHTLY = ROOT / ".github" / "workflows" / "nightly-drift.yml"
+HOOKS = ROOT / ".pre-commit-hooks.yaml"
+
+
+def loaded(path: Path) -> Any:  # Any: YAML has no types
+    return import_module("yaml").safe_load(path.read_text("utf-8"))
+
+
+@pytest.mark.parametrize(
+    ("schema", "path"),
+    [
+        ("vendor.github-actions", ACTION),
+        *(("vendor.github-workflows", path) for path in sorted(NIGHTLY.parent.iterdir())),
+    ],
+    ids=lambda each: str(each).rsplit("/", maxsplit=1)[-1],
+)
+def test_each_file_is_valid_by_githubs_schema(schema: str, path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "check_jsonschema", "--builtin-schema", schema, str(path)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+
+
+def test_the_hook_has_what_pre_commit_documents() -> None:
+    [hook] = loaded(HOOKS)
+    assert {"id", "name", "entry", "language"} <= set(hook)
+    assert hook["language"] == "python"
+    assert hook["pass_filenames"] is False
+    # The hook's own environment is built from this repository: what it lists must be what the extras list.
+    settings = import_module("tomllib").loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    extras = settings["project"]["optional-dependencies"]
+    needed = [*extras["cli"], *extras["progress"], *extras["drift"]]
+    assert sorted(hook["additional_dependencies"]) == sorted(each for each in needed if "runql[" not in each)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[SchemaServer]:
+    with SchemaServer(known_sdl()) as running:
+        yield running
+
+
+def drifted() -> str:
+    edited = Sdl(known_sdl())
+    edited.remove("Run.state")
+    return edited.text()
+
+
+def bash(script: str, folder: Path, env: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run a step as a runner does."""
+    return subprocess.run(
+        ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", script],
+        cwd=folder,
+        env={"PATH": os.environ["PATH"], "HOME": str(folder), "RUNNER_TEMP": str(folder / "temp"), **env},
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
+    )
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A checkout, with runql where the step that installs it would have put it."""
+    programs = tmp_path / "temp" / "runql-drift" / "bin"
+    programs.mkdir(parents=True)
+    (programs / "runql").symlink_to(Path(sys.executable).with_name("runql"))
+    return tmp_path
+
+
+def run_action(folder: Path, **inputs: str) -> tuple[subprocess.CompletedProcess[str], str, str]:
+    """The action's last step; gives what it ended with, its output and its summary."""
+    action = loaded(ACTION)
+    given = {name: str(each.get("default", "")) for name, each in action["inputs"].items()} | inputs
+    step = action["runs"]["steps"][-1]
+    env = {
+        name: given[value.removeprefix("${{ inputs.").removesuffix(" }}")]
+        for name, value in step["env"].items()
+    }
+    output, summary = folder / "output", folder / "summary.md"
+    done = bash(
+        step["run"], folder, {**env, "GITHUB_OUTPUT": str(output), "GITHUB_STEP_SUMMARY": str(summary)}
+    )
+    return done, output.read_text(), summary.read_text() if summary.exists() else ""
+
+
+@pytest.mark.parametrize("introspection", ["true", "false"])
+def test_the_action_passes_and_fails_as_the_server_does(
+    introspection: str, server: SchemaServer, folder: Path
+) -> None:
+    inputs = {"url": server.url, "api-key": KEY, "introspection": introspection}
+    server.use(known_sdl())
+    done, output, summary = run_action(folder, **inputs)
+    assert (done.returncode, output) == (0, "exit-code=0\n"), done.stderr
+    assert "PASS" in summary
+    server.use(drifted())
+    (folder / "output").unlink()
+    done, output, summary = run_action(folder, **inputs, sarif="drift.sarif")
+    assert (done.returncode, output) == (1, "exit-code=1\n"), done.stderr
+    assert "::error title=breaking%3A Run.state::" in done.stdout
+    assert "| breaking | `Run.state` |" in summary
+    assert '"version": "2.1.0"' in (folder / "drift.sarif").read_text()
+
+
+def test_the_action_says_when_it_was_not_asked_right(folder: Path) -> None:
+    done, output, _ = run_action(folder)
+    assert (done.returncode, output) == (3, "exit-code=3\n")
+
+
+def git(folder: Path, *arguments: str) -> str:
+    return subprocess.run(
+        ["git", "-c", "user.name=x", "-c", "user.email=x@example.test", *arguments],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+
+
+def test_the_nightly_workflow_opens_a_pull_request_with_the_regenerated_client(
+    server: SchemaServer, folder: Path
+) -> None:
+    remote, checkout = folder / "remote.git", folder / "checkout"
+    git(folder, "init", "--bare", "--initial-branch=main", str(remote))
+    git(folder, "clone", "--quiet", str(remote), str(checkout))
+    (checkout / "schema.graphql").write_text(known_sdl())
+    (checkout / "client.txt").write_text("old\n")
+    git(checkout, "add", "--all")
+    git(checkout, "commit", "--quiet", "--message", "first")
+    git(checkout, "push", "--quiet", "origin", "HEAD:main")
+    # Stands for GitHub's command: no pull request is open, and what is asked of it is noted.
+    programs = folder / "programs"
+    programs.mkdir()
+    (programs / "gh").write_text(f'#!/bin/sh\necho "$@" >> {folder}/asked\n[ "$2" != view ]\n')
+    (programs / "gh").chmod(0o755)
+    [compare, generate, propose] = loaded(NIGHTLY)["jobs"]["drift"]["steps"][3:]
+    env = {
+        "PATH": f"{programs}:{os.environ['PATH']}",
+        "SERVER": server.url,
+        "SCHEMA": "schema.graphql",
+        "WANDB_API_KEY": KEY,
+        "GENERATE": "echo new > client.txt",
+        "GITHUB_OUTPUT": str(folder / "output"),
+        "GITHUB_STEP_SUMMARY": str(folder / "summary.md"),
+    }
+    server.use(drifted())
+    for step in (compare, generate, propose):
+        done = bash(step["run"], checkout, {**env, "RUNNER_TEMP": str(folder / "temp")})
+        assert done.returncode == 0, done.stdout + done.stderr
+    title = "Server schema: 1 breaking (Run.state)."
+    assert git(remote, "log", "-1", "--format=%s", "drift/server-schema").strip() == title
+    assert git(remote, "show", "drift/server-schema:client.txt") == "new\n"
+    assert f"# {title}" in git(remote, "show", "drift/server-schema:schema.graphql")
+    asked = (folder / "asked").read_text()
+    assert f"pr create --head drift/server-schema --title {title}" in asked
+    assert git(remote, "log", "-1", "--format=%s", "main").strip() == "first"
+
+
+def test_the_nightly_workflow_fails_when_the_server_could_not_be_checked(folder: Path) -> None:
+    compare = loaded(NIGHTLY)["jobs"]["drift"]["steps"][3]
+    (folder / "schema.graphql").write_text(known_sdl())
+    env = {
+        "SERVER": "http://127.0.0.1:9",
+        "SCHEMA": "schema.graphql",
+        "WANDB_API_KEY": KEY,
+        "GITHUB_OUTPUT": str(folder / "output"),
+        "GITHUB_STEP_SUMMARY": str(folder / "summary.md"),
+    }
+    done = bash(compare["run"], folder, env)
+    assert done.returncode != 0
+    assert (folder / "output").read_text() == "code=2\n"
+    assert (folder / "schema.graphql").read_text() == known_sdl()

@@ -1,0 +1,262 @@
+"""The command as people and CI run it: in a process of its own, with its exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from graphql import GraphQLObjectType, build_schema, introspection_from_schema
+from tests.drift.editing import Sdl
+from tests.drift.serving import KEY, Habits, SchemaServer
+
+from runql.drift.sources import known_sdl
+
+COMMAND = [sys.executable, "-m", "runql.cli.main", "drift"]
+TEAM = Path(__file__).with_name("queries")
+
+
+def run(
+    *arguments: str | Path, cwd: Path, env: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run the command in a folder, without a setting of this machine."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("WANDB_")}
+    return subprocess.run(
+        [*COMMAND, *(str(each) for each in arguments)],
+        cwd=cwd,
+        env={**clean, "WANDB_API_KEY": KEY, "HOME": str(cwd), "COLUMNS": "200", **(env or {})},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def without(*coordinates: str) -> str:
+    edited = Sdl(known_sdl())
+    for each in coordinates:
+        edited.remove(each)
+    return edited.text()
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[SchemaServer]:
+    with SchemaServer(known_sdl()) as running:
+        yield running
+
+
+def test_a_schema_that_fits_passes(tmp_path: Path) -> None:
+    (tmp_path / "same.graphql").write_text(known_sdl())
+    done = run("--schema", "same.graphql", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "PASS: 0 breaking" in done.stdout
+
+
+def test_a_field_that_is_used_and_gone_fails_and_names_the_method(tmp_path: Path) -> None:
+    (tmp_path / "new.graphql").write_text(without("Run.state"))
+    done = run("--schema", "new.graphql", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "Run.state  field-removed" in done.stdout
+    assert "Run.wait_until_finished" in done.stdout
+    assert "stop working" in done.stdout
+
+
+def test_what_nobody_uses_fails_only_when_strict(tmp_path: Path) -> None:
+    (tmp_path / "new.graphql").write_text(without("Run.host"))
+    assert run("--schema", "new.graphql", cwd=tmp_path).returncode == 0
+    done = run("--schema", "new.graphql", "--strict", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "Run.host" in done.stdout
+
+
+def test_an_introspection_file_is_a_schema(tmp_path: Path) -> None:
+    body = {"data": introspection_from_schema(build_schema(without("Run.state")))}
+    (tmp_path / "schema.json").write_text(json.dumps(body))
+    assert run("--schema", "schema.json", cwd=tmp_path).returncode == 1
+
+
+@pytest.mark.parametrize("arguments", [[], ["--no-introspection"]], ids=["introspected", "probed"])
+def test_a_server_and_the_queries_of_a_team(
+    arguments: list[str], server: SchemaServer, tmp_path: Path
+) -> None:
+    server.use(known_sdl())
+    done = run("--url", server.url, *arguments, "--queries", TEAM, cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    server.use(without("ArtifactCollectionType.SEQUENCE"))
+    done = run("--url", server.url, *arguments, "--queries", TEAM, "--format", "json", cwd=tmp_path)
+    assert done.returncode == 1
+    [finding] = [each for each in json.loads(done.stdout)["findings"] if each["counts"]]
+    assert finding["coordinate"] == "ArtifactCollectionType.SEQUENCE"
+    [use] = finding["uses"]
+    assert (use["operation"], Path(use["path"]).name, use["line"]) == ("TeamCollections", "team.graphql", 6)
+    assert server.resolved == []
+
+
+def test_a_server_without_introspection_is_probed(server: SchemaServer, tmp_path: Path) -> None:
+    server.habits = Habits(introspection=False)
+    server.use(known_sdl())
+    done = run("--url", server.url, cwd=tmp_path)
+    server.habits = Habits()
+    assert done.returncode == 0
+    assert "(probed)" in done.stdout
+    assert "does not tell its schema" in done.stdout
+    assert len(server.received) == 4
+
+
+@pytest.mark.parametrize("form", ["text", "junit"])
+def test_a_server_that_cannot_be_reached_could_not_be_checked(form: str, tmp_path: Path) -> None:
+    done = run("--url", "http://127.0.0.1:9", "--format", form, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "127.0.0.1:9" in done.stdout
+    assert "Traceback" not in done.stderr
+
+
+def test_a_server_that_hides_its_errors_could_not_be_checked(server: SchemaServer, tmp_path: Path) -> None:
+    server.habits = Habits(mask="internal system error")
+    done = run("--url", server.url, "--no-introspection", cwd=tmp_path)
+    server.habits = Habits()
+    assert done.returncode == 2
+    assert "COULD NOT CHECK" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ([], "give either --schema FILE or --url URL"),
+        (["--schema", "a.graphql", "--url", "http://x"], "give either"),
+        (["--schema", "gone.graphql"], "gone.graphql cannot be read"),
+        (["--schema", "empty.graphql"], "empty.graphql"),
+        (["--schema", "broken.graphql"], "broken.graphql:2: Syntax Error"),
+        (["--schema", "failed.json"], "holds no introspection (data.__schema), but errors"),
+        (["--schema", "same.graphql", "--no-introspection"], "--no-introspection goes with --url"),
+        (["--url", "http://x", "--no-introspection", "--update", "x.graphql"], "a probe tells no schema"),
+        (["--schema", "same.graphql", "--queries", "nowhere"], "nowhere does not exist"),
+        (["--schema", "same.graphql", "--approvals", "none.toml"], "none.toml cannot be read"),
+        (["--schema", "same.graphql", "--format", "yaml"], "--format"),
+        (["--schema", "same.graphql", "--also", "yaml=x"], "give FORMAT=FILE"),
+        (["--schema", "same.graphql", "--also", "json=no/such/x"], "cannot write"),
+        (["--url", "ftp://x"], "base_url"),
+        (["--wrong"], "--wrong"),
+        (["responses"], "give either recordings or --url URL"),
+        (["responses", "nowhere"], "nowhere does not exist"),
+        (["responses", "--url", "http://x"], "--project entity/project"),
+        (["responses", "--wrong"], "--wrong"),
+        (["unknown"], "unknown"),
+    ],
+)
+def test_a_mistake_of_the_caller_is_told_from_a_check_that_failed(
+    arguments: list[str], told: str, tmp_path: Path
+) -> None:
+    (tmp_path / "same.graphql").write_text(known_sdl())
+    (tmp_path / "empty.graphql").write_text("")
+    (tmp_path / "broken.graphql").write_text("type Query {\n  a: }\n")
+    (tmp_path / "failed.json").write_text(
+        '{"errors": [{"message": "introspection is disabled"}], "data": null}'
+    )
+    done = run(*arguments, cwd=tmp_path)
+    assert done.returncode == 3, done.stdout + done.stderr
+    assert told in done.stderr
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+
+
+def test_one_check_is_written_in_several_formats(tmp_path: Path) -> None:
+    (tmp_path / "new.graphql").write_text(without("Run.state"))
+    done = run("--schema", "new.graphql", "--also", "sarif=a.sarif", "--also", "junit=a.xml", cwd=tmp_path)
+    assert done.returncode == 1
+    assert json.loads((tmp_path / "a.sarif").read_text())["version"] == "2.1.0"
+    assert "<testsuites" in (tmp_path / "a.xml").read_text()
+
+
+def test_approvals_lie_in_the_folder(tmp_path: Path) -> None:
+    (tmp_path / "new.graphql").write_text(without("Run.state"))
+    (tmp_path / "drift-approvals.toml").write_text(
+        '[[approval]]\ncoordinate = "Run.state"\nreason = "planned"\nexpires = 2999-01-01\n'
+    )
+    done = run("--schema", "new.graphql", cwd=tmp_path)
+    assert done.returncode == 0
+    assert "approved: planned" in done.stdout
+
+
+def test_an_update_is_written_with_its_changelog_line_and_level(server: SchemaServer, tmp_path: Path) -> None:
+    server.use(without("Run.state"))
+    target = tmp_path / "wandb.graphql"
+    target.write_text("type Query { old: Int }\n")
+    done = run("--url", server.url, "--update", target, cwd=tmp_path)
+    assert done.returncode == 1
+    text = target.read_text()
+    assert text.startswith("# Server schema: 1 breaking (Run.state).\n# Semver: major. Read from http")
+    run_type = build_schema(text).type_map["Run"]
+    assert isinstance(run_type, GraphQLObjectType)
+    assert "state" not in run_type.fields
+    assert run("--schema", target, cwd=tmp_path).returncode == 1
+    assert [each.name for each in tmp_path.iterdir() if each.name.endswith(".part")] == []
+
+
+def test_an_update_of_what_has_not_moved_leaves_the_file(tmp_path: Path) -> None:
+    (tmp_path / "same.graphql").write_text(known_sdl())
+    target = tmp_path / "target.graphql"
+    done = run("--schema", "same.graphql", "--update", target, cwd=tmp_path)
+    assert done.returncode == 0
+    assert not target.exists()
+    assert "is left as it is" in done.stdout
+
+
+def test_an_addition_is_minor(tmp_path: Path) -> None:
+    edited = Sdl(known_sdl())
+    edited.add_field("Run", "brandNew: Int")
+    (tmp_path / "new.graphql").write_text(edited.text())
+    assert run("--schema", "new.graphql", "--update", "out.graphql", cwd=tmp_path).returncode == 0
+    assert "Semver: minor" in (tmp_path / "out.graphql").read_text()
+    assert run("--schema", "new.graphql", "--update", "no/such/folder.graphql", cwd=tmp_path).returncode == 3
+
+
+def test_introspection_that_is_refused_gives_no_update(server: SchemaServer, tmp_path: Path) -> None:
+    server.habits = Habits(introspection=False)
+    done = run("--url", server.url, "--update", "out.graphql", cwd=tmp_path)
+    server.habits = Habits()
+    assert done.returncode == 2
+    assert "--update needs the schema" in done.stdout
+
+
+def test_colours_are_for_those_who_want_them(tmp_path: Path) -> None:
+    (tmp_path / "same.graphql").write_text(known_sdl())
+    assert "\x1b[" not in run("--schema", "same.graphql", cwd=tmp_path).stdout
+    assert "\x1b[" in run("--schema", "same.graphql", cwd=tmp_path, env={"FORCE_COLOR": "1"}).stdout
+    both = {"FORCE_COLOR": "1", "NO_COLOR": "1"}
+    assert "\x1b[" not in run("--schema", "same.graphql", cwd=tmp_path, env=both).stdout
+
+
+def test_a_missing_extra_is_named(tmp_path: Path) -> None:
+    block = (
+        "import sys, importlib.util as u; real = u.find_spec\n"
+        "u.find_spec = lambda name, *rest: None if name == 'graphql' else real(name, *rest)\n"
+        "sys.argv = ['runql', 'drift', '--schema', 'x']\n"
+        "from runql.cli.main import main; main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", block], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert "pip install 'runql[drift]'" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_error_of_ours_is_not_taken_for_a_breaking_change(tmp_path: Path) -> None:
+    (tmp_path / "same.graphql").write_text(known_sdl())
+    block = (
+        "import sys, runql.cli.drift_commands as commands\n"
+        "def broken(*_): raise ZeroDivisionError\n"
+        "commands.own_operations = broken\n"
+        "sys.argv = ['runql', 'drift', '--schema', 'same.graphql']\n"
+        "from runql.cli.main import main; main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", block], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert "ZeroDivisionError" in done.stderr

@@ -1,0 +1,104 @@
+"""`make drift`: green on the repository as it is, red on a copy in which one thing was changed and its consequences were not."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+COPIED = ("Makefile", "pyproject.toml", "constraints.txt", "schema", "queries", "generated", "tests", "src")
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """The repository with the environment of the real one; times are kept, so that make builds nothing."""
+    for name in COPIED:
+        source = ROOT / name
+        if source.is_dir():
+            ignored = shutil.ignore_patterns("__pycache__", "*.egg-info")
+            shutil.copytree(source, tmp_path / name, ignore=ignored)
+        else:
+            shutil.copy2(source, tmp_path / name)
+    (tmp_path / ".venv").symlink_to(ROOT / ".venv")
+    return tmp_path
+
+
+def make_drift(folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["make", "--assume-old=.venv/.ready", "drift"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+
+
+def test_it_is_green_here(copy: Path) -> None:
+    done = make_drift(copy)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-2000:]
+    assert done.stdout.count("PASS") == 2
+
+
+def remove_a_field(folder: Path) -> None:
+    """As an SDL that somebody updated."""
+    path = folder / "schema" / "wandb.graphql"
+    before, run, after = path.read_text().partition("\ntype Run ")
+    path.write_text(before + run + after.replace("  state: String\n", "  status: String\n", 1))
+
+
+def edit_a_query(folder: Path) -> None:
+    """Without `make generate`."""
+    path = folder / "queries" / "fragments.graphql"
+    path.write_text(
+        path.read_text().replace(
+            "fragment RunUserFields on User {\n  name\n", "fragment RunUserFields on User {\n"
+        )
+    )
+
+
+def edit_an_inline_answer(folder: Path) -> None:
+    """As by hand, a value that stays of its type."""
+    path = folder / "tests" / "recorded" / "api" / "the_viewer_is_the_owner_of_the_key.yaml"
+    text = path.read_text()
+    assert '"username":"local"' in text
+    path.write_text(text.replace('"username":"local"', '"username":"else"'))
+
+
+def edit_a_kept_answer(folder: Path) -> None:
+    """As by hand, in an answer that many recordings share."""
+    path = sorted((folder / "tests" / "recorded" / "answers").iterdir())[0]
+    path.write_text(path.read_text().replace(":", ": ", 1))
+
+
+def put_a_null(folder: Path) -> None:
+    """Where the SDL says never."""
+    path = folder / "tests" / "recorded" / "api" / "the_viewer_is_the_owner_of_the_key.yaml"
+    path.write_text(re.sub(r'"id":"[^"]+"', '"id":null', path.read_text(), count=1))
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (remove_a_field, r"breaking +Run\.state"),
+        (edit_a_query, "run `make generate`"),
+        (edit_an_inline_answer, "test_no_recording_was_edited_by_hand"),
+        (edit_a_kept_answer, "an answer was edited by hand"),
+        (put_a_null, r"breaking +User\.id +answer-null"),
+    ],
+    ids=["schema", "query", "recording", "shared answer", "null"],
+)
+def test_it_is_red_when_one_thing_was_changed(change: Callable[[Path], None], told: str, copy: Path) -> None:
+    before = {
+        path: path.read_bytes() for path in copy.rglob("*.*") if path.is_file() and ".venv" not in path.parts
+    }
+    change(copy)
+    assert any(path.read_bytes() != content for path, content in before.items())
+    done = make_drift(copy)
+    assert done.returncode != 0
+    assert re.search(told, done.stdout + done.stderr), done.stdout[-3000:]

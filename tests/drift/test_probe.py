@@ -1,0 +1,229 @@
+"""Probing: what it sends, that nothing of it runs, and what it makes of servers that say little."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from graphql import GraphQLObjectType, GraphQLSchema, OperationDefinitionNode, OperationType, parse
+from tests.drift.conftest import Connect
+from tests.drift.editing import Sdl
+from tests.drift.serving import Habits, SchemaServer
+
+from runql import AuthenticationError
+from runql.config import resolve_settings
+from runql.drift import CheckedOperation, Report, probe
+from runql.drift.probing import HARMLESS, MARKER, MOST_REQUESTS
+from runql.drift.sources import known_sdl
+from runql.transport.sync import RetryingClient
+from runql_server import schema as server_schema
+from runql_server.running import RunningServer
+from runql_server.seed import SeedRun
+
+
+def drifted() -> str:
+    """The schema without two fields and an argument that are used."""
+    edited = Sdl(known_sdl())
+    for coordinate in ("Run.state", "User.username", "Project.runs(order:)"):
+        edited.remove(coordinate)
+    return edited.text()
+
+
+DRIFTED = {"Run.state", "User.username", "Project.runs(order:)"}
+
+
+@pytest.fixture
+def server() -> Iterator[SchemaServer]:
+    with SchemaServer(known_sdl()) as running:
+        yield running
+
+
+def probed(
+    server: SchemaServer, connect: Connect, known: GraphQLSchema, operations: list[CheckedOperation]
+) -> Report:
+    return connect(server.url).run(probe(known, operations, source=server.url))
+
+
+def broken(report: Report) -> set[str]:
+    return {finding.coordinate for finding in report.counting()}
+
+
+@pytest.mark.parametrize("status", [200, 400])
+def test_three_requests_and_no_variable(
+    status: int,
+    server: SchemaServer,
+    connect: Connect,
+    known: GraphQLSchema,
+    operations: list[CheckedOperation],
+) -> None:
+    server.habits = Habits(introspection=False, status=status)
+    report = probed(server, connect, known, operations)
+    assert (report.verdict(), report.requests, report.operations) == ("ok", 3, len(operations))
+    assert report.notes == ()
+    assert server.received[0]["query"] == HARMLESS
+    assert len(server.received) == 3
+    assert {each["operationName"] for each in server.received} == {MARKER}
+    assert all(each["variables"] == {} for each in server.received)
+    assert server.resolved == []
+
+
+def test_every_operation_has_a_marker_and_what_is_named_is_harmless(
+    server: SchemaServer, connect: Connect, known: GraphQLSchema, operations: list[CheckedOperation]
+) -> None:
+    probed(server, connect, known, operations)
+    document = parse(server.received[1]["query"])
+    roots = [node for node in document.definitions if isinstance(node, OperationDefinitionNode)]
+    assert {node.name.value for node in roots if node.name} == {MARKER, *(each.name for each in operations)}
+    for node in roots:
+        last = node.selection_set.selections[-1]
+        assert getattr(last, "name").value.startswith(MARKER)  # noqa: B009 - every selection here is a field
+    assert any(node.operation is OperationType.MUTATION for node in roots)
+
+
+@pytest.mark.parametrize(
+    ("habits", "most"),
+    [
+        (Habits(introspection=False), 3),
+        (Habits(introspection=False, status=400), 3),
+        (Habits(introspection=False, most_errors=100), 8),
+        (Habits(introspection=False, most_errors=20), MOST_REQUESTS),
+        (Habits(introspection=False, most_bytes=6000), MOST_REQUESTS),
+        (Habits(introspection=False, unlocated=True), 2 * MOST_REQUESTS),
+    ],
+    ids=["200", "400", "100 errors", "20 errors", "413", "no places"],
+)
+def test_the_verdict_is_the_same_however_little_the_server_says(
+    habits: Habits,
+    most: int,
+    server: SchemaServer,
+    connect: Connect,
+    known: GraphQLSchema,
+    operations: list[CheckedOperation],
+) -> None:
+    server.habits = habits
+    server.use(drifted())
+    report = connect(server.url).run(probe(known, operations, most_requests=2 * MOST_REQUESTS))
+    assert broken(report) >= DRIFTED
+    assert report.unchecked == ()
+    assert report.requests == len(server.received) + _refused(habits, report, server) <= most
+    assert {use.operation for each in report.counting() for use in each.uses} >= {
+        "GetRunState",
+        "GetViewer",
+        "ListRuns",
+    }
+    assert server.resolved == []
+
+
+def _refused(habits: Habits, report: Report, server: SchemaServer) -> int:
+    # Requests that are too large are not among those that were received.
+    return 0 if habits.most_bytes is None else report.requests - len(server.received)
+
+
+def test_a_server_that_reports_one_error_proves_nothing_and_what_it_says_is_kept(
+    server: SchemaServer, connect: Connect, known: GraphQLSchema, operations: list[CheckedOperation]
+) -> None:
+    server.habits = Habits(introspection=False, most_errors=1)
+    report = probed(server, connect, known, operations)
+    assert report.verdict() == "unchecked"
+    assert {each.subject for each in report.unchecked} == {each.name for each in operations}
+    assert report.requests <= MOST_REQUESTS
+    server.use(drifted())
+    report = probed(server, connect, known, operations)
+    assert report.verdict() == "breaking"
+    assert broken(report) & DRIFTED
+
+
+def test_the_number_of_requests_is_bounded_and_the_rest_is_not_called_fine(
+    server: SchemaServer, connect: Connect, known: GraphQLSchema, operations: list[CheckedOperation]
+) -> None:
+    server.habits = Habits(introspection=False, most_errors=2)
+    report = connect(server.url).run(probe(known, operations, most_requests=9))
+    assert report.requests <= 9
+    assert report.verdict() == "unchecked"
+    assert any("within 9 requests" in each.reason for each in report.unchecked)
+
+
+@pytest.mark.parametrize(
+    ("habits", "reason"),
+    [
+        (
+            Habits(mask="internal system error"),
+            "does not say what is wrong with a query: 'internal system error'",
+        ),
+        (Habits(validates=False), "it does not validate"),
+        (Habits(most_bytes=1), "no GraphQL answer (status 413)"),
+    ],
+    ids=["masked", "runs anything", "no answer"],
+)
+def test_a_server_that_does_not_show_that_it_validates_gets_no_mutation(
+    habits: Habits,
+    reason: str,
+    server: SchemaServer,
+    connect: Connect,
+    known: GraphQLSchema,
+    operations: list[CheckedOperation],
+) -> None:
+    server.habits = habits
+    report = probed(server, connect, known, operations)
+    assert report.verdict() == "unchecked"
+    assert report.exit_code() == 2
+    assert report.requests == 1
+    assert all(each["query"] == HARMLESS for each in server.received)
+    assert len(report.unchecked) == len(operations)
+    assert all(reason in each.reason for each in report.unchecked)
+
+
+@pytest.fixture
+def seeded(tmp_path: Path) -> Iterator[RunningServer]:
+    with RunningServer(tmp_path / "data") as running:
+        running.seed("mnist", [SeedRun(name="a", summary={"loss": 0.5}, history=[{"_step": 0, "loss": 1.0}])])
+        yield running
+
+
+def test_the_embedded_server_runs_nothing_and_keeps_every_byte(
+    seeded: RunningServer,
+    known: GraphQLSchema,
+    operations: list[CheckedOperation],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    called: list[str] = []
+    for described in server_schema.load().type_map.values():
+        if isinstance(described, GraphQLObjectType) and not described.name.startswith("__"):
+            for name, field in described.fields.items():
+                monkeypatch.setattr(field, "resolve", noting(called, f"{described.name}.{name}"))
+    before = contents(seeded.data_dir)
+    settings = resolve_settings(base_url=seeded.url, api_key=seeded.api_key, environ={})
+    with RetryingClient(settings) as client:
+        report = client.run(probe(known, operations))
+    assert (report.verdict(), report.requests) == ("ok", 3)
+    assert any(each.definition.kind == "mutation" for each in operations)
+    assert called == []
+    assert contents(seeded.data_dir) == before
+
+
+def noting(called: list[str], name: str) -> Callable[..., None]:
+    """A resolver that only says that it was called."""
+
+    def resolve(*_given: object, **_arguments: object) -> None:
+        called.append(name)
+
+    return resolve
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Every file, but SQLite's index into its own log, which readers write too."""
+    return {
+        each.name: each.read_bytes()
+        for each in folder.rglob("*")
+        if each.is_file() and not each.name.endswith("-shm")
+    }
+
+
+def test_a_wrong_key_is_said_so(
+    seeded: RunningServer, known: GraphQLSchema, operations: list[CheckedOperation]
+) -> None:
+    settings = resolve_settings(base_url=seeded.url, api_key="0" * 40, environ={})
+    with RetryingClient(settings) as client, pytest.raises(AuthenticationError):
+        client.run(probe(known, operations))
+    assert len(seeded.requests) == 1
