@@ -15,6 +15,7 @@ from runql import AuthenticationError
 from runql.config import resolve_settings
 from runql.drift import CheckedOperation, Report, probe
 from runql.drift.probing import HARMLESS, MARKER, MOST_REQUESTS
+from runql.drift.senders import known_senders
 from runql.drift.sources import known_sdl
 from runql.transport.sync import RetryingClient
 from runql_server import schema as server_schema
@@ -227,3 +228,18 @@ def test_a_wrong_key_is_said_so(
     with RetryingClient(settings) as client, pytest.raises(AuthenticationError):
         client.run(probe(known, operations))
     assert len(seeded.requests) == 1
+
+
+def test_what_lies_inside_of_other_inputs_is_asked_for_too(
+    server: SchemaServer, connect: Connect, known: GraphQLSchema, operations: list[CheckedOperation]
+) -> None:
+    edited = Sdl(known_sdl())
+    edited.retype("UploadPartsInput.partNumber", "String!")
+    server.use(edited.text())
+    report = probed(server, connect, known, operations)
+    nested = known_senders().inputs.get("UploadPartsInput", frozenset())
+    assert broken(report) == ({"UploadPartsInput.partNumber"} if "partNumber" in nested else set())
+    edited.remove("TagInput.tagName")
+    edited.add_field("TagInput", "label: String!")
+    server.use(edited.text())
+    assert {"TagInput.tagName", "TagInput.label"} <= broken(probed(server, connect, known, operations))

@@ -139,7 +139,7 @@ class _InputPlace:
         root: ``query`` or ``mutation``.
         field: of the root type.
         argument: of the field.
-        path: input fields on the way from the argument to the value.
+        path: input fields on the way from the argument to the value, each behind what else must be given there.
         is_leaf: the root field has no selection.
     """
 
@@ -216,12 +216,22 @@ def _place_of(schema: GraphQLSchema, input_type: str) -> _InputPlace | None:
         seen.add(name)
         waiting += [
             (
-                _InputPlace(place.root, place.field, place.argument, (*place.path, inner), place.is_leaf),
+                _InputPlace(
+                    place.root,
+                    place.field,
+                    place.argument,
+                    (*place.path, _beside(schema, name, inner) + inner),
+                    place.is_leaf,
+                ),
                 named_type_of(each),
             )
             for inner, each in described.fields.items()
         ]
     return None
+
+
+def _beside(schema: GraphQLSchema, owner: str, name: str) -> str:
+    return "".join(f"{each}: $unknown " for each in required_fields(schema, owner) if each != name)
 
 
 def _root_inputs(schema: GraphQLSchema) -> Iterator[tuple[_InputPlace, str]]:

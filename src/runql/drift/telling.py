@@ -67,7 +67,8 @@ def _take(said: Said, asked: Asked, error: ServerError, told: Told) -> None:
         case "unknown input field" if question.kind == "input field":
             told.gone[question.coordinate] = (question.kind, error.message)
         case "missing input field" if question.kind == "required":
-            told.missing[f"{question.owner}.{said.names['field']}"] = said.names.get("expected", "")
+            if said.names.get("type", question.owner) == question.owner:
+                told.missing[f"{question.owner}.{said.names['field']}"] = said.names.get("expected", "")
         case "unknown value" | "wrong value" if question.kind == "values":
             told.gone[f"{question.owner}.{asked.value}"] = (question.kind, error.message)
         case _:
