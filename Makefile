@@ -58,7 +58,7 @@ drift: .venv/.ready  ## do schema/, queries/, generated/ and the recordings stil
 	$(BIN)/runql drift --schema schema/wandb.graphql --queries queries
 	$(BIN)/runql drift responses tests/recorded --schema schema/wandb.graphql
 	$(BIN)/pytest -q tests/unit/codegen/test_rebuild.py::test_generated_is_what_a_rebuild_makes tests/contract/test_recordings.py
-	$(BIN)/pytest -q -x tests/contract --world=recorded -k "not async"
+	$(BIN)/pytest -q -x tests/contract --world=recorded -k "recorded-sync"
 
 sample: .venv/.ready $(OLD_SDK)/.ready $(NEW_SDK)/.ready  ## train and log the sample project again, then record
 	$(BIN)/python -m pip --quiet install --constraint constraints.txt scikit-learn

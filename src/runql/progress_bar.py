@@ -18,7 +18,7 @@ def progress_bar(description: str = "") -> Generator[Progress]:
     ``with progress_bar("files") as bar: run.files().download("here", progress=bar)``.
 
     Args:
-        description: stands before the bar.
+        description: stands before the bar. (A notebook needs ipywidgets too; rich says so where they are missing.)
 
     Raises:
         MissingExtraError: rich (extra ``progress``) is needed and not installed; never where nothing is drawn.

@@ -7,7 +7,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Generator, Iterable, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Timer
@@ -56,6 +56,7 @@ def ask(
     shutil.copytree(written, data_dir)
     with (
         RunningServer(data_dir, api_key=api_key, crash_after=NO_CRASH) as server,
+        closing(Server(server.url, server.api_key)) as holder,
         _caller(name, python, server, folder, elsewhere) as caller,
     ):
         masked = {
@@ -63,7 +64,7 @@ def ask(
             elsewhere.url: "http://elsewhere",
             str(elsewhere.folder): "/elsewhere",
         }
-        return {call.name: _answer(call, server, caller, masked) for call in calls}
+        return {call.name: _answer(call, server, holder, caller, masked) for call in calls}
 
 
 @dataclass(frozen=True)
@@ -82,14 +83,16 @@ class _Caller:
         return told
 
 
-def _answer(call: Call, server: RunningServer, caller: _Caller, masked: Mapping[str, str]) -> Answer:
+def _answer(
+    call: Call, server: RunningServer, holder: Server, caller: _Caller, masked: Mapping[str, str]
+) -> Answer:
     there = caller.ask(call.name)
     if "failed" in there:
         raise RuntimeError(f"no way to the subjects of {call.name}:\n{there['failed']}")
     server.clear()
     answers = _masked(caller.ask("go"), masked)
     requests = len(server.requests)
-    state = Server(server.url, server.api_key).state(call.changes, call.name) if call.changes else None
+    state = holder.state(call.changes, call.name) if call.changes else None
     return Answer(answers, requests, state)
 
 

@@ -11,7 +11,7 @@ from typing import Final
 from tests.conformance.answers import Json
 from tests.conformance.calls.call import READ
 from tests.conformance.calls.every import CALLS
-from tests.conformance.comparison import NOTHING, VERSIONS, Compared, Comparison, Parting
+from tests.conformance.comparison import NOTHING, VERSIONS, Compared, Comparison
 from tests.conformance.differences import Difference, of_ours_alone
 
 FILE: Final = Path(__file__).with_name("REPORT.md")
@@ -131,14 +131,14 @@ def _differences(comparisons: Mapping[str, Comparison], differences: list[Differ
     )
     for difference in differences:
         call = CALLS[difference.call]
-        for versions, parting in _grouped(comparisons, difference):
+        for (where, official, ours), versions in _grouped(comparisons, difference).items():
             yield _row(
                 [
                     f"`{call.members[0]}`",
-                    call.title,
+                    f"{call.title}{where}",
                     ", ".join(versions),
-                    shown(parting.official),
-                    shown(parting.ours),
+                    official,
+                    ours,
                     difference.because,
                     ", ".join(difference.mends),
                 ]
@@ -147,18 +147,15 @@ def _differences(comparisons: Mapping[str, Comparison], differences: list[Differ
 
 def _grouped(
     comparisons: Mapping[str, Comparison], difference: Difference
-) -> Iterator[tuple[list[str], Parting]]:
-    """The first parting with each version; versions that part alike together."""
-    first = {
-        version: parting
-        for version in difference.sdk
-        for parting in comparisons[version][difference.call].partings[:1]
-    }
-    groups: dict[str, list[str]] = {}
-    for version, parting in first.items():
-        groups.setdefault(f"{shown(parting.official)} {shown(parting.ours)}", []).append(version)
-    for versions in groups.values():
-        yield versions, first[versions[0]]
+) -> dict[tuple[str, str, str], list[str]]:
+    """In how many places answers part, and the first of them; versions that part alike together."""
+    groups: dict[tuple[str, str, str], list[str]] = {}
+    for version in difference.sdk:
+        found = comparisons[version][difference.call].partings
+        if found:
+            where = f"; they part in {len(found)} places, first" if len(found) > 1 else ""
+            groups.setdefault((where, shown(found[0].official), shown(found[0].ours)), []).append(version)
+    return groups
 
 
 def _alone() -> Iterator[str]:

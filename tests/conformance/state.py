@@ -51,11 +51,14 @@ ARTIFACT = """query Artifact($project: String!, $run: String!, $collection: Stri
 
 
 class Server:
-    """A server, asked by plain requests."""
+    """A server, asked by plain requests. Close it."""
 
     def __init__(self, url: str, api_key: str) -> None:
-        self._url = f"{url}/graphql"
-        self._auth = ("api", api_key)
+        self._http = httpx.Client(base_url=url, auth=("api", api_key), timeout=30, trust_env=False)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._http.close()
 
     def line_count(self, project: str, run: str) -> int:
         """Rows of a run, 0 as long as there is no such run."""
@@ -107,8 +110,7 @@ class Server:
         }
 
     def _project(self, document: str, **variables: str) -> Told:
-        body = {"query": document, "variables": variables}
-        answer = httpx.post(self._url, json=body, auth=self._auth, timeout=30)
+        answer = self._http.post("/graphql", json={"query": document, "variables": variables})
         told: Told = answer.raise_for_status().json()
         if told.get("errors"):
             raise RuntimeError(f"the server was asked wrongly: {told['errors']}")

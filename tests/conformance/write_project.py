@@ -7,16 +7,15 @@ from __future__ import annotations
 
 import importlib
 import math
-import random
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
 from tests.conformance.write_artifacts import log_one, write_artifacts, write_artifacts_to_be_changed
+from tests.oracle import log_run
 
 PROJECT = "conformance"
-STEPS = 1_200
 STAYING = ("crashed", "running")
 STAY_ROWS = 3
 PNG = bytes.fromhex(
@@ -71,22 +70,10 @@ Wandb = Any  # the SDK, which is untyped and only there in its own environment
 
 
 def rows() -> list[dict[str, object]]:
-    """Rows whose keys come at different rates, with every kind of number; more than one default page of them."""
-    chance = random.Random(11)
-    logged: list[dict[str, object]] = []
-    for step in range(STEPS):
-        row: dict[str, object] = {"loss": chance.random() * 10 ** chance.randint(-300, 300), "count": step}
-        if step % 10 == 0:
-            row["val/accuracy"] = chance.random()
-        if step % 10 == 5:
-            row["elsewhere"] = step / 7
-        if step % 100 == 0:
-            row |= {"phase": f"Phase {step} ✓", "flag": step % 200 == 0, "nested": {"a": {"b": step / 7}}}
-        if step in (500, 501, 502):
-            row["unstable"] = (math.nan, math.inf, -math.inf)[step - 500]
-        if step == 900:
-            row["late"] = 2**53 + 1
-        logged.append(row)
+    """Rows whose keys come at different rates, two of them never together; more than one default page of them."""
+    logged = log_run.rows()
+    for step in range(5, len(logged), 10):
+        logged[step]["elsewhere"] = step / 7
     return logged
 
 

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from runql.artifact_errors import ArtifactNotFoundError
-from runql.errors import ProjectNotFoundError, QueryError, RunNotFoundError
+from runql.errors import OutdatedServerError, ProjectNotFoundError, RunNotFoundError
 from runql.paths import ArtifactAddress, RunAddress
 from runql.resources.pages import Page, read_page
-from runql.resources.server_features import unknown_to_server
 from runql.transport.flow import Flow, fetch
 from runql_graphql.fragments import ArtifactFields, ArtifactMembershipFields, PageFields
 from runql_graphql.operations import (
@@ -23,7 +22,7 @@ from runql_graphql.operations import (
     list_used_artifacts,
 )
 
-MEMBERSHIP: Final = "artifactCollectionMembership"
+MEMBERSHIP: Final = "Project.artifactCollectionMembership"
 VERSION: Final = re.compile(r"v\d+")
 
 
@@ -87,8 +86,8 @@ def find_artifact(asked: ArtifactAddress) -> Flow[Found]:
     operation = get_artifact_membership(entity=asked.entity, project=asked.project, name=asked.name)
     try:
         answer = yield from fetch(operation)
-    except QueryError as error:
-        if not unknown_to_server(error, [MEMBERSHIP]):
+    except OutdatedServerError as error:
+        if MEMBERSHIP not in error.unknown:
             raise
         return (yield from _find_by_name(asked))
     if answer.project is None:

@@ -8,11 +8,17 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final, TypeVar
 
 from runql.artifact_errors import ArtifactNotFoundError, ArtifactPendingError
-from runql.errors import ChangeRefusedError, DeletionRefusedError, NotFoundError, QueryError, RunqlError
+from runql.errors import (
+    ChangeRefusedError,
+    DeletionRefusedError,
+    NotFoundError,
+    OutdatedServerError,
+    QueryError,
+    RunqlError,
+)
 from runql.paths import ArtifactAddress, RunAddress
 from runql.resources.artifact_lookup import VERSION, read_artifact
 from runql.resources.run_state import read_state
-from runql.resources.server_features import unknown_to_server
 from runql.resources.storable import storable
 from runql.transport.flow import Flow, fetch
 from runql.values import JSONValue
@@ -45,9 +51,9 @@ T = TypeVar("T")
 LONGEST: Final = 128
 TAG: Final = re.compile(r"[-\w]+( +[-\w]+)*")
 YOUNGER_INPUTS: Final = {
-    "usedAs": "used_as",
-    "artifactEntityName": "artifact_entity_name",
-    "artifactProjectName": "artifact_project_name",
+    "UseArtifactInput.usedAs": "used_as",
+    "UseArtifactInput.artifactEntityName": "artifact_entity_name",
+    "UseArtifactInput.artifactProjectName": "artifact_project_name",
 }
 
 
@@ -167,12 +173,13 @@ def note_use(
     try:
         answer = yield from fetch(use_artifact(input=wanted), repeatable=True)
     except QueryError as error:
-        younger = unknown_to_server(error, list(YOUNGER_INPUTS))
+        unknown = error.unknown if isinstance(error, OutdatedServerError) else ()
+        younger = {name for part, name in YOUNGER_INPUTS.items() if part in unknown}
         if not younger:
             yield from _raise_if_run_gone(run, error)
             yield from _raise_if_gone(place, artifact_id, error)
             raise
-        kept = wanted.model_fields_set - {YOUNGER_INPUTS[name] for name in younger}
+        kept = wanted.model_fields_set - younger
         older = UseArtifactInput.model_construct(kept, **{name: getattr(wanted, name) for name in kept})
         answer = yield from fetch(use_artifact(input=older), repeatable=True)
     if answer.use_artifact is None:
