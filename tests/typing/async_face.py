@@ -23,6 +23,7 @@ from runql import (
     AsyncSummary,
     AsyncSweep,
     AsyncSweeps,
+    Capabilities,
     JSONValue,
     Settings,
     Traffic,
@@ -42,6 +43,7 @@ async def use_api(api: AsyncApi) -> None:
     assert_type(api.settings, Settings)
     assert_type(api.traffic, Traffic)
     assert_type(api.client, AsyncRetryingClient)
+    assert_type(await api.capabilities(), Capabilities)
     assert_type(api.flush(), None)
     assert_type(await api.close(), None)
     async with AsyncApi(timeout=3, base_url="https://wandb.example.com") as opened:

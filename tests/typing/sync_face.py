@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from runql import (
     Api,
+    Capabilities,
     File,
     Files,
     HistoryScan,
@@ -43,6 +44,7 @@ def use_api(api: Api) -> None:
     assert_type(api.settings, Settings)
     assert_type(api.traffic, Traffic)
     assert_type(api.client, RetryingClient)
+    assert_type(api.capabilities(), Capabilities)
     assert_type(api.flush(), None)
     assert_type(api.close(), None)
     with Api(timeout=3, api_key="k" * 40, base_url="https://wandb.example.com") as opened:
