@@ -31,6 +31,14 @@ class RowBatch:
         steps = [step for row in self.rows if (step := step_of(row)) is not None]
         return (min(steps), max(steps)) if steps else None
 
+    def to_rows(self) -> Sequence[dict[str, JSONValue]]:
+        """The rows as dicts."""
+        return self.rows
+
+    def labelled(self, name: str, labels: Sequence[str]) -> Self:
+        """The rows, each with its label under ``name``; what was there gives way."""
+        return type(self)([{**row, name: label} for row, label in zip(self.rows, labels, strict=True)])
+
     def between(self, start: int, stop: int | None) -> Self:
         """The rows of ``start <= step < stop``, and those without a step."""
         return type(self)([row for row in self.rows if _is_between(step_of(row), start, stop)])
@@ -59,6 +67,21 @@ class ColumnBatch:
             if isinstance(low, (int, float)) and isinstance(high, (int, float))
             else None
         )
+
+    def to_rows(self) -> Sequence[dict[str, JSONValue]]:
+        """The rows as dicts, without what is missing."""
+        rows: list[dict[str, JSONValue]] = [{} for _ in range(self.height)]
+        for name, cells in self.columns.items():
+            for row, value in zip(rows, cells.to_list(), strict=True):
+                if value is not None:
+                    row[name] = value
+        return rows
+
+    def labelled(self, name: str, labels: Sequence[str]) -> Self:
+        """The rows, each with its label under ``name``; what was there gives way."""
+        import polars as pl  # noqa: PLC0415 - optional: there are columns of it, so it is here
+
+        return type(self)({**self.columns, name: pl.Series(name, labels, dtype=pl.String())}, self.height)
 
     def between(self, start: int, stop: int | None) -> Self:
         """The rows of ``start <= step < stop``, and those without a step."""

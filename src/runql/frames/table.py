@@ -47,6 +47,16 @@ class Table:
         builder.extend(rows)
         return builder.build(leading=leading, order=order)
 
+    @staticmethod
+    def from_batches(
+        batches: list[Batch], *, leading: Sequence[str] = (), order: ColumnOrder = "first_seen"
+    ) -> Table:
+        """As `from_rows`, of batches; the list is empty afterwards, so that no value is there twice for long."""
+        builder = TableBuilder()
+        while batches:
+            builder.add(batches.pop(0))
+        return builder.build(leading=leading, order=order)
+
     @classmethod
     def from_columns(cls, columns: Iterable[Column]) -> Self:
         """A table of columns that are ready.
