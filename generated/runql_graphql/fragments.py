@@ -409,6 +409,17 @@ class ViewerFieldsTeamsEdgesNode(TeamFields):
     pass
 
 
+class WholeHistory(BaseModel):
+    id: str
+    name: str
+    history_line_count: Optional[int] = Field(alias="historyLineCount", default=None)
+    heartbeat_at: Optional[str] = Field(alias="heartbeatAt", default=None)
+    history: Optional[list[str]] = None
+    sampled_history: Optional[list[object]] = Field(
+        alias="sampledHistory", default=None
+    )
+
+
 class WrittenRunFields(BaseModel):
     id: str
     display_name: Optional[str] = Field(alias="displayName", default=None)

@@ -55,6 +55,7 @@ from .list_runs import ListRuns
 from .list_sweeps import ListSweeps
 from .list_used_artifacts import ListUsedArtifacts
 from .list_users import ListUsers
+from .list_whole_histories import ListWholeHistories
 from .mark_run_files_uploaded import MarkRunFilesUploaded
 from .operation import Operation
 from .scan_history import ScanHistory
@@ -1621,6 +1622,39 @@ fragment ViewerFields on User {
 }
 """
 
+LIST_WHOLE_HISTORIES = """\
+query ListWholeHistories($entity: String!, $project: String!, $filters: JSONString!, $order: String!, $first: Int!, $after: String, $minStep: Int64!, $maxStep: Int64, $samples: Int!, $specs: [JSONString!]!, $whole: Boolean!, $chosen: Boolean!) {
+  project(entityName: $entity, name: $project) {
+    runs(filters: $filters, order: $order, first: $first, after: $after) {
+      totalCount
+      pageInfo {
+        ...PageFields
+      }
+      edges {
+        cursor
+        node {
+          ...WholeHistory
+        }
+      }
+    }
+  }
+}
+
+fragment PageFields on PageInfo {
+  endCursor
+  hasNextPage
+}
+
+fragment WholeHistory on Run {
+  id
+  name
+  historyLineCount
+  heartbeatAt
+  history(minStep: $minStep, maxStep: $maxStep, samples: $samples) @include(if: $whole)
+  sampledHistory(specs: $specs) @include(if: $chosen)
+}
+"""
+
 MARK_RUN_FILES_UPLOADED = """\
 mutation MarkRunFilesUploaded($entity: String!, $project: String!, $run: String!, $files: [String!]!) {
   markRunFilesUploaded(
@@ -2461,6 +2495,44 @@ def list_users(
         document=LIST_USERS,
         variables={"query": query, "first": first, "after": after},
         result=ListUsers,
+    )
+
+
+def list_whole_histories(
+    *,
+    entity: str,
+    project: str,
+    filters: str,
+    order: str,
+    first: int,
+    min_step: int,
+    samples: int,
+    specs: list[str],
+    whole: bool,
+    chosen: bool,
+    after: Union[Optional[str], UnsetType] = UNSET,
+    max_step: Union[Optional[int], UnsetType] = UNSET,
+) -> Operation[ListWholeHistories]:
+    """The query `ListWholeHistories`."""
+    return Operation(
+        name="ListWholeHistories",
+        kind="query",
+        document=LIST_WHOLE_HISTORIES,
+        variables={
+            "entity": entity,
+            "project": project,
+            "filters": filters,
+            "order": order,
+            "first": first,
+            "after": after,
+            "minStep": min_step,
+            "maxStep": max_step,
+            "samples": samples,
+            "specs": specs,
+            "whole": whole,
+            "chosen": chosen,
+        },
+        result=ListWholeHistories,
     )
 
 

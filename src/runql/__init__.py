@@ -71,6 +71,7 @@ from runql.resources.artifacts import Artifacts, AsyncArtifacts, AsyncRunArtifac
 from runql.resources.async_run import AsyncRun
 from runql.resources.capabilities import Capabilities
 from runql.resources.files import AsyncFile, AsyncFiles, File, Files
+from runql.resources.histories_scan import AsyncHistoriesScan, HistoriesScan
 from runql.resources.history_scan import AsyncHistoryScan, HistoryScan
 from runql.resources.manifest import Manifest, ManifestEntry
 from runql.resources.project import AsyncProject, AsyncProjects, Project, Projects
@@ -116,6 +117,7 @@ __all__ = [
     "AsyncArtifacts",
     "AsyncFile",
     "AsyncFiles",
+    "AsyncHistoriesScan",
     "AsyncHistoryScan",
     "AsyncProject",
     "AsyncProjects",
@@ -139,6 +141,7 @@ __all__ = [
     "FileNotFoundInRunError",
     "Files",
     "GraphQLProblem",
+    "HistoriesScan",
     "HistoryScan",
     "IncompleteHistoriesError",
     "IncompleteUpdateError",

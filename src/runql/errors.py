@@ -366,17 +366,23 @@ class IncompleteHistoriesError(RunqlError):
     """Some runs' histories could not be read, or the list of runs not to its end.
 
     Attributes:
-        partial: the rows that were read, as dicts with a ``run_id`` key, in list order.
+        partial: the rows that were read, as dicts with a ``run_id`` key, in list order; empty where they were handed out
+            already or are kept in files.
         failed: ids of the runs that were passed over; empty when the list ended early.
     """
 
-    def __init__(self, partial: Sequence[Mapping[str, object]], failed: Sequence[str], reason: str) -> None:
+    def __init__(
+        self,
+        partial: Sequence[Mapping[str, object]],
+        failed: Sequence[str],
+        reason: str,
+        *,
+        kept: str = "is in this error's `partial`",
+    ) -> None:
         self.partial = list(partial)
         self.failed = tuple(failed)
         which = f"of {len(self.failed)} run(s), {listed(self.failed)}," if failed else "of the remaining runs"
-        super().__init__(
-            f"the history {which} could not be read: {reason}. What was read is in this error's `partial`"
-        )
+        super().__init__(f"the history {which} could not be read: {reason}. What was read {kept}")
 
 
 class RunStillActiveError(RunqlError, TimeoutError):

@@ -55,6 +55,19 @@ class Column:
             return cls.inferred(name, _values(pieces, height))
         return cls(encodable(name), dtype, _series(pieces, height, dtype))
 
+    @classmethod
+    def typed(cls, name: str, dtype: DType, cells: Cells) -> Self:
+        """A column of a type that is known to hold all of ``cells``."""
+        if is_nested(dtype):
+            return cls(encodable(name), dtype, as_values(cells))
+        if not isinstance(cells, Sequence) and isinstance(dtype, ScalarType):
+            found = SERIES_TYPES[str(cells.dtype)]
+            if found is dtype:
+                return cls(encodable(name), dtype, cells)
+            if {found, dtype} <= _NUMBERS:
+                return cls(encodable(name), dtype, cells.cast(_polars_type(dtype)))
+        return cls(encodable(name), dtype, converted(as_values(cells), dtype))
+
     @property
     def values(self) -> Sequence[JSONValue]:
         """One per row as Python values, None where missing; NaN is a value."""
@@ -134,12 +147,7 @@ def _values(pieces: Sequence[Piece], height: int) -> Sequence[JSONValue]:
 def _series(pieces: Sequence[Piece], height: int, dtype: ScalarType) -> pl.Series:
     import polars as pl  # noqa: PLC0415 - optional: a piece is a series of it, so it is here
 
-    target = {
-        ScalarType.BOOL: pl.Boolean(),
-        ScalarType.INT64: pl.Int64(),
-        ScalarType.FLOAT64: pl.Float64(),
-        ScalarType.TEXT: pl.String(),
-    }[dtype]
+    target = _polars_type(dtype)
     parts: list[pl.Series] = []
     end = 0
     for piece in pieces:
@@ -156,3 +164,14 @@ def _series(pieces: Sequence[Piece], height: int, dtype: ScalarType) -> pl.Serie
     if height > end:
         parts.append(pl.Series([None], dtype=target).new_from_index(0, height - end))
     return pl.concat([part.alias("") for part in parts], rechunk=True)
+
+
+def _polars_type(dtype: ScalarType) -> pl.DataType:
+    import polars as pl  # noqa: PLC0415 - as above
+
+    return {
+        ScalarType.BOOL: pl.Boolean(),
+        ScalarType.INT64: pl.Int64(),
+        ScalarType.FLOAT64: pl.Float64(),
+        ScalarType.TEXT: pl.String(),
+    }[dtype]

@@ -60,7 +60,14 @@ _NUMBERS: Final[frozenset[type]] = frozenset({bool, int, float})
 
 
 def infer(values: Iterable[JSONValue], *, depth: int = 0) -> DType:
-    """The type that holds every one of ``values`` without loss.
+    """The type that holds every one of ``values`` without loss, see `Evidence`."""
+    evidence = Evidence(depth)
+    evidence.add(values)
+    return evidence.dtype()
+
+
+class Evidence:
+    """What the values of a column tell of its type; given piece by piece, they need not be there together.
 
     ========================  =======================================================================
     only None                 NULL
@@ -75,17 +82,96 @@ def infer(values: Iterable[JSONValue], *, depth: int = 0) -> DType:
 
     True and False count as 1 and 0 among numbers.
     """
-    values = values if isinstance(values, list) else list(values)
-    kinds = set(map(type, values)) - {NoneType}
-    if not kinds:
-        return ScalarType.NULL
-    if kinds <= _NUMBERS:
-        return _number_type(kinds, values)
-    if kinds == {list}:
-        return _list_type(values, depth)
-    if kinds == {dict}:
-        return _struct_type(values, depth)
-    return ScalarType.TEXT
+
+    def __init__(self, depth: int = 0) -> None:
+        self._depth = depth
+        self._kinds: set[type] = set()
+        # Of the integers, booleans among them.
+        self._low: int | None = None
+        self._high: int | None = None
+        self._are_floats = True
+        self._items: Evidence | None = None
+        self._members: dict[str, Evidence] = {}
+        self._is_json = depth >= MAX_DEPTH
+
+    def add(self, values: Iterable[JSONValue]) -> None:
+        """Take some more values into account."""
+        values = values if isinstance(values, list) else list(values)
+        kinds = set(map(type, values)) - {NoneType}
+        self._kinds |= kinds
+        if kinds and self._kinds <= _NUMBERS:
+            if kinds != {float}:
+                self._add_integers([value for value in values if isinstance(value, int)])
+        elif kinds == self._kinds == {list}:
+            self._add_items(values)
+        elif kinds == self._kinds == {dict}:
+            self._add_members(values)
+
+    def dtype(self) -> DType:
+        """The type that holds all values so far without loss."""
+        if not self._kinds:
+            return ScalarType.NULL
+        if self._kinds <= _NUMBERS:
+            return self._number_type()
+        if self._kinds == {list}:
+            if self._is_json:
+                return ScalarType.JSON
+            return ListType(ScalarType.NULL if self._items is None else self._items.dtype())
+        return self._struct_type() if self._kinds == {dict} else ScalarType.TEXT
+
+    def _number_type(self) -> ScalarType:
+        if self._kinds == {bool}:
+            return ScalarType.BOOL
+        if self._low is None or self._high is None:
+            return ScalarType.FLOAT64
+        low, high = self._low, self._high
+        if float in self._kinds:
+            return ScalarType.FLOAT64 if _in_float_range(low, high) else ScalarType.TEXT
+        if low >= INT64_MIN and high <= INT64_MAX:
+            return ScalarType.INT64
+        if low >= 0 and high <= UINT64_MAX:
+            return ScalarType.UINT64
+        # Go writes the float 1e20 as 100000000000000000000: such integers are floats, and exactly so.
+        return ScalarType.FLOAT64 if self._are_floats else ScalarType.TEXT
+
+    def _struct_type(self) -> DType:
+        # The same for objects without any member: a struct without fields cannot be told from a missing one.
+        if self._is_json or not self._members:
+            return ScalarType.JSON
+        return StructType(tuple((key, member.dtype()) for key, member in self._members.items()))
+
+    def _add_integers(self, integers: list[int]) -> None:
+        low, high = min(integers), max(integers)
+        self._widen(low, high)
+        if self._are_floats and not (low >= -EXACT_IN_FLOAT and high <= EXACT_IN_FLOAT):
+            in_range = _in_float_range(low, high)
+            self._are_floats = in_range and all(int(float(value)) == value for value in integers)
+
+    def _widen(self, low: int, high: int) -> None:
+        self._low = low if self._low is None else min(self._low, low)
+        self._high = high if self._high is None else max(self._high, high)
+
+    def _add_items(self, values: Iterable[JSONValue]) -> None:
+        if self._is_json:
+            return
+        if self._items is None:
+            self._items = Evidence(self._depth + 1)
+        lists = (value for value in values if isinstance(value, list))
+        self._items.add(chain.from_iterable(lists))
+
+    def _add_members(self, values: Iterable[JSONValue]) -> None:
+        if self._is_json:
+            return
+        found: dict[str, list[JSONValue]] = {}
+        for value in values:
+            if isinstance(value, dict):
+                for key, member in value.items():
+                    found.setdefault(key, []).append(member)
+        for key, members in found.items():
+            self._members.setdefault(key, Evidence(self._depth + 1)).add(members)
+        names = {encodable(key) for key in self._members}
+        if len(names) > MAX_FIELDS or len(names) < len(self._members):
+            self._is_json, self._members = True, {}
 
 
 def converter(dtype: DType) -> Callable[[JSONValue], JSONValue] | None:
@@ -150,50 +236,11 @@ def as_text(value: JSONValue) -> str | None:
     return encodable(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
 
 
-def _number_type(kinds: set[type], values: list[JSONValue]) -> ScalarType:
-    if kinds == {bool}:
-        return ScalarType.BOOL
-    if kinds == {float}:
-        return ScalarType.FLOAT64
-    integers = [value for value in values if isinstance(value, int)]
-    low, high = min(integers), max(integers)
-    if float in kinds:
-        return ScalarType.FLOAT64 if _in_float_range(low, high) else ScalarType.TEXT
-    if low >= INT64_MIN and high <= INT64_MAX:
-        return ScalarType.INT64
-    if low >= 0 and high <= UINT64_MAX:
-        return ScalarType.UINT64
-    # Go writes the float 1e20 as 100000000000000000000: such integers are floats, and exactly so.
-    if _in_float_range(low, high) and all(int(float(value)) == value for value in integers):
-        return ScalarType.FLOAT64
-    return ScalarType.TEXT
-
-
 def _in_float_range(low: int, high: int) -> bool:
     try:
         return float(low) <= float(high)
     except OverflowError:
         return False
-
-
-def _list_type(values: Iterable[JSONValue], depth: int) -> DType:
-    if depth >= MAX_DEPTH:
-        return ScalarType.JSON
-    lists = (value for value in values if isinstance(value, list))
-    return ListType(infer(chain.from_iterable(lists), depth=depth + 1))
-
-
-def _struct_type(values: Iterable[JSONValue], depth: int) -> DType:
-    members: dict[str, list[JSONValue]] = {}
-    for value in values:
-        if isinstance(value, dict):
-            for key, member in value.items():
-                members.setdefault(key, []).append(member)
-    # The same for objects without any member: a struct without fields cannot be told from a missing one.
-    names = {encodable(key) for key in members}
-    if depth >= MAX_DEPTH or not 0 < len(names) <= MAX_FIELDS or len(names) < len(members):
-        return ScalarType.JSON
-    return StructType(tuple((key, infer(member, depth=depth + 1)) for key, member in members.items()))
 
 
 def _as_float(value: JSONValue) -> JSONValue:

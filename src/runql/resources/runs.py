@@ -19,6 +19,7 @@ from runql.resources.pages import AsyncLazySequence, LazySequence, Listing, Page
 from runql.resources.run import Run
 from runql.resources.run_query import RunQuery, list_full_page, list_light_page
 from runql.resources.run_record import ListedPage, RunRecord
+from runql.resources.runs_metrics import AsyncRunsMetrics, RunsMetrics
 from runql.resources.sweep import AsyncSweep, Sweep
 from runql.resources.sweep_lookup import PageSweeps, SweepShelf
 from runql.resources.window import ReadTexts, rows_of_texts
@@ -37,7 +38,7 @@ R = TypeVar("R", bound=RunRecord)
 S = TypeVar("S")
 
 
-class Runs(LazySequence[RunFields | FullRunFields, Run]):
+class Runs(RunsMetrics, LazySequence[RunFields | FullRunFields, Run]):
     """The runs of a project that fit a filter, in order, read page by page as they are looked at.
 
     Indexing, negative indexes and slices read the pages they need; ``len`` and `length` need one. Iterating again
@@ -160,7 +161,7 @@ class Runs(LazySequence[RunFields | FullRunFields, Run]):
         return _framed(self._client.run(sample_runs(self._query, wish, _reader(format))), format)
 
 
-class AsyncRuns(AsyncLazySequence[RunFields | FullRunFields, AsyncRun]):
+class AsyncRuns(AsyncRunsMetrics, AsyncLazySequence[RunFields | FullRunFields, AsyncRun]):
     """As `Runs`, awaited: ``async for run in runs``, ``await runs[-1]``, ``await runs.length``."""
 
     def __init__(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from runql.errors import ProjectNotFoundError, RunNotFoundError
 from runql.frames.batches import Batch, RowBatch, step_of
@@ -19,6 +19,16 @@ from runql_graphql.scan_history import ScanHistoryProject
 
 ReadTexts: TypeAlias = Callable[[Sequence[str]], Batch]
 """What makes rows of their JSON texts."""
+
+
+class Answered(Protocol):
+    """The part of an answer that holds rows."""
+
+    @property
+    def history(self) -> list[str] | None: ...
+
+    @property
+    def sampled_history(self) -> list[object] | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +75,7 @@ def read_window(
             min_step=start,
             max_step=stop,
             samples=plan.page_size + 1,
-            specs=_specs(plan, start, stop),
+            specs=specs_of(plan, start, stop),
             whole=plan.keys is None,
             chosen=plan.keys is not None,
             with_keys=with_keys,
@@ -122,11 +132,11 @@ def found_run(plan: ScanPlan, project: ScanHistoryProject | None) -> HistoryWind
 
 
 def _window(plan: ScanPlan, run: HistoryWindow, start: int, stop: int | None, read: ReadTexts) -> Window:
-    answers = _answers(plan, run, read)
+    answers = answers_of(plan, run, read)
     extents = [answer.extent() or (start, start) for answer in answers if answer.height]
     first = min((low for low, _ in extents), default=start)
     last = max((high for _, high in extents), default=start - 1)
-    batch = _asked_rows(plan, answers)
+    batch = asked_rows(plan, answers)
     if first < start or (stop is not None and last >= stop):
         batch = batch.between(start, stop)
     told = as_json(run.history_keys)
@@ -134,7 +144,8 @@ def _window(plan: ScanPlan, run: HistoryWindow, start: int, stop: int | None, re
     return Window(batch, first, last, most, run.history_line_count, last_step(told), key_counts(told))
 
 
-def _specs(plan: ScanPlan, start: int, stop: int | None) -> list[str]:
+def specs_of(plan: ScanPlan, start: int, stop: int | None) -> list[str]:
+    """What is asked of `sampledHistory`: nothing for whole rows, one spec for all keys, or one for each of any."""
     if plan.keys is None:
         return []
     wanted = [plan.columns] if plan.match == "all" else [("_step", key) for key in plan.keys]
@@ -147,7 +158,7 @@ def _specs(plan: ScanPlan, start: int, stop: int | None) -> list[str]:
     ]
 
 
-def _answers(plan: ScanPlan, run: HistoryWindow, read: ReadTexts) -> Sequence[Batch]:
+def answers_of(plan: ScanPlan, run: Answered, read: ReadTexts) -> Sequence[Batch]:
     """The rows that the server answered to each question of a window, each in step order."""
     if plan.keys is None:
         return [read(run.history or [])]
@@ -155,7 +166,8 @@ def _answers(plan: ScanPlan, run: HistoryWindow, read: ReadTexts) -> Sequence[Ba
     return [RowBatch(rows_of_spec(run.sampled_history or [], index)) for index in range(questions)]
 
 
-def _asked_rows(plan: ScanPlan, answers: Sequence[Batch]) -> Batch:
+def asked_rows(plan: ScanPlan, answers: Sequence[Batch]) -> Batch:
+    """The rows that were asked for, of the answers to all questions."""
     if plan.keys is None:
         return answers[0]
     rows = [answer.rows for answer in answers if isinstance(answer, RowBatch)]

@@ -36,6 +36,11 @@ class PartFile:
         _remove_abandoned(self._folder)
         self._path, self._file, self._lock = self._opened()
 
+    @property
+    def file(self) -> BinaryIO:
+        """What a library that writes by itself writes to; it must not close it."""
+        return self._file
+
     def restart(self) -> None:
         """Forget what was written."""
         self._file.seek(0)
@@ -85,7 +90,7 @@ class PartFile:
             file, created = path.open("xb"), True
         except FileExistsError:
             file, created = path.open("ab"), False
-        locked = _lock(file)
+        locked = lock(file)
         if locked is None and path != self._usual:
             return file, None
         if locked and _is_at(path, file):
@@ -115,7 +120,7 @@ def _remove_if_abandoned(path: Path) -> None:
     # It was moved or removed meanwhile, or belongs to somebody else.
     with contextlib.suppress(OSError):
         with path.open("r+b") as file:
-            locked = _lock(file)
+            locked = lock(file)
             if locked:
                 path.unlink()
             old = locked is None and time.time() - os.fstat(file.fileno()).st_mtime > DAY
@@ -139,14 +144,15 @@ def _is_at(path: Path, file: BinaryIO) -> bool:
 
 if sys.platform == "win32":
 
-    def _lock(_file: BinaryIO) -> bool | None:
+    def lock(_file: BinaryIO) -> bool | None:
+        """Files cannot be locked here."""
         # A locked or open file cannot be moved there, so the lock would have to go just when it is needed.
         return None
 
 else:
     import fcntl
 
-    def _lock(file: BinaryIO) -> bool | None:
+    def lock(file: BinaryIO) -> bool | None:
         """Lock a file until it and every copy of its descriptor are closed; False: another has it, None: it cannot be."""
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -25,7 +25,8 @@ from runql.errors import (
     SchemaDriftError,
 )
 from runql.frames.row_texts import RowTextReader
-from runql.resources.histories import GOOD_PAGES, page_rows, rows_of, sample_runs
+from runql.resources.heavy_pages import GOOD_PAGES
+from runql.resources.histories import page_rows, rows_of, sample_runs
 from runql.resources.history import HistorySample, Row
 from runql.resources.run_query import RunQuery
 from runql.resources.window import ReadTexts, rows_of_texts

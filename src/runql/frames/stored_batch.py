@@ -1,0 +1,156 @@
+"""Rows kept in a file as exactly as they were read, before it is known what types their columns will have; needs pyarrow."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from runql.frames.batches import Batch, ColumnBatch
+from runql.frames.columns import Cells
+from runql.frames.dtypes import INT64_MAX, INT64_MIN, encodable
+from runql.values import JSONValue, parse_json
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_NOTE = b"runql"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredBatch:
+    """Rows that were read back.
+
+    Attributes:
+        columns: name to values, None or null where missing.
+        height: how many rows.
+    """
+
+    columns: Mapping[str, Cells]
+    height: int
+
+    def between(self, start: int, stop: int) -> StoredBatch:
+        """Some of the rows, by their places."""
+        return StoredBatch({name: cells[start:stop] for name, cells in self.columns.items()}, stop - start)
+
+
+def store_batch(path: Path, batch: Batch | None, note: JSONValue) -> None:
+    """Write rows and a note about them; the file appears whole or not at all.
+
+    A column of one kind of scalar is kept as such. Every other value is kept as its JSON text, so that an integer stays
+    one although another row has a float.
+
+    Raises:
+        OSError: the disk does not take it.
+    """
+    import pyarrow as pa  # noqa: PLC0415 - optional: whoever stores has asked for it
+    from pyarrow import ipc  # noqa: PLC0415 - as above
+
+    columns: Mapping[str, Cells] = _columns(batch) if batch is not None else {}
+    arrays = {name: _array(cells) for name, cells in columns.items()}
+    head = {
+        "names": list(arrays),
+        "json": [is_json for _, is_json in arrays.values()],
+        "height": 0 if batch is None else batch.height,
+        "note": note,
+    }
+    # Any text may be the name of a metric, also one that Arrow could not write.
+    fields = [pa.field(str(place), array.type) for place, (array, _) in enumerate(arrays.values())]
+    schema = pa.schema(fields, metadata={_NOTE: json.dumps(head).encode()})
+    table = pa.Table.from_arrays([array for array, _ in arrays.values()], schema=schema)
+    part = path.with_suffix(".part")
+    with pa.OSFile(str(part), "wb") as file, ipc.new_file(file, schema) as writer:
+        writer.write_table(table)
+    os.replace(part, path)  # noqa: PTH105 - the same word for what it does on every system
+
+
+def load_note(path: Path) -> JSONValue:
+    """The note of a file, without reading its rows.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is no such file.
+    """
+    import pyarrow as pa  # noqa: PLC0415 - as in `store_batch`
+    from pyarrow import ipc  # noqa: PLC0415 - as above
+
+    with pa.OSFile(str(path), "rb") as file, ipc.open_file(file) as reader:
+        return _head(reader.schema)["note"]
+
+
+def load_batch(path: Path) -> StoredBatch:
+    """The rows of a file; raises as `load_note`."""
+    import pyarrow as pa  # noqa: PLC0415 - as in `store_batch`
+    from pyarrow import ipc  # noqa: PLC0415 - as above
+
+    with pa.OSFile(str(path), "rb") as file, ipc.open_file(file) as reader:
+        head, table = _head(reader.schema), reader.read_all()
+        names, are_json, height = head["names"], head["json"], head["height"]
+        if not (isinstance(names, list) and isinstance(are_json, list) and isinstance(height, int)):
+            raise ValueError(f"{path} holds no rows of ours")  # noqa: TRY004 - as in `runql.values.parse_object`
+        return StoredBatch(
+            {
+                str(name): _json_cells(column) if is_json else _plain_cells(column)
+                for name, is_json, column in zip(names, are_json, table.columns, strict=True)
+            },
+            height,
+        )
+
+
+def _head(schema: pa.Schema) -> dict[str, JSONValue]:
+    head = parse_json((schema.metadata or {}).get(_NOTE, b"null"))
+    if not isinstance(head, dict):
+        raise ValueError("a file of rows without our note")  # noqa: TRY004 - as in `runql.values.parse_object`
+    return head
+
+
+def _columns(batch: Batch) -> Mapping[str, Cells]:
+    if isinstance(batch, ColumnBatch):
+        return batch.columns
+    columns: dict[str, list[JSONValue]] = {}
+    for place, row in enumerate(batch.rows):
+        for name, value in row.items():
+            column = columns.setdefault(name, [])
+            column.extend([None] * (place - len(column)))
+            column.append(value)
+    for column in columns.values():
+        column.extend([None] * (batch.height - len(column)))
+    return columns
+
+
+def _array(cells: Cells) -> tuple[pa.Array[Any], bool]:  # Any: what it holds is known at run time only
+    """The cells as Arrow holds them, and whether as JSON texts."""
+    import pyarrow as pa  # noqa: PLC0415 - as in `store_batch`
+
+    if not isinstance(cells, Sequence):
+        kept = {"Boolean": pa.bool_(), "Int64": pa.int64(), "Float64": pa.float64()}
+        return cells.to_arrow().cast(kept.get(str(cells.dtype), pa.large_string())), False
+    kinds = set(map(type, cells)) - {type(None)}
+    if kinds == {bool}:
+        return pa.array(cells, pa.bool_()), False
+    if kinds == {float}:
+        return pa.array(cells, pa.float64(), from_pandas=False), False
+    if kinds == {int} and all(INT64_MIN <= value <= INT64_MAX for value in cells if isinstance(value, int)):
+        return pa.array(cells, pa.int64()), False
+    if kinds == {str} and all(encodable(value) is value for value in cells if isinstance(value, str)):
+        return pa.array(cells, pa.string()), False
+    texts = [None if value is None else json.dumps(value) for value in cells]
+    return pa.array(texts, pa.large_string()), True
+
+
+def _json_cells(column: pa.ChunkedArray[Any]) -> list[JSONValue]:  # Any: as in `_array`
+    texts: list[str | None] = column.to_pylist()
+    return [None if text is None else parse_json(text) for text in texts]
+
+
+def _plain_cells(column: pa.ChunkedArray[Any]) -> Cells:  # Any: as in `_array`
+    if find_spec("polars") is None:
+        values: list[JSONValue] = column.to_pylist()
+        return values
+    import polars as pl  # noqa: PLC0415 - optional: it holds the values without an object for each
+
+    return pl.Series(column)

@@ -1,0 +1,92 @@
+"""What rows of many runs are handed out as: a list of dicts, or a frame of one of three libraries."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, Literal, TypeAlias, TypeVar
+
+from runql.frames.batches import STEP, Batch
+from runql.frames.extras import require
+from runql.frames.row_texts import RowTextReader
+from runql.frames.table import Table
+from runql.frames.to_arrow import to_arrow
+from runql.frames.to_pandas import to_pandas
+from runql.frames.to_polars import to_polars
+from runql.frames.wide import widen
+from runql.resources.histories import RUN_ID, rows_of
+from runql.resources.history import Row
+from runql.resources.window import ReadTexts, rows_of_texts
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import polars as pl
+    import pyarrow as pa
+
+FullFormat: TypeAlias = Literal["default", "pandas", "polars", "arrow"]
+
+F_co = TypeVar("F_co", covariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Form(Generic[F_co]):
+    """How rows are handed out.
+
+    Attributes:
+        make: gives all rows of some batches, which it empties.
+        wide: gives them as one row for each step.
+        reader: makes something that reads the texts of rows.
+    """
+
+    make: Callable[[list[Batch]], F_co]
+    wide: Callable[[Table], F_co]
+    reader: Callable[[], ReadTexts]
+
+    def pivoted(self, batches: list[Batch], *, one_metric: bool) -> F_co:
+        """All rows of some batches, one for each step, see `widen`."""
+        return self.wide(widen(_long(batches), RUN_ID, one_metric=one_metric))
+
+
+def histories_form(
+    name: str,
+) -> Form[list[Row]] | Form[pd.DataFrame] | Form[pl.DataFrame] | Form[pa.Table]:
+    """The form of that name.
+
+    Raises:
+        ValueError: there is none.
+        MissingExtraError: its library is not installed.
+    """
+    match name:
+        case "default":
+            return Form(rows_of, _rows, lambda: rows_of_texts)
+        case "pandas":
+            require("pandas", needed_for='Runs.scan_histories(format="pandas")')
+            return _of_library(to_pandas)
+        case "polars":
+            require("polars", needed_for='Runs.scan_histories(format="polars")')
+            return _of_library(to_polars)
+        case "arrow":
+            require("pyarrow", needed_for='Runs.scan_histories(format="arrow")')
+            return _of_library(to_arrow)
+        case _:
+            raise ValueError(f"format must be 'default', 'pandas', 'polars' or 'arrow', not {name!r}")
+
+
+F = TypeVar("F")
+
+
+def _of_library(convert: Callable[[Table], F]) -> Form[F]:
+    return Form(lambda batches: convert(_long(batches)), convert, lambda: RowTextReader().read)
+
+
+def _long(batches: list[Batch]) -> Table:
+    return Table.from_batches(batches, leading=[RUN_ID, STEP], order="sorted")
+
+
+def _rows(table: Table) -> list[Row]:
+    rows: list[Row] = [{} for _ in range(table.height)]
+    for name, column in table.columns.items():
+        for row, value in zip(rows, column.values, strict=True):
+            if value is not None:
+                row[name] = value
+    return rows

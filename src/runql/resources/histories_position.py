@@ -1,0 +1,357 @@
+"""How far the whole histories of a list of runs have come: pages of runs, and windows of those that no page can hold."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from itertools import chain, repeat
+from typing import Final
+
+from runql.errors import ProjectNotFoundError, RunqlError
+from runql.frames.batches import Batch, RowBatch, step_of
+from runql.resources.heavy_pages import OVERLOAD, HeavyPages
+from runql.resources.histories import RUN_ID
+from runql.resources.page_budget import PageBudget
+from runql.resources.pages import Page, read_page
+from runql.resources.run_query import RunQuery
+from runql.resources.scan import Known, ScanPlan
+from runql.resources.scan_position import ScanPosition
+from runql.resources.window import ReadTexts, answers_of, asked_rows, specs_of
+from runql.transport.flow import Flow, fetch, gather, offload
+from runql.values import as_json, parse_rows
+from runql_graphql.fragments import WholeHistory
+from runql_graphql.operations import list_whole_histories
+
+CELL_BYTES: Final = 24
+"""About what a number takes in an answer that names the key of each."""
+
+
+@dataclass(frozen=True, slots=True)
+class HistoriesPlan:
+    """A checked wish for all rows of many runs.
+
+    Attributes:
+        query: which runs.
+        scan: which rows of each, for a run without a name.
+    """
+
+    query: RunQuery
+    scan: ScanPlan
+
+
+@dataclass(frozen=True, slots=True)
+class RunMark:
+    """A run whose rows are all read, and by what to see that it has changed since.
+
+    Attributes:
+        name: its id.
+        line_count: rows in its history, as the server counted when the run was listed.
+        heartbeat_at: its last sign of life then.
+    """
+
+    name: str
+    line_count: int | None
+    heartbeat_at: str | None
+
+    @classmethod
+    def of(cls, node: WholeHistory) -> RunMark:
+        """The mark of a listed run."""
+        return cls(node.name, node.history_line_count, node.heartbeat_at)
+
+
+@dataclass(slots=True)
+class Part:
+    """Rows that follow each other: run after run in list order, in step order within a run, labelled with `run_id`.
+
+    Attributes:
+        batches: the rows.
+        ended: the runs whose last rows are among them, also those without any row.
+    """
+
+    batches: list[Batch] = field(default_factory=list[Batch])
+    ended: list[RunMark] = field(default_factory=list[RunMark])
+
+    def add(self, part: Part) -> None:
+        """Append what follows."""
+        self.batches += part.batches
+        self.ended += part.ended
+
+
+@dataclass(frozen=True, slots=True)
+class _Whole:
+    """Runs that follow each other, whose rows came complete with the page."""
+
+    nodes: list[WholeHistory]
+    windows: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Long:
+    """A run that has more rows than came with the page.
+
+    Attributes:
+        node: the run.
+        last_step: the highest step that came.
+        windows: requests that its rows will take, as far as can be told.
+    """
+
+    node: WholeHistory
+    last_step: int | None
+    windows: int
+
+
+class HistoriesPosition:
+    """How far the histories of a list have come.
+
+    A page of runs brings the rows of each run up to a share. A run of which fewer rows came than were asked for is
+    complete, and where all of its rows were wanted, the server's count is the proof. A run that has more is read by
+    `ScanPosition`, several of a page at once; while the last of them are read or the rows of the page are decoded,
+    the next page is asked for.
+    """
+
+    def __init__(self, plan: HistoriesPlan, read: ReadTexts) -> None:
+        self._plan = plan
+        self._read = read
+        self._budget = PageBudget(plan.query.per_page, plan.scan.page_size)
+        self._pages = HeavyPages(plan.query, self._ask, self._budget.runs)
+        self._share = self._budget.rows_a_run
+        self._was_asked_again = False
+        self._page_ahead: Page[WholeHistory] | RunqlError | None = None
+        self._segments: deque[_Whole | _Long] = deque()
+        self._under_way: tuple[WholeHistory, ScanPosition] | None = None
+        self._failed: list[str] = []
+        self._reason = ""
+
+    @property
+    def has_read(self) -> bool:
+        """Whether any run was read."""
+        return self._pages.has_read
+
+    @property
+    def failed(self) -> list[str]:
+        """Ids of the runs that could not be read."""
+        return self._pages.failed + self._failed
+
+    @property
+    def reason(self) -> str:
+        """Why one of them could not."""
+        return self._reason or self._pages.reason
+
+    def next_part(self, *, bounded: bool, ahead: bool) -> Flow[Part | None]:
+        """The rows that follow; None at the end.
+
+        Args:
+            bounded: a run of more windows than are asked for at once comes in several parts; the rows of one that
+                fails are then handed out as far as they came.
+            ahead: ask for the next page as soon as nothing else is left to ask for.
+        """
+        while True:
+            if self._under_way is not None:
+                part = yield from self._go_on(*self._under_way)
+            elif self._segments:
+                part = yield from self._read_group(bounded=bounded, ahead=ahead)
+            elif not (yield from self._turn_page()):
+                return None
+            else:
+                continue
+            if part.batches or part.ended:
+                return part
+
+    # -- pages ---------------------------------------------------------------------------------------------------
+
+    def _ask(self, query: RunQuery, after: str | None, spare_server: bool) -> Flow[Page[WholeHistory]]:
+        scan = self._page_plan()
+        operation = list_whole_histories(
+            entity=query.entity,
+            project=query.project,
+            filters=query.filters,
+            order=query.order,
+            first=query.per_page,
+            after=after,
+            min_step=scan.min_step,
+            max_step=scan.max_step,
+            samples=scan.page_size + 1,
+            specs=specs_of(scan, scan.min_step, scan.max_step),
+            whole=scan.keys is None,
+            chosen=scan.keys is not None,
+        )
+        answer = yield from fetch(operation, spare_server=spare_server)
+        if answer.project is None or answer.project.runs is None:
+            raise ProjectNotFoundError(query.entity, query.project)
+        return read_page(answer.project.runs, after)
+
+    def _page_plan(self) -> ScanPlan:
+        return replace(self._plan.scan, page_size=self._share)
+
+    def _turn_page(self) -> Flow[bool]:
+        page, self._page_ahead = self._page_ahead, None
+        if isinstance(page, RunqlError):
+            raise page
+        if page is None:
+            page = yield from self._pages.read()
+        if page is None:
+            return False
+        heights = [self._height(node) for node in page.nodes]
+        self._learn(page.nodes)
+        size = self._budget.choose(heights)
+        self._budget.runs = size
+        self._pages.aim(size)
+        alone = sum(-(-rows // self._budget.window) for rows in heights if rows > self._share)
+        if self._budget.requests(heights, size) < alone and not self._was_asked_again:
+            # Many of its runs are longer than their share: in other pages they take fewer requests than alone.
+            self._was_asked_again = True
+        else:
+            self._was_asked_again = False
+            self._arrange(self._pages.take(page))
+        self._share = self._budget.rows_a_run
+        return True
+
+    def _look_ahead(self) -> Flow[None]:
+        try:
+            self._page_ahead = yield from self._pages.read()
+        except RunqlError as error:
+            # What was read before it is handed out first.
+            self._page_ahead = error
+
+    def _learn(self, nodes: Sequence[WholeHistory]) -> None:
+        if self._plan.scan.keys is None:
+            texts = [text for node in nodes for text in node.history or []]
+            self._budget.learn(len(texts), sum(map(len, texts)))
+        else:
+            rows = sum(_answered(node) for node in nodes)
+            self._budget.learn(rows, rows * CELL_BYTES * len(self._plan.scan.columns))
+
+    # -- the runs of a page --------------------------------------------------------------------------------------
+
+    def _height(self, node: WholeHistory) -> int:
+        """How many rows are wanted of a run, as far as its answer tells."""
+        rows = _answered(node)
+        return rows if self._is_complete(node) else max(rows, node.history_line_count or 0)
+
+    def _is_complete(self, node: WholeHistory) -> bool:
+        scan, rows = self._plan.scan, _answered(node)
+        if rows > self._share:
+            return False
+        # Where the server tells how many rows there are and all of them were asked for, the count is the proof.
+        wants_all = scan.keys is None and scan.min_step == 0 and scan.max_step is None
+        return not (wants_all and 0 < rows < (node.history_line_count or 0))
+
+    def _arrange(self, nodes: Sequence[WholeHistory]) -> None:
+        whole: list[WholeHistory] = []
+        for node in nodes:
+            if self._is_complete(node):
+                whole.append(node)
+                continue
+            if whole:
+                self._segments.append(_Whole(whole))
+                whole = []
+            windows = -(-self._height(node) // self._budget.window)
+            self._segments.append(_Long(node, self._last_step(node), windows))
+        if whole:
+            self._segments.append(_Whole(whole))
+
+    def _last_step(self, node: WholeHistory) -> int | None:
+        if self._plan.scan.keys is None:
+            rows = parse_rows((node.history or [])[-1:])
+            return step_of(rows[0]) if rows else None
+        extents = [answer.extent() for answer in answers_of(self._plan.scan, node, self._read)]
+        return max((extent[1] for extent in extents if extent is not None), default=None)
+
+    def _read_group(self, *, bounded: bool, ahead: bool) -> Flow[Part]:
+        """Read the runs that come next, as many as take no more windows than may be asked for at once."""
+        at_once = self._plan.scan.at_once
+        group = [self._segments.popleft()]
+        if bounded and isinstance(group[0], _Long) and group[0].windows > at_once:
+            return (yield from self._go_on(group[0].node, self._position(group[0], at_once)))
+        windows = group[0].windows
+        while self._segments and windows + self._segments[0].windows <= at_once:
+            windows += self._segments[0].windows
+            group.append(self._segments.popleft())
+        longs = sum(isinstance(segment, _Long) for segment in group)
+        flows = [self._read_segment(segment, max(1, at_once // max(1, longs))) for segment in group]
+        looks_ahead = ahead and not self._segments and self._pages.more
+        parts = yield from gather(
+            [*flows, self._nothing_but_look_ahead()] if looks_ahead else flows, limit=at_once + 1
+        )
+        joined = Part()
+        for part in parts:
+            joined.add(part)
+        return joined
+
+    def _nothing_but_look_ahead(self) -> Flow[Part]:
+        yield from self._look_ahead()
+        return Part()
+
+    def _read_segment(self, segment: _Whole | _Long, at_once: int) -> Flow[Part]:
+        if isinstance(segment, _Whole):
+            return (yield from offload(lambda: self._whole_rows(segment.nodes)))
+        position = self._position(segment, at_once)
+        batches: list[Batch] = []
+        try:
+            while (read := (yield from position.next_batches(None))) is not None:
+                batches += read
+        except OVERLOAD as error:
+            self._fail(segment.node, error)
+            return Part()
+        return Part(_labelled(batches, segment.node.name), [RunMark.of(segment.node)])
+
+    # -- rows ----------------------------------------------------------------------------------------------------
+
+    def _whole_rows(self, nodes: Sequence[WholeHistory]) -> Part:
+        """The rows that came with a page, as one batch: a reader of columns has its costs once."""
+        scan = self._page_plan()
+        if scan.keys is None:
+            lists = [node.history or [] for node in nodes]
+            batch = self._read([*chain.from_iterable(lists)])
+            heights = [len(texts) for texts in lists]
+        else:
+            rows = [asked_rows(scan, answers_of(scan, node, self._read)).to_rows() for node in nodes]
+            batch = RowBatch([*chain.from_iterable(rows)])
+            heights = [len(each) for each in rows]
+        names = chain.from_iterable(
+            repeat(node.name, height) for node, height in zip(nodes, heights, strict=True)
+        )
+        batch = batch.labelled(RUN_ID, [*names])
+        extent = batch.extent()
+        if extent is not None and not _lies_in(extent, scan):
+            batch = batch.between(scan.min_step, scan.max_step)
+        return Part([batch] if batch.height else [], [RunMark.of(node) for node in nodes])
+
+    def _position(self, segment: _Long, at_once: int) -> ScanPosition:
+        node = segment.node
+        plan = replace(self._plan.scan, run=node.name, page_size=self._budget.window, at_once=at_once)
+        return ScanPosition(plan, Known(segment.last_step, node.history_line_count), self._read)
+
+    def _go_on(self, node: WholeHistory, position: ScanPosition) -> Flow[Part]:
+        """The next windows of a run that is read in several parts."""
+        self._under_way = node, position
+        try:
+            batches = yield from position.next_batches(self._plan.scan.at_once)
+        except OVERLOAD as error:
+            self._under_way = None
+            self._fail(node, error)
+            return Part()
+        if batches is None:
+            self._under_way = None
+            return Part([], [RunMark.of(node)])
+        return Part(_labelled(batches, node.name))
+
+    def _fail(self, node: WholeHistory, error: RunqlError) -> None:
+        self._failed.append(node.name)
+        self._reason = str(error)
+
+
+def _answered(node: WholeHistory) -> int:
+    """Rows of the longest answer that came of a run."""
+    picked = [as_json(rows) for rows in node.sampled_history or []]
+    counts = [len(rows) for rows in picked if isinstance(rows, list)]
+    return max(len(node.history or []), *counts, 0)
+
+
+def _labelled(batches: Sequence[Batch], name: str) -> list[Batch]:
+    return [batch.labelled(RUN_ID, [name] * batch.height) for batch in batches]
+
+
+def _lies_in(extent: tuple[int, int], scan: ScanPlan) -> bool:
+    return scan.min_step <= extent[0] and (scan.max_step is None or extent[1] < scan.max_step)

@@ -1,0 +1,65 @@
+"""How many runs a page of whole histories asks for, and how many rows of each, by what the answers before held."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+FIRST_RUNS: Final = 50
+FIRST_ROWS: Final = 25_000
+"""Before anything is known of the rows: 500 of each of 50 runs."""
+
+MOST_RUNS: Final = 500
+MOST_ROWS: Final = 100_000
+MOST_BYTES: Final = 8 * 2**20
+"""Of the texts of the rows of a page, and of a window of a run that is read alone."""
+
+
+class PageBudget:
+    """The shape of the next page.
+
+    Many runs a page are few requests, but leave few rows to each; a run that has more is read alone, window by window.
+    Of the sizes around the last one, that is chosen which costs the fewest requests for runs like those of the last page.
+
+    Attributes:
+        runs: that the next page should ask for.
+    """
+
+    def __init__(self, per_page: int, page_size: int) -> None:
+        self.runs = min(per_page, FIRST_RUNS)
+        self._page_size = page_size
+        self._rows = FIRST_ROWS
+        self._bytes_read = 0
+        self._rows_read = 0
+
+    @property
+    def rows_a_run(self) -> int:
+        """Rows that a page may bring of each run."""
+        return self._share(self.runs)
+
+    @property
+    def window(self) -> int:
+        """Rows that a request for a run alone may bring."""
+        return min(self._page_size, self._rows)
+
+    def learn(self, rows: int, size: int) -> None:
+        """Note how many bytes the rows of an answer had; wide rows leave room for fewer of them."""
+        self._rows_read += rows
+        self._bytes_read += size
+        if self._bytes_read:
+            self._rows = max(1, min(MOST_ROWS, MOST_BYTES * self._rows_read // self._bytes_read))
+
+    def choose(self, heights: Sequence[int]) -> int:
+        """The size that costs the fewest requests for runs of so many rows; at most twice the last one."""
+        sizes = [min(2 * self.runs, max(self.runs, MOST_RUNS))]
+        while sizes[-1] > 1:
+            sizes.append(self.runs if len(sizes) == 1 and sizes[0] > self.runs else sizes[-1] // 2)
+        return min(sizes, key=lambda size: self.requests(heights, size))
+
+    def requests(self, heights: Sequence[int], size: int) -> float:
+        """What runs of so many rows cost in pages of ``size`` runs, and in windows for those that do not fit."""
+        share, window = self._share(size), self.window
+        return len(heights) / size + sum(-(-rows // window) for rows in heights if rows > share)
+
+    def _share(self, size: int) -> int:
+        return min(self.window, max(1, self._rows // size))
