@@ -366,23 +366,18 @@ class IncompleteHistoriesError(RunqlError):
     """Some runs' histories could not be read, or the list of runs not to its end.
 
     Attributes:
-        partial: the rows that were read, as dicts with a ``run_id`` key, in list order; empty where they were handed out
-            already or are kept in files.
+        partial: rows that were read, as dicts with a ``run_id``, in list order; empty where they are handed out or on disk.
         failed: ids of the runs that were passed over; empty when the list ended early.
     """
 
     def __init__(
-        self,
-        partial: Sequence[Mapping[str, object]],
-        failed: Sequence[str],
-        reason: str,
-        *,
-        kept: str = "is in this error's `partial`",
+        self, partial: Sequence[Mapping[str, object]], failed: Sequence[str], reason: str, kept: str = ""
     ) -> None:
         self.partial = list(partial)
         self.failed = tuple(failed)
         which = f"of {len(self.failed)} run(s), {listed(self.failed)}," if failed else "of the remaining runs"
-        super().__init__(f"the history {which} could not be read: {reason}. What was read {kept}")
+        where = kept or "is in this error's `partial`"
+        super().__init__(f"the history {which} could not be read: {reason}. What was read {where}")
 
 
 class RunStillActiveError(RunqlError, TimeoutError):

@@ -14,6 +14,7 @@ from runql.resources.artifact_catalog import ArtifactCatalog, AsyncArtifactCatal
 from runql.resources.connected import AsyncConnected, Connected
 from runql.resources.pages import AsyncLazySequence, LazySequence
 from runql.resources.run_lineage import AsyncRunLineage, RunLineage
+from runql.resources.runs_metrics import AsyncRunsMetrics, RunsMetrics
 
 PAIRS: list[tuple[type, type]] = [
     (runql.Api, runql.AsyncApi),
@@ -25,6 +26,7 @@ PAIRS: list[tuple[type, type]] = [
     (runql.Projects, runql.AsyncProjects),
     (runql.File, runql.AsyncFile),
     (runql.Files, runql.AsyncFiles),
+    (runql.HistoriesScan, runql.AsyncHistoriesScan),
     (runql.HistoryScan, runql.AsyncHistoryScan),
     (runql.Summary, runql.AsyncSummary),
     (runql.Artifact, runql.AsyncArtifact),
@@ -42,6 +44,7 @@ PAIRS: list[tuple[type, type]] = [
     (Connected, AsyncConnected),
     (runql.RetryingClient, runql.AsyncRetryingClient),
     (LazySequence, AsyncLazySequence),
+    (RunsMetrics, AsyncRunsMetrics),
 ]
 BOTH = pytest.mark.parametrize(("plain", "awaited"), PAIRS, ids=lambda each: each.__name__)
 
@@ -111,9 +114,11 @@ AWAITED: dict[str, set[str]] = {
     "AsyncProjects": LISTED,
     "AsyncFile": {"delete", "download"},
     "AsyncFiles": {"__aiter__", "__getitem__", "download", "length"},
+    "AsyncHistoriesScan": {"__aiter__", "collect", "sink_parquet"},
     "AsyncHistoryScan": {"__aiter__", "to_arrow", "to_pandas", "to_polars"},
     "AsyncRetryingClient": {"__aenter__", "__aexit__", "close", "run"},
     "AsyncLazySequence": LISTED,
+    "AsyncRunsMetrics": set(),
 }
 
 

@@ -14,6 +14,7 @@ from runql import (
     AsyncApi,
     AsyncFile,
     AsyncFiles,
+    AsyncHistoriesScan,
     AsyncHistoryScan,
     AsyncProject,
     AsyncProjects,
@@ -134,6 +135,19 @@ async def use_history(run: AsyncRun, as_pandas: bool) -> None:
     assert_type(await run.history(pandas=False), list[Row])
     assert_type(await run.history(10, ["loss"], "_step", False), list[Row])
     assert_type(await run.history(pandas=as_pandas), pd.DataFrame | list[Row])
+
+
+async def use_histories_scan(runs: AsyncRuns) -> None:
+    """Every row of every run: the format tells what is given."""
+    scan = runs.scan_histories(["loss"], 0, 100, match="all", page_size=1000, at_once=4)
+    assert_type(scan, AsyncHistoriesScan[pl.DataFrame])
+    assert_type(runs.scan_histories(), AsyncHistoriesScan[pl.DataFrame])
+    assert_type(runs.scan_histories(format="pandas"), AsyncHistoriesScan[pd.DataFrame])
+    assert_type(runs.scan_histories(format="arrow"), AsyncHistoriesScan[pa.Table])
+    assert_type(runs.scan_histories(format="default"), AsyncHistoriesScan[list[Row]])
+    assert_type(await scan.collect(), pl.DataFrame)
+    assert_type([frame async for frame in scan], list[pl.DataFrame])
+    assert_type(await scan.sink_parquet("all.parquet"), None)
 
 
 async def use_scan(run: AsyncRun) -> None:

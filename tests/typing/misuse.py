@@ -17,6 +17,9 @@ STATEMENTS = (
     # a literal that is none of the choices
     'runs.histories(format="csv")',
     'runs.histories(stream="events")',
+    'runs.scan_histories(format="csv")',
+    'runs.scan_histories(match="some")',
+    'runs.scan_histories(format="arrow").collect().to_pandas_frame()',
     'run.history(stream="systems")',
     'run.scan_history(match="none")',
     # a wrong keyword

@@ -15,6 +15,7 @@ from runql import (
     Capabilities,
     File,
     Files,
+    HistoriesScan,
     HistoryScan,
     JSONValue,
     Project,
@@ -158,6 +159,21 @@ def use_scan(run: Run) -> None:
     assert_type(scan.to_pandas(), pd.DataFrame)
     assert_type(scan.to_polars(), pl.DataFrame)
     assert_type(scan.to_arrow(), pa.Table)
+
+
+def use_histories_scan(runs: Runs) -> None:
+    """Every row of every run: the format tells what is given."""
+    scan = runs.scan_histories(["loss"], 0, 100, match="all", page_size=1000, at_once=4)
+    assert_type(scan, HistoriesScan[pl.DataFrame])
+    assert_type(runs.scan_histories(), HistoriesScan[pl.DataFrame])
+    assert_type(runs.scan_histories(format="polars", pivot=True), HistoriesScan[pl.DataFrame])
+    assert_type(runs.scan_histories(format="pandas"), HistoriesScan[pd.DataFrame])
+    assert_type(runs.scan_histories(format="arrow"), HistoriesScan[pa.Table])
+    assert_type(runs.scan_histories(keys=("loss",), format="default"), HistoriesScan[list[Row]])
+    assert_type(scan.collect(), pl.DataFrame)
+    assert_type(runs.scan_histories(format="default").collect(), list[Row])
+    assert_type(list(scan), list[pl.DataFrame])
+    assert_type(scan.sink_parquet("all.parquet"), None)
 
 
 def use_values(summary: Summary, user: User, traffic: Traffic, settings: Settings) -> None:

@@ -102,6 +102,7 @@ READ_WITH: dict[str, list[type]] = {
         runql.Run,
         runql.Sweep,
         runql.Project,
+        runql.HistoriesScan,
         runql.HistoryScan,
         runql.User,
         runql.Traffic,
@@ -113,6 +114,7 @@ READ_WITH: dict[str, list[type]] = {
         runql.AsyncRun,
         runql.AsyncSweep,
         runql.AsyncProject,
+        runql.AsyncHistoriesScan,
         runql.AsyncHistoryScan,
     ],
     "sync_artifacts.py": [

@@ -34,8 +34,11 @@ class StoredBatch:
     height: int
 
     def between(self, start: int, stop: int) -> StoredBatch:
-        """Some of the rows, by their places."""
-        return StoredBatch({name: cells[start:stop] for name, cells in self.columns.items()}, stop - start)
+        """Some of the rows, by their places, without the columns in which only others have values."""
+        if (start, stop) == (0, self.height):
+            return self
+        parts = {name: cells[start:stop] for name, cells in self.columns.items()}
+        return StoredBatch({name: cells for name, cells in parts.items() if _has_values(cells)}, stop - start)
 
 
 def store_batch(path: Path, batch: Batch | None, note: JSONValue) -> None:
@@ -99,6 +102,12 @@ def load_batch(path: Path) -> StoredBatch:
             },
             height,
         )
+
+
+def _has_values(cells: Cells) -> bool:
+    if isinstance(cells, Sequence):
+        return any(value is not None for value in cells)
+    return cells.null_count() < len(cells)
 
 
 def _head(schema: pa.Schema) -> dict[str, JSONValue]:

@@ -110,10 +110,10 @@ class HistoriesPosition:
     the next page is asked for.
     """
 
-    def __init__(self, plan: HistoriesPlan, read: ReadTexts) -> None:
+    def __init__(self, plan: HistoriesPlan, read: ReadTexts, budget: PageBudget | None = None) -> None:
         self._plan = plan
         self._read = read
-        self._budget = PageBudget(plan.query.per_page, plan.scan.page_size)
+        self._budget = budget or PageBudget(plan.query.per_page, plan.scan.page_size)
         self._pages = HeavyPages(plan.query, self._ask, self._budget.runs)
         self._share = self._budget.rows_a_run
         self._was_asked_again = False

@@ -65,7 +65,7 @@ def sink_histories(plan: HistoriesPlan, read: ReadTexts, target: Path, server: s
 
 def incomplete(position: HistoriesPosition, kept: str) -> IncompleteHistoriesError:
     """What tells that some runs could not be read, where the rows of the others are out of our hands."""
-    return IncompleteHistoriesError([], position.failed, position.reason, kept=kept)
+    return IncompleteHistoriesError([], position.failed, position.reason, kept)
 
 
 def _fill(plan: HistoriesPlan, read: ReadTexts, spool: HistoriesSpool) -> Flow[list[str]]:

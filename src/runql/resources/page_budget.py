@@ -10,6 +10,7 @@ FIRST_ROWS: Final = 25_000
 """Before anything is known of the rows: 500 of each of 50 runs."""
 
 MOST_RUNS: Final = 500
+CANDIDATES: Final = 32
 MOST_ROWS: Final = 100_000
 MOST_BYTES: Final = 8 * 2**20
 """Of the texts of the rows of a page, and of a window of a run that is read alone."""
@@ -19,16 +20,19 @@ class PageBudget:
     """The shape of the next page.
 
     Many runs a page are few requests, but leave few rows to each; a run that has more is read alone, window by window.
-    Of the sizes around the last one, that is chosen which costs the fewest requests for runs like those of the last page.
+    That size is chosen which costs the fewest requests for runs like those of the last page.
 
     Attributes:
         runs: that the next page should ask for.
     """
 
-    def __init__(self, per_page: int, page_size: int) -> None:
+    def __init__(
+        self, per_page: int, page_size: int, *, first_rows: int = FIRST_ROWS, most_bytes: int = MOST_BYTES
+    ) -> None:
         self.runs = min(per_page, FIRST_RUNS)
         self._page_size = page_size
-        self._rows = FIRST_ROWS
+        self._rows = first_rows
+        self._most_bytes = most_bytes
         self._bytes_read = 0
         self._rows_read = 0
 
@@ -47,13 +51,15 @@ class PageBudget:
         self._rows_read += rows
         self._bytes_read += size
         if self._bytes_read:
-            self._rows = max(1, min(MOST_ROWS, MOST_BYTES * self._rows_read // self._bytes_read))
+            self._rows = max(1, min(MOST_ROWS, self._most_bytes * self._rows_read // self._bytes_read))
 
     def choose(self, heights: Sequence[int]) -> int:
         """The size that costs the fewest requests for runs of so many rows; at most twice the last one."""
-        sizes = [min(2 * self.runs, max(self.runs, MOST_RUNS))]
-        while sizes[-1] > 1:
-            sizes.append(self.runs if len(sizes) == 1 and sizes[0] > self.runs else sizes[-1] // 2)
+        most = min(2 * self.runs, max(self.runs, MOST_RUNS))
+        # The best size leaves exactly enough room for one of these. A few of many tell it well enough.
+        fitting = sorted({rows for rows in heights if 0 < rows <= self.window}, reverse=True)
+        shares = fitting[:: len(fitting) // CANDIDATES + 1]
+        sizes = [most, *(max(1, min(most, self._rows // rows)) for rows in shares)]
         return min(sizes, key=lambda size: self.requests(heights, size))
 
     def requests(self, heights: Sequence[int], size: int) -> float:

@@ -64,12 +64,13 @@ class RunOnServer:
         if self.requests >= len(self.arriving) and self.state_then is not None:
             self.state = self.state_then
         self.operations.append(operation)
-        return answered({"project": {"run": self._run(on_the_wire(operation))}})
+        return answered({"project": {"run": self.fields(on_the_wire(operation))}})
 
-    def _run(self, asked: Variables) -> dict[str, object]:
+    def fields(self, asked: Variables) -> dict[str, object]:
+        """What is asked of the run's history."""
         counted = None if self.uncounted is None else max(0, len(self.rows) - self.uncounted)
         run: dict[str, object] = {"state": self.state, "historyLineCount": counted}
-        if asked["withKeys"]:
+        if asked.get("withKeys"):
             run["historyKeys"] = self._history_keys()
         if asked["whole"]:
             rows = _between(self.rows, asked["minStep"], asked["maxStep"], includes_end=False)

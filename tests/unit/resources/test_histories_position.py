@@ -1,0 +1,186 @@
+"""Whole histories of a list: what is asked at once, what is read alone, and what becomes of what fails."""
+
+from __future__ import annotations
+
+import pytest
+from tests.unit.resources.histories_server import (
+    ListOnServer,
+    batches_of,
+    dense,
+    parts_of,
+    planned_list,
+    wanted_of_all,
+)
+from tests.unit.resources.history_server import RunOnServer
+from tests.unit.transport.stepping import served
+
+from runql.errors import ConnectionFailedError, IncompleteHistoriesError, PaginationError, RunqlError
+from runql.resources.histories import rows_of
+from runql.resources.histories_position import HistoriesPosition
+from runql.resources.histories_read import read_histories
+from runql.resources.page_budget import MOST_RUNS, PageBudget
+from runql.resources.window import rows_of_texts
+from runql.transport.flow import Effect, Send
+from runql.transport.wire import Response
+
+
+def many(count: int, rows: int) -> dict[str, RunOnServer]:
+    return {f"run{place}": dense(rows) for place in range(count)}
+
+
+def test_two_hundred_short_runs_take_three_requests() -> None:
+    server, plan = ListOnServer(many(200, 3)), planned_list()
+    assert rows_of(served(read_histories(plan, rows_of_texts), server.answer)) == wanted_of_all(
+        server.runs, plan
+    )
+    assert server.sizes == [50, 100, 200]
+    assert server.requests == 3
+
+
+@pytest.mark.parametrize(("per_page", "first"), [(1, 1), (20, 20), (1000, 50)])
+def test_pages_begin_with_those_of_the_list_but_not_with_more_than_fifty(per_page: int, first: int) -> None:
+    server = ListOnServer(many(60, 1))
+    parts_of(planned_list(per_page=per_page), server.answer)
+    assert server.sizes[0] == first
+    assert server.samples[0] == min(10_000, 25_000 // first) + 1
+
+
+def test_a_run_that_is_longer_than_its_share_is_read_alone_and_only_that() -> None:
+    server = ListOnServer({"a": dense(10), "long": dense(35), "b": dense(10)})
+    plan = planned_list(page_size=10)
+    parts, position = parts_of(plan, server.answer)
+    assert rows_of(batches_of(parts)) == wanted_of_all(server.runs, plan)
+    assert server.operations == {"ListWholeHistories": 1, "ScanHistory": 4}
+    assert [mark.name for part in parts for mark in part.ended] == ["a", "long", "b"]
+    assert position.failed == []
+
+
+def test_where_most_runs_are_longer_than_their_share_the_page_is_asked_again_instead() -> None:
+    server, plan = ListOnServer(many(16, 40)), planned_list(per_page=16, page_size=100)
+    budget = PageBudget(16, 100, first_rows=160, most_bytes=4000)
+    parts, _ = parts_of(plan, server.answer, budget=budget)
+    assert rows_of(batches_of(parts)) == wanted_of_all(server.runs, plan)
+    assert server.operations["ScanHistory"] == 0
+    assert server.sizes == [16, *[3] * 6]
+
+
+def test_wide_rows_make_small_pages_and_small_windows() -> None:
+    wide = RunOnServer([{"_step": step, "text": "x" * 1000} for step in range(30)])
+    server, plan = ListOnServer({"a": wide, "b": wide}), planned_list(per_page=2, page_size=1000)
+    budget = PageBudget(2, 1000, first_rows=20, most_bytes=8000)
+    parts, _ = parts_of(plan, server.answer, budget=budget)
+    assert rows_of(batches_of(parts)) == wanted_of_all(server.runs, plan)
+    asked = [operation.variables["samples"] for operation in wide.operations]
+    assert asked
+    assert {size for size in asked if isinstance(size, int) and size > 9} == set()
+
+
+def test_a_page_that_is_too_much_is_halved_and_a_bad_run_is_named() -> None:
+    server, plan = ListOnServer(many(8, 3), heavy=["run5"], most=3), planned_list(per_page=8)
+    with pytest.raises(IncompleteHistoriesError, match="run5") as caught:
+        served(read_histories(plan, rows_of_texts), server.answer)
+    assert caught.value.failed == ("run5",)
+    good = {name: run for name, run in server.runs.items() if name != "run5"}
+    assert caught.value.partial == wanted_of_all(good, plan)
+    assert server.sizes[:3] == [8, 4, 2]
+
+
+@pytest.mark.parametrize("bounded", [False, True])
+def test_a_long_run_whose_windows_fail_is_named_and_the_others_are_read(bounded: bool) -> None:
+    server, plan = ListOnServer({"a": dense(50), "bad": dense(70), "b": dense(5)}), planned_list(page_size=10)
+
+    def answer(effect: Effect) -> Response | RunqlError | None:
+        is_bad = isinstance(effect, Send) and effect.operation.variables.get("run") == "bad"
+        return server.refusal if is_bad else server.answer(effect)
+
+    parts, position = parts_of(plan, answer, bounded=bounded)
+    assert position.failed == ["bad"]
+    good = {name: run for name, run in server.runs.items() if name != "bad"}
+    assert rows_of(batches_of(parts)) == wanted_of_all(good, plan)
+
+
+def test_a_long_run_comes_in_parts_where_memory_is_to_be_bounded() -> None:
+    server, plan = ListOnServer({"long": dense(95), "b": dense(5)}), planned_list(page_size=10, at_once=2)
+    parts, _ = parts_of(plan, server.answer, bounded=True)
+    assert rows_of(batches_of(parts)) == wanted_of_all(server.runs, plan)
+    assert max(sum(batch.height for batch in part.batches) for part in parts) <= 20
+    assert len(parts) >= 5
+
+
+def test_the_next_page_is_asked_for_along_with_the_last_of_a_page_but_not_before_it_may() -> None:
+    server, plan = ListOnServer(many(6, 2)), planned_list(per_page=2)
+    position = HistoriesPosition(plan, rows_of_texts)
+    served(position.next_part(bounded=True, ahead=False), server.answer)
+    assert server.sizes == [2]
+    served(position.next_part(bounded=True, ahead=True), server.answer)
+    assert server.sizes == [2, 4]
+    position = HistoriesPosition(plan, rows_of_texts)
+    served(position.next_part(bounded=True, ahead=True), server.answer)
+    assert server.sizes == [2, 4, 2, 4]
+
+
+def test_a_page_ahead_that_fails_is_told_after_what_lies_before_it() -> None:
+    server = ListOnServer(many(6, 2), break_at=2, refusal=ConnectionFailedError("cut"))
+    position = HistoriesPosition(planned_list(per_page=2), rows_of_texts)
+    part = served(position.next_part(bounded=True, ahead=True), server.answer)
+    assert part is not None
+    assert [mark.name for mark in part.ended] == ["run0", "run1"]
+    with pytest.raises(ConnectionFailedError):
+        served(position.next_part(bounded=True, ahead=True), server.answer)
+    assert server.requests == 2
+
+
+def test_what_was_read_is_kept_when_the_list_ends_early() -> None:
+    server = ListOnServer(many(6, 2), break_at=3, refusal=ConnectionFailedError("cut"))
+    plan = planned_list(per_page=1)
+    with pytest.raises(IncompleteHistoriesError, match="ended early") as caught:
+        served(read_histories(plan, rows_of_texts), server.answer)
+    assert [row["run_id"] for row in caught.value.partial] == ["run0", "run0", "run1", "run1", "run2", "run2"]
+
+
+def test_a_first_page_that_fails_is_raised_as_it_is() -> None:
+    server = ListOnServer(many(6, 2), break_at=1, refusal=ConnectionFailedError("cut"))
+    with pytest.raises(ConnectionFailedError):
+        served(read_histories(planned_list(), rows_of_texts), server.answer)
+
+
+def test_a_list_that_goes_in_a_circle_is_refused() -> None:
+    server = ListOnServer(many(4, 1), refusal=PaginationError("circle"), break_at=2)
+    with pytest.raises(IncompleteHistoriesError):
+        served(read_histories(planned_list(per_page=2), rows_of_texts), server.answer)
+
+
+def test_a_count_that_tells_of_more_rows_than_came_makes_sure() -> None:
+    run = dense(5)
+    run.uncounted = -3
+    server, plan = ListOnServer({"a": run}), planned_list()
+    parts, _ = parts_of(plan, server.answer)
+    assert rows_of(batches_of(parts)) == wanted_of_all(server.runs, plan)
+    assert server.operations["ScanHistory"] >= 1
+
+
+@pytest.mark.parametrize(
+    ("heights", "size"),
+    [([], 100), ([0] * 50, 100), ([500] * 50, 100), ([1000] * 50, 100), ([5000] * 50, 20)],
+)
+def test_the_size_that_costs_the_fewest_requests_is_chosen(heights: list[int], size: int) -> None:
+    budget = PageBudget(50, 10_000)
+    budget.learn(1000, 80 * 1000)
+    chosen = budget.choose(heights)
+    assert budget.requests(heights, chosen) <= budget.requests(heights, size)
+    assert 1 <= chosen <= 100
+
+
+def test_sizes_end_somewhere() -> None:
+    budget = PageBudget(50, 10_000)
+    for _ in range(20):
+        budget.runs = budget.choose([1] * budget.runs)
+    assert budget.runs == MOST_RUNS
+    assert budget.rows_a_run >= 25_000 // MOST_RUNS
+
+
+def test_rows_of_many_bytes_leave_room_for_few() -> None:
+    budget = PageBudget(50, 10_000)
+    assert (budget.rows_a_run, budget.window) == (500, 10_000)
+    budget.learn(10, 10 * 8 * 2**20)
+    assert (budget.rows_a_run, budget.window) == (1, 1)
