@@ -207,12 +207,13 @@ class HistoriesPosition:
         self._share = self._budget.rows_a_run
         return True
 
-    def _look_ahead(self) -> Flow[None]:
+    def _look_ahead(self) -> Flow[Part]:
         try:
             self._page_ahead = yield from self._pages.read()
         except RunqlError as error:
             # What was read before it is handed out first.
             self._page_ahead = error
+        return Part()
 
     def _learn(self, nodes: Sequence[WholeHistory]) -> None:
         if self._plan.scan.keys is None:
@@ -270,18 +271,14 @@ class HistoriesPosition:
             group.append(self._segments.popleft())
         longs = sum(isinstance(segment, _Long) for segment in group)
         flows = [self._read_segment(segment, max(1, at_once // max(1, longs))) for segment in group]
-        looks_ahead = ahead and not self._segments and self._pages.more
-        parts = yield from gather(
-            [*flows, self._nothing_but_look_ahead()] if looks_ahead else flows, limit=at_once + 1
-        )
+        if ahead and not self._segments and self._pages.more:
+            flows.append(self._look_ahead())
+        if len(flows) == 1:
+            return (yield from flows[0])
         joined = Part()
-        for part in parts:
+        for part in (yield from gather(flows, limit=at_once + 1)):
             joined.add(part)
         return joined
-
-    def _nothing_but_look_ahead(self) -> Flow[Part]:
-        yield from self._look_ahead()
-        return Part()
 
     def _read_segment(self, segment: _Whole | _Long, at_once: int) -> Flow[Part]:
         if isinstance(segment, _Whole):
