@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final, cast
 
 import pandas as pd
 import polars as pl
@@ -17,19 +18,27 @@ from tests.contract.world import World
 
 from runql import IncompleteHistoriesError, LocalFileError, MissingExtraError
 from runql.frames import extras
+from runql.resources.scan import Match
 from runql_server.running import RunningServer
 from runql_server.seed import SeedRun
 
 FORMATS = ["default", "polars", "pandas", "arrow"]
 LONG, WINDOW = 950, 100
+ARROW_TYPES: Final[dict[str, pa.DataType]] = {
+    "run_id": pa.string(),
+    "_step": pa.int64(),
+    "loss": pa.float64(),
+    "rare": pa.int64(),
+}
 
 
 def history(rows: int, run: int = 0) -> list[Row]:
     """Rows of which every tenth has another metric, too."""
-    return [
-        {"_step": step, "loss": (run + 1) / (step + 1)} | ({"rare": step} if step % 10 == 0 else {})
-        for step in range(rows)
-    ]
+    logged: list[Row] = []
+    for step in range(rows):
+        row: Row = {"_step": step, "loss": (run + 1) / (step + 1)}
+        logged.append({**row, "rare": step} if step % 10 == 0 else row)
+    return logged
 
 
 def seed(server: RunningServer, project: str, *rows: int) -> None:
@@ -52,13 +61,15 @@ def operations(server: RunningServer) -> list[str]:
 
 
 def one_by_one(
-    face: Face, runs: AnyRuns, keys: Sequence[str] | None = None, match: str = "any", **bounds: int | None
+    face: Face, runs: AnyRuns, keys: Sequence[str] | None = None, match: Match = "any", **bounds: int
 ) -> list[Row]:
     """The slow way: the scan of each run, in list order."""
     rows: list[Row] = []
     for run in face.items(runs):
-        scan: Untyped = run.scan_history(keys, 1000, match="any" if match == "any" else "all", **bounds)
-        rows += [{**row, "run_id": run.id} for row in listed(face, scan)]
+        scan = run.scan_history(
+            keys, match=match, min_step=bounds.get("min_step"), max_step=bounds.get("max_step")
+        )
+        rows += [{**row, "run_id": run.id} for row in face.items(scan)]
     return rows
 
 
@@ -66,7 +77,7 @@ def as_rows(frame: Untyped) -> list[Row]:
     """The rows of a frame of any library, without what is missing."""
     if isinstance(frame, pd.DataFrame):
         frame = pl.from_pandas(frame, nan_to_null=True)
-    rows = frame if isinstance(frame, list) else pl.DataFrame(frame).to_dicts()
+    rows: list[Row] = cast("list[Row]", frame) if isinstance(frame, list) else pl.DataFrame(frame).to_dicts()
     return [{name: value for name, value in row.items() if value is not None} for row in rows]
 
 
@@ -92,7 +103,7 @@ def test_it_is_the_scan_of_each_run_in_list_order(
 )
 def test_short_and_long_runs(
     keys: list[str] | None,
-    match: str,
+    match: Match,
     bounds: dict[str, int],
     face: Face,
     server: RunningServer,
@@ -120,7 +131,7 @@ def test_frames_have_the_run_and_the_step_first(face: Face, server: RunningServe
     names = ["run_id", "_step", "loss", "rare"]
     assert polars.columns == list(pandas.columns) == arrow.column_names == names
     assert polars.dtypes == [pl.String(), pl.Int64(), pl.Float64(), pl.Int64()]
-    assert [str(field.type) for field in arrow.schema] == ["string", "int64", "double", "int64"]
+    assert arrow.schema.equals(pa.schema(ARROW_TYPES))
 
 
 def test_no_runs_give_no_rows(face: Face, server: RunningServer, project: str) -> None:
@@ -273,7 +284,11 @@ def test_a_library_that_is_missing(
     server.clear()
     runs = runs_of(face, server, project)
     scan: Untyped = runs.scan_histories
-    monkeypatch.setattr(extras, "find_spec", lambda name: None if name == library else object())
+
+    def found(name: str) -> object | None:
+        return None if name == library else object()
+
+    monkeypatch.setattr(extras, "find_spec", found)
     with pytest.raises(MissingExtraError, match=library):
         scan(format=form)
     if library == "pyarrow":

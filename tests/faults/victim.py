@@ -19,8 +19,11 @@ import anyio
 from pydantic import TypeAdapter
 from tests.contract.file_answers import ATTRS, KEY, TWICE
 
-from runql import AsyncRetryingClient, AsyncRun, RetryingClient, Run
+from runql import AsyncRetryingClient, AsyncRun, AsyncRuns, RetryingClient, Run, Runs
 from runql.config import resolve_settings
+
+# Small, so that histories come in many parts.
+PER_PAGE, PAGE_SIZE = 2, 20
 
 FILE_EVENTS = {
     "open",
@@ -40,7 +43,7 @@ class Order:
 
     Attributes:
         face: which face does it.
-        what: fetch the file of the run into ``folder``, or put the one that lies there.
+        what: fetch the file of the run into ``folder``, put the one that lies there, or write the histories of the project.
         url: the server.
         folder: where the file lies or will lie, below its name ``d/x.bin``.
         report: a file that tells what became of it.
@@ -51,7 +54,7 @@ class Order:
     """
 
     face: Literal["sync", "async"]
-    what: Literal["download", "upload"]
+    what: Literal["download", "upload", "histories"]
     url: str
     folder: str
     report: str
@@ -77,7 +80,10 @@ def transfer(order: Order) -> None:
     async def awaited() -> None:
         async with AsyncRetryingClient(settings, retry=TWICE) as client:
             run = AsyncRun(client, *order.run, ATTRS)
-            if order.what == "upload":
+            if order.what == "histories":
+                runs = AsyncRuns(client, *order.run[:2], per_page=PER_PAGE)
+                await runs.scan_histories(format="default", page_size=PAGE_SIZE, at_once=2).sink_parquet(path)
+            elif order.what == "upload":
                 await run.upload_file(path, folder)
             else:
                 (await (await run.file("d/x.bin")).download(folder, replace=True)).close()
@@ -87,7 +93,10 @@ def transfer(order: Order) -> None:
         return
     with RetryingClient(settings, retry=TWICE) as client:
         run = Run(client, *order.run, ATTRS)
-        if order.what == "upload":
+        if order.what == "histories":
+            runs = Runs(client, *order.run[:2], per_page=PER_PAGE)
+            runs.scan_histories(format="default", page_size=PAGE_SIZE, at_once=2).sink_parquet(path)
+        elif order.what == "upload":
             run.upload_file(path, folder)
         else:
             run.file("d/x.bin").download(folder, replace=True).close()

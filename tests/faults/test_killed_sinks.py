@@ -1,0 +1,88 @@
+"""A client that is killed while it writes histories: the target holds the old file or the new one, and the next call goes on."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import polars as pl
+import pytest
+from tests.contract.face import FaceName
+from tests.faults.boundaries import OLD, beside, held, placed
+from tests.faults.victim import PAGE_SIZE, PER_PAGE, Order
+from tests.faults.victims import Victims
+
+from runql import Api
+from runql_server.running import RunningServer
+from runql_server.seed import SeedRun
+
+PROJECT = "histories"
+LENGTHS = (3, 3, 110, 0, 3, 3, 3)
+MOST_OPERATIONS = 200
+# Both faces do the same to files: one is killed before every operation, the other before every fifth.
+STRIDE = {"sync": 1, "async": 5}
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[RunningServer]:
+    """Some short runs, and a long one that comes in several parts."""
+    with RunningServer() as running:
+        rows = [[{"_step": step, "loss": step / 2} for step in range(length)] for length in LENGTHS]
+        running.seed(PROJECT, (SeedRun(name=f"r{place}", history=each) for place, each in enumerate(rows)))
+        yield running
+
+
+def gone_on_with(server: RunningServer, target: Path) -> int:
+    """Let another client write the file; the requests that it took."""
+    server.clear()
+    with Api(base_url=server.url, api_key=server.api_key) as api:
+        runs = api.runs(f"{server.entity}/{PROJECT}", per_page=PER_PAGE)
+        runs.scan_histories(format="default", page_size=PAGE_SIZE, at_once=2).sink_parquet(target)
+    return len(server.requests)
+
+
+def test_killed_before_any_operation_on_files(
+    face_name: FaceName, server: RunningServer, victims: Victims, tmp_path: Path
+) -> None:
+    target = placed(tmp_path / "root", OLD)
+    order = Order(
+        face_name,
+        "histories",
+        server.url,
+        str(tmp_path / "root"),
+        str(tmp_path / "report"),
+        (server.entity, PROJECT, "r0"),
+        server.api_key,
+    )
+    whole = gone_on_with(server, target)
+    expected = pl.read_parquet(target)
+    assert dict(expected.group_by("run_id", maintain_order=True).len().iter_rows()) == {
+        f"r{place}": length for place, length in enumerate(LENGTHS) if length
+    }
+    took: list[int] = []
+    states: set[str] = set()
+    for operation in range(1, MOST_OPERATIONS, STRIDE[face_name]):
+        target.write_bytes(OLD)
+        order = replace(order, killed_at=operation)
+        code = victims.wait(victims.start(order))
+        if held(target) == OLD:
+            states.add("old")
+        else:
+            assert pl.read_parquet(target).equals(expected)
+            states.add("new")
+        if code == 0:
+            break
+        assert code == -signal.SIGKILL
+        took.append(gone_on_with(server, target))
+        assert pl.read_parquet(target).equals(expected)
+        assert beside(target) == []
+    else:
+        pytest.fail("it never came to its end")
+    assert states == {"old", "new"}
+    assert len(took) >= 5
+    # At first nothing was kept, at last everything: then one request tells that nothing has changed.
+    assert took[0] == whole
+    assert min(took) == 1
+    assert max(took) <= whole + 1

@@ -1,0 +1,44 @@
+"""`python -m tests.memory.histories_reader URL KEY PATH HOW TARGET`: reads all histories of a project, and prints its peak in KiB.
+
+The peak is counted from after everything was imported and used once, so that it is that of the reading alone.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from runql import Api, Runs
+
+WINDOW, AT_ONCE = 1000, 2
+
+
+def status(name: str) -> int:
+    """A figure of this process, in KiB."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(f"{name}:"))
+
+
+def read(runs: Runs, how: str, target: Path) -> int:
+    """Read everything in one of three ways; the rows."""
+    scan = runs.scan_histories(page_size=WINDOW, at_once=AT_ONCE, format="arrow")
+    if how == "sink":
+        scan.sink_parquet(target)
+        return 0
+    if how == "iterate":
+        return sum(frame.num_rows for frame in scan)
+    return scan.collect().num_rows
+
+
+def main(url: str, key: str, path: str, how: str, target: str) -> None:
+    """Warm up with the first run, then measure all of them."""
+    with Api(base_url=url, api_key=key) as api:
+        read(api.runs(path, {"name": "warm"}), how, Path(f"{target}.warm"))
+        before = status("VmRSS")
+        Path("/proc/self/clear_refs").write_text("5")
+        read(api.runs(path, {"name": {"$ne": "warm"}}), how, Path(target))
+        print(max(0, status("VmHWM") - before))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
