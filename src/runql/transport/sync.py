@@ -17,6 +17,7 @@ from runql.errors import RunqlError
 from runql.transport.bodies import CHUNK, Sink, Source
 from runql.transport.endpoint import LIMITS, Endpoint, NoCookies, parsed
 from runql.transport.flow import Effect, Flow, Gather, Offload, Reply, Sleep
+from runql.transport.pace import Pace
 from runql.transport.retry import Outcome, RetryPolicy, persist
 from runql.transport.wire import Request, Response, Traffic
 
@@ -44,6 +45,7 @@ class RetryingClient:
         self.traffic = Traffic()
         self._retry = retry or RetryPolicy()
         self._endpoint = Endpoint(settings)
+        self._pace = Pace()
         self._counting = threading.Lock()
         self._http = httpx.Client(
             timeout=settings.timeout, limits=LIMITS, cookies=NoCookies(), transport=transport
@@ -126,6 +128,8 @@ class RetryingClient:
             step = next(tries)
             while True:
                 if isinstance(step, Request):
+                    if step.is_operation and (wait := self._pace.wait(time.monotonic())):
+                        time.sleep(wait)
                     step = tries.send(self._exchange(step))
                 else:
                     time.sleep(step)
@@ -145,6 +149,8 @@ class RetryingClient:
             return self._endpoint.failure(request, error, time.monotonic() - started)
         with self._counting:
             self.traffic.bytes_received += answer.num_bytes_downloaded
+        if request.is_operation:
+            self._pace.note(answer.headers, time.monotonic())
         saved = request.sink is not None and request.sink.accepted
         return self._endpoint.response(answer, time.monotonic() - started, saved=saved)
 
