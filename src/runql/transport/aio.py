@@ -18,6 +18,7 @@ from runql.transport.endpoint import LIMITS, Endpoint, NoCookies, parsed
 from runql.transport.flow import Effect, Flow, Gather, Offload, Reply, Sleep
 from runql.transport.pace import Pace
 from runql.transport.retry import Outcome, RetryPolicy, persist
+from runql.transport.tls import LateContext
 from runql.transport.wire import Request, Response, Traffic
 
 T = TypeVar("T")
@@ -46,7 +47,11 @@ class AsyncRetryingClient:
         self._endpoint = Endpoint(settings)
         self._pace = Pace()
         self._http = httpx.AsyncClient(
-            timeout=settings.timeout, limits=LIMITS, cookies=NoCookies(), transport=transport
+            timeout=settings.timeout,
+            limits=LIMITS,
+            cookies=NoCookies(),
+            transport=transport,
+            verify=LateContext(),
         )
 
     def __repr__(self) -> str:

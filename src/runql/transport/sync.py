@@ -6,7 +6,6 @@ import threading
 import time
 import weakref
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -19,6 +18,7 @@ from runql.transport.endpoint import LIMITS, Endpoint, NoCookies, parsed
 from runql.transport.flow import Effect, Flow, Gather, Offload, Reply, Sleep
 from runql.transport.pace import Pace
 from runql.transport.retry import Outcome, RetryPolicy, persist
+from runql.transport.tls import LateContext
 from runql.transport.wire import Request, Response, Traffic
 
 T = TypeVar("T")
@@ -48,7 +48,11 @@ class RetryingClient:
         self._pace = Pace()
         self._counting = threading.Lock()
         self._http = httpx.Client(
-            timeout=settings.timeout, limits=LIMITS, cookies=NoCookies(), transport=transport
+            timeout=settings.timeout,
+            limits=LIMITS,
+            cookies=NoCookies(),
+            transport=transport,
+            verify=LateContext(),
         )
         # A client that nobody closed, as in a notebook, closes its connections when it is dropped.
         weakref.finalize(self, self._http.close)
@@ -98,6 +102,8 @@ class RetryingClient:
         return self._persist(self._endpoint.request(effect))
 
     def _gather(self, flows: Sequence[Flow[None]], limit: int) -> None:
+        from concurrent.futures import ThreadPoolExecutor, wait
+
         waiting, taking, stopped = iter(flows), threading.Lock(), threading.Event()
 
         def work() -> None:
