@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar, overload
 
 from runql.frames.batches import Batch
 from runql.frames.extras import require
-from runql.frames.row_texts import RowTextReader
+from runql.frames.row_texts import RowReader, RowTextReader
 from runql.frames.table import Table
 from runql.frames.to_pandas import to_pandas
 from runql.frames.to_polars import to_polars
@@ -21,7 +21,6 @@ from runql.resources.run_query import RunQuery, list_full_page, list_light_page
 from runql.resources.run_record import ListedPage, RunRecord
 from runql.resources.sweep import AsyncSweep, Sweep
 from runql.resources.sweep_lookup import PageSweeps, SweepShelf
-from runql.resources.window import ReadTexts, rows_of_texts
 from runql.transport.aio import AsyncRetryingClient
 from runql.transport.flow import Flow
 from runql.transport.sync import RetryingClient
@@ -269,8 +268,8 @@ def check_format(format: str) -> None:
         raise ValueError(f"format must be 'default', 'pandas' or 'polars', not {format!r}")
 
 
-def _reader(format: Format) -> ReadTexts:
-    return rows_of_texts if format == "default" else RowTextReader().read
+def _reader(format: Format) -> RowReader:
+    return RowReader() if format == "default" else RowTextReader()
 
 
 def _framed(batches: list[Batch], format: Format) -> list[Row] | pd.DataFrame | pl.DataFrame:

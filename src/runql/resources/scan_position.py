@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from runql.frames.batches import Batch, RowBatch
+from runql.frames.row_texts import RowReader
 from runql.resources.history import Row
 from runql.resources.scan import Known, ScanPlan
 from runql.resources.step_map import map_steps
-from runql.resources.window import ReadTexts, Window, read_window, rows_of_texts
+from runql.resources.window import Window, read_window
 from runql.transport.flow import Flow, gather
 
 
@@ -42,9 +43,9 @@ class ScanPosition:
     few, the steps of the rows are asked for first, and windows are cut by them.
     """
 
-    def __init__(self, plan: ScanPlan, known: Known, read: ReadTexts = rows_of_texts) -> None:
+    def __init__(self, plan: ScanPlan, known: Known, reader: RowReader | None = None) -> None:
         self._plan = plan
-        self._read = read
+        self._reader = reader or RowReader()
         self._offset: int = plan.min_step
         self._covered: int = plan.min_step
         self._last_step = known.last_step
@@ -119,7 +120,7 @@ class ScanPosition:
     def _read_span(self, span: Span) -> Flow[list[Batch]]:
         """The rows of a span; in halves when there are more than one answer holds, or fewer than there should be."""
         start, stop, plan = span.start, span.stop, self._plan
-        window = yield from read_window(plan, start, stop, self._read)
+        window = yield from read_window(plan, start, stop, self._reader)
         told = [step for step in span.steps or () if start <= step < stop]
         is_short = plan.keys is None and window.batch.height < len(told)
         if stop - start <= plan.page_size or (window.most <= plan.page_size and not is_short):
@@ -185,7 +186,7 @@ class ScanPosition:
         is_open = self._is_open(is_last=is_last) and (plan.max_step is None or end < plan.max_step)
         stop = plan.max_step if is_open or (plan.max_step is not None and end > plan.max_step) else end
         with_keys = is_last or (plan.keys is not None and not self._begun and not is_open)
-        window = yield from read_window(plan, start, stop, self._read, with_keys=with_keys)
+        window = yield from read_window(plan, start, stop, self._reader, with_keys=with_keys)
         self._begun = True
         self._learn(window)
         if is_open and (window.most > plan.page_size or self._misses_rows(window, start)):
