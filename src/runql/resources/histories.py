@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import chain, repeat
+from typing import TYPE_CHECKING
 
 from runql.errors import (
     IncompleteHistoriesError,
@@ -19,8 +20,10 @@ from runql.resources.history import HistorySample, Row, sampled_rows
 from runql.resources.pages import Page, read_page, refuse_circle
 from runql.resources.run_query import RunQuery, list_light_page
 from runql.transport.flow import Flow, fetch
-from runql_graphql.fragments import RunFields, RunHistory
 from runql_graphql.operations import list_histories
+
+if TYPE_CHECKING:
+    from runql_graphql.fragments import RunFields, RunHistory
 
 # What a page of histories that is too much for a server looks like from here; anything else is no reason to ask for less.
 OVERLOAD = (ServerFailureError, RequestTimedOutError, QueryError)

@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias, cast
+from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 
 from runql.errors import ProjectNotFoundError, RunNotFoundError
 from runql.resources.run_query import positive
 from runql.transport.flow import Flow, fetch
 from runql.values import JSONValue, as_json, parse_rows, rows_of_array
-from runql_graphql.fragments import RunHistory
 from runql_graphql.operations import get_history
+
+if TYPE_CHECKING:
+    from runql_graphql.fragments import RunHistory
 
 Row: TypeAlias = dict[str, JSONValue]
 Stream: TypeAlias = Literal["default", "system"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from runql.errors import ProjectNotFoundError, RunNotFoundError
 from runql.frames.batches import Batch, step_of, united
@@ -14,9 +15,11 @@ from runql.resources.history import rows_of_spec
 from runql.resources.scan import ScanPlan
 from runql.transport.flow import Flow, fetch, fetch_cut
 from runql.values import JSONValue, as_json
-from runql_graphql.fragments import HistoryWindow
 from runql_graphql.operations import scan_history
-from runql_graphql.scan_history import ScanHistoryProject
+
+if TYPE_CHECKING:
+    from runql_graphql.fragments import HistoryWindow
+    from runql_graphql.scan_history import ScanHistoryProject
 
 
 @dataclass(frozen=True, slots=True)

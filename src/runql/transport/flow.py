@@ -16,6 +16,9 @@ from runql_graphql.operation import Operation
 T = TypeVar("T")
 MAX_REDIRECTS = 5
 
+AT_ONCE = 8
+"""Flows that a `Gather` has under way at the same time, where its caller does not say."""
+
 RANGE_REFUSED = (206, 416)
 """Answers to a request for the rest of a file: another part than the one asked for, or none."""
 
