@@ -22,7 +22,10 @@ import polars as pl
 import pyarrow as pa
 
 import runql
-from runql import JSONValue
+from runql.resources.histories_form import FullFormat
+from runql.resources.history import Row, Stream
+from runql.resources.scan import Match
+from runql.resources.sweep_lookup import PageSweeps
 
 Kind = Literal["method", "classmethod", "property"]
 Function = Callable[..., object]
@@ -32,8 +35,12 @@ NAMES = {
     "pd": pd,
     "pl": pl,
     "pa": pa,
-    "JSONValue": JSONValue,
-    **{each.__name__: each for each in (runql.Run, runql.Runs, runql.AsyncRun, runql.AsyncRuns)},
+    "FullFormat": FullFormat,
+    "Match": Match,
+    "PageSweeps": PageSweeps,
+    "Row": Row,
+    "Stream": Stream,
+    **{name: getattr(runql, name) for name in runql.__all__},
 }
 
 

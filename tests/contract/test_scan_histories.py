@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final, cast
+from typing import Final
 
 import pandas as pd
 import polars as pl
@@ -76,8 +76,13 @@ def one_by_one(
 def as_rows(frame: Untyped) -> list[Row]:
     """The rows of a frame of any library, without what is missing."""
     if isinstance(frame, pd.DataFrame):
-        frame = pl.from_pandas(frame, nan_to_null=True)
-    rows: list[Row] = cast("list[Row]", frame) if isinstance(frame, list) else pl.DataFrame(frame).to_dicts()
+        return present(pl.from_pandas(frame, nan_to_null=True).to_dicts())
+    if isinstance(frame, pl.DataFrame | pa.Table):
+        return present(pl.DataFrame(frame).to_dicts())
+    return present(frame)
+
+
+def present(rows: list[Row]) -> list[Row]:
     return [{name: value for name, value in row.items() if value is not None} for row in rows]
 
 

@@ -32,10 +32,10 @@ from runql.frames.to_arrow import to_arrow
 from runql.frames.unified_columns import UnifiedColumns
 from runql.frames.wide import widen
 from runql.resources.histories import RUN_ID, rows_of
-from runql.resources.histories_position import HistoriesPlan
 from runql.resources.histories_read import sink_histories
 from runql.resources.history import Row
 from runql.resources.page_budget import PageBudget
+from runql.resources.whole_histories import HistoriesPlan
 from runql.values import JSONValue, parse_rows
 
 UNTIMED = settings(deadline=None, max_examples=100)
@@ -95,7 +95,7 @@ def test_rows_are_those_of_each_run_in_list_order(
 @UNTIMED
 @given(lists(), list_plans())
 def test_columns_are_those_of_a_slow_reader(server: ListOnServer, plan: HistoriesPlan) -> None:
-    parts, _ = parts_of(plan, server.answer, read=RowTextReader(few=0).read)
+    parts, _ = parts_of(plan, server.answer, reader=RowTextReader(few=0))
     quick = Table.from_batches(batches_of(parts), leading=[RUN_ID, STEP], order="sorted")
     slow = Table.from_rows(wanted_of_all(server.runs, plan), leading=[RUN_ID, STEP], order="sorted")
     assert exactly(quick) == exactly(slow)
@@ -111,7 +111,7 @@ def test_a_file_holds_what_a_frame_does_however_often_it_was_interrupted(
         server.break_at = break_at
         while True:
             try:
-                served(sink_histories(plan, RowTextReader(few=0).read, target, "s"), server.answer)
+                served(sink_histories(plan, RowTextReader(few=0), target, "s"), server.answer)
             except Exception:  # noqa: BLE001 - whatever the interruption looks like
                 assert not target.exists()
                 server.break_at = server.requests + 1 + data.draw(st.integers(1, 12))

@@ -8,30 +8,28 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Literal, overload
 
 from runql.errors import NotLoadedError
-from runql.frames.extras import require
-from runql.frames.table import Table
-from runql.frames.to_pandas import to_pandas
 from runql.paths import DEFAULT_PROJECT, RunAddress
 from runql.resources.connected import AsyncConnected
-from runql.resources.file_record import FileOwner, find_file, upload_file
-from runql.resources.files import AsyncFile, AsyncFiles
-from runql.resources.history import HistorySample, Row, Stream, sample_run
-from runql.resources.history_scan import AsyncHistoryScan
 from runql.resources.run_lineage import AsyncRunLineage
-from runql.resources.run_metadata import read_metadata
 from runql.resources.run_record import ListedPage, RunRecord, fields_of, read_last_step
 from runql.resources.run_write import checked_id, create
-from runql.resources.scan import AT_ONCE, Match, ScanPlan
 from runql.resources.summary import AsyncSummary
-from runql.resources.sweep import AsyncSweep
-from runql.resources.sweep_lookup import PageSweeps, SweepShelf
 from runql.transport.aio import AsyncRetryingClient
 from runql.transport.bodies import Progress
+from runql.transport.flow import AT_ONCE
 from runql.values import JSONValue
 from runql_graphql.fragments import FullRunFields, RunFields
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from runql.resources.file_record import FileOwner
+    from runql.resources.files import AsyncFile, AsyncFiles
+    from runql.resources.history import Row, Stream
+    from runql.resources.history_scan import AsyncHistoryScan
+    from runql.resources.scan import Match
+    from runql.resources.sweep import AsyncSweep
+    from runql.resources.sweep_lookup import PageSweeps
 
 
 class AsyncRun(AsyncRunLineage):
@@ -101,6 +99,8 @@ class AsyncRun(AsyncRunLineage):
     @property
     async def metadata(self) -> dict[str, JSONValue] | None:
         """As `Run.metadata`."""
+        from runql.resources.run_metadata import read_metadata
+
         return await self._client.run(read_metadata(self._entity, self._project, self._run_id))
 
     @overload
@@ -153,6 +153,11 @@ class AsyncRun(AsyncRunLineage):
         stream: Stream = "default",
     ) -> pd.DataFrame | list[Row]:
         """As `Run.history`."""
+        from runql.frames.extras import require
+        from runql.frames.table import Table
+        from runql.frames.to_pandas import to_pandas
+        from runql.resources.history import HistorySample, sample_run
+
         wish = HistorySample.checked(samples, keys, x_axis, stream)
         if pandas:
             require("pandas", needed_for="Run.history(pandas=True)")
@@ -170,6 +175,9 @@ class AsyncRun(AsyncRunLineage):
         at_once: int = AT_ONCE,
     ) -> AsyncHistoryScan:
         """As `Run.scan_history`."""
+        from runql.resources.history_scan import AsyncHistoryScan
+        from runql.resources.scan import ScanPlan
+
         plan = ScanPlan.checked(
             self._entity,
             self._project,
@@ -225,6 +233,9 @@ class AsyncRun(AsyncRunLineage):
         if not self._include_sweeps:
             return None
         if self._sweeps is None:
+            from runql.resources.sweep import AsyncSweep
+            from runql.resources.sweep_lookup import PageSweeps, SweepShelf
+
             make = partial(AsyncSweep.listed, self._client, self._entity, self._project)
             self._sweeps = PageSweeps(SweepShelf(self._entity, self._project, make))
         async with self._sweeps.turn:
@@ -234,10 +245,15 @@ class AsyncRun(AsyncRunLineage):
         self, names: Sequence[str] | None = None, per_page: int = 50, *, pattern: str | None = None
     ) -> AsyncFiles:
         """As `Run.files`."""
+        from runql.resources.files import AsyncFiles
+
         return AsyncFiles(self._client, self._files_owner(), names, per_page, pattern=pattern)
 
     async def file(self, name: str) -> AsyncFile:
         """As `Run.file`."""
+        from runql.resources.file_record import find_file
+        from runql.resources.files import AsyncFile
+
         owner = self._files_owner()
         return AsyncFile(self._client, owner, await self._client.run(find_file(owner, name)))
 
@@ -249,11 +265,16 @@ class AsyncRun(AsyncRunLineage):
         progress: Progress | None = None,
     ) -> AsyncFile:
         """As `Run.upload_file`."""
+        from runql.resources.file_record import upload_file
+        from runql.resources.files import AsyncFile
+
         owner = self._files_owner()
         return AsyncFile(
             self._client, owner, await self._client.run(upload_file(owner, path, root, progress))
         )
 
     def _files_owner(self) -> FileOwner:
+        from runql.resources.file_record import FileOwner
+
         number = int(self._fields.project_id) if self._fields else None
         return FileOwner(self._entity, self._project, self._run_id, number)

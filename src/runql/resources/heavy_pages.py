@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Generic, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, TypeAlias, TypeVar
 
 from runql.errors import QueryError, RequestTimedOutError, ServerFailureError
 from runql.resources.pages import Page, refuse_circle
 from runql.resources.run_query import RunQuery, list_light_page
 from runql.transport.flow import Flow
-from runql_graphql.fragments import RunFields
+
+if TYPE_CHECKING:
+    from runql_graphql.fragments import RunFields
 
 # What a page that is too much for a server looks like from here; anything else is no reason to ask for less.
 OVERLOAD = (ServerFailureError, RequestTimedOutError, QueryError)

@@ -5,22 +5,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 from itertools import chain, repeat
+from typing import TYPE_CHECKING
 
 from runql.errors import IncompleteHistoriesError, ProjectNotFoundError, RunqlError
 from runql.frames.batches import Batch, RowBatch
+from runql.frames.row_texts import RowReader
 from runql.resources.heavy_pages import HeavyPages
 from runql.resources.history import HistorySample, Row, sampled_rows
 from runql.resources.pages import Page, read_page
 from runql.resources.run_query import RunQuery
-from runql.resources.window import ReadTexts, rows_of_texts
 from runql.transport.flow import Flow, fetch
-from runql_graphql.fragments import RunHistory
 from runql_graphql.operations import list_histories
+
+if TYPE_CHECKING:
+    from runql_graphql.fragments import RunHistory
 
 RUN_ID = "run_id"
 
 
-def sample_runs(query: RunQuery, wish: HistorySample, read: ReadTexts = rows_of_texts) -> Flow[list[Batch]]:
+def sample_runs(query: RunQuery, wish: HistorySample, reader: RowReader | None = None) -> Flow[list[Batch]]:
     """The sampled rows of every run that fits, in list order, labelled with `run_id`; one request a page of runs.
 
     A page that is too much for the server is halved, see `HeavyPages`. A run that cannot be read even alone is left
@@ -31,10 +34,11 @@ def sample_runs(query: RunQuery, wish: HistorySample, read: ReadTexts = rows_of_
             ``partial``.
     """
     pages = HeavyPages(query, partial(_history_page, wish))
+    reader = reader or RowReader()
     batches: list[Batch] = []
     try:
         while (page := (yield from pages.read())) is not None:
-            batches.append(page_rows(pages.take(page), wish, read))
+            batches.append(page_rows(pages.take(page), wish, reader))
     except RunqlError as error:
         if not pages.has_read:
             raise
@@ -45,12 +49,12 @@ def sample_runs(query: RunQuery, wish: HistorySample, read: ReadTexts = rows_of_
     return batches
 
 
-def page_rows(nodes: Sequence[RunHistory], wish: HistorySample, read: ReadTexts) -> Batch:
+def page_rows(nodes: Sequence[RunHistory], wish: HistorySample, reader: RowReader) -> Batch:
     """The rows of a page of runs, each with its run's id as `run_id`; a metric of that name gives way."""
     if wish.keys is None:
         # One batch of all runs: a reader of columns has its costs once.
         lists = [(node.events if wish.stream == "system" else node.history) or [] for node in nodes]
-        batch = read([*chain.from_iterable(lists)])
+        batch = reader.read([*chain.from_iterable(lists)])
         lengths = [len(texts) for texts in lists]
     else:
         rows = [sampled_rows(node, wish) for node in nodes]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Generic, Literal, TypeAlias, TypeVar
 
 from runql.frames.batches import STEP, Batch
 from runql.frames.extras import require
-from runql.frames.row_texts import RowTextReader
+from runql.frames.row_texts import RowReader, RowTextReader
 from runql.frames.table import Table
 from runql.frames.to_arrow import to_arrow
 from runql.frames.to_pandas import to_pandas
@@ -16,7 +16,6 @@ from runql.frames.to_polars import to_polars
 from runql.frames.wide import widen
 from runql.resources.histories import RUN_ID, rows_of
 from runql.resources.history import Row
-from runql.resources.window import ReadTexts, rows_of_texts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,7 +39,7 @@ class Form(Generic[F_co]):
 
     make: Callable[[list[Batch]], F_co]
     wide: Callable[[Table], F_co]
-    reader: Callable[[], ReadTexts]
+    reader: Callable[[], RowReader]
 
     def pivoted(self, batches: list[Batch], *, one_metric: bool) -> F_co:
         """All rows of some batches, one for each step, see `widen`."""
@@ -58,7 +57,7 @@ def histories_form(
     """
     match name:
         case "default":
-            return Form(rows_of, _rows, lambda: rows_of_texts)
+            return Form(rows_of, _rows, RowReader)
         case "pandas":
             require("pandas", needed_for='Runs.scan_histories(format="pandas")')
             return _of_library(to_pandas)
@@ -76,7 +75,7 @@ F = TypeVar("F")
 
 
 def _of_library(convert: Callable[[Table], F]) -> Form[F]:
-    return Form(lambda batches: convert(_long(batches)), convert, lambda: RowTextReader().read)
+    return Form(lambda batches: convert(_long(batches)), convert, RowTextReader)
 
 
 def _long(batches: list[Batch]) -> Table:

@@ -4,85 +4,36 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from functools import partial
 from itertools import chain, repeat
 from typing import Final
 
-from runql.errors import ProjectNotFoundError, RunqlError
+from runql.errors import RunqlError
+from runql.frames.batch_queue import BatchQueue
 from runql.frames.batches import Batch, RowBatch, step_of
+from runql.frames.row_texts import RowReader
 from runql.resources.heavy_pages import OVERLOAD, HeavyPages
 from runql.resources.histories import RUN_ID
 from runql.resources.page_budget import PageBudget
-from runql.resources.pages import Page, read_page
+from runql.resources.pages import Page
 from runql.resources.run_query import RunQuery
 from runql.resources.scan import Known, ScanPlan
 from runql.resources.scan_position import ScanPosition
-from runql.resources.window import ReadTexts, answers_of, asked_rows, specs_of
-from runql.transport.flow import Flow, fetch, gather, offload
-from runql.values import as_json, parse_rows
-from runql_graphql.fragments import WholeHistory
-from runql_graphql.operations import list_whole_histories
+from runql.resources.whole_histories import HistoriesPlan, ListedHistory, Part, list_histories
+from runql.resources.window import rows_asked_for
+from runql.transport.flow import Flow, gather, offload
+from runql.values import parse_rows
 
 CELL_BYTES: Final = 24
 """About what a number takes in an answer that names the key of each."""
 
 
 @dataclass(frozen=True, slots=True)
-class HistoriesPlan:
-    """A checked wish for all rows of many runs.
-
-    Attributes:
-        query: which runs.
-        scan: which rows of each, for a run without a name.
-    """
-
-    query: RunQuery
-    scan: ScanPlan
-
-
-@dataclass(frozen=True, slots=True)
-class RunMark:
-    """A run whose rows are all read, and by what to see that it has changed since.
-
-    Attributes:
-        name: its id.
-        line_count: rows in its history, as the server counted when the run was listed.
-        heartbeat_at: its last sign of life then.
-    """
-
-    name: str
-    line_count: int | None
-    heartbeat_at: str | None
-
-    @classmethod
-    def of(cls, node: WholeHistory) -> RunMark:
-        """The mark of a listed run."""
-        return cls(node.name, node.history_line_count, node.heartbeat_at)
-
-
-@dataclass(slots=True)
-class Part:
-    """Rows that follow each other: run after run in list order, in step order within a run, labelled with `run_id`.
-
-    Attributes:
-        batches: the rows.
-        ended: the runs whose last rows are among them, also those without any row.
-    """
-
-    batches: list[Batch] = field(default_factory=list[Batch])
-    ended: list[RunMark] = field(default_factory=list[RunMark])
-
-    def add(self, part: Part) -> None:
-        """Append what follows."""
-        self.batches += part.batches
-        self.ended += part.ended
-
-
-@dataclass(frozen=True, slots=True)
 class _Whole:
     """Runs that follow each other, whose rows came complete with the page."""
 
-    nodes: list[WholeHistory]
+    nodes: list[ListedHistory]
     windows: int = 0
 
 
@@ -96,7 +47,7 @@ class _Long:
         windows: requests that its rows will take, as far as can be told.
     """
 
-    node: WholeHistory
+    node: ListedHistory
     last_step: int | None
     windows: int
 
@@ -110,16 +61,18 @@ class HistoriesPosition:
     the next page is asked for.
     """
 
-    def __init__(self, plan: HistoriesPlan, read: ReadTexts, budget: PageBudget | None = None) -> None:
+    def __init__(
+        self, plan: HistoriesPlan, reader: RowReader | None = None, budget: PageBudget | None = None
+    ) -> None:
         self._plan = plan
-        self._read = read
+        self._reader = reader or RowReader()
         self._budget = budget or PageBudget(plan.query.per_page, plan.scan.page_size)
         self._pages = HeavyPages(plan.query, self._ask, self._budget.runs)
         self._share = self._budget.rows_a_run
         self._was_asked_again = False
-        self._page_ahead: Page[WholeHistory] | RunqlError | None = None
+        self._page_ahead: Page[ListedHistory] | RunqlError | None = None
         self._segments: deque[_Whole | _Long] = deque()
-        self._under_way: tuple[WholeHistory, ScanPosition] | None = None
+        self._under_way: tuple[ListedHistory, ScanPosition] | None = None
         self._failed: list[str] = []
         self._reason = ""
 
@@ -160,26 +113,8 @@ class HistoriesPosition:
 
     # -- pages ---------------------------------------------------------------------------------------------------
 
-    def _ask(self, query: RunQuery, after: str | None, spare_server: bool) -> Flow[Page[WholeHistory]]:
-        scan = self._page_plan()
-        operation = list_whole_histories(
-            entity=query.entity,
-            project=query.project,
-            filters=query.filters,
-            order=query.order,
-            first=query.per_page,
-            after=after,
-            min_step=scan.min_step,
-            max_step=scan.max_step,
-            samples=scan.page_size + 1,
-            specs=specs_of(scan, scan.min_step, scan.max_step),
-            whole=scan.keys is None,
-            chosen=scan.keys is not None,
-        )
-        answer = yield from fetch(operation, spare_server=spare_server)
-        if answer.project is None or answer.project.runs is None:
-            raise ProjectNotFoundError(query.entity, query.project)
-        return read_page(answer.project.runs, after)
+    def _ask(self, query: RunQuery, after: str | None, spare_server: bool) -> Flow[Page[ListedHistory]]:
+        return (yield from list_histories(query, self._page_plan(), after, spare_server=spare_server))
 
     def _page_plan(self) -> ScanPlan:
         return replace(self._plan.scan, page_size=self._share)
@@ -192,6 +127,7 @@ class HistoriesPosition:
             page = yield from self._pages.read()
         if page is None:
             return False
+        yield from offload(partial(self._read_chosen, page.nodes))
         heights = [self._height(node) for node in page.nodes]
         self._learn(page.nodes)
         size = self._budget.choose(heights)
@@ -215,31 +151,31 @@ class HistoriesPosition:
             self._page_ahead = error
         return Part()
 
-    def _learn(self, nodes: Sequence[WholeHistory]) -> None:
+    def _learn(self, nodes: Sequence[ListedHistory]) -> None:
         if self._plan.scan.keys is None:
-            texts = [text for node in nodes for text in node.history or []]
+            texts = [text for node in nodes for text in node.texts]
             self._budget.learn(len(texts), sum(map(len, texts)))
         else:
-            rows = sum(_answered(node) for node in nodes)
+            rows = sum(node.answered for node in nodes)
             self._budget.learn(rows, rows * CELL_BYTES * len(self._plan.scan.columns))
 
     # -- the runs of a page --------------------------------------------------------------------------------------
 
-    def _height(self, node: WholeHistory) -> int:
+    def _height(self, node: ListedHistory) -> int:
         """How many rows are wanted of a run, as far as its answer tells."""
-        rows = _answered(node)
-        return rows if self._is_complete(node) else max(rows, node.history_line_count or 0)
+        rows = node.answered
+        return rows if self._is_complete(node) else max(rows, node.line_count or 0)
 
-    def _is_complete(self, node: WholeHistory) -> bool:
-        scan, rows = self._plan.scan, _answered(node)
+    def _is_complete(self, node: ListedHistory) -> bool:
+        scan, rows = self._plan.scan, node.answered
         if rows > self._share:
             return False
         # Where the server tells how many rows there are and all of them were asked for, the count is the proof.
         wants_all = scan.keys is None and scan.min_step == 0 and scan.max_step is None
-        return not (wants_all and 0 < rows < (node.history_line_count or 0))
+        return not (wants_all and 0 < rows < (node.line_count or 0))
 
-    def _arrange(self, nodes: Sequence[WholeHistory]) -> None:
-        whole: list[WholeHistory] = []
+    def _arrange(self, nodes: Sequence[ListedHistory]) -> None:
+        whole: list[ListedHistory] = []
         for node in nodes:
             if self._is_complete(node):
                 whole.append(node)
@@ -252,11 +188,15 @@ class HistoriesPosition:
         if whole:
             self._segments.append(_Whole(whole))
 
-    def _last_step(self, node: WholeHistory) -> int | None:
+    def _read_chosen(self, nodes: Sequence[ListedHistory]) -> None:
+        for node in nodes:
+            node.read_chosen(self._plan.scan, self._reader)
+
+    def _last_step(self, node: ListedHistory) -> int | None:
         if self._plan.scan.keys is None:
-            rows = parse_rows((node.history or [])[-1:])
+            rows = parse_rows(node.texts[-1:])
             return step_of(rows[0]) if rows else None
-        extents = [answer.extent() for answer in answers_of(self._plan.scan, node, self._read)]
+        extents = [answer.extent() for answer in node.answers]
         return max((extent[1] for extent in extents if extent is not None), default=None)
 
     def _read_group(self, *, bounded: bool, ahead: bool) -> Flow[Part]:
@@ -291,36 +231,31 @@ class HistoriesPosition:
         except OVERLOAD as error:
             self._fail(segment.node, error)
             return Part()
-        return Part(_labelled(batches, segment.node.name), [RunMark.of(segment.node)])
+        return Part(_labelled(batches, segment.node.name), [segment.node.mark])
 
     # -- rows ----------------------------------------------------------------------------------------------------
 
-    def _whole_rows(self, nodes: Sequence[WholeHistory]) -> Part:
-        """The rows that came with a page, as one batch: a reader of columns has its costs once."""
+    def _whole_rows(self, nodes: Sequence[ListedHistory]) -> Part:
+        """The rows that came with a page, in few batches: a reader of columns has its costs once."""
         scan = self._page_plan()
         if scan.keys is None:
-            lists = [node.history or [] for node in nodes]
-            batch = self._read([*chain.from_iterable(lists)])
-            heights = [len(texts) for texts in lists]
+            names = chain.from_iterable(repeat(node.name, len(node.texts)) for node in nodes)
+            whole = self._reader.read([*chain.from_iterable(node.texts for node in nodes)])
+            batches: list[Batch] = [whole.labelled(RUN_ID, [*names])]
         else:
-            rows = [asked_rows(scan, answers_of(scan, node, self._read)).to_rows() for node in nodes]
-            batch = RowBatch([*chain.from_iterable(rows)])
-            heights = [len(each) for each in rows]
-        names = chain.from_iterable(
-            repeat(node.name, height) for node, height in zip(nodes, heights, strict=True)
-        )
-        batch = batch.labelled(RUN_ID, [*names])
-        extent = batch.extent()
-        if extent is not None and not _lies_in(extent, scan):
-            batch = batch.between(scan.min_step, scan.max_step)
-        return Part([batch] if batch.height else [], [RunMark.of(node) for node in nodes])
+            batches = [_labelled([rows_asked_for(scan, node.answers)], node.name)[0] for node in nodes]
+        inside = [
+            batch if _lies_in(batch.extent(), scan) else batch.between(scan.min_step, scan.max_step)
+            for batch in batches
+        ]
+        return Part(_few([batch for batch in inside if batch.height]), [node.mark for node in nodes])
 
     def _position(self, segment: _Long, at_once: int) -> ScanPosition:
         node = segment.node
         plan = replace(self._plan.scan, run=node.name, page_size=self._budget.window, at_once=at_once)
-        return ScanPosition(plan, Known(segment.last_step, node.history_line_count), self._read)
+        return ScanPosition(plan, Known(segment.last_step, node.line_count), self._reader)
 
-    def _go_on(self, node: WholeHistory, position: ScanPosition) -> Flow[Part]:
+    def _go_on(self, node: ListedHistory, position: ScanPosition) -> Flow[Part]:
         """The next windows of a run that is read in several parts."""
         self._under_way = node, position
         try:
@@ -331,24 +266,29 @@ class HistoriesPosition:
             return Part()
         if batches is None:
             self._under_way = None
-            return Part([], [RunMark.of(node)])
+            return Part([], [node.mark])
         return Part(_labelled(batches, node.name))
 
-    def _fail(self, node: WholeHistory, error: RunqlError) -> None:
+    def _fail(self, node: ListedHistory, error: RunqlError) -> None:
         self._failed.append(node.name)
         self._reason = str(error)
-
-
-def _answered(node: WholeHistory) -> int:
-    """Rows of the longest answer that came of a run."""
-    picked = [as_json(rows) for rows in node.sampled_history or []]
-    counts = [len(rows) for rows in picked if isinstance(rows, list)]
-    return max(len(node.history or []), *counts, 0)
 
 
 def _labelled(batches: Sequence[Batch], name: str) -> list[Batch]:
     return [batch.labelled(RUN_ID, [name] * batch.height) for batch in batches]
 
 
-def _lies_in(extent: tuple[int, int], scan: ScanPlan) -> bool:
-    return scan.min_step <= extent[0] and (scan.max_step is None or extent[1] < scan.max_step)
+def _few(batches: list[Batch]) -> list[Batch]:
+    """The same rows in few batches."""
+    if all(isinstance(batch, RowBatch) for batch in batches):
+        rows = [row for batch in batches for row in batch.to_rows()]
+        return [RowBatch(rows)] if rows else []
+    queue = BatchQueue()
+    queue.put(0, batches)
+    return queue.take()
+
+
+def _lies_in(extent: tuple[int, int] | None, scan: ScanPlan) -> bool:
+    return extent is None or (
+        scan.min_step <= extent[0] and (scan.max_step is None or extent[1] < scan.max_step)
+    )

@@ -10,27 +10,28 @@ from typing import Final
 
 from runql.errors import IncompleteHistoriesError, RunqlError
 from runql.frames.batches import Batch
-from runql.resources.histories_position import HistoriesPlan, HistoriesPosition, RunMark
+from runql.frames.row_texts import RowReader
+from runql.resources.histories_position import HistoriesPosition
 from runql.resources.histories_spool import HistoriesSpool
 from runql.resources.history import Row
 from runql.resources.page_budget import MOST_RUNS
 from runql.resources.pages import refuse_circle
 from runql.resources.run_query import list_light_page
-from runql.resources.window import ReadTexts
+from runql.resources.whole_histories import HistoriesPlan, RunMark
 from runql.transport.flow import Flow, offload
 
 NAMES: Final = 500
 """Runs that are asked for by their ids at once."""
 
 
-def read_histories(plan: HistoriesPlan, read: ReadTexts) -> Flow[list[Batch]]:
+def read_histories(plan: HistoriesPlan, reader: RowReader) -> Flow[list[Batch]]:
     """All rows of every run of a list, in list order, labelled with `run_id`.
 
     Raises:
         IncompleteHistoriesError: some runs could not be read, or the list not to its end; what was read is in its
             ``partial``.
     """
-    position = HistoriesPosition(plan, read)
+    position = HistoriesPosition(plan, reader)
     batches: list[Batch] = []
     try:
         while (part := (yield from position.next_part(bounded=False, ahead=True))) is not None:
@@ -45,7 +46,7 @@ def read_histories(plan: HistoriesPlan, read: ReadTexts) -> Flow[list[Batch]]:
     return batches
 
 
-def sink_histories(plan: HistoriesPlan, read: ReadTexts, target: Path, server: str) -> Flow[None]:
+def sink_histories(plan: HistoriesPlan, reader: RowReader, target: Path, server: str) -> Flow[None]:
     """Put all rows of every run of a list into one parquet file, going on where an earlier call was interrupted.
 
     Raises:
@@ -55,9 +56,9 @@ def sink_histories(plan: HistoriesPlan, read: ReadTexts, target: Path, server: s
     spool = yield from offload(lambda: HistoriesSpool(target, _question(plan, server)))
     try:
         if spool.runs:
-            order = yield from _refill(plan, read, spool)
+            order = yield from _refill(plan, reader, spool)
         else:
-            order = yield from _fill(plan, read, spool)
+            order = yield from _fill(plan, reader, spool)
         yield from offload(lambda: spool.publish(order))
     finally:
         spool.close()
@@ -68,9 +69,9 @@ def incomplete(position: HistoriesPosition, kept: str) -> IncompleteHistoriesErr
     return IncompleteHistoriesError([], position.failed, position.reason, kept)
 
 
-def _fill(plan: HistoriesPlan, read: ReadTexts, spool: HistoriesSpool) -> Flow[list[str]]:
+def _fill(plan: HistoriesPlan, reader: RowReader, spool: HistoriesSpool) -> Flow[list[str]]:
     """Read a whole list; the ids of its runs in order."""
-    position = HistoriesPosition(plan, read)
+    position = HistoriesPosition(plan, reader)
     order: list[str] = []
     while (part := (yield from position.next_part(bounded=True, ahead=True))) is not None:
         yield from offload(partial(spool.add, part))
@@ -80,14 +81,14 @@ def _fill(plan: HistoriesPlan, read: ReadTexts, spool: HistoriesSpool) -> Flow[l
     return order
 
 
-def _refill(plan: HistoriesPlan, read: ReadTexts, spool: HistoriesSpool) -> Flow[list[str]]:
+def _refill(plan: HistoriesPlan, reader: RowReader, spool: HistoriesSpool) -> Flow[list[str]]:
     """Read what is missing of a list, or has changed; the ids of its runs in order."""
     marks = yield from _list_marks(plan)
     missing = spool.keep(marks)
     for start in range(0, len(missing), NAMES):
         names = missing[start : start + NAMES]
         query = replace(plan.query, filters=json.dumps({"name": {"$in": names}}))
-        yield from _fill(replace(plan, query=query), read, spool)
+        yield from _fill(replace(plan, query=query), reader, spool)
     # A run that was deleted meanwhile is in the list no more.
     return [mark.name for mark in marks if mark.name in spool.runs]
 

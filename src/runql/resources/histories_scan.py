@@ -10,8 +10,9 @@ from typing import Generic, TypeVar
 from runql.frames.batches import Batch
 from runql.frames.extras import require
 from runql.resources.histories_form import Form
-from runql.resources.histories_position import HistoriesPlan, HistoriesPosition
+from runql.resources.histories_position import HistoriesPosition
 from runql.resources.histories_read import incomplete, read_histories, sink_histories
+from runql.resources.whole_histories import HistoriesPlan
 from runql.transport.aio import AsyncRetryingClient
 from runql.transport.flow import Flow
 from runql.transport.sync import RetryingClient

@@ -18,7 +18,7 @@ from runql.frames.stored_batch import StoredBatch, load_batch, load_note, store_
 from runql.frames.to_arrow import to_arrow
 from runql.frames.unified_columns import UnifiedColumns
 from runql.resources.histories import RUN_ID
-from runql.resources.histories_position import Part, RunMark
+from runql.resources.whole_histories import Part, RunMark
 from runql.transport.part_file import PartFile, lock
 from runql.values import JSONValue
 

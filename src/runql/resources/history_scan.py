@@ -97,7 +97,7 @@ class AsyncHistoryScan:
 
 def scan_table(plan: ScanPlan, known: Known) -> Flow[Table]:
     """All rows of a scan as one table; types are decided over every value."""
-    position = ScanPosition(plan, known, RowTextReader().read)
+    position = ScanPosition(plan, known, RowTextReader())
     builder = TableBuilder()
     while (batches := (yield from position.next_batches(ahead=None))) is not None:
         while batches:

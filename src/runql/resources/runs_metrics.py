@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, Literal, overload
 
-from runql.resources.histories_form import FullFormat, histories_form
-from runql.resources.histories_position import HistoriesPlan
-from runql.resources.histories_scan import AsyncHistoriesScan, HistoriesScan
-from runql.resources.history import Row
 from runql.resources.run_query import RunQuery
-from runql.resources.scan import AT_ONCE, Match, ScanPlan
 from runql.transport.aio import AsyncRetryingClient
+from runql.transport.flow import AT_ONCE
 from runql.transport.sync import RetryingClient
 
 if TYPE_CHECKING:
     import pandas as pd
     import polars as pl
     import pyarrow as pa
+
+    from runql.resources.histories_form import FullFormat
+    from runql.resources.histories_scan import AsyncHistoriesScan, HistoriesScan
+    from runql.resources.history import Row
+    from runql.resources.scan import Match
+    from runql.resources.whole_histories import HistoriesPlan
 
 PAGE_SIZE: Final = 10_000
 
@@ -115,6 +117,9 @@ class RunsMetrics:
             TypeError: ``keys`` is no list of texts.
             MissingExtraError: the format's library is not installed; raised before anything is sent.
         """
+        from runql.resources.histories_form import histories_form
+        from runql.resources.histories_scan import HistoriesScan
+
         plan = histories_plan(self._query, keys, min_step, max_step, match, page_size, at_once)
         return HistoriesScan(self._client, plan, histories_form(format), pivot=pivot)
 
@@ -194,6 +199,9 @@ class AsyncRunsMetrics:
         at_once: int = AT_ONCE,
     ) -> AsyncHistoriesScan[list[Row] | pd.DataFrame | pl.DataFrame | pa.Table]:
         """As `Runs.scan_histories`."""
+        from runql.resources.histories_form import histories_form
+        from runql.resources.histories_scan import AsyncHistoriesScan
+
         plan = histories_plan(self._query, keys, min_step, max_step, match, page_size, at_once)
         return AsyncHistoriesScan(self._client, plan, histories_form(format), pivot=pivot)
 
@@ -208,6 +216,9 @@ def histories_plan(
     at_once: int,
 ) -> HistoriesPlan:
     """Check what a caller gave, see `Runs.scan_histories`."""
+    from runql.resources.scan import ScanPlan
+    from runql.resources.whole_histories import HistoriesPlan
+
     scan = ScanPlan.checked(
         query.entity,
         query.project,

@@ -8,11 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from runql.frames.batch_queue import BatchQueue
 from runql.frames.batches import Batch, RowBatch
+from runql.frames.row_texts import RowReader
 from runql.resources.history import Row
 from runql.resources.scan import Known, ScanPlan
 from runql.resources.step_map import map_steps
-from runql.resources.window import ReadTexts, Window, read_window, rows_of_texts
+from runql.resources.window import Window, read_window
 from runql.transport.flow import Flow, gather
 
 
@@ -42,14 +44,15 @@ class ScanPosition:
     few, the steps of the rows are asked for first, and windows are cut by them.
     """
 
-    def __init__(self, plan: ScanPlan, known: Known, read: ReadTexts = rows_of_texts) -> None:
+    def __init__(self, plan: ScanPlan, known: Known, reader: RowReader | None = None) -> None:
         self._plan = plan
-        self._read = read
+        self._reader = reader or RowReader()
         self._offset: int = plan.min_step
         self._covered: int = plan.min_step
         self._last_step = known.last_step
         self._line_count = known.line_count
         self._key_counts: dict[str, int] | None = None
+        self._rows_read = self._steps_read = 0
         self._mapped: deque[Span] = deque()
         self._has_map = False
         self._begun = False
@@ -80,12 +83,13 @@ class ScanPosition:
         spans = [*self._mapped][:ahead] if self._mapped else self._settled(ahead)
         if not spans:
             return [(yield from self._read_open())]
-        read = yield from _together([self._read_span(span) for span in spans], self._plan.at_once)
+        batches = yield from self._read_spans(spans)
         for _ in spans[: len(self._mapped)]:
             self._mapped.popleft()
         self._begun = True
         self._offset = self._covered = spans[-1].stop
-        return [batch for batches in read for batch in batches]
+        self._note(sum(batch.height for batch in batches), spans[-1].stop - spans[0].start)
+        return batches
 
     # -- what is settled -----------------------------------------------------------------------------------------
 
@@ -93,9 +97,12 @@ class ScanPosition:
         """The next windows whose end the run has passed; none where the next window is asked for without an end."""
         if self._last_step is None or (self._fits_one_answer() and self._thinned_from is None):
             return []
-        if not self._begun and self._plan.keys is not None and self._steps_left() > self._plan.page_size:
-            # The first answer tells in how many rows the keys are: often in few.
+        is_counted = self._plan.keys is None and self._line_count is not None
+        if not self._begun and not is_counted and self._steps_left() > self._plan.page_size:
+            # The first answer tells how many rows there are, and in how many the keys are: often in few.
             return []
+        if self._line_count is None:
+            most = min(most or self._plan.at_once, self._plan.at_once if self._steps_read else 1)
         spans: list[Span] = []
         start = self._offset
         while most is None or len(spans) < most:
@@ -110,10 +117,21 @@ class ScanPosition:
         end, last = start + self._plan.page_size, self._plan.max_step
         return end if last is None else min(end, last)
 
+    def _read_spans(self, spans: Sequence[Span]) -> Flow[list[Batch]]:
+        if len(spans) == 1:
+            return (yield from self._read_span(spans[0]))
+        queue = BatchQueue()
+
+        def queued(place: int, span: Span) -> Flow[None]:
+            queue.put(place, (yield from self._read_span(span)))
+
+        yield from gather([queued(place, span) for place, span in enumerate(spans)], limit=self._plan.at_once)
+        return queue.take()
+
     def _read_span(self, span: Span) -> Flow[list[Batch]]:
         """The rows of a span; in halves when there are more than one answer holds, or fewer than there should be."""
         start, stop, plan = span.start, span.stop, self._plan
-        window = yield from read_window(plan, start, stop, self._read)
+        window = yield from read_window(plan, start, stop, self._reader)
         told = [step for step in span.steps or () if start <= step < stop]
         is_short = plan.keys is None and window.batch.height < len(told)
         if stop - start <= plan.page_size or (window.most <= plan.page_size and not is_short):
@@ -128,6 +146,9 @@ class ScanPosition:
 
     def _expected_rows(self) -> int | None:
         """How many rows the scan may bring at most, as far as is known."""
+        if self._line_count is None and self._steps_read:
+            # Where the server does not count, what was read so far is all there is to guess from.
+            return self._rows_read * self._steps_left() // self._steps_read
         if self._plan.keys is None or self._key_counts is None:
             return self._line_count
         counts = [self._key_counts.get(key, 0) for key in self._plan.keys if key != "_step"]
@@ -159,7 +180,8 @@ class ScanPosition:
         stop = self._offset + self._steps_left()
         steps = yield from map_steps(self._plan, self._offset, stop)
         self._has_map = True
-        size = self._plan.page_size
+        # A spec's maxStep is inclusive: the row of the border comes, too.
+        size = self._plan.page_size if self._plan.keys is None else max(1, self._plan.page_size - 1)
         borders = [self._offset, *steps[size::size], stop]
         self._mapped.extend(
             Span(low, high, steps[bisect_left(steps, low) : bisect_left(steps, high)])
@@ -175,17 +197,19 @@ class ScanPosition:
         is_open = self._is_open(is_last=is_last) and (plan.max_step is None or end < plan.max_step)
         stop = plan.max_step if is_open or (plan.max_step is not None and end > plan.max_step) else end
         with_keys = is_last or (plan.keys is not None and not self._begun and not is_open)
-        window = yield from read_window(plan, start, stop, self._read, with_keys=with_keys)
+        window = yield from read_window(plan, start, stop, self._reader, with_keys=with_keys)
         self._begun = True
         self._learn(window)
         if is_open and (window.most > plan.page_size or self._misses_rows(window, start)):
             # Thinned: its rows tell how far the run goes, and are read again in windows that cannot be thinned.
             self._last_step = max(self._last_step or 0, window.last)
             self._offset = self._thinned_from = min(window.first, self._covered)
+            self._has_map = False
             return RowBatch([])
         # Beyond the last step that was told, rows may arrive inside a window after it was read.
         beyond = self._last_step is None or end > self._last_step
         self._offset, self._covered = min(window.last + 1, end) if beyond else end, end
+        self._note(window.most, self._covered - start)
         self._done = is_open or stop == plan.max_step
         return window.batch
 
@@ -204,6 +228,10 @@ class ScanPosition:
         asked_for_all = self._plan.keys is None and start == 0 and self._plan.max_step is None
         return asked_for_all and 0 < window.most < (window.line_count or 0)
 
+    def _note(self, rows: int, steps: int) -> None:
+        self._rows_read += rows
+        self._steps_read += steps
+
     def _learn(self, window: Window) -> None:
         if window.last_step is not None:
             self._last_step = max(window.last_step, self._last_step or 0)
@@ -211,9 +239,3 @@ class ScanPosition:
             self._key_counts = dict(window.key_counts)
         if window.line_count is not None:
             self._line_count = max(window.line_count, self._line_count or 0)
-
-
-def _together(flows: Sequence[Flow[list[Batch]]], limit: int) -> Flow[list[list[Batch]]]:
-    if len(flows) == 1:
-        return [(yield from flows[0])]
-    return (yield from gather(flows, limit=limit))

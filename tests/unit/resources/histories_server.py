@@ -12,12 +12,13 @@ from tests.unit.transport.stepping import sent, served
 
 from runql.errors import RunqlError
 from runql.frames.batches import Batch
-from runql.resources.histories_position import HistoriesPlan, HistoriesPosition, Part
+from runql.frames.row_texts import RowReader
+from runql.resources.histories_position import HistoriesPosition
 from runql.resources.history import Row
 from runql.resources.page_budget import PageBudget
 from runql.resources.run_query import RunQuery
 from runql.resources.scan import ScanPlan
-from runql.resources.window import ReadTexts, rows_of_texts
+from runql.resources.whole_histories import HistoriesPlan, Part
 from runql.transport.flow import Effect, Offload
 from runql.transport.wire import Response
 from runql.values import JSONValue
@@ -142,12 +143,12 @@ def parts_of(
     plan: HistoriesPlan,
     answer: Callable[[Effect], Response | RunqlError | None],
     *,
-    read: ReadTexts = rows_of_texts,
+    reader: RowReader | None = None,
     bounded: bool = False,
     budget: PageBudget | None = None,
 ) -> tuple[list[Part], HistoriesPosition]:
     """All parts of a list, and where they leave it."""
-    position = HistoriesPosition(plan, read, budget)
+    position = HistoriesPosition(plan, reader, budget)
     parts: list[Part] = []
     while (part := served(position.next_part(bounded=bounded, ahead=True), answer)) is not None:
         parts.append(part)

@@ -15,11 +15,11 @@ from tests.unit.resources.history_server import RunOnServer
 from tests.unit.transport.stepping import served
 
 from runql.errors import ConnectionFailedError, IncompleteHistoriesError, PaginationError, RunqlError
+from runql.frames.row_texts import RowReader
 from runql.resources.histories import rows_of
 from runql.resources.histories_position import HistoriesPosition
 from runql.resources.histories_read import read_histories
 from runql.resources.page_budget import MOST_RUNS, PageBudget
-from runql.resources.window import rows_of_texts
 from runql.transport.flow import Effect, Send
 from runql.transport.wire import Response
 
@@ -30,7 +30,7 @@ def many(count: int, rows: int) -> dict[str, RunOnServer]:
 
 def test_two_hundred_short_runs_take_three_requests() -> None:
     server, plan = ListOnServer(many(200, 3)), planned_list()
-    assert rows_of(served(read_histories(plan, rows_of_texts), server.answer)) == wanted_of_all(
+    assert rows_of(served(read_histories(plan, RowReader()), server.answer)) == wanted_of_all(
         server.runs, plan
     )
     assert server.sizes == [50, 100, 200]
@@ -78,7 +78,7 @@ def test_wide_rows_make_small_pages_and_small_windows() -> None:
 def test_a_page_that_is_too_much_is_halved_and_a_bad_run_is_named() -> None:
     server, plan = ListOnServer(many(8, 3), heavy=["run5"], most=3), planned_list(per_page=8)
     with pytest.raises(IncompleteHistoriesError, match="run5") as caught:
-        served(read_histories(plan, rows_of_texts), server.answer)
+        served(read_histories(plan, RowReader()), server.answer)
     assert caught.value.failed == ("run5",)
     good = {name: run for name, run in server.runs.items() if name != "run5"}
     assert caught.value.partial == wanted_of_all(good, plan)
@@ -109,19 +109,19 @@ def test_a_long_run_comes_in_parts_where_memory_is_to_be_bounded() -> None:
 
 def test_the_next_page_is_asked_for_along_with_the_last_of_a_page_but_not_before_it_may() -> None:
     server, plan = ListOnServer(many(6, 2)), planned_list(per_page=2)
-    position = HistoriesPosition(plan, rows_of_texts)
+    position = HistoriesPosition(plan, RowReader())
     served(position.next_part(bounded=True, ahead=False), server.answer)
     assert server.sizes == [2]
     served(position.next_part(bounded=True, ahead=True), server.answer)
     assert server.sizes == [2, 4]
-    position = HistoriesPosition(plan, rows_of_texts)
+    position = HistoriesPosition(plan, RowReader())
     served(position.next_part(bounded=True, ahead=True), server.answer)
     assert server.sizes == [2, 4, 2, 4]
 
 
 def test_a_page_ahead_that_fails_is_told_after_what_lies_before_it() -> None:
     server = ListOnServer(many(6, 2), break_at=2, refusal=ConnectionFailedError("cut"))
-    position = HistoriesPosition(planned_list(per_page=2), rows_of_texts)
+    position = HistoriesPosition(planned_list(per_page=2), RowReader())
     part = served(position.next_part(bounded=True, ahead=True), server.answer)
     assert part is not None
     assert [mark.name for mark in part.ended] == ["run0", "run1"]
@@ -134,20 +134,20 @@ def test_what_was_read_is_kept_when_the_list_ends_early() -> None:
     server = ListOnServer(many(6, 2), break_at=3, refusal=ConnectionFailedError("cut"))
     plan = planned_list(per_page=1)
     with pytest.raises(IncompleteHistoriesError, match="ended early") as caught:
-        served(read_histories(plan, rows_of_texts), server.answer)
+        served(read_histories(plan, RowReader()), server.answer)
     assert [row["run_id"] for row in caught.value.partial] == ["run0", "run0", "run1", "run1", "run2", "run2"]
 
 
 def test_a_first_page_that_fails_is_raised_as_it_is() -> None:
     server = ListOnServer(many(6, 2), break_at=1, refusal=ConnectionFailedError("cut"))
     with pytest.raises(ConnectionFailedError):
-        served(read_histories(planned_list(), rows_of_texts), server.answer)
+        served(read_histories(planned_list(), RowReader()), server.answer)
 
 
 def test_a_list_that_goes_in_a_circle_is_refused() -> None:
     server = ListOnServer(many(4, 1), refusal=PaginationError("circle"), break_at=2)
     with pytest.raises(IncompleteHistoriesError):
-        served(read_histories(planned_list(per_page=2), rows_of_texts), server.answer)
+        served(read_histories(planned_list(per_page=2), RowReader()), server.answer)
 
 
 def test_a_count_that_tells_of_more_rows_than_came_makes_sure() -> None:

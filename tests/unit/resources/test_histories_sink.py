@@ -11,10 +11,10 @@ from tests.unit.resources.history_server import RunOnServer
 from tests.unit.transport.stepping import served
 
 from runql.errors import ConnectionFailedError, IncompleteHistoriesError, LocalFileError
-from runql.resources.histories_position import HistoriesPlan
+from runql.frames.row_texts import RowReader
 from runql.resources.histories_read import sink_histories
 from runql.resources.histories_spool import HistoriesSpool
-from runql.resources.window import rows_of_texts
+from runql.resources.whole_histories import HistoriesPlan
 
 CUT = ConnectionFailedError("cut")
 
@@ -38,7 +38,7 @@ def target(tmp_path: Path) -> Path:
 def sink(server: ListOnServer, target: Path, plan: HistoriesPlan = PLAN) -> int:
     """Write the file; the requests that it took."""
     before = server.requests
-    served(sink_histories(plan, rows_of_texts, target, "https://server"), server.answer)
+    served(sink_histories(plan, RowReader(), target, "https://server"), server.answer)
     return server.requests - before
 
 
