@@ -101,7 +101,7 @@ def test_it_is_the_scan_of_each_run_in_list_order(
         (None, "any", {}),
         (["loss", "rare"], "any", {}),
         (["rare", "loss"], "all", {}),
-        (["rare"], "any", {"min_step": 5, "max_step": 333}),
+        (["rare"], "any", {"min_step": 5, "max_step": 330}),
         (None, "any", {"min_step": 7, "max_step": 12}),
         (["never"], "any", {}),
     ],
