@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 from tests.contract.either import Untyped, listed, taken
 from tests.contract.face import AnyApi, AnyRuns, Face, Row
-from tests.contract.facts import DENSE, RARE, SHORT_FAMILY
+from tests.contract.facts import DENSE, ONE_OF_EACH, RARE
 from tests.contract.world import World
 
 from runql import IncompleteHistoriesError, LocalFileError, MissingExtraError
@@ -90,9 +90,9 @@ def present(rows: list[Row]) -> list[Row]:
 def test_it_is_the_scan_of_each_run_in_list_order(
     keys: list[str] | None, api: AnyApi, face: Face, sampled: World
 ) -> None:
-    runs = face.take(api.runs(sampled.path, SHORT_FAMILY, per_page=5, lazy=True))
-    together = taken(face, runs.scan_histories(keys, max_step=40, format="default").collect())
-    assert together == one_by_one(face, runs, keys, max_step=40)
+    runs = face.take(api.runs(sampled.path, ONE_OF_EACH, per_page=2, lazy=True))
+    together = taken(face, runs.scan_histories(keys, max_step=11, format="default").collect())
+    assert together == one_by_one(face, runs, keys, max_step=11)
 
 
 @pytest.mark.parametrize(
