@@ -9,7 +9,7 @@ from functools import partial
 from itertools import chain, repeat
 from typing import Final
 
-from runql.errors import RunqlError
+from runql.errors import RunNotFoundError, RunqlError
 from runql.frames.batch_queue import BatchQueue
 from runql.frames.batches import Batch, RowBatch, step_of
 from runql.frames.row_texts import RowReader
@@ -24,6 +24,9 @@ from runql.resources.whole_histories import HistoriesPlan, ListedHistory, Part, 
 from runql.resources.window import rows_asked_for
 from runql.transport.flow import Flow, gather, offload
 from runql.values import parse_rows
+
+# What speaks of one run and not of the list: it may have been deleted since it was listed.
+UNREADABLE = (*OVERLOAD, RunNotFoundError)
 
 CELL_BYTES: Final = 24
 """About what a number takes in an answer that names the key of each."""
@@ -127,7 +130,8 @@ class HistoriesPosition:
             page = yield from self._pages.read()
         if page is None:
             return False
-        yield from offload(partial(self._read_chosen, page.nodes))
+        if self._plan.scan.keys is not None:
+            yield from offload(partial(self._read_chosen, page.nodes))
         heights = [self._height(node) for node in page.nodes]
         self._learn(page.nodes)
         size = self._budget.choose(heights)
@@ -183,10 +187,15 @@ class HistoriesPosition:
             if whole:
                 self._segments.append(_Whole(whole))
                 whole = []
-            windows = -(-self._height(node) // self._budget.window)
-            self._segments.append(_Long(node, self._last_step(node), windows))
+            self._segments.append(_Long(node, self._last_step(node), self._windows(node)))
         if whole:
             self._segments.append(_Whole(whole))
+
+    def _windows(self, node: ListedHistory) -> int:
+        if node.line_count is None:
+            # As many as may be: such a run is read in parts.
+            return self._plan.scan.at_once + 1
+        return -(-self._height(node) // self._budget.window)
 
     def _read_chosen(self, nodes: Sequence[ListedHistory]) -> None:
         for node in nodes:
@@ -200,23 +209,23 @@ class HistoriesPosition:
         return max((extent[1] for extent in extents if extent is not None), default=None)
 
     def _read_group(self, *, bounded: bool, ahead: bool) -> Flow[Part]:
-        """Read the runs that come next, as many as take no more windows than may be asked for at once."""
+        """Read the runs that come next: all of the page, or as many as take no more windows than may be asked for at once."""
         at_once = self._plan.scan.at_once
         group = [self._segments.popleft()]
         if bounded and isinstance(group[0], _Long) and group[0].windows > at_once:
             return (yield from self._go_on(group[0].node, self._position(group[0], at_once)))
         windows = group[0].windows
-        while self._segments and windows + self._segments[0].windows <= at_once:
+        while self._segments and (not bounded or windows + self._segments[0].windows <= at_once):
             windows += self._segments[0].windows
             group.append(self._segments.popleft())
         longs = sum(isinstance(segment, _Long) for segment in group)
         flows = [self._read_segment(segment, max(1, at_once // max(1, longs))) for segment in group]
         if ahead and not self._segments and self._pages.more:
-            flows.append(self._look_ahead())
+            flows.insert(0, self._look_ahead())
         if len(flows) == 1:
             return (yield from flows[0])
         joined = Part()
-        for part in (yield from gather(flows, limit=at_once + 1)):
+        for part in (yield from gather(flows, limit=at_once)):
             joined.add(part)
         return joined
 
@@ -228,7 +237,7 @@ class HistoriesPosition:
         try:
             while (read := (yield from position.next_batches(None))) is not None:
                 batches += read
-        except OVERLOAD as error:
+        except UNREADABLE as error:
             self._fail(segment.node, error)
             return Part()
         return Part(_labelled(batches, segment.node.name), [segment.node.mark])
@@ -260,7 +269,7 @@ class HistoriesPosition:
         self._under_way = node, position
         try:
             batches = yield from position.next_batches(self._plan.scan.at_once)
-        except OVERLOAD as error:
+        except UNREADABLE as error:
             self._under_way = None
             self._fail(node, error)
             return Part()

@@ -61,7 +61,8 @@ class HistoriesSpool:
         with self._refused():
             self._folder.mkdir(parents=True, exist_ok=True)
             self._lock = (self._folder / "lock").open("ab")
-        if lock(self._lock) is False:
+        self._is_locked = lock(self._lock)
+        if self._is_locked is False:
             self._lock.close()
             raise LocalFileError(f"cannot write {target}: another call is writing it", BlockingIOError())
         with self._refused():
@@ -106,6 +107,9 @@ class HistoriesSpool:
             for piece in self._pieces(order):
                 unified.see(piece.columns)
             self._write(unified, order)
+            if not self._is_locked:
+                # Where files cannot be locked, open ones cannot be removed either.
+                self._lock.close()
             shutil.rmtree(self._folder)
 
     def close(self) -> None:

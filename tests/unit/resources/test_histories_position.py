@@ -12,7 +12,7 @@ from tests.unit.resources.histories_server import (
     wanted_of_all,
 )
 from tests.unit.resources.history_server import RunOnServer
-from tests.unit.transport.stepping import served
+from tests.unit.transport.stepping import answered, served
 
 from runql.errors import ConnectionFailedError, IncompleteHistoriesError, PaginationError, RunqlError
 from runql.frames.row_texts import RowReader
@@ -99,8 +99,22 @@ def test_a_long_run_whose_windows_fail_is_named_and_the_others_are_read(bounded:
     assert rows_of(batches_of(parts)) == wanted_of_all(good, plan)
 
 
-def test_a_long_run_comes_in_parts_where_memory_is_to_be_bounded() -> None:
+def test_a_run_that_was_deleted_since_it_was_listed_is_named() -> None:
+    server, plan = ListOnServer({"a": dense(5), "gone": dense(70), "b": dense(5)}), planned_list(page_size=10)
+
+    def answer(effect: Effect) -> Response | RunqlError | None:
+        is_gone = isinstance(effect, Send) and effect.operation.variables.get("run") == "gone"
+        return answered({"project": {"run": None}}) if is_gone else server.answer(effect)
+
+    parts, position = parts_of(plan, answer)
+    assert position.failed == ["gone"]
+    assert [mark.name for part in parts for mark in part.ended] == ["a", "b"]
+
+
+@pytest.mark.parametrize("uncounted", [0, None])
+def test_a_long_run_comes_in_parts_where_memory_is_to_be_bounded(uncounted: int | None) -> None:
     server, plan = ListOnServer({"long": dense(95), "b": dense(5)}), planned_list(page_size=10, at_once=2)
+    server.runs["long"].uncounted = uncounted
     parts, _ = parts_of(plan, server.answer, bounded=True)
     assert rows_of(batches_of(parts)) == wanted_of_all(server.runs, plan)
     assert max(sum(batch.height for batch in part.batches) for part in parts) <= 20
