@@ -34,6 +34,9 @@ TOKEN = base64.b64encode(f"api:{os.environ['WANDB_API_KEY']}".encode()).decode()
 HEADERS = {"Authorization": f"Basic {TOKEN}", "Content-Type": "application/json"}
 FOLDER = "files"
 
+Answer = tuple[Any, Callable[[], str]]
+"""What was read, and what makes its digest."""
+
 _own = threading.local()
 
 
@@ -126,7 +129,12 @@ def scan(run: str, rows: int, page: int = 10_000) -> tuple[pl.DataFrame, Callabl
     """Every row of a run whose length is known, as it is to whoever has listed it."""
 
     def window(start: int) -> pl.DataFrame:
-        wish = {"minStep": start, "maxStep": start + page, "samples": page + 1, "specs": []}
+        wish: dict[str, object] = {
+            "minStep": start,
+            "maxStep": start + page,
+            "samples": page + 1,
+            "specs": [],
+        }
         flags = {"whole": True, "chosen": False, "withKeys": False}
         found = ask(SCAN_HISTORY, project="scan", run=run, **wish, **flags)
         # polars leaves the interpreter to other threads meanwhile, which wait for their answers.
@@ -152,8 +160,8 @@ def exports(keys: list[str] | None) -> tuple[pl.DataFrame, Callable[[], str]]:
     return framed(frame, "_step")
 
 
-def files(run: str) -> tuple[list[str], Callable[[], str]]:
-    """All files of a run, one request for the list of them."""
+def files(run: str) -> Callable[[], Answer]:
+    """The download of all files of a run; they are listed before, which is not timed."""
     folder = Path(FOLDER)
     folder.mkdir()
     found = ask(LIST_RUN_FILES, project="files", run=run, names=[], first=1_000, after=None)["run"]["files"]
@@ -164,10 +172,10 @@ def files(run: str) -> tuple[list[str], Callable[[], str]]:
         name: str = node["name"]
         return name
 
-    return at_once(fetch, nodes), lambda: values.of_folder(FOLDER)
+    return lambda: (at_once(fetch, nodes), lambda: values.of_folder(FOLDER))
 
 
-TASKS: dict[str, Callable[[], tuple[Any, Callable[[], str]]]] = {
+TASKS: dict[str, Callable[[], Answer]] = {
     "list": lambda: list_runs("runs"),
     "list, tenth": lambda: list_runs("runs-tenth"),
     "list, hundredth": lambda: list_runs("runs-hundredth"),
@@ -179,6 +187,8 @@ TASKS: dict[str, Callable[[], tuple[Any, Callable[[], str]]]] = {
     "exports": lambda: exports(None),
     "exports by keys": lambda: exports(KEYS),
     "sparse": sparse,
+}
+PREPARED: dict[str, Callable[[], Callable[[], Answer]]] = {
     "large files": lambda: files("large"),
     "small files": lambda: files("small"),
 }
@@ -187,7 +197,7 @@ TASKS: dict[str, Callable[[], tuple[Any, Callable[[], str]]]] = {
 def main() -> None:
     """Do one task and tell how it went."""
     task, *wishes = sys.argv[1:]
-    (value, digest), seconds, baseline, peak = timed(TASKS[task])
+    (value, digest), seconds, baseline, peak = timed(PREPARED[task]() if task in PREPARED else TASKS[task])
     size = value.estimated_size("mb") if isinstance(value, pl.DataFrame) else 0.0
     told = f"{len(value)} {digest()}" if "digest" in wishes else ""
     Result(seconds, baseline, peak, float(size), told).tell()

@@ -49,7 +49,7 @@ def written(findings: Findings) -> str:
 def _lines(findings: Findings) -> Iterator[str]:
     yield "# Benchmark\n"
     yield "Written by `make bench`. Seconds are medians of the call alone, in a process of its own for each round; of"
-    yield "the start-up they are the whole process. All contenders ask the same server, which answers from memory, and"
+    yield "the start-up they are the whole process, and files were listed before. All contenders ask the same server, which answers from memory, and"
     yield "take turns; × is their seconds in runql's, with the quartiles over the rounds. Requests are counted by the"
     yield "server. MiB are what the process needed at the most beside what it had before the call. The limit is the"
     yield "fewest sensible requests by `http.client`, read by orjson and polars.\n"
