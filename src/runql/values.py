@@ -80,7 +80,7 @@ def parse_config(text: str | None) -> ParsedConfig:
         key: entry["value"] if isinstance(entry, dict) and "value" in entry else entry
         for key, entry in parse_object(text).items()
     }
-    internal = {key: values.pop(key) for key in INTERNAL_KEYS if key in values}
+    internal = {key: values.pop(key) for key in sorted(INTERNAL_KEYS & values.keys())}
     return ParsedConfig(values, internal)
 
 
