@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tests.bench.paths import environment
@@ -20,6 +20,9 @@ from runql_server.running import RunningServer
 
 SLOW = 3.0
 """Seconds from which on a contender is measured once where there is no latency: the table needs an end."""
+
+FAR = 50
+"""How many times as long as runql a contender may take to be measured more than once: of such a one nobody asks more."""
 
 HOPELESS = 1.5
 """How many times as long as the best a way may take in the first round to be measured further."""
@@ -154,11 +157,7 @@ def measure(ground: Ground, task: Task, *, latency: float, rounds: int) -> dict[
     memory: dict[tuple[str, str], list[Result]] = {key: [] for key in found}
     for number in range(rounds):
         for (title, way), measured in found.items():
-            best = min(
-                (each.median for (other, _), each in found.items() if other == title and each.seconds),
-                default=float("inf"),
-            )
-            if number and (measured.median > HOPELESS * best or (not latency and measured.median > SLOW)):
+            if number and _is_known(title, measured, found, latency):
                 continue
             ground.front.taken(latency=latency)
             result = ground.done(title, way)
@@ -176,3 +175,14 @@ def measure(ground: Ground, task: Task, *, latency: float, rounds: int) -> dict[
         title: min((found[title, way] for way in ways_of(task, title)), key=lambda each: each.median)
         for title in task.contenders
     }
+
+
+def _is_known(
+    title: str, measured: Measured, found: Mapping[tuple[str, str], Measured], latency: float
+) -> bool:
+    # After the first round: whether a further one would tell something that somebody wants to know.
+    best, own = (
+        min(each.median for (other, _), each in found.items() if other == wanted) for wanted in (title, OWN)
+    )
+    slow = measured.median > SLOW and not latency
+    return slow or measured.median > FAR * own or measured.median > HOPELESS * best
