@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runql.frames.batches import ColumnBatch, RowBatch
+from runql.frames.batches import Batch, ColumnBatch, RowBatch
 from runql.frames.dtypes import encodable
 from runql.frames.row_texts import RowTextReader
 from runql.frames.table import Table, TableBuilder
@@ -206,6 +206,7 @@ def test_columns_read_from_texts_equal_rows_read_one_by_one(
         read = reader.read(texts)
         rows = RowBatch([row for text in texts for row in parse_rows([text])])
         assert read.extent() == rows.extent()
+        assert exactly(built(read)) == exactly(built(rows))
         assert read.between(1, 3).height == rows.between(1, 3).height
         quick.add(read)
         slow.add(rows)
@@ -218,6 +219,13 @@ def test_columns_read_from_texts_equal_rows_read_one_by_one(
     assert to_polars(table).equals(to_polars(expected))
     assert to_arrow(table).equals(to_arrow(expected)) or has_nan(expected)
     pd.testing.assert_frame_equal(to_pandas(table), to_pandas(expected))
+
+
+def built(batch: Batch) -> Table:
+    """One batch as a table: its types follow from its own values."""
+    builder = TableBuilder()
+    builder.add(batch)
+    return builder.build()
 
 
 def exactly(table: Table) -> str:

@@ -73,7 +73,7 @@ class RowTextReader(RowReader):
         if height < self._few or not _reads_strictly() or b"\\" in lines:
             return None
         if self._schema and (batch := _read(lines, height, self._schema)) is not None:
-            return batch
+            return _narrowed(batch, lines)
         schema = _inferred(lines)
         if schema is None or (batch := _read(lines, height, schema)) is None:
             return None
@@ -142,6 +142,25 @@ def _read(lines: bytes, height: int, schema: Mapping[str, pl.DataType]) -> Colum
     # The schema may be another batch's, and polars infers names in no order.
     first_seen = sorted(present, key=lambda name: _first_place(lines, name))
     return ColumnBatch({name: present[name] for name in first_seen}, height)
+
+
+def _narrowed(batch: ColumnBatch, lines: bytes) -> ColumnBatch:
+    """Integers as integers where only an earlier batch had floats: that one may be left out of what is kept."""
+    import polars as pl  # noqa: PLC0415 - as in `_read`
+
+    columns = {
+        name: cells.cast(pl.Int64())
+        if cells.dtype == pl.Float64() and _are_integers(lines, name, cells)
+        else cells
+        for name, cells in batch.columns.items()
+    }
+    return ColumnBatch(columns, batch.height)
+
+
+def _are_integers(lines: bytes, name: str, cells: pl.Series) -> bool:
+    # The text is searched for whole numbers only, which are few where there are floats.
+    is_whole = bool((cells % 1 == 0).all())
+    return is_whole and not re.search(rb'"%s"\s*:\s*-?\d+[.eE]' % re.escape(name.encode()), lines)
 
 
 def _first_place(lines: bytes, name: str) -> int:

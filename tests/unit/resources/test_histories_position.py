@@ -28,8 +28,9 @@ def many(count: int, rows: int) -> dict[str, RunOnServer]:
     return {f"run{place}": dense(rows) for place in range(count)}
 
 
-def test_two_hundred_short_runs_take_three_requests() -> None:
-    server, plan = ListOnServer(many(200, 3)), planned_list()
+@pytest.mark.parametrize("rows", [3, 500])
+def test_two_hundred_short_runs_take_three_requests(rows: int) -> None:
+    server, plan = ListOnServer(many(200, rows)), planned_list()
     assert rows_of(served(read_histories(plan, RowReader()), server.answer)) == wanted_of_all(
         server.runs, plan
     )
