@@ -269,6 +269,17 @@ def test_a_strange_row_after_many_plain_ones_is_read_exactly(odd: str) -> None:
     assert exactly(quick.build()) == exactly(slow.build())
 
 
+@pytest.mark.parametrize(
+    "texts", [['{"a": 1}', '{"a": -3}'], ['{"a": 1}', '{"a": 2.0}'], ['{"a": 1}', '{"b": 1e0}']]
+)
+def test_a_batch_after_one_of_floats_has_its_own_types(texts: list[str]) -> None:
+    reader = RowTextReader(few=0)
+    assert isinstance(reader.read(['{"a": 0.5}', '{"a": 1.5, "b": 2.5}']), ColumnBatch)
+    read = reader.read(texts)
+    assert isinstance(read, ColumnBatch)
+    assert exactly(built(read)) == exactly(built(RowBatch(parse_rows(texts))))
+
+
 @pytest.mark.parametrize("broken", ["{", "[1]", "5", '{"a": 1} {"a": 2}', '{"a": 01}'])
 def test_what_is_no_row_is_an_error_of_either_reader(broken: str) -> None:
     reader = RowTextReader(few=0)
