@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from runql.frames.batches import Batch
 from runql.frames.extras import require
@@ -13,9 +13,11 @@ from runql.resources.histories_form import Form
 from runql.resources.histories_position import HistoriesPosition
 from runql.resources.histories_read import incomplete, read_histories, sink_histories
 from runql.resources.whole_histories import HistoriesPlan
-from runql.transport.aio import AsyncRetryingClient
 from runql.transport.flow import Flow
-from runql.transport.sync import RetryingClient
+
+if TYPE_CHECKING:
+    from runql.transport.aio import AsyncRetryingClient
+    from runql.transport.sync import RetryingClient
 
 F_co = TypeVar("F_co", covariant=True)
 HANDED_OUT = "was handed out"

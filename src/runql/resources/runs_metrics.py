@@ -6,9 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, Literal, overload
 
 from runql.resources.run_query import RunQuery
-from runql.transport.aio import AsyncRetryingClient
 from runql.transport.flow import AT_ONCE
-from runql.transport.sync import RetryingClient
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,6 +18,8 @@ if TYPE_CHECKING:
     from runql.resources.history import Row
     from runql.resources.scan import Match
     from runql.resources.whole_histories import HistoriesPlan
+    from runql.transport.aio import AsyncRetryingClient
+    from runql.transport.sync import RetryingClient
 
 PAGE_SIZE: Final = 10_000
 
