@@ -6,10 +6,14 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 
+import pandas as pd
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from runql.frames.batches import ColumnBatch, RowBatch
 from runql.frames.dtypes import encodable
+from runql.frames.row_texts import RowTextReader
 from runql.frames.table import Table, TableBuilder
 from runql.frames.to_arrow import to_arrow
 from runql.frames.to_pandas import to_pandas
@@ -77,11 +81,13 @@ def agrees(sent: JSONValue, read: JSONValue) -> bool:
 
 
 def same_text(sent: JSONValue, read: str) -> bool:
-    """Text is itself, up to what UTF-8 cannot hold; any other value is its JSON text."""
+    """Text is itself, up to what UTF-8 cannot hold; any other value is its JSON text, a small whole float's as an integer's."""
     if isinstance(sent, str):
         return read == encodable(sent)
     if sent is None:
         return False
+    if isinstance(sent, float) and sent.is_integer() and abs(sent) < 2**53 and repr(sent) != "-0.0":
+        return read == str(int(sent))
     return read == encodable(json.dumps(json.loads(json.dumps(sent)), ensure_ascii=False))
 
 
@@ -154,6 +160,113 @@ def test_pages_make_no_difference(rows: list[dict[str, JSONValue]], data: st.Dat
     for row in rows[cut:]:
         builder.append(row)
     assert repr(builder.build()) == repr(Table.from_rows(rows))
+
+
+# What the reader of columns takes: one kind of scalar a column, here and there a value of another kind.
+PLAIN: list[st.SearchStrategy[JSONValue]] = [
+    st.integers(-3, 3),
+    st.integers(2**53 - 1, 2**53 + 1) | st.integers(0, 3),
+    st.sampled_from([0.5, 7.0, -0.0, 1e-7, 1e16, 2.0**53]) | st.integers(-1, 1),
+    st.floats(),
+    st.booleans(),
+    st.sampled_from(["", "a", "NaN", ":", '"', "\\", "{}", "{", "损", "\ud800", "true", "1"]),
+]
+NESTED: list[JSONValue] = [[], {}, {"a": 1}, [1]]
+STRANGE: st.SearchStrategy[JSONValue] = st.none() | SCALARS | st.sampled_from(NESTED)
+
+
+@st.composite
+def plain_batches(draw: st.DrawFn) -> list[list[dict[str, JSONValue]]]:
+    """Batches of rows whose columns mostly hold one kind of scalar."""
+    columns = {name: draw(st.sampled_from(PLAIN)) for name in draw(st.sets(NAMES, min_size=1, max_size=4))}
+    rows = st.lists(st.fixed_dictionaries({}, optional=columns), max_size=4)
+    batches = draw(st.lists(rows, max_size=4))
+    for batch in batches:
+        if batch and draw(st.integers(0, 3)) == 0:
+            batch[draw(st.integers(0, len(batch) - 1))][draw(NAMES)] = draw(STRANGE)
+    return batches
+
+
+def spelled(row: Mapping[str, JSONValue], draw: st.DataObject) -> str:
+    return json.dumps(
+        row,
+        ensure_ascii=draw.draw(st.booleans()),
+        separators=draw.draw(st.sampled_from([(",", ":"), (", ", ": "), (" , ", " :")])),
+    )
+
+
+@settings(deadline=None, max_examples=400)
+@given(plain_batches(), st.data())
+def test_columns_read_from_texts_equal_rows_read_one_by_one(
+    batches: list[list[dict[str, JSONValue]]], data: st.DataObject
+) -> None:
+    reader, quick, slow = RowTextReader(few=0), TableBuilder(), TableBuilder()
+    for batch in batches:
+        texts = [spelled(row, data) for row in batch]
+        read = reader.read(texts)
+        rows = RowBatch([row for text in texts for row in parse_rows([text])])
+        assert read.extent() == rows.extent()
+        assert read.between(1, 3).height == rows.between(1, 3).height
+        quick.add(read)
+        slow.add(rows)
+    table, expected = quick.build(leading=["_step"]), slow.build(leading=["_step"])
+    assert [column.dtype for column in table.columns.values()] == [
+        column.dtype for column in expected.columns.values()
+    ]
+    assert table.height == expected.height
+    assert exactly(table) == exactly(expected)
+    assert to_polars(table).equals(to_polars(expected))
+    assert to_arrow(table).equals(to_arrow(expected)) or has_nan(expected)
+    pd.testing.assert_frame_equal(to_pandas(table), to_pandas(expected))
+
+
+def exactly(table: Table) -> str:
+    """Every column and value, floats by their bits."""
+    return repr({name: (column.dtype, list(column.values)) for name, column in table.columns.items()})
+
+
+def has_nan(table: Table) -> bool:
+    return "nan" in exactly(table)
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        '{"a": 1.5, "a": 2.5}',
+        '{"a": null}',
+        '{"a": 1.5, "new": 1}',
+        '{"a": "1"}',
+        '{"a": true}',
+        '{"a": 1.5, "t": 1}',
+        '{"a": 1.5, "t": true}',
+        '{"a": 1.5, "t": "NaN"}',
+        '{"a": NaN}',
+        '{"a": 9007199254740993}',
+        '{"a": 1.5, "i": 7.0}',
+        '{"a": 1.5, "i": 1e0}',
+        '{"a": 1.5, "\\u0069": 1}',
+        '{"a": 1.5,\n"i": 1}',
+        "",
+        "null",
+    ],
+)
+def test_a_strange_row_after_many_plain_ones_is_read_exactly(odd: str) -> None:
+    plain = ['{"a": 0.5, "i": 1, "t": "x"}'] * 3
+    reader, quick, slow = RowTextReader(few=0), TableBuilder(), TableBuilder()
+    first = reader.read(plain)
+    assert isinstance(first, ColumnBatch)
+    for texts in (plain, [*plain, odd], plain):
+        quick.add(reader.read(texts))
+        slow.add(RowBatch(parse_rows(texts)))
+    assert exactly(quick.build()) == exactly(slow.build())
+
+
+@pytest.mark.parametrize("broken", ["{", "[1]", "5", '{"a": 1} {"a": 2}', '{"a": 01}'])
+def test_what_is_no_row_is_an_error_of_either_reader(broken: str) -> None:
+    reader = RowTextReader(few=0)
+    reader.read(['{"a": 0.5}'])
+    with pytest.raises(ValueError, match="JSON"):
+        reader.read(['{"a": 0.5}', broken])
 
 
 @UNTIMED

@@ -11,8 +11,9 @@ import pyarrow as pa
 import pytest
 
 from runql.errors import MissingExtraError
+from runql.frames.columns import Column
 from runql.frames.dtypes import MAX_DEPTH, MAX_FIELDS, DType, ListType, ScalarType, StructType, infer
-from runql.frames.table import Column, Table, TableBuilder
+from runql.frames.table import Table, TableBuilder
 from runql.frames.to_arrow import to_arrow
 from runql.frames.to_pandas import to_pandas
 from runql.frames.to_polars import to_polars
@@ -118,8 +119,8 @@ def test_ready_columns_must_fit(name: str, values: Sequence[JSONValue]) -> None:
 
 
 def test_mixtures_become_text_and_keep_every_value() -> None:
-    table = column("text", 1, 0.1, NAN, True, None, {"x": "é"}, [1, None])
-    expected = ["text", "1", "0.1", "NaN", "true", None, '{"x": "é"}', "[1, null]"]
+    table = column("text", 1, 0.1, NAN, True, None, {"x": "é"}, [1, None], 7.0, -0.0, 1e16)
+    expected = ["text", "1", "0.1", "NaN", "true", None, '{"x": "é"}', "[1, null]", "7", "-0.0", "1e+16"]
     assert list(table.columns["a"].values) == expected
     assert to_polars(table)["a"].to_list() == expected
     assert to_arrow(table)["a"].to_pylist() == expected

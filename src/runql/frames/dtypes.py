@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -15,6 +16,9 @@ from runql.values import JSONValue
 INT64_MIN: Final = -(2**63)
 INT64_MAX: Final = 2**63 - 1
 UINT64_MAX: Final = 2**64 - 1
+
+EXACT_IN_FLOAT: Final = 2**53
+"""Every integer up to this one is exactly a float."""
 
 MAX_FIELDS: Final = 256
 """Objects with more distinct members than this are kept as JSON: a struct has a cell per member and row."""
@@ -66,7 +70,7 @@ def infer(values: Iterable[JSONValue], *, depth: int = 0) -> DType:
     text                      TEXT
     lists                     ListType of the type of all items
     objects                   StructType of the union of the members
-    anything else             TEXT: text stays, every other value becomes its JSON text
+    anything else             TEXT: text stays, every other value becomes its JSON text, 7.0 as 7
     ========================  =======================================================================
 
     True and False count as 1 and 0 among numbers.
@@ -133,9 +137,16 @@ def _all_encodable(values: Sequence[JSONValue]) -> bool:
 
 
 def as_text(value: JSONValue) -> str | None:
-    """Text as it is, any other value as its JSON text, None as None."""
+    """Text as it is, any other value as its JSON text, None as None.
+
+    A whole float below 2^53 is written as the integer it equals: whether 7 or 7.0 was logged is not told by what
+    servers send, and the SDK itself writes 7.0 as 7.
+    """
     if value is None:
         return None
+    if isinstance(value, float) and value.is_integer() and abs(value) < EXACT_IN_FLOAT:
+        whole = int(value)
+        return "-0.0" if not whole and math.copysign(1, value) < 0 else str(whole)
     return encodable(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
 
 

@@ -8,38 +8,13 @@ from itertools import islice
 from operator import itemgetter
 from typing import Final, Literal, Self, TypeAlias
 
-from runql.frames.dtypes import DType, converted, encodable, infer, is_nested
+from runql.frames.batches import Batch, ColumnBatch
+from runql.frames.columns import Column, Piece
 from runql.values import JSONValue
 
 ColumnOrder: TypeAlias = Literal["first_seen", "sorted"]
 
 _CHUNK_ROWS: Final = 4096
-
-
-@dataclass(frozen=True)
-class Column:
-    """One named column.
-
-    Attributes:
-        name: the metric's or field's name.
-        dtype: what holds all values, see `runql.frames.dtypes.infer`.
-        values: one per row, None where missing; NaN is a value. Scalars are of ``dtype``; lists and objects are
-            as they were sent, `stored` brings them to the dtype.
-    """
-
-    name: str
-    dtype: DType
-    values: Sequence[JSONValue]
-
-    @classmethod
-    def inferred(cls, name: str, values: Sequence[JSONValue]) -> Self:
-        """A column of the type that holds all of ``values``."""
-        dtype = infer(values)
-        return cls(encodable(name), dtype, values if is_nested(dtype) else converted(values, dtype))
-
-    def stored(self) -> Sequence[JSONValue]:
-        """The values as a typed library stores them: structs with every field, JSON as text."""
-        return converted(self.values, self.dtype) if is_nested(self.dtype) else self.values
 
 
 @dataclass(frozen=True)
@@ -72,6 +47,16 @@ class Table:
         builder.extend(rows)
         return builder.build(leading=leading, order=order)
 
+    @staticmethod
+    def from_batches(
+        batches: list[Batch], *, leading: Sequence[str] = (), order: ColumnOrder = "first_seen"
+    ) -> Table:
+        """As `from_rows`, of batches; the list is empty afterwards, so that no value is there twice for long."""
+        builder = TableBuilder()
+        while batches:
+            builder.add(batches.pop(0))
+        return builder.build(leading=leading, order=order)
+
     @classmethod
     def from_columns(cls, columns: Iterable[Column]) -> Self:
         """A table of columns that are ready.
@@ -84,20 +69,23 @@ class Table:
         for column in columns:
             if column.name in named:
                 raise ValueError(f"two columns are named {column.name!r}")
-            if height not in (None, len(column.values)):
-                raise ValueError(f"column {column.name!r} has {len(column.values)} values, not {height}")
-            height = len(column.values)
+            if height not in (None, len(column)):
+                raise ValueError(f"column {column.name!r} has {len(column)} values, not {height}")
+            height = len(column)
             named[column.name] = column
         return cls(named, height or 0)
 
 
 class TableBuilder:
-    """Collects rows page by page; types are decided when the table is built, over every value."""
+    """Collects rows batch by batch; types are decided when the table is built, over every value."""
 
     def __init__(self) -> None:
-        # A list ends at the last row that had its key; what is missing after it is filled in when needed.
-        self._columns: dict[str, list[JSONValue]] = {}
+        self._pieces: dict[str, list[Piece]] = {}
         self._height = 0
+        # Rows that came as Python objects since the last batch of columns. A list ends at the last row that had its
+        # key; what is missing after it is filled in when needed.
+        self._open: dict[str, list[JSONValue]] = {}
+        self._open_from = 0
 
     @property
     def height(self) -> int:
@@ -106,8 +94,8 @@ class TableBuilder:
 
     def append(self, row: Mapping[str, JSONValue]) -> None:
         """Add one row."""
-        columns = self._columns
-        height = self._height
+        columns = self._open
+        height = self._height - self._open_from
         for key, value in row.items():
             column = columns.get(key)
             if column is None:
@@ -115,7 +103,7 @@ class TableBuilder:
             elif len(column) < height:
                 column.extend([None] * (height - len(column)))
             column.append(value)
-        self._height = height + 1
+        self._height += 1
 
     def extend(self, rows: Iterable[Mapping[str, JSONValue]]) -> None:
         """Add rows in order."""
@@ -128,23 +116,36 @@ class TableBuilder:
                 for row in chunk:
                     self.append(row)
 
+    def add(self, batch: Batch) -> None:
+        """Add the rows of a batch."""
+        if not isinstance(batch, ColumnBatch):
+            self.extend(batch.rows)
+            return
+        self._close()
+        for name, cells in batch.columns.items():
+            self._pieces.setdefault(name, []).append(Piece(self._height, cells))
+        self._height = self._open_from = self._height + batch.height
+
     def build(self, *, leading: Sequence[str] = (), order: ColumnOrder = "first_seen") -> Table:
         """The table of all rows, see `Table.from_rows`; the builder is empty afterwards."""
-        columns, height = self._columns, self._height
-        self._columns, self._height = {}, 0
-        names = dict.fromkeys((*leading, *(sorted(columns) if order == "sorted" else columns)))
-        return Table.from_columns(_column(name, columns.pop(name, []), height) for name in names)
+        self._close()
+        pieces, height = self._pieces, self._height
+        self._pieces, self._height, self._open_from = {}, 0, 0
+        names = dict.fromkeys((*leading, *(sorted(pieces) if order == "sorted" else pieces)))
+        # Pieces are let go column by column: only one column is there twice at any time.
+        return Table.from_columns(Column.joined(name, pieces.pop(name, []), height) for name in names)
+
+    def _close(self) -> None:
+        """Make pieces of the rows that came as Python objects."""
+        for name, values in self._open.items():
+            self._pieces.setdefault(name, []).append(Piece(self._open_from, values))
+        self._open, self._open_from = {}, self._height
 
     def _extend_columns(self, rows: Sequence[Mapping[str, JSONValue]], keys: Iterable[str]) -> None:
         """Add rows that all have exactly ``keys``, a column at a time."""
+        height = self._height - self._open_from
         for key in keys:
-            column = self._columns.setdefault(key, [])
-            column.extend([None] * (self._height - len(column)))
+            column = self._open.setdefault(key, [])
+            column.extend([None] * (height - len(column)))
             column.extend(map(itemgetter(key), rows))
         self._height += len(rows)
-
-
-def _column(name: str, values: list[JSONValue], height: int) -> Column:
-    """The column of a key whose last rows may have lacked it."""
-    values.extend([None] * (height - len(values)))
-    return Column.inferred(name, values)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from runql.errors import MissingExtraError
+from runql.frames.columns import Column
 from runql.frames.dtypes import DType, ListType, ScalarType, StructType, encodable
 from runql.frames.table import Table
 
@@ -24,8 +26,16 @@ def to_arrow(table: Table) -> pa.Table:
         raise MissingExtraError("pyarrow", extra="arrow", needed_for="an Arrow table") from error
     columns = table.columns.values()
     schema = pa.schema([pa.field(column.name, _dtype(column.dtype)) for column in columns])
-    arrays = [pa.array(column.stored(), type=_dtype(column.dtype), from_pandas=False) for column in columns]
-    return pa.Table.from_arrays(arrays, schema=schema)
+    return pa.Table.from_arrays([_array(column) for column in columns], schema=schema)
+
+
+def _array(column: Column) -> pa.Array[Any]:  # Any: what it holds is known at run time only
+    import pyarrow as pa  # noqa: PLC0415 - as above
+
+    dtype = _dtype(column.dtype)
+    if isinstance(column.cells, Sequence):
+        return pa.array(column.stored(), type=dtype, from_pandas=False)
+    return column.cells.to_arrow().cast(dtype)
 
 
 def _dtype(dtype: DType) -> pa.DataType:

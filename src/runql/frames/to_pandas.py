@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from runql.errors import MissingExtraError
-from runql.frames.dtypes import DType, ScalarType
+from runql.frames.columns import Column, as_values
+from runql.frames.dtypes import EXACT_IN_FLOAT, DType, ScalarType
 from runql.frames.table import Table
 from runql.values import JSONValue
 
@@ -14,8 +16,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 PandasDtype: TypeAlias = Literal["bool", "boolean", "int64", "Int64", "uint64", "UInt64", "float64", "object"]
-
-EXACT_IN_FLOAT: Final = 2**53
 
 
 def to_pandas(table: Table) -> pd.DataFrame:
@@ -37,11 +37,20 @@ def to_pandas(table: Table) -> pd.DataFrame:
         import pandas as pd  # noqa: PLC0415 - optional: nothing but this call needs it
     except ImportError as error:
         raise MissingExtraError("pandas", extra="pandas", needed_for="a pandas frame") from error
-    series = {
-        name: pd.Series(list(column.values), dtype=_dtype(column.dtype, column.values))
-        for name, column in table.columns.items()
-    }
+    series = {name: _series(column) for name, column in table.columns.items()}
     return pd.DataFrame(series, index=pd.RangeIndex(table.height))
+
+
+def _series(column: Column) -> pd.Series[Any]:  # Any: what a column holds is known at run time only
+    import pandas as pd  # noqa: PLC0415 - as above
+
+    cells = column.cells
+    if not isinstance(cells, Sequence) and column.dtype is ScalarType.FLOAT64:
+        return pd.Series(cells.fill_null(math.nan).to_numpy())
+    if not isinstance(cells, Sequence) and column.dtype is ScalarType.INT64 and not cells.null_count():
+        return pd.Series(cells.to_numpy())
+    values = as_values(cells)
+    return pd.Series(list(values), dtype=_dtype(column.dtype, values))
 
 
 def _dtype(dtype: DType, values: Sequence[JSONValue]) -> PandasDtype:

@@ -28,7 +28,9 @@ def to_polars(table: Table) -> pl.DataFrame:
     # A dict of series, not a list: polars would rename a series whose name is empty.
     return pl.DataFrame(
         {
-            name: pl.Series(name, column.stored(), dtype=_dtype(column.dtype), strict=True)
+            name: column.cells
+            if isinstance(column.cells, pl.Series)
+            else pl.Series(name, column.stored(), dtype=_dtype(column.dtype), strict=True)
             for name, column in table.columns.items()
         }
     )

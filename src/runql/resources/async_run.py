@@ -21,7 +21,7 @@ from runql.resources.run_lineage import AsyncRunLineage
 from runql.resources.run_metadata import read_metadata
 from runql.resources.run_record import ListedPage, RunRecord, fields_of, read_last_step
 from runql.resources.run_write import checked_id, create
-from runql.resources.scan import Match, ScanPlan
+from runql.resources.scan import AT_ONCE, Match, ScanPlan
 from runql.resources.summary import AsyncSummary
 from runql.resources.sweep import AsyncSweep
 from runql.resources.sweep_lookup import PageSweeps, SweepShelf
@@ -167,6 +167,7 @@ class AsyncRun(AsyncRunLineage):
         max_step: int | None = None,
         *,
         match: Match = "all",
+        at_once: int = AT_ONCE,
     ) -> AsyncHistoryScan:
         """As `Run.scan_history`."""
         plan = ScanPlan.checked(
@@ -178,6 +179,7 @@ class AsyncRun(AsyncRunLineage):
             page_size=page_size,
             min_step=min_step,
             max_step=max_step,
+            at_once=at_once,
         )
         return AsyncHistoryScan(self._client, plan, self._known())
 

@@ -1,4 +1,4 @@
-"""Sampled metrics: of one run, and of all runs page by page with one request a page."""
+"""Sampled metrics: a checked wish for them, those of one run, and how rows of chosen keys are read."""
 
 from __future__ import annotations
 
@@ -7,28 +7,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, cast
 
-from runql.errors import (
-    IncompleteHistoriesError,
-    ProjectNotFoundError,
-    QueryError,
-    RequestTimedOutError,
-    RunNotFoundError,
-    RunqlError,
-    ServerFailureError,
-)
-from runql.resources.pages import Page, read_page, refuse_circle
-from runql.resources.run_query import RunQuery, list_light_page, positive
+from runql.errors import ProjectNotFoundError, RunNotFoundError
+from runql.resources.run_query import positive
 from runql.transport.flow import Flow, fetch
 from runql.values import JSONValue, as_json, parse_rows, restore_floats
-from runql_graphql.fragments import RunFields, RunHistory
-from runql_graphql.operations import get_history, list_histories
+from runql_graphql.fragments import RunHistory
+from runql_graphql.operations import get_history
 
 Row: TypeAlias = dict[str, JSONValue]
 Stream: TypeAlias = Literal["default", "system"]
-
-# What a page of histories that is too much for a server looks like from here; anything else is no reason to ask for less.
-OVERLOAD = (ServerFailureError, RequestTimedOutError, QueryError)
-GOOD_PAGES = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,14 +62,6 @@ class HistorySample:
         return [json.dumps({"keys": keys, "samples": self.samples})]
 
 
-@dataclass(frozen=True, slots=True)
-class RunRows:
-    """The sampled rows of one run."""
-
-    run_id: str
-    rows: list[Row]
-
-
 def checked_keys(keys: Sequence[str] | None) -> tuple[str, ...] | None:
     """Keys without repeats; None and an empty list mean whole rows.
 
@@ -120,115 +99,11 @@ def sample_run(entity: str, project: str, run: str, wish: HistorySample) -> Flow
         raise ProjectNotFoundError(entity, project)
     if answer.project.run is None:
         raise RunNotFoundError(entity, project, run)
-    return _rows(answer.project.run, wish)
+    return sampled_rows(answer.project.run, wish)
 
 
-class _Reading:
-    """How far the histories of a list have come.
-
-    A page that is too much is halved at once; it grows back only after a few good pages, because each page that is too
-    much may cost a whole timeout.
-    """
-
-    def __init__(self, size: int) -> None:
-        self.size = size
-        self.after: str | None = None
-        self.more = True
-        self.read: list[RunRows] = []
-        self.failed: list[str] = []
-        self.reason = ""
-        self._seen: set[str] = set()
-        self._cursors: set[str | None] = set()
-        self._largest = size
-        self._good_pages = 0
-
-    def take(self, page: Page[RunHistory], wish: HistorySample) -> None:
-        refuse_circle(page, self._cursors)
-        shown = {node.id: node for node in page.nodes if node.id not in self._seen}
-        self._seen.update(shown)
-        self.read += [RunRows(node.name, _rows(node, wish)) for node in shown.values()]
-        self.after, self.more = page.cursor, page.more
-        self._good_pages += 1
-        if self._good_pages >= GOOD_PAGES:
-            self.size, self._good_pages = min(self.size * 2, self._largest), 0
-
-    def halve(self) -> None:
-        self.size, self._good_pages = (self.size + 1) // 2, 0
-
-    def skip(self, page: Page[RunFields], reason: str) -> None:
-        self.failed += [run.name for run in page.nodes]
-        self.reason = reason
-        self.after, self.more = page.cursor, page.more
-
-    def incomplete(self, reason: str) -> IncompleteHistoriesError:
-        return IncompleteHistoriesError(labelled(self.read), self.failed, reason)
-
-
-def sample_runs(query: RunQuery, wish: HistorySample) -> Flow[list[RunRows]]:
-    """The sampled rows of every run that fits, in list order; one request a page of runs.
-
-    A page that is too much for the server (a failure, a timeout or a GraphQL error) is halved, down to one run. A run
-    that cannot be read even alone is left out; what was read of the others is kept.
-
-    Raises:
-        IncompleteHistoriesError: some runs could not be read, or the list not to its end; what was read is in its
-            ``partial``.
-    """
-    reading = _Reading(query.per_page)
-    try:
-        while reading.more:
-            yield from _read_histories(query, wish, reading)
-    except RunqlError as error:
-        if not reading.read:
-            raise
-        raise reading.incomplete(f"the list ended early: {error}") from error
-    if reading.failed:
-        raise reading.incomplete(reading.reason)
-    return reading.read
-
-
-def _read_histories(query: RunQuery, wish: HistorySample, reading: _Reading) -> Flow[None]:
-    try:
-        page = yield from _history_page(
-            query.sized(reading.size), wish, reading.after, spare_server=reading.size > 1
-        )
-    except OVERLOAD as error:
-        if reading.size > 1:
-            reading.halve()
-        else:
-            reading.skip((yield from list_light_page(query.sized(1), reading.after)), str(error))
-    else:
-        reading.take(page, wish)
-
-
-def labelled(histories: Sequence[RunRows]) -> list[Row]:
-    """The rows of several runs in one list, each with its run's id as `run_id`."""
-    return [{**row, "run_id": history.run_id} for history in histories for row in history.rows]
-
-
-def _history_page(
-    query: RunQuery, wish: HistorySample, after: str | None, *, spare_server: bool
-) -> Flow[Page[RunHistory]]:
-    operation = list_histories(
-        entity=query.entity,
-        project=query.project,
-        filters=query.filters,
-        order=query.order,
-        first=query.per_page,
-        after=after,
-        samples=wish.samples,
-        specs=wish.specs,
-        whole=wish.whole,
-        system=wish.stream == "system",
-        chosen=bool(wish.specs),
-    )
-    answer = yield from fetch(operation, spare_server=spare_server)
-    if answer.project is None or answer.project.runs is None:
-        raise ProjectNotFoundError(query.entity, query.project)
-    return read_page(answer.project.runs, after)
-
-
-def _rows(node: RunHistory, wish: HistorySample) -> list[Row]:
+def sampled_rows(node: RunHistory, wish: HistorySample) -> list[Row]:
+    """The rows of one run that were asked for."""
     if wish.specs:
         rows = rows_of_spec(node.sampled_history or [], 0)
         return [row for row in rows if has_all(row, wish.keys or ())]

@@ -6,12 +6,14 @@ from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING
 
 from runql.frames.extras import require
+from runql.frames.row_texts import RowTextReader
 from runql.frames.table import Table, TableBuilder
 from runql.frames.to_arrow import to_arrow
 from runql.frames.to_pandas import to_pandas
 from runql.frames.to_polars import to_polars
 from runql.resources.history import Row
-from runql.resources.scan import Known, ScanPlan, ScanPosition
+from runql.resources.scan import Known, ScanPlan
+from runql.resources.scan_position import ScanPosition
 from runql.transport.aio import AsyncRetryingClient
 from runql.transport.flow import Flow
 from runql.transport.sync import RetryingClient
@@ -27,7 +29,10 @@ class HistoryScan:
 
     Each iteration and each ``to_*`` reads anew. Rows are dicts; with keys they hold `_step` and the asked keys only.
     Sends one request a window of ``page_size`` steps and at most one more; one in all where the run holds no more
-    rows than ``page_size``.
+    rows than ``page_size``. Where the rows are few and the steps many, windows are cut by rows: one request for up to
+    50,000 steps of rows, one for each ``page_size`` rows, and at most two more. A frame is read ``at_once`` windows at a
+    time, from the texts of rows straight to columns where polars is installed; iterating asks for one window, then for
+    two at once, four and so on up to ``at_once``, so that few rows cost few requests and memory stays bounded.
     """
 
     def __init__(self, client: RetryingClient, plan: ScanPlan, known: Known) -> None:
@@ -37,8 +42,10 @@ class HistoryScan:
 
     def __iter__(self) -> Iterator[Row]:
         position = ScanPosition(self._plan, self._known)
-        while (rows := self._client.run(position.next_rows())) is not None:
+        ahead = 1
+        while (rows := self._client.run(position.next_rows(ahead))) is not None:
             yield from rows
+            ahead = min(2 * ahead, self._plan.at_once)
 
     def to_pandas(self) -> pd.DataFrame:
         """One row a step, one column a metric, `_step` first; see `runql.frames.to_pandas` for dtypes."""
@@ -66,9 +73,11 @@ class AsyncHistoryScan:
 
     async def __aiter__(self) -> AsyncIterator[Row]:
         position = ScanPosition(self._plan, self._known)
-        while (rows := await self._client.run(position.next_rows())) is not None:
+        ahead = 1
+        while (rows := await self._client.run(position.next_rows(ahead))) is not None:
             for row in rows:
                 yield row
+            ahead = min(2 * ahead, self._plan.at_once)
 
     async def to_pandas(self) -> pd.DataFrame:
         """As `HistoryScan.to_pandas`."""
@@ -88,8 +97,9 @@ class AsyncHistoryScan:
 
 def scan_table(plan: ScanPlan, known: Known) -> Flow[Table]:
     """All rows of a scan as one table; types are decided over every value."""
-    position = ScanPosition(plan, known)
+    position = ScanPosition(plan, known, RowTextReader().read)
     builder = TableBuilder()
-    while (rows := (yield from position.next_rows())) is not None:
-        builder.extend(rows)
+    while (batches := (yield from position.next_batches(ahead=None))) is not None:
+        while batches:
+            builder.add(batches.pop(0))
     return builder.build(leading=plan.columns)

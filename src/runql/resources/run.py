@@ -21,7 +21,7 @@ from runql.resources.run_lineage import RunLineage
 from runql.resources.run_metadata import read_metadata
 from runql.resources.run_record import ListedPage, RunRecord, fields_of, read_last_step
 from runql.resources.run_write import checked_id, create
-from runql.resources.scan import Match, ScanPlan
+from runql.resources.scan import AT_ONCE, Match, ScanPlan
 from runql.resources.summary import Summary
 from runql.resources.sweep import Sweep
 from runql.resources.sweep_lookup import PageSweeps, SweepShelf
@@ -196,6 +196,7 @@ class Run(RunLineage):
         max_step: int | None = None,
         *,
         match: Match = "all",
+        at_once: int = AT_ONCE,
     ) -> HistoryScan:
         """Return every row of the history, never thinned, as an iterable that is read while you go through it.
 
@@ -206,9 +207,11 @@ class Run(RunLineage):
             max_step: the step before which to end; None for the end, also of a run that still logs.
             match: ``all`` for the rows that have every key, as documented; ``any`` for those that have at least one,
                 for metrics that are logged at different steps.
+            at_once: requests under way at the same time, at least 1.
 
         Raises:
-            ValueError: a bound is negative or the wrong way round, ``page_size`` below 1, unknown ``match``.
+            ValueError: a bound is negative or the wrong way round, ``page_size`` or ``at_once`` below 1, unknown
+                ``match``.
             TypeError: ``keys`` is no list of texts.
         """
         plan = ScanPlan.checked(
@@ -220,6 +223,7 @@ class Run(RunLineage):
             page_size=page_size,
             min_step=min_step,
             max_step=max_step,
+            at_once=at_once,
         )
         return HistoryScan(self._client, plan, self._known())
 

@@ -16,8 +16,9 @@ from runql.paths import quote_part, run_url
 from runql.resources.run_html import run_html
 from runql.resources.run_query import RunQuery, list_full_page
 from runql.resources.run_state import wait_until_ended
-from runql.resources.scan import Known, last_step
+from runql.resources.scan import Known
 from runql.resources.user import User
+from runql.resources.window import last_step
 from runql.transport.flow import Flow, fetch
 from runql.values import JSONValue, ParsedConfig, as_json, parse_config, parse_object, parse_summary
 from runql_graphql.fragments import FullRunFields, RunFields

@@ -6,18 +6,22 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar, overload
 
+from runql.frames.batches import Batch
 from runql.frames.extras import require
+from runql.frames.row_texts import RowTextReader
 from runql.frames.table import Table
 from runql.frames.to_pandas import to_pandas
 from runql.frames.to_polars import to_polars
 from runql.resources.async_run import AsyncRun
-from runql.resources.history import HistorySample, Row, Stream, labelled, sample_runs
+from runql.resources.histories import RUN_ID, rows_of, sample_runs
+from runql.resources.history import HistorySample, Row, Stream
 from runql.resources.pages import AsyncLazySequence, LazySequence, Listing, Page
 from runql.resources.run import Run
 from runql.resources.run_query import RunQuery, list_full_page, list_light_page
 from runql.resources.run_record import ListedPage, RunRecord
 from runql.resources.sweep import AsyncSweep, Sweep
 from runql.resources.sweep_lookup import PageSweeps, SweepShelf
+from runql.resources.window import ReadTexts, rows_of_texts
 from runql.transport.aio import AsyncRetryingClient
 from runql.transport.flow import Flow
 from runql.transport.sync import RetryingClient
@@ -153,7 +157,7 @@ class Runs(LazySequence[RunFields | FullRunFields, Run]):
         """
         wish = HistorySample.checked(samples, keys, x_axis, stream)
         check_format(format)
-        return _framed(labelled(self._client.run(sample_runs(self._query, wish))), format)
+        return _framed(self._client.run(sample_runs(self._query, wish, _reader(format))), format)
 
 
 class AsyncRuns(AsyncLazySequence[RunFields | FullRunFields, AsyncRun]):
@@ -252,7 +256,7 @@ class AsyncRuns(AsyncLazySequence[RunFields | FullRunFields, AsyncRun]):
         """As `Runs.histories`."""
         wish = HistorySample.checked(samples, keys, x_axis, stream)
         check_format(format)
-        return _framed(labelled(await self._client.run(sample_runs(self._query, wish))), format)
+        return _framed(await self._client.run(sample_runs(self._query, wish, _reader(format))), format)
 
 
 def check_format(format: str) -> None:
@@ -265,10 +269,14 @@ def check_format(format: str) -> None:
         raise ValueError(f"format must be 'default', 'pandas' or 'polars', not {format!r}")
 
 
-def _framed(rows: list[Row], format: Format) -> list[Row] | pd.DataFrame | pl.DataFrame:
+def _reader(format: Format) -> ReadTexts:
+    return rows_of_texts if format == "default" else RowTextReader().read
+
+
+def _framed(batches: list[Batch], format: Format) -> list[Row] | pd.DataFrame | pl.DataFrame:
     if format == "default":
-        return rows
-    table = Table.from_rows(rows, leading=["run_id"], order="sorted")
+        return rows_of(batches)
+    table = Table.from_batches(batches, leading=[RUN_ID], order="sorted")
     return to_pandas(table) if format == "pandas" else to_polars(table)
 
 

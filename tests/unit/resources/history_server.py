@@ -10,7 +10,8 @@ from typing import Any, TypeAlias
 from tests.unit.transport.stepping import answered, sent, served
 
 from runql.resources.history import Row
-from runql.resources.scan import Known, ScanPlan, ScanPosition
+from runql.resources.scan import Known, ScanPlan
+from runql.resources.scan_position import ScanPosition
 from runql.transport.codec import encode
 from runql.transport.flow import Effect
 from runql.transport.wire import Response

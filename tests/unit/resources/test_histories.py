@@ -24,10 +24,14 @@ from runql.errors import (
     RunqlError,
     SchemaDriftError,
 )
-from runql.resources.history import GOOD_PAGES, HistorySample, RunRows, labelled, sample_runs
+from runql.frames.row_texts import RowTextReader
+from runql.resources.histories import GOOD_PAGES, page_rows, rows_of, sample_runs
+from runql.resources.history import HistorySample, Row
 from runql.resources.run_query import RunQuery
+from runql.resources.window import ReadTexts, rows_of_texts
 from runql.transport.flow import Effect, Send
 from runql.transport.wire import Response
+from runql_graphql.fragments import RunHistory
 from runql_graphql.operations import list_histories
 
 WHOLE = HistorySample.checked(500, None, "_step", "default")
@@ -80,12 +84,12 @@ class Histories:
         return in_project(runs=connection(nodes, cursor=str(end), more=end < total, total=total))
 
 
-def read(server: Callable[[Effect], Response | RunqlError], per_page: int = 8) -> list[RunRows]:
-    return served(sample_runs(RunQuery("e", "p", per_page=per_page), WHOLE), server)
+def read(server: Callable[[Effect], Response | RunqlError], per_page: int = 8) -> list[Row]:
+    return rows_of(served(sample_runs(RunQuery("e", "p", per_page=per_page), WHOLE), server))
 
 
-def rows_of(*run_ids: str) -> list[RunRows]:
-    return [RunRows(run, [{"of": run}]) for run in run_ids]
+def logged_by(*run_ids: str) -> list[Row]:
+    return [{"of": run, "run_id": run} for run in run_ids]
 
 
 def names(count: int) -> list[str]:
@@ -113,7 +117,7 @@ def test_each_page_is_one_request_that_spares_the_server() -> None:
 
 def test_two_hundred_runs_take_four_requests() -> None:
     server = Histories(names(200))
-    assert read(server.answer, 50) == rows_of(*names(200))
+    assert read(server.answer, 50) == logged_by(*names(200))
     assert server.sizes == [50] * 4
     assert server.light == []
 
@@ -121,7 +125,7 @@ def test_two_hundred_runs_take_four_requests() -> None:
 @pytest.mark.parametrize("refusal", [BUSY, LATE, WRONG, Response(408, b""), Response(501, b"")])
 def test_a_page_that_is_too_much_is_halved(refusal: Response | RunqlError) -> None:
     server = Histories(names(8), most=2, refusal=refusal)
-    assert read(server.answer) == rows_of(*names(8))
+    assert read(server.answer) == logged_by(*names(8))
     assert server.sizes == [8, 4, 2, 2, 2, 2]
 
 
@@ -232,9 +236,9 @@ def test_every_run_is_read_or_named_whatever_a_server_can_bear(
         with pytest.raises(IncompleteHistoriesError) as caught:
             read(server.answer, per_page)
         assert list(caught.value.failed) == heavy
-        assert caught.value.partial == labelled(rows_of(*good))
+        assert caught.value.partial == logged_by(*good)
     else:
-        assert read(server.answer, per_page) == rows_of(*good)
+        assert read(server.answer, per_page) == logged_by(*good)
     assert len(server.light) == len(heavy)
     assert max(server.sizes) <= per_page
 
@@ -247,7 +251,7 @@ def test_a_run_that_two_pages_show_is_read_once() -> None:
         nodes = [{"id": run, "name": run, "history": [json.dumps({"of": run})]} for run in part]
         return in_project(runs=connection(nodes, cursor=part[0], more=part[0] == "a"))
 
-    assert read(shifted, 2) == rows_of("a", "b", "c")
+    assert read(shifted, 2) == logged_by("a", "b", "c")
 
 
 def test_a_run_that_one_page_shows_twice_is_read_once() -> None:
@@ -255,7 +259,7 @@ def test_a_run_that_one_page_shows_twice_is_read_once() -> None:
         nodes = [{"id": "a", "name": "a", "history": ['{"of": "a"}']}] * 2
         return in_project(runs=connection(nodes, cursor="x"))
 
-    assert read(twice, 2) == rows_of("a")
+    assert read(twice, 2) == logged_by("a")
 
 
 def test_an_empty_project_has_no_rows() -> None:
@@ -264,7 +268,22 @@ def test_an_empty_project_has_no_rows() -> None:
     assert server.sizes == [8]
 
 
-def test_rows_are_labelled_by_their_run_and_a_metric_of_that_name_gives_way() -> None:
-    assert labelled([RunRows("a", [{"_step": 0, "run_id": "mine"}]), RunRows("b", [])]) == [
-        {"_step": 0, "run_id": "a"}
+@pytest.mark.parametrize("read_texts", [rows_of_texts, RowTextReader(few=0).read])
+def test_rows_are_labelled_by_their_run_and_a_metric_of_that_name_gives_way(read_texts: ReadTexts) -> None:
+    nodes = [
+        RunHistory(id="1", name="a", history=['{"_step": 0, "run_id": "mine"}', '{"_step": 1}']),
+        RunHistory(id="2", name="b", history=[]),
+        RunHistory(id="3", name="c", history=['{"_step": 0}']),
     ]
+    assert rows_of([page_rows(nodes, WHOLE, read_texts)]) == [
+        {"_step": 0, "run_id": "a"},
+        {"_step": 1, "run_id": "a"},
+        {"_step": 0, "run_id": "c"},
+    ]
+
+
+def test_what_a_reader_of_columns_had_read_is_in_the_error() -> None:
+    server = Histories(names(3), heavy=["run2"])
+    with pytest.raises(IncompleteHistoriesError) as caught:
+        served(sample_runs(RunQuery("e", "p", per_page=2), WHOLE, RowTextReader(few=0).read), server.answer)
+    assert caught.value.partial == logged_by("run0", "run1")

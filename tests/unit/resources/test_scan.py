@@ -13,7 +13,9 @@ from tests.unit.transport.stepping import answered, served
 from runql.errors import ProjectNotFoundError, RunNotFoundError, ServerFailureError
 from runql.resources.history import Row
 from runql.resources.history_scan import scan_table
-from runql.resources.scan import Known, ScanPlan, ScanPosition, last_step
+from runql.resources.scan import Known, ScanPlan
+from runql.resources.scan_position import ScanPosition
+from runql.resources.window import last_step
 from runql.transport.flow import Send
 from runql.transport.wire import Response
 from runql.values import JSONValue

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import pytest
 
 from runql.errors import RunqlError
-from runql.transport.flow import Effect, Flow, Reply, Send
+from runql.transport.flow import Effect, Flow, Gather, Reply, Send
 from runql.transport.wire import Response
 from runql_graphql.operation import Operation
 
@@ -56,10 +56,18 @@ def played(flow: Flow[T], replies: Sequence[Response | RunqlError]) -> tuple[T, 
 
 
 def served(flow: Flow[T], server: Callable[[Effect], Response | RunqlError | None]) -> T:
-    """Let a plain function answer every effect; an error it returns is thrown into the flow."""
+    """Let a plain function answer every effect; an error it returns is thrown into the flow.
+
+    Flows that may run at once are run one after the other.
+    """
     try:
         effect = next(flow)
         while True:
+            if isinstance(effect, Gather):
+                for each in effect.flows:
+                    served(each, server)
+                effect = flow.send(None)
+                continue
             reply: Reply | RunqlError = server(effect)
             effect = flow.throw(reply) if isinstance(reply, RunqlError) else flow.send(reply)
     except StopIteration as stop:

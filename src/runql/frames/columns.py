@@ -1,0 +1,158 @@
+"""One named, typed column, and how the pieces of a column become one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Self, TypeAlias
+
+from runql.frames.dtypes import DType, ScalarType, converted, encodable, infer, is_nested
+from runql.values import JSONValue
+
+if TYPE_CHECKING:
+    import polars as pl
+
+Cells: TypeAlias = "Sequence[JSONValue] | pl.Series"
+"""The values of a column or of a piece of one: Python values, or a polars series of one of `SERIES_TYPES`."""
+
+SERIES_TYPES: Final = {
+    "Boolean": ScalarType.BOOL,
+    "Int64": ScalarType.INT64,
+    "Float64": ScalarType.FLOAT64,
+    "String": ScalarType.TEXT,
+}
+"""polars' types whose values are exactly those of a type of ours."""
+
+_NUMBERS: Final = frozenset({ScalarType.BOOL, ScalarType.INT64, ScalarType.FLOAT64})
+
+
+@dataclass(frozen=True)
+class Column:
+    """One named column.
+
+    Attributes:
+        name: the metric's or field's name.
+        dtype: what holds all values, see `runql.frames.dtypes.infer`.
+        cells: one per row. Scalars are of ``dtype``; lists and objects are as they were sent, `stored` brings them
+            to the dtype.
+    """
+
+    name: str
+    dtype: DType
+    cells: Cells
+
+    @classmethod
+    def inferred(cls, name: str, values: Sequence[JSONValue]) -> Self:
+        """A column of the type that holds all of ``values``."""
+        dtype = infer(values)
+        return cls(encodable(name), dtype, values if is_nested(dtype) else converted(values, dtype))
+
+    @classmethod
+    def joined(cls, name: str, pieces: Sequence[Piece], height: int) -> Self:
+        """A column of ``height`` rows of what the pieces hold, in their order; None between and after them."""
+        dtype = _series_type([piece.cells for piece in pieces])
+        if dtype is None:
+            return cls.inferred(name, _values(pieces, height))
+        return cls(encodable(name), dtype, _series(pieces, height, dtype))
+
+    @property
+    def values(self) -> Sequence[JSONValue]:
+        """One per row as Python values, None where missing; NaN is a value."""
+        return as_values(self.cells)
+
+    def stored(self) -> Sequence[JSONValue]:
+        """The values as a typed library stores them: structs with every field, JSON as text."""
+        return converted(self.values, self.dtype) if is_nested(self.dtype) else self.values
+
+    def __len__(self) -> int:
+        return len(self.cells)
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Some rows of a column.
+
+    Attributes:
+        start: the first one's place among all rows.
+        cells: one per row from there on.
+    """
+
+    start: int
+    cells: Cells
+
+
+def as_values(cells: Cells) -> Sequence[JSONValue]:
+    """Python values; the same object where they are already."""
+    return cells if isinstance(cells, Sequence) else cells.to_list()
+
+
+def _series_type(every: Iterable[Cells]) -> ScalarType | None:
+    """The type that all pieces fit as series; None where their values must be looked at together."""
+    found: set[ScalarType] = set()
+    has_series = False
+    for cells in every:
+        if isinstance(cells, Sequence):
+            dtype = _plain_type(cells)
+            if dtype is None:
+                return None
+        else:
+            dtype, has_series = SERIES_TYPES[str(cells.dtype)], True
+        found.add(dtype)
+    found.discard(ScalarType.NULL)
+    if not has_series:
+        return None
+    if len(found) == 1:
+        return found.pop()
+    if not found <= _NUMBERS:
+        return None
+    return ScalarType.FLOAT64 if ScalarType.FLOAT64 in found else ScalarType.INT64
+
+
+def _plain_type(values: Sequence[JSONValue]) -> ScalarType | None:
+    """The type of Python values, where it does not depend on what other pieces hold."""
+    dtype = infer(values)
+    if dtype in {ScalarType.NULL, ScalarType.BOOL, ScalarType.INT64}:
+        return ScalarType(dtype)
+    kinds = set(map(type, values))
+    # Integers alone that only a float can hold may become text beside others.
+    if dtype is ScalarType.FLOAT64 and float in kinds:
+        return dtype
+    return dtype if dtype is ScalarType.TEXT and kinds <= {str, type(None)} else None
+
+
+def _values(pieces: Sequence[Piece], height: int) -> Sequence[JSONValue]:
+    if len(pieces) == 1 and len(pieces[0].cells) == height:
+        return as_values(pieces[0].cells)
+    values: list[JSONValue] = []
+    for piece in pieces:
+        values.extend([None] * (piece.start - len(values)))
+        values.extend(as_values(piece.cells))
+    values.extend([None] * (height - len(values)))
+    return values
+
+
+def _series(pieces: Sequence[Piece], height: int, dtype: ScalarType) -> pl.Series:
+    import polars as pl  # noqa: PLC0415 - optional: a piece is a series of it, so it is here
+
+    target = {
+        ScalarType.BOOL: pl.Boolean(),
+        ScalarType.INT64: pl.Int64(),
+        ScalarType.FLOAT64: pl.Float64(),
+        ScalarType.TEXT: pl.String(),
+    }[dtype]
+    parts: list[pl.Series] = []
+    end = 0
+    for piece in pieces:
+        if piece.start > end:
+            parts.append(pl.Series([None], dtype=target).new_from_index(0, piece.start - end))
+        cells = piece.cells
+        series = (
+            pl.Series(converted(cells, dtype), dtype=target)
+            if isinstance(cells, Sequence)
+            else cells.cast(target)
+        )
+        parts.append(series)
+        end = piece.start + len(series)
+    if height > end:
+        parts.append(pl.Series([None], dtype=target).new_from_index(0, height - end))
+    return pl.concat([part.alias("") for part in parts], rechunk=True)

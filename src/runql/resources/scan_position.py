@@ -1,0 +1,219 @@
+"""How far a scan has come: which windows are next, how many at once, and when it is over."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from runql.frames.batches import Batch, RowBatch
+from runql.resources.history import Row
+from runql.resources.scan import Known, ScanPlan
+from runql.resources.step_map import map_steps
+from runql.resources.window import ReadTexts, Window, read_window, rows_of_texts
+from runql.transport.flow import Flow, gather
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A range of steps whose end the run has passed, so that its rows stay what they are.
+
+    Attributes:
+        start: the first step.
+        stop: the step before which it ends.
+        steps: those at which there are rows, where they were asked for.
+    """
+
+    start: int
+    stop: int
+    steps: list[int] | None = None
+
+
+class ScanPosition:
+    """How far a scan has come.
+
+    The server thins an answer that would hold more rows than ``samples``, so a window is a range of steps no wider
+    than that. The last window has no end: what `historyKeys.lastStep` says lags behind, also for a while after a run
+    is over. That costs no further request, unless the window comes thinned; then its rows tell how far the run goes.
+    Where the run is known to hold no more rows than fit one answer, the first window is the last. Windows before the
+    last step that was told are settled: several of them are asked for at once. Where the steps are many and the rows
+    few, the steps of the rows are asked for first, and windows are cut by them.
+    """
+
+    def __init__(self, plan: ScanPlan, known: Known, read: ReadTexts = rows_of_texts) -> None:
+        self._plan = plan
+        self._read = read
+        self._offset: int = plan.min_step
+        self._covered: int = plan.min_step
+        self._last_step = known.last_step
+        self._line_count = known.line_count
+        self._key_counts: dict[str, int] | None = None
+        self._mapped: deque[Span] = deque()
+        self._has_map = False
+        self._begun = False
+        self._thinned_from: int | None = None
+        self._done = False
+
+    def next_rows(self, ahead: int = 1) -> Flow[list[Row] | None]:
+        """The rows of the next ``ahead`` windows, in step order, when any holds one; None at the end."""
+        batches = yield from self.next_batches(ahead)
+        if batches is None:
+            return None
+        return [row for batch in batches if isinstance(batch, RowBatch) for row in batch.rows]
+
+    def next_batches(self, ahead: int | None = 1) -> Flow[list[Batch] | None]:
+        """The rows of the next windows that hold any, in step order; None at the end.
+
+        One request a window; ``ahead`` windows are read, or all that are settled when None.
+        """
+        while self._mapped or not (self._done or self._offset == self._plan.max_step):
+            batches = [batch for batch in (yield from self._next(ahead)) if batch.height]
+            if batches:
+                return batches
+        return None
+
+    def _next(self, ahead: int | None) -> Flow[list[Batch]]:
+        if not self._mapped and self._is_sparse() and not self._fits_one_answer():
+            yield from self._map()
+        spans = [*self._mapped][:ahead] if self._mapped else self._settled(ahead)
+        if not spans:
+            return [(yield from self._read_open())]
+        read = yield from _together([self._read_span(span) for span in spans], self._plan.at_once)
+        for _ in spans[: len(self._mapped)]:
+            self._mapped.popleft()
+        self._begun = True
+        self._offset = self._covered = spans[-1].stop
+        return [batch for batches in read for batch in batches]
+
+    # -- what is settled -----------------------------------------------------------------------------------------
+
+    def _settled(self, most: int | None) -> list[Span]:
+        """The next windows whose end the run has passed; none where the next window is asked for without an end."""
+        if self._last_step is None or (self._fits_one_answer() and self._thinned_from is None):
+            return []
+        if not self._begun and self._plan.keys is not None and self._steps_left() > self._plan.page_size:
+            # The first answer tells in how many rows the keys are: often in few.
+            return []
+        spans: list[Span] = []
+        start = self._offset
+        while most is None or len(spans) < most:
+            stop = self._window_end(start)
+            if start >= stop or stop > self._last_step:
+                break
+            spans.append(Span(start, stop))
+            start = stop
+        return spans
+
+    def _window_end(self, start: int) -> int:
+        end, last = start + self._plan.page_size, self._plan.max_step
+        return end if last is None else min(end, last)
+
+    def _read_span(self, span: Span) -> Flow[list[Batch]]:
+        """The rows of a span; in halves when there are more than one answer holds, or fewer than there should be."""
+        start, stop, plan = span.start, span.stop, self._plan
+        window = yield from read_window(plan, start, stop, self._read)
+        told = [step for step in span.steps or () if start <= step < stop]
+        is_short = plan.keys is None and window.batch.height < len(told)
+        if stop - start <= plan.page_size or (window.most <= plan.page_size and not is_short):
+            return [window.batch]
+        middle = told[len(told) // 2] if len(told) > 1 else 0
+        if not start < middle < stop:
+            middle = (start + stop) // 2
+        first = yield from self._read_span(Span(start, middle, span.steps))
+        return first + (yield from self._read_span(Span(middle, stop, span.steps)))
+
+    # -- where rows are few --------------------------------------------------------------------------------------
+
+    def _expected_rows(self) -> int | None:
+        """How many rows the scan may bring at most, as far as is known."""
+        if self._plan.keys is None or self._key_counts is None:
+            return self._line_count
+        counts = [self._key_counts.get(key, 0) for key in self._plan.keys if key != "_step"]
+        if not counts:
+            return self._line_count
+        most = min(counts) if self._plan.match == "all" else sum(counts)
+        return most if self._line_count is None else min(most, self._line_count)
+
+    def _fits_one_answer(self) -> bool:
+        expected = self._expected_rows()
+        has_few_rows = expected is not None and expected <= self._plan.page_size
+        return has_few_rows and (not self._begun or self._is_sparse()) and self._thinned_from is None
+
+    def _steps_left(self) -> int:
+        if self._last_step is None:
+            return 0
+        end = self._last_step + 1
+        return (end if self._plan.max_step is None else min(end, self._plan.max_step)) - self._offset
+
+    def _is_sparse(self) -> bool:
+        """Whether windows by steps would be more than twice those that the rows need."""
+        expected, size = self._expected_rows(), self._plan.page_size
+        if expected is None or self._has_map:
+            return False
+        return self._steps_left() // size > 2 * (expected // size + 1) + 2
+
+    def _map(self) -> Flow[None]:
+        """Ask for the steps of the rows that are left, and cut windows of ``page_size`` rows."""
+        stop = self._offset + self._steps_left()
+        steps = yield from map_steps(self._plan, self._offset, stop)
+        self._has_map = True
+        size = self._plan.page_size
+        borders = [self._offset, *steps[size::size], stop]
+        self._mapped.extend(
+            Span(low, high, steps[bisect_left(steps, low) : bisect_left(steps, high)])
+            for low, high in pairwise(borders)
+        )
+
+    # -- where the end is not known ------------------------------------------------------------------------------
+
+    def _read_open(self) -> Flow[Batch]:
+        plan, start = self._plan, self._offset
+        end = start + plan.page_size
+        is_last = self._last_step is None or end > self._last_step
+        is_open = self._is_open(is_last=is_last) and (plan.max_step is None or end < plan.max_step)
+        stop = plan.max_step if is_open or (plan.max_step is not None and end > plan.max_step) else end
+        with_keys = is_last or (plan.keys is not None and not self._begun and not is_open)
+        window = yield from read_window(plan, start, stop, self._read, with_keys=with_keys)
+        self._begun = True
+        self._learn(window)
+        if is_open and (window.most > plan.page_size or self._misses_rows(window, start)):
+            # Thinned: its rows tell how far the run goes, and are read again in windows that cannot be thinned.
+            self._last_step = max(self._last_step or 0, window.last)
+            self._offset = self._thinned_from = min(window.first, self._covered)
+            return RowBatch([])
+        # Beyond the last step that was told, rows may arrive inside a window after it was read.
+        beyond = self._last_step is None or end > self._last_step
+        self._offset, self._covered = min(window.last + 1, end) if beyond else end, end
+        self._done = is_open or stop == plan.max_step
+        return window.batch
+
+    def _is_open(self, *, is_last: bool) -> bool:
+        if self._thinned_from == self._offset:
+            return False
+        if self._fits_one_answer():
+            return True
+        if not self._begun:
+            return is_last and (self._last_step is not None or self._line_count is None)
+        return is_last
+
+    def _misses_rows(self, window: Window, start: int) -> bool:
+        # How a server thins a window without an end is its own business: where it tells how many rows the run has, and
+        # the window was to bring all of them, the count is the proof.
+        asked_for_all = self._plan.keys is None and start == 0 and self._plan.max_step is None
+        return asked_for_all and 0 < window.most < (window.line_count or 0)
+
+    def _learn(self, window: Window) -> None:
+        if window.last_step is not None:
+            self._last_step = max(window.last_step, self._last_step or 0)
+        if window.key_counts is not None:
+            self._key_counts = dict(window.key_counts)
+        if window.line_count is not None:
+            self._line_count = max(window.line_count, self._line_count or 0)
+
+
+def _together(flows: Sequence[Flow[list[Batch]]], limit: int) -> Flow[list[list[Batch]]]:
+    if len(flows) == 1:
+        return [(yield from flows[0])]
+    return (yield from gather(flows, limit=limit))

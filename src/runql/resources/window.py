@@ -1,0 +1,182 @@
+"""One window of a scan: a range of steps, the request for its rows, and what the answer tells besides."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from runql.errors import ProjectNotFoundError, RunNotFoundError
+from runql.frames.batches import Batch, RowBatch, step_of
+from runql.resources.history import Row, has_all, rows_of_spec
+from runql.resources.scan import ScanPlan
+from runql.transport.flow import Flow, fetch
+from runql.values import JSONValue, as_json, parse_rows
+from runql_graphql.fragments import HistoryWindow
+from runql_graphql.operations import scan_history
+from runql_graphql.scan_history import ScanHistoryProject
+
+ReadTexts: TypeAlias = Callable[[Sequence[str]], Batch]
+"""What makes rows of their JSON texts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What the server answered to one window.
+
+    Attributes:
+        batch: the rows that were asked for, in step order.
+        first: the lowest step of what was answered; the window's start when nothing was.
+        last: the highest one; the step before the window's start when nothing was.
+        most: rows that the longest of the answers holds.
+        line_count: rows in the whole history, where the server tells it.
+        last_step: the highest step that the server tells of, where it was asked and does.
+        key_counts: in how many rows each key is, where the server was asked and tells it.
+    """
+
+    batch: Batch
+    first: int
+    last: int
+    most: int
+    line_count: int | None
+    last_step: int | None
+    key_counts: Mapping[str, int] | None
+
+
+def rows_of_texts(texts: Sequence[str]) -> RowBatch:
+    """Rows as dicts."""
+    return RowBatch(parse_rows(texts))
+
+
+def read_window(
+    plan: ScanPlan, start: int, stop: int | None, read: ReadTexts, *, with_keys: bool = False
+) -> Flow[Window]:
+    """Ask for the rows of ``start <= step < stop``; one request.
+
+    Up to ``page_size + 1`` rows are asked for, which is one more than a window should hold: an answer with exactly this
+    many may be thinned, any other is whole.
+    """
+    answer = yield from fetch(
+        scan_history(
+            entity=plan.entity,
+            project=plan.project,
+            run=plan.run,
+            min_step=start,
+            max_step=stop,
+            samples=plan.page_size + 1,
+            specs=_specs(plan, start, stop),
+            whole=plan.keys is None,
+            chosen=plan.keys is not None,
+            with_keys=with_keys,
+        )
+    )
+    return _window(plan, found_run(plan, answer.project), start, stop, read)
+
+
+def read_steps(plan: ScanPlan, start: int, stop: int, samples: int) -> Flow[list[int]]:
+    """The steps of the rows of ``start <= step < stop``, ``samples`` at most; one request."""
+    spec = {"keys": ["_step"], "samples": samples, "minStep": start, "maxStep": stop}
+    answer = yield from fetch(
+        scan_history(
+            entity=plan.entity,
+            project=plan.project,
+            run=plan.run,
+            min_step=start,
+            max_step=stop,
+            samples=samples,
+            specs=[json.dumps(spec)],
+            whole=False,
+            chosen=True,
+            with_keys=False,
+        )
+    )
+    rows = rows_of_spec(found_run(plan, answer.project).sampled_history or [], 0)
+    return sorted({step for row in rows if (step := step_of(row)) is not None and start <= step < stop})
+
+
+def last_step(history_keys: JSONValue) -> int | None:
+    """`historyKeys.lastStep`; None when it is missing or the server has none (-1)."""
+    step = history_keys.get("lastStep") if isinstance(history_keys, dict) else None
+    return int(step) if isinstance(step, (int, float)) and step >= 0 else None
+
+
+def key_counts(history_keys: JSONValue) -> dict[str, int] | None:
+    """In how many rows each key is, by `historyKeys.keys`; None when the server does not tell."""
+    keys = history_keys.get("keys") if isinstance(history_keys, dict) else None
+    return {key: _count(told) for key, told in keys.items()} if isinstance(keys, dict) and keys else None
+
+
+def found_run(plan: ScanPlan, project: ScanHistoryProject | None) -> HistoryWindow:
+    """The run that was asked for.
+
+    Raises:
+        ProjectNotFoundError: there is no such project.
+        RunNotFoundError: there is no such run in it.
+    """
+    if project is None:
+        raise ProjectNotFoundError(plan.entity, plan.project)
+    if project.run is None:
+        raise RunNotFoundError(plan.entity, plan.project, plan.run)
+    return project.run
+
+
+def _window(plan: ScanPlan, run: HistoryWindow, start: int, stop: int | None, read: ReadTexts) -> Window:
+    answers = _answers(plan, run, read)
+    extents = [answer.extent() or (start, start) for answer in answers if answer.height]
+    first = min((low for low, _ in extents), default=start)
+    last = max((high for _, high in extents), default=start - 1)
+    batch = _asked_rows(plan, answers)
+    if first < start or (stop is not None and last >= stop):
+        batch = batch.between(start, stop)
+    told = as_json(run.history_keys)
+    most = max(answer.height for answer in answers)
+    return Window(batch, first, last, most, run.history_line_count, last_step(told), key_counts(told))
+
+
+def _specs(plan: ScanPlan, start: int, stop: int | None) -> list[str]:
+    if plan.keys is None:
+        return []
+    wanted = [plan.columns] if plan.match == "all" else [("_step", key) for key in plan.keys]
+    # A spec's maxStep is inclusive where history's is exclusive. It is sent as if it were exclusive, and the row of
+    # the border is dropped here: right on servers of either kind.
+    bounds = {"minStep": start} | ({} if stop is None else {"maxStep": stop})
+    return [
+        json.dumps({"keys": list(dict.fromkeys(keys)), "samples": plan.page_size + 1, **bounds})
+        for keys in wanted
+    ]
+
+
+def _answers(plan: ScanPlan, run: HistoryWindow, read: ReadTexts) -> Sequence[Batch]:
+    """The rows that the server answered to each question of a window, each in step order."""
+    if plan.keys is None:
+        return [read(run.history or [])]
+    questions = 1 if plan.match == "all" else len(plan.keys)
+    return [RowBatch(rows_of_spec(run.sampled_history or [], index)) for index in range(questions)]
+
+
+def _asked_rows(plan: ScanPlan, answers: Sequence[Batch]) -> Batch:
+    if plan.keys is None:
+        return answers[0]
+    rows = [answer.rows for answer in answers if isinstance(answer, RowBatch)]
+    if plan.match == "all":
+        return RowBatch([row for row in rows[0] if has_all(row, plan.columns)])
+    return RowBatch(_united(rows, plan.keys))
+
+
+def _united(answers: Sequence[Sequence[Row]], keys: Sequence[str]) -> list[Row]:
+    by_step: dict[int, Row] = {}
+    for key, rows in zip(keys, answers, strict=True):
+        for row in rows:
+            step = step_of(row)
+            if step is not None and has_all(row, (key,)):
+                by_step.setdefault(step, {"_step": row["_step"]})[key] = row[key]
+    return [by_step[step] for step in sorted(by_step)]
+
+
+def _count(told: JSONValue) -> int:
+    kinds = told.get("typeCounts") if isinstance(told, dict) else None
+    counts = (
+        [kind.get("count") for kind in kinds if isinstance(kind, dict)] if isinstance(kinds, list) else []
+    )
+    return sum(count for count in counts if isinstance(count, int))
