@@ -212,6 +212,11 @@ class DeletedRunFields(BaseModel):
     client_mutation_id: Optional[str] = Field(alias="clientMutationId", default=None)
 
 
+class ExportedHistory(BaseModel):
+    parquet_urls: list[str] = Field(alias="parquetUrls")
+    live_data: list[object] = Field(alias="liveData")
+
+
 class FileFields(BaseModel):
     id: str
     name: str
@@ -267,6 +272,13 @@ class HistoryWindow(BaseModel):
     sampled_history: Optional[list[object]] = Field(
         alias="sampledHistory", default=None
     )
+    parquet_history: Optional["HistoryWindowParquetHistory"] = Field(
+        alias="parquetHistory", default=None
+    )
+
+
+class HistoryWindowParquetHistory(ExportedHistory):
+    pass
 
 
 class MarkedFields(BaseModel):

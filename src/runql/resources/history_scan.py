@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
+from runql.frames.batches import Batch
 from runql.frames.extras import require
 from runql.frames.row_texts import RowTextReader
 from runql.frames.table import Table, TableBuilder
 from runql.frames.to_arrow import to_arrow
 from runql.frames.to_pandas import to_pandas
 from runql.frames.to_polars import to_polars
+from runql.resources.export_listing import ExportListing
+from runql.resources.export_scan import ScannedExports, can_read_exports, scan_exports
 from runql.resources.history import Row
 from runql.resources.scan import Known, ScanPlan
 from runql.resources.scan_position import ScanPosition
@@ -42,6 +47,13 @@ class HistoryScan:
 
     def __iter__(self) -> Iterator[Row]:
         position = ScanPosition(self._plan, self._known)
+        if (listing := self._client.run(find_exports(position))) is not None:
+            yield from position.early_rows()
+            exported = self._client.run(scan_rest(self._plan, self._known, position, listing))
+            if exported is not None:
+                for part in exported.rows():
+                    yield from part
+                return
         ahead = 1
         while (rows := self._client.run(position.next_rows(ahead))) is not None:
             yield from rows
@@ -73,6 +85,15 @@ class AsyncHistoryScan:
 
     async def __aiter__(self) -> AsyncIterator[Row]:
         position = ScanPosition(self._plan, self._known)
+        if (listing := await self._client.run(find_exports(position))) is not None:
+            for row in position.early_rows():
+                yield row
+            exported = await self._client.run(scan_rest(self._plan, self._known, position, listing))
+            if exported is not None:
+                for part in exported.rows():
+                    for row in part:
+                        yield row
+                return
         ahead = 1
         while (rows := await self._client.run(position.next_rows(ahead))) is not None:
             for row in rows:
@@ -95,9 +116,36 @@ class AsyncHistoryScan:
         return to_arrow(await self._client.run(scan_table(self._plan, self._known)))
 
 
+def find_exports(position: ScanPosition) -> Flow[ExportListing | None]:
+    """Where a run's exports are, when there are any and something here reads them."""
+    return (yield from position.find_exports()) if can_read_exports() else None
+
+
+def scan_rest(
+    plan: ScanPlan, known: Known, position: ScanPosition, listing: ExportListing
+) -> Flow[ScannedExports | None]:
+    """The rows behind what was read of a run, from its exports; None where they are to be read window by window."""
+    rest = replace(plan, min_step=position.offset)
+    return (yield from scan_exports(rest, listing, partial(read_batches, known)))
+
+
+def read_batches(known: Known, plan: ScanPlan) -> Flow[list[Batch]]:
+    """All rows of a scan from GraphQL."""
+    position = ScanPosition(plan, known)
+    found: list[Batch] = []
+    while (batches := (yield from position.next_batches(ahead=None))) is not None:
+        found += batches
+    return found
+
+
 def scan_table(plan: ScanPlan, known: Known) -> Flow[Table]:
     """All rows of a scan as one table; types are decided over every value."""
     position = ScanPosition(plan, known, RowTextReader().read)
+    listing = yield from find_exports(position)
+    if listing is not None:
+        exported = yield from scan_exports(plan, listing, partial(read_batches, known))
+        if exported is not None:
+            return exported.table()
     builder = TableBuilder()
     while (batches := (yield from position.next_batches(ahead=None))) is not None:
         while batches:

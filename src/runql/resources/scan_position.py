@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from runql.errors import OutdatedServerError
 from runql.frames.batches import Batch, RowBatch
+from runql.resources.export_listing import ExportListing
 from runql.resources.history import Row
 from runql.resources.scan import Known, ScanPlan
 from runql.resources.step_map import map_steps
@@ -55,6 +57,40 @@ class ScanPosition:
         self._begun = False
         self._thinned_from: int | None = None
         self._done = False
+        # The rows of a window that was read along with something else, until they are asked for.
+        self._early: list[Batch] = []
+        self._told_steps: Sequence[int] | None = None
+
+    @property
+    def offset(self) -> int:
+        """The step that the next window begins at."""
+        return self._offset
+
+    def find_exports(self) -> Flow[ExportListing | None]:
+        """Ask along with the first window what the run's exports are; None when it has none. One request.
+
+        Sends nothing when one window is enough. An old server that does not know of exports costs one request more.
+        """
+        end = self._plan.max_step
+        one_window = end is not None and end - self._offset <= self._plan.page_size
+        if self._begun or one_window or self._fits_one_answer():
+            return None
+        try:
+            batch, listing = yield from self._read_open(with_exports=True)
+        except OutdatedServerError:
+            return None
+        self._early = [batch] if batch.height else []
+        if listing is None or listing.urls:
+            return listing
+        # Nothing is exported: the steps of all rows are told then.
+        if self._line_count is not None and len(listing.live_steps) >= self._line_count:
+            self._told_steps = listing.live_steps
+        return None
+
+    def early_rows(self) -> list[Row]:
+        """The rows that were read along with the exports' addresses."""
+        early, self._early = self._early, []
+        return [row for batch in early for row in batch.to_rows()]
 
     def next_rows(self, ahead: int = 1) -> Flow[list[Row] | None]:
         """The rows of the next ``ahead`` windows, in step order, when any holds one; None at the end."""
@@ -68,6 +104,9 @@ class ScanPosition:
 
         One request a window; ``ahead`` windows are read, or all that are settled when None.
         """
+        if self._early:
+            early, self._early = self._early, []
+            return early
         while self._mapped or not (self._done or self._offset == self._plan.max_step):
             batches = [batch for batch in (yield from self._next(ahead)) if batch.height]
             if batches:
@@ -79,7 +118,8 @@ class ScanPosition:
             yield from self._map()
         spans = [*self._mapped][:ahead] if self._mapped else self._settled(ahead)
         if not spans:
-            return [(yield from self._read_open())]
+            batch, _ = yield from self._read_open()
+            return [batch]
         read = yield from _together([self._read_span(span) for span in spans], self._plan.at_once)
         for _ in spans[: len(self._mapped)]:
             self._mapped.popleft()
@@ -157,7 +197,10 @@ class ScanPosition:
     def _map(self) -> Flow[None]:
         """Ask for the steps of the rows that are left, and cut windows of ``page_size`` rows."""
         stop = self._offset + self._steps_left()
-        steps = yield from map_steps(self._plan, self._offset, stop)
+        if self._told_steps is None:
+            steps = yield from map_steps(self._plan, self._offset, stop)
+        else:
+            steps = sorted({step for step in self._told_steps if self._offset <= step < stop})
         self._has_map = True
         size = self._plan.page_size
         borders = [self._offset, *steps[size::size], stop]
@@ -168,26 +211,28 @@ class ScanPosition:
 
     # -- where the end is not known ------------------------------------------------------------------------------
 
-    def _read_open(self) -> Flow[Batch]:
+    def _read_open(self, *, with_exports: bool = False) -> Flow[tuple[Batch, ExportListing | None]]:
         plan, start = self._plan, self._offset
         end = start + plan.page_size
         is_last = self._last_step is None or end > self._last_step
         is_open = self._is_open(is_last=is_last) and (plan.max_step is None or end < plan.max_step)
         stop = plan.max_step if is_open or (plan.max_step is not None and end > plan.max_step) else end
-        with_keys = is_last or (plan.keys is not None and not self._begun and not is_open)
-        window = yield from read_window(plan, start, stop, self._read, with_keys=with_keys)
+        with_keys = is_last or with_exports or (plan.keys is not None and not self._begun and not is_open)
+        window = yield from read_window(
+            plan, start, stop, self._read, with_keys=with_keys, with_exports=with_exports
+        )
         self._begun = True
         self._learn(window)
         if is_open and (window.most > plan.page_size or self._misses_rows(window, start)):
             # Thinned: its rows tell how far the run goes, and are read again in windows that cannot be thinned.
             self._last_step = max(self._last_step or 0, window.last)
             self._offset = self._thinned_from = min(window.first, self._covered)
-            return RowBatch([])
+            return RowBatch([]), window.exports
         # Beyond the last step that was told, rows may arrive inside a window after it was read.
         beyond = self._last_step is None or end > self._last_step
         self._offset, self._covered = min(window.last + 1, end) if beyond else end, end
         self._done = is_open or stop == plan.max_step
-        return window.batch
+        return window.batch, window.exports
 
     def _is_open(self, *, is_last: bool) -> bool:
         if self._thinned_from == self._offset:

@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 from runql.errors import ProjectNotFoundError, RunNotFoundError
 from runql.frames.batches import Batch, RowBatch, step_of
+from runql.resources.export_listing import ExportListing, listing_of
 from runql.resources.history import Row, has_all, rows_of_spec
 from runql.resources.scan import ScanPlan
 from runql.transport.flow import Flow, fetch
@@ -33,6 +34,7 @@ class Window:
         line_count: rows in the whole history, where the server tells it.
         last_step: the highest step that the server tells of, where it was asked and does.
         key_counts: in how many rows each key is, where the server was asked and tells it.
+        exports: of the run, where the server was asked for them.
     """
 
     batch: Batch
@@ -42,6 +44,7 @@ class Window:
     line_count: int | None
     last_step: int | None
     key_counts: Mapping[str, int] | None
+    exports: ExportListing | None = None
 
 
 def rows_of_texts(texts: Sequence[str]) -> RowBatch:
@@ -50,7 +53,13 @@ def rows_of_texts(texts: Sequence[str]) -> RowBatch:
 
 
 def read_window(
-    plan: ScanPlan, start: int, stop: int | None, read: ReadTexts, *, with_keys: bool = False
+    plan: ScanPlan,
+    start: int,
+    stop: int | None,
+    read: ReadTexts,
+    *,
+    with_keys: bool = False,
+    with_exports: bool = False,
 ) -> Flow[Window]:
     """Ask for the rows of ``start <= step < stop``; one request.
 
@@ -69,6 +78,7 @@ def read_window(
             whole=plan.keys is None,
             chosen=plan.keys is not None,
             with_keys=with_keys,
+            with_exports=with_exports,
         )
     )
     return _window(plan, found_run(plan, answer.project), start, stop, read)
@@ -89,6 +99,7 @@ def read_steps(plan: ScanPlan, start: int, stop: int, samples: int) -> Flow[list
             whole=False,
             chosen=True,
             with_keys=False,
+            with_exports=False,
         )
     )
     rows = rows_of_spec(found_run(plan, answer.project).sampled_history or [], 0)
@@ -131,7 +142,16 @@ def _window(plan: ScanPlan, run: HistoryWindow, start: int, stop: int | None, re
         batch = batch.between(start, stop)
     told = as_json(run.history_keys)
     most = max(answer.height for answer in answers)
-    return Window(batch, first, last, most, run.history_line_count, last_step(told), key_counts(told))
+    return Window(
+        batch,
+        first,
+        last,
+        most,
+        run.history_line_count,
+        last_step(told),
+        key_counts(told),
+        listing_of(run),
+    )
 
 
 def _specs(plan: ScanPlan, start: int, stop: int | None) -> list[str]:

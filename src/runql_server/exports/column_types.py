@@ -105,10 +105,10 @@ def as_columns(rows: list[JsonObject], columns: list[tuple[str, pa.DataType]]) -
 
 
 def _stored(rows: list[JsonObject], name: str, kind: pa.DataType) -> list[JsonValue] | list[bytes | None]:
-    values = [row.get(name) for row in rows]
     if not pa.types.is_binary(kind):
-        return values
-    return [None if value is None else jsontext.dump(value).encode() for value in values]
+        return [row.get(name) for row in rows]
+    # A metric that was logged as null is told from one that was not logged.
+    return [jsontext.dump(row[name]).encode() if name in row else None for row in rows]
 
 
 def _is_encodable(text: str) -> bool:

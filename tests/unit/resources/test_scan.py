@@ -50,6 +50,7 @@ def test_the_first_window_is_one_request_for_whole_rows() -> None:
             whole=True,
             chosen=False,
             with_keys=False,
+            with_exports=False,
         )
     )
 

@@ -1,0 +1,182 @@
+"""Fetching exports: whole files, or of large ones the parts that hold the asked columns and steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, TypeVar
+
+from runql.frames.export_wish import ExportWish
+from runql.frames.parquet_layout import TAIL, UnreadableParquetError, footer_start, is_worthwhile
+from runql.frames.sparse_file import SparseFile
+from runql.resources.export_listing import ExportListing
+from runql.transport.byte_ranges import ByteRange, FilePart
+from runql.transport.flow import Flow, download, download_part, gather, offload
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from runql.frames.parquet_arrow import PartialParquet
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class ExportedRows:
+    """What was read of a run's exports.
+
+    Attributes:
+        frames: the wanted columns and rows, a frame for each file.
+        repeats: whether files, or files and live rows, have rows in common.
+    """
+
+    frames: list[pl.DataFrame]
+    repeats: bool
+
+
+def read_files(listing: ExportListing, wish: ExportWish, limit: int) -> Flow[ExportedRows]:
+    """Fetch and read what is wanted of a run's exports.
+
+    One request a file for whole rows. With keys two or more: one for the end of the file, which tells where its columns
+    are, and one for each part that holds asked columns of row groups with asked steps; one for the whole file where
+    that takes no longer.
+
+    Raises:
+        AnswerError, TransportError: a file cannot be fetched.
+        UnreadableParquetError: what was fetched is no export, or rows are missing from it.
+    """
+    if wish.keys is None or find_spec("pyarrow") is None:
+        contents = yield from gather([download(url) for url in listing.urls], limit=limit)
+        return (yield from _worked(lambda: _read_whole(contents, listing, wish)))
+    return (yield from _read_parts(listing, wish, limit))
+
+
+def _read_whole(contents: list[bytes], listing: ExportListing, wish: ExportWish) -> ExportedRows:
+    from runql.frames.parquet_polars import count_steps, frame_of_file, wanted  # noqa: PLC0415 - optional
+
+    frames: list[pl.DataFrame] = []
+    steps: list[pl.DataFrame] = []
+    while contents:
+        frame = frame_of_file(contents.pop())
+        frames.append(wanted(frame, wish))
+        steps.append(frame.select("_step"))
+    total = sum(frame.height for frame in steps)
+    repeats = _has_repeats(listing, total)
+    if repeats:
+        _check_steps(listing, lambda: count_steps(steps, listing.live_steps))
+    return ExportedRows(frames, repeats)
+
+
+def _read_parts(listing: ExportListing, wish: ExportWish, limit: int) -> Flow[ExportedRows]:
+    ends = yield from gather([_fetch_end(url) for url in listing.urls], limit=limit)
+    files = yield from _worked(lambda: [_opened(end) for end in ends])
+    repeats = _has_repeats(listing, sum(file.layout.rows for file in files))
+    # Rows that are there twice can only be told by reading all steps.
+    bounds = (0, None) if repeats else (wish.start, wish.stop)
+    groups = [file.layout.groups_within(*bounds) for file in files]
+    fetching = [
+        _fetch_rest(url, file, end, chosen, wish)
+        for url, file, end, chosen in zip(listing.urls, files, ends, groups, strict=True)
+    ]
+    yield from gather([each for flows in fetching for each in flows], limit=limit)
+    return (yield from _worked(lambda: _read_fetched(files, groups, listing, wish, repeats=repeats)))
+
+
+def _fetch_end(url: str) -> Flow[list[FilePart]]:
+    """The last bytes of a file, with all of its footer."""
+    tail = yield from download_part(url, ByteRange(-TAIL))
+    start = footer_start(tail.content, tail.size)
+    if start is None or start >= tail.start:
+        return [tail]
+    return [tail, (yield from _same_file(url, ByteRange(start, tail.start), tail))]
+
+
+def _fetch_rest(
+    url: str, file: PartialParquet, end: Sequence[FilePart], groups: Sequence[int], wish: ExportWish
+) -> list[Flow[None]]:
+    """What to fetch of a file beside its end."""
+    size = file.file.size
+    ranges = [
+        each
+        for each in file.layout.ranges(groups, wish.of(file.layout.columns))
+        if not file.file.holds(*each)
+    ]
+    if not is_worthwhile(ranges, size):
+        ranges = [(0, end[0].start)]
+
+    def fetch(start: int, stop: int) -> Flow[None]:
+        part = yield from _same_file(url, ByteRange(start, stop), end[0])
+        file.file.add(part.start, part.content)
+
+    return [fetch(start, stop) for start, stop in ranges]
+
+
+def _same_file(url: str, wanted: ByteRange, known: FilePart) -> Flow[FilePart]:
+    part = yield from download_part(url, wanted)
+    if part.size != known.size or part.etag != known.etag:
+        # Bytes of no file: the footer that follows is not found there.
+        return FilePart(0, b"", known.size)
+    return part
+
+
+def _opened(end: Sequence[FilePart]) -> PartialParquet:
+    from runql.frames.parquet_arrow import PartialParquet  # noqa: PLC0415 - optional
+
+    file = SparseFile(end[0].size)
+    for part in end:
+        file.add(part.start, part.content)
+    if len(end) > 1:
+        tail, rest = end
+        file.add(rest.start, rest.content + tail.content)
+    return PartialParquet(file)
+
+
+def _read_fetched(
+    files: Sequence[PartialParquet],
+    groups: Sequence[Sequence[int]],
+    listing: ExportListing,
+    wish: ExportWish,
+    *,
+    repeats: bool,
+) -> ExportedRows:
+    from runql.frames.parquet_polars import count_steps, frame_of_arrow, wanted  # noqa: PLC0415 - optional
+
+    whole = [
+        frame_of_arrow(file.read(chosen, wish.of(file.layout.columns)))
+        for file, chosen in zip(files, groups, strict=True)
+    ]
+    if repeats:
+        _check_steps(listing, lambda: count_steps(whole, listing.live_steps))
+    return ExportedRows([wanted(frame, wish) for frame in whole], repeats)
+
+
+def _has_repeats(listing: ExportListing, exported: int) -> bool:
+    """Whether rows are there more than once; rows that are nowhere are an error."""
+    total = exported + len(listing.live_steps)
+    if listing.line_count is None:
+        return True
+    if total < listing.line_count:
+        raise UnreadableParquetError(f"{listing.line_count} rows were logged, the exports tell of {total}")
+    return total > listing.line_count
+
+
+def _check_steps(listing: ExportListing, count: Callable[[], int]) -> None:
+    """Where rows are there twice, they can be told by their steps only if each row has its own."""
+    if listing.line_count is not None and count() != listing.line_count:
+        raise UnreadableParquetError("the exports overlap, and rows of the same step cannot be told apart")
+
+
+def _worked(work: Callable[[], T]) -> Flow[T]:
+    """Do the work of reading away from the event loop; what cannot be read is raised here, where a flow can catch it."""
+
+    def caught() -> T | UnreadableParquetError:
+        try:
+            return work()
+        except UnreadableParquetError as error:
+            return error
+
+    result = yield from offload(caught)
+    if isinstance(result, UnreadableParquetError):
+        raise result
+    return result
