@@ -40,7 +40,7 @@ def read_files(listing: ExportListing, wish: ExportWish, limit: int) -> Flow[Exp
 
     One request a file for whole rows. With keys two or more: one for the end of the file, which tells where its columns
     are, and one for each part that holds asked columns of row groups with asked steps; one for the whole file where
-    that takes no longer.
+    that takes no longer. Up to ``limit`` requests are under way at once, of parts twice as many, as they go to a storage.
 
     Raises:
         AnswerError, TransportError: a file cannot be fetched.
@@ -79,7 +79,7 @@ def _read_parts(listing: ExportListing, wish: ExportWish, limit: int) -> Flow[Ex
         _fetch_rest(url, file, end, chosen, wish)
         for url, file, end, chosen in zip(listing.urls, files, ends, groups, strict=True)
     ]
-    yield from gather([each for flows in fetching for each in flows], limit=limit)
+    yield from gather([each for flows in fetching for each in flows], limit=2 * limit)
     return (yield from _worked(lambda: _read_fetched(files, groups, listing, wish, repeats=repeats)))
 
 
