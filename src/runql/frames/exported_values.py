@@ -38,7 +38,12 @@ def top_level(value: object) -> JSONValue:
 
 def as_json_text(value: object) -> bytes | None:
     """A cell as the JSON text that holds it where a column has no single type."""
-    return None if value is None else json.dumps(plain(value)).encode()
+    return None if value is None else json_text(plain(value))
+
+
+def json_text(value: JSONValue) -> bytes:
+    """A value as it is."""
+    return json.dumps(value).encode()
 
 
 def lookup(row: Mapping[str, JSONValue], key: str) -> JSONValue:

@@ -12,7 +12,7 @@ import polars as pl
 from runql.frames.batches import Batch, RowBatch
 from runql.frames.columns import SERIES_TYPES, Cells, Column, Piece
 from runql.frames.export_wish import ExportWish
-from runql.frames.exported_values import as_json_text, lookup, nested, splits, top_level
+from runql.frames.exported_values import as_json_text, json_text, lookup, nested, splits, top_level
 from runql.frames.parquet_layout import UnreadableParquetError
 from runql.frames.table import Table
 from runql.values import SPELLED_FLOATS, JSONValue
@@ -48,7 +48,8 @@ def frame_of_file(content: bytes) -> pl.DataFrame:
 def frame_of_arrow(table: pa.Table) -> pl.DataFrame:
     """Columns that pyarrow read, as they are."""
     with reading():
-        return pl.DataFrame(table)
+        # By names: polars would give a column whose name is empty another one.
+        return pl.DataFrame({name: pl.Series(table.column(name)) for name in table.column_names})
 
 
 def wanted(frame: pl.DataFrame, wish: ExportWish) -> pl.DataFrame:
@@ -59,6 +60,9 @@ def wanted(frame: pl.DataFrame, wish: ExportWish) -> pl.DataFrame:
     with reading():
         if "_step" not in frame.columns or frame["_step"].null_count():
             raise UnreadableParquetError("an export has rows without a step")
+        if not frame.height:
+            # Its columns have no types worth keeping.
+            return pl.DataFrame({"_step": pl.Series([], dtype=pl.Int64)})
         flat = wish.flat(frame.columns)
         frame = pl.DataFrame({name: _normal(frame[name]) for name in wish.of(frame.columns)})
         step = pl.col("_step")
@@ -179,7 +183,8 @@ def _of_values(values: list[JSONValue]) -> pl.Series:
     with contextlib.suppress(OverflowError, TypeError, pl.exceptions.PolarsError):
         if len(kinds) == 1 and kinds <= plain.keys():
             return pl.Series(values, dtype=plain[kinds.pop()])
-    return pl.Series([as_json_text(value) for value in values], dtype=pl.Binary)
+    texts = [None if value is None else json_text(value) for value in values]
+    return pl.Series(texts, dtype=pl.Binary)
 
 
 def _folded(frame: pl.DataFrame, flat: Mapping[str, tuple[str, ...]]) -> pl.DataFrame:
@@ -243,7 +248,9 @@ def _has_value(frame: pl.DataFrame, name: str) -> pl.Series:
     cells = frame[name]
     valid = cells.is_not_null()
     return (
-        valid & (cells != _JSON_NULL).fill_null(value=False) if isinstance(cells.dtype, pl.Binary) else valid
+        valid & (cells != pl.Series([_JSON_NULL], dtype=pl.Binary)).fill_null(value=False)
+        if isinstance(cells.dtype, pl.Binary)
+        else valid
     )
 
 

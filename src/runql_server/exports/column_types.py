@@ -43,6 +43,8 @@ class ColumnType:
                 for item in value:
                     self.items.fold(item)
             case dict():
+                # A member that is null would not be told from one that is missing.
+                self.storable = self.storable and None not in value.values()
                 for name, member in value.items():
                     self.members.setdefault(name, ColumnType()).fold(member)
 
