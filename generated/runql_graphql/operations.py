@@ -3,65 +3,69 @@
 
 """The operations, one function each."""
 
-from typing import Optional, Union
+from __future__ import annotations
 
-from .add_aliases import AddAliases
+from typing import TYPE_CHECKING, Optional, Union
+
 from .base_model import UNSET, UnsetType
-from .create_artifact import CreateArtifact
-from .create_run import CreateRun
-from .create_run_files import CreateRunFiles
-from .delete_aliases import DeleteAliases
-from .delete_artifact import DeleteArtifact
-from .delete_files import DeleteFiles
-from .delete_run import DeleteRun
-from .get_artifact import GetArtifact
-from .get_artifact_collection import GetArtifactCollection
-from .get_artifact_creator import GetArtifactCreator
-from .get_artifact_manifest import GetArtifactManifest
-from .get_artifact_membership import GetArtifactMembership
-from .get_artifact_type import GetArtifactType
-from .get_history import GetHistory
-from .get_history_keys import GetHistoryKeys
-from .get_named_artifact import GetNamedArtifact
-from .get_project import GetProject
-from .get_run import GetRun
-from .get_run_state import GetRunState
-from .get_server_info import GetServerInfo
-from .get_sweep import GetSweep
-from .get_viewer import GetViewer
-from .input_types import (
-    AddAliasesInput,
-    CreateArtifactInput,
-    DeleteAliasesInput,
-    DeleteArtifactInput,
-    DeleteRunInput,
-    UnlinkArtifactInput,
-    UpdateArtifactInput,
-    UpsertBucketInput,
-    UseArtifactInput,
-)
-from .list_artifact_collections import ListArtifactCollections
-from .list_artifact_files import ListArtifactFiles
-from .list_artifact_types import ListArtifactTypes
-from .list_artifact_users import ListArtifactUsers
-from .list_artifact_versions import ListArtifactVersions
-from .list_full_runs import ListFullRuns
-from .list_histories import ListHistories
-from .list_logged_artifacts import ListLoggedArtifacts
-from .list_matching_run_files import ListMatchingRunFiles
-from .list_projects import ListProjects
-from .list_run_files import ListRunFiles
-from .list_runs import ListRuns
-from .list_sweeps import ListSweeps
-from .list_used_artifacts import ListUsedArtifacts
-from .list_users import ListUsers
-from .mark_run_files_uploaded import MarkRunFilesUploaded
 from .operation import Operation
-from .scan_history import ScanHistory
-from .unlink_artifact import UnlinkArtifact
-from .update_artifact import UpdateArtifact
-from .update_run import UpdateRun
-from .use_artifact import UseArtifact
+
+if TYPE_CHECKING:
+    from .add_aliases import AddAliases
+    from .create_artifact import CreateArtifact
+    from .create_run import CreateRun
+    from .create_run_files import CreateRunFiles
+    from .delete_aliases import DeleteAliases
+    from .delete_artifact import DeleteArtifact
+    from .delete_files import DeleteFiles
+    from .delete_run import DeleteRun
+    from .get_artifact import GetArtifact
+    from .get_artifact_collection import GetArtifactCollection
+    from .get_artifact_creator import GetArtifactCreator
+    from .get_artifact_manifest import GetArtifactManifest
+    from .get_artifact_membership import GetArtifactMembership
+    from .get_artifact_type import GetArtifactType
+    from .get_history import GetHistory
+    from .get_history_keys import GetHistoryKeys
+    from .get_named_artifact import GetNamedArtifact
+    from .get_project import GetProject
+    from .get_run import GetRun
+    from .get_run_state import GetRunState
+    from .get_server_info import GetServerInfo
+    from .get_sweep import GetSweep
+    from .get_viewer import GetViewer
+    from .input_types import (
+        AddAliasesInput,
+        CreateArtifactInput,
+        DeleteAliasesInput,
+        DeleteArtifactInput,
+        DeleteRunInput,
+        UnlinkArtifactInput,
+        UpdateArtifactInput,
+        UpsertBucketInput,
+        UseArtifactInput,
+    )
+    from .list_artifact_collections import ListArtifactCollections
+    from .list_artifact_files import ListArtifactFiles
+    from .list_artifact_types import ListArtifactTypes
+    from .list_artifact_users import ListArtifactUsers
+    from .list_artifact_versions import ListArtifactVersions
+    from .list_full_runs import ListFullRuns
+    from .list_histories import ListHistories
+    from .list_logged_artifacts import ListLoggedArtifacts
+    from .list_matching_run_files import ListMatchingRunFiles
+    from .list_projects import ListProjects
+    from .list_run_files import ListRunFiles
+    from .list_runs import ListRuns
+    from .list_sweeps import ListSweeps
+    from .list_used_artifacts import ListUsedArtifacts
+    from .list_users import ListUsers
+    from .mark_run_files_uploaded import MarkRunFilesUploaded
+    from .scan_history import ScanHistory
+    from .unlink_artifact import UnlinkArtifact
+    from .update_artifact import UpdateArtifact
+    from .update_run import UpdateRun
+    from .use_artifact import UseArtifact
 
 ADD_ALIASES = """\
 mutation AddAliases($input: AddAliasesInput!) {
@@ -1843,6 +1847,8 @@ fragment TagFields on Tag {
 
 def add_aliases(*, input: AddAliasesInput) -> Operation[AddAliases]:
     """The mutation `AddAliases`."""
+    from .add_aliases import AddAliases
+
     return Operation(
         name="AddAliases",
         kind="mutation",
@@ -1854,6 +1860,8 @@ def add_aliases(*, input: AddAliasesInput) -> Operation[AddAliases]:
 
 def create_artifact(*, input: CreateArtifactInput) -> Operation[CreateArtifact]:
     """The mutation `CreateArtifact`."""
+    from .create_artifact import CreateArtifact
+
     return Operation(
         name="CreateArtifact",
         kind="mutation",
@@ -1865,6 +1873,8 @@ def create_artifact(*, input: CreateArtifactInput) -> Operation[CreateArtifact]:
 
 def create_run(*, input: UpsertBucketInput) -> Operation[CreateRun]:
     """The mutation `CreateRun`."""
+    from .create_run import CreateRun
+
     return Operation(
         name="CreateRun",
         kind="mutation",
@@ -1878,6 +1888,8 @@ def create_run_files(
     *, entity: str, project: str, run: str, files: list[str]
 ) -> Operation[CreateRunFiles]:
     """The mutation `CreateRunFiles`."""
+    from .create_run_files import CreateRunFiles
+
     return Operation(
         name="CreateRunFiles",
         kind="mutation",
@@ -1889,6 +1901,8 @@ def create_run_files(
 
 def delete_aliases(*, input: DeleteAliasesInput) -> Operation[DeleteAliases]:
     """The mutation `DeleteAliases`."""
+    from .delete_aliases import DeleteAliases
+
     return Operation(
         name="DeleteAliases",
         kind="mutation",
@@ -1900,6 +1914,8 @@ def delete_aliases(*, input: DeleteAliasesInput) -> Operation[DeleteAliases]:
 
 def delete_artifact(*, input: DeleteArtifactInput) -> Operation[DeleteArtifact]:
     """The mutation `DeleteArtifact`."""
+    from .delete_artifact import DeleteArtifact
+
     return Operation(
         name="DeleteArtifact",
         kind="mutation",
@@ -1911,6 +1927,8 @@ def delete_artifact(*, input: DeleteArtifactInput) -> Operation[DeleteArtifact]:
 
 def delete_files(*, files: list[str], project_id: int) -> Operation[DeleteFiles]:
     """The mutation `DeleteFiles`."""
+    from .delete_files import DeleteFiles
+
     return Operation(
         name="DeleteFiles",
         kind="mutation",
@@ -1922,6 +1940,8 @@ def delete_files(*, files: list[str], project_id: int) -> Operation[DeleteFiles]
 
 def delete_run(*, input: DeleteRunInput) -> Operation[DeleteRun]:
     """The mutation `DeleteRun`."""
+    from .delete_run import DeleteRun
+
     return Operation(
         name="DeleteRun",
         kind="mutation",
@@ -1933,6 +1953,8 @@ def delete_run(*, input: DeleteRunInput) -> Operation[DeleteRun]:
 
 def get_artifact(*, id: str) -> Operation[GetArtifact]:
     """The query `GetArtifact`."""
+    from .get_artifact import GetArtifact
+
     return Operation(
         name="GetArtifact",
         kind="query",
@@ -1946,6 +1968,8 @@ def get_artifact_collection(
     *, entity: str, project: str, type_name: str, collection: str
 ) -> Operation[GetArtifactCollection]:
     """The query `GetArtifactCollection`."""
+    from .get_artifact_collection import GetArtifactCollection
+
     return Operation(
         name="GetArtifactCollection",
         kind="query",
@@ -1962,6 +1986,8 @@ def get_artifact_collection(
 
 def get_artifact_creator(*, id: str) -> Operation[GetArtifactCreator]:
     """The query `GetArtifactCreator`."""
+    from .get_artifact_creator import GetArtifactCreator
+
     return Operation(
         name="GetArtifactCreator",
         kind="query",
@@ -1973,6 +1999,8 @@ def get_artifact_creator(*, id: str) -> Operation[GetArtifactCreator]:
 
 def get_artifact_manifest(*, id: str) -> Operation[GetArtifactManifest]:
     """The query `GetArtifactManifest`."""
+    from .get_artifact_manifest import GetArtifactManifest
+
     return Operation(
         name="GetArtifactManifest",
         kind="query",
@@ -1986,6 +2014,8 @@ def get_artifact_membership(
     *, entity: str, project: str, name: str
 ) -> Operation[GetArtifactMembership]:
     """The query `GetArtifactMembership`."""
+    from .get_artifact_membership import GetArtifactMembership
+
     return Operation(
         name="GetArtifactMembership",
         kind="query",
@@ -1999,6 +2029,8 @@ def get_artifact_type(
     *, entity: str, project: str, type_name: str
 ) -> Operation[GetArtifactType]:
     """The query `GetArtifactType`."""
+    from .get_artifact_type import GetArtifactType
+
     return Operation(
         name="GetArtifactType",
         kind="query",
@@ -2020,6 +2052,8 @@ def get_history(
     chosen: bool,
 ) -> Operation[GetHistory]:
     """The query `GetHistory`."""
+    from .get_history import GetHistory
+
     return Operation(
         name="GetHistory",
         kind="query",
@@ -2042,6 +2076,8 @@ def get_history_keys(
     *, entity: str, project: str, run: str
 ) -> Operation[GetHistoryKeys]:
     """The query `GetHistoryKeys`."""
+    from .get_history_keys import GetHistoryKeys
+
     return Operation(
         name="GetHistoryKeys",
         kind="query",
@@ -2055,6 +2091,8 @@ def get_named_artifact(
     *, entity: str, project: str, name: str
 ) -> Operation[GetNamedArtifact]:
     """The query `GetNamedArtifact`."""
+    from .get_named_artifact import GetNamedArtifact
+
     return Operation(
         name="GetNamedArtifact",
         kind="query",
@@ -2066,6 +2104,8 @@ def get_named_artifact(
 
 def get_project(*, entity: str, project: str) -> Operation[GetProject]:
     """The query `GetProject`."""
+    from .get_project import GetProject
+
     return Operation(
         name="GetProject",
         kind="query",
@@ -2077,6 +2117,8 @@ def get_project(*, entity: str, project: str) -> Operation[GetProject]:
 
 def get_run(*, entity: str, project: str, run: str) -> Operation[GetRun]:
     """The query `GetRun`."""
+    from .get_run import GetRun
+
     return Operation(
         name="GetRun",
         kind="query",
@@ -2088,6 +2130,8 @@ def get_run(*, entity: str, project: str, run: str) -> Operation[GetRun]:
 
 def get_run_state(*, entity: str, project: str, run: str) -> Operation[GetRunState]:
     """The query `GetRunState`."""
+    from .get_run_state import GetRunState
+
     return Operation(
         name="GetRunState",
         kind="query",
@@ -2099,6 +2143,8 @@ def get_run_state(*, entity: str, project: str, run: str) -> Operation[GetRunSta
 
 def get_server_info() -> Operation[GetServerInfo]:
     """The query `GetServerInfo`."""
+    from .get_server_info import GetServerInfo
+
     return Operation(
         name="GetServerInfo",
         kind="query",
@@ -2110,6 +2156,8 @@ def get_server_info() -> Operation[GetServerInfo]:
 
 def get_sweep(*, entity: str, project: str, sweep: str) -> Operation[GetSweep]:
     """The query `GetSweep`."""
+    from .get_sweep import GetSweep
+
     return Operation(
         name="GetSweep",
         kind="query",
@@ -2121,6 +2169,8 @@ def get_sweep(*, entity: str, project: str, sweep: str) -> Operation[GetSweep]:
 
 def get_viewer() -> Operation[GetViewer]:
     """The query `GetViewer`."""
+    from .get_viewer import GetViewer
+
     return Operation(
         name="GetViewer",
         kind="query",
@@ -2139,6 +2189,8 @@ def list_artifact_collections(
     after: Union[Optional[str], UnsetType] = UNSET,
 ) -> Operation[ListArtifactCollections]:
     """The query `ListArtifactCollections`."""
+    from .list_artifact_collections import ListArtifactCollections
+
     return Operation(
         name="ListArtifactCollections",
         kind="query",
@@ -2162,6 +2214,8 @@ def list_artifact_files(
     after: Union[Optional[str], UnsetType] = UNSET,
 ) -> Operation[ListArtifactFiles]:
     """The query `ListArtifactFiles`."""
+    from .list_artifact_files import ListArtifactFiles
+
     return Operation(
         name="ListArtifactFiles",
         kind="query",
@@ -2179,6 +2233,8 @@ def list_artifact_types(
     after: Union[Optional[str], UnsetType] = UNSET,
 ) -> Operation[ListArtifactTypes]:
     """The query `ListArtifactTypes`."""
+    from .list_artifact_types import ListArtifactTypes
+
     return Operation(
         name="ListArtifactTypes",
         kind="query",
@@ -2197,6 +2253,8 @@ def list_artifact_users(
     *, id: str, first: int, after: Union[Optional[str], UnsetType] = UNSET
 ) -> Operation[ListArtifactUsers]:
     """The query `ListArtifactUsers`."""
+    from .list_artifact_users import ListArtifactUsers
+
     return Operation(
         name="ListArtifactUsers",
         kind="query",
@@ -2218,6 +2276,8 @@ def list_artifact_versions(
     after: Union[Optional[str], UnsetType] = UNSET,
 ) -> Operation[ListArtifactVersions]:
     """The query `ListArtifactVersions`."""
+    from .list_artifact_versions import ListArtifactVersions
+
     return Operation(
         name="ListArtifactVersions",
         kind="query",
@@ -2246,6 +2306,8 @@ def list_full_runs(
     after: Union[Optional[str], UnsetType] = UNSET,
 ) -> Operation[ListFullRuns]:
     """The query `ListFullRuns`."""
+    from .list_full_runs import ListFullRuns
+
     return Operation(
         name="ListFullRuns",
         kind="query",
@@ -2277,6 +2339,8 @@ def list_histories(
     after: Union[Optional[str], UnsetType] = UNSET,
 ) -> Operation[ListHistories]:
     """The query `ListHistories`."""
+    from .list_histories import ListHistories
+
     return Operation(
         name="ListHistories",
         kind="query",
@@ -2307,6 +2371,8 @@ def list_logged_artifacts(
     after: Union[Optional[str], UnsetType] = UNSET,
 ) -> Operation[ListLoggedArtifacts]:
     """The query `ListLoggedArtifacts`."""
+    from .list_logged_artifacts import ListLoggedArtifacts
+
     return Operation(
         name="ListLoggedArtifacts",
         kind="query",
@@ -2332,6 +2398,8 @@ def list_matching_run_files(
     after: Union[Optional[str], UnsetType] = UNSET,
 ) -> Operation[ListMatchingRunFiles]:
     """The query `ListMatchingRunFiles`."""
+    from .list_matching_run_files import ListMatchingRunFiles
+
     return Operation(
         name="ListMatchingRunFiles",
         kind="query",
@@ -2352,6 +2420,8 @@ def list_projects(
     *, entity: str, first: int, after: Union[Optional[str], UnsetType] = UNSET
 ) -> Operation[ListProjects]:
     """The query `ListProjects`."""
+    from .list_projects import ListProjects
+
     return Operation(
         name="ListProjects",
         kind="query",
@@ -2371,6 +2441,8 @@ def list_run_files(
     after: Union[Optional[str], UnsetType] = UNSET,
 ) -> Operation[ListRunFiles]:
     """The query `ListRunFiles`."""
+    from .list_run_files import ListRunFiles
+
     return Operation(
         name="ListRunFiles",
         kind="query",
@@ -2397,6 +2469,8 @@ def list_runs(
     after: Union[Optional[str], UnsetType] = UNSET,
 ) -> Operation[ListRuns]:
     """The query `ListRuns`."""
+    from .list_runs import ListRuns
+
     return Operation(
         name="ListRuns",
         kind="query",
@@ -2421,6 +2495,8 @@ def list_sweeps(
     after: Union[Optional[str], UnsetType] = UNSET,
 ) -> Operation[ListSweeps]:
     """The query `ListSweeps`."""
+    from .list_sweeps import ListSweeps
+
     return Operation(
         name="ListSweeps",
         kind="query",
@@ -2444,6 +2520,8 @@ def list_used_artifacts(
     after: Union[Optional[str], UnsetType] = UNSET,
 ) -> Operation[ListUsedArtifacts]:
     """The query `ListUsedArtifacts`."""
+    from .list_used_artifacts import ListUsedArtifacts
+
     return Operation(
         name="ListUsedArtifacts",
         kind="query",
@@ -2463,6 +2541,8 @@ def list_users(
     *, query: str, first: int, after: Union[Optional[str], UnsetType] = UNSET
 ) -> Operation[ListUsers]:
     """The query `ListUsers`."""
+    from .list_users import ListUsers
+
     return Operation(
         name="ListUsers",
         kind="query",
@@ -2476,6 +2556,8 @@ def mark_run_files_uploaded(
     *, entity: str, project: str, run: str, files: list[str]
 ) -> Operation[MarkRunFilesUploaded]:
     """The mutation `MarkRunFilesUploaded`."""
+    from .mark_run_files_uploaded import MarkRunFilesUploaded
+
     return Operation(
         name="MarkRunFilesUploaded",
         kind="mutation",
@@ -2500,6 +2582,8 @@ def scan_history(
     max_step: Union[Optional[int], UnsetType] = UNSET,
 ) -> Operation[ScanHistory]:
     """The query `ScanHistory`."""
+    from .scan_history import ScanHistory
+
     return Operation(
         name="ScanHistory",
         kind="query",
@@ -2523,6 +2607,8 @@ def scan_history(
 
 def unlink_artifact(*, input: UnlinkArtifactInput) -> Operation[UnlinkArtifact]:
     """The mutation `UnlinkArtifact`."""
+    from .unlink_artifact import UnlinkArtifact
+
     return Operation(
         name="UnlinkArtifact",
         kind="mutation",
@@ -2534,6 +2620,8 @@ def unlink_artifact(*, input: UnlinkArtifactInput) -> Operation[UnlinkArtifact]:
 
 def update_artifact(*, input: UpdateArtifactInput) -> Operation[UpdateArtifact]:
     """The mutation `UpdateArtifact`."""
+    from .update_artifact import UpdateArtifact
+
     return Operation(
         name="UpdateArtifact",
         kind="mutation",
@@ -2545,6 +2633,8 @@ def update_artifact(*, input: UpdateArtifactInput) -> Operation[UpdateArtifact]:
 
 def update_run(*, input: UpsertBucketInput) -> Operation[UpdateRun]:
     """The mutation `UpdateRun`."""
+    from .update_run import UpdateRun
+
     return Operation(
         name="UpdateRun",
         kind="mutation",
@@ -2556,6 +2646,8 @@ def update_run(*, input: UpsertBucketInput) -> Operation[UpdateRun]:
 
 def use_artifact(*, input: UseArtifactInput) -> Operation[UseArtifact]:
     """The mutation `UseArtifact`."""
+    from .use_artifact import UseArtifact
+
     return Operation(
         name="UseArtifact",
         kind="mutation",

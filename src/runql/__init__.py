@@ -1,5 +1,8 @@
 """A strictly typed client for the runs side of the Weights & Biases public API."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from runql.artifact_errors import (
     ArtifactDamagedError,
     ArtifactNotFoundError,
@@ -8,7 +11,6 @@ from runql.artifact_errors import (
     ManifestError,
     ReferenceUnavailableError,
 )
-from runql.config import Settings
 from runql.errors import (
     AccessDeniedError,
     AnswerError,
@@ -48,45 +50,92 @@ from runql.errors import (
     UnsafeNameError,
     UploadRefusedError,
 )
-from runql.progress_bar import progress_bar
-from runql.resources.api import Api, AsyncApi
-from runql.resources.artifact import Artifact, ArtifactEntry, AsyncArtifact, AsyncArtifactEntry
-from runql.resources.artifact_collections import (
-    ArtifactCollection,
-    ArtifactCollections,
-    ArtifactType,
-    ArtifactTypes,
-    AsyncArtifactCollection,
-    AsyncArtifactCollections,
-    AsyncArtifactType,
-    AsyncArtifactTypes,
-)
-from runql.resources.artifact_files import (
-    ArtifactFile,
-    ArtifactFiles,
-    AsyncArtifactFile,
-    AsyncArtifactFiles,
-)
-from runql.resources.artifacts import Artifacts, AsyncArtifacts, AsyncRunArtifacts, RunArtifacts
-from runql.resources.async_run import AsyncRun
-from runql.resources.capabilities import Capabilities
-from runql.resources.files import AsyncFile, AsyncFiles, File, Files
-from runql.resources.history_scan import AsyncHistoryScan, HistoryScan
-from runql.resources.manifest import Manifest, ManifestEntry
-from runql.resources.project import AsyncProject, AsyncProjects, Project, Projects
-from runql.resources.run import Run
-from runql.resources.runs import AsyncRuns, Runs
-from runql.resources.summary import AsyncSummary, Summary
-from runql.resources.sweep import AsyncSweep, Sweep
-from runql.resources.sweeps import AsyncSweeps, Sweeps
-from runql.resources.user import User
-from runql.transport.aio import AsyncRetryingClient
-from runql.transport.bodies import Progress
-from runql.transport.retry import RetryPolicy
-from runql.transport.sync import RetryingClient
-from runql.transport.wire import Traffic
 from runql.values import JSONValue
 from runql.version import __version__
+
+if TYPE_CHECKING:
+    from runql.config import Settings
+    from runql.progress_bar import progress_bar
+    from runql.resources.api import Api, AsyncApi
+    from runql.resources.artifact import Artifact, ArtifactEntry, AsyncArtifact, AsyncArtifactEntry
+    from runql.resources.artifact_collections import (
+        ArtifactCollection,
+        ArtifactCollections,
+        ArtifactType,
+        ArtifactTypes,
+        AsyncArtifactCollection,
+        AsyncArtifactCollections,
+        AsyncArtifactType,
+        AsyncArtifactTypes,
+    )
+    from runql.resources.artifact_files import (
+        ArtifactFile,
+        ArtifactFiles,
+        AsyncArtifactFile,
+        AsyncArtifactFiles,
+    )
+    from runql.resources.artifacts import Artifacts, AsyncArtifacts, AsyncRunArtifacts, RunArtifacts
+    from runql.resources.async_run import AsyncRun
+    from runql.resources.capabilities import Capabilities
+    from runql.resources.files import AsyncFile, AsyncFiles, File, Files
+    from runql.resources.history_scan import AsyncHistoryScan, HistoryScan
+    from runql.resources.manifest import Manifest, ManifestEntry
+    from runql.resources.project import AsyncProject, AsyncProjects, Project, Projects
+    from runql.resources.run import Run
+    from runql.resources.runs import AsyncRuns, Runs
+    from runql.resources.summary import AsyncSummary, Summary
+    from runql.resources.sweep import AsyncSweep, Sweep
+    from runql.resources.sweeps import AsyncSweeps, Sweeps
+    from runql.resources.user import User
+    from runql.transport.aio import AsyncRetryingClient
+    from runql.transport.bodies import Progress
+    from runql.transport.retry import RetryPolicy
+    from runql.transport.sync import RetryingClient
+    from runql.transport.wire import Traffic
+
+_LATER = {
+    "runql.config": ("Settings",),
+    "runql.progress_bar": ("progress_bar",),
+    "runql.resources.api": ("Api", "AsyncApi"),
+    "runql.resources.artifact": ("Artifact", "ArtifactEntry", "AsyncArtifact", "AsyncArtifactEntry"),
+    "runql.resources.artifact_collections": (
+        "ArtifactCollection",
+        "ArtifactCollections",
+        "ArtifactType",
+        "ArtifactTypes",
+        "AsyncArtifactCollection",
+        "AsyncArtifactCollections",
+        "AsyncArtifactType",
+        "AsyncArtifactTypes",
+    ),
+    "runql.resources.artifact_files": (
+        "ArtifactFile",
+        "ArtifactFiles",
+        "AsyncArtifactFile",
+        "AsyncArtifactFiles",
+    ),
+    "runql.resources.artifacts": ("Artifacts", "AsyncArtifacts", "AsyncRunArtifacts", "RunArtifacts"),
+    "runql.resources.async_run": ("AsyncRun",),
+    "runql.resources.capabilities": ("Capabilities",),
+    "runql.resources.files": ("AsyncFile", "AsyncFiles", "File", "Files"),
+    "runql.resources.history_scan": ("AsyncHistoryScan", "HistoryScan"),
+    "runql.resources.manifest": ("Manifest", "ManifestEntry"),
+    "runql.resources.project": ("AsyncProject", "AsyncProjects", "Project", "Projects"),
+    "runql.resources.run": ("Run",),
+    "runql.resources.runs": ("AsyncRuns", "Runs"),
+    "runql.resources.summary": ("AsyncSummary", "Summary"),
+    "runql.resources.sweep": ("AsyncSweep", "Sweep"),
+    "runql.resources.sweeps": ("AsyncSweeps", "Sweeps"),
+    "runql.resources.user": ("User",),
+    "runql.transport.aio": ("AsyncRetryingClient",),
+    "runql.transport.bodies": ("Progress",),
+    "runql.transport.retry": ("RetryPolicy",),
+    "runql.transport.sync": ("RetryingClient",),
+    "runql.transport.wire": ("Traffic",),
+}
+"""What is imported when it is first looked at, by module: who lists runs does not wait for artifacts."""
+
+_MODULES = {name: module for module, names in _LATER.items() for name in names}
 
 __all__ = [
     "AccessDeniedError",
@@ -188,3 +237,15 @@ __all__ = [
     "__version__",
     "progress_bar",
 ]
+
+if not TYPE_CHECKING:  # for type checkers a name that is not there stays an error
+
+    def __getattr__(name: str) -> object:
+        if name not in _MODULES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = globals()[name] = getattr(import_module(_MODULES[name]), name)
+        return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import netrc
 from collections.abc import Mapping
-from configparser import (
-    ConfigParser,
-    DuplicateOptionError,
-    DuplicateSectionError,
-    MissingSectionHeaderError,
-    ParsingError,
-)
-from configparser import Error as IniError
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from runql.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from configparser import Error as IniError
 
 
 def home_folder() -> Path | None:
@@ -40,14 +35,18 @@ def read_settings_file(file: Path) -> dict[str, str]:
     Raises:
         ConfigurationError: the file cannot be read or parsed.
     """
-    parser = ConfigParser(interpolation=None)
     try:
         if not file.is_file():
             return {}
-        parser.read_string(file.read_text(encoding="utf-8-sig"))
+        text = file.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise _unreadable(file, error) from error
-    except IniError as error:
+    import configparser
+
+    parser = configparser.ConfigParser(interpolation=None)
+    try:
+        parser.read_string(text)
+    except configparser.Error as error:
         # The parser's own text quotes the line, which may hold a secret: name its number, and do not chain.
         raise ConfigurationError(
             f"{file}, line {_line(error)}: this is no settings file. It should be a line [default], "
@@ -79,6 +78,8 @@ def read_netrc(file: Path) -> dict[str, str]:
     Raises:
         ConfigurationError: the file cannot be read or parsed.
     """
+    import netrc
+
     # A file that is named is not refused for its permissions: netrc checks those only when it finds the file itself.
     try:
         hosts = netrc.netrc(str(file)).hosts
@@ -99,6 +100,13 @@ def _expanded(text: str, home: Path | None) -> Path:
 
 
 def _line(error: IniError) -> str:
+    from configparser import (
+        DuplicateOptionError,
+        DuplicateSectionError,
+        MissingSectionHeaderError,
+        ParsingError,
+    )
+
     if isinstance(error, (MissingSectionHeaderError, DuplicateOptionError, DuplicateSectionError)):
         return str(error.lineno)
     return str(error.errors[0][0]) if isinstance(error, ParsingError) and error.errors else "unknown"

@@ -8,6 +8,8 @@ import sys
 import tomllib
 from pathlib import Path
 
+from runql_codegen.fragment_modules import fragment_names, split_fragments
+
 
 def rebuild(config_path: Path) -> Path:
     """Rebuild the package that `config_path` (a pyproject.toml) describes, and return its folder.
@@ -22,6 +24,7 @@ def rebuild(config_path: Path) -> Path:
     # ariadne-codegen refuses a target that is not there.
     target.mkdir(parents=True, exist_ok=True)
     subprocess.run([sys.executable, "-m", "ariadne_codegen", "--config", str(config_path)], check=True)
+    split_fragments(package, fragment_names(Path(settings["queries_path"])))
     shutil.copyfile(schema, package / schema.name)
     (package / "py.typed").touch()
     return package

@@ -23,6 +23,9 @@ FOR_INHERITED_ANNOTATIONS = re.compile(
     r"^(from \.\w+ import (?:\([^)]*\)|[^()\n]+?))  # noqa: F401\n", re.MULTILINE
 )
 
+# What every operation needs; all other modules of the package hold models.
+RUNTIME_MODULES = {"base_model", "operation"}
+
 # An enum is open: a value that a newer server adds becomes a member of its own, equal to its text.
 OPEN_MISSING = """
 @classmethod
@@ -75,12 +78,21 @@ class OperationFunctions(Plugin):
         return method_def
 
     def generate_client_module(self, module: ast.Module) -> ast.Module:
-        """Keep the imports, put the functions where the client class was; unused imports are removed later."""
-        imports: list[ast.stmt] = [
-            node for node in module.body if isinstance(node, (ast.Import, ast.ImportFrom))
-        ]
+        """Put the functions where the client class was; unused imports are removed later.
+
+        Models are imported for type checkers, and by each function its own: who sends one operation does not wait for
+        the models of all others to be made.
+        """
+        imports = [node for node in module.body if isinstance(node, ast.ImportFrom)]
+        models = [node for node in imports if node.level and node.module not in RUNTIME_MODULES]
         functions = sorted(self._functions, key=lambda function: function.name)
-        module.body = [*imports, *functions]
+        module.body = [
+            ast.ImportFrom("__future__", [ast.alias("annotations")], 0),
+            ast.ImportFrom("typing", [ast.alias("TYPE_CHECKING")], 0),
+            *(node for node in imports if node not in models),
+            ast.If(ast.Name("TYPE_CHECKING"), [*models], []),
+            *functions,
+        ]
         return _documented(module, "The operations, one function each.")
 
     def generate_enums_module(self, module: ast.Module) -> ast.Module:
@@ -153,7 +165,11 @@ def _documented(module: ast.Module, text: str) -> ast.Module:
 def _operation_function(method: ast.FunctionDef, operation_name: str, kind: str) -> ast.FunctionDef:
     result = method.returns
     variables = method.body[1]
-    if not isinstance(variables, ast.AnnAssign) or variables.value is None or result is None:
+    if (
+        not isinstance(variables, ast.AnnAssign)
+        or variables.value is None
+        or not isinstance(result, ast.Name)
+    ):
         raise TypeError(f"{operation_name}: expected `variables: dict = {{...}}` as the second statement")
     operation = ast.Call(
         func=ast.Name("Operation"),
@@ -171,6 +187,7 @@ def _operation_function(method: ast.FunctionDef, operation_name: str, kind: str)
         args=_keyword_only(method.args),
         body=[
             ast.Expr(ast.Constant(f"The {kind} `{operation_name}`.")),
+            ast.ImportFrom(method.name, [ast.alias(result.id)], 1),
             ast.Return(operation),
         ],
         decorator_list=[],

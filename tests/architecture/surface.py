@@ -22,7 +22,7 @@ import polars as pl
 import pyarrow as pa
 
 import runql
-from runql import JSONValue
+from runql.resources.sweep_lookup import PageSweeps
 
 Kind = Literal["method", "classmethod", "property"]
 Function = Callable[..., object]
@@ -32,8 +32,8 @@ NAMES = {
     "pd": pd,
     "pl": pl,
     "pa": pa,
-    "JSONValue": JSONValue,
-    **{each.__name__: each for each in (runql.Run, runql.Runs, runql.AsyncRun, runql.AsyncRuns)},
+    "PageSweeps": PageSweeps,
+    **{name: getattr(runql, name) for name in runql.__all__},
 }
 
 

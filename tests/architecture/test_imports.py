@@ -50,7 +50,7 @@ def test_every_module_of_the_client_has_its_layer() -> None:
 
 
 def test_importing_runql_loads_none_of_the_optional_libraries() -> None:
-    loaded = modules_after("import runql")
+    loaded = modules_after("from runql import *")
     assert {"httpx", "pydantic", "runql_graphql"} <= loaded
     assert loaded & NOT_LOADED == set()
 

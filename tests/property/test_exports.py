@@ -58,8 +58,8 @@ KINDS: list[st.SearchStrategy[JSONValue]] = [
     st.booleans(),
     st.booleans() | st.integers(),
     TEXTS,
-    st.dictionaries(st.sampled_from(["b", "c"]), FLOATS, max_size=2),
-    st.lists(WHOLE, max_size=3),
+    containers(FLOATS),
+    containers(WHOLE),
     VALUES,
 ]
 

@@ -239,7 +239,8 @@ def _with_keys(frame: pl.DataFrame, wish: ExportWish) -> pl.DataFrame:
     first, *others = (_has_value(frame, key) for key in wish.keys)
     for present in others:
         first = first & present if wish.match == "all" else first | present
-    return frame.filter(first)
+    ordered = [name for name in dict.fromkeys(("_step", *wish.keys)) if name in frame.columns]
+    return pl.DataFrame({name: frame[name] for name in ordered}).filter(first)
 
 
 def _has_value(frame: pl.DataFrame, name: str) -> pl.Series:

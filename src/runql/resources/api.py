@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import httpx
 
@@ -12,19 +12,19 @@ from runql.config import Settings, resolve_settings
 from runql.errors import ConfigurationError
 from runql.paths import parse_project_path, parse_run_path
 from runql.resources.artifact_catalog import ArtifactCatalog, AsyncArtifactCatalog
-from runql.resources.async_run import AsyncRun
-from runql.resources.capabilities import Capabilities, read_capabilities
-from runql.resources.project import AsyncProject, AsyncProjects, Project, Projects, read_project
-from runql.resources.run import Run
 from runql.resources.run_record import read_run
-from runql.resources.runs import AsyncRuns, Runs
-from runql.resources.sweep import AsyncSweep, Sweep
-from runql.resources.sweep_lookup import read_sweep
-from runql.resources.user import User, best_match, list_matching_users, read_viewer
-from runql.transport.aio import AsyncRetryingClient
 from runql.transport.sync import RetryingClient
 from runql.transport.wire import Traffic
 from runql.values import JSONValue
+
+if TYPE_CHECKING:
+    from runql.resources.async_run import AsyncRun
+    from runql.resources.capabilities import Capabilities
+    from runql.resources.project import AsyncProject, AsyncProjects, Project, Projects
+    from runql.resources.run import Run
+    from runql.resources.runs import AsyncRuns, Runs
+    from runql.resources.sweep import AsyncSweep, Sweep
+    from runql.resources.user import User
 
 
 class Api(ArtifactCatalog):
@@ -93,6 +93,8 @@ class Api(ArtifactCatalog):
             AuthenticationError: the server knows no user for this key.
         """
         if self._viewer is None:
+            from runql.resources.user import read_viewer
+
             self._viewer = self.client.run(read_viewer())
         return self._viewer
 
@@ -106,6 +108,8 @@ class Api(ArtifactCatalog):
 
     def capabilities(self) -> Capabilities:
         """Ask the server which features it has, and so which operations it takes in full; one request each time."""
+        from runql.resources.capabilities import read_capabilities
+
         return self.client.run(read_capabilities())
 
     def flush(self) -> None:
@@ -123,6 +127,8 @@ class Api(ArtifactCatalog):
             RunNotFoundError: the project holds no such run.
             ProjectNotFoundError: the project is absent or hidden.
         """
+        from runql.resources.run import Run
+
         asked = parse_run_path(path)
         entity = self._owner(asked.entity)
         run = asked.resolve(entity=entity, project=self.settings.project)
@@ -157,6 +163,8 @@ class Api(ArtifactCatalog):
             PathError, ValueError, TypeError: an argument cannot be used; raised before anything is sent.
             ProjectNotFoundError: the project is absent or hidden; raised when the first page is read.
         """
+        from runql.resources.runs import Runs
+
         asked = parse_project_path(path)
         entity = self._owner(asked.entity)
         project = asked.resolve(entity=entity, project=self.settings.project)
@@ -182,6 +190,9 @@ class Api(ArtifactCatalog):
             SweepNotFoundError: the project holds no such sweep.
             ProjectNotFoundError: the project is absent or hidden.
         """
+        from runql.resources.sweep import Sweep
+        from runql.resources.sweep_lookup import read_sweep
+
         asked = parse_run_path(path)
         entity = self._owner(asked.entity)
         sweep = asked.resolve(entity=entity, project=self.settings.project)
@@ -199,6 +210,8 @@ class Api(ArtifactCatalog):
             PathError: the name is no project's; raised before anything is sent.
             ProjectNotFoundError: the project is absent or hidden.
         """
+        from runql.resources.project import Project, read_project
+
         asked = parse_project_path(name)
         owner = self._owner(entity or asked.entity)
         project = asked.resolve(entity=owner, project=self.settings.project)
@@ -211,6 +224,8 @@ class Api(ArtifactCatalog):
             entity: None for the default entity.
             per_page: projects a request.
         """
+        from runql.resources.project import Projects
+
         return Projects(self.client, self._owner(entity), per_page)
 
     def user(self, username_or_email: str) -> User | None:
@@ -218,11 +233,14 @@ class Api(ArtifactCatalog):
 
         One request for every 200 users that the server finds; other people are found for admins only.
         """
-        found = self.client.run(list_matching_users(username_or_email))
-        return best_match(found, username_or_email)
+        from runql.resources.user import best_match
+
+        return best_match(self.users(username_or_email), username_or_email)
 
     def users(self, username_or_email: str) -> list[User]:
         """Return the users whose username or e-mail address holds this text, in the server's order; see `user`."""
+        from runql.resources.user import list_matching_users
+
         return self.client.run(list_matching_users(username_or_email))
 
 
@@ -239,6 +257,8 @@ class AsyncApi(AsyncArtifactCatalog):
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         """As `Api`; the transport is an asynchronous one."""
+        from runql.transport.aio import AsyncRetryingClient
+
         settings = resolve_settings(base_url=base_url, api_key=api_key, timeout=timeout, overrides=overrides)
         self.client = AsyncRetryingClient(settings, transport=transport)
         self._viewer: User | None = None
@@ -272,6 +292,8 @@ class AsyncApi(AsyncArtifactCatalog):
     async def viewer(self) -> User:
         """As `Api.viewer`."""
         if self._viewer is None:
+            from runql.resources.user import read_viewer
+
             self._viewer = await self.client.run(read_viewer())
         return self._viewer
 
@@ -285,6 +307,8 @@ class AsyncApi(AsyncArtifactCatalog):
 
     async def capabilities(self) -> Capabilities:
         """As `Api.capabilities`."""
+        from runql.resources.capabilities import read_capabilities
+
         return await self.client.run(read_capabilities())
 
     def flush(self) -> None:
@@ -292,6 +316,8 @@ class AsyncApi(AsyncArtifactCatalog):
 
     async def run(self, path: str = "") -> AsyncRun:
         """As `Api.run`."""
+        from runql.resources.async_run import AsyncRun
+
         asked = parse_run_path(path)
         entity = await self._owner(asked.entity)
         run = asked.resolve(entity=entity, project=self.settings.project)
@@ -309,6 +335,8 @@ class AsyncApi(AsyncArtifactCatalog):
         lazy: bool = False,
     ) -> AsyncRuns:
         """As `Api.runs`; awaited because it may have to ask for the default entity."""
+        from runql.resources.runs import AsyncRuns
+
         asked = parse_project_path(path)
         entity = await self._owner(asked.entity)
         project = asked.resolve(entity=entity, project=self.settings.project)
@@ -325,6 +353,9 @@ class AsyncApi(AsyncArtifactCatalog):
 
     async def sweep(self, path: str = "") -> AsyncSweep:
         """As `Api.sweep`."""
+        from runql.resources.sweep import AsyncSweep
+        from runql.resources.sweep_lookup import read_sweep
+
         asked = parse_run_path(path)
         entity = await self._owner(asked.entity)
         sweep = asked.resolve(entity=entity, project=self.settings.project)
@@ -333,6 +364,8 @@ class AsyncApi(AsyncArtifactCatalog):
 
     async def project(self, name: str, entity: str | None = None) -> AsyncProject:
         """As `Api.project`."""
+        from runql.resources.project import AsyncProject, read_project
+
         asked = parse_project_path(name)
         owner = await self._owner(entity or asked.entity)
         project = asked.resolve(entity=owner, project=self.settings.project)
@@ -340,15 +373,20 @@ class AsyncApi(AsyncArtifactCatalog):
 
     async def projects(self, entity: str | None = None, per_page: int = 200) -> AsyncProjects:
         """As `Api.projects`."""
+        from runql.resources.project import AsyncProjects
+
         return AsyncProjects(self.client, await self._owner(entity), per_page)
 
     async def user(self, username_or_email: str) -> User | None:
         """As `Api.user`."""
-        found = await self.client.run(list_matching_users(username_or_email))
-        return best_match(found, username_or_email)
+        from runql.resources.user import best_match
+
+        return best_match(await self.users(username_or_email), username_or_email)
 
     async def users(self, username_or_email: str) -> list[User]:
         """As `Api.users`."""
+        from runql.resources.user import list_matching_users
+
         return await self.client.run(list_matching_users(username_or_email))
 
 

@@ -4,26 +4,29 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection
+from typing import TYPE_CHECKING
 
 from runql.errors import NotFoundError
 from runql.paths import ArtifactAddress, ProjectAddress, parse_artifact_path, parse_project_path
-from runql.resources.artifact import Artifact, AsyncArtifact
-from runql.resources.artifact_collection_lookup import TypeAddress, find_collection, find_type
-from runql.resources.artifact_collections import (
-    ArtifactCollection,
-    ArtifactCollections,
-    ArtifactType,
-    ArtifactTypes,
-    AsyncArtifactCollection,
-    AsyncArtifactCollections,
-    AsyncArtifactType,
-    AsyncArtifactTypes,
-)
-from runql.resources.artifact_lookup import Found, find_artifact
-from runql.resources.artifacts import Artifacts, AsyncArtifacts
-from runql.transport.aio import AsyncRetryingClient
 from runql.transport.flow import Flow
 from runql.transport.sync import RetryingClient
+
+if TYPE_CHECKING:
+    from runql.resources.artifact import Artifact, AsyncArtifact
+    from runql.resources.artifact_collection_lookup import TypeAddress
+    from runql.resources.artifact_collections import (
+        ArtifactCollection,
+        ArtifactCollections,
+        ArtifactType,
+        ArtifactTypes,
+        AsyncArtifactCollection,
+        AsyncArtifactCollections,
+        AsyncArtifactType,
+        AsyncArtifactTypes,
+    )
+    from runql.resources.artifact_lookup import Found
+    from runql.resources.artifacts import Artifacts, AsyncArtifacts
+    from runql.transport.aio import AsyncRetryingClient
 
 
 class ArtifactCatalog(ABC):
@@ -54,6 +57,8 @@ class ArtifactCatalog(ABC):
             ProjectNotFoundError: the project is absent or hidden.
             ValueError: it is of another kind.
         """
+        from runql.resources.artifact import Artifact
+
         return Artifact(self.client, self.client.run(_of_kind(self._asked(name), type)))
 
     def artifact_exists(self, name: str, type: str | None = None) -> bool:
@@ -71,6 +76,8 @@ class ArtifactCatalog(ABC):
             per_page: versions a request asks for, at least 1.
             tags: only versions that have all of these.
         """
+        from runql.resources.artifacts import Artifacts
+
         asked = self._asked(name)
         return Artifacts(
             self.client,
@@ -92,12 +99,17 @@ class ArtifactCatalog(ABC):
         Raises:
             ArtifactNotFoundError: the project has no artifacts of this kind.
         """
+        from runql.resources.artifact_collection_lookup import TypeAddress, find_type
+        from runql.resources.artifact_collections import ArtifactType
+
         home = self._home(project)
         fields = self.client.run(find_type(TypeAddress(home.entity, home.project, type_name)))
         return ArtifactType(self.client, home.entity, home.project, fields)
 
     def artifact_types(self, project: str | None = None) -> ArtifactTypes:
         """Return the kinds of artifacts in a project, which is named as the path of `Api.runs`."""
+        from runql.resources.artifact_collections import ArtifactTypes
+
         home = self._home(project)
         return ArtifactTypes(self.client, home.entity, home.project)
 
@@ -107,6 +119,9 @@ class ArtifactCatalog(ABC):
         Raises:
             ArtifactNotFoundError: the project has no such collection of this kind.
         """
+        from runql.resources.artifact_collection_lookup import TypeAddress, find_collection
+        from runql.resources.artifact_collections import ArtifactCollection
+
         asked = self._asked(name)
         home = TypeAddress(asked.entity, asked.project, type_name)
         return ArtifactCollection(self.client, home, self.client.run(find_collection(home, asked.collection)))
@@ -115,11 +130,15 @@ class ArtifactCatalog(ABC):
         self, project_name: str, type_name: str, per_page: int = 50
     ) -> ArtifactCollections:
         """Return the collections of one kind in a project, which is named as the path of `Api.runs`."""
+        from runql.resources.artifact_collections import ArtifactCollections
+
         home = self._home(project_name)
         return ArtifactCollections(self.client, home.entity, home.project, type_name, per_page)
 
     def artifact_collection_exists(self, name: str, type: str) -> bool:
         """Whether there is such a collection of this kind; one request."""
+        from runql.resources.artifact_collection_lookup import TypeAddress
+
         asked = self._asked(name)
         home = TypeAddress(asked.entity, asked.project, type)
         return self.client.run(_collection_exists(home, asked.collection))
@@ -149,6 +168,8 @@ class AsyncArtifactCatalog(ABC):
 
     async def artifact(self, name: str, type: str | None = None) -> AsyncArtifact:
         """As `ArtifactCatalog.artifact`."""
+        from runql.resources.artifact import AsyncArtifact
+
         return AsyncArtifact(self.client, await self.client.run(_of_kind(await self._asked(name), type)))
 
     async def artifact_exists(self, name: str, type: str | None = None) -> bool:
@@ -159,6 +180,8 @@ class AsyncArtifactCatalog(ABC):
         self, type_name: str, name: str, per_page: int = 50, tags: Collection[str] | None = None
     ) -> AsyncArtifacts:
         """As `ArtifactCatalog.artifacts`; awaited because it may have to ask for the default entity."""
+        from runql.resources.artifacts import AsyncArtifacts
+
         asked = await self._asked(name)
         return AsyncArtifacts(
             self.client,
@@ -172,17 +195,25 @@ class AsyncArtifactCatalog(ABC):
 
     async def artifact_type(self, type_name: str, project: str | None = None) -> AsyncArtifactType:
         """As `ArtifactCatalog.artifact_type`."""
+        from runql.resources.artifact_collection_lookup import TypeAddress, find_type
+        from runql.resources.artifact_collections import AsyncArtifactType
+
         home = await self._home(project)
         fields = await self.client.run(find_type(TypeAddress(home.entity, home.project, type_name)))
         return AsyncArtifactType(self.client, home.entity, home.project, fields)
 
     async def artifact_types(self, project: str | None = None) -> AsyncArtifactTypes:
         """As `ArtifactCatalog.artifact_types`; awaited as `artifacts` is."""
+        from runql.resources.artifact_collections import AsyncArtifactTypes
+
         home = await self._home(project)
         return AsyncArtifactTypes(self.client, home.entity, home.project)
 
     async def artifact_collection(self, type_name: str, name: str) -> AsyncArtifactCollection:
         """As `ArtifactCatalog.artifact_collection`."""
+        from runql.resources.artifact_collection_lookup import TypeAddress, find_collection
+        from runql.resources.artifact_collections import AsyncArtifactCollection
+
         asked = await self._asked(name)
         home = TypeAddress(asked.entity, asked.project, type_name)
         fields = await self.client.run(find_collection(home, asked.collection))
@@ -192,11 +223,15 @@ class AsyncArtifactCatalog(ABC):
         self, project_name: str, type_name: str, per_page: int = 50
     ) -> AsyncArtifactCollections:
         """As `ArtifactCatalog.artifact_collections`; awaited as `artifacts` is."""
+        from runql.resources.artifact_collections import AsyncArtifactCollections
+
         home = await self._home(project_name)
         return AsyncArtifactCollections(self.client, home.entity, home.project, type_name, per_page)
 
     async def artifact_collection_exists(self, name: str, type: str) -> bool:
         """As `ArtifactCatalog.artifact_collection_exists`."""
+        from runql.resources.artifact_collection_lookup import TypeAddress
+
         asked = await self._asked(name)
         home = TypeAddress(asked.entity, asked.project, type)
         return await self.client.run(_collection_exists(home, asked.collection))
@@ -211,6 +246,8 @@ class AsyncArtifactCatalog(ABC):
 
 
 def _of_kind(asked: ArtifactAddress, kind: str | None) -> Flow[Found]:
+    from runql.resources.artifact_lookup import find_artifact
+
     found = yield from find_artifact(asked)
     if kind not in (None, found.fields.artifact_type.name):
         raise ValueError(
@@ -220,6 +257,8 @@ def _of_kind(asked: ArtifactAddress, kind: str | None) -> Flow[Found]:
 
 
 def _exists(asked: ArtifactAddress, kind: str | None) -> Flow[bool]:
+    from runql.resources.artifact_lookup import find_artifact
+
     try:
         found = yield from find_artifact(asked)
     except NotFoundError:
@@ -228,6 +267,8 @@ def _exists(asked: ArtifactAddress, kind: str | None) -> Flow[bool]:
 
 
 def _collection_exists(home: TypeAddress, name: str) -> Flow[bool]:
+    from runql.resources.artifact_collection_lookup import find_collection
+
     try:
         yield from find_collection(home, name)
     except NotFoundError:

@@ -20,7 +20,7 @@ from runql.resources.artifact_lookup import (
 from runql.resources.artifact_record import ArtifactRecord
 from runql.resources.artifact_write import checked_tags
 from runql.resources.connections import UncountedListing
-from runql.resources.pages import AsyncLazySequence, LazySequence, Listing, Page
+from runql.resources.pages import RUN_PER_PAGE, AsyncLazySequence, LazySequence, Listing, Page
 from runql.resources.run_query import positive
 from runql.transport.aio import AsyncRetryingClient
 from runql.transport.flow import Flow
@@ -33,7 +33,6 @@ A = TypeVar("A", bound=ArtifactRecord)
 
 COMMITTED: Final[Mapping[str, JSONValue]] = {"state": "COMMITTED"}
 PER_PAGE: Final = 50
-RUN_PER_PAGE: Final = 100
 
 
 class Artifacts(LazySequence[Found, Artifact]):

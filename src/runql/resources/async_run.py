@@ -13,18 +13,13 @@ from runql.frames.table import Table
 from runql.frames.to_pandas import to_pandas
 from runql.paths import DEFAULT_PROJECT, RunAddress
 from runql.resources.connected import AsyncConnected
-from runql.resources.file_record import FileOwner, find_file, upload_file
-from runql.resources.files import AsyncFile, AsyncFiles
 from runql.resources.history import HistorySample, Row, Stream, sample_run
 from runql.resources.history_scan import AsyncHistoryScan
 from runql.resources.run_lineage import AsyncRunLineage
-from runql.resources.run_metadata import read_metadata
 from runql.resources.run_record import ListedPage, RunRecord, fields_of, read_last_step
 from runql.resources.run_write import checked_id, create
 from runql.resources.scan import AT_ONCE, Match, ScanPlan
 from runql.resources.summary import AsyncSummary
-from runql.resources.sweep import AsyncSweep
-from runql.resources.sweep_lookup import PageSweeps, SweepShelf
 from runql.transport.aio import AsyncRetryingClient
 from runql.transport.bodies import Progress
 from runql.values import JSONValue
@@ -32,6 +27,11 @@ from runql_graphql.fragments import FullRunFields, RunFields
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from runql.resources.file_record import FileOwner
+    from runql.resources.files import AsyncFile, AsyncFiles
+    from runql.resources.sweep import AsyncSweep
+    from runql.resources.sweep_lookup import PageSweeps
 
 
 class AsyncRun(AsyncRunLineage):
@@ -101,6 +101,8 @@ class AsyncRun(AsyncRunLineage):
     @property
     async def metadata(self) -> dict[str, JSONValue] | None:
         """As `Run.metadata`."""
+        from runql.resources.run_metadata import read_metadata
+
         return await self._client.run(read_metadata(self._entity, self._project, self._run_id))
 
     @overload
@@ -225,6 +227,9 @@ class AsyncRun(AsyncRunLineage):
         if not self._include_sweeps:
             return None
         if self._sweeps is None:
+            from runql.resources.sweep import AsyncSweep
+            from runql.resources.sweep_lookup import PageSweeps, SweepShelf
+
             make = partial(AsyncSweep.listed, self._client, self._entity, self._project)
             self._sweeps = PageSweeps(SweepShelf(self._entity, self._project, make))
         async with self._sweeps.turn:
@@ -234,10 +239,15 @@ class AsyncRun(AsyncRunLineage):
         self, names: Sequence[str] | None = None, per_page: int = 50, *, pattern: str | None = None
     ) -> AsyncFiles:
         """As `Run.files`."""
+        from runql.resources.files import AsyncFiles
+
         return AsyncFiles(self._client, self._files_owner(), names, per_page, pattern=pattern)
 
     async def file(self, name: str) -> AsyncFile:
         """As `Run.file`."""
+        from runql.resources.file_record import find_file
+        from runql.resources.files import AsyncFile
+
         owner = self._files_owner()
         return AsyncFile(self._client, owner, await self._client.run(find_file(owner, name)))
 
@@ -249,11 +259,16 @@ class AsyncRun(AsyncRunLineage):
         progress: Progress | None = None,
     ) -> AsyncFile:
         """As `Run.upload_file`."""
+        from runql.resources.file_record import upload_file
+        from runql.resources.files import AsyncFile
+
         owner = self._files_owner()
         return AsyncFile(
             self._client, owner, await self._client.run(upload_file(owner, path, root, progress))
         )
 
     def _files_owner(self) -> FileOwner:
+        from runql.resources.file_record import FileOwner
+
         number = int(self._fields.project_id) if self._fields else None
         return FileOwner(self._entity, self._project, self._run_id, number)

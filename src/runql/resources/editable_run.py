@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from functools import cached_property
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from runql.errors import IncompleteUpdateError, RunChangedError, RunqlError
 from runql.paths import RunAddress
@@ -14,7 +14,9 @@ from runql.resources.storable import settle
 from runql.transport.flow import Flow
 from runql.values import JSONValue, parse_config, parse_summary
 from runql_graphql.fragments import FullRunFields
-from runql_graphql.input_types import UpsertBucketInput
+
+if TYPE_CHECKING:
+    from runql_graphql.input_types import UpsertBucketInput
 
 OUR_NAMES: Final = {"display_name": "name", "group_name": "group"}
 
@@ -172,6 +174,8 @@ class EditableRun(RunRecord):
     def _changes(self) -> UpsertBucketInput:
         """What differs from what was read, and nothing else, so that nothing else can be overwritten."""
         fields = self._light()
+        from runql_graphql.input_types import UpsertBucketInput
+
         changes = UpsertBucketInput(id=fields.id)
         stored = {
             "display_name": fields.display_name,
@@ -224,6 +228,8 @@ class EditableRun(RunRecord):
             self._tag_list[:] = written.tags or []
 
     def _write_summary(self, text: str) -> Flow[None]:
+        from runql_graphql.input_types import UpsertBucketInput
+
         yield from write(self._place, UpsertBucketInput(id=self.storage_id, summaryMetrics=text))
         self._fields = self._full().model_copy(update={"summary_metrics": text})
         settle(self._summary, parse_summary(text))

@@ -13,18 +13,13 @@ from runql.frames.table import Table
 from runql.frames.to_pandas import to_pandas
 from runql.paths import DEFAULT_PROJECT, RunAddress
 from runql.resources.connected import Connected
-from runql.resources.file_record import FileOwner, find_file, upload_file
-from runql.resources.files import File, Files
 from runql.resources.history import HistorySample, Row, Stream, sample_run
 from runql.resources.history_scan import HistoryScan
 from runql.resources.run_lineage import RunLineage
-from runql.resources.run_metadata import read_metadata
 from runql.resources.run_record import ListedPage, RunRecord, fields_of, read_last_step
 from runql.resources.run_write import checked_id, create
 from runql.resources.scan import AT_ONCE, Match, ScanPlan
 from runql.resources.summary import Summary
-from runql.resources.sweep import Sweep
-from runql.resources.sweep_lookup import PageSweeps, SweepShelf
 from runql.transport.bodies import Progress
 from runql.transport.sync import RetryingClient
 from runql.values import JSONValue
@@ -32,6 +27,11 @@ from runql_graphql.fragments import FullRunFields, RunFields
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from runql.resources.file_record import FileOwner
+    from runql.resources.files import File, Files
+    from runql.resources.sweep import Sweep
+    from runql.resources.sweep_lookup import PageSweeps
 
 
 class Run(RunLineage):
@@ -113,6 +113,8 @@ class Run(RunLineage):
 
         Sends two requests each time; the file is fetched with the key only from the API host.
         """
+        from runql.resources.run_metadata import read_metadata
+
         return self._client.run(read_metadata(self._entity, self._project, self._run_id))
 
     @overload
@@ -320,6 +322,9 @@ class Run(RunLineage):
         if not self._include_sweeps:
             return None
         if self._sweeps is None:
+            from runql.resources.sweep import Sweep
+            from runql.resources.sweep_lookup import PageSweeps, SweepShelf
+
             make = partial(Sweep.listed, self._client, self._entity, self._project)
             self._sweeps = PageSweeps(SweepShelf(self._entity, self._project, make))
         return self._client.run(self._sweeps.of_run(self.sweep_name))
@@ -338,6 +343,8 @@ class Run(RunLineage):
             ValueError: ``names`` and ``pattern`` together, ``per_page`` below 1.
             TypeError: ``names`` is a text.
         """
+        from runql.resources.files import Files
+
         return Files(self._client, self._files_owner(), names, per_page, pattern=pattern)
 
     def file(self, name: str) -> File:
@@ -346,6 +353,9 @@ class Run(RunLineage):
         Raises:
             FileNotFoundInRunError: the run has no such file.
         """
+        from runql.resources.file_record import find_file
+        from runql.resources.files import File
+
         owner = self._files_owner()
         return File(self._client, owner, self._client.run(find_file(owner, name)))
 
@@ -369,9 +379,14 @@ class Run(RunLineage):
             LocalFileError: it cannot be read; nothing was sent.
             UploadRefusedError: the server gives no place for it, or did not take note of it.
         """
+        from runql.resources.file_record import upload_file
+        from runql.resources.files import File
+
         owner = self._files_owner()
         return File(self._client, owner, self._client.run(upload_file(owner, path, root, progress)))
 
     def _files_owner(self) -> FileOwner:
+        from runql.resources.file_record import FileOwner
+
         number = int(self._fields.project_id) if self._fields else None
         return FileOwner(self._entity, self._project, self._run_id, number)

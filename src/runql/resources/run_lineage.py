@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import TYPE_CHECKING
 
 from runql.artifact_errors import ArtifactPendingError
 from runql.paths import ArtifactAddress, RunAddress
-from runql.resources.artifact import Artifact, AsyncArtifact
-from runql.resources.artifact_lookup import Found, found_at, source_of
-from runql.resources.artifact_record import COMMITTED, ArtifactRecord
-from runql.resources.artifact_write import note_output, note_use
-from runql.resources.artifacts import RUN_PER_PAGE, AsyncRunArtifacts, RunArtifacts
 from runql.resources.editable_run import EditableRun
-from runql.transport.aio import AsyncRetryingClient
+from runql.resources.pages import RUN_PER_PAGE
 from runql.transport.flow import Flow
 from runql.transport.sync import RetryingClient
+
+if TYPE_CHECKING:
+    from runql.resources.artifact import Artifact, AsyncArtifact
+    from runql.resources.artifact_lookup import Found
+    from runql.resources.artifact_record import ArtifactRecord
+    from runql.resources.artifacts import AsyncRunArtifacts, RunArtifacts
+    from runql.transport.aio import AsyncRetryingClient
 
 
 class RunLineage(EditableRun):
@@ -28,10 +31,14 @@ class RunLineage(EditableRun):
         Args:
             per_page: versions a request asks for, at least 1.
         """
+        from runql.resources.artifacts import RunArtifacts
+
         return RunArtifacts(self._client, self._place, "logged", per_page)
 
     def used_artifacts(self, per_page: int = RUN_PER_PAGE) -> RunArtifacts:
         """Return the artifact versions that the run was said to read; as `logged_artifacts`."""
+        from runql.resources.artifacts import RunArtifacts
+
         return RunArtifacts(self._client, self._place, "used", per_page)
 
     def use_artifact(self, artifact: Artifact, use_as: str | None = None) -> Artifact:
@@ -50,7 +57,7 @@ class RunLineage(EditableRun):
             RunNotFoundError, ArtifactNotFoundError: one of them was deleted meanwhile.
             AnswerError: the server refuses.
         """
-        self._client.run(note_use(self._place, _checked(artifact).id, _place_of(artifact), use_as))
+        self._client.run(_note_use(self._place, artifact, use_as))
         return artifact
 
     def log_artifact(
@@ -76,6 +83,8 @@ class RunLineage(EditableRun):
             RunNotFoundError, ArtifactNotFoundError: one of them was deleted meanwhile.
             AnswerError: the server refuses.
         """
+        from runql.resources.artifact import Artifact
+
         found = self._client.run(_note_output(self._place, artifact, aliases, tags))
         return Artifact(self._client, found)
 
@@ -87,15 +96,19 @@ class AsyncRunLineage(EditableRun):
 
     def logged_artifacts(self, per_page: int = RUN_PER_PAGE) -> AsyncRunArtifacts:
         """As `RunLineage.logged_artifacts`."""
+        from runql.resources.artifacts import AsyncRunArtifacts
+
         return AsyncRunArtifacts(self._client, self._place, "logged", per_page)
 
     def used_artifacts(self, per_page: int = RUN_PER_PAGE) -> AsyncRunArtifacts:
         """As `RunLineage.used_artifacts`."""
+        from runql.resources.artifacts import AsyncRunArtifacts
+
         return AsyncRunArtifacts(self._client, self._place, "used", per_page)
 
     async def use_artifact(self, artifact: AsyncArtifact, use_as: str | None = None) -> AsyncArtifact:
         """As `RunLineage.use_artifact`."""
-        await self._client.run(note_use(self._place, _checked(artifact).id, _place_of(artifact), use_as))
+        await self._client.run(_note_use(self._place, artifact, use_as))
         return artifact
 
     async def log_artifact(
@@ -105,8 +118,16 @@ class AsyncRunLineage(EditableRun):
         tags: Collection[str] | None = None,
     ) -> AsyncArtifact:
         """As `RunLineage.log_artifact`."""
+        from runql.resources.artifact import AsyncArtifact
+
         found = await self._client.run(_note_output(self._place, artifact, aliases, tags))
         return AsyncArtifact(self._client, found)
+
+
+def _note_use(run: RunAddress, artifact: ArtifactRecord, use_as: str | None) -> Flow[None]:
+    from runql.resources.artifact_write import note_use
+
+    yield from note_use(run, _checked(artifact).id, _place_of(artifact), use_as)
 
 
 def _note_output(
@@ -115,6 +136,9 @@ def _note_output(
     aliases: Collection[str] | None,
     tags: Collection[str] | None,
 ) -> Flow[Found]:
+    from runql.resources.artifact_lookup import found_at, source_of
+    from runql.resources.artifact_write import note_output
+
     _checked(artifact)
     collection = artifact.source_name.rpartition(":")[0]
     source = ArtifactAddress(
@@ -129,6 +153,8 @@ def _place_of(artifact: ArtifactRecord) -> ArtifactAddress:
 
 
 def _checked(artifact: ArtifactRecord) -> ArtifactRecord:
+    from runql.resources.artifact_record import COMMITTED, ArtifactRecord
+
     if not isinstance(artifact, ArtifactRecord):  # pyright: ignore[reportUnnecessaryIsInstance] — callers may be untyped
         raise TypeError(
             f"an artifact such as Api.artifact() returns is needed, not {type(artifact).__name__}"

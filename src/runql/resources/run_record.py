@@ -8,21 +8,23 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
 from runql.errors import ProjectNotFoundError, RunNotFoundError
 from runql.paths import quote_part, run_url
-from runql.resources.run_html import run_html
 from runql.resources.run_query import RunQuery, list_full_page
 from runql.resources.run_state import wait_until_ended
 from runql.resources.scan import Known
-from runql.resources.user import User
 from runql.resources.window import last_step
 from runql.transport.flow import Flow, fetch
 from runql.values import JSONValue, ParsedConfig, as_json, parse_config, parse_object, parse_summary
 from runql_graphql.fragments import FullRunFields, RunFields
 from runql_graphql.operations import get_history_keys, get_run
+
+if TYPE_CHECKING:
+    from runql.resources.user import User
 
 
 @dataclass(eq=False, slots=True)
@@ -222,6 +224,8 @@ class RunRecord(ABC):
     @property
     def user(self) -> User | None:
         """Who created the run; as a text it is their name."""
+        from runql.resources.user import User
+
         user = self._light().user
         return User(name=user.name, username=user.username) if user else None
 
@@ -283,6 +287,8 @@ class RunRecord(ABC):
             height: of the iframe, in pixels.
             hidden: put it behind a button.
         """
+        from runql.resources.run_html import run_html
+
         return run_html(self.url, height=height, hidden=hidden)
 
     def _repr_html_(self) -> str:

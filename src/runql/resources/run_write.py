@@ -7,7 +7,7 @@ import re
 import secrets
 import string
 from collections.abc import Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from runql.errors import (
     AnswerError,
@@ -25,8 +25,10 @@ from runql.resources.storable import storable
 from runql.transport.flow import Flow, fetch
 from runql.values import INTERNAL_KEYS, JSONValue, parse_config, parse_object, parse_summary
 from runql_graphql.fragments import FullRunFields, RunFields, WrittenRunFields
-from runql_graphql.input_types import DeleteRunInput, UpsertBucketInput
 from runql_graphql.operations import create_run, delete_run, update_run
+
+if TYPE_CHECKING:
+    from runql_graphql.input_types import UpsertBucketInput
 
 GONE: Final = 410
 ID_LETTERS: Final = string.ascii_lowercase + string.digits
@@ -65,6 +67,8 @@ def create(place: RunAddress) -> Flow[FullRunFields]:
             "no entity is given and the API key's user has no default one: "
             "pass entity=..., or set WANDB_ENTITY"
         )
+    from runql_graphql.input_types import UpsertBucketInput
+
     wanted = UpsertBucketInput(name=place.run_id, modelName=place.project, entityName=place.entity)
     try:
         answer = yield from fetch(create_run(input=wanted), repeatable=True)
@@ -105,6 +109,8 @@ def delete(place: RunAddress, storage_id: str, *, with_artifacts: bool) -> Flow[
         RunNotFoundError: there is no such run.
         AnswerError: the server refuses.
     """
+    from runql_graphql.input_types import DeleteRunInput
+
     wanted = DeleteRunInput(id=storage_id)
     if with_artifacts:
         wanted.delete_artifacts = True

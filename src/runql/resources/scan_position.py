@@ -52,6 +52,7 @@ class ScanPosition:
         self._last_step = known.last_step
         self._line_count = known.line_count
         self._key_counts: dict[str, int] | None = None
+        self._rows_read = self._steps_read = 0
         self._mapped: deque[Span] = deque()
         self._has_map = False
         self._begun = False
@@ -125,7 +126,9 @@ class ScanPosition:
             self._mapped.popleft()
         self._begun = True
         self._offset = self._covered = spans[-1].stop
-        return [batch for batches in read for batch in batches]
+        batches = [batch for batches in read for batch in batches]
+        self._note(sum(batch.height for batch in batches), spans[-1].stop - spans[0].start)
+        return batches
 
     # -- what is settled -----------------------------------------------------------------------------------------
 
@@ -133,9 +136,12 @@ class ScanPosition:
         """The next windows whose end the run has passed; none where the next window is asked for without an end."""
         if self._last_step is None or (self._fits_one_answer() and self._thinned_from is None):
             return []
-        if not self._begun and self._plan.keys is not None and self._steps_left() > self._plan.page_size:
-            # The first answer tells in how many rows the keys are: often in few.
+        is_counted = self._plan.keys is None and self._line_count is not None
+        if not self._begun and not is_counted and self._steps_left() > self._plan.page_size:
+            # The first answer tells how many rows there are, and in how many the keys are: often in few.
             return []
+        if self._line_count is None:
+            most = min(most or self._plan.at_once, self._plan.at_once if self._steps_read else 1)
         spans: list[Span] = []
         start = self._offset
         while most is None or len(spans) < most:
@@ -168,6 +174,9 @@ class ScanPosition:
 
     def _expected_rows(self) -> int | None:
         """How many rows the scan may bring at most, as far as is known."""
+        if self._line_count is None and self._steps_read:
+            # Where the server does not count, what was read so far is all there is to guess from.
+            return self._rows_read * self._steps_left() // self._steps_read
         if self._plan.keys is None or self._key_counts is None:
             return self._line_count
         counts = [self._key_counts.get(key, 0) for key in self._plan.keys if key != "_step"]
@@ -202,7 +211,8 @@ class ScanPosition:
         else:
             steps = sorted({step for step in self._told_steps if self._offset <= step < stop})
         self._has_map = True
-        size = self._plan.page_size
+        # A spec's maxStep is inclusive: the row of the border comes, too.
+        size = self._plan.page_size if self._plan.keys is None else max(1, self._plan.page_size - 1)
         borders = [self._offset, *steps[size::size], stop]
         self._mapped.extend(
             Span(low, high, steps[bisect_left(steps, low) : bisect_left(steps, high)])
@@ -227,10 +237,12 @@ class ScanPosition:
             # Thinned: its rows tell how far the run goes, and are read again in windows that cannot be thinned.
             self._last_step = max(self._last_step or 0, window.last)
             self._offset = self._thinned_from = min(window.first, self._covered)
+            self._has_map = False
             return RowBatch([]), window.exports
         # Beyond the last step that was told, rows may arrive inside a window after it was read.
         beyond = self._last_step is None or end > self._last_step
         self._offset, self._covered = min(window.last + 1, end) if beyond else end, end
+        self._note(window.most, self._covered - start)
         self._done = is_open or stop == plan.max_step
         return window.batch, window.exports
 
@@ -248,6 +260,10 @@ class ScanPosition:
         # the window was to bring all of them, the count is the proof.
         asked_for_all = self._plan.keys is None and start == 0 and self._plan.max_step is None
         return asked_for_all and 0 < window.most < (window.line_count or 0)
+
+    def _note(self, rows: int, steps: int) -> None:
+        self._rows_read += rows
+        self._steps_read += steps
 
     def _learn(self, window: Window) -> None:
         if window.last_step is not None:

@@ -14,13 +14,12 @@ def map_steps(plan: ScanPlan, start: int, stop: int, most: int = MOST_STEPS) -> 
     """The steps of all rows of ``start <= step < stop``, rising.
 
     One request for up to ``most`` of them. An answer that is full may be thinned: its middle is where the range is cut,
-    and both parts are asked for. Steps that are told once count, so that no row is missed by a server that thins
-    differently.
+    and both parts are asked for.
     """
-    steps = yield from read_steps(plan, start, stop, most + 1)
-    if len(steps) <= most or stop - start <= most:
+    steps, is_thinned = yield from read_steps(plan, start, stop, most + 1)
+    if not is_thinned or stop - start < most:
         return steps
-    middle = steps[len(steps) // 2]
+    middle = steps[len(steps) // 2] if steps else start
     if not start < middle < stop:
         middle = (start + stop) // 2
     low = yield from map_steps(plan, start, middle, most)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
-import anyio
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 from runql.errors import ProjectNotFoundError, SweepNotFoundError
 from runql.transport.flow import Flow, fetch
@@ -14,11 +13,16 @@ from runql_graphql.fragments import SweepFields
 from runql_graphql.operation import Operation
 from runql_graphql.operations import get_sweep
 
+if TYPE_CHECKING:
+    import anyio
+
 S = TypeVar("S")
 
 
 class NamedSweeps(BaseModel):
     """The answer to `get_sweeps`: each asked sweep under its alias, null where there is none."""
+
+    model_config = ConfigDict(defer_build=True)
 
     project: dict[str, SweepFields | None] | None = None
 
@@ -86,6 +90,8 @@ class SweepShelf(Generic[S]):
     @property
     def turn(self) -> anyio.Lock:
         """Held by an awaited run while it looks, so that several that look at the same time send one request."""
+        import anyio
+
         # Made when first needed: on the synchronous face there is no event loop to make it on.
         self._turn = self._turn or anyio.Lock()
         return self._turn

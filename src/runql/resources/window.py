@@ -84,8 +84,11 @@ def read_window(
     return _window(plan, found_run(plan, answer.project), start, stop, read)
 
 
-def read_steps(plan: ScanPlan, start: int, stop: int, samples: int) -> Flow[list[int]]:
-    """The steps of the rows of ``start <= step < stop``, ``samples`` at most; one request."""
+def read_steps(plan: ScanPlan, start: int, stop: int, samples: int) -> Flow[tuple[list[int], bool]]:
+    """The steps of the rows of ``start <= step < stop``, rising, and whether some may be missing; one request.
+
+    None is missing where fewer than ``samples`` rows are answered.
+    """
     spec = {"keys": ["_step"], "samples": samples, "minStep": start, "maxStep": stop}
     answer = yield from fetch(
         scan_history(
@@ -103,7 +106,8 @@ def read_steps(plan: ScanPlan, start: int, stop: int, samples: int) -> Flow[list
         )
     )
     rows = rows_of_spec(found_run(plan, answer.project).sampled_history or [], 0)
-    return sorted({step for row in rows if (step := step_of(row)) is not None and start <= step < stop})
+    steps = {step for row in rows if (step := step_of(row)) is not None and start <= step < stop}
+    return sorted(steps), len(rows) >= samples
 
 
 def last_step(history_keys: JSONValue) -> int | None:

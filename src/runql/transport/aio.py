@@ -16,7 +16,9 @@ from runql.errors import RunqlError
 from runql.transport.bodies import CHUNK, SMALL, Sink, Source
 from runql.transport.endpoint import LIMITS, Endpoint, NoCookies, parsed
 from runql.transport.flow import Effect, Flow, Gather, Offload, Reply, Sleep
+from runql.transport.pace import Pace
 from runql.transport.retry import Outcome, RetryPolicy, persist
+from runql.transport.tls import LateContext
 from runql.transport.wire import Request, Response, Traffic
 
 T = TypeVar("T")
@@ -43,8 +45,13 @@ class AsyncRetryingClient:
         self.traffic = Traffic()
         self._retry = retry or RetryPolicy()
         self._endpoint = Endpoint(settings)
+        self._pace = Pace()
         self._http = httpx.AsyncClient(
-            timeout=settings.timeout, limits=LIMITS, cookies=NoCookies(), transport=transport
+            timeout=settings.timeout,
+            limits=LIMITS,
+            cookies=NoCookies(),
+            transport=transport,
+            verify=LateContext(),
         )
 
     def __repr__(self) -> str:
@@ -115,6 +122,8 @@ class AsyncRetryingClient:
             step = next(tries)
             while True:
                 if isinstance(step, Request):
+                    if step.is_operation and (wait := self._pace.wait(time.monotonic())):
+                        await anyio.sleep(wait)
                     step = tries.send(await self._exchange(step))
                 else:
                     await anyio.sleep(step)
@@ -132,6 +141,8 @@ class AsyncRetryingClient:
         except httpx.HTTPError as error:
             return self._endpoint.failure(request, error, time.monotonic() - started)
         self.traffic.bytes_received += answer.num_bytes_downloaded
+        if request.is_operation:
+            self._pace.note(answer.headers, time.monotonic())
         saved = request.sink is not None and request.sink.accepted
         return self._endpoint.response(answer, time.monotonic() - started, saved=saved)
 

@@ -6,7 +6,6 @@ import threading
 import time
 import weakref
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -17,7 +16,9 @@ from runql.errors import RunqlError
 from runql.transport.bodies import CHUNK, Sink, Source
 from runql.transport.endpoint import LIMITS, Endpoint, NoCookies, parsed
 from runql.transport.flow import Effect, Flow, Gather, Offload, Reply, Sleep
+from runql.transport.pace import Pace
 from runql.transport.retry import Outcome, RetryPolicy, persist
+from runql.transport.tls import LateContext
 from runql.transport.wire import Request, Response, Traffic
 
 T = TypeVar("T")
@@ -44,9 +45,14 @@ class RetryingClient:
         self.traffic = Traffic()
         self._retry = retry or RetryPolicy()
         self._endpoint = Endpoint(settings)
+        self._pace = Pace()
         self._counting = threading.Lock()
         self._http = httpx.Client(
-            timeout=settings.timeout, limits=LIMITS, cookies=NoCookies(), transport=transport
+            timeout=settings.timeout,
+            limits=LIMITS,
+            cookies=NoCookies(),
+            transport=transport,
+            verify=LateContext(),
         )
         # A client that nobody closed, as in a notebook, closes its connections when it is dropped.
         weakref.finalize(self, self._http.close)
@@ -96,6 +102,8 @@ class RetryingClient:
         return self._persist(self._endpoint.request(effect))
 
     def _gather(self, flows: Sequence[Flow[None]], limit: int) -> None:
+        from concurrent.futures import ThreadPoolExecutor, wait
+
         waiting, taking, stopped = iter(flows), threading.Lock(), threading.Event()
 
         def work() -> None:
@@ -126,6 +134,8 @@ class RetryingClient:
             step = next(tries)
             while True:
                 if isinstance(step, Request):
+                    if step.is_operation and (wait := self._pace.wait(time.monotonic())):
+                        time.sleep(wait)
                     step = tries.send(self._exchange(step))
                 else:
                     time.sleep(step)
@@ -145,6 +155,8 @@ class RetryingClient:
             return self._endpoint.failure(request, error, time.monotonic() - started)
         with self._counting:
             self.traffic.bytes_received += answer.num_bytes_downloaded
+        if request.is_operation:
+            self._pace.note(answer.headers, time.monotonic())
         saved = request.sink is not None and request.sink.accepted
         return self._endpoint.response(answer, time.monotonic() - started, saved=saved)
 

@@ -35,6 +35,11 @@ class Request:
     source_headers: tuple[tuple[str, str], ...] = ()
 
     @property
+    def is_operation(self) -> bool:
+        """Whether it carries a GraphQL operation, which is what the API's limits are about."""
+        return self.content is not None
+
+    @property
     def method(self) -> str:
         """The HTTP method."""
         if self.source is not None:

@@ -25,6 +25,7 @@ def test_the_package_is_the_expected_one(name: str, built: Path) -> None:
         shutil.rmtree(expected, ignore_errors=True)
         expected.mkdir()
         for file, text in made.items():
+            (expected / file).parent.mkdir(exist_ok=True)
             (expected / file).write_bytes(text)
     wanted = contents(expected)
     assert sorted(made) == sorted(wanted)
@@ -56,5 +57,5 @@ def test_all_packages_pass_mypy_strict(built: Path, tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    modules = sum(1 for _ in built.glob("*/*.py"))
+    modules = sum(1 for _ in built.rglob("*.py"))
     assert f"no issues found in {modules} source files" in done.stdout

@@ -8,15 +8,16 @@ from typing import Any
 import pytest
 from tests.unit.resources.answers import in_project
 from tests.unit.resources.history_server import RunOnServer, on_the_wire, planned, scanned, wanted
-from tests.unit.transport.stepping import answered, served
+from tests.unit.transport.stepping import answered, ended, sent, served
 
 from runql.errors import ProjectNotFoundError, RunNotFoundError, ServerFailureError
 from runql.resources.history import Row
 from runql.resources.history_scan import scan_table
 from runql.resources.scan import Known, ScanPlan
 from runql.resources.scan_position import ScanPosition
+from runql.resources.step_map import map_steps
 from runql.resources.window import last_step
-from runql.transport.flow import Send
+from runql.transport.flow import Effect, Gather, Send
 from runql.transport.wire import Response
 from runql.values import JSONValue
 from runql_graphql.operations import scan_history
@@ -91,6 +92,86 @@ def test_a_run_that_fits_one_answer_takes_one_request_however_far_its_steps_lie(
     server = RunOnServer(rows)
     assert scanned(planned(), Known(900_000, 10), server) == rows
     assert asked(server) == [(0, None)]
+
+
+@pytest.mark.parametrize("known", [Known(990_000, 100), Known(990_000, None), Known(None, 100), Known()])
+@pytest.mark.parametrize("keys", [None, ["loss"]])
+def test_a_hundred_rows_over_a_million_steps_take_three_requests(
+    known: Known, keys: list[str] | None
+) -> None:
+    rows: list[Row] = [{"_step": step * 10_000, "loss": step} for step in range(100)]
+    server = RunOnServer(rows)
+    assert scanned(planned(page_size=1000, keys=keys), known, server) == rows
+    assert server.requests <= 3
+
+
+@pytest.mark.parametrize("known", [Known(1_996_003, 4_000), Known()])
+@pytest.mark.parametrize("keys", [None, ["loss"]])
+def test_windows_of_a_sparse_run_are_cut_by_rows(known: Known, keys: list[str] | None) -> None:
+    rows: list[Row] = [{"_step": 499 * step, "loss": step} for step in range(4_000)]
+    server = RunOnServer(rows)
+    assert scanned(planned(page_size=1000, keys=keys), known, server) == rows
+    assert server.requests <= 1 + 1 + 4 + 2
+
+
+def test_a_sparse_range_is_cut_by_the_rows_within_it() -> None:
+    rows: list[Row] = [{"_step": 499 * step} for step in range(4_000)]
+    server = RunOnServer(rows)
+    plan = planned(page_size=1000, min_step=1_000, max_step=1_500_000)
+    assert scanned(plan, Known(1_996_003, 4_000), server) == wanted(rows, plan)
+    assert server.requests <= 6
+
+
+def test_a_map_that_is_too_long_for_an_answer_is_asked_for_in_parts() -> None:
+    server = RunOnServer([{"_step": 7 * step} for step in range(1_000)])
+    plan = planned()
+    assert served(map_steps(plan, 5, 6_000, most=100), server.answer) == list(range(7, 6_000, 7))
+    assert server.requests <= 2 * -(-1_000 // 50)
+
+
+def test_a_window_that_brings_fewer_rows_than_the_map_told_is_read_in_halves() -> None:
+    rows: list[Row] = [{"_step": 100 * step} for step in range(60)]
+    server = RunOnServer(rows)
+
+    def forgetful(effect: Effect) -> Response:
+        """Drops every second row of a window that is wider than it has room for rows."""
+        operation = sent(effect)
+        asked = on_the_wire(operation)
+        answer = server.answer(effect)
+        if not asked["whole"] or asked["maxStep"] is None or asked["maxStep"] - asked["minStep"] <= 10:
+            return answer
+        body = json.loads(answer.content)
+        run = body["data"]["project"]["run"]
+        run["history"] = run["history"][::2]
+        return answered(body["data"])
+
+    position = ScanPosition(planned(page_size=10), Known(5_900, 60))
+    read: list[Row] = []
+    while (got := served(position.next_rows(), forgetful)) is not None:
+        read += got
+    assert read == rows
+
+
+def test_a_key_that_is_in_few_rows_costs_few_requests() -> None:
+    rows: list[Row] = [{"_step": step, "val": 1 if step % 100 == 0 else None} for step in range(5_000)]
+    server = RunOnServer(rows)
+    plan = planned(page_size=100, keys=["val"])
+    assert scanned(plan, Known(4_999, 5_000), server) == wanted(rows, plan)
+    assert server.requests == 2
+
+
+def test_windows_that_are_settled_are_asked_for_at_once_and_in_order() -> None:
+    position = ScanPosition(planned(), Known(99, 100))
+    flow = position.next_batches(ahead=None)
+    effect = next(flow)
+    assert isinstance(effect, Gather)
+    assert (len(effect.flows), effect.limit) == (9, 8)
+    server = RunOnServer(dense(100))
+    for each in reversed(effect.flows):
+        served(each, server.answer)
+    batches = ended(flow, None)
+    assert batches is not None
+    assert [row for batch in batches for row in batch.to_rows()] == dense(100)[:90]
 
 
 @pytest.mark.parametrize("known", [Known(99, 100), Known(99, None), Known(None, 100), Known()])
@@ -254,6 +335,7 @@ def test_a_table_has_the_rows_of_all_windows_and_the_step_first() -> None:
     [
         ({"match": "none"}, ValueError, "match must be 'all' or 'any'"),
         ({"page_size": 0}, ValueError, "page_size must be at least 1"),
+        ({"at_once": 0}, ValueError, "at_once must be at least 1"),
         ({"page_size": 2.5}, TypeError, "page_size must be an int"),
         ({"min_step": -1}, ValueError, "min_step must not be negative"),
         ({"max_step": -1}, ValueError, "max_step must not be negative"),

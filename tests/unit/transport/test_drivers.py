@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import logging
+import time
 from collections.abc import Iterator
 from typing import TypeVar
 
@@ -63,6 +64,39 @@ def test_an_operation_is_posted_and_its_answer_read(face: Face) -> None:
     assert request.headers["content-type"] == "application/json"
     assert request.headers["authorization"].startswith("Basic ")
     assert request.headers["user-agent"].startswith("runql/")
+
+
+@faces
+def test_requests_slow_down_before_the_limit_is_reached(face: Face) -> None:
+    """What is left is spread over the time until the limit is lifted; no answer had to be a 429."""
+    told = {"RateLimit-Remaining": "1", "RateLimit-Reset": "0.2"}
+    arrived: list[float] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        arrived.append(time.monotonic())
+        return httpx.Response(200, json=FOUND, headers=told if len(arrived) == 1 else {})
+
+    def three() -> Flow[None]:
+        for _ in range(3):
+            yield from fetch(STATE)
+
+    driver(face, answer)(three())
+    assert arrived[2] - arrived[0] >= 0.1
+
+
+@faces
+def test_files_do_not_wait_for_the_limit_of_the_api(face: Face) -> None:
+    told = {"RateLimit-Remaining": "0", "RateLimit-Reset": "80"}
+    answer, requests = in_turn(
+        httpx.Response(200, json=FOUND, headers=told), httpx.Response(200, content=b"bytes")
+    )
+
+    def both() -> Flow[bytes]:
+        yield from fetch(STATE)
+        return (yield from download("http://storage/a"))
+
+    assert driver(face, answer)(both()) == b"bytes"
+    assert len(requests) == 2
 
 
 @faces

@@ -3,9 +3,15 @@
 
 """The operations, one function each."""
 
-from .get_node import GetNode
-from .get_owner import GetOwner
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from .operation import Operation
+
+if TYPE_CHECKING:
+    from .get_node import GetNode
+    from .get_owner import GetOwner
 
 GET_NODE = """\
 query GetNode($id: ID!) {
@@ -47,6 +53,8 @@ fragment OwnerFields on Owner {
 
 def get_node(*, id: str) -> Operation[GetNode]:
     """The query `GetNode`."""
+    from .get_node import GetNode
+
     return Operation(
         name="GetNode",
         kind="query",
@@ -58,6 +66,8 @@ def get_node(*, id: str) -> Operation[GetNode]:
 
 def get_owner() -> Operation[GetOwner]:
     """The query `GetOwner`."""
+    from .get_owner import GetOwner
+
     return Operation(
         name="GetOwner", kind="query", document=GET_OWNER, variables={}, result=GetOwner
     )

@@ -3,11 +3,15 @@
 
 """The operations, one function each."""
 
-from typing import Optional, Union
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Optional, Union
 
 from .base_model import UNSET, UnsetType
-from .get_file_by_md5 import GetFileByMd5
 from .operation import Operation
+
+if TYPE_CHECKING:
+    from .get_file_by_md5 import GetFileByMd5
 
 GET_FILE_BY_MD5 = """\
 query GetFileByMd5($md5: String!, $sha256: String) {
@@ -29,6 +33,8 @@ def get_file_by_md5(
     *, md5: str, sha256: Union[Optional[str], UnsetType] = UNSET
 ) -> Operation[GetFileByMd5]:
     """The query `GetFileByMd5`."""
+    from .get_file_by_md5 import GetFileByMd5
+
     return Operation(
         name="GetFileByMd5",
         kind="query",

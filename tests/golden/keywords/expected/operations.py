@@ -3,11 +3,15 @@
 
 """The operations, one function each."""
 
-from typing import Optional, Union
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Optional, Union
 
 from .base_model import UNSET, UnsetType
-from .get_move import GetMove
 from .operation import Operation
+
+if TYPE_CHECKING:
+    from .get_move import GetMove
 
 GET_MOVE = """\
 query GetMove($from: Int!, $id: ID!, $type: String, $query: String, $class: Boolean, $self: Int, $variables: Int) {
@@ -46,6 +50,8 @@ def get_move(
     variables: Union[Optional[int], UnsetType] = UNSET,
 ) -> Operation[GetMove]:
     """The query `GetMove`."""
+    from .get_move import GetMove
+
     return Operation(
         name="GetMove",
         kind="query",

@@ -3,14 +3,18 @@
 
 """The operations, one function each."""
 
-from typing import Optional, Union
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Optional, Union
 
 from .base_model import UNSET, UnsetType
-from .change_task import ChangeTask
-from .enums import TaskState
-from .get_task import GetTask
-from .input_types import ChangeTaskInput
 from .operation import Operation
+
+if TYPE_CHECKING:
+    from .change_task import ChangeTask
+    from .enums import TaskState
+    from .get_task import GetTask
+    from .input_types import ChangeTaskInput
 
 CHANGE_TASK = """\
 mutation ChangeTask($input: ChangeTaskInput!) {
@@ -45,6 +49,8 @@ fragment TaskFields on Task {
 
 def change_task(*, input: ChangeTaskInput) -> Operation[ChangeTask]:
     """The mutation `ChangeTask`."""
+    from .change_task import ChangeTask
+
     return Operation(
         name="ChangeTask",
         kind="mutation",
@@ -58,6 +64,8 @@ def get_task(
     *, state: Union[Optional[TaskState], UnsetType] = UNSET
 ) -> Operation[GetTask]:
     """The query `GetTask`."""
+    from .get_task import GetTask
+
     return Operation(
         name="GetTask",
         kind="query",

@@ -3,8 +3,14 @@
 
 """The operations, one function each."""
 
-from .get_project import GetProject
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from .operation import Operation
+
+if TYPE_CHECKING:
+    from .get_project import GetProject
 
 GET_PROJECT = """\
 query GetProject($name: String!, $first: Int!) {
@@ -44,6 +50,8 @@ fragment UserFields on User {
 
 def get_project(*, name: str, first: int) -> Operation[GetProject]:
     """The query `GetProject`."""
+    from .get_project import GetProject
+
     return Operation(
         name="GetProject",
         kind="query",

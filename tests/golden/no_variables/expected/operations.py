@@ -3,8 +3,14 @@
 
 """The operations, one function each."""
 
-from .get_server import GetServer
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from .operation import Operation
+
+if TYPE_CHECKING:
+    from .get_server import GetServer
 
 GET_SERVER = """\
 query GetServer {
@@ -22,6 +28,8 @@ fragment ServerFields on Server {
 
 def get_server() -> Operation[GetServer]:
     """The query `GetServer`."""
+    from .get_server import GetServer
+
     return Operation(
         name="GetServer",
         kind="query",

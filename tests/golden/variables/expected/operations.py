@@ -3,11 +3,15 @@
 
 """The operations, one function each."""
 
-from typing import Optional, Union
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Optional, Union
 
 from .base_model import UNSET, UnsetType
-from .find_hits import FindHits
 from .operation import Operation
+
+if TYPE_CHECKING:
+    from .find_hits import FindHits
 
 FIND_HITS = """\
 query FindHits($text: String!, $limit: Int, $tags: [String!], $required: [Int!]!, $exact: Boolean = false) {
@@ -39,6 +43,8 @@ def find_hits(
     exact: Union[Optional[bool], UnsetType] = UNSET,
 ) -> Operation[FindHits]:
     """The query `FindHits`."""
+    from .find_hits import FindHits
+
     return Operation(
         name="FindHits",
         kind="query",
