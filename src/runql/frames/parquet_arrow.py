@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import IO, Any, cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -26,8 +25,7 @@ class PartialParquet:
         """Raises UnreadableParquetError when it is no export."""
         self.file = file
         try:
-            # Any: pyarrow wants what open() gives, and asks for no more than a raw file has.
-            self._parquet = pq.ParquetFile(cast("IO[Any]", file), pre_buffer=False)
+            self._parquet = pq.ParquetFile(pa.PythonFile(file, mode="r"), pre_buffer=False)
             self.layout: Layout = read_layout(self._parquet)
         except _REFUSED as error:
             raise UnreadableParquetError(f"the footer of an export cannot be read: {error}") from error
