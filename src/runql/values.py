@@ -110,6 +110,11 @@ def parse_rows(texts: Sequence[str]) -> list[dict[str, JSONValue]]:
     return rows
 
 
+def rows_of_array(array: JSONValue) -> list[dict[str, JSONValue]]:
+    """The objects of a JSON array, special floats restored; what is no array holds none."""
+    return [restore_floats(row) for row in array if isinstance(row, dict)] if isinstance(array, list) else []
+
+
 def restore_floats(row: dict[str, JSONValue]) -> dict[str, JSONValue]:
     """A history row in which top-level texts "NaN", "Infinity" and "-Infinity" are the floats they stand for.
 

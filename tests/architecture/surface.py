@@ -22,6 +22,8 @@ import polars as pl
 import pyarrow as pa
 
 import runql
+from runql.resources.history import Row, Stream
+from runql.resources.scan import Match
 from runql.resources.sweep_lookup import PageSweeps
 
 Kind = Literal["method", "classmethod", "property"]
@@ -32,7 +34,10 @@ NAMES = {
     "pd": pd,
     "pl": pl,
     "pa": pa,
+    "Match": Match,
     "PageSweeps": PageSweeps,
+    "Row": Row,
+    "Stream": Stream,
     **{name: getattr(runql, name) for name in runql.__all__},
 }
 

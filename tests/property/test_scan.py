@@ -12,9 +12,14 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.unit.resources.history_server import RunOnServer, planned, scanned, step_of, wanted, windows
+from tests.unit.transport.stepping import served
 
+from runql.frames.batches import Batch
+from runql.frames.row_texts import RowTextReader
+from runql.frames.table import TableBuilder
 from runql.resources.history import Row
 from runql.resources.scan import Known, ScanPlan
+from runql.resources.scan_position import ScanPosition
 from runql.values import JSONValue
 
 KEYS = ("loss", "acc", "_runtime")
@@ -75,6 +80,34 @@ def knowledge(draw: st.DrawFn, rows: list[Row]) -> Known:
         last if draw(st.booleans()) else None,
         len(earlier) if draw(st.booleans()) else None,
     )
+
+
+def tables_agree(read: Sequence[Batch], rows: Sequence[Row], plan: ScanPlan) -> bool:
+    columns, expected = TableBuilder(), TableBuilder()
+    for batch in read:
+        columns.add(batch)
+    expected.extend(rows)
+    one, other = columns.build(leading=plan.columns), expected.build(leading=plan.columns)
+    names = sorted(other.columns)
+    return sorted(one.columns) == names and all(
+        repr((one.columns[name].dtype, list(one.columns[name].values)))
+        == repr((other.columns[name].dtype, list(other.columns[name].values)))
+        for name in names
+    )
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data(), histories(), plans())
+def test_a_frame_is_made_of_the_rows_that_iterating_gives(
+    data: st.DataObject, rows: list[Row], plan: ScanPlan
+) -> None:
+    """Read as columns, several windows at once."""
+    server = data.draw(servers(rows, "finished"))
+    position = ScanPosition(plan, data.draw(knowledge(rows)), RowTextReader(few=0))
+    read: list[Batch] = []
+    while (batches := served(position.next_batches(ahead=None), server.answer)) is not None:
+        read += batches
+    assert tables_agree(read, wanted(rows, plan), plan)
 
 
 LAGS = st.none() | st.integers(0, 30) | st.just(10_000)

@@ -35,6 +35,10 @@ class RowBatch:
         """The rows as dicts."""
         return self.rows
 
+    def having(self, names: Sequence[str]) -> Self:
+        """The rows that have a value for each of ``names``; null is no value."""
+        return type(self)([row for row in self.rows if all(row.get(name) is not None for name in names)])
+
     def labelled(self, name: str, labels: Sequence[str]) -> Self:
         """The rows, each with its label under ``name``; what was there gives way."""
         return type(self)([{**row, name: label} for row, label in zip(self.rows, labels, strict=True)])
@@ -77,6 +81,21 @@ class ColumnBatch:
                     row[name] = value
         return rows
 
+    def having(self, names: Sequence[str]) -> Self:
+        """The rows that have a value for each of ``names``."""
+        if not all(name in self.columns for name in names):
+            return type(self)({}, 0)
+        whole = [self.columns[name] for name in names if self.columns[name].null_count()]
+        if not whole:
+            return self
+        kept = whole[0].is_not_null()
+        for cells in whole[1:]:
+            kept &= cells.is_not_null()
+        return self._filtered(kept)
+
+    def _filtered(self, kept: pl.Series) -> Self:
+        return type(self)({name: cells.filter(kept) for name, cells in self.columns.items()}, int(kept.sum()))
+
     def labelled(self, name: str, labels: Sequence[str]) -> Self:
         """The rows, each with its label under ``name``; what was there gives way."""
         import polars as pl  # noqa: PLC0415 - optional: there are columns of it, so it is here
@@ -90,11 +109,46 @@ class ColumnBatch:
             return self
         whole = steps.cast(int)
         inside = (whole >= start) & (True if stop is None else whole < stop)
-        kept = inside.fill_null(value=True)
-        return type(self)({name: cells.filter(kept) for name, cells in self.columns.items()}, int(kept.sum()))
+        return self._filtered(inside.fill_null(value=True))
 
 
 Batch: TypeAlias = RowBatch | ColumnBatch
+
+
+def united(answers: Sequence[Batch], keys: Sequence[str]) -> Batch:
+    """The rows that have a value for one of ``keys`` at least, by step; each answer is what was told of one key."""
+    joined = _joined(answers, keys)
+    if joined is not None:
+        return joined
+    by_step: dict[int, dict[str, JSONValue]] = {}
+    for key, answer in zip(keys, answers, strict=True):
+        for row in answer.having((key,)).to_rows():
+            step = step_of(row)
+            if step is not None:
+                by_step.setdefault(step, {STEP: row[STEP]})[key] = row[key]
+    return RowBatch([by_step[step] for step in sorted(by_step)])
+
+
+def _joined(answers: Sequence[Batch], keys: Sequence[str]) -> ColumnBatch | None:
+    """As `united`, where every answer is of columns and holds each of its whole steps once."""
+    columns = [
+        answer.having((STEP, key)).columns
+        for key, answer in zip(keys, answers, strict=True)
+        if isinstance(answer, ColumnBatch)
+    ]
+    if len(columns) < len(keys) or not all(
+        STEP in each and each[STEP].dtype.is_integer() and each[STEP].is_unique().all() for each in columns
+    ):
+        return None
+    import polars as pl  # noqa: PLC0415 - as in `ColumnBatch.labelled`
+
+    frame = pl.DataFrame({STEP: pl.concat([each[STEP] for each in columns]).unique().sort()})
+    for key, each in zip(keys, columns, strict=True):
+        if key != STEP:
+            frame = frame.join(
+                pl.DataFrame({STEP: each[STEP], key: each[key]}), on=STEP, how="left", maintain_order="left"
+            )
+    return ColumnBatch(frame.to_dict(as_series=True), frame.height)
 
 
 def step_of(row: Mapping[str, JSONValue]) -> int | None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from runql.frames.batches import Batch, ColumnBatch, RowBatch
 from runql.frames.columns import SERIES_TYPES
 from runql.frames.dtypes import EXACT_IN_FLOAT
-from runql.values import parse_rows
+from runql.values import parse_json, parse_rows, rows_of_array
 
 if TYPE_CHECKING:
     import polars as pl
@@ -20,7 +20,27 @@ FEW_ROWS: Final = 256
 """Fewer rows than these are read faster as Python objects."""
 
 
-class RowTextReader:
+class RowReader:
+    """Reads rows as dicts."""
+
+    def read(self, texts: Sequence[str]) -> Batch:
+        """The rows of their JSON texts, in order.
+
+        Raises:
+            ValueError: a row is not JSON, or not an object.
+        """
+        return RowBatch(parse_rows(texts))
+
+    def read_array(self, array: bytes) -> Batch:
+        """The rows of a JSON array of objects, in order; what is no object is no row.
+
+        Raises:
+            ValueError: it is not JSON.
+        """
+        return RowBatch(rows_of_array(parse_json(array)))
+
+
+class RowTextReader(RowReader):
     """Reads the texts of a history batch by batch; what it has learned of the columns makes the next batch cheaper.
 
     polars' reader is an order of magnitude cheaper than Python objects, but it would drop what its schema does not name,
@@ -34,26 +54,28 @@ class RowTextReader:
         self._schema: dict[str, pl.DataType] = {}
 
     def read(self, texts: Sequence[str]) -> Batch:
-        """The rows of ``texts``, in order.
-
-        Raises:
-            ValueError: a row is not JSON, or not an object.
-        """
-        batch = self._columns(texts) if len(texts) >= self._few and _reads_strictly() else None
-        return RowBatch(parse_rows(texts)) if batch is None else batch
-
-    def _columns(self, texts: Sequence[str]) -> ColumnBatch | None:
+        """As `RowReader.read`, columns where that is exact."""
         try:
-            joined = "\n".join(texts).encode()
+            batch = self._columns("\n".join(texts).encode(), len(texts))
         except UnicodeEncodeError:
+            batch = None
+        return super().read(texts) if batch is None else batch
+
+    def read_array(self, array: bytes) -> Batch:
+        """As `RowReader.read_array`, columns where that is exact."""
+        # A text that holds this is cut, too, and then is no JSON.
+        lines = array[1:-1].replace(b"},{", b"}\n{")
+        batch = self._columns(lines, lines.count(b"\n") + 1)
+        return super().read_array(array) if batch is None else batch
+
+    def _columns(self, lines: bytes, height: int) -> ColumnBatch | None:
+        # An escape may hide a quote or a name.
+        if height < self._few or not _reads_strictly() or b"\\" in lines:
             return None
-        # An escape may hide a quote or a name; a text that spells a special float is to become that float.
-        if b"\\" in joined:
-            return None
-        if self._schema and (batch := _read(joined, len(texts), self._schema)) is not None:
+        if self._schema and (batch := _read(lines, height, self._schema)) is not None:
             return batch
-        schema = _inferred(joined)
-        if schema is None or (batch := _read(joined, len(texts), schema)) is None:
+        schema = _inferred(lines)
+        if schema is None or (batch := _read(lines, height, schema)) is None:
             return None
         self._schema = self._learned(schema)
         return batch
@@ -83,24 +105,24 @@ def _reads_strictly() -> bool:
     return False
 
 
-def _inferred(joined: bytes) -> dict[str, pl.DataType] | None:
+def _inferred(lines: bytes) -> dict[str, pl.DataType] | None:
     """The types that fit every row; None where a column has none that is exact."""
     import polars as pl  # noqa: PLC0415 - as in `_read`
 
     try:
         # Rows without any name are refused, too: they have no columns to tell their number by.
-        schema = pl.scan_ndjson(joined, infer_schema_length=None).collect_schema()
+        schema = pl.scan_ndjson(lines, infer_schema_length=None).collect_schema()
     except pl.exceptions.PolarsError:
         return None
     return dict(schema) if all(str(dtype) in SERIES_TYPES for dtype in schema.values()) else None
 
 
-def _read(joined: bytes, height: int, schema: Mapping[str, pl.DataType]) -> ColumnBatch | None:
-    """The columns of the joined texts; None where they may not be all that the texts hold."""
+def _read(lines: bytes, height: int, schema: Mapping[str, pl.DataType]) -> ColumnBatch | None:
+    """The columns of the lines texts; None where they may not be all that the texts hold."""
     import polars as pl  # noqa: PLC0415 - optional: only who has it reads columns
 
     try:
-        frame = pl.read_ndjson(joined, schema=dict(schema))
+        frame = pl.read_ndjson(lines, schema=dict(schema))
     except pl.exceptions.PolarsError:
         return None
     present = {
@@ -110,30 +132,30 @@ def _read(joined: bytes, height: int, schema: Mapping[str, pl.DataType]) -> Colu
     quotes = sum(2 * (height - cells.null_count()) for cells in (*present.values(), *texts.values()))
     is_exact = (
         frame.height == height
-        and joined.count(b'"') == quotes
-        and all(_are_texts(joined, name, height - cells.null_count()) for name, cells in texts.items())
-        and not (texts and _spells_floats(joined))
+        and lines.count(b'"') == quotes
+        and all(_are_texts(lines, name, height - cells.null_count()) for name, cells in texts.items())
+        and not (texts and _spells_floats(lines))
         and not any(_is_coarse(cells) for cells in present.values() if cells.dtype == pl.Float64())
     )
     if not is_exact:
         return None
     # The schema may be another batch's, and polars infers names in no order.
-    first_seen = sorted(present, key=lambda name: _first_place(joined, name))
+    first_seen = sorted(present, key=lambda name: _first_place(lines, name))
     return ColumnBatch({name: present[name] for name in first_seen}, height)
 
 
-def _first_place(joined: bytes, name: str) -> int:
-    found = re.search(rb'"%s"\s*:' % re.escape(name.encode()), joined)
-    return found.start() if found else len(joined)
+def _first_place(lines: bytes, name: str) -> int:
+    found = re.search(rb'"%s"\s*:' % re.escape(name.encode()), lines)
+    return found.start() if found else len(lines)
 
 
-def _are_texts(joined: bytes, name: str, count: int) -> bool:
+def _are_texts(lines: bytes, name: str, count: int) -> bool:
     # The reader takes any value for a text. Without escapes, this pattern is found only where a name is.
-    return len(re.findall(rb'"%s"\s*:\s*"' % re.escape(name.encode()), joined)) == count
+    return len(re.findall(rb'"%s"\s*:\s*"' % re.escape(name.encode()), lines)) == count
 
 
-def _spells_floats(joined: bytes) -> bool:
-    return b'NaN"' in joined or b'Infinity"' in joined
+def _spells_floats(lines: bytes) -> bool:
+    return b'NaN"' in lines or b'Infinity"' in lines
 
 
 def _is_coarse(cells: pl.Series) -> bool:

@@ -14,14 +14,12 @@ from runql.resources.artifact_lookup import Found
 from runql.resources.manifest import Manifest, ManifestEntry
 from runql.transport.aio import AsyncRetryingClient
 from runql.transport.bodies import Progress
+from runql.transport.flow import AT_ONCE
 from runql.transport.sync import RetryingClient
 
 if TYPE_CHECKING:
     from runql.resources.async_run import AsyncRun
     from runql.resources.run import Run
-
-AT_ONCE = 8
-"""Transfers of an artifact that are under way at once, unless the caller says otherwise."""
 
 
 class ArtifactEntry(EntryRecord):

@@ -8,20 +8,15 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Literal, overload
 
 from runql.errors import NotLoadedError
-from runql.frames.extras import require
-from runql.frames.table import Table
-from runql.frames.to_pandas import to_pandas
 from runql.paths import DEFAULT_PROJECT, RunAddress
 from runql.resources.connected import AsyncConnected
-from runql.resources.history import HistorySample, Row, Stream, sample_run
-from runql.resources.history_scan import AsyncHistoryScan
 from runql.resources.run_lineage import AsyncRunLineage
 from runql.resources.run_record import ListedPage, RunRecord, fields_of, read_last_step
 from runql.resources.run_write import checked_id, create
-from runql.resources.scan import AT_ONCE, Match, ScanPlan
 from runql.resources.summary import AsyncSummary
 from runql.transport.aio import AsyncRetryingClient
 from runql.transport.bodies import Progress
+from runql.transport.flow import AT_ONCE
 from runql.values import JSONValue
 from runql_graphql.fragments import FullRunFields, RunFields
 
@@ -30,6 +25,9 @@ if TYPE_CHECKING:
 
     from runql.resources.file_record import FileOwner
     from runql.resources.files import AsyncFile, AsyncFiles
+    from runql.resources.history import Row, Stream
+    from runql.resources.history_scan import AsyncHistoryScan
+    from runql.resources.scan import Match
     from runql.resources.sweep import AsyncSweep
     from runql.resources.sweep_lookup import PageSweeps
 
@@ -155,6 +153,11 @@ class AsyncRun(AsyncRunLineage):
         stream: Stream = "default",
     ) -> pd.DataFrame | list[Row]:
         """As `Run.history`."""
+        from runql.frames.extras import require
+        from runql.frames.table import Table
+        from runql.frames.to_pandas import to_pandas
+        from runql.resources.history import HistorySample, sample_run
+
         wish = HistorySample.checked(samples, keys, x_axis, stream)
         if pandas:
             require("pandas", needed_for="Run.history(pandas=True)")
@@ -172,6 +175,9 @@ class AsyncRun(AsyncRunLineage):
         at_once: int = AT_ONCE,
     ) -> AsyncHistoryScan:
         """As `Run.scan_history`."""
+        from runql.resources.history_scan import AsyncHistoryScan
+        from runql.resources.scan import ScanPlan
+
         plan = ScanPlan.checked(
             self._entity,
             self._project,

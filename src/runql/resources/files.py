@@ -12,11 +12,9 @@ from runql.resources.file_record import FileOwner, FileRecord, delete_file, down
 from runql.resources.pages import AsyncLazySequence, LazySequence
 from runql.transport.aio import AsyncRetryingClient
 from runql.transport.bodies import Progress
+from runql.transport.flow import AT_ONCE
 from runql.transport.sync import RetryingClient
 from runql_graphql.fragments import FileFields
-
-AT_ONCE = 8
-"""Downloads of a whole run that are under way at once, unless the caller says otherwise."""
 
 
 class File(FileRecord):

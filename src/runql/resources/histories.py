@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import chain, repeat
+from typing import TYPE_CHECKING
 
 from runql.errors import (
     IncompleteHistoriesError,
@@ -14,13 +15,15 @@ from runql.errors import (
     ServerFailureError,
 )
 from runql.frames.batches import Batch, RowBatch
+from runql.frames.row_texts import RowReader
 from runql.resources.history import HistorySample, Row, sampled_rows
 from runql.resources.pages import Page, read_page, refuse_circle
 from runql.resources.run_query import RunQuery, list_light_page
-from runql.resources.window import ReadTexts, rows_of_texts
 from runql.transport.flow import Flow, fetch
-from runql_graphql.fragments import RunFields, RunHistory
 from runql_graphql.operations import list_histories
+
+if TYPE_CHECKING:
+    from runql_graphql.fragments import RunFields, RunHistory
 
 # What a page of histories that is too much for a server looks like from here; anything else is no reason to ask for less.
 OVERLOAD = (ServerFailureError, RequestTimedOutError, QueryError)
@@ -28,7 +31,7 @@ GOOD_PAGES = 4
 RUN_ID = "run_id"
 
 
-def sample_runs(query: RunQuery, wish: HistorySample, read: ReadTexts = rows_of_texts) -> Flow[list[Batch]]:
+def sample_runs(query: RunQuery, wish: HistorySample, reader: RowReader | None = None) -> Flow[list[Batch]]:
     """The sampled rows of every run that fits, in list order, labelled with `run_id`; one request a page of runs.
 
     A page that is too much for the server (a failure, a timeout or a GraphQL error) is halved, down to one run. A run
@@ -38,7 +41,7 @@ def sample_runs(query: RunQuery, wish: HistorySample, read: ReadTexts = rows_of_
         IncompleteHistoriesError: some runs could not be read, or the list not to its end; what was read is in its
             ``partial``.
     """
-    reading = _Reading(query.per_page, read)
+    reading = _Reading(query.per_page, reader or RowReader())
     try:
         while reading.more:
             yield from _read_histories(query, wish, reading)
@@ -58,7 +61,7 @@ class _Reading:
     much may cost a whole timeout.
     """
 
-    def __init__(self, size: int, read_texts: ReadTexts) -> None:
+    def __init__(self, size: int, reader: RowReader) -> None:
         self.size = size
         self.after: str | None = None
         self.more = True
@@ -66,7 +69,7 @@ class _Reading:
         self.has_read = False
         self.failed: list[str] = []
         self.reason = ""
-        self._read_texts = read_texts
+        self._reader = reader
         self._seen: set[str] = set()
         self._cursors: set[str | None] = set()
         self._largest = size
@@ -77,7 +80,7 @@ class _Reading:
         shown = {node.id: node for node in page.nodes if node.id not in self._seen}
         self._seen.update(shown)
         self.has_read = self.has_read or bool(shown)
-        self.read.append(page_rows([*shown.values()], wish, self._read_texts))
+        self.read.append(page_rows([*shown.values()], wish, self._reader))
         self.after, self.more = page.cursor, page.more
         self._good_pages += 1
         if self._good_pages >= GOOD_PAGES:
@@ -95,12 +98,12 @@ class _Reading:
         return IncompleteHistoriesError(rows_of(self.read), self.failed, reason)
 
 
-def page_rows(nodes: Sequence[RunHistory], wish: HistorySample, read: ReadTexts) -> Batch:
+def page_rows(nodes: Sequence[RunHistory], wish: HistorySample, reader: RowReader) -> Batch:
     """The rows of a page of runs, each with its run's id as `run_id`; a metric of that name gives way."""
     if wish.keys is None:
         # One batch of all runs: a reader of columns has its costs once.
         lists = [(node.events if wish.stream == "system" else node.history) or [] for node in nodes]
-        batch = read([*chain.from_iterable(lists)])
+        batch = reader.read([*chain.from_iterable(lists)])
         lengths = [len(texts) for texts in lists]
     else:
         rows = [sampled_rows(node, wish) for node in nodes]

@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias, cast
+from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 
 from runql.errors import ProjectNotFoundError, RunNotFoundError
 from runql.resources.run_query import positive
 from runql.transport.flow import Flow, fetch
-from runql.values import JSONValue, as_json, parse_rows, restore_floats
-from runql_graphql.fragments import RunHistory
+from runql.values import JSONValue, as_json, parse_rows, rows_of_array
 from runql_graphql.operations import get_history
+
+if TYPE_CHECKING:
+    from runql_graphql.fragments import RunHistory
 
 Row: TypeAlias = dict[str, JSONValue]
 Stream: TypeAlias = Literal["default", "system"]
@@ -114,8 +116,7 @@ def sampled_rows(node: RunHistory, wish: HistorySample) -> list[Row]:
 
 def rows_of_spec(sampled_history: Sequence[object], index: int) -> list[Row]:
     """The rows that answer one spec; an answer of another shape holds none."""
-    rows = as_json(sampled_history[index]) if index < len(sampled_history) else []
-    return [restore_floats(row) for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+    return rows_of_array(as_json(sampled_history[index])) if index < len(sampled_history) else []
 
 
 def has_all(row: Row, keys: Sequence[str]) -> bool:

@@ -140,7 +140,7 @@ def read_batches(known: Known, plan: ScanPlan) -> Flow[list[Batch]]:
 
 def scan_table(plan: ScanPlan, known: Known) -> Flow[Table]:
     """All rows of a scan as one table; types are decided over every value."""
-    position = ScanPosition(plan, known, RowTextReader().read)
+    position = ScanPosition(plan, known, RowTextReader())
     listing = yield from find_exports(position)
     if listing is not None:
         exported = yield from scan_exports(plan, listing, partial(read_batches, known))

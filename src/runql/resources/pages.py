@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Final, Generic, Protocol, SupportsIndex, TypeVar, overload
+from typing import TYPE_CHECKING, ClassVar, Final, Generic, Protocol, SupportsIndex, TypeVar, overload
 
 from runql.errors import PaginationError
 from runql.transport.aio import AsyncRetryingClient
 from runql.transport.flow import Flow
 from runql.transport.sync import RetryingClient
-from runql_graphql.fragments import PageFields
+
+if TYPE_CHECKING:
+    from runql_graphql.fragments import PageFields
 
 RUN_PER_PAGE: Final = 100
 """Artifacts of a run that a request asks for."""

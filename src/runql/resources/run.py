@@ -8,19 +8,14 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Literal, overload
 
 from runql.errors import NotLoadedError
-from runql.frames.extras import require
-from runql.frames.table import Table
-from runql.frames.to_pandas import to_pandas
 from runql.paths import DEFAULT_PROJECT, RunAddress
 from runql.resources.connected import Connected
-from runql.resources.history import HistorySample, Row, Stream, sample_run
-from runql.resources.history_scan import HistoryScan
 from runql.resources.run_lineage import RunLineage
 from runql.resources.run_record import ListedPage, RunRecord, fields_of, read_last_step
 from runql.resources.run_write import checked_id, create
-from runql.resources.scan import AT_ONCE, Match, ScanPlan
 from runql.resources.summary import Summary
 from runql.transport.bodies import Progress
+from runql.transport.flow import AT_ONCE
 from runql.transport.sync import RetryingClient
 from runql.values import JSONValue
 from runql_graphql.fragments import FullRunFields, RunFields
@@ -30,6 +25,9 @@ if TYPE_CHECKING:
 
     from runql.resources.file_record import FileOwner
     from runql.resources.files import File, Files
+    from runql.resources.history import Row, Stream
+    from runql.resources.history_scan import HistoryScan
+    from runql.resources.scan import Match
     from runql.resources.sweep import Sweep
     from runql.resources.sweep_lookup import PageSweeps
 
@@ -184,6 +182,11 @@ class Run(RunLineage):
             TypeError: ``keys`` is no list of texts.
             MissingExtraError: pandas is not installed; raised before anything is sent.
         """
+        from runql.frames.extras import require
+        from runql.frames.table import Table
+        from runql.frames.to_pandas import to_pandas
+        from runql.resources.history import HistorySample, sample_run
+
         wish = HistorySample.checked(samples, keys, x_axis, stream)
         if pandas:
             require("pandas", needed_for="Run.history(pandas=True)")
@@ -216,6 +219,9 @@ class Run(RunLineage):
                 ``match``.
             TypeError: ``keys`` is no list of texts.
         """
+        from runql.resources.history_scan import HistoryScan
+        from runql.resources.scan import ScanPlan
+
         plan = ScanPlan.checked(
             self._entity,
             self._project,

@@ -16,14 +16,13 @@ from runql.errors import ProjectNotFoundError, RunNotFoundError
 from runql.paths import quote_part, run_url
 from runql.resources.run_query import RunQuery, list_full_page
 from runql.resources.run_state import wait_until_ended
-from runql.resources.scan import Known
-from runql.resources.window import last_step
 from runql.transport.flow import Flow, fetch
 from runql.values import JSONValue, ParsedConfig, as_json, parse_config, parse_object, parse_summary
 from runql_graphql.fragments import FullRunFields, RunFields
 from runql_graphql.operations import get_history_keys, get_run
 
 if TYPE_CHECKING:
+    from runql.resources.scan import Known
     from runql.resources.user import User
 
 
@@ -97,6 +96,9 @@ class RunRecord(ABC):
             self._fields = self._fields.model_copy(update={"state": state})
 
     def _known(self) -> Known:
+        from runql.resources.scan import Known
+        from runql.resources.window import last_step
+
         fields = self._fields
         if fields is None:
             return Known()
@@ -312,6 +314,8 @@ def read_run(entity: str, project: str, run: str) -> Flow[FullRunFields]:
 
 def read_last_step(entity: str, project: str, run: str) -> Flow[int]:
     """`historyKeys.lastStep` now, -1 when there is none; one request."""
+    from runql.resources.window import last_step
+
     answer = yield from fetch(get_history_keys(entity=entity, project=project, run=run))
     if answer.project is None:
         raise ProjectNotFoundError(entity, project)

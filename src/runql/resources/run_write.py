@@ -24,10 +24,11 @@ from runql.resources.run_state import read_state
 from runql.resources.storable import storable
 from runql.transport.flow import Flow, fetch
 from runql.values import INTERNAL_KEYS, JSONValue, parse_config, parse_object, parse_summary
-from runql_graphql.fragments import FullRunFields, RunFields, WrittenRunFields
+from runql_graphql.fragments import FullRunFields, RunFields
 from runql_graphql.operations import create_run, delete_run, update_run
 
 if TYPE_CHECKING:
+    from runql_graphql.fragments import WrittenRunFields
     from runql_graphql.input_types import UpsertBucketInput
 
 GONE: Final = 410

@@ -6,22 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar, overload
 
-from runql.frames.batches import Batch
-from runql.frames.extras import require
-from runql.frames.row_texts import RowTextReader
-from runql.frames.table import Table
-from runql.frames.to_pandas import to_pandas
-from runql.frames.to_polars import to_polars
 from runql.resources.async_run import AsyncRun
-from runql.resources.histories import RUN_ID, rows_of, sample_runs
-from runql.resources.history import HistorySample, Row, Stream
 from runql.resources.pages import AsyncLazySequence, LazySequence, Listing, Page
 from runql.resources.run import Run
 from runql.resources.run_query import RunQuery, list_full_page, list_light_page
 from runql.resources.run_record import ListedPage, RunRecord
 from runql.resources.sweep import AsyncSweep, Sweep
 from runql.resources.sweep_lookup import PageSweeps, SweepShelf
-from runql.resources.window import ReadTexts, rows_of_texts
 from runql.transport.aio import AsyncRetryingClient
 from runql.transport.flow import Flow
 from runql.transport.sync import RetryingClient
@@ -31,6 +22,9 @@ from runql_graphql.fragments import FullRunFields, RunFields
 if TYPE_CHECKING:
     import pandas as pd
     import polars as pl
+
+    from runql.frames.batches import Batch
+    from runql.resources.history import Row, Stream
 
 Format: TypeAlias = Literal["default", "pandas", "polars"]
 R = TypeVar("R", bound=RunRecord)
@@ -155,9 +149,7 @@ class Runs(LazySequence[RunFields | FullRunFields, Run]):
             MissingExtraError: the frame's library is not installed; raised before anything is sent.
             IncompleteHistoriesError: some runs cannot be read; what was read of the others is in its ``partial``.
         """
-        wish = HistorySample.checked(samples, keys, x_axis, stream)
-        check_format(format)
-        return _framed(self._client.run(sample_runs(self._query, wish, _reader(format))), format)
+        return self._client.run(_histories(self._query, samples, keys, x_axis, format, stream))
 
 
 class AsyncRuns(AsyncLazySequence[RunFields | FullRunFields, AsyncRun]):
@@ -254,13 +246,13 @@ class AsyncRuns(AsyncLazySequence[RunFields | FullRunFields, AsyncRun]):
         stream: Stream = "default",
     ) -> list[Row] | pd.DataFrame | pl.DataFrame:
         """As `Runs.histories`."""
-        wish = HistorySample.checked(samples, keys, x_axis, stream)
-        check_format(format)
-        return _framed(await self._client.run(sample_runs(self._query, wish, _reader(format))), format)
+        return await self._client.run(_histories(self._query, samples, keys, x_axis, format, stream))
 
 
 def check_format(format: str) -> None:
     """Refuse an unknown format, or one whose library is not installed, before anything is sent."""
+    from runql.frames.extras import require
+
     if format == "pandas":
         require("pandas", needed_for='Runs.histories(format="pandas")')
     elif format == "polars":
@@ -269,13 +261,27 @@ def check_format(format: str) -> None:
         raise ValueError(f"format must be 'default', 'pandas' or 'polars', not {format!r}")
 
 
-def _reader(format: Format) -> ReadTexts:
-    return rows_of_texts if format == "default" else RowTextReader().read
+def _histories(
+    query: RunQuery, samples: int, keys: Sequence[str] | None, x_axis: str, format: Format, stream: Stream
+) -> Flow[list[Row] | pd.DataFrame | pl.DataFrame]:
+    from runql.frames.row_texts import RowTextReader
+    from runql.resources.histories import rows_of, sample_runs
+    from runql.resources.history import HistorySample
 
-
-def _framed(batches: list[Batch], format: Format) -> list[Row] | pd.DataFrame | pl.DataFrame:
+    wish = HistorySample.checked(samples, keys, x_axis, stream)
+    check_format(format)
     if format == "default":
-        return rows_of(batches)
+        return rows_of((yield from sample_runs(query, wish)))
+    batches = yield from sample_runs(query, wish, RowTextReader())
+    return _framed(batches, format)
+
+
+def _framed(batches: list[Batch], format: Literal["pandas", "polars"]) -> pd.DataFrame | pl.DataFrame:
+    from runql.frames.table import Table
+    from runql.frames.to_pandas import to_pandas
+    from runql.frames.to_polars import to_polars
+    from runql.resources.histories import RUN_ID
+
     table = Table.from_batches(batches, leading=[RUN_ID], order="sorted")
     return to_pandas(table) if format == "pandas" else to_polars(table)
 

@@ -8,9 +8,9 @@ from typing import Literal, TypeAlias
 
 from runql.resources.history import checked_keys
 from runql.resources.run_query import positive
+from runql.transport.flow import AT_ONCE
 
 Match: TypeAlias = Literal["all", "any"]
-AT_ONCE = 8
 
 
 @dataclass(frozen=True, slots=True)

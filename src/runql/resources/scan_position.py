@@ -10,11 +10,12 @@ from itertools import pairwise
 
 from runql.errors import OutdatedServerError
 from runql.frames.batches import Batch, RowBatch
+from runql.frames.row_texts import RowReader
 from runql.resources.export_listing import ExportListing
 from runql.resources.history import Row
 from runql.resources.scan import Known, ScanPlan
 from runql.resources.step_map import map_steps
-from runql.resources.window import ReadTexts, Window, read_window, rows_of_texts
+from runql.resources.window import Window, read_window
 from runql.transport.flow import Flow, gather
 
 
@@ -44,9 +45,9 @@ class ScanPosition:
     few, the steps of the rows are asked for first, and windows are cut by them.
     """
 
-    def __init__(self, plan: ScanPlan, known: Known, read: ReadTexts = rows_of_texts) -> None:
+    def __init__(self, plan: ScanPlan, known: Known, reader: RowReader | None = None) -> None:
         self._plan = plan
-        self._read = read
+        self._reader = reader or RowReader()
         self._offset: int = plan.min_step
         self._covered: int = plan.min_step
         self._last_step = known.last_step
@@ -81,7 +82,9 @@ class ScanPosition:
         except OutdatedServerError:
             return None
         self._early = [batch] if batch.height else []
-        if listing is None or listing.urls:
+        if listing is None or self._done:
+            return None
+        if listing.urls:
             return listing
         # Nothing is exported: the steps of all rows are told then.
         if self._line_count is not None and len(listing.live_steps) >= self._line_count:
@@ -159,7 +162,7 @@ class ScanPosition:
     def _read_span(self, span: Span) -> Flow[list[Batch]]:
         """The rows of a span; in halves when there are more than one answer holds, or fewer than there should be."""
         start, stop, plan = span.start, span.stop, self._plan
-        window = yield from read_window(plan, start, stop, self._read)
+        window = yield from read_window(plan, start, stop, self._reader)
         told = [step for step in span.steps or () if start <= step < stop]
         is_short = plan.keys is None and window.batch.height < len(told)
         if stop - start <= plan.page_size or (window.most <= plan.page_size and not is_short):
@@ -229,7 +232,7 @@ class ScanPosition:
         stop = plan.max_step if is_open or (plan.max_step is not None and end > plan.max_step) else end
         with_keys = is_last or with_exports or (plan.keys is not None and not self._begun and not is_open)
         window = yield from read_window(
-            plan, start, stop, self._read, with_keys=with_keys, with_exports=with_exports
+            plan, start, stop, self._reader, with_keys=with_keys, with_exports=with_exports
         )
         self._begun = True
         self._learn(window)

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TYPE_CHECKING
 
 from runql.errors import ProjectNotFoundError, RunNotFoundError
-from runql.frames.batches import Batch, RowBatch, step_of
+from runql.frames.batches import Batch, step_of, united
+from runql.frames.row_texts import RowReader
+from runql.resources import sampled
 from runql.resources.export_listing import ExportListing, listing_of
-from runql.resources.history import Row, has_all, rows_of_spec
+from runql.resources.history import rows_of_spec
 from runql.resources.scan import ScanPlan
-from runql.transport.flow import Flow, fetch
-from runql.values import JSONValue, as_json, parse_rows
-from runql_graphql.fragments import HistoryWindow
+from runql.transport.flow import Flow, fetch, fetch_cut
+from runql.values import JSONValue, as_json
 from runql_graphql.operations import scan_history
-from runql_graphql.scan_history import ScanHistoryProject
 
-ReadTexts: TypeAlias = Callable[[Sequence[str]], Batch]
-"""What makes rows of their JSON texts."""
+if TYPE_CHECKING:
+    from runql_graphql.fragments import HistoryWindow
+    from runql_graphql.scan_history import ScanHistoryProject
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +48,11 @@ class Window:
     exports: ExportListing | None = None
 
 
-def rows_of_texts(texts: Sequence[str]) -> RowBatch:
-    """Rows as dicts."""
-    return RowBatch(parse_rows(texts))
-
-
 def read_window(
     plan: ScanPlan,
     start: int,
     stop: int | None,
-    read: ReadTexts,
+    reader: RowReader,
     *,
     with_keys: bool = False,
     with_exports: bool = False,
@@ -66,22 +62,28 @@ def read_window(
     Up to ``page_size + 1`` rows are asked for, which is one more than a window should hold: an answer with exactly this
     many may be thinned, any other is whole.
     """
-    answer = yield from fetch(
-        scan_history(
-            entity=plan.entity,
-            project=plan.project,
-            run=plan.run,
-            min_step=start,
-            max_step=stop,
-            samples=plan.page_size + 1,
-            specs=_specs(plan, start, stop),
-            whole=plan.keys is None,
-            chosen=plan.keys is not None,
-            with_keys=with_keys,
-            with_exports=with_exports,
-        )
+    operation = scan_history(
+        entity=plan.entity,
+        project=plan.project,
+        run=plan.run,
+        min_step=start,
+        max_step=stop,
+        samples=plan.page_size + 1,
+        specs=_specs(plan, start, stop),
+        whole=plan.keys is None,
+        chosen=plan.keys is not None,
+        with_keys=with_keys,
+        with_exports=with_exports,
     )
-    return _window(plan, found_run(plan, answer.project), start, stop, read)
+    if plan.keys is None:
+        answer = yield from fetch(operation)
+        run = found_run(plan, answer.project)
+        return _window([reader.read(run.history or [])], plan, run, start, stop)
+    answer, texts = yield from fetch_cut(operation, sampled.FIELD)
+    run = found_run(plan, answer.project)
+    text = texts[0] if texts else None
+    answers = sampled.rows_by_spec(run.sampled_history or [], text, len(_asked(plan)), reader)
+    return _window(answers, plan, run, start, stop)
 
 
 def read_steps(plan: ScanPlan, start: int, stop: int, samples: int) -> Flow[tuple[list[int], bool]]:
@@ -136,12 +138,13 @@ def found_run(plan: ScanPlan, project: ScanHistoryProject | None) -> HistoryWind
     return project.run
 
 
-def _window(plan: ScanPlan, run: HistoryWindow, start: int, stop: int | None, read: ReadTexts) -> Window:
-    answers = _answers(plan, run, read)
+def _window(
+    answers: Sequence[Batch], plan: ScanPlan, run: HistoryWindow, start: int, stop: int | None
+) -> Window:
     extents = [answer.extent() or (start, start) for answer in answers if answer.height]
     first = min((low for low, _ in extents), default=start)
     last = max((high for _, high in extents), default=start - 1)
-    batch = _asked_rows(plan, answers)
+    batch = _rows_asked_for(plan, answers)
     if first < start or (stop is not None and last >= stop):
         batch = batch.between(start, stop)
     told = as_json(run.history_keys)
@@ -158,44 +161,27 @@ def _window(plan: ScanPlan, run: HistoryWindow, start: int, stop: int | None, re
     )
 
 
-def _specs(plan: ScanPlan, start: int, stop: int | None) -> list[str]:
+def _asked(plan: ScanPlan) -> list[tuple[str, ...]]:
+    """The keys of each spec: one for the rows that have all, one a key for those that have any."""
     if plan.keys is None:
         return []
-    wanted = [plan.columns] if plan.match == "all" else [("_step", key) for key in plan.keys]
+    return [plan.columns] if plan.match == "all" else [("_step", key) for key in plan.keys]
+
+
+def _specs(plan: ScanPlan, start: int, stop: int | None) -> list[str]:
     # A spec's maxStep is inclusive where history's is exclusive. It is sent as if it were exclusive, and the row of
     # the border is dropped here: right on servers of either kind.
     bounds = {"minStep": start} | ({} if stop is None else {"maxStep": stop})
     return [
         json.dumps({"keys": list(dict.fromkeys(keys)), "samples": plan.page_size + 1, **bounds})
-        for keys in wanted
+        for keys in _asked(plan)
     ]
 
 
-def _answers(plan: ScanPlan, run: HistoryWindow, read: ReadTexts) -> Sequence[Batch]:
-    """The rows that the server answered to each question of a window, each in step order."""
-    if plan.keys is None:
-        return [read(run.history or [])]
-    questions = 1 if plan.match == "all" else len(plan.keys)
-    return [RowBatch(rows_of_spec(run.sampled_history or [], index)) for index in range(questions)]
-
-
-def _asked_rows(plan: ScanPlan, answers: Sequence[Batch]) -> Batch:
+def _rows_asked_for(plan: ScanPlan, answers: Sequence[Batch]) -> Batch:
     if plan.keys is None:
         return answers[0]
-    rows = [answer.rows for answer in answers if isinstance(answer, RowBatch)]
-    if plan.match == "all":
-        return RowBatch([row for row in rows[0] if has_all(row, plan.columns)])
-    return RowBatch(_united(rows, plan.keys))
-
-
-def _united(answers: Sequence[Sequence[Row]], keys: Sequence[str]) -> list[Row]:
-    by_step: dict[int, Row] = {}
-    for key, rows in zip(keys, answers, strict=True):
-        for row in rows:
-            step = step_of(row)
-            if step is not None and has_all(row, (key,)):
-                by_step.setdefault(step, {"_step": row["_step"]})[key] = row[key]
-    return [by_step[step] for step in sorted(by_step)]
+    return answers[0].having(plan.columns) if plan.match == "all" else united(answers, plan.keys)
 
 
 def _count(told: JSONValue) -> int:

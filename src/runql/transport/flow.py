@@ -10,12 +10,15 @@ from urllib.parse import urljoin, urlsplit
 from runql.errors import ConnectionFailedError
 from runql.transport.bodies import Sink, Source
 from runql.transport.byte_ranges import ByteRange, FilePart, read_part
-from runql.transport.codec import answer_error, read_answer
+from runql.transport.codec import answer_error, read_answer, read_cut_answer
 from runql.transport.wire import Response
 from runql_graphql.operation import Operation
 
 T = TypeVar("T")
 MAX_REDIRECTS = 5
+
+AT_ONCE = 8
+"""Flows that a `Gather` has under way at the same time, where its caller does not say."""
 
 RANGE_REFUSED = (206, 416)
 """Answers to a request for the rest of a file: another part than the one asked for, or none."""
@@ -103,6 +106,12 @@ def fetch(operation: Operation[T], *, spare_server: bool = False, repeatable: bo
     """
     response = _response((yield Send(operation, spare_server, repeatable)))
     return read_answer(operation, response)
+
+
+def fetch_cut(operation: Operation[T], field: str) -> Flow[tuple[T, list[bytes] | None]]:
+    """As `fetch`, with what lies under ``field`` as text beside the model; see `codec.read_cut_answer`."""
+    response = _response((yield Send(operation)))
+    return read_cut_answer(operation, response, field)
 
 
 def download(url: str) -> Flow[bytes]:

@@ -10,6 +10,8 @@ from typing import Self
 
 import httpx
 
+from runql.errors import ConfigurationError
+
 
 class LateContext(ssl.SSLContext):
     """httpx's own default context, made when the first handshake is due.
@@ -19,16 +21,26 @@ class LateContext(ssl.SSLContext):
     decision: SSL_CERT_FILE, else SSL_CERT_DIR, else certifi.
     """
 
+    _offered: Iterable[str] = ()
+
     def __new__(cls) -> Self:
         return super().__new__(cls, ssl.PROTOCOL_TLS_CLIENT)
 
+    def _ready(self) -> ssl.SSLContext:
+        self._context.set_alpn_protocols(self._offered)
+        return self._context
+
     @cached_property
     def _context(self) -> ssl.SSLContext:
-        return httpx.create_ssl_context()
+        try:
+            return httpx.create_ssl_context()
+        except OSError as error:
+            text = f"the trusted certificates cannot be read ({error}): check SSL_CERT_FILE and SSL_CERT_DIR"
+            raise ConfigurationError(text) from error
 
     def set_alpn_protocols(self, alpn_protocols: Iterable[str]) -> None:
-        """Say what the handshake, which httpcore begins next, offers the server."""
-        self._context.set_alpn_protocols(alpn_protocols)
+        """Keep what httpcore offers the server: it says so outside of where it closes connections that fail."""
+        self._offered = list(alpn_protocols)
 
     def wrap_socket(
         self,
@@ -40,7 +52,7 @@ class LateContext(ssl.SSLContext):
         session: ssl.SSLSession | None = None,
     ) -> ssl.SSLSocket:
         """As httpx's context does it."""
-        return self._context.wrap_socket(
+        return self._ready().wrap_socket(
             sock, server_side, do_handshake_on_connect, suppress_ragged_eofs, server_hostname, session
         )
 
@@ -53,4 +65,4 @@ class LateContext(ssl.SSLContext):
         session: ssl.SSLSession | None = None,
     ) -> ssl.SSLObject:
         """As httpx's context does it."""
-        return self._context.wrap_bio(incoming, outgoing, server_side, server_hostname, session)
+        return self._ready().wrap_bio(incoming, outgoing, server_side, server_hostname, session)

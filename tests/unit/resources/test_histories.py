@@ -24,11 +24,10 @@ from runql.errors import (
     RunqlError,
     SchemaDriftError,
 )
-from runql.frames.row_texts import RowTextReader
+from runql.frames.row_texts import RowReader, RowTextReader
 from runql.resources.histories import GOOD_PAGES, page_rows, rows_of, sample_runs
 from runql.resources.history import HistorySample, Row
 from runql.resources.run_query import RunQuery
-from runql.resources.window import ReadTexts, rows_of_texts
 from runql.transport.flow import Effect, Send
 from runql.transport.wire import Response
 from runql_graphql.fragments import RunHistory
@@ -268,14 +267,14 @@ def test_an_empty_project_has_no_rows() -> None:
     assert server.sizes == [8]
 
 
-@pytest.mark.parametrize("read_texts", [rows_of_texts, RowTextReader(few=0).read])
-def test_rows_are_labelled_by_their_run_and_a_metric_of_that_name_gives_way(read_texts: ReadTexts) -> None:
+@pytest.mark.parametrize("reader", [RowReader(), RowTextReader(few=0)])
+def test_rows_are_labelled_by_their_run_and_a_metric_of_that_name_gives_way(reader: RowReader) -> None:
     nodes = [
         RunHistory(id="1", name="a", history=['{"_step": 0, "run_id": "mine"}', '{"_step": 1}']),
         RunHistory(id="2", name="b", history=[]),
         RunHistory(id="3", name="c", history=['{"_step": 0}']),
     ]
-    assert rows_of([page_rows(nodes, WHOLE, read_texts)]) == [
+    assert rows_of([page_rows(nodes, WHOLE, reader)]) == [
         {"_step": 0, "run_id": "a"},
         {"_step": 1, "run_id": "a"},
         {"_step": 0, "run_id": "c"},
@@ -285,5 +284,5 @@ def test_rows_are_labelled_by_their_run_and_a_metric_of_that_name_gives_way(read
 def test_what_a_reader_of_columns_had_read_is_in_the_error() -> None:
     server = Histories(names(3), heavy=["run2"])
     with pytest.raises(IncompleteHistoriesError) as caught:
-        served(sample_runs(RunQuery("e", "p", per_page=2), WHOLE, RowTextReader(few=0).read), server.answer)
+        served(sample_runs(RunQuery("e", "p", per_page=2), WHOLE, RowTextReader(few=0)), server.answer)
     assert caught.value.partial == logged_by("run0", "run1")

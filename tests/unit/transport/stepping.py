@@ -19,9 +19,9 @@ Y = TypeVar("Y")
 
 
 def answered(data: object, *, status: int = 200, errors: Sequence[object] | None = None) -> Response:
-    """A GraphQL answer; NaN and infinities are written bare, as servers do."""
+    """A GraphQL answer, without blanks, and with bare NaN and infinities, as servers write it."""
     body = {"data": data} | ({} if errors is None else {"errors": list(errors)})
-    return Response(status, json.dumps(body).encode())
+    return Response(status, json.dumps(body, separators=(",", ":")).encode())
 
 
 def ended(flow: Generator[Y, S, T], reply: S) -> T:

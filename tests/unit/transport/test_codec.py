@@ -21,11 +21,12 @@ from runql.errors import (
     SchemaDriftError,
     ServerFailureError,
 )
-from runql.transport.codec import answer_error, encode, read_answer
+from runql.transport.codec import answer_error, encode, read_answer, read_cut_answer
 from runql.transport.wire import Response
 from runql_graphql.base_model import UNSET
 from runql_graphql.operation import Operation
 from runql_graphql.operations import get_run_state, list_runs, scan_history
+from runql_graphql.scan_history import ScanHistory
 
 STATE = get_run_state(entity="e", project="p", run="r")
 HTML = b"<!doctype html><title>502 Bad Gateway</title>"
@@ -260,3 +261,67 @@ def test_drift_names_the_places_and_hides_the_values() -> None:
 def test_data_of_another_shape_is_drift(data: object) -> None:
     with pytest.raises(SchemaDriftError, match="GetRunState"):
         read_answer(STATE, answered(data))
+
+
+SCAN = scan_history(
+    entity="e",
+    project="p",
+    run="r",
+    min_step=0,
+    max_step=None,
+    samples=9,
+    specs=[],
+    whole=False,
+    chosen=True,
+    with_keys=True,
+    with_exports=False,
+)
+
+
+def told(sampled: str, keys: str = "null") -> Response:
+    run = f'{{"historyKeys":{keys},"sampledHistory":{sampled}}}'
+    return Response(200, f'{{"data":{{"project":{{"run":{run}}}}}}}'.encode())
+
+
+def sampled(answer: ScanHistory) -> object:
+    assert answer.project is not None
+    assert answer.project.run is not None
+    return answer.project.run.sampled_history
+
+
+@pytest.mark.parametrize(
+    "text", ['[[{"_step":0,"a":1.5},{"_step":1}]]', '[[{"a":"x"}],[]]', "[[]]", '[[{"a":"["}]]']
+)
+def test_what_lies_under_a_field_stays_text(text: str) -> None:
+    answer, lists = read_cut_answer(SCAN, told(text), "sampledHistory")
+    assert lists == [text.encode()]
+    assert sampled(answer) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[]",
+        '[[{"a":"x]]y"}]]',
+        '[[{"a":[[1]]}]]',
+        '[[{"a":[[1]]},{"b":"]]"}]]',
+        '[[{"a":"\\u0041"}]]',
+        '[ [{"a":1}] ]',
+        '[[{"a":"\\"]]"}]]',
+        "null",
+    ],
+)
+@pytest.mark.parametrize(
+    "keys", ["null", '{"sampledHistory":{"typeCounts":[]}}', '{"x":"\\"sampledHistory\\":[["}']
+)
+def test_what_cannot_be_told_apart_by_brackets_is_in_the_model(text: str, keys: str) -> None:
+    answer, lists = read_cut_answer(SCAN, told(text, keys), "sampledHistory")
+    assert lists in (None, [])
+    assert sampled(answer) == json.loads(text)
+
+
+def test_errors_are_told_of_the_whole_answer() -> None:
+    body = b'{"data":{"project":{"run":{"sampledHistory":[[{"a":1}]]}}},"errors":[{"message":"no [[ such"}]}'
+    with pytest.raises(QueryError, match=r"no \[\[ such") as caught:
+        read_cut_answer(SCAN, Response(200, body), "sampledHistory")
+    assert caught.value.data == {"project": {"run": {"sampledHistory": [[{"a": 1}]]}}}

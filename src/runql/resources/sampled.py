@@ -1,0 +1,38 @@
+"""Rows of chosen keys: what `sampledHistory` answers, from its text where that is at hand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from runql.frames.batches import Batch, RowBatch
+from runql.frames.row_texts import RowReader
+from runql.values import as_json, parse_json, rows_of_array
+
+FIELD = "sampledHistory"
+
+
+def rows_by_spec(told: Sequence[object], text: bytes | None, specs: int, reader: RowReader) -> list[Batch]:
+    """The rows that answer each of ``specs`` specs, in their order; a spec without an answer has none.
+
+    Args:
+        told: the field as the model holds it.
+        text: the same as JSON, where it was kept out of the model.
+        specs: how many were asked.
+        reader: reads the text of one answer.
+    """
+    if text is not None:
+        arrays = _arrays(text)
+        if len(arrays) == specs:
+            return [reader.read_array(array) for array in arrays]
+        whole = parse_json(text)
+        told = whole if isinstance(whole, list) else []
+    answers = [rows_of_array(as_json(answer)) for answer in told[:specs]]
+    return [RowBatch(rows) for rows in (*answers, *[[]] * (specs - len(answers)))]
+
+
+def _arrays(text: bytes) -> list[bytes]:
+    """The arrays of an array of arrays, where their brackets are the only ones; else none."""
+    inner = text[2:-2].split(b"],[")
+    if any(b"[" in part or b"]" in part for part in inner):
+        return []
+    return [b"[%s]" % part for part in inner]
