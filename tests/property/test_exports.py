@@ -7,6 +7,7 @@ import json
 from collections.abc import Sequence
 from typing import Literal
 
+import polars as pl
 import pyarrow.parquet as pq
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -155,6 +156,31 @@ def read(
     return table_of(frame, leading=leading, keep_empty=not bounded)
 
 
+def told(table: Table) -> pl.DataFrame:
+    """A frame in which the JSON texts of objects have their members in one order, which columns do not keep."""
+    frame = to_polars(table)
+    texts = {
+        name: frame[name].to_list() for name, kind in frame.schema.items() if isinstance(kind, pl.String)
+    }
+    return pl.DataFrame(
+        {
+            name: pl.Series([in_order(text) for text in texts[name]], dtype=pl.String)
+            if name in texts
+            else frame[name]
+            for name in frame.columns
+        }
+    )
+
+
+def in_order(text: str | None) -> str | None:
+    if text is None or not text.startswith(("{", "[")):
+        return text
+    try:
+        return json.dumps(json.loads(text), sort_keys=True)
+    except ValueError:
+        return text
+
+
 @UNTIMED
 @given(histories(), WISHES)
 def test_rows_come_back_from_a_file(rows: list[Row], wish: ExportWish) -> None:
@@ -178,9 +204,7 @@ def test_a_frame_of_a_file_is_the_frame_of_its_rows(
     if keys is None:
         # Where a number is null in the first row that has it, the file does not tell that it was there.
         ordered = not any(None in each.values() for each in rows)
-        assert_frame_equal(
-            to_polars(found), to_polars(expected), check_exact=True, check_column_order=ordered
-        )
+        assert_frame_equal(told(found), told(expected), check_exact=True, check_column_order=ordered)
         return
     # With keys, rows that hold the float values of a column of integers and floats may be left out.
     assert list(found.columns) == list(expected.columns)
@@ -200,7 +224,7 @@ def test_files_and_live_rows_are_one_history(rows: list[Row], data: st.DataObjec
     files = [exported(split["second"]), exported(split["first"])]
     found = read(files, wish, on_the_wire(live), repeats="both" in places)
     expected = Table.from_rows(on_the_wire(rows), leading=("_step",))
-    assert_frame_equal(to_polars(found), to_polars(expected), check_exact=True, check_column_order=False)
+    assert_frame_equal(told(found), told(expected), check_exact=True, check_column_order=False)
 
 
 @UNTIMED
