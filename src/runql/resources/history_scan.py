@@ -38,6 +38,11 @@ class HistoryScan:
     50,000 steps of rows, one for each ``page_size`` rows, and at most two more. A frame is read ``at_once`` windows at a
     time, from the texts of rows straight to columns where polars is installed; iterating asks for one window, then for
     two at once, four and so on up to ``at_once``, so that few rows cost few requests and memory stays bounded.
+
+    Where a run needs more than one window, the first request asks for its exports, too. When there are any and polars is
+    installed, the rows come from these parquet files: one request a file for whole rows; with keys and pyarrow, two or
+    more for the parts that hold them. Rows that are in no file yet come by windows. Whatever is wrong with a file, all
+    rows come by windows. Iterating gives the first window's rows before any file is fetched, then holds the rest as columns.
     """
 
     def __init__(self, client: RetryingClient, plan: ScanPlan, known: Known) -> None:
