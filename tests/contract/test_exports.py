@@ -144,7 +144,7 @@ def test_the_first_rows_cost_one_request(exporting: RunningServer, face: Face) -
 def test_keys_of_a_large_export_are_a_small_part_of_it(exporting: RunningServer, face: Face) -> None:
     chance = random.Random(1)
     policy = ExportPolicy(above_rows=0, rows_per_group=4_000)
-    history = ({"_step": step, **{f"k{key}": chance.random() for key in range(40)}} for step in range(12_000))
+    history = ({"_step": step, **{f"k{key}": chance.random() for key in range(80)}} for step in range(12_000))
     with RunningServer(export_policy=policy) as server:
         server.seed("p", [SeedRun(name="large", history=history)])
         storage = Storage()

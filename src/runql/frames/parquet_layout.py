@@ -15,7 +15,7 @@ MAGIC: Final = b"PAR1"
 TAIL: Final = 1 << 17
 """Bytes of a file's end that are asked for first: they hold the footer of nearly every file, and the whole of a small one."""
 
-REQUEST_COST: Final = 1 << 19
+REQUEST_COST: Final = 1 << 20
 """Bytes that could have come in the time that one more request takes."""
 
 

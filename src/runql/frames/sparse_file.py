@@ -25,8 +25,8 @@ class SparseFile(io.RawIOBase):
         self._parts.insert(index, content)
 
     def holds(self, start: int, stop: int) -> bool:
-        """Whether one part has all of these bytes."""
-        return self._find(start, stop) is not None
+        """Whether all of these bytes are here."""
+        return self._pieces(start, stop) is not None
 
     def read(self, size: int = -1, /) -> bytes:
         """Bytes from the position on; raises OSError when they are not here."""
@@ -34,12 +34,11 @@ class SparseFile(io.RawIOBase):
         stop = self.size if size < 0 else min(start + size, self.size)
         if start == stop:
             return b""
-        index = self._find(start, stop)
-        if index is None:
+        pieces = self._pieces(start, stop)
+        if pieces is None:
             raise OSError(errno.ENODATA, "this part of the file was not fetched")
         self._position = stop
-        offset = self._starts[index]
-        return self._parts[index][start - offset : stop - offset]
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
         """Move the position."""
@@ -59,8 +58,18 @@ class SparseFile(io.RawIOBase):
         """The position can be moved."""
         return True
 
-    def _find(self, start: int, stop: int) -> int | None:
-        for index in range(bisect_right(self._starts, start) - 1, -1, -1):
-            if stop <= self._starts[index] + len(self._parts[index]):
-                return index
-        return None
+    def _pieces(self, start: int, stop: int) -> list[bytes] | None:
+        """What the parts hold of these bytes, one piece after the other; None when some are not here."""
+        pieces: list[bytes] = []
+        while start < stop:
+            ends = [
+                (self._starts[index] + len(self._parts[index]), index)
+                for index in range(bisect_right(self._starts, start))
+            ]
+            end, index = max(ends, default=(start, 0))
+            if end <= start:
+                return None
+            offset = self._starts[index]
+            pieces.append(self._parts[index][start - offset : min(end, stop) - offset])
+            start = end
+        return pieces

@@ -48,7 +48,7 @@ def read_files(listing: ExportListing, wish: ExportWish, limit: int) -> Flow[Exp
     """
     if wish.keys is None or find_spec("pyarrow") is None:
         contents = yield from gather([download(url) for url in listing.urls], limit=limit)
-        return (yield from _worked(lambda: _read_whole(contents, listing, wish)))
+        return (yield from worked(lambda: _read_whole(contents, listing, wish)))
     return (yield from _read_parts(listing, wish, limit))
 
 
@@ -70,7 +70,7 @@ def _read_whole(contents: list[bytes], listing: ExportListing, wish: ExportWish)
 
 def _read_parts(listing: ExportListing, wish: ExportWish, limit: int) -> Flow[ExportedRows]:
     ends = yield from gather([_fetch_end(url) for url in listing.urls], limit=limit)
-    files = yield from _worked(lambda: [_opened(end) for end in ends])
+    files = yield from worked(lambda: [_opened(end) for end in ends])
     repeats = _has_repeats(listing, sum(file.layout.rows for file in files))
     # Rows that are there twice can only be told by reading all steps.
     bounds = (0, None) if repeats else (wish.start, wish.stop)
@@ -80,7 +80,7 @@ def _read_parts(listing: ExportListing, wish: ExportWish, limit: int) -> Flow[Ex
         for url, file, end, chosen in zip(listing.urls, files, ends, groups, strict=True)
     ]
     yield from gather([each for flows in fetching for each in flows], limit=2 * limit)
-    return (yield from _worked(lambda: _read_fetched(files, groups, listing, wish, repeats=repeats)))
+    return (yield from worked(lambda: _read_fetched(files, groups, listing, wish, repeats=repeats)))
 
 
 def _fetch_end(url: str) -> Flow[list[FilePart]]:
@@ -126,9 +126,6 @@ def _opened(end: Sequence[FilePart]) -> PartialParquet:
     file = SparseFile(end[0].size)
     for part in end:
         file.add(part.start, part.content)
-    if len(end) > 1:
-        tail, rest = end
-        file.add(rest.start, rest.content + tail.content)
     return PartialParquet(file)
 
 
@@ -167,7 +164,7 @@ def _check_steps(listing: ExportListing, count: Callable[[], int]) -> None:
         raise UnreadableParquetError("the exports overlap, and rows of the same step cannot be told apart")
 
 
-def _worked(work: Callable[[], T]) -> Flow[T]:
+def worked(work: Callable[[], T]) -> Flow[T]:
     """Do the work of reading away from the event loop; what cannot be read is raised here, where a flow can catch it."""
 
     def caught() -> T | UnreadableParquetError:
