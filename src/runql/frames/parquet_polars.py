@@ -127,6 +127,19 @@ def table_of(frame: pl.DataFrame, *, leading: Sequence[str], keep_empty: bool) -
         return Table.from_columns(_column(name, frame) for name in ordered)
 
 
+def checked(frame: pl.DataFrame) -> pl.DataFrame:
+    """The frame itself, once every cell that must be looked at was.
+
+    Raises:
+        UnreadableParquetError: one of them holds what no row can.
+    """
+    with reading():
+        for cells in frame:
+            if not _is_plain(cells):
+                _values(cells)
+    return frame
+
+
 def rows_of(frame: pl.DataFrame, size: int = 4096) -> Iterator[list[dict[str, JSONValue]]]:
     """The rows of a united frame as dicts without what they lack, some at a time."""
     for part in frame.iter_slices(size):
@@ -270,8 +283,12 @@ def _column(name: str, frame: pl.DataFrame) -> Column:
     return Column.joined(name, [Piece(0, found)], frame.height)
 
 
+def _is_plain(cells: pl.Series) -> bool:
+    return isinstance(cells.dtype, pl.Boolean | pl.Int64 | pl.Float64 | pl.String)
+
+
 def _values(cells: pl.Series) -> list[JSONValue]:
-    if isinstance(cells.dtype, pl.Boolean | pl.Int64 | pl.Float64 | pl.String):
+    if _is_plain(cells):
         values: list[JSONValue] = cells.to_list()
         return values
     return [top_level(value) for value in cells.to_list()]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import os
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 
 
 class SparseFile(io.RawIOBase):
@@ -23,6 +23,11 @@ class SparseFile(io.RawIOBase):
         index = bisect_right(self._starts, start)
         self._starts.insert(index, start)
         self._parts.insert(index, content)
+
+    def forget(self, stop: int) -> None:
+        """Let go of parts that begin before ``stop``."""
+        kept = bisect_left(self._starts, stop)
+        del self._starts[:kept], self._parts[:kept]
 
     def holds(self, start: int, stop: int) -> bool:
         """Whether all of these bytes are here."""

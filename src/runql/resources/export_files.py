@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from runql.frames.export_wish import ExportWish
 from runql.frames.parquet_layout import TAIL, UnreadableParquetError, footer_start, is_worthwhile
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from runql.frames.parquet_arrow import PartialParquet
+    from runql.frames.parquet_layout import Layout
 
 T = TypeVar("T")
 
@@ -62,25 +63,75 @@ def _read_whole(contents: list[bytes], listing: ExportListing, wish: ExportWish)
         frames.append(wanted(frame, wish))
         steps.append(frame.select("_step"))
     total = sum(frame.height for frame in steps)
-    repeats = _has_repeats(listing, total)
+    repeats = has_repeats(listing, total)
     if repeats:
         _check_steps(listing, lambda: count_steps(steps, listing.live_steps))
     return ExportedRows(frames, repeats)
 
 
 def _read_parts(listing: ExportListing, wish: ExportWish, limit: int) -> Flow[ExportedRows]:
-    ends = yield from gather([_fetch_end(url) for url in listing.urls], limit=limit)
-    files = yield from worked(lambda: [_opened(end) for end in ends])
-    repeats = _has_repeats(listing, sum(file.layout.rows for file in files))
+    files = yield from open_files(listing, limit)
+    repeats = has_repeats(listing, sum(file.layout.rows for file in files))
     # Rows that are there twice can only be told by reading all steps.
     bounds = (0, None) if repeats else (wish.start, wish.stop)
-    groups = [file.layout.groups_within(*bounds) for file in files]
-    fetching = [
-        _fetch_rest(url, file, end, chosen, wish)
-        for url, file, end, chosen in zip(listing.urls, files, ends, groups, strict=True)
+    chosen = [(file, file.layout.groups_within(*bounds)) for file in files]
+    yield from fetch_groups(chosen, wish, limit)
+    return (yield from worked(lambda: _read_fetched(chosen, listing, wish, repeats=repeats)))
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteFile:
+    """A file that is read part by part.
+
+    Attributes:
+        url: its address.
+        end: its last bytes, as they came.
+        parquet: what is here of it.
+    """
+
+    url: str
+    end: FilePart
+    parquet: PartialParquet
+
+    @property
+    def layout(self) -> Layout:
+        """What the footer tells."""
+        return self.parquet.layout
+
+
+Chosen: TypeAlias = "tuple[RemoteFile, Sequence[int]]"
+"""A file, and the row groups that are wanted of it."""
+
+
+def open_files(listing: ExportListing, limit: int) -> Flow[list[RemoteFile]]:
+    """Fetch the ends of a run's exports, and read their footers; one request a file, two where the footer is long."""
+    ends = yield from gather([_fetch_end(url) for url in listing.urls], limit=limit)
+    return (
+        yield from worked(
+            lambda: [
+                RemoteFile(url, end[0], _opened(end)) for url, end in zip(listing.urls, ends, strict=True)
+            ]
+        )
+    )
+
+
+def fetch_groups(chosen: Sequence[Chosen], wish: ExportWish, limit: int) -> Flow[None]:
+    """Fetch what is wanted of row groups and not here yet."""
+    fetching = [each for file, groups in chosen for each in _fetch_rest(file, groups, wish)]
+    yield from gather(fetching, limit=2 * limit)
+
+
+def frames_of_groups(chosen: Sequence[Chosen], wish: ExportWish) -> list[pl.DataFrame]:
+    """The asked columns of row groups whose bytes are here, a frame for each file.
+
+    Raises:
+        UnreadableParquetError: they cannot be read.
+    """
+    from runql.frames.parquet_polars import frame_of_arrow  # noqa: PLC0415 - optional
+
+    return [
+        frame_of_arrow(file.parquet.read(groups, wish.of(file.layout.columns))) for file, groups in chosen
     ]
-    yield from gather([each for flows in fetching for each in flows], limit=2 * limit)
-    return (yield from worked(lambda: _read_fetched(files, groups, listing, wish, repeats=repeats)))
 
 
 def _fetch_end(url: str) -> Flow[list[FilePart]]:
@@ -92,22 +143,18 @@ def _fetch_end(url: str) -> Flow[list[FilePart]]:
     return [tail, (yield from _same_file(url, ByteRange(start, tail.start), tail))]
 
 
-def _fetch_rest(
-    url: str, file: PartialParquet, end: Sequence[FilePart], groups: Sequence[int], wish: ExportWish
-) -> list[Flow[None]]:
+def _fetch_rest(file: RemoteFile, groups: Sequence[int], wish: ExportWish) -> list[Flow[None]]:
     """What to fetch of a file beside its end."""
-    size = file.file.size
+    here = file.parquet.file
     ranges = [
-        each
-        for each in file.layout.ranges(groups, wish.of(file.layout.columns))
-        if not file.file.holds(*each)
+        each for each in file.layout.ranges(groups, wish.of(file.layout.columns)) if not here.holds(*each)
     ]
-    if not is_worthwhile(ranges, size):
-        ranges = [(0, end[0].start)]
+    if not is_worthwhile(ranges, here.size):
+        ranges = [(0, file.end.start)]
 
     def fetch(start: int, stop: int) -> Flow[None]:
-        part = yield from _same_file(url, ByteRange(start, stop), end[0])
-        file.file.add(part.start, part.content)
+        part = yield from _same_file(file.url, ByteRange(start, stop), file.end)
+        here.add(part.start, part.content)
 
     return [fetch(start, stop) for start, stop in ranges]
 
@@ -130,25 +177,21 @@ def _opened(end: Sequence[FilePart]) -> PartialParquet:
 
 
 def _read_fetched(
-    files: Sequence[PartialParquet],
-    groups: Sequence[Sequence[int]],
+    chosen: Sequence[Chosen],
     listing: ExportListing,
     wish: ExportWish,
     *,
     repeats: bool,
 ) -> ExportedRows:
-    from runql.frames.parquet_polars import count_steps, frame_of_arrow, wanted  # noqa: PLC0415 - optional
+    from runql.frames.parquet_polars import count_steps, wanted  # noqa: PLC0415 - optional
 
-    whole = [
-        frame_of_arrow(file.read(chosen, wish.of(file.layout.columns)))
-        for file, chosen in zip(files, groups, strict=True)
-    ]
+    whole = frames_of_groups(chosen, wish)
     if repeats:
         _check_steps(listing, lambda: count_steps(whole, listing.live_steps))
     return ExportedRows([wanted(frame, wish) for frame in whole], repeats)
 
 
-def _has_repeats(listing: ExportListing, exported: int) -> bool:
+def has_repeats(listing: ExportListing, exported: int) -> bool:
     """Whether rows are there more than once; rows that are nowhere are an error."""
     total = exported + len(listing.live_steps)
     if listing.line_count is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -12,7 +12,7 @@ from runql.frames.batches import Batch
 from runql.frames.export_wish import ExportWish
 from runql.frames.parquet_layout import UnreadableParquetError
 from runql.frames.table import Table
-from runql.resources.export_files import ExportedRows, read_files
+from runql.resources.export_files import ExportedRows, read_files, worked
 from runql.resources.export_listing import ExportListing, list_exports
 from runql.resources.file_record import EXPIRED
 from runql.resources.history import Row
@@ -31,28 +31,36 @@ def can_read_exports() -> bool:
     return find_spec("polars") is not None
 
 
-@dataclass(frozen=True, slots=True)
-class ScannedExports:
-    """All rows that a scan wants, in step order."""
+def table_of_exports(plan: ScanPlan, listing: ExportListing, read_live: ReadLive) -> Flow[Table | None]:
+    """The rows of a scan as the table that they make when they come from GraphQL; see `scan_exports`."""
+    from runql.frames.parquet_polars import table_of  # noqa: PLC0415 - optional
 
-    frame: pl.DataFrame
-    plan: ScanPlan
-
-    def table(self) -> Table:
-        """As a table of the same rows from GraphQL, in types and order of columns."""
-        from runql.frames.parquet_polars import table_of  # noqa: PLC0415 - optional
-
-        bounded = self.plan.min_step > 0 or self.plan.max_step is not None
-        return table_of(self.frame, leading=self.plan.columns, keep_empty=not bounded)
-
-    def rows(self) -> Iterator[list[Row]]:
-        """As dicts, some at a time."""
-        from runql.frames.parquet_polars import rows_of  # noqa: PLC0415 - optional
-
-        return rows_of(self.frame)
+    frame = yield from scan_exports(plan, listing, read_live)
+    if frame is None:
+        return None
+    bounded = plan.min_step > 0 or plan.max_step is not None
+    try:
+        return (yield from worked(lambda: table_of(frame, leading=plan.columns, keep_empty=not bounded)))
+    except UnreadableParquetError:
+        return None
 
 
-def scan_exports(plan: ScanPlan, listing: ExportListing, read_live: ReadLive) -> Flow[ScannedExports | None]:
+def rows_of_exports(
+    plan: ScanPlan, listing: ExportListing, read_live: ReadLive
+) -> Flow[Iterator[list[Row]] | None]:
+    """The rows of a scan as dicts, some thousands at a time; see `scan_exports`."""
+    from runql.frames.parquet_polars import checked, rows_of  # noqa: PLC0415 - optional
+
+    frame = yield from scan_exports(plan, listing, read_live)
+    if frame is None:
+        return None
+    try:
+        return rows_of((yield from worked(lambda: checked(frame))))
+    except UnreadableParquetError:
+        return None
+
+
+def scan_exports(plan: ScanPlan, listing: ExportListing, read_live: ReadLive) -> Flow[pl.DataFrame | None]:
     """Read a scan's rows from exports, and from GraphQL those that are in none; None where that does not work.
 
     Addresses that have expired are asked for anew, once. Whatever else is wrong with a file, or with what the files
@@ -77,7 +85,7 @@ def scan_exports(plan: ScanPlan, listing: ExportListing, read_live: ReadLive) ->
             return None
     live = yield from _read_live(plan, listing, read_live)
     try:
-        return _merged(plan, listing, exported, live)
+        return (yield from worked(lambda: _merged(plan, listing, exported, live)))
     except UnreadableParquetError:
         return None
 
@@ -100,7 +108,7 @@ def _read_live(plan: ScanPlan, listing: ExportListing, read_live: ReadLive) -> F
 
 def _merged(
     plan: ScanPlan, listing: ExportListing, exported: ExportedRows, live: list[Batch]
-) -> ScannedExports:
+) -> pl.DataFrame:
     from runql.frames.parquet_polars import (  # noqa: PLC0415 - optional
         frames_of_batches,
         shares_steps,
@@ -114,6 +122,4 @@ def _merged(
         raise UnreadableParquetError(f"{len(steps)} rows are live, {count} were read")
     if steps and not exported.repeats and shares_steps(exported.frames, steps):
         raise UnreadableParquetError("live and exported rows have the same step")
-    return ScannedExports(
-        united([*fresh, *exported.frames], _wish(plan, listing), repeats=exported.repeats), plan
-    )
+    return united([*fresh, *exported.frames], _wish(plan, listing), repeats=exported.repeats)

@@ -15,7 +15,8 @@ from runql.frames.to_arrow import to_arrow
 from runql.frames.to_pandas import to_pandas
 from runql.frames.to_polars import to_polars
 from runql.resources.export_listing import ExportListing
-from runql.resources.export_scan import ScannedExports, can_read_exports, scan_exports
+from runql.resources.export_rows import ExportRows
+from runql.resources.export_scan import can_read_exports, table_of_exports
 from runql.resources.history import Row
 from runql.resources.scan import Known, ScanPlan
 from runql.resources.scan_position import ScanPosition
@@ -54,11 +55,13 @@ class HistoryScan:
         position = ScanPosition(self._plan, self._known)
         if (listing := self._client.run(find_exports(position))) is not None:
             yield from position.early_rows()
-            exported = self._client.run(scan_rest(self._plan, self._known, position, listing))
-            if exported is not None:
-                for part in exported.rows():
+            exports = rest_of_exports(self._plan, self._known, position, listing)
+            while (some := self._client.run(exports.next_rows())) is not None:
+                for part in some:
                     yield from part
+            if exports.plan is None:
                 return
+            position = ScanPosition(exports.plan, self._known)
         ahead = 1
         while (rows := self._client.run(position.next_rows(ahead))) is not None:
             yield from rows
@@ -93,12 +96,14 @@ class AsyncHistoryScan:
         if (listing := await self._client.run(find_exports(position))) is not None:
             for row in position.early_rows():
                 yield row
-            exported = await self._client.run(scan_rest(self._plan, self._known, position, listing))
-            if exported is not None:
-                for part in exported.rows():
+            exports = rest_of_exports(self._plan, self._known, position, listing)
+            while (some := await self._client.run(exports.next_rows())) is not None:
+                for part in some:
                     for row in part:
                         yield row
+            if exports.plan is None:
                 return
+            position = ScanPosition(exports.plan, self._known)
         ahead = 1
         while (rows := await self._client.run(position.next_rows(ahead))) is not None:
             for row in rows:
@@ -126,12 +131,11 @@ def find_exports(position: ScanPosition) -> Flow[ExportListing | None]:
     return (yield from position.find_exports()) if can_read_exports() else None
 
 
-def scan_rest(
+def rest_of_exports(
     plan: ScanPlan, known: Known, position: ScanPosition, listing: ExportListing
-) -> Flow[ScannedExports | None]:
-    """The rows behind what was read of a run, from its exports; None where they are to be read window by window."""
-    rest = replace(plan, min_step=position.offset)
-    return (yield from scan_exports(rest, listing, partial(read_batches, known)))
+) -> ExportRows:
+    """The rows behind what was read of a run, from its exports."""
+    return ExportRows(replace(plan, min_step=position.offset), listing, partial(read_batches, known))
 
 
 def read_batches(known: Known, plan: ScanPlan) -> Flow[list[Batch]]:
@@ -148,9 +152,9 @@ def scan_table(plan: ScanPlan, known: Known) -> Flow[Table]:
     position = ScanPosition(plan, known, RowTextReader())
     listing = yield from find_exports(position)
     if listing is not None:
-        exported = yield from scan_exports(plan, listing, partial(read_batches, known))
-        if exported is not None:
-            return exported.table()
+        table = yield from table_of_exports(plan, listing, partial(read_batches, known))
+        if table is not None:
+            return table
     builder = TableBuilder()
     while (batches := (yield from position.next_batches(ahead=None))) is not None:
         while batches:

@@ -167,6 +167,8 @@ def test_a_row_without_a_step_leaves_exports_alone() -> None:
 def test_a_listing_tells_steps_in_order() -> None:
     live = [{"_step": 7.0}, {"_step": 3}]
     told = {"parquetUrls": ["/a"], "liveData": live}
-    data: object = {"project": {"run": {"historyLineCount": 9, "historyKeys": {"keys": {}}, "parquetHistory": told}}}
+    data: object = {
+        "project": {"run": {"historyLineCount": 9, "historyKeys": {"keys": {}}, "parquetHistory": told}}
+    }
     found = served(list_exports("e", "p", "r", with_keys=True), lambda _effect: answered(data))
     assert found == ExportListing(("/a",), [3, 7], 9, {"keys": {}})
