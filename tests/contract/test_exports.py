@@ -15,6 +15,7 @@ from polars.testing import assert_frame_equal
 from tests.contract.face import AnyApi, AnyRun, Face, Row
 from tests.contract.storage import Meddle, Storage, pass_on
 
+from runql.resources.export_rows import PORTION
 from runql_server.exports.policy import ExportPolicy
 from runql_server.running import RunningServer
 from runql_server.seed import SeedRun
@@ -162,6 +163,35 @@ def test_keys_of_a_large_export_are_a_small_part_of_it(exporting: RunningServer,
         window: dict[str, object] = {"keys": ["k0"], "min_step": 8_500, "max_step": 11_000}
         assert scanned(face, run, window, 1_000)["_step"].to_list() == list(range(8_500, 11_000))
         assert storage.asked == ["ScanHistory", "GET", "GET"], "the row group and the end of the file"
+
+
+def test_rows_of_a_long_run_are_fetched_in_portions(exporting: RunningServer, face: Face) -> None:
+    chance = random.Random(2)
+    policy = ExportPolicy(above_rows=0, rows_per_group=2_000)
+    keys = [f"k{key}" for key in range(100)]
+    history = ({"_step": step, **{key: chance.random() for key in keys}} for step in range(12_000))
+    with RunningServer(export_policy=policy) as server:
+        server.seed("p", [SeedRun(name="long", history=history)])
+        sizes: list[int] = []
+        addresses: list[str] = []
+
+        def expire_in_between(request: httpx.Request, answer: httpx.Response) -> httpx.Response:
+            if len(sizes) == 2 and not addresses:
+                addresses.append(str(request.url))
+                return httpx.Response(403, text="<Error/>")
+            sizes.append(len(answer.content))
+            return answer
+
+        storage = Storage(expire_in_between)
+        run = opened(face, server, storage, "long")
+        found = face.items(run.scan_history(page_size=100))
+        assert [each["_step"] for each in found] == [*range(12_000)]
+        assert addresses, "an address expired while the rows were read, and was asked for anew"
+        (whole,) = [path for path in server.store.blobs.rglob("*") if path.is_file()]
+        assert whole.stat().st_size > 2 * PORTION
+        assert max(sizes) <= PORTION
+        assert storage.asked.count("GET") <= 8
+        assert storage.asked.count("ScanHistory") == 2
 
 
 def html(_request: httpx.Request, _answer: httpx.Response) -> httpx.Response:

@@ -43,7 +43,7 @@ class HistoryScan:
     Where a run needs more than one window, the first request asks for its exports, too. When there are any and polars is
     installed, the rows come from these parquet files: one request a file for whole rows; with keys and pyarrow, two or
     more for the parts that hold them. Rows that are in no file yet come by windows. Whatever is wrong with a file, all
-    rows come by windows. Iterating gives the first window's rows before any file is fetched, then holds the rest as columns.
+    rows come by windows. Iterating gives the first window's rows before any file is fetched, then fetches 4 MiB at a time.
     """
 
     def __init__(self, client: RetryingClient, plan: ScanPlan, known: Known) -> None:

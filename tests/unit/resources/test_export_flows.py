@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Sequence
+from functools import partial
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -14,9 +15,11 @@ from tests.unit.transport.stepping import answered, sent, served
 
 from runql.frames.to_polars import to_polars
 from runql.resources.export_listing import ExportListing, list_exports
+from runql.resources.export_rows import ExportRows
 from runql.resources.history import Row
-from runql.resources.history_scan import scan_table
+from runql.resources.history_scan import read_batches, scan_table
 from runql.resources.scan import Known, ScanPlan
+from runql.transport.byte_ranges import ByteRange
 from runql.transport.flow import Download, Effect, Offload
 from runql.transport.wire import Response
 
@@ -47,7 +50,17 @@ class ExportingServer:
         self.files = {url: parquet(steps) for url, steps in files.items()}
         self.live = live
         self.count: object = of_run.get("count", len(ROWS))
+        self.broken_at = of_run.get("broken_at")
         self.asked: list[bool | str] = []
+
+    def stored(self, url: str, part: ByteRange | None) -> Response:
+        content = self.files[url]
+        if part is None:
+            return Response(200, content)
+        start = max(0, len(content) + part.start) if part.start < 0 else part.start
+        stop = len(content) if part.stop is None else min(part.stop, len(content))
+        span = f"bytes {start}-{stop - 1}/{len(content)}"
+        return Response(206, content[start:stop], {"content-range": span})
 
     def answer(self, effect: Effect) -> Response | None:
         if isinstance(effect, Offload):
@@ -55,7 +68,9 @@ class ExportingServer:
             return None
         if isinstance(effect, Download):
             self.asked.append(effect.url)
-            return Response(200, self.files[effect.url])
+            if effect.url == self.broken_at and self.asked.count(effect.url) > 1:
+                return Response(404, b"<Error/>")
+            return self.stored(effect.url, effect.part)
         wants = on_the_wire(sent(effect))["withExports"]
         self.asked.append(wants)
         data = json.loads(self.run.answer(effect).content)["data"]
@@ -153,6 +168,67 @@ def test_files_that_do_not_add_up_are_left_alone(
     found = steps_of(server, planned(), Known(39, count))
     assert sorted(set(found)) == [*range(40)]
     assert server.asked[-1] is False or server.asked == [True, "/a"]
+
+
+def iterated(server: ExportingServer, plan: ScanPlan) -> tuple[list[int], ScanPlan | None]:
+    """The steps that come from exports, and what is left to be read."""
+    listing = ExportListing(tuple(server.files), sorted(server.live), len(ROWS))
+    exports = ExportRows(plan, listing, partial(read_batches, KNOWN))
+    steps: list[int] = []
+    while (some := served(exports.next_rows(), server.answer)) is not None:
+        for part in some:
+            for each in part:
+                step = each["_step"]
+                assert isinstance(step, int)
+                steps.append(step)
+    return steps, exports.plan
+
+
+def test_files_are_read_one_row_group_after_the_other() -> None:
+    server = ExportingServer({"/late": range(25, 40), "/early": range(25)})
+    assert iterated(server, planned()) == ([*range(40)], None)
+    assert server.asked == ["/late", "/early"], "each file's end holds all of it"
+
+
+def test_live_rows_behind_the_files_are_left_to_windows() -> None:
+    server = ExportingServer({"/a": range(30)}, live=range(30, 40))
+    steps, left = iterated(server, planned())
+    assert steps == [*range(30)]
+    assert left is not None
+    assert (left.min_step, left.max_step) == (30, 40)
+    steps, left = iterated(server, planned(max_step=30))
+    assert (steps, left) == ([*range(30)], None)
+
+
+@pytest.mark.parametrize(
+    ("files", "live"),
+    [
+        ({"/a": range(30), "/b": range(20, 40)}, ()),
+        ({"/a": range(0, 40, 2), "/b": range(1, 40, 2)}, ()),
+        ({"/a": [*range(20), *range(30, 40)]}, range(20, 30)),
+    ],
+    ids=["overlap", "interleaved", "live rows in between"],
+)
+def test_what_does_not_come_in_order_is_read_as_a_whole(
+    files: dict[str, Sequence[int]], live: Sequence[int]
+) -> None:
+    assert iterated(ExportingServer(files, live), planned()) == ([*range(40)], None)
+
+
+def test_rows_behind_a_file_that_breaks_are_left_to_windows() -> None:
+    # The second file is larger than what is fetched of its end, and not there any more when the rest is due.
+    steps = [*range(20, 40)]
+    server = ExportingServer({"/a": range(20), "/b": steps}, broken_at="/b")
+    text = pa.array([f"{step:08}" * 20_000 + "x" * step for step in steps])
+    out = io.BytesIO()
+    table = pa.table({"_step": pa.array(steps), "text": text})
+    with pq.ParquetWriter(out, table.schema, compression="none", use_dictionary=False) as writer:
+        writer.write_table(table)
+    server.files["/b"] = out.getvalue()
+    found, left = iterated(server, planned())
+    assert left is not None
+    assert found == [*range(left.min_step)], "what was given, and what is left, is the history"
+    assert left.min_step <= 20
 
 
 def test_a_row_without_a_step_leaves_exports_alone() -> None:

@@ -64,9 +64,13 @@ def served(flow: Flow[T], server: Callable[[Effect], Response | RunqlError | Non
         effect = next(flow)
         while True:
             if isinstance(effect, Gather):
-                for each in effect.flows:
-                    served(each, server)
-                effect = flow.send(None)
+                try:
+                    for each in effect.flows:
+                        served(each, server)
+                except RunqlError as error:
+                    effect = flow.throw(error)
+                else:
+                    effect = flow.send(None)
                 continue
             reply: Reply | RunqlError = server(effect)
             effect = flow.throw(reply) if isinstance(reply, RunqlError) else flow.send(reply)
