@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self, TypeAlias
 
@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     import polars as pl
 
 STEP = "_step"
+
+CHUNK_ROWS = 1 << 14
+"""The chunks of a series hold no fewer rows, but for the last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,26 @@ class ColumnBatch:
 
     columns: Mapping[str, pl.Series]
     height: int
+
+    @classmethod
+    def joined(cls, batches: Sequence[ColumnBatch]) -> ColumnBatch:
+        """The rows of batches that are alike, in one chunk a column."""
+        if len(batches) == 1:
+            return batches[0]
+        import polars as pl  # noqa: PLC0415 - optional: there are columns of it, so it is here
+
+        names = batches[0].columns
+        columns = {
+            name: pl.concat([batch.columns[name] for batch in batches], rechunk=True) for name in names
+        }
+        return cls(columns, sum(batch.height for batch in batches))
+
+    def is_like(self, other: ColumnBatch) -> bool:
+        """Whether both have the same columns of the same types, in the same order."""
+        return [*self._types()] == [*other._types()]
+
+    def _types(self) -> Iterator[tuple[str, pl.DataType]]:
+        return ((name, cells.dtype) for name, cells in self.columns.items())
 
     def extent(self) -> tuple[int, int] | None:
         """The lowest and the highest step; None when no row has one."""

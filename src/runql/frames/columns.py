@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self, TypeAlias
 
+from runql.frames.batches import CHUNK_ROWS
 from runql.frames.dtypes import DType, ScalarType, converted, encodable, infer, is_nested
 from runql.values import JSONValue
 
@@ -155,4 +156,20 @@ def _series(pieces: Sequence[Piece], height: int, dtype: ScalarType) -> pl.Serie
         end = piece.start + len(series)
     if height > end:
         parts.append(pl.Series([None], dtype=target).new_from_index(0, height - end))
-    return pl.concat([part.alias("") for part in parts], rechunk=True)
+    return _in_large_chunks([part.alias("") for part in parts])
+
+
+def _in_large_chunks(parts: Sequence[pl.Series]) -> pl.Series:
+    """One series of all parts. Small ones are copied together, but never all: that would take the memory twice."""
+    import polars as pl  # noqa: PLC0415 - as above
+
+    chunks: list[pl.Series] = []
+    group: list[pl.Series] = []
+    for part in parts:
+        group.append(part)
+        if sum(map(len, group)) >= CHUNK_ROWS:
+            chunks.append(pl.concat(group, rechunk=True))
+            group = []
+    if group:
+        chunks.append(pl.concat(group, rechunk=True))
+    return pl.concat(chunks, rechunk=False)

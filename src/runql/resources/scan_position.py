@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from runql.errors import OutdatedServerError
+from runql.frames.batch_queue import BatchQueue
 from runql.frames.batches import Batch, RowBatch
 from runql.frames.row_texts import RowReader
 from runql.resources.export_listing import ExportListing
@@ -124,12 +125,11 @@ class ScanPosition:
         if not spans:
             batch, _ = yield from self._read_open()
             return [batch]
-        read = yield from _together([self._read_span(span) for span in spans], self._plan.at_once)
+        batches = yield from self._read_spans(spans)
         for _ in spans[: len(self._mapped)]:
             self._mapped.popleft()
         self._begun = True
         self._offset = self._covered = spans[-1].stop
-        batches = [batch for batches in read for batch in batches]
         self._note(sum(batch.height for batch in batches), spans[-1].stop - spans[0].start)
         return batches
 
@@ -158,6 +158,17 @@ class ScanPosition:
     def _window_end(self, start: int) -> int:
         end, last = start + self._plan.page_size, self._plan.max_step
         return end if last is None else min(end, last)
+
+    def _read_spans(self, spans: Sequence[Span]) -> Flow[list[Batch]]:
+        if len(spans) == 1:
+            return (yield from self._read_span(spans[0]))
+        queue = BatchQueue()
+
+        def queued(place: int, span: Span) -> Flow[None]:
+            queue.put(place, (yield from self._read_span(span)))
+
+        yield from gather([queued(place, span) for place, span in enumerate(spans)], limit=self._plan.at_once)
+        return queue.take()
 
     def _read_span(self, span: Span) -> Flow[list[Batch]]:
         """The rows of a span; in halves when there are more than one answer holds, or fewer than there should be."""
@@ -275,9 +286,3 @@ class ScanPosition:
             self._key_counts = dict(window.key_counts)
         if window.line_count is not None:
             self._line_count = max(window.line_count, self._line_count or 0)
-
-
-def _together(flows: Sequence[Flow[list[Batch]]], limit: int) -> Flow[list[list[Batch]]]:
-    if len(flows) == 1:
-        return [(yield from flows[0])]
-    return (yield from gather(flows, limit=limit))

@@ -232,11 +232,8 @@ def test_rows_behind_a_file_that_breaks_are_left_to_windows() -> None:
 
 
 def test_a_row_without_a_step_leaves_exports_alone() -> None:
-    data: object = {
-        "project": {
-            "run": {"historyLineCount": 1, "parquetHistory": {"parquetUrls": ["/a"], "liveData": [{}]}}
-        }
-    }
+    told: dict[str, object] = {"parquetUrls": ["/a"], "liveData": [dict[str, object]()]}
+    data = {"project": {"run": {"historyLineCount": 1, "parquetHistory": told}}}
     assert served(list_exports("e", "p", "r"), lambda _effect: answered(data)) is None
 
 

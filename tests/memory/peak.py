@@ -1,0 +1,37 @@
+"""Reads one run in a process of its own: `peak.py frame|rows RUN`; prints the peak of memory and the frame's size as JSON."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import polars as pl
+
+import runql
+
+
+def peak() -> int:
+    """The most bytes this process ever held; what `getrusage` tells may be its parent's."""
+    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))
+
+
+def main() -> None:
+    """Import everything first, then read."""
+    way, path = sys.argv[1:]
+    pl.read_ndjson(b'{"a": 1}').to_arrow()
+    with runql.Api() as api:
+        run = api.run(path)
+        before = peak()
+        scan = run.scan_history()
+        if way == "frame":
+            frame = scan.to_polars()
+            rows, size = frame.height, int(frame.estimated_size())
+        else:
+            rows, size = sum(1 for _ in scan), 0
+    print(json.dumps({"rows": rows, "frame": size, "peak": peak() - before}))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,59 @@
+"""Memory of a scan: a frame costs its own size and a constant, rows one by one a constant."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from runql_server.running import RunningServer
+from runql_server.seed import SeedRun
+
+KEYS = [f"metric/{number}" for number in range(16)]
+# Enough rows of the short one that everything that is kept once has been.
+ROWS = {"short": 50_000, "long": 200_000}
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="asks Linux for the peak of memory")
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[RunningServer]:
+    with RunningServer() as running:
+        for name, count in ROWS.items():
+            rows = [{"_step": step, **dict.fromkeys(KEYS, step / 7)} for step in range(count)]
+            running.seed("scans", [SeedRun(name=name, history=rows)])
+        yield running
+
+
+def measured(server: RunningServer, way: str, run: str) -> dict[str, int]:
+    environment = os.environ | {
+        "WANDB_BASE_URL": server.url,
+        "WANDB_API_KEY": server.api_key,
+        "WANDB_ENTITY": server.entity,
+    }
+    done = subprocess.run(
+        [sys.executable, str(Path(__file__).with_name("peak.py")), way, f"scans/{run}"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    told: dict[str, int] = json.loads(done.stdout)
+    assert told["rows"] == ROWS[run]
+    return told
+
+
+def test_a_frame_costs_less_than_half_of_its_size_more_than_itself(server: RunningServer) -> None:
+    short, long = measured(server, "frame", "short"), measured(server, "frame", "long")
+    assert long["peak"] - short["peak"] < 1.5 * (long["frame"] - short["frame"])
+
+
+def test_rows_one_by_one_cost_the_same_however_many(server: RunningServer) -> None:
+    short, long = measured(server, "rows", "short"), measured(server, "rows", "long")
+    size_of_values = 8 * len(KEYS) * (ROWS["long"] - ROWS["short"])
+    assert long["peak"] - short["peak"] < size_of_values / 2
