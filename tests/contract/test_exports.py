@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import random
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -259,6 +260,32 @@ def test_a_storage_that_knows_no_ranges_gives_whole_files(exporting: RunningServ
     run = opened(face, exporting, storage)
     assert scanned(face, run, {"keys": ["loss"]}, 10).height == COUNT
     assert storage.asked == ["ScanHistory", "GET"]
+
+
+def test_without_pyarrow_files_are_fetched_whole(
+    exporting: RunningServer, face: Face, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage = Storage()
+    run = opened(face, exporting, storage)
+    expected = scanned(face, run, {"keys": ["loss"]}, 10)
+    storage.sent.clear()
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    assert_frame_equal(scanned(face, run, {"keys": ["loss"]}, 10), expected, check_exact=True)
+    assert len(iterated(face, run, {}, 10)) == COUNT
+    assert not any("range" in sent.headers for sent in storage.sent)
+    assert storage.asked.count("GET") == 3
+
+
+def test_without_polars_exports_are_not_asked_for(
+    exporting: RunningServer, face: Face, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage = Storage()
+    run = opened(face, exporting, storage)
+    monkeypatch.setitem(sys.modules, "polars", None)
+    assert len(iterated(face, run, {"keys": ["loss"]}, 100)) == COUNT
+    assert set(storage.asked) == {"ScanHistory"}
+    asked = [json.loads(sent.content)["variables"]["withExports"] for sent in storage.sent]
+    assert not any(asked)
 
 
 def test_a_storage_elsewhere_never_sees_the_key(exporting: RunningServer, face: Face) -> None:

@@ -193,7 +193,7 @@ def _read_fetched(
 
 def has_repeats(listing: ExportListing, exported: int) -> bool:
     """Whether rows are there more than once; rows that are nowhere are an error."""
-    total = exported + len(listing.live_steps)
+    total = exported + len(listing.live_rows)
     if listing.line_count is None:
         return True
     if total < listing.line_count:

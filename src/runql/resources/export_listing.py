@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from runql.errors import ProjectNotFoundError, RunNotFoundError
 from runql.frames.batches import step_of
@@ -13,21 +14,28 @@ from runql_graphql.fragments import HistoryWindow
 from runql_graphql.operations import scan_history
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ExportListing:
     """A run's exports, as they were when the server was asked.
 
     Attributes:
         urls: signed addresses of parquet files, in no particular order; they expire.
-        live_steps: the steps of the rows that are in none of the files, rising; a step for each row.
+        live_rows: the rows that are in none of the files, with their steps.
         line_count: rows of the whole history, where the server tells it.
         history_keys: what is known of each metric, where it was asked for.
     """
 
     urls: tuple[str, ...]
-    live_steps: Sequence[int]
+    live_rows: Sequence[JSONValue]
     line_count: int | None = None
     history_keys: JSONValue = None
+
+    # Looked at late: of a run without exports these are all rows, and nobody asks for their steps.
+    @cached_property
+    def live_steps(self) -> Sequence[int]:
+        """The steps of the live rows, rising, one for each row that has one."""
+        steps = (step_of(row) for row in self.live_rows if isinstance(row, dict))
+        return sorted(step for step in steps if step is not None)
 
 
 def listing_of(run: HistoryWindow) -> ExportListing | None:
@@ -35,14 +43,14 @@ def listing_of(run: HistoryWindow) -> ExportListing | None:
     told = run.parquet_history
     if told is None:
         return None
-    rows = [as_json(row) for row in told.live_data]
-    steps = [step_of(row) for row in rows if isinstance(row, dict)]
-    known = [step for step in steps if step is not None]
-    if len(known) < len(rows):
-        return None
-    return ExportListing(
-        tuple(told.parquet_urls), sorted(known), run.history_line_count, as_json(run.history_keys)
+    rows = as_json(told.live_data)
+    listing = ExportListing(
+        tuple(told.parquet_urls),
+        rows if isinstance(rows, list) else [],
+        run.history_line_count,
+        as_json(run.history_keys),
     )
+    return None if listing.urls and len(listing.live_steps) < len(listing.live_rows) else listing
 
 
 def list_exports(

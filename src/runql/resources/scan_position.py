@@ -88,7 +88,8 @@ class ScanPosition:
         if listing.urls:
             return listing
         # Nothing is exported: the steps of all rows are told then.
-        if self._line_count is not None and len(listing.live_steps) >= self._line_count:
+        is_told = self._line_count is not None and len(listing.live_rows) >= self._line_count
+        if is_told and self._is_sparse():
             self._told_steps = listing.live_steps
         return None
 

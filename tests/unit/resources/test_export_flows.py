@@ -172,7 +172,7 @@ def test_files_that_do_not_add_up_are_left_alone(
 
 def iterated(server: ExportingServer, plan: ScanPlan) -> tuple[list[int], ScanPlan | None]:
     """The steps that come from exports, and what is left to be read."""
-    listing = ExportListing(tuple(server.files), sorted(server.live), len(ROWS))
+    listing = ExportListing(tuple(server.files), [{"_step": step} for step in server.live], len(ROWS))
     exports = ExportRows(plan, listing, partial(read_batches, KNOWN))
     steps: list[int] = []
     while (some := served(exports.next_rows(), server.answer)) is not None:
@@ -244,4 +244,6 @@ def test_a_listing_tells_steps_in_order() -> None:
         "project": {"run": {"historyLineCount": 9, "historyKeys": {"keys": {}}, "parquetHistory": told}}
     }
     found = served(list_exports("e", "p", "r", with_keys=True), lambda _effect: answered(data))
-    assert found == ExportListing(("/a",), [3, 7], 9, {"keys": {}})
+    assert found == ExportListing(("/a",), [{"_step": 7.0}, {"_step": 3}], 9, {"keys": {}})
+    assert found is not None
+    assert found.live_steps == [3, 7]
