@@ -61,12 +61,14 @@ def create_app(
             auth.add_key(connection, api_key)
     endpoints, artifacts = FileEndpoints(store, signer), ArtifactEndpoints(store, signer)
     exports = ExportEndpoints(store, signer)
-    graphql = GraphQLEndpoint(store, signer, Exporter(store, export_policy), Documents(schema.load()))
+    exporter = Exporter(store, export_policy)
+    graphql = GraphQLEndpoint(store, signer, exporter, Documents(schema.load()))
     middleware = [] if on_request is None else [Middleware(RecordRequests, on_request=on_request)]
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncGenerator[None]:
         yield
+        exporter.close()
         store.close()
 
     app = Starlette(

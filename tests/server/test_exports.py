@@ -14,10 +14,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from runql_server import history_exports
 from runql_server.exports.policy import ExportPolicy
 from runql_server.jsontext import JsonValue
 from runql_server.running import RunningServer
 from runql_server.seed import SeedRun
+from runql_server.store import Store
 
 QUERY = 'query($live: [String!]!) { project(name: "p") { run(name: "r") { id parquetHistory(liveKeys: $live) { parquetUrls liveData } } } }'
 
@@ -168,6 +170,38 @@ def test_lines_that_were_written_over_are_exported_anew(server: RunningServer, h
     assert losses == {step: -1 if step == 12 else step for step in range(25)}
     assert httpx.get(before[1], trust_env=False).status_code == 404
     assert len([path for path in server.store.blobs.rglob("*") if path.is_file()]) == 3
+
+
+def test_a_request_does_not_wait_for_long_files(tmp_path: Path) -> None:
+    policy = ExportPolicy(above_rows=0, patience=0)
+    with (
+        RunningServer(tmp_path / "server", export_policy=policy) as server,
+        httpx.Client(base_url=server.url, auth=("api", server.api_key), trust_env=False) as http,
+    ):
+        server.seed("p", [SeedRun(name="r", history=[{"loss": step} for step in range(3_000)])])
+        urls, live = exports(http)
+        while not urls:
+            assert len(live) == 3_000, "all rows are live until the file is complete"
+            urls, live = exports(http)
+        assert (steps(urls), live) == ([*range(3_000)], [])
+
+
+def test_what_is_being_written_is_left_off_when_the_server_stops(tmp_path: Path) -> None:
+    policy = ExportPolicy(above_rows=0, patience=0)
+    with (
+        RunningServer(tmp_path / "server", export_policy=policy) as server,
+        httpx.Client(base_url=server.url, auth=("api", server.api_key), trust_env=False) as http,
+    ):
+        server.seed("p", [SeedRun(name="r", history=[{"loss": step} for step in range(20_000)])])
+        assert len(exports(http)[1]) == 20_000
+    left = Store(tmp_path / "server")
+    with left.connection() as connection:
+        ready = {export.blob for export in history_exports.ready(connection, 1)}
+    left.close()
+    assert {path.name for path in left.blobs.rglob("*") if path.is_file()} == ready
+    again = RunningServer(tmp_path / "server", export_policy=ExportPolicy(above_rows=0))
+    with again, httpx.Client(base_url=again.url, auth=("api", again.api_key), trust_env=False) as http:
+        assert steps(exports(http)[0]) == [*range(20_000)]
 
 
 def test_a_name_that_no_column_can_have_keeps_the_run_live(server: RunningServer, http: httpx.Client) -> None:

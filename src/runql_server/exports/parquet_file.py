@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
 
@@ -15,14 +15,25 @@ from runql_server.jsontext import JsonObject
 
 
 def write_lines(
-    connection: sqlite3.Connection, run: int, start: int, stop: int, path: Path, *, rows_per_group: int
+    connection: sqlite3.Connection,
+    run: int,
+    start: int,
+    stop: int,
+    path: Path,
+    *,
+    rows_per_group: int,
+    is_over: Callable[[], bool],
 ) -> bool:
-    """Write the lines from ``start`` up to ``stop`` in step order; False when a metric's name cannot be a column's.
+    """Write the lines from ``start`` up to ``stop`` in step order.
+
+    Gives False when a metric's name cannot be a column's, and when ``is_over`` says that nobody wants the file any more.
 
     The rows are read twice, first for their types, so that no more than a row group of them is in memory.
     """
     types = RowTypes()
     for row in _rows(connection, run, start, stop):
+        if is_over():
+            return False
         types.fold(row)
     if not types.is_exportable:
         return False
@@ -30,6 +41,8 @@ def write_lines(
     rows = _rows(connection, run, start, stop)
     with pq.ParquetWriter(path, as_columns([], columns).schema) as writer:
         while group := list(islice(rows, rows_per_group)):
+            if is_over():
+                return False
             writer.write_table(as_columns(group, columns), row_group_size=rows_per_group)
     return True
 
