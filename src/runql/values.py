@@ -76,11 +76,12 @@ def parse_config(text: str | None) -> ParsedConfig:
     Raises:
         ValueError: it is not JSON, or not an object.
     """
-    parsed = ParsedConfig()
-    for key, entry in parse_object(text).items():
-        value = entry["value"] if isinstance(entry, dict) and "value" in entry else entry
-        (parsed.internal if key in INTERNAL_KEYS else parsed.values)[key] = value
-    return parsed
+    values = {
+        key: entry["value"] if isinstance(entry, dict) and "value" in entry else entry
+        for key, entry in parse_object(text).items()
+    }
+    internal = {key: values.pop(key) for key in sorted(INTERNAL_KEYS & values.keys())}
+    return ParsedConfig(values, internal)
 
 
 def parse_summary(text: str | None) -> dict[str, JSONValue]:

@@ -1,1 +1,1 @@
-"""Measured against the official SDK, on the same server, in the same run."""
+"""Measured against the official SDK and against a bare HTTP client, on the same prepared answers, in the same run."""

@@ -1,162 +1,146 @@
-"""`python -m tests.bench`: list, histories, scan and files through runql and both official SDKs; prints a table of ratios."""
+"""`python -m tests.bench`: measure, compare what was read, write RESULTS.md, and fail when a goal is missed."""
 
 from __future__ import annotations
 
-import json
-import os
-import random
-import statistics
-import subprocess
+import argparse
 import sys
-import tempfile
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Generator, Sequence
+from contextlib import ExitStack, contextmanager
 
-from runql import Api
+import httpx
+from tests.bench import seeding
+from tests.bench.judging import Verdict, exponent, memory_verdict, verdicts
+from tests.bench.measuring import Ground, Measured, measure, prepare
+from tests.bench.paths import RESULTS
+from tests.bench.replay import Front
+from tests.bench.report import Findings, Row, written
+from tests.bench.tasks import EXPORTS, GROWTH, LIMIT, MEMORY, OWN, TABLE, Task, Where
+
 from runql_server.running import RunningServer
-from runql_server.seed import SeedRun
 
-ROUNDS = 3
-TASKS = {
-    "list": "list 1,000 runs with config and summary, 50 a page",
-    "histories": "histories of 200 runs × 500 rows × 3 keys, one polars frame",
-    "scan": "scan of 100,000 rows × 3 keys, one polars frame",
-    "files": "download 500 files of 4 KiB of one run",
-}
-OTHER_WAYS = {"files": "files by threads"}
-"""Tasks that a user of the official SDK may write in another way; the faster one is what counts."""
+GOALS_AT = 20
+"""Milliseconds of latency at which the goals hold."""
 
-CONTENDER = Path(__file__).with_name("contender.py")
+SLACK = 16.0
+"""MiB by which two runs of the same work differ."""
 
+LINEAR = 1.1
+"""The exponent up to which a cost counts as linear."""
 
-@dataclass(frozen=True)
-class Contender:
-    """A library and the interpreter that has it."""
-
-    title: str
-    library: str
-    python: str
-
-
-@dataclass(frozen=True)
-class Measurement:
-    """The median seconds in the call, and the requests that the server counted."""
-
-    seconds: float
-    requests: int
+GROWTH_NAME, MEMORY_NAME = "growth", "memory"
 
 
 def main() -> None:
-    contenders = [
-        Contender("runql", "runql", sys.executable),
-        Contender("wandb 0.21.4", "wandb", os.environ["RUNQL_WANDB_OLD"]),
-        Contender("wandb 0.31.0", "wandb", os.environ["RUNQL_WANDB_NEW"]),
-    ]
-    with RunningServer() as server:
-        fill(server)
-        measured = {task: measure(server, contenders, task) for task in TASKS}
-    print(table(contenders, measured))
-    slower = [
-        task
-        for task, row in measured.items()
-        if any(row["runql"].seconds >= m.seconds for t, m in row.items() if t != "runql")
-    ]
-    print(f"bench: {len(measured) - len(slower)} passed, {len(slower)} failed")
-    sys.exit(1 if slower else 0)
+    """See the module."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    names = [*(task.name for task in TABLE), GROWTH_NAME, MEMORY_NAME]
+    parser.add_argument("--only", nargs="+", choices=names, metavar="TASK", help=", ".join(names))
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--latency", type=int, nargs="+", default=[GOALS_AT, 0], help="milliseconds")
+    wishes = parser.parse_args()
+    only: Sequence[str] = wishes.only or names
+    findings = Findings(wishes.rounds)
+    with grounds() as place:
+        findings.capacity = place["plain"].front.capacity("/healthz")
+        skip_exports(place["exporting"], findings)
+        for task in TABLE:
+            if task.name in only and task.name not in findings.skipped:
+                take(place[task.where], task, wishes.latency, findings)
+        if GROWTH_NAME in only:
+            grow(place["plain"], findings)
+        if MEMORY_NAME in only:
+            remember(place["plain"], findings)
+    text = written(findings)
+    if not wishes.only:
+        RESULTS.write_text(text)
+    print(text)
+    missed = [each for each in findings.verdicts if not each.kept]
+    print(f"bench: {len(findings.verdicts) - len(missed)} passed, {len(missed)} failed")
+    sys.exit(1 if missed or findings.disagreements else 0)
 
 
-def fill(server: RunningServer) -> None:
-    """Seed what is measured."""
-    chance = random.Random(7)
-    server.seed(
-        "runs",
-        [
-            SeedRun(
-                name=f"run{i:04}",
-                config={"lr": i / 1000, "layers": [64, 64]},
-                summary={"loss": chance.random()},
+@contextmanager
+def grounds() -> Generator[dict[Where, Ground]]:
+    """Both servers, filled, each behind a front."""
+    with ExitStack() as stack:
+        plain, exporting = stack.enter_context(RunningServer()), stack.enter_context(RunningServer())
+        say("filling the servers")
+        seeding.fill(plain)
+        seeding.fill_exports(exporting)
+        yield {
+            "plain": Ground(plain, stack.enter_context(Front(plain.url))),
+            "exporting": Ground(exporting, stack.enter_context(Front(exporting.url))),
+        }
+
+
+def skip_exports(ground: Ground, findings: Findings) -> None:
+    """Leave out what needs exports when the server makes none."""
+    variables = {"entity": ground.server.entity, "project": "exports", "run": "long"}
+    answer = httpx.post(
+        f"{ground.server.url}/graphql",
+        json={"query": EXPORTS, "variables": variables},
+        auth=("api", ground.server.api_key),
+        timeout=300,
+    ).json()
+    if not answer["data"]["project"]["run"]["parquetHistory"]["parquetUrls"]:
+        reason = "the embedded server lists no exports"
+        findings.skipped |= {task.name: reason for task in TABLE if task.where == "exporting"}
+
+
+def take(ground: Ground, task: Task, latencies: Sequence[int], findings: Findings) -> None:
+    """Measure one line of the table."""
+    say(task.title)
+    read = prepare(ground, task)
+    findings.disagreements += [
+        f"- {task.title}: {title} read {digest}, {OWN} {read[OWN]}"
+        for title, digest in read.items()
+        if digest != read[OWN]
+    ]
+    for latency in latencies:
+        row = measure(ground, task, latency=latency / 1000, rounds=findings.rounds)
+        findings.tables.setdefault(latency, {})[task.name] = row
+        for title, each in row.items():
+            say(
+                f"  {latency} ms, {title}: {each.median:.3f} s, {each.requests} requests, {each.over:.0f} MiB"
             )
-            for i in range(1_000)
-        ],
-    )
-    server.seed(
-        "histories",
-        [
-            SeedRun(
-                name=f"run{i:03}",
-                history=[
-                    {"_step": s, "loss": chance.random(), "acc": chance.random(), "lr": 0.1}
-                    for s in range(500)
-                ],
-            )
-            for i in range(200)
-        ],
-    )
-    rows = [{"_step": s, "loss": chance.random(), "acc": chance.random(), "lr": 0.1} for s in range(100_000)]
-    server.seed("scan", [SeedRun(name="long", history=rows)])
-    server.seed("files", [SeedRun(name="many")])
-    with Api(base_url=server.url, api_key=server.api_key) as api, tempfile.TemporaryDirectory() as folder:
-        run = api.run("files/many")
-        for number in range(500):
-            path = Path(folder, f"{number:03}.txt")
-            path.write_text(f"{number:08}" * 512)
-            run.upload_file(path, folder)
+        if latency == GOALS_AT:
+            findings.verdicts += verdicts(task.title, task.goal, row)
 
 
-def measure(server: RunningServer, contenders: list[Contender], task: str) -> dict[str, Measurement]:
-    """Let every contender do one task, in turn, a few times."""
-    ways = [task, *([OTHER_WAYS[task]] if task in OTHER_WAYS else [])]
-    seconds: dict[tuple[str, str], list[float]] = {}
-    requests: dict[tuple[str, str], int] = {}
-    for _ in range(ROUNDS):
-        for contender in contenders:
-            for way in ways:
-                server.clear()
-                seconds.setdefault((contender.title, way), []).append(run(server, contender, way))
-                requests[contender.title, way] = len(server.requests)
-    every = {key: Measurement(statistics.median(values), requests[key]) for key, values in seconds.items()}
-    return {
-        contender.title: min((every[contender.title, way] for way in ways), key=lambda each: each.seconds)
-        for contender in contenders
-    }
+def grow(ground: Ground, findings: Findings) -> None:
+    """Measure how costs grow with what there is."""
+    for title, names in GROWTH.items():
+        say(f"growth: {title}")
+        rows: list[Row] = []
+        for name in names:
+            task = Task(name, title, contenders=(OWN, LIMIT))
+            prepare(ground, task)
+            rows.append(measure(ground, task, latency=GOALS_AT / 1000, rounds=findings.rounds))
+        findings.growth[title] = rows
+        seconds = exponent([row[OWN].median for row in rows])
+        requests = exponent([row[OWN].requests for row in rows])
+        findings.verdicts.append(Verdict(f"{title}: seconds ~ n^{seconds:.2f}, linear", seconds <= LINEAR))
+        findings.verdicts.append(Verdict(f"{title}: requests ~ n^{requests:.2f}, sublinear", requests < 1))
 
 
-def run(server: RunningServer, contender: Contender, task: str) -> float:
-    """One contender's seconds in the call, in a process of its own."""
-    environment = {
-        **os.environ,
-        "WANDB_BASE_URL": server.url,
-        "WANDB_API_KEY": server.api_key,
-        "WANDB_ENTITY": server.entity,
-        "WANDB_ERROR_REPORTING": "false",
-        "WANDB_SILENT": "true",
-    }
-    command = [contender.python, str(CONTENDER), contender.library, task]
-    with tempfile.TemporaryDirectory() as folder:
-        done = subprocess.run(
-            command, env=environment, cwd=folder, capture_output=True, text=True, timeout=600, check=False
-        )
-    if done.returncode:
-        raise RuntimeError(f"{contender.title} {task} failed:\n{done.stdout}\n{done.stderr}")
-    seconds: float = json.loads(done.stdout.splitlines()[-1])["call"]
-    return seconds
+def remember(ground: Ground, findings: Findings) -> None:
+    """Measure what memory a scan needs, to a frame and row by row."""
+    say("memory")
+
+    def needed(name: str) -> Measured:
+        task = Task(name, name, contenders=(OWN,))
+        prepare(ground, task)
+        return measure(ground, task, latency=0, rounds=findings.rounds)[OWN]
+
+    for title, (few, many) in MEMORY.items():
+        tenth, whole = needed(few), needed(many)
+        findings.memory[title] = tenth, whole
+        findings.verdicts.append(memory_verdict(title, tenth, whole, slack=SLACK))
 
 
-def table(contenders: list[Contender], measured: dict[str, dict[str, Measurement]]) -> str:
-    """A Markdown table: runql's seconds, and how many times as long the others took."""
-    lines = [
-        "| work | " + " | ".join(contender.title for contender in contenders) + " |",
-        "|---" * (len(contenders) + 1) + "|",
-    ]
-    for task, row in measured.items():
-        own = row["runql"]
-        cells = [f"1 ({own.seconds:.2f} s, {own.requests} requests)"]
-        cells += [
-            f"{row[c.title].seconds / own.seconds:.1f} × ({row[c.title].requests} requests)"
-            for c in contenders[1:]
-        ]
-        lines.append(f"| {TASKS[task]} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+def say(text: str) -> None:
+    """Tell how far it is, beside the results."""
+    print(text, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -1,32 +1,35 @@
-"""One contender's work, run in its own interpreter: `contender.py runql|wandb TASK`; prints its seconds as JSON.
+"""`python -m tests.bench.contender runql|wandb TASK [digest]`: a task through one of the libraries, in its interpreter.
 
-The same calls through either library; it imports only the one it is asked for.
+The same calls through either library; only the one that is asked for is imported.
 """
 
 from __future__ import annotations
 
 import importlib
-import io
-import json
 import sys
-import time
 from collections.abc import Callable, Iterable, Mapping, Sized
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import polars as pl
+from tests.bench import values
+from tests.bench.result import Result, timed
+
+FOLDER = "files"
+PAGE = 1_000
+"""Steps a request, unless the caller says otherwise; of both libraries."""
+
+KEYS = ["k00", "k01", "k02"]
 
 
 class BothFile(Protocol):
     """What is used of a file of either library."""
 
-    def download(self, root: str, replace: bool) -> io.TextIOBase: ...
+    name: str
 
-
-class BothFiles(Iterable[BothFile], Protocol):
-    """What is used of a list of files of either library."""
-
-    def __len__(self) -> int: ...
+    def download(self, root: str, replace: bool) -> object: ...
 
 
 class BothRun(Protocol):
@@ -36,15 +39,23 @@ class BothRun(Protocol):
     config: Mapping[str, object]
     summary: Mapping[str, object]
 
-    def scan_history(self, *, page_size: int) -> Iterable[Mapping[str, object]]: ...
+    def scan_history(
+        self, *, keys: list[str] | None = None, page_size: int
+    ) -> Iterable[Mapping[str, object]]: ...
 
-    def files(self) -> BothFiles: ...
+    def files(self) -> Iterable[BothFile]: ...
 
 
 class BothRuns(Iterable[BothRun], Protocol):
     """What is used of a list of runs of either library."""
 
-    def histories(self, *, samples: int, format: str) -> Sized: ...  # noqa: A002 — documented
+    def histories(
+        self,
+        *,
+        samples: int,
+        keys: list[str] | None = None,
+        format: str,  # noqa: A002 — documented
+    ) -> pl.DataFrame: ...
 
 
 class BothApi(Protocol):
@@ -52,66 +63,123 @@ class BothApi(Protocol):
 
     def run(self, path: str) -> BothRun: ...
 
-    def runs(self, path: str, *, per_page: int) -> BothRuns: ...
+    def runs(self, path: str, *, per_page: int, lazy: bool = ...) -> BothRuns: ...
 
 
-def list_runs(api: BothApi) -> Sized:
-    """Every run's name, one config value and one summary value."""
-    return [(run.name, run.config["lr"], run.summary["loss"]) for run in api.runs("runs", per_page=50)]
+@dataclass(frozen=True)
+class Read:
+    """What a task read, and how its digest is made, which is not timed."""
+
+    value: Sized
+    digest: Callable[[], str]
 
 
-def histories(api: BothApi) -> Sized:
-    """The sampled metrics of all runs in one frame."""
-    return api.runs("histories", per_page=50).histories(samples=500, format="polars")
+def framed(frame: pl.DataFrame, *order: str) -> Read:
+    """A frame, with the columns that order its rows."""
+    return Read(frame, lambda: values.of_frame(frame, *order))
 
 
-def scan(api: BothApi) -> Sized:
-    """Every row of one run in one frame."""
-    rows = api.run("scan/long").scan_history(page_size=10_000)
-    to_polars: Callable[[], Sized] | None = getattr(rows, "to_polars", None)
-    return to_polars() if to_polars else pl.DataFrame(list(rows))
+def listed(runs: Iterable[BothRun]) -> Read:
+    """Runs, each looked at."""
+    found = [(run, run.config["c00"], run.summary["s00"]) for run in runs]
+    return Read(found, lambda: values.of_records((run.name, run.config, summary(run)) for run, _, _ in found))
 
 
-def files(api: BothApi) -> Sized:
-    """Every file of one run, by the one call that fetches all of them, or one after the other where there is none."""
-    found = api.run("files/many").files()
-    download: Callable[[str], Sized] | None = getattr(found, "download", None)
-    return download(ROOT) if download else [fetched(file) for file in found]
+def summary(run: BothRun) -> dict[str, object]:
+    """A run's summary; in the official SDK its values are read one by one."""
+    return {key: run.summary[key] for key in run.summary.keys()}  # noqa: SIM118 - its mapping does not iterate
 
 
-def files_by_threads(api: BothApi) -> Sized:
-    """The same, one call a file from eight threads."""
-    with ThreadPoolExecutor(8) as pool:
-        return list(pool.map(fetched, api.run("files/many").files()))
+def list_runs(api: BothApi) -> Read:
+    """Every run with config and summary."""
+    return listed(api.runs("runs", per_page=50))
 
 
-def fetched(file: BothFile) -> str:
-    """The file's text."""
-    with file.download(ROOT, replace=True) as opened:
-        return opened.read()
+def list_eager_runs(api: BothApi) -> Read:
+    """The same, said to the newest SDK, which otherwise asks for each run again."""
+    return listed(api.runs("runs", per_page=50, lazy=False))
 
 
-ROOT = "files"
-TASKS = {
+def histories(api: BothApi) -> Read:
+    """The sampled metrics of all runs, whole rows, in one frame."""
+    frame = api.runs("histories", per_page=50).histories(samples=500, format="polars")
+    return framed(frame, "run_id", "_step")
+
+
+def keyed_histories(api: BothApi) -> Read:
+    """The same by the keys that the rows have."""
+    runs = api.runs("histories", per_page=50)
+    return framed(runs.histories(samples=500, keys=KEYS, format="polars"), "run_id", "_step")
+
+
+def scanned(run: BothRun, keys: list[str] | None = None, page_size: int = 10_000) -> Read:
+    """Every row of a run in one frame."""
+    rows = run.scan_history(keys=keys, page_size=page_size)
+    to_polars: Callable[[], pl.DataFrame] | None = getattr(rows, "to_polars", None)
+    return framed(to_polars() if to_polars else pl.DataFrame(list(rows)), "_step")
+
+
+def iterated(run: BothRun) -> Read:
+    """Every row of a run as a dict, none of them kept."""
+    count = sum(1 for _ in run.scan_history(page_size=PAGE))
+    return Read(range(count), lambda: str(count))
+
+
+def files(api: BothApi, run: str) -> Callable[[], Read]:
+    """The download of all files of a run that were listed, by the one call for all where there is one, else by threads."""
+    found = api.run(run).files()
+    names = [file.name for file in found]
+    download: Callable[[str], object] | None = getattr(found, "download", None)
+
+    def fetch(file: BothFile) -> object:
+        return file.download(FOLDER, replace=True)
+
+    def fetch_all() -> Read:
+        if download:
+            download(FOLDER)
+        else:
+            with ThreadPoolExecutor(8) as pool:
+                list(pool.map(fetch, found))
+        return Read(names, lambda: values.of_folder(FOLDER))
+
+    return fetch_all
+
+
+TASKS: dict[str, Callable[[BothApi], Read]] = {
     "list": list_runs,
+    "list, not lazy": list_eager_runs,
     "histories": histories,
-    "scan": scan,
-    "files": files,
-    "files by threads": files_by_threads,
+    "histories by keys": keyed_histories,
+    "scan": lambda api: scanned(api.run("scan/long")),
+    "scan, tenth": lambda api: scanned(api.run("scan/tenth")),
+    "scan, hundredth": lambda api: scanned(api.run("scan/hundredth")),
+    "list, tenth": lambda api: listed(api.runs("runs-tenth", per_page=50)),
+    "list, hundredth": lambda api: listed(api.runs("runs-hundredth", per_page=50)),
+    "default scan": lambda api: scanned(api.run("scan/long"), page_size=PAGE),
+    "default scan, tenth": lambda api: scanned(api.run("scan/tenth"), page_size=PAGE),
+    "iterate": lambda api: iterated(api.run("scan/long")),
+    "iterate, tenth": lambda api: iterated(api.run("scan/tenth")),
+    "exports": lambda api: scanned(api.run("exports/long")),
+    "exports by keys": lambda api: scanned(api.run("exports/long"), ["_step", *KEYS]),
+    "sparse": lambda api: scanned(api.run("sparse/sparse"), page_size=PAGE),
 }
-EXPECTED = {"list": 1_000, "histories": 100_000, "scan": 100_000, "files": 500, "files by threads": 500}
+
+PREPARED: dict[str, Callable[[BothApi], Callable[[], Read]]] = {
+    "large files": lambda api: files(api, "files/large"),
+    "small files": lambda api: files(api, "files/small"),
+}
+"""Tasks of which only the second half is timed."""
 
 
 def main() -> None:
-    """Do one task and print how long the call took."""
-    library, task = sys.argv[1:]
+    """Do one task and tell how it went."""
+    library, task, *wishes = sys.argv[1:]
     api: BothApi = importlib.import_module(library).Api()
-    started = time.perf_counter()
-    size = len(TASKS[task](api))
-    seconds = time.perf_counter() - started
-    if size != EXPECTED[task]:
-        raise SystemExit(f"{library} {task}: {size} instead of {EXPECTED[task]}")
-    print(json.dumps({"call": seconds}))
+    work = PREPARED[task](api) if task in PREPARED else partial(TASKS[task], api)
+    read, seconds, baseline, peak = timed(work)
+    size = read.value.estimated_size("mb") if isinstance(read.value, pl.DataFrame) else 0.0
+    digest = f"{len(read.value)} {read.digest()}" if "digest" in wishes else ""
+    Result(seconds, baseline, peak, float(size), digest).tell()
 
 
 if __name__ == "__main__":

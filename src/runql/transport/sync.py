@@ -13,7 +13,7 @@ import httpx
 
 from runql.config import Settings
 from runql.errors import RunqlError
-from runql.transport.bodies import CHUNK, Sink, Source
+from runql.transport.bodies import Sink, Source
 from runql.transport.endpoint import LIMITS, Endpoint, NoCookies, parsed
 from runql.transport.flow import Effect, Flow, Gather, Offload, Reply, Sleep
 from runql.transport.pace import Pace
@@ -174,7 +174,8 @@ class RetryingClient:
 
 
 def _fill(sink: Sink, answer: httpx.Response) -> None:
-    for chunk in answer.iter_bytes(CHUNK):
+    # As they come: httpx copies what it cuts to one size, which takes longer than writing it.
+    for chunk in answer.iter_bytes():
         sink.write(chunk)
         sink.report()
 

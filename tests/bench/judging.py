@@ -1,0 +1,66 @@
+"""Ratios and what they must be: each goal of a task, kept or missed."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from tests.bench.measuring import Measured
+from tests.bench.tasks import LIMIT, OFFICIAL, OWN, Goal
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A goal and what was measured."""
+
+    text: str
+    kept: bool
+
+
+def ratio(mine: Measured, other: Measured) -> tuple[float, float, float]:
+    """How many times as long as mine the other took: of the medians, and the quartiles of the rounds' ratios."""
+    pairs = list(zip(mine.seconds, other.seconds, strict=False))
+    ratios = sorted(theirs / own for own, theirs in pairs)
+    if len(ratios) < 2:
+        return other.median / mine.median, ratios[0], ratios[0]
+    low, _, high = statistics.quantiles(ratios, n=4, method="inclusive")
+    return other.median / mine.median, low, high
+
+
+def verdicts(title: str, goal: Goal, measured: Mapping[str, Measured]) -> Iterator[Verdict]:
+    """Judge one task."""
+    own = measured[OWN]
+    if goal.times_limit is not None and LIMIT in measured:
+        times, low, high = ratio(measured[LIMIT], own)
+        yield Verdict(
+            f"{title}: {times:.2f} × the limit ({low:.2f}–{high:.2f}), at most {goal.times_limit:g}",
+            times <= goal.times_limit,
+        )
+    if goal.ahead is not None:
+        for sdk in (each for each in OFFICIAL if each in measured):
+            ahead, low, high = ratio(own, measured[sdk])
+            yield Verdict(
+                f"{title}: {ahead:.1f} × ahead of {sdk} ({low:.1f}–{high:.1f}), at least {goal.ahead:g}",
+                ahead >= goal.ahead,
+            )
+    if goal.requests is not None:
+        yield Verdict(
+            f"{title}: {own.requests} requests, at most {goal.requests}", own.requests <= goal.requests
+        )
+
+
+def memory_verdict(title: str, tenth: Measured, whole: Measured, *, slack: float) -> Verdict:
+    """Ten times the rows need one and a half times the frame's memory more, and none where there is no frame."""
+    allowed = tenth.over + 1.5 * (whole.size - tenth.size) + slack
+    return Verdict(
+        f"memory of {title}: {tenth.over:.0f} MiB for a frame of {tenth.size:.0f}, "
+        f"{whole.over:.0f} MiB for one of {whole.size:.0f}, at most {allowed:.0f}",
+        whole.over <= allowed,
+    )
+
+
+def exponent(values: Sequence[float]) -> float:
+    """The power of n by which values at n, 10 n, 100 n … grow: the slope of their logarithms."""
+    return statistics.linear_regression(range(len(values)), [math.log10(value) for value in values]).slope

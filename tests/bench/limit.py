@@ -1,0 +1,207 @@
+"""`python -m tests.bench.limit TASK [digest]`: the fewest sensible requests, by a bare HTTP client, orjson and polars.
+
+What is asked is what runql asks, in as few pieces as the server allows at the same page size; what comes back is read
+without models, checks, retries or errors that say anything. `http.client` is the quickest client that there is here.
+"""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import io
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import orjson
+import polars as pl
+from tests.bench import values
+from tests.bench.result import Result, timed
+from tests.bench.tasks import EXPORTS
+
+from runql_graphql.operations import LIST_FULL_RUNS, LIST_HISTORIES, LIST_RUN_FILES, SCAN_HISTORY
+
+# Any, all over this module: answers are taken apart as they come.
+KEYS = ["k00", "k01", "k02"]
+ENTITY = os.environ["WANDB_ENTITY"]
+HOST = urlsplit(os.environ["WANDB_BASE_URL"]).netloc
+TOKEN = base64.b64encode(f"api:{os.environ['WANDB_API_KEY']}".encode()).decode()
+HEADERS = {"Authorization": f"Basic {TOKEN}", "Content-Type": "application/json"}
+FOLDER = "files"
+
+Answer = tuple[Any, Callable[[], str]]
+"""What was read, and what makes its digest."""
+
+_own = threading.local()
+
+
+def connection() -> http.client.HTTPConnection:
+    """This thread's connection."""
+    if not hasattr(_own, "connection"):
+        _own.connection = http.client.HTTPConnection(HOST)
+    kept: http.client.HTTPConnection = _own.connection
+    return kept
+
+
+def get(url: str) -> bytes:
+    """What lies at a signed address."""
+    parts = urlsplit(url)
+    connection().request("GET", f"{parts.path}?{parts.query}")
+    return connection().getresponse().read()
+
+
+def ask(document: str, **variables: object) -> Any:
+    """The project in the answer to a query."""
+    body = orjson.dumps({"query": document, "variables": {"entity": ENTITY, **variables}})
+    connection().request("POST", "/graphql", body, HEADERS)
+    return orjson.loads(connection().getresponse().read())["data"]["project"]
+
+
+def pages(document: str, project: str, **variables: object) -> Iterable[Any]:
+    """The nodes of a list of runs; each page waits for the one before, whose cursor it needs."""
+    after: str | None = None
+    while True:
+        asked = {"project": project, "filters": "{}", "order": "+created_at", "first": 50}
+        found = ask(document, **asked, **variables, after=after)["runs"]
+        yield from (edge["node"] for edge in found["edges"])
+        if not found["pageInfo"]["hasNextPage"]:
+            return
+        after = found["pageInfo"]["endCursor"]
+
+
+def at_once(work: Callable[[Any], Any], over: Sequence[Any]) -> list[Any]:
+    """Eight at a time, in order."""
+    with ThreadPoolExecutor(8) as pool:
+        return list(pool.map(work, over))
+
+
+def list_runs(project: str) -> tuple[list[Any], Callable[[], str]]:
+    """Config and summary of all runs."""
+    read = [
+        (
+            run["displayName"],
+            {key: entry["value"] for key, entry in orjson.loads(run["config"]).items()},
+            orjson.loads(run["summaryMetrics"]),
+        )
+        for run in pages(LIST_FULL_RUNS, project)
+    ]
+    return read, lambda: values.of_records(read)
+
+
+def framed(frame: pl.DataFrame, *order: str) -> tuple[pl.DataFrame, Callable[[], str]]:
+    """A frame and its digest."""
+    return frame, lambda: values.of_frame(frame, *order)
+
+
+def of_lines(texts: list[str]) -> pl.DataFrame:
+    """Rows that are JSON texts as a frame."""
+    return pl.read_ndjson(io.BytesIO("\n".join(texts).encode()), infer_schema_length=100)
+
+
+def histories(keys: list[str] | None) -> tuple[pl.DataFrame, Callable[[], str]]:
+    """Sampled rows of all runs."""
+    specs: list[str] = [orjson.dumps({"keys": ["_step", *keys], "samples": 500}).decode()] if keys else []
+    wish: dict[str, Any] = {
+        "samples": 500,
+        "specs": specs,
+        "whole": not keys,
+        "system": False,
+        "chosen": bool(keys),
+    }
+    found = list(pages(LIST_HISTORIES, "histories", **wish))
+    rows = [run["sampledHistory"][0] if keys else run["history"] for run in found]
+    if keys:
+        names = ["_step", *keys]
+        columns = {name: [row[name] for part in rows for row in part] for name in names}
+        frame = pl.DataFrame(columns)
+    else:
+        frame = of_lines([text for part in rows for text in part])
+    ids = [run["name"] for run, part in zip(found, rows, strict=True) for _ in part]
+    return framed(frame.with_columns(pl.Series("run_id", ids)), "run_id", "_step")
+
+
+def scan(run: str, rows: int, page: int = 10_000) -> tuple[pl.DataFrame, Callable[[], str]]:
+    """Every row of a run whose length is known, as it is to whoever has listed it."""
+
+    def window(start: int) -> pl.DataFrame:
+        wish: dict[str, object] = {
+            "minStep": start,
+            "maxStep": start + page,
+            "samples": page + 1,
+            "specs": [],
+        }
+        flags = {"whole": True, "chosen": False, "withKeys": False}
+        found = ask(SCAN_HISTORY, project="scan", run=run, **wish, **flags)
+        # polars leaves the interpreter to other threads meanwhile, which wait for their answers.
+        return of_lines(found["run"]["history"])
+
+    return framed(pl.concat(at_once(window, range(0, rows, page))), "_step")
+
+
+def sparse() -> tuple[pl.DataFrame, Callable[[], str]]:
+    """As many rows as the run has lines, asked for at once."""
+    wish: dict[str, Any] = {"minStep": 0, "maxStep": None, "samples": 1_001, "specs": []}
+    flags = {"whole": True, "chosen": False, "withKeys": False}
+    found = ask(SCAN_HISTORY, project="sparse", run="sparse", **wish, **flags)
+    return framed(of_lines(found["run"]["history"]), "_step")
+
+
+def exports(keys: list[str] | None) -> tuple[pl.DataFrame, Callable[[], str]]:
+    """The parquet files that the server lists, whole: two requests, where parts of them would take more."""
+    urls = ask(EXPORTS, project="exports", run="long")["run"]["parquetHistory"]["parquetUrls"]
+    files = at_once(get, urls)
+    columns = None if keys is None else ["_step", *keys]
+    frame = pl.concat([pl.read_parquet(io.BytesIO(file), columns=columns) for file in files])
+    return framed(frame, "_step")
+
+
+def files(run: str) -> Callable[[], Answer]:
+    """The download of all files of a run; they are listed before, which is not timed."""
+    folder = Path(FOLDER)
+    folder.mkdir()
+    found = ask(LIST_RUN_FILES, project="files", run=run, names=[], first=1_000, after=None)["run"]["files"]
+    nodes = [edge["node"] for edge in found["edges"]]
+
+    def fetch(node: Any) -> str:
+        (folder / node["name"]).write_bytes(get(node["directUrl"]))
+        name: str = node["name"]
+        return name
+
+    return lambda: (at_once(fetch, nodes), lambda: values.of_folder(FOLDER))
+
+
+TASKS: dict[str, Callable[[], Answer]] = {
+    "list": lambda: list_runs("runs"),
+    "list, tenth": lambda: list_runs("runs-tenth"),
+    "list, hundredth": lambda: list_runs("runs-hundredth"),
+    "histories": lambda: histories(None),
+    "histories by keys": lambda: histories(KEYS),
+    "scan": lambda: scan("long", 200_000),
+    "scan, tenth": lambda: scan("tenth", 20_000),
+    "scan, hundredth": lambda: scan("hundredth", 2_000),
+    "exports": lambda: exports(None),
+    "exports by keys": lambda: exports(KEYS),
+    "sparse": sparse,
+}
+PREPARED: dict[str, Callable[[], Callable[[], Answer]]] = {
+    "large files": lambda: files("large"),
+    "small files": lambda: files("small"),
+}
+
+
+def main() -> None:
+    """Do one task and tell how it went."""
+    task, *wishes = sys.argv[1:]
+    (value, digest), seconds, baseline, peak = timed(PREPARED[task]() if task in PREPARED else TASKS[task])
+    size = value.estimated_size("mb") if isinstance(value, pl.DataFrame) else 0.0
+    told = f"{len(value)} {digest()}" if "digest" in wishes else ""
+    Result(seconds, baseline, peak, float(size), told).tell()
+
+
+if __name__ == "__main__":
+    main()

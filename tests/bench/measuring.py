@@ -1,0 +1,188 @@
+"""Contenders do a task in turn, several times, each time in a process of its own; the front counts what they ask."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from tests.bench.paths import environment
+from tests.bench.replay import Front
+from tests.bench.result import Result, heard
+from tests.bench.tasks import LIMIT, NEW, OLD, OWN, Task
+
+from runql_server.running import RunningServer
+
+SLOW = 3.0
+"""Seconds from which on a contender is measured once where there is no latency: the table needs an end."""
+
+FAR = 50
+"""How many times as long as runql a contender may take to be measured more than once: of such a one nobody asks more."""
+
+HOPELESS = 1.5
+"""How many times as long as the best a way may take in the first round to be measured further."""
+
+PYTHONS = {OWN: sys.executable, LIMIT: sys.executable}
+
+FIRST_ANSWERS = {
+    "runql": "import runql; print(runql.Api().run('runs/run0000').name)",
+    "wandb": "import wandb; print(wandb.Api().run('runs/run0000').name)",
+    "limit": (
+        "import os, httpx, pydantic\n"
+        "url, auth = os.environ['WANDB_BASE_URL'] + '/graphql', ('api', os.environ['WANDB_API_KEY'])\n"
+        'query = \'query Q($e: String!) { project(entityName: $e, name: "runs") '
+        '{ run(name: "run0000") { displayName config summaryMetrics } } }\'\n'
+        "body = {'query': query, 'variables': {'e': os.environ['WANDB_ENTITY']}}\n"
+        "with httpx.Client() as client:\n"
+        "    answer = client.post(url, json=body, auth=auth)\n"
+        "print(answer.json()['data']['project']['run']['displayName'])\n"
+    ),
+}
+
+
+@dataclass
+class Measured:
+    """What a contender needed for a task.
+
+    Attributes:
+        way: the name of the task in the way that was measured.
+        seconds: of each round.
+        requests: in one round.
+        baseline: MiB before the call, the median.
+        peak: MiB at the most, the median.
+        size: MiB of the frame.
+    """
+
+    way: str
+    seconds: list[float] = field(default_factory=list[float])
+    requests: int = 0
+    baseline: float = 0.0
+    peak: float = 0.0
+    size: float = 0.0
+
+    @property
+    def median(self) -> float:
+        """Seconds."""
+        return statistics.median(self.seconds)
+
+    @property
+    def over(self) -> float:
+        """MiB that the call needed beside what was there before."""
+        return self.peak - self.baseline
+
+
+@dataclass(frozen=True)
+class Ground:
+    """A server with what is measured on, behind a front."""
+
+    server: RunningServer
+    front: Front
+
+    def done(self, title: str, task: str, *, digest: bool = False) -> Result:
+        """Let one contender do one task once."""
+        library = title.split(maxsplit=1)[0]
+        with tempfile.TemporaryDirectory() as folder:
+            if task == "start":
+                command = ["-c", FIRST_ANSWERS[library]]
+            elif library == LIMIT:
+                command = ["-m", "tests.bench.limit", task]
+            else:
+                command = ["-m", "tests.bench.contender", library, task]
+            if digest and task != "start":
+                command.append("digest")
+            started = time.perf_counter()
+            done = subprocess.run(
+                [python_of(title), *command],
+                env=environment(
+                    own=library != "wandb",
+                    WANDB_BASE_URL=self.front.url,
+                    WANDB_API_KEY=self.server.api_key,
+                    WANDB_ENTITY=self.server.entity,
+                    HOME=folder,
+                ),
+                cwd=folder,
+                capture_output=True,
+                text=True,
+                timeout=600,
+                check=False,
+            )
+            seconds = time.perf_counter() - started
+        if done.returncode:
+            raise RuntimeError(f"{title}: {task} failed:\n{done.stdout}\n{done.stderr}")
+        if task == "start":
+            return Result(seconds, digest=done.stdout.strip() if digest else "")
+        return heard(done.stdout)
+
+
+def python_of(title: str) -> str:
+    """The interpreter that has a contender's library."""
+    variables = {OLD: "RUNQL_WANDB_OLD", NEW: "RUNQL_WANDB_NEW"}
+    return os.environ[variables[title]] if title in variables else PYTHONS[title]
+
+
+def ways_of(task: Task, title: str) -> Sequence[str]:
+    """The names under which a contender may do a task."""
+    return task.ways.get(title, (task.name,))
+
+
+def prepare(ground: Ground, task: Task) -> dict[str, str]:
+    """Let every contender do a task once, so that the front knows the answers; gives the digest of each."""
+    ground.front.taken(latency=0)
+    return {
+        title: digest
+        for title in task.contenders
+        for way in ways_of(task, title)
+        if (digest := ground.done(title, way, digest=True).digest)
+    }
+
+
+def measure(ground: Ground, task: Task, *, latency: float, rounds: int) -> dict[str, Measured]:
+    """Let every contender do a task that was prepared, in turn, this many times.
+
+    Args:
+        ground: where.
+        task: what.
+        latency: seconds that the front waits before each answer.
+        rounds: how often.
+
+    Raises:
+        RuntimeError: a contender failed, or asked for something that it had not asked for when the task was prepared.
+    """
+    found = {(title, way): Measured(way) for title in task.contenders for way in ways_of(task, title)}
+    memory: dict[tuple[str, str], list[Result]] = {key: [] for key in found}
+    for number in range(rounds):
+        for (title, way), measured in found.items():
+            if number and _is_known(title, measured, found, latency):
+                continue
+            ground.front.taken(latency=latency)
+            result = ground.done(title, way)
+            taken = ground.front.taken(latency=0)
+            if taken.misses:
+                raise RuntimeError(f"{title}: {way} asked for {taken.misses} answers that were not prepared")
+            measured.seconds.append(result.seconds)
+            measured.requests = taken.requests
+            memory[title, way].append(result)
+    for key, measured in found.items():
+        measured.baseline = statistics.median(each.baseline for each in memory[key])
+        measured.peak = statistics.median(each.peak for each in memory[key])
+        measured.size = memory[key][-1].size
+    return {
+        title: min((found[title, way] for way in ways_of(task, title)), key=lambda each: each.median)
+        for title in task.contenders
+    }
+
+
+def _is_known(
+    title: str, measured: Measured, found: Mapping[tuple[str, str], Measured], latency: float
+) -> bool:
+    # After the first round: whether a further one would tell something that somebody wants to know.
+    best, own = (
+        min(each.median for (other, _), each in found.items() if other == wanted) for wanted in (title, OWN)
+    )
+    slow = measured.median > SLOW and not latency
+    return slow or measured.median > FAR * own or measured.median > HOPELESS * best

@@ -1,0 +1,91 @@
+"""The front as the benchmark sees it: a process that is started, told how slow to be, and asked what it was asked."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+from urllib.parse import urlsplit
+
+from tests.bench.paths import ROOT, environment
+
+PROBES = 2_000
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What came in since the last look.
+
+    Attributes:
+        requests: all of them.
+        misses: those that were answered by the embedded server, for the first time.
+    """
+
+    requests: int
+    misses: int
+
+
+class Front:
+    """A front before a server, from ``with`` to the end of the block."""
+
+    def __init__(self, upstream: str) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.bench.front", upstream],
+            cwd=ROOT,
+            env=environment(),
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        if self._process.stdout is None:
+            raise TypeError("a pipe was asked for")
+        self.url: str = self._process.stdout.readline().strip()
+        self._host = urlsplit(self.url).netloc
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._process.terminate()
+        self._process.wait()
+        if self._process.stdout is not None:
+            self._process.stdout.close()
+
+    def taken(self, *, latency: float) -> Taken:
+        """What came in since the last look; from now on every answer waits this many seconds."""
+        connection = http.client.HTTPConnection(self._host)
+        connection.request("GET", f"/-bench/?latency={latency}")
+        told = json.loads(connection.getresponse().read())
+        connection.close()
+        return Taken(told["requests"], told["misses"])
+
+    def capacity(self, path: str, *, threads: int = 4) -> float:
+        """Answers a second when nothing is done with them, without latency."""
+
+        def probe() -> None:
+            connection = http.client.HTTPConnection(self._host)
+            for _ in range(PROBES):
+                connection.request("GET", path)
+                connection.getresponse().read()
+            connection.close()
+
+        _at_once(probe, 1)
+        started = time.perf_counter()
+        _at_once(probe, threads)
+        return threads * PROBES / (time.perf_counter() - started)
+
+
+def _at_once(work: Callable[[], None], threads: int) -> None:
+    running = [threading.Thread(target=work) for _ in range(threads)]
+    for thread in running:
+        thread.start()
+    for thread in running:
+        thread.join()

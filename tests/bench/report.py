@@ -1,0 +1,138 @@
+"""`RESULTS.md`: the tables, the growth, the verdicts, and on what they were measured."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import version
+
+from tests.bench.judging import Verdict, exponent, ratio
+from tests.bench.measuring import Measured, python_of
+from tests.bench.tasks import EVERYBODY, GROWTH, OFFICIAL, OWN, TABLE
+
+Row = Mapping[str, Measured]
+
+
+@dataclass
+class Findings:
+    """Everything that was measured.
+
+    Attributes:
+        rounds: of each task.
+        tables: by latency in milliseconds, then by task.
+        growth: by what grows, then the three sizes.
+        memory: by what is read, a tenth and all of it.
+        capacity: answers a second of the front.
+        skipped: tasks that nobody could do, with the reason.
+        disagreements: contenders that read other values than runql.
+        verdicts: on the goals.
+    """
+
+    rounds: int
+    tables: dict[int, dict[str, Row]] = field(default_factory=dict[int, dict[str, Row]])
+    growth: dict[str, list[Row]] = field(default_factory=dict[str, list[Row]])
+    memory: dict[str, tuple[Measured, Measured]] = field(default_factory=dict[str, tuple[Measured, Measured]])
+    capacity: float = 0.0
+    skipped: dict[str, str] = field(default_factory=dict[str, str])
+    disagreements: list[str] = field(default_factory=list[str])
+    verdicts: list[Verdict] = field(default_factory=list[Verdict])
+
+
+def written(findings: Findings) -> str:
+    """The whole file."""
+    return "\n".join(_lines(findings)) + "\n"
+
+
+def _lines(findings: Findings) -> Iterator[str]:
+    yield "# Benchmark\n"
+    yield "Written by `make bench`. Seconds are medians of the call alone, in a process of its own for each round; of"
+    yield "the start-up they are the whole process, and files were listed before. All contenders ask the same server, which answers from memory, and"
+    yield "take turns; × is their seconds in runql's, with the quartiles over the rounds. Requests are counted by the"
+    yield "server. MiB are what the process needed at the most beside what it had before the call. The limit is the"
+    yield "fewest sensible requests by `http.client`, read by orjson and polars. Who takes fifty times as long as"
+    yield "runql, or without latency more than three seconds, is measured in one round.\n"
+    yield from machine()
+    yield f"{findings.rounds} rounds. The server answers {findings.capacity:,.0f} small requests a second.\n"
+    for latency, rows in findings.tables.items():
+        yield f"## {latency} ms of latency a request\n"
+        yield from table(rows, findings.skipped)
+        yield ""
+    for title, sizes in findings.growth.items():
+        yield f"## Growth: {title}\n"
+        yield from growth(title, sizes)
+        yield ""
+    if findings.memory:
+        yield "## Memory\n"
+        yield "| | a tenth | the frame | all | the frame |\n|---|---|---|---|---|"
+        for title, (tenth, whole) in findings.memory.items():
+            cells = [f"{each:.0f} MiB" for each in (tenth.over, tenth.size, whole.over, whole.size)]
+            yield f"| {title} | " + " | ".join(cells) + " |"
+        yield ""
+    yield "## The same values\n"
+    yield from findings.disagreements or [
+        "All contenders read the same values (integers compared as floats)."
+    ]
+    yield "\n## Goals\n"
+    yield from (f"- {'kept' if each.kept else '**missed**'}: {each.text}" for each in findings.verdicts)
+
+
+def machine() -> Iterator[str]:
+    """What it was measured on: cores and versions, no names."""
+    libraries = ", ".join(
+        f"{name} {version(name)}" for name in ("httpx", "pydantic", "polars", "pyarrow", "orjson")
+    )
+    yield f"{os.cpu_count()} cores, {platform.system()} on {platform.machine()}, Python {platform.python_version()};"
+    yield f"{libraries}; " + ", ".join(f"{title} with polars {_polars_of(title)}" for title in OFFICIAL) + "."
+
+
+def _polars_of(title: str) -> str:
+    code = "import importlib.metadata as m; print(m.version('polars'))"
+    return subprocess.run(
+        [python_of(title), "-c", code], capture_output=True, text=True, check=True
+    ).stdout.strip()
+
+
+def table(rows: Mapping[str, Row], skipped: Mapping[str, str]) -> Iterator[str]:
+    """One line a task."""
+    yield "| work | " + " | ".join(EVERYBODY) + " |"
+    yield "|---" * (len(EVERYBODY) + 1) + "|"
+    for task in TABLE:
+        if task.name in skipped:
+            yield f"| {task.title} | {skipped[task.name]} |" + " |" * (len(EVERYBODY) - 1)
+        elif task.name in rows:
+            row = rows[task.name]
+            cells = [
+                cell(row[OWN], row[title]) if title in row else task.absent.get(title, "")
+                for title in EVERYBODY
+            ]
+            yield f"| {task.title} | " + " | ".join(cells) + " |"
+
+
+def cell(own: Measured, each: Measured) -> str:
+    """Seconds, requests, memory and ratio of one contender."""
+    parts = [f"{each.median:.3f} s", str(each.requests)]
+    if each.peak:
+        parts.append(f"{each.over:.0f} MiB")
+    text = " / ".join(parts)
+    if own is not each:
+        times, low, high = ratio(own, each)
+        text += f"; {times:.2g} × ({low:.2g}–{high:.2g})"
+    if len(each.seconds) == 1:
+        text += "; one round"
+    return text
+
+
+def growth(title: str, rows: Sequence[Row]) -> Iterator[str]:
+    """One line a contender and size, and the exponents."""
+    names = GROWTH[title]
+    yield "| | " + " | ".join(f"× {10**index}" for index in range(len(names))) + " | seconds ~ | requests ~ |"
+    yield "|---" * (len(names) + 3) + "|"
+    for contender in rows[0]:
+        sizes = [row[contender] for row in rows]
+        cells = [f"{each.median:.3f} s / {each.requests} / {each.over:.0f} MiB" for each in sizes]
+        seconds = exponent([each.median for each in sizes])
+        requests = exponent([each.requests for each in sizes])
+        yield f"| {contender} | " + " | ".join(cells) + f" | n^{seconds:.2f} | n^{requests:.2f} |"

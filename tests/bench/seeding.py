@@ -1,0 +1,66 @@
+"""What is measured on: runs, histories and files of known sizes, put into embedded servers."""
+
+from __future__ import annotations
+
+import random
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from runql import Api
+from runql_server.jsontext import JsonValue
+from runql_server.running import RunningServer
+from runql_server.seed import SeedRun
+
+RUNS = 1_000
+ROWS = 200_000
+SPARSE_ROWS, SPARSE_GAP = 100, 10_000
+LARGE_FILES, LARGE = 50, 1 << 20
+SMALL_FILES, SMALL = 500, 1 << 12
+KEYS = [f"k{number:02}" for number in range(20)]
+
+
+def fill(server: RunningServer) -> None:
+    """Seed all but the exports."""
+    chance = random.Random(7)
+    for project, count in (("runs", RUNS), ("runs-tenth", RUNS // 10), ("runs-hundredth", RUNS // 100)):
+        server.seed(project, [_run(chance, number) for number in range(count)])
+    server.seed(
+        "histories",
+        [SeedRun(name=f"run{number:03}", history=rows(chance, 500, KEYS[:3])) for number in range(200)],
+    )
+    scans = (("long", ROWS), ("tenth", ROWS // 10), ("hundredth", ROWS // 100))
+    server.seed("scan", [SeedRun(name=name, history=rows(chance, count, KEYS)) for name, count in scans])
+    sparse = rows(chance, SPARSE_ROWS, KEYS[:3], gap=SPARSE_GAP)
+    server.seed("sparse", [SeedRun(name="sparse", history=sparse)])
+    server.seed("files", [SeedRun(name="large"), SeedRun(name="small")])
+    with Api(base_url=server.url, api_key=server.api_key) as api:
+        for run, count, size in (("large", LARGE_FILES, LARGE), ("small", SMALL_FILES, SMALL)):
+            with tempfile.TemporaryDirectory() as folder:
+                for number in range(count):
+                    path = Path(folder, f"{number:03}.bin")
+                    path.write_bytes(chance.randbytes(size))
+                    api.run(f"files/{run}").upload_file(path, folder)
+
+
+def fill_exports(server: RunningServer) -> None:
+    """Seed the run whose history is read from parquet files."""
+    server.seed("exports", [SeedRun(name="long", history=rows(random.Random(8), ROWS, KEYS))])
+
+
+def rows(
+    chance: random.Random, count: int, keys: list[str], *, gap: int = 1
+) -> Iterator[dict[str, JsonValue]]:
+    """Rows of random floats; the last two of twenty keys are integers."""
+    for number in range(count):
+        values: dict[str, JsonValue] = {"_step": number * gap}
+        for key in keys:
+            values[key] = chance.randrange(1_000) if key in {"k18", "k19"} else chance.random()
+        yield values
+
+
+def _run(chance: random.Random, number: int) -> SeedRun:
+    config: dict[str, JsonValue] = {f"c{key:02}": chance.random() for key in range(39)}
+    summary: dict[str, JsonValue] = {f"s{key:02}": chance.random() for key in range(40)}
+    name = f"run{number:04}"
+    return SeedRun(name=name, display_name=name, config={**config, "layers": [64, 64]}, summary=summary)
