@@ -65,7 +65,7 @@ def _read_whole(contents: list[bytes], listing: ExportListing, wish: ExportWish)
     total = sum(frame.height for frame in steps)
     repeats = has_repeats(listing, total)
     if repeats:
-        _check_steps(listing, lambda: count_steps(steps, listing.live_steps))
+        _check_steps(listing, total, count_steps(steps, listing.live_steps))
     return ExportedRows(frames, repeats)
 
 
@@ -187,7 +187,8 @@ def _read_fetched(
 
     whole = frames_of_groups(chosen, wish)
     if repeats:
-        _check_steps(listing, lambda: count_steps(whole, listing.live_steps))
+        total = sum(frame.height for frame in whole)
+        _check_steps(listing, total, count_steps(whole, listing.live_steps))
     return ExportedRows([wanted(frame, wish) for frame in whole], repeats)
 
 
@@ -201,9 +202,13 @@ def has_repeats(listing: ExportListing, exported: int) -> bool:
     return total > listing.line_count
 
 
-def _check_steps(listing: ExportListing, count: Callable[[], int]) -> None:
-    """Where rows are there twice, they can be told by their steps only if each row has its own."""
-    if listing.line_count is not None and count() != listing.line_count:
+def _check_steps(listing: ExportListing, exported: int, different: int) -> None:
+    """Where rows are there twice, they can be told by their steps only if each row has its own.
+
+    Where the server does not count, no step may be there twice.
+    """
+    rows = exported + len(listing.live_rows) if listing.line_count is None else listing.line_count
+    if different != rows:
         raise UnreadableParquetError("the exports overlap, and rows of the same step cannot be told apart")
 
 

@@ -158,11 +158,15 @@ def test_live_rows_beyond_the_bounds_are_not_asked_for() -> None:
         ({"/a": [*range(40), 39]}, (), 41),
         ({"/a": range(40)}, [5], 41),
         ({"/a": range(40), "/b": range(40)}, (), 41),
+        ({"/a": range(30), "/b": range(20, 40)}, (), None),
     ],
-    ids=["rows missing", "a file missing", "a step twice", "a live step is exported too", "unlike overlap"],
+    ids=[
+        *("rows missing", "a file missing", "a step twice", "a live step is exported too"),
+        *("unlike overlap", "overlap without a count"),
+    ],
 )
 def test_files_that_do_not_add_up_are_left_alone(
-    files: dict[str, Sequence[int]], live: Sequence[int], count: int
+    files: dict[str, Sequence[int]], live: Sequence[int], count: int | None
 ) -> None:
     server = ExportingServer(files, live, count=count)
     found = steps_of(server, planned(), Known(39, count))
@@ -229,6 +233,12 @@ def test_rows_behind_a_file_that_breaks_are_left_to_windows() -> None:
     assert left is not None
     assert found == [*range(left.min_step)], "what was given, and what is left, is the history"
     assert left.min_step <= 20
+
+
+def test_files_without_a_count_are_read_when_each_step_is_there_once() -> None:
+    server = ExportingServer({"/a": range(25), "/b": range(25, 40)}, count=None)
+    assert steps_of(server, planned(), Known(39, None)) == [*range(40)]
+    assert server.asked == [True, "/a", "/b"]
 
 
 def test_a_row_without_a_step_leaves_exports_alone() -> None:
