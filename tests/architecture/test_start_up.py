@@ -87,7 +87,7 @@ def test_the_first_answer_loads_and_sends_what_it_needs(
     assert below("runql.resources", loaded) & OTHER_RESOURCES == set()
     assert below("runql.frames", loaded) == set()
     assert {name.split(".")[0] for name in loaded} & NOT_LOADED == set()
-    assert {"configparser", "netrc"} & loaded == set()
+    assert {"anyio.to_thread", "configparser", "netrc", "runql.transport.aio"} & loaded == set()
 
 
 def test_importing_runql_loads_no_models_and_no_http(server: RunningServer, tmp_path: Path) -> None:

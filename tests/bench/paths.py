@@ -12,7 +12,12 @@ RESULTS = ROOT / "tests" / "bench" / "RESULTS.md"
 def environment(*, own: bool = True, **more: str) -> dict[str, str]:
     """The variables of a process; only our ``own`` interpreter finds the sources of runql."""
     sources = [str(ROOT / "src"), str(ROOT / "generated")] if own else []
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("WANDB_")}
+    # Where bytecode may not be kept, ours alone would be compiled by each process: pip compiles what it installs.
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("WANDB_") and name != "PYTHONDONTWRITEBYTECODE"
+    }
     return {
         **kept,
         "PYTHONPATH": os.pathsep.join([*sources, str(ROOT)]),

@@ -14,7 +14,6 @@ from runql.resources.run_lineage import AsyncRunLineage
 from runql.resources.run_record import ListedPage, RunRecord, fields_of, read_last_step
 from runql.resources.run_write import checked_id, create
 from runql.resources.summary import AsyncSummary
-from runql.transport.aio import AsyncRetryingClient
 from runql.transport.bodies import Progress
 from runql.transport.flow import AT_ONCE
 from runql.values import JSONValue
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from runql.resources.scan import Match
     from runql.resources.sweep import AsyncSweep
     from runql.resources.sweep_lookup import PageSweeps
+    from runql.transport.aio import AsyncRetryingClient
 
 
 class AsyncRun(AsyncRunLineage):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from runql.transport.aio import AsyncRetryingClient
 from runql.transport.sync import RetryingClient
+
+if TYPE_CHECKING:
+    from runql.transport.aio import AsyncRetryingClient
 
 
 class Connected(Protocol):

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Final, Generic, Protocol, SupportsIndex, TypeVar, overload
 
 from runql.errors import PaginationError
-from runql.transport.aio import AsyncRetryingClient
 from runql.transport.flow import Flow
 from runql.transport.sync import RetryingClient
 
 if TYPE_CHECKING:
+    from runql.transport.aio import AsyncRetryingClient
     from runql_graphql.fragments import PageFields
 
 RUN_PER_PAGE: Final = 100

@@ -13,7 +13,6 @@ from runql.resources.run_query import RunQuery, list_full_page, list_light_page
 from runql.resources.run_record import ListedPage, RunRecord
 from runql.resources.sweep import AsyncSweep, Sweep
 from runql.resources.sweep_lookup import PageSweeps, SweepShelf
-from runql.transport.aio import AsyncRetryingClient
 from runql.transport.flow import Flow
 from runql.transport.sync import RetryingClient
 from runql.values import JSONValue
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
 
     from runql.frames.batches import Batch
     from runql.resources.history import Row, Stream
+    from runql.transport.aio import AsyncRetryingClient
 
 Format: TypeAlias = Literal["default", "pandas", "polars"]
 R = TypeVar("R", bound=RunRecord)

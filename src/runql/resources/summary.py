@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from runql.resources.storable import storable
-from runql.transport.aio import AsyncRetryingClient
 from runql.transport.flow import Flow
 from runql.transport.sync import RetryingClient
 from runql.values import JSONValue
+
+if TYPE_CHECKING:
+    from runql.transport.aio import AsyncRetryingClient
 
 Values = Callable[[], dict[str, JSONValue]]
 Save = Callable[[], Flow[None]]

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from runql.errors import NotLoadedError
 from runql.resources.sweep_record import SweepRecord, sweep_fields
-from runql.transport.aio import AsyncRetryingClient
 from runql.transport.sync import RetryingClient
 from runql_graphql.fragments import SweepFields
 
@@ -15,6 +14,7 @@ if TYPE_CHECKING:
     from runql.resources.async_run import AsyncRun
     from runql.resources.run import Run
     from runql.resources.runs import AsyncRuns, Runs
+    from runql.transport.aio import AsyncRetryingClient
 
 
 class Sweep(SweepRecord):
