@@ -126,13 +126,14 @@ class ScanPosition:
         if not spans:
             batch, _ = yield from self._read_open()
             return [batch]
-        batches = yield from self._read_spans(spans)
+        has_end = ahead is not None or bool(self._mapped) or not self._leads_to_end(spans[-1])
+        batches, end = yield from self._read_spans(spans, with_end=not has_end)
         for _ in spans[: len(self._mapped)]:
             self._mapped.popleft()
         self._begun = True
         self._offset = self._covered = spans[-1].stop
         self._note(sum(batch.height for batch in batches), spans[-1].stop - spans[0].start)
-        return batches
+        return batches if end is None else [*batches, self._take(end, stop=None, is_open=True)]
 
     # -- what is settled -----------------------------------------------------------------------------------------
 
@@ -160,16 +161,30 @@ class ScanPosition:
         end, last = start + self._plan.page_size, self._plan.max_step
         return end if last is None else min(end, last)
 
-    def _read_spans(self, spans: Sequence[Span]) -> Flow[list[Batch]]:
-        if len(spans) == 1:
-            return (yield from self._read_span(spans[0]))
+    def _leads_to_end(self, span: Span) -> bool:
+        """Whether the window behind a settled one is the last, which has no end."""
+        is_last = self._last_step is not None and span.stop + self._plan.page_size > self._last_step
+        return is_last and self._plan.max_step is None and self._thinned_from != span.stop
+
+    def _read_spans(
+        self, spans: Sequence[Span], *, with_end: bool
+    ) -> Flow[tuple[list[Batch], Window | None]]:
+        """The rows of spans, and the window behind them where it is asked for at once with them."""
+        if len(spans) == 1 and not with_end:
+            return (yield from self._read_span(spans[0])), None
         queue = BatchQueue()
+        ends: list[Window] = []
 
         def queued(place: int, span: Span) -> Flow[None]:
             queue.put(place, (yield from self._read_span(span)))
 
-        yield from gather([queued(place, span) for place, span in enumerate(spans)], limit=self._plan.at_once)
-        return queue.take()
+        def ended(start: int) -> Flow[None]:
+            ends.append((yield from read_window(self._plan, start, None, self._reader, with_keys=True)))
+
+        flows = [queued(place, span) for place, span in enumerate(spans)]
+        flows += [ended(spans[-1].stop)] if with_end else []
+        yield from gather(flows, limit=self._plan.at_once)
+        return queue.take(), ends[0] if ends else None
 
     def _read_span(self, span: Span) -> Flow[list[Batch]]:
         """The rows of a span; in halves when there are more than one answer holds, or fewer than there should be."""
@@ -246,20 +261,25 @@ class ScanPosition:
         window = yield from read_window(
             plan, start, stop, self._reader, with_keys=with_keys, with_exports=with_exports
         )
+        return self._take(window, stop=stop, is_open=is_open), window.exports
+
+    def _take(self, window: Window, *, stop: int | None, is_open: bool) -> Batch:
+        """The rows of the window at the offset, and what it tells of how the scan goes on."""
+        start, end = self._offset, self._offset + self._plan.page_size
         self._begun = True
         self._learn(window)
-        if is_open and (window.most > plan.page_size or self._misses_rows(window, start)):
+        if is_open and (window.most > self._plan.page_size or self._misses_rows(window, start)):
             # Thinned: its rows tell how far the run goes, and are read again in windows that cannot be thinned.
             self._last_step = max(self._last_step or 0, window.last)
             self._offset = self._thinned_from = min(window.first, self._covered)
             self._has_map = False
-            return RowBatch([]), window.exports
+            return RowBatch([])
         # Beyond the last step that was told, rows may arrive inside a window after it was read.
         beyond = self._last_step is None or end > self._last_step
         self._offset, self._covered = min(window.last + 1, end) if beyond else end, end
         self._note(window.most, self._covered - start)
-        self._done = is_open or stop == plan.max_step
-        return window.batch, window.exports
+        self._done = is_open or stop == self._plan.max_step
+        return window.batch
 
     def _is_open(self, *, is_last: bool) -> bool:
         if self._thinned_from == self._offset:
