@@ -1674,7 +1674,7 @@ fragment MarkedFields on MarkRunFilesUploadedPayload {
 """
 
 SCAN_HISTORY = """\
-query ScanHistory($entity: String!, $project: String!, $run: String!, $minStep: Int64!, $maxStep: Int64, $samples: Int!, $specs: [JSONString!]!, $whole: Boolean!, $chosen: Boolean!, $withKeys: Boolean!) {
+query ScanHistory($entity: String!, $project: String!, $run: String!, $minStep: Int64!, $maxStep: Int64, $samples: Int!, $specs: [JSONString!]!, $whole: Boolean!, $chosen: Boolean!, $withKeys: Boolean!, $withExports: Boolean!) {
   project(entityName: $entity, name: $project) {
     run(name: $run) {
       ...HistoryWindow
@@ -1682,11 +1682,19 @@ query ScanHistory($entity: String!, $project: String!, $run: String!, $minStep: 
   }
 }
 
+fragment ExportedHistory on ParquetHistory {
+  parquetUrls
+  liveData
+}
+
 fragment HistoryWindow on Run {
   historyLineCount
   historyKeys @include(if: $withKeys)
   history(minStep: $minStep, maxStep: $maxStep, samples: $samples) @include(if: $whole)
   sampledHistory(specs: $specs) @include(if: $chosen)
+  parquetHistory(liveKeys: ["_step"]) @include(if: $withExports) {
+    ...ExportedHistory
+  }
 }
 """
 
@@ -2644,6 +2652,7 @@ def scan_history(
     whole: bool,
     chosen: bool,
     with_keys: bool,
+    with_exports: bool,
     max_step: Union[Optional[int], UnsetType] = UNSET,
 ) -> Operation[ScanHistory]:
     """The query `ScanHistory`."""
@@ -2664,6 +2673,7 @@ def scan_history(
             "whole": whole,
             "chosen": chosen,
             "withKeys": with_keys,
+            "withExports": with_exports,
         },
         result=ScanHistory,
     )

@@ -50,6 +50,7 @@ from runql.errors import (
     UnsafeNameError,
     UploadRefusedError,
 )
+from runql.history_errors import HistoryNotExportedError
 from runql.values import JSONValue
 from runql.version import __version__
 
@@ -83,6 +84,7 @@ if TYPE_CHECKING:
     from runql.resources.manifest import Manifest, ManifestEntry
     from runql.resources.project import AsyncProject, AsyncProjects, Project, Projects
     from runql.resources.run import Run
+    from runql.resources.run_exports import HistoryFiles
     from runql.resources.runs import AsyncRuns, Runs
     from runql.resources.summary import AsyncSummary, Summary
     from runql.resources.sweep import AsyncSweep, Sweep
@@ -124,6 +126,7 @@ _LATER = {
     "runql.resources.manifest": ("Manifest", "ManifestEntry"),
     "runql.resources.project": ("AsyncProject", "AsyncProjects", "Project", "Projects"),
     "runql.resources.run": ("Run",),
+    "runql.resources.run_exports": ("HistoryFiles",),
     "runql.resources.runs": ("AsyncRuns", "Runs"),
     "runql.resources.summary": ("AsyncSummary", "Summary"),
     "runql.resources.sweep": ("AsyncSweep", "Sweep"),
@@ -192,6 +195,8 @@ __all__ = [
     "Files",
     "GraphQLProblem",
     "HistoriesScan",
+    "HistoryFiles",
+    "HistoryNotExportedError",
     "HistoryScan",
     "IncompleteHistoriesError",
     "IncompleteUpdateError",

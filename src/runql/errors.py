@@ -40,6 +40,7 @@ RunqlError
 ├── NotLoadedError                          an awaited run's or sweep's fields were looked at before they were loaded
 ├── SchemaDriftError                        the answer does not fit the generated model
 ├── PaginationError                         the server's cursor stands still
+├── HistoryNotExportedError                 rows of a history are in none of its parquet files
 ├── IncompleteHistoriesError                some runs could not be read; the others are in ``partial``
 └── RunStillActiveError (TimeoutError)      ``wait_until_finished(timeout=...)`` ran out
 

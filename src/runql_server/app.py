@@ -20,6 +20,9 @@ from runql_server import auth, schema
 from runql_server.artifacts_http import ArtifactEndpoints
 from runql_server.errors import NotFoundError, RequestError
 from runql_server.execution import Documents
+from runql_server.exports.exporter import Exporter
+from runql_server.exports.policy import DEFAULT_POLICY, ExportPolicy
+from runql_server.exports_http import ExportEndpoints
 from runql_server.files_http import FileEndpoints
 from runql_server.graphql_http import OPERATION, GraphQLEndpoint
 from runql_server.signing import BadSignatureError, load_signer
@@ -43,12 +46,13 @@ def create_app(
     *,
     api_key: str | None = None,
     crash_after: timedelta = CRASH_AFTER,
+    export_policy: ExportPolicy = DEFAULT_POLICY,
     on_request: Callable[[ReceivedRequest], None] | None = None,
 ) -> Starlette:
     """Make the application over a data directory; ``api_key`` is accepted besides the keys made before.
 
     ``app.state.store`` is the open store, closed at shutdown. ``on_request`` is told of each request just before
-    its answer is sent.
+    its answer is sent; ``export_policy`` says which histories become parquet files.
     """
     store = Store(data_dir, crash_after=crash_after)
     with store.writing() as connection:
@@ -56,12 +60,15 @@ def create_app(
         if api_key is not None:
             auth.add_key(connection, api_key)
     endpoints, artifacts = FileEndpoints(store, signer), ArtifactEndpoints(store, signer)
-    graphql = GraphQLEndpoint(store, signer, Documents(schema.load()))
+    exports = ExportEndpoints(store, signer)
+    exporter = Exporter(store, export_policy)
+    graphql = GraphQLEndpoint(store, signer, exporter, Documents(schema.load()))
     middleware = [] if on_request is None else [Middleware(RecordRequests, on_request=on_request)]
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncGenerator[None]:
         yield
+        exporter.close()
         store.close()
 
     app = Starlette(
@@ -77,6 +84,7 @@ def create_app(
             Route("/files/{entity}/{project}/{run}/{name:path}", _with_key(store, endpoints.download)),
             Route("/storage/{run:int}/{name:path}", endpoints.signed_download, methods=["GET"]),
             Route("/storage/{run:int}/{name:path}", endpoints.signed_upload, methods=["PUT"]),
+            Route("/history-exports/{export:int}.parquet", exports.download, methods=["GET"]),
             Route("/artifacts/{entity}/{digest}", _with_key(store, artifacts.locate_v1)),
             Route("/artifactsV2/{rest:path}", _with_key(store, artifacts.locate_v2)),
             Route("/artifact-storage/{artifact:int}/{digest}", artifacts.download_entry, methods=["GET"]),

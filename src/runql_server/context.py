@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from graphql import GraphQLResolveInfo
 
 from runql_server.accounts import User, user_by_number
+from runql_server.exports.exporter import Exporter
 from runql_server.signing import Signer
 from runql_server.store import Store
 
@@ -21,6 +22,7 @@ class RequestContext:
     store: Store
     connection: sqlite3.Connection
     signer: Signer
+    exporter: Exporter
     user_number: int
     base_url: str
     crash_before: str = field(init=False)

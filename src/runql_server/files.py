@@ -146,8 +146,10 @@ def forget(connection: sqlite3.Connection, run: int, name: str) -> str | None:
 
 
 def blobs_of(connection: sqlite3.Connection, run: int) -> list[str]:
-    """The blobs of all files of a run."""
-    return [row["blob"] for row in connection.execute("SELECT blob FROM files WHERE run_id = ?", (run,))]
+    """The blobs of all files and history exports of a run."""
+    query = """SELECT blob FROM files WHERE run_id = :run
+               UNION ALL SELECT blob FROM history_exports WHERE run_id = :run"""
+    return [row["blob"] for row in connection.execute(query, {"run": run})]
 
 
 def remove_blobs(store: Store, blobs: Iterable[str | None]) -> None:

@@ -11,6 +11,7 @@ from runql_server import jsontext
 from runql_server.context import RequestContext
 from runql_server.errors import RequestError
 from runql_server.execution import Answer, Documents
+from runql_server.exports.exporter import Exporter
 from runql_server.jsontext import JsonValue
 from runql_server.signing import Signer
 from runql_server.store import Store
@@ -22,9 +23,10 @@ OPERATION = "runql_server.operation"
 class GraphQLEndpoint:
     """Executes each request in a worker thread, as SQLite blocks."""
 
-    def __init__(self, store: Store, signer: Signer, documents: Documents) -> None:
+    def __init__(self, store: Store, signer: Signer, exporter: Exporter, documents: Documents) -> None:
         self._store = store
         self._signer = signer
+        self._exporter = exporter
         self._documents = documents
 
     async def __call__(self, request: Request) -> Response:
@@ -44,7 +46,12 @@ class GraphQLEndpoint:
             borrow = self._store.reading() if reads_only else self._store.connection()
             with borrow as connection:
                 context = RequestContext(
-                    self._store, connection, self._signer, request.state.user, str(request.base_url)
+                    self._store,
+                    connection,
+                    self._signer,
+                    self._exporter,
+                    request.state.user,
+                    str(request.base_url),
                 )
                 answer: Answer = self._documents.execute(text, variables, name, context)
             return jsontext.dump(answer.body).encode(), answer.executed

@@ -95,13 +95,19 @@ def sampled_rows(connection: sqlite3.Connection, run: int, spec: Spec) -> list[J
     return thin(_picked(texts, spec.keys), spec.samples)
 
 
-def live_rows(connection: sqlite3.Connection, run: int, keys: list[str]) -> list[JsonObject]:
-    """Every row that has all the keys, only those keys: nothing is ever exported here, so all rows are live."""
+def live_rows(
+    connection: sqlite3.Connection, run: int, keys: list[str], *, from_line: int
+) -> list[JsonObject]:
+    """Every row from a line on (those before it are exported) that has all the keys, only those keys."""
+    parameters = {"run": run, "line": from_line}
     if keys == ["_step"]:
         # The scan of newer SDKs asks this of the whole history first; the step column answers without the texts.
-        query = "SELECT step FROM history WHERE run_id = ? ORDER BY step, line"
-        return [{"_step": row["step"]} for row in connection.execute(query, (run,))]
-    return sampled_rows(connection, run, Spec(keys, MOST_SAMPLES, EVERY_STEP))
+        query = "SELECT step FROM history WHERE run_id = :run AND line >= :line ORDER BY step, line"
+        return [{"_step": row["step"]} for row in connection.execute(query, parameters)]
+    if from_line == 0 or not keys:
+        return sampled_rows(connection, run, Spec(keys, MOST_SAMPLES, EVERY_STEP))
+    query = "SELECT text FROM history WHERE run_id = :run AND line >= :line ORDER BY step, line"
+    return thin(_picked([row["text"] for row in connection.execute(query, parameters)], keys), MOST_SAMPLES)
 
 
 def _picked(texts: list[str], keys: list[str]) -> list[JsonObject]:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from runql_server import jsontext, run_values
+from runql_server import history_exports, jsontext, run_values
 from runql_server.errors import RequestError
 from runql_server.history_keys import HistoryKeys
 from runql_server.jsontext import JsonObject
@@ -64,6 +64,7 @@ def write_history(connection: sqlite3.Connection, run: int, rows: Sequence[Histo
             keys.fold(row.values, row.step)
     else:
         # Lines that were there changed, which a retry never does: what was counted cannot be taken back.
+        history_exports.invalidate(connection, run, changed[0].line)
         keys = recompute_history_keys(connection, run)
     connection.execute(
         "INSERT OR REPLACE INTO history_keys (run_id, state) VALUES (?, ?)", (run, keys.to_text())

@@ -158,7 +158,18 @@ CREATE TABLE artifact_inputs (
 CREATE INDEX inputs_by_artifact ON artifact_inputs (artifact_id);
 """
 
-MIGRATIONS = (_FIRST, _SWEEPS, _ARTIFACTS)
+# A state is pending while the file is written, ready, or stale once a line in it was written over. Line numbers are
+# half-open, and those of a run's ready exports follow each other without gaps from 0 on.
+_EXPORTS = """
+CREATE TABLE history_exports (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, run_id INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE,
+    start_line INTEGER NOT NULL, stop_line INTEGER NOT NULL, state TEXT NOT NULL, blob TEXT NOT NULL,
+    created_at TEXT NOT NULL
+);
+CREATE INDEX exports_by_run ON history_exports (run_id, start_line);
+"""
+
+MIGRATIONS = (_FIRST, _SWEEPS, _ARTIFACTS, _EXPORTS)
 
 
 def migrate(connection: sqlite3.Connection) -> None:

@@ -15,6 +15,7 @@ import uvicorn
 
 from runql_server import auth, listening
 from runql_server.app import ReceivedRequest, create_app
+from runql_server.exports.policy import DEFAULT_POLICY, ExportPolicy
 from runql_server.seed import SeedRun, seed_runs
 from runql_server.seed_artifacts import SeedArtifact, seed_artifacts
 from runql_server.store import CRASH_AFTER, Store
@@ -35,6 +36,7 @@ class RunningServer:
         *,
         api_key: str | None = None,
         crash_after: timedelta = CRASH_AFTER,
+        export_policy: ExportPolicy = DEFAULT_POLICY,
     ) -> None:
         self._own_dir = tempfile.TemporaryDirectory(prefix="runql-server-") if data_dir is None else None
         self.data_dir = Path(self._own_dir.name) if self._own_dir is not None else Path(data_dir or ".")
@@ -42,7 +44,11 @@ class RunningServer:
         self.entity = auth.USERNAME
         self.requests: list[ReceivedRequest] = []
         app = create_app(
-            self.data_dir, api_key=self.api_key, crash_after=crash_after, on_request=self.requests.append
+            self.data_dir,
+            api_key=self.api_key,
+            crash_after=crash_after,
+            export_policy=export_policy,
+            on_request=self.requests.append,
         )
         self.store: Store = app.state.store
         config = uvicorn.Config(

@@ -13,6 +13,7 @@ import runql
 from runql.resources.artifact_catalog import ArtifactCatalog, AsyncArtifactCatalog
 from runql.resources.connected import AsyncConnected, Connected
 from runql.resources.pages import AsyncLazySequence, LazySequence
+from runql.resources.run_exports import AsyncRunExports, RunExports
 from runql.resources.run_lineage import AsyncRunLineage, RunLineage
 from runql.resources.runs_metrics import AsyncRunsMetrics, RunsMetrics
 
@@ -40,6 +41,7 @@ PAIRS: list[tuple[type, type]] = [
     (runql.ArtifactType, runql.AsyncArtifactType),
     (runql.ArtifactTypes, runql.AsyncArtifactTypes),
     (ArtifactCatalog, AsyncArtifactCatalog),
+    (RunExports, AsyncRunExports),
     (RunLineage, AsyncRunLineage),
     (Connected, AsyncConnected),
     (runql.RetryingClient, runql.AsyncRetryingClient),
@@ -69,7 +71,8 @@ CATALOG = {
     "default_entity",
 }
 LISTED = {"__aiter__", "__getitem__", "length"}
-LINEAGE = {"log_artifact", "use_artifact"}
+EXPORTS = {"download_history"}
+LINEAGE = {"log_artifact", "use_artifact", *EXPORTS}
 AWAITED: dict[str, set[str]] = {
     "AsyncApi": {
         "capabilities",
@@ -93,6 +96,7 @@ AWAITED: dict[str, set[str]] = {
         *LINEAGE,
     },
     "AsyncArtifactCatalog": CATALOG,
+    "AsyncRunExports": EXPORTS,
     "AsyncRunLineage": LINEAGE,
     "AsyncArtifact": {
         *("delete", "download", "entries", "get_entry", "logged_by", "manifest", "save", "used_by", "verify"),

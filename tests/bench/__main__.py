@@ -16,6 +16,7 @@ from tests.bench.replay import Front
 from tests.bench.report import Findings, Row, written
 from tests.bench.tasks import EXPORTS, GROWTH, LIMIT, MEMORY, OWN, TABLE, Task, Where
 
+from runql_server.exports.policy import ExportPolicy
 from runql_server.running import RunningServer
 
 GOALS_AT = 20
@@ -63,7 +64,10 @@ def main() -> None:
 def grounds() -> Generator[dict[Where, Ground]]:
     """Both servers, filled, each behind a front."""
     with ExitStack() as stack:
-        plain, exporting = stack.enter_context(RunningServer()), stack.enter_context(RunningServer())
+        # One exports nothing, the other before it is asked for rows, however long that takes.
+        live, exported = ExportPolicy(above_rows=sys.maxsize), ExportPolicy(patience=300)
+        plain = stack.enter_context(RunningServer(export_policy=live))
+        exporting = stack.enter_context(RunningServer(export_policy=exported))
         say("filling the servers")
         seeding.fill(plain)
         seeding.fill_exports(exporting)

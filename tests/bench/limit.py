@@ -135,7 +135,7 @@ def scan(run: str, rows: int, page: int = 10_000) -> tuple[pl.DataFrame, Callabl
             "samples": page + 1,
             "specs": [],
         }
-        flags = {"whole": True, "chosen": False, "withKeys": False}
+        flags = {"whole": True, "chosen": False, "withKeys": False, "withExports": False}
         found = ask(SCAN_HISTORY, project="scan", run=run, **wish, **flags)
         # polars leaves the interpreter to other threads meanwhile, which wait for their answers.
         return of_lines(found["run"]["history"])
@@ -146,7 +146,7 @@ def scan(run: str, rows: int, page: int = 10_000) -> tuple[pl.DataFrame, Callabl
 def sparse() -> tuple[pl.DataFrame, Callable[[], str]]:
     """As many rows as the run has lines, asked for at once."""
     wish: dict[str, Any] = {"minStep": 0, "maxStep": None, "samples": 1_001, "specs": []}
-    flags = {"whole": True, "chosen": False, "withKeys": False}
+    flags = {"whole": True, "chosen": False, "withKeys": False, "withExports": False}
     found = ask(SCAN_HISTORY, project="sparse", run="sparse", **wish, **flags)
     return framed(of_lines(found["run"]["history"]), "_step")
 

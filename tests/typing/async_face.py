@@ -25,6 +25,7 @@ from runql import (
     AsyncSweep,
     AsyncSweeps,
     Capabilities,
+    HistoryFiles,
     JSONValue,
     Settings,
     Traffic,
@@ -231,6 +232,9 @@ async def use_files(run: AsyncRun) -> None:
     assert_type(await files.download("root", replace=True, exist_ok=False, at_once=4), list[Path])
     file = await run.file("a")
     assert_type(await run.file("a"), AsyncFile)
+    saved = await run.download_history("exports", require_complete=False, at_once=2, progress=None)
+    assert_type(await run.download_history(), HistoryFiles)
+    assert_type((saved.paths, saved.live_rows, saved.is_complete), tuple[tuple[Path, ...], int, bool])
     assert_type(await run.upload_file(Path("a"), "root", progress=None), AsyncFile)
     assert_type(await file.download(), TextIOWrapper)
     assert_type((file.name, file.size, file.md5), tuple[str, int, str | None])

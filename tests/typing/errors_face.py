@@ -10,6 +10,7 @@ from runql import (
     AnswerError,
     AuthenticationError,
     GraphQLProblem,
+    HistoryNotExportedError,
     IncompleteHistoriesError,
     IncompleteUpdateError,
     InvalidAnswerError,
@@ -62,6 +63,11 @@ def others(drift: SchemaDriftError, incomplete: IncompleteHistoriesError, extra:
     assert_type(incomplete.partial, list[Mapping[str, object]])
     assert_type(incomplete.failed, tuple[str, ...])
     assert_type((extra.library, extra.extra), tuple[str, str])
+
+
+def not_exported(error: HistoryNotExportedError) -> None:
+    """Rows are in no file."""
+    assert_type((error.run, error.live_rows), tuple[str, int])
 
 
 def writing(changed: RunChangedError, incomplete: IncompleteUpdateError) -> None:

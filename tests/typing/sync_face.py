@@ -16,6 +16,7 @@ from runql import (
     File,
     Files,
     HistoriesScan,
+    HistoryFiles,
     HistoryScan,
     JSONValue,
     Project,
@@ -270,6 +271,9 @@ def use_files(run: Run) -> None:
     assert_type(files.download("root", replace=True, exist_ok=False, at_once=4), list[Path])
     file = run.file("a")
     assert_type(run.file("a"), File)
+    saved = run.download_history("exports", require_complete=False, at_once=2, progress=None)
+    assert_type(run.download_history(), HistoryFiles)
+    assert_type((saved.paths, saved.live_rows, saved.is_complete), tuple[tuple[Path, ...], int, bool])
     assert_type(run.upload_file(Path("a"), "root", progress=None), File)
     assert_type(file.download(), TextIOWrapper)
     assert_type((file.name, file.size, file.md5), tuple[str, int, str | None])

@@ -55,10 +55,11 @@ if TYPE_CHECKING:
     from .deleted_artifact_fields import DeletedArtifactFields
     from .deleted_fields import DeletedFields
     from .deleted_run_fields import DeletedRunFields
+    from .exported_history import ExportedHistory
     from .file_fields import FileFields
     from .full_run_fields import FullRunFields, FullRunFieldsUser
     from .history_keys_fields import HistoryKeysFields
-    from .history_window import HistoryWindow
+    from .history_window import HistoryWindow, HistoryWindowParquetHistory
     from .manifest_file_fields import ManifestFileFields
     from .marked_fields import MarkedFields
     from .page_fields import PageFields
@@ -121,11 +122,13 @@ _MODULES = {
     "DeletedArtifactFields": "deleted_artifact_fields",
     "DeletedFields": "deleted_fields",
     "DeletedRunFields": "deleted_run_fields",
+    "ExportedHistory": "exported_history",
     "FileFields": "file_fields",
     "FullRunFields": "full_run_fields",
     "FullRunFieldsUser": "full_run_fields",
     "HistoryKeysFields": "history_keys_fields",
     "HistoryWindow": "history_window",
+    "HistoryWindowParquetHistory": "history_window",
     "ManifestFileFields": "manifest_file_fields",
     "MarkedFields": "marked_fields",
     "PageFields": "page_fields",
@@ -191,11 +194,13 @@ __all__ = [
     "DeletedArtifactFields",
     "DeletedFields",
     "DeletedRunFields",
+    "ExportedHistory",
     "FileFields",
     "FullRunFields",
     "FullRunFieldsUser",
     "HistoryKeysFields",
     "HistoryWindow",
+    "HistoryWindowParquetHistory",
     "ManifestFileFields",
     "MarkedFields",
     "PageFields",

@@ -8,6 +8,7 @@ from typing import Optional
 from pydantic import Field
 
 from ..base_model import BaseModel
+from .exported_history import ExportedHistory
 
 
 class HistoryWindow(BaseModel):
@@ -17,3 +18,9 @@ class HistoryWindow(BaseModel):
     sampled_history: Optional[list[object]] = Field(
         alias="sampledHistory", default=None
     )
+    parquet_history: Optional["HistoryWindowParquetHistory"] = Field(
+        alias="parquetHistory", default=None
+    )
+
+
+HistoryWindowParquetHistory = ExportedHistory

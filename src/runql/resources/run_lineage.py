@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from runql.artifact_errors import ArtifactPendingError
 from runql.paths import ArtifactAddress, RunAddress
-from runql.resources.editable_run import EditableRun
 from runql.resources.pages import RUN_PER_PAGE
+from runql.resources.run_exports import AsyncRunExports, RunExports
 from runql.transport.flow import Flow
 from runql.transport.sync import RetryingClient
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from runql.transport.aio import AsyncRetryingClient
 
 
-class RunLineage(EditableRun):
-    """An `EditableRun` that tells and changes which artifacts it wrote and read."""
+class RunLineage(RunExports):
+    """A `RunExports` that tells and changes which artifacts it wrote and read."""
 
     _client: RetryingClient
 
@@ -89,7 +89,7 @@ class RunLineage(EditableRun):
         return Artifact(self._client, found)
 
 
-class AsyncRunLineage(EditableRun):
+class AsyncRunLineage(AsyncRunExports):
     """As `RunLineage`, awaited."""
 
     _client: AsyncRetryingClient

@@ -8,9 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from runql.errors import OutdatedServerError
 from runql.frames.batch_queue import BatchQueue
 from runql.frames.batches import Batch, RowBatch
 from runql.frames.row_texts import RowReader
+from runql.resources.export_listing import ExportListing
 from runql.resources.history import Row
 from runql.resources.scan import Known, ScanPlan
 from runql.resources.step_map import map_steps
@@ -58,6 +60,43 @@ class ScanPosition:
         self._begun = False
         self._thinned_from: int | None = None
         self._done = False
+        # The rows of a window that was read along with something else, until they are asked for.
+        self._early: list[Batch] = []
+        self._told_steps: Sequence[int] | None = None
+
+    @property
+    def offset(self) -> int:
+        """The step that the next window begins at."""
+        return self._offset
+
+    def find_exports(self) -> Flow[ExportListing | None]:
+        """Ask along with the first window what the run's exports are; None when it has none. One request.
+
+        Sends nothing when one window is enough. An old server that does not know of exports costs one request more.
+        """
+        end = self._plan.max_step
+        one_window = end is not None and end - self._offset <= self._plan.page_size
+        if self._begun or one_window or self._fits_one_answer():
+            return None
+        try:
+            batch, listing = yield from self._read_open(with_exports=True)
+        except OutdatedServerError:
+            return None
+        self._early = [batch] if batch.height else []
+        if listing is None or self._done:
+            return None
+        if listing.urls:
+            return listing
+        # Nothing is exported: the steps of all rows are told then.
+        is_told = self._line_count is not None and len(listing.live_rows) >= self._line_count
+        if is_told and self._is_sparse():
+            self._told_steps = listing.live_steps
+        return None
+
+    def early_rows(self) -> list[Row]:
+        """The rows that were read along with the exports' addresses."""
+        early, self._early = self._early, []
+        return [row for batch in early for row in batch.to_rows()]
 
     def next_rows(self, ahead: int = 1) -> Flow[list[Row] | None]:
         """The rows of the next ``ahead`` windows, in step order, when any holds one; None at the end."""
@@ -71,6 +110,9 @@ class ScanPosition:
 
         One request a window; ``ahead`` windows are read, or all that are settled when None.
         """
+        if self._early:
+            early, self._early = self._early, []
+            return early
         while self._mapped or not (self._done or self._offset == self._plan.max_step):
             batches = [batch for batch in (yield from self._next(ahead)) if batch.height]
             if batches:
@@ -82,14 +124,16 @@ class ScanPosition:
             yield from self._map()
         spans = [*self._mapped][:ahead] if self._mapped else self._settled(ahead)
         if not spans:
-            return [(yield from self._read_open())]
-        batches = yield from self._read_spans(spans)
+            batch, _ = yield from self._read_open()
+            return [batch]
+        has_end = ahead is not None or bool(self._mapped) or not self._leads_to_end(spans[-1])
+        batches, end = yield from self._read_spans(spans, with_end=not has_end)
         for _ in spans[: len(self._mapped)]:
             self._mapped.popleft()
         self._begun = True
         self._offset = self._covered = spans[-1].stop
         self._note(sum(batch.height for batch in batches), spans[-1].stop - spans[0].start)
-        return batches
+        return batches if end is None else [*batches, self._take(end, stop=None, is_open=True)]
 
     # -- what is settled -----------------------------------------------------------------------------------------
 
@@ -117,16 +161,30 @@ class ScanPosition:
         end, last = start + self._plan.page_size, self._plan.max_step
         return end if last is None else min(end, last)
 
-    def _read_spans(self, spans: Sequence[Span]) -> Flow[list[Batch]]:
-        if len(spans) == 1:
-            return (yield from self._read_span(spans[0]))
+    def _leads_to_end(self, span: Span) -> bool:
+        """Whether the window behind a settled one is the last, which has no end."""
+        is_last = self._last_step is not None and span.stop + self._plan.page_size > self._last_step
+        return is_last and self._plan.max_step is None and self._thinned_from != span.stop
+
+    def _read_spans(
+        self, spans: Sequence[Span], *, with_end: bool
+    ) -> Flow[tuple[list[Batch], Window | None]]:
+        """The rows of spans, and the window behind them where it is asked for at once with them."""
+        if len(spans) == 1 and not with_end:
+            return (yield from self._read_span(spans[0])), None
         queue = BatchQueue()
+        ends: list[Window] = []
 
         def queued(place: int, span: Span) -> Flow[None]:
             queue.put(place, (yield from self._read_span(span)))
 
-        yield from gather([queued(place, span) for place, span in enumerate(spans)], limit=self._plan.at_once)
-        return queue.take()
+        def ended(start: int) -> Flow[None]:
+            ends.append((yield from read_window(self._plan, start, None, self._reader, with_keys=True)))
+
+        flows = [queued(place, span) for place, span in enumerate(spans)]
+        flows += [ended(spans[-1].stop)] if with_end else []
+        yield from gather(flows, limit=self._plan.at_once)
+        return queue.take(), ends[0] if ends else None
 
     def _read_span(self, span: Span) -> Flow[list[Batch]]:
         """The rows of a span; in halves when there are more than one answer holds, or fewer than there should be."""
@@ -178,7 +236,10 @@ class ScanPosition:
     def _map(self) -> Flow[None]:
         """Ask for the steps of the rows that are left, and cut windows of ``page_size`` rows."""
         stop = self._offset + self._steps_left()
-        steps = yield from map_steps(self._plan, self._offset, stop)
+        if self._told_steps is None:
+            steps = yield from map_steps(self._plan, self._offset, stop)
+        else:
+            steps = sorted({step for step in self._told_steps if self._offset <= step < stop})
         self._has_map = True
         # A spec's maxStep is inclusive: the row of the border comes, too.
         size = self._plan.page_size if self._plan.keys is None else max(1, self._plan.page_size - 1)
@@ -190,17 +251,24 @@ class ScanPosition:
 
     # -- where the end is not known ------------------------------------------------------------------------------
 
-    def _read_open(self) -> Flow[Batch]:
+    def _read_open(self, *, with_exports: bool = False) -> Flow[tuple[Batch, ExportListing | None]]:
         plan, start = self._plan, self._offset
         end = start + plan.page_size
         is_last = self._last_step is None or end > self._last_step
         is_open = self._is_open(is_last=is_last) and (plan.max_step is None or end < plan.max_step)
         stop = plan.max_step if is_open or (plan.max_step is not None and end > plan.max_step) else end
-        with_keys = is_last or (plan.keys is not None and not self._begun and not is_open)
-        window = yield from read_window(plan, start, stop, self._reader, with_keys=with_keys)
+        with_keys = is_last or with_exports or (plan.keys is not None and not self._begun and not is_open)
+        window = yield from read_window(
+            plan, start, stop, self._reader, with_keys=with_keys, with_exports=with_exports
+        )
+        return self._take(window, stop=stop, is_open=is_open), window.exports
+
+    def _take(self, window: Window, *, stop: int | None, is_open: bool) -> Batch:
+        """The rows of the window at the offset, and what it tells of how the scan goes on."""
+        start, end = self._offset, self._offset + self._plan.page_size
         self._begun = True
         self._learn(window)
-        if is_open and (window.most > plan.page_size or self._misses_rows(window, start)):
+        if is_open and (window.most > self._plan.page_size or self._misses_rows(window, start)):
             # Thinned: its rows tell how far the run goes, and are read again in windows that cannot be thinned.
             self._last_step = max(self._last_step or 0, window.last)
             self._offset = self._thinned_from = min(window.first, self._covered)
@@ -210,7 +278,7 @@ class ScanPosition:
         beyond = self._last_step is None or end > self._last_step
         self._offset, self._covered = min(window.last + 1, end) if beyond else end, end
         self._note(window.most, self._covered - start)
-        self._done = is_open or stop == plan.max_step
+        self._done = is_open or stop == self._plan.max_step
         return window.batch
 
     def _is_open(self, *, is_last: bool) -> bool:

@@ -11,6 +11,7 @@ from runql.errors import ProjectNotFoundError, RunNotFoundError
 from runql.frames.batches import Batch, step_of, united
 from runql.frames.row_texts import RowReader
 from runql.resources import sampled
+from runql.resources.export_listing import ExportListing, listing_of
 from runql.resources.history import rows_of_spec
 from runql.resources.scan import ScanPlan
 from runql.transport.flow import Flow, fetch, fetch_cut
@@ -34,6 +35,7 @@ class Window:
         line_count: rows in the whole history, where the server tells it.
         last_step: the highest step that the server tells of, where it was asked and does.
         key_counts: in how many rows each key is, where the server was asked and tells it.
+        exports: of the run, where the server was asked for them.
     """
 
     batch: Batch
@@ -43,10 +45,17 @@ class Window:
     line_count: int | None
     last_step: int | None
     key_counts: Mapping[str, int] | None
+    exports: ExportListing | None = None
 
 
 def read_window(
-    plan: ScanPlan, start: int, stop: int | None, reader: RowReader, *, with_keys: bool = False
+    plan: ScanPlan,
+    start: int,
+    stop: int | None,
+    reader: RowReader,
+    *,
+    with_keys: bool = False,
+    with_exports: bool = False,
 ) -> Flow[Window]:
     """Ask for the rows of ``start <= step < stop``; one request.
 
@@ -64,6 +73,7 @@ def read_window(
         whole=plan.keys is None,
         chosen=plan.keys is not None,
         with_keys=with_keys,
+        with_exports=with_exports,
     )
     if plan.keys is None:
         answer = yield from fetch(operation)
@@ -94,6 +104,7 @@ def read_steps(plan: ScanPlan, start: int, stop: int, samples: int) -> Flow[tupl
             whole=False,
             chosen=True,
             with_keys=False,
+            with_exports=False,
         )
     )
     rows = rows_of_spec(found_run(plan, answer.project).sampled_history or [], 0)
@@ -138,7 +149,16 @@ def _window(
         batch = batch.between(start, stop)
     told = as_json(run.history_keys)
     most = max(answer.height for answer in answers)
-    return Window(batch, first, last, most, run.history_line_count, last_step(told), key_counts(told))
+    return Window(
+        batch,
+        first,
+        last,
+        most,
+        run.history_line_count,
+        last_step(told),
+        key_counts(told),
+        listing_of(run),
+    )
 
 
 def asked_keys(plan: ScanPlan) -> list[tuple[str, ...]]:

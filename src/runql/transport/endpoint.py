@@ -60,7 +60,8 @@ class Endpoint:
         """
         if isinstance(effect, Download):
             url = self._resolved(effect.url)
-            return Request(url.path, str(url), sink=effect.sink)
+            part = None if effect.part is None else effect.part.header
+            return Request(url.path, str(url), sink=effect.sink, part=part)
         if isinstance(effect, Upload):
             # Joining would drop a base URL's own path, which belongs in front of a relative upload URL.
             address = f"{self._base}{effect.url[1:]}" if effect.url.startswith("/") else effect.url
@@ -82,6 +83,9 @@ class Endpoint:
             return headers | dict(request.source_headers) | {"Content-Length": str(request.size)}
         if request.sink is not None:
             headers |= request.sink.headers()
+        if request.part is not None:
+            # Unpacked: a packed body would count other bytes than the range does.
+            headers |= {"Range": request.part, "Accept-Encoding": "identity"}
         if request.content is not None:
             headers["Content-Type"] = "application/json"
         if self._is_below_base(request.url):

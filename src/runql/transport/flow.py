@@ -9,6 +9,7 @@ from urllib.parse import urljoin, urlsplit
 
 from runql.errors import ConnectionFailedError
 from runql.transport.bodies import Sink, Source
+from runql.transport.byte_ranges import ByteRange, FilePart, read_part
 from runql.transport.codec import answer_error, read_answer, read_cut_answer
 from runql.transport.wire import Response
 from runql_graphql.operation import Operation
@@ -45,10 +46,12 @@ class Download:
     Attributes:
         url: absolute, or relative to the base URL.
         sink: takes the body of a good answer, the `Response` is then empty; None keeps it in memory.
+        part: only these bytes are wanted, in memory; a server may answer with all of them.
     """
 
     url: str
     sink: Sink | None = None
+    part: ByteRange | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +127,19 @@ def download(url: str) -> Flow[bytes]:
     return response.content
 
 
+def download_part(url: str, wanted: ByteRange) -> Flow[FilePart]:
+    """Get some bytes of what lies at a URL that the server named, following redirects; all of them where it does not give less.
+
+    Raises:
+        AnswerError: it was refused, or other bytes came than were asked for.
+    """
+    response = yield from _followed(url, part=wanted)
+    part = read_part(wanted, response)
+    if part is None:
+        raise answer_error(_path(url), response)
+    return part
+
+
 def save(url: str, sink: Sink) -> Flow[None]:
     """Get what lies at a URL that the server named into a file, following redirects.
 
@@ -173,14 +189,14 @@ def offload(work: Callable[[], T]) -> Flow[T]:
     return results[0]
 
 
-def _followed(url: str, sink: Sink | None = None) -> Flow[Response]:
-    response = _response((yield Download(url, sink)))
+def _followed(url: str, sink: Sink | None = None, part: ByteRange | None = None) -> Flow[Response]:
+    response = _response((yield Download(url, sink, part)))
     for _ in range(MAX_REDIRECTS):
         location = response.headers.get("location")
         if response.status // 100 != 3 or location is None:
             break
         url = _joined(url, location)
-        response = _response((yield Download(url, sink)))
+        response = _response((yield Download(url, sink, part)))
     return response
 
 

@@ -19,6 +19,7 @@ class Request:
         repeatable: sending it twice does no harm.
         spare_server: give up at the first server failure or timeout.
         sink: takes the answer's body; a GET.
+        part: the value of `Range`, when only some bytes are wanted; a GET.
         source: the body of a PUT, which never carries our credentials.
         source_headers: what the server wants the PUT to carry.
     """
@@ -29,6 +30,7 @@ class Request:
     repeatable: bool = True
     spare_server: bool = False
     sink: Sink | None = None
+    part: str | None = None
     source: Source | None = None
     source_headers: tuple[tuple[str, str], ...] = ()
 

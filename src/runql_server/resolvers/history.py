@@ -5,7 +5,7 @@ from __future__ import annotations
 from ariadne import ObjectType
 from graphql import GraphQLResolveInfo
 
-from runql_server import console, context, history, jsontext, lines
+from runql_server import console, context, history, history_exports, jsontext, lines
 from runql_server.execution import Leaves
 from runql_server.history import Steps
 from runql_server.jsontext import JsonObject
@@ -47,9 +47,16 @@ def run_sampled_history(source: Run, info: GraphQLResolveInfo, specs: list[str])
 
 @run.field("parquetHistory")
 def run_parquet_history(source: Run, info: GraphQLResolveInfo, live_keys: list[str]) -> dict[str, object]:
-    """Nothing is exported here, so every row is live."""
-    rows = history.live_rows(context.of(info).connection, source.number, live_keys)
-    return {"parquet_urls": [], "live_data": Leaves(rows)}
+    """The files of an ended run, written when they are first asked for, and the rows that are in none of them."""
+    request = context.of(info)
+    request.exporter.update(source.number, source.state)
+    # A snapshot of its own: the request's was taken before the files were written.
+    with request.store.reading() as connection:
+        exports = history_exports.ready(connection, source.number)
+        exported = max((export.stop for export in exports), default=0)
+        rows = history.live_rows(connection, source.number, live_keys, from_line=exported)
+    urls = [request.signer.url(request.base_url, "GET", export.storage_path) for export in exports]
+    return {"parquet_urls": urls, "live_data": Leaves(rows)}
 
 
 @run.field("historyKeys")

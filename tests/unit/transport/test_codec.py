@@ -71,6 +71,7 @@ def test_graphql_names_are_sent_not_python_names() -> None:
         whole=True,
         chosen=False,
         with_keys=True,
+        with_exports=False,
     )
     assert body(window)["variables"] == {
         "entity": "e",
@@ -83,6 +84,7 @@ def test_graphql_names_are_sent_not_python_names() -> None:
         "whole": True,
         "chosen": False,
         "withKeys": True,
+        "withExports": False,
     }
 
 
@@ -133,6 +135,7 @@ def test_bare_nan_and_infinity_in_the_body_are_read() -> None:
         whole=False,
         chosen=True,
         with_keys=False,
+        with_exports=False,
     )
     rows = [{"_step": 1, "loss": math.nan, "gain": -math.inf}]
     response = answered({"project": {"run": {"state": "running", "sampledHistory": [rows]}}})
@@ -271,6 +274,7 @@ SCAN = scan_history(
     whole=False,
     chosen=True,
     with_keys=True,
+    with_exports=False,
 )
 
 

@@ -1,0 +1,131 @@
+"""Values of exported columns as history rows hold them: JSON texts decoded, missing members left out, nested names."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+
+from runql.frames.parquet_layout import UnreadableParquetError
+from runql.values import SPELLED_FLOATS, JSONValue, parse_json
+
+
+def plain(value: object) -> JSONValue:
+    """What a parquet reader made of a cell: bytes are JSON texts, pairs are an object, null members are missing ones.
+
+    Raises:
+        UnreadableParquetError: it is nothing that JSON has.
+    """
+    match value:
+        case None | bool() | int() | float() | str():
+            return value
+        case bytes():
+            return _decoded(value)
+        case dict():
+            return _object(value.items())  # pyright: ignore[reportUnknownArgumentType] - what is inside is looked at there
+        case list() if value and all(isinstance(item, tuple) for item in value):  # pyright: ignore[reportUnknownVariableType] - as above
+            return _object(value)  # pyright: ignore[reportUnknownArgumentType] - as above
+        case list():
+            return [plain(item) for item in value]  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType] - as above
+        case _:
+            raise UnreadableParquetError(f"an export has a column of {type(value).__name__}")
+
+
+def top_level(value: object) -> JSONValue:
+    """As `plain`, for a metric's own value: there, texts such as "NaN" stand for floats."""
+    found = plain(value)
+    return SPELLED_FLOATS.get(found, found) if isinstance(found, str) else found
+
+
+def as_json_text(value: object) -> bytes | None:
+    """A cell as the JSON text that holds it where a column has no single type."""
+    return None if value is None else json_text(plain(value))
+
+
+def json_text(value: JSONValue) -> bytes:
+    """A value as it is."""
+    return json.dumps(value).encode()
+
+
+def lookup(row: Mapping[str, JSONValue], key: str) -> JSONValue:
+    """A row's member by its own name, else by its dotted path, as the server looks for it; None when there is none."""
+    if row.get(key) is not None:
+        return row[key]
+    for head, rest in splits(key):
+        inner = row.get(head)
+        if isinstance(inner, dict):
+            found = lookup(inner, rest)
+            if found is not None:
+                return found
+    return None
+
+
+def splits(key: str) -> Iterable[tuple[str, str]]:
+    """The ways to read a dotted name as a member of an object."""
+    parts = key.split(".")
+    return ((".".join(parts[:count]), ".".join(parts[count:])) for count in range(1, len(parts)))
+
+
+def flattened(columns: Sequence[str], history_keys: JSONValue) -> dict[str, tuple[str, ...]]:
+    """The columns that hold members of objects under dotted names, and where in which object they belong.
+
+    A metric whose own name has dots is told from them by the run's history keys; where those are missing, every name
+    is taken as it is.
+    """
+    known = history_keys.get("keys") if isinstance(history_keys, dict) else None
+    if not isinstance(known, dict):
+        return {}
+    found: dict[str, tuple[str, ...]] = {}
+    for name in columns:
+        path = _path(name, known) if "." in name and name not in known else None
+        if path is not None and path[0] not in columns:
+            found[name] = path
+    return found
+
+
+def nested(members: Mapping[tuple[str, ...], JSONValue]) -> JSONValue:
+    """One object of the members at these paths; None when all are missing."""
+    whole: dict[str, JSONValue] = {}
+    for path, value in members.items():
+        if value is not None:
+            _put(whole, path, value)
+    return whole or None
+
+
+def _put(whole: dict[str, JSONValue], path: tuple[str, ...], value: JSONValue) -> None:
+    if len(path) == 1:
+        whole[path[0]] = value
+        return
+    inner = whole.setdefault(path[0], {})
+    if isinstance(inner, dict):
+        _put(inner, path[1:], value)
+
+
+def _path(name: str, known: Mapping[str, JSONValue]) -> tuple[str, ...] | None:
+    if name in known:
+        return (name,)
+    for head, rest in splits(name):
+        members = _members(known.get(head))
+        path = _path(rest, members) if members else None
+        if path is not None:
+            return (head, *path)
+    return None
+
+
+def _members(info: JSONValue) -> dict[str, JSONValue] | None:
+    counts = info.get("typeCounts") if isinstance(info, dict) else None
+    for entry in counts if isinstance(counts, list) else []:
+        members = entry.get("keys") if isinstance(entry, dict) else None
+        if isinstance(members, dict):
+            return members
+    return None
+
+
+def _object(members: Iterable[tuple[object, object]]) -> JSONValue:
+    return {str(name): plain(member) for name, member in members if member is not None}
+
+
+def _decoded(text: bytes) -> JSONValue:
+    try:
+        return parse_json(text)
+    except ValueError as error:
+        raise UnreadableParquetError("a binary column of an export holds no JSON") from error

@@ -1,0 +1,44 @@
+"""Parts of a parquet file by pyarrow, which reads chosen row groups and columns of a file that is not here as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from runql.frames.parquet_layout import Layout, UnreadableParquetError, read_layout
+from runql.frames.sparse_file import SparseFile
+
+_REFUSED = (pa.ArrowException, OSError, ValueError, TypeError)
+
+
+class PartialParquet:
+    """A file of which at least the footer is here.
+
+    Attributes:
+        file: its bytes; more may be added.
+        layout: what the footer tells.
+    """
+
+    def __init__(self, file: SparseFile) -> None:
+        """Raises UnreadableParquetError when it is no export."""
+        self.file = file
+        try:
+            self._parquet = pq.ParquetFile(pa.PythonFile(file, mode="r"), pre_buffer=False)
+            self.layout: Layout = read_layout(self._parquet)
+        except _REFUSED as error:
+            raise UnreadableParquetError(f"the footer of an export cannot be read: {error}") from error
+
+    def read(self, groups: Sequence[int], columns: Sequence[str]) -> pa.Table:
+        """The rows of some row groups; the bytes of these columns must be here.
+
+        Raises:
+            UnreadableParquetError: they cannot be read.
+        """
+        try:
+            # The stub has lists without their items.
+            found = self._parquet.read_row_groups(list(groups), columns=list(columns))  # pyright: ignore[reportUnknownMemberType] - see above
+            return found.select(list(columns))
+        except (*_REFUSED, KeyError) as error:
+            raise UnreadableParquetError(f"an export cannot be read: {error}") from error

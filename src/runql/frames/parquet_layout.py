@@ -1,0 +1,159 @@
+"""Where the columns and row groups of a parquet file lie, and which bytes of it a reader needs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    import pyarrow.parquet as pq
+
+MAGIC: Final = b"PAR1"
+TAIL: Final = 1 << 17
+"""Bytes of a file's end that are asked for first: they hold the footer of nearly every file, and the whole of a small one."""
+
+REQUEST_COST: Final = 1 << 20
+"""Bytes that could have come in the time that one more request takes."""
+
+
+class UnreadableParquetError(ValueError):
+    """The bytes are no parquet file that holds a history."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """The bytes of one leaf column in one row group."""
+
+    path: str
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True, slots=True)
+class RowGroup:
+    """Some rows of the file.
+
+    Attributes:
+        rows: how many.
+        first: their lowest step; minus infinity when the file does not say.
+        last: their highest step; infinity when the file does not say.
+        chunks: in the file's column order.
+    """
+
+    rows: int
+    first: float
+    last: float
+    chunks: tuple[Chunk, ...]
+
+    def may_hold(self, start: int, stop: int | None) -> bool:
+        """Whether a row may lie in the half-open range of steps."""
+        return self.last >= start and (stop is None or self.first < stop)
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What a file's footer tells."""
+
+    groups: tuple[RowGroup, ...]
+    columns: tuple[str, ...]
+
+    @property
+    def rows(self) -> int:
+        """Rows of the file."""
+        return sum(group.rows for group in self.groups)
+
+    @property
+    def first(self) -> float:
+        """The lowest step."""
+        return min((group.first for group in self.groups), default=math.inf)
+
+    def groups_within(self, start: int, stop: int | None) -> list[int]:
+        """The row groups that may hold rows of a half-open range of steps."""
+        return [index for index, group in enumerate(self.groups) if group.may_hold(start, stop)]
+
+    def size_of(self, group: int, columns: Collection[str]) -> int:
+        """Bytes of columns in a row group."""
+        chunks = self.groups[group].chunks
+        return sum(chunk.stop - chunk.start for chunk in chunks if is_of(chunk.path, columns))
+
+    def ranges(self, groups: Sequence[int], columns: Collection[str]) -> list[tuple[int, int]]:
+        """The bytes of columns in row groups, half-open, in file order; a gap is bridged where a request costs more."""
+        wanted = [
+            (chunk.start, chunk.stop)
+            for index in groups
+            for chunk in self.groups[index].chunks
+            if is_of(chunk.path, columns)
+        ]
+        return bridged(wanted)
+
+
+def is_of(path: str, columns: Collection[str]) -> bool:
+    """Whether a leaf belongs to one of the columns; a column's own name may have dots, as the path of a leaf has."""
+    return path in columns or any(path.startswith(f"{column}.") for column in columns)
+
+
+def bridged(ranges: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Half-open ranges in order, neighbours joined when the gap between them is cheaper than one more request."""
+    joined: list[tuple[int, int]] = []
+    for start, stop in sorted(ranges):
+        if joined and start - joined[-1][1] <= REQUEST_COST:
+            joined[-1] = (joined[-1][0], max(stop, joined[-1][1]))
+        else:
+            joined.append((start, stop))
+    return joined
+
+
+def is_worthwhile(ranges: Sequence[tuple[int, int]], size: int) -> bool:
+    """Whether fetching ranges takes less time than fetching the whole file of ``size`` bytes."""
+    return sum(stop - start + REQUEST_COST for start, stop in ranges) < size + REQUEST_COST
+
+
+def footer_start(tail: bytes, size: int) -> int | None:
+    """Where the footer of a file of ``size`` bytes begins, told by its last bytes; None when it is no parquet file."""
+    if len(tail) < len(MAGIC) + 4 or not tail.endswith(MAGIC):
+        return None
+    start = size - int.from_bytes(tail[-8:-4], "little") - 8
+    return start if start >= len(MAGIC) else None
+
+
+def read_layout(file: pq.ParquetFile) -> Layout:
+    """The layout of an opened file.
+
+    Raises:
+        UnreadableParquetError: there is no column of steps.
+    """
+    metadata = file.metadata
+    leaves = [metadata.schema.column(index).path for index in range(metadata.num_columns)]
+    columns = tuple(file.schema_arrow.names)
+    if "_step" not in leaves or len(set(columns)) < len(columns):
+        raise UnreadableParquetError("an export has one column for each metric, and one of steps")
+    steps = leaves.index("_step")
+    groups = [_group(metadata.row_group(index), leaves, steps) for index in range(metadata.num_row_groups)]
+    return Layout(tuple(groups), columns)
+
+
+def _group(group: pq.RowGroupMetaData, leaves: Sequence[str], steps: int) -> RowGroup:
+    chunks: list[Chunk] = []
+    for index, path in enumerate(leaves):
+        column = group.column(index)
+        offsets = [
+            offset
+            for offset in (column.dictionary_page_offset, column.data_page_offset)
+            if offset is not None and offset > 0
+        ]
+        chunks.append(Chunk(path, min(offsets), min(offsets) + column.total_compressed_size))
+    first, last = -math.inf, math.inf
+    statistics = group.column(steps).statistics
+    if statistics is not None and statistics.has_min_max:
+        low, high = statistics.min, statistics.max
+        if isinstance(low, int | float) and isinstance(high, int | float):
+            first, last = low, high
+    return RowGroup(group.num_rows, first, last, tuple(chunks))
+
+
+def is_ascending(groups: Sequence[RowGroup]) -> bool:
+    """Whether each row group ends before the next begins."""
+    return all(earlier.last < later.first for earlier, later in pairwise(groups))

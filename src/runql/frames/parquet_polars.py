@@ -1,0 +1,294 @@
+"""Exports as polars frames: read, brought together, sorted and filtered without a Python object per value."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from runql.frames.batches import Batch, RowBatch
+from runql.frames.columns import SERIES_TYPES, Cells, Column, Piece
+from runql.frames.export_wish import ExportWish
+from runql.frames.exported_values import as_json_text, json_text, lookup, nested, splits, top_level
+from runql.frames.parquet_layout import UnreadableParquetError
+from runql.frames.table import Table
+from runql.values import SPELLED_FLOATS, JSONValue
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_JSON_NULL = b"null"
+_MAP_ENTRY = ("key", "value")
+
+
+@contextlib.contextmanager
+def reading() -> Generator[None]:
+    """Tell in our own words whatever polars finds wrong with the bytes.
+
+    Raises:
+        UnreadableParquetError: they cannot be read.
+    """
+    try:
+        yield
+    except UnreadableParquetError:
+        raise
+    except (pl.exceptions.PolarsError, OSError, ValueError, TypeError, pl.exceptions.PanicException) as error:
+        raise UnreadableParquetError(f"an export cannot be read: {error}") from error
+
+
+def frame_of_file(content: bytes) -> pl.DataFrame:
+    """A whole file, as it is."""
+    with reading():
+        return pl.read_parquet(io.BytesIO(content))
+
+
+def frame_of_arrow(table: pa.Table) -> pl.DataFrame:
+    """Columns that pyarrow read, as they are."""
+    with reading():
+        # By names: polars would give a column whose name is empty another one.
+        return pl.DataFrame({name: pl.Series(table.column(name)) for name in table.column_names})
+
+
+def wanted(frame: pl.DataFrame, wish: ExportWish) -> pl.DataFrame:
+    """The wanted columns and rows of one file, in its order.
+
+    Columns are Boolean, Int64, Float64 or String; Binary where each cell is a JSON text; or nested.
+    """
+    with reading():
+        if "_step" not in frame.columns or frame["_step"].null_count():
+            raise UnreadableParquetError("an export has rows without a step")
+        if not frame.height:
+            # Its columns have no types worth keeping.
+            return pl.DataFrame({"_step": pl.Series([], dtype=pl.Int64)})
+        flat = wish.flat(frame.columns)
+        frame = pl.DataFrame({name: _normal(frame[name]) for name in wish.of(frame.columns)})
+        step = pl.col("_step")
+        frame = frame.filter(step >= wish.start, True if wish.stop is None else step < wish.stop)
+        return _picked(_folded(frame, flat), wish.keys)
+
+
+def frames_of_batches(batches: Iterable[Batch], steps: Iterable[float]) -> list[pl.DataFrame]:
+    """Of rows that did not come from exports, those that lie at these steps, with columns of the same types."""
+    allowed = pl.Series(list(steps), dtype=pl.Float64)
+    with reading():
+        frames = [_of_rows(b.rows) if isinstance(b, RowBatch) else pl.DataFrame(b.columns) for b in batches]
+        return [
+            frame.filter(pl.col("_step").cast(pl.Float64).is_in(allowed.implode()))
+            for frame in frames
+            if "_step" in frame.columns
+        ]
+
+
+def united(frames: Sequence[pl.DataFrame], wish: ExportWish, *, repeats: bool) -> pl.DataFrame:
+    """Frames of one run in one, in step order; with ``repeats`` each step once, as it is in the first frame that has it."""
+    with reading():
+        names = dict.fromkeys(name for frame in frames for name in frame.columns)
+        kinds = {name: {frame.schema[name] for frame in frames if name in frame.columns} for name in names}
+        numbers: set[pl.DataType] = {pl.Int64(), pl.Float64()}
+        unlike = {name: found == numbers for name, found in kinds.items() if len(found) > 1}
+        whole = pl.concat([_alike(frame, unlike) for frame in frames], how="diagonal", rechunk=False)
+        steps = whole["_step"]
+        if not steps.is_sorted():
+            whole = whole.sort("_step", maintain_order=True)
+        if repeats:
+            whole = whole.unique("_step", keep="first", maintain_order=True)
+        return _with_keys(whole, wish)
+
+
+def count_steps(frames: Sequence[pl.DataFrame], more: Sequence[float]) -> int:
+    """How many different steps there are in all frames, and beside them."""
+    with reading():
+        steps = [frame["_step"].cast(pl.Float64) for frame in frames]
+        return pl.concat([*steps, pl.Series("_step", more, dtype=pl.Float64)]).n_unique()
+
+
+def shares_steps(frames: Sequence[pl.DataFrame], steps: Sequence[float]) -> bool:
+    """Whether any of these steps is in a frame."""
+    asked = pl.Series(steps, dtype=pl.Float64).implode()
+    with reading():
+        return any(frame["_step"].cast(pl.Float64).is_in(asked).any() for frame in frames)
+
+
+def table_of(frame: pl.DataFrame, *, leading: Sequence[str], keep_empty: bool) -> Table:
+    """A united frame as the table that the same rows make, its columns in the order in which they first have a value.
+
+    Args:
+        frame: see `united`.
+        leading: columns that come first and always exist.
+        keep_empty: keep the others also when they have no value at all.
+    """
+    with reading():
+        first = {name: _first_value(frame[name]) for name in frame.columns}
+        kept = [name for name in first if name in leading or keep_empty or first[name] < frame.height]
+        ordered = dict.fromkeys((*leading, *sorted(kept, key=first.__getitem__)))
+        return Table.from_columns(_column(name, frame) for name in ordered)
+
+
+def checked(frame: pl.DataFrame) -> pl.DataFrame:
+    """The frame itself, once every cell that must be looked at was.
+
+    Raises:
+        UnreadableParquetError: one of them holds what no row can.
+    """
+    with reading():
+        for cells in frame:
+            if not _is_plain(cells):
+                _values(cells)
+    return frame
+
+
+def rows_of(frame: pl.DataFrame, size: int = 4096) -> Iterator[list[dict[str, JSONValue]]]:
+    """The rows of a united frame as dicts without what they lack, some at a time."""
+    for part in frame.iter_slices(size):
+        with reading():
+            rows: list[dict[str, JSONValue]] = [{} for _ in range(part.height)]
+            for name in part.columns:
+                for row, value in zip(rows, _values(part[name]), strict=True):
+                    if value is not None:
+                        row[name] = value
+        yield rows
+
+
+def _normal(cells: pl.Series) -> pl.Series:
+    kind = cells.dtype
+    if isinstance(kind, pl.Boolean | pl.Binary) or _is_nested(kind):
+        return cells
+    if isinstance(kind, pl.Null):
+        return cells.cast(pl.Binary)
+    if isinstance(kind, pl.UInt64):
+        return _json(cells)
+    if kind.is_integer() and not isinstance(kind, pl.Int128 | pl.UInt128):
+        return cells.cast(pl.Int64)
+    if isinstance(kind, pl.Float32 | pl.Float64):
+        return cells.cast(pl.Float64)
+    if isinstance(kind, pl.String | pl.Categorical | pl.Enum):
+        texts = cells.cast(pl.String)
+        return _json(texts) if texts.is_in(list(SPELLED_FLOATS)).any() else texts
+    raise UnreadableParquetError(f"an export has a column of {kind}")
+
+
+def _is_nested(kind: pl.DataType) -> bool:
+    if isinstance(kind, pl.List) and isinstance(kind.inner, pl.Struct):
+        entry = tuple(member.name for member in kind.inner.fields)
+        if entry == _MAP_ENTRY:
+            raise UnreadableParquetError("an export has a column of maps, which look like lists here")
+    return isinstance(kind, pl.Struct | pl.List)
+
+
+def _json(cells: pl.Series) -> pl.Series:
+    if isinstance(cells.dtype, pl.Binary):
+        return cells
+    texts = [as_json_text(value) for value in cells.to_list()]
+    return pl.Series(cells.name, texts, dtype=pl.Binary)
+
+
+def _of_rows(rows: Sequence[Mapping[str, JSONValue]]) -> pl.DataFrame:
+    names = dict.fromkeys(name for row in rows for name in row)
+    return pl.DataFrame({name: _of_values([row.get(name) for row in rows]) for name in names})
+
+
+def _of_values(values: list[JSONValue]) -> pl.Series:
+    kinds = {*map(type, values)} - {type(None)}
+    plain = {bool: pl.Boolean, int: pl.Int64, float: pl.Float64}
+    with contextlib.suppress(OverflowError, TypeError, pl.exceptions.PolarsError):
+        if len(kinds) == 1 and kinds <= plain.keys():
+            return pl.Series(values, dtype=plain[kinds.pop()])
+    texts = [None if value is None else json_text(value) for value in values]
+    return pl.Series(texts, dtype=pl.Binary)
+
+
+def _folded(frame: pl.DataFrame, flat: Mapping[str, tuple[str, ...]]) -> pl.DataFrame:
+    """Columns whose names are paths of members, folded to columns of objects."""
+    inside = {name: flat[name] for name in frame.columns if name in flat}
+    if not inside:
+        return frame
+    folded: dict[str, pl.Series] = {}
+    for name in frame.columns:
+        if name not in inside:
+            folded[name] = frame[name]
+            continue
+        head = inside[name][0]
+        if head not in folded:
+            members = {path[1:]: _values(frame[each]) for each, path in inside.items() if path[0] == head}
+            rows = (dict(zip(members, cells, strict=True)) for cells in zip(*members.values(), strict=True))
+            folded[head] = pl.Series([as_json_text(nested(row)) for row in rows], dtype=pl.Binary)
+    return pl.DataFrame(folded)
+
+
+def _picked(frame: pl.DataFrame, keys: tuple[str, ...] | None) -> pl.DataFrame:
+    """The asked columns; a dotted key that is no column's name is looked for inside of objects."""
+    if keys is None:
+        return frame
+    picked = {"_step": frame["_step"]}
+    for key in keys:
+        heads = [head for head, _rest in splits(key) if head in frame.columns]
+        if heads:
+            names = [name for name in (key, *heads) if name in frame.columns]
+            cells = zip(*(_values(frame[name]) for name in names), strict=True)
+            picked[key] = _of_values([lookup(dict(zip(names, row, strict=True)), key) for row in cells])
+        elif key in frame.columns:
+            picked[key] = frame[key]
+    return pl.DataFrame(picked)
+
+
+def _alike(frame: pl.DataFrame, unlike: Mapping[str, bool]) -> pl.DataFrame:
+    """The frame with those columns that are of different types elsewhere as floats, or as JSON texts."""
+
+    def alike(name: str) -> pl.Series:
+        cells = frame[name]
+        if name not in unlike:
+            return cells
+        return cells.cast(pl.Float64) if unlike[name] else _json(cells)
+
+    return pl.DataFrame({name: alike(name) for name in frame.columns})
+
+
+def _with_keys(frame: pl.DataFrame, wish: ExportWish) -> pl.DataFrame:
+    if wish.keys is None:
+        return frame
+    first, *others = (_has_value(frame, key) for key in wish.keys)
+    for present in others:
+        first = first & present if wish.match == "all" else first | present
+    ordered = [name for name in dict.fromkeys(("_step", *wish.keys)) if name in frame.columns]
+    return pl.DataFrame({name: frame[name] for name in ordered}).filter(first)
+
+
+def _has_value(frame: pl.DataFrame, name: str) -> pl.Series:
+    if name not in frame.columns:
+        return pl.Series([False], dtype=pl.Boolean).new_from_index(0, frame.height)
+    cells = frame[name]
+    valid = cells.is_not_null()
+    return (
+        valid & (cells != pl.Series([_JSON_NULL], dtype=pl.Binary)).fill_null(value=False)
+        if isinstance(cells.dtype, pl.Binary)
+        else valid
+    )
+
+
+def _first_value(cells: pl.Series) -> int:
+    """The row of the first value; the number of rows when there is none."""
+    found = cells.is_not_null().arg_max()
+    return len(cells) if found is None or cells[found] is None else found
+
+
+def _column(name: str, frame: pl.DataFrame) -> Column:
+    if name not in frame.columns:
+        return Column.inferred(name, [None] * frame.height)
+    cells = frame[name]
+    is_typed = cells.dtype.__class__.__name__ in SERIES_TYPES and cells.null_count() < len(cells)
+    found: Cells = cells if is_typed else _values(cells)
+    return Column.joined(name, [Piece(0, found)], frame.height)
+
+
+def _is_plain(cells: pl.Series) -> bool:
+    return isinstance(cells.dtype, pl.Boolean | pl.Int64 | pl.Float64 | pl.String)
+
+
+def _values(cells: pl.Series) -> list[JSONValue]:
+    if _is_plain(cells):
+        values: list[JSONValue] = cells.to_list()
+        return values
+    return [top_level(value) for value in cells.to_list()]

@@ -1,0 +1,80 @@
+"""A file of which only some parts are here: reading what was not fetched is an error, never zeros."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+from bisect import bisect_left, bisect_right
+
+
+class SparseFile(io.RawIOBase):
+    """Parts of a file, to be read like the file."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.size = size
+        self._starts: list[int] = []
+        self._parts: list[bytes] = []
+        self._position = 0
+
+    def add(self, start: int, content: bytes) -> None:
+        """Take in a part; it may overlap what is here."""
+        index = bisect_right(self._starts, start)
+        self._starts.insert(index, start)
+        self._parts.insert(index, content)
+
+    def forget(self, stop: int) -> None:
+        """Let go of parts that begin before ``stop``."""
+        kept = bisect_left(self._starts, stop)
+        del self._starts[:kept], self._parts[:kept]
+
+    def holds(self, start: int, stop: int) -> bool:
+        """Whether all of these bytes are here."""
+        return self._pieces(start, stop) is not None
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Bytes from the position on; raises OSError when they are not here."""
+        start = min(self._position, self.size)
+        stop = self.size if size < 0 else min(start + size, self.size)
+        if start == stop:
+            return b""
+        pieces = self._pieces(start, stop)
+        if pieces is None:
+            raise OSError(errno.ENODATA, "this part of the file was not fetched")
+        self._position = stop
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
+        """Move the position."""
+        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self.size}[whence]
+        self._position = max(0, base + offset)
+        return self._position
+
+    def tell(self) -> int:
+        """The position."""
+        return self._position
+
+    def readable(self) -> bool:
+        """It can be read."""
+        return True
+
+    def seekable(self) -> bool:
+        """The position can be moved."""
+        return True
+
+    def _pieces(self, start: int, stop: int) -> list[bytes] | None:
+        """What the parts hold of these bytes, one piece after the other; None when some are not here."""
+        pieces: list[bytes] = []
+        while start < stop:
+            ends = [
+                (self._starts[index] + len(self._parts[index]), index)
+                for index in range(bisect_right(self._starts, start))
+            ]
+            end, index = max(ends, default=(start, 0))
+            if end <= start:
+                return None
+            offset = self._starts[index]
+            pieces.append(self._parts[index][start - offset : min(end, stop) - offset])
+            start = end
+        return pieces

@@ -1,0 +1,82 @@
+"""What a server tells of a run's exports: where the files are, and which rows are in none of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from runql.errors import ProjectNotFoundError, RunNotFoundError
+from runql.frames.batches import step_of
+from runql.transport.flow import Flow, fetch
+from runql.values import JSONValue, as_json
+from runql_graphql.fragments import HistoryWindow
+from runql_graphql.operations import scan_history
+
+
+@dataclass(frozen=True)
+class ExportListing:
+    """A run's exports, as they were when the server was asked.
+
+    Attributes:
+        urls: signed addresses of parquet files, in no particular order; they expire.
+        live_rows: the rows that are in none of the files, with their steps.
+        line_count: rows of the whole history, where the server tells it.
+        history_keys: what is known of each metric, where it was asked for.
+    """
+
+    urls: tuple[str, ...]
+    live_rows: Sequence[JSONValue]
+    line_count: int | None = None
+    history_keys: JSONValue = None
+
+    # Looked at late: of a run without exports these are all rows, and nobody asks for their steps.
+    @cached_property
+    def live_steps(self) -> Sequence[int]:
+        """The steps of the live rows, rising, one for each row that has one."""
+        steps = (step_of(row) for row in self.live_rows if isinstance(row, dict))
+        return sorted(step for step in steps if step is not None)
+
+
+def listing_of(run: HistoryWindow) -> ExportListing | None:
+    """What a window tells of exports; None when it was not asked, or a live row has no step."""
+    told = run.parquet_history
+    if told is None:
+        return None
+    rows = as_json(told.live_data)
+    listing = ExportListing(
+        tuple(told.parquet_urls),
+        rows if isinstance(rows, list) else [],
+        run.history_line_count,
+        as_json(run.history_keys),
+    )
+    return None if listing.urls and len(listing.live_steps) < len(listing.live_rows) else listing
+
+
+def list_exports(
+    entity: str, project: str, run: str, *, with_keys: bool = False
+) -> Flow[ExportListing | None]:
+    """Ask for the exports of a run, and for no rows; one request.
+
+    Raises:
+        ProjectNotFoundError: the project is absent or hidden.
+        RunNotFoundError: the project holds no such run.
+    """
+    operation = scan_history(
+        entity=entity,
+        project=project,
+        run=run,
+        min_step=0,
+        samples=1,
+        specs=[],
+        whole=False,
+        chosen=False,
+        with_keys=with_keys,
+        with_exports=True,
+    )
+    found = (yield from fetch(operation)).project
+    if found is None:
+        raise ProjectNotFoundError(entity, project)
+    if found.run is None:
+        raise RunNotFoundError(entity, project, run)
+    return listing_of(found.run)

@@ -1,0 +1,162 @@
+"""Rows of exports one after the other: some row groups at a time, so that memory stays bounded however long the run is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
+
+from runql.errors import AnswerError, TransportError
+from runql.frames.export_wish import ExportWish
+from runql.frames.parquet_layout import RowGroup, UnreadableParquetError, is_ascending
+from runql.resources.export_files import (
+    Chosen,
+    RemoteFile,
+    fetch_groups,
+    frames_of_groups,
+    has_repeats,
+    open_files,
+    worked,
+)
+from runql.resources.export_listing import ExportListing, list_exports
+from runql.resources.export_scan import ReadLive, rows_of_exports
+from runql.resources.file_record import EXPIRED
+from runql.resources.history import Row
+from runql.resources.scan import ScanPlan
+from runql.transport.flow import Flow
+
+PORTION = 1 << 22
+"""Bytes of parquet that are fetched, read and made to rows before the next are fetched."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    file: RemoteFile
+    index: int
+
+    @property
+    def told(self) -> RowGroup:
+        return self.file.layout.groups[self.index]
+
+
+class ExportRows:
+    """The rows of a scan from exports, in step order, up to where the files end or something is wrong with one.
+
+    Attributes:
+        plan: what is left to be read when `next_rows` has come to its end; None when nothing is.
+    """
+
+    def __init__(self, plan: ScanPlan, listing: ExportListing, read_live: ReadLive) -> None:
+        self.plan: ScanPlan | None = plan
+        self._read_live = read_live
+        self._wish = ExportWish(plan.keys, plan.match, plan.min_step, plan.max_step, listing.history_keys)
+        self._listing = listing
+        self._left: list[_Group] | None = None
+        self._renewed = False
+
+    def next_rows(self) -> Flow[Iterator[list[Row]] | None]:
+        """The rows of the next row groups, some thousands at a time; None at the end.
+
+        One request a file at first, then one or more for each `PORTION` bytes.
+        """
+        while self.plan is not None:
+            try:
+                return (yield from self._next())
+            except AnswerError as error:
+                if error.status not in EXPIRED or self._renewed:
+                    return None
+            except (TransportError, UnreadableParquetError):
+                return None
+            self._renewed, self._left = True, None
+            renewed = yield from list_exports(
+                self.plan.entity, self.plan.project, self.plan.run, with_keys=True
+            )
+            if renewed is None or not renewed.urls:
+                return None
+            self._listing = renewed
+        return None
+
+    def _next(self) -> Flow[Iterator[list[Row]] | None]:
+        from runql.frames.parquet_polars import checked, rows_of, united, wanted  # noqa: PLC0415 - optional
+
+        plan, wish = self.plan, self._wish
+        if plan is None:
+            return None
+        left = self._left if self._left is not None else (yield from self._open())
+        if left is None:
+            rows = yield from rows_of_exports(plan, self._listing, self._read_live)
+            self.plan = plan if rows is None else None
+            return rows
+        self._left = left
+        if not left:
+            self._finish()
+            return None
+        groups = self._portion(left)
+        chosen = _by_file(groups)
+        yield from fetch_groups(chosen, wish, plan.at_once)
+        frame = yield from worked(
+            lambda: checked(
+                united([wanted(each, wish) for each in frames_of_groups(chosen, wish)], wish, repeats=False)
+            )
+        )
+        self._forget(groups)
+        return rows_of(frame)
+
+    def _open(self) -> Flow[list[_Group] | None]:
+        """The row groups that are left, in step order; None where they cannot be read one after the other."""
+        plan, listing = self.plan, self._listing
+        if plan is None or find_spec("pyarrow") is None:
+            return None
+        files = yield from open_files(listing, plan.at_once)
+        if has_repeats(listing, sum(file.layout.rows for file in files)):
+            return None
+        found = [
+            _Group(file, index)
+            for file in files
+            for index in file.layout.groups_within(plan.min_step, plan.max_step)
+        ]
+        found.sort(key=lambda group: (group.told.first, group.told.last))
+        live = [step for step in listing.live_steps if step >= plan.min_step]
+        is_before = not found or not live or found[-1].told.last < live[0]
+        return found if is_before and is_ascending([group.told for group in found]) else None
+
+    def _portion(self, left: Sequence[_Group]) -> list[_Group]:
+        """The next row groups: as many as hold `PORTION` bytes of the asked columns, at least one."""
+        size, taken = 0, list[_Group]()
+        for group in left:
+            layout = group.file.layout
+            size += layout.size_of(group.index, self._wish.of(layout.columns))
+            if taken and size > PORTION:
+                break
+            taken.append(group)
+        return taken
+
+    def _forget(self, groups: Sequence[_Group]) -> None:
+        """Go on behind these row groups, without their bytes."""
+        if self._left is None or self.plan is None:
+            return
+        del self._left[: len(groups)]
+        for group in groups:
+            group.file.parquet.file.forget(group.file.end.start)
+        self.plan = replace(self.plan, min_step=max(self.plan.min_step, int(groups[-1].told.last) + 1))
+
+    def _finish(self) -> None:
+        """All files are read: live rows are left, if any."""
+        plan = self.plan
+        if plan is None:
+            return
+        stop = plan.max_step
+        live = [
+            step
+            for step in self._listing.live_steps
+            if step >= plan.min_step and (stop is None or step < stop)
+        ]
+        self.plan = replace(plan, min_step=live[0], max_step=live[-1] + 1) if live else None
+
+
+def _by_file(groups: Sequence[_Group]) -> list[Chosen]:
+    """The row groups of each file, in order of the first."""
+    found: dict[str, tuple[RemoteFile, list[int]]] = {}
+    for group in groups:
+        found.setdefault(group.file.url, (group.file, []))[1].append(group.index)
+    return list(found.values())

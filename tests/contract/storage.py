@@ -1,0 +1,77 @@
+"""A transport through which tests meddle with what the storage of exports answers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import TypeAlias
+
+import httpx
+from tests.contract.face import DoubleTransport
+
+Meddle: TypeAlias = Callable[[httpx.Request, httpx.Response], httpx.Response]
+"""Given a request to the storage and the server's own answer, gives the answer to pass on."""
+
+STORAGE = "/history-exports/"
+
+
+def pass_on(_request: httpx.Request, answer: httpx.Response) -> httpx.Response:
+    return answer
+
+
+class Storage(DoubleTransport):
+    """Passes everything on; answers of the storage by way of ``meddle``.
+
+    Attributes:
+        asked: what was asked for, in order: operations by name, files by ``GET``.
+        sent: every request.
+        received: bytes of the storage's answers.
+    """
+
+    def __init__(self, meddle: Meddle = pass_on, *, host: str | None = None) -> None:
+        """With ``host``, addresses of exports name it instead of the API's own."""
+        self.asked: list[str] = []
+        self.sent: list[httpx.Request] = []
+        self.received = 0
+        self._meddle = meddle
+        self._host = host
+        self._direct = httpx.HTTPTransport()
+        self._awaited = httpx.AsyncHTTPTransport()
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        self._note(request)
+        answer = self._direct.handle_request(request)
+        answer.read()
+        return self._passed(request, answer)
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        self._note(request)
+        answer = await self._awaited.handle_async_request(request)
+        await answer.aread()
+        return self._passed(request, answer)
+
+    def close(self) -> None:
+        self._direct.close()
+
+    async def aclose(self) -> None:
+        await self._awaited.aclose()
+
+    def _note(self, request: httpx.Request) -> None:
+        self.sent.append(request)
+        is_file = request.url.path.startswith(STORAGE)
+        self.asked.append(request.method if is_file else json.loads(request.content)["operationName"])
+
+    def _passed(self, request: httpx.Request, answer: httpx.Response) -> httpx.Response:
+        # A response that was read has lost its encoding; what is passed on is made anew.
+        headers = {
+            name: value
+            for name, value in answer.headers.items()
+            if name not in {"content-encoding", "content-length"}
+        }
+        content = answer.content
+        if request.url.path.startswith(STORAGE):
+            self.received += len(content)
+            return self._meddle(request, httpx.Response(answer.status_code, headers=headers, content=content))
+        if self._host is not None:
+            content = content.replace(f"//{request.url.host}:".encode(), f"//{self._host}:".encode())
+        return httpx.Response(answer.status_code, headers=headers, content=content)

@@ -1,0 +1,259 @@
+"""The flows around exports stepped by hand: when they are asked for, and what their answers lead to."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Sequence
+from functools import partial
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from tests.unit.resources.history_server import RunOnServer, on_the_wire, planned
+from tests.unit.transport.stepping import answered, sent, served
+
+from runql.frames.to_polars import to_polars
+from runql.resources.export_listing import ExportListing, list_exports
+from runql.resources.export_rows import ExportRows
+from runql.resources.history import Row
+from runql.resources.history_scan import read_batches, scan_table
+from runql.resources.scan import Known, ScanPlan
+from runql.transport.byte_ranges import ByteRange
+from runql.transport.flow import Download, Effect, Offload
+from runql.transport.wire import Response
+
+ROWS: list[Row] = [{"_step": step, "loss": step / 2} for step in range(40)]
+KNOWN = Known(39, 40)
+
+
+def parquet(steps: Sequence[int]) -> bytes:
+    out = io.BytesIO()
+    table = pa.table({"_step": pa.array(list(steps)), "loss": pa.array([step / 2 for step in steps])})
+    with pq.ParquetWriter(out, table.schema) as writer:
+        writer.write_table(table)
+    return out.getvalue()
+
+
+class ExportingServer:
+    """A run on a server that lists files beside it.
+
+    Attributes:
+        run: what GraphQL tells.
+        files: by URL, what storage holds.
+        live: the steps that are in no file.
+        asked: of each request, whether exports were asked for; files by their URL.
+    """
+
+    def __init__(self, files: dict[str, Sequence[int]], live: Sequence[int] = (), **of_run: object) -> None:
+        self.run = RunOnServer(ROWS)
+        self.files = {url: parquet(steps) for url, steps in files.items()}
+        self.live = live
+        self.count: object = of_run.get("count", len(ROWS))
+        self.broken_at = of_run.get("broken_at")
+        self.asked: list[bool | str] = []
+
+    def stored(self, url: str, part: ByteRange | None) -> Response:
+        content = self.files[url]
+        if part is None:
+            return Response(200, content)
+        start = max(0, len(content) + part.start) if part.start < 0 else part.start
+        stop = len(content) if part.stop is None else min(part.stop, len(content))
+        span = f"bytes {start}-{stop - 1}/{len(content)}"
+        return Response(206, content[start:stop], {"content-range": span})
+
+    def answer(self, effect: Effect) -> Response | None:
+        if isinstance(effect, Offload):
+            effect.work()
+            return None
+        if isinstance(effect, Download):
+            self.asked.append(effect.url)
+            if effect.url == self.broken_at and self.asked.count(effect.url) > 1:
+                return Response(404, b"<Error/>")
+            return self.stored(effect.url, effect.part)
+        wants = on_the_wire(sent(effect))["withExports"]
+        self.asked.append(wants)
+        data = json.loads(self.run.answer(effect).content)["data"]
+        data["project"]["run"]["historyLineCount"] = self.count
+        if wants:
+            live = [{"_step": step} for step in self.live]
+            data["project"]["run"]["parquetHistory"] = {"parquetUrls": [*self.files], "liveData": live}
+        return answered(data)
+
+
+def steps_of(server: ExportingServer, plan: ScanPlan, known: Known = KNOWN) -> list[int]:
+    return to_polars(served(scan_table(plan, known), server.answer))["_step"].to_list()
+
+
+def test_exports_are_asked_for_with_the_first_of_several_windows() -> None:
+    server = ExportingServer({"/a": range(25), "/b": range(25, 40)})
+    assert steps_of(server, planned()) == [*range(40)]
+    assert server.asked == [True, "/a", "/b"]
+
+
+@pytest.mark.parametrize(
+    ("plan", "known"),
+    [
+        (planned(page_size=40), KNOWN),
+        (planned(min_step=5, max_step=15), KNOWN),
+        (planned(), Known(39, 10)),
+    ],
+    ids=["all in one", "bounded", "few rows"],
+)
+def test_one_window_asks_for_none(plan: ScanPlan, known: Known) -> None:
+    server = ExportingServer({"/a": range(40)})
+    steps_of(server, plan, known)
+    assert server.asked[0] is False
+
+
+def test_without_exports_no_request_is_added() -> None:
+    server = ExportingServer({}, live=range(40))
+    assert steps_of(server, planned()) == [*range(40)]
+    assert server.asked.count(True) == 1
+    assert len(server.asked) <= 5
+
+
+def test_an_old_server_that_knows_none_is_asked_without() -> None:
+    server = RunOnServer(ROWS)
+    refused: list[Effect] = []
+
+    def answer(effect: Effect) -> Response:
+        if on_the_wire(sent(effect))["withExports"]:
+            refused.append(effect)
+            return answered(None, errors=[{"message": 'Cannot query field "parquetHistory" on type "Run".'}])
+        return server.answer(effect)
+
+    found = to_polars(served(scan_table(planned(), KNOWN), answer))
+    assert found["_step"].to_list() == [*range(40)]
+    assert len(refused) == 1
+
+
+@pytest.mark.parametrize("match", ["all", "any"])
+def test_files_that_overlap_give_each_step_once(match: str) -> None:
+    server = ExportingServer({"/a": range(30), "/b": range(10, 40)})
+    assert steps_of(server, planned()) == [*range(40)]
+    assert steps_of(server, planned(keys=["loss"], match=match)) == [*range(40)]
+    assert server.asked == [True, "/a", "/b"] * 2
+
+
+def test_live_rows_come_from_graphql() -> None:
+    server = ExportingServer({"/a": range(30)}, live=range(30, 40))
+    assert steps_of(server, planned()) == [*range(40)]
+    assert server.asked[:2] == [True, "/a"]
+    assert server.asked[2:] == [False] * len(server.asked[2:])
+    assert 1 <= len(server.asked[2:]) <= 2
+
+
+def test_live_rows_beyond_the_bounds_are_not_asked_for() -> None:
+    server = ExportingServer({"/a": range(30)}, live=range(30, 40))
+    assert steps_of(server, planned(max_step=25)) == [*range(25)]
+    assert server.asked == [True, "/a"]
+
+
+@pytest.mark.parametrize(
+    ("files", "live", "count"),
+    [
+        ({"/a": range(35)}, (), 40),
+        ({"/a": range(20), "/b": range(30, 40)}, (), 40),
+        ({"/a": [*range(40), 39]}, (), 41),
+        ({"/a": range(40)}, [5], 41),
+        ({"/a": range(40), "/b": range(40)}, (), 41),
+        ({"/a": range(30), "/b": range(20, 40)}, (), None),
+    ],
+    ids=[
+        *("rows missing", "a file missing", "a step twice", "a live step is exported too"),
+        *("unlike overlap", "overlap without a count"),
+    ],
+)
+def test_files_that_do_not_add_up_are_left_alone(
+    files: dict[str, Sequence[int]], live: Sequence[int], count: int | None
+) -> None:
+    server = ExportingServer(files, live, count=count)
+    found = steps_of(server, planned(), Known(39, count))
+    assert sorted(set(found)) == [*range(40)]
+    assert server.asked[-1] is False or server.asked == [True, "/a"]
+
+
+def iterated(server: ExportingServer, plan: ScanPlan) -> tuple[list[int], ScanPlan | None]:
+    """The steps that come from exports, and what is left to be read."""
+    listing = ExportListing(tuple(server.files), [{"_step": step} for step in server.live], len(ROWS))
+    exports = ExportRows(plan, listing, partial(read_batches, KNOWN))
+    steps: list[int] = []
+    while (some := served(exports.next_rows(), server.answer)) is not None:
+        for part in some:
+            for each in part:
+                step = each["_step"]
+                assert isinstance(step, int)
+                steps.append(step)
+    return steps, exports.plan
+
+
+def test_files_are_read_one_row_group_after_the_other() -> None:
+    server = ExportingServer({"/late": range(25, 40), "/early": range(25)})
+    assert iterated(server, planned()) == ([*range(40)], None)
+    assert server.asked == ["/late", "/early"], "each file's end holds all of it"
+
+
+def test_live_rows_behind_the_files_are_left_to_windows() -> None:
+    server = ExportingServer({"/a": range(30)}, live=range(30, 40))
+    steps, left = iterated(server, planned())
+    assert steps == [*range(30)]
+    assert left is not None
+    assert (left.min_step, left.max_step) == (30, 40)
+    steps, left = iterated(server, planned(max_step=30))
+    assert (steps, left) == ([*range(30)], None)
+
+
+@pytest.mark.parametrize(
+    ("files", "live"),
+    [
+        ({"/a": range(30), "/b": range(20, 40)}, ()),
+        ({"/a": range(0, 40, 2), "/b": range(1, 40, 2)}, ()),
+        ({"/a": [*range(20), *range(30, 40)]}, range(20, 30)),
+    ],
+    ids=["overlap", "interleaved", "live rows in between"],
+)
+def test_what_does_not_come_in_order_is_read_as_a_whole(
+    files: dict[str, Sequence[int]], live: Sequence[int]
+) -> None:
+    assert iterated(ExportingServer(files, live), planned()) == ([*range(40)], None)
+
+
+def test_rows_behind_a_file_that_breaks_are_left_to_windows() -> None:
+    # The second file is larger than what is fetched of its end, and not there any more when the rest is due.
+    steps = [*range(20, 40)]
+    server = ExportingServer({"/a": range(20), "/b": steps}, broken_at="/b")
+    text = pa.array([f"{step:08}" * 20_000 + "x" * step for step in steps])
+    out = io.BytesIO()
+    table = pa.table({"_step": pa.array(steps), "text": text})
+    with pq.ParquetWriter(out, table.schema, compression="none", use_dictionary=False) as writer:
+        writer.write_table(table)
+    server.files["/b"] = out.getvalue()
+    found, left = iterated(server, planned())
+    assert left is not None
+    assert found == [*range(left.min_step)], "what was given, and what is left, is the history"
+    assert left.min_step <= 20
+
+
+def test_files_without_a_count_are_read_when_each_step_is_there_once() -> None:
+    server = ExportingServer({"/a": range(25), "/b": range(25, 40)}, count=None)
+    assert steps_of(server, planned(), Known(39, None)) == [*range(40)]
+    assert server.asked == [True, "/a", "/b"]
+
+
+def test_a_row_without_a_step_leaves_exports_alone() -> None:
+    told: dict[str, object] = {"parquetUrls": ["/a"], "liveData": [dict[str, object]()]}
+    data = {"project": {"run": {"historyLineCount": 1, "parquetHistory": told}}}
+    assert served(list_exports("e", "p", "r"), lambda _effect: answered(data)) is None
+
+
+def test_a_listing_tells_steps_in_order() -> None:
+    live = [{"_step": 7.0}, {"_step": 3}]
+    told = {"parquetUrls": ["/a"], "liveData": live}
+    data: object = {
+        "project": {"run": {"historyLineCount": 9, "historyKeys": {"keys": {}}, "parquetHistory": told}}
+    }
+    found = served(list_exports("e", "p", "r", with_keys=True), lambda _effect: answered(data))
+    assert found == ExportListing(("/a",), [{"_step": 7.0}, {"_step": 3}], 9, {"keys": {}})
+    assert found is not None
+    assert found.live_steps == [3, 7]
