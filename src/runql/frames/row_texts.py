@@ -20,6 +20,9 @@ FEW_ROWS: Final = 256
 """Fewer rows than these are read faster as Python objects."""
 
 
+FIRST_ROWS: Final = 200
+
+
 class RowReader:
     """Reads rows as dicts."""
 
@@ -74,11 +77,13 @@ class RowTextReader(RowReader):
             return None
         if self._schema and (batch := _read(lines, height, self._schema)) is not None:
             return _narrowed(batch, lines)
-        schema = _inferred(lines)
-        if schema is None or (batch := _read(lines, height, schema)) is None:
-            return None
-        self._schema = self._learned(schema)
-        return batch
+        # The first rows tell the types nearly always, and looking at all takes as long as reading them.
+        for rows in (FIRST_ROWS, None) if height > FIRST_ROWS else (None,):
+            schema = _inferred(lines, rows)
+            if schema is not None and (batch := _read(lines, height, schema)) is not None:
+                self._schema = self._learned(schema)
+                return batch
+        return None
 
     def _learned(self, schema: Mapping[str, pl.DataType]) -> dict[str, pl.DataType]:
         import polars as pl  # noqa: PLC0415 - as in `_read`
@@ -105,13 +110,13 @@ def _reads_strictly() -> bool:
     return False
 
 
-def _inferred(lines: bytes) -> dict[str, pl.DataType] | None:
-    """The types that fit every row; None where a column has none that is exact."""
+def _inferred(lines: bytes, rows: int | None) -> dict[str, pl.DataType] | None:
+    """The types that fit the first ``rows``, or all of them; None where a column has none that is exact."""
     import polars as pl  # noqa: PLC0415 - as in `_read`
 
     try:
         # Rows without any name are refused, too: they have no columns to tell their number by.
-        schema = pl.scan_ndjson(lines, infer_schema_length=None).collect_schema()
+        schema = pl.scan_ndjson(lines, infer_schema_length=rows).collect_schema()
     except pl.exceptions.PolarsError:
         return None
     return dict(schema) if all(str(dtype) in SERIES_TYPES for dtype in schema.values()) else None

@@ -53,7 +53,7 @@ class HistoryScan:
 
     def __iter__(self) -> Iterator[Row]:
         position = ScanPosition(self._plan, self._known)
-        if (listing := self._client.run(find_exports(position))) is not None:
+        if (listing := self._client.run(find_exports(position, with_rows=True))) is not None:
             yield from position.early_rows()
             exports = rest_of_exports(self._plan, self._known, position, listing)
             while (some := self._client.run(exports.next_rows())) is not None:
@@ -93,7 +93,7 @@ class AsyncHistoryScan:
 
     async def __aiter__(self) -> AsyncIterator[Row]:
         position = ScanPosition(self._plan, self._known)
-        if (listing := await self._client.run(find_exports(position))) is not None:
+        if (listing := await self._client.run(find_exports(position, with_rows=True))) is not None:
             for row in position.early_rows():
                 yield row
             exports = rest_of_exports(self._plan, self._known, position, listing)
@@ -126,9 +126,9 @@ class AsyncHistoryScan:
         return to_arrow(await self._client.run(scan_table(self._plan, self._known)))
 
 
-def find_exports(position: ScanPosition) -> Flow[ExportListing | None]:
+def find_exports(position: ScanPosition, *, with_rows: bool) -> Flow[ExportListing | None]:
     """Where a run's exports are, when there are any and something here reads them."""
-    return (yield from position.find_exports()) if can_read_exports() else None
+    return (yield from position.find_exports(with_rows=with_rows)) if can_read_exports() else None
 
 
 def rest_of_exports(
@@ -150,7 +150,7 @@ def read_batches(known: Known, plan: ScanPlan) -> Flow[list[Batch]]:
 def scan_table(plan: ScanPlan, known: Known) -> Flow[Table]:
     """All rows of a scan as one table; types are decided over every value."""
     position = ScanPosition(plan, known, RowTextReader())
-    listing = yield from find_exports(position)
+    listing = yield from find_exports(position, with_rows=False)
     if listing is not None:
         table = yield from table_of_exports(plan, listing, partial(read_batches, known))
         if table is not None:

@@ -21,7 +21,7 @@ def rows_by_spec(told: Sequence[object], text: bytes | None, specs: int, reader:
         reader: reads the text of one answer.
     """
     if text is not None:
-        arrays = _arrays(text)
+        arrays = arrays_of(text)
         if len(arrays) == specs:
             return [reader.read_array(array) for array in arrays]
         whole = parse_json(text)
@@ -30,7 +30,7 @@ def rows_by_spec(told: Sequence[object], text: bytes | None, specs: int, reader:
     return [RowBatch(rows) for rows in (*answers, *[[]] * (specs - len(answers)))]
 
 
-def _arrays(text: bytes) -> list[bytes]:
+def arrays_of(text: bytes) -> list[bytes]:
     """The arrays of an array of arrays, where their brackets are the only ones; else none."""
     inner = text[2:-2].split(b"],[")
     if any(b"[" in part or b"]" in part for part in inner):

@@ -12,11 +12,11 @@ from runql.errors import OutdatedServerError
 from runql.frames.batch_queue import BatchQueue
 from runql.frames.batches import Batch, RowBatch
 from runql.frames.row_texts import RowReader
-from runql.resources.export_listing import ExportListing
+from runql.resources.export_listing import ExportListing, list_exports
 from runql.resources.history import Row
 from runql.resources.scan import Known, ScanPlan
 from runql.resources.step_map import map_steps
-from runql.resources.window import Window, read_window
+from runql.resources.window import Window, key_counts, read_window
 from runql.transport.flow import Flow, gather
 
 
@@ -69,8 +69,8 @@ class ScanPosition:
         """The step that the next window begins at."""
         return self._offset
 
-    def find_exports(self) -> Flow[ExportListing | None]:
-        """Ask along with the first window what the run's exports are; None when it has none. One request.
+    def find_exports(self, *, with_rows: bool) -> Flow[ExportListing | None]:
+        """Ask what the run's exports are; None when it has none. One request, along with the first window ``with_rows``.
 
         Sends nothing when one window is enough. An old server that does not know of exports costs one request more.
         """
@@ -79,10 +79,15 @@ class ScanPosition:
         if self._begun or one_window or self._fits_one_answer():
             return None
         try:
-            batch, listing = yield from self._read_open(with_exports=True)
+            if with_rows or self._last_step is None or self._line_count is None:
+                batch, listing = yield from self._read_open(with_exports=True)
+                self._early = [batch] if batch.height else []
+            else:
+                plan = self._plan
+                listing = yield from list_exports(plan.entity, plan.project, plan.run, with_keys=True)
+                self._key_counts = key_counts(listing.history_keys) if listing else None
         except OutdatedServerError:
             return None
-        self._early = [batch] if batch.height else []
         if listing is None or self._done:
             return None
         if listing.urls:
@@ -141,7 +146,7 @@ class ScanPosition:
         """The next windows whose end the run has passed; none where the next window is asked for without an end."""
         if self._last_step is None or (self._fits_one_answer() and self._thinned_from is None):
             return []
-        is_counted = self._plan.keys is None and self._line_count is not None
+        is_counted = self._line_count is not None and not (self._plan.keys and self._key_counts is None)
         if not self._begun and not is_counted and self._steps_left() > self._plan.page_size:
             # The first answer tells how many rows there are, and in how many the keys are: often in few.
             return []
@@ -231,7 +236,12 @@ class ScanPosition:
         expected, size = self._expected_rows(), self._plan.page_size
         if expected is None or self._has_map:
             return False
-        return self._steps_left() // size > 2 * (expected // size + 1) + 2
+        return self._steps_left() // size > 2 * (expected // self._rows_of_map + 1) + 2
+
+    @property
+    def _rows_of_map(self) -> int:
+        """Rows that a window cut by a map may hold: a spec's maxStep is inclusive, so the row of the border comes, too."""
+        return self._plan.page_size if self._plan.keys is None else max(1, self._plan.page_size - 1)
 
     def _map(self) -> Flow[None]:
         """Ask for the steps of the rows that are left, and cut windows of ``page_size`` rows."""
@@ -241,9 +251,11 @@ class ScanPosition:
         else:
             steps = sorted({step for step in self._told_steps if self._offset <= step < stop})
         self._has_map = True
-        # A spec's maxStep is inclusive: the row of the border comes, too.
-        size = self._plan.page_size if self._plan.keys is None else max(1, self._plan.page_size - 1)
+        size = self._rows_of_map
         borders = [self._offset, *steps[size::size], stop]
+        if size == self._plan.page_size == 1 and self._plan.keys is not None:
+            # A span of a single step holds no row of its border.
+            borders = sorted({*borders, *(step + 1 for step in steps)})
         self._mapped.extend(
             Span(low, high, steps[bisect_left(steps, low) : bisect_left(steps, high)])
             for low, high in pairwise(borders)
@@ -273,6 +285,9 @@ class ScanPosition:
             self._last_step = max(self._last_step or 0, window.last)
             self._offset = self._thinned_from = min(window.first, self._covered)
             self._has_map = False
+            if window.most > (self._expected_rows() or 0):
+                # More rows are answered than the keys are said to be in: some hold a null there.
+                self._key_counts = None
             return RowBatch([])
         # Beyond the last step that was told, rows may arrive inside a window after it was read.
         beyond = self._last_step is None or end > self._last_step
