@@ -104,6 +104,10 @@ class RetryingClient:
     def _gather(self, flows: Sequence[Flow[None]], limit: int) -> None:
         from concurrent.futures import ThreadPoolExecutor, wait
 
+        if min(limit, len(flows)) == 1:
+            for flow in flows:
+                self.run(flow)
+            return
         waiting, taking, stopped = iter(flows), threading.Lock(), threading.Event()
 
         def work() -> None:
