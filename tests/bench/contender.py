@@ -40,7 +40,7 @@ class BothRun(Protocol):
     summary: Mapping[str, object]
 
     def scan_history(
-        self, *, keys: list[str] | None = None, page_size: int
+        self, *, keys: list[str] | None = None, page_size: int = ...
     ) -> Iterable[Mapping[str, object]]: ...
 
     def files(self) -> Iterable[BothFile]: ...
@@ -112,9 +112,11 @@ def keyed_histories(api: BothApi) -> Read:
     return framed(runs.histories(samples=500, keys=KEYS, format="polars"), "run_id", "_step")
 
 
-def scanned(run: BothRun, keys: list[str] | None = None, page_size: int = 10_000) -> Read:
-    """Every row of a run in one frame."""
-    rows = run.scan_history(keys=keys, page_size=page_size)
+def scanned(run: BothRun, keys: list[str] | None = None, page_size: int | None = 10_000) -> Read:
+    """Every row of a run in one frame; None for pages of the library's own size."""
+    rows = (
+        run.scan_history(keys=keys) if page_size is None else run.scan_history(keys=keys, page_size=page_size)
+    )
     to_polars: Callable[[], pl.DataFrame] | None = getattr(rows, "to_polars", None)
     return framed(to_polars() if to_polars else pl.DataFrame(list(rows)), "_step")
 
@@ -151,6 +153,7 @@ TASKS: dict[str, Callable[[BothApi], Read]] = {
     "histories": histories,
     "histories by keys": keyed_histories,
     "scan": lambda api: scanned(api.run("scan/long")),
+    "scan, own pages": lambda api: scanned(api.run("scan/long"), page_size=None),
     "scan, tenth": lambda api: scanned(api.run("scan/tenth")),
     "scan, hundredth": lambda api: scanned(api.run("scan/hundredth")),
     "list, tenth": lambda api: listed(api.runs("runs-tenth", per_page=50)),

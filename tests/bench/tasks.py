@@ -78,7 +78,19 @@ TABLE = (
         "the same, asked for by keys",
         Goal(times_limit=1.5, ahead=20),
     ),
-    Task("scan", "scan of 200,000 rows × 20 keys, polars", Goal(times_limit=1.5, ahead=10)),
+    Task(
+        "scan",
+        "scan of 200,000 rows × 20 keys, polars; 10,000 rows a page, the official SDKs by their own page size",
+        Goal(times_limit=1.5, ahead=10),
+        ways={OLD: ("scan, own pages",), NEW: ("scan, own pages",)},
+    ),
+    Task(
+        "equal scan",
+        "the same, all with 10,000 rows a page",
+        contenders=(OWN, OLD),
+        ways={OWN: ("scan",), OLD: ("scan",)},
+        absent={NEW: "as above", LIMIT: "as above"},
+    ),
     Task(
         "exports",
         "the same from parquet exports",

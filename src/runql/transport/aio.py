@@ -14,7 +14,7 @@ import httpx
 from runql.config import Settings
 from runql.errors import RunqlError
 from runql.transport.bodies import CHUNK, SMALL, Sink, Source
-from runql.transport.endpoint import LIMITS, Endpoint, NoCookies, parsed
+from runql.transport.endpoint import LIMITS, Endpoint, NoCookies, is_decoded_by_httpx, parsed
 from runql.transport.flow import Effect, Flow, Gather, Offload, Reply, Sleep
 from runql.transport.pace import Pace
 from runql.transport.retry import Outcome, RetryPolicy, persist
@@ -137,16 +137,16 @@ class AsyncRetryingClient:
         self.traffic.bytes_sent += request.size
         started = time.monotonic()
         try:
-            answer = await self._received(request)
+            answer, content = await self._received(request)
         except httpx.HTTPError as error:
             return self._endpoint.failure(request, error, time.monotonic() - started)
         self.traffic.bytes_received += answer.num_bytes_downloaded
         if request.is_operation:
             self._pace.note(answer.headers, time.monotonic())
-        saved = request.sink is not None and request.sink.accepted
-        return self._endpoint.response(answer, time.monotonic() - started, saved=saved)
+        return self._endpoint.response(answer, content, time.monotonic() - started)
 
-    async def _received(self, request: Request) -> httpx.Response:
+    async def _received(self, request: Request) -> tuple[httpx.Response, bytes]:
+        """The answer and its body, which is empty when a sink took it."""
         content = request.content if request.source is None else _sent(request.source)
         headers = self._endpoint.headers(request)
         async with self._http.stream(
@@ -154,13 +154,14 @@ class AsyncRetryingClient:
         ) as answer:
             if request.sink is not None and request.sink.begin(answer.status_code, answer.headers):
                 await _fill(request.sink, answer)
-            else:
-                await answer.aread()
-        return answer
+                return answer, b""
+            if is_decoded_by_httpx(answer):
+                return answer, await answer.aread()
+            return answer, b"".join([chunk async for chunk in answer.aiter_raw()])
 
 
 async def _fill(sink: Sink, answer: httpx.Response) -> None:
-    async for chunk in answer.aiter_bytes(CHUNK):
+    async for chunk in answer.aiter_bytes(CHUNK) if is_decoded_by_httpx(answer) else answer.aiter_raw(CHUNK):
         # A thread costs more than writing a little, and many files are small.
         if len(chunk) < SMALL:
             sink.write(chunk)

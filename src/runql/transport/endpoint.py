@@ -41,6 +41,14 @@ def parsed(url: str) -> httpx.URL:
     return httpx.URL(url)
 
 
+def is_decoded_by_httpx(answer: httpx.Response) -> bool:
+    """Whether the body is packed, or was read already by a transport of the caller's.
+
+    Any other body is taken as it comes: passing it through httpx's decoders takes as long as receiving it.
+    """
+    return answer.is_stream_consumed or answer.headers.get("content-encoding", "identity") != "identity"
+
+
 class Endpoint:
     """The API that a client talks to, and the credentials that go there and nowhere else."""
 
@@ -108,10 +116,9 @@ class Endpoint:
         hopeless = isinstance(error, httpx.UnsupportedProtocol)
         return Failure(told, elapsed, sent=not isinstance(error, UNSENT), hopeless=hopeless)
 
-    def response(self, answer: httpx.Response, elapsed: float, *, saved: bool = False) -> Response:
-        """Our own value of httpx's response; empty when its body was ``saved`` elsewhere."""
+    def response(self, answer: httpx.Response, content: bytes, elapsed: float) -> Response:
+        """Our own value of httpx's response and its body."""
         headers = dict(answer.headers.items())
-        content = b"" if saved else answer.content
         return Response(answer.status_code, content, headers, elapsed, secrets=self._secrets)
 
     def _resolved(self, url: str) -> httpx.URL:

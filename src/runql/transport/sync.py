@@ -14,7 +14,7 @@ import httpx
 from runql.config import Settings
 from runql.errors import RunqlError
 from runql.transport.bodies import Sink, Source
-from runql.transport.endpoint import LIMITS, Endpoint, NoCookies, parsed
+from runql.transport.endpoint import LIMITS, Endpoint, NoCookies, is_decoded_by_httpx, parsed
 from runql.transport.flow import Effect, Flow, Gather, Offload, Reply, Sleep
 from runql.transport.pace import Pace
 from runql.transport.retry import Outcome, RetryPolicy, persist
@@ -154,17 +154,17 @@ class RetryingClient:
             self.traffic.bytes_sent += request.size
         started = time.monotonic()
         try:
-            answer = self._received(request)
+            answer, content = self._received(request)
         except httpx.HTTPError as error:
             return self._endpoint.failure(request, error, time.monotonic() - started)
         with self._counting:
             self.traffic.bytes_received += answer.num_bytes_downloaded
         if request.is_operation:
             self._pace.note(answer.headers, time.monotonic())
-        saved = request.sink is not None and request.sink.accepted
-        return self._endpoint.response(answer, time.monotonic() - started, saved=saved)
+        return self._endpoint.response(answer, content, time.monotonic() - started)
 
-    def _received(self, request: Request) -> httpx.Response:
+    def _received(self, request: Request) -> tuple[httpx.Response, bytes]:
+        """The answer and its body, which is empty when a sink took it."""
         content = request.content if request.source is None else _sent(request.source)
         headers = self._endpoint.headers(request)
         with self._http.stream(
@@ -172,14 +172,15 @@ class RetryingClient:
         ) as answer:
             if request.sink is not None and request.sink.begin(answer.status_code, answer.headers):
                 _fill(request.sink, answer)
-            else:
-                answer.read()
-        return answer
+                return answer, b""
+            if is_decoded_by_httpx(answer):
+                return answer, answer.read()
+            return answer, b"".join(answer.iter_raw())
 
 
 def _fill(sink: Sink, answer: httpx.Response) -> None:
     # As they come: httpx copies what it cuts to one size, which takes longer than writing it.
-    for chunk in answer.iter_bytes():
+    for chunk in answer.iter_bytes() if is_decoded_by_httpx(answer) else answer.iter_raw():
         sink.write(chunk)
         sink.report()
 
