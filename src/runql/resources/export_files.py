@@ -194,7 +194,7 @@ def _read_fetched(
 
 def has_repeats(listing: ExportListing, exported: int) -> bool:
     """Whether rows are there more than once; rows that are nowhere are an error."""
-    total = exported + len(listing.live_rows)
+    total = exported + listing.live_count
     if listing.line_count is None:
         return True
     if total < listing.line_count:
@@ -207,7 +207,7 @@ def _check_steps(listing: ExportListing, exported: int, different: int) -> None:
 
     Where the server does not count, no step may be there twice.
     """
-    rows = exported + len(listing.live_rows) if listing.line_count is None else listing.line_count
+    rows = exported + listing.live_count if listing.line_count is None else listing.line_count
     if different != rows:
         raise UnreadableParquetError("the exports overlap, and rows of the same step cannot be told apart")
 

@@ -8,8 +8,8 @@ from functools import cached_property
 
 from runql.errors import ProjectNotFoundError, RunNotFoundError
 from runql.frames.batches import step_of
-from runql.transport.flow import Flow, fetch
-from runql.values import JSONValue, as_json
+from runql.transport.flow import Flow, fetch_cut
+from runql.values import JSONValue, as_json, parse_json, rows_of_array
 from runql_graphql.fragments import HistoryWindow
 from runql_graphql.operations import scan_history
 
@@ -20,37 +20,53 @@ class ExportListing:
 
     Attributes:
         urls: signed addresses of parquet files, in no particular order; they expire.
-        live_rows: the rows that are in none of the files, with their steps.
+        live_rows: the rows that are in none of the files, with their steps; as JSON text, or read.
         line_count: rows of the whole history, where the server tells it.
         history_keys: what is known of each metric, where it was asked for.
     """
 
     urls: tuple[str, ...]
-    live_rows: Sequence[JSONValue]
+    live_rows: bytes | Sequence[JSONValue]
     line_count: int | None = None
     history_keys: JSONValue = None
+
+    @cached_property
+    def live_count(self) -> int:
+        """How many rows are in none of the files."""
+        rows = self.live_rows
+        if isinstance(rows, bytes):
+            return rows.count(b"{")
+        return len(rows)
 
     # Looked at late: of a run without exports these are all rows, and nobody asks for their steps.
     @cached_property
     def live_steps(self) -> Sequence[int]:
         """The steps of the live rows, rising, one for each row that has one."""
-        steps = (step_of(row) for row in self.live_rows if isinstance(row, dict))
+        rows = (
+            rows_of_array(parse_json(self.live_rows)) if isinstance(self.live_rows, bytes) else self.live_rows
+        )
+        steps = (step_of(row) for row in rows if isinstance(row, dict))
         return sorted(step for step in steps if step is not None)
 
 
-def listing_of(run: HistoryWindow) -> ExportListing | None:
-    """What a window tells of exports; None when it was not asked, or a live row has no step."""
+def listing_of(run: HistoryWindow, live: bytes | None = None) -> ExportListing | None:
+    """What a window tells of exports; None when it was not asked, or a live row has no step.
+
+    Args:
+        run: the window.
+        live: its live rows as text, where they were kept out of the model.
+    """
     told = run.parquet_history
     if told is None:
         return None
     rows = as_json(told.live_data)
     listing = ExportListing(
         tuple(told.parquet_urls),
-        rows if isinstance(rows, list) else [],
+        live if live is not None else rows if isinstance(rows, list) else [],
         run.history_line_count,
         as_json(run.history_keys),
     )
-    return None if listing.urls and len(listing.live_steps) < len(listing.live_rows) else listing
+    return None if listing.urls and len(listing.live_steps) < listing.live_count else listing
 
 
 def list_exports(
@@ -74,9 +90,10 @@ def list_exports(
         with_keys=with_keys,
         with_exports=True,
     )
-    found = (yield from fetch(operation)).project
+    answer, texts = yield from fetch_cut(operation, "liveData", depth=1)
+    found = answer.project
     if found is None:
         raise ProjectNotFoundError(entity, project)
     if found.run is None:
         raise RunNotFoundError(entity, project, run)
-    return listing_of(found.run)
+    return listing_of(found.run, texts[0] if texts else None)

@@ -117,7 +117,7 @@ class _Wish:
                 raise
             listing = yield from self._list()
             paths = yield from self._save(listing.urls)
-        return HistoryFiles(tuple(paths), len(listing.live_rows))
+        return HistoryFiles(tuple(paths), listing.live_count)
 
     def _list(self) -> Flow[ExportListing]:
         from runql.history_errors import HistoryNotExportedError
@@ -125,8 +125,8 @@ class _Wish:
 
         run = self.run
         listing = (yield from list_exports(run.entity, run.project, run.run_id)) or ExportListing((), ())
-        if listing.live_rows and self.require_complete:
-            raise HistoryNotExportedError(str(run), len(listing.live_rows))
+        if listing.live_count and self.require_complete:
+            raise HistoryNotExportedError(str(run), listing.live_count)
         return listing
 
     def _save(self, urls: Sequence[str]) -> Flow[list[Path]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, TypeVar, cast
+from typing import Any, Literal, TypeVar, cast
 
 from pydantic import BaseModel, ValidationError
 
@@ -58,13 +58,21 @@ def read_answer(operation: Operation[T], response: Response) -> T:
         raise SchemaDriftError(operation.name, _drift_places(error)) from error
 
 
-def read_cut_answer(operation: Operation[T], response: Response, field: str) -> tuple[T, list[bytes] | None]:
-    """As `read_answer`, but the lists of lists under ``field`` stay text: empty in the model, and beside it in order.
+def read_cut_answer(
+    operation: Operation[T], response: Response, field: str, depth: Literal[1, 2] = 2
+) -> tuple[T, list[bytes] | None]:
+    """As `read_answer`, but the lists under ``field`` stay text: empty in the model, and beside it in order.
 
-    Whoever reads columns spares a Python object for every value. None in their place where they cannot be told from the
-    rest by their brackets alone; the model then holds them.
+    Whoever reads columns, or only counts, spares a Python object for every value. None in their place where they cannot
+    be told from the rest by their brackets alone; the model then holds them.
+
+    Args:
+        operation: what was asked.
+        response: what came back.
+        field: the name in the answer.
+        depth: 2 for lists of lists, 1 for lists of objects that hold no lists.
     """
-    cut = _cut(response.content, f'"{field}":'.encode())
+    cut = _cut(response.content, f'"{field}":'.encode(), depth)
     if cut is not None:
         rest, lists = cut
         try:
@@ -135,16 +143,19 @@ def answer_error(name: str, response: Response) -> AnswerError:
     return InvalidAnswerError(message(text), status=status, operation=name, attempts=attempts)
 
 
-def _cut(content: bytes, mark: bytes) -> tuple[bytes, list[bytes]] | None:
+def _cut(content: bytes, mark: bytes, depth: int) -> tuple[bytes, list[bytes]] | None:
+    opening, closing = b"[" * depth, b"]" * depth
     rest: list[bytes] = []
     lists: list[bytes] = []
     done = 0
     while (found := content.find(mark, done)) >= 0:
         start = found + len(mark)
-        end = content.find(b"]]", start) + 2
+        end = content.find(closing, start) + depth
         # Without escapes, an even number of quotes says that the end lies outside of texts.
         text = content[start:end]
-        if end < 2 or not text.startswith(b"[[") or b"\\" in text or text.count(b'"') % 2:
+        if end < depth or not text.startswith(opening) or b"\\" in text or text.count(b'"') % 2:
+            return None
+        if depth == 1 and text.count(b"[") > 1:
             return None
         rest += [content[done:start], b"[]"]
         lists.append(text)

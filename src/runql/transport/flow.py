@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, Literal, TypeAlias, TypeVar
 from urllib.parse import urljoin, urlsplit
 
 from runql.errors import ConnectionFailedError
@@ -109,11 +109,11 @@ def fetch(operation: Operation[T], *, spare_server: bool = False, repeatable: bo
 
 
 def fetch_cut(
-    operation: Operation[T], field: str, *, spare_server: bool = False
+    operation: Operation[T], field: str, *, depth: Literal[1, 2] = 2, spare_server: bool = False
 ) -> Flow[tuple[T, list[bytes] | None]]:
     """As `fetch`, with what lies under ``field`` as text beside the model; see `codec.read_cut_answer`."""
     response = _response((yield Send(operation, spare_server)))
-    return read_cut_answer(operation, response, field)
+    return read_cut_answer(operation, response, field, depth)
 
 
 def download(url: str) -> Flow[bytes]:

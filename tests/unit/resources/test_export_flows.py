@@ -254,6 +254,6 @@ def test_a_listing_tells_steps_in_order() -> None:
         "project": {"run": {"historyLineCount": 9, "historyKeys": {"keys": {}}, "parquetHistory": told}}
     }
     found = served(list_exports("e", "p", "r", with_keys=True), lambda _effect: answered(data))
-    assert found == ExportListing(("/a",), [{"_step": 7.0}, {"_step": 3}], 9, {"keys": {}})
+    assert found == ExportListing(("/a",), b'[{"_step":7.0},{"_step":3}]', 9, {"keys": {}})
     assert found is not None
-    assert found.live_steps == [3, 7]
+    assert (found.live_count, found.live_steps) == (2, [3, 7])

@@ -325,3 +325,30 @@ def test_errors_are_told_of_the_whole_answer() -> None:
     with pytest.raises(QueryError, match=r"no \[\[ such") as caught:
         read_cut_answer(SCAN, Response(200, body), "sampledHistory")
     assert caught.value.data == {"project": {"run": {"sampledHistory": [[{"a": 1}]]}}}
+
+
+def listed(live: str) -> Response:
+    history = f'{{"parquetUrls":["http://a/[1]"],"liveData":{live}}}'
+    return Response(200, f'{{"data":{{"project":{{"run":{{"parquetHistory":{history}}}}}}}}}'.encode())
+
+
+@pytest.mark.parametrize("text", ["[]", '[{"_step":0}]', '[{"_step":0},{"_step":1.0}]'])
+def test_a_list_of_objects_stays_text_too(text: str) -> None:
+    answer, lists = read_cut_answer(SCAN, listed(text), "liveData", 1)
+    assert lists == [text.encode()]
+    assert answer.project is not None
+    assert answer.project.run is not None
+    assert answer.project.run.parquet_history is not None
+    assert answer.project.run.parquet_history.live_data == []
+
+
+@pytest.mark.parametrize(
+    "text", ['[{"_step":[0]}]', '[{"_step":"]"}]', '[{"_step":"\\"]"}]', '[{"a":"[x]"}]']
+)
+def test_a_list_that_holds_brackets_is_in_the_model(text: str) -> None:
+    answer, lists = read_cut_answer(SCAN, listed(text), "liveData", 1)
+    assert lists is None
+    assert answer.project is not None
+    assert answer.project.run is not None
+    assert answer.project.run.parquet_history is not None
+    assert answer.project.run.parquet_history.live_data == json.loads(text)
