@@ -1,4 +1,4 @@
-"""Memory of a scan: a frame costs its own size and a constant, rows one by one a constant."""
+"""Memory of a scan of pages: a frame costs its own size and a constant, rows one by one a constant."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from runql_server.exports.policy import ExportPolicy
 from runql_server.running import RunningServer
 from runql_server.seed import SeedRun
 
@@ -23,7 +24,8 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="asks Linux for 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[RunningServer]:
-    with RunningServer() as running:
+    # Without exports: a parquet file is fetched as a whole, and is in memory beside the frame.
+    with RunningServer(export_policy=ExportPolicy(above_rows=sys.maxsize)) as running:
         for name, count in ROWS.items():
             rows = [{"_step": step, **dict.fromkeys(KEYS, step / 7)} for step in range(count)]
             running.seed("scans", [SeedRun(name=name, history=rows)])
