@@ -15,6 +15,9 @@ from runql_server.exports.policy import ExportPolicy
 from runql_server.running import RunningServer
 from runql_server.seed import SeedRun
 
+NOISE = 4 << 20
+"""Bytes by which the peaks of two equal scans differ."""
+
 KEYS = [f"metric/{number}" for number in range(16)]
 # Enough rows of the short one that everything that is kept once has been.
 ROWS = {"short": 50_000, "long": 200_000}
@@ -52,7 +55,7 @@ def measured(server: RunningServer, way: str, run: str) -> dict[str, int]:
 
 def test_a_frame_costs_less_than_half_of_its_size_more_than_itself(server: RunningServer) -> None:
     short, long = measured(server, "frame", "short"), measured(server, "frame", "long")
-    assert long["peak"] - short["peak"] < 1.5 * (long["frame"] - short["frame"])
+    assert long["peak"] - short["peak"] < 1.5 * (long["frame"] - short["frame"]) + NOISE
 
 
 def test_rows_one_by_one_cost_the_same_however_many(server: RunningServer) -> None:
