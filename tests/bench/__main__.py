@@ -1,4 +1,4 @@
-"""`python -m tests.bench`: measure, compare what was read, write RESULTS.md, and fail when a goal is missed."""
+"""`python -m tests.bench`: measure, compare what was read, write RESULTS.md and README's table, fail when a goal is missed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Generator, Sequence
 from contextlib import ExitStack, contextmanager
 
 import httpx
-from tests.bench import seeding
+from tests.bench import readme, seeding
 from tests.bench.judging import Verdict, exponent, memory_verdict, verdicts
 from tests.bench.measuring import Ground, Measured, measure, prepare
 from tests.bench.paths import RESULTS
@@ -54,6 +54,7 @@ def main() -> None:
     text = written(findings)
     if not wishes.only:
         RESULTS.write_text(text)
+        readme.FILE.write_text(readme.refreshed(readme.FILE.read_text("utf-8"), text), "utf-8")
     print(text)
     missed = [each for each in findings.verdicts if not each.kept]
     print(f"bench: {len(findings.verdicts) - len(missed)} passed, {len(missed)} failed")
