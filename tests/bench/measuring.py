@@ -78,7 +78,7 @@ class Measured:
 
 TRIES = 3
 PATIENCE = 60
-"""Seconds after which a contender hangs: three times what the slowest task takes."""
+"""Seconds after which a contender hangs: twice what the slowest task takes."""
 
 
 @dataclass(frozen=True)

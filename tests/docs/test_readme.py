@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Protocol
 
 import pytest
+from tests.bench import readme
+from tests.bench.paths import RESULTS
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -130,3 +132,11 @@ def test_the_command_is_installed() -> None:
 
 def test_it_says_that_it_is_independent() -> None:
     assert "not made, sponsored or endorsed by Weights & Biases" in README
+
+
+def test_the_table_of_speed_is_what_was_measured() -> None:
+    results = RESULTS.read_text("utf-8")
+    found = readme.PLACE.search(README)
+    assert found is not None
+    assert found[0] == readme.quoted(results), "run `make bench`"
+    assert "All contenders read the same values" in results

@@ -70,7 +70,8 @@ class ScanPosition:
         return self._offset
 
     def find_exports(self, *, with_rows: bool) -> Flow[ExportListing | None]:
-        """Ask what the run's exports are; None when it has none. One request, along with the first window ``with_rows``.
+        """Ask what the run's exports are; None when it has none. One request, along with the first window ``with_rows``
+        or where windows are few.
 
         Sends nothing when one window is enough. An old server that does not know of exports costs one request more.
         """
@@ -78,8 +79,10 @@ class ScanPosition:
         one_window = end is not None and end - self._offset <= self._plan.page_size
         if self._begun or one_window or self._fits_one_answer():
             return None
+        # Where windows are few, a request of its own would count for much; where they are many, rows that an export holds.
+        are_few = self._steps_left() <= self._plan.at_once * self._plan.page_size
         try:
-            if with_rows or self._last_step is None or self._line_count is None:
+            if with_rows or are_few or self._line_count is None:
                 batch, listing = yield from self._read_open(with_exports=True)
                 self._early = [batch] if batch.height else []
             else:
