@@ -123,7 +123,7 @@ def _inferred(lines: bytes, rows: int | None) -> dict[str, pl.DataType] | None:
 
 
 def _read(lines: bytes, height: int, schema: Mapping[str, pl.DataType]) -> ColumnBatch | None:
-    """The columns of the lines texts; None where they may not be all that the texts hold."""
+    """The columns of the lines; None where they may not be all that the lines hold."""
     import polars as pl  # noqa: PLC0415 - optional: only who has it reads columns
 
     try:
