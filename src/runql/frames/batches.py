@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self, TypeAlias
 
@@ -97,12 +97,7 @@ class ColumnBatch:
 
     def to_rows(self) -> Sequence[dict[str, JSONValue]]:
         """The rows as dicts, without what is missing."""
-        rows: list[dict[str, JSONValue]] = [{} for _ in range(self.height)]
-        for name, cells in self.columns.items():
-            for row, value in zip(rows, cells.to_list(), strict=True):
-                if value is not None:
-                    row[name] = value
-        return rows
+        return rows_of_columns(((name, cells.to_list()) for name, cells in self.columns.items()), self.height)
 
     def having(self, names: Sequence[str]) -> Self:
         """The rows that have a value for each of ``names``."""
@@ -136,6 +131,18 @@ class ColumnBatch:
 
 
 Batch: TypeAlias = RowBatch | ColumnBatch
+
+
+def rows_of_columns(
+    columns: Iterable[tuple[str, Sequence[JSONValue]]], height: int
+) -> list[dict[str, JSONValue]]:
+    """The rows of columns as dicts, without what is missing."""
+    rows: list[dict[str, JSONValue]] = [{} for _ in range(height)]
+    for name, values in columns:
+        for row, value in zip(rows, values, strict=True):
+            if value is not None:
+                row[name] = value
+    return rows
 
 
 def united(answers: Sequence[Batch], keys: Sequence[str]) -> Batch:

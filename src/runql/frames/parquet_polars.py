@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from runql.frames.batches import Batch, RowBatch
+from runql.frames.batches import Batch, RowBatch, rows_of_columns
 from runql.frames.columns import SERIES_TYPES, Cells, Column, Piece
 from runql.frames.export_wish import ExportWish
 from runql.frames.exported_values import as_json_text, json_text, lookup, nested, splits, top_level
@@ -144,11 +144,7 @@ def rows_of(frame: pl.DataFrame, size: int = 4096) -> Iterator[list[dict[str, JS
     """The rows of a united frame as dicts without what they lack, some at a time."""
     for part in frame.iter_slices(size):
         with reading():
-            rows: list[dict[str, JSONValue]] = [{} for _ in range(part.height)]
-            for name in part.columns:
-                for row, value in zip(rows, _values(part[name]), strict=True):
-                    if value is not None:
-                        row[name] = value
+            rows = rows_of_columns(((name, _values(part[name])) for name in part.columns), part.height)
         yield rows
 
 

@@ -48,6 +48,10 @@ class ExportListing:
         steps = (step_of(row) for row in rows if isinstance(row, dict))
         return sorted(step for step in steps if step is not None)
 
+    def live_within(self, start: int, stop: int | None) -> Sequence[int]:
+        """The steps of the live rows of ``start <= step < stop``, rising."""
+        return [step for step in self.live_steps if start <= step and (stop is None or step < stop)]
+
 
 def listing_of(run: HistoryWindow, live: bytes | None = None) -> ExportListing | None:
     """What a window tells of exports; None when it was not asked, or a live row has no step.

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from importlib.util import find_spec
 
 from runql.errors import AnswerError, TransportError
-from runql.frames.export_wish import ExportWish
 from runql.frames.parquet_layout import RowGroup, UnreadableParquetError, is_ascending
 from runql.resources.export_files import (
     Chosen,
@@ -19,7 +18,7 @@ from runql.resources.export_files import (
     worked,
 )
 from runql.resources.export_listing import ExportListing, list_exports
-from runql.resources.export_scan import ReadLive, rows_of_exports
+from runql.resources.export_scan import ReadLive, rows_of_exports, wish_of
 from runql.resources.file_record import EXPIRED
 from runql.resources.history import Row
 from runql.resources.scan import ScanPlan
@@ -49,7 +48,7 @@ class ExportRows:
     def __init__(self, plan: ScanPlan, listing: ExportListing, read_live: ReadLive) -> None:
         self.plan: ScanPlan | None = plan
         self._read_live = read_live
-        self._wish = ExportWish(plan.keys, plan.match, plan.min_step, plan.max_step, listing.history_keys)
+        self._wish = wish_of(plan, listing)
         self._listing = listing
         self._left: list[_Group] | None = None
         self._renewed = False
@@ -116,7 +115,7 @@ class ExportRows:
             for index in file.layout.groups_within(plan.min_step, plan.max_step)
         ]
         found.sort(key=lambda group: (group.told.first, group.told.last))
-        live = [step for step in listing.live_steps if step >= plan.min_step]
+        live = listing.live_within(plan.min_step, None)
         is_before = not found or not live or found[-1].told.last < live[0]
         return found if is_before and is_ascending([group.told for group in found]) else None
 
@@ -145,12 +144,7 @@ class ExportRows:
         plan = self.plan
         if plan is None:
             return
-        stop = plan.max_step
-        live = [
-            step
-            for step in self._listing.live_steps
-            if step >= plan.min_step and (stop is None or step < stop)
-        ]
+        live = self._listing.live_within(plan.min_step, plan.max_step)
         self.plan = replace(plan, min_step=live[0], max_step=live[-1] + 1) if live else None
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, TypeAlias
@@ -68,7 +68,7 @@ def scan_exports(plan: ScanPlan, listing: ExportListing, read_live: ReadLive) ->
     """
     exported: ExportedRows | None = None
     try:
-        exported = yield from read_files(listing, _wish(plan, listing), plan.at_once)
+        exported = yield from read_files(listing, wish_of(plan, listing), plan.at_once)
     except AnswerError as error:
         if error.status not in EXPIRED:
             return None
@@ -80,7 +80,7 @@ def scan_exports(plan: ScanPlan, listing: ExportListing, read_live: ReadLive) ->
             return None
         listing = renewed
         try:
-            exported = yield from read_files(listing, _wish(plan, listing), plan.at_once)
+            exported = yield from read_files(listing, wish_of(plan, listing), plan.at_once)
         except (AnswerError, TransportError, UnreadableParquetError):
             return None
     live = yield from _read_live(plan, listing, read_live)
@@ -90,17 +90,13 @@ def scan_exports(plan: ScanPlan, listing: ExportListing, read_live: ReadLive) ->
         return None
 
 
-def _wish(plan: ScanPlan, listing: ExportListing) -> ExportWish:
+def wish_of(plan: ScanPlan, listing: ExportListing) -> ExportWish:
+    """What a scan wants of exports."""
     return ExportWish(plan.keys, plan.match, plan.min_step, plan.max_step, listing.history_keys)
 
 
-def _live_within(plan: ScanPlan, listing: ExportListing) -> Sequence[int]:
-    stop = plan.max_step
-    return [step for step in listing.live_steps if plan.min_step <= step and (stop is None or step < stop)]
-
-
 def _read_live(plan: ScanPlan, listing: ExportListing, read_live: ReadLive) -> Flow[list[Batch]]:
-    steps = _live_within(plan, listing)
+    steps = listing.live_within(plan.min_step, plan.max_step)
     if not steps:
         return []
     return (yield from read_live(replace(plan, min_step=steps[0], max_step=steps[-1] + 1)))
@@ -115,11 +111,11 @@ def _merged(
         united,
     )
 
-    steps = _live_within(plan, listing)
+    steps = listing.live_within(plan.min_step, plan.max_step)
     fresh = frames_of_batches(live, steps)
     count = sum(frame.height for frame in fresh)
     if plan.keys is None and count != len(steps):
         raise UnreadableParquetError(f"{len(steps)} rows are live, {count} were read")
     if steps and not exported.repeats and shares_steps(exported.frames, steps):
         raise UnreadableParquetError("live and exported rows have the same step")
-    return united([*fresh, *exported.frames], _wish(plan, listing), repeats=exported.repeats)
+    return united([*fresh, *exported.frames], wish_of(plan, listing), repeats=exported.repeats)

@@ -134,8 +134,6 @@ def _history_page(
     if answer.project is None or answer.project.runs is None:
         raise ProjectNotFoundError(query.entity, query.project)
     page = read_page(answer.project.runs, after)
-    if texts is None or len(texts) != len(page.nodes):
-        nodes = [SampledRun(fields) for fields in page.nodes]
-    else:
-        nodes = [SampledRun(fields, text) for fields, text in zip(page.nodes, texts, strict=True)]
+    told = sampled.text_of_each(texts, len(page.nodes))
+    nodes = [SampledRun(fields, text) for fields, text in zip(page.nodes, told, strict=True)]
     return Page(nodes, page.after, page.cursor, page.more, page.total)

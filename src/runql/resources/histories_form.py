@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, Literal, TypeAlias, TypeVar
 
-from runql.frames.batches import STEP, Batch
+from runql.frames.batches import STEP, Batch, rows_of_columns
+from runql.frames.columns import as_values
 from runql.frames.extras import require
 from runql.frames.row_texts import RowReader, RowTextReader
 from runql.frames.table import Table
@@ -83,9 +84,6 @@ def _long(batches: list[Batch]) -> Table:
 
 
 def _rows(table: Table) -> list[Row]:
-    rows: list[Row] = [{} for _ in range(table.height)]
-    for name, column in table.columns.items():
-        for row, value in zip(rows, column.values, strict=True):
-            if value is not None:
-                row[name] = value
-    return rows
+    return rows_of_columns(
+        ((name, as_values(each.cells)) for name, each in table.columns.items()), table.height
+    )

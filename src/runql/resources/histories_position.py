@@ -171,12 +171,11 @@ class HistoriesPosition:
         return rows if self._is_complete(node) else max(rows, node.line_count or 0)
 
     def _is_complete(self, node: ListedHistory) -> bool:
-        scan, rows = self._plan.scan, node.answered
+        rows = node.answered
         if rows > self._share:
             return False
         # Where the server tells how many rows there are and all of them were asked for, the count is the proof.
-        wants_all = scan.keys is None and scan.min_step == 0 and scan.max_step is None
-        return not (wants_all and 0 < rows < (node.line_count or 0))
+        return not (self._plan.scan.wants_every_row and 0 < rows < (node.line_count or 0))
 
     def _arrange(self, nodes: Sequence[ListedHistory]) -> None:
         whole: list[ListedHistory] = []

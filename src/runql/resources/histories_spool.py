@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 import shutil
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from runql.frames.to_arrow import to_arrow
 from runql.frames.unified_columns import UnifiedColumns
 from runql.resources.histories import RUN_ID
 from runql.resources.whole_histories import Part, RunMark
-from runql.transport.part_file import PartFile, lock
+from runql.transport.part_file import PartFile, hidden_beside, lock
 from runql.values import JSONValue
 
 LEADING: Final = (RUN_ID, "_step")
@@ -51,8 +50,7 @@ class HistoriesSpool:
         """
         self._target = target
         self._question = hashlib.sha256(question.encode()).hexdigest()
-        digest = hashlib.md5(os.fsencode(target.name), usedforsecurity=False).hexdigest()
-        self._folder = target.parent / f".{target.name[:40]}.{digest[:8]}.runs"
+        self._folder = hidden_beside(target, "runs")
         self._marks: dict[str, RunMark] = {}
         self._rows: dict[str, list[_Stretch]] = {}
         # Of runs whose last part has not come.

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from runql.resources.editable_run import EditableRun
 from runql.resources.run_query import positive
-from runql.transport.flow import Flow, gather, save
+from runql.transport.flow import AT_ONCE, Flow, gather, save
 from runql.transport.sync import RetryingClient
 
 if TYPE_CHECKING:
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from runql.resources.export_listing import ExportListing
     from runql.transport.aio import AsyncRetryingClient
     from runql.transport.bodies import Progress
-
-EXPORTS_AT_ONCE = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +49,7 @@ class RunExports(EditableRun):
         download_dir: str | os.PathLike[str] = ".",
         require_complete: bool = True,
         *,
-        at_once: int = EXPORTS_AT_ONCE,
+        at_once: int = AT_ONCE,
         progress: Progress | None = None,
     ) -> HistoryFiles:
         """Save the parquet files that the server has exported the history to; one request, and one a file.
@@ -87,7 +85,7 @@ class AsyncRunExports(EditableRun):
         download_dir: str | os.PathLike[str] = ".",
         require_complete: bool = True,
         *,
-        at_once: int = EXPORTS_AT_ONCE,
+        at_once: int = AT_ONCE,
         progress: Progress | None = None,
     ) -> HistoryFiles:
         """As `RunExports.download_history`."""

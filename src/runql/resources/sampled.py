@@ -30,6 +30,11 @@ def rows_by_spec(told: Sequence[object], text: bytes | None, specs: int, reader:
     return [RowBatch(rows) for rows in (*answers, *[[]] * (specs - len(answers)))]
 
 
+def text_of_each(texts: Sequence[bytes] | None, nodes: int) -> Sequence[bytes | None]:
+    """What was cut out of an answer for each of so many runs; None where it cannot be told whose it is."""
+    return texts if texts is not None and len(texts) == nodes else [None] * nodes
+
+
 def arrays_of(text: bytes) -> list[bytes]:
     """The arrays of an array of arrays, where their brackets are the only ones; else none."""
     inner = text[2:-2].split(b"],[")

@@ -75,6 +75,11 @@ class ScanPlan:
         """The asked keys and the step."""
         return tuple(dict.fromkeys(("_step", *(self.keys or ()))))
 
+    @property
+    def wants_every_row(self) -> bool:
+        """Whether the run's line count tells how many rows are to come."""
+        return self.keys is None and self.min_step == 0 and self.max_step is None
+
 
 @dataclass(frozen=True, slots=True)
 class Known:

@@ -134,8 +134,8 @@ class ScanPosition:
         if not spans:
             batch, _ = yield from self._read_open()
             return [batch]
-        has_end = ahead is not None or bool(self._mapped) or not self._leads_to_end(spans[-1])
-        batches, end = yield from self._read_spans(spans, with_end=not has_end)
+        with_end = ahead is None and not self._mapped and self._leads_to_end(spans[-1])
+        batches, end = yield from self._read_spans(spans, with_end=with_end)
         for _ in spans[: len(self._mapped)]:
             self._mapped.popleft()
         self._begun = True
@@ -311,8 +311,7 @@ class ScanPosition:
     def _misses_rows(self, window: Window, start: int) -> bool:
         # How a server thins a window without an end is its own business: where it tells how many rows the run has, and
         # the window was to bring all of them, the count is the proof.
-        asked_for_all = self._plan.keys is None and start == 0 and self._plan.max_step is None
-        return asked_for_all and 0 < window.most < (window.line_count or 0)
+        return self._plan.wants_every_row and start == 0 and 0 < window.most < (window.line_count or 0)
 
     def _note(self, rows: int, steps: int) -> None:
         self._rows_read += rows

@@ -138,7 +138,6 @@ def list_histories(
     if answer.project is None or answer.project.runs is None:
         raise ProjectNotFoundError(query.entity, query.project)
     page = read_page(answer.project.runs, after)
-    is_cut = texts is not None and len(texts) == len(page.nodes)
-    told = texts if texts is not None and is_cut else [None] * len(page.nodes)
+    told = sampled.text_of_each(texts, len(page.nodes))
     nodes = [ListedHistory(fields, text) for fields, text in zip(page.nodes, told, strict=True)]
     return Page(nodes, page.after, page.cursor, page.more, page.total)

@@ -29,9 +29,7 @@ class PartFile:
     def __init__(self, target: Path) -> None:
         """Make folders and file; raises OSError."""
         self._target = target
-        # Long names are cut, because the system limits them; the digest tells those apart that begin alike.
-        digest = hashlib.md5(os.fsencode(target.name), usedforsecurity=False).hexdigest()
-        self._usual = target.parent / f".{target.name[:40]}.{digest[:8]}.part"
+        self._usual = hidden_beside(target, "part")
         self._folder = target.parent / f"{self._usual.name}s"
         _remove_abandoned(self._folder)
         self._path, self._file, self._lock = self._opened()
@@ -106,6 +104,15 @@ class PartFile:
             os.close(self._lock)
         if self._path != self._usual:
             _remove_empty(self._folder)
+
+
+def hidden_beside(target: Path, suffix: str) -> Path:
+    """A hidden name in the target's folder that belongs to this target alone.
+
+    Long names are cut, because the system limits them; the digest tells those apart that begin alike.
+    """
+    digest = hashlib.md5(os.fsencode(target.name), usedforsecurity=False).hexdigest()
+    return target.parent / f".{target.name[:40]}.{digest[:8]}.{suffix}"
 
 
 def _remove_abandoned(folder: Path) -> None:
