@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from runql.frames.batches import Batch, ColumnBatch, RowBatch
 from runql.frames.dtypes import encodable
-from runql.frames.row_texts import RowTextReader
+from runql.frames.row_readers import ColumnReader
 from runql.frames.table import Table, TableBuilder
 from runql.frames.to_arrow import to_arrow
 from runql.frames.to_pandas import to_pandas
@@ -200,7 +200,7 @@ def spelled(row: Mapping[str, JSONValue], draw: st.DataObject) -> str:
 def test_columns_read_from_texts_equal_rows_read_one_by_one(
     batches: list[list[dict[str, JSONValue]]], data: st.DataObject
 ) -> None:
-    reader, quick, slow = RowTextReader(few=0), TableBuilder(), TableBuilder()
+    reader, quick, slow = ColumnReader(few=0), TableBuilder(), TableBuilder()
     for batch in batches:
         texts = [spelled(row, data) for row in batch]
         read = reader.read(texts)
@@ -260,7 +260,7 @@ def has_nan(table: Table) -> bool:
 )
 def test_a_strange_row_after_many_plain_ones_is_read_exactly(odd: str) -> None:
     plain = ['{"a": 0.5, "i": 1, "t": "x"}'] * 3
-    reader, quick, slow = RowTextReader(few=0), TableBuilder(), TableBuilder()
+    reader, quick, slow = ColumnReader(few=0), TableBuilder(), TableBuilder()
     first = reader.read(plain)
     assert isinstance(first, ColumnBatch)
     for texts in (plain, [*plain, odd], plain):
@@ -273,7 +273,7 @@ def test_a_strange_row_after_many_plain_ones_is_read_exactly(odd: str) -> None:
     "texts", [['{"a": 1}', '{"a": -3}'], ['{"a": 1}', '{"a": 2.0}'], ['{"a": 1}', '{"b": 1e0}']]
 )
 def test_a_batch_after_one_of_floats_has_its_own_types(texts: list[str]) -> None:
-    reader = RowTextReader(few=0)
+    reader = ColumnReader(few=0)
     assert isinstance(reader.read(['{"a": 0.5}', '{"a": 1.5, "b": 2.5}']), ColumnBatch)
     read = reader.read(texts)
     assert isinstance(read, ColumnBatch)
@@ -282,7 +282,7 @@ def test_a_batch_after_one_of_floats_has_its_own_types(texts: list[str]) -> None
 
 @pytest.mark.parametrize("broken", ["{", "[1]", "5", '{"a": 1} {"a": 2}', '{"a": 01}'])
 def test_what_is_no_row_is_an_error_of_either_reader(broken: str) -> None:
-    reader = RowTextReader(few=0)
+    reader = ColumnReader(few=0)
     reader.read(['{"a": 0.5}'])
     with pytest.raises(ValueError, match="JSON"):
         reader.read(['{"a": 0.5}', broken])

@@ -25,7 +25,7 @@ from tests.unit.transport.stepping import served
 
 from runql.frames.batches import STEP, Batch, RowBatch
 from runql.frames.dtypes import Evidence, infer
-from runql.frames.row_texts import RowTextReader
+from runql.frames.row_readers import ColumnReader
 from runql.frames.stored_batch import StoredBatch, load_batch, load_note, store_batch
 from runql.frames.table import Table
 from runql.frames.to_arrow import to_arrow
@@ -95,7 +95,7 @@ def test_rows_are_those_of_each_run_in_list_order(
 @UNTIMED
 @given(lists(), list_plans())
 def test_columns_are_those_of_a_slow_reader(server: ListOnServer, plan: HistoriesPlan) -> None:
-    parts, _ = parts_of(plan, server.answer, reader=RowTextReader(few=0))
+    parts, _ = parts_of(plan, server.answer, reader=ColumnReader(few=0))
     quick = Table.from_batches(batches_of(parts), leading=[RUN_ID, STEP], order="sorted")
     slow = Table.from_rows(wanted_of_all(server.runs, plan), leading=[RUN_ID, STEP], order="sorted")
     assert exactly(quick) == exactly(slow)
@@ -111,7 +111,7 @@ def test_a_file_holds_what_a_frame_does_however_often_it_was_interrupted(
         server.break_at = break_at
         while True:
             try:
-                served(sink_histories(plan, RowTextReader(few=0), target, "s"), server.answer)
+                served(sink_histories(plan, ColumnReader(few=0), target, "s"), server.answer)
             except Exception:  # noqa: BLE001 - whatever the interruption looks like
                 assert not target.exists()
                 server.break_at = server.requests + 1 + data.draw(st.integers(1, 12))
@@ -144,7 +144,7 @@ def test_the_type_of_values_that_come_piece_by_piece(rows: list[Row], data: st.D
 @UNTIMED
 @given(plain_batches() | st.lists(row_lists(), max_size=3))
 def test_stored_rows_come_back_as_they_were_and_have_the_types_of_all(batches: list[list[Row]]) -> None:
-    reader = RowTextReader(few=0)
+    reader = ColumnReader(few=0)
     unified = UnifiedColumns([STEP])
     stored: list[StoredBatch] = []
     with tempfile.TemporaryDirectory() as folder:

@@ -15,7 +15,7 @@ from tests.unit.resources.history_server import RunOnServer, planned, scanned, s
 from tests.unit.transport.stepping import served
 
 from runql.frames.batches import Batch
-from runql.frames.row_texts import RowTextReader
+from runql.frames.row_readers import ColumnReader
 from runql.frames.table import TableBuilder
 from runql.resources.history import Row
 from runql.resources.scan import Known, ScanPlan
@@ -103,7 +103,7 @@ def test_a_frame_is_made_of_the_rows_that_iterating_gives(
 ) -> None:
     """Read as columns, several windows at once."""
     server = data.draw(servers(rows, "finished"))
-    position = ScanPosition(plan, data.draw(knowledge(rows)), RowTextReader(few=0))
+    position = ScanPosition(plan, data.draw(knowledge(rows)), ColumnReader(few=0))
     read: list[Batch] = []
     while (batches := served(position.next_batches(ahead=None), server.answer)) is not None:
         read += batches

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from runql.errors import IncompleteHistoriesError, ProjectNotFoundError, RunqlError
 from runql.frames.batches import Batch, RowBatch
-from runql.frames.row_texts import RowReader
+from runql.frames.row_readers import RowReader
 from runql.resources import sampled
 from runql.resources.heavy_pages import HeavyPages
 from runql.resources.history import HistorySample, Row, sampled_rows

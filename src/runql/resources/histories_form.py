@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Generic, Literal, TypeAlias, TypeVar
 from runql.frames.batches import STEP, Batch, rows_of_columns
 from runql.frames.columns import as_values
 from runql.frames.extras import require
-from runql.frames.row_texts import RowReader, RowTextReader
+from runql.frames.row_readers import ColumnReader, RowReader
 from runql.frames.table import Table
 from runql.frames.to_arrow import to_arrow
 from runql.frames.to_pandas import to_pandas
@@ -76,7 +76,7 @@ F = TypeVar("F")
 
 
 def _of_library(convert: Callable[[Table], F]) -> Form[F]:
-    return Form(lambda batches: convert(_long(batches)), convert, RowTextReader)
+    return Form(lambda batches: convert(_long(batches)), convert, ColumnReader)
 
 
 def _long(batches: list[Batch]) -> Table:

@@ -10,7 +10,7 @@ from typing import Final
 
 from runql.errors import IncompleteHistoriesError, RunqlError
 from runql.frames.batches import Batch
-from runql.frames.row_texts import RowReader
+from runql.frames.row_readers import RowReader
 from runql.resources.histories_position import HistoriesPosition
 from runql.resources.histories_spool import HistoriesSpool
 from runql.resources.history import Row

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from runql.frames.batches import Batch
 from runql.frames.extras import require
-from runql.frames.row_texts import RowTextReader
+from runql.frames.row_readers import ColumnReader
 from runql.frames.table import Table, TableBuilder
 from runql.frames.to_arrow import to_arrow
 from runql.frames.to_pandas import to_pandas
@@ -150,7 +150,7 @@ def read_batches(known: Known, plan: ScanPlan) -> Flow[list[Batch]]:
 
 def scan_table(plan: ScanPlan, known: Known) -> Flow[Table]:
     """All rows of a scan as one table; types are decided over every value."""
-    position = ScanPosition(plan, known, RowTextReader())
+    position = ScanPosition(plan, known, ColumnReader())
     listing = yield from find_exports(position, with_rows=False)
     if listing is not None:
         table = yield from table_of_exports(plan, listing, partial(read_batches, known))

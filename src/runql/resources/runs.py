@@ -265,7 +265,7 @@ def check_format(format: str) -> None:
 def _histories(
     query: RunQuery, samples: int, keys: Sequence[str] | None, x_axis: str, format: Format, stream: Stream
 ) -> Flow[list[Row] | pd.DataFrame | pl.DataFrame]:
-    from runql.frames.row_texts import RowTextReader
+    from runql.frames.row_readers import ColumnReader
     from runql.resources.histories import rows_of, sample_runs
     from runql.resources.history import HistorySample
 
@@ -273,7 +273,7 @@ def _histories(
     check_format(format)
     if format == "default":
         return rows_of((yield from sample_runs(query, wish)))
-    batches = yield from sample_runs(query, wish, RowTextReader())
+    batches = yield from sample_runs(query, wish, ColumnReader())
     return _framed(batches, format)
 
 

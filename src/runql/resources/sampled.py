@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from runql.frames.batches import Batch, RowBatch
-from runql.frames.row_texts import RowReader
+from runql.frames.row_readers import RowReader
 from runql.values import as_json, parse_json, rows_of_array
 
 FIELD = "sampledHistory"

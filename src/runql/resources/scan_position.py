@@ -11,7 +11,7 @@ from itertools import pairwise
 from runql.errors import OutdatedServerError
 from runql.frames.batch_queue import BatchQueue
 from runql.frames.batches import Batch, RowBatch
-from runql.frames.row_texts import RowReader
+from runql.frames.row_readers import RowReader
 from runql.resources.export_listing import ExportListing, list_exports
 from runql.resources.history import Row
 from runql.resources.scan import Known, ScanPlan

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from runql.errors import ProjectNotFoundError
 from runql.frames.batches import Batch
-from runql.frames.row_texts import RowReader
+from runql.frames.row_readers import RowReader
 from runql.resources import sampled
 from runql.resources.pages import Page, read_page
 from runql.resources.run_query import RunQuery

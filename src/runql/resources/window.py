@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from runql.errors import ProjectNotFoundError, RunNotFoundError
 from runql.frames.batches import Batch, step_of, united
-from runql.frames.row_texts import RowReader
+from runql.frames.row_readers import RowReader
 from runql.resources import sampled
 from runql.resources.export_listing import ExportListing, listing_of
 from runql.resources.history import rows_of_spec

@@ -14,7 +14,7 @@ import httpx
 from runql.config import Settings
 from runql.errors import RunqlError
 from runql.transport.bodies import CHUNK, SMALL, Sink, Source
-from runql.transport.endpoint import LIMITS, Endpoint, NoCookies, is_decoded_by_httpx, parsed
+from runql.transport.endpoint import LIMITS, Endpoint, NoCookies, is_for_httpx_to_read, parsed
 from runql.transport.flow import Effect, Flow, Gather, Offload, Reply, Sleep
 from runql.transport.pace import Pace
 from runql.transport.retry import Outcome, RetryPolicy, persist
@@ -155,13 +155,13 @@ class AsyncRetryingClient:
             if request.sink is not None and request.sink.begin(answer.status_code, answer.headers):
                 await _fill(request.sink, answer)
                 return answer, b""
-            if is_decoded_by_httpx(answer):
+            if is_for_httpx_to_read(answer):
                 return answer, await answer.aread()
             return answer, b"".join([chunk async for chunk in answer.aiter_raw()])
 
 
 async def _fill(sink: Sink, answer: httpx.Response) -> None:
-    async for chunk in answer.aiter_bytes(CHUNK) if is_decoded_by_httpx(answer) else answer.aiter_raw(CHUNK):
+    async for chunk in answer.aiter_bytes(CHUNK) if is_for_httpx_to_read(answer) else answer.aiter_raw(CHUNK):
         # A thread costs more than writing a little, and many files are small.
         if len(chunk) < SMALL:
             sink.write(chunk)

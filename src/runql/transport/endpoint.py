@@ -41,8 +41,8 @@ def parsed(url: str) -> httpx.URL:
     return httpx.URL(url)
 
 
-def is_decoded_by_httpx(answer: httpx.Response) -> bool:
-    """Whether the body is packed, or was read already by a transport of the caller's.
+def is_for_httpx_to_read(answer: httpx.Response) -> bool:
+    """Whether only httpx can give the body: it is packed, or a transport of the caller's has read it already.
 
     Any other body is taken as it comes: passing it through httpx's decoders takes as long as receiving it.
     """

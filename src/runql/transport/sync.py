@@ -14,7 +14,7 @@ import httpx
 from runql.config import Settings
 from runql.errors import RunqlError
 from runql.transport.bodies import Sink, Source
-from runql.transport.endpoint import LIMITS, Endpoint, NoCookies, is_decoded_by_httpx, parsed
+from runql.transport.endpoint import LIMITS, Endpoint, NoCookies, is_for_httpx_to_read, parsed
 from runql.transport.flow import Effect, Flow, Gather, Offload, Reply, Sleep
 from runql.transport.pace import Pace
 from runql.transport.retry import Outcome, RetryPolicy, persist
@@ -173,14 +173,14 @@ class RetryingClient:
             if request.sink is not None and request.sink.begin(answer.status_code, answer.headers):
                 _fill(request.sink, answer)
                 return answer, b""
-            if is_decoded_by_httpx(answer):
+            if is_for_httpx_to_read(answer):
                 return answer, answer.read()
             return answer, b"".join(answer.iter_raw())
 
 
 def _fill(sink: Sink, answer: httpx.Response) -> None:
     # As they come: httpx copies what it cuts to one size, which takes longer than writing it.
-    for chunk in answer.iter_bytes() if is_decoded_by_httpx(answer) else answer.iter_raw():
+    for chunk in answer.iter_bytes() if is_for_httpx_to_read(answer) else answer.iter_raw():
         sink.write(chunk)
         sink.report()
 

@@ -12,7 +12,7 @@ from tests.unit.transport.stepping import sent, served
 
 from runql.errors import RunqlError
 from runql.frames.batches import Batch
-from runql.frames.row_texts import RowReader
+from runql.frames.row_readers import RowReader
 from runql.resources.histories_position import HistoriesPosition
 from runql.resources.history import Row
 from runql.resources.page_budget import PageBudget

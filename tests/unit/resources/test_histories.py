@@ -24,7 +24,7 @@ from runql.errors import (
     RunqlError,
     SchemaDriftError,
 )
-from runql.frames.row_texts import RowReader, RowTextReader
+from runql.frames.row_readers import ColumnReader, RowReader
 from runql.resources.heavy_pages import GOOD_PAGES
 from runql.resources.histories import SampledRun, page_rows, rows_of, sample_runs
 from runql.resources.history import HistorySample, Row
@@ -268,7 +268,7 @@ def test_an_empty_project_has_no_rows() -> None:
     assert server.sizes == [8]
 
 
-@pytest.mark.parametrize("reader", [RowReader(), RowTextReader(few=0)])
+@pytest.mark.parametrize("reader", [RowReader(), ColumnReader(few=0)])
 def test_rows_are_labelled_by_their_run_and_a_metric_of_that_name_gives_way(reader: RowReader) -> None:
     nodes = [
         RunHistory(id="1", name="a", history=['{"_step": 0, "run_id": "mine"}', '{"_step": 1}']),
@@ -285,5 +285,5 @@ def test_rows_are_labelled_by_their_run_and_a_metric_of_that_name_gives_way(read
 def test_what_a_reader_of_columns_had_read_is_in_the_error() -> None:
     server = Histories(names(3), heavy=["run2"])
     with pytest.raises(IncompleteHistoriesError) as caught:
-        served(sample_runs(RunQuery("e", "p", per_page=2), WHOLE, RowTextReader(few=0)), server.answer)
+        served(sample_runs(RunQuery("e", "p", per_page=2), WHOLE, ColumnReader(few=0)), server.answer)
     assert caught.value.partial == logged_by("run0", "run1")

@@ -15,7 +15,7 @@ from tests.unit.resources.history_server import RunOnServer
 from tests.unit.transport.stepping import answered, served
 
 from runql.errors import ConnectionFailedError, IncompleteHistoriesError, PaginationError, RunqlError
-from runql.frames.row_texts import RowReader
+from runql.frames.row_readers import RowReader
 from runql.resources.histories import rows_of
 from runql.resources.histories_position import HistoriesPosition
 from runql.resources.histories_read import read_histories

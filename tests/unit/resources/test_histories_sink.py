@@ -11,7 +11,7 @@ from tests.unit.resources.history_server import RunOnServer
 from tests.unit.transport.stepping import served
 
 from runql.errors import ConnectionFailedError, IncompleteHistoriesError, LocalFileError
-from runql.frames.row_texts import RowReader
+from runql.frames.row_readers import RowReader
 from runql.resources.histories_read import sink_histories
 from runql.resources.histories_spool import HistoriesSpool
 from runql.resources.whole_histories import HistoriesPlan
