@@ -32,6 +32,7 @@ VALUES: Final[Mapping[str, JSONValue]] = {
     "system": True,
     "chosen": True,
     "withKeys": True,
+    "withExports": True,
 }
 """What is sent for variables of these names."""
 
