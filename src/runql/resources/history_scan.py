@@ -66,6 +66,8 @@ class HistoryScan:
         ahead = 1
         while (rows := self._client.run(position.next_rows(ahead))) is not None:
             yield from rows
+            # These are gone before the next arrive: memory holds what is read at once, not twice that.
+            del rows
             ahead = min(2 * ahead, self._plan.at_once)
 
     def to_pandas(self) -> pd.DataFrame:
@@ -109,6 +111,7 @@ class AsyncHistoryScan:
         while (rows := await self._client.run(position.next_rows(ahead))) is not None:
             for row in rows:
                 yield row
+            del rows
             ahead = min(2 * ahead, self._plan.at_once)
 
     async def to_pandas(self) -> pd.DataFrame:
