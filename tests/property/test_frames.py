@@ -195,6 +195,15 @@ def spelled(row: Mapping[str, JSONValue], draw: st.DataObject) -> str:
     )
 
 
+def size_of_array(texts: Sequence[str], draw: st.DataObject) -> int | None:
+    """Bytes of an array of texts as some server may write it, perhaps with more counted in; None where it is not known."""
+    if draw.draw(st.booleans()):
+        return None
+    separators = draw.draw(st.sampled_from([(",", ":"), (", ", ": ")]))
+    array = json.dumps(texts, ensure_ascii=draw.draw(st.booleans()), separators=separators)
+    return len(array.encode("utf-8", "surrogatepass")) + draw.draw(st.integers(0, 4))
+
+
 @settings(deadline=None, max_examples=400)
 @given(plain_batches(), st.data())
 def test_columns_read_from_texts_equal_rows_read_one_by_one(
@@ -203,7 +212,7 @@ def test_columns_read_from_texts_equal_rows_read_one_by_one(
     reader, quick, slow = ColumnReader(few=0), TableBuilder(), TableBuilder()
     for batch in batches:
         texts = [spelled(row, data) for row in batch]
-        read = reader.read(texts)
+        read = reader.read(texts, size_of_array(texts, data))
         rows = RowBatch([row for text in texts for row in parse_rows([text])])
         assert read.extent() == rows.extent()
         assert exactly(built(read)) == exactly(built(rows))
@@ -258,13 +267,15 @@ def has_nan(table: Table) -> bool:
         "null",
     ],
 )
-def test_a_strange_row_after_many_plain_ones_is_read_exactly(odd: str) -> None:
+@pytest.mark.parametrize("sized", [True, False])
+def test_a_strange_row_after_many_plain_ones_is_read_exactly(odd: str, sized: bool) -> None:
     plain = ['{"a": 0.5, "i": 1, "t": "x"}'] * 3
     reader, quick, slow = ColumnReader(few=0), TableBuilder(), TableBuilder()
     first = reader.read(plain)
     assert isinstance(first, ColumnBatch)
     for texts in (plain, [*plain, odd], plain):
-        quick.add(reader.read(texts))
+        size = len(json.dumps(texts, ensure_ascii=False, separators=(",", ":"))) if sized else None
+        quick.add(reader.read(texts, size))
         slow.add(RowBatch(parse_rows(texts)))
     assert exactly(quick.build()) == exactly(slow.build())
 
@@ -278,6 +289,14 @@ def test_a_batch_after_one_of_floats_has_its_own_types(texts: list[str]) -> None
     read = reader.read(texts)
     assert isinstance(read, ColumnBatch)
     assert exactly(built(read)) == exactly(built(RowBatch(parse_rows(texts))))
+
+
+def test_a_size_that_tells_nothing_leaves_the_quotes_to_be_counted() -> None:
+    reader = ColumnReader(few=0)
+    texts = ['{"a": 0.5, "b": "x"}', '{"a": 1.5}']
+    size = len(json.dumps(texts, separators=(",", ":")))
+    for told in (None, size, size + 1, size + 10):
+        assert isinstance(reader.read(texts, told), ColumnBatch)
 
 
 @pytest.mark.parametrize("broken", ["{", "[1]", "5", '{"a": 1} {"a": 2}', '{"a": 01}'])

@@ -26,8 +26,12 @@ FIRST_ROWS: Final = 200
 class RowReader:
     """Reads rows as dicts."""
 
-    def read(self, texts: Sequence[str]) -> Batch:
+    def read(self, texts: Sequence[str], size: int | None = None) -> Batch:  # noqa: ARG002 - for readers of columns
         """The rows of their JSON texts, in order.
+
+        Args:
+            texts: a row each.
+            size: bytes that the JSON array of them took at the most, where it is known.
 
         Raises:
             ValueError: a row is not JSON, or not an object.
@@ -48,7 +52,8 @@ class ColumnReader(RowReader):
 
     polars' reader takes half the time that dicts alone take, but it would drop what its schema does not name,
     and tells neither a null from a missing value nor a repeated name. A batch counts only when the quotes of its text
-    are exactly those of the names and texts that were read; every other batch is read row by row.
+    are exactly those of the names and texts that were read; every other batch is read row by row. Where the size is known
+    of the JSON array that the rows came in, the quotes need not be counted: each was escaped there by one byte more.
     May be used by several threads.
     """
 
@@ -56,12 +61,15 @@ class ColumnReader(RowReader):
         self._few = few
         self._schema: dict[str, pl.DataType] = {}
 
-    def read(self, texts: Sequence[str]) -> Batch:
+    def read(self, texts: Sequence[str], size: int | None = None) -> Batch:
         """As `RowReader.read`, columns where that is exact."""
         try:
-            batch = self._columns("\n".join(texts).encode(), len(texts))
+            lines = "\n".join(texts).encode()
         except UnicodeEncodeError:
-            batch = None
+            return super().read(texts)
+        # The array has two brackets, and beside the bytes of the lines two quotes a text.
+        escapes = None if size is None else size - len(lines) - 2 * len(texts) - 2
+        batch = self._columns(lines, len(texts), escapes)
         return super().read(texts) if batch is None else batch
 
     def read_array(self, array: bytes) -> Batch:
@@ -71,16 +79,16 @@ class ColumnReader(RowReader):
         batch = self._columns(lines, lines.count(b"\n") + 1)
         return super().read_array(array) if batch is None else batch
 
-    def _columns(self, lines: bytes, height: int) -> ColumnBatch | None:
+    def _columns(self, lines: bytes, height: int, escapes: int | None = None) -> ColumnBatch | None:
         # An escape may hide a quote or a name.
         if height < self._few or not _reads_strictly() or b"\\" in lines:
             return None
-        if self._schema and (batch := _read(lines, height, self._schema)) is not None:
+        if self._schema and (batch := _read(lines, height, self._schema, escapes)) is not None:
             return _narrowed(batch, lines)
         # The first rows tell the types nearly always, and looking at all takes as long as reading them.
         for rows in (FIRST_ROWS, None) if height > FIRST_ROWS else (None,):
             schema = _inferred(lines, rows)
-            if schema is not None and (batch := _read(lines, height, schema)) is not None:
+            if schema is not None and (batch := _read(lines, height, schema, escapes)) is not None:
                 self._schema = self._learned(schema)
                 return batch
         return None
@@ -122,8 +130,10 @@ def _inferred(lines: bytes, rows: int | None) -> dict[str, pl.DataType] | None:
     return dict(schema) if all(str(dtype) in SERIES_TYPES for dtype in schema.values()) else None
 
 
-def _read(lines: bytes, height: int, schema: Mapping[str, pl.DataType]) -> ColumnBatch | None:
-    """The columns of the lines; None where they may not be all that the lines hold."""
+def _read(
+    lines: bytes, height: int, schema: Mapping[str, pl.DataType], escapes: int | None
+) -> ColumnBatch | None:
+    """The columns of the lines; None where they may not be all that the lines hold, with no more quotes than ``escapes``."""
     import polars as pl  # noqa: PLC0415 - optional: only who has it reads columns
 
     try:
@@ -137,7 +147,7 @@ def _read(lines: bytes, height: int, schema: Mapping[str, pl.DataType]) -> Colum
     quotes = sum(2 * (height - cells.null_count()) for cells in (*present.values(), *texts.values()))
     is_exact = (
         frame.height == height
-        and lines.count(b'"') == quotes
+        and (quotes == escapes or quotes == lines.count(b'"'))
         and all(_are_texts(lines, name, height - cells.null_count()) for name, cells in texts.items())
         and not (texts and _spells_floats(lines))
         and not any(_is_coarse(cells) for cells in present.values() if cells.dtype == pl.Float64())
@@ -164,7 +174,8 @@ def _narrowed(batch: ColumnBatch, lines: bytes) -> ColumnBatch:
 
 def _are_integers(lines: bytes, name: str, cells: pl.Series) -> bool:
     # The text is searched for whole numbers only, which are few where there are floats.
-    is_whole = bool((cells % 1 == 0).all())
+    first = cells[0]
+    is_whole = (first is None or first % 1 == 0) and bool((cells % 1 == 0).all())
     return is_whole and not re.search(rb'"%s"\s*:\s*-?\d+[.eE]' % re.escape(name.encode()), lines)
 
 
@@ -184,5 +195,7 @@ def _spells_floats(lines: bytes) -> bool:
 
 def _is_coarse(cells: pl.Series) -> bool:
     """Whether an integer among the floats may have lost digits."""
-    largest = cells.abs().max()
-    return isinstance(largest, float) and largest >= EXACT_IN_FLOAT
+    lowest, highest = cells.min(), cells.max()
+    if not isinstance(lowest, float) or not isinstance(highest, float):
+        return False
+    return max(-lowest, highest) >= EXACT_IN_FLOAT

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Final
 
 from runql.errors import ProjectNotFoundError, RunNotFoundError
 from runql.frames.batches import step_of
+from runql.transport.codec import Cut
 from runql.transport.flow import Flow, fetch_cut
 from runql.values import JSONValue, as_json, parse_json, rows_of_array
 from runql_graphql.fragments import HistoryWindow
 from runql_graphql.operations import scan_history
+
+LIVE_ROWS: Final = Cut("liveData", depth=1)
+"""A row for each step that is in no file: of a run without files these are all."""
 
 
 @dataclass(frozen=True)
@@ -53,20 +58,21 @@ class ExportListing:
         return [step for step in self.live_steps if start <= step and (stop is None or step < stop)]
 
 
-def listing_of(run: HistoryWindow, live: bytes | None = None) -> ExportListing | None:
+def listing_of(run: HistoryWindow, texts: Mapping[str, Sequence[bytes]]) -> ExportListing | None:
     """What a window tells of exports; None when it was not asked, or a live row has no step.
 
     Args:
         run: the window.
-        live: its live rows as text, where they were kept out of the model.
+        texts: what was kept out of the model, by field; perhaps its live rows.
     """
     told = run.parquet_history
     if told is None:
         return None
     rows = as_json(told.live_data)
+    live = texts.get(LIVE_ROWS.field)
     listing = ExportListing(
         tuple(told.parquet_urls),
-        live if live is not None else rows if isinstance(rows, list) else [],
+        live[0] if live else rows if isinstance(rows, list) else [],
         run.history_line_count,
         as_json(run.history_keys),
     )
@@ -94,10 +100,10 @@ def list_exports(
         with_keys=with_keys,
         with_exports=True,
     )
-    answer, texts = yield from fetch_cut(operation, "liveData", depth=1)
+    answer, texts = yield from fetch_cut(operation, LIVE_ROWS)
     found = answer.project
     if found is None:
         raise ProjectNotFoundError(entity, project)
     if found.run is None:
         raise RunNotFoundError(entity, project, run)
-    return listing_of(found.run, texts[0] if texts else None)
+    return listing_of(found.run, texts)

@@ -130,7 +130,7 @@ def _history_page(
         system=wish.stream == "system",
         chosen=bool(wish.specs),
     )
-    answer, texts = yield from fetch_cut(operation, sampled.FIELD, spare_server=spare_server)
+    answer, texts = yield from fetch_cut(operation, sampled.CUT, spare_server=spare_server)
     if answer.project is None or answer.project.runs is None:
         raise ProjectNotFoundError(query.entity, query.project)
     page = read_page(answer.project.runs, after)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Final
 
 from runql.frames.batches import Batch, RowBatch
 from runql.frames.row_readers import RowReader
+from runql.transport.codec import Cut
 from runql.values import as_json, parse_json, rows_of_array
 
-FIELD = "sampledHistory"
+CUT: Final = Cut("sampledHistory", depth=2)
+"""The rows of each spec, which need not become Python objects."""
 
 
 def rows_by_spec(told: Sequence[object], text: bytes | None, specs: int, reader: RowReader) -> list[Batch]:
@@ -30,9 +33,10 @@ def rows_by_spec(told: Sequence[object], text: bytes | None, specs: int, reader:
     return [RowBatch(rows) for rows in (*answers, *[[]] * (specs - len(answers)))]
 
 
-def text_of_each(texts: Sequence[bytes] | None, nodes: int) -> Sequence[bytes | None]:
+def text_of_each(texts: Mapping[str, Sequence[bytes]], nodes: int) -> Sequence[bytes | None]:
     """What was cut out of an answer for each of so many runs; None where it cannot be told whose it is."""
-    return texts if texts is not None and len(texts) == nodes else [None] * nodes
+    found = texts.get(CUT.field, [])
+    return found if len(found) == nodes else [None] * nodes
 
 
 def arrays_of(text: bytes) -> list[bytes]:

@@ -96,8 +96,7 @@ class ScanPosition:
         if listing.urls:
             return listing
         # Nothing is exported: the steps of all rows are told then.
-        is_told = self._line_count is not None and listing.live_count >= self._line_count
-        if is_told and self._is_sparse():
+        if self._is_sparse() and self._line_count is not None and listing.live_count >= self._line_count:
             self._told_steps = listing.live_steps
         return None
 

@@ -134,7 +134,7 @@ def list_histories(
         whole=scan.keys is None,
         chosen=scan.keys is not None,
     )
-    answer, texts = yield from fetch_cut(operation, sampled.FIELD, spare_server=spare_server)
+    answer, texts = yield from fetch_cut(operation, sampled.CUT, spare_server=spare_server)
     if answer.project is None or answer.project.runs is None:
         raise ProjectNotFoundError(query.entity, query.project)
     page = read_page(answer.project.runs, after)

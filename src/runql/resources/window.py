@@ -11,10 +11,10 @@ from runql.errors import ProjectNotFoundError, RunNotFoundError
 from runql.frames.batches import Batch, step_of, united
 from runql.frames.row_readers import RowReader
 from runql.resources import sampled
-from runql.resources.export_listing import ExportListing, listing_of
+from runql.resources.export_listing import LIVE_ROWS, ExportListing, listing_of
 from runql.resources.history import rows_of_spec
 from runql.resources.scan import ScanPlan
-from runql.transport.flow import Flow, fetch, fetch_cut
+from runql.transport.flow import Flow, fetch, fetch_cut, fetch_texts
 from runql.values import JSONValue, as_json
 from runql_graphql.operations import scan_history
 
@@ -75,15 +75,18 @@ def read_window(
         with_keys=with_keys,
         with_exports=with_exports,
     )
-    if plan.keys is None:
-        answer = yield from fetch(operation)
-        run = found_run(plan, answer.project)
-        return _window([reader.read(run.history or [])], plan, run, start, stop)
-    answer, texts = yield from fetch_cut(operation, sampled.FIELD)
+    if plan.keys is None and not with_exports:
+        whole, size = yield from fetch_texts(operation, "history")
+        run = found_run(plan, whole.project)
+        return _window([reader.read(run.history or [], size)], plan, run, start, stop, None)
+    answer, texts = yield from fetch_cut(operation, *([] if plan.keys is None else [sampled.CUT]), LIVE_ROWS)
     run = found_run(plan, answer.project)
-    text = texts[0] if texts else None
-    answers = sampled.rows_by_spec(run.sampled_history or [], text, len(asked_keys(plan)), reader)
-    return _window(answers, plan, run, start, stop)
+    if plan.keys is None:
+        answers = [reader.read(run.history or [])]
+    else:
+        (text,) = sampled.text_of_each(texts, 1)
+        answers = sampled.rows_by_spec(run.sampled_history or [], text, len(asked_keys(plan)), reader)
+    return _window(answers, plan, run, start, stop, listing_of(run, texts))
 
 
 def read_steps(plan: ScanPlan, start: int, stop: int, samples: int) -> Flow[tuple[list[int], bool]]:
@@ -139,7 +142,12 @@ def found_run(plan: ScanPlan, project: ScanHistoryProject | None) -> HistoryWind
 
 
 def _window(
-    answers: Sequence[Batch], plan: ScanPlan, run: HistoryWindow, start: int, stop: int | None
+    answers: Sequence[Batch],
+    plan: ScanPlan,
+    run: HistoryWindow,
+    start: int,
+    stop: int | None,
+    exports: ExportListing | None,
 ) -> Window:
     extents = [answer.extent() or (start, start) for answer in answers if answer.height]
     first = min((low for low, _ in extents), default=start)
@@ -157,7 +165,7 @@ def _window(
         run.history_line_count,
         last_step(told),
         key_counts(told),
-        listing_of(run),
+        exports,
     )
 
 

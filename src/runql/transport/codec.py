@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeVar, cast
 
 from pydantic import BaseModel, ValidationError
@@ -33,6 +33,19 @@ EXCERPT = 200
 DRIFT_PLACES = 5
 
 
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """Lists of an answer that stay text, see `read_cut_answer`.
+
+    Attributes:
+        field: their name in the answer.
+        depth: 2 for lists of lists, 1 for lists of objects that hold no lists.
+    """
+
+    field: str
+    depth: Literal[1, 2]
+
+
 def encode(operation: Operation[Any]) -> bytes:  # Any: encoding does not depend on the answer's type
     """The JSON body of the POST: document, operation name and the variables that were given."""
     variables = {name: value for name, value in operation.variables.items() if value is not UNSET}
@@ -59,28 +72,36 @@ def read_answer(operation: Operation[T], response: Response) -> T:
 
 
 def read_cut_answer(
-    operation: Operation[T], response: Response, field: str, depth: Literal[1, 2] = 2
-) -> tuple[T, list[bytes] | None]:
-    """As `read_answer`, but the lists under ``field`` stay text: empty in the model, and beside it in order.
+    operation: Operation[T], response: Response, cuts: Sequence[Cut]
+) -> tuple[T, Mapping[str, list[bytes]]]:
+    """As `read_answer`, but some lists stay text: empty in the model, and beside it in order, by the names of their fields.
 
-    Whoever reads columns, or only counts, spares a Python object for every value. None in their place where they cannot
-    be told from the rest by their brackets alone; the model then holds them.
-
-    Args:
-        operation: what was asked.
-        response: what came back.
-        field: the name in the answer.
-        depth: 2 for lists of lists, 1 for lists of objects that hold no lists.
+    Whoever reads columns, or only counts, spares a Python object for every value. A field is missing there when its
+    lists cannot be told from the rest by their brackets alone; the model then holds them.
     """
-    cut = _cut(response.content, f'"{field}":'.encode(), depth)
-    if cut is not None:
-        rest, lists = cut
+    rest, texts = response.content, dict[str, list[bytes]]()
+    for each in cuts:
+        cut = _cut(rest, f'"{each.field}":'.encode(), each.depth)
+        if cut is not None:
+            rest, texts[each.field] = cut
+    if texts:
         try:
-            return read_answer(operation, replace(response, content=rest)), lists
+            return read_answer(operation, replace(response, content=rest)), texts
         except AnswerError:
             # Not cut where it should be, or an error: the whole answer tells.
             pass
-    return read_answer(operation, response), None
+    return read_answer(operation, response), {}
+
+
+def size_of_texts(content: bytes, field: str) -> int | None:
+    """How many bytes of an answer its only list of texts takes at the most, brackets included; None where that is not told.
+
+    What comes first under the name of ``field`` begins no later than the list, and no other end of such a list follows.
+    """
+    name = f'"{field}":'.encode()
+    start, stop = content.find(name[:-1]), content.rfind(b'"]') + 2
+    size = stop - start - len(name)
+    return size if content.startswith(name + b'["', start) and size > 0 else None
 
 
 def answer_error(name: str, response: Response) -> AnswerError:
@@ -155,12 +176,12 @@ def _cut(content: bytes, mark: bytes, depth: int) -> tuple[bytes, list[bytes]] |
         text = content[start:end]
         if end < depth or not text.startswith(opening) or b"\\" in text or text.count(b'"') % 2:
             return None
-        if depth == 1 and text.count(b"[") > 1:
+        if depth == 1 and text.find(b"[", 1) > 0:
             return None
         rest += [content[done:start], b"[]"]
         lists.append(text)
         done = end
-    return b"".join([*rest, content[done:]]), lists
+    return (b"".join([*rest, content[done:]]) if lists else content), lists
 
 
 def _input_object(value: object) -> object:

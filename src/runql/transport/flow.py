@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 from urllib.parse import urljoin, urlsplit
 
 from runql.errors import ConnectionFailedError
 from runql.transport.bodies import Sink, Source
 from runql.transport.byte_ranges import ByteRange, FilePart, read_part
-from runql.transport.codec import answer_error, read_answer, read_cut_answer
+from runql.transport.codec import Cut, answer_error, read_answer, read_cut_answer, size_of_texts
 from runql.transport.wire import Response
 from runql_graphql.operation import Operation
 
@@ -109,11 +109,21 @@ def fetch(operation: Operation[T], *, spare_server: bool = False, repeatable: bo
 
 
 def fetch_cut(
-    operation: Operation[T], field: str, *, depth: Literal[1, 2] = 2, spare_server: bool = False
-) -> Flow[tuple[T, list[bytes] | None]]:
-    """As `fetch`, with what lies under ``field`` as text beside the model; see `codec.read_cut_answer`."""
+    operation: Operation[T], *cuts: Cut, spare_server: bool = False
+) -> Flow[tuple[T, Mapping[str, list[bytes]]]]:
+    """As `fetch`, with some lists as texts beside the model; see `codec.read_cut_answer`."""
     response = _response((yield Send(operation, spare_server)))
-    return read_cut_answer(operation, response, field, depth)
+    answer = read_cut_answer(operation, response, cuts)
+    response.release()
+    return answer
+
+
+def fetch_texts(operation: Operation[T], field: str) -> Flow[tuple[T, int | None]]:
+    """As `fetch`, with the bytes that the list of texts under ``field`` took; see `codec.size_of_texts`."""
+    response = _response((yield Send(operation)))
+    answer, size = read_answer(operation, response), size_of_texts(response.content, field)
+    response.release()
+    return answer, size
 
 
 def download(url: str) -> Flow[bytes]:

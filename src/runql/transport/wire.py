@@ -52,14 +52,14 @@ class Request:
         return len(self.content or b"") if self.source is None else self.source.size
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class Response:
     """What came back.
 
     Attributes:
         status: the HTTP status.
         headers: by lower-case name.
-        content: the body, decompressed.
+        content: the body, decompressed; empty after `release`.
         elapsed: seconds from the first byte sent to the last received.
         attempts: how many times the request was sent until this came.
         secrets: what must not be shown although the server may repeat it.
@@ -71,6 +71,10 @@ class Response:
     elapsed: float = 0.0
     attempts: int = 1
     secrets: tuple[bytes, ...] = field(default=(), repr=False, compare=False)
+
+    def release(self) -> None:
+        """Forget the body, once it is read: a driver holds the response until the flow's next effect."""
+        self.content = b""
 
     @property
     def showable(self) -> bytes:

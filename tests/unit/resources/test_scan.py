@@ -11,12 +11,13 @@ from tests.unit.resources.history_server import RunOnServer, on_the_wire, planne
 from tests.unit.transport.stepping import answered, ended, sent, served
 
 from runql.errors import ProjectNotFoundError, RunNotFoundError, ServerFailureError
+from runql.frames.row_readers import RowReader
 from runql.resources.history import Row
 from runql.resources.history_scan import scan_table
 from runql.resources.scan import Known, ScanPlan
 from runql.resources.scan_position import ScanPosition
 from runql.resources.step_map import map_steps
-from runql.resources.window import last_step
+from runql.resources.window import last_step, read_window
 from runql.transport.flow import Effect, Gather, Send
 from runql.transport.wire import Response
 from runql.values import JSONValue
@@ -54,6 +55,17 @@ def test_the_first_window_is_one_request_for_whole_rows() -> None:
             with_exports=False,
         )
     )
+
+
+@pytest.mark.parametrize("keys", [None, ["loss"]])
+def test_the_bytes_of_a_window_are_let_go_of_when_they_are_read(keys: list[str] | None) -> None:
+    server, flow = (
+        RunOnServer(dense(10)),
+        read_window(planned(keys=keys, page_size=1000), 0, None, RowReader()),
+    )
+    response = server.answer(next(flow))
+    assert ended(flow, response).most == 10
+    assert response.content == b""
 
 
 def test_chosen_keys_go_into_one_spec_with_the_step_first() -> None:

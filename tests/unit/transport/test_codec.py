@@ -21,7 +21,7 @@ from runql.errors import (
     SchemaDriftError,
     ServerFailureError,
 )
-from runql.transport.codec import answer_error, encode, read_answer, read_cut_answer
+from runql.transport.codec import Cut, answer_error, encode, read_answer, read_cut_answer, size_of_texts
 from runql.transport.wire import Response
 from runql_graphql.base_model import UNSET
 from runql_graphql.operation import Operation
@@ -278,6 +278,9 @@ SCAN = scan_history(
 )
 
 
+SAMPLED, LIVE = Cut("sampledHistory", 2), Cut("liveData", 1)
+
+
 def told(sampled: str, keys: str = "null") -> Response:
     run = f'{{"historyKeys":{keys},"sampledHistory":{sampled}}}'
     return Response(200, f'{{"data":{{"project":{{"run":{run}}}}}}}'.encode())
@@ -293,8 +296,8 @@ def sampled(answer: ScanHistory) -> object:
     "text", ['[[{"_step":0,"a":1.5},{"_step":1}]]', '[[{"a":"x"}],[]]', "[[]]", '[[{"a":"["}]]']
 )
 def test_what_lies_under_a_field_stays_text(text: str) -> None:
-    answer, lists = read_cut_answer(SCAN, told(text), "sampledHistory")
-    assert lists == [text.encode()]
+    answer, texts = read_cut_answer(SCAN, told(text), [SAMPLED])
+    assert texts == {"sampledHistory": [text.encode()]}
     assert sampled(answer) == []
 
 
@@ -315,15 +318,29 @@ def test_what_lies_under_a_field_stays_text(text: str) -> None:
     "keys", ["null", '{"sampledHistory":{"typeCounts":[]}}', '{"x":"\\"sampledHistory\\":[["}']
 )
 def test_what_cannot_be_told_apart_by_brackets_is_in_the_model(text: str, keys: str) -> None:
-    answer, lists = read_cut_answer(SCAN, told(text, keys), "sampledHistory")
-    assert lists in (None, [])
+    answer, texts = read_cut_answer(SCAN, told(text, keys), [SAMPLED])
+    assert not texts.get("sampledHistory")
     assert sampled(answer) == json.loads(text)
+
+
+def test_a_field_that_cannot_be_cut_leaves_the_others_text() -> None:
+    answer, texts = read_cut_answer(
+        SCAN,
+        Response(
+            200,
+            b'{"data":{"project":{"run":{"sampledHistory":[[{"a":"]]"}]],'
+            b'"parquetHistory":{"parquetUrls":[],"liveData":[{"_step":0}]}}}}}',
+        ),
+        [SAMPLED, LIVE],
+    )
+    assert texts == {"liveData": [b'[{"_step":0}]']}
+    assert sampled(answer) == [[{"a": "]]"}]]
 
 
 def test_errors_are_told_of_the_whole_answer() -> None:
     body = b'{"data":{"project":{"run":{"sampledHistory":[[{"a":1}]]}}},"errors":[{"message":"no [[ such"}]}'
     with pytest.raises(QueryError, match=r"no \[\[ such") as caught:
-        read_cut_answer(SCAN, Response(200, body), "sampledHistory")
+        read_cut_answer(SCAN, Response(200, body), [SAMPLED])
     assert caught.value.data == {"project": {"run": {"sampledHistory": [[{"a": 1}]]}}}
 
 
@@ -334,8 +351,8 @@ def listed(live: str) -> Response:
 
 @pytest.mark.parametrize("text", ["[]", '[{"_step":0}]', '[{"_step":0},{"_step":1.0}]'])
 def test_a_list_of_objects_stays_text_too(text: str) -> None:
-    answer, lists = read_cut_answer(SCAN, listed(text), "liveData", 1)
-    assert lists == [text.encode()]
+    answer, texts = read_cut_answer(SCAN, listed(text), [SAMPLED, LIVE])
+    assert texts == {"sampledHistory": [], "liveData": [text.encode()]}
     assert answer.project is not None
     assert answer.project.run is not None
     assert answer.project.run.parquet_history is not None
@@ -346,9 +363,30 @@ def test_a_list_of_objects_stays_text_too(text: str) -> None:
     "text", ['[{"_step":[0]}]', '[{"_step":"]"}]', '[{"_step":"\\"]"}]', '[{"a":"[x]"}]']
 )
 def test_a_list_that_holds_brackets_is_in_the_model(text: str) -> None:
-    answer, lists = read_cut_answer(SCAN, listed(text), "liveData", 1)
-    assert lists is None
+    answer, texts = read_cut_answer(SCAN, listed(text), [LIVE])
+    assert texts == {}
     assert answer.project is not None
     assert answer.project.run is not None
     assert answer.project.run.parquet_history is not None
     assert answer.project.run.parquet_history.live_data == json.loads(text)
+
+
+@pytest.mark.parametrize(
+    ("content", "size"),
+    [
+        (b'{"a":1,"history":["{}","[]"],"b":2}', len(b'["{}","[]"]')),
+        (b'{"history":["{\\"a\\":[\\"x\\"]}"]}', len(b'["{\\"a\\":[\\"x\\"]}"]')),
+        (b'{"history":["{}"],"other":["x"]}', len(b'["{}"],"other":["x"]')),
+        (b'{"\\"history\\"":["x"],"history":["{}"]}', len(b'["{}"]')),
+        (b'{"history": ["{}"]}', None),
+        (b'{"history":[ "{}"]}', None),
+        (b'{"history":[]}', None),
+        (b'{"history":null,"other":["x"]}', None),
+        (b'{"keys":{"history":{"n":1}},"history":["{}"]}', None),
+        (b'{"history": ["{}"],"other":{"history":["x"]}}', None),
+        (b'{"other":["history"]}', None),
+        (b"", None),
+    ],
+)
+def test_the_only_list_of_texts_takes_no_more_than_this(content: bytes, size: int | None) -> None:
+    assert size_of_texts(content, "history") == size
