@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import polars as pl
 
@@ -45,11 +45,25 @@ def frame_of_file(content: bytes) -> pl.DataFrame:
         return pl.read_parquet(io.BytesIO(content))
 
 
+class _Exportable(Protocol):
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object: ...
+
+
+class _Stream:
+    """A column of pyarrow's that polars takes as anybody's: for pyarrow's own it would load more of it than it needs."""
+
+    def __init__(self, column: _Exportable) -> None:
+        self._column = column
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        return self._column.__arrow_c_stream__(requested_schema)
+
+
 def frame_of_arrow(table: pa.Table) -> pl.DataFrame:
     """Columns that pyarrow read, as they are."""
     with reading():
         # By names: polars would give a column whose name is empty another one.
-        return pl.DataFrame({name: pl.Series(table.column(name)) for name in table.column_names})
+        return pl.DataFrame({name: pl.Series(_Stream(table.column(name))) for name in table.column_names})
 
 
 def wanted(frame: pl.DataFrame, wish: ExportWish) -> pl.DataFrame:

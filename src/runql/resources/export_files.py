@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
@@ -105,7 +106,9 @@ Chosen: TypeAlias = "tuple[RemoteFile, Sequence[int]]"
 
 def open_files(listing: ExportListing, limit: int) -> Flow[list[RemoteFile]]:
     """Fetch the ends of a run's exports, and read their footers; one request a file, two where the footer is long."""
-    ends = yield from gather([_fetch_end(url) for url in listing.urls], limit=limit)
+    # pyarrow takes longer to load than a request takes, and most of a request is waiting.
+    fetched = yield from gather([_load(), *map(_fetch_end, listing.urls)], limit=limit + 1)
+    ends = fetched[1:]
     return (
         yield from worked(
             lambda: [
@@ -132,6 +135,11 @@ def frames_of_groups(chosen: Sequence[Chosen], wish: ExportWish) -> list[pl.Data
     return [
         frame_of_arrow(file.parquet.read(groups, wish.of(file.layout.columns))) for file, groups in chosen
     ]
+
+
+def _load() -> Flow[list[FilePart]]:
+    yield from offload(lambda: import_module("runql.frames.parquet_arrow"))
+    return []
 
 
 def _fetch_end(url: str) -> Flow[list[FilePart]]:

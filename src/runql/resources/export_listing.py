@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from importlib.util import find_spec
 from typing import Final
 
 from runql.errors import ProjectNotFoundError, RunNotFoundError
@@ -56,6 +57,11 @@ class ExportListing:
     def live_within(self, start: int, stop: int | None) -> Sequence[int]:
         """The steps of the live rows of ``start <= step < stop``, rising."""
         return [step for step in self.live_steps if start <= step and (stop is None or step < stop)]
+
+
+def can_read_exports() -> bool:
+    """Whether there is a library that reads them."""
+    return find_spec("polars") is not None
 
 
 def listing_of(run: HistoryWindow, texts: Mapping[str, Sequence[bytes]]) -> ExportListing | None:

@@ -19,10 +19,9 @@ from runql.resources.export_files import (
 )
 from runql.resources.export_listing import ExportListing, list_exports
 from runql.resources.export_scan import ReadLive, rows_of_exports, wish_of
-from runql.resources.file_record import EXPIRED
 from runql.resources.history import Row
 from runql.resources.scan import ScanPlan
-from runql.transport.flow import Flow
+from runql.transport.flow import EXPIRED, Flow
 
 PORTION = 1 << 22
 """Bytes of parquet that are fetched, read and made to rows before the next are fetched."""

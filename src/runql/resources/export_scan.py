@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, TypeAlias
 
 from runql.errors import AnswerError, TransportError
@@ -14,21 +13,15 @@ from runql.frames.parquet_layout import UnreadableParquetError
 from runql.frames.table import Table
 from runql.resources.export_files import ExportedRows, read_files, worked
 from runql.resources.export_listing import ExportListing, list_exports
-from runql.resources.file_record import EXPIRED
 from runql.resources.history import Row
 from runql.resources.scan import ScanPlan
-from runql.transport.flow import Flow
+from runql.transport.flow import EXPIRED, Flow
 
 if TYPE_CHECKING:
     import polars as pl
 
 ReadLive: TypeAlias = Callable[[ScanPlan], Flow[list[Batch]]]
 """What reads all rows of a plan from GraphQL."""
-
-
-def can_read_exports() -> bool:
-    """Whether there is a library that reads them."""
-    return find_spec("polars") is not None
 
 
 def table_of_exports(plan: ScanPlan, listing: ExportListing, read_live: ReadLive) -> Flow[Table | None]:

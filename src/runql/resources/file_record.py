@@ -18,7 +18,7 @@ from runql.resources.file_names import target_path, upload_name
 from runql.resources.run_record import read_run
 from runql.resources.server_features import read_features
 from runql.transport.bodies import Progress, Sink, Source
-from runql.transport.flow import Flow, fetch, save, upload
+from runql.transport.flow import EXPIRED, Flow, fetch, save, upload
 from runql.transport.shared_progress import shared_progress
 from runql_graphql.fragments import FileFields
 from runql_graphql.operations import (
@@ -27,9 +27,6 @@ from runql_graphql.operations import (
     list_run_files,
     mark_run_files_uploaded,
 )
-
-EXPIRED = (400, 403)
-"""What storages answer to a signed URL whose time is over (Google's the first, Amazon's the second): a new one is asked for, once."""
 
 MARK_UPLOADED = "MARK_RUN_FILES_UPLOADED"
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")

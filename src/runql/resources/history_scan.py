@@ -14,20 +14,20 @@ from runql.frames.table import Table, TableBuilder
 from runql.frames.to_arrow import to_arrow
 from runql.frames.to_pandas import to_pandas
 from runql.frames.to_polars import to_polars
-from runql.resources.export_listing import ExportListing
-from runql.resources.export_rows import ExportRows
-from runql.resources.export_scan import can_read_exports, table_of_exports
+from runql.resources.export_listing import ExportListing, can_read_exports
 from runql.resources.history import Row
 from runql.resources.scan import Known, ScanPlan
 from runql.resources.scan_position import ScanPosition
-from runql.transport.aio import AsyncRetryingClient
 from runql.transport.flow import Flow
-from runql.transport.sync import RetryingClient
 
 if TYPE_CHECKING:
     import pandas as pd
     import polars as pl
     import pyarrow as pa
+
+    from runql.resources.export_rows import ExportRows
+    from runql.transport.aio import AsyncRetryingClient
+    from runql.transport.sync import RetryingClient
 
 
 class HistoryScan:
@@ -139,6 +139,8 @@ def rest_of_exports(
     plan: ScanPlan, known: Known, position: ScanPosition, listing: ExportListing
 ) -> ExportRows:
     """The rows behind what was read of a run, from its exports."""
+    from runql.resources.export_rows import ExportRows  # noqa: PLC0415 - few runs have any
+
     return ExportRows(replace(plan, min_step=position.offset), listing, partial(read_batches, known))
 
 
@@ -156,6 +158,8 @@ def scan_table(plan: ScanPlan, known: Known) -> Flow[Table]:
     position = ScanPosition(plan, known, ColumnReader())
     listing = yield from find_exports(position, with_rows=False)
     if listing is not None:
+        from runql.resources.export_scan import table_of_exports  # noqa: PLC0415 - few runs have any
+
         table = yield from table_of_exports(plan, listing, partial(read_batches, known))
         if table is not None:
             return table

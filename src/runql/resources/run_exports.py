@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from runql.resources.editable_run import EditableRun
 from runql.resources.run_query import positive
-from runql.transport.flow import AT_ONCE, Flow, gather, save
+from runql.transport.flow import AT_ONCE, EXPIRED, Flow, gather, save
 from runql.transport.sync import RetryingClient
 
 if TYPE_CHECKING:
@@ -105,7 +105,6 @@ class _Wish:
 
     def fetch(self) -> Flow[HistoryFiles]:
         from runql.errors import AnswerError
-        from runql.resources.file_record import EXPIRED
 
         listing = yield from self._list()
         try:

@@ -20,6 +20,9 @@ MAX_REDIRECTS = 5
 AT_ONCE = 8
 """Flows that a `Gather` has under way at the same time, where its caller does not say."""
 
+EXPIRED = (400, 403)
+"""What storages answer to a signed URL whose time is over (Google's the first, Amazon's the second): a new one is asked for, once."""
+
 RANGE_REFUSED = (206, 416)
 """Answers to a request for the rest of a file: another part than the one asked for, or none."""
 
