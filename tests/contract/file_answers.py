@@ -12,7 +12,7 @@ from runql import JSONValue, RetryPolicy
 
 KEY = "9d" * 20
 ATTRS = {"id": "UnVuOjE=", "name": "abc", "projectId": "1", "createdAt": "2026-01-01T00:00:00"}
-BODY = bytes(range(256)) * 4096
+BODY = bytes(range(256)) * 12288
 TWICE = RetryPolicy(max_attempts=2, first_delay=0.001, jitter=0)
 
 

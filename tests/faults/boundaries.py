@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tests.contract.file_answers import BODY
 
-from runql.transport.bodies import CHUNK
+from runql.transport.bodies import CHUNK, HELD
 
 OLD = b"what was there before"
 BOUNDARIES = {
@@ -15,6 +15,8 @@ BOUNDARIES = {
     "all but one of a chunk": CHUNK - 1,
     "a chunk": CHUNK,
     "a chunk and one": CHUNK + 1,
+    "as much as is held": HELD,
+    "more than is held": HELD + 1,
     "all but one": len(BODY) - 1,
     "all": len(BODY),
 }

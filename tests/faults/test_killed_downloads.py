@@ -16,9 +16,11 @@ from tests.faults.stopping_server import Sending, StoppingServer
 from tests.faults.victim import Order
 from tests.faults.victims import Victims
 
-from runql.transport.bodies import CHUNK
+from runql.transport.bodies import HELD
 
 PATIENCE = 30.0
+MORE = HELD + 1
+"""Bytes of which none stays in memory."""
 MOST_OPERATIONS = 60
 
 
@@ -68,11 +70,12 @@ def test_killed_at_a_boundary(
     stopping.send(Sending(upto, "hold"))
     victim = victims.start(order)
     assert stopping.reached.wait(PATIENCE)
-    if upto is not None:
-        until(lambda: written(target) >= upto // CHUNK * CHUNK)
+    is_on_disk = upto is not None and upto > HELD
+    if upto is not None and is_on_disk:
+        until(lambda: written(target) >= upto - HELD)
     victims.kill(victim)
     assert held(target) == before
-    assert len(beside(target)) == (upto is not None)
+    assert len(beside(target)) == is_on_disk
     check_next(victims, stopping, order, target)
 
 
@@ -90,9 +93,9 @@ def test_killed_before_any_operation_on_files(
     other = replace(order, report=str(tmp_path / "other"))
     started = 0
     if crowded:
-        stopping.send(Sending(CHUNK, "hold"))
+        stopping.send(Sending(MORE, "hold"))
         started = victims.start(other)
-        until(lambda: written(target) >= CHUNK)
+        until(lambda: written(target) >= MORE)
         stopping.sending = Sending()
     seen = set[bytes | None]()
     for operation in range(1, MOST_OPERATIONS):
@@ -104,7 +107,7 @@ def test_killed_before_any_operation_on_files(
         assert held(target) in (before, BODY)
         assert victims.told(order) == {}
         assert held(target) == BODY
-        assert written(target) == (CHUNK if crowded else -1)
+        assert written(target) == (MORE if crowded else -1)
         target.unlink()
         if before is not None:
             target.write_bytes(before)
@@ -136,14 +139,14 @@ def test_a_live_download_of_the_same_target_is_left_alone(
     order: Order, victims: Victims, stopping: StoppingServer
 ) -> None:
     target = placed(Path(order.folder), OLD)
-    stopping.send(Sending(CHUNK, "hold"))
+    stopping.send(Sending(MORE, "hold"))
     killed, alive = victims.start(order), victims.start(order)
-    until(lambda: written(target) >= 2 * CHUNK)
+    until(lambda: written(target) >= 2 * MORE)
     victims.kill(killed)
     stopping.sending = Sending()
     assert victims.told(order) == {}
     assert held(target) == BODY
-    assert written(target) == CHUNK, "only the live one's is left"
+    assert written(target) == MORE, "only the live one's is left"
     target.write_bytes(OLD)
     stopping.release()
     assert victims.wait(alive) == 0

@@ -91,7 +91,7 @@ def answered(sink: Sink, body: bytes, turns: Iterator[Try]) -> Response:
         place = 0
         while place < len(arrived):
             piece = arrived[place : place + turn.pieces[place % len(turn.pieces)]]
-            sink.write(piece)
+            sink.take(piece)
             sink.report()
             place += len(piece)
         if turn.cut is None:

@@ -229,6 +229,7 @@ def _fetch_held(wanted: Sequence[Wish], shares: Sequence[Progress | None], trans
             for wish, share in zip(wanted, shares, strict=True)
         ],
         limit=transfer.at_once,
+        offloads_apart=True,
     )
     again = [
         (wish, share, attempt.failure)

@@ -127,6 +127,7 @@ def save_all(
             for (file, target), share in zip(wanted, told, strict=True)
         ],
         limit=at_once,
+        offloads_apart=True,
     )
     return targets
 

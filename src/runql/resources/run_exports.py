@@ -141,7 +141,7 @@ class _Wish:
             save(url, Sink(path, progress=share))
             for url, path, share in zip(ordered, paths, told, strict=True)
         ]
-        yield from gather(saving, limit=self.at_once)
+        yield from gather(saving, limit=self.at_once, offloads_apart=True)
         return paths
 
 

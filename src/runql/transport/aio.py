@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager, nullcontext
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -13,7 +14,7 @@ import httpx
 
 from runql.config import Settings
 from runql.errors import RunqlError
-from runql.transport.bodies import CHUNK, SMALL, Sink, Source
+from runql.transport.bodies import Sink, Source
 from runql.transport.endpoint import LIMITS, Endpoint, NoCookies, is_for_httpx_to_read, parsed
 from runql.transport.flow import Effect, Flow, Gather, Offload, Reply, Sleep
 from runql.transport.pace import Pace
@@ -71,11 +72,14 @@ class AsyncRetryingClient:
 
     async def run(self, flow: Flow[T]) -> T:
         """Perform a flow to its end and return its result."""
+        return await self._run(flow, None)
+
+    async def _run(self, flow: Flow[T], places: anyio.Semaphore | None) -> T:
         try:
             effect = next(flow)
             while True:
                 try:
-                    reply = await self._perform(effect)
+                    reply = await self._perform(effect, places)
                 except RunqlError as error:
                     effect = flow.throw(error)
                 else:
@@ -86,32 +90,38 @@ class AsyncRetryingClient:
         finally:
             flow.close()
 
-    async def _perform(self, effect: Effect) -> Reply:
+    async def _perform(self, effect: Effect, places: anyio.Semaphore | None) -> Reply:
         if isinstance(effect, Sleep):
             await anyio.sleep(effect.seconds)
             return None
         if isinstance(effect, Gather):
-            await self._gather(effect.flows, effect.limit)
+            await self._gather(effect)
             return None
         if isinstance(effect, Offload):
-            await anyio.to_thread.run_sync(effect.work)
+            async with _left(places):
+                await anyio.to_thread.run_sync(effect.work)
             return None
         return await self._persist(self._endpoint.request(effect))
 
-    async def _gather(self, flows: Sequence[Flow[None]], limit: int) -> None:
+    async def _gather(self, effect: Gather) -> None:
         errors: list[Exception] = []
-        waiting = iter(flows)
+        waiting = iter(effect.flows)
+        places = anyio.Semaphore(effect.limit) if effect.offloads_apart else None
 
         async def work() -> None:
-            for flow in waiting:
-                try:
-                    await self.run(flow)
-                except Exception as error:  # noqa: BLE001 - kept, and raised bare below: a group would hide its kind
-                    errors.append(error)
-                    group.cancel_scope.cancel()
+            while True:
+                async with places or nullcontext():
+                    flow = next(waiting, None)
+                    if flow is None:
+                        return
+                    try:
+                        await self._run(flow, places)
+                    except Exception as error:  # noqa: BLE001 - kept, and raised bare below: a group would hide its kind
+                        errors.append(error)
+                        group.cancel_scope.cancel()
 
         async with anyio.create_task_group() as group:
-            for _ in range(min(limit, len(flows))):
+            for _ in range(effect.workers):
                 group.start_soon(work)
         if errors:
             raise errors[0]
@@ -160,13 +170,26 @@ class AsyncRetryingClient:
             return answer, b"".join([chunk async for chunk in answer.aiter_raw()])
 
 
+@asynccontextmanager
+async def _left(places: anyio.Semaphore | None) -> AsyncGenerator[None]:
+    """Leave one's place among several flows to another meanwhile."""
+    if places is None:
+        yield
+        return
+    places.release()
+    try:
+        yield
+    finally:
+        # Also when this was cancelled: whoever runs the flow gives the place back.
+        with anyio.CancelScope(shield=True):
+            await places.acquire()
+
+
 async def _fill(sink: Sink, answer: httpx.Response) -> None:
-    async for chunk in answer.aiter_bytes(CHUNK) if is_for_httpx_to_read(answer) else answer.aiter_raw(CHUNK):
-        # A thread costs more than writing a little, and many files are small.
-        if len(chunk) < SMALL:
-            sink.write(chunk)
-        else:
-            await anyio.to_thread.run_sync(sink.write, chunk)
+    async for chunk in answer.aiter_bytes() if is_for_httpx_to_read(answer) else answer.aiter_raw():
+        sink.take(chunk)
+        if sink.is_full:
+            await anyio.to_thread.run_sync(sink.flush)
         sink.report()
 
 

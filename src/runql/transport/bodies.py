@@ -15,10 +15,13 @@ from runql.errors import DigestMismatchError, LocalFileError
 from runql.transport.part_file import PartFile
 
 CHUNK = 1 << 18
-"""Bytes read or written at once."""
+"""Bytes of a local file that are read at once."""
+
+HELD = 1 << 20
+"""Bytes of an answer that are held before they are written and hashed: many threads that do a little each wait for each other."""
 
 SMALL = 1 << 16
-"""Fewer bytes than these are written at once, without a thread of their own."""
+"""Fewer bytes than these are written without a thread of their own."""
 
 Progress: TypeAlias = Callable[[int, int | None], None]
 """Called with the bytes that have passed and those there are in all, None when the server does not say."""
@@ -50,7 +53,7 @@ class Sink:
     where the server can: it gave a strong ETag, and answers 206 with all the bytes from the asked one on.
 
     Attributes:
-        target: where the bytes shall lie; its folder is made when the first byte is due.
+        target: where the bytes shall lie; its folder is made when the first byte is written.
         accepted: whether the last answer was one that the sink takes (200, or 206 from where it stands).
         received: bytes that are here.
     """
@@ -86,6 +89,8 @@ class Sink:
         self._etag: str | None = None
         self._new_hash = new_hash
         self._digest = new_hash()
+        self._held: list[bytes] = []
+        self._held_size = 0
         self._part: PartFile | None = None
 
     def headers(self) -> dict[str, str]:
@@ -110,24 +115,44 @@ class Sink:
 
     def restart(self) -> None:
         """Forget what arrived."""
-        self.received = 0
+        self.received = self._held_size = 0
+        self._held.clear()
         self._total = None
         self._etag = None
         self._digest = self._new_hash()
-        with self._saving():
-            if self._part is None:
-                self._part = PartFile(self.target)
-            else:
+        if self._part is not None:
+            with self._saving():
                 self._part.restart()
 
-    def write(self, chunk: bytes) -> None:
-        """Append."""
-        if self._part is None:
-            raise TypeError("a sink is written to after an answer was accepted")
-        with self._saving():
-            self._part.write(chunk)
-        self._digest.update(chunk)
+    @property
+    def is_full(self) -> bool:
+        """Whether more is held than should be: `flush` is due."""
+        return self._held_size > HELD
+
+    @property
+    def is_nearly_empty(self) -> bool:
+        """Whether little is left to be written and hashed."""
+        return self._held_size < SMALL
+
+    def take(self, chunk: bytes) -> None:
+        """Append; in memory, until `flush`."""
+        self._held.append(chunk)
+        self._held_size += len(chunk)
         self.received += len(chunk)
+
+    def flush(self) -> None:
+        """Write and hash what was taken.
+
+        Raises:
+            LocalFileError: the disk did not take it.
+        """
+        chunk = b"".join(self._held)
+        self._held.clear()
+        self._held_size = 0
+        with self._saving():
+            self._opened().write(chunk)
+        if self._expected:
+            self._digest.update(chunk)
 
     def report(self) -> None:
         """Tell the caller how far it is."""
@@ -141,6 +166,9 @@ class Sink:
             DigestMismatchError: they are not what the server says the file holds.
             LocalFileError: the target cannot be replaced, or the last bytes could not be written.
         """
+        if not self.accepted:
+            raise TypeError("a sink is finished after an answer was accepted")
+        self.flush()
         found = base64.b64encode(self._digest.digest()).decode("ascii")
         if self._expected and found != self._expected:
             raise DigestMismatchError(
@@ -153,10 +181,8 @@ class Sink:
                 f"{self.received} bytes arrived for {self.target.name}, the server says {expected}: "
                 "the answer was cut short or the file replaced meanwhile; list the files again and repeat"
             )
-        if self._part is None:
-            raise TypeError("a sink is finished after an answer was accepted")
         with self._saving():
-            self._part.publish()
+            self._opened().publish()
         self._part = None
         self._total = self.received
         self.report()
@@ -166,6 +192,11 @@ class Sink:
         if self._part is not None:
             self._part.discard()
             self._part = None
+
+    def _opened(self) -> PartFile:
+        if self._part is None:
+            self._part = PartFile(self.target)
+        return self._part
 
     def _check_etag(self, etag: str) -> None:
         if self._expected_etag is not None and etag.strip('"') != self._expected_etag:

@@ -20,6 +20,9 @@ MAX_REDIRECTS = 5
 AT_ONCE = 8
 """Flows that a `Gather` has under way at the same time, where its caller does not say."""
 
+APART = 2
+"""Flows that may do offloaded work beside those that a `Gather` has under way; more of them take turns with these."""
+
 EXPIRED = (400, 403)
 """What storages answer to a signed URL whose time is over (Google's the first, Amazon's the second): a new one is asked for, once."""
 
@@ -78,6 +81,12 @@ class Gather:
 
     flows: Sequence[Flow[None]]
     limit: int
+    offloads_apart: bool = False
+
+    @property
+    def workers(self) -> int:
+        """Threads or tasks that run them."""
+        return min(self.limit + APART if self.offloads_apart else self.limit, len(self.flows))
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +178,11 @@ def save(url: str, sink: Sink) -> Flow[None]:
             response = yield from _followed(url, sink)
         if not sink.accepted:
             raise answer_error(_path(url), response)
-        sink.finish()
+        # Going elsewhere for little takes longer.
+        if sink.is_nearly_empty:
+            sink.finish()
+        else:
+            yield from offload(sink.finish)
     finally:
         sink.discard()
 
@@ -181,8 +194,11 @@ def upload(url: str, source: Source, headers: Sequence[tuple[str, str]]) -> Flow
         raise answer_error(_path(url), response)
 
 
-def gather(flows: Sequence[Flow[T]], *, limit: int) -> Flow[list[T]]:
+def gather(flows: Sequence[Flow[T]], *, limit: int, offloads_apart: bool = False) -> Flow[list[T]]:
     """Run flows, at most ``limit`` at once, and give their results in their order.
+
+    With ``offloads_apart`` up to `APART` more may do offloaded work, which does not count: the connection of a file that
+    has arrived fetches the next while that one is hashed and written.
 
     The first failure is raised; no further flow is then begun, and those under way end or are cancelled before.
     """
@@ -191,7 +207,7 @@ def gather(flows: Sequence[Flow[T]], *, limit: int) -> Flow[list[T]]:
     def kept(index: int, flow: Flow[T]) -> Flow[None]:
         results[index] = yield from flow
 
-    yield Gather([kept(index, flow) for index, flow in enumerate(flows)], limit)
+    yield Gather([kept(index, flow) for index, flow in enumerate(flows)], limit, offloads_apart)
     return [results[index] for index in range(len(flows))]
 
 

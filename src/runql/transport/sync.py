@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 import time
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager, nullcontext
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -74,11 +75,14 @@ class RetryingClient:
 
     def run(self, flow: Flow[T]) -> T:
         """Perform a flow to its end and return its result."""
+        return self._run(flow, None)
+
+    def _run(self, flow: Flow[T], places: threading.Semaphore | None) -> T:
         try:
             effect = next(flow)
             while True:
                 try:
-                    reply = self._perform(effect)
+                    reply = self._perform(effect, places)
                 except RunqlError as error:
                     effect = flow.throw(error)
                 else:
@@ -89,42 +93,46 @@ class RetryingClient:
         finally:
             flow.close()
 
-    def _perform(self, effect: Effect) -> Reply:
+    def _perform(self, effect: Effect, places: threading.Semaphore | None) -> Reply:
         if isinstance(effect, Sleep):
             time.sleep(effect.seconds)
             return None
         if isinstance(effect, Gather):
-            self._gather(effect.flows, effect.limit)
+            self._gather(effect)
             return None
         if isinstance(effect, Offload):
-            effect.work()
+            with _left(places):
+                effect.work()
             return None
         return self._persist(self._endpoint.request(effect))
 
-    def _gather(self, flows: Sequence[Flow[None]], limit: int) -> None:
+    def _gather(self, effect: Gather) -> None:
         from concurrent.futures import ThreadPoolExecutor, wait
 
-        if min(limit, len(flows)) == 1:
+        flows, limit = effect.flows, effect.limit
+        if min(limit, len(flows)) <= 1:
             for flow in flows:
                 self.run(flow)
             return
         waiting, taking, stopped = iter(flows), threading.Lock(), threading.Event()
+        places = threading.Semaphore(limit) if effect.offloads_apart else None
 
         def work() -> None:
             try:
-                while not stopped.is_set():
-                    with taking:
-                        flow = next(waiting, None)
-                    if flow is None:
-                        return
-                    self.run(flow)
+                while True:
+                    with places or nullcontext():
+                        with taking:
+                            flow = None if stopped.is_set() else next(waiting, None)
+                        if flow is None:
+                            return
+                        self._run(flow, places)
             except BaseException:
                 stopped.set()
                 raise
 
-        with ThreadPoolExecutor(limit, thread_name_prefix="runql") as pool:
+        with ThreadPoolExecutor(effect.workers, thread_name_prefix="runql") as pool:
             try:
-                begun = [pool.submit(work) for _ in range(min(limit, len(flows)))]
+                begun = [pool.submit(work) for _ in range(effect.workers)]
                 wait(begun)
             finally:
                 # Also when the caller is interrupted while it waits.
@@ -178,10 +186,25 @@ class RetryingClient:
             return answer, b"".join(answer.iter_raw())
 
 
+@contextmanager
+def _left(places: threading.Semaphore | None) -> Generator[None]:
+    """Leave one's place among several flows to another meanwhile."""
+    if places is None:
+        yield
+        return
+    places.release()
+    try:
+        yield
+    finally:
+        places.acquire()
+
+
 def _fill(sink: Sink, answer: httpx.Response) -> None:
     # As they come: httpx copies what it cuts to one size, which takes longer than writing it.
     for chunk in answer.iter_bytes() if is_for_httpx_to_read(answer) else answer.iter_raw():
-        sink.write(chunk)
+        sink.take(chunk)
+        if sink.is_full:
+            sink.flush()
         sink.report()
 
 

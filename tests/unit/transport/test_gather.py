@@ -1,0 +1,98 @@
+"""Both drivers run several flows at once, never more than they may."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+
+import httpx
+import pytest
+from tests.unit.transport.driving import Face, driver
+
+from runql.errors import RunqlError
+from runql.transport.flow import APART, Flow, gather, offload, sleep
+
+LIMIT, FLOWS = 2, 6
+faces = pytest.mark.parametrize("face", ["sync", "async"])
+
+
+@dataclass
+class Watch:
+    """How many flows wait for a server, and work, at the same time."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    waiting: int = 0
+    working: int = 0
+    most_waiting: int = 0
+    most_working: int = 0
+    begun: int = 0
+    third: threading.Event = field(default_factory=threading.Event)
+    third_begun: list[bool] = field(default_factory=list[bool])
+
+    def flow(self, number: int) -> Flow[int]:
+        with self.lock:
+            self.begun += 1
+            self.waiting += 1
+            self.most_waiting = max(self.waiting, self.most_waiting)
+            if self.begun > LIMIT:
+                self.third.set()
+        # A request, as far as a driver's order of things goes.
+        yield from sleep(0.02)
+        with self.lock:
+            self.waiting -= 1
+        yield from offload(self.work)
+        return number
+
+    def work(self) -> None:
+        with self.lock:
+            self.working += 1
+            self.most_working = max(self.working, self.most_working)
+        begun = self.third.wait(0.3)
+        with self.lock:
+            self.third_begun.append(begun)
+            self.working -= 1
+
+
+def unasked(request: httpx.Request) -> httpx.Response:
+    raise AssertionError(f"nothing is asked of a server here: {request.url}")
+
+
+@faces
+@pytest.mark.parametrize("apart", [True, False])
+def test_results_come_in_order_and_no_more_wait_at_once(face: Face, apart: bool) -> None:
+    watch = Watch()
+    flows = [watch.flow(number) for number in range(FLOWS)]
+    found = driver(face, unasked)(gather(flows, limit=LIMIT, offloads_apart=apart))
+    assert found == list(range(FLOWS))
+    assert watch.most_waiting == LIMIT
+    assert watch.most_working <= (LIMIT + APART if apart else LIMIT)
+
+
+@faces
+@pytest.mark.parametrize("apart", [True, False])
+def test_a_flow_that_works_here_holds_up_the_next_only_where_it_counts(face: Face, apart: bool) -> None:
+    watch = Watch()
+    driver(face, unasked)(
+        gather([watch.flow(number) for number in range(LIMIT + 1)], limit=LIMIT, offloads_apart=apart)
+    )
+    assert watch.third_begun[0] is apart
+
+
+@faces
+@pytest.mark.parametrize("apart", [True, False])
+def test_no_flow_begins_after_one_has_failed(face: Face, apart: bool) -> None:
+    begun: list[int] = []
+
+    def fail() -> None:
+        raise RunqlError("no room")
+
+    def flow(number: int) -> Flow[None]:
+        begun.append(number)
+        yield from sleep(0.01)
+        yield from offload(fail)
+
+    with pytest.raises(RunqlError, match="no room"):
+        driver(face, unasked)(
+            gather([flow(number) for number in range(20)], limit=LIMIT, offloads_apart=apart)
+        )
+    assert len(begun) <= LIMIT + APART
