@@ -1,4 +1,7 @@
-"""Reads one run in a process of its own: `peak.py frame|rows RUN`; prints the peak of memory and the frame's size as JSON."""
+"""Reads one run in a process of its own: `peak.py frame|rows RUN [BYTES]`; prints the peak of memory and the frame's size as JSON.
+
+BYTES: how much of a parquet file may be in memory beside its rows, which by default is more than a test can make.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from pathlib import Path
 import polars as pl
 
 import runql
+from runql.resources import export_files, export_parts
 
 
 def peak() -> int:
@@ -19,7 +23,10 @@ def peak() -> int:
 
 def main() -> None:
     """Import everything first, then read."""
-    way, path = sys.argv[1:]
+    way, path, *most = sys.argv[1:]
+    if most:
+        for module in (export_files, export_parts):
+            vars(module)["AT_A_TIME"] = int(most[0])
     pl.read_ndjson(b'{"a": 1}').to_arrow()
     with runql.Api() as api:
         run = api.run(path)

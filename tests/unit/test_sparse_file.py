@@ -28,7 +28,9 @@ def test_what_is_here_is_read_and_nothing_else(parts: list[tuple[int, int]], sta
     assert file.seek(start) == plain.seek(start)
     expected = plain.read(size)
     places = set(range(start, start + len(expected)))
-    assert file.holds(start, start + len(expected)) == (places <= here)
+    missing = file.missing(start, start + len(expected))
+    assert {place for low, high in missing for place in range(low, high)} == places - here
+    assert missing == sorted(missing)
     if places <= here:
         assert file.read(size) == expected
         assert file.tell() == max(start, plain.tell()) or not expected

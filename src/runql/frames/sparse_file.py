@@ -29,9 +29,17 @@ class SparseFile(io.RawIOBase):
         kept = bisect_left(self._starts, stop)
         del self._starts[:kept], self._parts[:kept]
 
-    def holds(self, start: int, stop: int) -> bool:
-        """Whether all of these bytes are here."""
-        return self._pieces(start, stop) is not None
+    def missing(self, start: int, stop: int) -> list[tuple[int, int]]:
+        """Those of these bytes that are not here: half-open ranges in order."""
+        gaps: list[tuple[int, int]] = []
+        while start < stop:
+            end, _ = self._covered(start)
+            if end <= start:
+                following = bisect_right(self._starts, start)
+                end = min(self._starts[following], stop) if following < len(self._starts) else stop
+                gaps.append((start, end))
+            start = end
+        return gaps
 
     def read(self, size: int = -1, /) -> bytes:
         """Bytes from the position on; raises OSError when they are not here."""
@@ -67,14 +75,18 @@ class SparseFile(io.RawIOBase):
         """What the parts hold of these bytes, one piece after the other; None when some are not here."""
         pieces: list[bytes] = []
         while start < stop:
-            ends = [
-                (self._starts[index] + len(self._parts[index]), index)
-                for index in range(bisect_right(self._starts, start))
-            ]
-            end, index = max(ends, default=(start, 0))
+            end, index = self._covered(start)
             if end <= start:
                 return None
             offset = self._starts[index]
             pieces.append(self._parts[index][start - offset : min(end, stop) - offset])
             start = end
         return pieces
+
+    def _covered(self, start: int) -> tuple[int, int]:
+        """How far the bytes from ``start`` on are here in one part, and which part that is."""
+        ends = [
+            (self._starts[index] + len(self._parts[index]), index)
+            for index in range(bisect_right(self._starts, start))
+        ]
+        return max(ends, default=(start, 0))

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from importlib.util import find_spec
 
 from runql.errors import AnswerError, TransportError
-from runql.frames.parquet_layout import RowGroup, UnreadableParquetError, is_ascending
-from runql.resources.export_files import (
-    Chosen,
-    RemoteFile,
-    fetch_groups,
-    frames_of_groups,
-    has_repeats,
+from runql.frames.parquet_layout import UnreadableParquetError, is_ascending
+from runql.resources.export_files import has_repeats
+from runql.resources.export_listing import ExportListing, list_exports
+from runql.resources.export_parts import (
+    FileGroup,
+    first_portion,
+    groups_of,
     open_files,
+    read_groups,
     worked,
 )
-from runql.resources.export_listing import ExportListing, list_exports
 from runql.resources.export_scan import ReadLive, rows_of_exports, wish_of
 from runql.resources.history import Row
 from runql.resources.scan import ScanPlan
@@ -25,16 +25,6 @@ from runql.transport.flow import EXPIRED, Flow
 
 PORTION = 1 << 22
 """Bytes of parquet that are fetched, read and made to rows before the next are fetched."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Group:
-    file: RemoteFile
-    index: int
-
-    @property
-    def told(self) -> RowGroup:
-        return self.file.layout.groups[self.index]
 
 
 class ExportRows:
@@ -49,7 +39,7 @@ class ExportRows:
         self._read_live = read_live
         self._wish = wish_of(plan, listing)
         self._listing = listing
-        self._left: list[_Group] | None = None
+        self._left: list[FileGroup] | None = None
         self._renewed = False
 
     def next_rows(self) -> Flow[Iterator[list[Row]] | None]:
@@ -89,18 +79,15 @@ class ExportRows:
         if not left:
             self._finish()
             return None
-        groups = self._portion(left)
-        chosen = _by_file(groups)
-        yield from fetch_groups(chosen, wish, plan.at_once)
+        groups = first_portion(left, wish, PORTION)
+        frames = yield from read_groups(groups, wish, plan.at_once)
         frame = yield from worked(
-            lambda: checked(
-                united([wanted(each, wish) for each in frames_of_groups(chosen, wish)], wish, repeats=False)
-            )
+            lambda: checked(united([wanted(each, wish) for each in frames], wish, repeats=False))
         )
-        self._forget(groups)
+        self._pass(groups)
         return rows_of(frame)
 
-    def _open(self) -> Flow[list[_Group] | None]:
+    def _open(self) -> Flow[list[FileGroup] | None]:
         """The row groups that are left, in step order; None where they cannot be read one after the other."""
         plan, listing = self.plan, self._listing
         if plan is None or find_spec("pyarrow") is None:
@@ -108,34 +95,17 @@ class ExportRows:
         files = yield from open_files(listing, plan.at_once)
         if has_repeats(listing, sum(file.layout.rows for file in files)):
             return None
-        found = [
-            _Group(file, index)
-            for file in files
-            for index in file.layout.groups_within(plan.min_step, plan.max_step)
-        ]
+        found = groups_of(files, plan.min_step, plan.max_step)
         found.sort(key=lambda group: (group.told.first, group.told.last))
         live = listing.live_within(plan.min_step, None)
         is_before = not found or not live or found[-1].told.last < live[0]
         return found if is_before and is_ascending([group.told for group in found]) else None
 
-    def _portion(self, left: Sequence[_Group]) -> list[_Group]:
-        """The next row groups: as many as hold `PORTION` bytes of the asked columns, at least one."""
-        size, taken = 0, list[_Group]()
-        for group in left:
-            layout = group.file.layout
-            size += layout.size_of(group.index, self._wish.of(layout.columns))
-            if taken and size > PORTION:
-                break
-            taken.append(group)
-        return taken
-
-    def _forget(self, groups: Sequence[_Group]) -> None:
-        """Go on behind these row groups, without their bytes."""
+    def _pass(self, groups: Sequence[FileGroup]) -> None:
+        """Go on behind these row groups."""
         if self._left is None or self.plan is None:
             return
         del self._left[: len(groups)]
-        for group in groups:
-            group.file.parquet.file.forget(group.file.end.start)
         self.plan = replace(self.plan, min_step=max(self.plan.min_step, int(groups[-1].told.last) + 1))
 
     def _finish(self) -> None:
@@ -145,11 +115,3 @@ class ExportRows:
             return
         live = self._listing.live_within(plan.min_step, plan.max_step)
         self.plan = replace(plan, min_step=live[0], max_step=live[-1] + 1) if live else None
-
-
-def _by_file(groups: Sequence[_Group]) -> list[Chosen]:
-    """The row groups of each file, in order of the first."""
-    found: dict[str, tuple[RemoteFile, list[int]]] = {}
-    for group in groups:
-        found.setdefault(group.file.url, (group.file, []))[1].append(group.index)
-    return list(found.values())

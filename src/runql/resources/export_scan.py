@@ -11,8 +11,9 @@ from runql.frames.batches import Batch
 from runql.frames.export_wish import ExportWish
 from runql.frames.parquet_layout import UnreadableParquetError
 from runql.frames.table import Table
-from runql.resources.export_files import ExportedRows, read_files, worked
+from runql.resources.export_files import ExportedRows, read_files
 from runql.resources.export_listing import ExportListing, list_exports
+from runql.resources.export_parts import worked
 from runql.resources.history import Row
 from runql.resources.scan import ScanPlan
 from runql.transport.flow import EXPIRED, Flow

@@ -14,6 +14,7 @@ from tests.unit.resources.history_server import RunOnServer, on_the_wire, planne
 from tests.unit.transport.stepping import answered, sent, served
 
 from runql.frames.to_polars import to_polars
+from runql.resources import export_files, export_parts
 from runql.resources.export_listing import ExportListing, list_exports
 from runql.resources.export_rows import ExportRows
 from runql.resources.history import Row
@@ -43,6 +44,8 @@ class ExportingServer:
         files: by URL, what storage holds.
         live: the steps that are in no file.
         asked: of each request, whether exports were asked for; files by their URL.
+        sizes: bytes of each answer of the storage.
+        replaced: by URL, what storage holds from the second request for the file on.
     """
 
     def __init__(self, files: dict[str, Sequence[int]], live: Sequence[int] = (), **of_run: object) -> None:
@@ -52,15 +55,20 @@ class ExportingServer:
         self.count: object = of_run.get("count", len(ROWS))
         self.broken_at = of_run.get("broken_at")
         self.asked: list[bool | str] = []
+        self.sizes: list[int] = []
+        self.replaced: dict[str, bytes] = {}
 
     def stored(self, url: str, part: ByteRange | None) -> Response:
         content = self.files[url]
+        self.files[url] = self.replaced.get(url, content)
         if part is None:
             return Response(200, content)
         start = max(0, len(content) + part.start) if part.start < 0 else part.start
         stop = len(content) if part.stop is None else min(part.stop, len(content))
         span = f"bytes {start}-{stop - 1}/{len(content)}"
-        return Response(206, content[start:stop], {"content-range": span})
+        self.sizes.append(stop - start)
+        etag = str(hash(content))
+        return Response(206, content[start:stop], {"content-range": span, "etag": etag})
 
     def answer(self, effect: Effect) -> Response | None:
         if isinstance(effect, Offload):
@@ -219,16 +227,68 @@ def test_what_does_not_come_in_order_is_read_as_a_whole(
     assert iterated(ExportingServer(files, live), planned()) == ([*range(40)], None)
 
 
+def with_text(steps: Sequence[int], rows_per_group: int | None = None) -> bytes:
+    """An export whose rows take 160 kB each."""
+    text = pa.array([f"{step:08}" * 20_000 + "x" * step for step in steps])
+    out = io.BytesIO()
+    table = pa.table({"_step": pa.array(list(steps)), "text": text})
+    with pq.ParquetWriter(out, table.schema, compression="none", use_dictionary=False) as writer:
+        writer.write_table(table, row_group_size=rows_per_group)
+    return out.getvalue()
+
+
+@pytest.fixture
+def little_memory(monkeypatch: pytest.MonkeyPatch) -> int:
+    """The most bytes of files that are fetched before they are read."""
+    most = 1_000_000
+    monkeypatch.setattr(export_files, "AT_A_TIME", most)
+    monkeypatch.setattr(export_parts, "AT_A_TIME", most)
+    return most
+
+
+@pytest.mark.parametrize("bounds", [{}, {"min_step": 12, "max_step": 33}], ids=["all", "some"])
+@pytest.mark.parametrize("keys", [None, ["text"]])
+def test_large_files_are_read_portion_by_portion(
+    keys: list[str] | None, bounds: dict[str, int], little_memory: int
+) -> None:
+    server = ExportingServer({"/a": range(25), "/small": range(25, 40)})
+    server.files["/a"] = with_text(range(25), rows_per_group=5)
+    server.files["/small"] = with_text(range(25, 26), rows_per_group=5)
+    server.count = 26
+    plan = planned(keys=keys, **bounds)
+    found = to_polars(served(scan_table(plan, KNOWN), server.answer))
+    assert found["_step"].to_list() == [*range(26)][bounds.get("min_step", 0) : bounds.get("max_step", 26)]
+    assert all(len(text) == 160_000 + step for step, text in found.select("_step", "text").iter_rows())
+    assert max(server.sizes) <= little_memory
+    # Both ends, and one for each of the five row groups, perhaps in pieces; of whole rows also both beginnings.
+    assert 5 <= server.asked.count("/a") + server.asked.count("/small") <= 12
+
+
+def test_large_files_that_overlap_give_each_step_once(little_memory: int) -> None:
+    server = ExportingServer({"/a": range(25), "/b": range(5, 40)})
+    server.files = {
+        "/a": with_text(range(25), rows_per_group=5),
+        "/b": with_text(range(5, 40), rows_per_group=5),
+    }
+    assert steps_of(server, planned()) == [*range(40)]
+    assert steps_of(server, planned(min_step=3, max_step=30)) == [*range(3, 30)]
+    assert max(server.sizes) <= little_memory
+
+
+def test_a_beginning_of_another_file_is_not_mixed_with_the_rest(little_memory: int) -> None:
+    server = ExportingServer({"/a": range(40)})
+    server.files["/a"] = with_text(range(40), rows_per_group=5)
+    server.replaced = {"/a": with_text(range(1, 41), rows_per_group=5)}
+    found = to_polars(served(scan_table(planned(), KNOWN), server.answer))
+    assert found["_step"].to_list() == [*range(1, 41)], "the file that is there now"
+    assert all(len(text) == 160_000 + step for step, text in found.iter_rows())
+
+
 def test_rows_behind_a_file_that_breaks_are_left_to_windows() -> None:
     # The second file is larger than what is fetched of its end, and not there any more when the rest is due.
     steps = [*range(20, 40)]
     server = ExportingServer({"/a": range(20), "/b": steps}, broken_at="/b")
-    text = pa.array([f"{step:08}" * 20_000 + "x" * step for step in steps])
-    out = io.BytesIO()
-    table = pa.table({"_step": pa.array(steps), "text": text})
-    with pq.ParquetWriter(out, table.schema, compression="none", use_dictionary=False) as writer:
-        writer.write_table(table)
-    server.files["/b"] = out.getvalue()
+    server.files["/b"] = with_text(steps)
     found, left = iterated(server, planned())
     assert left is not None
     assert found == [*range(left.min_step)], "what was given, and what is left, is the history"
