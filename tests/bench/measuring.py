@@ -83,10 +83,17 @@ PATIENCE = 60
 
 @dataclass(frozen=True)
 class Ground:
-    """A server with what is measured on, behind a front."""
+    """A server with what is measured on, behind a front.
+
+    Attributes:
+        server: what answers for the first time.
+        front: what answers from then on.
+        hung: contender and task, each time that one was asked again.
+    """
 
     server: RunningServer
     front: Front
+    hung: list[str] = field(default_factory=list[str])
 
     def done(self, title: str, task: str, *, digest: bool = False) -> Result:
         """Let one contender do one task once; again when it hangs, as the newest official SDK does now and then."""
@@ -95,6 +102,8 @@ class Ground:
                 return self._tried(title, task, digest=digest)
             except subprocess.TimeoutExpired:
                 print(f"{title}: {task} hangs, once more", file=sys.stderr, flush=True)
+                self.hung.append(f"{title}, {task}")
+                self.front.forget()
         return self._tried(title, task, digest=digest)
 
     def _tried(self, title: str, task: str, *, digest: bool) -> Result:
