@@ -51,7 +51,6 @@ def main() -> None:
             grow(place["plain"], findings)
         if MEMORY_NAME in only:
             remember(place["plain"], findings)
-        findings.hung = [each for ground in place.values() for each in ground.hung]
     text = written(findings)
     if not wishes.only:
         RESULTS.write_text(text)

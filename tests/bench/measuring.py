@@ -76,37 +76,19 @@ class Measured:
         return self.peak - self.baseline
 
 
-TRIES = 3
-PATIENCE = 60
-"""Seconds after which a contender hangs: twice what the slowest task takes."""
+PATIENCE = 120
+"""Seconds that no task takes."""
 
 
 @dataclass(frozen=True)
 class Ground:
-    """A server with what is measured on, behind a front.
-
-    Attributes:
-        server: what answers for the first time.
-        front: what answers from then on.
-        hung: contender and task, each time that one was asked again.
-    """
+    """A server with what is measured on, behind a front."""
 
     server: RunningServer
     front: Front
-    hung: list[str] = field(default_factory=list[str])
 
     def done(self, title: str, task: str, *, digest: bool = False) -> Result:
-        """Let one contender do one task once; again when it hangs, as the newest official SDK does now and then."""
-        for _ in range(TRIES - 1):
-            try:
-                return self._tried(title, task, digest=digest)
-            except subprocess.TimeoutExpired:
-                print(f"{title}: {task} hangs, once more", file=sys.stderr, flush=True)
-                self.hung.append(f"{title}, {task}")
-                self.front.forget()
-        return self._tried(title, task, digest=digest)
-
-    def _tried(self, title: str, task: str, *, digest: bool) -> Result:
+        """Let one contender do one task once."""
         library = title.split(maxsplit=1)[0]
         with tempfile.TemporaryDirectory() as folder:
             if task == "start":

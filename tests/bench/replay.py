@@ -61,15 +61,8 @@ class Front:
 
     def taken(self, *, latency: float) -> Taken:
         """What came in since the last look; from now on every answer waits this many seconds."""
-        return self._told(f"?latency={latency}")
-
-    def forget(self) -> None:
-        """Count from now on, as slow as before."""
-        self._told("")
-
-    def _told(self, query: str) -> Taken:
         connection = http.client.HTTPConnection(self._host)
-        connection.request("GET", f"/-bench/{query}")
+        connection.request("GET", f"/-bench/?latency={latency}")
         told = json.loads(connection.getresponse().read())
         connection.close()
         return Taken(told["requests"], told["misses"])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -30,7 +29,6 @@ class Findings:
         skipped: tasks that nobody could do, with the reason.
         disagreements: contenders that read other values than runql.
         verdicts: on the goals.
-        hung: contender and task, each time that one was asked again.
     """
 
     rounds: int
@@ -41,7 +39,6 @@ class Findings:
     skipped: dict[str, str] = field(default_factory=dict[str, str])
     disagreements: list[str] = field(default_factory=list[str])
     verdicts: list[Verdict] = field(default_factory=list[Verdict])
-    hung: list[str] = field(default_factory=list[str])
 
 
 def written(findings: Findings) -> str:
@@ -59,9 +56,6 @@ def _lines(findings: Findings) -> Iterator[str]:
     yield "runql, or without latency more than three seconds, is measured in one round.\n"
     yield from machine()
     yield f"{findings.rounds} rounds. The server answers {findings.capacity:,.0f} small requests a second.\n"
-    if findings.hung:
-        times = ", ".join(f"{what} ({count} ×)" for what, count in Counter(findings.hung).items())
-        yield f"Who hung was asked again, and only that counts: {times}.\n"
     for latency, rows in findings.tables.items():
         yield f"## {latency} ms of latency a request\n"
         yield from table(rows, findings.skipped)

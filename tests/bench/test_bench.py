@@ -37,9 +37,6 @@ def test_the_front_answers_from_memory_and_counts(server: RunningServer) -> None
         assert [api.run("p/one").config for _ in range(3)] == [{"lr": 0.1}] * 3
         assert front.taken(latency=0) == Taken(requests=3, misses=0)
         assert server.requests == []
-        assert api.run("p/one").config == {"lr": 0.1}
-        front.forget()
-        assert front.taken(latency=0) == Taken(requests=0, misses=0)
 
 
 def test_files_come_through_the_front_whole_and_in_part(server: RunningServer) -> None:
