@@ -32,7 +32,7 @@ class ExportedRows:
     """What was read of a run's exports.
 
     Attributes:
-        frames: the wanted columns and rows, a frame for each file.
+        frames: the wanted columns and rows, at least a frame for each file that has any.
         repeats: whether files, or files and live rows, have rows in common.
     """
 

@@ -77,7 +77,13 @@ class Upload:
 
 @dataclass(frozen=True, slots=True)
 class Gather:
-    """Run flows, several at once but never more than ``limit``, and reply with None; see `gather`."""
+    """Run flows, several at once but never more than ``limit``, and reply with None; see `gather`.
+
+    Attributes:
+        flows: what to run.
+        limit: how many of them at once.
+        offloads_apart: those that do offloaded work do not count.
+    """
 
     flows: Sequence[Flow[None]]
     limit: int
