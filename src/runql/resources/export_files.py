@@ -13,7 +13,6 @@ from runql.frames.parquet_layout import UnreadableParquetError
 from runql.resources.export_listing import ExportListing
 from runql.resources.export_parts import (
     AT_A_TIME,
-    RemoteFile,
     first_portion,
     groups_of,
     open_files,
@@ -40,64 +39,88 @@ class ExportedRows:
     repeats: bool
 
 
+@dataclass(frozen=True, slots=True)
+class _WholeFile:
+    rows: pl.DataFrame
+    steps: pl.DataFrame
+
+
 def read_files(listing: ExportListing, wish: ExportWish, limit: int) -> Flow[ExportedRows]:
     """Fetch and read what is wanted of a run's exports.
 
     One request a file for whole rows. With keys two or more: one for the end of the file, which tells where its columns
     are, and one for each part that holds asked columns of row groups with asked steps; one for the whole file where
-    that takes no longer. Of what is larger than `AT_A_TIME` no more than that is fetched before it is read: with pyarrow,
-    whole rows of such files are one request more a file, and one for each portion. Up to ``limit`` requests are under
-    way at once, of parts twice as many, as they go to a storage.
+    that takes no longer. No more than `AT_A_TIME` is fetched before it is read: with pyarrow, whole rows of a file that is
+    larger, or than its share of that where files are fetched at once, are one request more, and one for each portion.
+    Up to ``limit`` requests are under way at once, of parts twice as many, as they go to a storage.
 
     Raises:
         AnswerError, TransportError: a file cannot be fetched.
         UnreadableParquetError: what was fetched is no export, or rows are missing from it.
     """
-    if find_spec("pyarrow") is None:
-        contents = yield from gather([download(url) for url in listing.urls], limit=limit)
-        return (yield from worked(lambda: _read_whole(contents, listing, wish)))
-    starts: list[FilePart] = []
-    if wish.keys is None:
-        most = ByteRange(0, AT_A_TIME // len(listing.urls))
-        starts = yield from gather([download_part(url, most) for url in listing.urls], limit=limit)
-        if all(start.is_whole for start in starts):
-            contents = [start.content for start in starts]
-            starts.clear()
-            return (yield from worked(lambda: _read_whole(contents, listing, wish)))
-    files = yield from open_files(listing, limit, starts)
-    starts.clear()
-    return (yield from _read_parts(files, listing, wish, limit))
+    can_read_parts = find_spec("pyarrow") is not None
+    if wish.keys is not None and can_read_parts:
+        return (yield from _read_parts(listing.urls, [], [], listing, wish, limit))
+    most = AT_A_TIME // min(limit, len(listing.urls)) if can_read_parts else None
+    found = yield from gather([_read_small(url, wish, most) for url in listing.urls], limit=limit)
+    for each in found:
+        if isinstance(each, UnreadableParquetError):
+            raise each
+    whole = [each for each in found if isinstance(each, _WholeFile)]
+    large = [(url, each) for url, each in zip(listing.urls, found, strict=True) if isinstance(each, FilePart)]
+    found.clear()
+    # The beginnings of many files would be more than may be in memory.
+    urls, starts = [url for url, _ in large], [start for _, start in large[:limit]]
+    large.clear()
+    return (yield from _read_parts(urls, starts, whole, listing, wish, limit))
 
 
-def _read_whole(contents: list[bytes], listing: ExportListing, wish: ExportWish) -> ExportedRows:
+def _read_small(
+    url: str, wish: ExportWish, most: int | None
+) -> Flow[_WholeFile | FilePart | UnreadableParquetError]:
+    """A file that has no more than so many bytes; the beginning of one that has. Of several flows, none may raise this."""
+    if most is None:
+        content = yield from download(url)
+    else:
+        start = yield from download_part(url, ByteRange(0, most))
+        if not start.is_whole:
+            return start
+        content = start.content
+    try:
+        return (yield from worked(lambda: _whole(content, wish)))
+    except UnreadableParquetError as error:
+        return error
+
+
+def _whole(content: bytes, wish: ExportWish) -> _WholeFile:
     from runql.frames.parquet_polars import frame_of_file, wanted  # noqa: PLC0415 - optional
 
-    frames: list[pl.DataFrame] = []
-    steps: list[pl.DataFrame] = []
-    while contents:
-        frame = frame_of_file(contents.pop())
-        frames.append(wanted(frame, wish))
-        steps.append(frame.select("_step"))
-    repeats = has_repeats(listing, sum(frame.height for frame in steps))
-    if repeats:
-        _check_steps(listing, steps)
-    return ExportedRows(frames, repeats)
+    frame = frame_of_file(content)
+    return _WholeFile(wanted(frame, wish), frame.select("_step"))
 
 
 def _read_parts(
-    files: Sequence[RemoteFile], listing: ExportListing, wish: ExportWish, limit: int
+    urls: Sequence[str],
+    starts: list[FilePart],
+    whole: Sequence[_WholeFile],
+    listing: ExportListing,
+    wish: ExportWish,
+    limit: int,
 ) -> Flow[ExportedRows]:
-    repeats = has_repeats(listing, sum(file.layout.rows for file in files))
+    """Read files part by part, of which the first bytes may be here, and join them to those that were read whole."""
+    files = yield from open_files(urls, limit, starts)
+    starts.clear()
+    frames, steps = [file.rows for file in whole], [file.steps for file in whole]
+    read = sum(each.height for each in steps)
+    repeats = has_repeats(listing, read + sum(file.layout.rows for file in files))
     # Rows that are there twice can only be told by reading all steps.
     left = groups_of(files, 0, None) if repeats else groups_of(files, wish.start, wish.stop)
-    frames: list[pl.DataFrame] = []
-    steps: list[pl.DataFrame] = []
     while left:
         groups = first_portion(left, wish, AT_A_TIME)
         del left[: len(groups)]
-        whole = yield from read_groups(groups, wish, limit)
-        frames += yield from worked(partial(_all_wanted, whole, wish))
-        steps += [frame.select("_step") for frame in whole] if repeats else []
+        parts = yield from read_groups(groups, wish, limit)
+        frames += yield from worked(partial(_all_wanted, parts, wish))
+        steps += [frame.select("_step") for frame in parts] if repeats else []
     if repeats:
         yield from worked(lambda: _check_steps(listing, steps))
     return ExportedRows(frames, repeats)

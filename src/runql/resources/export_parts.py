@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from runql.frames.export_wish import ExportWish
 from runql.frames.parquet_layout import TAIL, RowGroup, UnreadableParquetError, footer_start, is_worthwhile
 from runql.frames.sparse_file import SparseFile
-from runql.resources.export_listing import ExportListing
 from runql.transport.byte_ranges import ByteRange, FilePart
 from runql.transport.flow import Flow, download_part, gather, offload
 
@@ -63,25 +62,25 @@ class FileGroup:
         return self.file.layout.size_of(self.index, wish.of(self.file.layout.columns))
 
 
-def open_files(listing: ExportListing, limit: int, starts: Sequence[FilePart] = ()) -> Flow[list[RemoteFile]]:
-    """Fetch the ends of a run's exports, and read their footers; one request a file, two where the footer is long.
+def open_files(urls: Sequence[str], limit: int, starts: Sequence[FilePart] = ()) -> Flow[list[RemoteFile]]:
+    """Fetch the ends of files, and read their footers; one request a file, two where the footer is long.
 
     Args:
-        listing: which files.
+        urls: where they are.
         limit: requests under way at once.
-        starts: of each file the first bytes, where they are here already.
+        starts: the first bytes of the first of them, as far as they are here already.
     """
+    if not urls:
+        return []
     # pyarrow takes longer to load than a request takes, and most of a request is waiting.
-    fetched = yield from gather([_load(), *map(_fetch_end, listing.urls)], limit=limit + 1)
+    fetched = yield from gather([_load(), *map(_fetch_end, urls)], limit=limit + 1)
     ends = fetched[1:]
     for place, start in enumerate(starts):
         if _is_same(start, ends[place][0]):
             ends[place].append(start)
     return (
         yield from worked(
-            lambda: [
-                RemoteFile(url, end[0], _opened(end)) for url, end in zip(listing.urls, ends, strict=True)
-            ]
+            lambda: [RemoteFile(url, end[0], _opened(end)) for url, end in zip(urls, ends, strict=True)]
         )
     )
 

@@ -92,7 +92,7 @@ class ExportRows:
         plan, listing = self.plan, self._listing
         if plan is None or find_spec("pyarrow") is None:
             return None
-        files = yield from open_files(listing, plan.at_once)
+        files = yield from open_files(listing.urls, plan.at_once)
         if has_repeats(listing, sum(file.layout.rows for file in files)):
             return None
         found = groups_of(files, plan.min_step, plan.max_step)

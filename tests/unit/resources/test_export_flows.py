@@ -317,3 +317,19 @@ def test_a_listing_tells_steps_in_order() -> None:
     assert found == ExportListing(("/a",), b'[{"_step":7.0},{"_step":3}]', 9, {"keys": {}})
     assert found is not None
     assert (found.live_count, found.live_steps) == (2, [3, 7])
+
+
+@pytest.mark.parametrize("keys", [None, ["text"]])
+def test_many_small_files_are_a_request_each_and_large_ones_are_not_kept(
+    keys: list[str] | None, little_memory: int
+) -> None:
+    """Each of eight files that are fetched at once may have an eighth of the memory; of large ones no more is kept."""
+    server = ExportingServer({f"/{step}": range(1) for step in range(20)})
+    server.files = {f"/{step}": parquet([step]) for step in range(20)}
+    server.files |= {f"/large{step}": with_text([step]) for step in range(20, 40)}
+    plan = planned(keys=keys)
+    found = to_polars(served(scan_table(plan, KNOWN), server.answer))
+    assert found["_step"].to_list() == [*range(40)] if keys is None else [*range(20, 40)]
+    assert found["text"].drop_nulls().str.len_bytes().to_list() == [160_000 + step for step in range(20, 40)]
+    assert all(server.asked.count(f"/{step}") == 1 for step in range(20))
+    assert all(2 <= server.asked.count(f"/large{step}") <= 3 for step in range(20, 40))
