@@ -74,11 +74,6 @@ class Layout:
         """The row groups that may hold rows of a half-open range of steps."""
         return [index for index, group in enumerate(self.groups) if group.may_hold(start, stop)]
 
-    def size_of(self, group: int, columns: Collection[str]) -> int:
-        """Bytes of columns in a row group."""
-        chunks = self.groups[group].chunks
-        return sum(chunk.stop - chunk.start for chunk in chunks if is_of(chunk.path, columns))
-
     def ranges(self, groups: Sequence[int], columns: Collection[str]) -> list[tuple[int, int]]:
         """The bytes of columns in row groups, half-open, in file order; a gap is bridged where a request costs more."""
         wanted = [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
@@ -62,29 +62,33 @@ def read_files(listing: ExportListing, wish: ExportWish, limit: int) -> Flow[Exp
     if wish.keys is not None and can_read_parts:
         return (yield from _read_parts(listing.urls, [], [], listing, wish, limit))
     most = AT_A_TIME // min(limit, len(listing.urls)) if can_read_parts else None
-    found = yield from gather([_read_small(url, wish, most) for url in listing.urls], limit=limit)
+    # The beginnings of many large files would be more than may be in memory.
+    reading = [_read_small(url, wish, most, keep=place < limit) for place, url in enumerate(listing.urls)]
+    found = yield from gather(reading, limit=limit)
     for each in found:
         if isinstance(each, UnreadableParquetError):
             raise each
     whole = [each for each in found if isinstance(each, _WholeFile)]
     large = [(url, each) for url, each in zip(listing.urls, found, strict=True) if isinstance(each, FilePart)]
+    urls, starts = [url for url, _ in large], [start for _, start in large]
     found.clear()
-    # The beginnings of many files would be more than may be in memory.
-    urls, starts = [url for url, _ in large], [start for _, start in large[:limit]]
     large.clear()
     return (yield from _read_parts(urls, starts, whole, listing, wish, limit))
 
 
 def _read_small(
-    url: str, wish: ExportWish, most: int | None
+    url: str, wish: ExportWish, most: int | None, *, keep: bool
 ) -> Flow[_WholeFile | FilePart | UnreadableParquetError]:
-    """A file that has no more than so many bytes; the beginning of one that has. Of several flows, none may raise this."""
+    """A file that has no more than ``most`` bytes; the beginning of one that has, of which nothing is left if not to ``keep``.
+
+    What cannot be read is given: an error that no driver knows would end the flows around this one.
+    """
     if most is None:
         content = yield from download(url)
     else:
         start = yield from download_part(url, ByteRange(0, most))
         if not start.is_whole:
-            return start
+            return start if keep else replace(start, content=b"")
         content = start.content
     try:
         return (yield from worked(lambda: _whole(content, wish)))

@@ -8,7 +8,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from runql.frames.export_wish import ExportWish
-from runql.frames.parquet_layout import TAIL, RowGroup, UnreadableParquetError, footer_start, is_worthwhile
+from runql.frames.parquet_layout import (
+    TAIL,
+    RowGroup,
+    UnreadableParquetError,
+    bridged,
+    footer_start,
+    is_worthwhile,
+)
 from runql.frames.sparse_file import SparseFile
 from runql.transport.byte_ranges import ByteRange, FilePart
 from runql.transport.flow import Flow, download_part, gather, offload
@@ -57,9 +64,9 @@ class FileGroup:
         """What the footer tells of it."""
         return self.file.layout.groups[self.index]
 
-    def size(self, wish: ExportWish) -> int:
-        """Bytes of the asked columns."""
-        return self.file.layout.size_of(self.index, wish.of(self.file.layout.columns))
+    def ranges(self, wish: ExportWish) -> list[tuple[int, int]]:
+        """Where the asked columns are in the file."""
+        return self.file.layout.ranges([self.index], wish.of(self.file.layout.columns))
 
 
 def open_files(urls: Sequence[str], limit: int, starts: Sequence[FilePart] = ()) -> Flow[list[RemoteFile]]:
@@ -68,7 +75,7 @@ def open_files(urls: Sequence[str], limit: int, starts: Sequence[FilePart] = ())
     Args:
         urls: where they are.
         limit: requests under way at once.
-        starts: the first bytes of the first of them, as far as they are here already.
+        starts: of each file the first bytes, as far as they are here already.
     """
     if not urls:
         return []
@@ -91,14 +98,22 @@ def groups_of(files: Sequence[RemoteFile], start: int, stop: int | None) -> list
 
 
 def first_portion(groups: Sequence[FileGroup], wish: ExportWish, most: int) -> list[FileGroup]:
-    """The first row groups: as many as hold ``most`` bytes of the asked columns, at least one."""
+    """The first row groups: as many as ``most`` bytes have to be fetched for, bridged gaps included, at least one."""
     size, taken = 0, list[FileGroup]()
+    ends: dict[str, list[tuple[int, int]]] = {}
     for group in groups:
-        size += group.size(wish)
+        before = ends.get(group.file.url, [])
+        joined = bridged([*before, *group.ranges(wish)])
+        size += _bytes_of(joined) - _bytes_of(before)
         if taken and size > most:
             break
         taken.append(group)
+        ends[group.file.url] = joined[-1:]
     return taken
+
+
+def _bytes_of(ranges: Sequence[tuple[int, int]]) -> int:
+    return sum(stop - start for start, stop in ranges)
 
 
 def read_groups(groups: Sequence[FileGroup], wish: ExportWish, limit: int) -> Flow[list[pl.DataFrame]]:
@@ -111,7 +126,8 @@ def read_groups(groups: Sequence[FileGroup], wish: ExportWish, limit: int) -> Fl
     from runql.frames.parquet_polars import frame_of_arrow  # noqa: PLC0415 - optional
 
     chosen = _by_file(groups)
-    fetching = [each for file, indices in chosen for each in _fetch_rest(file, indices, wish)]
+    room = AT_A_TIME // max(1, len(chosen))
+    fetching = [each for file, indices in chosen for each in _fetch_rest(file, indices, wish, room)]
     yield from gather(fetching, limit=2 * limit)
     frames = yield from worked(
         lambda: [
@@ -146,12 +162,12 @@ def _fetch_end(url: str) -> Flow[list[FilePart]]:
     return [tail, (yield from _same_file(url, ByteRange(start, tail.start), tail))]
 
 
-def _fetch_rest(file: RemoteFile, groups: Sequence[int], wish: ExportWish) -> list[Flow[None]]:
-    """What to fetch of row groups of a file that is not here."""
+def _fetch_rest(file: RemoteFile, groups: Sequence[int], wish: ExportWish, room: int) -> list[Flow[None]]:
+    """What to fetch of row groups of a file that is not here; the whole file where that is cheaper and there is ``room``."""
     here = file.parquet.file
     wanted = file.layout.ranges(groups, wish.of(file.layout.columns))
     ranges = [gap for start, stop in wanted for gap in here.missing(start, stop)]
-    if here.size <= AT_A_TIME and not is_worthwhile(ranges, here.size):
+    if here.size <= room and not is_worthwhile(ranges, here.size):
         ranges = here.missing(0, file.end.start)
 
     def fetch(start: int, stop: int) -> Flow[None]:

@@ -41,10 +41,10 @@ class HistoryScan:
     two at once, four and so on up to ``at_once``, so that few rows cost few requests and memory stays bounded.
 
     Where a run needs more than one window, the first request asks for its exports, too; before a frame of more than
-    ``at_once`` windows it is a request of its own. When there are any and polars is
-    installed, the rows come from these parquet files: one request a file for whole rows; with keys and pyarrow, two or
-    more for the parts that hold them; what is larger than 64 MiB comes in portions of that size, with pyarrow. Rows that are in no file yet come by windows. Whatever is wrong with a file, all
-    rows come by windows. Iterating gives the first window's rows before any file is fetched, then fetches 4 MiB at a time.
+    ``at_once`` windows it is a request of its own. When there are any and polars is installed, the rows come from these
+    parquet files: one request a file for whole rows; with keys and pyarrow, two or more for the parts that hold them;
+    with pyarrow, what is larger than 64 MiB comes in portions of that size. Rows that are in no file yet come by
+    windows. Whatever is wrong with a file, all rows come by windows. Iterating gives the first window's rows before any file is fetched, then fetches 4 MiB at a time.
     """
 
     def __init__(self, client: RetryingClient, plan: ScanPlan, known: Known) -> None:

@@ -52,7 +52,7 @@ class Request:
         return len(self.content or b"") if self.source is None else self.source.size
 
 
-@dataclass(slots=True, unsafe_hash=True)
+@dataclass(slots=True)
 class Response:
     """What came back.
 

@@ -47,7 +47,7 @@ class ListOnServer:
     most: int = 1000
     heartbeats: dict[str, str] = field(default_factory=dict[str, str])
     break_at: int = 0
-    refusal: Response | RunqlError = BUSY
+    refusal: Response | RunqlError = field(default_factory=lambda: BUSY)
     sizes: list[int] = field(default_factory=list[int])
     samples: list[int] = field(default_factory=list[int])
     operations: Counter[str] = field(default_factory=Counter[str])

@@ -54,7 +54,7 @@ class Histories:
     runs: list[str]
     heavy: Collection[str] = ()
     most: int = 1000
-    refusal: Response | RunqlError = BUSY
+    refusal: Response | RunqlError = field(default_factory=lambda: BUSY)
     light_answer: Response | RunqlError | None = None
     sizes: list[int] = field(default_factory=list[int])
     light: list[object] = field(default_factory=list[object])
