@@ -24,7 +24,7 @@ from tests.unit.resources.history_server import RunOnServer, step_of
 from tests.unit.transport.stepping import served
 
 from runql.frames.batches import STEP, Batch, RowBatch
-from runql.frames.dtypes import Evidence, infer
+from runql.frames.dtypes import Evidence, ScalarType, infer
 from runql.frames.row_readers import ColumnReader
 from runql.frames.stored_batch import StoredBatch, load_batch, load_note, store_batch
 from runql.frames.table import Table
@@ -120,7 +120,12 @@ def test_a_file_holds_what_a_frame_does_however_often_it_was_interrupted(
             else:
                 break
         assert [path.name for path in Path(folder).iterdir()] == ["all.parquet"]
-        expected = Table.from_rows(wanted_of_all(server.runs, plan), leading=[RUN_ID, STEP], order="sorted")
+        expected = Table.from_rows(
+            wanted_of_all(server.runs, plan),
+            leading=[RUN_ID, STEP],
+            requested=plan.scan.keys or (),
+            order="sorted",
+        )
         frame = to_arrow(expected)
         with pq.ParquetFile(target) as file:
             assert file.schema_arrow.equals(frame.schema)
@@ -173,14 +178,18 @@ def test_stored_rows_come_back_as_they_were_and_have_the_types_of_all(batches: l
 
 
 @UNTIMED
-@given(st.lists(histories(), max_size=4), st.booleans())
-def test_a_wide_table_has_each_value_at_its_step(runs: list[list[Row]], one_metric: bool) -> None:
+@given(st.lists(histories(), max_size=4), st.booleans(), st.sets(st.sampled_from(["loss", "nope"])))
+def test_a_wide_table_has_each_value_at_its_step(
+    runs: list[list[Row]], one_metric: bool, requested: set[str]
+) -> None:
     rows = [{**row, RUN_ID: f"run{place}"} for place, run in enumerate(runs) for row in run]
     if one_metric:
         rows = [{key: row[key] for key in (STEP, RUN_ID, "loss") if key in row} for row in rows]
-    table = widen(
-        Table.from_rows(rows, leading=[RUN_ID, STEP], order="sorted"), RUN_ID, one_metric=one_metric
-    )
+    if one_metric:
+        requested &= {"loss"}
+    names = [f"run{place}" for place in range(len(runs))]
+    long = Table.from_rows(rows, leading=[RUN_ID, STEP], requested=[*requested], order="sorted")
+    table = widen(long, names, one_metric=one_metric, requested=requested)
     steps = sorted({int(step_of(row)) for row in rows})
     assert [*table.columns[STEP].values] == steps
     logged = {
@@ -190,7 +199,9 @@ def test_a_wide_table_has_each_value_at_its_step(runs: list[list[Row]], one_metr
         for name, value in row.items()
         if value is not None and name != STEP and not (one_metric and name != "loss")
     }
-    assert set(table.columns) == {STEP, *logged}
+    promised = {run if one_metric else f"{metric}/{run}" for metric in requested for run in names}
+    assert set(table.columns) == {STEP, *logged, *promised}
+    assert all(table.columns[name].dtype is ScalarType.FLOAT64 for name in promised - logged)
     for place, run in enumerate(runs):
         at = {int(step_of(row)): row for row in run}
         for name in ("loss", "acc", "_runtime"):

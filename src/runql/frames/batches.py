@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 STEP = "_step"
 
+RUN_ID = "run_id"
+"""The column that names the run of each row, in frames of many runs."""
+
 CHUNK_ROWS = 1 << 14
 """The chunks of a series hold no fewer rows, but for the last."""
 

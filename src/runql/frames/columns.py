@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self, TypeAlias
 
-from runql.frames.batches import CHUNK_ROWS
+from runql.frames.batches import CHUNK_ROWS, RUN_ID, STEP
 from runql.frames.dtypes import DType, ScalarType, converted, encodable, infer, is_nested
 from runql.values import JSONValue
 
@@ -23,6 +23,8 @@ SERIES_TYPES: Final = {
     "String": ScalarType.TEXT,
 }
 """polars' types whose values are exactly those of a type of ours."""
+
+_KNOWN_TYPES: Final = {STEP: ScalarType.INT64, RUN_ID: ScalarType.TEXT}
 
 _NUMBERS: Final = frozenset({ScalarType.BOOL, ScalarType.INT64, ScalarType.FLOAT64})
 
@@ -56,6 +58,10 @@ class Column:
             return cls.inferred(name, _values(pieces, height))
         return cls(encodable(name), dtype, _series(pieces, height, dtype))
 
+    def requested(self) -> Column:
+        """This column as a caller gets it who asked for it by name: typed also where it has no value."""
+        return Column(self.name, requested_type(self.name, self.dtype), self.cells)
+
     @classmethod
     def typed(cls, name: str, dtype: DType, cells: Cells) -> Self:
         """A column of a type that is known to hold all of ``cells``."""
@@ -80,6 +86,14 @@ class Column:
 
     def __len__(self) -> int:
         return len(self.cells)
+
+
+def requested_type(name: str, found: DType) -> DType:
+    """The type of a column that was asked for by name: ``found``, or another one where no row has a value.
+
+    Steps are integers and run ids strings. Any other metric is then a float, as most metrics are.
+    """
+    return _KNOWN_TYPES.get(name, ScalarType.FLOAT64) if found is ScalarType.NULL else found
 
 
 @dataclass(frozen=True)

@@ -138,7 +138,10 @@ def table_of(frame: pl.DataFrame, *, leading: Sequence[str], keep_empty: bool) -
         first = {name: _first_value(frame[name]) for name in frame.columns}
         kept = [name for name in first if name in leading or keep_empty or first[name] < frame.height]
         ordered = dict.fromkeys((*leading, *sorted(kept, key=first.__getitem__)))
-        return Table.from_columns(_column(name, frame) for name in ordered)
+        columns = ((name, _column(name, frame)) for name in ordered)
+        return Table.from_columns(
+            column.requested() if name in leading else column for name, column in columns
+        )
 
 
 def checked(frame: pl.DataFrame) -> pl.DataFrame:

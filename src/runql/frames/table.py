@@ -34,6 +34,7 @@ class Table:
         rows: Iterable[Mapping[str, JSONValue]],
         *,
         leading: Sequence[str] = (),
+        requested: Sequence[str] = (),
         order: ColumnOrder = "first_seen",
     ) -> Table:
         """The union of the rows' keys; a row without a key has None there.
@@ -41,21 +42,26 @@ class Table:
         Args:
             rows: read once, in order.
             leading: columns that come first and always exist, all None where no row has them.
-            order: of the other columns.
+            requested: other columns that always exist. Like the leading ones they are typed without a value, too.
+            order: of the columns that do not lead.
         """
         builder = TableBuilder()
         builder.extend(rows)
-        return builder.build(leading=leading, order=order)
+        return builder.build(leading=leading, requested=requested, order=order)
 
     @staticmethod
     def from_batches(
-        batches: list[Batch], *, leading: Sequence[str] = (), order: ColumnOrder = "first_seen"
+        batches: list[Batch],
+        *,
+        leading: Sequence[str] = (),
+        requested: Sequence[str] = (),
+        order: ColumnOrder = "first_seen",
     ) -> Table:
         """As `from_rows`, of batches; the list is empty afterwards, so that no value is there twice for long."""
         builder = TableBuilder()
         while batches:
             builder.add(batches.pop(0))
-        return builder.build(leading=leading, order=order)
+        return builder.build(leading=leading, requested=requested, order=order)
 
     @classmethod
     def from_columns(cls, columns: Iterable[Column]) -> Self:
@@ -126,14 +132,26 @@ class TableBuilder:
             self._pieces.setdefault(name, []).append(Piece(self._height, cells))
         self._height = self._open_from = self._height + batch.height
 
-    def build(self, *, leading: Sequence[str] = (), order: ColumnOrder = "first_seen") -> Table:
+    def build(
+        self,
+        *,
+        leading: Sequence[str] = (),
+        requested: Sequence[str] = (),
+        order: ColumnOrder = "first_seen",
+    ) -> Table:
         """The table of all rows, see `Table.from_rows`; the builder is empty afterwards."""
         self._close()
         pieces, height = self._pieces, self._height
         self._pieces, self._height, self._open_from = {}, 0, 0
-        names = dict.fromkeys((*leading, *(sorted(pieces) if order == "sorted" else pieces)))
+        others = dict.fromkeys((*pieces, *requested))
+        names = dict.fromkeys((*leading, *(sorted(others) if order == "sorted" else others)))
+        typed = {*leading, *requested}
         # Pieces are let go column by column: only one column is there twice at any time.
-        return Table.from_columns(Column.joined(name, pieces.pop(name, []), height) for name in names)
+        columns = (Column.joined(name, pieces.pop(name, []), height) for name in names)
+        return Table.from_columns(
+            column.requested() if name in typed else column
+            for name, column in zip(names, columns, strict=True)
+        )
 
     def _close(self) -> None:
         """Make pieces of the rows that came as Python objects."""

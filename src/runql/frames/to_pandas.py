@@ -71,5 +71,5 @@ def _int64_dtype(values: Sequence[JSONValue]) -> PandasDtype:
     if None not in values:
         return "int64"
     integers = [value for value in values if isinstance(value, int)]
-    is_exact = min(integers) >= -EXACT_IN_FLOAT and max(integers) <= EXACT_IN_FLOAT
+    is_exact = not integers or (min(integers) >= -EXACT_IN_FLOAT and max(integers) <= EXACT_IN_FLOAT)
     return "float64" if is_exact else "Int64"

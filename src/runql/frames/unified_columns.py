@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from runql.frames.columns import SERIES_TYPES, Cells, Column
+from runql.frames.columns import SERIES_TYPES, Cells, Column, requested_type
 from runql.frames.dtypes import EXACT_IN_FLOAT, DType, Evidence, ScalarType
 from runql.frames.table import Table
 
@@ -20,8 +20,10 @@ class UnifiedColumns:
     give all rows, but no more than one piece has to be in memory at any time.
     """
 
-    def __init__(self, leading: Sequence[str]) -> None:
+    def __init__(self, leading: Sequence[str], requested: Sequence[str] = ()) -> None:
+        """Begin with columns that always exist: the leading ones come first, the requested ones among the others."""
         self._leading = leading
+        self._requested = requested
         self._evidence: dict[str, Evidence] = {}
 
     def see(self, columns: Mapping[str, Cells]) -> None:
@@ -32,8 +34,12 @@ class UnifiedColumns:
 
     def dtypes(self) -> dict[str, DType]:
         """The type of each column: the leading ones, then the others by name."""
-        names = dict.fromkeys((*self._leading, *sorted(self._evidence)))
-        return {name: self._evidence.get(name, Evidence()).dtype() for name in names}
+        names = dict.fromkeys((*self._leading, *sorted({*self._requested, *self._evidence})))
+        typed = {*self._leading, *self._requested}
+        found = {name: self._evidence.get(name, Evidence()).dtype() for name in names}
+        return {
+            name: requested_type(name, dtype) if name in typed else dtype for name, dtype in found.items()
+        }
 
     @staticmethod
     def table(dtypes: Mapping[str, DType], columns: Mapping[str, Cells], height: int) -> Table:

@@ -9,7 +9,7 @@ from itertools import chain, repeat
 from typing import TYPE_CHECKING
 
 from runql.errors import IncompleteHistoriesError, ProjectNotFoundError, RunqlError
-from runql.frames.batches import Batch, RowBatch
+from runql.frames.batches import RUN_ID, Batch, RowBatch
 from runql.frames.row_readers import RowReader
 from runql.resources import sampled
 from runql.resources.heavy_pages import HeavyPages
@@ -21,8 +21,6 @@ from runql_graphql.operations import list_histories
 
 if TYPE_CHECKING:
     from runql_graphql.fragments import RunHistory
-
-RUN_ID = "run_id"
 
 
 def sample_runs(query: RunQuery, wish: HistorySample, reader: RowReader | None = None) -> Flow[list[Batch]]:

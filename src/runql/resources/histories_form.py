@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, Literal, TypeAlias, TypeVar
 
-from runql.frames.batches import STEP, Batch, rows_of_columns
+from runql.frames.batches import RUN_ID, STEP, Batch, rows_of_columns
 from runql.frames.columns import as_values
 from runql.frames.extras import require
 from runql.frames.row_readers import ColumnReader, RowReader
@@ -15,7 +15,7 @@ from runql.frames.to_arrow import to_arrow
 from runql.frames.to_pandas import to_pandas
 from runql.frames.to_polars import to_polars
 from runql.frames.wide import widen
-from runql.resources.histories import RUN_ID, rows_of
+from runql.resources.histories import rows_of
 from runql.resources.history import Row
 
 if TYPE_CHECKING:
@@ -35,22 +35,24 @@ class Form(Generic[F_co]):
     Attributes:
         make: gives all rows of some batches, which it empties.
         wide: gives them as one row for each step.
+        keys: the metrics that were asked for; each is a column, also where no row has it.
         reader: makes something that reads the texts of rows.
     """
 
     make: Callable[[list[Batch]], F_co]
     wide: Callable[[Table], F_co]
+    keys: Sequence[str]
     reader: Callable[[], RowReader]
 
-    def pivoted(self, batches: list[Batch], *, one_metric: bool) -> F_co:
-        """All rows of some batches, one for each step, see `widen`."""
-        return self.wide(widen(_long(batches), RUN_ID, one_metric=one_metric))
+    def pivoted(self, batches: list[Batch], runs: Sequence[str], *, one_metric: bool) -> F_co:
+        """All rows of these runs, one for each step, see `widen`."""
+        return self.wide(widen(_long(batches, self.keys), runs, one_metric=one_metric, requested=self.keys))
 
 
 def histories_form(
-    name: str,
+    name: str, keys: Sequence[str]
 ) -> Form[list[Row]] | Form[pd.DataFrame] | Form[pl.DataFrame] | Form[pa.Table]:
-    """The form of that name.
+    """The form of that name, for rows that hold these keys or, when there are none, whatever was logged.
 
     Raises:
         ValueError: there is none.
@@ -58,16 +60,16 @@ def histories_form(
     """
     match name:
         case "default":
-            return Form(rows_of, _rows, RowReader)
+            return Form(rows_of, _rows, keys, RowReader)
         case "pandas":
             require("pandas", needed_for='Runs.scan_histories(format="pandas")')
-            return _of_library(to_pandas)
+            return _of_library(to_pandas, keys)
         case "polars":
             require("polars", needed_for='Runs.scan_histories(format="polars")')
-            return _of_library(to_polars)
+            return _of_library(to_polars, keys)
         case "arrow":
             require("pyarrow", needed_for='Runs.scan_histories(format="arrow")')
-            return _of_library(to_arrow)
+            return _of_library(to_arrow, keys)
         case _:
             raise ValueError(f"format must be 'default', 'pandas', 'polars' or 'arrow', not {name!r}")
 
@@ -75,12 +77,12 @@ def histories_form(
 F = TypeVar("F")
 
 
-def _of_library(convert: Callable[[Table], F]) -> Form[F]:
-    return Form(lambda batches: convert(_long(batches)), convert, ColumnReader)
+def _of_library(convert: Callable[[Table], F], keys: Sequence[str]) -> Form[F]:
+    return Form(lambda batches: convert(_long(batches, keys)), convert, keys, ColumnReader)
 
 
-def _long(batches: list[Batch]) -> Table:
-    return Table.from_batches(batches, leading=[RUN_ID, STEP], order="sorted")
+def _long(batches: list[Batch], keys: Sequence[str]) -> Table:
+    return Table.from_batches(batches, leading=[RUN_ID, STEP], requested=keys, order="sorted")
 
 
 def _rows(table: Table) -> list[Row]:

@@ -11,10 +11,9 @@ from typing import Final
 
 from runql.errors import RunNotFoundError, RunqlError
 from runql.frames.batch_queue import BatchQueue
-from runql.frames.batches import Batch, RowBatch, step_of
+from runql.frames.batches import RUN_ID, Batch, RowBatch, step_of
 from runql.frames.row_readers import RowReader
 from runql.resources.heavy_pages import OVERLOAD, HeavyPages
-from runql.resources.histories import RUN_ID
 from runql.resources.page_budget import PageBudget
 from runql.resources.pages import Page
 from runql.resources.run_query import RunQuery

@@ -17,14 +17,14 @@ from runql.resources.history import Row
 from runql.resources.page_budget import MOST_RUNS
 from runql.resources.pages import refuse_circle
 from runql.resources.run_query import list_light_page
-from runql.resources.whole_histories import HistoriesPlan, RunMark
+from runql.resources.whole_histories import HistoriesPlan, Part, RunMark
 from runql.transport.flow import Flow, offload
 
 NAMES: Final = 500
 """Runs that are asked for by their ids at once."""
 
 
-def read_histories(plan: HistoriesPlan, reader: RowReader) -> Flow[list[Batch]]:
+def read_histories(plan: HistoriesPlan, reader: RowReader) -> Flow[Part]:
     """All rows of every run of a list, in list order, labelled with `run_id`.
 
     Raises:
@@ -32,18 +32,18 @@ def read_histories(plan: HistoriesPlan, reader: RowReader) -> Flow[list[Batch]]:
             ``partial``.
     """
     position = HistoriesPosition(plan, reader)
-    batches: list[Batch] = []
+    whole = Part()
     try:
         while (part := (yield from position.next_part(bounded=False, ahead=True))) is not None:
-            batches += part.batches
+            whole.add(part)
     except RunqlError as error:
         if not position.has_read:
             raise
         reason = f"the list ended early: {error}"
-        raise IncompleteHistoriesError(_released(batches), position.failed, reason) from error
+        raise IncompleteHistoriesError(_released(whole.batches), position.failed, reason) from error
     if position.failed:
-        raise IncompleteHistoriesError(_released(batches), position.failed, position.reason)
-    return batches
+        raise IncompleteHistoriesError(_released(whole.batches), position.failed, position.reason)
+    return whole
 
 
 def sink_histories(plan: HistoriesPlan, reader: RowReader, target: Path, server: str) -> Flow[None]:
@@ -53,7 +53,7 @@ def sink_histories(plan: HistoriesPlan, reader: RowReader, target: Path, server:
         IncompleteHistoriesError: some runs could not be read; the others are kept for the next call.
         LocalFileError: the disk refuses.
     """
-    spool = yield from offload(lambda: HistoriesSpool(target, _question(plan, server)))
+    spool = yield from offload(lambda: HistoriesSpool(target, _question(plan, server), plan.scan.keys or ()))
     try:
         if spool.runs:
             order = yield from _refill(plan, reader, spool)

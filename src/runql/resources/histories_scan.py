@@ -12,7 +12,7 @@ from runql.frames.extras import require
 from runql.resources.histories_form import Form
 from runql.resources.histories_position import HistoriesPosition
 from runql.resources.histories_read import incomplete, read_histories, sink_histories
-from runql.resources.whole_histories import HistoriesPlan
+from runql.resources.whole_histories import HistoriesPlan, Part
 from runql.transport.flow import Flow
 
 if TYPE_CHECKING:
@@ -52,8 +52,8 @@ class HistoriesScan(Generic[F_co]):
                 is in its ``partial``, as dicts.
             ValueError: with ``pivot``: more than 20,000 columns.
         """
-        batches = self._client.run(read_histories(self._plan, self._form.reader()))
-        return collected(self._plan, self._form, batches, pivot=self._pivot)
+        part = self._client.run(read_histories(self._plan, self._form.reader()))
+        return collected(self._plan, self._form, part, pivot=self._pivot)
 
     def __iter__(self) -> Iterator[F_co]:
         """Read frame after frame: the runs of a page, or ``at_once`` windows of a long run; all are bounded in rows.
@@ -108,8 +108,8 @@ class AsyncHistoriesScan(Generic[F_co]):
 
     async def collect(self) -> F_co:
         """As `HistoriesScan.collect`."""
-        batches = await self._client.run(read_histories(self._plan, self._form.reader()))
-        return collected(self._plan, self._form, batches, pivot=self._pivot)
+        part = await self._client.run(read_histories(self._plan, self._form.reader()))
+        return collected(self._plan, self._form, part, pivot=self._pivot)
 
     async def __aiter__(self) -> AsyncIterator[F_co]:
         """As `HistoriesScan.__iter__`."""
@@ -132,12 +132,13 @@ class AsyncHistoriesScan(Generic[F_co]):
 F = TypeVar("F")
 
 
-def collected(plan: HistoriesPlan, form: Form[F], batches: list[Batch], *, pivot: bool) -> F:
+def collected(plan: HistoriesPlan, form: Form[F], part: Part, *, pivot: bool) -> F:
     """All rows as one frame."""
     if not pivot:
-        return form.make(batches)
+        return form.make(part.batches)
     keys = [key for key in plan.scan.keys or () if key != "_step"]
-    return form.pivoted(batches, one_metric=len(keys) == 1)
+    runs = list(dict.fromkeys(mark.name for mark in part.ended))
+    return form.pivoted(part.batches, runs, one_metric=len(keys) == 1)
 
 
 def next_batches(position: HistoriesPosition, *, ahead: bool) -> Flow[list[Batch] | None]:

@@ -11,17 +11,16 @@ from pathlib import Path
 from typing import Final
 
 from runql.errors import LocalFileError
-from runql.frames.batches import Batch, ColumnBatch
+from runql.frames.batches import RUN_ID, STEP, Batch, ColumnBatch
 from runql.frames.columns import as_values
 from runql.frames.stored_batch import StoredBatch, load_batch, load_note, store_batch
 from runql.frames.to_arrow import to_arrow
 from runql.frames.unified_columns import UnifiedColumns
-from runql.resources.histories import RUN_ID
 from runql.resources.whole_histories import Part, RunMark
 from runql.transport.part_file import PartFile, hidden_beside, lock
 from runql.values import JSONValue
 
-LEADING: Final = (RUN_ID, "_step")
+LEADING: Final = (RUN_ID, STEP)
 ROW_GROUP: Final = 65_536
 SUFFIX: Final = ".rows"
 
@@ -42,13 +41,14 @@ class HistoriesSpool:
     answer another question than this one are removed.
     """
 
-    def __init__(self, target: Path, question: str) -> None:
-        """Make the folder and find what lies in it.
+    def __init__(self, target: Path, question: str, keys: Sequence[str] = ()) -> None:
+        """Make the folder and find what lies in it; the file gets a column for each of ``keys`` whatever the rows hold.
 
         Raises:
             LocalFileError: the disk refuses, or another call writes the same file now.
         """
         self._target = target
+        self._keys = keys
         self._question = hashlib.sha256(question.encode()).hexdigest()
         self._folder = hidden_beside(target, "runs")
         self._marks: dict[str, RunMark] = {}
@@ -101,7 +101,7 @@ class HistoriesSpool:
             LocalFileError: the disk does not take it.
         """
         with self._refused():
-            unified = UnifiedColumns(LEADING)
+            unified = UnifiedColumns(LEADING, self._keys)
             for piece in self._pieces(order):
                 unified.see(piece.columns)
             self._write(unified, order)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias, cast
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias, cast
 
 from runql.errors import ProjectNotFoundError, RunNotFoundError
+from runql.frames.batches import STEP
 from runql.resources.run_query import positive
 from runql.transport.flow import Flow, fetch
 from runql.values import JSONValue, as_json, parse_rows, rows_of_array
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 Row: TypeAlias = dict[str, JSONValue]
 Stream: TypeAlias = Literal["default", "system"]
+
+PLACE_OF_MACHINE_METRICS: Final = ("_timestamp", "_runtime")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,13 @@ class HistorySample:
     def whole(self) -> bool:
         """Whether whole rows of metrics are wanted."""
         return self.stream == "default" and self.keys is None
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that a frame of these rows always has."""
+        if self.stream == "system":
+            return () if self.keys is None else (*PLACE_OF_MACHINE_METRICS, *self.keys)
+        return (self.x_axis, *(self.keys or ())) if self.keys else (STEP,)
 
     @property
     def specs(self) -> list[str]:
@@ -126,4 +136,4 @@ def has_all(row: Row, keys: Sequence[str]) -> bool:
 
 def _picked(row: Row, keys: Sequence[str]) -> Row:
     # Machine metrics have no step: their time goes along, so that rows can be placed.
-    return {key: row[key] for key in ("_timestamp", "_runtime", *keys) if key in row}
+    return {key: row[key] for key in (*PLACE_OF_MACHINE_METRICS, *keys) if key in row}

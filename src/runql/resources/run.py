@@ -191,7 +191,7 @@ class Run(RunLineage):
         if pandas:
             require("pandas", needed_for="Run.history(pandas=True)")
         rows = self._client.run(sample_run(self._entity, self._project, self._run_id, wish))
-        return to_pandas(Table.from_rows(rows)) if pandas else rows
+        return to_pandas(Table.from_rows(rows, requested=wish.columns)) if pandas else rows
 
     def scan_history(
         self,

@@ -274,16 +274,18 @@ def _histories(
     if format == "default":
         return rows_of((yield from sample_runs(query, wish)))
     batches = yield from sample_runs(query, wish, ColumnReader())
-    return _framed(batches, format)
+    return _framed(batches, wish.columns, format)
 
 
-def _framed(batches: list[Batch], format: Literal["pandas", "polars"]) -> pd.DataFrame | pl.DataFrame:
+def _framed(
+    batches: list[Batch], requested: Sequence[str], format: Literal["pandas", "polars"]
+) -> pd.DataFrame | pl.DataFrame:
+    from runql.frames.batches import RUN_ID
     from runql.frames.table import Table
     from runql.frames.to_pandas import to_pandas
     from runql.frames.to_polars import to_polars
-    from runql.resources.histories import RUN_ID
 
-    table = Table.from_batches(batches, leading=[RUN_ID], order="sorted")
+    table = Table.from_batches(batches, leading=[RUN_ID], requested=requested, order="sorted")
     return to_pandas(table) if format == "pandas" else to_polars(table)
 
 

@@ -121,7 +121,7 @@ class RunsMetrics:
         from runql.resources.histories_scan import HistoriesScan
 
         plan = histories_plan(self._query, keys, min_step, max_step, match, page_size, at_once)
-        return HistoriesScan(self._client, plan, histories_form(format), pivot=pivot)
+        return HistoriesScan(self._client, plan, histories_form(format, plan.scan.keys or ()), pivot=pivot)
 
 
 class AsyncRunsMetrics:
@@ -203,7 +203,9 @@ class AsyncRunsMetrics:
         from runql.resources.histories_scan import AsyncHistoriesScan
 
         plan = histories_plan(self._query, keys, min_step, max_step, match, page_size, at_once)
-        return AsyncHistoriesScan(self._client, plan, histories_form(format), pivot=pivot)
+        return AsyncHistoriesScan(
+            self._client, plan, histories_form(format, plan.scan.keys or ()), pivot=pivot
+        )
 
 
 def histories_plan(

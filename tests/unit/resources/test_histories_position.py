@@ -31,7 +31,7 @@ def many(count: int, rows: int) -> dict[str, RunOnServer]:
 @pytest.mark.parametrize("rows", [3, 500])
 def test_two_hundred_short_runs_take_three_requests(rows: int) -> None:
     server, plan = ListOnServer(many(200, rows)), planned_list()
-    assert rows_of(served(read_histories(plan, RowReader()), server.answer)) == wanted_of_all(
+    assert rows_of(served(read_histories(plan, RowReader()), server.answer).batches) == wanted_of_all(
         server.runs, plan
     )
     assert server.sizes == [50, 100, 200]
