@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias, cast
 
@@ -18,6 +18,7 @@ SPELLED_FLOATS: Final[Mapping[str, float]] = {
     "-Infinity": float("-inf"),
 }
 EXCERPT: Final = 80
+_NOTHING: Final[dict[str, JSONValue]] = {}
 
 # TypeError: a str with lone surrogates, which the fast parser cannot take as UTF-8.
 _REFUSED: Final = (ValueError, TypeError)
@@ -129,9 +130,41 @@ def restore_floats(row: dict[str, JSONValue]) -> dict[str, JSONValue]:
     return {**row, **spelled} if spelled else row
 
 
+def json_string(value: JSONValue, *, ensure_ascii: bool = True) -> str:
+    """Write a value as JSON, however deep it is nested."""
+    encode = json.JSONEncoder(ensure_ascii=ensure_ascii).encode
+    try:
+        return encode(value)
+    except RecursionError:
+        return "".join(_pieces(value, encode))
+
+
 def as_json(value: object) -> JSONValue:
     """Name the type of what a JSON parser made: generated models hold the server's JSON scalars as `object`."""
     return cast("JSONValue", value)
+
+
+def _pieces(value: JSONValue, encode: Callable[[JSONValue], str]) -> Iterator[str]:
+    """What `json_string` joins, without recursion."""
+    pending: list[tuple[str, JSONValue]] = [("", value)]
+    while pending:
+        before, item = pending.pop()
+        yield before
+        match item:
+            case dict() if item:
+                yield "{"
+                entries = [(f"{encode(name)}: ", member) for name, member in item.items()]
+                pending.append(("}", _NOTHING))
+            case list() if item:
+                yield "["
+                entries = [("", member) for member in item]
+                pending.append(("]", _NOTHING))
+            case _:
+                yield "" if item is _NOTHING else encode(item)
+                continue
+        first, *others = entries
+        pending += [(f", {before}", member) for before, member in reversed(others)]
+        pending.append(first)
 
 
 def _parse_leniently(text: str | bytes) -> JSONValue:

@@ -11,6 +11,8 @@ from runql_server.jsontext import JsonObject, JsonValue
 _MOST_SETS = 200
 """Distinct groups of keys that are remembered: a run that logs new names in each row must not grow without end."""
 
+_MOST_LEVELS = 64
+"""Lists and objects nested deeper than this are described by their type alone, so that no value is too deep to be stored."""
 
 # The newest SDK reads this part of an answer with a strict parser, which bare tokens break.
 _SPELLED = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
@@ -31,18 +33,19 @@ class KeyInfo:
         """In how many rows the key is."""
         return sum(self.counts.values())
 
-    def fold(self, value: JsonValue) -> None:
-        """Take one more value into account."""
+    def fold(self, value: JsonValue, levels: int = _MOST_LEVELS) -> None:
+        """Take one more value into account, its members down to so many levels."""
         kind = type_name(value)
         self.counts[kind] = self.counts.get(kind, 0) + 1
         if isinstance(value, dict):
-            if kind == "map":
+            if kind == "map" and levels:
                 for name, member in value.items():
-                    self.members.setdefault(name, KeyInfo()).fold(member)
+                    self.members.setdefault(name, KeyInfo()).fold(member, levels - 1)
         elif isinstance(value, list):
-            self.items = self.items or KeyInfo()
-            for item in value:
-                self.items.fold(item)
+            if levels:
+                self.items = self.items or KeyInfo()
+                for item in value:
+                    self.items.fold(item, levels - 1)
         elif value is not None:
             self.monotonic = self.monotonic and not _fell(self.previous, value)
             self.previous = value

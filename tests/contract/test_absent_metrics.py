@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 import pandas as pd
 import polars as pl
@@ -16,7 +17,8 @@ from runql_server.running import RunningServer
 from runql_server.seed import SeedRun
 
 RUN_STEP_NOPE = {"run_id": pl.String(), "_step": pl.Int64(), "nope": pl.Float64()}
-ARROW_TYPES = pa.schema([("run_id", pa.string()), ("_step", pa.int64()), ("nope", pa.float64())])
+STEP_NOPE: Final[dict[str, pa.DataType]] = {"_step": pa.int64(), "nope": pa.float64()}
+ARROW_TYPES: Final = pa.schema({"run_id": pa.string(), **STEP_NOPE})
 
 
 def rows(count: int) -> list[Row]:
@@ -97,7 +99,7 @@ def test_of_one_run(face: Face, run: AnyRun, match: str) -> None:
     frame = polars_frame(face, scan(["nope"], match=match).to_polars())
     assert dict(frame.schema) == {"_step": pl.Int64(), "nope": pl.Float64()}
     arrow = taken(face, scan(["nope"], match=match).to_arrow())
-    assert arrow.schema.equals(pa.schema([("_step", pa.int64()), ("nope", pa.float64())]))
+    assert arrow.schema.equals(pa.schema(STEP_NOPE))
     pandas = taken(face, scan(["nope"], match=match).to_pandas())
     assert [str(dtype) for dtype in pandas.dtypes] == ["int64", "float64"]
 

@@ -23,7 +23,7 @@ from tests.unit.resources.histories_server import (
 from tests.unit.resources.history_server import RunOnServer, step_of
 from tests.unit.transport.stepping import served
 
-from runql.frames.batches import STEP, Batch, RowBatch
+from runql.frames.batches import RUN_ID, STEP, Batch, RowBatch
 from runql.frames.dtypes import Evidence, ScalarType, infer
 from runql.frames.row_readers import ColumnReader
 from runql.frames.stored_batch import StoredBatch, load_batch, load_note, store_batch
@@ -31,7 +31,7 @@ from runql.frames.table import Table
 from runql.frames.to_arrow import to_arrow
 from runql.frames.unified_columns import UnifiedColumns
 from runql.frames.wide import widen
-from runql.resources.histories import RUN_ID, rows_of
+from runql.resources.histories import rows_of
 from runql.resources.histories_read import sink_histories
 from runql.resources.history import Row
 from runql.resources.page_budget import PageBudget

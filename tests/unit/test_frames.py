@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import sys
 from collections.abc import Callable, Sequence
 
@@ -269,3 +270,15 @@ def test_a_missing_library_names_its_extra(
     with pytest.raises(MissingExtraError, match=rf"needs {library}.*runql\[{extra}\]") as caught:
         convert(column(1))
     assert caught.value.extra == extra
+
+
+def test_no_value_is_too_deep_for_a_frame() -> None:
+    value: JSONValue = 1
+    for level in range(5_000):
+        value = {"a": value} if level % 2 else [value]
+    table = Table.from_rows([{"deep": value}])
+    assert to_pandas(table)["deep"].iloc[0] is value
+    for cells in (to_polars(table)["deep"].to_list(), to_arrow(table).column("deep").to_pylist()):
+        # Deeper than 24 levels, lists and objects are JSON inside of the levels above.
+        inside = re.findall(r"[\[{]", str(cells))
+        assert len(inside) == 1 + 5_000

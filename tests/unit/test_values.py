@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from runql.values import (
     JSONValue,
     ParsedConfig,
+    json_string,
     parse_config,
     parse_json,
     parse_object,
@@ -130,3 +132,14 @@ def test_no_rows() -> None:
 def test_rows_must_be_objects_of_their_own(texts: list[str]) -> None:
     with pytest.raises(ValueError, match="JSON"):
         parse_rows(texts)
+
+
+@pytest.mark.parametrize("ensure_ascii", [True, False])
+def test_any_depth_is_written_as_json_writes_it(ensure_ascii: bool) -> None:
+    shallow: JSONValue = {"é": [1, [], {}, {"b": [None, True, 2.5, "x"]}], "c": {}}
+    expected = json.dumps(shallow, ensure_ascii=ensure_ascii)
+    value = shallow
+    for _ in range(5_000):
+        value = [value, {}]
+        expected = f"[{expected}, {{}}]"
+    assert json_string(value, ensure_ascii=ensure_ascii) == expected

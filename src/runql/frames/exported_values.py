@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 
 from runql.frames.parquet_layout import UnreadableParquetError
-from runql.values import SPELLED_FLOATS, JSONValue, parse_json
+from runql.values import SPELLED_FLOATS, JSONValue, json_string, parse_json
 
 
 def plain(value: object) -> JSONValue:
@@ -43,7 +42,7 @@ def as_json_text(value: object) -> bytes | None:
 
 def json_text(value: JSONValue) -> bytes:
     """A value as it is."""
-    return json.dumps(value).encode()
+    return json_string(value).encode()
 
 
 def lookup(row: Mapping[str, JSONValue], key: str) -> JSONValue:
