@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import polars as pl
 import pyarrow.parquet as pq
 import pytest
 from tests.contract.either import Untyped, listed, taken
@@ -53,7 +52,8 @@ def test_in_frames(face: Face, runs: AnyRuns, tmp_path: Path) -> None:
     assert taken(face, run.history())["deep"].to_list() == [DEEP]
     taken(face, runs.scan_histories().sink_parquet(tmp_path / "all.parquet"))
     with pq.ParquetFile(tmp_path / "all.parquet") as file:
-        written: list[Untyped] = file.read().column("deep").to_pylist()
+        read: Untyped = file
+        written = read.read().column("deep").to_pylist()
     frames: list[list[Untyped]] = [
         taken(face, run.scan_history().to_polars())["deep"].to_list(),
         taken(face, run.scan_history().to_arrow()).column("deep").to_pylist(),
@@ -66,10 +66,14 @@ def test_in_frames(face: Face, runs: AnyRuns, tmp_path: Path) -> None:
         assert [plain(cell) for cell in cells] == [DEEP]
 
 
-def plain(stored: Untyped) -> Untyped:
+def plain(stored: JSONValue) -> JSONValue:
     """A cell with the JSON strings in it read."""
-    if isinstance(stored, str):
-        return parse_json(stored)
-    if isinstance(stored, dict):
-        return {name: plain(member) for name, member in stored.items()}
-    return [plain(item) for item in stored] if isinstance(stored, pl.Series | list) else stored
+    match stored:
+        case str():
+            return parse_json(stored)
+        case dict():
+            return {name: plain(member) for name, member in stored.items()}
+        case list():
+            return [plain(item) for item in stored]
+        case _:
+            return stored

@@ -10,6 +10,7 @@ import pytest
 from runql.values import (
     JSONValue,
     ParsedConfig,
+    as_json,
     json_string,
     parse_config,
     parse_json,
@@ -138,8 +139,8 @@ def test_rows_must_be_objects_of_their_own(texts: list[str]) -> None:
 def test_any_depth_is_written_as_json_writes_it(ensure_ascii: bool) -> None:
     shallow: JSONValue = {"é": [1, [], {}, {"b": [None, True, 2.5, "x"]}], "c": {}}
     expected = json.dumps(shallow, ensure_ascii=ensure_ascii)
-    value = shallow
+    value = as_json(shallow)
     for _ in range(5_000):
-        value = [value, {}]
+        value = as_json([value, {}])
         expected = f"[{expected}, {{}}]"
     assert json_string(value, ensure_ascii=ensure_ascii) == expected
