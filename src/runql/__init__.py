@@ -47,6 +47,7 @@ from runql.errors import (
     ServerFailureError,
     SweepNotFoundError,
     TransportError,
+    UnreadableTableError,
     UnsafeNameError,
     UploadRefusedError,
 )
@@ -81,6 +82,7 @@ if TYPE_CHECKING:
     from runql.resources.files import AsyncFile, AsyncFiles, File, Files
     from runql.resources.histories_scan import AsyncHistoriesScan, HistoriesScan
     from runql.resources.history_scan import AsyncHistoryScan, HistoryScan
+    from runql.resources.logged_table import LoggedTable
     from runql.resources.manifest import Manifest, ManifestEntry
     from runql.resources.project import AsyncProject, AsyncProjects, Project, Projects
     from runql.resources.run import Run
@@ -123,6 +125,7 @@ _LATER = {
     "runql.resources.files": ("AsyncFile", "AsyncFiles", "File", "Files"),
     "runql.resources.histories_scan": ("AsyncHistoriesScan", "HistoriesScan"),
     "runql.resources.history_scan": ("AsyncHistoryScan", "HistoryScan"),
+    "runql.resources.logged_table": ("LoggedTable",),
     "runql.resources.manifest": ("Manifest", "ManifestEntry"),
     "runql.resources.project": ("AsyncProject", "AsyncProjects", "Project", "Projects"),
     "runql.resources.run": ("Run",),
@@ -204,6 +207,7 @@ __all__ = [
     "InvalidAnswerError",
     "JSONValue",
     "LocalFileError",
+    "LoggedTable",
     "Manifest",
     "ManifestEntry",
     "ManifestError",
@@ -240,6 +244,7 @@ __all__ = [
     "Sweeps",
     "Traffic",
     "TransportError",
+    "UnreadableTableError",
     "UnsafeNameError",
     "UploadRefusedError",
     "User",

@@ -326,6 +326,10 @@ class LocalFileError(RunqlError, OSError):
         self.errno = reason.errno
 
 
+class UnreadableTableError(RunqlError):
+    """What was logged under this name is no table, or not all of one."""
+
+
 class UploadRefusedError(RunqlError):
     """The server gave no place to put a file, or did not take note of it."""
 

@@ -35,6 +35,8 @@ class ScalarType(Enum):
     UINT64 = "uint64"
     FLOAT64 = "float64"
     TEXT = "text"
+    TIMESTAMP = "timestamp"
+    """Milliseconds since 1970, UTC, as integers."""
     JSON = "json"
     """Lists or objects that no typed column can hold: Python objects in pandas, JSON text in polars and arrow."""
 

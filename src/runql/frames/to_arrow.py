@@ -56,5 +56,7 @@ def _dtype(dtype: DType) -> pa.DataType:
             return pa.uint64()
         case ScalarType.FLOAT64:
             return pa.float64()
+        case ScalarType.TIMESTAMP:
+            return pa.timestamp("ms", "UTC")
         case ScalarType.TEXT | ScalarType.JSON:
             return pa.string()

@@ -15,7 +15,9 @@ from runql.values import JSONValue
 if TYPE_CHECKING:
     import pandas as pd
 
-PandasDtype: TypeAlias = Literal["bool", "boolean", "int64", "Int64", "uint64", "UInt64", "float64", "object"]
+PandasDtype: TypeAlias = Literal[
+    "bool", "boolean", "int64", "Int64", "uint64", "UInt64", "float64", "datetime64[ms, UTC]", "object"
+]
 
 
 def to_pandas(table: Table) -> pd.DataFrame:
@@ -26,6 +28,7 @@ def to_pandas(table: Table) -> pd.DataFrame:
                         there (up to 2^53), else Int64 or UInt64
     float, all missing  float64; a missing value and NaN are both NaN
     bool                bool; with missing values boolean
+    time                datetime64[ms, UTC]; NaT where missing
     text                object with None where missing, the same under pandas 2 and 3
     lists, objects      object: the Python lists and dicts as they were sent
     ==================  =================================================================================
@@ -61,6 +64,8 @@ def _dtype(dtype: DType, values: Sequence[JSONValue]) -> PandasDtype:
             return "boolean" if None in values else "bool"
         case ScalarType.INT64:
             return _int64_dtype(values)
+        case ScalarType.TIMESTAMP:
+            return "datetime64[ms, UTC]"
         case ScalarType.UINT64:
             return "UInt64" if None in values else "uint64"
         case _:

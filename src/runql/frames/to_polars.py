@@ -54,5 +54,7 @@ def _dtype(dtype: DType) -> pl.DataType:
             return pl.UInt64()
         case ScalarType.FLOAT64:
             return pl.Float64()
+        case ScalarType.TIMESTAMP:
+            return pl.Datetime("ms", "UTC")
         case ScalarType.TEXT | ScalarType.JSON:
             return pl.String()

@@ -11,6 +11,7 @@ from runql.resources.artifact_contents import ArtifactContents, EntryRecord, Sav
 from runql.resources.artifact_files import ArtifactFiles, AsyncArtifactFiles
 from runql.resources.artifact_lineage import list_users, read_creator
 from runql.resources.artifact_lookup import Found
+from runql.resources.logged_table import LoggedTable
 from runql.resources.manifest import Manifest, ManifestEntry
 from runql.transport.aio import AsyncRetryingClient
 from runql.transport.bodies import Progress
@@ -72,6 +73,23 @@ class Artifact(ArtifactContents):
         """
         entry = self._client.run(self._read_entry(name))
         return ArtifactEntry(self._client, self.qualified_name, entry, self._save_entry)
+
+    def get(self, name: str) -> LoggedTable:
+        """Return a `wandb.Table` that was added to the artifact, to be read as rows or as a frame.
+
+        Sends two requests for the manifest when it was not looked at, and two for the table. Parts and arrays that
+        the SDK stored beside it are fetched, too: one request for the addresses of each kind, and one a file.
+
+        Args:
+            name: that it was added under, with or without ``.table.json``.
+
+        Raises:
+            EntryNotFoundError: the artifact has no entry of that name.
+            UnreadableTableError: the entry is no table, or not all of it is there. A joined table is refused: its
+                JSON names the two tables, which can be read one by one.
+            MissingExtraError: it has columns of arrays, and numpy is not installed.
+        """
+        return self._client.run(self._read_table(name))
 
     def files(self, names: Sequence[str] | None = None, per_page: int = 50) -> ArtifactFiles:
         """Return its files as the server lists them, as a sequence that is read page by page as you look at it.
@@ -225,6 +243,10 @@ class AsyncArtifact(ArtifactContents):
         """As `Artifact.get_entry`."""
         entry = await self._client.run(self._read_entry(name))
         return AsyncArtifactEntry(self._client, self.qualified_name, entry, self._save_entry)
+
+    async def get(self, name: str) -> LoggedTable:
+        """As `Artifact.get`."""
+        return await self._client.run(self._read_table(name))
 
     def files(self, names: Sequence[str] | None = None, per_page: int = 50) -> AsyncArtifactFiles:
         """As `Artifact.files`."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TypeAlias
 
 from runql.resources.artifact_download import (
@@ -16,9 +17,10 @@ from runql.resources.artifact_download import (
     wishes,
 )
 from runql.resources.editable_artifact import EditableArtifact
+from runql.resources.logged_table import LoggedTable, read_artifact_table
 from runql.resources.manifest import Manifest, ManifestEntry
 from runql.transport.bodies import Progress
-from runql.transport.flow import Flow
+from runql.transport.flow import AT_ONCE, Flow, offload
 from runql.values import JSONValue
 
 
@@ -49,6 +51,21 @@ class ArtifactContents(EditableArtifact):
         (wish,) = wishes(self._holder(manifest), [entry], self._folder(root))
         yield from fetch_all([wish], Transfer(1, progress))
         return wish.target
+
+    def _read_table(self, name: str) -> Flow[LoggedTable]:
+        manifest = yield from self._read_manifest()
+        return (yield from read_artifact_table(self.qualified_name, manifest, name, self._read_contents))
+
+    def _read_contents(self, entries: Sequence[ManifestEntry]) -> Flow[list[bytes]]:
+        with TemporaryDirectory(prefix="runql-") as folder:
+            targets = yield from self._save_entries(entries, Path(folder))
+            return (yield from offload(lambda: [target.read_bytes() for target in targets]))
+
+    def _save_entries(self, entries: Sequence[ManifestEntry], folder: Path) -> Flow[list[Path]]:
+        manifest = yield from self._read_manifest()
+        wanted = wishes(self._holder(manifest), entries, folder)
+        yield from fetch_all(wanted, Transfer(AT_ONCE, None))
+        return [wish.target for wish in wanted]
 
     def _verify(self, root: str | os.PathLike[str] | None, *, at_once: int) -> Flow[list[str]]:
         folder = self._folder(root)

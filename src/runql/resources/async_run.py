@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from runql.resources.files import AsyncFile, AsyncFiles
     from runql.resources.history import Row, Stream
     from runql.resources.history_scan import AsyncHistoryScan
+    from runql.resources.logged_table import LoggedTable
     from runql.resources.scan import Match
     from runql.resources.sweep import AsyncSweep
     from runql.resources.sweep_lookup import PageSweeps
@@ -256,6 +257,13 @@ class AsyncRun(AsyncRunLineage):
 
         owner = self._files_owner()
         return AsyncFile(self._client, owner, await self._client.run(find_file(owner, name)))
+
+    async def table(self, key: str, logged: Mapping[str, JSONValue] | None = None) -> LoggedTable:
+        """As `Run.table`."""
+        from runql.resources.logged_table import read_run_table
+
+        value = self.summary.get(key) if logged is None else dict(logged)
+        return await self._client.run(read_run_table(self._files_owner(), key, value))
 
     async def upload_file(
         self,

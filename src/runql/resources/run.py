@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from runql.resources.files import File, Files
     from runql.resources.history import Row, Stream
     from runql.resources.history_scan import HistoryScan
+    from runql.resources.logged_table import LoggedTable
     from runql.resources.scan import Match
     from runql.resources.sweep import Sweep
     from runql.resources.sweep_lookup import PageSweeps
@@ -364,6 +365,26 @@ class Run(RunLineage):
 
         owner = self._files_owner()
         return File(self._client, owner, self._client.run(find_file(owner, name)))
+
+    def table(self, key: str, logged: Mapping[str, JSONValue] | None = None) -> LoggedTable:
+        """Return a `wandb.Table` that the run logged, to be read as rows or as a frame; two requests.
+
+        The SDK writes less into a run's file than into the artifact ``run-<id>-<key>``, which `Artifact.get` reads:
+        10,000 rows at most, no types of columns, and instead of media the name of their class.
+
+        Args:
+            key: the name it was logged under.
+            logged: what a row of the history holds under that name, for a table of that step; by default what the
+                summary holds, the last one.
+
+        Raises:
+            UnreadableTableError: no table was logged under that name, or its file holds fewer rows than were logged.
+            FileNotFoundInRunError: the file is not there (any more).
+        """
+        from runql.resources.logged_table import read_run_table
+
+        value = self.summary.get(key) if logged is None else dict(logged)
+        return self._client.run(read_run_table(self._files_owner(), key, value))
 
     def upload_file(
         self,
