@@ -13,6 +13,7 @@ from runql.errors import ConfigurationError
 from runql.paths import parse_project_path, parse_run_path
 from runql.resources.artifact_catalog import ArtifactCatalog, AsyncArtifactCatalog
 from runql.resources.run_record import read_run
+from runql.transport.flow import Flow, Once
 from runql.transport.sync import RetryingClient
 from runql.transport.wire import Traffic
 from runql.values import JSONValue
@@ -58,7 +59,7 @@ class Api(ArtifactCatalog):
         """
         settings = resolve_settings(base_url=base_url, api_key=api_key, timeout=timeout, overrides=overrides)
         self.client = RetryingClient(settings, transport=transport)
-        self._viewer: User | None = None
+        self._viewer = Once(_read_viewer)
 
     def __repr__(self) -> str:
         return f"<Api {self.settings.base_url}>"
@@ -92,11 +93,7 @@ class Api(ArtifactCatalog):
         Raises:
             AuthenticationError: the server knows no user for this key.
         """
-        if self._viewer is None:
-            from runql.resources.user import read_viewer
-
-            self._viewer = self.client.run(read_viewer())
-        return self._viewer
+        return self.client.run(self._viewer.get())
 
     @property
     def default_entity(self) -> str | None:
@@ -261,7 +258,7 @@ class AsyncApi(AsyncArtifactCatalog):
 
         settings = resolve_settings(base_url=base_url, api_key=api_key, timeout=timeout, overrides=overrides)
         self.client = AsyncRetryingClient(settings, transport=transport)
-        self._viewer: User | None = None
+        self._viewer = Once(_read_viewer)
 
     def __repr__(self) -> str:
         return f"<AsyncApi {self.settings.base_url}>"
@@ -291,11 +288,7 @@ class AsyncApi(AsyncArtifactCatalog):
     @property
     async def viewer(self) -> User:
         """As `Api.viewer`."""
-        if self._viewer is None:
-            from runql.resources.user import read_viewer
-
-            self._viewer = await self.client.run(read_viewer())
-        return self._viewer
+        return await self.client.run(self._viewer.get())
 
     @property
     async def default_entity(self) -> str | None:
@@ -397,3 +390,9 @@ def _known_entity(entity: str | None) -> str:
             "write entity/project/…, or set WANDB_ENTITY"
         )
     return entity
+
+
+def _read_viewer() -> Flow[User]:
+    from runql.resources.user import read_viewer
+
+    return (yield from read_viewer())

@@ -10,7 +10,7 @@ from runql.artifact_errors import ArtifactPendingError, EntryNotFoundError, Mani
 from runql.paths import ArtifactAddress, artifact_url
 from runql.resources.artifact_lookup import Found, source_of
 from runql.resources.manifest import Manifest, ManifestEntry, parse_manifest
-from runql.transport.flow import Flow, download, fetch
+from runql.transport.flow import Flow, Once, download, fetch
 from runql_graphql.enums import ArtifactState
 from runql_graphql.operations import get_artifact_manifest
 
@@ -27,7 +27,7 @@ class ArtifactRecord:
     def __init__(self, found: Found, app_url: str) -> None:
         self._found = found
         self._app_url = app_url
-        self._contents: Manifest | None = None
+        self._manifest = Once(self._ask_for_manifest)
 
     def __repr__(self) -> str:
         return f"<Artifact {self.qualified_name} ({self.type})>"
@@ -175,11 +175,12 @@ class ArtifactRecord:
     # -- its files ----------------------------------------------------------------------------------------------
 
     def _read_manifest(self) -> Flow[Manifest]:
-        if self._contents is None:
-            if self._found.fields.state is not COMMITTED:
-                raise ArtifactPendingError(self.qualified_name, self.state)
-            self._contents = yield from read_manifest(self.id, self.qualified_name)
-        return self._contents
+        return (yield from self._manifest.get())
+
+    def _ask_for_manifest(self) -> Flow[Manifest]:
+        if self._found.fields.state is not COMMITTED:
+            raise ArtifactPendingError(self.qualified_name, self.state)
+        return (yield from read_manifest(self.id, self.qualified_name))
 
     def _read_entries(self) -> Flow[Mapping[str, ManifestEntry]]:
         return (yield from self._read_manifest()).entries

@@ -238,9 +238,12 @@ class AsyncRun(AsyncRunLineage):
             from runql.resources.sweep_lookup import PageSweeps, SweepShelf
 
             make = partial(AsyncSweep.listed, self._client, self._entity, self._project)
-            self._sweeps = PageSweeps(SweepShelf(self._entity, self._project, make))
-        async with self._sweeps.turn:
-            return await self._client.run(self._sweeps.of_run(self.sweep_name))
+            # One for all threads that come here at the same time, so that they share what it reads.
+            own: PageSweeps[AsyncSweep] = vars(self).setdefault(
+                "_own_sweeps", PageSweeps(SweepShelf(self._entity, self._project, make))
+            )
+            self._sweeps = own
+        return await self._client.run(self._sweeps.of_run(self.sweep_name))
 
     def files(
         self, names: Sequence[str] | None = None, per_page: int = 50, *, pattern: str | None = None

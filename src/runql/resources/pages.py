@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Final, Generic, Protocol, SupportsIndex, TypeVar, overload
 
 from runql.errors import PaginationError
-from runql.transport.flow import Flow
+from runql.transport.flow import Flow, single
+from runql.transport.single_flight import SingleFlight
 from runql.transport.sync import RetryingClient
 
 if TYPE_CHECKING:
@@ -87,18 +88,23 @@ def read_page(connection: Connection[N], after: str | None) -> Page[N]:
 
 
 def refuse_circle(page: Page[N], seen: set[str | None]) -> None:
-    """Note the page's cursor, and refuse one that came before: such a list would never end.
+    """As `refuse_seen`, and note the page's cursor."""
+    refuse_seen(page, seen)
+    seen.add(page.cursor)
+
+
+def refuse_seen(page: Page[N], seen: set[str | None]) -> None:
+    """Refuse a cursor that came before: such a list would never end.
 
     Raises:
         PaginationError: there is more, and the cursor was seen.
     """
     if page.more and page.cursor in seen:
         raise PaginationError(f"the server's pages go in a circle: cursor {page.cursor!r} came before")
-    seen.add(page.cursor)
 
 
 class Listing(Generic[N, T]):
-    """What has been read of a connection so far.
+    """What has been read of a connection so far. Several flows may read it at the same time: each page is fetched once.
 
     Attributes:
         items: what was read, without repeats: a list that shifts between two pages shows some nodes twice.
@@ -124,36 +130,48 @@ class Listing(Generic[N, T]):
         self._identity = identity
         self._seen: set[str] = set()
         self._cursors: set[str | None] = set()
+        self._pages = SingleFlight()
 
     def load_page(self) -> Flow[None]:
-        """Read the next page, when there is one; one request."""
-        if not self.more:
-            return
-        page = yield from self._read(self.cursor)
-        refuse_circle(page, self._cursors)
-        self.cursor = page.cursor or self.cursor
-        self.more = page.more
-        self.total = page.total
-        self.newest = [item for item in self._convert(page) if self._is_new(item)]
-        self.items += self.newest
-
-    def _is_new(self, item: T) -> bool:
-        identity = self._identity(item)
-        if identity in self._seen:
-            return False
-        self._seen.add(identity)
-        return True
+        """Read the next page, when there is one; one request, none when another flow reads that page meanwhile."""
+        before = self.cursor
+        yield from self._load_while(lambda: self.more and self.cursor == before)
 
     def reach(self, count: int | None) -> Flow[None]:
         """Read pages until ``count`` items are there, or all when None."""
-        while self.more and (count is None or len(self.items) < count):
-            yield from self.load_page()
+        if not self._has(count):
+            yield from self._load_while(lambda: not self._has(count))
 
     def counted(self) -> Flow[int]:
         """The server's count; reads the first page when none was read."""
-        if self.total is None:
-            yield from self.load_page()
+        yield from self._load_while(lambda: self.total is None)
         return self.total or 0
+
+    def _has(self, count: int | None) -> bool:
+        return not self.more or (count is not None and len(self.items) >= count)
+
+    def _load_while(self, is_needed: Callable[[], bool]) -> Flow[None]:
+        yield from single(self._pages, is_needed, self._load_next)
+
+    def _load_next(self) -> Flow[None]:
+        page = yield from self._read(self.cursor)
+        refuse_seen(page, self._cursors)
+        new = self._new_items(self._convert(page))
+        # In this order an interrupt between any two lines loses nothing: at worst the page is read again.
+        self.newest = new
+        self.items += new
+        self.total = page.total
+        self.more = page.more
+        self.cursor = page.cursor or self.cursor
+        self._cursors.add(page.cursor)
+
+    def _new_items(self, items: list[T]) -> list[T]:
+        for item in self.items[len(self._seen) :]:
+            self._seen.add(self._identity(item))
+        new: dict[str, T] = {}
+        for item in items:
+            new.setdefault(self._identity(item), item)
+        return [item for identity, item in new.items() if identity not in self._seen]
 
     def at(self, index: SupportsIndex) -> Flow[T]:
         """One item; a negative index needs all pages."""

@@ -333,7 +333,11 @@ class Run(RunLineage):
             from runql.resources.sweep_lookup import PageSweeps, SweepShelf
 
             make = partial(Sweep.listed, self._client, self._entity, self._project)
-            self._sweeps = PageSweeps(SweepShelf(self._entity, self._project, make))
+            # One for all threads that come here at the same time, so that they share what it reads.
+            own: PageSweeps[Sweep] = vars(self).setdefault(
+                "_own_sweeps", PageSweeps(SweepShelf(self._entity, self._project, make))
+            )
+            self._sweeps = own
         return self._client.run(self._sweeps.of_run(self.sweep_name))
 
     def files(

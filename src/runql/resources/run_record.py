@@ -16,7 +16,8 @@ from runql.errors import ProjectNotFoundError, RunNotFoundError
 from runql.paths import quote_part, run_url
 from runql.resources.run_query import RunQuery, list_full_page
 from runql.resources.run_state import wait_until_ended
-from runql.transport.flow import Flow, fetch
+from runql.transport.flow import Flow, Once, fetch, single
+from runql.transport.single_flight import SingleFlight
 from runql.values import JSONValue, ParsedConfig, as_json, parse_config, parse_object, parse_summary
 from runql_graphql.fragments import FullRunFields, RunFields
 from runql_graphql.operations import get_history_keys, get_run
@@ -33,9 +34,16 @@ class ListedPage:
     query: RunQuery
     after: str | None
     runs: list[RunRecord] = field(default_factory=list["RunRecord"])
+    _loaded: Once[None] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._loaded = Once(self._read)
 
     def load(self) -> Flow[None]:
-        """Read the page again in the full shape; one request. A run that has left the page meanwhile stays light."""
+        """Read the page again in the full shape, once; one request. A run that has left the page meanwhile stays light."""
+        yield from self._loaded.get()
+
+    def _read(self) -> Flow[None]:
         page = yield from list_full_page(self.query, self.after)
         full = {fields.id: fields for fields in page.nodes}
         for run in self.runs:
@@ -64,6 +72,7 @@ class RunRecord(ABC):
         self._app_url = app_url
         self._fields: RunFields | FullRunFields | None = fields
         self._page = page
+        self._reads = SingleFlight()
 
     def __repr__(self) -> str:
         state = self._fields.state if self._fields else None
@@ -85,10 +94,18 @@ class RunRecord(ABC):
                 vars(self).pop(decoded, None)
 
     def _load(self, *, force: bool) -> Flow[None]:
-        if not force and self._page is not None and not isinstance(self._fields, FullRunFields):
+        if force:
+            yield from self._read()
+            return
+        if self._page is not None and not self._is_full():
             yield from self._page.load()
-        if force or not isinstance(self._fields, FullRunFields):
-            self.take((yield from read_run(self._entity, self._project, self._run_id)))
+        yield from single(self._reads, lambda: not self._is_full(), self._read)
+
+    def _is_full(self) -> bool:
+        return isinstance(self._fields, FullRunFields)
+
+    def _read(self) -> Flow[None]:
+        self.take((yield from read_run(self._entity, self._project, self._run_id)))
 
     def _wait(self, timeout: float | None) -> Flow[None]:
         state = yield from wait_until_ended(self._entity, self._project, self._run_id, timeout=timeout)

@@ -23,6 +23,8 @@ class Sweep(SweepRecord):
     Made without ``attrs`` it is loaded at once, by one request.
     """
 
+    _runs: Runs
+
     def __init__(
         self,
         client: RetryingClient,
@@ -32,7 +34,6 @@ class Sweep(SweepRecord):
         attrs: Mapping[str, object] | None = None,
     ) -> None:
         self._client = client
-        self._runs: Runs | None = None
         fields = None if attrs is None else sweep_fields(attrs)
         super().__init__(entity, project, sweep_id, client.settings.app_url, fields)
         if attrs is None:
@@ -63,8 +64,9 @@ class Sweep(SweepRecord):
     @property
     def runs(self) -> Runs:
         """The runs that belong to it, oldest first, read page by page as they are looked at."""
-        if self._runs is None:
-            self._runs = self._listed(None)
+        # One for all threads that come here at the same time, so that they share its pages.
+        if "_runs" not in vars(self):
+            vars(self).setdefault("_runs", self._listed(None))
         return self._runs
 
     def best_run(self, order: str | None = None) -> Run | None:
@@ -88,6 +90,8 @@ class AsyncSweep(SweepRecord):
     Made without ``attrs`` it holds nothing until ``await sweep.load()``: `Api.sweep` and lists give loaded ones.
     """
 
+    _runs: AsyncRuns
+
     def __init__(
         self,
         client: AsyncRetryingClient,
@@ -97,7 +101,6 @@ class AsyncSweep(SweepRecord):
         attrs: Mapping[str, object] | None = None,
     ) -> None:
         self._client = client
-        self._runs: AsyncRuns | None = None
         fields = None if attrs is None else sweep_fields(attrs)
         super().__init__(entity, project, sweep_id, client.settings.app_url, fields)
 
@@ -122,8 +125,8 @@ class AsyncSweep(SweepRecord):
     @property
     def runs(self) -> AsyncRuns:
         """As `Sweep.runs`."""
-        if self._runs is None:
-            self._runs = self._listed(None)
+        if "_runs" not in vars(self):
+            vars(self).setdefault("_runs", self._listed(None))
         return self._runs
 
     async def best_run(self, order: str | None = None) -> AsyncRun | None:

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
 from runql.errors import ProjectNotFoundError, SweepNotFoundError
-from runql.transport.flow import Flow, fetch
+from runql.transport.flow import Flow, fetch, single
+from runql.transport.single_flight import SingleFlight
 from runql_graphql.fragments import SweepFields
 from runql_graphql.operation import Operation
 from runql_graphql.operations import get_sweep
-
-if TYPE_CHECKING:
-    import anyio
 
 S = TypeVar("S")
 
@@ -85,25 +83,19 @@ class SweepShelf(Generic[S]):
         self._project = project
         self._make = make
         self._found: dict[str, S | None] = {}
-        self._turn: anyio.Lock | None = None
-
-    @property
-    def turn(self) -> anyio.Lock:
-        """Held by an awaited run while it looks, so that several that look at the same time send one request."""
-        import anyio
-
-        # Made when first needed: on the synchronous face there is no event loop to make it on.
-        self._turn = self._turn or anyio.Lock()
-        return self._turn
+        self._reads = SingleFlight()
 
     def look_up(self, name: str, beside: Iterable[str | None] = ()) -> Flow[S | None]:
         """One sweep, None when it is absent; when it was not read yet, one request for it and those beside it."""
-        if name not in self._found:
+
+        def read() -> Flow[None]:
             asked = dict.fromkeys([name, *(each for each in beside if each)])
             missing = [each for each in asked if each not in self._found]
             found = yield from read_sweeps(self._entity, self._project, missing)
-            for each, fields in found.items():
-                self._found[each] = None if fields is None else self._make(fields)
+            made = {each: None if fields is None else self._make(fields) for each, fields in found.items()}
+            self._found.update(made)
+
+        yield from single(self._reads, lambda: name not in self._found, read)
         return self._found[name]
 
 
@@ -113,11 +105,6 @@ class PageSweeps(Generic[S]):
     def __init__(self, shelf: SweepShelf[S], names: Iterable[str | None] = ()) -> None:
         self._shelf = shelf
         self._names = tuple(dict.fromkeys(names))
-
-    @property
-    def turn(self) -> anyio.Lock:
-        """See `SweepShelf.turn`."""
-        return self._shelf.turn
 
     def of_run(self, name: str | None) -> Flow[S | None]:
         """The sweep of a run; the first one of the page to be looked at reads those of all its runs, by one request."""

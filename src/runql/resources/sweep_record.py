@@ -12,7 +12,8 @@ from runql.paths import quote_part, sweep_url
 from runql.resources.run_query import RunQuery
 from runql.resources.sweep_config import metric_order, parse_sweep_config, run_order
 from runql.resources.sweep_lookup import read_sweep
-from runql.transport.flow import Flow
+from runql.transport.flow import Flow, single
+from runql.transport.single_flight import SingleFlight
 from runql.values import JSONValue
 from runql_graphql.fragments import SweepFields
 
@@ -30,6 +31,7 @@ class SweepRecord(ABC):
         self._sweep_id = sweep_id
         self._app_url = app_url
         self._fields = fields
+        self._reads = SingleFlight()
 
     def __repr__(self) -> str:
         state = self._fields.state if self._fields else "not loaded"
@@ -40,9 +42,14 @@ class SweepRecord(ABC):
         """The fields, loaded or refused when there are none."""
 
     def _load(self, *, force: bool) -> Flow[None]:
-        if force or self._fields is None:
-            self._fields = yield from read_sweep(self._entity, self._project, self._sweep_id)
-            vars(self).pop("_config", None)
+        if force:
+            yield from self._read()
+        else:
+            yield from single(self._reads, lambda: self._fields is None, self._read)
+
+    def _read(self) -> Flow[None]:
+        self._fields = yield from read_sweep(self._entity, self._project, self._sweep_id)
+        vars(self).pop("_config", None)
 
     @property
     def _filters(self) -> dict[str, JSONValue]:

@@ -16,7 +16,7 @@ from runql.config import Settings
 from runql.errors import RunqlError
 from runql.transport.bodies import Sink, Source
 from runql.transport.endpoint import LIMITS, Endpoint, NoCookies, is_for_httpx_to_read, parsed
-from runql.transport.flow import Effect, Flow, Gather, Offload, Reply, Sleep
+from runql.transport.flow import Effect, Flow, Gather, Join, Offload, Reply, Sleep
 from runql.transport.pace import Pace
 from runql.transport.retry import Outcome, RetryPolicy, persist
 from runql.transport.tls import LateContext
@@ -100,6 +100,12 @@ class AsyncRetryingClient:
         if isinstance(effect, Offload):
             async with _left(places):
                 await anyio.to_thread.run_sync(effect.work)
+            return None
+        if isinstance(effect, Join):
+            ended = anyio.Event()
+            effect.flight.when_ended(ended.set)
+            async with _left(places):
+                await ended.wait()
             return None
         return await self._persist(self._endpoint.request(effect))
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 from urllib.parse import urljoin, urlsplit
 
-from runql.errors import ConnectionFailedError
+from runql.errors import ConnectionFailedError, RunqlError
 from runql.transport.bodies import Sink, Source
 from runql.transport.byte_ranges import ByteRange, FilePart, read_part
 from runql.transport.codec import Cut, answer_error, read_answer, read_cut_answer, size_of_texts
+from runql.transport.single_flight import Flight, SingleFlight
 from runql.transport.wire import Response
 from runql_graphql.operation import Operation
 
@@ -109,7 +110,14 @@ class Offload:
     work: Callable[[], None]
 
 
-Effect: TypeAlias = Send | Download | Upload | Gather | Sleep | Offload
+@dataclass(frozen=True, slots=True)
+class Join:
+    """Wait until another flow's read is over, and reply with None; see `single`."""
+
+    flight: Flight
+
+
+Effect: TypeAlias = Send | Download | Upload | Gather | Sleep | Offload | Join
 Reply: TypeAlias = Response | None
 Flow: TypeAlias = Generator[Effect, Reply, T]
 
@@ -222,6 +230,51 @@ def offload(work: Callable[[], T]) -> Flow[T]:
     results: list[T] = []
     yield Offload(lambda: results.append(work()))
     return results[0]
+
+
+def single(
+    flights: SingleFlight, is_needed: Callable[[], bool], read: Callable[[], Flow[None]]
+) -> Flow[None]:
+    """Repeat ``read`` while it ``is_needed``; of several flows that need it at the same time one reads, the others wait.
+
+    Those that wait get the reader's `RunqlError`. When the reader is cancelled or interrupted, one of them reads.
+    A ``read`` must neither gather nor begin a read of another `SingleFlight`: two such flows could wait for each other.
+    """
+    while is_needed():
+        mine = Flight()
+        # Before anything is begun, so that an interrupt between two instructions ends it too.
+        try:
+            current = flights.begin(mine)
+            if current is mine:
+                # The read before may have ended between the two looks.
+                if is_needed():
+                    yield from read()
+                continue
+        except RunqlError as error:
+            mine.error = error
+            raise
+        finally:
+            mine.end()
+        yield Join(current)
+        if current.error is not None:
+            raise current.error
+
+
+class Once(Generic[T]):
+    """A value that is read when it is first needed, however many flows need it at the same time; see `single`."""
+
+    def __init__(self, read: Callable[[], Flow[T]]) -> None:
+        self._read = read
+        self._values: list[T] = []
+        self._reads = SingleFlight()
+
+    def get(self) -> Flow[T]:
+        """The value, read when nobody has read it yet."""
+        yield from single(self._reads, lambda: not self._values, self._fill)
+        return self._values[0]
+
+    def _fill(self) -> Flow[None]:
+        self._values.append((yield from self._read()))
 
 
 def _followed(url: str, sink: Sink | None = None, part: ByteRange | None = None) -> Flow[Response]:

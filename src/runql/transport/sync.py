@@ -16,9 +16,10 @@ from runql.config import Settings
 from runql.errors import RunqlError
 from runql.transport.bodies import Sink, Source
 from runql.transport.endpoint import LIMITS, Endpoint, NoCookies, is_for_httpx_to_read, parsed
-from runql.transport.flow import Effect, Flow, Gather, Offload, Reply, Sleep
+from runql.transport.flow import Effect, Flow, Gather, Join, Offload, Reply, Sleep
 from runql.transport.pace import Pace
 from runql.transport.retry import Outcome, RetryPolicy, persist
+from runql.transport.single_flight import Flight
 from runql.transport.tls import LateContext
 from runql.transport.wire import Request, Response, Traffic
 
@@ -103,6 +104,10 @@ class RetryingClient:
         if isinstance(effect, Offload):
             with _left(places):
                 effect.work()
+            return None
+        if isinstance(effect, Join):
+            with _left(places):
+                _join(effect.flight)
             return None
         return self._persist(self._endpoint.request(effect))
 
@@ -197,6 +202,17 @@ def _left(places: threading.Semaphore | None) -> Generator[None]:
         yield
     finally:
         places.acquire()
+
+
+def _join(flight: Flight) -> None:
+    if flight.thread == threading.get_ident():
+        raise RunqlError(
+            "what is read here is being read by the same thread already, which would wait for itself: "
+            "a callback or signal handler asks for what it interrupted"
+        )
+    ended = threading.Event()
+    flight.when_ended(ended.set)
+    ended.wait()
 
 
 def _fill(sink: Sink, answer: httpx.Response) -> None:
