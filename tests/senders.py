@@ -141,7 +141,8 @@ def watched_senders(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequ
     yield
     _everything.add(seen)
     if not request.config.getoption("--write-senders"):
-        assert seen.untold() == [], "run `make senders`, and look at the diff"
+        untold = seen.untold()
+        assert untold == [], f"run `make senders`, and look at the diff: {untold}"
 
 
 def write_table() -> None:

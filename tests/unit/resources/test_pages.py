@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 from tests.unit.resources.answers import in_project, page_of
-from tests.unit.transport.stepping import answered, ended, played, returned, sent
+from tests.unit.transport.stepping import answered, ended, played, returned, sent, served
 
 from runql.errors import PaginationError, ProjectNotFoundError, ServerFailureError
 from runql.resources.pages import Listing, Page
 from runql.resources.run_query import RunQuery, list_full_page, list_light_page
-from runql.transport.flow import Flow, Send
+from runql.transport.flow import Flow, Join, Send
 from runql.transport.wire import Response
 from runql_graphql.fragments import FullRunFields
 from runql_graphql.operations import list_full_runs, list_runs
@@ -265,3 +265,64 @@ def test_the_count_is_the_servers() -> None:
 def test_a_project_that_is_gone_is_told_by_the_listing() -> None:
     with pytest.raises(ProjectNotFoundError):
         played(listing().reach(None), [in_project(runs=None)])
+
+
+def test_two_readers_of_one_listing_read_each_page_once() -> None:
+    runs = listing()
+    first, second = runs.reach(None), runs.reach(None)
+    assert sent(next(first)).variables["after"] is None
+    assert isinstance(next(second), Join)
+    # The first reads on where the second has not come by yet.
+    assert sent(first.send(page_of("a", "b", cursor="x", more=True))).variables["after"] == "x"
+    assert isinstance(second.send(None), Join)
+    ended(first, page_of("c", cursor="y"))
+    ended(second, None)
+    assert runs.items == ["a", "b", "c"]
+
+
+def test_a_reader_of_the_first_page_does_not_wait_for_one_of_all_pages() -> None:
+    runs = listing()
+    everything, one = runs.reach(None), runs.at(0)
+    next(everything)
+    next(one)
+    everything.send(page_of("a", "b", cursor="x", more=True))
+    assert ended(one, None) == "a"
+
+
+def test_two_flows_that_load_the_next_page_load_the_same() -> None:
+    runs = listing()
+    first, second = runs.load_page(), runs.load_page()
+    next(first)
+    next(second)
+    ended(first, page_of("a", "b", cursor="x", more=True))
+    ended(second, None)
+    assert (runs.items, runs.cursor) == (["a", "b"], "x")
+
+
+class Interrupted(Runs):
+    """A listing whose reader is interrupted while it keeps what it has read."""
+
+    interrupts = True
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if name == self.__dict__.get("at") and self.interrupts:
+            Interrupted.interrupts = False
+            raise KeyboardInterrupt
+        super().__setattr__(name, value)
+
+
+@pytest.mark.parametrize("at", ["newest", "items", "total", "more", "cursor"])
+@pytest.mark.parametrize("last", [True, False])
+def test_an_interrupt_loses_no_item(at: str, last: bool) -> None:
+    usual = listing()
+    runs = Interrupted(usual._read, usual._convert, usual._identity)
+    vars(runs)["at"], Interrupted.interrupts = at, True
+    pages = [page_of("a", "b", cursor="x", more=not last), page_of("c", cursor="y")]
+    flow = runs.reach(None)
+    next(flow)
+    with pytest.raises(KeyboardInterrupt):
+        flow.send(pages[0])
+    del flow
+    following = page_of(cursor=None) if last else pages[1]
+    served(runs.reach(None), lambda effect: following if sent(effect).variables["after"] else pages[0])
+    assert runs.items == (["a", "b"] if last else ["a", "b", "c"])

@@ -1,0 +1,140 @@
+"""Several readers of the same thing at the same time, held up until all of them are there."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final, Literal, TypeAlias
+
+import anyio
+import anyio.to_thread
+import httpx
+from tests.contract.either import Untyped
+from tests.contract.face import DoubleTransport
+
+from runql import Api, AsyncApi
+
+Way: TypeAlias = Literal["threads", "asyncio", "trio"]
+WAYS: Final[tuple[Way, ...]] = ("threads", "asyncio", "trio")
+
+
+class Holding(DoubleTransport):
+    """Lets requests pass to the server once `readers` readers have come; ``asked`` names those that passed."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.readers = 0
+        self._lock = threading.Lock()
+        self._all_there = threading.Event()
+        self._direct = httpx.HTTPTransport()
+        self._awaited = httpx.AsyncHTTPTransport()
+
+    def expect(self, readers: int) -> None:
+        """Hold what comes from now on until so many readers have come; forget what was asked."""
+        self.asked.clear()
+        self.readers = readers
+        self._all_there.clear()
+
+    def come(self) -> None:
+        """A reader is there."""
+        with self._lock:
+            self.readers -= 1
+            if self.readers <= 0:
+                self._all_there.set()
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        self._all_there.wait()
+        self._note(request)
+        return self._direct.handle_request(request)
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        await anyio.to_thread.run_sync(self._all_there.wait)
+        self._note(request)
+        return await self._awaited.handle_async_request(request)
+
+    def close(self) -> None:
+        self._direct.close()
+
+    async def aclose(self) -> None:
+        await self._awaited.aclose()
+
+    def _note(self, request: httpx.Request) -> None:
+        if request.method != "POST":
+            self.asked.append(request.method)
+            return
+        body: dict[str, Any] = json.loads(request.content)  # Any: JSON
+        self.asked.append(str(body["operationName"]))
+
+
+Steps: TypeAlias = Sequence[Callable[[Untyped], Untyped]]
+Read: TypeAlias = Callable[[Untyped, int], Untyped]
+
+
+def read_together(
+    way: Way, url: str, key: str, steps: Steps, read: Read, readers: int
+) -> tuple[list[Untyped], list[str]]:
+    """What ``readers`` readers get of what the steps lead to from the `Api`, and the operations that reading took.
+
+    All may return awaitables on the awaited face; a list that a reader returns is read to its end.
+    """
+    holding = Holding()
+    if way == "threads":
+        return _in_threads(holding, url, key, steps, read, readers), holding.asked
+
+    async def main() -> list[Untyped]:
+        return await _in_tasks(holding, url, key, steps, read, readers)
+
+    return anyio.run(main, backend=way), holding.asked
+
+
+def _in_threads(
+    holding: Holding, url: str, key: str, steps: Steps, read: Read, readers: int
+) -> list[Untyped]:
+    holding.come()
+    with Api(base_url=url, api_key=key, transport=holding) as api:
+        subject: Untyped = api
+        for step in steps:
+            subject = step(subject)
+        holding.expect(readers)
+
+        def one(number: int) -> Untyped:
+            holding.come()
+            return _settled(read(subject, number))
+
+        with ThreadPoolExecutor(readers) as pool:
+            return list(pool.map(one, range(readers)))
+
+
+async def _in_tasks(
+    holding: Holding, url: str, key: str, steps: Steps, read: Read, readers: int
+) -> list[Untyped]:
+    holding.come()
+    async with AsyncApi(base_url=url, api_key=key, transport=holding) as api:
+        subject: Untyped = api
+        for step in steps:
+            subject = step(subject)
+            subject = await subject if hasattr(subject, "__await__") else subject
+        holding.expect(readers)
+        results: dict[int, Untyped] = {}
+
+        async def one(number: int) -> None:
+            holding.come()
+            results[number] = await _awaited(read(subject, number))
+
+        async with anyio.create_task_group() as group:
+            for number in range(readers):
+                group.start_soon(one, number)
+        return [results[number] for number in range(readers)]
+
+
+def _settled(given: Untyped) -> Untyped:
+    # Through `iter`, as `list` would ask for the length first.
+    return list(iter(given)) if hasattr(given, "__iter__") and hasattr(given, "cursor") else given
+
+
+async def _awaited(given: Untyped) -> Untyped:
+    if hasattr(given, "__aiter__"):
+        return [each async for each in given]
+    return await given if hasattr(given, "__await__") else given
