@@ -21,4 +21,5 @@ class BaseModel(PydanticBaseModel):
         arbitrary_types_allowed=True,
         protected_namespaces=(),
         defer_build=True,
+        coerce_numbers_to_str=True,
     )

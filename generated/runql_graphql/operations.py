@@ -105,19 +105,19 @@ fragment ArtifactFields on Artifact {
     ...ArtifactTypeNameFields
   }
   versionIndex
-  commitHash
-  description
+  commitHash @include(if: true)
+  description @include(if: true)
   metadata
   state
   digest
   size
   fileCount
-  historyStep
-  ttlDurationSeconds
-  ttlIsInherited
+  historyStep @include(if: true)
+  ttlDurationSeconds @include(if: true)
+  ttlIsInherited @include(if: true)
   createdAt
-  updatedAt
-  tags {
+  updatedAt @include(if: true)
+  tags @include(if: true) {
     ...TagFields
   }
   aliases {
@@ -167,31 +167,31 @@ fragment FullRunFields on Run {
   id
   name
   displayName
-  projectId
+  projectId @include(if: true)
   state
   tags
-  group
-  jobType
-  commit
-  description
-  notes
-  readOnly
+  group @include(if: true)
+  jobType @include(if: true)
+  commit @include(if: true)
+  description @include(if: true)
+  notes @include(if: true)
+  readOnly @include(if: true)
   createdAt
-  heartbeatAt
+  heartbeatAt @include(if: true)
   sweepName
-  historyLineCount
-  user {
+  historyLineCount @include(if: true)
+  user @include(if: true) {
     ...RunUserFields
   }
   config
   summaryMetrics
-  systemMetrics
-  historyKeys
+  systemMetrics @include(if: true)
+  historyKeys @include(if: true)
 }
 
 fragment RunUserFields on User {
   name
-  username
+  username @include(if: true)
 }
 """
 
@@ -292,19 +292,19 @@ fragment ArtifactFields on Artifact {
     ...ArtifactTypeNameFields
   }
   versionIndex
-  commitHash
-  description
+  commitHash @include(if: true)
+  description @include(if: true)
   metadata
   state
   digest
   size
   fileCount
-  historyStep
-  ttlDurationSeconds
-  ttlIsInherited
+  historyStep @include(if: true)
+  ttlDurationSeconds @include(if: true)
+  ttlIsInherited @include(if: true)
   createdAt
-  updatedAt
-  tags {
+  updatedAt @include(if: true)
+  tags @include(if: true) {
     ...TagFields
   }
   aliases {
@@ -360,13 +360,13 @@ fragment ArtifactCollectionFields on ArtifactCollection {
   __typename
   id
   name
-  description
+  description @include(if: true)
   createdAt
-  updatedAt
+  updatedAt @include(if: true)
   defaultArtifactType {
     ...ArtifactTypeNameFields
   }
-  tags {
+  tags @include(if: true) {
     edges {
       node {
         ...TagFields
@@ -413,26 +413,26 @@ fragment FullRunFields on Run {
   id
   name
   displayName
-  projectId
+  projectId @include(if: true)
   state
   tags
-  group
-  jobType
-  commit
-  description
-  notes
-  readOnly
+  group @include(if: true)
+  jobType @include(if: true)
+  commit @include(if: true)
+  description @include(if: true)
+  notes @include(if: true)
+  readOnly @include(if: true)
   createdAt
-  heartbeatAt
+  heartbeatAt @include(if: true)
   sweepName
-  historyLineCount
-  user {
+  historyLineCount @include(if: true)
+  user @include(if: true) {
     ...RunUserFields
   }
   config
   summaryMetrics
-  systemMetrics
-  historyKeys
+  systemMetrics @include(if: true)
+  historyKeys @include(if: true)
 }
 
 fragment ProjectPlaceFields on Project {
@@ -448,7 +448,7 @@ fragment RunPlaceFields on Run {
 
 fragment RunUserFields on User {
   name
-  username
+  username @include(if: true)
 }
 """
 
@@ -502,19 +502,19 @@ fragment ArtifactFields on Artifact {
     ...ArtifactTypeNameFields
   }
   versionIndex
-  commitHash
-  description
+  commitHash @include(if: true)
+  description @include(if: true)
   metadata
   state
   digest
   size
   fileCount
-  historyStep
-  ttlDurationSeconds
-  ttlIsInherited
+  historyStep @include(if: true)
+  ttlDurationSeconds @include(if: true)
+  ttlIsInherited @include(if: true)
   createdAt
-  updatedAt
-  tags {
+  updatedAt @include(if: true)
+  tags @include(if: true) {
     ...TagFields
   }
   aliases {
@@ -576,7 +576,7 @@ query GetArtifactType($entity: String!, $project: String!, $typeName: String!) {
 fragment ArtifactTypeFields on ArtifactType {
   id
   name
-  description
+  description @include(if: true)
   createdAt
 }
 """
@@ -638,19 +638,19 @@ fragment ArtifactFields on Artifact {
     ...ArtifactTypeNameFields
   }
   versionIndex
-  commitHash
-  description
+  commitHash @include(if: true)
+  description @include(if: true)
   metadata
   state
   digest
   size
   fileCount
-  historyStep
-  ttlDurationSeconds
-  ttlIsInherited
+  historyStep @include(if: true)
+  ttlDurationSeconds @include(if: true)
+  ttlIsInherited @include(if: true)
   createdAt
-  updatedAt
-  tags {
+  updatedAt @include(if: true)
+  tags @include(if: true) {
     ...TagFields
   }
   aliases {
@@ -699,10 +699,10 @@ fragment ProjectFields on Project {
   name
   entityName
   createdAt
-  updatedAt
-  description
-  access
-  isBenchmark
+  updatedAt @include(if: true)
+  description @include(if: true)
+  access @include(if: true)
+  isBenchmark @include(if: true)
 }
 """
 
@@ -719,31 +719,31 @@ fragment FullRunFields on Run {
   id
   name
   displayName
-  projectId
+  projectId @include(if: true)
   state
   tags
-  group
-  jobType
-  commit
-  description
-  notes
-  readOnly
+  group @include(if: true)
+  jobType @include(if: true)
+  commit @include(if: true)
+  description @include(if: true)
+  notes @include(if: true)
+  readOnly @include(if: true)
   createdAt
-  heartbeatAt
+  heartbeatAt @include(if: true)
   sweepName
-  historyLineCount
-  user {
+  historyLineCount @include(if: true)
+  user @include(if: true) {
     ...RunUserFields
   }
   config
   summaryMetrics
-  systemMetrics
-  historyKeys
+  systemMetrics @include(if: true)
+  historyKeys @include(if: true)
 }
 
 fragment RunUserFields on User {
   name
-  username
+  username @include(if: true)
 }
 """
 
@@ -774,7 +774,7 @@ fragment ServerFeatureFields on ServerFeature {
 }
 
 fragment ServerInfoFields on ServerInfo {
-  cliVersionInfo
+  cliVersionInfo @include(if: true)
   features {
     ...ServerFeatureFields
   }
@@ -793,16 +793,16 @@ query GetSweep($entity: String!, $project: String!, $sweep: String!) {
 fragment SweepFields on Sweep {
   id
   name
-  displayName
+  displayName @include(if: true)
   method
   state
-  description
-  bestLoss
+  description @include(if: true)
+  bestLoss @include(if: true)
   config
   createdAt
-  updatedAt
+  updatedAt @include(if: true)
   runCount
-  runCountExpected
+  runCountExpected @include(if: true)
 }
 """
 
@@ -821,10 +821,10 @@ fragment ViewerFields on User {
   id
   name
   username
-  email
-  admin
+  email @include(if: true)
+  admin @include(if: true)
   entity
-  teams {
+  teams @include(if: true) {
     edges {
       node {
         ...TeamFields
@@ -862,13 +862,13 @@ fragment ArtifactCollectionFields on ArtifactCollection {
   __typename
   id
   name
-  description
+  description @include(if: true)
   createdAt
-  updatedAt
+  updatedAt @include(if: true)
   defaultArtifactType {
     ...ArtifactTypeNameFields
   }
-  tags {
+  tags @include(if: true) {
     edges {
       node {
         ...TagFields
@@ -921,9 +921,9 @@ fragment ArtifactFileFields on File {
   url
   directUrl
   sizeBytes
-  mimetype
+  mimetype @include(if: true)
   updatedAt
-  md5
+  md5 @include(if: true)
 }
 
 fragment PageFields on PageInfo {
@@ -952,7 +952,7 @@ query ListArtifactTypes($entity: String!, $project: String!, $first: Int!, $afte
 fragment ArtifactTypeFields on ArtifactType {
   id
   name
-  description
+  description @include(if: true)
   createdAt
 }
 
@@ -987,26 +987,26 @@ fragment FullRunFields on Run {
   id
   name
   displayName
-  projectId
+  projectId @include(if: true)
   state
   tags
-  group
-  jobType
-  commit
-  description
-  notes
-  readOnly
+  group @include(if: true)
+  jobType @include(if: true)
+  commit @include(if: true)
+  description @include(if: true)
+  notes @include(if: true)
+  readOnly @include(if: true)
   createdAt
-  heartbeatAt
+  heartbeatAt @include(if: true)
   sweepName
-  historyLineCount
-  user {
+  historyLineCount @include(if: true)
+  user @include(if: true) {
     ...RunUserFields
   }
   config
   summaryMetrics
-  systemMetrics
-  historyKeys
+  systemMetrics @include(if: true)
+  historyKeys @include(if: true)
 }
 
 fragment PageFields on PageInfo {
@@ -1027,7 +1027,7 @@ fragment RunPlaceFields on Run {
 
 fragment RunUserFields on User {
   name
-  username
+  username @include(if: true)
 }
 """
 
@@ -1070,19 +1070,19 @@ fragment ArtifactFields on Artifact {
     ...ArtifactTypeNameFields
   }
   versionIndex
-  commitHash
-  description
+  commitHash @include(if: true)
+  description @include(if: true)
   metadata
   state
   digest
   size
   fileCount
-  historyStep
-  ttlDurationSeconds
-  ttlIsInherited
+  historyStep @include(if: true)
+  ttlDurationSeconds @include(if: true)
+  ttlIsInherited @include(if: true)
   createdAt
-  updatedAt
-  tags {
+  updatedAt @include(if: true)
+  tags @include(if: true) {
     ...TagFields
   }
   aliases {
@@ -1146,26 +1146,26 @@ fragment FullRunFields on Run {
   id
   name
   displayName
-  projectId
+  projectId @include(if: true)
   state
   tags
-  group
-  jobType
-  commit
-  description
-  notes
-  readOnly
+  group @include(if: true)
+  jobType @include(if: true)
+  commit @include(if: true)
+  description @include(if: true)
+  notes @include(if: true)
+  readOnly @include(if: true)
   createdAt
-  heartbeatAt
+  heartbeatAt @include(if: true)
   sweepName
-  historyLineCount
-  user {
+  historyLineCount @include(if: true)
+  user @include(if: true) {
     ...RunUserFields
   }
   config
   summaryMetrics
-  systemMetrics
-  historyKeys
+  systemMetrics @include(if: true)
+  historyKeys @include(if: true)
 }
 
 fragment PageFields on PageInfo {
@@ -1175,7 +1175,7 @@ fragment PageFields on PageInfo {
 
 fragment RunUserFields on User {
   name
-  username
+  username @include(if: true)
 }
 """
 
@@ -1247,19 +1247,19 @@ fragment ArtifactFields on Artifact {
     ...ArtifactTypeNameFields
   }
   versionIndex
-  commitHash
-  description
+  commitHash @include(if: true)
+  description @include(if: true)
   metadata
   state
   digest
   size
   fileCount
-  historyStep
-  ttlDurationSeconds
-  ttlIsInherited
+  historyStep @include(if: true)
+  ttlDurationSeconds @include(if: true)
+  ttlIsInherited @include(if: true)
   createdAt
-  updatedAt
-  tags {
+  updatedAt @include(if: true)
+  tags @include(if: true) {
     ...TagFields
   }
   aliases {
@@ -1326,9 +1326,9 @@ fragment FileFields on File {
   url
   directUrl
   sizeBytes
-  mimetype
+  mimetype @include(if: true)
   updatedAt
-  md5
+  md5 @include(if: true)
 }
 
 fragment PageFields on PageInfo {
@@ -1362,10 +1362,10 @@ fragment ProjectFields on Project {
   name
   entityName
   createdAt
-  updatedAt
-  description
-  access
-  isBenchmark
+  updatedAt @include(if: true)
+  description @include(if: true)
+  access @include(if: true)
+  isBenchmark @include(if: true)
 }
 """
 
@@ -1396,27 +1396,27 @@ fragment RunFields on Run {
   id
   name
   displayName
-  projectId
+  projectId @include(if: true)
   state
   tags
-  group
-  jobType
-  commit
-  description
-  notes
-  readOnly
+  group @include(if: true)
+  jobType @include(if: true)
+  commit @include(if: true)
+  description @include(if: true)
+  notes @include(if: true)
+  readOnly @include(if: true)
   createdAt
-  heartbeatAt
+  heartbeatAt @include(if: true)
   sweepName
-  historyLineCount
-  user {
+  historyLineCount @include(if: true)
+  user @include(if: true) {
     ...RunUserFields
   }
 }
 
 fragment RunUserFields on User {
   name
-  username
+  username @include(if: true)
 }
 """
 
@@ -1445,9 +1445,9 @@ fragment FileFields on File {
   url
   directUrl
   sizeBytes
-  mimetype
+  mimetype @include(if: true)
   updatedAt
-  md5
+  md5 @include(if: true)
 }
 
 fragment PageFields on PageInfo {
@@ -1482,16 +1482,16 @@ fragment PageFields on PageInfo {
 fragment SweepFields on Sweep {
   id
   name
-  displayName
+  displayName @include(if: true)
   method
   state
-  description
-  bestLoss
+  description @include(if: true)
+  bestLoss @include(if: true)
   config
   createdAt
-  updatedAt
+  updatedAt @include(if: true)
   runCount
-  runCountExpected
+  runCountExpected @include(if: true)
 }
 """
 
@@ -1531,19 +1531,19 @@ fragment ArtifactFields on Artifact {
     ...ArtifactTypeNameFields
   }
   versionIndex
-  commitHash
-  description
+  commitHash @include(if: true)
+  description @include(if: true)
   metadata
   state
   digest
   size
   fileCount
-  historyStep
-  ttlDurationSeconds
-  ttlIsInherited
+  historyStep @include(if: true)
+  ttlDurationSeconds @include(if: true)
+  ttlIsInherited @include(if: true)
   createdAt
-  updatedAt
-  tags {
+  updatedAt @include(if: true)
+  tags @include(if: true) {
     ...TagFields
   }
   aliases {
@@ -1613,10 +1613,10 @@ fragment ViewerFields on User {
   id
   name
   username
-  email
-  admin
+  email @include(if: true)
+  admin @include(if: true)
   entity
-  teams {
+  teams @include(if: true) {
     edges {
       node {
         ...TeamFields
@@ -1735,19 +1735,19 @@ fragment ArtifactFields on Artifact {
     ...ArtifactTypeNameFields
   }
   versionIndex
-  commitHash
-  description
+  commitHash @include(if: true)
+  description @include(if: true)
   metadata
   state
   digest
   size
   fileCount
-  historyStep
-  ttlDurationSeconds
-  ttlIsInherited
+  historyStep @include(if: true)
+  ttlDurationSeconds @include(if: true)
+  ttlIsInherited @include(if: true)
   createdAt
-  updatedAt
-  tags {
+  updatedAt @include(if: true)
+  tags @include(if: true) {
     ...TagFields
   }
   aliases {
@@ -1796,11 +1796,11 @@ mutation UpdateRun($input: UpsertBucketInput!) {
 fragment WrittenRunFields on Run {
   id
   displayName
-  description
-  notes
+  description @include(if: true)
+  notes @include(if: true)
   tags
-  group
-  jobType
+  group @include(if: true)
+  jobType @include(if: true)
 }
 """
 
@@ -1829,19 +1829,19 @@ fragment ArtifactFields on Artifact {
     ...ArtifactTypeNameFields
   }
   versionIndex
-  commitHash
-  description
+  commitHash @include(if: true)
+  description @include(if: true)
   metadata
   state
   digest
   size
   fileCount
-  historyStep
-  ttlDurationSeconds
-  ttlIsInherited
+  historyStep @include(if: true)
+  ttlDurationSeconds @include(if: true)
+  ttlIsInherited @include(if: true)
   createdAt
-  updatedAt
-  tags {
+  updatedAt @include(if: true)
+  tags @include(if: true) {
     ...TagFields
   }
   aliases {

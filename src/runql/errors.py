@@ -18,7 +18,7 @@ RunqlError
 │   ├── ServerFailureError                  5xx or 408
 │   ├── InvalidAnswerError                  another status, or a body that is not JSON
 │   └── QueryError                          GraphQL errors; partial data stays in ``data``
-│       └── OutdatedServerError             the server does not know what was asked for: it is older than this runql
+│       └── OutdatedServerError             the server does not know a part of what was asked for
 ├── NotFoundError (LookupError)             what was asked for is absent, or hidden from this key
 │   ├── ProjectNotFoundError
 │   ├── RunNotFoundError
@@ -211,7 +211,7 @@ class QueryError(AnswerError):
 
 
 class OutdatedServerError(QueryError):
-    """The server does not know a part of what was asked for: it is older than this runql, and ran nothing.
+    """The server does not know a part of what was asked for: it is older than this runql, or another implementation.
 
     Attributes:
         unknown: what it does not know, such as ``("Run.projectId",)``.

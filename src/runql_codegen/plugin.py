@@ -26,6 +26,9 @@ FOR_INHERITED_ANNOTATIONS = re.compile(
 # What every operation needs; all other modules of the package hold models.
 RUNTIME_MODULES = {"base_model", "operation"}
 
+# What the base of all models is configured with by ariadne-codegen, at its end.
+LAST_SETTING = "        defer_build=True,\n"
+
 # An enum is open: a value that a newer server adds becomes a member of its own, equal to its text.
 OPEN_MISSING = """
 @classmethod
@@ -134,10 +137,11 @@ class OperationFunctions(Plugin):
         return f"{above}{said}{closed}\n{found[1]}  # noqa: F401  # {used}\n{rest}"
 
     def copy_code(self, copied_code: str) -> str:
-        """Say what lives in the one copied file that does not: the base of all models."""
+        """Say what lives in the base of all models, and let it read numbers as str: some servers write ids so."""
         if ast.get_docstring(ast.parse(copied_code)) is not None:
             return copied_code
         comment, blank, code = copied_code.partition("\n\n")
+        code = code.replace(LAST_SETTING, f"{LAST_SETTING}        coerce_numbers_to_str=True,\n")
         return f'{comment}{blank}"""The base of all models, and the mark of a variable that is left out."""{blank}{code}'
 
     def generate_client_code(self, generated_code: str) -> str:

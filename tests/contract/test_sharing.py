@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 import pytest
@@ -12,6 +13,7 @@ from tests.contract.either import Untyped
 from tests.contract.holding import WAYS, Steps, Way, read_together
 from tests.contract.test_sweeps import make_sweep
 
+from runql import Api
 from runql_server.running import RunningServer
 from runql_server.seed import SeedRun
 from runql_server.seed_artifacts import SeedArtifact
@@ -29,10 +31,10 @@ ways = pytest.mark.parametrize(
 
 
 @pytest.fixture
-def home(server: RunningServer, project: str) -> str:
+def home(server: RunningServer, project: str, tmp_path: Path) -> str:
     """A project with five runs of two sweeps, files, artifacts of two kinds."""
     sweeps = [make_sweep(server, project) for _ in range(3)]
-    runs = [SeedRun(name=f"run{n}", sweep=sweeps[n % 2], config={"n": n}, log=("hello",)) for n in range(5)]
+    runs = [SeedRun(name=f"run{n}", sweep=sweeps[n % 2], config={"n": n}) for n in range(5)]
     server.seed(project, runs)
     server.seed_artifacts(
         project,
@@ -51,6 +53,10 @@ def home(server: RunningServer, project: str) -> str:
     )
     for number in range(3):
         server.seed(f"{project}-{number}", [SeedRun(name="only")])
+    with Api(base_url=server.url, api_key=server.api_key) as api:
+        for number in range(3):
+            (tmp_path / f"{number}.txt").write_text("hello")
+            api.run(f"{server.entity}/{project}/run1").upload_file(tmp_path / f"{number}.txt", tmp_path)
     server.clear()
     return f"{server.entity}/{project}"
 
@@ -107,9 +113,7 @@ SHARED: Final[dict[str, Shared]] = {
             lambda project: project.sweeps(per_page=2),
         ],
     ),
-    "files": Shared(
-        1, lambda home: [run_of(home, "run1"), lambda run: run.files(["output.log"], per_page=1)]
-    ),
+    "files": Shared(2, lambda home: [run_of(home, "run1"), lambda run: run.files(per_page=2)]),
     "versions": Shared(2, lambda home: [lambda api: api.artifacts("dataset", f"{home}/rows", per_page=2)]),
     "collections": Shared(
         2, lambda home: [lambda api: api.artifact_collections(home, "dataset", per_page=1)]

@@ -24,6 +24,7 @@ from graphql import (
     build_schema,
     is_composite_type,
     parse,
+    print_ast,
     specified_rules,
     validate,
 )
@@ -34,6 +35,10 @@ SCHEMA = build_schema((ROOT / "schema" / "wandb.graphql").read_text("utf-8"))
 
 # Servers refuse the whole query for it, unless the client is their own.
 NEVER_ASKED = {"User.apiKeys"}
+
+# Marks a field that runql can do without; see `runql.transport.unknown_parts`.
+MARK = "@include(if: true)"
+IDENTITY = {"id", "name"}
 
 # What an envelope around entities may tell of itself.
 ENVELOPE_LEAVES = {"cursor", "totalCount", "totalSweeps", "version", "__typename"}
@@ -123,6 +128,12 @@ def _wrong(schema: GraphQLSchema, selection: Selection) -> Iterator[str]:
             yield f"{name} is never asked for"
     if any(spread.directives for spread in selection.spreads):
         yield "a spread has a directive, which the types do not show"
+    for field in selection.fields:
+        if MARK in {print_ast(directive) for directive in field.directives}:
+            if not selection.is_shape or isinstance(selection.parent, GraphQLUnionType):
+                yield "what a server may not know is marked where a fragment lists its fields"
+            if field.arguments or len(field.directives) > 1 or field.name.value in IDENTITY:
+                yield "what is marked has no arguments, no other directive, and is not what tells things apart"
     is_abstract = isinstance(selection.parent, GraphQLInterfaceType | GraphQLUnionType)
     inline = [node for node in selection.nodes.selections if isinstance(node, InlineFragmentNode)]
     if is_abstract and inline and "__typename" not in fields:
@@ -215,6 +226,8 @@ def test_every_file_begins_by_saying_what_it_asks(path: Path) -> None:
             "never asked",
         ),
         ("fragment V on User { teams { edges { node { name } } } }", "by one fragment"),
+        ("fragment V on User { id @include(if: true) }", "tells things apart"),
+        ("query A { viewer @include(if: true) { ...V } } fragment V on User { id }", "is marked where"),
         ('query A { project(name: "p") { id runs { totalCount } } }', "by one fragment"),
     ],
 )

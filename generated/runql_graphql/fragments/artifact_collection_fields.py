@@ -17,13 +17,13 @@ class ArtifactCollectionFields(BaseModel):
     typename__: str = Field(alias="__typename")
     id: str
     name: str
-    description: Optional[str] = Field(default=None)
+    description: Optional[str] = None
     created_at: str = Field(alias="createdAt")
     updated_at: Optional[str] = Field(alias="updatedAt", default=None)
     default_artifact_type: "ArtifactCollectionFieldsDefaultArtifactType" = Field(
         alias="defaultArtifactType"
     )
-    tags: "ArtifactCollectionFieldsTags"
+    tags: Optional["ArtifactCollectionFieldsTags"] = None
     aliases: "ArtifactCollectionFieldsAliases"
 
 

@@ -23,18 +23,20 @@ class ArtifactFields(BaseModel):
     artifact_type: "ArtifactFieldsArtifactType" = Field(alias="artifactType")
     version_index: Optional[int] = Field(alias="versionIndex", default=None)
     commit_hash: Optional[str] = Field(alias="commitHash", default=None)
-    description: Optional[str] = Field(default=None)
+    description: Optional[str] = None
     metadata: Optional[str] = Field(default=None)
     state: ArtifactState
     digest: str
     size: int
     file_count: int = Field(alias="fileCount")
     history_step: Optional[int] = Field(alias="historyStep", default=None)
-    ttl_duration_seconds: int = Field(alias="ttlDurationSeconds")
-    ttl_is_inherited: bool = Field(alias="ttlIsInherited")
+    ttl_duration_seconds: Optional[int] = Field(
+        alias="ttlDurationSeconds", default=None
+    )
+    ttl_is_inherited: Optional[bool] = Field(alias="ttlIsInherited", default=None)
     created_at: str = Field(alias="createdAt")
     updated_at: Optional[str] = Field(alias="updatedAt", default=None)
-    tags: list["ArtifactFieldsTags"]
+    tags: Optional[list["ArtifactFieldsTags"]] = None
     aliases: list["ArtifactFieldsAliases"]
 
 

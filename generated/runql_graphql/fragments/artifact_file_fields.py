@@ -16,6 +16,6 @@ class ArtifactFileFields(BaseModel):
     url: Optional[str] = Field(default=None)
     direct_url: str = Field(alias="directUrl")
     size_bytes: int = Field(alias="sizeBytes")
-    mimetype: Optional[str] = Field(default=None)
+    mimetype: Optional[str] = None
     updated_at: Optional[str] = Field(alias="updatedAt", default=None)
-    md5: Optional[str] = Field(default=None)
+    md5: Optional[str] = None

@@ -13,5 +13,5 @@ from ..base_model import BaseModel
 class ArtifactTypeFields(BaseModel):
     id: str
     name: str
-    description: Optional[str] = Field(default=None)
+    description: Optional[str] = None
     created_at: str = Field(alias="createdAt")

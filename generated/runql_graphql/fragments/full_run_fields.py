@@ -15,20 +15,20 @@ class FullRunFields(BaseModel):
     id: str
     name: str
     display_name: Optional[str] = Field(alias="displayName", default=None)
-    project_id: str = Field(alias="projectId")
+    project_id: Optional[str] = Field(alias="projectId", default=None)
     state: Optional[str] = Field(default=None)
     tags: Optional[list[str]] = Field(default=None)
-    group: Optional[str] = Field(default=None)
+    group: Optional[str] = None
     job_type: Optional[str] = Field(alias="jobType", default=None)
-    commit: Optional[str] = Field(default=None)
-    description: Optional[str] = Field(default=None)
-    notes: Optional[str] = Field(default=None)
+    commit: Optional[str] = None
+    description: Optional[str] = None
+    notes: Optional[str] = None
     read_only: Optional[bool] = Field(alias="readOnly", default=None)
     created_at: str = Field(alias="createdAt")
     heartbeat_at: Optional[str] = Field(alias="heartbeatAt", default=None)
     sweep_name: Optional[str] = Field(alias="sweepName", default=None)
     history_line_count: Optional[int] = Field(alias="historyLineCount", default=None)
-    user: Optional["FullRunFieldsUser"] = Field(default=None)
+    user: Optional["FullRunFieldsUser"] = None
     config: Optional[str] = Field(default=None)
     summary_metrics: Optional[str] = Field(alias="summaryMetrics", default=None)
     system_metrics: Optional[str] = Field(alias="systemMetrics", default=None)

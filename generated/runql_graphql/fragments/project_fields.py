@@ -16,6 +16,6 @@ class ProjectFields(BaseModel):
     entity_name: str = Field(alias="entityName")
     created_at: str = Field(alias="createdAt")
     updated_at: Optional[str] = Field(alias="updatedAt", default=None)
-    description: Optional[str] = Field(default=None)
-    access: Optional[str] = Field(default=None)
-    is_benchmark: bool = Field(alias="isBenchmark")
+    description: Optional[str] = None
+    access: Optional[str] = None
+    is_benchmark: Optional[bool] = Field(alias="isBenchmark", default=None)

@@ -5,11 +5,9 @@
 
 from typing import Optional
 
-from pydantic import Field
-
 from ..base_model import BaseModel
 
 
 class RunUserFields(BaseModel):
     name: str
-    username: Optional[str] = Field(default=None)
+    username: Optional[str] = None

@@ -12,7 +12,7 @@ from .server_feature_fields import ServerFeatureFields
 
 
 class ServerInfoFields(BaseModel):
-    cli_version_info: object = Field(alias="cliVersionInfo")
+    cli_version_info: Optional[object] = Field(alias="cliVersionInfo", default=None)
     features: list[Optional["ServerInfoFieldsFeatures"]]
 
 

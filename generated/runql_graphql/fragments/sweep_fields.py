@@ -16,7 +16,7 @@ class SweepFields(BaseModel):
     display_name: Optional[str] = Field(alias="displayName", default=None)
     method: str
     state: str
-    description: Optional[str] = Field(default=None)
+    description: Optional[str] = None
     best_loss: Optional[float] = Field(alias="bestLoss", default=None)
     config: str
     created_at: str = Field(alias="createdAt")

@@ -15,10 +15,10 @@ class ViewerFields(BaseModel):
     id: str
     name: str
     username: Optional[str] = Field(default=None)
-    email: Optional[str] = Field(default=None)
-    admin: Optional[bool] = Field(default=None)
+    email: Optional[str] = None
+    admin: Optional[bool] = None
     entity: Optional[str] = Field(default=None)
-    teams: Optional["ViewerFieldsTeams"] = Field(default=None)
+    teams: Optional["ViewerFieldsTeams"] = None
 
 
 class ViewerFieldsTeams(BaseModel):

@@ -13,8 +13,8 @@ from ..base_model import BaseModel
 class WrittenRunFields(BaseModel):
     id: str
     display_name: Optional[str] = Field(alias="displayName", default=None)
-    description: Optional[str] = Field(default=None)
-    notes: Optional[str] = Field(default=None)
+    description: Optional[str] = None
+    notes: Optional[str] = None
     tags: Optional[list[str]] = Field(default=None)
-    group: Optional[str] = Field(default=None)
+    group: Optional[str] = None
     job_type: Optional[str] = Field(alias="jobType", default=None)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection
 from functools import partial
 from typing import TypeVar
 
+from runql.resources.absent import present
 from runql.resources.artifact_collection_lookup import (
     TypeAddress,
     find_collection,
@@ -76,8 +77,13 @@ class CollectionRecord:
 
     @property
     def tags(self) -> list[str]:
-        """Its tags, in the server's order."""
-        return [edge.node.name for edge in self._fields.tags.edges]
+        """Its tags, in the server's order.
+
+        Raises:
+            OutdatedServerError: the server does not know tags.
+        """
+        tags = present(self._fields.tags, "ArtifactCollection.tags")
+        return [edge.node.name for edge in tags.edges]
 
     @property
     def aliases(self) -> list[str]:

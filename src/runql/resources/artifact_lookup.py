@@ -10,6 +10,7 @@ from typing import Final
 from runql.artifact_errors import ArtifactNotFoundError
 from runql.errors import OutdatedServerError, ProjectNotFoundError, RunNotFoundError
 from runql.paths import ArtifactAddress, RunAddress
+from runql.resources.absent import present
 from runql.resources.pages import Page, read_page
 from runql.transport.flow import Flow, fetch
 from runql_graphql.fragments import ArtifactFields, ArtifactMembershipFields, PageFields
@@ -41,6 +42,15 @@ class Found:
     place: ArtifactAddress
     aliases: tuple[str, ...]
     collection_id: str | None = None
+
+
+def tags_of(fields: ArtifactFields) -> list[str]:
+    """The names of a version's tags.
+
+    Raises:
+        OutdatedServerError: the server does not know tags.
+    """
+    return [tag.name for tag in present(fields.tags, "Artifact.tags")]
 
 
 def source_of(fields: ArtifactFields) -> ArtifactAddress | None:

@@ -8,6 +8,7 @@ from typing import Final
 
 from runql.artifact_errors import ArtifactPendingError, EntryNotFoundError, ManifestError
 from runql.paths import ArtifactAddress, artifact_url
+from runql.resources.absent import present
 from runql.resources.artifact_lookup import Found, source_of
 from runql.resources.manifest import Manifest, ManifestEntry, parse_manifest
 from runql.transport.flow import Flow, Once, download, fetch
@@ -143,8 +144,12 @@ class ArtifactRecord:
 
     @property
     def ttl_is_inherited(self) -> bool:
-        """Whether its time to live comes from the collection or the team."""
-        return self._found.fields.ttl_is_inherited
+        """Whether its time to live comes from the collection or the team.
+
+        Raises:
+            OutdatedServerError: the server does not know it.
+        """
+        return present(self._found.fields.ttl_is_inherited, "Artifact.ttlIsInherited")
 
     @property
     def created_at(self) -> str:
@@ -169,7 +174,7 @@ class ArtifactRecord:
 
     @property
     def _stored_ttl(self) -> timedelta | None:
-        seconds = self._found.fields.ttl_duration_seconds
+        seconds = present(self._found.fields.ttl_duration_seconds, "Artifact.ttlDurationSeconds")
         return timedelta(seconds=seconds) if seconds > 0 else None
 
     # -- its files ----------------------------------------------------------------------------------------------

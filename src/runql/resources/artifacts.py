@@ -16,6 +16,7 @@ from runql.resources.artifact_lookup import (
     list_logged,
     list_used,
     list_versions,
+    tags_of,
 )
 from runql.resources.artifact_record import ArtifactRecord
 from runql.resources.artifact_write import checked_tags
@@ -139,7 +140,7 @@ def _version_listing(
     wanted = set(checked_tags(tags or ()))
 
     def convert(page: Page[Found]) -> list[A]:
-        return [make(found) for found in page.nodes if wanted <= {tag.name for tag in found.fields.tags}]
+        return [make(found) for found in page.nodes if not wanted or wanted <= set(tags_of(found.fields))]
 
     def identity(artifact: A) -> str:
         return artifact.id

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Final, Literal
 
 from runql.errors import IncompleteUpdateError, RunqlError
-from runql.resources.artifact_lookup import Found
+from runql.resources.artifact_lookup import Found, tags_of
 from runql.resources.artifact_record import ArtifactRecord
 from runql.resources.artifact_write import (
     change,
@@ -50,7 +50,7 @@ class EditableArtifact(ArtifactRecord):
 
     @cached_property
     def _tag_list(self) -> list[str]:
-        return [tag.name for tag in self._found.fields.tags]
+        return tags_of(self._found.fields)
 
     @cached_property
     def _alias_list(self) -> list[str]:
@@ -105,6 +105,9 @@ class EditableArtifact(ArtifactRecord):
         """How long after it was made the server deletes it; None for never. Can be assigned.
 
         Assign a `timedelta`, None for never, or ``"inherit"`` for what the collection or team says.
+
+        Raises:
+            OutdatedServerError: the server does not know it.
         """
         if self._new_ttl is None or self._new_ttl == INHERIT:
             return self._stored_ttl
@@ -159,20 +162,21 @@ class EditableArtifact(ArtifactRecord):
             changes.description = self.description or ""
         if "_metadata" in vars(self) and not json_equal(self._metadata, parse_object(fields.metadata)):
             changes.metadata = metadata_text(self._metadata)
-        if self._new_ttl not in (None, self._kept_ttl()):
+        if self._new_ttl is not None and self._new_ttl != self._kept_ttl():
             changes.ttl_duration_seconds = self._new_ttl
-        before, now = [tag.name for tag in fields.tags], checked_tags(self._tag_list)
-        if added := [tag for tag in now if tag not in before]:
-            changes.tags_to_add = [TagInput(tagName=tag) for tag in added]
-        if taken := [tag for tag in before if tag not in now]:
-            changes.tags_to_delete = [TagInput(tagName=tag) for tag in taken]
+        if "_tag_list" in vars(self):
+            before, now = tags_of(fields), checked_tags(self._tag_list)
+            if added := [tag for tag in now if tag not in before]:
+                changes.tags_to_add = [TagInput(tagName=tag) for tag in added]
+            if taken := [tag for tag in before if tag not in now]:
+                changes.tags_to_delete = [TagInput(tagName=tag) for tag in taken]
         return changes
 
     def _kept_ttl(self) -> int:
         if self.ttl_is_inherited:
             return INHERIT
-        seconds = self._found.fields.ttl_duration_seconds
-        return seconds if seconds > 0 else FOREVER
+        stored = self._stored_ttl
+        return FOREVER if stored is None else int(stored.total_seconds())
 
     def _write(self, changes: UpdateArtifactInput) -> Flow[None]:
         self._take_fields((yield from change(self._found.place, changes)))

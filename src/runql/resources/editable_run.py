@@ -209,12 +209,10 @@ class EditableRun(RunRecord):
     def _write_fields(self, changes: UpsertBucketInput) -> Flow[None]:
         written = yield from write(self._place, changes)
         kept: dict[str, object] = {
-            "display_name": written.display_name,
-            "notes": written.notes,
-            "description": written.description,
-            "tags": written.tags,
-            "group": written.group,
-            "job_type": written.job_type,
+            name: getattr(written, name)
+            for name in ("display_name", "notes", "description", "tags", "group", "job_type")
+            # A field that the server does not tell stays as it was read.
+            if name in written.model_fields_set
         }
         if changes.config is not None:
             kept["config"] = changes.config

@@ -14,8 +14,9 @@ from runql.errors import (
     RunNotFoundError,
     UploadRefusedError,
 )
+from runql.resources.absent import present
 from runql.resources.file_names import target_path, upload_name
-from runql.resources.run_record import read_run
+from runql.resources.run_record import PROJECT_ID, project_number, read_run
 from runql.resources.server_features import read_features
 from runql.transport.bodies import Progress, Sink, Source
 from runql.transport.flow import EXPIRED, Flow, fetch, save, upload
@@ -182,10 +183,12 @@ def delete_file(owner: FileOwner, fields: FileFields) -> Flow[None]:
 
     Raises:
         DeletionRefusedError: the server says that it did not.
+        OutdatedServerError: the server does not know the project's number, without which it takes no deletion.
     """
     project_id = owner.project_id
     if project_id is None:
-        project_id = int((yield from read_run(owner.entity, owner.project, owner.run)).project_id)
+        run = yield from read_run(owner.entity, owner.project, owner.run)
+        project_id = present(project_number(run), PROJECT_ID)
     deleted = (yield from fetch(delete_files(files=[fields.id], project_id=project_id))).delete_files
     if deleted is None or not deleted.success:
         raise DeletionRefusedError(f"the server did not delete {fields.name!r} of run {owner.run}")

@@ -7,6 +7,7 @@ from functools import partial
 
 from runql.errors import NotFoundError, ProjectNotFoundError
 from runql.paths import project_url
+from runql.resources.absent import present
 from runql.resources.connections import UncountedListing, read_sparse_page
 from runql.resources.pages import AsyncLazySequence, LazySequence, Page
 from runql.resources.run_query import positive
@@ -72,13 +73,17 @@ class ProjectRecord:
 
     @property
     def access(self) -> str | None:
-        """Who may see it, such as PRIVATE; a plain text, because servers may add words."""
+        """Who may see it, such as PRIVATE; a plain str, because servers may add words. None where they do not say."""
         return self._fields.access
 
     @property
     def is_benchmark(self) -> bool:
-        """Whether it is a benchmark."""
-        return self._fields.is_benchmark
+        """Whether it is a benchmark.
+
+        Raises:
+            OutdatedServerError: the server does not know it.
+        """
+        return present(self._fields.is_benchmark, "Project.isBenchmark")
 
 
 class Project(ProjectRecord):

@@ -11,7 +11,7 @@ from runql.errors import NotLoadedError
 from runql.paths import DEFAULT_PROJECT, RunAddress
 from runql.resources.connected import Connected
 from runql.resources.run_lineage import RunLineage
-from runql.resources.run_record import ListedPage, RunRecord, fields_of, read_last_step
+from runql.resources.run_record import ListedPage, RunRecord, fields_of, project_number, read_last_step
 from runql.resources.run_write import checked_id, create
 from runql.resources.summary import Summary
 from runql.transport.bodies import Progress
@@ -333,11 +333,9 @@ class Run(RunLineage):
             from runql.resources.sweep_lookup import PageSweeps, SweepShelf
 
             make = partial(Sweep.listed, self._client, self._entity, self._project)
+            own = PageSweeps(SweepShelf(self._entity, self._project, make))
             # One for all threads that come here at the same time, so that they share what it reads.
-            own: PageSweeps[Sweep] = vars(self).setdefault(
-                "_own_sweeps", PageSweeps(SweepShelf(self._entity, self._project, make))
-            )
-            self._sweeps = own
+            self._sweeps = vars(self).setdefault("_own_sweeps", own)
         return self._client.run(self._sweeps.of_run(self.sweep_name))
 
     def files(
@@ -419,5 +417,5 @@ class Run(RunLineage):
     def _files_owner(self) -> FileOwner:
         from runql.resources.file_record import FileOwner
 
-        number = int(self._fields.project_id) if self._fields else None
+        number = project_number(self._fields) if self._fields else None
         return FileOwner(self._entity, self._project, self._run_id, number)

@@ -8,12 +8,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pydantic import ValidationError
 
 from runql.errors import ProjectNotFoundError, RunNotFoundError
 from runql.paths import quote_part, run_url
+from runql.resources.absent import asked, present
 from runql.resources.run_query import RunQuery, list_full_page
 from runql.resources.run_state import wait_until_ended
 from runql.transport.flow import Flow, Once, fetch, single
@@ -25,6 +26,8 @@ from runql_graphql.operations import get_history_keys, get_run
 if TYPE_CHECKING:
     from runql.resources.scan import Known
     from runql.resources.user import User
+
+PROJECT_ID: Final = "Run.projectId"
 
 
 @dataclass(eq=False, slots=True)
@@ -237,8 +240,12 @@ class RunRecord(ABC):
 
     @property
     def project_internal_id(self) -> int:
-        """The server's number for the project."""
-        return int(self._light().project_id)
+        """The server's number for the project.
+
+        Raises:
+            OutdatedServerError: the server does not know it.
+        """
+        return present(project_number(self._light()), PROJECT_ID)
 
     @property
     def user(self) -> User | None:
@@ -285,8 +292,14 @@ class RunRecord(ABC):
 
     @cached_property
     def system_metrics(self) -> dict[str, JSONValue]:
-        """The last machine metrics."""
-        return parse_object(self._full().system_metrics)
+        """The last machine metrics.
+
+        Raises:
+            OutdatedServerError: the server does not know them.
+        """
+        fields = self._full()
+        asked(fields, "system_metrics", "Run.systemMetrics")
+        return parse_object(fields.system_metrics)
 
     @property
     def history_keys(self) -> dict[str, JSONValue] | None:
@@ -312,6 +325,12 @@ class RunRecord(ABC):
 
     def _repr_html_(self) -> str:
         return self.to_html()
+
+
+def project_number(fields: RunFields | FullRunFields) -> int | None:
+    """The server's number for the run's project; None where it gives none, or one that is no number."""
+    text = fields.project_id or ""
+    return int(text) if text.isdecimal() else None
 
 
 def read_run(entity: str, project: str, run: str) -> Flow[FullRunFields]:

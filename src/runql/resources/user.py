@@ -25,7 +25,7 @@ class User:
         username: the short name, in URLs.
         email: None for other people, unless the key is an admin's.
         entity: name of the default entity; None where it was not asked for.
-        admin: whether the user is an admin of the server; None where it was not asked for.
+        admin: whether the user is an admin of the server; None where it was not asked for or the server does not say.
         teams: names of the teams; empty where they were not asked for.
     """
 

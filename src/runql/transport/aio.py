@@ -107,7 +107,12 @@ class AsyncRetryingClient:
             async with _left(places):
                 await ended.wait()
             return None
-        return await self._persist(self._endpoint.request(effect))
+        request = self._endpoint.request(effect)
+        response = await self._persist(request)
+        while (lighter := self._endpoint.lighter(effect, request, response)) is not None:
+            request = lighter
+            response = await self._persist(request)
+        return response
 
     async def _gather(self, effect: Gather) -> None:
         errors: list[Exception] = []

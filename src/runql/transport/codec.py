@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeVar, cast
 
@@ -22,7 +22,7 @@ from runql.errors import (
     ServerFailureError,
 )
 from runql.transport.retry import asked_wait, is_server_failure
-from runql.transport.unknown_parts import older_than, unknown_parts
+from runql.transport.unknown_parts import droppable, unknown_parts, unknown_to_server, without
 from runql.transport.wire import Response
 from runql.values import JSONValue, parse_json
 from runql_graphql.base_model import UNSET
@@ -31,6 +31,11 @@ from runql_graphql.operation import Operation
 T = TypeVar("T")
 EXCERPT = 200
 DRIFT_PLACES = 5
+
+# A refusal of unknown fields says so in few words; whatever is larger holds data, and is not searched.
+REFUSALS = (200, 400, 422)
+LARGEST_REFUSAL = 1 << 20
+UNKNOWN_FIELD = b"Cannot query field"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +51,35 @@ class Cut:
     depth: Literal[1, 2]
 
 
-def encode(operation: Operation[Any]) -> bytes:  # Any: encoding does not depend on the answer's type
-    """The JSON body of the POST: document, operation name and the variables that were given."""
+def encode(
+    operation: Operation[Any],  # Any: encoding does not depend on the answer's type
+    unknown: Collection[str] = (),
+) -> bytes:
+    """The JSON body of the POST: document, operation name and the variables that were given.
+
+    Fields that are ``unknown`` to the server are left out where runql can do without; see `unknown_parts`.
+    """
     variables = {name: value for name, value in operation.variables.items() if value is not UNSET}
-    body = {"query": operation.document, "operationName": operation.name, "variables": variables}
+    document = without(operation.document, unknown)
+    body = {"query": document, "operationName": operation.name, "variables": variables}
     return json.dumps(body, default=_input_object, allow_nan=False, separators=(",", ":")).encode()
+
+
+def refused_fields(operation: Operation[Any], response: Response) -> frozenset[str]:  # Any: as in `encode`
+    """The fields for which alone a server refused the operation and that it may be sent without; empty for other responses.
+
+    Validation comes before execution, so that a mutation refused like this was not carried out.
+    """
+    content = response.content
+    if response.status not in REFUSALS or len(content) > LARGEST_REFUSAL or UNKNOWN_FIELD not in content:
+        return frozenset()
+    answer = _object(content)
+    if answer is None or answer.get("data") is not None:
+        return frozenset()
+    messages = [problem.message for problem in _problems(answer)]
+    unknown = frozenset(unknown_parts(messages))
+    is_all = len(messages) == sum(UNKNOWN_FIELD.decode() in message for message in messages)
+    return unknown if is_all and unknown <= droppable(operation.document) else frozenset()
 
 
 def read_answer(operation: Operation[T], response: Response) -> T:
@@ -138,9 +167,8 @@ def answer_error(name: str, response: Response) -> AnswerError:
         return ServerFailureError(message(text), status=status, operation=name, attempts=attempts)
     unknown = unknown_parts(problem.message for problem in problems)
     if unknown:
-        text = f"this server is older than {older_than(unknown)}: it does not know {', '.join(unknown)}"
         return OutdatedServerError(
-            f"{text}. `runql drift` tells everything that differs: {said}",
+            f"{unknown_to_server(unknown)}. `runql drift` tells everything that differs: {said}",
             status=status,
             operation=name,
             attempts=attempts,

@@ -12,7 +12,7 @@ import httpx
 
 from runql.config import Settings
 from runql.errors import ConnectionFailedError, RequestTimedOutError, TransportError
-from runql.transport.codec import encode
+from runql.transport.codec import encode, refused_fields
 from runql.transport.flow import Download, Send, Upload
 from runql.transport.wire import Failure, Request, Response
 from runql.version import __version__
@@ -58,6 +58,7 @@ class Endpoint:
         self._timeout = settings.timeout
         token = base64.b64encode(f"api:{settings.api_key.get_secret_value()}".encode()).decode("ascii")
         self._authorization = f"Basic {token}"
+        self._unknown: set[str] = set()
         self._secrets = (settings.api_key.get_secret_value().encode(), token.encode())
 
     def request(self, effect: Send | Download | Upload) -> Request:
@@ -79,10 +80,22 @@ class Endpoint:
         return Request(
             operation.name,
             self._graphql_url,
-            content=encode(operation),
+            content=encode(operation, self._unknown),
             repeatable=operation.kind == "query" or effect.repeatable,
             spare_server=effect.spare_server,
         )
+
+    def lighter(self, effect: Send | Download | Upload, sent: Request, response: Response) -> Request | None:
+        """The request again, without the fields for which alone the server refused it; None for other responses.
+
+        The fields are left out of all later requests.
+        """
+        if not isinstance(effect, Send) or not (refused := refused_fields(effect.operation, response)):
+            return None
+        self._unknown |= refused
+        # Fields that were left out already are refused on no good grounds: asking again would not end.
+        again = self.request(effect)
+        return None if again.content == sent.content else again
 
     def headers(self, request: Request) -> dict[str, str]:
         """The request's headers; credentials only when its URL lies below the base URL."""

@@ -1,9 +1,8 @@
-"""Reads that several flows need at the same time: one of them fetches, the others wait for it.
+"""Reads that several flows need at the same time: one of them fetches, the others wait for it."""
 
-A flow that finds a read under way yields `Join` (see `flow.single`), so it needs no lock of a certain kind: the
-synchronous driver blocks its thread, the asynchronous one suspends its task. The flow that fetches never waits for a
-driver's permission to begin or to end, which is why its end also comes when it fails, is cancelled or is interrupted.
-"""
+# A flow that finds a read under way yields `Join` (see `flow.single`), so it needs no lock of a certain kind: the
+# synchronous driver blocks its thread, the asynchronous one suspends its task. The flow that fetches never waits for a
+# driver to begin or end, which is why its end also comes when it fails, is cancelled or is interrupted.
 
 from __future__ import annotations
 

@@ -109,7 +109,12 @@ class RetryingClient:
             with _left(places):
                 _join(effect.flight)
             return None
-        return self._persist(self._endpoint.request(effect))
+        request = self._endpoint.request(effect)
+        response = self._persist(request)
+        while (lighter := self._endpoint.lighter(effect, request, response)) is not None:
+            request = lighter
+            response = self._persist(request)
+        return response
 
     def _gather(self, effect: Gather) -> None:
         from concurrent.futures import ThreadPoolExecutor, wait

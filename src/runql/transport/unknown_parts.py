@@ -1,10 +1,16 @@
-"""Which parts of its schema a server says it does not know: how an older server is told from a query that is wrong."""
+"""Fields, arguments and types that a server does not know: how a refusal names them, and operations without such fields."""
+
+# A field that some servers lack and that runql can do without is marked with `@include(if: true)` in `queries/`. The
+# mark is never sent. When a server refuses marked fields, and nothing else, the operation is sent again without them,
+# and the client leaves them out from then on.
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Final
+
+MARK: Final = " @include(if: true)"
 
 # In the words of graphql-js, graphql-core, gqlgen and graph-gophers; the quotes differ.
 _WORDINGS: Final = (
@@ -13,9 +19,12 @@ _WORDINGS: Final = (
     re.compile(r"""Field ["'](?P<name>\w+)["'] is not defined by type ["']?(?P<owner>\w+)"""),
     re.compile(r"""Unknown type ["'](?P<name>\w+)["']"""),
 )
+_FRAGMENT: Final = re.compile(r"fragment (\w+) on (\w+) \{")
+_SPREAD: Final = re.compile(r"\.\.\.(\w+)")
+_MARKED_FIELD: Final = re.compile(r"  (?:\w+: )?(\w+)[^{]*" + re.escape(MARK) + r"( \{)?")
 
 SINCE: Final[Mapping[str, str]] = {"Run.projectId": "0.51"}
-"""The server version that brought a part, where that is known; see the descriptions in the SDL."""
+"""The version of W&B's server that brought a part, where that is known; see the descriptions in the SDL."""
 
 
 def unknown_parts(messages: Iterable[str]) -> list[str]:
@@ -32,7 +41,55 @@ def unknown_parts(messages: Iterable[str]) -> list[str]:
     return list(found)
 
 
-def older_than(parts: Iterable[str]) -> str:
-    """What a server is older than that does not know these parts."""
-    versions = [SINCE[part] for part in parts if part in SINCE]
-    return f"version {max(versions)}" if versions else "what this runql was built for"
+def unknown_to_server(parts: Collection[str]) -> str:
+    """Say that the server does not know these parts, and why that may be."""
+    since = [f"W&B's own servers know {part} since version {SINCE[part]}" for part in parts if part in SINCE]
+    why = "; ".join(since) or "it is older than this runql, or not one of W&B's own"
+    return f"this server does not know {', '.join(parts)} ({why})"
+
+
+def droppable(document: str) -> frozenset[str]:
+    """The marked fields of a document, such as ``Run.projectId``."""
+    return frozenset(field for _, field, _ in _lines(document) if field)
+
+
+def without(document: str, unknown: Collection[str]) -> str:
+    """The document as it is sent: without marks, and without the marked fields among those that are ``unknown``."""
+    if not unknown:
+        return document.replace(MARK, "")
+    kept: list[str] = []
+    is_inside = False
+    for line, field, opens in _lines(document):
+        if field in unknown:
+            is_inside = opens
+        elif not is_inside:
+            kept.append(line.replace(MARK, ""))
+        elif line == "  }":
+            is_inside = False
+    return _with_used_fragments("\n".join(kept))
+
+
+def _with_used_fragments(document: str) -> str:
+    """The document without fragments that nothing spreads any more, which servers refuse."""
+    definitions = document.split("\n\n")
+    while True:
+        spread = {name for definition in definitions for name in _SPREAD.findall(definition)}
+        used = [
+            definition
+            for definition in definitions
+            if not (begun := _FRAGMENT.match(definition)) or begun[1] in spread
+        ]
+        if len(used) == len(definitions):
+            # A document ends with a line break, also where its last fragment is gone.
+            return "\n\n".join(used).rstrip("\n") + "\n"
+        definitions = used
+
+
+def _lines(document: str) -> Iterator[tuple[str, str, bool]]:
+    """Each line, the marked field that it begins or the empty str, and whether that field has a selection."""
+    owner = ""
+    for line in document.split("\n"):
+        if begun := _FRAGMENT.match(line):
+            owner = begun[2]
+        marked = _MARKED_FIELD.fullmatch(line)
+        yield line, f"{owner}.{marked[1]}" if marked else "", bool(marked and marked[2])
