@@ -30,6 +30,7 @@ RunqlError
 ├── LocalFileError (OSError)                a local file cannot be read or written
 ├── UploadRefusedError                      the server does not take a file
 ├── DeletionRefusedError                    the server does not delete a file
+├── DeletionUnconfirmedError                the response to a deletion was lost; it may have happened
 ├── ChangeRefusedError                      the server does not make a change, and gives no reason
 ├── ArtifactPendingError                    an artifact version is still being written
 ├── ManifestError                           an artifact's list of files cannot be read
@@ -94,7 +95,10 @@ class TransportError(RunqlError):
     Attributes:
         operation: name of the GraphQL operation, or the path of the file.
         attempts: how many times it was sent.
+        sent: whether the server may have received it.
     """
+
+    sent: bool = True
 
     def __init__(self, message: str, *, operation: str = "", attempts: int = 1) -> None:
         self.message = message
@@ -336,6 +340,25 @@ class UploadRefusedError(RunqlError):
 
 class DeletionRefusedError(RunqlError):
     """The server did not delete a file, and gave no reason."""
+
+
+class DeletionUnconfirmedError(RunqlError):
+    """The response to a deletion was lost, and asking afterwards did not show that it happened.
+
+    Attributes:
+        subject: what was to be deleted.
+        is_there: True when it was still there afterwards, None when the server could not be asked.
+    """
+
+    def __init__(self, subject: str, is_there: bool | None, reason: str) -> None:
+        self.subject = subject
+        self.is_there = is_there
+        told = (
+            "it was not deleted: it is still there, and deleting it again is safe"
+            if is_there
+            else "it may have been deleted: the server could not be asked afterwards, so look before deleting it again"
+        )
+        super().__init__(f"the response to the deletion of {subject} was lost ({reason}); {told}")
 
 
 class ChangeRefusedError(RunqlError):

@@ -231,7 +231,7 @@ def test_every_droppable_field_is_looked_at_here() -> None:
     documents = [text for name, text in vars(operations).items() if name.isupper() and isinstance(text, str)]
     parts = {part for document in documents for part in droppable(document)}
     assert parts == {*MEMBERS, UNSHOWN}
-    assert parts == {case.values[1] for case in [*CASES, *LED_CASES]}
+    assert parts - {UNSHOWN} == {case.values[1] for case in [*CASES, *LED_CASES]}
 
 
 def test_features_are_told_where_what_stands_beside_them_is_not(face: Face, server: RunningServer) -> None:

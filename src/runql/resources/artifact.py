@@ -201,6 +201,7 @@ class Artifact(ArtifactContents):
 
         Raises:
             ArtifactNotFoundError: there is no such version (any more).
+            DeletionUnconfirmedError: the response was lost, and one request more did not find that the version is gone.
             AnswerError: the server refuses, as it does for a version that has aliases.
         """
         self._client.run(self._delete(with_aliases=delete_aliases))

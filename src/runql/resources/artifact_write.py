@@ -17,7 +17,8 @@ from runql.errors import (
     RunqlError,
 )
 from runql.paths import ArtifactAddress, RunAddress
-from runql.resources.artifact_lookup import VERSION, read_artifact
+from runql.resources.artifact_lookup import VERSION, find_artifact, read_artifact
+from runql.resources.deletion import confirmed
 from runql.resources.run_state import read_state
 from runql.resources.storable import storable
 from runql.transport.flow import Flow, fetch
@@ -137,18 +138,28 @@ def take_aliases(place: ArtifactAddress, artifact_id: str, aliases: Sequence[str
 
 
 def delete(place: ArtifactAddress, artifact_id: str, *, with_aliases: bool) -> Flow[None]:
-    """Delete the version; one request, which is not repeated once the server may have seen it."""
+    """Delete the version; one request, which is not repeated once the server may have seen it, and see `confirmed`."""
     wanted = DeleteArtifactInput(artifactID=artifact_id, deleteAliases=with_aliases)
-    answer = yield from _told_if_gone(place, artifact_id, delete_artifact(input=wanted), repeatable=False)
-    if answer.delete_artifact is None:
+    deletion = _told_if_gone(place, artifact_id, delete_artifact(input=wanted), repeatable=False)
+
+    def is_there() -> Flow[bool]:
+        return (yield from read_artifact(artifact_id)).state is not ArtifactState.DELETED
+
+    answer = yield from confirmed(deletion, is_there, f"artifact {place.qualified_name}")
+    if answer is not None and answer.delete_artifact is None:
         raise ArtifactNotFoundError(f"artifact {place.qualified_name} does not exist any more")
 
 
 def unlink(place: ArtifactAddress, artifact_id: str, collection_id: str) -> Flow[None]:
-    """Take the version out of a collection that links to it; one request."""
+    """Take the version out of a collection that links to it; one request, and see `confirmed`."""
     wanted = UnlinkArtifactInput(artifactID=artifact_id, artifactPortfolioID=collection_id)
-    answer = yield from _told_if_gone(place, artifact_id, unlink_artifact(input=wanted), repeatable=False)
-    if answer.unlink_artifact is None or not answer.unlink_artifact.success:
+    deletion = _told_if_gone(place, artifact_id, unlink_artifact(input=wanted), repeatable=False)
+
+    def is_there() -> Flow[bool]:
+        return (yield from find_artifact(place)).fields.id == artifact_id
+
+    answer = yield from confirmed(deletion, is_there, f"link {place.qualified_name}")
+    if answer is not None and (answer.unlink_artifact is None or not answer.unlink_artifact.success):
         raise DeletionRefusedError(f"the server did not unlink {place.qualified_name}")
 
 

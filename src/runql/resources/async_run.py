@@ -238,9 +238,10 @@ class AsyncRun(AsyncRunLineage):
             from runql.resources.sweep_lookup import PageSweeps, SweepShelf
 
             make = partial(AsyncSweep.listed, self._client, self._entity, self._project)
-            own = PageSweeps(SweepShelf(self._entity, self._project, make))
-            # One for all threads that come here at the same time, so that they share what it reads.
-            self._sweeps = vars(self).setdefault("_own_sweeps", own)
+            made = PageSweeps(SweepShelf(self._entity, self._project, make))
+            # All threads that come here at the same time use one, and share what it reads.
+            own: PageSweeps[AsyncSweep] = vars(self).setdefault("_own_sweeps", made)
+            self._sweeps = own
         return await self._client.run(self._sweeps.of_run(self.sweep_name))
 
     def files(

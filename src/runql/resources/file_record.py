@@ -15,6 +15,7 @@ from runql.errors import (
     UploadRefusedError,
 )
 from runql.resources.absent import present
+from runql.resources.deletion import confirmed
 from runql.resources.file_names import target_path, upload_name
 from runql.resources.run_record import PROJECT_ID, project_number, read_run
 from runql.resources.server_features import read_features
@@ -179,17 +180,27 @@ def save_share(owner: FileOwner, fields: FileFields, target: Path, progress: Pro
 
 
 def delete_file(owner: FileOwner, fields: FileFields) -> Flow[None]:
-    """Delete a file; one request, and one before when the project's number is not known.
+    """Delete a file; one request, and one before when the project's number is not known. See `confirmed`.
 
     Raises:
         DeletionRefusedError: the server says that it did not.
+        DeletionUnconfirmedError: the response was lost, and the file is still there or cannot be asked for.
         OutdatedServerError: the server does not know the project's number, without which it takes no deletion.
     """
     project_id = owner.project_id
     if project_id is None:
         run = yield from read_run(owner.entity, owner.project, owner.run)
         project_id = present(project_number(run), PROJECT_ID)
-    deleted = (yield from fetch(delete_files(files=[fields.id], project_id=project_id))).delete_files
+
+    def is_there() -> Flow[bool]:
+        entry = yield from find_entry(owner, fields.name)
+        return entry is not None and entry.updated_at is not None and entry.id == fields.id
+
+    deletion = fetch(delete_files(files=[fields.id], project_id=project_id))
+    answer = yield from confirmed(deletion, is_there, f"{fields.name!r} of run {owner}")
+    if answer is None:
+        return
+    deleted = answer.delete_files
     if deleted is None or not deleted.success:
         raise DeletionRefusedError(f"the server did not delete {fields.name!r} of run {owner.run}")
 

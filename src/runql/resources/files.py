@@ -55,7 +55,13 @@ class File(FileRecord):
         return path.open(encoding="utf-8")
 
     def delete(self) -> None:
-        """Delete the file from the run; one request, and one before when the run was not loaded."""
+        """Delete the file from the run; one request, and one before when the run was not loaded.
+
+        Raises:
+            DeletionRefusedError: the server says that it did not.
+            DeletionUnconfirmedError: the response was lost, and one request more did not find that the file is gone.
+            OutdatedServerError: the server does not know the project's number, without which it takes no deletion.
+        """
         self._client.run(delete_file(self._owner, self.fields))
 
 

@@ -316,6 +316,7 @@ class Run(RunLineage):
 
         Raises:
             RunNotFoundError: there is no such run (any more).
+            DeletionUnconfirmedError: the response was lost, and one request more did not find that the run is gone.
             AnswerError: the server refuses.
         """
         self._client.run(self._delete(with_artifacts=delete_artifacts))
@@ -333,9 +334,10 @@ class Run(RunLineage):
             from runql.resources.sweep_lookup import PageSweeps, SweepShelf
 
             make = partial(Sweep.listed, self._client, self._entity, self._project)
-            own = PageSweeps(SweepShelf(self._entity, self._project, make))
-            # One for all threads that come here at the same time, so that they share what it reads.
-            self._sweeps = vars(self).setdefault("_own_sweeps", own)
+            made = PageSweeps(SweepShelf(self._entity, self._project, make))
+            # All threads that come here at the same time use one, and share what it reads.
+            own: PageSweeps[Sweep] = vars(self).setdefault("_own_sweeps", made)
+            self._sweeps = own
         return self._client.run(self._sweeps.of_run(self.sweep_name))
 
     def files(

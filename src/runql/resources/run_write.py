@@ -104,12 +104,23 @@ def write(place: RunAddress, changes: UpsertBucketInput) -> Flow[WrittenRunField
 
 
 def delete(place: RunAddress, storage_id: str, *, with_artifacts: bool) -> Flow[None]:
-    """Delete the run; one request, which is not repeated once the server may have seen it.
+    """Delete the run; one request, which is not repeated once the server may have seen it, and see `confirmed`.
 
     Raises:
         RunNotFoundError: there is no such run.
+        DeletionUnconfirmedError: the response was lost, and the run is still there or cannot be asked for.
         AnswerError: the server refuses.
     """
+    from runql.resources.deletion import confirmed
+
+    def is_there() -> Flow[bool]:
+        yield from read_state(place.entity, place.project, place.run_id)
+        return True
+
+    yield from confirmed(_delete(place, storage_id, with_artifacts=with_artifacts), is_there, f"run {place}")
+
+
+def _delete(place: RunAddress, storage_id: str, *, with_artifacts: bool) -> Flow[None]:
     from runql_graphql.input_types import DeleteRunInput
 
     wanted = DeleteRunInput(id=storage_id)

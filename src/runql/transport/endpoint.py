@@ -127,7 +127,8 @@ class Endpoint:
             told = ConnectionFailedError(text, operation=request.name)
         told.__cause__ = error
         hopeless = isinstance(error, httpx.UnsupportedProtocol)
-        return Failure(told, elapsed, sent=not isinstance(error, UNSENT), hopeless=hopeless)
+        told.sent = not isinstance(error, UNSENT)
+        return Failure(told, elapsed, sent=told.sent, hopeless=hopeless)
 
     def response(self, answer: httpx.Response, content: bytes, elapsed: float) -> Response:
         """Our own value of httpx's response and its body."""

@@ -129,7 +129,7 @@ def test_a_lost_answer_is_no_reason_to_give_up_an_update(
     [
         (Answer(b"no", 403), AccessDeniedError, 1),
         (Answer(b"no", 410), RunNotFoundError, 1),
-        (Answer(b"no", 502), ServerFailureError, 1),
+        (Answer(b"no", 501), ServerFailureError, 1),
         (Answer(b'{"data": {"upsertBucket": null, "deleteRun": null}}'), RunNotFoundError, 1),
         (Answer(b'{"errors": [{"message": "permission denied"}]}'), QueryError, 2),
     ],

@@ -1,0 +1,90 @@
+"""The way to a server, on which requests or responses of one operation are lost."""
+
+from __future__ import annotations
+
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Literal, Self, TypeAlias
+
+import httpx
+
+Loss: TypeAlias = Literal[
+    "request", "response", "rest of the response", "everything from then on", "bad gateway"
+]
+
+
+class LosingProxy:
+    """Forwards a free loopback port to a server, from ``with`` to the end of the block.
+
+    `lose` says what happens to an operation; ``asked`` names the operations that came.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.asked: list[str] = []
+        self._url = url
+        self._operation = ""
+        self._loss: Loss = "request"
+        self._is_down = False
+        self._http = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self.url = f"http://127.0.0.1:{self._http.server_address[1]}"
+        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.01,), daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._http.shutdown()
+        self._thread.join()
+        self._http.server_close()
+
+    def lose(self, operation: str, loss: Loss) -> None:
+        """Lose this operation, once, and forget what was asked."""
+        self._operation, self._loss, self._is_down = operation, loss, False
+        self.asked.clear()
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        proxy = self
+
+        class Handler(BaseHTTPRequestHandler):
+            # HTTP/1.0: no connection outlives its response, so that a proxy that has ended is not there any more.
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["content-length"]))
+                operation: str = json.loads(body)["operationName"]
+                proxy.asked.append(operation)
+                loss = proxy._loss if operation == proxy._operation else None
+                if loss is not None:
+                    proxy._operation = ""
+                if loss == "request" or proxy._is_down:
+                    return
+                answer = httpx.post(
+                    f"{proxy._url}{self.path}",
+                    content=body,
+                    headers={
+                        "Authorization": self.headers["authorization"],
+                        "Content-Type": "application/json",
+                    },
+                    trust_env=False,
+                )
+                self._answer(answer, loss)
+
+            def _answer(self, answer: httpx.Response, loss: Loss | None) -> None:
+                if loss in {"response", "everything from then on"}:
+                    proxy._is_down = loss == "everything from then on"
+                    return
+                status, content = (
+                    (502, b"bad gateway") if loss == "bad gateway" else (answer.status_code, answer.content)
+                )
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(content)))
+                self.end_headers()
+                self.wfile.write(content[: len(content) // 2] if loss == "rest of the response" else content)
+
+            def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
+                """Stay silent."""
+
+        return Handler
