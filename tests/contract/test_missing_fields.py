@@ -161,9 +161,10 @@ def home(server: RunningServer, tmp_path_factory: pytest.TempPathFactory) -> str
 def read(face: Face, given: Untyped) -> list[Untyped]:
     """All items of a list, or the one thing that was given."""
     found = taken(face, given)
-    if isinstance(found, list):
-        return found
-    return listed(face, found) if hasattr(found, "cursor") else [found]
+    if hasattr(found, "cursor"):
+        return listed(face, found)
+    # Not by its class: pyright would know nothing of what is in the list.
+    return found if hasattr(found, "append") else [found]
 
 
 def seen(item: Untyped, member: str) -> object:

@@ -134,7 +134,8 @@ SHARED: Final[dict[str, Shared]] = {
 
 def shown(result: Untyped) -> Untyped:
     """What can be compared of a reader's result."""
-    if isinstance(result, list):
+    # Not by its class: pyright would know nothing of what is in the list.
+    if hasattr(result, "append"):
         return [shown(each) for each in result]
     return getattr(result, "id", repr(result))
 

@@ -18,7 +18,7 @@ QUERY = RunQuery("e", "p", '{"state": "finished"}', "-created_at", 2)
 Runs = Listing[FullRunFields, str]
 
 
-def listing() -> Runs:
+def listing(kind: type[Runs] = Listing) -> Runs:
     """A listing of run ids, two a page."""
 
     def read(after: str | None) -> Flow[Page[FullRunFields]]:
@@ -27,7 +27,7 @@ def listing() -> Runs:
     def convert(page: Page[FullRunFields]) -> list[str]:
         return [node.name for node in page.nodes]
 
-    return Listing(read, convert, lambda name: name)
+    return kind(read, convert, lambda name: name)
 
 
 def test_a_light_page_is_one_request() -> None:
@@ -314,8 +314,7 @@ class Interrupted(Runs):
 @pytest.mark.parametrize("at", ["newest", "items", "total", "more", "cursor"])
 @pytest.mark.parametrize("last", [True, False])
 def test_an_interrupt_loses_no_item(at: str, last: bool) -> None:
-    usual = listing()
-    runs = Interrupted(usual._read, usual._convert, usual._identity)
+    runs = listing(Interrupted)
     vars(runs)["at"], Interrupted.interrupts = at, True
     pages = [page_of("a", "b", cursor="x", more=not last), page_of("c", cursor="y")]
     flow = runs.reach(None)
