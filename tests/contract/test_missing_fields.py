@@ -307,6 +307,34 @@ def test_tags_that_the_server_does_not_know_are_not_taken_for_none(
     assert (again.description, again.tags) == (new, ["small"])
 
 
+def test_an_older_way_is_gone_at_once_when_it_is_known_to_be_needed(
+    home: str, face: Face, server: RunningServer
+) -> None:
+    older = OlderServer("Project.artifactCollectionMembership")
+    api = face.api(server.url, server.api_key, transport=older)
+    for _ in range(2):
+        assert taken(face, api.artifact(f"{home}/rows:v0")).version == "v0"
+    assert older.asked == ["GetArtifactMembership", "GetNamedArtifact", "GetNamedArtifact"]
+
+
+def test_younger_inputs_are_sent_once(home: str, face: Face, server: RunningServer) -> None:
+    def fault(sent: Sent) -> Fault:
+        younger = "usedAs" in sent.variables.get("input", {})
+        if sent.answer is not None or not younger:
+            return None
+        message = 'Field "usedAs" is not defined by type "UseArtifactInput".'
+        return httpx.Response(400, json={"errors": [{"message": message}]})
+
+    transport = Between(fault)
+    api = face.api(server.url, server.api_key, transport=transport)
+    run = taken(face, api.run(f"{home}/run0"))
+    found = taken(face, api.artifact(f"{home}/rows:v0"))
+    transport.seen.clear()
+    for requests in (2, 3):
+        taken(face, run.use_artifact(found))
+        assert [sent.operation for sent in transport.seen] == ["UseArtifact"] * requests
+
+
 def rewritten(change: Callable[[Untyped], None]) -> Between:
     """A way to the server on which each run of an answer is changed."""
 

@@ -44,7 +44,7 @@ class ArtifactCatalog(ABC):
         """The entity that a path names, else the default one."""
 
     def artifact(self, name: str, type: str | None = None) -> Artifact:
-        """Return one artifact version; one request, two on servers from before memberships.
+        """Return one artifact version; one request, once one more on servers from before memberships.
 
         Args:
             name: ``entity/project/collection:version``, ``project/collection:version``, ``collection:version``, or the

@@ -87,7 +87,7 @@ def without_versions(aliases: Sequence[str]) -> tuple[str, ...]:
 
 
 def find_artifact(asked: ArtifactAddress) -> Flow[Found]:
-    """The version of that name; one request, two on servers that do not know memberships.
+    """The version of that name; one request, and once for a client one more on servers that do not know memberships.
 
     Raises:
         ArtifactNotFoundError: the project holds no such version.
@@ -95,7 +95,7 @@ def find_artifact(asked: ArtifactAddress) -> Flow[Found]:
     """
     operation = get_artifact_membership(entity=asked.entity, project=asked.project, name=asked.name)
     try:
-        answer = yield from fetch(operation)
+        answer = yield from fetch(operation, needs=[MEMBERSHIP])
     except OutdatedServerError as error:
         if MEMBERSHIP not in error.unknown:
             raise

@@ -166,7 +166,8 @@ def unlink(place: ArtifactAddress, artifact_id: str, collection_id: str) -> Flow
 def note_use(
     run: RunAddress, artifact_id: str, place: ArtifactAddress, use_as: str | None
 ) -> Flow[ArtifactFields]:
-    """Make the version an input of the run; one request, two on servers that do not know where it may come from.
+    """Make the version an input of the run; one request, and once for a client one more on servers that do not
+    know where it may come from.
 
     Raises:
         RunNotFoundError, ArtifactNotFoundError: one of them is not there.
@@ -182,7 +183,7 @@ def note_use(
         artifactProjectName=place.project,
     )
     try:
-        answer = yield from fetch(use_artifact(input=wanted), repeatable=True)
+        answer = yield from fetch(use_artifact(input=wanted), repeatable=True, needs=YOUNGER_INPUTS)
     except QueryError as error:
         unknown = error.unknown if isinstance(error, OutdatedServerError) else ()
         younger = {name for part, name in YOUNGER_INPUTS.items() if part in unknown}

@@ -42,7 +42,7 @@ class RunLineage(RunExports):
         return RunArtifacts(self._client, self._place, "used", per_page)
 
     def use_artifact(self, artifact: Artifact, use_as: str | None = None) -> Artifact:
-        """Say that the run reads a version, of any project; one request, two on old servers.
+        """Say that the run reads a version, of any project; one request, on old servers once one more.
 
         Args:
             artifact: such as `Api.artifact` returns.

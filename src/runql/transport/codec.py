@@ -22,7 +22,7 @@ from runql.errors import (
     ServerFailureError,
 )
 from runql.transport.retry import asked_wait, is_server_failure
-from runql.transport.unknown_parts import droppable, unknown_parts, unknown_to_server, without
+from runql.transport.unknown_parts import unknown_parts, unknown_to_server, without
 from runql.transport.wire import Response
 from runql.values import JSONValue, parse_json
 from runql_graphql.base_model import UNSET
@@ -32,10 +32,9 @@ T = TypeVar("T")
 EXCERPT = 200
 DRIFT_PLACES = 5
 
-# A refusal of unknown fields says so in few words; whatever is larger holds data, and is not searched.
+# A refusal of unknown parts says so in few words; whatever is larger holds data, and is not searched.
 REFUSALS = (200, 400, 422)
 LARGEST_REFUSAL = 1 << 20
-UNKNOWN_FIELD = b"Cannot query field"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,21 +64,19 @@ def encode(
     return json.dumps(body, default=_input_object, allow_nan=False, separators=(",", ":")).encode()
 
 
-def refused_fields(operation: Operation[Any], response: Response) -> frozenset[str]:  # Any: as in `encode`
-    """The fields for which alone a server refused the operation and that it may be sent without; empty for other responses.
+def refused_parts(response: Response) -> frozenset[str]:
+    """The parts of the schema for which alone a server refused an operation; empty for other responses.
 
     Validation comes before execution, so that a mutation refused like this was not carried out.
     """
     content = response.content
-    if response.status not in REFUSALS or len(content) > LARGEST_REFUSAL or UNKNOWN_FIELD not in content:
+    if response.status not in REFUSALS or len(content) > LARGEST_REFUSAL or b'"errors"' not in content:
         return frozenset()
     answer = _object(content)
     if answer is None or answer.get("data") is not None:
         return frozenset()
-    messages = [problem.message for problem in _problems(answer)]
-    unknown = frozenset(unknown_parts(messages))
-    is_all = len(messages) == sum(UNKNOWN_FIELD.decode() in message for message in messages)
-    return unknown if is_all and unknown <= droppable(operation.document) else frozenset()
+    unknown = [unknown_parts([problem.message]) for problem in _problems(answer)]
+    return frozenset(part for parts in unknown for part in parts) if all(unknown) else frozenset()
 
 
 def read_answer(operation: Operation[T], response: Response) -> T:

@@ -11,9 +11,10 @@ from urllib.parse import unquote
 import httpx
 
 from runql.config import Settings
-from runql.errors import ConnectionFailedError, RequestTimedOutError, TransportError
-from runql.transport.codec import encode, refused_fields
+from runql.errors import ConnectionFailedError, OutdatedServerError, RequestTimedOutError, TransportError
+from runql.transport.codec import encode, refused_parts
 from runql.transport.flow import Download, Send, Upload
+from runql.transport.unknown_parts import droppable, unknown_to_server
 from runql.transport.wire import Failure, Request, Response
 from runql.version import __version__
 
@@ -66,6 +67,7 @@ class Endpoint:
 
         Raises:
             ConnectionFailedError: the server named a URL that cannot be requested.
+            OutdatedServerError: the server has refused before what the effect needs.
         """
         if isinstance(effect, Download):
             url = self._resolved(effect.url)
@@ -77,6 +79,10 @@ class Endpoint:
             url = self._resolved(address)
             return Request(url.path, str(url), source=effect.source, source_headers=effect.headers)
         operation = effect.operation
+        if lacking := [part for part in effect.needs if part in self._unknown]:
+            raise OutdatedServerError(
+                unknown_to_server(lacking), status=200, operation=operation.name, unknown=lacking
+            )
         return Request(
             operation.name,
             self._graphql_url,
@@ -90,7 +96,10 @@ class Endpoint:
 
         The fields are left out of all later requests.
         """
-        if not isinstance(effect, Send) or not (refused := refused_fields(effect.operation, response)):
+        if not isinstance(effect, Send) or not (refused := refused_parts(response)):
+            return None
+        self._unknown |= refused.intersection(effect.needs)
+        if not refused <= droppable(effect.operation.document):
             return None
         self._unknown |= refused
         # Fields that were left out already are refused on no good grounds: asking again would not end.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeAlias, TypeVar
 from urllib.parse import urljoin, urlsplit
@@ -39,11 +39,14 @@ class Send:
         operation: what to send.
         spare_server: give up at the first server failure or timeout; the flow then asks for less instead.
         repeatable: sending it twice does no harm although it is a mutation; queries always are.
+        needs: parts of the schema that the flow has an older way without. When the server has refused one of them
+            before, nothing is sent and `OutdatedServerError` is thrown.
     """
 
     operation: Operation[Any]  # Any: the driver does not read the answer, `fetch` does
     spare_server: bool = False
     repeatable: bool = False
+    needs: Collection[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,15 +125,21 @@ Reply: TypeAlias = Response | None
 Flow: TypeAlias = Generator[Effect, Reply, T]
 
 
-def fetch(operation: Operation[T], *, spare_server: bool = False, repeatable: bool = False) -> Flow[T]:
-    """Send one operation and read its answer.
+def fetch(
+    operation: Operation[T],
+    *,
+    spare_server: bool = False,
+    repeatable: bool = False,
+    needs: Collection[str] = (),
+) -> Flow[T]:
+    """Send one operation and read its answer; see `Send`.
 
     Raises:
         AnswerError: the server refused, failed or reported GraphQL errors.
         SchemaDriftError: the answer does not fit the model.
         TransportError: nothing usable arrived.
     """
-    response = _response((yield Send(operation, spare_server, repeatable)))
+    response = _response((yield Send(operation, spare_server, repeatable, needs)))
     return read_answer(operation, response)
 
 

@@ -9,11 +9,11 @@ from graphql import FieldNode, FragmentDefinitionNode, parse, print_ast, validat
 from tests.contract.older import schema_without
 from tests.unit.transport.stepping import answered
 
-from runql.transport.codec import encode, refused_fields
+from runql.transport.codec import encode, refused_parts
 from runql.transport.unknown_parts import MARK, droppable, unknown_parts, without
 from runql.transport.wire import Response
 from runql_graphql import operations
-from runql_graphql.operations import get_run, get_run_state
+from runql_graphql.operations import get_run
 
 DOCUMENTS = {
     name: text for name, text in vars(operations).items() if name.isupper() and isinstance(text, str)
@@ -76,7 +76,7 @@ def test_identity_and_what_holds_rows_is_never_left_out() -> None:
         (answered(None, errors=[UNKNOWN_ID]), {"Run.projectId"}),
         (answered(None, errors=[UNKNOWN_ID], status=400), {"Run.projectId"}),
         (answered(None, errors=[UNKNOWN_ID], status=422), {"Run.projectId"}),
-        (answered(None, errors=[UNKNOWN_ID, UNKNOWN_CONFIG]), set[str]()),
+        (answered(None, errors=[UNKNOWN_ID, UNKNOWN_CONFIG]), {"Run.projectId", "Run.config"}),
         (answered(None, errors=[UNKNOWN_ID, {"message": "denied"}]), set[str]()),
         (answered(None, errors=[UNKNOWN_ID], status=403), set[str]()),
         (answered(None, errors=[UNKNOWN_ID], status=500), set[str]()),
@@ -86,13 +86,10 @@ def test_identity_and_what_holds_rows_is_never_left_out() -> None:
         (Response(200, b""), set[str]()),
     ],
 )
-def test_only_a_refusal_for_such_fields_alone_is_taken_for_one(response: Response, refused: set[str]) -> None:
-    assert refused_fields(RUN, response) == refused
-
-
-def test_an_operation_without_such_fields_is_refused_for_good() -> None:
-    state = get_run_state(entity="e", project="p", run="r")
-    assert refused_fields(state, answered(None, errors=[UNKNOWN_ID])) == frozenset()
+def test_only_a_refusal_for_unknown_parts_alone_is_taken_for_one(
+    response: Response, refused: set[str]
+) -> None:
+    assert refused_parts(response) == refused
 
 
 def test_variables_and_name_stay() -> None:
