@@ -78,11 +78,16 @@ class ModelInput(TypedDict, total=False):
 
 @mutation.field("upsertBucket")
 def upsert_bucket(_root: object, info: GraphQLResolveInfo, input: BucketInput) -> dict[str, object]:
-    """Create a run, or change the fields that are given; config, summary and tags replace what was there."""
+    """Create a run, or change the fields that are given; config, summary and tags replace what was there.
+
+    A server with `config_merge` merges the config instead.
+    """
     request = context.of(info)
     with request.writing() as connection:
         number, inserted = _find_or_create(request, input)
-        tags = input.get("tags")
+        tags, config = input.get("tags"), input.get("config")
+        if request.config_merge and config is not None:
+            config = runs.merged_config(connection, number, config)
         runs.change(
             connection,
             number,
@@ -93,7 +98,7 @@ def upsert_bucket(_root: object, info: GraphQLResolveInfo, input: BucketInput) -
                 description=input.get("description"),
                 notes=input.get("notes"),
                 tags=None if tags is None else [tag for tag in tags if tag is not None],
-                config=input.get("config"),
+                config=config,
                 summary=input.get("summary_metrics"),
                 state=input.get("state"),
                 sweep=input.get("sweep"),
