@@ -47,7 +47,7 @@ def parse(body: JsonValue) -> Post:
         log=chunks.get("output.log"),
         summary=summary.texts[-1] if summary is not None and summary.texts else None,
         complete=body.get("complete") is True,
-        exitcode=exitcode if isinstance(exitcode, int) else 0,
+        exitcode=_exitcode(exitcode),
         preempting=body.get("preempting") is True,
     )
 
@@ -91,6 +91,14 @@ def _state_after(before: str, post: Post) -> str:
     return "preempted" if before == "preempting" else "failed"
 
 
+def _exitcode(sent: JsonValue) -> int:
+    if not isinstance(sent, int):
+        return 0
+    if not -(2**63) <= sent < 2**63:
+        raise RequestError(f"exitcode: not a number of 64 bits: {str(sent)[:40]}")
+    return sent
+
+
 def _chunk(name: str, chunk: JsonValue) -> Chunk:
     if not isinstance(chunk, dict):
         raise RequestError(f"files: {name} must be an object with offset and content")
@@ -102,4 +110,4 @@ def _chunk(name: str, chunk: JsonValue) -> Chunk:
     texts = [text for text in content if isinstance(text, str)]
     if len(texts) != len(content):
         raise RequestError(f"files: {name}: content must be a list of texts")
-    return Chunk(lines.check_offset(offset, name), texts)
+    return Chunk(lines.check_offset(offset, len(texts), name), texts)

@@ -17,7 +17,8 @@ from runql_server.jsontext import JsonObject
 
 Stream = Literal["history", "events", "log_lines"]
 
-_FURTHEST = 2**53
+_FURTHEST = 2**31
+"""Counts of lines are GraphQL Ints."""
 
 
 @dataclass(frozen=True)
@@ -112,10 +113,10 @@ def recompute_history_keys(connection: sqlite3.Connection, run: int) -> HistoryK
     return keys
 
 
-def check_offset(offset: int, what: str) -> int:
-    """An offset that a line number can hold."""
-    if not 0 <= offset < _FURTHEST:
-        raise RequestError(f"{what}: offset must be a line number, got {offset}")
+def check_offset(offset: int, count: int, what: str) -> int:
+    """An offset from which so many lines can be numbered."""
+    if not 0 <= offset < _FURTHEST - count:
+        raise RequestError(f"{what}: offset must be a line number below 2^31, got {offset} for {count} lines")
     return offset
 
 
@@ -127,9 +128,11 @@ def tail(connection: sqlite3.Connection, stream: Stream, run: int, count: int) -
 
 def _step_of(values: JsonObject, line: int) -> float | int:
     step = values.get("_step")
-    if isinstance(step, bool) or not isinstance(step, int | float) or math.isnan(step):
+    if isinstance(step, bool) or not isinstance(step, int | float):
         return line
-    return run_values.sql_number(step)
+    number = run_values.sql_number(step)
+    # What is no point on an axis would also make historyKeys.lastStep something that JSON cannot spell.
+    return number if math.isfinite(number) else line
 
 
 def _texts(connection: sqlite3.Connection, stream: Stream, run: int, start: int, stop: int) -> dict[int, str]:

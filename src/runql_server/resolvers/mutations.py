@@ -16,6 +16,7 @@ from runql_server.errors import NotFoundError, RequestError
 from runql_server.names import check_file_name
 from runql_server.projects import Project, ProjectChange
 from runql_server.runs import RunChange
+from runql_server.sweeps import trials
 
 DEFAULT_PROJECT = "uncategorized"
 
@@ -120,6 +121,7 @@ def delete_run(_root: object, info: GraphQLResolveInfo, input: DeleteRunInput) -
         blobs = files.blobs_of(connection, number)
         if input.get("delete_artifacts"):
             blobs += deletion.delete_outputs(connection, number)
+        trials.forget_run(connection, number)
         runs.delete(connection, number)
     files.remove_blobs(request.store, blobs)
     return {"client_mutation_id": input.get("client_mutation_id")}
