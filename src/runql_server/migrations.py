@@ -180,8 +180,7 @@ CREATE TABLE sweep_agents (
 CREATE TABLE sweep_trials (
     id INTEGER PRIMARY KEY AUTOINCREMENT, sweep_id INTEGER NOT NULL REFERENCES sweeps ON DELETE CASCADE,
     agent_id INTEGER NOT NULL REFERENCES sweep_agents ON DELETE CASCADE, run_name TEXT NOT NULL,
-    point INTEGER NOT NULL, state TEXT NOT NULL, stopping INTEGER NOT NULL DEFAULT 0, args TEXT NOT NULL,
-    UNIQUE (sweep_id, run_name), UNIQUE (sweep_id, point)
+    state TEXT NOT NULL, stopping INTEGER NOT NULL DEFAULT 0, args TEXT NOT NULL, UNIQUE (sweep_id, run_name)
 );
 CREATE INDEX trials_by_agent ON sweep_trials (agent_id);
 CREATE TABLE sweep_brackets (

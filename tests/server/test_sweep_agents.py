@@ -200,6 +200,15 @@ def test_points_of_runs_that_joined_are_not_run_again(server: RunningServer, que
     assert points == [{"a": 1, "b": "x"}, {"a": 2, "b": "x"}, {"a": 2, "b": "z"}]
 
 
+def test_a_grid_that_changed_goes_on_with_its_new_points(server: RunningServer, query: Query) -> None:
+    sweep = Sweep(server, query, GRID)
+    sweep.run_all(sweep.agent())
+    wider = "method: grid\nparameters: {a: {values: [0, 1, 2]}, b: {values: [z, x]}}"
+    query(UPSERT, input={"id": sweep.id, "config": wider, "state": "RUNNING"})
+    points = [values(command) for command in sweep.run_all(sweep.agent())]
+    assert points == [{"a": 0, "b": "z"}, {"a": 0, "b": "x"}]
+
+
 @pytest.mark.parametrize("method", ["grid", "random"])
 def test_the_run_cap_counts_all_runs(method: str, server: RunningServer, query: Query) -> None:
     sweep = Sweep(server, query, f"method: {method}\nrun_cap: 3\nparameters: {{a: {{values: [1, 2, 3, 4]}}}}")

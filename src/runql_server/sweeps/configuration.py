@@ -32,11 +32,13 @@ class Search:
         """How many points there are to try, ``None`` for a random search."""
         return self.space.points if self.method == "grid" else None
 
-    def point(self, index: int, seed: str) -> JsonObject:
-        """The values of one point. A random one depends on the seed and the index alone."""
-        if self.method == "grid":
-            return self.space.point(index)
-        return self.space.draw(Random(f"{seed}/{index}"))  # noqa: S311 - no secret depends on it
+    def point(self, index: int) -> JsonObject:
+        """The values of one point of a grid."""
+        return self.space.point(index)
+
+    def draw(self, seed: str) -> JsonObject:
+        """The values of a random point; they depend on the seed alone."""
+        return self.space.draw(Random(seed))  # noqa: S311 - no secret depends on it
 
 
 @dataclass(frozen=True)

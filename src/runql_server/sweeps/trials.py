@@ -9,7 +9,6 @@ the trial of a run that somebody deletes: the point is free again.
 
 from __future__ import annotations
 
-import itertools
 import sqlite3
 from dataclasses import dataclass
 
@@ -93,13 +92,12 @@ def next_for(
     if _is_full(connection, sweep):
         return None
     search = sweep.parsed.search
-    index = _free_index(connection, sweep, search)
-    if index is None:
+    values, name = _free_point(connection, sweep, search), names.run_id()
+    if values is None:
         return None
-    values, name = search.point(index, sweep.name), names.run_id()
     inserted = connection.execute(
-        "INSERT INTO sweep_trials (sweep_id, agent_id, run_name, point, args, state) VALUES (?, ?, ?, ?, ?, 'sent')",
-        (sweep.number, agent.number, name, index, jsontext.dump(values)),
+        "INSERT INTO sweep_trials (sweep_id, agent_id, run_name, args, state) VALUES (?, ?, ?, ?, 'sent')",
+        (sweep.number, agent.number, name, jsontext.dump(values)),
     )
     return Trial(inserted.lastrowid or 0, name, values, resumes=False)
 
@@ -151,19 +149,17 @@ def _is_full(connection: sqlite3.Connection, sweep: Sweep) -> bool:
     return sweep.run_count + without_run >= cap
 
 
-def _free_index(connection: sqlite3.Connection, sweep: Sweep, search: Search) -> int | None:
-    rows = connection.execute("SELECT point FROM sweep_trials WHERE sweep_id = ?", (sweep.number,))
-    taken = {row["point"] for row in rows}
-    free = (index for index in itertools.count() if index not in taken)
+def _free_point(connection: sqlite3.Connection, sweep: Sweep, search: Search) -> JsonObject | None:
     if search.points is None:
-        return next(free)
-    tried = _tried_before(connection, sweep, search)
-    for index in free:
-        if index >= search.points:
-            return None
-        if jsontext.dump(search.point(index, sweep.name)) not in tried:
-            return index
-    return None
+        row = connection.execute(
+            "SELECT MAX(id) FROM sweep_trials WHERE sweep_id = ?", (sweep.number,)
+        ).fetchone()
+        return search.draw(f"{sweep.name}/{row[0] or 0}")
+    # By value: the grid may have changed since, and runs may have joined the sweep.
+    rows = connection.execute("SELECT args FROM sweep_trials WHERE sweep_id = ?", (sweep.number,))
+    taken = {row["args"] for row in rows} | _tried_before(connection, sweep, search)
+    points = (search.point(index) for index in range(search.points))
+    return next((point for point in points if jsontext.dump(point) not in taken), None)
 
 
 def _tried_before(connection: sqlite3.Connection, sweep: Sweep, search: Search) -> set[str]:
