@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import dataclass
 
-from runql_server import lines, runs, timestamps
+from runql_server import branching, lines, runs, timestamps
 from runql_server.errors import RequestError
 from runql_server.jsontext import JsonObject, JsonValue
 from runql_server.lines import HistoryRow
@@ -54,8 +54,9 @@ def parse(body: JsonValue) -> Post:
 
 def apply(connection: sqlite3.Connection, run: int, post: Post) -> JsonObject:
     """Write everything and give the answer to send once it is committed. Needs a write transaction."""
-    if post.history is not None:
-        lines.write_history(connection, run, post.history)
+    if post.history:
+        offset = branching.stored_offset(connection, run, post.history[0].line)
+        lines.write_history(connection, run, lines.moved(post.history, offset))
     if post.events is not None:
         lines.write_events(connection, run, post.events.texts, post.events.offset)
     if post.log is not None:

@@ -67,9 +67,28 @@ def write_history(connection: sqlite3.Connection, run: int, rows: Sequence[Histo
         # Lines that were there changed, which a retry never does: what was counted cannot be taken back.
         history_exports.invalidate(connection, run, changed[0].line)
         keys = recompute_history_keys(connection, run)
-    connection.execute(
-        "INSERT OR REPLACE INTO history_keys (run_id, state) VALUES (?, ?)", (run, keys.to_text())
-    )
+    _store_history_keys(connection, run, keys)
+
+
+def moved(rows: Sequence[HistoryRow], offset: int) -> list[HistoryRow]:
+    """The same rows from another line on."""
+    return [
+        HistoryRow(line, _step_of(row.values, line), row.text, row.values)
+        for line, row in enumerate(rows, start=offset)
+    ]
+
+
+def copy_history(connection: sqlite3.Connection, source: int, target: int, *, up_to: float) -> int:
+    """Give a run without rows those of another one up to a step, and return how many. Needs a write transaction."""
+    copied = connection.execute(
+        """INSERT INTO history (run_id, line, step, text)
+           SELECT :target, ROW_NUMBER() OVER (ORDER BY step, line) - 1, step, text
+           FROM history WHERE run_id = :source AND step <= :up_to""",
+        {"source": source, "target": target, "up_to": up_to},
+    ).rowcount
+    if copied:
+        _store_history_keys(connection, target, recompute_history_keys(connection, target))
+    return copied
 
 
 def write_events(connection: sqlite3.Connection, run: int, texts: Sequence[str], offset: int) -> None:
@@ -111,6 +130,12 @@ def recompute_history_keys(connection: sqlite3.Connection, run: int) -> HistoryK
     for row in connection.execute(query, (run,)):
         keys.fold(jsontext.parse_object(row["text"], what=f"history line {row['line']}"), row["step"])
     return keys
+
+
+def _store_history_keys(connection: sqlite3.Connection, run: int, keys: HistoryKeys) -> None:
+    connection.execute(
+        "INSERT OR REPLACE INTO history_keys (run_id, state) VALUES (?, ?)", (run, keys.to_text())
+    )
 
 
 def check_offset(offset: int, count: int, what: str) -> int:

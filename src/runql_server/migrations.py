@@ -189,7 +189,10 @@ CREATE TABLE sweep_brackets (
 ) WITHOUT ROWID;
 """
 
-MIGRATIONS = (_FIRST, _SWEEPS, _ARTIFACTS, _EXPORTS, _AGENTS)
+# How many rows a fork began with, while the process that logs it counts its lines without them.
+_FORKS = "ALTER TABLE runs ADD COLUMN inherited_lines INTEGER NOT NULL DEFAULT 0;"
+
+MIGRATIONS = (_FIRST, _SWEEPS, _ARTIFACTS, _EXPORTS, _AGENTS, _FORKS)
 
 
 def migrate(connection: sqlite3.Connection) -> None:
