@@ -1,8 +1,4 @@
-"""Forks: a run that begins with the rows of another one, up to a step.
-
-The SDK names the parent in the config of the new run and counts the lines it sends from 0. A process that resumes the
-fork later counts from `historyLineCount`, inherited lines included.
-"""
+"""Forks: a run that begins with the rows of another one, up to a step that its config names."""
 
 from __future__ import annotations
 
@@ -49,11 +45,15 @@ def inherit(connection: sqlite3.Connection, run: int, point: BranchPoint) -> Non
 
 
 def stored_offset(connection: sqlite3.Connection, run: int, offset: int) -> int:
-    """The line that an offset of the file stream means. Needs a write transaction."""
+    """The line that an offset of the file stream means. Needs a write transaction.
+
+    The process that forks counts its lines from 0. One that resumes the fork later counts from `historyLineCount`,
+    inherited lines included.
+    """
     row = connection.execute("SELECT inherited_lines FROM runs WHERE id = ?", (run,)).fetchone()
     inherited = int(row["inherited_lines"])
     if inherited and offset >= lines.line_count(connection, "history", run):
-        # Who counts from 0 cannot be there yet: this process has resumed the fork, and so will all later ones.
+        # A count from 0 cannot be there yet: this process has resumed the fork, and so will all later ones.
         connection.execute("UPDATE runs SET inherited_lines = 0 WHERE id = ?", (run,))
         return offset
     return offset + inherited

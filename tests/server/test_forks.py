@@ -25,7 +25,8 @@ def row(step: int, **values: JsonValue) -> dict[str, JsonValue]:
     return {"_step": step, **values}
 
 
-PARENT = [row(step, loss=1 / (step + 1), a=step) for step in (0, 2, 4, 6, 8)]
+STEPS = (0, 2, 4, 6, 8)
+PARENT = [row(step, loss=1 / (step + 1), a=step) for step in STEPS]
 
 
 def fork(query: Query, parent: str = "parent", step: float = 4, **more: object) -> dict[str, Any]:
@@ -134,7 +135,7 @@ def test_the_exports_of_a_fork_hold_the_parents_rows(tmp_path: Path) -> None:
 def test_the_branch_step_is_inclusive(step: float, server: RunningServer, query: Query) -> None:
     server.seed("p", [SeedRun(name="parent", history=PARENT)])
     made = fork(query, step=step)["data"]["upsertBucket"]
-    assert made["bucket"]["historyLineCount"] == sum(each["_step"] <= step for each in PARENT)
+    assert made["bucket"]["historyLineCount"] == sum(each <= step for each in STEPS)
 
 
 def test_a_fork_of_nothing_is_refused_and_leaves_nothing(server: RunningServer, query: Query) -> None:

@@ -1,8 +1,4 @@
-"""What an agent is told when it asks: run this, stop that, exit, or nothing for now.
-
-Agents of the official SDK run one process at a time and the one for functions only reads the first command, so each
-answer holds at most one.
-"""
+"""What an agent shall do when it asks: run this, stop that, exit, or nothing for now."""
 
 from __future__ import annotations
 
@@ -18,7 +14,11 @@ from runql_server.sweeps.trials import Trial
 def command(
     connection: sqlite3.Connection, agent: Agent, reported: list[str], *, crash_before: str
 ) -> JsonObject | None:
-    """Take a heartbeat, which says what the agent runs, and give what it shall do. Needs a write transaction."""
+    """Take a heartbeat, which says what the agent runs, and give what it shall do. Needs a write transaction.
+
+    It is one command at most: the official SDK's agents run one process at a time, and the one for Python functions
+    only reads the first command.
+    """
     sweep = stored.by_number(connection, agent.sweep_number)
     agents.note_heartbeat(connection, agent.number)
     trials.report(connection, sweep, agent, reported)

@@ -1,9 +1,4 @@
-"""Trials as stored: the points of a search that agents were given, each with the id of the run it becomes.
-
-A trial is `sent` with a command, `running` while its agent reports it, then `ended`. One that its agent does not report
-at all is `unseen` and sent once more (`resent`), as the response may have been lost. A dead agent's trials that made no run are forgotten, and so is
-the trial of a run that somebody deletes: the point is free again.
-"""
+"""Trials as stored: the points of a search that agents were given, each with the id of the run it becomes."""
 
 # ruff: noqa: S608 - the SQL put together is our own text: values are always bound
 
@@ -19,6 +14,9 @@ from runql_server.sweeps.agents import Agent
 from runql_server.sweeps.configuration import Search
 from runql_server.sweeps.stored import Sweep
 
+# A trial is `sent` with a command, `running` while its agent reports it, then `ended`. One that its agent does not report
+# at all is `unseen` and sent once more (`resent`), as the response may have been lost. A dead agent's trials that made
+# no run are forgotten, and so is the trial of a run that somebody deletes: the point is free again.
 _RUN = """SELECT {} FROM runs WHERE runs.project_id = :project AND runs.name = sweep_trials.run_name"""
 _HAS_RUN = f"EXISTS ({_RUN.format('1')})"
 
