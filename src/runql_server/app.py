@@ -47,12 +47,14 @@ def create_app(
     api_key: str | None = None,
     crash_after: timedelta = CRASH_AFTER,
     export_policy: ExportPolicy = DEFAULT_POLICY,
+    config_merge: bool = False,
     on_request: Callable[[ReceivedRequest], None] | None = None,
 ) -> Starlette:
     """Make the application over a data directory; ``api_key`` is accepted besides the keys made before.
 
     ``app.state.store`` is the open store, closed at shutdown. ``on_request`` is told of each request just before
-    its answer is sent; ``export_policy`` says which histories become parquet files.
+    its answer is sent; ``export_policy`` says which histories become parquet files. With ``config_merge`` an update
+    of a run's config is merged into the stored one, so that keys which the client deleted come back.
     """
     store = Store(data_dir, crash_after=crash_after)
     with store.writing() as connection:
@@ -62,7 +64,7 @@ def create_app(
     endpoints, artifacts = FileEndpoints(store, signer), ArtifactEndpoints(store, signer)
     exports = ExportEndpoints(store, signer)
     exporter = Exporter(store, export_policy)
-    graphql = GraphQLEndpoint(store, signer, exporter, Documents(schema.load()))
+    graphql = GraphQLEndpoint(store, signer, exporter, Documents(schema.load()), config_merge=config_merge)
     middleware = [] if on_request is None else [Middleware(RecordRequests, on_request=on_request)]
 
     @asynccontextmanager

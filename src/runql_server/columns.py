@@ -64,18 +64,3 @@ COLUMNS: dict[str, Column] = {
     "readOnly": _READ_ONLY,
     "read_only": _READ_ONLY,
 }
-
-
-def value_paths(key: str) -> tuple[str, ...] | None:
-    """Where a ``config.*`` or ``summary_metrics.*`` key is found among the flattened values.
-
-    Filters leave the ``value`` level of the config out and order texts have it, so a trailing ``.value`` may be
-    either that level or a real member: both places are named, the literal one first.
-    """
-    prefix, dot, rest = key.partition(".")
-    prefix = {"summaryMetrics": "summary_metrics"}.get(prefix, prefix)
-    if not dot or not rest or prefix not in {"config", "summary_metrics"}:
-        return None
-    path = f"{prefix}.{rest}"
-    bare = path.removesuffix(".value")
-    return (path, bare) if prefix == "config" and bare not in {path, prefix} else (path,)

@@ -25,6 +25,7 @@ class RequestContext:
     exporter: Exporter
     user_number: int
     base_url: str
+    config_merge: bool
     crash_before: str = field(init=False)
 
     def __post_init__(self) -> None:

@@ -9,6 +9,10 @@ class NotFoundError(RequestError):
     """The named project, run or file does not exist here."""
 
 
+class FilterError(RequestError):
+    """A filter cannot be understood; the text names the key or operator."""
+
+
 class NotSupportedError(RequestError):
     """The schema has this field but the embedded server does not implement it yet."""
 

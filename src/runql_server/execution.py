@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import AsyncIterable, Awaitable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -13,6 +14,9 @@ from graphql import (
     ExecutionContext,
     FieldNode,
     GraphQLError,
+    GraphQLFloat,
+    GraphQLInt,
+    GraphQLLeafType,
     GraphQLList,
     GraphQLOutputType,
     GraphQLResolveInfo,
@@ -42,7 +46,23 @@ class Leaves(list[Leaf]):
 
 
 class LeafContext(ExecutionContext):
-    """Takes a list of leaves as it is: graphql-core's cost per item would dominate a page of history."""
+    """Takes a list of leaves as it is: graphql-core's cost per item would dominate a page of history.
+
+    A number that its type cannot carry (a Float that is not finite, an Int beyond 32 bits) is null where null is
+    allowed: as an error, one value that somebody logged would make every listing that shows it unreadable.
+    """
+
+    @staticmethod
+    def complete_leaf_value(
+        return_type: GraphQLLeafType,
+        result: Any,
+    ) -> Any:
+        """As in the base class, but for numbers that do not fit."""
+        if return_type is GraphQLFloat and isinstance(result, float) and not math.isfinite(result):
+            return None
+        if return_type is GraphQLInt and isinstance(result, int) and not -(2**31) <= result < 2**31:
+            return None
+        return ExecutionContext.complete_leaf_value(return_type, result)
 
     def complete_list_value(
         self,

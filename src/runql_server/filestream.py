@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import dataclass
 
-from runql_server import lines, runs, timestamps
+from runql_server import branching, lines, runs, timestamps
 from runql_server.errors import RequestError
 from runql_server.jsontext import JsonObject, JsonValue
 from runql_server.lines import HistoryRow
@@ -47,15 +47,16 @@ def parse(body: JsonValue) -> Post:
         log=chunks.get("output.log"),
         summary=summary.texts[-1] if summary is not None and summary.texts else None,
         complete=body.get("complete") is True,
-        exitcode=exitcode if isinstance(exitcode, int) else 0,
+        exitcode=_exitcode(exitcode),
         preempting=body.get("preempting") is True,
     )
 
 
 def apply(connection: sqlite3.Connection, run: int, post: Post) -> JsonObject:
     """Write everything and give the answer to send once it is committed. Needs a write transaction."""
-    if post.history is not None:
-        lines.write_history(connection, run, post.history)
+    if post.history:
+        offset = branching.stored_offset(connection, run, post.history[0].line)
+        lines.write_history(connection, run, lines.moved(post.history, offset))
     if post.events is not None:
         lines.write_events(connection, run, post.events.texts, post.events.offset)
     if post.log is not None:
@@ -91,6 +92,14 @@ def _state_after(before: str, post: Post) -> str:
     return "preempted" if before == "preempting" else "failed"
 
 
+def _exitcode(sent: JsonValue) -> int:
+    if not isinstance(sent, int):
+        return 0
+    if not -(2**63) <= sent < 2**63:
+        raise RequestError(f"exitcode: not a number of 64 bits: {str(sent)[:40]}")
+    return sent
+
+
 def _chunk(name: str, chunk: JsonValue) -> Chunk:
     if not isinstance(chunk, dict):
         raise RequestError(f"files: {name} must be an object with offset and content")
@@ -102,4 +111,4 @@ def _chunk(name: str, chunk: JsonValue) -> Chunk:
     texts = [text for text in content if isinstance(text, str)]
     if len(texts) != len(content):
         raise RequestError(f"files: {name}: content must be a list of texts")
-    return Chunk(lines.check_offset(offset, name), texts)
+    return Chunk(lines.check_offset(offset, len(texts), name), texts)

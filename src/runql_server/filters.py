@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from runql_server import jsontext
+from runql_server import jsontext, sql_functions, value_places
 from runql_server.bindings import Bindings
-from runql_server.columns import COLUMNS, value_paths
-from runql_server.errors import RequestError
+from runql_server.columns import COLUMNS
+from runql_server.errors import FilterError, RequestError
 from runql_server.jsontext import JsonObject, JsonValue
-from runql_server.subjects import ColumnSubject, ListSubject, Subject, ValueSubject
+from runql_server.subjects import ColumnSubject, ListSubject, Subject, ValueSubject, join
 
 _DEEPEST = 50
 _COMPARISONS = {"$gt": ">", "$gte": ">=", "$lt": "<", "$lte": "<="}
@@ -20,22 +20,18 @@ SubjectOf = Callable[[str, Bindings], Subject]
 """Finds what a key is about; raises ``FilterError`` for an unknown one."""
 
 
-class FilterError(RequestError):
-    """The filter cannot be understood; the text names the key or operator."""
-
-
 def run_subject(key: str, bindings: Bindings) -> Subject:
     """What a key of a run filter is about: SQL over ``runs``, ``projects`` and ``entities``."""
     if key == "tags":
-        return ListSubject("FROM run_tags WHERE run_tags.run_id = runs.id", "tag", bindings)
+        return ListSubject(key, "FROM run_tags WHERE run_tags.run_id = runs.id", "tag", bindings)
     if key in COLUMNS:
-        return ColumnSubject(COLUMNS[key], bindings)
-    paths = value_paths(key)
-    if paths is None:
+        return ColumnSubject(key, COLUMNS[key], bindings)
+    place = value_places.find(key)
+    if place is None:
         raise unknown_key(
             key, f"use a column ({', '.join(sorted(COLUMNS))}, tags), config.* or summary_metrics.*"
         )
-    return ValueSubject(paths, bindings)
+    return ValueSubject(place, bindings)
 
 
 def unknown_key(key: str, advice: str) -> FilterError:
@@ -48,7 +44,7 @@ def compile_filters(text: str | None, bindings: Bindings, subject_of: SubjectOf 
 
     Several keys in one object mean "and". Values compare with values of their own kind only: a number is never equal
     to, greater or less than a text, a bool is not a number, NaN equals nothing. A missing value (or null) equals null
-    only, so ``$ne`` and ``$nin`` hold for it.
+    only, so ``$ne``, ``$nin`` and ``$not`` hold for it. A value that a column can never hold is refused.
     """
     if text is None or not text.strip():
         return "1"
@@ -76,13 +72,11 @@ class _Compiler:
         if key in _LOGICAL:
             return self._logical(key, value, depth)
         if key.startswith("$"):
-            raise FilterError(f"filters: unknown operator {key!r}")
+            hint = ": it belongs behind a key, or use $nor" if key == "$not" else ""
+            raise FilterError(f"filters: unknown operator {key!r}{hint}")
         subject = self._subject_of(key, self._bindings)
         if isinstance(value, dict):
-            parts = [_operator(key, subject, name, operand) for name, operand in value.items()]
-            if not parts:
-                raise FilterError(f"filters: {key!r} has an empty object where an operator is expected")
-            return join("AND", parts, empty="1")
+            return _operators(key, subject, value, depth)
         return subject.equals(value)
 
     def _logical(self, operator: str, value: JsonValue, depth: int) -> str:
@@ -102,16 +96,42 @@ class _Compiler:
                 return f"NOT {join('OR', parts, empty='0')}"
 
 
+def _operators(key: str, subject: Subject, document: JsonObject, depth: int) -> str:
+    """What an object of operators says of one subject."""
+    if not document:
+        raise FilterError(f"filters: {key!r} has an empty object where an operator is expected")
+    if depth > _DEEPEST:
+        raise FilterError(f"filters: nested more than {_DEEPEST} levels deep")
+    options = document.get("$options", "")
+    if "$options" in document and "$regex" not in document:
+        raise FilterError(f"filters: $options of {key!r} needs a $regex beside it")
+    parts: list[str] = []
+    for name, operand in document.items():
+        if name == "$regex":
+            parts.append(_regex(key, subject, operand, options))
+        elif name == "$not":
+            parts.append(_not(key, subject, operand, depth))
+        elif name != "$options":
+            parts.append(_operator(key, subject, name, operand))
+    return join("AND", parts, empty="1")
+
+
 def _operator(key: str, subject: Subject, name: str, operand: JsonValue) -> str:
     if name in _COMPARISONS:
         if isinstance(operand, bool) or not isinstance(operand, int | float | str):
-            raise FilterError(f"filters: {name} of {key!r} needs a number or a text")
+            raise FilterError(f"filters: {name} of {key!r} needs a number or a string")
         return subject.compares(_COMPARISONS[name], operand)
     handler = _OPERATORS.get(name)
     if handler is None:
-        known = ", ".join([*_OPERATORS, *_COMPARISONS])
+        known = ", ".join([*_OPERATORS, *_COMPARISONS, "$regex", "$options", "$not"])
         raise FilterError(f"filters: unknown operator {name!r} of {key!r}: known are {known}")
     return handler(key, subject, operand)
+
+
+def _not(key: str, subject: Subject, operand: JsonValue, depth: int) -> str:
+    if not isinstance(operand, dict):
+        raise FilterError(f"filters: $not of {key!r} needs an object of operators")
+    return f"NOT {_operators(key, subject, operand, depth + 1)}"
 
 
 def _eq(_key: str, subject: Subject, operand: JsonValue) -> str:
@@ -132,20 +152,36 @@ def _nin(key: str, subject: Subject, operand: JsonValue) -> str:
     return f"NOT {_in(key, subject, operand)}"
 
 
+def _all(key: str, subject: Subject, operand: JsonValue) -> str:
+    if not isinstance(operand, list):
+        raise FilterError(f"filters: $all of {key!r} needs a list")
+    # As in Mongo: nothing holds all of no values.
+    return subject.holds_all(operand) if operand else "0"
+
+
+def _size(key: str, subject: Subject, operand: JsonValue) -> str:
+    if isinstance(operand, bool) or not isinstance(operand, int) or operand < 0:
+        raise FilterError(f"filters: $size of {key!r} needs a whole number that is not negative")
+    return subject.has_size(operand)
+
+
 def _exists(key: str, subject: Subject, operand: JsonValue) -> str:
     if not isinstance(operand, bool):
         raise FilterError(f"filters: $exists of {key!r} needs true or false")
     return subject.exists() if operand else f"NOT {subject.exists()}"
 
 
-def _regex(key: str, subject: Subject, operand: JsonValue) -> str:
+def _regex(key: str, subject: Subject, operand: JsonValue, options: JsonValue) -> str:
     if not isinstance(operand, str):
-        raise FilterError(f"filters: $regex of {key!r} needs a text")
+        raise FilterError(f"filters: $regex of {key!r} needs a string")
+    if not isinstance(options, str) or not set(options) <= set(sql_functions.REGEX_OPTIONS):
+        letters = ", ".join(sql_functions.REGEX_OPTIONS)
+        raise FilterError(f"filters: $options of {key!r} needs letters out of {letters}")
     try:
-        re.compile(operand)
+        sql_functions.compiled(operand, options)
     except re.error as error:
         raise FilterError(f"filters: $regex of {key!r} is not a regular expression: {error}") from error
-    return subject.matches(operand)
+    return subject.matches(operand, options)
 
 
 _OPERATORS: dict[str, Callable[[str, Subject, JsonValue], str]] = {
@@ -153,17 +189,7 @@ _OPERATORS: dict[str, Callable[[str, Subject, JsonValue], str]] = {
     "$ne": _ne,
     "$in": _in,
     "$nin": _nin,
+    "$all": _all,
+    "$size": _size,
     "$exists": _exists,
-    "$regex": _regex,
 }
-
-
-def join(word: str, parts: list[str], *, empty: str) -> str:
-    """Join conditions as a balanced tree: SQLite limits the depth of an expression, not its size."""
-    if not parts:
-        return empty
-    if len(parts) == 1:
-        return parts[0]
-    middle = len(parts) // 2
-    left, right = join(word, parts[:middle], empty=empty), join(word, parts[middle:], empty=empty)
-    return f"({left} {word} {right})"

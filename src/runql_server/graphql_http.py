@@ -23,11 +23,14 @@ OPERATION = "runql_server.operation"
 class GraphQLEndpoint:
     """Executes each request in a worker thread, as SQLite blocks."""
 
-    def __init__(self, store: Store, signer: Signer, exporter: Exporter, documents: Documents) -> None:
+    def __init__(
+        self, store: Store, signer: Signer, exporter: Exporter, documents: Documents, *, config_merge: bool
+    ) -> None:
         self._store = store
         self._signer = signer
         self._exporter = exporter
         self._documents = documents
+        self._config_merge = config_merge
 
     async def __call__(self, request: Request) -> Response:
         """Answer one request; syntax, validation and variable errors have status 400, all others 200."""
@@ -52,6 +55,7 @@ class GraphQLEndpoint:
                     self._exporter,
                     request.state.user,
                     str(request.base_url),
+                    config_merge=self._config_merge,
                 )
                 answer: Answer = self._documents.execute(text, variables, name, context)
             return jsontext.dump(answer.body).encode(), answer.executed

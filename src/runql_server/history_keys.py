@@ -159,7 +159,8 @@ def type_name(value: JsonValue) -> str:
 
 
 def _fell(before: JsonValue, after: JsonValue) -> bool:
-    if not isinstance(after, int | float) or math.isnan(after):
+    # An int may be too large for math.isnan.
+    if not isinstance(after, int | float) or (isinstance(after, float) and math.isnan(after)):
         return True
     return isinstance(before, int | float) and after < before
 

@@ -48,6 +48,13 @@ def spelled(value: JsonValue) -> JsonValue:
     return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
 
 
+def merged(before: JsonValue, after: JsonValue) -> JsonValue:
+    """The newer value; where both are objects, the members of both, merged in the same way."""
+    if not (isinstance(before, dict) and isinstance(after, dict)):
+        return after
+    return before | {name: merged(before.get(name), member) for name, member in after.items()}
+
+
 def pick(document: JsonObject, keys: list[str] | None) -> JsonObject:
     """Keep the asked members (all when ``keys`` is null), reading dotted names as nested paths if need be."""
     if keys is None:

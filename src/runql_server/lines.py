@@ -17,7 +17,8 @@ from runql_server.jsontext import JsonObject
 
 Stream = Literal["history", "events", "log_lines"]
 
-_FURTHEST = 2**53
+_FURTHEST = 2**31
+"""Counts of lines are GraphQL Ints."""
 
 
 @dataclass(frozen=True)
@@ -66,9 +67,28 @@ def write_history(connection: sqlite3.Connection, run: int, rows: Sequence[Histo
         # Lines that were there changed, which a retry never does: what was counted cannot be taken back.
         history_exports.invalidate(connection, run, changed[0].line)
         keys = recompute_history_keys(connection, run)
-    connection.execute(
-        "INSERT OR REPLACE INTO history_keys (run_id, state) VALUES (?, ?)", (run, keys.to_text())
-    )
+    _store_history_keys(connection, run, keys)
+
+
+def moved(rows: Sequence[HistoryRow], offset: int) -> list[HistoryRow]:
+    """The same rows from another line on."""
+    return [
+        HistoryRow(line, _step_of(row.values, line), row.text, row.values)
+        for line, row in enumerate(rows, start=offset)
+    ]
+
+
+def copy_history(connection: sqlite3.Connection, source: int, target: int, *, up_to: float) -> int:
+    """Give a run without rows those of another one up to a step, and return how many. Needs a write transaction."""
+    copied = connection.execute(
+        """INSERT INTO history (run_id, line, step, text)
+           SELECT :target, ROW_NUMBER() OVER (ORDER BY step, line) - 1, step, text
+           FROM history WHERE run_id = :source AND step <= :up_to""",
+        {"source": source, "target": target, "up_to": up_to},
+    ).rowcount
+    if copied:
+        _store_history_keys(connection, target, recompute_history_keys(connection, target))
+    return copied
 
 
 def write_events(connection: sqlite3.Connection, run: int, texts: Sequence[str], offset: int) -> None:
@@ -112,10 +132,16 @@ def recompute_history_keys(connection: sqlite3.Connection, run: int) -> HistoryK
     return keys
 
 
-def check_offset(offset: int, what: str) -> int:
-    """An offset that a line number can hold."""
-    if not 0 <= offset < _FURTHEST:
-        raise RequestError(f"{what}: offset must be a line number, got {offset}")
+def _store_history_keys(connection: sqlite3.Connection, run: int, keys: HistoryKeys) -> None:
+    connection.execute(
+        "INSERT OR REPLACE INTO history_keys (run_id, state) VALUES (?, ?)", (run, keys.to_text())
+    )
+
+
+def check_offset(offset: int, count: int, what: str) -> int:
+    """An offset from which so many lines can be numbered."""
+    if not 0 <= offset < _FURTHEST - count:
+        raise RequestError(f"{what}: offset must be a line number below 2^31, got {offset} for {count} lines")
     return offset
 
 
@@ -127,9 +153,11 @@ def tail(connection: sqlite3.Connection, stream: Stream, run: int, count: int) -
 
 def _step_of(values: JsonObject, line: int) -> float | int:
     step = values.get("_step")
-    if isinstance(step, bool) or not isinstance(step, int | float) or math.isnan(step):
+    if isinstance(step, bool) or not isinstance(step, int | float):
         return line
-    return run_values.sql_number(step)
+    number = run_values.sql_number(step)
+    # What is no point on an axis would also make historyKeys.lastStep something that JSON cannot spell.
+    return number if math.isfinite(number) else line
 
 
 def _texts(connection: sqlite3.Connection, stream: Stream, run: int, start: int, stop: int) -> dict[int, str]:

@@ -169,7 +169,30 @@ CREATE TABLE history_exports (
 CREATE INDEX exports_by_run ON history_exports (run_id, start_line);
 """
 
-MIGRATIONS = (_FIRST, _SWEEPS, _ARTIFACTS, _EXPORTS)
+# A trial is a point of a search that an agent was given; `run_name` is the id of the run it becomes. A bracket is the
+# best value of a run's metric after so many history rows that hold it, NULL for NaN.
+_AGENTS = """
+CREATE TABLE sweep_agents (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, sweep_id INTEGER NOT NULL REFERENCES sweeps ON DELETE CASCADE,
+    name TEXT NOT NULL, host TEXT NOT NULL, has_exited INTEGER NOT NULL DEFAULT 0, created_at TEXT NOT NULL,
+    heartbeat_at TEXT NOT NULL, UNIQUE (sweep_id, name)
+);
+CREATE TABLE sweep_trials (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, sweep_id INTEGER NOT NULL REFERENCES sweeps ON DELETE CASCADE,
+    agent_id INTEGER NOT NULL REFERENCES sweep_agents ON DELETE CASCADE, run_name TEXT NOT NULL,
+    state TEXT NOT NULL, stopping INTEGER NOT NULL DEFAULT 0, args TEXT NOT NULL, UNIQUE (sweep_id, run_name)
+);
+CREATE INDEX trials_by_agent ON sweep_trials (agent_id);
+CREATE TABLE sweep_brackets (
+    run_id INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE, iteration INTEGER NOT NULL, value REAL,
+    PRIMARY KEY (run_id, iteration)
+) WITHOUT ROWID;
+"""
+
+# How many rows a fork began with, while the process that logs it counts its lines without them.
+_FORKS = "ALTER TABLE runs ADD COLUMN inherited_lines INTEGER NOT NULL DEFAULT 0;"
+
+MIGRATIONS = (_FIRST, _SWEEPS, _ARTIFACTS, _EXPORTS, _AGENTS, _FORKS)
 
 
 def migrate(connection: sqlite3.Connection) -> None:

@@ -1,21 +1,20 @@
 """Order: ``+`` or ``-`` and a column; for runs ``config.<k>.value`` or ``summary_metrics.<k>`` too; missing values last."""
 
-# ruff: noqa: S608 - the SQL put together is our own text: values are always bound
-
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from runql_server import value_places
 from runql_server.bindings import Bindings
-from runql_server.columns import COLUMNS, value_paths
+from runql_server.columns import COLUMNS
 from runql_server.cursors import Position
 from runql_server.errors import RequestError
 
 DEFAULT_ORDER = "+created_at"
 
-ExpressionOf = Callable[[str, Bindings], str]
-"""Gives the SQL to sort by for a key; raises ``OrderError`` for an unknown one."""
+ExpressionOf = Callable[[str, Bindings, bool], str]
+"""Gives the SQL to sort by for a key, descending or not; raises ``OrderError`` for an unknown one."""
 
 
 class OrderError(RequestError):
@@ -46,21 +45,15 @@ class Order:
         return f"(sort_key {sign} {key} OR (sort_key = {key} AND id {sign} {number}) OR sort_key IS NULL)"
 
 
-def run_expression(key: str, bindings: Bindings) -> str:
+def run_expression(key: str, bindings: Bindings, descending: bool) -> str:
     """The sort key of runs as SQL over ``runs``."""
     if key in COLUMNS:
         return COLUMNS[key].expression
-    paths = value_paths(key)
-    if paths is None:
+    place = value_places.find(key)
+    if place is None:
         columns = ", ".join(sorted(COLUMNS))
         raise unknown_key(key, f"a column ({columns}), config.<key>.value or summary_metrics.<key>")
-    places = ", ".join(bindings.bind(path) for path in paths)
-    # SQLite sorts numbers before texts. Lists, objects, null and NaN cannot be placed, so they count as missing.
-    return (
-        "(SELECT CASE kind WHEN 'text' THEN text WHEN 'number' THEN number WHEN 'bool' THEN number END "
-        f"FROM run_values WHERE run_values.run_id = runs.id AND path IN ({places}) "
-        "ORDER BY length(path) DESC LIMIT 1)"
-    )
+    return place.sort_key(bindings, descending=descending)
 
 
 def unknown_key(key: str, known: str) -> OrderError:
@@ -77,4 +70,5 @@ def parse_order(
     """Read an order text; no sign means ascending, no text means the default: oldest first."""
     wanted = (text or "").strip() or default
     sign, key = (wanted[0], wanted[1:]) if wanted[0] in "+-" else ("+", wanted)
-    return Order(f"{sign}{key}", expression_of(key, bindings), sign == "-")
+    descending = sign == "-"
+    return Order(f"{sign}{key}", expression_of(key, bindings, descending), descending)

@@ -28,6 +28,8 @@ class RunningServer:
     """The embedded server on a free loopback port, from ``with`` to the end of the block.
 
     ``requests`` lists what it received, in the order the answers were sent; ``clear()`` empties it.
+    ``config_merge=True`` makes it merge the configs of updates into the stored ones, as W&B's own server is said to:
+    keys that a client deleted come back, nested ones too. By default an update replaces the config.
     """
 
     def __init__(
@@ -37,6 +39,7 @@ class RunningServer:
         api_key: str | None = None,
         crash_after: timedelta = CRASH_AFTER,
         export_policy: ExportPolicy = DEFAULT_POLICY,
+        config_merge: bool = False,
     ) -> None:
         self._own_dir = tempfile.TemporaryDirectory(prefix="runql-server-") if data_dir is None else None
         self.data_dir = Path(self._own_dir.name) if self._own_dir is not None else Path(data_dir or ".")
@@ -48,6 +51,7 @@ class RunningServer:
             api_key=self.api_key,
             crash_after=crash_after,
             export_policy=export_policy,
+            config_merge=config_merge,
             on_request=self.requests.append,
         )
         self.store: Store = app.state.store

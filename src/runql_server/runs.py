@@ -183,6 +183,13 @@ def change(connection: sqlite3.Connection, number: int, wanted: RunChange) -> No
         _replace_tags(connection, number, wanted.tags)
 
 
+def merged_config(connection: sqlite3.Connection, number: int, text: str) -> str:
+    """The stored config with the given one merged into it, object by object."""
+    row = connection.execute("SELECT config FROM runs WHERE id = ?", (number,)).fetchone()
+    stored = jsontext.parse_object(row["config"], what="config")
+    return jsontext.dump(jsontext.merged(stored, jsontext.parse_object(text, what="config")))
+
+
 def tags(connection: sqlite3.Connection, number: int) -> list[str]:
     """The tags in the order they were given."""
     rows = connection.execute("SELECT tag FROM run_tags WHERE run_id = ? ORDER BY position", (number,))

@@ -45,10 +45,13 @@ from runql_server.resolvers import (
     mutations,
     projects,
     runs,
+    scalars,
+    sweep_agents,
     sweeps,
 )
 from runql_server.runs import Run
-from runql_server.sweeps import Sweep
+from runql_server.sweeps.agents import Agent
+from runql_server.sweeps.stored import Sweep
 
 _MODULES: tuple[ModuleType, ...] = (
     account,
@@ -57,6 +60,7 @@ _MODULES: tuple[ModuleType, ...] = (
     history,
     files,
     sweeps,
+    sweep_agents,
     artifact_lookup,
     artifact_collections,
     artifacts,
@@ -66,12 +70,14 @@ _MODULES: tuple[ModuleType, ...] = (
     artifact_changes,
     artifact_collection_changes,
     mutations,
+    scalars,
 )
 
 _RECORDS: dict[str, tuple[type, ...]] = {
     "Project": (Project,),
     "Run": (Run,),
     "Sweep": (Sweep,),
+    "Agent": (Agent,),
     "Entity": (Entity,),
     "Artifact": (Artifact,),
     "ArtifactAlias": (Alias,),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sqlite3
 import threading
 from collections.abc import Generator
@@ -10,7 +9,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
-from runql_server import timestamps
+from runql_server import sql_functions, timestamps
 from runql_server.migrations import migrate
 
 CRASH_AFTER = timedelta(minutes=5)
@@ -96,9 +95,5 @@ class Store:
         # FULL syncs the write-ahead log at each commit. NORMAL would already survive kill -9 (the pages are with
         # the operating system); FULL keeps the promise for a power cut too, for one fsync per acknowledged chunk.
         connection.execute("PRAGMA synchronous = FULL")
-        connection.create_function("regexp", 2, _regexp, deterministic=True)
+        sql_functions.register(connection)
         return connection
-
-
-def _regexp(pattern: str, text: object) -> bool:
-    return isinstance(text, str) and re.search(pattern, text) is not None

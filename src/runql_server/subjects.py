@@ -1,16 +1,29 @@
 """What a filter condition is about: a column, a list of texts such as tags, or a flattened config or summary value."""
 
-# ruff: noqa: S608 - the SQL put together is our own text: values are always bound
-
 from __future__ import annotations
 
 from typing import Protocol
 
-from runql_server import timestamps
+from runql_server import jsontext, timestamps
 from runql_server.bindings import Bindings, SqlValue
 from runql_server.columns import Column
+from runql_server.errors import FilterError
 from runql_server.jsontext import JsonValue
 from runql_server.run_values import flat_value, sql_number
+from runql_server.value_places import ValuePlace
+
+_KINDS = {"text": "a string", "time": "a date in ISO 8601", "number": "a number", "bool": "true or false"}
+
+
+def join(word: str, parts: list[str], *, empty: str) -> str:
+    """Join conditions as a balanced tree: SQLite limits the depth of an expression, not its size."""
+    if not parts:
+        return empty
+    if len(parts) == 1:
+        return parts[0]
+    middle = len(parts) // 2
+    left, right = join(word, parts[:middle], empty=empty), join(word, parts[middle:], empty=empty)
+    return f"({left} {word} {right})"
 
 
 class Subject(Protocol):
@@ -24,11 +37,19 @@ class Subject(Protocol):
         """The subject is one of these values."""
         ...
 
+    def holds_all(self, values: list[JsonValue]) -> str:
+        """Each of the values, of which there is one at least, is an item of the subject, or the subject itself."""
+        ...
+
+    def has_size(self, size: int) -> str:
+        """The subject is a list of so many items."""
+        ...
+
     def compares(self, sign: str, value: float | str) -> str:
         """The subject is of the value's kind and stands in this relation to it."""
         ...
 
-    def matches(self, pattern: str) -> str:
+    def matches(self, pattern: str, options: str) -> str:
         """The subject is a text in which the pattern is found."""
         ...
 
@@ -38,9 +59,10 @@ class Subject(Protocol):
 
 
 class ColumnSubject:
-    """One column."""
+    """One column; a value that it can never hold is refused."""
 
-    def __init__(self, column: Column, bindings: Bindings) -> None:
+    def __init__(self, key: str, column: Column, bindings: Bindings) -> None:
+        self._key = key
         self._column = column
         self._bindings = bindings
 
@@ -49,51 +71,58 @@ class ColumnSubject:
         return self.is_any_of([value])
 
     def is_any_of(self, values: list[JsonValue]) -> str:
-        """Values of another kind than the column never match."""
-        usable = [self._operand(value) for value in values if value is not None and self._fits(value)]
-        places = ", ".join(self._bindings.bind(value) for value in usable)
-        found = f"COALESCE({self._column.expression} IN ({places}), 0)"
+        """Null among the values means that the column may be empty."""
+        operands = [self._bindings.bind(self._operand(value)) for value in values if value is not None]
+        found = f"COALESCE({self._column.expression} IN ({', '.join(operands)}), 0)"
         return f"({found} OR {self._column.expression} IS NULL)" if None in values else found
+
+    def holds_all(self, values: list[JsonValue]) -> str:
+        """A column holds one value."""
+        return join("AND", [self.equals(value) for value in values], empty="0")
+
+    def has_size(self, size: int) -> str:  # noqa: ARG002 - of no size
+        """A column is no list."""
+        raise FilterError(f"filters: $size of {self._key!r}: it is no list")
 
     def compares(self, sign: str, value: float | str) -> str:
         """Times compare as texts, after bringing the operand to UTC without a zone."""
-        if not self._fits(value):
-            return "0"
         return f"COALESCE({self._column.expression} {sign} {self._bindings.bind(self._operand(value))}, 0)"
 
-    def matches(self, pattern: str) -> str:
+    def matches(self, pattern: str, options: str) -> str:
         """Numbers and bools have no text to search."""
         if self._column.kind not in {"text", "time"}:
-            return "0"
-        return f"COALESCE({self._column.expression} REGEXP {self._bindings.bind(pattern)}, 0)"
+            raise FilterError(f"filters: $regex of {self._key!r}: it is {_KINDS[self._column.kind]}")
+        return f"matches({self._bindings.bind(pattern)}, {self._bindings.bind(options)}, {self._column.expression})"
 
     def exists(self) -> str:
         """The column is not empty."""
         return f"({self._column.expression} IS NOT NULL)"
 
-    def _fits(self, value: JsonValue) -> bool:
-        match self._column.kind:
-            case "number":
-                return isinstance(value, int | float) and not isinstance(value, bool)
-            case "bool":
-                return isinstance(value, bool)
-            case _:
-                return isinstance(value, str)
-
     def _operand(self, value: JsonValue) -> SqlValue:
-        match value:
-            case str():
-                return timestamps.comparable(value) if self._column.kind == "time" else value
-            case int() | float():
+        match self._column.kind, value:
+            case "bool", bool():
+                return int(value)
+            case "number", int() | float() if not isinstance(value, bool):
                 return sql_number(value)
+            case "text", str():
+                return value
+            case "time", str():
+                try:
+                    return timestamps.comparable(value)
+                except ValueError:
+                    pass
             case _:
-                return None
+                pass
+        advice = ": use $in for one of several" if isinstance(value, list) else ""
+        given = jsontext.dump(value)[:80]
+        raise FilterError(f"filters: {self._key!r} needs {_KINDS[self._column.kind]}, not {given}{advice}")
 
 
 class ListSubject:
     """Several texts, such as tags: a condition holds if it holds for any one of them."""
 
-    def __init__(self, rows: str, column: str, bindings: Bindings) -> None:
+    def __init__(self, key: str, rows: str, column: str, bindings: Bindings) -> None:
+        self._key = key
         self._rows = rows
         self._column = column
         self._bindings = bindings
@@ -104,21 +133,26 @@ class ListSubject:
 
     def is_any_of(self, values: list[JsonValue]) -> str:
         """One of the values is among the texts."""
-        places = ", ".join(self._bindings.bind(value) for value in values if isinstance(value, str))
+        places = ", ".join(self._bindings.bind(self._text(value)) for value in values if value is not None)
         found = self._row(f"{self._column} IN ({places})")
         return f"({found} OR NOT {self.exists()})" if None in values else found
 
+    def holds_all(self, values: list[JsonValue]) -> str:
+        """All of the values are among the texts."""
+        return join("AND", [self.equals(value) for value in values], empty="0")
+
+    def has_size(self, size: int) -> str:
+        """There are so many texts."""
+        return f"((SELECT COUNT(*) {self._rows}) = {self._bindings.bind(size)})"
+
     def compares(self, sign: str, value: float | str) -> str:
         """One of the texts stands in this relation to the given one."""
-        return (
-            self._row(f"{self._column} {sign} {self._bindings.bind(value)}")
-            if isinstance(value, str)
-            else "0"
-        )
+        return self._row(f"{self._column} {sign} {self._bindings.bind(self._text(value))}")
 
-    def matches(self, pattern: str) -> str:
+    def matches(self, pattern: str, options: str) -> str:
         """The pattern is found in one of the texts."""
-        return self._row(f"{self._column} REGEXP {self._bindings.bind(pattern)}")
+        operands = f"{self._bindings.bind(pattern)}, {self._bindings.bind(options)}"
+        return self._row(f"matches({operands}, {self._column})")
 
     def exists(self) -> str:
         """There is a text."""
@@ -127,13 +161,19 @@ class ListSubject:
     def _row(self, condition: str) -> str:
         return f"EXISTS (SELECT 1 {self._rows} AND {condition})"
 
+    def _text(self, value: JsonValue) -> str:
+        if isinstance(value, str):
+            return value
+        advice = ": use $in for one of several, $all for all" if isinstance(value, list) else ""
+        raise FilterError(f"filters: {self._key!r} needs a string, not {jsontext.dump(value)[:80]}{advice}")
+
 
 class ValueSubject:
     """A config or summary value, read from the flattened rows."""
 
-    def __init__(self, paths: tuple[str, ...], bindings: Bindings) -> None:
+    def __init__(self, place: ValuePlace, bindings: Bindings) -> None:
         self._bindings = bindings
-        self._paths = ", ".join(bindings.bind(path) for path in paths)
+        self._place = place
 
     def equals(self, value: JsonValue) -> str:
         """Lists are equal as a whole; an object can only be asked for by its members."""
@@ -152,22 +192,30 @@ class ValueSubject:
             parts.append(f"NOT {self.exists()}")
         return f"({' OR '.join(parts)})" if parts else "0"
 
+    def holds_all(self, values: list[JsonValue]) -> str:
+        """All are items of the list; a value that is no list is the only item of itself."""
+        wanted = self._bindings.bind(jsontext.dump(values))
+        listed = self._row(f"kind = 'list' AND holds_all(text, {wanted})")
+        return f"({listed} OR {join('AND', [self.equals(value) for value in values], empty='0')})"
+
+    def has_size(self, size: int) -> str:
+        """The value is a list of so many items."""
+        return self._row(f"kind = 'list' AND list_size(text) = {self._bindings.bind(size)}")
+
     def compares(self, sign: str, value: float | str) -> str:
         """Numbers with numbers, texts with texts."""
         if isinstance(value, str):
             return self._row(f"kind = 'text' AND text {sign} {self._bindings.bind(value)}")
         return self._row(f"kind = 'number' AND number {sign} {self._bindings.bind(sql_number(value))}")
 
-    def matches(self, pattern: str) -> str:
+    def matches(self, pattern: str, options: str) -> str:
         """The value is a text in which the pattern is found."""
-        return self._row(f"kind = 'text' AND text REGEXP {self._bindings.bind(pattern)}")
+        operands = f"{self._bindings.bind(pattern)}, {self._bindings.bind(options)}"
+        return self._row(f"kind = 'text' AND matches({operands}, text)")
 
     def exists(self) -> str:
         """The value is there, of whatever kind, and not null."""
         return self._row("kind <> 'null'")
 
     def _row(self, condition: str) -> str:
-        return (
-            "EXISTS (SELECT 1 FROM run_values WHERE run_values.run_id = runs.id "
-            f"AND path IN ({self._paths}) AND {condition})"
-        )
+        return self._place.exists(condition, self._bindings)

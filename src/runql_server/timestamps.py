@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
+
+_YEAR_OR_MONTH = re.compile(r"\d{4}(-\d\d)?")
 
 
 def now() -> datetime:
@@ -17,9 +20,18 @@ def to_text(moment: datetime) -> str:
 
 
 def comparable(text: str) -> str:
-    """Bring a text from a filter to the stored form if it names a zone; leave any other text alone."""
+    """Bring a date from a filter to the stored form, with a fraction if it has one; raises ``ValueError``.
+
+    It may be any ISO 8601 date or time, with a ``T`` or a space, or a year or month alone, which mean their first
+    moment. Without a zone it is UTC.
+    """
+    written = text.strip().upper()
+    if _YEAR_OR_MONTH.fullmatch(written):
+        written = f"{written}-01-01"[:10]
     try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return text
-    return text if moment.tzinfo is None else to_text(moment)
+        moment = datetime.fromisoformat(written)
+        utc = moment if moment.tzinfo is None else moment.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError(f"{text!r} is out of range") from error
+    # As texts, a moment with a fraction comes behind the same whole second and before the next one.
+    return utc.replace(tzinfo=None).isoformat()

@@ -7,6 +7,7 @@ import math
 import re
 import tempfile
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeGuard, TypeVar
 
@@ -15,12 +16,23 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from runql_server import auth, listing
-from runql_server.filters import FilterError
+from runql_server.errors import FilterError
 from runql_server.jsontext import JsonValue
 from runql_server.seed import SeedRun, seed_runs
 from runql_server.store import Store
 
-KEYS = ["config.a", "config.b.c", "config.a.value", "summary_metrics.loss", "summary_metrics.n.m"]
+KEYS = [
+    "config.a",
+    "config.b.c",
+    "config.a.value",
+    "config.b.value.c",
+    "config.b.value.value.c",
+    "config.value.value",
+    "summary_metrics.loss",
+    "summary_metrics.loss.max",
+    "summary_metrics.n.m",
+]
+STATISTICS = ["best", "min", "max", "last", "mean", "first"]
 COLUMNS = ["name", "state", "group", "display_name", "notes", "jobType"]
 
 Values = st.SearchStrategy[JsonValue]
@@ -43,6 +55,10 @@ def lists_of(items: Values, longest: int) -> Values:
     return st.lists(items, max_size=longest).map(as_list)
 
 
+def as_value(value: float) -> JsonValue:
+    return value
+
+
 def as_document(items: Document) -> JsonValue:
     return items
 
@@ -56,11 +72,30 @@ def nested(plain: str, parent: str, child: str) -> st.SearchStrategy[Document]:
     return st.fixed_dictionaries({}, optional={plain: values, parent: below})
 
 
+statistics: Values = st.one_of(numbers, texts)
+
+
+def summarized_as(name: str, value: JsonValue, more: Document) -> JsonValue:
+    return {name: value, **more}
+
+
+summarized: Values = st.builds(
+    summarized_as,
+    st.sampled_from([*STATISTICS, "other"]),
+    statistics,
+    st.dictionaries(st.sampled_from(STATISTICS), numbers.map(as_value), max_size=1),
+)
+
+
+def with_statistics(plain: Document, loss: JsonValue) -> Document:
+    return {**plain, "loss": loss} if loss is not None else plain
+
+
 @st.composite
 def seed_run(draw: st.DrawFn) -> SeedRun:
     return SeedRun(
-        config=draw(nested("a", "b", "c")),
-        summary=draw(nested("loss", "n", "m")),
+        config=draw(st.one_of(nested("a", "b", "c"), nested("value", "b", "value"))),
+        summary=with_statistics(draw(nested("loss", "n", "m")), draw(st.one_of(st.none(), summarized))),
         state=draw(st.sampled_from(["finished", "failed", "killed"])),
         group=draw(optional_texts),
         notes=draw(optional_texts),
@@ -74,17 +109,54 @@ def condition_on(names: list[str], operand: Values) -> st.SearchStrategy[tuple[s
     return st.tuples(st.sampled_from(names), operand)
 
 
-operators = st.one_of(
-    condition_on(["$eq", "$ne"], values),
-    condition_on(["$gt", "$gte", "$lt", "$lte"], st.one_of(numbers, texts)),
-    condition_on(["$in", "$nin"], lists_of(values, 3)),
-    condition_on(["$exists"], st.booleans()),
-    condition_on(["$regex"], st.sampled_from(["a", "^a$", "^$", "[b-z]", "u|ü"])),
+patterns = st.sampled_from(["a", "^a$", "^$", "[b-z]", "u|ü", "A # c"])
+orderings: Values = st.one_of(numbers, texts)
+
+
+Pairs = list[tuple[str, JsonValue]]
+
+
+def as_object(pairs: Pairs) -> Document:
+    return dict(pairs)
+
+
+def negated(pairs: Pairs) -> Document:
+    return {"$not": dict(pairs)}
+
+
+def with_options(pattern: str, letters: str) -> Document:
+    return {"$regex": pattern, "$options": letters}
+
+
+def with_size(size: int) -> Document:
+    return {"$size": size}
+
+
+def operators_over(one: Values, several: Values, ordered: Values) -> st.SearchStrategy[Document]:
+    """Objects of operators whose operands are such values."""
+    plain = st.one_of(
+        condition_on(["$eq", "$ne"], one),
+        condition_on(["$gt", "$gte", "$lt", "$lte"], ordered),
+        condition_on(["$in", "$nin", "$all"], several),
+        condition_on(["$exists"], st.booleans()),
+        condition_on(["$regex"], patterns),
+    )
+    pairs: st.SearchStrategy[Pairs] = st.lists(plain, min_size=1, max_size=2)
+    options = st.sampled_from(["", "i", "x", "ims"])
+    return st.one_of(pairs.map(as_object), pairs.map(negated), st.builds(with_options, patterns, options))
+
+
+over_values = operators_over(values, lists_of(values, 3), orderings)
+over_texts = operators_over(st.one_of(st.none(), texts), lists_of(st.one_of(st.none(), texts), 3), texts)
+sized = st.integers(0, 3).map(with_size)
+value_condition: Values = st.one_of(values, over_values.map(as_document), sized.map(as_document))
+text_condition: Values = st.one_of(st.none(), texts, over_texts.map(as_document))
+tag_condition: Values = st.one_of(text_condition, sized.map(as_document))
+member: st.SearchStrategy[tuple[str, JsonValue]] = st.one_of(
+    st.tuples(st.sampled_from(KEYS), value_condition),
+    st.tuples(st.sampled_from(COLUMNS), text_condition),
+    st.tuples(st.just("tags"), tag_condition),
 )
-condition: Values = st.one_of(
-    values, st.lists(operators, min_size=1, max_size=2).map(lambda pairs: as_document(dict(pairs)))
-)
-fields = st.sampled_from([*KEYS, *COLUMNS, "tags"])
 
 
 def combined(inner: st.SearchStrategy[Document]) -> st.SearchStrategy[Document]:
@@ -93,7 +165,7 @@ def combined(inner: st.SearchStrategy[Document]) -> st.SearchStrategy[Document]:
 
 
 filters: st.SearchStrategy[Document] = st.recursive(
-    st.dictionaries(fields, condition, max_size=2), combined, max_leaves=6
+    st.lists(member, max_size=2).map(as_object), combined, max_leaves=6
 )
 
 
@@ -146,9 +218,19 @@ def candidates(run: SeedRun, name: str, key: str) -> list[JsonValue]:
     if key in columns:
         return [columns[key]]
     prefix, *path = key.split(".")
-    root = dict(run.config if prefix == "config" else run.summary)
-    paths = [path, path[:-1]] if path[-1] == "value" else [path]
-    return [walk(root, each) for each in paths]
+    if prefix == "config":
+        levels = [index for index, part in enumerate(path) if part == "value" and index]
+        paths = [path, *(path[:index] + path[index + 1 :] for index in levels)]
+        return [walk(dict(run.config), each) for each in paths]
+    found = walk(dict(run.summary), path)
+    if (
+        isinstance(found, dict)
+        and found
+        and set(found) <= set(STATISTICS)
+        and all(map(is_number, found.values()))
+    ):
+        return [found, *found.values()]
+    return [found]
 
 
 def walk(node: JsonValue, path: list[str]) -> JsonValue:
@@ -172,8 +254,13 @@ def holds(found: list[JsonValue], operator: str, operand: JsonValue) -> bool:
             return not holds(found, "$in", operand)
         case "$exists", _:
             return bool(present) is operand
-        case "$regex", str():
-            return any(isinstance(value, str) and re.search(operand, value) for value in present)
+        case "$all", list():
+            return bool(operand) and (
+                any(isinstance(value, list) and includes(value, operand) for value in present)
+                or all(holds(found, "$eq", each) for each in operand)
+            )
+        case "$size", int():
+            return any(isinstance(value, list) and len(value) == operand for value in present)
         case _, str():
             texts_found = [value for value in present if isinstance(value, str)]
             return any(compare(operator, value.encode(), operand.encode()) for value in texts_found)
@@ -201,8 +288,39 @@ def member_matches(run: SeedRun, name: str, key: str, wanted: JsonValue) -> bool
         parts = [matches(run, name, part) for part in wanted if isinstance(part, dict)]
         return {"$and": all(parts), "$or": any(parts), "$nor": not any(parts)}[key]
     found = candidates(run, name, key)
-    conditions = wanted if isinstance(wanted, dict) else {"$eq": wanted}
-    return all(holds(found, operator, operand) for operator, operand in conditions.items())
+    if key == "tags" and isinstance(wanted, dict) and "$size" in wanted:
+        return len(run.tags) == wanted["$size"]
+    return operators_hold(found, wanted if isinstance(wanted, dict) else {"$eq": wanted})
+
+
+def operators_hold(found: list[JsonValue], conditions: Document) -> bool:
+    return all(operator_holds(found, operator, conditions) for operator in conditions)
+
+
+def operator_holds(found: list[JsonValue], operator: str, conditions: Document) -> bool:
+    operand = conditions[operator]
+    match operator, operand:
+        case "$options", _:
+            return True
+        case "$not", dict():
+            return not operators_hold(found, operand)
+        case "$regex", str():
+            flags = re.RegexFlag(0)
+            for letter in str(conditions.get("$options", "")):
+                flags |= {"i": re.IGNORECASE, "m": re.MULTILINE, "s": re.DOTALL, "x": re.VERBOSE}[letter]
+            return any(isinstance(value, str) and re.search(operand, value, flags) for value in found)
+        case _:
+            return holds(found, operator, operand)
+
+
+def includes(items: list[JsonValue], wanted: list[JsonValue]) -> bool:
+    return all(any(item_same(item, value) for item in items) for value in wanted)
+
+
+def item_same(one: JsonValue, other: JsonValue) -> bool:
+    if is_number(one) and is_number(other):
+        return one == other
+    return kind(one) == kind(other) and one == other
 
 
 def found_names(store: Store, document: object) -> list[str]:
@@ -263,6 +381,31 @@ def test_thousands_of_values_and_branches_are_no_problem(store: Store) -> None:
         ('{"config.a": {"$gt": true}}', "'config.a'"),
         ('{"config.a": {"$in": 1}}', "'config.a'"),
         ('{"config.a": {"$exists": 1}}', "'config.a'"),
+        ('{"config.a": {"$all": 1}}', "'config.a'"),
+        ('{"config.a": {"$size": -1}}', "'config.a'"),
+        ('{"config.a": {"$size": 1.5}}', "'config.a'"),
+        ('{"name": {"$size": 1}}', "'name'"),
+        ('{"config.a": {"$not": 1}}', "'config.a'"),
+        ('{"config.a": {"$not": {}}}', "'config.a'"),
+        ('{"config.a": {"$elemMatch": {}}}', "'$elemMatch'"),
+        ('{"config.a": {"$options": "i"}}', "'config.a'"),
+        ('{"config.a": {"$regex": "a", "$options": "g"}}', "'config.a'"),
+        ('{"config.a": {"$regex": "a", "$options": 1}}', "'config.a'"),
+        ('{"config.a": ' + '{"$not": ' * 60 + "{}" + "}" * 60 + "}", "levels"),
+        ('{"tags": ["x"]}', "'tags' needs a string, not [\"x\"]: use $in"),
+        ('{"tags": {"$in": [["x"]]}}', "'tags'"),
+        ('{"tags": {"$gt": 1}}', "'tags'"),
+        ('{"name": 1}', "'name' needs a string"),
+        ('{"state": ["a"]}', "'state' needs a string, not [\"a\"]: use $in"),
+        ('{"duration": {"$gt": "60"}}', "'duration' needs a number"),
+        ('{"duration": true}', "'duration' needs a number"),
+        ('{"duration": {"$regex": "6"}}', "'duration'"),
+        ('{"read_only": 0}', "'read_only' needs true or false"),
+        ('{"createdAt": {"$gt": "yesterday"}}', "'createdAt' needs a date in ISO 8601, not \"yesterday\""),
+        ('{"heartbeat_at": {"$gt": 1795886202}}', "'heartbeat_at' needs a date"),
+        ('{"created_at": {"$lt": "2026-13-01"}}', "'created_at' needs a date"),
+        ('{"created_at": {"$in": ["0001-01-01T00:00:00+05:00"]}}', "'created_at' needs a date"),
+        ('{"created_at": {"$lt": ""}}', "'created_at' needs a date"),
         ('{"config.a": {"$regex": "("}}', "'config.a'"),
         ('{"$not": {}}', "'$not'"),
         ('{"$or": {"a": 1}}', "$or"),
@@ -277,13 +420,64 @@ def test_a_filter_that_makes_no_sense_says_where(store: Store, text: str, named:
         listing.count(connection, 1, text, crash_before="")
 
 
-def test_dates_with_a_zone_are_compared_in_utc(store: Store) -> None:
-    from datetime import UTC, datetime
-
-    moment = datetime(2024, 5, 1, 12, 0, 0, tzinfo=UTC)
+def test_a_date_is_understood_however_iso_spells_it(store: Store) -> None:
+    moment = datetime(2024, 5, 1, 23, 59, 59, tzinfo=UTC)
     names = seed_runs(store, project="p", runs=[SeedRun(created_at=moment)])
-    for text in ("2024-05-01T12:00:00", "2024-05-01T12:00:00Z", "2024-05-01T14:00:00+02:00"):
-        assert found_names(store, {"createdAt": text}) == names
-    assert found_names(store, {"created_at": {"$gt": "2024-05-01T13:59:59+02:00"}}) == names
-    assert found_names(store, {"created_at": {"$gt": "2024"}}) == names
-    assert found_names(store, {"created_at": {"$lt": "2024"}}) == []
+    same = [
+        "2024-05-01T23:59:59",
+        "2024-05-01 23:59:59",
+        "2024-05-01t23:59:59z",
+        "2024-05-02T01:59:59+02:00",
+        "20240501T235959",
+        " 2024-05-01 23:59:59.000 ",
+    ]
+    for text in same:
+        assert found_names(store, {"createdAt": text}) == names, text
+        assert found_names(store, {"createdAt": {"$gte": text, "$lte": text}}) == names, text
+        assert found_names(store, {"createdAt": {"$gt": text}}) == [], text
+    before = ["2024", "2024-05", "2024-05-01", "2024-05-01 23:59", "2024-05-01 23:59:58.9", "0999-01-01"]
+    after = ["2025", "2024-06", "2024-05-02", "2024-05-01 23:59:59.5", "2024-05-01T23:59:59-00:01"]
+    for text in before:
+        assert found_names(store, {"created_at": {"$gt": text}}) == names, text
+        assert found_names(store, {"created_at": {"$lte": text}}) == [], text
+    for text in after:
+        assert found_names(store, {"created_at": {"$lt": text}}) == names, text
+        assert found_names(store, {"created_at": {"$gte": text}}) == [], text
+
+
+def test_config_keys_match_as_the_stored_json_does(store: Store) -> None:
+    configs: dict[str, JsonValue] = {"plain": {"b": 1}, "member": {"value": {"b": 1}}, "other": {"b": 2}}
+    seed_runs(store, project="p", runs=[SeedRun(name=name, config={"a": a}) for name, a in configs.items()])
+    assert found_names(store, {"config.a.value.b": 1}) == ["plain", "member"]
+    assert found_names(store, {"config.a.b": 1}) == ["plain"]
+    assert found_names(store, {"config.a.value.value.b": 1}) == ["member"]
+    assert found_names(store, {"config.a.value.b": {"$exists": False}}) == []
+
+
+def test_a_metric_that_is_summarized_counts_as_its_statistics(store: Store) -> None:
+    accuracies: dict[str, JsonValue] = {
+        "number": 0.2,
+        "max": {"max": 0.3},
+        "both": {"min": 0.1, "max": 0.4},
+        "no statistic": {"max": 0.9, "name": "x"},
+        "none": None,
+    }
+    seed_runs(
+        store,
+        project="p",
+        runs=[SeedRun(name=name, summary={"acc": value}) for name, value in accuracies.items()],
+    )
+    assert found_names(store, {"summary_metrics.acc": {"$gt": 0.25}}) == ["max", "both"]
+    assert found_names(store, {"summary_metrics.acc.max": {"$gt": 0.25}}) == ["max", "both", "no statistic"]
+    assert found_names(store, {"summary_metrics.acc": {"$in": [0.1, 0.2]}}) == ["number", "both"]
+
+    def ordered(order: str) -> list[str]:
+        with store.reading() as connection:
+            page = listing.page(
+                connection, 1, filters=None, order=order, first=9, after=None, crash_before=""
+            )
+        return [edge.node.name for edge in page.edges]
+
+    assert ordered("-summary_metrics.acc") == ["both", "max", "number", "none", "no statistic"]
+    assert ordered("+summary_metrics.acc") == ["both", "number", "max", "no statistic", "none"]
+    assert ordered("-summary_metrics.acc.max")[:3] == ["no statistic", "both", "max"]

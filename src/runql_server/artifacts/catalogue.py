@@ -86,12 +86,12 @@ class _Listing:
 
     def _subject(self, key: str, bindings: Bindings) -> Subject:
         if key in self.columns:
-            return ColumnSubject(self.columns[key], bindings)
+            return ColumnSubject(key, self.columns[key], bindings)
         if key in self.lists:
-            return ListSubject(*self.lists[key], bindings)
+            return ListSubject(key, *self.lists[key], bindings)
         raise filters.unknown_key(key, f"use {', '.join(sorted([*self.columns, *self.lists]))}")
 
-    def _expression(self, key: str, _bindings: Bindings) -> str:
+    def _expression(self, key: str, _bindings: Bindings, _descending: bool) -> str:
         if key not in self.columns:
             raise ordering.unknown_key(key, ", ".join(sorted(self.columns)))
         return self.columns[key].expression

@@ -28,7 +28,7 @@ class ManifestEntry(_Part):
     digest: str
     birth_artifact_id: str | None = None
     ref: str | None = None
-    size: int | None = Field(default=None, ge=0)
+    size: int | None = Field(default=None, ge=0, lt=2**63)
     extra: dict[str, object] | None = None
 
 

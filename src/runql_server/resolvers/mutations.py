@@ -9,13 +9,14 @@ from typing import Required, TypedDict
 from ariadne import MutationType
 from graphql import GraphQLResolveInfo
 
-from runql_server import context, files, ids, projects, runs
+from runql_server import branching, context, files, ids, projects, runs
 from runql_server.artifacts import deletion
 from runql_server.context import RequestContext
 from runql_server.errors import NotFoundError, RequestError
 from runql_server.names import check_file_name
 from runql_server.projects import Project, ProjectChange
 from runql_server.runs import RunChange
+from runql_server.sweeps import trials
 
 DEFAULT_PROJECT = "uncategorized"
 
@@ -78,11 +79,19 @@ class ModelInput(TypedDict, total=False):
 
 @mutation.field("upsertBucket")
 def upsert_bucket(_root: object, info: GraphQLResolveInfo, input: BucketInput) -> dict[str, object]:
-    """Create a run, or change the fields that are given; config, summary and tags replace what was there."""
+    """Create a run, or change the fields that are given; config, summary and tags replace what was there.
+
+    A server with `config_merge` merges the config instead. A new run that is a fork begins with its parent's rows.
+    """
     request = context.of(info)
     with request.writing() as connection:
         number, inserted = _find_or_create(request, input)
-        tags = input.get("tags")
+        tags, config = input.get("tags"), input.get("config")
+        point = branching.branch_point(config) if inserted and config is not None else None
+        if point is not None:
+            branching.inherit(connection, number, point)
+        if request.config_merge and config is not None:
+            config = runs.merged_config(connection, number, config)
         runs.change(
             connection,
             number,
@@ -93,7 +102,7 @@ def upsert_bucket(_root: object, info: GraphQLResolveInfo, input: BucketInput) -
                 description=input.get("description"),
                 notes=input.get("notes"),
                 tags=None if tags is None else [tag for tag in tags if tag is not None],
-                config=input.get("config"),
+                config=config,
                 summary=input.get("summary_metrics"),
                 state=input.get("state"),
                 sweep=input.get("sweep"),
@@ -115,9 +124,19 @@ def delete_run(_root: object, info: GraphQLResolveInfo, input: DeleteRunInput) -
         blobs = files.blobs_of(connection, number)
         if input.get("delete_artifacts"):
             blobs += deletion.delete_outputs(connection, number)
+        trials.forget_run(connection, number)
         runs.delete(connection, number)
     files.remove_blobs(request.store, blobs)
     return {"client_mutation_id": input.get("client_mutation_id")}
+
+
+@mutation.field("rewindRun")
+def rewind_run(_root: object, _info: GraphQLResolveInfo, input: dict[str, object]) -> None:
+    """Refused: rows that were acknowledged are never taken back here."""
+    raise RequestError(
+        f"rewindRun (resume_from) is not supported by the embedded server: run {input['run_name']} keeps its rows. "
+        "fork_from begins a new run at a step of another one."
+    )
 
 
 @mutation.field("stopRun")

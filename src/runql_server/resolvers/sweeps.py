@@ -9,13 +9,14 @@ from typing import TypedDict
 from ariadne import MutationType, ObjectType
 from graphql import GraphQLResolveInfo
 
-from runql_server import context, cursors, ids, jsontext, listing, projects, sweeps
+from runql_server import context, cursors, ids, jsontext, listing, projects
 from runql_server.context import RequestContext
 from runql_server.errors import NotSupportedError, RequestError
 from runql_server.listing import RunPage, check_first, in_row_order
 from runql_server.projects import Project
 from runql_server.resolvers.mutations import DEFAULT_PROJECT
-from runql_server.sweeps import Sweep, SweepChange
+from runql_server.sweeps import stored
+from runql_server.sweeps.stored import Sweep, SweepChange
 
 mutation = MutationType()
 project = ObjectType("Project")
@@ -32,6 +33,7 @@ class SweepInput(TypedDict, total=False):
     project_name: str | None
     controller: str | None
     scheduler: str | None
+    launch_scheduler: str | None
     state: str | None
     prior_runs_filters: str | None
     display_name: str | None
@@ -41,7 +43,7 @@ class SweepInput(TypedDict, total=False):
 @project.field("sweep")
 def project_sweep(source: Project, info: GraphQLResolveInfo, sweep_name: str) -> Sweep | None:
     """A sweep by its short id; null when absent."""
-    return sweeps.find(context.of(info).connection, source.number, sweep_name)
+    return stored.find(context.of(info).connection, source.number, sweep_name)
 
 
 @project.field("sweeps")
@@ -57,14 +59,14 @@ def project_sweeps(
         raise NotSupportedError("Project.sweeps(filters:)")
     size = check_first(first)
     start = cursors.decode_number("sweeps", after, start=0)
-    found = sweeps.page(context.of(info).connection, source.number, after=start, first=size + 1)
+    found = stored.page(context.of(info).connection, source.number, after=start, first=size + 1)
     return in_row_order("sweeps", found, size, after=after)
 
 
 @project.field("totalSweeps")
 def total_sweeps(source: Project, info: GraphQLResolveInfo) -> int:
     """How many sweeps the project holds."""
-    return sweeps.count(context.of(info).connection, source.number)
+    return stored.count(context.of(info).connection, source.number)
 
 
 @sweep.field("project")
@@ -76,7 +78,7 @@ def sweep_project(source: Sweep, info: GraphQLResolveInfo) -> Project:
 @sweep.field("bestLoss")
 def best_loss(source: Sweep, info: GraphQLResolveInfo) -> float | None:
     """The best value of the metric that the configuration names."""
-    return sweeps.best_loss(context.of(info).connection, source)
+    return stored.best_loss(context.of(info).connection, source)
 
 
 @sweep.field("runs")
@@ -96,24 +98,15 @@ def sweep_runs(
     )
 
 
-@sweep.field("agents")
-def agents(_source: Sweep, _info: GraphQLResolveInfo, **_page: str | int | None) -> dict[str, list[object]]:
-    """There are none: no mutation here registers one."""
-    return {"edges": []}
-
-
-@sweep.field("agent")
-def agent(_source: Sweep, _info: GraphQLResolveInfo, **_name: str) -> None:
-    """As `agents`."""
-
-
 @mutation.field("upsertSweep")
 def upsert_sweep(_root: object, info: GraphQLResolveInfo, input: SweepInput) -> dict[str, object]:
     """Create a sweep, or change the fields that are given; the prior runs join it."""
     request = context.of(info)
+    if input.get("launch_scheduler"):
+        raise NotSupportedError("upsertSweep(input: {launchScheduler})")
     with request.writing() as connection:
         number = _find_or_create(request, input)
-        sweeps.change(
+        stored.change(
             connection,
             number,
             SweepChange(
@@ -127,11 +120,12 @@ def upsert_sweep(_root: object, info: GraphQLResolveInfo, input: SweepInput) -> 
         )
         prior = input.get("prior_runs_filters")
         if prior:
-            target = sweeps.by_number(connection, number)
-            sweeps.adopt(connection, target, prior, crash_before=request.crash_before)
+            target = stored.by_number(connection, number)
+            stored.adopt(connection, target, prior, crash_before=request.crash_before)
+    changed = stored.by_number(request.connection, number)
     return {
-        "sweep": sweeps.by_number(request.connection, number),
-        "config_validation_warnings": [],
+        "sweep": changed,
+        "config_validation_warnings": changed.parsed.warnings if input.get("config") else [],
         "client_mutation_id": input.get("client_mutation_id"),
     }
 
@@ -140,7 +134,7 @@ def _find_or_create(request: RequestContext, wanted: SweepInput) -> int:
     opaque, config = wanted.get("id"), wanted.get("config")
     if opaque:
         number = ids.decode_number("Sweep", opaque)
-        return sweeps.by_number(request.connection, number).number
+        return stored.by_number(request.connection, number).number
     if not config:
         raise RequestError("upsertSweep: a config is needed, or the id of a sweep")
     home = projects.ensure(
@@ -149,7 +143,7 @@ def _find_or_create(request: RequestContext, wanted: SweepInput) -> int:
         wanted.get("project_name") or DEFAULT_PROJECT,
         user=request.user_number,
     )
-    return sweeps.create(request.connection, home, config)
+    return stored.create(request.connection, home, config)
 
 
 BINDABLES = [mutation, project, sweep]

@@ -4,20 +4,21 @@
 
 from __future__ import annotations
 
+import math
 import sqlite3
 from dataclasses import dataclass
 from functools import cached_property
 
-from runql_server import ids, names, runs, sweep_config, timestamps
+from runql_server import ids, jsontext, names, runs, timestamps, value_places
 from runql_server.bindings import Bindings
-from runql_server.columns import value_paths
 from runql_server.errors import NotFoundError, RequestError
 from runql_server.filters import compile_filters
 from runql_server.projects import Project
-from runql_server.sweep_config import SweepConfig
+from runql_server.sweeps import configuration
+from runql_server.sweeps.configuration import SweepConfig
 
 _OF_SWEEP = "FROM runs WHERE runs.project_id = sweeps.project_id AND runs.sweep = sweeps.name"
-# Agents do not report here: a sweep runs as soon as a run belongs to it.
+# Runs may join a sweep without an agent: it runs as soon as a run belongs to it.
 _SELECT = f"""SELECT sweeps.*, (SELECT COUNT(*) {_OF_SWEEP}) AS run_count,
 (SELECT MAX(heartbeat_at) {_OF_SWEEP}) AS last_heartbeat FROM sweeps"""
 
@@ -48,8 +49,8 @@ class Sweep:
 
     @cached_property
     def parsed(self) -> SweepConfig:
-        """What the configuration says; it was checked when it came."""
-        return sweep_config.parse(self.config)
+        """What the configuration says."""
+        return configuration.parse(self.config)
 
     @property
     def method(self) -> str:
@@ -63,8 +64,24 @@ class Sweep:
 
     @property
     def state(self) -> str:
-        """A new sweep waits until its first run."""
+        """A new sweep waits until its first run or agent."""
         return "RUNNING" if self.stored_state == "PENDING" and self.run_count else self.stored_state
+
+    @property
+    def is_canceled(self) -> bool:
+        """Whether its runs shall end at once."""
+        return self.state in _CANCELED
+
+    @property
+    def has_local_controller(self) -> bool:
+        """Whether a process of the user's decides what is run."""
+        controller = jsontext.parse(self.controller, what="controller") if self.controller else None
+        chosen = self.parsed.document.get("controller") or controller
+        return isinstance(chosen, dict) and chosen.get("type") == "local"
+
+
+_CANCELED = {"CANCELED", "CANCELLED"}
+STATES = {"PENDING", "RUNNING", "PAUSED", "FINISHED", "STOPPED", *_CANCELED}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,22 +125,24 @@ def count(connection: sqlite3.Connection, project: int) -> int:
 
 
 def best_loss(connection: sqlite3.Connection, sweep: Sweep) -> float | None:
-    """The best summary value of the sweep's metric over its runs; ``None`` without a metric or a number."""
-    paths = None if sweep.parsed.metric is None else value_paths(f"summary_metrics.{sweep.parsed.metric}")
-    if paths is None:
+    """The best summary value of the sweep's metric over its runs; ``None`` without a metric or a finite number."""
+    metric, maximize = sweep.parsed.metric, sweep.parsed.maximize
+    place = None if metric is None else value_places.find(f"summary_metrics.{metric}")
+    if place is None:
         return None
-    best = "MAX" if sweep.parsed.maximize else "MIN"
+    bindings = Bindings(project=sweep.project_number, sweep=sweep.name)
+    number = place.number(bindings, descending=maximize)
     row = connection.execute(
-        f"""SELECT {best}(number) FROM run_values JOIN runs ON runs.id = run_values.run_id
-            WHERE runs.project_id = ? AND runs.sweep = ? AND path = ? AND kind = 'number'""",
-        (sweep.project_number, sweep.name, paths[0]),
+        f"""SELECT {"MAX" if maximize else "MIN"}(number) FROM (SELECT {number} AS number FROM runs
+            WHERE runs.project_id = :project AND runs.sweep = :sweep)""",
+        bindings,
     ).fetchone()
-    return None if row[0] is None else float(row[0])
+    return float(row[0]) if row[0] is not None and math.isfinite(row[0]) else None
 
 
 def create(connection: sqlite3.Connection, project: Project, config: str) -> int:
     """Insert a sweep that waits for its first run and give its row number. Needs a write transaction."""
-    sweep_config.parse(config)
+    _ = configuration.parse(config).search
     moment = timestamps.to_text(timestamps.now())
     inserted = connection.execute(
         """INSERT INTO sweeps (project_id, name, state, config, created_at, updated_at)
@@ -136,9 +155,11 @@ def create(connection: sqlite3.Connection, project: Project, config: str) -> int
 def change(connection: sqlite3.Connection, number: int, wanted: SweepChange) -> None:
     """Set the fields that are not ``None``. Needs a write transaction."""
     if wanted.config is not None:
-        sweep_config.parse(wanted.config)
-    if wanted.state == "":
-        raise RequestError("state: must not be empty")
+        _ = configuration.parse(wanted.config).search
+    if wanted.state is not None and wanted.state not in STATES:
+        raise RequestError(
+            f"state: unknown sweep state {wanted.state!r}: known are {', '.join(sorted(STATES))}"
+        )
     connection.execute(
         """UPDATE sweeps SET config = COALESCE(?, config), display_name = COALESCE(?, display_name),
            description = COALESCE(?, description), controller = COALESCE(?, controller),

@@ -1,0 +1,24 @@
+"""Scalars whose values are checked before they are stored."""
+
+from __future__ import annotations
+
+from ariadne import ScalarType
+
+from runql_server.errors import RequestError
+
+int64 = ScalarType("Int64")
+
+
+@int64.value_parser
+def parse_int64(value: object) -> int:
+    """A whole number of 64 bits, or its decimal digits: the database holds no larger one."""
+    try:
+        number = int(value) if isinstance(value, int | str) and not isinstance(value, bool) else None
+    except ValueError:
+        number = None
+    if number is None or not -(2**63) <= number < 2**63:
+        raise RequestError(f"Int64 needs a whole number of 64 bits, not {str(value)[:40]!r}")
+    return number
+
+
+BINDABLES = [int64]

@@ -1,0 +1,129 @@
+"""Agents as stored: the processes that ask a sweep for runs."""
+
+# ruff: noqa: S608 - the SQL put together is our own text: values are always bound
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+from datetime import timedelta
+
+from runql_server import ids, names, timestamps
+from runql_server.errors import NotFoundError, RequestError
+from runql_server.sweeps.stored import Sweep
+
+LOST_AFTER = timedelta(minutes=1)
+"""An agent asks every five seconds; one that has not asked for this long is taken for dead."""
+
+OF_AGENT = """runs.id IN (SELECT made.id FROM sweep_trials JOIN sweeps ON sweeps.id = sweep_trials.sweep_id
+JOIN runs AS made ON made.project_id = sweeps.project_id AND made.name = sweep_trials.run_name
+WHERE sweep_trials.agent_id = :scope)"""
+"""Scope of a run listing: the runs that an agent made."""
+
+_SELECT = f"""SELECT sweep_agents.*, sweeps.project_id,
+(SELECT COUNT(*) FROM runs WHERE {OF_AGENT.replace(":scope", "sweep_agents.id")}) AS total_runs
+FROM sweep_agents JOIN sweeps ON sweeps.id = sweep_agents.sweep_id"""
+
+
+@dataclass(frozen=True)
+class Agent:
+    """One agent; attribute names are the schema's in snake case where no resolver computes the field."""
+
+    number: int
+    sweep_number: int
+    project_number: int
+    name: str
+    host: str
+    has_exited: bool
+    total_runs: int
+    created_at: str
+    heartbeat_at: str
+
+    @property
+    def id(self) -> str:
+        """The opaque node id."""
+        return ids.encode("Agent", self.number)
+
+    @property
+    def state(self) -> str:
+        """Whether it still asks for runs."""
+        if self.has_exited:
+            return "FINISHED"
+        return "CRASHED" if self.heartbeat_at < lost_before() else "RUNNING"
+
+
+def lost_before() -> str:
+    """Agents whose heartbeat is older than this text are dead."""
+    return timestamps.to_text(timestamps.now() - LOST_AFTER)
+
+
+def create(connection: sqlite3.Connection, sweep: Sweep, host: str) -> int:
+    """Register an agent and give its row number; the sweep now runs. Needs a write transaction."""
+    if sweep.state not in {"PENDING", "RUNNING", "PAUSED"}:
+        raise RequestError(f"sweep {sweep.name} is not running: its state is {sweep.state}")
+    if sweep.has_local_controller:
+        raise RequestError(
+            f"sweep {sweep.name} has a local controller, which the embedded server does not serve"
+        )
+    # A database of an older server may hold a configuration that nobody checked.
+    _ = sweep.parsed.search
+    moment = timestamps.to_text(timestamps.now())
+    inserted = connection.execute(
+        "INSERT INTO sweep_agents (sweep_id, name, host, created_at, heartbeat_at) VALUES (?, ?, ?, ?, ?)",
+        (sweep.number, names.run_id(), host, moment, moment),
+    )
+    connection.execute(
+        "UPDATE sweeps SET state = 'RUNNING', updated_at = ? WHERE id = ? AND state = 'PENDING'",
+        (moment, sweep.number),
+    )
+    return inserted.lastrowid or 0
+
+
+def by_number(connection: sqlite3.Connection, number: int) -> Agent:
+    """The agent with this row number."""
+    row = connection.execute(f"{_SELECT} WHERE sweep_agents.id = ?", (number,)).fetchone()
+    if row is None:
+        raise NotFoundError("agent not found")
+    return _agent(row)
+
+
+def by_name(connection: sqlite3.Connection, sweep: int, name: str) -> Agent | None:
+    """The agent of a sweep by its name, or ``None``."""
+    row = connection.execute(
+        f"{_SELECT} WHERE sweep_agents.sweep_id = ? AND sweep_agents.name = ?", (sweep, name)
+    ).fetchone()
+    return None if row is None else _agent(row)
+
+
+def page(connection: sqlite3.Connection, sweep: int, *, after: int, first: int) -> list[Agent]:
+    """Up to ``first`` agents of the sweep with row numbers above ``after``, oldest first."""
+    query = f"""{_SELECT} WHERE sweep_agents.sweep_id = ? AND sweep_agents.id > ?
+        ORDER BY sweep_agents.id LIMIT ?"""
+    return [_agent(row) for row in connection.execute(query, (sweep, after, first))]
+
+
+def note_heartbeat(connection: sqlite3.Connection, number: int) -> None:
+    """It lives. Needs a write transaction."""
+    connection.execute(
+        "UPDATE sweep_agents SET heartbeat_at = ?, has_exited = 0 WHERE id = ?",
+        (timestamps.to_text(timestamps.now()), number),
+    )
+
+
+def note_exit(connection: sqlite3.Connection, number: int) -> None:
+    """It was sent away. Needs a write transaction."""
+    connection.execute("UPDATE sweep_agents SET has_exited = 1 WHERE id = ?", (number,))
+
+
+def _agent(row: sqlite3.Row) -> Agent:
+    return Agent(
+        number=row["id"],
+        sweep_number=row["sweep_id"],
+        project_number=row["project_id"],
+        name=row["name"],
+        host=row["host"],
+        has_exited=bool(row["has_exited"]),
+        total_runs=row["total_runs"],
+        created_at=row["created_at"],
+        heartbeat_at=row["heartbeat_at"],
+    )

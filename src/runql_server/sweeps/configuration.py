@@ -1,0 +1,168 @@
+"""What a sweep's configuration says: its search method, its metric, and where the search ends."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from random import Random
+
+import yaml  # type: ignore[import-untyped]  # its stubs are a package of their own
+
+from runql_server import jsontext
+from runql_server.errors import RequestError
+from runql_server.jsontext import JsonObject, JsonValue
+from runql_server.sweeps import early_stopping, parameters
+from runql_server.sweeps.early_stopping import Hyperband
+from runql_server.sweeps.parameters import Group
+
+METHODS = ("grid", "random")
+
+
+@dataclass(frozen=True)
+class Search:
+    """A configuration that agents can follow."""
+
+    method: str
+    space: Group
+    early_stopping: Hyperband | None
+
+    @property
+    def points(self) -> int | None:
+        """How many points there are to try, ``None`` for a random search."""
+        return self.space.points if self.method == "grid" else None
+
+    def point(self, index: int) -> JsonObject:
+        """The values of one point of a grid."""
+        return self.space.point(index)
+
+    def draw(self, seed: str) -> JsonObject:
+        """The values of a random point; they depend on the seed alone."""
+        return self.space.draw(Random(seed))  # noqa: S311 - no secret depends on it
+
+
+@dataclass(frozen=True)
+class SweepConfig:
+    """A configuration as it is stored; only ``search`` checks it."""
+
+    document: JsonObject
+
+    @property
+    def method(self) -> str:
+        """The search method; an older database may hold configurations without one."""
+        method = self.document.get("method")
+        return method if isinstance(method, str) else ""
+
+    @property
+    def metric(self) -> str | None:
+        """Name of the summary value that is searched over."""
+        metric = self.document.get("metric")
+        name = metric.get("name") if isinstance(metric, dict) else None
+        return name if isinstance(name, str) and name else None
+
+    @property
+    def maximize(self) -> bool:
+        """Whether more of the metric is better."""
+        metric = self.document.get("metric")
+        return isinstance(metric, dict) and metric.get("goal") == "maximize"
+
+    @property
+    def run_cap(self) -> int | None:
+        """The most runs the sweep may have."""
+        cap = self.document.get("run_cap")
+        return cap if isinstance(cap, int) and not isinstance(cap, bool) else None
+
+    @property
+    def program(self) -> str:
+        """What the command of an agent runs."""
+        program = self.document.get("program")
+        return program if isinstance(program, str) else ""
+
+    @property
+    def expected_runs(self) -> int | None:
+        """How many runs the search will take, ``None`` when it has no end."""
+        try:
+            points = self.search.points
+        except RequestError:
+            points = None
+        return min((limit for limit in (points, self.run_cap) if limit is not None), default=None)
+
+    @cached_property
+    def search(self) -> Search:
+        """What agents follow.
+
+        Raises:
+            RequestError: they cannot; the text names the entry.
+        """
+        if self.method not in METHODS:
+            known = " and ".join(METHODS)
+            given = f"method {self.method!r} is not supported" if self.method else "a method is needed"
+            raise RequestError(f"config: {given}: the embedded server searches by {known}")
+        self._check_entries()
+        space = parameters.group(self.document.get("parameters", {}))
+        if self.method == "grid":
+            for name, parameter in space.parameters.items():
+                if not parameter.points:
+                    raise RequestError(
+                        f"config: parameters.{name}: a grid needs values, or the distribution int_uniform or q_uniform"
+                    )
+        return Search(
+            self.method, space, early_stopping.parse(self.document.get("early_terminate"), self.metric)
+        )
+
+    @property
+    def warnings(self) -> list[str]:
+        """What is odd and does no harm."""
+        found = (
+            []
+            if self.document.get("parameters")
+            else ["'parameters' are missing: each run gets an empty config"]
+        )
+        return [*found, *(f"unknown entry {name!r}" for name in self.document if name not in _ENTRIES)]
+
+    def _check_entries(self) -> None:
+        document = self.document
+        metric, cap, command = (document.get(name) for name in ("metric", "run_cap", "command"))
+        if metric is not None and self.metric is None:
+            raise RequestError("config: metric needs a name")
+        goal = metric.get("goal", "minimize") if isinstance(metric, dict) else "minimize"
+        if goal not in ("minimize", "maximize"):
+            raise RequestError(f"config: metric.goal must be minimize or maximize, not {goal!r}")
+        if cap is not None and (self.run_cap is None or self.run_cap < 1):
+            raise RequestError("config: run_cap must be a whole number above 0")
+        if command is not None and not isinstance(command, list):
+            raise RequestError("config: command must be a list")
+
+
+_ENTRIES = {
+    "command",
+    "controller",
+    "description",
+    "early_terminate",
+    "entity",
+    "imports",
+    "job",
+    "method",
+    "metric",
+    "name",
+    "parameters",
+    "program",
+    "project",
+    "run_cap",
+}
+
+
+def parse(text: str) -> SweepConfig:
+    """Read the YAML text of a configuration.
+
+    Raises:
+        RequestError: it is not YAML, or not a mapping.
+    """
+    try:
+        # By way of JSON: what YAML alone has (dates, sets, bytes) becomes text.
+        document: JsonValue = jsontext.parse(json.dumps(yaml.safe_load(text), default=str), what="config")
+    except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
+        raise RequestError(f"config: not YAML: {error}") from error
+    if not isinstance(document, dict):
+        raise RequestError("config: a sweep's configuration must be a mapping")
+    return SweepConfig(document)

@@ -1,0 +1,177 @@
+"""Trials as stored: the points of a search that agents were given, each with the id of the run it becomes."""
+
+# ruff: noqa: S608 - the SQL put together is our own text: values are always bound
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+
+from runql_server import jsontext, names, run_values
+from runql_server.columns import STATE
+from runql_server.jsontext import JsonObject, JsonValue
+from runql_server.sweeps.agents import Agent
+from runql_server.sweeps.configuration import Search
+from runql_server.sweeps.stored import Sweep
+
+# A trial is `sent` with a command, `running` while its agent reports it, then `ended`. One that its agent does not report
+# at all is `unseen` and sent once more (`resent`), as the response may have been lost. A dead agent's trials that made
+# no run are forgotten, and so is the trial of a run that somebody deletes: the point is free again.
+_RUN = """SELECT {} FROM runs WHERE runs.project_id = :project AND runs.name = sweep_trials.run_name"""
+_HAS_RUN = f"EXISTS ({_RUN.format('1')})"
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One point and the run it becomes."""
+
+    number: int
+    run_name: str
+    values: JsonObject
+    resumes: bool
+
+
+def report(connection: sqlite3.Connection, sweep: Sweep, agent: Agent, reported: list[str]) -> None:
+    """Take over what an agent says it runs; what else it had is over. Needs a write transaction."""
+    parameters = {"agent": agent.number, "project": sweep.project_number, "names": jsontext.dump(reported)}
+    listed = "run_name IN (SELECT value FROM json_each(:names))"
+    connection.execute(
+        f"UPDATE sweep_trials SET state = 'running' WHERE agent_id = :agent AND {listed}", parameters
+    )
+    connection.execute(
+        f"""UPDATE sweep_trials SET state = CASE WHEN state = 'sent' AND NOT {_HAS_RUN} THEN 'unseen' ELSE 'ended' END
+            WHERE agent_id = :agent AND state NOT IN ('ended', 'unseen') AND NOT {listed}""",
+        parameters,
+    )
+
+
+def forget_lost(connection: sqlite3.Connection, sweep: Sweep, lost_before: str) -> None:
+    """Free the points that dead agents held and made no run of. Needs a write transaction."""
+    parameters = {"sweep": sweep.number, "project": sweep.project_number, "lost_before": lost_before}
+    dead = """sweep_id = :sweep AND state != 'ended'
+        AND agent_id IN (SELECT id FROM sweep_agents WHERE heartbeat_at < :lost_before)"""
+    connection.execute(f"DELETE FROM sweep_trials WHERE {dead} AND NOT {_HAS_RUN}", parameters)
+    connection.execute(f"UPDATE sweep_trials SET state = 'ended' WHERE {dead}", parameters)
+
+
+def forget_run(connection: sqlite3.Connection, run: int) -> None:
+    """Free the point of a run that is deleted. Needs a write transaction."""
+    connection.execute(
+        """DELETE FROM sweep_trials WHERE (sweep_id, run_name) IN (SELECT sweeps.id, runs.name FROM runs
+           JOIN sweeps ON sweeps.project_id = runs.project_id AND sweeps.name = runs.sweep WHERE runs.id = ?)""",
+        (run,),
+    )
+
+
+def are_undecided(connection: sqlite3.Connection, sweep: Sweep) -> bool:
+    """Whether a trial is on its way of which nobody knows yet whether it becomes a run."""
+    query = (
+        f"SELECT 1 FROM sweep_trials WHERE sweep_id = :sweep AND state != 'ended' AND NOT {_HAS_RUN} LIMIT 1"
+    )
+    parameters = {"sweep": sweep.number, "project": sweep.project_number}
+    return connection.execute(query, parameters).fetchone() is not None
+
+
+def next_for(
+    connection: sqlite3.Connection, sweep: Sweep, agent: Agent, *, crash_before: str
+) -> Trial | None:
+    """The trial to send next, marked as sent: an unseen one, a preempted run, a new point. Needs a write transaction.
+
+    ``None`` when the search is at its end for now.
+    """
+    again = _again(connection, sweep, agent, crash_before)
+    if again is not None:
+        connection.execute(
+            """UPDATE sweep_trials SET agent_id = ?, stopping = 0,
+               state = CASE state WHEN 'unseen' THEN 'resent' ELSE 'sent' END WHERE id = ?""",
+            (agent.number, again.number),
+        )
+        return again
+    if _is_full(connection, sweep):
+        return None
+    search = sweep.parsed.search
+    values, name = _free_point(connection, sweep, search), names.run_id()
+    if values is None:
+        return None
+    inserted = connection.execute(
+        "INSERT INTO sweep_trials (sweep_id, agent_id, run_name, args, state) VALUES (?, ?, ?, ?, 'sent')",
+        (sweep.number, agent.number, name, jsontext.dump(values)),
+    )
+    return Trial(inserted.lastrowid or 0, name, values, resumes=False)
+
+
+def stop(connection: sqlite3.Connection, sweep: Sweep, run_name: str) -> None:
+    """Ask the agent of a run to end it. Needs a write transaction."""
+    connection.execute(
+        "UPDATE sweep_trials SET stopping = 1 WHERE sweep_id = ? AND run_name = ?", (sweep.number, run_name)
+    )
+
+
+def stopping(connection: sqlite3.Connection, sweep: Sweep, reported: list[str]) -> list[str]:
+    """Those of the reported runs that shall end: judged so, or stopped by their owner."""
+    query = f"""SELECT run_name FROM sweep_trials WHERE sweep_id = :sweep
+        AND run_name IN (SELECT value FROM json_each(:names))
+        AND (stopping OR COALESCE(({_RUN.format("stop_requested")}), 0))"""
+    parameters = {
+        "sweep": sweep.number,
+        "project": sweep.project_number,
+        "names": jsontext.dump(reported),
+    }
+    return [row["run_name"] for row in connection.execute(query, parameters)]
+
+
+def _again(connection: sqlite3.Connection, sweep: Sweep, agent: Agent, crash_before: str) -> Trial | None:
+    preempted = f"(state = 'ended' AND ({_RUN.format(STATE)}) = 'preempted')"
+    query = f"""SELECT id, run_name, args, state FROM sweep_trials WHERE sweep_id = :sweep
+        AND ((state = 'unseen' AND agent_id = :agent) OR {preempted}) ORDER BY id LIMIT 1"""
+    parameters = {
+        "sweep": sweep.number,
+        "project": sweep.project_number,
+        "agent": agent.number,
+        "crash_before": crash_before,
+    }
+    row = connection.execute(query, parameters).fetchone()
+    if row is None:
+        return None
+    values = jsontext.parse_object(row["args"], what="trial")
+    return Trial(row["id"], row["run_name"], values, resumes=row["state"] == "ended")
+
+
+def _is_full(connection: sqlite3.Connection, sweep: Sweep) -> bool:
+    cap = sweep.parsed.run_cap
+    if cap is None:
+        return False
+    query = f"SELECT COUNT(*) FROM sweep_trials WHERE sweep_id = :sweep AND NOT {_HAS_RUN}"
+    parameters = {"sweep": sweep.number, "project": sweep.project_number}
+    without_run = int(connection.execute(query, parameters).fetchone()[0])
+    return sweep.run_count + without_run >= cap
+
+
+def _free_point(connection: sqlite3.Connection, sweep: Sweep, search: Search) -> JsonObject | None:
+    if search.points is None:
+        row = connection.execute(
+            "SELECT MAX(id) FROM sweep_trials WHERE sweep_id = ?", (sweep.number,)
+        ).fetchone()
+        return search.draw(f"{sweep.name}/{row[0] or 0}")
+    # By value: the grid may have changed since, and runs may have joined the sweep.
+    rows = connection.execute("SELECT args FROM sweep_trials WHERE sweep_id = ?", (sweep.number,))
+    taken = {row["args"] for row in rows} | _tried_before(connection, sweep, search)
+    points = (search.point(index) for index in range(search.points))
+    return next((point for point in points if jsontext.dump(point) not in taken), None)
+
+
+def _tried_before(connection: sqlite3.Connection, sweep: Sweep, search: Search) -> set[str]:
+    """The points that runs of the sweep without a trial have in their configs: runs that joined it."""
+    query = """SELECT config FROM runs WHERE project_id = :project AND sweep = :name
+        AND name NOT IN (SELECT run_name FROM sweep_trials WHERE sweep_id = :sweep)"""
+    parameters = {"project": sweep.project_number, "name": sweep.name, "sweep": sweep.number}
+    configs = [
+        jsontext.parse_object(row["config"], what="config") for row in connection.execute(query, parameters)
+    ]
+    return {
+        jsontext.dump({name: _value(config, name) for name in search.space.parameters}) for config in configs
+    }
+
+
+def _value(config: JsonObject, name: str) -> JsonValue:
+    return run_values.unwrap(config.get(name))
