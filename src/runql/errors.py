@@ -52,10 +52,33 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
+
+_KEPT_BY_BASES: Final = ("errno", "strerror", "filename", "msg")
+"""What `OSError` and `ImportError` keep outside of an error's ``__dict__``."""
 
 
 class RunqlError(Exception):
-    """The root of every error raised by runql."""
+    """The root of every error raised by runql.
+
+    Each can be copied and pickled, with its attributes: errors cross the border of a process pool.
+    """
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Python would call the class with `args`, and an error with arguments of its own could then not be loaded.
+        state = dict(vars(self))
+        for name in _KEPT_BY_BASES:
+            value: object = getattr(self, name, None)
+            if value is not None:
+                state[name] = value
+        return _remade, (type(self), self.args), state
+
+
+def _remade(kind: type[RunqlError], args: tuple[object, ...]) -> RunqlError:
+    """An error as it was made, without calling its class; `pickle` and `copy` then give it its attributes."""
+    error = kind.__new__(kind, *args)
+    error.args = args
+    return error
 
 
 class ConfigurationError(RunqlError, ValueError):
