@@ -303,20 +303,25 @@ class RunChangedError(RunqlError):
 
 
 class IncompleteUpdateError(RunqlError):
-    """Some of a run's or an artifact's fields were written, and then the others could not be.
+    """Some of a run's or an artifact's fields were written, the others were not.
 
     Attributes:
         written: what is stored now.
-        failed: what is not; it stays changed in memory, so that the same call tries it again.
+        failed: what is not, such as ``("summary",)`` or ``("config.lr",)``. Where a request failed it stays changed
+            in memory, so that the same call tries it again. Where the server kept something else, such as keys
+            that were deleted, what is in memory is what the server holds.
     """
 
     def __init__(self, subject: str, written: Sequence[str], failed: Sequence[str], reason: str) -> None:
         self.written = tuple(written)
         self.failed = tuple(failed)
-        super().__init__(
-            f"{subject} is updated in part: {', '.join(self.written)} was written, "
-            f"{', '.join(self.failed)} was not: {reason}"
+        lost = listed(self.failed)
+        state = (
+            f"{subject} is updated in part: {listed(self.written)} was written, {lost} was not"
+            if self.written
+            else f"{subject} is not updated: {lost} was not written"
         )
+        super().__init__(f"{state}: {reason}")
 
 
 class SweepNotFoundError(NotFoundError):

@@ -103,7 +103,8 @@ def seen(error: BaseException) -> dict[str, object]:
     names = [
         name for name in dir(error) if not name.startswith("_") and not callable(getattr(error, name, None))
     ]
-    return {name: getattr(error, name, None) for name in names} | {
+    public: dict[str, object] = {name: getattr(error, name, None) for name in names}
+    return public | {
         "type": type(error),
         "str": str(error),
         "repr": repr(error),

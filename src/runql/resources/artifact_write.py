@@ -17,12 +17,14 @@ from runql.errors import (
     RunqlError,
 )
 from runql.paths import ArtifactAddress, RunAddress
+from runql.resources.absent import present
 from runql.resources.artifact_lookup import VERSION, find_artifact, read_artifact
 from runql.resources.deletion import confirmed
 from runql.resources.run_state import read_state
 from runql.resources.storable import storable
+from runql.resources.unmet import unmet_text
 from runql.transport.flow import Flow, fetch
-from runql.values import JSONValue
+from runql.values import JSONValue, parse_object
 from runql_graphql.enums import ArtifactDigestAlgorithm, ArtifactState
 from runql_graphql.fragments import ArtifactFields
 from runql_graphql.input_types import (
@@ -49,6 +51,12 @@ from runql_graphql.operations import (
 )
 
 T = TypeVar("T")
+INHERIT: Final = -1
+"""The seconds to live that stand for what the collection or team says."""
+
+FOREVER: Final = -2
+"""The seconds to live that stand for no end."""
+
 LONGEST: Final = 128
 TAG: Final = re.compile(r"[-\w]+( +[-\w]+)*")
 YOUNGER_INPUTS: Final = {
@@ -249,6 +257,39 @@ def note_output(
     if logged.state is not ArtifactState.COMMITTED:
         raise ArtifactPendingError(source.qualified_name, logged.state.value)
     return logged
+
+
+def kept_ttl(fields: ArtifactFields) -> int:
+    """Its seconds to live as a change would say them.
+
+    Raises:
+        OutdatedServerError: the server does not know it.
+    """
+    if present(fields.ttl_is_inherited, "Artifact.ttlIsInherited"):
+        return INHERIT
+    seconds = present(fields.ttl_duration_seconds, "Artifact.ttlDurationSeconds")
+    return seconds if seconds > 0 else FOREVER
+
+
+def unmet_fields(before: ArtifactFields, asked: UpdateArtifactInput, stored: ArtifactFields) -> list[str]:
+    """Where the server keeps something else than it was asked to, such as ``description`` or ``metadata.rows``.
+
+    What its response does not hold was kept, for all that is known.
+    """
+    found: list[str] = []
+    told = stored.model_fields_set
+    if "description" in told and asked.description not in (None, stored.description or ""):
+        found.append("description")
+    if asked.metadata is not None:
+        found += unmet_text("metadata", parse_object, before.metadata, asked.metadata, stored.metadata)[1]
+    tags = {tag.name for tag in stored.tags or ()}
+    added = {tag.tag_name for tag in asked.tags_to_add or ()}
+    taken = {tag.tag_name for tag in asked.tags_to_delete or ()}
+    if stored.tags is not None and (not added <= tags or taken & tags):
+        found.append("tags")
+    if "ttl_is_inherited" in told and asked.ttl_duration_seconds not in (None, kept_ttl(stored)):
+        found.append("ttl")
+    return found
 
 
 def json_equal(one: Mapping[str, object], other: Mapping[str, JSONValue]) -> bool:

@@ -84,7 +84,9 @@ def create(place: RunAddress) -> Flow[FullRunFields]:
 
 
 def write(place: RunAddress, changes: UpsertBucketInput) -> Flow[WrittenRunFields]:
-    """Write the fields that are set in ``changes``, and return the small ones as the server keeps them; one request.
+    """Write the fields that are set in ``changes``, and return them as the server keeps them; one request.
+
+    Small fields are returned always, config and summary when they were written.
 
     Safe to repeat: every field replaces what was there. A refusal costs one request more, to tell whether the run is
     still there.
@@ -93,14 +95,42 @@ def write(place: RunAddress, changes: UpsertBucketInput) -> Flow[WrittenRunField
         RunNotFoundError: the run was deleted meanwhile.
         AnswerError: the server refuses.
     """
+    operation = update_run(
+        input=changes,
+        with_config=changes.config is not None,
+        with_summary=changes.summary_metrics is not None,
+    )
     try:
-        answer = yield from fetch(update_run(input=changes), repeatable=True)
+        answer = yield from fetch(operation, repeatable=True)
     except AnswerError as error:
         yield from _raise_if_gone(place, error)
         raise
     if answer.upsert_bucket is None or answer.upsert_bucket.bucket is None:
         raise RunNotFoundError(place.entity, place.project, place.run_id)
     return answer.upsert_bucket.bucket
+
+
+def unmet_fields(asked: UpsertBucketInput, stored: WrittenRunFields) -> list[str]:
+    """Names of the small fields that the server keeps otherwise than they were sent; it may reorder tags.
+
+    What its response does not hold was kept, for all that is known.
+    """
+    sent = {
+        "display_name": asked.display_name,
+        "notes": asked.notes,
+        "description": asked.description,
+        "group": asked.group_name,
+        "job_type": asked.job_type,
+    }
+    kept: dict[str, str | None] = stored.model_dump(include=set(sent), exclude_unset=True)
+    found = [
+        "name" if name == "display_name" else name
+        for name, value in kept.items()
+        if sent[name] is not None and sent[name] != (value or "")
+    ]
+    if asked.tags is not None and set(asked.tags) != set(stored.tags or ()):
+        found.append("tags")
+    return found
 
 
 def delete(place: RunAddress, storage_id: str, *, with_artifacts: bool) -> Flow[None]:

@@ -136,6 +136,8 @@ def _is_set(value: object) -> TypeGuard[AbstractSet[object]]:
 
 def settle(held: dict[str, JSONValue], stored: Mapping[str, JSONValue]) -> None:
     """Make what is held in memory what was stored, in place: an object inside that somebody holds stays the same one."""
+    for key in held.keys() - stored.keys():
+        del held[key]
     for key, value in stored.items():
         held[key] = _settled(held.get(key), value)
 
@@ -144,7 +146,7 @@ def _settled(held: JSONValue, stored: JSONValue) -> JSONValue:
     if isinstance(held, dict) and isinstance(stored, dict):
         settle(held, stored)
         return held
-    if isinstance(held, list) and isinstance(stored, list):
+    if isinstance(held, list) and isinstance(stored, list) and len(held) == len(stored):
         held[:] = [_settled(*pair) for pair in zip(held, stored, strict=True)]
         return held
     return stored
