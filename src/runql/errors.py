@@ -45,7 +45,8 @@ RunqlError
 ├── IncompleteHistoriesError                some runs could not be read; the others are in ``partial``
 └── RunStillActiveError (TimeoutError)      ``wait_until_finished(timeout=...)`` ran out
 
-Bad arguments are plain ``ValueError`` or ``TypeError``, raised before anything is sent.
+Bad arguments are plain ``ValueError`` or ``TypeError``, raised before anything is sent. `UnorderedWarning` is the only
+warning of our own.
 """
 
 from __future__ import annotations
@@ -438,6 +439,10 @@ class IncompleteHistoriesError(RunqlError):
 
 class RunStillActiveError(RunqlError, TimeoutError):
     """The run did not reach a terminal state within the given time."""
+
+
+class UnorderedWarning(UserWarning):
+    """No run of a list's first page has the value that the list is ordered by: the order says nothing."""
 
 
 def listed(names: Sequence[str]) -> str:

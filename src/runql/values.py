@@ -130,6 +130,7 @@ def restore_floats(row: dict[str, JSONValue]) -> dict[str, JSONValue]:
     return {**row, **spelled} if spelled else row
 
 
+<<<<<<< HEAD
 def json_string(value: JSONValue, *, ensure_ascii: bool = True) -> str:
     """Write a value as JSON, however deep it is nested."""
     encode = json.JSONEncoder(ensure_ascii=ensure_ascii).encode
@@ -137,6 +138,45 @@ def json_string(value: JSONValue, *, ensure_ascii: bool = True) -> str:
         return encode(value)
     except RecursionError:
         return "".join(_pieces(value, encode))
+=======
+def json_text(value: object, what: str, *, allow_nan: bool = False) -> str:
+    """Encode a value as JSON text to send.
+
+    Args:
+        value: JSON, as Python has it.
+        what: what it is, for the error, such as ``filters``.
+        allow_nan: write NaN and infinities as bare tokens.
+
+    Raises:
+        ValueError: it has no JSON form, holds itself, is nested too deeply, or holds half of a surrogate pair.
+    """
+    try:
+        text = json.dumps(value, allow_nan=allow_nan)
+    except RecursionError:
+        raise ValueError(f"{what} must be JSON: it holds itself, or is nested too deeply") from None
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"{what} must be JSON (str keys; str, finite numbers, booleans, None, lists, dicts): {error}"
+        ) from error
+    if "\\ud" in text:
+        refuse_surrogates(json.dumps(value, ensure_ascii=False), what)
+    return text
+
+
+def refuse_surrogates(text: str, what: str) -> None:
+    """Refuse half of a surrogate pair: UTF-8 has no bytes for it, so that servers store another character.
+
+    Raises:
+        ValueError: there is one; the error shows what stands around it.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        around = text[max(0, error.start - 20) : error.end + 20]
+        raise ValueError(
+            f"{what} holds half of a surrogate pair, which is no character: {around!a}"
+        ) from None
+>>>>>>> ec8a407 (Filters that match no run are refused, orders that say nothing are warned of, the best run has a finite value)
 
 
 def as_json(value: object) -> JSONValue:

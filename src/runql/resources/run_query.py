@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from runql.errors import ProjectNotFoundError
 from runql.resources.pages import Page, read_page
+from runql.resources.run_filters import filter_text
 from runql.transport.flow import Flow, fetch
 from runql.values import JSONValue
 from runql_graphql.fragments import FullRunFields, RunFields
@@ -54,7 +54,8 @@ class RunQuery:
         """Check what a caller gave.
 
         Raises:
-            ValueError: the filter is no JSON, the order key is unknown, or ``per_page`` is below 1.
+            ValueError: the filter is no JSON or cannot match a run, the order key is unknown, or ``per_page`` is
+                below 1.
             TypeError: an argument has the wrong type.
         """
         return cls(
@@ -98,22 +99,6 @@ def list_full_page(query: RunQuery, after: str | None) -> Flow[Page[FullRunField
     if answer.project is None or answer.project.runs is None:
         raise ProjectNotFoundError(query.entity, query.project)
     return read_page(answer.project.runs, after)
-
-
-def filter_text(filters: Mapping[str, JSONValue] | None) -> str:
-    """The filter as the JSON text that the server wants; None and an empty filter are ``{}``."""
-    if filters is None:
-        return "{}"
-    if not isinstance(filters, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance] — callers may be untyped
-        raise TypeError(
-            f"filters must be a dict such as {{'state': 'finished'}}, not {type(filters).__name__}"
-        )
-    try:
-        return json.dumps(dict(filters), allow_nan=False)
-    except (TypeError, ValueError) as error:
-        raise ValueError(
-            f"filters must be JSON (text keys; text, finite numbers, booleans, null, lists, dicts): {error}"
-        ) from error
 
 
 def checked_order(order: str | None) -> str:

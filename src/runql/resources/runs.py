@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar, overload
 from runql.resources.async_run import AsyncRun
 from runql.resources.pages import AsyncLazySequence, LazySequence, Listing, Page
 from runql.resources.run import Run
+from runql.resources.run_order import warn_if_unordered
 from runql.resources.run_query import RunQuery, list_full_page, list_light_page
 from runql.resources.run_record import ListedPage, RunRecord
 from runql.resources.runs_metrics import AsyncRunsMetrics, RunsMetrics
@@ -301,6 +302,8 @@ def _run_listing(
         return Page([*page.nodes], page.after, page.cursor, page.more, page.total)
 
     def convert(page: Page[RunFields | FullRunFields]) -> list[R]:
+        if page.after is None:
+            warn_if_unordered(f"{query.entity}/{query.project}", query.order, page.nodes)
         shared = ListedPage(query, page.after) if lazy else None
         sweeps = PageSweeps(shelf, [fields.sweep_name for fields in page.nodes])
         runs = [listed(fields, shared, sweeps) for fields in page.nodes]
