@@ -50,6 +50,7 @@ from runql.errors import (
     TransportError,
     UnorderedWarning,
     UnreadableTableError,
+    UnreadableValueError,
     UnsafeNameError,
     UploadRefusedError,
 )
@@ -249,6 +250,7 @@ __all__ = [
     "TransportError",
     "UnorderedWarning",
     "UnreadableTableError",
+    "UnreadableValueError",
     "UnsafeNameError",
     "UploadRefusedError",
     "User",

@@ -26,8 +26,11 @@ RunqlError
 │   ├── FileNotFoundInRunError
 │   ├── ArtifactNotFoundError
 │   └── EntryNotFoundError (KeyError)       the artifact's manifest has no entry of this name
+├── UnreadableValueError (ValueError)       JSON that the server keeps as a str cannot be read
+├── UnreadableTableError                    what was logged under a name is no table
 ├── UnsafeNameError (ValueError)            a file's name would lead out of the folder it is saved to
 ├── LocalFileError (OSError)                a local file cannot be read or written
+├── UnreadableValueError (ValueError)       JSON that the server keeps as a str cannot be read
 ├── UploadRefusedError                      the server does not take a file
 ├── DeletionRefusedError                    the server does not delete a file
 ├── DeletionUnconfirmedError                the response to a deletion was lost; it may have happened
@@ -357,6 +360,10 @@ class LocalFileError(RunqlError, OSError):
     def __init__(self, message: str, reason: OSError) -> None:
         super().__init__(f"{message}: {reason.strerror or reason}")
         self.errno = reason.errno
+
+
+class UnreadableValueError(RunqlError, ValueError):
+    """JSON that the server keeps as a str, such as a config or a row of metrics, cannot be read; the error shows its beginning."""
 
 
 class UnreadableTableError(RunqlError):

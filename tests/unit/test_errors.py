@@ -51,6 +51,8 @@ SAMPLES: dict[type[RunqlError], RunqlError] = {
         artifact_errors.EntryNotFoundError("e/p/a:v0", "a.txt"),
         errors.UnsafeNameError("../a"),
         errors.LocalFileError("cannot read", MISSING_FILE),
+        errors.UnreadableTableError("no table"),
+        errors.UnreadableValueError("not JSON"),
         errors.UploadRefusedError("no"),
         errors.DeletionRefusedError("no"),
         errors.ChangeRefusedError("no"),

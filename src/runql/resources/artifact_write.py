@@ -7,6 +7,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final, TypeVar
 
+from runql.arguments import checked_bool, checked_str, shown
 from runql.artifact_errors import ArtifactNotFoundError, ArtifactPendingError
 from runql.errors import (
     ChangeRefusedError,
@@ -21,10 +22,10 @@ from runql.resources.absent import present
 from runql.resources.artifact_lookup import VERSION, find_artifact, read_artifact
 from runql.resources.deletion import confirmed
 from runql.resources.run_state import read_state
-from runql.resources.storable import storable
+from runql.resources.storable import storable_object
 from runql.resources.unmet import unmet_text
 from runql.transport.flow import Flow, fetch
-from runql.values import JSONValue, parse_object
+from runql.values import JSONValue, json_text, parse_object
 from runql_graphql.enums import ArtifactDigestAlgorithm, ArtifactState
 from runql_graphql.fragments import ArtifactFields
 from runql_graphql.input_types import (
@@ -76,7 +77,9 @@ def checked_aliases(aliases: Iterable[str]) -> list[str]:
     given = _texts("aliases", aliases)
     for alias in given:
         if not alias.strip() or len(alias) > LONGEST or "/" in alias or ":" in alias:
-            raise ValueError(f"an alias has 1 to {LONGEST} characters, none of them / or :, not {alias!r}")
+            raise ValueError(
+                f"an alias has 1 to {LONGEST} characters, none of them / or :, not {shown(alias)}"
+            )
         if VERSION.fullmatch(alias):
             raise ValueError(f"{alias!r} cannot be an alias: the server counts versions by it")
     return given
@@ -93,7 +96,7 @@ def checked_tags(tags: Iterable[str]) -> list[str]:
     for tag in given:
         if len(tag) > LONGEST or not TAG.fullmatch(tag):
             raise ValueError(
-                f"a tag has 1 to {LONGEST} letters, digits, _ or -, with blanks between them, not {tag!r}"
+                f"a tag has 1 to {LONGEST} letters, digits, _ or -, with blanks between them, not {shown(tag)}"
             )
     return given
 
@@ -105,10 +108,12 @@ def metadata_text(metadata: Mapping[str, object]) -> str:
         ValueError: it holds NaN or an infinity, which this text cannot carry.
         TypeError, ValueError: a value has no JSON form.
     """
-    stored = {key: storable(value, f"metadata[{key!r}]") for key, value in metadata.items()}
+    stored = storable_object(metadata, "metadata")
     try:
-        return json.dumps(stored, allow_nan=False)
+        return json_text(stored, "metadata")
     except ValueError as error:
+        if not isinstance(error.__cause__, ValueError):
+            raise
         raise ValueError(
             "metadata holds NaN or an infinity, which the server does not keep: write None or a text instead"
         ) from error
@@ -147,6 +152,7 @@ def take_aliases(place: ArtifactAddress, artifact_id: str, aliases: Sequence[str
 
 def delete(place: ArtifactAddress, artifact_id: str, *, with_aliases: bool) -> Flow[None]:
     """Delete the version; one request, which is not repeated once the server may have seen it, and see `confirmed`."""
+    checked_bool("delete_aliases", with_aliases)
     wanted = DeleteArtifactInput(artifactID=artifact_id, deleteAliases=with_aliases)
     deletion = _told_if_gone(place, artifact_id, delete_artifact(input=wanted), repeatable=False)
 
@@ -181,6 +187,8 @@ def note_use(
         RunNotFoundError, ArtifactNotFoundError: one of them is not there.
         QueryError: the server refuses.
     """
+    if use_as is not None:
+        checked_str("use_as", use_as)
     wanted = UseArtifactInput(
         entityName=run.entity,
         projectName=run.project,
@@ -294,16 +302,16 @@ def unmet_fields(before: ArtifactFields, asked: UpdateArtifactInput, stored: Art
 
 def json_equal(one: Mapping[str, object], other: Mapping[str, JSONValue]) -> bool:
     """Whether metadata says the same as what is stored."""
-    stored = {key: storable(value, f"metadata[{key!r}]") for key, value in one.items()}
+    stored = storable_object(one, "metadata")
     return json.dumps(stored, sort_keys=True) == json.dumps(other, sort_keys=True)
 
 
 def _texts(what: str, values: Iterable[str]) -> list[str]:
     if isinstance(values, str):
-        raise TypeError(f"{what} must be a list of texts, not the text {values!r}")
+        raise TypeError(f"{what} must be a list of texts, not the text {shown(values)}")
     given = list(dict.fromkeys(values))
     if not all(isinstance(value, str) for value in given):  # pyright: ignore[reportUnnecessaryIsInstance] — callers may be untyped
-        raise TypeError(f"{what} must be texts, not {given!r}")
+        raise TypeError(f"{what} must be texts, not {shown(given)}")
     return given
 
 

@@ -8,6 +8,7 @@ from datetime import timedelta
 from functools import cached_property
 from typing import Final, Literal
 
+from runql.arguments import shown
 from runql.errors import IncompleteUpdateError, RunqlError
 from runql.resources.artifact_lookup import Found, tags_of
 from runql.resources.artifact_record import ArtifactRecord
@@ -49,7 +50,7 @@ class EditableArtifact(ArtifactRecord):
 
     @cached_property
     def _metadata(self) -> dict[str, JSONValue]:
-        return parse_object(self._found.fields.metadata)
+        return parse_object(self._found.fields.metadata, f"the metadata of {self.qualified_name}")
 
     @cached_property
     def _tag_list(self) -> list[str]:
@@ -123,7 +124,7 @@ class EditableArtifact(ArtifactRecord):
         elif value is None:
             self._new_ttl = FOREVER
         elif not isinstance(value, timedelta):  # pyright: ignore[reportUnnecessaryIsInstance] — callers may be untyped
-            raise TypeError(f"ttl must be a timedelta, None or 'inherit', not {value!r}")
+            raise TypeError(f"ttl must be a timedelta, None or 'inherit', not {shown(value)}")
         elif value < timedelta(seconds=1):
             raise ValueError(f"ttl must be at least a second, not {value}: None means never")
         else:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
+from runql.arguments import shown
 from runql.errors import IncompleteUpdateError, RunChangedError, RunqlError
 from runql.paths import RunAddress
 from runql.resources.run_record import RunRecord, read_run
@@ -268,10 +269,10 @@ class EditableRun(RunRecord):
 
 def _checked_tags(tags: Iterable[str]) -> list[str]:
     if isinstance(tags, (str, bytes)):
-        raise TypeError(f"tags must be a list of texts, not the text {tags!r}")
+        raise TypeError(f"tags must be a list of texts, not the text {shown(tags)}")
     given = list(tags)
     if not all(isinstance(tag, str) for tag in given):  # pyright: ignore[reportUnnecessaryIsInstance] — callers may be untyped
-        raise TypeError(f"tags must be texts, not {given!r}")
+        raise TypeError(f"tags must be texts, not {shown(given)}")
     return given
 
 

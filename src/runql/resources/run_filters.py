@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Final, TypeGuard
 
+from runql.arguments import shown
 from runql.values import JSONValue, json_text
 
 _DATES: Final = frozenset(
@@ -40,10 +41,23 @@ def filter_text(filters: Mapping[str, JSONValue] | None) -> str:
     given = dict(filters)
     text = json_text(given, "filters")
     try:
+        _check_keys(given)
         _check(given)
     except RecursionError:
         raise ValueError("filters must be JSON: they are nested too deeply") from None
     return text
+
+
+def _check_keys(value: JSONValue) -> None:
+    """Refuse keys that JSON would turn into str: a server reads them as the names of other fields."""
+    if isinstance(value, dict):
+        for key, member in value.items():
+            if not isinstance(key, str):  # pyright: ignore[reportUnnecessaryIsInstance] — callers may be untyped
+                raise ValueError(f"filters must be JSON: keys are str, not {shown(key)}")  # noqa: TRY004 - as other JSON
+            _check_keys(member)
+    elif isinstance(value, list):
+        for member in value:
+            _check_keys(member)
 
 
 def _check(filters: Mapping[str, JSONValue]) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from runql.errors import UnorderedWarning
+from runql.errors import UnorderedWarning, UnreadableValueError
 from runql.values import SPELLED_FLOATS, JSONValue, parse_config, parse_object, parse_summary
 from runql_graphql.fragments import FullRunFields, RunFields
 
@@ -51,7 +51,7 @@ def warn_if_unordered(path: str, order: str, runs: Sequence[RunFields | FullRunF
         return
     try:
         found = any(ordered_value(order, fields) is not None for fields in full)
-    except ValueError:
+    except UnreadableValueError:
         # What cannot be read says so when it is looked at.
         return
     if not found:

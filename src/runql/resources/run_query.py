@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from runql.arguments import shown
 from runql.errors import ProjectNotFoundError
 from runql.resources.pages import Page, read_page
 from runql.resources.run_filters import filter_text
@@ -111,7 +112,7 @@ def checked_order(order: str | None) -> str:
     if key in ORDER_COLUMNS or any(key.startswith(prefix) and key != prefix for prefix in ORDER_PREFIXES):
         return sign + key
     raise ValueError(
-        f"cannot order by {order!r}: use + or - and one of {', '.join(sorted(ORDER_COLUMNS))}, "
+        f"cannot order by {shown(order)}: use + or - and one of {', '.join(sorted(ORDER_COLUMNS))}, "
         "config.<key>.value or summary_metrics.<key>"
     )
 

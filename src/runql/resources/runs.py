@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar, overload
 
+from runql.arguments import shown
 from runql.resources.async_run import AsyncRun
 from runql.resources.pages import AsyncLazySequence, LazySequence, Listing, Page
 from runql.resources.run import Run
@@ -260,7 +261,7 @@ def check_format(format: str) -> None:
     elif format == "polars":
         require("polars", needed_for='Runs.histories(format="polars")')
     elif format != "default":
-        raise ValueError(f"format must be 'default', 'pandas' or 'polars', not {format!r}")
+        raise ValueError(f"format must be 'default', 'pandas' or 'polars', not {shown(format)}")
 
 
 def _histories(

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
-from runql.errors import IncompleteUpdateError
+from runql.errors import IncompleteUpdateError, UnreadableValueError
 from runql.values import SPELLED_FLOATS, JSONValue
 
 REASON: Final = (
@@ -48,7 +48,7 @@ def unmet_text(
         return asked, []
     try:
         found = parse(stored)
-    except ValueError:
+    except UnreadableValueError:
         return asked, [name]
     return stored, unmet(name, parse(before), parse(asked), found)
 

@@ -114,6 +114,12 @@ def test_a_date_is_refused_with_what_to_write() -> None:
         filter_text(found)
 
 
+@pytest.mark.parametrize("found", [{1: 2}, {"state": {None: 1}}, {"$or": [{"config.x": {"$in": [{2: 3}]}}]}])
+def test_keys_that_json_would_turn_into_str_are_refused(found: Any) -> None:
+    with pytest.raises(ValueError, match="filters must be JSON: keys are str, not"):
+        filter_text(found)
+
+
 def nested(depth: int) -> Filter:
     found: Filter = {"state": "finished"}
     for _ in range(depth):
