@@ -45,11 +45,9 @@ def checked_path(name: str, value: object) -> Path:
         ValueError: no file can be called so: it holds a null character or half of a surrogate pair.
         LocalFileError: it is longer than the system allows.
     """
-    if not isinstance(value, (str, os.PathLike)):
-        raise TypeError(f"{name} must be a path, not {type(value).__name__}")
-    path: object = os.fspath(value)
-    if not isinstance(path, str):
-        raise TypeError(f"{name} must be a path of str, not of {type(path).__name__}")
+    path = value if isinstance(value, str) else str(value) if isinstance(value, Path) else _fspath(value)
+    if path is None:
+        raise TypeError(f"{name} must be a str or a path, not {type(value).__name__}")
     if "\0" in path:
         raise ValueError(f"{name} holds a null character: no file is called {shown(path)}")
     try:
@@ -60,6 +58,13 @@ def checked_path(name: str, value: object) -> Path:
         if error.errno == errno.ENAMETOOLONG:
             raise LocalFileError(f"{name} cannot be {shown(path)}", error) from error
     return Path(path)
+
+
+def _fspath(value: object) -> str | None:
+    """The path of what knows one, such as `os.DirEntry`; None where that is none of str."""
+    know: object = getattr(type(value), "__fspath__", None)
+    path: object = know(value) if callable(know) else None
+    return path if isinstance(path, str) else None
 
 
 def checked_bool(name: str, value: object) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Final
 
 import httpx
 import pytest
@@ -13,12 +13,13 @@ from tests.contract.either import Untyped, listed, taken
 from tests.contract.face import Face
 from tests.contract.test_sweeps import make_sweep
 
-from runql import InvalidAnswerError, UnreadableValueError
+from runql import InvalidAnswerError, JSONValue, UnreadableValueError
 from runql_server.running import RunningServer
 from runql_server.seed import SeedRun
 from runql_server.seed_artifacts import SeedArtifact
 
 KEY = "k" * 40
+JSON_TEXTS: Final = frozenset({"config", "summaryMetrics", "systemMetrics", "metadata"})
 CORRUPT = ["{", "[1]", '"x"', '{"a": }', "[" * 100_000, "\ud800", '{"a": ' + "9" * 5000 + "}"]
 IDS = ["cut", "list", "str", "hole", "deep", "half a pair", "digits"]
 
@@ -29,22 +30,18 @@ def corrupting(server: RunningServer, face: Face, text: str) -> Untyped:
     def corrupt(sent: Sent) -> Fault:
         if sent.answer is None:
             return None
-        answer = json.loads(sent.answer)
-        _spoil(answer, text)
-        return httpx.Response(200, content=json.dumps(answer).encode())
+        return httpx.Response(200, content=json.dumps(_spoiled(json.loads(sent.answer), text)).encode())
 
     return face.api(server.url, server.api_key, transport=Between(corrupt))
 
 
-def _spoil(value: Any, text: str) -> None:  # Any: JSON
+def _spoiled(value: JSONValue, text: str) -> JSONValue:
     if isinstance(value, dict):
-        for key, member in value.items():
-            if key in ("config", "summaryMetrics", "systemMetrics", "metadata") and isinstance(member, str):
-                value[key] = text
-            _spoil(member, text)
-    if isinstance(value, list):
-        for member in value:
-            _spoil(member, text)
+        return {
+            key: text if key in JSON_TEXTS and isinstance(member, str) else _spoiled(member, text)
+            for key, member in value.items()
+        }
+    return [_spoiled(member, text) for member in value] if isinstance(value, list) else value
 
 
 @pytest.fixture
