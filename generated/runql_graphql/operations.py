@@ -1785,7 +1785,7 @@ fragment TagFields on Tag {
 """
 
 UPDATE_RUN = """\
-mutation UpdateRun($input: UpsertBucketInput!) {
+mutation UpdateRun($input: UpsertBucketInput!, $withConfig: Boolean!, $withSummary: Boolean!) {
   upsertBucket(input: $input) {
     bucket {
       ...WrittenRunFields
@@ -1801,6 +1801,8 @@ fragment WrittenRunFields on Run {
   tags
   group @include(if: true)
   jobType @include(if: true)
+  config @include(if: $withConfig)
+  summaryMetrics @include(if: $withSummary)
 }
 """
 
@@ -2705,7 +2707,9 @@ def update_artifact(*, input: UpdateArtifactInput) -> Operation[UpdateArtifact]:
     )
 
 
-def update_run(*, input: UpsertBucketInput) -> Operation[UpdateRun]:
+def update_run(
+    *, input: UpsertBucketInput, with_config: bool, with_summary: bool
+) -> Operation[UpdateRun]:
     """The mutation `UpdateRun`."""
     from .update_run import UpdateRun
 
@@ -2713,7 +2717,11 @@ def update_run(*, input: UpsertBucketInput) -> Operation[UpdateRun]:
         name="UpdateRun",
         kind="mutation",
         document=UPDATE_RUN,
-        variables={"input": input},
+        variables={
+            "input": input,
+            "withConfig": with_config,
+            "withSummary": with_summary,
+        },
         result=UpdateRun,
     )
 

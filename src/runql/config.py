@@ -12,6 +12,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from pydantic import SecretStr
 
+from runql.arguments import shown
 from runql.config_files import find_netrc, find_settings_files, home_folder, read_netrc, read_settings_file
 from runql.errors import ConfigurationError, MissingCredentialsError
 from runql.hosts import api_instead_of, is_cloud, netrc_machines, pages_of
@@ -21,6 +22,9 @@ DEFAULT_BASE_URL = "https://api.wandb.ai"
 
 # One try of the newest official SDK lasts 30 s; the older 19 s cuts off pages of history that the server does answer.
 DEFAULT_TIMEOUT = 30.0
+
+# Further, an operating system cannot count its waits.
+LONGEST_TIMEOUT = 1_000_000_000
 
 _OVERRIDES = ("base_url", "app_url", "entity", "project", "organization")
 _VARIABLES = {
@@ -145,7 +149,7 @@ def _from_arguments(arguments: Mapping[str, str | None]) -> dict[str, _Given]:
 
 
 def _from_overrides(overrides: Mapping[str, str | None]) -> dict[str, _Given]:
-    unknown = sorted(repr(name) for name in overrides if name not in _OVERRIDES)
+    unknown = sorted(shown(name) for name in overrides if name not in _OVERRIDES)
     if unknown:
         raise ConfigurationError(
             f"overrides has no setting {', '.join(unknown)}: it takes {', '.join(_OVERRIDES)}"
@@ -274,8 +278,10 @@ def _checked_timeout(argument: object, given: _Given | None) -> float:
         seconds, source = _seconds_of_text(given.text), f"timeout from {given.source} is {given.text[:40]!r}"
     else:
         return DEFAULT_TIMEOUT
-    if not 0 < seconds < math.inf:  # NaN fails this too
-        raise ConfigurationError(f"{source}: give a positive number of seconds, such as 30")
+    if not 0 < seconds <= LONGEST_TIMEOUT:  # NaN fails this too
+        raise ConfigurationError(
+            f"{source}: give a positive number of seconds, such as 30, {LONGEST_TIMEOUT:,} at most"
+        )
     return seconds
 
 

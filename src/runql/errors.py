@@ -26,8 +26,11 @@ RunqlError
 │   ├── FileNotFoundInRunError
 │   ├── ArtifactNotFoundError
 │   └── EntryNotFoundError (KeyError)       the artifact's manifest has no entry of this name
+├── UnreadableValueError (ValueError)       JSON that the server keeps as a str cannot be read
+├── UnreadableTableError                    what was logged under a name is no table
 ├── UnsafeNameError (ValueError)            a file's name would lead out of the folder it is saved to
 ├── LocalFileError (OSError)                a local file cannot be read or written
+├── UnreadableValueError (ValueError)       JSON that the server keeps as a str cannot be read
 ├── UploadRefusedError                      the server does not take a file
 ├── DeletionRefusedError                    the server does not delete a file
 ├── DeletionUnconfirmedError                the response to a deletion was lost; it may have happened
@@ -45,17 +48,41 @@ RunqlError
 ├── IncompleteHistoriesError                some runs could not be read; the others are in ``partial``
 └── RunStillActiveError (TimeoutError)      ``wait_until_finished(timeout=...)`` ran out
 
-Bad arguments are plain ``ValueError`` or ``TypeError``, raised before anything is sent.
+Bad arguments are plain ``ValueError`` or ``TypeError``, raised before anything is sent. `UnorderedWarning` is the only
+warning of our own.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
+
+_KEPT_BY_BASES: Final = ("errno", "strerror", "filename", "msg")
+"""What `OSError` and `ImportError` keep outside of an error's ``__dict__``."""
 
 
 class RunqlError(Exception):
-    """The root of every error raised by runql."""
+    """The root of every error raised by runql.
+
+    Each can be copied and pickled, with its attributes: errors cross the border of a process pool.
+    """
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Python would call the class with `args`, and an error with arguments of its own could then not be loaded.
+        state = dict(vars(self))
+        for name in _KEPT_BY_BASES:
+            value: object = getattr(self, name, None)
+            if value is not None:
+                state[name] = value
+        return _remade, (type(self), self.args), state
+
+
+def _remade(kind: type[RunqlError], args: tuple[object, ...]) -> RunqlError:
+    """An error as it was made, without calling its class; `pickle` and `copy` then give it its attributes."""
+    error = kind.__new__(kind, *args)
+    error.args = args
+    return error
 
 
 class ConfigurationError(RunqlError, ValueError):
@@ -280,20 +307,25 @@ class RunChangedError(RunqlError):
 
 
 class IncompleteUpdateError(RunqlError):
-    """Some of a run's or an artifact's fields were written, and then the others could not be.
+    """Some of a run's or an artifact's fields were written, the others were not.
 
     Attributes:
         written: what is stored now.
-        failed: what is not; it stays changed in memory, so that the same call tries it again.
+        failed: what is not, such as ``("summary",)`` or ``("config.lr",)``. Where a request failed it stays changed
+            in memory, so that the same call tries it again. Where the server kept something else, such as keys
+            that were deleted, what is in memory is what the server holds.
     """
 
     def __init__(self, subject: str, written: Sequence[str], failed: Sequence[str], reason: str) -> None:
         self.written = tuple(written)
         self.failed = tuple(failed)
-        super().__init__(
-            f"{subject} is updated in part: {', '.join(self.written)} was written, "
-            f"{', '.join(self.failed)} was not: {reason}"
+        lost = listed(self.failed)
+        state = (
+            f"{subject} is updated in part: {listed(self.written)} was written, {lost} was not"
+            if self.written
+            else f"{subject} is not updated: {lost} was not written"
         )
+        super().__init__(f"{state}: {reason}")
 
 
 class SweepNotFoundError(NotFoundError):
@@ -328,6 +360,10 @@ class LocalFileError(RunqlError, OSError):
     def __init__(self, message: str, reason: OSError) -> None:
         super().__init__(f"{message}: {reason.strerror or reason}")
         self.errno = reason.errno
+
+
+class UnreadableValueError(RunqlError, ValueError):
+    """JSON that the server keeps as a str, such as a config or a row of metrics, cannot be read; the error shows its beginning."""
 
 
 class UnreadableTableError(RunqlError):
@@ -410,6 +446,10 @@ class IncompleteHistoriesError(RunqlError):
 
 class RunStillActiveError(RunqlError, TimeoutError):
     """The run did not reach a terminal state within the given time."""
+
+
+class UnorderedWarning(UserWarning):
+    """No run of a list's first page has the value that the list is ordered by: the order says nothing."""
 
 
 def listed(names: Sequence[str]) -> str:

@@ -9,6 +9,8 @@ from typing import Final, TypeAlias, cast
 
 from pydantic_core import from_json
 
+from runql.errors import UnreadableValueError
+
 JSONValue: TypeAlias = None | bool | int | float | str | list["JSONValue"] | dict[str, "JSONValue"]
 
 INTERNAL_KEYS: Final = frozenset({"_wandb", "wandb_version"})
@@ -38,60 +40,63 @@ class ParsedConfig:
     internal: dict[str, JSONValue] = field(default_factory=dict[str, JSONValue])
 
 
-def parse_json(text: str | bytes) -> JSONValue:
+def parse_json(text: str | bytes, what: str = "a value") -> JSONValue:
     """Decode one JSON text as the server writes it.
 
     Beyond strict JSON this takes bare ``NaN``, ``Infinity`` and ``-Infinity``, raw control characters and lone
     surrogates in texts, and nesting deeper than 200. Integers are exact, floats keep their bits.
 
+    Args:
+        text: JSON.
+        what: what it is, for the error, such as ``the config of run e/p/r``.
+
     Raises:
-        ValueError: it is not JSON; the error shows the first 80 characters.
+        UnreadableValueError: it is not JSON; the error shows the first 80 characters.
     """
     try:
         quick: JSONValue = from_json(text, allow_inf_nan=True, cache_strings="keys")
     except _REFUSED:
-        return _parse_leniently(text)
+        return _parse_leniently(text, what)
     return quick
 
 
-def parse_object(text: str | None) -> dict[str, JSONValue]:
+def parse_object(text: str | None, what: str = "a value") -> dict[str, JSONValue]:
     """Decode a JSON text that holds an object; a missing, empty or ``null`` text is ``{}``.
 
     Raises:
-        ValueError: it is not JSON, or not an object.
+        UnreadableValueError: it is not JSON, or not an object.
     """
     if not text:
         return {}
-    value = parse_json(text)
+    value = parse_json(text, what)
     if value is None:
         return {}
     if not isinstance(value, dict):
-        # A text that cannot be read is a ValueError, whatever is wrong with it
-        raise ValueError(f"expected a JSON object, read {_excerpt(text)}")  # noqa: TRY004 - as above
+        raise UnreadableValueError(f"{what} cannot be read: expected a JSON object, not {_excerpt(text)}")
     return value
 
 
-def parse_config(text: str | None) -> ParsedConfig:
+def parse_config(text: str | None, what: str = "a config") -> ParsedConfig:
     """Decode a run's config; an entry that is an object with ``value`` stands for that value.
 
     Raises:
-        ValueError: it is not JSON, or not an object.
+        UnreadableValueError: it is not JSON, or not an object.
     """
     values = {
         key: entry["value"] if isinstance(entry, dict) and "value" in entry else entry
-        for key, entry in parse_object(text).items()
+        for key, entry in parse_object(text, what).items()
     }
     internal = {key: values.pop(key) for key in sorted(INTERNAL_KEYS & values.keys())}
     return ParsedConfig(values, internal)
 
 
-def parse_summary(text: str | None) -> dict[str, JSONValue]:
+def parse_summary(text: str | None, what: str = "a summary") -> dict[str, JSONValue]:
     """Decode a run's summary; keys lose surrounding blanks.
 
     Raises:
-        ValueError: it is not JSON, or not an object.
+        UnreadableValueError: it is not JSON, or not an object.
     """
-    return {key.strip(): value for key, value in parse_object(text).items()}
+    return {key.strip(): value for key, value in parse_object(text, what).items()}
 
 
 def parse_rows(texts: Sequence[str]) -> list[dict[str, JSONValue]]:
@@ -100,12 +105,12 @@ def parse_rows(texts: Sequence[str]) -> list[dict[str, JSONValue]]:
     The texts "NaN", "Infinity" and "-Infinity" become floats, see `restore_floats`.
 
     Raises:
-        ValueError: a row is not JSON, or not an object.
+        UnreadableValueError: a row is not JSON, or not an object.
     """
     joined = f"[{','.join(texts)}]"
     rows = _parse_together(joined, expected=len(texts))
     if rows is None:
-        rows = [parse_object(text) for text in texts]
+        rows = [parse_object(text, "a row") for text in texts]
     # Searching the text once is far cheaper than looking at every value of rows that hold no such text.
     if 'NaN"' in joined or 'Infinity"' in joined:
         return [restore_floats(row) for row in rows]
@@ -139,6 +144,48 @@ def json_string(value: JSONValue, *, ensure_ascii: bool = True) -> str:
         return "".join(_pieces(value, encode))
 
 
+def json_text(
+    value: object, what: str, *, allow_nan: bool = False, default: Callable[[object], object] | None = None
+) -> str:
+    """Encode a value as JSON text to send.
+
+    Args:
+        value: JSON, as Python has it.
+        what: what it is, for the error, such as ``filters``.
+        allow_nan: write NaN and infinities as bare tokens.
+        default: gives the JSON of what is none.
+
+    Raises:
+        ValueError: it has no JSON form, holds itself, is nested too deeply, or holds half of a surrogate pair.
+    """
+    try:
+        text = json.dumps(value, allow_nan=allow_nan, default=default)
+    except RecursionError:
+        raise ValueError(f"{what} must be JSON: it holds itself, or is nested too deeply") from None
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"{what} must be JSON (str keys; str, finite numbers, booleans, None, lists, dicts): {error}"
+        ) from error
+    if "\\ud" in text:
+        refuse_surrogates(json.dumps(value, ensure_ascii=False, default=default), what)
+    return text
+
+
+def refuse_surrogates(text: str, what: str) -> None:
+    """Refuse half of a surrogate pair: UTF-8 has no bytes for it, so that servers store another character.
+
+    Raises:
+        ValueError: there is one; the error shows what stands around it.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        around = text[max(0, error.start - 20) : error.end + 20]
+        raise ValueError(
+            f"{what} holds half of a surrogate pair, which is no character: {around!a}"
+        ) from None
+
+
 def as_json(value: object) -> JSONValue:
     """Name the type of what a JSON parser made: generated models hold the server's JSON scalars as `object`."""
     return cast("JSONValue", value)
@@ -167,11 +214,11 @@ def _pieces(value: JSONValue, encode: Callable[[JSONValue], str]) -> Iterator[st
         pending.append(first)
 
 
-def _parse_leniently(text: str | bytes) -> JSONValue:
+def _parse_leniently(text: str | bytes, what: str) -> JSONValue:
     try:
         value: JSONValue = _decode_leniently(_decoded(text))
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"not JSON ({error}): {_excerpt(text)}") from error
+        raise UnreadableValueError(f"{what} cannot be read: not JSON ({error}): {_excerpt(text)}") from error
     return value
 
 

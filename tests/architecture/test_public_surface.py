@@ -71,7 +71,7 @@ def test_every_error_of_ours_is_exported_and_has_the_one_root() -> None:
         if inspect.isclass(value) and issubclass(value, Exception) and value.__module__ == "runql.errors"
     }
     assert own <= set(runql.__all__)
-    assert all(issubclass(getattr(runql, name), runql.RunqlError) for name in own)
+    assert all(issubclass(getattr(runql, name), (runql.RunqlError, Warning)) for name in own)
 
 
 @CLASSES

@@ -39,6 +39,9 @@ RUNS_ARGUMENTS: dict[str, tuple[dict[str, Untyped], type[Exception], str]] = {
     "filters nan": ({"filters": {"config.lr": math.nan}}, ValueError, "filters must be JSON"),
     "filters object": ({"filters": {"config.lr": object()}}, ValueError, "filters must be JSON"),
     "filters set": ({"filters": {"tags": {"$in": {"a"}}}}, ValueError, "filters must be JSON"),
+    "filters tags": ({"filters": {"tags": ["x"]}}, ValueError, r"filters: 'tags' .*\$in"),
+    "filters in": ({"filters": {"config.lr": {"$in": 3}}}, ValueError, "needs a list, not int"),
+    "filters date": ({"filters": {"$and": [{"createdAt": {"$gt": 3}}]}}, ValueError, "'createdAt'.*ISO 8601"),
     "path": ({"path": "a/b/c"}, ValueError, "Understood are entity/project"),
     "path type": ({"path": 3}, TypeError, "a path must be a str"),
 }
@@ -176,7 +179,7 @@ def test_a_display_name_is_no_id(api: AnyApi, face: Face, sampled: World) -> Non
     [
         ({"colour": "red"}, "'colour'"),
         ({"state": {"$near": 1}}, "'state'"),
-        ({"config.lr": {"$in": 3}}, "'config.lr'"),
+        ({"config.lr": {"$regex": 3}}, "'config.lr'"),
         ({"$xor": []}, r"'\$xor'"),
     ],
     ids=["key", "operator", "operand", "logical"],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import logging
+import pickle
 from collections.abc import Iterator
 from urllib.parse import quote
 
@@ -115,12 +116,13 @@ def assert_no_key(server: AnsweringServer) -> None:
         Answer(f'{{"error": "key {KEY}"}}'.encode(), 403),
         Answer(f'{{"errors": [{{"message": "key {KEY}"}}]}}'.encode(), 400),
         Answer(f'{{"errors": [{{"message": "key {KEY}"}}]}}'.encode(), 200),
+        Answer(f'{{"errors": [{{"message": "x"}}], "data": {{"project": {{"a": "{KEY}"}}}}}}'.encode(), 200),
         Answer(f"<html>{SPELLINGS[2]}</html>".encode(), 200),
         Answer(f"<html>{SPELLINGS[2]}</html>".encode(), 502),
         Answer(f"slow down, {KEY}".encode(), 429),
         Answer(b'{"data": {"project": 3}}'),
     ],
-    ids=["401", "403", "400", "graphql", "html", "502", "429", "drift"],
+    ids=["401", "403", "400", "graphql", "partial", "html", "502", "429", "drift"],
 )
 def test_no_error_shows_the_key_even_if_the_server_does(
     answer: Answer, answering: AnsweringServer, face: Face, caplog: pytest.LogCaptureFixture
@@ -130,6 +132,7 @@ def test_no_error_shows_the_key_even_if_the_server_does(
     client = face.client(answering.url, KEY, retry=RetryPolicy(max_attempts=2, first_delay=0.001))
     with pytest.raises(RunqlError) as caught:
         face.take(face.runs(client, "e", "p")[0])
+    assert not shows_key(pickle.dumps(caught.value).decode("latin-1"))
     error: BaseException | None = caught.value
     while error is not None:
         assert not shows_key(f"{error!s} {error!r} {vars(error)}")

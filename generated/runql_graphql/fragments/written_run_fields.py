@@ -18,3 +18,5 @@ class WrittenRunFields(BaseModel):
     tags: Optional[list[str]] = Field(default=None)
     group: Optional[str] = None
     job_type: Optional[str] = Field(alias="jobType", default=None)
+    config: Optional[str] = None
+    summary_metrics: Optional[str] = Field(alias="summaryMetrics", default=None)

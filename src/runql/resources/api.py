@@ -147,9 +147,12 @@ class Api(ArtifactCatalog):
         Args:
             path: ``entity/project``, ``project``, or None for the defaults.
             filters: in the server's language (MongoDB's), such as ``{"summary_metrics.loss": {"$lt": 0.1}}``;
-                config values are ``config.<key>``, the run's id is ``name``.
+                config values are ``config.<key>``, the run's id is ``name``. What cannot match any run, such as
+                ``{"tags": ["x"]}``, is refused.
             order: ``+`` or ``-`` and ``created_at``, another column, ``config.<key>.value`` or
-                ``summary_metrics.<key>``; oldest first by default.
+                ``summary_metrics.<key>``; oldest first by default. Runs without the value come last, or first, as the
+                server likes. `UnorderedWarning` says that no run of the first page has it; a list in the light shape
+                cannot tell.
             per_page: runs a request.
             include_sweeps: let `Run.sweep` read the sweeps: one request for those of a page, when one is first
                 looked at, and each sweep once. Without it `Run.sweep` is None; `Run.sweep_name` is always there.

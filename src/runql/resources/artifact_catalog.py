@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
+from runql.arguments import checked_str
 from runql.errors import NotFoundError
 from runql.paths import ArtifactAddress, ProjectAddress, parse_artifact_path, parse_project_path
 from runql.transport.flow import Flow
@@ -248,6 +249,8 @@ class AsyncArtifactCatalog(ABC):
 def _of_kind(asked: ArtifactAddress, kind: str | None) -> Flow[Found]:
     from runql.resources.artifact_lookup import find_artifact
 
+    if kind is not None:
+        checked_str("type", kind)
     found = yield from find_artifact(asked)
     if kind not in (None, found.fields.artifact_type.name):
         raise ValueError(
@@ -259,6 +262,8 @@ def _of_kind(asked: ArtifactAddress, kind: str | None) -> Flow[Found]:
 def _exists(asked: ArtifactAddress, kind: str | None) -> Flow[bool]:
     from runql.resources.artifact_lookup import find_artifact
 
+    if kind is not None:
+        checked_str("type", kind)
     try:
         found = yield from find_artifact(asked)
     except NotFoundError:

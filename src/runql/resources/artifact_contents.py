@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TypeAlias
 
+from runql.arguments import checked_path, checked_str
 from runql.resources.artifact_download import (
     Holder,
     Transfer,
@@ -19,6 +20,7 @@ from runql.resources.artifact_download import (
 from runql.resources.editable_artifact import EditableArtifact
 from runql.resources.logged_table import LoggedTable, read_artifact_table
 from runql.resources.manifest import Manifest, ManifestEntry
+from runql.resources.run_query import positive
 from runql.transport.bodies import Progress
 from runql.transport.flow import AT_ONCE, Flow, offload
 from runql.values import JSONValue
@@ -36,8 +38,10 @@ class ArtifactContents(EditableArtifact):
         progress: Progress | None,
         allow_missing_references: bool,
     ) -> Flow[Path]:
-        transfer = Transfer(at_once, progress, allow_missing_references)
+        transfer = Transfer(positive("at_once", at_once), progress, allow_missing_references)
         folder = self._folder(root)
+        if path_prefix is not None:
+            checked_str("path_prefix", path_prefix)
         manifest = yield from self._read_manifest()
         entries = [entry for path, entry in manifest.entries.items() if path.startswith(path_prefix or "")]
         yield from fetch_all(wishes(self._holder(manifest), entries, folder), transfer)
@@ -68,12 +72,12 @@ class ArtifactContents(EditableArtifact):
         return [wish.target for wish in wanted]
 
     def _verify(self, root: str | os.PathLike[str] | None, *, at_once: int) -> Flow[list[str]]:
-        folder = self._folder(root)
+        folder, limit = self._folder(root), positive("at_once", at_once)
         manifest = yield from self._read_manifest()
-        return (yield from check_folder(self.qualified_name, manifest, folder, at_once=at_once))
+        return (yield from check_folder(self.qualified_name, manifest, folder, at_once=limit))
 
     def _folder(self, root: str | os.PathLike[str] | None) -> Path:
-        return default_root(self._source) if root is None else Path(root)
+        return default_root(self._source) if root is None else checked_path("root", root)
 
     def _holder(self, manifest: Manifest) -> Holder:
         return Holder(self.id, self.qualified_name, manifest, self._found.place)

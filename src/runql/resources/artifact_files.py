@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from runql.arguments import checked_path
 from runql.artifact_errors import ArtifactNotFoundError, EntryNotFoundError
 from runql.errors import AccessDeniedError
 from runql.resources.connections import UncountedListing, read_sparse_page
@@ -100,7 +101,7 @@ class ArtifactFileRecord:
     def _save(
         self, root: str | os.PathLike[str], progress: Progress | None, *, replace: bool, exist_ok: bool
     ) -> Flow[Path]:
-        target = target_path(root, self.name)
+        target = target_path(checked_path("root", root), self.name)
         if target.exists() and not replace:
             if exist_ok:
                 return target

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Final
 
+from runql.arguments import checked_str
 from runql.artifact_errors import ArtifactPendingError, EntryNotFoundError, ManifestError
 from runql.paths import ArtifactAddress, artifact_url
 from runql.resources.absent import present
@@ -191,7 +192,7 @@ class ArtifactRecord:
         return (yield from self._read_manifest()).entries
 
     def _read_entry(self, name: str) -> Flow[ManifestEntry]:
-        entry = (yield from self._read_entries()).get(name)
+        entry = (yield from self._read_entries()).get(checked_str("name", name))
         if entry is None:
             raise EntryNotFoundError(self.qualified_name, name)
         return entry

@@ -7,6 +7,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final, TypeVar
 
+from runql.arguments import checked_bool, checked_str, shown
 from runql.artifact_errors import ArtifactNotFoundError, ArtifactPendingError
 from runql.errors import (
     ChangeRefusedError,
@@ -17,12 +18,14 @@ from runql.errors import (
     RunqlError,
 )
 from runql.paths import ArtifactAddress, RunAddress
+from runql.resources.absent import present
 from runql.resources.artifact_lookup import VERSION, find_artifact, read_artifact
 from runql.resources.deletion import confirmed
 from runql.resources.run_state import read_state
-from runql.resources.storable import storable
+from runql.resources.storable import storable_object
+from runql.resources.unmet import unmet_text
 from runql.transport.flow import Flow, fetch
-from runql.values import JSONValue
+from runql.values import JSONValue, json_text, parse_object
 from runql_graphql.enums import ArtifactDigestAlgorithm, ArtifactState
 from runql_graphql.fragments import ArtifactFields
 from runql_graphql.input_types import (
@@ -49,6 +52,12 @@ from runql_graphql.operations import (
 )
 
 T = TypeVar("T")
+INHERIT: Final = -1
+"""The seconds to live that stand for what the collection or team says."""
+
+FOREVER: Final = -2
+"""The seconds to live that stand for no end."""
+
 LONGEST: Final = 128
 TAG: Final = re.compile(r"[-\w]+( +[-\w]+)*")
 YOUNGER_INPUTS: Final = {
@@ -68,7 +77,9 @@ def checked_aliases(aliases: Iterable[str]) -> list[str]:
     given = _texts("aliases", aliases)
     for alias in given:
         if not alias.strip() or len(alias) > LONGEST or "/" in alias or ":" in alias:
-            raise ValueError(f"an alias has 1 to {LONGEST} characters, none of them / or :, not {alias!r}")
+            raise ValueError(
+                f"an alias has 1 to {LONGEST} characters, none of them / or :, not {shown(alias)}"
+            )
         if VERSION.fullmatch(alias):
             raise ValueError(f"{alias!r} cannot be an alias: the server counts versions by it")
     return given
@@ -85,7 +96,7 @@ def checked_tags(tags: Iterable[str]) -> list[str]:
     for tag in given:
         if len(tag) > LONGEST or not TAG.fullmatch(tag):
             raise ValueError(
-                f"a tag has 1 to {LONGEST} letters, digits, _ or -, with blanks between them, not {tag!r}"
+                f"a tag has 1 to {LONGEST} letters, digits, _ or -, with blanks between them, not {shown(tag)}"
             )
     return given
 
@@ -97,10 +108,12 @@ def metadata_text(metadata: Mapping[str, object]) -> str:
         ValueError: it holds NaN or an infinity, which this text cannot carry.
         TypeError, ValueError: a value has no JSON form.
     """
-    stored = {key: storable(value, f"metadata[{key!r}]") for key, value in metadata.items()}
+    stored = storable_object(metadata, "metadata")
     try:
-        return json.dumps(stored, allow_nan=False)
+        return json_text(stored, "metadata")
     except ValueError as error:
+        if not isinstance(error.__cause__, ValueError):
+            raise
         raise ValueError(
             "metadata holds NaN or an infinity, which the server does not keep: write None or a text instead"
         ) from error
@@ -139,6 +152,7 @@ def take_aliases(place: ArtifactAddress, artifact_id: str, aliases: Sequence[str
 
 def delete(place: ArtifactAddress, artifact_id: str, *, with_aliases: bool) -> Flow[None]:
     """Delete the version; one request, which is not repeated once the server may have seen it, and see `confirmed`."""
+    checked_bool("delete_aliases", with_aliases)
     wanted = DeleteArtifactInput(artifactID=artifact_id, deleteAliases=with_aliases)
     deletion = _told_if_gone(place, artifact_id, delete_artifact(input=wanted), repeatable=False)
 
@@ -173,6 +187,8 @@ def note_use(
         RunNotFoundError, ArtifactNotFoundError: one of them is not there.
         QueryError: the server refuses.
     """
+    if use_as is not None:
+        checked_str("use_as", use_as)
     wanted = UseArtifactInput(
         entityName=run.entity,
         projectName=run.project,
@@ -251,18 +267,51 @@ def note_output(
     return logged
 
 
+def kept_ttl(fields: ArtifactFields) -> int:
+    """Its seconds to live as a change would say them.
+
+    Raises:
+        OutdatedServerError: the server does not know it.
+    """
+    if present(fields.ttl_is_inherited, "Artifact.ttlIsInherited"):
+        return INHERIT
+    seconds = present(fields.ttl_duration_seconds, "Artifact.ttlDurationSeconds")
+    return seconds if seconds > 0 else FOREVER
+
+
+def unmet_fields(before: ArtifactFields, asked: UpdateArtifactInput, stored: ArtifactFields) -> list[str]:
+    """Where the server keeps something else than it was asked to, such as ``description`` or ``metadata.rows``.
+
+    What its response does not hold was kept, for all that is known.
+    """
+    found: list[str] = []
+    told = stored.model_fields_set
+    if "description" in told and asked.description not in (None, stored.description or ""):
+        found.append("description")
+    if asked.metadata is not None:
+        found += unmet_text("metadata", parse_object, before.metadata, asked.metadata, stored.metadata)[1]
+    tags = {tag.name for tag in stored.tags or ()}
+    added = {tag.tag_name for tag in asked.tags_to_add or ()}
+    taken = {tag.tag_name for tag in asked.tags_to_delete or ()}
+    if stored.tags is not None and (not added <= tags or taken & tags):
+        found.append("tags")
+    if "ttl_is_inherited" in told and asked.ttl_duration_seconds not in (None, kept_ttl(stored)):
+        found.append("ttl")
+    return found
+
+
 def json_equal(one: Mapping[str, object], other: Mapping[str, JSONValue]) -> bool:
     """Whether metadata says the same as what is stored."""
-    stored = {key: storable(value, f"metadata[{key!r}]") for key, value in one.items()}
+    stored = storable_object(one, "metadata")
     return json.dumps(stored, sort_keys=True) == json.dumps(other, sort_keys=True)
 
 
 def _texts(what: str, values: Iterable[str]) -> list[str]:
     if isinstance(values, str):
-        raise TypeError(f"{what} must be a list of texts, not the text {values!r}")
+        raise TypeError(f"{what} must be a list of texts, not the text {shown(values)}")
     given = list(dict.fromkeys(values))
     if not all(isinstance(value, str) for value in given):  # pyright: ignore[reportUnnecessaryIsInstance] — callers may be untyped
-        raise TypeError(f"{what} must be texts, not {given!r}")
+        raise TypeError(f"{what} must be texts, not {shown(given)}")
     return given
 
 

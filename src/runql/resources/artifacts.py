@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from typing import Final, Literal, TypeAlias, TypeVar
 
+from runql.arguments import shown
 from runql.paths import RunAddress
 from runql.resources.artifact import Artifact, AsyncArtifact
 from runql.resources.artifact_lookup import (
@@ -154,7 +155,7 @@ def _run_listing(
 ) -> Listing[ArtifactFields | None, A]:
     size = positive("per_page", per_page)
     if mode not in {"logged", "used"}:
-        raise ValueError(f"mode must be 'logged' or 'used', not {mode!r}")
+        raise ValueError(f"mode must be 'logged' or 'used', not {shown(mode)}")
 
     def read(after: str | None) -> Flow[Page[ArtifactFields | None]]:
         return list_logged(run, size, after) if mode == "logged" else list_used(run, size, after)

@@ -8,27 +8,31 @@ from datetime import timedelta
 from functools import cached_property
 from typing import Final, Literal
 
+from runql.arguments import shown
 from runql.errors import IncompleteUpdateError, RunqlError
 from runql.resources.artifact_lookup import Found, tags_of
 from runql.resources.artifact_record import ArtifactRecord
 from runql.resources.artifact_write import (
+    FOREVER,
+    INHERIT,
     change,
     checked_aliases,
     checked_tags,
     delete,
     json_equal,
+    kept_ttl,
     metadata_text,
     put_aliases,
     take_aliases,
     unlink,
+    unmet_fields,
 )
+from runql.resources.unmet import incomplete
 from runql.transport.flow import Flow
 from runql.values import JSONValue, parse_object
 from runql_graphql.fragments import ArtifactFields
 from runql_graphql.input_types import TagInput, UpdateArtifactInput
 
-INHERIT: Final = -1
-FOREVER: Final = -2
 OUR_NAMES: Final = {
     "tags_to_add": "tags",
     "tags_to_delete": "tags",
@@ -46,7 +50,7 @@ class EditableArtifact(ArtifactRecord):
 
     @cached_property
     def _metadata(self) -> dict[str, JSONValue]:
-        return parse_object(self._found.fields.metadata)
+        return parse_object(self._found.fields.metadata, f"the metadata of {self.qualified_name}")
 
     @cached_property
     def _tag_list(self) -> list[str]:
@@ -120,7 +124,7 @@ class EditableArtifact(ArtifactRecord):
         elif value is None:
             self._new_ttl = FOREVER
         elif not isinstance(value, timedelta):  # pyright: ignore[reportUnnecessaryIsInstance] — callers may be untyped
-            raise TypeError(f"ttl must be a timedelta, None or 'inherit', not {value!r}")
+            raise TypeError(f"ttl must be a timedelta, None or 'inherit', not {shown(value)}")
         elif value < timedelta(seconds=1):
             raise ValueError(f"ttl must be at least a second, not {value}: None means never")
         else:
@@ -142,17 +146,23 @@ class EditableArtifact(ArtifactRecord):
         if taken:
             steps.append(("removed aliases", self._take(taken)))
         written: list[str] = []
+        read, failed = self._found.fields, list[str]()
         for name, step in steps:
             try:
                 yield from step
             except RunqlError as error:
                 if not written:
                     raise
-                failed = [each for each, _ in steps if each not in written]
+                failed += [each for each, _ in steps if each not in written]
                 raise IncompleteUpdateError(
                     f"artifact {self.qualified_name}", written, failed, str(error)
                 ) from error
             written.append(name)
+            if names and len(written) == 1:
+                failed = unmet_fields(read, changes, self._found.fields)
+        if failed:
+            asked = [*names, *written[1:]]
+            raise incomplete(f"artifact {self.qualified_name}", asked, failed)
 
     def _changes(self) -> UpdateArtifactInput:
         """What differs from what was read, and nothing else, so that nothing else can be overwritten."""
@@ -162,7 +172,7 @@ class EditableArtifact(ArtifactRecord):
             changes.description = self.description or ""
         if "_metadata" in vars(self) and not json_equal(self._metadata, parse_object(fields.metadata)):
             changes.metadata = metadata_text(self._metadata)
-        if self._new_ttl is not None and self._new_ttl != self._kept_ttl():
+        if self._new_ttl is not None and self._new_ttl != kept_ttl(fields):
             changes.ttl_duration_seconds = self._new_ttl
         if "_tag_list" in vars(self):
             before, now = tags_of(fields), checked_tags(self._tag_list)
@@ -171,12 +181,6 @@ class EditableArtifact(ArtifactRecord):
             if taken := [tag for tag in before if tag not in now]:
                 changes.tags_to_delete = [TagInput(tagName=tag) for tag in taken]
         return changes
-
-    def _kept_ttl(self) -> int:
-        if self.ttl_is_inherited:
-            return INHERIT
-        stored = self._stored_ttl
-        return FOREVER if stored is None else int(stored.total_seconds())
 
     def _write(self, changes: UpdateArtifactInput) -> Flow[None]:
         self._take_fields((yield from change(self._found.place, changes)))

@@ -6,11 +6,20 @@ from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
+from runql.arguments import shown
 from runql.errors import IncompleteUpdateError, RunChangedError, RunqlError
 from runql.paths import RunAddress
 from runql.resources.run_record import RunRecord, read_run
-from runql.resources.run_write import delete, differences, new_config_text, new_summary_text, write
+from runql.resources.run_write import (
+    delete,
+    differences,
+    new_config_text,
+    new_summary_text,
+    unmet_fields,
+    write,
+)
 from runql.resources.storable import settle
+from runql.resources.unmet import incomplete, unmet_text
 from runql.transport.flow import Flow
 from runql.values import JSONValue, parse_config, parse_summary
 from runql_graphql.fragments import FullRunFields
@@ -141,21 +150,27 @@ class EditableRun(RunRecord):
             return
         if if_unchanged:
             yield from self._check_unchanged()
-        if names:
-            yield from self._write_fields(changes)
-        if summary is None:
-            return
-        try:
-            yield from self._write_summary(summary)
-        except RunqlError as error:
-            if not names:
-                raise
-            raise IncompleteUpdateError(f"run {self._place}", names, ["summary"], str(error)) from error
+        failed = (yield from self._write_fields(changes)) if names else []
+        if summary is not None:
+            try:
+                failed += yield from self._write_summary(summary)
+            except RunqlError as error:
+                if not names:
+                    raise
+                failed.append("summary")
+                written = [name for name in names if name not in failed]
+                raise IncompleteUpdateError(f"run {self._place}", written, failed, str(error)) from error
+            names.append("summary")
+        if failed:
+            raise incomplete(f"run {self._place}", names, failed)
 
     def _save_summary(self) -> Flow[None]:
         summary = self._changed_summary()
-        if summary is not None:
-            yield from self._write_summary(summary)
+        if summary is None:
+            return
+        failed = yield from self._write_summary(summary)
+        if failed:
+            raise incomplete(f"run {self._place}", ["summary"], failed)
 
     def _delete(self, *, with_artifacts: bool) -> Flow[None]:
         yield from delete(self._place, self.storage_id, with_artifacts=with_artifacts)
@@ -206,7 +221,9 @@ class EditableRun(RunRecord):
         if found:
             raise RunChangedError(str(self._place), found)
 
-    def _write_fields(self, changes: UpsertBucketInput) -> Flow[None]:
+    def _write_fields(self, changes: UpsertBucketInput) -> Flow[list[str]]:
+        """Write, take what the server holds now, and return where that is not what was asked for."""
+        before = self._light()
         written = yield from write(self._place, changes)
         kept: dict[str, object] = {
             name: getattr(written, name)
@@ -214,23 +231,35 @@ class EditableRun(RunRecord):
             # A field that the server does not tell stays as it was read.
             if name in written.model_fields_set
         }
-        if changes.config is not None:
-            kept["config"] = changes.config
-            stored = parse_config(changes.config)
+        failed = unmet_fields(changes, written)
+        if changes.config is not None and isinstance(before, FullRunFields):
+            text, kept_keys = unmet_text(
+                "config", _config_values, before.config, changes.config, written.config
+            )
+            failed += kept_keys
+            kept["config"] = text
+            stored = parse_config(text)
             settle(self._config.values, stored.values)
             self._config.internal.clear()
             self._config.internal.update(stored.internal)
-        self._fields = self._light().model_copy(update=kept)
+        self._fields = before.model_copy(update=kept)
         self._edited.clear()
         if "_tag_list" in vars(self):
             self._tag_list[:] = written.tags or []
+        return failed
 
-    def _write_summary(self, text: str) -> Flow[None]:
+    def _write_summary(self, text: str) -> Flow[list[str]]:
+        """As `_write_fields`, of the summary."""
         from runql_graphql.input_types import UpsertBucketInput
 
-        yield from write(self._place, UpsertBucketInput(id=self.storage_id, summaryMetrics=text))
-        self._fields = self._full().model_copy(update={"summary_metrics": text})
-        settle(self._summary, parse_summary(text))
+        before = self._full()
+        written = yield from write(self._place, UpsertBucketInput(id=self.storage_id, summaryMetrics=text))
+        stored, failed = unmet_text(
+            "summary", parse_summary, before.summary_metrics, text, written.summary_metrics
+        )
+        self._fields = self._full().model_copy(update={"summary_metrics": stored})
+        settle(self._summary, parse_summary(stored))
+        return failed
 
     def _edit(self, name: str, value: object) -> None:
         if value is not None and not isinstance(value, str):
@@ -240,8 +269,12 @@ class EditableRun(RunRecord):
 
 def _checked_tags(tags: Iterable[str]) -> list[str]:
     if isinstance(tags, (str, bytes)):
-        raise TypeError(f"tags must be a list of texts, not the text {tags!r}")
+        raise TypeError(f"tags must be a list of texts, not the text {shown(tags)}")
     given = list(tags)
     if not all(isinstance(tag, str) for tag in given):  # pyright: ignore[reportUnnecessaryIsInstance] — callers may be untyped
-        raise TypeError(f"tags must be texts, not {given!r}")
+        raise TypeError(f"tags must be texts, not {shown(given)}")
     return given
+
+
+def _config_values(text: str | None) -> dict[str, JSONValue]:
+    return parse_config(text).values

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeVar
 
+from runql.arguments import checked_path
 from runql.errors import ProjectNotFoundError, RunNotFoundError
 from runql.resources.file_names import target_paths
 from runql.resources.file_record import FileOwner, FileRecord, is_wanted, save_share
 from runql.resources.pages import Edge, Listing, Page, read_page
+from runql.resources.run_query import positive
 from runql.transport.bodies import Progress
 from runql.transport.flow import Flow, fetch, gather
 from runql.transport.shared_progress import shared_progress
@@ -112,9 +114,8 @@ def save_all(
     progress: Progress | None,
 ) -> Flow[list[Path]]:
     """Fetch files, ``at_once`` of them at a time; one request each. All names are checked before the first."""
-    if at_once < 1:
-        raise ValueError(f"at_once must be at least 1, not {at_once}")
-    targets = target_paths(root, [file.name for file in files])
+    positive("at_once", at_once)
+    targets = target_paths(checked_path("root", root), [file.name for file in files])
     wanted = [
         (file, target)
         for file, target in zip(files, targets, strict=True)

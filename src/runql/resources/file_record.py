@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from runql.arguments import checked_path
 from runql.errors import (
     AnswerError,
     DeletionRefusedError,
@@ -142,7 +143,7 @@ def download_path(
         UnsafeNameError: its name leads out of ``root``.
         ValueError: there is a file already, and neither ``replace`` nor ``exist_ok`` was given.
     """
-    target = target_path(root, fields.name)
+    target = target_path(checked_path("root", root), fields.name)
     return target, is_wanted(target, replace=replace, exist_ok=exist_ok)
 
 
@@ -214,7 +215,8 @@ def upload_file(
         LocalFileError: it cannot be read; raised before anything is sent.
         UploadRefusedError: the server gives no place for it, or did not take note of it.
     """
-    name, source = upload_name(path, root), Source(Path(path))
+    source = Source(checked_path("path", path))
+    name = upload_name(source.path, checked_path("root", root))
     (source.progress,) = shared_progress(progress, [source.size])
     place = yield from _place(owner, name)
     try:

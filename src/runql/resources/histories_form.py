@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, Literal, TypeAlias, TypeVar
 
+from runql.arguments import shown
 from runql.frames.batches import RUN_ID, STEP, Batch, rows_of_columns
 from runql.frames.columns import as_values
 from runql.frames.extras import require
@@ -71,7 +72,7 @@ def histories_form(
             require("pyarrow", needed_for='Runs.scan_histories(format="arrow")')
             return _of_library(to_arrow, keys)
         case _:
-            raise ValueError(f"format must be 'default', 'pandas', 'polars' or 'arrow', not {name!r}")
+            raise ValueError(f"format must be 'default', 'pandas', 'polars' or 'arrow', not {shown(name)}")
 
 
 F = TypeVar("F")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from runql.arguments import checked_path
 from runql.frames.batches import Batch
 from runql.frames.extras import require
 from runql.resources.histories_form import Form
@@ -155,7 +155,7 @@ def sunk(
     """See `HistoriesScan.sink_parquet`; what cannot be is refused at once."""
     refuse_pivot("write", pivot=pivot)
     require("pyarrow", needed_for="HistoriesScan.sink_parquet")
-    return sink_histories(plan, form.reader(), Path(path).absolute(), server)
+    return sink_histories(plan, form.reader(), checked_path("path", path).absolute(), server)
 
 
 def refuse_pivot(what: str, *, pivot: bool) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias, cast
 
+from runql.arguments import shown
 from runql.errors import ProjectNotFoundError, RunNotFoundError
 from runql.frames.batches import STEP
 from runql.resources.run_query import positive
@@ -48,9 +49,9 @@ class HistorySample:
             TypeError: ``keys`` is not a list of texts.
         """
         if stream not in ("default", "system"):
-            raise ValueError(f"stream must be 'default' or 'system', not {stream!r}")
+            raise ValueError(f"stream must be 'default' or 'system', not {shown(stream)}")
         if not isinstance(x_axis, str):  # pyright: ignore[reportUnnecessaryIsInstance] — callers may be untyped
-            raise TypeError(f"x_axis must be the name of a metric, not {x_axis!r}")
+            raise TypeError(f"x_axis must be the name of a metric, not {shown(x_axis)}")
         return cls(positive("samples", samples), checked_keys(keys), x_axis, stream)
 
     @property
@@ -83,7 +84,7 @@ def checked_keys(keys: Sequence[str] | None) -> tuple[str, ...] | None:
     if keys is None:
         return None
     if not _is_list_of_text(keys):
-        raise TypeError(f"keys must be a list of metric names such as ['loss'], not {keys!r}")
+        raise TypeError(f"keys must be a list of metric names such as ['loss'], not {shown(keys)}")
     return tuple(dict.fromkeys(keys)) or None
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+from runql.arguments import checked_str
 from runql.artifact_errors import EntryNotFoundError
 from runql.errors import AnswerError, MissingExtraError, UnreadableTableError
 from runql.frames.columns import Column
@@ -370,6 +371,7 @@ def read_run_table(owner: FileOwner, key: str, value: JSONValue) -> Flow[LoggedT
     Raises:
         UnreadableTableError: the value is no table, or the file holds fewer rows.
     """
+    checked_str("key", key)
     logged = value if isinstance(value, dict) else {}
     path, kind, promised = logged.get("path"), logged.get("_type"), logged.get("nrows")
     if kind not in (TABLE_FILE, INCREMENTAL_FILE) or not isinstance(path, str):

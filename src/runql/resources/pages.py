@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Final, Generic, Protocol, SupportsIndex, TypeVar, overload
@@ -175,7 +176,7 @@ class Listing(Generic[N, T]):
 
     def at(self, index: SupportsIndex) -> Flow[T]:
         """One item; a negative index needs all pages."""
-        position = index.__index__()
+        position = operator.index(index)
         yield from self.reach(position + 1 if position >= 0 else None)
         return self.items[position]
 

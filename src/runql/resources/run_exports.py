@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from runql.arguments import checked_path
 from runql.resources.editable_run import EditableRun
 from runql.resources.run_query import positive
 from runql.transport.flow import AT_ONCE, EXPIRED, Flow, gather, save
@@ -70,7 +71,11 @@ class RunExports(EditableRun):
             LocalFileError: the disk did not take them.
         """
         wish = _Wish(
-            self._place, Path(download_dir), require_complete, positive("at_once", at_once), progress
+            self._place,
+            checked_path("download_dir", download_dir),
+            require_complete,
+            positive("at_once", at_once),
+            progress,
         )
         return self._client.run(wish.fetch())
 
@@ -90,7 +95,11 @@ class AsyncRunExports(EditableRun):
     ) -> HistoryFiles:
         """As `RunExports.download_history`."""
         wish = _Wish(
-            self._place, Path(download_dir), require_complete, positive("at_once", at_once), progress
+            self._place,
+            checked_path("download_dir", download_dir),
+            require_complete,
+            positive("at_once", at_once),
+            progress,
         )
         return await self._client.run(wish.fetch())
 

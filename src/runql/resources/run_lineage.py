@@ -136,8 +136,9 @@ def _note_output(
     aliases: Collection[str] | None,
     tags: Collection[str] | None,
 ) -> Flow[Found]:
-    from runql.resources.artifact_lookup import found_at, source_of
+    from runql.resources.artifact_lookup import found_at, source_of, tags_of
     from runql.resources.artifact_write import note_output
+    from runql.resources.unmet import incomplete, unmet_names
 
     _checked(artifact)
     collection = artifact.source_name.rpartition(":")[0]
@@ -145,7 +146,13 @@ def _note_output(
         artifact.source_entity, artifact.source_project, collection, artifact.source_version
     )
     fields = yield from note_output(run, source, artifact.type, artifact.digest, aliases, tags)
-    return found_at(fields, source_of(fields) or source)
+    found = found_at(fields, source_of(fields) or source)
+    failed = unmet_names("alias", aliases, found.aliases)
+    if tags:
+        failed += unmet_names("tag", tags, tags_of(fields))
+    if failed:
+        raise incomplete(f"artifact {found.place.qualified_name}", ["output of the run"], failed)
+    return found
 
 
 def _place_of(artifact: ArtifactRecord) -> ArtifactAddress:

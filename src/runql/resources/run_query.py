@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from runql.arguments import shown
 from runql.errors import ProjectNotFoundError
 from runql.resources.pages import Page, read_page
+from runql.resources.run_filters import filter_text
 from runql.transport.flow import Flow, fetch
 from runql.values import JSONValue
 from runql_graphql.fragments import FullRunFields, RunFields
@@ -54,7 +55,8 @@ class RunQuery:
         """Check what a caller gave.
 
         Raises:
-            ValueError: the filter is no JSON, the order key is unknown, or ``per_page`` is below 1.
+            ValueError: the filter is no JSON or cannot match a run, the order key is unknown, or ``per_page`` is
+                below 1.
             TypeError: an argument has the wrong type.
         """
         return cls(
@@ -100,22 +102,6 @@ def list_full_page(query: RunQuery, after: str | None) -> Flow[Page[FullRunField
     return read_page(answer.project.runs, after)
 
 
-def filter_text(filters: Mapping[str, JSONValue] | None) -> str:
-    """The filter as the JSON text that the server wants; None and an empty filter are ``{}``."""
-    if filters is None:
-        return "{}"
-    if not isinstance(filters, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance] — callers may be untyped
-        raise TypeError(
-            f"filters must be a dict such as {{'state': 'finished'}}, not {type(filters).__name__}"
-        )
-    try:
-        return json.dumps(dict(filters), allow_nan=False)
-    except (TypeError, ValueError) as error:
-        raise ValueError(
-            f"filters must be JSON (text keys; text, finite numbers, booleans, null, lists, dicts): {error}"
-        ) from error
-
-
 def checked_order(order: str | None) -> str:
     """The order with its sign; None and the empty text are the default, oldest first."""
     if not order:
@@ -126,7 +112,7 @@ def checked_order(order: str | None) -> str:
     if key in ORDER_COLUMNS or any(key.startswith(prefix) and key != prefix for prefix in ORDER_PREFIXES):
         return sign + key
     raise ValueError(
-        f"cannot order by {order!r}: use + or - and one of {', '.join(sorted(ORDER_COLUMNS))}, "
+        f"cannot order by {shown(order)}: use + or - and one of {', '.join(sorted(ORDER_COLUMNS))}, "
         "config.<key>.value or summary_metrics.<key>"
     )
 

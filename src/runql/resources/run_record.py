@@ -81,6 +81,10 @@ class RunRecord(ABC):
         state = self._fields.state if self._fields else None
         return f"<Run {self._entity}/{self._project}/{self._run_id} ({state or 'not found'})>"
 
+    @property
+    def _named(self) -> str:
+        return f"run {self._entity}/{self._project}/{self._run_id}"
+
     @abstractmethod
     def _light(self) -> RunFields | FullRunFields:
         """The fields in whichever shape is here, loaded or refused when there are none."""
@@ -259,7 +263,7 @@ class RunRecord(ABC):
 
     @cached_property
     def _config(self) -> ParsedConfig:
-        return parse_config(self._full().config)
+        return parse_config(self._full().config, f"the config of {self._named}")
 
     @property
     def config(self) -> dict[str, JSONValue]:
@@ -283,7 +287,7 @@ class RunRecord(ABC):
 
     @cached_property
     def _summary(self) -> dict[str, JSONValue]:
-        return parse_summary(self._full().summary_metrics)
+        return parse_summary(self._full().summary_metrics, f"the summary of {self._named}")
 
     @property
     def summary_metrics(self) -> dict[str, JSONValue]:
@@ -299,7 +303,7 @@ class RunRecord(ABC):
         """
         fields = self._full()
         asked(fields, "system_metrics", "Run.systemMetrics")
-        return parse_object(fields.system_metrics)
+        return parse_object(fields.system_metrics, f"the system metrics of {self._named}")
 
     @property
     def history_keys(self) -> dict[str, JSONValue] | None:

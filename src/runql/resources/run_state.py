@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from runql.arguments import shown
 from runql.errors import ProjectNotFoundError, RunNotFoundError, RunStillActiveError
 from runql.transport.flow import Flow, fetch, sleep
 from runql_graphql.operations import get_run_state
@@ -44,7 +45,7 @@ def wait_until_ended(
     """
     if timeout is not None and not timeout >= 0:
         raise ValueError(
-            f"timeout must be a number of seconds that is not negative, or None, not {timeout!r}"
+            f"timeout must be a number of seconds that is not negative, or None, not {shown(timeout)}"
         )
     started = now()
     while True:

@@ -9,6 +9,7 @@ import string
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
+from runql.arguments import checked_str, shown
 from runql.errors import (
     AnswerError,
     ConfigurationError,
@@ -21,9 +22,9 @@ from runql.errors import (
 )
 from runql.paths import RunAddress
 from runql.resources.run_state import read_state
-from runql.resources.storable import storable
+from runql.resources.storable import storable_object
 from runql.transport.flow import Flow, fetch
-from runql.values import INTERNAL_KEYS, JSONValue, parse_config, parse_object, parse_summary
+from runql.values import INTERNAL_KEYS, JSONValue, json_text, parse_config, parse_object, parse_summary
 from runql_graphql.fragments import FullRunFields, RunFields
 from runql_graphql.operations import create_run, delete_run, update_run
 
@@ -50,7 +51,7 @@ def checked_id(run_id: str | None) -> str:
         raise TypeError(f"run_id must be a text, not {type(run_id).__name__}")
     if not run_id.strip() or len(run_id) > LONGEST or NOT_IN_IDS.search(run_id):
         raise ValueError(
-            f"run_id must have 1 to {LONGEST} characters, none of them / \\ # ? % : or a control one, not {run_id!r}"
+            f"run_id must have 1 to {LONGEST} characters, none of them / \\ # ? % : or a control one, not {shown(run_id)}"
         )
     return run_id
 
@@ -70,6 +71,8 @@ def create(place: RunAddress) -> Flow[FullRunFields]:
         )
     from runql_graphql.input_types import UpsertBucketInput
 
+    checked_str("project", place.project)
+    checked_str("entity", place.entity)
     wanted = UpsertBucketInput(name=place.run_id, modelName=place.project, entityName=place.entity)
     try:
         answer = yield from fetch(create_run(input=wanted), repeatable=True)
@@ -84,7 +87,9 @@ def create(place: RunAddress) -> Flow[FullRunFields]:
 
 
 def write(place: RunAddress, changes: UpsertBucketInput) -> Flow[WrittenRunFields]:
-    """Write the fields that are set in ``changes``, and return the small ones as the server keeps them; one request.
+    """Write the fields that are set in ``changes``, and return them as the server keeps them; one request.
+
+    Small fields are returned always, config and summary when they were written.
 
     Safe to repeat: every field replaces what was there. A refusal costs one request more, to tell whether the run is
     still there.
@@ -93,14 +98,42 @@ def write(place: RunAddress, changes: UpsertBucketInput) -> Flow[WrittenRunField
         RunNotFoundError: the run was deleted meanwhile.
         AnswerError: the server refuses.
     """
+    operation = update_run(
+        input=changes,
+        with_config=changes.config is not None,
+        with_summary=changes.summary_metrics is not None,
+    )
     try:
-        answer = yield from fetch(update_run(input=changes), repeatable=True)
+        answer = yield from fetch(operation, repeatable=True)
     except AnswerError as error:
         yield from _raise_if_gone(place, error)
         raise
     if answer.upsert_bucket is None or answer.upsert_bucket.bucket is None:
         raise RunNotFoundError(place.entity, place.project, place.run_id)
     return answer.upsert_bucket.bucket
+
+
+def unmet_fields(asked: UpsertBucketInput, stored: WrittenRunFields) -> list[str]:
+    """Names of the small fields that the server keeps otherwise than they were sent; it may reorder tags.
+
+    What its response does not hold was kept, for all that is known.
+    """
+    sent = {
+        "display_name": asked.display_name,
+        "notes": asked.notes,
+        "description": asked.description,
+        "group": asked.group_name,
+        "job_type": asked.job_type,
+    }
+    kept: dict[str, str | None] = stored.model_dump(include=set(sent), exclude_unset=True)
+    found = [
+        "name" if name == "display_name" else name
+        for name, value in kept.items()
+        if sent[name] is not None and sent[name] != (value or "")
+    ]
+    if asked.tags is not None and set(asked.tags) != set(stored.tags or ()):
+        found.append("tags")
+    return found
 
 
 def delete(place: RunAddress, storage_id: str, *, with_artifacts: bool) -> Flow[None]:
@@ -146,13 +179,14 @@ def new_config_text(stored: str | None, values: Mapping[str, object]) -> str | N
     """
     if taken := INTERNAL_KEYS & set(values):
         raise ValueError(f"config keys {', '.join(sorted(taken))} belong to the SDK")
-    wanted = {key: storable(value, f"config[{key!r}]") for key, value in values.items()}
+    wanted = storable_object(values, "config")
     known = parse_config(stored)
     if are_equal(wanted, known.values):
         return None
     entries = parse_object(stored)
     kept: dict[str, JSONValue] = {key: known.internal[key] for key in ("_wandb",) if key in known.internal}
-    return json.dumps({key: _entry(entries.get(key), value) for key, value in (kept | wanted).items()})
+    whole = {key: _entry(entries.get(key), value) for key, value in (kept | wanted).items()}
+    return json_text(whole, "config", allow_nan=True)
 
 
 def new_summary_text(stored: str | None, values: Mapping[str, object]) -> str | None:
@@ -163,8 +197,8 @@ def new_summary_text(stored: str | None, values: Mapping[str, object]) -> str | 
     Raises:
         TypeError, ValueError: a value cannot be stored.
     """
-    wanted = {key.strip(): storable(value, f"summary[{key!r}]") for key, value in values.items()}
-    return None if are_equal(wanted, parse_summary(stored)) else json.dumps(wanted)
+    wanted = {key.strip(): value for key, value in storable_object(values, "summary").items()}
+    return None if are_equal(wanted, parse_summary(stored)) else json_text(wanted, "summary", allow_nan=True)
 
 
 def differences(before: RunFields | FullRunFields, now: FullRunFields) -> list[str]:

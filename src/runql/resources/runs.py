@@ -6,9 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar, overload
 
+from runql.arguments import shown
 from runql.resources.async_run import AsyncRun
 from runql.resources.pages import AsyncLazySequence, LazySequence, Listing, Page
 from runql.resources.run import Run
+from runql.resources.run_order import warn_if_unordered
 from runql.resources.run_query import RunQuery, list_full_page, list_light_page
 from runql.resources.run_record import ListedPage, RunRecord
 from runql.resources.runs_metrics import AsyncRunsMetrics, RunsMetrics
@@ -259,7 +261,7 @@ def check_format(format: str) -> None:
     elif format == "polars":
         require("polars", needed_for='Runs.histories(format="polars")')
     elif format != "default":
-        raise ValueError(f"format must be 'default', 'pandas' or 'polars', not {format!r}")
+        raise ValueError(f"format must be 'default', 'pandas' or 'polars', not {shown(format)}")
 
 
 def _histories(
@@ -301,6 +303,8 @@ def _run_listing(
         return Page([*page.nodes], page.after, page.cursor, page.more, page.total)
 
     def convert(page: Page[RunFields | FullRunFields]) -> list[R]:
+        if page.after is None:
+            warn_if_unordered(f"{query.entity}/{query.project}", query.order, page.nodes)
         shared = ListedPage(query, page.after) if lazy else None
         sweeps = PageSweeps(shelf, [fields.sweep_name for fields in page.nodes])
         runs = [listed(fields, shared, sweeps) for fields in page.nodes]

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from runql.arguments import shown
 from runql.resources.history import checked_keys
 from runql.resources.run_query import positive
 from runql.transport.flow import AT_ONCE
@@ -60,7 +61,7 @@ class ScanPlan:
             TypeError: ``keys`` is not a list of texts, or a step is not an int.
         """
         if match not in ("all", "any"):
-            raise ValueError(f"match must be 'all' or 'any', not {match!r}")
+            raise ValueError(f"match must be 'all' or 'any', not {shown(match)}")
         first = 0 if min_step is None else _step("min_step", min_step)
         end = None if max_step is None else _step("max_step", max_step)
         if end is not None and end < first:

@@ -10,9 +10,12 @@ from datetime import date, time
 from enum import Enum
 from typing import Final, Protocol, TypeGuard, runtime_checkable
 
+from runql.arguments import shown
 from runql.values import JSONValue
 
 LARGEST_ARRAY: Final = 32
+LARGEST_INT: Final = 10_000
+"""Bits; Python itself writes and reads some 14,000."""
 
 
 @runtime_checkable
@@ -40,12 +43,18 @@ def storable(value: object, place: str = "value") -> JSONValue:
 
     Raises:
         TypeError: there is no such form, or an object's key is no text.
-        ValueError: an array has more than 32 elements, bytes are no UTF-8, or an object holds itself.
+        ValueError: an array has more than 32 elements, bytes are no UTF-8, an int has thousands of digits, or an object
+            holds itself.
     """
     try:
         return _stored(value, place)
     except RecursionError:
         raise ValueError(f"{place} holds itself, or is nested too deeply to be stored") from None
+
+
+def storable_object(values: Mapping[str, object], place: str) -> dict[str, JSONValue]:
+    """The JSON form of a config, a summary or metadata; as `storable`, which names its values by their keys."""
+    return {_key(key, place): storable(value, f"{place}[{key!r}]") for key, value in values.items()}
 
 
 def _stored(value: object, place: str) -> JSONValue:
@@ -56,6 +65,8 @@ def _stored(value: object, place: str) -> JSONValue:
     if isinstance(value, ArrayLike):
         return _array(value, place)
     if isinstance(value, int):
+        if value.bit_length() > LARGEST_INT:
+            raise ValueError(f"{place} cannot be stored: the int has more digits than JSON readers take")
         return int(value)
     if isinstance(value, float):
         return float(value)
@@ -118,7 +129,7 @@ def _decoded(value: bytes | bytearray, place: str) -> str:
 
 def _key(key: object, place: str) -> str:
     if not isinstance(key, str):
-        raise TypeError(f"{place} cannot be stored: keys must be texts, not {key!r}")
+        raise TypeError(f"{place} cannot be stored: keys must be texts, not {shown(key)}")
     return str(key)
 
 
@@ -136,6 +147,8 @@ def _is_set(value: object) -> TypeGuard[AbstractSet[object]]:
 
 def settle(held: dict[str, JSONValue], stored: Mapping[str, JSONValue]) -> None:
     """Make what is held in memory what was stored, in place: an object inside that somebody holds stays the same one."""
+    for key in held.keys() - stored.keys():
+        del held[key]
     for key, value in stored.items():
         held[key] = _settled(held.get(key), value)
 
@@ -144,7 +157,7 @@ def _settled(held: JSONValue, stored: JSONValue) -> JSONValue:
     if isinstance(held, dict) and isinstance(stored, dict):
         settle(held, stored)
         return held
-    if isinstance(held, list) and isinstance(stored, list):
+    if isinstance(held, list) and isinstance(stored, list) and len(held) == len(stored):
         held[:] = [_settled(*pair) for pair in zip(held, stored, strict=True)]
         return held
     return stored

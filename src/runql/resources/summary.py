@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from typing import TYPE_CHECKING, Protocol
 
+from runql.arguments import shown
 from runql.resources.storable import storable
 from runql.transport.flow import Flow
 from runql.transport.sync import RetryingClient
@@ -45,12 +46,16 @@ class SummaryValues(MutableMapping[str, JSONValue]):
         self._values = values
 
     def __getitem__(self, key: str) -> JSONValue:
+        if not isinstance(key, str):  # pyright: ignore[reportUnnecessaryIsInstance] — callers may be untyped
+            raise KeyError(key)
         return self._values()[key.strip()]
 
     def __setitem__(self, key: str, value: object) -> None:
-        self._values()[_checked(key)] = storable(value, f"summary[{key!r}]")
+        self._values()[_checked(key)] = storable(value, f"summary[{shown(key)}]")
 
     def __delitem__(self, key: str) -> None:
+        if not isinstance(key, str):  # pyright: ignore[reportUnnecessaryIsInstance] — callers may be untyped
+            raise KeyError(key)
         del self._values()[key.strip()]
 
     def __iter__(self) -> Iterator[str]:
@@ -66,7 +71,7 @@ class SummaryValues(MutableMapping[str, JSONValue]):
         # All are checked before one is put: a value that is refused leaves the summary as it was.
         given: dict[str, object] = dict(changes, **named)
         self._values().update(
-            {_checked(key): storable(value, f"summary[{key!r}]") for key, value in given.items()}
+            {_checked(key): storable(value, f"summary[{shown(key)}]") for key, value in given.items()}
         )
 
 
@@ -111,5 +116,5 @@ class AsyncSummary(SummaryValues):
 
 def _checked(key: object) -> str:
     if not isinstance(key, str):
-        raise TypeError(f"a summary's keys are texts, not {key!r}")
+        raise TypeError(f"a summary's keys are texts, not {shown(key)}")
     return key.strip()

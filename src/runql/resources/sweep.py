@@ -66,22 +66,31 @@ class Sweep(SweepRecord):
         """The runs that belong to it, oldest first, read page by page as they are looked at."""
         # One for all threads that come here at the same time, so that they share its pages.
         if "_runs" not in vars(self):
-            vars(self).setdefault("_runs", self._listed(None))
+            from runql.resources.runs import Runs  # noqa: PLC0415 - runs have sweeps, and sweeps have runs
+
+            runs = Runs(self._client, self._entity, self._project, self._filters)
+            vars(self).setdefault("_runs", runs)
         return self._runs
 
     def best_run(self, order: str | None = None) -> Run | None:
-        """The run that comes first; one request. None when the sweep has no run.
+        """The run that is best by a metric. None when no run of the sweep has a finite value of it, or there is no run.
+
+        Where the summary holds an object, as after ``define_metric(summary="max")``, its member counts: ``best``, else
+        ``max`` for a descending order and ``min`` for an ascending one, else another.
 
         Args:
             order: a metric or run column, ``+`` or ``-`` before it, descending without a sign; None for the
                 configured metric (see `order`), and the newest run when there is none.
+
+        Requests: one. Where the first run has no finite value of the metric, one more for each 50 runs that are passed
+        over; for an object one more.
         """
-        return next(iter(self._listed(self._best_order(order), per_page=1)), None)
+        from runql.resources.run import Run  # noqa: PLC0415 - runs have sweeps, and sweeps have runs
 
-    def _listed(self, order: str | None, *, per_page: int = 50) -> Runs:
-        from runql.resources.runs import Runs  # noqa: PLC0415 - runs have sweeps, and sweeps have runs
-
-        return Runs(self._client, self._entity, self._project, self._filters, order, per_page)
+        fields = self._client.run(self._best(order))
+        if fields is None:
+            return None
+        return Run.listed(self._client, self._entity, self._project, fields, None)
 
 
 class AsyncSweep(SweepRecord):
@@ -126,16 +135,17 @@ class AsyncSweep(SweepRecord):
     def runs(self) -> AsyncRuns:
         """As `Sweep.runs`."""
         if "_runs" not in vars(self):
-            vars(self).setdefault("_runs", self._listed(None))
+            from runql.resources.runs import AsyncRuns  # noqa: PLC0415 - as above
+
+            runs = AsyncRuns(self._client, self._entity, self._project, self._filters)
+            vars(self).setdefault("_runs", runs)
         return self._runs
 
     async def best_run(self, order: str | None = None) -> AsyncRun | None:
         """As `Sweep.best_run`."""
-        async for run in self._listed(self._best_order(order), per_page=1):
-            return run
-        return None
+        from runql.resources.async_run import AsyncRun  # noqa: PLC0415 - as above
 
-    def _listed(self, order: str | None, *, per_page: int = 50) -> AsyncRuns:
-        from runql.resources.runs import AsyncRuns  # noqa: PLC0415 - as above
-
-        return AsyncRuns(self._client, self._entity, self._project, self._filters, order, per_page)
+        fields = await self._client.run(self._best(order))
+        if fields is None:
+            return None
+        return AsyncRun.listed(self._client, self._entity, self._project, fields, None)

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from runql.errors import MissingExtraError
+from runql.errors import MissingExtraError, UnreadableValueError
 from runql.resources.run_query import ORDER_COLUMNS, ORDER_PREFIXES
 from runql.values import JSONValue, parse_json, parse_object
 
@@ -23,7 +23,7 @@ def parse_sweep_config(text: str) -> dict[str, JSONValue]:
     Numbers such as ``1e-5`` are numbers, dates stay texts, keys become texts.
 
     Raises:
-        ValueError: it is neither, or no mapping.
+        UnreadableValueError: it is neither, or no mapping.
         MissingExtraError: it is YAML, and PyYAML is not installed.
     """
     if text.lstrip().startswith("{"):
@@ -35,7 +35,7 @@ def parse_sweep_config(text: str) -> dict[str, JSONValue]:
     if value is None:
         return {}
     if not isinstance(value, dict):
-        raise ValueError(f"a sweep's configuration must be a mapping, read {text[:80]!r}")  # noqa: TRY004 - as elsewhere
+        raise UnreadableValueError(f"a sweep's configuration must be a mapping, read {text[:80]!r}")
     return value
 
 
@@ -68,7 +68,9 @@ def _read_yaml(text: str) -> JSONValue:
         # By way of JSON: what YAML alone has (keys that are numbers, sets, bytes) becomes text.
         return parse_json(json.dumps(loader.get_single_data(), default=str))
     except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
-        raise ValueError(f"neither JSON nor YAML ({error}): {text[:80]!r}") from error
+        raise UnreadableValueError(
+            f"a sweep's configuration is neither JSON nor YAML ({error}): {text[:80]!r}"
+        ) from error
 
 
 def _resolvers(

@@ -9,13 +9,14 @@ from functools import cached_property
 from pydantic import ValidationError
 
 from runql.paths import quote_part, sweep_url
+from runql.resources.best_run import find_best
 from runql.resources.run_query import RunQuery
 from runql.resources.sweep_config import metric_order, parse_sweep_config, run_order
 from runql.resources.sweep_lookup import read_sweep
 from runql.transport.flow import Flow, single
 from runql.transport.single_flight import SingleFlight
 from runql.values import JSONValue
-from runql_graphql.fragments import SweepFields
+from runql_graphql.fragments import FullRunFields, SweepFields
 
 NEWEST_FIRST = "-created_at"
 
@@ -55,10 +56,9 @@ class SweepRecord(ABC):
     def _filters(self) -> dict[str, JSONValue]:
         return {"$and": [{"sweep": self._sweep_id}]}
 
-    def _best_order(self, order: str | None) -> str:
-        """How the best run comes first, checked before anything is sent."""
+    def _best(self, order: str | None) -> Flow[FullRunFields | None]:
         wanted = self.order or NEWEST_FIRST if order is None else run_order(order)
-        return RunQuery.checked(self._entity, self._project, None, wanted, 1).order
+        return find_best(RunQuery.checked(self._entity, self._project, self._filters, wanted, 1))
 
     @property
     def entity(self) -> str:
@@ -131,7 +131,10 @@ class SweepRecord(ABC):
 
     @property
     def order(self) -> str | None:
-        """The order of runs in which the best by the configured metric comes first; None without a metric."""
+        """The order of runs in which the best by the configured metric comes first; None without a metric.
+
+        Servers list runs first or last that lack the metric, and sort infinities in: `Sweep.best_run` passes them over.
+        """
         return metric_order(self._config)
 
     @property
@@ -146,7 +149,10 @@ class SweepRecord(ABC):
 
     @property
     def best_loss(self) -> float | None:
-        """The best value of the configured metric when it was read."""
+        """The best value of the configured metric when it was read.
+
+        None when there is no metric, no run has it, or the server does not say: a value that is no finite number.
+        """
         return self._known().best_loss
 
     @property

@@ -23,6 +23,7 @@ from runql.errors import (
 )
 from runql.transport.retry import asked_wait, is_server_failure
 from runql.transport.unknown_parts import unknown_parts, unknown_to_server, without
+from runql.transport.variables import check_variables
 from runql.transport.wire import Response
 from runql.values import JSONValue, parse_json
 from runql_graphql.base_model import UNSET
@@ -58,6 +59,7 @@ def encode(
 
     Fields that are ``unknown`` to the server are left out where runql can do without; see `unknown_parts`.
     """
+    check_variables(operation)
     variables = {name: value for name, value in operation.variables.items() if value is not UNSET}
     document = without(operation.document, unknown)
     body = {"query": document, "operationName": operation.name, "variables": variables}

@@ -27,7 +27,7 @@ from runql.transport.wire import Response
 from runql.values import JSONValue
 
 RUN = RunAddress("e", "p", "r")
-CHANGED = answered({"updateArtifact": {"artifact": artifact(description="new", tags=[{"name": "new"}])}})
+CHANGED = answered({"updateArtifact": {"artifact": artifact(description="new")}})
 ADDED = answered({"addAliases": {"success": True}})
 TAKEN = answered({"deleteAliases": {"success": True}})
 REFUSED = answered(None, errors=[{"message": "no"}])
@@ -78,7 +78,14 @@ def test_only_what_differs_is_sent() -> None:
     one.tags = ["new"]
     one.ttl = timedelta(days=30)
     one.aliases = ["best", "champion"]
-    effects = saved(one, CHANGED, ADDED, TAKEN)
+    now = artifact(
+        description="new",
+        metadata='{"rows": 11}',
+        tags=[{"name": "new"}],
+        ttlIsInherited=False,
+        ttlDurationSeconds=30 * 24 * 3600,
+    )
+    effects = saved(one, answered({"updateArtifact": {"artifact": now}}), ADDED, TAKEN)
     assert [sent(effect).name for effect in effects] == ["UpdateArtifact", "AddAliases", "DeleteAliases"]
     assert inputs(effects[0]) == {
         "artifactID": "QTox",
@@ -111,7 +118,9 @@ def test_the_time_to_live(
 ) -> None:
     one = editable(ttlIsInherited=inherited, ttlDurationSeconds=stored)
     one.ttl = assigned
-    effects = saved(one, *([] if written is None else [CHANGED]))
+    now = artifact(ttlIsInherited=written == -1, ttlDurationSeconds=max(0, written or 0))
+    reply = answered({"updateArtifact": {"artifact": now}})
+    effects = saved(one, *([] if written is None else [reply]))
     assert [inputs(effect)["ttlDurationSeconds"] for effect in effects] == (
         [] if written is None else [written]
     )

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from runql.resources.run_query import RunQuery, checked_order, filter_text, positive
+from runql.resources.run_filters import filter_text
+from runql.resources.run_query import RunQuery, checked_order, positive
 
 
 def test_a_query_holds_what_is_sent() -> None:

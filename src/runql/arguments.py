@@ -1,0 +1,78 @@
+"""Checks of what a caller gives, before anything is sent."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+from reprlib import Repr
+from typing import Final
+
+from runql.errors import LocalFileError
+from runql.values import refuse_surrogates
+
+_SHORT: Final = Repr()
+_SHORT.maxlevel, _SHORT.maxstring, _SHORT.maxother = 4, 200, 200
+
+
+def shown(value: object) -> str:
+    """A value in the words of an error: its repr, cut short, however deep or long the value is."""
+    try:
+        return _SHORT.repr(value)
+    except ValueError:
+        # Python refuses to write an int of thousands of digits.
+        return f"<{type(value).__name__}>"
+
+
+def checked_str(name: str, value: object) -> str:
+    """An argument that must be a str which can be sent.
+
+    Raises:
+        TypeError: it is no str.
+        ValueError: it holds half of a surrogate pair.
+    """
+    if not isinstance(value, str):
+        raise TypeError(f"{name} must be a str, not {type(value).__name__}")
+    refuse_surrogates(value, name)
+    return value
+
+
+def checked_path(name: str, value: object) -> Path:
+    """An argument that must be the path of a local file or folder.
+
+    Raises:
+        TypeError: it is no str, and no path.
+        ValueError: no file can be called so: it holds a null character or half of a surrogate pair.
+        LocalFileError: it is longer than the system allows.
+    """
+    path = value if isinstance(value, str) else str(value) if isinstance(value, Path) else _fspath(value)
+    if path is None:
+        raise TypeError(f"{name} must be a str or a path, not {type(value).__name__}")
+    if "\0" in path:
+        raise ValueError(f"{name} holds a null character: no file is called {shown(path)}")
+    try:
+        os.lstat(path)
+    except UnicodeEncodeError:
+        refuse_surrogates(path, name)
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise LocalFileError(f"{name} cannot be {shown(path)}", error) from error
+    return Path(path)
+
+
+def _fspath(value: object) -> str | None:
+    """The path of what knows one, such as `os.DirEntry`; None where that is none of str."""
+    know: object = getattr(type(value), "__fspath__", None)
+    path: object = know(value) if callable(know) else None
+    return path if isinstance(path, str) else None
+
+
+def checked_bool(name: str, value: object) -> bool:
+    """An argument that must be true or false.
+
+    Raises:
+        TypeError: it is neither.
+    """
+    if not isinstance(value, bool):
+        raise TypeError(f"{name} must be True or False, not {type(value).__name__}")
+    return value

@@ -1,0 +1,136 @@
+"""Filters of runs: sent as they are written, but for what is known to match no run, which is refused before."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Final, TypeGuard
+
+from runql.arguments import shown
+from runql.values import JSONValue, json_text
+
+_DATES: Final = frozenset(
+    {"created_at", "createdAt", "updated_at", "updatedAt", "heartbeat_at", "heartbeatAt"}
+)
+_COLUMNS: Final = _DATES | {
+    *("name", "display_name", "displayName", "state", "group", "job_type", "jobType", "host", "notes"),
+    *("description", "commit", "sweep", "user", "username", "entity", "project", "duration"),
+}
+_OBJECTS: Final = {"config": "config", "summary_metrics": "summary_metrics", "summary": "summary_metrics"}
+_OF_FILTERS: Final = frozenset({"$and", "$or", "$nor"})
+_OF_LISTS: Final = frozenset({"$in", "$nin", "$all"})
+_OF_VALUES: Final = frozenset({"$eq", "$ne", "$gt", "$gte", "$lt", "$lte"})
+# Without "in" and "all", which may be keys of a value's own.
+_UNSIGNED: Final = frozenset({"eq", "ne", "gt", "gte", "lt", "lte", "nin", "exists", "regex"})
+_BEGINS_AS_DATE: Final = re.compile(r"\s*\d{4}")
+
+
+def filter_text(filters: Mapping[str, JSONValue] | None) -> str:
+    """The filter as the JSON text that the server wants; None and an empty filter are ``{}``.
+
+    Raises:
+        TypeError: it is no dict.
+        ValueError: it is no JSON, or a part of it cannot match any run; the error names the field and what to say.
+    """
+    if filters is None:
+        return "{}"
+    if not isinstance(filters, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance] — callers may be untyped
+        raise TypeError(
+            f"filters must be a dict such as {{'state': 'finished'}}, not {type(filters).__name__}"
+        )
+    given = dict(filters)
+    text = json_text(given, "filters")
+    try:
+        _check_keys(given)
+        _check(given)
+    except RecursionError:
+        raise ValueError("filters must be JSON: they are nested too deeply") from None
+    return text
+
+
+def _check_keys(value: JSONValue) -> None:
+    """Refuse keys that JSON would turn into str: a server reads them as the names of other fields."""
+    if isinstance(value, dict):
+        for key, member in value.items():
+            if not isinstance(key, str):  # pyright: ignore[reportUnnecessaryIsInstance] — callers may be untyped
+                raise ValueError(f"filters must be JSON: keys are str, not {shown(key)}")  # noqa: TRY004 - as other JSON
+            _check_keys(member)
+    elif isinstance(value, list):
+        for member in value:
+            _check_keys(member)
+
+
+def _check(filters: Mapping[str, JSONValue]) -> None:
+    for field, wanted in filters.items():
+        if field in _OF_FILTERS:
+            if not isinstance(wanted, list) or not all(isinstance(each, dict) for each in wanted):
+                raise ValueError(
+                    f"filters: {field} needs a list of filters, such as [{{'state': 'finished'}}]"
+                )
+            for each in wanted:
+                if isinstance(each, dict):
+                    _check(each)
+        elif not field.startswith("$"):
+            _check_field(field, wanted)
+
+
+def _check_field(field: str, wanted: JSONValue) -> None:
+    prefix, dot, rest = field.partition(".")
+    if prefix == "summary":
+        raise ValueError(
+            f"filters: {field!r} is no field of a run: write 'summary_metrics.{rest if dot else '<key>'}'"
+        )
+    if isinstance(wanted, dict) and _has_operators(wanted):
+        for operator, operand in wanted.items():
+            _check_operand(field, operator, operand)
+        return
+    if isinstance(wanted, dict):
+        _check_object(field, wanted)
+    _check_value(field, wanted, "$in")
+
+
+def _check_object(field: str, wanted: Mapping[str, JSONValue]) -> None:
+    keys = list(wanted)
+    if field in _OBJECTS and keys:
+        raise ValueError(f"filters: {field!r} is no field of a run: write '{_OBJECTS[field]}.{keys[0]}'")
+    if field in _COLUMNS or field == "tags" or (keys and _UNSIGNED.issuperset(keys)):
+        raise ValueError(
+            f"filters: {field!r} is compared with an object, which matches no run: operators begin with $, "
+            f"such as {{'{field}': {{'$ne': ...}}}}"
+        )
+
+
+def _check_operand(field: str, operator: str, operand: JSONValue) -> None:
+    if operator == "$not" and isinstance(operand, dict) and _has_operators(operand):
+        for inner, value in operand.items():
+            _check_operand(field, inner, value)
+    elif operator in _OF_LISTS:
+        if not isinstance(operand, list):
+            raise ValueError(f"filters: {operator} of {field!r} needs a list, not {type(operand).__name__}")
+        for value in operand:
+            _check_value(field, value, operator)
+    elif operator in _OF_VALUES:
+        _check_value(field, operand, "$nin" if operator == "$ne" else "$in")
+
+
+def _check_value(field: str, value: JSONValue, operator: str) -> None:
+    """Refuse what no run can hold in this field; ``operator`` takes several values."""
+    if isinstance(value, (list, dict)) and (field in _COLUMNS or field == "tags"):
+        several = "has any of these tags" if field == "tags" else "is one of these"
+        raise ValueError(
+            f"filters: {field!r} is compared with a {type(value).__name__}, which matches no run: for a run that "
+            f"{several} write {{'{field}': {{'{operator}': [...]}}}}"
+        )
+    if field in _DATES and value is not None and not _is_date(value):
+        raise ValueError(
+            f"filters: {field!r} is compared as a date: write a str in ISO 8601 such as '2026-01-31T12:00:00' "
+            "(UTC without a zone), as datetime.isoformat() gives it"
+        )
+
+
+def _has_operators(value: Mapping[str, JSONValue]) -> bool:
+    return any(key.startswith("$") for key in value)
+
+
+def _is_date(value: JSONValue) -> TypeGuard[str]:
+    return isinstance(value, str) and _BEGINS_AS_DATE.match(value) is not None

@@ -1,0 +1,71 @@
+"""An operation's variables, checked against its own declaration before it is sent."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, Final
+
+from pydantic import BaseModel
+
+from runql.values import json_text, refuse_surrogates
+from runql_graphql.base_model import UNSET
+from runql_graphql.operation import Operation
+
+_DECLARATION: Final = re.compile(r"\$(\w+)\s*:\s*(\[*)\s*(\w+)")
+_STRINGS: Final = frozenset({"String", "ID", "JSONString", "DateTime"})
+_LARGEST: Final[Mapping[str, int]] = {"Int": 2**31 - 1, "Int64": 2**63 - 1}
+
+
+def check_variables(operation: Operation[Any]) -> None:  # Any: checking does not depend on the answer's type
+    """Refuse a variable that is not of the declared type, or that JSON or UTF-8 cannot carry.
+
+    Whatever a caller hands in ends here, so that no encoder's own error reaches the caller.
+
+    Raises:
+        TypeError: it has another type.
+        ValueError: it is too large, or holds what cannot be sent.
+    """
+    declared = _declared(operation.document)
+    for name, value in operation.variables.items():
+        if value is not None and value is not UNSET:
+            depth, kind = declared.get(name, (0, ""))
+            _check(f"{name} of {operation.name}", value, depth, kind)
+
+
+@lru_cache(maxsize=128)
+def _declared(document: str) -> dict[str, tuple[int, str]]:
+    """How many lists deep each variable is, and of what."""
+    head, _, _ = document.partition("{")
+    return {name: (len(lists), kind) for name, lists, kind in _DECLARATION.findall(head)}
+
+
+def _check(what: str, value: object, depth: int, kind: str) -> None:
+    if depth:
+        if not isinstance(value, (list, tuple)):
+            raise TypeError(f"{what} must be a list, not {type(value).__name__}")
+        members: list[object] = [*value]
+        for member in members:
+            if member is not None:
+                _check(what, member, depth - 1, kind)
+    elif kind in _STRINGS:
+        if not isinstance(value, str):
+            raise TypeError(f"{what} must be a str, not {type(value).__name__}")
+        refuse_surrogates(value, what)
+    elif kind in _LARGEST:
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise TypeError(f"{what} must be an int, not {type(value).__name__}")
+        if abs(value) > _LARGEST[kind]:
+            raise ValueError(f"{what} must not be beyond {_LARGEST[kind]}")
+    elif kind == "Boolean":
+        if not isinstance(value, bool):
+            raise TypeError(f"{what} must be a bool, not {type(value).__name__}")
+    else:
+        json_text(value, what, default=_input_object)
+
+
+def _input_object(value: object) -> object:
+    if isinstance(value, BaseModel):
+        return value.model_dump(by_alias=True, exclude_unset=True)
+    raise TypeError(f"{type(value).__name__} cannot be a GraphQL variable")
