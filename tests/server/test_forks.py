@@ -105,6 +105,12 @@ def test_a_fork_outlives_its_parent_and_can_be_forked(
     assert read(query, "middle")["historyLineCount"] == 2
 
 
+def exported(url: str) -> list[object]:
+    content = io.BytesIO(httpx.get(url, trust_env=False).content)
+    # pyarrow-stubs leave the arguments of read() partly open.
+    return pq.ParquetFile(content).read()["_step"].to_pylist()  # pyright: ignore[reportUnknownMemberType] - see above
+
+
 def test_the_exports_of_a_fork_hold_the_parents_rows(tmp_path: Path) -> None:
     policy = ExportPolicy(above_rows=0, rows_per_file=2)
     with (
