@@ -192,7 +192,24 @@ CREATE TABLE sweep_brackets (
 # How many rows a fork began with, while the process that logs it counts its lines without them.
 _FORKS = "ALTER TABLE runs ADD COLUMN inherited_lines INTEGER NOT NULL DEFAULT 0;"
 
-MIGRATIONS = (_FIRST, _SWEEPS, _ARTIFACTS, _EXPORTS, _AGENTS, _FORKS)
+# The numbers of objects that hold statistics of a metric, as `run_values` tells them from others. "/" follows ".".
+_STATISTICS = """
+CREATE TEMP TABLE summarized (run_id, path, PRIMARY KEY (run_id, path)) WITHOUT ROWID;
+INSERT INTO summarized SELECT whole.run_id, whole.path FROM run_values AS whole WHERE whole.kind = 'map'
+    AND NOT EXISTS (
+        SELECT 1 FROM run_values AS member WHERE member.run_id = whole.run_id
+        AND member.path > whole.path || '.' AND member.path < whole.path || '/'
+        AND NOT (member.kind = 'number' AND substr(member.path, length(whole.path) + 2)
+                 IN ('best', 'min', 'max', 'last', 'mean', 'first'))
+    );
+UPDATE run_values SET kind = 'statistic' WHERE EXISTS (
+    SELECT 1 FROM summarized WHERE summarized.run_id = run_values.run_id
+    AND run_values.path > summarized.path || '.' AND run_values.path < summarized.path || '/'
+);
+DROP TABLE summarized;
+"""
+
+MIGRATIONS = (_FIRST, _SWEEPS, _ARTIFACTS, _EXPORTS, _AGENTS, _FORKS, _STATISTICS)
 
 
 def migrate(connection: sqlite3.Connection) -> None:

@@ -10,7 +10,10 @@ from runql_server import jsontext
 from runql_server.jsontext import JsonObject, JsonValue
 
 Prefix = Literal["config", "summary_metrics"]
-Kind = Literal["null", "bool", "number", "text", "list", "map"]
+Kind = Literal["null", "bool", "number", "text", "list", "map", "statistic"]
+
+STATISTICS = ("best", "min", "max", "last", "mean", "first")
+"""What ``define_metric`` lets the SDK store of a metric in place of its last value, as members of an object."""
 
 _LARGEST = 2**63
 _DEEPEST = 32
@@ -47,8 +50,10 @@ def flatten(path: str, value: JsonValue, depth: int = 0) -> Iterator[FlatValue]:
     """Rows of one value: itself and, for an object, all that lies below."""
     yield flat_value(path, value)
     if isinstance(value, dict) and depth < _DEEPEST:
+        is_summarized = _is_summarized(value)
         for key, member in value.items():
-            yield from flatten(f"{path}.{key}", member, depth + 1)
+            for row in flatten(f"{path}.{key}", member, depth + 1):
+                yield row._replace(kind="statistic") if is_summarized else row
 
 
 def flat_value(path: str, value: JsonValue) -> FlatValue:
@@ -66,6 +71,13 @@ def flat_value(path: str, value: JsonValue) -> FlatValue:
             return FlatValue(path, "list", text=jsontext.dump(value))
         case dict():
             return FlatValue(path, "map")
+
+
+def _is_summarized(value: JsonObject) -> bool:
+    return bool(value) and all(
+        name in STATISTICS and isinstance(member, int | float) and not isinstance(member, bool)
+        for name, member in value.items()
+    )
 
 
 def sql_number(value: float) -> float | int:

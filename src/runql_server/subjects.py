@@ -187,7 +187,11 @@ class ValueSubject:
             same = [item.number if column == "number" else item.text for item in flat if item.kind == kind]
             if same:
                 places = ", ".join(self._bindings.bind(value) for value in same)
-                parts.append(self._row(f"kind = '{kind}' AND {column} IN ({places})"))
+                parts.append(
+                    self._place.has_number(f"number IN ({places})", self._bindings)
+                    if kind == "number"
+                    else self._row(f"kind = '{kind}' AND {column} IN ({places})")
+                )
         if None in values:
             parts.append(f"NOT {self.exists()}")
         return f"({' OR '.join(parts)})" if parts else "0"
@@ -206,7 +210,8 @@ class ValueSubject:
         """Numbers with numbers, texts with texts."""
         if isinstance(value, str):
             return self._row(f"kind = 'text' AND text {sign} {self._bindings.bind(value)}")
-        return self._row(f"kind = 'number' AND number {sign} {self._bindings.bind(sql_number(value))}")
+        operand = self._bindings.bind(sql_number(value))
+        return self._place.has_number(f"number {sign} {operand}", self._bindings)
 
     def matches(self, pattern: str, options: str) -> str:
         """The value is a text in which the pattern is found."""

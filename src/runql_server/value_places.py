@@ -1,14 +1,11 @@
 """Where a ``config.*`` or ``summary_metrics.*`` key is found among the flattened values, as SQL over ``runs``."""
 
-# ruff: noqa: S608 - the SQL put together is our own text: values are always bound
-
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from runql_server.bindings import Bindings
 
-_STATISTICS = ("best", "min", "max", "last", "mean", "first")
 _FALLING = ("best", "max", "last", "mean", "first", "min")
 _RISING = ("best", "min", "last", "mean", "first", "max")
 
@@ -26,13 +23,16 @@ class ValuePlace:
 
     def exists(self, condition: str, bindings: Bindings) -> str:
         """There is a row at the place for which the condition over ``kind``, ``number`` and ``text`` holds."""
-        row = "EXISTS (SELECT 1 FROM run_values WHERE run_values.run_id = runs.id AND path IN ({}) AND {})"
-        found = row.format(_bound(self.paths, bindings), condition)
+        return f"EXISTS (SELECT 1 {self._rows(self.paths, bindings)} AND {condition})"
+
+    def has_number(self, condition: str, bindings: Bindings) -> str:
+        """There is a number at the place for which the condition over ``number`` holds."""
+        here = f"(kind = 'number' OR kind = 'statistic') AND {condition}"
         if not self.has_statistics:
-            return found
-        paths = _bound(self._statistics(_STATISTICS), bindings)
-        number = row.format(paths, f"kind = 'number' AND {condition} AND {self._is_summarized(bindings)}")
-        return f"({found} OR {number})"
+            return self.exists(here, bindings)
+        own = f"(kind = 'statistic' OR (kind = 'number' AND path = {bindings.bind(self.paths[0])}))"
+        paths = (*self.paths, *self._statistics(_RISING))
+        return f"EXISTS (SELECT 1 {self._rows(paths, bindings)} AND {own} AND {condition})"
 
     def sort_key(self, bindings: Bindings, *, descending: bool) -> str:
         """The value to sort by. SQLite sorts numbers before texts; what cannot be placed counts as missing."""
@@ -44,35 +44,21 @@ class ValuePlace:
         return self._first_row("", bindings, descending=descending)
 
     def _first_row(self, other_kinds: str, bindings: Bindings, *, descending: bool) -> str:
-        statistic = f"WHEN 'map' THEN {self._statistic(bindings, descending)}" if self.has_statistics else ""
+        # Longer paths are the more literal ones; statistics come where the value itself is an object.
+        statistics = self._statistics(_FALLING if descending else _RISING)
+        paths = (*sorted(self.paths, key=len, reverse=True), *statistics)
+        ranks = " ".join(f"WHEN {bindings.bind(path)} THEN {rank}" for rank, path in enumerate(paths))
+        own = f"(kind = 'statistic' OR (kind <> 'map' AND path IN ({_bound(self.paths, bindings)})))"
         return (
-            f"(SELECT CASE kind WHEN 'number' THEN number {other_kinds} {statistic} END "
-            f"FROM run_values WHERE run_values.run_id = runs.id AND path IN ({_bound(self.paths, bindings)}) "
-            "ORDER BY length(path) DESC LIMIT 1)"
+            f"(SELECT CASE kind WHEN 'number' THEN number WHEN 'statistic' THEN number {other_kinds} END "
+            f"{self._rows(paths, bindings)} AND {own} ORDER BY CASE path {ranks} END LIMIT 1)"
         )
 
-    def _statistic(self, bindings: Bindings, descending: bool) -> str:
-        paths = [bindings.bind(path) for path in self._statistics(_FALLING if descending else _RISING)]
-        ranks = " ".join(f"WHEN {path} THEN {rank}" for rank, path in enumerate(paths))
-        return (
-            f"(SELECT number FROM run_values AS one WHERE one.run_id = runs.id AND one.path IN ({', '.join(paths)}) "
-            f"AND {self._is_summarized(bindings)} ORDER BY CASE one.path {ranks} END LIMIT 1)"
-        )
-
-    def _is_summarized(self, bindings: Bindings) -> str:
-        """The value is an object that holds statistics and nothing else."""
-        path, names = self.paths[0], self._statistics(_STATISTICS)
-        # "/" follows "." in every encoding that SQLite has, so the range holds what lies below the path.
-        below = f"other.path > {bindings.bind(path + '.')} AND other.path < {bindings.bind(path + '/')}"
-        return (
-            "EXISTS (SELECT 1 FROM run_values AS whole WHERE whole.run_id = runs.id "
-            f"AND whole.path = {bindings.bind(path)} AND whole.kind = 'map') "
-            f"AND NOT EXISTS (SELECT 1 FROM run_values AS other WHERE other.run_id = runs.id AND {below} "
-            f"AND NOT (other.path IN ({_bound(names, bindings)}) AND other.kind = 'number'))"
-        )
+    def _rows(self, paths: tuple[str, ...], bindings: Bindings) -> str:
+        return f"FROM run_values WHERE run_values.run_id = runs.id AND path IN ({_bound(paths, bindings)})"
 
     def _statistics(self, names: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(f"{self.paths[0]}.{name}" for name in names)
+        return tuple(f"{self.paths[0]}.{name}" for name in names) if self.has_statistics else ()
 
 
 def find(key: str) -> ValuePlace | None:

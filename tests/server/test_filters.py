@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from runql_server import auth, listing
+from runql_server import auth, listing, migrations
 from runql_server.errors import FilterError
 from runql_server.jsontext import JsonValue
 from runql_server.seed import SeedRun, seed_runs
@@ -364,9 +364,11 @@ def test_a_bool_is_not_a_number_and_a_number_not_a_text(store: Store) -> None:
 
 
 def test_thousands_of_values_and_branches_are_no_problem(store: Store) -> None:
-    names = seed_runs(store, project="p", runs=[SeedRun(config={"a": 4999}), SeedRun(config={"a": -1})])
-    assert found_names(store, {"config.a": {"$in": list(range(5000))}}) == names[:1]
-    assert found_names(store, {"$or": [{"config.a": number} for number in range(5000)]}) == names[:1]
+    runs = [SeedRun(config={"a": value}, summary={"a": {"max": value}}) for value in (4999, -1)]
+    names = seed_runs(store, project="p", runs=runs)
+    for key in ("config.a", "summary_metrics.a"):
+        assert found_names(store, {key: {"$in": list(range(5000))}}) == names[:1]
+        assert found_names(store, {"$or": [{key: number} for number in range(5000)]}) == names[:1]
 
 
 @pytest.mark.parametrize(
@@ -481,3 +483,26 @@ def test_a_metric_that_is_summarized_counts_as_its_statistics(store: Store) -> N
     assert ordered("-summary_metrics.acc") == ["both", "max", "number", "none", "no statistic"]
     assert ordered("+summary_metrics.acc") == ["both", "number", "max", "no statistic", "none"]
     assert ordered("-summary_metrics.acc.max")[:3] == ["no statistic", "both", "max"]
+
+
+def test_a_database_from_before_statistics_is_brought_up_to_date(tmp_path: Path) -> None:
+    summaries: dict[str, JsonValue] = {"stat": {"max": 0.9}, "plain": {"max": 0.9, "x": "y"}, "empty": {}}
+    with closing(Store(tmp_path)) as store:
+        with store.writing() as connection:
+            auth.add_key(connection, "k")
+        seed_runs(
+            store,
+            project="p",
+            runs=[
+                SeedRun(name=name, summary={"acc": value, "max": 0.9}) for name, value in summaries.items()
+            ],
+        )
+        assert found_names(store, {"summary_metrics.acc": 0.9}) == ["stat"]
+        with store.writing() as connection:
+            connection.execute("UPDATE run_values SET kind = 'number' WHERE kind = 'statistic'")
+        assert found_names(store, {"summary_metrics.acc": 0.9}) == []
+        with store.connection() as connection:
+            connection.execute(f"PRAGMA user_version = {len(migrations.MIGRATIONS) - 1}")
+    with closing(Store(tmp_path)) as store:
+        assert found_names(store, {"summary_metrics.acc": 0.9}) == ["stat"]
+        assert found_names(store, {"summary_metrics.acc.max": 0.9}) == ["stat", "plain"]
