@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import signal
-import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,10 +13,10 @@ from tests.faults.boundaries import BEFORE, BOUNDARIES, OLD, beside, held, place
 from tests.faults.stopping_server import Sending, StoppingServer
 from tests.faults.victim import Order
 from tests.faults.victims import Victims
+from tests.patience import PATIENCE, until
 
 from runql.transport.bodies import HELD
 
-PATIENCE = 30.0
 MORE = HELD + 1
 """Bytes of which none stays in memory."""
 MOST_OPERATIONS = 60
@@ -34,13 +32,6 @@ def order(face_name: FaceName, stopping: StoppingServer, tmp_path: Path) -> Orde
 def before(request: pytest.FixtureRequest) -> bytes | None:
     """What the target holds."""
     return BEFORE[request.param]
-
-
-def until(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.002)
 
 
 def written(target: Path) -> int:

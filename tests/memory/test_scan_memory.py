@@ -34,7 +34,7 @@ PORTION = 1 << 20
 @pytest.fixture(scope="module")
 def exporting() -> Iterator[RunningServer]:
     chance = random.Random(5)
-    with RunningServer(export_policy=ExportPolicy(above_rows=10_000, patience=120)) as running:
+    with RunningServer(export_policy=ExportPolicy(above_rows=10_000)) as running:
         for name, count in EXPORTED.items():
             rows = [{"_step": step, **{key: chance.random() for key in KEYS}} for step in range(count)]
             running.seed("scans", [SeedRun(name=name, history=rows)])

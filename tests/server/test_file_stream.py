@@ -16,6 +16,7 @@ import httpx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.patience import PATIENCE
 from tests.server.server_process import start
 
 from runql_server import auth, lines
@@ -256,6 +257,6 @@ def test_kill_9_loses_no_acknowledged_row(tmp_path: Path) -> None:
             found = client.post("/graphql", json={"query": STATE}).json()["data"]["project"]["run"]
     finally:
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=20)
+        process.communicate(timeout=PATIENCE)
     assert [json.loads(text)["_step"] for text in found["history"]] == list(range(acknowledged))
     assert found["historyKeys"]["lastStep"] == acknowledged - 1
