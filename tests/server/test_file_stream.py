@@ -14,9 +14,10 @@ from typing import Any
 
 import httpx
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tests.patience import PATIENCE
+from tests.profiles import examples
 from tests.server.server_process import start
 
 from runql_server import auth, lines
@@ -94,7 +95,7 @@ rows = st.lists(
 
 
 @given(rows, st.data())
-@settings(max_examples=40, deadline=None)
+@examples(40)
 def test_keys_kept_on_the_way_equal_keys_counted_at_the_end(
     all_rows: list[dict[str, Any]], data: st.DataObject
 ) -> None:
