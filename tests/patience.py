@@ -24,7 +24,7 @@ def until(has_happened: Callable[[], bool]) -> None:
     hung_at = time.monotonic() + PATIENCE
     while not has_happened():
         assert time.monotonic() < hung_at, "it does not happen"
-        time.sleep(0.002)
+        time.sleep(0.005)
 
 
 def be_patient() -> None:

@@ -23,7 +23,10 @@ KEYS = [f"metric/{number}" for number in range(16)]
 # Enough rows of the short one that everything that is kept once has been.
 ROWS = {"short": 50_000, "long": 200_000}
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="asks Linux for the peak of memory")
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.skipif(sys.platform != "linux", reason="asks Linux for the peak of memory"),
+]
 
 
 EXPORTED = {"short": 25_000, "long": 100_000}
