@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
-from tests import senders
+from tests import patience, profiles, senders
 from tests.contract import digests
+
+patience.be_patient()
+profiles.load()
 
 DEFAULT_WORLDS = ("recorded", "server")
 FACES = ("sync", "async")
@@ -32,6 +37,24 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def pytest_report_header() -> str:
+    return f"profile: {profiles.NAME} (CI=true tries everything)"
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """Whole folders are spread over the cores; a worker costs more than the few tests of a file."""
+    return None if any(Path(arg).is_dir() for arg in config.args) and not _writes(config) else 0
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if _writes(config) and config.getoption("numprocesses", None):
+        raise pytest.UsageError("recordings and senders are written by one process: leave out -n")
+
+
+def _writes(config: pytest.Config) -> bool:
+    return bool(config.getoption("--world") == "record" or config.getoption("--write-senders"))
+
+
 def pytest_sessionfinish(session: pytest.Session) -> None:
     if session.config.getoption("--write-senders") and not session.testsfailed:
         senders.write_table()
@@ -53,6 +76,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    # First what takes longest, so that no core is left alone with it in the end.
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
     if config.getoption("--world") not in {"record", "live"}:
         return
     others = [item for item in items if "world_name" not in getattr(item, "fixturenames", ())]

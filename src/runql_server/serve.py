@@ -11,8 +11,12 @@ import uvicorn
 
 from runql_server import auth, listening
 from runql_server.app import create_app
+from runql_server.exports.policy import ExportPolicy
 from runql_server.sample import NEVER_CRASH, unpack
 from runql_server.store import CRASH_AFTER, Store
+
+# Clients give up on a response after 30 seconds or less.
+EXPORTS = ExportPolicy(patience=10.0)
 
 
 def serve(*, port: int = 8080, data_dir: Path, sample: bool = False, host: str = "127.0.0.1") -> None:
@@ -28,7 +32,8 @@ def serve(*, port: int = 8080, data_dir: Path, sample: bool = False, host: str =
         unpack(data_dir)
     bound = listening.bind(host, port)
     # The sample has a run that is still running; it would crash before the reader's eyes.
-    app = create_app(data_dir, crash_after=NEVER_CRASH if sample else CRASH_AFTER)
+    crash_after = NEVER_CRASH if sample else CRASH_AFTER
+    app = create_app(data_dir, crash_after=crash_after, export_policy=EXPORTS)
     store: Store = app.state.store
     with store.connection() as connection:
         key = None if auth.has_keys(connection) else auth.new_key()

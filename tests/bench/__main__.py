@@ -66,7 +66,7 @@ def grounds() -> Generator[dict[Where, Ground]]:
     """Both servers, filled, each behind a front."""
     with ExitStack() as stack:
         # One exports nothing, the other before it is asked for rows, however long that takes.
-        live, exported = ExportPolicy(above_rows=sys.maxsize), ExportPolicy(patience=300)
+        live, exported = ExportPolicy(above_rows=sys.maxsize), ExportPolicy()
         plain = stack.enter_context(RunningServer(export_policy=live))
         exporting = stack.enter_context(RunningServer(export_policy=exported))
         say("filling the servers")

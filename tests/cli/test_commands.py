@@ -7,11 +7,11 @@ import re
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import httpx
 import pytest
+from tests.patience import PATIENCE
 
 from runql import Api
 from runql.cli.commands import TOUR, tour_code
@@ -28,7 +28,7 @@ def run(*arguments: str, env: dict[str, str] | None = None) -> subprocess.Comple
         env={**clean, **(env or {})},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=False,
     )
 
@@ -97,9 +97,8 @@ def test_serve_prints_what_to_export_and_serves_the_sample(tmp_path: Path) -> No
         try:
             assert process.stdout is not None
             printed = ""
-            deadline = time.monotonic() + 30
-            while "WANDB_API_KEY" not in printed and time.monotonic() < deadline:
-                printed += process.stdout.readline()
+            while "WANDB_API_KEY" not in printed and (line := process.stdout.readline()):
+                printed += line
             exported = dict(re.findall(r"export (\w+)=(\S+)", printed))
             with Api(base_url=exported["WANDB_BASE_URL"], api_key=exported["WANDB_API_KEY"]) as api:
                 assert len(api.runs("digits")) == 28
@@ -108,7 +107,7 @@ def test_serve_prints_what_to_export_and_serves_the_sample(tmp_path: Path) -> No
             assert refused.status_code == 401
         finally:
             process.terminate()
-            process.wait(timeout=30)
+            process.wait(timeout=PATIENCE)
 
 
 def test_the_sample_is_not_poured_over_other_data(tmp_path: Path) -> None:
@@ -136,7 +135,11 @@ def without(library: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         "from runql.cli.main import main; main()"
     )
     return subprocess.run(
-        [sys.executable, "-c", block, *arguments], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", block, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
     )
 
 

@@ -11,7 +11,6 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Timer
-from typing import IO
 
 from tests.conformance.answers import Json
 from tests.conformance.calls.call import Call
@@ -19,10 +18,10 @@ from tests.conformance.elsewhere import Elsewhere
 from tests.conformance.library import Name
 from tests.conformance.project import NO_CRASH, environment
 from tests.conformance.state import Server
+from tests.patience import PATIENCE
 
 from runql_server.running import RunningServer
 
-PATIENCE = 300
 SIGNATURE = re.compile(r"\?expires=\d+&signature=[0-9a-f]+")
 
 
@@ -69,14 +68,18 @@ def ask(
 
 @dataclass(frozen=True)
 class _Caller:
-    asked: IO[str]
-    told: IO[str]
+    process: subprocess.Popen[str]
     printed: Path
 
     def ask(self, line: str) -> dict[str, Json]:
-        self.asked.write(f"{line}\n")
-        self.asked.flush()
-        answer = self.told.readline()
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        watchdog = Timer(PATIENCE, self.process.kill)
+        watchdog.start()
+        self.process.stdin.write(f"{line}\n")
+        self.process.stdin.flush()
+        answer = self.process.stdout.readline()
+        watchdog.cancel()
         if not answer:
             raise RuntimeError(f"no answer to {line!r}:\n{self.printed.read_text(errors='replace')[-4_000:]}")
         told: dict[str, Json] = json.loads(answer)
@@ -125,12 +128,7 @@ def _caller(
             encoding="utf-8",
         ) as process,
     ):
-        watchdog = Timer(PATIENCE, process.kill)
-        watchdog.start()
         try:
-            assert process.stdin is not None
-            assert process.stdout is not None
-            yield _Caller(process.stdin, process.stdout, printed)
+            yield _Caller(process, printed)
         finally:
-            watchdog.cancel()
             process.kill()

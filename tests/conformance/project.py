@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import time
 from collections.abc import Generator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from datetime import timedelta
@@ -15,11 +14,11 @@ from pathlib import Path
 from tests.conformance import write_project
 from tests.conformance.elsewhere import Elsewhere
 from tests.conformance.state import Server
+from tests.patience import ENVIRONMENT, PATIENCE, until
 
 from runql_server.running import RunningServer
 
 SCRIPT = Path(write_project.__file__)
-LOGS_FOR = 120
 NO_CRASH = timedelta(hours=1)
 """Longer than the comparison may take: what runs when it starts still runs at its end."""
 
@@ -39,10 +38,10 @@ def write(python: str, data_dir: Path, folder: Path, elsewhere: Elsewhere) -> st
             for name in write_project.STAYING
         }
         with started(folder / "writer", server) as writer:
-            if writer.wait(LOGS_FOR) != 0:
+            if writer.wait(PATIENCE) != 0:
                 raise RuntimeError(f"{SCRIPT.name} failed:\n{_printed(folder / 'writer')}")
-        for name in staying:
-            _wait_for_rows(server, name, folder / name)
+        for name, process in staying.items():
+            _wait_for_rows(server, name, folder / name, process)
         _kill(staying["crashed"])
         with server.store.writing() as connection:
             connection.execute(
@@ -55,6 +54,7 @@ def write(python: str, data_dir: Path, folder: Path, elsewhere: Elsewhere) -> st
 def environment(server: RunningServer, folder: Path, elsewhere: Elsewhere) -> dict[str, str]:
     """Nothing of the machine's own configuration, and nothing that would send elsewhere."""
     return {
+        **ENVIRONMENT,
         "REFERENCED_FOLDER": str(elsewhere.folder),
         "REFERENCED_URL": elsewhere.url,
         "PATH": os.environ["PATH"],
@@ -102,13 +102,14 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-def _wait_for_rows(server: RunningServer, run: str, folder: Path) -> None:
-    deadline = time.monotonic() + LOGS_FOR
+def _wait_for_rows(server: RunningServer, run: str, folder: Path, process: subprocess.Popen[bytes]) -> None:
+    def have_arrived() -> bool:
+        if process.poll() is not None:
+            raise RuntimeError(f"{run} has ended:\n{_printed(folder)}")
+        return holder.line_count(write_project.PROJECT, run) >= write_project.STAY_ROWS
+
     with closing(Server(server.url, server.api_key)) as holder:
-        while holder.line_count(write_project.PROJECT, run) < write_project.STAY_ROWS:
-            if time.monotonic() > deadline:
-                raise RuntimeError(f"the rows of {run} did not arrive:\n{_printed(folder)}")
-            time.sleep(0.05)
+        until(have_arrived)
 
 
 def _printed(folder: Path) -> str:

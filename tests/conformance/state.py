@@ -9,6 +9,7 @@ from typing import Any, Final, TypeAlias
 import httpx
 from tests.conformance.answers import Json, plain
 from tests.conformance.calls.call import State
+from tests.patience import PATIENCE
 
 Told: TypeAlias = Any  # Any: an answer of the server, taken apart here and compared as JSON
 CHANGES: Final = "changes"
@@ -54,7 +55,7 @@ class Server:
     """A server, asked by plain requests. Close it."""
 
     def __init__(self, url: str, api_key: str) -> None:
-        self._http = httpx.Client(base_url=url, auth=("api", api_key), timeout=30, trust_env=False)
+        self._http = httpx.Client(base_url=url, auth=("api", api_key), timeout=PATIENCE, trust_env=False)
 
     def close(self) -> None:
         """Close the connection."""

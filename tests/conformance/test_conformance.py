@@ -14,6 +14,8 @@ from tests.conformance.comparison import VERSIONS, Comparison, compare_all, part
 
 import runql
 
+pytestmark = pytest.mark.long
+
 BESIDE_THE_REFERENCE = (
     runql.File,
     runql.Sweep,

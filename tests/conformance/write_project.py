@@ -18,6 +18,7 @@ from tests.oracle import log_run
 PROJECT = "conformance"
 STAYING = ("crashed", "running")
 STAY_ROWS = 3
+MACHINE_ROWS = 3
 PNG = bytes.fromhex(
     "89504e470d0a1a0a0000000d4948445200000001000000010806000000"
     "1f15c4890000000d49444154789c6360f8cfc0f01f0005000201e221bc330000000049454e44ae426082"
@@ -82,7 +83,7 @@ def write_rich(wandb: Wandb) -> None:
     run = wandb.init(
         project=PROJECT,
         id="rich",
-        settings=wandb.Settings(x_stats_sampling_interval=0.1),
+        settings=wandb.Settings(x_stats_sampling_interval=0.1, x_stats_buffer_size=100),
         name="größe ✓ 🎈",
         config=CONFIG,
         tags=["baseline", "grün"],
@@ -105,8 +106,9 @@ def write_rich(wandb: Wandb) -> None:
     run.summary["best"] = 1 / 3
     run.summary["deep"] = {"x": {"y": 2.5, "list": [1, None, "ü"]}}
     run.summary["limit"] = math.inf
-    # Machine metrics are sampled meanwhile.
-    time.sleep(1)
+    # The machine is watched meanwhile; what was seen is only sent at the end.
+    while max(map(len, run._system_metrics.values()), default=0) < MACHINE_ROWS:
+        time.sleep(0.05)
     run.finish()
 
 

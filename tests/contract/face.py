@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias, TypeGuard, TypeVar, overload
 
 import httpx
 from anyio.from_thread import BlockingPortal
+from tests.patience import PATIENCE
 
 from runql import (
     Api,
@@ -77,7 +78,7 @@ class Face:
         api_key: str,
         *,
         retry: RetryPolicy = NO_PATIENCE,
-        timeout: float = 30.0,
+        timeout: float = PATIENCE,
         transport: DoubleTransport | None = None,
     ) -> AnyClient:
         """Connect without patience, as tests of failures want it."""

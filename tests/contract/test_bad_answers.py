@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 from typing import Any
 
 import pytest
 from tests.contract.answering import Answer, AnsweringServer
 from tests.contract.face import AnyRuns, Face
+from tests.ports import refusing
 
 from runql import (
     AccessDeniedError,
@@ -181,12 +183,12 @@ def test_a_missing_end_cursor_is_the_last_edges(
 
 
 def test_a_host_that_is_not_reachable_is_tried_again_and_named(face: Face) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as bound:
-        port = bound.getsockname()[1]
-    client = face.client(f"http://127.0.0.1:{port}", KEY, retry=TWICE)
-    text = rf"no answer from 127\.0\.0\.1:{port}.*Check WANDB_BASE_URL.*ListFullRuns.*after 2 attempts"
-    with pytest.raises(ConnectionFailedError, match=text):
-        face.take(face.runs(client, "e", "p")[0])
+    with refusing() as url:
+        client = face.client(url, KEY, retry=TWICE)
+        host = re.escape(url.removeprefix("http://"))
+        text = rf"no answer from {host}.*Check WANDB_BASE_URL.*ListFullRuns.*after 2 attempts"
+        with pytest.raises(ConnectionFailedError, match=text):
+            face.take(face.runs(client, "e", "p")[0])
     assert client.traffic.requests == 2
 
 

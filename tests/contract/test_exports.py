@@ -6,7 +6,8 @@ import json
 import math
 import random
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -45,6 +46,30 @@ def exporting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServe
     policy = ExportPolicy(above_rows=0, rows_per_file=20_000, rows_per_group=100)
     with RunningServer(tmp_path_factory.mktemp("exporting"), export_policy=policy) as server:
         server.seed("p", [SeedRun(name="one", history=ROWS)])
+        yield server
+
+
+@pytest.fixture(scope="module")
+def large() -> Iterator[RunningServer]:
+    """A server with a run of many keys."""
+    with seeded("large", keys=80, rows_per_group=4_000) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def long() -> Iterator[RunningServer]:
+    """A server with a run that comes in portions."""
+    with seeded("long", keys=100, rows_per_group=2_000) as server:
+        yield server
+
+
+@contextmanager
+def seeded(name: str, *, keys: int, rows_per_group: int) -> Generator[RunningServer]:
+    chance = random.Random(name)
+    names = [f"k{key}" for key in range(keys)]
+    history = ({"_step": step, **{key: chance.random() for key in names}} for step in range(12_000))
+    with RunningServer(export_policy=ExportPolicy(above_rows=0, rows_per_group=rows_per_group)) as server:
+        server.seed("p", [SeedRun(name=name, history=history)])
         yield server
 
 
@@ -143,56 +168,45 @@ def test_the_first_rows_cost_one_request(exporting: RunningServer, face: Face) -
     assert storage.asked == ["ScanHistory"]
 
 
-def test_keys_of_a_large_export_are_a_small_part_of_it(exporting: RunningServer, face: Face) -> None:
-    chance = random.Random(1)
-    policy = ExportPolicy(above_rows=0, rows_per_group=4_000)
-    history = ({"_step": step, **{f"k{key}": chance.random() for key in range(80)}} for step in range(12_000))
-    with RunningServer(export_policy=policy) as server:
-        server.seed("p", [SeedRun(name="large", history=history)])
-        storage = Storage()
-        run = opened(face, server, storage, "large")
-        found = scanned(face, run, {"keys": ["k0", "k2"]}, 1_000)
-        assert found.height == 12_000
-        assert storage.asked.count("GET") <= 4
-        (whole,) = [path for path in server.store.blobs.rglob("*") if path.is_file()]
-        assert storage.received < whole.stat().st_size / 4
-        assert {sent.headers.get("accept-encoding") for sent in storage.sent if sent.method == "GET"} == {
-            "identity"
-        }
-        storage.asked.clear()
-        storage.received = 0
-        window: dict[str, object] = {"keys": ["k0"], "min_step": 8_500, "max_step": 11_000}
-        assert scanned(face, run, window, 1_000)["_step"].to_list() == list(range(8_500, 11_000))
-        assert storage.asked == ["ScanHistory", "GET", "GET"], "the row group and the end of the file"
+def test_keys_of_a_large_export_are_a_small_part_of_it(large: RunningServer, face: Face) -> None:
+    storage = Storage()
+    run = opened(face, large, storage, "large")
+    found = scanned(face, run, {"keys": ["k0", "k2"]}, 1_000)
+    assert found.height == 12_000
+    assert storage.asked.count("GET") <= 4
+    (whole,) = [path for path in large.store.blobs.rglob("*") if path.is_file()]
+    assert storage.received < whole.stat().st_size / 4
+    assert {sent.headers.get("accept-encoding") for sent in storage.sent if sent.method == "GET"} == {
+        "identity"
+    }
+    storage.asked.clear()
+    storage.received = 0
+    window: dict[str, object] = {"keys": ["k0"], "min_step": 8_500, "max_step": 11_000}
+    assert scanned(face, run, window, 1_000)["_step"].to_list() == list(range(8_500, 11_000))
+    assert storage.asked == ["ScanHistory", "GET", "GET"], "the row group and the end of the file"
 
 
-def test_rows_of_a_long_run_are_fetched_in_portions(exporting: RunningServer, face: Face) -> None:
-    chance = random.Random(2)
-    policy = ExportPolicy(above_rows=0, rows_per_group=2_000)
-    keys = [f"k{key}" for key in range(100)]
-    history = ({"_step": step, **{key: chance.random() for key in keys}} for step in range(12_000))
-    with RunningServer(export_policy=policy) as server:
-        server.seed("p", [SeedRun(name="long", history=history)])
-        sizes: list[int] = []
-        addresses: list[str] = []
+def test_rows_of_a_long_run_are_fetched_in_portions(long: RunningServer, face: Face) -> None:
+    sizes: list[int] = []
+    addresses: list[str] = []
 
-        def expire_in_between(request: httpx.Request, answer: httpx.Response) -> httpx.Response:
-            if len(sizes) == 2 and not addresses:
-                addresses.append(str(request.url))
-                return httpx.Response(403, text="<Error/>")
-            sizes.append(len(answer.content))
-            return answer
+    def expire_in_between(request: httpx.Request, answer: httpx.Response) -> httpx.Response:
+        if len(sizes) == 2 and not addresses:
+            addresses.append(str(request.url))
+            return httpx.Response(403, text="<Error/>")
+        sizes.append(len(answer.content))
+        return answer
 
-        storage = Storage(expire_in_between)
-        run = opened(face, server, storage, "long")
-        found = face.items(run.scan_history(page_size=100))
-        assert [each["_step"] for each in found] == [*range(12_000)]
-        assert addresses, "an address expired while the rows were read, and was asked for anew"
-        (whole,) = [path for path in server.store.blobs.rglob("*") if path.is_file()]
-        assert whole.stat().st_size > 2 * PORTION
-        assert max(sizes) <= PORTION
-        assert storage.asked.count("GET") <= 8
-        assert storage.asked.count("ScanHistory") == 2
+    storage = Storage(expire_in_between)
+    run = opened(face, long, storage, "long")
+    found = face.items(run.scan_history(page_size=100))
+    assert [each["_step"] for each in found] == [*range(12_000)]
+    assert addresses, "an address expired while the rows were read, and was asked for anew"
+    (whole,) = [path for path in long.store.blobs.rglob("*") if path.is_file()]
+    assert whole.stat().st_size > 2 * PORTION
+    assert max(sizes) <= PORTION
+    assert storage.asked.count("GET") <= 8
+    assert storage.asked.count("ScanHistory") == 2
 
 
 def html(_request: httpx.Request, _answer: httpx.Response) -> httpx.Response:

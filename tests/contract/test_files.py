@@ -10,6 +10,7 @@ import pytest
 from tests.contract.answering import Answer, AnsweringServer
 from tests.contract.face import AnyFiles, AnyRun, Face
 from tests.contract.file_answers import BODY, asked, digest, entry, listed
+from tests.patience import PATIENCE
 
 from runql import (
     AccessDeniedError,
@@ -313,7 +314,7 @@ def test_as_many_at_once_as_are_asked_for(face: Face, tmp_path: Path) -> None:
         assert face.take(files.length) == 120
 
         def meet(_: str) -> Answer:
-            together.wait(30)
+            together.wait(PATIENCE)
             return Answer(b"x")
 
         many.route = meet

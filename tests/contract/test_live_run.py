@@ -9,6 +9,7 @@ import pytest
 from tests.contract.between import Between, Fault, Sent
 from tests.contract.face import AnyRun, Face, Row
 
+from runql.resources import run_state
 from runql_server.running import RunningServer
 from runql_server.seed import SeedRun
 
@@ -87,8 +88,10 @@ def test_rows_beyond_the_last_step_that_the_server_tells_of_are_scanned(
 
 
 def test_a_run_that_ends_while_one_waits_is_over(
-    run: AnyRun, server: RunningServer, project: str, face: Face
+    run: AnyRun, server: RunningServer, project: str, face: Face, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(run_state, "POLL_SECONDS", 0.01)
+
     def end(sent: Sent) -> Fault:
         if sent.answer is not None and sent.operation == "GetRunState":
             httpx.post(
@@ -101,7 +104,7 @@ def test_a_run_that_ends_while_one_waits_is_over(
 
     api = face.api(server.url, server.api_key, transport=Between(end))
     waiting = face.take(api.run(f"{server.entity}/{project}/{run.id}"))
-    face.wait(waiting, 0.2)
+    face.wait(waiting, None)
     assert waiting.state == "failed"
     assert api.traffic.requests == 3
 

@@ -146,7 +146,7 @@ def test_waiting_for_a_run_that_is_over_asks_once(run: AnyRun, api: AnyApi, face
 
 def test_waiting_for_a_crashed_run_ends_too(api: AnyApi, face: Face, sampled: World) -> None:
     run = a_run(face, api, sampled, CRASHED)
-    face.wait(run, 30)
+    face.wait(run, None)
     assert run.state == "crashed"
     assert api.traffic.requests == 2
 

@@ -14,6 +14,7 @@ from typing import Protocol
 import pytest
 from tests.bench import readme
 from tests.bench.paths import RESULTS
+from tests.patience import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -35,7 +36,7 @@ def test_the_ten_lines_run_against_the_sample(sample_server: SampleServer, tmp_p
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=False,
     )
     assert done.returncode == 0, done.stderr
@@ -57,7 +58,7 @@ def test_the_lines_about_a_model_run_after_them(sample_server: SampleServer, tmp
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=False,
     )
     assert done.returncode == 0, done.stderr
@@ -74,7 +75,7 @@ def test_the_test_runs_as_a_users_test(tmp_path: Path) -> None:
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PATIENCE,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr

@@ -9,6 +9,7 @@ import pytest
 from graphql import GraphQLSchema
 from tests.drift.ground import all_operations
 from tests.drift.serving import KEY
+from tests.patience import PATIENCE
 
 from runql import RetryingClient, RetryPolicy
 from runql.config import resolve_settings
@@ -40,7 +41,7 @@ def connect() -> Iterator[Connect]:
     opened: list[RetryingClient] = []
 
     def client(url: str) -> RetryingClient:
-        settings = resolve_settings(base_url=url, api_key=KEY, environ={})
+        settings = resolve_settings(base_url=url, api_key=KEY, timeout=PATIENCE, environ={})
         opened.append(RetryingClient(settings, retry=RetryPolicy(max_attempts=1)))
         return opened[-1]
 

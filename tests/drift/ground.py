@@ -105,22 +105,15 @@ class Ground(Visitor):
         return named_type_of(described.fields[name].args[argument])
 
 
-def passes_required(schema: GraphQLSchema, argument: str) -> bool:
-    """Whether every operation gives it a variable that cannot be null."""
-    field_name, _, name = argument[:-2].partition("(")
-    found = Passing(schema, field_name, name)
-    return bool(found.kinds) and found.kinds == {True}
-
-
 class Passing(Visitor):
-    """How an argument is given: by variables that may be null, or may not."""
+    """How arguments are given: by variables that may be null, or may not."""
 
-    def __init__(self, schema: GraphQLSchema, field_name: str, argument: str) -> None:
+    def __init__(self, schema: GraphQLSchema, operations: Sequence[CheckedOperation]) -> None:
         super().__init__()
-        self.kinds: set[bool] = set()
-        self._field, self._argument = field_name, argument
+        self._required: dict[str, list[set[str]]] = {}
+        """By field, for each time that it is selected: the arguments that cannot be null."""
         self._info = TypeInfo(schema)
-        for operation in all_operations():
+        for operation in operations:
             [node] = parse(operation.definition.text).definitions
             assert isinstance(node, OperationDefinitionNode)
             self._types = {
@@ -129,10 +122,16 @@ class Passing(Visitor):
             for each in (operation.definition, *operation.fragments):
                 visit(parse(each.text), TypeInfoVisitor(self._info, self))
 
+    def requires(self, argument: str) -> bool:
+        """Whether every operation that selects the field gives the argument a variable that cannot be null."""
+        field, _, name = argument[:-2].partition("(")
+        selected = self._required.get(field, [])
+        return bool(selected) and all(name in each for each in selected)
+
     def enter_field(self, node: FieldNode, *_where: object) -> None:
         owner = self._info.get_parent_type()
-        if owner is None or f"{owner.name}.{node.name.value}" != self._field:
-            return
-        given = {each.name.value: print_ast(each.value) for each in node.arguments}
-        value = given.get(self._argument)
-        self.kinds.add(value is not None and self._types.get(value[1:], "").endswith("!"))
+        if owner is not None:
+            given = {each.name.value: print_ast(each.value) for each in node.arguments}
+            self._required.setdefault(f"{owner.name}.{node.name.value}", []).append(
+                {name for name, value in given.items() if self._types.get(value[1:], "").endswith("!")}
+            )

@@ -80,6 +80,7 @@ class SchemaServer:
     def __enter__(self) -> Self:
         self._thread.start()
         while not self._server.started:
+            assert self._thread.is_alive()
             time.sleep(0.002)
         return self
 

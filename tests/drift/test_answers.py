@@ -11,6 +11,7 @@ from typing import Protocol
 
 import pytest
 from graphql import GraphQLSchema
+from tests.patience import PATIENCE
 
 from runql import RetryingClient
 from runql.config import resolve_settings
@@ -201,7 +202,7 @@ def test_live_answers_of_the_sample_fit(sample_server: Sample, tmp_path: Path) -
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PATIENCE,
         check=False,
     )
     report = json.loads(done.stdout)
@@ -213,7 +214,7 @@ def test_live_answers_of_the_sample_fit(sample_server: Sample, tmp_path: Path) -
 
 
 def test_what_nothing_is_known_to_ask_with_is_not_called_fine(sample_server: Sample) -> None:
-    settings = resolve_settings(base_url=sample_server.url, api_key=sample_server.api_key, environ={})
+    settings = resolve_settings(base_url=sample_server.url, api_key=sample_server.api_key)
     with RetryingClient(settings) as client:
         read = client.run(read_live_answers(own_operations(), sample_server.entity, "no-such-project"))
     assert "GetRun" in {each.subject for each in read.unchecked}

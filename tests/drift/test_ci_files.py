@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from tests.drift.editing import Sdl
 from tests.drift.serving import KEY, SchemaServer
+from tests.patience import PATIENCE
 
 from runql.drift.sources import known_sdl
 
@@ -76,7 +77,7 @@ def bash(script: str, folder: Path, env: Mapping[str, str]) -> subprocess.Comple
         env={"PATH": os.environ["PATH"], "HOME": str(folder), "RUNNER_TEMP": str(folder / "temp"), **env},
         capture_output=True,
         text=True,
-        timeout=180,
+        timeout=PATIENCE,
         check=False,
     )
 

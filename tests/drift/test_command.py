@@ -13,6 +13,7 @@ import pytest
 from graphql import GraphQLObjectType, build_schema, introspection_from_schema
 from tests.drift.editing import Sdl
 from tests.drift.serving import KEY, Habits, SchemaServer
+from tests.patience import PATIENCE
 
 from runql.drift.sources import known_sdl
 
@@ -31,7 +32,7 @@ def run(
         env={**clean, "WANDB_API_KEY": KEY, "HOME": str(cwd), "COLUMNS": "200", **(env or {})},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PATIENCE,
         check=False,
     )
 

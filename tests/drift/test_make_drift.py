@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -9,6 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.patience import PATIENCE
+
+pytestmark = pytest.mark.long
 
 ROOT = Path(__file__).parents[2]
 COPIED = ("Makefile", "pyproject.toml", "constraints.txt", "schema", "queries", "generated", "tests", "src")
@@ -32,9 +36,11 @@ def make_drift(folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         ["make", "--assume-old=.venv/.ready", "drift"],
         cwd=folder,
+        # Each of its steps in one process: the suite has spread itself over the cores.
+        env={**os.environ, "PYTEST_ADDOPTS": "-n0"},
         capture_output=True,
         text=True,
-        timeout=600,
+        timeout=PATIENCE,
         check=False,
     )
 

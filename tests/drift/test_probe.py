@@ -194,7 +194,7 @@ def test_the_embedded_server_runs_nothing_and_keeps_every_byte(
             for name, field in described.fields.items():
                 monkeypatch.setattr(field, "resolve", noting(called, f"{described.name}.{name}"))
     before = contents(seeded.data_dir)
-    settings = resolve_settings(base_url=seeded.url, api_key=seeded.api_key, environ={})
+    settings = resolve_settings(base_url=seeded.url, api_key=seeded.api_key)
     with RetryingClient(settings) as client:
         report = client.run(probe(known, operations))
     assert (report.verdict(), report.requests) == ("ok", 3)
@@ -224,7 +224,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 def test_a_wrong_key_is_said_so(
     seeded: RunningServer, known: GraphQLSchema, operations: list[CheckedOperation]
 ) -> None:
-    settings = resolve_settings(base_url=seeded.url, api_key="0" * 40, environ={})
+    settings = resolve_settings(base_url=seeded.url, api_key="0" * 40)
     with RetryingClient(settings) as client, pytest.raises(AuthenticationError):
         client.run(probe(known, operations))
     assert len(seeded.requests) == 1

@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.contract.file_answers import BODY
+from tests.profiles import IS_FULL
 
 from runql.transport.bodies import CHUNK, HELD
 
 OLD = b"what was there before"
-BOUNDARIES = {
+EVERYWHERE = {
     "no byte": 0,
     "one byte": 1,
     "all but one of a chunk": CHUNK - 1,
@@ -20,6 +21,10 @@ BOUNDARIES = {
     "all but one": len(BODY) - 1,
     "all": len(BODY),
 }
+QUICK = ("no byte", "a chunk and one", "more than is held", "all")
+"""One of each class: nothing, bytes in memory, bytes on disk, everything."""
+
+BOUNDARIES = EVERYWHERE if IS_FULL else {name: EVERYWHERE[name] for name in QUICK}
 BEFORE = {"new": None, "replaced": OLD}
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from tests.faults.boundaries import BEFORE, BOUNDARIES, OLD
 from tests.faults.strait import Strait
 from tests.faults.victim import Order
 from tests.faults.victims import Victims
+from tests.patience import PATIENCE, until
 
 from runql import (
     Api,
@@ -24,8 +24,6 @@ from runql import (
 )
 from runql_server.running import RunningServer
 from runql_server.seed import SeedRun
-
-PATIENCE = 30.0
 
 
 @pytest.fixture(scope="module")
@@ -77,17 +75,20 @@ def stored(server: RunningServer, path: tuple[str, str, str], folder: Path) -> b
     return content
 
 
-def blobs(server: RunningServer) -> int:
+def blobs(server: RunningServer) -> set[str]:
     """Files in the store, complete and half."""
-    return sum(each.is_file() for each in server.store.blobs.rglob("*"))
+    return {each.name for each in server.store.blobs.rglob("*") if each.is_file()}
 
 
-def settled(server: RunningServer, expected: int) -> bool:
-    """Whether no half file is left, once the server has seen that the client is gone."""
-    deadline = time.monotonic() + PATIENCE
-    while blobs(server) > expected and time.monotonic() < deadline:
-        time.sleep(0.005)
-    return blobs(server) == expected
+def complete(server: RunningServer) -> set[str]:
+    """Those of them that a run has."""
+    with server.store.reading() as connection:
+        return {row["blob"] for row in connection.execute("SELECT blob FROM files")}
+
+
+def settle(server: RunningServer) -> None:
+    """Wait until no half file is left: the server has seen that the client is gone."""
+    until(lambda: blobs(server) == complete(server))
 
 
 def run_of(
@@ -111,12 +112,11 @@ def test_a_connection_that_breaks(
     before: bytes | None,
     tmp_path: Path,
 ) -> None:
-    complete = blobs(server)
     strait.stop(BOUNDARIES[boundary], "break")
     with pytest.raises(ConnectionFailedError):
         face.take(run_of(face, server, strait, path).upload_file(tmp_path / "d/x.bin", tmp_path))
     assert stored(server, path, tmp_path) == before
-    assert settled(server, complete)
+    settle(server)
 
 
 @pytest.mark.parametrize("boundary", BOUNDARIES)
@@ -150,7 +150,6 @@ def test_a_client_that_is_killed(
     before: bytes | None,
     tmp_path: Path,
 ) -> None:
-    complete = blobs(server)
     strait.stop(BOUNDARIES[boundary], "hold")
     order = Order(
         face_name, "upload", strait.url, str(tmp_path), str(tmp_path / "report"), run=path, key=server.api_key
@@ -167,7 +166,7 @@ def test_a_client_that_is_killed(
             assert stored(server, path, tmp_path) == BODY
     else:
         assert stored(server, path, tmp_path) == before
-        assert settled(server, complete)
+        settle(server)
     assert (tmp_path / "d/x.bin").read_bytes() == BODY
 
 

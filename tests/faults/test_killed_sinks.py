@@ -13,6 +13,7 @@ from tests.contract.face import FaceName
 from tests.faults.boundaries import OLD, beside, held, placed
 from tests.faults.victim import PAGE_SIZE, PER_PAGE, Order
 from tests.faults.victims import Victims
+from tests.profiles import IS_FULL
 
 from runql import Api
 from runql_server.running import RunningServer
@@ -22,7 +23,7 @@ PROJECT = "histories"
 LENGTHS = (3, 3, 110, 0, 3, 3, 3)
 MOST_OPERATIONS = 200
 # Both faces do the same to files: one is killed before every operation, the other before every fifth.
-STRIDE = {"sync": 1, "async": 5}
+STRIDE = {"sync": 1, "async": 5} if IS_FULL else {"sync": 2, "async": 5}
 
 
 @pytest.fixture(scope="module")

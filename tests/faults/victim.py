@@ -18,6 +18,7 @@ from typing import Literal
 import anyio
 from pydantic import TypeAdapter
 from tests.contract.file_answers import ATTRS, KEY, TWICE
+from tests.patience import PATIENCE
 
 from runql import AsyncRetryingClient, AsyncRun, AsyncRuns, RetryingClient, Run, Runs
 from runql.config import resolve_settings
@@ -75,7 +76,7 @@ class Question:
 def transfer(order: Order) -> None:
     """Do it."""
     folder, path = Path(order.folder), Path(order.folder, "d/x.bin")
-    settings = resolve_settings(base_url=order.url, api_key=order.key, timeout=20, environ={})
+    settings = resolve_settings(base_url=order.url, api_key=order.key, timeout=PATIENCE, environ={})
 
     async def awaited() -> None:
         async with AsyncRetryingClient(settings, retry=TWICE) as client:

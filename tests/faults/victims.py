@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Self
 
 from tests.faults.victim import Order
+from tests.patience import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 
@@ -35,7 +36,7 @@ class Victims:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._process.communicate(timeout=30)
+        self._process.communicate(timeout=PATIENCE)
 
     def start(self, order: Order) -> int:
         """Start a process, and give its id."""

@@ -12,6 +12,8 @@ import pytest
 from runql_server.running import RunningServer
 from runql_server.seed import SeedRun
 
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).parents[2]
 KEYS = 6
 SMALL, LARGE = 140_000, 420_000

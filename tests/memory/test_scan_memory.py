@@ -23,7 +23,10 @@ KEYS = [f"metric/{number}" for number in range(16)]
 # Enough rows of the short one that everything that is kept once has been.
 ROWS = {"short": 50_000, "long": 200_000}
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="asks Linux for the peak of memory")
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.skipif(sys.platform != "linux", reason="asks Linux for the peak of memory"),
+]
 
 
 EXPORTED = {"short": 25_000, "long": 100_000}
@@ -34,7 +37,7 @@ PORTION = 1 << 20
 @pytest.fixture(scope="module")
 def exporting() -> Iterator[RunningServer]:
     chance = random.Random(5)
-    with RunningServer(export_policy=ExportPolicy(above_rows=10_000, patience=120)) as running:
+    with RunningServer(export_policy=ExportPolicy(above_rows=10_000)) as running:
         for name, count in EXPORTED.items():
             rows = [{"_step": step, **{key: chance.random() for key in KEYS}} for step in range(count)]
             running.seed("scans", [SeedRun(name=name, history=rows)])

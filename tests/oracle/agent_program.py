@@ -9,7 +9,7 @@ import argparse
 import importlib
 import time
 
-_LONGEST = 100
+_LONGEST = 600
 
 
 def main() -> None:

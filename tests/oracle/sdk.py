@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from tests.patience import PATIENCE
 
 from runql_server.running import RunningServer
 
@@ -36,7 +37,7 @@ def call(python: str, script: str, *arguments: str, server: RunningServer, folde
         env=environment,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PATIENCE,
         check=False,
         cwd=folder,
     )

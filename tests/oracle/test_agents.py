@@ -6,7 +6,6 @@ import json
 import os
 import re
 import subprocess
-import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,12 +13,12 @@ from typing import Any
 
 import pytest
 from tests.oracle.sdk import VERSIONS, call, interpreter
+from tests.patience import PATIENCE, until
 
 from runql import Api
 from runql_server.running import RunningServer
 
 pytestmark = [pytest.mark.oracle, pytest.mark.parametrize("variable", VERSIONS)]
-LONGEST = 150
 GRID: dict[str, Any] = {
     "method": "grid",
     "metric": {"name": "loss", "goal": "minimize"},
@@ -65,7 +64,7 @@ class CommandLine:
             cwd=self._folder,
             capture_output=True,
             text=True,
-            timeout=LONGEST,
+            timeout=PATIENCE,
             check=False,
         )
         assert done.returncode == 0, done.stdout + done.stderr
@@ -116,11 +115,11 @@ def wandb(variable: str, server: RunningServer, tmp_path: Path) -> CommandLine:
 
 
 def wait_for(what: Callable[[], bool], process: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + LONGEST
-    while not what():
+    def has_happened() -> bool:
         assert process.poll() is None, "the agent is gone"
-        assert time.monotonic() < deadline, "it never happened"
-        time.sleep(0.2)
+        return what()
+
+    until(has_happened)
 
 
 @pytest.mark.parametrize("config", [GRID, RANDOM], ids=["grid", "random"])
@@ -194,7 +193,7 @@ def test_a_sweep_is_paused_resumed_and_canceled(wandb: CommandLine, api: Api) ->
         assert state() == "RUNNING"
         wandb("sweep", "--cancel", sweep_id)
         assert state() == "CANCELED"
-        agent.wait(LONGEST)
+        agent.wait(PATIENCE)
     assert agent.returncode == 0
     assert len(states()) == 1
     wandb("sweep", "--resume", sweep_id)

@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from tests.patience import PATIENCE
 
 from runql import Api
 from runql_server.running import RunningServer
@@ -46,7 +47,7 @@ def test_the_sdk_reads_what_runql_put(variable: str, tmp_path: Path) -> None:
             env=environment,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=PATIENCE,
             check=False,
             cwd=tmp_path,
         )

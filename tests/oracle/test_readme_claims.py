@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.patience import PATIENCE
 
 from runql import Api
 from runql_server.running import RunningServer
@@ -57,7 +58,7 @@ def asked(official: str, server: RunningServer, code: str, folder: Path) -> subp
     }
     command = [official, "-c", f"import wandb; api = wandb.Api(); {code}"]
     return subprocess.run(
-        command, env=environment, cwd=folder, capture_output=True, text=True, timeout=120, check=False
+        command, env=environment, cwd=folder, capture_output=True, text=True, timeout=PATIENCE, check=False
     )
 
 
@@ -93,5 +94,7 @@ def test_types_that_a_checker_sees(official: str, tmp_path: Path) -> None:
         str(tmp_path),
         str(user),
     ]
-    theirs = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+    theirs = subprocess.run(
+        command, cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE, check=False
+    )
     assert 'Revealed type is "Any"' in theirs.stdout

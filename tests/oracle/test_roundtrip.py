@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from tests.oracle.log_run import bits
+from tests.patience import PATIENCE
 
 from runql import Api, Run
 from runql_server.running import RunningServer
@@ -44,7 +45,7 @@ def logged(
             env=environment,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=PATIENCE,
             check=False,
             cwd=folder,
         )

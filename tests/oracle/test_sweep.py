@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from tests.oracle.log_sweep import CONFIG, LOSSES
+from tests.patience import PATIENCE
 
 from runql import Api, Sweep
 from runql_server.running import RunningServer
@@ -42,7 +43,7 @@ def swept(
             env=environment,
             capture_output=True,
             text=True,
-            timeout=180,
+            timeout=PATIENCE,
             check=False,
             cwd=folder,
         )

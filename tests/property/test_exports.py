@@ -9,7 +9,7 @@ from typing import Literal
 
 import polars as pl
 import pyarrow.parquet as pq
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
@@ -36,7 +36,6 @@ from runql_server.history_keys import HistoryKeys
 
 Row = dict[str, JSONValue]
 
-UNTIMED = settings(deadline=None)
 INTEGERS = st.integers() | st.integers(2**53 - 2, 2**53 + 2) | st.integers(2**63 - 2, 2**64 + 2)
 TEXTS = st.text(max_size=5) | st.sampled_from(["NaN", "Infinity", "\ud800"])
 NAMES = st.sampled_from(["loss", "a", "b", "a.b", "a.b.c", "été", ""])
@@ -181,7 +180,6 @@ def in_order(text: str | None) -> str | None:
         return text
 
 
-@UNTIMED
 @given(histories(), WISHES)
 def test_rows_come_back_from_a_file(rows: list[Row], wish: ExportWish) -> None:
     frame = united([wanted(frame_of_file(exported(rows)), wish)], wish, repeats=False)
@@ -189,7 +187,6 @@ def test_rows_come_back_from_a_file(rows: list[Row], wish: ExportWish) -> None:
     assert comparable(found) == comparable(asked(on_the_wire(rows), wish))
 
 
-@UNTIMED
 @given(
     histories(),
     st.none() | st.lists(NAMES, min_size=1, max_size=2, unique=True).map(tuple),
@@ -211,7 +208,6 @@ def test_a_frame_of_a_file_is_the_frame_of_its_rows(
     assert found.height == expected.height
 
 
-@UNTIMED
 @given(histories(), st.data())
 def test_files_and_live_rows_are_one_history(rows: list[Row], data: st.DataObject) -> None:
     places = [data.draw(st.sampled_from(["first", "second", "both", "live"])) for _ in rows]
@@ -227,7 +223,6 @@ def test_files_and_live_rows_are_one_history(rows: list[Row], data: st.DataObjec
     assert_frame_equal(told(found), told(expected), check_exact=True, check_column_order=False)
 
 
-@UNTIMED
 @given(histories().filter(bool), WISHES)
 def test_the_fetched_parts_hold_what_the_file_holds(rows: list[Row], wish: ExportWish) -> None:
     content = exported(rows)

@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from tests.profiles import examples
 
 from runql.frames.batches import Batch, ColumnBatch, RowBatch
 from runql.frames.dtypes import encodable
@@ -21,7 +22,6 @@ from runql.frames.to_polars import to_polars
 from runql.values import JSONValue, parse_json, parse_rows
 
 # The first example imports the library.
-UNTIMED = settings(deadline=None)
 
 INTEGERS = st.integers() | st.integers(2**53 - 2, 2**53 + 2) | st.integers(2**63 - 2, 2**64 + 2)
 NUMBERS = INTEGERS | st.floats() | st.booleans()
@@ -110,19 +110,16 @@ def with_columns(rows: list[dict[str, JSONValue]]) -> list[dict[str, JSONValue]]
     return rows if any(rows) else []
 
 
-@UNTIMED
 @given(row_lists())
 def test_polars_gives_back_the_rows(rows: list[dict[str, JSONValue]]) -> None:
     assert_agree(with_columns(rows), to_polars(Table.from_rows(rows)).to_dicts())
 
 
-@UNTIMED
 @given(row_lists())
 def test_arrow_gives_back_the_rows(rows: list[dict[str, JSONValue]]) -> None:
     assert_agree(with_columns(rows), to_arrow(Table.from_rows(rows)).to_pylist())
 
 
-@UNTIMED
 @given(row_lists())
 def test_pandas_gives_back_the_rows(rows: list[dict[str, JSONValue]]) -> None:
     frame = to_pandas(Table.from_rows(rows))
@@ -138,7 +135,6 @@ def test_pandas_gives_back_the_rows(rows: list[dict[str, JSONValue]]) -> None:
                 assert agrees(sent, value), (name, sent, value)
 
 
-@UNTIMED
 @given(row_lists(), st.sampled_from([(), ("_step",), ("_step", "other")]))
 def test_all_libraries_agree_on_shape_and_names(
     rows: list[dict[str, JSONValue]], leading: tuple[str, ...]
@@ -151,7 +147,6 @@ def test_all_libraries_agree_on_shape_and_names(
     assert [*to_pandas(table).columns] == to_polars(table).columns == to_arrow(table).column_names == names
 
 
-@UNTIMED
 @given(row_lists(), st.data())
 def test_pages_make_no_difference(rows: list[dict[str, JSONValue]], data: st.DataObject) -> None:
     cut = data.draw(st.integers(0, len(rows)))
@@ -204,7 +199,7 @@ def size_of_array(texts: Sequence[str], draw: st.DataObject) -> int | None:
     return len(array.encode("utf-8", "surrogatepass")) + draw.draw(st.integers(0, 4))
 
 
-@settings(deadline=None, max_examples=400)
+@examples(400)
 @given(plain_batches(), st.data())
 def test_columns_read_from_texts_equal_rows_read_one_by_one(
     batches: list[list[dict[str, JSONValue]]], data: st.DataObject
@@ -307,14 +302,12 @@ def test_what_is_no_row_is_an_error_of_either_reader(broken: str) -> None:
         reader.read(['{"a": 0.5}', broken])
 
 
-@UNTIMED
 @given(VALUES)
 def test_json_reads_what_the_standard_library_writes(value: JSONValue) -> None:
     for ascii_only in (True, False):
         assert repr(parse_json(json.dumps(value, ensure_ascii=ascii_only))) == repr(value)
 
 
-@UNTIMED
 @given(st.floats(allow_nan=False))
 def test_floats_keep_their_bits(number: float) -> None:
     for text in (repr(number), f"{number:.25e}"):
@@ -323,7 +316,6 @@ def test_floats_keep_their_bits(number: float) -> None:
         assert read.hex() == number.hex()
 
 
-@UNTIMED
 @given(row_lists(), st.booleans())
 def test_rows_read_together_equal_rows_read_alone(
     rows: list[dict[str, JSONValue]], has_control_character: bool

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tests.property.test_frames import exactly, plain_batches, row_lists
 from tests.property.test_scan import histories
@@ -37,8 +37,6 @@ from runql.resources.history import Row
 from runql.resources.page_budget import PageBudget
 from runql.resources.whole_histories import HistoriesPlan
 from runql.values import JSONValue, parse_rows
-
-UNTIMED = settings(deadline=None, max_examples=100)
 
 
 @st.composite
@@ -79,7 +77,6 @@ def spelled(rows: Sequence[Row]) -> list[str]:
     return [json.dumps(row, sort_keys=True) for row in rows]
 
 
-@UNTIMED
 @given(lists(), list_plans(), st.integers(1, 60), st.integers(100, 3000), st.booleans())
 def test_rows_are_those_of_each_run_in_list_order(
     server: ListOnServer, plan: HistoriesPlan, first_rows: int, most_bytes: int, bounded: bool
@@ -92,7 +89,6 @@ def test_rows_are_those_of_each_run_in_list_order(
     assert [mark.name for part in parts for mark in part.ended] == [*server.runs]
 
 
-@UNTIMED
 @given(lists(), list_plans())
 def test_columns_are_those_of_a_slow_reader(server: ListOnServer, plan: HistoriesPlan) -> None:
     parts, _ = parts_of(plan, server.answer, reader=ColumnReader(few=0))
@@ -101,7 +97,6 @@ def test_columns_are_those_of_a_slow_reader(server: ListOnServer, plan: Historie
     assert exactly(quick) == exactly(slow)
 
 
-@UNTIMED
 @given(lists(), list_plans(), st.integers(0, 12), st.data())
 def test_a_file_holds_what_a_frame_does_however_often_it_was_interrupted(
     server: ListOnServer, plan: HistoriesPlan, break_at: int, data: st.DataObject
@@ -133,7 +128,6 @@ def test_a_file_holds_what_a_frame_does_however_often_it_was_interrupted(
         assert pa.concat_tables([frame.slice(0, 0), *batches]).equals(frame)
 
 
-@UNTIMED
 @given(row_lists(), st.data())
 def test_the_type_of_values_that_come_piece_by_piece(rows: list[Row], data: st.DataObject) -> None:
     values = [value for row in rows for value in row.values()]
@@ -146,7 +140,6 @@ def test_the_type_of_values_that_come_piece_by_piece(rows: list[Row], data: st.D
     assert evidence.dtype() == infer(values)
 
 
-@UNTIMED
 @given(plain_batches() | st.lists(row_lists(), max_size=3))
 def test_stored_rows_come_back_as_they_were_and_have_the_types_of_all(batches: list[list[Row]]) -> None:
     reader = ColumnReader(few=0)
@@ -177,7 +170,6 @@ def test_stored_rows_come_back_as_they_were_and_have_the_types_of_all(batches: l
         assert repr(found) == repr([*column.values])
 
 
-@UNTIMED
 @given(st.lists(histories(), max_size=4), st.booleans(), st.sets(st.sampled_from(["loss", "nope"])))
 def test_a_wide_table_has_each_value_at_its_step(
     runs: list[list[Row]], one_metric: bool, requested: set[str]

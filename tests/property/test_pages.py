@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from tests.profiles import examples
 from tests.unit.resources.answers import page_of
 from tests.unit.transport.stepping import sent, served
 
@@ -49,7 +50,7 @@ def listing(per_page: int) -> Listing[RunFields, str]:
     return Listing(read, lambda page: [node.name for node in page.nodes], lambda name: name)
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(NAMES, st.integers(1, 8), st.lists(st.integers(0, 3), max_size=4))
 def test_every_run_shows_once_in_the_order_it_was_shown(
     names: list[str], per_page: int, arrivals: list[int]
@@ -62,7 +63,7 @@ def test_every_run_shows_once_in_the_order_it_was_shown(
     assert server.requests <= max(1, -(-len(server.names) // per_page))
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(
     NAMES,
     st.integers(1, 8),
@@ -81,7 +82,7 @@ def test_slices_are_those_of_a_list(
     assert server.requests <= max(1, -(-len(names) // per_page))
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(NAMES, st.integers(1, 8), st.integers(-30, 30))
 def test_indexes_are_those_of_a_list_and_read_no_page_too_many(
     names: list[str], per_page: int, index: int

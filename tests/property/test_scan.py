@@ -9,8 +9,9 @@ import json
 from collections.abc import Sequence
 from itertools import pairwise
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from tests.profiles import examples
 from tests.unit.resources.history_server import RunOnServer, planned, scanned, step_of, wanted, windows
 from tests.unit.transport.stepping import served
 
@@ -96,7 +97,7 @@ def tables_agree(read: Sequence[Batch], rows: Sequence[Row], plan: ScanPlan) -> 
     )
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(st.data(), histories(), plans())
 def test_a_frame_is_made_of_the_rows_that_iterating_gives(
     data: st.DataObject, rows: list[Row], plan: ScanPlan
@@ -117,7 +118,7 @@ def exactly(rows: Sequence[Row]) -> list[str]:
     return [json.dumps(row, sort_keys=True) for row in rows]
 
 
-@settings(max_examples=80, deadline=None)
+@examples(80)
 @given(st.data(), histories(), plans())
 def test_a_finished_run_is_read_completely(data: st.DataObject, rows: list[Row], plan: ScanPlan) -> None:
     server = data.draw(servers(rows, "finished"))
@@ -126,7 +127,7 @@ def test_a_finished_run_is_read_completely(data: st.DataObject, rows: list[Row],
     assert server.requests <= windows(rows, plan) + 1
 
 
-@settings(max_examples=80, deadline=None)
+@examples(80)
 @given(st.data(), histories(), plans(), LAGS, st.sampled_from(["running", None, "pending"]))
 def test_a_live_run_is_read_beyond_its_last_step(
     data: st.DataObject, rows: list[Row], plan: ScanPlan, lag: int | None, state: str | None
@@ -137,7 +138,7 @@ def test_a_live_run_is_read_beyond_its_last_step(
     assert server.requests <= windows(rows, plan) + 1
 
 
-@settings(max_examples=80, deadline=None)
+@examples(80)
 @given(st.data(), histories(), plans(), LAGS)
 def test_a_run_that_just_ended_is_read_beyond_its_last_step(
     data: st.DataObject, rows: list[Row], plan: ScanPlan, lag: int | None
@@ -148,7 +149,7 @@ def test_a_run_that_just_ended_is_read_beyond_its_last_step(
     assert server.requests <= windows(rows, plan) + 1
 
 
-@settings(max_examples=80, deadline=None)
+@examples(80)
 @given(st.data(), histories(), plans(), LAGS, st.integers(1, 50))
 def test_a_line_count_that_lags_loses_nothing(
     data: st.DataObject, rows: list[Row], plan: ScanPlan, lag: int | None, uncounted: int
@@ -159,7 +160,7 @@ def test_a_line_count_that_lags_loses_nothing(
     assert server.requests <= windows(rows, plan) + 1
 
 
-@settings(max_examples=80, deadline=None)
+@examples(80)
 @given(st.data(), histories(), plans(), LAGS, st.sampled_from(["running", "finished"]))
 def test_rows_that_arrive_meanwhile_come_in_order_and_none_before_them_is_lost(
     data: st.DataObject, rows: list[Row], plan: ScanPlan, lag: int | None, state_then: str
@@ -177,7 +178,7 @@ def test_rows_that_arrive_meanwhile_come_in_order_and_none_before_them_is_lost(
     assert server.requests <= windows(server.rows, plan) + 1 + growths
 
 
-@settings(max_examples=80, deadline=None)
+@examples(80)
 @given(st.data(), histories(), plans(), LAGS, st.integers(1, 50))
 def test_a_line_count_that_is_too_high_costs_one_request_more(
     data: st.DataObject, rows: list[Row], plan: ScanPlan, lag: int | None, too_many: int
@@ -189,7 +190,7 @@ def test_a_line_count_that_is_too_high_costs_one_request_more(
     assert server.requests <= windows(rows, plan) + 2
 
 
-@settings(max_examples=80, deadline=None)
+@examples(80)
 @given(st.data(), histories(), plans(), LAGS, st.sampled_from(["running", "finished"]))
 def test_a_server_that_drops_the_ends_when_it_thins_costs_requests_but_no_rows(
     data: st.DataObject, rows: list[Row], plan: ScanPlan, lag: int | None, state: str

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tests.contract.file_answers import digest
+from tests.profiles import examples
 
 from runql.errors import RunqlError
 from runql.transport.bodies import Sink
@@ -99,7 +100,7 @@ def answered(sink: Sink, body: bytes, turns: Iterator[Try]) -> Response:
     raise RunqlError("no patience left")
 
 
-@settings(max_examples=600)
+@examples(600)
 @given(
     body=st.binary(max_size=40),
     turns=st.lists(tries, min_size=1, max_size=6),

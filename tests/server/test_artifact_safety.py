@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
+from tests.patience import PATIENCE
 from tests.server.artifact_writer import Writer
 from tests.server.server_process import start
 
@@ -67,7 +68,7 @@ def test_kill_9_loses_no_acknowledged_version_and_what_was_begun_can_be_finished
             assert contents(writer) == [logged(version) for version in range(4)]
         finally:
             process.send_signal(signal.SIGINT)
-            process.communicate(timeout=20)
+            process.communicate(timeout=PATIENCE)
 
 
 def test_a_data_directory_from_before_artifacts_gets_them(tmp_path: Path) -> None:

@@ -14,8 +14,10 @@ from typing import Any
 
 import httpx
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from tests.patience import PATIENCE
+from tests.profiles import examples
 from tests.server.server_process import start
 
 from runql_server import auth, lines
@@ -93,7 +95,7 @@ rows = st.lists(
 
 
 @given(rows, st.data())
-@settings(max_examples=40, deadline=None)
+@examples(40)
 def test_keys_kept_on_the_way_equal_keys_counted_at_the_end(
     all_rows: list[dict[str, Any]], data: st.DataObject
 ) -> None:
@@ -256,6 +258,6 @@ def test_kill_9_loses_no_acknowledged_row(tmp_path: Path) -> None:
             found = client.post("/graphql", json={"query": STATE}).json()["data"]["project"]["run"]
     finally:
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=20)
+        process.communicate(timeout=PATIENCE)
     assert [json.loads(text)["_step"] for text in found["history"]] == list(range(acknowledged))
     assert found["historyKeys"]["lastStep"] == acknowledged - 1

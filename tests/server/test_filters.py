@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import TypeGuard, TypeVar
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from tests.profiles import examples
 
 from runql_server import auth, listing, migrations
 from runql_server.errors import FilterError
@@ -334,7 +335,7 @@ def found_names(store: Store, document: object) -> list[str]:
 
 
 @given(st.lists(seed_run(), min_size=1, max_size=6), st.lists(filters, min_size=1, max_size=8))
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@examples(80)
 def test_sql_agrees_with_the_plain_reading(runs: list[SeedRun], wanted: list[Document]) -> None:
     with tempfile.TemporaryDirectory() as folder, closing(Store(Path(folder))) as store:
         with store.writing() as connection:

@@ -11,8 +11,9 @@ from typing import Any
 
 import httpx
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from tests.profiles import examples
 
 from runql_server import sampling
 from runql_server.jsontext import JsonValue
@@ -99,7 +100,7 @@ def test_samples_only_hold_rows_with_all_keys(server: RunningServer, query: Quer
 def test_numbers_come_back_bit_for_bit(server: RunningServer, http: httpx.Client) -> None:
     numbers = st.one_of(st.floats(), st.integers(-(2**70), 2**70))
 
-    @settings(max_examples=40, deadline=None)
+    @examples(40)
     @given(st.lists(numbers, min_size=1, max_size=20))
     def check(values: list[float | int]) -> None:
         (name,) = server.seed("p", [SeedRun(history=[{"v": value} for value in values])])

@@ -140,7 +140,7 @@ def test_several_agents_share_a_grid(server: RunningServer, query: Query) -> Non
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join()
     points = sorted((values(command)["a"], values(command)["b"]) for command in done)
     assert points == [(a, b) for a in range(1, 6) for b in range(1, 5)]
     assert sweep.read()["state"] == "FINISHED"

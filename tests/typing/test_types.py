@@ -16,6 +16,8 @@ import runql
 from runql.resources.artifact_catalog import ArtifactCatalog
 from runql.resources.run_lineage import RunLineage
 
+pytestmark = pytest.mark.long
+
 FACES = ("sync_face.py", "async_face.py", "sync_artifacts.py", "async_artifacts.py", "errors_face.py")
 ASSERTION = re.compile(r"\bassert_type\b")
 VAGUE = re.compile(r"\b(Any|Unknown)\b")

@@ -10,6 +10,7 @@ import types
 from pathlib import Path
 
 import pytest
+from tests.patience import PATIENCE
 
 from runql import MissingExtraError, progress_bar
 
@@ -44,7 +45,7 @@ def on_terminal(code: str) -> tuple[int, str, str]:
     except OSError:  # the other end is closed
         pass
     os.close(ours)
-    stdout, _ = done.communicate(timeout=60)
+    stdout, _ = done.communicate(timeout=PATIENCE)
     return done.returncode, shown.decode(), stdout
 
 

@@ -23,7 +23,6 @@ from graphql import (
     TypeInfoVisitor,
     VariableNode,
     Visitor,
-    get_location,
     visit,
 )
 
@@ -155,7 +154,8 @@ class _Collector(Visitor):
     ) -> None:
         if node.loc is None:
             raise TypeError("the document was parsed without locations")
-        place = get_location(node.loc.source, node.loc.start)
+        # The token knows its place; `get_location` would search the document from its beginning each time.
+        place = node.loc.start_token
         self.spots.append(
             Spot(kind, name, coordinate, self._definition, place.line, place.column, named_type, is_input)
         )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from contextlib import suppress
 from importlib.util import find_spec
 
 from runql_server import files, history_exports, lines
@@ -42,7 +43,9 @@ class Exporter:
             writing = self._under_way.get(run)
             if writing is None or writing.done():
                 writing = self._under_way[run] = self._writer.submit(self._export, run)
-        wait([writing], timeout=self._policy.patience)
+        # Cancelled when the server stops: then the rows stay live.
+        with suppress(CancelledError, TimeoutError):
+            writing.result(self._policy.patience)
 
     def close(self) -> None:
         """Leave off what is being written."""

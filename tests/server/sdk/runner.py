@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from tests.patience import ENVIRONMENT, PATIENCE
 
 from runql_server.running import RunningServer
 
@@ -32,6 +33,7 @@ def run_sdk(
     """Run the script in the folder against the server; ``more`` goes into its environment."""
     folder.mkdir(exist_ok=True)
     environment = {
+        **ENVIRONMENT,
         "PATH": os.environ["PATH"],
         "HOME": str(folder),
         "WANDB_DIR": str(folder),
@@ -49,6 +51,6 @@ def run_sdk(
         cwd=folder,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PATIENCE,
         check=False,
     )

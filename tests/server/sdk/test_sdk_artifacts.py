@@ -13,7 +13,7 @@ from tests.server.sdk.runner import NEW, OLD, interpreter_of, run_sdk
 
 from runql_server.running import RunningServer
 
-pytestmark = pytest.mark.oracle
+pytestmark = [pytest.mark.oracle, pytest.mark.long]
 
 BIG = bytes(range(256)) * 4_000
 BIG_PATH = "deep/er/ünïcode ✓.bin"

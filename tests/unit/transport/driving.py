@@ -8,6 +8,8 @@ from typing import Literal, Protocol, TypeAlias, TypeVar
 import anyio
 import httpx
 from pydantic import SecretStr
+from tests.contract.face import DoubleTransport
+from tests.patience import PATIENCE
 
 from runql.config import Settings
 from runql.transport.aio import AsyncRetryingClient
@@ -31,19 +33,23 @@ class Drive(Protocol):
     def __call__(self, flow: Flow[T], *, traffic: Traffic | None = None) -> T: ...
 
 
-def settings(base_url: str = BASE_URL, timeout: float = 5.0) -> Settings:
+def settings(base_url: str = BASE_URL, timeout: float = PATIENCE) -> Settings:
     return Settings(base_url, base_url, SecretStr(KEY), timeout=timeout)
 
 
 def driver(
-    face: Face, answer: Answerer | None, at: Settings | None = None, retry: RetryPolicy = HASTY
+    face: Face,
+    answer: Answerer | None,
+    at: Settings | None = None,
+    retry: RetryPolicy = HASTY,
+    transport: DoubleTransport | None = None,
 ) -> Drive:
     """A driver whose requests ``answer`` answers in this process; over the network when it is None.
 
     ``traffic`` is filled with what the client counted.
     """
     where = at or settings()
-    transport = None if answer is None else httpx.MockTransport(answer)
+    through = transport if answer is None else httpx.MockTransport(answer)
 
     def count(traffic: Traffic | None, counted: Traffic) -> None:
         if traffic is not None:
@@ -52,7 +58,7 @@ def driver(
             traffic.bytes_received += counted.bytes_received
 
     def run_sync(flow: Flow[T], *, traffic: Traffic | None = None) -> T:
-        with RetryingClient(where, retry=retry, transport=transport) as client:
+        with RetryingClient(where, retry=retry, transport=through) as client:
             try:
                 return client.run(flow)
             finally:
@@ -60,7 +66,7 @@ def driver(
 
     def run_async(flow: Flow[T], *, traffic: Traffic | None = None) -> T:
         async def run() -> T:
-            async with AsyncRetryingClient(where, retry=retry, transport=transport) as client:
+            async with AsyncRetryingClient(where, retry=retry, transport=through) as client:
                 try:
                     return await client.run(flow)
                 finally:

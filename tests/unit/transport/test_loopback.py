@@ -8,8 +8,12 @@ import struct
 import threading
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
+from itertools import chain, repeat
 
 import pytest
+from tests.contract.timing import Timed
+from tests.patience import PATIENCE
+from tests.ports import refusing
 from tests.unit.transport.driving import Face, driver, settings
 
 from runql.errors import ConnectionFailedError, RequestTimedOutError
@@ -107,10 +111,11 @@ def listening(*ways: Callable[[socket.socket], None]) -> Generator[Peer]:
 
 @faces
 def test_a_refused_connection_names_the_host_and_is_tried_again_even_for_a_mutation(face: Face) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        url = f"http://127.0.0.1:{taken.getsockname()[1]}"
     traffic = Traffic()
-    with pytest.raises(ConnectionFailedError, match=r"127\.0\.0\.1:\d+.*after 2 attempts"):
+    with (
+        refusing() as url,
+        pytest.raises(ConnectionFailedError, match=r"127\.0\.0\.1:\d+.*after 2 attempts"),
+    ):
         driver(face, None, settings(url), TWICE)(fetch(MUTATION), traffic=traffic)
     assert traffic.requests == 2
 
@@ -160,15 +165,12 @@ def test_a_server_that_never_answers_times_out(face: Face) -> None:
 
 @faces
 def test_a_server_that_answers_after_a_timeout_is_asked_again(face: Face) -> None:
-    released = threading.Event()
-
     def ignore(peer: socket.socket) -> None:
         take_request(peer)
-        peer.settimeout(5)
         peer.recv(1)  # returns when the client has given up and closed
 
+    seconds = chain([0.2], repeat(PATIENCE))
     with listening(ignore, answer) as peer:
-        read = driver(face, None, settings(peer.url, timeout=0.2), TWICE)(fetch(STATE))
+        read = driver(face, None, settings(peer.url), TWICE, Timed(lambda _: next(seconds)))(fetch(STATE))
         assert read.project is None
         assert peer.connections == 2
-        released.set()

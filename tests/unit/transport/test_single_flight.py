@@ -10,6 +10,7 @@ from collections.abc import Callable
 import anyio
 import httpx
 import pytest
+from tests.patience import PATIENCE
 from tests.unit.transport.driving import Face, driver, settings
 from tests.unit.transport.stepping import ended, returned
 
@@ -20,7 +21,6 @@ from runql.transport.single_flight import Flight, SingleFlight
 from runql.transport.sync import RetryingClient
 
 faces = pytest.mark.parametrize("face", ["sync", "async"])
-WAIT = 30
 """Seconds after which a test that hangs fails; no test waits for as long."""
 
 
@@ -226,7 +226,7 @@ def test_an_error_reaches_all_flows_of_several_callers(face: Face) -> None:
         with RetryingClient(settings()) as client:
 
             def call() -> None:
-                ready.wait(WAIT)
+                ready.wait(PATIENCE)
                 try:
                     client.run(needed())
                 except ConnectionFailedError as error:
@@ -236,7 +236,7 @@ def test_an_error_reaches_all_flows_of_several_callers(face: Face) -> None:
             for thread in threads:
                 thread.start()
             for thread in threads:
-                thread.join(WAIT)
+                thread.join(PATIENCE)
     else:
 
         async def main() -> None:
@@ -270,7 +270,7 @@ def test_when_the_task_that_reads_is_cancelled_another_reads() -> None:
         counter.begun += 1
         if counter.begun == 1:
             reached.set()
-            yield from sleep(WAIT)
+            yield from sleep(PATIENCE)
         yield from sleep(0)
         counter.done += 1
 
@@ -354,7 +354,7 @@ def test_a_forked_child_does_not_wait_for_a_thread_that_it_does_not_have() -> No
     results: multiprocessing.Queue[int] = context.Queue()
     child = context.Process(target=_read_in_child, args=(counter, results))
     child.start()
-    child.join(WAIT)
+    child.join(PATIENCE)
     assert child.exitcode == 0
-    assert results.get(timeout=WAIT) == 1
+    assert results.get(timeout=PATIENCE) == 1
     assert ended(reading, None) == 1

@@ -1,0 +1,57 @@
+"""How much is tried: a quick part by default, everything where `CI=true`.
+
+A property test says how many examples the full profile draws, `@examples(150)`; the quick one draws a quarter.
+A corpus gives `quick_part` what makes two cases of one kind; the quick profile keeps the first of each kind.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from typing import Final, TypeVar
+
+from hypothesis import HealthCheck, settings
+
+T = TypeVar("T")
+
+IS_FULL: Final = os.environ.get("CI", "").lower() in {"true", "1"}
+NAME: Final = "full" if IS_FULL else "quick"
+SHARE: Final = 4
+"""The quick profile draws one in so many examples."""
+
+DEFAULT_EXAMPLES: Final = 100
+LEAST: Final = 10
+
+
+def counted(full: int) -> int:
+    """Examples to draw in this profile."""
+    return full if IS_FULL else min(full, max(LEAST, full // SHARE))
+
+
+def examples(full: int) -> settings:
+    """Decorate a property test that draws so many examples in the full profile."""
+    return settings(max_examples=counted(full))
+
+
+def quick_part(cases: Iterable[T], kind: Callable[[T], object]) -> list[T]:
+    """All cases in the full profile, the first of each kind in the quick one."""
+    everything = list(cases)
+    if IS_FULL:
+        return everything
+    firsts: dict[object, T] = {}
+    for case in everything:
+        firsts.setdefault(kind(case), case)
+    return list(firsts.values())
+
+
+def load() -> None:
+    """Load the profile of this session: no example has a deadline, and drawing may be slow."""
+    settings.register_profile(
+        NAME,
+        # CI draws the same examples every time; anywhere else new ones may find more.
+        settings.get_profile("ci" if IS_FULL else "default"),
+        max_examples=counted(DEFAULT_EXAMPLES),
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow],
+    )
+    settings.load_profile(NAME)
