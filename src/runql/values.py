@@ -145,7 +145,12 @@ def json_string(value: JSONValue, *, ensure_ascii: bool = True) -> str:
 
 
 def json_text(
-    value: object, what: str, *, allow_nan: bool = False, default: Callable[[object], object] | None = None
+    value: object,
+    what: str,
+    *,
+    allow_nan: bool = False,
+    allow_surrogates: bool = False,
+    default: Callable[[object], object] | None = None,
 ) -> str:
     """Encode a value as JSON text to send.
 
@@ -153,6 +158,7 @@ def json_text(
         value: JSON, as Python has it.
         what: what it is, for the error, such as ``filters``.
         allow_nan: write NaN and infinities as bare tokens.
+        allow_surrogates: write halves of surrogate pairs as JSON escapes; not every server keeps them.
         default: gives the JSON of what is none.
 
     Raises:
@@ -166,7 +172,7 @@ def json_text(
         raise ValueError(
             f"{what} must be JSON (str keys; str, finite numbers, booleans, None, lists, dicts): {error}"
         ) from error
-    if "\\ud" in text:
+    if "\\ud" in text and not allow_surrogates:
         refuse_surrogates(json.dumps(value, ensure_ascii=False, default=default), what)
     return text
 

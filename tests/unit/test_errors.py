@@ -55,6 +55,7 @@ SAMPLES: dict[type[RunqlError], RunqlError] = {
         errors.UnreadableValueError("not JSON"),
         errors.UploadRefusedError("no"),
         errors.DeletionRefusedError("no"),
+        errors.DeletionUnconfirmedError("run e/p/r", None, "timed out"),
         errors.ChangeRefusedError("no"),
         artifact_errors.ArtifactPendingError("e/p/a:v0", "PENDING"),
         artifact_errors.ManifestError("unknown form"),

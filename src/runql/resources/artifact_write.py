@@ -110,7 +110,7 @@ def metadata_text(metadata: Mapping[str, object]) -> str:
     """
     stored = storable_object(metadata, "metadata")
     try:
-        return json_text(stored, "metadata")
+        return json_text(stored, "metadata", allow_surrogates=True)
     except ValueError as error:
         if not isinstance(error.__cause__, ValueError):
             raise

@@ -186,7 +186,7 @@ def new_config_text(stored: str | None, values: Mapping[str, object]) -> str | N
     entries = parse_object(stored)
     kept: dict[str, JSONValue] = {key: known.internal[key] for key in ("_wandb",) if key in known.internal}
     whole = {key: _entry(entries.get(key), value) for key, value in (kept | wanted).items()}
-    return json_text(whole, "config", allow_nan=True)
+    return json_text(whole, "config", allow_nan=True, allow_surrogates=True)
 
 
 def new_summary_text(stored: str | None, values: Mapping[str, object]) -> str | None:
@@ -198,7 +198,11 @@ def new_summary_text(stored: str | None, values: Mapping[str, object]) -> str | 
         TypeError, ValueError: a value cannot be stored.
     """
     wanted = {key.strip(): value for key, value in storable_object(values, "summary").items()}
-    return None if are_equal(wanted, parse_summary(stored)) else json_text(wanted, "summary", allow_nan=True)
+    return (
+        None
+        if are_equal(wanted, parse_summary(stored))
+        else json_text(wanted, "summary", allow_nan=True, allow_surrogates=True)
+    )
 
 
 def differences(before: RunFields | FullRunFields, now: FullRunFields) -> list[str]:
