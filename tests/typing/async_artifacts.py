@@ -21,6 +21,7 @@ from runql import (
     AsyncRun,
     AsyncRunArtifacts,
     JSONValue,
+    LoggedTable,
     Manifest,
     ManifestEntry,
 )
@@ -114,6 +115,7 @@ async def use_contents(artifact: AsyncArtifact) -> None:
     """Its files."""
     assert_type(await artifact.download("root", path_prefix="a/", at_once=4), Path)
     assert_type(await artifact.verify("root"), list[str])
+    assert_type(await artifact.get("name"), LoggedTable)
     assert_type(await artifact.file("root"), Path)
     assert_type(await artifact.get_path("a"), AsyncArtifactEntry)
     assert_type(artifact.is_draft(), bool)

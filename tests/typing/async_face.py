@@ -32,6 +32,7 @@ from runql import (
     ConsoleLogLine,
     HistoryFiles,
     JSONValue,
+    LoggedTable,
     Settings,
     Traffic,
     User,
@@ -122,6 +123,7 @@ async def use_run(run: AsyncRun) -> None:
     assert_type(await run.lastHistoryStep, int)
     assert_type(run.to_html(300, hidden=True), str)
     assert_type(await run.load(force=True), None)
+    assert_type(await run.table("predictions"), LoggedTable)
     assert_type(await run.wait_until_finished(timeout=60), None)
 
 

@@ -19,6 +19,7 @@ from runql import (
     ArtifactType,
     ArtifactTypes,
     JSONValue,
+    LoggedTable,
     Manifest,
     ManifestEntry,
     Run,
@@ -114,6 +115,7 @@ def use_contents(artifact: Artifact) -> None:
     """Its files."""
     assert_type(artifact.download("root", path_prefix="a/", at_once=4), Path)
     assert_type(artifact.verify("root"), list[str])
+    assert_type(artifact.get("name"), LoggedTable)
     assert_type(artifact.file("root"), Path)
     assert_type(artifact.get_path("a"), ArtifactEntry)
     assert_type(artifact.is_draft(), bool)

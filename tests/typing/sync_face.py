@@ -23,6 +23,7 @@ from runql import (
     HistoryFiles,
     HistoryScan,
     JSONValue,
+    LoggedTable,
     Project,
     ProjectArtifactCollections,
     Projects,
@@ -127,6 +128,7 @@ def use_run(run: Run) -> None:
     assert_type(run.lastHistoryStep, int)
     assert_type(run.to_html(300, hidden=True), str)
     assert_type(run.load(force=True), None)
+    assert_type(run.table("predictions"), LoggedTable)
     assert_type(run.wait_until_finished(timeout=60), None)
 
 
