@@ -7,7 +7,7 @@ from functools import partial
 
 from runql.errors import NotFoundError, ProjectNotFoundError
 from runql.paths import project_url
-from runql.resources.absent import asked, present
+from runql.resources.absent import present
 from runql.resources.artifact_collections import (
     ArtifactTypes,
     AsyncArtifactTypes,
@@ -103,12 +103,7 @@ class ProjectRecord(SnakeCaseAttributes):
 
     @property
     def owner(self) -> User | None:
-        """Who made it; as a str it is their name. None where the server does not say.
-
-        Raises:
-            OutdatedServerError: the server does not know it.
-        """
-        asked(self._fields, "user", "Project.user")
+        """Who made it; as a str it is their name. None where the server does not say."""
         user = self._fields.user
         return User(name=user.name, username=user.username) if user else None
 
