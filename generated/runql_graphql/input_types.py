@@ -73,6 +73,101 @@ class DeleteRunInput(BaseModel):
     "Echoed in the payload; we never send it. Source: I."
 
 
+class StopRunInput(BaseModel):
+    """Which run to stop. Source: I."""
+
+    id: str
+    "Storage id (`Run.id`). Source: I."
+    client_mutation_id: Optional[str] = Field(alias="clientMutationId", default=None)
+    "Echoed in the payload; we never send it. Source: I."
+
+
+class UpdateRunStateInput(BaseModel):
+    """Which run to set to which state. Source: I."""
+
+    id: str
+    "Storage id (`Run.id`), as the SDK sends it. Source: I."
+    state: str
+    "`pending` or `failed`. Source: I."
+
+
+class UpsertModelInput(BaseModel):
+    """A project to create, or the changes to one. Source: P."""
+
+    id: Optional[str] = None
+    "Global id of an existing project. Source: P."
+    name: Optional[str] = None
+    "Project name, at most 128 characters. Source: P."
+    entity_name: Optional[str] = Field(alias="entityName", default=None)
+    description: Optional[str] = None
+    framework: Optional[str] = None
+    access: Optional[str] = None
+    "Who may see it; see `Project.access`. Source: P."
+    views: Optional[str] = None
+    "Layout of the web pages, JSON text. Source: P."
+    is_benchmark: Optional[bool] = Field(alias="isBenchmark", default=None)
+    is_published: Optional[bool] = Field(alias="isPublished", default=None)
+    docker_image: Optional[str] = Field(alias="dockerImage", default=None)
+    "At most 512 characters. Source: P."
+    repo: Optional[str] = None
+    "At most 256 characters. Source: P."
+    owner: Optional[str] = None
+    allow_all_artifact_types_in_registry: Optional[bool] = Field(
+        alias="allowAllArtifactTypesInRegistry", default=None
+    )
+    "For a registry: whether any artifact type may be linked. Source: P."
+    artifact_types: Optional[list["ArtifactTypeInput"]] = Field(
+        alias="artifactTypes", default=None
+    )
+    "For a registry: the artifact types to allow. Source: P."
+    icon: Optional["ProjectIconInput"] = None
+    rate_limits: Optional["RateLimitsInput"] = Field(alias="rateLimits", default=None)
+    client_mutation_id: Optional[str] = Field(alias="clientMutationId", default=None)
+    "Echoed in the payload; we never send it. Source: P."
+
+
+class ArtifactTypeInput(BaseModel):
+    """An artifact type to allow or create. Source: P."""
+
+    name: str
+    "At most 128 characters, matching `^[-\\w]+([ ]*[-.\\w]+)*$`. Source: P."
+    description: Optional[str] = None
+
+
+class ProjectIconInput(BaseModel):
+    """The icon of a project. Source: P."""
+
+    name: str
+    color: str
+
+
+class RateLimitsInput(BaseModel):
+    """Limits of a project, separate for the web app's GraphQL (`graphql`), the SDK's GraphQL (`sdkGraphql`), the
+    SDK's query time, the file stream, run updates and artifact creation. Past a limit the server answers status
+    429.
+    Source: P."""
+
+    graphql: Optional[int] = None
+    sdk_graphql: Optional[int] = Field(alias="sdkGraphql", default=None)
+    sdk_graphql_query_seconds: Optional[float] = Field(
+        alias="sdkGraphqlQuerySeconds", default=None
+    )
+    filestream_count: Optional[float] = Field(alias="filestreamCount", default=None)
+    "Was an Int in the server schema of January 2026. Source: P."
+    filestream_per_run_count: Optional[float] = Field(
+        alias="filestreamPerRunCount", default=None
+    )
+    filestream_size: Optional[int] = Field(alias="filestreamSize", default=None)
+    run_update_count: Optional[float] = Field(alias="runUpdateCount", default=None)
+    create_artifacts: Optional[int] = Field(alias="createArtifacts", default=None)
+    create_artifacts_request_count: Optional[int] = Field(
+        alias="createArtifactsRequestCount", default=None
+    )
+    create_artifacts_time_window: Optional[int] = Field(
+        alias="createArtifactsTimeWindow", default=None
+    )
+
+
 class UseArtifactInput(BaseModel):
     """Which run reads which artifact version. Source: G."""
 
@@ -252,3 +347,74 @@ class CreateArtifactInput(BaseModel):
     "Region to store the files in. Source: G."
     client_mutation_id: Optional[str] = Field(alias="clientMutationId", default=None)
     "Echoed in the payload; we never send it. Source: G."
+
+
+class UpdateArtifactSequenceInput(BaseModel):
+    """Changes to a source collection. Source: W, P."""
+
+    artifact_sequence_id: str = Field(alias="artifactSequenceID")
+    name: Optional[str] = None
+    "New name, at most 128 characters. Source: W, P."
+    description: Optional[str] = None
+    client_mutation_id: Optional[str] = Field(alias="clientMutationId", default=None)
+    "Echoed in the payload; we never send it. Source: W, P."
+
+
+class UpdateArtifactPortfolioInput(BaseModel):
+    """Changes to a portfolio. Source: P."""
+
+    artifact_portfolio_id: str = Field(alias="artifactPortfolioID")
+    name: Optional[str] = None
+    "New name, at most 128 characters. Source: P."
+    description: Optional[str] = None
+    client_mutation_id: Optional[str] = Field(alias="clientMutationId", default=None)
+    "Echoed in the payload; we never send it. Source: P."
+
+
+class MoveArtifactSequenceInput(BaseModel):
+    """Which source collection to move to which type. Source: P."""
+
+    artifact_sequence_id: str = Field(alias="artifactSequenceID")
+    destination_artifact_type_name: str = Field(alias="destinationArtifactTypeName")
+    client_mutation_id: Optional[str] = Field(alias="clientMutationId", default=None)
+    "Echoed in the payload; we never send it. Source: P."
+
+
+class DeleteArtifactSequenceInput(BaseModel):
+    """Which source collection to delete. Source: W."""
+
+    artifact_sequence_id: str = Field(alias="artifactSequenceID")
+    client_mutation_id: Optional[str] = Field(alias="clientMutationId", default=None)
+    "Echoed in the payload; we never send it. Source: W."
+
+
+class DeleteArtifactPortfolioInput(BaseModel):
+    """Which portfolio to delete. Source: I."""
+
+    artifact_portfolio_id: str = Field(alias="artifactPortfolioID")
+    client_mutation_id: Optional[str] = Field(alias="clientMutationId", default=None)
+    "Echoed in the payload; we never send it. Source: I."
+
+
+class CreateArtifactCollectionTagAssignmentsInput(BaseModel):
+    """Tags to add to a collection. Source: P."""
+
+    entity_name: str = Field(alias="entityName")
+    project_name: str = Field(alias="projectName")
+    artifact_collection_name: str = Field(alias="artifactCollectionName")
+    tags: list["TagInput"]
+    "At most 20. Source: P."
+    client_mutation_id: Optional[str] = Field(alias="clientMutationID", default=None)
+    "As `clientMutationId` elsewhere; spelled with a capital ID in the two tag inputs only. Source: P."
+
+
+class DeleteArtifactCollectionTagAssignmentsInput(BaseModel):
+    """Tags to take from a collection. Source: P."""
+
+    entity_name: str = Field(alias="entityName")
+    project_name: str = Field(alias="projectName")
+    artifact_collection_name: str = Field(alias="artifactCollectionName")
+    tags: list["TagInput"]
+    "At most 20. Source: P."
+    client_mutation_id: Optional[str] = Field(alias="clientMutationID", default=None)
+    "As `clientMutationId` elsewhere; spelled with a capital ID in the two tag inputs only. Source: P."

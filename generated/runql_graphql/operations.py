@@ -13,10 +13,15 @@ from .operation import Operation
 if TYPE_CHECKING:
     from .add_aliases import AddAliases
     from .create_artifact import CreateArtifact
+    from .create_artifact_collection_tags import CreateArtifactCollectionTags
+    from .create_project import CreateProject
     from .create_run import CreateRun
     from .create_run_files import CreateRunFiles
     from .delete_aliases import DeleteAliases
     from .delete_artifact import DeleteArtifact
+    from .delete_artifact_collection_tags import DeleteArtifactCollectionTags
+    from .delete_artifact_portfolio import DeleteArtifactPortfolio
+    from .delete_artifact_sequence import DeleteArtifactSequence
     from .delete_files import DeleteFiles
     from .delete_run import DeleteRun
     from .get_artifact import GetArtifact
@@ -27,6 +32,7 @@ if TYPE_CHECKING:
     from .get_artifact_type import GetArtifactType
     from .get_history import GetHistory
     from .get_history_keys import GetHistoryKeys
+    from .get_last_log_lines import GetLastLogLines
     from .get_named_artifact import GetNamedArtifact
     from .get_project import GetProject
     from .get_run import GetRun
@@ -36,13 +42,23 @@ if TYPE_CHECKING:
     from .get_viewer import GetViewer
     from .input_types import (
         AddAliasesInput,
+        CreateArtifactCollectionTagAssignmentsInput,
         CreateArtifactInput,
         DeleteAliasesInput,
+        DeleteArtifactCollectionTagAssignmentsInput,
         DeleteArtifactInput,
+        DeleteArtifactPortfolioInput,
+        DeleteArtifactSequenceInput,
         DeleteRunInput,
+        MoveArtifactSequenceInput,
+        StopRunInput,
         UnlinkArtifactInput,
         UpdateArtifactInput,
+        UpdateArtifactPortfolioInput,
+        UpdateArtifactSequenceInput,
+        UpdateRunStateInput,
         UpsertBucketInput,
+        UpsertModelInput,
         UseArtifactInput,
     )
     from .list_artifact_collections import ListArtifactCollections
@@ -50,10 +66,13 @@ if TYPE_CHECKING:
     from .list_artifact_types import ListArtifactTypes
     from .list_artifact_users import ListArtifactUsers
     from .list_artifact_versions import ListArtifactVersions
+    from .list_filtered_project_collections import ListFilteredProjectCollections
     from .list_full_runs import ListFullRuns
     from .list_histories import ListHistories
+    from .list_log_lines import ListLogLines
     from .list_logged_artifacts import ListLoggedArtifacts
     from .list_matching_run_files import ListMatchingRunFiles
+    from .list_project_collections import ListProjectCollections
     from .list_projects import ListProjects
     from .list_run_files import ListRunFiles
     from .list_runs import ListRuns
@@ -63,9 +82,14 @@ if TYPE_CHECKING:
     from .list_whole_histories import ListWholeHistories
     from .mark_run_files_uploaded import MarkRunFilesUploaded
     from .scan_history import ScanHistory
+    from .stop_run import StopRun
     from .unlink_artifact import UnlinkArtifact
     from .update_artifact import UpdateArtifact
+    from .update_artifact_portfolio import UpdateArtifactPortfolio
+    from .update_artifact_sequence import UpdateArtifactSequence
+    from .update_artifact_sequence_type import UpdateArtifactSequenceType
     from .update_run import UpdateRun
+    from .update_run_state import UpdateRunState
     from .use_artifact import UseArtifact
 
 ADD_ALIASES = """\
@@ -151,6 +175,49 @@ fragment ProjectPlaceFields on Project {
 
 fragment TagFields on Tag {
   name
+}
+"""
+
+CREATE_ARTIFACT_COLLECTION_TAGS = """\
+mutation CreateArtifactCollectionTags($input: CreateArtifactCollectionTagAssignmentsInput!) {
+  createArtifactCollectionTagAssignments(input: $input) {
+    tags {
+      ...TagFields
+    }
+  }
+}
+
+fragment TagFields on Tag {
+  name
+}
+"""
+
+CREATE_PROJECT = """\
+mutation CreateProject($input: UpsertModelInput!) {
+  upsertModel(input: $input) {
+    project {
+      ...ProjectFields
+    }
+  }
+}
+
+fragment ProjectFields on Project {
+  id
+  name
+  entityName
+  createdAt
+  updatedAt @include(if: true)
+  description @include(if: true)
+  access @include(if: true)
+  isBenchmark @include(if: true)
+  user @include(if: true) {
+    ...RunUserFields
+  }
+}
+
+fragment RunUserFields on User {
+  name
+  username @include(if: true)
 }
 """
 
@@ -242,6 +309,46 @@ mutation DeleteArtifact($input: DeleteArtifactInput!) {
 fragment DeletedArtifactFields on Artifact {
   id
   state
+}
+"""
+
+DELETE_ARTIFACT_COLLECTION_TAGS = """\
+mutation DeleteArtifactCollectionTags($input: DeleteArtifactCollectionTagAssignmentsInput!) {
+  deleteArtifactCollectionTagAssignments(input: $input) {
+    ...DeletedTagsFields
+  }
+}
+
+fragment DeletedTagsFields on DeleteArtifactCollectionTagAssignmentsPayload {
+  success
+}
+"""
+
+DELETE_ARTIFACT_PORTFOLIO = """\
+mutation DeleteArtifactPortfolio($input: DeleteArtifactPortfolioInput!) {
+  deleteArtifactPortfolio(input: $input) {
+    artifactCollection {
+      ...DeletedCollectionFields
+    }
+  }
+}
+
+fragment DeletedCollectionFields on ArtifactCollection {
+  id
+}
+"""
+
+DELETE_ARTIFACT_SEQUENCE = """\
+mutation DeleteArtifactSequence($input: DeleteArtifactSequenceInput!) {
+  deleteArtifactSequence(input: $input) {
+    artifactCollection {
+      ...DeletedCollectionFields
+    }
+  }
+}
+
+fragment DeletedCollectionFields on ArtifactCollection {
+  id
 }
 """
 
@@ -613,6 +720,31 @@ fragment HistoryKeysFields on Run {
 }
 """
 
+GET_LAST_LOG_LINES = """\
+query GetLastLogLines($entity: String!, $project: String!, $run: String!, $last: Int!) {
+  project(entityName: $entity, name: $project) {
+    run(name: $run) {
+      logLineCount
+      logLines(last: $last) {
+        edges {
+          node {
+            ...LogLineFields
+          }
+        }
+      }
+    }
+  }
+}
+
+fragment LogLineFields on LogLine {
+  number
+  timestamp
+  level
+  label
+  line
+}
+"""
+
 GET_NAMED_ARTIFACT = """\
 query GetNamedArtifact($entity: String!, $project: String!, $name: String!) {
   project(entityName: $entity, name: $project) {
@@ -703,6 +835,14 @@ fragment ProjectFields on Project {
   description @include(if: true)
   access @include(if: true)
   isBenchmark @include(if: true)
+  user @include(if: true) {
+    ...RunUserFields
+  }
+}
+
+fragment RunUserFields on User {
+  name
+  username @include(if: true)
 }
 """
 
@@ -1124,6 +1264,73 @@ fragment TagFields on Tag {
 }
 """
 
+LIST_FILTERED_PROJECT_COLLECTIONS = """\
+query ListFilteredProjectCollections($entity: String!, $project: String!, $filters: JSONString, $order: String, $first: Int!, $after: String) {
+  project(entityName: $entity, name: $project) {
+    artifactCollections(
+      filters: $filters
+      order: $order
+      first: $first
+      after: $after
+    ) {
+      totalCount
+      pageInfo {
+        ...PageFields
+      }
+      edges {
+        cursor
+        node {
+          ...ArtifactCollectionFields
+        }
+      }
+    }
+  }
+}
+
+fragment AliasNameFields on ArtifactAlias {
+  alias
+}
+
+fragment ArtifactCollectionFields on ArtifactCollection {
+  __typename
+  id
+  name
+  description @include(if: true)
+  createdAt
+  updatedAt @include(if: true)
+  defaultArtifactType {
+    ...ArtifactTypeNameFields
+  }
+  tags @include(if: true) {
+    edges {
+      node {
+        ...TagFields
+      }
+    }
+  }
+  aliases(first: 1000) {
+    edges {
+      node {
+        ...AliasNameFields
+      }
+    }
+  }
+}
+
+fragment ArtifactTypeNameFields on ArtifactType {
+  name
+}
+
+fragment PageFields on PageInfo {
+  endCursor
+  hasNextPage
+}
+
+fragment TagFields on Tag {
+  name
+}
+"""
+
 LIST_FULL_RUNS = """\
 query ListFullRuns($entity: String!, $project: String!, $filters: JSONString!, $order: String!, $first: Int!, $after: String) {
   project(entityName: $entity, name: $project) {
@@ -1301,6 +1508,39 @@ fragment TagFields on Tag {
 }
 """
 
+LIST_LOG_LINES = """\
+query ListLogLines($entity: String!, $project: String!, $run: String!, $first: Int!, $after: String) {
+  project(entityName: $entity, name: $project) {
+    run(name: $run) {
+      logLineCount
+      logLines(first: $first, after: $after, useImprovedPagination: true) {
+        pageInfo {
+          ...PageFields
+        }
+        edges {
+          node {
+            ...LogLineFields
+          }
+        }
+      }
+    }
+  }
+}
+
+fragment LogLineFields on LogLine {
+  number
+  timestamp
+  level
+  label
+  line
+}
+
+fragment PageFields on PageInfo {
+  endCursor
+  hasNextPage
+}
+"""
+
 LIST_MATCHING_RUN_FILES = """\
 query ListMatchingRunFiles($entity: String!, $project: String!, $run: String!, $pattern: String!, $first: Int!, $after: String) {
   project(entityName: $entity, name: $project) {
@@ -1366,6 +1606,76 @@ fragment ProjectFields on Project {
   description @include(if: true)
   access @include(if: true)
   isBenchmark @include(if: true)
+  user @include(if: true) {
+    ...RunUserFields
+  }
+}
+
+fragment RunUserFields on User {
+  name
+  username @include(if: true)
+}
+"""
+
+LIST_PROJECT_COLLECTIONS = """\
+query ListProjectCollections($entity: String!, $project: String!, $first: Int!, $after: String) {
+  project(entityName: $entity, name: $project) {
+    artifactCollections(first: $first, after: $after) {
+      totalCount
+      pageInfo {
+        ...PageFields
+      }
+      edges {
+        cursor
+        node {
+          ...ArtifactCollectionFields
+        }
+      }
+    }
+  }
+}
+
+fragment AliasNameFields on ArtifactAlias {
+  alias
+}
+
+fragment ArtifactCollectionFields on ArtifactCollection {
+  __typename
+  id
+  name
+  description @include(if: true)
+  createdAt
+  updatedAt @include(if: true)
+  defaultArtifactType {
+    ...ArtifactTypeNameFields
+  }
+  tags @include(if: true) {
+    edges {
+      node {
+        ...TagFields
+      }
+    }
+  }
+  aliases(first: 1000) {
+    edges {
+      node {
+        ...AliasNameFields
+      }
+    }
+  }
+}
+
+fragment ArtifactTypeNameFields on ArtifactType {
+  name
+}
+
+fragment PageFields on PageInfo {
+  endCursor
+  hasNextPage
+}
+
+fragment TagFields on Tag {
+  name
 }
 """
 
@@ -1698,6 +2008,18 @@ fragment HistoryWindow on Run {
 }
 """
 
+STOP_RUN = """\
+mutation StopRun($input: StopRunInput!) {
+  stopRun(input: $input) {
+    ...StoppedRunFields
+  }
+}
+
+fragment StoppedRunFields on StopRunPayload {
+  success
+}
+"""
+
 UNLINK_ARTIFACT = """\
 mutation UnlinkArtifact($input: UnlinkArtifactInput!) {
   unlinkArtifact(input: $input) {
@@ -1784,6 +2106,75 @@ fragment TagFields on Tag {
 }
 """
 
+UPDATE_ARTIFACT_PORTFOLIO = """\
+mutation UpdateArtifactPortfolio($input: UpdateArtifactPortfolioInput!) {
+  updateArtifactPortfolio(input: $input) {
+    artifactCollection {
+      ...WrittenCollectionFields
+    }
+  }
+}
+
+fragment ArtifactTypeNameFields on ArtifactType {
+  name
+}
+
+fragment WrittenCollectionFields on ArtifactCollection {
+  name
+  description @include(if: true)
+  updatedAt @include(if: true)
+  defaultArtifactType {
+    ...ArtifactTypeNameFields
+  }
+}
+"""
+
+UPDATE_ARTIFACT_SEQUENCE = """\
+mutation UpdateArtifactSequence($input: UpdateArtifactSequenceInput!) {
+  updateArtifactSequence(input: $input) {
+    artifactCollection {
+      ...WrittenCollectionFields
+    }
+  }
+}
+
+fragment ArtifactTypeNameFields on ArtifactType {
+  name
+}
+
+fragment WrittenCollectionFields on ArtifactCollection {
+  name
+  description @include(if: true)
+  updatedAt @include(if: true)
+  defaultArtifactType {
+    ...ArtifactTypeNameFields
+  }
+}
+"""
+
+UPDATE_ARTIFACT_SEQUENCE_TYPE = """\
+mutation UpdateArtifactSequenceType($input: MoveArtifactSequenceInput!) {
+  moveArtifactSequence(input: $input) {
+    artifactCollection {
+      ...WrittenCollectionFields
+    }
+  }
+}
+
+fragment ArtifactTypeNameFields on ArtifactType {
+  name
+}
+
+fragment WrittenCollectionFields on ArtifactCollection {
+  name
+  description @include(if: true)
+  updatedAt @include(if: true)
+  defaultArtifactType {
+    ...ArtifactTypeNameFields
+  }
+}
+"""
+
 UPDATE_RUN = """\
 mutation UpdateRun($input: UpsertBucketInput!, $withConfig: Boolean!, $withSummary: Boolean!) {
   upsertBucket(input: $input) {
@@ -1803,6 +2194,18 @@ fragment WrittenRunFields on Run {
   jobType @include(if: true)
   config @include(if: $withConfig)
   summaryMetrics @include(if: $withSummary)
+}
+"""
+
+UPDATE_RUN_STATE = """\
+mutation UpdateRunState($input: UpdateRunStateInput!) {
+  updateRunState(input: $input) {
+    ...UpdatedStateFields
+  }
+}
+
+fragment UpdatedStateFields on UpdateRunStatePayload {
+  success
 }
 """
 
@@ -1907,6 +2310,34 @@ def create_artifact(*, input: CreateArtifactInput) -> Operation[CreateArtifact]:
     )
 
 
+def create_artifact_collection_tags(
+    *, input: CreateArtifactCollectionTagAssignmentsInput
+) -> Operation[CreateArtifactCollectionTags]:
+    """The mutation `CreateArtifactCollectionTags`."""
+    from .create_artifact_collection_tags import CreateArtifactCollectionTags
+
+    return Operation(
+        name="CreateArtifactCollectionTags",
+        kind="mutation",
+        document=CREATE_ARTIFACT_COLLECTION_TAGS,
+        variables={"input": input},
+        result=CreateArtifactCollectionTags,
+    )
+
+
+def create_project(*, input: UpsertModelInput) -> Operation[CreateProject]:
+    """The mutation `CreateProject`."""
+    from .create_project import CreateProject
+
+    return Operation(
+        name="CreateProject",
+        kind="mutation",
+        document=CREATE_PROJECT,
+        variables={"input": input},
+        result=CreateProject,
+    )
+
+
 def create_run(*, input: UpsertBucketInput) -> Operation[CreateRun]:
     """The mutation `CreateRun`."""
     from .create_run import CreateRun
@@ -1958,6 +2389,51 @@ def delete_artifact(*, input: DeleteArtifactInput) -> Operation[DeleteArtifact]:
         document=DELETE_ARTIFACT,
         variables={"input": input},
         result=DeleteArtifact,
+    )
+
+
+def delete_artifact_collection_tags(
+    *, input: DeleteArtifactCollectionTagAssignmentsInput
+) -> Operation[DeleteArtifactCollectionTags]:
+    """The mutation `DeleteArtifactCollectionTags`."""
+    from .delete_artifact_collection_tags import DeleteArtifactCollectionTags
+
+    return Operation(
+        name="DeleteArtifactCollectionTags",
+        kind="mutation",
+        document=DELETE_ARTIFACT_COLLECTION_TAGS,
+        variables={"input": input},
+        result=DeleteArtifactCollectionTags,
+    )
+
+
+def delete_artifact_portfolio(
+    *, input: DeleteArtifactPortfolioInput
+) -> Operation[DeleteArtifactPortfolio]:
+    """The mutation `DeleteArtifactPortfolio`."""
+    from .delete_artifact_portfolio import DeleteArtifactPortfolio
+
+    return Operation(
+        name="DeleteArtifactPortfolio",
+        kind="mutation",
+        document=DELETE_ARTIFACT_PORTFOLIO,
+        variables={"input": input},
+        result=DeleteArtifactPortfolio,
+    )
+
+
+def delete_artifact_sequence(
+    *, input: DeleteArtifactSequenceInput
+) -> Operation[DeleteArtifactSequence]:
+    """The mutation `DeleteArtifactSequence`."""
+    from .delete_artifact_sequence import DeleteArtifactSequence
+
+    return Operation(
+        name="DeleteArtifactSequence",
+        kind="mutation",
+        document=DELETE_ARTIFACT_SEQUENCE,
+        variables={"input": input},
+        result=DeleteArtifactSequence,
     )
 
 
@@ -2120,6 +2596,21 @@ def get_history_keys(
         document=GET_HISTORY_KEYS,
         variables={"entity": entity, "project": project, "run": run},
         result=GetHistoryKeys,
+    )
+
+
+def get_last_log_lines(
+    *, entity: str, project: str, run: str, last: int
+) -> Operation[GetLastLogLines]:
+    """The query `GetLastLogLines`."""
+    from .get_last_log_lines import GetLastLogLines
+
+    return Operation(
+        name="GetLastLogLines",
+        kind="query",
+        document=GET_LAST_LOG_LINES,
+        variables={"entity": entity, "project": project, "run": run, "last": last},
+        result=GetLastLogLines,
     )
 
 
@@ -2332,6 +2823,34 @@ def list_artifact_versions(
     )
 
 
+def list_filtered_project_collections(
+    *,
+    entity: str,
+    project: str,
+    first: int,
+    filters: Union[Optional[str], UnsetType] = UNSET,
+    order: Union[Optional[str], UnsetType] = UNSET,
+    after: Union[Optional[str], UnsetType] = UNSET,
+) -> Operation[ListFilteredProjectCollections]:
+    """The query `ListFilteredProjectCollections`."""
+    from .list_filtered_project_collections import ListFilteredProjectCollections
+
+    return Operation(
+        name="ListFilteredProjectCollections",
+        kind="query",
+        document=LIST_FILTERED_PROJECT_COLLECTIONS,
+        variables={
+            "entity": entity,
+            "project": project,
+            "filters": filters,
+            "order": order,
+            "first": first,
+            "after": after,
+        },
+        result=ListFilteredProjectCollections,
+    )
+
+
 def list_full_runs(
     *,
     entity: str,
@@ -2398,6 +2917,32 @@ def list_histories(
     )
 
 
+def list_log_lines(
+    *,
+    entity: str,
+    project: str,
+    run: str,
+    first: int,
+    after: Union[Optional[str], UnsetType] = UNSET,
+) -> Operation[ListLogLines]:
+    """The query `ListLogLines`."""
+    from .list_log_lines import ListLogLines
+
+    return Operation(
+        name="ListLogLines",
+        kind="query",
+        document=LIST_LOG_LINES,
+        variables={
+            "entity": entity,
+            "project": project,
+            "run": run,
+            "first": first,
+            "after": after,
+        },
+        result=ListLogLines,
+    )
+
+
 def list_logged_artifacts(
     *,
     entity: str,
@@ -2449,6 +2994,30 @@ def list_matching_run_files(
             "after": after,
         },
         result=ListMatchingRunFiles,
+    )
+
+
+def list_project_collections(
+    *,
+    entity: str,
+    project: str,
+    first: int,
+    after: Union[Optional[str], UnsetType] = UNSET,
+) -> Operation[ListProjectCollections]:
+    """The query `ListProjectCollections`."""
+    from .list_project_collections import ListProjectCollections
+
+    return Operation(
+        name="ListProjectCollections",
+        kind="query",
+        document=LIST_PROJECT_COLLECTIONS,
+        variables={
+            "entity": entity,
+            "project": project,
+            "first": first,
+            "after": after,
+        },
+        result=ListProjectCollections,
     )
 
 
@@ -2681,6 +3250,19 @@ def scan_history(
     )
 
 
+def stop_run(*, input: StopRunInput) -> Operation[StopRun]:
+    """The mutation `StopRun`."""
+    from .stop_run import StopRun
+
+    return Operation(
+        name="StopRun",
+        kind="mutation",
+        document=STOP_RUN,
+        variables={"input": input},
+        result=StopRun,
+    )
+
+
 def unlink_artifact(*, input: UnlinkArtifactInput) -> Operation[UnlinkArtifact]:
     """The mutation `UnlinkArtifact`."""
     from .unlink_artifact import UnlinkArtifact
@@ -2707,6 +3289,51 @@ def update_artifact(*, input: UpdateArtifactInput) -> Operation[UpdateArtifact]:
     )
 
 
+def update_artifact_portfolio(
+    *, input: UpdateArtifactPortfolioInput
+) -> Operation[UpdateArtifactPortfolio]:
+    """The mutation `UpdateArtifactPortfolio`."""
+    from .update_artifact_portfolio import UpdateArtifactPortfolio
+
+    return Operation(
+        name="UpdateArtifactPortfolio",
+        kind="mutation",
+        document=UPDATE_ARTIFACT_PORTFOLIO,
+        variables={"input": input},
+        result=UpdateArtifactPortfolio,
+    )
+
+
+def update_artifact_sequence(
+    *, input: UpdateArtifactSequenceInput
+) -> Operation[UpdateArtifactSequence]:
+    """The mutation `UpdateArtifactSequence`."""
+    from .update_artifact_sequence import UpdateArtifactSequence
+
+    return Operation(
+        name="UpdateArtifactSequence",
+        kind="mutation",
+        document=UPDATE_ARTIFACT_SEQUENCE,
+        variables={"input": input},
+        result=UpdateArtifactSequence,
+    )
+
+
+def update_artifact_sequence_type(
+    *, input: MoveArtifactSequenceInput
+) -> Operation[UpdateArtifactSequenceType]:
+    """The mutation `UpdateArtifactSequenceType`."""
+    from .update_artifact_sequence_type import UpdateArtifactSequenceType
+
+    return Operation(
+        name="UpdateArtifactSequenceType",
+        kind="mutation",
+        document=UPDATE_ARTIFACT_SEQUENCE_TYPE,
+        variables={"input": input},
+        result=UpdateArtifactSequenceType,
+    )
+
+
 def update_run(
     *, input: UpsertBucketInput, with_config: bool, with_summary: bool
 ) -> Operation[UpdateRun]:
@@ -2723,6 +3350,19 @@ def update_run(
             "withSummary": with_summary,
         },
         result=UpdateRun,
+    )
+
+
+def update_run_state(*, input: UpdateRunStateInput) -> Operation[UpdateRunState]:
+    """The mutation `UpdateRunState`."""
+    from .update_run_state import UpdateRunState
+
+    return Operation(
+        name="UpdateRunState",
+        kind="mutation",
+        document=UPDATE_RUN_STATE,
+        variables={"input": input},
+        result=UpdateRunState,
     )
 
 

@@ -72,6 +72,8 @@ if TYPE_CHECKING:
         AsyncArtifactCollections,
         AsyncArtifactType,
         AsyncArtifactTypes,
+        AsyncProjectArtifactCollections,
+        ProjectArtifactCollections,
     )
     from runql.resources.artifact_files import (
         ArtifactFile,
@@ -89,6 +91,7 @@ if TYPE_CHECKING:
     from runql.resources.manifest import Manifest, ManifestEntry
     from runql.resources.project import AsyncProject, AsyncProjects, Project, Projects
     from runql.resources.run import Run
+    from runql.resources.run_console import AsyncConsoleLogs, ConsoleLogLine, ConsoleLogs
     from runql.resources.run_exports import HistoryFiles
     from runql.resources.runs import AsyncRuns, Runs
     from runql.resources.summary import AsyncSummary, Summary
@@ -115,6 +118,8 @@ _LATER = {
         "AsyncArtifactCollections",
         "AsyncArtifactType",
         "AsyncArtifactTypes",
+        "AsyncProjectArtifactCollections",
+        "ProjectArtifactCollections",
     ),
     "runql.resources.artifact_files": (
         "ArtifactFile",
@@ -132,6 +137,7 @@ _LATER = {
     "runql.resources.manifest": ("Manifest", "ManifestEntry"),
     "runql.resources.project": ("AsyncProject", "AsyncProjects", "Project", "Projects"),
     "runql.resources.run": ("Run",),
+    "runql.resources.run_console": ("AsyncConsoleLogs", "ConsoleLogLine", "ConsoleLogs"),
     "runql.resources.run_exports": ("HistoryFiles",),
     "runql.resources.runs": ("AsyncRuns", "Runs"),
     "runql.resources.summary": ("AsyncSummary", "Summary"),
@@ -174,11 +180,13 @@ __all__ = [
     "AsyncArtifactType",
     "AsyncArtifactTypes",
     "AsyncArtifacts",
+    "AsyncConsoleLogs",
     "AsyncFile",
     "AsyncFiles",
     "AsyncHistoriesScan",
     "AsyncHistoryScan",
     "AsyncProject",
+    "AsyncProjectArtifactCollections",
     "AsyncProjects",
     "AsyncRetryingClient",
     "AsyncRun",
@@ -192,6 +200,8 @@ __all__ = [
     "ChangeRefusedError",
     "ConfigurationError",
     "ConnectionFailedError",
+    "ConsoleLogLine",
+    "ConsoleLogs",
     "DeletionRefusedError",
     "DeletionUnconfirmedError",
     "DigestMismatchError",
@@ -224,6 +234,7 @@ __all__ = [
     "PathError",
     "Progress",
     "Project",
+    "ProjectArtifactCollections",
     "ProjectNotFoundError",
     "Projects",
     "QueryError",

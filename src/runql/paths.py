@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
 from urllib.parse import quote, unquote, urlsplit
 
 from runql.errors import PathError
@@ -22,6 +23,9 @@ _ARTIFACT_FORMS = (
 )
 _MARKERS = ("runs", "sweeps")
 LATEST = "latest"
+LONGEST_NAME = 128
+
+PathKind: TypeAlias = Literal["project", "run", "sweep"]
 
 # Control characters cannot be part of a name; halves of a surrogate pair cannot be written as UTF-8.
 _NEVER_IN_NAMES = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -203,6 +207,44 @@ def parse_project_path(path: str | None) -> ProjectPath:
         raise _error(path, "this URL has no /entity/project, or goes on beyond it", _PROJECT_FORMS)
     names = [_name(path, part, _PROJECT_FORMS) for part in parts]
     return ProjectPath(entity=names[0] if len(names) == 2 else None, project=names[-1])
+
+
+def kind_of_path(path: str) -> PathKind:
+    """What a path leads to, by its form; the parser of that kind still has to read it.
+
+    Raises:
+        PathError: it leads to a report.
+        TypeError: the path is no str.
+    """
+    forms = f"{_PROJECT_FORMS}; {_RUN_FORMS}; entity/project/sweeps/id"
+    _check_text(path, forms)
+    url_parts = _url_parts(path, forms)
+    parts = _without_outer_slashes(path).split("/") if url_parts is None else url_parts
+    # Without a URL's host `project/sweeps/id` is a path too.
+    marker = parts[2] if len(parts) > 3 else parts[1] if len(parts) == 3 and url_parts is None else ""
+    if len(parts) > 3 and marker.startswith("report"):
+        raise _error(path, "it leads to a report, and runql reads none", forms)
+    if marker == "sweeps":
+        return "sweep"
+    is_project = len(parts) < 3 and ":" not in parts[-1] if url_parts is None else len(parts) < 4
+    return "project" if is_project else "run"
+
+
+def checked_project_name(name: str) -> str:
+    """The name of a project to create.
+
+    Raises:
+        PathError: it cannot be one.
+        TypeError: it is no str.
+    """
+    if not isinstance(name, str):  # pyright: ignore[reportUnnecessaryIsInstance] — callers may be untyped
+        raise TypeError(f"name must be a str, not {type(name).__name__}")
+    if not is_name(name) or len(name) > LONGEST_NAME or re.search(r"[/\\#?%:]", name):
+        raise PathError(
+            f"{name[:200]!r} cannot be a project's name: it has 1 to {LONGEST_NAME} characters, none of them "
+            "/ \\ # ? % : or a control one"
+        )
+    return name
 
 
 def parse_artifact_path(path: str) -> ArtifactPath:

@@ -21,6 +21,7 @@ PAIRS: list[tuple[type, type]] = [
     (runql.Api, runql.AsyncApi),
     (runql.Runs, runql.AsyncRuns),
     (runql.Run, runql.AsyncRun),
+    (runql.ConsoleLogs, runql.AsyncConsoleLogs),
     (runql.Sweep, runql.AsyncSweep),
     (runql.Sweeps, runql.AsyncSweeps),
     (runql.Project, runql.AsyncProject),
@@ -38,6 +39,7 @@ PAIRS: list[tuple[type, type]] = [
     (runql.RunArtifacts, runql.AsyncRunArtifacts),
     (runql.ArtifactCollection, runql.AsyncArtifactCollection),
     (runql.ArtifactCollections, runql.AsyncArtifactCollections),
+    (runql.ProjectArtifactCollections, runql.AsyncProjectArtifactCollections),
     (runql.ArtifactType, runql.AsyncArtifactType),
     (runql.ArtifactTypes, runql.AsyncArtifactTypes),
     (ArtifactCatalog, AsyncArtifactCatalog),
@@ -56,7 +58,12 @@ TYPES = {
     "AsyncIterator": "Iterator",
     "AsyncBaseTransport": "BaseTransport",
 }
-SPECIAL = {"__aiter__": "__iter__", "__aenter__": "__enter__", "__aexit__": "__exit__"}
+SPECIAL = {
+    "__aiter__": "__iter__",
+    "__anext__": "__next__",
+    "__aenter__": "__enter__",
+    "__aexit__": "__exit__",
+}
 
 # `len()` cannot be awaited: `await runs.length` takes its place.
 WITHOUT_TWIN = {"__len__"}
@@ -66,12 +73,12 @@ IN_MEMORY: set[type] = {runql.AsyncSummary}
 
 # What asks the server on one face is awaited on the other; naming it here keeps either from changing alone.
 CATALOG = {
-    *("artifact", "artifact_exists", "artifact_type", "artifact_types", "artifacts"),
+    *("artifact", "artifact_exists", "artifact_type", "artifact_types", "artifact_versions", "artifacts"),
     *("artifact_collection", "artifact_collection_exists", "artifact_collections"),
     "default_entity",
 }
-LISTED = {"__aiter__", "__getitem__", "length"}
-EXPORTS = {"download_history"}
+LISTED = {"__aiter__", "__anext__", "__getitem__", "length", "next"}
+EXPORTS = {"download_history", "download_history_exports"}
 LINEAGE = {"log_artifact", "use_artifact", *EXPORTS}
 AWAITED: dict[str, set[str]] = {
     "AsyncApi": {
@@ -80,6 +87,7 @@ AWAITED: dict[str, set[str]] = {
         "__aenter__",
         "__aexit__",
         "close",
+        *("create_project", "create_run", "from_path"),
         "project",
         "projects",
         "run",
@@ -89,10 +97,12 @@ AWAITED: dict[str, set[str]] = {
         "users",
         "viewer",
     },
-    "AsyncRuns": {"__aiter__", "__getitem__", "histories", "length"},
+    "AsyncRuns": {*LISTED, "histories", "upgrade_to_full"},
+    "AsyncConsoleLogs": LISTED,
     "AsyncRun": {
         *("create", "delete", "history", "lastHistoryStep", "load", "metadata", "save", "sweep", "update"),
         *("file", "table", "upload_file", "wait_until_finished"),
+        *("load_full_data", "stop", "update_state"),
         *LINEAGE,
     },
     "AsyncArtifactCatalog": CATALOG,
@@ -111,13 +121,15 @@ AWAITED: dict[str, set[str]] = {
             "used_by",
             "verify",
         ),
+        *("collection", "file", "get_path", "source_artifact", "source_collection", "unlink"),
     },
     "AsyncArtifactEntry": {"download"},
     "AsyncArtifactFile": {"download"},
     "AsyncArtifactFiles": LISTED,
     "AsyncArtifacts": LISTED,
     "AsyncRunArtifacts": LISTED,
-    "AsyncArtifactCollection": set(),
+    "AsyncArtifactCollection": {"delete", "save"},
+    "AsyncProjectArtifactCollections": LISTED,
     "AsyncArtifactCollections": LISTED,
     "AsyncArtifactType": {"collection"},
     "AsyncArtifactTypes": LISTED,
@@ -128,9 +140,9 @@ AWAITED: dict[str, set[str]] = {
     "AsyncProject": set(),
     "AsyncProjects": LISTED,
     "AsyncFile": {"delete", "download"},
-    "AsyncFiles": {"__aiter__", "__getitem__", "download", "length"},
-    "AsyncHistoriesScan": {"__aiter__", "collect", "sink_parquet"},
-    "AsyncHistoryScan": {"__aiter__", "to_arrow", "to_pandas", "to_polars"},
+    "AsyncFiles": {*LISTED, "download"},
+    "AsyncHistoriesScan": {"__aiter__", "__anext__", "collect", "sink_parquet"},
+    "AsyncHistoryScan": {"__aiter__", "__anext__", "to_arrow", "to_pandas", "to_polars"},
     "AsyncRetryingClient": {"__aenter__", "__aexit__", "close", "run"},
     "AsyncLazySequence": LISTED,
     "AsyncRunsMetrics": set(),

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterable, Awaitable, Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, TypeAlias, TypeGuard
+from typing import Any, Final, TypeAlias, TypeGuard
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 Inner: TypeAlias = Any  # Any: a proxy for every class of the awaited face
+_END: Final = object()
 
 
 class Used:
@@ -59,6 +60,12 @@ class Used:
             return iter(self._inner)
         return iter([self._taken(each) for each in self._portal.call(_collected, members)])
 
+    def __next__(self) -> Inner:
+        found = self._portal.call(_following, self._inner)
+        if found is _END:
+            raise StopIteration
+        return self._taken(found)
+
     def __str__(self) -> str:
         return str(self._inner)
 
@@ -99,6 +106,11 @@ def _is_iterated_by_awaiting(value: object) -> TypeGuard[AsyncIterable[object]]:
 
 async def _awaited(value: Awaitable[object]) -> object:
     return await value
+
+
+async def _following(many: Inner) -> object:
+    following: object = await anext(many, _END)
+    return following
 
 
 async def _collected(many: AsyncIterable[object]) -> Sequence[object]:

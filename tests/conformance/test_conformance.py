@@ -34,6 +34,7 @@ REFUSED = {
     *("artifacts_of_no_collection", "artifact_type_that_is_missing", "artifact_collection_that_is_missing"),
     *("get_entry_that_is_missing", "download_references_to_s3", "upload_file_missing", "delete_twice"),
     *("update_deleted", "log_artifact_elsewhere", "project_that_is_missing"),
+    *("from_path_of_nothing", "unlink", "update_state_to_nothing"),
 }
 """Calls that are there to be refused."""
 EACH_VERSION = pytest.mark.parametrize("version", VERSIONS)

@@ -27,6 +27,10 @@ ARTIFACT_CHANGES = (
     "log_artifact",
     "log_artifact_with_aliases",
     "log_artifact_elsewhere",
+    "save_collection",
+    "rename_collection",
+    "delete_collection",
+    "unlink",
 )
 """Collections of two versions each, to be changed by the call of their name."""
 Wandb = Any  # the SDK, which is untyped and only there in its own environment
@@ -53,6 +57,8 @@ def write_artifacts_to_be_changed(wandb: Wandb, project: str) -> None:
     with wandb.init(project=project, id="makes-artifacts") as run:
         for name in ARTIFACT_CHANGES:
             _log_versions(wandb, run, name, 2)
+        linked = run.use_artifact("unlink:v0")
+        run.link_artifact(linked, f"{project}/shelf", aliases=["chosen"])
 
 
 def log_one(wandb: Wandb, run: Wandb, name: str) -> None:

@@ -16,6 +16,7 @@ from tests.conformance.write_artifacts import log_one, write_artifacts, write_ar
 from tests.oracle import log_run
 
 PROJECT = "conformance"
+CONSOLE = "console"
 STAYING = ("crashed", "running")
 STAY_ROWS = 3
 MACHINE_ROWS = 3
@@ -65,6 +66,7 @@ CHANGES = (
     "upload_file_missing",
     "delete_file",
     "create_again",
+    "stop",
 )
 """Runs to be changed, each by the call of its name."""
 Wandb = Any  # the SDK, which is untyped and only there in its own environment
@@ -128,6 +130,16 @@ def write_small(wandb: Wandb) -> None:
     run.finish()
 
 
+def write_console(wandb: Wandb) -> None:
+    """A run of its own project that prints to both streams."""
+    settings = wandb.Settings(console="wrap_raw")
+    with wandb.init(project=CONSOLE, id="talking", settings=settings) as run:
+        for number in range(5):
+            print(f"line {number} grün ✓", flush=True)
+        print("to the other stream", file=sys.stderr, flush=True)
+        run.log({"loss": 1})
+
+
 def write_sweep(wandb: Wandb) -> None:
     """A sweep, and a run for each of two of its settings."""
     sweep = wandb.sweep(SWEEP, project=PROJECT)
@@ -182,6 +194,7 @@ def main() -> None:
         return
     write_rich(wandb)
     write_small(wandb)
+    write_console(wandb)
     write_sweep(wandb)
     write_others(wandb)
     write_targets(wandb)

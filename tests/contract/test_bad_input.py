@@ -51,7 +51,7 @@ READINGS: dict[str, tuple[str, dict[str, Untyped], type[Exception], str]] = {
         *(TypeError, r"keys must be a list of metric names such as \['loss'\], not 'loss'"),
     ),
     "keys numbers": ("history", {"keys": ["loss", 3]}, TypeError, "keys must be a list"),
-    "stream": ("history", {"stream": "x"}, ValueError, "stream must be 'default' or 'system', not 'x'"),
+    "stream": ("history", {"stream": "x"}, ValueError, "those of the machine, not 'x'"),
     "samples": ("history", {"samples": 0}, ValueError, "samples must be at least 1, not 0"),
     "scan keys": ("scan_history", {"keys": "loss"}, TypeError, "keys must be a list"),
     "page size": ("scan_history", {"page_size": 0}, ValueError, "page_size must be at least 1, not 0"),

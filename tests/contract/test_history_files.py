@@ -138,3 +138,17 @@ def test_bad_limits_are_refused_before_anything_is_sent(
     with pytest.raises(ValueError, match="at_once"):
         face.take(run.download_history(tmp_path, at_once=at_once))
     assert storage.asked == []
+
+
+def test_the_official_name_gives_the_same_files(exporting: RunningServer, face: Face, tmp_path: Path) -> None:
+    storage = Storage()
+    run = opened(face, exporting, storage, "ended")
+    saved = face.take(run.download_history_exports(tmp_path / "theirs"))
+    assert storage.asked == ["ScanHistory", "GET", "GET", "GET"]
+    assert [path.name for path in saved.paths] == [f"ended.{index}.parquet" for index in range(3)]
+    assert (saved.contains_live_data, saved.is_complete) == (False, True)
+    alive = opened(face, exporting, storage, "alive")
+    with pytest.raises(HistoryNotExportedError, match="25 rows of run"):
+        face.take(alive.download_history_exports(tmp_path))
+    part = face.take(alive.download_history_exports(tmp_path, require_complete_history=False))
+    assert (part.paths, part.contains_live_data, part.live_rows) == ((), True, 25)

@@ -49,6 +49,7 @@ MEMBERS: Final[dict[str, tuple[str, object]]] = {
     "Project.updatedAt": ("updated_at", None),
     "Project.description": ("description", None),
     "Project.access": ("access", None),
+    "Project.user": ("owner", None),
     "Project.isBenchmark": ("is_benchmark", REFUSED),
     "Sweep.displayName": ("display_name", None),
     "Sweep.description": ("description", None),

@@ -111,6 +111,18 @@ THINGS: Final[dict[str, Deleting]] = {
         "GetArtifactMembership",
         ArtifactNotFoundError,
     ),
+    "collection": Deleting(
+        lambda api, home, take: take(api.artifact_collection("dataset", f"{home}/rows")),
+        "DeleteArtifactSequence",
+        "GetArtifactCollection",
+        ArtifactNotFoundError,
+    ),
+    "collection of links": Deleting(
+        lambda api, home, take: take(api.artifact_collection("dataset", f"{home}/best")),
+        "DeleteArtifactPortfolio",
+        "GetArtifactCollection",
+        ArtifactNotFoundError,
+    ),
 }
 each_thing = pytest.mark.parametrize("thing", THINGS.values(), ids=THINGS.keys())
 

@@ -21,6 +21,7 @@ from runql import (
     AsyncRun,
     AsyncRunArtifacts,
     JSONValue,
+    LoggedTable,
     Manifest,
     ManifestEntry,
 )
@@ -31,6 +32,8 @@ async def use_catalog(api: AsyncApi) -> None:
     assert_type(await api.artifact("entity/project/name:v3", "model"), AsyncArtifact)
     assert_type(await api.artifact_exists("name"), bool)
     assert_type(await api.artifacts("model", "name", 10, ["good"]), AsyncArtifacts)
+    assert_type(await api.artifacts("model", "name", order="-created_at"), AsyncArtifacts)
+    assert_type(await api.artifact_versions("model", "name"), AsyncArtifacts)
     assert_type(await api.artifact_type("model"), AsyncArtifactType)
     assert_type(await api.artifact_types("entity/project"), AsyncArtifactTypes)
     assert_type(await api.artifact_collection("model", "name"), AsyncArtifactCollection)
@@ -44,6 +47,8 @@ async def use_lists(versions: AsyncArtifacts, logged: AsyncRunArtifacts, kinds: 
     assert_type(await logged[1:], list[AsyncArtifact])
     assert_type(await logged.length, int)
     assert_type(logged.more, bool)
+    assert_type(logged.convert_objects(), list[AsyncArtifact])
+    assert_type(await versions.next(), AsyncArtifact)
     assert_type(logged.cursor, str | None)
     assert_type(await kinds[0], AsyncArtifactType)
 
@@ -65,6 +70,9 @@ async def use_kinds(kind: AsyncArtifactType, collection: AsyncArtifactCollection
     assert_type(kind.collections(10), AsyncArtifactCollections)
     assert_type(await kind.collection("name"), AsyncArtifactCollection)
     assert_type([collection.id, collection.name, collection.entity, collection.project], list[str])
+    collection.name = collection.type = "new"
+    assert_type(await collection.save(), None)
+    assert_type(await collection.delete(), None)
     assert_type([collection.type, collection.created_at], list[str])
     assert_type(collection.description, str | None)
     assert_type(collection.updated_at, str | None)
@@ -72,6 +80,8 @@ async def use_kinds(kind: AsyncArtifactType, collection: AsyncArtifactCollection
     assert_type(collection.aliases, list[str])
     assert_type(collection.is_sequence(), bool)
     assert_type(collection.artifacts(10, tags=["good"]), AsyncArtifacts)
+    collection.description = None
+    collection.tags = ("a", "b")
 
 
 async def use_artifact(artifact: AsyncArtifact) -> None:
@@ -105,6 +115,14 @@ async def use_contents(artifact: AsyncArtifact) -> None:
     """Its files."""
     assert_type(await artifact.download("root", path_prefix="a/", at_once=4), Path)
     assert_type(await artifact.verify("root"), list[str])
+    assert_type(await artifact.get("name"), LoggedTable)
+    assert_type(await artifact.file("root"), Path)
+    assert_type(await artifact.get_path("a"), AsyncArtifactEntry)
+    assert_type(artifact.is_draft(), bool)
+    assert_type(await artifact.source_artifact, AsyncArtifact)
+    assert_type(await artifact.source_collection, AsyncArtifactCollection)
+    assert_type(await artifact.collection, AsyncArtifactCollection)
+    assert_type(await artifact.unlink(), None)
     manifest = await artifact.manifest
     assert_type(manifest, Manifest)
     assert_type(manifest.size, int)
@@ -116,6 +134,7 @@ async def use_contents(artifact: AsyncArtifact) -> None:
     assert_type(entry.ref, str | None)
     assert_type(entry.extra, Mapping[str, JSONValue])
     assert_type(entry.is_reference, bool)
+    assert_type(entry.birth_artifact_id, str | None)
     assert_type(await entry.download(), Path)
     files = artifact.files(["a/b"], 10)
     assert_type(files, AsyncArtifactFiles)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from io import TextIOWrapper
 from pathlib import Path
 from typing import assert_type
@@ -12,11 +13,14 @@ import pyarrow as pa
 
 from runql import (
     AsyncApi,
+    AsyncArtifactTypes,
+    AsyncConsoleLogs,
     AsyncFile,
     AsyncFiles,
     AsyncHistoriesScan,
     AsyncHistoryScan,
     AsyncProject,
+    AsyncProjectArtifactCollections,
     AsyncProjects,
     AsyncRetryingClient,
     AsyncRun,
@@ -25,8 +29,10 @@ from runql import (
     AsyncSweep,
     AsyncSweeps,
     Capabilities,
+    ConsoleLogLine,
     HistoryFiles,
     JSONValue,
+    LoggedTable,
     Settings,
     Traffic,
     User,
@@ -44,6 +50,10 @@ async def use_api(api: AsyncApi) -> None:
     assert_type(await api.default_entity, str | None)
     assert_type(api.settings, Settings)
     assert_type(api.traffic, Traffic)
+    assert_type(api.user_agent, str)
+    assert_type(await api.create_run(run_id="id", project="p", entity="e"), AsyncRun)
+    assert_type(await api.create_project("p", "e"), AsyncProject)
+    assert_type(await api.from_path("entity/project"), AsyncProject | AsyncRun | AsyncSweep)
     assert_type(api.client, AsyncRetryingClient)
     assert_type(await api.capabilities(), Capabilities)
     assert_type(api.flush(), None)
@@ -54,6 +64,9 @@ async def use_api(api: AsyncApi) -> None:
 
 async def use_runs(runs: AsyncRuns) -> None:
     """A list of runs."""
+    assert_type(await runs.next(), AsyncRun)
+    assert_type(await anext(runs), AsyncRun)
+    assert_type(await runs.upgrade_to_full(), None)
     assert_type(await runs[0], AsyncRun)
     assert_type(await runs[1:3], list[AsyncRun])
     assert_type([run async for run in runs], list[AsyncRun])
@@ -110,6 +123,7 @@ async def use_run(run: AsyncRun) -> None:
     assert_type(await run.lastHistoryStep, int)
     assert_type(run.to_html(300, hidden=True), str)
     assert_type(await run.load(force=True), None)
+    assert_type(await run.table("predictions"), LoggedTable)
     assert_type(await run.wait_until_finished(timeout=60), None)
 
 
@@ -124,6 +138,11 @@ async def use_writing(api: AsyncApi, run: AsyncRun) -> None:
     assert_type(run.summary["seen"], JSONValue)
     assert_type(await run.summary.update({"best": 1}, last=b"x"), None)
     assert_type(await run.update(), None)
+    assert_type(await run.stop(), None)
+    assert_type(await run.update_state("failed"), bool)
+    assert_type(await AsyncRun.create(api, state="pending"), AsyncRun)
+    assert_type(await run.load_full_data(force=True), None)
+    assert_type(await run.download_history_exports("folder", require_complete_history=False), HistoryFiles)
     assert_type(await run.update(if_unchanged=True), None)
     assert_type(await run.save(), None)
     assert_type(await run.delete(delete_artifacts=True), None)
@@ -153,6 +172,13 @@ async def use_histories_scan(runs: AsyncRuns) -> None:
 
 async def use_scan(run: AsyncRun) -> None:
     """Every row, one by one or as a frame."""
+    assert_type(await anext(run.scan_history()), Row)
+    assert_type(await anext(run.scan_history(), None), Row | None)
+    assert_type(run.beta_scan_history(["loss"], use_cache=False), AsyncHistoryScan)
+    logs = run.console_logs(per_page=10)
+    assert_type(run.console_logs(last=10), AsyncConsoleLogs)
+    assert_type(await logs[0], ConsoleLogLine)
+    assert_type((await logs[0]).timestamp, datetime | None)
     scan = run.scan_history(["loss"], 1000, 0, 100, match="any")
     assert_type(scan, AsyncHistoryScan)
     assert_type([row["loss"] async for row in scan], list[JSONValue])
@@ -192,6 +218,7 @@ async def use_sweep(api: AsyncApi, run: AsyncRun) -> None:
     assert_type(sweep.order, str | None)
     assert_type(sweep.run_count, int)
     assert_type(sweep.expected_run_count, int | None)
+    assert_type(sweep.run_count_expected, int | None)
     assert_type(sweep.best_loss, float | None)
     assert_type(sweep.created_at, str)
     assert_type(sweep.updated_at, str | None)
@@ -219,6 +246,10 @@ async def use_projects_and_users(api: AsyncApi) -> None:
     assert_type(project.is_benchmark, bool)
     assert_type(project.runs({"state": "finished"}, lazy=True), AsyncRuns)
     assert_type(project.sweeps(per_page=10), AsyncSweeps)
+    assert_type(project.owner, User | None)
+    assert_type(project.entity_name, str)
+    assert_type(project.artifacts_types(10), AsyncArtifactTypes)
+    assert_type(project.collections({"name": "x"}, "-name", 10), AsyncProjectArtifactCollections)
     assert_type(await project.sweeps()[0], AsyncSweep)
     assert_type(await api.user("ada"), User | None)
     assert_type(await api.users("ada"), list[User])

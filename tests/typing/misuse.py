@@ -16,7 +16,7 @@ async def awaited(aapi: AsyncApi, aruns: AsyncRuns, arun: AsyncRun) -> None:
 STATEMENTS = (
     # a literal that is none of the choices
     'runs.histories(format="csv")',
-    'runs.histories(stream="events")',
+    'runs.histories(stream="event")',
     'runs.scan_histories(format="csv")',
     'runs.scan_histories(match="some")',
     'runs.scan_histories(format="arrow").collect().to_pandas_frame()',
@@ -48,6 +48,11 @@ STATEMENTS = (
     "summary.loss",
     "runs.history()",
     "run.displayName",
+    "run.createdAt",
+    "runs.totalCount",
+    "run.noSuchThing",
+    'run.update_state("finished")',
+    "next(run)",
     "run.foo",
     "user.full_name",
     'runs["id"]',

@@ -19,6 +19,7 @@ from runql import (
     ArtifactType,
     ArtifactTypes,
     JSONValue,
+    LoggedTable,
     Manifest,
     ManifestEntry,
     Run,
@@ -31,6 +32,8 @@ def use_catalog(api: Api) -> None:
     assert_type(api.artifact("entity/project/name:v3", "model"), Artifact)
     assert_type(api.artifact_exists("name"), bool)
     assert_type(api.artifacts("model", "name", 10, ["good"]), Artifacts)
+    assert_type(api.artifacts("model", "name", order="-created_at"), Artifacts)
+    assert_type(api.artifact_versions("model", "name"), Artifacts)
     assert_type(api.artifact_type("model"), ArtifactType)
     assert_type(api.artifact_types("entity/project"), ArtifactTypes)
     assert_type(api.artifact_collection("model", "name"), ArtifactCollection)
@@ -44,6 +47,8 @@ def use_lists(versions: Artifacts, logged: RunArtifacts, kinds: ArtifactTypes) -
     assert_type(logged[1:], list[Artifact])
     assert_type(logged.length, int)
     assert_type(logged.more, bool)
+    assert_type(logged.convert_objects(), list[Artifact])
+    assert_type(versions.next(), Artifact)
     assert_type(logged.cursor, str | None)
     assert_type(kinds[0], ArtifactType)
 
@@ -65,6 +70,9 @@ def use_kinds(kind: ArtifactType, collection: ArtifactCollection) -> None:
     assert_type(kind.collections(10), ArtifactCollections)
     assert_type(kind.collection("name"), ArtifactCollection)
     assert_type([collection.id, collection.name, collection.entity, collection.project], list[str])
+    collection.name = collection.type = "new"
+    assert_type(collection.save(), None)
+    assert_type(collection.delete(), None)
     assert_type([collection.type, collection.created_at], list[str])
     assert_type(collection.description, str | None)
     assert_type(collection.updated_at, str | None)
@@ -72,6 +80,8 @@ def use_kinds(kind: ArtifactType, collection: ArtifactCollection) -> None:
     assert_type(collection.aliases, list[str])
     assert_type(collection.is_sequence(), bool)
     assert_type(collection.artifacts(10, tags=["good"]), Artifacts)
+    collection.description = None
+    collection.tags = ("a", "b")
 
 
 def use_artifact(artifact: Artifact) -> None:
@@ -105,6 +115,14 @@ def use_contents(artifact: Artifact) -> None:
     """Its files."""
     assert_type(artifact.download("root", path_prefix="a/", at_once=4), Path)
     assert_type(artifact.verify("root"), list[str])
+    assert_type(artifact.get("name"), LoggedTable)
+    assert_type(artifact.file("root"), Path)
+    assert_type(artifact.get_path("a"), ArtifactEntry)
+    assert_type(artifact.is_draft(), bool)
+    assert_type(artifact.source_artifact, Artifact)
+    assert_type(artifact.source_collection, ArtifactCollection)
+    assert_type(artifact.collection, ArtifactCollection)
+    assert_type(artifact.unlink(), None)
     manifest = artifact.manifest
     assert_type(manifest, Manifest)
     assert_type(manifest.size, int)
@@ -116,6 +134,7 @@ def use_contents(artifact: Artifact) -> None:
     assert_type(entry.ref, str | None)
     assert_type(entry.extra, Mapping[str, JSONValue])
     assert_type(entry.is_reference, bool)
+    assert_type(entry.birth_artifact_id, str | None)
     assert_type(entry.download(), Path)
     files = artifact.files(["a/b"], 10)
     assert_type(files, ArtifactFiles)

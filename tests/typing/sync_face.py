@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from io import TextIOWrapper
 from pathlib import Path
 from typing import assert_type
@@ -12,14 +13,19 @@ import pyarrow as pa
 
 from runql import (
     Api,
+    ArtifactTypes,
     Capabilities,
+    ConsoleLogLine,
+    ConsoleLogs,
     File,
     Files,
     HistoriesScan,
     HistoryFiles,
     HistoryScan,
     JSONValue,
+    LoggedTable,
     Project,
+    ProjectArtifactCollections,
     Projects,
     RetryingClient,
     RetryPolicy,
@@ -45,6 +51,10 @@ def use_api(api: Api) -> None:
     assert_type(api.default_entity, str | None)
     assert_type(api.settings, Settings)
     assert_type(api.traffic, Traffic)
+    assert_type(api.user_agent, str)
+    assert_type(api.create_run(run_id="id", project="p", entity="e"), Run)
+    assert_type(api.create_project("p", "e"), Project)
+    assert_type(api.from_path("entity/project"), Project | Run | Sweep)
     assert_type(api.client, RetryingClient)
     assert_type(api.capabilities(), Capabilities)
     assert_type(api.flush(), None)
@@ -55,6 +65,9 @@ def use_api(api: Api) -> None:
 
 def use_runs(runs: Runs) -> None:
     """A list of runs."""
+    assert_type(runs.next(), Run)
+    assert_type(next(runs), Run)
+    assert_type(runs.upgrade_to_full(), None)
     assert_type(runs[0], Run)
     assert_type(runs[-1], Run)
     assert_type(runs[1:3], list[Run])
@@ -115,6 +128,7 @@ def use_run(run: Run) -> None:
     assert_type(run.lastHistoryStep, int)
     assert_type(run.to_html(300, hidden=True), str)
     assert_type(run.load(force=True), None)
+    assert_type(run.table("predictions"), LoggedTable)
     assert_type(run.wait_until_finished(timeout=60), None)
 
 
@@ -134,6 +148,11 @@ def use_writing(api: Api, run: Run) -> None:
     assert_type(run.summary.update({"best": 1}, last=b"x"), None)
     assert_type(run.summary.update([("best", 1)]), None)
     assert_type(run.update(), None)
+    assert_type(run.stop(), None)
+    assert_type(run.update_state("failed"), bool)
+    assert_type(Run.create(api, state="pending"), Run)
+    assert_type(run.load_full_data(force=True), None)
+    assert_type(run.download_history_exports("folder", require_complete_history=False), HistoryFiles)
     assert_type(run.update(if_unchanged=True), None)
     assert_type(run.save(), None)
     assert_type(run.delete(delete_artifacts=True), None)
@@ -152,6 +171,13 @@ def use_history(run: Run, as_pandas: bool) -> None:
 
 def use_scan(run: Run) -> None:
     """Every row, one by one or as a frame."""
+    assert_type(next(run.scan_history()), Row)
+    assert_type(next(run.scan_history(), None), Row | None)
+    assert_type(run.beta_scan_history(["loss"], use_cache=False), HistoryScan)
+    logs = run.console_logs(per_page=10)
+    assert_type(run.console_logs(last=10), ConsoleLogs)
+    assert_type(logs[0], ConsoleLogLine)
+    assert_type(logs[0].timestamp, datetime | None)
     scan = run.scan_history(["loss"], 1000, 0, 100, match="any")
     assert_type(scan, HistoryScan)
     assert_type(run.scan_history(keys=("loss", "accuracy"), page_size=10), HistoryScan)
@@ -231,6 +257,7 @@ def use_sweep(api: Api, run: Run) -> None:
     assert_type(sweep.order, str | None)
     assert_type(sweep.run_count, int)
     assert_type(sweep.expected_run_count, int | None)
+    assert_type(sweep.run_count_expected, int | None)
     assert_type(sweep.best_loss, float | None)
     assert_type(sweep.created_at, str)
     assert_type(sweep.updated_at, str | None)
@@ -258,6 +285,10 @@ def use_projects_and_users(api: Api) -> None:
     assert_type(project.is_benchmark, bool)
     assert_type(project.runs({"state": "finished"}, lazy=True), Runs)
     assert_type(project.sweeps(per_page=10), Sweeps)
+    assert_type(project.owner, User | None)
+    assert_type(project.entity_name, str)
+    assert_type(project.artifacts_types(10), ArtifactTypes)
+    assert_type(project.collections({"name": "x"}, "-name", 10), ProjectArtifactCollections)
     assert_type(project.sweeps()[0], Sweep)
     assert_type(api.user("ada"), User | None)
     assert_type(api.users("ada"), list[User])

@@ -41,7 +41,7 @@ MARK = "@include(if: true)"
 IDENTITY = {"id", "name"}
 
 # What an envelope around entities may tell of itself.
-ENVELOPE_LEAVES = {"cursor", "totalCount", "totalSweeps", "version", "__typename"}
+ENVELOPE_LEAVES = {"cursor", "logLineCount", "totalCount", "totalSweeps", "version", "__typename"}
 
 
 @dataclass(frozen=True)

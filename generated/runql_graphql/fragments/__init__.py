@@ -53,17 +53,20 @@ if TYPE_CHECKING:
     )
     from .deleted_aliases_fields import DeletedAliasesFields
     from .deleted_artifact_fields import DeletedArtifactFields
+    from .deleted_collection_fields import DeletedCollectionFields
     from .deleted_fields import DeletedFields
     from .deleted_run_fields import DeletedRunFields
+    from .deleted_tags_fields import DeletedTagsFields
     from .exported_history import ExportedHistory
     from .file_fields import FileFields
     from .full_run_fields import FullRunFields, FullRunFieldsUser
     from .history_keys_fields import HistoryKeysFields
     from .history_window import HistoryWindow, HistoryWindowParquetHistory
+    from .log_line_fields import LogLineFields
     from .manifest_file_fields import ManifestFileFields
     from .marked_fields import MarkedFields
     from .page_fields import PageFields
-    from .project_fields import ProjectFields
+    from .project_fields import ProjectFields, ProjectFieldsUser
     from .project_place_fields import ProjectPlaceFields
     from .run_fields import RunFields, RunFieldsUser
     from .run_history import RunHistory
@@ -72,10 +75,12 @@ if TYPE_CHECKING:
     from .run_user_fields import RunUserFields
     from .server_feature_fields import ServerFeatureFields
     from .server_info_fields import ServerInfoFields, ServerInfoFieldsFeatures
+    from .stopped_run_fields import StoppedRunFields
     from .sweep_fields import SweepFields
     from .tag_fields import TagFields
     from .team_fields import TeamFields
     from .unlinked_artifact_fields import UnlinkedArtifactFields
+    from .updated_state_fields import UpdatedStateFields
     from .upload_place_fields import UploadPlaceFields
     from .upload_places_fields import UploadPlacesFields, UploadPlacesFieldsFiles
     from .viewer_fields import (
@@ -85,6 +90,10 @@ if TYPE_CHECKING:
         ViewerFieldsTeamsEdgesNode,
     )
     from .whole_history import WholeHistory
+    from .written_collection_fields import (
+        WrittenCollectionFields,
+        WrittenCollectionFieldsDefaultArtifactType,
+    )
     from .written_run_fields import WrittenRunFields
 
 _MODULES = {
@@ -120,8 +129,10 @@ _MODULES = {
     "CollectionPlaceFieldsProject": "collection_place_fields",
     "DeletedAliasesFields": "deleted_aliases_fields",
     "DeletedArtifactFields": "deleted_artifact_fields",
+    "DeletedCollectionFields": "deleted_collection_fields",
     "DeletedFields": "deleted_fields",
     "DeletedRunFields": "deleted_run_fields",
+    "DeletedTagsFields": "deleted_tags_fields",
     "ExportedHistory": "exported_history",
     "FileFields": "file_fields",
     "FullRunFields": "full_run_fields",
@@ -129,10 +140,12 @@ _MODULES = {
     "HistoryKeysFields": "history_keys_fields",
     "HistoryWindow": "history_window",
     "HistoryWindowParquetHistory": "history_window",
+    "LogLineFields": "log_line_fields",
     "ManifestFileFields": "manifest_file_fields",
     "MarkedFields": "marked_fields",
     "PageFields": "page_fields",
     "ProjectFields": "project_fields",
+    "ProjectFieldsUser": "project_fields",
     "ProjectPlaceFields": "project_place_fields",
     "RunFields": "run_fields",
     "RunFieldsUser": "run_fields",
@@ -144,10 +157,12 @@ _MODULES = {
     "ServerFeatureFields": "server_feature_fields",
     "ServerInfoFields": "server_info_fields",
     "ServerInfoFieldsFeatures": "server_info_fields",
+    "StoppedRunFields": "stopped_run_fields",
     "SweepFields": "sweep_fields",
     "TagFields": "tag_fields",
     "TeamFields": "team_fields",
     "UnlinkedArtifactFields": "unlinked_artifact_fields",
+    "UpdatedStateFields": "updated_state_fields",
     "UploadPlaceFields": "upload_place_fields",
     "UploadPlacesFields": "upload_places_fields",
     "UploadPlacesFieldsFiles": "upload_places_fields",
@@ -156,6 +171,8 @@ _MODULES = {
     "ViewerFieldsTeamsEdges": "viewer_fields",
     "ViewerFieldsTeamsEdgesNode": "viewer_fields",
     "WholeHistory": "whole_history",
+    "WrittenCollectionFields": "written_collection_fields",
+    "WrittenCollectionFieldsDefaultArtifactType": "written_collection_fields",
     "WrittenRunFields": "written_run_fields",
 }
 
@@ -192,8 +209,10 @@ __all__ = [
     "CollectionPlaceFieldsProject",
     "DeletedAliasesFields",
     "DeletedArtifactFields",
+    "DeletedCollectionFields",
     "DeletedFields",
     "DeletedRunFields",
+    "DeletedTagsFields",
     "ExportedHistory",
     "FileFields",
     "FullRunFields",
@@ -201,10 +220,12 @@ __all__ = [
     "HistoryKeysFields",
     "HistoryWindow",
     "HistoryWindowParquetHistory",
+    "LogLineFields",
     "ManifestFileFields",
     "MarkedFields",
     "PageFields",
     "ProjectFields",
+    "ProjectFieldsUser",
     "ProjectPlaceFields",
     "RunFields",
     "RunFieldsUser",
@@ -216,10 +237,12 @@ __all__ = [
     "ServerFeatureFields",
     "ServerInfoFields",
     "ServerInfoFieldsFeatures",
+    "StoppedRunFields",
     "SweepFields",
     "TagFields",
     "TeamFields",
     "UnlinkedArtifactFields",
+    "UpdatedStateFields",
     "UploadPlaceFields",
     "UploadPlacesFields",
     "UploadPlacesFieldsFiles",
@@ -228,6 +251,8 @@ __all__ = [
     "ViewerFieldsTeamsEdges",
     "ViewerFieldsTeamsEdgesNode",
     "WholeHistory",
+    "WrittenCollectionFields",
+    "WrittenCollectionFieldsDefaultArtifactType",
     "WrittenRunFields",
 ]
 

@@ -8,6 +8,7 @@ from typing import Optional
 from pydantic import Field
 
 from ..base_model import BaseModel
+from .run_user_fields import RunUserFields
 
 
 class ProjectFields(BaseModel):
@@ -19,3 +20,7 @@ class ProjectFields(BaseModel):
     description: Optional[str] = None
     access: Optional[str] = None
     is_benchmark: Optional[bool] = Field(alias="isBenchmark", default=None)
+    user: Optional["ProjectFieldsUser"] = None
+
+
+ProjectFieldsUser = RunUserFields

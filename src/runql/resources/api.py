@@ -10,9 +10,10 @@ import httpx
 
 from runql.config import Settings, resolve_settings
 from runql.errors import ConfigurationError
-from runql.paths import parse_project_path, parse_run_path
+from runql.paths import checked_project_name, kind_of_path, parse_project_path, parse_run_path
 from runql.resources.artifact_catalog import ArtifactCatalog, AsyncArtifactCatalog
 from runql.resources.run_record import read_run
+from runql.transport.endpoint import USER_AGENT
 from runql.transport.flow import Flow, Once
 from runql.transport.sync import RetryingClient
 from runql.transport.wire import Traffic
@@ -103,6 +104,11 @@ class Api(ArtifactCatalog):
     def _owner(self, named: str | None) -> str:
         return named or _known_entity(self.default_entity)
 
+    @property
+    def user_agent(self) -> str:
+        """The name that runql sends itself by: ``runql/`` and its version."""
+        return USER_AGENT
+
     def capabilities(self) -> Capabilities:
         """Ask the server which features it has, and so which operations it takes in full; one request each time."""
         from runql.resources.capabilities import read_capabilities
@@ -131,6 +137,14 @@ class Api(ArtifactCatalog):
         run = asked.resolve(entity=entity, project=self.settings.project)
         fields = self.client.run(read_run(run.entity, run.project, run.run_id))
         return Run.listed(self.client, run.entity, run.project, fields, None)
+
+    def create_run(
+        self, *, run_id: str | None = None, project: str | None = None, entity: str | None = None
+    ) -> Run:
+        """Create a run and return it with all its fields; as `Run.create`, which can also begin it as pending."""
+        from runql.resources.run import Run
+
+        return Run.create(self, run_id, project, entity)
 
     def runs(
         self,
@@ -217,6 +231,44 @@ class Api(ArtifactCatalog):
         project = asked.resolve(entity=owner, project=self.settings.project)
         return Project(self.client, self.client.run(read_project(owner, project.project)))
 
+    def create_project(self, name: str, entity: str | None = None) -> Project:
+        """Create a project and return it; one request, two when the default entity must be asked for.
+
+        A project of that name that is there already is returned as it is.
+
+        Args:
+            name: the project.
+            entity: its owner; None for the default entity.
+
+        Raises:
+            PathError: the name cannot be a project's; raised before anything is sent.
+            NotFoundError: the server made none: the entity is absent or hidden.
+            QueryError: the server refuses.
+        """
+        from runql.resources.project import Project, create_project
+
+        checked_project_name(name)
+        return Project(self.client, self.client.run(create_project(self._owner(entity), name)))
+
+    def from_path(self, path: str) -> Project | Run | Sweep:
+        """Return what a path leads to; one request.
+
+        Args:
+            path: ``project``, ``entity/project``, ``entity/project/id`` (a run), ``entity/project/runs/id``,
+                ``entity/project/sweeps/id``, or the URL of one of them.
+
+        Raises:
+            PathError: the path has none of these forms, or leads to a report; raised before anything is sent.
+            NotFoundError: there is no such thing.
+        """
+        match kind_of_path(path):
+            case "project":
+                return self.project(path)
+            case "sweep":
+                return self.sweep(path)
+            case "run":
+                return self.run(path)
+
     def projects(self, entity: str | None = None, per_page: int = 200) -> Projects:
         """Return the projects of an entity, read page by page as they are looked at; see `Projects`.
 
@@ -301,6 +353,11 @@ class AsyncApi(AsyncArtifactCatalog):
     async def _owner(self, named: str | None) -> str:
         return named or _known_entity(await self.default_entity)
 
+    @property
+    def user_agent(self) -> str:
+        """As `Api.user_agent`."""
+        return USER_AGENT
+
     async def capabilities(self) -> Capabilities:
         """As `Api.capabilities`."""
         from runql.resources.capabilities import read_capabilities
@@ -319,6 +376,14 @@ class AsyncApi(AsyncArtifactCatalog):
         run = asked.resolve(entity=entity, project=self.settings.project)
         fields = await self.client.run(read_run(run.entity, run.project, run.run_id))
         return AsyncRun.listed(self.client, run.entity, run.project, fields, None)
+
+    async def create_run(
+        self, *, run_id: str | None = None, project: str | None = None, entity: str | None = None
+    ) -> AsyncRun:
+        """As `Api.create_run`."""
+        from runql.resources.async_run import AsyncRun
+
+        return await AsyncRun.create(self, run_id, project, entity)
 
     async def runs(
         self,
@@ -366,6 +431,24 @@ class AsyncApi(AsyncArtifactCatalog):
         owner = await self._owner(entity or asked.entity)
         project = asked.resolve(entity=owner, project=self.settings.project)
         return AsyncProject(self.client, await self.client.run(read_project(owner, project.project)))
+
+    async def create_project(self, name: str, entity: str | None = None) -> AsyncProject:
+        """As `Api.create_project`."""
+        from runql.resources.project import AsyncProject, create_project
+
+        checked_project_name(name)
+        fields = await self.client.run(create_project(await self._owner(entity), name))
+        return AsyncProject(self.client, fields)
+
+    async def from_path(self, path: str) -> AsyncProject | AsyncRun | AsyncSweep:
+        """As `Api.from_path`."""
+        match kind_of_path(path):
+            case "project":
+                return await self.project(path)
+            case "sweep":
+                return await self.sweep(path)
+            case "run":
+                return await self.run(path)
 
     async def projects(self, entity: str | None = None, per_page: int = 200) -> AsyncProjects:
         """As `Api.projects`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ from runql.transport.flow import AT_ONCE
 from runql.transport.sync import RetryingClient
 
 if TYPE_CHECKING:
+    from runql.resources.artifact_collections import ArtifactCollection, AsyncArtifactCollection
     from runql.resources.async_run import AsyncRun
     from runql.resources.run import Run
 
@@ -49,6 +51,33 @@ class Artifact(ArtifactContents):
     def __init__(self, client: RetryingClient, found: Found) -> None:
         super().__init__(found, client.settings.app_url)
         self._client = client
+
+    @property
+    def collection(self) -> ArtifactCollection:
+        """The collection it was found in. Sends one request each time.
+
+        Raises:
+            ArtifactNotFoundError: it is gone.
+        """
+        from runql.resources.artifact_collections import ArtifactCollection  # noqa: PLC0415 - as for runs
+
+        return ArtifactCollection(self._client, *self._client.run(self._find_collection(self._found.place)))
+
+    @property
+    def source_collection(self) -> ArtifactCollection:
+        """The collection it was made in; as `collection`."""
+        from runql.resources.artifact_collections import ArtifactCollection  # noqa: PLC0415 - as for runs
+
+        return ArtifactCollection(self._client, *self._client.run(self._find_collection(self._source)))
+
+    @property
+    def source_artifact(self) -> Artifact:
+        """The version where it was made: itself, or what it is a link to. Sends one request each time for a link, else none.
+
+        Raises:
+            ArtifactNotFoundError: it is gone, or your API key may not see it.
+        """
+        return Artifact(self._client, self._client.run(self._find_source())) if self.is_link else self
 
     @property
     def manifest(self) -> Manifest:
@@ -91,6 +120,13 @@ class Artifact(ArtifactContents):
         """
         return self._client.run(self._read_table(name))
 
+    def get_path(self, name: str) -> ArtifactEntry:
+        """Deprecated: `get_entry` under an older name."""
+        warnings.warn(
+            "Artifact.get_path is deprecated: use Artifact.get_entry", DeprecationWarning, stacklevel=2
+        )
+        return self.get_entry(name)
+
     def files(self, names: Sequence[str] | None = None, per_page: int = 50) -> ArtifactFiles:
         """Return its files as the server lists them, as a sequence that is read page by page as you look at it.
 
@@ -110,6 +146,7 @@ class Artifact(ArtifactContents):
         allow_missing_references: bool = False,
         path_prefix: str | None = None,
         *,
+        skip_cache: bool | None = None,  # noqa: ARG002 - accepted for compatibility
         at_once: int = AT_ONCE,
         progress: Progress | None = None,
     ) -> Path:
@@ -129,6 +166,7 @@ class Artifact(ArtifactContents):
                 the folder that `WANDB_ARTIFACT_DIR` names.
             allow_missing_references: warn of references that lead nowhere, instead of failing.
             path_prefix: only files whose path begins so.
+            skip_cache: no effect, accepted for compatibility: there is no cache beside ``root``.
             at_once: transfers under way at the same time, at least 1.
             progress: called with the bytes that are here, and those there are in all.
 
@@ -149,6 +187,16 @@ class Artifact(ArtifactContents):
                 allow_missing_references=allow_missing_references,
             )
         )
+
+    def file(self, root: str | os.PathLike[str] | None = None, *, progress: Progress | None = None) -> Path:
+        """Save the only file of the artifact, and return where it is; as `ArtifactEntry.download`.
+
+        Two requests, and two for the manifest when it was not looked at.
+
+        Raises:
+            ValueError: it holds another number of files than one.
+        """
+        return self._client.run(self._save_only_file(root, progress))
 
     def verify(self, root: str | os.PathLike[str] | None = None) -> list[str]:
         """Check that the files below ``root`` are those of the artifact; return the paths of references, which are not checked.
@@ -206,6 +254,16 @@ class Artifact(ArtifactContents):
         """
         self._client.run(self._delete(with_aliases=delete_aliases))
 
+    def unlink(self) -> None:
+        """Take the version out of the collection that links to it; one request. Where it was made it stays.
+
+        Raises:
+            ValueError: it is no link; raised before anything is sent.
+            ArtifactNotFoundError: there is no such version (any more).
+            AnswerError, DeletionRefusedError: the server refuses.
+        """
+        self._client.run(self._unlink())
+
 
 class AsyncArtifactEntry(EntryRecord):
     """As `ArtifactEntry`, awaited."""
@@ -231,6 +289,29 @@ class AsyncArtifact(ArtifactContents):
         self._client = client
 
     @property
+    async def collection(self) -> AsyncArtifactCollection:
+        """As `Artifact.collection`."""
+        from runql.resources.artifact_collections import AsyncArtifactCollection  # noqa: PLC0415 - as above
+
+        found = await self._client.run(self._find_collection(self._found.place))
+        return AsyncArtifactCollection(self._client, *found)
+
+    @property
+    async def source_collection(self) -> AsyncArtifactCollection:
+        """As `Artifact.source_collection`."""
+        from runql.resources.artifact_collections import AsyncArtifactCollection  # noqa: PLC0415 - as above
+
+        found = await self._client.run(self._find_collection(self._source))
+        return AsyncArtifactCollection(self._client, *found)
+
+    @property
+    async def source_artifact(self) -> AsyncArtifact:
+        """As `Artifact.source_artifact`."""
+        if not self.is_link:
+            return self
+        return AsyncArtifact(self._client, await self._client.run(self._find_source()))
+
+    @property
     async def manifest(self) -> Manifest:
         """As `Artifact.manifest`."""
         return await self._client.run(self._read_manifest())
@@ -249,6 +330,15 @@ class AsyncArtifact(ArtifactContents):
         """As `Artifact.get`."""
         return await self._client.run(self._read_table(name))
 
+    async def get_path(self, name: str) -> AsyncArtifactEntry:
+        """As `Artifact.get_path`."""
+        warnings.warn(
+            "AsyncArtifact.get_path is deprecated: use AsyncArtifact.get_entry",
+            DeprecationWarning,
+            stacklevel=2,
+        )
+        return await self.get_entry(name)
+
     def files(self, names: Sequence[str] | None = None, per_page: int = 50) -> AsyncArtifactFiles:
         """As `Artifact.files`."""
         return AsyncArtifactFiles(self._client, self.id, self.qualified_name, names, per_page)
@@ -259,6 +349,7 @@ class AsyncArtifact(ArtifactContents):
         allow_missing_references: bool = False,
         path_prefix: str | None = None,
         *,
+        skip_cache: bool | None = None,  # noqa: ARG002 - accepted for compatibility
         at_once: int = AT_ONCE,
         progress: Progress | None = None,
     ) -> Path:
@@ -272,6 +363,12 @@ class AsyncArtifact(ArtifactContents):
                 allow_missing_references=allow_missing_references,
             )
         )
+
+    async def file(
+        self, root: str | os.PathLike[str] | None = None, *, progress: Progress | None = None
+    ) -> Path:
+        """As `Artifact.file`."""
+        return await self._client.run(self._save_only_file(root, progress))
 
     async def verify(self, root: str | os.PathLike[str] | None = None) -> list[str]:
         """As `Artifact.verify`."""
@@ -300,3 +397,7 @@ class AsyncArtifact(ArtifactContents):
     async def delete(self, delete_aliases: bool = False) -> None:
         """As `Artifact.delete`."""
         await self._client.run(self._delete(with_aliases=delete_aliases))
+
+    async def unlink(self) -> None:
+        """As `Artifact.unlink`."""
+        await self._client.run(self._unlink())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Collection
 from typing import TYPE_CHECKING
@@ -67,7 +68,13 @@ class ArtifactCatalog(ABC):
         return self.client.run(_exists(self._asked(name), type))
 
     def artifacts(
-        self, type_name: str, name: str, per_page: int = 50, tags: Collection[str] | None = None
+        self,
+        type_name: str,
+        name: str,
+        per_page: int = 50,
+        tags: Collection[str] | None = None,
+        *,
+        order: str | None = None,
     ) -> Artifacts:
         """Return the versions of a collection, read page by page as they are looked at; see `Artifacts`.
 
@@ -76,6 +83,7 @@ class ArtifactCatalog(ABC):
             name: ``entity/project/collection``, ``project/collection`` or ``collection``.
             per_page: versions a request asks for, at least 1.
             tags: only versions that have all of these.
+            order: ``+`` or ``-`` and a field, such as ``-created_at``; None for the server's own, newest first.
         """
         from runql.resources.artifacts import Artifacts
 
@@ -86,9 +94,17 @@ class ArtifactCatalog(ABC):
             asked.project,
             asked.collection,
             type_name,
+            order=order,
             per_page=per_page,
             tags=tags,
         )
+
+    def artifact_versions(self, type_name: str, name: str, per_page: int = 50) -> Artifacts:
+        """Deprecated: `artifacts` under an older name."""
+        warnings.warn(
+            "Api.artifact_versions is deprecated: use Api.artifacts", DeprecationWarning, stacklevel=2
+        )
+        return self.artifacts(type_name, name, per_page)
 
     def artifact_type(self, type_name: str, project: str | None = None) -> ArtifactType:
         """Return one kind of artifacts; one request.
@@ -178,7 +194,13 @@ class AsyncArtifactCatalog(ABC):
         return await self.client.run(_exists(await self._asked(name), type))
 
     async def artifacts(
-        self, type_name: str, name: str, per_page: int = 50, tags: Collection[str] | None = None
+        self,
+        type_name: str,
+        name: str,
+        per_page: int = 50,
+        tags: Collection[str] | None = None,
+        *,
+        order: str | None = None,
     ) -> AsyncArtifacts:
         """As `ArtifactCatalog.artifacts`; awaited because it may have to ask for the default entity."""
         from runql.resources.artifacts import AsyncArtifacts
@@ -190,9 +212,19 @@ class AsyncArtifactCatalog(ABC):
             asked.project,
             asked.collection,
             type_name,
+            order=order,
             per_page=per_page,
             tags=tags,
         )
+
+    async def artifact_versions(self, type_name: str, name: str, per_page: int = 50) -> AsyncArtifacts:
+        """As `ArtifactCatalog.artifact_versions`."""
+        warnings.warn(
+            "AsyncApi.artifact_versions is deprecated: use AsyncApi.artifacts",
+            DeprecationWarning,
+            stacklevel=2,
+        )
+        return await self.artifacts(type_name, name, per_page)
 
     async def artifact_type(self, type_name: str, project: str | None = None) -> AsyncArtifactType:
         """As `ArtifactCatalog.artifact_type`."""

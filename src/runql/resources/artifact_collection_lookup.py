@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from runql.arguments import checked_str
 from runql.artifact_errors import ArtifactNotFoundError
 from runql.errors import ProjectNotFoundError
 from runql.resources.connections import read_sparse_page
 from runql.resources.pages import Page, read_page
+from runql.resources.run_query import positive
 from runql.transport.flow import Flow, fetch
+from runql.values import JSONValue, json_text
 from runql_graphql.fragments import ArtifactCollectionFields, ArtifactTypeFields
 from runql_graphql.operations import (
     get_artifact_collection,
     get_artifact_type,
     list_artifact_collections,
     list_artifact_types,
+    list_filtered_project_collections,
+    list_project_collections,
 )
 
 
@@ -103,6 +109,79 @@ def list_collection_page(
     if found is None:
         return Page[ArtifactCollectionFields | None].empty(after)
     return read_page(found, after)
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionQuery:
+    """Which collections of a project, in which order, how many a page."""
+
+    entity: str
+    project: str
+    filters: str | None
+    order: str | None
+    per_page: int
+
+    @classmethod
+    def checked(
+        cls,
+        entity: str,
+        project: str,
+        filters: Mapping[str, JSONValue] | None,
+        order: str | None,
+        per_page: int,
+    ) -> CollectionQuery:
+        """Check what a caller gave.
+
+        Raises:
+            ValueError: the filter is no JSON, or ``per_page`` is below 1.
+            TypeError: an argument has the wrong type.
+        """
+        if filters is not None and not isinstance(filters, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance] — callers may be untyped
+            raise TypeError(
+                f"filters must be a dict such as {{'name': 'mnist'}}, not {type(filters).__name__}"
+            )
+        text = json_text(dict(filters), "filters") if filters else None
+        wanted = checked_str("order", order) if order is not None else None
+        return cls(entity, project, text, wanted or None, positive("per_page", per_page))
+
+
+def list_project_collection_page(
+    query: CollectionQuery, after: str | None
+) -> Flow[Page[ArtifactCollectionFields | None]]:
+    """A page of the collections of all types; one request.
+
+    Raises:
+        ProjectNotFoundError: the project is absent or hidden.
+        OutdatedServerError: there is a filter or an order, and the server takes none.
+    """
+    if query.filters is None and query.order is None:
+        plain = yield from fetch(
+            list_project_collections(
+                entity=query.entity, project=query.project, first=query.per_page, after=after
+            )
+        )
+        if plain.project is None:
+            raise ProjectNotFoundError(query.entity, query.project)
+        found = plain.project.artifact_collections
+        return (
+            Page[ArtifactCollectionFields | None].empty(after) if found is None else read_page(found, after)
+        )
+    answer = yield from fetch(
+        list_filtered_project_collections(
+            entity=query.entity,
+            project=query.project,
+            filters=query.filters,
+            order=query.order,
+            first=query.per_page,
+            after=after,
+        )
+    )
+    if answer.project is None:
+        raise ProjectNotFoundError(query.entity, query.project)
+    fitting = answer.project.artifact_collections
+    return (
+        Page[ArtifactCollectionFields | None].empty(after) if fitting is None else read_page(fitting, after)
+    )
 
 
 def _no_type(home: TypeAddress) -> str:

@@ -2,97 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from typing import TypeVar
 
-from runql.resources.absent import present
 from runql.resources.artifact_collection_lookup import (
+    CollectionQuery,
     TypeAddress,
     find_collection,
     list_collection_page,
+    list_project_collection_page,
     list_type_page,
 )
+from runql.resources.artifact_collection_record import CollectionRecord
 from runql.resources.artifacts import PER_PAGE, Artifacts, AsyncArtifacts
 from runql.resources.connections import UncountedListing
 from runql.resources.pages import AsyncLazySequence, LazySequence, Listing
 from runql.resources.run_query import positive
+from runql.resources.snake_case import SnakeCaseAttributes
 from runql.transport.aio import AsyncRetryingClient
 from runql.transport.sync import RetryingClient
+from runql.values import JSONValue
 from runql_graphql.fragments import ArtifactCollectionFields, ArtifactTypeFields
 
 C = TypeVar("C", bound="CollectionRecord")
-SEQUENCE = "ArtifactSequence"
-
-
-class CollectionRecord:
-    """The part of `ArtifactCollection` and `AsyncArtifactCollection` that needs no request."""
-
-    def __init__(self, home: TypeAddress, fields: ArtifactCollectionFields) -> None:
-        self._home = home
-        self._fields = fields
-
-    def __repr__(self) -> str:
-        return f"<ArtifactCollection {self.entity}/{self.project}/{self.name} ({self.type})>"
-
-    @property
-    def id(self) -> str:
-        """The server's own id."""
-        return self._fields.id
-
-    @property
-    def entity(self) -> str:
-        """The entity it was asked for with."""
-        return self._home.entity
-
-    @property
-    def project(self) -> str:
-        """The project it was asked for with."""
-        return self._home.project
-
-    @property
-    def name(self) -> str:
-        """Its name, which stands before the colon of an artifact's."""
-        return self._fields.name
-
-    @property
-    def type(self) -> str:
-        """What kind of artifacts it holds."""
-        return self._fields.default_artifact_type.name
-
-    @property
-    def description(self) -> str | None:
-        """What somebody wrote about it."""
-        return self._fields.description
-
-    @property
-    def created_at(self) -> str:
-        """When it was made, ISO 8601; without a zone it is UTC."""
-        return self._fields.created_at
-
-    @property
-    def updated_at(self) -> str | None:
-        """When it was last changed, ISO 8601; without a zone it is UTC."""
-        return self._fields.updated_at
-
-    @property
-    def tags(self) -> list[str]:
-        """Its tags, in the server's order.
-
-        Raises:
-            OutdatedServerError: the server does not know tags.
-        """
-        tags = present(self._fields.tags, "ArtifactCollection.tags")
-        return [edge.node.name for edge in tags.edges]
-
-    @property
-    def aliases(self) -> list[str]:
-        """The aliases of all its versions, at most 1,000, in the server's order."""
-        return [edge.node.alias for edge in self._fields.aliases.edges if edge.node is not None]
-
-    def is_sequence(self) -> bool:
-        """Whether versions are made in it; False for one of links to versions that are made elsewhere."""
-        return self._fields.typename__ == SEQUENCE
 
 
 class ArtifactCollection(CollectionRecord):
@@ -104,10 +37,35 @@ class ArtifactCollection(CollectionRecord):
 
     def artifacts(self, per_page: int = PER_PAGE, *, tags: Collection[str] | None = None) -> Artifacts:
         """Return its versions, newest first where the server does so; see `Artifacts`."""
-        home = self._home
+        home, name = self._home, self._fields.name
         return Artifacts(
-            self._client, home.entity, home.project, self.name, home.type_name, per_page=per_page, tags=tags
+            self._client, home.entity, home.project, name, home.type_name, per_page=per_page, tags=tags
         )
+
+    def save(self) -> None:
+        """Write what was changed in memory: name, type, description and tags.
+
+        Sends only what differs from what was read: nothing when nothing does, one request for name and description, one
+        for the type, one for tags that were added, one for tags that were taken away.
+
+        Raises:
+            ArtifactNotFoundError: it was deleted meanwhile.
+            IncompleteUpdateError: some of it was written.
+            AnswerError, ChangeRefusedError: the server refuses, as it does for a name that is taken.
+        """
+        self._client.run(self._save())
+
+    def delete(self) -> None:
+        """Delete the collection with all versions that were made in it, for good; one request.
+
+        Of a collection of links only the links.
+
+        Raises:
+            ArtifactNotFoundError: there is no such collection (any more).
+            AnswerError, DeletionRefusedError: the server refuses.
+            DeletionUnconfirmedError: the response was lost, and one request more did not find that it is gone.
+        """
+        self._client.run(self._delete())
 
 
 class AsyncArtifactCollection(CollectionRecord):
@@ -121,10 +79,18 @@ class AsyncArtifactCollection(CollectionRecord):
 
     def artifacts(self, per_page: int = PER_PAGE, *, tags: Collection[str] | None = None) -> AsyncArtifacts:
         """As `ArtifactCollection.artifacts`."""
-        home = self._home
+        home, name = self._home, self._fields.name
         return AsyncArtifacts(
-            self._client, home.entity, home.project, self.name, home.type_name, per_page=per_page, tags=tags
+            self._client, home.entity, home.project, name, home.type_name, per_page=per_page, tags=tags
         )
+
+    async def save(self) -> None:
+        """As `ArtifactCollection.save`."""
+        await self._client.run(self._save())
+
+    async def delete(self) -> None:
+        """As `ArtifactCollection.delete`."""
+        await self._client.run(self._delete())
 
 
 class ArtifactCollections(LazySequence[ArtifactCollectionFields | None, ArtifactCollection]):
@@ -155,7 +121,49 @@ class AsyncArtifactCollections(AsyncLazySequence[ArtifactCollectionFields | None
         return f"<ArtifactCollections {self._home}>"
 
 
-class TypeRecord:
+class ProjectArtifactCollections(LazySequence[ArtifactCollectionFields | None, ArtifactCollection]):
+    """The collections of all kinds in a project, read page by page as they are looked at; one request a page."""
+
+    def __init__(
+        self,
+        client: RetryingClient,
+        entity: str,
+        project: str,
+        filters: Mapping[str, JSONValue] | None = None,
+        order: str | None = None,
+        per_page: int = PER_PAGE,
+    ) -> None:
+        self._path = f"{entity}/{project}"
+        query = CollectionQuery.checked(entity, project, filters, order, per_page)
+        super().__init__(client, _project_listing(query, partial(ArtifactCollection, client)))
+
+    def __repr__(self) -> str:
+        return f"<ProjectArtifactCollections {self._path}>"
+
+
+class AsyncProjectArtifactCollections(
+    AsyncLazySequence[ArtifactCollectionFields | None, AsyncArtifactCollection]
+):
+    """As `ProjectArtifactCollections`, awaited."""
+
+    def __init__(
+        self,
+        client: AsyncRetryingClient,
+        entity: str,
+        project: str,
+        filters: Mapping[str, JSONValue] | None = None,
+        order: str | None = None,
+        per_page: int = PER_PAGE,
+    ) -> None:
+        self._path = f"{entity}/{project}"
+        query = CollectionQuery.checked(entity, project, filters, order, per_page)
+        super().__init__(client, _project_listing(query, partial(AsyncArtifactCollection, client)))
+
+    def __repr__(self) -> str:
+        return f"<ProjectArtifactCollections {self._path}>"
+
+
+class TypeRecord(SnakeCaseAttributes):
     """The part of `ArtifactType` and `AsyncArtifactType` that needs no request."""
 
     def __init__(self, entity: str, project: str, fields: ArtifactTypeFields) -> None:
@@ -282,5 +290,18 @@ def _listing(
     return Listing(
         partial(list_collection_page, home, positive("per_page", per_page)),
         lambda page: [make(fields) for fields in page.nodes if fields is not None],
+        lambda collection: collection.id,
+    )
+
+
+def _project_listing(
+    query: CollectionQuery, make: Callable[[TypeAddress, ArtifactCollectionFields], C]
+) -> Listing[ArtifactCollectionFields | None, C]:
+    def made(fields: ArtifactCollectionFields) -> C:
+        return make(TypeAddress(query.entity, query.project, fields.default_artifact_type.name), fields)
+
+    return Listing(
+        partial(list_project_collection_page, query),
+        lambda page: [made(fields) for fields in page.nodes if fields is not None],
         lambda collection: collection.id,
     )

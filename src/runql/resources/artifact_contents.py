@@ -21,6 +21,7 @@ from runql.resources.editable_artifact import EditableArtifact
 from runql.resources.logged_table import LoggedTable, read_artifact_table
 from runql.resources.manifest import Manifest, ManifestEntry
 from runql.resources.run_query import positive
+from runql.resources.snake_case import SnakeCaseAttributes
 from runql.transport.bodies import Progress
 from runql.transport.flow import AT_ONCE, Flow, offload
 from runql.values import JSONValue
@@ -47,6 +48,14 @@ class ArtifactContents(EditableArtifact):
         yield from fetch_all(wishes(self._holder(manifest), entries, folder), transfer)
         folder.mkdir(parents=True, exist_ok=True)
         return folder
+
+    def _save_only_file(self, root: str | os.PathLike[str] | None, progress: Progress | None) -> Flow[Path]:
+        entries = [*(yield from self._read_entries()).values()]
+        if len(entries) != 1:
+            raise ValueError(
+                f"{self.qualified_name} holds {len(entries)} files: use download(), or get_entry(path).download()"
+            )
+        return (yield from self._save_entry(entries[0], root, progress))
 
     def _save_entry(
         self, entry: ManifestEntry, root: str | os.PathLike[str] | None, progress: Progress | None
@@ -86,7 +95,7 @@ class ArtifactContents(EditableArtifact):
 SaveEntry: TypeAlias = Callable[[ManifestEntry, str | os.PathLike[str] | None, Progress | None], Flow[Path]]
 
 
-class EntryRecord:
+class EntryRecord(SnakeCaseAttributes):
     """The part of `ArtifactEntry` and `AsyncArtifactEntry` that needs no request."""
 
     def __init__(self, artifact: str, entry: ManifestEntry, save: SaveEntry) -> None:
@@ -121,6 +130,11 @@ class EntryRecord:
     def extra(self) -> Mapping[str, JSONValue]:
         """More about a reference, such as its ``etag`` or ``versionID``."""
         return self._entry.extra
+
+    @property
+    def birth_artifact_id(self) -> str | None:
+        """The version that the bytes came with first."""
+        return self._entry.birth_artifact_id
 
     @property
     def is_reference(self) -> bool:

@@ -16,6 +16,7 @@ from runql.resources.file_names import target_path
 from runql.resources.file_record import shown_size
 from runql.resources.pages import AsyncLazySequence, LazySequence, Page
 from runql.resources.run_query import positive
+from runql.resources.snake_case import SnakeCaseAttributes
 from runql.transport.aio import AsyncRetryingClient
 from runql.transport.bodies import Progress, Sink
 from runql.transport.flow import Flow, fetch, save
@@ -48,7 +49,7 @@ class ArtifactFileQuery:
         return cls(artifact_id, artifact, tuple(names or ()), positive("per_page", per_page))
 
 
-class ArtifactFileRecord:
+class ArtifactFileRecord(SnakeCaseAttributes):
     """The part of `ArtifactFile` and `AsyncArtifactFile` that needs no request."""
 
     def __init__(self, query: ArtifactFileQuery, fields: ArtifactFileFields) -> None:

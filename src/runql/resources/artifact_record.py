@@ -10,16 +10,19 @@ from runql.arguments import checked_str
 from runql.artifact_errors import ArtifactPendingError, EntryNotFoundError, ManifestError
 from runql.paths import ArtifactAddress, artifact_url
 from runql.resources.absent import present
-from runql.resources.artifact_lookup import Found, source_of
+from runql.resources.artifact_collection_lookup import TypeAddress, find_collection
+from runql.resources.artifact_lookup import Found, find_artifact, source_of
 from runql.resources.manifest import Manifest, ManifestEntry, parse_manifest
+from runql.resources.snake_case import SnakeCaseAttributes
 from runql.transport.flow import Flow, Once, download, fetch
 from runql_graphql.enums import ArtifactState
+from runql_graphql.fragments import ArtifactCollectionFields
 from runql_graphql.operations import get_artifact_manifest
 
 COMMITTED: Final = ArtifactState.COMMITTED
 
 
-class ArtifactRecord:
+class ArtifactRecord(SnakeCaseAttributes):
     """The part of `Artifact` and `AsyncArtifact` that needs no request.
 
     An artifact is found in one collection, as a link or where it was made; name, version and aliases are those of that
@@ -128,6 +131,10 @@ class ArtifactRecord:
         """PENDING while it is written, then COMMITTED, at the end DELETED; when it was read."""
         return self._found.fields.state.value
 
+    def is_draft(self) -> bool:
+        """Whether it is still being written."""
+        return self._found.fields.state is ArtifactState.PENDING
+
     @property
     def digest(self) -> str:
         """The digest of its manifest in hex: two versions with the same one hold the same."""
@@ -179,6 +186,13 @@ class ArtifactRecord:
         return timedelta(seconds=seconds) if seconds > 0 else None
 
     # -- its files ----------------------------------------------------------------------------------------------
+
+    def _find_collection(self, place: ArtifactAddress) -> Flow[tuple[TypeAddress, ArtifactCollectionFields]]:
+        home = TypeAddress(place.entity, place.project, self.type)
+        return home, (yield from find_collection(home, place.collection))
+
+    def _find_source(self) -> Flow[Found]:
+        return (yield from find_artifact(self._source))
 
     def _read_manifest(self) -> Flow[Manifest]:
         return (yield from self._manifest.get())

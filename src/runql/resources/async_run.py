@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Mapping, Sequence
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Literal, overload
@@ -12,7 +13,7 @@ from runql.paths import DEFAULT_PROJECT, RunAddress
 from runql.resources.connected import AsyncConnected
 from runql.resources.run_lineage import AsyncRunLineage
 from runql.resources.run_record import ListedPage, RunRecord, fields_of, project_number, read_last_step
-from runql.resources.run_write import checked_id, create
+from runql.resources.run_write import FirstState, RequestedState, checked_id, create
 from runql.resources.summary import AsyncSummary
 from runql.transport.bodies import Progress
 from runql.transport.flow import AT_ONCE
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from runql.resources.history import Row, Stream
     from runql.resources.history_scan import AsyncHistoryScan
     from runql.resources.logged_table import LoggedTable
+    from runql.resources.run_console import AsyncConsoleLogs
     from runql.resources.scan import Match
     from runql.resources.sweep import AsyncSweep
     from runql.resources.sweep_lookup import PageSweeps
@@ -91,6 +93,10 @@ class AsyncRun(AsyncRunLineage):
     async def load(self, force: bool = False) -> None:
         """As `Run.load`."""
         await self._client.run(self._load(force=force))
+
+    async def load_full_data(self, force: bool = False) -> None:
+        """As `Run.load_full_data`."""
+        await self.load(force)
 
     @property
     async def lastHistoryStep(self) -> int:  # noqa: N802 — documented
@@ -174,6 +180,7 @@ class AsyncRun(AsyncRunLineage):
         *,
         match: Match = "all",
         at_once: int = AT_ONCE,
+        use_cache: bool = True,  # noqa: ARG002 - accepted for compatibility
     ) -> AsyncHistoryScan:
         """As `Run.scan_history`."""
         from runql.resources.history_scan import AsyncHistoryScan
@@ -192,6 +199,28 @@ class AsyncRun(AsyncRunLineage):
         )
         return AsyncHistoryScan(self._client, plan, self._known())
 
+    def beta_scan_history(
+        self,
+        keys: Sequence[str] | None = None,
+        page_size: int = 1000,
+        min_step: int | None = None,
+        max_step: int | None = None,
+        use_cache: bool = True,  # noqa: ARG002 - accepted for compatibility
+    ) -> AsyncHistoryScan:
+        """As `Run.beta_scan_history`."""
+        warnings.warn(
+            "AsyncRun.beta_scan_history is deprecated: use AsyncRun.scan_history",
+            DeprecationWarning,
+            stacklevel=2,
+        )
+        return self.scan_history(keys, page_size, min_step, max_step)
+
+    def console_logs(self, *, per_page: int = 1000, last: int | None = None) -> AsyncConsoleLogs:
+        """As `Run.console_logs`."""
+        from runql.resources.run_console import AsyncConsoleLogs
+
+        return AsyncConsoleLogs(self._client, self._place, per_page, last)
+
     async def wait_until_finished(self, *, timeout: float | None = None) -> None:
         """As `Run.wait_until_finished`."""
         await self._client.run(self._wait(timeout))
@@ -203,12 +232,16 @@ class AsyncRun(AsyncRunLineage):
         run_id: str | None = None,
         project: str | None = None,
         entity: str | None = None,
+        *,
+        state: FirstState = "running",
     ) -> AsyncRun:
         """As `Run.create`."""
         name = checked_id(run_id)
         home = project or api.client.settings.project or DEFAULT_PROJECT
         place = RunAddress(entity or await api.default_entity or "", home, name)
-        return cls.listed(api.client, place.entity, place.project, await api.client.run(create(place)), None)
+        return cls.listed(
+            api.client, place.entity, place.project, await api.client.run(create(place, state)), None
+        )
 
     @cached_property
     def summary(self) -> AsyncSummary:
@@ -227,6 +260,14 @@ class AsyncRun(AsyncRunLineage):
     async def delete(self, delete_artifacts: bool = False) -> None:
         """As `Run.delete`."""
         await self._client.run(self._delete(with_artifacts=delete_artifacts))
+
+    async def stop(self) -> None:
+        """As `Run.stop`."""
+        await self._client.run(self._stop())
+
+    async def update_state(self, state: RequestedState) -> bool:
+        """As `Run.update_state`."""
+        return await self._client.run(self._set_state(state))
 
     @property
     async def sweep(self) -> AsyncSweep | None:

@@ -11,6 +11,7 @@ from runql.transport.flow import Flow
 
 NEEDED: Final[Mapping[str, frozenset[str]]] = {
     "GetArtifactMembership": frozenset({"PROJECT_ARTIFACT_COLLECTION_MEMBERSHIP"}),
+    "ListFilteredProjectCollections": frozenset({"ARTIFACT_COLLECTIONS_FILTERING_SORTING"}),
     "MarkRunFilesUploaded": frozenset({"MARK_RUN_FILES_UPLOADED"}),
     "UseArtifact": frozenset({"USE_ARTIFACT_WITH_ENTITY_AND_PROJECT_INFORMATION"}),
 }

@@ -201,6 +201,11 @@ class EditableArtifact(ArtifactRecord):
         left = tuple(alias for alias in self._found.aliases if alias not in aliases)
         self._found = replace(self._found, aliases=left)
 
+    def _unlink(self) -> Flow[None]:
+        if not self.is_link:
+            raise ValueError(f"{self.qualified_name} is no link: it was made in this collection")
+        yield from self._delete(with_aliases=False)
+
     def _delete(self, *, with_aliases: bool) -> Flow[None]:
         if self.is_link and self._found.collection_id is not None:
             yield from unlink(self._found.place, self.id, self._found.collection_id)

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, get_args
 
 from runql.arguments import shown
 from runql.errors import IncompleteUpdateError, RunChangedError, RunqlError
 from runql.paths import RunAddress
 from runql.resources.run_record import RunRecord, read_run
 from runql.resources.run_write import (
+    RequestedState,
+    checked_state,
     delete,
     differences,
     new_config_text,
     new_summary_text,
+    set_state,
+    stop,
     unmet_fields,
     write,
 )
@@ -174,6 +178,16 @@ class EditableRun(RunRecord):
 
     def _delete(self, *, with_artifacts: bool) -> Flow[None]:
         yield from delete(self._place, self.storage_id, with_artifacts=with_artifacts)
+
+    def _stop(self) -> Flow[None]:
+        yield from stop(self._place, self.storage_id)
+
+    def _set_state(self, state: RequestedState) -> Flow[bool]:
+        checked_state(state, get_args(RequestedState))
+        done = yield from set_state(self._place, self.storage_id, state)
+        if done:
+            self._fields = self._light().model_copy(update={"state": state})
+        return done
 
     @property
     def _place(self) -> RunAddress:

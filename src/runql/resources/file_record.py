@@ -20,6 +20,7 @@ from runql.resources.deletion import confirmed
 from runql.resources.file_names import target_path, upload_name
 from runql.resources.run_record import PROJECT_ID, project_number, read_run
 from runql.resources.server_features import read_features
+from runql.resources.snake_case import SnakeCaseAttributes
 from runql.transport.bodies import Progress, Sink, Source
 from runql.transport.flow import EXPIRED, Flow, fetch, save, upload
 from runql.transport.shared_progress import shared_progress
@@ -48,7 +49,7 @@ class FileOwner:
         return f"{self.entity}/{self.project}/{self.run}"
 
 
-class FileRecord:
+class FileRecord(SnakeCaseAttributes):
     """The part of `File` and `AsyncFile` that needs no request.
 
     Attributes:
@@ -76,6 +77,11 @@ class FileRecord:
     def size(self) -> int:
         """Bytes, when it was listed."""
         return int(self.fields.size_bytes)
+
+    @property
+    def size_bytes(self) -> int:
+        """The same as `size`, under the server's word."""
+        return self.size
 
     @property
     def md5(self) -> str | None:

@@ -12,6 +12,7 @@ from runql.frames.extras import require
 from runql.resources.histories_form import Form
 from runql.resources.histories_position import HistoriesPosition
 from runql.resources.histories_read import incomplete, read_histories, sink_histories
+from runql.resources.next_item import AsyncNextItem, NextItem
 from runql.resources.whole_histories import HistoriesPlan, Part
 from runql.transport.flow import Flow
 
@@ -40,6 +41,10 @@ class HistoriesScan(Generic[F_co]):
         self._plan = plan
         self._form = form
         self._pivot = pivot
+        self._next: NextItem[F_co] = NextItem(self.__iter__)
+
+    def __next__(self) -> F_co:
+        return self._next.take()
 
     def collect(self) -> F_co:
         """Return all rows as one frame; types are decided over every value.
@@ -56,10 +61,10 @@ class HistoriesScan(Generic[F_co]):
         return collected(self._plan, self._form, part, pivot=self._pivot)
 
     def __iter__(self) -> Iterator[F_co]:
-        """Read frame after frame: the runs of a page, or ``at_once`` windows of a long run; all are bounded in rows.
+        """Read frame after frame from the first one: the runs of a page, or ``at_once`` windows of a long run; all are bounded in rows.
 
         The types of a frame are decided over its own values. The first page is asked for alone; from then on the next
-        page is asked for while one is read, so at most one more than was looked at.
+        page is asked for while one is read, so at most one more than was looked at. ``next(scan)`` goes on behind the frame that the last ``next`` returned.
 
         Raises:
             IncompleteHistoriesError: at the end, when some runs could not be read; of these, a long one may have
@@ -105,6 +110,10 @@ class AsyncHistoriesScan(Generic[F_co]):
         self._plan = plan
         self._form = form
         self._pivot = pivot
+        self._next: AsyncNextItem[F_co] = AsyncNextItem(self.__aiter__)
+
+    async def __anext__(self) -> F_co:
+        return await self._next.take()
 
     async def collect(self) -> F_co:
         """As `HistoriesScan.collect`."""

@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from runql_graphql.fragments import RunHistory
 
 Row: TypeAlias = dict[str, JSONValue]
-Stream: TypeAlias = Literal["default", "system"]
+Stream: TypeAlias = Literal["default", "system", "events", "systemMetrics"]
+"""Metrics, or the machine's under any of three names: the official SDK takes all names but ``default`` for these."""
+
+MACHINE_STREAMS: Final = frozenset({"system", "events", "systemMetrics"})
 
 PLACE_OF_MACHINE_METRICS: Final = ("_timestamp", "_runtime")
 
@@ -38,7 +41,7 @@ class HistorySample:
     samples: int
     keys: tuple[str, ...] | None
     x_axis: str
-    stream: Stream
+    stream: Literal["default", "system"]
 
     @classmethod
     def checked(cls, samples: int, keys: Sequence[str] | None, x_axis: str, stream: Stream) -> HistorySample:
@@ -48,11 +51,15 @@ class HistorySample:
             ValueError: unknown stream, empty keys, or ``samples`` below 1.
             TypeError: ``keys`` is not a list of texts.
         """
-        if stream not in ("default", "system"):
-            raise ValueError(f"stream must be 'default' or 'system', not {shown(stream)}")
+        if stream != "default" and stream not in MACHINE_STREAMS:
+            raise ValueError(
+                "stream must be 'default' for metrics, or 'system' ('events' and 'systemMetrics' mean the same) "
+                f"for those of the machine, not {shown(stream)}"
+            )
         if not isinstance(x_axis, str):  # pyright: ignore[reportUnnecessaryIsInstance] — callers may be untyped
             raise TypeError(f"x_axis must be the name of a metric, not {shown(x_axis)}")
-        return cls(positive("samples", samples), checked_keys(keys), x_axis, stream)
+        found: Literal["default", "system"] = "default" if stream == "default" else "system"
+        return cls(positive("samples", samples), checked_keys(keys), x_axis, found)
 
     @property
     def whole(self) -> bool:

@@ -16,6 +16,7 @@ from runql.frames.to_pandas import to_pandas
 from runql.frames.to_polars import to_polars
 from runql.resources.export_listing import ExportListing, can_read_exports
 from runql.resources.history import Row
+from runql.resources.next_item import AsyncNextItem, NextItem
 from runql.resources.scan import Known, ScanPlan
 from runql.resources.scan_position import ScanPosition
 from runql.transport.flow import Flow
@@ -33,7 +34,8 @@ if TYPE_CHECKING:
 class HistoryScan:
     """Every row of a run's history, in step order, read window by window while you iterate.
 
-    Each iteration and each ``to_*`` reads anew. Rows are dicts; with keys they hold `_step` and the asked keys only.
+    Each ``for`` and each ``to_*`` reads anew, from the first row. ``next(scan)`` goes on behind the row that the last
+    ``next`` returned; the first one starts at the first row. Rows are dicts; with keys they hold `_step` and the asked keys only.
     Sends one request a window of ``page_size`` steps and at most one more; one in all where the run holds no more
     rows than ``page_size``. Where the rows are few and the steps many, windows are cut by rows: one request for up to
     50,000 steps of rows, one for each ``page_size`` rows, and at most two more. A frame is read ``at_once`` windows at a
@@ -51,6 +53,10 @@ class HistoryScan:
         self._client = client
         self._plan = plan
         self._known = known
+        self._next: NextItem[Row] = NextItem(self.__iter__)
+
+    def __next__(self) -> Row:
+        return self._next.take()
 
     def __iter__(self) -> Iterator[Row]:
         position = ScanPosition(self._plan, self._known)
@@ -87,12 +93,16 @@ class HistoryScan:
 
 
 class AsyncHistoryScan:
-    """As `HistoryScan`: ``async for``, ``await scan.to_polars()``."""
+    """As `HistoryScan`: ``async for``, ``await anext(scan)``, ``await scan.to_polars()``."""
 
     def __init__(self, client: AsyncRetryingClient, plan: ScanPlan, known: Known) -> None:
         self._client = client
         self._plan = plan
         self._known = known
+        self._next: AsyncNextItem[Row] = AsyncNextItem(self.__aiter__)
+
+    async def __anext__(self) -> Row:
+        return await self._next.take()
 
     async def __aiter__(self) -> AsyncIterator[Row]:
         position = ScanPosition(self._plan, self._known)

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from runql.artifact_errors import ManifestError
 from runql.paths import ArtifactAddress
+from runql.resources.snake_case import SnakeCaseAttributes
 from runql.values import JSONValue, as_json
 
 VERSION: Final = 1
@@ -26,7 +27,7 @@ Layout: TypeAlias = Literal["V1", "V2"]
 
 
 @dataclass(frozen=True, slots=True)
-class ManifestEntry:
+class ManifestEntry(SnakeCaseAttributes):
     """One file of an artifact, or a reference to something elsewhere.
 
     Attributes:
@@ -58,7 +59,7 @@ class ManifestEntry:
 
 
 @dataclass(frozen=True, slots=True)
-class Manifest:
+class Manifest(SnakeCaseAttributes):
     """The files of an artifact version.
 
     Attributes:

@@ -5,14 +5,18 @@ from __future__ import annotations
 import operator
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
+from threading import Lock
 from typing import TYPE_CHECKING, ClassVar, Final, Generic, Protocol, SupportsIndex, TypeVar, overload
 
 from runql.errors import PaginationError
+from runql.resources.snake_case import SnakeCaseAttributes
 from runql.transport.flow import Flow, single
 from runql.transport.single_flight import SingleFlight
 from runql.transport.sync import RetryingClient
 
 if TYPE_CHECKING:
+    import anyio
+
     from runql.transport.aio import AsyncRetryingClient
     from runql_graphql.fragments import PageFields
 
@@ -190,12 +194,18 @@ class Listing(Generic[N, T]):
         return self.items[part]
 
 
-class LazySequence(Generic[N, T]):
-    """Items read page by page as they are looked at; iterating again starts over without asking again."""
+class LazySequence(SnakeCaseAttributes, Generic[N, T]):
+    """Items read page by page as they are looked at.
+
+    Each ``for`` starts with the first item, without asking again for what was read; ``next(items)`` goes on behind the
+    item that the last ``next`` returned.
+    """
 
     def __init__(self, client: RetryingClient, listing: Listing[N, T]) -> None:
         self._client = client
         self._listing = listing
+        self._returned = 0
+        self._turn = Lock()
 
     @property
     def cursor(self) -> str | None:
@@ -224,6 +234,27 @@ class LazySequence(Generic[N, T]):
             yield self._listing.items[index]
             index += 1
 
+    def __next__(self) -> T:
+        # Threads take turns: each item is returned once. A request that fails returns none, and the next call asks again.
+        with self._turn:
+            self._client.run(self._listing.reach(self._returned + 1))
+            if self._returned >= len(self._listing.items):
+                raise StopIteration
+            self._returned += 1
+            return self._listing.items[self._returned - 1]
+
+    def next(self) -> T:
+        """Return the next item, as ``next(items)`` does.
+
+        Raises:
+            StopIteration: the last item was returned already.
+        """
+        return next(self)
+
+    def convert_objects(self) -> list[T]:
+        """The items of the last page that was read; empty before the first."""
+        return list(self._listing.newest)
+
     @overload
     def __getitem__(self, index: SupportsIndex) -> T: ...
 
@@ -236,8 +267,8 @@ class LazySequence(Generic[N, T]):
         return self._client.run(self._listing.at(index))
 
 
-class AsyncLazySequence(Generic[N, T]):
-    """As `LazySequence`, awaited: ``async for``, ``await runs[3]``, ``await runs.length``."""
+class AsyncLazySequence(SnakeCaseAttributes, Generic[N, T]):
+    """As `LazySequence`, awaited: ``async for``, ``await anext(runs)``, ``await runs[3]``, ``await runs.length``."""
 
     # Without this a forgotten `async` would iterate by index, without end: each index gives an awaitable.
     __iter__: ClassVar[None] = None
@@ -245,6 +276,8 @@ class AsyncLazySequence(Generic[N, T]):
     def __init__(self, client: AsyncRetryingClient, listing: Listing[N, T]) -> None:
         self._client = client
         self._listing = listing
+        self._returned = 0
+        self._turn: anyio.Lock | None = None
 
     @property
     def cursor(self) -> str | None:
@@ -269,6 +302,30 @@ class AsyncLazySequence(Generic[N, T]):
                 return
             yield self._listing.items[index]
             index += 1
+
+    async def __anext__(self) -> T:
+        import anyio  # noqa: PLC0415 - on the synchronous face nothing needs it
+
+        # Made when first needed: a list may be made where no event loop runs.
+        self._turn = self._turn or anyio.Lock()
+        async with self._turn:
+            await self._client.run(self._listing.reach(self._returned + 1))
+            if self._returned >= len(self._listing.items):
+                raise StopAsyncIteration
+            self._returned += 1
+            return self._listing.items[self._returned - 1]
+
+    async def next(self) -> T:
+        """Return the next item, as ``anext(items)`` does.
+
+        Raises:
+            StopAsyncIteration: the last item was returned already.
+        """
+        return await anext(self)
+
+    def convert_objects(self) -> list[T]:
+        """As `LazySequence.convert_objects`."""
+        return list(self._listing.newest)
 
     @overload
     def __getitem__(self, index: SupportsIndex) -> Awaitable[T]: ...

@@ -8,20 +8,31 @@ from functools import partial
 from runql.errors import NotFoundError, ProjectNotFoundError
 from runql.paths import project_url
 from runql.resources.absent import present
+from runql.resources.artifact_collections import (
+    ArtifactTypes,
+    AsyncArtifactTypes,
+    AsyncProjectArtifactCollections,
+    ProjectArtifactCollections,
+)
 from runql.resources.connections import UncountedListing, read_sparse_page
+from runql.resources.page_html import page_html
 from runql.resources.pages import AsyncLazySequence, LazySequence, Page
 from runql.resources.run_query import positive
 from runql.resources.runs import AsyncRuns, Runs
+from runql.resources.snake_case import SnakeCaseAttributes
 from runql.resources.sweeps import AsyncSweeps, Sweeps
+from runql.resources.user import User
 from runql.transport.aio import AsyncRetryingClient
 from runql.transport.flow import Flow, fetch
 from runql.transport.sync import RetryingClient
 from runql.values import JSONValue
 from runql_graphql.fragments import ProjectFields
+from runql_graphql.input_types import UpsertModelInput
+from runql_graphql.operations import create_project as create
 from runql_graphql.operations import get_project, list_projects
 
 
-class ProjectRecord:
+class ProjectRecord(SnakeCaseAttributes):
     """What is known of a project; nothing here sends anything."""
 
     def __init__(self, app_url: str, fields: ProjectFields) -> None:
@@ -45,6 +56,11 @@ class ProjectRecord:
     def entity(self) -> str:
         """The entity that owns it."""
         return self._fields.entity_name
+
+    @property
+    def entity_name(self) -> str:
+        """The same as `entity`, under the server's word."""
+        return self.entity
 
     @property
     def path(self) -> list[str]:
@@ -85,6 +101,24 @@ class ProjectRecord:
         """
         return present(self._fields.is_benchmark, "Project.isBenchmark")
 
+    @property
+    def owner(self) -> User | None:
+        """Who made it; as a str it is their name. None where the server does not say."""
+        user = self._fields.user
+        return User(name=user.name, username=user.username) if user else None
+
+    def to_html(self, height: int = 420, hidden: bool = False) -> str:
+        """An iframe that shows the project's page.
+
+        Args:
+            height: of the iframe, in pixels.
+            hidden: put it behind a button.
+        """
+        return page_html(self.url, "project", height=height, hidden=hidden)
+
+    def _repr_html_(self) -> str:
+        return self.to_html()
+
 
 class Project(ProjectRecord):
     """A project; `Api.project` and `Api.projects` make them."""
@@ -108,6 +142,27 @@ class Project(ProjectRecord):
     def sweeps(self, per_page: int = 50) -> Sweeps:
         """Its sweeps, read page by page as they are looked at."""
         return Sweeps(self._client, self.entity, self.name, per_page)
+
+    def artifacts_types(self, per_page: int = 50) -> ArtifactTypes:
+        """Its kinds of artifacts, read page by page as they are looked at."""
+        return ArtifactTypes(self._client, self.entity, self.name, per_page)
+
+    def collections(
+        self, filters: Mapping[str, JSONValue] | None = None, order: str | None = None, per_page: int = 50
+    ) -> ProjectArtifactCollections:
+        """Its artifact collections of all kinds, read page by page as they are looked at.
+
+        Args:
+            filters: in the server's language, such as ``{"name": {"$regex": "^mnist"}}``; needs a server with the feature
+                ARTIFACT_COLLECTIONS_FILTERING_SORTING, as ``order`` does.
+            order: ``+`` or ``-`` and a field, such as ``-created_at``.
+            per_page: collections a request.
+
+        Raises:
+            ValueError, TypeError: an argument cannot be used; raised before anything is sent.
+            OutdatedServerError: while reading: the server takes no filter or order.
+        """
+        return ProjectArtifactCollections(self._client, self.entity, self.name, filters, order, per_page)
 
 
 class AsyncProject(ProjectRecord):
@@ -134,6 +189,16 @@ class AsyncProject(ProjectRecord):
     def sweeps(self, per_page: int = 50) -> AsyncSweeps:
         """As `Project.sweeps`."""
         return AsyncSweeps(self._client, self.entity, self.name, per_page)
+
+    def artifacts_types(self, per_page: int = 50) -> AsyncArtifactTypes:
+        """As `Project.artifacts_types`."""
+        return AsyncArtifactTypes(self._client, self.entity, self.name, per_page)
+
+    def collections(
+        self, filters: Mapping[str, JSONValue] | None = None, order: str | None = None, per_page: int = 50
+    ) -> AsyncProjectArtifactCollections:
+        """As `Project.collections`."""
+        return AsyncProjectArtifactCollections(self._client, self.entity, self.name, filters, order, per_page)
 
 
 class Projects(LazySequence[ProjectFields, Project]):
@@ -185,6 +250,21 @@ def read_project(entity: str, project: str) -> Flow[ProjectFields]:
     if answer.project is None:
         raise ProjectNotFoundError(entity, project)
     return answer.project
+
+
+def create_project(entity: str, name: str) -> Flow[ProjectFields]:
+    """Create a project, or find the one of that name; one request, safe to repeat.
+
+    Raises:
+        NotFoundError: the server made none: the entity is absent or hidden.
+    """
+    wanted = UpsertModelInput(name=name, entityName=entity)
+    answer = yield from fetch(create(input=wanted), repeatable=True)
+    if answer.upsert_model is None or answer.upsert_model.project is None:
+        raise NotFoundError(
+            f"the server made no project {entity}/{name}: does the entity exist, and may your API key write there?"
+        )
+    return answer.upsert_model.project
 
 
 def list_project_page(entity: str, per_page: int, after: str | None) -> Flow[Page[ProjectFields]]:

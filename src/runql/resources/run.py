@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Mapping, Sequence
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Literal, overload
@@ -12,7 +13,7 @@ from runql.paths import DEFAULT_PROJECT, RunAddress
 from runql.resources.connected import Connected
 from runql.resources.run_lineage import RunLineage
 from runql.resources.run_record import ListedPage, RunRecord, fields_of, project_number, read_last_step
-from runql.resources.run_write import checked_id, create
+from runql.resources.run_write import FirstState, RequestedState, checked_id, create
 from runql.resources.summary import Summary
 from runql.transport.bodies import Progress
 from runql.transport.flow import AT_ONCE
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from runql.resources.history import Row, Stream
     from runql.resources.history_scan import HistoryScan
     from runql.resources.logged_table import LoggedTable
+    from runql.resources.run_console import ConsoleLogs
     from runql.resources.scan import Match
     from runql.resources.sweep import Sweep
     from runql.resources.sweep_lookup import PageSweeps
@@ -97,6 +99,10 @@ class Run(RunLineage):
             ProjectNotFoundError: the project is absent or hidden.
         """
         self._client.run(self._load(force=force))
+
+    def load_full_data(self, force: bool = False) -> None:
+        """Read config, summary and the rest of a run that was listed with ``lazy=True``; the same as `load`."""
+        self.load(force)
 
     @property
     def lastHistoryStep(self) -> int:  # noqa: N802 — documented
@@ -176,7 +182,8 @@ class Run(RunLineage):
                 step give no rows (see ``scan_history(match="any")``).
             x_axis: the metric that goes along with ``keys``.
             pandas: a `pandas.DataFrame`, one column a metric; else a list of dicts.
-            stream: ``default`` for metrics, ``system`` for the machine's.
+            stream: ``default`` for metrics, ``system`` for the machine's; ``events`` and ``systemMetrics`` are other
+                names for ``system``.
 
         Raises:
             ValueError: unknown stream, ``samples`` below 1.
@@ -203,6 +210,7 @@ class Run(RunLineage):
         *,
         match: Match = "all",
         at_once: int = AT_ONCE,
+        use_cache: bool = True,  # noqa: ARG002 - accepted for compatibility
     ) -> HistoryScan:
         """Return every row of the history, never thinned, as an iterable that is read while you go through it.
 
@@ -214,6 +222,7 @@ class Run(RunLineage):
             match: ``all`` for the rows that have every key, as documented; ``any`` for those that have at least one,
                 for metrics that are logged at different steps.
             at_once: requests under way at the same time, at least 1.
+            use_cache: no effect, accepted for compatibility: nothing is cached.
 
         Raises:
             ValueError: a bound is negative or the wrong way round, ``page_size`` or ``at_once`` below 1, unknown
@@ -236,6 +245,39 @@ class Run(RunLineage):
         )
         return HistoryScan(self._client, plan, self._known())
 
+    def beta_scan_history(
+        self,
+        keys: Sequence[str] | None = None,
+        page_size: int = 1000,
+        min_step: int | None = None,
+        max_step: int | None = None,
+        use_cache: bool = True,  # noqa: ARG002 - accepted for compatibility
+    ) -> HistoryScan:
+        """Deprecated: `scan_history` under an older name."""
+        warnings.warn(
+            "Run.beta_scan_history is deprecated: use Run.scan_history", DeprecationWarning, stacklevel=2
+        )
+        return self.scan_history(keys, page_size, min_step, max_step)
+
+    def console_logs(self, *, per_page: int = 1000, last: int | None = None) -> ConsoleLogs:
+        """Return what the run's process wrote to its console, oldest line first, read page by page as you look at it.
+
+        ``for line in run.console_logs(last=100): print(line.content)``. Sends one request a page, and one in all with
+        ``last``. Some servers return fewer of the newest lines than asked for; the others are then read from the beginning.
+
+        Args:
+            per_page: lines a request asks for, at least 1.
+            last: only this many of the newest lines; None for all, which needs a server of version 0.77 or newer.
+
+        Raises:
+            ValueError: ``per_page`` or ``last`` below 1.
+            PaginationError: while reading: the server returns fewer lines than it counts.
+            OutdatedServerError: while reading: the server cannot page through a log; ``last`` works there.
+        """
+        from runql.resources.run_console import ConsoleLogs
+
+        return ConsoleLogs(self._client, self._place, per_page, last)
+
     def wait_until_finished(self, *, timeout: float | None = None) -> None:
         """Wait until the run's state is terminal; one request every five seconds.
 
@@ -256,27 +298,30 @@ class Run(RunLineage):
         run_id: str | None = None,
         project: str | None = None,
         entity: str | None = None,
+        *,
+        state: FirstState = "running",
     ) -> Run:
         """Create a run and return it with all its fields; one request, two when the default entity must be asked for.
 
-        Repeating it is safe: a run that has the id already is returned as it is. It stays in the state that the
-        server gives a new run (running) until something logs to it; the project is made when it is missing.
+        Repeating it is safe: a run that has the id already is returned as it is, but for ``state="pending"``, which it
+        takes. A new run stays in its state until something logs to it; the project is made when it is missing.
 
         Args:
             api: the `Api` to create it with.
             run_id: at most 128 characters; eight random lower-case letters and digits by default.
             project: else the one of the settings, else ``uncategorized``.
             entity: else `Api.default_entity`.
+            state: ``pending`` for a run that something will resume later.
 
         Raises:
-            ValueError: the id cannot be one; raised before anything is sent.
+            ValueError: the id or the state cannot be one; raised before anything is sent.
             ConfigurationError: there is no default entity.
             ProjectNotFoundError: the server made no run there.
         """
         name = checked_id(run_id)
         home = project or api.client.settings.project or DEFAULT_PROJECT
         place = RunAddress(entity or api.default_entity or "", home, name)
-        return cls.listed(api.client, place.entity, place.project, api.client.run(create(place)), None)
+        return cls.listed(api.client, place.entity, place.project, api.client.run(create(place, state)), None)
 
     @cached_property
     def summary(self) -> Summary:
@@ -320,6 +365,31 @@ class Run(RunLineage):
             AnswerError: the server refuses.
         """
         self._client.run(self._delete(with_artifacts=delete_artifacts))
+
+    def stop(self) -> None:
+        """Ask the run to stop, as the web app's button does; one request.
+
+        Sets a flag that the run's process sees with its next sign of life: the run ends later, by itself
+        (`wait_until_finished` waits for that). Calling it again, or for a run that has ended, changes nothing.
+
+        Raises:
+            RunNotFoundError: there is no such run (any more).
+            ChangeRefusedError: the server did not set the flag.
+            AnswerError: the server refuses.
+        """
+        self._client.run(self._stop())
+
+    def update_state(self, state: RequestedState) -> bool:
+        """Put the run in another state on the server, and return whether the server did; one request.
+
+        A run can become ``pending`` from running, failed, crashed or preempted, and ``failed`` from pending or running.
+
+        Raises:
+            ValueError: ``state`` is neither; raised before anything is sent.
+            RunNotFoundError: there is no such run (any more).
+            QueryError: the run's present state does not lead there, or the run belongs to a sweep.
+        """
+        return self._client.run(self._set_state(state))
 
     @property
     def sweep(self) -> Sweep | None:

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from runql.arguments import checked_path
 from runql.resources.editable_run import EditableRun
 from runql.resources.run_query import positive
+from runql.resources.snake_case import SnakeCaseAttributes
 from runql.transport.flow import AT_ONCE, EXPIRED, Flow, gather, save
 from runql.transport.sync import RetryingClient
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class HistoryFiles:
+class HistoryFiles(SnakeCaseAttributes):
     """A history's parquet files, fetched.
 
     Attributes:
@@ -38,6 +39,11 @@ class HistoryFiles:
     def is_complete(self) -> bool:
         """Whether they hold every row."""
         return self.live_rows == 0
+
+    @property
+    def contains_live_data(self) -> bool:
+        """Whether the history has rows that are in none of them."""
+        return self.live_rows > 0
 
 
 class RunExports(EditableRun):
@@ -79,6 +85,12 @@ class RunExports(EditableRun):
         )
         return self._client.run(wish.fetch())
 
+    def download_history_exports(
+        self, download_dir: str | os.PathLike[str], require_complete_history: bool = True
+    ) -> HistoryFiles:
+        """Save the history's parquet files; `download_history` under the official SDK's name, without its options."""
+        return self.download_history(download_dir, require_complete_history)
+
 
 class AsyncRunExports(EditableRun):
     """As `RunExports`, awaited."""
@@ -102,6 +114,12 @@ class AsyncRunExports(EditableRun):
             progress,
         )
         return await self._client.run(wish.fetch())
+
+    async def download_history_exports(
+        self, download_dir: str | os.PathLike[str], require_complete_history: bool = True
+    ) -> HistoryFiles:
+        """As `RunExports.download_history_exports`."""
+        return await self.download_history(download_dir, require_complete_history)
 
 
 @dataclass(frozen=True, slots=True)

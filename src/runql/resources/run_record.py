@@ -17,6 +17,7 @@ from runql.paths import quote_part, run_url
 from runql.resources.absent import asked, present
 from runql.resources.run_query import RunQuery, list_full_page
 from runql.resources.run_state import wait_until_ended
+from runql.resources.snake_case import SnakeCaseAttributes
 from runql.transport.flow import Flow, Once, fetch, single
 from runql.transport.single_flight import SingleFlight
 from runql.values import JSONValue, ParsedConfig, as_json, parse_config, parse_object, parse_summary
@@ -53,7 +54,7 @@ class ListedPage:
             run.take(full.get(run.storage_id))
 
 
-class RunRecord(ABC):
+class RunRecord(SnakeCaseAttributes, ABC):
     """The part of `Run` and `AsyncRun` that needs no request once the run is loaded.
 
     A run from a list holds what the list asked for: everything by default, the light shape with ``lazy=True``. The
@@ -323,9 +324,9 @@ class RunRecord(ABC):
             height: of the iframe, in pixels.
             hidden: put it behind a button.
         """
-        from runql.resources.run_html import run_html
+        from runql.resources.page_html import page_html
 
-        return run_html(self.url, height=height, hidden=hidden)
+        return page_html(self.url, "run", height=height, hidden=hidden)
 
     def _repr_html_(self) -> str:
         return self.to_html()

@@ -6,12 +6,13 @@ import json
 import re
 import secrets
 import string
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias, get_args
 
 from runql.arguments import checked_str, shown
 from runql.errors import (
     AnswerError,
+    ChangeRefusedError,
     ConfigurationError,
     InvalidAnswerError,
     NotFoundError,
@@ -26,11 +27,16 @@ from runql.resources.storable import storable_object
 from runql.transport.flow import Flow, fetch
 from runql.values import INTERNAL_KEYS, JSONValue, json_text, parse_config, parse_object, parse_summary
 from runql_graphql.fragments import FullRunFields, RunFields
-from runql_graphql.operations import create_run, delete_run, update_run
+from runql_graphql.operations import create_run, delete_run, stop_run, update_run, update_run_state
 
 if TYPE_CHECKING:
     from runql_graphql.fragments import WrittenRunFields
     from runql_graphql.input_types import UpsertBucketInput
+
+FirstState: TypeAlias = Literal["running", "pending"]
+"""A state that a run can be created in."""
+RequestedState: TypeAlias = Literal["pending", "failed"]
+"""A state that a run can be put in."""
 
 GONE: Final = 410
 ID_LETTERS: Final = string.ascii_lowercase + string.digits
@@ -56,14 +62,16 @@ def checked_id(run_id: str | None) -> str:
     return run_id
 
 
-def create(place: RunAddress) -> Flow[FullRunFields]:
+def create(place: RunAddress, state: FirstState = "running") -> Flow[FullRunFields]:
     """Create the run, or find the one that has the id already; one request, safe to repeat.
 
     Raises:
+        ValueError: ``state`` is none of those that a run can begin in.
         ConfigurationError: the entity is not known.
         ProjectNotFoundError: the server made no run there.
         InvalidAnswerError: the id belonged to a run that was deleted (410).
     """
+    checked_state(state, get_args(FirstState))
     if not place.entity:
         raise ConfigurationError(
             "no entity is given and the API key's user has no default one: "
@@ -74,6 +82,8 @@ def create(place: RunAddress) -> Flow[FullRunFields]:
     checked_str("project", place.project)
     checked_str("entity", place.entity)
     wanted = UpsertBucketInput(name=place.run_id, modelName=place.project, entityName=place.entity)
+    if state != "running":
+        wanted.state = state
     try:
         answer = yield from fetch(create_run(input=wanted), repeatable=True)
     except InvalidAnswerError as error:
@@ -166,6 +176,49 @@ def _delete(place: RunAddress, storage_id: str, *, with_artifacts: bool) -> Flow
         raise
     if answer.delete_run is None:
         raise RunNotFoundError(place.entity, place.project, place.run_id)
+
+
+def stop(place: RunAddress, storage_id: str) -> Flow[None]:
+    """Set the run's stop flag; one request, safe to repeat.
+
+    Raises:
+        RunNotFoundError: there is no such run.
+        ChangeRefusedError: the server did not set it.
+    """
+    from runql_graphql.input_types import StopRunInput
+
+    try:
+        answer = yield from fetch(stop_run(input=StopRunInput(id=storage_id)), repeatable=True)
+    except AnswerError as error:
+        yield from _raise_if_gone(place, error)
+        raise
+    if answer.stop_run is None or not answer.stop_run.success:
+        raise ChangeRefusedError(f"the server did not take note that run {place} is to stop")
+
+
+def set_state(place: RunAddress, storage_id: str, state: RequestedState) -> Flow[bool]:
+    """Set the run's state, and return whether the server did; one request.
+
+    Not repeated once the server may have seen it: a second one from the new state would be refused.
+
+    Raises:
+        RunNotFoundError: there is no such run.
+        QueryError: the run's present state does not lead there.
+    """
+    from runql_graphql.input_types import UpdateRunStateInput
+
+    try:
+        answer = yield from fetch(update_run_state(input=UpdateRunStateInput(id=storage_id, state=state)))
+    except AnswerError as error:
+        yield from _raise_if_gone(place, error)
+        raise
+    return bool(answer.update_run_state and answer.update_run_state.success)
+
+
+def checked_state(state: object, allowed: Sequence[str]) -> None:
+    """Refuse a state that no run can be put in."""
+    if not isinstance(state, str) or state not in allowed:
+        raise ValueError(f"state must be {' or '.join(map(repr, allowed))}, not {shown(state)}")
 
 
 def new_config_text(stored: str | None, values: Mapping[str, object]) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar, overload
 
@@ -16,7 +17,7 @@ from runql.resources.run_record import ListedPage, RunRecord
 from runql.resources.runs_metrics import AsyncRunsMetrics, RunsMetrics
 from runql.resources.sweep import AsyncSweep, Sweep
 from runql.resources.sweep_lookup import PageSweeps, SweepShelf
-from runql.transport.flow import Flow
+from runql.transport.flow import AT_ONCE, Flow, gather
 from runql.transport.sync import RetryingClient
 from runql.values import JSONValue
 from runql_graphql.fragments import FullRunFields, RunFields
@@ -56,22 +57,27 @@ class Runs(RunsMetrics, LazySequence[RunFields | FullRunFields, Run]):
         lazy: bool = False,
     ) -> None:
         self._query = RunQuery.checked(entity, project, filters, order, per_page)
+        self._shape = ListShape(lazy=lazy)
         super().__init__(
             client,
             _run_listing(
                 self._query,
                 partial(Run.listed, client, entity, project, include_sweeps=include_sweeps),
                 SweepShelf(entity, project, partial(Sweep.listed, client, entity, project)),
-                lazy=lazy,
+                self._shape,
             ),
         )
 
     def __repr__(self) -> str:
         return f"<Runs {self._query.entity}/{self._query.project}>"
 
-    def convert_objects(self) -> list[Run]:
-        """The runs of the last page that was read; empty before the first."""
-        return list(self._listing.newest)
+    def upgrade_to_full(self) -> None:
+        """Read config, summary and the rest of the runs that were listed with ``lazy=True``; nothing on a full list.
+
+        Sends one request for each page that was read so far, eight of them at a time. Pages that are read later come
+        in full. A run that has left its page meanwhile stays as it is.
+        """
+        self._client.run(self._shape.upgrade())
 
     @overload
     def histories(
@@ -144,7 +150,8 @@ class Runs(RunsMetrics, LazySequence[RunFields | FullRunFields, Run]):
             x_axis: the metric that goes along with ``keys``.
             format: ``default`` for a list of dicts, ``pandas`` or ``polars`` for one frame: the union of all runs'
                 metrics, columns by name, types decided over every value.
-            stream: ``default`` for metrics, ``system`` for the machine's.
+            stream: ``default`` for metrics, ``system`` for the machine's; ``events`` and ``systemMetrics`` are other
+                names for ``system``.
 
         Raises:
             ValueError: unknown format or stream, ``samples`` below 1.
@@ -171,22 +178,23 @@ class AsyncRuns(AsyncRunsMetrics, AsyncLazySequence[RunFields | FullRunFields, A
         lazy: bool = False,
     ) -> None:
         self._query = RunQuery.checked(entity, project, filters, order, per_page)
+        self._shape = ListShape(lazy=lazy)
         super().__init__(
             client,
             _run_listing(
                 self._query,
                 partial(AsyncRun.listed, client, entity, project, include_sweeps=include_sweeps),
                 SweepShelf(entity, project, partial(AsyncSweep.listed, client, entity, project)),
-                lazy=lazy,
+                self._shape,
             ),
         )
 
     def __repr__(self) -> str:
         return f"<AsyncRuns {self._query.entity}/{self._query.project}>"
 
-    def convert_objects(self) -> list[AsyncRun]:
-        """As `Runs.convert_objects`."""
-        return list(self._listing.newest)
+    async def upgrade_to_full(self) -> None:
+        """As `Runs.upgrade_to_full`."""
+        await self._client.run(self._shape.upgrade())
 
     @overload
     async def histories(
@@ -252,6 +260,25 @@ class AsyncRuns(AsyncRunsMetrics, AsyncLazySequence[RunFields | FullRunFields, A
         return await self._client.run(_histories(self._query, samples, keys, x_axis, format, stream))
 
 
+@dataclass(eq=False, slots=True)
+class ListShape:
+    """In which shape the pages of a list are read.
+
+    Attributes:
+        lazy: in the light one.
+        light_pages: the pages that were read so.
+    """
+
+    lazy: bool
+    light_pages: list[ListedPage] = field(default_factory=list[ListedPage])
+
+    def upgrade(self) -> Flow[None]:
+        """Read the light pages again in the full shape, and all later ones in it."""
+        yield from gather([page.load() for page in self.light_pages], limit=AT_ONCE)
+        self.lazy = False
+        self.light_pages.clear()
+
+
 def check_format(format: str) -> None:
     """Refuse an unknown format, or one whose library is not installed, before anything is sent."""
     from runql.frames.extras import require
@@ -295,21 +322,21 @@ def _run_listing(
     query: RunQuery,
     listed: Callable[[RunFields | FullRunFields, ListedPage | None, PageSweeps[S]], R],
     shelf: SweepShelf[S],
-    *,
-    lazy: bool,
+    shape: ListShape,
 ) -> Listing[RunFields | FullRunFields, R]:
     def read(after: str | None) -> Flow[Page[RunFields | FullRunFields]]:
-        page = yield from (list_light_page(query, after) if lazy else list_full_page(query, after))
+        page = yield from (list_light_page(query, after) if shape.lazy else list_full_page(query, after))
         return Page([*page.nodes], page.after, page.cursor, page.more, page.total)
 
     def convert(page: Page[RunFields | FullRunFields]) -> list[R]:
         if page.after is None:
             warn_if_unordered(f"{query.entity}/{query.project}", query.order, page.nodes)
-        shared = ListedPage(query, page.after) if lazy else None
+        shared = ListedPage(query, page.after) if shape.lazy else None
         sweeps = PageSweeps(shelf, [fields.sweep_name for fields in page.nodes])
         runs = [listed(fields, shared, sweeps) for fields in page.nodes]
         if shared is not None:
             shared.runs.extend(runs)
+            shape.light_pages.append(shared)
         return runs
 
     return Listing(read, convert, lambda run: run.storage_id)

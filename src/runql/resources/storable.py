@@ -129,7 +129,7 @@ def _decoded(value: bytes | bytearray, place: str) -> str:
 
 def _key(key: object, place: str) -> str:
     if not isinstance(key, str):
-        raise TypeError(f"{place} cannot be stored: keys must be texts, not {shown(key)}")
+        raise TypeError(f"{place} cannot be stored: keys must be str, not {shown(key)}")
     return str(key)
 
 

@@ -46,17 +46,13 @@ class SummaryValues(MutableMapping[str, JSONValue]):
         self._values = values
 
     def __getitem__(self, key: str) -> JSONValue:
-        if not isinstance(key, str):  # pyright: ignore[reportUnnecessaryIsInstance] — callers may be untyped
-            raise KeyError(key)
-        return self._values()[key.strip()]
+        return self._values()[_wanted(key)]
 
     def __setitem__(self, key: str, value: object) -> None:
         self._values()[_checked(key)] = storable(value, f"summary[{shown(key)}]")
 
     def __delitem__(self, key: str) -> None:
-        if not isinstance(key, str):  # pyright: ignore[reportUnnecessaryIsInstance] — callers may be untyped
-            raise KeyError(key)
-        del self._values()[key.strip()]
+        del self._values()[_wanted(key)]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._values())
@@ -66,6 +62,11 @@ class SummaryValues(MutableMapping[str, JSONValue]):
 
     def __repr__(self) -> str:
         return repr(self._values())
+
+    @property
+    def _json_dict(self) -> dict[str, JSONValue]:
+        """The dict behind the summary, under the name by which W&B's own export example reads it."""
+        return self._values()
 
     def _put(self, changes: Changes, named: Mapping[str, object]) -> None:
         # All are checked before one is put: a value that is refused leaves the summary as it was.
@@ -114,7 +115,13 @@ class AsyncSummary(SummaryValues):
         await self._client.run(self._save())
 
 
+def _wanted(key: object) -> str:
+    if not isinstance(key, str):
+        raise KeyError(key)
+    return key.strip()
+
+
 def _checked(key: object) -> str:
     if not isinstance(key, str):
-        raise TypeError(f"a summary's keys are texts, not {shown(key)}")
+        raise TypeError(f"summary cannot be stored: keys must be str, not {shown(key)}")
     return key.strip()

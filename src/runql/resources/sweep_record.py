@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from functools import cached_property
@@ -10,7 +11,9 @@ from pydantic import ValidationError
 
 from runql.paths import quote_part, sweep_url
 from runql.resources.best_run import find_best
+from runql.resources.page_html import page_html
 from runql.resources.run_query import RunQuery
+from runql.resources.snake_case import SnakeCaseAttributes
 from runql.resources.sweep_config import metric_order, parse_sweep_config, run_order
 from runql.resources.sweep_lookup import read_sweep
 from runql.transport.flow import Flow, single
@@ -21,7 +24,7 @@ from runql_graphql.fragments import FullRunFields, SweepFields
 NEWEST_FIRST = "-created_at"
 
 
-class SweepRecord(ABC):
+class SweepRecord(SnakeCaseAttributes, ABC):
     """The part of `Sweep` and `AsyncSweep` that needs no request once the sweep is loaded."""
 
     def __init__(
@@ -59,6 +62,24 @@ class SweepRecord(ABC):
     def _best(self, order: str | None) -> Flow[FullRunFields | None]:
         wanted = self.order or NEWEST_FIRST if order is None else run_order(order)
         return find_best(RunQuery.checked(self._entity, self._project, self._filters, wanted, 1))
+
+    def to_html(self, height: int = 420, hidden: bool = False) -> str:
+        """An iframe that shows the sweep's page.
+
+        Args:
+            height: of the iframe, in pixels.
+            hidden: put it behind a button.
+        """
+        return page_html(self.url, "sweep", height=height, hidden=hidden)
+
+    def _repr_html_(self) -> str:
+        return self.to_html()
+
+    @property
+    def username(self) -> str:
+        """Deprecated: the entity, despite its name."""
+        warnings.warn("Sweep.username is the entity: use Sweep.entity", DeprecationWarning, stacklevel=2)
+        return self._entity
 
     @property
     def entity(self) -> str:
@@ -141,6 +162,11 @@ class SweepRecord(ABC):
     def expected_run_count(self) -> int | None:
         """How many runs the search will take; None when it has no end."""
         return self._known().run_count_expected
+
+    @property
+    def run_count_expected(self) -> int | None:
+        """The same as `expected_run_count`, under the server's word."""
+        return self.expected_run_count
 
     @property
     def run_count(self) -> int:

@@ -9,6 +9,7 @@ from typing import Final
 from runql.errors import AuthenticationError
 from runql.resources.connections import read_sparse_page
 from runql.resources.pages import refuse_circle
+from runql.resources.snake_case import SnakeCaseAttributes
 from runql.transport.flow import Flow, fetch
 from runql_graphql.fragments import ViewerFields
 from runql_graphql.operations import get_viewer, list_users
@@ -17,7 +18,7 @@ USERS_A_PAGE: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
-class User:
+class User(SnakeCaseAttributes):
     """A user.
 
     Attributes:

@@ -163,3 +163,45 @@ def user(api: Thing) -> object:
 def users(api: Thing) -> object:
     """all that fit."""
     return [[each.username, each.email] for each in api.users("local")]
+
+
+@API.of("Project.owner", "Project.entity_name", on=the_api)
+def project_owner(api: Thing) -> object:
+    """who made it."""
+    found = api.project(PROJECT, ENTITY)
+    return [found.owner.name, found.owner.username, found.entity_name]
+
+
+@API.of("Project.to_html", on=the_api)
+def project_to_html(api: Thing) -> object:
+    """plain, and hidden."""
+    found = api.project(PROJECT, ENTITY)
+    return [found.to_html(), found.to_html(height=200, hidden=True)]
+
+
+@API.of("Project.collections", "Project.artifacts_types", on=the_api)
+def project_collections(api: Thing) -> object:
+    """collections and types of artifacts."""
+    found = api.project(PROJECT, ENTITY)
+    return [
+        sorted([each.name, each.type] for each in found.collections(per_page=1)),
+        sorted(each.name for each in found.artifacts_types()),
+    ]
+
+
+@API.of("Api.from_path", on=the_api)
+def from_path(api: Thing) -> object:
+    """a project, a run, a sweep."""
+    sweep = api.run(f"{PATH}/swept-0").sweep_name
+    return [
+        api.from_path(PATH).id,
+        api.from_path(f"{PATH}/runs/rich").id,
+        api.from_path(f"{PATH}/rich").id,
+        api.from_path(f"{PATH}/sweeps/{sweep}").id == sweep,
+    ]
+
+
+@API.of("Api.from_path", on=the_api)
+def from_path_of_nothing(api: Thing) -> object:
+    """a path of five parts."""
+    return api.from_path(f"{PATH}/a/b/c")

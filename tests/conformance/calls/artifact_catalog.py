@@ -159,3 +159,9 @@ def artifact_collection_exists(api: Thing) -> object:
     """present, missing, of another type."""
     asked = (("data", "dataset"), ("no-such-collection", "dataset"), ("data", "model"))
     return [api.artifact_collection_exists(f"{PATH}/{name}", kind) for name, kind in asked]
+
+
+@CATALOG.of("Api.artifact_versions", on=the_api)
+def artifact_versions(api: Thing) -> object:
+    """versions under the older name."""
+    return [each.name for each in api.artifact_versions("dataset", f"{PATH}/data")]

@@ -136,3 +136,65 @@ def log_artifact_elsewhere(both: tuple[Thing, Thing]) -> object:
     """an output of a run of another project."""
     artifact, run = both
     return run.log_artifact(artifact).name
+
+
+def collection(name: str) -> Subjects:
+    """The collection that the call of this name may change, and the entry point."""
+
+    def found(library: Library) -> Mapping[str, Thing]:
+        api = library.api()
+        return {"": (api.artifact_collection("dataset", f"{ENTITY}/changes/{name}"), api)}
+
+    return found
+
+
+@ARTIFACT_WRITING.of("ArtifactCollection.save", on=collection("save_collection"), changes="artifact")
+def save_collection(both: tuple[Thing, Thing]) -> object:
+    """description and tags, which were assigned, and what is stored of them."""
+    found, api = both
+    found.description = "another ✓"
+    found.tags = ["gold", "checked"]
+    found.save()
+    stored = api.artifact_collection("dataset", f"{ENTITY}/changes/save_collection")
+    return [stored.description, sorted(stored.tags)]
+
+
+@ARTIFACT_WRITING.of("ArtifactCollection.save", on=collection("rename_collection"), changes="artifact")
+def rename_collection(both: tuple[Thing, Thing]) -> object:
+    """another name and type, and what is found under them."""
+    found, api = both
+    found.name, found.type = "renamed", "corpus"
+    found.save()
+    stored = api.artifact_collection("corpus", f"{ENTITY}/changes/renamed")
+    return [stored.id == found.id, [each.name for each in stored.artifacts()]]
+
+
+@ARTIFACT_WRITING.of("ArtifactCollection.delete", on=collection("delete_collection"), changes="artifact")
+def delete_collection(both: tuple[Thing, Thing]) -> object:
+    """with its versions."""
+    found, api = both
+    found.delete()
+    return api.artifact_collection_exists(f"{ENTITY}/changes/delete_collection", "dataset")
+
+
+@ARTIFACT_WRITING.of("Artifact.unlink", on=target("unlink"), changes="artifact")
+def unlink(artifact: Thing) -> object:
+    """a version where it was made: refused."""
+    return artifact.unlink()
+
+
+def _linked(library: Library) -> Mapping[str, Thing]:
+    api = library.api()
+    return {"": (api.artifact(f"{ENTITY}/changes/shelf:v0"), api)}
+
+
+@ARTIFACT_WRITING.of("Artifact.unlink", on=_linked, changes="artifact")
+def unlink_a_link(both: tuple[Thing, Thing]) -> object:
+    """a link, and whether it and its source are there."""
+    artifact, api = both
+    source = artifact.source_name
+    artifact.unlink()
+    return [
+        api.artifact_exists(f"{ENTITY}/changes/shelf:v0"),
+        api.artifact_exists(f"{ENTITY}/changes/{source}"),
+    ]

@@ -249,3 +249,36 @@ def _verified(artifact: Thing, folder: str) -> str:
     except Exception:  # noqa: BLE001 - that it is refused, whatever the error, is the answer
         return "refused"
     return "whole"
+
+
+@ARTIFACTS.of(
+    "Artifact.collection", "Artifact.source_collection", "Artifact.source_artifact", on=every_version
+)
+def places(artifact: Thing) -> object:
+    """the collections it lies in and was made in, and the version there."""
+    return [artifact.collection.name, artifact.source_collection.name, artifact.source_artifact.version]
+
+
+@ARTIFACTS.of("Artifact.is_draft", on=every_version)
+def is_draft(artifact: Thing) -> object:
+    """whether it is being written."""
+    return artifact.is_draft()
+
+
+@ARTIFACTS.of("Artifact.file", steady=False, on=version("model:prod", "data:v0"))
+def only_file(artifact: Thing) -> object:
+    """of a version with one file, and of one with several."""
+    with tempfile.TemporaryDirectory() as folder:
+        return Path(artifact.file(folder)).relative_to(folder).as_posix()
+
+
+@ARTIFACTS.of("Artifact.get_path", on=version("data:v0"))
+def get_path(artifact: Thing) -> object:
+    """an entry under the older name."""
+    return artifact.get_path("notes.txt").digest
+
+
+@ARTIFACTS.of("ArtifactEntry.birth_artifact_id", on=version("data:v1"))
+def birth_artifact_id(artifact: Thing) -> object:
+    """the version that the bytes came with."""
+    return [artifact.get_entry(name).birth_artifact_id for name in ("notes.txt",)]

@@ -25,7 +25,9 @@ def _one(found: Thing) -> Mapping[str, Thing]:
 rich_files = each(_of, run("rich"))
 one_file = each(_one, run("rich"))
 FILES.attributes(
-    "File", ("id", "name", "size", "md5", "mimetype", "updated_at", "url", "direct_url"), on=rich_files
+    "File",
+    ("id", "name", "size", "size_bytes", "md5", "mimetype", "updated_at", "url", "direct_url"),
+    on=rich_files,
 )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from tempfile import TemporaryDirectory
+
 from tests.conformance.calls.call import Calls, Thing
 from tests.conformance.calls.subjects import every_run, run
 
@@ -172,3 +174,36 @@ def scan_history_of_a_text(found: Thing) -> object:
 def scan_history_of_an_unknown_key(found: Thing) -> object:
     """a key that was never logged."""
     return list(found.scan_history(keys=["no-such-key"]))
+
+
+@METRICS.of("Run.history", on=run("rich", "failed"))
+def history_of_events(found: Thing) -> object:
+    """`stream="events"`, as public scripts write it."""
+    return found.history(stream="events", pandas=False)
+
+
+@METRICS.of("Run.scan_history", on=run("rich", "plain"))
+def scan_history_step_by_step(found: Thing) -> object:
+    """`next()` twice, then a loop from the start."""
+    scan = found.scan_history(page_size=500)
+    return [next(scan)["_step"], next(scan)["_step"], len([row for row in scan])]  # noqa: C416 - a loop is meant
+
+
+@METRICS.of("Run.scan_history", on=run("empty"))
+def scan_history_of_nothing_step_by_step(found: Thing) -> object:
+    """`next()` of a run without rows."""
+    return next(found.scan_history(), "the end")
+
+
+@METRICS.of("Run.beta_scan_history", on=run("plain"))
+def beta_scan_history(found: Thing) -> object:
+    """every row."""
+    return list(found.beta_scan_history())
+
+
+@METRICS.of("Run.download_history_exports", on=run("plain", "empty"), steady=False)
+def download_history_exports(found: Thing) -> object:
+    """how many files, and whether rows are in none of them."""
+    with TemporaryDirectory() as folder:
+        saved = found.download_history_exports(folder, require_complete_history=False)
+        return [len(saved.paths), saved.contains_live_data]

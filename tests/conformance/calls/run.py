@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Mapping
 from types import FrameType
 
 from tests.conformance.calls.call import Calls, Thing
 from tests.conformance.calls.subjects import ENTITY, every_run, run, the_library
 from tests.conformance.library import Library
-from tests.conformance.write_project import PROJECT
+from tests.conformance.write_project import CONSOLE, PROJECT
 
 RUN = Calls()
 RUN.attributes(
@@ -145,3 +146,41 @@ def _within(seconds: float, found: Thing) -> object:
 
 def _over(_signal: int, _frame: FrameType | None) -> None:
     raise _OverError
+
+
+@RUN.of("Run.load_full_data", on=run("plain", "failed"))
+def load_full_data(found: Thing) -> object:
+    """`load_full_data()`, and with `force=True`."""
+    found.load_full_data()
+    before = dict(found.config)
+    found.load_full_data(force=True)
+    return [before, dict(found.config), found.state]
+
+
+def _talking(library: Library) -> Mapping[str, Thing]:
+    return {"": library.api().run(f"{ENTITY}/{CONSOLE}/talking")}
+
+
+@RUN.of("Run.console_logs", on=_talking)
+def console_logs(found: Thing) -> object:
+    """every line, two a page."""
+    lines = [[line.number, line.level, line.label, line.content] for line in found.console_logs(per_page=2)]
+    return [line for line in lines if "line" in line[3] or "stream" in line[3]]
+
+
+@RUN.of("Run.console_logs", on=_talking)
+def console_logs_at_the_end(found: Thing) -> object:
+    """the last two lines."""
+    return [[line.number, line.timestamp is None, line.content] for line in found.console_logs(last=2)]
+
+
+@RUN.of("Run.console_logs", on=run("empty"))
+def console_logs_of_nothing(found: Thing) -> object:
+    """a run that printed nothing."""
+    return [line.content for line in found.console_logs()]
+
+
+@RUN.of("Run.summary", on=run("rich", "plain"))
+def summary_as_a_plain_dict(found: Thing) -> object:
+    """`summary._json_dict`, as W&B's own example reads it."""
+    return found.summary._json_dict

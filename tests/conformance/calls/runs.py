@@ -158,3 +158,19 @@ def histories_in_no_format(listed: Thing) -> object:
 def from_a_list(run: Thing) -> object:
     """from a list: path."""
     return run.path
+
+
+@RUNS.of("Runs.next", on=the_api)
+def step_by_step(api: Thing) -> object:
+    """`next(runs)` and `runs.next()`, then a loop from the start."""
+    listed = api.runs(PATH, per_page=2)
+    return [next(listed).id, listed.next().id, next(listed).id, [run.id for run in listed]]
+
+
+@RUNS.of("Runs.upgrade_to_full", on=the_api)
+def upgrade_to_full(api: Thing) -> object:
+    """a list that was read lazily: configs of all runs."""
+    listed = api.runs(PATH, per_page=50, lazy=True)
+    assert [run.id for run in listed]
+    listed.upgrade_to_full()
+    return [[run.id, dict(run.config)] for run in listed]

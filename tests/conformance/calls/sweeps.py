@@ -73,3 +73,18 @@ def load_a_sweep(found: Thing) -> object:
     """`load(force=True)`."""
     found.load(force=True)
     return [found.id, found.state]
+
+
+@SWEEPS.of("Sweep.run_count_expected", "Sweep.username", on=the_sweep)
+def older_names_of_a_sweep(found: Thing) -> object:
+    """how many runs are expected, and whose it is."""
+    return [found.run_count_expected, found.username]
+
+
+@SWEEPS.of("Sweep.to_html", on=the_sweep)
+def sweep_to_html(found: Thing) -> object:
+    """its form, plain and hidden."""
+    return [
+        found.to_html().count("iframe"),
+        found.to_html(height=200, hidden=True).count("Display W&B sweep"),
+    ]

@@ -189,3 +189,41 @@ def update_deleted(found: Thing) -> object:
     found.delete()
     found.notes = "too late"
     return found.update()
+
+
+@WRITING.of("Run.stop", on=target("stop"), changes="run")
+def stop(found: Thing) -> object:
+    """a run that has ended, twice."""
+    return [found.stop(), found.stop()]
+
+
+@WRITING.of("Run.create", "Run.update_state", on=_creating, changes="created")
+def pending(made_by: tuple[Thing, Thing]) -> object:
+    """a pending run, which then has failed."""
+    run_class, api = made_by
+    made = run_class.create(api, "pending", "changes", ENTITY, state="pending")
+    return [made.state, made.update_state("failed"), made.state]
+
+
+@WRITING.of("Run.update_state", on=_creating, changes="created")
+def update_state_to_nothing(made_by: tuple[Thing, Thing]) -> object:
+    """a state that no run can be put in."""
+    run_class, api = made_by
+    return run_class.create(api, "update_state_to_nothing", "changes", ENTITY).update_state("finished")
+
+
+@WRITING.of("Api.create_run", on=_creating, changes="created")
+def create_run(made_by: tuple[Thing, Thing]) -> object:
+    """with an id."""
+    _, api = made_by
+    made = api.create_run(run_id="create_run", project="changes", entity=ENTITY)
+    return [made.path, made.state]
+
+
+@WRITING.of("Api.create_project", on=_creating, changes="created")
+def create_project(made_by: tuple[Thing, Thing]) -> object:
+    """a new one, then the same again: how it is listed."""
+    _, api = made_by
+    api.create_project("made", ENTITY)
+    api.create_project("made", ENTITY)
+    return [project.path for project in api.projects(ENTITY) if project.name == "made"]

@@ -149,7 +149,7 @@ def test_samples_below_one_are_refused(samples: int) -> None:
 
 @pytest.mark.parametrize("stream", ["", "metrics", "System", None])
 def test_an_unknown_stream_is_refused(stream: Any) -> None:
-    with pytest.raises(ValueError, match="stream must be 'default' or 'system'"):
+    with pytest.raises(ValueError, match="stream must be 'default' for metrics, or 'system'"):
         HistorySample.checked(500, None, "_step", stream)
 
 

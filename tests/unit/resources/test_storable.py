@@ -123,7 +123,7 @@ def test_each_kind_has_its_form(value: object, stored: JSONValue) -> None:
         (object(), r"x cannot be stored: object has no JSON form"),
         ({"a": [1, object()]}, r"x\['a'\]\[1\] cannot be stored"),
         (1j, "complex has no JSON form"),
-        ({1: 2}, "x cannot be stored: keys must be texts, not 1"),
+        ({1: 2}, "x cannot be stored: keys must be str, not 1"),
         (np.array(["2026-07-01"], dtype="datetime64[ns]"), "turn dates and durations in arrays"),
         (np.timedelta64(1, "s"), "turn dates and durations in arrays"),
         (Endless(), "float128 has no form in Python"),

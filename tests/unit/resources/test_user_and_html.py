@@ -8,7 +8,7 @@ import pytest
 from tests.unit.transport.stepping import answered, ended
 
 from runql.errors import AuthenticationError
-from runql.resources.run_html import run_html
+from runql.resources.page_html import page_html
 from runql.resources.user import User, read_viewer
 from runql.transport.flow import Send
 from runql_graphql.operations import get_viewer
@@ -54,7 +54,7 @@ def test_no_viewer_means_the_key_is_not_known() -> None:
 
 
 def test_a_run_is_an_iframe_of_its_page() -> None:
-    [(tag, attributes)] = Tags(run_html("https://app/e/p/runs/r", height=420, hidden=False)).found
+    [(tag, attributes)] = Tags(page_html("https://app/e/p/runs/r", "run", height=420, hidden=False)).found
     assert tag == "iframe"
     assert attributes["src"] == "https://app/e/p/runs/r?jupyter=true"
     assert "height:420px" in str(attributes["style"])
@@ -62,7 +62,7 @@ def test_a_run_is_an_iframe_of_its_page() -> None:
 
 
 def test_hidden_it_waits_behind_a_button() -> None:
-    (button, _), (frame, attributes) = Tags(run_html("https://app/r", height=99, hidden=True)).found
+    (button, _), (frame, attributes) = Tags(page_html("https://app/r", "run", height=99, hidden=True)).found
     assert (button, frame) == ("button", "iframe")
     assert "display:none" in str(attributes["style"])
 
@@ -71,7 +71,7 @@ def test_hidden_it_waits_behind_a_button() -> None:
     "url", ["https://app/'><script>alert(1)</script>", 'https://app/" onload="x', "https://app/&amp;"]
 )
 def test_no_url_breaks_out_of_its_attribute(url: str) -> None:
-    [(tag, attributes)] = Tags(run_html(url, height=1, hidden=False)).found
+    [(tag, attributes)] = Tags(page_html(url, "run", height=1, hidden=False)).found
     assert tag == "iframe"
     assert attributes.keys() == {"src", "style"}
     assert attributes["src"] == f"{url}?jupyter=true"
