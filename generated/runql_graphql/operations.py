@@ -160,6 +160,9 @@ mutation CreateRun($input: UpsertBucketInput!) {
     bucket {
       ...FullRunFields
     }
+    place: bucket {
+      ...RunPlaceFields
+    }
   }
 }
 
@@ -187,6 +190,17 @@ fragment FullRunFields on Run {
   summaryMetrics
   systemMetrics @include(if: true)
   historyKeys @include(if: true)
+}
+
+fragment ProjectPlaceFields on Project {
+  name
+  entityName
+}
+
+fragment RunPlaceFields on Run {
+  project {
+    ...ProjectPlaceFields
+  }
 }
 
 fragment RunUserFields on User {
@@ -344,7 +358,10 @@ fragment TagFields on Tag {
 GET_ARTIFACT_COLLECTION = """\
 query GetArtifactCollection($entity: String!, $project: String!, $typeName: String!, $collection: String!) {
   project(entityName: $entity, name: $project) {
+    name
+    entityName
     artifactType(name: $typeName) {
+      name
       artifactCollection(name: $collection) {
         ...ArtifactCollectionFields
       }
@@ -394,6 +411,7 @@ fragment TagFields on Tag {
 GET_ARTIFACT_CREATOR = """\
 query GetArtifactCreator($id: ID!) {
   artifact(id: $id) {
+    id
     createdBy {
       __typename
       ... on Run {
@@ -455,6 +473,7 @@ fragment RunUserFields on User {
 GET_ARTIFACT_MANIFEST = """\
 query GetArtifactManifest($id: ID!) {
   artifact(id: $id) {
+    id
     currentManifest {
       ...ArtifactManifestFields
     }
@@ -476,6 +495,8 @@ fragment ManifestFileFields on File {
 GET_ARTIFACT_MEMBERSHIP = """\
 query GetArtifactMembership($entity: String!, $project: String!, $name: String!) {
   project(entityName: $entity, name: $project) {
+    name
+    entityName
     artifactCollectionMembership(name: $name) {
       ...ArtifactMembershipFields
     }
@@ -567,6 +588,8 @@ fragment TagFields on Tag {
 GET_ARTIFACT_TYPE = """\
 query GetArtifactType($entity: String!, $project: String!, $typeName: String!) {
   project(entityName: $entity, name: $project) {
+    name
+    entityName
     artifactType(name: $typeName) {
       ...ArtifactTypeFields
     }
@@ -584,6 +607,8 @@ fragment ArtifactTypeFields on ArtifactType {
 GET_HISTORY = """\
 query GetHistory($entity: String!, $project: String!, $run: String!, $samples: Int!, $specs: [JSONString!]!, $whole: Boolean!, $system: Boolean!, $chosen: Boolean!) {
   project(entityName: $entity, name: $project) {
+    name
+    entityName
     run(name: $run) {
       ...RunHistory
     }
@@ -602,6 +627,8 @@ fragment RunHistory on Run {
 GET_HISTORY_KEYS = """\
 query GetHistoryKeys($entity: String!, $project: String!, $run: String!) {
   project(entityName: $entity, name: $project) {
+    name
+    entityName
     run(name: $run) {
       ...HistoryKeysFields
     }
@@ -609,6 +636,7 @@ query GetHistoryKeys($entity: String!, $project: String!, $run: String!) {
 }
 
 fragment HistoryKeysFields on Run {
+  name
   historyKeys
 }
 """
@@ -616,6 +644,8 @@ fragment HistoryKeysFields on Run {
 GET_NAMED_ARTIFACT = """\
 query GetNamedArtifact($entity: String!, $project: String!, $name: String!) {
   project(entityName: $entity, name: $project) {
+    name
+    entityName
     artifact(name: $name) {
       ...ArtifactFields
     }
@@ -709,6 +739,8 @@ fragment ProjectFields on Project {
 GET_RUN = """\
 query GetRun($entity: String!, $project: String!, $run: String!) {
   project(entityName: $entity, name: $project) {
+    name
+    entityName
     run(name: $run) {
       ...FullRunFields
     }
@@ -750,6 +782,8 @@ fragment RunUserFields on User {
 GET_RUN_STATE = """\
 query GetRunState($entity: String!, $project: String!, $run: String!) {
   project(entityName: $entity, name: $project) {
+    name
+    entityName
     run(name: $run) {
       ...RunStateFields
     }
@@ -757,6 +791,7 @@ query GetRunState($entity: String!, $project: String!, $run: String!) {
 }
 
 fragment RunStateFields on Run {
+  name
   state
 }
 """
@@ -784,6 +819,8 @@ fragment ServerInfoFields on ServerInfo {
 GET_SWEEP = """\
 query GetSweep($entity: String!, $project: String!, $sweep: String!) {
   project(entityName: $entity, name: $project) {
+    name
+    entityName
     sweep(sweepName: $sweep) {
       ...SweepFields
     }
@@ -837,7 +874,10 @@ fragment ViewerFields on User {
 LIST_ARTIFACT_COLLECTIONS = """\
 query ListArtifactCollections($entity: String!, $project: String!, $typeName: String!, $first: Int!, $after: String) {
   project(entityName: $entity, name: $project) {
+    name
+    entityName
     artifactType(name: $typeName) {
+      name
       artifactCollections(first: $first, after: $after) {
         totalCount
         pageInfo {
@@ -901,6 +941,7 @@ fragment TagFields on Tag {
 LIST_ARTIFACT_FILES = """\
 query ListArtifactFiles($id: ID!, $names: [String!], $first: Int!, $after: String) {
   artifact(id: $id) {
+    id
     files(names: $names, first: $first, after: $after) {
       pageInfo {
         ...PageFields
@@ -935,6 +976,8 @@ fragment PageFields on PageInfo {
 LIST_ARTIFACT_TYPES = """\
 query ListArtifactTypes($entity: String!, $project: String!, $first: Int!, $after: String) {
   project(entityName: $entity, name: $project) {
+    name
+    entityName
     artifactTypes(first: $first, after: $after) {
       pageInfo {
         ...PageFields
@@ -965,6 +1008,7 @@ fragment PageFields on PageInfo {
 LIST_ARTIFACT_USERS = """\
 query ListArtifactUsers($id: ID!, $first: Int!, $after: String) {
   artifact(id: $id) {
+    id
     usedBy(first: $first, after: $after) {
       totalCount
       pageInfo {
@@ -1034,8 +1078,12 @@ fragment RunUserFields on User {
 LIST_ARTIFACT_VERSIONS = """\
 query ListArtifactVersions($entity: String!, $project: String!, $typeName: String!, $collection: String!, $filters: JSONString, $order: String, $first: Int!, $after: String) {
   project(entityName: $entity, name: $project) {
+    name
+    entityName
     artifactType(name: $typeName) {
+      name
       artifactCollection(name: $collection) {
+        name
         artifacts(filters: $filters, order: $order, first: $first, after: $after) {
           totalCount
           pageInfo {
@@ -1127,6 +1175,8 @@ fragment TagFields on Tag {
 LIST_FULL_RUNS = """\
 query ListFullRuns($entity: String!, $project: String!, $filters: JSONString!, $order: String!, $first: Int!, $after: String) {
   project(entityName: $entity, name: $project) {
+    name
+    entityName
     runs(filters: $filters, order: $order, first: $first, after: $after) {
       totalCount
       pageInfo {
@@ -1182,6 +1232,8 @@ fragment RunUserFields on User {
 LIST_HISTORIES = """\
 query ListHistories($entity: String!, $project: String!, $filters: JSONString!, $order: String!, $first: Int!, $after: String, $samples: Int!, $specs: [JSONString!]!, $whole: Boolean!, $system: Boolean!, $chosen: Boolean!) {
   project(entityName: $entity, name: $project) {
+    name
+    entityName
     runs(filters: $filters, order: $order, first: $first, after: $after) {
       totalCount
       pageInfo {
@@ -1214,7 +1266,10 @@ fragment RunHistory on Run {
 LIST_LOGGED_ARTIFACTS = """\
 query ListLoggedArtifacts($entity: String!, $project: String!, $run: String!, $first: Int!, $after: String) {
   project(entityName: $entity, name: $project) {
+    name
+    entityName
     run(name: $run) {
+      name
       outputArtifacts(first: $first, after: $after) {
         totalCount
         pageInfo {
@@ -1304,7 +1359,10 @@ fragment TagFields on Tag {
 LIST_MATCHING_RUN_FILES = """\
 query ListMatchingRunFiles($entity: String!, $project: String!, $run: String!, $pattern: String!, $first: Int!, $after: String) {
   project(entityName: $entity, name: $project) {
+    name
+    entityName
     run(name: $run) {
+      name
       files(pattern: $pattern, first: $first, after: $after) {
         pageInfo {
           ...PageFields
@@ -1372,6 +1430,8 @@ fragment ProjectFields on Project {
 LIST_RUNS = """\
 query ListRuns($entity: String!, $project: String!, $filters: JSONString!, $order: String!, $first: Int!, $after: String) {
   project(entityName: $entity, name: $project) {
+    name
+    entityName
     runs(filters: $filters, order: $order, first: $first, after: $after) {
       totalCount
       pageInfo {
@@ -1423,7 +1483,10 @@ fragment RunUserFields on User {
 LIST_RUN_FILES = """\
 query ListRunFiles($entity: String!, $project: String!, $run: String!, $names: [String] = [], $first: Int!, $after: String) {
   project(entityName: $entity, name: $project) {
+    name
+    entityName
     run(name: $run) {
+      name
       files(names: $names, first: $first, after: $after) {
         pageInfo {
           ...PageFields
@@ -1459,6 +1522,8 @@ fragment PageFields on PageInfo {
 LIST_SWEEPS = """\
 query ListSweeps($entity: String!, $project: String!, $first: Int!, $after: String) {
   project(entityName: $entity, name: $project) {
+    name
+    entityName
     totalSweeps
     sweeps(first: $first, after: $after) {
       pageInfo {
@@ -1498,7 +1563,10 @@ fragment SweepFields on Sweep {
 LIST_USED_ARTIFACTS = """\
 query ListUsedArtifacts($entity: String!, $project: String!, $run: String!, $first: Int!, $after: String) {
   project(entityName: $entity, name: $project) {
+    name
+    entityName
     run(name: $run) {
+      name
       inputArtifacts(first: $first, after: $after) {
         totalCount
         pageInfo {
@@ -1629,6 +1697,8 @@ fragment ViewerFields on User {
 LIST_WHOLE_HISTORIES = """\
 query ListWholeHistories($entity: String!, $project: String!, $filters: JSONString!, $order: String!, $first: Int!, $after: String, $minStep: Int64!, $maxStep: Int64, $samples: Int!, $specs: [JSONString!]!, $whole: Boolean!, $chosen: Boolean!) {
   project(entityName: $entity, name: $project) {
+    name
+    entityName
     runs(filters: $filters, order: $order, first: $first, after: $after) {
       totalCount
       pageInfo {
@@ -1676,6 +1746,8 @@ fragment MarkedFields on MarkRunFilesUploadedPayload {
 SCAN_HISTORY = """\
 query ScanHistory($entity: String!, $project: String!, $run: String!, $minStep: Int64!, $maxStep: Int64, $samples: Int!, $specs: [JSONString!]!, $whole: Boolean!, $chosen: Boolean!, $withKeys: Boolean!, $withExports: Boolean!) {
   project(entityName: $entity, name: $project) {
+    name
+    entityName
     run(name: $run) {
       ...HistoryWindow
     }
@@ -1688,6 +1760,7 @@ fragment ExportedHistory on ParquetHistory {
 }
 
 fragment HistoryWindow on Run {
+  name
   historyLineCount
   historyKeys @include(if: $withKeys)
   history(minStep: $minStep, maxStep: $maxStep, samples: $samples) @include(if: $whole)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 from runql.artifact_errors import ArtifactNotFoundError
-from runql.errors import ProjectNotFoundError
 from runql.resources.connections import read_sparse_page
+from runql.resources.identity import Named, require_name, require_project
 from runql.resources.pages import Page, read_page
 from runql.transport.flow import Flow, fetch
 from runql_graphql.fragments import ArtifactCollectionFields, ArtifactTypeFields
@@ -16,6 +17,8 @@ from runql_graphql.operations import (
     list_artifact_collections,
     list_artifact_types,
 )
+
+N = TypeVar("N", bound=Named)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +42,7 @@ def find_type(home: TypeAddress) -> Flow[ArtifactTypeFields]:
     """
     operation = get_artifact_type(entity=home.entity, project=home.project, type_name=home.type_name)
     answer = yield from fetch(operation)
-    if answer.project is None:
-        raise ProjectNotFoundError(home.entity, home.project)
-    if answer.project.artifact_type is None:
-        raise ArtifactNotFoundError(_no_type(home))
-    return answer.project.artifact_type
+    return _required_type(require_project(answer.project, home.entity, home.project).artifact_type, home)
 
 
 def list_type_page(
@@ -53,9 +52,7 @@ def list_type_page(
     answer = yield from fetch(
         list_artifact_types(entity=entity, project=project, first=per_page, after=after)
     )
-    if answer.project is None:
-        raise ProjectNotFoundError(entity, project)
-    types = answer.project.artifact_types
+    types = require_project(answer.project, entity, project).artifact_types
     return read_sparse_page(types.page_info, types.edges, after)
 
 
@@ -70,15 +67,13 @@ def find_collection(home: TypeAddress, name: str) -> Flow[ArtifactCollectionFiel
         entity=home.entity, project=home.project, type_name=home.type_name, collection=name
     )
     answer = yield from fetch(operation)
-    if answer.project is None:
-        raise ProjectNotFoundError(home.entity, home.project)
-    if answer.project.artifact_type is None:
-        raise ArtifactNotFoundError(_no_type(home))
-    found = answer.project.artifact_type.artifact_collection
+    kind = require_project(answer.project, home.entity, home.project).artifact_type
+    found = _required_type(kind, home).artifact_collection
     if found is None:
         raise ArtifactNotFoundError(
             f"project {home.entity}/{home.project} has no collection {name} of type {home.type_name}"
         )
+    require_name("artifact collection ", name, found.name)
     return found
 
 
@@ -95,15 +90,17 @@ def list_collection_page(
         entity=home.entity, project=home.project, type_name=home.type_name, first=per_page, after=after
     )
     answer = yield from fetch(operation)
-    if answer.project is None:
-        raise ProjectNotFoundError(home.entity, home.project)
-    if answer.project.artifact_type is None:
-        raise ArtifactNotFoundError(_no_type(home))
-    found = answer.project.artifact_type.artifact_collections
+    kind = require_project(answer.project, home.entity, home.project).artifact_type
+    found = _required_type(kind, home).artifact_collections
     if found is None:
         return Page[ArtifactCollectionFields | None].empty(after)
     return read_page(found, after)
 
 
-def _no_type(home: TypeAddress) -> str:
-    return f"project {home.entity}/{home.project} has no artifacts of type {home.type_name}"
+def _required_type(found: N | None, home: TypeAddress) -> N:
+    if found is None:
+        raise ArtifactNotFoundError(
+            f"project {home.entity}/{home.project} has no artifacts of type {home.type_name}"
+        )
+    require_name("artifact type ", home.type_name, found.name)
+    return found
