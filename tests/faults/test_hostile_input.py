@@ -22,6 +22,8 @@ from runql_server.running import RunningServer
 from runql_server.seed import SeedRun
 from runql_server.seed_artifacts import SeedArtifact
 
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+
 OURS: Final = str(Path(runql.__file__).parent)
 OUR_WORDS: Final = (TypeError, ValueError, LookupError)
 HALF: Final = "a\ud800b"
