@@ -246,6 +246,7 @@ def consumed(face: Face, answer: Untyped) -> None:
         listed(face, result)
 
 
+@pytest.mark.filterwarnings("ignore:.* is deprecated:DeprecationWarning")  # older names work, and warn
 @pytest.mark.parametrize("name", SUBJECTS)
 def test_no_argument_of_a_public_method_raises_what_is_not_ours(
     name: str, subjects: dict[str, Untyped], face: Face, transport: Refusing
