@@ -12,9 +12,7 @@ from .fragments import AddedAliasesFields
 
 
 class AddAliases(BaseModel):
-    add_aliases: Optional["AddAliasesAddAliases"] = Field(
-        alias="addAliases", default=None
-    )
+    add_aliases: Optional["AddAliasesAddAliases"] = Field(alias="addAliases")
 
 
 AddAliasesAddAliases = AddedAliasesFields

@@ -13,7 +13,7 @@ from .fragments import ArtifactFields
 
 class CreateArtifact(BaseModel):
     create_artifact: Optional["CreateArtifactCreateArtifact"] = Field(
-        alias="createArtifact", default=None
+        alias="createArtifact"
     )
 
 

@@ -14,7 +14,7 @@ from .fragments import TagFields
 class CreateArtifactCollectionTags(BaseModel):
     create_artifact_collection_tag_assignments: Optional[
         "CreateArtifactCollectionTagsCreateArtifactCollectionTagAssignments"
-    ] = Field(alias="createArtifactCollectionTagAssignments", default=None)
+    ] = Field(alias="createArtifactCollectionTagAssignments")
 
 
 class CreateArtifactCollectionTagsCreateArtifactCollectionTagAssignments(BaseModel):

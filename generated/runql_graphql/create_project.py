@@ -12,13 +12,11 @@ from .fragments import ProjectFields
 
 
 class CreateProject(BaseModel):
-    upsert_model: Optional["CreateProjectUpsertModel"] = Field(
-        alias="upsertModel", default=None
-    )
+    upsert_model: Optional["CreateProjectUpsertModel"] = Field(alias="upsertModel")
 
 
 class CreateProjectUpsertModel(BaseModel):
-    project: Optional["CreateProjectUpsertModelProject"] = Field(default=None)
+    project: Optional["CreateProjectUpsertModelProject"]
 
 
 CreateProjectUpsertModelProject = ProjectFields

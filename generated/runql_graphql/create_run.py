@@ -8,17 +8,17 @@ from typing import Optional
 from pydantic import Field
 
 from .base_model import BaseModel
-from .fragments import FullRunFields
+from .fragments import FullRunFields, RunPlaceFields
 
 
 class CreateRun(BaseModel):
-    upsert_bucket: Optional["CreateRunUpsertBucket"] = Field(
-        alias="upsertBucket", default=None
-    )
+    upsert_bucket: Optional["CreateRunUpsertBucket"] = Field(alias="upsertBucket")
 
 
 class CreateRunUpsertBucket(BaseModel):
-    bucket: Optional["CreateRunUpsertBucketBucket"] = Field(default=None)
+    bucket: Optional["CreateRunUpsertBucketBucket"]
+    place: Optional["CreateRunUpsertBucketPlace"]
 
 
 CreateRunUpsertBucketBucket = FullRunFields
+CreateRunUpsertBucketPlace = RunPlaceFields

@@ -13,7 +13,7 @@ from .fragments import UploadPlacesFields
 
 class CreateRunFiles(BaseModel):
     create_run_files: Optional["CreateRunFilesCreateRunFiles"] = Field(
-        alias="createRunFiles", default=None
+        alias="createRunFiles"
     )
 
 

@@ -13,7 +13,7 @@ from .fragments import DeletedAliasesFields
 
 class DeleteAliases(BaseModel):
     delete_aliases: Optional["DeleteAliasesDeleteAliases"] = Field(
-        alias="deleteAliases", default=None
+        alias="deleteAliases"
     )
 
 

@@ -13,7 +13,7 @@ from .fragments import DeletedArtifactFields
 
 class DeleteArtifact(BaseModel):
     delete_artifact: Optional["DeleteArtifactDeleteArtifact"] = Field(
-        alias="deleteArtifact", default=None
+        alias="deleteArtifact"
     )
 
 

@@ -14,7 +14,7 @@ from .fragments import DeletedTagsFields
 class DeleteArtifactCollectionTags(BaseModel):
     delete_artifact_collection_tag_assignments: Optional[
         "DeleteArtifactCollectionTagsDeleteArtifactCollectionTagAssignments"
-    ] = Field(alias="deleteArtifactCollectionTagAssignments", default=None)
+    ] = Field(alias="deleteArtifactCollectionTagAssignments")
 
 
 DeleteArtifactCollectionTagsDeleteArtifactCollectionTagAssignments = DeletedTagsFields

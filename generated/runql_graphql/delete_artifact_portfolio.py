@@ -14,7 +14,7 @@ from .fragments import DeletedCollectionFields
 class DeleteArtifactPortfolio(BaseModel):
     delete_artifact_portfolio: Optional[
         "DeleteArtifactPortfolioDeleteArtifactPortfolio"
-    ] = Field(alias="deleteArtifactPortfolio", default=None)
+    ] = Field(alias="deleteArtifactPortfolio")
 
 
 class DeleteArtifactPortfolioDeleteArtifactPortfolio(BaseModel):

@@ -14,7 +14,7 @@ from .fragments import DeletedCollectionFields
 class DeleteArtifactSequence(BaseModel):
     delete_artifact_sequence: Optional[
         "DeleteArtifactSequenceDeleteArtifactSequence"
-    ] = Field(alias="deleteArtifactSequence", default=None)
+    ] = Field(alias="deleteArtifactSequence")
 
 
 class DeleteArtifactSequenceDeleteArtifactSequence(BaseModel):

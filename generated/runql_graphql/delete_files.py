@@ -12,9 +12,7 @@ from .fragments import DeletedFields
 
 
 class DeleteFiles(BaseModel):
-    delete_files: Optional["DeleteFilesDeleteFiles"] = Field(
-        alias="deleteFiles", default=None
-    )
+    delete_files: Optional["DeleteFilesDeleteFiles"] = Field(alias="deleteFiles")
 
 
 DeleteFilesDeleteFiles = DeletedFields

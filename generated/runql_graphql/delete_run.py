@@ -12,7 +12,7 @@ from .fragments import DeletedRunFields
 
 
 class DeleteRun(BaseModel):
-    delete_run: Optional["DeleteRunDeleteRun"] = Field(alias="deleteRun", default=None)
+    delete_run: Optional["DeleteRunDeleteRun"] = Field(alias="deleteRun")
 
 
 DeleteRunDeleteRun = DeletedRunFields

@@ -5,14 +5,12 @@
 
 from typing import Optional
 
-from pydantic import Field
-
 from .base_model import BaseModel
 from .fragments import ArtifactFields
 
 
 class GetArtifact(BaseModel):
-    artifact: Optional["GetArtifactArtifact"] = Field(default=None)
+    artifact: Optional["GetArtifactArtifact"]
 
 
 GetArtifactArtifact = ArtifactFields

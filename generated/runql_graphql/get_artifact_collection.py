@@ -12,19 +12,22 @@ from .fragments import ArtifactCollectionFields
 
 
 class GetArtifactCollection(BaseModel):
-    project: Optional["GetArtifactCollectionProject"] = Field(default=None)
+    project: Optional["GetArtifactCollectionProject"]
 
 
 class GetArtifactCollectionProject(BaseModel):
+    name: str
+    entity_name: str = Field(alias="entityName")
     artifact_type: Optional["GetArtifactCollectionProjectArtifactType"] = Field(
-        alias="artifactType", default=None
+        alias="artifactType"
     )
 
 
 class GetArtifactCollectionProjectArtifactType(BaseModel):
+    name: str
     artifact_collection: Optional[
         "GetArtifactCollectionProjectArtifactTypeArtifactCollection"
-    ] = Field(alias="artifactCollection", default=None)
+    ] = Field(alias="artifactCollection")
 
 
 GetArtifactCollectionProjectArtifactTypeArtifactCollection = ArtifactCollectionFields

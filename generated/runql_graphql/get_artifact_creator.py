@@ -13,21 +13,22 @@ from .fragments import FullRunFields, RunPlaceFields
 
 
 class GetArtifactCreator(BaseModel):
-    artifact: Optional["GetArtifactCreatorArtifact"] = Field(default=None)
+    artifact: Optional["GetArtifactCreatorArtifact"]
 
 
 class GetArtifactCreatorArtifact(BaseModel):
+    id: str
     created_by: Optional[
         Union[
             "GetArtifactCreatorArtifactCreatedByRun",
             "GetArtifactCreatorArtifactCreatedByUser",
         ]
-    ] = Field(alias="createdBy", default=None)
+    ] = Field(alias="createdBy")
     place: Optional[
         Union[
             "GetArtifactCreatorArtifactPlaceRun", "GetArtifactCreatorArtifactPlaceUser"
         ]
-    ] = Field(default=None)
+    ]
 
 
 class GetArtifactCreatorArtifactCreatedByRun(FullRunFields):

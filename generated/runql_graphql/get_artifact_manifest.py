@@ -12,12 +12,13 @@ from .fragments import ArtifactManifestFields
 
 
 class GetArtifactManifest(BaseModel):
-    artifact: Optional["GetArtifactManifestArtifact"] = Field(default=None)
+    artifact: Optional["GetArtifactManifestArtifact"]
 
 
 class GetArtifactManifestArtifact(BaseModel):
+    id: str
     current_manifest: Optional["GetArtifactManifestArtifactCurrentManifest"] = Field(
-        alias="currentManifest", default=None
+        alias="currentManifest"
     )
 
 

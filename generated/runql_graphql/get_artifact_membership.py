@@ -12,13 +12,15 @@ from .fragments import ArtifactMembershipFields
 
 
 class GetArtifactMembership(BaseModel):
-    project: Optional["GetArtifactMembershipProject"] = Field(default=None)
+    project: Optional["GetArtifactMembershipProject"]
 
 
 class GetArtifactMembershipProject(BaseModel):
+    name: str
+    entity_name: str = Field(alias="entityName")
     artifact_collection_membership: Optional[
         "GetArtifactMembershipProjectArtifactCollectionMembership"
-    ] = Field(alias="artifactCollectionMembership", default=None)
+    ] = Field(alias="artifactCollectionMembership")
 
 
 GetArtifactMembershipProjectArtifactCollectionMembership = ArtifactMembershipFields

@@ -12,12 +12,14 @@ from .fragments import ArtifactTypeFields
 
 
 class GetArtifactType(BaseModel):
-    project: Optional["GetArtifactTypeProject"] = Field(default=None)
+    project: Optional["GetArtifactTypeProject"]
 
 
 class GetArtifactTypeProject(BaseModel):
+    name: str
+    entity_name: str = Field(alias="entityName")
     artifact_type: Optional["GetArtifactTypeProjectArtifactType"] = Field(
-        alias="artifactType", default=None
+        alias="artifactType"
     )
 
 

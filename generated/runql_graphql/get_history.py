@@ -12,11 +12,13 @@ from .fragments import RunHistory
 
 
 class GetHistory(BaseModel):
-    project: Optional["GetHistoryProject"] = Field(default=None)
+    project: Optional["GetHistoryProject"]
 
 
 class GetHistoryProject(BaseModel):
-    run: Optional["GetHistoryProjectRun"] = Field(default=None)
+    name: str
+    entity_name: str = Field(alias="entityName")
+    run: Optional["GetHistoryProjectRun"]
 
 
 GetHistoryProjectRun = RunHistory

@@ -12,11 +12,13 @@ from .fragments import HistoryKeysFields
 
 
 class GetHistoryKeys(BaseModel):
-    project: Optional["GetHistoryKeysProject"] = Field(default=None)
+    project: Optional["GetHistoryKeysProject"]
 
 
 class GetHistoryKeysProject(BaseModel):
-    run: Optional["GetHistoryKeysProjectRun"] = Field(default=None)
+    name: str
+    entity_name: str = Field(alias="entityName")
+    run: Optional["GetHistoryKeysProjectRun"]
 
 
 GetHistoryKeysProjectRun = HistoryKeysFields

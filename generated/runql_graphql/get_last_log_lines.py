@@ -12,18 +12,19 @@ from .fragments import LogLineFields
 
 
 class GetLastLogLines(BaseModel):
-    project: Optional["GetLastLogLinesProject"] = Field(default=None)
+    project: Optional["GetLastLogLinesProject"]
 
 
 class GetLastLogLinesProject(BaseModel):
-    run: Optional["GetLastLogLinesProjectRun"] = Field(default=None)
+    name: str
+    entity_name: str = Field(alias="entityName")
+    run: Optional["GetLastLogLinesProjectRun"]
 
 
 class GetLastLogLinesProjectRun(BaseModel):
-    log_line_count: Optional[int] = Field(alias="logLineCount", default=None)
-    log_lines: Optional["GetLastLogLinesProjectRunLogLines"] = Field(
-        alias="logLines", default=None
-    )
+    name: str
+    log_line_count: Optional[int] = Field(alias="logLineCount")
+    log_lines: Optional["GetLastLogLinesProjectRunLogLines"] = Field(alias="logLines")
 
 
 class GetLastLogLinesProjectRunLogLines(BaseModel):

@@ -12,11 +12,13 @@ from .fragments import ArtifactFields
 
 
 class GetNamedArtifact(BaseModel):
-    project: Optional["GetNamedArtifactProject"] = Field(default=None)
+    project: Optional["GetNamedArtifactProject"]
 
 
 class GetNamedArtifactProject(BaseModel):
-    artifact: Optional["GetNamedArtifactProjectArtifact"] = Field(default=None)
+    name: str
+    entity_name: str = Field(alias="entityName")
+    artifact: Optional["GetNamedArtifactProjectArtifact"]
 
 
 GetNamedArtifactProjectArtifact = ArtifactFields

@@ -5,14 +5,12 @@
 
 from typing import Optional
 
-from pydantic import Field
-
 from .base_model import BaseModel
 from .fragments import ProjectFields
 
 
 class GetProject(BaseModel):
-    project: Optional["GetProjectProject"] = Field(default=None)
+    project: Optional["GetProjectProject"]
 
 
 GetProjectProject = ProjectFields

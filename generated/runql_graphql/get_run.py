@@ -12,11 +12,13 @@ from .fragments import FullRunFields
 
 
 class GetRun(BaseModel):
-    project: Optional["GetRunProject"] = Field(default=None)
+    project: Optional["GetRunProject"]
 
 
 class GetRunProject(BaseModel):
-    run: Optional["GetRunProjectRun"] = Field(default=None)
+    name: str
+    entity_name: str = Field(alias="entityName")
+    run: Optional["GetRunProjectRun"]
 
 
 GetRunProjectRun = FullRunFields

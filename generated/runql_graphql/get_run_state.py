@@ -12,11 +12,13 @@ from .fragments import RunStateFields
 
 
 class GetRunState(BaseModel):
-    project: Optional["GetRunStateProject"] = Field(default=None)
+    project: Optional["GetRunStateProject"]
 
 
 class GetRunStateProject(BaseModel):
-    run: Optional["GetRunStateProjectRun"] = Field(default=None)
+    name: str
+    entity_name: str = Field(alias="entityName")
+    run: Optional["GetRunStateProjectRun"]
 
 
 GetRunStateProjectRun = RunStateFields

@@ -12,9 +12,7 @@ from .fragments import ServerInfoFields
 
 
 class GetServerInfo(BaseModel):
-    server_info: Optional["GetServerInfoServerInfo"] = Field(
-        alias="serverInfo", default=None
-    )
+    server_info: Optional["GetServerInfoServerInfo"] = Field(alias="serverInfo")
 
 
 GetServerInfoServerInfo = ServerInfoFields

@@ -12,11 +12,13 @@ from .fragments import SweepFields
 
 
 class GetSweep(BaseModel):
-    project: Optional["GetSweepProject"] = Field(default=None)
+    project: Optional["GetSweepProject"]
 
 
 class GetSweepProject(BaseModel):
-    sweep: Optional["GetSweepProjectSweep"] = Field(default=None)
+    name: str
+    entity_name: str = Field(alias="entityName")
+    sweep: Optional["GetSweepProjectSweep"]
 
 
 GetSweepProjectSweep = SweepFields

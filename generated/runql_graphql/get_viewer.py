@@ -5,14 +5,12 @@
 
 from typing import Optional
 
-from pydantic import Field
-
 from .base_model import BaseModel
 from .fragments import ViewerFields
 
 
 class GetViewer(BaseModel):
-    viewer: Optional["GetViewerViewer"] = Field(default=None)
+    viewer: Optional["GetViewerViewer"]
 
 
 GetViewerViewer = ViewerFields

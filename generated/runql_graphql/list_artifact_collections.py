@@ -12,19 +12,22 @@ from .fragments import ArtifactCollectionFields, PageFields
 
 
 class ListArtifactCollections(BaseModel):
-    project: Optional["ListArtifactCollectionsProject"] = Field(default=None)
+    project: Optional["ListArtifactCollectionsProject"]
 
 
 class ListArtifactCollectionsProject(BaseModel):
+    name: str
+    entity_name: str = Field(alias="entityName")
     artifact_type: Optional["ListArtifactCollectionsProjectArtifactType"] = Field(
-        alias="artifactType", default=None
+        alias="artifactType"
     )
 
 
 class ListArtifactCollectionsProjectArtifactType(BaseModel):
+    name: str
     artifact_collections: Optional[
         "ListArtifactCollectionsProjectArtifactTypeArtifactCollections"
-    ] = Field(alias="artifactCollections", default=None)
+    ] = Field(alias="artifactCollections")
 
 
 class ListArtifactCollectionsProjectArtifactTypeArtifactCollections(BaseModel):
@@ -42,7 +45,7 @@ class ListArtifactCollectionsProjectArtifactTypeArtifactCollectionsEdges(BaseMod
     cursor: str
     node: Optional[
         "ListArtifactCollectionsProjectArtifactTypeArtifactCollectionsEdgesNode"
-    ] = Field(default=None)
+    ]
 
 
 ListArtifactCollectionsProjectArtifactTypeArtifactCollectionsEdgesNode = (

@@ -12,11 +12,12 @@ from .fragments import ArtifactFileFields, PageFields
 
 
 class ListArtifactFiles(BaseModel):
-    artifact: Optional["ListArtifactFilesArtifact"] = Field(default=None)
+    artifact: Optional["ListArtifactFilesArtifact"]
 
 
 class ListArtifactFilesArtifact(BaseModel):
-    files: Optional["ListArtifactFilesArtifactFiles"] = Field(default=None)
+    id: str
+    files: Optional["ListArtifactFilesArtifactFiles"]
 
 
 class ListArtifactFilesArtifactFiles(BaseModel):
@@ -29,7 +30,7 @@ ListArtifactFilesArtifactFilesPageInfo = PageFields
 
 class ListArtifactFilesArtifactFilesEdges(BaseModel):
     cursor: str
-    node: Optional["ListArtifactFilesArtifactFilesEdgesNode"] = Field(default=None)
+    node: Optional["ListArtifactFilesArtifactFilesEdgesNode"]
 
 
 ListArtifactFilesArtifactFilesEdgesNode = ArtifactFileFields

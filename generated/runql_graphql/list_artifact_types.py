@@ -12,10 +12,12 @@ from .fragments import ArtifactTypeFields, PageFields
 
 
 class ListArtifactTypes(BaseModel):
-    project: Optional["ListArtifactTypesProject"] = Field(default=None)
+    project: Optional["ListArtifactTypesProject"]
 
 
 class ListArtifactTypesProject(BaseModel):
+    name: str
+    entity_name: str = Field(alias="entityName")
     artifact_types: "ListArtifactTypesProjectArtifactTypes" = Field(
         alias="artifactTypes"
     )
@@ -31,9 +33,7 @@ ListArtifactTypesProjectArtifactTypesPageInfo = PageFields
 
 class ListArtifactTypesProjectArtifactTypesEdges(BaseModel):
     cursor: str
-    node: Optional["ListArtifactTypesProjectArtifactTypesEdgesNode"] = Field(
-        default=None
-    )
+    node: Optional["ListArtifactTypesProjectArtifactTypesEdgesNode"]
 
 
 ListArtifactTypesProjectArtifactTypesEdgesNode = ArtifactTypeFields

@@ -12,10 +12,11 @@ from .fragments import FullRunFields, PageFields, RunPlaceFields
 
 
 class ListArtifactUsers(BaseModel):
-    artifact: Optional["ListArtifactUsersArtifact"] = Field(default=None)
+    artifact: Optional["ListArtifactUsersArtifact"]
 
 
 class ListArtifactUsersArtifact(BaseModel):
+    id: str
     used_by: "ListArtifactUsersArtifactUsedBy" = Field(alias="usedBy")
 
 

@@ -12,25 +12,29 @@ from .fragments import ArtifactFields, PageFields
 
 
 class ListArtifactVersions(BaseModel):
-    project: Optional["ListArtifactVersionsProject"] = Field(default=None)
+    project: Optional["ListArtifactVersionsProject"]
 
 
 class ListArtifactVersionsProject(BaseModel):
+    name: str
+    entity_name: str = Field(alias="entityName")
     artifact_type: Optional["ListArtifactVersionsProjectArtifactType"] = Field(
-        alias="artifactType", default=None
+        alias="artifactType"
     )
 
 
 class ListArtifactVersionsProjectArtifactType(BaseModel):
+    name: str
     artifact_collection: Optional[
         "ListArtifactVersionsProjectArtifactTypeArtifactCollection"
-    ] = Field(alias="artifactCollection", default=None)
+    ] = Field(alias="artifactCollection")
 
 
 class ListArtifactVersionsProjectArtifactTypeArtifactCollection(BaseModel):
+    name: str
     artifacts: Optional[
         "ListArtifactVersionsProjectArtifactTypeArtifactCollectionArtifacts"
-    ] = Field(default=None)
+    ]
 
 
 class ListArtifactVersionsProjectArtifactTypeArtifactCollectionArtifacts(BaseModel):

@@ -12,13 +12,15 @@ from .fragments import ArtifactCollectionFields, PageFields
 
 
 class ListFilteredProjectCollections(BaseModel):
-    project: Optional["ListFilteredProjectCollectionsProject"] = Field(default=None)
+    project: Optional["ListFilteredProjectCollectionsProject"]
 
 
 class ListFilteredProjectCollectionsProject(BaseModel):
+    name: str
+    entity_name: str = Field(alias="entityName")
     artifact_collections: Optional[
         "ListFilteredProjectCollectionsProjectArtifactCollections"
-    ] = Field(alias="artifactCollections", default=None)
+    ] = Field(alias="artifactCollections")
 
 
 class ListFilteredProjectCollectionsProjectArtifactCollections(BaseModel):
@@ -34,9 +36,7 @@ ListFilteredProjectCollectionsProjectArtifactCollectionsPageInfo = PageFields
 
 class ListFilteredProjectCollectionsProjectArtifactCollectionsEdges(BaseModel):
     cursor: str
-    node: Optional[
-        "ListFilteredProjectCollectionsProjectArtifactCollectionsEdgesNode"
-    ] = Field(default=None)
+    node: Optional["ListFilteredProjectCollectionsProjectArtifactCollectionsEdgesNode"]
 
 
 ListFilteredProjectCollectionsProjectArtifactCollectionsEdgesNode = (

@@ -12,11 +12,13 @@ from .fragments import FullRunFields, PageFields
 
 
 class ListFullRuns(BaseModel):
-    project: Optional["ListFullRunsProject"] = Field(default=None)
+    project: Optional["ListFullRunsProject"]
 
 
 class ListFullRunsProject(BaseModel):
-    runs: Optional["ListFullRunsProjectRuns"] = Field(default=None)
+    name: str
+    entity_name: str = Field(alias="entityName")
+    runs: Optional["ListFullRunsProjectRuns"]
 
 
 class ListFullRunsProjectRuns(BaseModel):

@@ -12,11 +12,13 @@ from .fragments import PageFields, RunHistory
 
 
 class ListHistories(BaseModel):
-    project: Optional["ListHistoriesProject"] = Field(default=None)
+    project: Optional["ListHistoriesProject"]
 
 
 class ListHistoriesProject(BaseModel):
-    runs: Optional["ListHistoriesProjectRuns"] = Field(default=None)
+    name: str
+    entity_name: str = Field(alias="entityName")
+    runs: Optional["ListHistoriesProjectRuns"]
 
 
 class ListHistoriesProjectRuns(BaseModel):

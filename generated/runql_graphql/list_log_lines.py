@@ -12,18 +12,19 @@ from .fragments import LogLineFields, PageFields
 
 
 class ListLogLines(BaseModel):
-    project: Optional["ListLogLinesProject"] = Field(default=None)
+    project: Optional["ListLogLinesProject"]
 
 
 class ListLogLinesProject(BaseModel):
-    run: Optional["ListLogLinesProjectRun"] = Field(default=None)
+    name: str
+    entity_name: str = Field(alias="entityName")
+    run: Optional["ListLogLinesProjectRun"]
 
 
 class ListLogLinesProjectRun(BaseModel):
-    log_line_count: Optional[int] = Field(alias="logLineCount", default=None)
-    log_lines: Optional["ListLogLinesProjectRunLogLines"] = Field(
-        alias="logLines", default=None
-    )
+    name: str
+    log_line_count: Optional[int] = Field(alias="logLineCount")
+    log_lines: Optional["ListLogLinesProjectRunLogLines"] = Field(alias="logLines")
 
 
 class ListLogLinesProjectRunLogLines(BaseModel):

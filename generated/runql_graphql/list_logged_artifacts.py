@@ -12,16 +12,19 @@ from .fragments import ArtifactFields, PageFields
 
 
 class ListLoggedArtifacts(BaseModel):
-    project: Optional["ListLoggedArtifactsProject"] = Field(default=None)
+    project: Optional["ListLoggedArtifactsProject"]
 
 
 class ListLoggedArtifactsProject(BaseModel):
-    run: Optional["ListLoggedArtifactsProjectRun"] = Field(default=None)
+    name: str
+    entity_name: str = Field(alias="entityName")
+    run: Optional["ListLoggedArtifactsProjectRun"]
 
 
 class ListLoggedArtifactsProjectRun(BaseModel):
+    name: str
     output_artifacts: Optional["ListLoggedArtifactsProjectRunOutputArtifacts"] = Field(
-        alias="outputArtifacts", default=None
+        alias="outputArtifacts"
     )
 
 
@@ -38,9 +41,7 @@ ListLoggedArtifactsProjectRunOutputArtifactsPageInfo = PageFields
 
 class ListLoggedArtifactsProjectRunOutputArtifactsEdges(BaseModel):
     cursor: str
-    node: Optional["ListLoggedArtifactsProjectRunOutputArtifactsEdgesNode"] = Field(
-        default=None
-    )
+    node: Optional["ListLoggedArtifactsProjectRunOutputArtifactsEdgesNode"]
 
 
 ListLoggedArtifactsProjectRunOutputArtifactsEdgesNode = ArtifactFields

@@ -12,15 +12,18 @@ from .fragments import FileFields, PageFields
 
 
 class ListMatchingRunFiles(BaseModel):
-    project: Optional["ListMatchingRunFilesProject"] = Field(default=None)
+    project: Optional["ListMatchingRunFilesProject"]
 
 
 class ListMatchingRunFilesProject(BaseModel):
-    run: Optional["ListMatchingRunFilesProjectRun"] = Field(default=None)
+    name: str
+    entity_name: str = Field(alias="entityName")
+    run: Optional["ListMatchingRunFilesProjectRun"]
 
 
 class ListMatchingRunFilesProjectRun(BaseModel):
-    files: Optional["ListMatchingRunFilesProjectRunFiles"] = Field(default=None)
+    name: str
+    files: Optional["ListMatchingRunFilesProjectRunFiles"]
 
 
 class ListMatchingRunFilesProjectRunFiles(BaseModel):
@@ -33,7 +36,7 @@ ListMatchingRunFilesProjectRunFilesPageInfo = PageFields
 
 class ListMatchingRunFilesProjectRunFilesEdges(BaseModel):
     cursor: str
-    node: Optional["ListMatchingRunFilesProjectRunFilesEdgesNode"] = Field(default=None)
+    node: Optional["ListMatchingRunFilesProjectRunFilesEdgesNode"]
 
 
 ListMatchingRunFilesProjectRunFilesEdgesNode = FileFields

@@ -12,13 +12,15 @@ from .fragments import ArtifactCollectionFields, PageFields
 
 
 class ListProjectCollections(BaseModel):
-    project: Optional["ListProjectCollectionsProject"] = Field(default=None)
+    project: Optional["ListProjectCollectionsProject"]
 
 
 class ListProjectCollectionsProject(BaseModel):
+    name: str
+    entity_name: str = Field(alias="entityName")
     artifact_collections: Optional[
         "ListProjectCollectionsProjectArtifactCollections"
-    ] = Field(alias="artifactCollections", default=None)
+    ] = Field(alias="artifactCollections")
 
 
 class ListProjectCollectionsProjectArtifactCollections(BaseModel):
@@ -34,9 +36,7 @@ ListProjectCollectionsProjectArtifactCollectionsPageInfo = PageFields
 
 class ListProjectCollectionsProjectArtifactCollectionsEdges(BaseModel):
     cursor: str
-    node: Optional["ListProjectCollectionsProjectArtifactCollectionsEdgesNode"] = Field(
-        default=None
-    )
+    node: Optional["ListProjectCollectionsProjectArtifactCollectionsEdgesNode"]
 
 
 ListProjectCollectionsProjectArtifactCollectionsEdgesNode = ArtifactCollectionFields

@@ -12,7 +12,7 @@ from .fragments import PageFields, ProjectFields
 
 
 class ListProjects(BaseModel):
-    models: Optional["ListProjectsModels"] = Field(default=None)
+    models: Optional["ListProjectsModels"]
 
 
 class ListProjectsModels(BaseModel):
@@ -25,7 +25,7 @@ ListProjectsModelsPageInfo = PageFields
 
 class ListProjectsModelsEdges(BaseModel):
     cursor: str
-    node: Optional["ListProjectsModelsEdgesNode"] = Field(default=None)
+    node: Optional["ListProjectsModelsEdgesNode"]
 
 
 ListProjectsModelsEdgesNode = ProjectFields

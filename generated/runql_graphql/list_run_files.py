@@ -12,15 +12,18 @@ from .fragments import FileFields, PageFields
 
 
 class ListRunFiles(BaseModel):
-    project: Optional["ListRunFilesProject"] = Field(default=None)
+    project: Optional["ListRunFilesProject"]
 
 
 class ListRunFilesProject(BaseModel):
-    run: Optional["ListRunFilesProjectRun"] = Field(default=None)
+    name: str
+    entity_name: str = Field(alias="entityName")
+    run: Optional["ListRunFilesProjectRun"]
 
 
 class ListRunFilesProjectRun(BaseModel):
-    files: Optional["ListRunFilesProjectRunFiles"] = Field(default=None)
+    name: str
+    files: Optional["ListRunFilesProjectRunFiles"]
 
 
 class ListRunFilesProjectRunFiles(BaseModel):
@@ -33,7 +36,7 @@ ListRunFilesProjectRunFilesPageInfo = PageFields
 
 class ListRunFilesProjectRunFilesEdges(BaseModel):
     cursor: str
-    node: Optional["ListRunFilesProjectRunFilesEdgesNode"] = Field(default=None)
+    node: Optional["ListRunFilesProjectRunFilesEdgesNode"]
 
 
 ListRunFilesProjectRunFilesEdgesNode = FileFields

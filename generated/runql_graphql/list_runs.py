@@ -12,11 +12,13 @@ from .fragments import PageFields, RunFields
 
 
 class ListRuns(BaseModel):
-    project: Optional["ListRunsProject"] = Field(default=None)
+    project: Optional["ListRunsProject"]
 
 
 class ListRunsProject(BaseModel):
-    runs: Optional["ListRunsProjectRuns"] = Field(default=None)
+    name: str
+    entity_name: str = Field(alias="entityName")
+    runs: Optional["ListRunsProjectRuns"]
 
 
 class ListRunsProjectRuns(BaseModel):

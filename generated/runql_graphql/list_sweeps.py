@@ -12,12 +12,14 @@ from .fragments import PageFields, SweepFields
 
 
 class ListSweeps(BaseModel):
-    project: Optional["ListSweepsProject"] = Field(default=None)
+    project: Optional["ListSweepsProject"]
 
 
 class ListSweepsProject(BaseModel):
+    name: str
+    entity_name: str = Field(alias="entityName")
     total_sweeps: int = Field(alias="totalSweeps")
-    sweeps: Optional["ListSweepsProjectSweeps"] = Field(default=None)
+    sweeps: Optional["ListSweepsProjectSweeps"]
 
 
 class ListSweepsProjectSweeps(BaseModel):

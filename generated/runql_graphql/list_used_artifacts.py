@@ -12,16 +12,19 @@ from .fragments import ArtifactFields, PageFields
 
 
 class ListUsedArtifacts(BaseModel):
-    project: Optional["ListUsedArtifactsProject"] = Field(default=None)
+    project: Optional["ListUsedArtifactsProject"]
 
 
 class ListUsedArtifactsProject(BaseModel):
-    run: Optional["ListUsedArtifactsProjectRun"] = Field(default=None)
+    name: str
+    entity_name: str = Field(alias="entityName")
+    run: Optional["ListUsedArtifactsProjectRun"]
 
 
 class ListUsedArtifactsProjectRun(BaseModel):
+    name: str
     input_artifacts: Optional["ListUsedArtifactsProjectRunInputArtifacts"] = Field(
-        alias="inputArtifacts", default=None
+        alias="inputArtifacts"
     )
 
 
@@ -38,9 +41,7 @@ ListUsedArtifactsProjectRunInputArtifactsPageInfo = PageFields
 
 class ListUsedArtifactsProjectRunInputArtifactsEdges(BaseModel):
     cursor: str
-    node: Optional["ListUsedArtifactsProjectRunInputArtifactsEdgesNode"] = Field(
-        default=None
-    )
+    node: Optional["ListUsedArtifactsProjectRunInputArtifactsEdgesNode"]
 
 
 ListUsedArtifactsProjectRunInputArtifactsEdgesNode = ArtifactFields

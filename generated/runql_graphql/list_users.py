@@ -12,7 +12,7 @@ from .fragments import PageFields, ViewerFields
 
 
 class ListUsers(BaseModel):
-    users: Optional["ListUsersUsers"] = Field(default=None)
+    users: Optional["ListUsersUsers"]
 
 
 class ListUsersUsers(BaseModel):
@@ -25,7 +25,7 @@ ListUsersUsersPageInfo = PageFields
 
 class ListUsersUsersEdges(BaseModel):
     cursor: str
-    node: Optional["ListUsersUsersEdgesNode"] = Field(default=None)
+    node: Optional["ListUsersUsersEdgesNode"]
 
 
 ListUsersUsersEdgesNode = ViewerFields

@@ -12,11 +12,13 @@ from .fragments import PageFields, WholeHistory
 
 
 class ListWholeHistories(BaseModel):
-    project: Optional["ListWholeHistoriesProject"] = Field(default=None)
+    project: Optional["ListWholeHistoriesProject"]
 
 
 class ListWholeHistoriesProject(BaseModel):
-    runs: Optional["ListWholeHistoriesProjectRuns"] = Field(default=None)
+    name: str
+    entity_name: str = Field(alias="entityName")
+    runs: Optional["ListWholeHistoriesProjectRuns"]
 
 
 class ListWholeHistoriesProjectRuns(BaseModel):

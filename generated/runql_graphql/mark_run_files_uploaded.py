@@ -13,7 +13,7 @@ from .fragments import MarkedFields
 
 class MarkRunFilesUploaded(BaseModel):
     mark_run_files_uploaded: Optional["MarkRunFilesUploadedMarkRunFilesUploaded"] = (
-        Field(alias="markRunFilesUploaded", default=None)
+        Field(alias="markRunFilesUploaded")
     )
 
 

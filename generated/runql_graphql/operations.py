@@ -227,6 +227,9 @@ mutation CreateRun($input: UpsertBucketInput!) {
     bucket {
       ...FullRunFields
     }
+    place: bucket {
+      ...RunPlaceFields
+    }
   }
 }
 
@@ -254,6 +257,17 @@ fragment FullRunFields on Run {
   summaryMetrics
   systemMetrics @include(if: true)
   historyKeys @include(if: true)
+}
+
+fragment ProjectPlaceFields on Project {
+  name
+  entityName
+}
+
+fragment RunPlaceFields on Run {
+  project {
+    ...ProjectPlaceFields
+  }
 }
 
 fragment RunUserFields on User {
@@ -451,7 +465,10 @@ fragment TagFields on Tag {
 GET_ARTIFACT_COLLECTION = """\
 query GetArtifactCollection($entity: String!, $project: String!, $typeName: String!, $collection: String!) {
   project(entityName: $entity, name: $project) {
+    name
+    entityName
     artifactType(name: $typeName) {
+      name
       artifactCollection(name: $collection) {
         ...ArtifactCollectionFields
       }
@@ -501,6 +518,7 @@ fragment TagFields on Tag {
 GET_ARTIFACT_CREATOR = """\
 query GetArtifactCreator($id: ID!) {
   artifact(id: $id) {
+    id
     createdBy {
       __typename
       ... on Run {
@@ -562,6 +580,7 @@ fragment RunUserFields on User {
 GET_ARTIFACT_MANIFEST = """\
 query GetArtifactManifest($id: ID!) {
   artifact(id: $id) {
+    id
     currentManifest {
       ...ArtifactManifestFields
     }
@@ -583,6 +602,8 @@ fragment ManifestFileFields on File {
 GET_ARTIFACT_MEMBERSHIP = """\
 query GetArtifactMembership($entity: String!, $project: String!, $name: String!) {
   project(entityName: $entity, name: $project) {
+    name
+    entityName
     artifactCollectionMembership(name: $name) {
       ...ArtifactMembershipFields
     }
@@ -674,6 +695,8 @@ fragment TagFields on Tag {
 GET_ARTIFACT_TYPE = """\
 query GetArtifactType($entity: String!, $project: String!, $typeName: String!) {
   project(entityName: $entity, name: $project) {
+    name
+    entityName
     artifactType(name: $typeName) {
       ...ArtifactTypeFields
     }
@@ -691,6 +714,8 @@ fragment ArtifactTypeFields on ArtifactType {
 GET_HISTORY = """\
 query GetHistory($entity: String!, $project: String!, $run: String!, $samples: Int!, $specs: [JSONString!]!, $whole: Boolean!, $system: Boolean!, $chosen: Boolean!) {
   project(entityName: $entity, name: $project) {
+    name
+    entityName
     run(name: $run) {
       ...RunHistory
     }
@@ -709,6 +734,8 @@ fragment RunHistory on Run {
 GET_HISTORY_KEYS = """\
 query GetHistoryKeys($entity: String!, $project: String!, $run: String!) {
   project(entityName: $entity, name: $project) {
+    name
+    entityName
     run(name: $run) {
       ...HistoryKeysFields
     }
@@ -716,6 +743,7 @@ query GetHistoryKeys($entity: String!, $project: String!, $run: String!) {
 }
 
 fragment HistoryKeysFields on Run {
+  name
   historyKeys
 }
 """
@@ -723,7 +751,10 @@ fragment HistoryKeysFields on Run {
 GET_LAST_LOG_LINES = """\
 query GetLastLogLines($entity: String!, $project: String!, $run: String!, $last: Int!) {
   project(entityName: $entity, name: $project) {
+    name
+    entityName
     run(name: $run) {
+      name
       logLineCount
       logLines(last: $last) {
         edges {
@@ -748,6 +779,8 @@ fragment LogLineFields on LogLine {
 GET_NAMED_ARTIFACT = """\
 query GetNamedArtifact($entity: String!, $project: String!, $name: String!) {
   project(entityName: $entity, name: $project) {
+    name
+    entityName
     artifact(name: $name) {
       ...ArtifactFields
     }
@@ -849,6 +882,8 @@ fragment RunUserFields on User {
 GET_RUN = """\
 query GetRun($entity: String!, $project: String!, $run: String!) {
   project(entityName: $entity, name: $project) {
+    name
+    entityName
     run(name: $run) {
       ...FullRunFields
     }
@@ -890,6 +925,8 @@ fragment RunUserFields on User {
 GET_RUN_STATE = """\
 query GetRunState($entity: String!, $project: String!, $run: String!) {
   project(entityName: $entity, name: $project) {
+    name
+    entityName
     run(name: $run) {
       ...RunStateFields
     }
@@ -897,6 +934,7 @@ query GetRunState($entity: String!, $project: String!, $run: String!) {
 }
 
 fragment RunStateFields on Run {
+  name
   state
 }
 """
@@ -924,6 +962,8 @@ fragment ServerInfoFields on ServerInfo {
 GET_SWEEP = """\
 query GetSweep($entity: String!, $project: String!, $sweep: String!) {
   project(entityName: $entity, name: $project) {
+    name
+    entityName
     sweep(sweepName: $sweep) {
       ...SweepFields
     }
@@ -977,7 +1017,10 @@ fragment ViewerFields on User {
 LIST_ARTIFACT_COLLECTIONS = """\
 query ListArtifactCollections($entity: String!, $project: String!, $typeName: String!, $first: Int!, $after: String) {
   project(entityName: $entity, name: $project) {
+    name
+    entityName
     artifactType(name: $typeName) {
+      name
       artifactCollections(first: $first, after: $after) {
         totalCount
         pageInfo {
@@ -1041,6 +1084,7 @@ fragment TagFields on Tag {
 LIST_ARTIFACT_FILES = """\
 query ListArtifactFiles($id: ID!, $names: [String!], $first: Int!, $after: String) {
   artifact(id: $id) {
+    id
     files(names: $names, first: $first, after: $after) {
       pageInfo {
         ...PageFields
@@ -1075,6 +1119,8 @@ fragment PageFields on PageInfo {
 LIST_ARTIFACT_TYPES = """\
 query ListArtifactTypes($entity: String!, $project: String!, $first: Int!, $after: String) {
   project(entityName: $entity, name: $project) {
+    name
+    entityName
     artifactTypes(first: $first, after: $after) {
       pageInfo {
         ...PageFields
@@ -1105,6 +1151,7 @@ fragment PageFields on PageInfo {
 LIST_ARTIFACT_USERS = """\
 query ListArtifactUsers($id: ID!, $first: Int!, $after: String) {
   artifact(id: $id) {
+    id
     usedBy(first: $first, after: $after) {
       totalCount
       pageInfo {
@@ -1174,8 +1221,12 @@ fragment RunUserFields on User {
 LIST_ARTIFACT_VERSIONS = """\
 query ListArtifactVersions($entity: String!, $project: String!, $typeName: String!, $collection: String!, $filters: JSONString, $order: String, $first: Int!, $after: String) {
   project(entityName: $entity, name: $project) {
+    name
+    entityName
     artifactType(name: $typeName) {
+      name
       artifactCollection(name: $collection) {
+        name
         artifacts(filters: $filters, order: $order, first: $first, after: $after) {
           totalCount
           pageInfo {
@@ -1267,6 +1318,8 @@ fragment TagFields on Tag {
 LIST_FILTERED_PROJECT_COLLECTIONS = """\
 query ListFilteredProjectCollections($entity: String!, $project: String!, $filters: JSONString, $order: String, $first: Int!, $after: String) {
   project(entityName: $entity, name: $project) {
+    name
+    entityName
     artifactCollections(
       filters: $filters
       order: $order
@@ -1334,6 +1387,8 @@ fragment TagFields on Tag {
 LIST_FULL_RUNS = """\
 query ListFullRuns($entity: String!, $project: String!, $filters: JSONString!, $order: String!, $first: Int!, $after: String) {
   project(entityName: $entity, name: $project) {
+    name
+    entityName
     runs(filters: $filters, order: $order, first: $first, after: $after) {
       totalCount
       pageInfo {
@@ -1389,6 +1444,8 @@ fragment RunUserFields on User {
 LIST_HISTORIES = """\
 query ListHistories($entity: String!, $project: String!, $filters: JSONString!, $order: String!, $first: Int!, $after: String, $samples: Int!, $specs: [JSONString!]!, $whole: Boolean!, $system: Boolean!, $chosen: Boolean!) {
   project(entityName: $entity, name: $project) {
+    name
+    entityName
     runs(filters: $filters, order: $order, first: $first, after: $after) {
       totalCount
       pageInfo {
@@ -1421,7 +1478,10 @@ fragment RunHistory on Run {
 LIST_LOGGED_ARTIFACTS = """\
 query ListLoggedArtifacts($entity: String!, $project: String!, $run: String!, $first: Int!, $after: String) {
   project(entityName: $entity, name: $project) {
+    name
+    entityName
     run(name: $run) {
+      name
       outputArtifacts(first: $first, after: $after) {
         totalCount
         pageInfo {
@@ -1511,7 +1571,10 @@ fragment TagFields on Tag {
 LIST_LOG_LINES = """\
 query ListLogLines($entity: String!, $project: String!, $run: String!, $first: Int!, $after: String) {
   project(entityName: $entity, name: $project) {
+    name
+    entityName
     run(name: $run) {
+      name
       logLineCount
       logLines(first: $first, after: $after, useImprovedPagination: true) {
         pageInfo {
@@ -1544,7 +1607,10 @@ fragment PageFields on PageInfo {
 LIST_MATCHING_RUN_FILES = """\
 query ListMatchingRunFiles($entity: String!, $project: String!, $run: String!, $pattern: String!, $first: Int!, $after: String) {
   project(entityName: $entity, name: $project) {
+    name
+    entityName
     run(name: $run) {
+      name
       files(pattern: $pattern, first: $first, after: $after) {
         pageInfo {
           ...PageFields
@@ -1620,6 +1686,8 @@ fragment RunUserFields on User {
 LIST_PROJECT_COLLECTIONS = """\
 query ListProjectCollections($entity: String!, $project: String!, $first: Int!, $after: String) {
   project(entityName: $entity, name: $project) {
+    name
+    entityName
     artifactCollections(first: $first, after: $after) {
       totalCount
       pageInfo {
@@ -1682,6 +1750,8 @@ fragment TagFields on Tag {
 LIST_RUNS = """\
 query ListRuns($entity: String!, $project: String!, $filters: JSONString!, $order: String!, $first: Int!, $after: String) {
   project(entityName: $entity, name: $project) {
+    name
+    entityName
     runs(filters: $filters, order: $order, first: $first, after: $after) {
       totalCount
       pageInfo {
@@ -1733,7 +1803,10 @@ fragment RunUserFields on User {
 LIST_RUN_FILES = """\
 query ListRunFiles($entity: String!, $project: String!, $run: String!, $names: [String] = [], $first: Int!, $after: String) {
   project(entityName: $entity, name: $project) {
+    name
+    entityName
     run(name: $run) {
+      name
       files(names: $names, first: $first, after: $after) {
         pageInfo {
           ...PageFields
@@ -1769,6 +1842,8 @@ fragment PageFields on PageInfo {
 LIST_SWEEPS = """\
 query ListSweeps($entity: String!, $project: String!, $first: Int!, $after: String) {
   project(entityName: $entity, name: $project) {
+    name
+    entityName
     totalSweeps
     sweeps(first: $first, after: $after) {
       pageInfo {
@@ -1808,7 +1883,10 @@ fragment SweepFields on Sweep {
 LIST_USED_ARTIFACTS = """\
 query ListUsedArtifacts($entity: String!, $project: String!, $run: String!, $first: Int!, $after: String) {
   project(entityName: $entity, name: $project) {
+    name
+    entityName
     run(name: $run) {
+      name
       inputArtifacts(first: $first, after: $after) {
         totalCount
         pageInfo {
@@ -1939,6 +2017,8 @@ fragment ViewerFields on User {
 LIST_WHOLE_HISTORIES = """\
 query ListWholeHistories($entity: String!, $project: String!, $filters: JSONString!, $order: String!, $first: Int!, $after: String, $minStep: Int64!, $maxStep: Int64, $samples: Int!, $specs: [JSONString!]!, $whole: Boolean!, $chosen: Boolean!) {
   project(entityName: $entity, name: $project) {
+    name
+    entityName
     runs(filters: $filters, order: $order, first: $first, after: $after) {
       totalCount
       pageInfo {
@@ -1986,6 +2066,8 @@ fragment MarkedFields on MarkRunFilesUploadedPayload {
 SCAN_HISTORY = """\
 query ScanHistory($entity: String!, $project: String!, $run: String!, $minStep: Int64!, $maxStep: Int64, $samples: Int!, $specs: [JSONString!]!, $whole: Boolean!, $chosen: Boolean!, $withKeys: Boolean!, $withExports: Boolean!) {
   project(entityName: $entity, name: $project) {
+    name
+    entityName
     run(name: $run) {
       ...HistoryWindow
     }
@@ -1998,6 +2080,7 @@ fragment ExportedHistory on ParquetHistory {
 }
 
 fragment HistoryWindow on Run {
+  name
   historyLineCount
   historyKeys @include(if: $withKeys)
   history(minStep: $minStep, maxStep: $maxStep, samples: $samples) @include(if: $whole)
@@ -2120,6 +2203,7 @@ fragment ArtifactTypeNameFields on ArtifactType {
 }
 
 fragment WrittenCollectionFields on ArtifactCollection {
+  id
   name
   description @include(if: true)
   updatedAt @include(if: true)
@@ -2143,6 +2227,7 @@ fragment ArtifactTypeNameFields on ArtifactType {
 }
 
 fragment WrittenCollectionFields on ArtifactCollection {
+  id
   name
   description @include(if: true)
   updatedAt @include(if: true)
@@ -2166,6 +2251,7 @@ fragment ArtifactTypeNameFields on ArtifactType {
 }
 
 fragment WrittenCollectionFields on ArtifactCollection {
+  id
   name
   description @include(if: true)
   updatedAt @include(if: true)

@@ -12,11 +12,13 @@ from .fragments import HistoryWindow
 
 
 class ScanHistory(BaseModel):
-    project: Optional["ScanHistoryProject"] = Field(default=None)
+    project: Optional["ScanHistoryProject"]
 
 
 class ScanHistoryProject(BaseModel):
-    run: Optional["ScanHistoryProjectRun"] = Field(default=None)
+    name: str
+    entity_name: str = Field(alias="entityName")
+    run: Optional["ScanHistoryProjectRun"]
 
 
 ScanHistoryProjectRun = HistoryWindow

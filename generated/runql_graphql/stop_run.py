@@ -12,7 +12,7 @@ from .fragments import StoppedRunFields
 
 
 class StopRun(BaseModel):
-    stop_run: Optional["StopRunStopRun"] = Field(alias="stopRun", default=None)
+    stop_run: Optional["StopRunStopRun"] = Field(alias="stopRun")
 
 
 StopRunStopRun = StoppedRunFields

@@ -13,7 +13,7 @@ from .fragments import UnlinkedArtifactFields
 
 class UnlinkArtifact(BaseModel):
     unlink_artifact: Optional["UnlinkArtifactUnlinkArtifact"] = Field(
-        alias="unlinkArtifact", default=None
+        alias="unlinkArtifact"
     )
 
 

@@ -13,7 +13,7 @@ from .fragments import ArtifactFields
 
 class UpdateArtifact(BaseModel):
     update_artifact: Optional["UpdateArtifactUpdateArtifact"] = Field(
-        alias="updateArtifact", default=None
+        alias="updateArtifact"
     )
 
 

@@ -14,7 +14,7 @@ from .fragments import WrittenCollectionFields
 class UpdateArtifactPortfolio(BaseModel):
     update_artifact_portfolio: Optional[
         "UpdateArtifactPortfolioUpdateArtifactPortfolio"
-    ] = Field(alias="updateArtifactPortfolio", default=None)
+    ] = Field(alias="updateArtifactPortfolio")
 
 
 class UpdateArtifactPortfolioUpdateArtifactPortfolio(BaseModel):

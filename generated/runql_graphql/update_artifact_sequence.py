@@ -14,7 +14,7 @@ from .fragments import WrittenCollectionFields
 class UpdateArtifactSequence(BaseModel):
     update_artifact_sequence: Optional[
         "UpdateArtifactSequenceUpdateArtifactSequence"
-    ] = Field(alias="updateArtifactSequence", default=None)
+    ] = Field(alias="updateArtifactSequence")
 
 
 class UpdateArtifactSequenceUpdateArtifactSequence(BaseModel):

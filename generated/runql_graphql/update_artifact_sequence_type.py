@@ -14,13 +14,13 @@ from .fragments import WrittenCollectionFields
 class UpdateArtifactSequenceType(BaseModel):
     move_artifact_sequence: Optional[
         "UpdateArtifactSequenceTypeMoveArtifactSequence"
-    ] = Field(alias="moveArtifactSequence", default=None)
+    ] = Field(alias="moveArtifactSequence")
 
 
 class UpdateArtifactSequenceTypeMoveArtifactSequence(BaseModel):
     artifact_collection: Optional[
         "UpdateArtifactSequenceTypeMoveArtifactSequenceArtifactCollection"
-    ] = Field(alias="artifactCollection", default=None)
+    ] = Field(alias="artifactCollection")
 
 
 UpdateArtifactSequenceTypeMoveArtifactSequenceArtifactCollection = (

@@ -12,13 +12,11 @@ from .fragments import WrittenRunFields
 
 
 class UpdateRun(BaseModel):
-    upsert_bucket: Optional["UpdateRunUpsertBucket"] = Field(
-        alias="upsertBucket", default=None
-    )
+    upsert_bucket: Optional["UpdateRunUpsertBucket"] = Field(alias="upsertBucket")
 
 
 class UpdateRunUpsertBucket(BaseModel):
-    bucket: Optional["UpdateRunUpsertBucketBucket"] = Field(default=None)
+    bucket: Optional["UpdateRunUpsertBucketBucket"]
 
 
 UpdateRunUpsertBucketBucket = WrittenRunFields

@@ -13,7 +13,7 @@ from .fragments import UpdatedStateFields
 
 class UpdateRunState(BaseModel):
     update_run_state: Optional["UpdateRunStateUpdateRunState"] = Field(
-        alias="updateRunState", default=None
+        alias="updateRunState"
     )
 
 

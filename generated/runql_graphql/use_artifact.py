@@ -12,9 +12,7 @@ from .fragments import ArtifactFields
 
 
 class UseArtifact(BaseModel):
-    use_artifact: Optional["UseArtifactUseArtifact"] = Field(
-        alias="useArtifact", default=None
-    )
+    use_artifact: Optional["UseArtifactUseArtifact"] = Field(alias="useArtifact")
 
 
 class UseArtifactUseArtifact(BaseModel):

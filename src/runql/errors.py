@@ -5,6 +5,8 @@ RunqlError
 │   └── MissingCredentialsError             no API key was found anywhere
 ├── PathError (ValueError)                  a run, project or sweep path that cannot be read
 ├── MissingExtraError (ImportError)         an optional library is not installed
+├── ClientClosedError                       a request was made after ``close()``
+├── UnshareableError (TypeError)            a client was to be pickled, or taken where its connections cannot follow
 ├── DriftInputError (ValueError)            a schema, query, recording or approvals file cannot be read
 ├── IntrospectionRefusedError               the server does not tell its schema
 ├── TransportError                          no usable answer arrived
@@ -19,6 +21,7 @@ RunqlError
 │   ├── InvalidAnswerError                  another status, or a body that is not JSON
 │   └── QueryError                          GraphQL errors; partial data stays in ``data``
 │       └── OutdatedServerError             the server does not know a part of what was asked for
+├── MismatchedResponseError                 the response is about another run, project, sweep or artifact
 ├── NotFoundError (LookupError)             what was asked for is absent, or hidden from this key
 │   ├── ProjectNotFoundError
 │   ├── RunNotFoundError
@@ -106,6 +109,14 @@ class MissingExtraError(RunqlError, ImportError):
         super().__init__(
             f"{needed_for} needs {library}, which is not installed: pip install 'runql[{extra}]'"
         )
+
+
+class ClientClosedError(RunqlError):
+    """A request was made after the client was closed; what was read before stays readable."""
+
+
+class UnshareableError(RunqlError, TypeError):
+    """A client cannot be pickled, nor follow a fork or change its event loop with a ``transport=`` of the caller's."""
 
 
 class DriftInputError(RunqlError, ValueError):
@@ -260,6 +271,24 @@ class OutdatedServerError(QueryError):
     ) -> None:
         super().__init__(message, status=status, operation=operation, attempts=attempts, problems=problems)
         self.unknown = tuple(unknown)
+
+
+class MismatchedResponseError(RunqlError):
+    """The response is about something else than what was asked for; nothing of it is used.
+
+    Attributes:
+        asked: what was asked for, such as ``run entity/project/id``.
+        found: what the response says it is about.
+    """
+
+    def __init__(self, asked: str, found: str) -> None:
+        self.asked = asked
+        self.found = found
+        super().__init__(
+            f"{asked} was asked for, and the response is about {found}: nothing of it was used. "
+            "If it was renamed, ask for it by its new name; otherwise something between here and the server mixes "
+            "responses up, such as a proxy or a cache"
+        )
 
 
 class NotFoundError(RunqlError, LookupError):

@@ -10,10 +10,13 @@ from ariadne_codegen.plugins.base import Plugin
 from ariadne_codegen.utils import str_to_snake_case
 from graphql import (
     ExecutableDefinitionNode,
+    FieldNode,
     FragmentDefinitionNode,
     GraphQLSchema,
+    InlineFragmentNode,
     Node,
     OperationDefinitionNode,
+    SelectionSetNode,
 )
 
 SEPARATED_DIGITS = re.compile(r"_(\d)")
@@ -28,6 +31,9 @@ RUNTIME_MODULES = {"base_model", "operation"}
 
 # What the base of all models is configured with by ariadne-codegen, at its end.
 LAST_SETTING = "        defer_build=True,\n"
+
+# Fields that a shape must have anyway, when these are all of them.
+NAMES_ALONE = ({"name"}, {"id", "name"})
 
 # An enum is open: a value that a newer server adds becomes a member of its own, equal to its text.
 OPEN_MISSING = """
@@ -114,16 +120,33 @@ class OperationFunctions(Plugin):
     def generate_fragments_module(
         self,
         module: ast.Module,
-        fragments_definitions: dict[str, FragmentDefinitionNode],  # noqa: ARG002 — the hook's signature
+        fragments_definitions: dict[str, FragmentDefinitionNode],
     ) -> ast.Module:
-        """Say what lives there."""
+        """Say what lives there, and let no field of a run be absent where only its names say whether the shape fits.
+
+        Whole runs, and what else is selected in full, may lack what can be null: they are made by hand, too. A shape
+        with nothing but nullable fields beside the names would fit any response about the run, as if all were null.
+        """
+        for shape in module.body:
+            fragment = fragments_definitions.get(shape.name) if isinstance(shape, ast.ClassDef) else None
+            if not isinstance(shape, ast.ClassDef) or fragment is None:
+                continue
+            if fragment.type_condition.name.value == "Run" and _required_fields(shape) in NAMES_ALONE:
+                _require_presence(shape, _names_with_directives(fragment.selection_set))
         return _documented(module, "The fragments, one type for each shape.")
 
     def generate_result_types_module(
         self, module: ast.Module, operation_definition: ExecutableDefinitionNode
     ) -> ast.Module:
-        """Say what lives there."""
+        """Say what lives there, and let no field be absent: a response without one answers another operation.
+
+        Fields of fragments may be: they are made by hand, too, and some are asked for by `@include`.
+        """
         name = operation_definition.name.value if operation_definition.name else "an operation"
+        may_be_absent = _names_with_directives(operation_definition.selection_set)
+        for shape in module.body:
+            if isinstance(shape, ast.ClassDef):
+                _require_presence(shape, may_be_absent)
         return _documented(module, f"What the server answers to `{name}`.")
 
     def generate_result_types_code(self, generated_code: str) -> str:
@@ -164,6 +187,49 @@ def _documented(module: ast.Module, text: str) -> ast.Module:
     if any(isinstance(node, (ast.ClassDef, ast.FunctionDef)) for node in module.body):
         module.body.insert(0, ast.Expr(ast.Constant(text)))
     return ast.fix_missing_locations(module)
+
+
+def _names_with_directives(selection: SelectionSetNode) -> set[str]:
+    found: set[str] = set()
+    for node in selection.selections:
+        if isinstance(node, FieldNode):
+            if node.directives:
+                found.add((node.alias or node.name).value)
+            if node.selection_set is not None:
+                found |= _names_with_directives(node.selection_set)
+        if isinstance(node, InlineFragmentNode):
+            found |= _names_with_directives(node.selection_set)
+    return found
+
+
+def _required_fields(shape: ast.ClassDef) -> set[str]:
+    return {
+        field.target.id
+        for field in shape.body
+        if isinstance(field, ast.AnnAssign)
+        and isinstance(field.target, ast.Name)
+        and not (isinstance(field.annotation, ast.Subscript) and _is_optional(field.annotation))
+    }
+
+
+def _is_optional(annotation: ast.Subscript) -> bool:
+    return isinstance(annotation.value, ast.Name) and annotation.value.id == "Optional"
+
+
+def _require_presence(shape: ast.ClassDef, may_be_absent: set[str]) -> None:
+    """Drop the default of a model's fields, but for those that are called as one of ``may_be_absent``."""
+    for field in shape.body:
+        if not isinstance(field, ast.AnnAssign) or not isinstance(field.target, ast.Name):
+            continue
+        call = field.value
+        if not isinstance(call, ast.Call):
+            continue
+        aliases = [word.value for word in call.keywords if word.arg == "alias"]
+        names = {alias.value for alias in aliases if isinstance(alias, ast.Constant)} or {field.target.id}
+        if not names & may_be_absent:
+            call.keywords = [word for word in call.keywords if word.arg != "default"]
+            if not call.keywords:
+                field.value = None
 
 
 def _operation_function(method: ast.FunctionDef, operation_name: str, kind: str) -> ast.FunctionDef:

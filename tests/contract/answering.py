@@ -12,6 +12,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Self
 
+from tests.unit.transport.stepping import about
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -71,8 +73,8 @@ class AnsweringServer:
         self._answers.extend(answers)
 
     def give_data(self, *data: object) -> None:
-        """Queue GraphQL answers that hold these data."""
-        self.give(*(Answer(json.dumps({"data": each}).encode()) for each in data))
+        """Queue GraphQL answers that hold these data, which are about project ``e/p`` where they say nothing else."""
+        self.give(*(Answer(json.dumps({"data": about(each)}).encode()) for each in data))
 
     @contextmanager
     def _counted(self) -> Generator[None]:

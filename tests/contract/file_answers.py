@@ -32,7 +32,7 @@ def entry(name: str, url: str, **fields: JSONValue) -> dict[str, JSONValue]:
 def listed(*entries: dict[str, JSONValue]) -> dict[str, object]:
     edges = [{"cursor": "c", "node": each} for each in entries]
     files = {"pageInfo": {"endCursor": None, "hasNextPage": False}, "edges": edges}
-    return {"project": {"run": {"files": files}}}
+    return {"project": {"name": "p", "entityName": "e", "run": {"name": "abc", "files": files}}}
 
 
 def asked(face: Face, server: AnsweringServer, retry: RetryPolicy = TWICE) -> AnyRun:

@@ -44,7 +44,13 @@ def page(numbers: range, cursor: str | None, *, more: bool, total: int = 4) -> d
     """A page of runs as a server answers it."""
     edges = [{"cursor": f"c{number}", "node": node(number)} for number in numbers]
     info = {"endCursor": cursor, "hasNextPage": more}
-    return {"project": {"runs": {"totalCount": total, "pageInfo": info, "edges": edges}}}
+    return {
+        "project": {
+            "name": "p",
+            "entityName": "e",
+            "runs": {"totalCount": total, "pageInfo": info, "edges": edges},
+        }
+    }
 
 
 def errors(*messages: str, data: object = None, path: list[str | int] | None = None) -> bytes:
@@ -75,7 +81,7 @@ def runs(answering: AnsweringServer, face: Face) -> AnyRuns:
         (Answer(errors("a", "b")), QueryError, r"^a; b \[ListFullRuns\]$"),
         (Answer(errors("bad variable"), 400), QueryError, "bad variable"),
         (
-            Answer(b'{"data": {"project": {"runs": {}}}}'),
+            Answer(b'{"data": {"project": {"name": "p", "entityName": "e", "runs": {}}}}'),
             SchemaDriftError,
             "project.runs.totalCount: Field required",
         ),

@@ -44,7 +44,7 @@ def file_at(url: str | None, direct_url: str = "") -> dict[str, object]:
     file = {"id": "F", "name": "wandb-metadata.json", "sizeBytes": 1, "updatedAt": "2026-01-01T00:00:00"}
     edges = [{"cursor": "c", "node": {**file, "url": url, "directUrl": direct_url}}]
     files = {"pageInfo": {"endCursor": None, "hasNextPage": False}, "edges": edges}
-    return {"project": {"run": {"files": files}}}
+    return {"project": {"name": "p", "entityName": "e", "run": {"name": "abc", "files": files}}}
 
 
 def metadata(face: Face, server: AnsweringServer, base: str = "") -> object:

@@ -43,6 +43,15 @@ IDENTITY = {"id", "name"}
 # What an envelope around entities may tell of itself.
 ENVELOPE_LEAVES = {"cursor", "logLineCount", "totalCount", "totalSweeps", "version", "__typename"}
 
+# By these a response says what it is about; on the way to an entity they are asked for too.
+SAYS_WHOSE = {
+    "Project": {"name", "entityName"},
+    "Run": {"name"},
+    "Artifact": {"id"},
+    "ArtifactType": {"name"},
+    "ArtifactCollection": {"name"},
+}
+
 
 @dataclass(frozen=True)
 class Selection:
@@ -149,6 +158,8 @@ def _wrong(schema: GraphQLSchema, selection: Selection) -> Iterator[str]:
             yield "what a union's types have in common stands in a fragment of each"
     elif not _is_envelope(schema, selection):
         yield "an entity's fields are selected by one fragment"
+    elif not SAYS_WHOSE.get(selection.parent.name, set()) <= set(fields):
+        yield "an envelope says whose it is"
 
 
 def _is_envelope(schema: GraphQLSchema, selection: Selection) -> bool:
@@ -158,7 +169,9 @@ def _is_envelope(schema: GraphQLSchema, selection: Selection) -> bool:
         if field.name.value == "__typename"
         or not is_composite_type(_type_of(schema, selection.parent, field))
     }
-    return len(selection.fields) == len(selection.nodes.selections) and leaves <= ENVELOPE_LEAVES
+    known = ENVELOPE_LEAVES | SAYS_WHOSE.get(selection.parent.name, set())
+    leads_on = len(leaves) < len(selection.fields) or leaves <= ENVELOPE_LEAVES
+    return len(selection.fields) == len(selection.nodes.selections) and leaves <= known and leads_on
 
 
 @pytest.fixture(scope="module")
@@ -229,6 +242,8 @@ def test_every_file_begins_by_saying_what_it_asks(path: Path) -> None:
         ("fragment V on User { id @include(if: true) }", "tells things apart"),
         ("query A { viewer @include(if: true) { ...V } } fragment V on User { id }", "is marked where"),
         ('query A { project(name: "p") { id runs { totalCount } } }', "by one fragment"),
+        ('query A { project(name: "p") { name entityName } }', "by one fragment"),
+        ('query A { project(name: "p") { name runs { totalCount } } }', "says whose it is"),
     ],
 )
 def test_a_broken_rule_is_seen(text: str, rule: str) -> None:

@@ -11,4 +11,5 @@ from ..base_model import BaseModel
 
 
 class HistoryKeysFields(BaseModel):
-    history_keys: Optional[object] = Field(alias="historyKeys", default=None)
+    name: str
+    history_keys: Optional[object] = Field(alias="historyKeys")

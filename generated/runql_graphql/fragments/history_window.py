@@ -12,7 +12,8 @@ from .exported_history import ExportedHistory
 
 
 class HistoryWindow(BaseModel):
-    history_line_count: Optional[int] = Field(alias="historyLineCount", default=None)
+    name: str
+    history_line_count: Optional[int] = Field(alias="historyLineCount")
     history_keys: Optional[object] = Field(alias="historyKeys", default=None)
     history: Optional[list[str]] = None
     sampled_history: Optional[list[object]] = Field(

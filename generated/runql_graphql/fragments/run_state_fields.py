@@ -5,10 +5,9 @@
 
 from typing import Optional
 
-from pydantic import Field
-
 from ..base_model import BaseModel
 
 
 class RunStateFields(BaseModel):
-    state: Optional[str] = Field(default=None)
+    name: str
+    state: Optional[str]

@@ -13,8 +13,8 @@ from ..base_model import BaseModel
 class WholeHistory(BaseModel):
     id: str
     name: str
-    history_line_count: Optional[int] = Field(alias="historyLineCount", default=None)
-    heartbeat_at: Optional[str] = Field(alias="heartbeatAt", default=None)
+    history_line_count: Optional[int] = Field(alias="historyLineCount")
+    heartbeat_at: Optional[str] = Field(alias="heartbeatAt")
     history: Optional[list[str]] = None
     sampled_history: Optional[list[object]] = Field(
         alias="sampledHistory", default=None

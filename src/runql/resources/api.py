@@ -34,6 +34,9 @@ class Api(ArtifactCatalog):
 
     Making one sends nothing. The default entity is asked for once, and only when a path leaves the entity out and no
     setting names one. Close it, or use it in a ``with`` block, when many are made.
+
+    Threads may share it. Forked processes may use it, each over connections of its own. Other processes make one of
+    their own, because it holds the API key and is not pickled: send them paths, such as ``"/".join(run.path)``.
     """
 
     def __init__(
@@ -52,7 +55,8 @@ class Api(ArtifactCatalog):
             timeout: seconds to wait for a connection, and for each further piece of an answer.
             api_key: sent to the API host only.
             base_url: the API's URL.
-            transport: an httpx transport to send through, such as one that answers in the same process.
+            transport: an httpx transport to send through, such as one that answers in the same process. One that holds
+                connections is for one process and one event loop: elsewhere calls raise `UnshareableError`.
 
         Raises:
             ConfigurationError: a setting cannot be used.
@@ -74,7 +78,7 @@ class Api(ArtifactCatalog):
         self.close()
 
     def close(self) -> None:
-        """Close the connections."""
+        """Close the connections, once requests of other threads have ended; further requests raise `ClientClosedError`."""
         self.client.close()
 
     @property
@@ -297,7 +301,10 @@ class Api(ArtifactCatalog):
 
 
 class AsyncApi(AsyncArtifactCatalog):
-    """As `Api`, awaited: ``await api.run(path)``, ``async for run in await api.runs(path)``."""
+    """As `Api`, awaited: ``await api.run(path)``, ``async for run in await api.runs(path)``.
+
+    It may be used in several event loops, each over connections of its own; a loop that ends closes them.
+    """
 
     def __init__(
         self,
@@ -327,7 +334,7 @@ class AsyncApi(AsyncArtifactCatalog):
         await self.close()
 
     async def close(self) -> None:
-        """Close the connections."""
+        """As `Api.close`; connections of other event loops are closed there."""
         await self.client.close()
 
     @property

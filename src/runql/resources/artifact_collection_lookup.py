@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 from runql.arguments import checked_str
 from runql.artifact_errors import ArtifactNotFoundError
-from runql.errors import ProjectNotFoundError
 from runql.resources.connections import read_sparse_page
+from runql.resources.identity import Named, require_name, require_project
 from runql.resources.pages import Page, read_page
 from runql.resources.run_query import positive
 from runql.transport.flow import Flow, fetch
@@ -22,6 +23,8 @@ from runql_graphql.operations import (
     list_filtered_project_collections,
     list_project_collections,
 )
+
+N = TypeVar("N", bound=Named)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +48,7 @@ def find_type(home: TypeAddress) -> Flow[ArtifactTypeFields]:
     """
     operation = get_artifact_type(entity=home.entity, project=home.project, type_name=home.type_name)
     answer = yield from fetch(operation)
-    if answer.project is None:
-        raise ProjectNotFoundError(home.entity, home.project)
-    if answer.project.artifact_type is None:
-        raise ArtifactNotFoundError(_no_type(home))
-    return answer.project.artifact_type
+    return _required_type(require_project(answer.project, home.entity, home.project).artifact_type, home)
 
 
 def list_type_page(
@@ -59,9 +58,7 @@ def list_type_page(
     answer = yield from fetch(
         list_artifact_types(entity=entity, project=project, first=per_page, after=after)
     )
-    if answer.project is None:
-        raise ProjectNotFoundError(entity, project)
-    types = answer.project.artifact_types
+    types = require_project(answer.project, entity, project).artifact_types
     return read_sparse_page(types.page_info, types.edges, after)
 
 
@@ -76,15 +73,13 @@ def find_collection(home: TypeAddress, name: str) -> Flow[ArtifactCollectionFiel
         entity=home.entity, project=home.project, type_name=home.type_name, collection=name
     )
     answer = yield from fetch(operation)
-    if answer.project is None:
-        raise ProjectNotFoundError(home.entity, home.project)
-    if answer.project.artifact_type is None:
-        raise ArtifactNotFoundError(_no_type(home))
-    found = answer.project.artifact_type.artifact_collection
+    kind = require_project(answer.project, home.entity, home.project).artifact_type
+    found = _required_type(kind, home).artifact_collection
     if found is None:
         raise ArtifactNotFoundError(
             f"project {home.entity}/{home.project} has no collection {name} of type {home.type_name}"
         )
+    require_name("artifact collection ", name, found.name)
     return found
 
 
@@ -101,11 +96,8 @@ def list_collection_page(
         entity=home.entity, project=home.project, type_name=home.type_name, first=per_page, after=after
     )
     answer = yield from fetch(operation)
-    if answer.project is None:
-        raise ProjectNotFoundError(home.entity, home.project)
-    if answer.project.artifact_type is None:
-        raise ArtifactNotFoundError(_no_type(home))
-    found = answer.project.artifact_type.artifact_collections
+    kind = require_project(answer.project, home.entity, home.project).artifact_type
+    found = _required_type(kind, home).artifact_collections
     if found is None:
         return Page[ArtifactCollectionFields | None].empty(after)
     return read_page(found, after)
@@ -160,9 +152,7 @@ def list_project_collection_page(
                 entity=query.entity, project=query.project, first=query.per_page, after=after
             )
         )
-        if plain.project is None:
-            raise ProjectNotFoundError(query.entity, query.project)
-        found = plain.project.artifact_collections
+        found = require_project(plain.project, query.entity, query.project).artifact_collections
         return (
             Page[ArtifactCollectionFields | None].empty(after) if found is None else read_page(found, after)
         )
@@ -176,13 +166,16 @@ def list_project_collection_page(
             after=after,
         )
     )
-    if answer.project is None:
-        raise ProjectNotFoundError(query.entity, query.project)
-    fitting = answer.project.artifact_collections
+    fitting = require_project(answer.project, query.entity, query.project).artifact_collections
     return (
         Page[ArtifactCollectionFields | None].empty(after) if fitting is None else read_page(fitting, after)
     )
 
 
-def _no_type(home: TypeAddress) -> str:
-    return f"project {home.entity}/{home.project} has no artifacts of type {home.type_name}"
+def _required_type(found: N | None, home: TypeAddress) -> N:
+    if found is None:
+        raise ArtifactNotFoundError(
+            f"project {home.entity}/{home.project} has no artifacts of type {home.type_name}"
+        )
+    require_name("artifact type ", home.type_name, found.name)
+    return found

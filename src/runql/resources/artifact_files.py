@@ -14,6 +14,7 @@ from runql.errors import AccessDeniedError
 from runql.resources.connections import UncountedListing, read_sparse_page
 from runql.resources.file_names import target_path
 from runql.resources.file_record import shown_size
+from runql.resources.identity import require_id, require_name
 from runql.resources.pages import AsyncLazySequence, LazySequence, Page
 from runql.resources.run_query import positive
 from runql.resources.snake_case import SnakeCaseAttributes
@@ -241,6 +242,7 @@ def list_file_page(query: ArtifactFileQuery, after: str | None) -> Flow[Page[Art
     answer = yield from fetch(operation)
     if answer.artifact is None:
         raise ArtifactNotFoundError(f"artifact {query.artifact} does not exist any more")
+    require_id("artifact", query.artifact_id, answer.artifact.id)
     files = answer.artifact.files
     if files is None:
         return Page[ArtifactFileFields].empty(after)
@@ -251,6 +253,7 @@ def _find(query: ArtifactFileQuery, name: str) -> Flow[ArtifactFileFields]:
     page = yield from list_file_page(ArtifactFileQuery(query.artifact_id, query.artifact, (name,), 1), None)
     if not page.nodes:
         raise EntryNotFoundError(query.artifact, name)
+    require_name(f"a file of artifact {query.artifact}, ", name, page.nodes[0].name)
     return page.nodes[0]
 
 

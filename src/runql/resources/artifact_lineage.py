@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from runql.artifact_errors import ArtifactNotFoundError
+from runql.resources.identity import require_id
 from runql.resources.pages import Page, read_page, refuse_circle
 from runql.transport.flow import Flow, fetch
 from runql_graphql.fragments import FullRunFields, PageFields
@@ -56,6 +57,7 @@ def read_creator(artifact_id: str) -> Flow[PlacedRun | None]:
     answer = yield from fetch(get_artifact_creator(id=artifact_id))
     if answer.artifact is None:
         raise ArtifactNotFoundError(f"artifact {artifact_id} does not exist any more")
+    require_id("artifact", artifact_id, answer.artifact.id)
     run, place = answer.artifact.created_by, answer.artifact.place
     if not isinstance(run, FullRunFields) or not isinstance(place, GetArtifactCreatorArtifactPlaceRun):
         return None
@@ -68,6 +70,7 @@ def _list_page(artifact_id: str, after: str | None) -> Flow[Page[PlacedRun | Non
     answer = yield from fetch(list_artifact_users(id=artifact_id, first=RUNS_A_PAGE, after=after))
     if answer.artifact is None:
         raise ArtifactNotFoundError(f"artifact {artifact_id} does not exist any more")
+    require_id("artifact", artifact_id, answer.artifact.id)
     users = answer.artifact.used_by
     edges = [
         _Edge(

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from runql.artifact_errors import ArtifactNotFoundError
-from runql.errors import OutdatedServerError, ProjectNotFoundError, RunNotFoundError
+from runql.errors import OutdatedServerError
 from runql.paths import ArtifactAddress, RunAddress
 from runql.resources.absent import present
+from runql.resources.identity import require_id, require_name, require_project, require_run
 from runql.resources.pages import Page, read_page
 from runql.transport.flow import Flow, fetch
 from runql_graphql.fragments import ArtifactFields, ArtifactMembershipFields, PageFields
@@ -100,12 +101,11 @@ def find_artifact(asked: ArtifactAddress) -> Flow[Found]:
         if MEMBERSHIP not in error.unknown:
             raise
         return (yield from _find_by_name(asked))
-    if answer.project is None:
-        raise ProjectNotFoundError(asked.entity, asked.project)
-    found = _member(answer.project.artifact_collection_membership, asked)
+    home = require_project(answer.project, asked.entity, asked.project)
+    found = _member(home.artifact_collection_membership, asked)
     if found is None:
         raise ArtifactNotFoundError(_absent(asked))
-    return found
+    return _required(found, asked)
 
 
 def _member(member: ArtifactMembershipFields | None, asked: ArtifactAddress) -> Found | None:
@@ -127,18 +127,16 @@ def _member(member: ArtifactMembershipFields | None, asked: ArtifactAddress) -> 
 def _find_by_name(asked: ArtifactAddress) -> Flow[Found]:
     operation = get_named_artifact(entity=asked.entity, project=asked.project, name=asked.name)
     answer = yield from fetch(operation)
-    if answer.project is None:
-        raise ProjectNotFoundError(asked.entity, asked.project)
-    if answer.project.artifact is None:
+    fields = require_project(answer.project, asked.entity, asked.project).artifact
+    if fields is None:
         raise ArtifactNotFoundError(_absent(asked))
-    fields = answer.project.artifact
     source = source_of(fields)
     if source is not None and (source.entity, source.project, source.collection) == (
         asked.entity,
         asked.project,
         asked.collection,
     ):
-        return found_at(fields, source)
+        return _required(found_at(fields, source), asked)
     # A link: these servers do not tell its number there, the name it was asked by is all there is.
     return found_at(fields, asked)
 
@@ -152,6 +150,7 @@ def read_artifact(artifact_id: str) -> Flow[ArtifactFields]:
     answer = yield from fetch(get_artifact(id=artifact_id))
     if answer.artifact is None:
         raise ArtifactNotFoundError(f"artifact {artifact_id} does not exist, or your API key may not see it")
+    require_id("artifact", artifact_id, answer.artifact.id)
     return answer.artifact
 
 
@@ -161,11 +160,7 @@ def list_logged(run: RunAddress, per_page: int, after: str | None) -> Flow[Page[
         entity=run.entity, project=run.project, run=run.run_id, first=per_page, after=after
     )
     answer = yield from fetch(operation)
-    if answer.project is None:
-        raise ProjectNotFoundError(run.entity, run.project)
-    if answer.project.run is None:
-        raise RunNotFoundError(run.entity, run.project, run.run_id)
-    found = answer.project.run.output_artifacts
+    found = require_run(answer.project, run.entity, run.project, run.run_id).output_artifacts
     return Page[ArtifactFields | None].empty(after) if found is None else read_page(found, after)
 
 
@@ -175,11 +170,7 @@ def list_used(run: RunAddress, per_page: int, after: str | None) -> Flow[Page[Ar
         entity=run.entity, project=run.project, run=run.run_id, first=per_page, after=after
     )
     answer = yield from fetch(operation)
-    if answer.project is None:
-        raise ProjectNotFoundError(run.entity, run.project)
-    if answer.project.run is None:
-        raise RunNotFoundError(run.entity, run.project, run.run_id)
-    found = answer.project.run.input_artifacts
+    found = require_run(answer.project, run.entity, run.project, run.run_id).input_artifacts
     return Page[ArtifactFields | None].empty(after) if found is None else read_page(found, after)
 
 
@@ -230,14 +221,14 @@ def list_versions(query: VersionQuery, after: str | None) -> Flow[Page[Found]]:
         after=after,
     )
     answer = yield from fetch(operation)
-    if answer.project is None:
-        raise ProjectNotFoundError(query.entity, query.project)
-    kind = answer.project.artifact_type
+    kind = require_project(answer.project, query.entity, query.project).artifact_type
     collection = kind.artifact_collection if kind else None
-    if collection is None:
+    if kind is None or collection is None:
         raise ArtifactNotFoundError(
             f"project {query.entity}/{query.project} has no collection {query.collection} of type {query.type_name}"
         )
+    require_name("artifact type ", query.type_name, kind.name)
+    require_name("artifact collection ", query.collection, collection.name)
     found = collection.artifacts
     if found is None:
         return Page[Found].empty(after)
@@ -249,6 +240,23 @@ def list_versions(query: VersionQuery, after: str | None) -> Flow[Page[Found]]:
         for edge in found.edges
     ]
     return read_page(_Versions(found.total_count, found.page_info, edges), after)
+
+
+def _required(found: Found, asked: ArtifactAddress) -> Found:
+    """Refuse another collection's version, and another version than the number that was asked for.
+
+    An alias is not compared: servers differ in which they list.
+    """
+    place = found.place
+    require_name("artifact collection ", path_of(asked), path_of(place))
+    if VERSION.fullmatch(asked.version) and VERSION.fullmatch(place.version):
+        require_name(f"artifact {path_of(asked)}:", asked.version, place.version)
+    return found
+
+
+def path_of(place: ArtifactAddress) -> str:
+    """The collection's path, without a version."""
+    return f"{place.entity}/{place.project}/{place.collection}"
 
 
 def _absent(asked: ArtifactAddress) -> str:

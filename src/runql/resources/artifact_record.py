@@ -12,6 +12,7 @@ from runql.paths import ArtifactAddress, artifact_url
 from runql.resources.absent import present
 from runql.resources.artifact_collection_lookup import TypeAddress, find_collection
 from runql.resources.artifact_lookup import Found, find_artifact, source_of
+from runql.resources.identity import require_id
 from runql.resources.manifest import Manifest, ManifestEntry, parse_manifest
 from runql.resources.snake_case import SnakeCaseAttributes
 from runql.transport.flow import Flow, Once, download, fetch
@@ -218,10 +219,11 @@ def read_manifest(artifact_id: str, name: str) -> Flow[Manifest]:
     Raises:
         ManifestError: the server names none, or what it names cannot be read.
     """
-    answer = yield from fetch(get_artifact_manifest(id=artifact_id))
-    found = answer.artifact.current_manifest if answer.artifact else None
-    if found is None:
+    artifact = (yield from fetch(get_artifact_manifest(id=artifact_id))).artifact
+    found = artifact.current_manifest if artifact else None
+    if artifact is None or found is None:
         raise ManifestError(
             f"the server names no manifest of artifact {name}: it was deleted, or is not written yet"
         )
+    require_id("artifact", artifact_id, artifact.id)
     return parse_manifest((yield from download(found.file.direct_url)), name)

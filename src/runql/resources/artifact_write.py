@@ -19,13 +19,15 @@ from runql.errors import (
 )
 from runql.paths import ArtifactAddress, RunAddress
 from runql.resources.absent import present
-from runql.resources.artifact_lookup import VERSION, find_artifact, read_artifact
+from runql.resources.artifact_lookup import VERSION, find_artifact, path_of, read_artifact, source_of
 from runql.resources.deletion import confirmed
+from runql.resources.identity import require_id, require_name
 from runql.resources.run_state import read_state
 from runql.resources.storable import storable_object
 from runql.resources.unmet import unmet_text
 from runql.transport.flow import Flow, fetch
 from runql.values import JSONValue, json_text, parse_object
+from runql_graphql.delete_artifact import DeleteArtifact
 from runql_graphql.enums import ArtifactDigestAlgorithm, ArtifactState
 from runql_graphql.fragments import ArtifactFields
 from runql_graphql.input_types import (
@@ -125,6 +127,7 @@ def change(place: ArtifactAddress, changes: UpdateArtifactInput) -> Flow[Artifac
     answer = yield from _told_if_gone(place, changes.artifact_id, operation, repeatable=True)
     if answer.update_artifact is None:
         raise ArtifactNotFoundError(f"artifact {place.qualified_name} does not exist any more")
+    require_id("artifact", changes.artifact_id, answer.update_artifact.artifact.id)
     return answer.update_artifact.artifact
 
 
@@ -154,12 +157,18 @@ def delete(place: ArtifactAddress, artifact_id: str, *, with_aliases: bool) -> F
     """Delete the version; one request, which is not repeated once the server may have seen it, and see `confirmed`."""
     checked_bool("delete_aliases", with_aliases)
     wanted = DeleteArtifactInput(artifactID=artifact_id, deleteAliases=with_aliases)
-    deletion = _told_if_gone(place, artifact_id, delete_artifact(input=wanted), repeatable=False)
+
+    def deletion() -> Flow[DeleteArtifact]:
+        operation = delete_artifact(input=wanted)
+        answer = yield from _told_if_gone(place, artifact_id, operation, repeatable=False)
+        if answer.delete_artifact is not None:
+            require_id("artifact", artifact_id, answer.delete_artifact.artifact.id)
+        return answer
 
     def is_there() -> Flow[bool]:
         return (yield from read_artifact(artifact_id)).state is not ArtifactState.DELETED
 
-    answer = yield from confirmed(deletion, is_there, f"artifact {place.qualified_name}")
+    answer = yield from confirmed(deletion(), is_there, f"artifact {place.qualified_name}")
     if answer is not None and answer.delete_artifact is None:
         raise ArtifactNotFoundError(f"artifact {place.qualified_name} does not exist any more")
 
@@ -212,6 +221,7 @@ def note_use(
         answer = yield from fetch(use_artifact(input=older), repeatable=True)
     if answer.use_artifact is None:
         raise ArtifactNotFoundError(f"artifact {place.qualified_name} does not exist any more")
+    require_id("artifact", artifact_id, answer.use_artifact.artifact.id)
     return answer.use_artifact.artifact
 
 
@@ -262,6 +272,9 @@ def note_output(
     if answer.create_artifact is None:
         raise ArtifactNotFoundError(f"artifact {source.qualified_name} does not exist any more")
     logged = answer.create_artifact.artifact
+    require_id(f"artifact {source.collection} with the digest", digest, logged.digest)
+    if (made_at := source_of(logged)) is not None:
+        require_name("artifact collection ", path_of(source), path_of(made_at))
     if logged.state is not ArtifactState.COMMITTED:
         raise ArtifactPendingError(source.qualified_name, logged.state.value)
     return logged

@@ -8,6 +8,7 @@ from typing import TypeVar
 from runql.errors import (
     DeletionUnconfirmedError,
     InvalidAnswerError,
+    MismatchedResponseError,
     NotFoundError,
     ProjectNotFoundError,
     RunqlError,
@@ -32,7 +33,10 @@ def confirmed(deletion: Flow[T], is_there: Callable[[], Flow[bool]], subject: st
     """
     try:
         return (yield from deletion)
-    except (TransportError, ServerFailureError, InvalidAnswerError, SchemaDriftError) as error:
+    except (
+        *(TransportError, ServerFailureError, InvalidAnswerError),
+        *(SchemaDriftError, MismatchedResponseError),
+    ) as error:
         if not _may_have_happened(error):
             raise
         lost = error

@@ -8,8 +8,8 @@ from functools import cached_property
 from importlib.util import find_spec
 from typing import Final
 
-from runql.errors import ProjectNotFoundError, RunNotFoundError
 from runql.frames.batches import step_of
+from runql.resources.identity import require_run
 from runql.transport.codec import Cut
 from runql.transport.flow import Flow, fetch_cut
 from runql.values import JSONValue, as_json, parse_json, rows_of_array
@@ -107,9 +107,4 @@ def list_exports(
         with_exports=True,
     )
     answer, texts = yield from fetch_cut(operation, LIVE_ROWS)
-    found = answer.project
-    if found is None:
-        raise ProjectNotFoundError(entity, project)
-    if found.run is None:
-        raise RunNotFoundError(entity, project, run)
-    return listing_of(found.run, texts)
+    return listing_of(require_run(answer.project, entity, project, run), texts)

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from runql.arguments import checked_path
-from runql.errors import ProjectNotFoundError, RunNotFoundError
 from runql.resources.file_names import target_paths
 from runql.resources.file_record import FileOwner, FileRecord, is_wanted, save_share
+from runql.resources.identity import require_run
 from runql.resources.pages import Edge, Listing, Page, read_page
 from runql.resources.run_query import positive
 from runql.transport.bodies import Progress
@@ -144,11 +144,7 @@ def _named(query: FileQuery, after: str | None) -> Flow[_Files | None]:
         after=after,
     )
     answer = yield from fetch(operation)
-    if answer.project is None:
-        raise ProjectNotFoundError(owner.entity, owner.project)
-    if answer.project.run is None:
-        raise RunNotFoundError(owner.entity, owner.project, owner.run)
-    return answer.project.run.files
+    return require_run(answer.project, owner.entity, owner.project, owner.run).files
 
 
 def _matching(query: FileQuery, pattern: str, after: str | None) -> Flow[_Files | None]:
@@ -162,8 +158,4 @@ def _matching(query: FileQuery, pattern: str, after: str | None) -> Flow[_Files 
         after=after,
     )
     answer = yield from fetch(operation)
-    if answer.project is None:
-        raise ProjectNotFoundError(owner.entity, owner.project)
-    if answer.project.run is None:
-        raise RunNotFoundError(owner.entity, owner.project, owner.run)
-    return answer.project.run.files
+    return require_run(answer.project, owner.entity, owner.project, owner.run).files

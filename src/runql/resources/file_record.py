@@ -11,13 +11,12 @@ from runql.errors import (
     AnswerError,
     DeletionRefusedError,
     FileNotFoundInRunError,
-    ProjectNotFoundError,
-    RunNotFoundError,
     UploadRefusedError,
 )
 from runql.resources.absent import present
 from runql.resources.deletion import confirmed
 from runql.resources.file_names import target_path, upload_name
+from runql.resources.identity import require_name, require_run
 from runql.resources.run_record import PROJECT_ID, project_number, read_run
 from runql.resources.server_features import read_features
 from runql.resources.snake_case import SnakeCaseAttributes
@@ -120,12 +119,11 @@ def find_entry(owner: FileOwner, name: str) -> Flow[FileFields | None]:
         entity=owner.entity, project=owner.project, run=owner.run, names=[name], first=1
     )
     answer = yield from fetch(operation)
-    if answer.project is None:
-        raise ProjectNotFoundError(owner.entity, owner.project)
-    if answer.project.run is None:
-        raise RunNotFoundError(owner.entity, owner.project, owner.run)
-    files = answer.project.run.files
-    return files.edges[0].node if files and files.edges else None
+    files = require_run(answer.project, owner.entity, owner.project, owner.run).files
+    entry = files.edges[0].node if files and files.edges else None
+    if entry is not None:
+        require_name(f"a file of run {owner}, ", name, entry.name)
+    return entry
 
 
 def find_file(owner: FileOwner, name: str) -> Flow[FileFields]:

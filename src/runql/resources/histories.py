@@ -8,12 +8,13 @@ from functools import partial
 from itertools import chain, repeat
 from typing import TYPE_CHECKING
 
-from runql.errors import IncompleteHistoriesError, ProjectNotFoundError, RunqlError
+from runql.errors import IncompleteHistoriesError, RunqlError
 from runql.frames.batches import RUN_ID, Batch, RowBatch
 from runql.frames.row_readers import RowReader
 from runql.resources import sampled
 from runql.resources.heavy_pages import HeavyPages
 from runql.resources.history import HistorySample, Row, sampled_rows
+from runql.resources.identity import require_runs
 from runql.resources.pages import Page, read_page
 from runql.resources.run_query import RunQuery
 from runql.transport.flow import Flow, fetch_cut
@@ -129,9 +130,7 @@ def _history_page(
         chosen=bool(wish.specs),
     )
     answer, texts = yield from fetch_cut(operation, sampled.CUT, spare_server=spare_server)
-    if answer.project is None or answer.project.runs is None:
-        raise ProjectNotFoundError(query.entity, query.project)
-    page = read_page(answer.project.runs, after)
+    page = read_page(require_runs(answer.project, query.entity, query.project), after)
     told = sampled.text_of_each(texts, len(page.nodes))
     nodes = [SampledRun(fields, text) for fields, text in zip(page.nodes, told, strict=True)]
     return Page(nodes, page.after, page.cursor, page.more, page.total)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias, cast
 
 from runql.arguments import shown
-from runql.errors import ProjectNotFoundError, RunNotFoundError
 from runql.frames.batches import STEP
+from runql.resources.identity import require_run
 from runql.resources.run_query import positive
 from runql.transport.flow import Flow, fetch
 from runql.values import JSONValue, as_json, parse_rows, rows_of_array
@@ -115,11 +115,7 @@ def sample_run(entity: str, project: str, run: str, wish: HistorySample) -> Flow
             chosen=bool(wish.specs),
         )
     )
-    if answer.project is None:
-        raise ProjectNotFoundError(entity, project)
-    if answer.project.run is None:
-        raise RunNotFoundError(entity, project, run)
-    return sampled_rows(answer.project.run, wish)
+    return sampled_rows(require_run(answer.project, entity, project, run), wish)
 
 
 def sampled_rows(node: RunHistory, wish: HistorySample) -> list[Row]:

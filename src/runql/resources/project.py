@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 
-from runql.errors import NotFoundError, ProjectNotFoundError
+from runql.errors import NotFoundError
 from runql.paths import project_url
 from runql.resources.absent import present
 from runql.resources.artifact_collections import (
@@ -15,6 +15,7 @@ from runql.resources.artifact_collections import (
     ProjectArtifactCollections,
 )
 from runql.resources.connections import UncountedListing, read_sparse_page
+from runql.resources.identity import require_name, require_project
 from runql.resources.page_html import page_html
 from runql.resources.pages import AsyncLazySequence, LazySequence, Page
 from runql.resources.run_query import positive
@@ -247,9 +248,7 @@ def read_project(entity: str, project: str) -> Flow[ProjectFields]:
         ProjectNotFoundError: it is absent or hidden.
     """
     answer = yield from fetch(get_project(entity=entity, project=project))
-    if answer.project is None:
-        raise ProjectNotFoundError(entity, project)
-    return answer.project
+    return require_project(answer.project, entity, project)
 
 
 def create_project(entity: str, name: str) -> Flow[ProjectFields]:
@@ -264,7 +263,7 @@ def create_project(entity: str, name: str) -> Flow[ProjectFields]:
         raise NotFoundError(
             f"the server made no project {entity}/{name}: does the entity exist, and may your API key write there?"
         )
-    return answer.upsert_model.project
+    return require_project(answer.upsert_model.project, entity, name)
 
 
 def list_project_page(entity: str, per_page: int, after: str | None) -> Flow[Page[ProjectFields]]:
@@ -276,4 +275,7 @@ def list_project_page(entity: str, per_page: int, after: str | None) -> Flow[Pag
     answer = yield from fetch(list_projects(entity=entity, first=per_page, after=after))
     if answer.models is None:
         raise NotFoundError(f"entity {entity} does not exist, or your API key may not see its projects")
-    return read_sparse_page(answer.models.page_info, answer.models.edges, after)
+    page = read_sparse_page(answer.models.page_info, answer.models.edges, after)
+    for found in page.nodes:
+        require_name("projects of ", entity, found.entity_name)
+    return page

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from runql.errors import PaginationError, ProjectNotFoundError, RunNotFoundError
+from runql.errors import PaginationError
 from runql.paths import RunAddress
+from runql.resources.identity import require_run
 from runql.resources.pages import AsyncLazySequence, LazySequence, Listing, Page
 from runql.resources.run_query import positive
 from runql.transport.flow import Flow, fetch
@@ -163,11 +164,7 @@ def forward_page(query: LogQuery, after: str | None, start: int) -> Flow[Page[Co
             entity=run.entity, project=run.project, run=run.run_id, first=query.per_page, after=after
         )
     )
-    if answer.project is None:
-        raise ProjectNotFoundError(run.entity, run.project)
-    if answer.project.run is None:
-        raise RunNotFoundError(run.entity, run.project, run.run_id)
-    found: ListLogLinesProjectRun = answer.project.run
+    found: ListLogLinesProjectRun = require_run(answer.project, run.entity, run.project, run.run_id)
     if found.log_lines is None:
         return Page[ConsoleLogLine].empty(after)
     lines = numbered([edge.node for edge in found.log_lines.edges], start)
@@ -189,11 +186,7 @@ def last_lines(run: RunAddress, last: int) -> Flow[tuple[list[ConsoleLogLine], i
     answer = yield from fetch(
         get_last_log_lines(entity=run.entity, project=run.project, run=run.run_id, last=last)
     )
-    if answer.project is None:
-        raise ProjectNotFoundError(run.entity, run.project)
-    if answer.project.run is None:
-        raise RunNotFoundError(run.entity, run.project, run.run_id)
-    found = answer.project.run
+    found = require_run(answer.project, run.entity, run.project, run.run_id)
     count = -1 if found.log_line_count is None else found.log_line_count
     nodes = [edge.node for edge in found.log_lines.edges] if found.log_lines else []
     return numbered(nodes, max(count - len(nodes), 0)), count

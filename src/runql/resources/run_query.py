@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from runql.arguments import shown
-from runql.errors import ProjectNotFoundError
+from runql.resources.identity import require_runs
 from runql.resources.pages import Page, read_page
 from runql.resources.run_filters import filter_text
 from runql.transport.flow import Flow, fetch
@@ -80,9 +80,7 @@ def list_light_page(query: RunQuery, after: str | None) -> Flow[Page[RunFields]]
             after=after,
         )
     )
-    if answer.project is None or answer.project.runs is None:
-        raise ProjectNotFoundError(query.entity, query.project)
-    return read_page(answer.project.runs, after)
+    return read_page(require_runs(answer.project, query.entity, query.project), after)
 
 
 def list_full_page(query: RunQuery, after: str | None) -> Flow[Page[FullRunFields]]:
@@ -97,9 +95,7 @@ def list_full_page(query: RunQuery, after: str | None) -> Flow[Page[FullRunField
             after=after,
         )
     )
-    if answer.project is None or answer.project.runs is None:
-        raise ProjectNotFoundError(query.entity, query.project)
-    return read_page(answer.project.runs, after)
+    return read_page(require_runs(answer.project, query.entity, query.project), after)
 
 
 def checked_order(order: str | None) -> str:

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Final
 
 from pydantic import ValidationError
 
-from runql.errors import ProjectNotFoundError, RunNotFoundError
 from runql.paths import quote_part, run_url
 from runql.resources.absent import asked, present
+from runql.resources.identity import require_run
 from runql.resources.run_query import RunQuery, list_full_page
 from runql.resources.run_state import wait_until_ended
 from runql.resources.snake_case import SnakeCaseAttributes
@@ -346,11 +346,7 @@ def read_run(entity: str, project: str, run: str) -> Flow[FullRunFields]:
         RunNotFoundError: the project holds no such run.
     """
     answer = yield from fetch(get_run(entity=entity, project=project, run=run))
-    if answer.project is None:
-        raise ProjectNotFoundError(entity, project)
-    if answer.project.run is None:
-        raise RunNotFoundError(entity, project, run)
-    return answer.project.run
+    return require_run(answer.project, entity, project, run)
 
 
 def read_last_step(entity: str, project: str, run: str) -> Flow[int]:
@@ -358,11 +354,7 @@ def read_last_step(entity: str, project: str, run: str) -> Flow[int]:
     from runql.resources.window import last_step
 
     answer = yield from fetch(get_history_keys(entity=entity, project=project, run=run))
-    if answer.project is None:
-        raise ProjectNotFoundError(entity, project)
-    if answer.project.run is None:
-        raise RunNotFoundError(entity, project, run)
-    step = last_step(as_json(answer.project.run.history_keys))
+    step = last_step(as_json(require_run(answer.project, entity, project, run).history_keys))
     return -1 if step is None else step
 
 

@@ -6,7 +6,8 @@ import time
 from collections.abc import Callable
 
 from runql.arguments import shown
-from runql.errors import ProjectNotFoundError, RunNotFoundError, RunStillActiveError
+from runql.errors import RunStillActiveError
+from runql.resources.identity import require_run
 from runql.transport.flow import Flow, fetch, sleep
 from runql_graphql.operations import get_run_state
 
@@ -23,11 +24,7 @@ def is_active(state: str | None) -> bool:
 def read_state(entity: str, project: str, run: str) -> Flow[str]:
     """The run's state now; one request."""
     answer = yield from fetch(get_run_state(entity=entity, project=project, run=run))
-    if answer.project is None:
-        raise ProjectNotFoundError(entity, project)
-    if answer.project.run is None:
-        raise RunNotFoundError(entity, project, run)
-    return answer.project.run.state or "not found"
+    return require_run(answer.project, entity, project, run).state or "not found"
 
 
 def wait_until_ended(

@@ -22,6 +22,7 @@ from runql.errors import (
     RunqlError,
 )
 from runql.paths import RunAddress
+from runql.resources.identity import require_id, require_name, require_place
 from runql.resources.run_state import read_state
 from runql.resources.storable import storable_object
 from runql.transport.flow import Flow, fetch
@@ -91,9 +92,12 @@ def create(place: RunAddress, state: FirstState = "running") -> Flow[FullRunFiel
             raise
         text = f"run {place} was deleted, and its id cannot be used again: choose another run_id"
         raise InvalidAnswerError(text, status=GONE, operation=error.operation) from error
-    if answer.upsert_bucket is None or answer.upsert_bucket.bucket is None:
+    made = answer.upsert_bucket
+    if made is None or made.bucket is None:
         raise ProjectNotFoundError(place.entity, place.project)
-    return answer.upsert_bucket.bucket
+    require_name(f"run {place.entity}/{place.project}/", place.run_id, made.bucket.name)
+    require_place(place, made.place.project if made.place else None)
+    return made.bucket
 
 
 def write(place: RunAddress, changes: UpsertBucketInput) -> Flow[WrittenRunFields]:
@@ -120,6 +124,8 @@ def write(place: RunAddress, changes: UpsertBucketInput) -> Flow[WrittenRunField
         raise
     if answer.upsert_bucket is None or answer.upsert_bucket.bucket is None:
         raise RunNotFoundError(place.entity, place.project, place.run_id)
+    if changes.id is not None:
+        require_id("run", changes.id, answer.upsert_bucket.bucket.id)
     return answer.upsert_bucket.bucket
 
 

@@ -80,8 +80,9 @@ class Summary(SummaryValues):
     """A run's summary; see `SummaryValues` for what assigning does."""
 
     def __init__(self, client: RetryingClient, values: Values, save: Save) -> None:
-        super().__init__(values)
+        # First, so that pickling meets it first: the client says why it is refused.
         self._client = client
+        super().__init__(values)
         self._save = save
 
     def update(self, changes: Changes = (), /, **named: object) -> None:
@@ -102,8 +103,9 @@ class AsyncSummary(SummaryValues):
     """As `Summary`; ``update`` is awaited."""
 
     def __init__(self, client: AsyncRetryingClient, values: Values, save: Save) -> None:
-        super().__init__(values)
+        # First, so that pickling meets it first: the client says why it is refused.
         self._client = client
+        super().__init__(values)
         self._save = save
 
     # Writing must be awaited here: code that takes any MutableMapping cannot update this one.

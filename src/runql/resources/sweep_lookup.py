@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
-from runql.errors import ProjectNotFoundError, SweepNotFoundError
+from runql.errors import SchemaDriftError
+from runql.resources.identity import require_name, require_project, require_sweep
 from runql.transport.flow import Flow, fetch, single
 from runql.transport.single_flight import SingleFlight
 from runql_graphql.fragments import SweepFields
@@ -17,12 +18,34 @@ from runql_graphql.operations import get_sweep
 S = TypeVar("S")
 
 
+class ProjectSweeps(BaseModel):
+    """A project, and each asked sweep under its alias, null where there is none."""
+
+    model_config = ConfigDict(defer_build=True, extra="allow")
+
+    name: str
+    entity_name: str = Field(alias="entityName")
+    __pydantic_extra__: dict[str, SweepFields | None]  # pyright: ignore[reportIncompatibleVariableOverride] — how pydantic has extra fields typed
+
+    def sweeps(self, count: int) -> list[SweepFields | None]:
+        """The sweeps of the first ``count`` aliases.
+
+        Raises:
+            SchemaDriftError: one is missing, so that the response is to another operation.
+        """
+        aliases = [f"sweep{number}" for number in range(count)]
+        missing = [alias for alias in aliases if alias not in self.__pydantic_extra__]
+        if missing:
+            raise SchemaDriftError("GetSweeps", [f"project.{alias}: Field required" for alias in missing])
+        return [self.__pydantic_extra__[alias] for alias in aliases]
+
+
 class NamedSweeps(BaseModel):
-    """The answer to `get_sweeps`: each asked sweep under its alias, null where there is none."""
+    """The answer to `get_sweeps`."""
 
     model_config = ConfigDict(defer_build=True)
 
-    project: dict[str, SweepFields | None] | None = None
+    project: ProjectSweeps | None
 
 
 def get_sweeps(*, entity: str, project: str, sweeps: Sequence[str]) -> Operation[NamedSweeps]:
@@ -40,7 +63,7 @@ def get_sweeps(*, entity: str, project: str, sweeps: Sequence[str]) -> Operation
     )
     document = (
         f"query GetSweeps($entity: String!, $project: String!{variables}) {{\n"
-        f"  project(entityName: $entity, name: $project) {{\n{fields}  }}\n}}\n\n{mark}{fragment}"
+        f"  project(entityName: $entity, name: $project) {{\n    name\n    entityName\n{fields}  }}\n}}\n\n{mark}{fragment}"
     )
     names = {f"sweep{number}": name for number, name in enumerate(sweeps)}
     return Operation(
@@ -55,9 +78,11 @@ def read_sweeps(entity: str, project: str, names: Sequence[str]) -> Flow[dict[st
         ProjectNotFoundError: the project is absent or hidden.
     """
     answer = yield from fetch(get_sweeps(entity=entity, project=project, sweeps=names))
-    if answer.project is None:
-        raise ProjectNotFoundError(entity, project)
-    return {name: answer.project.get(f"sweep{number}") for number, name in enumerate(names)}
+    found = require_project(answer.project, entity, project).sweeps(len(names))
+    for name, sweep in zip(names, found, strict=True):
+        if sweep is not None:
+            require_name(f"sweep {entity}/{project}/", name, sweep.name)
+    return dict(zip(names, found, strict=True))
 
 
 def read_sweep(entity: str, project: str, sweep: str) -> Flow[SweepFields]:
@@ -68,11 +93,7 @@ def read_sweep(entity: str, project: str, sweep: str) -> Flow[SweepFields]:
         SweepNotFoundError: the project holds no such sweep.
     """
     answer = yield from fetch(get_sweep(entity=entity, project=project, sweep=sweep))
-    if answer.project is None:
-        raise ProjectNotFoundError(entity, project)
-    if answer.project.sweep is None:
-        raise SweepNotFoundError(entity, project, sweep)
-    return answer.project.sweep
+    return require_sweep(answer.project, entity, project, sweep)
 
 
 class SweepShelf(Generic[S]):

@@ -6,6 +6,7 @@ from functools import partial
 
 from runql.errors import ProjectNotFoundError
 from runql.resources.connections import Counted, read_counted_page
+from runql.resources.identity import require_project
 from runql.resources.pages import AsyncLazySequence, LazySequence, Listing, Page
 from runql.resources.run_query import positive
 from runql.resources.sweep import AsyncSweep, Sweep
@@ -55,7 +56,7 @@ class AsyncSweeps(AsyncLazySequence[SweepFields, AsyncSweep]):
 def list_sweep_page(entity: str, project: str, per_page: int, after: str | None) -> Flow[Page[SweepFields]]:
     """A page of sweeps; one request."""
     answer = yield from fetch(list_sweeps(entity=entity, project=project, first=per_page, after=after))
-    found = answer.project
-    if found is None or found.sweeps is None:
+    found = require_project(answer.project, entity, project)
+    if found.sweeps is None:
         raise ProjectNotFoundError(entity, project)
     return read_counted_page(Counted(found.total_sweeps, found.sweeps.page_info, found.sweeps.edges), after)

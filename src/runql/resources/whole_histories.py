@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from runql.errors import ProjectNotFoundError
 from runql.frames.batches import Batch
 from runql.frames.row_readers import RowReader
 from runql.resources import sampled
+from runql.resources.identity import require_runs
 from runql.resources.pages import Page, read_page
 from runql.resources.run_query import RunQuery
 from runql.resources.scan import ScanPlan
@@ -135,9 +135,7 @@ def list_histories(
         chosen=scan.keys is not None,
     )
     answer, texts = yield from fetch_cut(operation, sampled.CUT, spare_server=spare_server)
-    if answer.project is None or answer.project.runs is None:
-        raise ProjectNotFoundError(query.entity, query.project)
-    page = read_page(answer.project.runs, after)
+    page = read_page(require_runs(answer.project, query.entity, query.project), after)
     told = sampled.text_of_each(texts, len(page.nodes))
     nodes = [ListedHistory(fields, text) for fields, text in zip(page.nodes, told, strict=True)]
     return Page(nodes, page.after, page.cursor, page.more, page.total)

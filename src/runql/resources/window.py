@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from runql.errors import ProjectNotFoundError, RunNotFoundError
 from runql.frames.batches import Batch, step_of, united
 from runql.frames.row_readers import RowReader
 from runql.resources import sampled
 from runql.resources.export_listing import LIVE_ROWS, ExportListing, listing_of
 from runql.resources.history import rows_of_spec
+from runql.resources.identity import require_run
 from runql.resources.scan import ScanPlan
 from runql.transport.flow import Flow, fetch, fetch_cut, fetch_texts
 from runql.values import JSONValue, as_json
@@ -134,11 +134,7 @@ def found_run(plan: ScanPlan, project: ScanHistoryProject | None) -> HistoryWind
         ProjectNotFoundError: there is no such project.
         RunNotFoundError: there is no such run in it.
     """
-    if project is None:
-        raise ProjectNotFoundError(plan.entity, plan.project)
-    if project.run is None:
-        raise RunNotFoundError(plan.entity, plan.project, plan.run)
-    return project.run
+    return require_run(project, plan.entity, plan.project, plan.run)
 
 
 def _window(

@@ -6,23 +6,85 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager, nullcontext
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Final, NoReturn, Self, TypeVar
+from weakref import WeakKeyDictionary
 
 import anyio
 import anyio.to_thread
 import httpx
+from anyio.lowlevel import RunVar
 
 from runql.config import Settings
 from runql.errors import RunqlError
 from runql.transport.bodies import Sink, Source
 from runql.transport.endpoint import LIMITS, Endpoint, NoCookies, is_for_httpx_to_read, parsed
 from runql.transport.flow import Effect, Flow, Gather, Join, Offload, Reply, Sleep
+from runql.transport.lifetime import (
+    ForkSafeLock,
+    holds_connections,
+    raise_closed,
+    raise_not_pickled,
+    raise_other_loop,
+    raise_other_process,
+    renew_in_children,
+)
 from runql.transport.pace import Pace
 from runql.transport.retry import Outcome, RetryPolicy, persist
 from runql.transport.tls import LateContext
 from runql.transport.wire import Request, Response, Traffic
 
 T = TypeVar("T")
+
+
+class _EventLoop:
+    """Stands for one event loop (of trio: one run), as long as that exists."""
+
+
+_EVENT_LOOP: Final = RunVar[_EventLoop]("runql event loop")
+
+
+def _current_event_loop() -> _EventLoop:
+    loop = _EVENT_LOOP.get(None)
+    if loop is None:
+        loop = _EventLoop()
+        _EVENT_LOOP.set(loop)
+    return loop
+
+
+class _Pool:
+    """The connections of one event loop.
+
+    They are closed by `close`, or else with their loop, or when the pool is dropped, always on that loop: event loops
+    close their asynchronous generators when they end, and those that nobody holds any more.
+
+    Attributes:
+        http: the connections.
+        under_way: requests that use them.
+    """
+
+    def __init__(self, http: httpx.AsyncClient) -> None:
+        self.http = http
+        self.under_way = 0
+        self._is_bound = False
+        self._closing = _closed_in_the_end(http)
+
+    async def bind(self) -> None:
+        """Have the event loop that runs this close the connections in the end."""
+        if not self._is_bound:
+            self._is_bound = True
+            await anext(self._closing)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._closing.aclose()
+
+
+async def _closed_in_the_end(http: httpx.AsyncClient) -> AsyncGenerator[None]:
+    try:
+        yield
+    finally:
+        with anyio.CancelScope(shield=True):
+            await http.aclose()
 
 
 class AsyncRetryingClient:
@@ -32,7 +94,10 @@ class AsyncRetryingClient:
         settings: where requests go and what defaults apply.
         traffic: what was sent and received so far.
 
-    May be shared between tasks of one event loop (asyncio or trio). Close it, or use it in an ``async with`` block, when many are made.
+    May be shared between tasks, and used in several event loops (asyncio or trio), one after the other or each in a
+    thread of its own, and in forked children: each makes connections of its own, but with a ``transport`` of the
+    caller's, which cannot be made anew (`UnshareableError`). It cannot be pickled. Close it, or use it in an ``async
+    with`` block, when many are made; a loop that ends closes its connections.
     """
 
     def __init__(
@@ -47,13 +112,33 @@ class AsyncRetryingClient:
         self._retry = retry or RetryPolicy()
         self._endpoint = Endpoint(settings)
         self._pace = Pace()
-        self._http = httpx.AsyncClient(
-            timeout=settings.timeout,
+        self._transport = transport
+        self._guard = ForkSafeLock()
+        self._is_closed = False
+        self._is_parents = False
+        self._pools: WeakKeyDictionary[_EventLoop, _Pool] = WeakKeyDictionary()
+        # Made at once, although no event loop may be there yet: what is wrong with the environment's proxies is raised here.
+        self._spare: httpx.AsyncClient | None = self._connected()
+        renew_in_children(self)
+
+    def _connected(self) -> httpx.AsyncClient:
+        return httpx.AsyncClient(
+            timeout=self.settings.timeout,
             limits=LIMITS,
             cookies=NoCookies(),
-            transport=transport,
+            transport=self._transport,
             verify=LateContext(),
         )
+
+    def disown(self) -> object:
+        """Leave the parent's connections to the parent, in a forked child; see `lifetime.Forkable`."""
+        inherited = dict(self._pools)
+        self._pools = WeakKeyDictionary()
+        self._is_parents = holds_connections(self._transport)
+        return inherited
+
+    def __reduce__(self) -> NoReturn:
+        raise_not_pickled("an AsyncApi")
 
     def __repr__(self) -> str:
         return f"AsyncRetryingClient({self.settings.base_url!r})"
@@ -67,8 +152,44 @@ class AsyncRetryingClient:
         await self.close()
 
     async def close(self) -> None:
-        """Close the connections."""
-        await self._http.aclose()
+        """Close the connections; requests under way end first, further ones raise `ClientClosedError`.
+
+        Those of other event loops are closed there, when these run again or end.
+        """
+        with self._guard:
+            self._is_closed = True
+            pools, self._pools = self._pools, WeakKeyDictionary()
+        pool = pools.get(_current_event_loop())
+        if pool is not None and not pool.under_way:
+            await pool.close()
+
+    @asynccontextmanager
+    async def _connections(self) -> AsyncGenerator[httpx.AsyncClient]:
+        """The connections of this event loop for one request; they are not closed before it ends."""
+        pool = self._pool()
+        pool.under_way += 1
+        try:
+            await pool.bind()
+            yield pool.http
+        finally:
+            pool.under_way -= 1
+            if self._is_closed and not pool.under_way:
+                await pool.close()
+
+    def _pool(self) -> _Pool:
+        loop = _current_event_loop()
+        with self._guard:
+            if self._is_closed:
+                raise_closed()
+            if self._is_parents:
+                raise_other_process()
+            pool = self._pools.get(loop)
+            if pool is None:
+                if self._spare is None and holds_connections(self._transport):
+                    raise_other_loop()
+                http, self._spare = self._spare or self._connected(), None
+                pool = self._pools[loop] = _Pool(http)
+            return pool
 
     async def run(self, flow: Flow[T]) -> T:
         """Perform a flow to its end and return its result."""
@@ -154,23 +275,26 @@ class AsyncRetryingClient:
             return response
 
     async def _exchange(self, request: Request) -> Outcome:
-        self.traffic.requests += 1
-        self.traffic.bytes_sent += request.size
-        started = time.monotonic()
-        try:
-            answer, content = await self._received(request)
-        except httpx.HTTPError as error:
-            return self._endpoint.failure(request, error, time.monotonic() - started)
-        self.traffic.bytes_received += answer.num_bytes_downloaded
+        async with self._connections() as http:
+            with self._guard:
+                self.traffic.requests += 1
+                self.traffic.bytes_sent += request.size
+            started = time.monotonic()
+            try:
+                answer, content = await self._received(http, request)
+            except httpx.HTTPError as error:
+                return self._endpoint.failure(request, error, time.monotonic() - started)
+            with self._guard:
+                self.traffic.bytes_received += answer.num_bytes_downloaded
         if request.is_operation:
             self._pace.note(answer.headers, time.monotonic())
         return self._endpoint.response(answer, content, time.monotonic() - started)
 
-    async def _received(self, request: Request) -> tuple[httpx.Response, bytes]:
+    async def _received(self, http: httpx.AsyncClient, request: Request) -> tuple[httpx.Response, bytes]:
         """The answer and its body, which is empty when a sink took it."""
         content = request.content if request.source is None else _sent(request.source)
         headers = self._endpoint.headers(request)
-        async with self._http.stream(
+        async with http.stream(
             request.method, parsed(request.url), content=content, headers=headers
         ) as answer:
             if request.sink is not None and request.sink.begin(answer.status_code, answer.headers):

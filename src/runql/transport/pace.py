@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping
+
+from runql.transport.lifetime import ForkSafeLock
 
 PLENTY = 50.0
 """With more than this left of the limit, requests are sent as they come."""
@@ -20,7 +21,7 @@ class Pace:
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = ForkSafeLock()
         self._left = PLENTY
         self._lifted = 0.0
         self._next = 0.0

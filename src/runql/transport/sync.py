@@ -8,7 +8,7 @@ import weakref
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager, nullcontext
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import NoReturn, Self, TypeVar
 
 import httpx
 
@@ -17,6 +17,14 @@ from runql.errors import RunqlError
 from runql.transport.bodies import Sink, Source
 from runql.transport.endpoint import LIMITS, Endpoint, NoCookies, is_for_httpx_to_read, parsed
 from runql.transport.flow import Effect, Flow, Gather, Join, Offload, Reply, Sleep
+from runql.transport.lifetime import (
+    ForkSafeLock,
+    holds_connections,
+    raise_closed,
+    raise_not_pickled,
+    raise_other_process,
+    renew_in_children,
+)
 from runql.transport.pace import Pace
 from runql.transport.retry import Outcome, RetryPolicy, persist
 from runql.transport.single_flight import Flight
@@ -33,7 +41,9 @@ class RetryingClient:
         settings: where requests go and what defaults apply.
         traffic: what was sent and received so far.
 
-    May be shared between threads. Close it, or use it in a ``with`` block, when many are made.
+    May be shared between threads, and used in forked children: they make connections of their own, but with a
+    ``transport`` of the caller's, which cannot be made anew (`UnshareableError`). It cannot be pickled. Close it, or
+    use it in a ``with`` block, when many are made.
     """
 
     def __init__(
@@ -48,16 +58,36 @@ class RetryingClient:
         self._retry = retry or RetryPolicy()
         self._endpoint = Endpoint(settings)
         self._pace = Pace()
-        self._counting = threading.Lock()
-        self._http = httpx.Client(
-            timeout=settings.timeout,
+        self._transport = transport
+        self._guard = ForkSafeLock()
+        self._under_way = 0
+        self._is_closed = False
+        self._is_parents = False
+        self._http: httpx.Client | None = self._connected()
+        renew_in_children(self)
+
+    def _connected(self) -> httpx.Client:
+        http = httpx.Client(
+            timeout=self.settings.timeout,
             limits=LIMITS,
             cookies=NoCookies(),
-            transport=transport,
+            transport=self._transport,
             verify=LateContext(),
         )
         # A client that nobody closed, as in a notebook, closes its connections when it is dropped.
-        weakref.finalize(self, self._http.close)
+        self._finalizer = weakref.finalize(self, http.close)
+        return http
+
+    def disown(self) -> object:
+        """Leave the parent's connections to the parent, in a forked child; see `lifetime.Forkable`."""
+        self._finalizer.detach()
+        inherited, self._http = self._http, None
+        self._under_way = 0
+        self._is_parents = holds_connections(self._transport)
+        return inherited
+
+    def __reduce__(self) -> NoReturn:
+        raise_not_pickled("an Api")
 
     def __repr__(self) -> str:
         return f"RetryingClient({self.settings.base_url!r})"
@@ -71,8 +101,31 @@ class RetryingClient:
         self.close()
 
     def close(self) -> None:
-        """Close the connections."""
-        self._http.close()
+        """Close the connections; requests under way in other threads end first, further ones raise `ClientClosedError`."""
+        with self._guard:
+            self._is_closed = True
+            http = None if self._under_way else self._http
+        if http is not None:
+            http.close()
+
+    @contextmanager
+    def _connections(self) -> Generator[httpx.Client]:
+        """The connections for one request; they are not closed before it ends."""
+        with self._guard:
+            if self._is_closed:
+                raise_closed()
+            if self._is_parents:
+                raise_other_process()
+            http = self._http = self._http or self._connected()
+            self._under_way += 1
+        try:
+            yield http
+        finally:
+            with self._guard:
+                self._under_way -= 1
+                is_last = self._is_closed and not self._under_way
+            if is_last:
+                http.close()
 
     def run(self, flow: Flow[T]) -> T:
         """Perform a flow to its end and return its result."""
@@ -167,27 +220,26 @@ class RetryingClient:
             return response
 
     def _exchange(self, request: Request) -> Outcome:
-        with self._counting:
-            self.traffic.requests += 1
-            self.traffic.bytes_sent += request.size
-        started = time.monotonic()
-        try:
-            answer, content = self._received(request)
-        except httpx.HTTPError as error:
-            return self._endpoint.failure(request, error, time.monotonic() - started)
-        with self._counting:
-            self.traffic.bytes_received += answer.num_bytes_downloaded
+        with self._connections() as http:
+            with self._guard:
+                self.traffic.requests += 1
+                self.traffic.bytes_sent += request.size
+            started = time.monotonic()
+            try:
+                answer, content = self._received(http, request)
+            except httpx.HTTPError as error:
+                return self._endpoint.failure(request, error, time.monotonic() - started)
+            with self._guard:
+                self.traffic.bytes_received += answer.num_bytes_downloaded
         if request.is_operation:
             self._pace.note(answer.headers, time.monotonic())
         return self._endpoint.response(answer, content, time.monotonic() - started)
 
-    def _received(self, request: Request) -> tuple[httpx.Response, bytes]:
+    def _received(self, http: httpx.Client, request: Request) -> tuple[httpx.Response, bytes]:
         """The answer and its body, which is empty when a sink took it."""
         content = request.content if request.source is None else _sent(request.source)
         headers = self._endpoint.headers(request)
-        with self._http.stream(
-            request.method, parsed(request.url), content=content, headers=headers
-        ) as answer:
+        with http.stream(request.method, parsed(request.url), content=content, headers=headers) as answer:
             if request.sink is not None and request.sink.begin(answer.status_code, answer.headers):
                 _fill(request.sink, answer)
                 return answer, b""

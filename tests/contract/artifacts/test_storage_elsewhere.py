@@ -32,6 +32,7 @@ MANIFEST: dict[str, JSONValue] = {
         "w": {"digest": base64.b64encode(MD5.digest()).decode(), "birthArtifactID": "B", "size": len(BODY)}
     },
 }
+MEMBER_ID = str(answered_artifact()["id"])
 LONG: JSONValue = {"name": "ARTIFACT_COLLECTION_MEMBERSHIP_FILE_DOWNLOAD_HANDLER", "isEnabled": True}
 
 
@@ -45,12 +46,19 @@ def storage() -> Iterator[AnsweringServer]:
 def listed(url: str) -> dict[str, object]:
     file = {"id": "F", "name": "w", "directUrl": url, "sizeBytes": len(BODY), "updatedAt": None}
     page = {"endCursor": None, "hasNextPage": False}
-    return {"artifact": {"files": {"pageInfo": page, "edges": [{"cursor": "c", "node": file}]}}}
+    return {
+        "artifact": {"id": MEMBER_ID, "files": {"pageInfo": page, "edges": [{"cursor": "c", "node": file}]}}
+    }
 
 
 def reached(face: Face, answering: AnsweringServer, storage: AnsweringServer, *then: object) -> Untyped:
     """The artifact, its manifest lying on storage, and what the API answers to what is asked afterwards."""
-    place = {"artifact": {"currentManifest": {"id": "M", "file": {"directUrl": f"{storage.url}/manifest"}}}}
+    place = {
+        "artifact": {
+            "id": MEMBER_ID,
+            "currentManifest": {"id": "M", "file": {"directUrl": f"{storage.url}/manifest"}},
+        }
+    }
     answering.give_data({"project": {"artifactCollectionMembership": MEMBER}}, place, *then)
     return taken(face, face.api(answering.url, KEY).artifact("e/p/mnist:v3"))
 
@@ -113,7 +121,8 @@ def test_a_manifest_that_cannot_be_read(
 
 def test_no_manifest(answering: AnsweringServer, storage: AnsweringServer, face: Face) -> None:
     answering.give_data(
-        {"project": {"artifactCollectionMembership": MEMBER}}, {"artifact": {"currentManifest": None}}
+        {"project": {"artifactCollectionMembership": MEMBER}},
+        {"artifact": {"id": MEMBER_ID, "currentManifest": None}},
     )
     artifact = taken(face, face.api(answering.url, KEY).artifact("e/p/mnist:v3"))
     with pytest.raises(ManifestError, match="names no manifest"):

@@ -72,7 +72,9 @@ def test_an_id_that_cannot_be_one_is_refused_before_anything_is_sent(
     assert len(server.requests) == 0
 
 
-@pytest.mark.parametrize("answer", [{"upsertBucket": None}, {"upsertBucket": {"bucket": None}}])
+@pytest.mark.parametrize(
+    "answer", [{"upsertBucket": None}, {"upsertBucket": {"bucket": None, "place": None}}]
+)
 def test_a_server_that_makes_no_run_is_told(answer: object, answering: AnsweringServer, face: Face) -> None:
     answering.give_data(answer)
     with pytest.raises(ProjectNotFoundError, match="project e/p"):

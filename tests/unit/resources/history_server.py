@@ -65,7 +65,9 @@ class RunOnServer:
         if self.requests >= len(self.arriving) and self.state_then is not None:
             self.state = self.state_then
         self.operations.append(operation)
-        return answered({"project": {"run": self.fields(on_the_wire(operation))}})
+        asked = on_the_wire(operation)
+        run = {"name": asked["run"], **self.fields(asked)}
+        return answered({"project": {"name": asked["project"], "entityName": asked["entity"], "run": run}})
 
     def fields(self, asked: Variables) -> dict[str, object]:
         """What is asked of the run's history."""

@@ -70,7 +70,9 @@ def test_old_servers_are_asked_by_name(message: str) -> None:
 def test_a_link_on_an_old_server_keeps_the_name_it_was_asked_by() -> None:
     refused = answered(None, errors=[{"message": OLD}])
     asked = ArtifactAddress("e", "other", "mnist", "prod")
-    found, _ = played(find_artifact(asked), [refused, answered({"project": {"artifact": artifact()}})])
+    found, _ = played(
+        find_artifact(asked), [refused, answered({"project": {"name": "other", "artifact": artifact()}})]
+    )
     assert (found.place, found.aliases) == (asked, ("prod",))
 
 
@@ -102,16 +104,20 @@ def test_aliases_are_those_of_the_collection_without_version_markers() -> None:
 def test_versions_are_numbered_by_the_collection_that_was_asked_for() -> None:
     query = VersionQuery("e", "q", "dataset", "linked", "{}", None, 10)
     edges: JSONValue = [{"cursor": "c", "version": "v0", "node": artifact()}]
-    data = {"project": {"artifactType": {"artifactCollection": {"artifacts": {**PAGE, "edges": edges}}}}}
+    kind: JSONValue = {
+        "name": "dataset",
+        "artifactCollection": {"name": "linked", "artifacts": {**PAGE, "edges": edges}},
+    }
+    data: JSONValue = {"project": {"name": "q", "artifactType": kind}}
     page, _ = played(list_versions(query, None), [answered(data)])
     assert [each.place.qualified_name for each in page.nodes] == ["e/q/linked:v0"]
 
 
-@pytest.mark.parametrize("kind", [None, {"artifactCollection": None}])
+@pytest.mark.parametrize("kind", [None, {"name": "dataset", "artifactCollection": None}])
 def test_a_collection_that_is_not_there(kind: JSONValue) -> None:
     query = VersionQuery("e", "q", "dataset", "linked", "{}", None, 10)
     with pytest.raises(ArtifactNotFoundError, match="no collection linked of type dataset"):
-        played(list_versions(query, None), [answered({"project": {"artifactType": kind}})])
+        played(list_versions(query, None), [answered({"project": {"name": "q", "artifactType": kind}})])
 
 
 def test_a_run_without_artifacts_has_empty_pages() -> None:

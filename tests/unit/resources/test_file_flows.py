@@ -14,7 +14,7 @@ from runql.transport.wire import Response
 from runql.values import JSONValue
 from runql_graphql.fragments import FileFields
 
-OWNER = FileOwner("e", "p", "abc")
+OWNER = FileOwner("e", "p", "r")
 ENTRY = {"id": "F", "name": "x.txt", "url": "/x", "directUrl": "", "sizeBytes": 0, "updatedAt": None}
 PAGE = {"pageInfo": {"endCursor": None, "hasNextPage": False}, "edges": [{"cursor": "c", "node": ENTRY}]}
 LISTED = answered({"project": {"run": {"files": PAGE}}})

@@ -39,7 +39,7 @@ def full(**given: object) -> FullRunFields:
 
 
 def test_creating_names_the_run_so_that_it_can_be_repeated() -> None:
-    reply = answered({"upsertBucket": {"bucket": run_body("r", full=True)}})
+    reply = answered({"upsertBucket": {"bucket": run_body("r", full=True), "place": {"project": None}}})
     fields, effects = played(create(PLACE), [reply])
     assert fields.name == "r"
     wanted = UpsertBucketInput(name="r", modelName="p", entityName="e")

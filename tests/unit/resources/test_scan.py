@@ -309,7 +309,9 @@ def test_what_is_absent_is_told_apart(data: object, error: type[Exception]) -> N
         flow.send(answered(data))
 
 
-@pytest.mark.parametrize("fields", [{}, {"history": None, "historyLineCount": None, "state": None}])
+@pytest.mark.parametrize(
+    "fields", [{"historyLineCount": None}, {"history": None, "historyLineCount": None, "state": None}]
+)
 def test_a_window_without_anything_ends_the_scan(fields: dict[str, object]) -> None:
     position = ScanPosition(planned(), Known())
     assert served(position.next_rows(), lambda _: in_project(run=fields)) is None

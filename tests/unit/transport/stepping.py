@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Generator, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Generator, Mapping, Sequence
+from typing import Any, TypeGuard, TypeVar
 
 import pytest
 
@@ -18,9 +18,23 @@ S = TypeVar("S")
 Y = TypeVar("Y")
 
 
+def about(data: object) -> object:
+    """The data of a response, which says what it is about: where it does not, run ``r`` of project ``e/p``."""
+    if not _is_object(data) or not _is_object(project := data.get("project")):
+        return data
+    named: dict[str, object] = {"name": "p", "entityName": "e", **project}
+    if _is_object(run := project.get("run")):
+        named["run"] = {"name": "r", **run}
+    return {**data, "project": named}
+
+
+def _is_object(value: object) -> TypeGuard[Mapping[str, object]]:
+    return isinstance(value, dict)
+
+
 def answered(data: object, *, status: int = 200, errors: Sequence[object] | None = None) -> Response:
-    """A GraphQL answer, without blanks, and with bare NaN and infinities, as servers write it."""
-    body = {"data": data} | ({} if errors is None else {"errors": list(errors)})
+    """A GraphQL answer, without blanks, and with bare NaN and infinities, as servers write it; see `about`."""
+    body = {"data": about(data)} | ({} if errors is None else {"errors": list(errors)})
     return Response(status, json.dumps(body, separators=(",", ":")).encode())
 
 

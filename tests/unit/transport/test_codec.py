@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from pydantic import BaseModel, Field
-from tests.unit.transport.stepping import answered
+from tests.unit.transport.stepping import about, answered
 
 from runql.errors import (
     AccessDeniedError,
@@ -138,7 +138,7 @@ def test_bare_nan_and_infinity_in_the_body_are_read() -> None:
         with_exports=False,
     )
     rows = [{"_step": 1, "loss": math.nan, "gain": -math.inf}]
-    response = answered({"project": {"run": {"state": "running", "sampledHistory": [rows]}}})
+    response = answered({"project": {"run": {"historyLineCount": None, "sampledHistory": [rows]}}})
     assert b"NaN" in response.content
     read = read_answer(window, response)
     assert read.project is not None
@@ -164,7 +164,7 @@ def test_partial_data_stays_in_the_error() -> None:
     data = {"project": {"run": {"state": "running"}}}
     with pytest.raises(QueryError) as caught:
         read_answer(STATE, answered(data, errors=[ABSENT]))
-    assert caught.value.data == data
+    assert caught.value.data == about(data)
 
 
 @pytest.mark.parametrize(
@@ -282,8 +282,12 @@ SAMPLED, LIVE = Cut("sampledHistory", 2), Cut("liveData", 1)
 
 
 def told(sampled: str, keys: str = "null") -> Response:
-    run = f'{{"historyKeys":{keys},"sampledHistory":{sampled}}}'
-    return Response(200, f'{{"data":{{"project":{{"run":{run}}}}}}}'.encode())
+    return window(f'"historyKeys":{keys},"sampledHistory":{sampled}')
+
+
+def window(fields: str) -> Response:
+    run = f'{{"name":"r","historyLineCount":null,{fields}}}'
+    return Response(200, f'{{"data":{{"project":{{"name":"p","entityName":"e","run":{run}}}}}}}'.encode())
 
 
 def sampled(answer: ScanHistory) -> object:
@@ -326,10 +330,8 @@ def test_what_cannot_be_told_apart_by_brackets_is_in_the_model(text: str, keys: 
 def test_a_field_that_cannot_be_cut_leaves_the_others_text() -> None:
     answer, texts = read_cut_answer(
         SCAN,
-        Response(
-            200,
-            b'{"data":{"project":{"run":{"sampledHistory":[[{"a":"]]"}]],'
-            b'"parquetHistory":{"parquetUrls":[],"liveData":[{"_step":0}]}}}}}',
+        window(
+            '"sampledHistory":[[{"a":"]]"}]],"parquetHistory":{"parquetUrls":[],"liveData":[{"_step":0}]}'
         ),
         [SAMPLED, LIVE],
     )
@@ -346,7 +348,7 @@ def test_errors_are_told_of_the_whole_answer() -> None:
 
 def listed(live: str) -> Response:
     history = f'{{"parquetUrls":["http://a/[1]"],"liveData":{live}}}'
-    return Response(200, f'{{"data":{{"project":{{"run":{{"parquetHistory":{history}}}}}}}}}'.encode())
+    return window(f'"parquetHistory":{history}')
 
 
 @pytest.mark.parametrize("text", ["[]", '[{"_step":0}]', '[{"_step":0},{"_step":1.0}]'])

@@ -31,7 +31,7 @@ from runql_graphql.operations import get_run_state
 
 T = TypeVar("T")
 STATE = get_run_state(entity="e", project="p", run="r")
-FOUND = {"data": {"project": {"run": {"state": "finished"}}}}
+FOUND = {"data": {"project": {"name": "p", "entityName": "e", "run": {"name": "r", "state": "finished"}}}}
 MUTATION = Operation("Change", "mutation", "mutation Change { x }", {}, GetRunState)
 faces = pytest.mark.parametrize("face", ["sync", "async"])
 

@@ -11,9 +11,7 @@ from .base_model import BaseModel
 
 
 class GetNode(BaseModel):
-    node: Optional[Union["GetNodeNodeNode", "GetNodeNodeRun", "GetNodeNodeSweep"]] = (
-        Field(default=None)
-    )
+    node: Optional[Union["GetNodeNodeNode", "GetNodeNodeRun", "GetNodeNodeSweep"]]
 
 
 class GetNodeNodeNode(BaseModel):
@@ -24,7 +22,7 @@ class GetNodeNodeNode(BaseModel):
 class GetNodeNodeRun(BaseModel):
     typename__: Literal["Run"] = Field(alias="__typename")
     id: str
-    state: Optional[str] = Field(default=None)
+    state: Optional[str]
 
 
 class GetNodeNodeSweep(BaseModel):

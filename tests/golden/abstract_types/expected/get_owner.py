@@ -11,9 +11,7 @@ from .base_model import BaseModel
 
 
 class GetOwner(BaseModel):
-    owner: Optional[Union["GetOwnerOwnerUser", "GetOwnerOwnerTeam"]] = Field(
-        default=None
-    )
+    owner: Optional[Union["GetOwnerOwnerUser", "GetOwnerOwnerTeam"]]
 
 
 class GetOwnerOwnerUser(BaseModel):

@@ -12,9 +12,7 @@ from .fragments import FileFields
 
 
 class GetFileByMd5(BaseModel):
-    file_by_md5: Optional["GetFileByMd5FileByMd5"] = Field(
-        alias="fileByMd5", default=None
-    )
+    file_by_md5: Optional["GetFileByMd5FileByMd5"] = Field(alias="fileByMd5")
 
 
 GetFileByMd5FileByMd5 = FileFields

@@ -5,14 +5,12 @@
 
 from typing import Optional
 
-from pydantic import Field
-
 from .base_model import BaseModel
 from .fragments import MoveFields
 
 
 class GetMove(BaseModel):
-    move: Optional["GetMoveMove"] = Field(default=None)
+    move: Optional["GetMoveMove"]
 
 
 GetMoveMove = MoveFields

@@ -12,9 +12,7 @@ from .fragments import TaskFields
 
 
 class ChangeTask(BaseModel):
-    change_task: Optional["ChangeTaskChangeTask"] = Field(
-        alias="changeTask", default=None
-    )
+    change_task: Optional["ChangeTaskChangeTask"] = Field(alias="changeTask")
 
 
 class ChangeTaskChangeTask(BaseModel):

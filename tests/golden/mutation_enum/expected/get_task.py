@@ -5,14 +5,12 @@
 
 from typing import Optional
 
-from pydantic import Field
-
 from .base_model import BaseModel
 from .fragments import TaskFields
 
 
 class GetTask(BaseModel):
-    task: Optional["GetTaskTask"] = Field(default=None)
+    task: Optional["GetTaskTask"]
 
 
 GetTaskTask = TaskFields

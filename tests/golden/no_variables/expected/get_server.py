@@ -5,15 +5,13 @@
 
 from typing import Optional
 
-from pydantic import Field
-
 from .base_model import BaseModel
 from .fragments import ServerFields
 
 
 class GetServer(BaseModel):
-    version: Optional[str] = Field(default=None)
-    server: Optional["GetServerServer"] = Field(default=None)
+    version: Optional[str]
+    server: Optional["GetServerServer"]
 
 
 GetServerServer = ServerFields
