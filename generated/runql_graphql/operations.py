@@ -2203,6 +2203,7 @@ fragment ArtifactTypeNameFields on ArtifactType {
 }
 
 fragment WrittenCollectionFields on ArtifactCollection {
+  id
   name
   description @include(if: true)
   updatedAt @include(if: true)
@@ -2226,6 +2227,7 @@ fragment ArtifactTypeNameFields on ArtifactType {
 }
 
 fragment WrittenCollectionFields on ArtifactCollection {
+  id
   name
   description @include(if: true)
   updatedAt @include(if: true)
@@ -2249,6 +2251,7 @@ fragment ArtifactTypeNameFields on ArtifactType {
 }
 
 fragment WrittenCollectionFields on ArtifactCollection {
+  id
   name
   description @include(if: true)
   updatedAt @include(if: true)

@@ -115,6 +115,9 @@ READING: Final[dict[str, Call]] = {
     "type.collections": lambda on: on.all(on.kind.collections()),
     "collection.artifacts": lambda on: on.all(on.collection.artifacts()),
     "artifact.manifest": lambda on: on.take(on.artifact.manifest),
+    "project.collections": lambda on: on.all(on.project.collections()),
+    "run.console_logs(last)": lambda on: on.all(on.run.console_logs(last=5)),
+    "run.console_logs": lambda on: on.all(on.run.console_logs()),
     "artifact.files": lambda on: on.all(on.artifact.files()),
     "artifact.used_by": lambda on: on.take(on.artifact.used_by()),
     "artifact.logged_by": lambda on: on.take(on.artifact.logged_by()),
@@ -137,6 +140,8 @@ WRITING: Final[dict[str, Call]] = {
     "run.use_artifact": lambda on: on.take(on.run.use_artifact(on.artifact)),
     "run.log_artifact": lambda on: on.take(on.run.log_artifact(on.artifact)),
     "artifact.save": lambda on: on.take(on.edited(on.artifact, "description", "changed").save()),
+    "collection.save": lambda on: on.take(on.edited(on.collection, "description", "changed").save()),
+    "create_project": lambda on: on.take(on.api.create_project(*reversed(on.home.split("/")))),
 }
 """Calls that write, and get to know what was written."""
 
@@ -149,6 +154,10 @@ UNNAMED: Final[dict[str, Call]] = {
     "file.delete": lambda on: on.take(on.file.delete()),
     "artifact.save(aliases)": lambda on: on.take(on.edited(on.artifact, "aliases", ["new"]).save()),
     "artifact.delete": lambda on: on.take(on.artifact.delete()),
+    "collection.save(tags)": lambda on: on.take(on.edited(on.collection, "tags", ["new"]).save()),
+    "collection.delete": lambda on: on.take(on.collection.delete()),
+    "run.stop": lambda on: on.take(on.run.stop()),
+    "run.update_state": lambda on: on.take(on.run.update_state("failed")),
     "run.delete": lambda on: on.take(on.run.delete()),
 }
 """Calls whose responses do not say what they are about, or are about nothing that was named."""

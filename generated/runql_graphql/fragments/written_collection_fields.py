@@ -12,6 +12,7 @@ from .artifact_type_name_fields import ArtifactTypeNameFields
 
 
 class WrittenCollectionFields(BaseModel):
+    id: str
     name: str
     description: Optional[str] = None
     updated_at: Optional[str] = Field(alias="updatedAt", default=None)

@@ -22,9 +22,14 @@ from runql.resources.absent import present
 from runql.resources.artifact_collection_lookup import TypeAddress, find_collection
 from runql.resources.artifact_write import LONGEST, checked_tags
 from runql.resources.deletion import confirmed
+from runql.resources.identity import require_id
 from runql.resources.snake_case import SnakeCaseAttributes
 from runql.transport.flow import Flow, fetch
-from runql_graphql.fragments import ArtifactCollectionFields, WrittenCollectionFields
+from runql_graphql.fragments import (
+    ArtifactCollectionFields,
+    DeletedCollectionFields,
+    WrittenCollectionFields,
+)
 from runql_graphql.input_types import (
     CreateArtifactCollectionTagAssignmentsInput,
     DeleteArtifactCollectionTagAssignmentsInput,
@@ -217,6 +222,7 @@ class CollectionRecord(SnakeCaseAttributes):
     def _keep(self, written: WrittenCollectionFields | None, names: list[str]) -> None:
         if written is None:
             raise ArtifactNotFoundError(self._gone())
+        require_id("artifact collection", self.id, written.id)
         # An older server returns less: what it does not return is what was sent.
         sent = {name: self._edited.pop(name) for name in names}
         sent.pop("type", None)
@@ -259,10 +265,17 @@ class CollectionRecord(SnakeCaseAttributes):
         if self.is_sequence():
             wanted = DeleteArtifactSequenceInput(artifactSequenceID=self.id)
             answer = yield from self._sent(delete_artifact_sequence(input=wanted), repeatable=False)
-            return answer.delete_artifact_sequence is not None
+            done = answer.delete_artifact_sequence
+            return self._is_deleted(done.artifact_collection if done else None)
         links = DeleteArtifactPortfolioInput(artifactPortfolioID=self.id)
         reply = yield from self._sent(delete_artifact_portfolio(input=links), repeatable=False)
-        return reply.delete_artifact_portfolio is not None
+        unlinked = reply.delete_artifact_portfolio
+        return self._is_deleted(unlinked.artifact_collection if unlinked else None)
+
+    def _is_deleted(self, deleted: DeletedCollectionFields | None) -> bool:
+        if deleted is not None:
+            require_id("artifact collection", self.id, deleted.id)
+        return deleted is not None
 
     def _is_there(self) -> Flow[bool]:
         # The name may be another collection's by now.
