@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from runql.errors import (
     AnswerError,
     DeletionRefusedError,
     FileNotFoundInRunError,
+    LocalFileError,
     UploadRefusedError,
 )
 from runql.resources.absent import present
@@ -144,7 +146,7 @@ def download_path(
     """Where a file is saved to, and whether there is something to be fetched.
 
     Raises:
-        UnsafeNameError: its name leads out of ``root``.
+        UnsafeNameError: its name leads out of ``root``, or this system cannot store it.
         ValueError: there is a file already, and neither ``replace`` nor ``exist_ok`` was given.
     """
     target = target_path(checked_path("root", root), fields.name)
@@ -156,12 +158,28 @@ def is_wanted(target: Path, *, replace: bool, exist_ok: bool) -> bool:
 
     Raises:
         ValueError: there is one already, and neither ``replace`` nor ``exist_ok`` was given.
+        LocalFileError: its folder cannot be looked at.
     """
-    if replace or not target.exists():
-        return True
+    try:
+        if replace or not target.exists():
+            return True
+    except OSError as error:
+        raise LocalFileError(f"cannot look at {target}", error) from error
     if exist_ok:
         return False
     raise ValueError(f"{target} exists already: replace=True overwrites it, exist_ok=True uses it as it is")
+
+
+def opened(path: Path) -> io.TextIOWrapper:
+    """A file, opened for reading as UTF-8 text.
+
+    Raises:
+        LocalFileError: it cannot be read.
+    """
+    try:
+        return path.open(encoding="utf-8")
+    except OSError as error:
+        raise LocalFileError(f"cannot read {path}", error) from error
 
 
 def save_file(
