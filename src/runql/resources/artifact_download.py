@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
 
 from runql.artifact_errors import (
     ArtifactDamagedError,
@@ -35,7 +34,7 @@ from runql.resources.file_names import (
 )
 from runql.resources.manifest import Manifest, ManifestEntry, stored_at
 from runql.resources.pages import refuse_circle
-from runql.resources.references import ARTIFACT, check_schemes, follow, scheme_of
+from runql.resources.references import ARTIFACT, check_schemes, follow, scheme_of, spellings
 from runql.resources.server_features import read_features
 from runql.transport.bodies import Progress, Sink
 from runql.transport.flow import Flow, fetch, gather, offload, save
@@ -216,7 +215,7 @@ def _resolved(wanted: Sequence[Wish], transfer: Transfer) -> Flow[list[Wish]]:
         pending = [wish for wish in found if _is_elsewhere(wish.entry)]
         if not pending:
             return found
-        unread = sorted({_home(wish.entry)[0] for wish in pending} - known.keys())
+        unread = sorted({_home(wish.entry) for wish in pending} - known.keys())
         holders = yield from gather([_read_holder(each) for each in unread], limit=transfer.at_once)
         known.update(zip(unread, holders, strict=True))
         found = [_followed(wish, known) if _is_elsewhere(wish.entry) else wish for wish in found]
@@ -230,14 +229,13 @@ def _is_elsewhere(entry: ManifestEntry) -> bool:
     return entry.is_reference and scheme_of(entry) == ARTIFACT
 
 
-def _home(entry: ManifestEntry) -> tuple[str, str]:
-    """The id of the artifact that a reference points into, and the path there."""
-    address = urlsplit(entry.ref or "")
+def _home(entry: ManifestEntry) -> str:
+    """The id of the artifact that a reference points into."""
+    host = (entry.ref or "").partition("://")[2].partition("/")[0]
     try:
-        artifact_id = b64encode(bytes.fromhex(address.netloc)).decode("ascii")
+        return b64encode(bytes.fromhex(host)).decode("ascii")
     except ValueError as error:
         raise ManifestError(f"entry {entry.path!r} refers to {entry.ref}, which names no artifact") from error
-    return artifact_id, address.path.removeprefix("/")
 
 
 def _read_holder(artifact_id: str) -> Flow[Holder]:
@@ -245,11 +243,12 @@ def _read_holder(artifact_id: str) -> Flow[Holder]:
 
 
 def _followed(wish: Wish, known: Mapping[str, Holder]) -> Wish:
-    artifact_id, path = _home(wish.entry)
-    holder = known[artifact_id]
-    entry = holder.manifest.entries.get(path)
+    holder = known[_home(wish.entry)]
+    entries = holder.manifest.entries
+    paths = [path.removeprefix("/") for path in spellings(wish.entry.ref or "")]
+    entry = next((entries[path] for path in paths if path in entries), None)
     if entry is None:
-        raise EntryNotFoundError(holder.name, path)
+        raise EntryNotFoundError(holder.name, paths[0])
     return Wish(holder, entry, wish.target, wish.name)
 
 
