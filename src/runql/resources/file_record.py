@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,6 +35,8 @@ from runql_graphql.operations import (
 )
 
 MARK_UPLOADED = "MARK_RUN_FILES_UPLOADED"
+_HEADER_NAME = re.compile("[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_HEADER_VALUE = re.compile(r"[\t\x20-\x7e]*")
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
 
@@ -277,7 +280,13 @@ def _header(text: str) -> tuple[str, str]:
     name, colon, value = text.partition(":")
     if not colon:
         raise UploadRefusedError("the server asks for an upload header that has no value")
-    return name, value.strip(" \t")
+    value = value.strip(" \t")
+    if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(value):
+        raise UploadRefusedError(
+            f"the server asks for the upload header {name!r}, of which no request can be made: "
+            "HTTP takes printable ASCII characters"
+        )
+    return name, value
 
 
 def _mark(owner: FileOwner, name: str) -> Flow[None]:
