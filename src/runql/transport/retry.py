@@ -26,7 +26,8 @@ class RetryPolicy:
     """How long to keep trying.
 
     Attributes:
-        max_attempts: how often a request is sent at most, the first time included.
+        max_attempts: how often a request is sent at most, the first time included; twice to an address that seems wrong,
+            and once to a server whose certificate is not trusted.
         total_seconds: no further attempt starts when it would begin later than this after the first.
         first_delay: seconds before the second attempt; doubled before each further one.
         max_delay: no delay of our own is longer; a wait that the server asks for may be.

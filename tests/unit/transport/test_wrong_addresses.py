@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable
 from contextlib import ExitStack
+from pathlib import Path
 
 import httpx
 import pytest
@@ -14,7 +15,8 @@ from tests.unit.transport.test_proxies import answering
 
 from runql import Api, AsyncApi, ConfigurationError, ConnectionFailedError, RetryPolicy, RunqlError, Settings
 from runql.transport.aio import AsyncRetryingClient
-from runql.transport.flow import Flow, Upload, download, fetch, gather, sleep
+from runql.transport.bodies import Sink, Source
+from runql.transport.flow import Flow, Upload, download, fetch, gather, sleep, upload
 from runql.transport.sync import RetryingClient
 from runql.transport.wire import Traffic
 from runql_graphql.operations import get_run_state
@@ -122,10 +124,16 @@ def test_a_host_that_responded_before_is_waited_for(
         *("http://[bad/x", "http://a b/x", "http://☃.net/x", "http://\udcff/x", "http://[::1/x", "http:///x"),
     ],
 )
-def test_an_address_of_the_servers_that_no_connection_can_be_made_to(url: str, face: Face) -> None:
+def test_an_address_of_the_servers_that_no_connection_can_be_made_to(
+    url: str, face: Face, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = tmp_path_factory.mktemp("up") / "x"
+    path.write_bytes(b"12345")
     traffic = Traffic()
-    with pytest.raises(ConnectionFailedError, match="cannot be requested"):
-        patient(face, "http://api.host")(download(url), traffic=traffic)
+    flows = [download(url), upload(url, Source(path), ()), gather([download(url), download(url)], limit=2)]
+    for flow in flows:
+        with pytest.raises(ConnectionFailedError, match="cannot be requested"):
+            patient(face, "http://api.host")(flow, traffic=traffic)
     assert traffic.requests == 0
 
 
@@ -177,8 +185,6 @@ def test_what_ends_one_flow_of_many_comes_bare(face: Face) -> None:
 def test_an_upload_header_replaces_no_length_of_ours(
     face: Face, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    from runql.transport.bodies import Source
-
     path = tmp_path_factory.mktemp("up") / "x"
     path.write_bytes(b"12345")
     seen: list[list[str]] = []
@@ -196,10 +202,6 @@ def test_an_upload_header_replaces_no_length_of_ours(
 
 @faces
 def test_a_mark_that_is_not_ascii_is_not_sent_back(face: Face) -> None:
-    from pathlib import Path
-
-    from runql.transport.bodies import Sink
-
     sink = Sink(Path("unused"))
     sink.begin(200, httpx.Headers({"etag": "grüße", "content-length": "9"}, encoding="utf-8"))
     sink.take(b"12345")
