@@ -45,15 +45,28 @@ class ArtifactDamagedError(RunqlError, ValueError):
         missing: entries without a file.
         changed: entries whose file holds something else.
         unexpected: files that are no entry.
+        unstorable: why there is no file, by the names of entries that lead out of the folder or that this system
+            cannot store.
     """
 
     def __init__(
-        self, artifact: str, missing: Sequence[str], changed: Sequence[str], unexpected: Sequence[str]
+        self,
+        artifact: str,
+        missing: Sequence[str],
+        changed: Sequence[str],
+        unexpected: Sequence[str],
+        unstorable: Mapping[str, str] | None = None,
     ) -> None:
         self.missing = tuple(missing)
         self.changed = tuple(changed)
         self.unexpected = tuple(unexpected)
-        found = {"missing": self.missing, "changed": self.changed, "not of the artifact": self.unexpected}
+        self.unstorable = dict(unstorable or {})
+        found = {
+            "missing": self.missing,
+            "changed": self.changed,
+            "not of the artifact": self.unexpected,
+            "not storable here": [f"{name!r} ({reason})" for name, reason in self.unstorable.items()],
+        }
         told = "; ".join(f"{what}: {listed(names)}" for what, names in found.items() if names)
         super().__init__(
             f"the folder does not hold artifact {artifact} ({told}): download() fetches what is missing or changed"

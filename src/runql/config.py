@@ -36,6 +36,7 @@ _VARIABLES = {
 }
 _FILE_KEYS = ("base_url", "entity", "project")
 _SHORTEST_KEY = 40
+_OFF = frozenset({"", "0", "f", "false", "n", "no", "off"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +108,14 @@ def resolve_settings(
     """
     environ = os.environ if environ is None else environ
     home = home_folder() if home is None else home
+    files = {file: read_settings_file(file) for file in find_settings_files(environ, home, cwd or Path())}
     given = ChainMap(
         _from_arguments({"base_url": base_url, "api_key": api_key, "entity": entity, "project": project}),
         _from_overrides(overrides or {}),
         _from_environment(environ),
-        *(_from_settings_file(file) for file in find_settings_files(environ, home, cwd or Path())),
+        *(_from_settings_file(file, values) for file, values in files.items()),
     )
+    _check_tls(environ, files)
     server = _checked_base_url(given.get("base_url", _Given(DEFAULT_BASE_URL, "the default")))
     pages = _checked_url("app_url", given["app_url"]) if "app_url" in given else app_url(server, environ)
     return Settings(
@@ -137,6 +140,22 @@ def app_url(base_url: str, environ: Mapping[str, str]) -> str:
     if variable:
         return _checked_url("app_url", _Given(variable, "the environment variable WANDB_APP_URL"))
     return pages_of(base_url)
+
+
+def _check_tls(environ: Mapping[str, str], files: Mapping[Path, Mapping[str, str]]) -> None:
+    """Refuse a request for unchecked certificates, which would show the API key to anybody on the way."""
+    asked = {"the environment variable WANDB_INSECURE_DISABLE_SSL": environ.get("WANDB_INSECURE_DISABLE_SSL")}
+    asked |= {
+        f"insecure_disable_ssl in {file}": values.get("insecure_disable_ssl")
+        for file, values in files.items()
+    }
+    for source, value in asked.items():
+        if (value or "").strip().lower() not in _OFF:
+            raise ConfigurationError(
+                f"{source} asks for connections whose certificates nobody checks, which runql does not make: they "
+                "would show the API key to anybody on the way. Unset it, and name the file of the certificate of "
+                "your server's authority by SSL_CERT_FILE, REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE"
+            )
 
 
 def _from_arguments(arguments: Mapping[str, str | None]) -> dict[str, _Given]:
@@ -176,8 +195,7 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, _Given]:
     }
 
 
-def _from_settings_file(file: Path) -> dict[str, _Given]:
-    values = read_settings_file(file)
+def _from_settings_file(file: Path, values: Mapping[str, str]) -> dict[str, _Given]:
     return {name: _Given(values[name], f"{name} in {file}") for name in _FILE_KEYS if values.get(name)}
 
 
@@ -203,7 +221,8 @@ def _checked_url(name: str, given: _Given) -> str:
     parts = _split(given.text)
     if parts is None:
         raise ConfigurationError(
-            f"{start} is no http:// or https:// URL with a host: give it like {example} or http://127.0.0.1:8080"
+            f"{start} is no http:// or https:// URL with a host, and a port up to 65535 if any: "
+            f"give it like {example} or http://127.0.0.1:8080"
         )
     if "@" in parts.netloc:
         raise ConfigurationError(
@@ -218,7 +237,10 @@ def _split(url: str) -> SplitResult | None:
     try:
         parts = urlsplit(url)
         usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # brackets without an IPv6 address, or a port that is no number
+        (parts.hostname or "").encode("idna")
+    except (
+        ValueError
+    ):  # brackets without an IPv6 address, no number for a port, an empty or overlong part of the host
         return None
     return parts if usable else None
 

@@ -31,7 +31,7 @@ RunqlError
 │   └── EntryNotFoundError (KeyError)       the artifact's manifest has no entry of this name
 ├── UnreadableValueError (ValueError)       JSON that the server keeps as a str cannot be read
 ├── UnreadableTableError                    what was logged under a name is no table
-├── UnsafeNameError (ValueError)            a file's name would lead out of the folder it is saved to
+├── UnsafeNameError (ValueError)            files whose names leave their folder, or cannot be stored on this system
 ├── LocalFileError (OSError)                a local file cannot be read or written
 ├── UnreadableValueError (ValueError)       JSON that the server keeps as a str cannot be read
 ├── UploadRefusedError                      the server does not take a file
@@ -59,6 +59,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 _KEPT_BY_BASES: Final = ("errno", "strerror", "filename", "msg")
@@ -380,7 +381,27 @@ class FileNotFoundInRunError(NotFoundError):
 
 
 class UnsafeNameError(RunqlError, ValueError):
-    """A file's name would lead out of the folder it is saved to, or means something else on some system."""
+    """Files' names lead out of the folder they are saved to, or this system cannot store them.
+
+    Attributes:
+        refused: the reasons, by name.
+        saved: where the other files of the same call are, which have arrived.
+    """
+
+    def __init__(self, refused: Mapping[str, str], saved: Sequence[Path] = (), doing: str = "saved") -> None:
+        self.refused = dict(refused)
+        self.saved = tuple(saved)
+        self.doing = doing
+        super().__init__(self.refused, self.saved, doing)
+
+    def __str__(self) -> str:
+        if len(self.refused) == 1:
+            ((name, reason),) = self.refused.items()
+            text = f"{name!r} is not {self.doing}: {reason}"
+        else:
+            reasons = listed([f"{name!r} ({reason})" for name, reason in self.refused.items()])
+            text = f"{len(self.refused)} files are not {self.doing}: {reasons}"
+        return f"{text}. The other {len(self.saved)} have arrived" if self.saved else text
 
 
 class LocalFileError(RunqlError, OSError):

@@ -20,7 +20,6 @@ from runql import (
     RunqlError,
     ServerFailureError,
     TransportError,
-    UnsafeNameError,
 )
 from runql_server.running import RunningServer
 from runql_server.seed import SeedRun
@@ -274,17 +273,6 @@ def test_a_disk_that_refuses_is_told(
     with pytest.raises(LocalFileError, match=r"cannot save to .*x\.bin"):
         face.take(file.download(tmp_path, replace=True))
     assert left_in(tmp_path) == before
-
-
-def test_a_name_that_leaves_the_folder_stops_all_before_anything_is_written(
-    face: Face, answering: AnsweringServer, tmp_path: Path
-) -> None:
-    answering.give_data(listed(entry("good.txt", "/a"), entry("../bad.txt", "/b")))
-    files = asked(face, answering).files()
-    with pytest.raises(UnsafeNameError, match="bad"):
-        saved_all(face, files, tmp_path / "root")
-    assert left_in(tmp_path) == {}
-    assert len(answering.asked) == 1
 
 
 def test_one_failure_stops_the_rest(face: Face, answering: AnsweringServer, tmp_path: Path) -> None:

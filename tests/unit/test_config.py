@@ -144,6 +144,10 @@ def vars_of(settings: Settings) -> list[object]:
         ("https://[::1", "no http"),
         ("https://host:port", "no http"),
         ("https://host:99999", "no http"),
+        ("https://host:65536", "a port up to 65535"),
+        ("https://a..b", "no http"),
+        (f"https://{'a' * 64}.b", "no http"),
+        ("https://\udcff", "blanks"),
         (" https://host", "blanks"),
         ("https://host\n", "blanks"),
         ("https://me:hunter2@host", "password"),
@@ -213,6 +217,24 @@ def test_app_url(base_url: str, expected: str) -> None:
 def test_an_unusable_app_url_is_refused(resolve: Resolve) -> None:
     text = refusal(lambda: resolve(environ={"WANDB_API_KEY": KEY, "WANDB_APP_URL": "pages"}))
     assert "app_url from the environment variable WANDB_APP_URL" in text
+
+
+# Certificates
+
+
+@pytest.mark.parametrize("value", ["true", "1", "yes", "TRUE", "on", "please"])
+def test_unchecked_certificates_are_refused(resolve: Resolve, cwd: Path, value: str) -> None:
+    told = refusal(lambda: resolve(environ={"WANDB_API_KEY": KEY, "WANDB_INSECURE_DISABLE_SSL": value}))
+    assert "WANDB_INSECURE_DISABLE_SSL asks for connections whose certificates nobody checks" in told
+    assert "SSL_CERT_FILE" in told
+    file = written(cwd / "wandb" / "settings", f"[default]\ninsecure_disable_ssl = {value}\n")
+    assert f"insecure_disable_ssl in {file}" in refusal(resolve)
+
+
+@pytest.mark.parametrize("value", ["", "false", "0", "no", "False", " off "])
+def test_checked_certificates_are_what_there_is(resolve: Resolve, cwd: Path, value: str) -> None:
+    written(cwd / "wandb" / "settings", f"[default]\ninsecure_disable_ssl = {value}\n")
+    assert resolve(environ={"WANDB_API_KEY": KEY, "WANDB_INSECURE_DISABLE_SSL": value}).timeout
 
 
 # Keys

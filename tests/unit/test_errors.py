@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from multiprocessing import get_context
+from pathlib import Path
 
 import pytest
 
@@ -49,7 +50,7 @@ SAMPLES: dict[type[RunqlError], RunqlError] = {
         errors.FileNotFoundInRunError("e/p/r", "a.txt"),
         artifact_errors.ArtifactNotFoundError("no artifact"),
         artifact_errors.EntryNotFoundError("e/p/a:v0", "a.txt"),
-        errors.UnsafeNameError("../a"),
+        errors.UnsafeNameError({"../a": "it leads out"}, [Path("b")]),
         errors.LocalFileError("cannot read", MISSING_FILE),
         errors.UnreadableTableError("no table"),
         errors.UnreadableValueError("not JSON"),

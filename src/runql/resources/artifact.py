@@ -12,6 +12,7 @@ from runql.resources.artifact_contents import ArtifactContents, EntryRecord, Sav
 from runql.resources.artifact_files import ArtifactFiles, AsyncArtifactFiles
 from runql.resources.artifact_lineage import list_users, read_creator
 from runql.resources.artifact_lookup import Found
+from runql.resources.file_names import OnUnsafe
 from runql.resources.logged_table import LoggedTable
 from runql.resources.manifest import Manifest, ManifestEntry
 from runql.transport.aio import AsyncRetryingClient
@@ -149,6 +150,7 @@ class Artifact(ArtifactContents):
         skip_cache: bool | None = None,  # noqa: ARG002 - accepted for compatibility
         at_once: int = AT_ONCE,
         progress: Progress | None = None,
+        on_unsafe: OnUnsafe = "raise",
     ) -> Path:
         """Save the files below ``root``, and return it.
 
@@ -169,10 +171,13 @@ class Artifact(ArtifactContents):
             skip_cache: no effect, accepted for compatibility: there is no cache beside ``root``.
             at_once: transfers under way at the same time, at least 1.
             progress: called with the bytes that are here, and those there are in all.
+            on_unsafe: what to do, after the other files have arrived, about paths that lead out of ``root`` or that
+                this system cannot store: ``raise`` an error, or ``skip`` them with a `RuntimeWarning`. Both list each
+                path with the reason.
 
         Raises:
             ArtifactPendingError: it is still being written.
-            UnsafeNameError: a path would lead out of ``root``; raised before anything is fetched.
+            UnsafeNameError: paths cannot be used; ``refused`` lists them, ``saved`` the files that have arrived.
             MissingExtraError: it refers to what only fsspec may fetch; raised before anything is fetched.
             ReferenceUnavailableError: a reference leads nowhere.
             DigestMismatchError: other bytes arrived than the manifest tells of.
@@ -185,6 +190,7 @@ class Artifact(ArtifactContents):
                 at_once=at_once,
                 progress=progress,
                 allow_missing_references=allow_missing_references,
+                on_unsafe=on_unsafe,
             )
         )
 
@@ -198,18 +204,22 @@ class Artifact(ArtifactContents):
         """
         return self._client.run(self._save_only_file(root, progress))
 
-    def verify(self, root: str | os.PathLike[str] | None = None) -> list[str]:
+    def verify(
+        self, root: str | os.PathLike[str] | None = None, *, on_unsafe: OnUnsafe = "raise"
+    ) -> list[str]:
         """Check that the files below ``root`` are those of the artifact; return the paths of references, which are not checked.
 
         Reads every file. Sends two requests when the manifest was not looked at, else none.
 
         Args:
             root: as for `download`.
+            on_unsafe: ``skip`` warns of paths that no file here can have, instead of counting them as damage.
 
         Raises:
-            ArtifactDamagedError: files are missing, hold something else, or are not the artifact's; all are listed.
+            ArtifactDamagedError: files are missing, hold something else, or are not the artifact's, or cannot be stored
+                here; all are listed.
         """
-        return self._client.run(self._verify(root, at_once=AT_ONCE))
+        return self._client.run(self._verify(root, at_once=AT_ONCE, on_unsafe=on_unsafe))
 
     def used_by(self) -> list[Run]:
         """Return the runs that read it, in the server's order, with all their fields; one request for 50 runs."""
@@ -352,6 +362,7 @@ class AsyncArtifact(ArtifactContents):
         skip_cache: bool | None = None,  # noqa: ARG002 - accepted for compatibility
         at_once: int = AT_ONCE,
         progress: Progress | None = None,
+        on_unsafe: OnUnsafe = "raise",
     ) -> Path:
         """As `Artifact.download`."""
         return await self._client.run(
@@ -361,6 +372,7 @@ class AsyncArtifact(ArtifactContents):
                 at_once=at_once,
                 progress=progress,
                 allow_missing_references=allow_missing_references,
+                on_unsafe=on_unsafe,
             )
         )
 
@@ -370,9 +382,11 @@ class AsyncArtifact(ArtifactContents):
         """As `Artifact.file`."""
         return await self._client.run(self._save_only_file(root, progress))
 
-    async def verify(self, root: str | os.PathLike[str] | None = None) -> list[str]:
+    async def verify(
+        self, root: str | os.PathLike[str] | None = None, *, on_unsafe: OnUnsafe = "raise"
+    ) -> list[str]:
         """As `Artifact.verify`."""
-        return await self._client.run(self._verify(root, at_once=AT_ONCE))
+        return await self._client.run(self._verify(root, at_once=AT_ONCE, on_unsafe=on_unsafe))
 
     async def used_by(self) -> list[AsyncRun]:
         """As `Artifact.used_by`."""

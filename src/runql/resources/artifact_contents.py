@@ -14,16 +14,17 @@ from runql.resources.artifact_download import (
     Transfer,
     check_folder,
     default_root,
-    fetch_all,
-    wishes,
+    fetch_below,
 )
 from runql.resources.editable_artifact import EditableArtifact
+from runql.resources.file_names import OnUnsafe, checked_on_unsafe
 from runql.resources.logged_table import LoggedTable, read_artifact_table
 from runql.resources.manifest import Manifest, ManifestEntry
 from runql.resources.run_query import positive
 from runql.resources.snake_case import SnakeCaseAttributes
 from runql.transport.bodies import Progress
 from runql.transport.flow import AT_ONCE, Flow, offload
+from runql.transport.local_copy import make_folder
 from runql.values import JSONValue
 
 
@@ -38,15 +39,16 @@ class ArtifactContents(EditableArtifact):
         at_once: int,
         progress: Progress | None,
         allow_missing_references: bool,
+        on_unsafe: OnUnsafe,
     ) -> Flow[Path]:
-        transfer = Transfer(positive("at_once", at_once), progress, allow_missing_references)
+        transfer = Transfer(positive("at_once", at_once), progress, allow_missing_references, on_unsafe)
         folder = self._folder(root)
         if path_prefix is not None:
             checked_str("path_prefix", path_prefix)
         manifest = yield from self._read_manifest()
         entries = [entry for path, entry in manifest.entries.items() if path.startswith(path_prefix or "")]
-        yield from fetch_all(wishes(self._holder(manifest), entries, folder), transfer)
-        folder.mkdir(parents=True, exist_ok=True)
+        yield from fetch_below(self._holder(manifest), entries, folder, transfer)
+        make_folder(folder)
         return folder
 
     def _save_only_file(self, root: str | os.PathLike[str] | None, progress: Progress | None) -> Flow[Path]:
@@ -61,9 +63,10 @@ class ArtifactContents(EditableArtifact):
         self, entry: ManifestEntry, root: str | os.PathLike[str] | None, progress: Progress | None
     ) -> Flow[Path]:
         manifest = yield from self._read_manifest()
-        (wish,) = wishes(self._holder(manifest), [entry], self._folder(root))
-        yield from fetch_all([wish], Transfer(1, progress))
-        return wish.target
+        saved = yield from fetch_below(
+            self._holder(manifest), [entry], self._folder(root), Transfer(1, progress)
+        )
+        return saved[entry.path]
 
     def _read_table(self, name: str) -> Flow[LoggedTable]:
         manifest = yield from self._read_manifest()
@@ -76,14 +79,18 @@ class ArtifactContents(EditableArtifact):
 
     def _save_entries(self, entries: Sequence[ManifestEntry], folder: Path) -> Flow[list[Path]]:
         manifest = yield from self._read_manifest()
-        wanted = wishes(self._holder(manifest), entries, folder)
-        yield from fetch_all(wanted, Transfer(AT_ONCE, None))
-        return [wish.target for wish in wanted]
+        saved = yield from fetch_below(self._holder(manifest), entries, folder, Transfer(AT_ONCE))
+        return [saved[entry.path] for entry in entries]
 
-    def _verify(self, root: str | os.PathLike[str] | None, *, at_once: int) -> Flow[list[str]]:
+    def _verify(
+        self, root: str | os.PathLike[str] | None, *, at_once: int, on_unsafe: OnUnsafe
+    ) -> Flow[list[str]]:
+        checked_on_unsafe(on_unsafe)
         folder, limit = self._folder(root), positive("at_once", at_once)
         manifest = yield from self._read_manifest()
-        return (yield from check_folder(self.qualified_name, manifest, folder, at_once=limit))
+        return (
+            yield from check_folder(self.qualified_name, manifest, folder, at_once=limit, on_unsafe=on_unsafe)
+        )
 
     def _folder(self, root: str | os.PathLike[str] | None) -> Path:
         return default_root(self._source) if root is None else checked_path("root", root)

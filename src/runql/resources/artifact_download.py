@@ -6,12 +6,11 @@ import os
 import sys
 import warnings
 from base64 import b64encode
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
 
 from runql.artifact_errors import (
     ArtifactDamagedError,
@@ -25,10 +24,17 @@ from runql.resources.artifact_lookup import read_artifact, source_of
 from runql.resources.artifact_record import read_manifest
 from runql.resources.connections import read_sparse_page
 from runql.resources.entry_digest import hash_of, is_intact
-from runql.resources.file_names import target_path
+from runql.resources.file_names import (
+    OnUnsafe,
+    Placement,
+    checked_on_unsafe,
+    place,
+    target_path,
+    unless_unstorable,
+)
 from runql.resources.manifest import Manifest, ManifestEntry, stored_at
 from runql.resources.pages import refuse_circle
-from runql.resources.references import ARTIFACT, check_schemes, follow, scheme_of
+from runql.resources.references import ARTIFACT, check_schemes, follow, scheme_of, spellings
 from runql.resources.server_features import read_features
 from runql.transport.bodies import Progress, Sink
 from runql.transport.flow import Flow, fetch, gather, offload, save
@@ -54,11 +60,12 @@ class Holder:
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """An entry, the version that holds it, and where it shall lie."""
+    """An entry, the version that holds it, where it shall lie, and what the version that is downloaded calls it."""
 
     holder: Holder
     entry: ManifestEntry
     target: Path
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,41 +76,51 @@ class Transfer:
         at_once: transfers under way at the same time.
         progress: told of the bytes of all of them.
         allow_missing_references: go on without what is no longer where a reference points.
+        on_unsafe: what to do about entries whose names cannot be used, after the others have arrived.
     """
 
     at_once: int
     progress: Progress | None = None
     allow_missing_references: bool = False
+    on_unsafe: OnUnsafe = "raise"
     missing: list[str] = field(default_factory=list[str])
 
     def __post_init__(self) -> None:
         if self.at_once < 1:
             raise ValueError(f"at_once must be at least 1, not {self.at_once}")
+        checked_on_unsafe(self.on_unsafe)
 
 
 def default_root(source: ArtifactAddress) -> Path:
     """Where a version is saved unless the caller says otherwise: below `WANDB_ARTIFACT_DIR`, else ``./artifacts``."""
-    folder = target_path(os.environ.get("WANDB_ARTIFACT_DIR") or "artifacts", source.collection)
     colon = "-" if sys.platform == "win32" else ":"
-    return folder.with_name(f"{folder.name}{colon}{source.version}")
+    name = f"{source.collection}{colon}{source.version}"
+    return target_path(os.environ.get("WANDB_ARTIFACT_DIR") or "artifacts", name)
 
 
-def wishes(holder: Holder, entries: Iterable[ManifestEntry], root: Path) -> list[Wish]:
-    """Where each entry shall lie below ``root``.
-
-    Raises:
-        UnsafeNameError: a name would lead out of it.
-    """
-    return [Wish(holder, entry, target_path(root, entry.path)) for entry in entries]
-
-
-def fetch_all(wanted: Sequence[Wish], transfer: Transfer) -> Flow[None]:
-    """Fetch entries to their places; those that are there with the right bytes cost no request.
+def fetch_below(
+    holder: Holder, entries: Sequence[ManifestEntry], root: Path, transfer: Transfer
+) -> Flow[dict[str, Path]]:
+    """Fetch entries below ``root``, and return where they are by name; those that are there with the right bytes cost no request.
 
     Sends one request for 5,000 files (their addresses), one a different file, one a reference.
+
+    Raises:
+        UnsafeNameError: names cannot be used, and the transfer does not skip them; the others have arrived.
     """
-    if not wanted:
-        return
+    placement = place(root, [entry.path for entry in entries])
+    wanted = [
+        Wish(holder, entry, placement.targets[entry.path], entry.path)
+        for entry in entries
+        if entry.path in placement.targets
+    ]
+    if wanted:
+        yield from _fetch_all(wanted, transfer, placement)
+    placement.settle(transfer.on_unsafe)
+    return placement.arrived()
+
+
+def _fetch_all(wanted: Sequence[Wish], transfer: Transfer, placement: Placement) -> Flow[None]:
     check_schemes(wanted[0].holder.name, [wish.entry for wish in wanted if wish.entry.is_reference])
     resolved = yield from _resolved(wanted, transfer)
     held = [wish for wish in resolved if not wish.entry.is_reference]
@@ -120,21 +137,30 @@ def fetch_all(wanted: Sequence[Wish], transfer: Transfer) -> Flow[None]:
             here[key] = wish.target
         else:
             equal.setdefault(key, []).append(wish)
-    firsts = [same[0] for key, same in equal.items() if key not in here]
+    missing = {key: same for key, same in equal.items() if key not in here}
     references = [wish for wish in resolved if wish.entry.is_reference]
-    shares = shared_progress(transfer.progress, [wish.entry.size or 0 for wish in (*firsts, *references)])
-    yield from _fetch_held(firsts, shares[: len(firsts)], transfer)
+    transferred = [*(same[0] for same in missing.values()), *references]
+    sizes = [wish.entry.size or 0 for wish in transferred]
+    names = [wish.name for wish in transferred]
+    shares = dict(zip(names, shared_progress(transfer.progress, sizes), strict=True))
+    refused = placement.refused
+    while missing:
+        yield from _fetch_held([same[0] for same in missing.values()], shares, transfer, refused)
+        here |= {key: same[0].target for key, same in missing.items() if same[0].name not in refused}
+        # Where the disk refuses the first name of some bytes, they are fetched for the next.
+        missing = {key: same[1:] for key, same in missing.items() if key not in here and same[1:]}
     yield from gather(
         [
-            _follow(wish, share, transfer)
-            for wish, share in zip(references, shares[len(firsts) :], strict=True)
+            unless_unstorable(_follow(wish, shares[wish.name], transfer), wish.name, refused)
+            for wish in references
         ],
         limit=transfer.at_once,
     )
     copies = [
-        offload(partial(copy_file, here.get(key, same[0].target), wish.target))
+        unless_unstorable(offload(partial(copy_file, here[key], wish.target)), wish.name, refused)
         for key, same in equal.items()
-        for wish in (same if key in here else same[1:])
+        for wish in same
+        if key in here and wish.target != here[key]
     ]
     yield from gather(copies, limit=transfer.at_once)
     if transfer.missing:
@@ -145,14 +171,22 @@ def fetch_all(wanted: Sequence[Wish], transfer: Transfer) -> Flow[None]:
         )
 
 
-def check_folder(name: str, manifest: Manifest, root: Path, *, at_once: int) -> Flow[list[str]]:
+def check_folder(
+    name: str, manifest: Manifest, root: Path, *, at_once: int, on_unsafe: OnUnsafe
+) -> Flow[list[str]]:
     """Whether a folder holds just the files of an artifact; returns the names of references, which are not checked.
 
     Raises:
-        ArtifactDamagedError: files are missing, hold something else, or belong to no entry.
+        ArtifactDamagedError: files are missing, hold something else, or belong to no entry, or have names that cannot
+            be used and are not to be skipped.
     """
-    held = [entry for entry in manifest.entries.values() if not entry.is_reference]
-    targets = [target_path(root, entry.path) for entry in held]
+    placement = place(root, list(manifest.entries))
+    held = [
+        entry
+        for entry in manifest.entries.values()
+        if not entry.is_reference and entry.path in placement.targets
+    ]
+    targets = [placement.targets[entry.path] for entry in held]
     intact = yield from gather(
         [offload(partial(is_intact, path, entry)) for path, entry in zip(targets, held, strict=True)],
         limit=at_once,
@@ -162,8 +196,10 @@ def check_folder(name: str, manifest: Manifest, root: Path, *, at_once: int) -> 
     changed = [entry for path, entry in wrong if path.is_file()]
     found = yield from offload(lambda: _files_below(root))
     unexpected = [path for path in found if path not in manifest.entries]
-    if missing or changed or unexpected:
-        raise ArtifactDamagedError(name, missing, changed, unexpected)
+    unstorable = placement.refused if on_unsafe == "raise" else {}
+    if missing or changed or unexpected or unstorable:
+        raise ArtifactDamagedError(name, missing, changed, unexpected, unstorable)
+    placement.settle(on_unsafe)
     return [entry.path for entry in manifest.entries.values() if entry.is_reference]
 
 
@@ -179,7 +215,7 @@ def _resolved(wanted: Sequence[Wish], transfer: Transfer) -> Flow[list[Wish]]:
         pending = [wish for wish in found if _is_elsewhere(wish.entry)]
         if not pending:
             return found
-        unread = sorted({_home(wish.entry)[0] for wish in pending} - known.keys())
+        unread = sorted({_home(wish.entry) for wish in pending} - known.keys())
         holders = yield from gather([_read_holder(each) for each in unread], limit=transfer.at_once)
         known.update(zip(unread, holders, strict=True))
         found = [_followed(wish, known) if _is_elsewhere(wish.entry) else wish for wish in found]
@@ -193,14 +229,13 @@ def _is_elsewhere(entry: ManifestEntry) -> bool:
     return entry.is_reference and scheme_of(entry) == ARTIFACT
 
 
-def _home(entry: ManifestEntry) -> tuple[str, str]:
-    """The id of the artifact that a reference points into, and the path there."""
-    address = urlsplit(entry.ref or "")
+def _home(entry: ManifestEntry) -> str:
+    """The id of the artifact that a reference points into."""
+    host = (entry.ref or "").partition("://")[2].partition("/")[0]
     try:
-        artifact_id = b64encode(bytes.fromhex(address.netloc)).decode("ascii")
+        return b64encode(bytes.fromhex(host)).decode("ascii")
     except ValueError as error:
         raise ManifestError(f"entry {entry.path!r} refers to {entry.ref}, which names no artifact") from error
-    return artifact_id, address.path.removeprefix("/")
 
 
 def _read_holder(artifact_id: str) -> Flow[Holder]:
@@ -208,39 +243,50 @@ def _read_holder(artifact_id: str) -> Flow[Holder]:
 
 
 def _followed(wish: Wish, known: Mapping[str, Holder]) -> Wish:
-    artifact_id, path = _home(wish.entry)
-    holder = known[artifact_id]
-    entry = holder.manifest.entries.get(path)
+    holder = known[_home(wish.entry)]
+    entries = holder.manifest.entries
+    paths = [path.removeprefix("/") for path in spellings(wish.entry.ref or "")]
+    entry = next((entries[path] for path in paths if path in entries), None)
     if entry is None:
-        raise EntryNotFoundError(holder.name, path)
-    return Wish(holder, entry, wish.target)
+        raise EntryNotFoundError(holder.name, paths[0])
+    return Wish(holder, entry, wish.target, wish.name)
 
 
-def _fetch_held(wanted: Sequence[Wish], shares: Sequence[Progress | None], transfer: Transfer) -> Flow[None]:
+def _fetch_held(
+    wanted: Sequence[Wish],
+    shares: Mapping[str, Progress | None],
+    transfer: Transfer,
+    refused: MutableMapping[str, str],
+) -> Flow[None]:
     urls: dict[tuple[str, str], str] = {}
     for artifact_id in dict.fromkeys(wish.holder.artifact_id for wish in wanted):
         own = [wish for wish in wanted if wish.holder.artifact_id == artifact_id]
         names = [wish.entry.path for wish in own]
         found = yield from _list_urls(artifact_id, names, len(own[0].holder.manifest.entries))
         urls |= {(artifact_id, name): url for name, url in found.items()}
-    attempts = yield from gather(
-        [
-            _fetch_direct(wish, urls.get((wish.holder.artifact_id, wish.entry.path)), share)
-            for wish, share in zip(wanted, shares, strict=True)
-        ],
+    again: list[tuple[Wish, AnswerError | None]] = []
+
+    def fetch_direct(wish: Wish) -> Flow[None]:
+        url = urls.get((wish.holder.artifact_id, wish.entry.path))
+        attempt = yield from _fetch_direct(wish, url, shares.get(wish.name))
+        if not attempt.done:
+            again.append((wish, attempt.failure))
+
+    yield from gather(
+        [unless_unstorable(fetch_direct(wish), wish.name, refused) for wish in wanted],
         limit=transfer.at_once,
         offloads_apart=True,
     )
-    again = [
-        (wish, share, attempt.failure)
-        for wish, share, attempt in zip(wanted, shares, attempts, strict=True)
-        if not attempt.done
-    ]
     if not again:
         return
     features = yield from read_features()
     yield from gather(
-        [_fetch_through_api(wish, features, share, failure) for wish, share, failure in again],
+        [
+            unless_unstorable(
+                _fetch_through_api(wish, features, shares.get(wish.name), failure), wish.name, refused
+            )
+            for wish, failure in again
+        ],
         limit=transfer.at_once,
     )
 
@@ -315,4 +361,4 @@ def _follow(wish: Wish, share: Progress | None, transfer: Transfer) -> Flow[None
     except ReferenceUnavailableError:
         if not transfer.allow_missing_references:
             raise
-        transfer.missing.append(wish.entry.path)
+        transfer.missing.append(wish.name)

@@ -13,7 +13,7 @@ from runql.artifact_errors import ArtifactNotFoundError, EntryNotFoundError
 from runql.errors import AccessDeniedError
 from runql.resources.connections import UncountedListing, read_sparse_page
 from runql.resources.file_names import target_path
-from runql.resources.file_record import shown_size
+from runql.resources.file_record import is_wanted, shown_size
 from runql.resources.identity import require_id, require_name
 from runql.resources.pages import AsyncLazySequence, LazySequence, Page
 from runql.resources.run_query import positive
@@ -104,12 +104,8 @@ class ArtifactFileRecord(SnakeCaseAttributes):
         self, root: str | os.PathLike[str], progress: Progress | None, *, replace: bool, exist_ok: bool
     ) -> Flow[Path]:
         target = target_path(checked_path("root", root), self.name)
-        if target.exists() and not replace:
-            if exist_ok:
-                return target
-            raise ValueError(
-                f"{target} exists already: replace=True overwrites it, exist_ok=True uses it as it is"
-            )
+        if not is_wanted(target, replace=replace, exist_ok=exist_ok):
+            return target
         fields = self._fields
         try:
             yield from save(fields.direct_url, _sink(fields, target, progress))
@@ -147,7 +143,7 @@ class ArtifactFile(ArtifactFileRecord):
 
         Raises:
             ValueError: there is a file already, and neither flag was given.
-            UnsafeNameError: the name would lead out of ``root``.
+            UnsafeNameError: the name leads out of ``root``, or this system cannot store it.
             DigestMismatchError: other bytes arrived than the server listed.
             LocalFileError: the disk did not take them.
         """

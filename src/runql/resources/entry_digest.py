@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from runql.artifact_errors import ManifestError
-from runql.errors import MissingExtraError
+from runql.errors import LocalFileError, MissingExtraError
 from runql.resources.manifest import ManifestEntry
 from runql.transport.bodies import Hash, new_md5
 from runql.transport.local_copy import digest_of
@@ -44,6 +44,9 @@ def is_intact(path: Path, entry: ManifestEntry) -> bool:
     Raises:
         LocalFileError: it cannot be read.
     """
-    if not path.is_file() or (entry.size is not None and path.stat().st_size != entry.size):
-        return False
+    try:
+        if not path.is_file() or (entry.size is not None and path.stat().st_size != entry.size):
+            return False
+    except OSError as error:
+        raise LocalFileError(f"cannot read {path}", error) from error
     return digest_of(path, hash_of(entry)) == entry.digest

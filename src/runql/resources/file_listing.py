@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from runql.arguments import checked_path
-from runql.resources.file_names import target_paths
+from runql.resources.file_names import OnUnsafe, place, unless_unstorable
 from runql.resources.file_record import FileOwner, FileRecord, is_wanted, save_share
 from runql.resources.identity import require_run
 from runql.resources.pages import Edge, Listing, Page, read_page
@@ -112,25 +112,28 @@ def save_all(
     exist_ok: bool,
     at_once: int,
     progress: Progress | None,
+    on_unsafe: OnUnsafe,
 ) -> Flow[list[Path]]:
     """Fetch files, ``at_once`` of them at a time; one request each. All names are checked before the first."""
     positive("at_once", at_once)
-    targets = target_paths(checked_path("root", root), [file.name for file in files])
+    placement = place(checked_path("root", root), [file.name for file in files])
     wanted = [
-        (file, target)
-        for file, target in zip(files, targets, strict=True)
-        if is_wanted(target, replace=replace, exist_ok=exist_ok)
+        (file, placement.targets[file.name])
+        for file in {file.name: file for file in files}.values()
+        if file.name in placement.targets
+        and is_wanted(placement.targets[file.name], replace=replace, exist_ok=exist_ok)
     ]
     told = shared_progress(progress, [file.size for file, _ in wanted])
     yield from gather(
         [
-            save_share(owner, file.fields, target, share)
+            unless_unstorable(save_share(owner, file.fields, target, share), file.name, placement.refused)
             for (file, target), share in zip(wanted, told, strict=True)
         ],
         limit=at_once,
         offloads_apart=True,
     )
-    return targets
+    placement.settle(on_unsafe)
+    return [*placement.arrived().values()]
 
 
 def _named(query: FileQuery, after: str | None) -> Flow[_Files | None]:

@@ -1,70 +1,266 @@
-"""Names of files: where a run's file may lie on this disk, and what a local file is called in a run."""
+"""Names of files: where a file of a run or an artifact may lie on this disk, and what a local file is called in a run."""
 
 from __future__ import annotations
 
+import errno
 import os
 import re
-from collections.abc import Sequence
+import tempfile
+import unicodedata
+import warnings
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Final, Literal, TypeAlias, get_args
 
-from runql.errors import UnsafeNameError
+from runql.errors import LocalFileError, UnsafeNameError
+from runql.transport.flow import Flow
 
-_DRIVE = re.compile(r"[A-Za-z]:")
-_RESERVED = re.compile(
-    r"(?:con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³])\s*(?:[.:].*)?", re.IGNORECASE | re.DOTALL
+OnUnsafe: TypeAlias = Literal["raise", "skip"]
+"""What a download of many files does after the others have arrived: raise an error that lists the rest, or warn of them."""
+
+LONGEST_PART: Final = 255
+"""Bytes on Linux, UTF-16 units on Windows."""
+
+UNSTORABLE: Final = frozenset(
+    {errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL, errno.ENOTDIR, errno.EISDIR, errno.ELOOP}
 )
+"""What file systems say of a name that they cannot store, such as one with a colon on a FAT disk under Linux."""
+
+_WINDOWS: Final = os.name == "nt"
+_RESERVED: Final = re.compile(
+    r"(?:con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³])\s*(?:\..*)?", re.IGNORECASE | re.DOTALL
+)
+_NOT_ON_WINDOWS: Final = re.compile(r'[\x00-\x1f<>:"|?*\\]')
 
 
-def target_path(root: str | os.PathLike[str], name: str) -> Path:
-    """Where a run's file of this name lies below ``root``; nothing is written.
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where files shall lie, and which of them cannot.
 
-    Names that only some systems misread (drive letters, backslashes, device names) are refused on all of them.
+    Attributes:
+        targets: paths by name, in the order of the names.
+        refused: the reasons by name; more are added when the disk refuses a name.
+    """
+
+    targets: dict[str, Path]
+    refused: dict[str, str]
+
+    def arrived(self) -> dict[str, Path]:
+        """Where the files are, by name, that the disk did not refuse either."""
+        return {name: path for name, path in self.targets.items() if name not in self.refused}
+
+    def settle(self, on_unsafe: OnUnsafe) -> None:
+        """Report what was refused.
+
+        Raises:
+            UnsafeNameError: something was, and ``on_unsafe`` is not ``skip``, which warns.
+        """
+        if not self.refused:
+            return
+        error = UnsafeNameError(self.refused, [*self.arrived().values()])
+        if on_unsafe == "raise":
+            raise error
+        reasons = "; ".join(f"{name!r}: {reason}" for name, reason in self.refused.items())
+        warnings.warn(f"{len(self.refused)} file(s) are not saved: {reasons}", RuntimeWarning, stacklevel=2)
+
+
+def checked_on_unsafe(given: OnUnsafe) -> OnUnsafe:
+    """Refuse any other value.
 
     Raises:
-        UnsafeNameError: the name, or a symbolic link on its way, leads out of ``root``, or means something else than
-            a file.
+        ValueError: it is neither ``raise`` nor ``skip``.
     """
-    return target_paths(root, [name])[0]
+    if given not in get_args(OnUnsafe):
+        raise ValueError(f"on_unsafe must be 'raise' or 'skip', not {given!r}")
+    return given
 
 
-def target_paths(root: str | os.PathLike[str], names: Sequence[str]) -> list[Path]:
-    """As `target_path`, of many files; the links of each folder are followed once."""
-    base, targets, inside = Path(root), list[Path](), set[Path]()
-    resolved = base.resolve()
-    for name in names:
-        _check_parts(name)
-        target = base / name
-        is_link = target.is_symlink()
-        if is_link or target.parent not in inside:
-            if not _resolved(target, name).is_relative_to(resolved):
-                raise UnsafeNameError(f"{name!r} is not saved: a symbolic link leads out of {base}")
-            if not is_link:
-                inside.add(target.parent)
-        targets.append(target)
-    return targets
+def target_path(root: str | os.PathLike[str], name: str, *, windows: bool = _WINDOWS) -> Path:
+    """Where a file of this name lies below ``root``; nothing is written.
+
+    Raises:
+        UnsafeNameError: the name, or a symbolic link on its way, leads out of ``root``, or this system cannot store it.
+        LocalFileError: ``root`` is no folder, or cannot be looked at.
+    """
+    return target_paths(root, [name], windows=windows)[0]
 
 
-def _check_parts(name: str) -> None:
-    for part in name.split("/"):
-        if part in {"", ".", ".."} or "\\" in part or "\0" in part:
-            raise UnsafeNameError(
-                f"{name!r} is not saved: it must be a relative path with `/` between its parts"
-            )
-        if _DRIVE.match(part) or _RESERVED.fullmatch(part):
-            raise UnsafeNameError(f"{name!r} is not saved: Windows reads {part!r} as a drive or device")
+def target_paths(
+    root: str | os.PathLike[str], names: Sequence[str], *, windows: bool = _WINDOWS
+) -> list[Path]:
+    """As `target_path`, of many files, all of which are needed."""
+    placement = place(root, names, windows=windows)
+    if placement.refused:
+        raise UnsafeNameError(placement.refused)
+    return [placement.targets[name] for name in names]
 
 
-def _resolved(target: Path, name: str) -> Path:
+def ignores_case(folder: Path) -> bool:
+    """Whether the file system takes names that differ in case alone for one file."""
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
     try:
-        return target.resolve()
-    except (OSError, RuntimeError) as error:
-        raise UnsafeNameError(f"{name!r} is not saved: links on its way go in a circle") from error
+        with tempfile.NamedTemporaryFile(prefix=".case-", dir=folder) as probe:
+            path = Path(probe.name)
+            return path.with_name(path.name.upper()).exists()
+    except OSError:
+        # Nothing can be written there either, and writing says so.
+        return False
+
+
+def place(
+    root: str | os.PathLike[str],
+    names: Sequence[str],
+    *,
+    windows: bool = _WINDOWS,
+    folds: Callable[[Path], bool] = ignores_case,
+) -> Placement:
+    """Decide where files of these names lie below ``root``; the links of each folder are followed once.
+
+    Args:
+        root: the folder, which need not be there.
+        names: of the files, with `/` between their parts.
+        windows: whether the system that stores them is Windows.
+        folds: whether a folder takes two spellings for one file; asked only where names differ by spelling alone.
+
+    Raises:
+        LocalFileError: ``root`` is no folder, or cannot be looked at.
+        ValueError: ``root`` cannot be a path.
+    """
+    base = Path(root)
+    resolved = _resolved_root(base)
+    problems = {name: _problem(name, windows=windows) for name in names}
+    refused = {name: problem for name, problem in problems.items() if problem is not None}
+    refused |= _collisions([name for name in problems if name not in refused], lambda: folds(base))
+    targets, inside = dict[str, Path](), set[Path]()
+    for name in problems:
+        if name in refused:
+            continue
+        target = base / name
+        problem = _way_out(target, base, resolved, inside)
+        if problem is None:
+            targets[name] = target
+        else:
+            refused[name] = problem
+    return Placement(targets, refused)
+
+
+def unless_unstorable(saving: Flow[None], name: str, refused: MutableMapping[str, str]) -> Flow[None]:
+    """Save one file of many; a name that the disk cannot store is noted, and does not stop the others."""
+    try:
+        yield from saving
+    except LocalFileError as error:
+        if error.errno not in UNSTORABLE:
+            raise
+        refused[name] = str(error)
 
 
 def upload_name(path: str | os.PathLike[str], root: str | os.PathLike[str]) -> str:
     """What the file at ``path`` is called in a run: its path as seen from ``root``, `..` written `__` and `.` written `_`.
 
     These are the names that the official SDK gives.
+
+    Raises:
+        UnsafeNameError: the name has no UTF-8 form, so that no request can carry it, or the file lies on another drive.
     """
-    seen = Path(os.path.relpath(path, Path(root).absolute())).as_posix().lstrip("/")
+    try:
+        relative = os.path.relpath(path, Path(root).absolute())
+    except ValueError as error:
+        raise UnsafeNameError({os.fspath(path): str(error)}, doing="uploaded") from error
+    seen = Path(relative).as_posix().lstrip("/")
+    if not _is_utf8(seen) or "\0" in seen:
+        reason = "it has no UTF-8 form, or holds a NUL character: rename the file"
+        raise UnsafeNameError({seen: reason}, doing="uploaded")
     return "/".join(part.replace(".", "_") if part in {".", ".."} else part for part in seen.split("/"))
+
+
+def _problem(name: str, *, windows: bool) -> str | None:
+    # What leaves the folder is refused on every system; what the present one cannot store is refused there alone.
+    parts = name.split("/")
+    if name.startswith("/"):
+        return "it is an absolute path"
+    if ".." in parts:
+        return "`..` leads out of the folder"
+    if "\0" in name:
+        return "it holds a NUL character"
+    if "" in parts or "." in parts:
+        return "a part of it is empty or `.`, which no file system stores"
+    if not _is_utf8(name):
+        return "it holds half a surrogate pair, which has no UTF-8 form"
+    return next((found for part in parts if (found := _part_problem(part, windows=windows))), None)
+
+
+def _part_problem(part: str, *, windows: bool) -> str | None:
+    size, unit = (
+        (len(part.encode("utf-16-le")) // 2, "UTF-16 units") if windows else (len(part.encode()), "bytes")
+    )
+    if size > LONGEST_PART:
+        return f"a part of it has {size} {unit}, this system stores {LONGEST_PART}"
+    if not windows:
+        return None
+    if found := _NOT_ON_WINDOWS.search(part):
+        return f"Windows does not store {found[0]!r} in a name, or reads it as a drive, a folder or a stream"
+    if part[-1] in " .":
+        return f"Windows drops the last character of {part!r}"
+    if _RESERVED.fullmatch(part):
+        return f"Windows reads {part!r} as a device"
+    return None
+
+
+def _is_utf8(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _collisions(names: Sequence[str], folds: Callable[[], bool]) -> dict[str, str]:
+    """Names that cannot lie beside others of the list: the later of two spellings, and a file where a folder must be."""
+    collisions = _collisions_of({name: name for name in names})
+    folded = {name: unicodedata.normalize("NFC", name).casefold() for name in names}
+    folded_collisions = _collisions_of(folded)
+    return folded_collisions if folded_collisions != collisions and folds() else collisions
+
+
+def _collisions_of(keys: Mapping[str, str]) -> dict[str, str]:
+    refused, first = dict[str, str](), dict[str, str]()
+    for name, key in keys.items():
+        other = first.setdefault(key, name)
+        if other != name:
+            refused[name] = f"this disk takes it for {other!r}, which differs in spelling alone"
+    folders = {key[: slash.start()] for key in first for slash in re.finditer("/", key)}
+    return refused | {
+        name: "other files lie in a folder of this name" for key, name in first.items() if key in folders
+    }
+
+
+def _resolved_root(base: Path) -> Path:
+    try:
+        if base.exists() and not base.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+        return base.resolve()
+    except (OSError, RuntimeError) as error:
+        reason = error if isinstance(error, OSError) else OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+        raise LocalFileError(f"cannot save below {base}", reason) from error
+    except ValueError as error:
+        raise ValueError(f"root cannot be a path: {error}") from error
+
+
+def _way_out(target: Path, base: Path, resolved: Path, inside: set[Path]) -> str | None:
+    """Why a path cannot be used: it leads out of the folder, or the disk does not store it."""
+    try:
+        is_link = target.is_symlink()
+        if is_link or target.parent not in inside:
+            if not target.resolve().is_relative_to(resolved):
+                return f"a symbolic link leads out of {base}"
+            if not is_link:
+                inside.add(target.parent)
+    except RuntimeError:
+        return "links on its way go in a circle"
+    except OSError as error:
+        if error.errno not in UNSTORABLE:
+            raise LocalFileError(f"cannot save to {target}", error) from error
+        return error.strerror or str(error)
+    return None

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from runql.errors import (
     AnswerError,
     DeletionRefusedError,
     FileNotFoundInRunError,
+    LocalFileError,
     UploadRefusedError,
 )
 from runql.resources.absent import present
@@ -32,6 +35,8 @@ from runql_graphql.operations import (
 )
 
 MARK_UPLOADED = "MARK_RUN_FILES_UPLOADED"
+_HEADER_NAME = re.compile("[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_HEADER_VALUE = re.compile(r"[\t\x20-\x7e]*")
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
 
@@ -144,7 +149,7 @@ def download_path(
     """Where a file is saved to, and whether there is something to be fetched.
 
     Raises:
-        UnsafeNameError: its name leads out of ``root``.
+        UnsafeNameError: its name leads out of ``root``, or this system cannot store it.
         ValueError: there is a file already, and neither ``replace`` nor ``exist_ok`` was given.
     """
     target = target_path(checked_path("root", root), fields.name)
@@ -156,12 +161,28 @@ def is_wanted(target: Path, *, replace: bool, exist_ok: bool) -> bool:
 
     Raises:
         ValueError: there is one already, and neither ``replace`` nor ``exist_ok`` was given.
+        LocalFileError: its folder cannot be looked at.
     """
-    if replace or not target.exists():
-        return True
+    try:
+        if replace or not target.exists():
+            return True
+    except OSError as error:
+        raise LocalFileError(f"cannot look at {target}", error) from error
     if exist_ok:
         return False
     raise ValueError(f"{target} exists already: replace=True overwrites it, exist_ok=True uses it as it is")
+
+
+def opened(path: Path) -> io.TextIOWrapper:
+    """A file, opened for reading as UTF-8 text.
+
+    Raises:
+        LocalFileError: it cannot be read.
+    """
+    try:
+        return path.open(encoding="utf-8")
+    except OSError as error:
+        raise LocalFileError(f"cannot read {path}", error) from error
 
 
 def save_file(
@@ -259,7 +280,13 @@ def _header(text: str) -> tuple[str, str]:
     name, colon, value = text.partition(":")
     if not colon:
         raise UploadRefusedError("the server asks for an upload header that has no value")
-    return name, value.strip(" \t")
+    value = value.strip(" \t")
+    if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(value):
+        raise UploadRefusedError(
+            f"the server asks for the upload header {name!r}, of which no request can be made: "
+            "HTTP takes printable ASCII characters"
+        )
+    return name, value
 
 
 def _mark(owner: FileOwner, name: str) -> Flow[None]:

@@ -8,8 +8,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from runql.resources.file_listing import FileListing, FileQuery, save_all
-from runql.resources.file_record import FileOwner, FileRecord, delete_file, download_path, save_file
+from runql.resources.file_names import OnUnsafe, checked_on_unsafe
+from runql.resources.file_record import (
+    FileOwner,
+    FileRecord,
+    delete_file,
+    download_path,
+    opened,
+    save_file,
+)
 from runql.resources.pages import AsyncLazySequence, LazySequence
+from runql.resources.run_query import positive
 from runql.transport.aio import AsyncRetryingClient
 from runql.transport.bodies import Progress
 from runql.transport.flow import AT_ONCE
@@ -45,14 +54,14 @@ class File(FileRecord):
 
         Raises:
             ValueError: there is a file already, and neither flag was given.
-            UnsafeNameError: the name would lead out of ``root``.
+            UnsafeNameError: the name leads out of ``root``, or this system cannot store it.
             DigestMismatchError: other bytes arrived than the server listed.
             LocalFileError: the disk did not take them.
         """
         path, missing = download_path(self.fields, root, replace=replace, exist_ok=exist_ok)
         if missing:
             self._client.run(save_file(self._owner, self.fields, path, progress))
-        return path.open(encoding="utf-8")
+        return opened(path)
 
     def delete(self) -> None:
         """Delete the file from the run; one request, and one before when the run was not loaded.
@@ -84,7 +93,7 @@ class AsyncFile(FileRecord):
         path, missing = download_path(self.fields, root, replace=replace, exist_ok=exist_ok)
         if missing:
             await self._client.run(save_file(self._owner, self.fields, path, progress))
-        return path.open(encoding="utf-8")
+        return opened(path)
 
     async def delete(self) -> None:
         """As `File.delete`."""
@@ -118,12 +127,13 @@ class Files(LazySequence[FileFields | None, File]):
         *,
         at_once: int = AT_ONCE,
         progress: Progress | None = None,
+        on_unsafe: OnUnsafe = "raise",
     ) -> list[Path]:
         """Save all files below ``root``, and return where they are, in list order.
 
         Reads the list to its end, then sends one request a file. Names and existing files are checked before anything
         is written. At the first failure no further download is begun, and the error is raised; files that were
-        complete by then stay.
+        complete by then stay. A name that cannot be used does not stop the others.
 
         Args:
             root: the folder; missing folders are made.
@@ -132,11 +142,16 @@ class Files(LazySequence[FileFields | None, File]):
             at_once: downloads under way at the same time, at least 1.
             progress: called with the bytes that are here of all files that are fetched, and those there are in all.
                 Calls come one at a time, from the threads that fetch; bytes that are fetched again count once.
+            on_unsafe: what to do, after the other files have arrived, about names that lead out of ``root`` or that
+                this system cannot store: ``raise`` an error, or ``skip`` them with a `RuntimeWarning`. Both list each
+                name with the reason.
 
         Raises:
             ValueError: one of them is there already, and neither flag was given; ``at_once`` below 1.
-            UnsafeNameError: a name would lead out of ``root``.
+            UnsafeNameError: names cannot be used; ``refused`` lists them, ``saved`` the files that have arrived.
         """
+        positive("at_once", at_once)
+        checked_on_unsafe(on_unsafe)
         wanted = self[:]
         fetching = save_all(
             self._owner,
@@ -146,6 +161,7 @@ class Files(LazySequence[FileFields | None, File]):
             exist_ok=exist_ok,
             at_once=at_once,
             progress=progress,
+            on_unsafe=on_unsafe,
         )
         return self._client.run(fetching)
 
@@ -174,8 +190,11 @@ class AsyncFiles(AsyncLazySequence[FileFields | None, AsyncFile]):
         *,
         at_once: int = AT_ONCE,
         progress: Progress | None = None,
+        on_unsafe: OnUnsafe = "raise",
     ) -> list[Path]:
         """As `Files.download`."""
+        positive("at_once", at_once)
+        checked_on_unsafe(on_unsafe)
         wanted = await self[:]
         fetching = save_all(
             self._owner,
@@ -185,5 +204,6 @@ class AsyncFiles(AsyncLazySequence[FileFields | None, AsyncFile]):
             exist_ok=exist_ok,
             at_once=at_once,
             progress=progress,
+            on_unsafe=on_unsafe,
         )
         return await self._client.run(fetching)

@@ -4,23 +4,32 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import os
+import re
 from base64 import b64encode
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import BinaryIO, Final, Protocol
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
+from urllib.parse import unquote
 
 from runql.artifact_errors import ReferenceUnavailableError
-from runql.errors import AnswerError, DigestMismatchError, LocalFileError, MissingExtraError, TransportError
+from runql.errors import (
+    AnswerError,
+    DigestMismatchError,
+    LocalFileError,
+    MissingExtraError,
+    RunqlError,
+    TransportError,
+)
 from runql.resources.manifest import ManifestEntry
 from runql.transport.bodies import CHUNK, Progress, Sink
 from runql.transport.flow import Flow, offload, save
 from runql.transport.local_copy import copy_file, digest_of, fill
 
 ARTIFACT: Final = "wandb-artifact"
+_SCHEME: Final = re.compile("[A-Za-z][A-Za-z0-9+.-]*")
 OWN: Final = frozenset({"http", "https", "file", ARTIFACT})
 
 
@@ -39,7 +48,27 @@ class _FileSystem(Protocol):
 
 def scheme_of(entry: ManifestEntry) -> str:
     """The scheme of a reference's address, in lower case."""
-    return urlsplit(entry.ref or "").scheme.lower()
+    return _scheme(entry.ref or "")
+
+
+def spellings(address: str) -> list[str]:
+    """What may be meant behind the scheme and the host of an address, likelier first.
+
+    SDKs store names as they are, where `#`, `?` and `%` are ordinary characters; other writers escape them.
+    """
+    rest = address.partition(":")[2]
+    if rest.startswith("//"):
+        rest = f"/{rest[2:].partition('/')[2]}"
+    path = re.split("[?#]", rest, maxsplit=1)[0]
+    return list(dict.fromkeys(each for raw in (rest, path) for each in (raw, _unquoted(raw))))
+
+
+def local_paths(address: str, *, windows: bool = os.name == "nt") -> list[Path]:
+    """Where a file of this machine may lie that an address names, likelier first."""
+    paths = spellings(address)
+    if windows:  # where `/C:/x` means `C:/x`
+        paths = [path[1:] if re.match("/[A-Za-z]:", path) else path for path in paths]
+    return [Path(path) for path in paths]
 
 
 def check_schemes(artifact: str, entries: Iterable[ManifestEntry]) -> None:
@@ -56,7 +85,7 @@ def check_schemes(artifact: str, entries: Iterable[ManifestEntry]) -> None:
         named = "; ".join(f"{name} -> {address}" for name, address in sorted(others.items()))
         raise MissingExtraError("fsspec", extra="fsspec", needed_for=f"following {named}")
     known: Iterable[str] = importlib.import_module("fsspec").available_protocols()
-    unknown = {name: address for name, address in others.items() if urlsplit(address).scheme not in known}
+    unknown = {name: address for name, address in others.items() if _scheme(address) not in known}
     if unknown:
         raise ReferenceUnavailableError(artifact, unknown, "fsspec does not know such addresses")
 
@@ -86,14 +115,28 @@ def follow(artifact: str, entry: ManifestEntry, target: Path, progress: Progress
 
 
 def _copy(artifact: str, entry: ManifestEntry, target: Path) -> None:
-    source = Path(url2pathname(urlsplit(entry.ref or "").path))
-    if not source.is_file():
+    sources = [path for path in local_paths(entry.ref or "") if _is_file(path)]
+    if not sources:
         raise ReferenceUnavailableError(artifact, {entry.path: entry.ref or ""}, "there is no such file here")
-    # Asked not to read the file, the SDK notes the digest of its address.
-    by_address = b64encode(hashlib.md5(source.resolve().as_uri().encode(), usedforsecurity=False).digest())
-    if entry.digest not in {digest_of(source), by_address.decode("ascii")}:
-        raise DigestMismatchError(f"{source} is not what it was when {entry.path!r} was noted")
-    copy_file(source, target)
+    for source in sources:
+        if entry.digest in {digest_of(source), _digest_of_address(source)}:
+            copy_file(source, target)
+            return
+    raise DigestMismatchError(f"{sources[0]} is not what it was when {entry.path!r} was noted")
+
+
+def _digest_of_address(source: Path) -> str:
+    """What the SDK notes where it is asked not to read the file."""
+    address = source.resolve().as_uri().encode()
+    return b64encode(hashlib.md5(address, usedforsecurity=False).digest()).decode("ascii")
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:
+        # Such as a name that is too long for any file here.
+        return False
 
 
 def _fetch(artifact: str, entry: ManifestEntry, target: Path) -> None:
@@ -108,6 +151,20 @@ def _fetch(artifact: str, entry: ManifestEntry, target: Path) -> None:
         raise ReferenceUnavailableError(artifact, {entry.path: address}, str(error)) from error
     except OSError as error:
         raise LocalFileError(f"cannot fetch {address} to {target}", error) from error
+    except RunqlError:
+        raise
+    except Exception as error:  # each store's library has errors of its own
+        raise ReferenceUnavailableError(artifact, {entry.path: address}, str(error)) from error
+
+
+def _scheme(address: str) -> str:
+    scheme, colon, _ = address.partition(":")
+    return scheme.lower() if colon and _SCHEME.fullmatch(scheme) else ""
+
+
+def _unquoted(path: str) -> str:
+    # Bytes that are no UTF-8 are what `os` makes of them: the name of a file may hold any.
+    return unquote(path, errors="surrogateescape")
 
 
 def _check_etag(entry: ManifestEntry, opened: _Opened) -> None:

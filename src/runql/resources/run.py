@@ -478,7 +478,9 @@ class Run(RunLineage):
 
         Raises:
             LocalFileError: it cannot be read; nothing was sent.
-            UploadRefusedError: the server gives no place for it, or did not take note of it.
+            UnsafeNameError: its name has no UTF-8 form; nothing was sent.
+            UploadRefusedError: the server gives no place for it, wants a header that no request can carry, or did not
+                take note of it.
         """
         from runql.resources.file_record import upload_file
         from runql.resources.files import File

@@ -73,7 +73,7 @@ class RunExports(EditableRun):
         Raises:
             HistoryNotExportedError: rows are in no file, and ``require_complete``; nothing was fetched.
             RunNotFoundError, ProjectNotFoundError: there is no such run.
-            UnsafeNameError: the run's id cannot be a file's name.
+            UnsafeNameError: the run's id cannot be a file's name here, so that no file can be saved.
             LocalFileError: the disk did not take them.
         """
         wish = _Wish(

@@ -29,6 +29,7 @@ from runql.transport.lifetime import (
     renew_in_children,
 )
 from runql.transport.pace import Pace
+from runql.transport.proxies import check_proxies
 from runql.transport.retry import Outcome, RetryPolicy, persist
 from runql.transport.tls import LateContext
 from runql.transport.wire import Request, Response, Traffic
@@ -111,6 +112,8 @@ class AsyncRetryingClient:
         self.traffic = Traffic()
         self._retry = retry or RetryPolicy()
         self._endpoint = Endpoint(settings)
+        if transport is None:
+            check_proxies()
         self._pace = Pace()
         self._transport = transport
         self._guard = ForkSafeLock()
@@ -236,7 +239,7 @@ class AsyncRetryingClient:
         return response
 
     async def _gather(self, effect: Gather) -> None:
-        errors: list[Exception] = []
+        errors: list[BaseException] = []
         waiting = iter(effect.flows)
         places = anyio.Semaphore(effect.limit) if effect.offloads_apart else None
 
@@ -248,7 +251,11 @@ class AsyncRetryingClient:
                         return
                     try:
                         await self._run(flow, places)
-                    except Exception as error:  # noqa: BLE001 - kept, and raised bare below: a group would hide its kind
+                    except GeneratorExit:
+                        raise
+                    except anyio.get_cancelled_exc_class():
+                        raise
+                    except BaseException as error:  # noqa: BLE001 - kept, and raised bare below: a group would hide its kind
                         errors.append(error)
                         group.cancel_scope.cancel()
 
@@ -288,7 +295,7 @@ class AsyncRetryingClient:
                 self.traffic.bytes_received += answer.num_bytes_downloaded
         if request.is_operation:
             self._pace.note(answer.headers, time.monotonic())
-        return self._endpoint.response(answer, content, time.monotonic() - started)
+        return self._endpoint.response(request, answer, content, time.monotonic() - started)
 
     async def _received(self, http: httpx.AsyncClient, request: Request) -> tuple[httpx.Response, bytes]:
         """The answer and its body, which is empty when a sink took it."""

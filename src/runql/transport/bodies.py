@@ -109,7 +109,8 @@ class Sink:
             # Of a body that is packed all the same, length and offsets count other bytes than those that are kept.
             if not _is_packed(headers):
                 self._total = int(length) if length.isdecimal() else None
-                self._etag = None if etag.startswith("W/") else etag or None
+                # One that is not ASCII cannot be sent back.
+                self._etag = None if etag.startswith("W/") or not etag.isascii() else etag or None
         self.accepted = status == 200 or (status == 206 and self._continues(headers))
         return self.accepted
 

@@ -11,9 +11,17 @@ from urllib.parse import unquote
 import httpx
 
 from runql.config import Settings
-from runql.errors import ConnectionFailedError, OutdatedServerError, RequestTimedOutError, TransportError
+from runql.errors import (
+    ConfigurationError,
+    ConnectionFailedError,
+    OutdatedServerError,
+    RequestTimedOutError,
+    TransportError,
+)
 from runql.transport.codec import encode, refused_parts
+from runql.transport.diagnosis import PASSWORD_WANTED, diagnose, diagnose_407, host_of
 from runql.transport.flow import Download, Send, Upload
+from runql.transport.retry import Outcome
 from runql.transport.unknown_parts import droppable, unknown_to_server
 from runql.transport.wire import Failure, Request, Response
 from runql.version import __version__
@@ -38,8 +46,21 @@ class NoCookies(CookieJar):
 
 @lru_cache(maxsize=64)
 def parsed(url: str) -> httpx.URL:
-    """A request's URL; kept, because each is asked for several times and parsing takes as long as sending a small request."""
-    return httpx.URL(url)
+    """A request's URL; kept, because each is asked for several times and parsing takes as long as sending a small request.
+
+    Raises:
+        httpx.InvalidURL, ValueError: no connection can be made to it.
+    """
+    read = httpx.URL(url)
+    if not 0 < (1 if read.port is None else read.port) < 65536:
+        raise ValueError("its port is above 65535, or 0")
+    if read.scheme in {"http", "https"} and not read.host:
+        raise ValueError("it has no host")
+    if "%" in read.host and ":" not in read.host:  # only the zone of an IPv6 address may be escaped
+        raise ValueError("its host holds what no name of a host does")
+    # As the system's resolver reads it, which has errors of its own for labels that are empty or too long.
+    read.host.encode("idna")
+    return read
 
 
 def is_for_httpx_to_read(answer: httpx.Response) -> bool:
@@ -54,13 +75,23 @@ class Endpoint:
     """The API that a client talks to, and the credentials that go there and nowhere else."""
 
     def __init__(self, settings: Settings) -> None:
-        self._base = httpx.URL(settings.base_url.rstrip("/") + "/")
+        """Raises ConfigurationError for settings that were made by hand and that no request can be made of."""
+        try:
+            self._base = parsed(settings.base_url.rstrip("/") + "/")
+            key = settings.api_key.get_secret_value().encode()
+        except (httpx.InvalidURL, ValueError):
+            # Neither is shown: a URL may hold a password.
+            raise ConfigurationError(
+                "base_url or the API key cannot be used: the URL has no host that can be looked up, or a port above "
+                "65535, or one of them holds half a surrogate pair"
+            ) from None
         self._graphql_url = settings.graphql_url
         self._timeout = settings.timeout
-        token = base64.b64encode(f"api:{settings.api_key.get_secret_value()}".encode()).decode("ascii")
+        token = base64.b64encode(b"api:" + key).decode("ascii")
         self._authorization = f"Basic {token}"
         self._unknown: set[str] = set()
-        self._secrets = (settings.api_key.get_secret_value().encode(), token.encode())
+        self._secrets = (key, token.encode())
+        self._known_hosts: set[str] = set()
 
     def request(self, effect: Send | Download | Upload) -> Request:
         """The HTTP request that an effect asks for.
@@ -110,7 +141,10 @@ class Endpoint:
         """The request's headers; credentials only when its URL lies below the base URL."""
         headers = {"User-Agent": USER_AGENT}
         if request.source is not None:
-            return headers | dict(request.source_headers) | {"Content-Length": str(request.size)}
+            given = {
+                name: value for name, value in request.source_headers if name.lower() != "content-length"
+            }
+            return headers | given | {"Content-Length": str(request.size)}
         if request.sink is not None:
             headers |= request.sink.headers()
         if request.part is not None:
@@ -124,29 +158,38 @@ class Endpoint:
 
     def failure(self, request: Request, error: httpx.HTTPError, elapsed: float) -> Failure:
         """What an exception of httpx means; its text names the host, never the URL, which may be signed."""
-        host = _host(parsed(request.url))
+        url = parsed(request.url)
+        most_attempts = None
         if isinstance(error, httpx.TimeoutException):
             told: TransportError = RequestTimedOutError(
-                f"{host} was silent for {self._timeout:g} s: "
+                f"{host_of(url)} was silent for {self._timeout:g} s: "
                 "raise the timeout (Api(timeout=...) or WANDB_HTTP_TIMEOUT), or ask for smaller pages",
                 operation=request.name,
             )
         else:
-            text = f"no answer from {host}: {str(error) or type(error).__name__}. Check WANDB_BASE_URL and the network"
-            told = ConnectionFailedError(text, operation=request.name)
+            found = diagnose(error, url, is_known=host_of(url) in self._known_hosts)
+            told, most_attempts = (
+                ConnectionFailedError(found.text, operation=request.name),
+                found.most_attempts,
+            )
         told.__cause__ = error
-        hopeless = isinstance(error, httpx.UnsupportedProtocol)
         told.sent = not isinstance(error, UNSENT)
-        return Failure(told, elapsed, sent=told.sent, hopeless=hopeless)
+        return Failure(told, elapsed, sent=told.sent, most_attempts=most_attempts)
 
-    def response(self, answer: httpx.Response, content: bytes, elapsed: float) -> Response:
-        """Our own value of httpx's response and its body."""
+    def response(self, request: Request, answer: httpx.Response, content: bytes, elapsed: float) -> Outcome:
+        """Our own value of httpx's response and its body; a failure when it is a proxy's, which passed on nothing."""
+        url = parsed(request.url)
+        if answer.status_code == PASSWORD_WANTED:
+            found = diagnose_407(url)
+            error = ConnectionFailedError(found.text, operation=request.name)
+            return Failure(error, elapsed, sent=False, most_attempts=found.most_attempts)
+        self._known_hosts.add(host_of(url))
         headers = dict(answer.headers.items())
         return Response(answer.status_code, content, headers, elapsed, secrets=self._secrets)
 
     def _resolved(self, url: str) -> httpx.URL:
         try:
-            return parsed(url) if _ABSOLUTE.match(url) else self._base.join(url)
+            return parsed(url if _ABSOLUTE.match(url) else str(self._base.join(url)))
         except (httpx.InvalidURL, ValueError) as error:
             raise ConnectionFailedError("the server named a URL that cannot be requested") from error
 
@@ -156,7 +199,3 @@ class Endpoint:
         same_host = (base.scheme, base.host, base.port) == (url.scheme, url.host, url.port)
         climbs = ".." in unquote(url.path).split("/")
         return same_host and not url.userinfo and not climbs and url.path.startswith(base.path)
-
-
-def _host(url: httpx.URL) -> str:
-    return f"{url.host}:{url.port}" if url.port else url.host

@@ -27,6 +27,18 @@ def digest_of(path: Path, new_hash: Callable[[], Hash] = new_md5) -> str:
     return base64.b64encode(found.digest()).decode("ascii")
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder, and those above it, where they are missing.
+
+    Raises:
+        LocalFileError: it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise LocalFileError(f"cannot make the folder {folder}", error) from error
+
+
 def copy_file(source: Path, target: Path) -> None:
     """Copy a file; the target holds what it held before, or all of the source.
 

@@ -111,6 +111,10 @@ def hidden_beside(target: Path, suffix: str) -> Path:
 
     Long names are cut, because the system limits them; the digest tells those apart that begin alike.
     """
+    try:
+        os.fsencode(target)
+    except UnicodeEncodeError:
+        raise ValueError(f"{str(target)!r} cannot be a path: it holds half a surrogate pair") from None
     digest = hashlib.md5(os.fsencode(target.name), usedforsecurity=False).hexdigest()
     return target.parent / f".{target.name[:40]}.{digest[:8]}.{suffix}"
 

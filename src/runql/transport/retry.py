@@ -26,7 +26,8 @@ class RetryPolicy:
     """How long to keep trying.
 
     Attributes:
-        max_attempts: how often a request is sent at most, the first time included.
+        max_attempts: how often a request is sent at most, the first time included; twice to an address that seems wrong,
+            and once to a server whose certificate is not trusted.
         total_seconds: no further attempt starts when it would begin later than this after the first.
         first_delay: seconds before the second attempt; doubled before each further one.
         max_delay: no delay of our own is longer; a wait that the server asks for may be.
@@ -41,6 +42,11 @@ class RetryPolicy:
     jitter: float = 0.25
     chance: Callable[[], float] = random.random
 
+    def most_attempts(self, outcome: Outcome) -> int:
+        """How often a request is sent at most that came to this."""
+        most = outcome.most_attempts if isinstance(outcome, Failure) else None
+        return self.max_attempts if most is None else min(most, self.max_attempts)
+
     def delay(self, request: Request, outcome: Outcome, *, attempt: int, spent: float) -> float | None:
         """Seconds to wait before sending again, or None to give up.
 
@@ -50,7 +56,7 @@ class RetryPolicy:
             attempt: how many times it was sent.
             spent: seconds since the first attempt began.
         """
-        if attempt >= self.max_attempts or not _worth_repeating(request, outcome):
+        if attempt >= self.most_attempts(outcome) or not _worth_repeating(request, outcome):
             return None
         backoff = min(self.first_delay * 2.0 ** min(attempt - 1, MAX_DOUBLINGS), self.max_delay)
         asked = asked_wait(outcome.headers) if isinstance(outcome, Response) else None
@@ -79,7 +85,7 @@ def persist(request: Request, policy: RetryPolicy) -> Generator[Request | float,
             request.name,
             what,
             attempt + 1,
-            policy.max_attempts,
+            policy.most_attempts(outcome),
             delay,
         )
         yield delay
@@ -122,8 +128,6 @@ def _until(value: str, now: str | None) -> float | None:
 
 def _worth_repeating(request: Request, outcome: Outcome) -> bool:
     if isinstance(outcome, Failure):
-        if outcome.hopeless:
-            return False
         if request.spare_server and isinstance(outcome.error, RequestTimedOutError):
             return False
         return request.repeatable or not outcome.sent

@@ -26,6 +26,7 @@ from runql.transport.lifetime import (
     renew_in_children,
 )
 from runql.transport.pace import Pace
+from runql.transport.proxies import check_proxies
 from runql.transport.retry import Outcome, RetryPolicy, persist
 from runql.transport.single_flight import Flight
 from runql.transport.tls import LateContext
@@ -57,6 +58,8 @@ class RetryingClient:
         self.traffic = Traffic()
         self._retry = retry or RetryPolicy()
         self._endpoint = Endpoint(settings)
+        if transport is None:
+            check_proxies()
         self._pace = Pace()
         self._transport = transport
         self._guard = ForkSafeLock()
@@ -233,7 +236,7 @@ class RetryingClient:
                 self.traffic.bytes_received += answer.num_bytes_downloaded
         if request.is_operation:
             self._pace.note(answer.headers, time.monotonic())
-        return self._endpoint.response(answer, content, time.monotonic() - started)
+        return self._endpoint.response(request, answer, content, time.monotonic() - started)
 
     def _received(self, http: httpx.Client, request: Request) -> tuple[httpx.Response, bytes]:
         """The answer and its body, which is empty when a sink took it."""

@@ -93,13 +93,13 @@ class Failure:
         error: what to raise when trying again does not help.
         elapsed: seconds until it was clear.
         sent: whether the server may have seen the request.
-        hopeless: whether the next attempt would end the same way.
+        most_attempts: how often the request is sent at most, when further attempts would end the same way.
     """
 
     error: TransportError
     elapsed: float = 0.0
     sent: bool = True
-    hopeless: bool = False
+    most_attempts: int | None = None
 
 
 @dataclass(slots=True)

@@ -7,6 +7,7 @@ import hashlib
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from tests.contract.answering import Answer, AnsweringServer
@@ -14,6 +15,7 @@ from tests.contract.either import Untyped, taken
 from tests.contract.face import Face
 
 from runql import DigestMismatchError, EntryNotFoundError, MissingExtraError, ReferenceUnavailableError
+from runql.resources.references import local_paths
 from runql_server.running import RunningServer
 from runql_server.seed_artifacts import SeedArtifact, SeedReference
 
@@ -165,3 +167,120 @@ def test_other_addresses_are_handed_to_fsspec(referring: Untyped, face: Face, tm
     unknown = referring(x=SeedReference(uri="no-such-thing://bucket/x"))
     with pytest.raises(ReferenceUnavailableError, match="fsspec does not know"):
         taken(face, unknown.download(tmp_path / "again"))
+
+
+ODD = ["h#1.txt", "per%20cent.txt", "what?.txt", "a b.txt", "größe.txt", "100%.txt", "%23", "tab\t#?%41"]
+
+
+@pytest.mark.parametrize("kind", ["as it is", "escaped"])
+@pytest.mark.parametrize("name", ODD)
+def test_a_file_whose_name_means_something_in_an_address(
+    name: str, kind: str, referring: Untyped, face: Face, tmp_path: Path
+) -> None:
+    source = tmp_path / "from" / name
+    source.parent.mkdir()
+    source.write_bytes(BODY)
+    address = source.as_uri() if kind == "escaped" else f"file://{source}"
+    artifact = referring(x=SeedReference(uri=address, digest=md5(BODY)))
+    taken(face, artifact.download(tmp_path / "to"))
+    assert left_in(tmp_path / "to")["x"] == BODY
+    assert taken(face, artifact.verify(tmp_path / "to")) == ["x"]
+
+
+def test_the_spelling_that_holds_the_noted_bytes_is_taken(
+    referring: Untyped, face: Face, tmp_path: Path
+) -> None:
+    (tmp_path / "a%20b").write_bytes(b"the raw name")
+    (tmp_path / "a b").write_bytes(b"the decoded name")
+    address = f"file://{tmp_path}/a%20b"
+    for number, content in enumerate([b"the raw name", b"the decoded name"]):
+        artifact = referring(x=SeedReference(uri=address, digest=md5(content)))
+        taken(face, artifact.download(tmp_path / f"{number}"))
+        assert left_in(tmp_path / f"{number}")["x"] == content
+    with pytest.raises(DigestMismatchError, match="a%20b is not what it was"):
+        taken(face, referring(x=SeedReference(uri=address, digest=md5(b"?"))).download(tmp_path / "none"))
+
+
+def test_a_file_that_cannot_be_here_is_unavailable(referring: Untyped, face: Face, tmp_path: Path) -> None:
+    for address in (
+        f"file:///{'x' * 300}",
+        "file://",
+        "file:///a%00b",
+        "file://host",
+        "file:///[",
+        "file://[/x",
+    ):
+        with pytest.raises(ReferenceUnavailableError, match="no such file here"):
+            taken(face, referring(x=SeedReference(uri=address, digest="d")).download(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("written", "asked"),
+    [
+        ("/a b", "/a%20b"),
+        ("/größe", "/gr%C3%B6%C3%9Fe"),
+        ("/per%20cent", "/per%20cent"),
+        ("/x?version=a b&of=1%2F2", "/x?version=a%20b&of=1%2F2"),
+        ("/x#part", "/x"),
+        ("/100%", "/100%"),
+    ],
+)
+def test_a_web_address_as_it_was_noted(
+    written: str, asked: str, referring: Untyped, elsewhere: AnsweringServer, face: Face, tmp_path: Path
+) -> None:
+    address = f"{elsewhere.url}{written}"
+    taken(face, referring(x=SeedReference(uri=address, digest="e1")).download(tmp_path))
+    assert left_in(tmp_path)["x"] == BODY
+    assert [each.path for each in elsewhere.asked] == [asked]
+
+
+@pytest.mark.parametrize(
+    "address", ["http://[bad/x", "http://host:99999/x", "http://a..b/x", "http://xn--/x"]
+)
+def test_a_web_address_that_cannot_be_requested_is_unavailable(
+    address: str, referring: Untyped, face: Face, tmp_path: Path
+) -> None:
+    with pytest.raises(ReferenceUnavailableError, match="cannot be requested"):
+        taken(face, referring(x=SeedReference(uri=address)).download(tmp_path))
+
+
+@pytest.mark.parametrize("kind", ["as it is", "escaped"])
+def test_an_entry_of_another_artifact_whose_name_means_something_in_an_address(
+    kind: str,
+    api: Untyped,
+    referring: Untyped,
+    face: Face,
+    home: str,
+    server: RunningServer,
+    project: str,
+    tmp_path: Path,
+) -> None:
+    files = {name: name.encode() for name in ODD}
+    (seeded,) = server.seed_artifacts(project, [SeedArtifact(name="odd", files=files)])
+    other = taken(face, api.artifact(f"{home}/{seeded}"))
+    address = f"wandb-artifact://{base64.b64decode(other.id).hex()}"
+    written = {name: quote(name) if kind == "escaped" else name for name in ODD}
+    references = {
+        f"r{number}": SeedReference(uri=f"{address}/{written[name]}") for number, name in enumerate(ODD)
+    }
+    taken(face, referring(**references).download(tmp_path))
+    expected = {f"r{number}": name.encode() for number, name in enumerate(ODD)}
+    assert left_in(tmp_path) == {"held.txt": b"held", **expected}
+
+
+def test_an_error_of_a_stores_library_does_not_leak(
+    referring: Untyped, face: Face, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fsspec = pytest.importorskip("fsspec")
+
+    def broken(*_: object) -> None:
+        raise KeyError("no credentials")
+
+    monkeypatch.setattr(fsspec, "open", broken)
+    with pytest.raises(ReferenceUnavailableError, match="no credentials"):
+        taken(face, referring(x=SeedReference(uri="memory://bucket/x")).download(tmp_path))
+
+
+def test_paths_on_windows() -> None:
+    assert local_paths("file:///C:/a%20b", windows=True) == [Path("C:/a%20b"), Path("C:/a b")]
+    assert local_paths("file:///C:/a", windows=False) == [Path("/C:/a")]

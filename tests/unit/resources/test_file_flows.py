@@ -67,6 +67,18 @@ def test_a_header_without_a_value_is_refused(local: Path) -> None:
         played(upload_file(OWNER, local, local.parent, None), replies)
 
 
+@pytest.mark.parametrize(
+    "header",
+    ["x-amz-meta-name: größe", "x-größe: 1", "x-a: b\r\nx-b: c", "x-a: \x00", "x a: b", ": b", "x-a: \udcff"],
+)
+def test_a_header_that_no_request_can_carry_is_refused_before_the_bytes_are_sent(
+    header: str, local: Path
+) -> None:
+    replies = [answered({"createRunFiles": PLACES | {"uploadHeaders": ["x-a:b", header]}})]
+    with pytest.raises(UploadRefusedError, match="no request can be made"):
+        played(upload_file(OWNER, local, local.parent, None), replies)
+
+
 def test_deleting_sends_the_project_as_a_number() -> None:
     owner = FileOwner("e", "p", "abc", 7)
     deleted = answered({"deleteFiles": {"success": True}})

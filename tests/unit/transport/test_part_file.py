@@ -140,3 +140,9 @@ def test_a_file_in_the_way_of_its_folder_is_told(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"a file")
     with pytest.raises(NotADirectoryError):
         PartFile(tmp_path / "a" / "x.bin")
+
+
+def test_a_target_that_is_no_path_is_a_bad_argument(tmp_path: Path) -> None:
+    for target in (tmp_path / "a\ud800", tmp_path / "\ud800/a"):
+        with pytest.raises(ValueError, match="cannot be a path: it holds half a surrogate pair"):
+            PartFile(target)
