@@ -1937,7 +1937,7 @@ fragment ViewerFields on User {
 """
 
 LIST_WHOLE_HISTORIES = """\
-query ListWholeHistories($entity: String!, $project: String!, $filters: JSONString!, $order: String!, $first: Int!, $after: String, $minStep: Int64!, $maxStep: Int64, $samples: Int!, $specs: [JSONString!]!, $whole: Boolean!, $chosen: Boolean!) {
+query ListWholeHistories($entity: String!, $project: String!, $filters: JSONString!, $order: String!, $first: Int!, $after: String, $minStep: Int64!, $maxStep: Int64, $samples: Int!, $specs: [JSONString!]!, $whole: Boolean!, $chosen: Boolean!, $withKeys: Boolean!) {
   project(entityName: $entity, name: $project) {
     runs(filters: $filters, order: $order, first: $first, after: $after) {
       totalCount
@@ -1963,6 +1963,7 @@ fragment WholeHistory on Run {
   id
   name
   historyLineCount
+  historyKeys @include(if: $withKeys)
   heartbeatAt
   history(minStep: $minStep, maxStep: $maxStep, samples: $samples) @include(if: $whole)
   sampledHistory(specs: $specs) @include(if: $chosen)
@@ -3169,6 +3170,7 @@ def list_whole_histories(
     specs: list[str],
     whole: bool,
     chosen: bool,
+    with_keys: bool,
     after: Union[Optional[str], UnsetType] = UNSET,
     max_step: Union[Optional[int], UnsetType] = UNSET,
 ) -> Operation[ListWholeHistories]:
@@ -3192,6 +3194,7 @@ def list_whole_histories(
             "specs": specs,
             "whole": whole,
             "chosen": chosen,
+            "withKeys": with_keys,
         },
         result=ListWholeHistories,
     )

@@ -54,7 +54,7 @@ from runql.errors import (
     UnsafeNameError,
     UploadRefusedError,
 )
-from runql.history_errors import HistoryNotExportedError
+from runql.history_errors import CorruptHistoryError, HistoryNotExportedError, IncompleteHistoryError
 from runql.values import JSONValue
 from runql.version import __version__
 
@@ -202,6 +202,7 @@ __all__ = [
     "ConnectionFailedError",
     "ConsoleLogLine",
     "ConsoleLogs",
+    "CorruptHistoryError",
     "DeletionRefusedError",
     "DeletionUnconfirmedError",
     "DigestMismatchError",
@@ -216,6 +217,7 @@ __all__ = [
     "HistoryNotExportedError",
     "HistoryScan",
     "IncompleteHistoriesError",
+    "IncompleteHistoryError",
     "IncompleteUpdateError",
     "IntrospectionRefusedError",
     "InvalidAnswerError",

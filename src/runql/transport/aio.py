@@ -19,6 +19,7 @@ from runql.transport.endpoint import LIMITS, Endpoint, NoCookies, is_for_httpx_t
 from runql.transport.flow import Effect, Flow, Gather, Join, Offload, Reply, Sleep
 from runql.transport.pace import Pace
 from runql.transport.retry import Outcome, RetryPolicy, persist
+from runql.transport.sample_limits import SampleLimits
 from runql.transport.tls import LateContext
 from runql.transport.wire import Request, Response, Traffic
 
@@ -31,6 +32,7 @@ class AsyncRetryingClient:
     Attributes:
         settings: where requests go and what defaults apply.
         traffic: what was sent and received so far.
+        sample_limits: what the server has shown of how many rows it sends at once.
 
     May be shared between tasks of one event loop (asyncio or trio). Close it, or use it in an ``async with`` block, when many are made.
     """
@@ -44,6 +46,7 @@ class AsyncRetryingClient:
     ) -> None:
         self.settings = settings
         self.traffic = Traffic()
+        self.sample_limits = SampleLimits()
         self._retry = retry or RetryPolicy()
         self._endpoint = Endpoint(settings)
         self._pace = Pace()

@@ -19,6 +19,7 @@ from runql.transport.endpoint import LIMITS, Endpoint, NoCookies, is_for_httpx_t
 from runql.transport.flow import Effect, Flow, Gather, Join, Offload, Reply, Sleep
 from runql.transport.pace import Pace
 from runql.transport.retry import Outcome, RetryPolicy, persist
+from runql.transport.sample_limits import SampleLimits
 from runql.transport.single_flight import Flight
 from runql.transport.tls import LateContext
 from runql.transport.wire import Request, Response, Traffic
@@ -32,6 +33,7 @@ class RetryingClient:
     Attributes:
         settings: where requests go and what defaults apply.
         traffic: what was sent and received so far.
+        sample_limits: what the server has shown of how many rows it sends at once.
 
     May be shared between threads. Close it, or use it in a ``with`` block, when many are made.
     """
@@ -45,6 +47,7 @@ class RetryingClient:
     ) -> None:
         self.settings = settings
         self.traffic = Traffic()
+        self.sample_limits = SampleLimits()
         self._retry = retry or RetryPolicy()
         self._endpoint = Endpoint(settings)
         self._pace = Pace()
