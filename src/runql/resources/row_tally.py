@@ -74,7 +74,9 @@ class RowTally:
         width = self._width(outline, steps)
         for height, found, keys in zip(outline.heights, self.found, self._specs, strict=True):
             expected = self._expected(keys)
-            if expected is None or (steps and height + 1 < (expected - found) * width // steps):
+            # With more rows than steps the last step is an old one, and says nothing of how the rows are spread.
+            left = 0 if expected is None else expected - found
+            if expected is None or (steps and left <= steps and height + 1 < left * width // steps):
                 return True
         return False
 
@@ -88,7 +90,7 @@ class RowTally:
         width = self._width(outline, steps)
         for height, keys in zip(outline.heights, self._specs, strict=True):
             expected = self._expected(keys)
-            if expected is None or (steps and width - height > max(0, steps - expected)):
+            if expected is None or (steps and width - height > steps - expected >= 0):
                 return True
         return False
 

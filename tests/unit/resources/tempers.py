@@ -50,7 +50,7 @@ class Temper:
 
     def refused(self, asked: Variables) -> bool:
         """Whether a request asks for too much."""
-        samples: list[int] = [asked["samples"]] if asked["whole"] else []
+        samples = [int(asked["samples"])] if asked["whole"] else list[int]()
         samples += _samples_of_specs(asked)
         return self.refuses is not None and max(samples, default=0) > self.refuses
 
@@ -84,9 +84,8 @@ class TemperedRun(RunOnServer):
         if not self.miscounted:
             return counts
         told: dict[str, object] = {}
-        for key, info in counts.items():
-            assert isinstance(info, dict)
-            count = max(1, info["typeCounts"][0]["count"] - self.miscounted)
+        for key in counts:
+            count = max(1, sum(row.get(key) is not None for row in self.rows) - self.miscounted)
             told[key] = {"typeCounts": [{"type": "number", "count": count}]}
         return told
 
