@@ -2015,7 +2015,7 @@ fragment ViewerFields on User {
 """
 
 LIST_WHOLE_HISTORIES = """\
-query ListWholeHistories($entity: String!, $project: String!, $filters: JSONString!, $order: String!, $first: Int!, $after: String, $minStep: Int64!, $maxStep: Int64, $samples: Int!, $specs: [JSONString!]!, $whole: Boolean!, $chosen: Boolean!) {
+query ListWholeHistories($entity: String!, $project: String!, $filters: JSONString!, $order: String!, $first: Int!, $after: String, $minStep: Int64!, $maxStep: Int64, $samples: Int!, $specs: [JSONString!]!, $whole: Boolean!, $chosen: Boolean!, $withKeys: Boolean!) {
   project(entityName: $entity, name: $project) {
     name
     entityName
@@ -2043,6 +2043,7 @@ fragment WholeHistory on Run {
   id
   name
   historyLineCount
+  historyKeys @include(if: $withKeys)
   heartbeatAt
   history(minStep: $minStep, maxStep: $maxStep, samples: $samples) @include(if: $whole)
   sampledHistory(specs: $specs) @include(if: $chosen)
@@ -3255,6 +3256,7 @@ def list_whole_histories(
     specs: list[str],
     whole: bool,
     chosen: bool,
+    with_keys: bool,
     after: Union[Optional[str], UnsetType] = UNSET,
     max_step: Union[Optional[int], UnsetType] = UNSET,
 ) -> Operation[ListWholeHistories]:
@@ -3278,6 +3280,7 @@ def list_whole_histories(
             "specs": specs,
             "whole": whole,
             "chosen": chosen,
+            "withKeys": with_keys,
         },
         result=ListWholeHistories,
     )

@@ -57,7 +57,7 @@ from runql.errors import (
     UnshareableError,
     UploadRefusedError,
 )
-from runql.history_errors import HistoryNotExportedError
+from runql.history_errors import CorruptHistoryError, HistoryNotExportedError, IncompleteHistoryError
 from runql.values import JSONValue
 from runql.version import __version__
 
@@ -206,6 +206,7 @@ __all__ = [
     "ConnectionFailedError",
     "ConsoleLogLine",
     "ConsoleLogs",
+    "CorruptHistoryError",
     "DeletionRefusedError",
     "DeletionUnconfirmedError",
     "DigestMismatchError",
@@ -220,6 +221,7 @@ __all__ = [
     "HistoryNotExportedError",
     "HistoryScan",
     "IncompleteHistoriesError",
+    "IncompleteHistoryError",
     "IncompleteUpdateError",
     "IntrospectionRefusedError",
     "InvalidAnswerError",

@@ -30,10 +30,10 @@ RunqlError
 │   ├── ArtifactNotFoundError
 │   └── EntryNotFoundError (KeyError)       the artifact's manifest has no entry of this name
 ├── UnreadableValueError (ValueError)       JSON that the server keeps as a str cannot be read
+│   └── CorruptHistoryError                 such as a history row
 ├── UnreadableTableError                    what was logged under a name is no table
 ├── UnsafeNameError (ValueError)            files whose names leave their folder, or cannot be stored on this system
 ├── LocalFileError (OSError)                a local file cannot be read or written
-├── UnreadableValueError (ValueError)       JSON that the server keeps as a str cannot be read
 ├── UploadRefusedError                      the server does not take a file
 ├── DeletionRefusedError                    the server does not delete a file
 ├── DeletionUnconfirmedError                the response to a deletion was lost; it may have happened
@@ -48,6 +48,7 @@ RunqlError
 ├── SchemaDriftError                        the answer does not fit the generated model
 ├── PaginationError                         the server's cursor stands still
 ├── HistoryNotExportedError                 rows of a history are in none of its parquet files
+├── IncompleteHistoryError                  the server does not send every row of a run; what came is in ``partial``
 ├── IncompleteHistoriesError                some runs could not be read; the others are in ``partial``
 └── RunStillActiveError (TimeoutError)      ``wait_until_finished(timeout=...)`` ran out
 

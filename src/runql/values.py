@@ -27,6 +27,18 @@ _REFUSED: Final = (ValueError, TypeError)
 _decode_leniently = json.JSONDecoder(strict=False).decode
 
 
+class UnreadableRowError(UnreadableValueError):
+    """A history row is not JSON, or no object.
+
+    Attributes:
+        row: its place among the rows that were read together, counted from 0.
+    """
+
+    def __init__(self, row: int, reason: str) -> None:
+        self.row = row
+        super().__init__(reason)
+
+
 @dataclass(frozen=True)
 class ParsedConfig:
     """A run's config, unwrapped from the ``{"value": …, "desc": …}`` objects it is stored as.
@@ -105,12 +117,12 @@ def parse_rows(texts: Sequence[str]) -> list[dict[str, JSONValue]]:
     The texts "NaN", "Infinity" and "-Infinity" become floats, see `restore_floats`.
 
     Raises:
-        UnreadableValueError: a row is not JSON, or not an object.
+        UnreadableRowError: a row is not JSON, or not an object.
     """
     joined = f"[{','.join(texts)}]"
     rows = _parse_together(joined, expected=len(texts))
     if rows is None:
-        rows = [parse_object(text, "a row") for text in texts]
+        rows = [_parse_row(place, text) for place, text in enumerate(texts)]
     # Searching the text once is far cheaper than looking at every value of rows that hold no such text.
     if 'NaN"' in joined or 'Infinity"' in joined:
         return [restore_floats(row) for row in rows]
@@ -120,6 +132,15 @@ def parse_rows(texts: Sequence[str]) -> list[dict[str, JSONValue]]:
 def rows_of_array(array: JSONValue) -> list[dict[str, JSONValue]]:
     """The objects of a JSON array, special floats restored; what is no array holds none."""
     return [restore_floats(row) for row in array if isinstance(row, dict)] if isinstance(array, list) else []
+
+
+def history_rows(array: Sequence[JSONValue]) -> list[dict[str, JSONValue]]:
+    """The rows of a JSON array of rows, special floats restored.
+
+    Raises:
+        UnreadableRowError: a row is no object.
+    """
+    return [restore_floats(_row(place, value)) for place, value in enumerate(array)]
 
 
 def restore_floats(row: dict[str, JSONValue]) -> dict[str, JSONValue]:
@@ -218,6 +239,20 @@ def _pieces(value: JSONValue, encode: Callable[[JSONValue], str]) -> Iterator[st
         first, *others = entries
         pending += [(f", {before}", member) for before, member in reversed(others)]
         pending.append(first)
+
+
+def _parse_row(place: int, text: str) -> dict[str, JSONValue]:
+    try:
+        value = parse_json(text, "a row")
+    except UnreadableValueError as error:
+        raise UnreadableRowError(place, str(error)) from error
+    return _row(place, value)
+
+
+def _row(place: int, value: JSONValue) -> dict[str, JSONValue]:
+    if not isinstance(value, dict):
+        raise UnreadableRowError(place, f"not a JSON object: {_excerpt(str(value))}")
+    return value
 
 
 def _parse_leniently(text: str | bytes, what: str) -> JSONValue:

@@ -19,7 +19,7 @@ from runql.frames.table import Table, TableBuilder
 from runql.frames.to_arrow import to_arrow
 from runql.frames.to_pandas import to_pandas
 from runql.frames.to_polars import to_polars
-from runql.values import JSONValue, parse_json, parse_rows
+from runql.values import JSONValue, UnreadableRowError, parse_json, parse_rows
 
 # The first example imports the library.
 
@@ -237,6 +237,29 @@ def exactly(table: Table) -> str:
     return repr({name: (column.dtype, list(column.values)) for name, column in table.columns.items()})
 
 
+@pytest.mark.parametrize("odd", ["", "null", " null", "7", "[]", '"text"', "no JSON", '{"a": 1}{"a": 2}'])
+@pytest.mark.parametrize("sized", [True, False])
+def test_what_is_no_row_is_no_row_of_a_frame(odd: str, sized: bool) -> None:
+    plain = ['{"a": 0.5, "i": 1, "t": "x"}'] * 3
+    reader = ColumnReader(few=0)
+    for texts in ([*plain, odd], [odd, *plain], [odd]):
+        size = len(json.dumps(texts, ensure_ascii=False, separators=(",", ":"))) if sized else None
+        with pytest.raises(UnreadableRowError) as caught:
+            reader.read(texts, size)
+        assert texts[caught.value.row] == odd
+        reader.read(plain)
+
+
+@pytest.mark.parametrize("odd", ["null", "7", "[]", '"text"'])
+def test_what_is_no_row_is_no_row_of_an_array(odd: str) -> None:
+    plain = '{"a":0.5,"i":1,"t":"x"}'
+    reader = ColumnReader(few=0)
+    for rows in ([plain, odd], [odd, plain], [plain, odd, plain], [odd]):
+        with pytest.raises(UnreadableRowError) as caught:
+            reader.read_array(f"[{','.join(rows)}]".encode())
+        assert rows[caught.value.row] == odd
+
+
 def has_nan(table: Table) -> bool:
     return "nan" in exactly(table)
 
@@ -258,8 +281,6 @@ def has_nan(table: Table) -> bool:
         '{"a": 1.5, "i": 1e0}',
         '{"a": 1.5, "\\u0069": 1}',
         '{"a": 1.5,\n"i": 1}',
-        "",
-        "null",
     ],
 )
 @pytest.mark.parametrize("sized", [True, False])

@@ -9,9 +9,11 @@ from runql import (
     AccessDeniedError,
     AnswerError,
     AuthenticationError,
+    CorruptHistoryError,
     GraphQLProblem,
     HistoryNotExportedError,
     IncompleteHistoriesError,
+    IncompleteHistoryError,
     IncompleteUpdateError,
     InvalidAnswerError,
     MissingExtraError,
@@ -68,6 +70,13 @@ def others(drift: SchemaDriftError, incomplete: IncompleteHistoriesError, extra:
 def not_exported(error: HistoryNotExportedError) -> None:
     """Rows are in no file."""
     assert_type((error.run, error.live_rows), tuple[str, int])
+
+
+def missing(error: IncompleteHistoryError, corrupt: CorruptHistoryError) -> None:
+    """Rows that did not come, or cannot be read."""
+    assert_type((error.run, error.found, error.expected), tuple[str, int, int | None])
+    assert_type(error.partial, list[Mapping[str, object]])
+    assert_type((corrupt.run, corrupt.row), tuple[str, int])
 
 
 def writing(changed: RunChangedError, incomplete: IncompleteUpdateError) -> None:

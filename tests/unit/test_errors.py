@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 import runql
-from runql import artifact_errors, errors, history_errors
+from runql import artifact_errors, errors, history_errors, values
 from runql.errors import GraphQLProblem, RunqlError
 
 MISSING_FILE = FileNotFoundError(errno.ENOENT, "No such file or directory", "/a/b")
@@ -71,6 +71,9 @@ SAMPLES: dict[type[RunqlError], RunqlError] = {
         errors.SchemaDriftError("GetRun", ["project.run.id: Field required"]),
         errors.PaginationError("stands still"),
         history_errors.HistoryNotExportedError("e/p/r", 3),
+        history_errors.IncompleteHistoryError("e/p/r", 3, 5, "left out", [{"_step": 0}]),
+        history_errors.CorruptHistoryError("e/p/r", 1, "not JSON"),
+        values.UnreadableRowError(1, "not JSON"),
         errors.IncompleteHistoriesError([{"run_id": "r", "loss": 0.5}], ["r2", "r3"], "down"),
         errors.RunStillActiveError("still running"),
     )

@@ -14,6 +14,7 @@ class WholeHistory(BaseModel):
     id: str
     name: str
     history_line_count: Optional[int] = Field(alias="historyLineCount")
+    history_keys: Optional[object] = Field(alias="historyKeys", default=None)
     heartbeat_at: Optional[str] = Field(alias="heartbeatAt")
     history: Optional[list[str]] = None
     sampled_history: Optional[list[object]] = Field(

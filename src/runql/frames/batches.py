@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Self, TypeAlias
 
 from runql.values import JSONValue
@@ -37,9 +38,41 @@ class RowBatch:
         steps = [step for row in self.rows if (step := step_of(row)) is not None]
         return (min(steps), max(steps)) if steps else None
 
+    def step_at(self, place: int) -> int | None:
+        """The step of one row."""
+        return step_of(self.rows[place])
+
+    def bad_step(self) -> int | None:
+        """The place of a row whose step is there, and no finite number."""
+        for place, row in enumerate(self.rows):
+            if step_of(row) is None and row.get(STEP) is not None:
+                return place
+        return None
+
+    def has_each_step_once(self) -> bool:
+        """Whether each row has a step of its own."""
+        steps = [step_of(row) for row in self.rows]
+        return len({*steps}) == len(steps) and None not in steps
+
+    def in_step_order(self) -> Self:
+        """The rows in step order; those of the same step keep theirs."""
+        steps = [step for row in self.rows if (step := step_of(row)) is not None]
+        if all(low <= high for low, high in pairwise(steps)):
+            return self
+        return type(self)(sorted(self.rows, key=lambda row: -1 if (step := step_of(row)) is None else step))
+
     def to_rows(self) -> Sequence[dict[str, JSONValue]]:
         """The rows as dicts."""
         return self.rows
+
+    def rises_within(self, lengths: Sequence[int]) -> bool:
+        """Whether steps do not fall within parts of these lengths."""
+        steps = [step_of(row) for row in self.rows]
+        borders = {*accumulate(lengths)}
+        return all(
+            low is None or high is None or low <= high or place in borders
+            for place, (low, high) in enumerate(pairwise(steps), 1)
+        )
 
     def having(self, names: Sequence[str]) -> Self:
         """The rows that have a value for each of ``names``; null is no value."""
@@ -98,9 +131,51 @@ class ColumnBatch:
             else None
         )
 
+    def step_at(self, place: int) -> int | None:
+        """The step of one row."""
+        steps = self.columns.get(STEP)
+        if steps is None or not steps.dtype.is_numeric():
+            return None
+        step = steps[place]
+        return int(step) if isinstance(step, (int, float)) else None
+
+    def bad_step(self) -> int | None:
+        """The place of a row whose step is there, and no finite number."""
+        steps = self.columns.get(STEP)
+        if steps is None or steps.dtype.is_integer():
+            return None
+        if steps.dtype.is_numeric():
+            return (steps.is_not_null() & ~steps.is_finite()).arg_max() if _is_infinite(steps) else None
+        return steps.is_not_null().arg_max()
+
+    def has_each_step_once(self) -> bool:
+        """Whether each row has a step of its own."""
+        steps = self.columns.get(STEP)
+        if steps is None or not steps.dtype.is_numeric() or steps.null_count():
+            return False
+        return steps.cast(int).n_unique() == self.height
+
+    def in_step_order(self) -> Self:
+        """The rows in step order; those of the same step keep theirs."""
+        steps = self.columns.get(STEP)
+        if steps is None or not steps.dtype.is_numeric() or steps.is_sorted():
+            return self
+        import polars as pl  # noqa: PLC0415 - optional: there are columns of it, so it is here
+
+        frame = pl.DataFrame(dict(self.columns)).sort(STEP, maintain_order=True)
+        return type(self)(frame.to_dict(as_series=True), self.height)
+
     def to_rows(self) -> Sequence[dict[str, JSONValue]]:
         """The rows as dicts, without what is missing."""
         return rows_of_columns(((name, cells.to_list()) for name, cells in self.columns.items()), self.height)
+
+    def rises_within(self, lengths: Sequence[int]) -> bool:
+        """Whether steps do not fall within parts of these lengths."""
+        steps = self.columns.get(STEP)
+        if steps is None or not steps.dtype.is_numeric():
+            return True
+        falls = (steps.diff() < 0).arg_true().to_list()
+        return {*falls} <= {*accumulate(lengths)}
 
     def having(self, names: Sequence[str]) -> Self:
         """The rows that have a value for each of ``names``."""
@@ -131,6 +206,10 @@ class ColumnBatch:
         whole = steps.cast(int)
         inside = (whole >= start) & (True if stop is None else whole < stop)
         return self._filtered(inside.fill_null(value=True))
+
+
+def _is_infinite(cells: pl.Series) -> bool:
+    return not cells.drop_nulls().is_finite().all()
 
 
 Batch: TypeAlias = RowBatch | ColumnBatch

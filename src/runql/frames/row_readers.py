@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from runql.frames.batches import Batch, ColumnBatch, RowBatch
 from runql.frames.columns import SERIES_TYPES
 from runql.frames.dtypes import EXACT_IN_FLOAT
-from runql.values import parse_json, parse_rows, rows_of_array
+from runql.values import UnreadableRowError, history_rows, parse_json, parse_rows
 
 if TYPE_CHECKING:
     import polars as pl
@@ -34,17 +34,23 @@ class RowReader:
             size: bytes that the JSON array of them took at the most, where it is known.
 
         Raises:
-            ValueError: a row is not JSON, or not an object.
+            UnreadableRowError: a row is not JSON, or not an object.
         """
         return RowBatch(parse_rows(texts))
 
     def read_array(self, array: bytes) -> Batch:
-        """The rows of a JSON array of objects, in order; what is no object is no row.
+        """The rows of a JSON array of objects, in order.
 
         Raises:
-            ValueError: it is not JSON.
+            UnreadableRowError: it is not JSON, no array, or a row is no object.
         """
-        return RowBatch(rows_of_array(parse_json(array)))
+        try:
+            rows = parse_json(array)
+        except ValueError as error:
+            raise UnreadableRowError(0, str(error)) from error
+        if not isinstance(rows, list):
+            raise UnreadableRowError(0, "the rows are no JSON array")
+        return RowBatch(history_rows(rows))
 
 
 class ColumnReader(RowReader):
@@ -67,6 +73,9 @@ class ColumnReader(RowReader):
             lines = "\n".join(texts).encode()
         except UnicodeEncodeError:
             return super().read(texts)
+        # polars skips what is no object, or makes an empty row of it.
+        if not lines.startswith(b"{") or lines.count(b"\n{") != len(texts) - 1:
+            return super().read(texts)
         # The array has two brackets, and beside the bytes of the lines two quotes a text.
         escapes = None if size is None else size - len(lines) - 2 * len(texts) - 2
         batch = self._columns(lines, len(texts), escapes)
@@ -74,6 +83,8 @@ class ColumnReader(RowReader):
 
     def read_array(self, array: bytes) -> Batch:
         """As `RowReader.read_array`, columns where that is exact."""
+        if not array.startswith(b"[{") or array.count(b"},") != array.count(b"},{") + array.count(b'},"'):
+            return super().read_array(array)
         # A text that holds this is cut, too, and then is no JSON.
         lines = array[1:-1].replace(b"},{", b"}\n{")
         batch = self._columns(lines, lines.count(b"\n") + 1)

@@ -21,8 +21,8 @@ from runql.transport.flow import EXPIRED, Flow
 if TYPE_CHECKING:
     import polars as pl
 
-ReadLive: TypeAlias = Callable[[ScanPlan], Flow[list[Batch]]]
-"""What reads all rows of a plan from GraphQL."""
+ReadLive: TypeAlias = Callable[[ScanPlan, int], Flow[list[Batch]]]
+"""What reads all rows of a plan from GraphQL, of which there are so many."""
 
 
 def table_of_exports(plan: ScanPlan, listing: ExportListing, read_live: ReadLive) -> Flow[Table | None]:
@@ -93,7 +93,7 @@ def _read_live(plan: ScanPlan, listing: ExportListing, read_live: ReadLive) -> F
     steps = listing.live_within(plan.min_step, plan.max_step)
     if not steps:
         return []
-    return (yield from read_live(replace(plan, min_step=steps[0], max_step=steps[-1] + 1)))
+    return (yield from read_live(replace(plan, min_step=steps[0], max_step=steps[-1] + 1), len(steps)))
 
 
 def _merged(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain, repeat
 from typing import TYPE_CHECKING
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from runql.errors import IncompleteHistoriesError, RunqlError
 from runql.frames.batches import RUN_ID, Batch, RowBatch
 from runql.frames.row_readers import RowReader
+from runql.history_errors import CorruptHistoryError, IncompleteHistoryError
 from runql.resources import sampled
 from runql.resources.heavy_pages import HeavyPages
 from runql.resources.history import HistorySample, Row, sampled_rows
@@ -18,6 +19,7 @@ from runql.resources.identity import require_runs
 from runql.resources.pages import Page, read_page
 from runql.resources.run_query import RunQuery
 from runql.transport.flow import Flow, fetch_cut
+from runql.values import UnreadableRowError
 from runql_graphql.operations import list_histories
 
 if TYPE_CHECKING:
@@ -37,17 +39,33 @@ def sample_runs(query: RunQuery, wish: HistorySample, reader: RowReader | None =
     pages = HeavyPages(query, partial(_history_page, wish))
     reader = reader or RowReader()
     batches: list[Batch] = []
+    unreadable = Unreadable()
     try:
         while (page := (yield from pages.read())) is not None:
-            batches.append(page_rows(pages.take(page), wish, reader))
+            batches.append(page_rows(pages.take(page), wish, reader, unreadable))
     except RunqlError as error:
         if not pages.has_read:
             raise
         reason = f"the list ended early: {error}"
-        raise IncompleteHistoriesError(rows_of(batches), pages.failed, reason) from error
-    if pages.failed:
-        raise IncompleteHistoriesError(rows_of(batches), pages.failed, pages.reason)
+        failed = [*pages.failed, *unreadable.names]
+        raise IncompleteHistoriesError(rows_of(batches), failed, reason) from error
+    if pages.failed or unreadable.names:
+        failed = [*pages.failed, *unreadable.names]
+        raise IncompleteHistoriesError(rows_of(batches), failed, unreadable.reason or pages.reason)
     return batches
+
+
+@dataclass(slots=True)
+class Unreadable:
+    """The runs of which the server sent null, or a row that cannot be read.
+
+    Attributes:
+        names: their ids.
+        reason: what was wrong with the last of them.
+    """
+
+    names: list[str] = field(default_factory=list[str])
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +73,12 @@ class SampledRun:
     """A run of a page and what was answered of it.
 
     Attributes:
+        path: entity, project and run.
         fields: the run, without the rows of chosen keys where these are text.
         text: these, where they could be cut out of the answer.
     """
 
+    path: str
     fields: RunHistory
     text: bytes | None = None
 
@@ -72,35 +92,72 @@ class SampledRun:
         """The run's id."""
         return self.fields.name
 
+    def texts(self, wish: HistorySample) -> list[str] | None:
+        """The JSON of its rows where whole ones, or the machine's, were asked for."""
+        return self.fields.events if wish.stream == "system" else self.fields.history
 
-def page_rows(runs: Sequence[SampledRun], wish: HistorySample, reader: RowReader) -> Batch:
+    def rows(self, wish: HistorySample) -> list[Row]:
+        """Its rows, in step order.
+
+        Raises:
+            IncompleteHistoryError: the server sent null instead of rows.
+            CorruptHistoryError: a row cannot be read.
+        """
+        if self.text is None:
+            return sampled_rows(self.fields, wish, self.path)
+        with sampled.readable(self.path):
+            (rows,) = sampled.rows_by_spec(None, self.text, 1, RowReader())
+        if rows is None:
+            raise IncompleteHistoryError(self.path, 0, None, "the server sent null instead of rows")
+        return [*sampled.with_steps(self.path, rows).having(wish.keys or ()).to_rows()]
+
+
+def page_rows(
+    runs: Sequence[SampledRun], wish: HistorySample, reader: RowReader, unreadable: Unreadable
+) -> Batch:
     """The rows of a page of runs, each with its run's id as `run_id`; a metric of that name gives way."""
-    if wish.specs:
-        return _chosen_rows(runs, wish, reader)
-    if wish.keys is None:
-        # One batch of all runs: a reader of columns has its costs once.
-        lists = [(run.fields.events if wish.stream == "system" else run.fields.history) or [] for run in runs]
-        batch = reader.read([*chain.from_iterable(lists)])
-        return _labelled(batch, runs, map(len, lists))
-    rows = [sampled_rows(run.fields, wish) for run in runs]
+    # One batch of all runs: a reader of columns has its costs once.
+    joined = _chosen_rows(runs, reader) if wish.specs else _whole_rows(runs, wish, reader)
+    if joined is not None:
+        batch, lengths = joined
+        if batch.bad_step() is None and batch.rises_within(lengths):
+            batch = _labelled(batch, runs, lengths)
+            return batch.having(wish.keys or ()) if wish.specs else batch
+    rows: list[list[Row]] = []
+    for run in runs:
+        try:
+            rows.append(run.rows(wish))
+        except (IncompleteHistoryError, CorruptHistoryError) as error:
+            unreadable.names.append(run.name)
+            unreadable.reason = str(error)
+            rows.append([])
     return _labelled(RowBatch([*chain.from_iterable(rows)]), runs, map(len, rows))
 
 
-def _chosen_rows(runs: Sequence[SampledRun], wish: HistorySample, reader: RowReader) -> Batch:
-    keys = wish.keys or ()
+def _whole_rows(
+    runs: Sequence[SampledRun], wish: HistorySample, reader: RowReader
+) -> tuple[Batch, list[int]] | None:
+    lists = [texts for run in runs if (texts := run.texts(wish)) is not None]
+    if wish.keys is not None or len(lists) < len(runs):
+        return None
+    try:
+        return reader.read([*chain.from_iterable(lists)]), [len(texts) for texts in lists]
+    except UnreadableRowError:
+        return None
+
+
+def _chosen_rows(runs: Sequence[SampledRun], reader: RowReader) -> tuple[Batch, list[int]] | None:
     arrays = [array for run in runs if run.text is not None for array in sampled.arrays_of(run.text)]
-    if len(arrays) == len(runs):
-        rows = [array[1:-1] for array in arrays]
+    if len(arrays) != len(runs):
+        return None
+    rows = [array[1:-1] for array in arrays]
+    try:
         batch = reader.read_array(b"[%s]" % b",".join(filter(None, rows)))
-        lengths = [row.count(b"},{") + 1 if row else 0 for row in rows]
-        # A text that looks like the border of rows is no border.
-        if sum(lengths) == batch.height:
-            return _labelled(batch, runs, lengths).having(keys)
-    answers = [
-        sampled.rows_by_spec(run.fields.sampled_history or [], run.text, 1, RowReader())[0] for run in runs
-    ]
-    whole = RowBatch([*chain.from_iterable(answer.to_rows() for answer in answers)])
-    return _labelled(whole, runs, (answer.height for answer in answers)).having(keys)
+    except UnreadableRowError:
+        return None
+    lengths = [row.count(b"},{") + 1 if row else 0 for row in rows]
+    # A str that looks like the border of rows is no border.
+    return (batch, lengths) if sum(lengths) == batch.height else None
 
 
 def _labelled(batch: Batch, runs: Sequence[SampledRun], lengths: Iterable[int]) -> Batch:
@@ -132,5 +189,8 @@ def _history_page(
     answer, texts = yield from fetch_cut(operation, sampled.CUT, spare_server=spare_server)
     page = read_page(require_runs(answer.project, query.entity, query.project), after)
     told = sampled.text_of_each(texts, len(page.nodes))
-    nodes = [SampledRun(fields, text) for fields, text in zip(page.nodes, told, strict=True)]
+    nodes = [
+        SampledRun(f"{query.entity}/{query.project}/{fields.name}", fields, text)
+        for fields, text in zip(page.nodes, told, strict=True)
+    ]
     return Page(nodes, page.after, page.cursor, page.more, page.total)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain, repeat
@@ -13,19 +14,24 @@ from runql.errors import RunNotFoundError, RunqlError
 from runql.frames.batch_queue import BatchQueue
 from runql.frames.batches import RUN_ID, Batch, RowBatch, step_of
 from runql.frames.row_readers import RowReader
+from runql.history_errors import CorruptHistoryError, IncompleteHistoryError
 from runql.resources.heavy_pages import OVERLOAD, HeavyPages
+from runql.resources.history_scan import rest_of_scan
 from runql.resources.page_budget import PageBudget
 from runql.resources.pages import Page
+from runql.resources.row_tally import RowTally
 from runql.resources.run_query import RunQuery
 from runql.resources.scan import Known, ScanPlan
 from runql.resources.scan_position import ScanPosition
+from runql.resources.span_reader import REFUSALS, may_be_too_much
 from runql.resources.whole_histories import HistoriesPlan, ListedHistory, Part, list_histories
-from runql.resources.window import rows_asked_for
+from runql.resources.window import last_step, rows_asked_for, whole_rows
 from runql.transport.flow import Flow, gather, offload
-from runql.values import parse_rows
+from runql.transport.sample_limits import RowsField, SampleLimits, is_far_below
+from runql.values import UnreadableRowError, as_json, parse_rows
 
 # What speaks of one run and not of the list: it may have been deleted since it was listed.
-UNREADABLE = (*OVERLOAD, RunNotFoundError)
+UNREADABLE = (*OVERLOAD, RunNotFoundError, CorruptHistoryError, IncompleteHistoryError)
 
 CELL_BYTES: Final = 24
 """About what a number takes in an answer that names the key of each."""
@@ -64,13 +70,19 @@ class HistoriesPosition:
     """
 
     def __init__(
-        self, plan: HistoriesPlan, reader: RowReader | None = None, budget: PageBudget | None = None
+        self,
+        plan: HistoriesPlan,
+        reader: RowReader | None = None,
+        budget: PageBudget | None = None,
+        limits: SampleLimits | None = None,
     ) -> None:
         self._plan = plan
         self._reader = reader or RowReader()
+        self._limits = limits or SampleLimits()
+        self._field: RowsField = "history" if plan.scan.keys is None else "sampledHistory"
         self._budget = budget or PageBudget(plan.query.per_page, plan.scan.page_size)
         self._pages = HeavyPages(plan.query, self._ask, self._budget.runs)
-        self._share = self._budget.rows_a_run
+        self._share = self._rows_a_run
         self._was_asked_again = False
         self._page_ahead: Page[ListedHistory] | RunqlError | None = None
         self._segments: deque[_Whole | _Long] = deque()
@@ -115,11 +127,43 @@ class HistoriesPosition:
 
     # -- pages ---------------------------------------------------------------------------------------------------
 
-    def _ask(self, query: RunQuery, after: str | None, spare_server: bool) -> Flow[Page[ListedHistory]]:
-        return (yield from list_histories(query, self._page_plan(), after, spare_server=spare_server))
+    @property
+    def _rows_a_run(self) -> int:
+        return self._limits.rows(self._field, self._budget.rows_a_run)
 
-    def _page_plan(self) -> ScanPlan:
-        return replace(self._plan.scan, page_size=self._share)
+    def _ask(self, query: RunQuery, after: str | None, spare_server: bool) -> Flow[Page[ListedHistory]]:
+        """Ask for a page; where a run fails even alone, for fewer of its rows."""
+        share, refusal = self._share, None
+        while True:
+            try:
+                page = yield from list_histories(
+                    query,
+                    self._plan.scan,
+                    after,
+                    samples=share + 1,
+                    with_steps=self._needs_steps(share),
+                    spare_server=spare_server or refusal is not None,
+                )
+            except REFUSALS as error:
+                refusal = refusal or error
+                is_halved = spare_server and isinstance(error, OVERLOAD)
+                if is_halved or share // 2 < self._limits.least or not may_be_too_much(error):
+                    raise refusal from None
+                share //= 2
+                continue
+            if share < self._share:
+                self._limits.refuse(self._field, share + 1)
+                self._share = share
+            return page
+
+    def _needs_steps(self, share: int) -> bool:
+        """Whether the steps of all rows are asked for, to see by them that none is missing.
+
+        What the server counts of a whole run does not say how many rows are in a part of it, nor how many have all keys.
+        """
+        scan = self._plan.scan
+        is_counted = scan.wants_every_step and (scan.match == "any" or len(scan.columns) <= 2)
+        return not is_counted and not is_far_below(share, self._limits.carried(self._field))
 
     def _turn_page(self) -> Flow[bool]:
         page, self._page_ahead = self._page_ahead, None
@@ -129,8 +173,9 @@ class HistoriesPosition:
             page = yield from self._pages.read()
         if page is None:
             return False
-        if self._plan.scan.keys is not None:
-            yield from offload(partial(self._read_chosen, page.nodes))
+        if chosen := [node for node in page.nodes if node.has_chosen]:
+            yield from offload(partial(self._read_chosen, chosen))
+        self._note(page.nodes)
         heights = [self._height(node) for node in page.nodes]
         self._learn(page.nodes)
         size = self._budget.choose(heights)
@@ -143,7 +188,7 @@ class HistoriesPosition:
         else:
             self._was_asked_again = False
             self._arrange(self._pages.take(page))
-        self._share = self._budget.rows_a_run
+        self._share = self._rows_a_run
         return True
 
     def _look_ahead(self) -> Flow[Part]:
@@ -164,17 +209,44 @@ class HistoriesPosition:
 
     # -- the runs of a page --------------------------------------------------------------------------------------
 
+    def _note(self, nodes: Sequence[ListedHistory]) -> None:
+        self._limits.note(self._field, max((node.answered for node in nodes), default=0))
+        steps = [node.steps.height for node in nodes if node.steps is not None]
+        self._limits.note("sampledHistory", max(steps, default=0))
+
     def _height(self, node: ListedHistory) -> int:
         """How many rows are wanted of a run, as far as its answer tells."""
         rows = node.answered
         return rows if self._is_complete(node) else max(rows, node.line_count or 0)
 
     def _is_complete(self, node: ListedHistory) -> bool:
-        rows = node.answered
-        if rows > self._share:
+        """Whether all wanted rows of a run came with the page."""
+        if node.is_missing or node.answered >= node.samples:
             return False
-        # Where the server tells how many rows there are and all of them were asked for, the count is the proof.
-        return not (self._plan.scan.wants_every_row and 0 < rows < (node.line_count or 0))
+        tally = RowTally(node.scan)
+        tally.note(node.counts)
+        if node.scan.keys is None and node.scan.wants_every_step:
+            if tally.is_complete_with([node.answered]):
+                return True
+            if node.answered and is_far_below(node.answered, self._bound(node)):
+                return True
+        try:
+            outline = node.outline(self._reader)
+        except CorruptHistoryError:
+            return False
+        if tally.is_complete_with(outline.heights):
+            return True
+        if node.steps is not None and node.steps.height == node.line_count:
+            wanted = node.steps.between(node.scan.min_step, node.scan.max_step).height
+            if all(height == wanted for height in outline.heights):
+                return True
+        reported = last_step(as_json(node.fields.history_keys))
+        ends = [node.scan.max_step, None if reported is None else reported + 1]
+        end = min((end for end in ends if end is not None), default=None)
+        return outline.is_whole(end, self._bound(node)) and not tally.misses_all
+
+    def _bound(self, node: ListedHistory) -> int:
+        return min(node.samples, self._limits.carried(self._field))
 
     def _arrange(self, nodes: Sequence[ListedHistory]) -> None:
         whole: list[ListedHistory] = []
@@ -197,13 +269,15 @@ class HistoriesPosition:
 
     def _read_chosen(self, nodes: Sequence[ListedHistory]) -> None:
         for node in nodes:
-            node.read_chosen(self._plan.scan, self._reader)
+            node.read_chosen(self._reader)
 
     def _last_step(self, node: ListedHistory) -> int | None:
         if self._plan.scan.keys is None:
-            rows = parse_rows(node.texts[-1:])
-            return step_of(rows[0]) if rows else None
-        extents = [answer.extent() for answer in node.answers]
+            with suppress(UnreadableRowError):
+                rows = parse_rows(node.texts[-1:])
+                return step_of(rows[0]) if rows else None
+            return None
+        extents = [answer.extent() for answer in node.chosen]
         return max((extent[1] for extent in extents if extent is not None), default=None)
 
     def _read_group(self, *, bounded: bool, ahead: bool) -> Flow[Part]:
@@ -211,7 +285,7 @@ class HistoriesPosition:
         at_once = self._plan.scan.at_once
         group = [self._segments.popleft()]
         if bounded and isinstance(group[0], _Long) and group[0].windows > at_once:
-            return (yield from self._go_on(group[0].node, self._position(group[0], at_once)))
+            return (yield from self._go_on(group[0].node, self._position(group[0], at_once, streams=True)))
         windows = group[0].windows
         while self._segments and (not bounded or windows + self._segments[0].windows <= at_once):
             windows += self._segments[0].windows
@@ -230,37 +304,73 @@ class HistoriesPosition:
     def _read_segment(self, segment: _Whole | _Long, at_once: int) -> Flow[Part]:
         if isinstance(segment, _Whole):
             return (yield from offload(lambda: self._whole_rows(segment.nodes)))
+        node = segment.node
         position = self._position(segment, at_once)
-        batches: list[Batch] = []
+        plan, known = self._plan_of(segment, at_once), Known(segment.last_step, node.line_count)
         try:
-            while (read := (yield from position.next_batches(None))) is not None:
-                batches += read
+            batches = yield from rest_of_scan(position, plan, known, self._reader, self._limits)
         except UNREADABLE as error:
             self._fail(segment.node, error)
             return Part()
+        self._compare(node, sum(batch.height for batch in batches))
         return Part(_labelled(batches, segment.node.name), [segment.node.mark])
+
+    def _compare(self, node: ListedHistory, rows: int) -> None:
+        """Learn from a run that was read alone how many rows a page brings of a run for certain."""
+        if node.answered < rows < node.samples and is_far_below(node.answered, node.samples):
+            self._limits.lose(self._field, node.answered)
 
     # -- rows ----------------------------------------------------------------------------------------------------
 
     def _whole_rows(self, nodes: Sequence[ListedHistory]) -> Part:
         """The rows that came with a page, in few batches: a reader of columns has its costs once."""
-        scan = self._page_plan()
+        scan = self._plan.scan
         if scan.keys is None:
-            names = chain.from_iterable(repeat(node.name, len(node.texts)) for node in nodes)
-            whole = self._reader.read([*chain.from_iterable(node.texts for node in nodes)])
-            batches: list[Batch] = [whole.labelled(RUN_ID, [*names])]
+            whole = self._joined(nodes)
+            batches = [whole] if whole is not None else self._one_by_one(nodes)
         else:
-            batches = [_labelled([rows_asked_for(scan, node.answers)], node.name)[0] for node in nodes]
+            batches = [_labelled([rows_asked_for(scan, node.chosen)], node.name)[0] for node in nodes]
         inside = [
             batch if _lies_in(batch.extent(), scan) else batch.between(scan.min_step, scan.max_step)
             for batch in batches
         ]
-        return Part(_few([batch for batch in inside if batch.height]), [node.mark for node in nodes])
+        marks = [node.mark for node in nodes if node.name not in self._failed]
+        return Part(_few([batch for batch in inside if batch.height]), marks)
 
-    def _position(self, segment: _Long, at_once: int) -> ScanPosition:
+    def _joined(self, nodes: Sequence[ListedHistory]) -> Batch | None:
+        """The rows of all nodes at once; None where some cannot be read, or are out of order."""
+        lengths = [len(node.texts) for node in nodes]
+        try:
+            batch = self._reader.read([*chain.from_iterable(node.texts for node in nodes)])
+        except UnreadableRowError:
+            return None
+        if batch.bad_step() is not None or not batch.rises_within(lengths):
+            return None
+        names = chain.from_iterable(
+            repeat(node.name, length) for node, length in zip(nodes, lengths, strict=True)
+        )
+        return batch.labelled(RUN_ID, [*names])
+
+    def _one_by_one(self, nodes: Sequence[ListedHistory]) -> list[Batch]:
+        batches: list[Batch] = []
+        for node in nodes:
+            try:
+                lists = whole_rows(node.path, node.texts, self._reader)
+            except CorruptHistoryError as error:
+                self._fail(node, error)
+                continue
+            batches += _labelled([rows for rows in lists if rows is not None], node.name)
+        return batches
+
+    def _plan_of(self, segment: _Long, at_once: int) -> ScanPlan:
+        return replace(self._plan.scan, run=segment.node.name, page_size=self._budget.window, at_once=at_once)
+
+    def _position(self, segment: _Long, at_once: int, *, streams: bool = False) -> ScanPosition:
+        known = Known(segment.last_step, segment.node.line_count)
+        plan = self._plan_of(segment, at_once)
         node = segment.node
-        plan = replace(self._plan.scan, run=node.name, page_size=self._budget.window, at_once=at_once)
-        return ScanPosition(plan, Known(segment.last_step, node.line_count), self._reader)
+        doubts = node.answered < (node.line_count or 0) and is_far_below(node.answered, node.samples)
+        return ScanPosition(plan, known, self._reader, self._limits, streams=streams, doubts=doubts)
 
     def _go_on(self, node: ListedHistory, position: ScanPosition) -> Flow[Part]:
         """The next windows of a run that is read in several parts."""
@@ -273,6 +383,7 @@ class HistoriesPosition:
             return Part()
         if batches is None:
             self._under_way = None
+            self._compare(node, position.found)
             return Part([], [node.mark])
         return Part(_labelled(batches, node.name))
 

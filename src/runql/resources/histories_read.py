@@ -19,19 +19,20 @@ from runql.resources.pages import refuse_circle
 from runql.resources.run_query import list_light_page
 from runql.resources.whole_histories import HistoriesPlan, Part, RunMark
 from runql.transport.flow import Flow, offload
+from runql.transport.sample_limits import SampleLimits
 
 NAMES: Final = 500
 """Runs that are asked for by their ids at once."""
 
 
-def read_histories(plan: HistoriesPlan, reader: RowReader) -> Flow[Part]:
+def read_histories(plan: HistoriesPlan, reader: RowReader, limits: SampleLimits | None = None) -> Flow[Part]:
     """All rows of every run of a list, in list order, labelled with `run_id`.
 
     Raises:
         IncompleteHistoriesError: some runs could not be read, or the list not to its end; what was read is in its
             ``partial``.
     """
-    position = HistoriesPosition(plan, reader)
+    position = HistoriesPosition(plan, reader, limits=limits)
     whole = Part()
     try:
         while (part := (yield from position.next_part(bounded=False, ahead=True))) is not None:
@@ -46,7 +47,9 @@ def read_histories(plan: HistoriesPlan, reader: RowReader) -> Flow[Part]:
     return whole
 
 
-def sink_histories(plan: HistoriesPlan, reader: RowReader, target: Path, server: str) -> Flow[None]:
+def sink_histories(
+    plan: HistoriesPlan, reader: RowReader, target: Path, server: str, limits: SampleLimits | None = None
+) -> Flow[None]:
     """Put all rows of every run of a list into one parquet file, going on where an earlier call was interrupted.
 
     Raises:
@@ -56,9 +59,9 @@ def sink_histories(plan: HistoriesPlan, reader: RowReader, target: Path, server:
     spool = yield from offload(lambda: HistoriesSpool(target, _question(plan, server), plan.scan.keys or ()))
     try:
         if spool.runs:
-            order = yield from _refill(plan, reader, spool)
+            order = yield from _refill(plan, reader, spool, limits)
         else:
-            order = yield from _fill(plan, reader, spool)
+            order = yield from _fill(plan, reader, spool, limits)
         yield from offload(lambda: spool.publish(order))
     finally:
         spool.close()
@@ -69,9 +72,11 @@ def incomplete(position: HistoriesPosition, kept: str) -> IncompleteHistoriesErr
     return IncompleteHistoriesError([], position.failed, position.reason, kept)
 
 
-def _fill(plan: HistoriesPlan, reader: RowReader, spool: HistoriesSpool) -> Flow[list[str]]:
+def _fill(
+    plan: HistoriesPlan, reader: RowReader, spool: HistoriesSpool, limits: SampleLimits | None
+) -> Flow[list[str]]:
     """Read a whole list; the ids of its runs in order."""
-    position = HistoriesPosition(plan, reader)
+    position = HistoriesPosition(plan, reader, limits=limits)
     order: list[str] = []
     while (part := (yield from position.next_part(bounded=True, ahead=True))) is not None:
         yield from offload(partial(spool.add, part))
@@ -81,14 +86,16 @@ def _fill(plan: HistoriesPlan, reader: RowReader, spool: HistoriesSpool) -> Flow
     return order
 
 
-def _refill(plan: HistoriesPlan, reader: RowReader, spool: HistoriesSpool) -> Flow[list[str]]:
+def _refill(
+    plan: HistoriesPlan, reader: RowReader, spool: HistoriesSpool, limits: SampleLimits | None
+) -> Flow[list[str]]:
     """Read what is missing of a list, or has changed; the ids of its runs in order."""
     marks = yield from _list_marks(plan)
     missing = spool.keep(marks)
     for start in range(0, len(missing), NAMES):
         names = missing[start : start + NAMES]
         query = replace(plan.query, filters=json.dumps({"name": {"$in": names}}))
-        yield from _fill(replace(plan, query=query), reader, spool)
+        yield from _fill(replace(plan, query=query), reader, spool, limits)
     # A run that was deleted meanwhile is in the list no more.
     return [mark.name for mark in marks if mark.name in spool.runs]
 

@@ -15,6 +15,7 @@ from runql.resources.histories_read import incomplete, read_histories, sink_hist
 from runql.resources.next_item import AsyncNextItem, NextItem
 from runql.resources.whole_histories import HistoriesPlan, Part
 from runql.transport.flow import Flow
+from runql.transport.sample_limits import SampleLimits
 
 if TYPE_CHECKING:
     from runql.transport.aio import AsyncRetryingClient
@@ -33,7 +34,7 @@ class HistoriesScan(Generic[F_co]):
     does not fit, ``at_once`` of them at a time; the next page is asked for meanwhile. A page begins with as many runs
     as a page of the list has, 50 at most, and 500 rows of each; then its size follows what the answers hold, up to 500
     runs, 100,000 rows or 8 MiB of texts. A page that is too much for the server (a failure, a timeout, a GraphQL error)
-    is asked again in halves, down to one run.
+    is asked again in halves, down to one run. A run of which the server may have left out rows is read alone.
     """
 
     def __init__(self, client: RetryingClient, plan: HistoriesPlan, form: Form[F_co], *, pivot: bool) -> None:
@@ -57,7 +58,7 @@ class HistoriesScan(Generic[F_co]):
                 is in its ``partial``, as dicts.
             ValueError: with ``pivot``: more than 20,000 columns.
         """
-        part = self._client.run(read_histories(self._plan, self._form.reader()))
+        part = self._client.run(read_histories(self._plan, self._form.reader(), self._client.sample_limits))
         return collected(self._plan, self._form, part, pivot=self._pivot)
 
     def __iter__(self) -> Iterator[F_co]:
@@ -72,7 +73,7 @@ class HistoriesScan(Generic[F_co]):
             ValueError: with ``pivot``: a row of it needs every run.
         """
         refuse_pivot("iterate", pivot=self._pivot)
-        position = HistoriesPosition(self._plan, self._form.reader())
+        position = HistoriesPosition(self._plan, self._form.reader(), limits=self._client.sample_limits)
         ahead = False
         while (batches := self._client.run(next_batches(position, ahead=ahead))) is not None:
             ahead = True
@@ -96,7 +97,14 @@ class HistoriesScan(Generic[F_co]):
             ValueError: with ``pivot``.
         """
         self._client.run(
-            sunk(self._plan, self._form, path, self._client.settings.base_url, pivot=self._pivot)
+            sunk(
+                self._plan,
+                self._form,
+                path,
+                self._client.settings.base_url,
+                self._client.sample_limits,
+                pivot=self._pivot,
+            )
         )
 
 
@@ -117,13 +125,15 @@ class AsyncHistoriesScan(Generic[F_co]):
 
     async def collect(self) -> F_co:
         """As `HistoriesScan.collect`."""
-        part = await self._client.run(read_histories(self._plan, self._form.reader()))
+        part = await self._client.run(
+            read_histories(self._plan, self._form.reader(), self._client.sample_limits)
+        )
         return collected(self._plan, self._form, part, pivot=self._pivot)
 
     async def __aiter__(self) -> AsyncIterator[F_co]:
         """As `HistoriesScan.__iter__`."""
         refuse_pivot("iterate", pivot=self._pivot)
-        position = HistoriesPosition(self._plan, self._form.reader())
+        position = HistoriesPosition(self._plan, self._form.reader(), limits=self._client.sample_limits)
         ahead = False
         while (batches := await self._client.run(next_batches(position, ahead=ahead))) is not None:
             ahead = True
@@ -134,7 +144,14 @@ class AsyncHistoriesScan(Generic[F_co]):
     async def sink_parquet(self, path: str | os.PathLike[str]) -> None:
         """As `HistoriesScan.sink_parquet`."""
         await self._client.run(
-            sunk(self._plan, self._form, path, self._client.settings.base_url, pivot=self._pivot)
+            sunk(
+                self._plan,
+                self._form,
+                path,
+                self._client.settings.base_url,
+                self._client.sample_limits,
+                pivot=self._pivot,
+            )
         )
 
 
@@ -159,12 +176,18 @@ def next_batches(position: HistoriesPosition, *, ahead: bool) -> Flow[list[Batch
 
 
 def sunk(
-    plan: HistoriesPlan, form: Form[object], path: str | os.PathLike[str], server: str, *, pivot: bool
+    plan: HistoriesPlan,
+    form: Form[object],
+    path: str | os.PathLike[str],
+    server: str,
+    limits: SampleLimits,
+    *,
+    pivot: bool,
 ) -> Flow[None]:
     """See `HistoriesScan.sink_parquet`; what cannot be is refused at once."""
     refuse_pivot("write", pivot=pivot)
     require("pyarrow", needed_for="HistoriesScan.sink_parquet")
-    return sink_histories(plan, form.reader(), checked_path("path", path).absolute(), server)
+    return sink_histories(plan, form.reader(), checked_path("path", path).absolute(), server, limits)
 
 
 def refuse_pivot(what: str, *, pivot: bool) -> None:

@@ -8,11 +8,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias, cast
 
 from runql.arguments import shown
-from runql.frames.batches import STEP
+from runql.frames.batches import STEP, RowBatch
+from runql.frames.row_readers import RowReader
+from runql.history_errors import IncompleteHistoryError
 from runql.resources.identity import require_run
 from runql.resources.run_query import positive
+from runql.resources.sampled import readable, rows_by_spec, with_steps
 from runql.transport.flow import Flow, fetch
-from runql.values import JSONValue, as_json, parse_rows, rows_of_array
+from runql.values import JSONValue, parse_rows
 from runql_graphql.operations import get_history
 
 if TYPE_CHECKING:
@@ -115,22 +118,33 @@ def sample_run(entity: str, project: str, run: str, wish: HistorySample) -> Flow
             chosen=bool(wish.specs),
         )
     )
-    return sampled_rows(require_run(answer.project, entity, project, run), wish)
+    found = require_run(answer.project, entity, project, run)
+    return sampled_rows(found, wish, f"{entity}/{project}/{run}")
 
 
-def sampled_rows(node: RunHistory, wish: HistorySample) -> list[Row]:
-    """The rows of one run that were asked for."""
+def sampled_rows(node: RunHistory, wish: HistorySample, path: str) -> list[Row]:
+    """The rows of one run that were asked for, in step order.
+
+    Raises:
+        IncompleteHistoryError: the server sent null instead of rows.
+        CorruptHistoryError: a row cannot be read.
+    """
+    with readable(path):
+        rows = _rows(node, wish)
+    if rows is None:
+        raise IncompleteHistoryError(path, 0, None, "the server sent null instead of rows")
+    return [*with_steps(path, RowBatch(rows)).in_step_order().to_rows()]
+
+
+def _rows(node: RunHistory, wish: HistorySample) -> list[Row] | None:
     if wish.specs:
-        rows = rows_of_spec(node.sampled_history or [], 0)
-        return [row for row in rows if has_all(row, wish.keys or ())]
-    rows = parse_rows(node.events or [] if wish.stream == "system" else node.history or [])
-    keys = wish.keys
+        lists = rows_by_spec(node.sampled_history, None, 1, RowReader())
+        return None if lists[0] is None else [*lists[0].having(wish.keys or ()).to_rows()]
+    texts = node.events if wish.stream == "system" else node.history
+    if texts is None:
+        return None
+    rows, keys = parse_rows(texts), wish.keys
     return rows if keys is None else [_picked(row, keys) for row in rows if has_all(row, keys)]
-
-
-def rows_of_spec(sampled_history: Sequence[object], index: int) -> list[Row]:
-    """The rows that answer one spec; an answer of another shape holds none."""
-    return rows_of_array(as_json(sampled_history[index])) if index < len(sampled_history) else []
 
 
 def has_all(row: Row, keys: Sequence[str]) -> bool:

@@ -9,17 +9,19 @@ from typing import TYPE_CHECKING
 
 from runql.frames.batches import Batch
 from runql.frames.extras import require
-from runql.frames.row_readers import ColumnReader
+from runql.frames.row_readers import ColumnReader, RowReader
 from runql.frames.table import Table, TableBuilder
 from runql.frames.to_arrow import to_arrow
 from runql.frames.to_pandas import to_pandas
 from runql.frames.to_polars import to_polars
+from runql.history_errors import IncompleteHistoryError
 from runql.resources.export_listing import ExportListing, can_read_exports
 from runql.resources.history import Row
 from runql.resources.next_item import AsyncNextItem, NextItem
 from runql.resources.scan import Known, ScanPlan
 from runql.resources.scan_position import ScanPosition
 from runql.transport.flow import Flow
+from runql.transport.sample_limits import SampleLimits
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,6 +31,9 @@ if TYPE_CHECKING:
     from runql.resources.export_rows import ExportRows
     from runql.transport.aio import AsyncRetryingClient
     from runql.transport.sync import RetryingClient
+
+MOST_PASSES = 4
+"""Times that a scan is begun anew when rows were left out; each time the limits of the server are known better."""
 
 
 class HistoryScan:
@@ -47,6 +52,14 @@ class HistoryScan:
     parquet files: one request a file for whole rows; with keys and pyarrow, two or more for the parts that hold them;
     with pyarrow, what is larger than 64 MiB comes in portions of that size. Rows that are in no file yet come by
     windows. Whatever is wrong with a file, all rows come by windows. Iterating gives the first window's rows before any file is fetched, then fetches 4 MiB at a time.
+
+    Where the server sends fewer rows than it counts, or may have, windows are read again and in smaller ones: a request
+    or two for each.
+
+    Raises:
+        IncompleteHistoryError: the server does not send every row; those that came are in its ``partial``, or were
+            handed out.
+        CorruptHistoryError: a row cannot be read.
     """
 
     def __init__(self, client: RetryingClient, plan: ScanPlan, known: Known) -> None:
@@ -59,16 +72,17 @@ class HistoryScan:
         return self._next.take()
 
     def __iter__(self) -> Iterator[Row]:
-        position = ScanPosition(self._plan, self._known)
+        position = self._position(self._plan)
         if (listing := self._client.run(find_exports(position, with_rows=True))) is not None:
             yield from position.early_rows()
-            exports = rest_of_exports(self._plan, self._known, position, listing)
+            limits = self._client.sample_limits
+            exports = rest_of_exports(self._plan, self._known, position, listing, limits)
             while (some := self._client.run(exports.next_rows())) is not None:
                 for part in some:
                     yield from part
             if exports.plan is None:
                 return
-            position = ScanPosition(exports.plan, self._known)
+            position = self._position(exports.plan)
         ahead = 1
         while (rows := self._client.run(position.next_rows(ahead))) is not None:
             yield from rows
@@ -76,20 +90,26 @@ class HistoryScan:
             del rows
             ahead = min(2 * ahead, self._plan.at_once)
 
+    def _position(self, plan: ScanPlan) -> ScanPosition:
+        return ScanPosition(plan, self._known, limits=self._client.sample_limits, streams=True)
+
+    def _table(self) -> Flow[Table]:
+        return scan_table(self._plan, self._known, self._client.sample_limits)
+
     def to_pandas(self) -> pd.DataFrame:
         """One row a step, one column a metric, `_step` first; see `runql.frames.to_pandas` for dtypes."""
         require("pandas", needed_for="HistoryScan.to_pandas")
-        return to_pandas(self._client.run(scan_table(self._plan, self._known)))
+        return to_pandas(self._client.run(self._table()))
 
     def to_polars(self) -> pl.DataFrame:
         """One row a step, one column a metric, `_step` first; see `runql.frames.to_polars` for dtypes."""
         require("polars", needed_for="HistoryScan.to_polars")
-        return to_polars(self._client.run(scan_table(self._plan, self._known)))
+        return to_polars(self._client.run(self._table()))
 
     def to_arrow(self) -> pa.Table:
         """One row a step, one column a metric, `_step` first; see `runql.frames.to_arrow` for dtypes."""
         require("pyarrow", needed_for="HistoryScan.to_arrow")
-        return to_arrow(self._client.run(scan_table(self._plan, self._known)))
+        return to_arrow(self._client.run(self._table()))
 
 
 class AsyncHistoryScan:
@@ -105,18 +125,19 @@ class AsyncHistoryScan:
         return await self._next.take()
 
     async def __aiter__(self) -> AsyncIterator[Row]:
-        position = ScanPosition(self._plan, self._known)
+        position = self._position(self._plan)
         if (listing := await self._client.run(find_exports(position, with_rows=True))) is not None:
             for row in position.early_rows():
                 yield row
-            exports = rest_of_exports(self._plan, self._known, position, listing)
+            limits = self._client.sample_limits
+            exports = rest_of_exports(self._plan, self._known, position, listing, limits)
             while (some := await self._client.run(exports.next_rows())) is not None:
                 for part in some:
                     for row in part:
                         yield row
             if exports.plan is None:
                 return
-            position = ScanPosition(exports.plan, self._known)
+            position = self._position(exports.plan)
         ahead = 1
         while (rows := await self._client.run(position.next_rows(ahead))) is not None:
             for row in rows:
@@ -124,20 +145,26 @@ class AsyncHistoryScan:
             del rows
             ahead = min(2 * ahead, self._plan.at_once)
 
+    def _position(self, plan: ScanPlan) -> ScanPosition:
+        return ScanPosition(plan, self._known, limits=self._client.sample_limits, streams=True)
+
+    def _table(self) -> Flow[Table]:
+        return scan_table(self._plan, self._known, self._client.sample_limits)
+
     async def to_pandas(self) -> pd.DataFrame:
         """As `HistoryScan.to_pandas`."""
         require("pandas", needed_for="HistoryScan.to_pandas")
-        return to_pandas(await self._client.run(scan_table(self._plan, self._known)))
+        return to_pandas(await self._client.run(self._table()))
 
     async def to_polars(self) -> pl.DataFrame:
         """As `HistoryScan.to_polars`."""
         require("polars", needed_for="HistoryScan.to_polars")
-        return to_polars(await self._client.run(scan_table(self._plan, self._known)))
+        return to_polars(await self._client.run(self._table()))
 
     async def to_arrow(self) -> pa.Table:
         """As `HistoryScan.to_arrow`."""
         require("pyarrow", needed_for="HistoryScan.to_arrow")
-        return to_arrow(await self._client.run(scan_table(self._plan, self._known)))
+        return to_arrow(await self._client.run(self._table()))
 
 
 def find_exports(position: ScanPosition, *, with_rows: bool) -> Flow[ExportListing | None]:
@@ -146,35 +173,71 @@ def find_exports(position: ScanPosition, *, with_rows: bool) -> Flow[ExportListi
 
 
 def rest_of_exports(
-    plan: ScanPlan, known: Known, position: ScanPosition, listing: ExportListing
+    plan: ScanPlan, known: Known, position: ScanPosition, listing: ExportListing, limits: SampleLimits
 ) -> ExportRows:
     """The rows behind what was read of a run, from its exports."""
     from runql.resources.export_rows import ExportRows  # noqa: PLC0415 - few runs have any
 
-    return ExportRows(replace(plan, min_step=position.offset), listing, partial(read_batches, known))
+    rest = replace(plan, min_step=position.offset)
+    return ExportRows(rest, listing, partial(read_live_rows, known, limits))
 
 
-def read_batches(known: Known, plan: ScanPlan) -> Flow[list[Batch]]:
-    """All rows of a scan from GraphQL."""
-    position = ScanPosition(plan, known)
+def read_live_rows(known: Known, limits: SampleLimits, plan: ScanPlan, rows: int) -> Flow[list[Batch]]:
+    """All rows of a scan from GraphQL, of which there are so many."""
+    return read_batches(plan, replace(known, rows=rows), RowReader(), limits)
+
+
+def read_batches(plan: ScanPlan, known: Known, reader: RowReader, limits: SampleLimits) -> Flow[list[Batch]]:
+    """All rows of a scan from GraphQL.
+
+    Raises:
+        IncompleteHistoryError: the server leaves out rows, however few are asked for.
+    """
+    return (yield from rest_of_scan(ScanPosition(plan, known, reader, limits), plan, known, reader, limits))
+
+
+def rest_of_scan(
+    position: ScanPosition, plan: ScanPlan, known: Known, reader: RowReader, limits: SampleLimits
+) -> Flow[list[Batch]]:
+    """All rows that are left of a scan.
+
+    Where it turns out that rows were left out, all is read once more, and each window made sure of.
+
+    Raises:
+        IncompleteHistoryError: the server leaves out rows, however few are asked for.
+    """
     found: list[Batch] = []
     while (batches := (yield from position.next_batches(ahead=None))) is not None:
         found += batches
+    if not position.is_incomplete:
+        return found
+    for left in reversed(range(MOST_PASSES)):
+        found.clear()
+        position = ScanPosition(plan, known, reader, limits, streams=True)
+        try:
+            while (batches := (yield from position.next_batches(plan.at_once))) is not None:
+                found += batches
+        except IncompleteHistoryError as error:
+            if not left:
+                raise error.with_partial([row for batch in found for row in batch.to_rows()]) from error
+        else:
+            break
     return found
 
 
-def scan_table(plan: ScanPlan, known: Known) -> Flow[Table]:
+def scan_table(plan: ScanPlan, known: Known, limits: SampleLimits) -> Flow[Table]:
     """All rows of a scan as one table; types are decided over every value."""
-    position = ScanPosition(plan, known, ColumnReader())
+    reader = ColumnReader()
+    position = ScanPosition(plan, known, reader, limits)
     listing = yield from find_exports(position, with_rows=False)
     if listing is not None:
         from runql.resources.export_scan import table_of_exports  # noqa: PLC0415 - few runs have any
 
-        table = yield from table_of_exports(plan, listing, partial(read_batches, known))
+        table = yield from table_of_exports(plan, listing, partial(read_live_rows, known, limits))
         if table is not None:
             return table
+    batches = yield from rest_of_scan(position, plan, known, reader, limits)
     builder = TableBuilder()
-    while (batches := (yield from position.next_batches(ahead=None))) is not None:
-        while batches:
-            builder.add(batches.pop(0))
+    while batches:
+        builder.add(batches.pop(0))
     return builder.build(leading=plan.columns)

@@ -177,7 +177,7 @@ class Run(RunLineage):
         request.
 
         Args:
-            samples: rows at most.
+            samples: rows at most, give or take a few: servers keep to it roughly.
             keys: only rows that have all of these metrics, with the x axis; metrics that are never logged at the same
                 step give no rows (see ``scan_history(match="any")``).
             x_axis: the metric that goes along with ``keys``.
@@ -189,6 +189,8 @@ class Run(RunLineage):
             ValueError: unknown stream, ``samples`` below 1.
             TypeError: ``keys`` is no list of texts.
             MissingExtraError: pandas is not installed; raised before anything is sent.
+            IncompleteHistoryError: the server sent null instead of rows.
+            CorruptHistoryError: a row cannot be read.
         """
         from runql.frames.extras import require
         from runql.frames.table import Table

@@ -2,41 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Final
 
+from runql.errors import SchemaDriftError
 from runql.frames.batches import Batch, RowBatch
 from runql.frames.row_readers import RowReader
+from runql.history_errors import CorruptHistoryError
 from runql.transport.codec import Cut
-from runql.values import as_json, parse_json, rows_of_array
+from runql.values import UnreadableRowError, as_json, history_rows, parse_json
 
 CUT: Final = Cut("sampledHistory", depth=2)
 """The rows of each spec, which need not become Python objects."""
 
 
-def rows_by_spec(told: Sequence[object], text: bytes | None, specs: int, reader: RowReader) -> list[Batch]:
-    """The rows that answer each of ``specs`` specs, in their order; a spec without an answer has none.
+def rows_by_spec(
+    told: Sequence[object] | None, text: bytes | None, specs: int, reader: RowReader
+) -> list[Batch | None]:
+    """The rows of each of ``specs`` specs, in their order and each in step order; None where a spec has no list.
 
     Args:
         told: the field as the model holds it.
         text: the same as JSON, where it was kept out of the model.
         specs: how many were asked.
-        reader: reads the text of one answer.
+        reader: reads the JSON of one list.
+
+    Raises:
+        UnreadableRowError: a row is no object.
     """
     if text is not None:
         arrays = arrays_of(text)
         if len(arrays) == specs:
-            return [reader.read_array(array) for array in arrays]
+            return [reader.read_array(array).in_step_order() for array in arrays]
         whole = parse_json(text)
-        told = whole if isinstance(whole, list) else []
-    answers = [rows_of_array(as_json(answer)) for answer in told[:specs]]
-    return [RowBatch(rows) for rows in (*answers, *[[]] * (specs - len(answers)))]
+        told = whole if isinstance(whole, list) else None
+    lists = [as_json(each) for each in told or ()][:specs]
+    lists += [None] * (specs - len(lists))
+    return [
+        RowBatch(history_rows(rows)).in_step_order() if isinstance(rows, list) else None for rows in lists
+    ]
 
 
 def text_of_each(texts: Mapping[str, Sequence[bytes]], nodes: int) -> Sequence[bytes | None]:
-    """What was cut out of an answer for each of so many runs; None where it cannot be told whose it is."""
+    """What was cut out of a response for each of so many runs; None for each where nothing was.
+
+    Raises:
+        SchemaDriftError: as many lists as runs were due.
+    """
     found = texts.get(CUT.field, [])
-    return found if len(found) == nodes else [None] * nodes
+    if found and len(found) != nodes:
+        raise SchemaDriftError(CUT.field, [f"{len(found)} lists of rows for {nodes} runs"])
+    return found or [None] * nodes
 
 
 def arrays_of(text: bytes) -> list[bytes]:
@@ -45,3 +62,28 @@ def arrays_of(text: bytes) -> list[bytes]:
     if any(b"[" in part or b"]" in part for part in inner):
         return []
     return [b"[%s]" % part for part in inner]
+
+
+@contextmanager
+def readable(path: str) -> Generator[None]:
+    """Name the run of a row that cannot be read.
+
+    Raises:
+        CorruptHistoryError: instead of `UnreadableRowError`.
+    """
+    try:
+        yield
+    except UnreadableRowError as error:
+        raise CorruptHistoryError(path, error.row, str(error)) from error
+
+
+def with_steps(path: str, batch: Batch) -> Batch:
+    """The same rows.
+
+    Raises:
+        CorruptHistoryError: the step of one is no finite number. A row without any is one of a server that places it.
+    """
+    place = batch.bad_step()
+    if place is not None:
+        raise CorruptHistoryError(path, place, "its _step is no finite number")
+    return batch

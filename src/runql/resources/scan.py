@@ -72,14 +72,19 @@ class ScanPlan:
         )
 
     @property
+    def path(self) -> str:
+        """Entity, project and run."""
+        return f"{self.entity}/{self.project}/{self.run}"
+
+    @property
     def columns(self) -> tuple[str, ...]:
         """The asked keys and the step."""
         return tuple(dict.fromkeys(("_step", *(self.keys or ()))))
 
     @property
-    def wants_every_row(self) -> bool:
-        """Whether the run's line count tells how many rows are to come."""
-        return self.keys is None and self.min_step == 0 and self.max_step is None
+    def wants_every_step(self) -> bool:
+        """Whether what the server counts of the whole run counts the rows of this scan, too."""
+        return self.min_step == 0 and self.max_step is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +94,12 @@ class Known:
     Attributes:
         last_step: the highest step that the server has told.
         line_count: rows in its history.
+        rows: rows between the bounds of the scan, where that is certain.
     """
 
     last_step: int | None = None
     line_count: int | None = None
+    rows: int | None = None
 
 
 def _step(name: str, value: int) -> int:

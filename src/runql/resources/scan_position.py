@@ -12,12 +12,20 @@ from runql.errors import OutdatedServerError
 from runql.frames.batch_queue import BatchQueue
 from runql.frames.batches import Batch, RowBatch
 from runql.frames.row_readers import RowReader
+from runql.history_errors import IncompleteHistoryError
 from runql.resources.export_listing import ExportListing, list_exports
 from runql.resources.history import Row
+from runql.resources.row_counts import RowCounts
+from runql.resources.row_tally import RowTally
 from runql.resources.scan import Known, ScanPlan
-from runql.resources.step_map import map_steps
-from runql.resources.window import Window, key_counts, read_window
+from runql.resources.span_reader import SpanReader, Verdict
+from runql.resources.step_map import MOST_STEPS, StepMap, map_steps
+from runql.resources.window import Outline, Window
 from runql.transport.flow import Flow, gather
+from runql.transport.sample_limits import SampleLimits, is_far_below
+
+WIDE = 16
+"""Windows that a window which rows were left out of is cut into by steps; one that is wider is cut by its rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,28 +40,64 @@ class Span:
 
     start: int
     stop: int
-    steps: list[int] | None = None
+    steps: Sequence[int] | None = None
+
+    def within(self, start: int, stop: int) -> Span:
+        """The part of it between two steps."""
+        return Span(start, stop, _between(self.steps, start, stop))
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """A window of a span: what it is like, and whether its rows are certain to be all."""
+
+    outline: Outline
+    batch: Batch
+    is_whole: bool
 
 
 class ScanPosition:
     """How far a scan has come.
 
-    The server thins an answer that would hold more rows than ``samples``, so a window is a range of steps no wider
+    The server downsamples a list that would hold more rows than ``samples``, so a window is a range of steps no wider
     than that. The last window has no end: what `historyKeys.lastStep` says lags behind, also for a while after a run
-    is over. That costs no further request, unless the window comes thinned; then its rows tell how far the run goes.
-    Where the run is known to hold no more rows than fit one answer, the first window is the last. Windows before the
-    last step that was told are settled: several of them are asked for at once. Where the steps are many and the rows
-    few, the steps of the rows are asked for first, and windows are cut by them.
+    is over. That costs no further request, unless the window comes downsampled; then its rows show how far the run goes.
+    Where the run is known to hold no more rows than fit one response, the first window is the last. Windows before the
+    last step that the server reports are settled: several of them are asked for at once. Where the steps are many and the
+    rows few, the steps of the rows are asked for first, and windows are cut by them.
+
+    Whether all rows came is what `RowTally` and `SpanReader` are for. Rows that are handed out at once (``streams``) are
+    made sure of first where there are fewer than there should be, or of every window where the server is known to leave
+    out rows, or believed to (``doubts``); others when the scan is at its end, if then the server does not count as many
+    rows as came. A window that rows were left out of is read again in smaller ones.
+
+    Attributes:
+        is_incomplete: rows were left out of a window that others were read beyond: the scan is to begin anew, now that
+            the limits of the server are known.
     """
 
-    def __init__(self, plan: ScanPlan, known: Known, reader: RowReader | None = None) -> None:
+    def __init__(
+        self,
+        plan: ScanPlan,
+        known: Known,
+        reader: RowReader | None = None,
+        limits: SampleLimits | None = None,
+        *,
+        streams: bool = False,
+        doubts: bool = False,
+    ) -> None:
+        self.is_incomplete = False
+        self._doubts = doubts
         self._plan = plan
-        self._reader = reader or RowReader()
+        self._limits = limits or SampleLimits()
+        self._spans = SpanReader(plan, reader or RowReader(), self._limits)
+        self._tally = RowTally(plan, known.rows)
+        self._streams = streams
         self._offset: int = plan.min_step
         self._covered: int = plan.min_step
         self._last_step = known.last_step
         self._line_count = known.line_count
-        self._key_counts: dict[str, int] | None = None
+        self._tally.note(RowCounts(known.line_count))
         self._rows_read = self._steps_read = 0
         self._mapped: deque[Span] = deque()
         self._has_map = False
@@ -63,11 +107,24 @@ class ScanPosition:
         # The rows of a window that was read along with something else, until they are asked for.
         self._early: list[Batch] = []
         self._told_steps: Sequence[int] | None = None
+        self._plans_by_keys = True
+        # The steps of all rows of the run, where the server counts as many.
+        self._all_steps: Batch | None = None
+        self._has_asked_steps = False
 
     @property
     def offset(self) -> int:
         """The step that the next window begins at."""
         return self._offset
+
+    @property
+    def found(self) -> int:
+        """Rows that came, of the longest list where there are several."""
+        return max(self._tally.found)
+
+    def incomplete(self, reason: str) -> IncompleteHistoryError:
+        """The error of a scan that rows were left out of."""
+        return IncompleteHistoryError(self._plan.path, self.found, self._tally.expected, reason)
 
     def find_exports(self, *, with_rows: bool) -> Flow[ExportListing | None]:
         """Ask what the run's exports are; None when it has none. One request, along with the first window ``with_rows``
@@ -76,19 +133,19 @@ class ScanPosition:
         Sends nothing when one window is enough. An old server that does not know of exports costs one request more.
         """
         end = self._plan.max_step
-        one_window = end is not None and end - self._offset <= self._plan.page_size
+        one_window = end is not None and end - self._offset <= self._size
         if self._begun or one_window or self._fits_one_answer():
             return None
         # Where windows are few, a request of its own would count for much; where they are many, rows that an export holds.
-        are_few = self._steps_left() <= self._plan.at_once * self._plan.page_size
+        are_few = self._steps_left() <= self._plan.at_once * self._size
         try:
             if with_rows or are_few or self._line_count is None:
-                batch, listing = yield from self._read_open(with_exports=True)
-                self._early = [batch] if batch.height else []
+                self._early, listing = yield from self._read_open(with_exports=True)
             else:
                 plan = self._plan
                 listing = yield from list_exports(plan.entity, plan.project, plan.run, with_keys=True)
-                self._key_counts = key_counts(listing.history_keys) if listing else None
+                if listing is not None:
+                    self._tally.note(RowCounts.of(listing.line_count, listing.history_keys))
         except OutdatedServerError:
             return None
         if listing is None or self._done:
@@ -116,14 +173,21 @@ class ScanPosition:
         """The rows of the next windows that hold any, in step order; None at the end.
 
         One request a window; ``ahead`` windows are read, or all that are settled when None.
+
+        Raises:
+            IncompleteHistoryError: rows were left out of a window that was handed out.
         """
         if self._early:
             early, self._early = self._early, []
             return early
-        while self._mapped or not (self._done or self._offset == self._plan.max_step):
-            batches = [batch for batch in (yield from self._next(ahead)) if batch.height]
-            if batches:
-                return batches
+        while not self.is_incomplete:
+            if self._mapped or not (self._done or self._offset == self._plan.max_step):
+                batches = [batch for batch in (yield from self._next(ahead)) if batch.height]
+                if batches and not self.is_incomplete:
+                    return batches
+            else:
+                yield from self._make_sure()
+                break
         return None
 
     def _next(self, ahead: int | None) -> Flow[list[Batch]]:
@@ -131,25 +195,24 @@ class ScanPosition:
             yield from self._map()
         spans = [*self._mapped][:ahead] if self._mapped else self._settled(ahead)
         if not spans:
-            batch, _ = yield from self._read_open()
-            return [batch]
-        with_end = ahead is None and not self._mapped and self._leads_to_end(spans[-1])
-        batches, end = yield from self._read_spans(spans, with_end=with_end)
-        for _ in spans[: len(self._mapped)]:
-            self._mapped.popleft()
-        self._begun = True
-        self._offset = self._covered = spans[-1].stop
-        self._note(sum(batch.height for batch in batches), spans[-1].stop - spans[0].start)
-        return batches if end is None else [*batches, self._take(end, stop=None, is_open=True)]
+            batches, _ = yield from self._read_open()
+            return batches
+        if self._streams:
+            return (yield from self._stream_spans(spans))
+        return (yield from self._read_spans(spans, with_end=ahead is None))
 
     # -- what is settled -----------------------------------------------------------------------------------------
+
+    @property
+    def _size(self) -> int:
+        return self._spans.page_size
 
     def _settled(self, most: int | None) -> list[Span]:
         """The next windows whose end the run has passed; none where the next window is asked for without an end."""
         if self._last_step is None or (self._fits_one_answer() and self._thinned_from is None):
             return []
-        is_counted = self._line_count is not None and not (self._plan.keys and self._key_counts is None)
-        if not self._begun and not is_counted and self._steps_left() > self._plan.page_size:
+        is_counted = self._line_count is not None and not (self._plan.keys and not self._tally.counts.keys)
+        if not self._begun and not is_counted and self._steps_left() > self._size:
             # The first answer tells how many rows there are, and in how many the keys are: often in few.
             return []
         if self._line_count is None:
@@ -165,47 +228,176 @@ class ScanPosition:
         return spans
 
     def _window_end(self, start: int) -> int:
-        end, last = start + self._plan.page_size, self._plan.max_step
+        end, last = start + self._size, self._plan.max_step
         return end if last is None else min(end, last)
 
     def _leads_to_end(self, span: Span) -> bool:
         """Whether the window behind a settled one is the last, which has no end."""
-        is_last = self._last_step is not None and span.stop + self._plan.page_size > self._last_step
+        is_last = self._last_step is not None and span.stop + self._size > self._last_step
         return is_last and self._plan.max_step is None and self._thinned_from != span.stop
 
-    def _read_spans(
-        self, spans: Sequence[Span], *, with_end: bool
-    ) -> Flow[tuple[list[Batch], Window | None]]:
-        """The rows of spans, and the window behind them where it is asked for at once with them."""
-        if len(spans) == 1 and not with_end:
-            return (yield from self._read_span(spans[0])), None
+    def _stream_spans(self, spans: Sequence[Span]) -> Flow[list[Batch]]:
+        """The rows of spans, up to one that rows were left out of."""
+        if len(spans) == 1:
+            results = [(yield from self._read_span(spans[0]))]
+        else:
+            flows = [self._read_span(span) for span in spans]
+            results = yield from gather(flows, limit=self._plan.at_once)
+        batches: list[Batch] = []
+        for span, pieces in zip(spans, results, strict=True):
+            if self._mapped:
+                self._mapped.popleft()
+            for piece in pieces:
+                if not (yield from self._accept(piece)):
+                    self._split(piece.outline, span.stop)
+                    return batches
+                batches.append(piece.batch)
+            self._pass(span)
         queue = BatchQueue()
+        queue.put(0, batches)
+        return queue.take()
+
+    def _read_spans(self, spans: Sequence[Span], *, with_end: bool) -> Flow[list[Batch]]:
+        """The rows of spans, and of the window behind them where it is the last.
+
+        Where one of them seems to lack rows, no further ones are begun.
+        """
+        queue = BatchQueue()
+        results: dict[int, list[_Piece]] = {}
         ends: list[Window] = []
+        doubts: list[int] = []
 
         def queued(place: int, span: Span) -> Flow[None]:
-            queue.put(place, (yield from self._read_span(span)))
+            if doubts:
+                return
+            pieces = yield from self._read_span(span)
+            if any(self._seems_short(piece) for piece in pieces):
+                doubts.append(place)
+            queue.put(place, [piece.batch for piece in pieces])
+            results[place] = [_Piece(piece.outline, RowBatch([]), piece.is_whole) for piece in pieces]
 
         def ended(start: int) -> Flow[None]:
-            ends.append((yield from read_window(self._plan, start, None, self._reader, with_keys=True)))
+            if not doubts:
+                ends.append((yield from self._spans.read(start, None, with_keys=True)))
 
         flows = [queued(place, span) for place, span in enumerate(spans)]
-        flows += [ended(spans[-1].stop)] if with_end else []
-        yield from gather(flows, limit=self._plan.at_once)
-        return queue.take(), ends[0] if ends else None
+        if with_end and not self._mapped and self._leads_to_end(spans[-1]):
+            flows.append(ended(spans[-1].stop))
+        if len(flows) == 1:
+            yield from flows[0]
+        else:
+            yield from gather(flows, limit=self._plan.at_once)
+        read = next((place for place in range(len(spans)) if place not in results), len(spans))
+        for place, span in enumerate(spans[:read]):
+            for piece in results[place]:
+                if not (yield from self._accept(piece)):
+                    self.is_incomplete = True
+                    return []
+            if self._mapped:
+                self._mapped.popleft()
+            self._pass(span)
+        batches = queue.take()
+        if ends and read == len(spans):
+            batches += yield from self._take(ends[0], stop=None, is_open=True)
+        return batches
 
-    def _read_span(self, span: Span) -> Flow[list[Batch]]:
-        """The rows of a span; in halves when there are more than one answer holds, or fewer than there should be."""
-        start, stop, plan = span.start, span.stop, self._plan
-        window = yield from read_window(plan, start, stop, self._reader)
-        told = [step for step in span.steps or () if start <= step < stop]
-        is_short = plan.keys is None and window.batch.height < len(told)
-        if stop - start <= plan.page_size or (window.most <= plan.page_size and not is_short):
-            return [window.batch]
-        middle = told[len(told) // 2] if len(told) > 1 else 0
+    def _read_span(self, span: Span) -> Flow[list[_Piece]]:
+        """The rows of a span; in halves when there are more than one response holds, or fewer than there should be."""
+        start, stop, told = span.start, span.stop, span.steps
+        window = yield from self._spans.read(start, stop, with_steps=self._asks_steps())
+        self._note_steps(window)
+        outline = window.outline
+        is_short = self._plan.keys is None and window.batch.height < len(told or ())
+        is_full = stop - start > self._size and not is_far_below(outline.most, outline.samples)
+        if stop - start == 1 or not (is_short or is_full):
+            is_mapped = told is not None and all(height == len(told) for height in outline.heights)
+            is_whole = is_mapped or self._spans.is_whole(outline, self._last_step)
+            return [_Piece(outline, window.batch, is_whole)]
+        if is_short and is_far_below(outline.most, outline.samples):
+            self._limits.lose(self._spans.field, outline.most)
+        middle = told[len(told) // 2] if told is not None and len(told) > 1 else 0
         if not start < middle < stop:
             middle = (start + stop) // 2
-        first = yield from self._read_span(Span(start, middle, span.steps))
-        return first + (yield from self._read_span(Span(middle, stop, span.steps)))
+        first = yield from self._read_span(span.within(start, middle))
+        return first + (yield from self._read_span(span.within(middle, stop)))
+
+    def _pass(self, span: Span) -> None:
+        """Go on behind a span whose rows were taken."""
+        self._begun = True
+        self._offset = self._covered = span.stop
+
+    def _split(self, outline: Outline, stop: int) -> None:
+        """Go on at a window that rows were left out of, and up to a step in smaller ones."""
+        self._begun = True
+        self._offset = self._covered = start = outline.start
+        end = stop if outline.stop is None else min(stop, outline.stop)
+        if end - start <= WIDE * self._size:
+            width = min(self._size, (end - start + 1) // 2)
+            borders = [*range(start, end, width), end]
+        else:
+            middle = outline.middle if start < outline.middle < end else (start + end) // 2
+            borders = [start, middle, end]
+        borders += [stop] if end < stop else []
+        self._mapped.extendleft(Span(low, high) for low, high in reversed([*pairwise(borders)]))
+
+    # -- whether all rows came -----------------------------------------------------------------------------------
+
+    def _seems_short(self, piece: _Piece) -> bool:
+        if piece.is_whole:
+            return False
+        if self._doubts or self._limits.has_lost(self._spans.field):
+            return True
+        return self._tally.has_lost(piece.outline, self._steps_from(self._plan.min_step))
+
+    def _accept(self, piece: _Piece) -> Flow[bool]:
+        """Count the rows of a window that follows the last one; False when rows were left out of it."""
+        outline = piece.outline
+        is_whole = (
+            piece.is_whole or self._spans.is_whole(outline, self._last_step) or self._has_each_row(outline)
+        )
+        # With all rows of the run there are none left to come: if any do, the window is looked at again in the end.
+        is_last = not self._plan.wants_every_step and self._tally.is_complete_with(outline.heights)
+        if not is_whole and not is_last:
+            is_short = self._seems_short(piece) or (
+                self._streams and self._tally.has_too_few(outline, self._steps_from(outline.start))
+            )
+            if is_short:
+                if (yield from self._spans.check(outline, self._last_step)) is Verdict.LOST:
+                    return False
+                is_whole = True
+        self._count(outline, is_whole=is_whole)
+        return True
+
+    def _count(self, outline: Outline, *, is_whole: bool) -> None:
+        self._tally.add(outline, is_whole=is_whole)
+        self._rows_read += outline.most
+        if outline.stop is not None:
+            self._steps_read += outline.stop - outline.start
+
+    def _make_sure(self) -> Flow[None]:
+        """At the end, look again at the windows that are in doubt, unless the server counts as many rows as came."""
+        doubtful, self._tally.doubtful = self._tally.doubtful, []
+        if self._tally.is_complete:
+            return
+        for outline in doubtful:
+            if (yield from self._spans.check(outline, self._last_step)) is Verdict.LOST:
+                return self._give_up()
+        if self._tally.misses_all:
+            again = yield from self._spans.read(self._plan.min_step, None)
+            if again.outline.most:
+                self._give_up()
+
+    def _give_up(self) -> None:
+        if self._streams:
+            raise self.incomplete("the server left out rows of a window that was handed out")
+        self.is_incomplete = True
+
+    def _steps_from(self, start: int) -> int | None:
+        """Steps from one on, up to the last one that the server reports and the scan wants."""
+        if self._last_step is None:
+            return None
+        end = self._last_step + 1
+        return (end if self._plan.max_step is None else min(end, self._plan.max_step)) - start
 
     # -- where rows are few --------------------------------------------------------------------------------------
 
@@ -214,28 +406,25 @@ class ScanPosition:
         if self._line_count is None and self._steps_read:
             # Where the server does not count, what was read so far is all there is to guess from.
             return self._rows_read * self._steps_left() // self._steps_read
-        if self._plan.keys is None or self._key_counts is None:
+        keys = [key for key in self._plan.keys or () if key != "_step"]
+        counts = [self._tally.counts.of_rows_with((key,)) for key in keys]
+        totals = [count[-1] for count in counts if count]
+        if not totals or len(totals) < len(keys) or not self._plans_by_keys:
             return self._line_count
-        counts = [self._key_counts.get(key, 0) for key in self._plan.keys if key != "_step"]
-        if not counts:
-            return self._line_count
-        most = min(counts) if self._plan.match == "all" else sum(counts)
+        most = min(totals) if self._plan.match == "all" else sum(totals)
         return most if self._line_count is None else min(most, self._line_count)
 
     def _fits_one_answer(self) -> bool:
         expected = self._expected_rows()
-        has_few_rows = expected is not None and expected <= self._plan.page_size
+        has_few_rows = expected is not None and expected <= self._size
         return has_few_rows and (not self._begun or self._is_sparse()) and self._thinned_from is None
 
     def _steps_left(self) -> int:
-        if self._last_step is None:
-            return 0
-        end = self._last_step + 1
-        return (end if self._plan.max_step is None else min(end, self._plan.max_step)) - self._offset
+        return self._steps_from(self._offset) or 0
 
     def _is_sparse(self) -> bool:
         """Whether windows by steps would be more than twice those that the rows need."""
-        expected, size = self._expected_rows(), self._plan.page_size
+        expected, size = self._expected_rows(), self._size
         if expected is None or self._has_map:
             return False
         return self._steps_left() // size > 2 * (expected // self._rows_of_map + 1) + 2
@@ -243,60 +432,103 @@ class ScanPosition:
     @property
     def _rows_of_map(self) -> int:
         """Rows that a window cut by a map may hold: a spec's maxStep is inclusive, so the row of the border comes, too."""
-        return self._plan.page_size if self._plan.keys is None else max(1, self._plan.page_size - 1)
+        return self._size if self._plan.keys is None else max(1, self._size - 1)
 
     def _map(self) -> Flow[None]:
         """Ask for the steps of the rows that are left, and cut windows of ``page_size`` rows."""
         stop = self._offset + self._steps_left()
         if self._told_steps is None:
-            steps = yield from map_steps(self._plan, self._offset, stop)
+            whole = self._plan.wants_every_step or (self._line_count or MOST_STEPS) < MOST_STEPS
+            found = yield from map_steps(self._plan, self._offset, stop, self._limits, whole=whole)
         else:
-            steps = sorted({step for step in self._told_steps if self._offset <= step < stop})
+            found = StepMap(sorted({step for step in self._told_steps if self._offset <= step < stop}))
         self._has_map = True
-        size = self._rows_of_map
+        steps = found.steps
+        size = max(1, int(self._rows_of_map / found.rows_a_step))
         borders = [self._offset, *steps[size::size], stop]
-        if size == self._plan.page_size == 1 and self._plan.keys is not None:
+        if size == self._size == 1 and self._plan.keys is not None:
             # A span of a single step holds no row of its border.
             borders = sorted({*borders, *(step + 1 for step in steps)})
-        self._mapped.extend(
-            Span(low, high, steps[bisect_left(steps, low) : bisect_left(steps, high)])
-            for low, high in pairwise(borders)
-        )
+        told = steps if found.is_whole else None
+        self._mapped.extend(Span(low, high, _between(told, low, high)) for low, high in pairwise(borders))
 
     # -- where the end is not known ------------------------------------------------------------------------------
 
-    def _read_open(self, *, with_exports: bool = False) -> Flow[tuple[Batch, ExportListing | None]]:
+    def _read_open(self, *, with_exports: bool = False) -> Flow[tuple[list[Batch], ExportListing | None]]:
         plan, start = self._plan, self._offset
-        end = start + plan.page_size
+        end = start + self._size
         is_last = self._last_step is None or end > self._last_step
         is_open = self._is_open(is_last=is_last) and (plan.max_step is None or end < plan.max_step)
         stop = plan.max_step if is_open or (plan.max_step is not None and end > plan.max_step) else end
-        with_keys = is_last or with_exports or (plan.keys is not None and not self._begun and not is_open)
-        window = yield from read_window(
-            plan, start, stop, self._reader, with_keys=with_keys, with_exports=with_exports
+        with_keys = is_last or with_exports or (plan.keys is not None and (is_open or not self._begun))
+        window = yield from self._spans.read(
+            start,
+            stop,
+            with_keys=with_keys,
+            with_exports=with_exports,
+            with_steps=self._asks_steps(),
         )
-        return self._take(window, stop=stop, is_open=is_open), window.exports
+        self._note_steps(window)
+        return (yield from self._take(window, stop=stop, is_open=is_open)), window.exports
 
-    def _take(self, window: Window, *, stop: int | None, is_open: bool) -> Batch:
+    def _take(self, window: Window, *, stop: int | None, is_open: bool) -> Flow[list[Batch]]:
         """The rows of the window at the offset, and what it tells of how the scan goes on."""
-        start, end = self._offset, self._offset + self._plan.page_size
+        outline = window.outline
+        end = self._offset + self._size if is_open or stop is None else stop
         self._begun = True
         self._learn(window)
-        if is_open and (window.most > self._plan.page_size or self._misses_rows(window, start)):
-            # Thinned: its rows tell how far the run goes, and are read again in windows that cannot be thinned.
-            self._last_step = max(self._last_step or 0, window.last)
-            self._offset = self._thinned_from = min(window.first, self._covered)
-            self._has_map = False
-            if window.most > (self._expected_rows() or 0):
-                # More rows are answered than the keys are said to be in: some hold a null there.
-                self._key_counts = None
-            return RowBatch([])
+        verdict = Verdict.WHOLE
+        if is_open and not self._has_each_row(outline):
+            verdict = yield from self._look_at_open(outline)
+            if verdict is Verdict.LOST:
+                # Its rows show how far the run goes, and are read again in windows that come whole.
+                self._last_step = max(self._last_step or 0, outline.last)
+                self._offset = self._thinned_from = min(outline.first, self._covered)
+                self._has_map = False
+                # More rows came than the keys are said to be in: some hold a null there.
+                self._plans_by_keys &= outline.most <= (self._expected_rows() or 0)
+                return []
+        if is_open:
+            self._count(outline, is_whole=True)
+        elif not (yield from self._accept(_Piece(outline, window.batch, is_whole=False))):
+            # Beyond the last row there may be more by now, which no closed window may pass over.
+            self._split(outline, min(end, max(outline.last, self._last_step or 0) + 1))
+            return []
         # Beyond the last step that was told, rows may arrive inside a window after it was read.
         beyond = self._last_step is None or end > self._last_step
-        self._offset, self._covered = min(window.last + 1, end) if beyond else end, end
-        self._note(window.most, self._covered - start)
+        self._offset, self._covered = min(outline.last + 1, end) if beyond else end, end
         self._done = is_open or stop == self._plan.max_step
-        return window.batch
+        if verdict is Verdict.GREW:
+            self._offset, self._done = outline.last + 1, False
+        return [window.batch]
+
+    def _asks_steps(self) -> bool:
+        """Whether the steps of all rows go along with a window, once, to see by them that none is missing.
+
+        What the server counts of a whole run does not say how many rows are in a part of it.
+        """
+        if self._begun or self._has_asked_steps or self._plan.wants_every_step or self._spans.knows_server:
+            return False
+        self._has_asked_steps = True
+        return True
+
+    def _note_steps(self, window: Window) -> None:
+        if window.steps is not None and window.steps.height == window.counts.lines:
+            self._all_steps = window.steps
+
+    def _has_each_row(self, outline: Outline) -> bool:
+        if self._all_steps is None:
+            return False
+        rows = self._all_steps.between(outline.start, outline.stop).height
+        return all(height == rows for height in outline.heights)
+
+    def _look_at_open(self, outline: Outline) -> Flow[Verdict]:
+        """Whether a window without an end brought all rows; where it is full, it is taken not to have."""
+        if outline.most >= outline.samples:
+            return Verdict.LOST
+        if self._tally.is_complete_with(outline.heights):
+            return Verdict.WHOLE
+        return (yield from self._spans.check(outline, self._last_step))
 
     def _is_open(self, *, is_last: bool) -> bool:
         if self._thinned_from == self._offset:
@@ -307,19 +539,13 @@ class ScanPosition:
             return is_last and (self._last_step is not None or self._line_count is None)
         return is_last
 
-    def _misses_rows(self, window: Window, start: int) -> bool:
-        # How a server thins a window without an end is its own business: where it tells how many rows the run has, and
-        # the window was to bring all of them, the count is the proof.
-        return self._plan.wants_every_row and start == 0 and 0 < window.most < (window.line_count or 0)
-
-    def _note(self, rows: int, steps: int) -> None:
-        self._rows_read += rows
-        self._steps_read += steps
-
     def _learn(self, window: Window) -> None:
         if window.last_step is not None:
             self._last_step = max(window.last_step, self._last_step or 0)
-        if window.key_counts is not None:
-            self._key_counts = dict(window.key_counts)
-        if window.line_count is not None:
-            self._line_count = max(window.line_count, self._line_count or 0)
+        if window.counts.lines is not None:
+            self._line_count = max(window.counts.lines, self._line_count or 0)
+        self._tally.note(window.counts)
+
+
+def _between(steps: Sequence[int] | None, start: int, stop: int) -> Sequence[int] | None:
+    return None if steps is None else steps[bisect_left(steps, start) : bisect_left(steps, stop)]

@@ -5,15 +5,26 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from runql.frames.batches import Batch
+from runql.frames.batches import Batch, RowBatch
 from runql.frames.row_readers import RowReader
+from runql.history_errors import CorruptHistoryError
 from runql.resources import sampled
 from runql.resources.identity import require_runs
 from runql.resources.pages import Page, read_page
+from runql.resources.row_counts import RowCounts
 from runql.resources.run_query import RunQuery
 from runql.resources.scan import ScanPlan
-from runql.resources.window import asked_keys, specs_of
+from runql.resources.window import (
+    Outline,
+    asked_keys,
+    chosen_rows,
+    outlined,
+    specs_of,
+    steps_spec,
+    whole_rows,
+)
 from runql.transport.flow import Flow, fetch_cut
+from runql.values import as_json
 from runql_graphql.operations import list_whole_histories
 
 if TYPE_CHECKING:
@@ -72,18 +83,44 @@ class ListedHistory:
 
     Attributes:
         fields: the run, without the rows of chosen keys.
-        text: these, as text where they could be cut out of the answer.
-        answers: these, read; one batch a spec.
+        text: these, as JSON where they could be cut out of the response.
+        scan: what was asked of it.
+        samples: rows that were asked for in each list.
+        lists: the rows of chosen keys, one batch a spec in step order; None for a spec that the server sent null for.
+        steps: of all of its rows, where they were asked for.
     """
 
     fields: WholeHistory
     text: bytes | None
-    answers: list[Batch] = field(default_factory=list[Batch])
+    scan: ScanPlan
+    samples: int
+    lists: list[Batch | None] = field(default_factory=list[Batch | None])
+    steps: Batch | None = None
 
-    def read_chosen(self, scan: ScanPlan, reader: RowReader) -> None:
-        """Read the rows of chosen keys, where there are any."""
-        if specs := len(asked_keys(scan)):
-            self.answers = sampled.rows_by_spec(self.fields.sampled_history or [], self.text, specs, reader)
+    def read_chosen(self, reader: RowReader) -> None:
+        """Read the rows of chosen keys, where there are any; of a run with a row that cannot be read there are none."""
+        told = self.fields.sampled_history
+        if told is None and self.text is None:
+            self.lists = [None] * len(asked_keys(self.scan))
+            return
+        specs = len(asked_keys(self.scan))
+        try:
+            lists = chosen_rows(self.path, told, self.text, specs + 1, reader)
+        except CorruptHistoryError:
+            # Read alone, its error is named.
+            lists = []
+        self.lists = (lists + [None] * specs)[:specs]
+        self.steps = lists[specs] if len(lists) > specs else None
+
+    @property
+    def has_chosen(self) -> bool:
+        """Whether there are rows of chosen keys, or should be."""
+        return self.scan.keys is not None or self.text is not None or bool(self.fields.sampled_history)
+
+    @property
+    def path(self) -> str:
+        """Entity, project and run."""
+        return f"{self.scan.entity}/{self.scan.project}/{self.name}"
 
     @property
     def id(self) -> str:
@@ -97,8 +134,13 @@ class ListedHistory:
 
     @property
     def line_count(self) -> int | None:
-        """Rows in its history, where the server tells it."""
+        """Rows in its history, where the server counts them."""
         return self.fields.history_line_count
+
+    @property
+    def counts(self) -> RowCounts:
+        """What the server counts of it."""
+        return RowCounts.of(self.line_count, as_json(self.fields.history_keys))
 
     @property
     def texts(self) -> list[str]:
@@ -106,9 +148,33 @@ class ListedHistory:
         return self.fields.history or []
 
     @property
+    def is_missing(self) -> bool:
+        """Whether the server sent null where rows were due."""
+        if self.line_count == 0:
+            return False
+        return self.fields.history is None if self.scan.keys is None else None in self.lists
+
+    @property
     def answered(self) -> int:
-        """Rows of the longest answer."""
-        return max((answer.height for answer in self.answers), default=len(self.texts))
+        """Rows of the longest list."""
+        if self.scan.keys is None:
+            return len(self.texts)
+        return max((rows.height for rows in self.lists if rows is not None), default=0)
+
+    @property
+    def chosen(self) -> list[Batch]:
+        """The rows of chosen keys, one batch a spec."""
+        return [RowBatch([]) if rows is None else rows for rows in self.lists]
+
+    def outline(self, reader: RowReader) -> Outline:
+        """What its lists are like.
+
+        Raises:
+            CorruptHistoryError: a row cannot be read.
+        """
+        lists = whole_rows(self.path, self.texts, reader) if self.scan.keys is None else self.chosen
+        answers = [rows for rows in lists if rows is not None]
+        return outlined(answers, self.scan.min_step, self.scan.max_step, self.samples)
 
     @property
     def mark(self) -> RunMark:
@@ -117,9 +183,22 @@ class ListedHistory:
 
 
 def list_histories(
-    query: RunQuery, scan: ScanPlan, after: str | None, *, spare_server: bool
+    query: RunQuery,
+    scan: ScanPlan,
+    after: str | None,
+    *,
+    samples: int,
+    with_steps: bool,
+    spare_server: bool,
 ) -> Flow[Page[ListedHistory]]:
-    """A page of runs, with up to ``page_size + 1`` rows of each; one request."""
+    """A page of runs, with up to ``samples`` rows of each; one request.
+
+    ``with_steps`` asks for the steps of all rows besides.
+    """
+    keys = scan.keys is not None
+    specs = specs_of(scan, scan.min_step, scan.max_step, samples)
+    if with_steps:
+        specs.append(steps_spec(samples))
     operation = list_whole_histories(
         entity=query.entity,
         project=query.project,
@@ -129,13 +208,16 @@ def list_histories(
         after=after,
         min_step=scan.min_step,
         max_step=scan.max_step,
-        samples=scan.page_size + 1,
-        specs=specs_of(scan, scan.min_step, scan.max_step),
-        whole=scan.keys is None,
-        chosen=scan.keys is not None,
+        samples=samples,
+        specs=specs,
+        whole=not keys,
+        chosen=keys or with_steps,
+        with_keys=keys or not scan.wants_every_step,
     )
     answer, texts = yield from fetch_cut(operation, sampled.CUT, spare_server=spare_server)
     page = read_page(require_runs(answer.project, query.entity, query.project), after)
     told = sampled.text_of_each(texts, len(page.nodes))
-    nodes = [ListedHistory(fields, text) for fields, text in zip(page.nodes, told, strict=True)]
+    nodes = [
+        ListedHistory(fields, text, scan, samples) for fields, text in zip(page.nodes, told, strict=True)
+    ]
     return Page(nodes, page.after, page.cursor, page.more, page.total)

@@ -31,6 +31,7 @@ from runql.transport.lifetime import (
 from runql.transport.pace import Pace
 from runql.transport.proxies import check_proxies
 from runql.transport.retry import Outcome, RetryPolicy, persist
+from runql.transport.sample_limits import SampleLimits
 from runql.transport.tls import LateContext
 from runql.transport.wire import Request, Response, Traffic
 
@@ -94,6 +95,7 @@ class AsyncRetryingClient:
     Attributes:
         settings: where requests go and what defaults apply.
         traffic: what was sent and received so far.
+        sample_limits: what the server has shown of how many rows it sends at once.
 
     May be shared between tasks, and used in several event loops (asyncio or trio), one after the other or each in a
     thread of its own, and in forked children: each makes connections of its own, but with a ``transport`` of the
@@ -110,6 +112,7 @@ class AsyncRetryingClient:
     ) -> None:
         self.settings = settings
         self.traffic = Traffic()
+        self.sample_limits = SampleLimits()
         self._retry = retry or RetryPolicy()
         self._endpoint = Endpoint(settings)
         if transport is None:

@@ -205,6 +205,9 @@ def _cut(content: bytes, mark: bytes, depth: int) -> tuple[bytes, list[bytes]] |
             return None
         if depth == 1 and text.find(b"[", 1) > 0:
             return None
+        # A null among the lists: what ends here may be another list.
+        if depth == 2 and (b"],n" in text or b"[n" in text):
+            return None
         rest += [content[done:start], b"[]"]
         lists.append(text)
         done = end

@@ -153,9 +153,11 @@ def fetch_cut(
     return answer
 
 
-def fetch_texts(operation: Operation[T], field: str) -> Flow[tuple[T, int | None]]:
+def fetch_texts(
+    operation: Operation[T], field: str, *, spare_server: bool = False
+) -> Flow[tuple[T, int | None]]:
     """As `fetch`, with the bytes that the list of texts under ``field`` took; see `codec.size_of_texts`."""
-    response = _response((yield Send(operation)))
+    response = _response((yield Send(operation, spare_server)))
     answer, size = read_answer(operation, response), size_of_texts(response.content, field)
     response.release()
     return answer, size

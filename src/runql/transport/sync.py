@@ -28,6 +28,7 @@ from runql.transport.lifetime import (
 from runql.transport.pace import Pace
 from runql.transport.proxies import check_proxies
 from runql.transport.retry import Outcome, RetryPolicy, persist
+from runql.transport.sample_limits import SampleLimits
 from runql.transport.single_flight import Flight
 from runql.transport.tls import LateContext
 from runql.transport.wire import Request, Response, Traffic
@@ -41,6 +42,7 @@ class RetryingClient:
     Attributes:
         settings: where requests go and what defaults apply.
         traffic: what was sent and received so far.
+        sample_limits: what the server has shown of how many rows it sends at once.
 
     May be shared between threads, and used in forked children: they make connections of their own, but with a
     ``transport`` of the caller's, which cannot be made anew (`UnshareableError`). It cannot be pickled. Close it, or
@@ -56,6 +58,7 @@ class RetryingClient:
     ) -> None:
         self.settings = settings
         self.traffic = Traffic()
+        self.sample_limits = SampleLimits()
         self._retry = retry or RetryPolicy()
         self._endpoint = Endpoint(settings)
         if transport is None:

@@ -20,6 +20,7 @@ from runql.resources.run_query import RunQuery
 from runql.resources.scan import ScanPlan
 from runql.resources.whole_histories import HistoriesPlan, Part
 from runql.transport.flow import Effect, Offload
+from runql.transport.sample_limits import SampleLimits
 from runql.transport.wire import Response
 from runql.values import JSONValue
 
@@ -146,9 +147,10 @@ def parts_of(
     reader: RowReader | None = None,
     bounded: bool = False,
     budget: PageBudget | None = None,
+    limits: SampleLimits | None = None,
 ) -> tuple[list[Part], HistoriesPosition]:
     """All parts of a list, and where they leave it."""
-    position = HistoriesPosition(plan, reader, budget)
+    position = HistoriesPosition(plan, reader, budget, limits)
     parts: list[Part] = []
     while (part := served(position.next_part(bounded=bounded, ahead=True), answer)) is not None:
         parts.append(part)

@@ -15,13 +15,14 @@ from runql.resources.scan import Known, ScanPlan
 from runql.resources.scan_position import ScanPosition
 from runql.transport.codec import encode
 from runql.transport.flow import Effect
+from runql.transport.sample_limits import SampleLimits
 from runql.transport.wire import Response
 from runql.values import JSONValue
 from runql_graphql.operation import Operation
 
 Variables: TypeAlias = dict[str, Any]  # Any: what a JSON parser made
 
-MANY = 400  # more requests than any scan of these tests may need: past it the scan does not end
+MANY = 2000  # more requests than any scan of these tests may need: past it the scan does not end
 
 
 @dataclass
@@ -130,9 +131,19 @@ def step_of(row: Row) -> float:
     return step
 
 
-def scanned(plan: ScanPlan, known: Known, server: RunOnServer) -> list[Row]:
+def acquainted() -> SampleLimits:
+    """What a client knows of a server that has sent it long lists of rows."""
+    limits = SampleLimits()
+    limits.note("history", 1000)
+    limits.note("sampledHistory", 1000)
+    return limits
+
+
+def scanned(
+    plan: ScanPlan, known: Known, server: RunOnServer, limits: SampleLimits | None = None
+) -> list[Row]:
     """All rows of a scan, read to its end."""
-    position = ScanPosition(plan, known)
+    position = ScanPosition(plan, known, limits=limits, streams=True)
     read: list[Row] = []
     while (rows := served(position.next_rows(), server.answer)) is not None:
         assert rows, "a window without rows is not handed out"

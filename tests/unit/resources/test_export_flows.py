@@ -19,10 +19,11 @@ from runql.resources import export_files, export_parts
 from runql.resources.export_listing import ExportListing, list_exports
 from runql.resources.export_rows import ExportRows
 from runql.resources.history import Row
-from runql.resources.history_scan import read_batches, scan_table
+from runql.resources.history_scan import read_live_rows, scan_table
 from runql.resources.scan import Known, ScanPlan
 from runql.transport.byte_ranges import ByteRange
 from runql.transport.flow import Download, Effect, Offload
+from runql.transport.sample_limits import SampleLimits
 from runql.transport.wire import Response
 
 ROWS: list[Row] = [{"_step": step, "loss": step / 2} for step in range(40)]
@@ -91,7 +92,7 @@ class ExportingServer:
 
 
 def steps_of(server: ExportingServer, plan: ScanPlan, known: Known = KNOWN) -> list[int]:
-    return to_polars(served(scan_table(plan, known), server.answer))["_step"].to_list()
+    return to_polars(served(scan_table(plan, known, SampleLimits()), server.answer))["_step"].to_list()
 
 
 def test_exports_are_asked_for_with_the_first_of_several_windows() -> None:
@@ -132,7 +133,7 @@ def test_an_old_server_that_knows_none_is_asked_without() -> None:
             return answered(None, errors=[{"message": 'Cannot query field "parquetHistory" on type "Run".'}])
         return server.answer(effect)
 
-    found = to_polars(served(scan_table(planned(), KNOWN), answer))
+    found = to_polars(served(scan_table(planned(), KNOWN, SampleLimits()), answer))
     assert found["_step"].to_list() == [*range(40)]
     assert len(refused) == 1
 
@@ -186,7 +187,7 @@ def test_files_that_do_not_add_up_are_left_alone(
 def iterated(server: ExportingServer, plan: ScanPlan) -> tuple[list[int], ScanPlan | None]:
     """The steps that come from exports, and what is left to be read."""
     listing = ExportListing(tuple(server.files), [{"_step": step} for step in server.live], len(ROWS))
-    exports = ExportRows(plan, listing, partial(read_batches, KNOWN))
+    exports = ExportRows(plan, listing, partial(read_live_rows, KNOWN, SampleLimits()))
     steps: list[int] = []
     while (some := served(exports.next_rows(), server.answer)) is not None:
         for part in some:
@@ -269,7 +270,7 @@ def test_large_files_are_read_portion_by_portion(plan: ScanPlan, requests: int, 
     server.files["/a"] = with_text(range(25), rows_per_group=5)
     server.files["/small"] = with_text(range(25, 26), rows_per_group=5)
     server.count = 26
-    found = to_polars(served(scan_table(plan, KNOWN), server.answer))
+    found = to_polars(served(scan_table(plan, KNOWN, SampleLimits()), server.answer))
     assert found["_step"].to_list() == [*range(26)][plan.min_step : plan.max_step]
     if "text" in found.columns:
         assert all(len(text) == 160_000 + step for step, text in found.select("_step", "text").iter_rows())
@@ -292,7 +293,7 @@ def test_a_beginning_of_another_file_is_not_mixed_with_the_rest(little_memory: i
     server = ExportingServer({"/a": range(40)})
     server.files["/a"] = with_text(range(40), rows_per_group=5)
     server.replaced = {"/a": with_text(range(1, 41), rows_per_group=5)}
-    found = to_polars(served(scan_table(planned(), KNOWN), server.answer))
+    found = to_polars(served(scan_table(planned(), KNOWN, SampleLimits()), server.answer))
     assert found["_step"].to_list() == [*range(1, 41)], "the file that is there now"
     assert all(len(text) == 160_000 + step for step, text in found.select("_step", "text").iter_rows())
 
@@ -341,7 +342,7 @@ def test_many_small_files_are_a_request_each_and_large_ones_are_not_kept(
     server.files = {f"/large{step}": with_text([step]) for step in range(20, 40)}
     server.files |= {f"/{step}": parquet([step]) for step in range(20)}
     plan = planned(keys=keys)
-    found = to_polars(served(scan_table(plan, KNOWN), server.answer))
+    found = to_polars(served(scan_table(plan, KNOWN, SampleLimits()), server.answer))
     assert found["_step"].to_list() == [*range(0 if keys is None else 20, 40)]
     assert found["text"].drop_nulls().str.len_bytes().to_list() == [160_000 + step for step in range(20, 40)]
     assert all(server.asked.count(f"/{step}") == 1 for step in range(20))

@@ -26,7 +26,7 @@ from runql.errors import (
 )
 from runql.frames.row_readers import ColumnReader, RowReader
 from runql.resources.heavy_pages import GOOD_PAGES
-from runql.resources.histories import SampledRun, page_rows, rows_of, sample_runs
+from runql.resources.histories import SampledRun, Unreadable, page_rows, rows_of, sample_runs
 from runql.resources.history import HistorySample, Row
 from runql.resources.run_query import RunQuery
 from runql.transport.flow import Effect, Send
@@ -275,7 +275,8 @@ def test_rows_are_labelled_by_their_run_and_a_metric_of_that_name_gives_way(read
         RunHistory(id="2", name="b", history=[]),
         RunHistory(id="3", name="c", history=['{"_step": 0}']),
     ]
-    assert rows_of([page_rows([SampledRun(node) for node in nodes], WHOLE, reader)]) == [
+    runs = [SampledRun(f"e/p/{node.name}", node) for node in nodes]
+    assert rows_of([page_rows(runs, WHOLE, reader, Unreadable())]) == [
         {"_step": 0, "run_id": "a"},
         {"_step": 1, "run_id": "a"},
         {"_step": 0, "run_id": "c"},

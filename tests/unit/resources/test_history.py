@@ -12,7 +12,8 @@ from tests.unit.resources.answers import in_project
 from tests.unit.transport.stepping import answered, ended
 
 from runql.errors import ProjectNotFoundError, RunNotFoundError
-from runql.resources.history import HistorySample, Row, checked_keys, rows_of_spec, sample_run
+from runql.history_errors import CorruptHistoryError, IncompleteHistoryError
+from runql.resources.history import HistorySample, Row, checked_keys, sample_run
 from runql.transport.flow import Send
 from runql_graphql.operations import get_history
 
@@ -80,24 +81,61 @@ def test_chosen_rows_are_read_from_objects() -> None:
     assert read(CHOSEN, sampledHistory=[rows]) == rows
 
 
-@pytest.mark.parametrize("fields", [{}, {"history": None}, {"history": []}])
-def test_a_run_without_rows_is_empty(fields: dict[str, object]) -> None:
-    assert read(WHOLE, **fields) == []
+def test_a_run_without_rows_is_empty() -> None:
+    assert read(WHOLE, history=[]) == []
+    none: list[Row] = []
+    assert read(CHOSEN, sampledHistory=[none]) == []
+    assert read(SYSTEM, events=[]) == []
 
 
-@pytest.mark.parametrize("sampled", [None, [], [[]], [None], ["text"], [{"a": 1}], [["text", 7]]])
-def test_an_answer_of_another_shape_holds_no_rows(sampled: object) -> None:
-    assert read(CHOSEN, sampledHistory=sampled) == []
+@pytest.mark.parametrize(
+    ("wish", "fields"),
+    [
+        (WHOLE, {}),
+        (WHOLE, {"history": None}),
+        (SYSTEM, {"events": None}),
+        (SYSTEM_CHOSEN, {"events": None}),
+        *((CHOSEN, {"sampledHistory": lists}) for lists in (None, [], [None], ["text"], [{"a": 1}])),
+    ],
+)
+def test_null_or_another_shape_is_not_no_rows(wish: HistorySample, fields: dict[str, object]) -> None:
+    with pytest.raises(IncompleteHistoryError, match="e/p/r are missing: the server sent null") as caught:
+        read(wish, **fields)
+    assert (caught.value.run, caught.value.found, caught.value.expected) == ("e/p/r", 0, None)
 
 
-def test_a_second_answer_is_left_out() -> None:
-    assert rows_of_spec([[{"a": 1}], [{"b": 2}]], 1) == [{"b": 2}]
-    assert rows_of_spec([[{"a": 1}]], 1) == []
+@pytest.mark.parametrize(
+    ("wish", "fields", "row"),
+    [
+        (WHOLE, {"history": ['{"_step": 0}', "no JSON"]}, 1),
+        (WHOLE, {"history": ['{"_step": 0}', "null"]}, 1),
+        (WHOLE, {"history": ['{"_step": 0}', ""]}, 1),
+        (WHOLE, {"history": ["[]"]}, 0),
+        (WHOLE, {"history": ['{"_step": 0}', '{"_step": "text"}']}, 1),
+        (WHOLE, {"history": ['{"_step": true}']}, 0),
+        (WHOLE, {"history": ['{"_step": NaN}']}, 0),
+        (SYSTEM, {"events": ["no JSON"]}, 0),
+        (SYSTEM_CHOSEN, {"events": ["7"]}, 0),
+        (CHOSEN, {"sampledHistory": [[{"_step": 0, "loss": 1, "acc": 1}, None]]}, 1),
+        (CHOSEN, {"sampledHistory": [["text"]]}, 0),
+        (CHOSEN, {"sampledHistory": [[{"_step": "x", "loss": 1, "acc": 1}]]}, 0),
+    ],
+)
+def test_a_row_that_cannot_be_read_is_named(wish: HistorySample, fields: dict[str, object], row: int) -> None:
+    with pytest.raises(CorruptHistoryError, match="e/p/r") as caught:
+        read(wish, **fields)
+    assert (caught.value.run, caught.value.row) == ("e/p/r", row)
+
+
+@pytest.mark.parametrize("wish", [WHOLE, CHOSEN])
+def test_rows_that_come_in_another_order_are_put_in_step_order(wish: HistorySample) -> None:
+    rows: list[Row] = [{"_step": step, "loss": step, "acc": 1} for step in (0, 7, 3, 9, 4.0)]
+    found = read(wish, history=[json.dumps(row) for row in rows], sampledHistory=[rows])
+    assert [row["_step"] for row in found] == [0, 3, 4.0, 7, 9]
 
 
 def test_machine_rows_are_read_from_texts() -> None:
     assert read(SYSTEM, events=['{"_runtime": 1, "system.cpu": 5}']) == [{"_runtime": 1, "system.cpu": 5}]
-    assert read(SYSTEM) == []
 
 
 def test_chosen_machine_rows_have_their_time_and_only_rows_with_all_keys() -> None:

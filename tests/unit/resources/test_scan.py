@@ -12,6 +12,7 @@ from tests.unit.transport.stepping import answered, ended, sent, served
 
 from runql.errors import ProjectNotFoundError, RunNotFoundError, ServerFailureError
 from runql.frames.row_readers import RowReader
+from runql.history_errors import IncompleteHistoryError
 from runql.resources.history import Row
 from runql.resources.history_scan import scan_table
 from runql.resources.scan import Known, ScanPlan
@@ -19,6 +20,7 @@ from runql.resources.scan_position import ScanPosition
 from runql.resources.step_map import map_steps
 from runql.resources.window import last_step, read_window
 from runql.transport.flow import Effect, Gather, Send
+from runql.transport.sample_limits import SampleLimits
 from runql.transport.wire import Response
 from runql.values import JSONValue
 from runql_graphql.operations import scan_history
@@ -47,7 +49,7 @@ def test_the_first_window_is_one_request_for_whole_rows() -> None:
             run="r",
             min_step=0,
             max_step=1000,
-            samples=1001,
+            samples=2002,
             specs=[],
             whole=True,
             chosen=False,
@@ -61,10 +63,10 @@ def test_the_first_window_is_one_request_for_whole_rows() -> None:
 def test_the_bytes_of_a_window_are_let_go_of_when_they_are_read(keys: list[str] | None) -> None:
     server, flow = (
         RunOnServer(dense(10)),
-        read_window(planned(keys=keys, page_size=1000), 0, None, RowReader()),
+        read_window(planned(keys=keys, page_size=1000), 0, None, RowReader(), samples=1001),
     )
     response = server.answer(next(flow))
-    assert ended(flow, response).most == 10
+    assert ended(flow, response).outline.most == 10
     assert response.content == b""
 
 
@@ -73,7 +75,7 @@ def test_chosen_keys_go_into_one_spec_with_the_step_first() -> None:
     plan = planned(keys=["loss", "_step", "acc"], page_size=10)
     assert scanned(plan, Known(24, 25), server) == []
     assert specs(server)[0] == [
-        {"keys": ["_step", "loss", "acc"], "samples": 11, "minStep": 0, "maxStep": 10}
+        {"keys": ["_step", "loss", "acc"], "samples": 22, "minStep": 0, "maxStep": 10}
     ]
     assert all(operation.variables["chosen"] is True for operation in server.operations)
     assert all(operation.variables["whole"] is False for operation in server.operations)
@@ -94,8 +96,8 @@ def test_any_of_the_keys_is_a_spec_each_in_the_same_request() -> None:
         {"_step": 3, "a": 3},
     ]
     assert specs(server)[0] == [
-        {"keys": ["_step", "a"], "samples": 11, "minStep": 0},
-        {"keys": ["_step", "b"], "samples": 11, "minStep": 0},
+        {"keys": ["_step", "a"], "samples": 13, "minStep": 0},
+        {"keys": ["_step", "b"], "samples": 13, "minStep": 0},
     ]
 
 
@@ -136,8 +138,8 @@ def test_a_sparse_range_is_cut_by_the_rows_within_it() -> None:
 
 def test_a_map_that_is_too_long_for_an_answer_is_asked_for_in_parts() -> None:
     server = RunOnServer([{"_step": 7 * step} for step in range(1_000)])
-    plan = planned()
-    assert served(map_steps(plan, 5, 6_000, most=100), server.answer) == list(range(7, 6_000, 7))
+    found = served(map_steps(planned(), 5, 6_000, SampleLimits(), most=100), server.answer)
+    assert found.steps == list(range(7, 6_000, 7))
     assert server.requests <= 2 * -(-1_000 // 50)
 
 
@@ -309,13 +311,40 @@ def test_what_is_absent_is_told_apart(data: object, error: type[Exception]) -> N
         flow.send(answered(data))
 
 
-@pytest.mark.parametrize(
-    "fields", [{"historyLineCount": None}, {"history": None, "historyLineCount": None, "state": None}]
-)
+@pytest.mark.parametrize("count", [None, 5])
+@pytest.mark.parametrize("keys", [None, ["loss"]])
+def test_null_is_not_no_rows(count: int | None, keys: list[str] | None) -> None:
+    fields = {"history": None, "sampledHistory": None, "historyLineCount": count}
+    with pytest.raises(IncompleteHistoryError, match="e/p/r are missing: the server sent null") as caught:
+        served(ScanPosition(planned(keys=keys), Known()).next_rows(), lambda _: in_project(run=fields))
+    assert (caught.value.found, caught.value.expected) == (0, count)
+
+
+def test_null_is_read_another_way_where_there_is_one() -> None:
+    """A server that sends null where it is asked for much."""
+    server = RunOnServer(dense(900))
+
+    def answer(effect: Effect) -> Response:
+        response = server.answer(effect)
+        if on_the_wire(sent(effect))["samples"] <= 300:
+            return response
+        body = json.loads(response.content)
+        body["data"]["project"]["run"]["history"] = None
+        return answered(body["data"])
+
+    position = ScanPosition(planned(page_size=1000), Known(899, 900), streams=True)
+    read: list[Row] = []
+    while (rows := served(position.next_rows(), answer)) is not None:
+        read += rows
+    assert read == dense(900)
+
+
+@pytest.mark.parametrize("fields", [{"history": None}, {"history": []}])
 def test_a_window_without_anything_ends_the_scan(fields: dict[str, object]) -> None:
     position = ScanPosition(planned(), Known())
-    assert served(position.next_rows(), lambda _: in_project(run=fields)) is None
-    assert served(position.next_rows(), lambda _: in_project(run=fields)) is None
+    response = in_project(run={"historyLineCount": 0, **fields})
+    assert served(position.next_rows(), lambda _: response) is None
+    assert served(position.next_rows(), lambda _: response) is None
 
 
 @pytest.mark.parametrize(
@@ -338,7 +367,7 @@ def test_the_last_step_is_read_leniently(keys: JSONValue, step: int | None) -> N
 
 def test_a_table_has_the_rows_of_all_windows_and_the_step_first() -> None:
     rows: list[Row] = [*dense(15), {"acc": 1, "_step": 15}]
-    table = served(scan_table(planned(), Known(15, 16)), RunOnServer(rows).answer)
+    table = served(scan_table(planned(), Known(15, 16), SampleLimits()), RunOnServer(rows).answer)
     assert list(table.columns) == ["_step", "loss", "acc"]
     assert table.height == 16
 

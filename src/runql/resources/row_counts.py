@@ -1,0 +1,89 @@
+"""What a server counts of a run's history, and in how many rows some keys should therefore be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from runql.values import JSONValue
+
+NIL = "nil"
+MAP = "map"
+
+
+@dataclass(frozen=True, slots=True)
+class RowCounts:
+    """A server's counts of one run; each may be missing, late or wrong.
+
+    Attributes:
+        lines: rows of the history.
+        keys: what `historyKeys` says of each key; empty where it was not asked for, or says nothing.
+    """
+
+    lines: int | None = None
+    keys: Mapping[str, JSONValue] = field(default_factory=dict[str, JSONValue])
+
+    @classmethod
+    def of(cls, lines: int | None, history_keys: JSONValue) -> RowCounts:
+        """Read them from a response."""
+        keys = history_keys.get("keys") if isinstance(history_keys, dict) else None
+        return cls(lines, keys if isinstance(keys, dict) else {})
+
+    def of_rows_with(self, keys: Sequence[str]) -> tuple[int, ...]:
+        """The numbers that the rows with all of these keys may have; none where they are not counted.
+
+        With one key there are two: a server counts rows in which the key is null, and may leave them out. With several
+        keys they are the most that there can be: rows with all keys are no more than those with the rarest of them.
+        """
+        if not keys:
+            steps = _total(self.keys.get("_step"))
+            return tuple(count for count in (self.lines, steps) if count is not None)[:1]
+        if not self.keys:
+            return ()
+        found = [self._of_key(key) for key in keys]
+        if any(counts is None for counts in found):
+            return ()
+        counts = [each for each in found if each is not None]
+        return tuple(dict.fromkeys(min(each) for each in zip(*counts, strict=True)))
+
+    def _of_key(self, key: str) -> tuple[int, int] | None:
+        """In how many rows the key has a value, and in how many it is at all."""
+        info = next((info for info in _nested(self.keys, key)), None)
+        if info is None:
+            # A dotted name may be a path that the server counts otherwise.
+            return None if "." in key else (0, 0)
+        total = _total(info)
+        return None if total is None else (total - sum(_counts(info, NIL)), total)
+
+
+def _nested(keys: Mapping[str, JSONValue], key: str) -> Iterator[JSONValue]:
+    """What is said of a key: of a member with its whole name, then of a member of an object."""
+    if key in keys:
+        yield keys[key]
+    head, dot, rest = key.partition(".")
+    while dot:
+        for kind in _kinds(keys.get(head)):
+            members = kind.get("keys")
+            if kind.get("type") == MAP and isinstance(members, dict):
+                yield from _nested(members, rest)
+        part, dot, rest = rest.partition(".")
+        head = f"{head}.{part}"
+
+
+def _total(info: JSONValue) -> int | None:
+    counts = [*_counts(info)]
+    return sum(counts) if counts else None
+
+
+def _counts(info: JSONValue, kind: str | None = None) -> Iterator[int]:
+    for each in _kinds(info):
+        count = each.get("count")
+        if isinstance(count, (int, float)) and (kind is None or each.get("type") == kind):
+            yield int(count)
+
+
+def _kinds(info: JSONValue) -> Iterator[dict[str, JSONValue]]:
+    kinds = info.get("typeCounts") if isinstance(info, dict) else None
+    for kind in kinds if isinstance(kinds, list) else []:
+        if isinstance(kind, dict):
+            yield kind

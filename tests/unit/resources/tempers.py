@@ -1,0 +1,125 @@
+"""Honest servers of every temper: they cap, downsample roughly, mix up the order, refuse, and count wrong."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from tests.unit.resources.histories_server import ListOnServer
+from tests.unit.resources.history_server import RunOnServer, Variables, on_the_wire
+from tests.unit.transport.stepping import sent
+
+from runql.errors import RunqlError
+from runql.resources.history import Row
+from runql.transport.flow import Effect, Offload
+from runql.transport.wire import Response
+
+REFUSALS = {
+    "graphql": Response(200, b'{"data": {"project": null}, "errors": [{"message": "too many samples"}]}'),
+    "400": Response(400, b"too many samples"),
+    "500": Response(500, b"too many samples"),
+}
+
+
+@dataclass(frozen=True)
+class Temper:
+    """How a server deals with ``samples``.
+
+    Attributes:
+        cap: the most samples that it takes, without a word; None for any.
+        share: the part of the samples that it keeps to.
+        jitter: how far from that the length of a downsampled list may be, in either direction.
+        mixes: whether downsampled rows come in any order.
+        refuses: samples above which it refuses; None for none.
+        refusal: how.
+    """
+
+    cap: int | None = None
+    share: float = 1
+    jitter: float = 0
+    mixes: bool = False
+    refuses: int | None = None
+    refusal: str = "graphql"
+
+    def kept(self, samples: int) -> int:
+        """Rows that a list may have before it is downsampled."""
+        most = samples if self.cap is None else min(samples, self.cap)
+        return max(2, int(most * self.share))
+
+    def refused(self, asked: Variables) -> bool:
+        """Whether a request asks for too much."""
+        samples = [int(asked["samples"])] if asked["whole"] else list[int]()
+        samples += _samples_of_specs(asked)
+        return self.refuses is not None and max(samples, default=0) > self.refuses
+
+
+def _samples_of_specs(asked: Variables) -> list[int]:
+    return [int(json.loads(spec)["samples"]) for spec in asked["specs"]] if asked["chosen"] else []
+
+
+@dataclass
+class TemperedRun(RunOnServer):
+    """A run on a server of some temper.
+
+    Attributes:
+        temper: of the server.
+        miscounted: rows that `historyKeys` counts too few of each key, below 0 for too many.
+    """
+
+    temper: Temper = field(default_factory=Temper)
+    miscounted: int = 0
+    chance: random.Random = field(default_factory=lambda: random.Random(1))
+
+    def answer(self, effect: Effect) -> Response:
+        if self.temper.refused(on_the_wire(sent(effect))):
+            self.operations.append(sent(effect))
+            assert self.requests < 2000, "the scan does not end"
+            return REFUSALS[self.temper.refusal]
+        return super().answer(effect)
+
+    def _counts(self) -> dict[str, object]:
+        counts = super()._counts()
+        if not self.miscounted:
+            return counts
+        told: dict[str, object] = {}
+        for key in counts:
+            count = max(1, sum(row.get(key) is not None for row in self.rows) - self.miscounted)
+            told[key] = {"typeCounts": [{"type": "number", "count": count}]}
+        return told
+
+    def _thinned(self, rows: list[Row], samples: int) -> list[Row]:
+        kept = self.temper.kept(samples)
+        if len(rows) <= kept:
+            return rows
+        wanted = round(kept * self.chance.uniform(1 - self.temper.jitter, 1 + self.temper.jitter))
+        chosen = super()._thinned(rows, max(2, min(wanted, len(rows) - 1)))
+        if self.temper.mixes:
+            chosen = [*chosen]
+            self.chance.shuffle(chosen)
+        return chosen
+
+
+@dataclass
+class TemperedList(ListOnServer):
+    """Runs on a server of some temper."""
+
+    temper: Temper = field(default_factory=Temper)
+
+    def answer(self, effect: Effect) -> Response | RunqlError | None:
+        if not isinstance(effect, Offload):
+            asked = on_the_wire(sent(effect))
+            if "samples" in asked and self.temper.refused(asked):
+                self.operations[sent(effect).name] += 1
+                return REFUSALS[self.temper.refusal]
+        return super().answer(effect)
+
+
+def rows_at(steps: Sequence[int], rare: int = 7) -> list[Row]:
+    """Rows at some steps, of which one in ``rare`` has another key."""
+    rows: list[Row] = []
+    for place, step in enumerate(steps):
+        row: Row = {"_step": step, "loss": step / 2}
+        rows.append({**row, "acc": step} if place % rare == 0 else row)
+    return rows
