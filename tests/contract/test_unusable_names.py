@@ -149,7 +149,9 @@ def test_a_name_without_a_utf8_form_is_not_uploaded(
 ) -> None:
     if name.startswith("\udcff"):
         (tmp_path / name).write_bytes(b"x")
-    with pytest.raises(UnsafeNameError, match="is not uploaded: it has no UTF-8 form"):
+    # The first can be the name of a file here, the second cannot.
+    told = "is not uploaded: it has no UTF-8 form|path holds half of a surrogate pair"
+    with pytest.raises(ValueError, match=told):
         face.take(run.upload_file(tmp_path / name, tmp_path))
     assert answering.asked == []
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal, TypeAlias, get_args
 
+from runql.arguments import shown
 from runql.errors import LocalFileError, UnsafeNameError
 from runql.transport.flow import Flow
 
@@ -72,7 +73,7 @@ def checked_on_unsafe(given: OnUnsafe) -> OnUnsafe:
         ValueError: it is neither ``raise`` nor ``skip``.
     """
     if given not in get_args(OnUnsafe):
-        raise ValueError(f"on_unsafe must be 'raise' or 'skip', not {given!r}")
+        raise ValueError(f"on_unsafe must be 'raise' or 'skip', not {shown(given)}")
     return given
 
 

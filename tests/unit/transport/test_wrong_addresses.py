@@ -23,7 +23,7 @@ from runql_graphql.operations import get_run_state
 
 STATE = get_run_state(entity="e", project="p", run="r")
 PATIENT = RetryPolicy(max_attempts=5, first_delay=0.001, jitter=0)
-STATE_FOUND = b'{"data": {"project": {"run": {"state": "finished"}}}}'
+BODY = b'{"data": {"project": null}}'
 faces = pytest.mark.parametrize("face", ["sync", "async"])
 
 
@@ -93,10 +93,10 @@ def known_host(spoil: Callable[[], None]) -> Flow[None]:
 def test_a_host_that_responded_before_is_waited_for(
     fault: str, face: Face, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    head = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(STATE_FOUND)
+    head = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(BODY)
     traffic = Traffic()
     with ExitStack() as server, monkeypatch.context() as patched:
-        port, _ = server.enter_context(answering(head + STATE_FOUND))
+        port, _ = server.enter_context(answering(head + BODY))
 
         def spoil() -> None:
             if fault == "refused":
