@@ -83,6 +83,11 @@ def test_a_count_below_one_is_refused(given: dict[str, int], run: Untyped, serve
 Temper = Callable[[dict[str, Any]], dict[str, Any]]
 
 
+def log_of(run: str, **fields: object) -> dict[str, Any]:
+    """The data of a response about the log of a run of ``e/p``."""
+    return {"project": {"name": "p", "entityName": "e", "run": {"name": run, **fields}}}
+
+
 def answers(
     numbers: Sequence[int],
     *,
@@ -119,11 +124,7 @@ def answers(
                 "edges": [{"node": node} for node in nodes],
             }
             count = 25 if counted else None
-            return Answer(
-                json.dumps(
-                    {"data": {"project": {"run": {"logLineCount": count, "logLines": lines}}}}
-                ).encode()
-            )
+            return Answer(json.dumps({"data": log_of("r", logLineCount=count, logLines=lines)}).encode())
 
         server.route = route
 
@@ -177,14 +178,14 @@ def test_a_cursor_that_stands_still_is_an_error(answering: AnsweringServer, face
         "pageInfo": {"hasNextPage": True, "endCursor": None},
         "edges": [{"node": {"number": 0, "line": "x"}}],
     }
-    answering.give_data({"project": {"run": {"logLineCount": 9, "logLines": lines}}})
+    answering.give_data(log_of("r", logLineCount=9, logLines=lines))
     with pytest.raises(PaginationError, match="stands still at None after 1 of 9"):
         listed(face, hand_made(answering, face).console_logs())
 
 
 @pytest.mark.parametrize("last", [None, 5])
 def test_what_is_not_there_is_not_found(last: int | None, answering: AnsweringServer, face: Face) -> None:
-    answering.give_data({"project": None}, {"project": {"run": None}})
+    answering.give_data({"project": None}, {"project": {"name": "p", "entityName": "e", "run": None}})
     run = hand_made(answering, face)
     with pytest.raises(ProjectNotFoundError):
         listed(face, run.console_logs(last=last))
