@@ -31,6 +31,10 @@ HEAD = """\
 """
 
 
+PLAIN = {"__aiter__": "__iter__", "__anext__": "__next__"}
+"""Members of the awaited face that have another name on the synchronous one."""
+
+
 @dataclass
 class Seen:
     """What was sent: members by operation, fields by input type."""
@@ -116,7 +120,7 @@ def asking_member(frame: FrameType | None) -> str | None:
         if name is not None and owner is not None:
             kind = owner if isinstance(owner, type) else type(owner)
             plain = re.sub("^Async", "", kind.__name__)
-            found = plain if name == "__init__" else f"{plain}.{name.replace('__aiter__', '__iter__')}"
+            found = plain if name == "__init__" else f"{plain}.{PLAIN.get(name, name)}"
         frame = frame.f_back
     return found
 

@@ -13,7 +13,13 @@ from tests.contract.either import Untyped, listed, taken
 from tests.contract.face import Face
 from tests.contract.writing.stored import FULL, KEY
 
-from runql import ConsoleLogLine, PaginationError, ProjectNotFoundError, RunNotFoundError
+from runql import (
+    ConsoleLogLine,
+    MismatchedResponseError,
+    PaginationError,
+    ProjectNotFoundError,
+    RunNotFoundError,
+)
 from runql_server.running import RunningServer
 from runql_server.seed import SeedRun
 
@@ -80,12 +86,10 @@ def test_a_count_below_one_is_refused(given: dict[str, int], run: Untyped, serve
 
 # -- servers of another temper ------------------------------------------------------------------------------------
 
-Temper = Callable[[dict[str, Any]], dict[str, Any]]
 
-
-def log_of(run: str, **fields: object) -> dict[str, Any]:
-    """The data of a response about the log of a run of ``e/p``."""
-    return {"project": {"name": "p", "entityName": "e", "run": {"name": run, **fields}}}
+def in_run(name: str = "r", **fields: object) -> dict[str, dict[str, object]]:
+    """The data of a response about a run."""
+    return {"project": {"name": "p", "entityName": "e", "run": {"name": name, **fields}}}
 
 
 def answers(
@@ -124,7 +128,7 @@ def answers(
                 "edges": [{"node": node} for node in nodes],
             }
             count = 25 if counted else None
-            return Answer(json.dumps({"data": log_of("r", logLineCount=count, logLines=lines)}).encode())
+            return Answer(json.dumps({"data": in_run(logLineCount=count, logLines=lines)}).encode())
 
         server.route = route
 
@@ -178,16 +182,23 @@ def test_a_cursor_that_stands_still_is_an_error(answering: AnsweringServer, face
         "pageInfo": {"hasNextPage": True, "endCursor": None},
         "edges": [{"node": {"number": 0, "line": "x"}}],
     }
-    answering.give_data(log_of("r", logLineCount=9, logLines=lines))
+    answering.give_data(in_run(logLineCount=9, logLines=lines))
     with pytest.raises(PaginationError, match="stands still at None after 1 of 9"):
         listed(face, hand_made(answering, face).console_logs())
 
 
 @pytest.mark.parametrize("last", [None, 5])
 def test_what_is_not_there_is_not_found(last: int | None, answering: AnsweringServer, face: Face) -> None:
-    answering.give_data({"project": None}, {"project": {"name": "p", "entityName": "e", "run": None}})
+    answering.give_data({"project": None}, {"project": {**in_run()["project"], "run": None}})
     run = hand_made(answering, face)
     with pytest.raises(ProjectNotFoundError):
         listed(face, run.console_logs(last=last))
     with pytest.raises(RunNotFoundError):
         listed(face, run.console_logs(last=last))
+
+
+@pytest.mark.parametrize("last", [None, 5])
+def test_lines_of_another_run_are_refused(last: int | None, answering: AnsweringServer, face: Face) -> None:
+    answering.give_data(in_run("other", logLineCount=0, logLines=None))
+    with pytest.raises(MismatchedResponseError, match="other"):
+        listed(face, hand_made(answering, face).console_logs(last=last))
