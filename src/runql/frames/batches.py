@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
-from typing import TYPE_CHECKING, Self, TypeAlias
+from typing import TYPE_CHECKING, Self, TypeAlias, cast
 
 from runql.values import JSONValue
 
@@ -33,9 +33,14 @@ class RowBatch:
         """How many rows."""
         return len(self.rows)
 
+    def _whole_steps(self) -> list[int] | None:
+        """The step of each row where each has an integer, which takes no Python of ours for each; else None."""
+        steps = [row.get(STEP) for row in self.rows]
+        return cast("list[int]", steps) if {*map(type, steps)} == {int} else None
+
     def extent(self) -> tuple[int, int] | None:
         """The lowest and the highest step; None when no row has one."""
-        steps = [step for row in self.rows if (step := step_of(row)) is not None]
+        steps = self._whole_steps() or [step for row in self.rows if (step := step_of(row)) is not None]
         return (min(steps), max(steps)) if steps else None
 
     def step_at(self, place: int) -> int | None:
@@ -44,6 +49,8 @@ class RowBatch:
 
     def bad_step(self) -> int | None:
         """The place of a row whose step is there, and no finite number."""
+        if self._whole_steps() is not None:
+            return None
         for place, row in enumerate(self.rows):
             if step_of(row) is None and row.get(STEP) is not None:
                 return place
@@ -51,13 +58,13 @@ class RowBatch:
 
     def has_each_step_once(self) -> bool:
         """Whether each row has a step of its own."""
-        steps = [step_of(row) for row in self.rows]
+        steps: Sequence[int | None] = self._whole_steps() or [step_of(row) for row in self.rows]
         return len({*steps}) == len(steps) and None not in steps
 
     def in_step_order(self) -> Self:
         """The rows in step order; those of the same step keep theirs."""
-        steps = [step for row in self.rows if (step := step_of(row)) is not None]
-        if all(low <= high for low, high in pairwise(steps)):
+        steps = self._whole_steps() or [step for row in self.rows if (step := step_of(row)) is not None]
+        if steps == sorted(steps):
             return self
         return type(self)(sorted(self.rows, key=lambda row: -1 if (step := step_of(row)) is None else step))
 

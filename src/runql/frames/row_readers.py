@@ -8,7 +8,7 @@ from functools import cache
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final
 
-from runql.frames.batches import Batch, ColumnBatch, RowBatch
+from runql.frames.batches import STEP, Batch, ColumnBatch, RowBatch
 from runql.frames.columns import SERIES_TYPES
 from runql.frames.dtypes import EXACT_IN_FLOAT
 from runql.values import UnreadableRowError, history_rows, parse_json, parse_rows
@@ -73,9 +73,6 @@ class ColumnReader(RowReader):
             lines = "\n".join(texts).encode()
         except UnicodeEncodeError:
             return super().read(texts)
-        # polars skips what is no object, or makes an empty row of it.
-        if not lines.startswith(b"{") or lines.count(b"\n{") != len(texts) - 1:
-            return super().read(texts)
         # The array has two brackets, and beside the bytes of the lines two quotes a text.
         escapes = None if size is None else size - len(lines) - 2 * len(texts) - 2
         batch = self._columns(lines, len(texts), escapes)
@@ -83,8 +80,6 @@ class ColumnReader(RowReader):
 
     def read_array(self, array: bytes) -> Batch:
         """As `RowReader.read_array`, columns where that is exact."""
-        if not array.startswith(b"[{") or array.count(b"},") != array.count(b"},{") + array.count(b'},"'):
-            return super().read_array(array)
         # A text that holds this is cut, too, and then is no JSON.
         lines = array[1:-1].replace(b"},{", b"}\n{")
         batch = self._columns(lines, lines.count(b"\n") + 1)
@@ -164,6 +159,10 @@ def _read(
         and not any(_is_coarse(cells) for cells in present.values() if cells.dtype == pl.Float64())
     )
     if not is_exact:
+        return None
+    # polars makes an empty row of what is no object. Where each row has a step, there is none.
+    steps = present.get(STEP)
+    if (steps is None or steps.null_count()) and lines.count(b"\n{") + lines.startswith(b"{") != height:
         return None
     # The schema may be another batch's, and polars infers names in no order.
     first_seen = sorted(present, key=lambda name: _first_place(lines, name))

@@ -176,6 +176,8 @@ class HistoriesPosition:
         if chosen := [node for node in page.nodes if node.has_chosen]:
             yield from offload(partial(self._read_chosen, chosen))
         self._note(page.nodes)
+        for node in page.nodes:
+            node.is_complete = self._is_complete(node)
         heights = [self._height(node) for node in page.nodes]
         self._learn(page.nodes)
         size = self._budget.choose(heights)
@@ -217,7 +219,7 @@ class HistoriesPosition:
     def _height(self, node: ListedHistory) -> int:
         """How many rows are wanted of a run, as far as its answer tells."""
         rows = node.answered
-        return rows if self._is_complete(node) else max(rows, node.line_count or 0)
+        return rows if node.is_complete else max(rows, node.line_count or 0)
 
     def _is_complete(self, node: ListedHistory) -> bool:
         """Whether all wanted rows of a run came with the page."""
@@ -225,10 +227,10 @@ class HistoriesPosition:
             return False
         tally = RowTally(node.scan)
         tally.note(node.counts)
-        if node.scan.keys is None and node.scan.wants_every_step:
-            if tally.is_complete_with([node.answered]):
+        if node.scan.wants_every_step:
+            if tally.is_complete_with(node.heights):
                 return True
-            if node.answered and is_far_below(node.answered, self._bound(node)):
+            if node.scan.keys is None and node.answered and is_far_below(node.answered, self._bound(node)):
                 return True
         try:
             outline = node.outline(self._reader)
@@ -251,7 +253,7 @@ class HistoriesPosition:
     def _arrange(self, nodes: Sequence[ListedHistory]) -> None:
         whole: list[ListedHistory] = []
         for node in nodes:
-            if self._is_complete(node):
+            if node.is_complete:
                 whole.append(node)
                 continue
             if whole:

@@ -88,6 +88,7 @@ class ListedHistory:
         samples: rows that were asked for in each list.
         lists: the rows of chosen keys, one batch a spec in step order; None for a spec that the server sent null for.
         steps: of all of its rows, where they were asked for.
+        is_complete: whether all wanted rows of it came.
     """
 
     fields: WholeHistory
@@ -96,6 +97,7 @@ class ListedHistory:
     samples: int
     lists: list[Batch | None] = field(default_factory=list[Batch | None])
     steps: Batch | None = None
+    is_complete: bool = False
 
     def read_chosen(self, reader: RowReader) -> None:
         """Read the rows of chosen keys, where there are any; of a run with a row that cannot be read there are none."""
@@ -155,11 +157,16 @@ class ListedHistory:
         return self.fields.history is None if self.scan.keys is None else None in self.lists
 
     @property
+    def heights(self) -> list[int]:
+        """Rows of each list."""
+        if self.scan.keys is None:
+            return [len(self.texts)]
+        return [0 if rows is None else rows.height for rows in self.lists]
+
+    @property
     def answered(self) -> int:
         """Rows of the longest list."""
-        if self.scan.keys is None:
-            return len(self.texts)
-        return max((rows.height for rows in self.lists if rows is not None), default=0)
+        return max(self.heights, default=0)
 
     @property
     def chosen(self) -> list[Batch]:
