@@ -13,6 +13,7 @@ import pytest
 from tests.contract.between import Between, Fault, Sent
 from tests.contract.either import Untyped, listed, taken
 from tests.contract.face import AnyRun, Face
+from tests.patience import PATIENCE
 
 from runql import Api, AsyncApi, RunqlError, ServerFailureError
 from runql_server.running import RunningServer
@@ -162,7 +163,7 @@ def test_threads_share_one_reading_and_get_each_row_once(server: RunningServer, 
         together = threading.Barrier(4)
 
         def drain(items: Iterator[Untyped]) -> list[Untyped]:
-            together.wait(30)
+            together.wait(PATIENCE)
             taken_here: list[Untyped] = []
             while (item := next(items, None)) is not None:
                 taken_here.append(item)

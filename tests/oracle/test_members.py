@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel, ConfigDict
 from tests.oracle.sdk import interpreter
+from tests.patience import PATIENCE
 
 import runql
 
@@ -55,7 +56,7 @@ def official(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Found]:
         cwd=tmp_path_factory.mktemp("members"),
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PATIENCE,
         check=False,
     )
     assert done.returncode == 0, done.stderr
