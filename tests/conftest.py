@@ -55,8 +55,10 @@ def _writes(config: pytest.Config) -> bool:
     return bool(config.getoption("--world") == "record" or config.getoption("--write-senders"))
 
 
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    if session.config.getoption("--write-senders") and not session.testsfailed:
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    # Only a run that ended well has seen all of them.
+    is_whole = exitstatus == pytest.ExitCode.OK and not session.config.option.collectonly
+    if session.config.getoption("--write-senders") and is_whole:
         senders.write_table()
     if session.config.getoption("--world") == "record":
         digests.note()

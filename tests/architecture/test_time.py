@@ -54,6 +54,17 @@ def is_seconds(node: ast.expr) -> bool:
     return isinstance(node, ast.Constant) and type(node.value) in {int, float}
 
 
+def test_there_is_one_patience() -> None:
+    found = [
+        path.relative_to(TESTS).as_posix()
+        for path in TESTS.rglob("*.py")
+        if not path.is_relative_to(BENCH)
+        for node in ast.parse(path.read_text("utf-8")).body
+        if isinstance(node, ast.Assign) and "PATIENCE" in {ast.unparse(each) for each in node.targets}
+    ]
+    assert found == ["patience.py"]
+
+
 CALLS = list(calls())
 
 

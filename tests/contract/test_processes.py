@@ -10,13 +10,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.patience import PATIENCE
 
 from runql_server.running import RunningServer
 from runql_server.seed import SeedRun
 
 RUNS = 320
 SOME = 24
-PATIENCE = 240
 
 
 @pytest.fixture(scope="module")

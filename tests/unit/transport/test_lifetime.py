@@ -18,6 +18,7 @@ import anyio
 import httpx
 import pytest
 import trustme
+from tests.patience import PATIENCE
 from tests.unit.transport.driving import HASTY, KEY, settings
 
 from runql.errors import ClientClosedError, UnshareableError
@@ -27,7 +28,6 @@ from runql.transport.lifetime import ForkSafeLock
 from runql.transport.sync import RetryingClient
 
 T = TypeVar("T")
-PATIENCE = 60.0
 
 forks = pytest.mark.skipif(
     "fork" not in multiprocessing.get_all_start_methods(), reason="this system does not fork"

@@ -1,0 +1,73 @@
+"""How the suite runs: spread over the cores or not, and how much of it in which profile."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+CHOICE = """
+import sys, pytest
+class Watch:
+    def pytest_collection(self, session):
+        print("workers:", session.config.option.numprocesses)
+        raise pytest.exit.Exception("seen")
+sys.exit(pytest.main(sys.argv[1:], plugins=[Watch()]))
+"""
+
+
+def run(*command: str, **more: str) -> subprocess.CompletedProcess[str]:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}
+    return subprocess.run(
+        [sys.executable, *command],
+        cwd=ROOT,
+        env={**environment, **more},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "is_spread"),
+    [
+        ((), True),
+        (("tests/unit",), True),
+        (("tests/unit/test_paths.py",), False),
+        (("tests/unit/test_paths.py::test_none",), False),
+        (("tests/contract", "--world=record"), False),
+        (("tests/contract", "--write-senders"), False),
+    ],
+    ids=lambda each: " ".join(each) if isinstance(each, tuple) else None,
+)
+def test_whole_folders_are_spread_unless_something_is_written(
+    arguments: tuple[str, ...], is_spread: bool
+) -> None:
+    done = run("-c", CHOICE, "--collect-only", *arguments)
+    [workers] = [line.partition(": ")[2] for line in done.stdout.splitlines() if line.startswith("workers: ")]
+    assert (workers != "0") == is_spread, done.stdout
+
+
+@pytest.mark.parametrize("option", ["--world=record", "--write-senders"])
+def test_what_writes_refuses_workers(option: str) -> None:
+    done = run("-m", "pytest", "tests/contract", option, "-n2")
+    assert done.returncode == pytest.ExitCode.USAGE_ERROR
+    assert "leave out -n" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("ci", "shown"),
+    [("", ("quick", 37, 10, 1)), ("false", ("quick", 37, 10, 1)), ("true", ("full", 150, 40, 2))],
+)
+def test_ci_tries_everything(ci: str, shown: tuple[object, ...]) -> None:
+    code = (
+        "from tests.profiles import NAME, examples, load, quick_part; load();"
+        "from hypothesis import settings; assert settings.default.deadline is None;"
+        "print((NAME, examples(150).max_examples, examples(40).max_examples, len(quick_part('aa', str))))"
+    )
+    done = run("-c", code, CI=ci)
+    assert done.stdout.strip() == repr(shown), done.stderr
