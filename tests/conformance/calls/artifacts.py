@@ -65,6 +65,19 @@ def get_entry_that_is_missing(artifact: Thing) -> object:
     return artifact.get_entry("no-such-entry").path
 
 
+@ARTIFACTS.of("Artifact.get", on=version("run-maker-table:v0"))
+def table(artifact: Thing) -> object:
+    """a table: its columns and rows."""
+    found = artifact.get("table")
+    return [[str(name) for name in found.columns], [list(row) for row in found.data]]
+
+
+@ARTIFACTS.of("Artifact.get", on=version("run-maker-table:v0"))
+def table_that_is_missing(artifact: Thing) -> object:
+    """a table that is missing."""
+    return artifact.get("no-such-table")
+
+
 @ARTIFACTS.of("ArtifactEntry.download", on=version("data:v0"))
 def download_entry(artifact: Thing) -> object:
     """one file: where it is, and its bytes."""
