@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
-from typing import TYPE_CHECKING, Self, TypeAlias, cast
+from typing import TYPE_CHECKING, Self, TypeAlias, TypeGuard
 
 from runql.values import JSONValue
 
@@ -36,7 +36,7 @@ class RowBatch:
     def _whole_steps(self) -> list[int] | None:
         """The step of each row where each has an integer, which takes no Python of ours for each; else None."""
         steps = [row.get(STEP) for row in self.rows]
-        return cast("list[int]", steps) if {*map(type, steps)} == {int} else None
+        return steps if _are_whole(steps) else None
 
     def extent(self) -> tuple[int, int] | None:
         """The lowest and the highest step; None when no row has one."""
@@ -276,6 +276,10 @@ def step_of(row: Mapping[str, JSONValue]) -> int | None:
     if isinstance(step, bool) or not isinstance(step, (int, float)):
         return None
     return int(step) if math.isfinite(step) else None
+
+
+def _are_whole(steps: list[JSONValue]) -> TypeGuard[list[int]]:
+    return {*map(type, steps)} == {int}
 
 
 def _is_between(step: int | None, start: int, stop: int | None) -> bool:
