@@ -42,7 +42,7 @@ def run(*command: str, **more: str) -> subprocess.CompletedProcess[str]:
         (("tests/contract", "--world=record"), False),
         (("tests/contract", "--write-senders"), False),
     ],
-    ids=lambda each: " ".join(each) if isinstance(each, tuple) else None,
+    ids=["everything", "a folder", "a file", "a test", "a recording", "the senders"],
 )
 def test_whole_folders_are_spread_unless_something_is_written(
     arguments: tuple[str, ...], is_spread: bool
