@@ -103,6 +103,12 @@ def _is_leaf(schema: GraphQLSchema, written: str) -> bool:
     return not hasattr(schema.type_map[base_name(written)], "fields")
 
 
+def _is_alone(schema: GraphQLSchema, coordinate: str) -> bool:
+    """Whether a type has no other field, so that it would be left with none."""
+    owner = schema.type_map[coordinate.partition(".")[0]]
+    return isinstance(owner, GraphQLObjectType) and len(owner.fields) == 1
+
+
 def _is_all_of_another(schema: GraphQLSchema, name: str) -> bool:
     """Whether a type has no fields but those of this one, so that it would be left with none."""
     return any(
@@ -124,9 +130,9 @@ def _of_outputs(schema: GraphQLSchema, ground: Ground) -> Iterator[Mutation]:
 
         made = Making(is_used)
 
-        for at in _pick(leaves, 2):
+        for at in _pick([each for each in leaves if not _is_alone(schema, each)], 2):
             yield made("field removed", at, edits.remove(at))
-        for at in _pick(objects):
+        for at in _pick([each for each in objects if not _is_alone(schema, each)]):
             yield made("object field removed", at, edits.remove(at))
         for at in _pick(roots):
             yield made("mutation removed", at, edits.remove(at))
