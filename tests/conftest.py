@@ -60,7 +60,11 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     is_whole = exitstatus == pytest.ExitCode.OK and not session.config.option.collectonly
     if session.config.getoption("--write-senders") and is_whole:
         senders.write_table()
-    if session.config.getoption("--world") == "record":
+    is_over = (
+        exitstatus in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED}
+        and not session.config.option.collectonly
+    )
+    if session.config.getoption("--world") == "record" and is_over:
         digests.note()
 
 

@@ -8,8 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests import senders
+from tests.contract import digests
 
 ROOT = Path(__file__).parents[2]
+WRITTEN = (senders.TABLE, digests.DIGESTS)
 CHOICE = """
 import sys, pytest
 class Watch:
@@ -47,9 +50,11 @@ def run(*command: str, **more: str) -> subprocess.CompletedProcess[str]:
 def test_whole_folders_are_spread_unless_something_is_written(
     arguments: tuple[str, ...], is_spread: bool
 ) -> None:
+    before = {path: path.read_bytes() for path in WRITTEN}
     done = run("-c", CHOICE, "--collect-only", *arguments)
     [workers] = [line.partition(": ")[2] for line in done.stdout.splitlines() if line.startswith("workers: ")]
     assert (workers != "0") == is_spread, done.stdout
+    assert before == {path: path.read_bytes() for path in WRITTEN}, "written although no test ran"
 
 
 @pytest.mark.parametrize("option", ["--world=record", "--write-senders"])

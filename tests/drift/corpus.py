@@ -106,7 +106,7 @@ def _is_leaf(schema: GraphQLSchema, written: str) -> bool:
 def _is_alone(schema: GraphQLSchema, coordinate: str) -> bool:
     """Whether a type has no other field, so that it would be left with none."""
     owner = schema.type_map[coordinate.partition(".")[0]]
-    return isinstance(owner, GraphQLObjectType) and len(owner.fields) == 1
+    return isinstance(owner, GraphQLObjectType | GraphQLInputObjectType) and len(owner.fields) == 1
 
 
 def _is_all_of_another(schema: GraphQLSchema, name: str) -> bool:
@@ -255,7 +255,7 @@ def _of_inputs(schema: GraphQLSchema, ground: Ground) -> Iterator[Mutation]:
 
         made = Making(is_used)
 
-        for at in _pick(filled, 2):
+        for at in _pick([each for each in filled if not _is_alone(schema, each)], 2):
             yield made("input field removed", at, edits.remove(at))
         for at in _pick(filled[1:]):
             yield made("input field has another type", at, edits.retype(at, "[[Boolean]]"))
@@ -296,7 +296,13 @@ def _of_inputs(schema: GraphQLSchema, ground: Ground) -> Iterator[Mutation]:
         name = f"input type renamed that no variable names: {at}"
         yield Mutation(name, at, edits.rename_type(at, f"Other{at}"), breaks=False, breaks_somebody=True)
     for at in _pick(
-        [each for each in optional if each.partition(".")[0] in ground.inputs and each not in ground.filled]
+        [
+            each
+            for each in optional
+            if each.partition(".")[0] in ground.inputs
+            and each not in ground.filled
+            and not _is_alone(schema, each)
+        ]
     ):
         yield Mutation(
             f"input field removed that nobody fills, of a type that is sent: {at}",
