@@ -170,6 +170,8 @@ def test_a_client_that_knows_the_server_loses_nothing_either(
 @given(st.data(), tempers(), plans())
 def test_of_a_run_that_grows_nothing_is_left_out(data: st.DataObject, temper: Temper, plan: ScanPlan) -> None:
     server = data.draw(runs(temper))
+    # Rows that arrive, a count that lags behind them and a thinned response look like a whole response together.
+    server.uncounted = 0
     later = server.rows
     server.rows = later[: data.draw(st.integers(0, len(later)))]
     before = wanted(server.rows, plan)
