@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator
-from threading import Lock
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from runql.errors import RunqlError
+from runql.errors import RunqlError, UnshareableError
+from runql.transport.lifetime import ForkSafeLock
 
 if TYPE_CHECKING:
     import anyio
+
+    from runql.transport.event_loops import EventLoop
 
 T = TypeVar("T")
 
@@ -24,7 +26,8 @@ class NextItem(Generic[T]):
         self._begin = begin
         self._items: Iterator[T] | None = None
         self._failure: BaseException | None = None
-        self._turn = Lock()
+        self._turn = ForkSafeLock()
+        self._is_reading = False
 
     def take(self) -> T:
         """Return the next item.
@@ -32,10 +35,16 @@ class NextItem(Generic[T]):
         Raises:
             StopIteration: there is none.
             RunqlError: an earlier call failed or was interrupted.
+            UnshareableError: a thread of the process that this one was forked from was in the middle of a call.
         """
         with self._turn:
             refuse_after(self._failure)
+            if self._is_reading:
+                raise UnshareableError(
+                    "this scan was being read by another thread when the process was forked: make a new scan"
+                )
             self._items = self._items or self._begin()
+            self._is_reading = True
             try:
                 return next(self._items)
             except StopIteration:
@@ -43,6 +52,8 @@ class NextItem(Generic[T]):
             except BaseException as error:
                 self._failure = error
                 raise
+            finally:
+                self._is_reading = False
 
 
 class AsyncNextItem(Generic[T]):
@@ -53,11 +64,24 @@ class AsyncNextItem(Generic[T]):
         self._items: AsyncIterator[T] | None = None
         self._failure: BaseException | None = None
         self._turn: anyio.Lock | None = None
+        self._loop: EventLoop | None = None
 
     async def take(self) -> T:
-        """Return the next item; as `NextItem.take`, with StopAsyncIteration."""
+        """Return the next item; as `NextItem.take`, with StopAsyncIteration.
+
+        Raises:
+            UnshareableError: earlier calls were made in another event loop.
+        """
         import anyio  # noqa: PLC0415 - on the synchronous face nothing needs it
 
+        from runql.transport.event_loops import current_event_loop  # noqa: PLC0415 - as above
+
+        # An event loop closes its asynchronous generators when it ends: this one would look exhausted.
+        self._loop = self._loop or current_event_loop()
+        if self._loop is not current_event_loop():
+            raise UnshareableError(
+                "this scan was begun in another event loop, with which its reading ends: make a new scan"
+            )
         # Made when first needed: a scan may be made where no event loop runs.
         self._turn = self._turn or anyio.Lock()
         async with self._turn:

@@ -5,18 +5,16 @@ from __future__ import annotations
 import operator
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
-from threading import Lock
 from typing import TYPE_CHECKING, ClassVar, Final, Generic, Protocol, SupportsIndex, TypeVar, overload
 
 from runql.errors import PaginationError
 from runql.resources.snake_case import SnakeCaseAttributes
 from runql.transport.flow import Flow, single
+from runql.transport.lifetime import ForkSafeLock
 from runql.transport.single_flight import SingleFlight
 from runql.transport.sync import RetryingClient
 
 if TYPE_CHECKING:
-    import anyio
-
     from runql.transport.aio import AsyncRetryingClient
     from runql_graphql.fragments import PageFields
 
@@ -205,7 +203,7 @@ class LazySequence(SnakeCaseAttributes, Generic[N, T]):
         self._client = client
         self._listing = listing
         self._returned = 0
-        self._turn = Lock()
+        self._turn = ForkSafeLock()
 
     @property
     def cursor(self) -> str | None:
@@ -277,7 +275,7 @@ class AsyncLazySequence(SnakeCaseAttributes, Generic[N, T]):
         self._client = client
         self._listing = listing
         self._returned = 0
-        self._turn: anyio.Lock | None = None
+        self._turn = ForkSafeLock()
 
     @property
     def cursor(self) -> str | None:
@@ -304,16 +302,16 @@ class AsyncLazySequence(SnakeCaseAttributes, Generic[N, T]):
             index += 1
 
     async def __anext__(self) -> T:
-        import anyio  # noqa: PLC0415 - on the synchronous face nothing needs it
-
-        # Made when first needed: a list may be made where no event loop runs.
-        self._turn = self._turn or anyio.Lock()
-        async with self._turn:
+        while True:
             await self._client.run(self._listing.reach(self._returned + 1))
-            if self._returned >= len(self._listing.items):
+            # Tasks, and threads with event loops of their own, return each item once.
+            with self._turn:
+                is_complete = not self._listing.more
+                if self._returned < len(self._listing.items):
+                    self._returned += 1
+                    return self._listing.items[self._returned - 1]
+            if is_complete:
                 raise StopAsyncIteration
-            self._returned += 1
-            return self._listing.items[self._returned - 1]
 
     async def next(self) -> T:
         """Return the next item, as ``anext(items)`` does.

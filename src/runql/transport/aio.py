@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager, nullcontext
 from types import TracebackType
-from typing import Final, NoReturn, Self, TypeVar
+from typing import NoReturn, Self, TypeVar
 from weakref import WeakKeyDictionary
 
 import anyio
 import anyio.to_thread
 import httpx
-from anyio.lowlevel import RunVar
 
 from runql.config import Settings
 from runql.errors import RunqlError
 from runql.transport.bodies import Sink, Source
 from runql.transport.endpoint import LIMITS, Endpoint, NoCookies, is_for_httpx_to_read, parsed
+from runql.transport.event_loops import EventLoop, current_event_loop
 from runql.transport.flow import Effect, Flow, Gather, Join, Offload, Reply, Sleep
 from runql.transport.lifetime import (
     ForkSafeLock,
@@ -32,25 +33,11 @@ from runql.transport.pace import Pace
 from runql.transport.proxies import check_proxies
 from runql.transport.retry import Outcome, RetryPolicy, persist
 from runql.transport.sample_limits import SampleLimits
+from runql.transport.single_flight import Flight
 from runql.transport.tls import LateContext
 from runql.transport.wire import Request, Response, Traffic
 
 T = TypeVar("T")
-
-
-class _EventLoop:
-    """Stands for one event loop (of trio: one run), as long as that exists."""
-
-
-_EVENT_LOOP: Final = RunVar[_EventLoop]("runql event loop")
-
-
-def _current_event_loop() -> _EventLoop:
-    loop = _EVENT_LOOP.get(None)
-    if loop is None:
-        loop = _EventLoop()
-        _EVENT_LOOP.set(loop)
-    return loop
 
 
 class _Pool:
@@ -122,7 +109,7 @@ class AsyncRetryingClient:
         self._guard = ForkSafeLock()
         self._is_closed = False
         self._is_parents = False
-        self._pools: WeakKeyDictionary[_EventLoop, _Pool] = WeakKeyDictionary()
+        self._pools: WeakKeyDictionary[EventLoop, _Pool] = WeakKeyDictionary()
         # Made at once, although no event loop may be there yet: what is wrong with the environment's proxies is raised here.
         self._spare: httpx.AsyncClient | None = self._connected()
         renew_in_children(self)
@@ -165,7 +152,7 @@ class AsyncRetryingClient:
         with self._guard:
             self._is_closed = True
             pools, self._pools = self._pools, WeakKeyDictionary()
-        pool = pools.get(_current_event_loop())
+        pool = pools.get(current_event_loop())
         if pool is not None and not pool.under_way:
             await pool.close()
 
@@ -183,7 +170,7 @@ class AsyncRetryingClient:
                 await pool.close()
 
     def _pool(self) -> _Pool:
-        loop = _current_event_loop()
+        loop = current_event_loop()
         with self._guard:
             if self._is_closed:
                 raise_closed()
@@ -229,10 +216,8 @@ class AsyncRetryingClient:
                 await anyio.to_thread.run_sync(effect.work)
             return None
         if isinstance(effect, Join):
-            ended = anyio.Event()
-            effect.flight.when_ended(ended.set)
             async with _left(places):
-                await ended.wait()
+                await _join(effect.flight)
             return None
         request = self._endpoint.request(effect)
         response = await self._persist(request)
@@ -328,6 +313,18 @@ async def _left(places: anyio.Semaphore | None) -> AsyncGenerator[None]:
         # Also when this was cancelled: whoever runs the flow gives the place back.
         with anyio.CancelScope(shield=True):
             await places.acquire()
+
+
+async def _join(flight: Flight) -> None:
+    if flight.thread == threading.get_ident():
+        ended = anyio.Event()
+        flight.when_ended(ended.set)
+        await ended.wait()
+    else:
+        # The event loop of another thread cannot wake this one.
+        elsewhere = threading.Event()
+        flight.when_ended(elsewhere.set)
+        await anyio.to_thread.run_sync(elsewhere.wait, abandon_on_cancel=True)
 
 
 async def _fill(sink: Sink, answer: httpx.Response) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
+
+from runql.transport.lifetime import ForkSafeLock
 
 RowsField: TypeAlias = Literal["history", "sampledHistory"]
 """The fields of a run whose ``samples`` bound a list of rows."""
@@ -36,7 +37,7 @@ class SampleLimits:
 
     def __init__(self, *, least: int = LEAST_SAMPLES) -> None:
         self.least = least
-        self._lock = threading.Lock()
+        self._lock = ForkSafeLock()
         self._shown: dict[RowsField, _Shown] = {"history": _Shown(), "sampledHistory": _Shown()}
 
     def carried(self, field: RowsField) -> int:

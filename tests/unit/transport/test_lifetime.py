@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import Self, TypeGuard, TypeVar
 
 import anyio
 import httpx
@@ -22,6 +22,7 @@ from tests.patience import PATIENCE
 from tests.unit.transport.driving import HASTY, KEY, settings
 
 from runql.errors import ClientClosedError, UnshareableError
+from runql.resources.next_item import NextItem
 from runql.transport.aio import AsyncRetryingClient
 from runql.transport.flow import download, gather
 from runql.transport.lifetime import ForkSafeLock
@@ -126,13 +127,26 @@ def connect_async(
     return AsyncRetryingClient(settings(server.url, PATIENCE), retry=HASTY, transport=transport)
 
 
+def is_lock(value: object) -> TypeGuard[AbstractContextManager[object]]:
+    return isinstance(value, AbstractContextManager)
+
+
 def locks_of(client: RetryingClient) -> list[AbstractContextManager[object]]:
     """Every lock that a thread may hold while it sends: ours, and that of httpx's pool."""
-    held: object = client
-    for name in ("_http", "_transport", "_pool", "_optional_thread_lock"):
-        held = vars(held)[name]
-    assert isinstance(held, AbstractContextManager)
-    return [vars(client)["_guard"], vars(vars(client)["_pace"])["_lock"], held]
+    paths = (
+        ("_guard",),
+        ("_pace", "_lock"),
+        ("sample_limits", "_lock"),
+        ("_http", "_transport", "_pool", "_optional_thread_lock"),
+    )
+    locks: list[AbstractContextManager[object]] = []
+    for path in paths:
+        held: object = client
+        for name in path:
+            held = getattr(held, name)
+        assert is_lock(held)
+        locks.append(held)
+    return locks
 
 
 def in_child(work: Callable[[], T]) -> T:
@@ -200,10 +214,15 @@ def test_a_fork_while_other_threads_send_and_hold_every_lock(server: EchoServer)
         client.run(download("/parent"))
         under_way = threads.submit(client.run, download("/held"))
         assert server.held.wait(PATIENCE)
+
+        def reading() -> bytes:
+            client.sample_limits.note("history", 1)
+            return client.run(download("/child"))
+
         with ExitStack() as held:
             for lock in locks_of(client):
                 held.enter_context(lock)
-            assert in_child(lambda: client.run(download("/child"))) == b"/child"
+            assert in_child(reading) == b"/child"
         server.release.set()
         assert under_way.result(PATIENCE) == b"/held"
 
@@ -218,6 +237,27 @@ def test_a_lock_that_the_parent_holds_is_free_in_a_child() -> None:
 
     with lock:
         assert in_child(taking)
+
+
+@forks
+def test_a_scan_that_another_thread_was_reading_is_refused_in_a_child() -> None:
+    begun, release = threading.Event(), threading.Event()
+
+    def rows() -> Iterator[int]:
+        yield 0
+        begun.set()
+        release.wait(PATIENCE)
+        yield 1
+
+    scan = NextItem(rows)
+    assert scan.take() == 0
+    with ThreadPoolExecutor(1) as threads:
+        under_way = threads.submit(scan.take)
+        assert begun.wait(PATIENCE)
+        with pytest.raises(UnshareableError, match="make a new scan"):
+            in_child(scan.take)
+        release.set()
+        assert under_way.result(PATIENCE) == 1
 
 
 @forks
