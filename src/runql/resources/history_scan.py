@@ -213,7 +213,7 @@ def rest_of_scan(
         return found
     for left in reversed(range(MOST_PASSES)):
         found.clear()
-        position = ScanPosition(plan, known, reader, limits, streams=True)
+        position = ScanPosition(plan, known, reader, limits, streams=True, doubts=True)
         try:
             while (batches := (yield from position.next_batches(plan.at_once))) is not None:
                 found += batches

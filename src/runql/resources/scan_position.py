@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from runql.errors import OutdatedServerError
@@ -185,8 +185,7 @@ class ScanPosition:
                 batches = [batch for batch in (yield from self._next(ahead)) if batch.height]
                 if batches and not self.is_incomplete:
                     return batches
-            else:
-                yield from self._make_sure()
+            elif not (yield from self._grew()):
                 break
         return None
 
@@ -248,7 +247,7 @@ class ScanPosition:
             if self._mapped:
                 self._mapped.popleft()
             for piece in pieces:
-                if not (yield from self._accept(piece)):
+                if (yield from self._accept(piece)) is Verdict.LOST:
                     self._split(piece.outline, span.stop)
                     return batches
                 batches.append(piece.batch)
@@ -290,7 +289,7 @@ class ScanPosition:
         read = next((place for place in range(len(spans)) if place not in results), len(spans))
         for place, span in enumerate(spans[:read]):
             for piece in results[place]:
-                if not (yield from self._accept(piece)):
+                if (yield from self._accept(piece)) is Verdict.LOST:
                     self.is_incomplete = True
                     return []
             if self._mapped:
@@ -349,24 +348,29 @@ class ScanPosition:
             return True
         return self._tally.has_lost(piece.outline, self._steps_from(self._plan.min_step))
 
-    def _accept(self, piece: _Piece) -> Flow[bool]:
-        """Count the rows of a window that follows the last one; False when rows were left out of it."""
+    def _accept(self, piece: _Piece) -> Flow[Verdict]:
+        """Count the rows of a window that follows the last one, unless rows were left out of it."""
         outline = piece.outline
         is_whole = (
             piece.is_whole or self._spans.is_whole(outline, self._last_step) or self._has_each_row(outline)
         )
         # With all rows of the run there are none left to come: if any do, the window is looked at again in the end.
-        is_last = not self._plan.wants_every_step and self._tally.is_complete_with(outline.heights)
+        is_last = (
+            not self._doubts
+            and not self._plan.wants_every_step
+            and self._tally.is_complete_with(outline.heights)
+        )
         if not is_whole and not is_last:
             is_short = self._seems_short(piece) or (
                 self._streams and self._tally.has_too_few(outline, self._steps_from(outline.start))
             )
             if is_short:
-                if (yield from self._spans.check(outline, self._last_step)) is Verdict.LOST:
-                    return False
-                is_whole = True
+                verdict = yield from self._spans.check(outline, self._last_step)
+                if verdict is not Verdict.LOST:
+                    self._count(outline, is_whole=True)
+                return verdict
         self._count(outline, is_whole=is_whole)
-        return True
+        return Verdict.WHOLE
 
     def _count(self, outline: Outline, *, is_whole: bool) -> None:
         self._tally.add(outline, is_whole=is_whole)
@@ -374,18 +378,26 @@ class ScanPosition:
         if outline.stop is not None:
             self._steps_read += outline.stop - outline.start
 
-    def _make_sure(self) -> Flow[None]:
-        """At the end, look again at the windows that are in doubt, unless the server counts as many rows as came."""
+    def _grew(self) -> Flow[bool]:
+        """At the end, look again at the windows that are in doubt, unless the server counts as many rows as came.
+
+        Whether there are rows behind the last window, which the scan then goes on with.
+        """
         doubtful, self._tally.doubtful = self._tally.doubtful, []
         if self._tally.is_complete:
-            return
+            return False
         for outline in doubtful:
-            if (yield from self._spans.check(outline, self._last_step)) is Verdict.LOST:
-                return self._give_up()
+            verdict = yield from self._spans.check(outline, self._last_step)
+            if verdict is Verdict.LOST:
+                self._give_up()
+                return False
+            if verdict is Verdict.GREW:
+                self._offset, self._done = outline.last + 1, False
         if self._tally.misses_all:
             again = yield from self._spans.read(self._plan.min_step, None)
             if again.outline.most:
                 self._give_up()
+        return not self._done and self._offset != self._plan.max_step
 
     def _give_up(self) -> None:
         if self._streams:
@@ -488,16 +500,21 @@ class ScanPosition:
                 # More rows came than the keys are said to be in: some hold a null there.
                 self._plans_by_keys &= outline.most <= (self._expected_rows() or 0)
                 return []
-        if is_open:
-            self._count(outline, is_whole=True)
-        elif not (yield from self._accept(_Piece(outline, window.batch, is_whole=False))):
-            # Beyond the last row there may be more by now, which no closed window may pass over.
-            self._split(outline, min(end, max(outline.last, self._last_step or 0) + 1))
-            return []
         # Beyond the last step that was told, rows may arrive inside a window after it was read.
         beyond = self._last_step is None or end > self._last_step
+        is_done = is_open or stop == self._plan.max_step
+        if is_open:
+            self._count(outline, is_whole=True)
+        else:
+            if beyond and not is_done:
+                # The next window begins behind the last row.
+                outline = replace(outline, stop=min(end, max(outline.last, outline.start) + 1))
+            verdict = yield from self._accept(_Piece(outline, window.batch, is_whole=False))
+            if verdict is Verdict.LOST:
+                self._split(outline, min(end, max(outline.last, self._last_step or 0) + 1))
+                return []
         self._offset, self._covered = min(outline.last + 1, end) if beyond else end, end
-        self._done = is_open or stop == self._plan.max_step
+        self._done = is_done
         if verdict is Verdict.GREW:
             self._offset, self._done = outline.last + 1, False
         return [window.batch]

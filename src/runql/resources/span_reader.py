@@ -148,15 +148,16 @@ class SpanReader:
         if not start < middle < (stop or middle + 1):
             middle = start + 1 if stop is None else (start + stop) // 2
         low, high = yield from gather([self.read(start, middle), self.read(middle, stop)], limit=2)
-        seen = outline.last + 1 if stop is None else stop
-        total = [
-            one + other for one, other in zip(low.outline.heights, high.heights_before(seen), strict=True)
-        ]
+        # Where rows may have been logged meanwhile, those behind the last one are another matter.
+        is_settled = stop is not None and last_step is not None and stop <= last_step + 1
+        seen = stop if stop is not None and is_settled else outline.last + 1
+        before = high.heights_before(seen)
+        total = [one + other for one, other in zip(low.outline.heights, before, strict=True)]
         if _has_more(total, outline.heights):
             return self._lost(outline)
-        if high.outline.last < seen:
+        if not _has_more(high.outline.heights, before):
             return Verdict.WHOLE
-        # Rows that were logged meanwhile may have made the second part one that is downsampled.
+        # They may have made the second part one that is downsampled.
         return Verdict.GREW if self.is_whole(high.outline) else Verdict.LOST
 
     def _lost(self, outline: Outline) -> Verdict:
