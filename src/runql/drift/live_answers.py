@@ -22,6 +22,7 @@ FEW: Final = 5
 
 VALUES: Final[Mapping[str, JSONValue]] = {
     "first": FEW,
+    "last": FEW,
     "samples": FEW,
     "filters": "{}",
     "order": "+created_at",

@@ -36,8 +36,9 @@ class RowCounts:
         keys they are the most that there can be: rows with all keys are no more than those with the rarest of them.
         """
         if not keys:
-            steps = _total(self.keys.get("_step"))
-            return tuple(count for count in (self.lines, steps) if count is not None)[:1]
+            # Each of the two may lag behind the rows, so the higher one is nearer to them.
+            told = [count for count in (self.lines, _total(self.keys.get("_step"))) if count is not None]
+            return (max(told),) if told else ()
         if not self.keys:
             return ()
         found = [self._of_key(key) for key in keys]

@@ -110,6 +110,7 @@ class ScanPosition:
         self._plans_by_keys = True
         # The steps of all rows of the run, where the server counts as many.
         self._all_steps: Batch | None = None
+        self._last_of_all_steps = -1
         self._has_asked_steps = False
 
     @property
@@ -432,7 +433,7 @@ class ScanPosition:
         return has_few_rows and (not self._begun or self._is_sparse()) and self._thinned_from is None
 
     def _steps_left(self) -> int:
-        return self._steps_from(self._offset) or 0
+        return max(0, self._steps_from(self._offset) or 0)
 
     def _is_sparse(self) -> bool:
         """Whether windows by steps would be more than twice those that the rows need."""
@@ -532,9 +533,12 @@ class ScanPosition:
     def _note_steps(self, window: Window) -> None:
         if window.steps is not None and window.steps.height == window.counts.lines:
             self._all_steps = window.steps
+            extent = window.steps.extent()
+            self._last_of_all_steps = -1 if extent is None else extent[1]
 
     def _has_each_row(self, outline: Outline) -> bool:
-        if self._all_steps is None:
+        # What lies behind the last of these steps was logged since they came.
+        if self._all_steps is None or outline.last > self._last_of_all_steps:
             return False
         rows = self._all_steps.between(outline.start, outline.stop).height
         return all(height == rows for height in outline.heights)

@@ -86,17 +86,19 @@ class RunOnServer:
     def _history_keys(self) -> object:
         if self.lag is None or not self.rows:
             return None
-        return {"keys": self._counts(), "lastStep": max(-1, int(step_of(self.rows[-1])) - self.lag)}
+        counts = {
+            key: {"typeCounts": [{"type": "number", "count": count}]} for key, count in self._counts().items()
+        }
+        return {"keys": counts, "lastStep": max(-1, int(step_of(self.rows[-1])) - self.lag)}
 
-    def _counts(self) -> dict[str, object]:
+    def _counts(self) -> dict[str, int]:
         """In how many rows each key has a value, as `historyKeys` tells it; a server that lags counts fewer."""
-        counted = Counter(
+        return Counter(
             key
             for row in self.rows[: len(self.rows) - (self.lag or 0)]
             for key, value in row.items()
             if value is not None
         )
-        return {key: {"typeCounts": [{"type": "number", "count": count}]} for key, count in counted.items()}
 
     def _sampled(self, spec: Variables) -> list[Row]:
         rows = _between(

@@ -66,11 +66,14 @@ class TemperedRun(RunOnServer):
     Attributes:
         temper: of the server.
         miscounted: rows that `historyKeys` counts too few of each key, below 0 for too many.
+        wrong_counts: those that it told, of rows (None) or of rows with a key.
+        deceives: whether it told a wrong count beside a downsampled list of just as many rows.
     """
 
     temper: Temper = field(default_factory=Temper)
     miscounted: int = 0
     chance: random.Random = field(default_factory=lambda: random.Random(1))
+    wrong_counts: set[tuple[str | None, int]] = field(default_factory=set[tuple[str | None, int]])
 
     def answer(self, effect: Effect) -> Response:
         if self.temper.refused(on_the_wire(sent(effect))):
@@ -79,14 +82,24 @@ class TemperedRun(RunOnServer):
             return REFUSALS[self.temper.refusal]
         return super().answer(effect)
 
-    def _counts(self) -> dict[str, object]:
-        counts = super()._counts()
-        if not self.miscounted:
-            return counts
-        told: dict[str, object] = {}
-        for key in counts:
-            count = max(1, sum(row.get(key) is not None for row in self.rows) - self.miscounted)
-            told[key] = {"typeCounts": [{"type": "number", "count": count}]}
+    deceives: bool = False
+    _lengths: list[int] = field(default_factory=list[int])
+
+    def fields(self, asked: Variables) -> dict[str, object]:
+        self._lengths.clear()
+        run = super().fields(asked)
+        lines = run["historyLineCount"]
+        if isinstance(lines, int) and lines != len(self.rows):
+            self.wrong_counts.add((None, lines))
+            self.deceives |= lines in self._lengths
+        return run
+
+    def _counts(self) -> dict[str, int]:
+        right = {key: sum(row.get(key) is not None for row in self.rows) for key in super()._counts()}
+        told = super()._counts()
+        if self.miscounted:
+            told = {key: max(1, count - self.miscounted) for key, count in right.items()}
+        self.wrong_counts |= {(key, count) for key, count in told.items() if count != right[key]}
         return told
 
     def _thinned(self, rows: list[Row], samples: int) -> list[Row]:
@@ -98,6 +111,7 @@ class TemperedRun(RunOnServer):
         if self.temper.mixes:
             chosen = [*chosen]
             self.chance.shuffle(chosen)
+        self._lengths.append(len(chosen))
         return chosen
 
 
