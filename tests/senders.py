@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from tests.architecture.surface import members_of, public_classes
 
 from runql import AsyncRetryingClient, RetryingClient
-from runql.drift.senders import known_senders
+from runql.drift.operations.senders import known_senders
 from runql.transport.endpoint import Endpoint
 from runql.transport.flow import Download, Send, Upload
 from runql.transport.wire import Request

@@ -49,7 +49,7 @@ else:
 
 WITHOUT_PANDAS = """
 import runql
-from runql.resources.runs import check_format
+from runql.resources.runs.runs import check_format
 for library in ("pandas", "polars"):
     try:
         check_format(library)
@@ -317,7 +317,7 @@ def check_drift(environment: Environment) -> str:
     folder = environment.trial.folder / "empty"
     (folder / "queries").mkdir(parents=True)
     (folder / "queries" / "mine.graphql").write_text(TEAM_QUERY)
-    sdl = environment.run("from runql.drift.sources import known_sdl; print(known_sdl())")
+    sdl = environment.run("from runql.drift.schema.sources import known_sdl; print(known_sdl())")
     (folder / "same.graphql").write_text(sdl)
     before, run, after = sdl.partition("\ntype Run ")
     (folder / "moved.graphql").write_text(

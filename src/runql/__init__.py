@@ -65,8 +65,9 @@ if TYPE_CHECKING:
     from runql.config import Settings
     from runql.progress_bar import progress_bar
     from runql.resources.api import Api, AsyncApi
-    from runql.resources.artifact import Artifact, ArtifactEntry, AsyncArtifact, AsyncArtifactEntry
-    from runql.resources.artifact_collections import (
+    from runql.resources.artifacts.artifact import Artifact, ArtifactEntry, AsyncArtifact, AsyncArtifactEntry
+    from runql.resources.artifacts.artifacts import Artifacts, AsyncArtifacts, AsyncRunArtifacts, RunArtifacts
+    from runql.resources.artifacts.collections.collections import (
         ArtifactCollection,
         ArtifactCollections,
         ArtifactType,
@@ -78,28 +79,27 @@ if TYPE_CHECKING:
         AsyncProjectArtifactCollections,
         ProjectArtifactCollections,
     )
-    from runql.resources.artifact_files import (
+    from runql.resources.artifacts.files import (
         ArtifactFile,
         ArtifactFiles,
         AsyncArtifactFile,
         AsyncArtifactFiles,
     )
-    from runql.resources.artifacts import Artifacts, AsyncArtifacts, AsyncRunArtifacts, RunArtifacts
-    from runql.resources.async_run import AsyncRun
+    from runql.resources.artifacts.logged_table import LoggedTable
+    from runql.resources.artifacts.manifest import Manifest, ManifestEntry
     from runql.resources.capabilities import Capabilities
-    from runql.resources.files import AsyncFile, AsyncFiles, File, Files
-    from runql.resources.histories_scan import AsyncHistoriesScan, HistoriesScan
-    from runql.resources.history_scan import AsyncHistoryScan, HistoryScan
-    from runql.resources.logged_table import LoggedTable
-    from runql.resources.manifest import Manifest, ManifestEntry
+    from runql.resources.files.files import AsyncFile, AsyncFiles, File, Files
+    from runql.resources.history.scan import AsyncHistoryScan, HistoryScan
     from runql.resources.project import AsyncProject, AsyncProjects, Project, Projects
-    from runql.resources.run import Run
-    from runql.resources.run_console import AsyncConsoleLogs, ConsoleLogLine, ConsoleLogs
-    from runql.resources.run_exports import HistoryFiles
-    from runql.resources.runs import AsyncRuns, Runs
-    from runql.resources.summary import AsyncSummary, Summary
-    from runql.resources.sweep import AsyncSweep, Sweep
-    from runql.resources.sweeps import AsyncSweeps, Sweeps
+    from runql.resources.runs.async_run import AsyncRun
+    from runql.resources.runs.console import AsyncConsoleLogs, ConsoleLogLine, ConsoleLogs
+    from runql.resources.runs.exports import HistoryFiles
+    from runql.resources.runs.histories.scan import AsyncHistoriesScan, HistoriesScan
+    from runql.resources.runs.run import Run
+    from runql.resources.runs.runs import AsyncRuns, Runs
+    from runql.resources.runs.summary import AsyncSummary, Summary
+    from runql.resources.sweeps.sweep import AsyncSweep, Sweep
+    from runql.resources.sweeps.sweeps import AsyncSweeps, Sweeps
     from runql.resources.user import User
     from runql.transport.aio import AsyncRetryingClient
     from runql.transport.bodies import Progress
@@ -111,8 +111,13 @@ _LATER = {
     "runql.config": ("Settings",),
     "runql.progress_bar": ("progress_bar",),
     "runql.resources.api": ("Api", "AsyncApi"),
-    "runql.resources.artifact": ("Artifact", "ArtifactEntry", "AsyncArtifact", "AsyncArtifactEntry"),
-    "runql.resources.artifact_collections": (
+    "runql.resources.artifacts.artifact": (
+        "Artifact",
+        "ArtifactEntry",
+        "AsyncArtifact",
+        "AsyncArtifactEntry",
+    ),
+    "runql.resources.artifacts.collections.collections": (
         "ArtifactCollection",
         "ArtifactCollections",
         "ArtifactType",
@@ -124,28 +129,33 @@ _LATER = {
         "AsyncProjectArtifactCollections",
         "ProjectArtifactCollections",
     ),
-    "runql.resources.artifact_files": (
+    "runql.resources.artifacts.files": (
         "ArtifactFile",
         "ArtifactFiles",
         "AsyncArtifactFile",
         "AsyncArtifactFiles",
     ),
-    "runql.resources.artifacts": ("Artifacts", "AsyncArtifacts", "AsyncRunArtifacts", "RunArtifacts"),
-    "runql.resources.async_run": ("AsyncRun",),
+    "runql.resources.artifacts.artifacts": (
+        "Artifacts",
+        "AsyncArtifacts",
+        "AsyncRunArtifacts",
+        "RunArtifacts",
+    ),
+    "runql.resources.runs.async_run": ("AsyncRun",),
     "runql.resources.capabilities": ("Capabilities",),
-    "runql.resources.files": ("AsyncFile", "AsyncFiles", "File", "Files"),
-    "runql.resources.histories_scan": ("AsyncHistoriesScan", "HistoriesScan"),
-    "runql.resources.history_scan": ("AsyncHistoryScan", "HistoryScan"),
-    "runql.resources.logged_table": ("LoggedTable",),
-    "runql.resources.manifest": ("Manifest", "ManifestEntry"),
+    "runql.resources.files.files": ("AsyncFile", "AsyncFiles", "File", "Files"),
+    "runql.resources.runs.histories.scan": ("AsyncHistoriesScan", "HistoriesScan"),
+    "runql.resources.history.scan": ("AsyncHistoryScan", "HistoryScan"),
+    "runql.resources.artifacts.logged_table": ("LoggedTable",),
+    "runql.resources.artifacts.manifest": ("Manifest", "ManifestEntry"),
     "runql.resources.project": ("AsyncProject", "AsyncProjects", "Project", "Projects"),
-    "runql.resources.run": ("Run",),
-    "runql.resources.run_console": ("AsyncConsoleLogs", "ConsoleLogLine", "ConsoleLogs"),
-    "runql.resources.run_exports": ("HistoryFiles",),
-    "runql.resources.runs": ("AsyncRuns", "Runs"),
-    "runql.resources.summary": ("AsyncSummary", "Summary"),
-    "runql.resources.sweep": ("AsyncSweep", "Sweep"),
-    "runql.resources.sweeps": ("AsyncSweeps", "Sweeps"),
+    "runql.resources.runs.run": ("Run",),
+    "runql.resources.runs.console": ("AsyncConsoleLogs", "ConsoleLogLine", "ConsoleLogs"),
+    "runql.resources.runs.exports": ("HistoryFiles",),
+    "runql.resources.runs.runs": ("AsyncRuns", "Runs"),
+    "runql.resources.runs.summary": ("AsyncSummary", "Summary"),
+    "runql.resources.sweeps.sweep": ("AsyncSweep", "Sweep"),
+    "runql.resources.sweeps.sweeps": ("AsyncSweeps", "Sweeps"),
     "runql.resources.user": ("User",),
     "runql.transport.aio": ("AsyncRetryingClient",),
     "runql.transport.bodies": ("Progress",),

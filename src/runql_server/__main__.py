@@ -7,9 +7,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from runql_server import auth
+from runql_server.access import auth
 from runql_server.serve import add_key, serve
-from runql_server.store import Store
+from runql_server.storage.store import Store
 
 
 def main() -> None:

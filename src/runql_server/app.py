@@ -16,17 +16,18 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from runql_server import auth, schema
-from runql_server.artifacts_http import ArtifactEndpoints
+from runql_server.access import auth
+from runql_server.access.signing import BadSignatureError, load_signer
 from runql_server.errors import NotFoundError, RequestError
-from runql_server.execution import Documents
 from runql_server.exports.exporter import Exporter
 from runql_server.exports.policy import DEFAULT_POLICY, ExportPolicy
-from runql_server.exports_http import ExportEndpoints
-from runql_server.files_http import FileEndpoints
-from runql_server.graphql_http import OPERATION, GraphQLEndpoint
-from runql_server.signing import BadSignatureError, load_signer
-from runql_server.store import CRASH_AFTER, Store
+from runql_server.graphql import schema
+from runql_server.graphql.execution import Documents
+from runql_server.http.artifacts import ArtifactEndpoints
+from runql_server.http.exports import ExportEndpoints
+from runql_server.http.files import FileEndpoints
+from runql_server.http.graphql import OPERATION, GraphQLEndpoint
+from runql_server.storage.store import CRASH_AFTER, Store
 
 Handler = Callable[[Request], Awaitable[Response]]
 

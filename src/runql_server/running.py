@@ -13,12 +13,13 @@ from typing import Self
 
 import uvicorn
 
-from runql_server import auth, listening
+from runql_server.access import auth
 from runql_server.app import ReceivedRequest, create_app
 from runql_server.exports.policy import DEFAULT_POLICY, ExportPolicy
+from runql_server.http import listening
 from runql_server.seed import SeedRun, seed_runs
 from runql_server.seed_artifacts import SeedArtifact, seed_artifacts
-from runql_server.store import CRASH_AFTER, Store
+from runql_server.storage.store import CRASH_AFTER, Store
 
 _HOST = "127.0.0.1"
 

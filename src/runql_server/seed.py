@@ -7,11 +7,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from runql_server import auth, jsontext, lines, projects, runs, timestamps
+from runql_server import jsontext, timestamps
+from runql_server.access import auth
 from runql_server.jsontext import JsonValue
-from runql_server.projects import Project
-from runql_server.runs import RunChange
-from runql_server.store import Store
+from runql_server.runs import lines, runs
+from runql_server.runs.runs import RunChange
+from runql_server.storage import projects
+from runql_server.storage.projects import Project
+from runql_server.storage.store import Store
 
 _CHUNK = 5_000
 

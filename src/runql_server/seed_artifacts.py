@@ -9,24 +9,19 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from runql_server import auth, files, jsontext, projects, runs
-from runql_server.artifacts import (
-    artifact_collections,
-    blobs,
-    committing,
-    creation,
-    entries,
-    lineage,
-    manifests,
-    naming,
-    versions,
-)
+from runql_server import jsontext
+from runql_server.access import auth
+from runql_server.artifacts import collections as artifact_collections
+from runql_server.artifacts import committing, creation, lineage, naming, versions
+from runql_server.artifacts.contents import blobs, entries, manifests
+from runql_server.artifacts.contents.manifest_format import Manifest, ManifestEntry, StoragePolicyConfig
 from runql_server.artifacts.creation import NewArtifact
-from runql_server.artifacts.manifest_format import Manifest, ManifestEntry, StoragePolicyConfig
 from runql_server.artifacts.versions import Artifact
 from runql_server.jsontext import JsonValue
-from runql_server.projects import Project
-from runql_server.store import Store
+from runql_server.runs import runs
+from runql_server.storage import files, projects
+from runql_server.storage.projects import Project
+from runql_server.storage.store import Store
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import uvicorn
 
-from runql_server import auth, listening
+from runql_server.access import auth
 from runql_server.app import create_app
 from runql_server.exports.policy import ExportPolicy
+from runql_server.http import listening
 from runql_server.sample import NEVER_CRASH, unpack
-from runql_server.store import CRASH_AFTER, Store
+from runql_server.storage.store import CRASH_AFTER, Store
 
 # Clients give up on a response after 30 seconds or less.
 EXPORTS = ExportPolicy(patience=10.0)

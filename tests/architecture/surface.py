@@ -22,10 +22,10 @@ import polars as pl
 import pyarrow as pa
 
 import runql
-from runql.resources.histories_form import FullFormat
-from runql.resources.history import Row, Stream
-from runql.resources.scan import Match
-from runql.resources.sweep_lookup import PageSweeps
+from runql.resources.history.plan import Match
+from runql.resources.history.sampled import Row, Stream
+from runql.resources.runs.histories.formats import FullFormat
+from runql.resources.sweeps.lookup import PageSweeps
 
 Kind = Literal["method", "classmethod", "property"]
 Function = Callable[..., object]

@@ -10,12 +10,12 @@ from tests.architecture.surface import Member, members_of, written
 from typing_extensions import get_original_bases
 
 import runql
-from runql.resources.artifact_catalog import ArtifactCatalog, AsyncArtifactCatalog
+from runql.resources.artifacts.catalog import ArtifactCatalog, AsyncArtifactCatalog
 from runql.resources.connected import AsyncConnected, Connected
-from runql.resources.pages import AsyncLazySequence, LazySequence
-from runql.resources.run_exports import AsyncRunExports, RunExports
-from runql.resources.run_lineage import AsyncRunLineage, RunLineage
-from runql.resources.runs_metrics import AsyncRunsMetrics, RunsMetrics
+from runql.resources.pages.listing import AsyncLazySequence, LazySequence
+from runql.resources.runs.exports import AsyncRunExports, RunExports
+from runql.resources.runs.lineage import AsyncRunLineage, RunLineage
+from runql.resources.runs.metrics import AsyncRunsMetrics, RunsMetrics
 
 PAIRS: list[tuple[type, type]] = [
     (runql.Api, runql.AsyncApi),

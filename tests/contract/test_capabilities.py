@@ -12,7 +12,7 @@ from tests.contract.world import FAKE_KEY
 
 from runql import OutdatedServerError
 from runql.drift import known_schema, own_operations
-from runql.drift.usage import usage_of
+from runql.drift.operations.usage import usage_of
 from runql.resources.capabilities import NEEDED, Capabilities
 from runql_server.running import RunningServer
 

@@ -17,7 +17,7 @@ from polars.testing import assert_frame_equal
 from tests.contract.face import AnyApi, AnyRun, Face, Row
 from tests.contract.storage import Meddle, Storage, pass_on
 
-from runql.resources.export_rows import PORTION
+from runql.resources.history.exports.rows import PORTION
 from runql_server.exports.policy import ExportPolicy
 from runql_server.running import RunningServer
 from runql_server.seed import SeedRun

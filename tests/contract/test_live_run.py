@@ -9,7 +9,7 @@ import pytest
 from tests.contract.between import Between, Fault, Sent
 from tests.contract.face import AnyRun, Face, Row
 
-from runql.resources import run_state
+from runql.resources.runs import state as run_state
 from runql_server.running import RunningServer
 from runql_server.seed import SeedRun
 

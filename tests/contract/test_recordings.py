@@ -15,7 +15,7 @@ from tests.contract.recording import ANSWERS, DOCUMENTS, FOLDER, ORIGIN, StaleRe
 from tests.contract.world import FAKE_KEY
 
 from runql import QueryError, RunqlError
-from runql.resources.sweep_lookup import get_sweeps
+from runql.resources.sweeps.lookup import get_sweeps
 from runql.transport.unknown_parts import without
 from runql_graphql import operations
 from runql_graphql.operations import get_viewer

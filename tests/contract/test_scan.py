@@ -15,7 +15,7 @@ from tests.contract.facts import CRASHED, DENSE, DIVERGED, DIVERGING, FINISHED, 
 from tests.contract.world import World
 
 from runql import JSONValue
-from runql.resources.scan import Match
+from runql.resources.history.plan import Match
 from runql_server.running import RunningServer
 from runql_server.seed import SeedRun
 

@@ -18,7 +18,7 @@ from tests.contract.world import World
 
 from runql import IncompleteHistoriesError, LocalFileError, MissingExtraError
 from runql.frames import extras
-from runql.resources.scan import Match
+from runql.resources.history.plan import Match
 from runql_server.running import RunningServer
 from runql_server.seed import SeedRun
 

@@ -20,8 +20,8 @@ from tests.drift.editing import Sdl
 from tests.drift.edits import Edit
 from tests.drift.ground import Ground, Passing, all_operations
 
-from runql.drift.sources import known_sdl
-from runql.drift.written_types import base_name, type_of
+from runql.drift.operations.written_types import base_name, type_of
+from runql.drift.schema.sources import known_sdl
 
 OTHER_LEAF = {"Int": "String"}
 

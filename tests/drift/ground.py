@@ -23,8 +23,8 @@ from graphql import (
 )
 
 from runql.drift import CheckedOperation, own_operations, user_operations
-from runql.drift.senders import known_senders
-from runql.drift.written_types import base_name, named_type_of
+from runql.drift.operations.senders import known_senders
+from runql.drift.operations.written_types import base_name, named_type_of
 
 TEAM = Path(__file__).with_name("queries")
 

@@ -20,8 +20,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from runql_server import listening
-from runql_server.execution import Documents
+from runql_server.graphql.execution import Documents
+from runql_server.http import listening
 
 KEY = "0123456789" * 4
 Body: TypeAlias = dict[str, Any]  # Any: GraphQL answers as they are
@@ -128,7 +128,7 @@ class SchemaServer:
         return self._engines[self.sdl]
 
     def _graphql_core(self, sdl: str) -> Callable[[Body], Body]:
-        """As the embedded server: bound by Ariadne, validated and executed by `runql_server.execution`."""
+        """As the embedded server: bound by Ariadne, validated and executed by `runql_server.graphql.execution`."""
         schema = make_executable_schema(sdl)
         for described in schema.type_map.values():
             for name, each in getattr(described, "fields", {}).items():

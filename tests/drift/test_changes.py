@@ -6,8 +6,8 @@ import pytest
 from graphql import build_schema
 from graphql.utilities.find_breaking_changes import BreakingChangeType, DangerousChangeType
 
-from runql.drift import changes
-from runql.drift.changes import find_changes, is_safe_to_receive, is_safe_to_send
+from runql.drift.schema import changes
+from runql.drift.schema.changes import find_changes, is_safe_to_receive, is_safe_to_send
 
 BEFORE = """
 directive @mark(a: Int, b: Int) repeatable on FIELD | QUERY

@@ -15,7 +15,7 @@ from tests.drift.editing import Sdl
 from tests.drift.serving import KEY, SchemaServer
 from tests.patience import PATIENCE
 
-from runql.drift.sources import known_sdl
+from runql.drift.schema.sources import known_sdl
 
 ROOT = Path(__file__).parents[2]
 ACTION = ROOT / ".github" / "actions" / "drift" / "action.yml"

@@ -15,7 +15,7 @@ from tests.drift.editing import Sdl
 from tests.drift.serving import KEY, Habits, SchemaServer
 from tests.patience import PATIENCE
 
-from runql.drift.sources import known_sdl
+from runql.drift.schema.sources import known_sdl
 
 COMMAND = [sys.executable, "-m", "runql.cli.main", "drift"]
 TEAM = Path(__file__).with_name("queries")

@@ -14,7 +14,7 @@ from tests.drift.serving import Habits, SchemaServer
 from tests.profiles import quick_part
 
 from runql.drift import CheckedOperation, Report, check_server, compare, load_schema
-from runql.drift.composing import compose
+from runql.drift.operations.combined_document import compose
 
 EVERYTHING = corpus()
 # The quick profile asks about one change of each kind, by turns of a part that is used and of one that is not.

@@ -14,7 +14,7 @@ import jsonschema
 import pytest
 
 from runql.drift import Finding, Format, Report, Unchecked, Use, render
-from runql.drift.formats.rendering import FORMATS
+from runql.drift.reports.rendering import FORMATS
 
 GOLDEN = Path(__file__).with_name("golden")
 NAMES: dict[Format, str] = {

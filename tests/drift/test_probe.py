@@ -14,11 +14,11 @@ from tests.drift.serving import Habits, SchemaServer
 from runql import AuthenticationError
 from runql.config import resolve_settings
 from runql.drift import CheckedOperation, Report, probe
-from runql.drift.probing import HARMLESS, MARKER, MOST_REQUESTS
-from runql.drift.senders import known_senders
-from runql.drift.sources import known_sdl
+from runql.drift.operations.senders import known_senders
+from runql.drift.probe.probe import HARMLESS, MARKER, MOST_REQUESTS
+from runql.drift.schema.sources import known_sdl
 from runql.transport.sync import RetryingClient
-from runql_server import schema as server_schema
+from runql_server.graphql import schema as server_schema
 from runql_server.running import RunningServer
 from runql_server.seed import SeedRun
 

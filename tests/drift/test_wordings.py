@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from runql.drift.wordings import Said, understand
+from runql.drift.server_errors.messages import Said, understand
 
 # The words of each implementation, taken from its source; one line a wording.
 SPOKEN = [

@@ -12,7 +12,8 @@ from pathlib import Path
 import polars as pl
 
 import runql
-from runql.resources import export_files, export_parts
+from runql.resources.history.exports import files as export_files
+from runql.resources.history.exports import parts as export_parts
 
 
 def peak() -> int:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from runql.frames.batches import RowBatch
-from runql.frames.export_wish import ExportWish
+from runql.frames.export_selection import ExportWish
 from runql.frames.parquet_arrow import PartialParquet
 from runql.frames.parquet_layout import bridged
 from runql.frames.parquet_polars import (
@@ -32,7 +32,7 @@ from runql.frames.to_polars import to_polars
 from runql.values import JSONValue, as_json, parse_rows
 from runql_server import jsontext
 from runql_server.exports.column_types import RowTypes, as_columns
-from runql_server.history_keys import HistoryKeys
+from runql_server.runs.history_keys import HistoryKeys
 
 Row = dict[str, JSONValue]
 

@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from runql.errors import LocalFileError, UnsafeNameError
-from runql.resources.file_names import ignores_case, place, target_path, target_paths, upload_name
+from runql.resources.files.names import ignores_case, place, target_path, target_paths, upload_name
 
 ODD = ["..", ".", "", "a", "b.txt", "C:", "c:x", "NUL", "con.txt", "COM1", "\\", "..\\x", "\0", "out", "loop"]
 PART = st.one_of(

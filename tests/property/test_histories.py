@@ -31,11 +31,11 @@ from runql.frames.table import Table
 from runql.frames.to_arrow import to_arrow
 from runql.frames.unified_columns import UnifiedColumns
 from runql.frames.wide import widen
-from runql.resources.histories import rows_of
-from runql.resources.histories_read import sink_histories
-from runql.resources.history import Row
-from runql.resources.page_budget import PageBudget
-from runql.resources.whole_histories import HistoriesPlan
+from runql.resources.history.sampled import Row
+from runql.resources.runs.histories.collect import sink_histories
+from runql.resources.runs.histories.page import HistoriesPlan
+from runql.resources.runs.histories.page_budget import PageBudget
+from runql.resources.runs.histories.sampled import rows_of
 from runql.values import JSONValue, parse_rows
 
 

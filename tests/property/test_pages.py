@@ -8,8 +8,8 @@ from tests.profiles import examples
 from tests.unit.resources.answers import page_of
 from tests.unit.transport.stepping import sent, served
 
-from runql.resources.pages import Listing, Page
-from runql.resources.run_query import RunQuery, list_light_page
+from runql.resources.pages.listing import Listing, Page
+from runql.resources.runs.query import RunQuery, list_light_page
 from runql.transport.flow import Effect, Flow
 from runql.transport.wire import Response
 from runql_graphql.fragments import RunFields

@@ -27,10 +27,10 @@ from tests.unit.transport.stepping import served
 from runql.frames.batches import Batch
 from runql.frames.row_readers import ColumnReader, RowReader
 from runql.frames.table import TableBuilder
-from runql.resources.history import Row
-from runql.resources.history_scan import read_batches
-from runql.resources.scan import Known, ScanPlan
-from runql.resources.scan_position import ScanPosition
+from runql.resources.history.cursor import ScanPosition
+from runql.resources.history.plan import Known, ScanPlan
+from runql.resources.history.sampled import Row
+from runql.resources.history.scan import read_batches
 from runql.transport.sample_limits import SampleLimits
 from runql.values import JSONValue
 

@@ -20,14 +20,14 @@ from tests.unit.transport.stepping import served
 from runql.errors import IncompleteHistoriesError
 from runql.frames.row_readers import ColumnReader, RowReader
 from runql.history_errors import IncompleteHistoryError
-from runql.resources.histories import rows_of
-from runql.resources.histories_read import read_histories, sink_histories
-from runql.resources.history import Row
-from runql.resources.history_scan import read_batches
-from runql.resources.page_budget import PageBudget
-from runql.resources.scan import Known, ScanPlan
-from runql.resources.scan_position import ScanPosition
-from runql.resources.whole_histories import HistoriesPlan
+from runql.resources.history.cursor import ScanPosition
+from runql.resources.history.plan import Known, ScanPlan
+from runql.resources.history.sampled import Row
+from runql.resources.history.scan import read_batches
+from runql.resources.runs.histories.collect import read_histories, sink_histories
+from runql.resources.runs.histories.page import HistoriesPlan
+from runql.resources.runs.histories.page_budget import PageBudget
+from runql.resources.runs.histories.sampled import rows_of
 from runql.transport.sample_limits import SampleLimits
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 from tests.server.artifact_world import md5
 
-from runql_server.artifacts.manifest_format import Manifest, ManifestEntry
+from runql_server.artifacts.contents.manifest_format import Manifest, ManifestEntry
 
 Files = dict[str, bytes]
 

@@ -9,9 +9,9 @@ from typing import Any
 import httpx
 import pytest
 
-from runql_server import auth
+from runql_server.access import auth
 from runql_server.running import RunningServer
-from runql_server.store import Store
+from runql_server.storage.store import Store
 
 Query = Callable[..., dict[str, Any]]
 

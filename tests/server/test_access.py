@@ -12,11 +12,11 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
+from runql_server.access.signing import BadSignatureError, Signer
 from runql_server.errors import RequestError
 from runql_server.names import check_file_name
 from runql_server.running import RunningServer
 from runql_server.seed import SeedRun
-from runql_server.signing import BadSignatureError, Signer
 
 Query = Callable[..., dict[str, Any]]
 
@@ -159,7 +159,7 @@ def test_a_signed_url_expires(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(BadSignatureError, match="signature"):
         Signer(b"other").check("GET", "/storage/1/a", **query)
     late = int(query["expires"]) + 1
-    monkeypatch.setattr("runql_server.signing.time.time", lambda: late)
+    monkeypatch.setattr("runql_server.access.signing.time.time", lambda: late)
     with pytest.raises(BadSignatureError, match="expired"):
         signer.check("GET", "/storage/1/a", **query)
 

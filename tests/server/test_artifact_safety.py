@@ -12,10 +12,10 @@ from tests.patience import PATIENCE
 from tests.server.artifact_writer import Writer
 from tests.server.server_process import start
 
-from runql_server.migrations import MIGRATIONS
 from runql_server.running import RunningServer
 from runql_server.seed import SeedRun
 from runql_server.seed_artifacts import SeedArtifact
+from runql_server.storage.migrations import MIGRATIONS
 
 LIST = """{ project(name: "p") { artifactCollection(name: "a") { artifacts(order: "+versionIndex") { totalCount edges { version
 node { state files { edges { node { name directUrl } } } } } } } latest: artifact(name: "a:latest") { versionIndex } } }"""

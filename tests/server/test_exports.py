@@ -14,12 +14,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from runql_server import history_exports
 from runql_server.exports.policy import ExportPolicy
 from runql_server.jsontext import JsonValue
 from runql_server.running import RunningServer
+from runql_server.runs import history_exports
 from runql_server.seed import SeedRun
-from runql_server.store import Store
+from runql_server.storage.store import Store
 
 QUERY = 'query($live: [String!]!) { project(name: "p") { run(name: "r") { id parquetHistory(liveKeys: $live) { parquetUrls liveData } } } }'
 

@@ -20,11 +20,12 @@ from tests.patience import PATIENCE
 from tests.profiles import examples
 from tests.server.server_process import start
 
-from runql_server import auth, lines
-from runql_server.history_keys import HistoryKeys
+from runql_server.access import auth
 from runql_server.running import RunningServer
+from runql_server.runs import lines
+from runql_server.runs.history_keys import HistoryKeys
 from runql_server.seed import SeedRun, seed_runs
-from runql_server.store import Store
+from runql_server.storage.store import Store
 
 Query = Callable[..., dict[str, Any]]
 

@@ -16,11 +16,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.profiles import examples
 
-from runql_server import auth, listing, migrations
+from runql_server.access import auth
 from runql_server.errors import FilterError
 from runql_server.jsontext import JsonValue
+from runql_server.listing import listing
 from runql_server.seed import SeedRun, seed_runs
-from runql_server.store import Store
+from runql_server.storage import migrations
+from runql_server.storage.store import Store
 
 KEYS = [
     "config.a",

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from runql_server import schema
+from runql_server.graphql import schema
 from runql_server.running import RunningServer
 from runql_server.seed import SeedRun
 

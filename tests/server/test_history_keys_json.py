@@ -7,7 +7,7 @@ import math
 
 import pytest
 
-from runql_server.history_keys import HistoryKeys
+from runql_server.runs.history_keys import HistoryKeys
 
 
 def refuse(token: str) -> float:

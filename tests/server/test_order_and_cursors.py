@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from runql_server import cursors, listing
 from runql_server.errors import RequestError
-from runql_server.listing import RunPage
+from runql_server.listing import cursors, listing
+from runql_server.listing.listing import RunPage
 from runql_server.running import RunningServer
 from runql_server.seed import SeedRun, seed_runs
-from runql_server.store import Store
+from runql_server.storage.store import Store
 
 
 def page(store: Store, order: str | None, *, first: int = 100, after: str | None = None) -> RunPage:

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from tests.server.conftest import Query
 
-from runql_server import migrations
 from runql_server.jsontext import JsonValue
 from runql_server.running import RunningServer
 from runql_server.seed import SeedRun
+from runql_server.storage import migrations
 
 UPSERT = "mutation U($input: UpsertSweepInput!) { upsertSweep(input: $input) { sweep { id name project { name entity { name } } } configValidationWarnings } }"
 READ = '{ project(name: "p") { totalSweeps sweep(sweepName: "%s") { id name displayName method state description config bestLoss runCount runCountExpected updatedAt heartbeatAt controller agents { edges { node { id } } } runs { totalCount edges { node { name } } } } } }'

@@ -13,8 +13,8 @@ from tests.typing.checking import Remark, mypy, pyright
 from tests.typing.misuse import source
 
 import runql
-from runql.resources.artifact_catalog import ArtifactCatalog
-from runql.resources.run_lineage import RunLineage
+from runql.resources.artifacts.catalog import ArtifactCatalog
+from runql.resources.runs.lineage import RunLineage
 
 pytestmark = pytest.mark.long
 

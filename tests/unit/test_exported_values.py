@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from runql.frames.export_wish import ExportWish
+from runql.frames.export_selection import ExportWish
 from runql.frames.exported_values import flattened, lookup, nested
 from runql.frames.parquet_layout import UnreadableParquetError
 from runql.frames.parquet_polars import frame_of_file, rows_of, united, wanted

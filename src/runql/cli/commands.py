@@ -14,7 +14,7 @@ from typing import Annotated, Any, Protocol
 
 import typer
 
-from runql.cli.ending import COULD_NOT_CHECK, CheckEnded
+from runql.cli.exit_codes import COULD_NOT_CHECK, CheckEnded
 from runql.cli.output import Output
 from runql.cli.scoring import accuracy
 from runql.errors import MissingExtraError, RunqlError
@@ -22,7 +22,7 @@ from runql.errors import MissingExtraError, RunqlError
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, help="W&B runs, typed; and a W&B server of your own."
 )
-TOUR = Path(__file__).with_name("tour.py")
+TOUR = Path(__file__).with_name("first_look.py")
 
 
 class Serve(Protocol):

@@ -15,7 +15,7 @@ from typing import Annotated, Final
 import typer
 from graphql import GraphQLSchema
 
-from runql.cli.ending import COULD_NOT_CHECK, USAGE, CheckEnded
+from runql.cli.exit_codes import COULD_NOT_CHECK, USAGE, CheckEnded
 from runql.config import resolve_settings
 from runql.drift import (
     CheckedOperation,
@@ -40,7 +40,7 @@ from runql.drift import (
     write_update,
 )
 from runql.drift.approvals import APPROVALS_FILE
-from runql.drift.formats.rendering import FORMATS
+from runql.drift.reports.rendering import FORMATS
 from runql.errors import (
     ConfigurationError,
     DriftInputError,

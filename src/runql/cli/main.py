@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from importlib.util import find_spec
 
-from runql.cli.ending import OF_THE_COMMAND_LINE, USAGE, CheckEnded
+from runql.cli.exit_codes import OF_THE_COMMAND_LINE, USAGE, CheckEnded
 from runql.errors import MissingExtraError
 
 

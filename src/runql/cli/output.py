@@ -10,9 +10,9 @@ from rich.console import Console
 from rich.syntax import Syntax
 from rich.table import Table
 
-from runql.resources.artifact import Artifact
-from runql.resources.run import Run
-from runql.resources.runs import Runs
+from runql.resources.artifacts.artifact import Artifact
+from runql.resources.runs.run import Run
+from runql.resources.runs.runs import Runs
 from runql.transport.wire import Traffic
 from runql.values import JSONValue
 

@@ -7,17 +7,17 @@ from runql.errors import MissingExtraError
 if find_spec("graphql") is None:
     raise MissingExtraError("graphql-core", extra="drift", needed_for="runql.drift")
 
-from runql.drift.answers import Exchange, read_strictly
 from runql.drift.approvals import Approval, approve, read_approvals
-from runql.drift.checking import check_server, compare
-from runql.drift.documents import CheckedOperation, own_operations, user_operations
+from runql.drift.check import check_server, compare
 from runql.drift.findings import Finding, Report, Unchecked, Use
-from runql.drift.formats.rendering import Format, render
-from runql.drift.live_answers import read_live_answers
-from runql.drift.probing import probe
-from runql.drift.recordings import read_recordings
-from runql.drift.sources import introspect, known_schema, load_schema
-from runql.drift.updating import Update, update_of, write_update
+from runql.drift.operations.documents import CheckedOperation, own_operations, user_operations
+from runql.drift.probe.probe import probe
+from runql.drift.reports.rendering import Format, render
+from runql.drift.responses.live import read_live_answers
+from runql.drift.responses.recordings import read_recordings
+from runql.drift.responses.strict import Exchange, read_strictly
+from runql.drift.schema.sources import introspect, known_schema, load_schema
+from runql.drift.schema.update import Update, update_of, write_update
 
 __all__ = [
     "Approval",

@@ -11,7 +11,7 @@ import polars as pl
 
 from runql.frames.batches import Batch, RowBatch, rows_of_columns
 from runql.frames.columns import SERIES_TYPES, Cells, Column, Piece
-from runql.frames.export_wish import ExportWish
+from runql.frames.export_selection import ExportWish
 from runql.frames.exported_values import as_json_text, json_text, lookup, nested, splits, top_level
 from runql.frames.parquet_layout import UnreadableParquetError
 from runql.frames.table import Table

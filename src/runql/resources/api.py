@@ -11,8 +11,8 @@ import httpx
 from runql.config import Settings, resolve_settings
 from runql.errors import ConfigurationError
 from runql.paths import checked_project_name, kind_of_path, parse_project_path, parse_run_path
-from runql.resources.artifact_catalog import ArtifactCatalog, AsyncArtifactCatalog
-from runql.resources.run_record import read_run
+from runql.resources.artifacts.catalog import ArtifactCatalog, AsyncArtifactCatalog
+from runql.resources.records.run_fields import read_run
 from runql.transport.endpoint import USER_AGENT
 from runql.transport.flow import Flow, Once
 from runql.transport.sync import RetryingClient
@@ -20,12 +20,12 @@ from runql.transport.wire import Traffic
 from runql.values import JSONValue
 
 if TYPE_CHECKING:
-    from runql.resources.async_run import AsyncRun
     from runql.resources.capabilities import Capabilities
     from runql.resources.project import AsyncProject, AsyncProjects, Project, Projects
-    from runql.resources.run import Run
-    from runql.resources.runs import AsyncRuns, Runs
-    from runql.resources.sweep import AsyncSweep, Sweep
+    from runql.resources.runs.async_run import AsyncRun
+    from runql.resources.runs.run import Run
+    from runql.resources.runs.runs import AsyncRuns, Runs
+    from runql.resources.sweeps.sweep import AsyncSweep, Sweep
     from runql.resources.user import User
 
 
@@ -134,7 +134,7 @@ class Api(ArtifactCatalog):
             RunNotFoundError: the project holds no such run.
             ProjectNotFoundError: the project is absent or hidden.
         """
-        from runql.resources.run import Run
+        from runql.resources.runs.run import Run
 
         asked = parse_run_path(path)
         entity = self._owner(asked.entity)
@@ -146,7 +146,7 @@ class Api(ArtifactCatalog):
         self, *, run_id: str | None = None, project: str | None = None, entity: str | None = None
     ) -> Run:
         """Create a run and return it with all its fields; as `Run.create`, which can also begin it as pending."""
-        from runql.resources.run import Run
+        from runql.resources.runs.run import Run
 
         return Run.create(self, run_id, project, entity)
 
@@ -181,7 +181,7 @@ class Api(ArtifactCatalog):
             PathError, ValueError, TypeError: an argument cannot be used; raised before anything is sent.
             ProjectNotFoundError: the project is absent or hidden; raised when the first page is read.
         """
-        from runql.resources.runs import Runs
+        from runql.resources.runs.runs import Runs
 
         asked = parse_project_path(path)
         entity = self._owner(asked.entity)
@@ -208,8 +208,8 @@ class Api(ArtifactCatalog):
             SweepNotFoundError: the project holds no such sweep.
             ProjectNotFoundError: the project is absent or hidden.
         """
-        from runql.resources.sweep import Sweep
-        from runql.resources.sweep_lookup import read_sweep
+        from runql.resources.sweeps.lookup import read_sweep
+        from runql.resources.sweeps.sweep import Sweep
 
         asked = parse_run_path(path)
         entity = self._owner(asked.entity)
@@ -376,7 +376,7 @@ class AsyncApi(AsyncArtifactCatalog):
 
     async def run(self, path: str = "") -> AsyncRun:
         """As `Api.run`."""
-        from runql.resources.async_run import AsyncRun
+        from runql.resources.runs.async_run import AsyncRun
 
         asked = parse_run_path(path)
         entity = await self._owner(asked.entity)
@@ -388,7 +388,7 @@ class AsyncApi(AsyncArtifactCatalog):
         self, *, run_id: str | None = None, project: str | None = None, entity: str | None = None
     ) -> AsyncRun:
         """As `Api.create_run`."""
-        from runql.resources.async_run import AsyncRun
+        from runql.resources.runs.async_run import AsyncRun
 
         return await AsyncRun.create(self, run_id, project, entity)
 
@@ -403,7 +403,7 @@ class AsyncApi(AsyncArtifactCatalog):
         lazy: bool = False,
     ) -> AsyncRuns:
         """As `Api.runs`; awaited because it may have to ask for the default entity."""
-        from runql.resources.runs import AsyncRuns
+        from runql.resources.runs.runs import AsyncRuns
 
         asked = parse_project_path(path)
         entity = await self._owner(asked.entity)
@@ -421,8 +421,8 @@ class AsyncApi(AsyncArtifactCatalog):
 
     async def sweep(self, path: str = "") -> AsyncSweep:
         """As `Api.sweep`."""
-        from runql.resources.sweep import AsyncSweep
-        from runql.resources.sweep_lookup import read_sweep
+        from runql.resources.sweeps.lookup import read_sweep
+        from runql.resources.sweeps.sweep import AsyncSweep
 
         asked = parse_run_path(path)
         entity = await self._owner(asked.entity)

@@ -5,23 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 
+from runql.arguments import positive
 from runql.errors import NotFoundError
 from runql.paths import project_url
-from runql.resources.absent import present
-from runql.resources.artifact_collections import (
+from runql.resources.artifacts.collections.collections import (
     ArtifactTypes,
     AsyncArtifactTypes,
     AsyncProjectArtifactCollections,
     ProjectArtifactCollections,
 )
-from runql.resources.connections import UncountedListing, read_sparse_page
-from runql.resources.identity import require_name, require_project
-from runql.resources.page_html import page_html
-from runql.resources.pages import AsyncLazySequence, LazySequence, Page
-from runql.resources.run_query import positive
-from runql.resources.runs import AsyncRuns, Runs
-from runql.resources.snake_case import SnakeCaseAttributes
-from runql.resources.sweeps import AsyncSweeps, Sweeps
+from runql.resources.pages.listing import AsyncLazySequence, LazySequence, Page
+from runql.resources.pages.uncounted import UncountedListing, read_sparse_page
+from runql.resources.records.absent_fields import present
+from runql.resources.records.identity import require_name, require_project
+from runql.resources.records.iframe import page_html
+from runql.resources.records.snake_case import SnakeCaseAttributes
+from runql.resources.runs.runs import AsyncRuns, Runs
+from runql.resources.sweeps.sweeps import AsyncSweeps, Sweeps
 from runql.resources.user import User
 from runql.transport.aio import AsyncRetryingClient
 from runql.transport.flow import Flow, fetch

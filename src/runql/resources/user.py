@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from runql.errors import AuthenticationError
-from runql.resources.connections import read_sparse_page
-from runql.resources.pages import refuse_circle
-from runql.resources.snake_case import SnakeCaseAttributes
+from runql.resources.pages.listing import refuse_circle
+from runql.resources.pages.uncounted import read_sparse_page
+from runql.resources.records.snake_case import SnakeCaseAttributes
 from runql.transport.flow import Flow, fetch
 from runql_graphql.fragments import ViewerFields
 from runql_graphql.operations import get_viewer, list_users

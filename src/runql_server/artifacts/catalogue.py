@@ -5,14 +5,15 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import dataclass
 
-from runql_server import filters, listing, ordering
-from runql_server.artifacts import artifact_collections, memberships, versions
-from runql_server.artifacts.artifact_collections import Collection
+from runql_server.artifacts import collections as artifact_collections
+from runql_server.artifacts import memberships, versions
+from runql_server.artifacts.collections import Collection
 from runql_server.artifacts.versions import Artifact
-from runql_server.bindings import Bindings
-from runql_server.columns import Column
-from runql_server.listing import PageInfo, RowPage
-from runql_server.subjects import ColumnSubject, ListSubject, Subject
+from runql_server.listing import filters, listing, ordering
+from runql_server.listing.bindings import Bindings
+from runql_server.listing.listing import PageInfo, RowPage
+from runql_server.listing.subjects import ColumnSubject, ListSubject, Subject
+from runql_server.runs.columns import Column
 
 _NEWEST_FIRST = "-id"
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import sqlite3
 
-from runql_server import files, jsontext, timestamps
-from runql_server.artifacts import aliases, blobs, entries, manifests, memberships, naming, versions
-from runql_server.artifacts.manifest_format import Manifest, ManifestEntry
-from runql_server.artifacts.manifests import StoredManifest
+from runql_server import jsontext, timestamps
+from runql_server.artifacts import aliases, memberships, naming, versions
+from runql_server.artifacts.contents import blobs, entries, manifests
+from runql_server.artifacts.contents.manifest_format import Manifest, ManifestEntry
+from runql_server.artifacts.contents.manifests import StoredManifest
 from runql_server.artifacts.versions import Artifact
 from runql_server.errors import RequestError
-from runql_server.store import Store
+from runql_server.storage import files
+from runql_server.storage.store import Store
 
 _NAMED = 5
 

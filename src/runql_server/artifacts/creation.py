@@ -6,21 +6,14 @@ import sqlite3
 from dataclasses import dataclass, field
 
 from runql_server import jsontext, timestamps
-from runql_server.artifacts import (
-    aliases,
-    artifact_collections,
-    artifact_types,
-    lineage,
-    memberships,
-    naming,
-    tags,
-    versions,
-)
-from runql_server.artifacts.artifact_collections import Collection
+from runql_server.artifacts import aliases, lineage, memberships, naming, tags, versions
+from runql_server.artifacts import collections as artifact_collections
+from runql_server.artifacts import types as artifact_types
+from runql_server.artifacts.collections import Collection
 from runql_server.artifacts.naming import NewTag
 from runql_server.artifacts.versions import Artifact
 from runql_server.errors import RequestError
-from runql_server.projects import Project
+from runql_server.storage.projects import Project
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import sqlite3
 
-from runql_server.artifacts import aliases, artifact_collections, blobs, manifests, memberships, versions
-from runql_server.artifacts.artifact_collections import Collection
+from runql_server.artifacts import aliases, memberships, versions
+from runql_server.artifacts import collections as artifact_collections
+from runql_server.artifacts.collections import Collection
+from runql_server.artifacts.contents import blobs, manifests
 from runql_server.artifacts.versions import Artifact
 from runql_server.errors import RequestError
 

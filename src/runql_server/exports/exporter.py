@@ -8,10 +8,11 @@ from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import suppress
 from importlib.util import find_spec
 
-from runql_server import files, history_exports, lines
 from runql_server.exports.policy import ExportPolicy
-from runql_server.history_exports import Export
-from runql_server.store import Store
+from runql_server.runs import history_exports, lines
+from runql_server.runs.history_exports import Export
+from runql_server.storage import files
+from runql_server.storage.store import Store
 
 logger = logging.getLogger("runql_server")
 

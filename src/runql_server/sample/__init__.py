@@ -12,7 +12,7 @@ from pathlib import Path
 
 from runql_server import timestamps
 from runql_server.running import RunningServer
-from runql_server.store import Store
+from runql_server.storage.store import Store
 
 ARCHIVE = Path(__file__).with_name("digits.tar.xz")
 PROJECT = "digits"

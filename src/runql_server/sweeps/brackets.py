@@ -7,8 +7,9 @@ import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from runql_server import jsontext, lines
-from runql_server.history_keys import HistoryKeys, KeyInfo
+from runql_server import jsontext
+from runql_server.runs import lines
+from runql_server.runs.history_keys import HistoryKeys, KeyInfo
 from runql_server.sweeps import trials
 from runql_server.sweeps.early_stopping import Hyperband
 from runql_server.sweeps.stored import Sweep

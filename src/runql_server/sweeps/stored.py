@@ -9,11 +9,13 @@ import sqlite3
 from dataclasses import dataclass
 from functools import cached_property
 
-from runql_server import ids, jsontext, names, runs, timestamps, value_places
-from runql_server.bindings import Bindings
+from runql_server import ids, jsontext, names, timestamps
 from runql_server.errors import NotFoundError, RequestError
-from runql_server.filters import compile_filters
-from runql_server.projects import Project
+from runql_server.listing import value_places
+from runql_server.listing.bindings import Bindings
+from runql_server.listing.filters import compile_filters
+from runql_server.runs import runs
+from runql_server.storage.projects import Project
 from runql_server.sweeps import configuration
 from runql_server.sweeps.configuration import SweepConfig
 

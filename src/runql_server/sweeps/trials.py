@@ -7,9 +7,10 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import dataclass
 
-from runql_server import jsontext, names, run_values
-from runql_server.columns import STATE
+from runql_server import jsontext, names
 from runql_server.jsontext import JsonObject, JsonValue
+from runql_server.runs import run_values
+from runql_server.runs.columns import STATE
 from runql_server.sweeps.agents import Agent
 from runql_server.sweeps.configuration import Search
 from runql_server.sweeps.stored import Sweep

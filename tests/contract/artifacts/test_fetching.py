@@ -18,7 +18,7 @@ from runql import (
     EntryNotFoundError,
     ServerFailureError,
 )
-from runql.resources.manifest import ManifestEntry
+from runql.resources.artifacts.manifest import ManifestEntry
 from runql_server.running import RunningServer
 from runql_server.seed_artifacts import SeedArtifact
 

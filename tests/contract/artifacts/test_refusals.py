@@ -25,7 +25,7 @@ from runql import (
     ServerFailureError,
 )
 from runql.paths import ArtifactAddress
-from runql.resources.artifact_lookup import found_at
+from runql.resources.artifacts.lookup import found_at
 from runql_graphql.fragments import ArtifactFields
 
 PLACE = ArtifactAddress("e", "p", "mnist", "v3")

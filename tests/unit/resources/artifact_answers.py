@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from runql.paths import ArtifactAddress
-from runql.resources.artifact_lookup import Found, found_at
+from runql.resources.artifacts.lookup import Found, found_at
 from runql.values import JSONValue
 from runql_graphql.fragments import ArtifactFields
 

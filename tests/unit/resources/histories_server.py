@@ -13,12 +13,12 @@ from tests.unit.transport.stepping import sent, served
 from runql.errors import RunqlError
 from runql.frames.batches import Batch
 from runql.frames.row_readers import RowReader
-from runql.resources.histories_position import HistoriesPosition
-from runql.resources.history import Row
-from runql.resources.page_budget import PageBudget
-from runql.resources.run_query import RunQuery
-from runql.resources.scan import ScanPlan
-from runql.resources.whole_histories import HistoriesPlan, Part
+from runql.resources.history.plan import ScanPlan
+from runql.resources.history.sampled import Row
+from runql.resources.runs.histories.cursor import HistoriesPosition
+from runql.resources.runs.histories.page import HistoriesPlan, Part
+from runql.resources.runs.histories.page_budget import PageBudget
+from runql.resources.runs.query import RunQuery
 from runql.transport.flow import Effect, Offload
 from runql.transport.sample_limits import SampleLimits
 from runql.transport.wire import Response

@@ -10,9 +10,9 @@ from typing import Any, TypeAlias
 
 from tests.unit.transport.stepping import answered, sent, served
 
-from runql.resources.history import Row
-from runql.resources.scan import Known, ScanPlan
-from runql.resources.scan_position import ScanPosition
+from runql.resources.history.cursor import ScanPosition
+from runql.resources.history.plan import Known, ScanPlan
+from runql.resources.history.sampled import Row
 from runql.transport.codec import encode
 from runql.transport.flow import Effect
 from runql.transport.sample_limits import SampleLimits

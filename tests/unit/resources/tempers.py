@@ -12,7 +12,7 @@ from tests.unit.resources.history_server import RunOnServer, Variables, on_the_w
 from tests.unit.transport.stepping import sent
 
 from runql.errors import RunqlError
-from runql.resources.history import Row
+from runql.resources.history.sampled import Row
 from runql.transport.flow import Effect, Offload
 from runql.transport.wire import Response
 

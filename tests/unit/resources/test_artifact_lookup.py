@@ -9,7 +9,7 @@ from tests.unit.transport.stepping import answered, played, sent
 from runql.artifact_errors import ArtifactNotFoundError
 from runql.errors import ProjectNotFoundError, QueryError
 from runql.paths import ArtifactAddress, RunAddress
-from runql.resources.artifact_lookup import (
+from runql.resources.artifacts.lookup import (
     VersionQuery,
     find_artifact,
     found_at_source,

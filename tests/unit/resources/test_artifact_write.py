@@ -18,10 +18,10 @@ from runql.errors import (
     RunNotFoundError,
 )
 from runql.paths import ArtifactAddress, RunAddress
-from runql.resources.artifact_lookup import Found
-from runql.resources.artifact_write import checked_aliases, checked_tags, note_output, note_use
-from runql.resources.editable_artifact import EditableArtifact
-from runql.resources.manifest import Manifest
+from runql.resources.artifacts.editing import EditableArtifact
+from runql.resources.artifacts.lookup import Found
+from runql.resources.artifacts.manifest import Manifest
+from runql.resources.artifacts.mutations import checked_aliases, checked_tags, note_output, note_use
 from runql.transport.flow import Effect, Flow
 from runql.transport.wire import Response
 from runql.values import JSONValue

@@ -16,7 +16,7 @@ from runql.errors import (
     ServerFailureError,
 )
 from runql.paths import RunAddress
-from runql.resources.run_write import delete
+from runql.resources.runs.mutations import delete
 from runql.transport.flow import Flow
 from runql.transport.wire import Response
 

@@ -11,8 +11,8 @@ import xxhash
 
 from runql.artifact_errors import ManifestError
 from runql.errors import MissingExtraError
-from runql.resources.entry_digest import hash_of, is_intact
-from runql.resources.manifest import ManifestEntry
+from runql.resources.artifacts.entry_digest import hash_of, is_intact
+from runql.resources.artifacts.manifest import ManifestEntry
 
 CONTENT = b"hello world"
 MD5 = ManifestEntry("x", "XrY7u+Ae7tCTyyK7j1rNww==", len(CONTENT))

@@ -15,12 +15,13 @@ from tests.unit.resources.history_server import RunOnServer, on_the_wire, planne
 from tests.unit.transport.stepping import answered, sent, served
 
 from runql.frames.to_polars import to_polars
-from runql.resources import export_files, export_parts
-from runql.resources.export_listing import ExportListing, list_exports
-from runql.resources.export_rows import ExportRows
-from runql.resources.history import Row
-from runql.resources.history_scan import read_live_rows, scan_table
-from runql.resources.scan import Known, ScanPlan
+from runql.resources.history.exports import files as export_files
+from runql.resources.history.exports import parts as export_parts
+from runql.resources.history.exports.listing import ExportListing, list_exports
+from runql.resources.history.exports.rows import ExportRows
+from runql.resources.history.plan import Known, ScanPlan
+from runql.resources.history.sampled import Row
+from runql.resources.history.scan import read_live_rows, scan_table
 from runql.transport.byte_ranges import ByteRange
 from runql.transport.flow import Download, Effect, Offload
 from runql.transport.sample_limits import SampleLimits

@@ -8,7 +8,7 @@ import pytest
 from tests.unit.transport.stepping import answered, played, sent
 
 from runql.errors import DeletionRefusedError, UploadRefusedError
-from runql.resources.file_record import FileOwner, delete_file, upload_file
+from runql.resources.files.record import FileOwner, delete_file, upload_file
 from runql.transport.flow import Gather, Sleep, Upload, gather, sleep
 from runql.transport.wire import Response
 from runql.values import JSONValue

@@ -9,9 +9,9 @@ from tests.unit.resources.history_server import planned, wanted
 from tests.unit.resources.tempers import Temper, TemperedRun, rows_at
 from tests.unit.transport.stepping import served
 
-from runql.resources.history import Row
-from runql.resources.scan import Known, ScanPlan
-from runql.resources.scan_position import ScanPosition
+from runql.resources.history.cursor import ScanPosition
+from runql.resources.history.plan import Known, ScanPlan
+from runql.resources.history.sampled import Row
 from runql.transport.sample_limits import SampleLimits
 
 CAPPED = Temper(cap=4)

@@ -25,10 +25,10 @@ from runql.errors import (
     SchemaDriftError,
 )
 from runql.frames.row_readers import ColumnReader, RowReader
-from runql.resources.heavy_pages import GOOD_PAGES
-from runql.resources.histories import SampledRun, Unreadable, page_rows, rows_of, sample_runs
-from runql.resources.history import HistorySample, Row
-from runql.resources.run_query import RunQuery
+from runql.resources.history.sampled import HistorySample, Row
+from runql.resources.runs.adaptive_pages import GOOD_PAGES
+from runql.resources.runs.histories.sampled import SampledRun, Unreadable, page_rows, rows_of, sample_runs
+from runql.resources.runs.query import RunQuery
 from runql.transport.flow import Effect, Send
 from runql.transport.wire import Response
 from runql_graphql.fragments import RunHistory

@@ -16,10 +16,10 @@ from tests.unit.transport.stepping import answered, served
 
 from runql.errors import ConnectionFailedError, IncompleteHistoriesError, PaginationError, RunqlError
 from runql.frames.row_readers import RowReader
-from runql.resources.histories import rows_of
-from runql.resources.histories_position import HistoriesPosition
-from runql.resources.histories_read import read_histories
-from runql.resources.page_budget import MOST_RUNS, PageBudget
+from runql.resources.runs.histories.collect import read_histories
+from runql.resources.runs.histories.cursor import HistoriesPosition
+from runql.resources.runs.histories.page_budget import MOST_RUNS, PageBudget
+from runql.resources.runs.histories.sampled import rows_of
 from runql.transport.flow import Effect, Send
 from runql.transport.wire import Response
 

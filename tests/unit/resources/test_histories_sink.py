@@ -12,9 +12,9 @@ from tests.unit.transport.stepping import served
 
 from runql.errors import ConnectionFailedError, IncompleteHistoriesError, LocalFileError
 from runql.frames.row_readers import RowReader
-from runql.resources.histories_read import sink_histories
-from runql.resources.histories_spool import HistoriesSpool
-from runql.resources.whole_histories import HistoriesPlan
+from runql.resources.runs.histories.collect import sink_histories
+from runql.resources.runs.histories.page import HistoriesPlan
+from runql.resources.runs.histories.spool import HistoriesSpool
 
 CUT = ConnectionFailedError("cut")
 

@@ -13,7 +13,7 @@ from tests.unit.transport.stepping import answered, ended
 
 from runql.errors import ProjectNotFoundError, RunNotFoundError
 from runql.history_errors import CorruptHistoryError, IncompleteHistoryError
-from runql.resources.history import HistorySample, Row, checked_keys, sample_run
+from runql.resources.history.sampled import HistorySample, Row, checked_keys, sample_run
 from runql.transport.flow import Send
 from runql_graphql.operations import get_history
 

@@ -16,7 +16,8 @@ from runql.errors import (
     SweepNotFoundError,
 )
 from runql.paths import RunAddress
-from runql.resources.identity import (
+from runql.resources.project import list_project_page
+from runql.resources.records.identity import (
     is_same,
     require_id,
     require_place,
@@ -25,9 +26,8 @@ from runql.resources.identity import (
     require_runs,
     require_sweep,
 )
-from runql.resources.project import list_project_page
-from runql.resources.run_query import RunQuery, list_full_page
-from runql.resources.sweep_lookup import read_sweeps
+from runql.resources.runs.query import RunQuery, list_full_page
+from runql.resources.sweeps.lookup import read_sweeps
 
 
 @dataclass

@@ -8,7 +8,7 @@ import pytest
 
 from runql.artifact_errors import ManifestError
 from runql.paths import ArtifactAddress
-from runql.resources.manifest import (
+from runql.resources.artifacts.manifest import (
     LONG_URLS,
     LONGEST_URLS,
     Manifest,

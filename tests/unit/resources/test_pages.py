@@ -7,8 +7,8 @@ from tests.unit.resources.answers import in_project, page_of
 from tests.unit.transport.stepping import answered, ended, played, returned, sent, served
 
 from runql.errors import PaginationError, ProjectNotFoundError, ServerFailureError
-from runql.resources.pages import Listing, Page
-from runql.resources.run_query import RunQuery, list_full_page, list_light_page
+from runql.resources.pages.listing import Listing, Page
+from runql.resources.runs.query import RunQuery, list_full_page, list_light_page
 from runql.transport.flow import Flow, Join, Send
 from runql.transport.wire import Response
 from runql_graphql.fragments import FullRunFields

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from runql.resources.run_filters import filter_text
+from runql.resources.runs.filters import filter_text
 
 Filter = dict[str, Any]  # Any: what untyped callers give
 

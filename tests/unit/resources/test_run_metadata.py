@@ -7,7 +7,7 @@ from tests.unit.resources.answers import connection, in_project
 from tests.unit.transport.stepping import answered, played
 
 from runql.errors import ProjectNotFoundError, RunNotFoundError
-from runql.resources.run_metadata import METADATA, read_metadata
+from runql.resources.runs.metadata import METADATA, read_metadata
 from runql.transport.flow import Download, Send
 from runql.transport.wire import Response
 from runql_graphql.operations import list_run_files

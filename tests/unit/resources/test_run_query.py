@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from runql.resources.run_filters import filter_text
-from runql.resources.run_query import RunQuery, checked_order, positive
+from runql.arguments import positive
+from runql.resources.runs.filters import filter_text
+from runql.resources.runs.query import RunQuery, checked_order
 
 
 def test_a_query_holds_what_is_sent() -> None:

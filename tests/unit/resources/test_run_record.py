@@ -9,10 +9,11 @@ from tests.unit.resources.answers import in_project, page_of, run_body
 from tests.unit.transport.stepping import answered, ended, played, returned
 
 from runql.errors import NotLoadedError, ProjectNotFoundError, RunNotFoundError
-from runql.resources.run_query import RunQuery
-from runql.resources.run_record import ListedPage, RunRecord, fields_of, read_last_step, read_run
-from runql.resources.scan import Known
-from runql.resources.summary import SummaryValues
+from runql.resources.history.plan import Known
+from runql.resources.records.run_fields import read_run
+from runql.resources.runs.query import RunQuery
+from runql.resources.runs.record import ListedPage, RunRecord, fields_of, read_last_step
+from runql.resources.runs.summary import SummaryValues
 from runql.transport.flow import Flow, Send
 from runql.values import parse_summary
 from runql_graphql.fragments import FullRunFields, RunFields

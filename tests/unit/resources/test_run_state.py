@@ -10,7 +10,8 @@ from tests.unit.resources.answers import in_project
 from tests.unit.transport.stepping import answered, ended, returned, served
 
 from runql.errors import ProjectNotFoundError, RunNotFoundError, RunStillActiveError, ServerFailureError
-from runql.resources.run_state import POLL_SECONDS, is_active, read_state, wait_until_ended
+from runql.resources.records.run_fields import read_state
+from runql.resources.runs.state import POLL_SECONDS, is_active, wait_until_ended
 from runql.transport.flow import Effect, Flow, Send, Sleep
 from runql.transport.wire import Response
 from runql_graphql.operations import get_run_state

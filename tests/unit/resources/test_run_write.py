@@ -11,8 +11,7 @@ from tests.unit.transport.stepping import answered, played
 
 from runql.errors import ConfigurationError, QueryError, RequestTimedOutError, RunNotFoundError, RunqlError
 from runql.paths import RunAddress
-from runql.resources.run_record import fields_of
-from runql.resources.run_write import (
+from runql.resources.runs.mutations import (
     checked_id,
     create,
     delete,
@@ -21,6 +20,7 @@ from runql.resources.run_write import (
     new_summary_text,
     write,
 )
+from runql.resources.runs.record import fields_of
 from runql.transport.flow import Send
 from runql.transport.wire import Response
 from runql_graphql.fragments import FullRunFields

@@ -13,12 +13,12 @@ from tests.unit.transport.stepping import answered, ended, sent, served
 from runql.errors import ProjectNotFoundError, RunNotFoundError, ServerFailureError
 from runql.frames.row_readers import RowReader
 from runql.history_errors import IncompleteHistoryError
-from runql.resources.history import Row
-from runql.resources.history_scan import scan_table
-from runql.resources.scan import Known, ScanPlan
-from runql.resources.scan_position import ScanPosition
-from runql.resources.step_map import map_steps
-from runql.resources.window import last_step, read_window
+from runql.resources.history.cursor import ScanPosition
+from runql.resources.history.plan import Known, ScanPlan
+from runql.resources.history.sampled import Row
+from runql.resources.history.scan import scan_table
+from runql.resources.history.step_map import map_steps
+from runql.resources.history.window import last_step, read_window
 from runql.transport.flow import Effect, Gather, Send
 from runql.transport.sample_limits import SampleLimits
 from runql.transport.wire import Response

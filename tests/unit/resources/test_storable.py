@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runql.resources.storable import settle, storable
+from runql.resources.records.to_json import settle, storable
 from runql.values import JSONValue, parse_object
 
 JSON_VALUES = st.recursive(

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from runql import JSONValue, MissingExtraError
-from runql.resources.sweep_config import metric_order, parse_sweep_config, run_order
+from runql.resources.sweeps.config import metric_order, parse_sweep_config, run_order
 
 TEXT = """\
 method: grid

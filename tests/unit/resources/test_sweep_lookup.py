@@ -10,7 +10,7 @@ from tests.unit.resources.answers import in_project
 from tests.unit.transport.stepping import answered, ended, played, returned, sent
 
 from runql import ProjectNotFoundError, SweepNotFoundError
-from runql.resources.sweep_lookup import PageSweeps, SweepShelf, get_sweeps, read_sweep
+from runql.resources.sweeps.lookup import PageSweeps, SweepShelf, get_sweeps, read_sweep
 from runql_graphql.fragments import SweepFields
 from runql_graphql.operations import get_sweep
 

@@ -8,7 +8,7 @@ import pytest
 from tests.unit.transport.stepping import answered, ended
 
 from runql.errors import AuthenticationError
-from runql.resources.page_html import page_html
+from runql.resources.records.iframe import page_html
 from runql.resources.user import User, read_viewer
 from runql.transport.flow import Send
 from runql_graphql.operations import get_viewer

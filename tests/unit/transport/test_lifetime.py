@@ -22,7 +22,7 @@ from tests.patience import PATIENCE
 from tests.unit.transport.driving import HASTY, KEY, settings
 
 from runql.errors import ClientClosedError, UnshareableError
-from runql.resources.next_item import NextItem
+from runql.resources.pages.next_item import NextItem
 from runql.transport.aio import AsyncRetryingClient
 from runql.transport.flow import download, gather
 from runql.transport.lifetime import ForkSafeLock

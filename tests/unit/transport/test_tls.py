@@ -25,8 +25,8 @@ from runql.transport import tls
 from runql.transport.aio import AsyncRetryingClient
 from runql.transport.sync import RetryingClient
 from runql.transport.tls import TRUST_VARIABLES
-from runql_server import listening
 from runql_server.app import create_app
+from runql_server.http import listening
 
 KEY = "k" * 40
 PATIENT = RetryPolicy(max_attempts=5, first_delay=0.001, jitter=0)

@@ -1,0 +1,56 @@
+"""A check from its beginning to its end: from a schema or a server to a report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from graphql import GraphQLSchema
+
+from runql.drift.findings import Report
+from runql.drift.operations.documents import CheckedOperation
+from runql.drift.operations.usage import usage_of
+from runql.drift.probe.probe import MOST_REQUESTS, probe
+from runql.drift.schema.changes import find_changes
+from runql.drift.schema.impact import judge
+from runql.drift.schema.sources import introspect
+from runql.drift.server_errors.problems import validated
+from runql.errors import IntrospectionRefusedError
+from runql.transport.flow import Flow
+
+
+def compare(
+    known: GraphQLSchema, found: GraphQLSchema, operations: Sequence[CheckedOperation], *, source: str = ""
+) -> Report:
+    """What differs in ``found``, and which of the operations it hits."""
+    invalid = validated(found, operations, known)
+    findings = judge(find_changes(known, found), invalid, usage_of(operations, known))
+    return Report(source, tuple(findings), operations=len(operations)).sorted()
+
+
+def check_server(
+    known: GraphQLSchema,
+    operations: Sequence[CheckedOperation],
+    *,
+    source: str,
+    introspection: bool = True,
+    most_requests: int = MOST_REQUESTS,
+) -> Flow[Report]:
+    """Check a server: by its introspection, or by probing where that is refused or not wanted.
+
+    Raises:
+        AnswerError: the server lets nobody in, or fails.
+        TransportError: it cannot be reached.
+    """
+    if introspection:
+        try:
+            found = yield from introspect()
+        except IntrospectionRefusedError as refused:
+            report = yield from probe(
+                known, operations, source=f"{source} (probed)", most_requests=most_requests
+            )
+            return replace(
+                report, requests=report.requests + 1, notes=(*report.notes, f"{refused}; probed instead")
+            )
+        return replace(compare(known, found, operations, source=f"{source} (introspected)"), requests=1)
+    return (yield from probe(known, operations, source=f"{source} (probed)", most_requests=most_requests))

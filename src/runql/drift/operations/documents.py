@@ -1,0 +1,276 @@
+"""The operations that are checked: runql's own, and those that a user keeps in `.graphql` files."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from graphql import (
+    DefinitionNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    GraphQLError,
+    OperationDefinitionNode,
+    Visitor,
+    parse,
+    visit,
+)
+
+from runql.drift.operations.senders import senders_of
+from runql.errors import DriftInputError
+from runql_graphql import operations
+
+Kind: TypeAlias = Literal["query", "mutation", "subscription", "fragment"]
+SUFFIXES = (".graphql", ".gql")
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """One operation or fragment as it is written.
+
+    Attributes:
+        name: unique among all that are checked together.
+        kind: what it is.
+        text: the GraphQL text.
+        spreads: names of the fragments that it spreads itself.
+        written_name: the name in the file, where ``name`` had to be another one; empty for an anonymous operation.
+        path: the file; None for runql's own.
+        line: of the file, where it begins; counted from 1.
+    """
+
+    name: str
+    kind: Kind
+    text: str
+    spreads: frozenset[str]
+    written_name: str
+    path: Path | None = None
+    line: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedOperation:
+    """An operation with every fragment that it needs.
+
+    Attributes:
+        definition: the operation itself.
+        fragments: what it spreads, directly or not, each once.
+        methods: members of runql's classes that send it, such as ``Run.load``; empty for a user's operation.
+    """
+
+    definition: Definition
+    fragments: tuple[Definition, ...]
+    methods: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The operation's name."""
+        return self.definition.name
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether runql itself sends it."""
+        return self.definition.path is None
+
+
+@dataclass(slots=True)
+class _Names:
+    """Names that are taken, and by which text: two different things of one name get two names."""
+
+    taken: dict[str, str] = field(default_factory=dict[str, str])
+
+    def free(self, wanted: str, text: str) -> str:
+        name, number = wanted, 1
+        while self.taken.get(name, text) != text:
+            number += 1
+            name = f"{wanted}_{number}"
+        self.taken[name] = text
+        return name
+
+
+def own_operations() -> list[CheckedOperation]:
+    """Every operation that runql sends, by name."""
+    texts = sorted(
+        text for name, text in vars(operations).items() if name.isupper() and isinstance(text, str)
+    )
+    documents = [_closed(_read(text, None, _Names()).definitions) for text in texts]
+    return [
+        replace(operation, methods=senders_of(operation.name))
+        for document in documents
+        for operation in document
+    ]
+
+
+def user_operations(path: Path, beside: Sequence[CheckedOperation] = ()) -> list[CheckedOperation]:
+    """The operations in a file, or in all `.graphql` and `.gql` files below a folder; fragments are shared among them.
+
+    Args:
+        path: the file or folder.
+        beside: operations they are checked together with: who has the same name gets another one.
+
+    Raises:
+        DriftInputError: there is no such path, no operation in it, or a file is no GraphQL.
+    """
+    names = _Names()
+    for operation in beside:
+        for each in (operation.definition, *operation.fragments):
+            names.free(each.name, each.text)
+    files = [_read(_text_of(file), file, names) for file in _files(path)]
+    everywhere = {old: new for file in files for old, new in file.fragments.items()}
+    # A file's own fragment is meant before one of the same name in another file.
+    found = _closed(
+        [_respread(each, everywhere | file.fragments) for file in files for each in file.definitions]
+    )
+    if not found:
+        raise DriftInputError(f"{path} holds no operation: --queries takes {' and '.join(SUFFIXES)} files")
+    return found
+
+
+def spread_by(operations: Iterable[CheckedOperation]) -> dict[str, list[CheckedOperation]]:
+    """Which operations need a definition, by the definition's name."""
+    needed: dict[str, list[CheckedOperation]] = {}
+    for operation in operations:
+        for each in (operation.definition, *operation.fragments):
+            needed.setdefault(each.name, []).append(operation)
+    return needed
+
+
+def joined(operations: Iterable[CheckedOperation]) -> list[Definition]:
+    """Every definition that the operations need, each once: fragments first."""
+    fragments: dict[str, Definition] = {}
+    roots: dict[str, Definition] = {}
+    for operation in operations:
+        fragments.update({each.name: each for each in operation.fragments})
+        roots[operation.name] = operation.definition
+    return [*fragments.values(), *roots.values()]
+
+
+def _files(path: Path) -> list[Path]:
+    if path.is_dir():
+        return sorted(each for each in path.rglob("*") if each.suffix in SUFFIXES and each.is_file())
+    if not path.exists():
+        raise DriftInputError(f"{path} does not exist")
+    return [path]
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """What stands in one file; its fragments by the name they are written with."""
+
+    definitions: list[Definition]
+    fragments: dict[str, str]
+
+
+def _text_of(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DriftInputError(f"{file} cannot be read: {error}") from error
+
+
+def _read(text: str, path: Path | None, names: _Names) -> _File:
+    try:
+        document = parse(text)
+    except GraphQLError as error:
+        line = error.locations[0].line if error.locations else 1
+        raise DriftInputError(f"{path}:{line}: {error.message}") from error
+    definitions = [_definition(node, text, path, names) for node in document.definitions]
+    return _File(
+        definitions, {each.written_name: each.name for each in definitions if each.kind == "fragment"}
+    )
+
+
+def _definition(node: DefinitionNode, text: str, path: Path | None, names: _Names) -> Definition:
+    if not isinstance(node, OperationDefinitionNode | FragmentDefinitionNode) or node.loc is None:
+        line = node.loc.start_token.line if node.loc else 1
+        raise DriftInputError(f"{path}:{line}: neither an operation nor a fragment")
+    own = text[node.loc.start : node.loc.end]
+    written = node.name.value if node.name else ""
+    kind: Kind = "fragment" if isinstance(node, FragmentDefinitionNode) else node.operation.value
+    name = names.free(written or "Anonymous", own)
+    if name != written:
+        own = _renamed(node, own, name)
+    return Definition(
+        name=name,
+        kind=kind,
+        text=own,
+        spreads=frozenset(_spreads(node)),
+        written_name=written,
+        path=path,
+        line=node.loc.start_token.line,
+    )
+
+
+def _renamed(node: OperationDefinitionNode | FragmentDefinitionNode, text: str, name: str) -> str:
+    if node.loc is None or (node.name is not None and node.name.loc is None):
+        raise TypeError("the document was parsed without locations")
+    if node.name is not None and node.name.loc is not None:
+        start, end = node.name.loc.start - node.loc.start, node.name.loc.end - node.loc.start
+        return f"{text[:start]}{name}{text[end:]}"
+    # The short form `{ … }` has no keyword; `query { … }` and `mutation ($a: Int) { … }` have one.
+    keyword = re.match(r"\w*", text)
+    written = keyword[0] if keyword else ""
+    return f"{written or 'query'} {name} {text[len(written) :]}"
+
+
+def _respread(definition: Definition, renamed: Mapping[str, str]) -> Definition:
+    """The definition with its spreads under their new names; lines stay where they are."""
+    renamed = {old: new for old, new in renamed.items() if old in definition.spreads and old != new}
+    if not renamed:
+        return definition
+    [node] = parse(definition.text).definitions
+    text = definition.text
+    places = [
+        (spread.name.loc.start, spread.name.loc.end, renamed[spread.name.value])
+        for spread in _spread_nodes(node)
+        if spread.name.value in renamed and spread.name.loc is not None
+    ]
+    for start, end, name in sorted(places, reverse=True):
+        text = f"{text[:start]}{name}{text[end:]}"
+    spreads = frozenset(renamed.get(each, each) for each in definition.spreads)
+    return replace(definition, text=text, spreads=spreads)
+
+
+class _SpreadCollector(Visitor):
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[FragmentSpreadNode] = []
+
+    def enter_fragment_spread(self, node: FragmentSpreadNode, *_where: object) -> None:
+        self.found.append(node)
+
+
+def _spread_nodes(node: DefinitionNode) -> list[FragmentSpreadNode]:
+    collector = _SpreadCollector()
+    visit(node, collector)
+    return collector.found
+
+
+def _spreads(node: DefinitionNode) -> Iterator[str]:
+    return (each.name.value for each in _spread_nodes(node))
+
+
+def _closed(definitions: Sequence[Definition]) -> list[CheckedOperation]:
+    fragments = {each.name: each for each in definitions if each.kind == "fragment"}
+    return [
+        CheckedOperation(each, tuple(_needed(each, fragments)))
+        for each in definitions
+        if each.kind != "fragment"
+    ]
+
+
+def _needed(root: Definition, fragments: Mapping[str, Definition]) -> list[Definition]:
+    needed: dict[str, Definition] = {}
+    waiting = sorted(root.spreads)
+    while waiting:
+        name = waiting.pop(0)
+        if name in needed:
+            continue
+        if name not in fragments:
+            where = f"{root.path}:{root.line}" if root.path else "runql"
+            raise DriftInputError(f"{where}: the fragment {name} is defined nowhere")
+        needed[name] = fragments[name]
+        waiting += sorted(fragments[name].spreads)
+    return list(needed.values())

@@ -1,0 +1,87 @@
+"""Which operations use which part of the schema."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from graphql import GraphQLInputObjectType, GraphQLSchema
+
+from runql.drift.findings import Use, merged_uses
+from runql.drift.operations.combined_document import compose
+from runql.drift.operations.documents import CheckedOperation
+from runql.drift.operations.senders import known_senders
+from runql.drift.operations.written_types import named_type_of
+
+Uses = dict[str, list[Use]]
+
+
+@dataclass(slots=True)
+class Usage:
+    """Uses by schema coordinate.
+
+    Attributes:
+        parts: by coordinate of a field, argument, input field, enum value, directive or type condition.
+        received: by named type, where values of it come back.
+        sent: by named type, where values of it are sent.
+    """
+
+    parts: Uses = field(default_factory=Uses)
+    received: Uses = field(default_factory=Uses)
+    sent: Uses = field(default_factory=Uses)
+
+    def of(self, coordinate: str) -> tuple[Use, ...]:
+        """The operations that use this part of the schema."""
+        return merged_uses(self.parts.get(coordinate, ()))
+
+    def sending(self, named_type: str) -> tuple[Use, ...]:
+        """The operations that send values of this type."""
+        return merged_uses(self.sent.get(named_type, ()))
+
+    def receiving(self, named_type: str) -> tuple[Use, ...]:
+        """The operations that receive values of this type."""
+        return merged_uses(self.received.get(named_type, ()))
+
+    def of_type(self, named_type: str) -> tuple[Use, ...]:
+        """The operations that have anything to do with this type."""
+        everything = (self.parts, self.sent, self.received)
+        return merged_uses(use for uses in everything for use in uses.get(named_type, ()))
+
+
+def usage_of(operations: Sequence[CheckedOperation], schema: GraphQLSchema) -> Usage:
+    """Look through all operations; ``schema`` is the one they were written against."""
+    composed = compose(operations)
+    usage = Usage()
+    variable_types: dict[str, list[Use]] = {}
+    for spot in composed.spots(schema):
+        uses = composed.uses_at(spot.line)
+        if spot.kind != "spread" and spot.coordinate:
+            _note(usage.parts, spot.coordinate, uses)
+        if spot.kind == "type" and spot.is_input:
+            _note(variable_types, spot.named_type, uses)
+        elif spot.named_type:
+            _note(usage.sent if spot.is_input else usage.received, spot.named_type, uses)
+    for name, senders in variable_types.items():
+        for use in senders:
+            _note_sent(usage, name, use, schema, set())
+    return usage
+
+
+def _note_sent(usage: Usage, name: str, use: Use, schema: GraphQLSchema, seen: set[str]) -> None:
+    """A variable of an input type stands for every field that may be filled; of runql's own it is known which are."""
+    if name in seen:
+        return
+    seen.add(name)
+    _note(usage.sent, name, (use,))
+    described = schema.type_map.get(name)
+    if not isinstance(described, GraphQLInputObjectType):
+        return
+    filled = known_senders().inputs.get(name) if use.path is None else None
+    for field_name, described_field in described.fields.items():
+        if filled is None or field_name in filled:
+            _note(usage.parts, f"{name}.{field_name}", (use,))
+            _note_sent(usage, named_type_of(described_field), use, schema, seen)
+
+
+def _note(uses: Uses, key: str, more: Iterable[Use]) -> None:
+    uses.setdefault(key, []).extend(more)

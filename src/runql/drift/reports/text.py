@@ -1,0 +1,69 @@
+"""For people at a terminal: worst first, what stops working, where, and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from runql.drift.approvals import APPROVALS_FILE, suggested
+from runql.drift.findings import Finding, Report
+from runql.drift.reports.advice import advice, effect, places, summary
+
+RED: Final = "31"
+YELLOW: Final = "33"
+GREEN: Final = "32"
+DIM: Final = "2"
+BOLD: Final = "1"
+COLOURS: Final = {"breaking": RED, "dangerous": YELLOW, "deprecated": YELLOW, "safe": DIM}
+VERDICT_COLOURS: Final = {"ok": GREEN, "breaking": RED, "unchecked": YELLOW}
+
+
+def as_text(report: Report, *, strict: bool = False, colour: bool = False) -> str:
+    """The report as lines; safe changes and what nobody uses are only counted, unless ``strict``."""
+    lines = list(_lines(report, strict=strict, colour=colour))
+    return "\n".join(lines) + "\n"
+
+
+def _lines(report: Report, *, strict: bool, colour: bool) -> Iterator[str]:
+    def painted(text: str, *codes: str) -> str:
+        return f"\x1b[{';'.join(codes)}m{text}\x1b[0m" if colour else text
+
+    yield f"{painted('runql drift', BOLD)}: {report.source}"
+    for finding in report.findings:
+        if is_shown(finding, strict=strict):
+            word = "approved" if finding.approved is not None else finding.level
+            code = DIM if finding.approved is not None else COLOURS[finding.level]
+            yield ""
+            yield f"{painted(f'{word:<10}', code, BOLD)} {painted(finding.coordinate, BOLD)}  {painted(finding.rule, DIM)}"
+            yield from (f"  {line}" for line in _details(finding))
+    for each in report.unchecked:
+        yield ""
+        yield f"{painted('unchecked ', YELLOW, BOLD)} {painted(each.subject, BOLD)}"
+        yield f"  {each.reason}"
+    for note in report.notes:
+        yield ""
+        yield f"{painted('note', DIM)}: {note}"
+    counting = report.counting(strict=strict)
+    if counting:
+        yield ""
+        yield f"An expected change is approved in {APPROVALS_FILE}:"
+        yield from (f"  {line}" for line in suggested(counting[0]).splitlines())
+    yield ""
+    yield painted(summary(report, strict=strict), VERDICT_COLOURS[report.verdict(strict=strict)], BOLD)
+
+
+def is_shown(finding: Finding, *, strict: bool) -> bool:
+    """Whether people are told of it one by one."""
+    return strict or (bool(finding.uses) and finding.level != "safe")
+
+
+def _details(finding: Finding) -> Iterator[str]:
+    yield from finding.message.splitlines()
+    if told := effect(finding):
+        yield told
+    for use in places(finding):
+        yield f"{use.path}:{use.line}: {use.operation}"
+    if finding.approved is not None:
+        yield f"approved: {finding.approved}"
+    else:
+        yield f"to do: {advice(finding)}"

@@ -1,0 +1,1 @@
+"""Read real responses strictly."""

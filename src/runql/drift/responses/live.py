@@ -1,0 +1,128 @@
+"""Real answers of a live server to runql's own queries, to be read strictly; nothing is changed there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from graphql import NonNullTypeNode, OperationDefinitionNode, parse
+
+from runql.drift.findings import Unchecked
+from runql.drift.operations.documents import CheckedOperation
+from runql.drift.responses.strict import Exchange
+from runql.drift.server_errors.request import ask_for_data
+from runql.errors import AnswerError
+from runql.transport.flow import Flow
+from runql.values import JSONValue
+
+FEW: Final = 5
+"""Items a page, and rows."""
+
+VALUES: Final[Mapping[str, JSONValue]] = {
+    "first": FEW,
+    "last": FEW,
+    "samples": FEW,
+    "filters": "{}",
+    "order": "+created_at",
+    "specs": [json.dumps({"keys": ["_step"], "samples": FEW})],
+    "minStep": 0,
+    "pattern": "%",
+    "whole": True,
+    "system": True,
+    "chosen": True,
+    "withKeys": True,
+    "withExports": True,
+}
+"""What is sent for variables of these names."""
+
+NAMED_BY: Final[Mapping[str, tuple[str, str]]] = {
+    "runs": ("name", "run"),
+    "sweeps": ("name", "sweep"),
+    "artifactTypes": ("name", "typeName"),
+    "artifactCollections": ("name", "collection"),
+    "artifacts": ("id", "id"),
+}
+"""Connections whose first node tells what other queries ask for: by which of its fields, and under which variable."""
+
+LATEST: Final = "latest"
+"""The alias that every artifact collection with a version has."""
+
+
+@dataclass(slots=True)
+class LiveAnswers:
+    """What was read, and what could not be."""
+
+    exchanges: list[Exchange] = field(default_factory=list[Exchange])
+    unchecked: list[Unchecked] = field(default_factory=list[Unchecked])
+    requests: int = 0
+
+
+def read_live_answers(operations: Sequence[CheckedOperation], entity: str, project: str) -> Flow[LiveAnswers]:
+    """Send every query whose variables can be filled; runs and sweeps are those that the first answers name.
+
+    Raises:
+        AnswerError: the server lets nobody in (401, 403), or fails.
+        TransportError: it cannot be reached.
+    """
+    known: dict[str, JSONValue] = {**VALUES, "entity": entity, "project": project, "query": entity}
+    read = LiveAnswers()
+    waiting = [each for each in operations if each.definition.kind == "query"]
+    while waiting:
+        ready = [each for each in waiting if not _missing(each, known)]
+        if not ready:
+            break
+        for operation in ready:
+            yield from _read(operation, known, read)
+        waiting = [each for each in waiting if each not in ready]
+    read.unchecked += [
+        Unchecked(each.name, f"nothing to give for ${', $'.join(_missing(each, known))}") for each in waiting
+    ]
+    return read
+
+
+def _read(operation: CheckedOperation, known: dict[str, JSONValue], read: LiveAnswers) -> Flow[None]:
+    document = "\n".join(each.text for each in (operation.definition, *operation.fragments))
+    variables = {name: known[name] for name, _ in _variables(operation) if name in known}
+    read.requests += 1
+    try:
+        data = yield from ask_for_data(document, operation.name, variables)
+    except AnswerError as error:
+        if error.status in {401, 403, 429}:
+            raise
+        read.unchecked.append(Unchecked(operation.name, str(error)))
+        return
+    read.exchanges.append(Exchange(operation.name, document, variables, data))
+    for connection, first in _first_nodes(data):
+        field_name, variable = NAMED_BY.get(connection, ("", ""))
+        if variable and isinstance(first.get(field_name), str):
+            known.setdefault(variable, first[field_name])
+    if "collection" in known:
+        known.setdefault("name", f"{known['collection']}:{LATEST}")
+
+
+def _missing(operation: CheckedOperation, known: Mapping[str, JSONValue]) -> list[str]:
+    return [name for name, is_required in _variables(operation) if is_required and name not in known]
+
+
+def _variables(operation: CheckedOperation) -> Iterator[tuple[str, bool]]:
+    for node in parse(operation.definition.text).definitions:
+        if isinstance(node, OperationDefinitionNode):
+            for each in node.variable_definitions:
+                yield each.variable.name.value, isinstance(each.type, NonNullTypeNode)
+
+
+def _first_nodes(value: JSONValue, key: str = "") -> Iterator[tuple[str, dict[str, JSONValue]]]:
+    """The first node of every connection in an answer, with the connection's name."""
+    if isinstance(value, list):
+        for each in value:
+            yield from _first_nodes(each, key)
+    if isinstance(value, dict):
+        edges = value.get("edges")
+        first = edges[0] if isinstance(edges, list) and edges else None
+        node = first.get("node") if isinstance(first, dict) else None
+        if isinstance(node, dict):
+            yield key, node
+        for name, inner in value.items():
+            yield from _first_nodes(inner, key if name in {"edges", "node"} else name)

@@ -1,0 +1,117 @@
+"""Exchanges that vcrpy recorded: one YAML file each test, documents and long answers beside them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final
+
+from runql.drift.responses.strict import Exchange
+from runql.errors import DriftInputError, MissingExtraError
+from runql.values import JSONValue, parse_json
+
+SUFFIXES: Final = (".yaml", ".yml")
+DOCUMENTS: Final = "documents"
+"""A folder above the recordings: a body may name a ``document`` in it instead of carrying the ``query``."""
+
+KEPT_APART: Final = re.compile(r"kept in (\S+)$")
+"""An answer that many recordings share may lie in a file, named from a folder above."""
+
+BEGINNING: Final = re.compile(r"^- request:", re.MULTILINE)
+
+
+def read_recordings(paths: Sequence[Path]) -> list[Exchange]:
+    """The GraphQL exchanges in these files, and in all YAML files below these folders.
+
+    Raises:
+        DriftInputError: there is none, or a file is no recording.
+        MissingExtraError: PyYAML is not installed.
+    """
+    files = [file for path in paths for file in _files(path)]
+    found = [exchange for file in files for exchange in _exchanges(file)]
+    if not found:
+        raise DriftInputError(f"no GraphQL exchange is recorded in {', '.join(str(path) for path in paths)}")
+    return found
+
+
+def _load_yaml(file: Path, text: str) -> JSONValue:
+    if find_spec("yaml") is None:
+        raise MissingExtraError("pyyaml", extra="yaml", needed_for="reading recordings")
+    yaml = import_module("yaml")
+    broken: type[Exception] = yaml.YAMLError
+    try:
+        value: JSONValue = yaml.safe_load(text)
+    except broken as error:
+        raise DriftInputError(f"{file} is no recording: {error}") from error
+    return value
+
+
+def _files(path: Path) -> list[Path]:
+    if path.is_dir():
+        return sorted(each for each in path.rglob("*") if each.suffix in SUFFIXES)
+    if not path.is_file():
+        raise DriftInputError(f"{path} does not exist")
+    return [path]
+
+
+def _exchanges(file: Path) -> Iterator[Exchange]:
+    text = file.read_text(encoding="utf-8")
+    body = _load_yaml(file, text)
+    interactions = body.get("interactions") if isinstance(body, dict) else None
+    if not isinstance(interactions, list):
+        raise DriftInputError(f"{file} is no recording of vcrpy: it has no interactions")
+    lines = [text.count("\n", 0, each.start()) + 1 for each in BEGINNING.finditer(text)]
+    for number, interaction in enumerate(interactions):
+        exchange = _exchange(interaction, file, lines[number] if number < len(lines) else 1)
+        if exchange is not None:
+            yield exchange
+
+
+def _exchange(interaction: JSONValue, file: Path, line: int) -> Exchange | None:
+    """One exchange, None for one that is not GraphQL or was not answered with data."""
+    sent = _object(_text(_at(interaction, "request", "body")))
+    answer_text = _text(_at(interaction, "response", "body", "string"))
+    apart = KEPT_APART.match(answer_text)
+    answer = _object(_beside(file, apart[1]) if apart else answer_text)
+    document, name = sent.get("query"), sent.get("document")
+    if isinstance(name, str):
+        document = _beside(file, f"{DOCUMENTS}/{name}.graphql")
+    variables, data = sent.get("variables"), answer.get("data")
+    if not isinstance(document, str) or data is None:
+        return None
+    return Exchange(
+        operation=str(sent.get("operationName") or ""),
+        document=document,
+        variables=variables if isinstance(variables, dict) else {},
+        data=data,
+        path=file,
+        line=line,
+    )
+
+
+def _at(value: JSONValue, *keys: str) -> JSONValue:
+    for key in keys:
+        value = value.get(key) if isinstance(value, dict) else None
+    return value
+
+
+def _text(value: JSONValue) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _object(text: str) -> dict[str, JSONValue]:
+    try:
+        value = parse_json(text)
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _beside(file: Path, name: str) -> str:
+    for folder in file.parents:
+        if (folder / name).is_file():
+            return (folder / name).read_text(encoding="utf-8")
+    raise DriftInputError(f"{file} names {name}, which lies in no folder above it")

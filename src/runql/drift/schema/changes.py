@@ -1,0 +1,300 @@
+"""What differs between two schemas, each difference with its schema coordinate: graphql-core's list, and what it leaves out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from graphql import (
+    GraphQLArgument,
+    GraphQLEnumType,
+    GraphQLField,
+    GraphQLInputField,
+    GraphQLInputObjectType,
+    GraphQLInterfaceType,
+    GraphQLNamedType,
+    GraphQLObjectType,
+    GraphQLSchema,
+    Undefined,
+    find_breaking_changes,
+    find_dangerous_changes,
+    is_introspection_type,
+    is_specified_directive,
+    is_specified_scalar_type,
+)
+
+from runql.drift.findings import Level
+from runql.drift.operations.written_types import type_of
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One difference.
+
+    Attributes:
+        rule: what kind, such as ``field-removed``.
+        level: how bad it is for whoever uses it, before it is known who does.
+        coordinate: the part of the schema; of a union or interface that lost a type, the union or interface.
+        message: what is different, one sentence.
+        member: of a union or interface, the type that joined or left.
+        is_input: whether it concerns what is sent, not what is received.
+        was: the type before, where that changed.
+        becomes: the type now, where that changed.
+        has_default: what must be given now has a default, so that it may be left out.
+    """
+
+    rule: str
+    level: Level
+    coordinate: str
+    message: str
+    member: str = ""
+    is_input: bool = False
+    was: str = ""
+    becomes: str = ""
+    has_default: bool = False
+
+
+# The words of graphql-core 3.2 are the only place where it says what a change is about.
+_WORDS: Final[tuple[tuple[str, str, str, str], ...]] = (
+    ("TYPE_REMOVED", "type-removed", "{0}", r"(?:Standard scalar )?(\w+) was removed"),
+    ("TYPE_CHANGED_KIND", "type-kind-changed", "{0}", r"(\w+) changed from"),
+    ("TYPE_REMOVED_FROM_UNION", "member-removed", "{1}", r"(\w+) was removed from union type (\w+)"),
+    ("VALUE_REMOVED_FROM_ENUM", "enum-value-removed", "{1}.{0}", r"(\w+) was removed from enum type (\w+)"),
+    (
+        "REQUIRED_INPUT_FIELD_ADDED",
+        "required-input-field-added",
+        "{1}.{0}",
+        r"A required field (\w+) on input type (\w+) was added",
+    ),
+    ("IMPLEMENTED_INTERFACE_REMOVED", "member-removed", "{1}", r"(\w+) no longer implements interface (\w+)"),
+    ("FIELD_REMOVED", "field-removed", "{0}.{1}", r"(\w+)\.(\w+) was removed"),
+    (
+        "FIELD_CHANGED_KIND",
+        "field-type-changed",
+        "{0}.{1}",
+        r"(\w+)\.(\w+) changed type from (\S+) to (\S+)\.$",
+    ),
+    (
+        "REQUIRED_ARG_ADDED",
+        "required-argument-added",
+        "{1}.{2}({0}:)",
+        r"A required arg (\w+) on (\w+)\.(\w+) was added",
+    ),
+    ("ARG_REMOVED", "argument-removed", "{0}.{1}({2}:)", r"(\w+)\.(\w+) arg (\w+) was removed"),
+    (
+        "ARG_CHANGED_KIND",
+        "argument-type-changed",
+        "{0}.{1}({2}:)",
+        r"(\w+)\.(\w+) arg (\w+) has changed type from (\S+) to (\S+)\.$",
+    ),
+    ("DIRECTIVE_REMOVED", "directive-removed", "@{0}", r"(\w+) was removed"),
+    ("DIRECTIVE_ARG_REMOVED", "directive-argument-removed", "@{1}({0}:)", r"(\w+) was removed from (\w+)"),
+    (
+        "REQUIRED_DIRECTIVE_ARG_ADDED",
+        "required-directive-argument-added",
+        "@{1}({0}:)",
+        r"A required arg (\w+) on directive (\w+) was added",
+    ),
+    (
+        "DIRECTIVE_REPEATABLE_REMOVED",
+        "directive-repeatable-removed",
+        "@{0}",
+        r"Repeatable flag was removed from (\w+)",
+    ),
+    ("DIRECTIVE_LOCATION_REMOVED", "directive-location-removed", "@{1}", r"(\w+) was removed from (\w+)"),
+    ("VALUE_ADDED_TO_ENUM", "enum-value-added", "{1}.{0}", r"(\w+) was added to enum type (\w+)"),
+    ("TYPE_ADDED_TO_UNION", "member-added", "{1}", r"(\w+) was added to union type (\w+)"),
+    (
+        "OPTIONAL_INPUT_FIELD_ADDED",
+        "optional-input-field-added",
+        "{1}.{0}",
+        r"An optional field (\w+) on input type (\w+) was added",
+    ),
+    (
+        "OPTIONAL_ARG_ADDED",
+        "optional-argument-added",
+        "{1}.{2}({0}:)",
+        r"An optional arg (\w+) on (\w+)\.(\w+) was added",
+    ),
+    ("IMPLEMENTED_INTERFACE_ADDED", "member-added", "{0}", r"(\w+) added to interfaces implemented by (\w+)"),
+    ("ARG_DEFAULT_VALUE_CHANGE", "argument-default-changed", "{0}.{1}({2}:)", r"(\w+)\.(\w+) arg (\w+) "),
+)
+_PATTERNS: Final = {name: (rule, form, re.compile(words)) for name, rule, form, words in _WORDS}
+# graphql-core calls them dangerous; an operation that does not use them stays what it is.
+_SAFE: Final = {"optional-input-field-added", "optional-argument-added"}
+_MEMBER_IS_SECOND: Final = {"IMPLEMENTED_INTERFACE_ADDED"}
+
+
+def find_changes(known: GraphQLSchema, found: GraphQLSchema) -> list[Change]:
+    """Everything that differs in ``found``, seen from ``known``."""
+    breaking = [
+        _from_core(each.type.name, each.description, "breaking", known, found)
+        for each in find_breaking_changes(known, found)
+    ]
+    dangerous = [
+        _from_core(each.type.name, each.description, "dangerous", known, found)
+        for each in find_dangerous_changes(known, found)
+    ]
+    return [*filter(None, (*breaking, *dangerous)), *_left_out(known, found)]
+
+
+def _from_core(
+    kind: str, description: str, level: Level, known: GraphQLSchema, found: GraphQLSchema
+) -> Change | None:
+    rule, form, pattern = _PATTERNS[kind]
+    match = pattern.match(description)
+    if match is None:
+        raise ValueError(f"graphql-core has new words for {kind}: {description}")
+    parts = match.groups()
+    coordinate = form.format(*parts)
+    owner = known.type_map.get(coordinate.partition(".")[0])
+    if kind == "DIRECTIVE_REMOVED" and _is_specified(known, parts[0]):
+        # Servers leave out the standard ones that they know and do not list.
+        return None
+    if kind == "TYPE_REMOVED" and owner is not None and is_specified_scalar_type(owner):
+        return None
+    is_input = isinstance(owner, GraphQLInputObjectType) or "(" in coordinate
+    if isinstance(owner, GraphQLInputObjectType) and rule.startswith("field-"):
+        rule = f"input-{rule}"
+    was, becomes = parts[-2:] if "CHANGED_KIND" in kind and kind != "TYPE_CHANGED_KIND" else ("", "")
+    return Change(
+        rule=rule,
+        level="safe" if rule in _SAFE else level,
+        coordinate=coordinate,
+        message=description,
+        member=_member(kind, parts),
+        is_input=is_input,
+        was=was,
+        becomes=becomes,
+        has_default=_has_default(found, coordinate),
+    )
+
+
+def _member(kind: str, parts: tuple[str, ...]) -> str:
+    if kind in {"TYPE_REMOVED_FROM_UNION", "TYPE_ADDED_TO_UNION", "IMPLEMENTED_INTERFACE_REMOVED"}:
+        return parts[0]
+    return parts[1] if kind in _MEMBER_IS_SECOND else ""
+
+
+def _is_specified(schema: GraphQLSchema, name: str) -> bool:
+    return any(each.name == name and is_specified_directive(each) for each in schema.directives)
+
+
+def _has_default(schema: GraphQLSchema, coordinate: str) -> bool:
+    given = _inputs(schema).get(coordinate)
+    return given is not None and given.default_value is not Undefined
+
+
+def _inputs(schema: GraphQLSchema) -> Mapping[str, GraphQLArgument | GraphQLInputField]:
+    """Everything that values are given to, by coordinate."""
+    found: dict[str, GraphQLArgument | GraphQLInputField] = {}
+    for owner in _types(schema).values():
+        if isinstance(owner, GraphQLInputObjectType):
+            found |= {f"{owner.name}.{name}": each for name, each in owner.fields.items()}
+        if isinstance(owner, GraphQLObjectType | GraphQLInterfaceType):
+            found |= {
+                f"{owner.name}.{field_name}({name}:)": argument
+                for field_name, field in owner.fields.items()
+                for name, argument in field.args.items()
+            }
+    return found
+
+
+def _outputs(schema: GraphQLSchema) -> Mapping[str, GraphQLField]:
+    """Every field that may be selected, by coordinate."""
+    return {
+        f"{owner.name}.{name}": field
+        for owner in _types(schema).values()
+        if isinstance(owner, GraphQLObjectType | GraphQLInterfaceType)
+        for name, field in owner.fields.items()
+    }
+
+
+def _types(schema: GraphQLSchema) -> Mapping[str, GraphQLNamedType]:
+    return {name: each for name, each in schema.type_map.items() if not is_introspection_type(each)}
+
+
+def _left_out(known: GraphQLSchema, found: GraphQLSchema) -> Iterator[Change]:
+    """What graphql-core does not report: safe changes, deprecations, defaults of input fields."""
+    before, after = _types(known), _types(found)
+    for name in after.keys() - before.keys():
+        if not is_specified_scalar_type(after[name]):
+            yield Change("type-added", "safe", name, f"{name} was added.")
+    yield from _new_fields(known, found)
+    yield from _deprecations(known, found)
+    yield from _input_changes(known, found)
+
+
+def _new_fields(known: GraphQLSchema, found: GraphQLSchema) -> Iterator[Change]:
+    before, after = _outputs(known), _outputs(found)
+    for coordinate, field in after.items():
+        if coordinate in before:
+            was, becomes = type_of(before[coordinate]), type_of(field)
+            if was != becomes and is_safe_to_receive(was, becomes):
+                text = f"{coordinate} changed type from {was} to {becomes}."
+                yield Change("field-type-narrowed", "safe", coordinate, text, was=was, becomes=becomes)
+        elif coordinate.partition(".")[0] in _types(known):
+            yield Change("field-added", "safe", coordinate, f"{coordinate} was added.")
+
+
+def _input_changes(known: GraphQLSchema, found: GraphQLSchema) -> Iterator[Change]:
+    before, after = _inputs(known), _inputs(found)
+    for coordinate in before.keys() & after.keys():
+        old, new = before[coordinate], after[coordinate]
+        was, becomes = type_of(old), type_of(new)
+        if was != becomes and is_safe_to_send(was, becomes):
+            text = f"{coordinate} changed type from {was} to {becomes}."
+            yield Change("input-widened", "safe", coordinate, text, is_input=True, was=was, becomes=becomes)
+        if "(" not in coordinate and old.default_value != new.default_value:
+            text = f"{coordinate} has another default value."
+            yield Change("input-field-default-changed", "dangerous", coordinate, text, is_input=True)
+        if "(" in coordinate and old.default_value is Undefined and new.default_value is not Undefined:
+            yield Change(
+                "argument-default-added",
+                "dangerous",
+                coordinate,
+                f"{coordinate} got a default value.",
+                is_input=True,
+            )
+
+
+def _deprecations(known: GraphQLSchema, found: GraphQLSchema) -> Iterator[Change]:
+    before, after = _reasons(known), _reasons(found)
+    for coordinate in before.keys() & after.keys():
+        if after[coordinate] is not None and before[coordinate] is None:
+            text = f"{coordinate} is deprecated: {after[coordinate]}"
+            yield Change("deprecated", "deprecated", coordinate, text)
+
+
+def _reasons(schema: GraphQLSchema) -> Mapping[str, str | None]:
+    """Of everything that may be deprecated the reason, None where it is not."""
+    values = {
+        f"{owner.name}.{name}": value.deprecation_reason
+        for owner in _types(schema).values()
+        if isinstance(owner, GraphQLEnumType)
+        for name, value in owner.values.items()
+    }
+    outputs = {coordinate: each.deprecation_reason for coordinate, each in _outputs(schema).items()}
+    return (
+        values
+        | outputs
+        | {coordinate: each.deprecation_reason for coordinate, each in _inputs(schema).items()}
+    )
+
+
+def is_safe_to_receive(was: str, becomes: str) -> bool:
+    """Whether who expects a ``was`` can take a ``becomes``: the same, or less often null."""
+    if becomes in {was, f"{was}!"}:
+        return True
+    if becomes.endswith("!"):
+        return is_safe_to_receive(was.removesuffix("!"), becomes[:-1])
+    if was.endswith("!"):
+        return False
+    return was.startswith("[") and becomes.startswith("[") and is_safe_to_receive(was[1:-1], becomes[1:-1])
+
+
+def is_safe_to_send(was: str, becomes: str) -> bool:
+    """Whether who gives a ``was`` may give it where a ``becomes`` is wanted: the same, or more is taken."""
+    return is_safe_to_receive(becomes, was)

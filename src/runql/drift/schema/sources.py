@@ -1,0 +1,113 @@
+"""Where a schema comes from: the one runql was built with, an SDL or introspection file, or a live server's introspection."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from importlib.resources import files as resources
+from pathlib import Path
+from typing import TypeGuard
+
+from graphql import (
+    GraphQLError,
+    GraphQLSchema,
+    build_client_schema,
+    build_schema,
+    get_introspection_query,
+    validate_schema,
+)
+from graphql.utilities import IntrospectionQuery
+
+from runql.drift.server_errors.request import ask
+from runql.errors import DriftInputError, IntrospectionRefusedError
+from runql.transport.flow import Flow
+from runql.values import JSONValue
+
+INTROSPECTION = get_introspection_query(descriptions=True)
+
+
+@cache
+def known_schema() -> GraphQLSchema:
+    """The schema that runql was built with."""
+    return build_schema(known_sdl())
+
+
+def known_sdl() -> str:
+    """Its SDL."""
+    return resources("runql_graphql").joinpath("wandb.graphql").read_text(encoding="utf-8")
+
+
+def load_schema(path: Path) -> GraphQLSchema:
+    """Read an SDL file, or the JSON of an introspection.
+
+    Raises:
+        DriftInputError: there is no such file, it is neither, or it holds no schema.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DriftInputError(f"{path} cannot be read: {error}") from error
+    if path.suffix == ".json" or text.lstrip().startswith("{"):
+        return _from_introspection(path, text)
+    try:
+        schema = build_schema(text)
+    except (GraphQLError, TypeError) as error:
+        line = error.locations[0].line if isinstance(error, GraphQLError) and error.locations else 1
+        said = error.message if isinstance(error, GraphQLError) else str(error)
+        raise DriftInputError(f"{path}:{line}: {said}") from error
+    wrong = validate_schema(schema)
+    if wrong:
+        raise DriftInputError(f"{path} is no schema: {wrong[0].message}")
+    return schema
+
+
+def _from_introspection(path: Path, text: str) -> GraphQLSchema:
+    try:
+        body: JSONValue = json.loads(text)
+    except ValueError as error:
+        raise DriftInputError(f"{path} is no JSON: {error}") from error
+    found = _introspected(body)
+    if found is None:
+        said = body.get("errors") if isinstance(body, dict) else None
+        hint = f", but errors: {said}" if said else ""
+        raise DriftInputError(f"{path} holds no introspection (data.__schema){hint}")
+    try:
+        return _built(found)
+    except (GraphQLError, TypeError) as error:
+        raise DriftInputError(f"{path} holds an introspection that cannot be used: {error}") from error
+
+
+def introspect() -> Flow[GraphQLSchema]:
+    """Ask a server for its schema; one request.
+
+    Raises:
+        IntrospectionRefusedError: it answers, and does not tell.
+        AnswerError: it lets nobody in, or fails.
+    """
+    answer = yield from ask(INTROSPECTION, "IntrospectionQuery")
+    found = _introspected({"data": answer.data})
+    if found is None:
+        said = answer.errors[0].message if answer.errors else f"status {answer.status}"
+        raise IntrospectionRefusedError(f"the server does not tell its schema: {said}")
+    try:
+        return _built(found)
+    except (GraphQLError, TypeError) as error:
+        raise IntrospectionRefusedError(f"the server's introspection cannot be used: {error}") from error
+
+
+def _built(found: IntrospectionQuery) -> GraphQLSchema:
+    schema = build_client_schema(found)
+    wrong = validate_schema(schema)
+    if wrong:
+        raise wrong[0]
+    return schema
+
+
+def _introspected(body: JSONValue) -> IntrospectionQuery | None:
+    if isinstance(body, dict) and "__schema" not in body:
+        body = body.get("data")
+    return body if _is_introspection(body) else None
+
+
+def _is_introspection(value: JSONValue) -> TypeGuard[IntrospectionQuery]:
+    return isinstance(value, dict) and isinstance(value.get("__schema"), dict)

@@ -1,0 +1,1 @@
+"""The errors that a server sends for a document it refuses."""

@@ -1,0 +1,1 @@
+"""Artifacts: versions, their files, and what is read and changed of them."""

@@ -1,0 +1,166 @@
+"""Lists of artifact versions: those of a collection, and those that a run wrote or read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection, Mapping
+from functools import partial
+from typing import Final, Literal, TypeAlias, TypeVar
+
+from runql.arguments import positive, shown
+from runql.paths import RunAddress
+from runql.resources.artifacts.artifact import Artifact, AsyncArtifact
+from runql.resources.artifacts.lookup import (
+    Found,
+    VersionQuery,
+    found_at_source,
+    list_logged,
+    list_used,
+    list_versions,
+    tags_of,
+)
+from runql.resources.artifacts.mutations import checked_tags
+from runql.resources.artifacts.record import ArtifactRecord
+from runql.resources.pages.listing import RUN_PER_PAGE, AsyncLazySequence, LazySequence, Listing, Page
+from runql.resources.pages.uncounted import UncountedListing
+from runql.transport.aio import AsyncRetryingClient
+from runql.transport.flow import Flow
+from runql.transport.sync import RetryingClient
+from runql.values import JSONValue
+from runql_graphql.fragments import ArtifactFields
+
+Mode: TypeAlias = Literal["logged", "used"]
+A = TypeVar("A", bound=ArtifactRecord)
+
+COMMITTED: Final[Mapping[str, JSONValue]] = {"state": "COMMITTED"}
+PER_PAGE: Final = 50
+
+
+class Artifacts(LazySequence[Found, Artifact]):
+    """The versions of a collection, read page by page as they are looked at; one request a page.
+
+    With ``tags`` every page is read and those that lack one of them are left out here, so that `len` reads to the end.
+    """
+
+    def __init__(
+        self,
+        client: RetryingClient,
+        entity: str,
+        project: str,
+        collection_name: str,
+        type_name: str,
+        *,
+        filters: Mapping[str, JSONValue] | None = None,
+        order: str | None = None,
+        per_page: int = PER_PAGE,
+        tags: Collection[str] | None = None,
+    ) -> None:
+        query = _checked(entity, project, collection_name, type_name, filters, order, per_page)
+        self._query = query
+        super().__init__(client, _version_listing(query, tags, partial(Artifact, client)))
+
+    def __repr__(self) -> str:
+        return f"<Artifacts {self._query}>"
+
+
+class AsyncArtifacts(AsyncLazySequence[Found, AsyncArtifact]):
+    """As `Artifacts`, awaited."""
+
+    def __init__(
+        self,
+        client: AsyncRetryingClient,
+        entity: str,
+        project: str,
+        collection_name: str,
+        type_name: str,
+        *,
+        filters: Mapping[str, JSONValue] | None = None,
+        order: str | None = None,
+        per_page: int = PER_PAGE,
+        tags: Collection[str] | None = None,
+    ) -> None:
+        query = _checked(entity, project, collection_name, type_name, filters, order, per_page)
+        self._query = query
+        super().__init__(client, _version_listing(query, tags, partial(AsyncArtifact, client)))
+
+    def __repr__(self) -> str:
+        return f"<Artifacts {self._query}>"
+
+
+class RunArtifacts(LazySequence[ArtifactFields | None, Artifact]):
+    """The versions that a run wrote or read, in the server's order, read page by page as they are looked at.
+
+    Each is named by the collection it was made in; versions whose project the server hides are left out.
+    """
+
+    def __init__(
+        self, client: RetryingClient, run: RunAddress, mode: Mode = "logged", per_page: int = RUN_PER_PAGE
+    ) -> None:
+        self._told = f"{mode} by {run}"
+        super().__init__(client, _run_listing(run, mode, per_page, partial(Artifact, client)))
+
+    def __repr__(self) -> str:
+        return f"<RunArtifacts {self._told}>"
+
+
+class AsyncRunArtifacts(AsyncLazySequence[ArtifactFields | None, AsyncArtifact]):
+    """As `RunArtifacts`, awaited."""
+
+    def __init__(
+        self,
+        client: AsyncRetryingClient,
+        run: RunAddress,
+        mode: Mode = "logged",
+        per_page: int = RUN_PER_PAGE,
+    ) -> None:
+        self._told = f"{mode} by {run}"
+        super().__init__(client, _run_listing(run, mode, per_page, partial(AsyncArtifact, client)))
+
+    def __repr__(self) -> str:
+        return f"<RunArtifacts {self._told}>"
+
+
+def _checked(
+    entity: str,
+    project: str,
+    collection_name: str,
+    type_name: str,
+    filters: Mapping[str, JSONValue] | None,
+    order: str | None,
+    per_page: int,
+) -> VersionQuery:
+    text = json.dumps(dict(COMMITTED if filters is None else filters), allow_nan=False)
+    size = positive("per_page", per_page)
+    return VersionQuery(entity, project, type_name, collection_name, text, order, size)
+
+
+def _version_listing(
+    query: VersionQuery, tags: Collection[str] | None, make: Callable[[Found], A]
+) -> Listing[Found, A]:
+    wanted = set(checked_tags(tags or ()))
+
+    def convert(page: Page[Found]) -> list[A]:
+        return [make(found) for found in page.nodes if not wanted or wanted <= set(tags_of(found.fields))]
+
+    def identity(artifact: A) -> str:
+        return artifact.id
+
+    read = partial(list_versions, query)
+    return UncountedListing(read, convert, identity) if wanted else Listing(read, convert, identity)
+
+
+def _run_listing(
+    run: RunAddress, mode: Mode, per_page: int, make: Callable[[Found], A]
+) -> Listing[ArtifactFields | None, A]:
+    size = positive("per_page", per_page)
+    if mode not in {"logged", "used"}:
+        raise ValueError(f"mode must be 'logged' or 'used', not {shown(mode)}")
+
+    def read(after: str | None) -> Flow[Page[ArtifactFields | None]]:
+        return list_logged(run, size, after) if mode == "logged" else list_used(run, size, after)
+
+    def convert(page: Page[ArtifactFields | None]) -> list[A]:
+        found = (found_at_source(fields) for fields in page.nodes if fields is not None)
+        return [make(each) for each in found if each is not None]
+
+    return Listing(read, convert, lambda artifact: artifact.id)

@@ -1,0 +1,313 @@
+"""The part of the entry point that leads to artifacts, with its awaited twin."""
+
+from __future__ import annotations
+
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Collection
+from typing import TYPE_CHECKING
+
+from runql.arguments import checked_str
+from runql.errors import NotFoundError
+from runql.paths import ArtifactAddress, ProjectAddress, parse_artifact_path, parse_project_path
+from runql.transport.flow import Flow
+from runql.transport.sync import RetryingClient
+
+if TYPE_CHECKING:
+    from runql.resources.artifacts.artifact import Artifact, AsyncArtifact
+    from runql.resources.artifacts.artifacts import Artifacts, AsyncArtifacts
+    from runql.resources.artifacts.collections.collections import (
+        ArtifactCollection,
+        ArtifactCollections,
+        ArtifactType,
+        ArtifactTypes,
+        AsyncArtifactCollection,
+        AsyncArtifactCollections,
+        AsyncArtifactType,
+        AsyncArtifactTypes,
+    )
+    from runql.resources.artifacts.collections.lookup import TypeAddress
+    from runql.resources.artifacts.lookup import Found
+    from runql.transport.aio import AsyncRetryingClient
+
+
+class ArtifactCatalog(ABC):
+    """Where artifacts, their collections and their kinds are found."""
+
+    client: RetryingClient
+
+    @property
+    @abstractmethod
+    def default_entity(self) -> str | None:
+        """The entity of paths that name none."""
+
+    @abstractmethod
+    def _owner(self, named: str | None) -> str:
+        """The entity that a path names, else the default one."""
+
+    def artifact(self, name: str, type: str | None = None) -> Artifact:
+        """Return one artifact version; one request, once one more on servers from before memberships.
+
+        Args:
+            name: ``entity/project/collection:version``, ``project/collection:version``, ``collection:version``, or the
+                version's URL. The version is one such as ``v3``, or an alias; ``latest`` when it is left out.
+            type: refuse one of another kind.
+
+        Raises:
+            PathError: the name has none of these forms; raised before anything is sent.
+            ArtifactNotFoundError: the project holds no such version.
+            ProjectNotFoundError: the project is absent or hidden.
+            ValueError: it is of another kind.
+        """
+        from runql.resources.artifacts.artifact import Artifact
+
+        return Artifact(self.client, self.client.run(_of_kind(self._asked(name), type)))
+
+    def artifact_exists(self, name: str, type: str | None = None) -> bool:
+        """Whether there is such an artifact version; as `artifact`. False also when it is of another kind."""
+        return self.client.run(_exists(self._asked(name), type))
+
+    def artifacts(
+        self,
+        type_name: str,
+        name: str,
+        per_page: int = 50,
+        tags: Collection[str] | None = None,
+        *,
+        order: str | None = None,
+    ) -> Artifacts:
+        """Return the versions of a collection, read page by page as they are looked at; see `Artifacts`.
+
+        Args:
+            type_name: their kind.
+            name: ``entity/project/collection``, ``project/collection`` or ``collection``.
+            per_page: versions a request asks for, at least 1.
+            tags: only versions that have all of these.
+            order: ``+`` or ``-`` and a field, such as ``-created_at``; None for the server's own, newest first.
+        """
+        from runql.resources.artifacts.artifacts import Artifacts
+
+        asked = self._asked(name)
+        return Artifacts(
+            self.client,
+            asked.entity,
+            asked.project,
+            asked.collection,
+            type_name,
+            order=order,
+            per_page=per_page,
+            tags=tags,
+        )
+
+    def artifact_versions(self, type_name: str, name: str, per_page: int = 50) -> Artifacts:
+        """Deprecated: `artifacts` under an older name."""
+        warnings.warn(
+            "Api.artifact_versions is deprecated: use Api.artifacts", DeprecationWarning, stacklevel=2
+        )
+        return self.artifacts(type_name, name, per_page)
+
+    def artifact_type(self, type_name: str, project: str | None = None) -> ArtifactType:
+        """Return one kind of artifacts; one request.
+
+        Args:
+            type_name: such as ``model``.
+            project: as the path of `Api.runs`.
+
+        Raises:
+            ArtifactNotFoundError: the project has no artifacts of this kind.
+        """
+        from runql.resources.artifacts.collections.collections import ArtifactType
+        from runql.resources.artifacts.collections.lookup import TypeAddress, find_type
+
+        home = self._home(project)
+        fields = self.client.run(find_type(TypeAddress(home.entity, home.project, type_name)))
+        return ArtifactType(self.client, home.entity, home.project, fields)
+
+    def artifact_types(self, project: str | None = None) -> ArtifactTypes:
+        """Return the kinds of artifacts in a project, which is named as the path of `Api.runs`."""
+        from runql.resources.artifacts.collections.collections import ArtifactTypes
+
+        home = self._home(project)
+        return ArtifactTypes(self.client, home.entity, home.project)
+
+    def artifact_collection(self, type_name: str, name: str) -> ArtifactCollection:
+        """Return one collection; one request. Its name is as for `artifacts`.
+
+        Raises:
+            ArtifactNotFoundError: the project has no such collection of this kind.
+        """
+        from runql.resources.artifacts.collections.collections import ArtifactCollection
+        from runql.resources.artifacts.collections.lookup import TypeAddress, find_collection
+
+        asked = self._asked(name)
+        home = TypeAddress(asked.entity, asked.project, type_name)
+        return ArtifactCollection(self.client, home, self.client.run(find_collection(home, asked.collection)))
+
+    def artifact_collections(
+        self, project_name: str, type_name: str, per_page: int = 50
+    ) -> ArtifactCollections:
+        """Return the collections of one kind in a project, which is named as the path of `Api.runs`."""
+        from runql.resources.artifacts.collections.collections import ArtifactCollections
+
+        home = self._home(project_name)
+        return ArtifactCollections(self.client, home.entity, home.project, type_name, per_page)
+
+    def artifact_collection_exists(self, name: str, type: str) -> bool:
+        """Whether there is such a collection of this kind; one request."""
+        from runql.resources.artifacts.collections.lookup import TypeAddress
+
+        asked = self._asked(name)
+        home = TypeAddress(asked.entity, asked.project, type)
+        return self.client.run(_collection_exists(home, asked.collection))
+
+    def _asked(self, name: str) -> ArtifactAddress:
+        path = parse_artifact_path(name)
+        return path.resolve(entity=self._owner(path.entity), project=self.client.settings.project)
+
+    def _home(self, project: str | None) -> ProjectAddress:
+        path = parse_project_path(project)
+        return path.resolve(entity=self._owner(path.entity), project=self.client.settings.project)
+
+
+class AsyncArtifactCatalog(ABC):
+    """As `ArtifactCatalog`, awaited."""
+
+    client: AsyncRetryingClient
+
+    @property
+    @abstractmethod
+    async def default_entity(self) -> str | None:
+        """As `ArtifactCatalog.default_entity`."""
+
+    @abstractmethod
+    async def _owner(self, named: str | None) -> str:
+        """As `ArtifactCatalog._owner`."""
+
+    async def artifact(self, name: str, type: str | None = None) -> AsyncArtifact:
+        """As `ArtifactCatalog.artifact`."""
+        from runql.resources.artifacts.artifact import AsyncArtifact
+
+        return AsyncArtifact(self.client, await self.client.run(_of_kind(await self._asked(name), type)))
+
+    async def artifact_exists(self, name: str, type: str | None = None) -> bool:
+        """As `ArtifactCatalog.artifact_exists`."""
+        return await self.client.run(_exists(await self._asked(name), type))
+
+    async def artifacts(
+        self,
+        type_name: str,
+        name: str,
+        per_page: int = 50,
+        tags: Collection[str] | None = None,
+        *,
+        order: str | None = None,
+    ) -> AsyncArtifacts:
+        """As `ArtifactCatalog.artifacts`; awaited because it may have to ask for the default entity."""
+        from runql.resources.artifacts.artifacts import AsyncArtifacts
+
+        asked = await self._asked(name)
+        return AsyncArtifacts(
+            self.client,
+            asked.entity,
+            asked.project,
+            asked.collection,
+            type_name,
+            order=order,
+            per_page=per_page,
+            tags=tags,
+        )
+
+    async def artifact_versions(self, type_name: str, name: str, per_page: int = 50) -> AsyncArtifacts:
+        """As `ArtifactCatalog.artifact_versions`."""
+        warnings.warn(
+            "AsyncApi.artifact_versions is deprecated: use AsyncApi.artifacts",
+            DeprecationWarning,
+            stacklevel=2,
+        )
+        return await self.artifacts(type_name, name, per_page)
+
+    async def artifact_type(self, type_name: str, project: str | None = None) -> AsyncArtifactType:
+        """As `ArtifactCatalog.artifact_type`."""
+        from runql.resources.artifacts.collections.collections import AsyncArtifactType
+        from runql.resources.artifacts.collections.lookup import TypeAddress, find_type
+
+        home = await self._home(project)
+        fields = await self.client.run(find_type(TypeAddress(home.entity, home.project, type_name)))
+        return AsyncArtifactType(self.client, home.entity, home.project, fields)
+
+    async def artifact_types(self, project: str | None = None) -> AsyncArtifactTypes:
+        """As `ArtifactCatalog.artifact_types`; awaited as `artifacts` is."""
+        from runql.resources.artifacts.collections.collections import AsyncArtifactTypes
+
+        home = await self._home(project)
+        return AsyncArtifactTypes(self.client, home.entity, home.project)
+
+    async def artifact_collection(self, type_name: str, name: str) -> AsyncArtifactCollection:
+        """As `ArtifactCatalog.artifact_collection`."""
+        from runql.resources.artifacts.collections.collections import AsyncArtifactCollection
+        from runql.resources.artifacts.collections.lookup import TypeAddress, find_collection
+
+        asked = await self._asked(name)
+        home = TypeAddress(asked.entity, asked.project, type_name)
+        fields = await self.client.run(find_collection(home, asked.collection))
+        return AsyncArtifactCollection(self.client, home, fields)
+
+    async def artifact_collections(
+        self, project_name: str, type_name: str, per_page: int = 50
+    ) -> AsyncArtifactCollections:
+        """As `ArtifactCatalog.artifact_collections`; awaited as `artifacts` is."""
+        from runql.resources.artifacts.collections.collections import AsyncArtifactCollections
+
+        home = await self._home(project_name)
+        return AsyncArtifactCollections(self.client, home.entity, home.project, type_name, per_page)
+
+    async def artifact_collection_exists(self, name: str, type: str) -> bool:
+        """As `ArtifactCatalog.artifact_collection_exists`."""
+        from runql.resources.artifacts.collections.lookup import TypeAddress
+
+        asked = await self._asked(name)
+        home = TypeAddress(asked.entity, asked.project, type)
+        return await self.client.run(_collection_exists(home, asked.collection))
+
+    async def _asked(self, name: str) -> ArtifactAddress:
+        path = parse_artifact_path(name)
+        return path.resolve(entity=await self._owner(path.entity), project=self.client.settings.project)
+
+    async def _home(self, project: str | None) -> ProjectAddress:
+        path = parse_project_path(project)
+        return path.resolve(entity=await self._owner(path.entity), project=self.client.settings.project)
+
+
+def _of_kind(asked: ArtifactAddress, kind: str | None) -> Flow[Found]:
+    from runql.resources.artifacts.lookup import find_artifact
+
+    if kind is not None:
+        checked_str("type", kind)
+    found = yield from find_artifact(asked)
+    if kind not in (None, found.fields.artifact_type.name):
+        raise ValueError(
+            f"artifact {asked.qualified_name} is of type {found.fields.artifact_type.name}, not {kind}"
+        )
+    return found
+
+
+def _exists(asked: ArtifactAddress, kind: str | None) -> Flow[bool]:
+    from runql.resources.artifacts.lookup import find_artifact
+
+    if kind is not None:
+        checked_str("type", kind)
+    try:
+        found = yield from find_artifact(asked)
+    except NotFoundError:
+        return False
+    return kind in (None, found.fields.artifact_type.name)
+
+
+def _collection_exists(home: TypeAddress, name: str) -> Flow[bool]:
+    from runql.resources.artifacts.collections.lookup import find_collection
+
+    try:
+        yield from find_collection(home, name)
+    except NotFoundError:
+        return False
+    return True

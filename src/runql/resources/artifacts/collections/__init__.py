@@ -1,0 +1,1 @@
+"""Artifact types and their collections."""

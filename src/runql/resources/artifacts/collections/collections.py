@@ -1,0 +1,307 @@
+"""Kinds of artifacts and their collections: one, and those of a project, each with its awaited twin."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from functools import partial
+from typing import TypeVar
+
+from runql.arguments import positive
+from runql.resources.artifacts.artifacts import PER_PAGE, Artifacts, AsyncArtifacts
+from runql.resources.artifacts.collections.lookup import (
+    CollectionQuery,
+    TypeAddress,
+    find_collection,
+    list_collection_page,
+    list_project_collection_page,
+    list_type_page,
+)
+from runql.resources.artifacts.collections.record import CollectionRecord
+from runql.resources.pages.listing import AsyncLazySequence, LazySequence, Listing
+from runql.resources.pages.uncounted import UncountedListing
+from runql.resources.records.snake_case import SnakeCaseAttributes
+from runql.transport.aio import AsyncRetryingClient
+from runql.transport.sync import RetryingClient
+from runql.values import JSONValue
+from runql_graphql.fragments import ArtifactCollectionFields, ArtifactTypeFields
+
+C = TypeVar("C", bound="CollectionRecord")
+
+
+class ArtifactCollection(CollectionRecord):
+    """A line of versions under one name; `Api.artifact_collection` and `ArtifactType` make them."""
+
+    def __init__(self, client: RetryingClient, home: TypeAddress, fields: ArtifactCollectionFields) -> None:
+        super().__init__(home, fields)
+        self._client = client
+
+    def artifacts(self, per_page: int = PER_PAGE, *, tags: Collection[str] | None = None) -> Artifacts:
+        """Return its versions, newest first where the server does so; see `Artifacts`."""
+        home, name = self._home, self._fields.name
+        return Artifacts(
+            self._client, home.entity, home.project, name, home.type_name, per_page=per_page, tags=tags
+        )
+
+    def save(self) -> None:
+        """Write what was changed in memory: name, type, description and tags.
+
+        Sends only what differs from what was read: nothing when nothing does, one request for name and description, one
+        for the type, one for tags that were added, one for tags that were taken away.
+
+        Raises:
+            ArtifactNotFoundError: it was deleted meanwhile.
+            IncompleteUpdateError: some of it was written.
+            AnswerError, ChangeRefusedError: the server refuses, as it does for a name that is taken.
+        """
+        self._client.run(self._save())
+
+    def delete(self) -> None:
+        """Delete the collection with all versions that were made in it, for good; one request.
+
+        Of a collection of links only the links.
+
+        Raises:
+            ArtifactNotFoundError: there is no such collection (any more).
+            AnswerError, DeletionRefusedError: the server refuses.
+            DeletionUnconfirmedError: the response was lost, and one request more did not find that it is gone.
+        """
+        self._client.run(self._delete())
+
+
+class AsyncArtifactCollection(CollectionRecord):
+    """As `ArtifactCollection`, awaited."""
+
+    def __init__(
+        self, client: AsyncRetryingClient, home: TypeAddress, fields: ArtifactCollectionFields
+    ) -> None:
+        super().__init__(home, fields)
+        self._client = client
+
+    def artifacts(self, per_page: int = PER_PAGE, *, tags: Collection[str] | None = None) -> AsyncArtifacts:
+        """As `ArtifactCollection.artifacts`."""
+        home, name = self._home, self._fields.name
+        return AsyncArtifacts(
+            self._client, home.entity, home.project, name, home.type_name, per_page=per_page, tags=tags
+        )
+
+    async def save(self) -> None:
+        """As `ArtifactCollection.save`."""
+        await self._client.run(self._save())
+
+    async def delete(self) -> None:
+        """As `ArtifactCollection.delete`."""
+        await self._client.run(self._delete())
+
+
+class ArtifactCollections(LazySequence[ArtifactCollectionFields | None, ArtifactCollection]):
+    """The collections of one kind in a project, read page by page as they are looked at; one request a page."""
+
+    def __init__(
+        self, client: RetryingClient, entity: str, project: str, type_name: str, per_page: int = PER_PAGE
+    ) -> None:
+        home = TypeAddress(entity, project, type_name)
+        self._home = home
+        super().__init__(client, _listing(home, per_page, partial(ArtifactCollection, client, home)))
+
+    def __repr__(self) -> str:
+        return f"<ArtifactCollections {self._home}>"
+
+
+class AsyncArtifactCollections(AsyncLazySequence[ArtifactCollectionFields | None, AsyncArtifactCollection]):
+    """As `ArtifactCollections`, awaited."""
+
+    def __init__(
+        self, client: AsyncRetryingClient, entity: str, project: str, type_name: str, per_page: int = PER_PAGE
+    ) -> None:
+        home = TypeAddress(entity, project, type_name)
+        self._home = home
+        super().__init__(client, _listing(home, per_page, partial(AsyncArtifactCollection, client, home)))
+
+    def __repr__(self) -> str:
+        return f"<ArtifactCollections {self._home}>"
+
+
+class ProjectArtifactCollections(LazySequence[ArtifactCollectionFields | None, ArtifactCollection]):
+    """The collections of all kinds in a project, read page by page as they are looked at; one request a page."""
+
+    def __init__(
+        self,
+        client: RetryingClient,
+        entity: str,
+        project: str,
+        filters: Mapping[str, JSONValue] | None = None,
+        order: str | None = None,
+        per_page: int = PER_PAGE,
+    ) -> None:
+        self._path = f"{entity}/{project}"
+        query = CollectionQuery.checked(entity, project, filters, order, per_page)
+        super().__init__(client, _project_listing(query, partial(ArtifactCollection, client)))
+
+    def __repr__(self) -> str:
+        return f"<ProjectArtifactCollections {self._path}>"
+
+
+class AsyncProjectArtifactCollections(
+    AsyncLazySequence[ArtifactCollectionFields | None, AsyncArtifactCollection]
+):
+    """As `ProjectArtifactCollections`, awaited."""
+
+    def __init__(
+        self,
+        client: AsyncRetryingClient,
+        entity: str,
+        project: str,
+        filters: Mapping[str, JSONValue] | None = None,
+        order: str | None = None,
+        per_page: int = PER_PAGE,
+    ) -> None:
+        self._path = f"{entity}/{project}"
+        query = CollectionQuery.checked(entity, project, filters, order, per_page)
+        super().__init__(client, _project_listing(query, partial(AsyncArtifactCollection, client)))
+
+    def __repr__(self) -> str:
+        return f"<ProjectArtifactCollections {self._path}>"
+
+
+class TypeRecord(SnakeCaseAttributes):
+    """The part of `ArtifactType` and `AsyncArtifactType` that needs no request."""
+
+    def __init__(self, entity: str, project: str, fields: ArtifactTypeFields) -> None:
+        self._home = TypeAddress(entity, project, fields.name)
+        self._fields = fields
+
+    def __repr__(self) -> str:
+        return f"<ArtifactType {self._home}>"
+
+    @property
+    def id(self) -> str:
+        """The server's own id."""
+        return self._fields.id
+
+    @property
+    def name(self) -> str:
+        """Its name, such as ``model``."""
+        return self._fields.name
+
+    @property
+    def entity(self) -> str:
+        """The entity it was asked for with."""
+        return self._home.entity
+
+    @property
+    def project(self) -> str:
+        """The project it was asked for with."""
+        return self._home.project
+
+    @property
+    def description(self) -> str | None:
+        """What somebody wrote about it."""
+        return self._fields.description
+
+    @property
+    def created_at(self) -> str:
+        """When it was made, ISO 8601; without a zone it is UTC."""
+        return self._fields.created_at
+
+
+class ArtifactType(TypeRecord):
+    """A kind of artifacts in a project; `Api.artifact_type` and `Api.artifact_types` make them."""
+
+    def __init__(self, client: RetryingClient, entity: str, project: str, fields: ArtifactTypeFields) -> None:
+        super().__init__(entity, project, fields)
+        self._client = client
+
+    def collections(self, per_page: int = PER_PAGE) -> ArtifactCollections:
+        """Return its collections, read page by page as they are looked at."""
+        home = self._home
+        return ArtifactCollections(self._client, home.entity, home.project, home.type_name, per_page)
+
+    def collection(self, name: str) -> ArtifactCollection:
+        """Return one of its collections; one request.
+
+        Raises:
+            ArtifactNotFoundError: there is none of this name.
+        """
+        fields = self._client.run(find_collection(self._home, name))
+        return ArtifactCollection(self._client, self._home, fields)
+
+
+class AsyncArtifactType(TypeRecord):
+    """As `ArtifactType`, awaited."""
+
+    def __init__(
+        self, client: AsyncRetryingClient, entity: str, project: str, fields: ArtifactTypeFields
+    ) -> None:
+        super().__init__(entity, project, fields)
+        self._client = client
+
+    def collections(self, per_page: int = PER_PAGE) -> AsyncArtifactCollections:
+        """As `ArtifactType.collections`."""
+        home = self._home
+        return AsyncArtifactCollections(self._client, home.entity, home.project, home.type_name, per_page)
+
+    async def collection(self, name: str) -> AsyncArtifactCollection:
+        """As `ArtifactType.collection`."""
+        fields = await self._client.run(find_collection(self._home, name))
+        return AsyncArtifactCollection(self._client, self._home, fields)
+
+
+class ArtifactTypes(LazySequence[ArtifactTypeFields, ArtifactType]):
+    """The kinds of artifacts in a project, read page by page as they are looked at; `len` reads to the end."""
+
+    def __init__(self, client: RetryingClient, entity: str, project: str, per_page: int = PER_PAGE) -> None:
+        self._path = f"{entity}/{project}"
+        super().__init__(
+            client,
+            UncountedListing(
+                partial(list_type_page, entity, project, positive("per_page", per_page)),
+                lambda page: [ArtifactType(client, entity, project, fields) for fields in page.nodes],
+                lambda kind: kind.id,
+            ),
+        )
+
+    def __repr__(self) -> str:
+        return f"<ArtifactTypes {self._path}>"
+
+
+class AsyncArtifactTypes(AsyncLazySequence[ArtifactTypeFields, AsyncArtifactType]):
+    """As `ArtifactTypes`, awaited."""
+
+    def __init__(
+        self, client: AsyncRetryingClient, entity: str, project: str, per_page: int = PER_PAGE
+    ) -> None:
+        self._path = f"{entity}/{project}"
+        super().__init__(
+            client,
+            UncountedListing(
+                partial(list_type_page, entity, project, positive("per_page", per_page)),
+                lambda page: [AsyncArtifactType(client, entity, project, fields) for fields in page.nodes],
+                lambda kind: kind.id,
+            ),
+        )
+
+    def __repr__(self) -> str:
+        return f"<ArtifactTypes {self._path}>"
+
+
+def _listing(
+    home: TypeAddress, per_page: int, make: Callable[[ArtifactCollectionFields], C]
+) -> Listing[ArtifactCollectionFields | None, C]:
+    return Listing(
+        partial(list_collection_page, home, positive("per_page", per_page)),
+        lambda page: [make(fields) for fields in page.nodes if fields is not None],
+        lambda collection: collection.id,
+    )
+
+
+def _project_listing(
+    query: CollectionQuery, make: Callable[[TypeAddress, ArtifactCollectionFields], C]
+) -> Listing[ArtifactCollectionFields | None, C]:
+    def made(fields: ArtifactCollectionFields) -> C:
+        return make(TypeAddress(query.entity, query.project, fields.default_artifact_type.name), fields)
+
+    return Listing(
+        partial(list_project_collection_page, query),
+        lambda page: [made(fields) for fields in page.nodes if fields is not None],
+        lambda collection: collection.id,
+    )

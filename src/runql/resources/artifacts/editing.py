@@ -1,0 +1,218 @@
+"""The part of an artifact that can be changed: in memory by assigning, on the server by `save`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import timedelta
+from functools import cached_property
+from typing import Final, Literal
+
+from runql.arguments import shown
+from runql.errors import IncompleteUpdateError, RunqlError
+from runql.resources.artifacts.lookup import Found, tags_of
+from runql.resources.artifacts.mutations import (
+    FOREVER,
+    INHERIT,
+    change,
+    checked_aliases,
+    checked_tags,
+    delete,
+    json_equal,
+    kept_ttl,
+    metadata_text,
+    put_aliases,
+    take_aliases,
+    unlink,
+    unmet_fields,
+)
+from runql.resources.artifacts.record import ArtifactRecord
+from runql.resources.records.stored_changes import incomplete
+from runql.transport.flow import Flow
+from runql.values import JSONValue, parse_object
+from runql_graphql.fragments import ArtifactFields
+from runql_graphql.input_types import TagInput, UpdateArtifactInput
+
+OUR_NAMES: Final = {
+    "tags_to_add": "tags",
+    "tags_to_delete": "tags",
+    "ttl_duration_seconds": "ttl",
+}
+
+
+class EditableArtifact(ArtifactRecord):
+    """An `ArtifactRecord` whose fields can be assigned. Assigning changes memory only; `save` writes."""
+
+    def __init__(self, found: Found, app_url: str) -> None:
+        super().__init__(found, app_url)
+        self._new_description: str | None = None
+        self._new_ttl: int | None = None
+
+    @cached_property
+    def _metadata(self) -> dict[str, JSONValue]:
+        return parse_object(self._found.fields.metadata, f"the metadata of {self.qualified_name}")
+
+    @cached_property
+    def _tag_list(self) -> list[str]:
+        return tags_of(self._found.fields)
+
+    @cached_property
+    def _alias_list(self) -> list[str]:
+        return list(self._found.aliases)
+
+    @property
+    def description(self) -> str | None:
+        """What somebody wrote about it. Can be assigned; None is written as the empty text."""
+        return self._found.fields.description if self._new_description is None else self._new_description
+
+    @description.setter
+    def description(self, value: str | None) -> None:
+        if value is not None and not isinstance(value, str):  # pyright: ignore[reportUnnecessaryIsInstance] — callers may be untyped
+            raise TypeError(f"description must be a text, not {type(value).__name__}")
+        self._new_description = value or ""
+
+    @property
+    def metadata(self) -> dict[str, JSONValue]:
+        """What its maker noted about it. Change it, or assign a dict; `save` writes the whole of it."""
+        return self._metadata
+
+    @metadata.setter
+    def metadata(self, value: Mapping[str, JSONValue]) -> None:
+        new = dict(value)
+        self._metadata.clear()
+        self._metadata.update(new)
+
+    @property
+    def tags(self) -> list[str]:
+        """Tags. Assign a list or change this one; `save` writes what was added and taken away."""
+        return self._tag_list
+
+    @tags.setter
+    def tags(self, value: Iterable[str]) -> None:
+        self._tag_list[:] = checked_tags(value)
+
+    @property
+    def aliases(self) -> list[str]:
+        """Its aliases in the collection it was found in, such as ``latest``; versions such as ``v3`` are left out.
+
+        Assign a list or change this one; `save` writes what was added and taken away. An alias points to one version
+        of a collection: adding it here takes it from the version that had it.
+        """
+        return self._alias_list
+
+    @aliases.setter
+    def aliases(self, value: Iterable[str]) -> None:
+        self._alias_list[:] = checked_aliases(value)
+
+    @property
+    def ttl(self) -> timedelta | None:
+        """How long after it was made the server deletes it; None for never. Can be assigned.
+
+        Assign a `timedelta`, None for never, or ``"inherit"`` for what the collection or team says.
+
+        Raises:
+            OutdatedServerError: the server does not know it.
+        """
+        if self._new_ttl is None or self._new_ttl == INHERIT:
+            return self._stored_ttl
+        return timedelta(seconds=self._new_ttl) if self._new_ttl > 0 else None
+
+    @ttl.setter
+    def ttl(self, value: timedelta | Literal["inherit"] | None) -> None:
+        if value == "inherit":
+            self._new_ttl = INHERIT
+        elif value is None:
+            self._new_ttl = FOREVER
+        elif not isinstance(value, timedelta):  # pyright: ignore[reportUnnecessaryIsInstance] — callers may be untyped
+            raise TypeError(f"ttl must be a timedelta, None or 'inherit', not {shown(value)}")
+        elif value < timedelta(seconds=1):
+            raise ValueError(f"ttl must be at least a second, not {value}: None means never")
+        else:
+            self._new_ttl = int(value.total_seconds())
+
+    # -- writing ------------------------------------------------------------------------------------------------
+
+    def _save(self) -> Flow[None]:
+        changes = self._changes()
+        before, now = self._found.aliases, checked_aliases(self._alias_list)
+        added = [alias for alias in now if alias not in before]
+        taken = [alias for alias in before if alias not in now]
+        names = sorted({OUR_NAMES.get(name, name) for name in changes.model_fields_set - {"artifact_id"}})
+        steps: list[tuple[str, Flow[None]]] = []
+        if names:
+            steps.append((", ".join(names), self._write(changes)))
+        if added:
+            steps.append(("added aliases", self._put(added)))
+        if taken:
+            steps.append(("removed aliases", self._take(taken)))
+        written: list[str] = []
+        read, failed = self._found.fields, list[str]()
+        for name, step in steps:
+            try:
+                yield from step
+            except RunqlError as error:
+                if not written:
+                    raise
+                failed += [each for each, _ in steps if each not in written]
+                raise IncompleteUpdateError(
+                    f"artifact {self.qualified_name}", written, failed, str(error)
+                ) from error
+            written.append(name)
+            if names and len(written) == 1:
+                failed = unmet_fields(read, changes, self._found.fields)
+        if failed:
+            asked = [*names, *written[1:]]
+            raise incomplete(f"artifact {self.qualified_name}", asked, failed)
+
+    def _changes(self) -> UpdateArtifactInput:
+        """What differs from what was read, and nothing else, so that nothing else can be overwritten."""
+        fields = self._found.fields
+        changes = UpdateArtifactInput(artifactID=fields.id)
+        if (self.description or "") != (fields.description or ""):
+            changes.description = self.description or ""
+        if "_metadata" in vars(self) and not json_equal(self._metadata, parse_object(fields.metadata)):
+            changes.metadata = metadata_text(self._metadata)
+        if self._new_ttl is not None and self._new_ttl != kept_ttl(fields):
+            changes.ttl_duration_seconds = self._new_ttl
+        if "_tag_list" in vars(self):
+            before, now = tags_of(fields), checked_tags(self._tag_list)
+            if added := [tag for tag in now if tag not in before]:
+                changes.tags_to_add = [TagInput(tagName=tag) for tag in added]
+            if taken := [tag for tag in before if tag not in now]:
+                changes.tags_to_delete = [TagInput(tagName=tag) for tag in taken]
+        return changes
+
+    def _write(self, changes: UpdateArtifactInput) -> Flow[None]:
+        self._take_fields((yield from change(self._found.place, changes)))
+
+    def _take_fields(self, fields: ArtifactFields) -> None:
+        """Replace what is known, but no alias that was changed and not written."""
+        self._found = replace(self._found, fields=fields)
+        self._new_description = self._new_ttl = None
+        for written in ("_metadata", "_tag_list"):
+            vars(self).pop(written, None)
+
+    def _put(self, aliases: list[str]) -> Flow[None]:
+        yield from put_aliases(self._found.place, self.id, aliases)
+        self._found = replace(self._found, aliases=(*self._found.aliases, *aliases))
+
+    def _take(self, aliases: list[str]) -> Flow[None]:
+        yield from take_aliases(self._found.place, self.id, aliases)
+        left = tuple(alias for alias in self._found.aliases if alias not in aliases)
+        self._found = replace(self._found, aliases=left)
+
+    def _unlink(self) -> Flow[None]:
+        if not self.is_link:
+            raise ValueError(f"{self.qualified_name} is no link: it was made in this collection")
+        yield from self._delete(with_aliases=False)
+
+    def _delete(self, *, with_aliases: bool) -> Flow[None]:
+        if self.is_link and self._found.collection_id is not None:
+            yield from unlink(self._found.place, self.id, self._found.collection_id)
+        elif self.is_link:
+            raise ValueError(
+                f"{self.qualified_name} is a link, and the server did not tell in which collection: "
+                f"delete {self.source_qualified_name}, where it was made"
+            )
+        else:
+            yield from delete(self._found.place, self.id, with_aliases=with_aliases)

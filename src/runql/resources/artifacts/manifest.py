@@ -1,0 +1,165 @@
+"""An artifact's manifest: the list of its files, and what the server needs to find each of them."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import posixpath
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Final, Literal, TypeAlias
+from urllib.parse import quote
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from runql.artifact_errors import ManifestError
+from runql.paths import ArtifactAddress
+from runql.resources.records.snake_case import SnakeCaseAttributes
+from runql.values import JSONValue, as_json
+
+VERSION: Final = 1
+DEFAULT_REGION: Final = "default"
+LONG_URLS: Final = "ARTIFACT_COLLECTION_MEMBERSHIP_FILE_DOWNLOAD_HANDLER"
+LONGEST_URLS: Final = "ARTIFACT_V2_DOWNLOAD_HANDLER_SUPPORTS_ARTIFACT_ID"
+
+Layout: TypeAlias = Literal["V1", "V2"]
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestEntry(SnakeCaseAttributes):
+    """One file of an artifact, or a reference to something elsewhere.
+
+    Attributes:
+        path: inside the artifact, with `/` between its parts.
+        digest: the MD5 of the bytes in base64; of a reference whatever tells its content, such as an ETag.
+        size: bytes; None where nobody noted it.
+        ref: the address of what a reference refers to; None for a file that the artifact holds.
+        birth_artifact_id: the version that the bytes came with first; the server finds them by it.
+        extra: more about a reference, such as its ``etag`` or ``versionID``.
+    """
+
+    path: str
+    digest: str
+    size: int | None = None
+    ref: str | None = None
+    birth_artifact_id: str | None = None
+    extra: Mapping[str, JSONValue] = field(default_factory=dict[str, JSONValue])
+
+    @property
+    def is_reference(self) -> bool:
+        """Whether the artifact refers to it instead of holding it."""
+        return self.ref is not None
+
+    @property
+    def digest_algorithm(self) -> str:
+        """How ``digest`` was made; MD5 where nothing else is said."""
+        algorithm = self.extra.get("alg")
+        return algorithm if isinstance(algorithm, str) else "MD5"
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest(SnakeCaseAttributes):
+    """The files of an artifact version.
+
+    Attributes:
+        entries: by path, sorted by it.
+        storage_layout: how the server stores them.
+        storage_region: where, None for its default.
+    """
+
+    entries: Mapping[str, ManifestEntry]
+    storage_layout: Layout = "V1"
+    storage_region: str | None = None
+
+    @property
+    def size(self) -> int:
+        """Bytes of all entries, references included, as far as they were noted."""
+        return sum(entry.size or 0 for entry in self.entries.values())
+
+
+class _Read(BaseModel):
+    # Built when the first manifest is read: most programs read none.
+    model_config = ConfigDict(defer_build=True)
+
+
+class _Entry(_Read):
+    digest: str
+    ref: str | None = None
+    birth_artifact_id: str | None = Field(default=None, alias="birthArtifactID")
+    size: int | None = Field(default=None, ge=0)
+    extra: dict[str, object] = Field(default_factory=dict[str, object])
+
+
+class _Policy(_Read):
+    layout: Layout = Field(default="V1", alias="storageLayout")
+    region: str | None = Field(default=None, alias="storageRegion")
+
+
+class _Manifest(_Read):
+    policy: _Policy = Field(default_factory=_Policy, alias="storagePolicyConfig")
+    contents: dict[str, _Entry]
+
+
+class _Version(_Read):
+    version: int
+
+
+def parse_manifest(content: bytes, artifact: str) -> Manifest:
+    """Read a manifest's JSON; a policy without a layout means V1.
+
+    Raises:
+        ManifestError: it is of another version, or is no manifest.
+    """
+    try:
+        version = _Version.model_validate_json(content).version
+        if version != VERSION:
+            raise ManifestError(
+                f"the manifest of artifact {artifact} has version {version}, runql reads version {VERSION}: upgrade runql"
+            )
+        read = _Manifest.model_validate_json(content)
+        entries = {path: _entry(path, read.contents[path]) for path in sorted(read.contents)}
+    except ValidationError as error:
+        places = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:5])
+        raise ManifestError(f"the manifest of artifact {artifact} cannot be read: {places}") from error
+    return Manifest(MappingProxyType(entries), read.policy.layout, read.policy.region)
+
+
+def _entry(path: str, read: _Entry) -> ManifestEntry:
+    extra = {key: as_json(value) for key, value in read.extra.items()}
+    return ManifestEntry(path, read.digest, read.size, read.ref, read.birth_artifact_id, extra)
+
+
+def stored_at(
+    manifest: Manifest,
+    entry: ManifestEntry,
+    place: ArtifactAddress,
+    artifact_id: str,
+    features: frozenset[str],
+) -> str | None:
+    """Where the API sends on from to an entry's bytes, relative to the base URL; None for a digest that is no MD5.
+
+    The form depends on the layout, and in V2 on what the server can do.
+    """
+    digest = hex_digest(entry.digest)
+    if digest is None:
+        return None
+    if manifest.storage_layout == "V1":
+        return f"artifacts/{quote(place.entity)}/{digest}"
+    region = manifest.storage_region or DEFAULT_REGION
+    parts = [place.entity]
+    if features & {LONG_URLS, LONGEST_URLS}:
+        parts += [place.project, place.collection]
+    if LONGEST_URLS in features:
+        parts.append(artifact_id)
+    parts.append(entry.birth_artifact_id or "")
+    address = "/".join([f"artifactsV2/{region}", *(quote(part) for part in parts), digest])
+    return f"{address}/{quote(posixpath.basename(entry.path))}" if len(parts) > 2 else address
+
+
+def hex_digest(digest: str) -> str | None:
+    """A base64 digest in hex, None when it is no base64."""
+    try:
+        return base64.b64decode(digest, validate=True).hex()
+    except (binascii.Error, ValueError):
+        return None

@@ -1,0 +1,1 @@
+"""The history of one run: sampled, or scanned row by row."""

@@ -1,0 +1,1 @@
+"""The parquet exports of a run's history."""

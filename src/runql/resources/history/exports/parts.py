@@ -1,0 +1,211 @@
+"""Exports that are read part by part: their ends, then the row groups and columns that are wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from runql.frames.export_selection import ExportWish
+from runql.frames.parquet_layout import (
+    TAIL,
+    RowGroup,
+    UnreadableParquetError,
+    bridged,
+    footer_start,
+    is_worthwhile,
+)
+from runql.frames.sparse_file import SparseFile
+from runql.transport.byte_ranges import ByteRange, FilePart
+from runql.transport.flow import Flow, download_part, gather, offload
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from runql.frames.parquet_arrow import PartialParquet
+    from runql.frames.parquet_layout import Layout
+
+T = TypeVar("T")
+
+AT_A_TIME: Final = 1 << 26
+"""Bytes of parquet that may lie in memory beside the rows that were read of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteFile:
+    """A file that is read part by part.
+
+    Attributes:
+        url: its address.
+        end: its last bytes, as they came.
+        parquet: what is here of it.
+    """
+
+    url: str
+    end: FilePart
+    parquet: PartialParquet
+
+    @property
+    def layout(self) -> Layout:
+        """What the footer tells."""
+        return self.parquet.layout
+
+
+@dataclass(frozen=True, slots=True)
+class FileGroup:
+    """A row group of a file that is read part by part."""
+
+    file: RemoteFile
+    index: int
+
+    @property
+    def told(self) -> RowGroup:
+        """What the footer tells of it."""
+        return self.file.layout.groups[self.index]
+
+    def ranges(self, wish: ExportWish) -> list[tuple[int, int]]:
+        """Where the asked columns are in the file."""
+        return self.file.layout.ranges([self.index], wish.of(self.file.layout.columns))
+
+
+def open_files(urls: Sequence[str], limit: int, starts: Sequence[FilePart] = ()) -> Flow[list[RemoteFile]]:
+    """Fetch the ends of files, and read their footers; one request a file, two where the footer is long.
+
+    Args:
+        urls: where they are.
+        limit: requests under way at once.
+        starts: of each file the first bytes, as far as they are here already.
+    """
+    if not urls:
+        return []
+    # pyarrow takes longer to load than a request takes, and most of a request is waiting.
+    fetched = yield from gather([_load(), *map(_fetch_end, urls)], limit=limit + 1)
+    ends = fetched[1:]
+    for place, start in enumerate(starts):
+        if _is_same(start, ends[place][0]):
+            ends[place].append(start)
+    return (
+        yield from worked(
+            lambda: [RemoteFile(url, end[0], _opened(end)) for url, end in zip(urls, ends, strict=True)]
+        )
+    )
+
+
+def groups_of(files: Sequence[RemoteFile], start: int, stop: int | None) -> list[FileGroup]:
+    """The row groups that may hold rows of ``start <= step < stop``, file by file."""
+    return [FileGroup(file, index) for file in files for index in file.layout.groups_within(start, stop)]
+
+
+def first_portion(groups: Sequence[FileGroup], wish: ExportWish, most: int) -> list[FileGroup]:
+    """The first row groups: as many as ``most`` bytes have to be fetched for, bridged gaps included, at least one."""
+    size, taken = 0, list[FileGroup]()
+    ends: dict[str, list[tuple[int, int]]] = {}
+    for group in groups:
+        before = ends.get(group.file.url, [])
+        joined = bridged([*before, *group.ranges(wish)])
+        size += _bytes_of(joined) - _bytes_of(before)
+        if taken and size > most:
+            break
+        taken.append(group)
+        ends[group.file.url] = joined[-1:]
+    return taken
+
+
+def _bytes_of(ranges: Sequence[tuple[int, int]]) -> int:
+    return sum(stop - start for start, stop in ranges)
+
+
+def read_groups(groups: Sequence[FileGroup], wish: ExportWish, limit: int) -> Flow[list[pl.DataFrame]]:
+    """The asked columns of row groups, a frame for each file; their bytes are fetched, and let go of when they are read.
+
+    Raises:
+        AnswerError, TransportError: they cannot be fetched.
+        UnreadableParquetError: they cannot be read.
+    """
+    from runql.frames.parquet_polars import frame_of_arrow  # noqa: PLC0415 - optional
+
+    chosen = _by_file(groups)
+    room = AT_A_TIME // max(1, len(chosen))
+    fetching = [each for file, indices in chosen for each in _fetch_rest(file, indices, wish, room)]
+    yield from gather(fetching, limit=2 * limit)
+    frames = yield from worked(
+        lambda: [
+            frame_of_arrow(file.parquet.read(indices, wish.of(file.layout.columns)))
+            for file, indices in chosen
+        ]
+    )
+    for file, _ in chosen:
+        file.parquet.file.forget(file.end.start)
+    return frames
+
+
+def _by_file(groups: Sequence[FileGroup]) -> list[tuple[RemoteFile, list[int]]]:
+    """The row groups of each file, in order of the first."""
+    found: dict[str, tuple[RemoteFile, list[int]]] = {}
+    for group in groups:
+        found.setdefault(group.file.url, (group.file, []))[1].append(group.index)
+    return list(found.values())
+
+
+def _load() -> Flow[list[FilePart]]:
+    yield from offload(lambda: import_module("runql.frames.parquet_arrow"))
+    return []
+
+
+def _fetch_end(url: str) -> Flow[list[FilePart]]:
+    """The last bytes of a file, with all of its footer."""
+    tail = yield from download_part(url, ByteRange(-TAIL))
+    start = footer_start(tail.content, tail.size)
+    if start is None or start >= tail.start:
+        return [tail]
+    return [tail, (yield from _same_file(url, ByteRange(start, tail.start), tail))]
+
+
+def _fetch_rest(file: RemoteFile, groups: Sequence[int], wish: ExportWish, room: int) -> list[Flow[None]]:
+    """What to fetch of row groups of a file that is not here; the whole file where that is cheaper and there is ``room``."""
+    here = file.parquet.file
+    wanted = file.layout.ranges(groups, wish.of(file.layout.columns))
+    ranges = [gap for start, stop in wanted for gap in here.missing(start, stop)]
+    if here.size <= room and not is_worthwhile(ranges, here.size):
+        ranges = here.missing(0, file.end.start)
+
+    def fetch(start: int, stop: int) -> Flow[None]:
+        part = yield from _same_file(file.url, ByteRange(start, stop), file.end)
+        here.add(part.start, part.content)
+
+    return [fetch(start, stop) for start, stop in ranges]
+
+
+def _same_file(url: str, wanted: ByteRange, known: FilePart) -> Flow[FilePart]:
+    part = yield from download_part(url, wanted)
+    # Bytes of no file: the footer that follows is not found there.
+    return part if _is_same(part, known) else FilePart(0, b"", known.size)
+
+
+def _is_same(part: FilePart, known: FilePart) -> bool:
+    return part.size == known.size and part.etag == known.etag
+
+
+def _opened(end: Sequence[FilePart]) -> PartialParquet:
+    from runql.frames.parquet_arrow import PartialParquet  # noqa: PLC0415 - optional
+
+    file = SparseFile(end[0].size)
+    for part in end:
+        file.add(part.start, part.content)
+    return PartialParquet(file)
+
+
+def worked(work: Callable[[], T]) -> Flow[T]:
+    """Do the work of reading away from the event loop; what cannot be read is raised here, where a flow can catch it."""
+
+    def caught() -> T | UnreadableParquetError:
+        try:
+            return work()
+        except UnreadableParquetError as error:
+            return error
+
+    result = yield from offload(caught)
+    if isinstance(result, UnreadableParquetError):
+        raise result
+    return result

@@ -1,0 +1,115 @@
+"""A scan's rows from exports: files and live rows in one, and the ways out where something is wrong with them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, TypeAlias
+
+from runql.errors import AnswerError, TransportError
+from runql.frames.batches import Batch
+from runql.frames.export_selection import ExportWish
+from runql.frames.parquet_layout import UnreadableParquetError
+from runql.frames.table import Table
+from runql.resources.history.exports.files import ExportedRows, read_files
+from runql.resources.history.exports.listing import ExportListing, list_exports
+from runql.resources.history.exports.parts import worked
+from runql.resources.history.plan import ScanPlan
+from runql.resources.history.sampled import Row
+from runql.transport.flow import EXPIRED, Flow
+
+if TYPE_CHECKING:
+    import polars as pl
+
+ReadLive: TypeAlias = Callable[[ScanPlan, int], Flow[list[Batch]]]
+"""What reads all rows of a plan from GraphQL, of which there are so many."""
+
+
+def table_of_exports(plan: ScanPlan, listing: ExportListing, read_live: ReadLive) -> Flow[Table | None]:
+    """The rows of a scan as the table that they make when they come from GraphQL; see `scan_exports`."""
+    from runql.frames.parquet_polars import table_of  # noqa: PLC0415 - optional
+
+    frame = yield from scan_exports(plan, listing, read_live)
+    if frame is None:
+        return None
+    bounded = plan.min_step > 0 or plan.max_step is not None
+    try:
+        return (yield from worked(lambda: table_of(frame, leading=plan.columns, keep_empty=not bounded)))
+    except UnreadableParquetError:
+        return None
+
+
+def rows_of_exports(
+    plan: ScanPlan, listing: ExportListing, read_live: ReadLive
+) -> Flow[Iterator[list[Row]] | None]:
+    """The rows of a scan as dicts, some thousands at a time; see `scan_exports`."""
+    from runql.frames.parquet_polars import checked, rows_of  # noqa: PLC0415 - optional
+
+    frame = yield from scan_exports(plan, listing, read_live)
+    if frame is None:
+        return None
+    try:
+        return rows_of((yield from worked(lambda: checked(frame))))
+    except UnreadableParquetError:
+        return None
+
+
+def scan_exports(plan: ScanPlan, listing: ExportListing, read_live: ReadLive) -> Flow[pl.DataFrame | None]:
+    """Read a scan's rows from exports, and from GraphQL those that are in none; None where that does not work.
+
+    Addresses that have expired are asked for anew, once. Whatever else is wrong with a file, or with what the files
+    hold together, is no reason to fail: the rows are then to be read from GraphQL.
+    """
+    exported: ExportedRows | None = None
+    try:
+        exported = yield from read_files(listing, wish_of(plan, listing), plan.at_once)
+    except AnswerError as error:
+        if error.status not in EXPIRED:
+            return None
+    except (TransportError, UnreadableParquetError):
+        return None
+    if exported is None:
+        renewed = yield from list_exports(plan.entity, plan.project, plan.run, with_keys=True)
+        if renewed is None or not renewed.urls:
+            return None
+        listing = renewed
+        try:
+            exported = yield from read_files(listing, wish_of(plan, listing), plan.at_once)
+        except (AnswerError, TransportError, UnreadableParquetError):
+            return None
+    live = yield from _read_live(plan, listing, read_live)
+    try:
+        return (yield from worked(lambda: _merged(plan, listing, exported, live)))
+    except UnreadableParquetError:
+        return None
+
+
+def wish_of(plan: ScanPlan, listing: ExportListing) -> ExportWish:
+    """What a scan wants of exports."""
+    return ExportWish(plan.keys, plan.match, plan.min_step, plan.max_step, listing.history_keys)
+
+
+def _read_live(plan: ScanPlan, listing: ExportListing, read_live: ReadLive) -> Flow[list[Batch]]:
+    steps = listing.live_within(plan.min_step, plan.max_step)
+    if not steps:
+        return []
+    return (yield from read_live(replace(plan, min_step=steps[0], max_step=steps[-1] + 1), len(steps)))
+
+
+def _merged(
+    plan: ScanPlan, listing: ExportListing, exported: ExportedRows, live: list[Batch]
+) -> pl.DataFrame:
+    from runql.frames.parquet_polars import (  # noqa: PLC0415 - optional
+        frames_of_batches,
+        shares_steps,
+        united,
+    )
+
+    steps = listing.live_within(plan.min_step, plan.max_step)
+    fresh = frames_of_batches(live, steps)
+    count = sum(frame.height for frame in fresh)
+    if plan.keys is None and count != len(steps):
+        raise UnreadableParquetError(f"{len(steps)} rows are live, {count} were read")
+    if steps and not exported.repeats and shares_steps(exported.frames, steps):
+        raise UnreadableParquetError("live and exported rows have the same step")
+    return united([*fresh, *exported.frames], wish_of(plan, listing), repeats=exported.repeats)

@@ -1,0 +1,1 @@
+"""Cursor pages and the lazy lists over them."""

@@ -1,0 +1,24 @@
+"""The HTML that shows a page of the web app inside a notebook."""
+
+from __future__ import annotations
+
+from html import escape
+
+from runql.arguments import positive
+
+
+def page_html(url: str, what: str, *, height: int, hidden: bool) -> str:
+    """An iframe of the page of a run, project or sweep; hidden, it waits behind a button that names it so."""
+    style = f"border:none;width:100%;height:{positive('height', height)}px;" + (
+        "display:none;" if hidden else ""
+    )
+    frame = f"<iframe src='{escape(url, quote=True)}?jupyter=true' style='{style}'></iframe>"
+    return button(what) + frame if hidden else frame
+
+
+def button(what: str) -> str:
+    """Shows what follows it, and goes."""
+    return (
+        "<button onClick=\"this.nextSibling.style.display='block';this.style.display='none';\">"
+        f"Display W&B {what}</button>"
+    )

@@ -1,0 +1,1 @@
+"""Runs: one, the runs of a project, and what is read and changed of them."""

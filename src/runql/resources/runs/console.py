@@ -1,0 +1,217 @@
+"""What a run's process wrote to its console: `ConsoleLogs`, its awaited twin, and one line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from runql.arguments import positive
+from runql.errors import PaginationError
+from runql.paths import RunAddress
+from runql.resources.pages.listing import AsyncLazySequence, LazySequence, Listing, Page
+from runql.resources.records.identity import require_run
+from runql.transport.flow import Flow, fetch
+from runql.transport.sync import RetryingClient
+from runql_graphql.fragments import LogLineFields
+from runql_graphql.operations import get_last_log_lines, list_log_lines
+
+if TYPE_CHECKING:
+    from runql.transport.aio import AsyncRetryingClient
+    from runql_graphql.list_log_lines import ListLogLinesProjectRun
+
+LINES_PER_PAGE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class ConsoleLogLine:
+    """A line of a run's console output.
+
+    Attributes:
+        number: its place in the log, from 0.
+        timestamp: when it was written, in UTC; None where the server does not say.
+        level: ``error`` for the standard error stream, else empty.
+        label: the process that wrote it, where several write to one run; else empty.
+        content: the line, without its end.
+    """
+
+    number: int
+    timestamp: datetime | None
+    level: str
+    label: str
+    content: str
+
+
+class ConsoleLogs(LazySequence[ConsoleLogLine, ConsoleLogLine]):
+    """The console output of a run, oldest line first, read page by page as you look at it; see `Run.console_logs`."""
+
+    def __init__(
+        self,
+        client: RetryingClient,
+        run: RunAddress,
+        per_page: int = LINES_PER_PAGE,
+        last: int | None = None,
+    ) -> None:
+        self._run = run
+        super().__init__(client, LogListing(LogQuery.checked(run, per_page, last)))
+
+    def __repr__(self) -> str:
+        return f"<ConsoleLogs {self._run}>"
+
+
+class AsyncConsoleLogs(AsyncLazySequence[ConsoleLogLine, ConsoleLogLine]):
+    """As `ConsoleLogs`, awaited."""
+
+    def __init__(
+        self,
+        client: AsyncRetryingClient,
+        run: RunAddress,
+        per_page: int = LINES_PER_PAGE,
+        last: int | None = None,
+    ) -> None:
+        self._run = run
+        super().__init__(client, LogListing(LogQuery.checked(run, per_page, last)))
+
+    def __repr__(self) -> str:
+        return f"<AsyncConsoleLogs {self._run}>"
+
+
+@dataclass(frozen=True, slots=True)
+class LogQuery:
+    """A checked question for console lines.
+
+    Attributes:
+        run: whose.
+        per_page: lines a request.
+        last: only this many of the newest; None for all.
+    """
+
+    run: RunAddress
+    per_page: int
+    last: int | None = None
+
+    @classmethod
+    def checked(cls, run: RunAddress, per_page: int, last: int | None) -> LogQuery:
+        """Check what a caller gave.
+
+        Raises:
+            ValueError: ``per_page`` or ``last`` below 1.
+            TypeError: one of them is no int.
+        """
+        return cls(run, positive("per_page", per_page), None if last is None else positive("last", last))
+
+
+class LogListing(Listing[ConsoleLogLine, ConsoleLogLine]):
+    """What has been read of a log so far."""
+
+    def __init__(self, query: LogQuery) -> None:
+        self._query = query
+        super().__init__(self._page, lambda page: page.nodes, lambda line: f"{line.label}/{line.number}")
+
+    def counted(self) -> Flow[int]:
+        """How many lines there are; reads the first page when none was read, and all where the server does not count."""
+        if self.total is None:
+            yield from self.load_page()
+        if (self.total or 0) < 0:
+            yield from self.reach(None)
+        return (self.total or 0) if self.more else len(self.items)
+
+    def _page(self, after: str | None) -> Flow[Page[ConsoleLogLine]]:
+        if self._query.last is None:
+            return (yield from self._following(after))
+        return (yield from self._tail(self._query.last))
+
+    def _following(self, after: str | None) -> Flow[Page[ConsoleLogLine]]:
+        """The page behind a cursor; asked for again, once, when it is empty and the server counts more lines."""
+        start = self.items[-1].number + 1 if self.items else 0
+        page = yield from forward_page(self._query, after, start)
+        missing = page.total - start
+        if page.nodes or page.more or missing <= 0:
+            return page
+        page = yield from forward_page(self._query, after, start)
+        if not page.nodes:
+            raise PaginationError(
+                f"the server returned {start} of {page.total} console lines of run {self._query.run}: "
+                f"{missing} are missing; what was read so far is kept"
+            )
+        return page
+
+    def _tail(self, last: int) -> Flow[Page[ConsoleLogLine]]:
+        """The newest lines; where the server returns fewer than asked for, the others are read from the beginning."""
+        lines, count = yield from last_lines(self._query.run, last)
+        wanted = count - last
+        if lines and count >= 0 and lines[0].number > max(wanted, 0):
+            lines = [*(yield from self._lines_between(max(wanted, 0), lines[0].number)), *lines]
+        return Page(lines, None, None, more=False, total=len(lines))
+
+    def _lines_between(self, start: int, stop: int) -> Flow[list[ConsoleLogLine]]:
+        earlier = LogListing(replace(self._query, last=None))
+        while earlier.more and not (earlier.items and earlier.items[-1].number >= stop - 1):
+            yield from earlier.load_page()
+        return [line for line in earlier.items if start <= line.number < stop]
+
+
+def forward_page(query: LogQuery, after: str | None, start: int) -> Flow[Page[ConsoleLogLine]]:
+    """A page of lines, of which the first has the number ``start`` where the server does not number them; one request.
+
+    Its total is -1 where the server does not count. There is more when the server says so, and when it counts more:
+    a page may end early without saying so.
+    """
+    run = query.run
+    answer = yield from fetch(
+        list_log_lines(
+            entity=run.entity, project=run.project, run=run.run_id, first=query.per_page, after=after
+        )
+    )
+    found: ListLogLinesProjectRun = require_run(answer.project, run.entity, run.project, run.run_id)
+    if found.log_lines is None:
+        return Page[ConsoleLogLine].empty(after)
+    lines = numbered([edge.node for edge in found.log_lines.edges], start)
+    count = -1 if found.log_line_count is None else found.log_line_count
+    cursor = found.log_lines.page_info.end_cursor
+    ends_early = bool(lines) and lines[-1].number + 1 < count
+    more = found.log_lines.page_info.has_next_page or ends_early
+    if more and cursor in (after, None):
+        read = lines[-1].number + 1 if lines else start
+        raise PaginationError(
+            f"the server's cursor stands still at {cursor!r} after {read} of {count} console lines of run {run}: "
+            "what was read so far is kept"
+        )
+    return Page(lines, after, cursor, more, count)
+
+
+def last_lines(run: RunAddress, last: int) -> Flow[tuple[list[ConsoleLogLine], int]]:
+    """The newest lines, at most ``last``, and how many the server counts (-1 when it does not); one request."""
+    answer = yield from fetch(
+        get_last_log_lines(entity=run.entity, project=run.project, run=run.run_id, last=last)
+    )
+    found = require_run(answer.project, run.entity, run.project, run.run_id)
+    count = -1 if found.log_line_count is None else found.log_line_count
+    nodes = [edge.node for edge in found.log_lines.edges] if found.log_lines else []
+    return numbered(nodes, max(count - len(nodes), 0)), count
+
+
+def numbered(nodes: Sequence[LogLineFields], start: int) -> list[ConsoleLogLine]:
+    """The lines; one without a number has that of the line before it plus one."""
+    lines: list[ConsoleLogLine] = []
+    for fields in nodes:
+        number = start if fields.number is None else fields.number
+        start = number + 1
+        lines.append(
+            ConsoleLogLine(
+                number, moment(fields.timestamp), fields.level or "", fields.label or "", fields.line or ""
+            )
+        )
+    return lines
+
+
+def moment(text: str | None) -> datetime | None:
+    """A timestamp as the server writes it: without a zone it is UTC, digits beyond microseconds are cut off."""
+    if not text:
+        return None
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)

@@ -1,0 +1,85 @@
+"""What a list of runs is ordered by, read from the runs themselves, as far as they were read in full."""
+
+from __future__ import annotations
+
+import inspect
+import math
+import os
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from runql.errors import UnorderedWarning, UnreadableValueError
+from runql.values import SPELLED_FLOATS, JSONValue, parse_config, parse_object, parse_summary
+from runql_graphql.fragments import FullRunFields, RunFields
+
+OURS: Final = str(Path(__file__).parents[2]) + os.sep
+
+
+def ordered_value(order: str, fields: FullRunFields) -> JSONValue:
+    """The value of a run that an order such as ``-summary_metrics.loss`` or ``+config.lr.value`` sorts by.
+
+    None when the run has none.
+    """
+    prefix, _, key = order[1:].partition(".")
+    if prefix == "summary_metrics":
+        return _value_at(parse_summary(fields.summary_metrics), key.split("."))
+    stored = _value_at(parse_object(fields.config), key.split("."))
+    if stored is not None:
+        return stored
+    # A nested value is stored as `a.value.b`; some servers take `a.b.value` for it.
+    return _value_at(parse_config(fields.config).values, key.removesuffix(".value").split("."))
+
+
+def is_by_value(order: str) -> bool:
+    """Whether runs are sorted by what they hold, not by a column that each of them has."""
+    return order[1:].startswith(("summary_metrics.", "config."))
+
+
+def is_rankable(value: JSONValue) -> bool:
+    """Whether a value has a place in an order: NaN, infinities, lists and objects have none."""
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return isinstance(value, (int, str)) and value not in SPELLED_FLOATS
+
+
+def warn_if_unordered(path: str, order: str, runs: Sequence[RunFields | FullRunFields]) -> None:
+    """Warn when none of the runs of a first page has the value that the list is ordered by; light ones do not say."""
+    full = [fields for fields in runs if isinstance(fields, FullRunFields)]
+    if not full or not is_by_value(order):
+        return
+    try:
+        found = any(ordered_value(order, fields) is not None for fields in full)
+    except UnreadableValueError:
+        # What cannot be read says so when it is looked at.
+        return
+    if not found:
+        warnings.warn(
+            f"none of the first {len(full)} runs of {path} has {order[1:]}, so that their order says nothing. Check the "
+            "spelling (Run.summary and Run.config hold what there is), or filter by {'$exists': True}",
+            UnorderedWarning,
+            stacklevel=_callers_level(),
+        )
+
+
+def _value_at(held: JSONValue, parts: Sequence[str]) -> JSONValue:
+    """What lies at a dotted name; keys may hold dots themselves, and the longest one that is there counts."""
+    if not parts:
+        return held
+    if not isinstance(held, dict):
+        return None
+    for length in range(len(parts), 0, -1):
+        key = ".".join(parts[:length])
+        if key in held and (found := _value_at(held[key], parts[length:])) is not None:
+            return found
+    return None
+
+
+def _callers_level() -> int:
+    """How many frames lie between `warnings.warn` in the function that asks and the code that uses runql."""
+    level, frame = 1, inspect.currentframe()
+    frame = frame.f_back if frame else None
+    while frame is not None and frame.f_code.co_filename.startswith(OURS):
+        level, frame = level + 1, frame.f_back
+    return level

@@ -1,0 +1,113 @@
+"""Which runs of a project, in which order, how many a page: the question behind `Runs`, checked before it is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from runql.arguments import positive, shown
+from runql.resources.pages.listing import Page, read_page
+from runql.resources.records.identity import require_runs
+from runql.resources.runs.filters import filter_text
+from runql.transport.flow import Flow, fetch
+from runql.values import JSONValue
+from runql_graphql.fragments import FullRunFields, RunFields
+from runql_graphql.operations import list_full_runs, list_runs
+
+DEFAULT_ORDER = "+created_at"
+ORDER_COLUMNS = frozenset(
+    {
+        *("created_at", "createdAt", "updated_at", "updatedAt", "heartbeat_at", "heartbeatAt"),
+        *("name", "display_name", "displayName", "state", "group", "job_type", "jobType", "sweep"),
+        *("host", "user", "username", "duration", "notes", "description", "tags"),
+    }
+)
+ORDER_PREFIXES = ("config.", "summary_metrics.", "tags.")
+
+
+@dataclass(frozen=True, slots=True)
+class RunQuery:
+    """A checked question for runs.
+
+    Attributes:
+        entity: owner of the project.
+        project: its name.
+        filters: the filter as JSON text, ``{}`` for none.
+        order: a sign and a key.
+        per_page: runs a page.
+    """
+
+    entity: str
+    project: str
+    filters: str = "{}"
+    order: str = DEFAULT_ORDER
+    per_page: int = 50
+
+    @classmethod
+    def checked(
+        cls,
+        entity: str,
+        project: str,
+        filters: Mapping[str, JSONValue] | None,
+        order: str | None,
+        per_page: int,
+    ) -> RunQuery:
+        """Check what a caller gave.
+
+        Raises:
+            ValueError: the filter is no JSON or cannot match a run, the order key is unknown, or ``per_page`` is
+                below 1.
+            TypeError: an argument has the wrong type.
+        """
+        return cls(
+            entity, project, filter_text(filters), checked_order(order), positive("per_page", per_page)
+        )
+
+    def sized(self, per_page: int) -> RunQuery:
+        """The same question in pages of another size."""
+        return replace(self, per_page=per_page)
+
+
+def list_light_page(query: RunQuery, after: str | None) -> Flow[Page[RunFields]]:
+    """A page of runs in the light shape; one request."""
+    answer = yield from fetch(
+        list_runs(
+            entity=query.entity,
+            project=query.project,
+            filters=query.filters,
+            order=query.order,
+            first=query.per_page,
+            after=after,
+        )
+    )
+    return read_page(require_runs(answer.project, query.entity, query.project), after)
+
+
+def list_full_page(query: RunQuery, after: str | None) -> Flow[Page[FullRunFields]]:
+    """A page of runs in the full shape; one request."""
+    answer = yield from fetch(
+        list_full_runs(
+            entity=query.entity,
+            project=query.project,
+            filters=query.filters,
+            order=query.order,
+            first=query.per_page,
+            after=after,
+        )
+    )
+    return read_page(require_runs(answer.project, query.entity, query.project), after)
+
+
+def checked_order(order: str | None) -> str:
+    """The order with its sign; None and the empty text are the default, oldest first."""
+    if not order:
+        return DEFAULT_ORDER
+    if not isinstance(order, str):  # pyright: ignore[reportUnnecessaryIsInstance] — callers may be untyped
+        raise TypeError(f"order must be a text such as '-created_at', not {type(order).__name__}")
+    sign, key = (order[0], order[1:]) if order[0] in "+-" else ("+", order)
+    if key in ORDER_COLUMNS or any(key.startswith(prefix) and key != prefix for prefix in ORDER_PREFIXES):
+        return sign + key
+    raise ValueError(
+        f"cannot order by {shown(order)}: use + or - and one of {', '.join(sorted(ORDER_COLUMNS))}, "
+        "config.<key>.value or summary_metrics.<key>"
+    )

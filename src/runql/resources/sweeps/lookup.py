@@ -1,0 +1,134 @@
+"""Reading sweeps by name: one, or those of a page of runs in one request."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Generic, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from runql.errors import SchemaDriftError
+from runql.resources.records.identity import require_name, require_project, require_sweep
+from runql.transport.flow import Flow, fetch, single
+from runql.transport.single_flight import SingleFlight
+from runql_graphql.fragments import SweepFields
+from runql_graphql.operation import Operation
+from runql_graphql.operations import get_sweep
+
+S = TypeVar("S")
+
+
+class ProjectSweeps(BaseModel):
+    """A project, and each asked sweep under its alias, null where there is none."""
+
+    model_config = ConfigDict(defer_build=True, extra="allow")
+
+    name: str
+    entity_name: str = Field(alias="entityName")
+    __pydantic_extra__: dict[str, SweepFields | None]  # pyright: ignore[reportIncompatibleVariableOverride] — how pydantic has extra fields typed
+
+    def sweeps(self, count: int) -> list[SweepFields | None]:
+        """The sweeps of the first ``count`` aliases.
+
+        Raises:
+            SchemaDriftError: one is missing, so that the response is to another operation.
+        """
+        aliases = [f"sweep{number}" for number in range(count)]
+        missing = [alias for alias in aliases if alias not in self.__pydantic_extra__]
+        if missing:
+            raise SchemaDriftError("GetSweeps", [f"project.{alias}: Field required" for alias in missing])
+        return [self.__pydantic_extra__[alias] for alias in aliases]
+
+
+class NamedSweeps(BaseModel):
+    """The answer to `get_sweeps`."""
+
+    model_config = ConfigDict(defer_build=True)
+
+    project: ProjectSweeps | None
+
+
+def get_sweeps(*, entity: str, project: str, sweeps: Sequence[str]) -> Operation[NamedSweeps]:
+    """`GetSweep` for several names at once, one alias each: GraphQL has no list of names to ask for.
+
+    The fields are the generated operation's own, so that the two cannot differ.
+    """
+    one = get_sweep(entity=entity, project=project, sweep="")
+    _, mark, fragment = one.document.partition("fragment ")
+    numbers = range(len(sweeps))
+    variables = "".join(f", $sweep{number}: String!" for number in numbers)
+    fields = "".join(
+        f"    sweep{number}: sweep(sweepName: $sweep{number}) {{\n      ...SweepFields\n    }}\n"
+        for number in numbers
+    )
+    document = (
+        f"query GetSweeps($entity: String!, $project: String!{variables}) {{\n"
+        f"  project(entityName: $entity, name: $project) {{\n    name\n    entityName\n{fields}  }}\n}}\n\n{mark}{fragment}"
+    )
+    names = {f"sweep{number}": name for number, name in enumerate(sweeps)}
+    return Operation(
+        "GetSweeps", "query", document, {"entity": entity, "project": project, **names}, NamedSweeps
+    )
+
+
+def read_sweeps(entity: str, project: str, names: Sequence[str]) -> Flow[dict[str, SweepFields | None]]:
+    """The sweeps with these names, None for those that are absent; one request.
+
+    Raises:
+        ProjectNotFoundError: the project is absent or hidden.
+    """
+    answer = yield from fetch(get_sweeps(entity=entity, project=project, sweeps=names))
+    found = require_project(answer.project, entity, project).sweeps(len(names))
+    for name, sweep in zip(names, found, strict=True):
+        if sweep is not None:
+            require_name(f"sweep {entity}/{project}/", name, sweep.name)
+    return dict(zip(names, found, strict=True))
+
+
+def read_sweep(entity: str, project: str, sweep: str) -> Flow[SweepFields]:
+    """One sweep; one request.
+
+    Raises:
+        ProjectNotFoundError: the project is absent or hidden.
+        SweepNotFoundError: the project holds no such sweep.
+    """
+    answer = yield from fetch(get_sweep(entity=entity, project=project, sweep=sweep))
+    return require_sweep(answer.project, entity, project, sweep)
+
+
+class SweepShelf(Generic[S]):
+    """The sweeps of a list of runs, each read once and shared by all its runs."""
+
+    def __init__(self, entity: str, project: str, make: Callable[[SweepFields], S]) -> None:
+        self._entity = entity
+        self._project = project
+        self._make = make
+        self._found: dict[str, S | None] = {}
+        self._reads = SingleFlight()
+
+    def look_up(self, name: str, beside: Iterable[str | None] = ()) -> Flow[S | None]:
+        """One sweep, None when it is absent; when it was not read yet, one request for it and those beside it."""
+
+        def read() -> Flow[None]:
+            asked = dict.fromkeys([name, *(each for each in beside if each)])
+            missing = [each for each in asked if each not in self._found]
+            found = yield from read_sweeps(self._entity, self._project, missing)
+            made = {each: None if fields is None else self._make(fields) for each, fields in found.items()}
+            self._found.update(made)
+
+        yield from single(self._reads, lambda: name not in self._found, read)
+        return self._found[name]
+
+
+class PageSweeps(Generic[S]):
+    """The sweeps that the runs of one page belong to."""
+
+    def __init__(self, shelf: SweepShelf[S], names: Iterable[str | None] = ()) -> None:
+        self._shelf = shelf
+        self._names = tuple(dict.fromkeys(names))
+
+    def of_run(self, name: str | None) -> Flow[S | None]:
+        """The sweep of a run; the first one of the page to be looked at reads those of all its runs, by one request."""
+        if not name:
+            return None
+        return (yield from self._shelf.look_up(name, self._names))

@@ -1,0 +1,205 @@
+"""What is known of a sweep, read where it lies."""
+
+from __future__ import annotations
+
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from functools import cached_property
+
+from pydantic import ValidationError
+
+from runql.paths import quote_part, sweep_url
+from runql.resources.records.iframe import page_html
+from runql.resources.records.snake_case import SnakeCaseAttributes
+from runql.resources.runs.query import RunQuery
+from runql.resources.sweeps.best_run import find_best
+from runql.resources.sweeps.config import metric_order, parse_sweep_config, run_order
+from runql.resources.sweeps.lookup import read_sweep
+from runql.transport.flow import Flow, single
+from runql.transport.single_flight import SingleFlight
+from runql.values import JSONValue
+from runql_graphql.fragments import FullRunFields, SweepFields
+
+NEWEST_FIRST = "-created_at"
+
+
+class SweepRecord(SnakeCaseAttributes, ABC):
+    """The part of `Sweep` and `AsyncSweep` that needs no request once the sweep is loaded."""
+
+    def __init__(
+        self, entity: str, project: str, sweep_id: str, app_url: str, fields: SweepFields | None
+    ) -> None:
+        self._entity = entity
+        self._project = project
+        self._sweep_id = sweep_id
+        self._app_url = app_url
+        self._fields = fields
+        self._reads = SingleFlight()
+
+    def __repr__(self) -> str:
+        state = self._fields.state if self._fields else "not loaded"
+        return f"<Sweep {self._entity}/{self._project}/{self._sweep_id} ({state})>"
+
+    @abstractmethod
+    def _known(self) -> SweepFields:
+        """The fields, loaded or refused when there are none."""
+
+    def _load(self, *, force: bool) -> Flow[None]:
+        if force:
+            yield from self._read()
+        else:
+            yield from single(self._reads, lambda: self._fields is None, self._read)
+
+    def _read(self) -> Flow[None]:
+        self._fields = yield from read_sweep(self._entity, self._project, self._sweep_id)
+        vars(self).pop("_config", None)
+
+    @property
+    def _filters(self) -> dict[str, JSONValue]:
+        return {"$and": [{"sweep": self._sweep_id}]}
+
+    def _best(self, order: str | None) -> Flow[FullRunFields | None]:
+        wanted = self.order or NEWEST_FIRST if order is None else run_order(order)
+        return find_best(RunQuery.checked(self._entity, self._project, self._filters, wanted, 1))
+
+    def to_html(self, height: int = 420, hidden: bool = False) -> str:
+        """An iframe that shows the sweep's page.
+
+        Args:
+            height: of the iframe, in pixels.
+            hidden: put it behind a button.
+        """
+        return page_html(self.url, "sweep", height=height, hidden=hidden)
+
+    def _repr_html_(self) -> str:
+        return self.to_html()
+
+    @property
+    def username(self) -> str:
+        """Deprecated: the entity, despite its name."""
+        warnings.warn("Sweep.username is the entity: use Sweep.entity", DeprecationWarning, stacklevel=2)
+        return self._entity
+
+    @property
+    def entity(self) -> str:
+        """The entity the sweep was asked for with."""
+        return self._entity
+
+    @property
+    def project(self) -> str:
+        """The project the sweep was asked for with."""
+        return self._project
+
+    @property
+    def id(self) -> str:
+        """The sweep's id in URLs (`Sweep.name` on the wire)."""
+        return self._sweep_id
+
+    @property
+    def storage_id(self) -> str:
+        """The server's own id (`Sweep.id` on the wire)."""
+        return self._known().id
+
+    @property
+    def display_name(self) -> str | None:
+        """The name that somebody gave it in the web app."""
+        return self._known().display_name
+
+    @property
+    def name(self) -> str:
+        """The name that people see: `display_name`, else the ``name`` in the configuration, else the id."""
+        configured = None if self.display_name else self.config.get("name")
+        return self.display_name or (configured if isinstance(configured, str) else "") or self._sweep_id
+
+    @property
+    def path(self) -> list[str]:
+        """Entity, project and sweep id, each percent-quoted."""
+        return [quote_part(part) for part in (self._entity, self._project, self._sweep_id)]
+
+    @property
+    def url(self) -> str:
+        """The sweep's page in the web app; made from the settings, without a request."""
+        return sweep_url(self._app_url, self._entity, self._project, self._sweep_id)
+
+    @property
+    def state(self) -> str:
+        """When it was read: such as PENDING, RUNNING, PAUSED, FINISHED or CANCELED, as the server writes it."""
+        return self._known().state
+
+    @property
+    def method(self) -> str:
+        """How it searches, such as ``grid``, ``random`` or ``bayes``."""
+        return self._known().method
+
+    @property
+    def description(self) -> str | None:
+        """What somebody wrote about it."""
+        return self._known().description
+
+    @cached_property
+    def _config(self) -> dict[str, JSONValue]:
+        return parse_sweep_config(self._known().config)
+
+    @property
+    def config(self) -> dict[str, JSONValue]:
+        """The configuration.
+
+        Raises:
+            MissingExtraError: it is YAML, as the official SDK writes it, and PyYAML is not installed.
+        """
+        return dict(self._config)
+
+    @property
+    def order(self) -> str | None:
+        """The order of runs in which the best by the configured metric comes first; None without a metric.
+
+        Servers list runs first or last that lack the metric, and sort infinities in: `Sweep.best_run` passes them over.
+        """
+        return metric_order(self._config)
+
+    @property
+    def expected_run_count(self) -> int | None:
+        """How many runs the search will take; None when it has no end."""
+        return self._known().run_count_expected
+
+    @property
+    def run_count_expected(self) -> int | None:
+        """The same as `expected_run_count`, under the server's word."""
+        return self.expected_run_count
+
+    @property
+    def run_count(self) -> int:
+        """How many runs it had when it was read."""
+        return self._known().run_count
+
+    @property
+    def best_loss(self) -> float | None:
+        """The best value of the configured metric when it was read.
+
+        None when there is no metric, no run has it, or the server does not say: a value that is no finite number.
+        """
+        return self._known().best_loss
+
+    @property
+    def created_at(self) -> str:
+        """When it was made, ISO 8601; without a zone it is UTC."""
+        return self._known().created_at
+
+    @property
+    def updated_at(self) -> str | None:
+        """When it was last changed, ISO 8601; without a zone it is UTC."""
+        return self._known().updated_at
+
+
+def sweep_fields(attrs: Mapping[str, object]) -> SweepFields:
+    """The fields that a caller gave, named as on the wire.
+
+    Raises:
+        ValueError: a field that every sweep has is missing, or one has the wrong type.
+    """
+    try:
+        return SweepFields.model_validate(dict(attrs))
+    except ValidationError as error:
+        places = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:5])
+        raise ValueError(f"attrs must hold a sweep's fields as the server names them: {places}") from error

@@ -1,0 +1,153 @@
+"""One sweep: `Sweep` and its awaited twin."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from runql.errors import NotLoadedError
+from runql.resources.sweeps.record import SweepRecord, sweep_fields
+from runql.transport.sync import RetryingClient
+from runql_graphql.fragments import SweepFields
+
+if TYPE_CHECKING:
+    from runql.resources.runs.async_run import AsyncRun
+    from runql.resources.runs.run import Run
+    from runql.resources.runs.runs import AsyncRuns, Runs
+    from runql.transport.aio import AsyncRetryingClient
+
+
+class Sweep(SweepRecord):
+    """A hyperparameter search; `Api.sweep`, `Run.sweep` and `Project.sweeps` make them.
+
+    Made without ``attrs`` it is loaded at once, by one request.
+    """
+
+    _runs: Runs
+
+    def __init__(
+        self,
+        client: RetryingClient,
+        entity: str,
+        project: str,
+        sweep_id: str,
+        attrs: Mapping[str, object] | None = None,
+    ) -> None:
+        self._client = client
+        fields = None if attrs is None else sweep_fields(attrs)
+        super().__init__(entity, project, sweep_id, client.settings.app_url, fields)
+        if attrs is None:
+            self.load()
+
+    @classmethod
+    def listed(cls, client: RetryingClient, entity: str, project: str, fields: SweepFields) -> Sweep:
+        """A sweep from fields that were read already; sends nothing."""
+        return cls(client, entity, project, fields.name, fields.model_dump(by_alias=True))
+
+    def _known(self) -> SweepFields:
+        if self._fields is None:
+            raise NotLoadedError(f"sweep {self._entity}/{self._project}/{self._sweep_id} could not be loaded")
+        return self._fields
+
+    def load(self, force: bool = False) -> None:
+        """Read the sweep's fields; one request.
+
+        Args:
+            force: read them again although they are here: this is how a sweep is refreshed.
+
+        Raises:
+            SweepNotFoundError: the project holds no such sweep.
+            ProjectNotFoundError: the project is absent or hidden.
+        """
+        self._client.run(self._load(force=force))
+
+    @property
+    def runs(self) -> Runs:
+        """The runs that belong to it, oldest first, read page by page as they are looked at."""
+        # One for all threads that come here at the same time, so that they share its pages.
+        if "_runs" not in vars(self):
+            from runql.resources.runs.runs import (  # noqa: PLC0415 - runs have sweeps, and sweeps have runs
+                Runs,
+            )
+
+            runs = Runs(self._client, self._entity, self._project, self._filters)
+            vars(self).setdefault("_runs", runs)
+        return self._runs
+
+    def best_run(self, order: str | None = None) -> Run | None:
+        """The run that is best by a metric. None when no run of the sweep has a finite value of it, or there is no run.
+
+        Where the summary holds an object, as after ``define_metric(summary="max")``, its member counts: ``best``, else
+        ``max`` for a descending order and ``min`` for an ascending one, else another.
+
+        Args:
+            order: a metric or run column, ``+`` or ``-`` before it, descending without a sign; None for the
+                configured metric (see `order`), and the newest run when there is none.
+
+        Requests: one. Where the first run has no finite value of the metric, one more for each 50 runs that are passed
+        over; for an object one more.
+        """
+        from runql.resources.runs.run import Run  # noqa: PLC0415 - runs have sweeps, and sweeps have runs
+
+        fields = self._client.run(self._best(order))
+        if fields is None:
+            return None
+        return Run.listed(self._client, self._entity, self._project, fields, None)
+
+
+class AsyncSweep(SweepRecord):
+    """As `Sweep`, awaited.
+
+    Made without ``attrs`` it holds nothing until ``await sweep.load()``: `Api.sweep` and lists give loaded ones.
+    """
+
+    _runs: AsyncRuns
+
+    def __init__(
+        self,
+        client: AsyncRetryingClient,
+        entity: str,
+        project: str,
+        sweep_id: str,
+        attrs: Mapping[str, object] | None = None,
+    ) -> None:
+        self._client = client
+        fields = None if attrs is None else sweep_fields(attrs)
+        super().__init__(entity, project, sweep_id, client.settings.app_url, fields)
+
+    @classmethod
+    def listed(
+        cls, client: AsyncRetryingClient, entity: str, project: str, fields: SweepFields
+    ) -> AsyncSweep:
+        """A sweep from fields that were read already; sends nothing."""
+        return cls(client, entity, project, fields.name, fields.model_dump(by_alias=True))
+
+    def _known(self) -> SweepFields:
+        if self._fields is None:
+            raise NotLoadedError(
+                f"sweep {self._entity}/{self._project}/{self._sweep_id} is not loaded: await sweep.load()"
+            )
+        return self._fields
+
+    async def load(self, force: bool = False) -> None:
+        """As `Sweep.load`."""
+        await self._client.run(self._load(force=force))
+
+    @property
+    def runs(self) -> AsyncRuns:
+        """As `Sweep.runs`."""
+        if "_runs" not in vars(self):
+            from runql.resources.runs.runs import AsyncRuns  # noqa: PLC0415 - as above
+
+            runs = AsyncRuns(self._client, self._entity, self._project, self._filters)
+            vars(self).setdefault("_runs", runs)
+        return self._runs
+
+    async def best_run(self, order: str | None = None) -> AsyncRun | None:
+        """As `Sweep.best_run`."""
+        from runql.resources.runs.async_run import AsyncRun  # noqa: PLC0415 - as above
+
+        fields = await self._client.run(self._best(order))
+        if fields is None:
+            return None
+        return AsyncRun.listed(self._client, self._entity, self._project, fields, None)

@@ -1,0 +1,62 @@
+"""The sweeps of a project: `Sweeps` and its awaited twin."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from runql.arguments import positive
+from runql.errors import ProjectNotFoundError
+from runql.resources.pages.listing import AsyncLazySequence, LazySequence, Listing, Page
+from runql.resources.pages.uncounted import Counted, read_counted_page
+from runql.resources.records.identity import require_project
+from runql.resources.sweeps.sweep import AsyncSweep, Sweep
+from runql.transport.aio import AsyncRetryingClient
+from runql.transport.flow import Flow, fetch
+from runql.transport.sync import RetryingClient
+from runql_graphql.fragments import SweepFields
+from runql_graphql.operations import list_sweeps
+
+
+class Sweeps(LazySequence[SweepFields, Sweep]):
+    """The sweeps of a project in the server's order, read page by page as they are looked at; one request a page."""
+
+    def __init__(self, client: RetryingClient, entity: str, project: str, per_page: int = 50) -> None:
+        self._path = f"{entity}/{project}"
+        super().__init__(
+            client,
+            Listing(
+                partial(list_sweep_page, entity, project, positive("per_page", per_page)),
+                lambda page: [Sweep.listed(client, entity, project, fields) for fields in page.nodes],
+                lambda sweep: sweep.id,
+            ),
+        )
+
+    def __repr__(self) -> str:
+        return f"<Sweeps {self._path}>"
+
+
+class AsyncSweeps(AsyncLazySequence[SweepFields, AsyncSweep]):
+    """As `Sweeps`, awaited."""
+
+    def __init__(self, client: AsyncRetryingClient, entity: str, project: str, per_page: int = 50) -> None:
+        self._path = f"{entity}/{project}"
+        super().__init__(
+            client,
+            Listing(
+                partial(list_sweep_page, entity, project, positive("per_page", per_page)),
+                lambda page: [AsyncSweep.listed(client, entity, project, fields) for fields in page.nodes],
+                lambda sweep: sweep.id,
+            ),
+        )
+
+    def __repr__(self) -> str:
+        return f"<AsyncSweeps {self._path}>"
+
+
+def list_sweep_page(entity: str, project: str, per_page: int, after: str | None) -> Flow[Page[SweepFields]]:
+    """A page of sweeps; one request."""
+    answer = yield from fetch(list_sweeps(entity=entity, project=project, first=per_page, after=after))
+    found = require_project(answer.project, entity, project)
+    if found.sweeps is None:
+        raise ProjectNotFoundError(entity, project)
+    return read_counted_page(Counted(found.total_sweeps, found.sweeps.page_info, found.sweeps.edges), after)

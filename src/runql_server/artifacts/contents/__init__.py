@@ -1,0 +1,1 @@
+"""What an artifact holds: manifests, entries and blobs."""

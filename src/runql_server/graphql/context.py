@@ -1,0 +1,51 @@
+"""What resolvers get with each request: the caller, a database snapshot and the way to write."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from graphql import GraphQLResolveInfo
+
+from runql_server.access.accounts import User, user_by_number
+from runql_server.access.signing import Signer
+from runql_server.exports.exporter import Exporter
+from runql_server.storage.store import Store
+
+
+@dataclass
+class RequestContext:
+    """One GraphQL request, executed start to end in one worker thread."""
+
+    store: Store
+    connection: sqlite3.Connection
+    signer: Signer
+    exporter: Exporter
+    user_number: int
+    base_url: str
+    config_merge: bool
+    crash_before: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.crash_before = self.store.crash_before()
+
+    @property
+    def user(self) -> User:
+        """The caller."""
+        return user_by_number(self.connection, self.user_number)
+
+    @contextmanager
+    def writing(self) -> Generator[sqlite3.Connection]:
+        """A write transaction on the request's own connection, so that the payload reads what was written."""
+        with self.store.transaction(self.connection):
+            yield self.connection
+
+
+def of(info: GraphQLResolveInfo) -> RequestContext:
+    """The context of the request that a resolver works for."""
+    context = info.context
+    if not isinstance(context, RequestContext):
+        raise TypeError("executed without a request context")
+    return context

@@ -1,0 +1,125 @@
+"""Resolvers of collections and of versions as their members."""
+
+from __future__ import annotations
+
+from ariadne import InterfaceType, ObjectType
+from graphql import GraphQLResolveInfo
+
+from runql_server.artifacts import aliases, catalogue, memberships, tags, versions
+from runql_server.artifacts import collections as artifact_collections
+from runql_server.artifacts import types as artifact_types
+from runql_server.artifacts.aliases import Alias
+from runql_server.artifacts.catalogue import Selection, VersionPage
+from runql_server.artifacts.collections import Collection
+from runql_server.artifacts.memberships import Membership
+from runql_server.artifacts.types import ArtifactType
+from runql_server.artifacts.versions import Artifact
+from runql_server.graphql import context
+from runql_server.listing import cursors
+from runql_server.listing.listing import check_first, in_row_order
+from runql_server.storage import projects
+from runql_server.storage.projects import Project
+
+collection = InterfaceType("ArtifactCollection")
+sequence = ObjectType("ArtifactSequence")
+membership = ObjectType("ArtifactCollectionMembership")
+alias = ObjectType("ArtifactAlias")
+
+
+@collection.type_resolver
+def collection_type(source: Collection, *_info: object) -> str:
+    """Which of the two it is."""
+    return "ArtifactSequence" if source.kind == "SEQUENCE" else "ArtifactPortfolio"
+
+
+@collection.field("project")
+def collection_project(source: Collection, info: GraphQLResolveInfo) -> Project:
+    """The project it is in."""
+    return projects.by_number(context.of(info).connection, source.project_number)
+
+
+@collection.field("defaultArtifactType")
+def collection_artifact_type(source: Collection, info: GraphQLResolveInfo) -> ArtifactType:
+    """The type of its versions."""
+    return artifact_types.by_number(context.of(info).connection, source.type_number)
+
+
+@collection.field("tags")
+def collection_tags(source: Collection, info: GraphQLResolveInfo) -> dict[str, object]:
+    """All of them, in one page."""
+    found = tags.of(context.of(info).connection, "collection", source.number)
+    return in_row_order("tags", found, len(found), after=None)
+
+
+@collection.field("aliases")
+def collection_aliases(
+    source: Collection, info: GraphQLResolveInfo, first: int | None = None, after: str | None = None
+) -> dict[str, object]:
+    """The aliases of all its versions, in the order they were set."""
+    size, start = check_first(first), cursors.decode_number("aliases", after, start=0)
+    found = aliases.page(context.of(info).connection, source.number, after=start, first=size + 1)
+    return in_row_order("aliases", found, size, after=after)
+
+
+@collection.field("artifactMembership")
+def collection_membership(source: Collection, info: GraphQLResolveInfo, alias_name: str) -> Membership | None:
+    """The member that an alias or a version such as ``v3`` points to; null when absent."""
+    return memberships.find(context.of(info).connection, source.number, alias_name)
+
+
+@collection.field("artifactMemberships")
+def collection_memberships(
+    source: Collection, info: GraphQLResolveInfo, first: int | None = None
+) -> dict[str, object]:
+    """Its members, newest first."""
+    size = check_first(first)
+    found = memberships.of_collection(context.of(info).connection, source.number, first=size + 1)
+    return in_row_order("memberships", found, size, after=None)
+
+
+@collection.field("artifacts")
+def collection_artifacts(
+    source: Collection,
+    info: GraphQLResolveInfo,
+    filters: str | None = None,
+    order: str | None = None,
+    first: int | None = None,
+    after: str | None = None,
+) -> VersionPage:
+    """A page of its versions; see ``catalogue`` for what may be asked."""
+    wanted = Selection(filters=filters, order=order, first=first, after=after)
+    return catalogue.versions_in(context.of(info).connection, source.number, wanted)
+
+
+@sequence.field("latestArtifact")
+def latest_artifact(source: Collection, info: GraphQLResolveInfo) -> Artifact | None:
+    """The committed version with the highest number."""
+    return versions.newest(context.of(info).connection, source.number)
+
+
+@membership.field("aliases")
+def membership_aliases(source: Membership, info: GraphQLResolveInfo) -> list[Alias]:
+    """In the order they were set."""
+    return aliases.of_membership(context.of(info).connection, source.number)
+
+
+@membership.field("artifact")
+def membership_artifact(source: Membership, info: GraphQLResolveInfo) -> Artifact:
+    """The version."""
+    return versions.by_number(context.of(info).connection, source.artifact_number)
+
+
+@membership.field("artifactCollection")
+@alias.field("artifactCollection")
+def owning_collection(source: Membership | Alias, info: GraphQLResolveInfo) -> Collection:
+    """The collection it is in."""
+    return artifact_collections.by_number(context.of(info).connection, source.collection_number)
+
+
+@alias.field("artifact")
+def alias_artifact(source: Alias, info: GraphQLResolveInfo) -> Artifact:
+    """The version it points to."""
+    return versions.by_number(context.of(info).connection, source.artifact_number)
+
+
+BINDABLES = [collection, sequence, membership, alias]

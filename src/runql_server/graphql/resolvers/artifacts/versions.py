@@ -1,0 +1,113 @@
+"""Resolvers of versions: where they belong, what they are called, which manifest they have."""
+
+from __future__ import annotations
+
+from ariadne import ObjectType
+from graphql import GraphQLResolveInfo
+
+from runql_server.artifacts import aliases, memberships, tags, versions
+from runql_server.artifacts import collections as artifact_collections
+from runql_server.artifacts import types as artifact_types
+from runql_server.artifacts.aliases import Alias
+from runql_server.artifacts.collections import Collection
+from runql_server.artifacts.contents import manifests
+from runql_server.artifacts.contents.manifests import StoredManifest
+from runql_server.artifacts.memberships import Membership
+from runql_server.artifacts.tags import Tag
+from runql_server.artifacts.types import ArtifactType
+from runql_server.artifacts.versions import Artifact
+from runql_server.graphql import context
+from runql_server.listing.listing import check_first, in_row_order
+
+artifact = ObjectType("Artifact")
+manifest = ObjectType("ArtifactManifest")
+
+
+@artifact.field("artifactSequence")
+def artifact_sequence(source: Artifact, info: GraphQLResolveInfo) -> Collection:
+    """Where the version was made."""
+    return artifact_collections.by_number(context.of(info).connection, source.sequence_number)
+
+
+@artifact.field("artifactType")
+def artifact_type(source: Artifact, info: GraphQLResolveInfo) -> ArtifactType:
+    """The type of its sequence."""
+    found = artifact_sequence(source, info)
+    return artifact_types.by_number(context.of(info).connection, found.type_number)
+
+
+@artifact.field("artifactCollections")
+def artifact_all_collections(source: Artifact, info: GraphQLResolveInfo) -> dict[str, object]:
+    """Every collection it is in, its sequence first."""
+    connection = context.of(info).connection
+    places = memberships.of_artifact(connection, source.number)
+    found = artifact_collections.by_numbers(connection, [place.collection_number for place in places])
+    return in_row_order("collections", found, len(found), after=None, total_count=len(found))
+
+
+@artifact.field("artifactMemberships")
+def artifact_memberships(
+    source: Artifact, info: GraphQLResolveInfo, first: int | None = None
+) -> dict[str, object]:
+    """Its places in collections, that in its sequence first; none while it is pending."""
+    found = memberships.of_artifact(context.of(info).connection, source.number)
+    return in_row_order("memberships", found, check_first(first, len(found)), after=None)
+
+
+@artifact.field("aliases")
+def artifact_aliases(
+    source: Artifact, info: GraphQLResolveInfo, artifact_collection_name: str | None = None
+) -> list[Alias]:
+    """In all its collections, or in those of that name."""
+    return aliases.of_artifact(context.of(info).connection, source.number, artifact_collection_name)
+
+
+@artifact.field("versionIndex")
+def version_index(
+    source: Artifact, info: GraphQLResolveInfo, artifact_collection_name: str | None = None
+) -> int | None:
+    """Its number in its sequence, or in the collection of that name; null while it is pending."""
+    place = _place(source, info, artifact_collection_name)
+    return None if place is None else place.version_index
+
+
+@artifact.field("commitHash")
+def commit_hash(
+    source: Artifact, info: GraphQLResolveInfo, artifact_collection_name: str | None = None
+) -> str | None:
+    """The same for the hash."""
+    place = _place(source, info, artifact_collection_name)
+    return None if place is None else place.commit_hash
+
+
+@artifact.field("tags")
+def artifact_tags(source: Artifact, info: GraphQLResolveInfo) -> list[Tag]:
+    """In the order they were set."""
+    return tags.of(context.of(info).connection, "artifact", source.number)
+
+
+@artifact.field("currentManifest")
+def current_manifest(source: Artifact, info: GraphQLResolveInfo) -> StoredManifest | None:
+    """Null while the version is pending."""
+    if source.state != "COMMITTED":
+        return None
+    return manifests.current(context.of(info).connection, source.number)
+
+
+@manifest.field("artifact")
+def manifest_artifact(source: StoredManifest, info: GraphQLResolveInfo) -> Artifact:
+    """The version it lists."""
+    return versions.by_number(context.of(info).connection, source.artifact_number)
+
+
+def _place(source: Artifact, info: GraphQLResolveInfo, collection: str | None) -> Membership | None:
+    connection = context.of(info).connection
+    if collection is None:
+        return memberships.between(connection, source.sequence_number, source.number)
+    places = memberships.of_artifact(connection, source.number)
+    found = artifact_collections.by_numbers(connection, [place.collection_number for place in places])
+    named = {each.number for each in found if each.name == collection}
+    return next((place for place in places if place.collection_number in named), None)
+
+
+BINDABLES = [artifact, manifest]

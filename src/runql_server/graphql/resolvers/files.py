@@ -1,0 +1,156 @@
+"""Resolvers of a run's files, and of the addresses of all files, those of artifacts too."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+from ariadne import ObjectType
+from graphql import GraphQLResolveInfo
+
+from runql_server.access.signing import Access
+from runql_server.artifacts import collections as artifact_collections
+from runql_server.artifacts import versions
+from runql_server.artifacts.collections import Collection
+from runql_server.artifacts.contents import blobs
+from runql_server.artifacts.contents.entries import ArtifactFile
+from runql_server.artifacts.contents.manifests import ManifestFile
+from runql_server.artifacts.versions import Artifact
+from runql_server.errors import NotFoundError
+from runql_server.graphql import context
+from runql_server.graphql.context import RequestContext
+from runql_server.listing import cursors
+from runql_server.listing.listing import check_first, page_info
+from runql_server.runs import runs
+from runql_server.runs.runs import Run
+from runql_server.storage import files
+from runql_server.storage.files import StoredFile
+
+AnyFile = StoredFile | ArtifactFile | ManifestFile
+"""What stands behind the type ``File``."""
+
+run = ObjectType("Run")
+file = ObjectType("File")
+
+
+@run.field("fileCount")
+def run_file_count(source: Run, info: GraphQLResolveInfo) -> int:
+    """All files, whatever the filter of a listing."""
+    return files.count(context.of(info).connection, source.number)
+
+
+@run.field("files")
+def run_files(
+    source: Run,
+    info: GraphQLResolveInfo,
+    names: list[str | None] | None = None,
+    after: str | None = None,
+    first: int | None = None,
+    pattern: str | None = None,
+) -> dict[str, object]:
+    """Files by name order; asking by names gives one entry each, also for files that do not exist."""
+    connection = context.of(info).connection
+    asked = [name for name in names or [] if name is not None]
+    if asked:
+        found = files.named(connection, source.number, asked)
+    else:
+        found = files.matching(connection, source.number, pattern)
+    start = cursors.decode("files", after).key if after else None
+    size = check_first(first)
+    rest = found if start is None else found[_behind(found, str(start)) :]
+    edges = [{"cursor": _cursor(each), "node": each} for each in rest[:size]]
+    info_of_page = page_info([_cursor(each) for each in rest[:size]], more=len(rest) > size, after=after)
+    return {"edges": edges, "page_info": info_of_page, "total_count": len(found)}
+
+
+@file.field("url")
+def file_url(source: AnyFile, info: GraphQLResolveInfo, upload: bool | None = None) -> str | None:
+    """An address on this host that needs the key, or a signed one to upload to."""
+    request = context.of(info)
+    if upload:
+        return _signed(request, source, "PUT")
+    match source:
+        case StoredFile():
+            owner = runs.by_number(request.connection, source.run, crash_before=request.crash_before)
+            path = f"/files/{owner.entity_name}/{owner.project_name}/{owner.name}/{source.name}"
+            return request.base_url.rstrip("/") + quote(path)
+        case ArtifactFile() if source.ref is None:
+            home = artifact_collections.by_number(request.connection, source.artifact.sequence_number)
+            return request.base_url.rstrip("/") + quote(_api_path(source, home))
+        case _:
+            return _direct(request, source)
+
+
+@file.field("directUrl")
+def file_direct_url(source: AnyFile, info: GraphQLResolveInfo) -> str:
+    """A signed address that needs no key; of a reference the place it points to."""
+    return _direct(context.of(info), source)
+
+
+@file.field("uploadUrl")
+def file_upload_url(source: AnyFile, info: GraphQLResolveInfo) -> str | None:
+    """A signed address to PUT the bytes to; null for an artifact's file whose bytes are here already."""
+    if isinstance(source, ArtifactFile) and source.stored:
+        return None
+    return _signed(context.of(info), source, "PUT")
+
+
+@file.field("uploadHeaders")
+def file_upload_headers(_source: AnyFile, _info: GraphQLResolveInfo) -> list[str]:
+    """The upload needs none."""
+    return []
+
+
+@file.field("uploadMultipartUrls")
+def file_upload_multipart_urls(_source: AnyFile, _info: GraphQLResolveInfo) -> None:
+    """Every file goes up in one piece here."""
+
+
+@file.field("artifact")
+def file_artifact(source: AnyFile, info: GraphQLResolveInfo) -> Artifact | None:
+    """The version whose first file it was; of a manifest, the version it lists; null for a run's file."""
+    connection = context.of(info).connection
+    match source:
+        case StoredFile():
+            return None
+        case ManifestFile():
+            return versions.by_number(connection, source.manifest.artifact_number)
+        case ArtifactFile():
+            try:
+                return versions.by_id(connection, source.birth_artifact_id)
+            except NotFoundError:
+                return source.artifact
+
+
+def _direct(request: RequestContext, source: AnyFile) -> str:
+    if isinstance(source, ArtifactFile) and source.ref is not None:
+        return source.ref
+    return _signed(request, source, "GET") or ""
+
+
+def _signed(request: RequestContext, source: AnyFile, access: Access) -> str | None:
+    path = source.storage_path
+    return None if path is None else request.signer.url(request.base_url, access, path)
+
+
+def _api_path(source: ArtifactFile, home: Collection) -> str:
+    digest = blobs.to_hex(source.digest)
+    if source.artifact.storage_layout == "V1":
+        return f"/artifacts/{home.entity_name}/{digest}"
+    place = (
+        f"{home.entity_name}/{home.project_name}/{home.name}/{source.artifact.id}/{source.birth_artifact_id}"
+    )
+    return f"/artifactsV2/default/{place}/{digest}/{source.name.rpartition('/')[2]}"
+
+
+def _cursor(source: StoredFile) -> str:
+    return cursors.encode("files", cursors.Position(source.name, 0))
+
+
+def _behind(found: list[StoredFile], name: str) -> int:
+    # Behind the named file, or where it would stand if it has been deleted meanwhile.
+    exact = [index for index, each in enumerate(found) if each.name == name]
+    later = [index for index, each in enumerate(found) if each.name > name]
+    return exact[0] + 1 if exact else min(later, default=len(found))
+
+
+BINDABLES = [run, file]

@@ -1,0 +1,1 @@
+"""HTTP routes: GraphQL, and the REST side of files, artifacts and exports."""

@@ -1,0 +1,174 @@
+"""The REST side of artifacts: downloads with the key, signed downloads and uploads of entries and manifests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import anyio.to_thread
+from starlette.requests import Request
+from starlette.responses import FileResponse, RedirectResponse, Response
+
+from runql_server.access.signing import Access, Signer
+from runql_server.artifacts import versions
+from runql_server.artifacts.contents import blobs, entries, manifests
+from runql_server.artifacts.contents.blobs import Blob
+from runql_server.errors import NotFoundError, RequestError
+from runql_server.storage import files
+from runql_server.storage.files import Upload
+from runql_server.storage.store import Store
+
+Keep = Callable[[Upload], str | None]
+"""Records bytes that arrived, and gives a blob that is not needed any more."""
+
+_NOT_FOUND = "no artifact here has these bytes"
+
+
+class ArtifactEndpoints:
+    """Handlers that share the store and the signer."""
+
+    def __init__(self, store: Store, signer: Signer) -> None:
+        self._store = store
+        self._signer = signer
+
+    async def locate_v1(self, request: Request) -> Response:
+        """GET ``/artifacts/{entity}/{hex}``: needs the key, goes on to a signed address."""
+        return await self._locate(
+            request, str(request.path_params["entity"]), str(request.path_params["digest"])
+        )
+
+    async def locate_v2(self, request: Request) -> Response:
+        """GET ``/artifactsV2/...``: the same; three forms, told apart by their number of parts.
+
+        ``{region}/{entity}/{birth}/{hex}``, ``{region}/{entity}/{project}/{collection}/{birth}/{hex}/{name}`` and
+        ``{region}/{entity}/{project}/{collection}/{artifact}/{birth}/{hex}/{name}``. The birth may be empty.
+        """
+        match str(request.path_params["rest"]).split("/"):
+            case [_region, entity, birth, digest]:
+                return await self._locate(request, entity, digest, birth=birth)
+            case [_region, entity, project, collection, birth, digest, _name]:
+                return await self._locate(
+                    request, entity, digest, birth=birth, collection=(project, collection)
+                )
+            case [_region, entity, project, collection, artifact, birth, digest, _name]:
+                return await self._locate(
+                    request, entity, digest, birth=birth, collection=(project, collection), artifact=artifact
+                )
+            case _:
+                raise NotFoundError(_NOT_FOUND)
+
+    async def download_entry(self, request: Request) -> Response:
+        """GET the bytes of an entry by a signed address."""
+        self._check(request, "GET")
+        number, digest = (
+            int(request.path_params["artifact"]),
+            blobs.from_hex(str(request.path_params["digest"])),
+        )
+
+        def work() -> Blob | None:
+            with self._store.connection() as connection:
+                return blobs.find(connection, versions.by_number(connection, number).entity_number, digest)
+
+        blob = await anyio.to_thread.run_sync(work)
+        if blob is None:
+            raise NotFoundError(_NOT_FOUND)
+        return self._send(blob.name, digest, "application/octet-stream")
+
+    async def upload_entry(self, request: Request) -> Response:
+        """PUT the bytes of an entry to a signed address; they must have the MD5 that was announced."""
+        self._check(request, "PUT")
+        number, digest = (
+            int(request.path_params["artifact"]),
+            blobs.from_hex(str(request.path_params["digest"])),
+        )
+
+        def keep(upload: Upload) -> str | None:
+            _check_md5(upload, digest)
+            with self._store.writing() as connection:
+                artifact = versions.by_number(connection, number)
+                if not entries.is_announced(connection, number, digest):
+                    raise NotFoundError("the artifact of this upload waits for no such file")
+                return blobs.keep(connection, artifact.entity_number, upload)
+
+        return await self._receive(request, keep)
+
+    async def download_manifest(self, request: Request) -> Response:
+        """GET a manifest by a signed address."""
+        self._check(request, "GET")
+        number = int(request.path_params["manifest"])
+
+        def work() -> manifests.StoredManifest:
+            with self._store.connection() as connection:
+                return manifests.by_number(connection, number)
+
+        found = await anyio.to_thread.run_sync(work)
+        if found.blob is None:
+            raise NotFoundError("this manifest was not uploaded")
+        return self._send(found.blob, found.digest, "application/json")
+
+    async def upload_manifest(self, request: Request) -> Response:
+        """PUT a manifest to a signed address; it must have the MD5 that was announced, if one was."""
+        self._check(request, "PUT")
+        number = int(request.path_params["manifest"])
+
+        def keep(upload: Upload) -> str | None:
+            with self._store.writing() as connection:
+                found = manifests.by_number(connection, number)
+                if found.digest:
+                    _check_md5(upload, found.digest)
+                if versions.by_number(connection, found.artifact_number).state == "COMMITTED":
+                    raise RequestError("the artifact is committed: its manifest cannot change any more")
+                return manifests.keep(connection, number, upload)
+
+        return await self._receive(request, keep)
+
+    async def _locate(
+        self,
+        request: Request,
+        entity: str,
+        digest: str,
+        *,
+        birth: str | None = None,
+        collection: tuple[str, str] | None = None,
+        artifact: str | None = None,
+    ) -> Response:
+        wanted = blobs.from_hex(digest)
+
+        def work() -> int | None:
+            with self._store.connection() as connection:
+                return entries.owner_of(
+                    connection, entity, wanted, birth=birth, collection=collection, artifact=artifact
+                )
+
+        owner = await anyio.to_thread.run_sync(work)
+        if owner is None:
+            raise NotFoundError(_NOT_FOUND)
+        path = f"/artifact-storage/{owner}/{blobs.to_hex(wanted)}"
+        return RedirectResponse(self._signer.url(str(request.base_url), "GET", path), status_code=307)
+
+    def _check(self, request: Request, access: Access) -> None:
+        query = request.query_params
+        self._signer.check(
+            access,
+            str(request.scope["path"]),
+            expires=query.get("expires", ""),
+            signature=query.get("signature", ""),
+        )
+
+    async def _receive(self, request: Request, keep: Keep) -> Response:
+        upload = await files.receive(self._store, request.stream())
+        try:
+            surplus = await anyio.to_thread.run_sync(keep, upload)
+        except BaseException:
+            files.remove_blobs(self._store, [upload.blob])
+            raise
+        files.remove_blobs(self._store, [surplus])
+        return Response(headers={"ETag": f'"{upload.md5}"'})
+
+    def _send(self, blob: str, digest: str, media_type: str) -> Response:
+        headers = {"ETag": f'"{digest}"', "X-Content-Type-Options": "nosniff"}
+        return FileResponse(files.blob_path(self._store, blob), media_type=media_type, headers=headers)
+
+
+def _check_md5(upload: Upload, announced: str) -> None:
+    if upload.md5 != announced:
+        raise RequestError(f"the bytes have MD5 {upload.md5}, {announced} was announced: nothing was stored")

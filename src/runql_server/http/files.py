@@ -1,0 +1,116 @@
+"""The REST side: the file stream, file downloads with the key, signed uploads and downloads."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+
+import anyio.to_thread
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, Response
+
+from runql_server import jsontext
+from runql_server.access.signing import Access, Signer
+from runql_server.errors import NotFoundError, RequestError
+from runql_server.names import check_file_name
+from runql_server.runs import filestream, runs
+from runql_server.storage import files
+from runql_server.storage.files import StoredFile
+from runql_server.storage.store import Store
+
+
+class FileEndpoints:
+    """Handlers that share the store and the signer."""
+
+    def __init__(self, store: Store, signer: Signer) -> None:
+        self._store = store
+        self._signer = signer
+
+    async def stream(self, request: Request) -> Response:
+        """POST a chunk of metrics: the answer is sent once the rows are committed."""
+        body, encoding = await request.body(), request.headers.get("content-encoding", "")
+        entity, project, name = (str(request.path_params[part]) for part in ("entity", "project", "run"))
+
+        def work() -> jsontext.JsonObject:
+            post = filestream.parse(jsontext.parse(_decoded(body, encoding), what="the body"))
+            with self._store.writing() as connection:
+                return filestream.apply(connection, runs.number_of(connection, entity, project, name), post)
+
+        return JSONResponse(await anyio.to_thread.run_sync(work))
+
+    async def download(self, request: Request) -> Response:
+        """GET a file by entity, project, run and name; needs the key."""
+        entity, project, run, name = (
+            str(request.path_params[part]) for part in ("entity", "project", "run", "name")
+        )
+
+        def work() -> StoredFile:
+            with self._store.connection() as connection:
+                return _existing(
+                    files.find(connection, runs.number_of(connection, entity, project, run), name), name
+                )
+
+        return self._send(await anyio.to_thread.run_sync(work))
+
+    async def signed_download(self, request: Request) -> Response:
+        """GET a file by a signed address."""
+        run, name = self._signed(request, "GET")
+
+        def work() -> StoredFile:
+            with self._store.connection() as connection:
+                return _existing(files.find(connection, run, name), name)
+
+        return self._send(await anyio.to_thread.run_sync(work))
+
+    async def signed_upload(self, request: Request) -> Response:
+        """PUT a file to a signed address; the old bytes are visible until the new ones are complete."""
+        run, name = self._signed(request, "PUT")
+        check_file_name(name)
+        upload = await files.receive(self._store, request.stream())
+
+        def work() -> None:
+            with self._store.writing() as connection:
+                if connection.execute("SELECT 1 FROM runs WHERE id = ?", (run,)).fetchone() is None:
+                    raise NotFoundError("the run of this upload was deleted")
+                before = files.keep(connection, run, name, upload)
+            files.remove_blobs(self._store, [before])
+
+        try:
+            await anyio.to_thread.run_sync(work)
+        except BaseException:
+            files.remove_blobs(self._store, [upload.blob])
+            raise
+        return Response(headers={"ETag": _etag(upload.md5)})
+
+    def _signed(self, request: Request, access: Access) -> tuple[int, str]:
+        run, name = int(request.path_params["run"]), str(request.path_params["name"])
+        query = request.query_params
+        self._signer.check(
+            access,
+            f"/storage/{run}/{name}",
+            expires=query.get("expires", ""),
+            signature=query.get("signature", ""),
+        )
+        return run, name
+
+    def _send(self, file: StoredFile) -> Response:
+        headers = {"ETag": _etag(file.md5 or ""), "X-Content-Type-Options": "nosniff"}
+        path = files.blob_path(self._store, file.blob or "")
+        return FileResponse(path, media_type=file.mimetype, headers=headers)
+
+
+def _existing(file: StoredFile | None, name: str) -> StoredFile:
+    if file is None:
+        raise NotFoundError(f"file {name!r} not found")
+    return file
+
+
+def _etag(md5: str) -> str:
+    return f'"{md5}"'
+
+
+def _decoded(body: bytes, encoding: str) -> str:
+    try:
+        return (gzip.decompress(body) if encoding == "gzip" else body).decode()
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
+        raise RequestError(f"the body cannot be read: {error}") from error

@@ -1,0 +1,1 @@
+"""Filters, order and cursors of lists, as SQL."""

@@ -1,0 +1,156 @@
+"""Pages: filter, order and cursor put together, for runs and for whatever else is listed."""
+
+# ruff: noqa: S608 - the SQL put together is our own text: values are always bound
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from runql_server.errors import RequestError
+from runql_server.listing import cursors
+from runql_server.listing.bindings import Bindings
+from runql_server.listing.filters import compile_filters
+from runql_server.listing.ordering import Order, parse_order
+from runql_server.runs import runs
+from runql_server.runs.runs import Run
+
+DEFAULT_FIRST = 50
+
+OF_PROJECT = "runs.project_id = :scope"
+"""Scope of a run listing: the runs of one project."""
+
+
+@dataclass(frozen=True)
+class PageInfo:
+    """Whether there is more, and the cursors at both ends."""
+
+    has_next_page: bool
+    has_previous_page: bool
+    start_cursor: str | None
+    end_cursor: str | None
+
+
+@dataclass(frozen=True)
+class RunEdge:
+    """A run and the cursor that points behind it."""
+
+    cursor: str
+    node: Run
+
+
+@dataclass(frozen=True)
+class RunPage:
+    """One page of runs; the total is counted only when it is asked for."""
+
+    edges: list[RunEdge]
+    page_info: PageInfo
+    number: int
+    scope: str
+    filters: str | None
+
+
+@dataclass(frozen=True)
+class RowPage:
+    """The row numbers of a page with the cursor of each, in order."""
+
+    cursors: dict[int, str]
+    info: PageInfo
+
+
+def check_first(first: int | None, default: int = DEFAULT_FIRST) -> int:
+    """The page size to use; a negative one is refused."""
+    if first is not None and first < 0:
+        raise RequestError(f"first: must not be negative, got {first}")
+    return default if first is None else first
+
+
+def page_info(page_cursors: list[str], *, more: bool, after: str | None) -> PageInfo:
+    """Describe a page by the cursors of its rows."""
+    start, end = (page_cursors[0], page_cursors[-1]) if page_cursors else (None, None)
+    return PageInfo(more, bool(after), start, end)
+
+
+class Numbered(Protocol):
+    """What has a row number."""
+
+    @property
+    def number(self) -> int:
+        """The row number."""
+        ...
+
+
+def in_row_order(
+    kind: str, found: Sequence[Numbered], size: int, *, after: str | None, **more: object
+) -> dict[str, object]:
+    """A connection over rows listed by number; one row more than ``size`` says that there is another page."""
+    marks = [cursors.encode_number(kind, each.number) for each in found[:size]]
+    edges = [{"cursor": mark, "node": each} for mark, each in zip(marks, found, strict=False)]
+    return {"edges": edges, "page_info": page_info(marks, more=len(found) > size, after=after), **more}
+
+
+def rows(
+    connection: sqlite3.Connection,
+    source: str,
+    bindings: Bindings,
+    order: Order,
+    *,
+    number: str,
+    first: int | None,
+    after: str | None,
+) -> RowPage:
+    """Up to ``first`` row numbers behind the cursor.
+
+    ``source`` is FROM and WHERE, ``number`` the expression of the row number. Sorts narrow rows only: the wide texts
+    of the page's rows are for the caller to read.
+    """
+    size = check_first(first)
+    beyond = order.beyond(cursors.decode(order.text, after), bindings) if after else "1"
+    query = f"""
+        SELECT id, sort_key FROM (SELECT {number} AS id, {order.expression} AS sort_key {source})
+        WHERE {beyond} ORDER BY {order.clause} LIMIT {bindings.bind(size + 1)}"""
+    found = connection.execute(query, bindings).fetchall()
+    marks = {
+        row["id"]: cursors.encode(order.text, cursors.Position(row["sort_key"], row["id"]))
+        for row in found[:size]
+    }
+    return RowPage(marks, page_info(list(marks.values()), more=len(found) > size, after=after))
+
+
+def page(
+    connection: sqlite3.Connection,
+    number: int,
+    *,
+    filters: str | None,
+    order: str | None,
+    first: int | None,
+    after: str | None,
+    crash_before: str,
+    scope: str = OF_PROJECT,
+) -> RunPage:
+    """Up to ``first`` runs behind the cursor, of those in the scope: a condition in which ``:scope`` is ``number``."""
+    bindings = Bindings(scope=number, crash_before=crash_before)
+    wanted = parse_order(order, bindings)
+    condition = compile_filters(filters, bindings)
+    source = f"{runs.FROM} WHERE {scope} AND {condition}"
+    chosen = rows(connection, source, bindings, wanted, number="runs.id", first=first, after=after)
+    found = runs.by_numbers(connection, list(chosen.cursors), crash_before=crash_before)
+    edges = [RunEdge(chosen.cursors[run.number], run) for run in found]
+    return RunPage(edges, chosen.info, number, scope, filters)
+
+
+def count(
+    connection: sqlite3.Connection,
+    number: int,
+    filters: str | None,
+    *,
+    crash_before: str,
+    scope: str = OF_PROJECT,
+) -> int:
+    """How many runs of the scope the filter lets through."""
+    bindings = Bindings(scope=number, crash_before=crash_before)
+    condition = compile_filters(filters, bindings)
+    query = f"SELECT COUNT(*) {runs.FROM} WHERE {scope} AND {condition}"
+    return int(connection.execute(query, bindings).fetchone()[0])

@@ -1,0 +1,74 @@
+"""Order: ``+`` or ``-`` and a column; for runs ``config.<k>.value`` or ``summary_metrics.<k>`` too; missing values last."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from runql_server.errors import RequestError
+from runql_server.listing import value_places
+from runql_server.listing.bindings import Bindings
+from runql_server.listing.cursors import Position
+from runql_server.runs.columns import COLUMNS
+
+DEFAULT_ORDER = "+created_at"
+
+ExpressionOf = Callable[[str, Bindings, bool], str]
+"""Gives the SQL to sort by for a key, descending or not; raises ``OrderError`` for an unknown one."""
+
+
+class OrderError(RequestError):
+    """The order names nothing that can be sorted by."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """A parsed order: the sort key as an SQL expression, and the text that cursors are bound to."""
+
+    text: str
+    expression: str
+    descending: bool
+
+    @property
+    def clause(self) -> str:
+        """ORDER BY over the columns ``sort_key`` and ``id``: ties go by row number, in the same direction."""
+        way = "DESC" if self.descending else "ASC"
+        return f"sort_key IS NULL, sort_key {way}, id {way}"
+
+    def beyond(self, position: Position, bindings: Bindings) -> str:
+        """The condition that a row comes after this position."""
+        sign = "<" if self.descending else ">"
+        number = bindings.bind(position.number)
+        if position.key is None:
+            return f"(sort_key IS NULL AND id {sign} {number})"
+        key = bindings.bind(position.key)
+        return f"(sort_key {sign} {key} OR (sort_key = {key} AND id {sign} {number}) OR sort_key IS NULL)"
+
+
+def run_expression(key: str, bindings: Bindings, descending: bool) -> str:
+    """The sort key of runs as SQL over ``runs``."""
+    if key in COLUMNS:
+        return COLUMNS[key].expression
+    place = value_places.find(key)
+    if place is None:
+        columns = ", ".join(sorted(COLUMNS))
+        raise unknown_key(key, f"a column ({columns}), config.<key>.value or summary_metrics.<key>")
+    return place.sort_key(bindings, descending=descending)
+
+
+def unknown_key(key: str, known: str) -> OrderError:
+    """The error for a key that nothing can be sorted by."""
+    return OrderError(f"order: unknown key {key!r}: use + or - and {known}")
+
+
+def parse_order(
+    text: str | None,
+    bindings: Bindings,
+    expression_of: ExpressionOf = run_expression,
+    default: str = DEFAULT_ORDER,
+) -> Order:
+    """Read an order text; no sign means ascending, no text means the default: oldest first."""
+    wanted = (text or "").strip() or default
+    sign, key = (wanted[0], wanted[1:]) if wanted[0] in "+-" else ("+", wanted)
+    descending = sign == "-"
+    return Order(f"{sign}{key}", expression_of(key, bindings, descending), descending)

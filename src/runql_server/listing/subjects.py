@@ -1,0 +1,226 @@
+"""What a filter condition is about: a column, a list of texts such as tags, or a flattened config or summary value."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from runql_server import jsontext, timestamps
+from runql_server.errors import FilterError
+from runql_server.jsontext import JsonValue
+from runql_server.listing.bindings import Bindings, SqlValue
+from runql_server.listing.value_places import ValuePlace
+from runql_server.runs.columns import Column
+from runql_server.runs.run_values import flat_value, sql_number
+
+_KINDS = {"text": "a string", "time": "a date in ISO 8601", "number": "a number", "bool": "true or false"}
+
+
+def join(word: str, parts: list[str], *, empty: str) -> str:
+    """Join conditions as a balanced tree: SQLite limits the depth of an expression, not its size."""
+    if not parts:
+        return empty
+    if len(parts) == 1:
+        return parts[0]
+    middle = len(parts) // 2
+    left, right = join(word, parts[:middle], empty=empty), join(word, parts[middle:], empty=empty)
+    return f"({left} {word} {right})"
+
+
+class Subject(Protocol):
+    """Writes SQL conditions that are always 0 or 1, never NULL, so that they can be negated."""
+
+    def equals(self, value: JsonValue) -> str:
+        """The subject is this value; null means missing."""
+        ...
+
+    def is_any_of(self, values: list[JsonValue]) -> str:
+        """The subject is one of these values."""
+        ...
+
+    def holds_all(self, values: list[JsonValue]) -> str:
+        """Each of the values, of which there is one at least, is an item of the subject, or the subject itself."""
+        ...
+
+    def has_size(self, size: int) -> str:
+        """The subject is a list of so many items."""
+        ...
+
+    def compares(self, sign: str, value: float | str) -> str:
+        """The subject is of the value's kind and stands in this relation to it."""
+        ...
+
+    def matches(self, pattern: str, options: str) -> str:
+        """The subject is a text in which the pattern is found."""
+        ...
+
+    def exists(self) -> str:
+        """The subject is there and not null."""
+        ...
+
+
+class ColumnSubject:
+    """One column; a value that it can never hold is refused."""
+
+    def __init__(self, key: str, column: Column, bindings: Bindings) -> None:
+        self._key = key
+        self._column = column
+        self._bindings = bindings
+
+    def equals(self, value: JsonValue) -> str:
+        """Null means that the column is empty."""
+        return self.is_any_of([value])
+
+    def is_any_of(self, values: list[JsonValue]) -> str:
+        """Null among the values means that the column may be empty."""
+        operands = [self._bindings.bind(self._operand(value)) for value in values if value is not None]
+        found = f"COALESCE({self._column.expression} IN ({', '.join(operands)}), 0)"
+        return f"({found} OR {self._column.expression} IS NULL)" if None in values else found
+
+    def holds_all(self, values: list[JsonValue]) -> str:
+        """A column holds one value."""
+        return join("AND", [self.equals(value) for value in values], empty="0")
+
+    def has_size(self, size: int) -> str:  # noqa: ARG002 - of no size
+        """A column is no list."""
+        raise FilterError(f"filters: $size of {self._key!r}: it is no list")
+
+    def compares(self, sign: str, value: float | str) -> str:
+        """Times compare as texts, after bringing the operand to UTC without a zone."""
+        return f"COALESCE({self._column.expression} {sign} {self._bindings.bind(self._operand(value))}, 0)"
+
+    def matches(self, pattern: str, options: str) -> str:
+        """Numbers and bools have no text to search."""
+        if self._column.kind not in {"text", "time"}:
+            raise FilterError(f"filters: $regex of {self._key!r}: it is {_KINDS[self._column.kind]}")
+        return f"matches({self._bindings.bind(pattern)}, {self._bindings.bind(options)}, {self._column.expression})"
+
+    def exists(self) -> str:
+        """The column is not empty."""
+        return f"({self._column.expression} IS NOT NULL)"
+
+    def _operand(self, value: JsonValue) -> SqlValue:
+        match self._column.kind, value:
+            case "bool", bool():
+                return int(value)
+            case "number", int() | float() if not isinstance(value, bool):
+                return sql_number(value)
+            case "text", str():
+                return value
+            case "time", str():
+                try:
+                    return timestamps.comparable(value)
+                except ValueError:
+                    pass
+            case _:
+                pass
+        advice = ": use $in for one of several" if isinstance(value, list) else ""
+        given = jsontext.dump(value)[:80]
+        raise FilterError(f"filters: {self._key!r} needs {_KINDS[self._column.kind]}, not {given}{advice}")
+
+
+class ListSubject:
+    """Several texts, such as tags: a condition holds if it holds for any one of them."""
+
+    def __init__(self, key: str, rows: str, column: str, bindings: Bindings) -> None:
+        self._key = key
+        self._rows = rows
+        self._column = column
+        self._bindings = bindings
+
+    def equals(self, value: JsonValue) -> str:
+        """The value is among the texts; null means that there are none."""
+        return self.is_any_of([value])
+
+    def is_any_of(self, values: list[JsonValue]) -> str:
+        """One of the values is among the texts."""
+        places = ", ".join(self._bindings.bind(self._text(value)) for value in values if value is not None)
+        found = self._row(f"{self._column} IN ({places})")
+        return f"({found} OR NOT {self.exists()})" if None in values else found
+
+    def holds_all(self, values: list[JsonValue]) -> str:
+        """All of the values are among the texts."""
+        return join("AND", [self.equals(value) for value in values], empty="0")
+
+    def has_size(self, size: int) -> str:
+        """There are so many texts."""
+        return f"((SELECT COUNT(*) {self._rows}) = {self._bindings.bind(size)})"
+
+    def compares(self, sign: str, value: float | str) -> str:
+        """One of the texts stands in this relation to the given one."""
+        return self._row(f"{self._column} {sign} {self._bindings.bind(self._text(value))}")
+
+    def matches(self, pattern: str, options: str) -> str:
+        """The pattern is found in one of the texts."""
+        operands = f"{self._bindings.bind(pattern)}, {self._bindings.bind(options)}"
+        return self._row(f"matches({operands}, {self._column})")
+
+    def exists(self) -> str:
+        """There is a text."""
+        return self._row("1")
+
+    def _row(self, condition: str) -> str:
+        return f"EXISTS (SELECT 1 {self._rows} AND {condition})"
+
+    def _text(self, value: JsonValue) -> str:
+        if isinstance(value, str):
+            return value
+        advice = ": use $in for one of several, $all for all" if isinstance(value, list) else ""
+        raise FilterError(f"filters: {self._key!r} needs a string, not {jsontext.dump(value)[:80]}{advice}")
+
+
+class ValueSubject:
+    """A config or summary value, read from the flattened rows."""
+
+    def __init__(self, place: ValuePlace, bindings: Bindings) -> None:
+        self._bindings = bindings
+        self._place = place
+
+    def equals(self, value: JsonValue) -> str:
+        """Lists are equal as a whole; an object can only be asked for by its members."""
+        return self.is_any_of([value])
+
+    def is_any_of(self, values: list[JsonValue]) -> str:
+        """One of the values, each of its own kind."""
+        parts: list[str] = []
+        for kind, column in (("number", "number"), ("bool", "number"), ("text", "text"), ("list", "text")):
+            flat = [flat_value("", value) for value in values if value is not None]
+            same = [item.number if column == "number" else item.text for item in flat if item.kind == kind]
+            if same:
+                places = ", ".join(self._bindings.bind(value) for value in same)
+                parts.append(
+                    self._place.has_number(f"number IN ({places})", self._bindings)
+                    if kind == "number"
+                    else self._row(f"kind = '{kind}' AND {column} IN ({places})")
+                )
+        if None in values:
+            parts.append(f"NOT {self.exists()}")
+        return f"({' OR '.join(parts)})" if parts else "0"
+
+    def holds_all(self, values: list[JsonValue]) -> str:
+        """All are items of the list; a value that is no list is the only item of itself."""
+        wanted = self._bindings.bind(jsontext.dump(values))
+        listed = self._row(f"kind = 'list' AND holds_all(text, {wanted})")
+        return f"({listed} OR {join('AND', [self.equals(value) for value in values], empty='0')})"
+
+    def has_size(self, size: int) -> str:
+        """The value is a list of so many items."""
+        return self._row(f"kind = 'list' AND list_size(text) = {self._bindings.bind(size)}")
+
+    def compares(self, sign: str, value: float | str) -> str:
+        """Numbers with numbers, texts with texts."""
+        if isinstance(value, str):
+            return self._row(f"kind = 'text' AND text {sign} {self._bindings.bind(value)}")
+        operand = self._bindings.bind(sql_number(value))
+        return self._place.has_number(f"number {sign} {operand}", self._bindings)
+
+    def matches(self, pattern: str, options: str) -> str:
+        """The value is a text in which the pattern is found."""
+        operands = f"{self._bindings.bind(pattern)}, {self._bindings.bind(options)}"
+        return self._row(f"kind = 'text' AND matches({operands}, text)")
+
+    def exists(self) -> str:
+        """The value is there, of whatever kind, and not null."""
+        return self._row("kind <> 'null'")
+
+    def _row(self, condition: str) -> str:
+        return self._place.exists(condition, self._bindings)

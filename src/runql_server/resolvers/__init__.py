@@ -1,1 +1,0 @@
-"""Resolvers, one module per part of the schema; each offers ``BINDABLES``, and ``schema.py`` lists the modules."""

@@ -1,0 +1,60 @@
+"""Forks: a run that begins with the rows of another one, up to a step that its config names."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+
+from runql_server import jsontext
+from runql_server.errors import NotFoundError, RequestError
+from runql_server.runs import lines, run_values
+
+
+@dataclass(frozen=True)
+class BranchPoint:
+    """The run that is forked, by its run id, and the last step that the fork shares with it."""
+
+    run_name: str
+    step: int | float
+
+
+def branch_point(config_text: str) -> BranchPoint | None:
+    """What the SDK noted in a config: ``None`` for a run that is no fork."""
+    internal = run_values.unwrap(jsontext.parse_object(config_text, what="config").get("_wandb"))
+    point = internal.get("branch_point") if isinstance(internal, dict) else None
+    if point is None:
+        return None
+    name, step = (point.get("run_id"), point.get("step")) if isinstance(point, dict) else (None, None)
+    if not isinstance(name, str) or isinstance(step, bool) or not isinstance(step, int | float):
+        raise RequestError("config: _wandb.branch_point needs a run_id and a step")
+    return BranchPoint(name, run_values.sql_number(step))
+
+
+def inherit(connection: sqlite3.Connection, run: int, point: BranchPoint) -> None:
+    """Give a new run its parent's rows up to the branch. Needs a write transaction.
+
+    Raises:
+        NotFoundError: the project holds no such parent.
+    """
+    query = """SELECT parent.id FROM runs AS parent JOIN runs ON runs.project_id = parent.project_id
+        WHERE runs.id = ? AND parent.name = ? AND parent.id != runs.id"""
+    parent = connection.execute(query, (run, point.run_name)).fetchone()
+    if parent is None:
+        raise NotFoundError(f"run {point.run_name} not found in this project: it cannot be forked")
+    inherited = lines.copy_history(connection, parent["id"], run, up_to=point.step)
+    connection.execute("UPDATE runs SET inherited_lines = ? WHERE id = ?", (inherited, run))
+
+
+def stored_offset(connection: sqlite3.Connection, run: int, offset: int) -> int:
+    """The line that an offset of the file stream means. Needs a write transaction.
+
+    The process that forks counts its lines from 0. One that resumes the fork later counts from `historyLineCount`,
+    inherited lines included.
+    """
+    row = connection.execute("SELECT inherited_lines FROM runs WHERE id = ?", (run,)).fetchone()
+    inherited = int(row["inherited_lines"])
+    if inherited and offset >= lines.line_count(connection, "history", run):
+        # A count from 0 cannot be there yet: this process has resumed the fork, and so will all later ones.
+        connection.execute("UPDATE runs SET inherited_lines = 0 WHERE id = ?", (run,))
+        return offset
+    return offset + inherited

@@ -1,0 +1,143 @@
+"""Reading metrics: slices by step, thinned slices, rows that have all asked keys."""
+
+# ruff: noqa: S608 - the SQL put together is our own text: values are always bound
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+
+from runql_server import jsontext
+from runql_server.errors import RequestError
+from runql_server.jsontext import JsonObject, JsonValue
+from runql_server.runs import lines, run_values
+from runql_server.runs.sampling import MOST_SAMPLES, check_samples, positions, thin
+
+
+@dataclass(frozen=True)
+class Steps:
+    """A half-open range of steps: ``start`` belongs to it, ``stop`` does not unless ``closed``."""
+
+    start: int | float | None = None
+    stop: int | float | None = None
+    closed: bool = False
+
+    @property
+    def condition(self) -> str:
+        """The range in SQL, with parameters ``:start`` and ``:stop``."""
+        above = "" if self.start is None else " AND step >= :start"
+        below = "" if self.stop is None else f" AND step {'<=' if self.closed else '<'} :stop"
+        return above + below
+
+    def parameters(self, run: int) -> dict[str, int | float | None]:
+        """What the condition and ``run_id = :run`` need."""
+        bounds = {"start": self.start, "stop": self.stop}
+        return {"run": run} | {
+            name: None if v is None else run_values.sql_number(v) for name, v in bounds.items()
+        }
+
+
+@dataclass(frozen=True)
+class Spec:
+    """One request for rows that have all the keys."""
+
+    keys: list[str]
+    samples: int
+    steps: Steps
+
+
+EVERY_STEP = Steps()
+
+
+def sampled_texts(connection: sqlite3.Connection, run: int, steps: Steps, samples: int) -> list[str]:
+    """The JSON texts of the rows in step order, thinned when there are more than ``samples``."""
+    query = f"SELECT text FROM history WHERE run_id = :run{steps.condition} ORDER BY step, line LIMIT :most"
+    parameters = steps.parameters(run)
+    found = [row["text"] for row in connection.execute(query, parameters | {"most": samples + 1})]
+    if len(found) <= samples:
+        return found
+    return _texts_at(connection, run, thin(_lines(connection, run, steps), samples))
+
+
+def sampled_events(connection: sqlite3.Connection, run: int, samples: int) -> list[str]:
+    """The JSON texts of the system metric rows, thinned when there are more than ``samples``."""
+    rows = connection.execute("SELECT text FROM events WHERE run_id = ? ORDER BY line", (run,)).fetchall()
+    return [rows[index]["text"] for index in positions(len(rows), samples)]
+
+
+def parse_spec(text: str) -> Spec:
+    """Read the JSON text of one spec; ``maxStep`` is inclusive, the x axis plays no part.
+
+    A spec without keys asks for nothing: the SDK sends ``{}`` when it looks at a sweep.
+    """
+    document = jsontext.parse_object(text, what="specs")
+    keys = document.get("keys", [])
+    if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
+        raise RequestError("specs: keys must be a list of texts")
+    samples = document.get("samples")
+    if samples is not None and (not isinstance(samples, int) or isinstance(samples, bool)):
+        raise RequestError("specs: samples must be a whole number")
+    steps = Steps(_bound(document, "minStep"), _bound(document, "maxStep"), closed=True)
+    return Spec([str(key) for key in keys], check_samples(samples), steps)
+
+
+def sampled_rows(connection: sqlite3.Connection, run: int, spec: Spec) -> list[JsonObject]:
+    """Rows that have every asked key, only those keys, thinned when there are more than the samples.
+
+    They are part of the answer's own JSON, not texts inside it, so numbers that strict JSON lacks are spelled out.
+    """
+    keys = lines.load_history_keys(connection, run)
+    if keys is None or not spec.keys:
+        return []
+    if keys.in_every_row(spec.keys):
+        return _picked(sampled_texts(connection, run, spec.steps, spec.samples), spec.keys)
+    query = f"SELECT text FROM history WHERE run_id = :run{spec.steps.condition} ORDER BY step, line"
+    texts = [row["text"] for row in connection.execute(query, spec.steps.parameters(run))]
+    return thin(_picked(texts, spec.keys), spec.samples)
+
+
+def live_rows(
+    connection: sqlite3.Connection, run: int, keys: list[str], *, from_line: int
+) -> list[JsonObject]:
+    """Every row from a line on (those before it are exported) that has all the keys, only those keys."""
+    parameters = {"run": run, "line": from_line}
+    if keys == ["_step"]:
+        # The scan of newer SDKs asks this of the whole history first; the step column answers without the texts.
+        query = "SELECT step FROM history WHERE run_id = :run AND line >= :line ORDER BY step, line"
+        return [{"_step": row["step"]} for row in connection.execute(query, parameters)]
+    if from_line == 0 or not keys:
+        return sampled_rows(connection, run, Spec(keys, MOST_SAMPLES, EVERY_STEP))
+    query = "SELECT text FROM history WHERE run_id = :run AND line >= :line ORDER BY step, line"
+    return thin(_picked([row["text"] for row in connection.execute(query, parameters)], keys), MOST_SAMPLES)
+
+
+def _picked(texts: list[str], keys: list[str]) -> list[JsonObject]:
+    rows: list[JsonObject] = []
+    for text in texts:
+        row = jsontext.parse_object(text, what="history")
+        picked = (
+            {key: row[key] for key in keys} if all(key in row for key in keys) else jsontext.pick(row, keys)
+        )
+        if len(picked) == len(set(keys)):
+            rows.append({key: jsontext.spelled(value) for key, value in picked.items()})
+    return rows
+
+
+def _lines(connection: sqlite3.Connection, run: int, steps: Steps) -> list[int]:
+    query = f"SELECT line FROM history WHERE run_id = :run{steps.condition} ORDER BY step, line"
+    return [row["line"] for row in connection.execute(query, steps.parameters(run))]
+
+
+def _texts_at(connection: sqlite3.Connection, run: int, wanted: list[int]) -> list[str]:
+    query = "SELECT line, text FROM history WHERE run_id = ? AND line IN (SELECT value FROM json_each(?))"
+    found = {row["line"]: row["text"] for row in connection.execute(query, (run, jsontext.dump(wanted)))}
+    return [found[line] for line in wanted]
+
+
+def _bound(document: JsonObject, name: str) -> int | float | None:
+    value: JsonValue = document.get(name)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise RequestError(f"specs: {name} must be a number")
+    return value

@@ -1,0 +1,181 @@
+"""The files of a run: rows in the database, bytes in blobs whose names are ours."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import mimetypes
+import secrets
+import sqlite3
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import anyio
+
+from runql_server import ids, timestamps
+from runql_server.errors import NotFoundError
+from runql_server.names import check_file_name
+from runql_server.storage.store import Store
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """One file of a run; ``blob`` is ``None`` and ``updated_at`` null for a name nobody uploaded yet."""
+
+    run: int
+    name: str
+    blob: str | None = None
+    size_bytes: int = 0
+    md5: str | None = None
+    mimetype: str | None = None
+    updated_at: str | None = None
+
+    @property
+    def id(self) -> str:
+        """The opaque node id."""
+        return ids.encode("File", f"{self.run}:{self.name}")
+
+    @property
+    def display_name(self) -> str:
+        """The same as the name: artifacts are what has another one."""
+        return self.name
+
+    @property
+    def digest(self) -> str | None:
+        """The same as the md5."""
+        return self.md5
+
+    @property
+    def storage_path(self) -> str:
+        """Where the bytes can be read or put, as a path of this server."""
+        return f"/storage/{self.run}/{self.name}"
+
+
+@dataclass(frozen=True)
+class Upload:
+    """Bytes that arrived and belong to nobody yet."""
+
+    blob: str
+    size: int
+    md5: str
+
+
+def count(connection: sqlite3.Connection, run: int) -> int:
+    """How many files the run has."""
+    return int(connection.execute("SELECT COUNT(*) FROM files WHERE run_id = ?", (run,)).fetchone()[0])
+
+
+def find(connection: sqlite3.Connection, run: int, name: str) -> StoredFile | None:
+    """The file of that name, or ``None``."""
+    row = connection.execute("SELECT * FROM files WHERE run_id = ? AND name = ?", (run, name)).fetchone()
+    return None if row is None else _file(row)
+
+
+def named(connection: sqlite3.Connection, run: int, names: Iterable[str]) -> list[StoredFile]:
+    """One entry for each name, in the order asked: an open handle for a file that does not exist."""
+    return [find(connection, run, check_file_name(name)) or StoredFile(run, name) for name in names]
+
+
+def matching(connection: sqlite3.Connection, run: int, pattern: str | None) -> list[StoredFile]:
+    """The files whose name is like the SQL pattern (``%`` any text, ``_`` one character), all without one."""
+    query = "SELECT * FROM files WHERE run_id = ? AND name LIKE ? ORDER BY name"
+    return [_file(row) for row in connection.execute(query, (run, "%" if pattern is None else pattern))]
+
+
+def by_id(opaque: str) -> tuple[int, str]:
+    """The run number and file name in a node id."""
+    number, colon, name = ids.decode("File", opaque).partition(":")
+    if not colon or not number.isdecimal():
+        raise NotFoundError(f"{opaque!r} is not the id of a file")
+    return int(number), name
+
+
+async def receive(store: Store, chunks: AsyncIterator[bytes]) -> Upload:
+    """Write an incoming body to a blob of its own."""
+    blob = secrets.token_hex(16)
+    digest, size = hashlib.md5(usedforsecurity=False), 0
+    path = blob_path(store, blob)
+    await anyio.Path(path.parent).mkdir(parents=True, exist_ok=True)
+    try:
+        async with await anyio.open_file(path, "wb") as file:
+            async for chunk in chunks:
+                digest.update(chunk)
+                size += len(chunk)
+                await file.write(chunk)
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+    return Upload(blob, size, base64.b64encode(digest.digest()).decode())
+
+
+def write(store: Store, content: bytes) -> Upload:
+    """Write bytes that are here already to a blob of their own."""
+    blob = secrets.token_hex(16)
+    path = blob_path(store, blob)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    digest = hashlib.md5(content, usedforsecurity=False).digest()
+    return Upload(blob, len(content), base64.b64encode(digest).decode())
+
+
+def keep(connection: sqlite3.Connection, run: int, name: str, upload: Upload) -> str | None:
+    """Give a file its new bytes and return the blob it had before. Needs a write transaction."""
+    before = find(connection, run, name)
+    connection.execute(
+        """INSERT OR REPLACE INTO files (run_id, name, blob, size, md5, mimetype, updated_at)
+           VALUES (?, ?, ?, ?, ?, ?, ?)""",
+        (
+            run,
+            name,
+            upload.blob,
+            upload.size,
+            upload.md5,
+            mimetype(name),
+            timestamps.to_text(timestamps.now()),
+        ),
+    )
+    return None if before is None else before.blob
+
+
+def forget(connection: sqlite3.Connection, run: int, name: str) -> str | None:
+    """Drop a file and return the blob it had. Needs a write transaction."""
+    before = find(connection, run, name)
+    connection.execute("DELETE FROM files WHERE run_id = ? AND name = ?", (run, name))
+    return None if before is None else before.blob
+
+
+def blobs_of(connection: sqlite3.Connection, run: int) -> list[str]:
+    """The blobs of all files and history exports of a run."""
+    query = """SELECT blob FROM files WHERE run_id = :run
+               UNION ALL SELECT blob FROM history_exports WHERE run_id = :run"""
+    return [row["blob"] for row in connection.execute(query, {"run": run})]
+
+
+def remove_blobs(store: Store, blobs: Iterable[str | None]) -> None:
+    """Delete bytes that nothing points to any more; call it after the transaction."""
+    for blob in blobs:
+        if blob is not None:
+            blob_path(store, blob).unlink(missing_ok=True)
+
+
+def blob_path(store: Store, blob: str) -> Path:
+    """Where the bytes of a blob lie."""
+    return store.blobs / blob[:2] / blob
+
+
+def mimetype(name: str) -> str:
+    """The media type that the name suggests."""
+    return mimetypes.guess_type(name)[0] or "application/octet-stream"
+
+
+def _file(row: sqlite3.Row) -> StoredFile:
+    return StoredFile(
+        run=row["run_id"],
+        name=row["name"],
+        blob=row["blob"],
+        size_bytes=row["size"],
+        md5=row["md5"],
+        mimetype=row["mimetype"],
+        updated_at=row["updated_at"],
+    )
