@@ -74,7 +74,7 @@ def pages(document: str, project: str, **variables: object) -> Iterable[Any]:
         after = found["pageInfo"]["endCursor"]
 
 
-def at_once(work: Callable[[Any], Any], over: Sequence[Any]) -> list[Any]:
+def max_concurrency(work: Callable[[Any], Any], over: Sequence[Any]) -> list[Any]:
     """Eight at a time, in order."""
     with ThreadPoolExecutor(8) as pool:
         return list(pool.map(work, over))
@@ -140,7 +140,7 @@ def scan(run: str, rows: int, page: int = 10_000) -> tuple[pl.DataFrame, Callabl
         # polars leaves the interpreter to other threads meanwhile, which wait for their answers.
         return of_lines(found["run"]["history"])
 
-    return framed(pl.concat(at_once(window, range(0, rows, page))), "_step")
+    return framed(pl.concat(max_concurrency(window, range(0, rows, page))), "_step")
 
 
 def sparse() -> tuple[pl.DataFrame, Callable[[], str]]:
@@ -154,7 +154,7 @@ def sparse() -> tuple[pl.DataFrame, Callable[[], str]]:
 def exports(keys: list[str] | None) -> tuple[pl.DataFrame, Callable[[], str]]:
     """The parquet files that the server lists, whole: two requests, where parts of them would take more."""
     urls = ask(EXPORTS, project="exports", run="long")["run"]["parquetHistory"]["parquetUrls"]
-    files = at_once(get, urls)
+    files = max_concurrency(get, urls)
     columns = None if keys is None else ["_step", *keys]
     frame = pl.concat([pl.read_parquet(io.BytesIO(file), columns=columns) for file in files])
     return framed(frame, "_step")
@@ -172,7 +172,7 @@ def files(run: str) -> Callable[[], Answer]:
         name: str = node["name"]
         return name
 
-    return lambda: (at_once(fetch, nodes), lambda: values.of_folder(FOLDER))
+    return lambda: (max_concurrency(fetch, nodes), lambda: values.of_folder(FOLDER))
 
 
 TASKS: dict[str, Callable[[], Answer]] = {

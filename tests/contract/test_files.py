@@ -306,5 +306,5 @@ def test_as_many_at_once_as_are_asked_for(face: Face, tmp_path: Path) -> None:
             return Answer(b"x")
 
         many.route = meet
-        assert len(face.take(files.download(tmp_path, at_once=120))) == 120
+        assert len(face.take(files.download(tmp_path, max_concurrency=120))) == 120
         assert many.most_at_once == 120

@@ -60,7 +60,7 @@ def test_the_same_files_have_the_same_names_each_time(
     exporting: RunningServer, face: Face, tmp_path: Path
 ) -> None:
     run = opened(face, exporting, Storage(), "ended")
-    first = face.take(run.download_history(tmp_path, at_once=1))
+    first = face.take(run.download_history(tmp_path, max_concurrency=1))
     before = [path.read_bytes() for path in first.paths]
     assert face.take(run.download_history(tmp_path)) == first
     assert [path.read_bytes() for path in first.paths] == before
@@ -95,7 +95,7 @@ def test_an_address_that_has_expired_is_asked_for_anew(
 
     storage = Storage(expire_first)
     run = opened(face, exporting, storage, "ended")
-    saved = face.take(run.download_history(tmp_path, at_once=1))
+    saved = face.take(run.download_history(tmp_path, max_concurrency=1))
     assert len(saved.paths) == 3
     assert storage.asked.count("ScanHistory") == 2
 
@@ -129,14 +129,14 @@ def test_a_storage_elsewhere_never_sees_the_key(exporting: RunningServer, face: 
     assert hosts == {("127.0.0.1", True), ("localhost", False)}
 
 
-@pytest.mark.parametrize("at_once", [0, -1])
+@pytest.mark.parametrize("max_concurrency", [0, -1])
 def test_bad_limits_are_refused_before_anything_is_sent(
-    at_once: int, exporting: RunningServer, face: Face, tmp_path: Path
+    max_concurrency: int, exporting: RunningServer, face: Face, tmp_path: Path
 ) -> None:
     storage = Storage()
     run = opened(face, exporting, storage, "ended")
-    with pytest.raises(ValueError, match="at_once"):
-        face.take(run.download_history(tmp_path, at_once=at_once))
+    with pytest.raises(ValueError, match="max_concurrency"):
+        face.take(run.download_history(tmp_path, max_concurrency=max_concurrency))
     assert storage.asked == []
 
 

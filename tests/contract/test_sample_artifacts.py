@@ -74,7 +74,7 @@ def test_what_is_not_there(opened: Untyped, face: Face, world: World) -> None:
 
 def test_a_model_is_fetched_and_checked(opened: Untyped, face: Face, world: World, tmp_path: Path) -> None:
     model = taken(face, opened.artifact(f"{world.path}/softmax:best"))
-    folder = taken(face, model.download(tmp_path / "model", at_once=1))
+    folder = taken(face, model.download(tmp_path / "model", max_concurrency=1))
     assert left_in(folder) == {name: entry.size for name, entry in taken(face, model.entries).items()}
     assert taken(face, model.verify(folder)) == []
     weights = json.loads((folder / "weights.json").read_text())

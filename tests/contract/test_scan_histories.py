@@ -167,7 +167,9 @@ def test_a_long_run_alone_takes_its_windows_and_the_page(
     face: Face, server: RunningServer, project: str
 ) -> None:
     seed(server, project, LONG)
-    frame = face.take(runs_of(face, server, project).scan_histories(page_size=WINDOW, at_once=1).collect())
+    frame = face.take(
+        runs_of(face, server, project).scan_histories(page_size=WINDOW, max_concurrency=1).collect()
+    )
     assert frame["_step"].to_list() == list(range(LONG))
     assert operations(server) == ["ListWholeHistories"] + ["ScanHistory"] * math.ceil(LONG / WINDOW)
 
@@ -260,8 +262,8 @@ def test_a_file_that_cannot_be_written(
         ({"min_step": -1}, ValueError),
         ({"min_step": 5, "max_step": 4}, ValueError),
         ({"page_size": 0}, ValueError),
-        ({"at_once": 0}, ValueError),
-        ({"at_once": True}, TypeError),
+        ({"max_concurrency": 0}, ValueError),
+        ({"max_concurrency": True}, TypeError),
     ],
 )
 def test_what_cannot_be_is_refused_before_anything_is_sent(

@@ -40,7 +40,7 @@ def gone_on_with(server: RunningServer, target: Path) -> int:
     server.clear()
     with Api(base_url=server.url, api_key=server.api_key) as api:
         runs = api.runs(f"{server.entity}/{PROJECT}", per_page=PER_PAGE)
-        runs.scan_histories(format="default", page_size=PAGE_SIZE, at_once=2).sink_parquet(target)
+        runs.scan_histories(format="default", page_size=PAGE_SIZE, max_concurrency=2).sink_parquet(target)
     return len(server.requests)
 
 

@@ -83,7 +83,9 @@ def transfer(order: Order) -> None:
             run = AsyncRun(client, *order.run, ATTRS)
             if order.what == "histories":
                 runs = AsyncRuns(client, *order.run[:2], per_page=PER_PAGE)
-                await runs.scan_histories(format="default", page_size=PAGE_SIZE, at_once=2).sink_parquet(path)
+                await runs.scan_histories(
+                    format="default", page_size=PAGE_SIZE, max_concurrency=2
+                ).sink_parquet(path)
             elif order.what == "upload":
                 await run.upload_file(path, folder)
             else:
@@ -96,7 +98,7 @@ def transfer(order: Order) -> None:
         run = Run(client, *order.run, ATTRS)
         if order.what == "histories":
             runs = Runs(client, *order.run[:2], per_page=PER_PAGE)
-            runs.scan_histories(format="default", page_size=PAGE_SIZE, at_once=2).sink_parquet(path)
+            runs.scan_histories(format="default", page_size=PAGE_SIZE, max_concurrency=2).sink_parquet(path)
         elif order.what == "upload":
             run.upload_file(path, folder)
         else:

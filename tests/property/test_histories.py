@@ -65,7 +65,7 @@ def list_plans(draw: st.DrawFn) -> HistoriesPlan:
         page_size=draw(st.integers(1, 25)),
         min_step=first,
         max_step=draw(st.none() | st.integers(first or 0, draw(st.sampled_from([60, 300])))),
-        at_once=draw(st.integers(1, 4)),
+        max_concurrency=draw(st.integers(1, 4)),
     )
 
 

@@ -113,7 +113,7 @@ async def use_artifact(artifact: AsyncArtifact) -> None:
 
 async def use_contents(artifact: AsyncArtifact) -> None:
     """Its files."""
-    assert_type(await artifact.download("root", path_prefix="a/", at_once=4), Path)
+    assert_type(await artifact.download("root", path_prefix="a/", max_concurrency=4), Path)
     assert_type(await artifact.verify("root"), list[str])
     assert_type(await artifact.get("name"), LoggedTable)
     assert_type(await artifact.file("root"), Path)

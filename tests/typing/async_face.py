@@ -159,7 +159,7 @@ async def use_history(run: AsyncRun, as_pandas: bool) -> None:
 
 async def use_histories_scan(runs: AsyncRuns) -> None:
     """Every row of every run: the format tells what is given."""
-    scan = runs.scan_histories(["loss"], 0, 100, match="all", page_size=1000, at_once=4)
+    scan = runs.scan_histories(["loss"], 0, 100, match="all", page_size=1000, max_concurrency=4)
     assert_type(scan, AsyncHistoriesScan[pl.DataFrame])
     assert_type(runs.scan_histories(), AsyncHistoriesScan[pl.DataFrame])
     assert_type(runs.scan_histories(format="pandas"), AsyncHistoriesScan[pd.DataFrame])
@@ -260,10 +260,10 @@ async def use_files(run: AsyncRun) -> None:
     files = run.files()
     assert_type(run.files(["a"], 10, pattern=None), AsyncFiles)
     assert_type(await files[0], AsyncFile)
-    assert_type(await files.download("root", replace=True, exist_ok=False, at_once=4), list[Path])
+    assert_type(await files.download("root", replace=True, exist_ok=False, max_concurrency=4), list[Path])
     file = await run.file("a")
     assert_type(await run.file("a"), AsyncFile)
-    saved = await run.download_history("exports", require_complete=False, at_once=2, progress=None)
+    saved = await run.download_history("exports", require_complete=False, max_concurrency=2, progress=None)
     assert_type(await run.download_history(), HistoryFiles)
     assert_type((saved.paths, saved.live_rows, saved.is_complete), tuple[tuple[Path, ...], int, bool])
     assert_type(await run.upload_file(Path("a"), "root", progress=None), AsyncFile)

@@ -113,7 +113,7 @@ def use_artifact(artifact: Artifact) -> None:
 
 def use_contents(artifact: Artifact) -> None:
     """Its files."""
-    assert_type(artifact.download("root", path_prefix="a/", at_once=4), Path)
+    assert_type(artifact.download("root", path_prefix="a/", max_concurrency=4), Path)
     assert_type(artifact.verify("root"), list[str])
     assert_type(artifact.get("name"), LoggedTable)
     assert_type(artifact.file("root"), Path)

@@ -190,7 +190,7 @@ def use_scan(run: Run) -> None:
 
 def use_histories_scan(runs: Runs) -> None:
     """Every row of every run: the format tells what is given."""
-    scan = runs.scan_histories(["loss"], 0, 100, match="all", page_size=1000, at_once=4)
+    scan = runs.scan_histories(["loss"], 0, 100, match="all", page_size=1000, max_concurrency=4)
     assert_type(scan, HistoriesScan[pl.DataFrame])
     assert_type(runs.scan_histories(), HistoriesScan[pl.DataFrame])
     assert_type(runs.scan_histories(format="polars", pivot=True), HistoriesScan[pl.DataFrame])
@@ -299,10 +299,10 @@ def use_files(run: Run) -> None:
     files = run.files()
     assert_type(run.files(["a"], 10, pattern=None), Files)
     assert_type(files[0], File)
-    assert_type(files.download("root", replace=True, exist_ok=False, at_once=4), list[Path])
+    assert_type(files.download("root", replace=True, exist_ok=False, max_concurrency=4), list[Path])
     file = run.file("a")
     assert_type(run.file("a"), File)
-    saved = run.download_history("exports", require_complete=False, at_once=2, progress=None)
+    saved = run.download_history("exports", require_complete=False, max_concurrency=2, progress=None)
     assert_type(run.download_history(), HistoryFiles)
     assert_type((saved.paths, saved.live_rows, saved.is_complete), tuple[tuple[Path, ...], int, bool])
     assert_type(run.upload_file(Path("a"), "root", progress=None), File)

@@ -171,11 +171,11 @@ def test_many_files_are_one_list_and_one_request_each(
     server.seed_artifacts(project, [SeedArtifact(name="many", files=files)])
     artifact = taken(face, api.artifact(f"{home}/many:v0"))
     server.clear()
-    taken(face, artifact.download(tmp_path, at_once=16))
+    taken(face, artifact.download(tmp_path, max_concurrency=16))
     assert left_in(tmp_path) == files
     assert len(server.requests) == 3 + len(files)
-    with pytest.raises(ValueError, match="at_once"):
-        taken(face, artifact.download(tmp_path, at_once=0))
+    with pytest.raises(ValueError, match="max_concurrency"):
+        taken(face, artifact.download(tmp_path, max_concurrency=0))
 
 
 @pytest.mark.parametrize(("name", "layout"), [("rows:v1", "/artifactsV2/"), ("net:v0", "/artifacts/")])

@@ -109,7 +109,7 @@ def planned_list(
     page_size: int = 10_000,
     min_step: int | None = None,
     max_step: int | None = None,
-    at_once: int = 4,
+    max_concurrency: int = 4,
 ) -> HistoriesPlan:
     """A plan for the list of these tests."""
     scan = ScanPlan.checked(
@@ -121,7 +121,7 @@ def planned_list(
         page_size=page_size,
         min_step=min_step,
         max_step=max_step,
-        at_once=at_once,
+        max_concurrency=max_concurrency,
     )
     return HistoriesPlan(RunQuery("e", "p", per_page=per_page), scan)
 

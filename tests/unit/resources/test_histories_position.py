@@ -115,7 +115,10 @@ def test_a_run_that_was_deleted_since_it_was_listed_is_named() -> None:
 
 @pytest.mark.parametrize("uncounted", [0, None])
 def test_a_long_run_comes_in_parts_where_memory_is_to_be_bounded(uncounted: int | None) -> None:
-    server, plan = ListOnServer({"long": dense(95), "b": dense(5)}), planned_list(page_size=10, at_once=2)
+    server, plan = (
+        ListOnServer({"long": dense(95), "b": dense(5)}),
+        planned_list(page_size=10, max_concurrency=2),
+    )
     server.runs["long"].uncounted = uncounted
     parts, _ = parts_of(plan, server.answer, bounded=True)
     assert rows_of(batches_of(parts)) == wanted_of_all(server.runs, plan)

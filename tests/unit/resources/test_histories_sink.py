@@ -27,7 +27,7 @@ def server() -> ListOnServer:
     return ListOnServer(runs, refusal=CUT)
 
 
-PLAN = planned_list(per_page=2, page_size=10, at_once=2)
+PLAN = planned_list(per_page=2, page_size=10, max_concurrency=2)
 
 
 @pytest.fixture
@@ -103,7 +103,7 @@ def test_values_of_a_run_that_changed_leave_no_type_behind(server: ListOnServer,
 
 def test_rows_of_other_keys_are_not_taken_for_these(server: ListOnServer, target: Path) -> None:
     interrupt(server, target, 3)
-    sink(server, target, planned_list(per_page=2, keys=["loss"], min_step=1, page_size=10, at_once=2))
+    sink(server, target, planned_list(per_page=2, keys=["loss"], min_step=1, page_size=10, max_concurrency=2))
     frame = pl.read_parquet(target)
     assert frame.columns == ["run_id", "_step", "loss"]
     assert frame["_step"].min() == 1

@@ -378,7 +378,7 @@ def test_a_table_has_the_rows_of_all_windows_and_the_step_first() -> None:
     [
         ({"match": "none"}, ValueError, "match must be 'all' or 'any'"),
         ({"page_size": 0}, ValueError, "page_size must be at least 1"),
-        ({"at_once": 0}, ValueError, "at_once must be at least 1"),
+        ({"max_concurrency": 0}, ValueError, "max_concurrency must be at least 1"),
         ({"page_size": 2.5}, TypeError, "page_size must be an int"),
         ({"min_step": -1}, ValueError, "min_step must not be negative"),
         ({"max_step": -1}, ValueError, "max_step must not be negative"),

@@ -152,7 +152,7 @@ class Artifact(ArtifactContents):
         path_prefix: str | None = None,
         *,
         skip_cache: bool | None = None,  # noqa: ARG002 - accepted for compatibility
-        at_once: int = AT_ONCE,
+        max_concurrency: int = AT_ONCE,
         progress: Progress | None = None,
         on_unsafe: OnUnsafe = "raise",
     ) -> Path:
@@ -173,7 +173,7 @@ class Artifact(ArtifactContents):
             allow_missing_references: warn of references that lead nowhere, instead of failing.
             path_prefix: only files whose path begins so.
             skip_cache: no effect, accepted for compatibility: there is no cache beside ``root``.
-            at_once: transfers under way at the same time, at least 1.
+            max_concurrency: transfers under way at the same time, at least 1.
             progress: called with the bytes that are here, and those there are in all.
             on_unsafe: what to do, after the other files have arrived, about paths that lead out of ``root`` or that
                 this system cannot store: ``raise`` an error, or ``skip`` them with a `RuntimeWarning`. Both list each
@@ -191,7 +191,7 @@ class Artifact(ArtifactContents):
             self._save_below(
                 root,
                 path_prefix,
-                at_once=at_once,
+                max_concurrency=max_concurrency,
                 progress=progress,
                 allow_missing_references=allow_missing_references,
                 on_unsafe=on_unsafe,
@@ -223,7 +223,7 @@ class Artifact(ArtifactContents):
             ArtifactDamagedError: files are missing, hold something else, or are not the artifact's, or cannot be stored
                 here; all are listed.
         """
-        return self._client.run(self._verify(root, at_once=AT_ONCE, on_unsafe=on_unsafe))
+        return self._client.run(self._verify(root, max_concurrency=AT_ONCE, on_unsafe=on_unsafe))
 
     def used_by(self) -> list[Run]:
         """Return the runs that read it, in the server's order, with all their fields; one request for 50 runs."""
@@ -370,7 +370,7 @@ class AsyncArtifact(ArtifactContents):
         path_prefix: str | None = None,
         *,
         skip_cache: bool | None = None,  # noqa: ARG002 - accepted for compatibility
-        at_once: int = AT_ONCE,
+        max_concurrency: int = AT_ONCE,
         progress: Progress | None = None,
         on_unsafe: OnUnsafe = "raise",
     ) -> Path:
@@ -379,7 +379,7 @@ class AsyncArtifact(ArtifactContents):
             self._save_below(
                 root,
                 path_prefix,
-                at_once=at_once,
+                max_concurrency=max_concurrency,
                 progress=progress,
                 allow_missing_references=allow_missing_references,
                 on_unsafe=on_unsafe,
@@ -396,7 +396,7 @@ class AsyncArtifact(ArtifactContents):
         self, root: str | os.PathLike[str] | None = None, *, on_unsafe: OnUnsafe = "raise"
     ) -> list[str]:
         """As `Artifact.verify`."""
-        return await self._client.run(self._verify(root, at_once=AT_ONCE, on_unsafe=on_unsafe))
+        return await self._client.run(self._verify(root, max_concurrency=AT_ONCE, on_unsafe=on_unsafe))
 
     async def used_by(self) -> list[AsyncRun]:
         """As `Artifact.used_by`."""

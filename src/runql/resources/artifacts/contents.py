@@ -35,12 +35,14 @@ class ArtifactContents(EditableArtifact):
         root: str | os.PathLike[str] | None,
         path_prefix: str | None,
         *,
-        at_once: int,
+        max_concurrency: int,
         progress: Progress | None,
         allow_missing_references: bool,
         on_unsafe: OnUnsafe,
     ) -> Flow[Path]:
-        transfer = Transfer(positive("at_once", at_once), progress, allow_missing_references, on_unsafe)
+        transfer = Transfer(
+            positive("max_concurrency", max_concurrency), progress, allow_missing_references, on_unsafe
+        )
         folder = self._folder(root)
         if path_prefix is not None:
             checked_str("path_prefix", path_prefix)
@@ -82,13 +84,15 @@ class ArtifactContents(EditableArtifact):
         return [saved[entry.path] for entry in entries]
 
     def _verify(
-        self, root: str | os.PathLike[str] | None, *, at_once: int, on_unsafe: OnUnsafe
+        self, root: str | os.PathLike[str] | None, *, max_concurrency: int, on_unsafe: OnUnsafe
     ) -> Flow[list[str]]:
         checked_on_unsafe(on_unsafe)
-        folder, limit = self._folder(root), positive("at_once", at_once)
+        folder, limit = self._folder(root), positive("max_concurrency", max_concurrency)
         manifest = yield from self._read_manifest()
         return (
-            yield from check_folder(self.qualified_name, manifest, folder, at_once=limit, on_unsafe=on_unsafe)
+            yield from check_folder(
+                self.qualified_name, manifest, folder, max_concurrency=limit, on_unsafe=on_unsafe
+            )
         )
 
     def _folder(self, root: str | os.PathLike[str] | None) -> Path:

@@ -73,21 +73,21 @@ class Transfer:
     """How a download goes.
 
     Attributes:
-        at_once: transfers under way at the same time.
+        max_concurrency: transfers under way at the same time.
         progress: told of the bytes of all of them.
         allow_missing_references: go on without what is no longer where a reference points.
         on_unsafe: what to do about entries whose names cannot be used, after the others have arrived.
     """
 
-    at_once: int
+    max_concurrency: int
     progress: Progress | None = None
     allow_missing_references: bool = False
     on_unsafe: OnUnsafe = "raise"
     missing: list[str] = field(default_factory=list[str])
 
     def __post_init__(self) -> None:
-        if self.at_once < 1:
-            raise ValueError(f"at_once must be at least 1, not {self.at_once}")
+        if self.max_concurrency < 1:
+            raise ValueError(f"max_concurrency must be at least 1, not {self.max_concurrency}")
         checked_on_unsafe(self.on_unsafe)
 
 
@@ -127,7 +127,8 @@ def _fetch_all(wanted: Sequence[Wish], transfer: Transfer, placement: Placement)
     for wish in held:
         hash_of(wish.entry)
     intact = yield from gather(
-        [offload(partial(is_intact, wish.target, wish.entry)) for wish in held], limit=transfer.at_once
+        [offload(partial(is_intact, wish.target, wish.entry)) for wish in held],
+        limit=transfer.max_concurrency,
     )
     equal: dict[tuple[str, str], list[Wish]] = {}
     here: dict[tuple[str, str], Path] = {}
@@ -154,7 +155,7 @@ def _fetch_all(wanted: Sequence[Wish], transfer: Transfer, placement: Placement)
             unless_unstorable(_follow(wish, shares[wish.name], transfer), wish.name, refused)
             for wish in references
         ],
-        limit=transfer.at_once,
+        limit=transfer.max_concurrency,
     )
     copies = [
         unless_unstorable(offload(partial(copy_file, here[key], wish.target)), wish.name, refused)
@@ -162,7 +163,7 @@ def _fetch_all(wanted: Sequence[Wish], transfer: Transfer, placement: Placement)
         for wish in same
         if key in here and wish.target != here[key]
     ]
-    yield from gather(copies, limit=transfer.at_once)
+    yield from gather(copies, limit=transfer.max_concurrency)
     if transfer.missing:
         warnings.warn(
             f"what artifact {wanted[0].holder.name} refers to is missing: {', '.join(sorted(transfer.missing))}",
@@ -172,7 +173,7 @@ def _fetch_all(wanted: Sequence[Wish], transfer: Transfer, placement: Placement)
 
 
 def check_folder(
-    name: str, manifest: Manifest, root: Path, *, at_once: int, on_unsafe: OnUnsafe
+    name: str, manifest: Manifest, root: Path, *, max_concurrency: int, on_unsafe: OnUnsafe
 ) -> Flow[list[str]]:
     """Whether a folder holds just the files of an artifact; returns the names of references, which are not checked.
 
@@ -189,7 +190,7 @@ def check_folder(
     targets = [placement.targets[entry.path] for entry in held]
     intact = yield from gather(
         [offload(partial(is_intact, path, entry)) for path, entry in zip(targets, held, strict=True)],
-        limit=at_once,
+        limit=max_concurrency,
     )
     wrong = [(path, entry.path) for path, entry, fine in zip(targets, held, intact, strict=True) if not fine]
     missing = [entry for path, entry in wrong if not path.is_file()]
@@ -216,7 +217,7 @@ def _resolved(wanted: Sequence[Wish], transfer: Transfer) -> Flow[list[Wish]]:
         if not pending:
             return found
         unread = sorted({_home(wish.entry) for wish in pending} - known.keys())
-        holders = yield from gather([_read_holder(each) for each in unread], limit=transfer.at_once)
+        holders = yield from gather([_read_holder(each) for each in unread], limit=transfer.max_concurrency)
         known.update(zip(unread, holders, strict=True))
         found = [_followed(wish, known) if _is_elsewhere(wish.entry) else wish for wish in found]
     deep = {wish.entry.path: wish.entry.ref or "" for wish in found if _is_elsewhere(wish.entry)}
@@ -274,7 +275,7 @@ def _fetch_held(
 
     yield from gather(
         [unless_unstorable(fetch_direct(wish), wish.name, refused) for wish in wanted],
-        limit=transfer.at_once,
+        limit=transfer.max_concurrency,
         offloads_apart=True,
     )
     if not again:
@@ -287,7 +288,7 @@ def _fetch_held(
             )
             for wish, failure in again
         ],
-        limit=transfer.at_once,
+        limit=transfer.max_concurrency,
     )
 
 

@@ -125,7 +125,7 @@ class Files(LazySequence[FileFields | None, File]):
         replace: bool = False,
         exist_ok: bool = False,
         *,
-        at_once: int = AT_ONCE,
+        max_concurrency: int = AT_ONCE,
         progress: Progress | None = None,
         on_unsafe: OnUnsafe = "raise",
     ) -> list[Path]:
@@ -139,7 +139,7 @@ class Files(LazySequence[FileFields | None, File]):
             root: the folder; missing folders are made.
             replace: overwrite files that are there.
             exist_ok: keep files that are there, without a request.
-            at_once: downloads under way at the same time, at least 1.
+            max_concurrency: downloads under way at the same time, at least 1.
             progress: called with the bytes that are here of all files that are fetched, and those there are in all.
                 Calls come one at a time, from the threads that fetch; bytes that are fetched again count once.
             on_unsafe: what to do, after the other files have arrived, about names that lead out of ``root`` or that
@@ -147,10 +147,10 @@ class Files(LazySequence[FileFields | None, File]):
                 name with the reason.
 
         Raises:
-            ValueError: one of them is there already, and neither flag was given; ``at_once`` below 1.
+            ValueError: one of them is there already, and neither flag was given; ``max_concurrency`` below 1.
             UnsafeNameError: names cannot be used; ``refused`` lists them, ``saved`` the files that have arrived.
         """
-        positive("at_once", at_once)
+        positive("max_concurrency", max_concurrency)
         checked_on_unsafe(on_unsafe)
         wanted = self[:]
         fetching = save_all(
@@ -159,7 +159,7 @@ class Files(LazySequence[FileFields | None, File]):
             root,
             replace=replace,
             exist_ok=exist_ok,
-            at_once=at_once,
+            max_concurrency=max_concurrency,
             progress=progress,
             on_unsafe=on_unsafe,
         )
@@ -188,12 +188,12 @@ class AsyncFiles(AsyncLazySequence[FileFields | None, AsyncFile]):
         replace: bool = False,
         exist_ok: bool = False,
         *,
-        at_once: int = AT_ONCE,
+        max_concurrency: int = AT_ONCE,
         progress: Progress | None = None,
         on_unsafe: OnUnsafe = "raise",
     ) -> list[Path]:
         """As `Files.download`."""
-        positive("at_once", at_once)
+        positive("max_concurrency", max_concurrency)
         checked_on_unsafe(on_unsafe)
         wanted = await self[:]
         fetching = save_all(
@@ -202,7 +202,7 @@ class AsyncFiles(AsyncLazySequence[FileFields | None, AsyncFile]):
             root,
             replace=replace,
             exist_ok=exist_ok,
-            at_once=at_once,
+            max_concurrency=max_concurrency,
             progress=progress,
             on_unsafe=on_unsafe,
         )

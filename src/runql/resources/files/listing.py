@@ -109,12 +109,12 @@ def save_all(
     *,
     replace: bool,
     exist_ok: bool,
-    at_once: int,
+    max_concurrency: int,
     progress: Progress | None,
     on_unsafe: OnUnsafe,
 ) -> Flow[list[Path]]:
-    """Fetch files, ``at_once`` of them at a time; one request each. All names are checked before the first."""
-    positive("at_once", at_once)
+    """Fetch files, ``max_concurrency`` of them at a time; one request each. All names are checked before the first."""
+    positive("max_concurrency", max_concurrency)
     placement = place(checked_path("root", root), [file.name for file in files])
     wanted = [
         (file, placement.targets[file.name])
@@ -128,7 +128,7 @@ def save_all(
             unless_unstorable(save_share(owner, file.fields, target, share), file.name, placement.refused)
             for (file, target), share in zip(wanted, told, strict=True)
         ],
-        limit=at_once,
+        limit=max_concurrency,
         offloads_apart=True,
     )
     placement.settle(on_unsafe)

@@ -138,7 +138,7 @@ class ScanPosition:
         if self._begun or one_window or self._fits_one_answer():
             return None
         # Where windows are few, a request of its own would count for much; where they are many, rows that an export holds.
-        are_few = self._steps_left() <= self._plan.at_once * self._size
+        are_few = self._steps_left() <= self._plan.max_concurrency * self._size
         try:
             if with_rows or are_few or self._line_count is None:
                 self._early, listing = yield from self._read_open(with_exports=True)
@@ -216,7 +216,9 @@ class ScanPosition:
             # The first answer tells how many rows there are, and in how many the keys are: often in few.
             return []
         if self._line_count is None:
-            most = min(most or self._plan.at_once, self._plan.at_once if self._steps_read else 1)
+            most = min(
+                most or self._plan.max_concurrency, self._plan.max_concurrency if self._steps_read else 1
+            )
         spans: list[Span] = []
         start = self._offset
         while most is None or len(spans) < most:
@@ -242,7 +244,7 @@ class ScanPosition:
             results = [(yield from self._read_span(spans[0]))]
         else:
             flows = [self._read_span(span) for span in spans]
-            results = yield from gather(flows, limit=self._plan.at_once)
+            results = yield from gather(flows, limit=self._plan.max_concurrency)
         batches: list[Batch] = []
         for span, pieces in zip(spans, results, strict=True):
             if self._mapped:
@@ -286,7 +288,7 @@ class ScanPosition:
         if len(flows) == 1:
             yield from flows[0]
         else:
-            yield from gather(flows, limit=self._plan.at_once)
+            yield from gather(flows, limit=self._plan.max_concurrency)
         read = next((place for place in range(len(spans)) if place not in results), len(spans))
         for place, span in enumerate(spans[:read]):
             for piece in results[place]:

@@ -26,7 +26,7 @@ class ScanPlan:
         page_size: steps a window, which is also the most rows a request brings.
         min_step: the first step.
         max_step: the step before which the scan ends; None for no end.
-        at_once: windows that are asked for at the same time.
+        max_concurrency: windows that are asked for at the same time.
     """
 
     entity: str
@@ -37,7 +37,7 @@ class ScanPlan:
     page_size: int
     min_step: int
     max_step: int | None
-    at_once: int = AT_ONCE
+    max_concurrency: int = AT_ONCE
 
     @classmethod
     def checked(
@@ -51,12 +51,12 @@ class ScanPlan:
         page_size: int,
         min_step: int | None,
         max_step: int | None,
-        at_once: int = AT_ONCE,
+        max_concurrency: int = AT_ONCE,
     ) -> ScanPlan:
         """Check what a caller gave.
 
         Raises:
-            ValueError: unknown match, ``page_size`` or ``at_once`` below 1, a negative step, or bounds the wrong way round.
+            ValueError: unknown match, ``page_size`` or ``max_concurrency`` below 1, a negative step, or bounds the wrong way round.
             TypeError: ``keys`` is not a list of texts, or a step is not an int.
         """
         if match not in ("all", "any"):
@@ -67,7 +67,15 @@ class ScanPlan:
             raise ValueError(f"max_step ({end}) must not be below min_step ({first})")
         size = positive("page_size", page_size)
         return cls(
-            entity, project, run, checked_keys(keys), match, size, first, end, positive("at_once", at_once)
+            entity,
+            project,
+            run,
+            checked_keys(keys),
+            match,
+            size,
+            first,
+            end,
+            positive("max_concurrency", max_concurrency),
         )
 
     @property

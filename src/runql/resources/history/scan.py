@@ -43,12 +43,12 @@ class HistoryScan:
     ``next`` returned; the first one starts at the first row. Rows are dicts; with keys they hold `_step` and the asked keys only.
     Sends one request a window of ``page_size`` steps and at most one more; one in all where the run holds no more
     rows than ``page_size``. Where the rows are few and the steps many, windows are cut by rows: one request for up to
-    50,000 steps of rows, one for each ``page_size`` rows, and at most two more. A frame is read ``at_once`` windows at a
+    50,000 steps of rows, one for each ``page_size`` rows, and at most two more. A frame is read ``max_concurrency`` windows at a
     time, from the texts of rows straight to columns where polars is installed; iterating asks for one window, then for
-    two at once, four and so on up to ``at_once``, so that few rows cost few requests and memory stays bounded.
+    two at once, four and so on up to ``max_concurrency``, so that few rows cost few requests and memory stays bounded.
 
     Where a run needs more than one window, the first request asks for its exports, too; before a frame of more than
-    ``at_once`` windows it is a request of its own. When there are any and polars is installed, the rows come from these
+    ``max_concurrency`` windows it is a request of its own. When there are any and polars is installed, the rows come from these
     parquet files: one request a file for whole rows; with keys and pyarrow, two or more for the parts that hold them;
     with pyarrow, what is larger than 64 MiB comes in portions of that size. Rows that are in no file yet come by
     windows. Whatever is wrong with a file, all rows come by windows. Iterating gives the first window's rows before any file is fetched, then fetches 4 MiB at a time.
@@ -88,7 +88,7 @@ class HistoryScan:
             yield from rows
             # These are gone before the next arrive: memory holds what is read at once, not twice that.
             del rows
-            ahead = min(2 * ahead, self._plan.at_once)
+            ahead = min(2 * ahead, self._plan.max_concurrency)
 
     def _position(self, plan: ScanPlan) -> ScanPosition:
         return ScanPosition(plan, self._known, limits=self._client.sample_limits, streams=True)
@@ -143,7 +143,7 @@ class AsyncHistoryScan:
             for row in rows:
                 yield row
             del rows
-            ahead = min(2 * ahead, self._plan.at_once)
+            ahead = min(2 * ahead, self._plan.max_concurrency)
 
     def _position(self, plan: ScanPlan) -> ScanPosition:
         return ScanPosition(plan, self._known, limits=self._client.sample_limits, streams=True)
@@ -215,7 +215,7 @@ def rest_of_scan(
         found.clear()
         position = ScanPosition(plan, known, reader, limits, streams=True, doubts=True)
         try:
-            while (batches := (yield from position.next_batches(plan.at_once))) is not None:
+            while (batches := (yield from position.next_batches(plan.max_concurrency))) is not None:
                 found += batches
         except IncompleteHistoryError as error:
             if not left:

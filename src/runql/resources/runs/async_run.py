@@ -180,7 +180,7 @@ class AsyncRun(AsyncRunLineage):
         max_step: int | None = None,
         *,
         match: Match = "all",
-        at_once: int = AT_ONCE,
+        max_concurrency: int = AT_ONCE,
         use_cache: bool = True,  # noqa: ARG002 - accepted for compatibility
     ) -> AsyncHistoryScan:
         """As `Run.scan_history`."""
@@ -196,7 +196,7 @@ class AsyncRun(AsyncRunLineage):
             page_size=page_size,
             min_step=min_step,
             max_step=max_step,
-            at_once=at_once,
+            max_concurrency=max_concurrency,
         )
         return AsyncHistoryScan(self._client, plan, self._known())
 

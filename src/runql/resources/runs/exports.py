@@ -55,7 +55,7 @@ class RunExports(EditableRun):
         download_dir: str | os.PathLike[str] = ".",
         require_complete: bool = True,
         *,
-        at_once: int = AT_ONCE,
+        max_concurrency: int = AT_ONCE,
         progress: Progress | None = None,
     ) -> HistoryFiles:
         """Save the parquet files that the server has exported the history to; one request, and one a file.
@@ -66,7 +66,7 @@ class RunExports(EditableRun):
         Args:
             download_dir: the folder; missing folders are made.
             require_complete: refuse when rows are in no file yet. With False those rows are missing, and counted.
-            at_once: downloads under way at the same time, at least 1.
+            max_concurrency: downloads under way at the same time, at least 1.
             progress: called with the bytes that are here of all files, and those there are in all as far as is known.
 
         Raises:
@@ -79,7 +79,7 @@ class RunExports(EditableRun):
             self._place,
             checked_path("download_dir", download_dir),
             require_complete,
-            positive("at_once", at_once),
+            positive("max_concurrency", max_concurrency),
             progress,
         )
         return self._client.run(wish.fetch())
@@ -101,7 +101,7 @@ class AsyncRunExports(EditableRun):
         download_dir: str | os.PathLike[str] = ".",
         require_complete: bool = True,
         *,
-        at_once: int = AT_ONCE,
+        max_concurrency: int = AT_ONCE,
         progress: Progress | None = None,
     ) -> HistoryFiles:
         """As `RunExports.download_history`."""
@@ -109,7 +109,7 @@ class AsyncRunExports(EditableRun):
             self._place,
             checked_path("download_dir", download_dir),
             require_complete,
-            positive("at_once", at_once),
+            positive("max_concurrency", max_concurrency),
             progress,
         )
         return await self._client.run(wish.fetch())
@@ -126,7 +126,7 @@ class _Wish:
     run: RunAddress
     root: Path
     require_complete: bool
-    at_once: int
+    max_concurrency: int
     progress: Progress | None
 
     def fetch(self) -> Flow[HistoryFiles]:
@@ -167,7 +167,7 @@ class _Wish:
             save(url, Sink(path, progress=share))
             for url, path, share in zip(ordered, paths, told, strict=True)
         ]
-        yield from gather(saving, limit=self.at_once, offloads_apart=True)
+        yield from gather(saving, limit=self.max_concurrency, offloads_apart=True)
         return paths
 
 

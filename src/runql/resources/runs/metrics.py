@@ -41,7 +41,7 @@ class RunsMetrics:
         format: Literal["polars"] = "polars",
         pivot: bool = False,
         page_size: int = PAGE_SIZE,
-        at_once: int = AT_ONCE,
+        max_concurrency: int = AT_ONCE,
     ) -> HistoriesScan[pl.DataFrame]: ...
 
     @overload
@@ -55,7 +55,7 @@ class RunsMetrics:
         format: Literal["pandas"],
         pivot: bool = False,
         page_size: int = PAGE_SIZE,
-        at_once: int = AT_ONCE,
+        max_concurrency: int = AT_ONCE,
     ) -> HistoriesScan[pd.DataFrame]: ...
 
     @overload
@@ -69,7 +69,7 @@ class RunsMetrics:
         format: Literal["arrow"],
         pivot: bool = False,
         page_size: int = PAGE_SIZE,
-        at_once: int = AT_ONCE,
+        max_concurrency: int = AT_ONCE,
     ) -> HistoriesScan[pa.Table]: ...
 
     @overload
@@ -83,7 +83,7 @@ class RunsMetrics:
         format: Literal["default"],
         pivot: bool = False,
         page_size: int = PAGE_SIZE,
-        at_once: int = AT_ONCE,
+        max_concurrency: int = AT_ONCE,
     ) -> HistoriesScan[list[Row]]: ...
 
     def scan_histories(
@@ -96,7 +96,7 @@ class RunsMetrics:
         format: FullFormat = "polars",
         pivot: bool = False,
         page_size: int = PAGE_SIZE,
-        at_once: int = AT_ONCE,
+        max_concurrency: int = AT_ONCE,
     ) -> HistoriesScan[list[Row] | pd.DataFrame | pl.DataFrame | pa.Table]:
         """Return every row of every run, never thinned, as a scan that is read when you ask it to.
 
@@ -109,18 +109,18 @@ class RunsMetrics:
             pivot: `HistoriesScan.collect` gives one row for each step and a column for each run and metric, named
                 ``metric/run``, or by the run alone where one key was asked for.
             page_size: steps and rows that a request for a single run covers, at least 1.
-            at_once: such requests under way at the same time, at least 1.
+            max_concurrency: such requests under way at the same time, at least 1.
 
         Raises:
             ValueError: unknown format or match, a bound that is negative or the wrong way round, ``page_size`` or
-                ``at_once`` below 1.
+                ``max_concurrency`` below 1.
             TypeError: ``keys`` is no list of texts.
             MissingExtraError: the format's library is not installed; raised before anything is sent.
         """
         from runql.resources.runs.histories.formats import histories_form
         from runql.resources.runs.histories.scan import HistoriesScan
 
-        plan = histories_plan(self._query, keys, min_step, max_step, match, page_size, at_once)
+        plan = histories_plan(self._query, keys, min_step, max_step, match, page_size, max_concurrency)
         return HistoriesScan(self._client, plan, histories_form(format, plan.scan.keys or ()), pivot=pivot)
 
 
@@ -141,7 +141,7 @@ class AsyncRunsMetrics:
         format: Literal["polars"] = "polars",
         pivot: bool = False,
         page_size: int = PAGE_SIZE,
-        at_once: int = AT_ONCE,
+        max_concurrency: int = AT_ONCE,
     ) -> AsyncHistoriesScan[pl.DataFrame]: ...
 
     @overload
@@ -155,7 +155,7 @@ class AsyncRunsMetrics:
         format: Literal["pandas"],
         pivot: bool = False,
         page_size: int = PAGE_SIZE,
-        at_once: int = AT_ONCE,
+        max_concurrency: int = AT_ONCE,
     ) -> AsyncHistoriesScan[pd.DataFrame]: ...
 
     @overload
@@ -169,7 +169,7 @@ class AsyncRunsMetrics:
         format: Literal["arrow"],
         pivot: bool = False,
         page_size: int = PAGE_SIZE,
-        at_once: int = AT_ONCE,
+        max_concurrency: int = AT_ONCE,
     ) -> AsyncHistoriesScan[pa.Table]: ...
 
     @overload
@@ -183,7 +183,7 @@ class AsyncRunsMetrics:
         format: Literal["default"],
         pivot: bool = False,
         page_size: int = PAGE_SIZE,
-        at_once: int = AT_ONCE,
+        max_concurrency: int = AT_ONCE,
     ) -> AsyncHistoriesScan[list[Row]]: ...
 
     def scan_histories(
@@ -196,13 +196,13 @@ class AsyncRunsMetrics:
         format: FullFormat = "polars",
         pivot: bool = False,
         page_size: int = PAGE_SIZE,
-        at_once: int = AT_ONCE,
+        max_concurrency: int = AT_ONCE,
     ) -> AsyncHistoriesScan[list[Row] | pd.DataFrame | pl.DataFrame | pa.Table]:
         """As `Runs.scan_histories`."""
         from runql.resources.runs.histories.formats import histories_form
         from runql.resources.runs.histories.scan import AsyncHistoriesScan
 
-        plan = histories_plan(self._query, keys, min_step, max_step, match, page_size, at_once)
+        plan = histories_plan(self._query, keys, min_step, max_step, match, page_size, max_concurrency)
         return AsyncHistoriesScan(
             self._client, plan, histories_form(format, plan.scan.keys or ()), pivot=pivot
         )
@@ -215,7 +215,7 @@ def histories_plan(
     max_step: int | None,
     match: Match,
     page_size: int,
-    at_once: int,
+    max_concurrency: int,
 ) -> HistoriesPlan:
     """Check what a caller gave, see `Runs.scan_histories`."""
     from runql.resources.history.plan import ScanPlan
@@ -230,6 +230,6 @@ def histories_plan(
         page_size=page_size,
         min_step=min_step,
         max_step=max_step,
-        at_once=at_once,
+        max_concurrency=max_concurrency,
     )
     return HistoriesPlan(query, scan)

@@ -212,7 +212,7 @@ class Run(RunLineage):
         max_step: int | None = None,
         *,
         match: Match = "all",
-        at_once: int = AT_ONCE,
+        max_concurrency: int = AT_ONCE,
         use_cache: bool = True,  # noqa: ARG002 - accepted for compatibility
     ) -> HistoryScan:
         """Return every row of the history, never thinned, as an iterable that is read while you go through it.
@@ -224,11 +224,11 @@ class Run(RunLineage):
             max_step: the step before which to end; None for the end, also of a run that still logs.
             match: ``all`` for the rows that have every key, as documented; ``any`` for those that have at least one,
                 for metrics that are logged at different steps.
-            at_once: requests under way at the same time, at least 1.
+            max_concurrency: requests under way at the same time, at least 1.
             use_cache: no effect, accepted for compatibility: nothing is cached.
 
         Raises:
-            ValueError: a bound is negative or the wrong way round, ``page_size`` or ``at_once`` below 1, unknown
+            ValueError: a bound is negative or the wrong way round, ``page_size`` or ``max_concurrency`` below 1, unknown
                 ``match``.
             TypeError: ``keys`` is no list of texts.
         """
@@ -244,7 +244,7 @@ class Run(RunLineage):
             page_size=page_size,
             min_step=min_step,
             max_step=max_step,
-            at_once=at_once,
+            max_concurrency=max_concurrency,
         )
         return HistoryScan(self._client, plan, self._known())
 

@@ -80,7 +80,7 @@ class ExportRows:
             self._finish()
             return None
         groups = first_portion(left, wish, PORTION)
-        frames = yield from read_groups(groups, wish, plan.at_once)
+        frames = yield from read_groups(groups, wish, plan.max_concurrency)
         frame = yield from worked(
             lambda: checked(united([wanted(each, wish) for each in frames], wish, repeats=False))
         )
@@ -92,7 +92,7 @@ class ExportRows:
         plan, listing = self.plan, self._listing
         if plan is None or find_spec("pyarrow") is None:
             return None
-        files = yield from open_files(listing.urls, plan.at_once)
+        files = yield from open_files(listing.urls, plan.max_concurrency)
         if has_repeats(listing, sum(file.layout.rows for file in files)):
             return None
         found = groups_of(files, plan.min_step, plan.max_step)

@@ -62,7 +62,7 @@ def scan_exports(plan: ScanPlan, listing: ExportListing, read_live: ReadLive) ->
     """
     exported: ExportedRows | None = None
     try:
-        exported = yield from read_files(listing, wish_of(plan, listing), plan.at_once)
+        exported = yield from read_files(listing, wish_of(plan, listing), plan.max_concurrency)
     except AnswerError as error:
         if error.status not in EXPIRED:
             return None
@@ -74,7 +74,7 @@ def scan_exports(plan: ScanPlan, listing: ExportListing, read_live: ReadLive) ->
             return None
         listing = renewed
         try:
-            exported = yield from read_files(listing, wish_of(plan, listing), plan.at_once)
+            exported = yield from read_files(listing, wish_of(plan, listing), plan.max_concurrency)
         except (AnswerError, TransportError, UnreadableParquetError):
             return None
     live = yield from _read_live(plan, listing, read_live)

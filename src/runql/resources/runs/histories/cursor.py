@@ -266,7 +266,7 @@ class HistoriesPosition:
     def _windows(self, node: ListedHistory) -> int:
         if node.line_count is None:
             # As many as may be: such a run is read in parts.
-            return self._plan.scan.at_once + 1
+            return self._plan.scan.max_concurrency + 1
         return -(-self._height(node) // self._budget.window)
 
     def _read_chosen(self, nodes: Sequence[ListedHistory]) -> None:
@@ -284,31 +284,33 @@ class HistoriesPosition:
 
     def _read_group(self, *, bounded: bool, ahead: bool) -> Flow[Part]:
         """Read the runs that come next: all of the page, or as many as take no more windows than may be asked for at once."""
-        at_once = self._plan.scan.at_once
+        max_concurrency = self._plan.scan.max_concurrency
         group = [self._segments.popleft()]
-        if bounded and isinstance(group[0], _Long) and group[0].windows > at_once:
-            return (yield from self._go_on(group[0].node, self._position(group[0], at_once, streams=True)))
+        if bounded and isinstance(group[0], _Long) and group[0].windows > max_concurrency:
+            return (
+                yield from self._go_on(group[0].node, self._position(group[0], max_concurrency, streams=True))
+            )
         windows = group[0].windows
-        while self._segments and (not bounded or windows + self._segments[0].windows <= at_once):
+        while self._segments and (not bounded or windows + self._segments[0].windows <= max_concurrency):
             windows += self._segments[0].windows
             group.append(self._segments.popleft())
         longs = sum(isinstance(segment, _Long) for segment in group)
-        flows = [self._read_segment(segment, max(1, at_once // max(1, longs))) for segment in group]
+        flows = [self._read_segment(segment, max(1, max_concurrency // max(1, longs))) for segment in group]
         if ahead and not self._segments and self._pages.more:
             flows.insert(0, self._look_ahead())
         if len(flows) == 1:
             return (yield from flows[0])
         joined = Part()
-        for part in (yield from gather(flows, limit=at_once)):
+        for part in (yield from gather(flows, limit=max_concurrency)):
             joined.add(part)
         return joined
 
-    def _read_segment(self, segment: _Whole | _Long, at_once: int) -> Flow[Part]:
+    def _read_segment(self, segment: _Whole | _Long, max_concurrency: int) -> Flow[Part]:
         if isinstance(segment, _Whole):
             return (yield from offload(lambda: self._whole_rows(segment.nodes)))
         node = segment.node
-        position = self._position(segment, at_once)
-        plan, known = self._plan_of(segment, at_once), Known(segment.last_step, node.line_count)
+        position = self._position(segment, max_concurrency)
+        plan, known = self._plan_of(segment, max_concurrency), Known(segment.last_step, node.line_count)
         try:
             batches = yield from rest_of_scan(position, plan, known, self._reader, self._limits)
         except UNREADABLE as error:
@@ -364,12 +366,17 @@ class HistoriesPosition:
             batches += _labelled([rows for rows in lists if rows is not None], node.name)
         return batches
 
-    def _plan_of(self, segment: _Long, at_once: int) -> ScanPlan:
-        return replace(self._plan.scan, run=segment.node.name, page_size=self._budget.window, at_once=at_once)
+    def _plan_of(self, segment: _Long, max_concurrency: int) -> ScanPlan:
+        return replace(
+            self._plan.scan,
+            run=segment.node.name,
+            page_size=self._budget.window,
+            max_concurrency=max_concurrency,
+        )
 
-    def _position(self, segment: _Long, at_once: int, *, streams: bool = False) -> ScanPosition:
+    def _position(self, segment: _Long, max_concurrency: int, *, streams: bool = False) -> ScanPosition:
         known = Known(segment.last_step, segment.node.line_count)
-        plan = self._plan_of(segment, at_once)
+        plan = self._plan_of(segment, max_concurrency)
         node = segment.node
         doubts = node.answered < (node.line_count or 0) and is_far_below(node.answered, node.samples)
         return ScanPosition(plan, known, self._reader, self._limits, streams=streams, doubts=doubts)
@@ -378,7 +385,7 @@ class HistoriesPosition:
         """The next windows of a run that is read in several parts."""
         self._under_way = node, position
         try:
-            batches = yield from position.next_batches(self._plan.scan.at_once)
+            batches = yield from position.next_batches(self._plan.scan.max_concurrency)
         except UNREADABLE as error:
             self._under_way = None
             self._fail(node, error)

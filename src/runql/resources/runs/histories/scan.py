@@ -31,7 +31,7 @@ class HistoriesScan(Generic[F_co]):
     Rows come run after run in list order, in step order within a run. Frames have `run_id` and `_step` first, then the
     metrics by name; a metric called `run_id` gives way. Sends one request a page of runs, which brings the whole
     histories of all runs that fit, and one for each ``page_size`` steps (or rows, where these are few) of each run that
-    does not fit, ``at_once`` of them at a time; the next page is asked for meanwhile. A page begins with as many runs
+    does not fit, ``max_concurrency`` of them at a time; the next page is asked for meanwhile. A page begins with as many runs
     as a page of the list has, 50 at most, and 500 rows of each; then its size follows what the answers hold, up to 500
     runs, 100,000 rows or 8 MiB of texts. A page that is too much for the server (a failure, a timeout, a GraphQL error)
     is asked again in halves, down to one run. A run of which the server may have left out rows is read alone.
@@ -62,7 +62,7 @@ class HistoriesScan(Generic[F_co]):
         return collected(self._plan, self._form, part, pivot=self._pivot)
 
     def __iter__(self) -> Iterator[F_co]:
-        """Read frame after frame from the first one: the runs of a page, or ``at_once`` windows of a long run; all are bounded in rows.
+        """Read frame after frame from the first one: the runs of a page, or ``max_concurrency`` windows of a long run; all are bounded in rows.
 
         The types of a frame are decided over its own values. The first page is asked for alone; from then on the next
         page is asked for while one is read, so at most one more than was looked at. ``next(scan)`` goes on behind the frame that the last ``next`` returned.
