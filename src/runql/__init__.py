@@ -3,33 +3,33 @@
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from runql.artifact_errors import (
-    ArtifactDamagedError,
-    ArtifactNotFoundError,
-    ArtifactPendingError,
-    EntryNotFoundError,
-    ManifestError,
-    ReferenceUnavailableError,
-)
 from runql.errors import (
     AccessDeniedError,
     AnswerError,
+    ArtifactDamagedError,
+    ArtifactNotFoundError,
+    ArtifactPendingError,
     AuthenticationError,
     ChangeRefusedError,
     ClientClosedError,
     ConfigurationError,
     ConnectionFailedError,
+    CorruptHistoryError,
     DeletionRefusedError,
     DeletionUnconfirmedError,
     DigestMismatchError,
     DriftInputError,
+    EntryNotFoundError,
     FileNotFoundInRunError,
     GraphQLProblem,
+    HistoryNotExportedError,
     IncompleteHistoriesError,
+    IncompleteHistoryError,
     IncompleteUpdateError,
     IntrospectionRefusedError,
     InvalidAnswerError,
     LocalFileError,
+    ManifestError,
     MismatchedResponseError,
     MissingCredentialsError,
     MissingExtraError,
@@ -41,6 +41,7 @@ from runql.errors import (
     ProjectNotFoundError,
     QueryError,
     RateLimitedError,
+    ReferenceUnavailableError,
     RequestTimedOutError,
     RunChangedError,
     RunNotFoundError,
@@ -57,7 +58,6 @@ from runql.errors import (
     UnshareableError,
     UploadRefusedError,
 )
-from runql.history_errors import CorruptHistoryError, HistoryNotExportedError, IncompleteHistoryError
 from runql.values import JSONValue
 from runql.version import __version__
 

@@ -495,6 +495,150 @@ class IncompleteHistoriesError(RunqlError):
         super().__init__(f"the history {which} could not be read: {reason}. What was read {where}")
 
 
+class ArtifactNotFoundError(NotFoundError):
+    """There is no such artifact version, collection or type, or this API key may not see it."""
+
+
+class EntryNotFoundError(NotFoundError, KeyError):
+    """The artifact's manifest has no entry of this name."""
+
+    def __init__(self, artifact: str, name: str) -> None:
+        self.artifact = artifact
+        self.name = name
+        super().__init__(f"artifact {artifact} has no entry {name!r}: Artifact.entries lists those it has")
+
+    # KeyError would show its message in quotes.
+    __str__ = RunqlError.__str__
+
+
+class ArtifactPendingError(RunqlError):
+    """An artifact version is still being written: it has no files yet, and no run can use it."""
+
+    def __init__(self, artifact: str, state: str) -> None:
+        self.artifact = artifact
+        self.state = state
+        super().__init__(
+            f"artifact {artifact} is {state}, not COMMITTED: wait until the run that logs it is done, and get it again"
+        )
+
+
+class ManifestError(RunqlError):
+    """An artifact's manifest, the list of its files, has a form that this version of runql does not know."""
+
+
+class ArtifactDamagedError(RunqlError, ValueError):
+    """The files of a local folder are not those of the artifact.
+
+    Attributes:
+        missing: entries without a file.
+        changed: entries whose file holds something else.
+        unexpected: files that are no entry.
+        unstorable: why there is no file, by the names of entries that lead out of the folder or that this system
+            cannot store.
+    """
+
+    def __init__(
+        self,
+        artifact: str,
+        missing: Sequence[str],
+        changed: Sequence[str],
+        unexpected: Sequence[str],
+        unstorable: Mapping[str, str] | None = None,
+    ) -> None:
+        self.missing = tuple(missing)
+        self.changed = tuple(changed)
+        self.unexpected = tuple(unexpected)
+        self.unstorable = dict(unstorable or {})
+        found = {
+            "missing": self.missing,
+            "changed": self.changed,
+            "not of the artifact": self.unexpected,
+            "not storable here": [f"{name!r} ({reason})" for name, reason in self.unstorable.items()],
+        }
+        told = "; ".join(f"{what}: {listed(names)}" for what, names in found.items() if names)
+        super().__init__(
+            f"the folder does not hold artifact {artifact} ({told}): download() fetches what is missing or changed"
+        )
+
+
+class ReferenceUnavailableError(RunqlError):
+    """Something that an artifact refers to, and does not hold, cannot be fetched.
+
+    Attributes:
+        references: the addresses, by entry name.
+    """
+
+    def __init__(self, artifact: str, references: Mapping[str, str], reason: str) -> None:
+        self.references = dict(references)
+        shown = listed([f"{name} -> {address}" for name, address in self.references.items()])
+        super().__init__(f"artifact {artifact} refers to what cannot be fetched: {shown}: {reason}")
+
+
+class IncompleteHistoryError(RunqlError):
+    """The server does not send every row of a run's history.
+
+    Attributes:
+        run: entity, project and run id.
+        found: rows that came.
+        expected: rows that the server counts; None where it does not count them.
+        partial: the rows that came, as dicts; empty where they were handed out.
+    """
+
+    def __init__(
+        self,
+        run: str,
+        found: int,
+        expected: int | None,
+        reason: str,
+        partial: Sequence[Mapping[str, object]] = (),
+    ) -> None:
+        self.run = run
+        self.found = found
+        self.expected = expected
+        self.reason = reason
+        self.partial = list(partial)
+        missing = (
+            "rows" if expected is None or expected <= found else f"{expected - found} of {expected} rows"
+        )
+        super().__init__(f"{missing} of the history of run {run} are missing: {reason}; {found} rows came")
+
+    def with_partial(self, partial: Sequence[Mapping[str, object]]) -> IncompleteHistoryError:
+        """The same error, with the rows that came."""
+        return IncompleteHistoryError(self.run, self.found, self.expected, self.reason, partial)
+
+
+class CorruptHistoryError(UnreadableValueError):
+    """The server sent a history row that cannot be read.
+
+    Attributes:
+        run: entity, project and run id.
+        row: place of the row in the response, counted from 0.
+    """
+
+    def __init__(self, run: str, row: int, reason: str) -> None:
+        self.run = run
+        self.row = row
+        self.reason = reason
+        super().__init__(f"row {row} of a response with the history of run {run} cannot be read: {reason}")
+
+
+class HistoryNotExportedError(RunqlError):
+    """Some rows of a run's history are in none of its parquet files; nothing was fetched.
+
+    Attributes:
+        run: entity, project and run id.
+        live_rows: how many rows.
+    """
+
+    def __init__(self, run: str, live_rows: int) -> None:
+        self.run = run
+        self.live_rows = live_rows
+        super().__init__(
+            f"{live_rows} rows of run {run} are in no export yet: servers write exports some time after a run has "
+            "logged. require_complete=False fetches what there is, scan_history() reads all rows"
+        )
+
+
 class RunStillActiveError(RunqlError, TimeoutError):
     """The run did not reach a terminal state within the given time."""
 

@@ -22,7 +22,7 @@ SAYS_NOTHING = {
     "stuff",
 }
 
-# Its docstring draws the tree of errors below the line.
+# Its docstring draws the tree of errors below the line, and it is one small class after the other.
 LONGER = {"src/runql/errors.py"}
 
 
@@ -62,7 +62,9 @@ def test_no_module_is_long() -> None:
     lengths = {
         module: len((ROOT / module).read_text("utf-8").splitlines()) for module in modules("src", "tests")
     }
-    assert {module: length for module, length in lengths.items() if length > LONGEST} == {}
+    assert {
+        module: length for module, length in lengths.items() if length > LONGEST and module not in LONGER
+    } == {}
 
 
 def test_names_say_something() -> None:

@@ -17,9 +17,8 @@ from tests.unit.resources.history_server import RunOnServer, planned, wanted, wi
 from tests.unit.resources.tempers import Temper, TemperedList, TemperedRun, rows_at
 from tests.unit.transport.stepping import served
 
-from runql.errors import IncompleteHistoriesError
+from runql.errors import IncompleteHistoriesError, IncompleteHistoryError
 from runql.frames.row_readers import ColumnReader, RowReader
-from runql.history_errors import IncompleteHistoryError
 from runql.resources.history.cursor import ScanPosition
 from runql.resources.history.plan import Known, ScanPlan
 from runql.resources.history.sampled import Row

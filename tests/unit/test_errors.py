@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 import runql
-from runql import artifact_errors, errors, history_errors, values
+from runql import errors, values
 from runql.errors import GraphQLProblem, RunqlError
 
 MISSING_FILE = FileNotFoundError(errno.ENOENT, "No such file or directory", "/a/b")
@@ -48,8 +48,8 @@ SAMPLES: dict[type[RunqlError], RunqlError] = {
         errors.RunNotFoundError("e", "p", "r"),
         errors.SweepNotFoundError("e", "p", "s"),
         errors.FileNotFoundInRunError("e/p/r", "a.txt"),
-        artifact_errors.ArtifactNotFoundError("no artifact"),
-        artifact_errors.EntryNotFoundError("e/p/a:v0", "a.txt"),
+        errors.ArtifactNotFoundError("no artifact"),
+        errors.EntryNotFoundError("e/p/a:v0", "a.txt"),
         errors.UnsafeNameError({"../a": "it leads out"}, [Path("b")]),
         errors.LocalFileError("cannot read", MISSING_FILE),
         errors.UnreadableTableError("no table"),
@@ -58,10 +58,10 @@ SAMPLES: dict[type[RunqlError], RunqlError] = {
         errors.DeletionRefusedError("no"),
         errors.DeletionUnconfirmedError("run e/p/r", None, "timed out"),
         errors.ChangeRefusedError("no"),
-        artifact_errors.ArtifactPendingError("e/p/a:v0", "PENDING"),
-        artifact_errors.ManifestError("unknown form"),
-        artifact_errors.ArtifactDamagedError("e/p/a:v0", ["a"], ["b"], ["c"]),
-        artifact_errors.ReferenceUnavailableError("e/p/a:v0", {"a": "s3://b/c"}, "no fsspec"),
+        errors.ArtifactPendingError("e/p/a:v0", "PENDING"),
+        errors.ManifestError("unknown form"),
+        errors.ArtifactDamagedError("e/p/a:v0", ["a"], ["b"], ["c"]),
+        errors.ReferenceUnavailableError("e/p/a:v0", {"a": "s3://b/c"}, "no fsspec"),
         errors.RunChangedError("e/p/r", ["tags", "summary"]),
         errors.IncompleteUpdateError("run e/p/r", ["tags"], ["summary"], "no"),
         errors.NotLoadedError("await run.load()"),
@@ -70,9 +70,9 @@ SAMPLES: dict[type[RunqlError], RunqlError] = {
         errors.MismatchedResponseError("run e/p/r", "run e/p/s"),
         errors.SchemaDriftError("GetRun", ["project.run.id: Field required"]),
         errors.PaginationError("stands still"),
-        history_errors.HistoryNotExportedError("e/p/r", 3),
-        history_errors.IncompleteHistoryError("e/p/r", 3, 5, "left out", [{"_step": 0}]),
-        history_errors.CorruptHistoryError("e/p/r", 1, "not JSON"),
+        errors.HistoryNotExportedError("e/p/r", 3),
+        errors.IncompleteHistoryError("e/p/r", 3, 5, "left out", [{"_step": 0}]),
+        errors.CorruptHistoryError("e/p/r", 1, "not JSON"),
         values.UnreadableRowError(1, "not JSON"),
         errors.IncompleteHistoriesError([{"run_id": "r", "loss": 0.5}], ["r2", "r3"], "down"),
         errors.RunStillActiveError("still running"),

@@ -6,8 +6,7 @@ import pytest
 from tests.unit.resources.artifact_answers import PLACE, alias, artifact, fields
 from tests.unit.transport.stepping import answered, played, sent
 
-from runql.artifact_errors import ArtifactNotFoundError
-from runql.errors import ProjectNotFoundError, QueryError
+from runql.errors import ArtifactNotFoundError, ProjectNotFoundError, QueryError
 from runql.paths import ArtifactAddress, RunAddress
 from runql.resources.artifacts.lookup import (
     VersionQuery,

@@ -9,8 +9,9 @@ import pytest
 from tests.unit.resources.artifact_answers import PLACE, artifact, fields, found
 from tests.unit.transport.stepping import answered, played, sent
 
-from runql.artifact_errors import ArtifactNotFoundError, ArtifactPendingError
 from runql.errors import (
+    ArtifactNotFoundError,
+    ArtifactPendingError,
     ChangeRefusedError,
     DeletionRefusedError,
     IncompleteUpdateError,

@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 import xxhash
 
-from runql.artifact_errors import ManifestError
-from runql.errors import MissingExtraError
+from runql.errors import ManifestError, MissingExtraError
 from runql.resources.artifacts.entry_digest import hash_of, is_intact
 from runql.resources.artifacts.manifest import ManifestEntry
 

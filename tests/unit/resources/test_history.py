@@ -11,8 +11,7 @@ import pytest
 from tests.unit.resources.answers import in_project
 from tests.unit.transport.stepping import answered, ended
 
-from runql.errors import ProjectNotFoundError, RunNotFoundError
-from runql.history_errors import CorruptHistoryError, IncompleteHistoryError
+from runql.errors import CorruptHistoryError, IncompleteHistoryError, ProjectNotFoundError, RunNotFoundError
 from runql.resources.history.sampled import HistorySample, Row, checked_keys, sample_run
 from runql.transport.flow import Send
 from runql_graphql.operations import get_history

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from runql.artifact_errors import ManifestError
+from runql.errors import ManifestError
 from runql.paths import ArtifactAddress
 from runql.resources.artifacts.manifest import (
     LONG_URLS,

@@ -10,9 +10,8 @@ from tests.unit.resources.answers import in_project
 from tests.unit.resources.history_server import RunOnServer, on_the_wire, planned, scanned, wanted
 from tests.unit.transport.stepping import answered, ended, sent, served
 
-from runql.errors import ProjectNotFoundError, RunNotFoundError, ServerFailureError
+from runql.errors import IncompleteHistoryError, ProjectNotFoundError, RunNotFoundError, ServerFailureError
 from runql.frames.row_readers import RowReader
-from runql.history_errors import IncompleteHistoryError
 from runql.resources.history.cursor import ScanPosition
 from runql.resources.history.plan import Known, ScanPlan
 from runql.resources.history.sampled import Row

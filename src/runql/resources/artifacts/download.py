@@ -12,13 +12,13 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from runql.artifact_errors import (
+from runql.errors import (
+    AnswerError,
     ArtifactDamagedError,
     EntryNotFoundError,
     ManifestError,
     ReferenceUnavailableError,
 )
-from runql.errors import AnswerError
 from runql.paths import ArtifactAddress
 from runql.resources.artifacts.entry_digest import hash_of, is_intact
 from runql.resources.artifacts.lookup import read_artifact, source_of

@@ -7,8 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from runql.artifact_errors import ManifestError
-from runql.errors import LocalFileError, MissingExtraError
+from runql.errors import LocalFileError, ManifestError, MissingExtraError
 from runql.resources.artifacts.manifest import ManifestEntry
 from runql.transport.bodies import Hash, new_md5
 from runql.transport.local_copy import digest_of

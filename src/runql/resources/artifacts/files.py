@@ -9,8 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from runql.arguments import checked_path, positive
-from runql.artifact_errors import ArtifactNotFoundError, EntryNotFoundError
-from runql.errors import AccessDeniedError
+from runql.errors import AccessDeniedError, ArtifactNotFoundError, EntryNotFoundError
 from runql.resources.files.names import target_path
 from runql.resources.files.record import is_wanted, shown_size
 from runql.resources.pages.listing import AsyncLazySequence, LazySequence, Page

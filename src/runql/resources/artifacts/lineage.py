@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from runql.artifact_errors import ArtifactNotFoundError
+from runql.errors import ArtifactNotFoundError
 from runql.resources.pages.listing import Page, read_page, refuse_circle
 from runql.resources.records.identity import require_id
 from runql.transport.flow import Flow, fetch

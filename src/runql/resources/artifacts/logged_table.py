@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from runql.arguments import checked_str
-from runql.artifact_errors import EntryNotFoundError
-from runql.errors import AnswerError, MissingExtraError, UnreadableTableError
+from runql.errors import AnswerError, EntryNotFoundError, MissingExtraError, UnreadableTableError
 from runql.frames.columns import Column
 from runql.frames.dtypes import ScalarType
 from runql.frames.extras import require

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from runql.artifact_errors import ArtifactNotFoundError
-from runql.errors import OutdatedServerError
+from runql.errors import ArtifactNotFoundError, OutdatedServerError
 from runql.paths import ArtifactAddress, RunAddress
 from runql.resources.pages.listing import Page, read_page
 from runql.resources.records.absent_fields import present

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from runql.artifact_errors import ManifestError
+from runql.errors import ManifestError
 from runql.paths import ArtifactAddress
 from runql.resources.records.snake_case import SnakeCaseAttributes
 from runql.values import JSONValue, as_json

@@ -8,8 +8,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final, TypeVar
 
 from runql.arguments import checked_bool, checked_str, shown
-from runql.artifact_errors import ArtifactNotFoundError, ArtifactPendingError
 from runql.errors import (
+    ArtifactNotFoundError,
+    ArtifactPendingError,
     ChangeRefusedError,
     DeletionRefusedError,
     NotFoundError,

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Final
 
 from runql.arguments import checked_str
-from runql.artifact_errors import ArtifactPendingError, EntryNotFoundError, ManifestError
+from runql.errors import ArtifactPendingError, EntryNotFoundError, ManifestError
 from runql.paths import ArtifactAddress, artifact_url
 from runql.resources.artifacts.collections.lookup import TypeAddress, find_collection
 from runql.resources.artifacts.lookup import Found, find_artifact, source_of

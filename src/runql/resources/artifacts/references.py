@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import BinaryIO, Final, Protocol
 from urllib.parse import unquote
 
-from runql.artifact_errors import ReferenceUnavailableError
 from runql.errors import (
     AnswerError,
     DigestMismatchError,
     LocalFileError,
     MissingExtraError,
+    ReferenceUnavailableError,
     RunqlError,
     TransportError,
 )

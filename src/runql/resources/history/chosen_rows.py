@@ -6,10 +6,9 @@ from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Final
 
-from runql.errors import SchemaDriftError
+from runql.errors import CorruptHistoryError, SchemaDriftError
 from runql.frames.batches import Batch, RowBatch
 from runql.frames.row_readers import RowReader
-from runql.history_errors import CorruptHistoryError
 from runql.transport.codec import Cut
 from runql.values import UnreadableRowError, as_json, history_rows, parse_json
 

@@ -8,11 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from runql.errors import OutdatedServerError
+from runql.errors import IncompleteHistoryError, OutdatedServerError
 from runql.frames.batch_queue import BatchQueue
 from runql.frames.batches import Batch, RowBatch
 from runql.frames.row_readers import RowReader
-from runql.history_errors import IncompleteHistoryError
 from runql.resources.history.exports.listing import ExportListing, list_exports
 from runql.resources.history.plan import Known, ScanPlan
 from runql.resources.history.row_counts import RowCounts

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias, cast
 
 from runql.arguments import positive, shown
+from runql.errors import IncompleteHistoryError
 from runql.frames.batches import STEP, RowBatch
 from runql.frames.row_readers import RowReader
-from runql.history_errors import IncompleteHistoryError
 from runql.resources.history.chosen_rows import readable, rows_by_spec, with_steps
 from runql.resources.records.identity import require_run
 from runql.transport.flow import Flow, fetch

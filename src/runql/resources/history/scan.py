@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from runql.errors import IncompleteHistoryError
 from runql.frames.batches import Batch
 from runql.frames.extras import require
 from runql.frames.row_readers import ColumnReader, RowReader
@@ -14,7 +15,6 @@ from runql.frames.table import Table, TableBuilder
 from runql.frames.to_arrow import to_arrow
 from runql.frames.to_pandas import to_pandas
 from runql.frames.to_polars import to_polars
-from runql.history_errors import IncompleteHistoryError
 from runql.resources.history.cursor import ScanPosition
 from runql.resources.history.exports.listing import ExportListing, can_read_exports
 from runql.resources.history.plan import Known, ScanPlan

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from enum import Enum, auto
 
 from runql.errors import (
+    IncompleteHistoryError,
     InvalidAnswerError,
     OutdatedServerError,
     QueryError,
@@ -14,7 +15,6 @@ from runql.errors import (
     ServerFailureError,
 )
 from runql.frames.row_readers import RowReader
-from runql.history_errors import IncompleteHistoryError
 from runql.resources.history.plan import ScanPlan
 from runql.resources.history.window import Outline, Window, read_window
 from runql.transport.flow import Flow, gather

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from runql.errors import IncompleteHistoryError
 from runql.frames.batches import Batch, RowBatch, united
 from runql.frames.row_readers import RowReader
-from runql.history_errors import IncompleteHistoryError
 from runql.resources.history import chosen_rows as sampled
 from runql.resources.history.chosen_rows import readable, with_steps
 from runql.resources.history.exports.listing import LIVE_ROWS, ExportListing, listing_of

@@ -143,7 +143,7 @@ class _Wish:
         return HistoryFiles(tuple(paths), listing.live_count)
 
     def _list(self) -> Flow[ExportListing]:
-        from runql.history_errors import HistoryNotExportedError
+        from runql.errors import HistoryNotExportedError
         from runql.resources.history.exports.listing import ExportListing, list_exports
 
         run = self.run

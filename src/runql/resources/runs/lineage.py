@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
-from runql.artifact_errors import ArtifactPendingError
+from runql.errors import ArtifactPendingError
 from runql.paths import ArtifactAddress, RunAddress
 from runql.resources.pages.listing import RUN_PER_PAGE
 from runql.resources.runs.exports import AsyncRunExports, RunExports

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from runql.arguments import checked_str, positive
-from runql.artifact_errors import ArtifactNotFoundError
+from runql.errors import ArtifactNotFoundError
 from runql.resources.pages.listing import Page, read_page
 from runql.resources.pages.uncounted import read_sparse_page
 from runql.resources.records.identity import Named, require_name, require_project

@@ -9,8 +9,8 @@ from functools import cached_property
 from typing import Final, TypeVar
 
 from runql.arguments import checked_str, shown
-from runql.artifact_errors import ArtifactNotFoundError
 from runql.errors import (
+    ArtifactNotFoundError,
     ChangeRefusedError,
     DeletionRefusedError,
     IncompleteUpdateError,

@@ -10,11 +10,10 @@ from functools import partial
 from itertools import chain, repeat
 from typing import Final
 
-from runql.errors import RunNotFoundError, RunqlError
+from runql.errors import CorruptHistoryError, IncompleteHistoryError, RunNotFoundError, RunqlError
 from runql.frames.batch_queue import BatchQueue
 from runql.frames.batches import RUN_ID, Batch, RowBatch, step_of
 from runql.frames.row_readers import RowReader
-from runql.history_errors import CorruptHistoryError, IncompleteHistoryError
 from runql.resources.history.cursor import ScanPosition
 from runql.resources.history.plan import Known, ScanPlan
 from runql.resources.history.row_tally import RowTally

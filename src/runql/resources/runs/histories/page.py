@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from runql.errors import CorruptHistoryError
 from runql.frames.batches import Batch, RowBatch
 from runql.frames.row_readers import RowReader
-from runql.history_errors import CorruptHistoryError
 from runql.resources.history import chosen_rows as sampled
 from runql.resources.history.plan import ScanPlan
 from runql.resources.history.row_counts import RowCounts

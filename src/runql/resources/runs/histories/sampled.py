@@ -8,10 +8,9 @@ from functools import partial
 from itertools import chain, repeat
 from typing import TYPE_CHECKING
 
-from runql.errors import IncompleteHistoriesError, RunqlError
+from runql.errors import CorruptHistoryError, IncompleteHistoriesError, IncompleteHistoryError, RunqlError
 from runql.frames.batches import RUN_ID, Batch, RowBatch
 from runql.frames.row_readers import RowReader
-from runql.history_errors import CorruptHistoryError, IncompleteHistoryError
 from runql.resources.history import chosen_rows as sampled
 from runql.resources.history.sampled import HistorySample, Row, sampled_rows
 from runql.resources.pages.listing import Page, read_page
