@@ -33,7 +33,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--write-senders",
         action="store_true",
-        help="write src/runql/drift/senders.toml anew, from what the tests that run send",
+        help="write src/runql/drift/operations/senders.toml anew, from what the tests that run send",
     )
 
 

@@ -20,7 +20,7 @@ from runql.transport.endpoint import Endpoint
 from runql.transport.flow import Download, Send, Upload
 from runql.transport.wire import Request
 
-TABLE = Path(__file__).parents[1] / "src" / "runql" / "drift" / "senders.toml"
+TABLE = Path(__file__).parents[1] / "src" / "runql" / "drift" / "operations" / "senders.toml"
 MADE_FROM = {"GetSweeps": "GetSweep"}
 """Put together at run time around a generated operation, with its fields."""
 

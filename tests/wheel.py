@@ -23,7 +23,7 @@ ROUNDS = 7
 
 SHIPPED = {"runql", "runql_graphql", "runql_server"}
 NEEDED = {
-    "runql/drift/senders.toml",
+    "runql/drift/operations/senders.toml",
     "runql/py.typed",
     "runql_graphql/py.typed",
     "runql_server/py.typed",

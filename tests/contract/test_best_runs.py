@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import math
-import warnings
 from typing import Any
 
 import httpx
+from pathlib import Path
+
 import pytest
 from tests.contract.between import Between, Fault, Sent
 from tests.contract.either import Untyped, listed, taken
@@ -144,8 +145,8 @@ def test_an_order_that_says_nothing_is_warned_of_once(
         assert len(listed(face, runs)) == 3
     assert len(caught) == 1
     if face.name == "sync":
-        assert caught[0].filename != warnings.__file__
-        assert "runql/" not in caught[0].filename.replace("w-semantics", "")
+        # The warning names the caller's line, not one of ours.
+        assert Path(caught[0].filename).parent == Path(__file__).parent
 
 
 @pytest.mark.parametrize(
