@@ -21,10 +21,11 @@ RUN_FRAGMENTS = {f"fragments.{name}" for name in ("full_run_fields", "run_fields
 
 # Parts of `runql.resources` that neither a run nor a list of runs needs before somebody asks for them.
 OTHER_RESOURCES = {
-    *("artifact", "artifact_download", "artifact_lookup", "artifact_write", "artifacts", "manifest"),
-    *("file_listing", "file_record", "files", "run_metadata"),
-    *("capabilities", "project", "sweeps", "user"),
-    *("histories", "history", "history_scan", "scan", "window"),
+    *("artifacts.artifact", "artifacts.artifacts", "artifacts.download", "artifacts.lookup"),
+    *("artifacts.manifest", "artifacts.mutations"),
+    *("files.files", "files.listing", "files.record", "runs.metadata"),
+    *("capabilities", "project", "sweeps.sweeps", "user"),
+    *("history.plan", "history.sampled", "history.scan", "history.window", "runs.histories.sampled"),
 }
 
 
@@ -99,6 +100,6 @@ def test_importing_runql_loads_no_models_and_no_http(server: RunningServer, tmp_
 
 def test_what_is_loaded_too_early_would_be_seen(server: RunningServer, tmp_path: Path) -> None:
     loaded = modules_after(server, "runql.Artifact; runql.Api().viewer", tmp_path)
-    assert below("runql.resources", loaded) >= {"artifact", "user"}
+    assert below("runql.resources", loaded) >= {"artifacts.artifact", "user"}
     assert "get_viewer" in below("runql_graphql", loaded)
     assert [request.operation for request in server.requests] == ["GetViewer"]
