@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from runql_server import jsontext, timestamps
+from runql_server import lenient_json, timestamps
 from runql_server.access import auth
-from runql_server.jsontext import JsonValue
+from runql_server.lenient_json import JsonValue
 from runql_server.runs import lines, runs
 from runql_server.runs.runs import RunChange
 from runql_server.storage import projects
@@ -66,8 +66,10 @@ def _seed(connection: sqlite3.Connection, project: Project, run: SeedRun, crash_
         RunChange(
             display_name=run.display_name,
             state=run.state,
-            config=jsontext.dump({key: {"value": value, "desc": None} for key, value in run.config.items()}),
-            summary=jsontext.dump(dict(run.summary)),
+            config=lenient_json.dump(
+                {key: {"value": value, "desc": None} for key, value in run.config.items()}
+            ),
+            summary=lenient_json.dump(dict(run.summary)),
             tags=list(run.tags),
             group_name=run.group,
             job_type=run.job_type,
@@ -112,4 +114,4 @@ def _with_step(row: Row, line: int) -> str:
 
 
 def _text(row: Row) -> str:
-    return row if isinstance(row, str) else jsontext.dump(dict(row))
+    return row if isinstance(row, str) else lenient_json.dump(dict(row))

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from runql_server import jsontext
+from runql_server import lenient_json
 from runql_server.access import auth
 from runql_server.artifacts import collections as artifact_collections
 from runql_server.artifacts import committing, creation, lineage, naming, versions
@@ -17,7 +17,7 @@ from runql_server.artifacts.contents import blobs, entries, manifests
 from runql_server.artifacts.contents.manifest_format import Manifest, ManifestEntry, StoragePolicyConfig
 from runql_server.artifacts.creation import NewArtifact
 from runql_server.artifacts.versions import Artifact
-from runql_server.jsontext import JsonValue
+from runql_server.lenient_json import JsonValue
 from runql_server.runs import runs
 from runql_server.storage import files, projects
 from runql_server.storage.projects import Project
@@ -100,7 +100,7 @@ def _seed(store: Store, connection: sqlite3.Connection, project: Project, seed: 
             aliases=list(seed.aliases),
             tags=naming.check_tags([{"tag_name": tag} for tag in seed.tags]),
             description=seed.description,
-            metadata=jsontext.dump(dict(seed.metadata)),
+            metadata=lenient_json.dump(dict(seed.metadata)),
             ttl=seed.ttl_seconds,
         ),
         user=1,

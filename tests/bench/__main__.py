@@ -9,12 +9,12 @@ from contextlib import ExitStack, contextmanager
 
 import httpx
 from tests.bench import readme, seeding
-from tests.bench.judging import Verdict, exponent, memory_verdict, verdicts
-from tests.bench.measuring import Ground, Measured, measure, prepare
+from tests.bench.measurement import Ground, Measured, measure, prepare
 from tests.bench.paths import RESULTS
-from tests.bench.replay import Front
+from tests.bench.replay_process import Front
 from tests.bench.report import Findings, Row, written
 from tests.bench.tasks import EXPORTS, GROWTH, LIMIT, MEMORY, OWN, TABLE, Task, Where
+from tests.bench.verdicts import Verdict, exponent, memory_verdict, verdicts
 
 from runql_server.exports.policy import ExportPolicy
 from runql_server.running import RunningServer

@@ -8,10 +8,10 @@ import httpx
 import polars as pl
 import pytest
 from tests.bench import values
-from tests.bench.judging import exponent, memory_verdict, ratio, verdicts
-from tests.bench.measuring import Measured
-from tests.bench.replay import Front, Taken
+from tests.bench.measurement import Measured
+from tests.bench.replay_process import Front, Taken
 from tests.bench.tasks import LIMIT, NEW, OWN, Goal
+from tests.bench.verdicts import exponent, memory_verdict, ratio, verdicts
 
 from runql import Api
 from runql_server.running import RunningServer

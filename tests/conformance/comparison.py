@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Final
 
 from tests.conformance import project
-from tests.conformance.answers import Json
-from tests.conformance.asking import Answer, ask
 from tests.conformance.calls.call import Call
 from tests.conformance.calls.every import CALLS
-from tests.conformance.elsewhere import serve
 from tests.conformance.library import Name
+from tests.conformance.library_process import Answer, ask
+from tests.conformance.plain_values import Json
+from tests.conformance.reference_files import serve
 
 VERSIONS: Final = {"0.21.4": "RUNQL_WANDB_OLD", "0.31.0": "RUNQL_WANDB_NEW"}
 """Versions of the official SDK, and the variables that name an interpreter that has them."""

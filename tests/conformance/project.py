@@ -12,8 +12,8 @@ from functools import partial
 from pathlib import Path
 
 from tests.conformance import write_project
-from tests.conformance.elsewhere import Elsewhere
-from tests.conformance.state import Server
+from tests.conformance.reference_files import Elsewhere
+from tests.conformance.server_state import Server
 from tests.patience import ENVIRONMENT, PATIENCE, until
 
 from runql_server.running import RunningServer

@@ -8,8 +8,8 @@ import socket
 from typing import Any
 
 import pytest
-from tests.contract.answering import Answer, AnsweringServer
-from tests.contract.face import AnyRuns, Face
+from tests.contract.both_clients import AnyRuns, Face
+from tests.contract.scripted_server import Answer, AnsweringServer
 from tests.ports import refusing
 
 from runql import (

@@ -9,10 +9,10 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.contract.between import Between, Fault, Sent
-from tests.contract.either import Untyped, listed, taken
-from tests.contract.face import Face
+from tests.contract.both_clients import Face
+from tests.contract.intercepting import Between, Fault, Sent
 from tests.contract.test_sweeps import make_sweep, operations, path
+from tests.contract.untyped import Untyped, listed, taken
 
 from runql import UnorderedWarning
 from runql_server.running import RunningServer

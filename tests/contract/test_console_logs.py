@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from tests.contract.answering import Answer, AnsweringServer
-from tests.contract.either import Untyped, listed, taken
-from tests.contract.face import Face
-from tests.contract.writing.stored import FULL, KEY
+from tests.contract.both_clients import Face
+from tests.contract.scripted_server import Answer, AnsweringServer
+from tests.contract.untyped import Untyped, listed, taken
+from tests.contract.writing.stored_run import FULL, KEY
 
 from runql import (
     ConsoleLogLine,

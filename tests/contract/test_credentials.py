@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from urllib.parse import quote
 
 import pytest
-from tests.contract.answering import Answer, AnsweringServer
-from tests.contract.face import Face
+from tests.contract.both_clients import Face
+from tests.contract.scripted_server import Answer, AnsweringServer
 from tests.contract.world import SampleServer
 
 from runql import RetryPolicy, RunqlError

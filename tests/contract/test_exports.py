@@ -14,8 +14,8 @@ import httpx
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
-from tests.contract.face import AnyApi, AnyRun, Face, Row
-from tests.contract.storage import Meddle, Storage, pass_on
+from tests.contract.both_clients import AnyApi, AnyRun, Face, Row
+from tests.contract.export_storage import Meddle, Storage, pass_on
 
 from runql.resources.history.exports.rows import PORTION
 from runql_server.exports.policy import ExportPolicy

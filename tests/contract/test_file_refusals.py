@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from tests.contract.answering import Answer, AnsweringServer
-from tests.contract.face import AnyRun, Face
-from tests.contract.file_answers import ATTRS, BODY, asked, entry, listed
+from tests.contract.both_clients import AnyRun, Face
+from tests.contract.file_responses import ATTRS, BODY, asked, entry, listed
+from tests.contract.scripted_server import Answer, AnsweringServer
 from tests.contract.test_files import left_in, saved_all
 
 from runql import (

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.contract.answering import Answer, AnsweringServer
-from tests.contract.face import AnyFiles, AnyRun, Face
-from tests.contract.file_answers import BODY, asked, digest, entry, listed
+from tests.contract.both_clients import AnyFiles, AnyRun, Face
+from tests.contract.file_responses import BODY, asked, digest, entry, listed
+from tests.contract.scripted_server import Answer, AnsweringServer
 from tests.patience import PATIENCE
 
 from runql import (

@@ -8,8 +8,8 @@ from pathlib import Path
 import httpx
 import polars as pl
 import pytest
-from tests.contract.face import AnyRun, Face
-from tests.contract.storage import Meddle, Storage, pass_on
+from tests.contract.both_clients import AnyRun, Face
+from tests.contract.export_storage import Meddle, Storage, pass_on
 
 from runql import AnswerError, HistoryNotExportedError, TransportError
 from runql_server.exports.policy import ExportPolicy

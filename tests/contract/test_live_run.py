@@ -6,8 +6,8 @@ import json
 
 import httpx
 import pytest
-from tests.contract.between import Between, Fault, Sent
-from tests.contract.face import AnyRun, Face, Row
+from tests.contract.both_clients import AnyRun, Face, Row
+from tests.contract.intercepting import Between, Fault, Sent
 
 from runql.resources.runs import state as run_state
 from runql_server.running import RunningServer

@@ -9,11 +9,11 @@ from typing import Final
 
 import httpx
 import pytest
-from tests.contract.between import Between, Fault, Sent
-from tests.contract.either import Untyped, listed, taken
-from tests.contract.face import Face
-from tests.contract.older import OlderServer
+from tests.contract.both_clients import Face
+from tests.contract.intercepting import Between, Fault, Sent
+from tests.contract.older_server import OlderServer
 from tests.contract.test_sweeps import make_sweep
+from tests.contract.untyped import Untyped, listed, taken
 
 from runql import Api, OutdatedServerError, SchemaDriftError
 from runql.transport.unknown_parts import droppable

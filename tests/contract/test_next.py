@@ -10,9 +10,9 @@ from itertools import count
 import anyio
 import httpx
 import pytest
-from tests.contract.between import Between, Fault, Sent
-from tests.contract.either import Untyped, listed, taken
-from tests.contract.face import AnyRun, Face
+from tests.contract.both_clients import AnyRun, Face
+from tests.contract.intercepting import Between, Fault, Sent
+from tests.contract.untyped import Untyped, listed, taken
 from tests.patience import PATIENCE
 
 from runql import Api, AsyncApi, RunqlError, ServerFailureError

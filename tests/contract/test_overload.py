@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import httpx
 import pytest
-from tests.contract.between import Between, Fault, Sent
-from tests.contract.face import Face
+from tests.contract.both_clients import Face
+from tests.contract.intercepting import Between, Fault, Sent
 
 from runql import IncompleteHistoriesError, QueryError, RequestTimedOutError, ServerFailureError
 from runql_server.running import RunningServer

@@ -7,11 +7,11 @@ from typing import Final
 
 import httpx
 import pytest
-from tests.contract.answering import Answer, AnsweringServer
-from tests.contract.between import Between, Fault, Sent
-from tests.contract.either import Untyped, listed, taken
-from tests.contract.face import Face
+from tests.contract.both_clients import Face
+from tests.contract.intercepting import Between, Fault, Sent
+from tests.contract.scripted_server import Answer, AnsweringServer
 from tests.contract.test_sweeps import make_sweep
+from tests.contract.untyped import Untyped, listed, taken
 
 from runql import InvalidAnswerError, JSONValue, UnreadableValueError
 from runql_server.running import RunningServer

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import httpx
 import pytest
-from tests.contract.answering import Answer, AnsweringServer
 from tests.contract.artifacts.refusing import RefusingTransport
-from tests.contract.either import Untyped, taken
-from tests.contract.face import AnyRun, Face
-from tests.contract.file_answers import BODY, asked, digest, entry, listed
+from tests.contract.both_clients import AnyRun, Face
+from tests.contract.file_responses import BODY, asked, digest, entry, listed
+from tests.contract.scripted_server import Answer, AnsweringServer
+from tests.contract.untyped import Untyped, taken
 
 from runql import ArtifactDamagedError, LocalFileError, UnsafeNameError
 from runql.resources.artifacts import download as artifact_download

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from tests.contract.answering import Answer, AnsweringServer
-from tests.contract.face import Face
-from tests.contract.file_answers import BODY, asked, entry, listed
+from tests.contract.both_clients import Face
+from tests.contract.file_responses import BODY, asked, entry, listed
+from tests.contract.scripted_server import Answer, AnsweringServer
 
 from runql import AccessDeniedError, JSONValue, UploadRefusedError
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.contract.file_answers import BODY
+from tests.contract.file_responses import BODY
 from tests.profiles import IS_FULL
 
 from runql.transport.bodies import CHUNK, HELD

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
-from tests.contract.face import Face, FaceName
+from tests.contract.both_clients import Face, FaceName
 from tests.faults.stopping_server import StoppingServer
-from tests.faults.victims import Victims
+from tests.faults.transfer_processes import Victims
 
 
 @pytest.fixture(scope="session")

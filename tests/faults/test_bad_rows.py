@@ -9,9 +9,9 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.contract.between import Between, Fault, Sent
-from tests.contract.either import Untyped, listed, taken
-from tests.contract.face import AnyApi, Face
+from tests.contract.both_clients import AnyApi, Face
+from tests.contract.intercepting import Between, Fault, Sent
+from tests.contract.untyped import Untyped, listed, taken
 
 from runql import CorruptHistoryError, IncompleteHistoriesError, IncompleteHistoryError
 from runql_server.running import RunningServer

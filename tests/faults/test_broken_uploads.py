@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.contract.face import NO_PATIENCE, AnyRun, Face, FaceName
-from tests.contract.file_answers import ATTRS, BODY, TWICE, digest
+from tests.contract.both_clients import NO_PATIENCE, AnyRun, Face, FaceName
+from tests.contract.file_responses import ATTRS, BODY, TWICE, digest
 from tests.faults.boundaries import BEFORE, BOUNDARIES, OLD
-from tests.faults.strait import Strait
-from tests.faults.victim import Order
-from tests.faults.victims import Victims
+from tests.faults.transfer_processes import Victims
+from tests.faults.transfer_program import Order
+from tests.faults.upload_proxy import Strait
 from tests.patience import PATIENCE, until
 
 from runql import (

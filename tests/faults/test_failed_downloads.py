@@ -9,9 +9,9 @@ import anyio
 import httpx
 import pytest
 from anyio.from_thread import BlockingPortal
-from tests.contract.face import NO_PATIENCE, AnyFile, DoubleTransport, Face
-from tests.contract.file_answers import ATTRS, BODY, KEY, TWICE
-from tests.contract.timing import Timed
+from tests.contract.both_clients import NO_PATIENCE, AnyFile, DoubleTransport, Face
+from tests.contract.file_responses import ATTRS, BODY, KEY, TWICE
+from tests.contract.timeouts import Timed
 from tests.faults.boundaries import BEFORE, BOUNDARIES, beside, held, placed
 from tests.faults.stopping_server import Sending, Stop, StoppingServer
 from tests.patience import PATIENCE

@@ -6,12 +6,12 @@ import errno
 from pathlib import Path
 
 import pytest
-from tests.contract.face import FaceName
-from tests.contract.file_answers import BODY, digest
+from tests.contract.both_clients import FaceName
+from tests.contract.file_responses import BODY, digest
 from tests.faults.boundaries import BEFORE, BOUNDARIES, beside, held, placed
 from tests.faults.stopping_server import Sending, StoppingServer
-from tests.faults.victim import Order
-from tests.faults.victims import Victims
+from tests.faults.transfer_processes import Victims
+from tests.faults.transfer_program import Order
 
 
 @pytest.mark.parametrize("before", BEFORE)

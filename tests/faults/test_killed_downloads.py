@@ -7,12 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.contract.face import FaceName
-from tests.contract.file_answers import BODY
+from tests.contract.both_clients import FaceName
+from tests.contract.file_responses import BODY
 from tests.faults.boundaries import BEFORE, BOUNDARIES, OLD, beside, held, placed
 from tests.faults.stopping_server import Sending, StoppingServer
-from tests.faults.victim import Order
-from tests.faults.victims import Victims
+from tests.faults.transfer_processes import Victims
+from tests.faults.transfer_program import Order
 from tests.patience import PATIENCE, until
 from tests.profiles import IS_FULL
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from tests.contract.face import FaceName
+from tests.contract.both_clients import FaceName
 from tests.faults.boundaries import OLD, beside, held, placed
-from tests.faults.victim import PAGE_SIZE, PER_PAGE, Order
-from tests.faults.victims import Victims
+from tests.faults.transfer_processes import Victims
+from tests.faults.transfer_program import PAGE_SIZE, PER_PAGE, Order
 from tests.profiles import IS_FULL
 
 from runql import Api

@@ -8,7 +8,7 @@ import sqlite3
 from dataclasses import dataclass
 from typing import Literal
 
-from runql_server import ids, jsontext, timestamps
+from runql_server import ids, lenient_json, timestamps
 from runql_server.artifacts import naming
 from runql_server.artifacts.types import ArtifactType
 from runql_server.errors import NotFoundError, RequestError
@@ -87,7 +87,7 @@ def by_numbers(connection: sqlite3.Connection, numbers: list[int]) -> list[Colle
     """The collections with these row numbers, in the order given."""
     rows = connection.execute(
         f"{_SELECT} WHERE artifact_collections.id IN (SELECT value FROM json_each(?))",
-        (jsontext.dump(numbers),),
+        (lenient_json.dump(numbers),),
     )
     found = {row["id"]: _collection(row) for row in rows}
     return [found[number] for number in numbers if number in found]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 
-from runql_server import jsontext, timestamps
+from runql_server import lenient_json, timestamps
 from runql_server.artifacts import aliases, memberships, naming, versions
 from runql_server.artifacts.contents import blobs, entries, manifests
 from runql_server.artifacts.contents.manifest_format import Manifest, ManifestEntry
@@ -48,7 +48,7 @@ def commit(store: Store, connection: sqlite3.Connection, artifact: Artifact) -> 
         ),
     )
     place = memberships.join(connection, artifact.sequence_number, artifact.number)
-    wanted = jsontext.parse(artifact.wanted_aliases, what="aliases")
+    wanted = lenient_json.parse(artifact.wanted_aliases, what="aliases")
     asked = [each for each in wanted if isinstance(each, str)] if isinstance(wanted, list) else []
     aliases.point(connection, place, [naming.LATEST, *asked])
     return versions.by_number(connection, artifact.number)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import dataclass, field
 
-from runql_server import jsontext, timestamps
+from runql_server import lenient_json, timestamps
 from runql_server.artifacts import aliases, lineage, memberships, naming, tags, versions
 from runql_server.artifacts import collections as artifact_collections
 from runql_server.artifacts import types as artifact_types
@@ -70,7 +70,7 @@ def _found(connection: sqlite3.Connection, sequence: Collection, wanted: NewArti
 def _insert(connection: sqlite3.Connection, sequence: Collection, wanted: NewArtifact, user: int) -> Artifact:
     for what, text in (("labels", wanted.labels), ("metadata", wanted.metadata)):
         if text is not None:
-            jsontext.parse_object(text, what=what)
+            lenient_json.parse_object(text, what=what)
     moment = timestamps.to_text(timestamps.now())
     inserted = connection.execute(
         """INSERT INTO artifacts (sequence_id, run_id, user_id, state, digest, history_step, ttl_seconds, created_at,
@@ -85,7 +85,7 @@ def _insert(connection: sqlite3.Connection, sequence: Collection, wanted: NewArt
             versions.own_ttl(wanted.ttl),
             moment,
             moment,
-            jsontext.dump(wanted.aliases),
+            lenient_json.dump(wanted.aliases),
             wanted.description,
             wanted.labels,
             wanted.metadata,

@@ -7,7 +7,7 @@ from __future__ import annotations
 import sqlite3
 from typing import Literal
 
-from runql_server import jsontext
+from runql_server import lenient_json
 
 Direction = Literal["inputs", "outputs"]
 
@@ -53,7 +53,7 @@ def used_as(connection: sqlite3.Connection, run: int, artifacts: list[int]) -> d
     rows = connection.execute(
         """SELECT artifact_id, used_as FROM artifact_inputs WHERE run_id = ?
            AND artifact_id IN (SELECT value FROM json_each(?)) ORDER BY used_as""",
-        (run, jsontext.dump(artifacts)),
+        (run, lenient_json.dump(artifacts)),
     )
     names: dict[int, list[str]] = {}
     for row in rows:

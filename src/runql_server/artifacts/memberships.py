@@ -8,7 +8,7 @@ import hashlib
 import sqlite3
 from dataclasses import dataclass
 
-from runql_server import ids, jsontext, timestamps
+from runql_server import ids, lenient_json, timestamps
 from runql_server.artifacts import naming
 
 _SELECT = """SELECT artifact_memberships.*, artifacts.digest AS digest FROM artifact_memberships
@@ -87,7 +87,7 @@ def by_numbers(connection: sqlite3.Connection, numbers: list[int]) -> list[Membe
     """The memberships with these row numbers, in the order given."""
     rows = connection.execute(
         f"{_SELECT} WHERE artifact_memberships.id IN (SELECT value FROM json_each(?))",
-        (jsontext.dump(numbers),),
+        (lenient_json.dump(numbers),),
     )
     found = {row["id"]: _membership(row) for row in rows}
     return [found[number] for number in numbers if number in found]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple, Required, TypedDict
 
-from runql_server import jsontext
+from runql_server import lenient_json
 from runql_server.errors import RequestError
 from runql_server.names import check_file_name, check_name
 
@@ -96,5 +96,5 @@ def _checked(tag: TagInput) -> NewTag:
                 "with spaces between them"
             )
     attributes = tag.get("attributes") or "{}"
-    jsontext.parse_object(attributes, what="the attributes of a tag")
+    lenient_json.parse_object(attributes, what="the attributes of a tag")
     return NewTag(tag["tag_name"], category, attributes)

@@ -8,7 +8,7 @@ import sqlite3
 from dataclasses import dataclass
 from typing import Literal
 
-from runql_server import ids, jsontext, timestamps
+from runql_server import ids, lenient_json, timestamps
 from runql_server.errors import NotFoundError, RequestError
 
 State = Literal["PENDING", "COMMITTED", "DELETED"]
@@ -94,7 +94,7 @@ def by_id(connection: sqlite3.Connection, opaque: str) -> Artifact:
 def by_numbers(connection: sqlite3.Connection, numbers: list[int]) -> list[Artifact]:
     """The versions with these row numbers, in the order given."""
     rows = connection.execute(
-        f"{_SELECT} WHERE artifacts.id IN (SELECT value FROM json_each(?))", (jsontext.dump(numbers),)
+        f"{_SELECT} WHERE artifacts.id IN (SELECT value FROM json_each(?))", (lenient_json.dump(numbers),)
     )
     found = {row["id"]: _artifact(row) for row in rows}
     return [found[number] for number in numbers if number in found]
@@ -142,7 +142,7 @@ def change(connection: sqlite3.Connection, number: int, wanted: ArtifactChange) 
     for what in ("labels", "metadata"):
         text: str | None = getattr(wanted, what)
         if text is not None:
-            jsontext.parse_object(text, what=what)
+            lenient_json.parse_object(text, what=what)
     ttl = wanted.ttl_duration_seconds
     connection.execute(
         """UPDATE artifacts SET description = COALESCE(?, description), labels = COALESCE(?, labels),

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
-from runql_server import jsontext
-from runql_server.jsontext import JsonObject, JsonValue
+from runql_server import lenient_json
+from runql_server.lenient_json import JsonObject, JsonValue
 
 EXACT_IN_FLOAT = 2**53
 INT64 = range(-(2**63), 2**63)
@@ -110,7 +110,7 @@ def _stored(rows: list[JsonObject], name: str, kind: pa.DataType) -> list[JsonVa
     if not pa.types.is_binary(kind):
         return [row.get(name) for row in rows]
     # A metric that was logged as null is told from one that was not logged.
-    return [jsontext.dump(row[name]).encode() if name in row else None for row in rows]
+    return [lenient_json.dump(row[name]).encode() if name in row else None for row in rows]
 
 
 def _is_encodable(text: str) -> bool:

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from runql_server import jsontext
+from runql_server import lenient_json
 from runql_server.exports.column_types import RowTypes, as_columns
-from runql_server.jsontext import JsonObject
+from runql_server.lenient_json import JsonObject
 
 
 def write_lines(
@@ -53,4 +53,4 @@ def _rows(connection: sqlite3.Connection, run: int, start: int, stop: int) -> It
         """SELECT step, text FROM history WHERE run_id = ? AND line >= ? AND line < ? ORDER BY step, line"""
     )
     for row in connection.execute(query, (run, start, stop)):
-        yield {**jsontext.parse_object(row["text"], what="history"), "_step": row["step"]}
+        yield {**lenient_json.parse_object(row["text"], what="history"), "_step": row["step"]}

@@ -31,7 +31,7 @@ from graphql.pyutils import Path
 
 from runql_server.errors import RequestError
 from runql_server.graphql.context import RequestContext
-from runql_server.jsontext import JsonValue
+from runql_server.lenient_json import JsonValue
 
 Leaf = TypeVar("Leaf")
 

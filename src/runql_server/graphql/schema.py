@@ -51,7 +51,7 @@ from runql_server.runs.runs import Run
 from runql_server.storage.files import StoredFile
 from runql_server.storage.projects import Project
 from runql_server.sweeps.agents import Agent
-from runql_server.sweeps.stored import Sweep
+from runql_server.sweeps.sweeps import Sweep
 
 _MODULES: tuple[ModuleType, ...] = (
     account,

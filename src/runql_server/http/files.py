@@ -9,7 +9,7 @@ import anyio.to_thread
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 
-from runql_server import jsontext
+from runql_server import lenient_json
 from runql_server.access.signing import Access, Signer
 from runql_server.errors import NotFoundError, RequestError
 from runql_server.names import check_file_name
@@ -31,8 +31,8 @@ class FileEndpoints:
         body, encoding = await request.body(), request.headers.get("content-encoding", "")
         entity, project, name = (str(request.path_params[part]) for part in ("entity", "project", "run"))
 
-        def work() -> jsontext.JsonObject:
-            post = filestream.parse(jsontext.parse(_decoded(body, encoding), what="the body"))
+        def work() -> lenient_json.JsonObject:
+            post = filestream.parse(lenient_json.parse(_decoded(body, encoding), what="the body"))
             with self._store.writing() as connection:
                 return filestream.apply(connection, runs.number_of(connection, entity, project, name), post)
 

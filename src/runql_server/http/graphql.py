@@ -7,13 +7,13 @@ from graphql import OperationType
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from runql_server import jsontext
+from runql_server import lenient_json
 from runql_server.access.signing import Signer
 from runql_server.errors import RequestError
 from runql_server.exports.exporter import Exporter
 from runql_server.graphql.context import RequestContext
 from runql_server.graphql.execution import Answer, Documents
-from runql_server.jsontext import JsonValue
+from runql_server.lenient_json import JsonValue
 from runql_server.storage.store import Store
 
 OPERATION = "runql_server.operation"
@@ -58,7 +58,7 @@ class GraphQLEndpoint:
                     config_merge=self._config_merge,
                 )
                 answer: Answer = self._documents.execute(text, variables, name, context)
-            return jsontext.dump(answer.body).encode(), answer.executed
+            return lenient_json.dump(answer.body).encode(), answer.executed
 
         content, executed = await anyio.to_thread.run_sync(work)
         return Response(content, status_code=200 if executed else 400, media_type="application/json")
@@ -66,7 +66,7 @@ class GraphQLEndpoint:
 
 def _parse(body: bytes) -> tuple[str, dict[str, JsonValue], str | None]:
     try:
-        document = jsontext.parse_object(body.decode(), what="the body")
+        document = lenient_json.parse_object(body.decode(), what="the body")
     except UnicodeDecodeError as error:
         raise RequestError("the body is not UTF-8") from error
     text, variables, name = document.get("query"), document.get("variables"), document.get("operationName")

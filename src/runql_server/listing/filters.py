@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from runql_server import jsontext
+from runql_server import lenient_json
 from runql_server.errors import FilterError, RequestError
-from runql_server.jsontext import JsonObject, JsonValue
-from runql_server.listing import value_places
+from runql_server.lenient_json import JsonObject, JsonValue
+from runql_server.listing import value_paths
 from runql_server.listing.bindings import Bindings
 from runql_server.listing.subjects import ColumnSubject, ListSubject, Subject, ValueSubject, join
 from runql_server.runs.columns import COLUMNS
@@ -28,7 +28,7 @@ def run_subject(key: str, bindings: Bindings) -> Subject:
         return ListSubject(key, "FROM run_tags WHERE run_tags.run_id = runs.id", "tag", bindings)
     if key in COLUMNS:
         return ColumnSubject(key, COLUMNS[key], bindings)
-    place = value_places.find(key)
+    place = value_paths.find(key)
     if place is None:
         raise unknown_key(
             key, f"use a column ({', '.join(sorted(COLUMNS))}, tags), config.* or summary_metrics.*"
@@ -51,7 +51,7 @@ def compile_filters(text: str | None, bindings: Bindings, subject_of: SubjectOf 
     if text is None or not text.strip():
         return "1"
     try:
-        document = jsontext.parse_object(text, what="filters")
+        document = lenient_json.parse_object(text, what="filters")
     except RequestError as error:
         raise FilterError(str(error)) from error
     return _Compiler(bindings, subject_of).all_of(document, 0)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from runql_server.errors import RequestError
-from runql_server.listing import value_places
+from runql_server.listing import value_paths
 from runql_server.listing.bindings import Bindings
 from runql_server.listing.cursors import Position
 from runql_server.runs.columns import COLUMNS
@@ -49,7 +49,7 @@ def run_expression(key: str, bindings: Bindings, descending: bool) -> str:
     """The sort key of runs as SQL over ``runs``."""
     if key in COLUMNS:
         return COLUMNS[key].expression
-    place = value_places.find(key)
+    place = value_paths.find(key)
     if place is None:
         columns = ", ".join(sorted(COLUMNS))
         raise unknown_key(key, f"a column ({columns}), config.<key>.value or summary_metrics.<key>")

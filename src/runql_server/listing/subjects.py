@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from runql_server import jsontext, timestamps
+from runql_server import lenient_json, timestamps
 from runql_server.errors import FilterError
-from runql_server.jsontext import JsonValue
+from runql_server.lenient_json import JsonValue
 from runql_server.listing.bindings import Bindings, SqlValue
-from runql_server.listing.value_places import ValuePlace
+from runql_server.listing.value_paths import ValuePaths
 from runql_server.runs.columns import Column
 from runql_server.runs.run_values import flat_value, sql_number
 
@@ -114,7 +114,7 @@ class ColumnSubject:
             case _:
                 pass
         advice = ": use $in for one of several" if isinstance(value, list) else ""
-        given = jsontext.dump(value)[:80]
+        given = lenient_json.dump(value)[:80]
         raise FilterError(f"filters: {self._key!r} needs {_KINDS[self._column.kind]}, not {given}{advice}")
 
 
@@ -165,13 +165,15 @@ class ListSubject:
         if isinstance(value, str):
             return value
         advice = ": use $in for one of several, $all for all" if isinstance(value, list) else ""
-        raise FilterError(f"filters: {self._key!r} needs a string, not {jsontext.dump(value)[:80]}{advice}")
+        raise FilterError(
+            f"filters: {self._key!r} needs a string, not {lenient_json.dump(value)[:80]}{advice}"
+        )
 
 
 class ValueSubject:
     """A config or summary value, read from the flattened rows."""
 
-    def __init__(self, place: ValuePlace, bindings: Bindings) -> None:
+    def __init__(self, place: ValuePaths, bindings: Bindings) -> None:
         self._bindings = bindings
         self._place = place
 
@@ -198,7 +200,7 @@ class ValueSubject:
 
     def holds_all(self, values: list[JsonValue]) -> str:
         """All are items of the list; a value that is no list is the only item of itself."""
-        wanted = self._bindings.bind(jsontext.dump(values))
+        wanted = self._bindings.bind(lenient_json.dump(values))
         listed = self._row(f"kind = 'list' AND holds_all(text, {wanted})")
         return f"({listed} OR {join('AND', [self.equals(value) for value in values], empty='0')})"
 

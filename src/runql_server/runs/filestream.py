@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from runql_server import timestamps
 from runql_server.errors import RequestError
-from runql_server.jsontext import JsonObject, JsonValue
-from runql_server.runs import branching, lines, runs
+from runql_server.lenient_json import JsonObject, JsonValue
+from runql_server.runs import forks, lines, runs
 from runql_server.runs.lines import HistoryRow
 from runql_server.runs.runs import RunChange
 
@@ -56,7 +56,7 @@ def parse(body: JsonValue) -> Post:
 def apply(connection: sqlite3.Connection, run: int, post: Post) -> JsonObject:
     """Write everything and give the answer to send once it is committed. Needs a write transaction."""
     if post.history:
-        offset = branching.stored_offset(connection, run, post.history[0].line)
+        offset = forks.stored_offset(connection, run, post.history[0].line)
         lines.write_history(connection, run, lines.moved(post.history, offset))
     if post.events is not None:
         lines.write_events(connection, run, post.events.texts, post.events.offset)

@@ -7,9 +7,9 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import dataclass
 
-from runql_server import jsontext
+from runql_server import lenient_json
 from runql_server.errors import RequestError
-from runql_server.jsontext import JsonObject, JsonValue
+from runql_server.lenient_json import JsonObject, JsonValue
 from runql_server.runs import lines, run_values
 from runql_server.runs.sampling import MOST_SAMPLES, check_samples, positions, thin
 
@@ -70,7 +70,7 @@ def parse_spec(text: str) -> Spec:
 
     A spec without keys asks for nothing: the SDK sends ``{}`` when it looks at a sweep.
     """
-    document = jsontext.parse_object(text, what="specs")
+    document = lenient_json.parse_object(text, what="specs")
     keys = document.get("keys", [])
     if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
         raise RequestError("specs: keys must be a list of texts")
@@ -114,12 +114,14 @@ def live_rows(
 def _picked(texts: list[str], keys: list[str]) -> list[JsonObject]:
     rows: list[JsonObject] = []
     for text in texts:
-        row = jsontext.parse_object(text, what="history")
+        row = lenient_json.parse_object(text, what="history")
         picked = (
-            {key: row[key] for key in keys} if all(key in row for key in keys) else jsontext.pick(row, keys)
+            {key: row[key] for key in keys}
+            if all(key in row for key in keys)
+            else lenient_json.pick(row, keys)
         )
         if len(picked) == len(set(keys)):
-            rows.append({key: jsontext.spelled(value) for key, value in picked.items()})
+            rows.append({key: lenient_json.spelled(value) for key, value in picked.items()})
     return rows
 
 
@@ -130,7 +132,7 @@ def _lines(connection: sqlite3.Connection, run: int, steps: Steps) -> list[int]:
 
 def _texts_at(connection: sqlite3.Connection, run: int, wanted: list[int]) -> list[str]:
     query = "SELECT line, text FROM history WHERE run_id = ? AND line IN (SELECT value FROM json_each(?))"
-    found = {row["line"]: row["text"] for row in connection.execute(query, (run, jsontext.dump(wanted)))}
+    found = {row["line"]: row["text"] for row in connection.execute(query, (run, lenient_json.dump(wanted)))}
     return [found[line] for line in wanted]
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-from runql_server import jsontext
-from runql_server.jsontext import JsonObject, JsonValue
+from runql_server import lenient_json
+from runql_server.lenient_json import JsonObject, JsonValue
 
 _MOST_SETS = 200
 """Distinct groups of keys that are remembered: a run that logs new names in each row must not grow without end."""
@@ -64,7 +64,7 @@ class KeyInfo:
             return {"typeCounts": counts}
         return {
             "typeCounts": counts,
-            "previousValue": jsontext.spelled(self.previous),
+            "previousValue": lenient_json.spelled(self.previous),
             "monotonic": self.monotonic,
         }
 
@@ -125,12 +125,12 @@ class HistoryKeys:
 
     def to_text(self) -> str:
         """The stored form: the API's, and the number of rows."""
-        return jsontext.dump(self.to_json() | {"rows": self.rows})
+        return lenient_json.dump(self.to_json() | {"rows": self.rows})
 
     @classmethod
     def from_text(cls, text: str) -> HistoryKeys:
         """Read the stored form back."""
-        document = jsontext.parse_object(text, what="history keys")
+        document = lenient_json.parse_object(text, what="history keys")
         result = cls()
         result.keys = {name: KeyInfo.from_json(info) for name, info in _dict(document["keys"]).items()}
         result.sets = [[str(name) for name in _list(names)] for names in _list(document["sets"])]

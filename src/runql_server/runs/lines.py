@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from runql_server import jsontext
+from runql_server import lenient_json
 from runql_server.errors import RequestError
-from runql_server.jsontext import JsonObject
+from runql_server.lenient_json import JsonObject
 from runql_server.runs import history_exports, run_values
 from runql_server.runs.history_keys import HistoryKeys
 
@@ -42,7 +42,7 @@ def parse_history(texts: Sequence[str], offset: int) -> list[HistoryRow]:
     """Read the rows of a chunk; a row without ``_step`` counts as the step of its line."""
     rows: list[HistoryRow] = []
     for line, text in enumerate(texts, start=offset):
-        values = jsontext.parse_object(text, what=f"history line {line}")
+        values = lenient_json.parse_object(text, what=f"history line {line}")
         rows.append(HistoryRow(line, _step_of(values, line), text, values))
     return rows
 
@@ -96,12 +96,14 @@ def write_events(connection: sqlite3.Connection, run: int, texts: Sequence[str],
     """Write system metric rows and remember the newest value of each metric. Needs a transaction."""
     write_texts(connection, "events", run, texts, offset)
     row = connection.execute("SELECT system_metrics FROM runs WHERE id = ?", (run,)).fetchone()
-    newest = jsontext.parse_object(row["system_metrics"] or "{}", what="system metrics")
+    newest = lenient_json.parse_object(row["system_metrics"] or "{}", what="system metrics")
     for line, text in enumerate(texts, start=offset):
-        values = jsontext.parse_object(text, what=f"events line {line}")
+        values = lenient_json.parse_object(text, what=f"events line {line}")
         newest.update((name, value) for name, value in values.items() if name.startswith("system."))
     if newest:
-        connection.execute("UPDATE runs SET system_metrics = ? WHERE id = ?", (jsontext.dump(newest), run))
+        connection.execute(
+            "UPDATE runs SET system_metrics = ? WHERE id = ?", (lenient_json.dump(newest), run)
+        )
 
 
 def write_texts(
@@ -129,7 +131,7 @@ def recompute_history_keys(connection: sqlite3.Connection, run: int) -> HistoryK
     keys = HistoryKeys()
     query = "SELECT line, step, text FROM history WHERE run_id = ? ORDER BY line"
     for row in connection.execute(query, (run,)):
-        keys.fold(jsontext.parse_object(row["text"], what=f"history line {row['line']}"), row["step"])
+        keys.fold(lenient_json.parse_object(row["text"], what=f"history line {row['line']}"), row["step"])
     return keys
 
 

@@ -6,8 +6,8 @@ import sqlite3
 from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
-from runql_server import jsontext
-from runql_server.jsontext import JsonObject, JsonValue
+from runql_server import lenient_json
+from runql_server.lenient_json import JsonObject, JsonValue
 
 Prefix = Literal["config", "summary_metrics"]
 Kind = Literal["null", "bool", "number", "text", "list", "map", "statistic"]
@@ -68,7 +68,7 @@ def flat_value(path: str, value: JsonValue) -> FlatValue:
         case str():
             return FlatValue(path, "text", text=storable(value))
         case list():
-            return FlatValue(path, "list", text=jsontext.dump(value))
+            return FlatValue(path, "list", text=lenient_json.dump(value))
         case dict():
             return FlatValue(path, "map")
 
@@ -97,7 +97,7 @@ def storable(text: str) -> str:
 
 def replace(connection: sqlite3.Connection, run: int, prefix: Prefix, text: str) -> None:
     """Flatten the JSON text of a run's config or summary anew. Needs a write transaction."""
-    document = jsontext.parse_object(text, what=prefix)
+    document = lenient_json.parse_object(text, what=prefix)
     values = flatten_config(document) if prefix == "config" else flatten_summary(document)
     # U+10FFFF sorts after every other character, so the range holds exactly the paths below the prefix.
     connection.execute(

@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from runql_server import ids, jsontext, names, timestamps
+from runql_server import ids, lenient_json, names, timestamps
 from runql_server.errors import NotFoundError, RequestError
 from runql_server.runs import run_values
 from runql_server.runs.columns import DURATION, STATE
@@ -135,7 +135,7 @@ def by_number(connection: sqlite3.Connection, number: int, *, crash_before: str)
 
 def by_numbers(connection: sqlite3.Connection, numbers: list[int], *, crash_before: str) -> list[Run]:
     """The runs with these row numbers, in the order given."""
-    parameters = {"numbers": jsontext.dump(numbers), "crash_before": crash_before}
+    parameters = {"numbers": lenient_json.dump(numbers), "crash_before": crash_before}
     rows = connection.execute(
         f"{_SELECT} WHERE runs.id IN (SELECT value FROM json_each(:numbers))", parameters
     )
@@ -187,8 +187,8 @@ def change(connection: sqlite3.Connection, number: int, wanted: RunChange) -> No
 def merged_config(connection: sqlite3.Connection, number: int, text: str) -> str:
     """The stored config with the given one merged into it, object by object."""
     row = connection.execute("SELECT config FROM runs WHERE id = ?", (number,)).fetchone()
-    stored = jsontext.parse_object(row["config"], what="config")
-    return jsontext.dump(jsontext.merged(stored, jsontext.parse_object(text, what="config")))
+    stored = lenient_json.parse_object(row["config"], what="config")
+    return lenient_json.dump(lenient_json.merged(stored, lenient_json.parse_object(text, what="config")))
 
 
 def tags(connection: sqlite3.Connection, number: int) -> list[str]:

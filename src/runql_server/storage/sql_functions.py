@@ -6,8 +6,8 @@ import re
 import sqlite3
 from functools import lru_cache
 
-from runql_server import jsontext
-from runql_server.jsontext import JsonValue
+from runql_server import lenient_json
+from runql_server.lenient_json import JsonValue
 
 REGEX_OPTIONS = {"i": re.IGNORECASE, "m": re.MULTILINE, "s": re.DOTALL, "x": re.VERBOSE}
 """The letters of ``$options``, as Mongo has them."""
@@ -44,7 +44,7 @@ def _list_size(text: str) -> int:
 
 
 def _items(text: str) -> list[JsonValue]:
-    document = jsontext.parse(text, what="list")
+    document = lenient_json.parse(text, what="list")
     return document if isinstance(document, list) else []
 
 
@@ -58,4 +58,4 @@ def _comparable(value: JsonValue) -> tuple[str, object]:
         case str():
             return "text", value
         case _:
-            return "json", jsontext.dump(value)
+            return "json", lenient_json.dump(value)

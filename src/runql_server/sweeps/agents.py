@@ -10,7 +10,7 @@ from datetime import timedelta
 
 from runql_server import ids, names, timestamps
 from runql_server.errors import NotFoundError, RequestError
-from runql_server.sweeps.stored import Sweep
+from runql_server.sweeps.sweeps import Sweep
 
 LOST_AFTER = timedelta(minutes=1)
 """An agent asks every five seconds; one that has not asked for this long is taken for dead."""

@@ -7,12 +7,12 @@ import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from runql_server import jsontext
+from runql_server import lenient_json
 from runql_server.runs import lines
 from runql_server.runs.history_keys import HistoryKeys, KeyInfo
 from runql_server.sweeps import trials
 from runql_server.sweeps.early_stopping import Hyperband
-from runql_server.sweeps.stored import Sweep
+from runql_server.sweeps.sweeps import Sweep
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def _iterations(keys: HistoryKeys, metric: str) -> int:
 def _values(connection: sqlite3.Connection, run: int, metric: str) -> list[float]:
     values: list[float] = []
     for row in connection.execute("SELECT text FROM history WHERE run_id = ? ORDER BY step, line", (run,)):
-        found = jsontext.lookup(jsontext.parse_object(row["text"], what="history"), metric)
+        found = lenient_json.lookup(lenient_json.parse_object(row["text"], what="history"), metric)
         if found is not None:
             (value,) = found
             values.append(

@@ -9,9 +9,9 @@ from random import Random
 
 import yaml  # type: ignore[import-untyped]  # its stubs are a package of their own
 
-from runql_server import jsontext
+from runql_server import lenient_json
 from runql_server.errors import RequestError
-from runql_server.jsontext import JsonObject, JsonValue
+from runql_server.lenient_json import JsonObject, JsonValue
 from runql_server.sweeps import early_stopping, parameters
 from runql_server.sweeps.early_stopping import Hyperband
 from runql_server.sweeps.parameters import Group
@@ -160,7 +160,7 @@ def parse(text: str) -> SweepConfig:
     """
     try:
         # By way of JSON: what YAML alone has (dates, sets, bytes) becomes text.
-        document: JsonValue = jsontext.parse(json.dumps(yaml.safe_load(text), default=str), what="config")
+        document: JsonValue = lenient_json.parse(json.dumps(yaml.safe_load(text), default=str), what="config")
     except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
         raise RequestError(f"config: not YAML: {error}") from error
     if not isinstance(document, dict):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sqlite3
 
-from runql_server.jsontext import JsonObject
-from runql_server.sweeps import agents, brackets, stored, trials
+from runql_server.lenient_json import JsonObject
+from runql_server.sweeps import agents, brackets, sweeps, trials
 from runql_server.sweeps.agents import Agent
-from runql_server.sweeps.stored import Sweep, SweepChange
+from runql_server.sweeps.sweeps import Sweep, SweepChange
 from runql_server.sweeps.trials import Trial
 
 
@@ -19,7 +19,7 @@ def command(
     It is one command at most: the official SDK's agents run one process at a time, and the one for Python functions
     only reads the first command.
     """
-    sweep = stored.by_number(connection, agent.sweep_number)
+    sweep = sweeps.by_number(connection, agent.sweep_number)
     agents.note_heartbeat(connection, agent.number)
     trials.report(connection, sweep, agent, reported)
     trials.forget_lost(connection, sweep, agents.lost_before())
@@ -38,7 +38,7 @@ def command(
     if trial is not None:
         return _run(sweep, trial)
     if sweep.state == "RUNNING":
-        stored.change(connection, sweep.number, SweepChange(state="FINISHED"))
+        sweeps.change(connection, sweep.number, SweepChange(state="FINISHED"))
     agents.note_exit(connection, agent.number)
     return {"type": "exit"}
 

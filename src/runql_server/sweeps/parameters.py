@@ -10,7 +10,7 @@ from random import Random
 from typing import Protocol, TypeGuard
 
 from runql_server.errors import RequestError
-from runql_server.jsontext import JsonObject, JsonValue
+from runql_server.lenient_json import JsonObject, JsonValue
 
 Number = int | float
 

@@ -7,13 +7,13 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import dataclass
 
-from runql_server import jsontext, names
-from runql_server.jsontext import JsonObject, JsonValue
+from runql_server import lenient_json, names
+from runql_server.lenient_json import JsonObject, JsonValue
 from runql_server.runs import run_values
 from runql_server.runs.columns import STATE
 from runql_server.sweeps.agents import Agent
 from runql_server.sweeps.configuration import Search
-from runql_server.sweeps.stored import Sweep
+from runql_server.sweeps.sweeps import Sweep
 
 # A trial is `sent` with a command, `running` while its agent reports it, then `ended`. One that its agent does not report
 # at all is `unseen` and sent once more (`resent`), as the response may have been lost. A dead agent's trials that made
@@ -34,7 +34,11 @@ class Trial:
 
 def report(connection: sqlite3.Connection, sweep: Sweep, agent: Agent, reported: list[str]) -> None:
     """Take over what an agent says it runs; what else it had is over. Needs a write transaction."""
-    parameters = {"agent": agent.number, "project": sweep.project_number, "names": jsontext.dump(reported)}
+    parameters = {
+        "agent": agent.number,
+        "project": sweep.project_number,
+        "names": lenient_json.dump(reported),
+    }
     listed = "run_name IN (SELECT value FROM json_each(:names))"
     connection.execute(
         f"UPDATE sweep_trials SET state = 'running' WHERE agent_id = :agent AND {listed}", parameters
@@ -96,7 +100,7 @@ def next_for(
         return None
     inserted = connection.execute(
         "INSERT INTO sweep_trials (sweep_id, agent_id, run_name, args, state) VALUES (?, ?, ?, ?, 'sent')",
-        (sweep.number, agent.number, name, jsontext.dump(values)),
+        (sweep.number, agent.number, name, lenient_json.dump(values)),
     )
     return Trial(inserted.lastrowid or 0, name, values, resumes=False)
 
@@ -116,7 +120,7 @@ def stopping(connection: sqlite3.Connection, sweep: Sweep, reported: list[str]) 
     parameters = {
         "sweep": sweep.number,
         "project": sweep.project_number,
-        "names": jsontext.dump(reported),
+        "names": lenient_json.dump(reported),
     }
     return [row["run_name"] for row in connection.execute(query, parameters)]
 
@@ -134,7 +138,7 @@ def _again(connection: sqlite3.Connection, sweep: Sweep, agent: Agent, crash_bef
     row = connection.execute(query, parameters).fetchone()
     if row is None:
         return None
-    values = jsontext.parse_object(row["args"], what="trial")
+    values = lenient_json.parse_object(row["args"], what="trial")
     return Trial(row["id"], row["run_name"], values, resumes=row["state"] == "ended")
 
 
@@ -158,7 +162,7 @@ def _free_point(connection: sqlite3.Connection, sweep: Sweep, search: Search) ->
     rows = connection.execute("SELECT args FROM sweep_trials WHERE sweep_id = ?", (sweep.number,))
     taken = {row["args"] for row in rows} | _tried_before(connection, sweep, search)
     points = (search.point(index) for index in range(search.points))
-    return next((point for point in points if jsontext.dump(point) not in taken), None)
+    return next((point for point in points if lenient_json.dump(point) not in taken), None)
 
 
 def _tried_before(connection: sqlite3.Connection, sweep: Sweep, search: Search) -> set[str]:
@@ -167,10 +171,12 @@ def _tried_before(connection: sqlite3.Connection, sweep: Sweep, search: Search) 
         AND name NOT IN (SELECT run_name FROM sweep_trials WHERE sweep_id = :sweep)"""
     parameters = {"project": sweep.project_number, "name": sweep.name, "sweep": sweep.number}
     configs = [
-        jsontext.parse_object(row["config"], what="config") for row in connection.execute(query, parameters)
+        lenient_json.parse_object(row["config"], what="config")
+        for row in connection.execute(query, parameters)
     ]
     return {
-        jsontext.dump({name: _value(config, name) for name in search.space.parameters}) for config in configs
+        lenient_json.dump({name: _value(config, name) for name in search.space.parameters})
+        for config in configs
     }
 
 

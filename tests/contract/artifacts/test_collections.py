@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import httpx
 import pytest
-from tests.contract.between import Between, Fault, Sent
-from tests.contract.either import Untyped, listed, taken
-from tests.contract.face import Face
+from tests.contract.both_clients import Face
+from tests.contract.intercepting import Between, Fault, Sent
+from tests.contract.untyped import Untyped, listed, taken
 
 from runql import (
     AnswerError,

@@ -9,9 +9,9 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.contract.between import Between, Fault, Sent
-from tests.contract.either import Untyped, taken
-from tests.contract.face import Face
+from tests.contract.both_clients import Face
+from tests.contract.intercepting import Between, Fault, Sent
+from tests.contract.untyped import Untyped, taken
 
 from runql import AccessDeniedError, IncompleteUpdateError
 from runql_server.running import RunningServer

@@ -10,9 +10,9 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from tests.contract.answering import Answer, AnsweringServer
-from tests.contract.either import Untyped, taken
-from tests.contract.face import Face
+from tests.contract.both_clients import Face
+from tests.contract.scripted_server import Answer, AnsweringServer
+from tests.contract.untyped import Untyped, taken
 
 from runql import DigestMismatchError, EntryNotFoundError, MissingExtraError, ReferenceUnavailableError
 from runql.resources.artifacts.references import local_paths

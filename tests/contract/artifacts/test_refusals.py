@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from tests.contract.answering import Answer, AnsweringServer
-from tests.contract.either import Untyped, taken
-from tests.contract.face import Face
-from tests.contract.file_answers import ATTRS, KEY, TWICE
+from tests.contract.both_clients import Face
+from tests.contract.file_responses import ATTRS, KEY, TWICE
+from tests.contract.scripted_server import Answer, AnsweringServer
+from tests.contract.untyped import Untyped, taken
 from tests.unit.resources.artifact_answers import artifact as answered_artifact
 
 from runql import (

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.contract.answering import Answer, AnsweringServer
-from tests.contract.either import Untyped, taken
-from tests.contract.face import Face
+from tests.contract.both_clients import Face
+from tests.contract.scripted_server import Answer, AnsweringServer
+from tests.contract.untyped import Untyped, taken
 from tests.unit.resources.artifact_answers import artifact as answered_artifact
 
 from runql import AnswerError, ArtifactPendingError, JSONValue, ManifestError

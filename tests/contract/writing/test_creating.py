@@ -6,9 +6,9 @@ import json
 import re
 
 import pytest
-from tests.contract.answering import Answer, AnsweringServer
-from tests.contract.face import AnyApi, AnyRun, Face
-from tests.contract.writing.stored import CONFIG, FULL, KEY, again
+from tests.contract.both_clients import AnyApi, AnyRun, Face
+from tests.contract.scripted_server import Answer, AnsweringServer
+from tests.contract.writing.stored_run import CONFIG, FULL, KEY, again
 
 from runql import (
     AccessDeniedError,

@@ -8,9 +8,9 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.contract.between import Between, Fault, Sent
-from tests.contract.face import AnyRun, Face
-from tests.contract.writing.stored import SUMMARY, again, upsert
+from tests.contract.both_clients import AnyRun, Face
+from tests.contract.intercepting import Between, Fault, Sent
+from tests.contract.writing.stored_run import SUMMARY, again, upsert
 
 from runql import IncompleteUpdateError, JSONValue
 from runql_server.running import RunningServer

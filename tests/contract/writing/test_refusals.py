@@ -6,10 +6,10 @@ import math
 
 import httpx
 import pytest
-from tests.contract.answering import Answer, AnsweringServer
-from tests.contract.between import Between, Fault, Sent
-from tests.contract.face import AnyApi, AnyRun, Face
-from tests.contract.writing.stored import FULL, KEY, again, upsert
+from tests.contract.both_clients import AnyApi, AnyRun, Face
+from tests.contract.intercepting import Between, Fault, Sent
+from tests.contract.scripted_server import Answer, AnsweringServer
+from tests.contract.writing.stored_run import FULL, KEY, again, upsert
 
 from runql import (
     AccessDeniedError,

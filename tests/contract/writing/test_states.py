@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import httpx
 import pytest
-from tests.contract.answering import AnsweringServer
-from tests.contract.either import Untyped, taken
-from tests.contract.face import AnyRun, Face
-from tests.contract.writing.stored import FULL, KEY, again
+from tests.contract.both_clients import AnyRun, Face
+from tests.contract.scripted_server import AnsweringServer
+from tests.contract.untyped import Untyped, taken
+from tests.contract.writing.stored_run import FULL, KEY, again
 
 from runql import (
     Api,

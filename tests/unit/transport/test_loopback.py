@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from itertools import chain, repeat
 
 import pytest
-from tests.contract.timing import Timed
+from tests.contract.timeouts import Timed
 from tests.patience import PATIENCE
 from tests.ports import refusing
 from tests.unit.transport.driving import Face, driver, settings

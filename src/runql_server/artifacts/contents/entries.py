@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from runql_server import ids, jsontext
+from runql_server import ids, lenient_json
 from runql_server.artifacts.contents import blobs
 from runql_server.artifacts.contents.manifest_format import ManifestEntry
 from runql_server.artifacts.versions import Artifact
@@ -72,7 +72,7 @@ def page(
         {
             "artifact": artifact.number,
             "after": after,
-            "names": None if names is None else jsontext.dump(names),
+            "names": None if names is None else lenient_json.dump(names),
             "first": first,
         },
     )
@@ -94,7 +94,7 @@ def count(connection: sqlite3.Connection, artifact: Artifact, names: list[str] |
         return artifact.file_count
     query = """SELECT COUNT(*) FROM artifact_entries WHERE artifact_id = ?
         AND path IN (SELECT value FROM json_each(?))"""
-    return int(connection.execute(query, (artifact.number, jsontext.dump(names))).fetchone()[0])
+    return int(connection.execute(query, (artifact.number, lenient_json.dump(names))).fetchone()[0])
 
 
 def insert(connection: sqlite3.Connection, artifact: Artifact, contents: dict[str, ManifestEntry]) -> None:

@@ -10,9 +10,9 @@ from graphql import GraphQLResolveInfo
 from runql_server.access import accounts
 from runql_server.access.accounts import Entity, User
 from runql_server.graphql import context
-from runql_server.jsontext import JsonObject
+from runql_server.lenient_json import JsonObject
 from runql_server.listing import cursors
-from runql_server.listing.listing import check_first, page_info
+from runql_server.listing.pages import check_first, page_info
 from runql_server.storage import projects
 
 FEATURES = (

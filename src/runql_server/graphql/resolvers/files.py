@@ -19,7 +19,7 @@ from runql_server.errors import NotFoundError
 from runql_server.graphql import context
 from runql_server.graphql.context import RequestContext
 from runql_server.listing import cursors
-from runql_server.listing.listing import check_first, page_info
+from runql_server.listing.pages import check_first, page_info
 from runql_server.runs import runs
 from runql_server.runs.runs import Run
 from runql_server.storage import files

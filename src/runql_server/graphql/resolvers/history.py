@@ -5,10 +5,11 @@ from __future__ import annotations
 from ariadne import ObjectType
 from graphql import GraphQLResolveInfo
 
-from runql_server import jsontext
-from runql_server.graphql import console, context
+from runql_server import lenient_json
+from runql_server.graphql import context
 from runql_server.graphql.execution import Leaves
-from runql_server.jsontext import JsonObject
+from runql_server.lenient_json import JsonObject
+from runql_server.listing import console_lines
 from runql_server.runs import history, history_exports, lines
 from runql_server.runs.history import Steps
 from runql_server.runs.runs import Run
@@ -89,13 +90,13 @@ def run_log_line_count(source: Run, info: GraphQLResolveInfo) -> int:
 @run.field("historyTail")
 def run_history_tail(source: Run, info: GraphQLResolveInfo) -> str:
     """JSON text of a list with the last row texts, oldest first."""
-    return jsontext.dump(lines.tail(context.of(info).connection, "history", source.number, _TAIL))
+    return lenient_json.dump(lines.tail(context.of(info).connection, "history", source.number, _TAIL))
 
 
 @run.field("eventsTail")
 def run_events_tail(source: Run, info: GraphQLResolveInfo) -> str:
     """The same of system metrics."""
-    return jsontext.dump(lines.tail(context.of(info).connection, "events", source.number, _TAIL))
+    return lenient_json.dump(lines.tail(context.of(info).connection, "events", source.number, _TAIL))
 
 
 @run.field("logLines")
@@ -108,7 +109,7 @@ def run_log_lines(
     **_use_improved_pagination: bool | None,
 ) -> dict[str, object] | None:
     """Console lines forward from a cursor, or the last ones; null for a run without output."""
-    return console.page(context.of(info).connection, source.number, first=first, last=last, after=after)
+    return console_lines.page(context.of(info).connection, source.number, first=first, last=last, after=after)
 
 
 BINDABLES = [run]

@@ -15,7 +15,7 @@ from runql_server.errors import NotFoundError, RequestError
 from runql_server.graphql import context
 from runql_server.graphql.context import RequestContext
 from runql_server.names import check_file_name
-from runql_server.runs import branching, runs
+from runql_server.runs import forks, runs
 from runql_server.runs.runs import RunChange
 from runql_server.storage import files, projects
 from runql_server.storage.projects import Project, ProjectChange
@@ -90,9 +90,9 @@ def upsert_bucket(_root: object, info: GraphQLResolveInfo, input: BucketInput) -
     with request.writing() as connection:
         number, inserted = _find_or_create(request, input)
         tags, config = input.get("tags"), input.get("config")
-        point = branching.branch_point(config) if inserted and config is not None else None
+        point = forks.branch_point(config) if inserted and config is not None else None
         if point is not None:
-            branching.inherit(connection, number, point)
+            forks.inherit(connection, number, point)
         if request.config_merge and config is not None:
             config = runs.merged_config(connection, number, config)
         runs.change(

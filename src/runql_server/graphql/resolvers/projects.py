@@ -9,8 +9,8 @@ from runql_server.access import accounts
 from runql_server.access.accounts import Entity, User
 from runql_server.errors import NotFoundError
 from runql_server.graphql import context
-from runql_server.listing import cursors, listing
-from runql_server.listing.listing import RunPage, check_first, in_row_order
+from runql_server.listing import cursors, pages
+from runql_server.listing.pages import RunPage, check_first, in_row_order
 from runql_server.runs import runs
 from runql_server.runs.runs import Run
 from runql_server.storage import projects
@@ -99,7 +99,7 @@ def project_runs(
 ) -> RunPage:
     """A page of runs; see ``filters`` and ``ordering`` for what may be asked."""
     request = context.of(info)
-    return listing.page(
+    return pages.list_runs(
         request.connection,
         source.number,
         filters=filters,
@@ -114,14 +114,14 @@ def project_runs(
 def run_count(source: Project, info: GraphQLResolveInfo, filters: str | None = None) -> int:
     """How many runs pass the filter."""
     request = context.of(info)
-    return listing.count(request.connection, source.number, filters, crash_before=request.crash_before)
+    return pages.count_runs(request.connection, source.number, filters, crash_before=request.crash_before)
 
 
 @run_connection.field("totalCount")
 def total_count(source: RunPage, info: GraphQLResolveInfo) -> int:
     """How many runs pass the connection's filter, on whatever page they are."""
     request = context.of(info)
-    return listing.count(
+    return pages.count_runs(
         request.connection,
         source.number,
         source.filters,

@@ -5,11 +5,11 @@ from __future__ import annotations
 from ariadne import ObjectType
 from graphql import GraphQLResolveInfo
 
-from runql_server import jsontext
+from runql_server import lenient_json
 from runql_server.access import accounts
 from runql_server.access.accounts import User
 from runql_server.graphql import context
-from runql_server.jsontext import JsonObject
+from runql_server.lenient_json import JsonObject
 from runql_server.runs import run_values, runs
 from runql_server.runs.runs import Run
 from runql_server.storage import projects
@@ -41,14 +41,16 @@ def run_config(source: Run, _info: GraphQLResolveInfo, keys: list[str] | None = 
     """The text as it was sent, or its asked keys."""
     if keys is None:
         return source.config_text
-    return jsontext.dump(jsontext.pick(jsontext.parse_object(source.config_text, what="config"), keys))
+    return lenient_json.dump(
+        lenient_json.pick(lenient_json.parse_object(source.config_text, what="config"), keys)
+    )
 
 
 @run.field("wandbConfig")
 def run_wandb_config(source: Run, _info: GraphQLResolveInfo, keys: list[str] | None = None) -> str | None:
     """What the SDK noted for itself, with the ``value`` level taken off; null when there is nothing."""
-    internal = run_values.unwrap(jsontext.parse_object(source.config_text, what="config").get("_wandb"))
-    return jsontext.dump(jsontext.pick(internal, keys)) if isinstance(internal, dict) else None
+    internal = run_values.unwrap(lenient_json.parse_object(source.config_text, what="config").get("_wandb"))
+    return lenient_json.dump(lenient_json.pick(internal, keys)) if isinstance(internal, dict) else None
 
 
 @run.field("summaryMetrics")
@@ -56,7 +58,9 @@ def run_summary(source: Run, _info: GraphQLResolveInfo, keys: list[str] | None =
     """The text as it was sent, or its asked keys."""
     if keys is None:
         return source.summary_text
-    return jsontext.dump(jsontext.pick(jsontext.parse_object(source.summary_text, what="summary"), keys))
+    return lenient_json.dump(
+        lenient_json.pick(lenient_json.parse_object(source.summary_text, what="summary"), keys)
+    )
 
 
 @run.field("runInfo")

@@ -9,17 +9,17 @@ from typing import TypedDict
 from ariadne import MutationType, ObjectType
 from graphql import GraphQLResolveInfo
 
-from runql_server import ids, jsontext
+from runql_server import ids, lenient_json
 from runql_server.errors import NotSupportedError, RequestError
 from runql_server.graphql import context
 from runql_server.graphql.context import RequestContext
 from runql_server.graphql.resolvers.mutations import DEFAULT_PROJECT
-from runql_server.listing import cursors, listing
-from runql_server.listing.listing import RunPage, check_first, in_row_order
+from runql_server.listing import cursors, pages
+from runql_server.listing.pages import RunPage, check_first, in_row_order
 from runql_server.storage import projects
 from runql_server.storage.projects import Project
-from runql_server.sweeps import stored
-from runql_server.sweeps.stored import Sweep, SweepChange
+from runql_server.sweeps import sweeps
+from runql_server.sweeps.sweeps import Sweep, SweepChange
 
 mutation = MutationType()
 project = ObjectType("Project")
@@ -46,7 +46,7 @@ class SweepInput(TypedDict, total=False):
 @project.field("sweep")
 def project_sweep(source: Project, info: GraphQLResolveInfo, sweep_name: str) -> Sweep | None:
     """A sweep by its short id; null when absent."""
-    return stored.find(context.of(info).connection, source.number, sweep_name)
+    return sweeps.find(context.of(info).connection, source.number, sweep_name)
 
 
 @project.field("sweeps")
@@ -58,18 +58,18 @@ def project_sweeps(
     filters: str | None = None,
 ) -> dict[str, object]:
     """Sweeps of the project, oldest first; the feature that filters them is not announced."""
-    if filters is not None and jsontext.parse_object(filters, what="filters"):
+    if filters is not None and lenient_json.parse_object(filters, what="filters"):
         raise NotSupportedError("Project.sweeps(filters:)")
     size = check_first(first)
     start = cursors.decode_number("sweeps", after, start=0)
-    found = stored.page(context.of(info).connection, source.number, after=start, first=size + 1)
+    found = sweeps.page(context.of(info).connection, source.number, after=start, first=size + 1)
     return in_row_order("sweeps", found, size, after=after)
 
 
 @project.field("totalSweeps")
 def total_sweeps(source: Project, info: GraphQLResolveInfo) -> int:
     """How many sweeps the project holds."""
-    return stored.count(context.of(info).connection, source.number)
+    return sweeps.count(context.of(info).connection, source.number)
 
 
 @sweep.field("project")
@@ -81,7 +81,7 @@ def sweep_project(source: Sweep, info: GraphQLResolveInfo) -> Project:
 @sweep.field("bestLoss")
 def best_loss(source: Sweep, info: GraphQLResolveInfo) -> float | None:
     """The best value of the metric that the configuration names."""
-    return stored.best_loss(context.of(info).connection, source)
+    return sweeps.best_loss(context.of(info).connection, source)
 
 
 @sweep.field("runs")
@@ -90,10 +90,10 @@ def sweep_runs(
 ) -> RunPage:
     """The runs that belong to it, oldest first."""
     request = context.of(info)
-    return listing.page(
+    return pages.list_runs(
         request.connection,
         source.project_number,
-        filters=jsontext.dump({"sweep": source.name}),
+        filters=lenient_json.dump({"sweep": source.name}),
         order=None,
         first=first,
         after=after,
@@ -109,7 +109,7 @@ def upsert_sweep(_root: object, info: GraphQLResolveInfo, input: SweepInput) -> 
         raise NotSupportedError("upsertSweep(input: {launchScheduler})")
     with request.writing() as connection:
         number = _find_or_create(request, input)
-        stored.change(
+        sweeps.change(
             connection,
             number,
             SweepChange(
@@ -123,9 +123,9 @@ def upsert_sweep(_root: object, info: GraphQLResolveInfo, input: SweepInput) -> 
         )
         prior = input.get("prior_runs_filters")
         if prior:
-            target = stored.by_number(connection, number)
-            stored.adopt(connection, target, prior, crash_before=request.crash_before)
-    changed = stored.by_number(request.connection, number)
+            target = sweeps.by_number(connection, number)
+            sweeps.adopt(connection, target, prior, crash_before=request.crash_before)
+    changed = sweeps.by_number(request.connection, number)
     return {
         "sweep": changed,
         "config_validation_warnings": changed.parsed.warnings if input.get("config") else [],
@@ -137,7 +137,7 @@ def _find_or_create(request: RequestContext, wanted: SweepInput) -> int:
     opaque, config = wanted.get("id"), wanted.get("config")
     if opaque:
         number = ids.decode_number("Sweep", opaque)
-        return stored.by_number(request.connection, number).number
+        return sweeps.by_number(request.connection, number).number
     if not config:
         raise RequestError("upsertSweep: a config is needed, or the id of a sweep")
     home = projects.ensure(
@@ -146,7 +146,7 @@ def _find_or_create(request: RequestContext, wanted: SweepInput) -> int:
         wanted.get("project_name") or DEFAULT_PROJECT,
         user=request.user_number,
     )
-    return stored.create(request.connection, home, config)
+    return sweeps.create(request.connection, home, config)
 
 
 BINDABLES = [mutation, project, sweep]

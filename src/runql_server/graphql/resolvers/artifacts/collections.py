@@ -5,18 +5,18 @@ from __future__ import annotations
 from ariadne import InterfaceType, ObjectType
 from graphql import GraphQLResolveInfo
 
-from runql_server.artifacts import aliases, catalogue, memberships, tags, versions
+from runql_server.artifacts import aliases, listings, memberships, tags, versions
 from runql_server.artifacts import collections as artifact_collections
 from runql_server.artifacts import types as artifact_types
 from runql_server.artifacts.aliases import Alias
-from runql_server.artifacts.catalogue import Selection, VersionPage
 from runql_server.artifacts.collections import Collection
+from runql_server.artifacts.listings import Selection, VersionPage
 from runql_server.artifacts.memberships import Membership
 from runql_server.artifacts.types import ArtifactType
 from runql_server.artifacts.versions import Artifact
 from runql_server.graphql import context
 from runql_server.listing import cursors
-from runql_server.listing.listing import check_first, in_row_order
+from runql_server.listing.pages import check_first, in_row_order
 from runql_server.storage import projects
 from runql_server.storage.projects import Project
 
@@ -86,9 +86,9 @@ def collection_artifacts(
     first: int | None = None,
     after: str | None = None,
 ) -> VersionPage:
-    """A page of its versions; see ``catalogue`` for what may be asked."""
+    """A page of its versions; see ``listings`` for what may be asked."""
     wanted = Selection(filters=filters, order=order, first=first, after=after)
-    return catalogue.versions_in(context.of(info).connection, source.number, wanted)
+    return listings.versions_in(context.of(info).connection, source.number, wanted)
 
 
 @sequence.field("latestArtifact")

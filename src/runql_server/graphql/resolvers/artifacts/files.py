@@ -16,7 +16,7 @@ from runql_server.artifacts.memberships import Membership
 from runql_server.artifacts.versions import Artifact
 from runql_server.graphql import context
 from runql_server.listing import cursors
-from runql_server.listing.listing import check_first, page_info
+from runql_server.listing.pages import check_first, page_info
 
 artifact = ObjectType("Artifact")
 membership = ObjectType("ArtifactCollectionMembership")

@@ -11,8 +11,8 @@ from runql_server.artifacts import lineage, versions
 from runql_server.artifacts.lineage import Direction
 from runql_server.artifacts.versions import Artifact
 from runql_server.graphql import context
-from runql_server.listing import cursors, listing
-from runql_server.listing.listing import RunPage, check_first, page_info
+from runql_server.listing import cursors, pages
+from runql_server.listing.pages import RunPage, check_first, page_info
 from runql_server.runs import runs
 from runql_server.runs.runs import Run
 
@@ -58,7 +58,7 @@ def used_by(
 ) -> RunPage:
     """The runs that read the version, of whatever project."""
     request = context.of(info)
-    return listing.page(
+    return pages.list_runs(
         request.connection,
         source.number,
         filters=filters,

@@ -7,18 +7,18 @@ from __future__ import annotations
 from ariadne import ObjectType, QueryType
 from graphql import GraphQLResolveInfo
 
-from runql_server.artifacts import catalogue, memberships, naming, versions
 from runql_server.artifacts import collections as artifact_collections
+from runql_server.artifacts import listings, memberships, naming, versions
 from runql_server.artifacts import types as artifact_types
-from runql_server.artifacts.catalogue import CollectionPage, Selection
 from runql_server.artifacts.collections import Collection
+from runql_server.artifacts.listings import CollectionPage, Selection
 from runql_server.artifacts.memberships import Membership
 from runql_server.artifacts.types import ArtifactType
 from runql_server.artifacts.versions import Artifact
 from runql_server.errors import NotFoundError
 from runql_server.graphql import context
 from runql_server.listing import cursors
-from runql_server.listing.listing import check_first, in_row_order
+from runql_server.listing.pages import check_first, in_row_order
 from runql_server.storage import projects
 from runql_server.storage.projects import Project
 
@@ -87,9 +87,9 @@ def project_collections(
     first: int | None = None,
     after: str | None = None,
 ) -> CollectionPage:
-    """A page of collections; see ``catalogue`` for what may be asked."""
+    """A page of collections; see ``listings`` for what may be asked."""
     wanted = Selection(filters=filters, order=order, first=first, after=after)
-    return catalogue.collections(context.of(info).connection, source.number, wanted)
+    return listings.collections(context.of(info).connection, source.number, wanted)
 
 
 @project.field("artifactType")
@@ -151,7 +151,7 @@ def type_collections(
 ) -> CollectionPage:
     """A page of the collections of this type."""
     wanted = Selection(filters=filters, order=order, first=first, after=after)
-    return catalogue.collections(
+    return listings.collections(
         context.of(info).connection, source.project_number, wanted, type_number=source.number
     )
 
@@ -162,7 +162,7 @@ def type_sequences(
 ) -> CollectionPage:
     """The same, sequences only."""
     wanted = Selection(filters='{"collection_type": "SEQUENCE"}', first=first, after=after)
-    return catalogue.collections(
+    return listings.collections(
         context.of(info).connection, source.project_number, wanted, type_number=source.number
     )
 

@@ -17,7 +17,7 @@ from runql_server.artifacts.tags import Tag
 from runql_server.artifacts.types import ArtifactType
 from runql_server.artifacts.versions import Artifact
 from runql_server.graphql import context
-from runql_server.listing.listing import check_first, in_row_order
+from runql_server.listing.pages import check_first, in_row_order
 
 artifact = ObjectType("Artifact")
 manifest = ObjectType("ArtifactManifest")

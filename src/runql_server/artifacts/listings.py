@@ -9,9 +9,9 @@ from runql_server.artifacts import collections as artifact_collections
 from runql_server.artifacts import memberships, versions
 from runql_server.artifacts.collections import Collection
 from runql_server.artifacts.versions import Artifact
-from runql_server.listing import filters, listing, ordering
+from runql_server.listing import filters, ordering, pages
 from runql_server.listing.bindings import Bindings
-from runql_server.listing.listing import PageInfo, RowPage
+from runql_server.listing.pages import PageInfo, RowPage
 from runql_server.listing.subjects import ColumnSubject, ListSubject, Subject
 from runql_server.runs.columns import Column
 
@@ -80,7 +80,7 @@ class _Listing:
         source = f"{self.source} WHERE {scope} AND {condition}"
         total = int(connection.execute(f"SELECT COUNT(*) {source}", bindings).fetchone()[0])
         order = ordering.parse_order(wanted.order, bindings, self._expression, _NEWEST_FIRST)
-        rows = listing.rows(
+        rows = pages.list_rows(
             connection, source, bindings, order, number=self.number, first=wanted.first, after=wanted.after
         )
         return rows, total

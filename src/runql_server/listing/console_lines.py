@@ -7,7 +7,7 @@ import sqlite3
 from dataclasses import dataclass
 
 from runql_server.listing import cursors
-from runql_server.listing.listing import check_first, page_info
+from runql_server.listing.pages import check_first, page_info
 from runql_server.runs import lines
 
 _DEFAULT = 1000

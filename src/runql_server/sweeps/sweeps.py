@@ -9,9 +9,9 @@ import sqlite3
 from dataclasses import dataclass
 from functools import cached_property
 
-from runql_server import ids, jsontext, names, timestamps
+from runql_server import ids, lenient_json, names, timestamps
 from runql_server.errors import NotFoundError, RequestError
-from runql_server.listing import value_places
+from runql_server.listing import value_paths
 from runql_server.listing.bindings import Bindings
 from runql_server.listing.filters import compile_filters
 from runql_server.runs import runs
@@ -77,7 +77,7 @@ class Sweep:
     @property
     def has_local_controller(self) -> bool:
         """Whether a process of the user's decides what is run."""
-        controller = jsontext.parse(self.controller, what="controller") if self.controller else None
+        controller = lenient_json.parse(self.controller, what="controller") if self.controller else None
         chosen = self.parsed.document.get("controller") or controller
         return isinstance(chosen, dict) and chosen.get("type") == "local"
 
@@ -129,7 +129,7 @@ def count(connection: sqlite3.Connection, project: int) -> int:
 def best_loss(connection: sqlite3.Connection, sweep: Sweep) -> float | None:
     """The best summary value of the sweep's metric over its runs; ``None`` without a metric or a finite number."""
     metric, maximize = sweep.parsed.metric, sweep.parsed.maximize
-    place = None if metric is None else value_places.find(f"summary_metrics.{metric}")
+    place = None if metric is None else value_paths.find(f"summary_metrics.{metric}")
     if place is None:
         return None
     bindings = Bindings(project=sweep.project_number, sweep=sweep.name)

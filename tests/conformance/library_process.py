@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Timer
 
-from tests.conformance.answers import Json
 from tests.conformance.calls.call import Call
-from tests.conformance.elsewhere import Elsewhere
 from tests.conformance.library import Name
+from tests.conformance.plain_values import Json
 from tests.conformance.project import NO_CRASH, environment
-from tests.conformance.state import Server
+from tests.conformance.reference_files import Elsewhere
+from tests.conformance.server_state import Server
 from tests.patience import PATIENCE
 
 from runql_server.running import RunningServer
@@ -118,7 +118,7 @@ def _caller(
     with (
         printed.open("wb") as messages,
         subprocess.Popen(
-            [python, "-m", "tests.conformance.caller", name],
+            [python, "-m", "tests.conformance.call_program", name],
             env=environment(server, place, elsewhere),
             cwd=place,
             stdin=subprocess.PIPE,

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tests.bench.paths import environment
-from tests.bench.replay import Front
+from tests.bench.replay_process import Front
 from tests.bench.result import Result, heard
 from tests.bench.tasks import LIMIT, NEW, OLD, OWN, Task
 
@@ -94,7 +94,7 @@ class Ground:
             if task == "start":
                 command = ["-c", FIRST_ANSWERS[library]]
             elif library == LIMIT:
-                command = ["-m", "tests.bench.limit", task]
+                command = ["-m", "tests.bench.bare_client", task]
             else:
                 command = ["-m", "tests.bench.contender", library, task]
             if digest and task != "start":

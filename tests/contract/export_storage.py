@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 import httpx
-from tests.contract.face import DoubleTransport
+from tests.contract.both_clients import DoubleTransport
 
 Meddle: TypeAlias = Callable[[httpx.Request, httpx.Response], httpx.Response]
 """Given a request to the storage and the server's own answer, gives the answer to pass on."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import base64
 import hashlib
 
-from tests.contract.answering import AnsweringServer
-from tests.contract.face import AnyRun, Face
+from tests.contract.both_clients import AnyRun, Face
+from tests.contract.scripted_server import AnsweringServer
 
 from runql import JSONValue, RetryPolicy
 

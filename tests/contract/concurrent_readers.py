@@ -11,8 +11,8 @@ from typing import Any, Final, Literal, TypeAlias
 import anyio
 import anyio.to_thread
 import httpx
-from tests.contract.either import Untyped
-from tests.contract.face import DoubleTransport
+from tests.contract.both_clients import DoubleTransport
+from tests.contract.untyped import Untyped
 
 from runql import Api, AsyncApi
 

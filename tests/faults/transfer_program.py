@@ -1,4 +1,4 @@
-"""`python -m tests.faults.victim`: transfers files as ordered on stdin, each in a process of its own that may be killed.
+"""`python -m tests.faults.transfer_program`: transfers files as ordered on stdin, each in a process of its own that may be killed.
 
 One JSON line an order, one JSON line an answer: `{"start": {...}}` gives the process id, `{"wait": id}` its exit code, negative for a
 signal. A process is forked off rather than started, because importing takes longer than all the rest.
@@ -17,7 +17,7 @@ from typing import Literal
 
 import anyio
 from pydantic import TypeAdapter
-from tests.contract.file_answers import ATTRS, KEY, TWICE
+from tests.contract.file_responses import ATTRS, KEY, TWICE
 from tests.patience import PATIENCE
 
 from runql import AsyncRetryingClient, AsyncRun, AsyncRuns, RetryingClient, Run, Runs

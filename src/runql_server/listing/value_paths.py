@@ -11,7 +11,7 @@ _RISING = ("best", "min", "last", "mean", "first", "max")
 
 
 @dataclass(frozen=True)
-class ValuePlace:
+class ValuePaths:
     """The paths that a key may mean, the literal one first.
 
     A summary value may be an object of statistics: ``define_metric("acc", summary="max")`` stores ``{"max": 0.3}``.
@@ -61,7 +61,7 @@ class ValuePlace:
         return tuple(f"{self.paths[0]}.{name}" for name in names) if self.has_statistics else ()
 
 
-def find(key: str) -> ValuePlace | None:
+def find(key: str) -> ValuePaths | None:
     """The place of a key, or ``None`` for a key of another kind.
 
     A config entry is stored as ``{"a": {"value": ...}}``. Filters leave the ``value`` level out, orders have it, and
@@ -77,7 +77,7 @@ def find(key: str) -> ValuePlace | None:
         for index, part in enumerate(parts)
         if prefix == "config" and part == "value" and index > 1
     ]
-    return ValuePlace((".".join(parts), *dict.fromkeys(shorter)), has_statistics=prefix == "summary_metrics")
+    return ValuePaths((".".join(parts), *dict.fromkeys(shorter)), has_statistics=prefix == "summary_metrics")
 
 
 def _bound(paths: tuple[str, ...], bindings: Bindings) -> str:

@@ -91,7 +91,7 @@ def in_row_order(
     return {"edges": edges, "page_info": page_info(marks, more=len(found) > size, after=after), **more}
 
 
-def rows(
+def list_rows(
     connection: sqlite3.Connection,
     source: str,
     bindings: Bindings,
@@ -119,7 +119,7 @@ def rows(
     return RowPage(marks, page_info(list(marks.values()), more=len(found) > size, after=after))
 
 
-def page(
+def list_runs(
     connection: sqlite3.Connection,
     number: int,
     *,
@@ -135,13 +135,13 @@ def page(
     wanted = parse_order(order, bindings)
     condition = compile_filters(filters, bindings)
     source = f"{runs.FROM} WHERE {scope} AND {condition}"
-    chosen = rows(connection, source, bindings, wanted, number="runs.id", first=first, after=after)
+    chosen = list_rows(connection, source, bindings, wanted, number="runs.id", first=first, after=after)
     found = runs.by_numbers(connection, list(chosen.cursors), crash_before=crash_before)
     edges = [RunEdge(chosen.cursors[run.number], run) for run in found]
     return RunPage(edges, chosen.info, number, scope, filters)
 
 
-def count(
+def count_runs(
     connection: sqlite3.Connection,
     number: int,
     filters: str | None,

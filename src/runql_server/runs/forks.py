@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import dataclass
 
-from runql_server import jsontext
+from runql_server import lenient_json
 from runql_server.errors import NotFoundError, RequestError
 from runql_server.runs import lines, run_values
 
@@ -20,7 +20,7 @@ class BranchPoint:
 
 def branch_point(config_text: str) -> BranchPoint | None:
     """What the SDK noted in a config: ``None`` for a run that is no fork."""
-    internal = run_values.unwrap(jsontext.parse_object(config_text, what="config").get("_wandb"))
+    internal = run_values.unwrap(lenient_json.parse_object(config_text, what="config").get("_wandb"))
     point = internal.get("branch_point") if isinstance(internal, dict) else None
     if point is None:
         return None

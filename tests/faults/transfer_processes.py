@@ -1,4 +1,4 @@
-"""Processes that transfer files and are killed meanwhile: the tests' side of `tests.faults.victim`."""
+"""Processes that transfer files and are killed meanwhile: the tests' side of `tests.faults.transfer_program`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tests.faults.victim import Order
+from tests.faults.transfer_program import Order
 from tests.patience import PATIENCE
 
 ROOT = Path(__file__).parents[2]
@@ -23,7 +23,7 @@ class Victims:
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.faults.victim"],
+            [sys.executable, "-m", "tests.faults.transfer_program"],
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -37,7 +37,7 @@ class Front:
 
     def __init__(self, upstream: str) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.bench.front", upstream],
+            [sys.executable, "-m", "tests.bench.replay_server", upstream],
             cwd=ROOT,
             env=environment(),
             stdout=subprocess.PIPE,

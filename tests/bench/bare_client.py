@@ -1,4 +1,4 @@
-"""`python -m tests.bench.limit TASK [digest]`: the fewest sensible requests, by a bare HTTP client, orjson and polars.
+"""`python -m tests.bench.bare_client TASK [digest]`: the fewest sensible requests, by a bare HTTP client, orjson and polars.
 
 What is asked is what runql asks, in as few pieces as the server allows at the same page size; what comes back is read
 without models, checks, retries or errors that say anything. `http.client` is the quickest client that there is here.
