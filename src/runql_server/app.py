@@ -66,7 +66,7 @@ def create_app(
     exports = ExportEndpoints(store, signer)
     exporter = Exporter(store, export_policy)
     graphql = GraphQLEndpoint(store, signer, exporter, Documents(schema.load()), config_merge=config_merge)
-    middleware = [] if on_request is None else [Middleware(RecordRequests, on_request=on_request)]
+    middleware = [] if on_request is None else [Middleware(RequestRecorder, on_request=on_request)]
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncGenerator[None]:
@@ -78,18 +78,18 @@ def create_app(
         routes=[
             Route("/", _greeting),
             Route("/healthz", _greeting),
-            Route("/graphql", _with_key(store, graphql), methods=["POST"]),
+            Route("/graphql", _require_key(store, graphql), methods=["POST"]),
             Route(
                 "/files/{entity}/{project}/{run}/file_stream",
-                _with_key(store, endpoints.stream),
+                _require_key(store, endpoints.stream),
                 methods=["POST"],
             ),
-            Route("/files/{entity}/{project}/{run}/{name:path}", _with_key(store, endpoints.download)),
+            Route("/files/{entity}/{project}/{run}/{name:path}", _require_key(store, endpoints.download)),
             Route("/storage/{run:int}/{name:path}", endpoints.signed_download, methods=["GET"]),
             Route("/storage/{run:int}/{name:path}", endpoints.signed_upload, methods=["PUT"]),
             Route("/history-exports/{export:int}.parquet", exports.download, methods=["GET"]),
-            Route("/artifacts/{entity}/{digest}", _with_key(store, artifacts.locate_v1)),
-            Route("/artifactsV2/{rest:path}", _with_key(store, artifacts.locate_v2)),
+            Route("/artifacts/{entity}/{digest}", _require_key(store, artifacts.locate_v1)),
+            Route("/artifactsV2/{rest:path}", _require_key(store, artifacts.locate_v2)),
             Route("/artifact-storage/{artifact:int}/{digest}", artifacts.download_entry, methods=["GET"]),
             Route("/artifact-storage/{artifact:int}/{digest}", artifacts.upload_entry, methods=["PUT"]),
             Route(
@@ -105,13 +105,13 @@ def create_app(
         ],
         middleware=middleware,
         lifespan=lifespan,
-        exception_handlers={RequestError: _explain},
+        exception_handlers={RequestError: _error_response},
     )
     app.state.store = store
     return app
 
 
-def _with_key(store: Store, handler: Handler) -> Handler:
+def _require_key(store: Store, handler: Handler) -> Handler:
     """Let only requests with a valid key through; ``request.state.user`` is then the caller's row number."""
 
     async def checked(request: Request) -> Response:
@@ -132,12 +132,12 @@ async def _greeting(_request: Request) -> Response:
     return PlainTextResponse("runql embedded server: point WANDB_BASE_URL here\n")
 
 
-async def _explain(_request: Request, error: Exception) -> Response:
+async def _error_response(_request: Request, error: Exception) -> Response:
     status = 404 if isinstance(error, NotFoundError) else 403 if isinstance(error, BadSignatureError) else 400
     return JSONResponse({"error": str(error)}, status_code=status)
 
 
-class RecordRequests:
+class RequestRecorder:
     """Counts the body bytes of each request and reports it before its answer starts."""
 
     def __init__(self, app: ASGIApp, on_request: Callable[[ReceivedRequest], None]) -> None:

@@ -37,22 +37,22 @@ def dump(value: object) -> str:
     return _encode(value)
 
 
-def spelled(value: JsonValue) -> JsonValue:
+def to_strict(value: JsonValue) -> JsonValue:
     """The value with NaN and the infinities as the texts that stand for them: strict parsers refuse bare tokens."""
     if isinstance(value, dict):
-        return {key: spelled(member) for key, member in value.items()}
+        return {key: to_strict(member) for key, member in value.items()}
     if isinstance(value, list):
-        return [spelled(member) for member in value]
+        return [to_strict(member) for member in value]
     if not isinstance(value, float) or math.isfinite(value):
         return value
     return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
 
 
-def merged(before: JsonValue, after: JsonValue) -> JsonValue:
+def merge(before: JsonValue, after: JsonValue) -> JsonValue:
     """The newer value; where both are objects, the members of both, merged in the same way."""
     if not (isinstance(before, dict) and isinstance(after, dict)):
         return after
-    return before | {name: merged(before.get(name), member) for name, member in after.items()}
+    return before | {name: merge(before.get(name), member) for name, member in after.items()}
 
 
 def pick(document: JsonObject, keys: list[str] | None) -> JsonObject:

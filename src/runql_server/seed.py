@@ -84,7 +84,7 @@ def _seed(connection: sqlite3.Connection, project: Project, run: SeedRun, crash_
         lines.write_history(connection, number, lines.parse_history(texts, offset))
     for offset, chunk in _chunks(run.events):
         lines.write_events(connection, number, [_text(row) for row in chunk], offset)
-    lines.write_texts(connection, "log_lines", number, run.log, 0)
+    lines.write_lines(connection, "log_lines", number, run.log, 0)
     return runs.by_number(connection, number, crash_before=crash_before).name
 
 
@@ -93,7 +93,7 @@ def _set_times(connection: sqlite3.Connection, number: int, run: SeedRun) -> Non
     heartbeat = run.heartbeat_at or created
     connection.execute(
         "UPDATE runs SET created_at = ?, heartbeat_at = ? WHERE id = ?",
-        (timestamps.to_text(created), timestamps.to_text(heartbeat), number),
+        (timestamps.to_string(created), timestamps.to_string(heartbeat), number),
     )
 
 

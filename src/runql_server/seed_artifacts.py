@@ -107,12 +107,12 @@ def _seed(store: Store, connection: sqlite3.Connection, project: Project, seed: 
     )
     for run_id in seed.used_by:
         number = runs.number_of(connection, project.entity_name, project.name, run_id)
-        lineage.note_input(connection, number, artifact.number, seed.name)
+        lineage.record_input(connection, number, artifact.number, seed.name)
     if seed.state == "PENDING":
-        return f"{seed.name}:{naming.version_text(artifact_collections.versions_made(connection, artifact.sequence_number))}"
+        return f"{seed.name}:{naming.version_name(artifact_collections.versions_made(connection, artifact.sequence_number))}"
     _store(store, connection, artifact, seed, manifest)
     committed = committing.commit(store, connection, versions.by_number(connection, artifact.number))
-    return f"{seed.name}:{naming.version_text(committed.version or 0)}"
+    return f"{seed.name}:{naming.version_name(committed.version or 0)}"
 
 
 def _run(connection: sqlite3.Connection, project: Project, run_id: str | None) -> int | None:
@@ -141,14 +141,14 @@ def _store(
     for path, content in seed.files.items():
         announced = entries.announce(connection, artifact, path, contents[path].digest)
         if not announced.stored:
-            surplus.append(blobs.keep(connection, artifact.entity_number, files.write(store, content)))
+            surplus.append(blobs.record(connection, artifact.entity_number, files.write(store, content)))
         if seed.storage_layout == "V2":
             birth = {"birth_artifact_id": announced.birth_artifact_id}
             contents[path] = contents[path].model_copy(update=birth)
     files.remove_blobs(store, surplus)
     written = files.write(store, manifest.model_copy(update={"contents": contents}).to_json())
     made = manifests.create(connection, artifact.number, "FULL", base=None, digest=written.md5)
-    manifests.keep(connection, made.number, written)
+    manifests.record(connection, made.number, written)
 
 
 def _md5(content: bytes) -> str:

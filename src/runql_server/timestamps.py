@@ -13,7 +13,7 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def to_text(moment: datetime) -> str:
+def to_string(moment: datetime) -> str:
     """Write a moment the way the real server does: ``2023-11-05T17:46:35``; a naive one is taken as UTC."""
     aware = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     return aware.strftime("%Y-%m-%dT%H:%M:%S")

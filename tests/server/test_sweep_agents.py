@@ -72,7 +72,7 @@ class Sweep:
 
     def lose(self, agent: str) -> None:
         """The agent died a while ago."""
-        long_ago = timestamps.to_text(timestamps.now() - timedelta(minutes=2))
+        long_ago = timestamps.to_string(timestamps.now() - timedelta(minutes=2))
         number = ids.decode_number("Agent", agent)
         with self.server.store.writing() as connection:
             connection.execute("UPDATE sweep_agents SET heartbeat_at = ? WHERE id = ?", (long_ago, number))

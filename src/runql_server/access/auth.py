@@ -33,7 +33,7 @@ def add_key(connection: sqlite3.Connection, key: str) -> None:
     connection.execute("INSERT OR IGNORE INTO entities (id, name, user_id) VALUES (1, ?, 1)", (USERNAME,))
     connection.execute(
         "INSERT OR IGNORE INTO api_keys (user_id, key_hash, created_at) VALUES (1, ?, ?)",
-        (_hash(key), timestamps.to_text(timestamps.now())),
+        (_hash(key), timestamps.to_string(timestamps.now())),
     )
 
 

@@ -60,7 +60,7 @@ def page(connection: sqlite3.Connection, collection: int, *, after: int, first: 
     return [_alias(row) for row in rows]
 
 
-def point(connection: sqlite3.Connection, membership: Membership, names: Iterable[str]) -> None:
+def assign(connection: sqlite3.Connection, membership: Membership, names: Iterable[str]) -> None:
     """Let aliases point to a member, wherever in the collection they pointed before. Needs a write transaction."""
     for name in dict.fromkeys(names):
         connection.execute(
@@ -70,7 +70,7 @@ def point(connection: sqlite3.Connection, membership: Membership, names: Iterabl
         )
 
 
-def take(connection: sqlite3.Connection, membership: Membership, names: Iterable[str]) -> None:
+def remove(connection: sqlite3.Connection, membership: Membership, names: Iterable[str]) -> None:
     """Take aliases from a member; those it does not have do no harm. Needs a write transaction."""
     connection.executemany(
         "DELETE FROM artifact_aliases WHERE membership_id = ? AND alias = ?",
@@ -78,7 +78,7 @@ def take(connection: sqlite3.Connection, membership: Membership, names: Iterable
     )
 
 
-def point_latest_to_newest(connection: sqlite3.Connection, collection: int) -> None:
+def assign_latest_to_newest(connection: sqlite3.Connection, collection: int) -> None:
     """Let ``latest`` point to the member with the highest number, if nothing has it. Needs a write transaction."""
     connection.execute(
         """INSERT OR IGNORE INTO artifact_aliases (collection_id, membership_id, alias)

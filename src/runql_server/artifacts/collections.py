@@ -105,7 +105,7 @@ def ensure(connection: sqlite3.Connection, kind: ArtifactType, name: str, what: 
     if found is not None:
         check(found, what, kind.name)
         return found
-    moment = timestamps.to_text(timestamps.now())
+    moment = timestamps.to_string(timestamps.now())
     inserted = connection.execute(
         """INSERT INTO artifact_collections (project_id, type_id, kind, name, created_at, updated_at)
            VALUES (?, ?, ?, ?, ?, ?)""",
@@ -137,7 +137,7 @@ def change(
     connection.execute(
         """UPDATE artifact_collections SET name = COALESCE(?, name), description = COALESCE(?, description),
            updated_at = ? WHERE id = ?""",
-        (name, description, timestamps.to_text(timestamps.now()), collection.number),
+        (name, description, timestamps.to_string(timestamps.now()), collection.number),
     )
     return by_number(connection, collection.number)
 
@@ -146,7 +146,7 @@ def move(connection: sqlite3.Connection, collection: Collection, kind: ArtifactT
     """Give a collection another type. Needs a write transaction."""
     connection.execute(
         "UPDATE artifact_collections SET type_id = ?, updated_at = ? WHERE id = ?",
-        (kind.number, timestamps.to_text(timestamps.now()), collection.number),
+        (kind.number, timestamps.to_string(timestamps.now()), collection.number),
     )
     return by_number(connection, collection.number)
 

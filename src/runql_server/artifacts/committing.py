@@ -33,7 +33,7 @@ def commit(store: Store, connection: sqlite3.Connection, artifact: Artifact) -> 
     if stored.type != "FULL":
         _store_whole(store, connection, artifact, manifest)
     entries.insert(connection, artifact, contents)
-    entries.forget_announced(connection, artifact.number)
+    entries.delete_announced(connection, artifact.number)
     connection.execute(
         """UPDATE artifacts SET state = 'COMMITTED', digest = ?, storage_layout = ?, size = ?, storage_bytes = ?,
            file_count = ?, updated_at = ? WHERE id = ?""",
@@ -43,14 +43,14 @@ def commit(store: Store, connection: sqlite3.Connection, artifact: Artifact) -> 
             sum(entry.size or 0 for entry in contents.values()),
             sum(entry.size or 0 for entry in contents.values() if entry.ref is None),
             len(contents),
-            timestamps.to_text(timestamps.now()),
+            timestamps.to_string(timestamps.now()),
             artifact.number,
         ),
     )
-    place = memberships.join(connection, artifact.sequence_number, artifact.number)
+    place = memberships.add(connection, artifact.sequence_number, artifact.number)
     wanted = lenient_json.parse(artifact.wanted_aliases, what="aliases")
     asked = [each for each in wanted if isinstance(each, str)] if isinstance(wanted, list) else []
-    aliases.point(connection, place, [naming.LATEST, *asked])
+    aliases.assign(connection, place, [naming.LATEST, *asked])
     return versions.by_number(connection, artifact.number)
 
 
@@ -72,7 +72,7 @@ def _whole(
 def _store_whole(store: Store, connection: sqlite3.Connection, artifact: Artifact, whole: Manifest) -> None:
     written = files.write(store, whole.to_json())
     full = manifests.create(connection, artifact.number, "FULL", base=None, digest=written.md5)
-    manifests.keep(connection, full.number, written)
+    manifests.record(connection, full.number, written)
 
 
 def _measured(

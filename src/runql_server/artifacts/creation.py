@@ -49,11 +49,11 @@ def create(connection: sqlite3.Connection, project: Project, wanted: NewArtifact
     found = _found(connection, sequence, wanted)
     artifact = found or _insert(connection, sequence, wanted, user)
     if found is not None and found.state == "COMMITTED":
-        aliases.point(connection, memberships.join(connection, sequence.number, found.number), wanted.aliases)
+        aliases.assign(connection, memberships.add(connection, sequence.number, found.number), wanted.aliases)
     tags.add(connection, "artifact", artifact.number, wanted.tags)
     _note_client_ids(connection, sequence, artifact, wanted)
     if wanted.run is not None:
-        lineage.note_output(connection, wanted.run, artifact.number)
+        lineage.record_output(connection, wanted.run, artifact.number)
     return versions.by_number(connection, artifact.number)
 
 
@@ -71,7 +71,7 @@ def _insert(connection: sqlite3.Connection, sequence: Collection, wanted: NewArt
     for what, text in (("labels", wanted.labels), ("metadata", wanted.metadata)):
         if text is not None:
             lenient_json.parse_object(text, what=what)
-    moment = timestamps.to_text(timestamps.now())
+    moment = timestamps.to_string(timestamps.now())
     inserted = connection.execute(
         """INSERT INTO artifacts (sequence_id, run_id, user_id, state, digest, history_step, ttl_seconds, created_at,
            updated_at, wanted_aliases, description, labels, metadata)

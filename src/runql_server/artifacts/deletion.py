@@ -23,7 +23,7 @@ def delete_artifact(connection: sqlite3.Connection, artifact: Artifact, *, with_
         names = ", ".join(sorted({each.alias for each in held}))
         raise RequestError(f"the artifact has aliases ({names}): take them away first, or set deleteAliases")
     blobs_of_manifests = _remove(connection, artifact)
-    return blobs_of_manifests + blobs.sweep(connection)
+    return blobs_of_manifests + blobs.delete_unreferenced(connection)
 
 
 def delete_collection(connection: sqlite3.Connection, collection: Collection) -> list[str]:
@@ -31,7 +31,7 @@ def delete_collection(connection: sqlite3.Connection, collection: Collection) ->
     made = versions.of_sequence(connection, collection.number)
     gone = [blob for artifact in made for blob in _remove(connection, artifact)]
     artifact_collections.remove(connection, collection)
-    return gone + blobs.sweep(connection)
+    return gone + blobs.delete_unreferenced(connection)
 
 
 def delete_outputs(connection: sqlite3.Connection, run: int) -> list[str]:
@@ -39,7 +39,7 @@ def delete_outputs(connection: sqlite3.Connection, run: int) -> list[str]:
     rows = connection.execute("SELECT artifact_id FROM artifact_outputs WHERE run_id = ?", (run,)).fetchall()
     made = versions.by_numbers(connection, [row["artifact_id"] for row in rows])
     gone = [blob for artifact in made for blob in _remove(connection, artifact)]
-    return gone + blobs.sweep(connection)
+    return gone + blobs.delete_unreferenced(connection)
 
 
 def _remove(connection: sqlite3.Connection, artifact: Artifact) -> list[str]:
@@ -47,5 +47,5 @@ def _remove(connection: sqlite3.Connection, artifact: Artifact) -> list[str]:
     gone = manifests.blobs_of(connection, artifact.number)
     connection.execute("DELETE FROM artifacts WHERE id = ?", (artifact.number,))
     for place in places:
-        aliases.point_latest_to_newest(connection, place.collection_number)
+        aliases.assign_latest_to_newest(connection, place.collection_number)
     return gone

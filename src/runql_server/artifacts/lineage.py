@@ -15,14 +15,14 @@ USED = "runs.id IN (SELECT run_id FROM artifact_inputs WHERE artifact_id = :scop
 """Scope of a run listing: the runs that read one version."""
 
 
-def note_output(connection: sqlite3.Connection, run: int, artifact: int) -> None:
+def record_output(connection: sqlite3.Connection, run: int, artifact: int) -> None:
     """Note that the run made, or logged again, the version. Needs a write transaction."""
     connection.execute(
         "INSERT OR IGNORE INTO artifact_outputs (run_id, artifact_id) VALUES (?, ?)", (run, artifact)
     )
 
 
-def note_input(connection: sqlite3.Connection, run: int, artifact: int, used_as: str) -> None:
+def record_input(connection: sqlite3.Connection, run: int, artifact: int, used_as: str) -> None:
     """Note that the run reads the version. Needs a write transaction."""
     connection.execute(
         "INSERT OR IGNORE INTO artifact_inputs (run_id, artifact_id, used_as) VALUES (?, ?, ?)",

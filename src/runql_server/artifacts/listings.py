@@ -98,7 +98,7 @@ class _Listing:
         return self.columns[key].expression
 
 
-def _spelled_both_ways(name: str, column: Column) -> dict[str, Column]:
+def _in_both_cases(name: str, column: Column) -> dict[str, Column]:
     first, *rest = name.split("_")
     return {name: column, first + "".join(word.capitalize() for word in rest): column}
 
@@ -116,9 +116,9 @@ _COLLECTIONS = _Listing(
         "type": Column("artifact_types.name"),
         "description": Column("artifact_collections.description"),
         "state": Column("'READY'"),
-        **_spelled_both_ways("collection_type", Column("artifact_collections.kind")),
-        **_spelled_both_ways("created_at", Column("artifact_collections.created_at", "time")),
-        **_spelled_both_ways("updated_at", Column("artifact_collections.updated_at", "time")),
+        **_in_both_cases("collection_type", Column("artifact_collections.kind")),
+        **_in_both_cases("created_at", Column("artifact_collections.created_at", "time")),
+        **_in_both_cases("updated_at", Column("artifact_collections.updated_at", "time")),
     },
     {"tag": _COLLECTION_TAGS, "tags": _COLLECTION_TAGS},
 )
@@ -136,10 +136,10 @@ _VERSIONS = _Listing(
         "digest": Column("artifacts.digest"),
         "description": Column("artifacts.description"),
         "size": Column("artifacts.size", "number"),
-        **_spelled_both_ways("version_index", Column("artifact_memberships.version", "number")),
-        **_spelled_both_ways("file_count", Column("artifacts.file_count", "number")),
-        **_spelled_both_ways("created_at", Column("artifacts.created_at", "time")),
-        **_spelled_both_ways("updated_at", Column("artifacts.updated_at", "time")),
+        **_in_both_cases("version_index", Column("artifact_memberships.version", "number")),
+        **_in_both_cases("file_count", Column("artifacts.file_count", "number")),
+        **_in_both_cases("created_at", Column("artifacts.created_at", "time")),
+        **_in_both_cases("updated_at", Column("artifacts.updated_at", "time")),
     },
     {"tag": _VERSION_TAGS, "tags": _VERSION_TAGS, "alias": _ALIASES, "aliases": _ALIASES},
 )

@@ -34,7 +34,7 @@ class Membership:
     @property
     def version(self) -> str:
         """How the version is called here: ``v3``."""
-        return naming.version_text(self.version_index)
+        return naming.version_name(self.version_index)
 
     @property
     def commit_hash(self) -> str:
@@ -67,7 +67,7 @@ def of_artifact(connection: sqlite3.Connection, artifact: int) -> list[Membershi
     return [_membership(row) for row in rows]
 
 
-def between(connection: sqlite3.Connection, collection: int, artifact: int) -> Membership | None:
+def of_version(connection: sqlite3.Connection, collection: int, artifact: int) -> Membership | None:
     """The place of a version in a collection, or ``None``."""
     row = connection.execute(
         f"{_SELECT} WHERE collection_id = ? AND artifact_id = ?", (collection, artifact)
@@ -93,9 +93,9 @@ def by_numbers(connection: sqlite3.Connection, numbers: list[int]) -> list[Membe
     return [found[number] for number in numbers if number in found]
 
 
-def join(connection: sqlite3.Connection, collection: int, artifact: int) -> Membership:
+def add(connection: sqlite3.Connection, collection: int, artifact: int) -> Membership:
     """Give a version the next number of a collection, or its old place there. Needs a write transaction."""
-    found = between(connection, collection, artifact)
+    found = of_version(connection, collection, artifact)
     if found is not None:
         return found
     connection.execute(
@@ -104,15 +104,15 @@ def join(connection: sqlite3.Connection, collection: int, artifact: int) -> Memb
     connection.execute(
         """INSERT INTO artifact_memberships (collection_id, artifact_id, version, created_at)
            SELECT id, ?, versions_made - 1, ? FROM artifact_collections WHERE id = ?""",
-        (artifact, timestamps.to_text(timestamps.now()), collection),
+        (artifact, timestamps.to_string(timestamps.now()), collection),
     )
-    made = between(connection, collection, artifact)
+    made = of_version(connection, collection, artifact)
     if made is None:
         raise RuntimeError("a membership vanished inside its transaction")
     return made
 
 
-def leave(connection: sqlite3.Connection, number: int) -> None:
+def remove(connection: sqlite3.Connection, number: int) -> None:
     """Take a version out of a collection, with its aliases there. Needs a write transaction."""
     connection.execute("DELETE FROM artifact_memberships WHERE id = ?", (number,))
 

@@ -70,7 +70,7 @@ def check_path(path: str) -> str:
     return check_file_name(path)
 
 
-def version_text(version: int) -> str:
+def version_name(version: int) -> str:
     """How a version is called: ``v3``."""
     return f"v{version}"
 

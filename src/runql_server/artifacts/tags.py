@@ -47,7 +47,7 @@ def add(connection: sqlite3.Connection, owner: Owner, number: int, tags: Iterabl
     )
 
 
-def take(connection: sqlite3.Connection, owner: Owner, number: int, names: Iterable[str]) -> None:
+def remove(connection: sqlite3.Connection, owner: Owner, number: int, names: Iterable[str]) -> None:
     """Take tags away; those that are not there do no harm. Needs a write transaction."""
     connection.executemany(
         f"DELETE FROM {owner}_tags WHERE {owner}_id = ? AND name = ?", ((number, name) for name in names)

@@ -57,7 +57,7 @@ def ensure(
         return found
     inserted = connection.execute(
         "INSERT INTO artifact_types (project_id, name, description, created_at) VALUES (?, ?, ?, ?)",
-        (project, naming.check_type_name(name), description, timestamps.to_text(timestamps.now())),
+        (project, naming.check_type_name(name), description, timestamps.to_string(timestamps.now())),
     )
     return by_number(connection, inserted.lastrowid or 0)
 

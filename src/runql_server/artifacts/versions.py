@@ -147,7 +147,7 @@ def change(connection: sqlite3.Connection, number: int, wanted: ArtifactChange) 
     connection.execute(
         """UPDATE artifacts SET description = COALESCE(?, description), labels = COALESCE(?, labels),
            metadata = COALESCE(?, metadata), updated_at = ? WHERE id = ?""",
-        (wanted.description, wanted.labels, wanted.metadata, timestamps.to_text(timestamps.now()), number),
+        (wanted.description, wanted.labels, wanted.metadata, timestamps.to_string(timestamps.now()), number),
     )
     if ttl is not None:
         connection.execute("UPDATE artifacts SET ttl_seconds = ? WHERE id = ?", (own_ttl(ttl), number))

@@ -80,7 +80,7 @@ class LeafContext(ExecutionContext):
 
 
 @dataclass(frozen=True)
-class Answer:
+class GraphQLResponse:
     """The response body, and whether the document was executed at all."""
 
     body: dict[str, object]
@@ -101,11 +101,11 @@ class Documents:
 
     def execute(
         self, text: str, variables: dict[str, JsonValue], name: str | None, context: RequestContext
-    ) -> Answer:
+    ) -> GraphQLResponse:
         """Run one operation. Variables that it does not declare are ignored, as on the real server."""
         prepared = self._prepare(text)
         if not isinstance(prepared, DocumentNode):
-            return Answer({"errors": [_format(error) for error in prepared]}, executed=False)
+            return GraphQLResponse({"errors": [_format(error) for error in prepared]}, executed=False)
         result = execute_sync(
             self._schema,
             prepared,
@@ -119,7 +119,7 @@ class Documents:
             body["errors"] = [_format(error) for error in result.errors]
         body["data"] = result.data
         # Every root field is nullable, so data is absent only when the variables did not fit.
-        return Answer(body, executed=result.data is not None)
+        return GraphQLResponse(body, executed=result.data is not None)
 
     def _parse(self, text: str) -> DocumentNode | list[GraphQLError]:
         try:

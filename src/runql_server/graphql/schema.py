@@ -98,14 +98,14 @@ class Unsupported(SchemaBindable):
     def bind_to_schema(self, schema: GraphQLSchema) -> None:
         """Bind last: a field without a resolver is then one that no module wanted."""
         for name in (*_RECORDS, "Query", "Mutation"):
-            for field in unanswered(schema, name).values():
+            for field in fields_without_resolver(schema, name).values():
                 # pyright reads the wrapping types of graphql-core as generics without their argument.
                 required = isinstance(field.type, GraphQLNonNull)  # pyright: ignore[reportUnknownMemberType]
                 if required or name in {"Query", "Mutation"}:
                     field.resolve = _refuse
 
 
-def unanswered(schema: GraphQLSchema, type_name: str) -> dict[str, GraphQLField]:
+def fields_without_resolver(schema: GraphQLSchema, type_name: str) -> dict[str, GraphQLField]:
     """The fields of a type that have neither a resolver nor an attribute of the same name."""
     described = schema.type_map[type_name]
     if not isinstance(described, GraphQLObjectType):

@@ -17,7 +17,7 @@ from runql_server.storage import files
 from runql_server.storage.files import Upload
 from runql_server.storage.store import Store
 
-Keep = Callable[[Upload], str | None]
+RecordUpload = Callable[[Upload], str | None]
 """Records bytes that arrived, and gives a blob that is not needed any more."""
 
 _NOT_FOUND = "no artifact here has these bytes"
@@ -81,15 +81,15 @@ class ArtifactEndpoints:
             blobs.from_hex(str(request.path_params["digest"])),
         )
 
-        def keep(upload: Upload) -> str | None:
+        def record(upload: Upload) -> str | None:
             _check_md5(upload, digest)
             with self._store.writing() as connection:
                 artifact = versions.by_number(connection, number)
                 if not entries.is_announced(connection, number, digest):
                     raise NotFoundError("the artifact of this upload waits for no such file")
-                return blobs.keep(connection, artifact.entity_number, upload)
+                return blobs.record(connection, artifact.entity_number, upload)
 
-        return await self._receive(request, keep)
+        return await self._receive(request, record)
 
     async def download_manifest(self, request: Request) -> Response:
         """GET a manifest by a signed address."""
@@ -110,16 +110,16 @@ class ArtifactEndpoints:
         self._check(request, "PUT")
         number = int(request.path_params["manifest"])
 
-        def keep(upload: Upload) -> str | None:
+        def record(upload: Upload) -> str | None:
             with self._store.writing() as connection:
                 found = manifests.by_number(connection, number)
                 if found.digest:
                     _check_md5(upload, found.digest)
                 if versions.by_number(connection, found.artifact_number).state == "COMMITTED":
                     raise RequestError("the artifact is committed: its manifest cannot change any more")
-                return manifests.keep(connection, number, upload)
+                return manifests.record(connection, number, upload)
 
-        return await self._receive(request, keep)
+        return await self._receive(request, record)
 
     async def _locate(
         self,
@@ -154,10 +154,10 @@ class ArtifactEndpoints:
             signature=query.get("signature", ""),
         )
 
-    async def _receive(self, request: Request, keep: Keep) -> Response:
+    async def _receive(self, request: Request, record: RecordUpload) -> Response:
         upload = await files.receive(self._store, request.stream())
         try:
-            surplus = await anyio.to_thread.run_sync(keep, upload)
+            surplus = await anyio.to_thread.run_sync(record, upload)
         except BaseException:
             files.remove_blobs(self._store, [upload.blob])
             raise

@@ -72,7 +72,7 @@ class FileEndpoints:
             with self._store.writing() as connection:
                 if connection.execute("SELECT 1 FROM runs WHERE id = ?", (run,)).fetchone() is None:
                     raise NotFoundError("the run of this upload was deleted")
-                before = files.keep(connection, run, name, upload)
+                before = files.record(connection, run, name, upload)
             files.remove_blobs(self._store, [before])
 
         try:

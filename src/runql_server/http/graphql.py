@@ -12,7 +12,7 @@ from runql_server.access.signing import Signer
 from runql_server.errors import RequestError
 from runql_server.exports.exporter import Exporter
 from runql_server.graphql.context import RequestContext
-from runql_server.graphql.execution import Answer, Documents
+from runql_server.graphql.execution import Documents, GraphQLResponse
 from runql_server.lenient_json import JsonValue
 from runql_server.storage.store import Store
 
@@ -33,7 +33,7 @@ class GraphQLEndpoint:
         self._config_merge = config_merge
 
     async def __call__(self, request: Request) -> Response:
-        """Answer one request; syntax, validation and variable errors have status 400, all others 200."""
+        """GraphQLResponse one request; syntax, validation and variable errors have status 400, all others 200."""
         body = await request.body()
         try:
             text, variables, name = _parse(body)
@@ -57,8 +57,8 @@ class GraphQLEndpoint:
                     str(request.base_url),
                     config_merge=self._config_merge,
                 )
-                answer: Answer = self._documents.execute(text, variables, name, context)
-            return lenient_json.dump(answer.body).encode(), answer.executed
+                response: GraphQLResponse = self._documents.execute(text, variables, name, context)
+            return lenient_json.dump(response.body).encode(), response.executed
 
         content, executed = await anyio.to_thread.run_sync(work)
         return Response(content, status_code=200 if executed else 400, media_type="application/json")

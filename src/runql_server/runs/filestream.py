@@ -57,11 +57,11 @@ def apply(connection: sqlite3.Connection, run: int, post: Post) -> JsonObject:
     """Write everything and give the answer to send once it is committed. Needs a write transaction."""
     if post.history:
         offset = forks.stored_offset(connection, run, post.history[0].line)
-        lines.write_history(connection, run, lines.moved(post.history, offset))
+        lines.write_history(connection, run, lines.renumber(post.history, offset))
     if post.events is not None:
         lines.write_events(connection, run, post.events.texts, post.events.offset)
     if post.log is not None:
-        lines.write_texts(connection, "log_lines", run, post.log.texts, post.log.offset)
+        lines.write_lines(connection, "log_lines", run, post.log.texts, post.log.offset)
     if post.summary is not None:
         runs.change(connection, run, RunChange(summary=post.summary))
     _heartbeat(connection, run, post)
@@ -76,7 +76,7 @@ def _heartbeat(connection: sqlite3.Connection, run: int, post: Post) -> None:
         (
             _state_after(str(row["state"]), post),
             post.exitcode if post.complete else None,
-            timestamps.to_text(timestamps.now()),
+            timestamps.to_string(timestamps.now()),
             run,
         ),
     )

@@ -30,7 +30,7 @@ def branch_point(config_text: str) -> BranchPoint | None:
     return BranchPoint(name, run_values.sql_number(step))
 
 
-def inherit(connection: sqlite3.Connection, run: int, point: BranchPoint) -> None:
+def copy_parent_rows(connection: sqlite3.Connection, run: int, point: BranchPoint) -> None:
     """Give a new run its parent's rows up to the branch. Needs a write transaction.
 
     Raises:

@@ -11,7 +11,7 @@ from runql_server import lenient_json
 from runql_server.errors import RequestError
 from runql_server.lenient_json import JsonObject, JsonValue
 from runql_server.runs import lines, run_values
-from runql_server.runs.sampling import MOST_SAMPLES, check_samples, positions, thin
+from runql_server.runs.sampling import MOST_SAMPLES, check_samples, downsample, positions
 
 
 @dataclass(frozen=True)
@@ -49,14 +49,14 @@ class Spec:
 EVERY_STEP = Steps()
 
 
-def sampled_texts(connection: sqlite3.Connection, run: int, steps: Steps, samples: int) -> list[str]:
+def sampled_json(connection: sqlite3.Connection, run: int, steps: Steps, samples: int) -> list[str]:
     """The JSON texts of the rows in step order, thinned when there are more than ``samples``."""
     query = f"SELECT text FROM history WHERE run_id = :run{steps.condition} ORDER BY step, line LIMIT :most"
     parameters = steps.parameters(run)
     found = [row["text"] for row in connection.execute(query, parameters | {"most": samples + 1})]
     if len(found) <= samples:
         return found
-    return _texts_at(connection, run, thin(_lines(connection, run, steps), samples))
+    return _json_rows_at(connection, run, downsample(_lines(connection, run, steps), samples))
 
 
 def sampled_events(connection: sqlite3.Connection, run: int, samples: int) -> list[str]:
@@ -90,10 +90,10 @@ def sampled_rows(connection: sqlite3.Connection, run: int, spec: Spec) -> list[J
     if keys is None or not spec.keys:
         return []
     if keys.in_every_row(spec.keys):
-        return _picked(sampled_texts(connection, run, spec.steps, spec.samples), spec.keys)
+        return _pick_keys(sampled_json(connection, run, spec.steps, spec.samples), spec.keys)
     query = f"SELECT text FROM history WHERE run_id = :run{spec.steps.condition} ORDER BY step, line"
     texts = [row["text"] for row in connection.execute(query, spec.steps.parameters(run))]
-    return thin(_picked(texts, spec.keys), spec.samples)
+    return downsample(_pick_keys(texts, spec.keys), spec.samples)
 
 
 def live_rows(
@@ -108,10 +108,12 @@ def live_rows(
     if from_line == 0 or not keys:
         return sampled_rows(connection, run, Spec(keys, MOST_SAMPLES, EVERY_STEP))
     query = "SELECT text FROM history WHERE run_id = :run AND line >= :line ORDER BY step, line"
-    return thin(_picked([row["text"] for row in connection.execute(query, parameters)], keys), MOST_SAMPLES)
+    return downsample(
+        _pick_keys([row["text"] for row in connection.execute(query, parameters)], keys), MOST_SAMPLES
+    )
 
 
-def _picked(texts: list[str], keys: list[str]) -> list[JsonObject]:
+def _pick_keys(texts: list[str], keys: list[str]) -> list[JsonObject]:
     rows: list[JsonObject] = []
     for text in texts:
         row = lenient_json.parse_object(text, what="history")
@@ -121,7 +123,7 @@ def _picked(texts: list[str], keys: list[str]) -> list[JsonObject]:
             else lenient_json.pick(row, keys)
         )
         if len(picked) == len(set(keys)):
-            rows.append({key: lenient_json.spelled(value) for key, value in picked.items()})
+            rows.append({key: lenient_json.to_strict(value) for key, value in picked.items()})
     return rows
 
 
@@ -130,7 +132,7 @@ def _lines(connection: sqlite3.Connection, run: int, steps: Steps) -> list[int]:
     return [row["line"] for row in connection.execute(query, steps.parameters(run))]
 
 
-def _texts_at(connection: sqlite3.Connection, run: int, wanted: list[int]) -> list[str]:
+def _json_rows_at(connection: sqlite3.Connection, run: int, wanted: list[int]) -> list[str]:
     query = "SELECT line, text FROM history WHERE run_id = ? AND line IN (SELECT value FROM json_each(?))"
     found = {row["line"]: row["text"] for row in connection.execute(query, (run, lenient_json.dump(wanted)))}
     return [found[line] for line in wanted]

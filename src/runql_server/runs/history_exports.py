@@ -52,7 +52,7 @@ def announce(connection: sqlite3.Connection, run: int, start: int, stop: int) ->
     inserted = connection.execute(
         """INSERT INTO history_exports (run_id, start_line, stop_line, state, blob, created_at)
            VALUES (?, ?, ?, 'pending', ?, ?)""",
-        (run, start, stop, blob, timestamps.to_text(timestamps.now())),
+        (run, start, stop, blob, timestamps.to_string(timestamps.now())),
     )
     return Export(inserted.lastrowid or 0, run, start, stop, blob)
 

@@ -64,7 +64,7 @@ class KeyInfo:
             return {"typeCounts": counts}
         return {
             "typeCounts": counts,
-            "previousValue": lenient_json.spelled(self.previous),
+            "previousValue": lenient_json.to_strict(self.previous),
             "monotonic": self.monotonic,
         }
 
@@ -123,12 +123,12 @@ class HistoryKeys:
             "lastStep": self.last_step,
         }
 
-    def to_text(self) -> str:
+    def to_string(self) -> str:
         """The stored form: the API's, and the number of rows."""
         return lenient_json.dump(self.to_json() | {"rows": self.rows})
 
     @classmethod
-    def from_text(cls, text: str) -> HistoryKeys:
+    def from_string(cls, text: str) -> HistoryKeys:
         """Read the stored form back."""
         document = lenient_json.parse_object(text, what="history keys")
         result = cls()

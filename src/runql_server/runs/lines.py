@@ -51,7 +51,7 @@ def write_history(connection: sqlite3.Connection, run: int, rows: Sequence[Histo
     """Write parsed rows over what their lines hold, and keep the history keys in step. Needs a transaction."""
     if not rows:
         return
-    stored = _texts(connection, "history", run, rows[0].line, rows[-1].line + 1)
+    stored = _json_lines(connection, "history", run, rows[0].line, rows[-1].line + 1)
     changed = [row for row in rows if stored.get(row.line) != row.text]
     if not changed:
         return
@@ -71,7 +71,7 @@ def write_history(connection: sqlite3.Connection, run: int, rows: Sequence[Histo
     _store_history_keys(connection, run, keys)
 
 
-def moved(rows: Sequence[HistoryRow], offset: int) -> list[HistoryRow]:
+def renumber(rows: Sequence[HistoryRow], offset: int) -> list[HistoryRow]:
     """The same rows from another line on."""
     return [
         HistoryRow(line, _step_of(row.values, line), row.text, row.values)
@@ -94,7 +94,7 @@ def copy_history(connection: sqlite3.Connection, source: int, target: int, *, up
 
 def write_events(connection: sqlite3.Connection, run: int, texts: Sequence[str], offset: int) -> None:
     """Write system metric rows and remember the newest value of each metric. Needs a transaction."""
-    write_texts(connection, "events", run, texts, offset)
+    write_lines(connection, "events", run, texts, offset)
     row = connection.execute("SELECT system_metrics FROM runs WHERE id = ?", (run,)).fetchone()
     newest = lenient_json.parse_object(row["system_metrics"] or "{}", what="system metrics")
     for line, text in enumerate(texts, start=offset):
@@ -106,7 +106,7 @@ def write_events(connection: sqlite3.Connection, run: int, texts: Sequence[str],
         )
 
 
-def write_texts(
+def write_lines(
     connection: sqlite3.Connection,
     stream: Literal["events", "log_lines"],
     run: int,
@@ -123,7 +123,7 @@ def write_texts(
 def load_history_keys(connection: sqlite3.Connection, run: int) -> HistoryKeys | None:
     """The keys of the run's history, ``None`` when it has no rows."""
     row = connection.execute("SELECT state FROM history_keys WHERE run_id = ?", (run,)).fetchone()
-    return None if row is None else HistoryKeys.from_text(row["state"])
+    return None if row is None else HistoryKeys.from_string(row["state"])
 
 
 def recompute_history_keys(connection: sqlite3.Connection, run: int) -> HistoryKeys:
@@ -137,7 +137,7 @@ def recompute_history_keys(connection: sqlite3.Connection, run: int) -> HistoryK
 
 def _store_history_keys(connection: sqlite3.Connection, run: int, keys: HistoryKeys) -> None:
     connection.execute(
-        "INSERT OR REPLACE INTO history_keys (run_id, state) VALUES (?, ?)", (run, keys.to_text())
+        "INSERT OR REPLACE INTO history_keys (run_id, state) VALUES (?, ?)", (run, keys.to_string())
     )
 
 
@@ -163,6 +163,8 @@ def _step_of(values: JsonObject, line: int) -> float | int:
     return number if math.isfinite(number) else line
 
 
-def _texts(connection: sqlite3.Connection, stream: Stream, run: int, start: int, stop: int) -> dict[int, str]:
+def _json_lines(
+    connection: sqlite3.Connection, stream: Stream, run: int, start: int, stop: int
+) -> dict[int, str]:
     query = f"SELECT line, text FROM {stream} WHERE run_id = ? AND line >= ? AND line < ?"
     return {row["line"]: row["text"] for row in connection.execute(query, (run, start, stop))}

@@ -159,7 +159,7 @@ def create(connection: sqlite3.Connection, project: Project, name: str | None, *
     chosen = names.run_id() if name is None else names.check_name(name, what="run id")
     connection.execute("UPDATE projects SET runs_created = runs_created + 1 WHERE id = ?", (project.number,))
     row = connection.execute("SELECT runs_created FROM projects WHERE id = ?", (project.number,)).fetchone()
-    moment = timestamps.to_text(timestamps.now())
+    moment = timestamps.to_string(timestamps.now())
     inserted = connection.execute(
         """INSERT INTO runs (project_id, user_id, name, display_name, state, created_at, updated_at, heartbeat_at)
            VALUES (?, ?, ?, ?, 'running', ?, ?, ?)""",
@@ -173,7 +173,7 @@ def change(connection: sqlite3.Connection, number: int, wanted: RunChange) -> No
     if wanted.state is not None and wanted.state not in STATES:
         raise RequestError(f"state: unknown run state {wanted.state!r}")
     given = {name: getattr(wanted, name) for name in _PLAIN if getattr(wanted, name) is not None}
-    given["updated_at"] = timestamps.to_text(timestamps.now())
+    given["updated_at"] = timestamps.to_string(timestamps.now())
     assignments = ", ".join(f"{name} = :{name}" for name in given)
     connection.execute(f"UPDATE runs SET {assignments} WHERE id = :number", given | {"number": number})
     if wanted.config is not None:
@@ -188,7 +188,7 @@ def merged_config(connection: sqlite3.Connection, number: int, text: str) -> str
     """The stored config with the given one merged into it, object by object."""
     row = connection.execute("SELECT config FROM runs WHERE id = ?", (number,)).fetchone()
     stored = lenient_json.parse_object(row["config"], what="config")
-    return lenient_json.dump(lenient_json.merged(stored, lenient_json.parse_object(text, what="config")))
+    return lenient_json.dump(lenient_json.merge(stored, lenient_json.parse_object(text, what="config")))
 
 
 def tags(connection: sqlite3.Connection, number: int) -> list[str]:

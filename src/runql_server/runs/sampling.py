@@ -34,6 +34,6 @@ def positions(count: int, samples: int) -> range | list[int]:
     return [(2 * index * (count - 1) + gaps) // (2 * gaps) for index in range(samples)]
 
 
-def thin(items: Sequence[Item], samples: int) -> list[Item]:
+def downsample(items: Sequence[Item], samples: int) -> list[Item]:
     """Pick the items at these positions."""
     return [items[index] for index in positions(len(items), samples)]

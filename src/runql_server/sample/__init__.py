@@ -50,7 +50,7 @@ def unpack(data_dir: Path) -> None:
         archive.extractall(data_dir, filter="data")
     store = Store(data_dir)
     with store.writing() as connection:
-        now = timestamps.to_text(timestamps.now())
+        now = timestamps.to_string(timestamps.now())
         connection.execute("UPDATE runs SET heartbeat_at = ? WHERE state = 'running'", (now,))
     store.close()
 

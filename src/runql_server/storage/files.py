@@ -119,7 +119,7 @@ def write(store: Store, content: bytes) -> Upload:
     return Upload(blob, len(content), base64.b64encode(digest).decode())
 
 
-def keep(connection: sqlite3.Connection, run: int, name: str, upload: Upload) -> str | None:
+def record(connection: sqlite3.Connection, run: int, name: str, upload: Upload) -> str | None:
     """Give a file its new bytes and return the blob it had before. Needs a write transaction."""
     before = find(connection, run, name)
     connection.execute(
@@ -132,13 +132,13 @@ def keep(connection: sqlite3.Connection, run: int, name: str, upload: Upload) ->
             upload.size,
             upload.md5,
             mimetype(name),
-            timestamps.to_text(timestamps.now()),
+            timestamps.to_string(timestamps.now()),
         ),
     )
     return None if before is None else before.blob
 
 
-def forget(connection: sqlite3.Connection, run: int, name: str) -> str | None:
+def delete(connection: sqlite3.Connection, run: int, name: str) -> str | None:
     """Drop a file and return the blob it had. Needs a write transaction."""
     before = find(connection, run, name)
     connection.execute("DELETE FROM files WHERE run_id = ? AND name = ?", (run, name))

@@ -92,7 +92,7 @@ def ensure(connection: sqlite3.Connection, entity: str, name: str, *, user: int)
     owner = connection.execute("SELECT id FROM entities WHERE name = ?", (entity,)).fetchone()
     if owner is None:
         raise NotFoundError(f"entity {entity!r} not found")
-    moment = timestamps.to_text(timestamps.now())
+    moment = timestamps.to_string(timestamps.now())
     inserted = connection.execute(
         "INSERT INTO projects (entity_id, name, user_id, created_at, updated_at) VALUES (?, ?, ?, ?, ?)",
         (owner["id"], check_name(name, what="project name"), user, moment, moment),
@@ -113,7 +113,7 @@ def change(connection: sqlite3.Connection, project: Project, wanted: ProjectChan
             wanted.repo,
             wanted.docker_image,
             wanted.is_benchmark,
-            timestamps.to_text(timestamps.now()),
+            timestamps.to_string(timestamps.now()),
             project.number,
         ),
     )

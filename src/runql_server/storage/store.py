@@ -40,7 +40,7 @@ class Store:
 
     def crash_before(self) -> str:
         """Running runs whose heartbeat is older than this text are crashed."""
-        return timestamps.to_text(timestamps.now() - self._crash_after)
+        return timestamps.to_string(timestamps.now() - self._crash_after)
 
     @contextmanager
     def connection(self) -> Generator[sqlite3.Connection]:

@@ -54,7 +54,7 @@ class Agent:
 
 def lost_before() -> str:
     """Agents whose heartbeat is older than this text are dead."""
-    return timestamps.to_text(timestamps.now() - LOST_AFTER)
+    return timestamps.to_string(timestamps.now() - LOST_AFTER)
 
 
 def create(connection: sqlite3.Connection, sweep: Sweep, host: str) -> int:
@@ -67,7 +67,7 @@ def create(connection: sqlite3.Connection, sweep: Sweep, host: str) -> int:
         )
     # A database of an older server may hold a configuration that nobody checked.
     _ = sweep.parsed.search
-    moment = timestamps.to_text(timestamps.now())
+    moment = timestamps.to_string(timestamps.now())
     inserted = connection.execute(
         "INSERT INTO sweep_agents (sweep_id, name, host, created_at, heartbeat_at) VALUES (?, ?, ?, ?, ?)",
         (sweep.number, names.run_id(), host, moment, moment),
@@ -102,15 +102,15 @@ def page(connection: sqlite3.Connection, sweep: int, *, after: int, first: int) 
     return [_agent(row) for row in connection.execute(query, (sweep, after, first))]
 
 
-def note_heartbeat(connection: sqlite3.Connection, number: int) -> None:
+def record_heartbeat(connection: sqlite3.Connection, number: int) -> None:
     """It lives. Needs a write transaction."""
     connection.execute(
         "UPDATE sweep_agents SET heartbeat_at = ?, has_exited = 0 WHERE id = ?",
-        (timestamps.to_text(timestamps.now()), number),
+        (timestamps.to_string(timestamps.now()), number),
     )
 
 
-def note_exit(connection: sqlite3.Connection, number: int) -> None:
+def record_exit(connection: sqlite3.Connection, number: int) -> None:
     """It was sent away. Needs a write transaction."""
     connection.execute("UPDATE sweep_agents SET has_exited = 1 WHERE id = ?", (number,))
 

@@ -24,7 +24,7 @@ class _Reached:
     value: float
 
 
-def judge(connection: sqlite3.Connection, sweep: Sweep, hyperband: Hyperband) -> None:
+def stop_worse_runs(connection: sqlite3.Connection, sweep: Sweep, hyperband: Hyperband) -> None:
     """Note the brackets that were reached since the last time, and stop the runs that fell behind. Needs a transaction."""
     new = list(_record(connection, sweep, hyperband))
     reached = _all_reached(connection, sweep)

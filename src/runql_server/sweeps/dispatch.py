@@ -20,11 +20,11 @@ def command(
     only reads the first command.
     """
     sweep = sweeps.by_number(connection, agent.sweep_number)
-    agents.note_heartbeat(connection, agent.number)
+    agents.record_heartbeat(connection, agent.number)
     trials.report(connection, sweep, agent, reported)
-    trials.forget_lost(connection, sweep, agents.lost_before())
+    trials.delete_lost(connection, sweep, agents.lost_before())
     if sweep.state == "RUNNING" and sweep.parsed.search.early_stopping is not None:
-        brackets.judge(connection, sweep, sweep.parsed.search.early_stopping)
+        brackets.stop_worse_runs(connection, sweep, sweep.parsed.search.early_stopping)
     if reported:
         ending = reported if sweep.is_canceled else trials.stopping(connection, sweep, reported)
         return {"type": "stop", "run_id": ending[0]} if ending else None
@@ -33,13 +33,13 @@ def command(
     trial = None
     if sweep.state == "RUNNING":
         trial = trials.next_for(connection, sweep, agent, crash_before=crash_before)
-        if trial is None and trials.are_undecided(connection, sweep):
+        if trial is None and trials.has_undecided(connection, sweep):
             return None
     if trial is not None:
         return _run(sweep, trial)
     if sweep.state == "RUNNING":
         sweeps.change(connection, sweep.number, SweepChange(state="FINISHED"))
-    agents.note_exit(connection, agent.number)
+    agents.record_exit(connection, agent.number)
     return {"type": "exit"}
 
 

@@ -145,7 +145,7 @@ def best_loss(connection: sqlite3.Connection, sweep: Sweep) -> float | None:
 def create(connection: sqlite3.Connection, project: Project, config: str) -> int:
     """Insert a sweep that waits for its first run and give its row number. Needs a write transaction."""
     _ = configuration.parse(config).search
-    moment = timestamps.to_text(timestamps.now())
+    moment = timestamps.to_string(timestamps.now())
     inserted = connection.execute(
         """INSERT INTO sweeps (project_id, name, state, config, created_at, updated_at)
            VALUES (?, ?, 'PENDING', ?, ?, ?)""",
@@ -173,13 +173,13 @@ def change(connection: sqlite3.Connection, number: int, wanted: SweepChange) -> 
             wanted.controller,
             wanted.scheduler,
             wanted.state,
-            timestamps.to_text(timestamps.now()),
+            timestamps.to_string(timestamps.now()),
             number,
         ),
     )
 
 
-def adopt(connection: sqlite3.Connection, sweep: Sweep, filters: str, *, crash_before: str) -> None:
+def add_runs(connection: sqlite3.Connection, sweep: Sweep, filters: str, *, crash_before: str) -> None:
     """Make the project's runs that pass the filter runs of the sweep. Needs a write transaction."""
     bindings = Bindings(project=sweep.project_number, crash_before=crash_before, sweep=sweep.name)
     condition = compile_filters(filters, bindings)

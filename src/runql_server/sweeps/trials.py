@@ -50,7 +50,7 @@ def report(connection: sqlite3.Connection, sweep: Sweep, agent: Agent, reported:
     )
 
 
-def forget_lost(connection: sqlite3.Connection, sweep: Sweep, lost_before: str) -> None:
+def delete_lost(connection: sqlite3.Connection, sweep: Sweep, lost_before: str) -> None:
     """Free the points that dead agents held and made no run of. Needs a write transaction."""
     parameters = {"sweep": sweep.number, "project": sweep.project_number, "lost_before": lost_before}
     dead = """sweep_id = :sweep AND state != 'ended'
@@ -59,7 +59,7 @@ def forget_lost(connection: sqlite3.Connection, sweep: Sweep, lost_before: str) 
     connection.execute(f"UPDATE sweep_trials SET state = 'ended' WHERE {dead}", parameters)
 
 
-def forget_run(connection: sqlite3.Connection, run: int) -> None:
+def delete_of_run(connection: sqlite3.Connection, run: int) -> None:
     """Free the point of a run that is deleted. Needs a write transaction."""
     connection.execute(
         """DELETE FROM sweep_trials WHERE (sweep_id, run_name) IN (SELECT sweeps.id, runs.name FROM runs
@@ -68,7 +68,7 @@ def forget_run(connection: sqlite3.Connection, run: int) -> None:
     )
 
 
-def are_undecided(connection: sqlite3.Connection, sweep: Sweep) -> bool:
+def has_undecided(connection: sqlite3.Connection, sweep: Sweep) -> bool:
     """Whether a trial is on its way of which nobody knows yet whether it becomes a run."""
     query = (
         f"SELECT 1 FROM sweep_trials WHERE sweep_id = :sweep AND state != 'ended' AND NOT {_HAS_RUN} LIMIT 1"

@@ -26,7 +26,7 @@ def find(connection: sqlite3.Connection, entity: int, digest: str) -> Blob | Non
     return None if row is None else Blob(row["blob"], row["size"])
 
 
-def keep(connection: sqlite3.Connection, entity: int, upload: Upload) -> str | None:
+def record(connection: sqlite3.Connection, entity: int, upload: Upload) -> str | None:
     """Record bytes that arrived; gives the blob to remove if they were here already. Needs a write transaction."""
     inserted = connection.execute(
         "INSERT OR IGNORE INTO artifact_blobs (entity_id, digest, blob, size) VALUES (?, ?, ?, ?)",
@@ -35,7 +35,7 @@ def keep(connection: sqlite3.Connection, entity: int, upload: Upload) -> str | N
     return None if inserted.rowcount else upload.blob
 
 
-def sweep(connection: sqlite3.Connection) -> list[str]:
+def delete_unreferenced(connection: sqlite3.Connection) -> list[str]:
     """Forget bytes that no entry names and no pending version announced; gives them. Needs a write transaction."""
     rows = connection.execute(
         """DELETE FROM artifact_blobs

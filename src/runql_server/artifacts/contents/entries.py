@@ -134,7 +134,7 @@ def announce(connection: sqlite3.Connection, artifact: Artifact, path: str, dige
     )
 
 
-def forget_announced(connection: sqlite3.Connection, artifact: int) -> None:
+def delete_announced(connection: sqlite3.Connection, artifact: int) -> None:
     """The version is committed: its entries keep the bytes now. Needs a write transaction."""
     connection.execute("DELETE FROM artifact_uploads WHERE artifact_id = ?", (artifact,))
 

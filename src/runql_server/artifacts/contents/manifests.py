@@ -107,7 +107,7 @@ def create(
     """Announce a manifest; ``digest`` is the base64 MD5 of its text, or empty. Needs a write transaction."""
     inserted = connection.execute(
         "INSERT INTO artifact_manifests (artifact_id, kind, base_id, digest, created_at) VALUES (?, ?, ?, ?, ?)",
-        (artifact, kind, base, digest, timestamps.to_text(timestamps.now())),
+        (artifact, kind, base, digest, timestamps.to_string(timestamps.now())),
     )
     return by_number(connection, inserted.lastrowid or 0)
 
@@ -123,7 +123,7 @@ def change(
     return by_number(connection, number)
 
 
-def keep(connection: sqlite3.Connection, number: int, upload: Upload) -> str | None:
+def record(connection: sqlite3.Connection, number: int, upload: Upload) -> str | None:
     """Give a manifest its text and return the blob it had before. Needs a write transaction."""
     before = by_number(connection, number)
     connection.execute(

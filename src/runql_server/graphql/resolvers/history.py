@@ -31,7 +31,7 @@ def run_history(
     """Row texts with ``minStep <= _step < maxStep``."""
     steps = Steps(min_step, max_step)
     return Leaves(
-        history.sampled_texts(context.of(info).connection, source.number, steps, check_samples(samples))
+        history.sampled_json(context.of(info).connection, source.number, steps, check_samples(samples))
     )
 
 

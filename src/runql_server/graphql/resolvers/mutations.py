@@ -92,7 +92,7 @@ def upsert_bucket(_root: object, info: GraphQLResolveInfo, input: BucketInput) -
         tags, config = input.get("tags"), input.get("config")
         point = forks.branch_point(config) if inserted and config is not None else None
         if point is not None:
-            forks.inherit(connection, number, point)
+            forks.copy_parent_rows(connection, number, point)
         if request.config_merge and config is not None:
             config = runs.merged_config(connection, number, config)
         runs.change(
@@ -127,7 +127,7 @@ def delete_run(_root: object, info: GraphQLResolveInfo, input: DeleteRunInput) -
         blobs = files.blobs_of(connection, number)
         if input.get("delete_artifacts"):
             blobs += deletion.delete_outputs(connection, number)
-        trials.forget_run(connection, number)
+        trials.delete_of_run(connection, number)
         runs.delete(connection, number)
     files.remove_blobs(request.store, blobs)
     return {"client_mutation_id": input.get("client_mutation_id")}
@@ -195,7 +195,7 @@ def delete_files(_root: object, info: GraphQLResolveInfo, input: dict[str, list[
     request = context.of(info)
     wanted = [files.by_id(opaque) for opaque in input["files"]]
     with request.writing() as connection:
-        blobs = [files.forget(connection, run, check_file_name(name)) for run, name in wanted]
+        blobs = [files.delete(connection, run, check_file_name(name)) for run, name in wanted]
     files.remove_blobs(request.store, blobs)
     return {"success": True}
 

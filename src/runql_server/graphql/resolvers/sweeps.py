@@ -124,7 +124,7 @@ def upsert_sweep(_root: object, info: GraphQLResolveInfo, input: SweepInput) -> 
         prior = input.get("prior_runs_filters")
         if prior:
             target = sweeps.by_number(connection, number)
-            sweeps.adopt(connection, target, prior, crash_before=request.crash_before)
+            sweeps.add_runs(connection, target, prior, crash_before=request.crash_before)
     changed = sweeps.by_number(request.connection, number)
     return {
         "sweep": changed,

@@ -82,11 +82,11 @@ def add_tags(_root: object, info: GraphQLResolveInfo, input: TagAssignmentsInput
 
 
 @mutation.field("deleteArtifactCollectionTagAssignments")
-def take_tags(_root: object, info: GraphQLResolveInfo, input: TagAssignmentsInput) -> dict[str, bool]:
+def remove_tags(_root: object, info: GraphQLResolveInfo, input: TagAssignmentsInput) -> dict[str, bool]:
     """Take tags from a collection."""
     with context.of(info).writing() as connection:
         found = _at(connection, input)
-        tags.take(connection, "collection", found.number, [tag["tag_name"] for tag in input["tags"]])
+        tags.remove(connection, "collection", found.number, [tag["tag_name"] for tag in input["tags"]])
     return {"success": True}
 
 

@@ -67,7 +67,7 @@ def version_index(
     source: Artifact, info: GraphQLResolveInfo, artifact_collection_name: str | None = None
 ) -> int | None:
     """Its number in its sequence, or in the collection of that name; null while it is pending."""
-    place = _place(source, info, artifact_collection_name)
+    place = _membership(source, info, artifact_collection_name)
     return None if place is None else place.version_index
 
 
@@ -76,7 +76,7 @@ def commit_hash(
     source: Artifact, info: GraphQLResolveInfo, artifact_collection_name: str | None = None
 ) -> str | None:
     """The same for the hash."""
-    place = _place(source, info, artifact_collection_name)
+    place = _membership(source, info, artifact_collection_name)
     return None if place is None else place.commit_hash
 
 
@@ -100,10 +100,10 @@ def manifest_artifact(source: StoredManifest, info: GraphQLResolveInfo) -> Artif
     return versions.by_number(context.of(info).connection, source.artifact_number)
 
 
-def _place(source: Artifact, info: GraphQLResolveInfo, collection: str | None) -> Membership | None:
+def _membership(source: Artifact, info: GraphQLResolveInfo, collection: str | None) -> Membership | None:
     connection = context.of(info).connection
     if collection is None:
-        return memberships.between(connection, source.sequence_number, source.number)
+        return memberships.of_version(connection, source.sequence_number, source.number)
     places = memberships.of_artifact(connection, source.number)
     found = artifact_collections.by_numbers(connection, [place.collection_number for place in places])
     named = {each.number for each in found if each.name == collection}

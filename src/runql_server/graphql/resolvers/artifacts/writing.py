@@ -224,7 +224,7 @@ def use_artifact(_root: object, info: GraphQLResolveInfo, input: UseArtifactInpu
         artifact = versions.by_id(connection, input["artifact_id"])
         if artifact.state != "COMMITTED":
             raise RequestError("the artifact is not committed yet: a run cannot use it")
-        lineage.note_input(connection, run, artifact.number, input.get("used_as") or "")
+        lineage.record_input(connection, run, artifact.number, input.get("used_as") or "")
     return {"artifact": artifact}
 
 
