@@ -1,4 +1,4 @@
-"""The ASGI application: routes, credentials, error answers and the record of requests."""
+"""The ASGI application: routes, credentials, error responses and the record of requests."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ Handler = Callable[[Request], Awaitable[Response]]
 
 @dataclass(frozen=True)
 class ReceivedRequest:
-    """One request as it arrived; ``operation`` is the GraphQL operation name, empty for other requests."""
+    """One request as it arrived; ``operation`` is the GraphQL operation name, or empty for other requests."""
 
     method: str
     path: str
@@ -51,11 +51,11 @@ def create_app(
     config_merge: bool = False,
     on_request: Callable[[ReceivedRequest], None] | None = None,
 ) -> Starlette:
-    """Make the application over a data directory; ``api_key`` is accepted besides the keys made before.
+    """Create the application over a data directory; ``api_key`` is accepted in addition to the stored keys.
 
-    ``app.state.store`` is the open store, closed at shutdown. ``on_request`` is told of each request just before
-    its answer is sent; ``export_policy`` says which histories become parquet files. With ``config_merge`` an update
-    of a run's config is merged into the stored one, so that keys which the client deleted come back.
+    ``app.state.store`` is the open store; shutdown closes it. The application calls ``on_request`` just before it
+    sends a response. ``export_policy`` selects the histories that become parquet files. With ``config_merge`` the
+    server merges a run's new config into the stored one, so keys that the client deleted come back.
     """
     store = Store(data_dir, crash_after=crash_after)
     with store.writing() as connection:
@@ -112,7 +112,7 @@ def create_app(
 
 
 def _require_key(store: Store, handler: Handler) -> Handler:
-    """Let only requests with a valid key through; ``request.state.user`` is then the caller's row number."""
+    """Refuse requests without a valid key; the handler finds the caller's row number in ``request.state.user``."""
 
     async def checked(request: Request) -> Response:
         with store.connection() as connection:
@@ -138,14 +138,14 @@ async def _error_response(_request: Request, error: Exception) -> Response:
 
 
 class RequestRecorder:
-    """Counts the body bytes of each request and reports it before its answer starts."""
+    """Counts the body bytes of each request and reports it before the response starts."""
 
     def __init__(self, app: ASGIApp, on_request: Callable[[ReceivedRequest], None]) -> None:
         self._app = app
         self._on_request = on_request
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass everything on as it is."""
+        """Pass the request and its response on unchanged."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -168,6 +168,6 @@ class RequestRecorder:
 
 
 def _announced_size(scope: Scope) -> int:
-    # A refused request is answered before its body is read.
+    # The server refuses some requests before it reads their bodies.
     text = Headers(scope=scope).get("content-length", "0")
     return int(text) if text.isdecimal() else 0

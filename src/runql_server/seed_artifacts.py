@@ -1,4 +1,4 @@
-"""Putting artifacts straight into a store, without the SDK: for tests, demos and benchmarks."""
+"""Inserts artifacts into a store without the SDK, for tests, demos and benchmarks."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from runql_server.storage.store import Store
 
 @dataclass(frozen=True, kw_only=True)
 class SeedReference:
-    """An entry that points elsewhere.
+    """A manifest entry that refers to bytes outside the server.
 
     Attributes:
-        uri: where to; any scheme.
-        digest: what clients check it by, such as an ETag; the URI itself when empty, as the SDK does.
-        size: its bytes, if known.
+        uri: the target; any scheme.
+        digest: the checksum for clients, such as an ETag; empty means the URI itself, as in the SDK.
+        size: in bytes, if known.
     """
 
     uri: str
@@ -41,22 +41,12 @@ class SeedReference:
 
 @dataclass(frozen=True, kw_only=True)
 class SeedArtifact:
-    """One version to put in; several of the same name become v0, v1, … in the order given.
+    """One version to insert; several of the same name become v0, v1, … in the given order.
 
-    Attributes:
-        name: the collection.
-        type: the artifact type.
-        files: the bytes by path.
-        references: the references by path.
-        aliases: besides ``latest``, which the newest version always has.
-        tags: of the version.
-        description: of the version.
-        metadata: an object.
-        ttl_seconds: its own time to live.
-        logged_by: id of the run that made it, in the same project.
-        used_by: ids of the runs that read it, in the same project.
-        state: a pending version has no number, manifest or files, and no name finds it.
-        storage_layout: what the manifest says.
+    ``name`` is the collection. ``files`` holds bytes by path, ``references`` holds references by path. ``aliases``
+    come in addition to ``latest``, which the newest version always has. ``logged_by`` is the id of the run that made
+    the version, ``used_by`` the ids of the runs that read it, all in the same project. A pending version has no
+    number, manifest or files, and no name finds it. ``storage_layout`` is the layout that the manifest states.
     """
 
     name: str
@@ -77,10 +67,10 @@ class SeedArtifact:
 def seed_artifacts(
     store: Store, *, project: str, artifacts: Iterable[SeedArtifact], entity: str | None = None
 ) -> list[str]:
-    """Insert versions in one transaction and give each one's name, ``collection:v3``, in order.
+    """Insert versions in one transaction, and return their names, such as ``collection:v3``, in order.
 
-    A pending version is given the name it would get if it were committed next. The project is made if need be; the
-    entity defaults to the server's own. The user must exist already, that is, a key was added to the store.
+    The name of a pending version is the one that it would get if it were committed next. Creates the project if it is
+    missing. The entity defaults to the server's own. The user must exist: add a key to the store first.
     """
     with store.writing() as connection:
         home = projects.ensure(connection, entity or auth.USERNAME, project, user=1)

@@ -1,4 +1,4 @@
-"""Commit: a pending version gets its entries, its number and its aliases, all at once or not at all."""
+"""Commits a pending version: stores its entries, number and aliases in one transaction."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _NAMED = 5
 
 
 def commit(store: Store, connection: sqlite3.Connection, artifact: Artifact) -> Artifact:
-    """Commit a pending version; a committed one is given as it is.
+    """Commit a pending version; return a committed one unchanged.
 
-    Everything that the manifest lists must be here with the size it says, and a full manifest must have the digest
-    that the version was opened with. Needs a write transaction.
+    The server must have all bytes that the manifest lists, with the listed sizes. The digest of a full manifest must
+    equal the digest that the client gave at creation. Needs a write transaction.
     """
     if artifact.state == "COMMITTED":
         return artifact
@@ -57,7 +57,7 @@ def commit(store: Store, connection: sqlite3.Connection, artifact: Artifact) -> 
 def _whole(
     store: Store, connection: sqlite3.Connection, artifact: Artifact, stored: StoredManifest
 ) -> Manifest:
-    """The whole list of the version: one that only says what is new is laid over its base."""
+    """Return the full manifest of the version; merge an incremental one into its base."""
     manifest = manifests.read(store, stored)
     if stored.type != "FULL":
         base = None if stored.base_number is None else manifests.current(connection, stored.base_number)
@@ -78,7 +78,7 @@ def _store_whole(store: Store, connection: sqlite3.Connection, artifact: Artifac
 def _measured(
     connection: sqlite3.Connection, artifact: Artifact, manifest: Manifest
 ) -> dict[str, ManifestEntry]:
-    """The entries with the size that their bytes have here; refused if bytes are missing or of another size."""
+    """Return the entries with the sizes of their stored bytes; refuses missing bytes and other sizes."""
     contents: dict[str, ManifestEntry] = {}
     missing: list[str] = []
     for path, entry in manifest.contents.items():

@@ -1,4 +1,4 @@
-"""Making versions: opened as pending, or found by the digest of what is there already."""
+"""Creates versions: opens a pending one, or finds a committed one by its digest."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from runql_server.storage.projects import Project
 
 @dataclass(frozen=True, kw_only=True)
 class NewArtifact:
-    """A version that a client wants to make; the run is a row number."""
+    """A version to create; the run is a row number."""
 
     type_name: str
     collection: str
@@ -37,10 +37,10 @@ class NewArtifact:
 
 
 def create(connection: sqlite3.Connection, project: Project, wanted: NewArtifact, *, user: int) -> Artifact:
-    """Open a pending version, or give the committed one with the same digest if ``by_digest``.
+    """Open a pending version, or with ``by_digest`` return the committed one with the same digest.
 
-    Aliases wait until the commit; on a version that was found they are moved at once. The same client id again gives
-    the same version. Needs a write transaction.
+    A pending version gets its aliases at its commit, a found one immediately. A repeated client id returns the same
+    version. Needs a write transaction.
     """
     for alias in wanted.aliases:
         naming.check_alias(alias)

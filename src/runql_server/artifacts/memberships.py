@@ -1,6 +1,6 @@
-"""The places of versions in collections, each with a number there and aliases."""
+"""Memberships of versions in collections; each has a number in its collection and aliases."""
 
-# ruff: noqa: S608 - the SQL put together is our own text: values are always bound
+# ruff: noqa: S608 - the composed SQL has constant parts only: values are always bound
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ JOIN artifacts ON artifacts.id = artifact_memberships.artifact_id"""
 
 @dataclass(frozen=True)
 class Membership:
-    """One version in one collection; the attribute names are the schema's in snake case."""
+    """One version in one collection; attribute names are those of the schema in snake case."""
 
     number: int
     collection_number: int
@@ -28,23 +28,23 @@ class Membership:
 
     @property
     def id(self) -> str:
-        """The opaque node id."""
+        """Opaque node id."""
         return ids.encode("ArtifactCollectionMembership", self.number)
 
     @property
     def version(self) -> str:
-        """How the version is called here: ``v3``."""
+        """Name of the version in the collection: ``v3``."""
         return naming.version_name(self.version_index)
 
     @property
     def commit_hash(self) -> str:
-        """Stands for this content at this place: 20 hexadecimal digits."""
+        """Identifies this content in this collection: 20 hexadecimal digits."""
         text = f"{self.collection_number}:{self.version_index}:{self.digest}"
         return hashlib.sha256(text.encode()).hexdigest()[:20]
 
 
 def find(connection: sqlite3.Connection, collection: int, alias: str) -> Membership | None:
-    """The member that an alias, or a version such as ``v3``, points to; or ``None``."""
+    """Find the member with this alias or version such as ``v3``, or return ``None``."""
     number = naming.version_number(alias)
     condition = (
         "version = :version"
@@ -60,7 +60,7 @@ def find(connection: sqlite3.Connection, collection: int, alias: str) -> Members
 
 
 def of_artifact(connection: sqlite3.Connection, artifact: int) -> list[Membership]:
-    """All places of a version, in the order it came there: its sequence first."""
+    """List all memberships of a version, oldest first: its sequence comes first."""
     rows = connection.execute(
         f"{_SELECT} WHERE artifact_id = ? ORDER BY artifact_memberships.id", (artifact,)
     )
@@ -68,7 +68,7 @@ def of_artifact(connection: sqlite3.Connection, artifact: int) -> list[Membershi
 
 
 def of_version(connection: sqlite3.Connection, collection: int, artifact: int) -> Membership | None:
-    """The place of a version in a collection, or ``None``."""
+    """Find the membership of a version in a collection, or return ``None``."""
     row = connection.execute(
         f"{_SELECT} WHERE collection_id = ? AND artifact_id = ?", (collection, artifact)
     ).fetchone()
@@ -76,7 +76,7 @@ def of_version(connection: sqlite3.Connection, collection: int, artifact: int) -
 
 
 def of_collection(connection: sqlite3.Connection, collection: int, *, first: int) -> list[Membership]:
-    """Up to ``first`` members of a collection, newest first."""
+    """List up to ``first`` members of a collection, newest first."""
     rows = connection.execute(
         f"{_SELECT} WHERE collection_id = ? ORDER BY version DESC LIMIT ?", (collection, first)
     )
@@ -84,7 +84,7 @@ def of_collection(connection: sqlite3.Connection, collection: int, *, first: int
 
 
 def by_numbers(connection: sqlite3.Connection, numbers: list[int]) -> list[Membership]:
-    """The memberships with these row numbers, in the order given."""
+    """Return the memberships with these row numbers, in the given order."""
     rows = connection.execute(
         f"{_SELECT} WHERE artifact_memberships.id IN (SELECT value FROM json_each(?))",
         (lenient_json.dump(numbers),),
@@ -94,7 +94,7 @@ def by_numbers(connection: sqlite3.Connection, numbers: list[int]) -> list[Membe
 
 
 def add(connection: sqlite3.Connection, collection: int, artifact: int) -> Membership:
-    """Give a version the next number of a collection, or its old place there. Needs a write transaction."""
+    """Add a version to a collection with the next number, unless it is a member. Needs a write transaction."""
     found = of_version(connection, collection, artifact)
     if found is not None:
         return found
@@ -113,7 +113,7 @@ def add(connection: sqlite3.Connection, collection: int, artifact: int) -> Membe
 
 
 def remove(connection: sqlite3.Connection, number: int) -> None:
-    """Take a version out of a collection, with its aliases there. Needs a write transaction."""
+    """Remove a version and its aliases from a collection. Needs a write transaction."""
     connection.execute("DELETE FROM artifact_memberships WHERE id = ?", (number,))
 
 

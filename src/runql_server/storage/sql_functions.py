@@ -1,4 +1,4 @@
-"""Functions that SQL conditions call: regular expressions, and lists that are stored as JSON texts."""
+"""Functions for SQL conditions: regular expressions, and lists that are stored as JSON strings."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from runql_server import lenient_json
 from runql_server.lenient_json import JsonValue
 
 REGEX_OPTIONS = {"i": re.IGNORECASE, "m": re.MULTILINE, "s": re.DOTALL, "x": re.VERBOSE}
-"""The letters of ``$options``, as Mongo has them."""
+"""Letters of ``$options``, as in MongoDB."""
 
 
 def register(connection: sqlite3.Connection) -> None:
-    """Make the functions known to a connection."""
+    """Register the functions with a connection."""
     connection.create_function("matches", 3, _matches, deterministic=True)
     connection.create_function("holds_all", 2, _holds_all, deterministic=True)
     connection.create_function("list_size", 1, _list_size, deterministic=True)
@@ -22,7 +22,7 @@ def register(connection: sqlite3.Connection) -> None:
 
 @lru_cache(maxsize=256)
 def compiled(pattern: str, options: str) -> re.Pattern[str]:
-    """The pattern with its options; raises ``re.error``."""
+    """Compile the pattern with its options; raises ``re.error``."""
     flags = re.RegexFlag(0)
     for letter in options:
         flags |= REGEX_OPTIONS[letter]
@@ -34,7 +34,7 @@ def _matches(pattern: str, options: str, text: object) -> bool:
 
 
 def _holds_all(text: str, wanted: str) -> bool:
-    """Whether each of the wanted values is among the items of the list."""
+    """Check that the list contains each of the wanted values."""
     items = [_comparable(item) for item in _items(text)]
     return all(_comparable(value) in items for value in _items(wanted))
 
@@ -49,7 +49,7 @@ def _items(text: str) -> list[JsonValue]:
 
 
 def _comparable(value: JsonValue) -> tuple[str, object]:
-    """A form whose equality keeps kinds apart: a bool is no number, and NaN equals nothing."""
+    """Convert to a form that compares by kind: a bool equals no number, and NaN equals nothing."""
     match value:
         case bool():
             return "bool", value

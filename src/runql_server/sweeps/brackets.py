@@ -1,4 +1,4 @@
-"""The brackets that runs of a sweep have reached, and which runs are stopped there."""
+"""Brackets of early stopping: records which runs reached them, and stops the worse runs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from runql_server.sweeps.sweeps import Sweep
 
 @dataclass(frozen=True)
 class _Reached:
-    """A run's best value after so many iterations."""
+    """A run's best value after ``iteration`` history rows with the metric."""
 
     run_name: str
     iteration: int
@@ -25,7 +25,7 @@ class _Reached:
 
 
 def stop_worse_runs(connection: sqlite3.Connection, sweep: Sweep, hyperband: Hyperband) -> None:
-    """Note the brackets that were reached since the last time, and stop the runs that fell behind. Needs a transaction."""
+    """Record the newly reached brackets, and stop the runs that are worse than others there. Needs a transaction."""
     new = list(_record(connection, sweep, hyperband))
     reached = _all_reached(connection, sweep)
     for each in reached if hyperband.strict else new:
@@ -66,7 +66,7 @@ def _all_reached(connection: sqlite3.Connection, sweep: Sweep) -> list[_Reached]
 
 
 def _iterations(keys: HistoryKeys, metric: str) -> int:
-    """How many rows hold the metric, which may lie in objects."""
+    """Count the rows with the metric, which may be nested in objects."""
     if metric in keys.keys:
         return keys.keys[metric].total
     members, info = keys.keys, KeyInfo()

@@ -1,4 +1,4 @@
-"""What an agent shall do when it asks: run this, stop that, exit, or nothing for now."""
+"""Commands for agents: run, resume, stop, exit, or none."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from runql_server.sweeps.trials import Trial
 def command(
     connection: sqlite3.Connection, agent: Agent, reported: list[str], *, crash_before: str
 ) -> JsonObject | None:
-    """Take a heartbeat, which says what the agent runs, and give what it shall do. Needs a write transaction.
+    """Process a heartbeat with the runs that the agent reports; return its next command. Needs a write transaction.
 
-    It is one command at most: the official SDK's agents run one process at a time, and the one for Python functions
-    only reads the first command.
+    There is at most one command: the official SDK's agents run one process at a time, and the agent for Python
+    functions reads only the first command.
     """
     sweep = sweeps.by_number(connection, agent.sweep_number)
     agents.record_heartbeat(connection, agent.number)

@@ -20,25 +20,25 @@ run = ObjectType("Run")
 
 @run.field("project")
 def run_project(source: Run, info: GraphQLResolveInfo) -> Project:
-    """The project it is in."""
+    """Return its project."""
     return projects.by_number(context.of(info).connection, source.project_number)
 
 
 @run.field("user")
 def run_user(source: Run, info: GraphQLResolveInfo) -> User:
-    """Who made it."""
+    """Return the user who created it."""
     return accounts.user_by_number(context.of(info).connection, source.user_number)
 
 
 @run.field("tags")
 def run_tags(source: Run, info: GraphQLResolveInfo) -> list[str]:
-    """In the order they were given."""
+    """Return the tags in the order of their assignment."""
     return runs.tags(context.of(info).connection, source.number)
 
 
 @run.field("config")
 def run_config(source: Run, _info: GraphQLResolveInfo, keys: list[str] | None = None) -> str:
-    """The text as it was sent, or its asked keys."""
+    """Return the JSON string as the client sent it, or only the requested keys."""
     if keys is None:
         return source.config_text
     return lenient_json.dump(
@@ -48,14 +48,14 @@ def run_config(source: Run, _info: GraphQLResolveInfo, keys: list[str] | None = 
 
 @run.field("wandbConfig")
 def run_wandb_config(source: Run, _info: GraphQLResolveInfo, keys: list[str] | None = None) -> str | None:
-    """What the SDK noted for itself, with the ``value`` level taken off; null when there is nothing."""
+    """Return the SDK's own entries of the config, without the ``value`` level; null when there are none."""
     internal = run_values.unwrap(lenient_json.parse_object(source.config_text, what="config").get("_wandb"))
     return lenient_json.dump(lenient_json.pick(internal, keys)) if isinstance(internal, dict) else None
 
 
 @run.field("summaryMetrics")
 def run_summary(source: Run, _info: GraphQLResolveInfo, keys: list[str] | None = None) -> str:
-    """The text as it was sent, or its asked keys."""
+    """Return the JSON string as the client sent it, or only the requested keys."""
     if keys is None:
         return source.summary_text
     return lenient_json.dump(
@@ -65,7 +65,7 @@ def run_summary(source: Run, _info: GraphQLResolveInfo, keys: list[str] | None =
 
 @run.field("runInfo")
 def run_info(source: Run, _info: GraphQLResolveInfo) -> JsonObject:
-    """Where it ran, as far as the SDK said so when it made the run; the rest is in wandb-metadata.json."""
+    """Return what the SDK sent about the machine at creation; wandb-metadata.json has the rest."""
     git: JsonObject | None = {"commit": source.commit} if source.commit else None
     return {"program": source.job_program, "git": git}
 

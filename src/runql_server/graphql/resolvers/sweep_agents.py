@@ -1,4 +1,4 @@
-"""Resolvers of sweep agents: registered, listed, and told what to do when they ask."""
+"""Resolvers of sweep agents: registration, lists, and heartbeats that return commands."""
 
 # ruff: noqa: A002 - arguments have the names of the schema
 
@@ -48,7 +48,7 @@ class HeartbeatInput(TypedDict, total=False):
 def sweep_agents(
     source: Sweep, info: GraphQLResolveInfo, after: str | None = None, first: int | None = None
 ) -> dict[str, object]:
-    """The agents of a sweep, oldest first."""
+    """Return the agents of a sweep, oldest first."""
     size = check_first(first)
     start = cursors.decode_number("agents", after, start=0)
     found = agents.page(context.of(info).connection, source.number, after=start, first=size + 1)
@@ -57,7 +57,7 @@ def sweep_agents(
 
 @sweep.field("agent")
 def sweep_agent(source: Sweep, info: GraphQLResolveInfo, agent_name: str) -> Agent | None:
-    """An agent by its name; null when absent."""
+    """Return an agent by its name; null when absent."""
     return agents.by_name(context.of(info).connection, source.number, agent_name)
 
 
@@ -70,7 +70,7 @@ def agent_runs(
     order: str | None = None,
     **_backwards: str | int | None,
 ) -> RunPage:
-    """The runs that it made, oldest first."""
+    """Return its runs, oldest first."""
     request = context.of(info)
     return pages.list_runs(
         request.connection,
@@ -104,7 +104,7 @@ def create_agent(_root: object, info: GraphQLResolveInfo, input: AgentInput) -> 
 
 @mutation.field("agentHeartbeat")
 def agent_heartbeat(_root: object, info: GraphQLResolveInfo, input: HeartbeatInput) -> dict[str, object]:
-    """Note what an agent runs and answer what it shall do next, as JSON text of a list."""
+    """Record what an agent runs, and return its next commands: a list as a JSON string."""
     request = context.of(info)
     number = ids.decode_number("Agent", input["id"])
     states = lenient_json.parse_object(input.get("run_state") or "{}", what="runState")

@@ -1,4 +1,4 @@
-"""Resolvers of sweeps: one, listed, created and changed, and the runs they hold."""
+"""Resolvers of sweeps: one by name, lists, changes, and their runs."""
 
 # ruff: noqa: A002 - arguments have the names of the schema
 
@@ -27,7 +27,7 @@ sweep = ObjectType("Sweep")
 
 
 class SweepInput(TypedDict, total=False):
-    """The part of UpsertSweepInput that is kept; names as the schema conversion writes them."""
+    """The used part of UpsertSweepInput; names as the schema conversion writes them."""
 
     id: str | None
     config: str | None
@@ -45,7 +45,7 @@ class SweepInput(TypedDict, total=False):
 
 @project.field("sweep")
 def project_sweep(source: Project, info: GraphQLResolveInfo, sweep_name: str) -> Sweep | None:
-    """A sweep by its short id; null when absent."""
+    """Return a sweep by its short id; null when absent."""
     return sweeps.find(context.of(info).connection, source.number, sweep_name)
 
 
@@ -57,7 +57,7 @@ def project_sweeps(
     first: int | None = None,
     filters: str | None = None,
 ) -> dict[str, object]:
-    """Sweeps of the project, oldest first; the feature that filters them is not announced."""
+    """Return the sweeps of the project, oldest first; the server does not announce the filter feature."""
     if filters is not None and lenient_json.parse_object(filters, what="filters"):
         raise NotSupportedError("Project.sweeps(filters:)")
     size = check_first(first)
@@ -68,19 +68,19 @@ def project_sweeps(
 
 @project.field("totalSweeps")
 def total_sweeps(source: Project, info: GraphQLResolveInfo) -> int:
-    """How many sweeps the project holds."""
+    """Count the sweeps of the project."""
     return sweeps.count(context.of(info).connection, source.number)
 
 
 @sweep.field("project")
 def sweep_project(source: Sweep, info: GraphQLResolveInfo) -> Project:
-    """The project it is in."""
+    """Return its project."""
     return projects.by_number(context.of(info).connection, source.project_number)
 
 
 @sweep.field("bestLoss")
 def best_loss(source: Sweep, info: GraphQLResolveInfo) -> float | None:
-    """The best value of the metric that the configuration names."""
+    """Return the best value of the metric that the configuration names."""
     return sweeps.best_loss(context.of(info).connection, source)
 
 
@@ -88,7 +88,7 @@ def best_loss(source: Sweep, info: GraphQLResolveInfo) -> float | None:
 def sweep_runs(
     source: Sweep, info: GraphQLResolveInfo, after: str | None = None, first: int | None = None
 ) -> RunPage:
-    """The runs that belong to it, oldest first."""
+    """Return its runs, oldest first."""
     request = context.of(info)
     return pages.list_runs(
         request.connection,
@@ -103,7 +103,7 @@ def sweep_runs(
 
 @mutation.field("upsertSweep")
 def upsert_sweep(_root: object, info: GraphQLResolveInfo, input: SweepInput) -> dict[str, object]:
-    """Create a sweep, or change the fields that are given; the prior runs join it."""
+    """Create a sweep, or set the given fields; the prior runs join it."""
     request = context.of(info)
     if input.get("launch_scheduler"):
         raise NotSupportedError("upsertSweep(input: {launchScheduler})")

@@ -77,7 +77,7 @@ class DeleteArtifactInput(TypedDict):
 
 @mutation.field("updateArtifact")
 def update_artifact(_root: object, info: GraphQLResolveInfo, input: UpdateArtifactInput) -> dict[str, object]:
-    """Change the fields that are given; a list of aliases replaces those in the collections it names."""
+    """Set the given fields; a list of aliases replaces those in the collections that it names."""
     with context.of(info).writing() as connection:
         artifact = versions.by_id(connection, input["artifact_id"])
         versions.change(
@@ -100,7 +100,7 @@ def update_artifact(_root: object, info: GraphQLResolveInfo, input: UpdateArtifa
 
 @mutation.field("addAliases")
 def add_aliases(_root: object, info: GraphQLResolveInfo, input: AliasesInput) -> dict[str, bool]:
-    """Let aliases point to a version, wherever in their collections they pointed before."""
+    """Move aliases of collections to a version; create missing ones."""
     with context.of(info).writing() as connection:
         artifact = versions.by_id(connection, input["artifact_id"])
         for each in input["aliases"]:
@@ -110,7 +110,7 @@ def add_aliases(_root: object, info: GraphQLResolveInfo, input: AliasesInput) ->
 
 @mutation.field("deleteAliases")
 def delete_aliases(_root: object, info: GraphQLResolveInfo, input: AliasesInput) -> dict[str, bool]:
-    """Take aliases from a version."""
+    """Remove aliases from a version."""
     with context.of(info).writing() as connection:
         artifact = versions.by_id(connection, input["artifact_id"])
         for each in input["aliases"]:
@@ -120,7 +120,7 @@ def delete_aliases(_root: object, info: GraphQLResolveInfo, input: AliasesInput)
 
 @mutation.field("deleteArtifact")
 def delete_artifact(_root: object, info: GraphQLResolveInfo, input: DeleteArtifactInput) -> dict[str, object]:
-    """Delete a version; one that has aliases only if they may go with it."""
+    """Delete a version; refuses one with aliases unless the input allows it."""
     request = context.of(info)
     with request.writing() as connection:
         artifact = versions.by_id(connection, input["artifact_id"])
@@ -131,7 +131,7 @@ def delete_artifact(_root: object, info: GraphQLResolveInfo, input: DeleteArtifa
 
 @mutation.field("linkArtifact")
 def link_artifact(_root: object, info: GraphQLResolveInfo, input: LinkArtifactInput) -> dict[str, object]:
-    """Make a version a member of a portfolio, made if need be; ``latest`` goes with it."""
+    """Add a version to a portfolio, created if missing, and move ``latest`` to it."""
     request = context.of(info)
     with request.writing() as connection:
         artifact = _linked(connection, input)
@@ -148,7 +148,7 @@ def link_artifact(_root: object, info: GraphQLResolveInfo, input: LinkArtifactIn
 def unlink_artifact(
     _root: object, info: GraphQLResolveInfo, input: dict[str, str | None]
 ) -> dict[str, object]:
-    """Take a version out of a portfolio; the version itself stays."""
+    """Remove a version from a portfolio; the version itself stays."""
     with context.of(info).writing() as connection:
         artifact = versions.by_id(connection, input["artifact_id"] or "")
         portfolio = artifact_collections.by_id(connection, input["artifact_portfolio_id"] or "")
