@@ -22,7 +22,7 @@ class Sent:
     answer: str | None = None
 
 
-class Between(DoubleTransport):
+class InterceptingTransport(DoubleTransport):
     """Asks ``fault`` before an operation goes to the server, and again with its answer.
 
     What ``fault`` returns stands in for the server; None lets pass. ``seen`` lists the operations.

@@ -8,7 +8,7 @@ import httpx
 from tests.contract.both_clients import DoubleTransport
 
 
-class Timed(DoubleTransport):
+class TimeoutTransport(DoubleTransport):
     """Sends each request with the timeout that ``seconds`` gives for it, instead of the client's."""
 
     def __init__(self, seconds: Callable[[httpx.Request], float]) -> None:
