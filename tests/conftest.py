@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from tests import patience, profiles, senders
-from tests.contract import digests
+from tests.contract import recording_digests
 
 patience.be_patient()
 profiles.load()
@@ -65,7 +65,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         and not session.config.option.collectonly
     )
     if session.config.getoption("--world") == "record" and is_over:
-        digests.note()
+        recording_digests.note()
 
 
 watched_senders = senders.watched_senders

@@ -1,1 +1,1 @@
-"""Development only: turns `queries/` and `schema/` into the package `runql_graphql`. Not part of the wheel."""
+"""Generates the package `runql_graphql` from `queries/` and `schema/`; development only, not part of the wheel."""

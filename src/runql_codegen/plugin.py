@@ -21,21 +21,21 @@ from graphql import (
 
 SEPARATED_DIGITS = re.compile(r"_(\d)")
 
-# What ariadne-codegen writes for subclasses of fragments: their inherited annotations name types of that module.
+# Imports that ariadne-codegen writes for subclasses of fragments, whose inherited annotations name their types.
 FOR_INHERITED_ANNOTATIONS = re.compile(
     r"^(from \.\w+ import (?:\([^)]*\)|[^()\n]+?))  # noqa: F401\n", re.MULTILINE
 )
 
-# What every operation needs; all other modules of the package hold models.
+# Modules that every operation needs; all other modules of the package hold models.
 RUNTIME_MODULES = {"base_model", "operation"}
 
-# What the base of all models is configured with by ariadne-codegen, at its end.
+# The last setting of ariadne-codegen's configuration of the base model.
 LAST_SETTING = "        defer_build=True,\n"
 
-# Fields that a shape must have anyway, when these are all of them.
+# A shape whose required fields are only these also requires its nullable fields.
 NAMES_ALONE = ({"name"}, {"id", "name"})
 
-# An enum is open: a value that a newer server adds becomes a member of its own, equal to its text.
+# An enum is open: an unknown value of a newer server becomes a new member, equal to its string.
 OPEN_MISSING = """
 @classmethod
 def _missing_(cls, value: object) -> Optional["{enum}"]:
@@ -48,7 +48,7 @@ def _missing_(cls, value: object) -> Optional["{enum}"]:
 
 
 class OperationFunctions(Plugin):
-    """Replaces the generated client class by one function an operation."""
+    """Replaces the generated client class by one function per operation."""
 
     # Any is ariadne-codegen's: the configuration is the parsed pyproject.toml.
     def __init__(self, schema: GraphQLSchema, config_dict: dict[str, Any]) -> None:
@@ -63,7 +63,7 @@ class OperationFunctions(Plugin):
     def generate_operation_str(
         self, operation_str: str, operation_definition: ExecutableDefinitionNode
     ) -> str:
-        """Collect the text of one operation, with the fragments it spreads."""
+        """Collect the document of one operation, with its fragments."""
         if operation_definition.name is None:
             raise TypeError("every operation needs a name")
         self._documents[_document_name(operation_definition.name.value)] = operation_str
@@ -74,7 +74,7 @@ class OperationFunctions(Plugin):
         method_def: ast.FunctionDef | ast.AsyncFunctionDef,
         operation_definition: OperationDefinitionNode,
     ) -> ast.FunctionDef | ast.AsyncFunctionDef:
-        """Collect the function of one operation; the method itself is dropped with its class."""
+        """Collect the function of one operation; the method is removed with its class."""
         if operation_definition.name is None or isinstance(method_def, ast.AsyncFunctionDef):
             raise TypeError("operations must be named, and `async_client` must be false")
         self._functions.append(
@@ -87,10 +87,10 @@ class OperationFunctions(Plugin):
         return method_def
 
     def generate_client_module(self, module: ast.Module) -> ast.Module:
-        """Put the functions where the client class was; unused imports are removed later.
+        """Replace the client class by the functions; a later step removes unused imports.
 
-        Models are imported for type checkers, and by each function its own: who sends one operation does not wait for
-        the models of all others to be made.
+        Type checkers import all models. At run time each function imports its own, so that one operation does not
+        build the models of all others.
         """
         imports = [node for node in module.body if isinstance(node, ast.ImportFrom)]
         models = [node for node in imports if node.level and node.module not in RUNTIME_MODULES]
@@ -105,7 +105,7 @@ class OperationFunctions(Plugin):
         return _documented(module, "The operations, one function each.")
 
     def generate_enums_module(self, module: ast.Module) -> ast.Module:
-        """Open every enum, so that a value the pinned schema does not know is read instead of refused."""
+        """Open every enum, so that values missing from the pinned schema are accepted."""
         enums = [node for node in module.body if isinstance(node, ast.ClassDef)]
         for enum in enums:
             enum.body += ast.parse(OPEN_MISSING.format(enum=enum.name)).body
@@ -122,10 +122,10 @@ class OperationFunctions(Plugin):
         module: ast.Module,
         fragments_definitions: dict[str, FragmentDefinitionNode],
     ) -> ast.Module:
-        """Say what lives there, and let no field of a run be absent where only its names say whether the shape fits.
+        """Add a docstring, and require the fields of shapes that only names would identify.
 
-        Whole runs, and what else is selected in full, may lack what can be null: they are made by hand, too. A shape
-        with nothing but nullable fields beside the names would fit any response about the run, as if all were null.
+        Complete records may lack nullable fields, because callers build them by hand, too. A shape whose fields are
+        all nullable except the names would fit any response about the run, as if every field were null.
         """
         for shape in module.body:
             fragment = fragments_definitions.get(shape.name) if isinstance(shape, ast.ClassDef) else None
@@ -138,9 +138,9 @@ class OperationFunctions(Plugin):
     def generate_result_types_module(
         self, module: ast.Module, operation_definition: ExecutableDefinitionNode
     ) -> ast.Module:
-        """Say what lives there, and let no field be absent: a response without one answers another operation.
+        """Add a docstring, and require every field: a response without one belongs to another operation.
 
-        Fields of fragments may be: they are made by hand, too, and some are asked for by `@include`.
+        Fields of fragments may be missing: callers build them by hand, too, and `@include` selects some of them.
         """
         name = operation_definition.name.value if operation_definition.name else "an operation"
         may_be_absent = _names_with_directives(operation_definition.selection_set)
@@ -150,7 +150,7 @@ class OperationFunctions(Plugin):
         return _documented(module, f"What the server answers to `{name}`.")
 
     def generate_result_types_code(self, generated_code: str) -> str:
-        """Put the import that inherited annotations need below the module's text, and tell pyright that it is used."""
+        """Move the import for inherited annotations below the docstring, and mark it as used for pyright."""
         found = FOR_INHERITED_ANNOTATIONS.search(generated_code)
         if found is None:
             return generated_code
@@ -160,7 +160,7 @@ class OperationFunctions(Plugin):
         return f"{above}{said}{closed}\n{found[1]}  # noqa: F401  # {used}\n{rest}"
 
     def copy_code(self, copied_code: str) -> str:
-        """Say what lives in the base of all models, and let it read numbers as str: some servers write ids so."""
+        """Add a docstring to the base model's module, and accept numbers as str: some servers send numeric ids."""
         if ast.get_docstring(ast.parse(copied_code)) is not None:
             return copied_code
         comment, blank, code = copied_code.partition("\n\n")
@@ -168,7 +168,7 @@ class OperationFunctions(Plugin):
         return f'{comment}{blank}"""The base of all models, and the mark of a variable that is left out."""{blank}{code}'
 
     def generate_client_code(self, generated_code: str) -> str:
-        """Put the documents before the first function, flush left: their indentation would travel with each request."""
+        """Insert the documents before the first function, unindented: each request would send their indentation."""
         head, first, rest = generated_code.partition("\n\ndef ")
         documents = "".join(
             f'\n{name} = """\\\n{text.strip()}\n"""\n' for name, text in sorted(self._documents.items())
@@ -176,14 +176,14 @@ class OperationFunctions(Plugin):
         return head + documents + first + rest
 
     def generate_init_module(self, module: ast.Module) -> ast.Module:
-        """Export nothing: each operation's function has the name of its result's module, so both cannot live here."""
+        """Export nothing: a function and the module of its result have the same name."""
         text = "Typed operations generated from `queries/` and `schema/`; import from the modules."
         module.body = [ast.Expr(ast.Constant(text))]
         return ast.fix_missing_locations(module)
 
 
 def _documented(module: ast.Module, text: str) -> ast.Module:
-    # A module that defines nothing stays empty, and is not written.
+    # A module without definitions stays empty, and ariadne-codegen does not write it.
     if any(isinstance(node, (ast.ClassDef, ast.FunctionDef)) for node in module.body):
         module.body.insert(0, ast.Expr(ast.Constant(text)))
     return ast.fix_missing_locations(module)
@@ -217,7 +217,7 @@ def _is_optional(annotation: ast.Subscript) -> bool:
 
 
 def _require_presence(shape: ast.ClassDef, may_be_absent: set[str]) -> None:
-    """Drop the default of a model's fields, but for those that are called as one of ``may_be_absent``."""
+    """Remove the defaults of a model's fields, except for those named in ``may_be_absent``."""
     for field in shape.body:
         if not isinstance(field, ast.AnnAssign) or not isinstance(field.target, ast.Name):
             continue

@@ -1,1 +1,1 @@
-"""The embedded server: a W&B-compatible GraphQL and file-stream server on SQLite, for tests and first steps."""
+"""The embedded server: GraphQL and file stream compatible with W&B, on SQLite, for tests and first steps."""

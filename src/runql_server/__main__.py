@@ -1,6 +1,6 @@
 """``python -m runql_server``: the server without the ``runql`` command."""
 
-# ruff: noqa: T201 - what the command says
+# ruff: noqa: T201 - the command's output
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from runql_server.storage.store import Store
 def main() -> None:
     """Read the command line and serve."""
     parser = argparse.ArgumentParser(prog="python -m runql_server", description="Run the embedded server.")
-    parser.add_argument("--port", type=int, default=8080, help="0 takes a free one")
+    parser.add_argument("--port", type=int, default=8080, help="0 picks a free port; default 8080")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--data-dir", type=Path, required=True)
-    parser.add_argument("--new-key", action="store_true", help="print one more key and end")
+    parser.add_argument("--new-key", action="store_true", help="print a new API key and exit")
     arguments = parser.parse_args()
     if arguments.new_key:
         _print_new_key(arguments.data_dir)

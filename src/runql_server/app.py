@@ -1,4 +1,4 @@
-"""The ASGI application: routes, credentials, error answers and the record of requests."""
+"""The ASGI application: routes, credentials, error responses and the record of requests."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ Handler = Callable[[Request], Awaitable[Response]]
 
 @dataclass(frozen=True)
 class ReceivedRequest:
-    """One request as it arrived; ``operation`` is the GraphQL operation name, empty for other requests."""
+    """One request as it arrived; ``operation`` is the GraphQL operation name, or empty for other requests."""
 
     method: str
     path: str
@@ -51,11 +51,11 @@ def create_app(
     config_merge: bool = False,
     on_request: Callable[[ReceivedRequest], None] | None = None,
 ) -> Starlette:
-    """Make the application over a data directory; ``api_key`` is accepted besides the keys made before.
+    """Create the application over a data directory; ``api_key`` is accepted in addition to the stored keys.
 
-    ``app.state.store`` is the open store, closed at shutdown. ``on_request`` is told of each request just before
-    its answer is sent; ``export_policy`` says which histories become parquet files. With ``config_merge`` an update
-    of a run's config is merged into the stored one, so that keys which the client deleted come back.
+    ``app.state.store`` is the open store; shutdown closes it. The application calls ``on_request`` just before it
+    sends a response. ``export_policy`` selects the histories that become parquet files. With ``config_merge`` the
+    server merges a run's new config into the stored one, so keys that the client deleted come back.
     """
     store = Store(data_dir, crash_after=crash_after)
     with store.writing() as connection:
@@ -66,7 +66,7 @@ def create_app(
     exports = ExportEndpoints(store, signer)
     exporter = Exporter(store, export_policy)
     graphql = GraphQLEndpoint(store, signer, exporter, Documents(schema.load()), config_merge=config_merge)
-    middleware = [] if on_request is None else [Middleware(RecordRequests, on_request=on_request)]
+    middleware = [] if on_request is None else [Middleware(RequestRecorder, on_request=on_request)]
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncGenerator[None]:
@@ -78,18 +78,18 @@ def create_app(
         routes=[
             Route("/", _greeting),
             Route("/healthz", _greeting),
-            Route("/graphql", _with_key(store, graphql), methods=["POST"]),
+            Route("/graphql", _require_key(store, graphql), methods=["POST"]),
             Route(
                 "/files/{entity}/{project}/{run}/file_stream",
-                _with_key(store, endpoints.stream),
+                _require_key(store, endpoints.stream),
                 methods=["POST"],
             ),
-            Route("/files/{entity}/{project}/{run}/{name:path}", _with_key(store, endpoints.download)),
+            Route("/files/{entity}/{project}/{run}/{name:path}", _require_key(store, endpoints.download)),
             Route("/storage/{run:int}/{name:path}", endpoints.signed_download, methods=["GET"]),
             Route("/storage/{run:int}/{name:path}", endpoints.signed_upload, methods=["PUT"]),
             Route("/history-exports/{export:int}.parquet", exports.download, methods=["GET"]),
-            Route("/artifacts/{entity}/{digest}", _with_key(store, artifacts.locate_v1)),
-            Route("/artifactsV2/{rest:path}", _with_key(store, artifacts.locate_v2)),
+            Route("/artifacts/{entity}/{digest}", _require_key(store, artifacts.locate_v1)),
+            Route("/artifactsV2/{rest:path}", _require_key(store, artifacts.locate_v2)),
             Route("/artifact-storage/{artifact:int}/{digest}", artifacts.download_entry, methods=["GET"]),
             Route("/artifact-storage/{artifact:int}/{digest}", artifacts.upload_entry, methods=["PUT"]),
             Route(
@@ -105,14 +105,14 @@ def create_app(
         ],
         middleware=middleware,
         lifespan=lifespan,
-        exception_handlers={RequestError: _explain},
+        exception_handlers={RequestError: _error_response},
     )
     app.state.store = store
     return app
 
 
-def _with_key(store: Store, handler: Handler) -> Handler:
-    """Let only requests with a valid key through; ``request.state.user`` is then the caller's row number."""
+def _require_key(store: Store, handler: Handler) -> Handler:
+    """Refuse requests without a valid key; the handler finds the caller's row number in ``request.state.user``."""
 
     async def checked(request: Request) -> Response:
         with store.connection() as connection:
@@ -132,20 +132,20 @@ async def _greeting(_request: Request) -> Response:
     return PlainTextResponse("runql embedded server: point WANDB_BASE_URL here\n")
 
 
-async def _explain(_request: Request, error: Exception) -> Response:
+async def _error_response(_request: Request, error: Exception) -> Response:
     status = 404 if isinstance(error, NotFoundError) else 403 if isinstance(error, BadSignatureError) else 400
     return JSONResponse({"error": str(error)}, status_code=status)
 
 
-class RecordRequests:
-    """Counts the body bytes of each request and reports it before its answer starts."""
+class RequestRecorder:
+    """Counts the body bytes of each request and reports it before the response starts."""
 
     def __init__(self, app: ASGIApp, on_request: Callable[[ReceivedRequest], None]) -> None:
         self._app = app
         self._on_request = on_request
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass everything on as it is."""
+        """Pass the request and its response on unchanged."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -168,6 +168,6 @@ class RecordRequests:
 
 
 def _announced_size(scope: Scope) -> int:
-    # A refused request is answered before its body is read.
+    # The server refuses some requests before it reads their bodies.
     text = Headers(scope=scope).get("content-length", "0")
     return int(text) if text.isdecimal() else 0

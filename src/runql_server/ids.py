@@ -1,4 +1,4 @@
-"""Opaque node ids: base64 of ``Type:rest``, as the real server hands them out."""
+"""Opaque node ids: base64 of ``Type:rest``, the form of the real server."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from runql_server.errors import NotFoundError
 
 
 def encode(kind: str, rest: int | str) -> str:
-    """Make the opaque id of a thing."""
+    """Encode a type name and a key as an opaque id."""
     return base64.b64encode(f"{kind}:{rest}".encode()).decode()
 
 
 def decode(kind: str, opaque: str) -> str:
-    """Give back what follows the type; anything else than an id of that type is not found."""
+    """Return the part after the type; raises ``NotFoundError`` unless it is an id of that type."""
     try:
         found, colon, rest = base64.b64decode(opaque, validate=True).decode().partition(":")
     except ValueError as error:
@@ -24,7 +24,7 @@ def decode(kind: str, opaque: str) -> str:
 
 
 def decode_number(kind: str, opaque: str) -> int:
-    """The same for ids that hold a row number."""
+    """Decode an id that holds a row number; raises as `decode`."""
     rest = decode(kind, opaque)
     if not rest.isdecimal() or len(rest) > 18:
         raise NotFoundError(f"{opaque!r} is not the id of a {kind}")

@@ -1,4 +1,4 @@
-"""Names: default display names of runs, and which entity, project, run and file names are allowed."""
+"""Default display names of runs, and checks of entity, project, run and file names."""
 
 from __future__ import annotations
 
@@ -107,24 +107,24 @@ _DRIVE = re.compile(r"^[A-Za-z]:")
 
 
 def display_name(number: int) -> str:
-    """A friendly name for the n-th run of a project: adjective-noun-n."""
+    """Make a friendly name for the n-th run of a project: adjective-noun-n."""
     return f"{secrets.choice(_ADJECTIVES)}-{secrets.choice(_NOUNS)}-{number}"
 
 
 def run_id() -> str:
-    """A fresh run id: eight lower-case letters and digits."""
+    """Make a new run id: eight lower-case letters and digits."""
     return "".join(secrets.choice(_RUN_ID_LETTERS) for _ in range(8))
 
 
 def check_name(name: str, *, what: str, longest: int = 128) -> str:
-    """Refuse names that could not stand in a URL path."""
+    """Refuse a name that cannot be part of a URL path; return the name."""
     if not name or len(name) > longest or any(letter in name for letter in "/\\#?%:\0\r\n"):
         raise RequestError(rf"invalid {what} {name[:140]!r}: 1 to {longest} characters, none of / \ # ? % :")
     return name
 
 
 def check_file_name(name: str) -> str:
-    """Refuse file names that would leave a folder when a client saves them: the name is a relative path."""
+    """Refuse a file name that is no relative path inside a folder; return the name."""
     parts = name.replace("\\", "/").split("/")
     bad = (
         not name

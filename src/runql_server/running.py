@@ -25,10 +25,10 @@ _HOST = "127.0.0.1"
 
 
 class RunningServer:
-    """The embedded server on a free loopback port, from ``with`` to the end of the block.
+    """The embedded server on a free loopback port; it runs inside the ``with`` block.
 
-    ``requests`` lists what it received, in the order the answers were sent; ``clear()`` empties it.
-    ``config_merge=True`` makes it merge the configs of updates into the stored ones, as W&B's own server is said to:
+    ``requests`` lists the received requests, in the order of their responses; ``clear()`` empties it.
+    With ``config_merge=True`` the server merges an updated config into the stored one, as W&B's server is said to do:
     keys that a client deleted come back, nested ones too. By default an update replaces the config.
     """
 
@@ -87,9 +87,9 @@ class RunningServer:
         self.requests.clear()
 
     def seed(self, project: str, runs: Iterable[SeedRun]) -> list[str]:
-        """Put runs straight into the store; gives their run ids."""
+        """Insert runs into the store, and return their run ids."""
         return seed_runs(self.store, project=project, runs=runs)
 
     def seed_artifacts(self, project: str, artifacts: Iterable[SeedArtifact]) -> list[str]:
-        """Put artifact versions straight into the store; gives each one's name, such as ``weights:v3``."""
+        """Insert artifact versions into the store, and return their names, such as ``weights:v3``."""
         return seed_artifacts(self.store, project=project, artifacts=artifacts)

@@ -1,4 +1,4 @@
-"""Putting runs straight into a store, without the SDK: for tests and benchmarks."""
+"""Inserts runs into a store without the SDK, for tests and benchmarks."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from runql_server import jsontext, timestamps
+from runql_server import lenient_json, timestamps
 from runql_server.access import auth
-from runql_server.jsontext import JsonValue
+from runql_server.lenient_json import JsonValue
 from runql_server.runs import lines, runs
 from runql_server.runs.runs import RunChange
 from runql_server.storage import projects
@@ -19,14 +19,15 @@ from runql_server.storage.store import Store
 _CHUNK = 5_000
 
 Row = str | Mapping[str, JsonValue]
-"""A history or event row: its JSON text as the SDK would send it, or its values."""
+"""A history or event row: a JSON string as the SDK sends it, or its values."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SeedRun:
-    """One run to put in. Config values are given bare: the ``value`` level is added, as the SDK does.
+    """One run to insert.
 
-    A history row without ``_step`` gets its line number. ``created_at`` and ``heartbeat_at`` default to now.
+    ``config`` holds bare values; seeding adds the ``value`` level, as the SDK does. A history row without ``_step``
+    gets its line number. ``created_at`` and ``heartbeat_at`` default to now.
     """
 
     name: str | None = None
@@ -48,10 +49,10 @@ class SeedRun:
 
 
 def seed_runs(store: Store, *, project: str, runs: Iterable[SeedRun], entity: str | None = None) -> list[str]:
-    """Insert runs with all their rows in one transaction and give their run ids, in order.
+    """Insert runs with all their rows in one transaction, and return their run ids in order.
 
-    The project is made if need be; the entity defaults to the server's own. The user must exist already, that
-    is, a key was added to the store.
+    Creates the project if it is missing. The entity defaults to the server's own. The user must exist: add a key to
+    the store first.
     """
     with store.writing() as connection:
         home = projects.ensure(connection, entity or auth.USERNAME, project, user=1)
@@ -66,8 +67,10 @@ def _seed(connection: sqlite3.Connection, project: Project, run: SeedRun, crash_
         RunChange(
             display_name=run.display_name,
             state=run.state,
-            config=jsontext.dump({key: {"value": value, "desc": None} for key, value in run.config.items()}),
-            summary=jsontext.dump(dict(run.summary)),
+            config=lenient_json.dump(
+                {key: {"value": value, "desc": None} for key, value in run.config.items()}
+            ),
+            summary=lenient_json.dump(dict(run.summary)),
             tags=list(run.tags),
             group_name=run.group,
             job_type=run.job_type,
@@ -78,11 +81,11 @@ def _seed(connection: sqlite3.Connection, project: Project, run: SeedRun, crash_
     )
     _set_times(connection, number, run)
     for offset, chunk in _chunks(run.history):
-        texts = [_with_step(row, offset + index) for index, row in enumerate(chunk)]
-        lines.write_history(connection, number, lines.parse_history(texts, offset))
+        strings = [_with_step(row, offset + index) for index, row in enumerate(chunk)]
+        lines.write_history(connection, number, lines.parse_history(strings, offset))
     for offset, chunk in _chunks(run.events):
         lines.write_events(connection, number, [_text(row) for row in chunk], offset)
-    lines.write_texts(connection, "log_lines", number, run.log, 0)
+    lines.write_lines(connection, "log_lines", number, run.log, 0)
     return runs.by_number(connection, number, crash_before=crash_before).name
 
 
@@ -91,7 +94,7 @@ def _set_times(connection: sqlite3.Connection, number: int, run: SeedRun) -> Non
     heartbeat = run.heartbeat_at or created
     connection.execute(
         "UPDATE runs SET created_at = ?, heartbeat_at = ? WHERE id = ?",
-        (timestamps.to_text(created), timestamps.to_text(heartbeat), number),
+        (timestamps.to_string(created), timestamps.to_string(heartbeat), number),
     )
 
 
@@ -112,4 +115,4 @@ def _with_step(row: Row, line: int) -> str:
 
 
 def _text(row: Row) -> str:
-    return row if isinstance(row, str) else jsontext.dump(dict(row))
+    return row if isinstance(row, str) else lenient_json.dump(dict(row))

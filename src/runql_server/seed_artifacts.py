@@ -1,4 +1,4 @@
-"""Putting artifacts straight into a store, without the SDK: for tests, demos and benchmarks."""
+"""Inserts artifacts into a store without the SDK, for tests, demos and benchmarks."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from runql_server import jsontext
+from runql_server import lenient_json
 from runql_server.access import auth
 from runql_server.artifacts import collections as artifact_collections
 from runql_server.artifacts import committing, creation, lineage, naming, versions
@@ -17,7 +17,7 @@ from runql_server.artifacts.contents import blobs, entries, manifests
 from runql_server.artifacts.contents.manifest_format import Manifest, ManifestEntry, StoragePolicyConfig
 from runql_server.artifacts.creation import NewArtifact
 from runql_server.artifacts.versions import Artifact
-from runql_server.jsontext import JsonValue
+from runql_server.lenient_json import JsonValue
 from runql_server.runs import runs
 from runql_server.storage import files, projects
 from runql_server.storage.projects import Project
@@ -26,12 +26,12 @@ from runql_server.storage.store import Store
 
 @dataclass(frozen=True, kw_only=True)
 class SeedReference:
-    """An entry that points elsewhere.
+    """A manifest entry that refers to bytes outside the server.
 
     Attributes:
-        uri: where to; any scheme.
-        digest: what clients check it by, such as an ETag; the URI itself when empty, as the SDK does.
-        size: its bytes, if known.
+        uri: the target; any scheme.
+        digest: the checksum for clients, such as an ETag; empty means the URI itself, as in the SDK.
+        size: in bytes, if known.
     """
 
     uri: str
@@ -41,22 +41,12 @@ class SeedReference:
 
 @dataclass(frozen=True, kw_only=True)
 class SeedArtifact:
-    """One version to put in; several of the same name become v0, v1, … in the order given.
+    """One version to insert; several of the same name become v0, v1, … in the given order.
 
-    Attributes:
-        name: the collection.
-        type: the artifact type.
-        files: the bytes by path.
-        references: the references by path.
-        aliases: besides ``latest``, which the newest version always has.
-        tags: of the version.
-        description: of the version.
-        metadata: an object.
-        ttl_seconds: its own time to live.
-        logged_by: id of the run that made it, in the same project.
-        used_by: ids of the runs that read it, in the same project.
-        state: a pending version has no number, manifest or files, and no name finds it.
-        storage_layout: what the manifest says.
+    ``name`` is the collection. ``files`` holds bytes by path, ``references`` holds references by path. ``aliases``
+    come in addition to ``latest``, which the newest version always has. ``logged_by`` is the id of the run that made
+    the version, ``used_by`` the ids of the runs that read it, all in the same project. A pending version has no
+    number, manifest or files, and no name finds it. ``storage_layout`` is the layout that the manifest states.
     """
 
     name: str
@@ -77,10 +67,10 @@ class SeedArtifact:
 def seed_artifacts(
     store: Store, *, project: str, artifacts: Iterable[SeedArtifact], entity: str | None = None
 ) -> list[str]:
-    """Insert versions in one transaction and give each one's name, ``collection:v3``, in order.
+    """Insert versions in one transaction, and return their names, such as ``collection:v3``, in order.
 
-    A pending version is given the name it would get if it were committed next. The project is made if need be; the
-    entity defaults to the server's own. The user must exist already, that is, a key was added to the store.
+    The name of a pending version is the one that it would get if it were committed next. Creates the project if it is
+    missing. The entity defaults to the server's own. The user must exist: add a key to the store first.
     """
     with store.writing() as connection:
         home = projects.ensure(connection, entity or auth.USERNAME, project, user=1)
@@ -100,19 +90,19 @@ def _seed(store: Store, connection: sqlite3.Connection, project: Project, seed: 
             aliases=list(seed.aliases),
             tags=naming.check_tags([{"tag_name": tag} for tag in seed.tags]),
             description=seed.description,
-            metadata=jsontext.dump(dict(seed.metadata)),
+            metadata=lenient_json.dump(dict(seed.metadata)),
             ttl=seed.ttl_seconds,
         ),
         user=1,
     )
     for run_id in seed.used_by:
         number = runs.number_of(connection, project.entity_name, project.name, run_id)
-        lineage.note_input(connection, number, artifact.number, seed.name)
+        lineage.record_input(connection, number, artifact.number, seed.name)
     if seed.state == "PENDING":
-        return f"{seed.name}:{naming.version_text(artifact_collections.versions_made(connection, artifact.sequence_number))}"
+        return f"{seed.name}:{naming.version_name(artifact_collections.versions_made(connection, artifact.sequence_number))}"
     _store(store, connection, artifact, seed, manifest)
     committed = committing.commit(store, connection, versions.by_number(connection, artifact.number))
-    return f"{seed.name}:{naming.version_text(committed.version or 0)}"
+    return f"{seed.name}:{naming.version_name(committed.version or 0)}"
 
 
 def _run(connection: sqlite3.Connection, project: Project, run_id: str | None) -> int | None:
@@ -141,14 +131,14 @@ def _store(
     for path, content in seed.files.items():
         announced = entries.announce(connection, artifact, path, contents[path].digest)
         if not announced.stored:
-            surplus.append(blobs.keep(connection, artifact.entity_number, files.write(store, content)))
+            surplus.append(blobs.record(connection, artifact.entity_number, files.write(store, content)))
         if seed.storage_layout == "V2":
             birth = {"birth_artifact_id": announced.birth_artifact_id}
             contents[path] = contents[path].model_copy(update=birth)
     files.remove_blobs(store, surplus)
     written = files.write(store, manifest.model_copy(update={"contents": contents}).to_json())
     made = manifests.create(connection, artifact.number, "FULL", base=None, digest=written.md5)
-    manifests.keep(connection, made.number, written)
+    manifests.record(connection, made.number, written)
 
 
 def _md5(content: bytes) -> str:

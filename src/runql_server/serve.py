@@ -1,6 +1,6 @@
-"""Run the server in the foreground, as ``runql serve`` does."""
+"""Runs the server in the foreground, for ``runql serve``."""
 
-# ruff: noqa: T201 - what the command says
+# ruff: noqa: T201 - the command's output
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ EXPORTS = ExportPolicy(patience=10.0)
 
 
 def serve(*, port: int = 8080, data_dir: Path, sample: bool = False, host: str = "127.0.0.1") -> None:
-    """Serve a data directory until interrupted.
+    """Serve a data directory until an interrupt.
 
-    At the first start a key is made and printed, once: only its hash is kept. ``port=0`` takes a free port.
-    ``sample`` puts the sample project into ``data_dir``, which must not hold data yet.
+    The first start creates an API key and prints it once; the store keeps only its hash. ``port=0`` picks a free
+    port. ``sample`` unpacks the sample project into ``data_dir``, which must be empty.
 
     Raises:
-        FileExistsError: the sample was asked for, and ``data_dir`` holds data.
+        FileExistsError: ``sample`` is set, and ``data_dir`` holds data.
     """
     if sample:
         unpack(data_dir)
     bound = listening.bind(host, port)
-    # The sample has a run that is still running; it would crash before the reader's eyes.
+    # One run of the sample is still running; it must not turn into a crashed one while somebody looks at it.
     crash_after = NEVER_CRASH if sample else CRASH_AFTER
     app = create_app(data_dir, crash_after=crash_after, export_policy=EXPORTS)
     store: Store = app.state.store
@@ -42,13 +42,13 @@ def serve(*, port: int = 8080, data_dir: Path, sample: bool = False, host: str =
         add_key(store, key)
     config = uvicorn.Config(app, log_level="warning", timeout_keep_alive=75, timeout_graceful_shutdown=5)
     _announce(listening.url(host, bound), data_dir, key)
-    # uvicorn raises the interrupt again once it has shut down in order.
+    # uvicorn raises the interrupt again after an orderly shutdown.
     with suppress(KeyboardInterrupt):
         uvicorn.Server(config).run(sockets=[bound])
 
 
 def add_key(store: Store, key: str) -> None:
-    """Accept one more key."""
+    """Accept another API key."""
     with store.writing() as connection:
         auth.add_key(connection, key)
 

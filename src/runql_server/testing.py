@@ -1,4 +1,4 @@
-"""The pytest plugin for users: a W&B server for each test, and one with the sample project."""
+"""The pytest plugin: a fresh W&B server for each test, and a shared one with the sample project."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def wandb_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningServer]:
-    """A fresh embedded server, with ``WANDB_BASE_URL`` and ``WANDB_API_KEY`` set for the test."""
-    # Imported here: pytest loads this plugin in every project that has runql installed.
+    """Start an empty embedded server, and set ``WANDB_BASE_URL`` and ``WANDB_API_KEY`` for the test."""
+    # A late import: pytest loads this plugin in every project that has runql installed.
     from runql_server.running import RunningServer  # noqa: PLC0415 - see above
 
     with RunningServer(tmp_path / "wandb-server") as server:
@@ -27,7 +27,7 @@ def wandb_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ru
 
 @pytest.fixture(scope="session")
 def sample_server() -> Iterator[Sample]:
-    """A server with the sample project, one for the whole session; tests must not change what it holds."""
+    """Start a server with the sample project, once per session; tests must not change its data."""
     from runql_server.sample import start  # noqa: PLC0415 - as above
 
     with start() as sample:

@@ -46,8 +46,8 @@ def test_all_is_what_the_package_imports_now_or_later() -> None:
     body = ast.parse(Path(runql.__file__).read_text("utf-8")).body
     seen_by_checkers = next(node.body for node in body if isinstance(node, ast.If))
     later = imported(seen_by_checkers)
-    max_concurrency = imported(body).keys() - {"TYPE_CHECKING", "import_module"}
-    assert sorted(runql.__all__) == sorted([*max_concurrency, *later])
+    eager = imported(body).keys() - {"TYPE_CHECKING", "import_module"}
+    assert sorted(runql.__all__) == sorted([*eager, *later])
     assert len(set(runql.__all__)) == len(runql.__all__)
     for name, module in later.items():
         assert getattr(runql, name) is getattr(import_module(module), name), name

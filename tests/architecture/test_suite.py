@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 from tests import senders
-from tests.contract import digests
+from tests.contract import recording_digests
 
 ROOT = Path(__file__).parents[2]
-WRITTEN = (senders.TABLE, digests.DIGESTS)
+WRITTEN = (senders.TABLE, recording_digests.DIGESTS)
 CHOICE = """
 import sys, pytest
 class Watch:

@@ -9,12 +9,12 @@ from contextlib import ExitStack, contextmanager
 
 import httpx
 from tests.bench import readme, seeding
-from tests.bench.judging import Verdict, exponent, memory_verdict, verdicts
-from tests.bench.measuring import Ground, Measured, measure, prepare
+from tests.bench.measurement import BenchServer, Measured, measure, prepare
 from tests.bench.paths import RESULTS
-from tests.bench.replay import Front
+from tests.bench.replay_process import ReplayProxy
 from tests.bench.report import Findings, Row, written
 from tests.bench.tasks import EXPORTS, GROWTH, LIMIT, MEMORY, OWN, TABLE, Task, Where
+from tests.bench.verdicts import Verdict, exponent, memory_verdict, verdicts
 
 from runql_server.exports.policy import ExportPolicy
 from runql_server.running import RunningServer
@@ -38,21 +38,21 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=names, metavar="TASK", help=", ".join(names))
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--latency", type=int, nargs="+", default=[GOALS_AT, 0], help="milliseconds")
-    wishes = parser.parse_args()
-    only: Sequence[str] = wishes.only or names
-    findings = Findings(wishes.rounds)
-    with grounds() as place:
-        findings.capacity = place["plain"].front.capacity("/healthz")
-        skip_exports(place["exporting"], findings)
+    arguments = parser.parse_args()
+    only: Sequence[str] = arguments.only or names
+    findings = Findings(arguments.rounds)
+    with bench_servers() as servers:
+        findings.capacity = servers["plain"].proxy.capacity("/healthz")
+        skip_exports(servers["exporting"], findings)
         for task in TABLE:
             if task.name in only and task.name not in findings.skipped:
-                take(place[task.where], task, wishes.latency, findings)
+                measure_task(servers[task.where], task, arguments.latency, findings)
         if GROWTH_NAME in only:
-            grow(place["plain"], findings)
+            measure_growth(servers["plain"], findings)
         if MEMORY_NAME in only:
-            remember(place["plain"], findings)
+            measure_memory(servers["plain"], findings)
     text = written(findings)
-    if not wishes.only:
+    if not arguments.only:
         RESULTS.write_text(text)
         readme.FILE.write_text(readme.refreshed(readme.FILE.read_text("utf-8"), text), "utf-8")
     print(text)
@@ -62,29 +62,29 @@ def main() -> None:
 
 
 @contextmanager
-def grounds() -> Generator[dict[Where, Ground]]:
+def bench_servers() -> Generator[dict[Where, BenchServer]]:
     """Both servers, filled, each behind a front."""
     with ExitStack() as stack:
         # One exports nothing, the other before it is asked for rows, however long that takes.
         live, exported = ExportPolicy(above_rows=sys.maxsize), ExportPolicy()
         plain = stack.enter_context(RunningServer(export_policy=live))
         exporting = stack.enter_context(RunningServer(export_policy=exported))
-        say("filling the servers")
+        log_progress("filling the servers")
         seeding.fill(plain)
         seeding.fill_exports(exporting)
         yield {
-            "plain": Ground(plain, stack.enter_context(Front(plain.url))),
-            "exporting": Ground(exporting, stack.enter_context(Front(exporting.url))),
+            "plain": BenchServer(plain, stack.enter_context(ReplayProxy(plain.url))),
+            "exporting": BenchServer(exporting, stack.enter_context(ReplayProxy(exporting.url))),
         }
 
 
-def skip_exports(ground: Ground, findings: Findings) -> None:
+def skip_exports(bench: BenchServer, findings: Findings) -> None:
     """Leave out what needs exports when the server makes none."""
-    variables = {"entity": ground.server.entity, "project": "exports", "run": "long"}
+    variables = {"entity": bench.server.entity, "project": "exports", "run": "long"}
     answer = httpx.post(
-        f"{ground.server.url}/graphql",
+        f"{bench.server.url}/graphql",
         json={"query": EXPORTS, "variables": variables},
-        auth=("api", ground.server.api_key),
+        auth=("api", bench.server.api_key),
         timeout=300,
     ).json()
     if not answer["data"]["project"]["run"]["parquetHistory"]["parquetUrls"]:
@@ -92,35 +92,35 @@ def skip_exports(ground: Ground, findings: Findings) -> None:
         findings.skipped |= {task.name: reason for task in TABLE if task.where == "exporting"}
 
 
-def take(ground: Ground, task: Task, latencies: Sequence[int], findings: Findings) -> None:
+def measure_task(bench: BenchServer, task: Task, latencies: Sequence[int], findings: Findings) -> None:
     """Measure one line of the table."""
-    say(task.title)
-    read = prepare(ground, task)
+    log_progress(task.title)
+    read = prepare(bench, task)
     findings.disagreements += [
         f"- {task.title}: {title} read {digest}, {OWN} {read[OWN]}"
         for title, digest in read.items()
         if digest != read[OWN]
     ]
     for latency in latencies:
-        row = measure(ground, task, latency=latency / 1000, rounds=findings.rounds)
+        row = measure(bench, task, latency=latency / 1000, rounds=findings.rounds)
         findings.tables.setdefault(latency, {})[task.name] = row
         for title, each in row.items():
-            say(
+            log_progress(
                 f"  {latency} ms, {title}: {each.median:.3f} s, {each.requests} requests, {each.over:.0f} MiB"
             )
         if latency == GOALS_AT:
             findings.verdicts += verdicts(task.title, task.goal, row)
 
 
-def grow(ground: Ground, findings: Findings) -> None:
+def measure_growth(bench: BenchServer, findings: Findings) -> None:
     """Measure how costs grow with what there is."""
     for title, names in GROWTH.items():
-        say(f"growth: {title}")
+        log_progress(f"growth: {title}")
         rows: list[Row] = []
         for name in names:
             task = Task(name, title, contenders=(OWN, LIMIT))
-            prepare(ground, task)
-            rows.append(measure(ground, task, latency=GOALS_AT / 1000, rounds=findings.rounds))
+            prepare(bench, task)
+            rows.append(measure(bench, task, latency=GOALS_AT / 1000, rounds=findings.rounds))
         findings.growth[title] = rows
         seconds = exponent([row[OWN].median for row in rows])
         requests = exponent([row[OWN].requests for row in rows])
@@ -128,14 +128,14 @@ def grow(ground: Ground, findings: Findings) -> None:
         findings.verdicts.append(Verdict(f"{title}: requests ~ n^{requests:.2f}, sublinear", requests < 1))
 
 
-def remember(ground: Ground, findings: Findings) -> None:
+def measure_memory(bench: BenchServer, findings: Findings) -> None:
     """Measure what memory a scan needs, to a frame and row by row."""
-    say("memory")
+    log_progress("memory")
 
     def needed(name: str) -> Measured:
         task = Task(name, name, contenders=(OWN,))
-        prepare(ground, task)
-        return measure(ground, task, latency=0, rounds=findings.rounds)[OWN]
+        prepare(bench, task)
+        return measure(bench, task, latency=0, rounds=findings.rounds)[OWN]
 
     for title, (few, many) in MEMORY.items():
         tenth, whole = needed(few), needed(many)
@@ -143,7 +143,7 @@ def remember(ground: Ground, findings: Findings) -> None:
         findings.verdicts.append(memory_verdict(title, tenth, whole, slack=SLACK))
 
 
-def say(text: str) -> None:
+def log_progress(text: str) -> None:
     """Tell how far it is, beside the results."""
     print(text, file=sys.stderr, flush=True)
 

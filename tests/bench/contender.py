@@ -177,13 +177,13 @@ PREPARED: dict[str, Callable[[BothApi], Callable[[], Read]]] = {
 
 def main() -> None:
     """Do one task and tell how it went."""
-    library, task, *wishes = sys.argv[1:]
+    library, task, *arguments = sys.argv[1:]
     api: BothApi = importlib.import_module(library).Api()
     work = PREPARED[task](api) if task in PREPARED else partial(TASKS[task], api)
     read, seconds, baseline, peak = timed(work)
     size = read.value.estimated_size("mb") if isinstance(read.value, pl.DataFrame) else 0.0
-    digest = f"{len(read.value)} {read.digest()}" if "digest" in wishes else ""
-    Result(seconds, baseline, peak, float(size), digest).tell()
+    digest = f"{len(read.value)} {read.digest()}" if "digest" in arguments else ""
+    Result(seconds, baseline, peak, float(size), digest).print()
     sys.stdout.flush()
     # What is measured is over. At exit the newest official SDK now and then waits for its own core process without end.
     os._exit(0)

@@ -9,9 +9,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 
-from tests.bench.judging import Verdict, exponent, ratio
-from tests.bench.measuring import Measured, python_of
+from tests.bench.measurement import Measured, python_of
 from tests.bench.tasks import EVERYBODY, GROWTH, OFFICIAL, OWN, TABLE
+from tests.bench.verdicts import Verdict, exponent, ratio
 
 Row = Mapping[str, Measured]
 

@@ -30,12 +30,12 @@ class Result:
     size: float = 0.0
     digest: str = ""
 
-    def tell(self) -> None:
+    def print(self) -> None:
         """Print it as the last line of the output."""
         print(json.dumps(asdict(self)))
 
 
-def heard(output: str) -> Result:
+def parse_result(output: str) -> Result:
     """The result in the output of a contender's process."""
     return Result(**json.loads(output.splitlines()[-1]))
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from runql import Api
-from runql_server.jsontext import JsonValue
+from runql_server.lenient_json import JsonValue
 from runql_server.running import RunningServer
 from runql_server.seed import SeedRun
 

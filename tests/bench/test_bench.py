@@ -8,10 +8,10 @@ import httpx
 import polars as pl
 import pytest
 from tests.bench import values
-from tests.bench.judging import exponent, memory_verdict, ratio, verdicts
-from tests.bench.measuring import Measured
-from tests.bench.replay import Front, Taken
+from tests.bench.measurement import Measured
+from tests.bench.replay_process import ReplayProxy, Traffic
 from tests.bench.tasks import LIMIT, NEW, OWN, Goal
+from tests.bench.verdicts import exponent, memory_verdict, ratio, verdicts
 
 from runql import Api
 from runql_server.running import RunningServer
@@ -27,22 +27,22 @@ def server() -> Iterator[RunningServer]:
 
 def test_the_front_answers_from_memory_and_counts(server: RunningServer) -> None:
     with (
-        Front(server.url) as front,
-        Api(base_url=front.url, api_key=server.api_key, overrides={"entity": server.entity}) as api,
+        ReplayProxy(server.url) as proxy,
+        Api(base_url=proxy.url, api_key=server.api_key, overrides={"entity": server.entity}) as api,
     ):
-        front.taken(latency=0)
+        proxy.taken(latency=0)
         assert api.run("p/one").config == {"lr": 0.1}
-        assert front.taken(latency=0) == Taken(requests=1, misses=1)
+        assert proxy.taken(latency=0) == Traffic(requests=1, misses=1)
         server.clear()
         assert [api.run("p/one").config for _ in range(3)] == [{"lr": 0.1}] * 3
-        assert front.taken(latency=0) == Taken(requests=3, misses=0)
+        assert proxy.taken(latency=0) == Traffic(requests=3, misses=0)
         assert server.requests == []
 
 
 def test_files_come_through_the_front_whole_and_in_part(server: RunningServer) -> None:
     with (
-        Front(server.url) as front,
-        Api(base_url=front.url, api_key=server.api_key, overrides={"entity": server.entity}) as api,
+        ReplayProxy(server.url) as proxy,
+        Api(base_url=proxy.url, api_key=server.api_key, overrides={"entity": server.entity}) as api,
     ):
         run = api.run("p/one")
         path = server.data_dir / "note.bin"
@@ -50,7 +50,7 @@ def test_files_come_through_the_front_whole_and_in_part(server: RunningServer) -
         run.upload_file(path, server.data_dir)
         address = run.file("note.bin").fields.direct_url
         assert address is not None
-        assert address.startswith(front.url)
+        assert address.startswith(proxy.url)
         for _ in range(2):
             assert httpx.get(address).content == path.read_bytes()
             assert httpx.get(address, headers={"Range": "bytes=10-19"}).content == path.read_bytes()[10:20]

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Final
 
 from tests.conformance import project
-from tests.conformance.answers import Json
-from tests.conformance.asking import Answer, ask
 from tests.conformance.calls.call import Call
 from tests.conformance.calls.every import CALLS
-from tests.conformance.elsewhere import serve
 from tests.conformance.library import Name
+from tests.conformance.library_process import CallResult, ask
+from tests.conformance.plain_values import Json
+from tests.conformance.reference_files import serve
 
 VERSIONS: Final = {"0.21.4": "RUNQL_WANDB_OLD", "0.31.0": "RUNQL_WANDB_NEW"}
 """Versions of the official SDK, and the variables that name an interpreter that has them."""
@@ -40,9 +40,9 @@ class Compared:
     """One call, answered by the official SDK, by runql, and by the awaited face of runql."""
 
     call: Call
-    official: Answer
-    ours: Answer
-    awaited: Answer
+    official: CallResult
+    ours: CallResult
+    awaited: CallResult
 
     @property
     def partings(self) -> list[Parting]:
@@ -76,7 +76,7 @@ def partings(official: Json, ours: Json, way: tuple[str, ...] = ()) -> Iterator[
         yield Parting(way, official, ours)
 
 
-def _whole(answer: Answer) -> Json:
+def _whole(answer: CallResult) -> Json:
     return {"answers": answer.answers, "afterwards": answer.state}
 
 
@@ -85,10 +85,10 @@ def _compare(variable: str) -> Comparison:
     askable: dict[Name, str] = {"wandb": python, "runql": sys.executable, "runql-awaited": sys.executable}
     with (
         tempfile.TemporaryDirectory(prefix="runql-conformance-") as folder,
-        serve(Path(folder, "elsewhere")) as elsewhere,
+        serve(Path(folder, "references")) as references,
     ):
         written = Path(folder, "written")
-        api_key = project.write(python, written, Path(folder, "sdk"), elsewhere)
+        api_key = project.write(python, written, Path(folder, "sdk"), references)
         told = {
             name: ask(
                 name,
@@ -97,7 +97,7 @@ def _compare(variable: str) -> Comparison:
                 written=written,
                 api_key=api_key,
                 folder=Path(folder, name),
-                elsewhere=elsewhere,
+                references=references,
             )
             for name, interpreter in askable.items()
         }

@@ -54,7 +54,7 @@ def entered(name: str) -> Generator[Library]:
         runql = importlib.import_module("runql")
         yield Library(runql.Api, runql.Run, runql.Runs)
     else:
-        awaited = importlib.import_module("tests.conformance.awaited")
+        awaited = importlib.import_module("tests.conformance.async_as_sync")
         runql = importlib.import_module("runql")
         with awaited.loop() as used:
             yield Library(used(runql.AsyncApi), used(runql.AsyncRun), used(runql.AsyncRuns))

@@ -12,8 +12,8 @@ from functools import partial
 from pathlib import Path
 
 from tests.conformance import write_project
-from tests.conformance.elsewhere import Elsewhere
-from tests.conformance.state import Server
+from tests.conformance.reference_files import ReferenceFiles
+from tests.conformance.server_state import Server
 from tests.patience import ENVIRONMENT, PATIENCE, until
 
 from runql_server.running import RunningServer
@@ -23,7 +23,7 @@ NO_CRASH = timedelta(hours=1)
 """Longer than the comparison may take: what runs when it starts still runs at its end."""
 
 
-def write(python: str, data_dir: Path, folder: Path, elsewhere: Elsewhere) -> str:
+def write(python: str, data_dir: Path, folder: Path, references: ReferenceFiles) -> str:
     """Let an official SDK write the project; gives the API key that the data was written with.
 
     The run that is to have crashed is killed for good. The server calls it crashed once it has not been heard of for a
@@ -31,7 +31,7 @@ def write(python: str, data_dir: Path, folder: Path, elsewhere: Elsewhere) -> st
     the server, so that nothing changes while it is looked at.
     """
     with ExitStack() as stack:
-        started = partial(_started, python, elsewhere)
+        started = partial(_started, python, references)
         server = stack.enter_context(RunningServer(data_dir, crash_after=NO_CRASH))
         staying = {
             name: stack.enter_context(started(folder / name, server, "--stay", name))
@@ -51,12 +51,12 @@ def write(python: str, data_dir: Path, folder: Path, elsewhere: Elsewhere) -> st
         return server.api_key
 
 
-def environment(server: RunningServer, folder: Path, elsewhere: Elsewhere) -> dict[str, str]:
+def environment(server: RunningServer, folder: Path, references: ReferenceFiles) -> dict[str, str]:
     """Nothing of the machine's own configuration, and nothing that would send elsewhere."""
     return {
         **ENVIRONMENT,
-        "REFERENCED_FOLDER": str(elsewhere.folder),
-        "REFERENCED_URL": elsewhere.url,
+        "REFERENCED_FOLDER": str(references.folder),
+        "REFERENCED_URL": references.url,
         "PATH": os.environ["PATH"],
         "HOME": str(folder),
         "PYTHONPATH": str(SCRIPT.parents[2]),
@@ -74,14 +74,14 @@ def environment(server: RunningServer, folder: Path, elsewhere: Elsewhere) -> di
 
 @contextmanager
 def _started(
-    python: str, elsewhere: Elsewhere, folder: Path, server: RunningServer, *arguments: str
+    python: str, references: ReferenceFiles, folder: Path, server: RunningServer, *arguments: str
 ) -> Generator[subprocess.Popen[bytes]]:
     folder.mkdir(parents=True)
     with (
         (folder / "printed.txt").open("wb") as printed,
         subprocess.Popen(
             [python, str(SCRIPT), *arguments],
-            env=environment(server, folder, elsewhere),
+            env=environment(server, folder, references),
             cwd=folder,
             stdin=subprocess.PIPE,
             stdout=printed,

@@ -8,11 +8,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from tests.conformance.answers import Json
 from tests.conformance.calls.call import READ
 from tests.conformance.calls.every import CALLS
 from tests.conformance.comparison import NOTHING, VERSIONS, Compared, Comparison
 from tests.conformance.differences import Difference, of_ours_alone
+from tests.conformance.plain_values import Json
 
 FILE: Final = Path(__file__).with_name("REPORT.md")
 LONGEST: Final = 70

@@ -8,9 +8,9 @@ import re
 import pytest
 from tests.architecture.surface import members_of
 from tests.conformance import differences, readme, report
-from tests.conformance.answers import Json
 from tests.conformance.calls.every import CALLS
 from tests.conformance.comparison import VERSIONS, Comparison, compare_all, partings
+from tests.conformance.plain_values import Json
 
 import runql
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 from tests.contract import recording
-from tests.contract.answering import AnsweringServer
-from tests.contract.face import AnyApi, Face, FaceName
+from tests.contract.both_clients import AnyApi, Face, FaceName
+from tests.contract.scripted_server import ScriptedServer
 from tests.contract.world import SampleServer, World, WorldName, live_world, recorded_world, served_world
 
 from runql_server.running import RunningServer
@@ -142,9 +142,9 @@ def project(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def answering() -> Iterator[AnsweringServer]:
+def scripted() -> Iterator[ScriptedServer]:
     """A server that gives the answers it is told to give."""
-    with AnsweringServer() as running:
+    with ScriptedServer() as running:
         yield running
 
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from tests.contract.either import Untyped, listed, taken
-from tests.contract.face import Face
+from tests.contract.both_clients import Face
 from tests.contract.test_sweeps import make_sweep
+from tests.contract.untyped import Untyped, listed, taken
 
 from runql import Api, AsyncRun, Run
 from runql_server.running import RunningServer

@@ -10,8 +10,8 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from tests.contract.either import Untyped, listed, taken
-from tests.contract.face import AnyRun, AnyRuns, Face, Row
+from tests.contract.both_clients import AnyRun, AnyRuns, Face, Row
+from tests.contract.untyped import Untyped, listed, taken
 
 from runql_server.running import RunningServer
 from runql_server.seed import SeedRun

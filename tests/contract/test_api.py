@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from tests.contract.face import AnyApi, Face
-from tests.contract.facts import a_run
+from tests.contract.both_clients import AnyApi, Face
+from tests.contract.sample_facts import a_run
 from tests.contract.world import World
 
 from runql import PathError, User

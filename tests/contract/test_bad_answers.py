@@ -8,8 +8,8 @@ import socket
 from typing import Any
 
 import pytest
-from tests.contract.answering import Answer, AnsweringServer
-from tests.contract.face import AnyRuns, Face
+from tests.contract.both_clients import AnyRuns, Face
+from tests.contract.scripted_server import ScriptedResponse, ScriptedServer
 from tests.ports import refusing
 
 from runql import (
@@ -60,28 +60,36 @@ def errors(*messages: str, data: object = None, path: list[str | int] | None = N
 
 
 @pytest.fixture
-def runs(answering: AnsweringServer, face: Face) -> AnyRuns:
-    return face.runs(face.client(answering.url, KEY), "e", "p", per_page=2)
+def runs(scripted: ScriptedServer, face: Face) -> AnyRuns:
+    return face.runs(face.client(scripted.url, KEY), "e", "p", per_page=2)
 
 
 @pytest.mark.parametrize(
     ("answer", "error", "text"),
     [
-        (Answer(HTML), InvalidAnswerError, "not a GraphQL answer: is WANDB_BASE_URL the API's address"),
-        (Answer(b""), InvalidAnswerError, "not a GraphQL answer"),
-        (Answer(b"[1]"), InvalidAnswerError, "not a GraphQL answer"),
-        (Answer(b'{"data": null}'), InvalidAnswerError, "not a GraphQL answer"),
-        (Answer(HTML, 404), InvalidAnswerError, "the server answered 404: is WANDB_BASE_URL right"),
-        (Answer(HTML, 302, {"Location": "/login"}), InvalidAnswerError, "the server answered 302"),
-        (Answer(b'{"error": "no"}', 401), AuthenticationError, r"does not accept the API key \(401\): no"),
-        (Answer(b'{"error": "no"}', 403), AccessDeniedError, r"may not do this \(403\): no"),
-        (Answer(errors("denied"), 403), AccessDeniedError, r"may not do this \(403\): denied"),
-        (Answer(b"busy", 429, {"Retry-After": "7"}), RateLimitedError, "asks to wait 7 s"),
-        (Answer(HTML, 502), ServerFailureError, r"the server failed \(502\)"),
-        (Answer(errors("a", "b")), QueryError, r"^a; b \[ListFullRuns\]$"),
-        (Answer(errors("bad variable"), 400), QueryError, "bad variable"),
         (
-            Answer(b'{"data": {"project": {"name": "p", "entityName": "e", "runs": {}}}}'),
+            ScriptedResponse(HTML),
+            InvalidAnswerError,
+            "not a GraphQL answer: is WANDB_BASE_URL the API's address",
+        ),
+        (ScriptedResponse(b""), InvalidAnswerError, "not a GraphQL answer"),
+        (ScriptedResponse(b"[1]"), InvalidAnswerError, "not a GraphQL answer"),
+        (ScriptedResponse(b'{"data": null}'), InvalidAnswerError, "not a GraphQL answer"),
+        (ScriptedResponse(HTML, 404), InvalidAnswerError, "the server answered 404: is WANDB_BASE_URL right"),
+        (ScriptedResponse(HTML, 302, {"Location": "/login"}), InvalidAnswerError, "the server answered 302"),
+        (
+            ScriptedResponse(b'{"error": "no"}', 401),
+            AuthenticationError,
+            r"does not accept the API key \(401\): no",
+        ),
+        (ScriptedResponse(b'{"error": "no"}', 403), AccessDeniedError, r"may not do this \(403\): no"),
+        (ScriptedResponse(errors("denied"), 403), AccessDeniedError, r"may not do this \(403\): denied"),
+        (ScriptedResponse(b"busy", 429, {"Retry-After": "7"}), RateLimitedError, "asks to wait 7 s"),
+        (ScriptedResponse(HTML, 502), ServerFailureError, r"the server failed \(502\)"),
+        (ScriptedResponse(errors("a", "b")), QueryError, r"^a; b \[ListFullRuns\]$"),
+        (ScriptedResponse(errors("bad variable"), 400), QueryError, "bad variable"),
+        (
+            ScriptedResponse(b'{"data": {"project": {"name": "p", "entityName": "e", "runs": {}}}}'),
             SchemaDriftError,
             "project.runs.totalCount: Field required",
         ),
@@ -92,24 +100,24 @@ def runs(answering: AnsweringServer, face: Face) -> AnyRuns:
     ],
 )
 def test_an_answer_that_is_a_refusal_is_one_request(
-    answer: Answer,
+    answer: ScriptedResponse,
     error: type[RunqlError],
     text: str,
     runs: AnyRuns,
-    answering: AnsweringServer,
+    scripted: ScriptedServer,
     face: Face,
 ) -> None:
-    answering.give(answer)
+    scripted.give(answer)
     with pytest.raises(error, match=text):
         face.take(runs[0])
-    assert len(answering.asked) == 1
+    assert len(scripted.asked) == 1
 
 
 def test_graphql_errors_keep_the_data_that_came_along(
-    runs: AnyRuns, answering: AnsweringServer, face: Face
+    runs: AnyRuns, scripted: ScriptedServer, face: Face
 ) -> None:
     data = page(range(2), "c1", more=False)
-    answering.give(Answer(errors("summary is broken", data=data, path=["project", "runs", 0])))
+    scripted.give(ScriptedResponse(errors("summary is broken", data=data, path=["project", "runs", 0])))
     with pytest.raises(QueryError, match="summary is broken") as caught:
         face.take(runs[0])
     assert caught.value.data == data
@@ -117,9 +125,9 @@ def test_graphql_errors_keep_the_data_that_came_along(
     assert caught.value.operation == "ListFullRuns"
 
 
-def test_a_null_project_is_no_project(answering: AnsweringServer, face: Face) -> None:
-    answering.give_data({"project": None})
-    client = face.client(answering.url, KEY)
+def test_a_null_project_is_no_project(scripted: ScriptedServer, face: Face) -> None:
+    scripted.give_data({"project": None})
+    client = face.client(scripted.url, KEY)
     run = face.run(client, "e", "p", "r0", node(0))
     for call in (
         lambda: face.take(face.runs(client, "e", "p")[0]),
@@ -131,15 +139,15 @@ def test_a_null_project_is_no_project(answering: AnsweringServer, face: Face) ->
         lambda: face.take(run.metadata),
         lambda: face.wait(run, 1),
     ):
-        sent = len(answering.asked)
+        sent = len(scripted.asked)
         with pytest.raises(ProjectNotFoundError, match="project e/p does not exist"):
             call()
-        assert len(answering.asked) == sent + 1
+        assert len(scripted.asked) == sent + 1
 
 
-def test_a_null_run_is_no_run(answering: AnsweringServer, face: Face) -> None:
-    answering.give_data({"project": {"run": None}})
-    run = face.run(face.client(answering.url, KEY), "e", "p", "r0", node(0))
+def test_a_null_run_is_no_run(scripted: ScriptedServer, face: Face) -> None:
+    scripted.give_data({"project": {"run": None}})
+    run = face.run(face.client(scripted.url, KEY), "e", "p", "r0", node(0))
     for call in (
         lambda: face.load(run, force=True),
         lambda: face.take(run.history(pandas=False)),
@@ -148,44 +156,42 @@ def test_a_null_run_is_no_run(answering: AnsweringServer, face: Face) -> None:
         lambda: face.take(run.metadata),
         lambda: face.wait(run, 1),
     ):
-        sent = len(answering.asked)
+        sent = len(scripted.asked)
         with pytest.raises(RunNotFoundError, match="run e/p/r0 does not exist"):
             call()
-        assert len(answering.asked) == sent + 1
+        assert len(scripted.asked) == sent + 1
 
 
 @pytest.mark.parametrize("cursor", ["c1", None], ids=["same", "none"])
 def test_a_cursor_that_stands_still_ends_the_reading_and_keeps_what_was_read(
-    cursor: str | None, runs: AnyRuns, answering: AnsweringServer, face: Face
+    cursor: str | None, runs: AnyRuns, scripted: ScriptedServer, face: Face
 ) -> None:
     empty = range(2) if cursor else range(0)
-    answering.give_data(page(range(2), "c1", more=True), page(empty, cursor, more=True))
+    scripted.give_data(page(range(2), "c1", more=True), page(empty, cursor, more=True))
     with pytest.raises(PaginationError, match="its cursor stands still at"):
         face.items(runs)
-    assert len(answering.asked) == 2
+    assert len(scripted.asked) == 2
     assert [run.id for run in face.items(runs, 2)] == ["r0", "r1"]
-    assert len(answering.asked) == 2
+    assert len(scripted.asked) == 2
 
 
 def test_a_cursor_that_stands_still_ends_histories_too(
-    runs: AnyRuns, answering: AnsweringServer, face: Face
+    runs: AnyRuns, scripted: ScriptedServer, face: Face
 ) -> None:
     first = page(range(2), "c1", more=True)
     first["project"]["runs"]["edges"][0]["node"]["history"] = ['{"_step": 0}']
-    answering.give_data(first)
+    scripted.give_data(first)
     with pytest.raises(IncompleteHistoriesError, match="its cursor stands still at 'c1'") as caught:
         face.take(runs.histories())
     assert isinstance(caught.value.__cause__, PaginationError)
     assert caught.value.partial == [{"_step": 0, "run_id": "r0"}]
-    assert len(answering.asked) == 2
+    assert len(scripted.asked) == 2
 
 
-def test_a_missing_end_cursor_is_the_last_edges(
-    runs: AnyRuns, answering: AnsweringServer, face: Face
-) -> None:
-    answering.give_data(page(range(2), None, more=True), page(range(2, 4), None, more=False))
+def test_a_missing_end_cursor_is_the_last_edges(runs: AnyRuns, scripted: ScriptedServer, face: Face) -> None:
+    scripted.give_data(page(range(2), None, more=True), page(range(2, 4), None, more=False))
     assert [run.id for run in face.items(runs)] == ["r0", "r1", "r2", "r3"]
-    assert [json.loads(asked.body)["variables"].get("after") for asked in answering.asked] == [None, "c1"]
+    assert [json.loads(asked.body)["variables"].get("after") for asked in scripted.asked] == [None, "c1"]
 
 
 def test_a_host_that_is_not_reachable_is_tried_again_and_named(face: Face) -> None:
@@ -208,19 +214,19 @@ def test_a_host_that_says_nothing_is_given_up_in_time(face: Face) -> None:
 
 
 @pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
-def test_a_failure_that_passes_is_tried_again(status: int, answering: AnsweringServer, face: Face) -> None:
-    answering.give(Answer(HTML, status))
-    answering.give_data(page(range(1), "c0", more=False, total=1))
-    client = face.client(answering.url, KEY, retry=TWICE)
+def test_a_failure_that_passes_is_tried_again(status: int, scripted: ScriptedServer, face: Face) -> None:
+    scripted.give(ScriptedResponse(HTML, status))
+    scripted.give_data(page(range(1), "c0", more=False, total=1))
+    client = face.client(scripted.url, KEY, retry=TWICE)
     assert [run.id for run in face.items(face.runs(client, "e", "p"))] == ["r0"]
-    assert client.traffic.requests == len(answering.asked) == 2
-    assert answering.asked[0].body == answering.asked[1].body
+    assert client.traffic.requests == len(scripted.asked) == 2
+    assert scripted.asked[0].body == scripted.asked[1].body
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 501])
-def test_a_refusal_is_not_tried_again(status: int, answering: AnsweringServer, face: Face) -> None:
-    answering.give(Answer(HTML, status))
-    client = face.client(answering.url, KEY, retry=TWICE)
+def test_a_refusal_is_not_tried_again(status: int, scripted: ScriptedServer, face: Face) -> None:
+    scripted.give(ScriptedResponse(HTML, status))
+    client = face.client(scripted.url, KEY, retry=TWICE)
     with pytest.raises(RunqlError):
         face.take(face.runs(client, "e", "p")[0])
-    assert len(answering.asked) == 1
+    assert len(scripted.asked) == 1

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import pytest
-from tests.contract.face import AnyApi, AnyRun, AnyRuns, Face
-from tests.contract.facts import a_run
+from tests.contract.both_clients import AnyApi, AnyRun, AnyRuns, Face
+from tests.contract.sample_facts import a_run
 from tests.contract.world import SampleServer, World
 
 from runql import (

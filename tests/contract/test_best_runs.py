@@ -10,10 +10,10 @@ import httpx
 from pathlib import Path
 
 import pytest
-from tests.contract.between import Between, Fault, Sent
-from tests.contract.either import Untyped, listed, taken
-from tests.contract.face import Face
+from tests.contract.both_clients import Face
+from tests.contract.intercepting import Fault, InterceptingTransport, Sent
 from tests.contract.test_sweeps import make_sweep, operations, path
+from tests.contract.untyped import Untyped, listed, taken
 
 from runql import UnorderedWarning
 from runql_server.running import RunningServer
@@ -129,7 +129,7 @@ def test_a_server_that_lists_missing_values_first_is_read_on(
                 edge["node"]["summaryMetrics"] = "{}"
         return httpx.Response(200, json=answer)
 
-    api: Untyped = face.api(server.url, server.api_key, transport=Between(nulls_first))
+    api: Untyped = face.api(server.url, server.api_key, transport=InterceptingTransport(nulls_first))
     sweep = taken(face, api.sweep(path(server, project, name)))
     assert taken(face, sweep.best_run("+acc")).id == f"run{missing}"
     assert len(asked) == 1 + math.ceil(missing / 50)

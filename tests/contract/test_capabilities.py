@@ -7,7 +7,7 @@ import re
 import httpx
 import pytest
 from graphql import GraphQLSchema
-from tests.contract.face import DoubleTransport, Face
+from tests.contract.both_clients import DoubleTransport, Face
 from tests.contract.world import FAKE_KEY
 
 from runql import OutdatedServerError

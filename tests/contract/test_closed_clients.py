@@ -6,9 +6,9 @@ import pickle
 from pathlib import Path
 
 import pytest
-from tests.contract.either import Untyped, listed, taken
+from tests.contract.both_clients import AnyApi, Face
 from tests.contract.every_call import EVERY, FILE, Subjects, furnish
-from tests.contract.face import AnyApi, Face
+from tests.contract.untyped import Untyped, listed, taken
 
 from runql import ClientClosedError, UnshareableError
 from runql_server.running import RunningServer

@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from tests.contract.answering import Answer, AnsweringServer
-from tests.contract.either import Untyped, listed, taken
-from tests.contract.face import Face
-from tests.contract.writing.stored import FULL, KEY
+from tests.contract.both_clients import Face
+from tests.contract.scripted_server import ScriptedResponse, ScriptedServer
+from tests.contract.untyped import Untyped, listed, taken
+from tests.contract.writing.stored_run import FULL, KEY
 
 from runql import (
     ConsoleLogLine,
@@ -99,11 +99,11 @@ def answers(
     early_end: bool = False,
     numbered: bool = True,
     counted: bool = True,
-) -> Callable[[AnsweringServer], None]:
+) -> Callable[[ScriptedServer], None]:
     """A server of a log of these lines that returns at most ``cap`` of them and may not say that more follow."""
 
-    def set_up(server: AnsweringServer) -> None:
-        def route(_path: str) -> Answer:
+    def set_up(server: ScriptedServer) -> None:
+        def route(_path: str) -> ScriptedResponse:
             asked = json.loads(server.asked[-1].body)["variables"]
             if "last" in asked:
                 found = list(numbers)[-min(asked["last"], cap) :]
@@ -128,28 +128,28 @@ def answers(
                 "edges": [{"node": node} for node in nodes],
             }
             count = 25 if counted else None
-            return Answer(json.dumps({"data": in_run(logLineCount=count, logLines=lines)}).encode())
+            return ScriptedResponse(json.dumps({"data": in_run(logLineCount=count, logLines=lines)}).encode())
 
         server.route = route
 
     return set_up
 
 
-def hand_made(answering: AnsweringServer, face: Face) -> Untyped:
-    return face.run(face.client(answering.url, KEY), "e", "p", "r", FULL)
+def hand_made(scripted: ScriptedServer, face: Face) -> Untyped:
+    return face.run(face.client(scripted.url, KEY), "e", "p", "r", FULL)
 
 
 def test_a_page_that_ends_early_without_saying_so_is_gone_on_behind(
-    answering: AnsweringServer, face: Face
+    scripted: ScriptedServer, face: Face
 ) -> None:
-    answers(range(25), early_end=True)(answering)
-    lines = listed(face, hand_made(answering, face).console_logs(per_page=10))
+    answers(range(25), early_end=True)(scripted)
+    lines = listed(face, hand_made(scripted, face).console_logs(per_page=10))
     assert [line.number for line in lines] == list(range(25))
 
 
-def test_lines_that_never_come_are_counted_in_the_error(answering: AnsweringServer, face: Face) -> None:
-    answers(range(20), early_end=True)(answering)
-    logs = hand_made(answering, face).console_logs(per_page=10)
+def test_lines_that_never_come_are_counted_in_the_error(scripted: ScriptedServer, face: Face) -> None:
+    answers(range(20), early_end=True)(scripted)
+    logs = hand_made(scripted, face).console_logs(per_page=10)
     with pytest.raises(PaginationError, match="20 of 25 console lines of run e/p/r: 5 are missing"):
         listed(face, logs)
     assert len(taken(face, logs[:20])) == 20
@@ -158,39 +158,37 @@ def test_lines_that_never_come_are_counted_in_the_error(answering: AnsweringServ
 @pytest.mark.parametrize("last", [3, 12, 25, 40])
 @pytest.mark.parametrize("cap", [2, 10])
 def test_newest_lines_beyond_the_servers_cap_are_read_from_the_beginning(
-    cap: int, last: int, answering: AnsweringServer, face: Face
+    cap: int, last: int, scripted: ScriptedServer, face: Face
 ) -> None:
-    answers(range(25), cap=cap)(answering)
-    lines = listed(face, hand_made(answering, face).console_logs(last=last))
+    answers(range(25), cap=cap)(scripted)
+    lines = listed(face, hand_made(scripted, face).console_logs(last=last))
     assert [line.number for line in lines] == list(range(25))[-last:]
-    assert (len(answering.asked) == 1) == (last <= cap)
+    assert (len(scripted.asked) == 1) == (last <= cap)
 
 
 @pytest.mark.parametrize("counted", [True, False])
-def test_lines_without_numbers_are_counted_here(
-    counted: bool, answering: AnsweringServer, face: Face
-) -> None:
-    answers(range(25), numbered=False, counted=counted)(answering)
-    logs = hand_made(answering, face).console_logs(per_page=10)
+def test_lines_without_numbers_are_counted_here(counted: bool, scripted: ScriptedServer, face: Face) -> None:
+    answers(range(25), numbered=False, counted=counted)(scripted)
+    logs = hand_made(scripted, face).console_logs(per_page=10)
     assert taken(face, logs.length) == 25
     assert [line.number for line in listed(face, logs)] == list(range(25))
     assert all(line.timestamp is None and line.level == line.label == "" for line in listed(face, logs))
 
 
-def test_a_cursor_that_stands_still_is_an_error(answering: AnsweringServer, face: Face) -> None:
+def test_a_cursor_that_stands_still_is_an_error(scripted: ScriptedServer, face: Face) -> None:
     lines: dict[str, Any] = {
         "pageInfo": {"hasNextPage": True, "endCursor": None},
         "edges": [{"node": {"number": 0, "line": "x"}}],
     }
-    answering.give_data(in_run(logLineCount=9, logLines=lines))
+    scripted.give_data(in_run(logLineCount=9, logLines=lines))
     with pytest.raises(PaginationError, match="stands still at None after 1 of 9"):
-        listed(face, hand_made(answering, face).console_logs())
+        listed(face, hand_made(scripted, face).console_logs())
 
 
 @pytest.mark.parametrize("last", [None, 5])
-def test_what_is_not_there_is_not_found(last: int | None, answering: AnsweringServer, face: Face) -> None:
-    answering.give_data({"project": None}, {"project": {**in_run()["project"], "run": None}})
-    run = hand_made(answering, face)
+def test_what_is_not_there_is_not_found(last: int | None, scripted: ScriptedServer, face: Face) -> None:
+    scripted.give_data({"project": None}, {"project": {**in_run()["project"], "run": None}})
+    run = hand_made(scripted, face)
     with pytest.raises(ProjectNotFoundError):
         listed(face, run.console_logs(last=last))
     with pytest.raises(RunNotFoundError):
@@ -198,7 +196,7 @@ def test_what_is_not_there_is_not_found(last: int | None, answering: AnsweringSe
 
 
 @pytest.mark.parametrize("last", [None, 5])
-def test_lines_of_another_run_are_refused(last: int | None, answering: AnsweringServer, face: Face) -> None:
-    answering.give_data(in_run("other", logLineCount=0, logLines=None))
+def test_lines_of_another_run_are_refused(last: int | None, scripted: ScriptedServer, face: Face) -> None:
+    scripted.give_data(in_run("other", logLineCount=0, logLines=None))
     with pytest.raises(MismatchedResponseError, match="other"):
-        listed(face, hand_made(answering, face).console_logs(last=last))
+        listed(face, hand_made(scripted, face).console_logs(last=last))

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from tests.contract.either import Untyped, listed, taken
-from tests.contract.face import AnyRuns, Face, Row
+from tests.contract.both_clients import AnyRuns, Face, Row
+from tests.contract.untyped import Untyped, listed, taken
 
 from runql import JSONValue
 from runql.values import parse_json

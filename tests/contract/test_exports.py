@@ -14,8 +14,8 @@ import httpx
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
-from tests.contract.face import AnyApi, AnyRun, Face, Row
-from tests.contract.storage import Meddle, Storage, pass_on
+from tests.contract.both_clients import AnyApi, AnyRun, Face, Row
+from tests.contract.export_storage import Rewrite, StorageTransport, pass_on
 
 from runql.resources.history.exports.rows import PORTION
 from runql_server.exports.policy import ExportPolicy
@@ -90,7 +90,7 @@ def resumed(tmp_path: Path) -> Iterator[RunningServer]:
         yield server
 
 
-def opened(face: Face, server: RunningServer, storage: Storage, name: str = "one") -> AnyRun:
+def opened(face: Face, server: RunningServer, storage: StorageTransport, name: str = "one") -> AnyRun:
     api: AnyApi = face.api(server.url, server.api_key, transport=storage)
     run = face.take(api.run(f"{server.entity}/p/{name}"))
     storage.asked.clear()
@@ -128,7 +128,7 @@ def without_nulls(rows: list[Row]) -> str:
 
 @pytest.mark.parametrize("wish", WISHES, ids=str)
 def test_exports_give_what_pages_give(wish: dict[str, object], exporting: RunningServer, face: Face) -> None:
-    storage = Storage()
+    storage = StorageTransport()
     run = opened(face, exporting, storage)
     found = scanned(face, run, wish, 10)
     assert "GET" in storage.asked
@@ -143,7 +143,7 @@ def test_exports_give_what_pages_give(wish: dict[str, object], exporting: Runnin
 def test_exports_and_live_rows_give_what_pages_give(
     wish: dict[str, object], resumed: RunningServer, face: Face
 ) -> None:
-    storage = Storage()
+    storage = StorageTransport()
     run = opened(face, resumed, storage)
     found = scanned(face, run, wish, 20)
     assert "GET" in storage.asked
@@ -152,7 +152,7 @@ def test_exports_and_live_rows_give_what_pages_give(
 
 
 def test_whole_rows_are_two_requests(exporting: RunningServer, face: Face) -> None:
-    storage = Storage()
+    storage = StorageTransport()
     run = opened(face, exporting, storage)
     assert scanned(face, run, {}, 10).height == COUNT
     assert storage.asked == ["ScanHistory", "GET"]
@@ -162,14 +162,14 @@ def test_whole_rows_are_two_requests(exporting: RunningServer, face: Face) -> No
 
 
 def test_the_first_rows_cost_one_request(exporting: RunningServer, face: Face) -> None:
-    storage = Storage()
+    storage = StorageTransport()
     run = opened(face, exporting, storage)
     assert face.items(run.scan_history(page_size=10), 9) == ROWS[:9]
     assert storage.asked == ["ScanHistory"]
 
 
 def test_keys_of_a_large_export_are_a_small_part_of_it(large: RunningServer, face: Face) -> None:
-    storage = Storage()
+    storage = StorageTransport()
     run = opened(face, large, storage, "large")
     found = scanned(face, run, {"keys": ["k0", "k2"]}, 1_000)
     assert found.height == 12_000
@@ -197,7 +197,7 @@ def test_rows_of_a_long_run_are_fetched_in_portions(long: RunningServer, face: F
         sizes.append(len(answer.content))
         return answer
 
-    storage = Storage(expire_in_between)
+    storage = StorageTransport(expire_in_between)
     run = opened(face, long, storage, "long")
     found = face.items(run.scan_history(page_size=100))
     assert [each["_step"] for each in found] == [*range(12_000)]
@@ -225,20 +225,20 @@ def damaged(_request: httpx.Request, answer: httpx.Response) -> httpx.Response:
     return httpx.Response(answer.status_code, headers=answer.headers, content=content)
 
 
-def refused(status: int) -> Meddle:
+def refused(status: int) -> Rewrite:
     return lambda _request, _answer: httpx.Response(status, text="<Error/>")
 
 
 @pytest.mark.parametrize("keys", [None, ["loss"]], ids=["whole", "keys"])
 @pytest.mark.parametrize(
-    "meddle",
+    "rewrite",
     [html, cut, damaged, refused(400), refused(403), refused(404), refused(416)],
     ids=["html", "cut", "damaged", "400", "403", "404", "416"],
 )
 def test_whatever_is_wrong_with_a_file_the_rows_come_from_graphql(
-    meddle: Meddle, keys: list[str] | None, exporting: RunningServer, face: Face
+    rewrite: Rewrite, keys: list[str] | None, exporting: RunningServer, face: Face
 ) -> None:
-    storage = Storage(meddle)
+    storage = StorageTransport(rewrite)
     run = opened(face, exporting, storage)
     found = face.take(run.scan_history(keys, 100).to_polars())
     assert "GET" in storage.asked
@@ -256,7 +256,7 @@ def test_an_address_that_has_expired_is_asked_for_anew(
         expired.append(str(request.url))
         return answer if len(expired) > 1 else httpx.Response(status, text="<Error/>")
 
-    storage = Storage(expire_once)
+    storage = StorageTransport(expire_once)
     run = opened(face, exporting, storage)
     assert scanned(face, run, {}, 10).height == COUNT
     assert storage.asked == ["ScanHistory", "GET", "ScanHistory", "GET"]
@@ -270,7 +270,7 @@ def test_a_storage_that_knows_no_ranges_gives_whole_files(exporting: RunningServ
         whole = httpx.get(request.url, trust_env=False)
         return httpx.Response(200, content=whole.content)
 
-    storage = Storage(ignore)
+    storage = StorageTransport(ignore)
     run = opened(face, exporting, storage)
     assert scanned(face, run, {"keys": ["loss"]}, 10).height == COUNT
     assert storage.asked == ["ScanHistory", "GET"]
@@ -279,7 +279,7 @@ def test_a_storage_that_knows_no_ranges_gives_whole_files(exporting: RunningServ
 def test_without_pyarrow_files_are_fetched_whole(
     exporting: RunningServer, face: Face, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    storage = Storage()
+    storage = StorageTransport()
     run = opened(face, exporting, storage)
     expected = scanned(face, run, {"keys": ["loss"]}, 10)
     storage.sent.clear()
@@ -293,7 +293,7 @@ def test_without_pyarrow_files_are_fetched_whole(
 def test_without_polars_exports_are_not_asked_for(
     exporting: RunningServer, face: Face, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    storage = Storage()
+    storage = StorageTransport()
     run = opened(face, exporting, storage)
     monkeypatch.setitem(sys.modules, "polars", None)
     assert len(iterated(face, run, {"keys": ["loss"]}, 100)) == COUNT
@@ -303,7 +303,7 @@ def test_without_polars_exports_are_not_asked_for(
 
 
 def test_a_storage_elsewhere_never_sees_the_key(exporting: RunningServer, face: Face) -> None:
-    storage = Storage(pass_on, host="localhost")
+    storage = StorageTransport(pass_on, host="localhost")
     run = opened(face, exporting, storage)
     assert scanned(face, run, {}, 10).height == COUNT
     assert scanned(face, run, {"keys": ["loss"]}, 10).height == COUNT

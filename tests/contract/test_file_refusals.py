@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from tests.contract.answering import Answer, AnsweringServer
-from tests.contract.face import AnyRun, Face
-from tests.contract.file_answers import ATTRS, BODY, asked, entry, listed
+from tests.contract.both_clients import AnyRun, Face
+from tests.contract.file_responses import ATTRS, BODY, asked, entry, listed
+from tests.contract.scripted_server import ScriptedResponse, ScriptedServer
 from tests.contract.test_files import left_in, saved_all
 
 from runql import (
@@ -25,18 +25,18 @@ from runql_server.running import RunningServer
 from runql_server.seed import SeedRun
 
 HALF = len(BODY) // 2
-CUT = Answer(BODY[:HALF], headers={"Content-Length": str(len(BODY)), "ETag": '"e"'})
-DENIED = Answer(b'{"errors": [{"message": "permission denied"}]}')
+CUT = ScriptedResponse(BODY[:HALF], headers={"Content-Length": str(len(BODY)), "ETag": '"e"'})
+DENIED = ScriptedResponse(b'{"errors": [{"message": "permission denied"}]}')
 
 
 @pytest.fixture
-def storage() -> Iterator[AnsweringServer]:
+def storage() -> Iterator[ScriptedServer]:
     """Another port, which is another host to a credential."""
-    with AnsweringServer() as running:
+    with ScriptedServer() as running:
         yield running
 
 
-def posts(server: AnsweringServer) -> int:
+def posts(server: ScriptedServer) -> int:
     return sum(each.method == "POST" for each in server.asked)
 
 
@@ -69,17 +69,17 @@ def test_what_is_not_there_is_told_by_one_request(
 
 @pytest.mark.parametrize(
     ("answer", "error"),
-    [(Answer(b"no", 403), AccessDeniedError), (DENIED, QueryError)],
+    [(ScriptedResponse(b"no", 403), AccessDeniedError), (DENIED, QueryError)],
     ids=["403", "errors"],
 )
 def test_what_is_forbidden_is_told_by_one_request(
-    answer: Answer, error: type[RunqlError], face: Face, answering: AnsweringServer, tmp_path: Path
+    answer: ScriptedResponse, error: type[RunqlError], face: Face, scripted: ScriptedServer, tmp_path: Path
 ) -> None:
     (tmp_path / "x.txt").write_text("x")
-    answering.give_data(listed(entry("x.txt", "/x")))
-    run = asked(face, answering)
+    scripted.give_data(listed(entry("x.txt", "/x")))
+    run = asked(face, scripted)
     file = face.take(run.file("x.txt"))
-    answering.route = lambda _: answer
+    scripted.route = lambda _: answer
     calls: list[Callable[[], object]] = [
         lambda: face.take(run.file("x.txt")),
         lambda: face.items(run.files()),
@@ -89,32 +89,35 @@ def test_what_is_forbidden_is_told_by_one_request(
     for count, call in enumerate(calls, start=2):
         with pytest.raises(error):
             call()
-        assert len(answering.asked) == count
+        assert len(scripted.asked) == count
 
 
 def test_the_storages_own_address_is_asked_and_gets_no_key(
-    face: Face, answering: AnsweringServer, storage: AnsweringServer, tmp_path: Path
+    face: Face, scripted: ScriptedServer, storage: ScriptedServer, tmp_path: Path
 ) -> None:
-    answering.give_data(listed(entry("x.bin", "/api", directUrl=f"{storage.url}/x?signature=s")))
-    storage.give(Answer(BODY))
-    saved_all(face, asked(face, answering).files(), tmp_path)
+    scripted.give_data(listed(entry("x.bin", "/api", directUrl=f"{storage.url}/x?signature=s")))
+    storage.give(ScriptedResponse(BODY))
+    saved_all(face, asked(face, scripted).files(), tmp_path)
     assert left_in(tmp_path) == {"x.bin": BODY}
     assert [each.path for each in storage.asked] == ["/x?signature=s"]
     assert "authorization" not in storage.asked[0].headers
-    assert len(answering.asked) == 1
+    assert len(scripted.asked) == 1
 
 
 @pytest.mark.parametrize("status", [400, 403])
 @pytest.mark.parametrize("then", ["good", "refused"])
 def test_an_expired_address_is_asked_for_again_once(
-    then: str, status: int, face: Face, answering: AnsweringServer, storage: AnsweringServer, tmp_path: Path
+    then: str, status: int, face: Face, scripted: ScriptedServer, storage: ScriptedServer, tmp_path: Path
 ) -> None:
-    answering.give_data(
+    scripted.give_data(
         listed(entry("x.bin", "/no", directUrl=f"{storage.url}/old")),
         listed(entry("x.bin", f"{storage.url}/new", directUrl=f"{storage.url}/other")),
     )
-    storage.give(Answer(b"expired", status), Answer(BODY) if then == "good" else Answer(b"no", status))
-    file = face.take(asked(face, answering).file("x.bin"))
+    storage.give(
+        ScriptedResponse(b"expired", status),
+        ScriptedResponse(BODY) if then == "good" else ScriptedResponse(b"no", status),
+    )
+    file = face.take(asked(face, scripted).file("x.bin"))
     if then == "good":
         face.take(file.download(tmp_path)).close()
     else:
@@ -122,12 +125,12 @@ def test_an_expired_address_is_asked_for_again_once(
             face.take(file.download(tmp_path))
     assert left_in(tmp_path) == ({"x.bin": BODY} if then == "good" else {})
     assert [each.path for each in storage.asked] == ["/old", "/new"]
-    assert len(answering.asked) == 2
+    assert len(scripted.asked) == 2
 
 
 @pytest.mark.parametrize("status", [400, 403])
 def test_an_expired_upload_address_is_asked_for_again_and_the_file_sent_from_its_beginning(
-    status: int, face: Face, answering: AnsweringServer, storage: AnsweringServer, tmp_path: Path
+    status: int, face: Face, scripted: ScriptedServer, storage: ScriptedServer, tmp_path: Path
 ) -> None:
     (tmp_path / "x.bin").write_bytes(BODY)
 
@@ -135,10 +138,15 @@ def test_an_expired_upload_address_is_asked_for_again_and_the_file_sent_from_its
         files = [{"name": "x.bin", "uploadUrl": f"{storage.url}{path}"}]
         return {"createRunFiles": {"runID": "R", "uploadHeaders": [], "files": files}}
 
-    answering.give_data(place("/old"), place("/new"), {"serverInfo": None}, listed(entry("x.bin", "/x")))
-    storage.give(Answer(b"", 503), Answer(b"", status), Answer(b"", 500), Answer(b"", 200))
+    scripted.give_data(place("/old"), place("/new"), {"serverInfo": None}, listed(entry("x.bin", "/x")))
+    storage.give(
+        ScriptedResponse(b"", 503),
+        ScriptedResponse(b"", status),
+        ScriptedResponse(b"", 500),
+        ScriptedResponse(b"", 200),
+    )
     told: list[int] = []
-    face.take(asked(face, answering).upload_file("x.bin", progress=lambda done, _: told.append(done)))
+    face.take(asked(face, scripted).upload_file("x.bin", progress=lambda done, _: told.append(done)))
     assert [(each.path, each.body) for each in storage.asked] == [
         ("/old", BODY),
         ("/old", BODY),
@@ -146,18 +154,20 @@ def test_an_expired_upload_address_is_asked_for_again_and_the_file_sent_from_its
         ("/new", BODY),
     ]
     assert told == sorted(told)
-    assert posts(answering) == 4
+    assert posts(scripted) == 4
 
 
-REFUSALS: dict[str, list[Answer]] = {
-    "416": [Answer(b"", 416, {"Content-Range": f"bytes */{HALF}"})],
-    "another part": [Answer(BODY[:10], 206, {"Content-Range": f"bytes 0-9/{len(BODY)}"})],
+REFUSALS: dict[str, list[ScriptedResponse]] = {
+    "416": [ScriptedResponse(b"", 416, {"Content-Range": f"bytes */{HALF}"})],
+    "another part": [ScriptedResponse(BODY[:10], 206, {"Content-Range": f"bytes 0-9/{len(BODY)}"})],
     "not to the end": [
-        Answer(BODY[HALF : HALF + 10], 206, {"Content-Range": f"bytes {HALF}-{HALF + 9}/{len(BODY)}"})
+        ScriptedResponse(
+            BODY[HALF : HALF + 10], 206, {"Content-Range": f"bytes {HALF}-{HALF + 9}/{len(BODY)}"}
+        )
     ],
-    "no part": [Answer(BODY[HALF:], 206)],
+    "no part": [ScriptedResponse(BODY[HALF:], 206)],
     "another file": [
-        Answer(
+        ScriptedResponse(
             BODY[HALF:], 206, {"Content-Range": f"bytes {HALF}-{len(BODY) - 1}/{len(BODY)}", "ETag": '"f"'}
         )
     ],
@@ -166,38 +176,38 @@ REFUSALS: dict[str, list[Answer]] = {
 
 @pytest.mark.parametrize("name", REFUSALS)
 def test_a_server_that_does_not_resume_is_asked_for_all_of_it(
-    name: str, face: Face, answering: AnsweringServer, storage: AnsweringServer, tmp_path: Path
+    name: str, face: Face, scripted: ScriptedServer, storage: ScriptedServer, tmp_path: Path
 ) -> None:
-    answering.give_data(listed(entry("x.bin", f"{storage.url}/x")))
-    storage.give(CUT, *REFUSALS[name], Answer(BODY))
-    face.take(face.take(asked(face, answering).file("x.bin")).download(tmp_path)).close()
+    scripted.give_data(listed(entry("x.bin", f"{storage.url}/x")))
+    storage.give(CUT, *REFUSALS[name], ScriptedResponse(BODY))
+    face.take(face.take(asked(face, scripted).file("x.bin")).download(tmp_path)).close()
     assert left_in(tmp_path) == {"x.bin": BODY}
     assert [each.headers.get("range") for each in storage.asked] == [None, f"bytes={HALF}-", None]
 
 
 @pytest.mark.parametrize("name", REFUSALS)
 def test_a_server_that_never_resumes_is_told(
-    name: str, face: Face, answering: AnsweringServer, storage: AnsweringServer, tmp_path: Path
+    name: str, face: Face, scripted: ScriptedServer, storage: ScriptedServer, tmp_path: Path
 ) -> None:
-    answering.give_data(listed(entry("x.bin", f"{storage.url}/x")))
+    scripted.give_data(listed(entry("x.bin", f"{storage.url}/x")))
     storage.give(CUT, *REFUSALS[name], CUT, *REFUSALS[name])
     with pytest.raises(InvalidAnswerError):
-        face.take(face.take(asked(face, answering).file("x.bin")).download(tmp_path))
+        face.take(face.take(asked(face, scripted).file("x.bin")).download(tmp_path))
     assert left_in(tmp_path) == {}
     assert len(storage.asked) == 4
 
 
-def test_metadata_is_two_requests_each_time(face: Face, answering: AnsweringServer) -> None:
-    found = Answer(json.dumps({"data": listed(entry("wandb-metadata.json", "/m"))}).encode())
-    answering.route = lambda path: found if path == "/graphql" else Answer(b'{"os": "Linux"}')
-    run = asked(face, answering)
+def test_metadata_is_two_requests_each_time(face: Face, scripted: ScriptedServer) -> None:
+    found = ScriptedResponse(json.dumps({"data": listed(entry("wandb-metadata.json", "/m"))}).encode())
+    scripted.route = lambda path: found if path == "/graphql" else ScriptedResponse(b'{"os": "Linux"}')
+    run = asked(face, scripted)
     for count in (2, 4):
         assert face.take(run.metadata) == {"os": "Linux"}
-        assert len(answering.asked) == count
+        assert len(scripted.asked) == count
 
 
-def test_metadata_of_a_run_without_it_is_one_request(face: Face, answering: AnsweringServer) -> None:
-    answering.give_data(listed(entry("wandb-metadata.json", "/m", updatedAt=None)))
-    run: AnyRun = asked(face, answering)
+def test_metadata_of_a_run_without_it_is_one_request(face: Face, scripted: ScriptedServer) -> None:
+    scripted.give_data(listed(entry("wandb-metadata.json", "/m", updatedAt=None)))
+    run: AnyRun = asked(face, scripted)
     assert face.take(run.metadata) is None
-    assert len(answering.asked) == 1
+    assert len(scripted.asked) == 1

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.contract.answering import Answer, AnsweringServer
-from tests.contract.face import AnyFiles, AnyRun, Face
-from tests.contract.file_answers import BODY, asked, digest, entry, listed
+from tests.contract.both_clients import AnyFiles, AnyRun, Face
+from tests.contract.file_responses import BODY, asked, digest, entry, listed
+from tests.contract.scripted_server import ScriptedResponse, ScriptedServer
 from tests.patience import PATIENCE
 
 from runql import (
@@ -28,9 +28,9 @@ SHORT = {"Content-Length": str(len(BODY))}
 
 
 @pytest.fixture
-def storage() -> Iterator[AnsweringServer]:
+def storage() -> Iterator[ScriptedServer]:
     """Another port, which is another host to a credential."""
-    with AnsweringServer() as running:
+    with ScriptedServer() as running:
         yield running
 
 
@@ -143,7 +143,7 @@ def test_five_hundred_files_are_a_request_each(
     put(face, seeded, tmp_path / "here", {"0.txt": b"0"})
     server.clear()
     wanted = {f"{number:03}.txt": str(number).encode() for number in range(500)}
-    with AnsweringServer() as many:
+    with ScriptedServer() as many:
         run = asked(face, many)
         entries = [
             entry(name, f"/{name}", sizeBytes=len(body), md5=digest(body)) for name, body in wanted.items()
@@ -151,7 +151,7 @@ def test_five_hundred_files_are_a_request_each(
         many.give_data(listed(*entries))
         files = run.files(per_page=500)
         assert face.take(files.length) == 500
-        many.route = lambda path: Answer(wanted[path.removeprefix("/")])
+        many.route = lambda path: ScriptedResponse(wanted[path.removeprefix("/")])
         paths = saved_all(face, files, tmp_path / "there")
         assert [path.name for path in paths] == list(wanted)
         assert left_in(tmp_path / "there") == wanted
@@ -171,18 +171,18 @@ def test_a_whole_run_is_pages_and_files(
     assert len(server.requests) == 3 + len(wanted)
 
 
-Broken = tuple[list[Answer], type[RunqlError]]
+Broken = tuple[list[ScriptedResponse], type[RunqlError]]
 CUT: dict[str, Broken] = {
-    "nothing": ([Answer(b"", headers=SHORT)], TransportError),
-    "half": ([Answer(BODY[: len(BODY) // 2], headers=SHORT)], TransportError),
-    "all but one": ([Answer(BODY[:-1], headers=SHORT)], TransportError),
-    "other bytes": ([Answer(BODY[:-1] + b"?")], DigestMismatchError),
+    "nothing": ([ScriptedResponse(b"", headers=SHORT)], TransportError),
+    "half": ([ScriptedResponse(BODY[: len(BODY) // 2], headers=SHORT)], TransportError),
+    "all but one": ([ScriptedResponse(BODY[:-1], headers=SHORT)], TransportError),
+    "other bytes": ([ScriptedResponse(BODY[:-1] + b"?")], DigestMismatchError),
     "5xx after half": (
-        [Answer(BODY[:1000], headers={**SHORT, "ETag": '"e"'}), Answer(b"", 503)],
+        [ScriptedResponse(BODY[:1000], headers={**SHORT, "ETag": '"e"'}), ScriptedResponse(b"", 503)],
         ServerFailureError,
     ),
-    "500": ([Answer(b"", 500)], ServerFailureError),
-    "gone": ([Answer(b"", 403)], AccessDeniedError),
+    "500": ([ScriptedResponse(b"", 500)], ServerFailureError),
+    "gone": ([ScriptedResponse(b"", 403)], AccessDeniedError),
 }
 
 
@@ -192,17 +192,17 @@ def test_a_broken_download_leaves_what_was_there(
     name: str,
     before: bytes | None,
     face: Face,
-    answering: AnsweringServer,
-    storage: AnsweringServer,
+    scripted: ScriptedServer,
+    storage: ScriptedServer,
     tmp_path: Path,
 ) -> None:
     answers, error = CUT[name]
-    answering.give_data(listed(entry("d/x.bin", f"{storage.url}/x")))
+    scripted.give_data(listed(entry("d/x.bin", f"{storage.url}/x")))
     storage.give(*answers)
     if before is not None:
         (tmp_path / "d").mkdir()
         (tmp_path / "d/x.bin").write_bytes(before)
-    file = face.take(asked(face, answering).file("d/x.bin"))
+    file = face.take(asked(face, scripted).file("d/x.bin"))
     with pytest.raises(error):
         face.take(file.download(tmp_path, replace=True))
     assert left_in(tmp_path) == ({} if before is None else {"d/x.bin": before})
@@ -210,13 +210,16 @@ def test_a_broken_download_leaves_what_was_there(
 
 
 def test_a_broken_download_is_resumed(
-    face: Face, answering: AnsweringServer, storage: AnsweringServer, tmp_path: Path
+    face: Face, scripted: ScriptedServer, storage: ScriptedServer, tmp_path: Path
 ) -> None:
-    answering.give_data(listed(entry("x.bin", f"{storage.url}/x")))
+    scripted.give_data(listed(entry("x.bin", f"{storage.url}/x")))
     half = len(BODY) // 2
     span = {"Content-Range": f"bytes {half}-{len(BODY) - 1}/{len(BODY)}", "ETag": '"e"'}
-    storage.give(Answer(BODY[:half], headers={**SHORT, "ETag": '"e"'}), Answer(BODY[half:], 206, span))
-    file = face.take(asked(face, answering).file("x.bin"))
+    storage.give(
+        ScriptedResponse(BODY[:half], headers={**SHORT, "ETag": '"e"'}),
+        ScriptedResponse(BODY[half:], 206, span),
+    )
+    file = face.take(asked(face, scripted).file("x.bin"))
     seen: list[int] = []
     face.take(file.download(tmp_path, progress=lambda done, _: seen.append(done))).close()
     assert left_in(tmp_path) == {"x.bin": BODY}
@@ -226,70 +229,70 @@ def test_a_broken_download_is_resumed(
 
 
 def test_a_download_that_cannot_be_resumed_starts_over(
-    face: Face, answering: AnsweringServer, storage: AnsweringServer, tmp_path: Path
+    face: Face, scripted: ScriptedServer, storage: ScriptedServer, tmp_path: Path
 ) -> None:
-    answering.give_data(listed(entry("x.bin", f"{storage.url}/x")))
-    storage.give(Answer(b"?" * 1000, headers={**SHORT, "ETag": '"old"'}), Answer(BODY))
-    file = face.take(asked(face, answering).file("x.bin"))
+    scripted.give_data(listed(entry("x.bin", f"{storage.url}/x")))
+    storage.give(ScriptedResponse(b"?" * 1000, headers={**SHORT, "ETag": '"old"'}), ScriptedResponse(BODY))
+    file = face.take(asked(face, scripted).file("x.bin"))
     face.take(file.download(tmp_path)).close()
     assert left_in(tmp_path) == {"x.bin": BODY}
 
 
 def test_a_cut_body_without_a_length_is_told_by_the_size(
-    face: Face, answering: AnsweringServer, tmp_path: Path
+    face: Face, scripted: ScriptedServer, tmp_path: Path
 ) -> None:
-    answering.give_data(listed(entry("x.bin", "/x", md5=None)))
-    answering.give(Answer(BODY[:-1]))
-    file = face.take(asked(face, answering).file("x.bin"))
+    scripted.give_data(listed(entry("x.bin", "/x", md5=None)))
+    scripted.give(ScriptedResponse(BODY[:-1]))
+    file = face.take(asked(face, scripted).file("x.bin"))
     with pytest.raises(DigestMismatchError, match="bytes arrived"):
         face.take(file.download(tmp_path))
     assert left_in(tmp_path) == {}
 
 
 def test_an_expired_url_is_asked_for_again(
-    face: Face, answering: AnsweringServer, storage: AnsweringServer, tmp_path: Path
+    face: Face, scripted: ScriptedServer, storage: ScriptedServer, tmp_path: Path
 ) -> None:
-    answering.give_data(
+    scripted.give_data(
         listed(entry("x.bin", f"{storage.url}/old")), listed(entry("x.bin", f"{storage.url}/new"))
     )
-    storage.give(Answer(b"", 403), Answer(BODY))
-    file = face.take(asked(face, answering).file("x.bin"))
+    storage.give(ScriptedResponse(b"", 403), ScriptedResponse(BODY))
+    file = face.take(asked(face, scripted).file("x.bin"))
     face.take(file.download(tmp_path)).close()
     assert [each.path for each in storage.asked] == ["/old", "/new"]
 
 
 @pytest.mark.parametrize("spoil", ["folder in the way", "file in the way"])
 def test_a_disk_that_refuses_is_told(
-    spoil: str, face: Face, answering: AnsweringServer, storage: AnsweringServer, tmp_path: Path
+    spoil: str, face: Face, scripted: ScriptedServer, storage: ScriptedServer, tmp_path: Path
 ) -> None:
-    answering.give_data(listed(entry("d/x.bin", f"{storage.url}/x")))
-    storage.give(Answer(BODY))
+    scripted.give_data(listed(entry("d/x.bin", f"{storage.url}/x")))
+    storage.give(ScriptedResponse(BODY))
     if spoil == "folder in the way":
         (tmp_path / "d/x.bin/inside").mkdir(parents=True)
     else:
         (tmp_path / "d").write_bytes(b"a file")
-    file = face.take(asked(face, answering).file("d/x.bin"))
+    file = face.take(asked(face, scripted).file("d/x.bin"))
     before = left_in(tmp_path)
     with pytest.raises(LocalFileError, match=r"cannot save to .*x\.bin"):
         face.take(file.download(tmp_path, replace=True))
     assert left_in(tmp_path) == before
 
 
-def test_one_failure_stops_the_rest(face: Face, answering: AnsweringServer, tmp_path: Path) -> None:
-    answering.give_data(listed(*(entry(f"{number}.bin", f"/{number}") for number in range(40))))
-    files = asked(face, answering).files()
+def test_one_failure_stops_the_rest(face: Face, scripted: ScriptedServer, tmp_path: Path) -> None:
+    scripted.give_data(listed(*(entry(f"{number}.bin", f"/{number}") for number in range(40))))
+    files = asked(face, scripted).files()
     assert face.take(files.length) == 40
-    answering.route = lambda path: Answer(b"", 404) if path == "/3" else Answer(BODY)
+    scripted.route = lambda path: ScriptedResponse(b"", 404) if path == "/3" else ScriptedResponse(BODY)
     with pytest.raises(RunqlError):
         saved_all(face, files, tmp_path)
     assert set(left_in(tmp_path).values()) <= {BODY}
-    assert len(answering.asked) < 41
+    assert len(scripted.asked) < 41
 
 
 def test_as_many_at_once_as_are_asked_for(face: Face, tmp_path: Path) -> None:
     """No connection is waited for until the wait times out."""
     together = threading.Barrier(120)
-    with AnsweringServer() as many:
+    with ScriptedServer() as many:
         many.give_data(
             listed(
                 *(
@@ -301,9 +304,9 @@ def test_as_many_at_once_as_are_asked_for(face: Face, tmp_path: Path) -> None:
         files = asked(face, many).files()
         assert face.take(files.length) == 120
 
-        def meet(_: str) -> Answer:
+        def meet(_: str) -> ScriptedResponse:
             together.wait(PATIENCE)
-            return Answer(b"x")
+            return ScriptedResponse(b"x")
 
         many.route = meet
         assert len(face.take(files.download(tmp_path, max_concurrency=120))) == 120

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 import pytest
-from tests.contract.face import AnyApi, AnyRun, Face
-from tests.contract.facts import FAMILY, LEARNING_RATE, SHORT_FAMILY, VALIDATION_LOSS, a_run
+from tests.contract.both_clients import AnyApi, AnyRun, Face
+from tests.contract.sample_facts import FAMILY, LEARNING_RATE, SHORT_FAMILY, VALIDATION_LOSS, a_run
 from tests.contract.world import World
 
 from runql import JSONValue

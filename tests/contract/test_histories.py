@@ -5,8 +5,8 @@ from __future__ import annotations
 import pandas as pd
 import polars as pl
 import pytest
-from tests.contract.face import AnyApi, AnyRuns, Face, Row
-from tests.contract.facts import DENSE, ONE_OF_EACH, RARE, SHORT_FAMILY
+from tests.contract.both_clients import AnyApi, AnyRuns, Face, Row
+from tests.contract.sample_facts import DENSE, ONE_OF_EACH, RARE, SHORT_FAMILY
 from tests.contract.world import World
 
 from runql import JSONValue

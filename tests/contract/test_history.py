@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 import pytest
-from tests.contract.face import AnyApi, AnyRun, Face, Row
-from tests.contract.facts import DENSE, RARE, a_run
+from tests.contract.both_clients import AnyApi, AnyRun, Face, Row
+from tests.contract.sample_facts import DENSE, RARE, a_run
 from tests.contract.world import World
 
 ALL = 100_000

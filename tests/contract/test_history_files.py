@@ -8,8 +8,8 @@ from pathlib import Path
 import httpx
 import polars as pl
 import pytest
-from tests.contract.face import AnyRun, Face
-from tests.contract.storage import Meddle, Storage, pass_on
+from tests.contract.both_clients import AnyRun, Face
+from tests.contract.export_storage import Rewrite, StorageTransport, pass_on
 
 from runql import AnswerError, HistoryNotExportedError, TransportError
 from runql_server.exports.policy import ExportPolicy
@@ -29,7 +29,7 @@ def exporting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServe
         yield server
 
 
-def opened(face: Face, server: RunningServer, storage: Storage, name: str) -> AnyRun:
+def opened(face: Face, server: RunningServer, storage: StorageTransport, name: str) -> AnyRun:
     api = face.api(server.url, server.api_key, transport=storage)
     run = face.take(api.run(f"{server.entity}/p/{name}"))
     storage.asked.clear()
@@ -37,7 +37,7 @@ def opened(face: Face, server: RunningServer, storage: Storage, name: str) -> An
 
 
 def test_the_files_hold_the_history(exporting: RunningServer, face: Face, tmp_path: Path) -> None:
-    storage = Storage()
+    storage = StorageTransport()
     run = opened(face, exporting, storage, "ended")
     told: list[tuple[int, int | None]] = []
 
@@ -59,7 +59,7 @@ def test_the_files_hold_the_history(exporting: RunningServer, face: Face, tmp_pa
 def test_the_same_files_have_the_same_names_each_time(
     exporting: RunningServer, face: Face, tmp_path: Path
 ) -> None:
-    run = opened(face, exporting, Storage(), "ended")
+    run = opened(face, exporting, StorageTransport(), "ended")
     first = face.take(run.download_history(tmp_path, max_concurrency=1))
     before = [path.read_bytes() for path in first.paths]
     assert face.take(run.download_history(tmp_path)) == first
@@ -67,7 +67,7 @@ def test_the_same_files_have_the_same_names_each_time(
 
 
 def test_rows_that_are_in_no_file_are_told(exporting: RunningServer, face: Face, tmp_path: Path) -> None:
-    storage = Storage()
+    storage = StorageTransport()
     run = opened(face, exporting, storage, "alive")
     with pytest.raises(HistoryNotExportedError, match="25 rows of run local/p/alive") as refused:
         face.take(run.download_history(tmp_path))
@@ -79,7 +79,7 @@ def test_rows_that_are_in_no_file_are_told(exporting: RunningServer, face: Face,
 
 
 def test_a_run_without_rows_has_no_files(exporting: RunningServer, face: Face, tmp_path: Path) -> None:
-    run = opened(face, exporting, Storage(), "empty")
+    run = opened(face, exporting, StorageTransport(), "empty")
     saved = face.take(run.download_history(tmp_path))
     assert (saved.paths, saved.is_complete) == ((), True)
 
@@ -93,7 +93,7 @@ def test_an_address_that_has_expired_is_asked_for_anew(
         asked.append(request.url)
         return httpx.Response(403, text="<Error/>") if len(asked) == 1 else answer
 
-    storage = Storage(expire_first)
+    storage = StorageTransport(expire_first)
     run = opened(face, exporting, storage, "ended")
     saved = face.take(run.download_history(tmp_path, max_concurrency=1))
     assert len(saved.paths) == 3
@@ -109,11 +109,11 @@ def cut(_request: httpx.Request, answer: httpx.Response) -> httpx.Response:
     return httpx.Response(200, headers={"content-length": size}, stream=httpx.ByteStream(answer.content[:-5]))
 
 
-@pytest.mark.parametrize(("meddle", "error"), [(gone, AnswerError), (cut, TransportError)])
+@pytest.mark.parametrize(("rewrite", "error"), [(gone, AnswerError), (cut, TransportError)])
 def test_a_file_appears_whole_or_not_at_all(
-    meddle: Meddle, error: type[Exception], exporting: RunningServer, face: Face, tmp_path: Path
+    rewrite: Rewrite, error: type[Exception], exporting: RunningServer, face: Face, tmp_path: Path
 ) -> None:
-    run = opened(face, exporting, Storage(meddle), "ended")
+    run = opened(face, exporting, StorageTransport(rewrite), "ended")
     (tmp_path / "ended.0.parquet").write_bytes(b"before")
     with pytest.raises(error):
         face.take(run.download_history(tmp_path))
@@ -121,7 +121,7 @@ def test_a_file_appears_whole_or_not_at_all(
 
 
 def test_a_storage_elsewhere_never_sees_the_key(exporting: RunningServer, face: Face, tmp_path: Path) -> None:
-    storage = Storage(pass_on, host="localhost")
+    storage = StorageTransport(pass_on, host="localhost")
     run = opened(face, exporting, storage, "ended")
     storage.sent.clear()
     face.take(run.download_history(tmp_path))
@@ -133,7 +133,7 @@ def test_a_storage_elsewhere_never_sees_the_key(exporting: RunningServer, face: 
 def test_bad_limits_are_refused_before_anything_is_sent(
     max_concurrency: int, exporting: RunningServer, face: Face, tmp_path: Path
 ) -> None:
-    storage = Storage()
+    storage = StorageTransport()
     run = opened(face, exporting, storage, "ended")
     with pytest.raises(ValueError, match="max_concurrency"):
         face.take(run.download_history(tmp_path, max_concurrency=max_concurrency))
@@ -141,7 +141,7 @@ def test_bad_limits_are_refused_before_anything_is_sent(
 
 
 def test_the_official_name_gives_the_same_files(exporting: RunningServer, face: Face, tmp_path: Path) -> None:
-    storage = Storage()
+    storage = StorageTransport()
     run = opened(face, exporting, storage, "ended")
     saved = face.take(run.download_history_exports(tmp_path / "theirs"))
     assert storage.asked == ["ScanHistory", "GET", "GET", "GET"]

@@ -6,8 +6,8 @@ import json
 
 import httpx
 import pytest
-from tests.contract.between import Between, Fault, Sent
-from tests.contract.face import AnyRun, Face, Row
+from tests.contract.both_clients import AnyRun, Face, Row
+from tests.contract.intercepting import Fault, InterceptingTransport, Sent
 
 from runql.resources.runs import state as run_state
 from runql_server.running import RunningServer
@@ -60,7 +60,7 @@ def test_rows_logged_while_the_scan_is_read_are_scanned_too(
             log(server, project, range(STARTED, 120))
         return None
 
-    api = face.api(server.url, server.api_key, transport=Between(go_on))
+    api = face.api(server.url, server.api_key, transport=InterceptingTransport(go_on))
     scanned = face.take(api.run(f"{server.entity}/{project}/{run.id}"))
     # Where one answer brings all there is, what comes after it is for the next scan.
     assert face.items(scanned.scan_history(page_size=size)) == [row(step) for step in range(reached)]
@@ -81,7 +81,7 @@ def test_rows_beyond_the_last_step_that_the_server_tells_of_are_scanned(
             found["historyKeys"]["lastStep"] = told
         return httpx.Response(200, json=answer)
 
-    transport = Between(lag)
+    transport = InterceptingTransport(lag)
     api = face.api(server.url, server.api_key, transport=transport)
     lagging = face.take(api.run(f"{server.entity}/{project}/{run.id}"))
     assert face.items(lagging.scan_history(page_size=size)) == [row(step) for step in range(STARTED)]
@@ -102,7 +102,7 @@ def test_a_run_that_ends_while_one_waits_is_over(
             ).raise_for_status()
         return None
 
-    api = face.api(server.url, server.api_key, transport=Between(end))
+    api = face.api(server.url, server.api_key, transport=InterceptingTransport(end))
     waiting = face.take(api.run(f"{server.entity}/{project}/{run.id}"))
     face.wait(waiting, None)
     assert waiting.state == "failed"
@@ -139,7 +139,7 @@ def test_histories_of_a_list_that_shifts_hold_no_run_twice(
             rescore(server, storage, 0)
         return None
 
-    api = face.api(server.url, server.api_key, transport=Between(shift))
+    api = face.api(server.url, server.api_key, transport=InterceptingTransport(shift))
     runs = face.take(api.runs(f"{server.entity}/{project}", order="-summary_metrics.score", per_page=3))
     assert [each["run_id"] for each in face.take(runs.histories())] == names
     assert api.traffic.requests == 3

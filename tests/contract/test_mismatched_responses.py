@@ -8,9 +8,9 @@ from pathlib import Path
 
 import httpx
 import pytest
-from tests.contract.either import taken
+from tests.contract.both_clients import DoubleTransport, Face
 from tests.contract.every_call import DOWNLOADING, EVERY, FILE, READING, WRITING, Subjects, furnish
-from tests.contract.face import DoubleTransport, Face
+from tests.contract.untyped import taken
 
 from runql import DeletionUnconfirmedError, JSONValue, MismatchedResponseError, SchemaDriftError
 from runql_server.running import RunningServer

@@ -9,11 +9,11 @@ from typing import Final
 
 import httpx
 import pytest
-from tests.contract.between import Between, Fault, Sent
-from tests.contract.either import Untyped, listed, taken
-from tests.contract.face import Face
-from tests.contract.older import OlderServer
+from tests.contract.both_clients import Face
+from tests.contract.intercepting import Fault, InterceptingTransport, Sent
+from tests.contract.older_server import OlderServer
 from tests.contract.test_sweeps import make_sweep
+from tests.contract.untyped import Untyped, listed, taken
 
 from runql import Api, OutdatedServerError, SchemaDriftError
 from runql.transport.unknown_parts import droppable
@@ -326,7 +326,7 @@ def test_younger_inputs_are_sent_once(home: str, face: Face, server: RunningServ
         message = 'Field "usedAs" is not defined by type "UseArtifactInput".'
         return httpx.Response(400, json={"errors": [{"message": message}]})
 
-    transport = Between(fault)
+    transport = InterceptingTransport(fault)
     api = face.api(server.url, server.api_key, transport=transport)
     run = taken(face, api.run(f"{home}/run0"))
     found = taken(face, api.artifact(f"{home}/rows:v0"))
@@ -336,7 +336,7 @@ def test_younger_inputs_are_sent_once(home: str, face: Face, server: RunningServ
         assert [sent.operation for sent in transport.seen] == ["UseArtifact"] * requests
 
 
-def rewritten(change: Callable[[Untyped], None]) -> Between:
+def rewritten(change: Callable[[Untyped], None]) -> InterceptingTransport:
     """A way to the server on which each run of an answer is changed."""
 
     def fault(sent: Sent) -> Fault:
@@ -349,7 +349,7 @@ def rewritten(change: Callable[[Untyped], None]) -> Between:
             change(run)
         return httpx.Response(200, json=answer)
 
-    return Between(fault)
+    return InterceptingTransport(fault)
 
 
 @pytest.mark.parametrize(

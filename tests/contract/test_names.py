@@ -5,8 +5,8 @@ from __future__ import annotations
 import copy
 
 import pytest
-from tests.contract.either import Untyped, listed, taken
-from tests.contract.face import AnyApi, Face, Row
+from tests.contract.both_clients import AnyApi, Face, Row
+from tests.contract.untyped import Untyped, listed, taken
 
 from runql import ManifestEntry, User
 from runql_server.running import RunningServer

@@ -10,9 +10,9 @@ from itertools import count
 import anyio
 import httpx
 import pytest
-from tests.contract.between import Between, Fault, Sent
-from tests.contract.either import Untyped, listed, taken
-from tests.contract.face import AnyRun, Face
+from tests.contract.both_clients import AnyRun, Face
+from tests.contract.intercepting import Fault, InterceptingTransport, Sent
+from tests.contract.untyped import Untyped, listed, taken
 from tests.patience import PATIENCE
 
 from runql import Api, AsyncApi, RunqlError, ServerFailureError
@@ -118,7 +118,7 @@ def test_every_list_has_it(run: Untyped, server: RunningServer, path: str, face:
         assert many.convert_objects() == []
 
 
-def failing_once(number: int) -> Between:
+def failing_once(number: int) -> InterceptingTransport:
     """A way to the server on which the request of this number fails, and no other."""
     requests = count(1)
 
@@ -127,7 +127,7 @@ def failing_once(number: int) -> Between:
             return httpx.Response(500)
         return None
 
-    return Between(fault)
+    return InterceptingTransport(fault)
 
 
 def test_a_scan_that_failed_goes_on_failing(server: RunningServer, path: str, face: Face) -> None:
@@ -207,7 +207,9 @@ def test_a_wait_that_was_cancelled_does_not_look_like_the_end(server: RunningSer
                 scope.cancel()
             return None
 
-        async with AsyncApi(base_url=server.url, api_key=server.api_key, transport=Between(cancelled)) as api:
+        async with AsyncApi(
+            base_url=server.url, api_key=server.api_key, transport=InterceptingTransport(cancelled)
+        ) as api:
             scan = (await api.run(f"{path}/r0")).scan_history(page_size=5)
             with scope:
                 await anext(scan)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import httpx
 import pytest
-from tests.contract.between import Between, Fault, Sent
-from tests.contract.face import Face
+from tests.contract.both_clients import Face
+from tests.contract.intercepting import Fault, InterceptingTransport, Sent
 
 from runql import IncompleteHistoriesError, QueryError, RequestTimedOutError, ServerFailureError
 from runql_server.running import RunningServer
@@ -31,7 +31,7 @@ def failure(kind: str) -> Fault:
             return httpx.Response(200, json={"errors": [{"message": "too complex"}], "data": None})
 
 
-def sizes(transport: Between) -> list[int]:
+def sizes(transport: InterceptingTransport) -> list[int]:
     return [sent.variables["first"] for sent in transport.seen if sent.operation == "ListHistories"]
 
 
@@ -43,7 +43,7 @@ def test_a_page_that_is_too_much_is_halved_until_it_is_not(
         too_much = sent.operation == "ListHistories" and sent.variables["first"] > KEEPS_UP
         return failure(kind) if too_much and sent.answer is None else None
 
-    transport = Between(overload)
+    transport = InterceptingTransport(overload)
     api = face.api(server.url, server.api_key, transport=transport)
     rows = face.take(face.take(api.runs(f"{server.entity}/{project}", per_page=16)).histories())
     unhindered = face.api(server.url, server.api_key)
@@ -61,7 +61,7 @@ def test_one_passing_failure_costs_one_request(
     def once(sent: Sent) -> Fault:
         return failure("502") if len(transport.seen) == 1 and sent.answer is None else None
 
-    transport = Between(once)
+    transport = InterceptingTransport(once)
     api = face.api(server.url, server.api_key, transport=transport)
     rows = face.take(face.take(api.runs(f"{server.entity}/{project}", per_page=10)).histories(1))
     assert [row["run_id"] for row in rows] == names
@@ -78,7 +78,7 @@ def test_a_run_that_cannot_be_read_is_named_and_the_others_are_kept(
         hit = sent.operation == "ListHistories" and f'"{names[bad]}"' in (sent.answer or "")
         return failure(kind) if hit else None
 
-    client = face.client(server.url, server.api_key, transport=Between(broken))
+    client = face.client(server.url, server.api_key, transport=InterceptingTransport(broken))
     runs = face.runs(client, server.entity, project, per_page=8)
     with pytest.raises(IncompleteHistoriesError, match=names[bad]) as caught:
         face.take(runs.histories(format="polars"))
@@ -95,7 +95,7 @@ def test_a_run_that_cannot_be_read_is_named_and_the_others_are_kept(
 def test_a_server_that_fails_at_everything_fails_the_call(
     kind: str, error: type[Exception], names: list[str], server: RunningServer, face: Face
 ) -> None:
-    transport = Between(lambda _sent: failure(kind))
+    transport = InterceptingTransport(lambda _sent: failure(kind))
     client = face.client(server.url, server.api_key, transport=transport)
     with pytest.raises(error):
         face.take(face.runs(client, server.entity, "any", per_page=16).histories())
@@ -103,7 +103,7 @@ def test_a_server_that_fails_at_everything_fails_the_call(
 
 
 def test_a_refusal_is_not_asked_again_in_halves(server: RunningServer, project: str, face: Face) -> None:
-    transport = Between(lambda _sent: httpx.Response(403, json={"error": "permission denied"}))
+    transport = InterceptingTransport(lambda _sent: httpx.Response(403, json={"error": "permission denied"}))
     client = face.client(server.url, server.api_key, transport=transport)
     with pytest.raises(Exception, match="permission denied"):
         face.take(face.runs(client, server.entity, project).histories())

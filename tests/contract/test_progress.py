@@ -7,13 +7,13 @@ import threading
 from pathlib import Path
 
 import pytest
-from tests.contract.answering import Answer, AnsweringServer
-from tests.contract.face import Face
-from tests.contract.file_answers import BODY, asked, digest, entry, listed
+from tests.contract.both_clients import Face
+from tests.contract.file_responses import BODY, asked, digest, entry, listed
+from tests.contract.scripted_server import ScriptedResponse, ScriptedServer
 
 Told = list[tuple[int, int | None]]
 HALF = len(BODY) // 2
-CUT = Answer(BODY[:HALF], headers={"Content-Length": str(len(BODY))})
+CUT = ScriptedResponse(BODY[:HALF], headers={"Content-Length": str(len(BODY))})
 
 
 class Listener:
@@ -36,12 +36,12 @@ class Listener:
         assert self.told[-1] == (total, total)
 
 
-def test_all_files_are_one_total(face: Face, answering: AnsweringServer, tmp_path: Path) -> None:
+def test_all_files_are_one_total(face: Face, scripted: ScriptedServer, tmp_path: Path) -> None:
     names = [f"{number}.bin" for number in range(9)]
-    answering.give_data(listed(*(entry(name, f"/{name}") for name in names)))
-    files = asked(face, answering).files()
+    scripted.give_data(listed(*(entry(name, f"/{name}") for name in names)))
+    files = asked(face, scripted).files()
     assert face.take(files.length) == len(names)
-    answering.route = lambda _: Answer(BODY)
+    scripted.route = lambda _: ScriptedResponse(BODY)
     listener = Listener()
     face.take(files.download(tmp_path, progress=listener))
     listener.check(len(names) * len(BODY))
@@ -49,14 +49,12 @@ def test_all_files_are_one_total(face: Face, answering: AnsweringServer, tmp_pat
     assert len(listener.told) > len(names)
 
 
-def test_files_that_are_here_are_no_part_of_it(
-    face: Face, answering: AnsweringServer, tmp_path: Path
-) -> None:
+def test_files_that_are_here_are_no_part_of_it(face: Face, scripted: ScriptedServer, tmp_path: Path) -> None:
     (tmp_path / "a.bin").write_bytes(b"mine")
-    answering.give_data(listed(entry("a.bin", "/a"), entry("b.bin", "/b")))
-    files = asked(face, answering).files()
+    scripted.give_data(listed(entry("a.bin", "/a"), entry("b.bin", "/b")))
+    files = asked(face, scripted).files()
     face.take(files.length)
-    answering.route = lambda _: Answer(BODY)
+    scripted.route = lambda _: ScriptedResponse(BODY)
     listener = Listener()
     face.take(files.download(tmp_path, exist_ok=True, progress=listener))
     listener.check(len(BODY))
@@ -68,43 +66,47 @@ def test_files_that_are_here_are_no_part_of_it(
 @pytest.mark.parametrize(
     "answers",
     [
-        [CUT, Answer(BODY)],
-        [Answer(BODY[:HALF], headers={**CUT.headers, "ETag": '"e"'}), Answer(b"", 416), Answer(BODY)],
+        [CUT, ScriptedResponse(BODY)],
         [
-            Answer(BODY[:HALF], headers={**CUT.headers, "ETag": '"e"'}),
-            Answer(
+            ScriptedResponse(BODY[:HALF], headers={**CUT.headers, "ETag": '"e"'}),
+            ScriptedResponse(b"", 416),
+            ScriptedResponse(BODY),
+        ],
+        [
+            ScriptedResponse(BODY[:HALF], headers={**CUT.headers, "ETag": '"e"'}),
+            ScriptedResponse(
                 BODY[HALF:],
                 206,
                 {"Content-Range": f"bytes {HALF}-{len(BODY) - 1}/{len(BODY)}", "ETag": '"e"'},
             ),
         ],
-        [Answer(b"", 503), Answer(BODY)],
+        [ScriptedResponse(b"", 503), ScriptedResponse(BODY)],
     ],
     ids=["restarted", "refused to resume", "resumed", "refused"],
 )
 def test_bytes_that_are_fetched_again_count_once(
-    answers: list[Answer], face: Face, answering: AnsweringServer, tmp_path: Path
+    answers: list[ScriptedResponse], face: Face, scripted: ScriptedServer, tmp_path: Path
 ) -> None:
-    left = {"/a": [*answers], "/b": [Answer(BODY)]}
-    answering.give_data(listed(entry("a.bin", "/a"), entry("b.bin", "/b")))
-    files = asked(face, answering).files()
+    left = {"/a": [*answers], "/b": [ScriptedResponse(BODY)]}
+    scripted.give_data(listed(entry("a.bin", "/a"), entry("b.bin", "/b")))
+    files = asked(face, scripted).files()
     face.take(files.length)
-    answering.route = lambda path: left[path].pop(0)
+    scripted.route = lambda path: left[path].pop(0)
     listener = Listener()
     face.take(files.download(tmp_path, progress=listener))
     listener.check(2 * len(BODY))
 
 
 def test_a_file_that_has_another_size_than_listed_moves_the_total(
-    face: Face, answering: AnsweringServer, tmp_path: Path
+    face: Face, scripted: ScriptedServer, tmp_path: Path
 ) -> None:
     wanted = {"/less": b"x" * 10, "/more": b"y" * 100, "/none": b""}
-    answering.give_data(
+    scripted.give_data(
         listed(*(entry(name[1:], name, sizeBytes=50, md5=digest(body)) for name, body in wanted.items()))
     )
-    files = asked(face, answering).files()
+    files = asked(face, scripted).files()
     face.take(files.length)
-    answering.route = lambda path: Answer(wanted[path])
+    scripted.route = lambda path: ScriptedResponse(wanted[path])
     listener = Listener()
     face.take(files.download(tmp_path, progress=listener))
     listener.check(110)
@@ -112,20 +114,20 @@ def test_a_file_that_has_another_size_than_listed_moves_the_total(
 
 
 def test_a_new_url_for_an_expired_one_counts_once(
-    face: Face, answering: AnsweringServer, tmp_path: Path
+    face: Face, scripted: ScriptedServer, tmp_path: Path
 ) -> None:
-    answering.give_data(listed(entry("x.bin", "/old")))
-    file = face.take(asked(face, answering).file("x.bin"))
-    again = Answer(json.dumps({"data": listed(entry("x.bin", "/new"))}).encode())
-    answers = {"/graphql": again, "/old": Answer(b"", 403), "/new": Answer(BODY)}
-    answering.route = lambda path: answers[path]
+    scripted.give_data(listed(entry("x.bin", "/old")))
+    file = face.take(asked(face, scripted).file("x.bin"))
+    again = ScriptedResponse(json.dumps({"data": listed(entry("x.bin", "/new"))}).encode())
+    answers = {"/graphql": again, "/old": ScriptedResponse(b"", 403), "/new": ScriptedResponse(BODY)}
+    scripted.route = lambda path: answers[path]
     listener = Listener()
     face.take(file.download(tmp_path, progress=listener)).close()
     listener.check(len(BODY))
 
 
 def test_a_progress_that_raises_stops_the_download(
-    face: Face, answering: AnsweringServer, tmp_path: Path
+    face: Face, scripted: ScriptedServer, tmp_path: Path
 ) -> None:
     class StopError(Exception):
         pass
@@ -134,10 +136,10 @@ def test_a_progress_that_raises_stops_the_download(
         if done:
             raise StopError
 
-    answering.give_data(listed(entry("x.bin", "/x"), entry("y.bin", "/y")))
-    files = asked(face, answering).files()
+    scripted.give_data(listed(entry("x.bin", "/x"), entry("y.bin", "/y")))
+    files = asked(face, scripted).files()
     face.take(files.length)
-    answering.route = lambda _: Answer(BODY)
+    scripted.route = lambda _: ScriptedResponse(BODY)
     with pytest.raises(StopError):
         face.take(files.download(tmp_path, progress=stop))
     assert list(tmp_path.iterdir()) == []

@@ -9,9 +9,9 @@ from pathlib import Path
 import httpx
 import pytest
 from tests.contract import recording
-from tests.contract.digests import digests, noted
-from tests.contract.face import Face
+from tests.contract.both_clients import Face
 from tests.contract.recording import ANSWERS, DOCUMENTS, FOLDER, ORIGIN, StaleRecordingError
+from tests.contract.recording_digests import digests, noted
 from tests.contract.world import FAKE_KEY
 
 from runql import QueryError, RunqlError
@@ -74,7 +74,7 @@ def test_every_answer_that_is_kept_apart_is_used() -> None:
 def test_no_recording_was_edited_by_hand() -> None:
     was, now = noted(), digests()
     edited = [path for path in sorted({*was, *now}) if was.get(path) != now.get(path)]
-    assert edited == [], "run `make record`; after a merge, `python -m tests.contract.digests`"
+    assert edited == [], "run `make record`; after a merge, `python -m tests.contract.recording_digests`"
 
 
 def test_every_answer_that_is_kept_apart_is_named_by_its_text() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
-from tests.contract.face import Face, Row
+from tests.contract.both_clients import Face, Row
 
 from runql_server.running import RunningServer
 from runql_server.seed import SeedRun

@@ -7,8 +7,8 @@ import math
 from datetime import datetime
 
 import pytest
-from tests.contract.face import AnyApi, AnyRun, Face
-from tests.contract.facts import CRASHED, DENSE, FAMILY, RUNNING, a_run
+from tests.contract.both_clients import AnyApi, AnyRun, Face
+from tests.contract.sample_facts import CRASHED, DENSE, FAMILY, RUNNING, a_run
 from tests.contract.world import World
 
 from runql import AsyncSummary, RunStillActiveError, Summary, User

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from tests.contract.face import AnyApi, AnyRuns, Face
-from tests.contract.facts import LEAST_RUNS, SHORT_FAMILY
+from tests.contract.both_clients import AnyApi, AnyRuns, Face
+from tests.contract.sample_facts import LEAST_RUNS, SHORT_FAMILY
 from tests.contract.world import World
 
 from runql import NotLoadedError, Runs

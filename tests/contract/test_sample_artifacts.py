@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.contract.either import Untyped, listed, taken
-from tests.contract.face import Face
+from tests.contract.both_clients import Face
+from tests.contract.untyped import Untyped, listed, taken
 from tests.contract.world import World
 
 from runql import ArtifactDamagedError, ArtifactNotFoundError, EntryNotFoundError, FileNotFoundInRunError

@@ -10,8 +10,8 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
-from tests.contract.face import AnyApi, AnyRun, Face, Row
-from tests.contract.facts import CRASHED, DENSE, DIVERGED, DIVERGING, FINISHED, RARE, RUNNING, a_run
+from tests.contract.both_clients import AnyApi, AnyRun, Face, Row
+from tests.contract.sample_facts import CRASHED, DENSE, DIVERGED, DIVERGING, FINISHED, RARE, RUNNING, a_run
 from tests.contract.world import World
 
 from runql import JSONValue

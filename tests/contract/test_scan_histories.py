@@ -11,9 +11,9 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
-from tests.contract.either import Untyped, listed, taken
-from tests.contract.face import AnyApi, AnyRuns, Face, Row
-from tests.contract.facts import DENSE, ONE_OF_EACH, RARE
+from tests.contract.both_clients import AnyApi, AnyRuns, Face, Row
+from tests.contract.sample_facts import DENSE, ONE_OF_EACH, RARE
+from tests.contract.untyped import Untyped, listed, taken
 from tests.contract.world import World
 
 from runql import IncompleteHistoriesError, LocalFileError, MissingExtraError

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from tests.contract.either import Untyped
-from tests.contract.holding import WAYS, Steps, Way, read_together
+from tests.contract.concurrent_readers import WAYS, Steps, Way, read_together
 from tests.contract.test_sweeps import make_sweep
+from tests.contract.untyped import Untyped
 
 from runql import Api
 from runql_server.running import RunningServer

@@ -6,8 +6,8 @@ import anyio
 import httpx
 import pytest
 from anyio.from_thread import BlockingPortal
-from tests.contract.either import Untyped, listed, taken
-from tests.contract.face import Face
+from tests.contract.both_clients import Face
+from tests.contract.untyped import Untyped, listed, taken
 
 from runql import AsyncApi, AsyncRun, NotLoadedError, PathError, ProjectNotFoundError, SweepNotFoundError
 from runql_server.running import RunningServer

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from tests.contract.either import Untyped, listed, taken
-from tests.contract.face import Face
+from tests.contract.both_clients import Face
+from tests.contract.untyped import Untyped, listed, taken
 
 from runql import EntryNotFoundError, JSONValue, LoggedTable, UnreadableTableError
 from runql_server.running import RunningServer

@@ -7,11 +7,11 @@ from typing import Final
 
 import httpx
 import pytest
-from tests.contract.answering import Answer, AnsweringServer
-from tests.contract.between import Between, Fault, Sent
-from tests.contract.either import Untyped, listed, taken
-from tests.contract.face import Face
+from tests.contract.both_clients import Face
+from tests.contract.intercepting import Fault, InterceptingTransport, Sent
+from tests.contract.scripted_server import ScriptedResponse, ScriptedServer
 from tests.contract.test_sweeps import make_sweep
+from tests.contract.untyped import Untyped, listed, taken
 
 from runql import InvalidAnswerError, JSONValue, UnreadableValueError
 from runql_server.running import RunningServer
@@ -32,7 +32,7 @@ def corrupting(server: RunningServer, face: Face, text: str) -> Untyped:
             return None
         return httpx.Response(200, content=json.dumps(_spoiled(json.loads(sent.answer), text)).encode())
 
-    return face.api(server.url, server.api_key, transport=Between(corrupt))
+    return face.api(server.url, server.api_key, transport=InterceptingTransport(corrupt))
 
 
 def _spoiled(value: JSONValue, text: str) -> JSONValue:
@@ -114,9 +114,9 @@ def test_a_list_ordered_by_what_cannot_be_read_is_listed(
     ids=["bom", "not UTF-8", "deep", "deep data", "digits", "empty", "null", "null character"],
 )
 def test_a_response_that_cannot_be_read_is_our_error(
-    body: bytes, answering: AnsweringServer, face: Face
+    body: bytes, scripted: ScriptedServer, face: Face
 ) -> None:
-    answering.give(Answer(body))
-    client = face.client(answering.url, KEY)
+    scripted.give(ScriptedResponse(body))
+    client = face.client(scripted.url, KEY)
     with pytest.raises(InvalidAnswerError, match="not a GraphQL answer"):
         taken(face, face.runs(client, "e", "p")[0])

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import httpx
 import pytest
-from tests.contract.answering import Answer, AnsweringServer
 from tests.contract.artifacts.refusing import RefusingTransport
-from tests.contract.either import Untyped, taken
-from tests.contract.face import AnyRun, Face
-from tests.contract.file_answers import BODY, asked, digest, entry, listed
+from tests.contract.both_clients import AnyRun, Face
+from tests.contract.file_responses import BODY, asked, digest, entry, listed
+from tests.contract.scripted_server import ScriptedResponse, ScriptedServer
+from tests.contract.untyped import Untyped, taken
 
 from runql import ArtifactDamagedError, LocalFileError, UnsafeNameError
 from runql.resources.artifacts import download as artifact_download
@@ -30,37 +30,37 @@ def left_in(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.fixture
-def run(face: Face, answering: AnsweringServer) -> AnyRun:
-    return asked(face, answering)
+def run(face: Face, scripted: ScriptedServer) -> AnyRun:
+    return asked(face, scripted)
 
 
-def holding(answering: AnsweringServer, *names: str) -> None:
+def barrier(scripted: ScriptedServer, *names: str) -> None:
     """Let the server list files of these names, and give each the same bytes."""
-    answering.give_data(listed(*(entry(name, f"/{number}") for number, name in enumerate(names))))
-    answering.give(Answer(BODY))
+    scripted.give_data(listed(*(entry(name, f"/{number}") for number, name in enumerate(names))))
+    scripted.give(ScriptedResponse(BODY))
 
 
 def test_names_that_windows_cannot_store_arrive_elsewhere(
-    face: Face, answering: AnsweringServer, run: AnyRun, tmp_path: Path
+    face: Face, scripted: ScriptedServer, run: AnyRun, tmp_path: Path
 ) -> None:
-    holding(answering, *ORDINARY)
+    barrier(scripted, *ORDINARY)
     paths = face.take(run.files().download(tmp_path))
     assert paths == [tmp_path / name for name in ORDINARY]
     assert left_in(tmp_path) == dict.fromkeys(ORDINARY, BODY)
-    assert len(answering.asked) == 1 + len(ORDINARY)
+    assert len(scripted.asked) == 1 + len(ORDINARY)
 
 
 @pytest.mark.parametrize("name", LEAVING)
 def test_the_others_arrive_and_the_error_lists_the_rest(
-    name: str, face: Face, answering: AnsweringServer, run: AnyRun, tmp_path: Path
+    name: str, face: Face, scripted: ScriptedServer, run: AnyRun, tmp_path: Path
 ) -> None:
-    holding(answering, "good.txt", name, "d/fine.txt")
+    barrier(scripted, "good.txt", name, "d/fine.txt")
     with pytest.raises(UnsafeNameError, match=r"The other 2 have arrived") as caught:
         face.take(run.files().download(tmp_path / "root"))
     assert [*caught.value.refused] == [name]
     assert caught.value.saved == (tmp_path / "root/good.txt", tmp_path / "root/d/fine.txt")
     assert left_in(tmp_path) == {"root/good.txt": BODY, "root/d/fine.txt": BODY}
-    assert len(answering.asked) == 3
+    assert len(scripted.asked) == 3
     again = pickle.loads(pickle.dumps(caught.value))
     assert (again.refused, again.saved, str(again)) == (
         caught.value.refused,
@@ -70,38 +70,38 @@ def test_the_others_arrive_and_the_error_lists_the_rest(
 
 
 def test_what_is_skipped_is_warned_of(
-    face: Face, answering: AnsweringServer, run: AnyRun, tmp_path: Path
+    face: Face, scripted: ScriptedServer, run: AnyRun, tmp_path: Path
 ) -> None:
-    holding(answering, "good.txt", "../bad.txt", "/worse.txt")
+    barrier(scripted, "good.txt", "../bad.txt", "/worse.txt")
     with pytest.warns(RuntimeWarning, match=r"2 file\(s\) are not saved: '\.\./bad\.txt': .*'/worse\.txt': "):
         paths = face.take(run.files().download(tmp_path / "root", on_unsafe="skip"))
     assert paths == [tmp_path / "root/good.txt"]
     assert left_in(tmp_path) == {"root/good.txt": BODY}
 
 
-def test_another_wish_is_a_bad_argument(face: Face, answering: AnsweringServer, run: AnyRun) -> None:
+def test_another_wish_is_a_bad_argument(face: Face, scripted: ScriptedServer, run: AnyRun) -> None:
     files: Untyped = run.files()
     with pytest.raises(ValueError, match="on_unsafe must be 'raise' or 'skip', not 'ignore'"):
         taken(face, files.download(on_unsafe="ignore"))
-    assert answering.asked == []
+    assert scripted.asked == []
 
 
 def test_windows_refuses_its_own(
-    face: Face, answering: AnsweringServer, run: AnyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    face: Face, scripted: ScriptedServer, run: AnyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(file_listing, "place", partial(place, windows=True, folds=lambda _: True))
-    holding(answering, "good.txt", *ORDINARY, "Good.TXT")
+    barrier(scripted, "good.txt", *ORDINARY, "Good.TXT")
     with pytest.raises(UnsafeNameError) as caught:
         face.take(run.files().download(tmp_path))
     assert {*caught.value.refused} == {*ORDINARY, "Good.TXT"}
     assert left_in(tmp_path) == {"good.txt": BODY}
-    assert len(answering.asked) == 2
+    assert len(scripted.asked) == 2
 
 
 def test_a_file_and_a_folder_of_one_name(
-    face: Face, answering: AnsweringServer, run: AnyRun, tmp_path: Path
+    face: Face, scripted: ScriptedServer, run: AnyRun, tmp_path: Path
 ) -> None:
-    holding(answering, "a", "a/b")
+    barrier(scripted, "a", "a/b")
     with pytest.raises(UnsafeNameError, match="other files lie in a folder of this name"):
         face.take(run.files().download(tmp_path))
     assert left_in(tmp_path) == {"a/b": BODY}
@@ -109,14 +109,14 @@ def test_a_file_and_a_folder_of_one_name(
 
 @pytest.mark.parametrize("spoil", ["folder in the way", "file in the way"])
 def test_a_name_that_the_disk_refuses_does_not_stop_the_others(
-    spoil: str, face: Face, answering: AnsweringServer, run: AnyRun, tmp_path: Path
+    spoil: str, face: Face, scripted: ScriptedServer, run: AnyRun, tmp_path: Path
 ) -> None:
     if spoil == "folder in the way":
         (tmp_path / "d/x.bin/inside").mkdir(parents=True)
     else:
         (tmp_path / "d").write_bytes(b"a file")
     before = left_in(tmp_path)
-    holding(answering, "d/x.bin", "good.txt")
+    barrier(scripted, "d/x.bin", "good.txt")
     with pytest.raises(UnsafeNameError, match=r"cannot save to .*x\.bin") as caught:
         face.take(run.files().download(tmp_path, replace=True))
     assert [*caught.value.refused] == ["d/x.bin"]
@@ -124,29 +124,29 @@ def test_a_name_that_the_disk_refuses_does_not_stop_the_others(
 
 
 def test_a_root_that_is_a_file_stops_all(
-    face: Face, answering: AnsweringServer, run: AnyRun, tmp_path: Path
+    face: Face, scripted: ScriptedServer, run: AnyRun, tmp_path: Path
 ) -> None:
     (tmp_path / "root").write_bytes(b"a file")
-    holding(answering, "a", "b")
+    barrier(scripted, "a", "b")
     with pytest.raises(LocalFileError, match="root"):
         face.take(run.files().download(tmp_path / "root"))
-    assert len(answering.asked) == 1
+    assert len(scripted.asked) == 1
 
 
 def test_one_file_is_refused_before_it_is_fetched(
-    face: Face, answering: AnsweringServer, run: AnyRun, tmp_path: Path
+    face: Face, scripted: ScriptedServer, run: AnyRun, tmp_path: Path
 ) -> None:
-    holding(answering, "../bad.txt")
+    barrier(scripted, "../bad.txt")
     (file,) = face.items(run.files())
     with pytest.raises(UnsafeNameError, match=r"'\.\./bad\.txt' is not saved: `\.\.` leads out"):
         face.take(file.download(tmp_path / "root"))
     assert left_in(tmp_path) == {}
-    assert len(answering.asked) == 1
+    assert len(scripted.asked) == 1
 
 
 @pytest.mark.parametrize("name", ["\udcff.bin", "\ud800"])
 def test_a_name_without_a_utf8_form_is_not_uploaded(
-    name: str, face: Face, answering: AnsweringServer, run: AnyRun, tmp_path: Path
+    name: str, face: Face, scripted: ScriptedServer, run: AnyRun, tmp_path: Path
 ) -> None:
     if name.startswith("\udcff"):
         (tmp_path / name).write_bytes(b"x")
@@ -154,7 +154,7 @@ def test_a_name_without_a_utf8_form_is_not_uploaded(
     told = "is not uploaded: it has no UTF-8 form|path holds half of a surrogate pair"
     with pytest.raises(ValueError, match=told):
         face.take(run.upload_file(tmp_path / name, tmp_path))
-    assert answering.asked == []
+    assert scripted.asked == []
 
 
 # Artifacts

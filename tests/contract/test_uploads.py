@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from tests.contract.answering import Answer, AnsweringServer
-from tests.contract.face import Face
-from tests.contract.file_answers import BODY, asked, entry, listed
+from tests.contract.both_clients import Face
+from tests.contract.file_responses import BODY, asked, entry, listed
+from tests.contract.scripted_server import ScriptedResponse, ScriptedServer
 
 from runql import AccessDeniedError, JSONValue, UploadRefusedError
 
@@ -19,9 +19,9 @@ MARKS: JSONValue = {
 
 
 @pytest.fixture
-def storage() -> Iterator[AnsweringServer]:
+def storage() -> Iterator[ScriptedServer]:
     """Another port, which is another host to a credential."""
-    with AnsweringServer() as running:
+    with ScriptedServer() as running:
         yield running
 
 
@@ -30,25 +30,27 @@ def places(*uploads: tuple[str, str], run: str = "R", headers: tuple[str, ...] =
     return {"createRunFiles": {"runID": run, "uploadHeaders": list(headers), "files": files}}
 
 
-def in_turn(server: AnsweringServer, *data: object) -> Callable[[str], Answer]:
+def in_turn(server: ScriptedServer, *data: object) -> Callable[[str], ScriptedResponse]:
     left = iter(data)
     return lambda path: (
-        Answer(json.dumps({"data": next(left)}).encode()) if path == "/graphql" else Answer(b"")
+        ScriptedResponse(json.dumps({"data": next(left)}).encode())
+        if path == "/graphql"
+        else ScriptedResponse(b"")
     )
 
 
 def test_an_upload_follows_the_protocol(
-    face: Face, answering: AnsweringServer, storage: AnsweringServer, tmp_path: Path
+    face: Face, scripted: ScriptedServer, storage: ScriptedServer, tmp_path: Path
 ) -> None:
     (tmp_path / "x.bin").write_bytes(BODY)
-    answering.give_data(
+    scripted.give_data(
         places(("other", "/no"), ("x.bin", f"{storage.url}/put?s=1"), headers=("x-a:b:c", "x-b: d")),
         MARKS,
         {"markRunFilesUploaded": {"success": True}},
         listed(entry("x.bin", "/x")),
     )
-    storage.give(Answer(b"", 503), Answer(b"", 201))
-    file = face.take(asked(face, answering).upload_file("x.bin"))
+    storage.give(ScriptedResponse(b"", 503), ScriptedResponse(b"", 201))
+    file = face.take(asked(face, scripted).upload_file("x.bin"))
     assert file.name == "x.bin"
     for each in storage.asked:
         assert (each.method, each.path, each.body) == ("PUT", "/put?s=1", BODY)
@@ -59,26 +61,26 @@ def test_an_upload_follows_the_protocol(
 
 
 def test_a_relative_upload_url_gets_no_key_either(
-    face: Face, answering: AnsweringServer, tmp_path: Path
+    face: Face, scripted: ScriptedServer, tmp_path: Path
 ) -> None:
     (tmp_path / "x.bin").write_bytes(BODY)
-    answering.route = in_turn(
-        answering, places(("x.bin", "/put")), {"serverInfo": None}, listed(entry("x.bin", "/x"))
+    scripted.route = in_turn(
+        scripted, places(("x.bin", "/put")), {"serverInfo": None}, listed(entry("x.bin", "/x"))
     )
-    face.take(asked(face, answering).upload_file("x.bin"))
-    (sent,) = [each for each in answering.asked if each.method == "PUT"]
+    face.take(asked(face, scripted).upload_file("x.bin"))
+    (sent,) = [each for each in scripted.asked if each.method == "PUT"]
     assert sent.path == "/put"
     assert "authorization" not in sent.headers
 
 
 def test_an_expired_upload_url_is_asked_for_once_more(
-    face: Face, answering: AnsweringServer, storage: AnsweringServer, tmp_path: Path
+    face: Face, scripted: ScriptedServer, storage: ScriptedServer, tmp_path: Path
 ) -> None:
     (tmp_path / "x.bin").write_bytes(BODY)
-    answering.give_data(places(("x.bin", f"{storage.url}/old")), places(("x.bin", f"{storage.url}/new")))
-    storage.give(Answer(b"", 403))
+    scripted.give_data(places(("x.bin", f"{storage.url}/old")), places(("x.bin", f"{storage.url}/new")))
+    storage.give(ScriptedResponse(b"", 403))
     with pytest.raises(AccessDeniedError):
-        face.take(asked(face, answering).upload_file("x.bin"))
+        face.take(asked(face, scripted).upload_file("x.bin"))
     assert [each.path for each in storage.asked] == ["/old", "/new"]
 
 
@@ -93,10 +95,10 @@ def test_an_expired_upload_url_is_asked_for_once_more(
     ids=["no run", "another file", "no url", "null"],
 )
 def test_a_server_that_gives_no_place(
-    answer: object, face: Face, answering: AnsweringServer, tmp_path: Path
+    answer: object, face: Face, scripted: ScriptedServer, tmp_path: Path
 ) -> None:
     (tmp_path / "x.bin").write_bytes(BODY)
-    answering.give_data(answer)
+    scripted.give_data(answer)
     with pytest.raises(UploadRefusedError, match=r"x\.bin"):
-        face.take(asked(face, answering).upload_file("x.bin"))
-    assert len(answering.asked) == 1
+        face.take(asked(face, scripted).upload_file("x.bin"))
+    assert len(scripted.asked) == 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.contract.file_answers import BODY
+from tests.contract.file_responses import BODY
 from tests.profiles import IS_FULL
 
 from runql.transport.bodies import CHUNK, HELD
@@ -28,8 +28,8 @@ BOUNDARIES = EVERYWHERE if IS_FULL else {name: EVERYWHERE[name] for name in QUIC
 BEFORE = {"new": None, "replaced": OLD}
 
 
-def placed(root: Path, before: bytes | None) -> Path:
-    """The target, holding what it held before."""
+def place_target(root: Path, before: bytes | None) -> Path:
+    """The target, barrier what it held before."""
     target = root / "d" / "x.bin"
     if before is not None:
         target.parent.mkdir(parents=True)
@@ -37,12 +37,12 @@ def placed(root: Path, before: bytes | None) -> Path:
     return target
 
 
-def held(target: Path) -> bytes | None:
+def content_of(target: Path) -> bytes | None:
     """What the target holds, None when it is not there."""
     return target.read_bytes() if target.exists() else None
 
 
-def beside(target: Path) -> list[str]:
+def siblings_of(target: Path) -> list[str]:
     """What lies beside the target, folders included."""
     if not target.parent.exists():
         return []

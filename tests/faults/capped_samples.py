@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 import polars as pl
 import pyarrow.parquet as pq
-from tests.contract.face import DoubleTransport, Row
+from tests.contract.both_clients import DoubleTransport, Row
 
 from runql import Api, Run, Runs
 from runql_server.exports.policy import ExportPolicy

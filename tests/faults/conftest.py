@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
-from tests.contract.face import Face, FaceName
+from tests.contract.both_clients import Face, FaceName
 from tests.faults.stopping_server import StoppingServer
-from tests.faults.victims import Victims
+from tests.faults.transfer_processes import TransferProcesses
 
 
 @pytest.fixture(scope="session")
@@ -34,7 +34,7 @@ def stopping() -> Iterator[StoppingServer]:
 
 
 @pytest.fixture(scope="session")
-def victims() -> Iterator[Victims]:
+def processes() -> Iterator[TransferProcesses]:
     """Processes to be killed."""
-    with Victims() as started:
+    with TransferProcesses() as started:
         yield started

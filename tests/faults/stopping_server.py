@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Literal, Self
 
-from tests.contract.file_answers import BODY, entry, listed
+from tests.contract.file_responses import BODY, entry, listed
 
 from runql import JSONValue
 

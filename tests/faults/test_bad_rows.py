@@ -9,9 +9,9 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.contract.between import Between, Fault, Sent
-from tests.contract.either import Untyped, listed, taken
-from tests.contract.face import AnyApi, Face
+from tests.contract.both_clients import AnyApi, Face
+from tests.contract.intercepting import Fault, InterceptingTransport, Sent
+from tests.contract.untyped import Untyped, listed, taken
 
 from runql import CorruptHistoryError, IncompleteHistoriesError, IncompleteHistoryError
 from runql_server.running import RunningServer
@@ -120,7 +120,7 @@ def test_null_is_not_no_rows(
     face: Face,
     server: RunningServer,
 ) -> None:
-    api = face.api(server.url, server.api_key, transport=Between(tampered(change)))
+    api = face.api(server.url, server.api_key, transport=InterceptingTransport(tampered(change)))
     with pytest.raises(IncompleteHistoryError, match="local/p/bad are missing: the server sent null"):
         read(api, face, f"{server.entity}/p", **given)
 
@@ -135,7 +135,7 @@ def test_a_row_that_cannot_be_read_is_named(
     face: Face,
     server: RunningServer,
 ) -> None:
-    api = face.api(server.url, server.api_key, transport=Between(tampered(change)))
+    api = face.api(server.url, server.api_key, transport=InterceptingTransport(tampered(change)))
     with pytest.raises(CorruptHistoryError, match=r"^row 1 .* of run local/p/bad") as caught:
         read(api, face, f"{server.entity}/p", **given)
     assert (caught.value.run, caught.value.row) == ("local/p/bad", 1)
@@ -151,7 +151,7 @@ def test_of_many_runs_the_others_are_read(
     face: Face,
     server: RunningServer,
 ) -> None:
-    api = face.api(server.url, server.api_key, transport=Between(tampered(change)))
+    api = face.api(server.url, server.api_key, transport=InterceptingTransport(tampered(change)))
     with pytest.raises(IncompleteHistoriesError, match="local/p/bad") as caught:
         read(api, face, f"{server.entity}/p", **given)
     assert caught.value.failed == ("bad",)
@@ -164,7 +164,7 @@ def test_of_many_runs_the_others_are_read(
 def test_machine_rows_are_no_exception(
     change: Callable[[dict[str, Any]], None], face: Face, server: RunningServer
 ) -> None:
-    api = face.api(server.url, server.api_key, transport=Between(tampered(change)))
+    api = face.api(server.url, server.api_key, transport=InterceptingTransport(tampered(change)))
     for keys in (None, ["system.cpu"]):
         with pytest.raises((IncompleteHistoryError, CorruptHistoryError), match="local/p/bad"):
             _history(api, face, f"{server.entity}/p", stream="system", keys=keys)
@@ -173,7 +173,7 @@ def test_machine_rows_are_no_exception(
 
 
 def test_no_file_is_written_without_a_run(face: Face, server: RunningServer, tmp_path: Path) -> None:
-    api = face.api(server.url, server.api_key, transport=Between(tampered(with_a_bad_row)))
+    api = face.api(server.url, server.api_key, transport=InterceptingTransport(tampered(with_a_bad_row)))
     runs = face.take(api.runs(f"{server.entity}/p"))
     with pytest.raises(IncompleteHistoriesError, match="bad"):
         face.take(runs.scan_histories().sink_parquet(tmp_path / "all.parquet"))

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.contract.face import NO_PATIENCE, AnyRun, Face, FaceName
-from tests.contract.file_answers import ATTRS, BODY, TWICE, digest
+from tests.contract.both_clients import NO_PATIENCE, AnyRun, Face, FaceName
+from tests.contract.file_responses import ATTRS, BODY, TWICE, digest
 from tests.faults.boundaries import BEFORE, BOUNDARIES, OLD
-from tests.faults.strait import Strait
-from tests.faults.victim import Order
-from tests.faults.victims import Victims
+from tests.faults.transfer_processes import TransferProcesses
+from tests.faults.transfer_program import Transfer
+from tests.faults.upload_proxy import UploadProxy
 from tests.patience import PATIENCE, until
 
 from runql import (
@@ -41,9 +41,9 @@ def path(server: RunningServer) -> tuple[str, str, str]:
 
 
 @pytest.fixture
-def strait(server: RunningServer) -> Iterator[Strait]:
+def proxy(server: RunningServer) -> Iterator[UploadProxy]:
     """The way to it."""
-    with Strait(server.url) as way:
+    with UploadProxy(server.url) as way:
         yield way
 
 
@@ -94,12 +94,12 @@ def settle(server: RunningServer) -> None:
 def run_of(
     face: Face,
     server: RunningServer,
-    strait: Strait,
+    proxy: UploadProxy,
     path: tuple[str, str, str],
     *,
     retry: RetryPolicy = NO_PATIENCE,
 ) -> AnyRun:
-    return face.run(face.client(strait.url, server.api_key, retry=retry), *path, ATTRS)
+    return face.run(face.client(proxy.url, server.api_key, retry=retry), *path, ATTRS)
 
 
 @pytest.mark.parametrize("boundary", [name for name, upto in BOUNDARIES.items() if upto < len(BODY)])
@@ -107,14 +107,14 @@ def test_a_connection_that_breaks(
     boundary: str,
     face: Face,
     server: RunningServer,
-    strait: Strait,
+    proxy: UploadProxy,
     path: tuple[str, str, str],
     before: bytes | None,
     tmp_path: Path,
 ) -> None:
-    strait.stop(BOUNDARIES[boundary], "break")
+    proxy.stop(BOUNDARIES[boundary], "break")
     with pytest.raises(ConnectionFailedError):
-        face.take(run_of(face, server, strait, path).upload_file(tmp_path / "d/x.bin", tmp_path))
+        face.take(run_of(face, server, proxy, path).upload_file(tmp_path / "d/x.bin", tmp_path))
     assert stored(server, path, tmp_path) == before
     settle(server)
 
@@ -124,17 +124,17 @@ def test_a_second_attempt_sends_all_of_it_again(
     boundary: str,
     face: Face,
     server: RunningServer,
-    strait: Strait,
+    proxy: UploadProxy,
     path: tuple[str, str, str],
     before: bytes | None,
     tmp_path: Path,
 ) -> None:
     told: list[int] = []
-    strait.stop(BOUNDARIES[boundary], "break")
-    run = run_of(face, server, strait, path, retry=TWICE)
+    proxy.stop(BOUNDARIES[boundary], "break")
+    run = run_of(face, server, proxy, path, retry=TWICE)
     face.take(run.upload_file(tmp_path / "d/x.bin", tmp_path, progress=lambda done, _: told.append(done)))
     assert stored(server, path, tmp_path) == BODY
-    assert strait.uploads == 2
+    assert proxy.uploads == 2
     assert told == sorted(told)
     assert told[-1] == len(BODY)
 
@@ -143,21 +143,21 @@ def test_a_second_attempt_sends_all_of_it_again(
 def test_a_client_that_is_killed(
     boundary: str,
     face_name: FaceName,
-    victims: Victims,
+    processes: TransferProcesses,
     server: RunningServer,
-    strait: Strait,
+    proxy: UploadProxy,
     path: tuple[str, str, str],
     before: bytes | None,
     tmp_path: Path,
 ) -> None:
-    strait.stop(BOUNDARIES[boundary], "hold")
-    order = Order(
-        face_name, "upload", strait.url, str(tmp_path), str(tmp_path / "report"), run=path, key=server.api_key
+    proxy.stop(BOUNDARIES[boundary], "hold")
+    order = Transfer(
+        face_name, "upload", proxy.url, str(tmp_path), str(tmp_path / "report"), run=path, key=server.api_key
     )
-    victim = victims.start(order)
-    assert strait.reached.wait(PATIENCE)
-    victims.kill(victim)
-    strait.release()
+    process = processes.start(order)
+    assert proxy.reached.wait(PATIENCE)
+    processes.kill(process)
+    proxy.release()
     if BOUNDARIES[boundary] == len(BODY):
         try:
             assert stored(server, path, tmp_path) in (before, BODY)

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 
 import polars as pl
 import pytest
-from tests.contract.face import Face
+from tests.contract.both_clients import Face
 from tests.faults.capped_samples import (
     LIMITS,
     NINETY_FIVE,

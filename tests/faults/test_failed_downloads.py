@@ -9,10 +9,10 @@ import anyio
 import httpx
 import pytest
 from anyio.from_thread import BlockingPortal
-from tests.contract.face import NO_PATIENCE, AnyFile, DoubleTransport, Face
-from tests.contract.file_answers import ATTRS, BODY, KEY, TWICE
-from tests.contract.timing import Timed
-from tests.faults.boundaries import BEFORE, BOUNDARIES, beside, held, placed
+from tests.contract.both_clients import NO_PATIENCE, AnyFile, DoubleTransport, Face
+from tests.contract.file_responses import ATTRS, BODY, KEY, TWICE
+from tests.contract.timeouts import TimeoutTransport
+from tests.faults.boundaries import BEFORE, BOUNDARIES, content_of, place_target, siblings_of
 from tests.faults.stopping_server import Sending, Stop, StoppingServer
 from tests.patience import PATIENCE
 
@@ -48,7 +48,7 @@ def before(request: pytest.FixtureRequest) -> bytes | None:
 @pytest.fixture
 def target(before: bytes | None, tmp_path: Path) -> Path:
     """Where the file is saved."""
-    return placed(tmp_path, before)
+    return place_target(tmp_path, before)
 
 
 def file_of(
@@ -82,10 +82,10 @@ def test_a_connection_that_is_lost(
     tmp_path: Path,
 ) -> None:
     stopping.send(Sending(BOUNDARIES[boundary], stop))
-    file = file_of(face, stopping, transport=Timed(files_in_time) if stop == "hold" else None)
+    file = file_of(face, stopping, transport=TimeoutTransport(files_in_time) if stop == "hold" else None)
     with pytest.raises(LOST[stop]):
         face.take(file.download(tmp_path, replace=True))
-    assert (held(target), beside(target)) == (before, [])
+    assert (content_of(target), siblings_of(target)) == (before, [])
 
 
 @pytest.mark.parametrize("boundary", PARTS)
@@ -103,7 +103,7 @@ def test_a_body_that_ends_early(
         file = file_of(face, stopping)
         with pytest.raises(DigestMismatchError):
             face.take(file.download(tmp_path, replace=True))
-        assert (held(target), beside(target)) == (before, [])
+        assert (content_of(target), siblings_of(target)) == (before, [])
 
 
 @pytest.mark.parametrize("boundary", PARTS)
@@ -119,7 +119,7 @@ def test_a_byte_that_is_wrong(
     file = file_of(face, stopping)
     with pytest.raises(DigestMismatchError, match="the digest"):
         face.take(file.download(tmp_path, replace=True))
-    assert (held(target), beside(target)) == (before, [])
+    assert (content_of(target), siblings_of(target)) == (before, [])
 
 
 @pytest.mark.parametrize("boundary", PARTS)
@@ -138,7 +138,7 @@ def test_an_interruption(
     file = file_of(face, stopping)
     with pytest.raises(StopError):
         face.take(file.download(tmp_path, replace=True, progress=stop))
-    assert (held(target), beside(target)) == (before, [])
+    assert (content_of(target), siblings_of(target)) == (before, [])
 
 
 def test_a_user_who_interrupts(
@@ -151,7 +151,7 @@ def test_a_user_who_interrupts(
     face = Face("sync", portal)
     with pytest.raises(KeyboardInterrupt):
         face.take(file_of(face, stopping).download(tmp_path, replace=True, progress=interrupt))
-    assert (held(target), beside(target)) == (before, [])
+    assert (content_of(target), siblings_of(target)) == (before, [])
     face.close()
 
 
@@ -180,7 +180,7 @@ def test_an_awaited_download_that_is_cancelled(
         return group.cancel_scope.cancelled_caught
 
     assert portal.call(cancelled)
-    assert (held(target), beside(target)) == (before, [])
+    assert (content_of(target), siblings_of(target)) == (before, [])
     face.close()
 
 
@@ -194,4 +194,4 @@ def test_a_second_attempt_that_is_whole(
     stopping.send(Sending(len(BODY) // 2, "close"))
     file = file_of(face, stopping, TWICE)
     face.take(file.download(tmp_path, replace=True, progress=whole_next)).close()
-    assert (held(target), beside(target)) == (BODY, [])
+    assert (content_of(target), siblings_of(target)) == (BODY, [])

@@ -6,12 +6,12 @@ import errno
 from pathlib import Path
 
 import pytest
-from tests.contract.face import FaceName
-from tests.contract.file_answers import BODY, digest
-from tests.faults.boundaries import BEFORE, BOUNDARIES, beside, held, placed
+from tests.contract.both_clients import FaceName
+from tests.contract.file_responses import BODY, digest
+from tests.faults.boundaries import BEFORE, BOUNDARIES, content_of, place_target, siblings_of
 from tests.faults.stopping_server import Sending, StoppingServer
-from tests.faults.victim import Order
-from tests.faults.victims import Victims
+from tests.faults.transfer_processes import TransferProcesses
+from tests.faults.transfer_program import Transfer
 
 
 @pytest.mark.parametrize("before", BEFORE)
@@ -20,13 +20,13 @@ def test_a_disk_that_is_full_at_a_boundary(
     boundary: str,
     before: str,
     face_name: FaceName,
-    victims: Victims,
+    processes: TransferProcesses,
     stopping: StoppingServer,
     tmp_path: Path,
 ) -> None:
-    target = placed(tmp_path / "root", BEFORE[before])
+    target = place_target(tmp_path / "root", BEFORE[before])
     most = BOUNDARIES[boundary]
-    order = Order(
+    order = Transfer(
         face_name,
         "download",
         stopping.url,
@@ -34,28 +34,28 @@ def test_a_disk_that_is_full_at_a_boundary(
         str(tmp_path / "report"),
         largest=most,
     )
-    told = victims.told(order)
+    told = processes.report_of(order)
     if most == len(BODY):
         assert told == {}
-        assert held(target) == BODY
+        assert content_of(target) == BODY
     else:
         assert (told["error"], told["errno"]) == ("LocalFileError", errno.EFBIG)
         assert f"cannot save to {target}" in str(told["text"])
-        assert held(target) == BEFORE[before]
-    assert beside(target) == []
+        assert content_of(target) == BEFORE[before]
+    assert siblings_of(target) == []
 
 
 def test_the_last_bytes_of_a_small_file_do_not_fit(
-    face_name: FaceName, victims: Victims, stopping: StoppingServer, tmp_path: Path
+    face_name: FaceName, processes: TransferProcesses, stopping: StoppingServer, tmp_path: Path
 ) -> None:
     """They wait in memory until the file is closed, and only then the system says no."""
     small = BODY[:5000]
     stopping.fields = {"md5": digest(small), "sizeBytes": len(small)}
     stopping.send(Sending(body=small))
-    target = placed(tmp_path / "root", b"old")
-    order = Order(
+    target = place_target(tmp_path / "root", b"old")
+    order = Transfer(
         face_name, "download", stopping.url, str(tmp_path / "root"), str(tmp_path / "report"), largest=4999
     )
-    told = victims.told(order)
+    told = processes.report_of(order)
     assert (told["error"], told["errno"]) == ("LocalFileError", errno.EFBIG)
-    assert (held(target), beside(target)) == (b"old", [])
+    assert (content_of(target), siblings_of(target)) == (b"old", [])

@@ -12,9 +12,9 @@ from typing import Final
 import httpx
 import pytest
 from tests.architecture.surface import members_of
-from tests.contract.either import Untyped, listed, taken
-from tests.contract.face import DoubleTransport, Face
+from tests.contract.both_clients import DoubleTransport, Face
 from tests.contract.test_sweeps import make_sweep
+from tests.contract.untyped import Untyped, listed, taken
 
 import runql
 from runql import AsyncRun, Run, RunqlError

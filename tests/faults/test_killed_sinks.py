@@ -9,10 +9,10 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from tests.contract.face import FaceName
-from tests.faults.boundaries import OLD, beside, held, placed
-from tests.faults.victim import PAGE_SIZE, PER_PAGE, Order
-from tests.faults.victims import Victims
+from tests.contract.both_clients import FaceName
+from tests.faults.boundaries import OLD, content_of, place_target, siblings_of
+from tests.faults.transfer_processes import TransferProcesses
+from tests.faults.transfer_program import PAGE_SIZE, PER_PAGE, Transfer
 from tests.profiles import IS_FULL
 
 from runql import Api
@@ -45,10 +45,10 @@ def gone_on_with(server: RunningServer, target: Path) -> int:
 
 
 def test_killed_before_any_operation_on_files(
-    face_name: FaceName, server: RunningServer, victims: Victims, tmp_path: Path
+    face_name: FaceName, server: RunningServer, processes: TransferProcesses, tmp_path: Path
 ) -> None:
-    target = placed(tmp_path / "root", OLD)
-    order = Order(
+    target = place_target(tmp_path / "root", OLD)
+    order = Transfer(
         face_name,
         "histories",
         server.url,
@@ -67,8 +67,8 @@ def test_killed_before_any_operation_on_files(
     for operation in range(1, MOST_OPERATIONS, STRIDE[face_name]):
         target.write_bytes(OLD)
         order = replace(order, killed_at=operation)
-        code = victims.wait(victims.start(order))
-        if held(target) == OLD:
+        code = processes.wait(processes.start(order))
+        if content_of(target) == OLD:
             states.add("old")
         else:
             assert pl.read_parquet(target).equals(expected)
@@ -78,7 +78,7 @@ def test_killed_before_any_operation_on_files(
         assert code == -signal.SIGKILL
         took.append(gone_on_with(server, target))
         assert pl.read_parquet(target).equals(expected)
-        assert beside(target) == []
+        assert siblings_of(target) == []
     else:
         pytest.fail("it never came to its end")
     assert states == {"old", "new"}

@@ -9,8 +9,8 @@ from typing import Final, get_args
 
 import httpx
 import pytest
-from tests.contract.either import Untyped, taken
-from tests.contract.face import NO_PATIENCE, Face
+from tests.contract.both_clients import NO_PATIENCE, Face
+from tests.contract.untyped import Untyped, taken
 from tests.faults.losing_proxy import LosingProxy, Loss
 
 from runql import (

@@ -30,7 +30,7 @@ from runql.frames.sparse_file import SparseFile
 from runql.frames.table import Table
 from runql.frames.to_polars import to_polars
 from runql.values import JSONValue, as_json, parse_rows
-from runql_server import jsontext
+from runql_server import lenient_json
 from runql_server.exports.column_types import RowTypes, as_columns
 from runql_server.runs.history_keys import HistoryKeys
 
@@ -100,7 +100,7 @@ def asked(rows: Sequence[Row], wish: ExportWish) -> list[Row]:
     found: list[Row] = []
     for each in within:
         picked = {
-            key: value for key, value in jsontext.pick(each, list(wish.keys)).items() if value is not None
+            key: value for key, value in lenient_json.pick(each, list(wish.keys)).items() if value is not None
         }
         if picked if wish.match == "any" else len(picked) == len(wish.keys):
             found.append({"_step": each["_step"], **picked})

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.contract.file_answers import digest
+from tests.contract.file_responses import digest
 from tests.profiles import examples
 
 from runql.errors import RunqlError

@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 import httpx
-from tests.server.artifact_world import md5
+from tests.server.seeded_artifacts import md5
 
 from runql_server.artifacts.contents.manifest_format import Manifest, ManifestEntry
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.server.artifact_world import DIGITS, Query, fill, hex_of, project
 from tests.server.artifact_writer import Writer
+from tests.server.seeded_artifacts import DIGITS, Query, fill, hex_of, project
 
 from runql_server import ids
 from runql_server.running import RunningServer

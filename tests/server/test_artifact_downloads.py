@@ -7,7 +7,7 @@ import time
 
 import httpx
 import pytest
-from tests.server.artifact_world import DIGITS, VERSION, Query, fill, hex_of, md5, project
+from tests.server.seeded_artifacts import DIGITS, VERSION, Query, fill, hex_of, md5, project
 
 from runql_server.running import RunningServer
 

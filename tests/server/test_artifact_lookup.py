@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from tests.server.artifact_world import DIGITS, VERSION, Query, fill, project
+from tests.server.seeded_artifacts import DIGITS, VERSION, Query, fill, project
 
 from runql_server.running import RunningServer
 from runql_server.seed_artifacts import SeedArtifact

@@ -7,7 +7,6 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.server.artifact_world import Query, md5, project
 from tests.server.artifact_writer import (
     COMMIT,
     CREATE,
@@ -18,6 +17,7 @@ from tests.server.artifact_writer import (
     manifest_of,
     manifest_text,
 )
+from tests.server.seeded_artifacts import Query, md5, project
 
 from runql_server.running import RunningServer
 from runql_server.seed import SeedRun

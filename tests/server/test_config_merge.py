@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from runql_server.jsontext import JsonObject
+from runql_server.lenient_json import JsonObject
 from runql_server.running import RunningServer
 from runql_server.seed import SeedRun
 

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from runql_server.exports.policy import ExportPolicy
-from runql_server.jsontext import JsonValue
+from runql_server.lenient_json import JsonValue
 from runql_server.running import RunningServer
 from runql_server.runs import history_exports
 from runql_server.seed import SeedRun

@@ -116,8 +116,8 @@ def test_keys_kept_on_the_way_equal_keys_counted_at_the_end(
             kept = lines.load_history_keys(connection, 1)
             counted = lines.recompute_history_keys(connection, 1)
         assert kept is not None
-        assert kept.to_text() == counted.to_text()
-        assert HistoryKeys.from_text(counted.to_text()).to_text() == counted.to_text()
+        assert kept.to_string() == counted.to_string()
+        assert HistoryKeys.from_string(counted.to_string()).to_string() == counted.to_string()
 
 
 def test_types_are_counted_and_numbers_that_never_fall_are_monotonic() -> None:

@@ -18,8 +18,8 @@ from tests.profiles import examples
 
 from runql_server.access import auth
 from runql_server.errors import FilterError
-from runql_server.jsontext import JsonValue
-from runql_server.listing import listing
+from runql_server.lenient_json import JsonValue
+from runql_server.listing import pages
 from runql_server.seed import SeedRun, seed_runs
 from runql_server.storage import migrations
 from runql_server.storage.store import Store
@@ -328,10 +328,10 @@ def item_same(one: JsonValue, other: JsonValue) -> bool:
 
 def found_names(store: Store, document: object) -> list[str]:
     with store.reading() as connection:
-        page = listing.page(
+        page = pages.list_runs(
             connection, 1, filters=json.dumps(document), order=None, first=100, after=None, crash_before=""
         )
-        total = listing.count(connection, 1, json.dumps(document), crash_before="")
+        total = pages.count_runs(connection, 1, json.dumps(document), crash_before="")
     assert total == len(page.edges)
     return [edge.node.name for edge in page.edges]
 
@@ -422,7 +422,7 @@ def test_thousands_of_values_and_branches_are_no_problem(store: Store) -> None:
 def test_a_filter_that_makes_no_sense_says_where(store: Store, text: str, named: str) -> None:
     seed_runs(store, project="p", runs=[SeedRun()])
     with store.reading() as connection, pytest.raises(FilterError, match=re.escape(named)):
-        listing.count(connection, 1, text, crash_before="")
+        pages.count_runs(connection, 1, text, crash_before="")
 
 
 def test_a_date_is_understood_however_iso_spells_it(store: Store) -> None:
@@ -478,7 +478,7 @@ def test_a_metric_that_is_summarized_counts_as_its_statistics(store: Store) -> N
 
     def ordered(order: str) -> list[str]:
         with store.reading() as connection:
-            page = listing.page(
+            page = pages.list_runs(
                 connection, 1, filters=None, order=order, first=9, after=None, crash_before=""
             )
         return [edge.node.name for edge in page.edges]

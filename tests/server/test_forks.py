@@ -14,7 +14,7 @@ import pytest
 from tests.server.conftest import Query
 
 from runql_server.exports.policy import ExportPolicy
-from runql_server.jsontext import JsonValue
+from runql_server.lenient_json import JsonValue
 from runql_server.running import RunningServer
 from runql_server.seed import SeedRun
 

@@ -261,4 +261,4 @@ def test_two_servers_stand_beside_each_other() -> None:
     ],
 )
 def test_every_field_has_a_source(name: str) -> None:
-    assert set(schema.unanswered(schema.bind(), name)) == set()
+    assert set(schema.fields_without_resolver(schema.bind(), name)) == set()

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.profiles import examples
 
-from runql_server.jsontext import JsonValue
+from runql_server.lenient_json import JsonValue
 from runql_server.running import RunningServer
 from runql_server.runs import sampling
 from runql_server.seed import SeedRun

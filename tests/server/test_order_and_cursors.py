@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from runql_server.errors import RequestError
-from runql_server.listing import cursors, listing
-from runql_server.listing.listing import RunPage
+from runql_server.listing import cursors, pages
+from runql_server.listing.pages import RunPage
 from runql_server.running import RunningServer
 from runql_server.seed import SeedRun, seed_runs
 from runql_server.storage.store import Store
@@ -20,7 +20,7 @@ from runql_server.storage.store import Store
 
 def page(store: Store, order: str | None, *, first: int = 100, after: str | None = None) -> RunPage:
     with store.reading() as connection:
-        return listing.page(
+        return pages.list_runs(
             connection, 1, filters=None, order=order, first=first, after=after, crash_before=""
         )
 

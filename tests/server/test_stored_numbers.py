@@ -10,7 +10,7 @@ import httpx
 import pytest
 from tests.server.conftest import Query
 
-from runql_server.jsontext import JsonValue
+from runql_server.lenient_json import JsonValue
 from runql_server.running import RunningServer
 from runql_server.seed import SeedRun
 

@@ -12,7 +12,7 @@ import pytest
 from tests.server.conftest import Query
 
 from runql_server import ids, timestamps
-from runql_server.jsontext import JsonValue
+from runql_server.lenient_json import JsonValue
 from runql_server.running import RunningServer
 from runql_server.seed import SeedRun
 
@@ -72,7 +72,7 @@ class Sweep:
 
     def lose(self, agent: str) -> None:
         """The agent died a while ago."""
-        long_ago = timestamps.to_text(timestamps.now() - timedelta(minutes=2))
+        long_ago = timestamps.to_string(timestamps.now() - timedelta(minutes=2))
         number = ids.decode_number("Agent", agent)
         with self.server.store.writing() as connection:
             connection.execute("UPDATE sweep_agents SET heartbeat_at = ? WHERE id = ?", (long_ago, number))

@@ -10,7 +10,7 @@ from statistics import fmean, pstdev
 
 import pytest
 
-from runql_server.jsontext import JsonValue
+from runql_server.lenient_json import JsonValue
 from runql_server.sweeps.early_stopping import Hyperband, parse
 from runql_server.sweeps.parameters import group
 

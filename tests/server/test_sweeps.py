@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from tests.server.conftest import Query
 
-from runql_server.jsontext import JsonValue
+from runql_server.lenient_json import JsonValue
 from runql_server.running import RunningServer
 from runql_server.seed import SeedRun
 from runql_server.storage import migrations

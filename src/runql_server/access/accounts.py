@@ -1,4 +1,4 @@
-"""Users and entities as stored."""
+"""Users and entities in the database."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from runql_server import ids
 
 @dataclass(frozen=True)
 class User:
-    """One user; the attribute names are the schema's in snake case."""
+    """One user; attribute names are those of the schema in snake case."""
 
     number: int
     username: str
@@ -21,12 +21,12 @@ class User:
 
     @property
     def id(self) -> str:
-        """The opaque node id."""
+        """Opaque node id."""
         return ids.encode("User", self.number)
 
     @property
     def entity(self) -> str:
-        """The name of the default entity: here it is the user's own."""
+        """Name of the default entity, which is the user's own."""
         return self.username
 
 
@@ -49,22 +49,22 @@ class Entity:
 
     @property
     def id(self) -> str:
-        """The opaque node id."""
+        """Opaque node id."""
         return ids.encode("Entity", self.number)
 
     @property
     def members(self) -> list[object]:
-        """A personal entity has no members."""
+        """Empty: a personal entity has no members."""
         return []
 
 
 def user_by_number(connection: sqlite3.Connection, number: int) -> User:
-    """The user with this row number, which must exist."""
+    """Return the user with this row number, which must exist."""
     return _user(connection.execute("SELECT * FROM users WHERE id = ?", (number,)).fetchone())
 
 
 def users(connection: sqlite3.Connection, *, query: str | None = None) -> list[User]:
-    """Users whose username, name or mail holds the text; all without one."""
+    """List users whose username, name or mail contains ``query``; all users without one."""
     pattern = f"%{query or ''}%"
     rows = connection.execute(
         "SELECT * FROM users WHERE username LIKE ?1 OR name LIKE ?1 OR email LIKE ?1 ORDER BY id", (pattern,)
@@ -73,13 +73,13 @@ def users(connection: sqlite3.Connection, *, query: str | None = None) -> list[U
 
 
 def entity_by_name(connection: sqlite3.Connection, name: str) -> Entity | None:
-    """The entity of that name, or ``None``."""
+    """Find the entity of that name, or return ``None``."""
     row = connection.execute("SELECT id, name, user_id FROM entities WHERE name = ?", (name,)).fetchone()
     return None if row is None else Entity(row["id"], row["name"], row["user_id"])
 
 
 def entity_of_user(connection: sqlite3.Connection, user_number: int) -> Entity:
-    """The personal entity of a user."""
+    """Return the personal entity of a user."""
     query = "SELECT id, name, user_id FROM entities WHERE user_id = ? ORDER BY id"
     row = connection.execute(query, (user_number,)).fetchone()
     return Entity(row["id"], row["name"], row["user_id"])

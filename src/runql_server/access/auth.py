@@ -1,4 +1,4 @@
-"""API keys: made once, kept as a hash, accepted as HTTP Basic (user ``api``) or Bearer."""
+"""API keys: stored as hashes, accepted as HTTP Basic (user ``api``) or Bearer."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ import sqlite3
 from runql_server import timestamps
 
 USERNAME = "local"
-"""The one user, and the one entity, of an embedded server."""
+"""Name of the one user, and of the one entity, of an embedded server."""
 
 
 def new_key() -> str:
-    """A fresh key in the shape the SDK checks for: 40 characters."""
+    """Make a new key of 40 characters, the length that the SDK checks."""
     return secrets.token_hex(20)
 
 
 def has_keys(connection: sqlite3.Connection) -> bool:
-    """Whether a key was ever made for this data directory."""
+    """Whether this data directory has a key."""
     return connection.execute("SELECT 1 FROM api_keys LIMIT 1").fetchone() is not None
 
 
 def add_key(connection: sqlite3.Connection, key: str) -> None:
-    """Accept a key from now on, making the user and entity at the first time; needs a write transaction."""
+    """Accept a key; the first one also creates the user and the entity. Needs a write transaction."""
     connection.execute(
         "INSERT OR IGNORE INTO users (id, username, name, email) VALUES (1, ?, ?, ?)",
         (USERNAME, "Local User", f"{USERNAME}@localhost"),
@@ -33,12 +33,12 @@ def add_key(connection: sqlite3.Connection, key: str) -> None:
     connection.execute("INSERT OR IGNORE INTO entities (id, name, user_id) VALUES (1, ?, 1)", (USERNAME,))
     connection.execute(
         "INSERT OR IGNORE INTO api_keys (user_id, key_hash, created_at) VALUES (1, ?, ?)",
-        (_hash(key), timestamps.to_text(timestamps.now())),
+        (_hash(key), timestamps.to_string(timestamps.now())),
     )
 
 
 def user_of(connection: sqlite3.Connection, authorization: str | None) -> int | None:
-    """The row number of the user that an ``Authorization`` header belongs to, or ``None``."""
+    """Return the row number of the user of an ``Authorization`` header, or ``None``."""
     key = _key_in(authorization or "")
     if key is None:
         return None
@@ -60,5 +60,5 @@ def _key_in(authorization: str) -> str | None:
 
 
 def _hash(key: str) -> str:
-    # A key is 160 random bits, so one round of a fast hash is enough: there is nothing to guess.
+    # A key has 160 random bits, so nobody can guess it: one round of a fast hash is enough.
     return hashlib.sha256(key.encode()).hexdigest()

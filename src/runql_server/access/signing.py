@@ -1,4 +1,4 @@
-"""Signed URLs: an expiry and an HMAC over what the URL allows, so that it needs no credentials."""
+"""Signed URLs: an expiry and an HMAC over what the URL allows, so requests need no credentials."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ Access = Literal["GET", "PUT"]
 
 
 class BadSignatureError(RequestError):
-    """The URL was changed or has expired."""
+    """The URL was modified or has expired."""
 
 
 class Signer:
-    """Signs and checks URL paths with one secret; a URL signed for reading does not allow writing."""
+    """Signs and verifies URL paths with one secret; a URL signed for GET does not allow PUT."""
 
     def __init__(self, secret: bytes) -> None:
         self._secret = secret
 
     def url(self, base: str, access: Access, path: str, *, lifetime: float = LIFETIME) -> str:
-        """Sign ``path`` (unquoted, starting with a slash) and put it behind ``base``."""
+        """Sign ``path`` (unquoted, starting with a slash) and append it to ``base``."""
         expires = str(int(time.time() + lifetime))
         signature = self._signature(access, path, expires)
         query = urlencode({"expires": expires, "signature": signature})
         return f"{base.rstrip('/')}{quote(path)}?{query}"
 
     def check(self, access: Access, path: str, *, expires: str, signature: str) -> None:
-        """Raise ``BadSignatureError`` unless this server signed exactly this access and the time is not over."""
+        """Raise ``BadSignatureError`` unless this server signed this access and the URL has not expired."""
         if not hmac.compare_digest(self._signature(access, path, expires).encode(), signature.encode()):
             raise BadSignatureError("the signature does not fit this URL")
         if time.time() > int(expires):
@@ -48,7 +48,7 @@ class Signer:
 
 
 def load_signer(connection: sqlite3.Connection) -> Signer:
-    """The signer of this data directory; its secret is made at first use. Needs a write transaction."""
+    """Return the signer of this data directory; the first use creates its secret. Needs a write transaction."""
     connection.execute(
         "INSERT OR IGNORE INTO settings (name, value) VALUES ('signing_secret', ?)", (secrets.token_hex(32),)
     )

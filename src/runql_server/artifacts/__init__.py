@@ -1,1 +1,1 @@
-"""Artifacts: types, collections, versions, manifests, bytes and lineage, as stored; one module per part."""
+"""Artifacts in the database: types, collections, versions, memberships, aliases, tags and lineage."""

@@ -1,4 +1,4 @@
-"""Aliases: names that each point to one member of a collection and can be moved."""
+"""Aliases: movable names of the members of a collection."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ JOIN artifact_collections ON artifact_collections.id = artifact_aliases.collecti
 
 @dataclass(frozen=True)
 class Alias:
-    """One alias; the attribute names are the schema's in snake case."""
+    """One alias; attribute names are those of the schema in snake case."""
 
     number: int
     collection_number: int
@@ -28,12 +28,12 @@ class Alias:
 
     @property
     def id(self) -> str:
-        """The opaque node id."""
+        """Opaque node id."""
         return ids.encode("ArtifactAlias", self.number)
 
 
 def of_membership(connection: sqlite3.Connection, membership: int) -> list[Alias]:
-    """The aliases of one member, in the order they were set."""
+    """List the aliases of a member, in the order of their assignment."""
     rows = connection.execute(
         f"{_SELECT} WHERE membership_id = ? ORDER BY artifact_aliases.id", (membership,)
     )
@@ -41,7 +41,7 @@ def of_membership(connection: sqlite3.Connection, membership: int) -> list[Alias
 
 
 def of_artifact(connection: sqlite3.Connection, artifact: int, collection: str | None = None) -> list[Alias]:
-    """The aliases of a version in all its collections, or in those of that name."""
+    """List the aliases of a version in all its collections, or in those of that name."""
     rows = connection.execute(
         f"""{_SELECT} WHERE artifact_id = :artifact
             AND (:collection IS NULL OR artifact_collections.name = :collection) ORDER BY artifact_aliases.id""",
@@ -51,7 +51,7 @@ def of_artifact(connection: sqlite3.Connection, artifact: int, collection: str |
 
 
 def page(connection: sqlite3.Connection, collection: int, *, after: int, first: int) -> list[Alias]:
-    """Up to ``first`` aliases of a collection with row numbers above ``after``, in the order they were set."""
+    """List up to ``first`` aliases of a collection with row numbers above ``after``, in the order of assignment."""
     rows = connection.execute(
         f"""{_SELECT} WHERE artifact_aliases.collection_id = ? AND artifact_aliases.id > ?
             ORDER BY artifact_aliases.id LIMIT ?""",
@@ -60,8 +60,8 @@ def page(connection: sqlite3.Connection, collection: int, *, after: int, first: 
     return [_alias(row) for row in rows]
 
 
-def point(connection: sqlite3.Connection, membership: Membership, names: Iterable[str]) -> None:
-    """Let aliases point to a member, wherever in the collection they pointed before. Needs a write transaction."""
+def assign(connection: sqlite3.Connection, membership: Membership, names: Iterable[str]) -> None:
+    """Move aliases of the collection to a member; create missing ones. Needs a write transaction."""
     for name in dict.fromkeys(names):
         connection.execute(
             """INSERT INTO artifact_aliases (collection_id, membership_id, alias) VALUES (?, ?, ?)
@@ -70,16 +70,16 @@ def point(connection: sqlite3.Connection, membership: Membership, names: Iterabl
         )
 
 
-def take(connection: sqlite3.Connection, membership: Membership, names: Iterable[str]) -> None:
-    """Take aliases from a member; those it does not have do no harm. Needs a write transaction."""
+def remove(connection: sqlite3.Connection, membership: Membership, names: Iterable[str]) -> None:
+    """Remove aliases from a member; ignores those that it does not have. Needs a write transaction."""
     connection.executemany(
         "DELETE FROM artifact_aliases WHERE membership_id = ? AND alias = ?",
         ((membership.number, name) for name in names),
     )
 
 
-def point_latest_to_newest(connection: sqlite3.Connection, collection: int) -> None:
-    """Let ``latest`` point to the member with the highest number, if nothing has it. Needs a write transaction."""
+def assign_latest_to_newest(connection: sqlite3.Connection, collection: int) -> None:
+    """Move ``latest`` to the member with the highest number, if no member has it. Needs a write transaction."""
     connection.execute(
         """INSERT OR IGNORE INTO artifact_aliases (collection_id, membership_id, alias)
            SELECT collection_id, id, ? FROM artifact_memberships WHERE collection_id = ?

@@ -1,6 +1,6 @@
-"""Collections as stored: sequences, where versions are made, and portfolios, where they are linked."""
+"""Collections in the database: sequences, where versions are created, and portfolios, which link them."""
 
-# ruff: noqa: S608 - the SQL put together is our own text: values are always bound
+# ruff: noqa: S608 - the composed SQL has constant parts only: values are always bound
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sqlite3
 from dataclasses import dataclass
 from typing import Literal
 
-from runql_server import ids, jsontext, timestamps
+from runql_server import ids, lenient_json, timestamps
 from runql_server.artifacts import naming
 from runql_server.artifacts.types import ArtifactType
 from runql_server.errors import NotFoundError, RequestError
@@ -23,7 +23,7 @@ entities.name AS entity_name, projects.entity_id AS entity_id {FROM}"""
 
 @dataclass(frozen=True)
 class Collection:
-    """One collection; the attribute names are the schema's in snake case."""
+    """One collection; attribute names are those of the schema in snake case."""
 
     number: int
     project_number: int
@@ -41,17 +41,17 @@ class Collection:
 
     @property
     def id(self) -> str:
-        """The opaque node id."""
+        """Opaque node id."""
         return ids.encode("ArtifactCollection", self.number)
 
     @property
     def path(self) -> str:
-        """How errors speak of it."""
+        """Path for error messages."""
         return f"{self.entity_name}/{self.project_name}/{self.name}"
 
 
 def find(connection: sqlite3.Connection, project: int, name: str) -> Collection | None:
-    """The collection of that name, of either kind, or ``None``."""
+    """Find the collection of that name, of either kind, or return ``None``."""
     row = connection.execute(
         f"{_SELECT} WHERE artifact_collections.project_id = ? AND artifact_collections.name = ?",
         (project, name),
@@ -60,7 +60,7 @@ def find(connection: sqlite3.Connection, project: int, name: str) -> Collection 
 
 
 def at(connection: sqlite3.Connection, entity: str, project: str, name: str) -> Collection:
-    """The collection at a path; raises ``NotFoundError``."""
+    """Return the collection at a path; raises ``NotFoundError``."""
     row = connection.execute(
         f"{_SELECT} WHERE entities.name = ? AND projects.name = ? AND artifact_collections.name = ?",
         (entity, project, name),
@@ -71,7 +71,7 @@ def at(connection: sqlite3.Connection, entity: str, project: str, name: str) -> 
 
 
 def by_number(connection: sqlite3.Connection, number: int) -> Collection:
-    """The collection with this row number."""
+    """Return the collection with this row number."""
     row = connection.execute(f"{_SELECT} WHERE artifact_collections.id = ?", (number,)).fetchone()
     if row is None:
         raise NotFoundError("artifact collection not found")
@@ -79,33 +79,33 @@ def by_number(connection: sqlite3.Connection, number: int) -> Collection:
 
 
 def by_id(connection: sqlite3.Connection, opaque: str) -> Collection:
-    """The collection with this node id."""
+    """Return the collection with this node id."""
     return by_number(connection, ids.decode_number("ArtifactCollection", opaque))
 
 
 def by_numbers(connection: sqlite3.Connection, numbers: list[int]) -> list[Collection]:
-    """The collections with these row numbers, in the order given."""
+    """Return the collections with these row numbers, in the given order."""
     rows = connection.execute(
         f"{_SELECT} WHERE artifact_collections.id IN (SELECT value FROM json_each(?))",
-        (jsontext.dump(numbers),),
+        (lenient_json.dump(numbers),),
     )
     found = {row["id"]: _collection(row) for row in rows}
     return [found[number] for number in numbers if number in found]
 
 
 def versions_made(connection: sqlite3.Connection, number: int) -> int:
-    """How many versions ever had a number in the collection: the next one's number."""
+    """Return the number of the collection's next version; deleted versions count."""
     query = "SELECT versions_made FROM artifact_collections WHERE id = ?"
     return int(connection.execute(query, (number,)).fetchone()[0])
 
 
 def ensure(connection: sqlite3.Connection, kind: ArtifactType, name: str, what: CollectionKind) -> Collection:
-    """Find or make a collection of the type; one of another type or kind is refused. Needs a write transaction."""
+    """Find or create a collection; refuses one of another type or kind. Needs a write transaction."""
     found = find(connection, kind.project_number, name)
     if found is not None:
         check(found, what, kind.name)
         return found
-    moment = timestamps.to_text(timestamps.now())
+    moment = timestamps.to_string(timestamps.now())
     inserted = connection.execute(
         """INSERT INTO artifact_collections (project_id, type_id, kind, name, created_at, updated_at)
            VALUES (?, ?, ?, ?, ?, ?)""",
@@ -129,7 +129,7 @@ def check(collection: Collection, kind: CollectionKind, type_name: str) -> None:
 def change(
     connection: sqlite3.Connection, collection: Collection, *, name: str | None, description: str | None
 ) -> Collection:
-    """Rename or describe; ``None`` leaves a field alone. Needs a write transaction."""
+    """Set name or description; ``None`` leaves a field unchanged. Needs a write transaction."""
     if name is not None and name != collection.name:
         naming.check_collection_name(name)
         if find(connection, collection.project_number, name) is not None:
@@ -137,22 +137,22 @@ def change(
     connection.execute(
         """UPDATE artifact_collections SET name = COALESCE(?, name), description = COALESCE(?, description),
            updated_at = ? WHERE id = ?""",
-        (name, description, timestamps.to_text(timestamps.now()), collection.number),
+        (name, description, timestamps.to_string(timestamps.now()), collection.number),
     )
     return by_number(connection, collection.number)
 
 
 def move(connection: sqlite3.Connection, collection: Collection, kind: ArtifactType) -> Collection:
-    """Give a collection another type. Needs a write transaction."""
+    """Change the type of a collection. Needs a write transaction."""
     connection.execute(
         "UPDATE artifact_collections SET type_id = ?, updated_at = ? WHERE id = ?",
-        (kind.number, timestamps.to_text(timestamps.now()), collection.number),
+        (kind.number, timestamps.to_string(timestamps.now()), collection.number),
     )
     return by_number(connection, collection.number)
 
 
 def remove(connection: sqlite3.Connection, collection: Collection) -> None:
-    """Delete the row; everything in the collection goes with it. Needs a write transaction."""
+    """Delete a collection with everything in it. Needs a write transaction."""
     connection.execute("DELETE FROM artifact_collections WHERE id = ?", (collection.number,))
 
 

@@ -1,10 +1,10 @@
-"""Commit: a pending version gets its entries, its number and its aliases, all at once or not at all."""
+"""Commits a pending version: stores its entries, number and aliases in one transaction."""
 
 from __future__ import annotations
 
 import sqlite3
 
-from runql_server import jsontext, timestamps
+from runql_server import lenient_json, timestamps
 from runql_server.artifacts import aliases, memberships, naming, versions
 from runql_server.artifacts.contents import blobs, entries, manifests
 from runql_server.artifacts.contents.manifest_format import Manifest, ManifestEntry
@@ -18,10 +18,10 @@ _NAMED = 5
 
 
 def commit(store: Store, connection: sqlite3.Connection, artifact: Artifact) -> Artifact:
-    """Commit a pending version; a committed one is given as it is.
+    """Commit a pending version; return a committed one unchanged.
 
-    Everything that the manifest lists must be here with the size it says, and a full manifest must have the digest
-    that the version was opened with. Needs a write transaction.
+    The server must have all bytes that the manifest lists, with the listed sizes. The digest of a full manifest must
+    equal the digest that the client gave at creation. Needs a write transaction.
     """
     if artifact.state == "COMMITTED":
         return artifact
@@ -33,7 +33,7 @@ def commit(store: Store, connection: sqlite3.Connection, artifact: Artifact) -> 
     if stored.type != "FULL":
         _store_whole(store, connection, artifact, manifest)
     entries.insert(connection, artifact, contents)
-    entries.forget_announced(connection, artifact.number)
+    entries.delete_announced(connection, artifact.number)
     connection.execute(
         """UPDATE artifacts SET state = 'COMMITTED', digest = ?, storage_layout = ?, size = ?, storage_bytes = ?,
            file_count = ?, updated_at = ? WHERE id = ?""",
@@ -43,21 +43,21 @@ def commit(store: Store, connection: sqlite3.Connection, artifact: Artifact) -> 
             sum(entry.size or 0 for entry in contents.values()),
             sum(entry.size or 0 for entry in contents.values() if entry.ref is None),
             len(contents),
-            timestamps.to_text(timestamps.now()),
+            timestamps.to_string(timestamps.now()),
             artifact.number,
         ),
     )
-    place = memberships.join(connection, artifact.sequence_number, artifact.number)
-    wanted = jsontext.parse(artifact.wanted_aliases, what="aliases")
+    place = memberships.add(connection, artifact.sequence_number, artifact.number)
+    wanted = lenient_json.parse(artifact.wanted_aliases, what="aliases")
     asked = [each for each in wanted if isinstance(each, str)] if isinstance(wanted, list) else []
-    aliases.point(connection, place, [naming.LATEST, *asked])
+    aliases.assign(connection, place, [naming.LATEST, *asked])
     return versions.by_number(connection, artifact.number)
 
 
 def _whole(
     store: Store, connection: sqlite3.Connection, artifact: Artifact, stored: StoredManifest
 ) -> Manifest:
-    """The whole list of the version: one that only says what is new is laid over its base."""
+    """Return the full manifest of the version; merge an incremental one into its base."""
     manifest = manifests.read(store, stored)
     if stored.type != "FULL":
         base = None if stored.base_number is None else manifests.current(connection, stored.base_number)
@@ -72,13 +72,13 @@ def _whole(
 def _store_whole(store: Store, connection: sqlite3.Connection, artifact: Artifact, whole: Manifest) -> None:
     written = files.write(store, whole.to_json())
     full = manifests.create(connection, artifact.number, "FULL", base=None, digest=written.md5)
-    manifests.keep(connection, full.number, written)
+    manifests.record(connection, full.number, written)
 
 
 def _measured(
     connection: sqlite3.Connection, artifact: Artifact, manifest: Manifest
 ) -> dict[str, ManifestEntry]:
-    """The entries with the size that their bytes have here; refused if bytes are missing or of another size."""
+    """Return the entries with the sizes of their stored bytes; refuses missing bytes and other sizes."""
     contents: dict[str, ManifestEntry] = {}
     missing: list[str] = []
     for path, entry in manifest.contents.items():

@@ -1,11 +1,11 @@
-"""Making versions: opened as pending, or found by the digest of what is there already."""
+"""Creates versions: opens a pending one, or finds a committed one by its digest."""
 
 from __future__ import annotations
 
 import sqlite3
 from dataclasses import dataclass, field
 
-from runql_server import jsontext, timestamps
+from runql_server import lenient_json, timestamps
 from runql_server.artifacts import aliases, lineage, memberships, naming, tags, versions
 from runql_server.artifacts import collections as artifact_collections
 from runql_server.artifacts import types as artifact_types
@@ -18,7 +18,7 @@ from runql_server.storage.projects import Project
 
 @dataclass(frozen=True, kw_only=True)
 class NewArtifact:
-    """A version that a client wants to make; the run is a row number."""
+    """A version to create; the run is a row number."""
 
     type_name: str
     collection: str
@@ -37,10 +37,10 @@ class NewArtifact:
 
 
 def create(connection: sqlite3.Connection, project: Project, wanted: NewArtifact, *, user: int) -> Artifact:
-    """Open a pending version, or give the committed one with the same digest if ``by_digest``.
+    """Open a pending version, or with ``by_digest`` return the committed one with the same digest.
 
-    Aliases wait until the commit; on a version that was found they are moved at once. The same client id again gives
-    the same version. Needs a write transaction.
+    A pending version gets its aliases at its commit, a found one immediately. A repeated client id returns the same
+    version. Needs a write transaction.
     """
     for alias in wanted.aliases:
         naming.check_alias(alias)
@@ -49,11 +49,11 @@ def create(connection: sqlite3.Connection, project: Project, wanted: NewArtifact
     found = _found(connection, sequence, wanted)
     artifact = found or _insert(connection, sequence, wanted, user)
     if found is not None and found.state == "COMMITTED":
-        aliases.point(connection, memberships.join(connection, sequence.number, found.number), wanted.aliases)
+        aliases.assign(connection, memberships.add(connection, sequence.number, found.number), wanted.aliases)
     tags.add(connection, "artifact", artifact.number, wanted.tags)
     _note_client_ids(connection, sequence, artifact, wanted)
     if wanted.run is not None:
-        lineage.note_output(connection, wanted.run, artifact.number)
+        lineage.record_output(connection, wanted.run, artifact.number)
     return versions.by_number(connection, artifact.number)
 
 
@@ -70,8 +70,8 @@ def _found(connection: sqlite3.Connection, sequence: Collection, wanted: NewArti
 def _insert(connection: sqlite3.Connection, sequence: Collection, wanted: NewArtifact, user: int) -> Artifact:
     for what, text in (("labels", wanted.labels), ("metadata", wanted.metadata)):
         if text is not None:
-            jsontext.parse_object(text, what=what)
-    moment = timestamps.to_text(timestamps.now())
+            lenient_json.parse_object(text, what=what)
+    moment = timestamps.to_string(timestamps.now())
     inserted = connection.execute(
         """INSERT INTO artifacts (sequence_id, run_id, user_id, state, digest, history_step, ttl_seconds, created_at,
            updated_at, wanted_aliases, description, labels, metadata)
@@ -85,7 +85,7 @@ def _insert(connection: sqlite3.Connection, sequence: Collection, wanted: NewArt
             versions.own_ttl(wanted.ttl),
             moment,
             moment,
-            jsontext.dump(wanted.aliases),
+            lenient_json.dump(wanted.aliases),
             wanted.description,
             wanted.labels,
             wanted.metadata,

@@ -1,6 +1,6 @@
-"""The places of versions in collections, each with a number there and aliases."""
+"""Memberships of versions in collections; each has a number in its collection and aliases."""
 
-# ruff: noqa: S608 - the SQL put together is our own text: values are always bound
+# ruff: noqa: S608 - the composed SQL has constant parts only: values are always bound
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import hashlib
 import sqlite3
 from dataclasses import dataclass
 
-from runql_server import ids, jsontext, timestamps
+from runql_server import ids, lenient_json, timestamps
 from runql_server.artifacts import naming
 
 _SELECT = """SELECT artifact_memberships.*, artifacts.digest AS digest FROM artifact_memberships
@@ -17,7 +17,7 @@ JOIN artifacts ON artifacts.id = artifact_memberships.artifact_id"""
 
 @dataclass(frozen=True)
 class Membership:
-    """One version in one collection; the attribute names are the schema's in snake case."""
+    """One version in one collection; attribute names are those of the schema in snake case."""
 
     number: int
     collection_number: int
@@ -28,23 +28,23 @@ class Membership:
 
     @property
     def id(self) -> str:
-        """The opaque node id."""
+        """Opaque node id."""
         return ids.encode("ArtifactCollectionMembership", self.number)
 
     @property
     def version(self) -> str:
-        """How the version is called here: ``v3``."""
-        return naming.version_text(self.version_index)
+        """Name of the version in the collection: ``v3``."""
+        return naming.version_name(self.version_index)
 
     @property
     def commit_hash(self) -> str:
-        """Stands for this content at this place: 20 hexadecimal digits."""
+        """Identifies this content in this collection: 20 hexadecimal digits."""
         text = f"{self.collection_number}:{self.version_index}:{self.digest}"
         return hashlib.sha256(text.encode()).hexdigest()[:20]
 
 
 def find(connection: sqlite3.Connection, collection: int, alias: str) -> Membership | None:
-    """The member that an alias, or a version such as ``v3``, points to; or ``None``."""
+    """Find the member with this alias or version such as ``v3``, or return ``None``."""
     number = naming.version_number(alias)
     condition = (
         "version = :version"
@@ -60,15 +60,15 @@ def find(connection: sqlite3.Connection, collection: int, alias: str) -> Members
 
 
 def of_artifact(connection: sqlite3.Connection, artifact: int) -> list[Membership]:
-    """All places of a version, in the order it came there: its sequence first."""
+    """List all memberships of a version, oldest first: its sequence comes first."""
     rows = connection.execute(
         f"{_SELECT} WHERE artifact_id = ? ORDER BY artifact_memberships.id", (artifact,)
     )
     return [_membership(row) for row in rows]
 
 
-def between(connection: sqlite3.Connection, collection: int, artifact: int) -> Membership | None:
-    """The place of a version in a collection, or ``None``."""
+def of_version(connection: sqlite3.Connection, collection: int, artifact: int) -> Membership | None:
+    """Find the membership of a version in a collection, or return ``None``."""
     row = connection.execute(
         f"{_SELECT} WHERE collection_id = ? AND artifact_id = ?", (collection, artifact)
     ).fetchone()
@@ -76,7 +76,7 @@ def between(connection: sqlite3.Connection, collection: int, artifact: int) -> M
 
 
 def of_collection(connection: sqlite3.Connection, collection: int, *, first: int) -> list[Membership]:
-    """Up to ``first`` members of a collection, newest first."""
+    """List up to ``first`` members of a collection, newest first."""
     rows = connection.execute(
         f"{_SELECT} WHERE collection_id = ? ORDER BY version DESC LIMIT ?", (collection, first)
     )
@@ -84,18 +84,18 @@ def of_collection(connection: sqlite3.Connection, collection: int, *, first: int
 
 
 def by_numbers(connection: sqlite3.Connection, numbers: list[int]) -> list[Membership]:
-    """The memberships with these row numbers, in the order given."""
+    """Return the memberships with these row numbers, in the given order."""
     rows = connection.execute(
         f"{_SELECT} WHERE artifact_memberships.id IN (SELECT value FROM json_each(?))",
-        (jsontext.dump(numbers),),
+        (lenient_json.dump(numbers),),
     )
     found = {row["id"]: _membership(row) for row in rows}
     return [found[number] for number in numbers if number in found]
 
 
-def join(connection: sqlite3.Connection, collection: int, artifact: int) -> Membership:
-    """Give a version the next number of a collection, or its old place there. Needs a write transaction."""
-    found = between(connection, collection, artifact)
+def add(connection: sqlite3.Connection, collection: int, artifact: int) -> Membership:
+    """Add a version to a collection with the next number, unless it is a member. Needs a write transaction."""
+    found = of_version(connection, collection, artifact)
     if found is not None:
         return found
     connection.execute(
@@ -104,16 +104,16 @@ def join(connection: sqlite3.Connection, collection: int, artifact: int) -> Memb
     connection.execute(
         """INSERT INTO artifact_memberships (collection_id, artifact_id, version, created_at)
            SELECT id, ?, versions_made - 1, ? FROM artifact_collections WHERE id = ?""",
-        (artifact, timestamps.to_text(timestamps.now()), collection),
+        (artifact, timestamps.to_string(timestamps.now()), collection),
     )
-    made = between(connection, collection, artifact)
+    made = of_version(connection, collection, artifact)
     if made is None:
         raise RuntimeError("a membership vanished inside its transaction")
     return made
 
 
-def leave(connection: sqlite3.Connection, number: int) -> None:
-    """Take a version out of a collection, with its aliases there. Needs a write transaction."""
+def remove(connection: sqlite3.Connection, number: int) -> None:
+    """Remove a version and its aliases from a collection. Needs a write transaction."""
     connection.execute("DELETE FROM artifact_memberships WHERE id = ?", (number,))
 
 

@@ -1,16 +1,16 @@
-"""What may be called what: artifact types, collections, aliases, tags and paths; and how versions are written."""
+"""Checks of names: artifact types, collections, aliases, tags and paths; and names of versions."""
 
 from __future__ import annotations
 
 import re
 from typing import NamedTuple, Required, TypedDict
 
-from runql_server import jsontext
+from runql_server import lenient_json
 from runql_server.errors import RequestError
 from runql_server.names import check_file_name, check_name
 
 LATEST = "latest"
-"""The alias that the newest version of a collection has."""
+"""Alias of the newest version of a collection."""
 
 _LONGEST = 128
 _MOST_TAGS = 20
@@ -19,7 +19,7 @@ _VERSION = re.compile(r"v(0|[1-9]\d{0,17})")
 
 
 class TagInput(TypedDict, total=False):
-    """A tag as mutations take it; names as the schema conversion writes them."""
+    """A tag in the input of mutations; names as the schema conversion writes them."""
 
     tag_name: Required[str]
     tag_category_name: str | None
@@ -27,7 +27,7 @@ class TagInput(TypedDict, total=False):
 
 
 class NewTag(NamedTuple):
-    """A checked tag."""
+    """A validated tag."""
 
     name: str
     category: str
@@ -35,17 +35,17 @@ class NewTag(NamedTuple):
 
 
 def check_type_name(name: str) -> str:
-    """Refuse a name that an artifact type cannot have."""
+    """Refuse an invalid name of an artifact type; return it."""
     return check_name(name, what="artifact type name", longest=_LONGEST)
 
 
 def check_collection_name(name: str) -> str:
-    """Refuse a name that a collection cannot have."""
+    """Refuse an invalid name of a collection; return it."""
     return check_name(name, what="artifact collection name", longest=_LONGEST)
 
 
 def check_alias(alias: str) -> str:
-    """Refuse an alias that is too long, cannot stand behind ``name:``, or looks like a version number."""
+    """Refuse an alias that is too long, cannot follow ``name:``, or looks like a version number."""
     if not alias or len(alias) > _LONGEST or any(letter in alias for letter in "/:\0\r\n"):
         raise RequestError(f"invalid alias {alias[:140]!r}: 1 to {_LONGEST} characters, none of / :")
     if _VERSION.fullmatch(alias):
@@ -54,7 +54,7 @@ def check_alias(alias: str) -> str:
 
 
 def check_tags(tags: list[TagInput] | None) -> list[NewTag]:
-    """Refuse tags that are too many, too long or hold other than words, spaces and hyphens."""
+    """Refuse too many tags, too long ones, and characters other than words, spaces and hyphens."""
     given = tags or []
     if len(given) > _MOST_TAGS:
         raise RequestError(f"tags: at most {_MOST_TAGS} at once, got {len(given)}")
@@ -62,7 +62,7 @@ def check_tags(tags: list[TagInput] | None) -> list[NewTag]:
 
 
 def check_path(path: str) -> str:
-    """Refuse a path in an artifact that would leave a folder, or that UTF-8 cannot spell."""
+    """Refuse a path that leaves the artifact's folder, or that UTF-8 cannot encode."""
     try:
         path.encode()
     except UnicodeEncodeError as error:
@@ -70,19 +70,19 @@ def check_path(path: str) -> str:
     return check_file_name(path)
 
 
-def version_text(version: int) -> str:
-    """How a version is called: ``v3``."""
+def version_name(version: int) -> str:
+    """Make the name of a version: ``v3``."""
     return f"v{version}"
 
 
 def version_number(text: str) -> int | None:
-    """The number in ``v3``; ``None`` for any other text."""
+    """Parse the number in ``v3``; ``None`` for any other string."""
     found = _VERSION.fullmatch(text)
     return None if found is None else int(found[1])
 
 
 def split(name: str) -> tuple[str, str]:
-    """Take ``collection:alias`` apart; without an alias the newest version is meant."""
+    """Split ``collection:alias``; a missing alias means the newest version."""
     collection, _, alias = name.partition(":")
     return collection, alias or LATEST
 
@@ -96,5 +96,5 @@ def _checked(tag: TagInput) -> NewTag:
                 "with spaces between them"
             )
     attributes = tag.get("attributes") or "{}"
-    jsontext.parse_object(attributes, what="the attributes of a tag")
+    lenient_json.parse_object(attributes, what="the attributes of a tag")
     return NewTag(tag["tag_name"], category, attributes)

@@ -1,6 +1,6 @@
-"""Tags of versions and of collections."""
+"""Tags of versions and collections."""
 
-# ruff: noqa: S608 - the SQL put together is our own text: values are always bound
+# ruff: noqa: S608 - the composed SQL has constant parts only: values are always bound
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Owner = Literal["artifact", "collection"]
 
 @dataclass(frozen=True)
 class Tag:
-    """One tag; the attribute names are the schema's in snake case."""
+    """One tag; attribute names are those of the schema in snake case."""
 
     owner: Owner
     number: int
@@ -27,18 +27,18 @@ class Tag:
 
     @property
     def id(self) -> str:
-        """The opaque node id."""
+        """Opaque node id."""
         return ids.encode("Tag", f"{self.owner}:{self.number}")
 
 
 def of(connection: sqlite3.Connection, owner: Owner, number: int) -> list[Tag]:
-    """The tags of a version or collection, in the order they were set."""
+    """List the tags of a version or collection, in the order of their assignment."""
     rows = connection.execute(f"SELECT * FROM {owner}_tags WHERE {owner}_id = ? ORDER BY id", (number,))
     return [Tag(owner, row["id"], row["name"], row["category"], row["attributes"]) for row in rows]
 
 
 def add(connection: sqlite3.Connection, owner: Owner, number: int, tags: Iterable[NewTag]) -> None:
-    """Set tags; one that is there already gets its category and attributes anew. Needs a write transaction."""
+    """Add tags; an existing tag gets the new category and attributes. Needs a write transaction."""
     connection.executemany(
         f"""INSERT INTO {owner}_tags ({owner}_id, name, category, attributes) VALUES (?, ?, ?, ?)
             ON CONFLICT ({owner}_id, name) DO UPDATE
@@ -47,8 +47,8 @@ def add(connection: sqlite3.Connection, owner: Owner, number: int, tags: Iterabl
     )
 
 
-def take(connection: sqlite3.Connection, owner: Owner, number: int, names: Iterable[str]) -> None:
-    """Take tags away; those that are not there do no harm. Needs a write transaction."""
+def remove(connection: sqlite3.Connection, owner: Owner, number: int, names: Iterable[str]) -> None:
+    """Remove tags; ignores missing ones. Needs a write transaction."""
     connection.executemany(
         f"DELETE FROM {owner}_tags WHERE {owner}_id = ? AND name = ?", ((number, name) for name in names)
     )

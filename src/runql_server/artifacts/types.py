@@ -1,4 +1,4 @@
-"""Artifact types as stored: found, listed, made on first use."""
+"""Artifact types in the database: find, list, create."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from runql_server.errors import NotFoundError
 
 @dataclass(frozen=True)
 class ArtifactType:
-    """One type of a project; the attribute names are the schema's in snake case."""
+    """One artifact type of a project; attribute names are those of the schema in snake case."""
 
     number: int
     project_number: int
@@ -22,12 +22,12 @@ class ArtifactType:
 
     @property
     def id(self) -> str:
-        """The opaque node id."""
+        """Opaque node id."""
         return ids.encode("ArtifactType", self.number)
 
 
 def find(connection: sqlite3.Connection, project: int, name: str) -> ArtifactType | None:
-    """The type of that name, or ``None``."""
+    """Find the type of that name, or return ``None``."""
     row = connection.execute(
         "SELECT * FROM artifact_types WHERE project_id = ? AND name = ?", (project, name)
     ).fetchone()
@@ -35,7 +35,7 @@ def find(connection: sqlite3.Connection, project: int, name: str) -> ArtifactTyp
 
 
 def by_number(connection: sqlite3.Connection, number: int) -> ArtifactType:
-    """The type with this row number."""
+    """Return the type with this row number."""
     row = connection.execute("SELECT * FROM artifact_types WHERE id = ?", (number,)).fetchone()
     if row is None:
         raise NotFoundError("artifact type not found")
@@ -43,7 +43,7 @@ def by_number(connection: sqlite3.Connection, number: int) -> ArtifactType:
 
 
 def page(connection: sqlite3.Connection, project: int, *, after: int, first: int) -> list[ArtifactType]:
-    """Up to ``first`` types of the project with row numbers above ``after``, oldest first."""
+    """List up to ``first`` types of the project with row numbers above ``after``, oldest first."""
     query = "SELECT * FROM artifact_types WHERE project_id = ? AND id > ? ORDER BY id LIMIT ?"
     return [_type(row) for row in connection.execute(query, (project, after, first))]
 
@@ -51,13 +51,13 @@ def page(connection: sqlite3.Connection, project: int, *, after: int, first: int
 def ensure(
     connection: sqlite3.Connection, project: int, name: str, description: str | None = None
 ) -> ArtifactType:
-    """Find or make a type. Needs a write transaction."""
+    """Find or create a type. Needs a write transaction."""
     found = find(connection, project, name)
     if found is not None:
         return found
     inserted = connection.execute(
         "INSERT INTO artifact_types (project_id, name, description, created_at) VALUES (?, ?, ?, ?)",
-        (project, naming.check_type_name(name), description, timestamps.to_text(timestamps.now())),
+        (project, naming.check_type_name(name), description, timestamps.to_string(timestamps.now())),
     )
     return by_number(connection, inserted.lastrowid or 0)
 

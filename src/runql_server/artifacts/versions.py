@@ -1,6 +1,6 @@
-"""Artifact versions as stored: found by number, by digest, by the id a client made up; changed."""
+"""Artifact versions in the database: find by number, digest or client id, and change."""
 
-# ruff: noqa: S608 - the SQL put together is our own text: values are always bound
+# ruff: noqa: S608 - the composed SQL has constant parts only: values are always bound
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import sqlite3
 from dataclasses import dataclass
 from typing import Literal
 
-from runql_server import ids, jsontext, timestamps
+from runql_server import ids, lenient_json, timestamps
 from runql_server.errors import NotFoundError, RequestError
 
 State = Literal["PENDING", "COMMITTED", "DELETED"]
 Layout = Literal["V1", "V2"]
 
 INHERITED_TTL = -1
-"""Written for a time to live that is not the version's own; nobody here has one to inherit."""
+"""Value for an inherited time to live; this server has none to inherit."""
 
 _SELECT = """SELECT artifacts.*, own.version AS version, projects.entity_id AS entity_id FROM artifacts
 JOIN artifact_collections ON artifact_collections.id = artifacts.sequence_id
@@ -25,7 +25,7 @@ LEFT JOIN artifact_memberships AS own ON own.artifact_id = artifacts.id AND own.
 
 @dataclass(frozen=True)
 class Artifact:
-    """One version; the attribute names are the schema's in snake case where no resolver computes the field.
+    """One version; attribute names are those of the schema in snake case, unless a resolver computes the field.
 
     ``version`` is the number in the sequence, ``None`` while the version is pending.
     """
@@ -54,23 +54,23 @@ class Artifact:
 
     @property
     def id(self) -> str:
-        """The opaque node id."""
+        """Opaque node id."""
         return ids.encode("Artifact", self.number)
 
     @property
     def ttl_duration_seconds(self) -> int:
-        """0 or less means that there is none."""
+        """Time to live in seconds; 0 or less means none."""
         return INHERITED_TTL if self.own_ttl is None else self.own_ttl
 
     @property
     def ttl_is_inherited(self) -> bool:
-        """Whether the version has none of its own."""
+        """Whether the version has no time to live of its own."""
         return self.own_ttl is None
 
 
 @dataclass(frozen=True, kw_only=True)
 class ArtifactChange:
-    """What a caller may set; ``None`` leaves a field alone. The JSON texts replace what was there."""
+    """Fields that a caller may set; ``None`` leaves a field unchanged. JSON strings replace old ones."""
 
     description: str | None = None
     labels: str | None = None
@@ -79,7 +79,7 @@ class ArtifactChange:
 
 
 def by_number(connection: sqlite3.Connection, number: int) -> Artifact:
-    """The version with this row number."""
+    """Return the version with this row number."""
     row = connection.execute(f"{_SELECT} WHERE artifacts.id = ?", (number,)).fetchone()
     if row is None:
         raise NotFoundError("artifact not found")
@@ -87,21 +87,21 @@ def by_number(connection: sqlite3.Connection, number: int) -> Artifact:
 
 
 def by_id(connection: sqlite3.Connection, opaque: str) -> Artifact:
-    """The version with this node id."""
+    """Return the version with this node id."""
     return by_number(connection, ids.decode_number("Artifact", opaque))
 
 
 def by_numbers(connection: sqlite3.Connection, numbers: list[int]) -> list[Artifact]:
-    """The versions with these row numbers, in the order given."""
+    """Return the versions with these row numbers, in the given order."""
     rows = connection.execute(
-        f"{_SELECT} WHERE artifacts.id IN (SELECT value FROM json_each(?))", (jsontext.dump(numbers),)
+        f"{_SELECT} WHERE artifacts.id IN (SELECT value FROM json_each(?))", (lenient_json.dump(numbers),)
     )
     found = {row["id"]: _artifact(row) for row in rows}
     return [found[number] for number in numbers if number in found]
 
 
 def with_digest(connection: sqlite3.Connection, sequence: int, digest: str) -> Artifact | None:
-    """The newest committed version of the sequence with this manifest digest, or ``None``."""
+    """Find the newest committed version of the sequence with this manifest digest, or return ``None``."""
     row = connection.execute(
         f"{_SELECT} WHERE artifacts.sequence_id = ? AND artifacts.digest = ? AND own.version IS NOT NULL "
         "ORDER BY own.version DESC LIMIT 1",
@@ -111,7 +111,7 @@ def with_digest(connection: sqlite3.Connection, sequence: int, digest: str) -> A
 
 
 def newest(connection: sqlite3.Connection, sequence: int) -> Artifact | None:
-    """The committed version of the sequence with the highest number, or ``None``."""
+    """Find the committed version of the sequence with the highest number, or return ``None``."""
     row = connection.execute(
         f"{_SELECT} WHERE artifacts.sequence_id = ? AND own.version IS NOT NULL ORDER BY own.version DESC LIMIT 1",
         (sequence,),
@@ -120,13 +120,13 @@ def newest(connection: sqlite3.Connection, sequence: int) -> Artifact | None:
 
 
 def of_sequence(connection: sqlite3.Connection, sequence: int) -> list[Artifact]:
-    """All versions that were made in the sequence, pending ones too."""
+    """List all versions of the sequence, pending ones too."""
     rows = connection.execute(f"{_SELECT} WHERE artifacts.sequence_id = ? ORDER BY artifacts.id", (sequence,))
     return [_artifact(row) for row in rows]
 
 
 def with_client_id(connection: sqlite3.Connection, client_id: str) -> Artifact | None:
-    """The version that a client made up this id for, or the newest one of the sequence it did; or ``None``."""
+    """Find the version with this client id, or the newest one of the sequence with it, or return ``None``."""
     row = connection.execute(
         "SELECT artifact_id, collection_id FROM artifact_client_ids WHERE client_id = ?", (client_id,)
     ).fetchone()
@@ -142,19 +142,19 @@ def change(connection: sqlite3.Connection, number: int, wanted: ArtifactChange) 
     for what in ("labels", "metadata"):
         text: str | None = getattr(wanted, what)
         if text is not None:
-            jsontext.parse_object(text, what=what)
+            lenient_json.parse_object(text, what=what)
     ttl = wanted.ttl_duration_seconds
     connection.execute(
         """UPDATE artifacts SET description = COALESCE(?, description), labels = COALESCE(?, labels),
            metadata = COALESCE(?, metadata), updated_at = ? WHERE id = ?""",
-        (wanted.description, wanted.labels, wanted.metadata, timestamps.to_text(timestamps.now()), number),
+        (wanted.description, wanted.labels, wanted.metadata, timestamps.to_string(timestamps.now()), number),
     )
     if ttl is not None:
         connection.execute("UPDATE artifacts SET ttl_seconds = ? WHERE id = ?", (own_ttl(ttl), number))
 
 
 def own_ttl(wanted: int | None) -> int | None:
-    """The time to live to store; ``None`` for one that is inherited."""
+    """Return the time to live to store; ``None`` for an inherited one."""
     if wanted is not None and wanted < -2:
         raise RequestError(f"ttlDurationSeconds: seconds, -1 (inherited) or -2 (none), not {wanted}")
     return None if wanted == INHERITED_TTL else wanted

@@ -1,1 +1,1 @@
-"""Histories of ended runs as parquet files: which rows are exported, with which column types, and where they lie."""
+"""Exports of ended runs' histories to parquet files: policy, column types and writing."""

@@ -1,4 +1,4 @@
-"""The parquet type of each metric, folded value by value; what has no single type is kept as JSON text in bytes."""
+"""Parquet types of metrics, inferred value by value; a metric without a single type is stored as JSON in bytes."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
-from runql_server import jsontext
-from runql_server.jsontext import JsonObject, JsonValue
+from runql_server import lenient_json
+from runql_server.lenient_json import JsonObject, JsonValue
 
 EXACT_IN_FLOAT = 2**53
 INT64 = range(-(2**63), 2**63)
@@ -17,7 +17,7 @@ DEEPEST = 16
 
 @dataclass
 class ColumnType:
-    """What was seen of one metric, or of one member of its objects or items of its lists."""
+    """Types seen in one metric, in a member of its objects, or in the items of its lists."""
 
     kinds: set[type] = field(default_factory=set[type])
     members: dict[str, ColumnType] = field(default_factory=dict[str, "ColumnType"])
@@ -26,7 +26,7 @@ class ColumnType:
     storable: bool = True
 
     def fold(self, value: JsonValue) -> None:
-        """Take one more value into account; null is none."""
+        """Update with another value; ignores null."""
         if value is None:
             return
         self.kinds.add(type(value))
@@ -43,13 +43,13 @@ class ColumnType:
                 for item in value:
                     self.items.fold(item)
             case dict():
-                # A member that is null would not be told from one that is missing.
+                # A parquet struct does not distinguish a null member from a missing one.
                 self.storable = self.storable and None not in value.values()
                 for name, member in value.items():
                     self.members.setdefault(name, ColumnType()).fold(member)
 
     def arrow(self, depth: int = 0) -> pa.DataType | None:
-        """The type that holds every value and gives it back as it was; ``None`` when there is none."""
+        """Return the Arrow type that holds every value without loss, or ``None``."""
         if not self.storable or depth > DEEPEST:
             return None
         if self.kinds == {bool}:
@@ -76,13 +76,13 @@ class ColumnType:
 
 
 class RowTypes:
-    """The columns of one file, ``_step`` first, then in the order their metrics were first logged."""
+    """Columns of one file: ``_step``, then the metrics in the order of their first rows."""
 
     def __init__(self) -> None:
         self._columns = {"_step": ColumnType()}
 
     def fold(self, row: JsonObject) -> None:
-        """Take one more row into account."""
+        """Update with another row."""
         for name, value in row.items():
             column = self._columns.get(name)
             if column is None:
@@ -91,16 +91,16 @@ class RowTypes:
 
     @property
     def is_exportable(self) -> bool:
-        """Whether every metric's name can be a column's: a lone surrogate has no UTF-8 bytes."""
+        """Whether every metric's name can be a column name: UTF-8 cannot encode lone surrogates."""
         return all(map(_is_encodable, self._columns))
 
     def columns(self) -> list[tuple[str, pa.DataType]]:
-        """Name and type of each; those of no single type are binary, without UTF-8 for their logical type."""
+        """Return name and type of each column; a metric without a single type is binary, not UTF-8."""
         return [(name, column.arrow() or pa.binary()) for name, column in self._columns.items()]
 
 
 def as_columns(rows: list[JsonObject], columns: list[tuple[str, pa.DataType]]) -> pa.Table:
-    """Rows as columns; a metric that a row lacks is null there, NaN is a number."""
+    """Convert rows to columns; a metric that a row lacks is null, NaN is a number."""
     schema = pa.schema([pa.field(name, kind) for name, kind in columns])
     arrays = [pa.array(_stored(rows, name, kind), type=kind, from_pandas=False) for name, kind in columns]
     return pa.Table.from_arrays(arrays, schema=schema)
@@ -109,8 +109,8 @@ def as_columns(rows: list[JsonObject], columns: list[tuple[str, pa.DataType]]) -
 def _stored(rows: list[JsonObject], name: str, kind: pa.DataType) -> list[JsonValue] | list[bytes | None]:
     if not pa.types.is_binary(kind):
         return [row.get(name) for row in rows]
-    # A metric that was logged as null is told from one that was not logged.
-    return [jsontext.dump(row[name]).encode() if name in row else None for row in rows]
+    # A metric logged as null differs from one that was not logged.
+    return [lenient_json.dump(row[name]).encode() if name in row else None for row in rows]
 
 
 def _is_encodable(text: str) -> bool:

@@ -1,4 +1,4 @@
-"""Bringing the exports of a run up to date: when it is asked for them and its process is over."""
+"""Writes the exports of a run when a client requests them and the run has ended."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from runql_server.storage.store import Store
 logger = logging.getLogger("runql_server")
 
 ALIVE = frozenset({"running", "pending", "preempting"})
-"""States of runs that may still log: their rows stay live."""
+"""States of runs that may still log; their rows stay live."""
 
 
 class Exporter:
-    """Writes what is not exported yet. Without pyarrow it writes nothing, and every row is live."""
+    """Exports live rows in a background thread. Without pyarrow it writes nothing, and every row is live."""
 
     def __init__(self, store: Store, policy: ExportPolicy) -> None:
         self._store = store
@@ -33,10 +33,11 @@ class Exporter:
         self._can_write = find_spec("pyarrow") is not None
 
     def update(self, run: int, state: str) -> None:
-        """Export the live rows of a run that is over and long enough; does nothing for any other.
+        """Export the live rows of an ended run that is long enough; do nothing for any other run.
 
-        A long run takes longer than a request may: after the policy's patience its files are written on, for the next
-        one. Lines that are written over meanwhile make the export void: they stay live until it is asked for again.
+        A long run takes longer than a request may. After the policy's ``patience`` this method returns, and the
+        background thread continues for the next request. Overwritten lines invalidate the export: they stay live
+        until the next request.
         """
         if state in ALIVE or not self._can_write or self._closing.is_set() or not self._is_due(run):
             return
@@ -44,12 +45,12 @@ class Exporter:
             writing = self._under_way.get(run)
             if writing is None or writing.done():
                 writing = self._under_way[run] = self._writer.submit(self._export, run)
-        # Cancelled when the server stops: then the rows stay live.
+        # The server cancels it at shutdown; the rows stay live then.
         with suppress(CancelledError, TimeoutError):
             writing.result(self._policy.patience)
 
     def close(self) -> None:
-        """Leave off what is being written."""
+        """Stop writing."""
         self._closing.set()
         self._writer.shutdown(wait=True, cancel_futures=True)
 
@@ -84,7 +85,7 @@ class Exporter:
         return export
 
     def _write(self, export: Export) -> bool:
-        # Not at the top: pyarrow is optional, and takes its time to load.
+        # A late import: pyarrow is optional and slow to load.
         from runql_server.exports.parquet_file import write_lines  # noqa: PLC0415 - see above
 
         path = files.blob_path(self._store, export.blob)

@@ -1,4 +1,4 @@
-"""Writing history lines to one parquet file, a row group at a time."""
+"""Writes history lines to a parquet file, one row group at a time."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from runql_server import jsontext
+from runql_server import lenient_json
 from runql_server.exports.column_types import RowTypes, as_columns
-from runql_server.jsontext import JsonObject
+from runql_server.lenient_json import JsonObject
 
 
 def write_lines(
@@ -24,11 +24,11 @@ def write_lines(
     rows_per_group: int,
     is_over: Callable[[], bool],
 ) -> bool:
-    """Write the lines from ``start`` up to ``stop`` in step order.
+    """Write the lines from ``start`` up to, not including, ``stop`` in step order.
 
-    Gives False when a metric's name cannot be a column's, and when ``is_over`` says that nobody wants the file any more.
+    Returns False when a metric's name cannot be a column name, and when ``is_over`` returns true.
 
-    The rows are read twice, first for their types, so that no more than a row group of them is in memory.
+    The function reads the rows twice, first for their types, so memory holds at most one row group.
     """
     types = RowTypes()
     for row in _rows(connection, run, start, stop):
@@ -48,9 +48,9 @@ def write_lines(
 
 
 def _rows(connection: sqlite3.Connection, run: int, start: int, stop: int) -> Iterator[JsonObject]:
-    """The rows with the step that they are placed at, which a row without one gets from its line."""
+    """Yield the rows with their steps; a row without one has its line number as step."""
     query = (
         """SELECT step, text FROM history WHERE run_id = ? AND line >= ? AND line < ? ORDER BY step, line"""
     )
     for row in connection.execute(query, (run, start, stop)):
-        yield {**jsontext.parse_object(row["text"], what="history"), "_step": row["step"]}
+        yield {**lenient_json.parse_object(row["text"], what="history"), "_step": row["step"]}

@@ -1,4 +1,4 @@
-"""Which histories are exported, and how their files are cut."""
+"""The export policy: which histories are exported, and the sizes of their files."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class ExportPolicy:
-    """What a server exports.
+    """When a server exports a history, and in which parts.
 
     Attributes:
-        above_rows: an ended run is exported when its history has more rows than this; small ones stay live.
-        rows_per_file: a longer history is cut into several files.
+        above_rows: the server exports an ended run with more rows than this; smaller ones stay live.
+        rows_per_file: a longer history is split into several files.
         rows_per_group: rows of a row group, which readers can skip by the statistics on ``_step``.
-        patience: seconds that a request waits for files that are being written; what is not ready then is live.
-            None waits until they are written, so that what a test reads does not depend on how fast the machine is.
+        patience: seconds that a request waits for unfinished files; rows that are not ready stay live. None waits
+            without limit, so that tests do not depend on the speed of the machine.
     """
 
     above_rows: int = 10_000

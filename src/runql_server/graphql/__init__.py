@@ -1,1 +1,1 @@
-"""The executable schema."""
+"""The executable schema: documents, request context and resolvers."""

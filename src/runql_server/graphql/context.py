@@ -1,4 +1,4 @@
-"""What resolvers get with each request: the caller, a database snapshot and the way to write."""
+"""The context of a GraphQL request: its caller, its database connection and write transactions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from runql_server.storage.store import Store
 
 @dataclass
 class RequestContext:
-    """One GraphQL request, executed start to end in one worker thread."""
+    """One GraphQL request; one worker thread executes it from start to end."""
 
     store: Store
     connection: sqlite3.Connection
@@ -38,13 +38,13 @@ class RequestContext:
 
     @contextmanager
     def writing(self) -> Generator[sqlite3.Connection]:
-        """A write transaction on the request's own connection, so that the payload reads what was written."""
+        """Open a write transaction on the request's own connection, so that the payload reads the new values."""
         with self.store.transaction(self.connection):
             yield self.connection
 
 
 def of(info: GraphQLResolveInfo) -> RequestContext:
-    """The context of the request that a resolver works for."""
+    """Return the context of the request that a resolver serves."""
     context = info.context
     if not isinstance(context, RequestContext):
         raise TypeError("executed without a request context")

@@ -1,4 +1,4 @@
-"""Running GraphQL documents: parsed and validated once per text, lists of leaves passed through whole."""
+"""Executes GraphQL documents: caches parsed ones, and passes lists of scalars through whole."""
 
 from __future__ import annotations
 
@@ -31,25 +31,25 @@ from graphql.pyutils import Path
 
 from runql_server.errors import RequestError
 from runql_server.graphql.context import RequestContext
-from runql_server.jsontext import JsonValue
+from runql_server.lenient_json import JsonValue
 
 Leaf = TypeVar("Leaf")
 
 logger = logging.getLogger("runql_server")
 
 MOST_ERRORS = 10_000
-"""Of an invalid document: a client that checks its operations wants all of them, graphql-core stops at a hundred."""
+"""Errors reported for an invalid document; a client that checks its operations wants all, graphql-core stops at 100."""
 
 
 class Leaves(list[Leaf]):
-    """A list of scalars that are already in wire form."""
+    """A list of scalars in wire form."""
 
 
 class LeafContext(ExecutionContext):
-    """Takes a list of leaves as it is: graphql-core's cost per item would dominate a page of history.
+    """Passes `Leaves` through unchecked: graphql-core's cost per item would dominate a page of history.
 
-    A number that its type cannot carry (a Float that is not finite, an Int beyond 32 bits) is null where null is
-    allowed: as an error, one value that somebody logged would make every listing that shows it unreadable.
+    A number that its type cannot carry (a Float that is not finite, an Int beyond 32 bits) becomes null. An error
+    instead would let one logged value break every listing that shows it.
     """
 
     @staticmethod
@@ -57,7 +57,7 @@ class LeafContext(ExecutionContext):
         return_type: GraphQLLeafType,
         result: Any,
     ) -> Any:
-        """As in the base class, but for numbers that do not fit."""
+        """Complete as the base class does, except for numbers that do not fit."""
         if return_type is GraphQLFloat and isinstance(result, float) and not math.isfinite(result):
             return None
         if return_type is GraphQLInt and isinstance(result, int) and not -(2**31) <= result < 2**31:
@@ -72,7 +72,7 @@ class LeafContext(ExecutionContext):
         path: Path,
         result: AsyncIterable[Any] | Iterable[Any],
     ) -> Awaitable[list[Any]] | list[Any]:
-        """As in the base class, but for ``Leaves``; the Any in the signature is the base class's."""
+        """Complete as the base class does, except for ``Leaves``; the Any are the base class's."""
         if isinstance(result, Leaves):
             return result
         base = super().complete_list_value  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] - as above
@@ -80,32 +80,32 @@ class LeafContext(ExecutionContext):
 
 
 @dataclass(frozen=True)
-class Answer:
-    """The response body, and whether the document was executed at all."""
+class GraphQLResponse:
+    """The response body, and whether the document was executed."""
 
     body: dict[str, object]
     executed: bool
 
 
 class Documents:
-    """The schema and the documents seen so far: clients send the same few texts again and again."""
+    """The schema and a cache of parsed documents: clients repeat the same few."""
 
     def __init__(self, schema: GraphQLSchema) -> None:
         self._schema = schema
         self._prepare = lru_cache(maxsize=256)(self._parse)
 
     def operation(self, text: str, name: str | None) -> OperationDefinitionNode | None:
-        """The operation that would run, ``None`` if the text is not valid or names no such operation."""
+        """Return the operation that would run, ``None`` if the document is not valid or has no such operation."""
         prepared = self._prepare(text)
         return get_operation_ast(prepared, name) if isinstance(prepared, DocumentNode) else None
 
     def execute(
         self, text: str, variables: dict[str, JsonValue], name: str | None, context: RequestContext
-    ) -> Answer:
-        """Run one operation. Variables that it does not declare are ignored, as on the real server."""
+    ) -> GraphQLResponse:
+        """Run one operation; ignores variables that it does not declare, as the real server does."""
         prepared = self._prepare(text)
         if not isinstance(prepared, DocumentNode):
-            return Answer({"errors": [_format(error) for error in prepared]}, executed=False)
+            return GraphQLResponse({"errors": [_format(error) for error in prepared]}, executed=False)
         result = execute_sync(
             self._schema,
             prepared,
@@ -118,8 +118,8 @@ class Documents:
         if result.errors:
             body["errors"] = [_format(error) for error in result.errors]
         body["data"] = result.data
-        # Every root field is nullable, so data is absent only when the variables did not fit.
-        return Answer(body, executed=result.data is not None)
+        # Every root field is nullable, so data is missing only when the variables are not valid.
+        return GraphQLResponse(body, executed=result.data is not None)
 
     def _parse(self, text: str) -> DocumentNode | list[GraphQLError]:
         try:

@@ -1,4 +1,4 @@
-"""The executable schema: the shared SDL with the resolver modules bound to it."""
+"""Builds the executable schema: binds the resolver modules to the shared SDL."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ from runql_server.runs.runs import Run
 from runql_server.storage.files import StoredFile
 from runql_server.storage.projects import Project
 from runql_server.sweeps.agents import Agent
-from runql_server.sweeps.stored import Sweep
+from runql_server.sweeps.sweeps import Sweep
 
 _MODULES: tuple[ModuleType, ...] = (
     account,
@@ -89,24 +89,24 @@ _RECORDS: dict[str, tuple[type, ...]] = {
     "File": (StoredFile, ArtifactFile, ManifestFile),
     "Tag": (Tag,),
 }
-"""The types whose fields are resolved here, and the classes that stand behind each."""
+"""Object types of the schema, and the classes of the records that represent each."""
 
 
 class Unsupported(SchemaBindable):
-    """Makes what nobody answers fail clearly: root fields, and fields that may not be null."""
+    """Lets fields without a resolver fail clearly: root fields, and fields that are not nullable."""
 
     def bind_to_schema(self, schema: GraphQLSchema) -> None:
-        """Bind last: a field without a resolver is then one that no module wanted."""
+        """Bind last, when every module has bound its resolvers."""
         for name in (*_RECORDS, "Query", "Mutation"):
-            for field in unanswered(schema, name).values():
+            for field in fields_without_resolver(schema, name).values():
                 # pyright reads the wrapping types of graphql-core as generics without their argument.
                 required = isinstance(field.type, GraphQLNonNull)  # pyright: ignore[reportUnknownMemberType]
                 if required or name in {"Query", "Mutation"}:
                     field.resolve = _refuse
 
 
-def unanswered(schema: GraphQLSchema, type_name: str) -> dict[str, GraphQLField]:
-    """The fields of a type that have neither a resolver nor an attribute of the same name."""
+def fields_without_resolver(schema: GraphQLSchema, type_name: str) -> dict[str, GraphQLField]:
+    """Return the fields of a type that have neither a resolver nor an attribute of that name."""
     described = schema.type_map[type_name]
     if not isinstance(described, GraphQLObjectType):
         raise TypeError(f"{type_name} is not an object type")
@@ -126,7 +126,7 @@ def _is_attribute(type_name: str, name: str) -> bool:
 
 
 def bind(*more: SchemaBindable, snake_case: bool = False) -> GraphQLSchema:
-    """Read the SDL that client and server share, and bind the resolver modules to it."""
+    """Bind the resolver modules to the SDL that client and server share."""
     sdl = resources("runql_graphql").joinpath("wandb.graphql").read_text(encoding="utf-8")
     bindables = [bindable for module in _MODULES for bindable in module.BINDABLES]
     schema = make_executable_schema(
@@ -134,15 +134,15 @@ def bind(*more: SchemaBindable, snake_case: bool = False) -> GraphQLSchema:
     )
     for described in schema.type_map.values():
         if isinstance(described, GraphQLEnumType):
-            # Ariadne 1.1 puts a wrapper here that takes fewer arguments than graphql-core since 3.2.9 passes. It is
-            # for enums with Python values; ours are plain names.
+            # Ariadne 1.1 sets a wrapper for enums with Python values, which these are not. It takes fewer arguments
+            # than graphql-core 3.2.9 passes.
             vars(described).pop("parse_value", None)
     return schema
 
 
 @cache
 def load() -> GraphQLSchema:
-    """The schema to execute; made once per process."""
+    """Return the schema to execute; built once per process."""
     return bind(Unsupported(), snake_case=True)
 
 
@@ -155,5 +155,5 @@ def _converted(name: str, _schema: GraphQLSchema, _path: tuple[str, ...]) -> str
 
 
 def _snake(name: str) -> str:
-    # Ariadne's own conversion makes md_5 of md5.
+    # Ariadne's own conversion turns md5 into md_5.
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()

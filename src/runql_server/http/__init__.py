@@ -1,1 +1,1 @@
-"""HTTP routes: GraphQL, and the REST side of files, artifacts and exports."""
+"""HTTP endpoints: GraphQL, the file stream, and transfers of files, artifacts and exports."""

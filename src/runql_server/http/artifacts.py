@@ -1,4 +1,4 @@
-"""The REST side of artifacts: downloads with the key, signed downloads and uploads of entries and manifests."""
+"""HTTP endpoints of artifacts: downloads with the API key, signed transfers of entries and manifests."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from runql_server.storage import files
 from runql_server.storage.files import Upload
 from runql_server.storage.store import Store
 
-Keep = Callable[[Upload], str | None]
-"""Records bytes that arrived, and gives a blob that is not needed any more."""
+RecordUpload = Callable[[Upload], str | None]
+"""Records received bytes, and returns a blob that is no longer needed."""
 
 _NOT_FOUND = "no artifact here has these bytes"
 
@@ -31,13 +31,13 @@ class ArtifactEndpoints:
         self._signer = signer
 
     async def locate_v1(self, request: Request) -> Response:
-        """GET ``/artifacts/{entity}/{hex}``: needs the key, goes on to a signed address."""
+        """GET ``/artifacts/{entity}/{hex}``: needs the API key, redirects to a signed URL."""
         return await self._locate(
             request, str(request.path_params["entity"]), str(request.path_params["digest"])
         )
 
     async def locate_v2(self, request: Request) -> Response:
-        """GET ``/artifactsV2/...``: the same; three forms, told apart by their number of parts.
+        """GET ``/artifactsV2/...``: as `locate_v1`, in three forms that differ in their number of parts.
 
         ``{region}/{entity}/{birth}/{hex}``, ``{region}/{entity}/{project}/{collection}/{birth}/{hex}/{name}`` and
         ``{region}/{entity}/{project}/{collection}/{artifact}/{birth}/{hex}/{name}``. The birth may be empty.
@@ -57,7 +57,7 @@ class ArtifactEndpoints:
                 raise NotFoundError(_NOT_FOUND)
 
     async def download_entry(self, request: Request) -> Response:
-        """GET the bytes of an entry by a signed address."""
+        """GET the bytes of an entry by a signed URL."""
         self._check(request, "GET")
         number, digest = (
             int(request.path_params["artifact"]),
@@ -74,25 +74,25 @@ class ArtifactEndpoints:
         return self._send(blob.name, digest, "application/octet-stream")
 
     async def upload_entry(self, request: Request) -> Response:
-        """PUT the bytes of an entry to a signed address; they must have the MD5 that was announced."""
+        """PUT the bytes of an entry to a signed URL; they must have the announced MD5."""
         self._check(request, "PUT")
         number, digest = (
             int(request.path_params["artifact"]),
             blobs.from_hex(str(request.path_params["digest"])),
         )
 
-        def keep(upload: Upload) -> str | None:
+        def record(upload: Upload) -> str | None:
             _check_md5(upload, digest)
             with self._store.writing() as connection:
                 artifact = versions.by_number(connection, number)
                 if not entries.is_announced(connection, number, digest):
                     raise NotFoundError("the artifact of this upload waits for no such file")
-                return blobs.keep(connection, artifact.entity_number, upload)
+                return blobs.record(connection, artifact.entity_number, upload)
 
-        return await self._receive(request, keep)
+        return await self._receive(request, record)
 
     async def download_manifest(self, request: Request) -> Response:
-        """GET a manifest by a signed address."""
+        """GET a manifest by a signed URL."""
         self._check(request, "GET")
         number = int(request.path_params["manifest"])
 
@@ -106,20 +106,20 @@ class ArtifactEndpoints:
         return self._send(found.blob, found.digest, "application/json")
 
     async def upload_manifest(self, request: Request) -> Response:
-        """PUT a manifest to a signed address; it must have the MD5 that was announced, if one was."""
+        """PUT a manifest to a signed URL; it must have the announced MD5, if there is one."""
         self._check(request, "PUT")
         number = int(request.path_params["manifest"])
 
-        def keep(upload: Upload) -> str | None:
+        def record(upload: Upload) -> str | None:
             with self._store.writing() as connection:
                 found = manifests.by_number(connection, number)
                 if found.digest:
                     _check_md5(upload, found.digest)
                 if versions.by_number(connection, found.artifact_number).state == "COMMITTED":
                     raise RequestError("the artifact is committed: its manifest cannot change any more")
-                return manifests.keep(connection, number, upload)
+                return manifests.record(connection, number, upload)
 
-        return await self._receive(request, keep)
+        return await self._receive(request, record)
 
     async def _locate(
         self,
@@ -154,10 +154,10 @@ class ArtifactEndpoints:
             signature=query.get("signature", ""),
         )
 
-    async def _receive(self, request: Request, keep: Keep) -> Response:
+    async def _receive(self, request: Request, record: RecordUpload) -> Response:
         upload = await files.receive(self._store, request.stream())
         try:
-            surplus = await anyio.to_thread.run_sync(keep, upload)
+            surplus = await anyio.to_thread.run_sync(record, upload)
         except BaseException:
             files.remove_blobs(self._store, [upload.blob])
             raise

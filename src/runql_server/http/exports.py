@@ -1,4 +1,4 @@
-"""The REST side of exports: signed downloads, whole or in ranges."""
+"""HTTP endpoint of history exports: signed downloads, whole or in ranges."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class ExportEndpoints:
         self._signer = signer
 
     async def download(self, request: Request) -> Response:
-        """GET or HEAD a parquet file by a signed address; ``Range`` is honoured."""
+        """GET or HEAD a parquet file by a signed URL; honours ``Range``."""
         query = request.query_params
         self._signer.check(
             "GET",

@@ -1,4 +1,4 @@
-"""The REST side: the file stream, file downloads with the key, signed uploads and downloads."""
+"""HTTP endpoints of a run's files: the file stream, downloads with the API key, signed transfers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import anyio.to_thread
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 
-from runql_server import jsontext
+from runql_server import lenient_json
 from runql_server.access.signing import Access, Signer
 from runql_server.errors import NotFoundError, RequestError
 from runql_server.names import check_file_name
@@ -27,19 +27,19 @@ class FileEndpoints:
         self._signer = signer
 
     async def stream(self, request: Request) -> Response:
-        """POST a chunk of metrics: the answer is sent once the rows are committed."""
+        """POST a chunk of metrics; the response follows the commit of the rows."""
         body, encoding = await request.body(), request.headers.get("content-encoding", "")
         entity, project, name = (str(request.path_params[part]) for part in ("entity", "project", "run"))
 
-        def work() -> jsontext.JsonObject:
-            post = filestream.parse(jsontext.parse(_decoded(body, encoding), what="the body"))
+        def work() -> lenient_json.JsonObject:
+            post = filestream.parse(lenient_json.parse(_decoded(body, encoding), what="the body"))
             with self._store.writing() as connection:
                 return filestream.apply(connection, runs.number_of(connection, entity, project, name), post)
 
         return JSONResponse(await anyio.to_thread.run_sync(work))
 
     async def download(self, request: Request) -> Response:
-        """GET a file by entity, project, run and name; needs the key."""
+        """GET a file by entity, project, run and name; needs the API key."""
         entity, project, run, name = (
             str(request.path_params[part]) for part in ("entity", "project", "run", "name")
         )
@@ -53,7 +53,7 @@ class FileEndpoints:
         return self._send(await anyio.to_thread.run_sync(work))
 
     async def signed_download(self, request: Request) -> Response:
-        """GET a file by a signed address."""
+        """GET a file by a signed URL."""
         run, name = self._signed(request, "GET")
 
         def work() -> StoredFile:
@@ -63,7 +63,7 @@ class FileEndpoints:
         return self._send(await anyio.to_thread.run_sync(work))
 
     async def signed_upload(self, request: Request) -> Response:
-        """PUT a file to a signed address; the old bytes are visible until the new ones are complete."""
+        """PUT a file to a signed URL; readers see the old bytes until the new ones are complete."""
         run, name = self._signed(request, "PUT")
         check_file_name(name)
         upload = await files.receive(self._store, request.stream())
@@ -72,7 +72,7 @@ class FileEndpoints:
             with self._store.writing() as connection:
                 if connection.execute("SELECT 1 FROM runs WHERE id = ?", (run,)).fetchone() is None:
                     raise NotFoundError("the run of this upload was deleted")
-                before = files.keep(connection, run, name, upload)
+                before = files.record(connection, run, name, upload)
             files.remove_blobs(self._store, [before])
 
         try:

@@ -1,4 +1,4 @@
-"""POST /graphql: from the request body to the response bytes."""
+"""HTTP endpoint of GraphQL: from the request body to the response bytes."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from graphql import OperationType
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from runql_server import jsontext
+from runql_server import lenient_json
 from runql_server.access.signing import Signer
 from runql_server.errors import RequestError
 from runql_server.exports.exporter import Exporter
 from runql_server.graphql.context import RequestContext
-from runql_server.graphql.execution import Answer, Documents
-from runql_server.jsontext import JsonValue
+from runql_server.graphql.execution import Documents, GraphQLResponse
+from runql_server.lenient_json import JsonValue
 from runql_server.storage.store import Store
 
 OPERATION = "runql_server.operation"
-"""Where the ASGI scope tells the middleware which operation a request ran."""
+"""Key of the ASGI scope that holds the name of a request's operation, for the middleware."""
 
 
 class GraphQLEndpoint:
-    """Executes each request in a worker thread, as SQLite blocks."""
+    """Executes each request in a worker thread, because SQLite blocks."""
 
     def __init__(
         self, store: Store, signer: Signer, exporter: Exporter, documents: Documents, *, config_merge: bool
@@ -33,7 +33,7 @@ class GraphQLEndpoint:
         self._config_merge = config_merge
 
     async def __call__(self, request: Request) -> Response:
-        """Answer one request; syntax, validation and variable errors have status 400, all others 200."""
+        """Handle one request; syntax, validation and variable errors have status 400, all others 200."""
         body = await request.body()
         try:
             text, variables, name = _parse(body)
@@ -45,7 +45,7 @@ class GraphQLEndpoint:
         reads_only = operation is not None and operation.operation is OperationType.QUERY
 
         def work() -> tuple[bytes, bool]:
-            # A query sees one snapshot; a mutation must see what it has just written.
+            # A query reads one snapshot; a mutation must read its own writes.
             borrow = self._store.reading() if reads_only else self._store.connection()
             with borrow as connection:
                 context = RequestContext(
@@ -57,8 +57,8 @@ class GraphQLEndpoint:
                     str(request.base_url),
                     config_merge=self._config_merge,
                 )
-                answer: Answer = self._documents.execute(text, variables, name, context)
-            return jsontext.dump(answer.body).encode(), answer.executed
+                response: GraphQLResponse = self._documents.execute(text, variables, name, context)
+            return lenient_json.dump(response.body).encode(), response.executed
 
         content, executed = await anyio.to_thread.run_sync(work)
         return Response(content, status_code=200 if executed else 400, media_type="application/json")
@@ -66,7 +66,7 @@ class GraphQLEndpoint:
 
 def _parse(body: bytes) -> tuple[str, dict[str, JsonValue], str | None]:
     try:
-        document = jsontext.parse_object(body.decode(), what="the body")
+        document = lenient_json.parse_object(body.decode(), what="the body")
     except UnicodeDecodeError as error:
         raise RequestError("the body is not UTF-8") from error
     text, variables, name = document.get("query"), document.get("variables"), document.get("operationName")
@@ -74,5 +74,5 @@ def _parse(body: bytes) -> tuple[str, dict[str, JsonValue], str | None]:
         raise RequestError("query: a text is needed")
     if variables is not None and not isinstance(variables, dict):
         raise RequestError("variables: an object is needed")
-    # Newer SDKs send the empty text with documents passed on from Python: it means no name.
+    # Newer SDKs send an empty operation name with documents from Python code; it means no name.
     return text, variables or {}, name if isinstance(name, str) and name else None

@@ -1,1 +1,1 @@
-"""Filters, order and cursors of lists, as SQL."""
+"""Lists of runs and others, as SQL: filters, orders, cursors and pages."""

@@ -1,4 +1,4 @@
-"""Values bound to one SQL statement: user input never becomes part of its text."""
+"""Values bound to one SQL statement, so that user input never becomes part of the statement."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from runql_server.errors import RequestError
 SqlValue = None | int | float | str
 
 _MOST = 32_000
-"""A little below SQLite's own limit of parameters per statement."""
+"""Slightly below SQLite's limit of parameters per statement."""
 
 
 class Bindings(dict[str, SqlValue]):
-    """Named parameters; ``bind`` keeps a value and gives the placeholder to write for it."""
+    """Named parameters of one statement."""
 
     def __init__(self, **named: SqlValue) -> None:
         super().__init__(named)
         self._placeholders: dict[tuple[type, SqlValue], str] = {}
 
     def bind(self, value: SqlValue) -> str:
-        """Keep a value; the placeholder stands for it in the statement, however often it is bound."""
-        # JSON can spell lone surrogates, UTF-8 cannot: they are stored and searched as replacement characters.
+        """Add a value, and return its placeholder; binding an equal value again reuses the placeholder."""
+        # UTF-8 cannot encode lone surrogates, which JSON allows: replacement characters stand for them.
         kept = value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
         known = self._placeholders.get((type(kept), kept))
         if known is not None:

@@ -1,4 +1,4 @@
-"""Opaque page cursors: where the last row stood in the order, so that rows which come later move nothing."""
+"""Opaque page cursors: the sort value of the last row, so that new rows do not shift later pages."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from runql_server.errors import RequestError
 
 
 class CursorError(RequestError):
-    """The text is not a cursor of this list and order."""
+    """The string is not a cursor of this list and order."""
 
 
 class Position(NamedTuple):
-    """The sort value (``None``: the run has none) and the row number that breaks ties."""
+    """The sort value (``None`` if the run has none) and the row number that breaks ties."""
 
     key: int | float | str | None
     number: int
 
 
 def encode(order: str, position: Position) -> str:
-    """Make the cursor of a row; it is good for this order only."""
+    """Encode the cursor of a row; it is valid for this order only."""
     return base64.urlsafe_b64encode(json.dumps([order, *position]).encode()).decode()
 
 
 def decode(order: str, cursor: str) -> Position:
-    """Read a cursor back."""
+    """Decode a cursor; raises `CursorError`."""
     try:
         parts: object = json.loads(base64.b64decode(cursor, altchars=b"-_", validate=True))
     except (binascii.Error, ValueError, RecursionError) as error:
@@ -44,10 +44,10 @@ def decode(order: str, cursor: str) -> Position:
 
 
 def encode_number(kind: str, number: int) -> str:
-    """The cursor of a list that is simply in row or line order."""
+    """Encode the cursor of a list in row or line order."""
     return encode(kind, Position(None, number))
 
 
 def decode_number(kind: str, cursor: str | None, *, start: int) -> int:
-    """Read such a cursor; ``start`` when there is none."""
+    """Decode such a cursor; without one, return ``start``."""
     return start if not cursor else decode(kind, cursor).number

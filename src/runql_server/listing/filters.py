@@ -1,14 +1,14 @@
-"""Filters: the Mongo-like JSON of the API, compiled to one SQL condition with bound parameters."""
+"""Filters: compiles the MongoDB-like JSON of the API to one SQL condition with bound parameters."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
 
-from runql_server import jsontext
+from runql_server import lenient_json
 from runql_server.errors import FilterError, RequestError
-from runql_server.jsontext import JsonObject, JsonValue
-from runql_server.listing import value_places
+from runql_server.lenient_json import JsonObject, JsonValue
+from runql_server.listing import value_paths
 from runql_server.listing.bindings import Bindings
 from runql_server.listing.subjects import ColumnSubject, ListSubject, Subject, ValueSubject, join
 from runql_server.runs.columns import COLUMNS
@@ -19,16 +19,16 @@ _COMPARISONS = {"$gt": ">", "$gte": ">=", "$lt": "<", "$lte": "<="}
 _LOGICAL = ("$and", "$or", "$nor")
 
 SubjectOf = Callable[[str, Bindings], Subject]
-"""Finds what a key is about; raises ``FilterError`` for an unknown one."""
+"""Returns the subject of a key; raises ``FilterError`` for an unknown key."""
 
 
 def run_subject(key: str, bindings: Bindings) -> Subject:
-    """What a key of a run filter is about: SQL over ``runs``, ``projects`` and ``entities``."""
+    """Return the subject of a key in a run filter, in SQL over ``runs``, ``projects`` and ``entities``."""
     if key == "tags":
         return ListSubject(key, "FROM run_tags WHERE run_tags.run_id = runs.id", "tag", bindings)
     if key in COLUMNS:
         return ColumnSubject(key, COLUMNS[key], bindings)
-    place = value_places.find(key)
+    place = value_paths.find(key)
     if place is None:
         raise unknown_key(
             key, f"use a column ({', '.join(sorted(COLUMNS))}, tags), config.* or summary_metrics.*"
@@ -37,28 +37,28 @@ def run_subject(key: str, bindings: Bindings) -> Subject:
 
 
 def unknown_key(key: str, advice: str) -> FilterError:
-    """The error for a key that no subject stands behind."""
+    """Make the error for a key without a subject."""
     return FilterError(f"filters: unknown key {key!r}: {advice}")
 
 
 def compile_filters(text: str | None, bindings: Bindings, subject_of: SubjectOf = run_subject) -> str:
-    """Turn the JSON text of a filter into a condition over what ``subject_of`` speaks of: runs if nothing is said.
+    """Compile the JSON string of a filter to a condition over the subjects of ``subject_of``, by default runs.
 
-    Several keys in one object mean "and". Values compare with values of their own kind only: a number is never equal
-    to, greater or less than a text, a bool is not a number, NaN equals nothing. A missing value (or null) equals null
-    only, so ``$ne``, ``$nin`` and ``$not`` hold for it. A value that a column can never hold is refused.
+    Several keys in one object mean "and". Values compare only with values of their own kind: a number never equals,
+    exceeds or precedes a string, a bool is not a number, and NaN equals nothing. A missing value (or null) equals only
+    null, so ``$ne``, ``$nin`` and ``$not`` match it. The compiler refuses a value that a column can never hold.
     """
     if text is None or not text.strip():
         return "1"
     try:
-        document = jsontext.parse_object(text, what="filters")
+        document = lenient_json.parse_object(text, what="filters")
     except RequestError as error:
         raise FilterError(str(error)) from error
     return _Compiler(bindings, subject_of).all_of(document, 0)
 
 
 class _Compiler:
-    """Walks one filter document."""
+    """Compiles one filter document, recursively."""
 
     def __init__(self, bindings: Bindings, subject_of: SubjectOf) -> None:
         self._bindings = bindings
@@ -99,7 +99,7 @@ class _Compiler:
 
 
 def _operators(key: str, subject: Subject, document: JsonObject, depth: int) -> str:
-    """What an object of operators says of one subject."""
+    """Compile an object of operators on one subject."""
     if not document:
         raise FilterError(f"filters: {key!r} has an empty object where an operator is expected")
     if depth > _DEEPEST:
@@ -157,7 +157,7 @@ def _nin(key: str, subject: Subject, operand: JsonValue) -> str:
 def _all(key: str, subject: Subject, operand: JsonValue) -> str:
     if not isinstance(operand, list):
         raise FilterError(f"filters: $all of {key!r} needs a list")
-    # As in Mongo: nothing holds all of no values.
+    # As in MongoDB: $all of an empty list matches nothing.
     return subject.holds_all(operand) if operand else "0"
 
 

@@ -1,4 +1,4 @@
-"""Order: ``+`` or ``-`` and a column; for runs ``config.<k>.value`` or ``summary_metrics.<k>`` too; missing values last."""
+"""Orders: ``+`` or ``-`` and a column, for runs also ``config.<k>.value`` and ``summary_metrics.<k>``; missing values last."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from runql_server.errors import RequestError
-from runql_server.listing import value_places
+from runql_server.listing import value_paths
 from runql_server.listing.bindings import Bindings
 from runql_server.listing.cursors import Position
 from runql_server.runs.columns import COLUMNS
@@ -14,16 +14,16 @@ from runql_server.runs.columns import COLUMNS
 DEFAULT_ORDER = "+created_at"
 
 ExpressionOf = Callable[[str, Bindings, bool], str]
-"""Gives the SQL to sort by for a key, descending or not; raises ``OrderError`` for an unknown one."""
+"""Returns the SQL sort key, descending or not; raises ``OrderError`` for an unknown key."""
 
 
 class OrderError(RequestError):
-    """The order names nothing that can be sorted by."""
+    """The order names an unknown key."""
 
 
 @dataclass(frozen=True)
 class Order:
-    """A parsed order: the sort key as an SQL expression, and the text that cursors are bound to."""
+    """A parsed order: the sort key as an SQL expression, and the string to which cursors are bound."""
 
     text: str
     expression: str
@@ -31,12 +31,12 @@ class Order:
 
     @property
     def clause(self) -> str:
-        """ORDER BY over the columns ``sort_key`` and ``id``: ties go by row number, in the same direction."""
+        """ORDER BY over ``sort_key`` and ``id``; the row number breaks ties, in the same direction."""
         way = "DESC" if self.descending else "ASC"
         return f"sort_key IS NULL, sort_key {way}, id {way}"
 
     def beyond(self, position: Position, bindings: Bindings) -> str:
-        """The condition that a row comes after this position."""
+        """Return the condition that a row comes after this position."""
         sign = "<" if self.descending else ">"
         number = bindings.bind(position.number)
         if position.key is None:
@@ -46,10 +46,10 @@ class Order:
 
 
 def run_expression(key: str, bindings: Bindings, descending: bool) -> str:
-    """The sort key of runs as SQL over ``runs``."""
+    """Return the sort key of runs as SQL over ``runs``."""
     if key in COLUMNS:
         return COLUMNS[key].expression
-    place = value_places.find(key)
+    place = value_paths.find(key)
     if place is None:
         columns = ", ".join(sorted(COLUMNS))
         raise unknown_key(key, f"a column ({columns}), config.<key>.value or summary_metrics.<key>")
@@ -57,7 +57,7 @@ def run_expression(key: str, bindings: Bindings, descending: bool) -> str:
 
 
 def unknown_key(key: str, known: str) -> OrderError:
-    """The error for a key that nothing can be sorted by."""
+    """Make the error for an unknown sort key."""
     return OrderError(f"order: unknown key {key!r}: use + or - and {known}")
 
 
@@ -67,7 +67,7 @@ def parse_order(
     expression_of: ExpressionOf = run_expression,
     default: str = DEFAULT_ORDER,
 ) -> Order:
-    """Read an order text; no sign means ascending, no text means the default: oldest first."""
+    """Parse an order; no sign means ascending, no order means the default: oldest first."""
     wanted = (text or "").strip() or default
     sign, key = (wanted[0], wanted[1:]) if wanted[0] in "+-" else ("+", wanted)
     descending = sign == "-"

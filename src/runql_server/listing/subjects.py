@@ -1,14 +1,14 @@
-"""What a filter condition is about: a column, a list of texts such as tags, or a flattened config or summary value."""
+"""Subjects of filter conditions: a column, a list of strings such as tags, or a config or summary value."""
 
 from __future__ import annotations
 
 from typing import Protocol
 
-from runql_server import jsontext, timestamps
+from runql_server import lenient_json, timestamps
 from runql_server.errors import FilterError
-from runql_server.jsontext import JsonValue
+from runql_server.lenient_json import JsonValue
 from runql_server.listing.bindings import Bindings, SqlValue
-from runql_server.listing.value_places import ValuePlace
+from runql_server.listing.value_paths import ValuePaths
 from runql_server.runs.columns import Column
 from runql_server.runs.run_values import flat_value, sql_number
 
@@ -16,7 +16,7 @@ _KINDS = {"text": "a string", "time": "a date in ISO 8601", "number": "a number"
 
 
 def join(word: str, parts: list[str], *, empty: str) -> str:
-    """Join conditions as a balanced tree: SQLite limits the depth of an expression, not its size."""
+    """Join conditions as a balanced tree, because SQLite limits the depth of an expression."""
     if not parts:
         return empty
     if len(parts) == 1:
@@ -27,39 +27,39 @@ def join(word: str, parts: list[str], *, empty: str) -> str:
 
 
 class Subject(Protocol):
-    """Writes SQL conditions that are always 0 or 1, never NULL, so that they can be negated."""
+    """Writes SQL conditions that are 0 or 1, never NULL, so that NOT works on them."""
 
     def equals(self, value: JsonValue) -> str:
-        """The subject is this value; null means missing."""
+        """Match subjects equal to the value; null matches a missing subject."""
         ...
 
     def is_any_of(self, values: list[JsonValue]) -> str:
-        """The subject is one of these values."""
+        """Match subjects equal to one of the values."""
         ...
 
     def holds_all(self, values: list[JsonValue]) -> str:
-        """Each of the values, of which there is one at least, is an item of the subject, or the subject itself."""
+        """Match subjects that are or contain each of the values; there is at least one value."""
         ...
 
     def has_size(self, size: int) -> str:
-        """The subject is a list of so many items."""
+        """Match lists of ``size`` items."""
         ...
 
     def compares(self, sign: str, value: float | str) -> str:
-        """The subject is of the value's kind and stands in this relation to it."""
+        """Match subjects of the value's kind that compare so with it."""
         ...
 
     def matches(self, pattern: str, options: str) -> str:
-        """The subject is a text in which the pattern is found."""
+        """Match strings that contain the pattern."""
         ...
 
     def exists(self) -> str:
-        """The subject is there and not null."""
+        """Match subjects that are present and not null."""
         ...
 
 
 class ColumnSubject:
-    """One column; a value that it can never hold is refused."""
+    """One column; refuses a value that the column can never hold."""
 
     def __init__(self, key: str, column: Column, bindings: Bindings) -> None:
         self._key = key
@@ -67,35 +67,35 @@ class ColumnSubject:
         self._bindings = bindings
 
     def equals(self, value: JsonValue) -> str:
-        """Null means that the column is empty."""
+        """Match the value; null matches an empty column."""
         return self.is_any_of([value])
 
     def is_any_of(self, values: list[JsonValue]) -> str:
-        """Null among the values means that the column may be empty."""
+        """Match one of the values; null among them matches an empty column."""
         operands = [self._bindings.bind(self._operand(value)) for value in values if value is not None]
         found = f"COALESCE({self._column.expression} IN ({', '.join(operands)}), 0)"
         return f"({found} OR {self._column.expression} IS NULL)" if None in values else found
 
     def holds_all(self, values: list[JsonValue]) -> str:
-        """A column holds one value."""
+        """Match only if all values are equal: a column holds one value."""
         return join("AND", [self.equals(value) for value in values], empty="0")
 
     def has_size(self, size: int) -> str:  # noqa: ARG002 - of no size
-        """A column is no list."""
+        """Match nothing: a column is no list."""
         raise FilterError(f"filters: $size of {self._key!r}: it is no list")
 
     def compares(self, sign: str, value: float | str) -> str:
-        """Times compare as texts, after bringing the operand to UTC without a zone."""
+        """Compare; times compare as strings, with the operand converted to UTC without a zone."""
         return f"COALESCE({self._column.expression} {sign} {self._bindings.bind(self._operand(value))}, 0)"
 
     def matches(self, pattern: str, options: str) -> str:
-        """Numbers and bools have no text to search."""
+        """Search strings; refuses columns of numbers and bools."""
         if self._column.kind not in {"text", "time"}:
             raise FilterError(f"filters: $regex of {self._key!r}: it is {_KINDS[self._column.kind]}")
         return f"matches({self._bindings.bind(pattern)}, {self._bindings.bind(options)}, {self._column.expression})"
 
     def exists(self) -> str:
-        """The column is not empty."""
+        """Match a column that is not empty."""
         return f"({self._column.expression} IS NOT NULL)"
 
     def _operand(self, value: JsonValue) -> SqlValue:
@@ -114,12 +114,12 @@ class ColumnSubject:
             case _:
                 pass
         advice = ": use $in for one of several" if isinstance(value, list) else ""
-        given = jsontext.dump(value)[:80]
+        given = lenient_json.dump(value)[:80]
         raise FilterError(f"filters: {self._key!r} needs {_KINDS[self._column.kind]}, not {given}{advice}")
 
 
 class ListSubject:
-    """Several texts, such as tags: a condition holds if it holds for any one of them."""
+    """Several strings, such as tags: a condition holds if it holds for any of them."""
 
     def __init__(self, key: str, rows: str, column: str, bindings: Bindings) -> None:
         self._key = key
@@ -128,34 +128,34 @@ class ListSubject:
         self._bindings = bindings
 
     def equals(self, value: JsonValue) -> str:
-        """The value is among the texts; null means that there are none."""
+        """Match lists with the value; null matches an empty list."""
         return self.is_any_of([value])
 
     def is_any_of(self, values: list[JsonValue]) -> str:
-        """One of the values is among the texts."""
+        """Match lists with one of the values."""
         places = ", ".join(self._bindings.bind(self._text(value)) for value in values if value is not None)
         found = self._row(f"{self._column} IN ({places})")
         return f"({found} OR NOT {self.exists()})" if None in values else found
 
     def holds_all(self, values: list[JsonValue]) -> str:
-        """All of the values are among the texts."""
+        """Match lists with all of the values."""
         return join("AND", [self.equals(value) for value in values], empty="0")
 
     def has_size(self, size: int) -> str:
-        """There are so many texts."""
+        """Match lists of ``size`` strings."""
         return f"((SELECT COUNT(*) {self._rows}) = {self._bindings.bind(size)})"
 
     def compares(self, sign: str, value: float | str) -> str:
-        """One of the texts stands in this relation to the given one."""
+        """Match lists with a string that compares so with the value."""
         return self._row(f"{self._column} {sign} {self._bindings.bind(self._text(value))}")
 
     def matches(self, pattern: str, options: str) -> str:
-        """The pattern is found in one of the texts."""
+        """Match lists with a string that contains the pattern."""
         operands = f"{self._bindings.bind(pattern)}, {self._bindings.bind(options)}"
         return self._row(f"matches({operands}, {self._column})")
 
     def exists(self) -> str:
-        """There is a text."""
+        """Match lists that are not empty."""
         return self._row("1")
 
     def _row(self, condition: str) -> str:
@@ -165,22 +165,24 @@ class ListSubject:
         if isinstance(value, str):
             return value
         advice = ": use $in for one of several, $all for all" if isinstance(value, list) else ""
-        raise FilterError(f"filters: {self._key!r} needs a string, not {jsontext.dump(value)[:80]}{advice}")
+        raise FilterError(
+            f"filters: {self._key!r} needs a string, not {lenient_json.dump(value)[:80]}{advice}"
+        )
 
 
 class ValueSubject:
     """A config or summary value, read from the flattened rows."""
 
-    def __init__(self, place: ValuePlace, bindings: Bindings) -> None:
+    def __init__(self, place: ValuePaths, bindings: Bindings) -> None:
         self._bindings = bindings
         self._place = place
 
     def equals(self, value: JsonValue) -> str:
-        """Lists are equal as a whole; an object can only be asked for by its members."""
+        """Match the value; lists are equal as a whole, objects match only by their members."""
         return self.is_any_of([value])
 
     def is_any_of(self, values: list[JsonValue]) -> str:
-        """One of the values, each of its own kind."""
+        """Match one of the values, each of its own kind."""
         parts: list[str] = []
         for kind, column in (("number", "number"), ("bool", "number"), ("text", "text"), ("list", "text")):
             flat = [flat_value("", value) for value in values if value is not None]
@@ -197,29 +199,29 @@ class ValueSubject:
         return f"({' OR '.join(parts)})" if parts else "0"
 
     def holds_all(self, values: list[JsonValue]) -> str:
-        """All are items of the list; a value that is no list is the only item of itself."""
-        wanted = self._bindings.bind(jsontext.dump(values))
+        """Match lists with all of the values; a scalar counts as a list of itself."""
+        wanted = self._bindings.bind(lenient_json.dump(values))
         listed = self._row(f"kind = 'list' AND holds_all(text, {wanted})")
         return f"({listed} OR {join('AND', [self.equals(value) for value in values], empty='0')})"
 
     def has_size(self, size: int) -> str:
-        """The value is a list of so many items."""
+        """Match lists of ``size`` items."""
         return self._row(f"kind = 'list' AND list_size(text) = {self._bindings.bind(size)}")
 
     def compares(self, sign: str, value: float | str) -> str:
-        """Numbers with numbers, texts with texts."""
+        """Compare numbers with numbers, strings with strings."""
         if isinstance(value, str):
             return self._row(f"kind = 'text' AND text {sign} {self._bindings.bind(value)}")
         operand = self._bindings.bind(sql_number(value))
         return self._place.has_number(f"number {sign} {operand}", self._bindings)
 
     def matches(self, pattern: str, options: str) -> str:
-        """The value is a text in which the pattern is found."""
+        """Match strings that contain the pattern."""
         operands = f"{self._bindings.bind(pattern)}, {self._bindings.bind(options)}"
         return self._row(f"kind = 'text' AND matches({operands}, text)")
 
     def exists(self) -> str:
-        """The value is there, of whatever kind, and not null."""
+        """Match values of any kind that are not null."""
         return self._row("kind <> 'null'")
 
     def _row(self, condition: str) -> str:

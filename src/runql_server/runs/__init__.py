@@ -1,1 +1,1 @@
-"""Runs, their histories and their lines."""
+"""Runs in the database: fields, config and summary values, histories, line streams and forks."""

@@ -1,4 +1,4 @@
-"""The run columns that filters and order may name, as SQL expressions over ``runs`` joined to its project."""
+"""Columns of runs that filters and orders may name, as SQL expressions over ``runs`` joined to its project."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from typing import Literal
 ColumnKind = Literal["text", "time", "number", "bool"]
 
 STATE = "CASE WHEN runs.state = 'running' AND runs.heartbeat_at < :crash_before THEN 'crashed' ELSE runs.state END"
-"""The state as of now: nobody writes it down when a run stops sending heartbeats."""
+"""The current state; a run that stops sending heartbeats counts as crashed without a write."""
 
 DURATION = (
     "(CAST(strftime('%s', runs.heartbeat_at) AS INTEGER) - CAST(strftime('%s', runs.created_at) AS INTEGER))"
 )
-"""Seconds from creation to the last sign of life."""
+"""Seconds from creation to the last heartbeat."""
 
 
 @dataclass(frozen=True)
 class Column:
-    """How to read one column and what it holds."""
+    """The SQL expression of a column, and the kind of its values."""
 
     expression: str
     kind: ColumnKind = "text"

@@ -1,4 +1,4 @@
-"""The file stream: what a logging process posts, parsed and written in one transaction per request."""
+"""The file stream: parses the posts of a logging process, and writes each in one transaction."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from dataclasses import dataclass
 
 from runql_server import timestamps
 from runql_server.errors import RequestError
-from runql_server.jsontext import JsonObject, JsonValue
-from runql_server.runs import branching, lines, runs
+from runql_server.lenient_json import JsonObject, JsonValue
+from runql_server.runs import forks, lines, runs
 from runql_server.runs.lines import HistoryRow
 from runql_server.runs.runs import RunChange
 
 
 @dataclass(frozen=True)
 class Chunk:
-    """Lines of one stream from an offset on."""
+    """Lines of one stream, starting at an offset."""
 
     offset: int
-    texts: list[str]
+    strings: list[str]
 
 
 @dataclass(frozen=True)
 class Post:
-    """One parsed request; a part that was not sent is ``None``."""
+    """One parsed request; a missing part is ``None``."""
 
     history: list[HistoryRow] | None = None
     events: Chunk | None = None
@@ -35,7 +35,7 @@ class Post:
 
 
 def parse(body: JsonValue) -> Post:
-    """Read a request body; names of files that are not streams of ours are ignored, as they come as uploads too."""
+    """Parse a request body; ignores unknown file names, because clients also upload those files."""
     if not isinstance(body, dict):
         raise RequestError("the body must be a JSON object")
     sent = body.get("files")
@@ -43,10 +43,10 @@ def parse(body: JsonValue) -> Post:
     history, summary = chunks.get("wandb-history.jsonl"), chunks.get("wandb-summary.json")
     exitcode = body.get("exitcode")
     return Post(
-        history=None if history is None else lines.parse_history(history.texts, history.offset),
+        history=None if history is None else lines.parse_history(history.strings, history.offset),
         events=chunks.get("wandb-events.jsonl"),
         log=chunks.get("output.log"),
-        summary=summary.texts[-1] if summary is not None and summary.texts else None,
+        summary=summary.strings[-1] if summary is not None and summary.strings else None,
         complete=body.get("complete") is True,
         exitcode=_exitcode(exitcode),
         preempting=body.get("preempting") is True,
@@ -54,14 +54,14 @@ def parse(body: JsonValue) -> Post:
 
 
 def apply(connection: sqlite3.Connection, run: int, post: Post) -> JsonObject:
-    """Write everything and give the answer to send once it is committed. Needs a write transaction."""
+    """Write everything, and return the response body to send after the commit. Needs a write transaction."""
     if post.history:
-        offset = branching.stored_offset(connection, run, post.history[0].line)
-        lines.write_history(connection, run, lines.moved(post.history, offset))
+        offset = forks.stored_offset(connection, run, post.history[0].line)
+        lines.write_history(connection, run, lines.renumber(post.history, offset))
     if post.events is not None:
-        lines.write_events(connection, run, post.events.texts, post.events.offset)
+        lines.write_events(connection, run, post.events.strings, post.events.offset)
     if post.log is not None:
-        lines.write_texts(connection, "log_lines", run, post.log.texts, post.log.offset)
+        lines.write_lines(connection, "log_lines", run, post.log.strings, post.log.offset)
     if post.summary is not None:
         runs.change(connection, run, RunChange(summary=post.summary))
     _heartbeat(connection, run, post)
@@ -76,7 +76,7 @@ def _heartbeat(connection: sqlite3.Connection, run: int, post: Post) -> None:
         (
             _state_after(str(row["state"]), post),
             post.exitcode if post.complete else None,
-            timestamps.to_text(timestamps.now()),
+            timestamps.to_string(timestamps.now()),
             run,
         ),
     )
@@ -86,7 +86,7 @@ def _state_after(before: str, post: Post) -> str:
     if post.preempting:
         return "preempting"
     if not post.complete:
-        # A process that was preempted and lives on says nothing of it; any other sign of life means running.
+        # A process that survives its preemption does not report it; any other heartbeat means running.
         return before if before == "preempting" else "running"
     if post.exitcode == 0:
         return "finished"
@@ -109,7 +109,7 @@ def _chunk(name: str, chunk: JsonValue) -> Chunk:
         raise RequestError(f"files: {name}: offset must be a whole number")
     if not isinstance(content, list):
         raise RequestError(f"files: {name}: content must be a list of texts")
-    texts = [text for text in content if isinstance(text, str)]
-    if len(texts) != len(content):
+    strings = [text for text in content if isinstance(text, str)]
+    if len(strings) != len(content):
         raise RequestError(f"files: {name}: content must be a list of texts")
-    return Chunk(lines.check_offset(offset, len(texts), name), texts)
+    return Chunk(lines.check_offset(offset, len(strings), name), strings)

@@ -1,22 +1,22 @@
-"""Reading metrics: slices by step, thinned slices, rows that have all asked keys."""
+"""Reads histories: slices by step, downsampled slices, rows that have all requested keys."""
 
-# ruff: noqa: S608 - the SQL put together is our own text: values are always bound
+# ruff: noqa: S608 - the composed SQL has constant parts only: values are always bound
 
 from __future__ import annotations
 
 import sqlite3
 from dataclasses import dataclass
 
-from runql_server import jsontext
+from runql_server import lenient_json
 from runql_server.errors import RequestError
-from runql_server.jsontext import JsonObject, JsonValue
+from runql_server.lenient_json import JsonObject, JsonValue
 from runql_server.runs import lines, run_values
-from runql_server.runs.sampling import MOST_SAMPLES, check_samples, positions, thin
+from runql_server.runs.sampling import MOST_SAMPLES, check_samples, downsample, positions
 
 
 @dataclass(frozen=True)
 class Steps:
-    """A half-open range of steps: ``start`` belongs to it, ``stop`` does not unless ``closed``."""
+    """A half-open range of steps; ``closed`` includes ``stop``."""
 
     start: int | float | None = None
     stop: int | float | None = None
@@ -24,13 +24,13 @@ class Steps:
 
     @property
     def condition(self) -> str:
-        """The range in SQL, with parameters ``:start`` and ``:stop``."""
+        """SQL condition with parameters ``:start`` and ``:stop``."""
         above = "" if self.start is None else " AND step >= :start"
         below = "" if self.stop is None else f" AND step {'<=' if self.closed else '<'} :stop"
         return above + below
 
     def parameters(self, run: int) -> dict[str, int | float | None]:
-        """What the condition and ``run_id = :run`` need."""
+        """Return the parameters of the condition and of ``run_id = :run``."""
         bounds = {"start": self.start, "stop": self.stop}
         return {"run": run} | {
             name: None if v is None else run_values.sql_number(v) for name, v in bounds.items()
@@ -39,7 +39,7 @@ class Steps:
 
 @dataclass(frozen=True)
 class Spec:
-    """One request for rows that have all the keys."""
+    """One request for sampled rows that have all the keys."""
 
     keys: list[str]
     samples: int
@@ -49,28 +49,28 @@ class Spec:
 EVERY_STEP = Steps()
 
 
-def sampled_texts(connection: sqlite3.Connection, run: int, steps: Steps, samples: int) -> list[str]:
-    """The JSON texts of the rows in step order, thinned when there are more than ``samples``."""
+def sampled_json(connection: sqlite3.Connection, run: int, steps: Steps, samples: int) -> list[str]:
+    """Return rows as JSON strings in step order, downsampled to ``samples``."""
     query = f"SELECT text FROM history WHERE run_id = :run{steps.condition} ORDER BY step, line LIMIT :most"
     parameters = steps.parameters(run)
     found = [row["text"] for row in connection.execute(query, parameters | {"most": samples + 1})]
     if len(found) <= samples:
         return found
-    return _texts_at(connection, run, thin(_lines(connection, run, steps), samples))
+    return _json_rows_at(connection, run, downsample(_lines(connection, run, steps), samples))
 
 
 def sampled_events(connection: sqlite3.Connection, run: int, samples: int) -> list[str]:
-    """The JSON texts of the system metric rows, thinned when there are more than ``samples``."""
+    """Return system metric rows as JSON strings, downsampled to ``samples``."""
     rows = connection.execute("SELECT text FROM events WHERE run_id = ? ORDER BY line", (run,)).fetchall()
     return [rows[index]["text"] for index in positions(len(rows), samples)]
 
 
 def parse_spec(text: str) -> Spec:
-    """Read the JSON text of one spec; ``maxStep`` is inclusive, the x axis plays no part.
+    """Parse the JSON string of one spec; ``maxStep`` is inclusive, the x axis is ignored.
 
-    A spec without keys asks for nothing: the SDK sends ``{}`` when it looks at a sweep.
+    A spec without keys requests nothing: the SDK sends ``{}`` when it reads a sweep.
     """
-    document = jsontext.parse_object(text, what="specs")
+    document = lenient_json.parse_object(text, what="specs")
     keys = document.get("keys", [])
     if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
         raise RequestError("specs: keys must be a list of texts")
@@ -82,44 +82,48 @@ def parse_spec(text: str) -> Spec:
 
 
 def sampled_rows(connection: sqlite3.Connection, run: int, spec: Spec) -> list[JsonObject]:
-    """Rows that have every asked key, only those keys, thinned when there are more than the samples.
+    """Return rows that have every requested key, reduced to those keys, downsampled to the spec's samples.
 
-    They are part of the answer's own JSON, not texts inside it, so numbers that strict JSON lacks are spelled out.
+    The rows become part of the response's JSON, so numbers that strict JSON lacks become strings.
     """
     keys = lines.load_history_keys(connection, run)
     if keys is None or not spec.keys:
         return []
     if keys.in_every_row(spec.keys):
-        return _picked(sampled_texts(connection, run, spec.steps, spec.samples), spec.keys)
+        return _pick_keys(sampled_json(connection, run, spec.steps, spec.samples), spec.keys)
     query = f"SELECT text FROM history WHERE run_id = :run{spec.steps.condition} ORDER BY step, line"
-    texts = [row["text"] for row in connection.execute(query, spec.steps.parameters(run))]
-    return thin(_picked(texts, spec.keys), spec.samples)
+    strings = [row["text"] for row in connection.execute(query, spec.steps.parameters(run))]
+    return downsample(_pick_keys(strings, spec.keys), spec.samples)
 
 
 def live_rows(
     connection: sqlite3.Connection, run: int, keys: list[str], *, from_line: int
 ) -> list[JsonObject]:
-    """Every row from a line on (those before it are exported) that has all the keys, only those keys."""
+    """Return every row from a line on that has all the keys, reduced to those keys; earlier rows are exported."""
     parameters = {"run": run, "line": from_line}
     if keys == ["_step"]:
-        # The scan of newer SDKs asks this of the whole history first; the step column answers without the texts.
+        # Newer SDKs request this for the whole history before a scan; the step column alone is enough.
         query = "SELECT step FROM history WHERE run_id = :run AND line >= :line ORDER BY step, line"
         return [{"_step": row["step"]} for row in connection.execute(query, parameters)]
     if from_line == 0 or not keys:
         return sampled_rows(connection, run, Spec(keys, MOST_SAMPLES, EVERY_STEP))
     query = "SELECT text FROM history WHERE run_id = :run AND line >= :line ORDER BY step, line"
-    return thin(_picked([row["text"] for row in connection.execute(query, parameters)], keys), MOST_SAMPLES)
+    return downsample(
+        _pick_keys([row["text"] for row in connection.execute(query, parameters)], keys), MOST_SAMPLES
+    )
 
 
-def _picked(texts: list[str], keys: list[str]) -> list[JsonObject]:
+def _pick_keys(strings: list[str], keys: list[str]) -> list[JsonObject]:
     rows: list[JsonObject] = []
-    for text in texts:
-        row = jsontext.parse_object(text, what="history")
+    for text in strings:
+        row = lenient_json.parse_object(text, what="history")
         picked = (
-            {key: row[key] for key in keys} if all(key in row for key in keys) else jsontext.pick(row, keys)
+            {key: row[key] for key in keys}
+            if all(key in row for key in keys)
+            else lenient_json.pick(row, keys)
         )
         if len(picked) == len(set(keys)):
-            rows.append({key: jsontext.spelled(value) for key, value in picked.items()})
+            rows.append({key: lenient_json.to_strict(value) for key, value in picked.items()})
     return rows
 
 
@@ -128,9 +132,9 @@ def _lines(connection: sqlite3.Connection, run: int, steps: Steps) -> list[int]:
     return [row["line"] for row in connection.execute(query, steps.parameters(run))]
 
 
-def _texts_at(connection: sqlite3.Connection, run: int, wanted: list[int]) -> list[str]:
+def _json_rows_at(connection: sqlite3.Connection, run: int, wanted: list[int]) -> list[str]:
     query = "SELECT line, text FROM history WHERE run_id = ? AND line IN (SELECT value FROM json_each(?))"
-    found = {row["line"]: row["text"] for row in connection.execute(query, (run, jsontext.dump(wanted)))}
+    found = {row["line"]: row["text"] for row in connection.execute(query, (run, lenient_json.dump(wanted)))}
     return [found[line] for line in wanted]
 
 

@@ -1,26 +1,26 @@
-"""What a run logged so far: types, last values and monotonicity per key, folded row by row."""
+"""Keys of a run's history: types, last values and monotonicity of each, updated row by row."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
 
-from runql_server import jsontext
-from runql_server.jsontext import JsonObject, JsonValue
+from runql_server import lenient_json
+from runql_server.lenient_json import JsonObject, JsonValue
 
 _MOST_SETS = 200
-"""Distinct groups of keys that are remembered: a run that logs new names in each row must not grow without end."""
+"""Limit of stored key sets, for runs that log new names in each row."""
 
 _MOST_LEVELS = 64
-"""Lists and objects nested deeper than this are described by their type alone, so that no value is too deep to be stored."""
+"""Below this depth only the type of a list or object is recorded, so values of any depth can be stored."""
 
-# The newest SDK reads this part of an answer with a strict parser, which bare tokens break.
+# The newest SDK parses this part of a response strictly, without bare tokens.
 _SPELLED = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 
 @dataclass
 class KeyInfo:
-    """One key: how often each type was seen, the last plain value, and whether numbers never fell."""
+    """One key: the count of each type, the last scalar value, and whether its numbers never decreased."""
 
     counts: dict[str, int] = field(default_factory=dict[str, int])
     members: dict[str, KeyInfo] = field(default_factory=dict[str, "KeyInfo"])
@@ -30,11 +30,11 @@ class KeyInfo:
 
     @property
     def total(self) -> int:
-        """In how many rows the key is."""
+        """Number of rows with the key."""
         return sum(self.counts.values())
 
     def fold(self, value: JsonValue, levels: int = _MOST_LEVELS) -> None:
-        """Take one more value into account, its members down to so many levels."""
+        """Update with another value, and with its members down to ``levels``."""
         kind = type_name(value)
         self.counts[kind] = self.counts.get(kind, 0) + 1
         if isinstance(value, dict):
@@ -51,7 +51,7 @@ class KeyInfo:
             self.previous = value
 
     def to_json(self) -> JsonObject:
-        """The API's form; ``from_json`` reads it back."""
+        """Return the form of the API; ``from_json`` reads it."""
         counts: list[JsonValue] = []
         for kind, count in self.counts.items():
             entry: JsonObject = {"type": kind, "count": count}
@@ -64,13 +64,13 @@ class KeyInfo:
             return {"typeCounts": counts}
         return {
             "typeCounts": counts,
-            "previousValue": jsontext.spelled(self.previous),
+            "previousValue": lenient_json.to_strict(self.previous),
             "monotonic": self.monotonic,
         }
 
     @classmethod
     def from_json(cls, document: JsonValue) -> KeyInfo:
-        """Read one key back."""
+        """Read the form of the API."""
         info = cls()
         if not isinstance(document, dict):
             return info
@@ -90,7 +90,7 @@ class KeyInfo:
 
 
 class HistoryKeys:
-    """The keys of one run's history, in the order they were first logged."""
+    """The keys of one run's history, in the order of their first rows."""
 
     def __init__(self) -> None:
         self.keys: dict[str, KeyInfo] = {}
@@ -99,7 +99,7 @@ class HistoryKeys:
         self.last_step: float = -1
 
     def fold(self, row: JsonObject, step: float) -> None:
-        """Take one more row into account."""
+        """Update with another row."""
         for name, value in row.items():
             info = self.keys.get(name)
             if info is None:
@@ -112,25 +112,25 @@ class HistoryKeys:
         self.last_step = max(self.last_step, step)
 
     def in_every_row(self, names: list[str]) -> bool:
-        """Whether each of these keys is in each row, so that no row needs to be read to find out."""
+        """Check whether every row has all of these keys, without reading the rows."""
         return all(name in self.keys and self.keys[name].total == self.rows for name in names)
 
     def to_json(self) -> JsonObject:
-        """The API's form."""
+        """Return the form of the API."""
         return {
             "keys": {name: info.to_json() for name, info in self.keys.items()},
             "sets": [list(names) for names in self.sets],
             "lastStep": self.last_step,
         }
 
-    def to_text(self) -> str:
-        """The stored form: the API's, and the number of rows."""
-        return jsontext.dump(self.to_json() | {"rows": self.rows})
+    def to_string(self) -> str:
+        """Return the stored form: the API's form and the number of rows."""
+        return lenient_json.dump(self.to_json() | {"rows": self.rows})
 
     @classmethod
-    def from_text(cls, text: str) -> HistoryKeys:
-        """Read the stored form back."""
-        document = jsontext.parse_object(text, what="history keys")
+    def from_string(cls, text: str) -> HistoryKeys:
+        """Read the stored form."""
+        document = lenient_json.parse_object(text, what="history keys")
         result = cls()
         result.keys = {name: KeyInfo.from_json(info) for name, info in _dict(document["keys"]).items()}
         result.sets = [[str(name) for name in _list(names)] for names in _list(document["sets"])]
@@ -141,7 +141,7 @@ class HistoryKeys:
 
 
 def type_name(value: JsonValue) -> str:
-    """The type as the API names it; an object that carries ``_type`` is of that type."""
+    """Return the type name of the API; an object with ``_type`` has that type."""
     match value:
         case None:
             return "nil"

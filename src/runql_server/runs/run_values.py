@@ -1,4 +1,4 @@
-"""Config and summary flattened to rows, so that filters and order can be answered by SQL."""
+"""Config and summary flattened to rows, so that SQL can filter and sort by them."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ import sqlite3
 from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
-from runql_server import jsontext
-from runql_server.jsontext import JsonObject, JsonValue
+from runql_server import lenient_json
+from runql_server.lenient_json import JsonObject, JsonValue
 
 Prefix = Literal["config", "summary_metrics"]
 Kind = Literal["null", "bool", "number", "text", "list", "map", "statistic"]
 
 STATISTICS = ("best", "min", "max", "last", "mean", "first")
-"""What ``define_metric`` lets the SDK store of a metric in place of its last value, as members of an object."""
+"""Members of the object that the SDK stores for a metric with ``define_metric``, in place of the last value."""
 
 _LARGEST = 2**63
 _DEEPEST = 32
-"""Levels of nesting that are flattened; deeper ones are kept in the text only."""
+"""Levels of nesting that are flattened; the stored JSON string alone holds deeper ones."""
 
 
 class FlatValue(NamedTuple):
-    """One row: numbers and bools in ``number``, texts (and lists as JSON) in ``text``."""
+    """One row: numbers and bools are in ``number``, strings (and lists as JSON) in ``text``."""
 
     path: str
     kind: Kind
@@ -30,24 +30,24 @@ class FlatValue(NamedTuple):
 
 
 def flatten_config(config: JsonObject) -> Iterator[FlatValue]:
-    """Rows of a config; the ``value`` level that the SDK writes around each entry is left out of the path."""
+    """Yield the rows of a config; paths omit the ``value`` level that the SDK adds to each entry."""
     for key, entry in config.items():
         yield from flatten(f"config.{key}", unwrap(entry))
 
 
 def flatten_summary(summary: JsonObject) -> Iterator[FlatValue]:
-    """Rows of a summary."""
+    """Yield the rows of a summary."""
     for key, value in summary.items():
         yield from flatten(f"summary_metrics.{key}", value)
 
 
 def unwrap(entry: JsonValue) -> JsonValue:
-    """The value of a config entry, which is an object with ``value`` and maybe ``desc``, or bare."""
+    """Return the value of a config entry: an object with ``value`` and maybe ``desc``, or a bare value."""
     return entry["value"] if isinstance(entry, dict) and "value" in entry else entry
 
 
 def flatten(path: str, value: JsonValue, depth: int = 0) -> Iterator[FlatValue]:
-    """Rows of one value: itself and, for an object, all that lies below."""
+    """Yield the rows of a value: itself and, for an object, all nested values."""
     yield flat_value(path, value)
     if isinstance(value, dict) and depth < _DEEPEST:
         is_summarized = _is_summarized(value)
@@ -57,7 +57,7 @@ def flatten(path: str, value: JsonValue, depth: int = 0) -> Iterator[FlatValue]:
 
 
 def flat_value(path: str, value: JsonValue) -> FlatValue:
-    """The row of one value, without what lies below."""
+    """Return the row of one value, without nested values."""
     match value:
         case None:
             return FlatValue(path, "null")
@@ -68,7 +68,7 @@ def flat_value(path: str, value: JsonValue) -> FlatValue:
         case str():
             return FlatValue(path, "text", text=storable(value))
         case list():
-            return FlatValue(path, "list", text=jsontext.dump(value))
+            return FlatValue(path, "list", text=lenient_json.dump(value))
         case dict():
             return FlatValue(path, "map")
 
@@ -81,7 +81,7 @@ def _is_summarized(value: JsonObject) -> bool:
 
 
 def sql_number(value: float) -> float | int:
-    """A number SQLite can hold: integers beyond 64 bits become floats (or an infinity)."""
+    """Convert to a number that SQLite can store: integers beyond 64 bits become floats or infinities."""
     if isinstance(value, int) and not -_LARGEST <= value < _LARGEST:
         try:
             return float(value)
@@ -91,20 +91,20 @@ def sql_number(value: float) -> float | int:
 
 
 def storable(text: str) -> str:
-    """Replace lone surrogates, which JSON can spell but UTF-8 cannot."""
+    """Replace lone surrogates, which UTF-8 cannot encode."""
     return text.encode("utf-8", "replace").decode()
 
 
 def replace(connection: sqlite3.Connection, run: int, prefix: Prefix, text: str) -> None:
-    """Flatten the JSON text of a run's config or summary anew. Needs a write transaction."""
-    document = jsontext.parse_object(text, what=prefix)
+    """Replace the rows of a run's config or summary, given as a JSON string. Needs a write transaction."""
+    document = lenient_json.parse_object(text, what=prefix)
     values = flatten_config(document) if prefix == "config" else flatten_summary(document)
-    # U+10FFFF sorts after every other character, so the range holds exactly the paths below the prefix.
+    # U+10FFFF sorts after every other character, so the range holds exactly the paths with the prefix.
     connection.execute(
         "DELETE FROM run_values WHERE run_id = ? AND path >= ? AND path < ?",
         (run, f"{prefix}.", f"{prefix}.\U0010ffff"),
     )
-    # A literal key "a.b" and a nested a: {b} have the same path: the first one written answers.
+    # A literal key "a.b" and a nested a: {b} have the same path: the first one wins.
     connection.executemany(
         "INSERT OR IGNORE INTO run_values (run_id, path, kind, number, text) VALUES (?, ?, ?, ?, ?)",
         ((run, storable(value.path), *value[1:]) for value in values),

@@ -1,6 +1,6 @@
-"""Runs as stored: found, created, changed and deleted."""
+"""Runs in the database: find, create, change and delete."""
 
-# ruff: noqa: S608 - the SQL put together is our own text: values are always bound
+# ruff: noqa: S608 - the composed SQL has constant parts only: values are always bound
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from runql_server import ids, jsontext, names, timestamps
+from runql_server import ids, lenient_json, names, timestamps
 from runql_server.errors import NotFoundError, RequestError
 from runql_server.runs import run_values
 from runql_server.runs.columns import DURATION, STATE
@@ -24,7 +24,7 @@ projects.name AS project_name, entities.name AS entity_name {FROM}"""
 
 @dataclass(frozen=True)
 class Run:
-    """One run; attribute names are the schema's in snake case where no resolver computes the field."""
+    """One run; attribute names are those of the schema in snake case, unless a resolver computes the field."""
 
     number: int
     project_number: int
@@ -55,33 +55,33 @@ class Run:
 
     @property
     def id(self) -> str:
-        """The opaque storage id."""
+        """Opaque storage id."""
         return ids.encode("Run", self.number)
 
     @property
     def project_id(self) -> str:
-        """The project's row number as text, which the SDK turns into an int."""
+        """The project's row number as a string, which the SDK converts to an int."""
         return str(self.project_number)
 
     @property
     def should_stop(self) -> bool:
-        """The same flag under its other name."""
+        """Another name of the same flag."""
         return self.stopped
 
     @property
     def running(self) -> bool:
-        """Whether the run is alive now."""
+        """Whether the run is running now."""
         return self.state == "running"
 
     @property
     def failed(self) -> bool:
-        """Whether the run ended badly."""
+        """Whether the run failed or crashed."""
         return self.state in {"failed", "crashed", "killed"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunChange:
-    """What a caller may set; ``None`` leaves a field alone. The JSON texts and the tags replace what was there."""
+    """Fields that a caller may set; ``None`` leaves a field unchanged. JSON strings and tags replace old ones."""
 
     display_name: str | None = None
     group_name: str | None = None
@@ -115,7 +115,7 @@ _PLAIN = [
 
 
 def find(connection: sqlite3.Connection, project: int, name: str, *, crash_before: str) -> Run | None:
-    """The run of a project by its run id, or ``None``."""
+    """Find a run of a project by its run id, or return ``None``."""
     query = f"{_SELECT} WHERE runs.project_id = :project AND runs.name = :name"
     row = connection.execute(
         query, {"project": project, "name": name, "crash_before": crash_before}
@@ -124,7 +124,7 @@ def find(connection: sqlite3.Connection, project: int, name: str, *, crash_befor
 
 
 def by_number(connection: sqlite3.Connection, number: int, *, crash_before: str) -> Run:
-    """The run with this row number."""
+    """Return the run with this row number."""
     row = connection.execute(
         f"{_SELECT} WHERE runs.id = :number", {"number": number, "crash_before": crash_before}
     ).fetchone()
@@ -134,8 +134,8 @@ def by_number(connection: sqlite3.Connection, number: int, *, crash_before: str)
 
 
 def by_numbers(connection: sqlite3.Connection, numbers: list[int], *, crash_before: str) -> list[Run]:
-    """The runs with these row numbers, in the order given."""
-    parameters = {"numbers": jsontext.dump(numbers), "crash_before": crash_before}
+    """Return the runs with these row numbers, in the given order."""
+    parameters = {"numbers": lenient_json.dump(numbers), "crash_before": crash_before}
     rows = connection.execute(
         f"{_SELECT} WHERE runs.id IN (SELECT value FROM json_each(:numbers))", parameters
     )
@@ -144,7 +144,7 @@ def by_numbers(connection: sqlite3.Connection, numbers: list[int], *, crash_befo
 
 
 def number_of(connection: sqlite3.Connection, entity: str, project: str, name: str) -> int:
-    """The row number of a run; raises ``NotFoundError``."""
+    """Return the row number of a run; raises ``NotFoundError``."""
     row = connection.execute(
         f"SELECT runs.id {FROM} WHERE entities.name = ? AND projects.name = ? AND runs.name = ?",
         (entity, project, name),
@@ -155,11 +155,11 @@ def number_of(connection: sqlite3.Connection, entity: str, project: str, name: s
 
 
 def create(connection: sqlite3.Connection, project: Project, name: str | None, *, user: int) -> int:
-    """Insert a running run with default fields and give its row number. Needs a write transaction."""
+    """Insert a running run with default fields, and return its row number. Needs a write transaction."""
     chosen = names.run_id() if name is None else names.check_name(name, what="run id")
     connection.execute("UPDATE projects SET runs_created = runs_created + 1 WHERE id = ?", (project.number,))
     row = connection.execute("SELECT runs_created FROM projects WHERE id = ?", (project.number,)).fetchone()
-    moment = timestamps.to_text(timestamps.now())
+    moment = timestamps.to_string(timestamps.now())
     inserted = connection.execute(
         """INSERT INTO runs (project_id, user_id, name, display_name, state, created_at, updated_at, heartbeat_at)
            VALUES (?, ?, ?, ?, 'running', ?, ?, ?)""",
@@ -173,7 +173,7 @@ def change(connection: sqlite3.Connection, number: int, wanted: RunChange) -> No
     if wanted.state is not None and wanted.state not in STATES:
         raise RequestError(f"state: unknown run state {wanted.state!r}")
     given = {name: getattr(wanted, name) for name in _PLAIN if getattr(wanted, name) is not None}
-    given["updated_at"] = timestamps.to_text(timestamps.now())
+    given["updated_at"] = timestamps.to_string(timestamps.now())
     assignments = ", ".join(f"{name} = :{name}" for name in given)
     connection.execute(f"UPDATE runs SET {assignments} WHERE id = :number", given | {"number": number})
     if wanted.config is not None:
@@ -185,26 +185,26 @@ def change(connection: sqlite3.Connection, number: int, wanted: RunChange) -> No
 
 
 def merged_config(connection: sqlite3.Connection, number: int, text: str) -> str:
-    """The stored config with the given one merged into it, object by object."""
+    """Merge a config, given as a JSON string, into the stored one, object by object."""
     row = connection.execute("SELECT config FROM runs WHERE id = ?", (number,)).fetchone()
-    stored = jsontext.parse_object(row["config"], what="config")
-    return jsontext.dump(jsontext.merged(stored, jsontext.parse_object(text, what="config")))
+    stored = lenient_json.parse_object(row["config"], what="config")
+    return lenient_json.dump(lenient_json.merge(stored, lenient_json.parse_object(text, what="config")))
 
 
 def tags(connection: sqlite3.Connection, number: int) -> list[str]:
-    """The tags in the order they were given."""
+    """Return the tags in the order of their assignment."""
     rows = connection.execute("SELECT tag FROM run_tags WHERE run_id = ? ORDER BY position", (number,))
     return [row["tag"] for row in rows]
 
 
 def delete(connection: sqlite3.Connection, number: int) -> None:
-    """Delete a run and all its rows; its blobs are the caller's to remove. Needs a write transaction."""
+    """Delete a run and all its rows; the caller removes its blobs. Needs a write transaction."""
     if connection.execute("DELETE FROM runs WHERE id = ?", (number,)).rowcount == 0:
         raise NotFoundError("run not found")
 
 
 def request_stop(connection: sqlite3.Connection, number: int) -> None:
-    """Ask the run to stop: its process learns it with the next answer. Needs a write transaction."""
+    """Request that the run stops; the next response notifies its process. Needs a write transaction."""
     connection.execute("UPDATE runs SET stop_requested = 1 WHERE id = ?", (number,))
 
 

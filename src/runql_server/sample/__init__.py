@@ -1,4 +1,4 @@
-"""The sample project: digits, trained for real, logged by the official SDKs, and served on request."""
+"""The sample project: models trained on digits, logged by the official SDKs, ready to serve."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from runql_server.storage.store import Store
 
 ARCHIVE = Path(__file__).with_name("digits.tar.xz")
 PROJECT = "digits"
-# One run of the sample is still running, as long as anybody looks at it.
+# One run of the sample stays in the running state.
 NEVER_CRASH = timedelta(days=365)
 
 
 @dataclass(frozen=True)
 class Sample:
-    """A server that holds the sample.
+    """A server with the sample project.
 
     Attributes:
-        url: its base URL, on loopback.
-        api_key: a key it accepts.
-        entity: who owns the project.
-        project: its name.
+        url: base URL, on loopback.
+        api_key: a valid API key.
+        entity: owner of the project.
+        project: name of the project.
     """
 
     url: str
@@ -38,10 +38,10 @@ class Sample:
 
 
 def unpack(data_dir: Path) -> None:
-    """Put the sample into an empty data directory; its running run gave its last sign of life just now.
+    """Unpack the sample into an empty data directory; its running run gets a heartbeat of now.
 
     Raises:
-        FileExistsError: the directory holds data already.
+        FileExistsError: the directory already holds data.
     """
     if (data_dir / "runql.sqlite3").exists():
         raise FileExistsError(f"{data_dir} holds data already: the sample wants a directory of its own")
@@ -50,14 +50,14 @@ def unpack(data_dir: Path) -> None:
         archive.extractall(data_dir, filter="data")
     store = Store(data_dir)
     with store.writing() as connection:
-        now = timestamps.to_text(timestamps.now())
+        now = timestamps.to_string(timestamps.now())
         connection.execute("UPDATE runs SET heartbeat_at = ? WHERE state = 'running'", (now,))
     store.close()
 
 
 @contextmanager
 def start() -> Generator[Sample]:
-    """Serve the sample on a free loopback port until the end of the block, from a temporary directory."""
+    """Serve the sample on a free loopback port inside the block, from a temporary directory."""
     with tempfile.TemporaryDirectory(prefix="runql-sample-") as folder:
         data_dir = Path(folder) / "data"
         unpack(data_dir)

@@ -1,1 +1,1 @@
-"""The database and the blobs."""
+"""The SQLite database and the blob folder: projects, files of runs, migrations."""

@@ -1,4 +1,4 @@
-"""The files of a run: rows in the database, bytes in blobs whose names are ours."""
+"""Files of a run: rows in the database, bytes in blobs with names made by the server."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from runql_server.storage.store import Store
 
 @dataclass(frozen=True)
 class StoredFile:
-    """One file of a run; ``blob`` is ``None`` and ``updated_at`` null for a name nobody uploaded yet."""
+    """One file of a run; ``blob`` and ``updated_at`` are ``None`` until the file is uploaded."""
 
     run: int
     name: str
@@ -33,28 +33,28 @@ class StoredFile:
 
     @property
     def id(self) -> str:
-        """The opaque node id."""
+        """Opaque node id."""
         return ids.encode("File", f"{self.run}:{self.name}")
 
     @property
     def display_name(self) -> str:
-        """The same as the name: artifacts are what has another one."""
+        """Equal to the name; only files of artifacts have another one."""
         return self.name
 
     @property
     def digest(self) -> str | None:
-        """The same as the md5."""
+        """Equal to the md5."""
         return self.md5
 
     @property
     def storage_path(self) -> str:
-        """Where the bytes can be read or put, as a path of this server."""
+        """Path of this server for reading and writing the bytes."""
         return f"/storage/{self.run}/{self.name}"
 
 
 @dataclass(frozen=True)
 class Upload:
-    """Bytes that arrived and belong to nobody yet."""
+    """Received bytes that no file owns yet."""
 
     blob: str
     size: int
@@ -62,29 +62,29 @@ class Upload:
 
 
 def count(connection: sqlite3.Connection, run: int) -> int:
-    """How many files the run has."""
+    """Count the files of the run."""
     return int(connection.execute("SELECT COUNT(*) FROM files WHERE run_id = ?", (run,)).fetchone()[0])
 
 
 def find(connection: sqlite3.Connection, run: int, name: str) -> StoredFile | None:
-    """The file of that name, or ``None``."""
+    """Find the file of that name, or return ``None``."""
     row = connection.execute("SELECT * FROM files WHERE run_id = ? AND name = ?", (run, name)).fetchone()
     return None if row is None else _file(row)
 
 
 def named(connection: sqlite3.Connection, run: int, names: Iterable[str]) -> list[StoredFile]:
-    """One entry for each name, in the order asked: an open handle for a file that does not exist."""
+    """Return one file for each name, in the given order; a missing one has no blob."""
     return [find(connection, run, check_file_name(name)) or StoredFile(run, name) for name in names]
 
 
 def matching(connection: sqlite3.Connection, run: int, pattern: str | None) -> list[StoredFile]:
-    """The files whose name is like the SQL pattern (``%`` any text, ``_`` one character), all without one."""
+    """List files whose name matches the SQL LIKE pattern (``%`` any string, ``_`` one character); all without one."""
     query = "SELECT * FROM files WHERE run_id = ? AND name LIKE ? ORDER BY name"
     return [_file(row) for row in connection.execute(query, (run, "%" if pattern is None else pattern))]
 
 
 def by_id(opaque: str) -> tuple[int, str]:
-    """The run number and file name in a node id."""
+    """Decode a node id to run number and file name."""
     number, colon, name = ids.decode("File", opaque).partition(":")
     if not colon or not number.isdecimal():
         raise NotFoundError(f"{opaque!r} is not the id of a file")
@@ -92,7 +92,7 @@ def by_id(opaque: str) -> tuple[int, str]:
 
 
 async def receive(store: Store, chunks: AsyncIterator[bytes]) -> Upload:
-    """Write an incoming body to a blob of its own."""
+    """Write a request body to a new blob."""
     blob = secrets.token_hex(16)
     digest, size = hashlib.md5(usedforsecurity=False), 0
     path = blob_path(store, blob)
@@ -110,7 +110,7 @@ async def receive(store: Store, chunks: AsyncIterator[bytes]) -> Upload:
 
 
 def write(store: Store, content: bytes) -> Upload:
-    """Write bytes that are here already to a blob of their own."""
+    """Write bytes from memory to a new blob."""
     blob = secrets.token_hex(16)
     path = blob_path(store, blob)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -119,8 +119,8 @@ def write(store: Store, content: bytes) -> Upload:
     return Upload(blob, len(content), base64.b64encode(digest).decode())
 
 
-def keep(connection: sqlite3.Connection, run: int, name: str, upload: Upload) -> str | None:
-    """Give a file its new bytes and return the blob it had before. Needs a write transaction."""
+def record(connection: sqlite3.Connection, run: int, name: str, upload: Upload) -> str | None:
+    """Replace a file's bytes, and return its previous blob. Needs a write transaction."""
     before = find(connection, run, name)
     connection.execute(
         """INSERT OR REPLACE INTO files (run_id, name, blob, size, md5, mimetype, updated_at)
@@ -132,40 +132,40 @@ def keep(connection: sqlite3.Connection, run: int, name: str, upload: Upload) ->
             upload.size,
             upload.md5,
             mimetype(name),
-            timestamps.to_text(timestamps.now()),
+            timestamps.to_string(timestamps.now()),
         ),
     )
     return None if before is None else before.blob
 
 
-def forget(connection: sqlite3.Connection, run: int, name: str) -> str | None:
-    """Drop a file and return the blob it had. Needs a write transaction."""
+def delete(connection: sqlite3.Connection, run: int, name: str) -> str | None:
+    """Delete a file, and return its blob. Needs a write transaction."""
     before = find(connection, run, name)
     connection.execute("DELETE FROM files WHERE run_id = ? AND name = ?", (run, name))
     return None if before is None else before.blob
 
 
 def blobs_of(connection: sqlite3.Connection, run: int) -> list[str]:
-    """The blobs of all files and history exports of a run."""
+    """List the blobs of all files and history exports of a run."""
     query = """SELECT blob FROM files WHERE run_id = :run
                UNION ALL SELECT blob FROM history_exports WHERE run_id = :run"""
     return [row["blob"] for row in connection.execute(query, {"run": run})]
 
 
 def remove_blobs(store: Store, blobs: Iterable[str | None]) -> None:
-    """Delete bytes that nothing points to any more; call it after the transaction."""
+    """Delete blobs without owners; call it after the transaction."""
     for blob in blobs:
         if blob is not None:
             blob_path(store, blob).unlink(missing_ok=True)
 
 
 def blob_path(store: Store, blob: str) -> Path:
-    """Where the bytes of a blob lie."""
+    """Return the path of a blob on disk."""
     return store.blobs / blob[:2] / blob
 
 
 def mimetype(name: str) -> str:
-    """The media type that the name suggests."""
+    """Guess the media type from the name."""
     return mimetypes.guess_type(name)[0] or "application/octet-stream"
 
 

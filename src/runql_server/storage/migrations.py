@@ -1,4 +1,4 @@
-"""The tables, as numbered migrations; ``PRAGMA user_version`` counts the ones a database has seen."""
+"""The tables as numbered migrations; ``PRAGMA user_version`` counts the applied ones."""
 
 from __future__ import annotations
 
@@ -72,8 +72,8 @@ CREATE TABLE sweeps (
 CREATE INDEX runs_by_sweep ON runs (project_id, sweep);
 """
 
-# A version is a row of `artifacts`; it gets its number, and so its name, when it becomes a member of its sequence at
-# commit. Digests are base64 MD5 texts. Bytes belong to the entity: two versions with the same file share them.
+# A version is a row of `artifacts`. It gets its number, and so its name, when a commit makes it a member of its
+# sequence. Digests are base64 MD5 strings. Bytes belong to the entity: two versions with the same file share them.
 _ARTIFACTS = """
 CREATE TABLE artifact_types (
     id INTEGER PRIMARY KEY AUTOINCREMENT, project_id INTEGER NOT NULL REFERENCES projects ON DELETE CASCADE,
@@ -158,8 +158,8 @@ CREATE TABLE artifact_inputs (
 CREATE INDEX inputs_by_artifact ON artifact_inputs (artifact_id);
 """
 
-# A state is pending while the file is written, ready, or stale once a line in it was written over. Line numbers are
-# half-open, and those of a run's ready exports follow each other without gaps from 0 on.
+# An export is pending while its file is written, then ready, and stale once one of its lines is overwritten. Line
+# ranges are half-open; those of a run's ready exports are contiguous from 0.
 _EXPORTS = """
 CREATE TABLE history_exports (
     id INTEGER PRIMARY KEY AUTOINCREMENT, run_id INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE,
@@ -169,8 +169,8 @@ CREATE TABLE history_exports (
 CREATE INDEX exports_by_run ON history_exports (run_id, start_line);
 """
 
-# A trial is a point of a search that an agent was given; `run_name` is the id of the run it becomes. A bracket is the
-# best value of a run's metric after so many history rows that hold it, NULL for NaN.
+# A trial is a point of a search that an agent received; `run_name` is the id of its run. A bracket holds the best value
+# of a run's metric after `iteration` history rows with that metric, NULL for NaN.
 _AGENTS = """
 CREATE TABLE sweep_agents (
     id INTEGER PRIMARY KEY AUTOINCREMENT, sweep_id INTEGER NOT NULL REFERENCES sweeps ON DELETE CASCADE,
@@ -189,10 +189,10 @@ CREATE TABLE sweep_brackets (
 ) WITHOUT ROWID;
 """
 
-# How many rows a fork began with, while the process that logs it counts its lines without them.
+# Rows that a fork copied from its parent, while its process counts lines without them.
 _FORKS = "ALTER TABLE runs ADD COLUMN inherited_lines INTEGER NOT NULL DEFAULT 0;"
 
-# The numbers of objects that hold statistics of a metric, as `run_values` tells them from others. "/" follows ".".
+# Marks the numbers of objects that hold statistics of a metric, as `run_values` does. "/" sorts directly after ".".
 _STATISTICS = """
 CREATE TEMP TABLE summarized (run_id, path, PRIMARY KEY (run_id, path)) WITHOUT ROWID;
 INSERT INTO summarized SELECT whole.run_id, whole.path FROM run_values AS whole WHERE whole.kind = 'map'
@@ -213,7 +213,7 @@ MIGRATIONS = (_FIRST, _SWEEPS, _ARTIFACTS, _EXPORTS, _AGENTS, _FORKS, _STATISTIC
 
 
 def migrate(connection: sqlite3.Connection) -> None:
-    """Bring a database to the newest version; each migration is one transaction."""
+    """Migrate a database to the newest version; each migration is one transaction."""
     version = int(connection.execute("PRAGMA user_version").fetchone()[0])
     if version > len(MIGRATIONS):
         raise RuntimeError(f"the data directory was written by a newer server (version {version})")

@@ -1,4 +1,4 @@
-"""Projects as stored: found by entity and name, made on the fly, listed, renamed and deleted."""
+"""Projects in the database: find, list, create, change and rename."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SELECT projects.*, entities.name AS entity_name FROM projects JOIN entities ON e
 
 @dataclass(frozen=True)
 class Project:
-    """One project; the attribute names are the schema's in snake case."""
+    """One project; attribute names are those of the schema in snake case."""
 
     number: int
     entity_number: int
@@ -36,23 +36,23 @@ class Project:
 
     @property
     def id(self) -> str:
-        """The opaque node id."""
+        """Opaque node id."""
         return ids.encode("Project", self.number)
 
     @property
     def internal_id(self) -> str:
-        """The internal node id, which the SDK takes apart."""
+        """Internal node id, which the SDK decodes."""
         return ids.encode("ProjectInternalId", self.number)
 
     @property
     def run_queues(self) -> list[object]:
-        """There are no queues here."""
+        """Empty: this server has no queues."""
         return []
 
 
 @dataclass(frozen=True, kw_only=True)
 class ProjectChange:
-    """What a caller may set; ``None`` leaves a field alone."""
+    """Fields that a caller may set; ``None`` leaves a field unchanged."""
 
     description: str | None = None
     access: str | None = None
@@ -63,7 +63,7 @@ class ProjectChange:
 
 
 def find(connection: sqlite3.Connection, entity: str, name: str) -> Project | None:
-    """The project of that name, or ``None``."""
+    """Find the project of that name, or return ``None``."""
     row = connection.execute(
         f"{_SELECT} WHERE entities.name = ? AND projects.name = ?", (entity, name)
     ).fetchone()
@@ -71,7 +71,7 @@ def find(connection: sqlite3.Connection, entity: str, name: str) -> Project | No
 
 
 def by_number(connection: sqlite3.Connection, number: int) -> Project:
-    """The project with this row number."""
+    """Return the project with this row number."""
     row = connection.execute(f"{_SELECT} WHERE projects.id = ?", (number,)).fetchone()
     if row is None:
         raise NotFoundError("project not found")
@@ -79,7 +79,7 @@ def by_number(connection: sqlite3.Connection, number: int) -> Project:
 
 
 def page(connection: sqlite3.Connection, entity: str, *, after: int, first: int) -> list[Project]:
-    """Up to ``first`` projects of the entity with row numbers above ``after``, oldest first."""
+    """List up to ``first`` projects of the entity with row numbers above ``after``, oldest first."""
     query = f"{_SELECT} WHERE entities.name = ? AND projects.id > ? ORDER BY projects.id LIMIT ?"
     return [_project(row) for row in connection.execute(query, (entity, after, first))]
 
@@ -92,7 +92,7 @@ def ensure(connection: sqlite3.Connection, entity: str, name: str, *, user: int)
     owner = connection.execute("SELECT id FROM entities WHERE name = ?", (entity,)).fetchone()
     if owner is None:
         raise NotFoundError(f"entity {entity!r} not found")
-    moment = timestamps.to_text(timestamps.now())
+    moment = timestamps.to_string(timestamps.now())
     inserted = connection.execute(
         "INSERT INTO projects (entity_id, name, user_id, created_at, updated_at) VALUES (?, ?, ?, ?, ?)",
         (owner["id"], check_name(name, what="project name"), user, moment, moment),
@@ -113,7 +113,7 @@ def change(connection: sqlite3.Connection, project: Project, wanted: ProjectChan
             wanted.repo,
             wanted.docker_image,
             wanted.is_benchmark,
-            timestamps.to_text(timestamps.now()),
+            timestamps.to_string(timestamps.now()),
             project.number,
         ),
     )
@@ -121,7 +121,7 @@ def change(connection: sqlite3.Connection, project: Project, wanted: ProjectChan
 
 
 def rename(connection: sqlite3.Connection, project: Project, name: str) -> Project:
-    """Give a project another name. Needs a write transaction."""
+    """Rename a project. Needs a write transaction."""
     if find(connection, project.entity_name, name) is not None:
         raise RequestError(f"a project named {name!r} exists already")
     check_name(name, what="project name")

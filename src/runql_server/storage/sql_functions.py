@@ -1,4 +1,4 @@
-"""Functions that SQL conditions call: regular expressions, and lists that are stored as JSON texts."""
+"""Functions for SQL conditions: regular expressions, and lists that are stored as JSON strings."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import re
 import sqlite3
 from functools import lru_cache
 
-from runql_server import jsontext
-from runql_server.jsontext import JsonValue
+from runql_server import lenient_json
+from runql_server.lenient_json import JsonValue
 
 REGEX_OPTIONS = {"i": re.IGNORECASE, "m": re.MULTILINE, "s": re.DOTALL, "x": re.VERBOSE}
-"""The letters of ``$options``, as Mongo has them."""
+"""Letters of ``$options``, as in MongoDB."""
 
 
 def register(connection: sqlite3.Connection) -> None:
-    """Make the functions known to a connection."""
+    """Register the functions with a connection."""
     connection.create_function("matches", 3, _matches, deterministic=True)
     connection.create_function("holds_all", 2, _holds_all, deterministic=True)
     connection.create_function("list_size", 1, _list_size, deterministic=True)
@@ -22,7 +22,7 @@ def register(connection: sqlite3.Connection) -> None:
 
 @lru_cache(maxsize=256)
 def compiled(pattern: str, options: str) -> re.Pattern[str]:
-    """The pattern with its options; raises ``re.error``."""
+    """Compile the pattern with its options; raises ``re.error``."""
     flags = re.RegexFlag(0)
     for letter in options:
         flags |= REGEX_OPTIONS[letter]
@@ -34,7 +34,7 @@ def _matches(pattern: str, options: str, text: object) -> bool:
 
 
 def _holds_all(text: str, wanted: str) -> bool:
-    """Whether each of the wanted values is among the items of the list."""
+    """Check that the list contains each of the wanted values."""
     items = [_comparable(item) for item in _items(text)]
     return all(_comparable(value) in items for value in _items(wanted))
 
@@ -44,12 +44,12 @@ def _list_size(text: str) -> int:
 
 
 def _items(text: str) -> list[JsonValue]:
-    document = jsontext.parse(text, what="list")
+    document = lenient_json.parse(text, what="list")
     return document if isinstance(document, list) else []
 
 
 def _comparable(value: JsonValue) -> tuple[str, object]:
-    """A form whose equality keeps kinds apart: a bool is no number, and NaN equals nothing."""
+    """Convert to a form that compares by kind: a bool equals no number, and NaN equals nothing."""
     match value:
         case bool():
             return "bool", value
@@ -58,4 +58,4 @@ def _comparable(value: JsonValue) -> tuple[str, object]:
         case str():
             return "text", value
         case _:
-            return "json", jsontext.dump(value)
+            return "json", lenient_json.dump(value)

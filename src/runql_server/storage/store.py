@@ -1,4 +1,4 @@
-"""The SQLite database and the blob folder: connections, snapshots and write transactions."""
+"""A data directory: SQLite connections, snapshots and write transactions, and the blob folder."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ CRASH_AFTER = timedelta(minutes=5)
 
 
 class Store:
-    """One data directory. Any thread may use it; each use borrows a connection of its own from a pool."""
+    """One data directory. Any thread may use it; each use borrows its own connection from a pool."""
 
     def __init__(self, data_dir: Path, *, crash_after: timedelta = CRASH_AFTER) -> None:
         self.data_dir = data_dir
         self.blobs = data_dir / "blobs"
-        # Only the user may look in: the database holds the secret that signs URLs.
+        # Only the user may read it: the database holds the secret that signs URLs.
         data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.blobs.mkdir(exist_ok=True)
         self._crash_after = crash_after
@@ -34,18 +34,18 @@ class Store:
             migrate(connection)
 
     def close(self) -> None:
-        """Close the pooled connections; the last one to close folds the write-ahead log into the database."""
+        """Close the pooled connections; closing the last one checkpoints the write-ahead log."""
         while self._idle:
             self._idle.pop().close()
 
     def crash_before(self) -> str:
-        """Running runs whose heartbeat is older than this text are crashed."""
-        return timestamps.to_text(timestamps.now() - self._crash_after)
+        """Return the oldest heartbeat of a running run that has not crashed, as a timestamp string."""
+        return timestamps.to_string(timestamps.now() - self._crash_after)
 
     @contextmanager
     def connection(self) -> Generator[sqlite3.Connection]:
         """Borrow a connection in autocommit mode."""
-        # list.pop and list.append are atomic, so the pool needs no lock; it never outgrows the worker threads.
+        # list.pop and list.append are atomic, so the pool needs no lock; worker threads bound its size.
         try:
             connection = self._idle.pop()
         except IndexError:
@@ -59,15 +59,15 @@ class Store:
 
     @contextmanager
     def reading(self) -> Generator[sqlite3.Connection]:
-        """Borrow a connection that sees one snapshot of the database throughout."""
+        """Borrow a connection that reads one snapshot of the database."""
         with self.connection() as connection:
             connection.execute("BEGIN")
             yield connection
 
     @contextmanager
     def transaction(self, connection: sqlite3.Connection) -> Generator[None]:
-        """Write on a borrowed connection: everything is committed at the end, or nothing."""
-        # Threads of this process queue here, fairly, rather than in SQLite's busy loop.
+        """Run a write transaction on a borrowed connection; an exception rolls it back."""
+        # Threads of this process queue for this lock, because SQLite's busy loop is not fair.
         with self._write_lock:
             connection.execute("BEGIN IMMEDIATE")
             try:
@@ -93,8 +93,8 @@ class Store:
         )
         connection.row_factory = sqlite3.Row
         connection.execute("PRAGMA foreign_keys = ON")
-        # FULL syncs the write-ahead log at each commit. NORMAL would already survive kill -9 (the pages are with
-        # the operating system); FULL keeps the promise for a power cut too, for one fsync per acknowledged chunk.
+        # FULL syncs the write-ahead log at each commit, for one fsync per acknowledged chunk. NORMAL survives
+        # kill -9 (the operating system has the pages), FULL survives a power cut too.
         connection.execute("PRAGMA synchronous = FULL")
         sql_functions.register(connection)
         return connection

@@ -1,1 +1,1 @@
-"""Sweeps: what they search over, the agents that ask for runs, and which run is next."""
+"""Sweeps: configuration, parameters, agents, trials and early stopping."""

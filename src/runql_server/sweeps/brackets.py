@@ -1,4 +1,4 @@
-"""The brackets that runs of a sweep have reached, and which runs are stopped there."""
+"""Brackets of early stopping: records which runs reached them, and stops the worse runs."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from runql_server import jsontext
+from runql_server import lenient_json
 from runql_server.runs import lines
 from runql_server.runs.history_keys import HistoryKeys, KeyInfo
 from runql_server.sweeps import trials
 from runql_server.sweeps.early_stopping import Hyperband
-from runql_server.sweeps.stored import Sweep
+from runql_server.sweeps.sweeps import Sweep
 
 
 @dataclass(frozen=True)
 class _Reached:
-    """A run's best value after so many iterations."""
+    """A run's best value after ``iteration`` history rows with the metric."""
 
     run_name: str
     iteration: int
     value: float
 
 
-def judge(connection: sqlite3.Connection, sweep: Sweep, hyperband: Hyperband) -> None:
-    """Note the brackets that were reached since the last time, and stop the runs that fell behind. Needs a transaction."""
+def stop_worse_runs(connection: sqlite3.Connection, sweep: Sweep, hyperband: Hyperband) -> None:
+    """Record the newly reached brackets, and stop the runs that are worse than others there. Needs a transaction."""
     new = list(_record(connection, sweep, hyperband))
     reached = _all_reached(connection, sweep)
     for each in reached if hyperband.strict else new:
@@ -66,7 +66,7 @@ def _all_reached(connection: sqlite3.Connection, sweep: Sweep) -> list[_Reached]
 
 
 def _iterations(keys: HistoryKeys, metric: str) -> int:
-    """How many rows hold the metric, which may lie in objects."""
+    """Count the rows with the metric, which may be nested in objects."""
     if metric in keys.keys:
         return keys.keys[metric].total
     members, info = keys.keys, KeyInfo()
@@ -81,7 +81,7 @@ def _iterations(keys: HistoryKeys, metric: str) -> int:
 def _values(connection: sqlite3.Connection, run: int, metric: str) -> list[float]:
     values: list[float] = []
     for row in connection.execute("SELECT text FROM history WHERE run_id = ? ORDER BY step, line", (run,)):
-        found = jsontext.lookup(jsontext.parse_object(row["text"], what="history"), metric)
+        found = lenient_json.lookup(lenient_json.parse_object(row["text"], what="history"), metric)
         if found is not None:
             (value,) = found
             values.append(

@@ -1,4 +1,4 @@
-"""What a sweep's configuration says: its search method, its metric, and where the search ends."""
+"""Configuration of a sweep: search method, metric, parameters and limits."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from random import Random
 
 import yaml  # type: ignore[import-untyped]  # its stubs are a package of their own
 
-from runql_server import jsontext
+from runql_server import lenient_json
 from runql_server.errors import RequestError
-from runql_server.jsontext import JsonObject, JsonValue
+from runql_server.lenient_json import JsonObject, JsonValue
 from runql_server.sweeps import early_stopping, parameters
 from runql_server.sweeps.early_stopping import Hyperband
 from runql_server.sweeps.parameters import Group
@@ -21,7 +21,7 @@ METHODS = ("grid", "random")
 
 @dataclass(frozen=True)
 class Search:
-    """A configuration that agents can follow."""
+    """A validated configuration, from which agents receive points."""
 
     method: str
     space: Group
@@ -29,58 +29,58 @@ class Search:
 
     @property
     def points(self) -> int | None:
-        """How many points there are to try, ``None`` for a random search."""
+        """Return the number of points, ``None`` for a random search."""
         return self.space.points if self.method == "grid" else None
 
     def point(self, index: int) -> JsonObject:
-        """The values of one point of a grid."""
+        """Return the values of one point of a grid."""
         return self.space.point(index)
 
     def draw(self, seed: str) -> JsonObject:
-        """The values of a random point; they depend on the seed alone."""
+        """Draw the values of a random point; they depend only on the seed."""
         return self.space.draw(Random(seed))  # noqa: S311 - no secret depends on it
 
 
 @dataclass(frozen=True)
 class SweepConfig:
-    """A configuration as it is stored; only ``search`` checks it."""
+    """A stored configuration; only ``search`` validates it."""
 
     document: JsonObject
 
     @property
     def method(self) -> str:
-        """The search method; an older database may hold configurations without one."""
+        """Search method; an older database may hold configurations without one."""
         method = self.document.get("method")
         return method if isinstance(method, str) else ""
 
     @property
     def metric(self) -> str | None:
-        """Name of the summary value that is searched over."""
+        """Name of the summary value that the search optimizes."""
         metric = self.document.get("metric")
         name = metric.get("name") if isinstance(metric, dict) else None
         return name if isinstance(name, str) and name else None
 
     @property
     def maximize(self) -> bool:
-        """Whether more of the metric is better."""
+        """Whether higher values of the metric are better."""
         metric = self.document.get("metric")
         return isinstance(metric, dict) and metric.get("goal") == "maximize"
 
     @property
     def run_cap(self) -> int | None:
-        """The most runs the sweep may have."""
+        """Limit of the number of runs."""
         cap = self.document.get("run_cap")
         return cap if isinstance(cap, int) and not isinstance(cap, bool) else None
 
     @property
     def program(self) -> str:
-        """What the command of an agent runs."""
+        """Program that agents run."""
         program = self.document.get("program")
         return program if isinstance(program, str) else ""
 
     @property
     def expected_runs(self) -> int | None:
-        """How many runs the search will take, ``None`` when it has no end."""
+        """Number of runs of the whole search, ``None`` if it is unlimited."""
         try:
             points = self.search.points
         except RequestError:
@@ -89,10 +89,10 @@ class SweepConfig:
 
     @cached_property
     def search(self) -> Search:
-        """What agents follow.
+        """Validated search.
 
         Raises:
-            RequestError: they cannot; the text names the entry.
+            RequestError: an entry is not valid; the message names it.
         """
         if self.method not in METHODS:
             known = " and ".join(METHODS)
@@ -112,7 +112,7 @@ class SweepConfig:
 
     @property
     def warnings(self) -> list[str]:
-        """What is odd and does no harm."""
+        """Warnings about harmless oddities."""
         found = (
             []
             if self.document.get("parameters")
@@ -153,14 +153,14 @@ _ENTRIES = {
 
 
 def parse(text: str) -> SweepConfig:
-    """Read the YAML text of a configuration.
+    """Parse the YAML string of a configuration.
 
     Raises:
         RequestError: it is not YAML, or not a mapping.
     """
     try:
-        # By way of JSON: what YAML alone has (dates, sets, bytes) becomes text.
-        document: JsonValue = jsontext.parse(json.dumps(yaml.safe_load(text), default=str), what="config")
+        # A detour through JSON turns types that only YAML has (dates, sets, bytes) into strings.
+        document: JsonValue = lenient_json.parse(json.dumps(yaml.safe_load(text), default=str), what="config")
     except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
         raise RequestError(f"config: not YAML: {error}") from error
     if not isinstance(document, dict):

@@ -1,4 +1,4 @@
-"""Hyperband: at set numbers of iterations, runs that are worse than the best share of all others are stopped."""
+"""Hyperband: stops runs that are not among the best share at given numbers of iterations."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from runql_server.errors import RequestError
-from runql_server.jsontext import JsonObject, JsonValue
+from runql_server.lenient_json import JsonObject, JsonValue
 
 _MOST_BRACKETS = 32
 
 
 @dataclass(frozen=True)
 class Hyperband:
-    """When runs are judged, as W&B documents it.
+    """Parameters of Hyperband, as W&B documents it.
 
     Attributes:
-        brackets: numbers of iterations, rising. An iteration is a history row that holds the sweep's metric.
-        eta: one of so many runs goes on past a bracket.
-        strict: judge a run again by its older brackets whenever other runs have reached them.
+        brackets: ascending numbers of iterations. An iteration is a history row with the sweep's metric.
+        eta: one of ``eta`` runs continues after a bracket.
+        strict: compare a run at its older brackets again whenever other runs reach them.
     """
 
     brackets: tuple[int, ...]
@@ -27,7 +27,7 @@ class Hyperband:
     strict: bool
 
     def stops(self, value: float, others: Sequence[float], *, maximize: bool) -> bool:
-        """Whether a run's best value at a bracket is not among the best share of all that reached it, itself included."""
+        """Decide whether to stop a run: its best value at a bracket is not among the best share of ``others`` and itself."""
         ranked = sorted(_rank(each, maximize=maximize) for each in others)
         kept = max(1, math.ceil(len(ranked) / self.eta))
         return bool(ranked) and _rank(value, maximize=maximize) > ranked[kept - 1]
@@ -40,10 +40,10 @@ def _rank(value: float, *, maximize: bool) -> float:
 
 
 def parse(document: JsonValue, metric: str | None) -> Hyperband | None:
-    """Read ``early_terminate``; ``None`` when there is none.
+    """Parse ``early_terminate``; ``None`` without one.
 
     Raises:
-        RequestError: it is of another type, or its numbers make no brackets.
+        RequestError: its type is not hyperband, or its numbers make no brackets.
     """
     if document is None:
         return None
@@ -62,7 +62,7 @@ def parse(document: JsonValue, metric: str | None) -> Hyperband | None:
 
 
 def _brackets(document: JsonObject, eta: float) -> tuple[int, ...]:
-    """From ``min_iter`` upwards, or ``s`` of them from ``max_iter`` downwards."""
+    """Compute brackets from ``min_iter`` upwards, or ``s`` brackets from ``max_iter`` downwards."""
     if "min_iter" in document:
         least = _whole(document, "min_iter")
         most = _whole(document, "max_iter") if "max_iter" in document else 2**31

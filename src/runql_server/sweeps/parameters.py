@@ -1,4 +1,4 @@
-"""The kinds of parameters a sweep searches over: how each is drawn at random, and which points a grid of it has."""
+"""Kinds of sweep parameters: random draws, and the points of a grid."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from random import Random
 from typing import Protocol, TypeGuard
 
 from runql_server.errors import RequestError
-from runql_server.jsontext import JsonObject, JsonValue
+from runql_server.lenient_json import JsonObject, JsonValue
 
 Number = int | float
 
@@ -20,57 +20,57 @@ class Parameter(Protocol):
 
     @property
     def points(self) -> int | None:
-        """How many values a grid has to try, ``None`` when they cannot be listed."""
+        """Return the number of values in a grid, ``None`` if they cannot be listed."""
         ...
 
     def point(self, index: int) -> JsonValue:
-        """One of these values."""
+        """Return one of these values."""
         ...
 
     def draw(self, chance: Random) -> JsonValue:
-        """A value at random."""
+        """Draw a random value."""
         ...
 
 
 @dataclass(frozen=True)
 class Choice:
-    """One of several values; without weights each is equally likely."""
+    """One of several values; without weights all are equally likely."""
 
     values: list[JsonValue]
     weights: list[float] | None = None
 
     @property
     def points(self) -> int:
-        """All values, whatever their weights."""
+        """Return the number of all values, for any weights."""
         return len(self.values)
 
     def point(self, index: int) -> JsonValue:
-        """In the order they are written."""
+        """Return a value, in the order of the configuration."""
         return self.values[index]
 
     def draw(self, chance: Random) -> JsonValue:
-        """By the weights."""
+        """Draw by the weights."""
         return chance.choices(self.values, self.weights)[0]
 
 
 @dataclass(frozen=True)
 class Integers:
-    """The whole numbers of a range, both ends included."""
+    """The integers of a range, both ends included."""
 
     least: int
     most: int
 
     @property
     def points(self) -> int:
-        """All of them."""
+        """Return the number of integers."""
         return self.most - self.least + 1
 
     def point(self, index: int) -> int:
-        """Rising."""
+        """Return a value, in ascending order."""
         return self.least + index
 
     def draw(self, chance: Random) -> int:
-        """Each equally likely."""
+        """Draw uniformly."""
         return chance.randint(self.least, self.most)
 
 
@@ -78,7 +78,7 @@ class Integers:
 class Continuous:
     """A number from a distribution, rounded to a multiple of ``step`` if there is one.
 
-    ``bounds`` are there where a grid can list the multiples between them.
+    ``bounds`` are set if a grid can list the multiples between them.
     """
 
     sample: Callable[[Random], float]
@@ -87,17 +87,17 @@ class Continuous:
 
     @property
     def points(self) -> int | None:
-        """The multiples of the step within the bounds."""
+        """Return the number of multiples of the step within the bounds."""
         if self.step is None or self.bounds is None:
             return None
         return max(0, math.floor(self._ratio(self.bounds[1])) - self._first + 1)
 
     def point(self, index: int) -> Number:
-        """Rising."""
+        """Return a value, in ascending order."""
         return self._multiple(self._first + index)
 
     def draw(self, chance: Random) -> Number:
-        """By the distribution."""
+        """Draw from the distribution."""
         value = self.sample(chance)
         return value if self.step is None else self._multiple(round(value / self.step))
 
@@ -109,7 +109,7 @@ class Continuous:
         return Decimal(repr(value)) / Decimal(repr(self.step))
 
     def _multiple(self, count: int) -> Number:
-        # 3 × 0.1 is 0.3 to whoever wrote the configuration.
+        # Decimal, because 3 × 0.1 must be 0.3.
         if isinstance(self.step, int):
             return self.step * count
         return float(Decimal(repr(self.step)) * count)
@@ -117,13 +117,13 @@ class Continuous:
 
 @dataclass(frozen=True)
 class Group:
-    """Parameters by name; a nested group is one value, an object."""
+    """Parameters by name; a nested group has an object as its value."""
 
     parameters: dict[str, Parameter]
 
     @property
     def points(self) -> int | None:
-        """All combinations."""
+        """Return the number of combinations."""
         total = 1
         for parameter in self.parameters.values():
             if parameter.points is None:
@@ -132,7 +132,7 @@ class Group:
         return total
 
     def point(self, index: int) -> JsonObject:
-        """One combination; the last parameter varies fastest."""
+        """Return one combination; the last parameter varies fastest."""
         values: JsonObject = {}
         for name, parameter in reversed(self.parameters.items()):
             index, digit = divmod(index, parameter.points or 1)
@@ -140,15 +140,15 @@ class Group:
         return dict(reversed(values.items()))
 
     def draw(self, chance: Random) -> JsonObject:
-        """Each by its own distribution."""
+        """Draw each parameter from its own distribution."""
         return {name: parameter.draw(chance) for name, parameter in self.parameters.items()}
 
 
 def group(document: JsonValue, where: str = "parameters") -> Group:
-    """Read parameters from a configuration.
+    """Parse the parameters of a configuration.
 
     Raises:
-        RequestError: one of them cannot be searched over; the text names it.
+        RequestError: a parameter is not valid; the message names it.
     """
     if not isinstance(document, dict):
         raise RequestError(f"config: {where} must be a mapping of names to parameters")
@@ -264,7 +264,7 @@ def _uniform(entry: JsonObject, where: str) -> Callable[[Random], float]:
 
 
 def _log_uniform(entry: JsonObject, where: str) -> Callable[[Random], float]:
-    """Its bounds are exponents of e."""
+    """Make the sampler; the bounds are exponents of e."""
     bounds = _bounds(entry, where)
     _check_exponents(bounds, where)
     return lambda chance: math.exp(chance.uniform(*bounds))
@@ -277,7 +277,7 @@ def _inverse_log_uniform(entry: JsonObject, where: str) -> Callable[[Random], fl
 
 
 def _log_uniform_values(entry: JsonObject, where: str) -> Callable[[Random], float]:
-    """Its bounds are values; the logarithm of 1/X is uniform where that of X is."""
+    """Make the sampler; the bounds are values, and log(1/X) is uniform whenever log(X) is."""
     least, most = _bounds(entry, where)
     _positive(entry, "min", where)
     low, high = math.log(least), math.log(most)

@@ -1,30 +1,30 @@
-"""Trials as stored: the points of a search that agents were given, each with the id of the run it becomes."""
+"""Trials in the database: points of a search that agents received, each with the id of its run."""
 
-# ruff: noqa: S608 - the SQL put together is our own text: values are always bound
+# ruff: noqa: S608 - the composed SQL has constant parts only: values are always bound
 
 from __future__ import annotations
 
 import sqlite3
 from dataclasses import dataclass
 
-from runql_server import jsontext, names
-from runql_server.jsontext import JsonObject, JsonValue
+from runql_server import lenient_json, names
+from runql_server.lenient_json import JsonObject, JsonValue
 from runql_server.runs import run_values
 from runql_server.runs.columns import STATE
 from runql_server.sweeps.agents import Agent
 from runql_server.sweeps.configuration import Search
-from runql_server.sweeps.stored import Sweep
+from runql_server.sweeps.sweeps import Sweep
 
-# A trial is `sent` with a command, `running` while its agent reports it, then `ended`. One that its agent does not report
-# at all is `unseen` and sent once more (`resent`), as the response may have been lost. A dead agent's trials that made
-# no run are forgotten, and so is the trial of a run that somebody deletes: the point is free again.
+# A trial is `sent` with a command, `running` while its agent reports it, then `ended`. A trial that its agent never
+# reports is `unseen`; the server sends it once more (`resent`), because the response may have been lost. The server
+# deletes trials without runs of dead agents, and trials of deleted runs: their points are free again.
 _RUN = """SELECT {} FROM runs WHERE runs.project_id = :project AND runs.name = sweep_trials.run_name"""
 _HAS_RUN = f"EXISTS ({_RUN.format('1')})"
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One point and the run it becomes."""
+    """One point, and the id of its run."""
 
     number: int
     run_name: str
@@ -33,8 +33,12 @@ class Trial:
 
 
 def report(connection: sqlite3.Connection, sweep: Sweep, agent: Agent, reported: list[str]) -> None:
-    """Take over what an agent says it runs; what else it had is over. Needs a write transaction."""
-    parameters = {"agent": agent.number, "project": sweep.project_number, "names": jsontext.dump(reported)}
+    """Record the runs that an agent reports; its other trials end. Needs a write transaction."""
+    parameters = {
+        "agent": agent.number,
+        "project": sweep.project_number,
+        "names": lenient_json.dump(reported),
+    }
     listed = "run_name IN (SELECT value FROM json_each(:names))"
     connection.execute(
         f"UPDATE sweep_trials SET state = 'running' WHERE agent_id = :agent AND {listed}", parameters
@@ -46,8 +50,8 @@ def report(connection: sqlite3.Connection, sweep: Sweep, agent: Agent, reported:
     )
 
 
-def forget_lost(connection: sqlite3.Connection, sweep: Sweep, lost_before: str) -> None:
-    """Free the points that dead agents held and made no run of. Needs a write transaction."""
+def delete_lost(connection: sqlite3.Connection, sweep: Sweep, lost_before: str) -> None:
+    """Delete trials without runs of dead agents, so that their points are free. Needs a write transaction."""
     parameters = {"sweep": sweep.number, "project": sweep.project_number, "lost_before": lost_before}
     dead = """sweep_id = :sweep AND state != 'ended'
         AND agent_id IN (SELECT id FROM sweep_agents WHERE heartbeat_at < :lost_before)"""
@@ -55,8 +59,8 @@ def forget_lost(connection: sqlite3.Connection, sweep: Sweep, lost_before: str) 
     connection.execute(f"UPDATE sweep_trials SET state = 'ended' WHERE {dead}", parameters)
 
 
-def forget_run(connection: sqlite3.Connection, run: int) -> None:
-    """Free the point of a run that is deleted. Needs a write transaction."""
+def delete_of_run(connection: sqlite3.Connection, run: int) -> None:
+    """Delete the trial of a run that is being deleted, so that its point is free. Needs a write transaction."""
     connection.execute(
         """DELETE FROM sweep_trials WHERE (sweep_id, run_name) IN (SELECT sweeps.id, runs.name FROM runs
            JOIN sweeps ON sweeps.project_id = runs.project_id AND sweeps.name = runs.sweep WHERE runs.id = ?)""",
@@ -64,8 +68,8 @@ def forget_run(connection: sqlite3.Connection, run: int) -> None:
     )
 
 
-def are_undecided(connection: sqlite3.Connection, sweep: Sweep) -> bool:
-    """Whether a trial is on its way of which nobody knows yet whether it becomes a run."""
+def has_undecided(connection: sqlite3.Connection, sweep: Sweep) -> bool:
+    """Check for sent trials that may or may not become runs."""
     query = (
         f"SELECT 1 FROM sweep_trials WHERE sweep_id = :sweep AND state != 'ended' AND NOT {_HAS_RUN} LIMIT 1"
     )
@@ -76,9 +80,9 @@ def are_undecided(connection: sqlite3.Connection, sweep: Sweep) -> bool:
 def next_for(
     connection: sqlite3.Connection, sweep: Sweep, agent: Agent, *, crash_before: str
 ) -> Trial | None:
-    """The trial to send next, marked as sent: an unseen one, a preempted run, a new point. Needs a write transaction.
+    """Choose the next trial and mark it as sent; ``None`` if the search has none. Needs a write transaction.
 
-    ``None`` when the search is at its end for now.
+    Unseen trials come first, then preempted runs, then new points.
     """
     again = _again(connection, sweep, agent, crash_before)
     if again is not None:
@@ -96,27 +100,27 @@ def next_for(
         return None
     inserted = connection.execute(
         "INSERT INTO sweep_trials (sweep_id, agent_id, run_name, args, state) VALUES (?, ?, ?, ?, 'sent')",
-        (sweep.number, agent.number, name, jsontext.dump(values)),
+        (sweep.number, agent.number, name, lenient_json.dump(values)),
     )
     return Trial(inserted.lastrowid or 0, name, values, resumes=False)
 
 
 def stop(connection: sqlite3.Connection, sweep: Sweep, run_name: str) -> None:
-    """Ask the agent of a run to end it. Needs a write transaction."""
+    """Request that the agent of a run stops it. Needs a write transaction."""
     connection.execute(
         "UPDATE sweep_trials SET stopping = 1 WHERE sweep_id = ? AND run_name = ?", (sweep.number, run_name)
     )
 
 
 def stopping(connection: sqlite3.Connection, sweep: Sweep, reported: list[str]) -> list[str]:
-    """Those of the reported runs that shall end: judged so, or stopped by their owner."""
+    """Return those of the reported runs that must stop, by early stopping or on request of a user."""
     query = f"""SELECT run_name FROM sweep_trials WHERE sweep_id = :sweep
         AND run_name IN (SELECT value FROM json_each(:names))
         AND (stopping OR COALESCE(({_RUN.format("stop_requested")}), 0))"""
     parameters = {
         "sweep": sweep.number,
         "project": sweep.project_number,
-        "names": jsontext.dump(reported),
+        "names": lenient_json.dump(reported),
     }
     return [row["run_name"] for row in connection.execute(query, parameters)]
 
@@ -134,7 +138,7 @@ def _again(connection: sqlite3.Connection, sweep: Sweep, agent: Agent, crash_bef
     row = connection.execute(query, parameters).fetchone()
     if row is None:
         return None
-    values = jsontext.parse_object(row["args"], what="trial")
+    values = lenient_json.parse_object(row["args"], what="trial")
     return Trial(row["id"], row["run_name"], values, resumes=row["state"] == "ended")
 
 
@@ -154,23 +158,25 @@ def _free_point(connection: sqlite3.Connection, sweep: Sweep, search: Search) ->
             "SELECT MAX(id) FROM sweep_trials WHERE sweep_id = ?", (sweep.number,)
         ).fetchone()
         return search.draw(f"{sweep.name}/{row[0] or 0}")
-    # By value: the grid may have changed since, and runs may have joined the sweep.
+    # Compared by value, because the grid may have changed and runs may have joined the sweep.
     rows = connection.execute("SELECT args FROM sweep_trials WHERE sweep_id = ?", (sweep.number,))
     taken = {row["args"] for row in rows} | _tried_before(connection, sweep, search)
     points = (search.point(index) for index in range(search.points))
-    return next((point for point in points if jsontext.dump(point) not in taken), None)
+    return next((point for point in points if lenient_json.dump(point) not in taken), None)
 
 
 def _tried_before(connection: sqlite3.Connection, sweep: Sweep, search: Search) -> set[str]:
-    """The points that runs of the sweep without a trial have in their configs: runs that joined it."""
+    """Return the points in the configs of runs without a trial, which joined the sweep."""
     query = """SELECT config FROM runs WHERE project_id = :project AND sweep = :name
         AND name NOT IN (SELECT run_name FROM sweep_trials WHERE sweep_id = :sweep)"""
     parameters = {"project": sweep.project_number, "name": sweep.name, "sweep": sweep.number}
     configs = [
-        jsontext.parse_object(row["config"], what="config") for row in connection.execute(query, parameters)
+        lenient_json.parse_object(row["config"], what="config")
+        for row in connection.execute(query, parameters)
     ]
     return {
-        jsontext.dump({name: _value(config, name) for name in search.space.parameters}) for config in configs
+        lenient_json.dump({name: _value(config, name) for name in search.space.parameters})
+        for config in configs
     }
 
 

@@ -1,1 +1,1 @@
-"""How the sample was made: real training, logged by the official SDKs. Development only, needs scikit-learn."""
+"""Creation of the sample: real training, logged by the official SDKs. Development only; needs scikit-learn."""

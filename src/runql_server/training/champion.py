@@ -1,4 +1,4 @@
-"""Run by an official SDK's interpreter: link the best model of all families to the portfolio that is served from."""
+"""A script for an official SDK's interpreter: link the best model of all families to the portfolio."""
 
 from __future__ import annotations
 

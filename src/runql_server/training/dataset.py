@@ -1,4 +1,4 @@
-"""The data set of the sample: scikit-learn's digits, split once, as CSV files that any reader takes."""
+"""The dataset of the sample: scikit-learn's digits, split once, as CSV files."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 
 TRAINING = 1_347
 BRIGHTEST = 16
-"""Pixels are whole numbers from 0 to this; models see them divided by it."""
+"""Maximum of a pixel; models receive pixels divided by it."""
 
 PIXELS = [f"pixel_{row}_{column}" for row in range(8) for column in range(8)]
 
 
 @dataclass(frozen=True)
 class Digits:
-    """Pixels between 0 and 1, 64 a digit, and what each shows."""
+    """Pixels between 0 and 1, 64 per digit, and the labels."""
 
     train_x: NDArray[np.float64]
     train_y: NDArray[np.int64]
@@ -29,7 +29,7 @@ class Digits:
 
 
 def write(folder: Path) -> dict[str, object]:
-    """Make the files from scikit-learn's bundled digits; gives what is worth knowing about them."""
+    """Write the files from scikit-learn's bundled digits, and return metadata about them."""
     bunch = importlib.import_module("sklearn.datasets").load_digits()
     order = np.random.default_rng(0).permutation(len(bunch.target))
     pixels, labels = bunch.data[order].astype(int), bunch.target[order].astype(int)
@@ -52,7 +52,7 @@ def write(folder: Path) -> dict[str, object]:
 
 
 def read(folder: Path) -> Digits:
-    """Load what ``write`` made."""
+    """Load the files of ``write``."""
     return Digits(*_part(folder / "train.csv"), *_part(folder / "held_out.csv"))
 
 

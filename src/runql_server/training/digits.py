@@ -1,4 +1,4 @@
-"""Real training on the digits: three families of models, what each logs, and the grid of runs."""
+"""Training on the digits: three families of models, the metrics of each, and the grid of runs."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from runql_server.training.dataset import TRAINING, Digits
 from runql_server.training.model import Array, Layer, Model
 
-Row = dict[str, Any]  # Any: what is logged is whatever the SDK takes, histograms too
+Row = dict[str, Any]  # Any: rows hold all that the SDK accepts, histograms too
 Ending = Literal["finished", "crashed", "running"]
 Training = Generator[Row, None, Model]
-"""Yields what is logged at each step, and gives the trained model."""
+"""Yields the row to log at each step, and returns the trained model."""
 
 BATCH = 32
 SWEEP: Row = {
@@ -26,12 +26,12 @@ SWEEP: Row = {
     "metric": {"name": "val_loss", "goal": "minimize"},
     "parameters": {"lr": {"values": [0.01, 0.03, 0.1, 0.3]}, "l2": {"values": [0.0, 1e-3]}},
 }
-"""The sweep that the softmax family was trained for."""
+"""Configuration of the sweep of the softmax family."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """One run: which model, with which settings, and how it ends."""
+    """One run: its model, its settings, and how it ends."""
 
     run_id: str
     family: Literal["softmax", "mlp", "sgd"]
@@ -44,7 +44,7 @@ class Plan:
 
     @property
     def name(self) -> str:
-        """What people see: the settings that tell it from its siblings, or what became of it."""
+        """Display name: the settings that distinguish it from others, or how it ended."""
         settings = " ".join(
             f"{key}={value}" for key, value in self.model.items() if key != "l2" or self.family == "softmax"
         )
@@ -52,14 +52,14 @@ class Plan:
 
     @property
     def config(self) -> Row:
-        """What the run is configured with, nested as users do it."""
+        """Config of the run, nested."""
         optimizer = {"name": "sgd", "batch_size": BATCH, "schedule": {"kind": "inverse", "decay": 1e-3}}
         data = {"name": "digits", "training": TRAINING, "normalized": True}
         return {**self.model, "family": self.family, "seed": self.seed, "optimizer": optimizer, "data": data}
 
 
 def grid() -> list[Plan]:
-    """Every run of the sample, in the order they are trained."""
+    """List every run of the sample, in the order of training."""
     plans = [
         Plan(f"softmax{i:02}", "softmax", {"lr": lr, "l2": l2}, 600, i, ["linear", f"lr-{lr}"])
         for i, (lr, l2) in enumerate(product(*(each["values"] for each in SWEEP["parameters"].values())))
@@ -132,7 +132,7 @@ def _mlp(plan: Plan, data: Digits, chance: np.random.Generator) -> Training:
     def activated(x: Array) -> Array:
         return np.maximum(x @ first, 0) if relu else np.tanh(x @ first)
 
-    # A run that diverges overflows, on purpose: the numbers are logged as they come.
+    # A diverging run overflows on purpose; it logs infinities and NaN.
     with np.errstate(all="ignore"):
         for step, x, y in _batches(data, chance, plan.steps):
             rate = plan.model["lr"] / (1 + 1e-3 * step)
@@ -172,7 +172,7 @@ def _scikit_learn(plan: Plan, data: Digits, chance: np.random.Generator) -> Trai
 
 
 def _cross_entropy(scores: Array, labels: NDArray[np.int64]) -> tuple[float, Array]:
-    """The mean loss, and its slope at the scores."""
+    """Return the mean loss, and its gradient at the scores."""
     shifted = scores - scores.max(axis=1, keepdims=True)
     logs = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
     slope = np.exp(logs)
@@ -184,7 +184,7 @@ def _validated(scores: Array, labels: NDArray[np.int64]) -> Row:
     loss, _ = _cross_entropy(scores, labels)
     return {
         "val_loss": loss,
-        # Overflows long before the loss does: infinite on the way to NaN.
+        # Overflows long before the loss does: first infinite, then NaN.
         "val_perplexity": float(np.exp(loss)),
         "val_accuracy": float((scores.argmax(axis=1) == labels).mean()),
     }

@@ -1,4 +1,4 @@
-"""What a trained model does with the held-out digits: accuracy, confusion, mistakes; as files and as a picture."""
+"""Evaluation of a model on the held-out digits: accuracy, confusion and mistakes, as files and as an image."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ _PIXELS_PER_CELL = 6
 
 @dataclass(frozen=True)
 class Evaluation:
-    """How often each digit (row) was taken for each other (column)."""
+    """Confusion counts: how often a digit (row) was predicted as another (column)."""
 
     confusion: NDArray[np.int64]
 
     @property
     def accuracy(self) -> float:
-        """Share of digits that were recognised."""
+        """Return the share of correct predictions."""
         return float(np.trace(self.confusion) / self.confusion.sum())
 
     def recalls(self) -> dict[str, float]:
-        """The same for each digit."""
+        """Return the share of correct predictions for each digit."""
         return {
             str(digit): float(self.confusion[digit, digit] / self.confusion[digit].sum())
             for digit in range(10)
         }
 
     def mistakes(self) -> list[list[int]]:
-        """Digit shown, digit it was taken for, how often; most often first."""
+        """List true digit, predicted digit and count of each mistake, the most frequent first."""
         pairs = [
             [shown, taken, int(self.confusion[shown, taken])]
             for shown in range(10)
@@ -46,7 +46,7 @@ class Evaluation:
         return sorted(pairs, key=lambda pair: (-pair[2], pair[0], pair[1]))
 
     def picture(self) -> NDArray[np.uint8]:
-        """The confusion as grey levels, dark where it happens often; small counts are still seen."""
+        """Return the confusion as grey levels, dark for high counts; small counts stay visible."""
         shares = self.confusion / self.confusion.sum(axis=1, keepdims=True)
         levels: NDArray[np.uint8] = (255 * (1 - np.sqrt(shares))).astype(np.uint8)
         return levels.repeat(_PIXELS_PER_CELL, axis=0).repeat(_PIXELS_PER_CELL, axis=1)
@@ -62,10 +62,10 @@ class Evaluation:
 
 
 def evaluate(model: Model, data: Digits) -> Evaluation:
-    """Let the model look at the held-out digits."""
+    """Evaluate the model on the held-out digits."""
     return Evaluation(model.confusion(data.held_out_x, data.held_out_y))
 
 
 def write_json(path: Path, content: Mapping[str, object]) -> None:
-    """Write an object, one member a line."""
+    """Write an object as JSON, one member per line."""
     path.write_text(json.dumps(content, indent=2) + "\n")

@@ -1,4 +1,4 @@
-"""Run by an official SDK's interpreter: train one run of the grid and log it; `python -m runql_server.training.log_runs RUN_ID`."""
+"""A script for an official SDK's interpreter: train one run of the grid and log it; `python -m runql_server.training.log_runs RUN_ID`."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from runql_server.training.model import Model
 # Any in this module: the SDK is not a dependency.
 
 PROJECT = "digits"
-# The machine is sampled often and the runs are short: this much of a second, so that each has some samples.
+# Seconds between samples of system metrics, short enough that each short run has some.
 SECONDS_PER_RUN = 1.2
-# Where the report of a run lies among its files.
+# Name of a run's report among its files.
 REPORT = "report/held_out"
 
 
 def log(plan: Plan) -> None:
-    """Train one model under the SDK's eyes, from the data set artifact to the model artifact."""
+    """Train one model and log it with the SDK, from the dataset artifact to the model artifact."""
     wandb: Any = importlib.import_module("wandb")
     run = wandb.init(
         project=PROJECT,
@@ -56,13 +56,13 @@ def log(plan: Plan) -> None:
             _log_model(run, wandb, plan, model.rounded(), data)
         run.finish()
         return
-    # What was logged travels in the background; the process then goes away without a word.
+    # The SDK sends the rows in the background; then the process exits without finishing the run.
     time.sleep(20)
     os._exit(1)
 
 
 def _data(run: Any, wandb: Any) -> Digits:
-    """Use the data set artifact; the first run of the project finds none, so it makes it."""
+    """Use the dataset artifact; the first run of the project creates it."""
     name = f"{PROJECT}:latest"
     if not wandb.Api().artifact_exists(f"{PROJECT}/{name}"):
         folder = Path("made")
@@ -87,7 +87,7 @@ def _logged(row: Row, wandb: Any) -> Row:
 
 
 def _log_model(run: Any, wandb: Any, plan: Plan, model: Model, data: Digits) -> None:
-    """Log the trained model as the next version of its family, ``best`` if it is, and a report on the held-out digits."""
+    """Log the model as the next version of its family, as ``best`` if it is, and a report on the held-out digits."""
     result = evaluation.evaluate(model, data)
     result.write(Path(REPORT))
     for path in sorted(Path(REPORT).iterdir()):
@@ -109,7 +109,7 @@ def _log_model(run: Any, wandb: Any, plan: Plan, model: Model, data: Digits) -> 
 
 
 def _look_closer(run: Any, wandb: Any, result: Evaluation) -> None:
-    """A picture of the confusion matrix and a table of the mistakes, in the summary."""
+    """Log an image of the confusion matrix and a table of the mistakes to the summary."""
     run.summary["confusion"] = wandb.Image(result.picture(), caption="rows: shown, columns: taken for")
     run.summary["mistakes"] = wandb.Table(columns=["shown", "taken_for", "times"], data=result.mistakes())
 

@@ -1,4 +1,4 @@
-"""A trained model as plain layers: scored, looked at, and written as JSON that needs no library to read."""
+"""A trained model as plain layers: predictions, confusion, and a JSON file that needs no library to read."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Array = NDArray[np.float64]
 Activation = Literal["relu", "tanh"]
 
 FORMAT = "dense-layers/1"
-"""Each layer: x @ weights + bias, then the activation; the largest of the last layer's ten numbers is the digit."""
+"""Each layer: x @ weights + bias, then the activation; the argmax of the last layer's ten numbers is the digit."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Layer:
     activation: Activation | None = None
 
     def __call__(self, x: Array) -> Array:
-        """What comes out for rows of inputs."""
+        """Compute the outputs for rows of inputs."""
         out = x @ self.weights + (0 if self.bias is None else self.bias)
         match self.activation:
             case "relu":
@@ -39,24 +39,24 @@ class Layer:
 
 @dataclass(frozen=True)
 class Model:
-    """Layers one after the other."""
+    """Layers in order."""
 
     layers: list[Layer]
 
     @property
     def is_finite(self) -> bool:
-        """Whether training did not diverge."""
+        """Check that training did not diverge."""
         return all(bool(np.isfinite(layer.weights).all()) for layer in self.layers)
 
     @property
     def parameters(self) -> int:
-        """How many numbers were learned."""
+        """Count the learned parameters."""
         return sum(
             layer.weights.size + (0 if layer.bias is None else layer.bias.size) for layer in self.layers
         )
 
     def rounded(self) -> Model:
-        """The model as its file has it: seven significant digits."""
+        """Return the model with seven significant digits, as in its file."""
         return Model(
             [
                 Layer(
@@ -69,14 +69,14 @@ class Model:
         )
 
     def predict(self, x: Array) -> NDArray[np.int64]:
-        """The digit that each row of pixels shows."""
+        """Predict the digit of each row of pixels."""
         for layer in self.layers:
             x = layer(x)
         chosen: NDArray[np.int64] = x.argmax(axis=1).astype(np.int64)
         return chosen
 
     def confusion(self, x: Array, y: NDArray[np.int64]) -> NDArray[np.int64]:
-        """How often each digit (row) was taken for each other (column)."""
+        """Count how often a digit (row) was predicted as another (column)."""
         counts = np.zeros((10, 10), dtype=np.int64)
         np.add.at(counts, (y, self.predict(x)), 1)
         return counts

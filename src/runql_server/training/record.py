@@ -1,6 +1,6 @@
 """`python -m runql_server.training.record`: train the grid under both official SDKs on a fresh server, and pack it."""
 
-# ruff: noqa: T201 - what the command says
+# ruff: noqa: T201 - the command's output
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ MACHINE = re.compile(r"\.venv|site-packages|/home/|/root|/work|/tmp/|https?://")
 
 
 def main() -> None:
-    """Record and pack; prints the size.
+    """Record and pack the sample, and print its size.
 
-    Needs RUNQL_WANDB_OLD and RUNQL_WANDB_NEW: interpreters that have the SDK, scikit-learn and pillow.
+    Needs RUNQL_WANDB_OLD and RUNQL_WANDB_NEW: interpreters with the SDK, scikit-learn and pillow.
     """
     old, new = os.environ["RUNQL_WANDB_OLD"], os.environ["RUNQL_WANDB_NEW"]
     with tempfile.TemporaryDirectory() as folder:
@@ -42,7 +42,7 @@ def main() -> None:
 
 
 def _shares(old: str, new: str) -> list[tuple[str, list[Plan]]]:
-    """The scikit-learn family is logged by the older SDK, the others by the newer."""
+    """Split the grid: the older SDK logs the scikit-learn family, the newer one the others."""
     return [
         (old, [plan for plan in grid() if plan.family == "sgd"]),
         (new, [plan for plan in grid() if plan.family != "sgd"]),
@@ -58,7 +58,7 @@ def _log(server: RunningServer, interpreter: str, plans: list[Plan], folder: Pat
             if plan.family == family:
                 print(plan.run_id, flush=True)
                 status = 0 if plan.ending == "finished" else 1
-                # In a sweep the SDK takes run id and project from here, whatever the run says.
+                # In a sweep the SDK reads run id and project only from these variables.
                 joined = {"WANDB_SWEEP_ID": sweep, "WANDB_PROJECT": PROJECT, "WANDB_RUN_ID": plan.run_id}
                 more = joined if sweep else {}
                 _run(server, interpreter, folder, "-m", SCRIPT, plan.run_id, status=status, **more)
@@ -70,7 +70,7 @@ def _log(server: RunningServer, interpreter: str, plans: list[Plan], folder: Pat
 def _run(
     server: RunningServer, interpreter: str, folder: Path, *arguments: str, status: int = 0, **more: str
 ) -> str:
-    """Run a module under the SDK's interpreter, in a working directory of its own; gives what it printed."""
+    """Run a module in the SDK's interpreter, in a new working directory, and return its output."""
     environment = {
         **os.environ,
         "WANDB_BASE_URL": server.url,

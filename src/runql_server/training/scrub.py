@@ -1,4 +1,4 @@
-"""Taking out of a recorded data directory what names the machine, and the keys."""
+"""Removes API keys and details of the machine from a recorded data directory."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any  # what JSON holds
 
-# What the SDK notes of the machine and nobody needs; the rest of wandb-metadata.json is kept.
+# Fields of wandb-metadata.json to keep; the others describe the machine.
 KEPT_METADATA = ("os", "python", "program", "startedAt", "cpu_count")
 
 
 def scrub(data_dir: Path) -> None:
-    """Take out the keys and what names the machine; say of the run that went away what the server would say."""
+    """Remove keys and details of the machine, and mark the abandoned run as crashed, as the server would."""
     database = sqlite3.connect(data_dir / "runql.sqlite3")
     with database:
         database.execute("DELETE FROM api_keys")
@@ -69,7 +69,7 @@ def _without_local_paths(manifest: dict[str, Any]) -> dict[str, Any]:
 
 
 def _rewritten(path: Path, change: Callable[[dict[str, Any]], dict[str, Any]]) -> tuple[int, str]:
-    """Put the changed JSON in place of what a file holds; gives its size and MD5."""
+    """Replace a file's JSON by the changed one, and return its size and MD5."""
     path.write_text(json.dumps(change(json.loads(path.read_text()))))
     content = path.read_bytes()
     return len(content), base64.b64encode(hashlib.md5(content, usedforsecurity=False).digest()).decode()

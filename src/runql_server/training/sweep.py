@@ -1,6 +1,6 @@
-"""Run by an official SDK's interpreter: make the sweep that the softmax family belongs to, and print its id last."""
+"""A script for an official SDK's interpreter: create the sweep of the softmax family, and print its id last."""
 
-# ruff: noqa: T201 - the answer of the command
+# ruff: noqa: T201 - the command's output
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import httpx
-from tests.contract.face import DoubleTransport
+from tests.contract.both_clients import DoubleTransport
 
 STORAGE = "/artifact-storage/"
 

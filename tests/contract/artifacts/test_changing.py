@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from tests.contract.either import Untyped, taken
-from tests.contract.face import Face
+from tests.contract.both_clients import Face
+from tests.contract.untyped import Untyped, taken
 
 from runql import AnswerError, ArtifactNotFoundError
 from runql_server.running import RunningServer

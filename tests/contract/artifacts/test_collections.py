@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import httpx
 import pytest
-from tests.contract.between import Between, Fault, Sent
-from tests.contract.either import Untyped, listed, taken
-from tests.contract.face import Face
+from tests.contract.both_clients import Face
+from tests.contract.intercepting import Fault, InterceptingTransport, Sent
+from tests.contract.untyped import Untyped, listed, taken
 
 from runql import (
     AnswerError,
@@ -89,7 +89,7 @@ def test_only_what_differs_is_sent(face: Face, rows: Untyped, server: RunningSer
 
 
 def test_what_was_not_changed_is_not_written_back(face: Face, home: str, server: RunningServer) -> None:
-    between = Between(lambda _sent: None)
+    between = InterceptingTransport(lambda _sent: None)
     api: Untyped = face.api(server.url, server.api_key, transport=between)
     rows = taken(face, api.artifact_collection("dataset", f"{home}/rows"))
     rows.description = "new"
@@ -148,7 +148,7 @@ def test_what_was_written_before_a_failure_is_said(face: Face, home: str, server
             return httpx.Response(200, json={"data": {"createArtifactCollectionTagAssignments": None}})
         return None
 
-    api: Untyped = face.api(server.url, server.api_key, transport=Between(refuse))
+    api: Untyped = face.api(server.url, server.api_key, transport=InterceptingTransport(refuse))
     rows = taken(face, api.artifact_collection("dataset", f"{home}/rows"))
     rows.tags.append("x")
     with pytest.raises(ChangeRefusedError, match="did not add tags x to"):
@@ -216,7 +216,7 @@ def test_servers_without_filters_list_all_the_same(face: Face, home: str, server
             return httpx.Response(400, json={"errors": [problem]})
         return None
 
-    api: Untyped = face.api(server.url, server.api_key, transport=Between(outdated))
+    api: Untyped = face.api(server.url, server.api_key, transport=InterceptingTransport(outdated))
     project = taken(face, api.project(home))
     assert len(listed(face, project.collections())) == 2
     with pytest.raises(OutdatedServerError, match="artifactCollections"):
@@ -229,7 +229,7 @@ def test_collections_of_no_project_are_not_found(face: Face, home: str, server: 
             httpx.Response(200, json={"data": {"project": None}}) if "Collections" in sent.operation else None
         )
 
-    api: Untyped = face.api(server.url, server.api_key, transport=Between(hidden))
+    api: Untyped = face.api(server.url, server.api_key, transport=InterceptingTransport(hidden))
     project = taken(face, api.project(home))
     for given in ({}, {"order": "name"}):
         with pytest.raises(ProjectNotFoundError):

@@ -8,8 +8,8 @@ import httpx
 import pytest
 from tests.contract.artifacts.conftest import FILES
 from tests.contract.artifacts.refusing import STORAGE, RefusingTransport
-from tests.contract.either import Untyped, listed, taken
-from tests.contract.face import Face
+from tests.contract.both_clients import Face
+from tests.contract.untyped import Untyped, listed, taken
 
 from runql import (
     AnswerError,

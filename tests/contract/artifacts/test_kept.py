@@ -9,9 +9,9 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.contract.between import Between, Fault, Sent
-from tests.contract.either import Untyped, taken
-from tests.contract.face import Face
+from tests.contract.both_clients import Face
+from tests.contract.intercepting import Fault, InterceptingTransport, Sent
+from tests.contract.untyped import Untyped, taken
 
 from runql import AccessDeniedError, IncompleteUpdateError
 from runql_server.running import RunningServer
@@ -49,7 +49,7 @@ def stubborn(server: RunningServer, face: Face, home: str) -> Untyped:
             return httpx.Response(200, json={"data": {"updateArtifact": {"artifact": read[0]}}})
         return None
 
-    api: Untyped = face.api(server.url, server.api_key, transport=Between(keep))
+    api: Untyped = face.api(server.url, server.api_key, transport=InterceptingTransport(keep))
     return taken(face, api.artifact(f"{home}/rows:v1"))
 
 
@@ -86,7 +86,7 @@ def test_a_refused_alias_does_not_hide_what_was_kept(server: RunningServer, face
             return httpx.Response(200, json=answer)
         return None
 
-    api: Untyped = face.api(server.url, server.api_key, transport=Between(keep))
+    api: Untyped = face.api(server.url, server.api_key, transport=InterceptingTransport(keep))
     artifact = taken(face, api.artifact(f"{home}/rows:v1"))
     artifact.description = "other"
     artifact.aliases.append("champion")
@@ -106,7 +106,7 @@ def test_aliases_and_tags_of_a_logged_artifact_that_are_not_there(
         answer["data"]["createArtifact"]["artifact"].update(aliases=[], tags=[])
         return httpx.Response(200, json=answer)
 
-    api: Untyped = face.api(server.url, server.api_key, transport=Between(drop))
+    api: Untyped = face.api(server.url, server.api_key, transport=InterceptingTransport(drop))
     artifact = taken(face, api.artifact(f"{home}/rows:v1"))
     run = taken(face, api.run(f"{home}/idle"))
     with pytest.raises(IncompleteUpdateError, match="alias champion, tag good was not") as caught:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from tests.contract.either import Untyped, listed, taken
-from tests.contract.face import Face
+from tests.contract.both_clients import Face
+from tests.contract.untyped import Untyped, listed, taken
 
 from runql import ArtifactNotFoundError, RunNotFoundError
 from runql_server.running import RunningServer

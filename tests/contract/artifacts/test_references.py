@@ -10,9 +10,9 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from tests.contract.answering import Answer, AnsweringServer
-from tests.contract.either import Untyped, taken
-from tests.contract.face import Face
+from tests.contract.both_clients import Face
+from tests.contract.scripted_server import ScriptedResponse, ScriptedServer
+from tests.contract.untyped import Untyped, taken
 
 from runql import DigestMismatchError, EntryNotFoundError, MissingExtraError, ReferenceUnavailableError
 from runql.resources.artifacts.references import local_paths
@@ -27,10 +27,10 @@ def md5(content: bytes) -> str:
 
 
 @pytest.fixture
-def elsewhere() -> Iterator[AnsweringServer]:
+def elsewhere() -> Iterator[ScriptedServer]:
     """Another web server."""
-    with AnsweringServer() as running:
-        running.give(Answer(BODY, headers={"ETag": '"e1"'}))
+    with ScriptedServer() as running:
+        running.give(ScriptedResponse(BODY, headers={"ETag": '"e1"'}))
         yield running
 
 
@@ -54,7 +54,7 @@ def left_in(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_a_web_address(referring: Untyped, elsewhere: AnsweringServer, face: Face, tmp_path: Path) -> None:
+def test_a_web_address(referring: Untyped, elsewhere: ScriptedServer, face: Face, tmp_path: Path) -> None:
     artifact = referring(x=SeedReference(uri=f"{elsewhere.url}/x", digest="e1", size=len(BODY)))
     taken(face, artifact.download(tmp_path))
     assert left_in(tmp_path) == {"held.txt": b"held", "x": BODY}
@@ -64,7 +64,7 @@ def test_a_web_address(referring: Untyped, elsewhere: AnsweringServer, face: Fac
 
 
 def test_a_web_address_that_now_holds_something_else(
-    referring: Untyped, elsewhere: AnsweringServer, face: Face, tmp_path: Path
+    referring: Untyped, elsewhere: ScriptedServer, face: Face, tmp_path: Path
 ) -> None:
     artifact = referring(x=SeedReference(uri=f"{elsewhere.url}/x", digest="e0"))
     with pytest.raises(DigestMismatchError, match='now called "e1", not e0'):
@@ -73,7 +73,7 @@ def test_a_web_address_that_now_holds_something_else(
 
 
 def test_a_web_address_that_was_noted_without_a_mark_is_not_checked(
-    referring: Untyped, elsewhere: AnsweringServer, face: Face, tmp_path: Path
+    referring: Untyped, elsewhere: ScriptedServer, face: Face, tmp_path: Path
 ) -> None:
     taken(face, referring(x=SeedReference(uri=f"{elsewhere.url}/x")).download(tmp_path))
     assert left_in(tmp_path)["x"] == BODY
@@ -81,8 +81,8 @@ def test_a_web_address_that_was_noted_without_a_mark_is_not_checked(
 
 @pytest.mark.filterwarnings("ignore:what artifact .* refers to is missing")
 def test_what_is_missing_stops_all_unless_it_may_be(referring: Untyped, face: Face, tmp_path: Path) -> None:
-    with AnsweringServer() as gone:
-        gone.give(Answer(b"", 404))
+    with ScriptedServer() as gone:
+        gone.give(ScriptedResponse(b"", 404))
         artifact = referring(
             x=SeedReference(uri=f"{gone.url}/x"), y=SeedReference(uri=(tmp_path / "no").as_uri())
         )
@@ -226,7 +226,7 @@ def test_a_file_that_cannot_be_here_is_unavailable(referring: Untyped, face: Fac
     ],
 )
 def test_a_web_address_as_it_was_noted(
-    written: str, asked: str, referring: Untyped, elsewhere: AnsweringServer, face: Face, tmp_path: Path
+    written: str, asked: str, referring: Untyped, elsewhere: ScriptedServer, face: Face, tmp_path: Path
 ) -> None:
     address = f"{elsewhere.url}{written}"
     taken(face, referring(x=SeedReference(uri=address, digest="e1")).download(tmp_path))

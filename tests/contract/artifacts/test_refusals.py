@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from tests.contract.answering import Answer, AnsweringServer
-from tests.contract.either import Untyped, taken
-from tests.contract.face import Face
-from tests.contract.file_answers import ATTRS, KEY, TWICE
+from tests.contract.both_clients import Face
+from tests.contract.file_responses import ATTRS, KEY, TWICE
+from tests.contract.scripted_server import ScriptedResponse, ScriptedServer
+from tests.contract.untyped import Untyped, taken
 from tests.unit.resources.artifact_answers import artifact as answered_artifact
 
 from runql import (
@@ -59,20 +59,20 @@ def log(artifact: Untyped, run: Untyped) -> Untyped:
 
 
 CHANGES: list[Callable[[Untyped, Untyped], Untyped]] = [describe, name, unname, delete, use, log]
-REFUSALS: dict[str, tuple[Answer, type[Exception]]] = {
-    "wrong key": (Answer(b"{}", 401), AuthenticationError),
-    "forbidden": (Answer(b'{"errors": [{"message": "permission denied"}]}', 403), AccessDeniedError),
-    "too many": (Answer(b"{}", 429, {"Retry-After": "900"}), RateLimitedError),
-    "broken": (Answer(b"oops", 501), ServerFailureError),
-    "refused": (Answer(b'{"errors": [{"message": "no such thing"}]}'), QueryError),
-    "nonsense": (Answer(b'{"data": {"updateArtifact": 1, "addAliases": 1, "deleteAliases": 1, "deleteArtifact": 1, '
+REFUSALS: dict[str, tuple[ScriptedResponse, type[Exception]]] = {
+    "wrong key": (ScriptedResponse(b"{}", 401), AuthenticationError),
+    "forbidden": (ScriptedResponse(b'{"errors": [{"message": "permission denied"}]}', 403), AccessDeniedError),
+    "too many": (ScriptedResponse(b"{}", 429, {"Retry-After": "900"}), RateLimitedError),
+    "broken": (ScriptedResponse(b"oops", 501), ServerFailureError),
+    "refused": (ScriptedResponse(b'{"errors": [{"message": "no such thing"}]}'), QueryError),
+    "nonsense": (ScriptedResponse(b'{"data": {"updateArtifact": 1, "addAliases": 1, "deleteAliases": 1, "deleteArtifact": 1, '
                         b'"useArtifact": 1, "createArtifact": 1}}'), SchemaDriftError),
 }  # fmt: skip
 
 
-def made(face: Face, answering: AnsweringServer) -> tuple[Untyped, Untyped]:
+def made(face: Face, scripted: ScriptedServer) -> tuple[Untyped, Untyped]:
     """An artifact and a run, read already."""
-    client = face.client(answering.url, KEY, retry=TWICE)
+    client = face.client(scripted.url, KEY, retry=TWICE)
     found = found_at(ArtifactFields.model_validate(answered_artifact()), PLACE)
     artifact: Untyped = (
         Artifact(client, found) if isinstance(client, RetryingClient) else AsyncArtifact(client, found)
@@ -83,11 +83,11 @@ def made(face: Face, answering: AnsweringServer) -> tuple[Untyped, Untyped]:
 @pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.__name__)
 @pytest.mark.parametrize("refusal", REFUSALS)
 def test_a_refusal_is_told(
-    refusal: str, change: Callable[[Untyped, Untyped], Untyped], face: Face, answering: AnsweringServer
+    refusal: str, change: Callable[[Untyped, Untyped], Untyped], face: Face, scripted: ScriptedServer
 ) -> None:
     answer, error = REFUSALS[refusal]
-    artifact, run = made(face, answering)
-    answering.give(answer)
+    artifact, run = made(face, scripted)
+    scripted.give(answer)
     # Of a deletion whose response cannot be read nobody knows whether it happened, unless the server is asked.
     expected = DeletionUnconfirmedError if change is delete and error is SchemaDriftError else error
     with pytest.raises(expected) as raised:
@@ -98,27 +98,27 @@ def test_a_refusal_is_told(
 
 @pytest.mark.parametrize("change", [describe, name, unname], ids=lambda change: change.__name__)
 def test_what_was_not_written_is_tried_again(
-    change: Callable[[Untyped, Untyped], Untyped], face: Face, answering: AnsweringServer
+    change: Callable[[Untyped, Untyped], Untyped], face: Face, scripted: ScriptedServer
 ) -> None:
-    artifact, run = made(face, answering)
-    answering.give(Answer(b"{}", 403))
+    artifact, run = made(face, scripted)
+    scripted.give(ScriptedResponse(b"{}", 403))
     with pytest.raises(AccessDeniedError):
         taken(face, change(artifact, run))
-    asked = len(answering.asked)
+    asked = len(scripted.asked)
     with pytest.raises(AccessDeniedError):
         taken(face, artifact.save())
-    assert len(answering.asked) == asked + 1
+    assert len(scripted.asked) == asked + 1
 
 
 @pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.__name__)
 def test_what_must_not_be_done_twice_is_not_sent_twice(
-    change: Callable[[Untyped, Untyped], Untyped], face: Face, answering: AnsweringServer
+    change: Callable[[Untyped, Untyped], Untyped], face: Face, scripted: ScriptedServer
 ) -> None:
-    artifact, run = made(face, answering)
-    answering.give(Answer(b"{", headers={"Content-Length": "100"}))
+    artifact, run = made(face, scripted)
+    scripted.give(ScriptedResponse(b"{", headers={"Content-Length": "100"}))
     with pytest.raises(DeletionUnconfirmedError if change is delete else ConnectionFailedError):
         taken(face, change(artifact, run))
-    sent = [asked for asked in answering.asked if "DeleteArtifact" in str(asked)]
+    sent = [asked for asked in scripted.asked if "DeleteArtifact" in str(asked)]
     assert len(sent) == (1 if change is delete else 0)
     # A deletion is followed by a read, which may be repeated; everything else is itself.
-    assert len(answering.asked) == (3 if change is delete else 2)
+    assert len(scripted.asked) == (3 if change is delete else 2)

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.contract.answering import Answer, AnsweringServer
-from tests.contract.either import Untyped, taken
-from tests.contract.face import Face
+from tests.contract.both_clients import Face
+from tests.contract.scripted_server import ScriptedResponse, ScriptedServer
+from tests.contract.untyped import Untyped, taken
 from tests.unit.resources.artifact_answers import artifact as answered_artifact
 
 from runql import AnswerError, ArtifactPendingError, JSONValue, ManifestError
@@ -37,9 +37,9 @@ LONG: JSONValue = {"name": "ARTIFACT_COLLECTION_MEMBERSHIP_FILE_DOWNLOAD_HANDLER
 
 
 @pytest.fixture
-def storage() -> Iterator[AnsweringServer]:
+def storage() -> Iterator[ScriptedServer]:
     """Another port, which is another host to a credential."""
-    with AnsweringServer() as running:
+    with ScriptedServer() as running:
         yield running
 
 
@@ -51,7 +51,7 @@ def listed(url: str) -> dict[str, object]:
     }
 
 
-def reached(face: Face, answering: AnsweringServer, storage: AnsweringServer, *then: object) -> Untyped:
+def reached(face: Face, scripted: ScriptedServer, storage: ScriptedServer, *then: object) -> Untyped:
     """The artifact, its manifest lying on storage, and what the API answers to what is asked afterwards."""
     place = {
         "artifact": {
@@ -59,19 +59,19 @@ def reached(face: Face, answering: AnsweringServer, storage: AnsweringServer, *t
             "currentManifest": {"id": "M", "file": {"directUrl": f"{storage.url}/manifest"}},
         }
     }
-    answering.give_data({"project": {"artifactCollectionMembership": MEMBER}}, place, *then)
-    return taken(face, face.api(answering.url, KEY).artifact("e/p/mnist:v3"))
+    scripted.give_data({"project": {"artifactCollectionMembership": MEMBER}}, place, *then)
+    return taken(face, face.api(scripted.url, KEY).artifact("e/p/mnist:v3"))
 
 
-def seen_keys(server: AnsweringServer) -> list[str]:
+def seen_keys(server: ScriptedServer) -> list[str]:
     return [asked.path for asked in server.asked if "authorization" in asked.headers]
 
 
 def test_storage_never_sees_the_key(
-    answering: AnsweringServer, storage: AnsweringServer, face: Face, tmp_path: Path
+    scripted: ScriptedServer, storage: ScriptedServer, face: Face, tmp_path: Path
 ) -> None:
-    artifact = reached(face, answering, storage, listed(f"{storage.url}/w?signature=s"))
-    storage.give(Answer(json.dumps(MANIFEST).encode()), Answer(BODY))
+    artifact = reached(face, scripted, storage, listed(f"{storage.url}/w?signature=s"))
+    storage.give(ScriptedResponse(json.dumps(MANIFEST).encode()), ScriptedResponse(BODY))
     taken(face, artifact.download(tmp_path))
     assert (tmp_path / "w").read_bytes() == BODY
     assert [asked.path for asked in storage.asked] == ["/manifest", "/w?signature=s"]
@@ -79,17 +79,21 @@ def test_storage_never_sees_the_key(
 
 
 def test_an_expired_address_is_replaced_by_one_that_the_api_redirects_to(
-    answering: AnsweringServer, storage: AnsweringServer, face: Face, tmp_path: Path
+    scripted: ScriptedServer, storage: ScriptedServer, face: Face, tmp_path: Path
 ) -> None:
     info: JSONValue = {"cliVersionInfo": {}, "features": [LONG]}
-    artifact = reached(face, answering, storage, listed(f"{storage.url}/old"), {"serverInfo": info})
-    answering.give(Answer(b"", 307, {"Location": f"{storage.url}/new"}))
-    storage.give(Answer(json.dumps(MANIFEST).encode()), Answer(b"expired", 403), Answer(BODY))
+    artifact = reached(face, scripted, storage, listed(f"{storage.url}/old"), {"serverInfo": info})
+    scripted.give(ScriptedResponse(b"", 307, {"Location": f"{storage.url}/new"}))
+    storage.give(
+        ScriptedResponse(json.dumps(MANIFEST).encode()),
+        ScriptedResponse(b"expired", 403),
+        ScriptedResponse(BODY),
+    )
     taken(face, artifact.download(tmp_path))
     assert (tmp_path / "w").read_bytes() == BODY
     through = f"/artifactsV2/default/e/p/mnist/B/{MD5.hexdigest()}/w"
-    assert answering.asked[-1].path == through
-    assert through in seen_keys(answering)
+    assert scripted.asked[-1].path == through
+    assert through in seen_keys(scripted)
     assert [asked.path for asked in storage.asked] == ["/manifest", "/old", "/new"]
     assert seen_keys(storage) == []
 
@@ -97,21 +101,21 @@ def test_an_expired_address_is_replaced_by_one_that_the_api_redirects_to(
 @pytest.mark.parametrize(
     ("answer", "error", "told"),
     [
-        (Answer(json.dumps({**MANIFEST, "version": 2}).encode()), ManifestError, "version 2"),
-        (Answer(b"<html>"), ManifestError, "cannot be read"),
-        (Answer(b"", 403), AnswerError, "403"),
+        (ScriptedResponse(json.dumps({**MANIFEST, "version": 2}).encode()), ManifestError, "version 2"),
+        (ScriptedResponse(b"<html>"), ManifestError, "cannot be read"),
+        (ScriptedResponse(b"", 403), AnswerError, "403"),
     ],
 )
 def test_a_manifest_that_cannot_be_read(
-    answer: Answer,
+    answer: ScriptedResponse,
     error: type[Exception],
     told: str,
-    answering: AnsweringServer,
-    storage: AnsweringServer,
+    scripted: ScriptedServer,
+    storage: ScriptedServer,
     face: Face,
     tmp_path: Path,
 ) -> None:
-    artifact = reached(face, answering, storage)
+    artifact = reached(face, scripted, storage)
     storage.give(answer)
     with pytest.raises(error, match=told) as raised:
         taken(face, artifact.download(tmp_path))
@@ -119,21 +123,21 @@ def test_a_manifest_that_cannot_be_read(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_no_manifest(answering: AnsweringServer, storage: AnsweringServer, face: Face) -> None:
-    answering.give_data(
+def test_no_manifest(scripted: ScriptedServer, storage: ScriptedServer, face: Face) -> None:
+    scripted.give_data(
         {"project": {"artifactCollectionMembership": MEMBER}},
         {"artifact": {"id": MEMBER_ID, "currentManifest": None}},
     )
-    artifact = taken(face, face.api(answering.url, KEY).artifact("e/p/mnist:v3"))
+    artifact = taken(face, face.api(scripted.url, KEY).artifact("e/p/mnist:v3"))
     with pytest.raises(ManifestError, match="names no manifest"):
         taken(face, artifact.manifest)
 
 
-def test_an_artifact_that_is_being_written(answering: AnsweringServer, face: Face, tmp_path: Path) -> None:
+def test_an_artifact_that_is_being_written(scripted: ScriptedServer, face: Face, tmp_path: Path) -> None:
     member = {**MEMBER, "artifact": answered_artifact(state="PENDING")}
-    answering.give_data({"project": {"artifactCollectionMembership": member}})
-    artifact = taken(face, face.api(answering.url, KEY).artifact("e/p/mnist:v3"))
+    scripted.give_data({"project": {"artifactCollectionMembership": member}})
+    artifact = taken(face, face.api(scripted.url, KEY).artifact("e/p/mnist:v3"))
     for call in (artifact.download, artifact.verify):
         with pytest.raises(ArtifactPendingError, match="PENDING, not COMMITTED"):
             taken(face, call(tmp_path))
-    assert len(answering.asked) == 1
+    assert len(scripted.asked) == 1

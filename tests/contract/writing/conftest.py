@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from tests.contract.face import AnyApi, AnyRun, Face
-from tests.contract.writing.stored import CONFIG, SUMMARY
+from tests.contract.both_clients import AnyApi, AnyRun, Face
+from tests.contract.writing.stored_run import CONFIG, SUMMARY
 
 from runql_server.running import RunningServer
 from runql_server.seed import SeedRun

@@ -6,9 +6,9 @@ import json
 import re
 
 import pytest
-from tests.contract.answering import Answer, AnsweringServer
-from tests.contract.face import AnyApi, AnyRun, Face
-from tests.contract.writing.stored import CONFIG, FULL, KEY, again
+from tests.contract.both_clients import AnyApi, AnyRun, Face
+from tests.contract.scripted_server import ScriptedResponse, ScriptedServer
+from tests.contract.writing.stored_run import CONFIG, FULL, KEY, again
 
 from runql import (
     AccessDeniedError,
@@ -75,41 +75,41 @@ def test_an_id_that_cannot_be_one_is_refused_before_anything_is_sent(
 @pytest.mark.parametrize(
     "answer", [{"upsertBucket": None}, {"upsertBucket": {"bucket": None, "place": None}}]
 )
-def test_a_server_that_makes_no_run_is_told(answer: object, answering: AnsweringServer, face: Face) -> None:
-    answering.give_data(answer)
+def test_a_server_that_makes_no_run_is_told(answer: object, scripted: ScriptedServer, face: Face) -> None:
+    scripted.give_data(answer)
     with pytest.raises(ProjectNotFoundError, match="project e/p"):
-        create(face, face.api(answering.url, KEY, overrides={"entity": "e"}), "r", "p")
+        create(face, face.api(scripted.url, KEY, overrides={"entity": "e"}), "r", "p")
 
 
-def test_the_id_of_a_deleted_run_is_told(answering: AnsweringServer, face: Face) -> None:
-    answering.give(Answer(b'{"errors": []}', 410))
+def test_the_id_of_a_deleted_run_is_told(scripted: ScriptedServer, face: Face) -> None:
+    scripted.give(ScriptedResponse(b'{"errors": []}', 410))
     with pytest.raises(InvalidAnswerError, match="run e/p/r was deleted, and its id cannot be used again"):
-        create(face, face.api(answering.url, KEY, overrides={"entity": "e"}), "r", "p")
+        create(face, face.api(scripted.url, KEY, overrides={"entity": "e"}), "r", "p")
 
 
 @pytest.mark.parametrize(
     ("answer", "error"),
     [
-        (Answer(b"no", 403), AccessDeniedError),
-        (Answer(b'{"errors": [{"message": "permission denied"}]}'), QueryError),
-        (Answer(b"no", 401), AuthenticationError),
+        (ScriptedResponse(b"no", 403), AccessDeniedError),
+        (ScriptedResponse(b'{"errors": [{"message": "permission denied"}]}'), QueryError),
+        (ScriptedResponse(b"no", 401), AuthenticationError),
     ],
     ids=["403", "errors", "401"],
 )
 def test_a_run_that_may_not_be_made_is_told_by_one_request(
-    answer: Answer, error: type[RunqlError], answering: AnsweringServer, face: Face
+    answer: ScriptedResponse, error: type[RunqlError], scripted: ScriptedServer, face: Face
 ) -> None:
-    answering.give(answer)
+    scripted.give(answer)
     with pytest.raises(error):
-        create(face, face.api(answering.url, KEY, overrides={"entity": "e"}), "r", "p")
-    assert len(answering.asked) == 1
+        create(face, face.api(scripted.url, KEY, overrides={"entity": "e"}), "r", "p")
+    assert len(scripted.asked) == 1
 
 
-def test_without_an_entity_nothing_is_created(answering: AnsweringServer, face: Face) -> None:
-    answering.give_data({"viewer": {"id": "u", "name": "Ada"}})
+def test_without_an_entity_nothing_is_created(scripted: ScriptedServer, face: Face) -> None:
+    scripted.give_data({"viewer": {"id": "u", "name": "Ada"}})
     with pytest.raises(ConfigurationError, match=r"pass entity=\.\.\."):
-        create(face, face.api(answering.url, KEY), "r", "p")
-    assert len(answering.asked) == 1
+        create(face, face.api(scripted.url, KEY), "r", "p")
+    assert len(scripted.asked) == 1
 
 
 def test_a_deleted_run_is_gone(run: AnyRun, server: RunningServer, path: str, face: Face) -> None:
@@ -123,11 +123,11 @@ def test_a_deleted_run_is_gone(run: AnyRun, server: RunningServer, path: str, fa
     ("with_artifacts", "sent"), [(False, {"id": "R"}), (True, {"id": "R", "deleteArtifacts": True})]
 )
 def test_artifacts_are_named_only_when_they_go_too(
-    with_artifacts: bool, sent: object, answering: AnsweringServer, face: Face
+    with_artifacts: bool, sent: object, scripted: ScriptedServer, face: Face
 ) -> None:
-    run = face.run(face.client(answering.url, KEY), "e", "p", "r", FULL)
-    answering.give_data({"deleteRun": {"clientMutationId": None}})
+    run = face.run(face.client(scripted.url, KEY), "e", "p", "r", FULL)
+    scripted.give_data({"deleteRun": {"clientMutationId": None}})
     face.take(run.delete(with_artifacts))
-    body = json.loads(answering.asked[0].body)
+    body = json.loads(scripted.asked[0].body)
     assert body["variables"] == {"input": sent}
     assert "deleteArtifacts" not in body["query"]

@@ -8,9 +8,9 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.contract.between import Between, Fault, Sent
-from tests.contract.face import AnyRun, Face
-from tests.contract.writing.stored import SUMMARY, again, upsert
+from tests.contract.both_clients import AnyRun, Face
+from tests.contract.intercepting import Fault, InterceptingTransport, Sent
+from tests.contract.writing.stored_run import SUMMARY, again, upsert
 
 from runql import IncompleteUpdateError, JSONValue
 from runql_server.running import RunningServer
@@ -40,7 +40,7 @@ def merged_run(merging: RunningServer, face: Face) -> AnyRun:
     return run
 
 
-def read_through(transport: Between, server: RunningServer, face: Face) -> AnyRun:
+def read_through(transport: InterceptingTransport, server: RunningServer, face: Face) -> AnyRun:
     return face.take(face.api(server.url, server.api_key, transport=transport).run(f"{server.entity}/p/r"))
 
 
@@ -95,7 +95,7 @@ def test_a_failing_summary_does_not_hide_the_config(merging: RunningServer, face
         asked = sent.variables.get("input", {})
         return httpx.Response(403) if "summaryMetrics" in asked and sent.answer is None else None
 
-    run = read_through(Between(no_summary), merging, face)
+    run = read_through(InterceptingTransport(no_summary), merging, face)
     del run.config["lr"]
     run.summary["loss"] = 0.25
     with pytest.raises(IncompleteUpdateError) as caught:
@@ -124,7 +124,7 @@ def stubborn(server: RunningServer, face: Face, **kept: object) -> AnyRun:
         bucket.update({name: value for name, value in kept.items() if name in bucket})
         return httpx.Response(200, json=answer)
 
-    return read_through(Between(keep), server, face)
+    return read_through(InterceptingTransport(keep), server, face)
 
 
 @pytest.mark.parametrize(

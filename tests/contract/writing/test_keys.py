@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from tests.contract.either import Untyped, taken
-from tests.contract.face import AnyRun, Face
+from tests.contract.both_clients import AnyRun, Face
+from tests.contract.untyped import Untyped, taken
 
 from runql_server.running import RunningServer
 

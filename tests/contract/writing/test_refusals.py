@@ -6,10 +6,10 @@ import math
 
 import httpx
 import pytest
-from tests.contract.answering import Answer, AnsweringServer
-from tests.contract.between import Between, Fault, Sent
-from tests.contract.face import AnyApi, AnyRun, Face
-from tests.contract.writing.stored import FULL, KEY, again, upsert
+from tests.contract.both_clients import AnyApi, AnyRun, Face
+from tests.contract.intercepting import Fault, InterceptingTransport, Sent
+from tests.contract.scripted_server import ScriptedResponse, ScriptedServer
+from tests.contract.writing.stored_run import FULL, KEY, again, upsert
 
 from runql import (
     AccessDeniedError,
@@ -91,7 +91,7 @@ def test_a_half_written_update_says_so_and_can_be_finished(
             return httpx.Response(403, text="no")
         return None
 
-    run = face.take(face.api(server.url, server.api_key, transport=Between(fail)).run(path))
+    run = face.take(face.api(server.url, server.api_key, transport=InterceptingTransport(fail)).run(path))
     run.notes = "written"
     run.summary["loss"] = 1
     with pytest.raises(
@@ -117,7 +117,7 @@ def test_a_lost_answer_is_no_reason_to_give_up_an_update(
             return httpx.ReadError("gone")
         return None
 
-    run = face.take(face.api(server.url, server.api_key, transport=Between(lose)).run(path))
+    run = face.take(face.api(server.url, server.api_key, transport=InterceptingTransport(lose)).run(path))
     run.notes = "m"
     face.take(run.update())
     assert lost
@@ -127,21 +127,21 @@ def test_a_lost_answer_is_no_reason_to_give_up_an_update(
 @pytest.mark.parametrize(
     ("answer", "error", "requests"),
     [
-        (Answer(b"no", 403), AccessDeniedError, 1),
-        (Answer(b"no", 410), RunNotFoundError, 1),
-        (Answer(b"no", 501), ServerFailureError, 1),
-        (Answer(b'{"data": {"upsertBucket": null, "deleteRun": null}}'), RunNotFoundError, 1),
-        (Answer(b'{"errors": [{"message": "permission denied"}]}'), QueryError, 2),
+        (ScriptedResponse(b"no", 403), AccessDeniedError, 1),
+        (ScriptedResponse(b"no", 410), RunNotFoundError, 1),
+        (ScriptedResponse(b"no", 501), ServerFailureError, 1),
+        (ScriptedResponse(b'{"data": {"upsertBucket": null, "deleteRun": null}}'), RunNotFoundError, 1),
+        (ScriptedResponse(b'{"errors": [{"message": "permission denied"}]}'), QueryError, 2),
     ],
 )
 def test_a_refusal_keeps_what_was_changed(
-    answer: Answer, error: type[Exception], requests: int, answering: AnsweringServer, face: Face
+    answer: ScriptedResponse, error: type[Exception], requests: int, scripted: ScriptedServer, face: Face
 ) -> None:
-    run = face.run(face.client(answering.url, KEY), "e", "p", "r", FULL)
+    run = face.run(face.client(scripted.url, KEY), "e", "p", "r", FULL)
     run.notes = "m"
-    answering.give(answer)
+    scripted.give(answer)
     for count, write in enumerate((run.update, run.delete), start=1):
         with pytest.raises(error):
             face.take(write())
-        assert len(answering.asked) == count * requests
+        assert len(scripted.asked) == count * requests
     assert run.notes == "m"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import httpx
 import pytest
-from tests.contract.answering import AnsweringServer
-from tests.contract.either import Untyped, taken
-from tests.contract.face import AnyRun, Face
-from tests.contract.writing.stored import FULL, KEY, again
+from tests.contract.both_clients import AnyRun, Face
+from tests.contract.scripted_server import ScriptedServer
+from tests.contract.untyped import Untyped, taken
+from tests.contract.writing.stored_run import FULL, KEY, again
 
 from runql import (
     Api,
@@ -59,10 +59,10 @@ def _stopped(server: RunningServer, project: str) -> bool:
 
 @pytest.mark.parametrize("data", [{"stopRun": None}, {"stopRun": {"success": False}}])
 def test_a_stop_that_the_server_does_not_take_is_an_error(
-    data: object, answering: AnsweringServer, face: Face
+    data: object, scripted: ScriptedServer, face: Face
 ) -> None:
-    run = face.run(face.client(answering.url, KEY), "e", "p", "r", FULL)
-    answering.give_data(data)
+    run = face.run(face.client(scripted.url, KEY), "e", "p", "r", FULL)
+    scripted.give_data(data)
     with pytest.raises(ChangeRefusedError, match="run e/p/r is to stop"):
         taken(face, run.stop())
 
@@ -104,9 +104,9 @@ def test_a_state_that_the_present_one_does_not_lead_to_is_the_servers_error(
     assert over.state == "finished"
 
 
-def test_a_state_that_the_server_did_not_take_is_not_the_runs(answering: AnsweringServer, face: Face) -> None:
-    run = face.run(face.client(answering.url, KEY), "e", "p", "r", {**FULL, "state": "running"})
-    answering.give_data({"updateRunState": {"success": False}})
+def test_a_state_that_the_server_did_not_take_is_not_the_runs(scripted: ScriptedServer, face: Face) -> None:
+    run = face.run(face.client(scripted.url, KEY), "e", "p", "r", {**FULL, "state": "running"})
+    scripted.give_data({"updateRunState": {"success": False}})
     assert taken(face, run.update_state("failed")) is False
     assert run.state == "running"
 
@@ -161,9 +161,9 @@ def test_a_name_that_no_project_can_have_is_refused_before_anything_is_sent(
 
 @pytest.mark.parametrize("data", [{"upsertModel": None}, {"upsertModel": {"project": None}}])
 def test_a_server_that_makes_no_project_is_an_error(
-    data: object, answering: AnsweringServer, face: Face
+    data: object, scripted: ScriptedServer, face: Face
 ) -> None:
-    answering.give_data(data)
-    api: Untyped = face.api(answering.url, KEY)
+    scripted.give_data(data)
+    api: Untyped = face.api(scripted.url, KEY)
     with pytest.raises(NotFoundError, match="made no project e/p"):
         taken(face, api.create_project("p", "e"))

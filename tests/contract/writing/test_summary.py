@@ -8,8 +8,8 @@ from enum import Enum
 
 import numpy as np
 import pytest
-from tests.contract.face import AnyRun, Face
-from tests.contract.writing.stored import SUMMARY, again
+from tests.contract.both_clients import AnyRun, Face
+from tests.contract.writing.stored_run import SUMMARY, again
 
 from runql_server.running import RunningServer
 

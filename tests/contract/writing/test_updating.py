@@ -6,8 +6,8 @@ import json
 from typing import Any
 
 import pytest
-from tests.contract.face import AnyApi, AnyRun, Face
-from tests.contract.writing.stored import CONFIG, SUMMARY, again, config_text, upsert
+from tests.contract.both_clients import AnyApi, AnyRun, Face
+from tests.contract.writing.stored_run import CONFIG, SUMMARY, again, config_text, upsert
 
 from runql import (
     AsyncRun,

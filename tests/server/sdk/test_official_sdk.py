@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from tests.server.sdk.runner import NEW, OLD, interpreter_of, run_sdk
 
-from runql_server.jsontext import JsonValue
+from runql_server.lenient_json import JsonValue
 from runql_server.running import RunningServer
 
 pytestmark = pytest.mark.oracle

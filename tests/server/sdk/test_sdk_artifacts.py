@@ -8,8 +8,8 @@ from collections import Counter
 from typing import Any, NamedTuple
 
 import pytest
-from tests.server.artifact_world import hex_of, md5
 from tests.server.sdk.runner import NEW, OLD, interpreter_of, run_sdk
+from tests.server.seeded_artifacts import hex_of, md5
 
 from runql_server.running import RunningServer
 

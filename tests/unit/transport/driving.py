@@ -8,7 +8,7 @@ from typing import Literal, Protocol, TypeAlias, TypeVar
 import anyio
 import httpx
 from pydantic import SecretStr
-from tests.contract.face import DoubleTransport
+from tests.contract.both_clients import DoubleTransport
 from tests.patience import PATIENCE
 
 from runql.config import Settings

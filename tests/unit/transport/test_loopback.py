@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from itertools import chain, repeat
 
 import pytest
-from tests.contract.timing import Timed
+from tests.contract.timeouts import TimeoutTransport
 from tests.patience import PATIENCE
 from tests.ports import refusing
 from tests.unit.transport.driving import Face, driver, settings
@@ -171,6 +171,8 @@ def test_a_server_that_answers_after_a_timeout_is_asked_again(face: Face) -> Non
 
     seconds = chain([0.2], repeat(PATIENCE))
     with listening(ignore, answer) as peer:
-        read = driver(face, None, settings(peer.url), TWICE, Timed(lambda _: next(seconds)))(fetch(STATE))
+        read = driver(face, None, settings(peer.url), TWICE, TimeoutTransport(lambda _: next(seconds)))(
+            fetch(STATE)
+        )
         assert read.project is None
         assert peer.connections == 2

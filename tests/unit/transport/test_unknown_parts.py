@@ -6,7 +6,7 @@ import json
 
 import pytest
 from graphql import FieldNode, FragmentDefinitionNode, parse, print_ast, validate
-from tests.contract.older import schema_without
+from tests.contract.older_server import schema_without
 from tests.unit.transport.stepping import answered
 
 from runql.transport.codec import encode, refused_parts

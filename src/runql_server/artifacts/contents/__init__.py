@@ -1,1 +1,1 @@
-"""What an artifact holds: manifests, entries and blobs."""
+"""Contents of artifacts: manifests, entries and blobs."""

@@ -1,4 +1,4 @@
-"""Bytes of artifacts: kept once per entity and MD5, on disk under names of ours."""
+"""Blobs of artifacts: bytes stored once per entity and MD5, on disk under names made by the server."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from runql_server.storage.files import Upload
 
 
 class Blob(NamedTuple):
-    """Stored bytes: the name on disk and the length."""
+    """Stored bytes: the name on disk and the size."""
 
     name: str
     size: int
 
 
 def find(connection: sqlite3.Connection, entity: int, digest: str) -> Blob | None:
-    """The bytes with this base64 MD5, or ``None``."""
+    """Find the bytes with this base64 MD5, or return ``None``."""
     row = connection.execute(
         "SELECT blob, size FROM artifact_blobs WHERE entity_id = ? AND digest = ?", (entity, digest)
     ).fetchone()
     return None if row is None else Blob(row["blob"], row["size"])
 
 
-def keep(connection: sqlite3.Connection, entity: int, upload: Upload) -> str | None:
-    """Record bytes that arrived; gives the blob to remove if they were here already. Needs a write transaction."""
+def record(connection: sqlite3.Connection, entity: int, upload: Upload) -> str | None:
+    """Record received bytes; return the blob to remove if they were stored before. Needs a write transaction."""
     inserted = connection.execute(
         "INSERT OR IGNORE INTO artifact_blobs (entity_id, digest, blob, size) VALUES (?, ?, ?, ?)",
         (entity, upload.md5, upload.blob, upload.size),
@@ -35,8 +35,8 @@ def keep(connection: sqlite3.Connection, entity: int, upload: Upload) -> str | N
     return None if inserted.rowcount else upload.blob
 
 
-def sweep(connection: sqlite3.Connection) -> list[str]:
-    """Forget bytes that no entry names and no pending version announced; gives them. Needs a write transaction."""
+def delete_unreferenced(connection: sqlite3.Connection) -> list[str]:
+    """Delete blobs that no entry and no announced file needs, and return them. Needs a write transaction."""
     rows = connection.execute(
         """DELETE FROM artifact_blobs
            WHERE NOT EXISTS (
@@ -56,7 +56,7 @@ def sweep(connection: sqlite3.Connection) -> list[str]:
 
 
 def check_digest(digest: str) -> str:
-    """Refuse a text that is not the base64 of 16 bytes."""
+    """Refuse a string that is not the base64 of 16 bytes."""
     try:
         length = len(base64.b64decode(digest, validate=True))
     except (binascii.Error, ValueError):
@@ -67,12 +67,12 @@ def check_digest(digest: str) -> str:
 
 
 def to_hex(digest: str) -> str:
-    """A base64 digest as URLs spell it: lower-case hexadecimal."""
+    """Convert a base64 digest to the form in URLs: lower-case hexadecimal."""
     return base64.b64decode(digest).hex()
 
 
 def from_hex(text: str) -> str:
-    """A digest in a URL as base64; anything else is a digest that nothing has."""
+    """Convert a digest from a URL to base64; other strings become a digest that no bytes have."""
     try:
         return base64.b64encode(bytes.fromhex(text)).decode()
     except ValueError:

@@ -1,6 +1,6 @@
-"""The entries of committed manifests, and the files that pending versions have announced."""
+"""Entries of committed manifests, and announced files of pending versions."""
 
-# ruff: noqa: S608 - the SQL put together is our own text: values are always bound
+# ruff: noqa: S608 - the composed SQL has constant parts only: values are always bound
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from runql_server import ids, jsontext
+from runql_server import ids, lenient_json
 from runql_server.artifacts.contents import blobs
 from runql_server.artifacts.contents.manifest_format import ManifestEntry
 from runql_server.artifacts.versions import Artifact
@@ -17,7 +17,7 @@ from runql_server.storage.files import mimetype
 
 @dataclass(frozen=True)
 class ArtifactFile:
-    """One entry of a version as a file; ``stored`` says whether the bytes are here already."""
+    """One entry of a version as a file; ``stored`` is true if the server has the bytes."""
 
     artifact: Artifact
     name: str
@@ -29,32 +29,32 @@ class ArtifactFile:
 
     @property
     def id(self) -> str:
-        """The opaque node id."""
+        """Opaque node id."""
         return ids.encode("ArtifactFile", f"{self.artifact.number}:{self.name}")
 
     @property
     def display_name(self) -> str:
-        """The same as the name."""
+        """Equal to the name."""
         return self.name
 
     @property
     def md5(self) -> str | None:
-        """A reference's digest may be anything, so it has no md5."""
+        """The digest; ``None`` for a reference, whose digest may be any string."""
         return self.digest if self.ref is None else None
 
     @property
     def mimetype(self) -> str:
-        """What the name suggests."""
+        """Media type guessed from the name."""
         return mimetype(self.name)
 
     @property
     def updated_at(self) -> str:
-        """Entries never change: the time of the version."""
+        """Creation time of the version, because entries never change."""
         return self.artifact.created_at
 
     @property
     def storage_path(self) -> str | None:
-        """Where the bytes can be read or put, as a path of this server; a reference has none."""
+        """Path of this server for reading and writing the bytes; a reference has none."""
         return (
             None
             if self.ref is not None
@@ -65,14 +65,14 @@ class ArtifactFile:
 def page(
     connection: sqlite3.Connection, artifact: Artifact, *, names: list[str] | None, after: str, first: int
 ) -> list[ArtifactFile]:
-    """Up to ``first`` entries with paths above ``after``, by path; only those named, if names are given."""
+    """List up to ``first`` entries with paths above ``after``, by path; with ``names`` only those."""
     rows = connection.execute(
         """SELECT * FROM artifact_entries WHERE artifact_id = :artifact AND path > :after
            AND (:names IS NULL OR path IN (SELECT value FROM json_each(:names))) ORDER BY path LIMIT :first""",
         {
             "artifact": artifact.number,
             "after": after,
-            "names": None if names is None else jsontext.dump(names),
+            "names": None if names is None else lenient_json.dump(names),
             "first": first,
         },
     )
@@ -82,23 +82,23 @@ def page(
 def of_paths(
     connection: sqlite3.Connection, artifact: Artifact, wanted: Iterable[tuple[str, str]]
 ) -> list[ArtifactFile]:
-    """The entries with these paths and digests, by path."""
+    """List the entries with these paths and digests, by path."""
     asked = dict(wanted)
     found = page(connection, artifact, names=list(asked), after="", first=-1)
     return [each for each in found if each.digest == asked[each.name]]
 
 
 def count(connection: sqlite3.Connection, artifact: Artifact, names: list[str] | None) -> int:
-    """How many entries the version has, or how many of those named."""
+    """Count the entries of the version; with ``names`` only those."""
     if names is None:
         return artifact.file_count
     query = """SELECT COUNT(*) FROM artifact_entries WHERE artifact_id = ?
         AND path IN (SELECT value FROM json_each(?))"""
-    return int(connection.execute(query, (artifact.number, jsontext.dump(names))).fetchone()[0])
+    return int(connection.execute(query, (artifact.number, lenient_json.dump(names))).fetchone()[0])
 
 
 def insert(connection: sqlite3.Connection, artifact: Artifact, contents: dict[str, ManifestEntry]) -> None:
-    """Write down the entries of a version that is being committed. Needs a write transaction."""
+    """Insert the entries of a version during its commit. Needs a write transaction."""
     connection.executemany(
         "INSERT INTO artifact_entries (artifact_id, path, digest, ref, size, birth) VALUES (?, ?, ?, ?, ?, ?)",
         (
@@ -116,7 +116,7 @@ def insert(connection: sqlite3.Connection, artifact: Artifact, contents: dict[st
 
 
 def announce(connection: sqlite3.Connection, artifact: Artifact, path: str, digest: str) -> ArtifactFile:
-    """Note that a pending version will have this file, and tell whether its bytes are here. Needs a write transaction."""
+    """Announce a file of a pending version; the result says if the bytes are stored. Needs a write transaction."""
     connection.execute(
         "INSERT OR REPLACE INTO artifact_uploads (artifact_id, path, digest) VALUES (?, ?, ?)",
         (artifact.number, path, digest),
@@ -134,13 +134,13 @@ def announce(connection: sqlite3.Connection, artifact: Artifact, path: str, dige
     )
 
 
-def forget_announced(connection: sqlite3.Connection, artifact: int) -> None:
-    """The version is committed: its entries keep the bytes now. Needs a write transaction."""
+def delete_announced(connection: sqlite3.Connection, artifact: int) -> None:
+    """Delete the announcements of a committed version, whose entries now own the bytes. Needs a write transaction."""
     connection.execute("DELETE FROM artifact_uploads WHERE artifact_id = ?", (artifact,))
 
 
 def is_announced(connection: sqlite3.Connection, artifact: int, digest: str) -> bool:
-    """Whether the version waits for these bytes."""
+    """Check whether the version announced these bytes."""
     query = "SELECT 1 FROM artifact_uploads WHERE artifact_id = ? AND digest = ?"
     return connection.execute(query, (artifact, digest)).fetchone() is not None
 
@@ -154,9 +154,9 @@ def owner_of(
     birth: str | None = None,
     collection: tuple[str, str] | None = None,
 ) -> int | None:
-    """The number of a version of the entity that has these bytes, or ``None``.
+    """Return the number of a version of the entity that has these bytes, or ``None``.
 
-    ``artifact`` and ``birth`` are node ids, ``collection`` is project and name; each narrows the search if given.
+    ``artifact`` and ``birth`` are node ids, ``collection`` is project and name; each one narrows the search.
     """
     narrowed = {
         "artifact_entries.artifact_id = :artifact": artifact,

@@ -1,4 +1,4 @@
-"""The manifest as JSON: read, written, and the digest over its entries."""
+"""The JSON format of manifests: parsing, writing, and the digest over the entries."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class _Part(BaseModel):
 
 
 class ManifestEntry(_Part):
-    """One path: bytes that are stored here, or a reference to something elsewhere."""
+    """One path: stored bytes, or a reference to external bytes."""
 
     digest: str
     birth_artifact_id: str | None = None
@@ -33,14 +33,14 @@ class ManifestEntry(_Part):
 
 
 class StoragePolicyConfig(_Part):
-    """How the bytes lie in storage; a manifest that does not say means V1."""
+    """Layout of the bytes in storage; a manifest without one means V1."""
 
     storage_layout: Literal["V1", "V2"] = "V1"
     storage_region: str | None = None
 
 
 class Manifest(_Part):
-    """The whole list of an artifact version."""
+    """All entries of an artifact version."""
 
     version: Literal[1] = 1
     storage_policy: Literal["wandb-storage-policy-v1"] = "wandb-storage-policy-v1"
@@ -48,23 +48,23 @@ class Manifest(_Part):
     contents: dict[str, ManifestEntry]
 
     def digest(self) -> str:
-        """Hexadecimal MD5 over all paths and entry digests, as clients compute it."""
+        """Return the hexadecimal MD5 over all paths and entry digests, as clients compute it."""
         digest = hashlib.md5(_DIGEST_HEADER, usedforsecurity=False)
         for path in sorted(self.contents):
             digest.update(f"{path}:{self.contents[path].digest}\n".encode())
         return digest.hexdigest()
 
     def to_json(self) -> bytes:
-        """The text that clients download."""
+        """Return the JSON document that clients download."""
         return self.model_dump_json(by_alias=True, exclude_none=True).encode()
 
     def over(self, base: Manifest) -> Manifest:
-        """The base with these entries added or put in place of those it has."""
+        """Merge these entries into a base manifest; they replace entries of the same path."""
         return self.model_copy(update={"contents": {**base.contents, **self.contents}})
 
 
 def parse(content: bytes) -> Manifest:
-    """Read a manifest; raises ``RequestError`` for another version or policy, and for a path that leaves the folder."""
+    """Parse a manifest; raises ``RequestError`` for another version or policy, and for a path outside the folder."""
     try:
         manifest = Manifest.model_validate_json(content)
     except ValidationError as error:

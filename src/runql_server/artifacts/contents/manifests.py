@@ -1,4 +1,4 @@
-"""Manifests as stored: announced, filled with bytes, read back."""
+"""Manifests in the database: announce, attach the uploaded document, read."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ManifestType = Literal["FULL", "INCREMENTAL", "PATCH"]
 
 @dataclass(frozen=True)
 class StoredManifest:
-    """One manifest; the attribute names are the schema's in snake case. ``blob`` is ``None`` until the bytes came."""
+    """One manifest; attribute names are those of the schema in snake case. ``blob`` is ``None`` until the upload."""
 
     number: int
     artifact_number: int
@@ -31,13 +31,13 @@ class StoredManifest:
 
     @property
     def id(self) -> str:
-        """The opaque node id."""
+        """Opaque node id."""
         return ids.encode("ArtifactManifest", self.number)
 
 
 @dataclass(frozen=True)
 class ManifestFile:
-    """The text of a manifest as a file."""
+    """The document of a manifest as a file."""
 
     manifest: StoredManifest
     name: str = "wandb_manifest.json"
@@ -45,42 +45,42 @@ class ManifestFile:
 
     @property
     def id(self) -> str:
-        """The opaque node id."""
+        """Opaque node id."""
         return ids.encode("ManifestFile", self.manifest.number)
 
     @property
     def display_name(self) -> str:
-        """The same as the name."""
+        """Equal to the name."""
         return self.name
 
     @property
     def size_bytes(self) -> int:
-        """0 until the text came."""
+        """Size of the document; 0 until the upload."""
         return self.manifest.size
 
     @property
     def md5(self) -> str | None:
-        """As it was announced."""
+        """MD5 as announced."""
         return self.manifest.digest or None
 
     @property
     def digest(self) -> str | None:
-        """The same as the md5."""
+        """Equal to the md5."""
         return self.md5
 
     @property
     def updated_at(self) -> str | None:
-        """Null until the text came."""
+        """Time of the upload; null until then."""
         return None if self.manifest.blob is None else self.manifest.created_at
 
     @property
     def storage_path(self) -> str:
-        """Where the text can be read or put, as a path of this server."""
+        """Path of this server for reading and writing the document."""
         return f"/artifact-storage/{self.manifest.artifact_number}/manifests/{self.manifest.number}"
 
 
 def by_number(connection: sqlite3.Connection, number: int) -> StoredManifest:
-    """The manifest with this row number."""
+    """Return the manifest with this row number."""
     row = connection.execute("SELECT * FROM artifact_manifests WHERE id = ?", (number,)).fetchone()
     if row is None:
         raise NotFoundError("artifact manifest not found")
@@ -88,12 +88,12 @@ def by_number(connection: sqlite3.Connection, number: int) -> StoredManifest:
 
 
 def by_id(connection: sqlite3.Connection, opaque: str) -> StoredManifest:
-    """The manifest with this node id."""
+    """Return the manifest with this node id."""
     return by_number(connection, ids.decode_number("ArtifactManifest", opaque))
 
 
 def current(connection: sqlite3.Connection, artifact: int) -> StoredManifest | None:
-    """The newest manifest of a version whose text is here, or ``None``."""
+    """Return the newest uploaded manifest of a version, or ``None``."""
     row = connection.execute(
         "SELECT * FROM artifact_manifests WHERE artifact_id = ? AND blob IS NOT NULL ORDER BY id DESC LIMIT 1",
         (artifact,),
@@ -104,10 +104,10 @@ def current(connection: sqlite3.Connection, artifact: int) -> StoredManifest | N
 def create(
     connection: sqlite3.Connection, artifact: int, kind: ManifestType, *, base: int | None, digest: str
 ) -> StoredManifest:
-    """Announce a manifest; ``digest`` is the base64 MD5 of its text, or empty. Needs a write transaction."""
+    """Announce a manifest; ``digest`` is the base64 MD5 of its document, or empty. Needs a write transaction."""
     inserted = connection.execute(
         "INSERT INTO artifact_manifests (artifact_id, kind, base_id, digest, created_at) VALUES (?, ?, ?, ?, ?)",
-        (artifact, kind, base, digest, timestamps.to_text(timestamps.now())),
+        (artifact, kind, base, digest, timestamps.to_string(timestamps.now())),
     )
     return by_number(connection, inserted.lastrowid or 0)
 
@@ -115,7 +115,7 @@ def create(
 def change(
     connection: sqlite3.Connection, number: int, *, digest: str | None, base: int | None
 ) -> StoredManifest:
-    """Announce another text or base; ``None`` leaves it as it is. Needs a write transaction."""
+    """Announce another digest or base; ``None`` leaves it unchanged. Needs a write transaction."""
     connection.execute(
         "UPDATE artifact_manifests SET digest = COALESCE(?, digest), base_id = COALESCE(?, base_id) WHERE id = ?",
         (digest, base, number),
@@ -123,8 +123,8 @@ def change(
     return by_number(connection, number)
 
 
-def keep(connection: sqlite3.Connection, number: int, upload: Upload) -> str | None:
-    """Give a manifest its text and return the blob it had before. Needs a write transaction."""
+def record(connection: sqlite3.Connection, number: int, upload: Upload) -> str | None:
+    """Replace a manifest's document, and return its previous blob. Needs a write transaction."""
     before = by_number(connection, number)
     connection.execute(
         "UPDATE artifact_manifests SET blob = ?, size = ?, digest = ? WHERE id = ?",
@@ -134,12 +134,12 @@ def keep(connection: sqlite3.Connection, number: int, upload: Upload) -> str | N
 
 
 def read(store: Store, manifest: StoredManifest) -> Manifest:
-    """Parse the text of a manifest that has one."""
+    """Parse the document of an uploaded manifest."""
     return manifest_format.parse(blob_path(store, manifest.blob or "").read_bytes())
 
 
 def blobs_of(connection: sqlite3.Connection, artifact: int) -> list[str]:
-    """The blobs of all manifests of a version."""
+    """List the blobs of all manifests of a version."""
     rows = connection.execute(
         "SELECT blob FROM artifact_manifests WHERE artifact_id = ? AND blob IS NOT NULL", (artifact,)
     )

@@ -1,1 +1,1 @@
-"""Resolvers, one module per part of the schema; each offers ``BINDABLES``, and ``graphql/schema.py`` lists the modules."""
+"""Resolvers, one module per part of the schema; each defines ``BINDABLES``, and ``graphql/schema.py`` lists the modules."""

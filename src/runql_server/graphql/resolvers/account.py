@@ -10,9 +10,9 @@ from graphql import GraphQLResolveInfo
 from runql_server.access import accounts
 from runql_server.access.accounts import Entity, User
 from runql_server.graphql import context
-from runql_server.jsontext import JsonObject
+from runql_server.lenient_json import JsonObject
 from runql_server.listing import cursors
-from runql_server.listing.listing import check_first, page_info
+from runql_server.listing.pages import check_first, page_info
 from runql_server.storage import projects
 
 FEATURES = (
@@ -30,9 +30,9 @@ FEATURES = (
     "TOTAL_COUNT_IN_FILE_CONNECTION",
     "USE_ARTIFACT_WITH_ENTITY_AND_PROJECT_INFORMATION",
 )
-"""The optional parts of the protocol that are really there."""
+"""Optional parts of the protocol that this server implements."""
 
-# The SDK refuses or warns when its own version is above this one; every version may log here.
+# The SDK refuses to log, or warns, when its own version is above this one; this server accepts every version.
 _NEWEST_SDK = "999.0.0"
 _VERSION = "0.80.0"
 
@@ -43,13 +43,13 @@ entity = ObjectType("Entity")
 
 @query.field("viewer")
 def viewer(_root: object, info: GraphQLResolveInfo, **_entity_name: str | None) -> User:
-    """The caller; requests without a valid key never come this far."""
+    """Return the caller; the application refuses requests without a valid key before."""
     return context.of(info).user
 
 
 @query.field("serverInfo")
 def server_info(_root: object, _info: GraphQLResolveInfo) -> JsonObject:
-    """Versions that keep every SDK quiet, and the features."""
+    """Return versions that no SDK complains about, and the features."""
     return {
         "cli_version_info": {"max_cli_version": _NEWEST_SDK},
         "latest_local_version_info": {
@@ -65,7 +65,7 @@ def server_info(_root: object, _info: GraphQLResolveInfo) -> JsonObject:
 def entity_by_name(
     _root: object, info: GraphQLResolveInfo, name: str | None = None, **_login: bool | None
 ) -> Entity | None:
-    """An entity by name, the caller's own without one; null when absent."""
+    """Return an entity by name, without one the caller's own; null when absent."""
     request = context.of(info)
     return accounts.entity_by_name(request.connection, request.user.entity if name is None else name)
 
@@ -80,7 +80,7 @@ def users(
     first: int | None = None,
     **_cursors: str | int | None,
 ) -> dict[str, object]:
-    """All users that fit, in one page: there are never many."""
+    """Return all matching users in one page, because there are few."""
     found = accounts.users(context.of(info).connection, query=query)
     found = [each for each in found if usernames is None or each.username in usernames]
     found = [each for each in found if ids is None or each.id in ids][: check_first(first, len(found))]
@@ -92,33 +92,33 @@ def users(
 def one_user(
     _root: object, info: GraphQLResolveInfo, id: str | None = None, user_name: str | None = None
 ) -> User | None:
-    """A user by node id or username; null when absent."""
+    """Return a user by node id or username; null when absent."""
     found = accounts.users(context.of(info).connection)
     return next((each for each in found if user_name == each.username or id == each.id), None)
 
 
 @user.field("teams")
 def teams(source: User, info: GraphQLResolveInfo, **_page: str | int | None) -> dict[str, object]:
-    """The entities one may write to: the personal one."""
+    """Return the entities that the user may write to: the personal one."""
     own = accounts.entity_of_user(context.of(info).connection, source.number)
     return {"edges": [{"cursor": cursors.encode_number("teams", own.number), "node": own}]}
 
 
 @user.field("apiKeys")
 def api_keys(_source: User, _info: GraphQLResolveInfo) -> dict[str, list[object]]:
-    """No key is ever given out again: only hashes are kept."""
+    """Return no keys: the store has only their hashes."""
     return {"edges": []}
 
 
 @user.field("organizations")
 def organizations(_source: User, _info: GraphQLResolveInfo) -> list[object]:
-    """There are none."""
+    """Return none: this server has no organizations."""
     return []
 
 
 @entity.field("user")
 def entity_user(source: Entity, info: GraphQLResolveInfo) -> User:
-    """The user whose personal entity this is."""
+    """Return the user of the personal entity."""
     return accounts.user_by_number(context.of(info).connection, source.user_number)
 
 
@@ -126,7 +126,7 @@ def entity_user(source: Entity, info: GraphQLResolveInfo) -> User:
 def entity_project(
     source: Entity, info: GraphQLResolveInfo, name: str | None = None
 ) -> projects.Project | None:
-    """A project of the entity; null when absent."""
+    """Return a project of the entity; null when absent."""
     return None if name is None else projects.find(context.of(info).connection, source.name, name)
 
 

@@ -1,4 +1,4 @@
-"""Resolvers of a run's files, and of the addresses of all files, those of artifacts too."""
+"""Resolvers of a run's files, and of the URLs of all files, those of artifacts too."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from runql_server.errors import NotFoundError
 from runql_server.graphql import context
 from runql_server.graphql.context import RequestContext
 from runql_server.listing import cursors
-from runql_server.listing.listing import check_first, page_info
+from runql_server.listing.pages import check_first, page_info
 from runql_server.runs import runs
 from runql_server.runs.runs import Run
 from runql_server.storage import files
 from runql_server.storage.files import StoredFile
 
 AnyFile = StoredFile | ArtifactFile | ManifestFile
-"""What stands behind the type ``File``."""
+"""Records of the type ``File``."""
 
 run = ObjectType("Run")
 file = ObjectType("File")
@@ -34,7 +34,7 @@ file = ObjectType("File")
 
 @run.field("fileCount")
 def run_file_count(source: Run, info: GraphQLResolveInfo) -> int:
-    """All files, whatever the filter of a listing."""
+    """Count all files, without any filter."""
     return files.count(context.of(info).connection, source.number)
 
 
@@ -47,7 +47,7 @@ def run_files(
     first: int | None = None,
     pattern: str | None = None,
 ) -> dict[str, object]:
-    """Files by name order; asking by names gives one entry each, also for files that do not exist."""
+    """Return files in name order; with ``names`` one entry for each, even if the file is missing."""
     connection = context.of(info).connection
     asked = [name for name in names or [] if name is not None]
     if asked:
@@ -64,7 +64,7 @@ def run_files(
 
 @file.field("url")
 def file_url(source: AnyFile, info: GraphQLResolveInfo, upload: bool | None = None) -> str | None:
-    """An address on this host that needs the key, or a signed one to upload to."""
+    """Return a URL that needs the API key, or with ``upload`` a signed one."""
     request = context.of(info)
     if upload:
         return _signed(request, source, "PUT")
@@ -82,13 +82,13 @@ def file_url(source: AnyFile, info: GraphQLResolveInfo, upload: bool | None = No
 
 @file.field("directUrl")
 def file_direct_url(source: AnyFile, info: GraphQLResolveInfo) -> str:
-    """A signed address that needs no key; of a reference the place it points to."""
+    """Return a signed URL that needs no API key; for a reference its target."""
     return _direct(context.of(info), source)
 
 
 @file.field("uploadUrl")
 def file_upload_url(source: AnyFile, info: GraphQLResolveInfo) -> str | None:
-    """A signed address to PUT the bytes to; null for an artifact's file whose bytes are here already."""
+    """Return a signed URL for PUT; null for an artifact's file with stored bytes."""
     if isinstance(source, ArtifactFile) and source.stored:
         return None
     return _signed(context.of(info), source, "PUT")
@@ -96,18 +96,18 @@ def file_upload_url(source: AnyFile, info: GraphQLResolveInfo) -> str | None:
 
 @file.field("uploadHeaders")
 def file_upload_headers(_source: AnyFile, _info: GraphQLResolveInfo) -> list[str]:
-    """The upload needs none."""
+    """Return none: uploads need no extra headers."""
     return []
 
 
 @file.field("uploadMultipartUrls")
 def file_upload_multipart_urls(_source: AnyFile, _info: GraphQLResolveInfo) -> None:
-    """Every file goes up in one piece here."""
+    """Return null: uploads have one part."""
 
 
 @file.field("artifact")
 def file_artifact(source: AnyFile, info: GraphQLResolveInfo) -> Artifact | None:
-    """The version whose first file it was; of a manifest, the version it lists; null for a run's file."""
+    """Return the version that first had these bytes; for a manifest its version; null for a run's file."""
     connection = context.of(info).connection
     match source:
         case StoredFile():
@@ -147,7 +147,7 @@ def _cursor(source: StoredFile) -> str:
 
 
 def _behind(found: list[StoredFile], name: str) -> int:
-    # Behind the named file, or where it would stand if it has been deleted meanwhile.
+    # After the named file, or after its position if it was deleted.
     exact = [index for index, each in enumerate(found) if each.name == name]
     later = [index for index, each in enumerate(found) if each.name > name]
     return exact[0] + 1 if exact else min(later, default=len(found))

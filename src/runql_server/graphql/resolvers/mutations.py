@@ -1,4 +1,4 @@
-"""Resolvers of the mutations on runs, files and projects."""
+"""Resolvers of mutations on runs, files and projects."""
 
 # ruff: noqa: A002 - arguments have the names of the schema
 
@@ -15,7 +15,7 @@ from runql_server.errors import NotFoundError, RequestError
 from runql_server.graphql import context
 from runql_server.graphql.context import RequestContext
 from runql_server.names import check_file_name
-from runql_server.runs import branching, runs
+from runql_server.runs import forks, runs
 from runql_server.runs.runs import RunChange
 from runql_server.storage import files, projects
 from runql_server.storage.projects import Project, ProjectChange
@@ -27,7 +27,7 @@ mutation = MutationType()
 
 
 class BucketInput(TypedDict, total=False):
-    """The part of UpsertBucketInput that is kept; names as the schema conversion writes them."""
+    """The used part of UpsertBucketInput; names as the schema conversion writes them."""
 
     id: str | None
     name: str | None
@@ -67,7 +67,7 @@ class RunFilesInput(TypedDict):
 
 
 class ModelInput(TypedDict, total=False):
-    """The part of UpsertModelInput that is kept."""
+    """The used part of UpsertModelInput."""
 
     id: str | None
     name: str | None
@@ -82,17 +82,17 @@ class ModelInput(TypedDict, total=False):
 
 @mutation.field("upsertBucket")
 def upsert_bucket(_root: object, info: GraphQLResolveInfo, input: BucketInput) -> dict[str, object]:
-    """Create a run, or change the fields that are given; config, summary and tags replace what was there.
+    """Create a run, or set the given fields; config, summary and tags replace the stored ones.
 
-    A server with `config_merge` merges the config instead. A new run that is a fork begins with its parent's rows.
+    With `config_merge` the server merges the config instead. A new fork begins with its parent's rows.
     """
     request = context.of(info)
     with request.writing() as connection:
         number, inserted = _find_or_create(request, input)
         tags, config = input.get("tags"), input.get("config")
-        point = branching.branch_point(config) if inserted and config is not None else None
+        point = forks.branch_point(config) if inserted and config is not None else None
         if point is not None:
-            branching.inherit(connection, number, point)
+            forks.copy_parent_rows(connection, number, point)
         if request.config_merge and config is not None:
             config = runs.merged_config(connection, number, config)
         runs.change(
@@ -120,14 +120,14 @@ def upsert_bucket(_root: object, info: GraphQLResolveInfo, input: BucketInput) -
 
 @mutation.field("deleteRun")
 def delete_run(_root: object, info: GraphQLResolveInfo, input: DeleteRunInput) -> dict[str, object]:
-    """Delete a run with its rows and files, and the artifacts it made if that is asked for."""
+    """Delete a run with its rows and files, and on request the artifacts that it created."""
     request = context.of(info)
     number = ids.decode_number("Run", input["id"])
     with request.writing() as connection:
         blobs = files.blobs_of(connection, number)
         if input.get("delete_artifacts"):
             blobs += deletion.delete_outputs(connection, number)
-        trials.forget_run(connection, number)
+        trials.delete_of_run(connection, number)
         runs.delete(connection, number)
     files.remove_blobs(request.store, blobs)
     return {"client_mutation_id": input.get("client_mutation_id")}
@@ -135,7 +135,7 @@ def delete_run(_root: object, info: GraphQLResolveInfo, input: DeleteRunInput) -
 
 @mutation.field("rewindRun")
 def rewind_run(_root: object, _info: GraphQLResolveInfo, input: dict[str, object]) -> None:
-    """Refused: rows that were acknowledged are never taken back here."""
+    """Refuse: this server never deletes acknowledged rows."""
     raise RequestError(
         f"rewindRun (resume_from) is not supported by the embedded server: run {input['run_name']} keeps its rows. "
         "fork_from begins a new run at a step of another one."
@@ -144,7 +144,7 @@ def rewind_run(_root: object, _info: GraphQLResolveInfo, input: dict[str, object
 
 @mutation.field("stopRun")
 def stop_run(_root: object, info: GraphQLResolveInfo, input: dict[str, str | None]) -> dict[str, object]:
-    """Ask a run to stop; repeating it is harmless."""
+    """Request that a run stops; idempotent."""
     request = context.of(info)
     number = ids.decode_number("Run", input["id"] or "")
     with request.writing() as connection:
@@ -161,7 +161,7 @@ _TRANSITIONS = {
 
 @mutation.field("updateRunState")
 def update_run_state(_root: object, info: GraphQLResolveInfo, input: dict[str, str]) -> dict[str, bool]:
-    """Set a run pending or failed where that makes sense."""
+    """Set a run pending or failed, where its state allows it."""
     request = context.of(info)
     number = ids.decode_number("Run", input["id"])
     with request.writing() as connection:
@@ -174,7 +174,7 @@ def update_run_state(_root: object, info: GraphQLResolveInfo, input: dict[str, s
 
 @mutation.field("createRunFiles")
 def create_run_files(_root: object, info: GraphQLResolveInfo, input: RunFilesInput) -> dict[str, object]:
-    """Give upload addresses for the names; nothing is stored before the bytes arrive."""
+    """Return upload URLs for the names; the server stores nothing before the upload."""
     connection = context.of(info).connection
     number = runs.number_of(connection, input["entity_name"], input["project_name"], input["run_name"])
     found = files.named(connection, number, input["files"])
@@ -183,7 +183,7 @@ def create_run_files(_root: object, info: GraphQLResolveInfo, input: RunFilesInp
 
 @mutation.field("markRunFilesUploaded")
 def mark_run_files_uploaded(_root: object, info: GraphQLResolveInfo, input: RunFilesInput) -> dict[str, bool]:
-    """Tell whether the named files are here: the PUT itself has already made them visible."""
+    """Return whether the server has the named files; the PUT alone makes them visible."""
     connection = context.of(info).connection
     number = runs.number_of(connection, input["entity_name"], input["project_name"], input["run_name"])
     return {"success": all(each.blob is not None for each in files.named(connection, number, input["files"]))}
@@ -191,18 +191,18 @@ def mark_run_files_uploaded(_root: object, info: GraphQLResolveInfo, input: RunF
 
 @mutation.field("deleteFiles")
 def delete_files(_root: object, info: GraphQLResolveInfo, input: dict[str, list[str]]) -> dict[str, bool]:
-    """Delete files by their node ids; ids of files that are gone already do no harm."""
+    """Delete files by their node ids; idempotent."""
     request = context.of(info)
     wanted = [files.by_id(opaque) for opaque in input["files"]]
     with request.writing() as connection:
-        blobs = [files.forget(connection, run, check_file_name(name)) for run, name in wanted]
+        blobs = [files.delete(connection, run, check_file_name(name)) for run, name in wanted]
     files.remove_blobs(request.store, blobs)
     return {"success": True}
 
 
 @mutation.field("upsertModel")
 def upsert_model(_root: object, info: GraphQLResolveInfo, input: ModelInput) -> dict[str, object]:
-    """Create a project, or change the fields that are given."""
+    """Create a project, or set the given fields."""
     request = context.of(info)
     with request.writing() as connection:
         found, inserted = _find_or_create_project(request, input)
@@ -223,7 +223,7 @@ def upsert_model(_root: object, info: GraphQLResolveInfo, input: ModelInput) -> 
 
 @mutation.field("renameProject")
 def rename_project(_root: object, info: GraphQLResolveInfo, input: dict[str, str]) -> dict[str, object]:
-    """Give a project another name."""
+    """Rename a project."""
     request = context.of(info)
     with request.writing() as connection:
         found = projects.find(connection, input["entity_name"], input["old_project_name"])

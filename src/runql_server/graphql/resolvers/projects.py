@@ -1,4 +1,4 @@
-"""Resolvers of projects: one, listed, and the runs they hold."""
+"""Resolvers of projects: one by name, lists, and their runs."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from runql_server.access import accounts
 from runql_server.access.accounts import Entity, User
 from runql_server.errors import NotFoundError
 from runql_server.graphql import context
-from runql_server.listing import cursors, listing
-from runql_server.listing.listing import RunPage, check_first, in_row_order
+from runql_server.listing import cursors, pages
+from runql_server.listing.pages import RunPage, check_first, in_row_order
 from runql_server.runs import runs
 from runql_server.runs.runs import Run
 from runql_server.storage import projects
@@ -27,7 +27,7 @@ run_connection = ObjectType("RunConnection")
 def one_project(
     _root: object, info: GraphQLResolveInfo, name: str | None = None, entity_name: str | None = None
 ) -> Project | None:
-    """Null for an absent project, as on the real server; no entity means the caller's own."""
+    """Return a project, null when absent, as the real server does; no entity means the caller's own."""
     request = context.of(info)
     return projects.find(request.connection, entity_name or request.user.entity, name or "")
 
@@ -42,7 +42,7 @@ def list_projects(
     first: int | None = None,
     **_ignored: str | int | None,
 ) -> dict[str, object]:
-    """Projects of an entity, oldest first."""
+    """Return the projects of an entity, oldest first."""
     return _project_page(info, entity_name or context.of(info).user.entity, after, first)
 
 
@@ -54,25 +54,25 @@ def entity_projects(
     first: int | None = None,
     **_ignored: str | int | None,
 ) -> dict[str, object]:
-    """The same from the entity's side."""
+    """Return the projects of this entity, oldest first."""
     return _project_page(info, source.name, after, first)
 
 
 @project.field("entity")
 def project_entity(source: Project, info: GraphQLResolveInfo) -> Entity | None:
-    """The entity that the project belongs to."""
+    """Return the entity of the project."""
     return accounts.entity_by_name(context.of(info).connection, source.entity_name)
 
 
 @project.field("user")
 def project_user(source: Project, info: GraphQLResolveInfo) -> User:
-    """Who made it."""
+    """Return the user who created it."""
     return accounts.user_by_number(context.of(info).connection, source.user_number)
 
 
 @project.field("run")
 def project_run(source: Project, info: GraphQLResolveInfo, name: str, **_desc: str | None) -> Run | None:
-    """A run by its run id; null when absent."""
+    """Return a run by its run id; null when absent."""
     return _run_of(source, info, name)
 
 
@@ -80,7 +80,7 @@ def project_run(source: Project, info: GraphQLResolveInfo, name: str, **_desc: s
 def project_bucket(
     source: Project, info: GraphQLResolveInfo, name: str, missing_ok: bool | None = None, **_desc: str | None
 ) -> Run | None:
-    """The older name of ``run``: an absent run is an error unless ``missingOk``."""
+    """Return a run, under the older name of ``run``; a missing run is an error unless ``missingOk``."""
     found = _run_of(source, info, name)
     if found is None and not missing_ok:
         raise NotFoundError(f"run {source.entity_name}/{source.name}/{name} not found")
@@ -97,9 +97,9 @@ def project_runs(
     first: int | None = None,
     order: str | None = None,
 ) -> RunPage:
-    """A page of runs; see ``filters`` and ``ordering`` for what may be asked."""
+    """Return a page of runs; ``filters`` and ``ordering`` define the keys."""
     request = context.of(info)
-    return listing.page(
+    return pages.list_runs(
         request.connection,
         source.number,
         filters=filters,
@@ -112,16 +112,16 @@ def project_runs(
 
 @project.field("runCount")
 def run_count(source: Project, info: GraphQLResolveInfo, filters: str | None = None) -> int:
-    """How many runs pass the filter."""
+    """Count the runs that match the filter."""
     request = context.of(info)
-    return listing.count(request.connection, source.number, filters, crash_before=request.crash_before)
+    return pages.count_runs(request.connection, source.number, filters, crash_before=request.crash_before)
 
 
 @run_connection.field("totalCount")
 def total_count(source: RunPage, info: GraphQLResolveInfo) -> int:
-    """How many runs pass the connection's filter, on whatever page they are."""
+    """Count the runs that match the connection's filter, on all pages."""
     request = context.of(info)
-    return listing.count(
+    return pages.count_runs(
         request.connection,
         source.number,
         source.filters,

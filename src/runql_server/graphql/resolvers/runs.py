@@ -5,11 +5,11 @@ from __future__ import annotations
 from ariadne import ObjectType
 from graphql import GraphQLResolveInfo
 
-from runql_server import jsontext
+from runql_server import lenient_json
 from runql_server.access import accounts
 from runql_server.access.accounts import User
 from runql_server.graphql import context
-from runql_server.jsontext import JsonObject
+from runql_server.lenient_json import JsonObject
 from runql_server.runs import run_values, runs
 from runql_server.runs.runs import Run
 from runql_server.storage import projects
@@ -20,48 +20,52 @@ run = ObjectType("Run")
 
 @run.field("project")
 def run_project(source: Run, info: GraphQLResolveInfo) -> Project:
-    """The project it is in."""
+    """Return its project."""
     return projects.by_number(context.of(info).connection, source.project_number)
 
 
 @run.field("user")
 def run_user(source: Run, info: GraphQLResolveInfo) -> User:
-    """Who made it."""
+    """Return the user who created it."""
     return accounts.user_by_number(context.of(info).connection, source.user_number)
 
 
 @run.field("tags")
 def run_tags(source: Run, info: GraphQLResolveInfo) -> list[str]:
-    """In the order they were given."""
+    """Return the tags in the order of their assignment."""
     return runs.tags(context.of(info).connection, source.number)
 
 
 @run.field("config")
 def run_config(source: Run, _info: GraphQLResolveInfo, keys: list[str] | None = None) -> str:
-    """The text as it was sent, or its asked keys."""
+    """Return the JSON string as the client sent it, or only the requested keys."""
     if keys is None:
         return source.config_text
-    return jsontext.dump(jsontext.pick(jsontext.parse_object(source.config_text, what="config"), keys))
+    return lenient_json.dump(
+        lenient_json.pick(lenient_json.parse_object(source.config_text, what="config"), keys)
+    )
 
 
 @run.field("wandbConfig")
 def run_wandb_config(source: Run, _info: GraphQLResolveInfo, keys: list[str] | None = None) -> str | None:
-    """What the SDK noted for itself, with the ``value`` level taken off; null when there is nothing."""
-    internal = run_values.unwrap(jsontext.parse_object(source.config_text, what="config").get("_wandb"))
-    return jsontext.dump(jsontext.pick(internal, keys)) if isinstance(internal, dict) else None
+    """Return the SDK's own entries of the config, without the ``value`` level; null when there are none."""
+    internal = run_values.unwrap(lenient_json.parse_object(source.config_text, what="config").get("_wandb"))
+    return lenient_json.dump(lenient_json.pick(internal, keys)) if isinstance(internal, dict) else None
 
 
 @run.field("summaryMetrics")
 def run_summary(source: Run, _info: GraphQLResolveInfo, keys: list[str] | None = None) -> str:
-    """The text as it was sent, or its asked keys."""
+    """Return the JSON string as the client sent it, or only the requested keys."""
     if keys is None:
         return source.summary_text
-    return jsontext.dump(jsontext.pick(jsontext.parse_object(source.summary_text, what="summary"), keys))
+    return lenient_json.dump(
+        lenient_json.pick(lenient_json.parse_object(source.summary_text, what="summary"), keys)
+    )
 
 
 @run.field("runInfo")
 def run_info(source: Run, _info: GraphQLResolveInfo) -> JsonObject:
-    """Where it ran, as far as the SDK said so when it made the run; the rest is in wandb-metadata.json."""
+    """Return what the SDK sent about the machine at creation; wandb-metadata.json has the rest."""
     git: JsonObject | None = {"commit": source.commit} if source.commit else None
     return {"program": source.job_program, "git": git}
 

@@ -1,4 +1,4 @@
-"""Scalars whose values are checked before they are stored."""
+"""Scalars that check their input values."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ int64 = ScalarType("Int64")
 
 @int64.value_parser
 def parse_int64(value: object) -> int:
-    """A whole number of 64 bits, or its decimal digits: the database holds no larger one."""
+    """Parse an integer or its decimal digits; refuses more than 64 bits, the limit of the database."""
     try:
         number = int(value) if isinstance(value, int | str) and not isinstance(value, bool) else None
     except ValueError:

@@ -1,4 +1,4 @@
-"""Resolvers of sweep agents: registered, listed, and told what to do when they ask."""
+"""Resolvers of sweep agents: registration, lists, and heartbeats that return commands."""
 
 # ruff: noqa: A002 - arguments have the names of the schema
 
@@ -9,16 +9,16 @@ from typing import Required, TypedDict
 from ariadne import MutationType, ObjectType
 from graphql import GraphQLResolveInfo
 
-from runql_server import ids, jsontext
+from runql_server import ids, lenient_json
 from runql_server.errors import NotFoundError
 from runql_server.graphql import context
 from runql_server.graphql.resolvers.mutations import DEFAULT_PROJECT
-from runql_server.listing import cursors, listing
-from runql_server.listing.listing import RunPage, check_first, in_row_order
+from runql_server.listing import cursors, pages
+from runql_server.listing.pages import RunPage, check_first, in_row_order
 from runql_server.storage import projects
-from runql_server.sweeps import agents, dispatch, stored
+from runql_server.sweeps import agents, dispatch, sweeps
 from runql_server.sweeps.agents import OF_AGENT, Agent
-from runql_server.sweeps.stored import Sweep
+from runql_server.sweeps.sweeps import Sweep
 
 mutation = MutationType()
 sweep = ObjectType("Sweep")
@@ -48,7 +48,7 @@ class HeartbeatInput(TypedDict, total=False):
 def sweep_agents(
     source: Sweep, info: GraphQLResolveInfo, after: str | None = None, first: int | None = None
 ) -> dict[str, object]:
-    """The agents of a sweep, oldest first."""
+    """Return the agents of a sweep, oldest first."""
     size = check_first(first)
     start = cursors.decode_number("agents", after, start=0)
     found = agents.page(context.of(info).connection, source.number, after=start, first=size + 1)
@@ -57,7 +57,7 @@ def sweep_agents(
 
 @sweep.field("agent")
 def sweep_agent(source: Sweep, info: GraphQLResolveInfo, agent_name: str) -> Agent | None:
-    """An agent by its name; null when absent."""
+    """Return an agent by its name; null when absent."""
     return agents.by_name(context.of(info).connection, source.number, agent_name)
 
 
@@ -70,9 +70,9 @@ def agent_runs(
     order: str | None = None,
     **_backwards: str | int | None,
 ) -> RunPage:
-    """The runs that it made, oldest first."""
+    """Return its runs, oldest first."""
     request = context.of(info)
-    return listing.page(
+    return pages.list_runs(
         request.connection,
         source.number,
         filters=None,
@@ -92,7 +92,7 @@ def create_agent(_root: object, info: GraphQLResolveInfo, input: AgentInput) -> 
     project = input.get("project_name") or DEFAULT_PROJECT
     with request.writing() as connection:
         home = projects.find(connection, entity, project)
-        wanted = None if home is None else stored.find(connection, home.number, input["sweep"])
+        wanted = None if home is None else sweeps.find(connection, home.number, input["sweep"])
         if wanted is None:
             raise NotFoundError(f"sweep {entity}/{project}/{input['sweep']} not found")
         number = agents.create(connection, wanted, input["host"])
@@ -104,17 +104,17 @@ def create_agent(_root: object, info: GraphQLResolveInfo, input: AgentInput) -> 
 
 @mutation.field("agentHeartbeat")
 def agent_heartbeat(_root: object, info: GraphQLResolveInfo, input: HeartbeatInput) -> dict[str, object]:
-    """Note what an agent runs and answer what it shall do next, as JSON text of a list."""
+    """Record what an agent runs, and return its next commands: a list as a JSON string."""
     request = context.of(info)
     number = ids.decode_number("Agent", input["id"])
-    states = jsontext.parse_object(input.get("run_state") or "{}", what="runState")
+    states = lenient_json.parse_object(input.get("run_state") or "{}", what="runState")
     reported = sorted(name for name, is_running in states.items() if is_running)
     with request.writing() as connection:
         asking = agents.by_number(connection, number)
         command = dispatch.command(connection, asking, reported, crash_before=request.crash_before)
     return {
         "agent": agents.by_number(request.connection, number),
-        "commands": jsontext.dump([] if command is None else [command]),
+        "commands": lenient_json.dump([] if command is None else [command]),
         "client_mutation_id": input.get("client_mutation_id"),
     }
 

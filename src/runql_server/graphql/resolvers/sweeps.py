@@ -1,4 +1,4 @@
-"""Resolvers of sweeps: one, listed, created and changed, and the runs they hold."""
+"""Resolvers of sweeps: one by name, lists, changes, and their runs."""
 
 # ruff: noqa: A002 - arguments have the names of the schema
 
@@ -9,17 +9,17 @@ from typing import TypedDict
 from ariadne import MutationType, ObjectType
 from graphql import GraphQLResolveInfo
 
-from runql_server import ids, jsontext
+from runql_server import ids, lenient_json
 from runql_server.errors import NotSupportedError, RequestError
 from runql_server.graphql import context
 from runql_server.graphql.context import RequestContext
 from runql_server.graphql.resolvers.mutations import DEFAULT_PROJECT
-from runql_server.listing import cursors, listing
-from runql_server.listing.listing import RunPage, check_first, in_row_order
+from runql_server.listing import cursors, pages
+from runql_server.listing.pages import RunPage, check_first, in_row_order
 from runql_server.storage import projects
 from runql_server.storage.projects import Project
-from runql_server.sweeps import stored
-from runql_server.sweeps.stored import Sweep, SweepChange
+from runql_server.sweeps import sweeps
+from runql_server.sweeps.sweeps import Sweep, SweepChange
 
 mutation = MutationType()
 project = ObjectType("Project")
@@ -27,7 +27,7 @@ sweep = ObjectType("Sweep")
 
 
 class SweepInput(TypedDict, total=False):
-    """The part of UpsertSweepInput that is kept; names as the schema conversion writes them."""
+    """The used part of UpsertSweepInput; names as the schema conversion writes them."""
 
     id: str | None
     config: str | None
@@ -45,8 +45,8 @@ class SweepInput(TypedDict, total=False):
 
 @project.field("sweep")
 def project_sweep(source: Project, info: GraphQLResolveInfo, sweep_name: str) -> Sweep | None:
-    """A sweep by its short id; null when absent."""
-    return stored.find(context.of(info).connection, source.number, sweep_name)
+    """Return a sweep by its short id; null when absent."""
+    return sweeps.find(context.of(info).connection, source.number, sweep_name)
 
 
 @project.field("sweeps")
@@ -57,43 +57,43 @@ def project_sweeps(
     first: int | None = None,
     filters: str | None = None,
 ) -> dict[str, object]:
-    """Sweeps of the project, oldest first; the feature that filters them is not announced."""
-    if filters is not None and jsontext.parse_object(filters, what="filters"):
+    """Return the sweeps of the project, oldest first; the server does not announce the filter feature."""
+    if filters is not None and lenient_json.parse_object(filters, what="filters"):
         raise NotSupportedError("Project.sweeps(filters:)")
     size = check_first(first)
     start = cursors.decode_number("sweeps", after, start=0)
-    found = stored.page(context.of(info).connection, source.number, after=start, first=size + 1)
+    found = sweeps.page(context.of(info).connection, source.number, after=start, first=size + 1)
     return in_row_order("sweeps", found, size, after=after)
 
 
 @project.field("totalSweeps")
 def total_sweeps(source: Project, info: GraphQLResolveInfo) -> int:
-    """How many sweeps the project holds."""
-    return stored.count(context.of(info).connection, source.number)
+    """Count the sweeps of the project."""
+    return sweeps.count(context.of(info).connection, source.number)
 
 
 @sweep.field("project")
 def sweep_project(source: Sweep, info: GraphQLResolveInfo) -> Project:
-    """The project it is in."""
+    """Return its project."""
     return projects.by_number(context.of(info).connection, source.project_number)
 
 
 @sweep.field("bestLoss")
 def best_loss(source: Sweep, info: GraphQLResolveInfo) -> float | None:
-    """The best value of the metric that the configuration names."""
-    return stored.best_loss(context.of(info).connection, source)
+    """Return the best value of the metric that the configuration names."""
+    return sweeps.best_loss(context.of(info).connection, source)
 
 
 @sweep.field("runs")
 def sweep_runs(
     source: Sweep, info: GraphQLResolveInfo, after: str | None = None, first: int | None = None
 ) -> RunPage:
-    """The runs that belong to it, oldest first."""
+    """Return its runs, oldest first."""
     request = context.of(info)
-    return listing.page(
+    return pages.list_runs(
         request.connection,
         source.project_number,
-        filters=jsontext.dump({"sweep": source.name}),
+        filters=lenient_json.dump({"sweep": source.name}),
         order=None,
         first=first,
         after=after,
@@ -103,13 +103,13 @@ def sweep_runs(
 
 @mutation.field("upsertSweep")
 def upsert_sweep(_root: object, info: GraphQLResolveInfo, input: SweepInput) -> dict[str, object]:
-    """Create a sweep, or change the fields that are given; the prior runs join it."""
+    """Create a sweep, or set the given fields; the prior runs join it."""
     request = context.of(info)
     if input.get("launch_scheduler"):
         raise NotSupportedError("upsertSweep(input: {launchScheduler})")
     with request.writing() as connection:
         number = _find_or_create(request, input)
-        stored.change(
+        sweeps.change(
             connection,
             number,
             SweepChange(
@@ -123,9 +123,9 @@ def upsert_sweep(_root: object, info: GraphQLResolveInfo, input: SweepInput) -> 
         )
         prior = input.get("prior_runs_filters")
         if prior:
-            target = stored.by_number(connection, number)
-            stored.adopt(connection, target, prior, crash_before=request.crash_before)
-    changed = stored.by_number(request.connection, number)
+            target = sweeps.by_number(connection, number)
+            sweeps.add_runs(connection, target, prior, crash_before=request.crash_before)
+    changed = sweeps.by_number(request.connection, number)
     return {
         "sweep": changed,
         "config_validation_warnings": changed.parsed.warnings if input.get("config") else [],
@@ -137,7 +137,7 @@ def _find_or_create(request: RequestContext, wanted: SweepInput) -> int:
     opaque, config = wanted.get("id"), wanted.get("config")
     if opaque:
         number = ids.decode_number("Sweep", opaque)
-        return stored.by_number(request.connection, number).number
+        return sweeps.by_number(request.connection, number).number
     if not config:
         raise RequestError("upsertSweep: a config is needed, or the id of a sweep")
     home = projects.ensure(
@@ -146,7 +146,7 @@ def _find_or_create(request: RequestContext, wanted: SweepInput) -> int:
         wanted.get("project_name") or DEFAULT_PROJECT,
         user=request.user_number,
     )
-    return stored.create(request.connection, home, config)
+    return sweeps.create(request.connection, home, config)
 
 
 BINDABLES = [mutation, project, sweep]

@@ -1,1 +1,1 @@
-"""Resolvers of artifacts."""
+"""Resolvers of artifacts: lookup, versions, collections, files, lineage, the write protocol and changes."""

@@ -77,7 +77,7 @@ class DeleteArtifactInput(TypedDict):
 
 @mutation.field("updateArtifact")
 def update_artifact(_root: object, info: GraphQLResolveInfo, input: UpdateArtifactInput) -> dict[str, object]:
-    """Change the fields that are given; a list of aliases replaces those in the collections it names."""
+    """Set the given fields; a list of aliases replaces those in the collections that it names."""
     with context.of(info).writing() as connection:
         artifact = versions.by_id(connection, input["artifact_id"])
         versions.change(
@@ -92,7 +92,7 @@ def update_artifact(_root: object, info: GraphQLResolveInfo, input: UpdateArtifa
         )
         tags.add(connection, "artifact", artifact.number, naming.check_tags(input.get("tags_to_add")))
         gone = [tag["tag_name"] for tag in input.get("tags_to_delete") or []]
-        tags.take(connection, "artifact", artifact.number, gone)
+        tags.remove(connection, "artifact", artifact.number, gone)
         _replace_aliases(connection, artifact, input.get("aliases"))
         changed = versions.by_number(connection, artifact.number)
     return {"artifact": changed}
@@ -100,27 +100,27 @@ def update_artifact(_root: object, info: GraphQLResolveInfo, input: UpdateArtifa
 
 @mutation.field("addAliases")
 def add_aliases(_root: object, info: GraphQLResolveInfo, input: AliasesInput) -> dict[str, bool]:
-    """Let aliases point to a version, wherever in their collections they pointed before."""
+    """Move aliases of collections to a version; create missing ones."""
     with context.of(info).writing() as connection:
         artifact = versions.by_id(connection, input["artifact_id"])
         for each in input["aliases"]:
-            aliases.point(connection, _place(connection, artifact, each), [each["alias"]])
+            aliases.assign(connection, _membership(connection, artifact, each), [each["alias"]])
     return {"success": True}
 
 
 @mutation.field("deleteAliases")
 def delete_aliases(_root: object, info: GraphQLResolveInfo, input: AliasesInput) -> dict[str, bool]:
-    """Take aliases from a version."""
+    """Remove aliases from a version."""
     with context.of(info).writing() as connection:
         artifact = versions.by_id(connection, input["artifact_id"])
         for each in input["aliases"]:
-            aliases.take(connection, _place(connection, artifact, each), [each["alias"]])
+            aliases.remove(connection, _membership(connection, artifact, each), [each["alias"]])
     return {"success": True}
 
 
 @mutation.field("deleteArtifact")
 def delete_artifact(_root: object, info: GraphQLResolveInfo, input: DeleteArtifactInput) -> dict[str, object]:
-    """Delete a version; one that has aliases only if they may go with it."""
+    """Delete a version; refuses one with aliases unless the input allows it."""
     request = context.of(info)
     with request.writing() as connection:
         artifact = versions.by_id(connection, input["artifact_id"])
@@ -131,7 +131,7 @@ def delete_artifact(_root: object, info: GraphQLResolveInfo, input: DeleteArtifa
 
 @mutation.field("linkArtifact")
 def link_artifact(_root: object, info: GraphQLResolveInfo, input: LinkArtifactInput) -> dict[str, object]:
-    """Make a version a member of a portfolio, made if need be; ``latest`` goes with it."""
+    """Add a version to a portfolio, created if missing, and move ``latest`` to it."""
     request = context.of(info)
     with request.writing() as connection:
         artifact = _linked(connection, input)
@@ -139,8 +139,8 @@ def link_artifact(_root: object, info: GraphQLResolveInfo, input: LinkArtifactIn
             raise RequestError("the artifact is not committed yet: it cannot be linked")
         portfolio = _portfolio(request, artifact, input)
         wanted = [each["alias"] for each in input.get("aliases") or []]
-        place = memberships.join(connection, portfolio.number, artifact.number)
-        aliases.point(connection, place, [naming.LATEST, *wanted])
+        place = memberships.add(connection, portfolio.number, artifact.number)
+        aliases.assign(connection, place, [naming.LATEST, *wanted])
     return {"version_index": place.version_index, "artifact_membership": place}
 
 
@@ -148,17 +148,17 @@ def link_artifact(_root: object, info: GraphQLResolveInfo, input: LinkArtifactIn
 def unlink_artifact(
     _root: object, info: GraphQLResolveInfo, input: dict[str, str | None]
 ) -> dict[str, object]:
-    """Take a version out of a portfolio; the version itself stays."""
+    """Remove a version from a portfolio; the version itself stays."""
     with context.of(info).writing() as connection:
         artifact = versions.by_id(connection, input["artifact_id"] or "")
         portfolio = artifact_collections.by_id(connection, input["artifact_portfolio_id"] or "")
         if portfolio.kind != "PORTFOLIO":
             raise RequestError(f"{portfolio.path} is where the artifact was made, not a link")
-        place = memberships.between(connection, portfolio.number, artifact.number)
+        place = memberships.of_version(connection, portfolio.number, artifact.number)
         if place is None:
             raise NotFoundError(f"the artifact is not linked to {portfolio.path}")
-        memberships.leave(connection, place.number)
-        aliases.point_latest_to_newest(connection, portfolio.number)
+        memberships.remove(connection, place.number)
+        aliases.assign_latest_to_newest(connection, portfolio.number)
     return {
         "artifact_id": artifact.id,
         "success": True,
@@ -178,21 +178,23 @@ def _replace_aliases(
         place = (
             None
             if collection is None
-            else memberships.between(connection, collection.number, artifact.number)
+            else memberships.of_version(connection, collection.number, artifact.number)
         )
         if place is None:
             raise NotFoundError(f"the artifact is not in a collection {name!r} of its project")
-        aliases.take(
+        aliases.remove(
             connection, place, [each.alias for each in aliases.of_membership(connection, place.number)]
         )
-        aliases.point(connection, place, names)
+        aliases.assign(connection, place, names)
 
 
-def _place(connection: sqlite3.Connection, artifact: Artifact, wanted: CollectionAliasInput) -> Membership:
+def _membership(
+    connection: sqlite3.Connection, artifact: Artifact, wanted: CollectionAliasInput
+) -> Membership:
     collection = artifact_collections.at(
         connection, wanted["entity_name"], wanted["project_name"], wanted["artifact_collection_name"]
     )
-    place = memberships.between(connection, collection.number, artifact.number)
+    place = memberships.of_version(connection, collection.number, artifact.number)
     if place is None:
         raise NotFoundError(f"the artifact is not in the collection {collection.path}")
     return place

@@ -36,19 +36,19 @@ class TagAssignmentsInput(TypedDict):
 
 @mutation.field("updateArtifactSequence")
 def update_sequence(_root: object, info: GraphQLResolveInfo, input: CollectionInput) -> dict[str, object]:
-    """Rename or describe a sequence."""
+    """Set name or description of a sequence."""
     return _update(info, input, "SEQUENCE", input["artifact_sequence_id"])
 
 
 @mutation.field("updateArtifactPortfolio")
 def update_portfolio(_root: object, info: GraphQLResolveInfo, input: CollectionInput) -> dict[str, object]:
-    """Rename or describe a portfolio."""
+    """Set name or description of a portfolio."""
     return _update(info, input, "PORTFOLIO", input["artifact_portfolio_id"])
 
 
 @mutation.field("moveArtifactSequence")
 def move_sequence(_root: object, info: GraphQLResolveInfo, input: CollectionInput) -> dict[str, object]:
-    """Give a sequence another type, made if need be."""
+    """Change the type of a sequence; the new type is created if missing."""
     with context.of(info).writing() as connection:
         found = _of_kind(connection, "SEQUENCE", input["artifact_sequence_id"])
         name = input["destination_artifact_type_name"] or ""
@@ -59,13 +59,13 @@ def move_sequence(_root: object, info: GraphQLResolveInfo, input: CollectionInpu
 
 @mutation.field("deleteArtifactSequence")
 def delete_sequence(_root: object, info: GraphQLResolveInfo, input: CollectionInput) -> dict[str, object]:
-    """Delete a sequence with all versions that were made in it."""
+    """Delete a sequence with all its versions."""
     return _delete(info, input, "SEQUENCE", input["artifact_sequence_id"])
 
 
 @mutation.field("deleteArtifactPortfolio")
 def delete_portfolio(_root: object, info: GraphQLResolveInfo, input: CollectionInput) -> dict[str, object]:
-    """Delete a portfolio; the versions that were linked to it stay."""
+    """Delete a portfolio; the linked versions stay."""
     return _delete(info, input, "PORTFOLIO", input["artifact_portfolio_id"])
 
 
@@ -82,11 +82,11 @@ def add_tags(_root: object, info: GraphQLResolveInfo, input: TagAssignmentsInput
 
 
 @mutation.field("deleteArtifactCollectionTagAssignments")
-def take_tags(_root: object, info: GraphQLResolveInfo, input: TagAssignmentsInput) -> dict[str, bool]:
-    """Take tags from a collection."""
+def remove_tags(_root: object, info: GraphQLResolveInfo, input: TagAssignmentsInput) -> dict[str, bool]:
+    """Remove tags from a collection."""
     with context.of(info).writing() as connection:
         found = _at(connection, input)
-        tags.take(connection, "collection", found.number, [tag["tag_name"] for tag in input["tags"]])
+        tags.remove(connection, "collection", found.number, [tag["tag_name"] for tag in input["tags"]])
     return {"success": True}
 
 

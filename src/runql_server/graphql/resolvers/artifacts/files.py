@@ -16,7 +16,7 @@ from runql_server.artifacts.memberships import Membership
 from runql_server.artifacts.versions import Artifact
 from runql_server.graphql import context
 from runql_server.listing import cursors
-from runql_server.listing.listing import check_first, page_info
+from runql_server.listing.pages import check_first, page_info
 
 artifact = ObjectType("Artifact")
 membership = ObjectType("ArtifactCollectionMembership")
@@ -24,7 +24,7 @@ manifest = ObjectType("ArtifactManifest")
 
 
 class EntryInput(TypedDict):
-    """The part of ArtifactManifestEntryInput that matters; names as the schema conversion writes them."""
+    """The used part of ArtifactManifestEntryInput; names as the schema conversion writes them."""
 
     name: str
     digest: str
@@ -38,7 +38,7 @@ def artifact_files(
     first: int | None = None,
     after: str | None = None,
 ) -> dict[str, object]:
-    """The entries by path, references too; those named, if names are given."""
+    """Return the entries by path, references too; with ``names`` only those."""
     return _entries(context.of(info).connection, source, names, first, after)
 
 
@@ -50,7 +50,7 @@ def files_by_manifest_entries(
     after: str | None = None,
     **arguments: list[EntryInput] | str | None,
 ) -> dict[str, object]:
-    """Those of the entries that the version really has."""
+    """Return those of the given entries that the version has."""
     given = arguments.get("entries")
     asked = [(entry["name"], entry["digest"]) for entry in given] if isinstance(given, list) else []
     found = entries.of_paths(context.of(info).connection, source, asked)
@@ -66,7 +66,7 @@ def membership_files(
     first: int | None = None,
     after: str | None = None,
 ) -> dict[str, object]:
-    """The entries of the version."""
+    """Return the entries of the version."""
     connection = context.of(info).connection
     version = versions.by_number(connection, source.artifact_number)
     return _entries(connection, version, names, first, after)
@@ -74,12 +74,12 @@ def membership_files(
 
 @manifest.field("file")
 def manifest_file(source: StoredManifest, _info: GraphQLResolveInfo) -> ManifestFile:
-    """Its text as a file."""
+    """Return its document as a file."""
     return ManifestFile(source)
 
 
 def file_page(found: list[ArtifactFile], size: int, *, after: str | None, total: int) -> dict[str, object]:
-    """A connection over entries in path order; one more than ``size`` says that there is another page."""
+    """Make a connection over entries in path order; an entry beyond ``size`` means that there is another page."""
     marks = [cursors.encode("entries", cursors.Position(each.name, 0)) for each in found[:size]]
     return {
         "edges": [{"cursor": mark, "node": each} for mark, each in zip(marks, found, strict=False)],

@@ -1,4 +1,4 @@
-"""Resolvers of lineage: the versions a run read and made, the runs that read a version, and who made it."""
+"""Resolvers of lineage: versions that a run read and created, runs that read a version, its creator."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from runql_server.artifacts import lineage, versions
 from runql_server.artifacts.lineage import Direction
 from runql_server.artifacts.versions import Artifact
 from runql_server.graphql import context
-from runql_server.listing import cursors, listing
-from runql_server.listing.listing import RunPage, check_first, page_info
+from runql_server.listing import cursors, pages
+from runql_server.listing.pages import RunPage, check_first, page_info
 from runql_server.runs import runs
 from runql_server.runs.runs import Run
 
@@ -25,7 +25,7 @@ initiator = UnionType("Initiator")
 def input_artifacts(
     source: Run, info: GraphQLResolveInfo, first: int | None = None, after: str | None = None
 ) -> dict[str, object]:
-    """The versions the run read, oldest first, and under which names."""
+    """Return the versions that the run read, oldest first, and the names that it used."""
     return _page(source, info, "inputs", first, after)
 
 
@@ -33,13 +33,13 @@ def input_artifacts(
 def output_artifacts(
     source: Run, info: GraphQLResolveInfo, first: int | None = None, after: str | None = None
 ) -> dict[str, object]:
-    """The versions the run made or logged again, oldest first; pending ones too."""
+    """Return the versions that the run created or logged again, oldest first; pending ones too."""
     return _page(source, info, "outputs", first, after)
 
 
 @artifact.field("createdBy")
 def created_by(source: Artifact, info: GraphQLResolveInfo) -> Run | User:
-    """The run that made the version; the user if it was none, or if the run was deleted."""
+    """Return the run that created the version; the user if no run did, or if the run was deleted."""
     request = context.of(info)
     if source.run_number is None:
         return accounts.user_by_number(request.connection, source.user_number)
@@ -56,9 +56,9 @@ def used_by(
     after: str | None = None,
     **_backwards: str | int | None,
 ) -> RunPage:
-    """The runs that read the version, of whatever project."""
+    """Return the runs that read the version, of any project."""
     request = context.of(info)
-    return listing.page(
+    return pages.list_runs(
         request.connection,
         source.number,
         filters=filters,
@@ -72,13 +72,13 @@ def used_by(
 
 @artifact.field("usedCount")
 def used_count(source: Artifact, info: GraphQLResolveInfo) -> int:
-    """How many runs read it."""
+    """Count the runs that read the version."""
     return lineage.used_count(context.of(info).connection, source.number)
 
 
 @initiator.type_resolver
 def initiator_type(source: Run | User, *_info: object) -> str:
-    """Which of the two it is."""
+    """Return whether it is a run or a user."""
     return "Run" if isinstance(source, Run) else "User"
 
 

@@ -1,4 +1,4 @@
-"""Resolvers that find artifacts: by id, and by name in a project, a type or a client's own ids."""
+"""Resolvers that find artifacts: by node id, by client id, and by name in a project or type."""
 
 # ruff: noqa: A002 - arguments have the names of the schema
 
@@ -7,18 +7,18 @@ from __future__ import annotations
 from ariadne import ObjectType, QueryType
 from graphql import GraphQLResolveInfo
 
-from runql_server.artifacts import catalogue, memberships, naming, versions
 from runql_server.artifacts import collections as artifact_collections
+from runql_server.artifacts import listings, memberships, naming, versions
 from runql_server.artifacts import types as artifact_types
-from runql_server.artifacts.catalogue import CollectionPage, Selection
 from runql_server.artifacts.collections import Collection
+from runql_server.artifacts.listings import CollectionPage, Selection
 from runql_server.artifacts.memberships import Membership
 from runql_server.artifacts.types import ArtifactType
 from runql_server.artifacts.versions import Artifact
 from runql_server.errors import NotFoundError
 from runql_server.graphql import context
 from runql_server.listing import cursors
-from runql_server.listing.listing import check_first, in_row_order
+from runql_server.listing.pages import check_first, in_row_order
 from runql_server.storage import projects
 from runql_server.storage.projects import Project
 
@@ -29,7 +29,7 @@ artifact_type = ObjectType("ArtifactType")
 
 @query.field("artifact")
 def artifact_by_id(_root: object, info: GraphQLResolveInfo, id: str) -> Artifact | None:
-    """A version, also a pending one; null when absent."""
+    """Return a version, also a pending one; null when absent."""
     try:
         return versions.by_id(context.of(info).connection, id)
     except NotFoundError:
@@ -38,7 +38,7 @@ def artifact_by_id(_root: object, info: GraphQLResolveInfo, id: str) -> Artifact
 
 @query.field("artifactCollection")
 def collection_by_id(_root: object, info: GraphQLResolveInfo, id: str) -> Collection | None:
-    """A collection of either kind; null when absent."""
+    """Return a collection of either kind; null when absent."""
     try:
         return artifact_collections.by_id(context.of(info).connection, id)
     except NotFoundError:
@@ -47,13 +47,13 @@ def collection_by_id(_root: object, info: GraphQLResolveInfo, id: str) -> Collec
 
 @query.field("artifactSequence")
 def sequence_by_id(_root: object, info: GraphQLResolveInfo, id: str) -> Collection | None:
-    """The same, sequences only."""
+    """As the collection resolver, for sequences only."""
     return _only_sequence(collection_by_id(None, info, id))
 
 
 @query.field("clientIDMapping")
 def client_id_mapping(_root: object, info: GraphQLResolveInfo, client_id: str) -> dict[str, str] | None:
-    """The version a client made up this id for; null when there is none yet."""
+    """Return the version with this client id; null when absent."""
     found = versions.with_client_id(context.of(info).connection, client_id)
     return None if found is None else {"server_id": found.id}
 
@@ -62,19 +62,19 @@ def client_id_mapping(_root: object, info: GraphQLResolveInfo, client_id: str) -
 def artifact_by_name(
     source: Project, info: GraphQLResolveInfo, name: str, **_tracking: bool | None
 ) -> Artifact | None:
-    """The version behind ``collection:alias``; null when absent or not committed yet."""
+    """Return the version at ``collection:alias``; null when absent or pending."""
     return _version(info, _member(info, source.number, name))
 
 
 @project.field("artifactCollectionMembership")
 def membership_by_name(source: Project, info: GraphQLResolveInfo, name: str) -> Membership | None:
-    """The same as a member of that collection."""
+    """Return the membership at ``collection:alias``; null when absent."""
     return _member(info, source.number, name)
 
 
 @project.field("artifactCollection")
 def collection_by_name(source: Project, info: GraphQLResolveInfo, name: str) -> Collection | None:
-    """A collection of either kind; null when absent."""
+    """Return a collection of either kind; null when absent."""
     return artifact_collections.find(context.of(info).connection, source.number, name)
 
 
@@ -87,14 +87,14 @@ def project_collections(
     first: int | None = None,
     after: str | None = None,
 ) -> CollectionPage:
-    """A page of collections; see ``catalogue`` for what may be asked."""
+    """Return a page of collections; ``listings`` defines the filter and sort keys."""
     wanted = Selection(filters=filters, order=order, first=first, after=after)
-    return catalogue.collections(context.of(info).connection, source.number, wanted)
+    return listings.collections(context.of(info).connection, source.number, wanted)
 
 
 @project.field("artifactType")
 def type_by_name(source: Project, info: GraphQLResolveInfo, name: str) -> ArtifactType | None:
-    """A type; null when absent."""
+    """Return an artifact type; null when absent."""
     return artifact_types.find(context.of(info).connection, source.number, name)
 
 
@@ -106,7 +106,7 @@ def project_types(
     after: str | None = None,
     **_all: bool | None,
 ) -> dict[str, object]:
-    """Types of the project, oldest first."""
+    """Return the artifact types of the project, oldest first."""
     size, start = check_first(first), cursors.decode_number("types", after, start=0)
     found = artifact_types.page(context.of(info).connection, source.number, after=start, first=size + 1)
     return in_row_order("types", found, size, after=after)
@@ -114,13 +114,13 @@ def project_types(
 
 @artifact_type.field("project")
 def type_project(source: ArtifactType, info: GraphQLResolveInfo) -> Project:
-    """The project it is in."""
+    """Return its project."""
     return projects.by_number(context.of(info).connection, source.project_number)
 
 
 @artifact_type.field("artifact")
 def type_artifact(source: ArtifactType, info: GraphQLResolveInfo, name: str) -> Artifact | None:
-    """As `Project.artifact`, of this type only."""
+    """As `Project.artifact`, for this type only."""
     collection, _ = naming.split(name)
     if type_collection(source, info, collection) is None:
         return None
@@ -129,14 +129,14 @@ def type_artifact(source: ArtifactType, info: GraphQLResolveInfo, name: str) -> 
 
 @artifact_type.field("artifactCollection")
 def type_collection(source: ArtifactType, info: GraphQLResolveInfo, name: str) -> Collection | None:
-    """A collection of this type; null when absent."""
+    """Return a collection of this type; null when absent."""
     found = artifact_collections.find(context.of(info).connection, source.project_number, name)
     return found if found is not None and found.type_number == source.number else None
 
 
 @artifact_type.field("artifactSequence")
 def type_sequence(source: ArtifactType, info: GraphQLResolveInfo, name: str) -> Collection | None:
-    """The same, sequences only."""
+    """As the collection resolver, for sequences only."""
     return _only_sequence(type_collection(source, info, name))
 
 
@@ -149,9 +149,9 @@ def type_collections(
     first: int | None = None,
     after: str | None = None,
 ) -> CollectionPage:
-    """A page of the collections of this type."""
+    """Return a page of the collections of this type."""
     wanted = Selection(filters=filters, order=order, first=first, after=after)
-    return catalogue.collections(
+    return listings.collections(
         context.of(info).connection, source.project_number, wanted, type_number=source.number
     )
 
@@ -160,9 +160,9 @@ def type_collections(
 def type_sequences(
     source: ArtifactType, info: GraphQLResolveInfo, first: int | None = None, after: str | None = None
 ) -> CollectionPage:
-    """The same, sequences only."""
+    """As the collection resolver, for sequences only."""
     wanted = Selection(filters='{"collection_type": "SEQUENCE"}', first=first, after=after)
-    return catalogue.collections(
+    return listings.collections(
         context.of(info).connection, source.project_number, wanted, type_number=source.number
     )
 

@@ -1,4 +1,4 @@
-"""Resolvers of versions: where they belong, what they are called, which manifest they have."""
+"""Resolvers of versions: their collections, names, aliases, tags and manifests."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from runql_server.artifacts.tags import Tag
 from runql_server.artifacts.types import ArtifactType
 from runql_server.artifacts.versions import Artifact
 from runql_server.graphql import context
-from runql_server.listing.listing import check_first, in_row_order
+from runql_server.listing.pages import check_first, in_row_order
 
 artifact = ObjectType("Artifact")
 manifest = ObjectType("ArtifactManifest")
@@ -25,20 +25,20 @@ manifest = ObjectType("ArtifactManifest")
 
 @artifact.field("artifactSequence")
 def artifact_sequence(source: Artifact, info: GraphQLResolveInfo) -> Collection:
-    """Where the version was made."""
+    """Return the sequence of the version."""
     return artifact_collections.by_number(context.of(info).connection, source.sequence_number)
 
 
 @artifact.field("artifactType")
 def artifact_type(source: Artifact, info: GraphQLResolveInfo) -> ArtifactType:
-    """The type of its sequence."""
+    """Return the type of its sequence."""
     found = artifact_sequence(source, info)
     return artifact_types.by_number(context.of(info).connection, found.type_number)
 
 
 @artifact.field("artifactCollections")
 def artifact_all_collections(source: Artifact, info: GraphQLResolveInfo) -> dict[str, object]:
-    """Every collection it is in, its sequence first."""
+    """Return all its collections, its sequence first."""
     connection = context.of(info).connection
     places = memberships.of_artifact(connection, source.number)
     found = artifact_collections.by_numbers(connection, [place.collection_number for place in places])
@@ -49,7 +49,7 @@ def artifact_all_collections(source: Artifact, info: GraphQLResolveInfo) -> dict
 def artifact_memberships(
     source: Artifact, info: GraphQLResolveInfo, first: int | None = None
 ) -> dict[str, object]:
-    """Its places in collections, that in its sequence first; none while it is pending."""
+    """Return its memberships, that in its sequence first; none while it is pending."""
     found = memberships.of_artifact(context.of(info).connection, source.number)
     return in_row_order("memberships", found, check_first(first, len(found)), after=None)
 
@@ -58,7 +58,7 @@ def artifact_memberships(
 def artifact_aliases(
     source: Artifact, info: GraphQLResolveInfo, artifact_collection_name: str | None = None
 ) -> list[Alias]:
-    """In all its collections, or in those of that name."""
+    """Return its aliases in all its collections, or in those of that name."""
     return aliases.of_artifact(context.of(info).connection, source.number, artifact_collection_name)
 
 
@@ -66,8 +66,8 @@ def artifact_aliases(
 def version_index(
     source: Artifact, info: GraphQLResolveInfo, artifact_collection_name: str | None = None
 ) -> int | None:
-    """Its number in its sequence, or in the collection of that name; null while it is pending."""
-    place = _place(source, info, artifact_collection_name)
+    """Return its number in its sequence, or in the collection of that name; null while it is pending."""
+    place = _membership(source, info, artifact_collection_name)
     return None if place is None else place.version_index
 
 
@@ -75,20 +75,20 @@ def version_index(
 def commit_hash(
     source: Artifact, info: GraphQLResolveInfo, artifact_collection_name: str | None = None
 ) -> str | None:
-    """The same for the hash."""
-    place = _place(source, info, artifact_collection_name)
+    """Return its commit hash in its sequence, or in the collection of that name."""
+    place = _membership(source, info, artifact_collection_name)
     return None if place is None else place.commit_hash
 
 
 @artifact.field("tags")
 def artifact_tags(source: Artifact, info: GraphQLResolveInfo) -> list[Tag]:
-    """In the order they were set."""
+    """Return its tags, in the order of their assignment."""
     return tags.of(context.of(info).connection, "artifact", source.number)
 
 
 @artifact.field("currentManifest")
 def current_manifest(source: Artifact, info: GraphQLResolveInfo) -> StoredManifest | None:
-    """Null while the version is pending."""
+    """Return its manifest; null while the version is pending."""
     if source.state != "COMMITTED":
         return None
     return manifests.current(context.of(info).connection, source.number)
@@ -96,14 +96,14 @@ def current_manifest(source: Artifact, info: GraphQLResolveInfo) -> StoredManife
 
 @manifest.field("artifact")
 def manifest_artifact(source: StoredManifest, info: GraphQLResolveInfo) -> Artifact:
-    """The version it lists."""
+    """Return the version of the manifest."""
     return versions.by_number(context.of(info).connection, source.artifact_number)
 
 
-def _place(source: Artifact, info: GraphQLResolveInfo, collection: str | None) -> Membership | None:
+def _membership(source: Artifact, info: GraphQLResolveInfo, collection: str | None) -> Membership | None:
     connection = context.of(info).connection
     if collection is None:
-        return memberships.between(connection, source.sequence_number, source.number)
+        return memberships.of_version(connection, source.sequence_number, source.number)
     places = memberships.of_artifact(connection, source.number)
     found = artifact_collections.by_numbers(connection, [place.collection_number for place in places])
     named = {each.number for each in found if each.name == collection}

@@ -34,7 +34,7 @@ class AliasInput(TypedDict):
 
 
 class CreateArtifactInput(TypedDict, total=False):
-    """The part of the input that is kept; regions are all the same here."""
+    """The used part of CreateArtifactInput; the server ignores storage regions."""
 
     entity_name: Required[str]
     project_name: Required[str]
@@ -90,7 +90,7 @@ class UseArtifactInput(TypedDict, total=False):
 def create_artifact_type(
     _root: object, info: GraphQLResolveInfo, input: dict[str, str | None]
 ) -> dict[str, object]:
-    """Make a type, or give the one of that name."""
+    """Create an artifact type, or return the existing one of that name."""
     request = context.of(info)
     with request.writing() as connection:
         entity, project, name = (input[key] or "" for key in ("entity_name", "project_name", "name"))
@@ -101,7 +101,7 @@ def create_artifact_type(
 
 @mutation.field("createArtifact")
 def create_artifact(_root: object, info: GraphQLResolveInfo, input: CreateArtifactInput) -> dict[str, object]:
-    """Open a version, or give the committed one with the same digest if that is asked for."""
+    """Open a version; with ``enableDigestDeduplication`` return the committed one with the same digest."""
     request = context.of(info)
     if input["digest_algorithm"] != "MANIFEST_MD5":
         raise NotSupportedError("createArtifact(digestAlgorithm: MANIFEST_XXH128)")
@@ -143,7 +143,7 @@ def create_artifact(_root: object, info: GraphQLResolveInfo, input: CreateArtifa
 def create_artifact_manifest(
     _root: object, info: GraphQLResolveInfo, input: CreateManifestInput
 ) -> dict[str, object]:
-    """Announce a manifest; its text goes to the upload address of its file."""
+    """Announce a manifest; the client uploads its document to the URL of its file."""
     if input["type"] == "PATCH":
         raise NotSupportedError("createArtifactManifest(type: PATCH)")
     with context.of(info).writing() as connection:
@@ -162,7 +162,7 @@ def create_artifact_manifest(
 def update_artifact_manifest(
     _root: object, info: GraphQLResolveInfo, input: dict[str, str | None]
 ) -> dict[str, object]:
-    """Announce the digest of the text that is going to be uploaded."""
+    """Announce the digest of the document before its upload."""
     with context.of(info).writing() as connection:
         found = manifests.by_id(connection, input["artifact_manifest_id"] or "")
         _refuse_committed(versions.by_number(connection, found.artifact_number))
@@ -180,7 +180,7 @@ def update_artifact_manifest(
 def create_artifact_files(
     _root: object, info: GraphQLResolveInfo, input: dict[str, list[FileSpecInput]]
 ) -> dict[str, object]:
-    """Announce files, answered in the order asked: only those whose bytes are not here have an upload address."""
+    """Announce files; the result has their order, and upload URLs for those without stored bytes."""
     with context.of(info).writing() as connection:
         specs = input["artifact_files"]
         artifacts = {
@@ -202,13 +202,13 @@ def create_artifact_files(
 def complete_multipart_upload(
     _root: object, _info: GraphQLResolveInfo, input: dict[str, object]
 ) -> dict[str, object]:
-    """No upload in parts was ever offered."""
+    """Refuse: this server never offers uploads in parts."""
     raise RequestError(f"no multipart upload {str(input['upload_id'])[:80]!r}: files go up in one piece here")
 
 
 @mutation.field("commitArtifact")
 def commit_artifact(_root: object, info: GraphQLResolveInfo, input: dict[str, str]) -> dict[str, object]:
-    """Give the version its number, its aliases and its files, if everything is here."""
+    """Commit the version: store its number, aliases and files, if no bytes are missing."""
     request = context.of(info)
     with request.writing() as connection:
         artifact = versions.by_id(connection, input["artifact_id"])
@@ -218,13 +218,13 @@ def commit_artifact(_root: object, info: GraphQLResolveInfo, input: dict[str, st
 
 @mutation.field("useArtifact")
 def use_artifact(_root: object, info: GraphQLResolveInfo, input: UseArtifactInput) -> dict[str, object]:
-    """Note that a run reads a version; of another project too."""
+    """Record that a run reads a version, also one of another project."""
     with context.of(info).writing() as connection:
         run = runs.number_of(connection, input["entity_name"], input["project_name"], input["run_name"])
         artifact = versions.by_id(connection, input["artifact_id"])
         if artifact.state != "COMMITTED":
             raise RequestError("the artifact is not committed yet: a run cannot use it")
-        lineage.note_input(connection, run, artifact.number, input.get("used_as") or "")
+        lineage.record_input(connection, run, artifact.number, input.get("used_as") or "")
     return {"artifact": artifact}
 
 

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 READ = 1 << 16
 
 
-class Strait:
+class UploadProxy:
     """Forwards a free loopback port to a server, from ``with`` to the end of the block.
 
     `stop` lets uploads pass up to a byte, and then breaks or holds the connection; ``reached`` is set when it does.

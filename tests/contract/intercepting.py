@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import httpx
-from tests.contract.face import DoubleTransport
+from tests.contract.both_clients import DoubleTransport
 
 Fault: TypeAlias = httpx.Response | httpx.TransportError | None
 
@@ -22,7 +22,7 @@ class Sent:
     answer: str | None = None
 
 
-class Between(DoubleTransport):
+class InterceptingTransport(DoubleTransport):
     """Asks ``fault`` before an operation goes to the server, and again with its answer.
 
     What ``fault`` returns stands in for the server; None lets pass. ``seen`` lists the operations.

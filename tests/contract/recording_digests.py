@@ -1,4 +1,4 @@
-"""`python -m tests.contract.digests`: note the digest of every recording, so that one edited by hand is seen."""
+"""`python -m tests.contract.recording_digests`: note the digest of every recording, so that one edited by hand is seen."""
 
 from __future__ import annotations
 

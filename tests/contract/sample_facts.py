@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from tests.contract.face import AnyApi, AnyRun, Face
+from tests.contract.both_clients import AnyApi, AnyRun, Face
 from tests.contract.world import World
 
 from runql import JSONValue

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import httpx
 from graphql import GraphQLInterfaceType, GraphQLObjectType, GraphQLSchema, build_schema, parse, validate
-from tests.contract.face import DoubleTransport
+from tests.contract.both_clients import DoubleTransport
 
 SDL: Final = (files("runql_graphql") / "wandb.graphql").read_text("utf-8")
 

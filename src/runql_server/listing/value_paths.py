@@ -1,4 +1,4 @@
-"""Where a ``config.*`` or ``summary_metrics.*`` key is found among the flattened values, as SQL over ``runs``."""
+"""Paths of a ``config.*`` or ``summary_metrics.*`` key in the flattened values, as SQL over ``runs``."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ _RISING = ("best", "min", "last", "mean", "first", "max")
 
 
 @dataclass(frozen=True)
-class ValuePlace:
+class ValuePaths:
     """The paths that a key may mean, the literal one first.
 
     A summary value may be an object of statistics: ``define_metric("acc", summary="max")`` stores ``{"max": 0.3}``.
-    Such a metric counts as each of its numbers, or as the one that fits an order.
+    A filter matches such a metric by any of its numbers; an order uses the number that fits its direction.
     """
 
     paths: tuple[str, ...]
     has_statistics: bool
 
     def exists(self, condition: str, bindings: Bindings) -> str:
-        """There is a row at the place for which the condition over ``kind``, ``number`` and ``text`` holds."""
+        """Return whether a row at the paths matches the condition over ``kind``, ``number`` and ``text``."""
         return f"EXISTS (SELECT 1 {self._rows(self.paths, bindings)} AND {condition})"
 
     def has_number(self, condition: str, bindings: Bindings) -> str:
-        """There is a number at the place for which the condition over ``number`` holds."""
+        """Return whether a number at the paths matches the condition over ``number``."""
         here = f"(kind = 'number' OR kind = 'statistic') AND {condition}"
         if not self.has_statistics:
             return self.exists(here, bindings)
@@ -35,16 +35,16 @@ class ValuePlace:
         return f"EXISTS (SELECT 1 {self._rows(paths, bindings)} AND {own} AND {condition})"
 
     def sort_key(self, bindings: Bindings, *, descending: bool) -> str:
-        """The value to sort by. SQLite sorts numbers before texts; what cannot be placed counts as missing."""
+        """Return the sort value. SQLite sorts numbers before strings; other kinds count as missing."""
         other = "WHEN 'text' THEN text WHEN 'bool' THEN number"
         return self._first_row(other, bindings, descending=descending)
 
     def number(self, bindings: Bindings, *, descending: bool) -> str:
-        """The value if it is a number, else NULL."""
+        """Return the value if it is a number, else NULL."""
         return self._first_row("", bindings, descending=descending)
 
     def _first_row(self, other_kinds: str, bindings: Bindings, *, descending: bool) -> str:
-        # Longer paths are the more literal ones; statistics come where the value itself is an object.
+        # Longer paths are more literal; statistics apply where the value itself is an object.
         statistics = self._statistics(_FALLING if descending else _RISING)
         paths = (*sorted(self.paths, key=len, reverse=True), *statistics)
         ranks = " ".join(f"WHEN {bindings.bind(path)} THEN {rank}" for rank, path in enumerate(paths))
@@ -61,11 +61,11 @@ class ValuePlace:
         return tuple(f"{self.paths[0]}.{name}" for name in names) if self.has_statistics else ()
 
 
-def find(key: str) -> ValuePlace | None:
-    """The place of a key, or ``None`` for a key of another kind.
+def find(key: str) -> ValuePaths | None:
+    """Return the paths of a key, or ``None`` for a key of another kind.
 
-    A config entry is stored as ``{"a": {"value": ...}}``. Filters leave the ``value`` level out, orders have it, and
-    users copy it from what they see. So each ``value`` in a config key may be that level or a real member.
+    The SDK stores a config entry as ``{"a": {"value": ...}}``. Filters omit the ``value`` level, orders include it, and
+    users copy both. So each ``value`` in a config key may be that level or a real member.
     """
     prefix, dot, rest = key.partition(".")
     prefix = {"summaryMetrics": "summary_metrics"}.get(prefix, prefix)
@@ -77,7 +77,7 @@ def find(key: str) -> ValuePlace | None:
         for index, part in enumerate(parts)
         if prefix == "config" and part == "value" and index > 1
     ]
-    return ValuePlace((".".join(parts), *dict.fromkeys(shorter)), has_statistics=prefix == "summary_metrics")
+    return ValuePaths((".".join(parts), *dict.fromkeys(shorter)), has_statistics=prefix == "summary_metrics")
 
 
 def _bound(paths: tuple[str, ...], bindings: Bindings) -> str:

@@ -1,6 +1,6 @@
-"""`python -m tests.faults.victim`: transfers files as ordered on stdin, each in a process of its own that may be killed.
+"""`python -m tests.faults.transfer_program`: transfers files as ordered on stdin, each in a process of its own that may be killed.
 
-One JSON line an order, one JSON line an answer: `{"start": {...}}` gives the process id, `{"wait": id}` its exit code, negative for a
+One JSON line an transfer, one JSON line an answer: `{"start": {...}}` gives the process id, `{"wait": id}` its exit code, negative for a
 signal. A process is forked off rather than started, because importing takes longer than all the rest.
 """
 
@@ -17,7 +17,7 @@ from typing import Literal
 
 import anyio
 from pydantic import TypeAdapter
-from tests.contract.file_answers import ATTRS, KEY, TWICE
+from tests.contract.file_responses import ATTRS, KEY, TWICE
 from tests.patience import PATIENCE
 
 from runql import AsyncRetryingClient, AsyncRun, AsyncRuns, RetryingClient, Run, Runs
@@ -39,7 +39,7 @@ FILE_EVENTS = {
 
 
 @dataclass(frozen=True)
-class Order:
+class Transfer:
     """One transfer.
 
     Attributes:
@@ -66,80 +66,80 @@ class Order:
 
 
 @dataclass(frozen=True)
-class Question:
+class Command:
     """One line of stdin."""
 
-    start: Order | None = None
+    start: Transfer | None = None
     wait: int = 0
 
 
-def transfer(order: Order) -> None:
+def perform(transfer: Transfer) -> None:
     """Do it."""
-    folder, path = Path(order.folder), Path(order.folder, "d/x.bin")
-    settings = resolve_settings(base_url=order.url, api_key=order.key, timeout=PATIENCE, environ={})
+    folder, path = Path(transfer.folder), Path(transfer.folder, "d/x.bin")
+    settings = resolve_settings(base_url=transfer.url, api_key=transfer.key, timeout=PATIENCE, environ={})
 
     async def awaited() -> None:
         async with AsyncRetryingClient(settings, retry=TWICE) as client:
-            run = AsyncRun(client, *order.run, ATTRS)
-            if order.what == "histories":
-                runs = AsyncRuns(client, *order.run[:2], per_page=PER_PAGE)
+            run = AsyncRun(client, *transfer.run, ATTRS)
+            if transfer.what == "histories":
+                runs = AsyncRuns(client, *transfer.run[:2], per_page=PER_PAGE)
                 await runs.scan_histories(
                     format="default", page_size=PAGE_SIZE, max_concurrency=2
                 ).sink_parquet(path)
-            elif order.what == "upload":
+            elif transfer.what == "upload":
                 await run.upload_file(path, folder)
             else:
                 (await (await run.file("d/x.bin")).download(folder, replace=True)).close()
 
-    if order.face == "async":
+    if transfer.face == "async":
         anyio.run(awaited)
         return
     with RetryingClient(settings, retry=TWICE) as client:
-        run = Run(client, *order.run, ATTRS)
-        if order.what == "histories":
-            runs = Runs(client, *order.run[:2], per_page=PER_PAGE)
+        run = Run(client, *transfer.run, ATTRS)
+        if transfer.what == "histories":
+            runs = Runs(client, *transfer.run[:2], per_page=PER_PAGE)
             runs.scan_histories(format="default", page_size=PAGE_SIZE, max_concurrency=2).sink_parquet(path)
-        elif order.what == "upload":
+        elif transfer.what == "upload":
             run.upload_file(path, folder)
         else:
             run.file("d/x.bin").download(folder, replace=True).close()
 
 
-def obey(order: Order) -> None:
-    """Do it in this process, under the limits of the order."""
+def perform_in_child(transfer: Transfer) -> None:
+    """Do it in this process, under the limits of the transfer."""
     unlimited = resource.getrlimit(resource.RLIMIT_FSIZE)
-    if order.largest >= 0:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (order.largest, unlimited[1]))
+    if transfer.largest >= 0:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (transfer.largest, unlimited[1]))
     done = 0
 
     def count(event: str, arguments: tuple[object, ...]) -> None:
         nonlocal done
-        if event in FILE_EVENTS and (event == "fcntl.flock" or str(arguments[0]).startswith(order.folder)):
+        if event in FILE_EVENTS and (event == "fcntl.flock" or str(arguments[0]).startswith(transfer.folder)):
             done += 1
-            if done == order.killed_at:
+            if done == transfer.killed_at:
                 os.kill(os.getpid(), signal.SIGKILL)
 
-    if order.killed_at:
+    if transfer.killed_at:
         sys.addaudithook(count)
-    told: dict[str, object] = {}
+    report: dict[str, object] = {}
     try:
-        transfer(order)
+        perform(transfer)
     except Exception as error:  # noqa: BLE001 - whatever it is, the test looks at it
-        told = {"error": type(error).__name__, "errno": getattr(error, "errno", None), "text": str(error)}
+        report = {"error": type(error).__name__, "errno": getattr(error, "errno", None), "text": str(error)}
     resource.setrlimit(resource.RLIMIT_FSIZE, unlimited)
-    Path(order.report).write_text(json.dumps(told), "utf-8")
+    Path(transfer.report).write_text(json.dumps(report), "utf-8")
 
 
 def main() -> None:
     """Take orders until stdin ends."""
     for line in sys.stdin:
-        question = TypeAdapter(Question).validate_json(line)
-        if question.start is None:
-            answer = os.waitstatus_to_exitcode(os.waitpid(question.wait, 0)[1])
+        command = TypeAdapter(Command).validate_json(line)
+        if command.start is None:
+            answer = os.waitstatus_to_exitcode(os.waitpid(command.wait, 0)[1])
         else:
             answer = os.fork()
             if not answer:
-                obey(question.start)
+                perform_in_child(command.start)
                 os._exit(0)
         print(answer, flush=True)
 

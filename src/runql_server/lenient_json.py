@@ -1,4 +1,4 @@
-"""Lenient JSON: what the SDK writes (bare NaN and Infinity, big integers, control characters) is read and kept."""
+"""Lenient JSON: accepts and keeps what the SDK writes (bare NaN and Infinity, big integers, control characters)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
 def parse(text: str, *, what: str) -> JsonValue:
-    """Decode one JSON text; ``what`` names it in the error."""
+    """Decode a JSON string; ``what`` names it in the error."""
     try:
         value: JsonValue = _decode(text)
     except (ValueError, RecursionError) as error:
@@ -25,7 +25,7 @@ def parse(text: str, *, what: str) -> JsonValue:
 
 
 def parse_object(text: str, *, what: str) -> JsonObject:
-    """Decode one JSON text that must hold an object."""
+    """Decode a JSON string that must hold an object."""
     value = parse(text, what=what)
     if not isinstance(value, dict):
         raise RequestError(f"{what} must be a JSON object, not {_encode(value)[:80]}")
@@ -33,30 +33,30 @@ def parse_object(text: str, *, what: str) -> JsonObject:
 
 
 def dump(value: object) -> str:
-    """Encode compactly; floats keep their bits, NaN and the infinities become bare tokens."""
+    """Encode compactly. Floats keep their bits; NaN and the infinities become bare tokens."""
     return _encode(value)
 
 
-def spelled(value: JsonValue) -> JsonValue:
-    """The value with NaN and the infinities as the texts that stand for them: strict parsers refuse bare tokens."""
+def to_strict(value: JsonValue) -> JsonValue:
+    """Replace NaN and the infinities by strings, because strict parsers refuse bare tokens."""
     if isinstance(value, dict):
-        return {key: spelled(member) for key, member in value.items()}
+        return {key: to_strict(member) for key, member in value.items()}
     if isinstance(value, list):
-        return [spelled(member) for member in value]
+        return [to_strict(member) for member in value]
     if not isinstance(value, float) or math.isfinite(value):
         return value
     return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
 
 
-def merged(before: JsonValue, after: JsonValue) -> JsonValue:
-    """The newer value; where both are objects, the members of both, merged in the same way."""
+def merge(before: JsonValue, after: JsonValue) -> JsonValue:
+    """Merge two values: objects member by member, recursively; otherwise the newer value wins."""
     if not (isinstance(before, dict) and isinstance(after, dict)):
         return after
-    return before | {name: merged(before.get(name), member) for name, member in after.items()}
+    return before | {name: merge(before.get(name), member) for name, member in after.items()}
 
 
 def pick(document: JsonObject, keys: list[str] | None) -> JsonObject:
-    """Keep the asked members (all when ``keys`` is null), reading dotted names as nested paths if need be."""
+    """Keep the requested members, or all when ``keys`` is None; a dotted name may be a nested path."""
     if keys is None:
         return document
     found = ((key, lookup(document, key)) for key in keys)
@@ -64,7 +64,7 @@ def pick(document: JsonObject, keys: list[str] | None) -> JsonObject:
 
 
 def lookup(document: JsonObject, key: str) -> tuple[JsonValue] | None:
-    """Find a member by its literal name, else by its dotted path; a one-tuple, as the value itself may be null."""
+    """Find a member by its literal name, else by its dotted path; a 1-tuple, because the value may be null."""
     if key in document:
         return (document[key],)
     head, dot, rest = key.partition(".")

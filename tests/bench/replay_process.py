@@ -20,7 +20,7 @@ PROBES = 2_000
 
 
 @dataclass(frozen=True)
-class Taken:
+class Traffic:
     """What came in since the last look.
 
     Attributes:
@@ -32,12 +32,12 @@ class Taken:
     misses: int
 
 
-class Front:
+class ReplayProxy:
     """A front before a server, from ``with`` to the end of the block."""
 
     def __init__(self, upstream: str) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.bench.front", upstream],
+            [sys.executable, "-m", "tests.bench.replay_server", upstream],
             cwd=ROOT,
             env=environment(),
             stdout=subprocess.PIPE,
@@ -59,13 +59,13 @@ class Front:
         if self._process.stdout is not None:
             self._process.stdout.close()
 
-    def taken(self, *, latency: float) -> Taken:
+    def taken(self, *, latency: float) -> Traffic:
         """What came in since the last look; from now on every answer waits this many seconds."""
         connection = http.client.HTTPConnection(self._host)
         connection.request("GET", f"/-bench/?latency={latency}")
         told = json.loads(connection.getresponse().read())
         connection.close()
-        return Taken(told["requests"], told["misses"])
+        return Traffic(told["requests"], told["misses"])
 
     def capacity(self, path: str, *, threads: int = 4) -> float:
         """Answers a second when nothing is done with them, without latency."""

@@ -1,4 +1,4 @@
-"""Processes that transfer files and are killed meanwhile: the tests' side of `tests.faults.victim`."""
+"""Processes that transfer files and are killed meanwhile: the tests' side of `tests.faults.transfer_program`."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tests.faults.victim import Order
+from tests.faults.transfer_program import Transfer
 from tests.patience import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 
 
-class Victims:
+class TransferProcesses:
     """Starts them, kills them and waits for them, from ``with`` to the end of the block."""
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.faults.victim"],
+            [sys.executable, "-m", "tests.faults.transfer_program"],
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -38,28 +38,28 @@ class Victims:
     ) -> None:
         self._process.communicate(timeout=PATIENCE)
 
-    def start(self, order: Order) -> int:
+    def start(self, transfer: Transfer) -> int:
         """Start a process, and give its id."""
-        return self._asked({"start": asdict(order)})
+        return self._send({"start": asdict(transfer)})
 
     def wait(self, process: int) -> int:
         """Its exit code, negative for the signal that ended it, when it has ended."""
-        return self._asked({"wait": process})
+        return self._send({"wait": process})
 
     def kill(self, process: int) -> None:
         """End it without a chance to clean up."""
         os.kill(process, signal.SIGKILL)
         assert self.wait(process) == -signal.SIGKILL
 
-    def told(self, order: Order) -> dict[str, object]:
+    def report_of(self, transfer: Transfer) -> dict[str, object]:
         """What a process reports that runs to its end; empty when all went well."""
-        assert self.wait(self.start(order)) == 0
-        report: dict[str, object] = json.loads(Path(order.report).read_text("utf-8"))
+        assert self.wait(self.start(transfer)) == 0
+        report: dict[str, object] = json.loads(Path(transfer.report).read_text("utf-8"))
         return report
 
-    def _asked(self, question: dict[str, object]) -> int:
+    def _send(self, command: dict[str, object]) -> int:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps(question) + "\n")
+        self._process.stdin.write(json.dumps(command) + "\n")
         self._process.stdin.flush()
         return int(self._process.stdout.readline())

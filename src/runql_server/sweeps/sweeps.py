@@ -1,6 +1,6 @@
-"""Sweeps as stored: found, created, changed, listed, and what their runs have come to."""
+"""Sweeps in the database: find, list, create, change, and the best value of their runs."""
 
-# ruff: noqa: S608 - the SQL put together is our own text: values are always bound
+# ruff: noqa: S608 - the composed SQL has constant parts only: values are always bound
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import sqlite3
 from dataclasses import dataclass
 from functools import cached_property
 
-from runql_server import ids, jsontext, names, timestamps
+from runql_server import ids, lenient_json, names, timestamps
 from runql_server.errors import NotFoundError, RequestError
-from runql_server.listing import value_places
+from runql_server.listing import value_paths
 from runql_server.listing.bindings import Bindings
 from runql_server.listing.filters import compile_filters
 from runql_server.runs import runs
@@ -20,14 +20,14 @@ from runql_server.sweeps import configuration
 from runql_server.sweeps.configuration import SweepConfig
 
 _OF_SWEEP = "FROM runs WHERE runs.project_id = sweeps.project_id AND runs.sweep = sweeps.name"
-# Runs may join a sweep without an agent: it runs as soon as a run belongs to it.
+# Runs may join a sweep without an agent; the first run starts the sweep.
 _SELECT = f"""SELECT sweeps.*, (SELECT COUNT(*) {_OF_SWEEP}) AS run_count,
 (SELECT MAX(heartbeat_at) {_OF_SWEEP}) AS last_heartbeat FROM sweeps"""
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """One sweep; attribute names are the schema's in snake case where no resolver computes the field."""
+    """One sweep; attribute names are those of the schema in snake case, unless a resolver computes the field."""
 
     number: int
     project_number: int
@@ -46,38 +46,38 @@ class Sweep:
 
     @property
     def id(self) -> str:
-        """The opaque node id."""
+        """Opaque node id."""
         return ids.encode("Sweep", self.number)
 
     @cached_property
     def parsed(self) -> SweepConfig:
-        """What the configuration says."""
+        """Parsed configuration."""
         return configuration.parse(self.config)
 
     @property
     def method(self) -> str:
-        """The search method."""
+        """Search method."""
         return self.parsed.method
 
     @property
     def run_count_expected(self) -> int | None:
-        """How many runs the search will take, ``None`` when it has no end."""
+        """Number of runs of the whole search, ``None`` if it is unlimited."""
         return self.parsed.expected_runs
 
     @property
     def state(self) -> str:
-        """A new sweep waits until its first run or agent."""
+        """Current state; a new sweep is pending until its first run or agent."""
         return "RUNNING" if self.stored_state == "PENDING" and self.run_count else self.stored_state
 
     @property
     def is_canceled(self) -> bool:
-        """Whether its runs shall end at once."""
+        """Whether its runs must stop immediately."""
         return self.state in _CANCELED
 
     @property
     def has_local_controller(self) -> bool:
-        """Whether a process of the user's decides what is run."""
-        controller = jsontext.parse(self.controller, what="controller") if self.controller else None
+        """Whether a local process of the user chooses the runs."""
+        controller = lenient_json.parse(self.controller, what="controller") if self.controller else None
         chosen = self.parsed.document.get("controller") or controller
         return isinstance(chosen, dict) and chosen.get("type") == "local"
 
@@ -88,7 +88,7 @@ STATES = {"PENDING", "RUNNING", "PAUSED", "FINISHED", "STOPPED", *_CANCELED}
 
 @dataclass(frozen=True, kw_only=True)
 class SweepChange:
-    """What a caller may set; ``None`` leaves a field alone."""
+    """Fields that a caller may set; ``None`` leaves a field unchanged."""
 
     config: str | None = None
     display_name: str | None = None
@@ -99,7 +99,7 @@ class SweepChange:
 
 
 def find(connection: sqlite3.Connection, project: int, name: str) -> Sweep | None:
-    """The sweep of a project by its short id, or ``None``."""
+    """Find a sweep of a project by its short id, or return ``None``."""
     row = connection.execute(
         f"{_SELECT} WHERE sweeps.project_id = ? AND sweeps.name = ?", (project, name)
     ).fetchone()
@@ -107,7 +107,7 @@ def find(connection: sqlite3.Connection, project: int, name: str) -> Sweep | Non
 
 
 def by_number(connection: sqlite3.Connection, number: int) -> Sweep:
-    """The sweep with this row number."""
+    """Return the sweep with this row number."""
     row = connection.execute(f"{_SELECT} WHERE sweeps.id = ?", (number,)).fetchone()
     if row is None:
         raise NotFoundError("sweep not found")
@@ -115,21 +115,21 @@ def by_number(connection: sqlite3.Connection, number: int) -> Sweep:
 
 
 def page(connection: sqlite3.Connection, project: int, *, after: int, first: int) -> list[Sweep]:
-    """Up to ``first`` sweeps of the project with row numbers above ``after``, oldest first."""
+    """List up to ``first`` sweeps of the project with row numbers above ``after``, oldest first."""
     query = f"{_SELECT} WHERE sweeps.project_id = ? AND sweeps.id > ? ORDER BY sweeps.id LIMIT ?"
     return [_sweep(row) for row in connection.execute(query, (project, after, first))]
 
 
 def count(connection: sqlite3.Connection, project: int) -> int:
-    """How many sweeps the project holds."""
+    """Count the sweeps of the project."""
     row = connection.execute("SELECT COUNT(*) FROM sweeps WHERE project_id = ?", (project,)).fetchone()
     return int(row[0])
 
 
 def best_loss(connection: sqlite3.Connection, sweep: Sweep) -> float | None:
-    """The best summary value of the sweep's metric over its runs; ``None`` without a metric or a finite number."""
+    """Return the best summary value of the sweep's metric; ``None`` without a metric or a finite number."""
     metric, maximize = sweep.parsed.metric, sweep.parsed.maximize
-    place = None if metric is None else value_places.find(f"summary_metrics.{metric}")
+    place = None if metric is None else value_paths.find(f"summary_metrics.{metric}")
     if place is None:
         return None
     bindings = Bindings(project=sweep.project_number, sweep=sweep.name)
@@ -143,9 +143,9 @@ def best_loss(connection: sqlite3.Connection, sweep: Sweep) -> float | None:
 
 
 def create(connection: sqlite3.Connection, project: Project, config: str) -> int:
-    """Insert a sweep that waits for its first run and give its row number. Needs a write transaction."""
+    """Insert a pending sweep, and return its row number. Needs a write transaction."""
     _ = configuration.parse(config).search
-    moment = timestamps.to_text(timestamps.now())
+    moment = timestamps.to_string(timestamps.now())
     inserted = connection.execute(
         """INSERT INTO sweeps (project_id, name, state, config, created_at, updated_at)
            VALUES (?, ?, 'PENDING', ?, ?, ?)""",
@@ -173,14 +173,14 @@ def change(connection: sqlite3.Connection, number: int, wanted: SweepChange) -> 
             wanted.controller,
             wanted.scheduler,
             wanted.state,
-            timestamps.to_text(timestamps.now()),
+            timestamps.to_string(timestamps.now()),
             number,
         ),
     )
 
 
-def adopt(connection: sqlite3.Connection, sweep: Sweep, filters: str, *, crash_before: str) -> None:
-    """Make the project's runs that pass the filter runs of the sweep. Needs a write transaction."""
+def add_runs(connection: sqlite3.Connection, sweep: Sweep, filters: str, *, crash_before: str) -> None:
+    """Add the project's runs that match the filter to the sweep. Needs a write transaction."""
     bindings = Bindings(project=sweep.project_number, crash_before=crash_before, sweep=sweep.name)
     condition = compile_filters(filters, bindings)
     connection.execute(

@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from tests.bench.measuring import Measured
+from tests.bench.measurement import Measured
 from tests.bench.tasks import LIMIT, OFFICIAL, OWN, Goal
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
-from tests.contract.face import Face
+from tests.contract.both_clients import Face
 
 Untyped: TypeAlias = Any  # Any: one test reads the members of both faces' classes
 

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Any, Final, TypeAlias
 
 import httpx
-from tests.conformance.answers import Json, plain
 from tests.conformance.calls.call import State
+from tests.conformance.plain_values import Json, plain
 from tests.patience import PATIENCE
 
 Told: TypeAlias = Any  # Any: an answer of the server, taken apart here and compared as JSON

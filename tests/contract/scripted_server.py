@@ -16,7 +16,7 @@ from tests.unit.transport.stepping import about
 
 
 @dataclass(frozen=True)
-class Answer:
+class ScriptedResponse:
     """What to send back."""
 
     body: bytes = b"{}"
@@ -25,7 +25,7 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Asked:
+class ReceivedRequest:
     """What was asked."""
 
     method: str
@@ -39,7 +39,7 @@ class _Listening(ThreadingHTTPServer):
     request_queue_size = 256
 
 
-class AnsweringServer:
+class ScriptedServer:
     """A server on a free loopback port, from ``with`` to the end of the block.
 
     Answers come off a queue; the last one is given again and again. ``asked`` lists the requests. ``route`` takes the
@@ -47,12 +47,12 @@ class AnsweringServer:
     """
 
     def __init__(self) -> None:
-        self.asked: list[Asked] = []
-        self.route: Callable[[str], Answer] | None = None
+        self.asked: list[ReceivedRequest] = []
+        self.route: Callable[[str], ScriptedResponse] | None = None
         self.most_at_once = 0
         self._at_once = 0
         self._counting = threading.Lock()
-        self._answers: deque[Answer] = deque()
+        self._answers: deque[ScriptedResponse] = deque()
         self._http = _Listening(("127.0.0.1", 0), self._handler())
         self.url = f"http://127.0.0.1:{self._http.server_address[1]}"
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.01,), daemon=True)
@@ -68,13 +68,13 @@ class AnsweringServer:
         self._thread.join()
         self._http.server_close()
 
-    def give(self, *answers: Answer) -> None:
+    def give(self, *answers: ScriptedResponse) -> None:
         """Queue answers."""
         self._answers.extend(answers)
 
     def give_data(self, *data: object) -> None:
         """Queue GraphQL answers that hold these data, which are about project ``e/p`` where they say nothing else."""
-        self.give(*(Answer(json.dumps({"data": about(each)}).encode()) for each in data))
+        self.give(*(ScriptedResponse(json.dumps({"data": about(each)}).encode()) for each in data))
 
     @contextmanager
     def _counted(self) -> Generator[None]:
@@ -87,7 +87,7 @@ class AnsweringServer:
             with self._counting:
                 self._at_once -= 1
 
-    def _next(self, path: str) -> Answer:
+    def _next(self, path: str) -> ScriptedResponse:
         if self.route is not None:
             return self.route(path)
         return self._answers.popleft() if len(self._answers) > 1 else self._answers[0]
@@ -112,7 +112,7 @@ class AnsweringServer:
             def _answer_counted(self) -> None:
                 body = self.rfile.read(int(self.headers.get("content-length", "0")))
                 headers = {name.lower(): value for name, value in self.headers.items()}
-                server.asked.append(Asked(self.command, self.path, headers, body))
+                server.asked.append(ReceivedRequest(self.command, self.path, headers, body))
                 answer = server._next(self.path)
                 self.send_response(answer.status)
                 for name, value in {"Content-Length": str(len(answer.body)), **answer.headers}.items():

@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tests.bench.paths import environment
-from tests.bench.replay import Front
-from tests.bench.result import Result, heard
+from tests.bench.replay_process import ReplayProxy
+from tests.bench.result import Result, parse_result
 from tests.bench.tasks import LIMIT, NEW, OLD, OWN, Task
 
 from runql_server.running import RunningServer
@@ -81,11 +81,11 @@ PATIENCE = 120
 
 
 @dataclass(frozen=True)
-class Ground:
+class BenchServer:
     """A server with what is measured on, behind a front."""
 
     server: RunningServer
-    front: Front
+    proxy: ReplayProxy
 
     def done(self, title: str, task: str, *, digest: bool = False) -> Result:
         """Let one contender do one task once."""
@@ -94,7 +94,7 @@ class Ground:
             if task == "start":
                 command = ["-c", FIRST_ANSWERS[library]]
             elif library == LIMIT:
-                command = ["-m", "tests.bench.limit", task]
+                command = ["-m", "tests.bench.bare_client", task]
             else:
                 command = ["-m", "tests.bench.contender", library, task]
             if digest and task != "start":
@@ -104,7 +104,7 @@ class Ground:
                 [python_of(title), *command],
                 env=environment(
                     own=library != "wandb",
-                    WANDB_BASE_URL=self.front.url,
+                    WANDB_BASE_URL=self.proxy.url,
                     WANDB_API_KEY=self.server.api_key,
                     WANDB_ENTITY=self.server.entity,
                     HOME=folder,
@@ -120,7 +120,7 @@ class Ground:
             raise RuntimeError(f"{title}: {task} failed:\n{done.stdout}\n{done.stderr}")
         if task == "start":
             return Result(seconds, digest=done.stdout.strip() if digest else "")
-        return heard(done.stdout)
+        return parse_result(done.stdout)
 
 
 def python_of(title: str) -> str:
@@ -134,22 +134,22 @@ def ways_of(task: Task, title: str) -> Sequence[str]:
     return task.ways.get(title, (task.name,))
 
 
-def prepare(ground: Ground, task: Task) -> dict[str, str]:
+def prepare(bench: BenchServer, task: Task) -> dict[str, str]:
     """Let every contender do a task once, so that the front knows the answers; gives the digest of each."""
-    ground.front.taken(latency=0)
+    bench.proxy.taken(latency=0)
     return {
         title: digest
         for title in task.contenders
         for way in ways_of(task, title)
-        if (digest := ground.done(title, way, digest=True).digest)
+        if (digest := bench.done(title, way, digest=True).digest)
     }
 
 
-def measure(ground: Ground, task: Task, *, latency: float, rounds: int) -> dict[str, Measured]:
+def measure(bench: BenchServer, task: Task, *, latency: float, rounds: int) -> dict[str, Measured]:
     """Let every contender do a task that was prepared, in turn, this many times.
 
     Args:
-        ground: where.
+        bench: where.
         task: what.
         latency: seconds that the front waits before each answer.
         rounds: how often.
@@ -163,9 +163,9 @@ def measure(ground: Ground, task: Task, *, latency: float, rounds: int) -> dict[
         for (title, way), measured in found.items():
             if number and _is_known(title, measured, found, latency):
                 continue
-            ground.front.taken(latency=latency)
-            result = ground.done(title, way)
-            taken = ground.front.taken(latency=0)
+            bench.proxy.taken(latency=latency)
+            result = bench.done(title, way)
+            taken = bench.proxy.taken(latency=0)
             if taken.misses:
                 raise RuntimeError(f"{title}: {way} asked for {taken.misses} answers that were not prepared")
             measured.seconds.append(result.seconds)

@@ -1,6 +1,6 @@
 """Run by each library's interpreter: make the calls that are named on standard input, and answer each by two lines of JSON.
 
-`python -m tests.conformance.caller wandb|runql|runql-awaited`. The first line says that the subjects are there; then a
+`python -m tests.conformance.call_program wandb|runql|runql-awaited`. The first line says that the subjects are there; then a
 line is awaited, and the second one holds the answers. So the other side can tell what was sent for the call itself.
 """
 
@@ -13,10 +13,10 @@ import traceback
 from functools import partial
 from typing import TextIO
 
-from tests.conformance.answers import Json, attempt
 from tests.conformance.calls.call import Call
 from tests.conformance.calls.every import CALLS
 from tests.conformance.library import Library, entered
+from tests.conformance.plain_values import Json, attempt
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
-"""Pages: filter, order and cursor put together, for runs and for whatever else is listed."""
+"""Pages of lists: combines filter, order and cursor, for runs and for other rows."""
 
-# ruff: noqa: S608 - the SQL put together is our own text: values are always bound
+# ruff: noqa: S608 - the composed SQL has constant parts only: values are always bound
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ OF_PROJECT = "runs.project_id = :scope"
 
 @dataclass(frozen=True)
 class PageInfo:
-    """Whether there is more, and the cursors at both ends."""
+    """Whether there are more rows, and the cursors of the first and last row."""
 
     has_next_page: bool
     has_previous_page: bool
@@ -35,7 +35,7 @@ class PageInfo:
 
 @dataclass(frozen=True)
 class RunEdge:
-    """A run and the cursor that points behind it."""
+    """A run and its cursor, after which the next page starts."""
 
     cursor: str
     node: Run
@@ -43,7 +43,7 @@ class RunEdge:
 
 @dataclass(frozen=True)
 class RunPage:
-    """One page of runs; the total is counted only when it is asked for."""
+    """One page of runs; a resolver counts the total only when a query selects it."""
 
     edges: list[RunEdge]
     page_info: PageInfo
@@ -54,44 +54,44 @@ class RunPage:
 
 @dataclass(frozen=True)
 class RowPage:
-    """The row numbers of a page with the cursor of each, in order."""
+    """The row numbers of a page and their cursors, in order."""
 
     cursors: dict[int, str]
     info: PageInfo
 
 
 def check_first(first: int | None, default: int = DEFAULT_FIRST) -> int:
-    """The page size to use; a negative one is refused."""
+    """Return the page size to use; refuses a negative one."""
     if first is not None and first < 0:
         raise RequestError(f"first: must not be negative, got {first}")
     return default if first is None else first
 
 
 def page_info(page_cursors: list[str], *, more: bool, after: str | None) -> PageInfo:
-    """Describe a page by the cursors of its rows."""
+    """Make the page info from the cursors of the rows."""
     start, end = (page_cursors[0], page_cursors[-1]) if page_cursors else (None, None)
     return PageInfo(more, bool(after), start, end)
 
 
 class Numbered(Protocol):
-    """What has a row number."""
+    """A record with a row number."""
 
     @property
     def number(self) -> int:
-        """The row number."""
+        """Row number."""
         ...
 
 
 def in_row_order(
     kind: str, found: Sequence[Numbered], size: int, *, after: str | None, **more: object
 ) -> dict[str, object]:
-    """A connection over rows listed by number; one row more than ``size`` says that there is another page."""
+    """Make a connection over rows in row order; a row beyond ``size`` means that there is another page."""
     marks = [cursors.encode_number(kind, each.number) for each in found[:size]]
     edges = [{"cursor": mark, "node": each} for mark, each in zip(marks, found, strict=False)]
     return {"edges": edges, "page_info": page_info(marks, more=len(found) > size, after=after), **more}
 
 
-def rows(
+def list_rows(
     connection: sqlite3.Connection,
     source: str,
     bindings: Bindings,
@@ -101,10 +101,10 @@ def rows(
     first: int | None,
     after: str | None,
 ) -> RowPage:
-    """Up to ``first`` row numbers behind the cursor.
+    """List up to ``first`` row numbers after the cursor.
 
-    ``source`` is FROM and WHERE, ``number`` the expression of the row number. Sorts narrow rows only: the wide texts
-    of the page's rows are for the caller to read.
+    ``source`` is FROM and WHERE, ``number`` the expression of the row number. The query sorts narrow rows; the caller
+    reads the wide columns of the page's rows.
     """
     size = check_first(first)
     beyond = order.beyond(cursors.decode(order.text, after), bindings) if after else "1"
@@ -119,7 +119,7 @@ def rows(
     return RowPage(marks, page_info(list(marks.values()), more=len(found) > size, after=after))
 
 
-def page(
+def list_runs(
     connection: sqlite3.Connection,
     number: int,
     *,
@@ -130,18 +130,18 @@ def page(
     crash_before: str,
     scope: str = OF_PROJECT,
 ) -> RunPage:
-    """Up to ``first`` runs behind the cursor, of those in the scope: a condition in which ``:scope`` is ``number``."""
+    """List up to ``first`` runs after the cursor; ``scope`` is a condition in which ``:scope`` is ``number``."""
     bindings = Bindings(scope=number, crash_before=crash_before)
     wanted = parse_order(order, bindings)
     condition = compile_filters(filters, bindings)
     source = f"{runs.FROM} WHERE {scope} AND {condition}"
-    chosen = rows(connection, source, bindings, wanted, number="runs.id", first=first, after=after)
+    chosen = list_rows(connection, source, bindings, wanted, number="runs.id", first=first, after=after)
     found = runs.by_numbers(connection, list(chosen.cursors), crash_before=crash_before)
     edges = [RunEdge(chosen.cursors[run.number], run) for run in found]
     return RunPage(edges, chosen.info, number, scope, filters)
 
 
-def count(
+def count_runs(
     connection: sqlite3.Connection,
     number: int,
     filters: str | None,
@@ -149,7 +149,7 @@ def count(
     crash_before: str,
     scope: str = OF_PROJECT,
 ) -> int:
-    """How many runs of the scope the filter lets through."""
+    """Count the runs of the scope that match the filter."""
     bindings = Bindings(scope=number, crash_before=crash_before)
     condition = compile_filters(filters, bindings)
     query = f"SELECT COUNT(*) {runs.FROM} WHERE {scope} AND {condition}"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import base64
 import hashlib
 
-from tests.contract.answering import AnsweringServer
-from tests.contract.face import AnyRun, Face
+from tests.contract.both_clients import AnyRun, Face
+from tests.contract.scripted_server import ScriptedServer
 
 from runql import JSONValue, RetryPolicy
 
@@ -35,5 +35,5 @@ def listed(*entries: dict[str, JSONValue]) -> dict[str, object]:
     return {"project": {"name": "p", "entityName": "e", "run": {"name": "abc", "files": files}}}
 
 
-def asked(face: Face, server: AnsweringServer, retry: RetryPolicy = TWICE) -> AnyRun:
+def asked(face: Face, server: ScriptedServer, retry: RetryPolicy = TWICE) -> AnyRun:
     return face.run(face.client(server.url, KEY, retry=retry), "e", "p", "abc", ATTRS)

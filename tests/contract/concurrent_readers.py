@@ -11,8 +11,8 @@ from typing import Any, Final, Literal, TypeAlias
 import anyio
 import anyio.to_thread
 import httpx
-from tests.contract.either import Untyped
-from tests.contract.face import DoubleTransport
+from tests.contract.both_clients import DoubleTransport
+from tests.contract.untyped import Untyped
 
 from runql import Api, AsyncApi
 
@@ -20,7 +20,7 @@ Way: TypeAlias = Literal["threads", "asyncio", "trio"]
 WAYS: Final[tuple[Way, ...]] = ("threads", "asyncio", "trio")
 
 
-class Holding(DoubleTransport):
+class BarrierTransport(DoubleTransport):
     """Lets requests pass to the server once `readers` readers have come; ``asked`` names those that passed."""
 
     def __init__(self) -> None:
@@ -79,28 +79,28 @@ def read_together(
 
     All may return awaitables on the awaited face; a list that a reader returns is read to its end.
     """
-    holding = Holding()
+    barrier = BarrierTransport()
     if way == "threads":
-        return _in_threads(holding, url, key, steps, read, readers), holding.asked
+        return _in_threads(barrier, url, key, steps, read, readers), barrier.asked
 
     async def main() -> list[Untyped]:
-        return await _in_tasks(holding, url, key, steps, read, readers)
+        return await _in_tasks(barrier, url, key, steps, read, readers)
 
-    return anyio.run(main, backend=way), holding.asked
+    return anyio.run(main, backend=way), barrier.asked
 
 
 def _in_threads(
-    holding: Holding, url: str, key: str, steps: Steps, read: Read, readers: int
+    barrier: BarrierTransport, url: str, key: str, steps: Steps, read: Read, readers: int
 ) -> list[Untyped]:
-    holding.come()
-    with Api(base_url=url, api_key=key, transport=holding) as api:
+    barrier.come()
+    with Api(base_url=url, api_key=key, transport=barrier) as api:
         subject: Untyped = api
         for step in steps:
             subject = step(subject)
-        holding.expect(readers)
+        barrier.expect(readers)
 
         def one(number: int) -> Untyped:
-            holding.come()
+            barrier.come()
             return _settled(read(subject, number))
 
         with ThreadPoolExecutor(readers) as pool:
@@ -108,19 +108,19 @@ def _in_threads(
 
 
 async def _in_tasks(
-    holding: Holding, url: str, key: str, steps: Steps, read: Read, readers: int
+    barrier: BarrierTransport, url: str, key: str, steps: Steps, read: Read, readers: int
 ) -> list[Untyped]:
-    holding.come()
-    async with AsyncApi(base_url=url, api_key=key, transport=holding) as api:
+    barrier.come()
+    async with AsyncApi(base_url=url, api_key=key, transport=barrier) as api:
         subject: Untyped = api
         for step in steps:
             subject = step(subject)
             subject = await subject if hasattr(subject, "__await__") else subject
-        holding.expect(readers)
+        barrier.expect(readers)
         results: dict[int, Untyped] = {}
 
         async def one(number: int) -> None:
-            holding.come()
+            barrier.come()
             results[number] = await _awaited(read(subject, number))
 
         async with anyio.create_task_group() as group:

@@ -1,4 +1,4 @@
-"""A transport through which tests meddle with what the storage of exports answers."""
+"""A transport through which tests rewrite with what the storage of exports answers."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 import httpx
-from tests.contract.face import DoubleTransport
+from tests.contract.both_clients import DoubleTransport
 
-Meddle: TypeAlias = Callable[[httpx.Request, httpx.Response], httpx.Response]
+Rewrite: TypeAlias = Callable[[httpx.Request, httpx.Response], httpx.Response]
 """Given a request to the storage and the server's own answer, gives the answer to pass on."""
 
 STORAGE = "/history-exports/"
@@ -19,8 +19,8 @@ def pass_on(_request: httpx.Request, answer: httpx.Response) -> httpx.Response:
     return answer
 
 
-class Storage(DoubleTransport):
-    """Passes everything on; answers of the storage by way of ``meddle``.
+class StorageTransport(DoubleTransport):
+    """Passes everything on; answers of the storage by way of ``rewrite``.
 
     Attributes:
         asked: what was asked for, in order: operations by name, files by ``GET``.
@@ -28,12 +28,12 @@ class Storage(DoubleTransport):
         received: bytes of the storage's answers.
     """
 
-    def __init__(self, meddle: Meddle = pass_on, *, host: str | None = None) -> None:
+    def __init__(self, rewrite: Rewrite = pass_on, *, host: str | None = None) -> None:
         """With ``host``, addresses of exports name it instead of the API's own."""
         self.asked: list[str] = []
         self.sent: list[httpx.Request] = []
         self.received = 0
-        self._meddle = meddle
+        self._meddle = rewrite
         self._host = host
         self._direct = httpx.HTTPTransport()
         self._awaited = httpx.AsyncHTTPTransport()

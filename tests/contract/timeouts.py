@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import httpx
-from tests.contract.face import DoubleTransport
+from tests.contract.both_clients import DoubleTransport
 
 
-class Timed(DoubleTransport):
+class TimeoutTransport(DoubleTransport):
     """Sends each request with the timeout that ``seconds`` gives for it, instead of the client's."""
 
     def __init__(self, seconds: Callable[[httpx.Request], float]) -> None:

@@ -1,4 +1,4 @@
-"""Console lines as the SDK posts them, taken apart and paged."""
+"""Console lines of a run: parses the lines that the SDK posts, and pages them."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ import sqlite3
 from dataclasses import dataclass
 
 from runql_server.listing import cursors
-from runql_server.listing.listing import check_first, page_info
+from runql_server.listing.pages import check_first, page_info
 from runql_server.runs import lines
 
 _DEFAULT = 1000
 _MOST = 10_000
 
-# "ERROR " marks stderr; then the moment in UTC (up to nanoseconds), one blank and the line itself.
+# "ERROR " marks stderr; then a UTC timestamp (up to nanoseconds), one blank and the line itself.
 _PLAIN = re.compile(r"(ERROR )?(\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d{1,9})?)Z? (.*)", re.DOTALL)
 
 
 @dataclass(frozen=True)
 class LogLine:
-    """One line; the attribute names are the schema's."""
+    """One line; attribute names are those of the schema."""
 
     number: int
     timestamp: str | None
@@ -29,7 +29,7 @@ class LogLine:
 
 
 def parse_line(number: int, text: str) -> LogLine:
-    """Take one posted line apart; what has not the known form is the line itself."""
+    """Parse a posted line; one of another form becomes the content of the line."""
     match = _PLAIN.fullmatch(text)
     if match is None:
         return LogLine(number, None, "", "", text)
@@ -40,7 +40,7 @@ def parse_line(number: int, text: str) -> LogLine:
 def page(
     connection: sqlite3.Connection, run: int, *, first: int | None, last: int | None, after: str | None
 ) -> dict[str, object] | None:
-    """A connection of lines, or ``None`` when the run wrote none."""
+    """Return a connection of lines, or ``None`` when the run printed nothing."""
     total = lines.line_count(connection, "log_lines", run)
     if total == 0:
         return None

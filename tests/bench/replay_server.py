@@ -1,4 +1,4 @@
-"""`python -m tests.bench.front URL`: a server that answers from memory what the server at URL answered the first time.
+"""`python -m tests.bench.replay_server URL`: a server that answers from memory what the server at URL answered the first time.
 
 It speaks just as much HTTP as clients of a benchmark need, because it must never be what a measurement waits for: a
 framework answers a thousand requests a second here, this some ten thousand.

@@ -12,7 +12,7 @@ from pathlib import Path
 
 
 @dataclass(frozen=True)
-class Elsewhere:
+class ReferenceFiles:
     """Files that no artifact holds.
 
     Attributes:
@@ -25,7 +25,7 @@ class Elsewhere:
 
 
 @contextmanager
-def serve(folder: Path) -> Generator[Elsewhere]:
+def serve(folder: Path) -> Generator[ReferenceFiles]:
     """Make the files, and serve them until the block ends."""
     folder.mkdir()
     (folder / "a.txt").write_text("a\n")
@@ -34,7 +34,7 @@ def serve(folder: Path) -> Generator[Elsewhere]:
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
-        yield Elsewhere(folder, f"http://127.0.0.1:{server.server_port}")
+        yield ReferenceFiles(folder, f"http://127.0.0.1:{server.server_port}")
     finally:
         server.shutdown()
         thread.join()

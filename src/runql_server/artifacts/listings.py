@@ -1,4 +1,4 @@
-"""Listings of collections and of the versions in one: what they can be filtered and sorted by."""
+"""Lists of collections, and of the versions in a collection, with their filter and sort keys."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from runql_server.artifacts import collections as artifact_collections
 from runql_server.artifacts import memberships, versions
 from runql_server.artifacts.collections import Collection
 from runql_server.artifacts.versions import Artifact
-from runql_server.listing import filters, listing, ordering
+from runql_server.listing import filters, ordering, pages
 from runql_server.listing.bindings import Bindings
-from runql_server.listing.listing import PageInfo, RowPage
+from runql_server.listing.pages import PageInfo, RowPage
 from runql_server.listing.subjects import ColumnSubject, ListSubject, Subject
 from runql_server.runs.columns import Column
 
@@ -20,7 +20,7 @@ _NEWEST_FIRST = "-id"
 
 @dataclass(frozen=True, kw_only=True)
 class Selection:
-    """What a caller asks of a listing; nothing said means everything, newest first, as on the real server."""
+    """Filters, order and page of a list; by default everything, newest first, as on the real server."""
 
     filters: str | None = None
     order: str | None = None
@@ -30,7 +30,7 @@ class Selection:
 
 @dataclass(frozen=True)
 class CollectionEdge:
-    """A collection and the cursor that points behind it."""
+    """A collection and its cursor, after which the next page starts."""
 
     cursor: str
     node: Collection
@@ -47,7 +47,7 @@ class CollectionPage:
 
 @dataclass(frozen=True)
 class VersionEdge:
-    """A version, what it is called in the collection, and the cursor that points behind it."""
+    """A version, its name in the collection, and its cursor, after which the next page starts."""
 
     cursor: str
     node: Artifact
@@ -65,7 +65,7 @@ class VersionPage:
 
 @dataclass(frozen=True)
 class _Listing:
-    """Rows and the keys they are filtered and sorted by; a list is several texts, as rows and column."""
+    """Rows, and their filter and sort keys; a list key is several strings, given as rows and column."""
 
     source: str
     number: str
@@ -75,12 +75,12 @@ class _Listing:
     def page(
         self, connection: sqlite3.Connection, scope: str, bindings: Bindings, wanted: Selection
     ) -> tuple[RowPage, int]:
-        """A page of row numbers, and how many there are on all pages."""
+        """Return a page of row numbers, and the total count."""
         condition = filters.compile_filters(wanted.filters, bindings, self._subject)
         source = f"{self.source} WHERE {scope} AND {condition}"
         total = int(connection.execute(f"SELECT COUNT(*) {source}", bindings).fetchone()[0])
         order = ordering.parse_order(wanted.order, bindings, self._expression, _NEWEST_FIRST)
-        rows = listing.rows(
+        rows = pages.list_rows(
             connection, source, bindings, order, number=self.number, first=wanted.first, after=wanted.after
         )
         return rows, total
@@ -98,7 +98,7 @@ class _Listing:
         return self.columns[key].expression
 
 
-def _spelled_both_ways(name: str, column: Column) -> dict[str, Column]:
+def _in_both_cases(name: str, column: Column) -> dict[str, Column]:
     first, *rest = name.split("_")
     return {name: column, first + "".join(word.capitalize() for word in rest): column}
 
@@ -116,9 +116,9 @@ _COLLECTIONS = _Listing(
         "type": Column("artifact_types.name"),
         "description": Column("artifact_collections.description"),
         "state": Column("'READY'"),
-        **_spelled_both_ways("collection_type", Column("artifact_collections.kind")),
-        **_spelled_both_ways("created_at", Column("artifact_collections.created_at", "time")),
-        **_spelled_both_ways("updated_at", Column("artifact_collections.updated_at", "time")),
+        **_in_both_cases("collection_type", Column("artifact_collections.kind")),
+        **_in_both_cases("created_at", Column("artifact_collections.created_at", "time")),
+        **_in_both_cases("updated_at", Column("artifact_collections.updated_at", "time")),
     },
     {"tag": _COLLECTION_TAGS, "tags": _COLLECTION_TAGS},
 )
@@ -136,10 +136,10 @@ _VERSIONS = _Listing(
         "digest": Column("artifacts.digest"),
         "description": Column("artifacts.description"),
         "size": Column("artifacts.size", "number"),
-        **_spelled_both_ways("version_index", Column("artifact_memberships.version", "number")),
-        **_spelled_both_ways("file_count", Column("artifacts.file_count", "number")),
-        **_spelled_both_ways("created_at", Column("artifacts.created_at", "time")),
-        **_spelled_both_ways("updated_at", Column("artifacts.updated_at", "time")),
+        **_in_both_cases("version_index", Column("artifact_memberships.version", "number")),
+        **_in_both_cases("file_count", Column("artifacts.file_count", "number")),
+        **_in_both_cases("created_at", Column("artifacts.created_at", "time")),
+        **_in_both_cases("updated_at", Column("artifacts.updated_at", "time")),
     },
     {"tag": _VERSION_TAGS, "tags": _VERSION_TAGS, "alias": _ALIASES, "aliases": _ALIASES},
 )
@@ -148,7 +148,7 @@ _VERSIONS = _Listing(
 def collections(
     connection: sqlite3.Connection, project: int, wanted: Selection, *, type_number: int | None = None
 ) -> CollectionPage:
-    """A page of the collections of a project, or of one of its types."""
+    """Return a page of the collections of a project, or of one of its types."""
     scope = "artifact_collections.project_id = :project AND artifact_collections.type_id = COALESCE(:type, type_id)"
     bindings = Bindings(project=project, type=type_number)
     rows, total = _COLLECTIONS.page(connection, scope, bindings, wanted)
@@ -159,7 +159,7 @@ def collections(
 
 
 def versions_in(connection: sqlite3.Connection, collection: int, wanted: Selection) -> VersionPage:
-    """A page of the versions of a collection."""
+    """Return a page of the versions of a collection."""
     scope = "artifact_memberships.collection_id = :collection"
     rows, total = _VERSIONS.page(connection, scope, Bindings(collection=collection), wanted)
     places = memberships.by_numbers(connection, list(rows.cursors))

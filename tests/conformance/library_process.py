@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Timer
 
-from tests.conformance.answers import Json
 from tests.conformance.calls.call import Call
-from tests.conformance.elsewhere import Elsewhere
 from tests.conformance.library import Name
+from tests.conformance.plain_values import Json
 from tests.conformance.project import NO_CRASH, environment
-from tests.conformance.state import Server
+from tests.conformance.reference_files import ReferenceFiles
+from tests.conformance.server_state import Server
 from tests.patience import PATIENCE
 
 from runql_server.running import RunningServer
@@ -26,7 +26,7 @@ SIGNATURE = re.compile(r"\?expires=\d+&signature=[0-9a-f]+")
 
 
 @dataclass(frozen=True)
-class Answer:
+class CallResult:
     """What a library made of a call.
 
     Attributes:
@@ -48,20 +48,20 @@ def ask(
     written: Path,
     api_key: str,
     folder: Path,
-    elsewhere: Elsewhere,
-) -> dict[str, Answer]:
+    references: ReferenceFiles,
+) -> dict[str, CallResult]:
     """Every call's answer; the data that was written is copied first."""
     data_dir = folder / "data"
     shutil.copytree(written, data_dir)
     with (
         RunningServer(data_dir, api_key=api_key, crash_after=NO_CRASH) as server,
         closing(Server(server.url, server.api_key)) as holder,
-        _caller(name, python, server, folder, elsewhere) as caller,
+        _caller(name, python, server, folder, references) as caller,
     ):
         masked = {
             server.url: "http://server",
-            elsewhere.url: "http://elsewhere",
-            str(elsewhere.folder): "/elsewhere",
+            references.url: "http://references",
+            str(references.folder): "/references",
         }
         return {call.name: _answer(call, server, holder, caller, masked) for call in calls}
 
@@ -88,7 +88,7 @@ class _Caller:
 
 def _answer(
     call: Call, server: RunningServer, holder: Server, caller: _Caller, masked: Mapping[str, str]
-) -> Answer:
+) -> CallResult:
     there = caller.ask(call.name)
     if "failed" in there:
         raise RuntimeError(f"no way to the subjects of {call.name}:\n{there['failed']}")
@@ -96,7 +96,7 @@ def _answer(
     answers = _masked(caller.ask("go"), masked)
     requests = len(server.requests)
     state = holder.state(call.changes, call.name) if call.changes else None
-    return Answer(answers, requests, state)
+    return CallResult(answers, requests, state)
 
 
 def _masked(answer: dict[str, Json], masked: Mapping[str, str]) -> dict[str, Json]:
@@ -110,7 +110,7 @@ def _masked(answer: dict[str, Json], masked: Mapping[str, str]) -> dict[str, Jso
 
 @contextmanager
 def _caller(
-    name: Name, python: str, server: RunningServer, folder: Path, elsewhere: Elsewhere
+    name: Name, python: str, server: RunningServer, folder: Path, references: ReferenceFiles
 ) -> Generator[_Caller]:
     place = folder / "caller"
     place.mkdir()
@@ -118,8 +118,8 @@ def _caller(
     with (
         printed.open("wb") as messages,
         subprocess.Popen(
-            [python, "-m", "tests.conformance.caller", name],
-            env=environment(server, place, elsewhere),
+            [python, "-m", "tests.conformance.call_program", name],
+            env=environment(server, place, references),
             cwd=place,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

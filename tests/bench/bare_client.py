@@ -1,4 +1,4 @@
-"""`python -m tests.bench.limit TASK [digest]`: the fewest sensible requests, by a bare HTTP client, orjson and polars.
+"""`python -m tests.bench.bare_client TASK [digest]`: the fewest sensible requests, by a bare HTTP client, orjson and polars.
 
 What is asked is what runql asks, in as few pieces as the server allows at the same page size; what comes back is read
 without models, checks, retries or errors that say anything. `http.client` is the quickest client that there is here.
@@ -34,7 +34,7 @@ TOKEN = base64.b64encode(f"api:{os.environ['WANDB_API_KEY']}".encode()).decode()
 HEADERS = {"Authorization": f"Basic {TOKEN}", "Content-Type": "application/json"}
 FOLDER = "files"
 
-Answer = tuple[Any, Callable[[], str]]
+Reading = tuple[Any, Callable[[], str]]
 """What was read, and what makes its digest."""
 
 _own = threading.local()
@@ -74,7 +74,7 @@ def pages(document: str, project: str, **variables: object) -> Iterable[Any]:
         after = found["pageInfo"]["endCursor"]
 
 
-def max_concurrency(work: Callable[[Any], Any], over: Sequence[Any]) -> list[Any]:
+def run_concurrently(work: Callable[[Any], Any], over: Sequence[Any]) -> list[Any]:
     """Eight at a time, in order."""
     with ThreadPoolExecutor(8) as pool:
         return list(pool.map(work, over))
@@ -106,14 +106,14 @@ def of_lines(texts: list[str]) -> pl.DataFrame:
 def histories(keys: list[str] | None) -> tuple[pl.DataFrame, Callable[[], str]]:
     """Sampled rows of all runs."""
     specs: list[str] = [orjson.dumps({"keys": ["_step", *keys], "samples": 500}).decode()] if keys else []
-    wish: dict[str, Any] = {
+    variables: dict[str, Any] = {
         "samples": 500,
         "specs": specs,
         "whole": not keys,
         "system": False,
         "chosen": bool(keys),
     }
-    found = list(pages(LIST_HISTORIES, "histories", **wish))
+    found = list(pages(LIST_HISTORIES, "histories", **variables))
     rows = [run["sampledHistory"][0] if keys else run["history"] for run in found]
     if keys:
         names = ["_step", *keys]
@@ -129,38 +129,38 @@ def scan(run: str, rows: int, page: int = 10_000) -> tuple[pl.DataFrame, Callabl
     """Every row of a run whose length is known, as it is to whoever has listed it."""
 
     def window(start: int) -> pl.DataFrame:
-        wish: dict[str, object] = {
+        variables: dict[str, object] = {
             "minStep": start,
             "maxStep": start + page,
             "samples": page + 1,
             "specs": [],
         }
         flags = {"whole": True, "chosen": False, "withKeys": False, "withExports": False}
-        found = ask(SCAN_HISTORY, project="scan", run=run, **wish, **flags)
+        found = ask(SCAN_HISTORY, project="scan", run=run, **variables, **flags)
         # polars leaves the interpreter to other threads meanwhile, which wait for their answers.
         return of_lines(found["run"]["history"])
 
-    return framed(pl.concat(max_concurrency(window, range(0, rows, page))), "_step")
+    return framed(pl.concat(run_concurrently(window, range(0, rows, page))), "_step")
 
 
 def sparse() -> tuple[pl.DataFrame, Callable[[], str]]:
     """As many rows as the run has lines, asked for at once."""
-    wish: dict[str, Any] = {"minStep": 0, "maxStep": None, "samples": 1_001, "specs": []}
+    variables: dict[str, Any] = {"minStep": 0, "maxStep": None, "samples": 1_001, "specs": []}
     flags = {"whole": True, "chosen": False, "withKeys": False, "withExports": False}
-    found = ask(SCAN_HISTORY, project="sparse", run="sparse", **wish, **flags)
+    found = ask(SCAN_HISTORY, project="sparse", run="sparse", **variables, **flags)
     return framed(of_lines(found["run"]["history"]), "_step")
 
 
 def exports(keys: list[str] | None) -> tuple[pl.DataFrame, Callable[[], str]]:
     """The parquet files that the server lists, whole: two requests, where parts of them would take more."""
     urls = ask(EXPORTS, project="exports", run="long")["run"]["parquetHistory"]["parquetUrls"]
-    files = max_concurrency(get, urls)
+    files = run_concurrently(get, urls)
     columns = None if keys is None else ["_step", *keys]
     frame = pl.concat([pl.read_parquet(io.BytesIO(file), columns=columns) for file in files])
     return framed(frame, "_step")
 
 
-def files(run: str) -> Callable[[], Answer]:
+def files(run: str) -> Callable[[], Reading]:
     """The download of all files of a run; they are listed before, which is not timed."""
     folder = Path(FOLDER)
     folder.mkdir()
@@ -172,10 +172,10 @@ def files(run: str) -> Callable[[], Answer]:
         name: str = node["name"]
         return name
 
-    return lambda: (max_concurrency(fetch, nodes), lambda: values.of_folder(FOLDER))
+    return lambda: (run_concurrently(fetch, nodes), lambda: values.of_folder(FOLDER))
 
 
-TASKS: dict[str, Callable[[], Answer]] = {
+TASKS: dict[str, Callable[[], Reading]] = {
     "list": lambda: list_runs("runs"),
     "list, tenth": lambda: list_runs("runs-tenth"),
     "list, hundredth": lambda: list_runs("runs-hundredth"),
@@ -188,7 +188,7 @@ TASKS: dict[str, Callable[[], Answer]] = {
     "exports by keys": lambda: exports(KEYS),
     "sparse": sparse,
 }
-PREPARED: dict[str, Callable[[], Callable[[], Answer]]] = {
+PREPARED: dict[str, Callable[[], Callable[[], Reading]]] = {
     "large files": lambda: files("large"),
     "small files": lambda: files("small"),
 }
@@ -196,11 +196,11 @@ PREPARED: dict[str, Callable[[], Callable[[], Answer]]] = {
 
 def main() -> None:
     """Do one task and tell how it went."""
-    task, *wishes = sys.argv[1:]
+    task, *arguments = sys.argv[1:]
     (value, digest), seconds, baseline, peak = timed(PREPARED[task]() if task in PREPARED else TASKS[task])
     size = value.estimated_size("mb") if isinstance(value, pl.DataFrame) else 0.0
-    told = f"{len(value)} {digest()}" if "digest" in wishes else ""
-    Result(seconds, baseline, peak, float(size), told).tell()
+    told = f"{len(value)} {digest()}" if "digest" in arguments else ""
+    Result(seconds, baseline, peak, float(size), told).print()
 
 
 if __name__ == "__main__":
