@@ -16,9 +16,9 @@ from graphql import (
     build_schema,
 )
 from tests.drift import sdl_edits
+from tests.drift.independent_usage import IndependentUsage, NonNullArguments, all_operations
 from tests.drift.sdl_editor import SdlEditor
 from tests.drift.sdl_edits import Edit
-from tests.drift.independent_usage import IndependentUsage, NonNullArguments, all_operations
 
 from runql.drift.operations.type_strings import base_name, type_of
 from runql.drift.schema.sources import known_sdl
@@ -294,7 +294,9 @@ def _of_inputs(schema: GraphQLSchema, usage: IndependentUsage) -> Iterator[Schem
     for at in _pick(sorted(usage.input_types - usage.variable_types)):
         # Values that are written out do not name their type.
         name = f"input type renamed that no variable names: {at}"
-        yield SchemaChange(name, at, sdl_edits.rename_type(at, f"Other{at}"), breaks=False, breaks_if_used=True)
+        yield SchemaChange(
+            name, at, sdl_edits.rename_type(at, f"Other{at}"), breaks=False, breaks_if_used=True
+        )
     for at in _pick(
         [
             each
@@ -339,8 +341,12 @@ def _of_types(schema: GraphQLSchema, usage: IndependentUsage) -> Iterator[Schema
 
 
 def _of_abstract_types(_schema: GraphQLSchema, _usage: IndependentUsage) -> Iterator[SchemaChange]:
-    yield SchemaChange("union member left, used", "Initiator", sdl_edits.remove_member("User", "Initiator"), True, True)
-    yield SchemaChange("union member joined, used", "Initiator", sdl_edits.add_new_member("Initiator"), False, False)
+    yield SchemaChange(
+        "union member left, used", "Initiator", sdl_edits.remove_member("User", "Initiator"), True, True
+    )
+    yield SchemaChange(
+        "union member joined, used", "Initiator", sdl_edits.add_new_member("Initiator"), False, False
+    )
     yield SchemaChange(
         "interface left, used",
         "ArtifactCollection",

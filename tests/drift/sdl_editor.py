@@ -103,12 +103,16 @@ class SdlEditor:
     def retype(self, coordinate: str, written: str) -> None:
         """Give a field, argument or input field another type."""
         is_input = isinstance(self.type_named(coordinate.partition(".")[0]), InputObjectTypeDefinitionNode)
-        part = self.input_value(coordinate) if is_input or coordinate.endswith(":)") else self.field(coordinate)
+        part = (
+            self.input_value(coordinate) if is_input or coordinate.endswith(":)") else self.field(coordinate)
+        )
         part.type = parse_type(written)
 
     def set_default(self, coordinate: str, text: str) -> None:
         """Give an argument or input field a default."""
-        self.input_value(coordinate).default_value = _parse_input_fields(f"x: Int = {text}").fields[0].default_value
+        self.input_value(coordinate).default_value = (
+            _parse_input_fields(f"x: Int = {text}").fields[0].default_value
+        )
 
     def deprecate(self, coordinate: str) -> None:
         """Mark a field that is selected."""

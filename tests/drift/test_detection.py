@@ -10,7 +10,7 @@ import pytest
 from graphql import GraphQLSchema, parse, validate
 from tests.drift.conftest import Connect
 from tests.drift.schema_changes import SchemaChange, all_changes
-from tests.drift.schema_server import ServerBehaviour, SchemaServer
+from tests.drift.schema_server import SchemaServer, ServerBehaviour
 from tests.profiles import quick_part
 
 from runql.drift import CheckedOperation, Report, check_server, compare, load_schema
@@ -31,7 +31,14 @@ each_change = pytest.mark.parametrize("change", CHANGES, ids=lambda each: each.n
 # The second implementation is slow, and is asked about every eighth change. Others are not asked of it at all: it does
 # not look inside of input objects, which a note of each report says, and fails (500) at fragments on types it lacks.
 PY_GQL = "probe of py-gql"
-UNSUPPORTED_BY_PY_GQL = ("input ", "required input", "optional input", "enum ", "type removed", "type renamed")
+UNSUPPORTED_BY_PY_GQL = (
+    "input ",
+    "required input",
+    "optional input",
+    "enum ",
+    "type removed",
+    "type renamed",
+)
 
 
 def _changes_by_source() -> dict[str, list[SchemaChange]]:
@@ -112,7 +119,11 @@ def test_there_are_many_changes_of_many_kinds() -> None:
 
 @pytest.mark.parametrize(
     ("source", "change"),
-    [pytest.param(source, each, id=f"{source}: {each.name}") for source in SOURCES for each in CHANGES_BY_SOURCE[source]],
+    [
+        pytest.param(source, each, id=f"{source}: {each.name}")
+        for source in SOURCES
+        for each in CHANGES_BY_SOURCE[source]
+    ],
 )
 def test_what_breaks_is_found_and_nothing_else_fails(
     source: str, change: SchemaChange, outcomes: Outcomes
@@ -137,9 +148,7 @@ def test_the_probe_says_what_the_sdl_says_of_every_operation_that_becomes_invali
 ) -> None:
     invalid = outcomes[change.name, "sdl"].invalid
     for source in ("sdl", "introspection", "probe"):
-        hit = {
-            use.operation for each in outcomes[change.name, source].report.counting() for use in each.uses
-        }
+        hit = {use.operation for each in outcomes[change.name, source].report.counting() for use in each.uses}
         assert invalid <= hit, source
 
 
@@ -191,7 +200,8 @@ class Score:
 def score(source: str, outcomes: Outcomes) -> Score:
     """Count."""
     said = [
-        (outcomes[each.name, source].report.verdict() == "breaking", each.breaks) for each in CHANGES_BY_SOURCE[source]
+        (outcomes[each.name, source].report.verdict() == "breaking", each.breaks)
+        for each in CHANGES_BY_SOURCE[source]
     ]
     return Score(said.count((True, True)), said.count((False, True)), said.count((True, False)))
 

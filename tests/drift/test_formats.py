@@ -75,7 +75,7 @@ REPORT = Report(
     unchecked=(Unchecked("ListSweeps", "the server does not report every error of a document"),),
     operations=4,
     requests=3,
-    notes=("the server tells types without `!` and lists: whether they may be null is not checked",),
+    notes=("the server names types without `!` and list brackets: changes of nullability are not checked",),
 ).sorted()
 
 

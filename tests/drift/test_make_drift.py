@@ -99,7 +99,9 @@ def put_a_null(folder: Path) -> None:
     ],
     ids=["schema", "query", "recording", "shared answer", "null"],
 )
-def test_it_is_red_when_one_thing_was_changed(change: Callable[[Path], None], message: str, copy: Path) -> None:
+def test_it_is_red_when_one_thing_was_changed(
+    change: Callable[[Path], None], message: str, copy: Path
+) -> None:
     before = {
         path: path.read_bytes() for path in copy.rglob("*.*") if path.is_file() and ".venv" not in path.parts
     }

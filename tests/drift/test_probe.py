@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from graphql import GraphQLObjectType, GraphQLSchema, OperationDefinitionNode, OperationType, parse
 from tests.drift.conftest import Connect
+from tests.drift.schema_server import SchemaServer, ServerBehaviour
 from tests.drift.sdl_editor import SdlEditor
-from tests.drift.schema_server import ServerBehaviour, SchemaServer
 
 from runql import AuthenticationError
 from runql.config import resolve_settings
@@ -153,7 +153,7 @@ def test_the_number_of_requests_is_bounded_and_the_rest_is_not_called_fine(
             "does not say what is wrong with a query: 'internal system error'",
         ),
         (ServerBehaviour(validates=False), "it does not validate"),
-        (ServerBehaviour(max_bytes=1), "no GraphQL answer (status 413)"),
+        (ServerBehaviour(max_bytes=1), "no GraphQL response (status 413)"),
     ],
     ids=["masked", "runs anything", "no answer"],
 )

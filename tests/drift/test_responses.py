@@ -167,7 +167,7 @@ def test_a_users_recording_carries_its_query(tmp_path: Path, known: GraphQLSchem
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a: [", "is no recording"),
+        ("a: [", "is not a recording"),
         ("a: 1", "has no interactions"),
         ("interactions: []", "no GraphQL exchange"),
     ],
@@ -218,4 +218,4 @@ def test_what_nothing_is_known_to_ask_with_is_not_called_fine(sample_server: Sam
     with RetryingClient(settings) as client:
         read = client.run(read_live_answers(own_operations(), sample_server.entity, "no-such-project"))
     assert "GetRun" in {each.subject for each in read.unchecked}
-    assert all("nothing to give for $" in each.reason for each in read.unchecked)
+    assert all("no value for $" in each.reason for each in read.unchecked)

@@ -10,7 +10,9 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Final, Literal, TypeAlias
 
-UnknownPartKind: TypeAlias = Literal["unknown field", "unknown argument", "unknown input field", "unknown type"]
+UnknownPartKind: TypeAlias = Literal[
+    "unknown field", "unknown argument", "unknown input field", "unknown type"
+]
 
 MARK: Final = " @include(if: true)"
 

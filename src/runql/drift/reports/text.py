@@ -1,4 +1,4 @@
-"""For people at a terminal: worst first, what stops working, where, and what to do."""
+"""Plain text, for people at a terminal: what stops working, where, and what to do, worst first."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Final
 
 from runql.drift.approvals import APPROVALS_FILE, approval_entry
 from runql.drift.findings import Finding, Report
-from runql.drift.reports.advice import advice, effect, user_uses, summary
+from runql.drift.reports.advice import advice, effect, summary, user_uses
 
 RED: Final = "31"
 YELLOW: Final = "33"
@@ -19,7 +19,7 @@ VERDICT_COLOURS: Final = {"ok": GREEN, "breaking": RED, "unchecked": YELLOW}
 
 
 def as_text(report: Report, *, strict: bool = False, colour: bool = False) -> str:
-    """The report as lines; safe changes and what nobody uses are only counted, unless ``strict``."""
+    """Return the report as lines; without ``strict``, safe changes and unused parts are only counted."""
     lines = list(_lines(report, strict=strict, colour=colour))
     return "\n".join(lines) + "\n"
 
@@ -53,14 +53,14 @@ def _lines(report: Report, *, strict: bool, colour: bool) -> Iterator[str]:
 
 
 def is_shown(finding: Finding, *, strict: bool) -> bool:
-    """Whether people see it one by one."""
+    """Return whether formats for people list the finding; others are only counted."""
     return strict or (bool(finding.uses) and finding.level != "safe")
 
 
 def _details(finding: Finding) -> Iterator[str]:
     yield from finding.message.splitlines()
-    if sentence := effect(finding):
-        yield sentence
+    if affected := effect(finding):
+        yield affected
     for use in user_uses(finding):
         yield f"{use.path}:{use.line}: {use.operation}"
     if finding.approved is not None:
