@@ -1,4 +1,4 @@
-"""A check from its beginning to its end: from a schema or a server to a report."""
+"""A whole check: from a schema or a server to a report."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from runql.drift.operations.documents import CheckedOperation
 from runql.drift.operations.usage import usage_of
 from runql.drift.probe.probe import MOST_REQUESTS, probe
 from runql.drift.schema.changes import find_changes
-from runql.drift.schema.impact import judge
+from runql.drift.schema.impact import findings_of_changes
 from runql.drift.schema.sources import introspect
-from runql.drift.server_errors.problems import validated
+from runql.drift.server_errors.error_findings import validate_operations
 from runql.errors import IntrospectionRefusedError
 from runql.transport.flow import Flow
 
@@ -22,9 +22,16 @@ from runql.transport.flow import Flow
 def compare(
     known: GraphQLSchema, found: GraphQLSchema, operations: Sequence[CheckedOperation], *, source: str = ""
 ) -> Report:
-    """What differs in ``found``, and which of the operations it hits."""
-    invalid = validated(found, operations, known)
-    findings = judge(find_changes(known, found), invalid, usage_of(operations, known))
+    """Compare two schemas and report which operations the changes affect.
+
+    Args:
+        known: the schema that the operations were written against.
+        found: the schema to check.
+        operations: with names that are unique among them.
+        source: what ``found`` is, for the report.
+    """
+    invalid = validate_operations(found, operations, known)
+    findings = findings_of_changes(find_changes(known, found), invalid, usage_of(operations, known))
     return Report(source, tuple(findings), operations=len(operations)).sorted()
 
 
@@ -36,11 +43,15 @@ def check_server(
     introspection: bool = True,
     most_requests: int = MOST_REQUESTS,
 ) -> Flow[Report]:
-    """Check a server: by its introspection, or by probing where that is refused or not wanted.
+    """Check operations against a server, by introspection or by probing.
+
+    The check probes where the server refuses introspection, or where ``introspection`` is False.
+
+    Requests sent: one for introspection; a probe sends at most ``most_requests``.
 
     Raises:
-        AnswerError: the server lets nobody in, or fails.
-        TransportError: it cannot be reached.
+        AnswerError: the server refuses the API key, or fails.
+        TransportError: the server cannot be reached.
     """
     if introspection:
         try:

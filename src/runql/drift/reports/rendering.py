@@ -1,4 +1,4 @@
-"""The formats by name."""
+"""The formats of a report, by name."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Final, Literal, TypeAlias, assert_never
 
 from runql.drift.findings import Report
 from runql.drift.reports.github import as_github
-from runql.drift.reports.json_text import as_json
+from runql.drift.reports.json_format import as_json
 from runql.drift.reports.junit import as_junit
 from runql.drift.reports.markdown import as_markdown
 from runql.drift.reports.sarif import as_sarif
@@ -20,7 +20,15 @@ FORMATS: Final[tuple[Format, ...]] = ("text", "json", "github", "sarif", "junit"
 def render(
     report: Report, form: Format, operations: Sequence[str], *, strict: bool = False, colour: bool = False
 ) -> str:
-    """The report in a format; ``operations`` names those that were checked, ``colour`` is for text alone."""
+    """Return a report in a format.
+
+    Args:
+        report: the result of a check.
+        form: the format.
+        operations: names of the checked operations.
+        strict: also count breaking changes of parts that no operation uses.
+        colour: use terminal colours; only for the format "text".
+    """
     match form:
         case "text":
             return as_text(report, strict=strict, colour=colour)

@@ -1,4 +1,4 @@
-"""Where a schema comes from: the one runql was built with, an SDL or introspection file, or a live server's introspection."""
+"""Sources of schemas: the one that runql was built with, an SDL or introspection file, or a server's introspection."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from graphql import (
 )
 from graphql.utilities import IntrospectionQuery
 
-from runql.drift.server_errors.request import ask
+from runql.drift.server_errors.request import send_document
 from runql.errors import DriftInputError, IntrospectionRefusedError
 from runql.transport.flow import Flow
 from runql.values import JSONValue
@@ -28,20 +28,20 @@ INTROSPECTION = get_introspection_query(descriptions=True)
 
 @cache
 def known_schema() -> GraphQLSchema:
-    """The schema that runql was built with."""
+    """Return the schema that runql was built with."""
     return build_schema(known_sdl())
 
 
 def known_sdl() -> str:
-    """Its SDL."""
+    """Return the SDL that runql was built with."""
     return resources("runql_graphql").joinpath("wandb.graphql").read_text(encoding="utf-8")
 
 
 def load_schema(path: Path) -> GraphQLSchema:
-    """Read an SDL file, or the JSON of an introspection.
+    """Read a schema from an SDL file or from the JSON of an introspection.
 
     Raises:
-        DriftInputError: there is no such file, it is neither, or it holds no schema.
+        DriftInputError: the file is missing, or holds neither an SDL nor an introspection.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -53,11 +53,11 @@ def load_schema(path: Path) -> GraphQLSchema:
         schema = build_schema(text)
     except (GraphQLError, TypeError) as error:
         line = error.locations[0].line if isinstance(error, GraphQLError) and error.locations else 1
-        said = error.message if isinstance(error, GraphQLError) else str(error)
-        raise DriftInputError(f"{path}:{line}: {said}") from error
+        message = error.message if isinstance(error, GraphQLError) else str(error)
+        raise DriftInputError(f"{path}:{line}: {message}") from error
     wrong = validate_schema(schema)
     if wrong:
-        raise DriftInputError(f"{path} is no schema: {wrong[0].message}")
+        raise DriftInputError(f"{path} is not a valid schema: {wrong[0].message}")
     return schema
 
 
@@ -65,34 +65,36 @@ def _from_introspection(path: Path, text: str) -> GraphQLSchema:
     try:
         body: JSONValue = json.loads(text)
     except ValueError as error:
-        raise DriftInputError(f"{path} is no JSON: {error}") from error
+        raise DriftInputError(f"{path} is not JSON: {error}") from error
     found = _introspected(body)
     if found is None:
-        said = body.get("errors") if isinstance(body, dict) else None
-        hint = f", but errors: {said}" if said else ""
+        message = body.get("errors") if isinstance(body, dict) else None
+        hint = f", but errors: {message}" if message else ""
         raise DriftInputError(f"{path} holds no introspection (data.__schema){hint}")
     try:
         return _built(found)
     except (GraphQLError, TypeError) as error:
-        raise DriftInputError(f"{path} holds an introspection that cannot be used: {error}") from error
+        raise DriftInputError(f"{path} holds an invalid introspection: {error}") from error
 
 
 def introspect() -> Flow[GraphQLSchema]:
-    """Ask a server for its schema; one request.
+    """Request the schema of a server by introspection.
+
+    Requests sent: one.
 
     Raises:
-        IntrospectionRefusedError: it answers, and does not tell.
-        AnswerError: it lets nobody in, or fails.
+        IntrospectionRefusedError: the server refuses introspection, or returns an invalid one.
+        AnswerError: the server refuses the API key, or fails.
     """
-    answer = yield from ask(INTROSPECTION, "IntrospectionQuery")
-    found = _introspected({"data": answer.data})
+    response = yield from send_document(INTROSPECTION, "IntrospectionQuery")
+    found = _introspected({"data": response.data})
     if found is None:
-        said = answer.errors[0].message if answer.errors else f"status {answer.status}"
-        raise IntrospectionRefusedError(f"the server does not tell its schema: {said}")
+        message = response.errors[0].message if response.errors else f"status {response.status}"
+        raise IntrospectionRefusedError(f"the server refuses introspection: {message}")
     try:
         return _built(found)
     except (GraphQLError, TypeError) as error:
-        raise IntrospectionRefusedError(f"the server's introspection cannot be used: {error}") from error
+        raise IntrospectionRefusedError(f"the server's introspection is invalid: {error}") from error
 
 
 def _built(found: IntrospectionQuery) -> GraphQLSchema:

@@ -1,11 +1,11 @@
-"""Sending a document that is not meant to run, and reading the errors that come back."""
+"""Send a document that must not run, and read the errors that the server returns."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from runql.drift.server_errors.problems import ServerError
+from runql.drift.server_errors.messages import ServerError
 from runql.transport.codec import answer_error
 from runql.transport.flow import Flow, Send
 from runql.transport.retry import is_server_failure
@@ -15,13 +15,13 @@ from runql_graphql.operation import Operation
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """A GraphQL answer, taken apart.
+class GraphQLResponse:
+    """The parts of a GraphQL response.
 
     Attributes:
-        errors: what the server complains of.
-        data: what it answers, None when nothing.
-        is_graphql: whether it is a GraphQL answer at all.
+        errors: the entries of ``errors``.
+        data: the value of ``data``, None without one.
+        is_graphql: whether the body is a GraphQL response.
         status: the HTTP status.
     """
 
@@ -31,65 +31,72 @@ class Answer:
     status: int
 
 
-def ask(text: str, operation: str, *, spare_server: bool = False) -> Flow[Answer]:
-    """Send a document with the name of one of its operations, and no variables.
+def send_document(document: str, operation: str, *, fail_fast: bool = False) -> Flow[GraphQLResponse]:
+    """Send a document that must not run, without variables.
 
-    It is sent as a query whatever stands in it: nothing of it runs, so that repeating it does no harm.
+    The request always counts as a query: the server runs nothing of the document, so the client may repeat it.
+
+    Args:
+        document: the GraphQL source.
+        operation: name of one of its operations.
+        fail_fast: return a server failure after one attempt.
 
     Raises:
-        AnswerError: the server refuses to look at it (401, 403, 429), or fails (unless ``spare_server``).
-        TransportError: nothing usable arrived.
+        AnswerError: the server refuses the request (401, 403, 429), or fails and ``fail_fast`` is False.
+        TransportError: no usable response arrived.
     """
-    sent = Operation(operation, "query", text, {}, object)
-    response = yield Send(sent, spare_server=spare_server)
+    response = yield Send(Operation(operation, "query", document, {}, object), spare_server=fail_fast)
     if response is None:
         raise TypeError("the driver replied None where a response was due")
-    failed = is_server_failure(response.status) and not spare_server
+    failed = is_server_failure(response.status) and not fail_fast
     if response.status in {401, 403, 429} or failed:
         raise answer_error(operation, response)
-    return read(response)
+    return _parse_response(response)
 
 
-def read(response: Response) -> Answer:
-    """Take an answer apart; both 200 and 400 carry GraphQL errors."""
+def fetch_data(document: str, operation: str, variables: Mapping[str, JSONValue]) -> Flow[JSONValue]:
+    """Run a query and return its data as plain JSON values.
+
+    Raises:
+        AnswerError: the server refuses, fails or reports errors.
+        TransportError: no usable response arrived.
+    """
+    response = yield Send(Operation(operation, "query", document, variables, object))
+    if response is None:
+        raise TypeError("the driver replied None where a response was due")
+    parsed = _parse_response(response)
+    if response.status != 200 or parsed.errors or parsed.data is None:
+        raise answer_error(operation, response)
+    return parsed.data
+
+
+def _parse_response(response: Response) -> GraphQLResponse:
+    # Servers report GraphQL errors with 200 and with 400.
     try:
         body = parse_json(response.showable)
     except ValueError:
         body = None
     if not isinstance(body, dict):
-        return Answer((), None, is_graphql=False, status=response.status)
+        return GraphQLResponse((), None, is_graphql=False, status=response.status)
     errors = body.get("errors")
-    told = errors if isinstance(errors, list) else []
+    entries = errors if isinstance(errors, list) else []
     is_graphql = isinstance(errors, list) or "data" in body
-    return Answer(tuple(_error(each) for each in told), body.get("data"), is_graphql, response.status)
+    return GraphQLResponse(
+        tuple(_error(each) for each in entries), body.get("data"), is_graphql, response.status
+    )
 
 
 def _error(entry: JSONValue) -> ServerError:
     if not isinstance(entry, dict):
         return ServerError(str(entry))
-    places = entry.get("locations")
+    locations = entry.get("locations")
+    found = locations if isinstance(locations, list) else []
     return ServerError(
         str(entry.get("message", entry)),
-        tuple(_place(each) for each in places if isinstance(each, dict)) if isinstance(places, list) else (),
+        tuple(_location(each) for each in found if isinstance(each, dict)),
     )
 
 
-def _place(entry: Mapping[str, JSONValue]) -> tuple[int, int]:
+def _location(entry: Mapping[str, JSONValue]) -> tuple[int, int]:
     line, column = entry.get("line"), entry.get("column")
     return (line if isinstance(line, int) else 0), (column if isinstance(column, int) else 0)
-
-
-def ask_for_data(document: str, operation: str, variables: Mapping[str, JSONValue]) -> Flow[JSONValue]:
-    """Run a query and give its data as it came, without a model.
-
-    Raises:
-        AnswerError: the server refuses, fails or reports errors.
-        TransportError: nothing usable arrived.
-    """
-    response = yield Send(Operation(operation, "query", document, variables, object))
-    if response is None:
-        raise TypeError("the driver replied None where a response was due")
-    answer = read(response)
-    if response.status != 200 or answer.errors or answer.data is None:
-        raise answer_error(operation, response)
-    return answer.data

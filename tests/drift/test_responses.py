@@ -165,16 +165,16 @@ def test_a_users_recording_carries_its_query(tmp_path: Path, known: GraphQLSchem
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
-        ("a: [", "is no recording"),
+        ("a: [", "is not a recording"),
         ("a: 1", "has no interactions"),
         ("interactions: []", "no GraphQL exchange"),
     ],
 )
-def test_a_file_that_is_no_recording_is_refused(text: str, told: str, tmp_path: Path) -> None:
+def test_a_file_that_is_no_recording_is_refused(text: str, message: str, tmp_path: Path) -> None:
     (tmp_path / "x.yaml").write_text(text)
-    with pytest.raises(DriftInputError, match=told):
+    with pytest.raises(DriftInputError, match=message):
         read_recordings([tmp_path / "x.yaml"])
 
 
@@ -218,4 +218,4 @@ def test_what_nothing_is_known_to_ask_with_is_not_called_fine(sample_server: Sam
     with RetryingClient(settings) as client:
         read = client.run(read_live_answers(own_operations(), sample_server.entity, "no-such-project"))
     assert "GetRun" in {each.subject for each in read.unchecked}
-    assert all("nothing to give for $" in each.reason for each in read.unchecked)
+    assert all("no value for $" in each.reason for each in read.unchecked)

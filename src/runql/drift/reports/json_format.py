@@ -1,4 +1,4 @@
-"""For programs: everything that was found, in one JSON object whose form is versioned."""
+"""JSON, for programs: the whole report in one object with a versioned format."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Final
 from runql.drift.findings import Finding, Report, Use
 from runql.drift.reports.advice import advice
 
-FORM: Final = 1
+FORMAT_VERSION: Final = 1
 
 
 def as_json(report: Report, *, strict: bool = False) -> str:
-    """The whole report, indented."""
+    """Return the whole report, indented."""
     body = {
-        "form": FORM,
+        "form": FORMAT_VERSION,
         "source": report.source,
         "verdict": report.verdict(strict=strict),
         "exitCode": report.exit_code(strict=strict),
@@ -45,5 +45,5 @@ def _finding(finding: Finding, *, strict: bool) -> dict[str, object]:
 
 
 def _use(use: Use) -> dict[str, object]:
-    place = {} if use.path is None else {"path": use.path.as_posix(), "line": use.line}
-    return {"operation": use.operation, "methods": list(use.methods), **place}
+    location = {} if use.path is None else {"path": use.path.as_posix(), "line": use.line}
+    return {"operation": use.operation, "methods": list(use.methods), **location}
