@@ -23,7 +23,7 @@ from runql.errors import (
 )
 from runql.transport.retry import asked_wait, is_server_failure
 from runql.transport.unknown_parts import unknown_parts, unknown_to_server, without
-from runql.transport.variables import check_variables
+from runql.transport.variables import check_variables, dump_input_object
 from runql.transport.wire import Response
 from runql.values import JSONValue, parse_json
 from runql_graphql.base_model import UNSET
@@ -63,7 +63,7 @@ def encode(
     variables = {name: value for name, value in operation.variables.items() if value is not UNSET}
     document = without(operation.document, unknown)
     body = {"query": document, "operationName": operation.name, "variables": variables}
-    return json.dumps(body, default=_input_object, allow_nan=False, separators=(",", ":")).encode()
+    return json.dumps(body, default=dump_input_object, allow_nan=False, separators=(",", ":")).encode()
 
 
 def refused_parts(response: Response) -> frozenset[str]:
@@ -212,12 +212,6 @@ def _cut(content: bytes, mark: bytes, depth: int) -> tuple[bytes, list[bytes]] |
         lists.append(text)
         done = end
     return (b"".join([*rest, content[done:]]) if lists else content), lists
-
-
-def _input_object(value: object) -> object:
-    if isinstance(value, BaseModel):
-        return value.model_dump(mode="json", by_alias=True, exclude_unset=True)
-    raise TypeError(f"{type(value).__name__} cannot be a GraphQL variable")
 
 
 def _object(content: bytes) -> dict[str, JSONValue] | None:

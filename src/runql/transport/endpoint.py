@@ -21,6 +21,7 @@ from runql.errors import (
 from runql.transport.codec import encode, refused_parts
 from runql.transport.diagnosis import PASSWORD_WANTED, diagnose, diagnose_407, host_of
 from runql.transport.flow import Download, Send, Upload
+from runql.transport.response_headers import is_encoded
 from runql.transport.retry import Outcome
 from runql.transport.unknown_parts import droppable, unknown_to_server
 from runql.transport.wire import Failure, Request, Response
@@ -68,7 +69,7 @@ def is_for_httpx_to_read(answer: httpx.Response) -> bool:
 
     Any other body is taken as it comes: passing it through httpx's decoders takes as long as receiving it.
     """
-    return answer.is_stream_consumed or answer.headers.get("content-encoding", "identity") != "identity"
+    return answer.is_stream_consumed or is_encoded(answer.headers)
 
 
 class Endpoint:
