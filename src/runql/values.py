@@ -156,7 +156,7 @@ def restore_floats(row: dict[str, JSONValue]) -> dict[str, JSONValue]:
     return {**row, **spelled} if spelled else row
 
 
-def json_string(value: JSONValue, *, ensure_ascii: bool = True) -> str:
+def dump_json(value: JSONValue, *, ensure_ascii: bool = True) -> str:
     """Write a value as JSON, however deep it is nested."""
     encode = json.JSONEncoder(ensure_ascii=ensure_ascii).encode
     try:

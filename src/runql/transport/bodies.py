@@ -6,27 +6,25 @@ import base64
 import contextlib
 import hashlib
 import os
-import re
 from collections.abc import Callable, Generator, Iterator, Mapping
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
 from runql.errors import DigestMismatchError, LocalFileError
 from runql.transport.part_file import PartFile
+from runql.transport.response_headers import content_range, is_encoded
 
 CHUNK = 1 << 18
 """Bytes of a local file that are read at once."""
 
-HELD = 1 << 20
+BUFFER_SIZE = 1 << 20
 """Bytes of an answer that are held before they are written and hashed: many threads that do a little each wait for each other."""
 
-SMALL = 1 << 16
+SMALL_WRITE = 1 << 16
 """Fewer bytes than these are written without a thread of their own."""
 
 Progress: TypeAlias = Callable[[int, int | None], None]
 """Called with the bytes that have passed and those there are in all, None when the server does not say."""
-
-_SPAN = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)", re.ASCII)
 
 
 class Hash(Protocol):
@@ -107,7 +105,7 @@ class Sink:
             self._check_etag(etag)
             self.restart()
             # Of a body that is packed all the same, length and offsets count other bytes than those that are kept.
-            if not _is_packed(headers):
+            if not is_encoded(headers):
                 self._total = int(length) if length.isdecimal() else None
                 # One that is not ASCII cannot be sent back.
                 self._etag = None if etag.startswith("W/") or not etag.isascii() else etag or None
@@ -128,12 +126,12 @@ class Sink:
     @property
     def is_full(self) -> bool:
         """Whether more is held than should be: `flush` is due."""
-        return self._held_size > HELD
+        return self._held_size > BUFFER_SIZE
 
     @property
     def is_nearly_empty(self) -> bool:
         """Whether little is left to be written and hashed."""
-        return self._held_size < SMALL
+        return self._held_size < SMALL_WRITE
 
     def take(self, chunk: bytes) -> None:
         """Append; in memory, until `flush`."""
@@ -207,12 +205,11 @@ class Sink:
             )
 
     def _continues(self, headers: Mapping[str, str]) -> bool:
-        span = _SPAN.fullmatch(headers.get("content-range", ""))
-        if not self.received or span is None or _is_packed(headers):
+        found = content_range(headers)
+        if not self.received or found is None:
             return False
-        first, last, whole = span.groups()
-        total = int(last) + 1 if whole == "*" else int(whole)
-        whole_rest = int(first) == self.received and int(last) + 1 == total
+        total = found.stop if found.size is None else found.size
+        whole_rest = found.start == self.received and found.stop == total
         same_file = headers.get("etag", self._etag) == self._etag and self._total in {None, total}
         return whole_rest and same_file
 
@@ -222,10 +219,6 @@ class Sink:
             yield
         except OSError as error:
             raise LocalFileError(f"cannot save to {self.target}", error) from error
-
-
-def _is_packed(headers: Mapping[str, str]) -> bool:
-    return headers.get("content-encoding", "identity") != "identity"
 
 
 class Source:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
+from runql.transport.response_headers import content_range
 from runql.transport.wire import Response
-
-_SPAN = re.compile(r"bytes (\d+)-(\d+)/(\d+)", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +60,11 @@ def read_part(wanted: ByteRange, response: Response) -> FilePart | None:
     content, etag = response.content, response.headers.get("etag", "")
     if response.status == 200:
         return FilePart(0, content, len(content), etag)
-    span = _SPAN.fullmatch(response.headers.get("content-range", ""))
-    packed = response.headers.get("content-encoding", "identity") != "identity"
-    if response.status != 206 or span is None or packed:
+    found = content_range(response.headers)
+    if response.status != 206 or found is None or found.size is None:
         return None
-    first, last, size = map(int, span.groups())
-    start = max(0, size + wanted.start) if wanted.start < 0 else wanted.start
-    stop = size if wanted.stop is None else min(wanted.stop, size)
-    if (first, last + 1) != (start, stop) or len(content) != stop - start:
+    start = max(0, found.size + wanted.start) if wanted.start < 0 else wanted.start
+    stop = found.size if wanted.stop is None else min(wanted.stop, found.size)
+    if (found.start, found.stop) != (start, stop) or len(content) != stop - start:
         return None
-    return FilePart(first, content, size, etag)
+    return FilePart(start, content, found.size, etag)

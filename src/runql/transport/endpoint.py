@@ -21,8 +21,9 @@ from runql.errors import (
 from runql.transport.codec import encode, refused_parts
 from runql.transport.diagnosis import PASSWORD_WANTED, diagnose, diagnose_407, host_of
 from runql.transport.flow import Download, Send, Upload
+from runql.transport.response_headers import is_encoded
 from runql.transport.retry import Outcome
-from runql.transport.unknown_parts import droppable, unknown_to_server
+from runql.transport.unknown_parts import describe_unknown_parts, optional_fields
 from runql.transport.wire import Failure, Request, Response
 from runql.version import __version__
 
@@ -68,7 +69,7 @@ def is_for_httpx_to_read(answer: httpx.Response) -> bool:
 
     Any other body is taken as it comes: passing it through httpx's decoders takes as long as receiving it.
     """
-    return answer.is_stream_consumed or answer.headers.get("content-encoding", "identity") != "identity"
+    return answer.is_stream_consumed or is_encoded(answer.headers)
 
 
 class Endpoint:
@@ -112,17 +113,17 @@ class Endpoint:
         operation = effect.operation
         if lacking := [part for part in effect.needs if part in self._unknown]:
             raise OutdatedServerError(
-                unknown_to_server(lacking), status=200, operation=operation.name, unknown=lacking
+                describe_unknown_parts(lacking), status=200, operation=operation.name, unknown=lacking
             )
         return Request(
             operation.name,
             self._graphql_url,
             content=encode(operation, self._unknown),
             repeatable=operation.kind == "query" or effect.repeatable,
-            spare_server=effect.spare_server,
+            fail_fast=effect.fail_fast,
         )
 
-    def lighter(self, effect: Send | Download | Upload, sent: Request, response: Response) -> Request | None:
+    def reduced_request(self, effect: Send | Download | Upload, sent: Request, response: Response) -> Request | None:
         """The request again, without the fields for which alone the server refused it; None for other responses.
 
         The fields are left out of all later requests.
@@ -130,7 +131,7 @@ class Endpoint:
         if not isinstance(effect, Send) or not (refused := refused_parts(response)):
             return None
         self._unknown |= refused.intersection(effect.needs)
-        if not refused <= droppable(effect.operation.document):
+        if not refused <= optional_fields(effect.operation.document):
             return None
         self._unknown |= refused
         # Fields that were left out already are refused on no good grounds: asking again would not end.

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
-from runql.values import json_text, refuse_surrogates
+from runql.values import checked_json, refuse_surrogates
 from runql_graphql.base_model import UNSET
 from runql_graphql.operation import Operation
 
@@ -62,10 +62,11 @@ def _check(what: str, value: object, depth: int, kind: str) -> None:
         if not isinstance(value, bool):
             raise TypeError(f"{what} must be a bool, not {type(value).__name__}")
     else:
-        json_text(value, what, default=_input_object)
+        checked_json(value, what, default=dump_input_object)
 
 
-def _input_object(value: object) -> object:
+def dump_input_object(value: object) -> object:
+    """Return the JSON object of a GraphQL input object, for the `default` of a JSON encoder."""
     if isinstance(value, BaseModel):
         return value.model_dump(by_alias=True, exclude_unset=True)
     raise TypeError(f"{type(value).__name__} cannot be a GraphQL variable")

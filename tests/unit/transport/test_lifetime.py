@@ -135,7 +135,7 @@ def locks_of(client: RetryingClient) -> list[AbstractContextManager[object]]:
     """Every lock that a thread may hold while it sends: ours, and that of httpx's pool."""
     paths = (
         ("_guard",),
-        ("_pace", "_lock"),
+        ("_rate_limiter", "_lock"),
         ("sample_limits", "_lock"),
         ("_http", "_transport", "_pool", "_optional_thread_lock"),
     )
