@@ -15,7 +15,7 @@ from tests.contract.face import AnyRun, Face
 from tests.contract.file_answers import BODY, asked, digest, entry, listed
 
 from runql import ArtifactDamagedError, LocalFileError, UnsafeNameError
-from runql.resources.artifacts import download as artifact_download
+from runql.resources.artifacts.download import entries as artifact_download
 from runql.resources.files import listing as file_listing
 from runql.resources.files.names import place
 from runql_server.running import RunningServer

@@ -8,14 +8,18 @@ from functools import partial
 from runql.arguments import positive
 from runql.errors import NotFoundError
 from runql.paths import project_url
-from runql.resources.artifacts.collections.collections import (
-    ArtifactTypes,
-    AsyncArtifactTypes,
+from runql.resources.artifacts.collections.collection import (
     AsyncProjectArtifactCollections,
     ProjectArtifactCollections,
 )
-from runql.resources.pages.listing import AsyncLazySequence, LazySequence, Page
-from runql.resources.pages.uncounted import UncountedListing, read_sparse_page
+from runql.resources.artifacts.collections.types import ArtifactTypes, AsyncArtifactTypes
+from runql.resources.pages.listing import (
+    AsyncLazySequence,
+    LazySequence,
+    Page,
+    UncountedListing,
+    read_sparse_page,
+)
 from runql.resources.records.absent_fields import present
 from runql.resources.records.identity import require_name, require_project
 from runql.resources.records.iframe import page_html

@@ -1,4 +1,4 @@
-"""One artifact version, and one of its entries: `Artifact`, `ArtifactEntry` and their awaited twins."""
+"""One artifact version: `Artifact` and its async twin."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runql.resources.artifacts.contents import ArtifactContents, EntryRecord, SaveEntry
+from runql.resources.artifacts.editing import EditableArtifact
+from runql.resources.artifacts.entry import ArtifactEntry, AsyncArtifactEntry
 from runql.resources.artifacts.files import ArtifactFiles, AsyncArtifactFiles
-from runql.resources.artifacts.lineage import list_users, read_creator
 from runql.resources.artifacts.logged_table import LoggedTable
-from runql.resources.artifacts.lookup import Found
+from runql.resources.artifacts.lookup import Found, list_users, read_creator
 from runql.resources.artifacts.manifest import Manifest, ManifestEntry
 from runql.resources.files.names import OnUnsafe
 from runql.transport.aio import AsyncRetryingClient
@@ -21,29 +21,12 @@ from runql.transport.flow import AT_ONCE
 from runql.transport.sync import RetryingClient
 
 if TYPE_CHECKING:
-    from runql.resources.artifacts.collections.collections import ArtifactCollection, AsyncArtifactCollection
+    from runql.resources.artifacts.collections.collection import ArtifactCollection, AsyncArtifactCollection
     from runql.resources.runs.async_run import AsyncRun
     from runql.resources.runs.run import Run
 
 
-class ArtifactEntry(EntryRecord):
-    """One entry of an artifact; `Artifact.get_entry` makes them."""
-
-    def __init__(self, client: RetryingClient, artifact: str, entry: ManifestEntry, save: SaveEntry) -> None:
-        super().__init__(artifact, entry, save)
-        self._client = client
-
-    def download(
-        self, root: str | os.PathLike[str] | None = None, *, progress: Progress | None = None
-    ) -> Path:
-        """Save the entry below ``root`` under its own path, and return where it is; as `Artifact.download`.
-
-        Two requests: its address, and its bytes. One that is there with the right bytes costs none.
-        """
-        return self._client.run(self._download(root, progress))
-
-
-class Artifact(ArtifactContents):
+class Artifact(EditableArtifact):
     """A version of a dataset, model or other bundle of files.
 
     `Api.artifact`, `Api.artifacts`, `Run.logged_artifacts` and `Run.used_artifacts` make them.
@@ -60,7 +43,7 @@ class Artifact(ArtifactContents):
         Raises:
             ArtifactNotFoundError: it is gone.
         """
-        from runql.resources.artifacts.collections.collections import (  # noqa: PLC0415 - as for runs
+        from runql.resources.artifacts.collections.collection import (  # noqa: PLC0415 - as for runs
             ArtifactCollection,
         )
 
@@ -69,7 +52,7 @@ class Artifact(ArtifactContents):
     @property
     def source_collection(self) -> ArtifactCollection:
         """The collection it was made in; as `collection`."""
-        from runql.resources.artifacts.collections.collections import (  # noqa: PLC0415 - as for runs
+        from runql.resources.artifacts.collections.collection import (  # noqa: PLC0415 - as for runs
             ArtifactCollection,
         )
 
@@ -281,23 +264,7 @@ class Artifact(ArtifactContents):
         self._client.run(self._unlink())
 
 
-class AsyncArtifactEntry(EntryRecord):
-    """As `ArtifactEntry`, awaited."""
-
-    def __init__(
-        self, client: AsyncRetryingClient, artifact: str, entry: ManifestEntry, save: SaveEntry
-    ) -> None:
-        super().__init__(artifact, entry, save)
-        self._client = client
-
-    async def download(
-        self, root: str | os.PathLike[str] | None = None, *, progress: Progress | None = None
-    ) -> Path:
-        """As `ArtifactEntry.download`."""
-        return await self._client.run(self._download(root, progress))
-
-
-class AsyncArtifact(ArtifactContents):
+class AsyncArtifact(EditableArtifact):
     """As `Artifact`, awaited."""
 
     def __init__(self, client: AsyncRetryingClient, found: Found) -> None:
@@ -307,7 +274,7 @@ class AsyncArtifact(ArtifactContents):
     @property
     async def collection(self) -> AsyncArtifactCollection:
         """As `Artifact.collection`."""
-        from runql.resources.artifacts.collections.collections import (  # noqa: PLC0415 - as above
+        from runql.resources.artifacts.collections.collection import (  # noqa: PLC0415 - as above
             AsyncArtifactCollection,
         )
 
@@ -317,7 +284,7 @@ class AsyncArtifact(ArtifactContents):
     @property
     async def source_collection(self) -> AsyncArtifactCollection:
         """As `Artifact.source_collection`."""
-        from runql.resources.artifacts.collections.collections import (  # noqa: PLC0415 - as above
+        from runql.resources.artifacts.collections.collection import (  # noqa: PLC0415 - as above
             AsyncArtifactCollection,
         )
 

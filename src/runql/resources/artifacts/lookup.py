@@ -1,23 +1,27 @@
-"""Finding artifacts: one by name or id, those of a run, those of a collection; each list in pages."""
+"""Finding artifact versions: one by name or id, those of a run or a collection, and the runs that made or read one."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from runql.errors import ArtifactNotFoundError, OutdatedServerError
 from runql.paths import ArtifactAddress, RunAddress
-from runql.resources.pages.listing import Page, read_page
+from runql.resources.pages.listing import Page, read_all, read_page
 from runql.resources.records.absent_fields import present
 from runql.resources.records.identity import require_id, require_name, require_project, require_run
 from runql.transport.flow import Flow, fetch
-from runql_graphql.fragments import ArtifactFields, ArtifactMembershipFields, PageFields
+from runql_graphql.fragments import ArtifactFields, ArtifactMembershipFields, FullRunFields
+from runql_graphql.get_artifact_creator import GetArtifactCreatorArtifactPlaceRun
 from runql_graphql.operations import (
     get_artifact,
+    get_artifact_creator,
     get_artifact_membership,
     get_named_artifact,
+    list_artifact_users,
     list_artifact_versions,
     list_logged_artifacts,
     list_used_artifacts,
@@ -25,6 +29,7 @@ from runql_graphql.operations import (
 
 MEMBERSHIP: Final = "Project.artifactCollectionMembership"
 VERSION: Final = re.compile(r"v\d+")
+USERS_PER_PAGE: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,19 +194,6 @@ class VersionQuery:
         return f"{self.entity}/{self.project}/{self.collection}"
 
 
-@dataclass(frozen=True, slots=True)
-class _Edge:
-    cursor: str
-    node: Found
-
-
-@dataclass(frozen=True, slots=True)
-class _Versions:
-    total_count: int
-    page_info: PageFields
-    edges: Sequence[_Edge]
-
-
 def list_versions(query: VersionQuery, after: str | None) -> Flow[Page[Found]]:
     """A page of a collection's versions; one request.
 
@@ -231,14 +223,54 @@ def list_versions(query: VersionQuery, after: str | None) -> Flow[Page[Found]]:
     found = collection.artifacts
     if found is None:
         return Page[Found].empty(after)
-    edges = [
-        _Edge(
-            edge.cursor,
-            found_at(edge.node, ArtifactAddress(query.entity, query.project, query.collection, edge.version)),
-        )
-        for edge in found.edges
-    ]
-    return read_page(_Versions(found.total_count, found.page_info, edges), after)
+    home = partial(ArtifactAddress, query.entity, query.project, query.collection)
+    return read_page(found, after).with_nodes(
+        [found_at(edge.node, home(edge.version)) for edge in found.edges]
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedRun:
+    """A run's fields, and the project that the run is in."""
+
+    entity: str
+    project: str
+    fields: FullRunFields
+
+
+def list_users(artifact_id: str) -> Flow[list[PlacedRun]]:
+    """The runs that read a version; one request for 50. Runs whose project the server hides are left out."""
+    return (yield from read_all(partial(_list_user_page, artifact_id)))
+
+
+def _list_user_page(artifact_id: str, after: str | None) -> Flow[Page[PlacedRun]]:
+    operation = list_artifact_users(id=artifact_id, first=USERS_PER_PAGE, after=after)
+    artifact = (yield from fetch(operation)).artifact
+    if artifact is None:
+        raise ArtifactNotFoundError(f"artifact {artifact_id} does not exist any more")
+    require_id("artifact", artifact_id, artifact.id)
+    users = artifact.used_by
+    return read_page(users, after).with_nodes(
+        [
+            PlacedRun(edge.place.project.entity_name, edge.place.project.name, edge.node)
+            for edge in users.edges
+            if edge.place.project
+        ]
+    )
+
+
+def read_creator(artifact_id: str) -> Flow[PlacedRun | None]:
+    """The run that made a version; one request. None when a person made it, or the server hides the run."""
+    artifact = (yield from fetch(get_artifact_creator(id=artifact_id))).artifact
+    if artifact is None:
+        raise ArtifactNotFoundError(f"artifact {artifact_id} does not exist any more")
+    require_id("artifact", artifact_id, artifact.id)
+    run, place = artifact.created_by, artifact.place
+    if not isinstance(run, FullRunFields) or not isinstance(place, GetArtifactCreatorArtifactPlaceRun):
+        return None
+    if place.project is None:
+        return None
+    return PlacedRun(place.project.entity_name, place.project.name, run)
 
 
 def _required(found: Found, asked: ArtifactAddress) -> Found:

@@ -6,17 +6,17 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from runql.arguments import checked_path, positive
 from runql.resources.files.names import OnUnsafe, place, unless_unstorable
 from runql.resources.files.record import FileOwner, FileRecord, is_wanted, save_share
-from runql.resources.pages.listing import Edge, Listing, Page, read_page
+from runql.resources.pages.listing import Page, UncountedListing, read_edges
 from runql.resources.records.identity import require_run
 from runql.transport.bodies import Progress
 from runql.transport.flow import Flow, fetch, gather
 from runql.transport.shared_progress import shared_progress
-from runql_graphql.fragments import FileFields, PageFields
+from runql_graphql.fragments import FileFields
 from runql_graphql.operations import list_matching_run_files, list_run_files
 
 T = TypeVar("T", bound=FileRecord)
@@ -57,7 +57,7 @@ class FileQuery:
         return cls(owner, tuple(names or ()), per_page, pattern)
 
 
-class FileListing(Listing[FileFields | None, T]):
+class FileListing(UncountedListing[FileFields | None, T]):
     """What has been read of a run's files; entries without bytes are left out."""
 
     def __init__(self, query: FileQuery, make: Callable[[FileFields], T]) -> None:
@@ -65,26 +65,6 @@ class FileListing(Listing[FileFields | None, T]):
             return [make(node) for node in page.nodes if node is not None and node.updated_at is not None]
 
         super().__init__(lambda after: list_files(query, after), convert, lambda file: file.id)
-
-    def counted(self) -> Flow[int]:
-        """How many there are; reads to the end, because the server's counts are of all names that it knows."""
-        yield from self.reach(None)
-        return len(self.items)
-
-
-class _Files(Protocol):
-    @property
-    def page_info(self) -> PageFields: ...
-
-    @property
-    def edges(self) -> Sequence[Edge[FileFields | None]]: ...
-
-
-@dataclass(frozen=True, slots=True)
-class _Uncounted:
-    page_info: PageFields
-    edges: Sequence[Edge[FileFields | None]]
-    total_count: int = 0
 
 
 def list_files(query: FileQuery, after: str | None) -> Flow[Page[FileFields | None]]:
@@ -94,12 +74,9 @@ def list_files(query: FileQuery, after: str | None) -> Flow[Page[FileFields | No
         ProjectNotFoundError: the project is absent or hidden.
         RunNotFoundError: the project holds no such run.
     """
-    files = yield from (
-        _named(query, after) if query.pattern is None else _matching(query, query.pattern, after)
-    )
-    if files is None:
-        return Page[FileFields | None].empty(after)
-    return read_page(_Uncounted(files.page_info, files.edges), after)
+    if query.pattern is None:
+        return (yield from _list_named(query, after))
+    return (yield from _list_matching(query, query.pattern, after))
 
 
 def save_all(
@@ -135,7 +112,7 @@ def save_all(
     return [*placement.arrived().values()]
 
 
-def _named(query: FileQuery, after: str | None) -> Flow[_Files | None]:
+def _list_named(query: FileQuery, after: str | None) -> Flow[Page[FileFields | None]]:
     owner = query.owner
     operation = list_run_files(
         entity=owner.entity,
@@ -146,10 +123,13 @@ def _named(query: FileQuery, after: str | None) -> Flow[_Files | None]:
         after=after,
     )
     answer = yield from fetch(operation)
-    return require_run(answer.project, owner.entity, owner.project, owner.run).files
+    files = require_run(answer.project, owner.entity, owner.project, owner.run).files
+    if files is None:
+        return Page[FileFields | None].empty(after)
+    return read_edges(files.page_info, files.edges, after)
 
 
-def _matching(query: FileQuery, pattern: str, after: str | None) -> Flow[_Files | None]:
+def _list_matching(query: FileQuery, pattern: str, after: str | None) -> Flow[Page[FileFields | None]]:
     owner = query.owner
     operation = list_matching_run_files(
         entity=owner.entity,
@@ -160,4 +140,7 @@ def _matching(query: FileQuery, pattern: str, after: str | None) -> Flow[_Files 
         after=after,
     )
     answer = yield from fetch(operation)
-    return require_run(answer.project, owner.entity, owner.project, owner.run).files
+    files = require_run(answer.project, owner.entity, owner.project, owner.run).files
+    if files is None:
+        return Page[FileFields | None].empty(after)
+    return read_edges(files.page_info, files.edges, after)

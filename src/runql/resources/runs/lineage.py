@@ -14,9 +14,9 @@ from runql.transport.sync import RetryingClient
 
 if TYPE_CHECKING:
     from runql.resources.artifacts.artifact import Artifact, AsyncArtifact
-    from runql.resources.artifacts.artifacts import AsyncRunArtifacts, RunArtifacts
     from runql.resources.artifacts.lookup import Found
     from runql.resources.artifacts.record import ArtifactRecord
+    from runql.resources.artifacts.versions import AsyncRunArtifacts, RunArtifacts
     from runql.transport.aio import AsyncRetryingClient
 
 
@@ -31,13 +31,13 @@ class RunLineage(RunExports):
         Args:
             per_page: versions a request asks for, at least 1.
         """
-        from runql.resources.artifacts.artifacts import RunArtifacts
+        from runql.resources.artifacts.versions import RunArtifacts
 
         return RunArtifacts(self._client, self._place, "logged", per_page)
 
     def used_artifacts(self, per_page: int = RUN_PER_PAGE) -> RunArtifacts:
         """Return the artifact versions that the run was said to read; as `logged_artifacts`."""
-        from runql.resources.artifacts.artifacts import RunArtifacts
+        from runql.resources.artifacts.versions import RunArtifacts
 
         return RunArtifacts(self._client, self._place, "used", per_page)
 
@@ -96,13 +96,13 @@ class AsyncRunLineage(AsyncRunExports):
 
     def logged_artifacts(self, per_page: int = RUN_PER_PAGE) -> AsyncRunArtifacts:
         """As `RunLineage.logged_artifacts`."""
-        from runql.resources.artifacts.artifacts import AsyncRunArtifacts
+        from runql.resources.artifacts.versions import AsyncRunArtifacts
 
         return AsyncRunArtifacts(self._client, self._place, "logged", per_page)
 
     def used_artifacts(self, per_page: int = RUN_PER_PAGE) -> AsyncRunArtifacts:
         """As `RunLineage.used_artifacts`."""
-        from runql.resources.artifacts.artifacts import AsyncRunArtifacts
+        from runql.resources.artifacts.versions import AsyncRunArtifacts
 
         return AsyncRunArtifacts(self._client, self._place, "used", per_page)
 

@@ -21,8 +21,14 @@ from runql.resources.artifacts.lookup import (
 )
 from runql.resources.artifacts.mutations import checked_tags
 from runql.resources.artifacts.record import ArtifactRecord
-from runql.resources.pages.listing import RUN_PER_PAGE, AsyncLazySequence, LazySequence, Listing, Page
-from runql.resources.pages.uncounted import UncountedListing
+from runql.resources.pages.listing import (
+    RUN_PER_PAGE,
+    AsyncLazySequence,
+    LazySequence,
+    Listing,
+    Page,
+    UncountedListing,
+)
 from runql.transport.aio import AsyncRetryingClient
 from runql.transport.flow import Flow
 from runql.transport.sync import RetryingClient

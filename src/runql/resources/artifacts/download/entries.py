@@ -14,17 +14,21 @@ from typing import Final
 
 from runql.errors import (
     AnswerError,
-    ArtifactDamagedError,
     EntryNotFoundError,
     ManifestError,
     ReferenceUnavailableError,
 )
 from runql.paths import ArtifactAddress
-from runql.resources.artifacts.entry_digest import hash_of, is_intact
+from runql.resources.artifacts.download.references import (
+    ARTIFACT,
+    check_schemes,
+    follow,
+    scheme_of,
+    spellings,
+)
+from runql.resources.artifacts.download.verify import hash_of, is_intact
 from runql.resources.artifacts.lookup import read_artifact, source_of
-from runql.resources.artifacts.manifest import Manifest, ManifestEntry, stored_at
-from runql.resources.artifacts.record import read_manifest
-from runql.resources.artifacts.references import ARTIFACT, check_schemes, follow, scheme_of, spellings
+from runql.resources.artifacts.manifest import Manifest, ManifestEntry, read_manifest, stored_at
 from runql.resources.files.names import (
     OnUnsafe,
     Placement,
@@ -33,8 +37,7 @@ from runql.resources.files.names import (
     target_path,
     unless_unstorable,
 )
-from runql.resources.pages.listing import refuse_circle
-from runql.resources.pages.uncounted import read_sparse_page
+from runql.resources.pages.listing import read_sparse_page, refuse_circle
 from runql.resources.server_features import read_features
 from runql.transport.bodies import Progress, Sink
 from runql.transport.flow import Flow, fetch, gather, offload, save
@@ -170,42 +173,6 @@ def _fetch_all(wanted: Sequence[Wish], transfer: Transfer, placement: Placement)
             RuntimeWarning,
             stacklevel=2,
         )
-
-
-def check_folder(
-    name: str, manifest: Manifest, root: Path, *, max_concurrency: int, on_unsafe: OnUnsafe
-) -> Flow[list[str]]:
-    """Whether a folder holds just the files of an artifact; returns the names of references, which are not checked.
-
-    Raises:
-        ArtifactDamagedError: files are missing, hold something else, or belong to no entry, or have names that cannot
-            be used and are not to be skipped.
-    """
-    placement = place(root, list(manifest.entries))
-    held = [
-        entry
-        for entry in manifest.entries.values()
-        if not entry.is_reference and entry.path in placement.targets
-    ]
-    targets = [placement.targets[entry.path] for entry in held]
-    intact = yield from gather(
-        [offload(partial(is_intact, path, entry)) for path, entry in zip(targets, held, strict=True)],
-        limit=max_concurrency,
-    )
-    wrong = [(path, entry.path) for path, entry, fine in zip(targets, held, intact, strict=True) if not fine]
-    missing = [entry for path, entry in wrong if not path.is_file()]
-    changed = [entry for path, entry in wrong if path.is_file()]
-    found = yield from offload(lambda: _files_below(root))
-    unexpected = [path for path in found if path not in manifest.entries]
-    unstorable = placement.refused if on_unsafe == "raise" else {}
-    if missing or changed or unexpected or unstorable:
-        raise ArtifactDamagedError(name, missing, changed, unexpected, unstorable)
-    placement.settle(on_unsafe)
-    return [entry.path for entry in manifest.entries.values() if entry.is_reference]
-
-
-def _files_below(root: Path) -> list[str]:
-    return sorted(path.relative_to(root).as_posix() for path in root.rglob("*") if not path.is_dir())
 
 
 def _resolved(wanted: Sequence[Wish], transfer: Transfer) -> Flow[list[Wish]]:
