@@ -20,7 +20,7 @@ from runql.resources.pages.listing import (
     UncountedListing,
     read_sparse_page,
 )
-from runql.resources.records.absent_fields import present
+from runql.resources.records.absent_fields import require_field
 from runql.resources.records.identity import require_name, require_project
 from runql.resources.records.iframe import page_html
 from runql.resources.records.snake_case import SnakeCaseAttributes
@@ -104,7 +104,7 @@ class ProjectRecord(SnakeCaseAttributes):
         Raises:
             OutdatedServerError: the server does not know it.
         """
-        return present(self._fields.is_benchmark, "Project.isBenchmark")
+        return require_field(self._fields.is_benchmark, "Project.isBenchmark")
 
     @property
     def owner(self) -> User | None:

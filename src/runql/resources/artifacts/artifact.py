@@ -12,7 +12,7 @@ from runql.resources.artifacts.editing import EditableArtifact
 from runql.resources.artifacts.entry import ArtifactEntry, AsyncArtifactEntry
 from runql.resources.artifacts.files import ArtifactFiles, AsyncArtifactFiles
 from runql.resources.artifacts.logged_table import LoggedTable
-from runql.resources.artifacts.lookup import Found, list_users, read_creator
+from runql.resources.artifacts.lookup import ResolvedArtifact, list_users, read_creator
 from runql.resources.artifacts.manifest import Manifest, ManifestEntry
 from runql.resources.files.names import OnUnsafe
 from runql.transport.aio import AsyncRetryingClient
@@ -32,7 +32,7 @@ class Artifact(EditableArtifact):
     `Api.artifact`, `Api.artifacts`, `Run.logged_artifacts` and `Run.used_artifacts` make them.
     """
 
-    def __init__(self, client: RetryingClient, found: Found) -> None:
+    def __init__(self, client: RetryingClient, found: ResolvedArtifact) -> None:
         super().__init__(found, client.settings.app_url)
         self._client = client
 
@@ -89,7 +89,7 @@ class Artifact(EditableArtifact):
             EntryNotFoundError: it has no such entry.
         """
         entry = self._client.run(self._read_entry(name))
-        return ArtifactEntry(self._client, self.qualified_name, entry, self._save_entry)
+        return ArtifactEntry(self._client, self.qualified_name, entry, self._download_entry)
 
     def get(self, name: str) -> LoggedTable:
         """Return a `wandb.Table` that was added to the artifact, to be read as rows or as a frame.
@@ -171,7 +171,7 @@ class Artifact(EditableArtifact):
             LocalFileError: the disk did not take them.
         """
         return self._client.run(
-            self._save_below(
+            self._download(
                 root,
                 path_prefix,
                 max_concurrency=max_concurrency,
@@ -189,7 +189,7 @@ class Artifact(EditableArtifact):
         Raises:
             ValueError: it holds another number of files than one.
         """
-        return self._client.run(self._save_only_file(root, progress))
+        return self._client.run(self._download_only_file(root, progress))
 
     def verify(
         self, root: str | os.PathLike[str] | None = None, *, on_unsafe: OnUnsafe = "raise"
@@ -267,7 +267,7 @@ class Artifact(EditableArtifact):
 class AsyncArtifact(EditableArtifact):
     """As `Artifact`, awaited."""
 
-    def __init__(self, client: AsyncRetryingClient, found: Found) -> None:
+    def __init__(self, client: AsyncRetryingClient, found: ResolvedArtifact) -> None:
         super().__init__(found, client.settings.app_url)
         self._client = client
 
@@ -311,7 +311,7 @@ class AsyncArtifact(EditableArtifact):
     async def get_entry(self, name: str) -> AsyncArtifactEntry:
         """As `Artifact.get_entry`."""
         entry = await self._client.run(self._read_entry(name))
-        return AsyncArtifactEntry(self._client, self.qualified_name, entry, self._save_entry)
+        return AsyncArtifactEntry(self._client, self.qualified_name, entry, self._download_entry)
 
     async def get(self, name: str) -> LoggedTable:
         """As `Artifact.get`."""
@@ -343,7 +343,7 @@ class AsyncArtifact(EditableArtifact):
     ) -> Path:
         """As `Artifact.download`."""
         return await self._client.run(
-            self._save_below(
+            self._download(
                 root,
                 path_prefix,
                 max_concurrency=max_concurrency,
@@ -357,7 +357,7 @@ class AsyncArtifact(EditableArtifact):
         self, root: str | os.PathLike[str] | None = None, *, progress: Progress | None = None
     ) -> Path:
         """As `Artifact.file`."""
-        return await self._client.run(self._save_only_file(root, progress))
+        return await self._client.run(self._download_only_file(root, progress))
 
     async def verify(
         self, root: str | os.PathLike[str] | None = None, *, on_unsafe: OnUnsafe = "raise"

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
         AsyncArtifactType,
         AsyncArtifactTypes,
     )
-    from runql.resources.artifacts.lookup import Found
+    from runql.resources.artifacts.lookup import ResolvedArtifact
     from runql.resources.artifacts.versions import Artifacts, AsyncArtifacts
     from runql.transport.aio import AsyncRetryingClient
 
@@ -280,7 +280,7 @@ class AsyncArtifactCatalog(ABC):
         return path.resolve(entity=await self._owner(path.entity), project=self.client.settings.project)
 
 
-def _of_kind(asked: ArtifactAddress, kind: str | None) -> Flow[Found]:
+def _of_kind(asked: ArtifactAddress, kind: str | None) -> Flow[ResolvedArtifact]:
     from runql.resources.artifacts.lookup import find_artifact
 
     if kind is not None:

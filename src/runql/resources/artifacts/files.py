@@ -11,7 +11,7 @@ from pathlib import Path
 from runql.arguments import checked_path, positive
 from runql.errors import AccessDeniedError, ArtifactNotFoundError, EntryNotFoundError
 from runql.resources.files.names import target_path
-from runql.resources.files.record import is_wanted, shown_size
+from runql.resources.files.record import format_size, is_wanted
 from runql.resources.pages.listing import (
     AsyncLazySequence,
     LazySequence,
@@ -61,7 +61,7 @@ class ArtifactFileRecord(SnakeCaseAttributes):
         self._fields = fields
 
     def __repr__(self) -> str:
-        return f"<ArtifactFile {self.name} ({self.mimetype}) {shown_size(self.size)}>"
+        return f"<ArtifactFile {self.name} ({self.mimetype}) {format_size(self.size)}>"
 
     @property
     def id(self) -> str:

@@ -149,7 +149,7 @@ def _entry(path: str, read: _Entry) -> ManifestEntry:
     return ManifestEntry(path, read.digest, read.size, read.ref, read.birth_artifact_id, extra)
 
 
-def stored_at(
+def api_path(
     manifest: Manifest,
     entry: ManifestEntry,
     place: ArtifactAddress,

@@ -13,13 +13,14 @@ from runql.arguments import checked_path, checked_str, positive
 from runql.errors import ArtifactPendingError, EntryNotFoundError
 from runql.paths import ArtifactAddress, artifact_url
 from runql.resources.artifacts.collections.lookup import TypeAddress, find_collection
-from runql.resources.artifacts.download.entries import Holder, Transfer, default_root, fetch_below
+from runql.resources.artifacts.download.entries import DownloadOptions, default_root, download_entries
+from runql.resources.artifacts.download.resolve import ArtifactSource
 from runql.resources.artifacts.download.verify import check_folder
 from runql.resources.artifacts.logged_table import LoggedTable, read_artifact_table
-from runql.resources.artifacts.lookup import Found, find_artifact, source_of
+from runql.resources.artifacts.lookup import ResolvedArtifact, find_artifact, source_of
 from runql.resources.artifacts.manifest import Manifest, ManifestEntry, read_manifest
 from runql.resources.files.names import OnUnsafe, checked_on_unsafe
-from runql.resources.records.absent_fields import present
+from runql.resources.records.absent_fields import require_field
 from runql.resources.records.snake_case import SnakeCaseAttributes
 from runql.transport.bodies import Progress
 from runql.transport.flow import AT_ONCE, Flow, Once, offload
@@ -37,10 +38,10 @@ class ArtifactRecord(SnakeCaseAttributes):
     collection, the ``source_…`` ones those of the place where it was made.
     """
 
-    def __init__(self, found: Found, app_url: str) -> None:
+    def __init__(self, found: ResolvedArtifact, app_url: str) -> None:
         self._found = found
         self._app_url = app_url
-        self._manifest = Once(self._ask_for_manifest)
+        self._manifest = Once(self._request_manifest)
 
     def __repr__(self) -> str:
         return f"<Artifact {self.qualified_name} ({self.type})>"
@@ -165,7 +166,7 @@ class ArtifactRecord(SnakeCaseAttributes):
         Raises:
             OutdatedServerError: the server does not know it.
         """
-        return present(self._found.fields.ttl_is_inherited, "Artifact.ttlIsInherited")
+        return require_field(self._found.fields.ttl_is_inherited, "Artifact.ttlIsInherited")
 
     @property
     def created_at(self) -> str:
@@ -190,7 +191,7 @@ class ArtifactRecord(SnakeCaseAttributes):
 
     @property
     def _stored_ttl(self) -> timedelta | None:
-        seconds = present(self._found.fields.ttl_duration_seconds, "Artifact.ttlDurationSeconds")
+        seconds = require_field(self._found.fields.ttl_duration_seconds, "Artifact.ttlDurationSeconds")
         return timedelta(seconds=seconds) if seconds > 0 else None
 
     # -- its files ----------------------------------------------------------------------------------------------
@@ -199,13 +200,13 @@ class ArtifactRecord(SnakeCaseAttributes):
         home = TypeAddress(place.entity, place.project, self.type)
         return home, (yield from find_collection(home, place.collection))
 
-    def _find_source(self) -> Flow[Found]:
+    def _find_source(self) -> Flow[ResolvedArtifact]:
         return (yield from find_artifact(self._source))
 
     def _read_manifest(self) -> Flow[Manifest]:
         return (yield from self._manifest.get())
 
-    def _ask_for_manifest(self) -> Flow[Manifest]:
+    def _request_manifest(self) -> Flow[Manifest]:
         if self._found.fields.state is not COMMITTED:
             raise ArtifactPendingError(self.qualified_name, self.state)
         return (yield from read_manifest(self.id, self.qualified_name))
@@ -219,7 +220,7 @@ class ArtifactRecord(SnakeCaseAttributes):
             raise EntryNotFoundError(self.qualified_name, name)
         return entry
 
-    def _save_below(
+    def _download(
         self,
         root: str | os.PathLike[str] | None,
         path_prefix: str | None,
@@ -229,32 +230,32 @@ class ArtifactRecord(SnakeCaseAttributes):
         allow_missing_references: bool,
         on_unsafe: OnUnsafe,
     ) -> Flow[Path]:
-        transfer = Transfer(
-            positive("max_concurrency", max_concurrency), progress, allow_missing_references, on_unsafe
-        )
+        options = DownloadOptions(max_concurrency, progress, allow_missing_references, on_unsafe)
         folder = self._folder(root)
         if path_prefix is not None:
             checked_str("path_prefix", path_prefix)
         manifest = yield from self._read_manifest()
         entries = [entry for path, entry in manifest.entries.items() if path.startswith(path_prefix or "")]
-        yield from fetch_below(self._holder(manifest), entries, folder, transfer)
+        yield from download_entries(self._source_of(manifest), entries, folder, options)
         make_folder(folder)
         return folder
 
-    def _save_only_file(self, root: str | os.PathLike[str] | None, progress: Progress | None) -> Flow[Path]:
+    def _download_only_file(
+        self, root: str | os.PathLike[str] | None, progress: Progress | None
+    ) -> Flow[Path]:
         entries = [*(yield from self._read_entries()).values()]
         if len(entries) != 1:
             raise ValueError(
                 f"{self.qualified_name} holds {len(entries)} files: use download(), or get_entry(path).download()"
             )
-        return (yield from self._save_entry(entries[0], root, progress))
+        return (yield from self._download_entry(entries[0], root, progress))
 
-    def _save_entry(
+    def _download_entry(
         self, entry: ManifestEntry, root: str | os.PathLike[str] | None, progress: Progress | None
     ) -> Flow[Path]:
         manifest = yield from self._read_manifest()
-        saved = yield from fetch_below(
-            self._holder(manifest), [entry], self._folder(root), Transfer(1, progress)
+        saved = yield from download_entries(
+            self._source_of(manifest), [entry], self._folder(root), DownloadOptions(1, progress)
         )
         return saved[entry.path]
 
@@ -264,12 +265,14 @@ class ArtifactRecord(SnakeCaseAttributes):
 
     def _read_contents(self, entries: Sequence[ManifestEntry]) -> Flow[list[bytes]]:
         with TemporaryDirectory(prefix="runql-") as folder:
-            targets = yield from self._save_entries(entries, Path(folder))
+            targets = yield from self._download_entries(entries, Path(folder))
             return (yield from offload(lambda: [target.read_bytes() for target in targets]))
 
-    def _save_entries(self, entries: Sequence[ManifestEntry], folder: Path) -> Flow[list[Path]]:
+    def _download_entries(self, entries: Sequence[ManifestEntry], folder: Path) -> Flow[list[Path]]:
         manifest = yield from self._read_manifest()
-        saved = yield from fetch_below(self._holder(manifest), entries, folder, Transfer(AT_ONCE))
+        saved = yield from download_entries(
+            self._source_of(manifest), entries, folder, DownloadOptions(AT_ONCE)
+        )
         return [saved[entry.path] for entry in entries]
 
     def _verify(
@@ -287,5 +290,5 @@ class ArtifactRecord(SnakeCaseAttributes):
     def _folder(self, root: str | os.PathLike[str] | None) -> Path:
         return default_root(self._source) if root is None else checked_path("root", root)
 
-    def _holder(self, manifest: Manifest) -> Holder:
-        return Holder(self.id, self.qualified_name, manifest, self._found.place)
+    def _source_of(self, manifest: Manifest) -> ArtifactSource:
+        return ArtifactSource(self.id, self.qualified_name, manifest, self._found.place)

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from runql.arguments import checked_path, positive
-from runql.resources.files.names import OnUnsafe, place, unless_unstorable
-from runql.resources.files.record import FileOwner, FileRecord, is_wanted, save_share
+from runql.resources.files.names import OnUnsafe, place_files, skip_unstorable
+from runql.resources.files.record import FileOwner, FileRecord, fetch_file, is_wanted
 from runql.resources.pages.listing import Page, UncountedListing, read_edges
 from runql.resources.records.identity import require_run
 from runql.transport.bodies import Progress
@@ -92,7 +92,7 @@ def save_all(
 ) -> Flow[list[Path]]:
     """Fetch files, ``max_concurrency`` of them at a time; one request each. All names are checked before the first."""
     positive("max_concurrency", max_concurrency)
-    placement = place(checked_path("root", root), [file.name for file in files])
+    placement = place_files(checked_path("root", root), [file.name for file in files])
     wanted = [
         (file, placement.targets[file.name])
         for file in {file.name: file for file in files}.values()
@@ -102,14 +102,14 @@ def save_all(
     told = shared_progress(progress, [file.size for file, _ in wanted])
     yield from gather(
         [
-            unless_unstorable(save_share(owner, file.fields, target, share), file.name, placement.refused)
+            skip_unstorable(fetch_file(owner, file.fields, target, share), file.name, placement.refused)
             for (file, target), share in zip(wanted, told, strict=True)
         ],
         limit=max_concurrency,
         offloads_apart=True,
     )
-    placement.settle(on_unsafe)
-    return [*placement.arrived().values()]
+    placement.report_refused(on_unsafe)
+    return [*placement.saved().values()]
 
 
 def _list_named(query: FileQuery, after: str | None) -> Flow[Page[FileFields | None]]:

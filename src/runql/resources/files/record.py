@@ -17,8 +17,8 @@ from runql.errors import (
     UploadRefusedError,
 )
 from runql.resources.files.names import target_path, upload_name
-from runql.resources.records.absent_fields import present
-from runql.resources.records.deletion import confirmed
+from runql.resources.records.absent_fields import require_field
+from runql.resources.records.deletion import confirm_deletion
 from runql.resources.records.identity import require_name, require_run
 from runql.resources.records.run_fields import PROJECT_ID, project_number, read_run
 from runql.resources.records.snake_case import SnakeCaseAttributes
@@ -65,7 +65,7 @@ class FileRecord(SnakeCaseAttributes):
         self.fields = fields
 
     def __repr__(self) -> str:
-        return f"<File {self.name} ({self.mimetype}) {shown_size(self.size)}>"
+        return f"<File {self.name} ({self.mimetype}) {format_size(self.size)}>"
 
     @property
     def id(self) -> str:
@@ -190,10 +190,10 @@ def save_file(
 ) -> Flow[None]:
     """Fetch a file; one request, and two more when its URL has expired."""
     (told,) = shared_progress(progress, [int(fields.size_bytes)])
-    yield from save_share(owner, fields, target, told)
+    yield from fetch_file(owner, fields, target, told)
 
 
-def save_share(owner: FileOwner, fields: FileFields, target: Path, progress: Progress | None) -> Flow[None]:
+def fetch_file(owner: FileOwner, fields: FileFields, target: Path, progress: Progress | None) -> Flow[None]:
     """As `save_file`, as one of the transfers that share a progress."""
     # The storage's own address first: the other one leads there by a request more.
     try:
@@ -206,7 +206,7 @@ def save_share(owner: FileOwner, fields: FileFields, target: Path, progress: Pro
 
 
 def delete_file(owner: FileOwner, fields: FileFields) -> Flow[None]:
-    """Delete a file; one request, and one before when the project's number is not known. See `confirmed`.
+    """Delete a file; one request, and one before when the project's number is not known. See `confirm_deletion`.
 
     Raises:
         DeletionRefusedError: the server says that it did not.
@@ -216,14 +216,14 @@ def delete_file(owner: FileOwner, fields: FileFields) -> Flow[None]:
     project_id = owner.project_id
     if project_id is None:
         run = yield from read_run(owner.entity, owner.project, owner.run)
-        project_id = present(project_number(run), PROJECT_ID)
+        project_id = require_field(project_number(run), PROJECT_ID)
 
     def is_there() -> Flow[bool]:
         entry = yield from find_entry(owner, fields.name)
         return entry is not None and entry.updated_at is not None and entry.id == fields.id
 
     deletion = fetch(delete_files(files=[fields.id], project_id=project_id))
-    answer = yield from confirmed(deletion, is_there, f"{fields.name!r} of run {owner}")
+    answer = yield from confirm_deletion(deletion, is_there, f"{fields.name!r} of run {owner}")
     if answer is None:
         return
     deleted = answer.delete_files
@@ -304,7 +304,7 @@ def _sink(fields: FileFields, target: Path, progress: Progress | None) -> Sink:
     return Sink(target, digest=fields.md5, size=size, progress=progress)
 
 
-def shown_size(size: int) -> str:
+def format_size(size: int) -> str:
     """A size for people, in powers of 1,024."""
     amount, unit = float(size), 0
     while amount >= 1024 and unit < len(_UNITS) - 1:

@@ -10,7 +10,7 @@ from typing import Final
 
 from runql.errors import ArtifactDamagedError, LocalFileError, ManifestError, MissingExtraError
 from runql.resources.artifacts.manifest import Manifest, ManifestEntry
-from runql.resources.files.names import OnUnsafe, place
+from runql.resources.files.names import OnUnsafe, place_files
 from runql.transport.bodies import Hash, new_md5
 from runql.transport.flow import Flow, gather, offload
 from runql.transport.local_copy import digest_of
@@ -63,7 +63,7 @@ def check_folder(
         ArtifactDamagedError: files are missing, hold something else, or belong to no entry, or have names that cannot
             be used and are not to be skipped.
     """
-    placement = place(root, list(manifest.entries))
+    placement = place_files(root, list(manifest.entries))
     held = [
         entry
         for entry in manifest.entries.values()
@@ -82,7 +82,7 @@ def check_folder(
     unstorable = placement.refused if on_unsafe == "raise" else {}
     if missing or changed or unexpected or unstorable:
         raise ArtifactDamagedError(name, missing, changed, unexpected, unstorable)
-    placement.settle(on_unsafe)
+    placement.report_refused(on_unsafe)
     return [entry.path for entry in manifest.entries.values() if entry.is_reference]
 
 
