@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Final
 
 from runql.errors import AuthenticationError
-from runql.resources.pages.listing import Page, read_all, read_sparse_page
+from runql.resources.pages.listing import read_sparse_page, refuse_circle
 from runql.resources.records.snake_case import SnakeCaseAttributes
 from runql.transport.flow import Flow, fetch
 from runql_graphql.fragments import ViewerFields
@@ -59,21 +58,25 @@ def read_viewer() -> Flow[User]:
 
 def list_matching_users(query: str) -> Flow[list[User]]:
     """The users whose username or e-mail address holds the text; one request for every 200."""
-    fields = yield from read_all(partial(_list_page, query))
-    return [_user(each) for each in fields]
+    found: list[User] = []
+    seen: set[str | None] = set()
+    after: str | None = None
+    while True:
+        answer = yield from fetch(list_users(query=query, first=USERS_A_PAGE, after=after))
+        if answer.users is None:
+            return found
+        page = read_sparse_page(answer.users.page_info, answer.users.edges, after)
+        refuse_circle(page, seen)
+        found += [_user(fields) for fields in page.nodes]
+        after = page.cursor
+        if not page.more:
+            return found
 
 
 def best_match(users: Sequence[User], name: str) -> User | None:
     """The user who has exactly this username or e-mail address, else the first."""
     exact = (user for user in users if name in {user.username, user.email})
     return next(exact, users[0] if users else None)
-
-
-def _list_page(query: str, after: str | None) -> Flow[Page[ViewerFields]]:
-    users = (yield from fetch(list_users(query=query, first=USERS_A_PAGE, after=after))).users
-    if users is None:
-        return Page[ViewerFields].empty(after)
-    return read_sparse_page(users.page_info, users.edges, after)
 
 
 def _user(fields: ViewerFields) -> User:

@@ -19,7 +19,6 @@ from runql.resources.artifacts.mutations import (
     checked_aliases,
     checked_tags,
     delete,
-    json_equal,
     metadata_json,
     remove_aliases,
     stored_ttl,
@@ -27,7 +26,8 @@ from runql.resources.artifacts.mutations import (
     unstored_fields,
 )
 from runql.resources.artifacts.record import ArtifactRecord
-from runql.resources.records.stored_changes import incomplete_update
+from runql.resources.records.stored_changes import incomplete_update, is_same_json
+from runql.resources.records.to_json import to_json_object
 from runql.transport.flow import Flow
 from runql.values import JSONValue, parse_object
 from runql_graphql.fragments import ArtifactFields
@@ -170,7 +170,9 @@ class EditableArtifact(ArtifactRecord):
         changes = UpdateArtifactInput(artifactID=fields.id)
         if (self.description or "") != (fields.description or ""):
             changes.description = self.description or ""
-        if "_metadata" in vars(self) and not json_equal(self._metadata, parse_object(fields.metadata)):
+        if "_metadata" in vars(self) and not is_same_json(
+            to_json_object(self._metadata, "metadata"), parse_object(fields.metadata)
+        ):
             changes.metadata = metadata_json(self._metadata)
         if self._new_ttl is not None and self._new_ttl != stored_ttl(fields):
             changes.ttl_duration_seconds = self._new_ttl

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final, TypeVar
@@ -23,11 +22,12 @@ from runql.resources.artifacts.lookup import VERSION, find_artifact, path_of, re
 from runql.resources.records.absent_fields import require_field
 from runql.resources.records.deletion import confirm_deletion
 from runql.resources.records.identity import require_id, require_name
+from runql.resources.records.name_lists import checked_names
 from runql.resources.records.run_fields import read_state
 from runql.resources.records.stored_changes import compare_stored_json
 from runql.resources.records.to_json import to_json_object
 from runql.transport.flow import Flow, fetch
-from runql.values import JSONValue, json_text, parse_object
+from runql.values import json_text, parse_object
 from runql_graphql.delete_artifact import DeleteArtifact
 from runql_graphql.enums import ArtifactDigestAlgorithm, ArtifactState
 from runql_graphql.fragments import ArtifactFields
@@ -77,7 +77,7 @@ def checked_aliases(aliases: Iterable[str]) -> list[str]:
         ValueError: one is empty, longer than 128, holds `/` or `:`, or looks like a version (``v3``).
         TypeError: they are no list of texts.
     """
-    given = _texts("aliases", aliases)
+    given = list(dict.fromkeys(checked_names("aliases", aliases)))
     for alias in given:
         if not alias.strip() or len(alias) > LONGEST or "/" in alias or ":" in alias:
             raise ValueError(
@@ -95,7 +95,7 @@ def checked_tags(tags: Iterable[str]) -> list[str]:
         ValueError: one is empty, longer than 128, or holds more than letters, digits, `_`, `-` and inner blanks.
         TypeError: they are no list of texts.
     """
-    given = _texts("tags", tags)
+    given = list(dict.fromkeys(checked_names("tags", tags)))
     for tag in given:
         if len(tag) > LONGEST or not TAG.fullmatch(tag):
             raise ValueError(
@@ -314,21 +314,6 @@ def unstored_fields(before: ArtifactFields, asked: UpdateArtifactInput, stored: 
     if "ttl_is_inherited" in told and asked.ttl_duration_seconds not in (None, stored_ttl(stored)):
         found.append("ttl")
     return found
-
-
-def json_equal(one: Mapping[str, object], other: Mapping[str, JSONValue]) -> bool:
-    """Whether metadata says the same as what is stored."""
-    stored = to_json_object(one, "metadata")
-    return json.dumps(stored, sort_keys=True) == json.dumps(other, sort_keys=True)
-
-
-def _texts(what: str, values: Iterable[str]) -> list[str]:
-    if isinstance(values, str):
-        raise TypeError(f"{what} must be a list of texts, not the text {shown(values)}")
-    given = list(dict.fromkeys(values))
-    if not all(isinstance(value, str) for value in given):  # pyright: ignore[reportUnnecessaryIsInstance] — callers may be untyped
-        raise TypeError(f"{what} must be texts, not {shown(given)}")
-    return given
 
 
 def _placed(place: ArtifactAddress, aliases: Sequence[str]) -> list[ArtifactCollectionAliasInput]:

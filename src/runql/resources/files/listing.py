@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from runql.arguments import checked_path, positive
+from runql.paths import RunAddress
 from runql.resources.files.names import OnUnsafe, place_files, skip_unstorable
-from runql.resources.files.record import FileOwner, FileRecord, fetch_file, is_wanted
+from runql.resources.files.record import FileRecord, fetch_file, is_wanted
 from runql.resources.pages.listing import Page, UncountedListing, read_edges
 from runql.resources.records.identity import require_run
 from runql.transport.bodies import Progress
@@ -27,20 +28,20 @@ class FileQuery:
     """A checked question for files.
 
     Attributes:
-        owner: the run.
+        run: the run.
         names: only these; empty for all.
         per_page: files a page.
         pattern: SQL LIKE, `%` any text and `_` one character; None for all.
     """
 
-    owner: FileOwner
+    run: RunAddress
     names: tuple[str, ...] = ()
     per_page: int = 50
     pattern: str | None = None
 
     @classmethod
     def checked(
-        cls, owner: FileOwner, names: Sequence[str] | None, per_page: int, pattern: str | None
+        cls, run: RunAddress, names: Sequence[str] | None, per_page: int, pattern: str | None
     ) -> FileQuery:
         """Check what a caller gave.
 
@@ -54,7 +55,7 @@ class FileQuery:
             raise ValueError("names and pattern cannot go together: give one of them")
         if per_page < 1:
             raise ValueError(f"per_page must be at least 1, not {per_page}")
-        return cls(owner, tuple(names or ()), per_page, pattern)
+        return cls(run, tuple(names or ()), per_page, pattern)
 
 
 class FileListing(UncountedListing[FileFields | None, T]):
@@ -80,7 +81,7 @@ def list_files(query: FileQuery, after: str | None) -> Flow[Page[FileFields | No
 
 
 def save_all(
-    owner: FileOwner,
+    run: RunAddress,
     files: Sequence[FileRecord],
     root: str | os.PathLike[str],
     *,
@@ -102,7 +103,7 @@ def save_all(
     told = shared_progress(progress, [file.size for file, _ in wanted])
     yield from gather(
         [
-            skip_unstorable(fetch_file(owner, file.fields, target, share), file.name, placement.refused)
+            skip_unstorable(fetch_file(run, file.fields, target, share), file.name, placement.refused)
             for (file, target), share in zip(wanted, told, strict=True)
         ],
         limit=max_concurrency,
@@ -113,34 +114,34 @@ def save_all(
 
 
 def _list_named(query: FileQuery, after: str | None) -> Flow[Page[FileFields | None]]:
-    owner = query.owner
+    run = query.run
     operation = list_run_files(
-        entity=owner.entity,
-        project=owner.project,
-        run=owner.run,
+        entity=run.entity,
+        project=run.project,
+        run=run.run_id,
         names=list(query.names),
         first=query.per_page,
         after=after,
     )
     answer = yield from fetch(operation)
-    files = require_run(answer.project, owner.entity, owner.project, owner.run).files
+    files = require_run(answer.project, run.entity, run.project, run.run_id).files
     if files is None:
         return Page[FileFields | None].empty(after)
     return read_edges(files.page_info, files.edges, after)
 
 
 def _list_matching(query: FileQuery, pattern: str, after: str | None) -> Flow[Page[FileFields | None]]:
-    owner = query.owner
+    run = query.run
     operation = list_matching_run_files(
-        entity=owner.entity,
-        project=owner.project,
-        run=owner.run,
+        entity=run.entity,
+        project=run.project,
+        run=run.run_id,
         pattern=pattern,
         first=query.per_page,
         after=after,
     )
     answer = yield from fetch(operation)
-    files = require_run(answer.project, owner.entity, owner.project, owner.run).files
+    files = require_run(answer.project, run.entity, run.project, run.run_id).files
     if files is None:
         return Page[FileFields | None].empty(after)
     return read_edges(files.page_info, files.edges, after)

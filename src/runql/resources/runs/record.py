@@ -243,6 +243,11 @@ class RunRecord(SnakeCaseAttributes, ABC):
         return self._light().history_line_count
 
     @property
+    def _project_number(self) -> int | None:
+        """The server's number for the project; None while the run is not loaded."""
+        return project_number(self._fields) if self._fields else None
+
+    @property
     def project_internal_id(self) -> int:
         """The server's number for the project.
 

@@ -12,7 +12,7 @@ from runql.errors import IncompleteHistoriesError, RunqlError
 from runql.frames.batches import Batch
 from runql.frames.row_readers import RowReader
 from runql.resources.history.sampled import Row
-from runql.resources.pages.listing import Page, read_all
+from runql.resources.pages.listing import refuse_circle
 from runql.resources.runs.histories.cursor import HistoriesPosition
 from runql.resources.runs.histories.page import HistoriesPlan, Part, RunMark
 from runql.resources.runs.histories.page_budget import MOST_RUNS
@@ -103,17 +103,15 @@ def _refill(
 def _list_marks(plan: HistoriesPlan) -> Flow[list[RunMark]]:
     """What the runs are like now; one request for many of them."""
     query = plan.query.sized(max(plan.query.per_page, MOST_RUNS))
-
-    def read(after: str | None) -> Flow[Page[tuple[str, RunMark]]]:
-        page = yield from list_light_page(query, after)
-        return page.with_nodes(
-            [(node.id, RunMark(node.name, node.history_line_count, node.heartbeat_at)) for node in page.nodes]
-        )
-
     marks: dict[str, RunMark] = {}
-    for run, mark in (yield from read_all(read)):
-        # A list that shifts between two pages shows some runs twice.
-        marks.setdefault(run, mark)
+    cursors: set[str | None] = set()
+    after, more = None, True
+    while more:
+        page = yield from list_light_page(query, after)
+        refuse_circle(page, cursors)
+        for node in page.nodes:
+            marks.setdefault(node.id, RunMark(node.name, node.history_line_count, node.heartbeat_at))
+        after, more = page.cursor, page.more
     return [*marks.values()]
 
 
