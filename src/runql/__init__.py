@@ -65,20 +65,22 @@ if TYPE_CHECKING:
     from runql.config import Settings
     from runql.progress_bar import progress_bar
     from runql.resources.api import Api, AsyncApi
-    from runql.resources.artifacts.artifact import Artifact, ArtifactEntry, AsyncArtifact, AsyncArtifactEntry
-    from runql.resources.artifacts.artifacts import Artifacts, AsyncArtifacts, AsyncRunArtifacts, RunArtifacts
-    from runql.resources.artifacts.collections.collections import (
+    from runql.resources.artifacts.artifact import Artifact, AsyncArtifact
+    from runql.resources.artifacts.collections.collection import (
         ArtifactCollection,
         ArtifactCollections,
-        ArtifactType,
-        ArtifactTypes,
         AsyncArtifactCollection,
         AsyncArtifactCollections,
-        AsyncArtifactType,
-        AsyncArtifactTypes,
         AsyncProjectArtifactCollections,
         ProjectArtifactCollections,
     )
+    from runql.resources.artifacts.collections.types import (
+        ArtifactType,
+        ArtifactTypes,
+        AsyncArtifactType,
+        AsyncArtifactTypes,
+    )
+    from runql.resources.artifacts.entry import ArtifactEntry, AsyncArtifactEntry
     from runql.resources.artifacts.files import (
         ArtifactFile,
         ArtifactFiles,
@@ -87,6 +89,7 @@ if TYPE_CHECKING:
     )
     from runql.resources.artifacts.logged_table import LoggedTable
     from runql.resources.artifacts.manifest import Manifest, ManifestEntry
+    from runql.resources.artifacts.versions import Artifacts, AsyncArtifacts, AsyncRunArtifacts, RunArtifacts
     from runql.resources.capabilities import Capabilities
     from runql.resources.files.files import AsyncFile, AsyncFiles, File, Files
     from runql.resources.history.scan import AsyncHistoryScan, HistoryScan
@@ -111,23 +114,21 @@ _LATER = {
     "runql.config": ("Settings",),
     "runql.progress_bar": ("progress_bar",),
     "runql.resources.api": ("Api", "AsyncApi"),
-    "runql.resources.artifacts.artifact": (
-        "Artifact",
-        "ArtifactEntry",
-        "AsyncArtifact",
-        "AsyncArtifactEntry",
-    ),
-    "runql.resources.artifacts.collections.collections": (
+    "runql.resources.artifacts.artifact": ("Artifact", "AsyncArtifact"),
+    "runql.resources.artifacts.entry": ("ArtifactEntry", "AsyncArtifactEntry"),
+    "runql.resources.artifacts.collections.collection": (
         "ArtifactCollection",
         "ArtifactCollections",
-        "ArtifactType",
-        "ArtifactTypes",
         "AsyncArtifactCollection",
         "AsyncArtifactCollections",
-        "AsyncArtifactType",
-        "AsyncArtifactTypes",
         "AsyncProjectArtifactCollections",
         "ProjectArtifactCollections",
+    ),
+    "runql.resources.artifacts.collections.types": (
+        "ArtifactType",
+        "ArtifactTypes",
+        "AsyncArtifactType",
+        "AsyncArtifactTypes",
     ),
     "runql.resources.artifacts.files": (
         "ArtifactFile",
@@ -135,7 +136,7 @@ _LATER = {
         "AsyncArtifactFile",
         "AsyncArtifactFiles",
     ),
-    "runql.resources.artifacts.artifacts": (
+    "runql.resources.artifacts.versions": (
         "Artifacts",
         "AsyncArtifacts",
         "AsyncRunArtifacts",

@@ -15,9 +15,9 @@ from tests.contract.scripted_server import ScriptedResponse, ScriptedServer
 from tests.contract.untyped import Untyped, taken
 
 from runql import ArtifactDamagedError, LocalFileError, UnsafeNameError
-from runql.resources.artifacts import download as artifact_download
+from runql.resources.artifacts.download import entries as artifact_download
 from runql.resources.files import listing as file_listing
-from runql.resources.files.names import place
+from runql.resources.files.names import place_files
 from runql_server.running import RunningServer
 from runql_server.seed_artifacts import SeedArtifact
 
@@ -89,8 +89,8 @@ def test_another_wish_is_a_bad_argument(face: Face, scripted: ScriptedServer, ru
 def test_windows_refuses_its_own(
     face: Face, scripted: ScriptedServer, run: AnyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(file_listing, "place", partial(place, windows=True, folds=lambda _: True))
-    barrier(scripted, "good.txt", *ORDINARY, "Good.TXT")
+    monkeypatch.setattr(file_listing, "place_files", partial(place_files, windows=True, folds=lambda _: True))
+    holding(answering, "good.txt", *ORDINARY, "Good.TXT")
     with pytest.raises(UnsafeNameError) as caught:
         face.take(run.files().download(tmp_path))
     assert {*caught.value.refused} == {*ORDINARY, "Good.TXT"}
@@ -242,7 +242,7 @@ def test_equal_bytes_arrive_where_the_disk_refuses_their_first_name(
 def test_windows_refuses_its_own_of_an_artifact(
     named: Untyped, face: Face, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(artifact_download, "place", partial(place, windows=True))
+    monkeypatch.setattr(artifact_download, "place_files", partial(place_files, windows=True))
     with pytest.raises(UnsafeNameError) as caught:
         taken(face, named(*ORDINARY).download(tmp_path))
     assert {*caught.value.refused} == {*ORDINARY}

@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from runql.errors import LocalFileError, UnsafeNameError
-from runql.resources.files.names import ignores_case, place, target_path, target_paths, upload_name
+from runql.resources.files.names import ignores_case, place_files, target_path, target_paths, upload_name
 
 ODD = ["..", ".", "", "a", "b.txt", "C:", "c:x", "NUL", "con.txt", "COM1", "\\", "..\\x", "\0", "out", "loop"]
 PART = st.one_of(
@@ -77,7 +77,7 @@ def test_what_windows_would_read_otherwise_is_refused_there(name: str) -> None:
 def test_many_names_have_a_place_each_or_are_listed(names: list[str], *, folds: bool) -> None:
     with TemporaryDirectory() as folder:
         root = split_root(folder)
-        placement = place(root, names, folds=lambda _: folds)
+        placement = place_files(root, names, folds=lambda _: folds)
         assert placement.targets.keys() | placement.refused.keys() == set(names)
         assert not placement.targets.keys() & placement.refused.keys()
         places = [str(path).casefold() if folds else str(path) for path in placement.targets.values()]
@@ -131,15 +131,15 @@ def test_an_ordinary_name_is_taken(name: str, tmp_path: Path) -> None:
 
 
 def test_a_file_gives_way_to_a_folder_of_its_name(tmp_path: Path) -> None:
-    placement = place(tmp_path, ["a", "a/b", "a/c", "b"])
+    placement = place_files(tmp_path, ["a", "a/b", "a/c", "b"])
     assert [*placement.targets] == ["a/b", "a/c", "b"]
     assert placement.refused == {"a": "other files lie in a folder of this name"}
 
 
 def test_the_second_of_two_spellings_is_refused_where_the_disk_takes_them_for_one(tmp_path: Path) -> None:
     names = ["Model.pt", "model.pt", "e\u0301", "é", "Dir/x", "dir"]
-    assert place(tmp_path, names, folds=lambda _: False).refused == {}
-    placement = place(tmp_path, names, folds=lambda _: True)
+    assert place_files(tmp_path, names, folds=lambda _: False).refused == {}
+    placement = place_files(tmp_path, names, folds=lambda _: True)
     assert [*placement.targets] == ["Model.pt", "e\u0301", "Dir/x"]
     assert "takes it for 'Model.pt'" in placement.refused["model.pt"]
     assert "in a folder" in placement.refused["dir"]
@@ -155,7 +155,9 @@ def test_a_disk_is_tried_only_where_spellings_clash(tmp_path: Path) -> None:
     def never(_: Path) -> bool:
         raise AssertionError
 
-    assert place(tmp_path, ["A", "b", "c/D", "a/b/../c", "d"], folds=never).refused.keys() == {"a/b/../c"}
+    assert place_files(tmp_path, ["A", "b", "c/D", "a/b/../c", "d"], folds=never).refused.keys() == {
+        "a/b/../c"
+    }
 
 
 def test_a_path_that_is_too_long_as_a_whole_is_refused(tmp_path: Path) -> None:

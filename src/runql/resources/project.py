@@ -8,15 +8,19 @@ from functools import partial
 from runql.arguments import positive
 from runql.errors import NotFoundError
 from runql.paths import project_url
-from runql.resources.artifacts.collections.collections import (
-    ArtifactTypes,
-    AsyncArtifactTypes,
+from runql.resources.artifacts.collections.collection import (
     AsyncProjectArtifactCollections,
     ProjectArtifactCollections,
 )
-from runql.resources.pages.listing import AsyncLazySequence, LazySequence, Page
-from runql.resources.pages.uncounted import UncountedListing, read_sparse_page
-from runql.resources.records.absent_fields import present
+from runql.resources.artifacts.collections.types import ArtifactTypes, AsyncArtifactTypes
+from runql.resources.pages.listing import (
+    AsyncLazySequence,
+    LazySequence,
+    Page,
+    UncountedListing,
+    read_sparse_page,
+)
+from runql.resources.records.absent_fields import require_field
 from runql.resources.records.identity import require_name, require_project
 from runql.resources.records.iframe import page_html
 from runql.resources.records.snake_case import SnakeCaseAttributes
@@ -100,7 +104,7 @@ class ProjectRecord(SnakeCaseAttributes):
         Raises:
             OutdatedServerError: the server does not know it.
         """
-        return present(self._fields.is_benchmark, "Project.isBenchmark")
+        return require_field(self._fields.is_benchmark, "Project.isBenchmark")
 
     @property
     def owner(self) -> User | None:

@@ -141,7 +141,7 @@ def test_its_files_as_the_server_lists_them(
     assert left_in(tmp_path) == {"deep/er/x.bin": b"mine"}
     taken(face, file.download(tmp_path, replace=True))
     assert left_in(tmp_path) == {"deep/er/x.bin": FILES["deep/er/x.bin"]}
-    with pytest.raises(TypeError, match="list of texts"):
+    with pytest.raises(TypeError, match="list of str"):
         artifact.files("empty")
     with pytest.raises(ValueError, match="per_page"):
         artifact.files(per_page=0)

@@ -15,7 +15,7 @@ from tests.contract.scripted_server import ScriptedResponse, ScriptedServer
 from tests.contract.untyped import Untyped, taken
 
 from runql import DigestMismatchError, EntryNotFoundError, MissingExtraError, ReferenceUnavailableError
-from runql.resources.artifacts.references import local_paths
+from runql.resources.artifacts.download.references import local_paths
 from runql_server.running import RunningServer
 from runql_server.seed_artifacts import SeedArtifact, SeedReference
 

@@ -25,7 +25,7 @@ from runql import (
     ServerFailureError,
 )
 from runql.paths import ArtifactAddress
-from runql.resources.artifacts.lookup import found_at
+from runql.resources.artifacts.lookup import resolved_at
 from runql_graphql.fragments import ArtifactFields
 
 PLACE = ArtifactAddress("e", "p", "mnist", "v3")
@@ -72,8 +72,8 @@ REFUSALS: dict[str, tuple[ScriptedResponse, type[Exception]]] = {
 
 def made(face: Face, scripted: ScriptedServer) -> tuple[Untyped, Untyped]:
     """An artifact and a run, read already."""
-    client = face.client(scripted.url, KEY, retry=TWICE)
-    found = found_at(ArtifactFields.model_validate(answered_artifact()), PLACE)
+    client = face.client(answering.url, KEY, retry=TWICE)
+    found = resolved_at(ArtifactFields.model_validate(answered_artifact()), PLACE)
     artifact: Untyped = (
         Artifact(client, found) if isinstance(client, RetryingClient) else AsyncArtifact(client, found)
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from runql.paths import ArtifactAddress
-from runql.resources.artifacts.lookup import Found, found_at
+from runql.resources.artifacts.lookup import ResolvedArtifact, resolved_at
 from runql.values import JSONValue
 from runql_graphql.fragments import ArtifactFields
 
@@ -43,5 +43,5 @@ def fields(**changes: JSONValue) -> ArtifactFields:
     return ArtifactFields.model_validate(artifact(**changes))
 
 
-def found(**changes: JSONValue) -> Found:
-    return found_at(fields(**changes), PLACE)
+def found(**changes: JSONValue) -> ResolvedArtifact:
+    return resolved_at(fields(**changes), PLACE)

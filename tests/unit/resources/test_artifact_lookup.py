@@ -11,10 +11,10 @@ from runql.paths import ArtifactAddress, RunAddress
 from runql.resources.artifacts.lookup import (
     VersionQuery,
     find_artifact,
-    found_at_source,
     list_logged,
     list_used,
     list_versions,
+    resolved_at_source,
 )
 from runql.values import JSONValue
 
@@ -94,10 +94,10 @@ def test_what_is_absent_is_said_so(data: JSONValue, error: type[Exception]) -> N
 
 
 def test_aliases_are_those_of_the_collection_without_version_markers() -> None:
-    found = found_at_source(fields(aliases=[alias("v3"), alias("a"), alias("b", project="q")]))
+    found = resolved_at_source(fields(aliases=[alias("v3"), alias("a"), alias("b", project="q")]))
     assert found is not None
     assert found.aliases == ("a",)
-    assert found_at_source(fields(artifactSequence={"name": "mnist", "project": None})) is None
+    assert resolved_at_source(fields(artifactSequence={"name": "mnist", "project": None})) is None
 
 
 def test_versions_are_numbered_by_the_collection_that_was_asked_for() -> None:

@@ -20,9 +20,9 @@ from runql.errors import (
 )
 from runql.paths import ArtifactAddress, RunAddress
 from runql.resources.artifacts.editing import EditableArtifact
-from runql.resources.artifacts.lookup import Found
+from runql.resources.artifacts.lookup import ResolvedArtifact
 from runql.resources.artifacts.manifest import Manifest
-from runql.resources.artifacts.mutations import checked_aliases, checked_tags, note_output, note_use
+from runql.resources.artifacts.mutations import checked_aliases, checked_tags, log_version, use_version
 from runql.transport.flow import Effect, Flow
 from runql.transport.wire import Response
 from runql.values import JSONValue
@@ -163,9 +163,9 @@ def test_what_cannot_be_a_tag(tag: str) -> None:
 def test_names_lose_their_repeats_and_must_be_listed() -> None:
     assert checked_aliases(["a", "b", "a"]) == ["a", "b"]
     assert checked_tags(["größe 1", "a_b-c", "größe 1"]) == ["größe 1", "a_b-c"]
-    with pytest.raises(TypeError, match="list of texts"):
+    with pytest.raises(TypeError, match="list of str"):
         checked_aliases("ab")
-    with pytest.raises(TypeError, match="must be texts"):
+    with pytest.raises(TypeError, match="tags must be a list of str"):
         checked_tags([1])  # type: ignore[list-item]  # pyright: ignore[reportArgumentType] — untyped callers do
 
 
@@ -206,7 +206,7 @@ def test_deleting_says_whether_aliases_go_too() -> None:
 
 def test_of_a_link_only_the_link_is_deleted() -> None:
     place = ArtifactAddress("e", "registry", "best-models", "v0")
-    link = Stepped(Found(fields(), place, (), "COL"), "")
+    link = Stepped(ResolvedArtifact(fields(), place, (), "COL"), "")
     assert (link.is_link, link.source_qualified_name) == (True, "e/p/mnist:v3")
     _, effects = played(
         link.deleting(),
@@ -217,12 +217,12 @@ def test_of_a_link_only_the_link_is_deleted() -> None:
     with pytest.raises(DeletionRefusedError, match="did not unlink"):
         played(link.deleting(), [refused])
     with pytest.raises(ValueError, match=r"delete e/p/mnist:v3"):
-        played(Stepped(Found(fields(), place, ()), "").deleting(), [])
+        played(Stepped(ResolvedArtifact(fields(), place, ()), "").deleting(), [])
 
 
 def test_using_tells_where_the_artifact_comes_from() -> None:
     reply = answered({"useArtifact": {"artifact": artifact()}})
-    _, effects = played(note_use(RUN, "QTox", PLACE, None), [reply])
+    _, effects = played(use_version(RUN, "QTox", PLACE, None), [reply])
     assert inputs(effects[0]) == {
         "entityName": "e",
         "projectName": "p",
@@ -239,7 +239,7 @@ def test_old_servers_are_not_told_what_they_do_not_know() -> None:
     other = "Field 'artifactProjectName' is not defined by type 'UseArtifactInput'."
     refused = answered(None, status=400, errors=[{"message": message}, {"message": other}])
     reply = answered({"useArtifact": {"artifact": artifact()}})
-    _, effects = played(note_use(RUN, "QTox", PLACE, "training data"), [refused, reply])
+    _, effects = played(use_version(RUN, "QTox", PLACE, "training data"), [refused, reply])
     assert inputs(effects[1]) == {
         "entityName": "e",
         "projectName": "p",
@@ -252,17 +252,17 @@ def test_old_servers_are_not_told_what_they_do_not_know() -> None:
 def test_using_in_a_run_that_is_gone() -> None:
     gone = answered({"project": {"run": None}})
     with pytest.raises(RunNotFoundError):
-        played(note_use(RUN, "QTox", PLACE, None), [REFUSED, gone])
+        played(use_version(RUN, "QTox", PLACE, None), [REFUSED, gone])
     there = answered({"project": {"run": {"state": "running"}}})
     with pytest.raises(ArtifactNotFoundError):
-        played(note_use(RUN, "QTox", PLACE, None), [REFUSED, there, answered({"artifact": None})])
+        played(use_version(RUN, "QTox", PLACE, None), [REFUSED, there, answered({"artifact": None})])
     with pytest.raises(QueryError, match="no"):
-        played(note_use(RUN, "QTox", PLACE, None), [REFUSED, there, THERE])
+        played(use_version(RUN, "QTox", PLACE, None), [REFUSED, there, THERE])
 
 
 def test_logging_sends_aliases_and_tags_as_objects() -> None:
     reply = answered({"createArtifact": {"artifact": artifact()}})
-    _, effects = played(note_output(RUN, PLACE, "dataset", "d1", ["champion"], ["good one"]), [reply])
+    _, effects = played(log_version(RUN, PLACE, "dataset", "d1", ["champion"], ["good one"]), [reply])
     assert inputs(effects[0]) == {
         "entityName": "e",
         "projectName": "p",
@@ -279,13 +279,13 @@ def test_logging_sends_aliases_and_tags_as_objects() -> None:
 
 def test_logging_in_another_project_is_refused_before_anything_is_sent() -> None:
     with pytest.raises(ValueError, match="of its own project only"):
-        played(note_output(RunAddress("e", "q", "r"), PLACE, "dataset", "d1", None, None), [])
+        played(log_version(RunAddress("e", "q", "r"), PLACE, "dataset", "d1", None, None), [])
 
 
 def test_a_new_version_in_place_of_the_known_one_is_told() -> None:
     begun = answered({"createArtifact": {"artifact": artifact(state="PENDING")}})
     with pytest.raises(ArtifactPendingError, match="PENDING"):
-        played(note_output(RUN, PLACE, "dataset", "d1", None, None), [begun])
+        played(log_version(RUN, PLACE, "dataset", "d1", None, None), [begun])
 
 
 def test_an_artifact_that_is_being_written_has_no_files() -> None:

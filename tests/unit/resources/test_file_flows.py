@@ -8,13 +8,14 @@ import pytest
 from tests.unit.transport.stepping import answered, played, sent
 
 from runql.errors import DeletionRefusedError, UploadRefusedError
-from runql.resources.files.record import FileOwner, delete_file, upload_file
+from runql.paths import RunAddress
+from runql.resources.files.record import delete_file, upload_file
 from runql.transport.flow import Gather, Sleep, Upload, gather, sleep
 from runql.transport.wire import Response
 from runql.values import JSONValue
 from runql_graphql.fragments import FileFields
 
-OWNER = FileOwner("e", "p", "r")
+RUN = RunAddress("e", "p", "r")
 ENTRY = {"id": "F", "name": "x.txt", "url": "/x", "directUrl": "", "sizeBytes": 0, "updatedAt": None}
 PAGE = {"pageInfo": {"endCursor": None, "hasNextPage": False}, "edges": [{"cursor": "c", "node": ENTRY}]}
 LISTED = answered({"project": {"run": {"files": PAGE}}})
@@ -35,7 +36,7 @@ def local(tmp_path: Path) -> Path:
 
 def test_an_old_server_without_features_is_not_told(local: Path) -> None:
     refused = answered(None, status=400, errors=[{"message": 'Cannot query field "features".'}])
-    flow = upload_file(OWNER, local, local.parent, None)
+    flow = upload_file(RUN, local, local.parent, None)
     fields, effects = played(
         flow, [answered({"createRunFiles": PLACES}), Response(200, b""), refused, LISTED]
     )
@@ -58,13 +59,13 @@ def test_a_mark_that_is_refused_is_told(local: Path) -> None:
         answered({"markRunFilesUploaded": {"success": False}}),
     ]
     with pytest.raises(UploadRefusedError, match="did not take note"):
-        played(upload_file(OWNER, local, local.parent, None), replies)
+        played(upload_file(RUN, local, local.parent, None), replies)
 
 
 def test_a_header_without_a_value_is_refused(local: Path) -> None:
     replies = [answered({"createRunFiles": PLACES | {"uploadHeaders": ["x-a"]}})]
     with pytest.raises(UploadRefusedError, match="no value"):
-        played(upload_file(OWNER, local, local.parent, None), replies)
+        played(upload_file(RUN, local, local.parent, None), replies)
 
 
 @pytest.mark.parametrize(
@@ -76,13 +77,13 @@ def test_a_header_that_no_request_can_carry_is_refused_before_the_bytes_are_sent
 ) -> None:
     replies = [answered({"createRunFiles": PLACES | {"uploadHeaders": ["x-a:b", header]}})]
     with pytest.raises(UploadRefusedError, match="no request can be made"):
-        played(upload_file(OWNER, local, local.parent, None), replies)
+        played(upload_file(RUN, local, local.parent, None), replies)
 
 
 def test_deleting_sends_the_project_as_a_number() -> None:
-    owner = FileOwner("e", "p", "abc", 7)
+    run = RunAddress("e", "p", "abc")
     deleted = answered({"deleteFiles": {"success": True}})
-    _, effects = played(delete_file(owner, FileFields.model_validate(ENTRY)), [deleted])
+    _, effects = played(delete_file(run, FileFields.model_validate(ENTRY), 7), [deleted])
     assert sent(effects[0]).variables == {"files": ["F"], "projectId": 7}
 
 
@@ -90,7 +91,7 @@ def test_deleting_sends_the_project_as_a_number() -> None:
 def test_a_file_that_was_not_deleted_is_said_so(refused: dict[str, bool] | None) -> None:
     replies = [answered({"deleteFiles": refused})]
     with pytest.raises(DeletionRefusedError, match="did not delete"):
-        played(delete_file(FileOwner("e", "p", "abc", 7), FileFields.model_validate(ENTRY)), replies)
+        played(delete_file(RunAddress("e", "p", "abc"), FileFields.model_validate(ENTRY), 7), replies)
 
 
 def test_gathering_is_one_effect_that_says_how_many_at_once() -> None:

@@ -20,9 +20,9 @@ from runql.resources.project import list_project_page
 from runql.resources.records.identity import (
     is_same,
     require_id,
-    require_place,
     require_project,
     require_run,
+    require_run_project,
     require_runs,
     require_sweep,
 )
@@ -106,9 +106,9 @@ def test_ids_of_the_servers_own_are_compared_as_they_are() -> None:
 
 def test_a_hidden_project_says_nothing() -> None:
     place = RunAddress("e", "p", "r")
-    require_place(place, None)
+    require_run_project(place, None)
     with pytest.raises(MismatchedResponseError):
-        require_place(place, Home("q"))
+        require_run_project(place, Home("q"))
 
 
 def test_a_page_of_another_projects_runs_is_refused() -> None:

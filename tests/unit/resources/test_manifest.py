@@ -13,8 +13,8 @@ from runql.resources.artifacts.manifest import (
     LONGEST_URLS,
     Manifest,
     ManifestEntry,
+    api_path,
     parse_manifest,
-    stored_at,
 )
 from runql.values import JSONValue
 
@@ -98,12 +98,12 @@ def test_another_form_is_refused(content: bytes, told: str) -> None:
 def test_where_an_entry_is_kept(layout: str, features: set[str], address: str) -> None:
     entry = ManifestEntry("d/b#.txt", DIGEST, birth_artifact_id="QXJ0")
     manifest = Manifest({}, "V1" if layout == "V1" else "V2")
-    assert stored_at(manifest, entry, PLACE, "ID=", frozenset(features)) == address
+    assert api_path(manifest, entry, PLACE, "ID=", frozenset(features)) == address
 
 
 def test_a_region_and_a_missing_birth_are_written_as_they_are() -> None:
     manifest = Manifest({}, "V2", "eu")
-    assert stored_at(manifest, ManifestEntry("b", DIGEST), PLACE, "I", frozenset()) == (
+    assert api_path(manifest, ManifestEntry("b", DIGEST), PLACE, "I", frozenset()) == (
         f"artifactsV2/eu/te%20am//{HEX}"
     )
-    assert stored_at(manifest, ManifestEntry("b", "no base64"), PLACE, "I", frozenset()) is None
+    assert api_path(manifest, ManifestEntry("b", "no base64"), PLACE, "I", frozenset()) is None

@@ -8,7 +8,7 @@ import pytest
 from tests.unit.transport.stepping import answered, played, sent
 
 from runql import NotFoundError, PaginationError, ProjectNotFoundError, User
-from runql.resources.pages.uncounted import UncountedListing
+from runql.resources.pages.listing import UncountedListing
 from runql.resources.project import list_project_page, read_project
 from runql.resources.user import best_match, list_matching_users
 from runql.transport.wire import Response

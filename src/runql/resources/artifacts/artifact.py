@@ -1,4 +1,4 @@
-"""One artifact version, and one of its entries: `Artifact`, `ArtifactEntry` and their awaited twins."""
+"""One artifact version: `Artifact` and its async twin."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runql.resources.artifacts.contents import ArtifactContents, EntryRecord, SaveEntry
+from runql.resources.artifacts.editing import EditableArtifact
+from runql.resources.artifacts.entry import ArtifactEntry, AsyncArtifactEntry
 from runql.resources.artifacts.files import ArtifactFiles, AsyncArtifactFiles
-from runql.resources.artifacts.lineage import list_users, read_creator
 from runql.resources.artifacts.logged_table import LoggedTable
-from runql.resources.artifacts.lookup import Found
+from runql.resources.artifacts.lookup import ResolvedArtifact, list_users, read_creator
 from runql.resources.artifacts.manifest import Manifest, ManifestEntry
 from runql.resources.files.names import OnUnsafe
 from runql.transport.aio import AsyncRetryingClient
@@ -21,35 +21,18 @@ from runql.transport.flow import DEFAULT_CONCURRENCY
 from runql.transport.sync import RetryingClient
 
 if TYPE_CHECKING:
-    from runql.resources.artifacts.collections.collections import ArtifactCollection, AsyncArtifactCollection
+    from runql.resources.artifacts.collections.collection import ArtifactCollection, AsyncArtifactCollection
     from runql.resources.runs.async_run import AsyncRun
     from runql.resources.runs.run import Run
 
 
-class ArtifactEntry(EntryRecord):
-    """One entry of an artifact; `Artifact.get_entry` makes them."""
-
-    def __init__(self, client: RetryingClient, artifact: str, entry: ManifestEntry, save: SaveEntry) -> None:
-        super().__init__(artifact, entry, save)
-        self._client = client
-
-    def download(
-        self, root: str | os.PathLike[str] | None = None, *, progress: Progress | None = None
-    ) -> Path:
-        """Save the entry below ``root`` under its own path, and return where it is; as `Artifact.download`.
-
-        Two requests: its address, and its bytes. One that is there with the right bytes costs none.
-        """
-        return self._client.run(self._download(root, progress))
-
-
-class Artifact(ArtifactContents):
+class Artifact(EditableArtifact):
     """A version of a dataset, model or other bundle of files.
 
     `Api.artifact`, `Api.artifacts`, `Run.logged_artifacts` and `Run.used_artifacts` make them.
     """
 
-    def __init__(self, client: RetryingClient, found: Found) -> None:
+    def __init__(self, client: RetryingClient, found: ResolvedArtifact) -> None:
         super().__init__(found, client.settings.app_url)
         self._client = client
 
@@ -60,7 +43,7 @@ class Artifact(ArtifactContents):
         Raises:
             ArtifactNotFoundError: it is gone.
         """
-        from runql.resources.artifacts.collections.collections import (  # noqa: PLC0415 - as for runs
+        from runql.resources.artifacts.collections.collection import (  # noqa: PLC0415 - as for runs
             ArtifactCollection,
         )
 
@@ -69,7 +52,7 @@ class Artifact(ArtifactContents):
     @property
     def source_collection(self) -> ArtifactCollection:
         """The collection it was made in; as `collection`."""
-        from runql.resources.artifacts.collections.collections import (  # noqa: PLC0415 - as for runs
+        from runql.resources.artifacts.collections.collection import (  # noqa: PLC0415 - as for runs
             ArtifactCollection,
         )
 
@@ -106,7 +89,7 @@ class Artifact(ArtifactContents):
             EntryNotFoundError: it has no such entry.
         """
         entry = self._client.run(self._read_entry(name))
-        return ArtifactEntry(self._client, self.qualified_name, entry, self._save_entry)
+        return ArtifactEntry(self._client, self.qualified_name, entry, self._download_entry)
 
     def get(self, name: str) -> LoggedTable:
         """Return a `wandb.Table` that was added to the artifact, to be read as rows or as a frame.
@@ -188,7 +171,7 @@ class Artifact(ArtifactContents):
             LocalFileError: the disk did not take them.
         """
         return self._client.run(
-            self._save_below(
+            self._download(
                 root,
                 path_prefix,
                 max_concurrency=max_concurrency,
@@ -206,7 +189,7 @@ class Artifact(ArtifactContents):
         Raises:
             ValueError: it holds another number of files than one.
         """
-        return self._client.run(self._save_only_file(root, progress))
+        return self._client.run(self._download_only_file(root, progress))
 
     def verify(
         self, root: str | os.PathLike[str] | None = None, *, on_unsafe: OnUnsafe = "raise"
@@ -281,33 +264,17 @@ class Artifact(ArtifactContents):
         self._client.run(self._unlink())
 
 
-class AsyncArtifactEntry(EntryRecord):
-    """As `ArtifactEntry`, awaited."""
-
-    def __init__(
-        self, client: AsyncRetryingClient, artifact: str, entry: ManifestEntry, save: SaveEntry
-    ) -> None:
-        super().__init__(artifact, entry, save)
-        self._client = client
-
-    async def download(
-        self, root: str | os.PathLike[str] | None = None, *, progress: Progress | None = None
-    ) -> Path:
-        """As `ArtifactEntry.download`."""
-        return await self._client.run(self._download(root, progress))
-
-
-class AsyncArtifact(ArtifactContents):
+class AsyncArtifact(EditableArtifact):
     """As `Artifact`, awaited."""
 
-    def __init__(self, client: AsyncRetryingClient, found: Found) -> None:
+    def __init__(self, client: AsyncRetryingClient, found: ResolvedArtifact) -> None:
         super().__init__(found, client.settings.app_url)
         self._client = client
 
     @property
     async def collection(self) -> AsyncArtifactCollection:
         """As `Artifact.collection`."""
-        from runql.resources.artifacts.collections.collections import (  # noqa: PLC0415 - as above
+        from runql.resources.artifacts.collections.collection import (  # noqa: PLC0415 - as above
             AsyncArtifactCollection,
         )
 
@@ -317,7 +284,7 @@ class AsyncArtifact(ArtifactContents):
     @property
     async def source_collection(self) -> AsyncArtifactCollection:
         """As `Artifact.source_collection`."""
-        from runql.resources.artifacts.collections.collections import (  # noqa: PLC0415 - as above
+        from runql.resources.artifacts.collections.collection import (  # noqa: PLC0415 - as above
             AsyncArtifactCollection,
         )
 
@@ -344,7 +311,7 @@ class AsyncArtifact(ArtifactContents):
     async def get_entry(self, name: str) -> AsyncArtifactEntry:
         """As `Artifact.get_entry`."""
         entry = await self._client.run(self._read_entry(name))
-        return AsyncArtifactEntry(self._client, self.qualified_name, entry, self._save_entry)
+        return AsyncArtifactEntry(self._client, self.qualified_name, entry, self._download_entry)
 
     async def get(self, name: str) -> LoggedTable:
         """As `Artifact.get`."""
@@ -376,7 +343,7 @@ class AsyncArtifact(ArtifactContents):
     ) -> Path:
         """As `Artifact.download`."""
         return await self._client.run(
-            self._save_below(
+            self._download(
                 root,
                 path_prefix,
                 max_concurrency=max_concurrency,
@@ -390,7 +357,7 @@ class AsyncArtifact(ArtifactContents):
         self, root: str | os.PathLike[str] | None = None, *, progress: Progress | None = None
     ) -> Path:
         """As `Artifact.file`."""
-        return await self._client.run(self._save_only_file(root, progress))
+        return await self._client.run(self._download_only_file(root, progress))
 
     async def verify(
         self, root: str | os.PathLike[str] | None = None, *, on_unsafe: OnUnsafe = "raise"

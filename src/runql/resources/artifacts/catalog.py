@@ -15,19 +15,21 @@ from runql.transport.sync import RetryingClient
 
 if TYPE_CHECKING:
     from runql.resources.artifacts.artifact import Artifact, AsyncArtifact
-    from runql.resources.artifacts.artifacts import Artifacts, AsyncArtifacts
-    from runql.resources.artifacts.collections.collections import (
+    from runql.resources.artifacts.collections.collection import (
         ArtifactCollection,
         ArtifactCollections,
-        ArtifactType,
-        ArtifactTypes,
         AsyncArtifactCollection,
         AsyncArtifactCollections,
+    )
+    from runql.resources.artifacts.collections.lookup import TypeAddress
+    from runql.resources.artifacts.collections.types import (
+        ArtifactType,
+        ArtifactTypes,
         AsyncArtifactType,
         AsyncArtifactTypes,
     )
-    from runql.resources.artifacts.collections.lookup import TypeAddress
-    from runql.resources.artifacts.lookup import Found
+    from runql.resources.artifacts.lookup import ResolvedArtifact
+    from runql.resources.artifacts.versions import Artifacts, AsyncArtifacts
     from runql.transport.aio import AsyncRetryingClient
 
 
@@ -85,7 +87,7 @@ class ArtifactCatalog(ABC):
             tags: only versions that have all of these.
             order: ``+`` or ``-`` and a field, such as ``-created_at``; None for the server's own, newest first.
         """
-        from runql.resources.artifacts.artifacts import Artifacts
+        from runql.resources.artifacts.versions import Artifacts
 
         asked = self._asked(name)
         return Artifacts(
@@ -116,8 +118,8 @@ class ArtifactCatalog(ABC):
         Raises:
             ArtifactNotFoundError: the project has no artifacts of this kind.
         """
-        from runql.resources.artifacts.collections.collections import ArtifactType
         from runql.resources.artifacts.collections.lookup import TypeAddress, find_type
+        from runql.resources.artifacts.collections.types import ArtifactType
 
         home = self._home(project)
         fields = self.client.run(find_type(TypeAddress(home.entity, home.project, type_name)))
@@ -125,7 +127,7 @@ class ArtifactCatalog(ABC):
 
     def artifact_types(self, project: str | None = None) -> ArtifactTypes:
         """Return the kinds of artifacts in a project, which is named as the path of `Api.runs`."""
-        from runql.resources.artifacts.collections.collections import ArtifactTypes
+        from runql.resources.artifacts.collections.types import ArtifactTypes
 
         home = self._home(project)
         return ArtifactTypes(self.client, home.entity, home.project)
@@ -136,7 +138,7 @@ class ArtifactCatalog(ABC):
         Raises:
             ArtifactNotFoundError: the project has no such collection of this kind.
         """
-        from runql.resources.artifacts.collections.collections import ArtifactCollection
+        from runql.resources.artifacts.collections.collection import ArtifactCollection
         from runql.resources.artifacts.collections.lookup import TypeAddress, find_collection
 
         asked = self._asked(name)
@@ -147,7 +149,7 @@ class ArtifactCatalog(ABC):
         self, project_name: str, type_name: str, per_page: int = 50
     ) -> ArtifactCollections:
         """Return the collections of one kind in a project, which is named as the path of `Api.runs`."""
-        from runql.resources.artifacts.collections.collections import ArtifactCollections
+        from runql.resources.artifacts.collections.collection import ArtifactCollections
 
         home = self._home(project_name)
         return ArtifactCollections(self.client, home.entity, home.project, type_name, per_page)
@@ -203,7 +205,7 @@ class AsyncArtifactCatalog(ABC):
         order: str | None = None,
     ) -> AsyncArtifacts:
         """As `ArtifactCatalog.artifacts`; awaited because it may have to ask for the default entity."""
-        from runql.resources.artifacts.artifacts import AsyncArtifacts
+        from runql.resources.artifacts.versions import AsyncArtifacts
 
         asked = await self._asked(name)
         return AsyncArtifacts(
@@ -228,8 +230,8 @@ class AsyncArtifactCatalog(ABC):
 
     async def artifact_type(self, type_name: str, project: str | None = None) -> AsyncArtifactType:
         """As `ArtifactCatalog.artifact_type`."""
-        from runql.resources.artifacts.collections.collections import AsyncArtifactType
         from runql.resources.artifacts.collections.lookup import TypeAddress, find_type
+        from runql.resources.artifacts.collections.types import AsyncArtifactType
 
         home = await self._home(project)
         fields = await self.client.run(find_type(TypeAddress(home.entity, home.project, type_name)))
@@ -237,14 +239,14 @@ class AsyncArtifactCatalog(ABC):
 
     async def artifact_types(self, project: str | None = None) -> AsyncArtifactTypes:
         """As `ArtifactCatalog.artifact_types`; awaited as `artifacts` is."""
-        from runql.resources.artifacts.collections.collections import AsyncArtifactTypes
+        from runql.resources.artifacts.collections.types import AsyncArtifactTypes
 
         home = await self._home(project)
         return AsyncArtifactTypes(self.client, home.entity, home.project)
 
     async def artifact_collection(self, type_name: str, name: str) -> AsyncArtifactCollection:
         """As `ArtifactCatalog.artifact_collection`."""
-        from runql.resources.artifacts.collections.collections import AsyncArtifactCollection
+        from runql.resources.artifacts.collections.collection import AsyncArtifactCollection
         from runql.resources.artifacts.collections.lookup import TypeAddress, find_collection
 
         asked = await self._asked(name)
@@ -256,7 +258,7 @@ class AsyncArtifactCatalog(ABC):
         self, project_name: str, type_name: str, per_page: int = 50
     ) -> AsyncArtifactCollections:
         """As `ArtifactCatalog.artifact_collections`; awaited as `artifacts` is."""
-        from runql.resources.artifacts.collections.collections import AsyncArtifactCollections
+        from runql.resources.artifacts.collections.collection import AsyncArtifactCollections
 
         home = await self._home(project_name)
         return AsyncArtifactCollections(self.client, home.entity, home.project, type_name, per_page)
@@ -278,7 +280,7 @@ class AsyncArtifactCatalog(ABC):
         return path.resolve(entity=await self._owner(path.entity), project=self.client.settings.project)
 
 
-def _of_kind(asked: ArtifactAddress, kind: str | None) -> Flow[Found]:
+def _of_kind(asked: ArtifactAddress, kind: str | None) -> Flow[ResolvedArtifact]:
     from runql.resources.artifacts.lookup import find_artifact
 
     if kind is not None:

@@ -10,24 +10,24 @@ from typing import Final, Literal
 
 from runql.arguments import shown
 from runql.errors import IncompleteUpdateError, RunqlError
-from runql.resources.artifacts.lookup import Found, tags_of
+from runql.resources.artifacts.lookup import ResolvedArtifact, tags_of
 from runql.resources.artifacts.mutations import (
     FOREVER,
     INHERIT,
+    assign_aliases,
     change,
     checked_aliases,
     checked_tags,
     delete,
-    json_equal,
-    kept_ttl,
-    metadata_text,
-    put_aliases,
-    take_aliases,
+    metadata_json,
+    remove_aliases,
+    stored_ttl,
     unlink,
-    unmet_fields,
+    unstored_fields,
 )
 from runql.resources.artifacts.record import ArtifactRecord
-from runql.resources.records.stored_changes import incomplete
+from runql.resources.records.stored_changes import incomplete_update, is_same_json
+from runql.resources.records.to_json import to_json_object
 from runql.transport.flow import Flow
 from runql.values import JSONValue, parse_object
 from runql_graphql.fragments import ArtifactFields
@@ -43,7 +43,7 @@ OUR_NAMES: Final = {
 class EditableArtifact(ArtifactRecord):
     """An `ArtifactRecord` whose fields can be assigned. Assigning changes memory only; `save` writes."""
 
-    def __init__(self, found: Found, app_url: str) -> None:
+    def __init__(self, found: ResolvedArtifact, app_url: str) -> None:
         super().__init__(found, app_url)
         self._new_description: str | None = None
         self._new_ttl: int | None = None
@@ -159,10 +159,10 @@ class EditableArtifact(ArtifactRecord):
                 ) from error
             written.append(name)
             if names and len(written) == 1:
-                failed = unmet_fields(read, changes, self._found.fields)
+                failed = unstored_fields(read, changes, self._found.fields)
         if failed:
             asked = [*names, *written[1:]]
-            raise incomplete(f"artifact {self.qualified_name}", asked, failed)
+            raise incomplete_update(f"artifact {self.qualified_name}", asked, failed)
 
     def _changes(self) -> UpdateArtifactInput:
         """What differs from what was read, and nothing else, so that nothing else can be overwritten."""
@@ -170,9 +170,11 @@ class EditableArtifact(ArtifactRecord):
         changes = UpdateArtifactInput(artifactID=fields.id)
         if (self.description or "") != (fields.description or ""):
             changes.description = self.description or ""
-        if "_metadata" in vars(self) and not json_equal(self._metadata, parse_object(fields.metadata)):
-            changes.metadata = metadata_text(self._metadata)
-        if self._new_ttl is not None and self._new_ttl != kept_ttl(fields):
+        if "_metadata" in vars(self) and not is_same_json(
+            to_json_object(self._metadata, "metadata"), parse_object(fields.metadata)
+        ):
+            changes.metadata = metadata_json(self._metadata)
+        if self._new_ttl is not None and self._new_ttl != stored_ttl(fields):
             changes.ttl_duration_seconds = self._new_ttl
         if "_tag_list" in vars(self):
             before, now = tags_of(fields), checked_tags(self._tag_list)
@@ -193,11 +195,11 @@ class EditableArtifact(ArtifactRecord):
             vars(self).pop(written, None)
 
     def _put(self, aliases: list[str]) -> Flow[None]:
-        yield from put_aliases(self._found.place, self.id, aliases)
+        yield from assign_aliases(self._found.place, self.id, aliases)
         self._found = replace(self._found, aliases=(*self._found.aliases, *aliases))
 
     def _take(self, aliases: list[str]) -> Flow[None]:
-        yield from take_aliases(self._found.place, self.id, aliases)
+        yield from remove_aliases(self._found.place, self.id, aliases)
         left = tuple(alias for alias in self._found.aliases if alias not in aliases)
         self._found = replace(self._found, aliases=left)
 

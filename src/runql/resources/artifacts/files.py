@@ -11,9 +11,14 @@ from pathlib import Path
 from runql.arguments import checked_path, positive
 from runql.errors import AccessDeniedError, ArtifactNotFoundError, EntryNotFoundError
 from runql.resources.files.names import target_path
-from runql.resources.files.record import is_wanted, shown_size
-from runql.resources.pages.listing import AsyncLazySequence, LazySequence, Page
-from runql.resources.pages.uncounted import UncountedListing, read_sparse_page
+from runql.resources.files.record import format_size, is_wanted
+from runql.resources.pages.listing import (
+    AsyncLazySequence,
+    LazySequence,
+    Page,
+    UncountedListing,
+    read_sparse_page,
+)
 from runql.resources.records.identity import require_id, require_name
 from runql.resources.records.snake_case import SnakeCaseAttributes
 from runql.transport.aio import AsyncRetryingClient
@@ -56,7 +61,7 @@ class ArtifactFileRecord(SnakeCaseAttributes):
         self._fields = fields
 
     def __repr__(self) -> str:
-        return f"<ArtifactFile {self.name} ({self.mimetype}) {shown_size(self.size)}>"
+        return f"<ArtifactFile {self.name} ({self.mimetype}) {format_size(self.size)}>"
 
     @property
     def id(self) -> str:

@@ -16,9 +16,10 @@ from runql.frames.table import Table
 from runql.frames.to_arrow import to_arrow
 from runql.frames.to_pandas import to_pandas
 from runql.frames.to_polars import to_polars
+from runql.paths import RunAddress
 from runql.resources.artifacts.manifest import Manifest, ManifestEntry
-from runql.resources.files.record import FileOwner, find_file
-from runql.transport.flow import EXPIRED_URL_STATUSES, Flow, download
+from runql.resources.files.record import find_file
+from runql.transport.flow import EXPIRED, Flow, download
 from runql.values import SPELLED_FLOATS, JSONValue, as_json, parse_json
 
 if TYPE_CHECKING:
@@ -359,11 +360,11 @@ def _entry_path(address: str) -> str:
 # -- a run's ----------------------------------------------------------------------------------------------------
 
 
-def read_run_table(owner: FileOwner, key: str, value: JSONValue) -> Flow[LoggedTable]:
+def read_run_table(run: RunAddress, key: str, value: JSONValue) -> Flow[LoggedTable]:
     """A table that a run logged, from the run's files; two requests.
 
     Args:
-        owner: the run.
+        run: the run.
         key: the name it was logged under.
         value: what the summary or a row of the history holds of it.
 
@@ -375,20 +376,20 @@ def read_run_table(owner: FileOwner, key: str, value: JSONValue) -> Flow[LoggedT
     path, kind, promised = logged.get("path"), logged.get("_type"), logged.get("nrows")
     if kind not in (TABLE_FILE, INCREMENTAL_FILE) or not isinstance(path, str):
         what = f"is a {kind}, not a table" if isinstance(kind, str) else "is no table"
-        raise UnreadableTableError(f"{key!r} of run {owner} {what}")
-    fields = yield from find_file(owner, path)
+        raise UnreadableTableError(f"{key!r} of run {run} {what}")
+    fields = yield from find_file(run, path)
     try:
         content = yield from download(fields.direct_url or fields.url or "")
     except AnswerError as error:
         if error.status not in EXPIRED_URL_STATUSES:
             raise
-        fields = yield from find_file(owner, path)
+        fields = yield from find_file(run, path)
         content = yield from download(fields.url or fields.direct_url)
-    table = parse_table(content, f"{path} of run {owner}").table
+    table = parse_table(content, f"{path} of run {run}").table
     if isinstance(promised, int) and promised != len(table):
         prefix = "incr-" if kind == INCREMENTAL_FILE else ""
         raise UnreadableTableError(
-            f"the file of table {key!r} of run {owner} holds {len(table)} rows of {promised}. The SDK stores more of "
-            f"them in the artifact run-{owner.run}-{prefix}{key}: Artifact.get reads it"
+            f"the file of table {key!r} of run {run} holds {len(table)} rows of {promised}. The SDK stores more of "
+            f"them in the artifact run-{run.run_id}-{prefix}{key}: Artifact.get reads it"
         )
     return table

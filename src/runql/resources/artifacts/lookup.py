@@ -1,23 +1,27 @@
-"""Finding artifacts: one by name or id, those of a run, those of a collection; each list in pages."""
+"""Finding artifact versions: one by name or id, those of a run or a collection, and the runs that made or read one."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from runql.errors import ArtifactNotFoundError, OutdatedServerError
 from runql.paths import ArtifactAddress, RunAddress
-from runql.resources.pages.listing import Page, read_page
-from runql.resources.records.absent_fields import present
+from runql.resources.pages.listing import Page, read_all, read_page
+from runql.resources.records.absent_fields import require_field
 from runql.resources.records.identity import require_id, require_name, require_project, require_run
 from runql.transport.flow import Flow, fetch
-from runql_graphql.fragments import ArtifactFields, ArtifactMembershipFields, PageFields
+from runql_graphql.fragments import ArtifactFields, ArtifactMembershipFields, FullRunFields
+from runql_graphql.get_artifact_creator import GetArtifactCreatorArtifactPlaceRun
 from runql_graphql.operations import (
     get_artifact,
+    get_artifact_creator,
     get_artifact_membership,
     get_named_artifact,
+    list_artifact_users,
     list_artifact_versions,
     list_logged_artifacts,
     list_used_artifacts,
@@ -25,10 +29,11 @@ from runql_graphql.operations import (
 
 MEMBERSHIP: Final = "Project.artifactCollectionMembership"
 VERSION: Final = re.compile(r"v\d+")
+USERS_PER_PAGE: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class ResolvedArtifact:
     """An artifact version, and the collection in which it was found.
 
     Attributes:
@@ -50,7 +55,7 @@ def tags_of(fields: ArtifactFields) -> list[str]:
     Raises:
         OutdatedServerError: the server does not know tags.
     """
-    return [tag.name for tag in present(fields.tags, "Artifact.tags")]
+    return [tag.name for tag in require_field(fields.tags, "Artifact.tags")]
 
 
 def source_of(fields: ArtifactFields) -> ArtifactAddress | None:
@@ -62,7 +67,7 @@ def source_of(fields: ArtifactFields) -> ArtifactAddress | None:
     return ArtifactAddress(sequence.project.entity_name, sequence.project.name, sequence.name, version)
 
 
-def found_at(fields: ArtifactFields, place: ArtifactAddress) -> Found:
+def resolved_at(fields: ArtifactFields, place: ArtifactAddress) -> ResolvedArtifact:
     """A version as a member of one collection: its aliases are those of that collection."""
     names: list[str] = []
     for each in fields.aliases:
@@ -72,13 +77,13 @@ def found_at(fields: ArtifactFields, place: ArtifactAddress) -> Found:
         home = (collection.project.entity_name, collection.project.name, collection.name)
         if home == (place.entity, place.project, place.collection):
             names.append(each.alias)
-    return Found(fields, place, without_versions(names))
+    return ResolvedArtifact(fields, place, without_versions(names))
 
 
-def found_at_source(fields: ArtifactFields) -> Found | None:
+def resolved_at_source(fields: ArtifactFields) -> ResolvedArtifact | None:
     """A version where it was made; None when the server hides the project."""
     place = source_of(fields)
-    return None if place is None else found_at(fields, place)
+    return None if place is None else resolved_at(fields, place)
 
 
 def without_versions(aliases: Sequence[str]) -> tuple[str, ...]:
@@ -86,7 +91,7 @@ def without_versions(aliases: Sequence[str]) -> tuple[str, ...]:
     return tuple(alias for alias in aliases if not VERSION.fullmatch(alias))
 
 
-def find_artifact(asked: ArtifactAddress) -> Flow[Found]:
+def find_artifact(asked: ArtifactAddress) -> Flow[ResolvedArtifact]:
     """The version of that name; one request, and once for a client one more on servers that do not know memberships.
 
     Raises:
@@ -107,7 +112,7 @@ def find_artifact(asked: ArtifactAddress) -> Flow[Found]:
     return _required(found, asked)
 
 
-def _member(member: ArtifactMembershipFields | None, asked: ArtifactAddress) -> Found | None:
+def _member(member: ArtifactMembershipFields | None, asked: ArtifactAddress) -> ResolvedArtifact | None:
     if member is None or member.artifact is None:
         return None
     index = member.version_index if member.version_index is not None else member.artifact.version_index
@@ -120,10 +125,10 @@ def _member(member: ArtifactMembershipFields | None, asked: ArtifactAddress) -> 
         version=f"v{index}" if index is not None else asked.version,
     )
     aliases = without_versions([each.alias for each in member.aliases])
-    return Found(member.artifact, place, aliases, home.id if home else None)
+    return ResolvedArtifact(member.artifact, place, aliases, home.id if home else None)
 
 
-def _find_by_name(asked: ArtifactAddress) -> Flow[Found]:
+def _find_by_name(asked: ArtifactAddress) -> Flow[ResolvedArtifact]:
     operation = get_named_artifact(entity=asked.entity, project=asked.project, name=asked.name)
     answer = yield from fetch(operation)
     fields = require_project(answer.project, asked.entity, asked.project).artifact
@@ -135,9 +140,9 @@ def _find_by_name(asked: ArtifactAddress) -> Flow[Found]:
         asked.project,
         asked.collection,
     ):
-        return _required(found_at(fields, source), asked)
+        return _required(resolved_at(fields, source), asked)
     # A link: these servers do not tell its number there, the name it was asked by is all there is.
-    return found_at(fields, asked)
+    return resolved_at(fields, asked)
 
 
 def read_artifact(artifact_id: str) -> Flow[ArtifactFields]:
@@ -189,20 +194,7 @@ class VersionQuery:
         return f"{self.entity}/{self.project}/{self.collection}"
 
 
-@dataclass(frozen=True, slots=True)
-class _Edge:
-    cursor: str
-    node: Found
-
-
-@dataclass(frozen=True, slots=True)
-class _Versions:
-    total_count: int
-    page_info: PageFields
-    edges: Sequence[_Edge]
-
-
-def list_versions(query: VersionQuery, after: str | None) -> Flow[Page[Found]]:
+def list_versions(query: VersionQuery, after: str | None) -> Flow[Page[ResolvedArtifact]]:
     """A page of a collection's versions; one request.
 
     Raises:
@@ -230,18 +222,58 @@ def list_versions(query: VersionQuery, after: str | None) -> Flow[Page[Found]]:
     require_name("artifact collection ", query.collection, collection.name)
     found = collection.artifacts
     if found is None:
-        return Page[Found].empty(after)
-    edges = [
-        _Edge(
-            edge.cursor,
-            found_at(edge.node, ArtifactAddress(query.entity, query.project, query.collection, edge.version)),
-        )
-        for edge in found.edges
-    ]
-    return read_page(_Versions(found.total_count, found.page_info, edges), after)
+        return Page[ResolvedArtifact].empty(after)
+    home = partial(ArtifactAddress, query.entity, query.project, query.collection)
+    return read_page(found, after).with_nodes(
+        [resolved_at(edge.node, home(edge.version)) for edge in found.edges]
+    )
 
 
-def _required(found: Found, asked: ArtifactAddress) -> Found:
+@dataclass(frozen=True, slots=True)
+class PlacedRun:
+    """A run's fields, and the project that the run is in."""
+
+    entity: str
+    project: str
+    fields: FullRunFields
+
+
+def list_users(artifact_id: str) -> Flow[list[PlacedRun]]:
+    """The runs that read a version; one request for 50. Runs whose project the server hides are left out."""
+    return (yield from read_all(partial(_list_user_page, artifact_id)))
+
+
+def _list_user_page(artifact_id: str, after: str | None) -> Flow[Page[PlacedRun]]:
+    operation = list_artifact_users(id=artifact_id, first=USERS_PER_PAGE, after=after)
+    artifact = (yield from fetch(operation)).artifact
+    if artifact is None:
+        raise ArtifactNotFoundError(f"artifact {artifact_id} does not exist any more")
+    require_id("artifact", artifact_id, artifact.id)
+    users = artifact.used_by
+    return read_page(users, after).with_nodes(
+        [
+            PlacedRun(edge.place.project.entity_name, edge.place.project.name, edge.node)
+            for edge in users.edges
+            if edge.place.project
+        ]
+    )
+
+
+def read_creator(artifact_id: str) -> Flow[PlacedRun | None]:
+    """The run that made a version; one request. None when a person made it, or the server hides the run."""
+    artifact = (yield from fetch(get_artifact_creator(id=artifact_id))).artifact
+    if artifact is None:
+        raise ArtifactNotFoundError(f"artifact {artifact_id} does not exist any more")
+    require_id("artifact", artifact_id, artifact.id)
+    run, place = artifact.created_by, artifact.place
+    if not isinstance(run, FullRunFields) or not isinstance(place, GetArtifactCreatorArtifactPlaceRun):
+        return None
+    if place.project is None:
+        return None
+    return PlacedRun(place.project.entity_name, place.project.name, run)
+
+
+def _required(found: ResolvedArtifact, asked: ArtifactAddress) -> ResolvedArtifact:
     """Refuse another collection's version, and another version than the number that was asked for.
 
     An alias is not compared: servers differ in which they list.

@@ -15,8 +15,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from runql.errors import ManifestError
 from runql.paths import ArtifactAddress
+from runql.resources.records.identity import require_id
 from runql.resources.records.snake_case import SnakeCaseAttributes
+from runql.transport.flow import Flow, download, fetch
 from runql.values import JSONValue, as_json
+from runql_graphql.operations import get_artifact_manifest
 
 VERSION: Final = 1
 DEFAULT_REGION: Final = "default"
@@ -105,6 +108,22 @@ class _Version(_Read):
     version: int
 
 
+def read_manifest(artifact_id: str, name: str) -> Flow[Manifest]:
+    """The manifest of a version; two requests, the second without our key as the address is signed.
+
+    Raises:
+        ManifestError: the server names none, or what it names cannot be read.
+    """
+    artifact = (yield from fetch(get_artifact_manifest(id=artifact_id))).artifact
+    found = artifact.current_manifest if artifact else None
+    if artifact is None or found is None:
+        raise ManifestError(
+            f"the server names no manifest of artifact {name}: it was deleted, or is not written yet"
+        )
+    require_id("artifact", artifact_id, artifact.id)
+    return parse_manifest((yield from download(found.file.direct_url)), name)
+
+
 def parse_manifest(content: bytes, artifact: str) -> Manifest:
     """Read a manifest's JSON; a policy without a layout means V1.
 
@@ -130,7 +149,7 @@ def _entry(path: str, read: _Entry) -> ManifestEntry:
     return ManifestEntry(path, read.digest, read.size, read.ref, read.birth_artifact_id, extra)
 
 
-def stored_at(
+def api_path(
     manifest: Manifest,
     entry: ManifestEntry,
     place: ArtifactAddress,

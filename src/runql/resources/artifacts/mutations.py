@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final, TypeVar
@@ -20,14 +19,15 @@ from runql.errors import (
 )
 from runql.paths import ArtifactAddress, RunAddress
 from runql.resources.artifacts.lookup import VERSION, find_artifact, path_of, read_artifact, source_of
-from runql.resources.records.absent_fields import present
-from runql.resources.records.deletion import confirmed
+from runql.resources.records.absent_fields import require_field
+from runql.resources.records.deletion import confirm_deletion
 from runql.resources.records.identity import require_id, require_name
+from runql.resources.records.name_lists import checked_names
 from runql.resources.records.run_fields import read_state
-from runql.resources.records.stored_changes import unmet_text
-from runql.resources.records.to_json import storable_object
+from runql.resources.records.stored_changes import compare_stored_json
+from runql.resources.records.to_json import to_json_object
 from runql.transport.flow import Flow, fetch
-from runql.values import JSONValue, checked_json, parse_object
+from runql.values import json_text, parse_object
 from runql_graphql.delete_artifact import DeleteArtifact
 from runql_graphql.enums import ArtifactDigestAlgorithm, ArtifactState
 from runql_graphql.fragments import ArtifactFields
@@ -77,7 +77,7 @@ def checked_aliases(aliases: Iterable[str]) -> list[str]:
         ValueError: one is empty, longer than 128, holds `/` or `:`, or looks like a version (``v3``).
         TypeError: they are no list of texts.
     """
-    given = _texts("aliases", aliases)
+    given = list(dict.fromkeys(checked_names("aliases", aliases)))
     for alias in given:
         if not alias.strip() or len(alias) > LONGEST or "/" in alias or ":" in alias:
             raise ValueError(
@@ -95,7 +95,7 @@ def checked_tags(tags: Iterable[str]) -> list[str]:
         ValueError: one is empty, longer than 128, or holds more than letters, digits, `_`, `-` and inner blanks.
         TypeError: they are no list of texts.
     """
-    given = _texts("tags", tags)
+    given = list(dict.fromkeys(checked_names("tags", tags)))
     for tag in given:
         if len(tag) > LONGEST or not TAG.fullmatch(tag):
             raise ValueError(
@@ -104,14 +104,14 @@ def checked_tags(tags: Iterable[str]) -> list[str]:
     return given
 
 
-def metadata_text(metadata: Mapping[str, object]) -> str:
+def metadata_json(metadata: Mapping[str, object]) -> str:
     """The metadata as the JSON text that is stored.
 
     Raises:
         ValueError: it holds NaN or an infinity, which this text cannot carry.
         TypeError, ValueError: a value has no JSON form.
     """
-    stored = storable_object(metadata, "metadata")
+    stored = to_json_object(metadata, "metadata")
     try:
         return checked_json(stored, "metadata", allow_surrogates=True)
     except ValueError as error:
@@ -132,7 +132,7 @@ def change(place: ArtifactAddress, changes: UpdateArtifactInput) -> Flow[Artifac
     return answer.update_artifact.artifact
 
 
-def put_aliases(place: ArtifactAddress, artifact_id: str, aliases: Sequence[str]) -> Flow[None]:
+def assign_aliases(place: ArtifactAddress, artifact_id: str, aliases: Sequence[str]) -> Flow[None]:
     """Let aliases point to the version, wherever in its collection they pointed before; one request."""
     operation = add_aliases(input=AddAliasesInput(artifactID=artifact_id, aliases=_placed(place, aliases)))
     answer = yield from _told_if_gone(place, artifact_id, operation, repeatable=True)
@@ -142,7 +142,7 @@ def put_aliases(place: ArtifactAddress, artifact_id: str, aliases: Sequence[str]
         )
 
 
-def take_aliases(place: ArtifactAddress, artifact_id: str, aliases: Sequence[str]) -> Flow[None]:
+def remove_aliases(place: ArtifactAddress, artifact_id: str, aliases: Sequence[str]) -> Flow[None]:
     """Take aliases from the version; one request."""
     operation = delete_aliases(
         input=DeleteAliasesInput(artifactID=artifact_id, aliases=_placed(place, aliases))
@@ -155,7 +155,7 @@ def take_aliases(place: ArtifactAddress, artifact_id: str, aliases: Sequence[str
 
 
 def delete(place: ArtifactAddress, artifact_id: str, *, with_aliases: bool) -> Flow[None]:
-    """Delete the version; one request, which is not repeated once the server may have seen it, and see `confirmed`."""
+    """Delete the version; one request, which is not repeated once the server may have seen it, and see `confirm_deletion`."""
     checked_bool("delete_aliases", with_aliases)
     wanted = DeleteArtifactInput(artifactID=artifact_id, deleteAliases=with_aliases)
 
@@ -169,25 +169,25 @@ def delete(place: ArtifactAddress, artifact_id: str, *, with_aliases: bool) -> F
     def is_there() -> Flow[bool]:
         return (yield from read_artifact(artifact_id)).state is not ArtifactState.DELETED
 
-    answer = yield from confirmed(deletion(), is_there, f"artifact {place.qualified_name}")
+    answer = yield from confirm_deletion(deletion(), is_there, f"artifact {place.qualified_name}")
     if answer is not None and answer.delete_artifact is None:
         raise ArtifactNotFoundError(f"artifact {place.qualified_name} does not exist any more")
 
 
 def unlink(place: ArtifactAddress, artifact_id: str, collection_id: str) -> Flow[None]:
-    """Take the version out of a collection that links to it; one request, and see `confirmed`."""
+    """Take the version out of a collection that links to it; one request, and see `confirm_deletion`."""
     wanted = UnlinkArtifactInput(artifactID=artifact_id, artifactPortfolioID=collection_id)
     deletion = _told_if_gone(place, artifact_id, unlink_artifact(input=wanted), repeatable=False)
 
     def is_there() -> Flow[bool]:
         return (yield from find_artifact(place)).fields.id == artifact_id
 
-    answer = yield from confirmed(deletion, is_there, f"link {place.qualified_name}")
+    answer = yield from confirm_deletion(deletion, is_there, f"link {place.qualified_name}")
     if answer is not None and (answer.unlink_artifact is None or not answer.unlink_artifact.success):
         raise DeletionRefusedError(f"the server did not unlink {place.qualified_name}")
 
 
-def note_use(
+def use_version(
     run: RunAddress, artifact_id: str, place: ArtifactAddress, use_as: str | None
 ) -> Flow[ArtifactFields]:
     """Make the version an input of the run; one request, and once for a client one more on servers that do not
@@ -226,7 +226,7 @@ def note_use(
     return answer.use_artifact.artifact
 
 
-def note_output(
+def log_version(
     run: RunAddress,
     source: ArtifactAddress,
     type_name: str,
@@ -281,19 +281,19 @@ def note_output(
     return logged
 
 
-def kept_ttl(fields: ArtifactFields) -> int:
+def stored_ttl(fields: ArtifactFields) -> int:
     """Its seconds to live as a change would say them.
 
     Raises:
         OutdatedServerError: the server does not know it.
     """
-    if present(fields.ttl_is_inherited, "Artifact.ttlIsInherited"):
+    if require_field(fields.ttl_is_inherited, "Artifact.ttlIsInherited"):
         return INHERIT
-    seconds = present(fields.ttl_duration_seconds, "Artifact.ttlDurationSeconds")
+    seconds = require_field(fields.ttl_duration_seconds, "Artifact.ttlDurationSeconds")
     return seconds if seconds > 0 else FOREVER
 
 
-def unmet_fields(before: ArtifactFields, asked: UpdateArtifactInput, stored: ArtifactFields) -> list[str]:
+def unstored_fields(before: ArtifactFields, asked: UpdateArtifactInput, stored: ArtifactFields) -> list[str]:
     """Where the server keeps something else than it was asked to, such as ``description`` or ``metadata.rows``.
 
     What its response does not hold was kept, for all that is known.
@@ -303,30 +303,17 @@ def unmet_fields(before: ArtifactFields, asked: UpdateArtifactInput, stored: Art
     if "description" in told and asked.description not in (None, stored.description or ""):
         found.append("description")
     if asked.metadata is not None:
-        found += unmet_text("metadata", parse_object, before.metadata, asked.metadata, stored.metadata)[1]
+        found += compare_stored_json(
+            "metadata", parse_object, before.metadata, asked.metadata, stored.metadata
+        )[1]
     tags = {tag.name for tag in stored.tags or ()}
     added = {tag.tag_name for tag in asked.tags_to_add or ()}
     taken = {tag.tag_name for tag in asked.tags_to_delete or ()}
     if stored.tags is not None and (not added <= tags or taken & tags):
         found.append("tags")
-    if "ttl_is_inherited" in told and asked.ttl_duration_seconds not in (None, kept_ttl(stored)):
+    if "ttl_is_inherited" in told and asked.ttl_duration_seconds not in (None, stored_ttl(stored)):
         found.append("ttl")
     return found
-
-
-def json_equal(one: Mapping[str, object], other: Mapping[str, JSONValue]) -> bool:
-    """Whether metadata says the same as what is stored."""
-    stored = storable_object(one, "metadata")
-    return json.dumps(stored, sort_keys=True) == json.dumps(other, sort_keys=True)
-
-
-def _texts(what: str, values: Iterable[str]) -> list[str]:
-    if isinstance(values, str):
-        raise TypeError(f"{what} must be a list of texts, not the text {shown(values)}")
-    given = list(dict.fromkeys(values))
-    if not all(isinstance(value, str) for value in given):  # pyright: ignore[reportUnnecessaryIsInstance] — callers may be untyped
-        raise TypeError(f"{what} must be texts, not {shown(given)}")
-    return given
 
 
 def _placed(place: ArtifactAddress, aliases: Sequence[str]) -> list[ArtifactCollectionAliasInput]:

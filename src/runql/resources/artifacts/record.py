@@ -1,24 +1,32 @@
-"""What is known of an artifact version, read where it lies."""
+"""What is known of an artifact version, and the flows that read its files."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
-from runql.arguments import checked_str
-from runql.errors import ArtifactPendingError, EntryNotFoundError, ManifestError
+from runql.arguments import checked_path, checked_str, positive
+from runql.errors import ArtifactPendingError, EntryNotFoundError
 from runql.paths import ArtifactAddress, artifact_url
 from runql.resources.artifacts.collections.lookup import TypeAddress, find_collection
-from runql.resources.artifacts.lookup import Found, find_artifact, source_of
-from runql.resources.artifacts.manifest import Manifest, ManifestEntry, parse_manifest
-from runql.resources.records.absent_fields import present
-from runql.resources.records.identity import require_id
+from runql.resources.artifacts.download.entries import DownloadOptions, default_root, download_entries
+from runql.resources.artifacts.download.resolve import ArtifactSource
+from runql.resources.artifacts.download.verify import check_folder
+from runql.resources.artifacts.logged_table import LoggedTable, read_artifact_table
+from runql.resources.artifacts.lookup import ResolvedArtifact, find_artifact, source_of
+from runql.resources.artifacts.manifest import Manifest, ManifestEntry, read_manifest
+from runql.resources.files.names import OnUnsafe, checked_on_unsafe
+from runql.resources.records.absent_fields import require_field
 from runql.resources.records.snake_case import SnakeCaseAttributes
-from runql.transport.flow import Flow, ReadOnce, download, fetch
+from runql.transport.bodies import Progress
+from runql.transport.flow import AT_ONCE, Flow, Once, offload
+from runql.transport.local_copy import make_folder
 from runql_graphql.enums import ArtifactState
 from runql_graphql.fragments import ArtifactCollectionFields
-from runql_graphql.operations import get_artifact_manifest
 
 COMMITTED: Final = ArtifactState.COMMITTED
 
@@ -30,10 +38,10 @@ class ArtifactRecord(SnakeCaseAttributes):
     collection, the ``source_…`` ones those of the place where it was made.
     """
 
-    def __init__(self, found: Found, app_url: str) -> None:
+    def __init__(self, found: ResolvedArtifact, app_url: str) -> None:
         self._found = found
         self._app_url = app_url
-        self._manifest = ReadOnce(self._ask_for_manifest)
+        self._manifest = Once(self._request_manifest)
 
     def __repr__(self) -> str:
         return f"<Artifact {self.qualified_name} ({self.type})>"
@@ -158,7 +166,7 @@ class ArtifactRecord(SnakeCaseAttributes):
         Raises:
             OutdatedServerError: the server does not know it.
         """
-        return present(self._found.fields.ttl_is_inherited, "Artifact.ttlIsInherited")
+        return require_field(self._found.fields.ttl_is_inherited, "Artifact.ttlIsInherited")
 
     @property
     def created_at(self) -> str:
@@ -183,7 +191,7 @@ class ArtifactRecord(SnakeCaseAttributes):
 
     @property
     def _stored_ttl(self) -> timedelta | None:
-        seconds = present(self._found.fields.ttl_duration_seconds, "Artifact.ttlDurationSeconds")
+        seconds = require_field(self._found.fields.ttl_duration_seconds, "Artifact.ttlDurationSeconds")
         return timedelta(seconds=seconds) if seconds > 0 else None
 
     # -- its files ----------------------------------------------------------------------------------------------
@@ -192,13 +200,13 @@ class ArtifactRecord(SnakeCaseAttributes):
         home = TypeAddress(place.entity, place.project, self.type)
         return home, (yield from find_collection(home, place.collection))
 
-    def _find_source(self) -> Flow[Found]:
+    def _find_source(self) -> Flow[ResolvedArtifact]:
         return (yield from find_artifact(self._source))
 
     def _read_manifest(self) -> Flow[Manifest]:
         return (yield from self._manifest.get())
 
-    def _ask_for_manifest(self) -> Flow[Manifest]:
+    def _request_manifest(self) -> Flow[Manifest]:
         if self._found.fields.state is not COMMITTED:
             raise ArtifactPendingError(self.qualified_name, self.state)
         return (yield from read_manifest(self.id, self.qualified_name))
@@ -212,18 +220,75 @@ class ArtifactRecord(SnakeCaseAttributes):
             raise EntryNotFoundError(self.qualified_name, name)
         return entry
 
+    def _download(
+        self,
+        root: str | os.PathLike[str] | None,
+        path_prefix: str | None,
+        *,
+        max_concurrency: int,
+        progress: Progress | None,
+        allow_missing_references: bool,
+        on_unsafe: OnUnsafe,
+    ) -> Flow[Path]:
+        options = DownloadOptions(max_concurrency, progress, allow_missing_references, on_unsafe)
+        folder = self._folder(root)
+        if path_prefix is not None:
+            checked_str("path_prefix", path_prefix)
+        manifest = yield from self._read_manifest()
+        entries = [entry for path, entry in manifest.entries.items() if path.startswith(path_prefix or "")]
+        yield from download_entries(self._source_of(manifest), entries, folder, options)
+        make_folder(folder)
+        return folder
 
-def read_manifest(artifact_id: str, name: str) -> Flow[Manifest]:
-    """The manifest of a version; two requests, the second without our key as the address is signed.
+    def _download_only_file(
+        self, root: str | os.PathLike[str] | None, progress: Progress | None
+    ) -> Flow[Path]:
+        entries = [*(yield from self._read_entries()).values()]
+        if len(entries) != 1:
+            raise ValueError(
+                f"{self.qualified_name} holds {len(entries)} files: use download(), or get_entry(path).download()"
+            )
+        return (yield from self._download_entry(entries[0], root, progress))
 
-    Raises:
-        ManifestError: the server names none, or what it names cannot be read.
-    """
-    artifact = (yield from fetch(get_artifact_manifest(id=artifact_id))).artifact
-    found = artifact.current_manifest if artifact else None
-    if artifact is None or found is None:
-        raise ManifestError(
-            f"the server names no manifest of artifact {name}: it was deleted, or is not written yet"
+    def _download_entry(
+        self, entry: ManifestEntry, root: str | os.PathLike[str] | None, progress: Progress | None
+    ) -> Flow[Path]:
+        manifest = yield from self._read_manifest()
+        saved = yield from download_entries(
+            self._source_of(manifest), [entry], self._folder(root), DownloadOptions(1, progress)
         )
-    require_id("artifact", artifact_id, artifact.id)
-    return parse_manifest((yield from download(found.file.direct_url)), name)
+        return saved[entry.path]
+
+    def _read_table(self, name: str) -> Flow[LoggedTable]:
+        manifest = yield from self._read_manifest()
+        return (yield from read_artifact_table(self.qualified_name, manifest, name, self._read_contents))
+
+    def _read_contents(self, entries: Sequence[ManifestEntry]) -> Flow[list[bytes]]:
+        with TemporaryDirectory(prefix="runql-") as folder:
+            targets = yield from self._download_entries(entries, Path(folder))
+            return (yield from offload(lambda: [target.read_bytes() for target in targets]))
+
+    def _download_entries(self, entries: Sequence[ManifestEntry], folder: Path) -> Flow[list[Path]]:
+        manifest = yield from self._read_manifest()
+        saved = yield from download_entries(
+            self._source_of(manifest), entries, folder, DownloadOptions(AT_ONCE)
+        )
+        return [saved[entry.path] for entry in entries]
+
+    def _verify(
+        self, root: str | os.PathLike[str] | None, *, max_concurrency: int, on_unsafe: OnUnsafe
+    ) -> Flow[list[str]]:
+        checked_on_unsafe(on_unsafe)
+        folder, limit = self._folder(root), positive("max_concurrency", max_concurrency)
+        manifest = yield from self._read_manifest()
+        return (
+            yield from check_folder(
+                self.qualified_name, manifest, folder, max_concurrency=limit, on_unsafe=on_unsafe
+            )
+        )
+
+    def _folder(self, root: str | os.PathLike[str] | None) -> Path:
+        return default_root(self._source) if root is None else checked_path("root", root)
+
+    def _source_of(self, manifest: Manifest) -> ArtifactSource:
+        return ArtifactSource(self.id, self.qualified_name, manifest, self._found.place)

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from runql.arguments import positive
+from runql.paths import RunAddress
 from runql.resources.files.listing import FileListing, FileQuery, save_all
 from runql.resources.files.names import OnUnsafe, checked_on_unsafe
 from runql.resources.files.record import (
-    FileOwner,
     FileRecord,
     delete_file,
     download_path,
@@ -29,8 +29,10 @@ from runql_graphql.fragments import FileFields
 class File(FileRecord):
     """A file of a run; `Run.file` and `Run.files` make them."""
 
-    def __init__(self, client: RetryingClient, owner: FileOwner, fields: FileFields) -> None:
-        super().__init__(owner, fields)
+    def __init__(
+        self, client: RetryingClient, run: RunAddress, fields: FileFields, project_number: int | None = None
+    ) -> None:
+        super().__init__(run, fields, project_number)
         self._client = client
 
     def download(
@@ -60,7 +62,7 @@ class File(FileRecord):
         """
         path, missing = download_path(self.fields, root, replace=replace, exist_ok=exist_ok)
         if missing:
-            self._client.run(save_file(self._owner, self.fields, path, progress))
+            self._client.run(save_file(self._run, self.fields, path, progress))
         return opened(path)
 
     def delete(self) -> None:
@@ -71,14 +73,20 @@ class File(FileRecord):
             DeletionUnconfirmedError: the response was lost, and one request more did not find that the file is gone.
             OutdatedServerError: the server does not know the project's number, without which it takes no deletion.
         """
-        self._client.run(delete_file(self._owner, self.fields))
+        self._client.run(delete_file(self._run, self.fields, self._project_number))
 
 
 class AsyncFile(FileRecord):
     """As `File`, awaited."""
 
-    def __init__(self, client: AsyncRetryingClient, owner: FileOwner, fields: FileFields) -> None:
-        super().__init__(owner, fields)
+    def __init__(
+        self,
+        client: AsyncRetryingClient,
+        run: RunAddress,
+        fields: FileFields,
+        project_number: int | None = None,
+    ) -> None:
+        super().__init__(run, fields, project_number)
         self._client = client
 
     async def download(
@@ -92,12 +100,12 @@ class AsyncFile(FileRecord):
         """As `File.download`."""
         path, missing = download_path(self.fields, root, replace=replace, exist_ok=exist_ok)
         if missing:
-            await self._client.run(save_file(self._owner, self.fields, path, progress))
+            await self._client.run(save_file(self._run, self.fields, path, progress))
         return opened(path)
 
     async def delete(self) -> None:
         """As `File.delete`."""
-        await self._client.run(delete_file(self._owner, self.fields))
+        await self._client.run(delete_file(self._run, self.fields, self._project_number))
 
 
 class Files(LazySequence[FileFields | None, File]):
@@ -109,15 +117,16 @@ class Files(LazySequence[FileFields | None, File]):
     def __init__(
         self,
         client: RetryingClient,
-        owner: FileOwner,
+        run: RunAddress,
         names: Sequence[str] | None = None,
         per_page: int = 50,
         *,
         pattern: str | None = None,
+        project_number: int | None = None,
     ) -> None:
-        query = FileQuery.checked(owner, names, per_page, pattern)
-        super().__init__(client, FileListing(query, lambda fields: File(client, owner, fields)))
-        self._owner = owner
+        query = FileQuery.checked(run, names, per_page, pattern)
+        super().__init__(client, FileListing(query, lambda fields: File(client, run, fields, project_number)))
+        self._run = run
 
     def download(
         self,
@@ -154,7 +163,7 @@ class Files(LazySequence[FileFields | None, File]):
         checked_on_unsafe(on_unsafe)
         wanted = self[:]
         fetching = save_all(
-            self._owner,
+            self._run,
             wanted,
             root,
             replace=replace,
@@ -172,15 +181,18 @@ class AsyncFiles(AsyncLazySequence[FileFields | None, AsyncFile]):
     def __init__(
         self,
         client: AsyncRetryingClient,
-        owner: FileOwner,
+        run: RunAddress,
         names: Sequence[str] | None = None,
         per_page: int = 50,
         *,
         pattern: str | None = None,
+        project_number: int | None = None,
     ) -> None:
-        query = FileQuery.checked(owner, names, per_page, pattern)
-        super().__init__(client, FileListing(query, lambda fields: AsyncFile(client, owner, fields)))
-        self._owner = owner
+        query = FileQuery.checked(run, names, per_page, pattern)
+        super().__init__(
+            client, FileListing(query, lambda fields: AsyncFile(client, run, fields, project_number))
+        )
+        self._run = run
 
     async def download(
         self,
@@ -197,7 +209,7 @@ class AsyncFiles(AsyncLazySequence[FileFields | None, AsyncFile]):
         checked_on_unsafe(on_unsafe)
         wanted = await self[:]
         fetching = save_all(
-            self._owner,
+            self._run,
             wanted,
             root,
             replace=replace,

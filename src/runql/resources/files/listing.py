@@ -6,17 +6,18 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from runql.arguments import checked_path, positive
-from runql.resources.files.names import OnUnsafe, place, unless_unstorable
-from runql.resources.files.record import FileOwner, FileRecord, is_wanted, save_share
-from runql.resources.pages.listing import Edge, Listing, Page, read_page
+from runql.paths import RunAddress
+from runql.resources.files.names import OnUnsafe, place_files, skip_unstorable
+from runql.resources.files.record import FileRecord, fetch_file, is_wanted
+from runql.resources.pages.listing import Page, UncountedListing, read_edges
 from runql.resources.records.identity import require_run
 from runql.transport.bodies import Progress
 from runql.transport.flow import Flow, fetch, gather
 from runql.transport.shared_progress import shared_progress
-from runql_graphql.fragments import FileFields, PageFields
+from runql_graphql.fragments import FileFields
 from runql_graphql.operations import list_matching_run_files, list_run_files
 
 T = TypeVar("T", bound=FileRecord)
@@ -27,20 +28,20 @@ class FileQuery:
     """A checked question for files.
 
     Attributes:
-        owner: the run.
+        run: the run.
         names: only these; empty for all.
         per_page: files a page.
         pattern: SQL LIKE, `%` any text and `_` one character; None for all.
     """
 
-    owner: FileOwner
+    run: RunAddress
     names: tuple[str, ...] = ()
     per_page: int = 50
     pattern: str | None = None
 
     @classmethod
     def checked(
-        cls, owner: FileOwner, names: Sequence[str] | None, per_page: int, pattern: str | None
+        cls, run: RunAddress, names: Sequence[str] | None, per_page: int, pattern: str | None
     ) -> FileQuery:
         """Check what a caller gave.
 
@@ -54,10 +55,10 @@ class FileQuery:
             raise ValueError("names and pattern cannot go together: give one of them")
         if per_page < 1:
             raise ValueError(f"per_page must be at least 1, not {per_page}")
-        return cls(owner, tuple(names or ()), per_page, pattern)
+        return cls(run, tuple(names or ()), per_page, pattern)
 
 
-class FileListing(Listing[FileFields | None, T]):
+class FileListing(UncountedListing[FileFields | None, T]):
     """What has been read of a run's files; entries without bytes are left out."""
 
     def __init__(self, query: FileQuery, make: Callable[[FileFields], T]) -> None:
@@ -65,26 +66,6 @@ class FileListing(Listing[FileFields | None, T]):
             return [make(node) for node in page.nodes if node is not None and node.updated_at is not None]
 
         super().__init__(lambda after: list_files(query, after), convert, lambda file: file.id)
-
-    def counted(self) -> Flow[int]:
-        """How many there are; reads to the end, because the server's counts are of all names that it knows."""
-        yield from self.reach(None)
-        return len(self.items)
-
-
-class _Files(Protocol):
-    @property
-    def page_info(self) -> PageFields: ...
-
-    @property
-    def edges(self) -> Sequence[Edge[FileFields | None]]: ...
-
-
-@dataclass(frozen=True, slots=True)
-class _Uncounted:
-    page_info: PageFields
-    edges: Sequence[Edge[FileFields | None]]
-    total_count: int = 0
 
 
 def list_files(query: FileQuery, after: str | None) -> Flow[Page[FileFields | None]]:
@@ -94,16 +75,13 @@ def list_files(query: FileQuery, after: str | None) -> Flow[Page[FileFields | No
         ProjectNotFoundError: the project is absent or hidden.
         RunNotFoundError: the project holds no such run.
     """
-    files = yield from (
-        _named(query, after) if query.pattern is None else _matching(query, query.pattern, after)
-    )
-    if files is None:
-        return Page[FileFields | None].empty(after)
-    return read_page(_Uncounted(files.page_info, files.edges), after)
+    if query.pattern is None:
+        return (yield from _list_named(query, after))
+    return (yield from _list_matching(query, query.pattern, after))
 
 
 def save_all(
-    owner: FileOwner,
+    run: RunAddress,
     files: Sequence[FileRecord],
     root: str | os.PathLike[str],
     *,
@@ -115,7 +93,7 @@ def save_all(
 ) -> Flow[list[Path]]:
     """Fetch files, ``max_concurrency`` of them at a time; one request each. All names are checked before the first."""
     positive("max_concurrency", max_concurrency)
-    placement = place(checked_path("root", root), [file.name for file in files])
+    placement = place_files(checked_path("root", root), [file.name for file in files])
     wanted = [
         (file, placement.targets[file.name])
         for file in {file.name: file for file in files}.values()
@@ -125,39 +103,45 @@ def save_all(
     told = shared_progress(progress, [file.size for file, _ in wanted])
     yield from gather(
         [
-            unless_unstorable(save_share(owner, file.fields, target, share), file.name, placement.refused)
+            skip_unstorable(fetch_file(run, file.fields, target, share), file.name, placement.refused)
             for (file, target), share in zip(wanted, told, strict=True)
         ],
         limit=max_concurrency,
         release_on_offload=True,
     )
-    placement.settle(on_unsafe)
-    return [*placement.arrived().values()]
+    placement.report_refused(on_unsafe)
+    return [*placement.saved().values()]
 
 
-def _named(query: FileQuery, after: str | None) -> Flow[_Files | None]:
-    owner = query.owner
+def _list_named(query: FileQuery, after: str | None) -> Flow[Page[FileFields | None]]:
+    run = query.run
     operation = list_run_files(
-        entity=owner.entity,
-        project=owner.project,
-        run=owner.run,
+        entity=run.entity,
+        project=run.project,
+        run=run.run_id,
         names=list(query.names),
         first=query.per_page,
         after=after,
     )
     answer = yield from fetch(operation)
-    return require_run(answer.project, owner.entity, owner.project, owner.run).files
+    files = require_run(answer.project, run.entity, run.project, run.run_id).files
+    if files is None:
+        return Page[FileFields | None].empty(after)
+    return read_edges(files.page_info, files.edges, after)
 
 
-def _matching(query: FileQuery, pattern: str, after: str | None) -> Flow[_Files | None]:
-    owner = query.owner
+def _list_matching(query: FileQuery, pattern: str, after: str | None) -> Flow[Page[FileFields | None]]:
+    run = query.run
     operation = list_matching_run_files(
-        entity=owner.entity,
-        project=owner.project,
-        run=owner.run,
+        entity=run.entity,
+        project=run.project,
+        run=run.run_id,
         pattern=pattern,
         first=query.per_page,
         after=after,
     )
     answer = yield from fetch(operation)
-    return require_run(answer.project, owner.entity, owner.project, owner.run).files
+    files = require_run(answer.project, run.entity, run.project, run.run_id).files
+    if files is None:
+        return Page[FileFields | None].empty(after)
+    return read_edges(files.page_info, files.edges, after)

@@ -47,11 +47,11 @@ class Placement:
     targets: dict[str, Path]
     refused: dict[str, str]
 
-    def arrived(self) -> dict[str, Path]:
+    def saved(self) -> dict[str, Path]:
         """Where the files are, by name, that the disk did not refuse either."""
         return {name: path for name, path in self.targets.items() if name not in self.refused}
 
-    def settle(self, on_unsafe: OnUnsafe) -> None:
+    def report_refused(self, on_unsafe: OnUnsafe) -> None:
         """Report what was refused.
 
         Raises:
@@ -59,7 +59,7 @@ class Placement:
         """
         if not self.refused:
             return
-        error = UnsafeNameError(self.refused, [*self.arrived().values()])
+        error = UnsafeNameError(self.refused, [*self.saved().values()])
         if on_unsafe == "raise":
             raise error
         reasons = "; ".join(f"{name!r}: {reason}" for name, reason in self.refused.items())
@@ -91,7 +91,7 @@ def target_paths(
     root: str | os.PathLike[str], names: Sequence[str], *, windows: bool = _WINDOWS
 ) -> list[Path]:
     """As `target_path`, of many files, all of which are needed."""
-    placement = place(root, names, windows=windows)
+    placement = place_files(root, names, windows=windows)
     if placement.refused:
         raise UnsafeNameError(placement.refused)
     return [placement.targets[name] for name in names]
@@ -110,7 +110,7 @@ def ignores_case(folder: Path) -> bool:
         return False
 
 
-def place(
+def place_files(
     root: str | os.PathLike[str],
     names: Sequence[str],
     *,
@@ -147,7 +147,7 @@ def place(
     return Placement(targets, refused)
 
 
-def unless_unstorable(saving: Flow[None], name: str, refused: MutableMapping[str, str]) -> Flow[None]:
+def skip_unstorable(saving: Flow[None], name: str, refused: MutableMapping[str, str]) -> Flow[None]:
     """Save one file of many; a name that the disk cannot store is noted, and does not stop the others."""
     try:
         yield from saving

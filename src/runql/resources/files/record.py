@@ -16,9 +16,10 @@ from runql.errors import (
     LocalFileError,
     UploadRefusedError,
 )
+from runql.paths import RunAddress
 from runql.resources.files.names import target_path, upload_name
-from runql.resources.records.absent_fields import present
-from runql.resources.records.deletion import confirmed
+from runql.resources.records.absent_fields import require_field
+from runql.resources.records.deletion import confirm_deletion
 from runql.resources.records.identity import require_name, require_run
 from runql.resources.records.run_fields import PROJECT_ID, project_number, read_run
 from runql.resources.records.snake_case import SnakeCaseAttributes
@@ -40,19 +41,6 @@ _HEADER_VALUE = re.compile(r"[\t\x20-\x7e]*")
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
 
-@dataclass(frozen=True, slots=True)
-class FileOwner:
-    """The run that files belong to; ``project_id`` None when it was not read."""
-
-    entity: str
-    project: str
-    run: str
-    project_id: int | None = None
-
-    def __str__(self) -> str:
-        return f"{self.entity}/{self.project}/{self.run}"
-
-
 class FileRecord(SnakeCaseAttributes):
     """The part of `File` and `AsyncFile` that needs no request.
 
@@ -60,12 +48,13 @@ class FileRecord(SnakeCaseAttributes):
         fields: as the server gave them.
     """
 
-    def __init__(self, owner: FileOwner, fields: FileFields) -> None:
-        self._owner = owner
+    def __init__(self, run: RunAddress, fields: FileFields, project_number: int | None) -> None:
+        self._run = run
+        self._project_number = project_number
         self.fields = fields
 
     def __repr__(self) -> str:
-        return f"<File {self.name} ({self.mimetype}) {shown_size(self.size)}>"
+        return f"<File {self.name} ({self.mimetype}) {format_size(self.size)}>"
 
     @property
     def id(self) -> str:
@@ -115,31 +104,34 @@ class FileRecord(SnakeCaseAttributes):
     @property
     def run_path(self) -> str:
         """Entity, project and run id of the run it belongs to."""
-        return str(self._owner)
+        return run_path(self._run)
 
 
-def find_entry(owner: FileOwner, name: str) -> Flow[FileFields | None]:
+def run_path(run: RunAddress) -> str:
+    """Entity, project and id of a run, without percent-quotes."""
+    return f"{run.entity}/{run.project}/{run.run_id}"
+
+
+def find_entry(run: RunAddress, name: str) -> Flow[FileFields | None]:
     """The server's entry for a name, None when it has none; one request. An entry may lack bytes (`updatedAt` null)."""
-    operation = list_run_files(
-        entity=owner.entity, project=owner.project, run=owner.run, names=[name], first=1
-    )
+    operation = list_run_files(entity=run.entity, project=run.project, run=run.run_id, names=[name], first=1)
     answer = yield from fetch(operation)
-    files = require_run(answer.project, owner.entity, owner.project, owner.run).files
+    files = require_run(answer.project, run.entity, run.project, run.run_id).files
     entry = files.edges[0].node if files and files.edges else None
     if entry is not None:
-        require_name(f"a file of run {owner}, ", name, entry.name)
+        require_name(f"a file of run {run}, ", name, entry.name)
     return entry
 
 
-def find_file(owner: FileOwner, name: str) -> Flow[FileFields]:
+def find_file(run: RunAddress, name: str) -> Flow[FileFields]:
     """The run's file of that name; one request.
 
     Raises:
         FileNotFoundInRunError: there is none, or it was announced and never uploaded.
     """
-    fields = yield from find_entry(owner, name)
+    fields = yield from find_entry(run, name)
     if fields is None or fields.updated_at is None:
-        raise FileNotFoundInRunError(str(owner), name)
+        raise FileNotFoundInRunError(run_path(run), name)
     return fields
 
 
@@ -186,14 +178,14 @@ def opened(path: Path) -> io.TextIOWrapper:
 
 
 def save_file(
-    owner: FileOwner, fields: FileFields, target: Path, progress: Progress | None = None
+    run: RunAddress, fields: FileFields, target: Path, progress: Progress | None = None
 ) -> Flow[None]:
     """Fetch a file; one request, and two more when its URL has expired."""
     (told,) = shared_progress(progress, [int(fields.size_bytes)])
-    yield from save_share(owner, fields, target, told)
+    yield from fetch_file(run, fields, target, told)
 
 
-def save_share(owner: FileOwner, fields: FileFields, target: Path, progress: Progress | None) -> Flow[None]:
+def fetch_file(run: RunAddress, fields: FileFields, target: Path, progress: Progress | None) -> Flow[None]:
     """As `save_file`, as one of the transfers that share a progress."""
     # The storage's own address first: the other one leads there by a request more.
     try:
@@ -201,38 +193,37 @@ def save_share(owner: FileOwner, fields: FileFields, target: Path, progress: Pro
     except AnswerError as error:
         if error.status not in EXPIRED_URL_STATUSES:
             raise
-        fields = yield from find_file(owner, fields.name)
+        fields = yield from find_file(run, fields.name)
         yield from save(fields.url or fields.direct_url, _sink(fields, target, progress))
 
 
-def delete_file(owner: FileOwner, fields: FileFields) -> Flow[None]:
-    """Delete a file; one request, and one before when the project's number is not known. See `confirmed`.
+def delete_file(run: RunAddress, fields: FileFields, project_id: int | None) -> Flow[None]:
+    """Delete a file; one request, and one before when the project's number is not known. See `confirm_deletion`.
 
     Raises:
         DeletionRefusedError: the server says that it did not.
         DeletionUnconfirmedError: the response was lost, and the file is still there or cannot be asked for.
         OutdatedServerError: the server does not know the project's number, without which it takes no deletion.
     """
-    project_id = owner.project_id
     if project_id is None:
-        run = yield from read_run(owner.entity, owner.project, owner.run)
-        project_id = present(project_number(run), PROJECT_ID)
+        loaded = yield from read_run(run.entity, run.project, run.run_id)
+        project_id = require_field(project_number(loaded), PROJECT_ID)
 
     def is_there() -> Flow[bool]:
-        entry = yield from find_entry(owner, fields.name)
+        entry = yield from find_entry(run, fields.name)
         return entry is not None and entry.updated_at is not None and entry.id == fields.id
 
     deletion = fetch(delete_files(files=[fields.id], project_id=project_id))
-    answer = yield from confirmed(deletion, is_there, f"{fields.name!r} of run {owner}")
+    answer = yield from confirm_deletion(deletion, is_there, f"{fields.name!r} of run {run}")
     if answer is None:
         return
     deleted = answer.delete_files
     if deleted is None or not deleted.success:
-        raise DeletionRefusedError(f"the server did not delete {fields.name!r} of run {owner.run}")
+        raise DeletionRefusedError(f"the server did not delete {fields.name!r} of run {run.run_id}")
 
 
 def upload_file(
-    owner: FileOwner, path: str | os.PathLike[str], root: str | os.PathLike[str], progress: Progress | None
+    run: RunAddress, path: str | os.PathLike[str], root: str | os.PathLike[str], progress: Progress | None
 ) -> Flow[FileFields]:
     """Put a local file into the run; four requests, five where the server wants to be told that the bytes are there.
 
@@ -243,19 +234,19 @@ def upload_file(
     source = Source(checked_path("path", path))
     name = upload_name(source.path, checked_path("root", root))
     (source.progress,) = shared_progress(progress, [source.size])
-    place = yield from _place(owner, name)
+    place = yield from _place(run, name)
     try:
         yield from upload(place.url, source, place.headers)
     except AnswerError as error:
         if error.status not in EXPIRED_URL_STATUSES:
             raise
-        place = yield from _place(owner, name)
+        place = yield from _place(run, name)
         yield from upload(place.url, source, place.headers)
     if MARK_UPLOADED in (yield from read_features()):
-        yield from _mark(owner, name)
-    fields = yield from find_entry(owner, name)
+        yield from _mark(run, name)
+    fields = yield from find_entry(run, name)
     if fields is None:
-        raise FileNotFoundInRunError(str(owner), name)
+        raise FileNotFoundInRunError(run_path(run), name)
     return fields
 
 
@@ -265,13 +256,13 @@ class _Place:
     headers: list[tuple[str, str]]
 
 
-def _place(owner: FileOwner, name: str) -> Flow[_Place]:
-    operation = create_run_files(entity=owner.entity, project=owner.project, run=owner.run, files=[name])
+def _place(run: RunAddress, name: str) -> Flow[_Place]:
+    operation = create_run_files(entity=run.entity, project=run.project, run=run.run_id, files=[name])
     places = (yield from fetch(operation, repeatable=True)).create_run_files
     fitting = [each.upload_url for each in places.files if each.name == name] if places else []
     if places is None or not places.run_id or not fitting or not fitting[0]:
         raise UploadRefusedError(
-            f"the server gives no place for {name!r} in run {owner}: does the run exist, and may your API key write to it?"
+            f"the server gives no place for {name!r} in run {run}: does the run exist, and may your API key write to it?"
         )
     return _Place(fitting[0], [_header(text) for text in places.upload_headers])
 
@@ -289,13 +280,11 @@ def _header(text: str) -> tuple[str, str]:
     return name, value
 
 
-def _mark(owner: FileOwner, name: str) -> Flow[None]:
-    operation = mark_run_files_uploaded(
-        entity=owner.entity, project=owner.project, run=owner.run, files=[name]
-    )
+def _mark(run: RunAddress, name: str) -> Flow[None]:
+    operation = mark_run_files_uploaded(entity=run.entity, project=run.project, run=run.run_id, files=[name])
     marked = (yield from fetch(operation, repeatable=True)).mark_run_files_uploaded
     if marked is None or not marked.success:
-        raise UploadRefusedError(f"the server did not take note that {name!r} was uploaded to run {owner}")
+        raise UploadRefusedError(f"the server did not take note that {name!r} was uploaded to run {run}")
 
 
 def _sink(fields: FileFields, target: Path, progress: Progress | None) -> Sink:
@@ -304,7 +293,7 @@ def _sink(fields: FileFields, target: Path, progress: Progress | None) -> Sink:
     return Sink(target, digest=fields.md5, size=size, progress=progress)
 
 
-def shown_size(size: int) -> str:
+def format_size(size: int) -> str:
     """A size for people, in powers of 1,024."""
     amount, unit = float(size), 0
     while amount >= 1024 and unit < len(_UNITS) - 1:

@@ -55,10 +55,10 @@ class Page(Generic[N]):
 
     Attributes:
         nodes: in the server's order.
-        after: the cursor that this page was asked with, None for the first.
-        cursor: what the next page is asked with, None when the page is empty.
-        more: whether the server says there is another page.
-        total: how many nodes all pages hold.
+        after: the cursor that the page was requested with, None for the first.
+        cursor: the cursor to request the next page with, None when the page is empty.
+        more: whether the server reports another page.
+        total: how many nodes the server counts over all pages, 0 where it does not count.
     """
 
     nodes: list[N]
@@ -69,25 +69,65 @@ class Page(Generic[N]):
 
     @classmethod
     def empty(cls, after: str | None) -> Page[N]:
-        """What a connection that is null holds."""
+        """The page of a connection that is null."""
         return cls([], after, None, more=False, total=0)
+
+    def with_nodes(self, nodes: list[T]) -> Page[T]:
+        """The same page with other nodes."""
+        return Page(nodes, self.after, self.cursor, self.more, self.total)
 
 
 def read_page(connection: Connection[N], after: str | None) -> Page[N]:
-    """Turn a generated connection into a page; `endCursor` wins, the last edge's cursor stands in.
+    """Turn a generated connection into a page; see `read_edges`."""
+    return read_edges(connection.page_info, connection.edges, after, total=connection.total_count)
+
+
+def read_edges(
+    page_info: PageFields, edges: Sequence[Edge[N]], after: str | None, *, total: int = 0
+) -> Page[N]:
+    """Turn the edges of a connection into a page.
+
+    The next cursor is `endCursor`, or the last edge's cursor where the server sends none.
 
     Raises:
-        PaginationError: the server says there is more, and gives the cursor it was asked with, or none.
+        PaginationError: the server reports more, and sends no cursor or the one that it was asked with.
     """
-    edges = connection.edges
-    cursor = connection.page_info.end_cursor or (edges[-1].cursor if edges else None)
-    more = connection.page_info.has_next_page
+    cursor = page_info.end_cursor or (edges[-1].cursor if edges else None)
+    more = page_info.has_next_page
     if more and cursor in (after, None):
         raise PaginationError(
             f"the server says there is another page but its cursor stands still at {cursor!r}: "
             "what was read so far is kept; the server is at fault, try again later or report it there"
         )
-    return Page([edge.node for edge in edges], after, cursor, more, connection.total_count)
+    return Page([edge.node for edge in edges], after, cursor, more, total)
+
+
+def read_sparse_page(page_info: PageFields, edges: Sequence[Edge[N | None]], after: str | None) -> Page[N]:
+    """Turn the edges of a connection without a count into a page, and leave out the nodes that are null.
+
+    Raises:
+        PaginationError: as `read_edges`.
+    """
+    page = read_edges(page_info, edges, after)
+    return page.with_nodes([node for node in page.nodes if node is not None])
+
+
+def read_all(read: Callable[[str | None], Flow[Page[N]]]) -> Flow[list[N]]:
+    """Read every page of a connection, and return all nodes; one request a page.
+
+    Raises:
+        PaginationError: the server sends a cursor a second time.
+    """
+    nodes: list[N] = []
+    seen: set[str | None] = set()
+    after: str | None = None
+    while True:
+        page = yield from read(after)
+        refuse_circle(page, seen)
+        nodes += page.nodes
+        if not page.more:
+            return nodes
+        after = page.cursor
 
 
 def refuse_circle(page: Page[N], seen: set[str | None]) -> None:
@@ -190,6 +230,15 @@ class Listing(Generic[N, T]):
         counted_from_end = any(bound < 0 for bound in bounds) or (part.step or 1) < 0
         yield from self.reach(None if counted_from_end else part.stop)
         return self.items[part]
+
+
+class UncountedListing(Listing[N, T]):
+    """What has been read of a connection that the server does not count."""
+
+    def counted(self) -> Flow[int]:
+        """Read all pages, and return how many items there are."""
+        yield from self.reach(None)
+        return len(self.items)
 
 
 class LazySequence(SnakeCaseAttributes, Generic[N, T]):

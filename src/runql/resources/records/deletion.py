@@ -22,7 +22,7 @@ from runql.transport.retry import NOT_IMPLEMENTED
 T = TypeVar("T")
 
 
-def confirmed(deletion: Flow[T], is_there: Callable[[], Flow[bool]], subject: str) -> Flow[T | None]:
+def confirm_deletion(deletion: Flow[T], is_there: Callable[[], Flow[bool]], subject: str) -> Flow[T | None]:
     """Run a deletion, which is sent once; when its response is lost, ask whether what it deletes ``is_there``.
 
     Returns:

@@ -120,7 +120,7 @@ def require_sweep(found: WithSweep[N_co] | None, entity: str, project: str, swee
     return home.sweep
 
 
-def require_place(place: RunAddress, project: NamedProject | None) -> None:
+def require_run_project(place: RunAddress, project: NamedProject | None) -> None:
     """Refuse a run's response whose project is not the run's; nothing is compared where the server hides the project.
 
     Raises:

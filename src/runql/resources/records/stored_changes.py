@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 from runql.errors import IncompleteUpdateError, UnreadableValueError
@@ -15,7 +16,12 @@ REASON: Final = (
 )
 
 
-def unmet(name: str, before: JSONValue, asked: JSONValue, stored: JSONValue) -> list[str]:
+def is_same_json(one: Mapping[str, JSONValue], other: Mapping[str, JSONValue]) -> bool:
+    """Whether two objects are the same JSON: NaN equals NaN, 1 is neither 1.0 nor true, and keys have no order."""
+    return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
+
+
+def unstored_paths(name: str, before: JSONValue, asked: JSONValue, stored: JSONValue) -> list[str]:
     """Where the stored value is not the asked one, as dotted names that begin with ``name``.
 
     A key that was not asked for counts when it is one of ``before``, so that it was to be deleted; any other was
@@ -27,13 +33,13 @@ def unmet(name: str, before: JSONValue, asked: JSONValue, stored: JSONValue) -> 
     found = [f"{name}.{key}" for key in known if key in stored and key not in asked]
     for key, value in asked.items():
         if key in stored:
-            found += unmet(f"{name}.{key}", known.get(key), value, stored[key])
+            found += unstored_paths(f"{name}.{key}", known.get(key), value, stored[key])
         else:
             found.append(f"{name}.{key}")
     return found
 
 
-def unmet_text(
+def compare_stored_json(
     name: str,
     parse: Callable[[str | None], dict[str, JSONValue]],
     before: str | None,
@@ -50,16 +56,16 @@ def unmet_text(
         found = parse(stored)
     except UnreadableValueError:
         return asked, [name]
-    return stored, unmet(name, parse(before), parse(asked), found)
+    return stored, unstored_paths(name, parse(before), parse(asked), found)
 
 
-def unmet_names(kind: str, asked: Iterable[str] | None, stored: Iterable[str]) -> list[str]:
+def missing_names(kind: str, asked: Iterable[str] | None, stored: Iterable[str]) -> list[str]:
     """The asked names that are not there, each with its kind, such as ``alias best``."""
     there = set(stored)
     return [f"{kind} {name}" for name in asked or () if name not in there]
 
 
-def incomplete(subject: str, asked: Sequence[str], failed: Sequence[str]) -> IncompleteUpdateError:
+def incomplete_update(subject: str, asked: Sequence[str], failed: Sequence[str]) -> IncompleteUpdateError:
     """The error for a mutation that was accepted, and did not store everything.
 
     Args:

@@ -29,7 +29,7 @@ class ArrayLike(Protocol):
     def tolist(self) -> object: ...
 
 
-def storable(value: object, place: str = "value") -> JSONValue:
+def to_json_value(value: object, place: str = "value") -> JSONValue:
     """The JSON form in which a value is stored.
 
     - numpy and torch scalars are Python's numbers; arrays of one element are that element, of up to 32 nested lists.
@@ -52,9 +52,9 @@ def storable(value: object, place: str = "value") -> JSONValue:
         raise ValueError(f"{place} holds itself, or is nested too deeply to be stored") from None
 
 
-def storable_object(values: Mapping[str, object], place: str) -> dict[str, JSONValue]:
-    """The JSON form of a config, a summary or metadata; as `storable`, which names its values by their keys."""
-    return {_key(key, place): storable(value, f"{place}[{key!r}]") for key, value in values.items()}
+def to_json_object(values: Mapping[str, object], place: str) -> dict[str, JSONValue]:
+    """The JSON form of a config, a summary or metadata; as `to_json_value`, which names its values by their keys."""
+    return {_key(key, place): to_json_value(value, f"{place}[{key!r}]") for key, value in values.items()}
 
 
 def _stored(value: object, place: str) -> JSONValue:
@@ -145,7 +145,7 @@ def _is_set(value: object) -> TypeGuard[AbstractSet[object]]:
     return isinstance(value, AbstractSet)
 
 
-def settle(held: dict[str, JSONValue], stored: Mapping[str, JSONValue]) -> None:
+def replace_in_place(held: dict[str, JSONValue], stored: Mapping[str, JSONValue]) -> None:
     """Make what is held in memory what was stored, in place: an object inside that somebody holds stays the same one."""
     for key in held.keys() - stored.keys():
         del held[key]
@@ -155,7 +155,7 @@ def settle(held: dict[str, JSONValue], stored: Mapping[str, JSONValue]) -> None:
 
 def _settled(held: JSONValue, stored: JSONValue) -> JSONValue:
     if isinstance(held, dict) and isinstance(stored, dict):
-        settle(held, stored)
+        replace_in_place(held, stored)
         return held
     if isinstance(held, list) and isinstance(stored, list) and len(held) == len(stored):
         held[:] = [_settled(*pair) for pair in zip(held, stored, strict=True)]

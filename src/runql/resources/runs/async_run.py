@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Literal, overload
 from runql.errors import NotLoadedError
 from runql.paths import DEFAULT_PROJECT, RunAddress
 from runql.resources.connected import AsyncConnected
-from runql.resources.records.run_fields import project_number
 from runql.resources.runs.lineage import AsyncRunLineage
 from runql.resources.runs.mutations import FirstState, RequestedState, checked_id, create
 from runql.resources.runs.record import ListedPage, RunRecord, fields_of, read_last_step
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
 
     from runql.resources.artifacts.logged_table import LoggedTable
     from runql.resources.files.files import AsyncFile, AsyncFiles
-    from runql.resources.files.record import FileOwner
     from runql.resources.history.plan import Match
     from runql.resources.history.sampled import Row, Stream
     from runql.resources.history.scan import AsyncHistoryScan
@@ -292,22 +290,33 @@ class AsyncRun(AsyncRunLineage):
         """As `Run.files`."""
         from runql.resources.files.files import AsyncFiles
 
-        return AsyncFiles(self._client, self._files_owner(), names, per_page, pattern=pattern)
+        return AsyncFiles(
+            self._client,
+            self._place,
+            names,
+            per_page,
+            pattern=pattern,
+            project_number=self._project_number,
+        )
 
     async def file(self, name: str) -> AsyncFile:
         """As `Run.file`."""
         from runql.resources.files.files import AsyncFile
         from runql.resources.files.record import find_file
 
-        owner = self._files_owner()
-        return AsyncFile(self._client, owner, await self._client.run(find_file(owner, name)))
+        return AsyncFile(
+            self._client,
+            self._place,
+            await self._client.run(find_file(self._place, name)),
+            self._project_number,
+        )
 
     async def table(self, key: str, logged: Mapping[str, JSONValue] | None = None) -> LoggedTable:
         """As `Run.table`."""
         from runql.resources.artifacts.logged_table import read_run_table
 
         value = self.summary.get(key) if logged is None else dict(logged)
-        return await self._client.run(read_run_table(self._files_owner(), key, value))
+        return await self._client.run(read_run_table(self._place, key, value))
 
     async def upload_file(
         self,
@@ -320,13 +329,9 @@ class AsyncRun(AsyncRunLineage):
         from runql.resources.files.files import AsyncFile
         from runql.resources.files.record import upload_file
 
-        owner = self._files_owner()
         return AsyncFile(
-            self._client, owner, await self._client.run(upload_file(owner, path, root, progress))
+            self._client,
+            self._place,
+            await self._client.run(upload_file(self._place, path, root, progress)),
+            self._project_number,
         )
-
-    def _files_owner(self) -> FileOwner:
-        from runql.resources.files.record import FileOwner
-
-        number = project_number(self._fields) if self._fields else None
-        return FileOwner(self._entity, self._project, self._run_id, number)

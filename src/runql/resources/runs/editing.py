@@ -10,8 +10,8 @@ from runql.arguments import shown
 from runql.errors import IncompleteUpdateError, RunChangedError, RunqlError
 from runql.paths import RunAddress
 from runql.resources.records.run_fields import read_run
-from runql.resources.records.stored_changes import incomplete, unmet_text
-from runql.resources.records.to_json import settle
+from runql.resources.records.stored_changes import compare_stored_json, incomplete_update
+from runql.resources.records.to_json import replace_in_place
 from runql.resources.runs.mutations import (
     RequestedState,
     checked_state,
@@ -21,7 +21,7 @@ from runql.resources.runs.mutations import (
     new_summary_text,
     set_state,
     stop,
-    unmet_fields,
+    unstored_fields,
     write,
 )
 from runql.resources.runs.record import RunRecord
@@ -167,7 +167,7 @@ class EditableRun(RunRecord):
                 raise IncompleteUpdateError(f"run {self._place}", written, failed, str(error)) from error
             names.append("summary")
         if failed:
-            raise incomplete(f"run {self._place}", names, failed)
+            raise incomplete_update(f"run {self._place}", names, failed)
 
     def _save_summary(self) -> Flow[None]:
         summary = self._changed_summary()
@@ -175,7 +175,7 @@ class EditableRun(RunRecord):
             return
         failed = yield from self._write_summary(summary)
         if failed:
-            raise incomplete(f"run {self._place}", ["summary"], failed)
+            raise incomplete_update(f"run {self._place}", ["summary"], failed)
 
     def _delete(self, *, with_artifacts: bool) -> Flow[None]:
         yield from delete(self._place, self.storage_id, with_artifacts=with_artifacts)
@@ -246,15 +246,15 @@ class EditableRun(RunRecord):
             # A field that the server does not tell stays as it was read.
             if name in written.model_fields_set
         }
-        failed = unmet_fields(changes, written)
+        failed = unstored_fields(changes, written)
         if changes.config is not None and isinstance(before, FullRunFields):
-            text, kept_keys = unmet_text(
+            text, kept_keys = compare_stored_json(
                 "config", _config_values, before.config, changes.config, written.config
             )
             failed += kept_keys
             kept["config"] = text
             stored = parse_config(text)
-            settle(self._config.values, stored.values)
+            replace_in_place(self._config.values, stored.values)
             self._config.internal.clear()
             self._config.internal.update(stored.internal)
         self._fields = before.model_copy(update=kept)
@@ -269,11 +269,11 @@ class EditableRun(RunRecord):
 
         before = self._full()
         written = yield from write(self._place, UpsertBucketInput(id=self.storage_id, summaryMetrics=text))
-        stored, failed = unmet_text(
+        stored, failed = compare_stored_json(
             "summary", parse_summary, before.summary_metrics, text, written.summary_metrics
         )
         self._fields = self._full().model_copy(update={"summary_metrics": stored})
-        settle(self._summary, parse_summary(stored))
+        replace_in_place(self._summary, parse_summary(stored))
         return failed
 
     def _edit(self, name: str, value: object) -> None:

@@ -14,9 +14,9 @@ from runql.transport.sync import RetryingClient
 
 if TYPE_CHECKING:
     from runql.resources.artifacts.artifact import Artifact, AsyncArtifact
-    from runql.resources.artifacts.artifacts import AsyncRunArtifacts, RunArtifacts
-    from runql.resources.artifacts.lookup import Found
+    from runql.resources.artifacts.lookup import ResolvedArtifact
     from runql.resources.artifacts.record import ArtifactRecord
+    from runql.resources.artifacts.versions import AsyncRunArtifacts, RunArtifacts
     from runql.transport.aio import AsyncRetryingClient
 
 
@@ -31,13 +31,13 @@ class RunLineage(RunExports):
         Args:
             per_page: versions a request asks for, at least 1.
         """
-        from runql.resources.artifacts.artifacts import RunArtifacts
+        from runql.resources.artifacts.versions import RunArtifacts
 
         return RunArtifacts(self._client, self._place, "logged", per_page)
 
     def used_artifacts(self, per_page: int = RUN_PER_PAGE) -> RunArtifacts:
         """Return the artifact versions that the run was said to read; as `logged_artifacts`."""
-        from runql.resources.artifacts.artifacts import RunArtifacts
+        from runql.resources.artifacts.versions import RunArtifacts
 
         return RunArtifacts(self._client, self._place, "used", per_page)
 
@@ -96,13 +96,13 @@ class AsyncRunLineage(AsyncRunExports):
 
     def logged_artifacts(self, per_page: int = RUN_PER_PAGE) -> AsyncRunArtifacts:
         """As `RunLineage.logged_artifacts`."""
-        from runql.resources.artifacts.artifacts import AsyncRunArtifacts
+        from runql.resources.artifacts.versions import AsyncRunArtifacts
 
         return AsyncRunArtifacts(self._client, self._place, "logged", per_page)
 
     def used_artifacts(self, per_page: int = RUN_PER_PAGE) -> AsyncRunArtifacts:
         """As `RunLineage.used_artifacts`."""
-        from runql.resources.artifacts.artifacts import AsyncRunArtifacts
+        from runql.resources.artifacts.versions import AsyncRunArtifacts
 
         return AsyncRunArtifacts(self._client, self._place, "used", per_page)
 
@@ -125,9 +125,9 @@ class AsyncRunLineage(AsyncRunExports):
 
 
 def _note_use(run: RunAddress, artifact: ArtifactRecord, use_as: str | None) -> Flow[None]:
-    from runql.resources.artifacts.mutations import note_use
+    from runql.resources.artifacts.mutations import use_version
 
-    yield from note_use(run, _checked(artifact).id, _place_of(artifact), use_as)
+    yield from use_version(run, _checked(artifact).id, _place_of(artifact), use_as)
 
 
 def _note_output(
@@ -135,23 +135,23 @@ def _note_output(
     artifact: ArtifactRecord,
     aliases: Collection[str] | None,
     tags: Collection[str] | None,
-) -> Flow[Found]:
-    from runql.resources.artifacts.lookup import found_at, source_of, tags_of
-    from runql.resources.artifacts.mutations import note_output
-    from runql.resources.records.stored_changes import incomplete, unmet_names
+) -> Flow[ResolvedArtifact]:
+    from runql.resources.artifacts.lookup import resolved_at, source_of, tags_of
+    from runql.resources.artifacts.mutations import log_version
+    from runql.resources.records.stored_changes import incomplete_update, missing_names
 
     _checked(artifact)
     collection = artifact.source_name.rpartition(":")[0]
     source = ArtifactAddress(
         artifact.source_entity, artifact.source_project, collection, artifact.source_version
     )
-    fields = yield from note_output(run, source, artifact.type, artifact.digest, aliases, tags)
-    found = found_at(fields, source_of(fields) or source)
-    failed = unmet_names("alias", aliases, found.aliases)
+    fields = yield from log_version(run, source, artifact.type, artifact.digest, aliases, tags)
+    found = resolved_at(fields, source_of(fields) or source)
+    failed = missing_names("alias", aliases, found.aliases)
     if tags:
-        failed += unmet_names("tag", tags, tags_of(fields))
+        failed += missing_names("tag", tags, tags_of(fields))
     if failed:
-        raise incomplete(f"artifact {found.place.qualified_name}", ["output of the run"], failed)
+        raise incomplete_update(f"artifact {found.place.qualified_name}", ["output of the run"], failed)
     return found
 
 

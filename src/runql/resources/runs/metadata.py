@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from runql.resources.files.record import FileOwner, find_entry
+from runql.paths import RunAddress
+from runql.resources.files.record import find_entry
 from runql.transport.flow import Flow, download
 from runql.values import JSONValue, parse_object
 
@@ -14,7 +15,7 @@ def read_metadata(entity: str, project: str, run: str) -> Flow[dict[str, JSONVal
 
     Asked by name, the server answers an entry for a file that does not exist too; such an entry was never updated.
     """
-    entry = yield from find_entry(FileOwner(entity, project, run), METADATA)
+    entry = yield from find_entry(RunAddress(entity, project, run), METADATA)
     if entry is None or entry.updated_at is None:
         return None
     content = yield from download(entry.url or entry.direct_url)

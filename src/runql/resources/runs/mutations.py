@@ -22,9 +22,9 @@ from runql.errors import (
     RunqlError,
 )
 from runql.paths import RunAddress
-from runql.resources.records.identity import require_id, require_name, require_place
+from runql.resources.records.identity import require_id, require_name, require_run_project
 from runql.resources.records.run_fields import read_state
-from runql.resources.records.to_json import storable_object
+from runql.resources.records.to_json import to_json_object
 from runql.transport.flow import Flow, fetch
 from runql.values import INTERNAL_KEYS, JSONValue, checked_json, parse_config, parse_object, parse_summary
 from runql_graphql.fragments import FullRunFields, RunFields
@@ -96,7 +96,7 @@ def create(place: RunAddress, state: FirstState = "running") -> Flow[FullRunFiel
     if made is None or made.bucket is None:
         raise ProjectNotFoundError(place.entity, place.project)
     require_name(f"run {place.entity}/{place.project}/", place.run_id, made.bucket.name)
-    require_place(place, made.place.project if made.place else None)
+    require_run_project(place, made.place.project if made.place else None)
     return made.bucket
 
 
@@ -129,7 +129,7 @@ def write(place: RunAddress, changes: UpsertBucketInput) -> Flow[WrittenRunField
     return answer.upsert_bucket.bucket
 
 
-def unmet_fields(asked: UpsertBucketInput, stored: WrittenRunFields) -> list[str]:
+def unstored_fields(asked: UpsertBucketInput, stored: WrittenRunFields) -> list[str]:
     """Names of the small fields that the server keeps otherwise than they were sent; it may reorder tags.
 
     What its response does not hold was kept, for all that is known.
@@ -153,20 +153,22 @@ def unmet_fields(asked: UpsertBucketInput, stored: WrittenRunFields) -> list[str
 
 
 def delete(place: RunAddress, storage_id: str, *, with_artifacts: bool) -> Flow[None]:
-    """Delete the run; one request, which is not repeated once the server may have seen it, and see `confirmed`.
+    """Delete the run; one request, which is not repeated once the server may have seen it, and see `confirm_deletion`.
 
     Raises:
         RunNotFoundError: there is no such run.
         DeletionUnconfirmedError: the response was lost, and the run is still there or cannot be asked for.
         AnswerError: the server refuses.
     """
-    from runql.resources.records.deletion import confirmed
+    from runql.resources.records.deletion import confirm_deletion
 
     def is_there() -> Flow[bool]:
         yield from read_state(place.entity, place.project, place.run_id)
         return True
 
-    yield from confirmed(_delete(place, storage_id, with_artifacts=with_artifacts), is_there, f"run {place}")
+    yield from confirm_deletion(
+        _delete(place, storage_id, with_artifacts=with_artifacts), is_there, f"run {place}"
+    )
 
 
 def _delete(place: RunAddress, storage_id: str, *, with_artifacts: bool) -> Flow[None]:
@@ -238,7 +240,7 @@ def new_config_text(stored: str | None, values: Mapping[str, object]) -> str | N
     """
     if taken := INTERNAL_KEYS & set(values):
         raise ValueError(f"config keys {', '.join(sorted(taken))} belong to the SDK")
-    wanted = storable_object(values, "config")
+    wanted = to_json_object(values, "config")
     known = parse_config(stored)
     if are_equal(wanted, known.values):
         return None
@@ -256,7 +258,7 @@ def new_summary_text(stored: str | None, values: Mapping[str, object]) -> str | 
     Raises:
         TypeError, ValueError: a value cannot be stored.
     """
-    wanted = {key.strip(): value for key, value in storable_object(values, "summary").items()}
+    wanted = {key.strip(): value for key, value in to_json_object(values, "summary").items()}
     return (
         None
         if are_equal(wanted, parse_summary(stored))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from runql.paths import quote_part, run_url
-from runql.resources.records.absent_fields import asked, present
+from runql.resources.records.absent_fields import require_field, require_requested_field
 from runql.resources.records.identity import require_run
 from runql.resources.records.run_fields import PROJECT_ID, project_number, read_run
 from runql.resources.records.snake_case import SnakeCaseAttributes
@@ -243,13 +243,18 @@ class RunRecord(SnakeCaseAttributes, ABC):
         return self._light().history_line_count
 
     @property
+    def _project_number(self) -> int | None:
+        """The server's number for the project; None while the run is not loaded."""
+        return project_number(self._fields) if self._fields else None
+
+    @property
     def project_internal_id(self) -> int:
         """The server's number for the project.
 
         Raises:
             OutdatedServerError: the server does not know it.
         """
-        return present(project_number(self._light()), PROJECT_ID)
+        return require_field(project_number(self._light()), PROJECT_ID)
 
     @property
     def user(self) -> User | None:
@@ -302,7 +307,7 @@ class RunRecord(SnakeCaseAttributes, ABC):
             OutdatedServerError: the server does not know them.
         """
         fields = self._full()
-        asked(fields, "system_metrics", "Run.systemMetrics")
+        require_requested_field(fields, "system_metrics", "Run.systemMetrics")
         return parse_object(fields.system_metrics, f"the system metrics of {self._named}")
 
     @property

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Literal, overload
 from runql.errors import NotLoadedError
 from runql.paths import DEFAULT_PROJECT, RunAddress
 from runql.resources.connected import Connected
-from runql.resources.records.run_fields import project_number
 from runql.resources.runs.lineage import RunLineage
 from runql.resources.runs.mutations import FirstState, RequestedState, checked_id, create
 from runql.resources.runs.record import ListedPage, RunRecord, fields_of, read_last_step
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
 
     from runql.resources.artifacts.logged_table import LoggedTable
     from runql.resources.files.files import File, Files
-    from runql.resources.files.record import FileOwner
     from runql.resources.history.plan import Match
     from runql.resources.history.sampled import Row, Stream
     from runql.resources.history.scan import HistoryScan
@@ -429,7 +427,14 @@ class Run(RunLineage):
         """
         from runql.resources.files.files import Files
 
-        return Files(self._client, self._files_owner(), names, per_page, pattern=pattern)
+        return Files(
+            self._client,
+            self._place,
+            names,
+            per_page,
+            pattern=pattern,
+            project_number=self._project_number,
+        )
 
     def file(self, name: str) -> File:
         """Return one file by its path inside the run; one request.
@@ -440,8 +445,9 @@ class Run(RunLineage):
         from runql.resources.files.files import File
         from runql.resources.files.record import find_file
 
-        owner = self._files_owner()
-        return File(self._client, owner, self._client.run(find_file(owner, name)))
+        return File(
+            self._client, self._place, self._client.run(find_file(self._place, name)), self._project_number
+        )
 
     def table(self, key: str, logged: Mapping[str, JSONValue] | None = None) -> LoggedTable:
         """Return a `wandb.Table` that the run logged, to be read as rows or as a frame; two requests.
@@ -461,7 +467,7 @@ class Run(RunLineage):
         from runql.resources.artifacts.logged_table import read_run_table
 
         value = self.summary.get(key) if logged is None else dict(logged)
-        return self._client.run(read_run_table(self._files_owner(), key, value))
+        return self._client.run(read_run_table(self._place, key, value))
 
     def upload_file(
         self,
@@ -488,11 +494,9 @@ class Run(RunLineage):
         from runql.resources.files.files import File
         from runql.resources.files.record import upload_file
 
-        owner = self._files_owner()
-        return File(self._client, owner, self._client.run(upload_file(owner, path, root, progress)))
-
-    def _files_owner(self) -> FileOwner:
-        from runql.resources.files.record import FileOwner
-
-        number = project_number(self._fields) if self._fields else None
-        return FileOwner(self._entity, self._project, self._run_id, number)
+        return File(
+            self._client,
+            self._place,
+            self._client.run(upload_file(self._place, path, root, progress)),
+            self._project_number,
+        )

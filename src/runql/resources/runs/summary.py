@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMappin
 from typing import TYPE_CHECKING, Protocol
 
 from runql.arguments import shown
-from runql.resources.records.to_json import storable
+from runql.resources.records.to_json import to_json_value
 from runql.transport.flow import Flow
 from runql.transport.sync import RetryingClient
 from runql.values import JSONValue
@@ -49,7 +49,7 @@ class SummaryValues(MutableMapping[str, JSONValue]):
         return self._values()[_wanted(key)]
 
     def __setitem__(self, key: str, value: object) -> None:
-        self._values()[_checked(key)] = storable(value, f"summary[{shown(key)}]")
+        self._values()[_checked(key)] = to_json_value(value, f"summary[{shown(key)}]")
 
     def __delitem__(self, key: str) -> None:
         del self._values()[_wanted(key)]
@@ -72,7 +72,7 @@ class SummaryValues(MutableMapping[str, JSONValue]):
         # All are checked before one is put: a value that is refused leaves the summary as it was.
         given: dict[str, object] = dict(changes, **named)
         self._values().update(
-            {_checked(key): storable(value, f"summary[{shown(key)}]") for key, value in given.items()}
+            {_checked(key): to_json_value(value, f"summary[{shown(key)}]") for key, value in given.items()}
         )
 
 

@@ -6,8 +6,7 @@ from functools import partial
 
 from runql.arguments import positive
 from runql.errors import ProjectNotFoundError
-from runql.resources.pages.listing import AsyncLazySequence, LazySequence, Listing, Page
-from runql.resources.pages.uncounted import Counted, read_counted_page
+from runql.resources.pages.listing import AsyncLazySequence, LazySequence, Listing, Page, read_edges
 from runql.resources.records.identity import require_project
 from runql.resources.sweeps.sweep import AsyncSweep, Sweep
 from runql.transport.aio import AsyncRetryingClient
@@ -59,4 +58,5 @@ def list_sweep_page(entity: str, project: str, per_page: int, after: str | None)
     found = require_project(answer.project, entity, project)
     if found.sweeps is None:
         raise ProjectNotFoundError(entity, project)
-    return read_counted_page(Counted(found.total_sweeps, found.sweeps.page_info, found.sweeps.edges), after)
+    sweeps = found.sweeps
+    return read_edges(sweeps.page_info, sweeps.edges, after, total=found.total_sweeps)

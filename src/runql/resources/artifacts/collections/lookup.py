@@ -8,8 +8,7 @@ from typing import TypeVar
 
 from runql.arguments import checked_str, positive
 from runql.errors import ArtifactNotFoundError
-from runql.resources.pages.listing import Page, read_page
-from runql.resources.pages.uncounted import read_sparse_page
+from runql.resources.pages.listing import Page, read_page, read_sparse_page
 from runql.resources.records.identity import Named, require_name, require_project
 from runql.transport.flow import Flow, fetch
 from runql.values import JSONValue, checked_json

@@ -20,8 +20,8 @@ from runql.errors import (
 )
 from runql.resources.artifacts.collections.lookup import TypeAddress, find_collection
 from runql.resources.artifacts.mutations import LONGEST, checked_tags
-from runql.resources.records.absent_fields import present
-from runql.resources.records.deletion import confirmed
+from runql.resources.records.absent_fields import require_field
+from runql.resources.records.deletion import confirm_deletion
 from runql.resources.records.identity import require_id
 from runql.resources.records.snake_case import SnakeCaseAttributes
 from runql.transport.flow import Flow, fetch
@@ -165,7 +165,7 @@ class CollectionRecord(SnakeCaseAttributes):
 
     @cached_property
     def _stored_tags(self) -> list[str]:
-        tags = present(self._fields.tags, "ArtifactCollection.tags")
+        tags = require_field(self._fields.tags, "ArtifactCollection.tags")
         return [edge.node.name for edge in tags.edges]
 
     def _save(self) -> Flow[None]:
@@ -255,7 +255,7 @@ class CollectionRecord(SnakeCaseAttributes):
         self._stored_tags[:] = [tag for tag in self._stored_tags if tag not in tags]
 
     def _delete(self) -> Flow[None]:
-        deleted = yield from confirmed(
+        deleted = yield from confirm_deletion(
             self._send_deletion(), self._is_there, f"artifact collection {self._path}"
         )
         if deleted is False:

@@ -51,7 +51,7 @@ def scheme_of(entry: ManifestEntry) -> str:
     return _scheme(entry.ref or "")
 
 
-def spellings(address: str) -> list[str]:
+def path_spellings(address: str) -> list[str]:
     """What may be meant behind the scheme and the host of an address, likelier first.
 
     SDKs store names as they are, where `#`, `?` and `%` are ordinary characters; other writers escape them.
@@ -65,7 +65,7 @@ def spellings(address: str) -> list[str]:
 
 def local_paths(address: str, *, windows: bool = os.name == "nt") -> list[Path]:
     """Where a file of this machine may lie that an address names, likelier first."""
-    paths = spellings(address)
+    paths = path_spellings(address)
     if windows:  # where `/C:/x` means `C:/x`
         paths = [path[1:] if re.match("/[A-Za-z]:", path) else path for path in paths]
     return [Path(path) for path in paths]
@@ -90,7 +90,9 @@ def check_schemes(artifact: str, entries: Iterable[ManifestEntry]) -> None:
         raise ReferenceUnavailableError(artifact, unknown, "fsspec does not know such addresses")
 
 
-def follow(artifact: str, entry: ManifestEntry, target: Path, progress: Progress | None) -> Flow[None]:
+def follow_reference(
+    artifact: str, entry: ManifestEntry, target: Path, progress: Progress | None
+) -> Flow[None]:
     """Fetch what an entry refers to; one request over HTTP, without our key unless it lies below the base URL.
 
     Raises:

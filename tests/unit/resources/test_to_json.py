@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runql.resources.records.to_json import settle, storable
+from runql.resources.records.to_json import replace_in_place, to_json_value
 from runql.values import JSONValue, parse_object
 
 JSON_VALUES = st.recursive(
@@ -66,12 +66,12 @@ class Endless:
 
 @given(JSON_VALUES)
 def test_json_stays_what_it_is(value: JSONValue) -> None:
-    assert repr(storable(value)) == repr(value)
+    assert repr(to_json_value(value)) == repr(value)
 
 
 @given(st.dictionaries(st.text(max_size=5), JSON_VALUES, max_size=4))
 def test_an_object_comes_back_from_its_text(values: dict[str, JSONValue]) -> None:
-    assert repr(parse_object(json.dumps(storable(values)))) == repr(values)
+    assert repr(parse_object(json.dumps(to_json_value(values)))) == repr(values)
 
 
 FORMS: list[tuple[object, JSONValue]] = [
@@ -112,7 +112,7 @@ FORMS: list[tuple[object, JSONValue]] = [
 
 @pytest.mark.parametrize(("value", "stored"), FORMS)
 def test_each_kind_has_its_form(value: object, stored: JSONValue) -> None:
-    found = storable(value)
+    found = to_json_value(value)
     assert repr(found) == repr(stored)
     assert type(found) is type(stored)
 
@@ -131,25 +131,25 @@ def test_each_kind_has_its_form(value: object, stored: JSONValue) -> None:
 )
 def test_what_has_no_form_is_a_type_error(value: object, text: str) -> None:
     with pytest.raises(TypeError, match=text):
-        storable(value, "x")
+        to_json_value(value, "x")
 
 
 @pytest.mark.parametrize("array", [np.zeros(33), np.zeros((3, 11)), Tensor(40)])
 def test_a_large_array_is_a_value_error_that_says_what_to_do(array: object) -> None:
     with pytest.raises(ValueError, match=r"x has (33|40) elements.*wandb\.h5.*as an artifact"):
-        storable(array, "x")
+        to_json_value(array, "x")
 
 
 def test_bytes_that_are_no_text_are_a_value_error() -> None:
     with pytest.raises(ValueError, match=r"x\['a'\] cannot be stored: the bytes are no UTF-8"):
-        storable({"a": b"\xff"}, "x")
+        to_json_value({"a": b"\xff"}, "x")
 
 
 def test_what_holds_itself_is_a_value_error() -> None:
     held: dict[str, Any] = {}  # Any: it holds itself
     held["again"] = [held]
     with pytest.raises(ValueError, match="x holds itself"):
-        storable(held, "x")
+        to_json_value(held, "x")
 
 
 def test_settling_keeps_the_objects_inside() -> None:
@@ -157,9 +157,9 @@ def test_settling_keeps_the_objects_inside() -> None:
     inner: dict[str, JSONValue] = {"a": scalar}
     listed: list[JSONValue] = [inner, scalar]
     held: dict[str, JSONValue] = {"list": listed, "scalar": scalar}
-    stored = storable(held)
+    stored = to_json_value(held)
     assert isinstance(stored, Mapping)
-    settle(held, stored)
+    replace_in_place(held, stored)
     assert held["list"] is listed
     assert listed[0] is inner
     assert [type(inner["a"]), type(listed[1]), type(held["scalar"])] == [float] * 3

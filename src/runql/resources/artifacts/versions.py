@@ -11,18 +11,24 @@ from runql.arguments import positive, shown
 from runql.paths import RunAddress
 from runql.resources.artifacts.artifact import Artifact, AsyncArtifact
 from runql.resources.artifacts.lookup import (
-    Found,
+    ResolvedArtifact,
     VersionQuery,
-    found_at_source,
     list_logged,
     list_used,
     list_versions,
+    resolved_at_source,
     tags_of,
 )
 from runql.resources.artifacts.mutations import checked_tags
 from runql.resources.artifacts.record import ArtifactRecord
-from runql.resources.pages.listing import RUN_PER_PAGE, AsyncLazySequence, LazySequence, Listing, Page
-from runql.resources.pages.uncounted import UncountedListing
+from runql.resources.pages.listing import (
+    RUN_PER_PAGE,
+    AsyncLazySequence,
+    LazySequence,
+    Listing,
+    Page,
+    UncountedListing,
+)
 from runql.transport.aio import AsyncRetryingClient
 from runql.transport.flow import Flow
 from runql.transport.sync import RetryingClient
@@ -36,7 +42,7 @@ COMMITTED: Final[Mapping[str, JSONValue]] = {"state": "COMMITTED"}
 PER_PAGE: Final = 50
 
 
-class Artifacts(LazySequence[Found, Artifact]):
+class Artifacts(LazySequence[ResolvedArtifact, Artifact]):
     """The versions of a collection, read page by page as they are looked at; one request a page.
 
     With ``tags`` every page is read and those that lack one of them are left out here, so that `len` reads to the end.
@@ -63,7 +69,7 @@ class Artifacts(LazySequence[Found, Artifact]):
         return f"<Artifacts {self._query}>"
 
 
-class AsyncArtifacts(AsyncLazySequence[Found, AsyncArtifact]):
+class AsyncArtifacts(AsyncLazySequence[ResolvedArtifact, AsyncArtifact]):
     """As `Artifacts`, awaited."""
 
     def __init__(
@@ -135,11 +141,11 @@ def _checked(
 
 
 def _version_listing(
-    query: VersionQuery, tags: Collection[str] | None, make: Callable[[Found], A]
-) -> Listing[Found, A]:
+    query: VersionQuery, tags: Collection[str] | None, make: Callable[[ResolvedArtifact], A]
+) -> Listing[ResolvedArtifact, A]:
     wanted = set(checked_tags(tags or ()))
 
-    def convert(page: Page[Found]) -> list[A]:
+    def convert(page: Page[ResolvedArtifact]) -> list[A]:
         return [make(found) for found in page.nodes if not wanted or wanted <= set(tags_of(found.fields))]
 
     def identity(artifact: A) -> str:
@@ -150,7 +156,7 @@ def _version_listing(
 
 
 def _run_listing(
-    run: RunAddress, mode: Mode, per_page: int, make: Callable[[Found], A]
+    run: RunAddress, mode: Mode, per_page: int, make: Callable[[ResolvedArtifact], A]
 ) -> Listing[ArtifactFields | None, A]:
     size = positive("per_page", per_page)
     if mode not in {"logged", "used"}:
@@ -160,7 +166,7 @@ def _run_listing(
         return list_logged(run, size, after) if mode == "logged" else list_used(run, size, after)
 
     def convert(page: Page[ArtifactFields | None]) -> list[A]:
-        found = (found_at_source(fields) for fields in page.nodes if fields is not None)
+        found = (resolved_at_source(fields) for fields in page.nodes if fields is not None)
         return [make(each) for each in found if each is not None]
 
     return Listing(read, convert, lambda artifact: artifact.id)

@@ -10,7 +10,7 @@ import pytest
 import xxhash
 
 from runql.errors import ManifestError, MissingExtraError
-from runql.resources.artifacts.entry_digest import hash_of, is_intact
+from runql.resources.artifacts.download.verify import hash_of, is_intact
 from runql.resources.artifacts.manifest import ManifestEntry
 
 CONTENT = b"hello world"

@@ -1,0 +1,141 @@
+"""Types of artifacts: one, and those of a project, each with its async twin."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from runql.arguments import positive
+from runql.resources.artifacts.collections.collection import (
+    ArtifactCollection,
+    ArtifactCollections,
+    AsyncArtifactCollection,
+    AsyncArtifactCollections,
+)
+from runql.resources.artifacts.collections.lookup import TypeAddress, find_collection, list_type_page
+from runql.resources.artifacts.versions import PER_PAGE
+from runql.resources.pages.listing import AsyncLazySequence, LazySequence, UncountedListing
+from runql.resources.records.snake_case import SnakeCaseAttributes
+from runql.transport.aio import AsyncRetryingClient
+from runql.transport.sync import RetryingClient
+from runql_graphql.fragments import ArtifactTypeFields
+
+
+class TypeRecord(SnakeCaseAttributes):
+    """The part of `ArtifactType` and `AsyncArtifactType` that needs no request."""
+
+    def __init__(self, entity: str, project: str, fields: ArtifactTypeFields) -> None:
+        self._home = TypeAddress(entity, project, fields.name)
+        self._fields = fields
+
+    def __repr__(self) -> str:
+        return f"<ArtifactType {self._home}>"
+
+    @property
+    def id(self) -> str:
+        """The server's own id."""
+        return self._fields.id
+
+    @property
+    def name(self) -> str:
+        """Its name, such as ``model``."""
+        return self._fields.name
+
+    @property
+    def entity(self) -> str:
+        """The entity it was asked for with."""
+        return self._home.entity
+
+    @property
+    def project(self) -> str:
+        """The project it was asked for with."""
+        return self._home.project
+
+    @property
+    def description(self) -> str | None:
+        """What somebody wrote about it."""
+        return self._fields.description
+
+    @property
+    def created_at(self) -> str:
+        """When it was made, ISO 8601; without a zone it is UTC."""
+        return self._fields.created_at
+
+
+class ArtifactType(TypeRecord):
+    """A kind of artifacts in a project; `Api.artifact_type` and `Api.artifact_types` make them."""
+
+    def __init__(self, client: RetryingClient, entity: str, project: str, fields: ArtifactTypeFields) -> None:
+        super().__init__(entity, project, fields)
+        self._client = client
+
+    def collections(self, per_page: int = PER_PAGE) -> ArtifactCollections:
+        """Return its collections, read page by page as they are looked at."""
+        home = self._home
+        return ArtifactCollections(self._client, home.entity, home.project, home.type_name, per_page)
+
+    def collection(self, name: str) -> ArtifactCollection:
+        """Return one of its collections; one request.
+
+        Raises:
+            ArtifactNotFoundError: there is none of this name.
+        """
+        fields = self._client.run(find_collection(self._home, name))
+        return ArtifactCollection(self._client, self._home, fields)
+
+
+class AsyncArtifactType(TypeRecord):
+    """As `ArtifactType`, awaited."""
+
+    def __init__(
+        self, client: AsyncRetryingClient, entity: str, project: str, fields: ArtifactTypeFields
+    ) -> None:
+        super().__init__(entity, project, fields)
+        self._client = client
+
+    def collections(self, per_page: int = PER_PAGE) -> AsyncArtifactCollections:
+        """As `ArtifactType.collections`."""
+        home = self._home
+        return AsyncArtifactCollections(self._client, home.entity, home.project, home.type_name, per_page)
+
+    async def collection(self, name: str) -> AsyncArtifactCollection:
+        """As `ArtifactType.collection`."""
+        fields = await self._client.run(find_collection(self._home, name))
+        return AsyncArtifactCollection(self._client, self._home, fields)
+
+
+class ArtifactTypes(LazySequence[ArtifactTypeFields, ArtifactType]):
+    """The kinds of artifacts in a project, read page by page as they are looked at; `len` reads to the end."""
+
+    def __init__(self, client: RetryingClient, entity: str, project: str, per_page: int = PER_PAGE) -> None:
+        self._path = f"{entity}/{project}"
+        super().__init__(
+            client,
+            UncountedListing(
+                partial(list_type_page, entity, project, positive("per_page", per_page)),
+                lambda page: [ArtifactType(client, entity, project, fields) for fields in page.nodes],
+                lambda kind: kind.id,
+            ),
+        )
+
+    def __repr__(self) -> str:
+        return f"<ArtifactTypes {self._path}>"
+
+
+class AsyncArtifactTypes(AsyncLazySequence[ArtifactTypeFields, AsyncArtifactType]):
+    """As `ArtifactTypes`, awaited."""
+
+    def __init__(
+        self, client: AsyncRetryingClient, entity: str, project: str, per_page: int = PER_PAGE
+    ) -> None:
+        self._path = f"{entity}/{project}"
+        super().__init__(
+            client,
+            UncountedListing(
+                partial(list_type_page, entity, project, positive("per_page", per_page)),
+                lambda page: [AsyncArtifactType(client, entity, project, fields) for fields in page.nodes],
+                lambda kind: kind.id,
+            ),
+        )
+
+    def __repr__(self) -> str:
+        return f"<ArtifactTypes {self._path}>"

@@ -1,0 +1,101 @@
+"""One entry of an artifact: `ArtifactEntry` and its async twin."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TypeAlias
+
+from runql.resources.artifacts.manifest import ManifestEntry
+from runql.resources.records.snake_case import SnakeCaseAttributes
+from runql.transport.aio import AsyncRetryingClient
+from runql.transport.bodies import Progress
+from runql.transport.flow import Flow
+from runql.transport.sync import RetryingClient
+from runql.values import JSONValue
+
+SaveEntry: TypeAlias = Callable[[ManifestEntry, str | os.PathLike[str] | None, Progress | None], Flow[Path]]
+
+
+class EntryRecord(SnakeCaseAttributes):
+    """The part of `ArtifactEntry` and `AsyncArtifactEntry` that needs no request."""
+
+    def __init__(self, artifact: str, entry: ManifestEntry, save: SaveEntry) -> None:
+        self._artifact = artifact
+        self._entry = entry
+        self._save = save
+
+    def __repr__(self) -> str:
+        return f"<ArtifactEntry {self._artifact} {self.path}>"
+
+    @property
+    def path(self) -> str:
+        """The path inside the artifact, with `/` between its parts."""
+        return self._entry.path
+
+    @property
+    def digest(self) -> str:
+        """The MD5 of the bytes in base64; of a reference whatever tells its content, such as an ETag."""
+        return self._entry.digest
+
+    @property
+    def size(self) -> int | None:
+        """Bytes; None where nobody noted it."""
+        return self._entry.size
+
+    @property
+    def ref(self) -> str | None:
+        """The address of what a reference refers to; None for a file that the artifact holds."""
+        return self._entry.ref
+
+    @property
+    def extra(self) -> Mapping[str, JSONValue]:
+        """More about a reference, such as its ``etag`` or ``versionID``."""
+        return self._entry.extra
+
+    @property
+    def birth_artifact_id(self) -> str | None:
+        """The version that the bytes came with first."""
+        return self._entry.birth_artifact_id
+
+    @property
+    def is_reference(self) -> bool:
+        """Whether the artifact refers to it instead of holding it."""
+        return self._entry.is_reference
+
+    def _download(self, root: str | os.PathLike[str] | None, progress: Progress | None) -> Flow[Path]:
+        return self._save(self._entry, root, progress)
+
+
+class ArtifactEntry(EntryRecord):
+    """One entry of an artifact; `Artifact.get_entry` makes them."""
+
+    def __init__(self, client: RetryingClient, artifact: str, entry: ManifestEntry, save: SaveEntry) -> None:
+        super().__init__(artifact, entry, save)
+        self._client = client
+
+    def download(
+        self, root: str | os.PathLike[str] | None = None, *, progress: Progress | None = None
+    ) -> Path:
+        """Save the entry below ``root`` under its own path, and return where it is; as `Artifact.download`.
+
+        Two requests: its address, and its bytes. One that is there with the right bytes costs none.
+        """
+        return self._client.run(self._download(root, progress))
+
+
+class AsyncArtifactEntry(EntryRecord):
+    """As `ArtifactEntry`, awaited."""
+
+    def __init__(
+        self, client: AsyncRetryingClient, artifact: str, entry: ManifestEntry, save: SaveEntry
+    ) -> None:
+        super().__init__(artifact, entry, save)
+        self._client = client
+
+    async def download(
+        self, root: str | os.PathLike[str] | None = None, *, progress: Progress | None = None
+    ) -> Path:
+        """As `ArtifactEntry.download`."""
+        return await self._client.run(self._download(root, progress))
