@@ -139,7 +139,7 @@ class Api(ArtifactCatalog):
         asked = parse_run_path(path)
         entity = self._owner(asked.entity)
         run = asked.resolve(entity=entity, project=self.settings.project)
-        fields = self.client.run(read_run(run.entity, run.project, run.run_id))
+        fields = self.client.run(read_run(run))
         return Run.listed(self.client, run.entity, run.project, fields, None)
 
     def create_run(
@@ -381,7 +381,7 @@ class AsyncApi(AsyncArtifactCatalog):
         asked = parse_run_path(path)
         entity = await self._owner(asked.entity)
         run = asked.resolve(entity=entity, project=self.settings.project)
-        fields = await self.client.run(read_run(run.entity, run.project, run.run_id))
+        fields = await self.client.run(read_run(run))
         return AsyncRun.listed(self.client, run.entity, run.project, fields, None)
 
     async def create_run(

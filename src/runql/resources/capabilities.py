@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from runql.resources.server_features import read_features
-from runql.transport.flow import Flow
+from runql.errors import QueryError
+from runql.transport.flow import Flow, fetch
+from runql_graphql.operations import get_server_info
 
 NEEDED: Final[Mapping[str, frozenset[str]]] = {
     "GetArtifactMembership": frozenset({"PROJECT_ARTIFACT_COLLECTION_MEMBERSHIP"}),
@@ -41,3 +42,14 @@ class Capabilities:
 def read_capabilities() -> Flow[Capabilities]:
     """Ask the server what it can do; one request."""
     return Capabilities((yield from read_features()))
+
+
+def read_features() -> Flow[frozenset[str]]:
+    """The names of the features that are switched on; one request. Servers from before features list none."""
+    try:
+        info = (yield from fetch(get_server_info())).server_info
+    except QueryError:
+        # They do not know the field.
+        return frozenset()
+    features = info.features if info else []
+    return frozenset(each.name for each in features if each is not None and each.is_enabled)

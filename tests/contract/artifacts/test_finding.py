@@ -131,7 +131,7 @@ def test_versions_with_all_of_some_tags(api: Untyped, face: Face, home: str) -> 
     assert tagged("nothing") == []
     few = taken(face, api.artifacts("dataset", f"{home}/rows", per_page=1, tags=["small"]))
     assert taken(face, few.length) == 2
-    with pytest.raises(TypeError, match="list of texts"):
+    with pytest.raises(TypeError, match="list of str"):
         taken(face, api.artifacts("dataset", f"{home}/rows", tags="small"))
 
 

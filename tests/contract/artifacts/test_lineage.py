@@ -140,7 +140,7 @@ def test_what_is_no_artifact_is_refused_before_anything_is_sent(
     server.clear()
     with pytest.raises(ValueError, match="alias"):
         taken(face, idle.log_artifact(artifact, aliases=["a/b"]))
-    with pytest.raises(TypeError, match="list of texts"):
+    with pytest.raises(TypeError, match="list of str"):
         taken(face, idle.log_artifact(artifact, tags="tag"))
     assert server.requests == []
 

@@ -163,9 +163,9 @@ def test_what_cannot_be_a_tag(tag: str) -> None:
 def test_names_lose_their_repeats_and_must_be_listed() -> None:
     assert checked_aliases(["a", "b", "a"]) == ["a", "b"]
     assert checked_tags(["größe 1", "a_b-c", "größe 1"]) == ["größe 1", "a_b-c"]
-    with pytest.raises(TypeError, match="list of texts"):
+    with pytest.raises(TypeError, match="list of str"):
         checked_aliases("ab")
-    with pytest.raises(TypeError, match="must be texts"):
+    with pytest.raises(TypeError, match="tags must be a list of str"):
         checked_tags([1])  # type: ignore[list-item]  # pyright: ignore[reportArgumentType] — untyped callers do
 
 

@@ -25,6 +25,7 @@ from runql.resources.artifacts.lookup import read_artifact, source_of
 from runql.resources.artifacts.manifest import Manifest, ManifestEntry, stored_at
 from runql.resources.artifacts.record import read_manifest
 from runql.resources.artifacts.references import ARTIFACT, check_schemes, follow, scheme_of, spellings
+from runql.resources.capabilities import read_features
 from runql.resources.files.names import (
     OnUnsafe,
     Placement,
@@ -35,7 +36,6 @@ from runql.resources.files.names import (
 )
 from runql.resources.pages.listing import refuse_circle
 from runql.resources.pages.uncounted import read_sparse_page
-from runql.resources.server_features import read_features
 from runql.transport.bodies import Progress, Sink
 from runql.transport.flow import Flow, fetch, gather, offload, save
 from runql.transport.local_copy import copy_file

@@ -18,7 +18,6 @@ from runql.resources.artifacts.mutations import (
     checked_aliases,
     checked_tags,
     delete,
-    json_equal,
     kept_ttl,
     metadata_text,
     put_aliases,
@@ -27,7 +26,8 @@ from runql.resources.artifacts.mutations import (
     unmet_fields,
 )
 from runql.resources.artifacts.record import ArtifactRecord
-from runql.resources.records.stored_changes import incomplete
+from runql.resources.records.stored_changes import incomplete, is_same_json
+from runql.resources.records.to_json import storable_object
 from runql.transport.flow import Flow
 from runql.values import JSONValue, parse_object
 from runql_graphql.fragments import ArtifactFields
@@ -170,7 +170,9 @@ class EditableArtifact(ArtifactRecord):
         changes = UpdateArtifactInput(artifactID=fields.id)
         if (self.description or "") != (fields.description or ""):
             changes.description = self.description or ""
-        if "_metadata" in vars(self) and not json_equal(self._metadata, parse_object(fields.metadata)):
+        if "_metadata" in vars(self) and not is_same_json(
+            storable_object(self._metadata, "metadata"), parse_object(fields.metadata)
+        ):
             changes.metadata = metadata_text(self._metadata)
         if self._new_ttl is not None and self._new_ttl != kept_ttl(fields):
             changes.ttl_duration_seconds = self._new_ttl

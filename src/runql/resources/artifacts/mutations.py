@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final, TypeVar
@@ -23,11 +22,12 @@ from runql.resources.artifacts.lookup import VERSION, find_artifact, path_of, re
 from runql.resources.records.absent_fields import present
 from runql.resources.records.deletion import confirmed
 from runql.resources.records.identity import require_id, require_name
+from runql.resources.records.name_lists import checked_names
 from runql.resources.records.run_fields import read_state
 from runql.resources.records.stored_changes import unmet_text
 from runql.resources.records.to_json import storable_object
 from runql.transport.flow import Flow, fetch
-from runql.values import JSONValue, json_text, parse_object
+from runql.values import json_text, parse_object
 from runql_graphql.delete_artifact import DeleteArtifact
 from runql_graphql.enums import ArtifactDigestAlgorithm, ArtifactState
 from runql_graphql.fragments import ArtifactFields
@@ -77,7 +77,7 @@ def checked_aliases(aliases: Iterable[str]) -> list[str]:
         ValueError: one is empty, longer than 128, holds `/` or `:`, or looks like a version (``v3``).
         TypeError: they are no list of texts.
     """
-    given = _texts("aliases", aliases)
+    given = list(dict.fromkeys(checked_names("aliases", aliases)))
     for alias in given:
         if not alias.strip() or len(alias) > LONGEST or "/" in alias or ":" in alias:
             raise ValueError(
@@ -95,7 +95,7 @@ def checked_tags(tags: Iterable[str]) -> list[str]:
         ValueError: one is empty, longer than 128, or holds more than letters, digits, `_`, `-` and inner blanks.
         TypeError: they are no list of texts.
     """
-    given = _texts("tags", tags)
+    given = list(dict.fromkeys(checked_names("tags", tags)))
     for tag in given:
         if len(tag) > LONGEST or not TAG.fullmatch(tag):
             raise ValueError(
@@ -314,21 +314,6 @@ def unmet_fields(before: ArtifactFields, asked: UpdateArtifactInput, stored: Art
     return found
 
 
-def json_equal(one: Mapping[str, object], other: Mapping[str, JSONValue]) -> bool:
-    """Whether metadata says the same as what is stored."""
-    stored = storable_object(one, "metadata")
-    return json.dumps(stored, sort_keys=True) == json.dumps(other, sort_keys=True)
-
-
-def _texts(what: str, values: Iterable[str]) -> list[str]:
-    if isinstance(values, str):
-        raise TypeError(f"{what} must be a list of texts, not the text {shown(values)}")
-    given = list(dict.fromkeys(values))
-    if not all(isinstance(value, str) for value in given):  # pyright: ignore[reportUnnecessaryIsInstance] — callers may be untyped
-        raise TypeError(f"{what} must be texts, not {shown(given)}")
-    return given
-
-
 def _placed(place: ArtifactAddress, aliases: Sequence[str]) -> list[ArtifactCollectionAliasInput]:
     return [
         ArtifactCollectionAliasInput(
@@ -367,7 +352,7 @@ def _raise_if_gone(place: ArtifactAddress, artifact_id: str, error: QueryError) 
 
 def _raise_if_run_gone(run: RunAddress, error: QueryError) -> Flow[None]:
     try:
-        yield from read_state(run.entity, run.project, run.run_id)
+        yield from read_state(run)
     except NotFoundError as gone:
         raise gone from error
     except RunqlError:

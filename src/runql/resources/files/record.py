@@ -16,13 +16,14 @@ from runql.errors import (
     LocalFileError,
     UploadRefusedError,
 )
+from runql.paths import RunAddress
+from runql.resources.capabilities import read_features
 from runql.resources.files.names import target_path, upload_name
 from runql.resources.records.absent_fields import present
 from runql.resources.records.deletion import confirmed
 from runql.resources.records.identity import require_name, require_run
 from runql.resources.records.run_fields import PROJECT_ID, project_number, read_run
 from runql.resources.records.snake_case import SnakeCaseAttributes
-from runql.resources.server_features import read_features
 from runql.transport.bodies import Progress, Sink, Source
 from runql.transport.flow import EXPIRED, Flow, fetch, save, upload
 from runql.transport.shared_progress import shared_progress
@@ -215,7 +216,7 @@ def delete_file(owner: FileOwner, fields: FileFields) -> Flow[None]:
     """
     project_id = owner.project_id
     if project_id is None:
-        run = yield from read_run(owner.entity, owner.project, owner.run)
+        run = yield from read_run(RunAddress(owner.entity, owner.project, owner.run))
         project_id = present(project_number(run), PROJECT_ID)
 
     def is_there() -> Flow[bool]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 from runql.errors import IncompleteUpdateError, UnreadableValueError
@@ -13,6 +14,11 @@ REASON: Final = (
     "the server's response holds other values (some servers merge what they should replace, so that deleted keys "
     "come back). What is in memory now is what the server holds"
 )
+
+
+def is_same_json(one: Mapping[str, JSONValue], other: Mapping[str, JSONValue]) -> bool:
+    """Whether two objects are the same JSON: NaN equals NaN, 1 is neither 1.0 nor true, and keys have no order."""
+    return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
 
 
 def unmet(name: str, before: JSONValue, asked: JSONValue, stored: JSONValue) -> list[str]:
