@@ -288,16 +288,11 @@ class AsyncRun(EditableRun):
         """As `Run.sweep`."""
         if not self._include_sweeps:
             return None
-        if self._sweeps is None:
-            from runql.resources.sweeps.lookup import PageSweeps, SweepCache
-            from runql.resources.sweeps.sweep import AsyncSweep
+        from runql.resources.sweeps.sweep import AsyncSweep
 
-            make = partial(AsyncSweep.listed, self._client, self.entity, self.project)
-            made = PageSweeps(SweepCache(self.entity, self.project, make))
-            # Threads that arrive together share one, so that the sweep is read once.
-            own: PageSweeps[AsyncSweep] = vars(self).setdefault("_own_sweeps", made)
-            self._sweeps = own
-        return await self._client.run(self._sweeps.of_run(self.sweep_name))
+        make = partial(AsyncSweep.listed, self._client, self.entity, self.project)
+        found = self._find_sweep(self._sweeps, make)
+        return await self._client.run(found)
 
     def files(
         self, names: Sequence[str] | None = None, per_page: int = 50, *, pattern: str | None = None

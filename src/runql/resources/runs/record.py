@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from pydantic import ValidationError
 
@@ -31,8 +31,11 @@ if TYPE_CHECKING:
     from runql.resources.files.record import FileOwner
     from runql.resources.history.plan import Known, Match, ScanPlan
     from runql.resources.history.sampled import Row, Stream
+    from runql.resources.sweeps.lookup import PageSweeps
     from runql.resources.user import User
+    from runql_graphql.fragments import SweepFields
 
+S = TypeVar("S")
 METADATA: Final = "wandb-metadata.json"
 
 
@@ -123,7 +126,7 @@ class RunRecord(SnakeCaseAttributes, ABC):
         if self._fields is not None:
             self._fields = self._fields.model_copy(update={"state": state})
 
-    # -- history and files --------------------------------------------------------------------------------------
+    # -- history, files and sweep --------------------------------------------------------------------------------
 
     def _known(self) -> Known:
         from runql.resources.history.plan import Known
@@ -171,6 +174,16 @@ class RunRecord(SnakeCaseAttributes, ABC):
             require("pandas", needed_for="Run.history(pandas=True)")
         rows = yield from sample_run(self.entity, self.project, self.id, sample)
         return to_pandas(Table.from_rows(rows, requested=sample.columns)) if pandas else rows
+
+    def _find_sweep(self, sweeps: PageSweeps[S] | None, make: Callable[[SweepFields], S]) -> Flow[S | None]:
+        if sweeps is not None:
+            return (yield from sweeps.of_run(self.sweep_name))
+        from runql.resources.sweeps.lookup import PageSweeps, SweepCache
+
+        made = PageSweeps(SweepCache(self.entity, self.project, make))
+        # Threads that arrive together share one, so that the sweep is read once.
+        own: PageSweeps[S] = vars(self).setdefault("_own_sweeps", made)
+        return (yield from own.of_run(self.sweep_name))
 
     def _files_owner(self) -> FileOwner:
         from runql.resources.files.record import FileOwner

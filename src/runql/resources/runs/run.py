@@ -49,9 +49,15 @@ class ApiConnection(Protocol):
 
 
 class Run(EditableRun):
-    """A single run of a project; `Api.run` and `Api.runs` make them.
+    """A run of a project; `Api.run`, `Api.runs` and `Run.create` make them::
 
-    Made without ``attrs`` it is loaded at once, by one request.
+        run = runql.Api().run("team/vision/abc123")
+        losses = run.scan_history(["loss"]).to_polars()
+        run.summary.update(best=losses["loss"].min())
+
+    Assigning to a field changes memory only; `update` writes.
+
+    Requests: none for fields that were read. Made without ``attrs``, a run is loaded at once, by one request.
     """
 
     _sweeps: PageSweeps[Sweep] | None = None
@@ -436,16 +442,11 @@ class Run(EditableRun):
         """
         if not self._include_sweeps:
             return None
-        if self._sweeps is None:
-            from runql.resources.sweeps.lookup import PageSweeps, SweepCache
-            from runql.resources.sweeps.sweep import Sweep
+        from runql.resources.sweeps.sweep import Sweep
 
-            make = partial(Sweep.listed, self._client, self.entity, self.project)
-            made = PageSweeps(SweepCache(self.entity, self.project, make))
-            # Threads that arrive together share one, so that the sweep is read once.
-            own: PageSweeps[Sweep] = vars(self).setdefault("_own_sweeps", made)
-            self._sweeps = own
-        return self._client.run(self._sweeps.of_run(self.sweep_name))
+        make = partial(Sweep.listed, self._client, self.entity, self.project)
+        found = self._find_sweep(self._sweeps, make)
+        return self._client.run(found)
 
     def files(
         self, names: Sequence[str] | None = None, per_page: int = 50, *, pattern: str | None = None
