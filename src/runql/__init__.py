@@ -96,8 +96,8 @@ if TYPE_CHECKING:
     from runql.resources.project import AsyncProject, AsyncProjects, Project, Projects
     from runql.resources.runs.async_run import AsyncRun
     from runql.resources.runs.console import AsyncConsoleLogs, ConsoleLogLine, ConsoleLogs
-    from runql.resources.runs.exports import HistoryFiles
     from runql.resources.runs.histories.scan import AsyncHistoriesScan, HistoriesScan
+    from runql.resources.runs.history_files import HistoryFiles
     from runql.resources.runs.run import Run
     from runql.resources.runs.runs import AsyncRuns, Runs
     from runql.resources.runs.summary import AsyncSummary, Summary
@@ -152,7 +152,7 @@ _LATER = {
     "runql.resources.project": ("AsyncProject", "AsyncProjects", "Project", "Projects"),
     "runql.resources.runs.run": ("Run",),
     "runql.resources.runs.console": ("AsyncConsoleLogs", "ConsoleLogLine", "ConsoleLogs"),
-    "runql.resources.runs.exports": ("HistoryFiles",),
+    "runql.resources.runs.history_files": ("HistoryFiles",),
     "runql.resources.runs.runs": ("AsyncRuns", "Runs"),
     "runql.resources.runs.summary": ("AsyncSummary", "Summary"),
     "runql.resources.sweeps.sweep": ("AsyncSweep", "Sweep"),

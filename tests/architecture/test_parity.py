@@ -11,11 +11,9 @@ from typing_extensions import get_original_bases
 
 import runql
 from runql.resources.artifacts.catalog import ArtifactCatalog, AsyncArtifactCatalog
-from runql.resources.connected import AsyncConnected, Connected
 from runql.resources.pages.listing import AsyncLazySequence, LazySequence
-from runql.resources.runs.exports import AsyncRunExports, RunExports
-from runql.resources.runs.lineage import AsyncRunLineage, RunLineage
-from runql.resources.runs.metrics import AsyncRunsMetrics, RunsMetrics
+from runql.resources.runs.async_run import AsyncApiConnection
+from runql.resources.runs.run import ApiConnection
 
 PAIRS: list[tuple[type, type]] = [
     (runql.Api, runql.AsyncApi),
@@ -43,12 +41,9 @@ PAIRS: list[tuple[type, type]] = [
     (runql.ArtifactType, runql.AsyncArtifactType),
     (runql.ArtifactTypes, runql.AsyncArtifactTypes),
     (ArtifactCatalog, AsyncArtifactCatalog),
-    (RunExports, AsyncRunExports),
-    (RunLineage, AsyncRunLineage),
-    (Connected, AsyncConnected),
+    (ApiConnection, AsyncApiConnection),
     (runql.RetryingClient, runql.AsyncRetryingClient),
     (LazySequence, AsyncLazySequence),
-    (RunsMetrics, AsyncRunsMetrics),
 ]
 BOTH = pytest.mark.parametrize(("plain", "awaited"), PAIRS, ids=lambda each: each.__name__)
 
@@ -78,8 +73,8 @@ CATALOG = {
     "default_entity",
 }
 LISTED = {"__aiter__", "__anext__", "__getitem__", "length", "next"}
-EXPORTS = {"download_history", "download_history_exports"}
-LINEAGE = {"log_artifact", "use_artifact", *EXPORTS}
+
+
 AWAITED: dict[str, set[str]] = {
     "AsyncApi": {
         "capabilities",
@@ -103,11 +98,9 @@ AWAITED: dict[str, set[str]] = {
         *("create", "delete", "history", "lastHistoryStep", "load", "metadata", "save", "sweep", "update"),
         *("file", "table", "upload_file", "wait_until_finished"),
         *("load_full_data", "stop", "update_state"),
-        *LINEAGE,
+        *("download_history", "download_history_exports", "log_artifact", "use_artifact"),
     },
     "AsyncArtifactCatalog": CATALOG,
-    "AsyncRunExports": EXPORTS,
-    "AsyncRunLineage": LINEAGE,
     "AsyncArtifact": {
         *(
             "delete",
@@ -134,7 +127,7 @@ AWAITED: dict[str, set[str]] = {
     "AsyncArtifactType": {"collection"},
     "AsyncArtifactTypes": LISTED,
     "AsyncSummary": {"update"},
-    "AsyncConnected": {"default_entity"},
+    "AsyncApiConnection": {"default_entity"},
     "AsyncSweep": {"best_run", "load"},
     "AsyncSweeps": LISTED,
     "AsyncProject": set(),
@@ -145,7 +138,6 @@ AWAITED: dict[str, set[str]] = {
     "AsyncHistoryScan": {"__aiter__", "__anext__", "to_arrow", "to_pandas", "to_polars"},
     "AsyncRetryingClient": {"__aenter__", "__aexit__", "close", "run"},
     "AsyncLazySequence": LISTED,
-    "AsyncRunsMetrics": set(),
 }
 
 

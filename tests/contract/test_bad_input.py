@@ -31,7 +31,7 @@ RUNS_ARGUMENTS: dict[str, tuple[dict[str, Untyped], type[Exception], str]] = {
     "order": ({"order": "+best"}, ValueError, r"cannot order by '\+best': use \+ or - and one of"),
     "order without key": ({"order": "-"}, ValueError, "cannot order by '-'"),
     "order of a prefix": ({"order": "config."}, ValueError, "cannot order by 'config.'"),
-    "order type": ({"order": 3}, TypeError, "order must be a text"),
+    "order type": ({"order": 3}, TypeError, "order must be a str"),
     "per_page zero": ({"per_page": 0}, ValueError, "per_page must be at least 1, not 0"),
     "per_page negative": ({"per_page": -5}, ValueError, "per_page must be at least 1, not -5"),
     "per_page text": ({"per_page": "50"}, TypeError, "per_page must be an int"),

@@ -1,4 +1,4 @@
-"""The entry point: the documented `Api` and its awaited twin."""
+"""The entry point: the documented `Api`, and `AsyncApi` for the async client."""
 
 from __future__ import annotations
 
@@ -30,13 +30,16 @@ if TYPE_CHECKING:
 
 
 class Api(ArtifactCatalog):
-    """The way in: settles where the server is and who asks, and leads to runs, sweeps and projects.
+    """The entry point: one server, one API key, and the runs, sweeps, projects and artifacts that it may read::
 
-    Making one sends nothing. The default entity is asked for once, and only when a path leaves the entity out and no
-    setting names one. Close it, or use it in a ``with`` block, when many are made.
+        with runql.Api() as api:
+            for run in api.runs("team/vision", order="-created_at"):
+                print(run.name, run.state)
 
-    Threads may share it. Forked processes may use it, each over connections of its own. Other processes make one of
-    their own, because it holds the API key and is not pickled: send them paths, such as ``"/".join(run.path)``.
+    Threads may share it, and so may forked processes. Other processes make their own: it holds the API key and cannot be
+    pickled. Send them paths, such as ``"/".join(run.path)``.
+
+    Requests: none to make one; one for the default entity, once, where a path and the settings name no entity.
     """
 
     def __init__(
@@ -48,18 +51,18 @@ class Api(ArtifactCatalog):
         base_url: str | None = None,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        """Settle the configuration: arguments, then `WANDB_*` variables, then settings files, then netrc.
+        """Resolve the settings: arguments, then `WANDB_*` variables, then settings files, then netrc.
 
         Args:
             overrides: defaults by name: base_url, app_url, entity, project, organization.
-            timeout: seconds to wait for a connection, and for each further piece of an answer.
+            timeout: seconds to wait for a connection, and for each further piece of a response.
             api_key: sent to the API host only.
             base_url: the API's URL.
             transport: an httpx transport to send through, such as one that answers in the same process. One that holds
-                connections is for one process and one event loop: elsewhere calls raise `UnshareableError`.
+                connections is for one process and one event loop; elsewhere calls raise `UnshareableError`.
 
         Raises:
-            ConfigurationError: a setting cannot be used.
+            ConfigurationError: a setting is not valid.
             MissingCredentialsError: no API key was found.
         """
         settings = resolve_settings(base_url=base_url, api_key=api_key, timeout=timeout, overrides=overrides)
@@ -78,22 +81,22 @@ class Api(ArtifactCatalog):
         self.close()
 
     def close(self) -> None:
-        """Close the connections, once requests of other threads have ended; further requests raise `ClientClosedError`."""
+        """Close the connections after the requests of other threads. Further requests raise `ClientClosedError`."""
         self.client.close()
 
     @property
     def settings(self) -> Settings:
-        """What the configuration was settled to; its repr hides the key."""
+        """The resolved settings; their repr hides the key."""
         return self.client.settings
 
     @property
     def traffic(self) -> Traffic:
-        """What was sent and received so far."""
+        """Counts of what was sent and received so far."""
         return self.client.traffic
 
     @property
     def viewer(self) -> User:
-        """The user that the API key belongs to; one request, once.
+        """The user that the API key belongs to. Sends one request, once.
 
         Raises:
             AuthenticationError: the server knows no user for this key.
@@ -102,7 +105,7 @@ class Api(ArtifactCatalog):
 
     @property
     def default_entity(self) -> str | None:
-        """The entity of paths that name none: the setting, else the viewer's own (see `viewer`)."""
+        """The entity for paths that name none: the setting, else the viewer's own (see `viewer`)."""
         return self.settings.entity or self.viewer.entity
 
     def _owner(self, named: str | None) -> str:
@@ -110,23 +113,23 @@ class Api(ArtifactCatalog):
 
     @property
     def user_agent(self) -> str:
-        """The name that runql sends itself by: ``runql/`` and its version."""
+        """The User-Agent that runql sends: ``runql/`` and its version."""
         return USER_AGENT
 
     def capabilities(self) -> Capabilities:
-        """Ask the server which features it has, and so which operations it takes in full; one request each time."""
+        """Return the features of the server, and the operations that it limits; one request each time."""
         from runql.resources.capabilities import read_capabilities
 
         return self.client.run(read_capabilities())
 
     def flush(self) -> None:
-        """Do nothing: kept for compatibility, as there is no cache that could go stale."""
+        """Do nothing; kept for compatibility. There is no cache that could go stale."""
 
     def run(self, path: str = "") -> Run:
         """Return one run with all its fields; one request.
 
         Args:
-            path: ``entity/project/id``, ``project/id``, ``id``, ``entity/project:id`` or the run's URL; three parts
+            path: ``entity/project/id``, ``project/id``, ``id``, ``entity/project:id`` or the run's URL. Three parts
                 are always entity, project and id.
 
         Raises:
@@ -139,13 +142,13 @@ class Api(ArtifactCatalog):
         asked = parse_run_path(path)
         entity = self._owner(asked.entity)
         run = asked.resolve(entity=entity, project=self.settings.project)
-        fields = self.client.run(read_run(run.entity, run.project, run.run_id))
+        fields = self.client.run(read_run(run))
         return Run.listed(self.client, run.entity, run.project, fields, None)
 
     def create_run(
         self, *, run_id: str | None = None, project: str | None = None, entity: str | None = None
     ) -> Run:
-        """Create a run and return it with all its fields; as `Run.create`, which can also begin it as pending."""
+        """Create a run and return it with all its fields; as `Run.create`, which can also create it as pending."""
         from runql.resources.runs.run import Run
 
         return Run.create(self, run_id, project, entity)
@@ -160,25 +163,24 @@ class Api(ArtifactCatalog):
         *,
         lazy: bool = False,
     ) -> Runs:
-        """Return the runs of a project, read page by page as they are looked at; see `Runs`.
+        """Return the runs of a project as a lazy list; see `Runs`.
 
         Args:
             path: ``entity/project``, ``project``, or None for the defaults.
-            filters: in the server's language (MongoDB's), such as ``{"summary_metrics.loss": {"$lt": 0.1}}``;
-                config values are ``config.<key>``, the run's id is ``name``. What cannot match any run, such as
+            filters: in the server's language (MongoDB's), such as ``{"summary_metrics.loss": {"$lt": 0.1}}``. Config
+                values are ``config.<key>``, the run's id is ``name``. A filter that matches no run, such as
                 ``{"tags": ["x"]}``, is refused.
             order: ``+`` or ``-`` and ``created_at``, another column, ``config.<key>.value`` or
-                ``summary_metrics.<key>``; oldest first by default. Runs without the value come last, or first, as the
-                server likes. `UnorderedWarning` says that no run of the first page has it; a list in the light shape
-                cannot tell.
+                ``summary_metrics.<key>``; oldest first by default. The server decides whether runs without the value
+                come first or last. `UnorderedWarning` says that no run of the first page has it, in the full shape only.
             per_page: runs a request.
-            include_sweeps: let `Run.sweep` read the sweeps: one request for those of a page, when one is first
-                looked at, and each sweep once. Without it `Run.sweep` is None; `Run.sweep_name` is always there.
-            lazy: list without config, summary, system metrics and history keys; the first look at one of them asks
-                once for the run's whole page.
+            include_sweeps: let `Run.sweep` read sweeps: one request for all runs of a page, and each sweep once.
+                Without it `Run.sweep` is None; `Run.sweep_name` is always there.
+            lazy: list without config, summary, system metrics and history keys; the first look at one of them reads
+                the run's whole page, by one request.
 
         Raises:
-            PathError, ValueError, TypeError: an argument cannot be used; raised before anything is sent.
+            PathError, ValueError, TypeError: an argument is not valid; raised before anything is sent.
             ProjectNotFoundError: the project is absent or hidden; raised when the first page is read.
         """
         from runql.resources.runs.runs import Runs
@@ -201,7 +203,7 @@ class Api(ArtifactCatalog):
         """Return one sweep; one request.
 
         Args:
-            path: as for `run`, with the sweep's id in the run's place; ``sweeps/`` may stand before it.
+            path: as for `run`, with the sweep's id in place of the run's; ``sweeps/`` may precede it.
 
         Raises:
             PathError: the path has none of these forms; raised before anything is sent.
@@ -222,10 +224,10 @@ class Api(ArtifactCatalog):
 
         Args:
             name: the project, or ``entity/project``.
-            entity: its owner; None for what ``name`` says, else the default entity.
+            entity: its owner; None for the entity in ``name``, else the default entity.
 
         Raises:
-            PathError: the name is no project's; raised before anything is sent.
+            PathError: no project can have this name; raised before anything is sent.
             ProjectNotFoundError: the project is absent or hidden.
         """
         from runql.resources.project import Project, read_project
@@ -238,15 +240,15 @@ class Api(ArtifactCatalog):
     def create_project(self, name: str, entity: str | None = None) -> Project:
         """Create a project and return it; one request, two when the default entity must be asked for.
 
-        A project of that name that is there already is returned as it is.
+        It is idempotent: a project that has the name already is returned unchanged.
 
         Args:
             name: the project.
             entity: its owner; None for the default entity.
 
         Raises:
-            PathError: the name cannot be a project's; raised before anything is sent.
-            NotFoundError: the server made none: the entity is absent or hidden.
+            PathError: no project can have this name; raised before anything is sent.
+            NotFoundError: the server made no project: the entity is absent or hidden.
             QueryError: the server refuses.
         """
         from runql.resources.project import Project, create_project
@@ -255,15 +257,15 @@ class Api(ArtifactCatalog):
         return Project(self.client, self.client.run(create_project(self._owner(entity), name)))
 
     def from_path(self, path: str) -> Project | Run | Sweep:
-        """Return what a path leads to; one request.
+        """Return the project, run or sweep at a path; one request.
 
         Args:
             path: ``project``, ``entity/project``, ``entity/project/id`` (a run), ``entity/project/runs/id``,
                 ``entity/project/sweeps/id``, or the URL of one of them.
 
         Raises:
-            PathError: the path has none of these forms, or leads to a report; raised before anything is sent.
-            NotFoundError: there is no such thing.
+            PathError: the path has none of these forms, or names a report; raised before anything is sent.
+            NotFoundError: it does not exist.
         """
         match path_kind(path):
             case "project":
@@ -274,7 +276,7 @@ class Api(ArtifactCatalog):
                 return self.run(path)
 
     def projects(self, entity: str | None = None, per_page: int = 200) -> Projects:
-        """Return the projects of an entity, read page by page as they are looked at; see `Projects`.
+        """Return the projects of an entity as a lazy list; see `Projects`.
 
         Args:
             entity: None for the default entity.
@@ -285,16 +287,16 @@ class Api(ArtifactCatalog):
         return Projects(self.client, self._owner(entity), per_page)
 
     def user(self, username_or_email: str) -> User | None:
-        """Return the user with this username or e-mail address, else the first that the server finds, else None.
+        """Return the user with this username or e-mail address, else the first match of the server, else None.
 
-        One request for every 200 users that the server finds; other people are found for admins only.
+        Sends one request for every 200 users that the server finds. It finds other people for admins only.
         """
         from runql.resources.user import best_match
 
         return best_match(self.users(username_or_email), username_or_email)
 
     def users(self, username_or_email: str) -> list[User]:
-        """Return the users whose username or e-mail address holds this text, in the server's order; see `user`."""
+        """Return the users whose username or e-mail address contains this, in the server's order; see `user`."""
         from runql.resources.user import list_matching_users
 
         return self.client.run(list_matching_users(username_or_email))
@@ -303,7 +305,7 @@ class Api(ArtifactCatalog):
 class AsyncApi(AsyncArtifactCatalog):
     """As `Api`, awaited: ``await api.run(path)``, ``async for run in await api.runs(path)``.
 
-    It may be used in several event loops, each over connections of its own; a loop that ends closes them.
+    Several event loops may share it. Each has connections of its own, which are closed when the loop ends.
     """
 
     def __init__(
@@ -381,7 +383,7 @@ class AsyncApi(AsyncArtifactCatalog):
         asked = parse_run_path(path)
         entity = await self._owner(asked.entity)
         run = asked.resolve(entity=entity, project=self.settings.project)
-        fields = await self.client.run(read_run(run.entity, run.project, run.run_id))
+        fields = await self.client.run(read_run(run))
         return AsyncRun.listed(self.client, run.entity, run.project, fields, None)
 
     async def create_run(

@@ -1,4 +1,4 @@
-"""Projects: one, and those of an entity, each with its awaited twin."""
+"""Projects: one, and those of an entity, for both clients."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from runql_graphql.operations import get_project, list_projects
 
 
 class ProjectRecord(SnakeCaseAttributes):
-    """What is known of a project; nothing here sends anything."""
+    """The fields of a project; none of its members sends a request."""
 
     def __init__(self, app_url: str, fields: ProjectFields) -> None:
         self._app_url = app_url
@@ -79,7 +79,7 @@ class ProjectRecord(SnakeCaseAttributes):
 
     @property
     def created_at(self) -> str:
-        """When it was made, ISO 8601; without a zone it is UTC."""
+        """When it was created, ISO 8601; without a zone it is UTC."""
         return self._fields.created_at
 
     @property
@@ -89,12 +89,12 @@ class ProjectRecord(SnakeCaseAttributes):
 
     @property
     def description(self) -> str | None:
-        """What somebody wrote about it."""
+        """A description by a user."""
         return self._fields.description
 
     @property
     def access(self) -> str | None:
-        """Who may see it, such as PRIVATE; a plain str, because servers may add words. None where they do not say."""
+        """Who may see it, such as PRIVATE; a plain str, because servers may add values. None where they return none."""
         return self._fields.access
 
     @property
@@ -102,22 +102,22 @@ class ProjectRecord(SnakeCaseAttributes):
         """Whether it is a benchmark.
 
         Raises:
-            OutdatedServerError: the server does not know it.
+            OutdatedServerError: the server does not know the field.
         """
         return require_field(self._fields.is_benchmark, "Project.isBenchmark")
 
     @property
     def owner(self) -> User | None:
-        """Who made it; as a str it is their name. None where the server does not say."""
+        """The user who created it; as a str it is their name. None where the server returns none."""
         user = self._fields.user
         return User(name=user.name, username=user.username) if user else None
 
     def to_html(self, height: int = 420, hidden: bool = False) -> str:
-        """An iframe that shows the project's page.
+        """Return the HTML of an iframe that shows the project's page.
 
         Args:
             height: of the iframe, in pixels.
-            hidden: put it behind a button.
+            hidden: hide it behind a button.
         """
         return page_html(self.url, "project", height=height, hidden=hidden)
 
@@ -126,7 +126,14 @@ class ProjectRecord(SnakeCaseAttributes):
 
 
 class Project(ProjectRecord):
-    """A project; `Api.project` and `Api.projects` make them."""
+    """A project; `Api.project` and `Api.projects` make them::
+
+        project = runql.Api().project("team/vision")
+        for sweep in project.sweeps():
+            print(sweep.name, sweep.best_loss)
+
+    Requests: none for its fields; its lists send one a page.
+    """
 
     def __init__(self, client: RetryingClient, fields: ProjectFields) -> None:
         self._client = client
@@ -141,37 +148,37 @@ class Project(ProjectRecord):
         *,
         lazy: bool = False,
     ) -> Runs:
-        """Its runs; see `Api.runs`."""
+        """Return its runs; see `Api.runs`."""
         return Runs(self._client, self.entity, self.name, filters, order, per_page, include_sweeps, lazy=lazy)
 
     def sweeps(self, per_page: int = 50) -> Sweeps:
-        """Its sweeps, read page by page as they are looked at."""
+        """Return its sweeps as a lazy list; one request a page."""
         return Sweeps(self._client, self.entity, self.name, per_page)
 
     def artifacts_types(self, per_page: int = 50) -> ArtifactTypes:
-        """Its kinds of artifacts, read page by page as they are looked at."""
+        """Return its types of artifacts as a lazy list; one request a page."""
         return ArtifactTypes(self._client, self.entity, self.name, per_page)
 
     def collections(
         self, filters: Mapping[str, JSONValue] | None = None, order: str | None = None, per_page: int = 50
     ) -> ProjectArtifactCollections:
-        """Its artifact collections of all kinds, read page by page as they are looked at.
+        """Return its artifact collections of all types as a lazy list; one request a page.
 
         Args:
-            filters: in the server's language, such as ``{"name": {"$regex": "^mnist"}}``; needs a server with the feature
+            filters: in the server's language, such as ``{"name": {"$regex": "^mnist"}}``. It needs the server feature
                 ARTIFACT_COLLECTIONS_FILTERING_SORTING, as ``order`` does.
             order: ``+`` or ``-`` and a field, such as ``-created_at``.
             per_page: collections a request.
 
         Raises:
-            ValueError, TypeError: an argument cannot be used; raised before anything is sent.
-            OutdatedServerError: while reading: the server takes no filter or order.
+            ValueError, TypeError: an argument is not valid; raised before anything is sent.
+            OutdatedServerError: while reading: the server supports no filter or order.
         """
         return ProjectArtifactCollections(self._client, self.entity, self.name, filters, order, per_page)
 
 
 class AsyncProject(ProjectRecord):
-    """As `Project`; what it lists is awaited."""
+    """As `Project`; its lists are read with ``async for``."""
 
     def __init__(self, client: AsyncRetryingClient, fields: ProjectFields) -> None:
         self._client = client
@@ -207,7 +214,7 @@ class AsyncProject(ProjectRecord):
 
 
 class Projects(LazySequence[ProjectFields, Project]):
-    """The projects of an entity in the server's order, read page by page as they are looked at.
+    """The projects of an entity in the server's order, as a lazy list; one request a page.
 
     The server does not count them: ``len`` and `length` read all pages.
     """
@@ -256,10 +263,10 @@ def read_project(entity: str, project: str) -> Flow[ProjectFields]:
 
 
 def create_project(entity: str, name: str) -> Flow[ProjectFields]:
-    """Create a project, or find the one of that name; one request, safe to repeat.
+    """Create a project, or return the one of that name; one request, idempotent.
 
     Raises:
-        NotFoundError: the server made none: the entity is absent or hidden.
+        NotFoundError: the server made no project: the entity is absent or hidden.
     """
     wanted = UpsertModelInput(name=name, entityName=entity)
     answer = yield from fetch(create(input=wanted), repeatable=True)
@@ -274,12 +281,12 @@ def list_project_page(entity: str, per_page: int, after: str | None) -> Flow[Pag
     """A page of projects; one request.
 
     Raises:
-        NotFoundError: the server answers null: the entity is absent or hidden.
+        NotFoundError: the server returns null: the entity is absent or hidden.
     """
     answer = yield from fetch(list_projects(entity=entity, first=per_page, after=after))
     if answer.models is None:
         raise NotFoundError(f"entity {entity} does not exist, or your API key may not see its projects")
     page = read_sparse_page(answer.models.page_info, answer.models.edges, after)
-    for found in page.nodes:
-        require_name("projects of ", entity, found.entity_name)
+    for fields in page.nodes:
+        require_name("projects of ", entity, fields.entity_name)
     return page

@@ -1,4 +1,4 @@
-"""People and what they belong to."""
+"""Users, and the teams that they belong to."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class User(SnakeCaseAttributes):
         name: the full name.
         username: the short name, in URLs.
         email: None for other people, unless the key is an admin's.
-        entity: name of the default entity; None where it was not asked for.
-        admin: whether the user is an admin of the server; None where it was not asked for or the server does not say.
-        teams: names of the teams; empty where they were not asked for.
+        entity: name of the default entity; None where runql did not ask for it.
+        admin: whether the user is an admin of the server; None where runql did not ask, or the server does not say.
+        teams: names of the teams; empty where runql did not ask for them.
     """
 
     name: str
@@ -44,7 +44,7 @@ def read_viewer() -> Flow[User]:
     """The user that the API key belongs to; one request.
 
     Raises:
-        AuthenticationError: the server knows no user for this key (it answers null).
+        AuthenticationError: the server knows no user for this key: it returns null.
     """
     viewer = (yield from fetch(get_viewer())).viewer
     if viewer is None:
@@ -57,20 +57,17 @@ def read_viewer() -> Flow[User]:
 
 
 def list_matching_users(query: str) -> Flow[list[User]]:
-    """The users whose username or e-mail address holds the text; one request for every 200."""
-    found: list[User] = []
-    seen: set[str | None] = set()
-    after: str | None = None
-    while True:
-        answer = yield from fetch(list_users(query=query, first=USERS_A_PAGE, after=after))
-        if answer.users is None:
-            return found
-        page = read_sparse_page(answer.users.page_info, answer.users.edges, after)
-        refuse_circle(page, seen)
-        found += [_user(fields) for fields in page.nodes]
-        after = page.cursor
-        if not page.more:
-            return found
+    """The users whose username or e-mail address contains the query; one request for every 200."""
+
+    def read(after: str | None) -> Flow[Page[ViewerFields]]:
+        users = (yield from fetch(list_users(query=query, first=USERS_A_PAGE, after=after))).users
+        return (
+            read_sparse_page(users.page_info, users.edges, after)
+            if users
+            else Page[ViewerFields].empty(after)
+        )
+
+    return [_user(fields) for fields in (yield from read_all(read))]
 
 
 def best_match(users: Sequence[User], name: str) -> User | None:

@@ -134,7 +134,7 @@ def test_what_is_no_artifact_is_refused_before_anything_is_sent(
     api: Untyped, face: Face, idle: Untyped, server: RunningServer, project: str
 ) -> None:
     for call in (idle.use_artifact, idle.log_artifact):
-        with pytest.raises(TypeError, match="such as Api"):
+        with pytest.raises(TypeError, match="must be one that Api"):
             taken(face, call("rows:v0"))
     artifact = taken(face, api.artifact(f"{server.entity}/{project}/rows:v0"))
     server.clear()

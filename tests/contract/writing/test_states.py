@@ -63,7 +63,7 @@ def test_a_stop_that_the_server_does_not_take_is_an_error(
 ) -> None:
     run = face.run(face.client(scripted.url, KEY), "e", "p", "r", FULL)
     scripted.give_data(data)
-    with pytest.raises(ChangeRefusedError, match="run e/p/r is to stop"):
+    with pytest.raises(ChangeRefusedError, match="stop flag of run e/p/r"):
         taken(face, run.stop())
 
 

@@ -81,7 +81,7 @@ def test_an_unknown_order_is_told_with_what_there_is(order: str) -> None:
 
 @pytest.mark.parametrize("order", [1, ["created_at"], True])
 def test_an_order_that_is_no_text_is_a_type_error(order: Any) -> None:
-    with pytest.raises(TypeError, match="order must be a text"):
+    with pytest.raises(TypeError, match="order must be a str"):
         checked_order(order)
 
 

@@ -10,12 +10,14 @@ from tests.unit.resources.answers import in_project
 from tests.unit.transport.stepping import answered, ended, returned, served
 
 from runql.errors import ProjectNotFoundError, RunNotFoundError, RunStillActiveError, ServerFailureError
+from runql.paths import RunAddress
 from runql.resources.records.run_fields import read_state
 from runql.resources.runs.state import POLL_SECONDS, is_active, wait_until_ended
 from runql.transport.flow import Effect, Flow, Send, Sleep
 from runql.transport.wire import Response
 from runql_graphql.operations import get_run_state
 
+RUN = RunAddress("e", "p", "r")
 ASKED = Send(get_run_state(entity="e", project="p", run="r"))
 
 
@@ -43,7 +45,7 @@ class Clock:
         return reply
 
     def wait(self, timeout: float | None) -> Flow[str]:
-        return wait_until_ended("e", "p", "r", timeout=timeout, now=lambda: self.now)
+        return wait_until_ended(RUN, timeout=timeout, now=lambda: self.now)
 
 
 @pytest.mark.parametrize(
@@ -70,7 +72,7 @@ def test_a_state_that_is_not_told_may_still_log() -> None:
 
 
 def test_a_state_that_is_not_told_does_not_leave_the_waiter_waiting() -> None:
-    flow = read_state("e", "p", "r")
+    flow = read_state(RUN)
     assert next(flow) == ASKED
     assert ended(flow, in_project(run={"state": None})) == "not found"
 
@@ -106,7 +108,7 @@ def test_an_endless_timeout_is_no_timeout() -> None:
 @pytest.mark.parametrize("timeout", [-1, -0.001, math.nan, -math.inf])
 def test_a_timeout_that_is_none_is_refused_before_anything_is_sent(timeout: float) -> None:
     with pytest.raises(ValueError, match="timeout must be"):
-        returned(wait_until_ended("e", "p", "r", timeout=timeout))
+        returned(wait_until_ended(RUN, timeout=timeout))
 
 
 @pytest.mark.parametrize(
@@ -114,7 +116,7 @@ def test_a_timeout_that_is_none_is_refused_before_anything_is_sent(timeout: floa
     [({"project": None}, ProjectNotFoundError), ({"project": {"run": None}}, RunNotFoundError)],
 )
 def test_what_is_absent_is_told_apart(data: object, error: type[Exception]) -> None:
-    flow = wait_until_ended("e", "p", "r", timeout=None)
+    flow = wait_until_ended(RUN, timeout=None)
     next(flow)
     with pytest.raises(error, match="e/p"):
         flow.send(answered(data))

@@ -10,7 +10,7 @@ from tests.unit.resources.answers import in_project
 from tests.unit.transport.stepping import answered, ended, played, returned, sent
 
 from runql import ProjectNotFoundError, SweepNotFoundError
-from runql.resources.sweeps.lookup import PageSweeps, SweepShelf, get_sweeps, read_sweep
+from runql.resources.sweeps.lookup import PageSweeps, SweepCache, get_sweeps, read_sweep
 from runql_graphql.fragments import SweepFields
 from runql_graphql.operations import get_sweep
 
@@ -29,8 +29,8 @@ def body(name: str) -> dict[str, object]:
     }
 
 
-def shelf() -> SweepShelf[str]:
-    return SweepShelf("e", "p", lambda fields: fields.name.upper())
+def cache() -> SweepCache[str]:
+    return SweepCache("e", "p", lambda fields: fields.name.upper())
 
 
 @pytest.mark.parametrize("count", [1, 2, 60])
@@ -44,7 +44,7 @@ def test_the_operation_for_several_is_valid(count: int) -> None:
 
 
 def test_the_first_look_reads_the_whole_page_and_later_ones_nothing() -> None:
-    page = PageSweeps(shelf(), ["a", None, "b", "a", ""])
+    page = PageSweeps(cache(), ["a", None, "b", "a", ""])
     found, effects = played(page.of_run("b"), [in_project(sweep0=body("b"), sweep1=body("a"))])
     assert found == "B"
     [operation] = [sent(effect) for effect in effects]
@@ -54,7 +54,7 @@ def test_the_first_look_reads_the_whole_page_and_later_ones_nothing() -> None:
 
 
 def test_the_next_page_asks_only_for_what_is_new() -> None:
-    held = shelf()
+    held = cache()
     played(PageSweeps(held, ["a"]).of_run("a"), [in_project(sweep0=body("a"))])
     following = PageSweeps(held, ["a", "c"])
     assert returned(following.of_run("a")) == "A"
@@ -63,18 +63,18 @@ def test_the_next_page_asks_only_for_what_is_new() -> None:
 
 
 def test_a_sweep_that_is_gone_is_asked_for_once() -> None:
-    page = PageSweeps(shelf(), ["gone"])
+    page = PageSweeps(cache(), ["gone"])
     assert played(page.of_run("gone"), [in_project(sweep0=None)])[0] is None
     assert returned(page.of_run("gone")) is None
 
 
 @pytest.mark.parametrize("name", [None, ""])
 def test_a_run_outside_sweeps_asks_for_nothing(name: str | None) -> None:
-    assert returned(PageSweeps(shelf(), ["a"]).of_run(name)) is None
+    assert returned(PageSweeps(cache(), ["a"]).of_run(name)) is None
 
 
 def test_absent_projects_and_sweeps_are_told_apart() -> None:
-    flow = PageSweeps(shelf()).of_run("a")
+    flow = PageSweeps(cache()).of_run("a")
     next(flow)
     with pytest.raises(ProjectNotFoundError):
         flow.send(answered({"project": None}))

@@ -354,7 +354,7 @@ def _raise_if_gone(place: ArtifactAddress, artifact_id: str, error: QueryError) 
 
 def _raise_if_run_gone(run: RunAddress, error: QueryError) -> Flow[None]:
     try:
-        yield from read_state(run.entity, run.project, run.run_id)
+        yield from read_state(run)
     except NotFoundError as gone:
         raise gone from error
     except RunqlError:

@@ -17,13 +17,13 @@ from runql.errors import (
     UploadRefusedError,
 )
 from runql.paths import RunAddress
+from runql.resources.capabilities import read_features
 from runql.resources.files.names import target_path, upload_name
 from runql.resources.records.absent_fields import require_field
 from runql.resources.records.deletion import confirm_deletion
 from runql.resources.records.identity import require_name, require_run
 from runql.resources.records.run_fields import PROJECT_ID, project_number, read_run
 from runql.resources.records.snake_case import SnakeCaseAttributes
-from runql.resources.server_features import read_features
 from runql.transport.bodies import Progress, Sink, Source
 from runql.transport.flow import EXPIRED_URL_STATUSES, Flow, fetch, save, upload
 from runql.transport.shared_progress import shared_progress
@@ -206,7 +206,7 @@ def delete_file(run: RunAddress, fields: FileFields, project_id: int | None) -> 
         OutdatedServerError: the server does not know the project's number, without which it takes no deletion.
     """
     if project_id is None:
-        loaded = yield from read_run(run.entity, run.project, run.run_id)
+        loaded = yield from read_run(run)
         project_id = require_field(project_number(loaded), PROJECT_ID)
 
     def is_there() -> Flow[bool]:

@@ -1,4 +1,4 @@
-"""Pages of runs with much in each run: halved where one is too much for the server, down to a run that is passed over."""
+"""Pages of runs that adapt their size: halved when a page overloads the server, down to one run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from runql.transport.flow import Flow
 if TYPE_CHECKING:
     from runql_graphql.fragments import RunFields
 
-# What a page that is too much for a server looks like from here; anything else is no reason to ask for less.
+# The errors of a server that a page overloads. A smaller page cannot help against any other error.
 OVERLOAD = (ServerFailureError, RequestTimedOutError, QueryError)
 GOOD_PAGES = 4
 
@@ -29,72 +29,72 @@ class ListedRun(Protocol):
 
 
 N = TypeVar("N", bound=ListedRun)
-Ask: TypeAlias = Callable[[RunQuery, str | None, bool], Flow[Page[N]]]
-"""Asks for the page behind a cursor, and gives up at the first failure where the last argument says so."""
+ReadPage: TypeAlias = Callable[[RunQuery, str | None, bool], Flow[Page[N]]]
+"""Reads the page after a cursor. With True as the last argument it fails fast, without retries."""
 
 
-class HeavyPages(Generic[N]):
+class AdaptivePages(Generic[N]):
     """The pages of a list, one after the other, each a request.
 
-    A page that is too much (a failure, a timeout or a GraphQL error) is halved at once, down to one run; its size grows
-    back only after a few good pages, because each page that is too much may cost a whole timeout. A run that cannot be
-    read even alone is passed over, by a request for its id.
+    A page that overloads the server (a failure, a timeout or a GraphQL error) is halved at once, down to one run. The
+    size grows back only after `GOOD_PAGES` pages, because each overload may cost a whole timeout. A run that cannot be
+    read even alone is skipped, by a request for its id.
 
     Attributes:
         size: runs that the next page asks for.
         more: whether another page is there.
         has_read: whether any run was read.
-        failed: ids of the runs that were passed over.
+        failed: ids of the runs that were skipped.
         reason: why the last of them was.
     """
 
-    def __init__(self, query: RunQuery, ask: Ask[N], size: int | None = None) -> None:
+    def __init__(self, query: RunQuery, read_page: ReadPage[N], size: int | None = None) -> None:
         self.size = query.per_page if size is None else size
         self.more = True
         self.has_read = False
         self.failed: list[str] = []
         self.reason = ""
         self._query = query
-        self._ask = ask
+        self._read_page = read_page
         self._after: str | None = None
         self._seen: set[str] = set()
         self._cursors: set[str | None] = set()
-        self._wanted = self.size
+        self._full_size = self.size
         self._good_pages = 0
 
     def read(self) -> Flow[Page[N] | None]:
-        """Ask for the next page; None when runs that cannot be read were the last. `take` goes on behind it."""
+        """Ask for the next page, which `take` moves past; None when only runs that cannot be read were left."""
         while self.more:
-            spares = self.size > 1
+            can_halve = self.size > 1
             try:
-                return (yield from self._ask(self._query.sized(self.size), self._after, spares))
+                return (yield from self._read_page(self._query.sized(self.size), self._after, can_halve))
             except OVERLOAD as error:
-                if spares:
+                if can_halve:
                     self.size, self._good_pages = (self.size + 1) // 2, 0
                 else:
                     self._skip((yield from list_light_page(self._query.sized(1), self._after)), str(error))
         return None
 
     def take(self, page: Page[N]) -> list[N]:
-        """Go on behind a page, and give its runs without those that an earlier one showed.
+        """Move past a page, and return its runs without those of earlier pages.
 
         Raises:
             PaginationError: the pages go in a circle.
         """
         refuse_circle(page, self._cursors)
-        shown = {node.id: node for node in page.nodes if node.id not in self._seen}
-        self._seen.update(shown)
-        self.has_read = self.has_read or bool(shown)
+        new = {node.id: node for node in page.nodes if node.id not in self._seen}
+        self._seen.update(new)
+        self.has_read = self.has_read or bool(new)
         self._after, self.more = page.cursor, page.more
         self._good_pages += 1
         if self._good_pages >= GOOD_PAGES:
-            self.size, self._good_pages = min(self.size * 2, self._wanted), 0
-        return [*shown.values()]
+            self.size, self._good_pages = min(self.size * 2, self._full_size), 0
+        return [*new.values()]
 
     def aim(self, size: int) -> None:
-        """Say how many runs a page should hold; a page that was halved still grows by its own rule."""
-        self.size = size if self.size == self._wanted else min(self.size, size)
-        self._wanted = size
+        """Set how many runs a page should hold. A page that was halved still grows by its own rule."""
+        self.size = size if self.size == self._full_size else min(self.size, size)
+        self._full_size = size
 
     def _skip(self, page: Page[RunFields], reason: str) -> None:
         self.failed += [run.name for run in page.nodes]

@@ -1,19 +1,20 @@
-"""One run, awaited: the twin of `Run`."""
+"""One run, awaited: `AsyncRun`."""
 
 from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Literal, overload
+from typing import TYPE_CHECKING, Literal, Protocol, overload
 
+from runql.arguments import checked_path, positive
 from runql.errors import NotLoadedError
 from runql.paths import DEFAULT_PROJECT, RunAddress
-from runql.resources.connected import AsyncConnected
-from runql.resources.runs.lineage import AsyncRunLineage
+from runql.resources.pages.listing import RUN_PER_PAGE
+from runql.resources.runs.editing import EditableRun
 from runql.resources.runs.mutations import FirstState, RequestedState, checked_id, create
-from runql.resources.runs.record import ListedPage, RunRecord, fields_of, read_last_step
+from runql.resources.runs.record import ListedPage, RunRecord, fields_of, read_last_step, read_metadata
 from runql.resources.runs.summary import AsyncSummary
 from runql.transport.bodies import Progress
 from runql.transport.flow import DEFAULT_CONCURRENCY
@@ -23,22 +24,37 @@ from runql_graphql.fragments import FullRunFields, RunFields
 if TYPE_CHECKING:
     import pandas as pd
 
+    from runql.resources.artifacts.artifact import AsyncArtifact
+    from runql.resources.artifacts.artifacts import AsyncRunArtifacts
     from runql.resources.artifacts.logged_table import LoggedTable
     from runql.resources.files.files import AsyncFile, AsyncFiles
     from runql.resources.history.plan import Match
     from runql.resources.history.sampled import Row, Stream
     from runql.resources.history.scan import AsyncHistoryScan
     from runql.resources.runs.console import AsyncConsoleLogs
+    from runql.resources.runs.history_files import HistoryFiles
     from runql.resources.sweeps.lookup import PageSweeps
     from runql.resources.sweeps.sweep import AsyncSweep
     from runql.transport.aio import AsyncRetryingClient
 
 
-class AsyncRun(AsyncRunLineage):
+class AsyncApiConnection(Protocol):
+    """What `AsyncRun.create` needs of an `AsyncApi`."""
+
+    @property
+    def client(self) -> AsyncRetryingClient: ...
+
+    @property
+    async def default_entity(self) -> str | None: ...
+
+
+class AsyncRun(EditableRun):
     """As `Run`, awaited.
 
     Made without ``attrs`` it holds nothing until ``await run.load()``: `Api.run` and lists give loaded ones.
     """
+
+    _sweeps: PageSweeps[AsyncSweep] | None = None
 
     def __init__(
         self,
@@ -51,9 +67,8 @@ class AsyncRun(AsyncRunLineage):
     ) -> None:
         self._client = client
         self._include_sweeps = include_sweeps
-        self._sweeps: PageSweeps[AsyncSweep] | None = None
-        fields = None if attrs is None else fields_of(attrs)
-        super().__init__(entity, project, run_id, client.settings.app_url, fields)
+        address = RunAddress(entity, project, run_id)
+        super().__init__(address, client.settings.app_url, None if attrs is None else fields_of(attrs))
 
     @classmethod
     def listed(
@@ -72,21 +87,18 @@ class AsyncRun(AsyncRunLineage):
         run._client = client
         run._include_sweeps = include_sweeps
         run._sweeps = sweeps
-        RunRecord.__init__(run, entity, project, fields.name, client.settings.app_url, fields, page)
+        address = RunAddress(entity, project, fields.name)
+        RunRecord.__init__(run, address, client.settings.app_url, fields, page)
         return run
 
     def _light(self) -> RunFields | FullRunFields:
         if self._fields is None:
-            raise NotLoadedError(
-                f"run {self._entity}/{self._project}/{self._run_id} is not loaded: await run.load()"
-            )
+            raise NotLoadedError(f"run {self._path} is not loaded: await run.load()")
         return self._fields
 
     def _full(self) -> FullRunFields:
         if not isinstance(self._fields, FullRunFields):
-            raise NotLoadedError(
-                f"run {self._entity}/{self._project}/{self._run_id} was listed in the light shape: await run.load()"
-            )
+            raise NotLoadedError(f"run {self._path} was listed in the light shape: await run.load()")
         return self._fields
 
     async def load(self, force: bool = False) -> None:
@@ -100,14 +112,12 @@ class AsyncRun(AsyncRunLineage):
     @property
     async def lastHistoryStep(self) -> int:  # noqa: N802 — documented
         """As `Run.lastHistoryStep`."""
-        return await self._client.run(read_last_step(self._entity, self._project, self._run_id))
+        return await self._client.run(read_last_step(self._address))
 
     @property
     async def metadata(self) -> dict[str, JSONValue] | None:
         """As `Run.metadata`."""
-        from runql.resources.runs.metadata import read_metadata
-
-        return await self._client.run(read_metadata(self._entity, self._project, self._run_id))
+        return await self._client.run(read_metadata(self._address))
 
     @overload
     async def history(
@@ -159,16 +169,7 @@ class AsyncRun(AsyncRunLineage):
         stream: Stream = "default",
     ) -> pd.DataFrame | list[Row]:
         """As `Run.history`."""
-        from runql.frames.extras import require
-        from runql.frames.table import Table
-        from runql.frames.to_pandas import to_pandas
-        from runql.resources.history.sampled import HistorySample, sample_run
-
-        wish = HistorySample.checked(samples, keys, x_axis, stream)
-        if pandas:
-            require("pandas", needed_for="Run.history(pandas=True)")
-        rows = await self._client.run(sample_run(self._entity, self._project, self._run_id, wish))
-        return to_pandas(Table.from_rows(rows, requested=wish.columns)) if pandas else rows
+        return await self._client.run(self._sample(samples, keys, x_axis, pandas=pandas, stream=stream))
 
     def scan_history(
         self,
@@ -182,20 +183,9 @@ class AsyncRun(AsyncRunLineage):
         use_cache: bool = True,  # noqa: ARG002 - accepted for compatibility
     ) -> AsyncHistoryScan:
         """As `Run.scan_history`."""
-        from runql.resources.history.plan import ScanPlan
         from runql.resources.history.scan import AsyncHistoryScan
 
-        plan = ScanPlan.checked(
-            self._entity,
-            self._project,
-            self._run_id,
-            keys=keys,
-            match=match,
-            page_size=page_size,
-            min_step=min_step,
-            max_step=max_step,
-            max_concurrency=max_concurrency,
-        )
+        plan = self._scan_plan(keys, page_size, min_step, max_step, match, max_concurrency)
         return AsyncHistoryScan(self._client, plan, self._known())
 
     def beta_scan_history(
@@ -214,11 +204,37 @@ class AsyncRun(AsyncRunLineage):
         )
         return self.scan_history(keys, page_size, min_step, max_step)
 
+    async def download_history(
+        self,
+        download_dir: str | os.PathLike[str] = ".",
+        require_complete: bool = True,
+        *,
+        max_concurrency: int = AT_ONCE,
+        progress: Progress | None = None,
+    ) -> HistoryFiles:
+        """As `Run.download_history`."""
+        from runql.resources.runs.history_files import HistoryDownload
+
+        download = HistoryDownload(
+            self._address,
+            checked_path("download_dir", download_dir),
+            require_complete,
+            positive("max_concurrency", max_concurrency),
+            progress,
+        )
+        return await self._client.run(download.fetch())
+
+    async def download_history_exports(
+        self, download_dir: str | os.PathLike[str], require_complete_history: bool = True
+    ) -> HistoryFiles:
+        """As `Run.download_history_exports`."""
+        return await self.download_history(download_dir, require_complete_history)
+
     def console_logs(self, *, per_page: int = 1000, last: int | None = None) -> AsyncConsoleLogs:
         """As `Run.console_logs`."""
         from runql.resources.runs.console import AsyncConsoleLogs
 
-        return AsyncConsoleLogs(self._client, self._place, per_page, last)
+        return AsyncConsoleLogs(self._client, self._address, per_page, last)
 
     async def wait_until_finished(self, *, timeout: float | None = None) -> None:
         """As `Run.wait_until_finished`."""
@@ -227,7 +243,7 @@ class AsyncRun(AsyncRunLineage):
     @classmethod
     async def create(
         cls,
-        api: AsyncConnected,
+        api: AsyncApiConnection,
         run_id: str | None = None,
         project: str | None = None,
         entity: str | None = None,
@@ -237,10 +253,9 @@ class AsyncRun(AsyncRunLineage):
         """As `Run.create`."""
         name = checked_id(run_id)
         home = project or api.client.settings.project or DEFAULT_PROJECT
-        place = RunAddress(entity or await api.default_entity or "", home, name)
-        return cls.listed(
-            api.client, place.entity, place.project, await api.client.run(create(place, state)), None
-        )
+        address = RunAddress(entity or await api.default_entity or "", home, name)
+        fields = await api.client.run(create(address, state))
+        return cls.listed(api.client, address.entity, address.project, fields, None)
 
     @cached_property
     def summary(self) -> AsyncSummary:
@@ -273,16 +288,11 @@ class AsyncRun(AsyncRunLineage):
         """As `Run.sweep`."""
         if not self._include_sweeps:
             return None
-        if self._sweeps is None:
-            from runql.resources.sweeps.lookup import PageSweeps, SweepShelf
-            from runql.resources.sweeps.sweep import AsyncSweep
+        from runql.resources.sweeps.sweep import AsyncSweep
 
-            make = partial(AsyncSweep.listed, self._client, self._entity, self._project)
-            made = PageSweeps(SweepShelf(self._entity, self._project, make))
-            # All threads that come here at the same time use one, and share what it reads.
-            own: PageSweeps[AsyncSweep] = vars(self).setdefault("_own_sweeps", made)
-            self._sweeps = own
-        return await self._client.run(self._sweeps.of_run(self.sweep_name))
+        make = partial(AsyncSweep.listed, self._client, self.entity, self.project)
+        found = self._find_sweep(self._sweeps, make)
+        return await self._client.run(found)
 
     def files(
         self, names: Sequence[str] | None = None, per_page: int = 50, *, pattern: str | None = None
@@ -335,3 +345,35 @@ class AsyncRun(AsyncRunLineage):
             await self._client.run(upload_file(self._place, path, root, progress)),
             self._project_number,
         )
+
+    def logged_artifacts(self, per_page: int = RUN_PER_PAGE) -> AsyncRunArtifacts:
+        """As `Run.logged_artifacts`."""
+        from runql.resources.artifacts.artifacts import AsyncRunArtifacts
+
+        return AsyncRunArtifacts(self._client, self._address, "logged", per_page)
+
+    def used_artifacts(self, per_page: int = RUN_PER_PAGE) -> AsyncRunArtifacts:
+        """As `Run.used_artifacts`."""
+        from runql.resources.artifacts.artifacts import AsyncRunArtifacts
+
+        return AsyncRunArtifacts(self._client, self._address, "used", per_page)
+
+    async def use_artifact(self, artifact: AsyncArtifact, use_as: str | None = None) -> AsyncArtifact:
+        """As `Run.use_artifact`."""
+        from runql.resources.runs.lineage import record_use
+
+        await self._client.run(record_use(self._address, artifact, use_as))
+        return artifact
+
+    async def log_artifact(
+        self,
+        artifact: AsyncArtifact,
+        aliases: Collection[str] | None = None,
+        tags: Collection[str] | None = None,
+    ) -> AsyncArtifact:
+        """As `Run.log_artifact`."""
+        from runql.resources.artifacts.artifact import AsyncArtifact
+        from runql.resources.runs.lineage import record_output
+
+        found = await self._client.run(record_output(self._address, artifact, aliases, tags))
+        return AsyncArtifact(self._client, found)

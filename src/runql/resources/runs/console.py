@@ -1,4 +1,4 @@
-"""What a run's process wrote to its console: `ConsoleLogs`, its awaited twin, and one line."""
+"""The console output of a run: `ConsoleLogs`, `AsyncConsoleLogs`, and one line."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class ConsoleLogLine:
 
     Attributes:
         number: its place in the log, from 0.
-        timestamp: when it was written, in UTC; None where the server does not say.
+        timestamp: when it was written, in UTC; None where the server returns none.
         level: ``error`` for the standard error stream, else empty.
         label: the process that wrote it, where several write to one run; else empty.
         content: the line, without its end.
@@ -44,7 +44,7 @@ class ConsoleLogLine:
 
 
 class ConsoleLogs(LazySequence[ConsoleLogLine, ConsoleLogLine]):
-    """The console output of a run, oldest line first, read page by page as you look at it; see `Run.console_logs`."""
+    """The console output of a run, oldest line first, as a lazy list; see `Run.console_logs`."""
 
     def __init__(
         self,
@@ -79,12 +79,12 @@ class AsyncConsoleLogs(AsyncLazySequence[ConsoleLogLine, ConsoleLogLine]):
 
 @dataclass(frozen=True, slots=True)
 class LogQuery:
-    """A checked question for console lines.
+    """A checked query for console lines.
 
     Attributes:
-        run: whose.
+        run: the run that wrote them.
         per_page: lines a request.
-        last: only this many of the newest; None for all.
+        last: only so many of the newest lines; None for all.
     """
 
     run: RunAddress
@@ -103,14 +103,14 @@ class LogQuery:
 
 
 class LogListing(Listing[ConsoleLogLine, ConsoleLogLine]):
-    """What has been read of a log so far."""
+    """The lines of a log that were read so far."""
 
     def __init__(self, query: LogQuery) -> None:
         self._query = query
         super().__init__(self._page, lambda page: page.nodes, lambda line: f"{line.label}/{line.number}")
 
     def counted(self) -> Flow[int]:
-        """How many lines there are; reads the first page when none was read, and all where the server does not count."""
+        """The number of lines. Reads the first page when none was read, and all pages where the server does not count."""
         if self.total is None:
             yield from self.load_page()
         if (self.total or 0) < 0:
@@ -123,13 +123,13 @@ class LogListing(Listing[ConsoleLogLine, ConsoleLogLine]):
         return (yield from self._tail(self._query.last))
 
     def _following(self, after: str | None) -> Flow[Page[ConsoleLogLine]]:
-        """The page behind a cursor; asked for again, once, when it is empty and the server counts more lines."""
+        """The page after a cursor; read again, once, when it is empty and the server counts more lines."""
         start = self.items[-1].number + 1 if self.items else 0
-        page = yield from forward_page(self._query, after, start)
+        page = yield from page_after(self._query, after, start)
         missing = page.total - start
         if page.nodes or page.more or missing <= 0:
             return page
-        page = yield from forward_page(self._query, after, start)
+        page = yield from page_after(self._query, after, start)
         if not page.nodes:
             raise PaginationError(
                 f"the server returned {start} of {page.total} console lines of run {self._query.run}: "
@@ -138,7 +138,7 @@ class LogListing(Listing[ConsoleLogLine, ConsoleLogLine]):
         return page
 
     def _tail(self, last: int) -> Flow[Page[ConsoleLogLine]]:
-        """The newest lines; where the server returns fewer than asked for, the others are read from the beginning."""
+        """The newest lines. Where the server returns fewer than requested, pages from the start give the rest."""
         lines, count = yield from last_lines(self._query.run, last)
         wanted = count - last
         if lines and count >= 0 and lines[0].number > max(wanted, 0):
@@ -152,11 +152,11 @@ class LogListing(Listing[ConsoleLogLine, ConsoleLogLine]):
         return [line for line in earlier.items if start <= line.number < stop]
 
 
-def forward_page(query: LogQuery, after: str | None, start: int) -> Flow[Page[ConsoleLogLine]]:
-    """A page of lines, of which the first has the number ``start`` where the server does not number them; one request.
+def page_after(query: LogQuery, after: str | None, start: int) -> Flow[Page[ConsoleLogLine]]:
+    """A page of lines; one request. The first has the number ``start`` where the server does not number them.
 
-    Its total is -1 where the server does not count. There is more when the server says so, and when it counts more:
-    a page may end early without saying so.
+    Its total is -1 where the server does not count. There is another page when the server says so, or counts more lines:
+    some servers end a page early and do not report another.
     """
     run = query.run
     answer = yield from fetch(
@@ -193,21 +193,21 @@ def last_lines(run: RunAddress, last: int) -> Flow[tuple[list[ConsoleLogLine], i
 
 
 def numbered(nodes: Sequence[LogLineFields], start: int) -> list[ConsoleLogLine]:
-    """The lines; one without a number has that of the line before it plus one."""
+    """The lines. One without a number gets the number after the previous line."""
     lines: list[ConsoleLogLine] = []
     for fields in nodes:
         number = start if fields.number is None else fields.number
         start = number + 1
         lines.append(
             ConsoleLogLine(
-                number, moment(fields.timestamp), fields.level or "", fields.label or "", fields.line or ""
+                number, utc_time(fields.timestamp), fields.level or "", fields.label or "", fields.line or ""
             )
         )
     return lines
 
 
-def moment(text: str | None) -> datetime | None:
-    """A timestamp as the server writes it: without a zone it is UTC, digits beyond microseconds are cut off."""
+def utc_time(text: str | None) -> datetime | None:
+    """A timestamp of the server in UTC: without a zone it is UTC, and digits beyond microseconds are dropped."""
     if not text:
         return None
     try:

@@ -1,19 +1,21 @@
-"""The part of a run that can be changed: in memory by assigning, on the server by `update`."""
+"""The fields of a run that can be changed: in memory by assigning, on the server by `update`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Final, get_args
+from typing import TYPE_CHECKING, get_args
 
-from runql.arguments import shown
 from runql.errors import IncompleteUpdateError, RunChangedError, RunqlError
-from runql.paths import RunAddress
+from runql.resources.records.name_lists import checked_names
 from runql.resources.records.run_fields import read_run
 from runql.resources.records.stored_changes import compare_stored_json, incomplete_update
 from runql.resources.records.to_json import replace_in_place
 from runql.resources.runs.mutations import (
+    STRINGS,
+    WRITABLE,
     RequestedState,
+    attribute_of,
     checked_state,
     delete,
     differences,
@@ -32,14 +34,11 @@ from runql_graphql.fragments import FullRunFields
 if TYPE_CHECKING:
     from runql_graphql.input_types import UpsertBucketInput
 
-OUR_NAMES: Final = {"display_name": "name", "group_name": "group"}
-
 
 class EditableRun(RunRecord):
-    """A `RunRecord` whose fields can be assigned.
+    """A `RunRecord` whose fields can be assigned. Assigning changes memory only; `update` writes.
 
-    Assigning changes memory only. What was changed and not written survives that more of the run is loaded, and is
-    forgotten by ``load(force=True)``.
+    A change that was not written survives that more of the run is loaded; ``load(force=True)`` forgets it.
     """
 
     @cached_property
@@ -53,11 +52,11 @@ class EditableRun(RunRecord):
     @property
     def name(self) -> str | None:
         """The name that people see; not unique (`Run.displayName` on the wire). Can be assigned."""
-        return self._edited.get("display_name", self._light().display_name)
+        return self._edited.get("name", self._light().display_name)
 
     @name.setter
     def name(self, value: str) -> None:
-        self._edit("display_name", value)
+        self._edit("name", value)
 
     @property
     def display_name(self) -> str | None:
@@ -70,7 +69,7 @@ class EditableRun(RunRecord):
 
     @property
     def notes(self) -> str | None:
-        """Notes about the run. Can be assigned; None is written as the empty text."""
+        """Notes about the run. Can be assigned; None is written as the empty string."""
         return self._edited.get("notes", self._light().notes)
 
     @notes.setter
@@ -79,7 +78,7 @@ class EditableRun(RunRecord):
 
     @property
     def description(self) -> str | None:
-        """An older place for notes. Can be assigned; None is written as the empty text."""
+        """An older field for notes. Can be assigned; None is written as the empty string."""
         return self._edited.get("description", self._light().description)
 
     @description.setter
@@ -88,16 +87,16 @@ class EditableRun(RunRecord):
 
     @property
     def group(self) -> str | None:
-        """The group that the run belongs to. Can be assigned; None is written as the empty text."""
-        return self._edited.get("group_name", self._light().group)
+        """The group that the run belongs to. Can be assigned; None is written as the empty string."""
+        return self._edited.get("group", self._light().group)
 
     @group.setter
     def group(self, value: str | None) -> None:
-        self._edit("group_name", value)
+        self._edit("group", value)
 
     @property
     def job_type(self) -> str | None:
-        """What kind of job it was, such as ``train``. Can be assigned; None is written as the empty text."""
+        """The kind of job, such as ``train``. Can be assigned; None is written as the empty string."""
         return self._edited.get("job_type", self._light().job_type)
 
     @job_type.setter
@@ -111,13 +110,13 @@ class EditableRun(RunRecord):
 
     @tags.setter
     def tags(self, value: Iterable[str]) -> None:
-        self._tag_list[:] = _checked_tags(value)
+        self._tag_list[:] = checked_names("tags", value)
 
     @property
     def config(self) -> dict[str, JSONValue]:
         """The hyperparameters, unwrapped, without the SDK's own entries (`_wandb`, `wandb_version`).
 
-        Change it, or assign a dict; `update` writes the whole config, and leaves the SDK's entries alone.
+        Change it, or assign a dict. `update` writes the whole config, and leaves the SDK's entries alone.
         """
         return self._config.values
 
@@ -128,7 +127,7 @@ class EditableRun(RunRecord):
         self._config.values.update(new)
 
     def take(self, fields: FullRunFields | None) -> None:
-        """Replace what is known of the run, but nothing that was changed and not written; None changes nothing."""
+        """Replace the fields, but none that was changed and not written; None changes nothing."""
         if fields is None or (isinstance(self._fields, FullRunFields) and self._is_edited()):
             return
         if self._fields is not None and vars(self).get("_tag_list") == (self._fields.tags or []):
@@ -140,7 +139,7 @@ class EditableRun(RunRecord):
         if not force:
             yield from super()._load(force=False)
             return
-        fields = yield from read_run(self._entity, self._project, self._run_id)
+        fields = yield from read_run(self._address)
         for changed in ("_edited", "_tag_list", "_config", "_summary"):
             vars(self).pop(changed, None)
         self.take(fields)
@@ -150,7 +149,7 @@ class EditableRun(RunRecord):
     def _update(self, *, if_unchanged: bool) -> Flow[None]:
         changes = self._changes()
         summary = self._changed_summary()
-        names = sorted(OUR_NAMES.get(name, name) for name in changes.model_fields_set - {"id"})
+        names = sorted(map(attribute_of, changes.model_fields_set - {"id"}))
         if not names and summary is None:
             return
         if if_unchanged:
@@ -164,10 +163,10 @@ class EditableRun(RunRecord):
                     raise
                 failed.append("summary")
                 written = [name for name in names if name not in failed]
-                raise IncompleteUpdateError(f"run {self._place}", written, failed, str(error)) from error
+                raise IncompleteUpdateError(f"run {self._address}", written, failed, str(error)) from error
             names.append("summary")
         if failed:
-            raise incomplete_update(f"run {self._place}", names, failed)
+            raise incomplete(f"run {self._address}", names, failed)
 
     def _save_summary(self) -> Flow[None]:
         summary = self._changed_summary()
@@ -175,50 +174,40 @@ class EditableRun(RunRecord):
             return
         failed = yield from self._write_summary(summary)
         if failed:
-            raise incomplete_update(f"run {self._place}", ["summary"], failed)
+            raise incomplete(f"run {self._address}", ["summary"], failed)
 
     def _delete(self, *, with_artifacts: bool) -> Flow[None]:
-        yield from delete(self._place, self.storage_id, with_artifacts=with_artifacts)
+        yield from delete(self._address, self.storage_id, with_artifacts=with_artifacts)
 
     def _stop(self) -> Flow[None]:
-        yield from stop(self._place, self.storage_id)
+        yield from stop(self._address, self.storage_id)
 
     def _set_state(self, state: RequestedState) -> Flow[bool]:
         checked_state(state, get_args(RequestedState))
-        done = yield from set_state(self._place, self.storage_id, state)
+        done = yield from set_state(self._address, self.storage_id, state)
         if done:
             self._fields = self._light().model_copy(update={"state": state})
         return done
-
-    @property
-    def _place(self) -> RunAddress:
-        return RunAddress(self._entity, self._project, self._run_id)
 
     def _is_edited(self) -> bool:
         try:
             return self._changes().model_fields_set != {"id"} or self._changed_summary() is not None
         except (TypeError, ValueError):
-            # What cannot be stored was not read, so it was put there. `update` is the place to refuse it.
+            # A value that cannot be stored was assigned, not read. `update` is the place to refuse it.
             return True
 
     def _changes(self) -> UpsertBucketInput:
-        """What differs from what was read, and nothing else, so that nothing else can be overwritten."""
+        """The fields that differ from what was read, and no others: `update` cannot overwrite another."""
         fields = self._light()
         from runql_graphql.input_types import UpsertBucketInput
 
         changes = UpsertBucketInput(id=fields.id)
-        stored = {
-            "display_name": fields.display_name,
-            "notes": fields.notes,
-            "description": fields.description,
-            "group_name": fields.group,
-            "job_type": fields.job_type,
-        }
-        for name, value in self._edited.items():
-            if (value or "") != (stored[name] or ""):
-                setattr(changes, name, value or "")
+        for each in STRINGS:
+            new = self._edited.get(each.name) or None
+            if each.name in self._edited and new != each.stored(fields):
+                setattr(changes, each.sent_as, new or "")
         if "_tag_list" in vars(self) and self._tag_list != (fields.tags or []):
-            changes.tags = list(_checked_tags(self._tag_list))
+            changes.tags = list(checked_names("tags", self._tag_list))
         if "_config" in vars(self) and isinstance(fields, FullRunFields):
             config = new_config_text(fields.config, self._config.values)
             if config is not None:
@@ -231,20 +220,20 @@ class EditableRun(RunRecord):
         return new_summary_text(self._full().summary_metrics, self._summary)
 
     def _check_unchanged(self) -> Flow[None]:
-        now = yield from read_run(self._entity, self._project, self._run_id)
+        now = yield from read_run(self._address)
         found = differences(self._light(), now)
         if found:
-            raise RunChangedError(str(self._place), found)
+            raise RunChangedError(str(self._address), found)
 
     def _write_fields(self, changes: UpsertBucketInput) -> Flow[list[str]]:
-        """Write, take what the server holds now, and return where that is not what was asked for."""
+        """Write, keep what the server stored, and return the fields in which that is not what was sent."""
         before = self._light()
-        written = yield from write(self._place, changes)
+        written = yield from write(self._address, changes)
         kept: dict[str, object] = {
-            name: getattr(written, name)
-            for name in ("display_name", "notes", "description", "tags", "group", "job_type")
-            # A field that the server does not tell stays as it was read.
-            if name in written.model_fields_set
+            each.stored_as: getattr(written, each.stored_as)
+            for each in WRITABLE
+            # A field that the response lacks stays as it was read.
+            if each.stored_as in written.model_fields_set
         }
         failed = unstored_fields(changes, written)
         if changes.config is not None and isinstance(before, FullRunFields):
@@ -268,8 +257,8 @@ class EditableRun(RunRecord):
         from runql_graphql.input_types import UpsertBucketInput
 
         before = self._full()
-        written = yield from write(self._place, UpsertBucketInput(id=self.storage_id, summaryMetrics=text))
-        stored, failed = compare_stored_json(
+        written = yield from write(self._address, UpsertBucketInput(id=self.storage_id, summaryMetrics=text))
+        stored, failed = unmet_text(
             "summary", parse_summary, before.summary_metrics, text, written.summary_metrics
         )
         self._fields = self._full().model_copy(update={"summary_metrics": stored})
@@ -278,17 +267,8 @@ class EditableRun(RunRecord):
 
     def _edit(self, name: str, value: object) -> None:
         if value is not None and not isinstance(value, str):
-            raise TypeError(f"{name} must be a text, not {type(value).__name__}")
+            raise TypeError(f"{name} must be a str, not {type(value).__name__}")
         self._edited[name] = value
-
-
-def _checked_tags(tags: Iterable[str]) -> list[str]:
-    if isinstance(tags, (str, bytes)):
-        raise TypeError(f"tags must be a list of texts, not the text {shown(tags)}")
-    given = list(tags)
-    if not all(isinstance(tag, str) for tag in given):  # pyright: ignore[reportUnnecessaryIsInstance] — callers may be untyped
-        raise TypeError(f"tags must be texts, not {shown(given)}")
-    return given
 
 
 def _config_values(text: str | None) -> dict[str, JSONValue]:

@@ -1,4 +1,4 @@
-"""Filters of runs: sent as they are written, but for what is known to match no run, which is refused before."""
+"""Filters of runs: sent unchanged, but refused when it is known that they match no run."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ _OBJECTS: Final = {"config": "config", "summary_metrics": "summary_metrics", "su
 _OF_FILTERS: Final = frozenset({"$and", "$or", "$nor"})
 _OF_LISTS: Final = frozenset({"$in", "$nin", "$all"})
 _OF_VALUES: Final = frozenset({"$eq", "$ne", "$gt", "$gte", "$lt", "$lte"})
-# Without "in" and "all", which may be keys of a value's own.
+# Without "in" and "all", which may be keys of a value itself.
 _UNSIGNED: Final = frozenset({"eq", "ne", "gt", "gte", "lt", "lte", "nin", "exists", "regex"})
 _BEGINS_AS_DATE: Final = re.compile(r"\s*\d{4}")
 
 
 def filter_text(filters: Mapping[str, JSONValue] | None) -> str:
-    """The filter as the JSON text that the server wants; None and an empty filter are ``{}``.
+    """The filter as the JSON string that the server takes; None and an empty filter are ``{}``.
 
     Raises:
         TypeError: it is no dict.
-        ValueError: it is no JSON, or a part of it cannot match any run; the error names the field and what to say.
+        ValueError: it is no JSON, or a part of it matches no run; the error names the field and the right form.
     """
     if filters is None:
         return "{}"
@@ -49,7 +49,7 @@ def filter_text(filters: Mapping[str, JSONValue] | None) -> str:
 
 
 def _check_keys(value: JSONValue) -> None:
-    """Refuse keys that JSON would turn into str: a server reads them as the names of other fields."""
+    """Refuse keys that JSON would turn into str: the server would read them as the names of other fields."""
     if isinstance(value, dict):
         for key, member in value.items():
             if not isinstance(key, str):  # pyright: ignore[reportUnnecessaryIsInstance] — callers may be untyped
@@ -114,7 +114,7 @@ def _check_operand(field: str, operator: str, operand: JSONValue) -> None:
 
 
 def _check_value(field: str, value: JSONValue, operator: str) -> None:
-    """Refuse what no run can hold in this field; ``operator`` takes several values."""
+    """Refuse a value that no run has in this field. The error names ``operator``, which takes several values."""
     if isinstance(value, (list, dict)) and (field in _COLUMNS or field == "tags"):
         several = "has any of these tags" if field == "tags" else "is one of these"
         raise ValueError(
@@ -124,7 +124,7 @@ def _check_value(field: str, value: JSONValue, operator: str) -> None:
     if field in _DATES and value is not None and not _is_date(value):
         raise ValueError(
             f"filters: {field!r} is compared as a date: write a str in ISO 8601 such as '2026-01-31T12:00:00' "
-            "(UTC without a zone), as datetime.isoformat() gives it"
+            "(UTC without a zone), as datetime.isoformat() returns it"
         )
 
 

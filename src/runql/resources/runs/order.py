@@ -1,4 +1,4 @@
-"""What a list of runs is ordered by, read from the runs themselves, as far as they were read in full."""
+"""The value that a list of runs is ordered by, read from runs in the full shape."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ OURS: Final = str(Path(__file__).parents[2]) + os.sep
 
 
 def ordered_value(order: str, fields: FullRunFields) -> JSONValue:
-    """The value of a run that an order such as ``-summary_metrics.loss`` or ``+config.lr.value`` sorts by.
+    """The value of a run that an order such as ``-summary_metrics.loss`` or ``+config.lr.value`` compares.
 
     None when the run has none.
     """
@@ -33,38 +33,38 @@ def ordered_value(order: str, fields: FullRunFields) -> JSONValue:
 
 
 def is_by_value(order: str) -> bool:
-    """Whether runs are sorted by what they hold, not by a column that each of them has."""
+    """Whether the order compares values that a run may lack, not a column that each run has."""
     return order[1:].startswith(("summary_metrics.", "config."))
 
 
 def is_rankable(value: JSONValue) -> bool:
-    """Whether a value has a place in an order: NaN, infinities, lists and objects have none."""
+    """Whether a value can be compared: NaN, infinities, lists and objects cannot."""
     if isinstance(value, float):
         return math.isfinite(value)
     return isinstance(value, (int, str)) and value not in SPELLED_FLOATS
 
 
 def warn_if_unordered(path: str, order: str, runs: Sequence[RunFields | FullRunFields]) -> None:
-    """Warn when none of the runs of a first page has the value that the list is ordered by; light ones do not say."""
+    """Warn when no run of a first page has the value that the list is ordered by. Light runs are not looked at."""
     full = [fields for fields in runs if isinstance(fields, FullRunFields)]
     if not full or not is_by_value(order):
         return
     try:
         found = any(ordered_value(order, fields) is not None for fields in full)
     except UnreadableValueError:
-        # What cannot be read says so when it is looked at.
+        # The caller gets this error when reading the value itself.
         return
     if not found:
         warnings.warn(
-            f"none of the first {len(full)} runs of {path} has {order[1:]}, so that their order says nothing. Check the "
-            "spelling (Run.summary and Run.config hold what there is), or filter by {'$exists': True}",
+            f"none of the first {len(full)} runs of {path} has {order[1:]}, so their order means nothing. Check the "
+            "spelling against Run.summary and Run.config, or filter by {'$exists': True}",
             UnorderedWarning,
             stacklevel=_callers_level(),
         )
 
 
 def _value_at(held: JSONValue, parts: Sequence[str]) -> JSONValue:
-    """What lies at a dotted name; keys may hold dots themselves, and the longest one that is there counts."""
+    """The value at a dotted name. Keys may hold dots themselves: the longest key that is present counts."""
     if not parts:
         return held
     if not isinstance(held, dict):
@@ -77,7 +77,7 @@ def _value_at(held: JSONValue, parts: Sequence[str]) -> JSONValue:
 
 
 def _callers_level() -> int:
-    """How many frames lie between `warnings.warn` in the function that asks and the code that uses runql."""
+    """The ``stacklevel`` that makes `warnings.warn` in the calling function name the line of code outside runql."""
     level, frame = 1, inspect.currentframe()
     frame = frame.f_back if frame else None
     while frame is not None and frame.f_code.co_filename.startswith(OURS):

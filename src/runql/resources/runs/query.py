@@ -1,4 +1,4 @@
-"""Which runs of a project, in which order, how many a page: the question behind `Runs`, checked before it is sent."""
+"""The query behind `Runs`: which runs of a project, in which order, how many a page; checked before it is sent."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ ORDER_PREFIXES = ("config.", "summary_metrics.", "tags.")
 
 @dataclass(frozen=True, slots=True)
 class RunQuery:
-    """A checked question for runs.
+    """A checked query for runs.
 
     Attributes:
         entity: owner of the project.
         project: its name.
-        filters: the filter as JSON text, ``{}`` for none.
+        filters: the filter as a JSON string, ``{}`` for none.
         order: a sign and a key.
         per_page: runs a page.
     """
@@ -55,7 +55,7 @@ class RunQuery:
         """Check what a caller gave.
 
         Raises:
-            ValueError: the filter is no JSON or cannot match a run, the order key is unknown, or ``per_page`` is
+            ValueError: the filter is no JSON or matches no run, the order key is unknown, or ``per_page`` is
                 below 1.
             TypeError: an argument has the wrong type.
         """
@@ -64,7 +64,7 @@ class RunQuery:
         )
 
     def sized(self, per_page: int) -> RunQuery:
-        """The same question in pages of another size."""
+        """The same query in pages of another size."""
         return replace(self, per_page=per_page)
 
 
@@ -99,11 +99,11 @@ def list_full_page(query: RunQuery, after: str | None) -> Flow[Page[FullRunField
 
 
 def checked_order(order: str | None) -> str:
-    """The order with its sign; None and the empty text are the default, oldest first."""
+    """The order with its sign; None and the empty string are the default, oldest first."""
     if not order:
         return DEFAULT_ORDER
     if not isinstance(order, str):  # pyright: ignore[reportUnnecessaryIsInstance] — callers may be untyped
-        raise TypeError(f"order must be a text such as '-created_at', not {type(order).__name__}")
+        raise TypeError(f"order must be a str such as '-created_at', not {type(order).__name__}")
     sign, key = (order[0], order[1:]) if order[0] in "+-" else ("+", order)
     if key in ORDER_COLUMNS or any(key.startswith(prefix) and key != prefix for prefix in ORDER_PREFIXES):
         return sign + key

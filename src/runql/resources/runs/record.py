@@ -1,33 +1,42 @@
-"""What is known of a run: its fields in the light or the full shape, read where they lie."""
+"""What a run is known to be, in the light or the full shape, and what is read of it without changing it."""
 
 from __future__ import annotations
 
 import json
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from pydantic import ValidationError
 
-from runql.paths import quote_part, run_url
-from runql.resources.records.absent_fields import require_field, require_requested_field
+from runql.paths import RunAddress, quote_part, run_url
+from runql.resources.records.absent_fields import asked, present
 from runql.resources.records.identity import require_run
 from runql.resources.records.run_fields import PROJECT_ID, project_number, read_run
 from runql.resources.records.snake_case import SnakeCaseAttributes
 from runql.resources.runs.query import RunQuery, list_full_page
 from runql.resources.runs.state import wait_until_ended
-from runql.transport.flow import Flow, ReadOnce, fetch, share_read
+from runql.transport.flow import Flow, Once, download, fetch, single
 from runql.transport.single_flight import SingleFlight
 from runql.values import JSONValue, ParsedConfig, as_json, parse_config, parse_object, parse_summary
 from runql_graphql.fragments import FullRunFields, RunFields
 from runql_graphql.operations import get_history_keys
 
 if TYPE_CHECKING:
-    from runql.resources.history.plan import Known
+    import pandas as pd
+
+    from runql.resources.files.record import FileOwner
+    from runql.resources.history.plan import Known, Match, ScanPlan
+    from runql.resources.history.sampled import Row, Stream
+    from runql.resources.sweeps.lookup import PageSweeps
     from runql.resources.user import User
+    from runql_graphql.fragments import SweepFields
+
+S = TypeVar("S")
+METADATA: Final = "wandb-metadata.json"
 
 
 @dataclass(eq=False, slots=True)
@@ -43,7 +52,7 @@ class ListedPage:
         self._loaded = ReadOnce(self._read)
 
     def load(self) -> Flow[None]:
-        """Read the page again in the full shape, once; one request. A run that has left the page meanwhile stays light."""
+        """Read the page again in the full shape, once; one request. A run that has left the page stays light."""
         yield from self._loaded.get()
 
     def _read(self) -> Flow[None]:
@@ -54,24 +63,20 @@ class ListedPage:
 
 
 class RunRecord(SnakeCaseAttributes, ABC):
-    """The part of `Run` and `AsyncRun` that needs no request once the run is loaded.
+    """The fields of a run that cannot be changed, and the flows that read of it.
 
-    A run from a list holds what the list asked for: everything by default, the light shape with ``lazy=True``. The
-    JSON texts (config, summary, system metrics) are decoded when first looked at.
+    A run from a list holds what the list selected: the full shape by default, the light one with ``lazy=True``.
+    JSON strings (config, summary, system metrics) are parsed when first looked at.
     """
 
     def __init__(
         self,
-        entity: str,
-        project: str,
-        run_id: str,
+        address: RunAddress,
         app_url: str,
         fields: RunFields | FullRunFields | None,
         page: ListedPage | None = None,
     ) -> None:
-        self._entity = entity
-        self._project = project
-        self._run_id = run_id
+        self._address = address
         self._app_url = app_url
         self._fields: RunFields | FullRunFields | None = fields
         self._page = page
@@ -79,11 +84,13 @@ class RunRecord(SnakeCaseAttributes, ABC):
 
     def __repr__(self) -> str:
         state = self._fields.state if self._fields else None
-        return f"<Run {self._entity}/{self._project}/{self._run_id} ({state or 'not found'})>"
+        return f"<Run {self._path} ({state or 'not found'})>"
 
     @property
-    def _named(self) -> str:
-        return f"run {self._entity}/{self._project}/{self._run_id}"
+    def _path(self) -> str:
+        return f"{self.entity}/{self.project}/{self.id}"
+
+    # -- loading ------------------------------------------------------------------------------------------------
 
     @abstractmethod
     def _light(self) -> RunFields | FullRunFields:
@@ -94,7 +101,7 @@ class RunRecord(SnakeCaseAttributes, ABC):
         """The fields in the full shape, loaded or refused when they are not here."""
 
     def take(self, fields: FullRunFields | None) -> None:
-        """Replace what is known of the run; None changes nothing."""
+        """Replace the fields; None changes nothing."""
         if fields is not None:
             self._fields = fields
             for decoded in ("_config", "_summary", "system_metrics"):
@@ -112,12 +119,14 @@ class RunRecord(SnakeCaseAttributes, ABC):
         return isinstance(self._fields, FullRunFields)
 
     def _read(self) -> Flow[None]:
-        self.take((yield from read_run(self._entity, self._project, self._run_id)))
+        self.take((yield from read_run(self._address)))
 
     def _wait(self, timeout: float | None) -> Flow[None]:
-        state = yield from wait_until_ended(self._entity, self._project, self._run_id, timeout=timeout)
+        state = yield from wait_until_ended(self._address, timeout=timeout)
         if self._fields is not None:
             self._fields = self._fields.model_copy(update={"state": state})
+
+    # -- history, files and sweep --------------------------------------------------------------------------------
 
     def _known(self) -> Known:
         from runql.resources.history.plan import Known
@@ -129,22 +138,75 @@ class RunRecord(SnakeCaseAttributes, ABC):
         keys = fields.history_keys if isinstance(fields, FullRunFields) else None
         return Known(last_step(as_json(keys)), fields.history_line_count)
 
+    def _scan_plan(
+        self,
+        keys: Sequence[str] | None,
+        page_size: int,
+        min_step: int | None,
+        max_step: int | None,
+        match: Match,
+        max_concurrency: int,
+    ) -> ScanPlan:
+        from runql.resources.history.plan import ScanPlan
+
+        return ScanPlan.checked(
+            self.entity,
+            self.project,
+            self.id,
+            keys=keys,
+            match=match,
+            page_size=page_size,
+            min_step=min_step,
+            max_step=max_step,
+            max_concurrency=max_concurrency,
+        )
+
+    def _sample(
+        self, samples: int, keys: Sequence[str] | None, x_axis: str, *, pandas: bool, stream: Stream
+    ) -> Flow[pd.DataFrame | list[Row]]:
+        from runql.frames.extras import require
+        from runql.frames.table import Table
+        from runql.frames.to_pandas import to_pandas
+        from runql.resources.history.sampled import HistorySample, sample_run
+
+        sample = HistorySample.checked(samples, keys, x_axis, stream)
+        if pandas:
+            require("pandas", needed_for="Run.history(pandas=True)")
+        rows = yield from sample_run(self.entity, self.project, self.id, sample)
+        return to_pandas(Table.from_rows(rows, requested=sample.columns)) if pandas else rows
+
+    def _find_sweep(self, sweeps: PageSweeps[S] | None, make: Callable[[SweepFields], S]) -> Flow[S | None]:
+        if sweeps is not None:
+            return (yield from sweeps.of_run(self.sweep_name))
+        from runql.resources.sweeps.lookup import PageSweeps, SweepCache
+
+        made = PageSweeps(SweepCache(self.entity, self.project, make))
+        # Threads that arrive together share one, so that the sweep is read once.
+        own: PageSweeps[S] = vars(self).setdefault("_own_sweeps", made)
+        return (yield from own.of_run(self.sweep_name))
+
+    def _files_owner(self) -> FileOwner:
+        from runql.resources.files.record import FileOwner
+
+        number = project_number(self._fields) if self._fields else None
+        return FileOwner(self.entity, self.project, self.id, number)
+
     # -- who and where ------------------------------------------------------------------------------------------
 
     @property
     def entity(self) -> str:
         """The entity the run was asked for with."""
-        return self._entity
+        return self._address.entity
 
     @property
     def project(self) -> str:
         """The project the run was asked for with."""
-        return self._project
+        return self._address.project
 
     @property
     def id(self) -> str:
         """The run's id in URLs; eight characters by default (`Run.name` on the wire)."""
-        return self._run_id
+        return self._address.run_id
 
     @property
     def storage_id(self) -> str:
@@ -152,30 +214,20 @@ class RunRecord(SnakeCaseAttributes, ABC):
         return self._light().id
 
     @property
-    def name(self) -> str | None:
-        """The name that people see; not unique (`Run.displayName` on the wire)."""
-        return self._light().display_name
-
-    @property
-    def display_name(self) -> str | None:
-        """The same as `name`, under the server's word."""
-        return self._light().display_name
-
-    @property
     def username(self) -> str:
         """Deprecated: the entity, despite its name."""
         warnings.warn("Run.username is the entity: use Run.entity", DeprecationWarning, stacklevel=2)
-        return self._entity
+        return self.entity
 
     @property
     def path(self) -> list[str]:
         """Entity, project and run id, each percent-quoted."""
-        return [quote_part(part) for part in (self._entity, self._project, self._run_id)]
+        return [quote_part(part) for part in (self.entity, self.project, self.id)]
 
     @property
     def url(self) -> str:
         """The run's page in the web app; made from the settings, without a request."""
-        return run_url(self._app_url, self._entity, self._project, self._run_id)
+        return run_url(self._app_url, self.entity, self.project, self.id)
 
     # -- the light shape ----------------------------------------------------------------------------------------
 
@@ -183,34 +235,9 @@ class RunRecord(SnakeCaseAttributes, ABC):
     def state(self) -> str:
         """When it was read: running, pending, preempting, finished, crashed, failed, killed or preempted.
 
-        A plain text, because servers may add states.
+        A plain str, because servers may add states.
         """
         return self._light().state or "not found"
-
-    @property
-    def tags(self) -> list[str]:
-        """Tags, in the server's order."""
-        return list(self._light().tags or [])
-
-    @property
-    def group(self) -> str | None:
-        """The group that the run belongs to."""
-        return self._light().group
-
-    @property
-    def job_type(self) -> str | None:
-        """What kind of job it was, such as ``train``."""
-        return self._light().job_type
-
-    @property
-    def notes(self) -> str | None:
-        """Notes about the run."""
-        return self._light().notes
-
-    @property
-    def description(self) -> str | None:
-        """An older place for notes."""
-        return self._light().description
 
     @property
     def commit(self) -> str | None:
@@ -229,7 +256,7 @@ class RunRecord(SnakeCaseAttributes, ABC):
 
     @property
     def heartbeat_at(self) -> str | None:
-        """When the run last gave a sign of life, ISO 8601; without a zone it is UTC."""
+        """When the run last sent a heartbeat, ISO 8601; without a zone it is UTC."""
         return self._light().heartbeat_at
 
     @property
@@ -252,13 +279,13 @@ class RunRecord(SnakeCaseAttributes, ABC):
         """The server's number for the project.
 
         Raises:
-            OutdatedServerError: the server does not know it.
+            OutdatedServerError: the server does not know the field.
         """
         return require_field(project_number(self._light()), PROJECT_ID)
 
     @property
     def user(self) -> User | None:
-        """Who created the run; as a text it is their name."""
+        """The user who created the run; as a str it is their name."""
         from runql.resources.user import User
 
         user = self._light().user
@@ -268,31 +295,26 @@ class RunRecord(SnakeCaseAttributes, ABC):
 
     @cached_property
     def _config(self) -> ParsedConfig:
-        return parse_config(self._full().config, f"the config of {self._named}")
-
-    @property
-    def config(self) -> dict[str, JSONValue]:
-        """The hyperparameters, unwrapped, without the SDK's own entries (`_wandb`, `wandb_version`)."""
-        return self._config.values
+        return parse_config(self._full().config, f"the config of run {self._path}")
 
     @property
     def rawconfig(self) -> dict[str, JSONValue]:
         """As `config`, with the SDK's own entries."""
-        return {**self._config.internal, **self._config.values}
+        return {**self._config.internal, **self._config.values}  # noqa: PD011 - no frame
 
     @property
     def json_config(self) -> str:
-        """The config as the JSON text it is stored as: every key an object with ``value`` and ``desc``.
+        """The config as the JSON string that the server stores: every key an object with ``value`` and ``desc``.
 
         `_wandb` comes first; `wandb_version` is not stored again.
         """
         own = {key: value for key, value in self._config.internal.items() if key == "_wandb"}
-        wrapped = {key: {"value": value, "desc": None} for key, value in {**own, **self.config}.items()}
-        return json.dumps(wrapped)
+        entries = {**own, **self._config.values}  # noqa: PD011 - no frame
+        return json.dumps({key: {"value": value, "desc": None} for key, value in entries.items()})
 
     @cached_property
     def _summary(self) -> dict[str, JSONValue]:
-        return parse_summary(self._full().summary_metrics, f"the summary of {self._named}")
+        return parse_summary(self._full().summary_metrics, f"the summary of run {self._path}")
 
     @property
     def summary_metrics(self) -> dict[str, JSONValue]:
@@ -301,14 +323,14 @@ class RunRecord(SnakeCaseAttributes, ABC):
 
     @cached_property
     def system_metrics(self) -> dict[str, JSONValue]:
-        """The last machine metrics.
+        """The last metrics of the machine.
 
         Raises:
-            OutdatedServerError: the server does not know them.
+            OutdatedServerError: the server does not know the field.
         """
         fields = self._full()
-        require_requested_field(fields, "system_metrics", "Run.systemMetrics")
-        return parse_object(fields.system_metrics, f"the system metrics of {self._named}")
+        asked(fields, "system_metrics", "Run.systemMetrics")
+        return parse_object(fields.system_metrics, f"the system metrics of run {self._path}")
 
     @property
     def history_keys(self) -> dict[str, JSONValue] | None:
@@ -322,11 +344,11 @@ class RunRecord(SnakeCaseAttributes, ABC):
     # -- in a notebook ------------------------------------------------------------------------------------------
 
     def to_html(self, height: int = 420, hidden: bool = False) -> str:
-        """An iframe that shows the run's page.
+        """Return the HTML of an iframe that shows the run's page.
 
         Args:
             height: of the iframe, in pixels.
-            hidden: put it behind a button.
+            hidden: hide it behind a button.
         """
         from runql.resources.records.iframe import page_html
 
@@ -336,17 +358,32 @@ class RunRecord(SnakeCaseAttributes, ABC):
         return self.to_html()
 
 
-def read_last_step(entity: str, project: str, run: str) -> Flow[int]:
-    """`historyKeys.lastStep` now, -1 when there is none; one request."""
+def read_last_step(run: RunAddress) -> Flow[int]:
+    """`historyKeys.lastStep` now, -1 when the server returns none; one request."""
     from runql.resources.history.window import last_step
 
-    answer = yield from fetch(get_history_keys(entity=entity, project=project, run=run))
-    step = last_step(as_json(require_run(answer.project, entity, project, run).history_keys))
+    answer = yield from fetch(get_history_keys(entity=run.entity, project=run.project, run=run.run_id))
+    found = require_run(answer.project, run.entity, run.project, run.run_id)
+    step = last_step(as_json(found.history_keys))
     return -1 if step is None else step
 
 
+def read_metadata(run: RunAddress) -> Flow[dict[str, JSONValue] | None]:
+    """The content of `wandb-metadata.json`; two requests. None when the run has no such file; one request.
+
+    Asked by name, the server returns an entry for a file that does not exist, too; such an entry was never updated.
+    """
+    from runql.resources.files.record import FileOwner, find_entry
+
+    entry = yield from find_entry(FileOwner(run.entity, run.project, run.run_id), METADATA)
+    if entry is None or entry.updated_at is None:
+        return None
+    content = yield from download(entry.url or entry.direct_url)
+    return parse_object(content.decode("utf-8", "replace"))
+
+
 def fields_of(attrs: Mapping[str, object]) -> RunFields | FullRunFields:
-    """The fields that a caller gave, named as on the wire; the full shape when the JSON texts are among them.
+    """The fields that a caller gave, named as on the wire; the full shape when ``config`` is among them.
 
     Raises:
         ValueError: a field that every run has is missing, or one has the wrong type.

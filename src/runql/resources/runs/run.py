@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Literal, overload
+from typing import TYPE_CHECKING, Literal, Protocol, overload
 
+from runql.arguments import checked_path, positive
 from runql.errors import NotLoadedError
 from runql.paths import DEFAULT_PROJECT, RunAddress
-from runql.resources.connected import Connected
-from runql.resources.runs.lineage import RunLineage
+from runql.resources.pages.listing import RUN_PER_PAGE
+from runql.resources.runs.editing import EditableRun
 from runql.resources.runs.mutations import FirstState, RequestedState, checked_id, create
-from runql.resources.runs.record import ListedPage, RunRecord, fields_of, read_last_step
+from runql.resources.runs.record import ListedPage, RunRecord, fields_of, read_last_step, read_metadata
 from runql.resources.runs.summary import Summary
 from runql.transport.bodies import Progress
 from runql.transport.flow import DEFAULT_CONCURRENCY
@@ -24,21 +25,42 @@ from runql_graphql.fragments import FullRunFields, RunFields
 if TYPE_CHECKING:
     import pandas as pd
 
+    from runql.resources.artifacts.artifact import Artifact
+    from runql.resources.artifacts.artifacts import RunArtifacts
     from runql.resources.artifacts.logged_table import LoggedTable
     from runql.resources.files.files import File, Files
     from runql.resources.history.plan import Match
     from runql.resources.history.sampled import Row, Stream
     from runql.resources.history.scan import HistoryScan
     from runql.resources.runs.console import ConsoleLogs
+    from runql.resources.runs.history_files import HistoryFiles
     from runql.resources.sweeps.lookup import PageSweeps
     from runql.resources.sweeps.sweep import Sweep
 
 
-class Run(RunLineage):
-    """A single run of a project; `Api.run` and `Api.runs` make them.
+class ApiConnection(Protocol):
+    """What `Run.create` needs of an `Api`."""
 
-    Made without ``attrs`` it is loaded at once, by one request.
+    @property
+    def client(self) -> RetryingClient: ...
+
+    @property
+    def default_entity(self) -> str | None: ...
+
+
+class Run(EditableRun):
+    """A run of a project; `Api.run`, `Api.runs` and `Run.create` make them::
+
+        run = runql.Api().run("team/vision/abc123")
+        losses = run.scan_history(["loss"]).to_polars()
+        run.summary.update(best=losses["loss"].min())
+
+    Assigning to a field changes memory only; `update` writes.
+
+    Requests: none for fields that were read. Made without ``attrs``, a run is loaded at once, by one request.
     """
+
+    _sweeps: PageSweeps[Sweep] | None = None
 
     def __init__(
         self,
@@ -51,9 +73,8 @@ class Run(RunLineage):
     ) -> None:
         self._client = client
         self._include_sweeps = include_sweeps
-        self._sweeps: PageSweeps[Sweep] | None = None
-        fields = None if attrs is None else fields_of(attrs)
-        super().__init__(entity, project, run_id, client.settings.app_url, fields)
+        address = RunAddress(entity, project, run_id)
+        super().__init__(address, client.settings.app_url, None if attrs is None else fields_of(attrs))
         if attrs is None:
             self.load()
 
@@ -74,7 +95,8 @@ class Run(RunLineage):
         run._client = client
         run._include_sweeps = include_sweeps
         run._sweeps = sweeps
-        RunRecord.__init__(run, entity, project, fields.name, client.settings.app_url, fields, page)
+        address = RunAddress(entity, project, fields.name)
+        RunRecord.__init__(run, address, client.settings.app_url, fields, page)
         return run
 
     def _light(self) -> RunFields | FullRunFields:
@@ -84,14 +106,14 @@ class Run(RunLineage):
         if not isinstance(self._fields, FullRunFields):
             self.load()
         if not isinstance(self._fields, FullRunFields):
-            raise NotLoadedError(f"run {self._entity}/{self._project}/{self._run_id} could not be loaded")
+            raise NotLoadedError(f"run {self._path} could not be loaded")
         return self._fields
 
     def load(self, force: bool = False) -> None:
         """Read the run's fields; one request.
 
         Args:
-            force: read them again although they are here: this is how a run is refreshed.
+            force: read them again although they are here: this refreshes the run.
 
         Raises:
             RunNotFoundError: the project holds no such run.
@@ -105,21 +127,19 @@ class Run(RunLineage):
 
     @property
     def lastHistoryStep(self) -> int:  # noqa: N802 — documented
-        """The highest step that the server tells of; -1 when it tells of none. Sends one request each time.
+        """The highest step that the server reports; -1 when it reports none. Sends one request each time.
 
-        It lags behind in a run that still logs; `scan_history` reads beyond it.
+        The server is late with it while a run still logs. `scan_history` reads beyond it.
         """
-        return self._client.run(read_last_step(self._entity, self._project, self._run_id))
+        return self._client.run(read_last_step(self._address))
 
     @property
     def metadata(self) -> dict[str, JSONValue] | None:
-        """What the SDK noted of the machine and the program (`wandb-metadata.json`); None when the run has no such file.
+        """What the SDK recorded of the machine and the program; None when the run has no `wandb-metadata.json`.
 
-        Sends two requests each time; the file is fetched with the key only from the API host.
+        Sends two requests each time. The API key goes along only when the API host serves the file.
         """
-        from runql.resources.runs.metadata import read_metadata
-
-        return self._client.run(read_metadata(self._entity, self._project, self._run_id))
+        return self._client.run(read_metadata(self._address))
 
     @overload
     def history(
@@ -170,37 +190,27 @@ class Run(RunLineage):
         pandas: bool = True,
         stream: Stream = "default",
     ) -> pd.DataFrame | list[Row]:
-        """Return sampled rows of the history, in step order.
+        """Return sampled rows of the history, in step order; one request.
 
-        The server thins a longer history evenly, so this is an excerpt; `scan_history` reads every row. Sends one
-        request.
+        The server downsamples a longer history evenly. `scan_history` reads every row.
 
         Args:
-            samples: rows at most, give or take a few: servers keep to it roughly.
-            keys: only rows that have all of these metrics, with the x axis; metrics that are never logged at the same
+            samples: rows to ask for. Servers return a few more or fewer.
+            keys: only rows that have all of these metrics, with the x axis. Metrics that are never logged at the same
                 step give no rows (see ``scan_history(match="any")``).
-            x_axis: the metric that goes along with ``keys``.
-            pandas: a `pandas.DataFrame`, one column a metric; else a list of dicts.
-            stream: ``default`` for metrics, ``system`` for the machine's; ``events`` and ``systemMetrics`` are other
+            x_axis: the metric that is returned with ``keys``.
+            pandas: return a `pandas.DataFrame`, one column a metric; else a list of dicts.
+            stream: ``default`` for metrics, ``system`` for the machine's. ``events`` and ``systemMetrics`` are other
                 names for ``system``.
 
         Raises:
             ValueError: unknown stream, ``samples`` below 1.
-            TypeError: ``keys`` is no list of texts.
+            TypeError: ``keys`` is no list of str.
             MissingExtraError: pandas is not installed; raised before anything is sent.
             IncompleteHistoryError: the server sent null instead of rows.
             CorruptHistoryError: a row cannot be read.
         """
-        from runql.frames.extras import require
-        from runql.frames.table import Table
-        from runql.frames.to_pandas import to_pandas
-        from runql.resources.history.sampled import HistorySample, sample_run
-
-        wish = HistorySample.checked(samples, keys, x_axis, stream)
-        if pandas:
-            require("pandas", needed_for="Run.history(pandas=True)")
-        rows = self._client.run(sample_run(self._entity, self._project, self._run_id, wish))
-        return to_pandas(Table.from_rows(rows, requested=wish.columns)) if pandas else rows
+        return self._client.run(self._sample(samples, keys, x_axis, pandas=pandas, stream=stream))
 
     def scan_history(
         self,
@@ -213,7 +223,7 @@ class Run(RunLineage):
         max_concurrency: int = DEFAULT_CONCURRENCY,
         use_cache: bool = True,  # noqa: ARG002 - accepted for compatibility
     ) -> HistoryScan:
-        """Return every row of the history, never thinned, as an iterable that is read while you go through it.
+        """Return every row of the history as an iterable that reads while you iterate.
 
         Args:
             keys: only these metrics and `_step`; an empty list is the same as None, whole rows.
@@ -222,28 +232,17 @@ class Run(RunLineage):
             max_step: the step before which to end; None for the end, also of a run that still logs.
             match: ``all`` for the rows that have every key, as documented; ``any`` for those that have at least one,
                 for metrics that are logged at different steps.
-            max_concurrency: requests under way at the same time, at least 1.
+            max_concurrency: requests in flight at the same time, at least 1.
             use_cache: no effect, accepted for compatibility: nothing is cached.
 
         Raises:
             ValueError: a bound is negative or the wrong way round, ``page_size`` or ``max_concurrency`` below 1, unknown
                 ``match``.
-            TypeError: ``keys`` is no list of texts.
+            TypeError: ``keys`` is no list of str.
         """
-        from runql.resources.history.plan import ScanPlan
         from runql.resources.history.scan import HistoryScan
 
-        plan = ScanPlan.checked(
-            self._entity,
-            self._project,
-            self._run_id,
-            keys=keys,
-            match=match,
-            page_size=page_size,
-            min_step=min_step,
-            max_step=max_step,
-            max_concurrency=max_concurrency,
-        )
+        plan = self._scan_plan(keys, page_size, min_step, max_step, match, max_concurrency)
         return HistoryScan(self._client, plan, self._known())
 
     def beta_scan_history(
@@ -260,11 +259,53 @@ class Run(RunLineage):
         )
         return self.scan_history(keys, page_size, min_step, max_step)
 
+    def download_history(
+        self,
+        download_dir: str | os.PathLike[str] = ".",
+        require_complete: bool = True,
+        *,
+        max_concurrency: int = AT_ONCE,
+        progress: Progress | None = None,
+    ) -> HistoryFiles:
+        """Save the parquet files that the server has exported the history to; one request, and one a file.
+
+        They are named after the run, ``<run id>.0.parquet`` and so on. Each replaces a file of its name, atomically.
+        Addresses that have expired are read again, once. A run without rows has no files.
+
+        Args:
+            download_dir: the folder; missing folders are made.
+            require_complete: refuse when rows are in no file yet. With False those rows are missing, and counted.
+            max_concurrency: downloads in flight at the same time, at least 1.
+            progress: called with the bytes that have arrived of all files, and the total as far as it is known.
+
+        Raises:
+            HistoryNotExportedError: rows are in no file, and ``require_complete``; nothing was downloaded.
+            RunNotFoundError, ProjectNotFoundError: there is no such run.
+            UnsafeNameError: the run's id cannot be a file's name here, so that no file can be saved.
+            LocalFileError: a file cannot be written.
+        """
+        from runql.resources.runs.history_files import HistoryDownload
+
+        download = HistoryDownload(
+            self._address,
+            checked_path("download_dir", download_dir),
+            require_complete,
+            positive("max_concurrency", max_concurrency),
+            progress,
+        )
+        return self._client.run(download.fetch())
+
+    def download_history_exports(
+        self, download_dir: str | os.PathLike[str], require_complete_history: bool = True
+    ) -> HistoryFiles:
+        """Save the history's parquet files; `download_history` under the official SDK's name, without its options."""
+        return self.download_history(download_dir, require_complete_history)
+
     def console_logs(self, *, per_page: int = 1000, last: int | None = None) -> ConsoleLogs:
-        """Return what the run's process wrote to its console, oldest line first, read page by page as you look at it.
+        """Return what the run's process wrote to its console, oldest line first, as a lazy list.
 
         ``for line in run.console_logs(last=100): print(line.content)``. Sends one request a page, and one in all with
-        ``last``. Some servers return fewer of the newest lines than asked for; the others are then read from the beginning.
+        ``last``. Where the server returns fewer of the newest lines than asked for, pages from the start give the rest.
 
         Args:
             per_page: lines a request asks for, at least 1.
@@ -277,25 +318,25 @@ class Run(RunLineage):
         """
         from runql.resources.runs.console import ConsoleLogs
 
-        return ConsoleLogs(self._client, self._place, per_page, last)
+        return ConsoleLogs(self._client, self._address, per_page, last)
 
     def wait_until_finished(self, *, timeout: float | None = None) -> None:
         """Wait until the run's state is terminal; one request every five seconds.
 
-        Ends for finished, crashed, failed, killed and preempted alike; `state` tells which.
+        It returns for finished, crashed, failed, killed and preempted alike; read `state` for which.
 
         Args:
-            timeout: seconds after which to give up; None to wait for as long as it takes.
+            timeout: seconds after which to give up; None to wait without end.
 
         Raises:
-            RunStillActiveError: the time is over.
+            RunStillActiveError: ``timeout`` seconds have passed.
         """
         self._client.run(self._wait(timeout))
 
     @classmethod
     def create(
         cls,
-        api: Connected,
+        api: ApiConnection,
         run_id: str | None = None,
         project: str | None = None,
         entity: str | None = None,
@@ -304,8 +345,8 @@ class Run(RunLineage):
     ) -> Run:
         """Create a run and return it with all its fields; one request, two when the default entity must be asked for.
 
-        Repeating it is safe: a run that has the id already is returned as it is, but for ``state="pending"``, which it
-        takes. A new run stays in its state until something logs to it; the project is made when it is missing.
+        It is idempotent: a run that has the id already is returned unchanged, except that ``state="pending"`` is set.
+        A new run stays in its state until something logs to it. The server makes the project when it is missing.
 
         Args:
             api: the `Api` to create it with.
@@ -315,43 +356,44 @@ class Run(RunLineage):
             state: ``pending`` for a run that something will resume later.
 
         Raises:
-            ValueError: the id or the state cannot be one; raised before anything is sent.
+            ValueError: the id or the state is not valid; raised before anything is sent.
             ConfigurationError: there is no default entity.
             ProjectNotFoundError: the server made no run there.
         """
         name = checked_id(run_id)
         home = project or api.client.settings.project or DEFAULT_PROJECT
-        place = RunAddress(entity or api.default_entity or "", home, name)
-        return cls.listed(api.client, place.entity, place.project, api.client.run(create(place, state)), None)
+        address = RunAddress(entity or api.default_entity or "", home, name)
+        fields = api.client.run(create(address, state))
+        return cls.listed(api.client, address.entity, address.project, fields, None)
 
     @cached_property
     def summary(self) -> Summary:
-        """The summary metrics, a mapping that can be changed; floats keep their bits, NaN and infinities are floats."""
+        """The summary metrics, a mapping that can be changed. Floats keep their bits; NaN and infinities are floats."""
         self._full()
         return Summary(self._client, lambda: self._summary, self._save_summary)
 
     def update(self, *, if_unchanged: bool = False) -> None:
         """Write what was changed in memory: name, notes, description, tags, group, job type, config and summary.
 
-        Sends only what differs from what was read: nothing when nothing does, one request for all but the summary,
-        one more for the summary. Within a field the server replaces: the whole tags, the whole config, the whole
-        summary become what they are here, whatever others have put there since the run was read.
+        Sends only fields that differ from what was read: no request when none does, one for all but the summary, one
+        more for the summary. Each field is replaced whole: tags, config and summary that others have written since the
+        run was read are lost.
 
         Args:
-            if_unchanged: read the run again first, one request more, and refuse when it is not what was read. A change
-                that arrives in the moment between is still overwritten: the server offers no lock.
+            if_unchanged: read the run again first, one request more, and refuse when it is not what was read. The
+                server has no lock: a change between the two requests is still overwritten.
 
         Raises:
             TypeError, ValueError: a value cannot be stored; raised before anything is sent.
             RunChangedError: with ``if_unchanged``; nothing was written.
-            RunNotFoundError: the run was deleted meanwhile.
-            IncompleteUpdateError: all but the summary was written.
+            RunNotFoundError: the run has been deleted.
+            IncompleteUpdateError: only a part was written.
             AnswerError: the server refuses.
         """
         self._client.run(self._update(if_unchanged=if_unchanged))
 
     def save(self) -> None:
-        """The same as `update`, without its option."""
+        """Write what was changed in memory; `update` without its option."""
         self.update()
 
     def delete(self, delete_artifacts: bool = False) -> None:
@@ -361,8 +403,8 @@ class Run(RunLineage):
             delete_artifacts: delete the artifacts that the run logged, too.
 
         Raises:
-            RunNotFoundError: there is no such run (any more).
-            DeletionUnconfirmedError: the response was lost, and one request more did not find that the run is gone.
+            RunNotFoundError: there is no such run.
+            DeletionUnconfirmedError: the response was lost, and one more request did not show that the run is gone.
             AnswerError: the server refuses.
         """
         self._client.run(self._delete(with_artifacts=delete_artifacts))
@@ -370,60 +412,55 @@ class Run(RunLineage):
     def stop(self) -> None:
         """Ask the run to stop, as the web app's button does; one request.
 
-        Sets a flag that the run's process sees with its next sign of life: the run ends later, by itself
-        (`wait_until_finished` waits for that). Calling it again, or for a run that has ended, changes nothing.
+        The server sets a flag, and the run's process sees it with its next heartbeat. Then it ends by itself, which
+        `wait_until_finished` waits for. The call is idempotent, and changes nothing for a run that has ended.
 
         Raises:
-            RunNotFoundError: there is no such run (any more).
+            RunNotFoundError: there is no such run.
             ChangeRefusedError: the server did not set the flag.
             AnswerError: the server refuses.
         """
         self._client.run(self._stop())
 
     def update_state(self, state: RequestedState) -> bool:
-        """Put the run in another state on the server, and return whether the server did; one request.
+        """Set the run's state on the server, and return whether the server did; one request.
 
-        A run can become ``pending`` from running, failed, crashed or preempted, and ``failed`` from pending or running.
+        ``pending`` is reached from running, failed, crashed or preempted; ``failed`` from pending or running.
 
         Raises:
-            ValueError: ``state`` is neither; raised before anything is sent.
-            RunNotFoundError: there is no such run (any more).
+            ValueError: another state is given; raised before anything is sent.
+            RunNotFoundError: there is no such run.
             QueryError: the run's present state does not lead there, or the run belongs to a sweep.
         """
         return self._client.run(self._set_state(state))
 
     @property
     def sweep(self) -> Sweep | None:
-        """The sweep that the run belongs to; None outside sweeps, when it is gone, and with ``include_sweeps=False``.
+        """The sweep that the run belongs to. None outside sweeps, when it is gone, and with ``include_sweeps=False``.
 
-        Sends at most one request: it reads the sweeps of all runs of the run's page, each once for a list.
+        Sends at most one request: it reads the sweeps of all runs of the run's page, each sweep once for a list.
         """
         if not self._include_sweeps:
             return None
-        if self._sweeps is None:
-            from runql.resources.sweeps.lookup import PageSweeps, SweepShelf
-            from runql.resources.sweeps.sweep import Sweep
+        from runql.resources.sweeps.sweep import Sweep
 
-            make = partial(Sweep.listed, self._client, self._entity, self._project)
-            made = PageSweeps(SweepShelf(self._entity, self._project, make))
-            # All threads that come here at the same time use one, and share what it reads.
-            own: PageSweeps[Sweep] = vars(self).setdefault("_own_sweeps", made)
-            self._sweeps = own
-        return self._client.run(self._sweeps.of_run(self.sweep_name))
+        make = partial(Sweep.listed, self._client, self.entity, self.project)
+        found = self._find_sweep(self._sweeps, make)
+        return self._client.run(found)
 
     def files(
         self, names: Sequence[str] | None = None, per_page: int = 50, *, pattern: str | None = None
     ) -> Files:
-        """Return the files of the run, as a sequence that is read page by page as you look at it.
+        """Return the files of the run as a lazy list; one request a page.
 
         Args:
             names: only these, as far as they were uploaded; all when empty.
             per_page: files a request asks for, at least 1.
-            pattern: only names like this: `%` is any text, `_` one character.
+            pattern: only names that match: `%` matches any characters, `_` one character.
 
         Raises:
             ValueError: ``names`` and ``pattern`` together, ``per_page`` below 1.
-            TypeError: ``names`` is a text.
+            TypeError: ``names`` is a str.
         """
         from runql.resources.files.files import Files
 
@@ -452,17 +489,17 @@ class Run(RunLineage):
     def table(self, key: str, logged: Mapping[str, JSONValue] | None = None) -> LoggedTable:
         """Return a `wandb.Table` that the run logged, to be read as rows or as a frame; two requests.
 
-        The SDK writes less into a run's file than into the artifact ``run-<id>-<key>``, which `Artifact.get` reads:
-        10,000 rows at most, no types of columns, and instead of media the name of their class.
+        A run's file holds less than the artifact ``run-<id>-<key>``, which `Artifact.get` reads: the SDK writes at most
+        10,000 rows, no column types, and the class name in place of media.
 
         Args:
             key: the name it was logged under.
-            logged: what a row of the history holds under that name, for a table of that step; by default what the
+            logged: what a row of the history holds under that name, for the table of that step; by default what the
                 summary holds, the last one.
 
         Raises:
             UnreadableTableError: no table was logged under that name, or its file holds fewer rows than were logged.
-            FileNotFoundInRunError: the file is not there (any more).
+            FileNotFoundInRunError: the run has no such file.
         """
         from runql.resources.artifacts.logged_table import read_run_table
 
@@ -476,27 +513,89 @@ class Run(RunLineage):
         *,
         progress: Progress | None = None,
     ) -> File:
-        """Put a local file into the run, in place of one of the same name; four or five requests.
+        """Upload a local file to the run, in place of one of the same name; four or five requests.
 
-        Its name in the run is its path as seen from ``root``; dots of parts that are `.` or `..` become `_`.
+        Its name in the run is its path relative to ``root``; dots of parts that are `.` or `..` become `_`.
 
         Args:
             path: the file.
             root: the folder that its name in the run starts from.
-            progress: called with the bytes that were handed to the connection, and those there are in all.
+            progress: called with the bytes that were given to the connection, and the total.
 
         Raises:
             LocalFileError: it cannot be read; nothing was sent.
             UnsafeNameError: its name has no UTF-8 form; nothing was sent.
-            UploadRefusedError: the server gives no place for it, wants a header that no request can carry, or did not
-                take note of it.
+            UploadRefusedError: the server names no upload address, wants a header that no request can carry, or did
+                not record the upload.
         """
         from runql.resources.files.files import File
         from runql.resources.files.record import upload_file
 
-        return File(
-            self._client,
-            self._place,
-            self._client.run(upload_file(self._place, path, root, progress)),
-            self._project_number,
-        )
+        owner = self._files_owner()
+        return File(self._client, owner, self._client.run(upload_file(owner, path, root, progress)))
+
+    def logged_artifacts(self, per_page: int = RUN_PER_PAGE) -> RunArtifacts:
+        """Return the artifact versions that the run wrote, as a lazy list; one request a page.
+
+        Args:
+            per_page: versions a request asks for, at least 1.
+        """
+        from runql.resources.artifacts.artifacts import RunArtifacts
+
+        return RunArtifacts(self._client, self._address, "logged", per_page)
+
+    def used_artifacts(self, per_page: int = RUN_PER_PAGE) -> RunArtifacts:
+        """Return the artifact versions that the run is recorded to read; as `logged_artifacts`."""
+        from runql.resources.artifacts.artifacts import RunArtifacts
+
+        return RunArtifacts(self._client, self._address, "used", per_page)
+
+    def use_artifact(self, artifact: Artifact, use_as: str | None = None) -> Artifact:
+        """Record that the run reads a version, of any project; one request, on old servers once one more.
+
+        Args:
+            artifact: such as `Api.artifact` returns.
+            use_as: a name for its role in the run; by default the artifact's own.
+
+        Returns:
+            The artifact that was given.
+
+        Raises:
+            TypeError: it is no artifact.
+            ArtifactPendingError: it is still being written. Both are raised before anything is sent.
+            RunNotFoundError, ArtifactNotFoundError: one of them has been deleted.
+            AnswerError: the server refuses.
+        """
+        from runql.resources.runs.lineage import record_use
+
+        self._client.run(record_use(self._address, artifact, use_as))
+        return artifact
+
+    def log_artifact(
+        self,
+        artifact: Artifact,
+        aliases: Collection[str] | None = None,
+        tags: Collection[str] | None = None,
+    ) -> Artifact:
+        """Record that the run wrote a version that the server holds, of the run's own project; one request.
+
+        Args:
+            artifact: such as `Api.artifact` returns.
+            aliases: added to those that it has.
+            tags: added to those that it has.
+
+        Returns:
+            The artifact as it is now, where it was made.
+
+        Raises:
+            TypeError: it is no artifact, or aliases or tags are no list of str.
+            ValueError: it is of another project, or an alias or tag is not valid.
+            ArtifactPendingError: it is still being written. All are raised before anything is sent.
+            RunNotFoundError, ArtifactNotFoundError: one of them has been deleted.
+            AnswerError: the server refuses.
+        """
+        from runql.resources.artifacts.artifact import Artifact
+        from runql.resources.runs.lineage import record_output
+
+        found = self._client.run(record_output(self._address, artifact, aliases, tags))
+        return Artifact(self._client, found)

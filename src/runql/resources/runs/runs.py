@@ -1,21 +1,20 @@
-"""The runs of a project: the documented `Runs` and its awaited twin."""
+"""The runs of a project: the documented `Runs`, and `AsyncRuns` for the async client."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar, overload
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias, TypeVar, overload
 
 from runql.arguments import shown
 from runql.resources.pages.listing import AsyncLazySequence, LazySequence, Listing, Page
 from runql.resources.runs.async_run import AsyncRun
-from runql.resources.runs.metrics import AsyncRunsMetrics, RunsMetrics
 from runql.resources.runs.order import warn_if_unordered
 from runql.resources.runs.query import RunQuery, list_full_page, list_light_page
 from runql.resources.runs.record import ListedPage, RunRecord
 from runql.resources.runs.run import Run
-from runql.resources.sweeps.lookup import PageSweeps, SweepShelf
+from runql.resources.sweeps.lookup import PageSweeps, SweepCache
 from runql.resources.sweeps.sweep import AsyncSweep, Sweep
 from runql.transport.flow import DEFAULT_CONCURRENCY, Flow, gather
 from runql.transport.sync import RetryingClient
@@ -25,23 +24,34 @@ from runql_graphql.fragments import FullRunFields, RunFields
 if TYPE_CHECKING:
     import pandas as pd
     import polars as pl
+    import pyarrow as pa
 
     from runql.frames.batches import Batch
+    from runql.resources.history.plan import Match
     from runql.resources.history.sampled import Row, Stream
+    from runql.resources.runs.histories.formats import FullFormat
+    from runql.resources.runs.histories.page import HistoriesPlan
+    from runql.resources.runs.histories.scan import AsyncHistoriesScan, HistoriesScan
     from runql.transport.aio import AsyncRetryingClient
 
+SCAN_PAGE_SIZE: Final = 10_000
 Format: TypeAlias = Literal["default", "pandas", "polars"]
 R = TypeVar("R", bound=RunRecord)
 S = TypeVar("S")
 
 
-class Runs(RunsMetrics, LazySequence[RunFields | FullRunFields, Run]):
-    """The runs of a project that fit a filter, in order, read page by page as they are looked at.
+class Runs(LazySequence[RunFields | FullRunFields, Run]):
+    """The runs of a project that match a filter, in order, as a lazy list; `Api.runs` and `Project.runs` make them::
 
-    Indexing, negative indexes and slices read the pages they need; ``len`` and `length` need one. Iterating again
-    starts over with what was read, without asking again. A run shows once, also when the server's list shifts between
-    two pages. Sends one request a page, config and summary included; with ``lazy=True`` the pages come without them,
-    and the first look at one sends one request for all runs of its page.
+        runs = runql.Api().runs("team/vision", filters={"state": "finished"}, order="-created_at")
+        for run in runs[:10]:
+            print(run.name, run.summary.get("loss"))
+
+    Indexes, negative indexes and slices read the pages that they need. Iterating again sends nothing for pages that
+    were read. A run appears once, also when the server's list shifts between two pages.
+
+    Requests: one a page, config and summary included; one for ``len`` when no page was read. With ``lazy=True`` pages
+    come without config and summary, and the first look at one reads its whole page again, by one request.
     """
 
     def __init__(
@@ -63,7 +73,7 @@ class Runs(RunsMetrics, LazySequence[RunFields | FullRunFields, Run]):
             _run_listing(
                 self._query,
                 partial(Run.listed, client, entity, project, include_sweeps=include_sweeps),
-                SweepShelf(entity, project, partial(Sweep.listed, client, entity, project)),
+                SweepCache(entity, project, partial(Sweep.listed, client, entity, project)),
                 self._shape,
             ),
         )
@@ -74,8 +84,8 @@ class Runs(RunsMetrics, LazySequence[RunFields | FullRunFields, Run]):
     def upgrade_to_full(self) -> None:
         """Read config, summary and the rest of the runs that were listed with ``lazy=True``; nothing on a full list.
 
-        Sends one request for each page that was read so far, eight of them at a time. Pages that are read later come
-        in full. A run that has left its page meanwhile stays as it is.
+        Sends one request for each page that was read so far, eight of them at a time. Later pages are read in full. A
+        run that has left its page stays light.
         """
         self._client.run(self._shape.upgrade())
 
@@ -141,28 +151,121 @@ class Runs(RunsMetrics, LazySequence[RunFields | FullRunFields, Run]):
     ) -> list[Row] | pd.DataFrame | pl.DataFrame:
         """Return sampled rows of every run, in list order, each row with its run's id as `run_id`.
 
-        Sends one request a page of runs, whatever the pages read so far. A page that is too much for the server (a
-        failure, a timeout, a GraphQL error) is asked again in halves, down to one run.
+        Sends one request a page of runs, also for pages that were read already. A page that overloads the server (a
+        failure, a timeout, a GraphQL error) is requested again in halves, down to one run.
 
         Args:
-            samples: rows a run at most; a longer history is thinned evenly by the server.
+            samples: rows a run at most; the server downsamples a longer history evenly.
             keys: only rows that have all of these metrics, with the x axis.
-            x_axis: the metric that goes along with ``keys``.
+            x_axis: the metric that is returned with ``keys``.
             format: ``default`` for a list of dicts, ``pandas`` or ``polars`` for one frame: the union of all runs'
                 metrics, columns by name, types decided over every value.
-            stream: ``default`` for metrics, ``system`` for the machine's; ``events`` and ``systemMetrics`` are other
+            stream: ``default`` for metrics, ``system`` for the machine's. ``events`` and ``systemMetrics`` are other
                 names for ``system``.
 
         Raises:
             ValueError: unknown format or stream, ``samples`` below 1.
-            TypeError: ``keys`` is no list of texts.
+            TypeError: ``keys`` is no list of str.
             MissingExtraError: the frame's library is not installed; raised before anything is sent.
-            IncompleteHistoriesError: some runs cannot be read; what was read of the others is in its ``partial``.
+            IncompleteHistoriesError: some runs cannot be read; the rows of the others are in its ``partial``.
         """
         return self._client.run(_histories(self._query, samples, keys, x_axis, format, stream))
 
+    @overload
+    def scan_histories(
+        self,
+        keys: Sequence[str] | None = None,
+        min_step: int | None = None,
+        max_step: int | None = None,
+        *,
+        match: Match = "any",
+        format: Literal["polars"] = "polars",
+        pivot: bool = False,
+        page_size: int = SCAN_PAGE_SIZE,
+        max_concurrency: int = AT_ONCE,
+    ) -> HistoriesScan[pl.DataFrame]: ...
 
-class AsyncRuns(AsyncRunsMetrics, AsyncLazySequence[RunFields | FullRunFields, AsyncRun]):
+    @overload
+    def scan_histories(
+        self,
+        keys: Sequence[str] | None = None,
+        min_step: int | None = None,
+        max_step: int | None = None,
+        *,
+        match: Match = "any",
+        format: Literal["pandas"],
+        pivot: bool = False,
+        page_size: int = SCAN_PAGE_SIZE,
+        max_concurrency: int = AT_ONCE,
+    ) -> HistoriesScan[pd.DataFrame]: ...
+
+    @overload
+    def scan_histories(
+        self,
+        keys: Sequence[str] | None = None,
+        min_step: int | None = None,
+        max_step: int | None = None,
+        *,
+        match: Match = "any",
+        format: Literal["arrow"],
+        pivot: bool = False,
+        page_size: int = SCAN_PAGE_SIZE,
+        max_concurrency: int = AT_ONCE,
+    ) -> HistoriesScan[pa.Table]: ...
+
+    @overload
+    def scan_histories(
+        self,
+        keys: Sequence[str] | None = None,
+        min_step: int | None = None,
+        max_step: int | None = None,
+        *,
+        match: Match = "any",
+        format: Literal["default"],
+        pivot: bool = False,
+        page_size: int = SCAN_PAGE_SIZE,
+        max_concurrency: int = AT_ONCE,
+    ) -> HistoriesScan[list[Row]]: ...
+
+    def scan_histories(
+        self,
+        keys: Sequence[str] | None = None,
+        min_step: int | None = None,
+        max_step: int | None = None,
+        *,
+        match: Match = "any",
+        format: FullFormat = "polars",
+        pivot: bool = False,
+        page_size: int = SCAN_PAGE_SIZE,
+        max_concurrency: int = AT_ONCE,
+    ) -> HistoriesScan[list[Row] | pd.DataFrame | pl.DataFrame | pa.Table]:
+        """Return every row of every run, as a scan that reads when it is iterated or collected.
+
+        Args:
+            keys: only these metrics and `_step`; None for whole rows.
+            min_step: the first step; None for the start.
+            max_step: the step before which to end; None for the end, also of runs that still log.
+            match: ``any`` for the rows that have at least one of the keys, ``all`` for those that have every key.
+            format: of what the scan returns: a frame of polars, of pandas or of Arrow, or ``default`` for a list of dicts.
+            pivot: `HistoriesScan.collect` returns one row for each step and a column for each run and metric, named
+                ``metric/run``, or by the run alone where one key was requested.
+            page_size: steps and rows that a request for a single run covers, at least 1.
+            max_concurrency: such requests in flight at the same time, at least 1.
+
+        Raises:
+            ValueError: unknown format or match, a bound that is negative or the wrong way round, ``page_size`` or
+                ``max_concurrency`` below 1.
+            TypeError: ``keys`` is no list of str.
+            MissingExtraError: the format's library is not installed; raised before anything is sent.
+        """
+        from runql.resources.runs.histories.formats import histories_form
+        from runql.resources.runs.histories.scan import HistoriesScan
+
+        plan = _histories_plan(self._query, keys, min_step, max_step, match, page_size, max_concurrency)
+        return HistoriesScan(self._client, plan, histories_form(format, plan.scan.keys or ()), pivot=pivot)
+
+
+class AsyncRuns(AsyncLazySequence[RunFields | FullRunFields, AsyncRun]):
     """As `Runs`, awaited: ``async for run in runs``, ``await runs[-1]``, ``await runs.length``."""
 
     def __init__(
@@ -184,7 +287,7 @@ class AsyncRuns(AsyncRunsMetrics, AsyncLazySequence[RunFields | FullRunFields, A
             _run_listing(
                 self._query,
                 partial(AsyncRun.listed, client, entity, project, include_sweeps=include_sweeps),
-                SweepShelf(entity, project, partial(AsyncSweep.listed, client, entity, project)),
+                SweepCache(entity, project, partial(AsyncSweep.listed, client, entity, project)),
                 self._shape,
             ),
         )
@@ -259,22 +362,99 @@ class AsyncRuns(AsyncRunsMetrics, AsyncLazySequence[RunFields | FullRunFields, A
         """As `Runs.histories`."""
         return await self._client.run(_histories(self._query, samples, keys, x_axis, format, stream))
 
+    @overload
+    def scan_histories(
+        self,
+        keys: Sequence[str] | None = None,
+        min_step: int | None = None,
+        max_step: int | None = None,
+        *,
+        match: Match = "any",
+        format: Literal["polars"] = "polars",
+        pivot: bool = False,
+        page_size: int = SCAN_PAGE_SIZE,
+        max_concurrency: int = AT_ONCE,
+    ) -> AsyncHistoriesScan[pl.DataFrame]: ...
+
+    @overload
+    def scan_histories(
+        self,
+        keys: Sequence[str] | None = None,
+        min_step: int | None = None,
+        max_step: int | None = None,
+        *,
+        match: Match = "any",
+        format: Literal["pandas"],
+        pivot: bool = False,
+        page_size: int = SCAN_PAGE_SIZE,
+        max_concurrency: int = AT_ONCE,
+    ) -> AsyncHistoriesScan[pd.DataFrame]: ...
+
+    @overload
+    def scan_histories(
+        self,
+        keys: Sequence[str] | None = None,
+        min_step: int | None = None,
+        max_step: int | None = None,
+        *,
+        match: Match = "any",
+        format: Literal["arrow"],
+        pivot: bool = False,
+        page_size: int = SCAN_PAGE_SIZE,
+        max_concurrency: int = AT_ONCE,
+    ) -> AsyncHistoriesScan[pa.Table]: ...
+
+    @overload
+    def scan_histories(
+        self,
+        keys: Sequence[str] | None = None,
+        min_step: int | None = None,
+        max_step: int | None = None,
+        *,
+        match: Match = "any",
+        format: Literal["default"],
+        pivot: bool = False,
+        page_size: int = SCAN_PAGE_SIZE,
+        max_concurrency: int = AT_ONCE,
+    ) -> AsyncHistoriesScan[list[Row]]: ...
+
+    def scan_histories(
+        self,
+        keys: Sequence[str] | None = None,
+        min_step: int | None = None,
+        max_step: int | None = None,
+        *,
+        match: Match = "any",
+        format: FullFormat = "polars",
+        pivot: bool = False,
+        page_size: int = SCAN_PAGE_SIZE,
+        max_concurrency: int = AT_ONCE,
+    ) -> AsyncHistoriesScan[list[Row] | pd.DataFrame | pl.DataFrame | pa.Table]:
+        """As `Runs.scan_histories`."""
+        from runql.resources.runs.histories.formats import histories_form
+        from runql.resources.runs.histories.scan import AsyncHistoriesScan
+
+        plan = _histories_plan(self._query, keys, min_step, max_step, match, page_size, max_concurrency)
+        return AsyncHistoriesScan(
+            self._client, plan, histories_form(format, plan.scan.keys or ()), pivot=pivot
+        )
+
 
 @dataclass(eq=False, slots=True)
 class ListShape:
-    """In which shape the pages of a list are read.
+    """The shape in which the pages of a list are read.
 
     Attributes:
-        lazy: in the light one.
-        light_pages: the pages that were read so.
+        lazy: whether in the light shape.
+        light_pages: the pages that were read in the light shape.
     """
 
     lazy: bool
     light_pages: list[ListedPage] = field(default_factory=list[ListedPage])
 
     def upgrade(self) -> Flow[None]:
-        """Read the light pages again in the full shape, and all later ones in it."""
-        yield from gather([page.load() for page in self.light_pages], limit=DEFAULT_CONCURRENCY)
+        """Read the light pages again in the full shape, and every later page in it."""
+        yield from gather([page.load() for page in self.light_pages], limit=AT_ONCE)
         self.lazy = False
         self.light_pages.clear()
 
@@ -298,12 +478,38 @@ def _histories(
     from runql.resources.history.sampled import HistorySample
     from runql.resources.runs.histories.sampled import rows_of, sample_runs
 
-    wish = HistorySample.checked(samples, keys, x_axis, stream)
+    sample = HistorySample.checked(samples, keys, x_axis, stream)
     check_format(format)
     if format == "default":
-        return rows_of((yield from sample_runs(query, wish)))
-    batches = yield from sample_runs(query, wish, ColumnReader())
-    return _framed(batches, wish.columns, format)
+        return rows_of((yield from sample_runs(query, sample)))
+    batches = yield from sample_runs(query, sample, ColumnReader())
+    return _framed(batches, sample.columns, format)
+
+
+def _histories_plan(
+    query: RunQuery,
+    keys: Sequence[str] | None,
+    min_step: int | None,
+    max_step: int | None,
+    match: Match,
+    page_size: int,
+    max_concurrency: int,
+) -> HistoriesPlan:
+    from runql.resources.history.plan import ScanPlan
+    from runql.resources.runs.histories.page import HistoriesPlan
+
+    scan = ScanPlan.checked(
+        query.entity,
+        query.project,
+        "",
+        keys=keys,
+        match=match,
+        page_size=page_size,
+        min_step=min_step,
+        max_step=max_step,
+        max_concurrency=max_concurrency,
+    )
+    return HistoriesPlan(query, scan)
 
 
 def _framed(
@@ -320,8 +526,8 @@ def _framed(
 
 def _run_listing(
     query: RunQuery,
-    listed: Callable[[RunFields | FullRunFields, ListedPage | None, PageSweeps[S]], R],
-    shelf: SweepShelf[S],
+    make: Callable[[RunFields | FullRunFields, ListedPage | None, PageSweeps[S]], R],
+    sweep_cache: SweepCache[S],
     shape: ListShape,
 ) -> Listing[RunFields | FullRunFields, R]:
     def read(after: str | None) -> Flow[Page[RunFields | FullRunFields]]:
@@ -332,8 +538,8 @@ def _run_listing(
         if page.after is None:
             warn_if_unordered(f"{query.entity}/{query.project}", query.order, page.nodes)
         shared = ListedPage(query, page.after) if shape.lazy else None
-        sweeps = PageSweeps(shelf, [fields.sweep_name for fields in page.nodes])
-        runs = [listed(fields, shared, sweeps) for fields in page.nodes]
+        sweeps = PageSweeps(sweep_cache, [fields.sweep_name for fields in page.nodes])
+        runs = [make(fields, shared, sweeps) for fields in page.nodes]
         if shared is not None:
             shared.runs.extend(runs)
             shape.light_pages.append(shared)

@@ -1,4 +1,4 @@
-"""A run's summary: the last or best values of its metrics, as a mapping that can be changed."""
+"""The summary of a run: the last or best values of its metrics, as a mapping that can be changed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Save = Callable[[], Flow[None]]
 
 
 class Keyed(Protocol):
-    """What `dict` takes: something with keys and a value for each."""
+    """An argument of `dict` that is no list of pairs: keys, and a value for each."""
 
     def keys(self) -> Iterable[str]:
         """The keys."""
@@ -32,14 +32,14 @@ Changes = Keyed | Iterable[tuple[str, object]]
 
 
 class SummaryValues(MutableMapping[str, JSONValue]):
-    """What `Summary` and `AsyncSummary` have in common: a run's summary in memory.
+    """The part of `Summary` and `AsyncSummary` that both share: a run's summary in memory.
 
     Assigning and deleting change memory only; `update`, here or on the run, writes. Objects inside are plain dicts:
-    ``summary["deep"]["x"] = 1`` changes the summary, too. Keys lose surrounding blanks. The server's bookkeeping
-    (`_step`, `_runtime`, `_timestamp`, `_wandb`) is part of the summary: keep it.
+    ``summary["deep"]["x"] = 1`` changes the summary, too. Keys lose surrounding blanks. The server's own entries
+    (`_step`, `_runtime`, `_timestamp`, `_wandb`) are part of the summary: keep them.
 
-    What may be assigned is said at `runql.resources.records.to_json.storable`: JSON, numpy scalars and small arrays, dates,
-    bytes, sets, enums. NaN and infinities stay; the official SDK turns NaN into null.
+    `runql.resources.records.to_json.storable` lists what may be assigned: JSON, numpy scalars and small arrays, dates,
+    bytes, sets, enums. NaN and infinities stay floats; the official SDK turns NaN into null.
     """
 
     def __init__(self, values: Values) -> None:
@@ -69,7 +69,7 @@ class SummaryValues(MutableMapping[str, JSONValue]):
         return self._values()
 
     def _put(self, changes: Changes, named: Mapping[str, object]) -> None:
-        # All are checked before one is put: a value that is refused leaves the summary as it was.
+        # Checks all values first, so that a refused value leaves the summary unchanged.
         given: dict[str, object] = dict(changes, **named)
         self._values().update(
             {_checked(key): to_json_value(value, f"summary[{shown(key)}]") for key, value in given.items()}
@@ -77,23 +77,23 @@ class SummaryValues(MutableMapping[str, JSONValue]):
 
 
 class Summary(SummaryValues):
-    """A run's summary; see `SummaryValues` for what assigning does."""
+    """The summary of a run; see `SummaryValues` for what assigning does."""
 
     def __init__(self, client: RetryingClient, values: Values, save: Save) -> None:
-        # First, so that pickling meets it first: the client says why it is refused.
+        # First, so that pickling reaches the client first: its error names the reason.
         self._client = client
         super().__init__(values)
         self._save = save
 
     def update(self, changes: Changes = (), /, **named: object) -> None:
-        """Put these values, and write the whole summary; one request.
+        """Assign these values, and write the whole summary; one request.
 
-        An object replaces the object at its key, it is not merged. The server keeps the text it is sent: keys that
-        somebody else has written since the run was read are lost (see ``Run.update(if_unchanged=True)``).
+        An object replaces the object at its key, without merging. The server stores the summary whole: keys that others
+        have written since the run was read are lost (see ``Run.update(if_unchanged=True)``).
 
         Raises:
             TypeError, ValueError: a value cannot be stored; raised before anything is changed or sent.
-            RunNotFoundError: the run was deleted meanwhile.
+            RunNotFoundError: the run has been deleted.
         """
         self._put(changes, named)
         self._client.run(self._save())
@@ -103,7 +103,7 @@ class AsyncSummary(SummaryValues):
     """As `Summary`; ``update`` is awaited."""
 
     def __init__(self, client: AsyncRetryingClient, values: Values, save: Save) -> None:
-        # First, so that pickling meets it first: the client says why it is refused.
+        # First, so that pickling reaches the client first: its error names the reason.
         self._client = client
         super().__init__(values)
         self._save = save

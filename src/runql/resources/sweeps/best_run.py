@@ -1,4 +1,4 @@
-"""Finding the best run of a sweep: the first one in order that has a value to be judged by."""
+"""Finding the best run of a sweep: the first run in order that has a value to compare."""
 
 from __future__ import annotations
 
@@ -18,15 +18,14 @@ MEMBERS: Final[Mapping[str, tuple[str, ...]]] = {
     "+": ("best", "min", "last", "mean", "max", "first"),
     "-": ("best", "max", "last", "mean", "min", "first"),
 }
-"""What `define_metric(summary=...)` makes of a metric, the member that speaks for a run first; by the order's sign."""
+"""The members that `define_metric(summary=...)` makes of a metric, by the order's sign; the first one present counts."""
 
 
 def find_best(query: RunQuery) -> Flow[FullRunFields | None]:
-    """The first run that has a finite value of what it is ordered by; None where no run has one.
+    """The first run that has a finite value of what the query is ordered by; None where no run has one.
 
-    One request where the first run has it, as on servers that list runs without a value last. Where the first one has
-    none, pages are read until one has. Where the value is an object, such as ``{"max": 0.3}``, the runs are asked for
-    once more, ordered by its member.
+    One request where the first run has it. Otherwise pages of 50 are read until a run has it. Where the value is an
+    object, such as ``{"max": 0.3}``, the search starts again, ordered by its member.
     """
     seen: set[str | None] = set()
     page = yield from list_full_page(query.sized(1), None)

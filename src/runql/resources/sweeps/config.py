@@ -1,4 +1,4 @@
-"""A sweep's configuration: reading its text, and the order of runs that its metric asks for."""
+"""A sweep's configuration: parsing it, and the order of runs by its metric."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from runql.values import JSONValue, parse_json, parse_object
 
 _TIMESTAMP: Final = "tag:yaml.org,2002:timestamp"
 _FLOAT: Final = "tag:yaml.org,2002:float"
-# PyYAML reads YAML 1.1, in which 1e-5 is a text for want of a point.
+# PyYAML reads YAML 1.1, in which 1e-5 is a string because it has no point.
 _POINTLESS_FLOAT: Final = re.compile(r"[-+]?[0-9]+[eE][-+]?[0-9]+\Z")
 
 
 def parse_sweep_config(text: str) -> dict[str, JSONValue]:
-    """Decode the text of a configuration: JSON as it is, else YAML.
+    """Parse a configuration: JSON, else YAML.
 
-    Numbers such as ``1e-5`` are numbers, dates stay texts, keys become texts.
+    Numbers such as ``1e-5`` are numbers, dates stay strings, keys become strings.
 
     Raises:
         UnreadableValueError: it is neither, or no mapping.
@@ -49,7 +49,7 @@ def metric_order(config: Mapping[str, JSONValue]) -> str | None:
 
 
 def run_order(key: str) -> str:
-    """A metric or run column as an order of runs: descending without a sign, a metric is looked for in the summary."""
+    """A metric or run column as an order of runs: descending without a sign; a metric is taken from the summary."""
     sign, name = (key[0], key[1:]) if key[:1] in {"+", "-"} else ("-", key)
     known = name in ORDER_COLUMNS or name.startswith(ORDER_PREFIXES)
     return f"{sign}{name if known else f'summary_metrics.{name}'}"
@@ -65,7 +65,7 @@ def _read_yaml(text: str) -> JSONValue:
     try:
         loader = yaml.SafeLoader(text)
         loader.yaml_implicit_resolvers = _resolvers(yaml.SafeLoader.yaml_implicit_resolvers)
-        # By way of JSON: what YAML alone has (keys that are numbers, sets, bytes) becomes text.
+        # By way of JSON: what only YAML has (keys that are numbers, sets, bytes) becomes a string.
         return parse_json(json.dumps(loader.get_single_data(), default=str))
     except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
         raise UnreadableValueError(
@@ -76,7 +76,7 @@ def _read_yaml(text: str) -> JSONValue:
 def _resolvers(
     given: Mapping[str, Sequence[tuple[str, re.Pattern[str]]]],
 ) -> dict[str, list[tuple[str, re.Pattern[str]]]]:
-    """Which plain texts stand for something else, by their first character: no dates, and all floats."""
+    """The rules that turn plain scalars into other types, by first character: no dates, and all floats."""
     kept = {first: [rule for rule in rules if rule[0] != _TIMESTAMP] for first, rules in given.items()}
     for first in "+-0123456789":
         kept.setdefault(first, []).append((_FLOAT, _POINTLESS_FLOAT))

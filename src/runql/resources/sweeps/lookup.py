@@ -19,7 +19,7 @@ S = TypeVar("S")
 
 
 class ProjectSweeps(BaseModel):
-    """A project, and each asked sweep under its alias, null where there is none."""
+    """A project, and each requested sweep under its alias; null where there is none."""
 
     model_config = ConfigDict(defer_build=True, extra="allow")
 
@@ -31,7 +31,7 @@ class ProjectSweeps(BaseModel):
         """The sweeps of the first ``count`` aliases.
 
         Raises:
-            SchemaDriftError: one is missing, so that the response is to another operation.
+            SchemaDriftError: one is missing: the response belongs to another operation.
         """
         aliases = [f"sweep{number}" for number in range(count)]
         missing = [alias for alias in aliases if alias not in self.__pydantic_extra__]
@@ -41,7 +41,7 @@ class ProjectSweeps(BaseModel):
 
 
 class NamedSweeps(BaseModel):
-    """The answer to `get_sweeps`."""
+    """The response to `get_sweeps`."""
 
     model_config = ConfigDict(defer_build=True)
 
@@ -49,9 +49,9 @@ class NamedSweeps(BaseModel):
 
 
 def get_sweeps(*, entity: str, project: str, sweeps: Sequence[str]) -> Operation[NamedSweeps]:
-    """`GetSweep` for several names at once, one alias each: GraphQL has no list of names to ask for.
+    """Build `GetSweep` for several names, one alias each: GraphQL takes no list of names here.
 
-    The fields are the generated operation's own, so that the two cannot differ.
+    It takes the fields from the generated operation, so that the two cannot differ.
     """
     one = get_sweep(entity=entity, project=project, sweep="")
     _, mark, fragment = one.document.partition("fragment ")
@@ -96,8 +96,8 @@ def read_sweep(entity: str, project: str, sweep: str) -> Flow[SweepFields]:
     return require_sweep(answer.project, entity, project, sweep)
 
 
-class SweepShelf(Generic[S]):
-    """The sweeps of a list of runs, each read once and shared by all its runs."""
+class SweepCache(Generic[S]):
+    """The sweeps of a list of runs. Each sweep is read once, and all its runs share it."""
 
     def __init__(self, entity: str, project: str, make: Callable[[SweepFields], S]) -> None:
         self._entity = entity
@@ -106,11 +106,14 @@ class SweepShelf(Generic[S]):
         self._found: dict[str, S | None] = {}
         self._reads = SingleFlight()
 
-    def look_up(self, name: str, beside: Iterable[str | None] = ()) -> Flow[S | None]:
-        """One sweep, None when it is absent; when it was not read yet, one request for it and those beside it."""
+    def look_up(self, name: str, together_with: Iterable[str | None] = ()) -> Flow[S | None]:
+        """One sweep, None when it is absent.
+
+        When it was not read yet, one request reads it and those of ``together_with`` that are missing.
+        """
 
         def read() -> Flow[None]:
-            asked = dict.fromkeys([name, *(each for each in beside if each)])
+            asked = dict.fromkeys([name, *(each for each in together_with if each)])
             missing = [each for each in asked if each not in self._found]
             found = yield from read_sweeps(self._entity, self._project, missing)
             made = {each: None if fields is None else self._make(fields) for each, fields in found.items()}
@@ -123,12 +126,12 @@ class SweepShelf(Generic[S]):
 class PageSweeps(Generic[S]):
     """The sweeps that the runs of one page belong to."""
 
-    def __init__(self, shelf: SweepShelf[S], names: Iterable[str | None] = ()) -> None:
-        self._shelf = shelf
+    def __init__(self, cache: SweepCache[S], names: Iterable[str | None] = ()) -> None:
+        self._cache = cache
         self._names = tuple(dict.fromkeys(names))
 
     def of_run(self, name: str | None) -> Flow[S | None]:
-        """The sweep of a run; the first one of the page to be looked at reads those of all its runs, by one request."""
+        """The sweep of a run; the first call for a page reads the sweeps of all its runs, by one request."""
         if not name:
             return None
-        return (yield from self._shelf.look_up(name, self._names))
+        return (yield from self._cache.look_up(name, self._names))

@@ -1,4 +1,4 @@
-"""What is known of a sweep, read where it lies."""
+"""The fields of a sweep, and the flows that read of it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NEWEST_FIRST = "-created_at"
 
 
 class SweepRecord(SnakeCaseAttributes, ABC):
-    """The part of `Sweep` and `AsyncSweep` that needs no request once the sweep is loaded."""
+    """The part of `Sweep` and `AsyncSweep` that both share: its fields, which need no request once they are loaded."""
 
     def __init__(
         self, entity: str, project: str, sweep_id: str, app_url: str, fields: SweepFields | None
@@ -64,11 +64,11 @@ class SweepRecord(SnakeCaseAttributes, ABC):
         return find_best(RunQuery.checked(self._entity, self._project, self._filters, wanted, 1))
 
     def to_html(self, height: int = 420, hidden: bool = False) -> str:
-        """An iframe that shows the sweep's page.
+        """Return the HTML of an iframe that shows the sweep's page.
 
         Args:
             height: of the iframe, in pixels.
-            hidden: put it behind a button.
+            hidden: hide it behind a button.
         """
         return page_html(self.url, "sweep", height=height, hidden=hidden)
 
@@ -103,7 +103,7 @@ class SweepRecord(SnakeCaseAttributes, ABC):
 
     @property
     def display_name(self) -> str | None:
-        """The name that somebody gave it in the web app."""
+        """The name that a user gave it in the web app."""
         return self._known().display_name
 
     @property
@@ -124,17 +124,17 @@ class SweepRecord(SnakeCaseAttributes, ABC):
 
     @property
     def state(self) -> str:
-        """When it was read: such as PENDING, RUNNING, PAUSED, FINISHED or CANCELED, as the server writes it."""
+        """The state when it was read, as the server writes it: PENDING, RUNNING, PAUSED, FINISHED or CANCELED, for example."""
         return self._known().state
 
     @property
     def method(self) -> str:
-        """How it searches, such as ``grid``, ``random`` or ``bayes``."""
+        """The search method, such as ``grid``, ``random`` or ``bayes``."""
         return self._known().method
 
     @property
     def description(self) -> str | None:
-        """What somebody wrote about it."""
+        """A description by a user."""
         return self._known().description
 
     @cached_property
@@ -152,15 +152,15 @@ class SweepRecord(SnakeCaseAttributes, ABC):
 
     @property
     def order(self) -> str | None:
-        """The order of runs in which the best by the configured metric comes first; None without a metric.
+        """The order of runs by the configured metric, the best first; None without a metric.
 
-        Servers list runs first or last that lack the metric, and sort infinities in: `Sweep.best_run` passes them over.
+        Servers list runs that lack the metric first or last, and sort infinities in. `Sweep.best_run` skips both.
         """
         return metric_order(self._config)
 
     @property
     def expected_run_count(self) -> int | None:
-        """How many runs the search will take; None when it has no end."""
+        """How many runs the search makes; None when it has no end."""
         return self._known().run_count_expected
 
     @property
@@ -177,7 +177,7 @@ class SweepRecord(SnakeCaseAttributes, ABC):
     def best_loss(self) -> float | None:
         """The best value of the configured metric when it was read.
 
-        None when there is no metric, no run has it, or the server does not say: a value that is no finite number.
+        None when there is no metric, no run has a finite value of it, or the server does not say.
         """
         return self._known().best_loss
 

@@ -1,4 +1,4 @@
-"""One sweep: `Sweep` and its awaited twin."""
+"""One sweep: `Sweep`, and `AsyncSweep` for the async client."""
 
 from __future__ import annotations
 
@@ -18,9 +18,16 @@ if TYPE_CHECKING:
 
 
 class Sweep(SweepRecord):
-    """A hyperparameter search; `Api.sweep`, `Run.sweep` and `Project.sweeps` make them.
+    """A hyperparameter search; `Api.sweep`, `Run.sweep` and `Project.sweeps` make them::
 
-    Made without ``attrs`` it is loaded at once, by one request.
+        sweep = runql.Api().sweep("team/vision/sweeps/abc123")
+        best = sweep.best_run()
+        print(sweep.state, len(sweep.runs), best and best.config)
+
+    Requests: none for its fields. Made without ``attrs`` it is loaded at once, by one request.
+
+    Raises:
+        SweepNotFoundError: while it is loaded: the project holds no such sweep.
     """
 
     _runs: Runs
@@ -53,7 +60,7 @@ class Sweep(SweepRecord):
         """Read the sweep's fields; one request.
 
         Args:
-            force: read them again although they are here: this is how a sweep is refreshed.
+            force: read them again although they are here: this refreshes the sweep.
 
         Raises:
             SweepNotFoundError: the project holds no such sweep.
@@ -63,8 +70,8 @@ class Sweep(SweepRecord):
 
     @property
     def runs(self) -> Runs:
-        """The runs that belong to it, oldest first, read page by page as they are looked at."""
-        # One for all threads that come here at the same time, so that they share its pages.
+        """The runs that belong to it, oldest first, as a lazy list; one request a page."""
+        # Threads that arrive together share one list, and so its pages.
         if "_runs" not in vars(self):
             from runql.resources.runs.runs import (  # noqa: PLC0415 - runs have sweeps, and sweeps have runs
                 Runs,
@@ -75,17 +82,17 @@ class Sweep(SweepRecord):
         return self._runs
 
     def best_run(self, order: str | None = None) -> Run | None:
-        """The run that is best by a metric. None when no run of the sweep has a finite value of it, or there is no run.
+        """Return the best run by a metric; None when no run of the sweep has a finite value of it.
 
         Where the summary holds an object, as after ``define_metric(summary="max")``, its member counts: ``best``, else
         ``max`` for a descending order and ``min`` for an ascending one, else another.
 
         Args:
-            order: a metric or run column, ``+`` or ``-`` before it, descending without a sign; None for the
-                configured metric (see `order`), and the newest run when there is none.
+            order: a metric or run column, with ``+`` or ``-`` before it, descending without a sign. None for the
+                configured metric (see `order`), and for the newest run when there is none.
 
-        Requests: one. Where the first run has no finite value of the metric, one more for each 50 runs that are passed
-        over; for an object one more.
+        Requests: one. Where the first run has no finite value of the metric, one more for each 50 runs that are skipped.
+        For an object one more.
         """
         from runql.resources.runs.run import Run  # noqa: PLC0415 - runs have sweeps, and sweeps have runs
 

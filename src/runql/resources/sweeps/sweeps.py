@@ -1,4 +1,4 @@
-"""The sweeps of a project: `Sweeps` and its awaited twin."""
+"""The sweeps of a project: `Sweeps`, and `AsyncSweeps` for the async client."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from runql_graphql.operations import list_sweeps
 
 
 class Sweeps(LazySequence[SweepFields, Sweep]):
-    """The sweeps of a project in the server's order, read page by page as they are looked at; one request a page."""
+    """The sweeps of a project in the server's order, as a lazy list; one request a page."""
 
     def __init__(self, client: RetryingClient, entity: str, project: str, per_page: int = 50) -> None:
         self._path = f"{entity}/{project}"

@@ -21,7 +21,7 @@ from runql.resources.history.scan import rest_of_scan
 from runql.resources.history.span_reader import REFUSALS, may_be_too_much
 from runql.resources.history.window import last_step, rows_asked_for, whole_rows
 from runql.resources.pages.listing import Page
-from runql.resources.runs.adaptive_pages import OVERLOAD, HeavyPages
+from runql.resources.runs.adaptive_pages import OVERLOAD, AdaptivePages
 from runql.resources.runs.histories.page import HistoriesPlan, ListedHistory, Part, list_histories
 from runql.resources.runs.histories.page_budget import PageBudget
 from runql.resources.runs.query import RunQuery
@@ -80,7 +80,7 @@ class HistoriesPosition:
         self._limits = limits or SampleLimits()
         self._field: RowsField = "history" if plan.scan.keys is None else "sampledHistory"
         self._budget = budget or PageBudget(plan.query.per_page, plan.scan.page_size)
-        self._pages = HeavyPages(plan.query, self._ask, self._budget.runs)
+        self._pages = AdaptivePages(plan.query, self._ask, self._budget.runs)
         self._share = self._rows_a_run
         self._was_asked_again = False
         self._page_ahead: Page[ListedHistory] | RunqlError | None = None

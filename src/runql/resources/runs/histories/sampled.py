@@ -15,7 +15,7 @@ from runql.resources.history import chosen_rows as sampled
 from runql.resources.history.sampled import HistorySample, Row, sampled_rows
 from runql.resources.pages.listing import Page, read_page
 from runql.resources.records.identity import require_runs
-from runql.resources.runs.adaptive_pages import HeavyPages
+from runql.resources.runs.adaptive_pages import AdaptivePages
 from runql.resources.runs.query import RunQuery
 from runql.transport.flow import Flow, fetch_with_raw_lists
 from runql.values import UnreadableRowError
@@ -28,14 +28,14 @@ if TYPE_CHECKING:
 def sample_runs(query: RunQuery, wish: HistorySample, reader: RowReader | None = None) -> Flow[list[Batch]]:
     """The sampled rows of every run that fits, in list order, labelled with `run_id`; one request a page of runs.
 
-    A page that is too much for the server is halved, see `HeavyPages`. A run that cannot be read even alone is left
+    A page that is too much for the server is halved, see `AdaptivePages`. A run that cannot be read even alone is left
     out; what was read of the others is kept.
 
     Raises:
         IncompleteHistoriesError: some runs could not be read, or the list not to its end; what was read is in its
             ``partial``.
     """
-    pages = HeavyPages(query, partial(_history_page, wish))
+    pages = AdaptivePages(query, partial(_history_page, wish))
     reader = reader or RowReader()
     batches: list[Batch] = []
     unreadable = Unreadable()

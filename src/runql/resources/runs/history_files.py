@@ -1,0 +1,90 @@
+"""The parquet files that a server has exported a run's history to, saved as they are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from runql.errors import AnswerError, HistoryNotExportedError
+from runql.paths import RunAddress
+from runql.resources.files.names import target_paths
+from runql.resources.history.exports.listing import ExportListing, list_exports
+from runql.resources.records.snake_case import SnakeCaseAttributes
+from runql.transport.bodies import Progress, Sink
+from runql.transport.flow import EXPIRED, Flow, gather, save
+from runql.transport.shared_progress import shared_progress
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryFiles(SnakeCaseAttributes):
+    """The parquet files of a history, as `Run.download_history` saved them.
+
+    Attributes:
+        paths: of the files. They have no order, and the steps of two files may overlap.
+        live_rows: rows of the history that no file holds.
+    """
+
+    paths: tuple[Path, ...]
+    live_rows: int
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the files hold every row."""
+        return self.live_rows == 0
+
+    @property
+    def contains_live_data(self) -> bool:
+        """Whether the history has rows that no file holds."""
+        return self.live_rows > 0
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryDownload:
+    """The options of `Run.download_history`, checked."""
+
+    run: RunAddress
+    folder: Path
+    require_complete: bool
+    max_concurrency: int
+    progress: Progress | None
+
+    def fetch(self) -> Flow[HistoryFiles]:
+        """Save all files; one request for their addresses, and one a file. Addresses that expired are read again once."""
+        listing = yield from self._list()
+        try:
+            paths = yield from self._save(listing.urls)
+        except AnswerError as error:
+            if error.status not in EXPIRED:
+                raise
+            listing = yield from self._list()
+            paths = yield from self._save(listing.urls)
+        return HistoryFiles(tuple(paths), listing.live_count)
+
+    def _list(self) -> Flow[ExportListing]:
+        run = self.run
+        listing = (yield from list_exports(run.entity, run.project, run.run_id)) or ExportListing((), ())
+        if listing.live_count and self.require_complete:
+            raise HistoryNotExportedError(str(run), listing.live_count)
+        return listing
+
+    def _save(self, urls: Sequence[str]) -> Flow[list[Path]]:
+        # The server promises no order: sorted by path, the same files get the same names each time.
+        ordered = sorted(urls, key=_path_of)
+        names = [f"{self.run.run_id}.{index}.parquet" for index in range(len(ordered))]
+        paths = target_paths(self.folder, names)
+        reports = shared_progress(self.progress, [0] * len(paths))
+        saving = [
+            save(url, Sink(path, progress=report))
+            for url, path, report in zip(ordered, paths, reports, strict=True)
+        ]
+        yield from gather(saving, limit=self.max_concurrency, offloads_apart=True)
+        return paths
+
+
+def _path_of(url: str) -> str:
+    try:
+        return urlsplit(url).path
+    except ValueError:
+        return url
