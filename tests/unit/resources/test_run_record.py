@@ -9,7 +9,7 @@ from tests.unit.resources.answers import in_project, page_of, run_body
 from tests.unit.transport.stepping import answered, ended, played, returned
 
 from runql.errors import NotLoadedError, ProjectNotFoundError, RunNotFoundError
-from runql.resources.history.plan import Known
+from runql.resources.history.plan import HistoryHints
 from runql.resources.records.run_fields import read_run
 from runql.resources.runs.query import RunQuery
 from runql.resources.runs.record import ListedPage, RunRecord, fields_of, read_last_step
@@ -42,7 +42,7 @@ class HandRun(RunRecord):
         return self._wait(None)
 
     @property
-    def known(self) -> Known:
+    def known(self) -> HistoryHints:
         return self._known()
 
     @property
@@ -176,10 +176,12 @@ def test_history_keys_are_an_object_or_nothing(keys: object) -> None:
 
 
 def test_a_scan_starts_with_what_the_run_knows() -> None:
-    assert HandRun("e", "p", "r", "https://app", None).known == Known(None, None)
-    assert hand_run(historyLineCount=9).known == Known(None, 9)
-    assert hand_run(full=True, historyLineCount=9, historyKeys={"lastStep": 8}).known == Known(8, 9)
-    assert hand_run(full=True, historyLineCount=None, historyKeys={"lastStep": -1}).known == Known(None, None)
+    assert HandRun("e", "p", "r", "https://app", None).known == HistoryHints(None, None)
+    assert hand_run(historyLineCount=9).known == HistoryHints(None, 9)
+    assert hand_run(full=True, historyLineCount=9, historyKeys={"lastStep": 8}).known == HistoryHints(8, 9)
+    assert hand_run(full=True, historyLineCount=None, historyKeys={"lastStep": -1}).known == HistoryHints(
+        None, None
+    )
 
 
 def test_loading_asks_once_and_refreshing_again() -> None:

@@ -164,13 +164,13 @@ class AsyncRun(AsyncRunLineage):
         from runql.frames.extras import require
         from runql.frames.table import Table
         from runql.frames.to_pandas import to_pandas
-        from runql.resources.history.sampled import HistorySample, sample_run
+        from runql.resources.history.sampled import SampleOptions, sample_run
 
-        wish = HistorySample.checked(samples, keys, x_axis, stream)
+        options = SampleOptions.checked(samples, keys, x_axis, stream)
         if pandas:
             require("pandas", needed_for="Run.history(pandas=True)")
-        rows = await self._client.run(sample_run(self._entity, self._project, self._run_id, wish))
-        return to_pandas(Table.from_rows(rows, requested=wish.columns)) if pandas else rows
+        rows = await self._client.run(sample_run(self._place, options))
+        return to_pandas(Table.from_rows(rows, requested=options.columns)) if pandas else rows
 
     def scan_history(
         self,
@@ -188,9 +188,7 @@ class AsyncRun(AsyncRunLineage):
         from runql.resources.history.scan import AsyncHistoryScan
 
         plan = ScanPlan.checked(
-            self._entity,
-            self._project,
-            self._run_id,
+            self._place,
             keys=keys,
             match=match,
             page_size=page_size,

@@ -147,7 +147,7 @@ class _Wish:
         from runql.resources.history.exports.listing import ExportListing, list_exports
 
         run = self.run
-        listing = (yield from list_exports(run.entity, run.project, run.run_id)) or ExportListing((), ())
+        listing = (yield from list_exports(run)) or ExportListing((), ())
         if listing.live_count and self.require_complete:
             raise HistoryNotExportedError(str(run), listing.live_count)
         return listing

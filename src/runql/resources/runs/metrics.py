@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, Literal, overload
 
+from runql.paths import RunAddress
 from runql.resources.runs.query import RunQuery
 from runql.transport.flow import AT_ONCE
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     from runql.resources.history.plan import Match
     from runql.resources.history.sampled import Row
-    from runql.resources.runs.histories.formats import FullFormat
+    from runql.resources.runs.histories.formats import ScanFormat
     from runql.resources.runs.histories.page import HistoriesPlan
     from runql.resources.runs.histories.scan import AsyncHistoriesScan, HistoriesScan
     from runql.transport.aio import AsyncRetryingClient
@@ -93,7 +94,7 @@ class RunsMetrics:
         max_step: int | None = None,
         *,
         match: Match = "any",
-        format: FullFormat = "polars",
+        format: ScanFormat = "polars",
         pivot: bool = False,
         page_size: int = PAGE_SIZE,
         max_concurrency: int = AT_ONCE,
@@ -117,11 +118,11 @@ class RunsMetrics:
             TypeError: ``keys`` is no list of texts.
             MissingExtraError: the format's library is not installed; raised before anything is sent.
         """
-        from runql.resources.runs.histories.formats import histories_form
+        from runql.resources.runs.histories.formats import scan_format
         from runql.resources.runs.histories.scan import HistoriesScan
 
         plan = histories_plan(self._query, keys, min_step, max_step, match, page_size, max_concurrency)
-        return HistoriesScan(self._client, plan, histories_form(format, plan.scan.keys or ()), pivot=pivot)
+        return HistoriesScan(self._client, plan, scan_format(format, plan.scan.keys or ()), pivot=pivot)
 
 
 class AsyncRunsMetrics:
@@ -193,19 +194,17 @@ class AsyncRunsMetrics:
         max_step: int | None = None,
         *,
         match: Match = "any",
-        format: FullFormat = "polars",
+        format: ScanFormat = "polars",
         pivot: bool = False,
         page_size: int = PAGE_SIZE,
         max_concurrency: int = AT_ONCE,
     ) -> AsyncHistoriesScan[list[Row] | pd.DataFrame | pl.DataFrame | pa.Table]:
         """As `Runs.scan_histories`."""
-        from runql.resources.runs.histories.formats import histories_form
+        from runql.resources.runs.histories.formats import scan_format
         from runql.resources.runs.histories.scan import AsyncHistoriesScan
 
         plan = histories_plan(self._query, keys, min_step, max_step, match, page_size, max_concurrency)
-        return AsyncHistoriesScan(
-            self._client, plan, histories_form(format, plan.scan.keys or ()), pivot=pivot
-        )
+        return AsyncHistoriesScan(self._client, plan, scan_format(format, plan.scan.keys or ()), pivot=pivot)
 
 
 def histories_plan(
@@ -222,9 +221,7 @@ def histories_plan(
     from runql.resources.runs.histories.page import HistoriesPlan
 
     scan = ScanPlan.checked(
-        query.entity,
-        query.project,
-        "",
+        RunAddress(query.entity, query.project, ""),
         keys=keys,
         match=match,
         page_size=page_size,

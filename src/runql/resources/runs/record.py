@@ -26,7 +26,7 @@ from runql_graphql.fragments import FullRunFields, RunFields
 from runql_graphql.operations import get_history_keys
 
 if TYPE_CHECKING:
-    from runql.resources.history.plan import Known
+    from runql.resources.history.plan import HistoryHints
     from runql.resources.user import User
 
 
@@ -119,15 +119,15 @@ class RunRecord(SnakeCaseAttributes, ABC):
         if self._fields is not None:
             self._fields = self._fields.model_copy(update={"state": state})
 
-    def _known(self) -> Known:
-        from runql.resources.history.plan import Known
+    def _known(self) -> HistoryHints:
+        from runql.resources.history.plan import HistoryHints
         from runql.resources.history.window import last_step
 
         fields = self._fields
         if fields is None:
-            return Known()
+            return HistoryHints()
         keys = fields.history_keys if isinstance(fields, FullRunFields) else None
-        return Known(last_step(as_json(keys)), fields.history_line_count)
+        return HistoryHints(last_step(as_json(keys)), fields.history_line_count)
 
     # -- who and where ------------------------------------------------------------------------------------------
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar, overload
+from typing import TYPE_CHECKING, Literal, TypeVar, overload
 
-from runql.arguments import shown
 from runql.resources.pages.listing import AsyncLazySequence, LazySequence, Listing, Page
 from runql.resources.runs.async_run import AsyncRun
 from runql.resources.runs.metrics import AsyncRunsMetrics, RunsMetrics
@@ -26,11 +25,10 @@ if TYPE_CHECKING:
     import pandas as pd
     import polars as pl
 
-    from runql.frames.batches import Batch
     from runql.resources.history.sampled import Row, Stream
+    from runql.resources.runs.histories.formats import SampleFormat
     from runql.transport.aio import AsyncRetryingClient
 
-Format: TypeAlias = Literal["default", "pandas", "polars"]
 R = TypeVar("R", bound=RunRecord)
 S = TypeVar("S")
 
@@ -136,7 +134,7 @@ class Runs(RunsMetrics, LazySequence[RunFields | FullRunFields, Run]):
         samples: int = 500,
         keys: Sequence[str] | None = None,
         x_axis: str = "_step",
-        format: Format = "default",
+        format: SampleFormat = "default",
         stream: Stream = "default",
     ) -> list[Row] | pd.DataFrame | pl.DataFrame:
         """Return sampled rows of every run, in list order, each row with its run's id as `run_id`.
@@ -253,7 +251,7 @@ class AsyncRuns(AsyncRunsMetrics, AsyncLazySequence[RunFields | FullRunFields, A
         samples: int = 500,
         keys: Sequence[str] | None = None,
         x_axis: str = "_step",
-        format: Format = "default",
+        format: SampleFormat = "default",
         stream: Stream = "default",
     ) -> list[Row] | pd.DataFrame | pl.DataFrame:
         """As `Runs.histories`."""
@@ -279,43 +277,21 @@ class ListShape:
         self.light_pages.clear()
 
 
-def check_format(format: str) -> None:
-    """Refuse an unknown format, or one whose library is not installed, before anything is sent."""
-    from runql.frames.extras import require
-
-    if format == "pandas":
-        require("pandas", needed_for='Runs.histories(format="pandas")')
-    elif format == "polars":
-        require("polars", needed_for='Runs.histories(format="polars")')
-    elif format != "default":
-        raise ValueError(f"format must be 'default', 'pandas' or 'polars', not {shown(format)}")
-
-
 def _histories(
-    query: RunQuery, samples: int, keys: Sequence[str] | None, x_axis: str, format: Format, stream: Stream
+    query: RunQuery,
+    samples: int,
+    keys: Sequence[str] | None,
+    x_axis: str,
+    format: SampleFormat,
+    stream: Stream,
 ) -> Flow[list[Row] | pd.DataFrame | pl.DataFrame]:
-    from runql.frames.row_readers import ColumnReader
-    from runql.resources.history.sampled import HistorySample
-    from runql.resources.runs.histories.sampled import rows_of, sample_runs
+    from runql.resources.history.sampled import SampleOptions
+    from runql.resources.runs.histories.formats import sample_format
+    from runql.resources.runs.histories.sampled import sample_runs
 
-    wish = HistorySample.checked(samples, keys, x_axis, stream)
-    check_format(format)
-    if format == "default":
-        return rows_of((yield from sample_runs(query, wish)))
-    batches = yield from sample_runs(query, wish, ColumnReader())
-    return _framed(batches, wish.columns, format)
-
-
-def _framed(
-    batches: list[Batch], requested: Sequence[str], format: Literal["pandas", "polars"]
-) -> pd.DataFrame | pl.DataFrame:
-    from runql.frames.batches import RUN_ID
-    from runql.frames.table import Table
-    from runql.frames.to_pandas import to_pandas
-    from runql.frames.to_polars import to_polars
-
-    table = Table.from_batches(batches, leading=[RUN_ID], requested=requested, order="sorted")
-    return to_pandas(table) if format == "pandas" else to_polars(table)
+    options = SampleOptions.checked(samples, keys, x_axis, stream)
+    output = sample_format(format, options.columns)
+    return output.make((yield from sample_runs(query, options, output.reader())))
 
 
 def _run_listing(
