@@ -67,7 +67,7 @@ class StepMap:
     def spans(self, start: int, stop: int, rows: int, *, apart: bool = False) -> list[Span]:
         """Cut ``start <= step < stop`` into spans of at most ``rows`` rows each.
 
-        With ``apart``, each step becomes a span alone.
+        With ``apart``, a span also ends right behind each step.
         """
         size = max(1, int(rows / self.rows_a_step))
         borders = [start, *self.steps[size::size], stop]
