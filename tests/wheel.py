@@ -49,10 +49,10 @@ else:
 
 WITHOUT_PANDAS = """
 import runql
-from runql.resources.runs.runs import check_format
+from runql.resources.runs.histories.formats import sample_format
 for library in ("pandas", "polars"):
     try:
-        check_format(library)
+        sample_format(library, ())
     except runql.MissingExtraError as error:
         assert f"runql[{library}]" in str(error), error
     else:

@@ -24,7 +24,7 @@ import pyarrow as pa
 import runql
 from runql.resources.history.plan import Match
 from runql.resources.history.sampled import Row, Stream
-from runql.resources.runs.histories.formats import FullFormat
+from runql.resources.runs.histories.formats import SampleFormat, ScanFormat
 from runql.resources.sweeps.lookup import PageSweeps
 
 Kind = Literal["method", "classmethod", "property"]
@@ -35,10 +35,11 @@ NAMES = {
     "pd": pd,
     "pl": pl,
     "pa": pa,
-    "FullFormat": FullFormat,
     "Match": Match,
     "PageSweeps": PageSweeps,
     "Row": Row,
+    "SampleFormat": SampleFormat,
+    "ScanFormat": ScanFormat,
     "Stream": Stream,
     **{name: getattr(runql, name) for name in runql.__all__},
 }

@@ -27,7 +27,7 @@ def main() -> None:
     way, path, *most = sys.argv[1:]
     if most:
         for module in (export_files, export_parts):
-            vars(module)["AT_A_TIME"] = int(most[0])
+            vars(module)["MOST_BYTES_IN_MEMORY"] = int(most[0])
     pl.read_ndjson(b'{"a": 1}').to_arrow()
     with runql.Api() as api:
         run = api.run(path)

@@ -14,17 +14,17 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from runql.frames.batches import RowBatch
-from runql.frames.export_selection import ExportWish
+from runql.frames.export_selection import ExportSelection
 from runql.frames.parquet_arrow import PartialParquet
 from runql.frames.parquet_layout import bridged
 from runql.frames.parquet_polars import (
     frame_of_arrow,
     frame_of_file,
     frames_of_batches,
+    merge_frames,
     rows_of,
+    select_rows,
     table_of,
-    united,
-    wanted,
 )
 from runql.frames.sparse_file import SparseFile
 from runql.frames.table import Table
@@ -90,19 +90,21 @@ def on_the_wire(rows: Sequence[Row]) -> list[Row]:
     return parse_rows([json.dumps(each) for each in rows])
 
 
-def asked(rows: Sequence[Row], wish: ExportWish) -> list[Row]:
+def asked(rows: Sequence[Row], selection: ExportSelection) -> list[Row]:
     """The slow, obvious reader."""
     within = [
-        each for each in rows if wish.start <= step(each) and (wish.stop is None or step(each) < wish.stop)
+        each
+        for each in rows
+        if selection.start <= step(each) and (selection.stop is None or step(each) < selection.stop)
     ]
-    if wish.keys is None:
+    if selection.keys is None:
         return within
     found: list[Row] = []
     for each in within:
         picked = {
             key: value for key, value in lenient_json.pick(each, list(wish.keys)).items() if value is not None
         }
-        if picked if wish.match == "any" else len(picked) == len(wish.keys):
+        if picked if selection.match == "any" else len(picked) == len(selection.keys):
             found.append({"_step": each["_step"], **picked})
     return on_the_wire(found)
 
@@ -136,7 +138,7 @@ def spelled(value: JSONValue) -> JSONValue:
 
 
 WISHES = st.builds(
-    ExportWish,
+    ExportSelection,
     st.none() | st.lists(NAMES, min_size=1, max_size=2, unique=True).map(tuple),
     st.sampled_from(["all", "any"]),
     st.sampled_from([0, 0, 10]),
@@ -145,13 +147,13 @@ WISHES = st.builds(
 
 
 def read(
-    files: Sequence[bytes], wish: ExportWish, live: Sequence[Row] = (), *, repeats: bool = False
+    files: Sequence[bytes], selection: ExportSelection, live: Sequence[Row] = (), *, repeats: bool = False
 ) -> Table:
-    frames = [wanted(frame_of_file(each), wish) for each in files]
-    fresh = frames_of_batches([RowBatch(asked(live, wish))], map(step, live))
-    frame = united([*fresh, *frames], wish, repeats=repeats)
-    bounded = wish.start > 0 or wish.stop is not None
-    leading = ("_step", *(wish.keys or ()))
+    frames = [select_rows(frame_of_file(each), selection) for each in files]
+    fresh = frames_of_batches([RowBatch(asked(live, selection))], map(step, live))
+    frame = merge_frames([*fresh, *frames], selection, repeats=repeats)
+    bounded = selection.start > 0 or selection.stop is not None
+    leading = ("_step", *(selection.keys or ()))
     return table_of(frame, leading=leading, keep_empty=not bounded)
 
 
@@ -181,10 +183,10 @@ def in_order(text: str | None) -> str | None:
 
 
 @given(histories(), WISHES)
-def test_rows_come_back_from_a_file(rows: list[Row], wish: ExportWish) -> None:
-    frame = united([wanted(frame_of_file(exported(rows)), wish)], wish, repeats=False)
+def test_rows_come_back_from_a_file(rows: list[Row], selection: ExportSelection) -> None:
+    frame = merge_frames([select_rows(frame_of_file(exported(rows)), selection)], selection, repeats=False)
     found = [each for part in rows_of(frame, 3) for each in part]
-    assert comparable(found) == comparable(asked(on_the_wire(rows), wish))
+    assert comparable(found) == comparable(asked(on_the_wire(rows), selection))
 
 
 @given(
@@ -195,9 +197,9 @@ def test_rows_come_back_from_a_file(rows: list[Row], wish: ExportWish) -> None:
 def test_a_frame_of_a_file_is_the_frame_of_its_rows(
     rows: list[Row], keys: tuple[str, ...] | None, match: Literal["all", "any"]
 ) -> None:
-    wish = ExportWish(keys, match, 0, None)
-    expected = Table.from_rows(asked(on_the_wire(rows), wish), leading=("_step", *(keys or ())))
-    found = read([exported(rows)], wish)
+    selection = ExportSelection(keys, match, 0, None)
+    expected = Table.from_rows(asked(on_the_wire(rows), selection), leading=("_step", *(keys or ())))
+    found = read([exported(rows)], selection)
     if keys is None:
         # Where a number is null in the first row that has it, the file does not tell that it was there.
         ordered = not any(None in each.values() for each in rows)
@@ -216,15 +218,15 @@ def test_files_and_live_rows_are_one_history(rows: list[Row], data: st.DataObjec
         for place in ("first", "second", "live")
     }
     live = [each for each, of in zip(rows, places, strict=True) if of == "live"]
-    wish = ExportWish(None, "all", 0, None)
+    selection = ExportSelection(None, "all", 0, None)
     files = [exported(split["second"]), exported(split["first"])]
-    found = read(files, wish, on_the_wire(live), repeats="both" in places)
+    found = read(files, selection, on_the_wire(live), repeats="both" in places)
     expected = Table.from_rows(on_the_wire(rows), leading=("_step",))
     assert_frame_equal(told(found), told(expected), check_exact=True, check_column_order=False)
 
 
 @given(histories().filter(bool), WISHES)
-def test_the_fetched_parts_hold_what_the_file_holds(rows: list[Row], wish: ExportWish) -> None:
+def test_the_fetched_parts_hold_what_the_file_holds(rows: list[Row], selection: ExportSelection) -> None:
     content = exported(rows)
     file = SparseFile(len(content))
     file.add(0, content)
@@ -232,15 +234,17 @@ def test_the_fetched_parts_hold_what_the_file_holds(rows: list[Row], wish: Expor
     # Opening a file reads more of its end than the footer, which is all of so small a one: it is taken away again.
     file._starts.clear()  # pyright: ignore[reportPrivateUsage] - see above
     file._parts.clear()  # pyright: ignore[reportPrivateUsage] - see above
-    columns = wish.of(opened.layout.columns)
-    groups = opened.layout.groups_within(wish.start, wish.stop)
+    columns = selection.of(opened.layout.columns)
+    groups = opened.layout.groups_within(selection.start, selection.stop)
     for index in groups:
         for chunk in opened.layout.groups[index].chunks:
             if any(chunk.path == name or chunk.path.startswith(f"{name}.") for name in columns):
                 file.add(chunk.start, content[chunk.start : chunk.stop])
-    parts = united([wanted(frame_of_arrow(opened.read(groups, columns)), wish)], wish, repeats=False)
-    whole = united([wanted(frame_of_file(content), wish)], wish, repeats=False)
-    leading = ("_step", *(wish.keys or ()))
+    parts = merge_frames(
+        [select_rows(frame_of_arrow(opened.read(groups, columns)), selection)], selection, repeats=False
+    )
+    whole = merge_frames([select_rows(frame_of_file(content), selection)], selection, repeats=False)
+    leading = ("_step", *(selection.keys or ()))
     found, expected = (
         to_polars(table_of(each, leading=leading, keep_empty=False)) for each in (parts, whole)
     )
@@ -262,5 +266,5 @@ def test_dotted_columns_are_told_from_members_by_the_history_keys(rows: list[Row
     keys = HistoryKeys()
     for each in rows:
         keys.fold(each, step(each))
-    wish = ExportWish(None, "all", 0, None, as_json(keys.to_json()))
-    assert wish.flat([name for name in keys.keys if "." in name]) == {}
+    selection = ExportSelection(None, "all", 0, None, as_json(keys.to_json()))
+    assert selection.flat([name for name in keys.keys if "." in name]) == {}

@@ -27,8 +27,8 @@ from tests.unit.transport.stepping import served
 from runql.frames.batches import Batch
 from runql.frames.row_readers import ColumnReader, RowReader
 from runql.frames.table import TableBuilder
-from runql.resources.history.cursor import ScanPosition
-from runql.resources.history.plan import Known, ScanPlan
+from runql.resources.history.cursor import ScanCursor
+from runql.resources.history.plan import HistoryHints, ScanPlan
 from runql.resources.history.sampled import Row
 from runql.resources.history.scan import read_batches
 from runql.transport.sample_limits import SampleLimits
@@ -84,11 +84,11 @@ def servers(draw: st.DrawFn, rows: list[Row], state: str | None, lag: int | None
 
 
 @st.composite
-def knowledge(draw: st.DrawFn, rows: list[Row]) -> Known:
+def knowledge(draw: st.DrawFn, rows: list[Row]) -> HistoryHints:
     """What a run knew of itself when it was listed: nothing, part of the truth, or the truth of an earlier time."""
     earlier = rows[: draw(st.integers(0, len(rows)))] if draw(st.booleans()) else rows
     last = int(step_of(earlier[-1])) if earlier else None
-    return Known(
+    return HistoryHints(
         last if draw(st.booleans()) else None,
         len(earlier) if draw(st.booleans()) else None,
     )
@@ -115,7 +115,7 @@ def test_a_frame_is_made_of_the_rows_that_iterating_gives(
 ) -> None:
     """Read as columns, several windows at once."""
     server = data.draw(servers(rows, "finished"))
-    position = ScanPosition(plan, data.draw(knowledge(rows)), ColumnReader(few=0))
+    position = ScanCursor(plan, data.draw(knowledge(rows)), ColumnReader(few=0))
     read: list[Batch] = []
     while (batches := served(position.next_batches(ahead=None), server.answer)) is not None:
         read += batches
@@ -132,7 +132,9 @@ def test_a_new_client_pays_nothing_for_a_frame_of_a_run_that_is_counted(
     server = data.draw(servers(rows, "finished"))
     server.uncounted = 0
     last = int(step_of(rows[-1])) if rows else None
-    known = data.draw(st.sampled_from([Known(), Known(last, len(rows)), Known(None, len(rows))]))
+    known = data.draw(
+        st.sampled_from([HistoryHints(), HistoryHints(last, len(rows)), HistoryHints(None, len(rows))])
+    )
     batches = served(read_batches(plan, known, RowReader(), SampleLimits()), server.answer)
     assert tables_agree(batches, wanted(rows, plan), plan)
     assert server.requests <= windows(rows, plan) + 1

@@ -19,8 +19,8 @@ from tests.unit.transport.stepping import served
 
 from runql.errors import IncompleteHistoriesError, IncompleteHistoryError
 from runql.frames.row_readers import ColumnReader, RowReader
-from runql.resources.history.cursor import ScanPosition
-from runql.resources.history.plan import Known, ScanPlan
+from runql.resources.history.cursor import ScanCursor
+from runql.resources.history.plan import HistoryHints, ScanPlan
 from runql.resources.history.sampled import Row
 from runql.resources.history.scan import read_batches
 from runql.resources.runs.histories.collect import read_histories, sink_histories
@@ -118,7 +118,7 @@ def bound(server: RunOnServer, plan: ScanPlan, temper: Temper) -> int:
 def test_iterating_gives_every_row_or_says_so(data: st.DataObject, temper: Temper, plan: ScanPlan) -> None:
     server = data.draw(runs(temper))
     expected = wanted(server.rows, plan)
-    position = ScanPosition(plan, Known(), limits=limits_for(temper), streams=True)
+    position = ScanCursor(plan, HistoryHints(), limits=limits_for(temper), streams=True)
     read: list[Row] = []
     ahead = data.draw(st.sampled_from([1, 2, 8]))
     error: IncompleteHistoryError | None = None
@@ -142,7 +142,7 @@ def test_iterating_gives_every_row_or_says_so(data: st.DataObject, temper: Tempe
 def test_a_frame_has_every_row(data: st.DataObject, temper: Temper, plan: ScanPlan) -> None:
     server = data.draw(runs(temper))
     reader = data.draw(st.sampled_from([RowReader(), ColumnReader(few=0)]))
-    batches = served(read_batches(plan, Known(), reader, limits_for(temper)), server.answer)
+    batches = served(read_batches(plan, HistoryHints(), reader, limits_for(temper)), server.answer)
     expected = wanted(server.rows, plan)
     if sum(batch.height for batch in batches) < len(expected):
         not_deceived(server, rows_of(batches), plan)
@@ -158,7 +158,7 @@ def test_a_client_that_knows_the_server_loses_nothing_either(
     limits = limits_for(temper)
     for _ in range(3):
         server = data.draw(runs(temper))
-        batches = served(read_batches(plan, Known(), RowReader(), limits), server.answer)
+        batches = served(read_batches(plan, HistoryHints(), RowReader(), limits), server.answer)
         expected = wanted(server.rows, plan)
         if sum(batch.height for batch in batches) < len(expected):
             not_deceived(server, rows_of(batches), plan)
@@ -174,7 +174,7 @@ def test_of_a_run_that_grows_nothing_is_left_out(data: st.DataObject, temper: Te
     before = wanted(server.rows, plan)
     server.arriving = [[row] for row in later[len(server.rows) :]]
     server.state = "running"
-    position = ScanPosition(plan, Known(), limits=limits_for(temper), streams=True)
+    position = ScanCursor(plan, HistoryHints(), limits=limits_for(temper), streams=True)
     read: list[Row] = []
     error: IncompleteHistoryError | None = None
     try:

@@ -10,10 +10,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from runql.frames.export_selection import ExportWish
+from runql.frames.export_selection import ExportSelection
 from runql.frames.exported_values import flattened, lookup, nested
 from runql.frames.parquet_layout import UnreadableParquetError
-from runql.frames.parquet_polars import frame_of_file, rows_of, united, wanted
+from runql.frames.parquet_polars import frame_of_file, merge_frames, rows_of, select_rows
 from runql.values import JSONValue
 
 KEYS: JSONValue = {
@@ -25,7 +25,7 @@ KEYS: JSONValue = {
         "plain": {"typeCounts": [{"type": "number"}]},
     }
 }
-WHOLE = ExportWish(None, "all", 0, None, KEYS)
+WHOLE = ExportSelection(None, "all", 0, None, KEYS)
 
 
 def parquet(**columns: pa.Array[pa.Scalar[pa.DataType]]) -> bytes:
@@ -36,8 +36,8 @@ def parquet(**columns: pa.Array[pa.Scalar[pa.DataType]]) -> bytes:
     return out.getvalue()
 
 
-def rows(content: bytes, wish: ExportWish = WHOLE) -> list[dict[str, JSONValue]]:
-    frame = united([wanted(frame_of_file(content), wish)], wish, repeats=False)
+def rows(content: bytes, selection: ExportSelection = WHOLE) -> list[dict[str, JSONValue]]:
+    frame = merge_frames([select_rows(frame_of_file(content), selection)], selection, repeats=False)
     return [each for some in rows_of(frame) for each in some]
 
 
@@ -60,12 +60,12 @@ def test_members_in_columns_of_their_own_are_objects_again() -> None:
         {"_step": 1, "a": {"c.d": "y"}, "own.name": 2},
         {"_step": 2, "own.name": 3},
     ]
-    keyed = ExportWish(("a",), "all", 0, None, KEYS)
+    keyed = ExportSelection(("a",), "all", 0, None, KEYS)
     assert rows(content, keyed) == [
         {"_step": 0, "a": {"b": 1.5, "c.d": "x"}},
         {"_step": 1, "a": {"c.d": "y"}},
     ]
-    inner = ExportWish(("a.b", "own.name"), "all", 0, None, KEYS)
+    inner = ExportSelection(("a.b", "own.name"), "all", 0, None, KEYS)
     assert rows(content, inner) == [{"_step": 0, "a.b": 1.5, "own.name": 1}]
 
 

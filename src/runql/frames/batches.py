@@ -234,26 +234,26 @@ def rows_of_columns(
     return rows
 
 
-def united(answers: Sequence[Batch], keys: Sequence[str]) -> Batch:
-    """The rows that have a value for one of ``keys`` at least, by step; each answer is what was told of one key."""
-    joined = _joined(answers, keys)
+def merge_by_step(lists: Sequence[Batch], keys: Sequence[str]) -> Batch:
+    """The rows that have a value for one of ``keys`` at least, by step; each rows is what was told of one key."""
+    joined = _joined(lists, keys)
     if joined is not None:
         return joined
     by_step: dict[int, dict[str, JSONValue]] = {}
-    for key, answer in zip(keys, answers, strict=True):
-        for row in answer.having((key,)).to_rows():
+    for key, rows in zip(keys, lists, strict=True):
+        for row in rows.having((key,)).to_rows():
             step = step_of(row)
             if step is not None:
                 by_step.setdefault(step, {STEP: row[STEP]})[key] = row[key]
     return RowBatch([by_step[step] for step in sorted(by_step)])
 
 
-def _joined(answers: Sequence[Batch], keys: Sequence[str]) -> ColumnBatch | None:
-    """As `united`, where every answer is of columns and holds each of its whole steps once."""
+def _joined(lists: Sequence[Batch], keys: Sequence[str]) -> ColumnBatch | None:
+    """As `merge_by_step`, where every rows is of columns and holds each of its whole steps once."""
     columns = [
-        answer.having((STEP, key)).columns
-        for key, answer in zip(keys, answers, strict=True)
-        if isinstance(answer, ColumnBatch)
+        rows.having((STEP, key)).columns
+        for key, rows in zip(keys, lists, strict=True)
+        if isinstance(rows, ColumnBatch)
     ]
     if len(columns) < len(keys) or not all(
         STEP in each and each[STEP].dtype.is_integer() and each[STEP].is_unique().all() for each in columns

@@ -11,7 +11,7 @@ from runql.values import JSONValue
 
 
 @dataclass(frozen=True, slots=True)
-class ExportWish:
+class ExportSelection:
     """What a scan wants of the exports.
 
     Attributes:

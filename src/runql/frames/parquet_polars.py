@@ -11,7 +11,7 @@ import polars as pl
 
 from runql.frames.batches import Batch, RowBatch, rows_of_columns
 from runql.frames.columns import SERIES_TYPES, Cells, Column, Piece
-from runql.frames.export_selection import ExportWish
+from runql.frames.export_selection import ExportSelection
 from runql.frames.exported_values import as_json_text, json_text, lookup, nested, splits, top_level
 from runql.frames.parquet_layout import UnreadableParquetError
 from runql.frames.table import Table
@@ -25,7 +25,7 @@ _MAP_ENTRY = ("key", "value")
 
 
 @contextlib.contextmanager
-def reading() -> Generator[None]:
+def polars_errors() -> Generator[None]:
     """Tell in our own words whatever polars finds wrong with the bytes.
 
     Raises:
@@ -41,7 +41,7 @@ def reading() -> Generator[None]:
 
 def frame_of_file(content: bytes) -> pl.DataFrame:
     """A whole file, as it is."""
-    with reading():
+    with polars_errors():
         return pl.read_parquet(io.BytesIO(content))
 
 
@@ -61,33 +61,35 @@ class _Stream:
 
 def frame_of_arrow(table: pa.Table) -> pl.DataFrame:
     """Columns that pyarrow read, as they are."""
-    with reading():
+    with polars_errors():
         # By names: polars would give a column whose name is empty another one.
         return pl.DataFrame({name: pl.Series(_Stream(table.column(name))) for name in table.column_names})
 
 
-def wanted(frame: pl.DataFrame, wish: ExportWish) -> pl.DataFrame:
-    """The wanted columns and rows of one file, in its order.
+def select_rows(frame: pl.DataFrame, selection: ExportSelection) -> pl.DataFrame:
+    """The select_rows columns and rows of one file, in its order.
 
     Columns are Boolean, Int64, Float64 or String; Binary where each cell is a JSON text; or nested.
     """
-    with reading():
+    with polars_errors():
         if "_step" not in frame.columns or frame["_step"].null_count():
             raise UnreadableParquetError("an export has rows without a step")
         if not frame.height:
             # Its columns have no types worth keeping.
             return pl.DataFrame({"_step": pl.Series([], dtype=pl.Int64)})
-        flat = wish.flat(frame.columns)
-        frame = pl.DataFrame({name: _normal(frame[name]) for name in wish.of(frame.columns)})
+        flat = selection.flat(frame.columns)
+        frame = pl.DataFrame({name: _normalize(frame[name]) for name in selection.of(frame.columns)})
         step = pl.col("_step")
-        frame = frame.filter(step >= wish.start, True if wish.stop is None else step < wish.stop)
-        return _picked(_folded(frame, flat), wish.keys)
+        frame = frame.filter(
+            step >= selection.start, True if selection.stop is None else step < selection.stop
+        )
+        return _pick_keys(_nest_members(frame, flat), selection.keys)
 
 
 def frames_of_batches(batches: Iterable[Batch], steps: Iterable[float]) -> list[pl.DataFrame]:
     """Of rows that did not come from exports, those that lie at these steps, with columns of the same types."""
     allowed = pl.Series(list(steps), dtype=pl.Float64)
-    with reading():
+    with polars_errors():
         frames = [_of_rows(b.rows) if isinstance(b, RowBatch) else pl.DataFrame(b.columns) for b in batches]
         return [
             frame.filter(pl.col("_step").cast(pl.Float64).is_in(allowed.implode()))
@@ -96,25 +98,27 @@ def frames_of_batches(batches: Iterable[Batch], steps: Iterable[float]) -> list[
         ]
 
 
-def united(frames: Sequence[pl.DataFrame], wish: ExportWish, *, repeats: bool) -> pl.DataFrame:
+def merge_frames(
+    frames: Sequence[pl.DataFrame], selection: ExportSelection, *, repeats: bool
+) -> pl.DataFrame:
     """Frames of one run in one, in step order; with ``repeats`` each step once, as it is in the first frame that has it."""
-    with reading():
+    with polars_errors():
         names = dict.fromkeys(name for frame in frames for name in frame.columns)
         kinds = {name: {frame.schema[name] for frame in frames if name in frame.columns} for name in names}
         numbers: set[pl.DataType] = {pl.Int64(), pl.Float64()}
-        unlike = {name: found == numbers for name, found in kinds.items() if len(found) > 1}
-        whole = pl.concat([_alike(frame, unlike) for frame in frames], how="diagonal", rechunk=False)
+        mixed = {name: found == numbers for name, found in kinds.items() if len(found) > 1}
+        whole = pl.concat([_unify_types(frame, mixed) for frame in frames], how="diagonal", rechunk=False)
         steps = whole["_step"]
         if not steps.is_sorted():
             whole = whole.sort("_step", maintain_order=True)
         if repeats:
             whole = whole.unique("_step", keep="first", maintain_order=True)
-        return _with_keys(whole, wish)
+        return _with_keys(whole, selection)
 
 
 def count_steps(frames: Sequence[pl.DataFrame], more: Sequence[float]) -> int:
     """How many different steps there are in all frames, and beside them."""
-    with reading():
+    with polars_errors():
         steps = [frame["_step"].cast(pl.Float64) for frame in frames]
         return pl.concat([*steps, pl.Series("_step", more, dtype=pl.Float64)]).n_unique()
 
@@ -122,19 +126,19 @@ def count_steps(frames: Sequence[pl.DataFrame], more: Sequence[float]) -> int:
 def shares_steps(frames: Sequence[pl.DataFrame], steps: Sequence[float]) -> bool:
     """Whether any of these steps is in a frame."""
     asked = pl.Series(steps, dtype=pl.Float64).implode()
-    with reading():
+    with polars_errors():
         return any(frame["_step"].cast(pl.Float64).is_in(asked).any() for frame in frames)
 
 
 def table_of(frame: pl.DataFrame, *, leading: Sequence[str], keep_empty: bool) -> Table:
-    """A united frame as the table that the same rows make, its columns in the order in which they first have a value.
+    """A merge_frames frame as the table that the same rows make, its columns in the order in which they first have a value.
 
     Args:
-        frame: see `united`.
+        frame: see `merge_frames`.
         leading: columns that come first and always exist.
         keep_empty: keep the others also when they have no value at all.
     """
-    with reading():
+    with polars_errors():
         first = {name: _first_value(frame[name]) for name in frame.columns}
         kept = [name for name in first if name in leading or keep_empty or first[name] < frame.height]
         ordered = dict.fromkeys((*leading, *sorted(kept, key=first.__getitem__)))
@@ -144,13 +148,13 @@ def table_of(frame: pl.DataFrame, *, leading: Sequence[str], keep_empty: bool) -
         )
 
 
-def checked(frame: pl.DataFrame) -> pl.DataFrame:
+def check_values(frame: pl.DataFrame) -> pl.DataFrame:
     """The frame itself, once every cell that must be looked at was.
 
     Raises:
         UnreadableParquetError: one of them holds what no row can.
     """
-    with reading():
+    with polars_errors():
         for cells in frame:
             if not _is_plain(cells):
                 _values(cells)
@@ -158,14 +162,14 @@ def checked(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def rows_of(frame: pl.DataFrame, size: int = 4096) -> Iterator[list[dict[str, JSONValue]]]:
-    """The rows of a united frame as dicts without what they lack, some at a time."""
+    """The rows of a merge_frames frame as dicts without what they lack, some at a time."""
     for part in frame.iter_slices(size):
-        with reading():
+        with polars_errors():
             rows = rows_of_columns(((name, _values(part[name])) for name in part.columns), part.height)
         yield rows
 
 
-def _normal(cells: pl.Series) -> pl.Series:
+def _normalize(cells: pl.Series) -> pl.Series:
     kind = cells.dtype
     if isinstance(kind, pl.Boolean | pl.Binary) or _is_nested(kind):
         return cells
@@ -213,7 +217,7 @@ def _of_values(values: list[JSONValue]) -> pl.Series:
     return pl.Series(texts, dtype=pl.Binary)
 
 
-def _folded(frame: pl.DataFrame, flat: Mapping[str, tuple[str, ...]]) -> pl.DataFrame:
+def _nest_members(frame: pl.DataFrame, flat: Mapping[str, tuple[str, ...]]) -> pl.DataFrame:
     """Columns whose names are paths of members, folded to columns of objects."""
     inside = {name: flat[name] for name in frame.columns if name in flat}
     if not inside:
@@ -231,7 +235,7 @@ def _folded(frame: pl.DataFrame, flat: Mapping[str, tuple[str, ...]]) -> pl.Data
     return pl.DataFrame(folded)
 
 
-def _picked(frame: pl.DataFrame, keys: tuple[str, ...] | None) -> pl.DataFrame:
+def _pick_keys(frame: pl.DataFrame, keys: tuple[str, ...] | None) -> pl.DataFrame:
     """The asked columns; a dotted key that is no column's name is looked for inside of objects."""
     if keys is None:
         return frame
@@ -247,25 +251,25 @@ def _picked(frame: pl.DataFrame, keys: tuple[str, ...] | None) -> pl.DataFrame:
     return pl.DataFrame(picked)
 
 
-def _alike(frame: pl.DataFrame, unlike: Mapping[str, bool]) -> pl.DataFrame:
+def _unify_types(frame: pl.DataFrame, mixed: Mapping[str, bool]) -> pl.DataFrame:
     """The frame with those columns that are of different types elsewhere as floats, or as JSON texts."""
 
     def alike(name: str) -> pl.Series:
         cells = frame[name]
-        if name not in unlike:
+        if name not in mixed:
             return cells
-        return cells.cast(pl.Float64) if unlike[name] else _json(cells)
+        return cells.cast(pl.Float64) if mixed[name] else _json(cells)
 
     return pl.DataFrame({name: alike(name) for name in frame.columns})
 
 
-def _with_keys(frame: pl.DataFrame, wish: ExportWish) -> pl.DataFrame:
-    if wish.keys is None:
+def _with_keys(frame: pl.DataFrame, selection: ExportSelection) -> pl.DataFrame:
+    if selection.keys is None:
         return frame
-    first, *others = (_has_value(frame, key) for key in wish.keys)
+    first, *others = (_has_value(frame, key) for key in selection.keys)
     for present in others:
-        first = first & present if wish.match == "all" else first | present
-    ordered = [name for name in dict.fromkeys(("_step", *wish.keys)) if name in frame.columns]
+        first = first & present if selection.match == "all" else first | present
+    ordered = [name for name in dict.fromkeys(("_step", *selection.keys)) if name in frame.columns]
     return pl.DataFrame({name: frame[name] for name in ordered}).filter(first)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from runql.errors import AuthenticationError
-from runql.resources.pages.listing import read_sparse_page, refuse_circle
+from runql.resources.pages.listing import Page, read_all, read_sparse_page
 from runql.resources.records.snake_case import SnakeCaseAttributes
 from runql.transport.flow import Flow, fetch
 from runql_graphql.fragments import ViewerFields

@@ -13,10 +13,11 @@ from tests.unit.transport.stepping import sent, served
 from runql.errors import RunqlError
 from runql.frames.batches import Batch
 from runql.frames.row_readers import RowReader
+from runql.paths import RunAddress
 from runql.resources.history.plan import ScanPlan
 from runql.resources.history.sampled import Row
-from runql.resources.runs.histories.cursor import HistoriesPosition
-from runql.resources.runs.histories.page import HistoriesPlan, Part
+from runql.resources.runs.histories.cursor import HistoriesCursor
+from runql.resources.runs.histories.page import HistoriesPart, HistoriesPlan
 from runql.resources.runs.histories.page_budget import PageBudget
 from runql.resources.runs.query import RunQuery
 from runql.transport.flow import Effect, Offload
@@ -113,9 +114,7 @@ def planned_list(
 ) -> HistoriesPlan:
     """A plan for the list of these tests."""
     scan = ScanPlan.checked(
-        "e",
-        "p",
-        "",
+        RunAddress("e", "p", ""),
         keys=keys,
         match="all" if match == "all" else "any",
         page_size=page_size,
@@ -136,7 +135,7 @@ def wanted_of_all(runs: dict[str, RunOnServer], plan: HistoriesPlan) -> list[Row
     return [
         {**row, "run_id": name}
         for name, run in runs.items()
-        for row in wanted(run.rows, replace(plan.scan, run=name))
+        for row in wanted(run.rows, replace(plan.scan, run=RunAddress("e", "p", name)))
     ]
 
 
@@ -148,14 +147,14 @@ def parts_of(
     bounded: bool = False,
     budget: PageBudget | None = None,
     limits: SampleLimits | None = None,
-) -> tuple[list[Part], HistoriesPosition]:
+) -> tuple[list[HistoriesPart], HistoriesCursor]:
     """All parts of a list, and where they leave it."""
-    position = HistoriesPosition(plan, reader, budget, limits)
-    parts: list[Part] = []
+    position = HistoriesCursor(plan, reader, budget, limits)
+    parts: list[HistoriesPart] = []
     while (part := served(position.next_part(bounded=bounded, ahead=True), answer)) is not None:
         parts.append(part)
     return parts, position
 
 
-def batches_of(parts: Sequence[Part]) -> list[Batch]:
+def batches_of(parts: Sequence[HistoriesPart]) -> list[Batch]:
     return [batch for part in parts for batch in part.batches]

@@ -10,8 +10,9 @@ from typing import Any, TypeAlias
 
 from tests.unit.transport.stepping import answered, sent, served
 
-from runql.resources.history.cursor import ScanPosition
-from runql.resources.history.plan import Known, ScanPlan
+from runql.paths import RunAddress
+from runql.resources.history.cursor import ScanCursor
+from runql.resources.history.plan import HistoryHints, ScanPlan
 from runql.resources.history.sampled import Row
 from runql.transport.codec import encode
 from runql.transport.flow import Effect
@@ -142,10 +143,10 @@ def acquainted() -> SampleLimits:
 
 
 def scanned(
-    plan: ScanPlan, known: Known, server: RunOnServer, limits: SampleLimits | None = None
+    plan: ScanPlan, known: HistoryHints, server: RunOnServer, limits: SampleLimits | None = None
 ) -> list[Row]:
     """All rows of a scan, read to its end."""
-    position = ScanPosition(plan, known, limits=limits, streams=True)
+    position = ScanCursor(plan, known, limits=limits, streams=True)
     read: list[Row] = []
     while (rows := served(position.next_rows(), server.answer)) is not None:
         assert rows, "a window without rows is not handed out"
@@ -183,9 +184,7 @@ def planned(
     """A plan for the run of these tests."""
     assert match in ("all", "any")
     return ScanPlan.checked(
-        "e",
-        "p",
-        "r",
+        RunAddress("e", "p", "r"),
         keys=keys,
         match="all" if match == "all" else "any",
         page_size=page_size,

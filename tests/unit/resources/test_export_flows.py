@@ -15,11 +15,12 @@ from tests.unit.resources.history_server import RunOnServer, on_the_wire, planne
 from tests.unit.transport.stepping import answered, sent, served
 
 from runql.frames.to_polars import to_polars
+from runql.paths import RunAddress
 from runql.resources.history.exports import files as export_files
 from runql.resources.history.exports import parts as export_parts
 from runql.resources.history.exports.listing import ExportListing, list_exports
 from runql.resources.history.exports.rows import ExportRows
-from runql.resources.history.plan import Known, ScanPlan
+from runql.resources.history.plan import HistoryHints, ScanPlan
 from runql.resources.history.sampled import Row
 from runql.resources.history.scan import read_live_rows, scan_table
 from runql.transport.byte_ranges import ByteRange
@@ -28,7 +29,7 @@ from runql.transport.sample_limits import SampleLimits
 from runql.transport.wire import Response
 
 ROWS: list[Row] = [{"_step": step, "loss": step / 2} for step in range(40)]
-KNOWN = Known(39, 40)
+KNOWN = HistoryHints(39, 40)
 
 
 def parquet(steps: Sequence[int]) -> bytes:
@@ -92,7 +93,7 @@ class ExportingServer:
         return answered(data)
 
 
-def steps_of(server: ExportingServer, plan: ScanPlan, known: Known = KNOWN) -> list[int]:
+def steps_of(server: ExportingServer, plan: ScanPlan, known: HistoryHints = KNOWN) -> list[int]:
     return to_polars(served(scan_table(plan, known, SampleLimits()), server.answer))["_step"].to_list()
 
 
@@ -107,11 +108,11 @@ def test_exports_are_asked_for_with_the_first_of_several_windows() -> None:
     [
         (planned(page_size=40), KNOWN),
         (planned(min_step=5, max_step=15), KNOWN),
-        (planned(), Known(39, 10)),
+        (planned(), HistoryHints(39, 10)),
     ],
     ids=["all in one", "bounded", "few rows"],
 )
-def test_one_window_asks_for_none(plan: ScanPlan, known: Known) -> None:
+def test_one_window_asks_for_none(plan: ScanPlan, known: HistoryHints) -> None:
     server = ExportingServer({"/a": range(40)})
     steps_of(server, plan, known)
     assert server.asked[0] is False
@@ -180,7 +181,7 @@ def test_files_that_do_not_add_up_are_left_alone(
     files: dict[str, Sequence[int]], live: Sequence[int], count: int | None
 ) -> None:
     server = ExportingServer(files, live, count=count)
-    found = steps_of(server, planned(), Known(39, count))
+    found = steps_of(server, planned(), HistoryHints(39, count))
     assert sorted(set(found)) == [*range(40)]
     assert server.asked[-1] is False or server.asked == [True, "/a"]
 
@@ -245,8 +246,8 @@ def with_text(steps: Sequence[int], rows_per_group: int | None = None) -> bytes:
 def little_memory(monkeypatch: pytest.MonkeyPatch) -> int:
     """The most bytes of files that are fetched before they are read."""
     most = 1_000_000
-    monkeypatch.setattr(export_files, "AT_A_TIME", most)
-    monkeypatch.setattr(export_parts, "AT_A_TIME", most)
+    monkeypatch.setattr(export_files, "MOST_BYTES_IN_MEMORY", most)
+    monkeypatch.setattr(export_parts, "MOST_BYTES_IN_MEMORY", most)
     return most
 
 
@@ -312,14 +313,14 @@ def test_rows_behind_a_file_that_breaks_are_left_to_windows() -> None:
 
 def test_files_without_a_count_are_read_when_each_step_is_there_once() -> None:
     server = ExportingServer({"/a": range(25), "/b": range(25, 40)}, count=None)
-    assert steps_of(server, planned(), Known(39, None)) == [*range(40)]
+    assert steps_of(server, planned(), HistoryHints(39, None)) == [*range(40)]
     assert server.asked == [True, "/a", "/b"]
 
 
 def test_a_row_without_a_step_leaves_exports_alone() -> None:
     told: dict[str, object] = {"parquetUrls": ["/a"], "liveData": [dict[str, object]()]}
     data = {"project": {"run": {"historyLineCount": 1, "parquetHistory": told}}}
-    assert served(list_exports("e", "p", "r"), lambda _effect: answered(data)) is None
+    assert served(list_exports(RunAddress("e", "p", "r")), lambda _effect: answered(data)) is None
 
 
 def test_a_listing_tells_steps_in_order() -> None:
@@ -328,7 +329,7 @@ def test_a_listing_tells_steps_in_order() -> None:
     data: object = {
         "project": {"run": {"historyLineCount": 9, "historyKeys": {"keys": {}}, "parquetHistory": told}}
     }
-    found = served(list_exports("e", "p", "r", with_keys=True), lambda _effect: answered(data))
+    found = served(list_exports(RunAddress("e", "p", "r"), with_keys=True), lambda _effect: answered(data))
     assert found == ExportListing(("/a",), b'[{"_step":7.0},{"_step":3}]', 9, {"keys": {}})
     assert found is not None
     assert (found.live_count, found.live_steps) == (2, [3, 7])

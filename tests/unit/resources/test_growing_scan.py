@@ -9,8 +9,8 @@ from tests.unit.resources.history_server import planned, wanted
 from tests.unit.resources.tempers import Temper, TemperedRun, rows_at
 from tests.unit.transport.stepping import served
 
-from runql.resources.history.cursor import ScanPosition
-from runql.resources.history.plan import Known, ScanPlan
+from runql.resources.history.cursor import ScanCursor
+from runql.resources.history.plan import HistoryHints, ScanPlan
 from runql.resources.history.sampled import Row
 from runql.transport.sample_limits import SampleLimits
 
@@ -51,7 +51,7 @@ def growing(steps: Sequence[int], at_first: int, rare: int = 1, **more: int | No
     ],
 )
 def test_every_row_comes_once(server: TemperedRun, plan: ScanPlan) -> None:
-    position = ScanPosition(plan, Known(), limits=SampleLimits(least=8), streams=True)
+    position = ScanCursor(plan, HistoryHints(), limits=SampleLimits(least=8), streams=True)
     read: list[Row] = []
     while (rows := served(position.next_rows(), server.answer)) is not None:
         read += rows

@@ -25,16 +25,17 @@ from runql.errors import (
     SchemaDriftError,
 )
 from runql.frames.row_readers import ColumnReader, RowReader
-from runql.resources.history.sampled import HistorySample, Row
+from runql.resources.history.sampled import Row, SampleOptions
 from runql.resources.runs.adaptive_pages import GOOD_PAGES
-from runql.resources.runs.histories.sampled import SampledRun, Unreadable, page_rows, rows_of, sample_runs
+from runql.resources.runs.histories.page import UnreadableRuns
+from runql.resources.runs.histories.sampled import SampledRun, page_rows, rows_of, sample_runs
 from runql.resources.runs.query import RunQuery
 from runql.transport.flow import Effect, Send
 from runql.transport.wire import Response
 from runql_graphql.fragments import RunHistory
 from runql_graphql.operations import list_histories
 
-WHOLE = HistorySample.checked(500, None, "_step", "default")
+WHOLE = SampleOptions.checked(500, None, "_step", "default")
 BUSY = Response(503, b"busy")
 LATE = RequestTimedOutError("late", operation="ListHistories")
 WRONG = answered(None, errors=[{"message": "history failed"}])
@@ -97,7 +98,7 @@ def names(count: int) -> list[str]:
 
 
 def test_each_page_is_one_request_that_spares_the_server() -> None:
-    chosen = HistorySample.checked(7, ["loss"], "epoch", "default")
+    chosen = SampleOptions.checked(7, ["loss"], "epoch", "default")
     flow = sample_runs(RunQuery("e", "p", '{"state": "finished"}', "-created_at", 50), chosen)
     asked = list_histories(
         entity="e",
@@ -276,7 +277,7 @@ def test_rows_are_labelled_by_their_run_and_a_metric_of_that_name_gives_way(read
         RunHistory(id="3", name="c", history=['{"_step": 0}']),
     ]
     runs = [SampledRun(f"e/p/{node.name}", node) for node in nodes]
-    assert rows_of([page_rows(runs, WHOLE, reader, Unreadable())]) == [
+    assert rows_of([page_rows(runs, WHOLE, reader, UnreadableRuns())]) == [
         {"_step": 0, "run_id": "a"},
         {"_step": 1, "run_id": "a"},
         {"_step": 0, "run_id": "c"},

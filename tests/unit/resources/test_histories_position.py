@@ -17,7 +17,7 @@ from tests.unit.transport.stepping import answered, served
 from runql.errors import ConnectionFailedError, IncompleteHistoriesError, PaginationError, RunqlError
 from runql.frames.row_readers import RowReader
 from runql.resources.runs.histories.collect import read_histories
-from runql.resources.runs.histories.cursor import HistoriesPosition
+from runql.resources.runs.histories.cursor import HistoriesCursor
 from runql.resources.runs.histories.page_budget import MOST_RUNS, PageBudget
 from runql.resources.runs.histories.sampled import rows_of
 from runql.transport.flow import Effect, Send
@@ -128,19 +128,19 @@ def test_a_long_run_comes_in_parts_where_memory_is_to_be_bounded(uncounted: int 
 
 def test_the_next_page_is_asked_for_along_with_the_last_of_a_page_but_not_before_it_may() -> None:
     server, plan = ListOnServer(many(6, 2)), planned_list(per_page=2)
-    position = HistoriesPosition(plan, RowReader())
+    position = HistoriesCursor(plan, RowReader())
     served(position.next_part(bounded=True, ahead=False), server.answer)
     assert server.sizes == [2]
     served(position.next_part(bounded=True, ahead=True), server.answer)
     assert server.sizes == [2, 4]
-    position = HistoriesPosition(plan, RowReader())
+    position = HistoriesCursor(plan, RowReader())
     served(position.next_part(bounded=True, ahead=True), server.answer)
     assert server.sizes == [2, 4, 2, 4]
 
 
 def test_a_page_ahead_that_fails_is_told_after_what_lies_before_it() -> None:
     server = ListOnServer(many(6, 2), break_at=2, refusal=ConnectionFailedError("cut"))
-    position = HistoriesPosition(planned_list(per_page=2), RowReader())
+    position = HistoriesCursor(planned_list(per_page=2), RowReader())
     part = served(position.next_part(bounded=True, ahead=True), server.answer)
     assert part is not None
     assert [mark.name for mark in part.ended] == ["run0", "run1"]

@@ -12,24 +12,25 @@ from tests.unit.resources.answers import in_project
 from tests.unit.transport.stepping import answered, ended
 
 from runql.errors import CorruptHistoryError, IncompleteHistoryError, ProjectNotFoundError, RunNotFoundError
-from runql.resources.history.sampled import HistorySample, Row, checked_keys, sample_run
+from runql.paths import RunAddress
+from runql.resources.history.sampled import Row, SampleOptions, checked_keys, sample_run
 from runql.transport.flow import Send
 from runql_graphql.operations import get_history
 
-WHOLE = HistorySample.checked(500, None, "_step", "default")
-CHOSEN = HistorySample.checked(100, ["loss", "acc"], "_step", "default")
-SYSTEM = HistorySample.checked(500, None, "_step", "system")
-SYSTEM_CHOSEN = HistorySample.checked(500, ["system.cpu"], "_step", "system")
+WHOLE = SampleOptions.checked(500, None, "_step", "default")
+CHOSEN = SampleOptions.checked(100, ["loss", "acc"], "_step", "default")
+SYSTEM = SampleOptions.checked(500, None, "_step", "system")
+SYSTEM_CHOSEN = SampleOptions.checked(500, ["system.cpu"], "_step", "system")
 
 
-def read(wish: HistorySample, **fields: object) -> list[Row]:
-    flow = sample_run("e", "p", "r", wish)
+def read(options: SampleOptions, **fields: object) -> list[Row]:
+    flow = sample_run(RunAddress("e", "p", "r"), options)
     next(flow)
     return ended(flow, in_project(run={"id": "storage:r", "name": "r", **fields}))
 
 
 @pytest.mark.parametrize(
-    ("wish", "samples", "specs", "whole", "system"),
+    ("options", "samples", "specs", "whole", "system"),
     [
         (WHOLE, 500, [], True, False),
         (CHOSEN, 100, [{"keys": ["_step", "loss", "acc"], "samples": 100}], False, False),
@@ -38,7 +39,7 @@ def read(wish: HistorySample, **fields: object) -> list[Row]:
     ],
 )
 def test_one_request_asks_for_one_kind_of_rows(
-    wish: HistorySample, samples: int, specs: list[object], *, whole: bool, system: bool
+    options: SampleOptions, samples: int, specs: list[object], *, whole: bool, system: bool
 ) -> None:
     asked = get_history(
         entity="e",
@@ -50,12 +51,12 @@ def test_one_request_asks_for_one_kind_of_rows(
         system=system,
         chosen=bool(specs),
     )
-    assert next(sample_run("e", "p", "r", wish)) == Send(asked)
+    assert next(sample_run(RunAddress("e", "p", "r"), options)) == Send(asked)
 
 
 def test_the_x_axis_comes_first_and_once() -> None:
-    wish = HistorySample.checked(5, ["loss", "epoch", "loss"], "epoch", "default")
-    assert [json.loads(spec) for spec in wish.specs] == [{"keys": ["epoch", "loss"], "samples": 5}]
+    options = SampleOptions.checked(5, ["loss", "epoch", "loss"], "epoch", "default")
+    assert [json.loads(spec) for spec in options.specs] == [{"keys": ["epoch", "loss"], "samples": 5}]
 
 
 def test_whole_rows_are_read_from_texts() -> None:
@@ -88,7 +89,7 @@ def test_a_run_without_rows_is_empty() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wish", "fields"),
+    ("options", "fields"),
     [
         (WHOLE, {}),
         (WHOLE, {"history": None}),
@@ -97,14 +98,14 @@ def test_a_run_without_rows_is_empty() -> None:
         *((CHOSEN, {"sampledHistory": lists}) for lists in (None, [], [None], ["text"], [{"a": 1}])),
     ],
 )
-def test_null_or_another_shape_is_not_no_rows(wish: HistorySample, fields: dict[str, object]) -> None:
+def test_null_or_another_shape_is_not_no_rows(options: SampleOptions, fields: dict[str, object]) -> None:
     with pytest.raises(IncompleteHistoryError, match="e/p/r are missing: the server sent null") as caught:
-        read(wish, **fields)
+        read(options, **fields)
     assert (caught.value.run, caught.value.found, caught.value.expected) == ("e/p/r", 0, None)
 
 
 @pytest.mark.parametrize(
-    ("wish", "fields", "row"),
+    ("options", "fields", "row"),
     [
         (WHOLE, {"history": ['{"_step": 0}', "no JSON"]}, 1),
         (WHOLE, {"history": ['{"_step": 0}', "null"]}, 1),
@@ -120,16 +121,18 @@ def test_null_or_another_shape_is_not_no_rows(wish: HistorySample, fields: dict[
         (CHOSEN, {"sampledHistory": [[{"_step": "x", "loss": 1, "acc": 1}]]}, 0),
     ],
 )
-def test_a_row_that_cannot_be_read_is_named(wish: HistorySample, fields: dict[str, object], row: int) -> None:
+def test_a_row_that_cannot_be_read_is_named(
+    options: SampleOptions, fields: dict[str, object], row: int
+) -> None:
     with pytest.raises(CorruptHistoryError, match="e/p/r") as caught:
-        read(wish, **fields)
+        read(options, **fields)
     assert (caught.value.run, caught.value.row) == ("e/p/r", row)
 
 
-@pytest.mark.parametrize("wish", [WHOLE, CHOSEN])
-def test_rows_that_come_in_another_order_are_put_in_step_order(wish: HistorySample) -> None:
+@pytest.mark.parametrize("options", [WHOLE, CHOSEN])
+def test_rows_that_come_in_another_order_are_put_in_step_order(options: SampleOptions) -> None:
     rows: list[Row] = [{"_step": step, "loss": step, "acc": 1} for step in (0, 7, 3, 9, 4.0)]
-    found = read(wish, history=[json.dumps(row) for row in rows], sampledHistory=[rows])
+    found = read(options, history=[json.dumps(row) for row in rows], sampledHistory=[rows])
     assert [row["_step"] for row in found] == [0, 3, 4.0, 7, 9]
 
 
@@ -151,7 +154,7 @@ def test_chosen_machine_rows_have_their_time_and_only_rows_with_all_keys() -> No
     [({"project": None}, ProjectNotFoundError), ({"project": {"run": None}}, RunNotFoundError)],
 )
 def test_what_is_absent_is_told_apart(data: object, error: type[Exception]) -> None:
-    flow = sample_run("e", "p", "r", WHOLE)
+    flow = sample_run(RunAddress("e", "p", "r"), WHOLE)
     next(flow)
     with pytest.raises(error, match="e/p"):
         flow.send(answered(data))
@@ -169,7 +172,7 @@ def test_keys_without_repeats(keys: Sequence[str] | None, checked: tuple[str, ..
 @pytest.mark.parametrize("keys", ["loss", "", [1], ["loss", None], [b"loss"]])
 def test_keys_that_are_no_list_of_texts_are_a_type_error(keys: Any) -> None:
     with pytest.raises(TypeError, match="keys must be a list of metric names"):
-        HistorySample.checked(500, keys, "_step", "default")
+        SampleOptions.checked(500, keys, "_step", "default")
 
 
 @pytest.mark.parametrize("keys", [5, 1.5, True])
@@ -181,16 +184,16 @@ def test_keys_that_are_no_list_at_all_are_a_type_error_that_says_so(keys: Any) -
 @pytest.mark.parametrize("samples", [0, -5])
 def test_samples_below_one_are_refused(samples: int) -> None:
     with pytest.raises(ValueError, match="samples must be at least 1"):
-        HistorySample.checked(samples, None, "_step", "default")
+        SampleOptions.checked(samples, None, "_step", "default")
 
 
 @pytest.mark.parametrize("stream", ["", "metrics", "System", None])
 def test_an_unknown_stream_is_refused(stream: Any) -> None:
     with pytest.raises(ValueError, match="stream must be 'default' for metrics, or 'system'"):
-        HistorySample.checked(500, None, "_step", stream)
+        SampleOptions.checked(500, None, "_step", stream)
 
 
 @pytest.mark.parametrize("x_axis", [None, 5, ["_step"]])
 def test_an_x_axis_that_is_no_text_is_a_type_error(x_axis: Any) -> None:
     with pytest.raises(TypeError, match="x_axis"):
-        HistorySample.checked(500, ["loss"], x_axis, "default")
+        SampleOptions.checked(500, ["loss"], x_axis, "default")

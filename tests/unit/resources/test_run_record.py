@@ -49,7 +49,7 @@ class HandRun(EditableRun):
         return self._wait(None)
 
     @property
-    def known(self) -> Known:
+    def known(self) -> HistoryHints:
         return self._known()
 
     @property

@@ -12,8 +12,9 @@ from tests.unit.transport.stepping import answered, ended, sent, served
 
 from runql.errors import IncompleteHistoryError, ProjectNotFoundError, RunNotFoundError, ServerFailureError
 from runql.frames.row_readers import RowReader
-from runql.resources.history.cursor import ScanPosition
-from runql.resources.history.plan import Known, ScanPlan
+from runql.paths import RunAddress
+from runql.resources.history.cursor import ScanCursor
+from runql.resources.history.plan import HistoryHints, ScanPlan
 from runql.resources.history.sampled import Row
 from runql.resources.history.scan import scan_table
 from runql.resources.history.step_map import map_steps
@@ -40,7 +41,7 @@ def specs(server: RunOnServer) -> list[list[object]]:
 
 
 def test_the_first_window_is_one_request_for_whole_rows() -> None:
-    flow = ScanPosition(planned(page_size=1000), Known(2499, 2500)).next_rows()
+    flow = ScanCursor(planned(page_size=1000), HistoryHints(2499, 2500)).next_rows()
     assert next(flow) == Send(
         scan_history(
             entity="e",
@@ -72,7 +73,7 @@ def test_the_bytes_of_a_window_are_let_go_of_when_they_are_read(keys: list[str] 
 def test_chosen_keys_go_into_one_spec_with_the_step_first() -> None:
     server = RunOnServer(dense(25))
     plan = planned(keys=["loss", "_step", "acc"], page_size=10)
-    assert scanned(plan, Known(24, 25), server) == []
+    assert scanned(plan, HistoryHints(24, 25), server) == []
     assert specs(server)[0] == [
         {"keys": ["_step", "loss", "acc"], "samples": 22, "minStep": 0, "maxStep": 10}
     ]
@@ -89,7 +90,7 @@ def test_any_of_the_keys_is_a_spec_each_in_the_same_request() -> None:
     ]
     server = RunOnServer(rows)
     plan = planned(keys=["a", "b"], match="any")
-    assert scanned(plan, Known(), server) == [
+    assert scanned(plan, HistoryHints(), server) == [
         {"_step": 0, "a": 1},
         {"_step": 1, "b": 2},
         {"_step": 3, "a": 3},
@@ -103,14 +104,17 @@ def test_any_of_the_keys_is_a_spec_each_in_the_same_request() -> None:
 def test_a_run_that_fits_one_answer_takes_one_request_however_far_its_steps_lie() -> None:
     rows: list[Row] = [{"_step": step * 100_000} for step in range(10)]
     server = RunOnServer(rows)
-    assert scanned(planned(), Known(900_000, 10), server) == rows
+    assert scanned(planned(), HistoryHints(900_000, 10), server) == rows
     assert asked(server) == [(0, None)]
 
 
-@pytest.mark.parametrize("known", [Known(990_000, 100), Known(990_000, None), Known(None, 100), Known()])
+@pytest.mark.parametrize(
+    "known",
+    [HistoryHints(990_000, 100), HistoryHints(990_000, None), HistoryHints(None, 100), HistoryHints()],
+)
 @pytest.mark.parametrize("keys", [None, ["loss"]])
 def test_a_hundred_rows_over_a_million_steps_take_three_requests(
-    known: Known, keys: list[str] | None
+    known: HistoryHints, keys: list[str] | None
 ) -> None:
     rows: list[Row] = [{"_step": step * 10_000, "loss": step} for step in range(100)]
     server = RunOnServer(rows)
@@ -118,9 +122,9 @@ def test_a_hundred_rows_over_a_million_steps_take_three_requests(
     assert server.requests <= 3
 
 
-@pytest.mark.parametrize("known", [Known(1_996_003, 4_000), Known()])
+@pytest.mark.parametrize("known", [HistoryHints(1_996_003, 4_000), HistoryHints()])
 @pytest.mark.parametrize("keys", [None, ["loss"]])
-def test_windows_of_a_sparse_run_are_cut_by_rows(known: Known, keys: list[str] | None) -> None:
+def test_windows_of_a_sparse_run_are_cut_by_rows(known: HistoryHints, keys: list[str] | None) -> None:
     rows: list[Row] = [{"_step": 499 * step, "loss": step} for step in range(4_000)]
     server = RunOnServer(rows)
     assert scanned(planned(page_size=1000, keys=keys), known, server) == rows
@@ -131,7 +135,7 @@ def test_a_sparse_range_is_cut_by_the_rows_within_it() -> None:
     rows: list[Row] = [{"_step": 499 * step} for step in range(4_000)]
     server = RunOnServer(rows)
     plan = planned(page_size=1000, min_step=1_000, max_step=1_500_000)
-    assert scanned(plan, Known(1_996_003, 4_000), server) == wanted(rows, plan)
+    assert scanned(plan, HistoryHints(1_996_003, 4_000), server) == wanted(rows, plan)
     assert server.requests <= 6
 
 
@@ -158,7 +162,7 @@ def test_a_window_that_brings_fewer_rows_than_the_map_told_is_read_in_halves() -
         run["history"] = run["history"][::2]
         return answered(body["data"])
 
-    position = ScanPosition(planned(page_size=10), Known(5_900, 60))
+    position = ScanCursor(planned(page_size=10), HistoryHints(5_900, 60))
     read: list[Row] = []
     while (got := served(position.next_rows(), forgetful)) is not None:
         read += got
@@ -169,12 +173,12 @@ def test_a_key_that_is_in_few_rows_costs_few_requests() -> None:
     rows: list[Row] = [{"_step": step, "val": 1 if step % 100 == 0 else None} for step in range(5_000)]
     server = RunOnServer(rows)
     plan = planned(page_size=100, keys=["val"])
-    assert scanned(plan, Known(4_999, 5_000), server) == wanted(rows, plan)
+    assert scanned(plan, HistoryHints(4_999, 5_000), server) == wanted(rows, plan)
     assert server.requests == 2
 
 
 def test_windows_that_are_settled_are_asked_for_at_once_and_in_order() -> None:
-    position = ScanPosition(planned(), Known(99, 100))
+    position = ScanCursor(planned(), HistoryHints(99, 100))
     flow = position.next_batches(ahead=None)
     effect = next(flow)
     assert isinstance(effect, Gather)
@@ -187,9 +191,11 @@ def test_windows_that_are_settled_are_asked_for_at_once_and_in_order() -> None:
     assert [row for batch in batches for row in batch.to_rows()] == dense(100)
 
 
-@pytest.mark.parametrize("known", [Known(99, 100), Known(99, None), Known(None, 100), Known()])
+@pytest.mark.parametrize(
+    "known", [HistoryHints(99, 100), HistoryHints(99, None), HistoryHints(None, 100), HistoryHints()]
+)
 @pytest.mark.parametrize("state", ["running", "finished"])
-def test_every_window_brings_its_rows_once(known: Known, state: str) -> None:
+def test_every_window_brings_its_rows_once(known: HistoryHints, state: str) -> None:
     server = RunOnServer(dense(100), state=state)
     assert scanned(planned(), known, server) == dense(100)
     assert server.requests <= 11
@@ -197,7 +203,7 @@ def test_every_window_brings_its_rows_once(known: Known, state: str) -> None:
 
 def test_a_known_run_takes_one_request_a_window() -> None:
     server = RunOnServer(dense(100))
-    scanned(planned(), Known(99, 100), server)
+    scanned(planned(), HistoryHints(99, 100), server)
     assert server.requests == 10
 
 
@@ -205,30 +211,30 @@ def test_a_known_run_takes_one_request_a_window() -> None:
 def test_rows_at_window_borders_come_once_on_servers_of_either_kind(*, inclusive: bool) -> None:
     server = RunOnServer(dense(31), spec_includes_end=inclusive)
     plan = planned(keys=["loss"], min_step=5, max_step=25)
-    assert scanned(plan, Known(30, 31), server) == dense(31)[5:25]
+    assert scanned(plan, HistoryHints(30, 31), server) == dense(31)[5:25]
     assert server.requests <= 3
 
 
 def test_bounds_are_sent_and_max_step_is_not_read() -> None:
     server = RunOnServer(dense(40))
-    assert scanned(planned(min_step=7, max_step=22), Known(39, 40), server) == dense(40)[7:22]
+    assert scanned(planned(min_step=7, max_step=22), HistoryHints(39, 40), server) == dense(40)[7:22]
     assert asked(server) == [(7, 17), (17, 22)]
 
 
 def test_equal_bounds_send_nothing() -> None:
     server = RunOnServer(dense(40))
-    assert scanned(planned(min_step=7, max_step=7), Known(39, 40), server) == []
+    assert scanned(planned(min_step=7, max_step=7), HistoryHints(39, 40), server) == []
     assert server.requests == 0
 
 
 def test_a_start_beyond_the_end_takes_one_request() -> None:
     server = RunOnServer(dense(40))
-    assert scanned(planned(min_step=500), Known(39, 40), server) == []
+    assert scanned(planned(min_step=500), HistoryHints(39, 40), server) == []
     assert server.requests == 1
 
 
-@pytest.mark.parametrize("known", [Known(), Known(None, 0)])
-def test_an_empty_run_takes_one_request(known: Known) -> None:
+@pytest.mark.parametrize("known", [HistoryHints(), HistoryHints(None, 0)])
+def test_an_empty_run_takes_one_request(known: HistoryHints) -> None:
     server = RunOnServer([], state="finished")
     assert scanned(planned(), known, server) == []
     assert server.requests == 1
@@ -239,7 +245,7 @@ def test_an_empty_run_takes_one_request(known: Known) -> None:
 def test_steps_above_the_last_step_of_a_live_run_are_read(lag: int | None, keys: list[str] | None) -> None:
     server = RunOnServer(dense(100), state="running", lag=lag)
     plan = planned(keys=keys)
-    assert scanned(plan, Known(max(0, 99 - (lag or 99)), 60), server) == wanted(dense(100), plan)
+    assert scanned(plan, HistoryHints(max(0, 99 - (lag or 99)), 60), server) == wanted(dense(100), plan)
     assert server.requests <= 11
 
 
@@ -250,46 +256,46 @@ def test_steps_above_the_last_step_of_a_run_that_just_ended_are_read(
 ) -> None:
     server = RunOnServer(dense(100), state="finished", lag=lag)
     plan = planned(keys=keys)
-    assert scanned(plan, Known(), server) == wanted(dense(100), plan)
+    assert scanned(plan, HistoryHints(), server) == wanted(dense(100), plan)
     assert server.requests <= 11
 
 
 def test_a_run_that_grew_since_it_was_listed_is_read_to_its_end() -> None:
     server = RunOnServer(dense(100), state="finished")
-    assert scanned(planned(), Known(4, 5), server) == dense(100)
+    assert scanned(planned(), HistoryHints(4, 5), server) == dense(100)
 
 
 def test_rows_that_were_logged_meanwhile_are_read_too() -> None:
     server = RunOnServer(dense(20), state="running", arriving=[dense(24)[20:], dense(35)[24:]])
-    assert scanned(planned(), Known(19, 20), server) == dense(35)
+    assert scanned(planned(), HistoryHints(19, 20), server) == dense(35)
 
 
 def test_rows_that_arrive_inside_a_window_that_was_read_are_not_skipped() -> None:
     server = RunOnServer(dense(20)[:15], state="running", lag=None, arriving=[dense(20)[15:]])
-    assert scanned(planned(min_step=12), Known(None, 15), server) == dense(20)[12:]
+    assert scanned(planned(min_step=12), HistoryHints(None, 15), server) == dense(20)[12:]
 
 
 def test_steps_written_as_floats_are_steps() -> None:
     rows: list[Row] = [{"_step": float(step), "loss": 1} for step in range(25)]
-    assert scanned(planned(keys=["loss"]), Known(24, 25), RunOnServer(rows)) == rows
+    assert scanned(planned(keys=["loss"]), HistoryHints(24, 25), RunOnServer(rows)) == rows
 
 
 def test_special_floats_of_chosen_rows_are_floats() -> None:
     rows: list[Row] = [{"_step": 0, "loss": "NaN"}, {"_step": 1, "loss": "-Infinity"}]
-    read = scanned(planned(keys=["loss"]), Known(), RunOnServer(rows))
+    read = scanned(planned(keys=["loss"]), HistoryHints(), RunOnServer(rows))
     assert repr(read) == "[{'_step': 0, 'loss': nan}, {'_step': 1, 'loss': -inf}]"
 
 
 def test_the_history_keys_are_asked_for_only_where_the_end_is_near() -> None:
     server = RunOnServer(dense(100))
-    scanned(planned(), Known(99, 100), server)
+    scanned(planned(), HistoryHints(99, 100), server)
     told = [operation.variables["withKeys"] for operation in server.operations]
     assert told == [False] * 9 + [True]
 
 
 def test_an_error_in_the_middle_can_be_tried_again_without_losing_rows() -> None:
     server = RunOnServer(dense(30))
-    position = ScanPosition(planned(), Known(29, 30))
+    position = ScanCursor(planned(), HistoryHints(29, 30))
     assert served(position.next_rows(), server.answer) == dense(30)[:10]
     with pytest.raises(ServerFailureError):
         served(position.next_rows(), lambda _: Response(503, b""))
@@ -304,7 +310,7 @@ def test_an_error_in_the_middle_can_be_tried_again_without_losing_rows() -> None
     [({"project": None}, ProjectNotFoundError), ({"project": {"run": None}}, RunNotFoundError)],
 )
 def test_what_is_absent_is_told_apart(data: object, error: type[Exception]) -> None:
-    flow = ScanPosition(planned(), Known()).next_rows()
+    flow = ScanCursor(planned(), HistoryHints()).next_rows()
     next(flow)
     with pytest.raises(error, match="e/p"):
         flow.send(answered(data))
@@ -315,7 +321,7 @@ def test_what_is_absent_is_told_apart(data: object, error: type[Exception]) -> N
 def test_null_is_not_no_rows(count: int | None, keys: list[str] | None) -> None:
     fields = {"history": None, "sampledHistory": None, "historyLineCount": count}
     with pytest.raises(IncompleteHistoryError, match="e/p/r are missing: the server sent null") as caught:
-        served(ScanPosition(planned(keys=keys), Known()).next_rows(), lambda _: in_project(run=fields))
+        served(ScanCursor(planned(keys=keys), HistoryHints()).next_rows(), lambda _: in_project(run=fields))
     assert (caught.value.found, caught.value.expected) == (0, count)
 
 
@@ -331,7 +337,7 @@ def test_null_is_read_another_way_where_there_is_one() -> None:
         body["data"]["project"]["run"]["history"] = None
         return answered(body["data"])
 
-    position = ScanPosition(planned(page_size=1000), Known(899, 900), streams=True)
+    position = ScanCursor(planned(page_size=1000), HistoryHints(899, 900), streams=True)
     read: list[Row] = []
     while (rows := served(position.next_rows(), answer)) is not None:
         read += rows
@@ -340,7 +346,7 @@ def test_null_is_read_another_way_where_there_is_one() -> None:
 
 @pytest.mark.parametrize("fields", [{"history": None}, {"history": []}])
 def test_a_window_without_anything_ends_the_scan(fields: dict[str, object]) -> None:
-    position = ScanPosition(planned(), Known())
+    position = ScanCursor(planned(), HistoryHints())
     response = in_project(run={"historyLineCount": 0, **fields})
     assert served(position.next_rows(), lambda _: response) is None
     assert served(position.next_rows(), lambda _: response) is None
@@ -366,7 +372,7 @@ def test_the_last_step_is_read_leniently(keys: JSONValue, step: int | None) -> N
 
 def test_a_table_has_the_rows_of_all_windows_and_the_step_first() -> None:
     rows: list[Row] = [*dense(15), {"acc": 1, "_step": 15}]
-    table = served(scan_table(planned(), Known(15, 16), SampleLimits()), RunOnServer(rows).answer)
+    table = served(scan_table(planned(), HistoryHints(15, 16), SampleLimits()), RunOnServer(rows).answer)
     assert list(table.columns) == ["_step", "loss", "acc"]
     assert table.height == 16
 
@@ -391,4 +397,4 @@ def test_a_table_has_the_rows_of_all_windows_and_the_step_first() -> None:
 def test_what_cannot_be_scanned_is_refused(given: dict[str, Any], error: type[Exception], told: str) -> None:
     good: dict[str, Any] = {"keys": None, "match": "all", "page_size": 5, "min_step": None, "max_step": None}
     with pytest.raises(error, match=told):
-        ScanPlan.checked("e", "p", "r", **(good | given))
+        ScanPlan.checked(RunAddress("e", "p", "r"), **(good | given))

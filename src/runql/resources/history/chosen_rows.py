@@ -1,4 +1,4 @@
-"""Rows of chosen keys: what `sampledHistory` answers, from its text where that is at hand."""
+"""The rows of `sampledHistory`, read from the bytes of the response where they were kept."""
 
 from __future__ import annotations
 
@@ -12,60 +12,60 @@ from runql.frames.row_readers import RowReader
 from runql.transport.codec import RawList
 from runql.values import UnreadableRowError, as_json, history_rows, parse_json
 
-CUT: Final = RawList("sampledHistory", depth=2)
-"""The rows of each spec, which need not become Python objects."""
+CUT: Final = Cut("sampledHistory", depth=2)
+"""The rows of each spec, kept as bytes, so that they need not become Python objects."""
 
 
 def rows_by_spec(
-    told: Sequence[object] | None, text: bytes | None, specs: int, reader: RowReader
+    parsed: Sequence[object] | None, content: bytes | None, specs: int, reader: RowReader
 ) -> list[Batch | None]:
-    """The rows of each of ``specs`` specs, in their order and each in step order; None where a spec has no list.
+    """The rows of each of ``specs`` specs, each list in step order; None where a spec has no list.
 
     Args:
-        told: the field as the model holds it.
-        text: the same as JSON, where it was kept out of the model.
-        specs: how many were asked.
+        parsed: the field as the model holds it.
+        content: the field as JSON, where it was cut out of the response.
+        specs: how many were requested.
         reader: reads the JSON of one list.
 
     Raises:
-        UnreadableRowError: a row is no object.
+        UnreadableRowError: a row is not an object.
     """
-    if text is not None:
-        arrays = arrays_of(text)
+    if content is not None:
+        arrays = split_arrays(content)
         if len(arrays) == specs:
             return [reader.read_array(array).in_step_order() for array in arrays]
-        whole = parse_json(text)
-        told = whole if isinstance(whole, list) else None
-    lists = [as_json(each) for each in told or ()][:specs]
+        whole = parse_json(content)
+        parsed = whole if isinstance(whole, list) else None
+    lists = [as_json(each) for each in parsed or ()][:specs]
     lists += [None] * (specs - len(lists))
     return [
         RowBatch(history_rows(rows)).in_step_order() if isinstance(rows, list) else None for rows in lists
     ]
 
 
-def text_of_each(texts: Mapping[str, Sequence[bytes]], nodes: int) -> Sequence[bytes | None]:
-    """What was cut out of a response for each of so many runs; None for each where nothing was.
+def content_by_run(cut: Mapping[str, Sequence[bytes]], runs: int) -> Sequence[bytes | None]:
+    """The bytes that were cut out of a response, for each of its ``runs`` runs; None for each where nothing was.
 
     Raises:
-        SchemaDriftError: as many lists as runs were due.
+        SchemaDriftError: there are not as many lists as runs.
     """
-    found = texts.get(CUT.field, [])
-    if found and len(found) != nodes:
-        raise SchemaDriftError(CUT.field, [f"{len(found)} lists of rows for {nodes} runs"])
-    return found or [None] * nodes
+    found = cut.get(CUT.field, [])
+    if found and len(found) != runs:
+        raise SchemaDriftError(CUT.field, [f"{len(found)} lists of rows for {runs} runs"])
+    return found or [None] * runs
 
 
-def arrays_of(text: bytes) -> list[bytes]:
-    """The arrays of an array of arrays, where their brackets are the only ones; else none."""
-    inner = text[2:-2].split(b"],[")
+def split_arrays(content: bytes) -> list[bytes]:
+    """The arrays of an array of arrays; empty where the content has other brackets too."""
+    inner = content[2:-2].split(b"],[")
     if any(b"[" in part or b"]" in part for part in inner):
         return []
     return [b"[%s]" % part for part in inner]
 
 
 @contextmanager
-def readable(path: str) -> Generator[None]:
-    """Name the run of a row that cannot be read.
+def naming_run(path: str) -> Generator[None]:
+    """Name the run in the error about a row that cannot be read.
 
     Raises:
         CorruptHistoryError: instead of `UnreadableRowError`.
@@ -76,11 +76,11 @@ def readable(path: str) -> Generator[None]:
         raise CorruptHistoryError(path, error.row, str(error)) from error
 
 
-def with_steps(path: str, batch: Batch) -> Batch:
-    """The same rows.
+def require_steps(path: str, batch: Batch) -> Batch:
+    """Return the batch unless it has a step that is no finite number. A row may have no step: the server placed it.
 
     Raises:
-        CorruptHistoryError: the step of one is no finite number. A row without any is one of a server that places it.
+        CorruptHistoryError: it has one.
     """
     place = batch.bad_step()
     if place is not None:

@@ -1,4 +1,4 @@
-"""A wish for every row of a run's history, checked, and what is known of the run before it is read."""
+"""What a scan of one run's history reads, and what is known of the run before it begins."""
 
 from __future__ import annotations
 
@@ -7,31 +7,29 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from runql.arguments import positive, shown
+from runql.paths import RunAddress
 from runql.resources.history.sampled import checked_keys
-from runql.transport.flow import DEFAULT_CONCURRENCY
+from runql.transport.flow import AT_ONCE
+from runql.transport.sample_limits import RowsField
 
 Match: TypeAlias = Literal["all", "any"]
 
 
 @dataclass(frozen=True, slots=True)
 class ScanPlan:
-    """A checked wish for all rows of one run.
+    """The checked options of a scan of one run.
 
     Attributes:
-        entity: owner of the project.
-        project: its name.
-        run: the run's id.
-        keys: only these columns (and `_step`); None for whole rows.
-        match: rows that have ``all`` of the keys, or ``any``.
-        page_size: steps a window, which is also the most rows a request brings.
+        run: the run; without an id where the plan stands for every run of a list.
+        keys: only these columns and `_step`; None for whole rows.
+        match: rows that have ``all`` of the keys, or ``any`` of them.
+        page_size: steps in a window, which is also the most rows of a response.
         min_step: the first step.
         max_step: the step before which the scan ends; None for no end.
-        max_concurrency: windows that are asked for at the same time.
+        max_concurrency: windows that are requested at the same time.
     """
 
-    entity: str
-    project: str
-    run: str
+    run: RunAddress
     keys: tuple[str, ...] | None
     match: Match
     page_size: int
@@ -42,9 +40,7 @@ class ScanPlan:
     @classmethod
     def checked(
         cls,
-        entity: str,
-        project: str,
-        run: str,
+        run: RunAddress,
         *,
         keys: Sequence[str] | None,
         match: Match,
@@ -53,11 +49,12 @@ class ScanPlan:
         max_step: int | None,
         max_concurrency: int = DEFAULT_CONCURRENCY,
     ) -> ScanPlan:
-        """Check what a caller gave.
+        """Check the arguments of a caller.
 
         Raises:
-            ValueError: unknown match, ``page_size`` or ``max_concurrency`` below 1, a negative step, or bounds the wrong way round.
-            TypeError: ``keys`` is not a list of texts, or a step is not an int.
+            ValueError: ``match`` is unknown, ``page_size`` or ``max_concurrency`` is below 1, a step is negative, or
+                ``max_step`` is below ``min_step``.
+            TypeError: ``keys`` is not a list of str, or a step is not an int.
         """
         if match not in ("all", "any"):
             raise ValueError(f"match must be 'all' or 'any', not {shown(match)}")
@@ -66,42 +63,38 @@ class ScanPlan:
         if end is not None and end < first:
             raise ValueError(f"max_step ({end}) must not be below min_step ({first})")
         size = positive("page_size", page_size)
-        return cls(
-            entity,
-            project,
-            run,
-            checked_keys(keys),
-            match,
-            size,
-            first,
-            end,
-            positive("max_concurrency", max_concurrency),
-        )
+        workers = positive("max_concurrency", max_concurrency)
+        return cls(run, checked_keys(keys), match, size, first, end, workers)
 
     @property
     def path(self) -> str:
-        """Entity, project and run."""
-        return f"{self.entity}/{self.project}/{self.run}"
+        """Entity, project and run, as error messages name them."""
+        return f"{self.run.entity}/{self.run.project}/{self.run.run_id}"
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The asked keys and the step."""
+        """`_step` and the requested keys."""
         return tuple(dict.fromkeys(("_step", *(self.keys or ()))))
 
     @property
+    def rows_field(self) -> RowsField:
+        """The field of the API that returns the rows."""
+        return "history" if self.keys is None else "sampledHistory"
+
+    @property
     def wants_every_step(self) -> bool:
-        """Whether what the server counts of the whole run counts the rows of this scan, too."""
+        """Whether the scan has no bounds, so that the server's counts of the whole run are counts of its rows."""
         return self.min_step == 0 and self.max_step is None
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
-    """What is known of a run before its scan; every part may be old or missing.
+class HistoryHints:
+    """What is known of a run before its scan; every part may be out of date or missing.
 
     Attributes:
-        last_step: the highest step that the server has told.
-        line_count: rows in its history.
-        rows: rows between the bounds of the scan, where that is certain.
+        last_step: the highest step that the server has reported.
+        line_count: rows in the history.
+        rows: rows between the bounds of the scan; only where that is certain.
     """
 
     last_step: int | None = None

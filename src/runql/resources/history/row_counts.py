@@ -1,4 +1,4 @@
-"""What a server counts of a run's history, and in how many rows some keys should therefore be."""
+"""What a server counts of a run's history, and the numbers of rows that follow from it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class RowCounts:
 
     Attributes:
         lines: rows of the history.
-        keys: what `historyKeys` says of each key; empty where it was not asked for, or says nothing.
+        keys: what `historyKeys` says of each key; empty where it was not requested, or says nothing.
     """
 
     lines: int | None = None
@@ -25,20 +25,20 @@ class RowCounts:
 
     @classmethod
     def of(cls, lines: int | None, history_keys: JSONValue) -> RowCounts:
-        """Read them from a response."""
+        """Read the counts from a response."""
         keys = history_keys.get("keys") if isinstance(history_keys, dict) else None
         return cls(lines, keys if isinstance(keys, dict) else {})
 
     def of_rows_with(self, keys: Sequence[str]) -> tuple[int, ...]:
-        """The numbers that the rows with all of these keys may have; none where they are not counted.
+        """The numbers that the rows with all of these keys may have; empty where the server does not count them.
 
-        With one key there are two: a server counts rows in which the key is null, and may leave them out. With several
-        keys they are the most that there can be: rows with all keys are no more than those with the rarest of them.
+        One key gives two numbers: the server counts rows in which the key is null, and may not return them. Several
+        keys give upper bounds: no more rows have all keys than have the rarest of them.
         """
         if not keys:
-            # Each of the two may lag behind the rows, so the higher one is nearer to them.
-            told = [count for count in (self.lines, _total(self.keys.get("_step"))) if count is not None]
-            return (max(told),) if told else ()
+            # Each of the two counts may lag behind, so the higher one is nearer to the truth.
+            lines = [count for count in (self.lines, _total(self.keys.get("_step"))) if count is not None]
+            return (max(lines),) if lines else ()
         if not self.keys:
             return ()
         found = [self._of_key(key) for key in keys]
@@ -48,17 +48,17 @@ class RowCounts:
         return tuple(dict.fromkeys(min(each) for each in zip(*counts, strict=True)))
 
     def _of_key(self, key: str) -> tuple[int, int] | None:
-        """In how many rows the key has a value, and in how many it is at all."""
+        """In how many rows the key has a value, and in how many it is present."""
         info = next((info for info in _nested(self.keys, key)), None)
         if info is None:
-            # A dotted name may be a path that the server counts otherwise.
+            # A dotted name may be a path that the server counts in another way.
             return None if "." in key else (0, 0)
         total = _total(info)
         return None if total is None else (total - sum(_counts(info, NIL)), total)
 
 
 def _nested(keys: Mapping[str, JSONValue], key: str) -> Iterator[JSONValue]:
-    """What is said of a key: of a member with its whole name, then of a member of an object."""
+    """What `historyKeys` says of a key: first under the whole name, then under members of objects."""
     if key in keys:
         yield keys[key]
     head, dot, rest = key.partition(".")

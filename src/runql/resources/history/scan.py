@@ -1,10 +1,11 @@
-"""A scan as the reader sees it: rows one by one, or one frame of all of them."""
+"""Scans of one run's history: its rows one after the other, or all in one frame."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from runql.errors import IncompleteHistoryError
@@ -15,9 +16,9 @@ from runql.frames.table import Table, TableBuilder
 from runql.frames.to_arrow import to_arrow
 from runql.frames.to_pandas import to_pandas
 from runql.frames.to_polars import to_polars
-from runql.resources.history.cursor import ScanPosition
+from runql.resources.history.cursor import ScanCursor
 from runql.resources.history.exports.listing import ExportListing, can_read_exports
-from runql.resources.history.plan import Known, ScanPlan
+from runql.resources.history.plan import HistoryHints, ScanPlan
 from runql.resources.history.sampled import Row
 from runql.resources.pages.next_item import AsyncNextItem, NextItem
 from runql.transport.flow import Flow
@@ -33,123 +34,75 @@ if TYPE_CHECKING:
     from runql.transport.sync import RetryingClient
 
 MOST_PASSES = 4
-"""Times that a scan is begun anew when rows were left out; each time the limits of the server are known better."""
+"""How often a scan begins again when rows were missing; each time it knows the limits of the server better."""
 
 
 class HistoryScan:
-    """Every row of a run's history, in step order, read window by window while you iterate.
+    """Every row of a run's history, in step order, never downsampled.
 
-    Each ``for`` and each ``to_*`` reads anew, from the first row. ``next(scan)`` goes on behind the row that the last
-    ``next`` returned; the first one starts at the first row. Rows are dicts; with keys they hold `_step` and the asked keys only.
-    Sends one request a window of ``page_size`` steps and at most one more; one in all where the run holds no more
-    rows than ``page_size``. Where the rows are few and the steps many, windows are cut by rows: one request for up to
-    50,000 steps of rows, one for each ``page_size`` rows, and at most two more. A frame is read ``max_concurrency`` windows at a
-    time, from the texts of rows straight to columns where polars is installed; iterating asks for one window, then for
-    two at once, four and so on up to ``max_concurrency``, so that few rows cost few requests and memory stays bounded.
+        for row in run.scan_history(keys=["loss"]):
+            print(row["_step"], row["loss"])
 
-    Where a run needs more than one window, the first request asks for its exports, too; before a frame of more than
-    ``max_concurrency`` windows it is a request of its own. When there are any and polars is installed, the rows come from these
-    parquet files: one request a file for whole rows; with keys and pyarrow, two or more for the parts that hold them;
-    with pyarrow, what is larger than 64 MiB comes in portions of that size. Rows that are in no file yet come by
-    windows. Whatever is wrong with a file, all rows come by windows. Iterating gives the first window's rows before any file is fetched, then fetches 4 MiB at a time.
-
-    Where the server sends fewer rows than it counts, or may have, windows are read again and in smaller ones: a request
-    or two for each.
-
-    Raises:
-        IncompleteHistoryError: the server does not send every row; those that came are in its ``partial``, or were
-            handed out.
-        CorruptHistoryError: a row cannot be read.
+    Rows are dicts; with keys they hold `_step` and the requested keys only. Each ``for`` and each ``to_*`` reads from the
+    first row; ``next(scan)`` continues behind the row of the last ``next``. Sends one request for each ``page_size``
+    steps, or rows where these are fewer, and up to three more. Where the server exports the run to parquet and polars
+    is installed, sends one request or more for each file instead. Raises `IncompleteHistoryError` where the server does
+    not return every row, and `CorruptHistoryError` where a row cannot be read.
     """
 
-    def __init__(self, client: RetryingClient, plan: ScanPlan, known: Known) -> None:
+    def __init__(self, client: RetryingClient, plan: ScanPlan, hints: HistoryHints) -> None:
         self._client = client
         self._plan = plan
-        self._known = known
+        self._hints = hints
         self._next: NextItem[Row] = NextItem(self.__iter__)
 
     def __next__(self) -> Row:
         return self._next.take()
 
     def __iter__(self) -> Iterator[Row]:
-        position = self._position(self._plan)
-        if (listing := self._client.run(find_exports(position, with_rows=True))) is not None:
-            yield from position.early_rows()
-            limits = self._client.sample_limits
-            exports = rest_of_exports(self._plan, self._known, position, listing, limits)
-            while (some := self._client.run(exports.next_rows())) is not None:
-                for part in some:
-                    yield from part
-            if exports.plan is None:
-                return
-            position = self._position(exports.plan)
-        ahead = 1
-        while (rows := self._client.run(position.next_rows(ahead))) is not None:
+        stream = RowStream(self._plan, self._hints, self._client.sample_limits)
+        while (rows := self._client.run(stream.next_rows())) is not None:
             yield from rows
-            # These are gone before the next arrive: memory holds what is read at once, not twice that.
+            # Release these rows before the next arrive.
             del rows
-            ahead = min(2 * ahead, self._plan.max_concurrency)
-
-    def _position(self, plan: ScanPlan) -> ScanPosition:
-        return ScanPosition(plan, self._known, limits=self._client.sample_limits, streams=True)
-
-    def _table(self) -> Flow[Table]:
-        return scan_table(self._plan, self._known, self._client.sample_limits)
 
     def to_pandas(self) -> pd.DataFrame:
-        """One row a step, one column a metric, `_step` first; see `runql.frames.to_pandas` for dtypes."""
+        """Return one row a step and one column a metric, `_step` first; see `runql.frames.to_pandas` for dtypes."""
         require("pandas", needed_for="HistoryScan.to_pandas")
         return to_pandas(self._client.run(self._table()))
 
     def to_polars(self) -> pl.DataFrame:
-        """One row a step, one column a metric, `_step` first; see `runql.frames.to_polars` for dtypes."""
+        """Return one row a step and one column a metric, `_step` first; see `runql.frames.to_polars` for dtypes."""
         require("polars", needed_for="HistoryScan.to_polars")
         return to_polars(self._client.run(self._table()))
 
     def to_arrow(self) -> pa.Table:
-        """One row a step, one column a metric, `_step` first; see `runql.frames.to_arrow` for dtypes."""
+        """Return one row a step and one column a metric, `_step` first; see `runql.frames.to_arrow` for dtypes."""
         require("pyarrow", needed_for="HistoryScan.to_arrow")
         return to_arrow(self._client.run(self._table()))
+
+    def _table(self) -> Flow[Table]:
+        return scan_table(self._plan, self._hints, self._client.sample_limits)
 
 
 class AsyncHistoryScan:
     """As `HistoryScan`: ``async for``, ``await anext(scan)``, ``await scan.to_polars()``."""
 
-    def __init__(self, client: AsyncRetryingClient, plan: ScanPlan, known: Known) -> None:
+    def __init__(self, client: AsyncRetryingClient, plan: ScanPlan, hints: HistoryHints) -> None:
         self._client = client
         self._plan = plan
-        self._known = known
+        self._hints = hints
         self._next: AsyncNextItem[Row] = AsyncNextItem(self.__aiter__)
 
     async def __anext__(self) -> Row:
         return await self._next.take()
 
     async def __aiter__(self) -> AsyncIterator[Row]:
-        position = self._position(self._plan)
-        if (listing := await self._client.run(find_exports(position, with_rows=True))) is not None:
-            for row in position.early_rows():
-                yield row
-            limits = self._client.sample_limits
-            exports = rest_of_exports(self._plan, self._known, position, listing, limits)
-            while (some := await self._client.run(exports.next_rows())) is not None:
-                for part in some:
-                    for row in part:
-                        yield row
-            if exports.plan is None:
-                return
-            position = self._position(exports.plan)
-        ahead = 1
-        while (rows := await self._client.run(position.next_rows(ahead))) is not None:
+        stream = RowStream(self._plan, self._hints, self._client.sample_limits)
+        while (rows := await self._client.run(stream.next_rows())) is not None:
             for row in rows:
                 yield row
             del rows
-            ahead = min(2 * ahead, self._plan.max_concurrency)
-
-    def _position(self, plan: ScanPlan) -> ScanPosition:
-        return ScanPosition(plan, self._known, limits=self._client.sample_limits, streams=True)
-
-    def _table(self) -> Flow[Table]:
-        return scan_table(self._plan, self._known, self._client.sample_limits)
 
     async def to_pandas(self) -> pd.DataFrame:
         """As `HistoryScan.to_pandas`."""
@@ -166,56 +119,100 @@ class AsyncHistoryScan:
         require("pyarrow", needed_for="HistoryScan.to_arrow")
         return to_arrow(await self._client.run(self._table()))
 
+    def _table(self) -> Flow[Table]:
+        return scan_table(self._plan, self._hints, self._client.sample_limits)
 
-def find_exports(position: ScanPosition, *, with_rows: bool) -> Flow[ExportListing | None]:
-    """Where a run's exports are, when there are any and something here reads them."""
-    return (yield from position.find_exports(with_rows=with_rows)) if can_read_exports() else None
+
+class RowStream:
+    """The rows of a scan in portions, for iteration: from windows, or from exports and then from windows.
+
+    The number of windows that are requested at once doubles with each portion, up to ``max_concurrency``: reading few
+    rows sends few requests, and memory stays bounded.
+    """
+
+    def __init__(self, plan: ScanPlan, hints: HistoryHints, limits: SampleLimits) -> None:
+        self._plan = plan
+        self._hints = hints
+        self._limits = limits
+        self._cursor = self._cursor_of(plan)
+        self._exports: ExportRows | None = None
+        self._has_begun = False
+        self._ahead = 1
+
+    def next_rows(self) -> Flow[Iterator[Row] | None]:
+        """Return the next rows, perhaps none of them; None at the end."""
+        if not self._has_begun:
+            self._has_begun = True
+            listing = yield from find_exports(self._cursor, with_rows=True)
+            if listing is not None:
+                self._exports = rest_of_exports(self._plan, self._hints, self._cursor, listing, self._limits)
+                return iter(self._cursor.early_rows())
+        if self._exports is not None:
+            parts = yield from self._exports.next_rows()
+            if parts is not None:
+                return chain.from_iterable(parts)
+            if self._exports.plan is None:
+                return None
+            self._cursor, self._exports = self._cursor_of(self._exports.plan), None
+        rows = yield from self._cursor.next_rows(self._ahead)
+        self._ahead = min(2 * self._ahead, self._plan.max_concurrency)
+        return None if rows is None else iter(rows)
+
+    def _cursor_of(self, plan: ScanPlan) -> ScanCursor:
+        return ScanCursor(plan, self._hints, limits=self._limits, streams=True)
+
+
+def find_exports(cursor: ScanCursor, *, with_rows: bool) -> Flow[ExportListing | None]:
+    """Return a run's exports; None where it has none, or no library here reads them."""
+    return (yield from cursor.find_exports(with_rows=with_rows)) if can_read_exports() else None
 
 
 def rest_of_exports(
-    plan: ScanPlan, known: Known, position: ScanPosition, listing: ExportListing, limits: SampleLimits
+    plan: ScanPlan, hints: HistoryHints, cursor: ScanCursor, listing: ExportListing, limits: SampleLimits
 ) -> ExportRows:
-    """The rows behind what was read of a run, from its exports."""
+    """The rows behind those that the cursor has read, from the exports of the run."""
     from runql.resources.history.exports.rows import ExportRows  # noqa: PLC0415 - few runs have any
 
-    rest = replace(plan, min_step=position.offset)
-    return ExportRows(rest, listing, partial(read_live_rows, known, limits))
+    rest = replace(plan, min_step=cursor.offset)
+    return ExportRows(rest, listing, partial(read_live_rows, hints, limits))
 
 
-def read_live_rows(known: Known, limits: SampleLimits, plan: ScanPlan, rows: int) -> Flow[list[Batch]]:
-    """All rows of a scan from GraphQL, of which there are so many."""
-    return read_batches(plan, replace(known, rows=rows), RowReader(), limits)
+def read_live_rows(hints: HistoryHints, limits: SampleLimits, plan: ScanPlan, rows: int) -> Flow[list[Batch]]:
+    """Return all rows of a scan from GraphQL; the export listing says that there are ``rows`` of them."""
+    return read_batches(plan, replace(hints, rows=rows), RowReader(), limits)
 
 
-def read_batches(plan: ScanPlan, known: Known, reader: RowReader, limits: SampleLimits) -> Flow[list[Batch]]:
-    """All rows of a scan from GraphQL.
-
-    Raises:
-        IncompleteHistoryError: the server leaves out rows, however few are asked for.
-    """
-    return (yield from rest_of_scan(ScanPosition(plan, known, reader, limits), plan, known, reader, limits))
-
-
-def rest_of_scan(
-    position: ScanPosition, plan: ScanPlan, known: Known, reader: RowReader, limits: SampleLimits
+def read_batches(
+    plan: ScanPlan, hints: HistoryHints, reader: RowReader, limits: SampleLimits
 ) -> Flow[list[Batch]]:
-    """All rows that are left of a scan.
-
-    Where it turns out that rows were left out, all is read once more, and each window made sure of.
+    """Return all rows of a scan from GraphQL.
 
     Raises:
-        IncompleteHistoryError: the server leaves out rows, however few are asked for.
+        IncompleteHistoryError: the server leaves out rows, however few are requested.
+    """
+    return (yield from read_rest(ScanCursor(plan, hints, reader, limits), plan, hints, reader, limits))
+
+
+def read_rest(
+    cursor: ScanCursor, plan: ScanPlan, hints: HistoryHints, reader: RowReader, limits: SampleLimits
+) -> Flow[list[Batch]]:
+    """Return all rows behind the cursor.
+
+    Where rows turn out to be missing, the scan begins again and checks each window.
+
+    Raises:
+        IncompleteHistoryError: the server leaves out rows, however few are requested.
     """
     found: list[Batch] = []
-    while (batches := (yield from position.next_batches(ahead=None))) is not None:
+    while (batches := (yield from cursor.next_batches(ahead=None))) is not None:
         found += batches
-    if not position.is_incomplete:
+    if not cursor.is_incomplete:
         return found
     for left in reversed(range(MOST_PASSES)):
         found.clear()
-        position = ScanPosition(plan, known, reader, limits, streams=True, doubts=True)
+        cursor = ScanCursor(plan, hints, reader, limits, streams=True, doubts=True)
         try:
-            while (batches := (yield from position.next_batches(plan.max_concurrency))) is not None:
+            while (batches := (yield from cursor.next_batches(plan.max_concurrency))) is not None:
                 found += batches
         except IncompleteHistoryError as error:
             if not left:
@@ -225,18 +222,18 @@ def rest_of_scan(
     return found
 
 
-def scan_table(plan: ScanPlan, known: Known, limits: SampleLimits) -> Flow[Table]:
-    """All rows of a scan as one table; types are decided over every value."""
+def scan_table(plan: ScanPlan, hints: HistoryHints, limits: SampleLimits) -> Flow[Table]:
+    """Return all rows of a scan as one table, its types inferred over every value."""
     reader = ColumnReader()
-    position = ScanPosition(plan, known, reader, limits)
-    listing = yield from find_exports(position, with_rows=False)
+    cursor = ScanCursor(plan, hints, reader, limits)
+    listing = yield from find_exports(cursor, with_rows=False)
     if listing is not None:
         from runql.resources.history.exports.scan import table_of_exports  # noqa: PLC0415 - few runs have any
 
-        table = yield from table_of_exports(plan, listing, partial(read_live_rows, known, limits))
+        table = yield from table_of_exports(plan, listing, partial(read_live_rows, hints, limits))
         if table is not None:
             return table
-    batches = yield from rest_of_scan(position, plan, known, reader, limits)
+    batches = yield from read_rest(cursor, plan, hints, reader, limits)
     builder = TableBuilder()
     while batches:
         builder.add(batches.pop(0))

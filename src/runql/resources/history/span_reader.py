@@ -1,4 +1,4 @@
-"""Reads ranges of steps, asks for less where a server refuses, and finds out whether rows were left out."""
+"""Reads spans of steps, requests less where the server refuses, and finds out whether rows are missing."""
 
 from __future__ import annotations
 
@@ -27,35 +27,35 @@ from runql.transport.sample_limits import (
 )
 
 REFUSALS = (QueryError, ServerFailureError, RequestTimedOutError, InvalidAnswerError, IncompleteHistoryError)
-"""What a request for too many rows may come to."""
+"""The errors that a request for too many rows may end in."""
 
 
 class Verdict(Enum):
-    """What came of reading a window again."""
+    """The result of reading a window again."""
 
-    WHOLE = auto()
-    LOST = auto()
+    COMPLETE = auto()
+    INCOMPLETE = auto()
     GREW = auto()
-    """Nothing was left out, but there are rows behind the last one that came."""
+    """No row is missing, but rows follow behind the last one that arrived."""
 
 
 class SpanReader:
-    """Reads the rows of ranges of steps.
+    """Reads the rows of spans of steps.
 
-    A server downsamples a list that would hold more rows than ``samples``, or than a cap of its own, and says neither.
-    A list is whole for certain when it has a row at each step of its range, or far fewer rows than a list that came
-    before. Otherwise reading the range in other pieces shows it: pieces of a downsampled list have more rows than it.
+    A server downsamples a list that would hold more rows than ``samples``, or more than a cap of its own, and reports
+    neither. A list is certain to be whole where it has a row at each step of its span, or far fewer rows than an
+    earlier list. Otherwise `check` reads the span in other pieces: those of a downsampled list hold more rows than it.
     """
 
     def __init__(self, plan: ScanPlan, reader: RowReader, limits: SampleLimits) -> None:
         self._plan = plan
         self._reader = reader
         self._limits = limits
-        self.field: RowsField = "history" if plan.keys is None else "sampledHistory"
+        self.field: RowsField = plan.rows_field
 
     @property
     def page_size(self) -> int:
-        """Steps, or rows where they are few, that a request covers."""
+        """Steps that a request covers; rows, where they are few."""
         return self._limits.rows(self.field, self._plan.page_size)
 
     def read(
@@ -68,16 +68,16 @@ class SpanReader:
         with_exports: bool = False,
         with_steps: bool = False,
     ) -> Flow[Window]:
-        """The rows of ``start <= step < stop``; one request, or more where the server refuses so many samples.
+        """Read the rows of ``start <= step < stop``; one request, or more where the server refuses so many samples.
 
-        Twice the rows that are due are asked for where the range has an end: a server that keeps ``samples`` only
-        roughly sends all of them. Without an end all of these may come, so no more are asked for than show that a page
-        of rows is not a downsampled list.
+        Where the span has an end, it requests twice the rows that are due: a server that keeps ``samples`` only roughly
+        then still returns all of them. Without an end all samples may arrive, so it requests just enough to see
+        that a page of rows is not a downsampled list.
         """
         page = self.page_size
         if samples is None:
-            wanted = least_conclusive_bound(page) if stop is None else 2 * min(page, max(1, stop - start)) + 2
-            samples = self._limits.samples(self.field, wanted)
+            due = telling(page) if stop is None else 2 * min(page, max(1, stop - start)) + 2
+            samples = self._limits.samples(self.field, due)
         refusal: RunqlError | None = None
         while True:
             is_unusual = samples > USUAL_SAMPLES > self._limits.longest_list(self.field)
@@ -110,65 +110,65 @@ class SpanReader:
 
     @property
     def knows_server(self) -> bool:
-        """Whether the server has sent lists that are much longer than a page."""
-        return is_far_below(self.page_size, self._limits.longest_list(self.field))
+        """Whether the server has returned lists that are much longer than a page."""
+        return is_far_below(self.page_size, self._limits.carried(self.field))
 
     def is_whole(self, outline: Outline, last_step: int | None = None) -> bool:
-        """Whether no row can have been left out of a window, as far as can be told without another request.
+        """Whether it is certain, without another request, that no row is missing from a window.
 
-        ``last_step`` is the highest step that the server reports: beyond it, none is missed in a window.
+        No row is missing beyond ``last_step``, the highest step that the server reports.
         """
         ends = [outline.stop, None if last_step is None else last_step + 1]
         end = min((end for end in ends if end is not None), default=None)
         return outline.is_whole(end, min(outline.samples, self._limits.longest_list(self.field)))
 
     def check(self, outline: Outline, last_step: int | None = None) -> Flow[Verdict]:
-        """Find out whether rows were left out of a window; one request or two, none where it is certain.
+        """Find out whether rows are missing from a window; one request or two, none where it is certain.
 
-        A window behind which there are rows is read together with the next one. Where that does not tell, it is read in two
-        parts with half of its rows each: a list that was downsampled has fewer rows than its halves.
+        A window that others follow is read together with the next one. Where that does not decide it, the window is
+        read in two parts with half of its rows each: a downsampled list has fewer rows than its halves.
 
         Args:
             outline: of the window.
             last_step: the highest step that the server reports.
         """
         if self.is_whole(outline, last_step):
-            return Verdict.WHOLE
+            return Verdict.COMPLETE
         start, stop = outline.start, outline.stop
         if stop is not None and stop - start <= self.page_size and stop <= (last_step or 0):
             inside = (yield from self.read(start, 2 * stop - start)).heights_before(stop)
             if _has_more(inside, outline.heights):
-                return self._lost(outline)
+                return self._note_loss(outline)
             if inside == outline.heights and self.is_whole(outline):
-                return Verdict.WHOLE
+                return Verdict.COMPLETE
         if stop == start + 1:
             # Rows of a single step cannot be read apart.
-            return Verdict.WHOLE
+            return Verdict.COMPLETE
         middle = outline.middle
         if not start < middle < (stop or middle + 1):
             middle = start + 1 if stop is None else (start + stop) // 2
         low, high = yield from gather([self.read(start, middle), self.read(middle, stop)], limit=2)
-        # Where rows may have been logged meanwhile, those behind the last one are another matter.
+        # Where rows may have been logged since, those behind the last one do not count.
         is_settled = stop is not None and last_step is not None and stop <= last_step + 1
         seen = stop if stop is not None and is_settled else outline.last + 1
         before = high.heights_before(seen)
         total = [one + other for one, other in zip(low.outline.heights, before, strict=True)]
         if _has_more(total, outline.heights):
-            return self._lost(outline)
+            return self._note_loss(outline)
         if not _has_more(high.outline.heights, before):
-            return Verdict.WHOLE
-        # They may have made the second part one that is downsampled.
-        return Verdict.GREW if self.is_whole(high.outline) else Verdict.LOST
+            return Verdict.COMPLETE
+        # With the new rows, the second part may be a downsampled list.
+        return Verdict.GREW if self.is_whole(high.outline) else Verdict.INCOMPLETE
 
-    def _lost(self, outline: Outline) -> Verdict:
-        # A list without an end may have been longer than was asked for.
+    def _note_loss(self, outline: Outline) -> Verdict:
+        # A list without an end may have been longer than was requested.
         if outline.stop is not None or is_far_below(outline.most, outline.samples):
-            self._limits.note_downsampled(self.field, outline.most)
-        return Verdict.LOST
+            self._limits.lose(self.field, outline.most)
+        return Verdict.INCOMPLETE
 
 
 def may_be_too_much(error: RunqlError) -> bool:
-    """Whether a request for fewer rows may be answered where this one was not."""
+    """Whether a request for fewer rows may succeed where this one failed."""
     if isinstance(error, InvalidAnswerError):
         return 400 <= error.status < 500
     return isinstance(error, REFUSALS) and not isinstance(error, OutdatedServerError)

@@ -1,4 +1,4 @@
-"""One window of a scan: a range of steps, the request for its rows, and what the answer tells besides."""
+"""One window of a scan: the request for its rows, and what the response holds."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from runql.errors import IncompleteHistoryError
-from runql.frames.batches import Batch, RowBatch, united
+from runql.frames.batches import Batch, RowBatch, merge_by_step
 from runql.frames.row_readers import RowReader
 from runql.resources.history import chosen_rows as sampled
-from runql.resources.history.chosen_rows import readable, with_steps
+from runql.resources.history.chosen_rows import naming_run, require_steps
 from runql.resources.history.exports.listing import LIVE_ROWS, ExportListing, listing_of
 from runql.resources.history.plan import ScanPlan
 from runql.resources.history.row_counts import RowCounts
@@ -28,25 +28,25 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Outline:
-    """What a window's rows are like, without the rows.
+    """The numbers and steps of a window's rows, without the rows.
 
     Attributes:
         start: the first step.
-        stop: the step before which the window ends; None where it has no end.
-        samples: rows that were asked for in each list.
+        stop: the step before which the window ends; None for no end.
+        samples: rows that were requested in each list.
         heights: rows of each list that lie in the window.
-        answered: rows of each list, those on the border included.
-        first: the lowest step of what came; the window's start when nothing did.
-        last: the highest one; the step before the window's start when nothing came.
-        middle: the step of the middle row of the longest list; the start when nothing came.
-        unbroken: of each list, the step before which it has exactly one row at each step of the window.
+        received: rows of each list, with those at the border.
+        first: the lowest step that arrived; the window's start when none did.
+        last: the highest step that arrived; the step before the window's start when none did.
+        middle: the step of the middle row of the longest list; the start when no row arrived.
+        unbroken: for each list, the step before which it has exactly one row at each step of the window.
     """
 
     start: int
     stop: int | None
     samples: int
     heights: tuple[int, ...]
-    answered: tuple[int, ...]
+    received: tuple[int, ...]
     first: int
     last: int
     middle: int
@@ -55,33 +55,33 @@ class Outline:
     @property
     def most(self) -> int:
         """Rows of the longest list."""
-        return max(self.answered)
+        return max(self.received)
 
     def is_whole(self, end: int | None, bound: int) -> bool:
-        """Whether no row can be missing from any list, as far as they show.
+        """Whether the lists alone show that no row is missing.
 
         Args:
-            end: the step before which rows are wanted; None where that is not known.
-            bound: rows that a list has at the least, give or take a few, when the server downsampled it.
+            end: the step before which rows are wanted; None where that is unknown.
+            bound: the fewest rows, give or take a few, that a downsampled list has.
         """
         return all(
             (end is not None and self.start < end <= unbroken) or is_far_below(rows, bound)
-            for rows, unbroken in zip(self.answered, self.unbroken, strict=True)
+            for rows, unbroken in zip(self.received, self.unbroken, strict=True)
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """What the server sent for one window.
+    """The server's response for one window.
 
     Attributes:
-        batch: the rows that were asked for, in step order.
-        lists: what came of each spec, or the one list of whole rows.
-        outline: what they are like.
+        batch: the requested rows, in step order.
+        lists: the rows of each spec, or the one list of whole rows.
+        outline: the numbers and steps of the rows.
         counts: what the server counts of the whole history.
-        last_step: the highest step that the server reports, where it was asked and does.
-        exports: of the run, where the server was asked for them.
-        steps: of all rows of the run, where they were asked for; of some of them where there are many.
+        last_step: the highest step that the server reports, where it was requested.
+        exports: of the run, where they were requested.
+        steps: of all rows of the run, where they were requested; of some where the run has many.
     """
 
     batch: Batch
@@ -109,19 +109,20 @@ def read_window(
     with_steps: bool = False,
     fail_fast: bool = False,
 ) -> Flow[Window]:
-    """Ask for the rows of ``start <= step < stop``; one request.
+    """Request the rows of ``start <= step < stop``; one request.
 
-    ``with_steps`` asks for the steps of all rows of the run besides.
+    ``with_steps`` also requests the steps of all rows of the run.
 
     Raises:
-        IncompleteHistoryError: the server sent null instead of rows.
+        IncompleteHistoryError: the server returned null instead of rows.
         CorruptHistoryError: a row cannot be read.
     """
-    specs = specs_of(plan, start, stop, samples) + ([steps_spec(samples)] if with_steps else [])
+    row_specs = specs_of(plan, start, stop, samples)
+    specs = row_specs + ([steps_spec(samples)] if with_steps else [])
     operation = scan_history(
-        entity=plan.entity,
-        project=plan.project,
-        run=plan.run,
+        entity=plan.run.entity,
+        project=plan.run.project,
+        run=plan.run.run_id,
         min_step=start,
         max_step=stop,
         samples=samples,
@@ -132,47 +133,47 @@ def read_window(
         with_exports=with_exports,
     )
     if not specs and not with_exports:
-        whole, size = yield from fetch_with_list_size(operation, "history", fail_fast=fail_fast)
-        run = found_run(plan, whole.project)
+        whole, size = yield from fetch_texts(operation, "history", spare_server=spare_server)
+        run = _require_run(plan, whole.project)
         return _window(whole_rows(plan.path, run.history, reader, size), plan, run, start, stop, samples)
     cuts = [sampled.CUT, LIVE_ROWS] if specs else [LIVE_ROWS]
-    answer, texts = yield from fetch_with_raw_lists(operation, *cuts, fail_fast=fail_fast)
-    run = found_run(plan, answer.project)
-    (text,) = sampled.text_of_each(texts, 1)
-    chosen = chosen_rows(plan.path, run.sampled_history, text, len(specs), reader) if specs else []
-    lists = chosen[: len(specs_of(plan, start, stop, samples))]
+    response, cut = yield from fetch_cut(operation, *cuts, spare_server=spare_server)
+    run = _require_run(plan, response.project)
+    (content,) = sampled.content_by_run(cut, 1)
+    chosen = chosen_rows(plan.path, run.sampled_history, content, len(specs), reader) if specs else []
+    lists = chosen[: len(row_specs)]
     if plan.keys is None:
         lists = whole_rows(plan.path, run.history, reader)
     window = _window(lists, plan, run, start, stop, samples)
     steps = chosen[-1] if with_steps else None
-    return replace(window, exports=listing_of(run, texts), steps=steps)
+    return replace(window, exports=listing_of(run, cut), steps=steps)
 
 
 def whole_rows(
-    path: str, texts: Sequence[str] | None, reader: RowReader, size: int | None = None
+    path: str, rows: Sequence[str] | None, reader: RowReader, size: int | None = None
 ) -> list[Batch | None]:
-    """The one list of whole rows, in step order; None where the server sent null.
+    """The one list of whole rows, in step order; None where the server returned null.
 
     Raises:
         CorruptHistoryError: a row cannot be read.
     """
-    if texts is None:
+    if rows is None:
         return [None]
-    with readable(path):
-        return [with_steps(path, reader.read(texts, size)).in_step_order()]
+    with naming_run(path):
+        return [require_steps(path, reader.read(rows, size)).in_step_order()]
 
 
 def chosen_rows(
-    path: str, told: Sequence[object] | None, text: bytes | None, specs: int, reader: RowReader
+    path: str, parsed: Sequence[object] | None, content: bytes | None, specs: int, reader: RowReader
 ) -> list[Batch | None]:
-    """The list of rows of each spec, in step order; None where the server sent none.
+    """The list of rows of each spec, in step order; None where the server returned none.
 
     Raises:
         CorruptHistoryError: a row cannot be read.
     """
-    with readable(path):
-        lists = sampled.rows_by_spec(told, text, specs, reader)
-    return [None if rows is None else with_steps(path, rows) for rows in lists]
+    with naming_run(path):
+        lists = sampled.rows_by_spec(parsed, content, specs, reader)
+    return [None if rows is None else require_steps(path, rows) for rows in lists]
 
 
 def last_step(history_keys: JSONValue) -> int | None:
@@ -181,14 +182,8 @@ def last_step(history_keys: JSONValue) -> int | None:
     return int(step) if isinstance(step, (int, float)) and step >= 0 else None
 
 
-def found_run(plan: ScanPlan, project: ScanHistoryProject | None) -> HistoryWindow:
-    """The run that was asked for.
-
-    Raises:
-        ProjectNotFoundError: there is no such project.
-        RunNotFoundError: there is no such run in it.
-    """
-    return require_run(project, plan.entity, plan.project, plan.run)
+def _require_run(plan: ScanPlan, project: ScanHistoryProject | None) -> HistoryWindow:
+    return require_run(project, plan.run.entity, plan.run.project, plan.run.run_id)
 
 
 def _window(
@@ -201,81 +196,81 @@ def _window(
 ) -> Window:
     history_keys = as_json(run.history_keys)
     counts = RowCounts.of(run.history_line_count, history_keys)
-    answers = due(plan.path, lists, counts)
-    outline = outlined(answers, start, stop, samples)
-    batch = rows_asked_for(plan, answers)
+    present = _require_lists(plan.path, lists, counts)
+    outline = outline_of(present, start, stop, samples)
+    batch = requested_rows(plan, present)
     if outline.first < start or (stop is not None and outline.last >= stop):
         batch = batch.between(start, stop)
-    return Window(batch, answers, outline, counts, last_step(history_keys))
+    return Window(batch, present, outline, counts, last_step(history_keys))
 
 
-def due(path: str, lists: Sequence[Batch | None], counts: RowCounts) -> list[Batch]:
-    """The lists, none of which may be missing unless the run has no rows.
+def _require_lists(path: str, lists: Sequence[Batch | None], counts: RowCounts) -> list[Batch]:
+    """The lists; none may be missing unless the run has no rows.
 
     Raises:
         IncompleteHistoryError: one is missing.
     """
-    answers = [rows for rows in lists if rows is not None]
-    if len(answers) == len(lists):
-        return answers
+    present = [rows for rows in lists if rows is not None]
+    if len(present) == len(lists):
+        return present
     if counts.lines == 0:
         return [rows or RowBatch([]) for rows in lists]
     raise IncompleteHistoryError(path, 0, counts.lines, "the server sent null instead of rows")
 
 
-def outlined(answers: Sequence[Batch], start: int, stop: int | None, samples: int) -> Outline:
-    """What the lists of a window are like."""
-    extents = [answer.extent() or (start, start) for answer in answers if answer.height]
+def outline_of(lists: Sequence[Batch], start: int, stop: int | None, samples: int) -> Outline:
+    """The numbers and steps of a window's rows."""
+    extents = [rows.extent() or (start, start) for rows in lists if rows.height]
     first = min((low for low, _ in extents), default=start)
     last = max((high for _, high in extents), default=start - 1)
     is_inside = first >= start and (stop is None or last < stop)
-    inside = answers if is_inside else [answer.between(start, stop) for answer in answers]
-    longest = max(answers, key=lambda answer: answer.height)
+    inside = lists if is_inside else [rows.between(start, stop) for rows in lists]
+    longest = max(lists, key=lambda rows: rows.height)
     return Outline(
         start,
         stop,
         samples,
-        tuple(answer.height for answer in inside),
-        tuple(answer.height for answer in answers),
+        tuple(rows.height for rows in inside),
+        tuple(rows.height for rows in lists),
         first,
         last,
         longest.step_at(longest.height // 2) or start if longest.height else start,
-        tuple(_unbroken(answer, start) for answer in inside),
+        tuple(_unbroken(rows, start) for rows in inside),
     )
 
 
-def _unbroken(answer: Batch, start: int) -> int:
-    extent = answer.extent()
-    if extent is None or extent[0] != start or extent[1] - extent[0] + 1 != answer.height:
+def _unbroken(rows: Batch, start: int) -> int:
+    extent = rows.extent()
+    if extent is None or extent[0] != start or extent[1] - extent[0] + 1 != rows.height:
         return start
-    return extent[1] + 1 if answer.has_each_step_once() else start
+    return extent[1] + 1 if rows.has_each_step_once() else start
 
 
-def asked_keys(plan: ScanPlan) -> list[tuple[str, ...]]:
-    """The keys of each spec: one for the rows that have all, one a key for those that have any."""
+def requested_keys(plan: ScanPlan) -> list[tuple[str, ...]]:
+    """The keys of each spec: one spec for the rows that have all, one for each key for those that have any."""
     if plan.keys is None:
         return []
     return [plan.columns] if plan.match == "all" else [("_step", key) for key in plan.keys]
 
 
 def specs_of(plan: ScanPlan, start: int, stop: int | None, samples: int) -> list[str]:
-    """What is asked of `sampledHistory`, see `asked_keys`."""
-    # A spec's maxStep is inclusive where history's is exclusive. It is sent as if it were exclusive, and the row of
+    """The specs for `sampledHistory`, see `requested_keys`."""
+    # The maxStep of a spec is inclusive, that of `history` exclusive. It is sent as if it were exclusive, and the row at
     # the border is dropped here: right on servers of either kind.
     bounds = {"minStep": start} | ({} if stop is None else {"maxStep": stop})
     return [
         json.dumps({"keys": list(dict.fromkeys(keys)), "samples": samples, **bounds})
-        for keys in asked_keys(plan)
+        for keys in requested_keys(plan)
     ]
 
 
 def steps_spec(samples: int) -> str:
-    """What asks `sampledHistory` for the steps of all rows of a run, or of so many of them."""
+    """The spec for the steps of all rows of a run, or of ``samples`` of them."""
     return json.dumps({"keys": ["_step"], "samples": samples})
 
 
-def rows_asked_for(plan: ScanPlan, answers: Sequence[Batch]) -> Batch:
-    """The rows that were asked for, of the answers to all specs."""
+def requested_rows(plan: ScanPlan, lists: Sequence[Batch]) -> Batch:
+    """The requested rows, from the lists of all specs."""
     if plan.keys is None:
-        return answers[0]
-    return answers[0].having(plan.columns) if plan.match == "all" else united(answers, plan.keys)
+        return lists[0]
+    return lists[0].having(plan.columns) if plan.match == "all" else merge_by_step(lists, plan.keys)

@@ -134,9 +134,9 @@ class RunRecord(SnakeCaseAttributes, ABC):
 
         fields = self._fields
         if fields is None:
-            return Known()
+            return HistoryHints()
         keys = fields.history_keys if isinstance(fields, FullRunFields) else None
-        return Known(last_step(as_json(keys)), fields.history_line_count)
+        return HistoryHints(last_step(as_json(keys)), fields.history_line_count)
 
     def _scan_plan(
         self,

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias, TypeVar, overload
 
-from runql.arguments import shown
 from runql.resources.pages.listing import AsyncLazySequence, LazySequence, Listing, Page
 from runql.resources.runs.async_run import AsyncRun
 from runql.resources.runs.order import warn_if_unordered
@@ -146,7 +145,7 @@ class Runs(LazySequence[RunFields | FullRunFields, Run]):
         samples: int = 500,
         keys: Sequence[str] | None = None,
         x_axis: str = "_step",
-        format: Format = "default",
+        format: SampleFormat = "default",
         stream: Stream = "default",
     ) -> list[Row] | pd.DataFrame | pl.DataFrame:
         """Return sampled rows of every run, in list order, each row with its run's id as `run_id`.
@@ -356,7 +355,7 @@ class AsyncRuns(AsyncLazySequence[RunFields | FullRunFields, AsyncRun]):
         samples: int = 500,
         keys: Sequence[str] | None = None,
         x_axis: str = "_step",
-        format: Format = "default",
+        format: SampleFormat = "default",
         stream: Stream = "default",
     ) -> list[Row] | pd.DataFrame | pl.DataFrame:
         """As `Runs.histories`."""
@@ -459,24 +458,17 @@ class ListShape:
         self.light_pages.clear()
 
 
-def check_format(format: str) -> None:
-    """Refuse an unknown format, or one whose library is not installed, before anything is sent."""
-    from runql.frames.extras import require
-
-    if format == "pandas":
-        require("pandas", needed_for='Runs.histories(format="pandas")')
-    elif format == "polars":
-        require("polars", needed_for='Runs.histories(format="polars")')
-    elif format != "default":
-        raise ValueError(f"format must be 'default', 'pandas' or 'polars', not {shown(format)}")
-
-
 def _histories(
-    query: RunQuery, samples: int, keys: Sequence[str] | None, x_axis: str, format: Format, stream: Stream
+    query: RunQuery,
+    samples: int,
+    keys: Sequence[str] | None,
+    x_axis: str,
+    format: SampleFormat,
+    stream: Stream,
 ) -> Flow[list[Row] | pd.DataFrame | pl.DataFrame]:
-    from runql.frames.row_readers import ColumnReader
-    from runql.resources.history.sampled import HistorySample
-    from runql.resources.runs.histories.sampled import rows_of, sample_runs
+    from runql.resources.history.sampled import SampleOptions
+    from runql.resources.runs.histories.formats import sample_format
+    from runql.resources.runs.histories.sampled import sample_runs
 
     sample = HistorySample.checked(samples, keys, x_axis, stream)
     check_format(format)

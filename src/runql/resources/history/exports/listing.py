@@ -1,4 +1,4 @@
-"""What a server tells of a run's exports: where the files are, and which rows are in none of them."""
+"""The list of a run's exports: where the parquet files are, and which rows are in none of them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from typing import Final
 
 from runql.frames.batches import step_of
+from runql.paths import RunAddress
 from runql.resources.records.identity import require_run
 from runql.transport.codec import RawList
 from runql.transport.flow import Flow, fetch_with_raw_lists
@@ -16,19 +17,19 @@ from runql.values import JSONValue, as_json, parse_json, rows_of_array
 from runql_graphql.fragments import HistoryWindow
 from runql_graphql.operations import scan_history
 
-LIVE_ROWS: Final = RawList("liveData", depth=1)
-"""A row for each step that is in no file: of a run without files these are all."""
+LIVE_ROWS: Final = Cut("liveData", depth=1)
+"""The rows that are in no file; of a run without files these are all rows."""
 
 
 @dataclass(frozen=True)
 class ExportListing:
-    """A run's exports, as they were when the server was asked.
+    """A run's exports at the time of the request.
 
     Attributes:
         urls: signed addresses of parquet files, in no particular order; they expire.
-        live_rows: the rows that are in none of the files, with their steps; as JSON text, or read.
-        line_count: rows of the whole history, where the server tells it.
-        history_keys: what is known of each metric, where it was asked for.
+        live_rows: the rows that are in none of the files, with their steps; as JSON, or parsed.
+        line_count: rows of the whole history, where the server counts them.
+        history_keys: what the server knows of each metric, where it was requested.
     """
 
     urls: tuple[str, ...]
@@ -44,7 +45,7 @@ class ExportListing:
             return rows.count(b"{")
         return len(rows)
 
-    # Looked at late: of a run without exports these are all rows, and nobody asks for their steps.
+    # Computed late: of a run without exports these are all rows, and their steps are rarely needed.
     @cached_property
     def live_steps(self) -> Sequence[int]:
         """The steps of the live rows, rising, one for each row that has one."""
@@ -60,24 +61,24 @@ class ExportListing:
 
 
 def can_read_exports() -> bool:
-    """Whether there is a library that reads them."""
+    """Whether the library that reads exports is installed."""
     return find_spec("polars") is not None
 
 
-def listing_of(run: HistoryWindow, texts: Mapping[str, Sequence[bytes]]) -> ExportListing | None:
-    """What a window tells of exports; None when it was not asked, or a live row has no step.
+def listing_of(run: HistoryWindow, cut: Mapping[str, Sequence[bytes]]) -> ExportListing | None:
+    """The exports in a response; None where they were not requested, or a live row has no step.
 
     Args:
-        run: the window.
-        texts: what was kept out of the model, by field; perhaps its live rows.
+        run: the run in the response.
+        cut: what was cut out of the response, by field; perhaps the live rows.
     """
-    told = run.parquet_history
-    if told is None:
+    exports = run.parquet_history
+    if exports is None:
         return None
-    rows = as_json(told.live_data)
-    live = texts.get(LIVE_ROWS.field)
+    rows = as_json(exports.live_data)
+    live = cut.get(LIVE_ROWS.field)
     listing = ExportListing(
-        tuple(told.parquet_urls),
+        tuple(exports.parquet_urls),
         live[0] if live else rows if isinstance(rows, list) else [],
         run.history_line_count,
         as_json(run.history_keys),
@@ -85,19 +86,17 @@ def listing_of(run: HistoryWindow, texts: Mapping[str, Sequence[bytes]]) -> Expo
     return None if listing.urls and len(listing.live_steps) < listing.live_count else listing
 
 
-def list_exports(
-    entity: str, project: str, run: str, *, with_keys: bool = False
-) -> Flow[ExportListing | None]:
-    """Ask for the exports of a run, and for no rows; one request.
+def list_exports(run: RunAddress, *, with_keys: bool = False) -> Flow[ExportListing | None]:
+    """Request the exports of a run, and no rows; one request.
 
     Raises:
         ProjectNotFoundError: the project is absent or hidden.
         RunNotFoundError: the project holds no such run.
     """
     operation = scan_history(
-        entity=entity,
-        project=project,
-        run=run,
+        entity=run.entity,
+        project=run.project,
+        run=run.run_id,
         min_step=0,
         samples=1,
         specs=[],
@@ -106,5 +105,5 @@ def list_exports(
         with_keys=with_keys,
         with_exports=True,
     )
-    answer, texts = yield from fetch_with_raw_lists(operation, LIVE_ROWS)
-    return listing_of(require_run(answer.project, entity, project, run), texts)
+    response, cut = yield from fetch_cut(operation, LIVE_ROWS)
+    return listing_of(require_run(response.project, run.entity, run.project, run.run_id), cut)

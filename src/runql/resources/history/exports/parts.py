@@ -1,4 +1,4 @@
-"""Exports that are read part by part: their ends, then the row groups and columns that are wanted."""
+"""Reads exports part by part: the footers first, then the row groups and columns that are selected."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from runql.frames.export_selection import ExportWish
+from runql.frames.export_selection import ExportSelection
 from runql.frames.parquet_layout import (
     TAIL,
     RowGroup,
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-AT_A_TIME: Final = 1 << 26
-"""Bytes of parquet that may lie in memory beside the rows that were read of them."""
+MOST_BYTES_IN_MEMORY: Final = 1 << 26
+"""Bytes of parquet that may be in memory in addition to the rows that were read from them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +38,8 @@ class RemoteFile:
 
     Attributes:
         url: its address.
-        end: its last bytes, as they came.
-        parquet: what is here of it.
+        end: its last bytes, as they arrived.
+        parquet: the parts of it that are here.
     """
 
     url: str
@@ -48,7 +48,7 @@ class RemoteFile:
 
     @property
     def layout(self) -> Layout:
-        """What the footer tells."""
+        """Where its columns and row groups are."""
         return self.parquet.layout
 
 
@@ -60,22 +60,22 @@ class FileGroup:
     index: int
 
     @property
-    def told(self) -> RowGroup:
-        """What the footer tells of it."""
+    def row_group(self) -> RowGroup:
+        """Its entry in the footer."""
         return self.file.layout.groups[self.index]
 
-    def ranges(self, wish: ExportWish) -> list[tuple[int, int]]:
-        """Where the asked columns are in the file."""
-        return self.file.layout.ranges([self.index], wish.of(self.file.layout.columns))
+    def ranges(self, selection: ExportSelection) -> list[tuple[int, int]]:
+        """The bytes of the selected columns."""
+        return self.file.layout.ranges([self.index], selection.of(self.file.layout.columns))
 
 
 def open_files(urls: Sequence[str], limit: int, starts: Sequence[FilePart] = ()) -> Flow[list[RemoteFile]]:
-    """Fetch the ends of files, and read their footers; one request a file, two where the footer is long.
+    """Fetch the ends of files and read their footers; one request a file, two where the footer is long.
 
     Args:
-        urls: where they are.
-        limit: requests under way at once.
-        starts: of each file the first bytes, as far as they are here already.
+        urls: of the files.
+        limit: requests that run at once.
+        starts: the first bytes of each file, where they are here already.
     """
     if not urls:
         return []
@@ -86,7 +86,7 @@ def open_files(urls: Sequence[str], limit: int, starts: Sequence[FilePart] = ())
         if _is_same(start, ends[place][0]):
             ends[place].append(start)
     return (
-        yield from worked(
+        yield from offload_parsing(
             lambda: [RemoteFile(url, end[0], _opened(end)) for url, end in zip(urls, ends, strict=True)]
         )
     )
@@ -97,13 +97,13 @@ def groups_of(files: Sequence[RemoteFile], start: int, stop: int | None) -> list
     return [FileGroup(file, index) for file in files for index in file.layout.groups_within(start, stop)]
 
 
-def first_portion(groups: Sequence[FileGroup], wish: ExportWish, most: int) -> list[FileGroup]:
-    """The first row groups: as many as ``most`` bytes have to be fetched for, bridged gaps included, at least one."""
+def first_portion(groups: Sequence[FileGroup], selection: ExportSelection, most: int) -> list[FileGroup]:
+    """The first row groups for which at most ``most`` bytes are fetched, bridged gaps included; at least one."""
     size, taken = 0, list[FileGroup]()
     ends: dict[str, list[tuple[int, int]]] = {}
     for group in groups:
         before = ends.get(group.file.url, [])
-        joined = bridged([*before, *group.ranges(wish)])
+        joined = bridged([*before, *group.ranges(selection)])
         size += _bytes_of(joined) - _bytes_of(before)
         if taken and size > most:
             break
@@ -116,8 +116,10 @@ def _bytes_of(ranges: Sequence[tuple[int, int]]) -> int:
     return sum(stop - start for start, stop in ranges)
 
 
-def read_groups(groups: Sequence[FileGroup], wish: ExportWish, limit: int) -> Flow[list[pl.DataFrame]]:
-    """The asked columns of row groups, a frame for each file; their bytes are fetched, and let go of when they are read.
+def read_groups(
+    groups: Sequence[FileGroup], selection: ExportSelection, limit: int
+) -> Flow[list[pl.DataFrame]]:
+    """Fetch and read the selected columns of row groups, a frame for each file; release their bytes then.
 
     Raises:
         AnswerError, TransportError: they cannot be fetched.
@@ -126,12 +128,12 @@ def read_groups(groups: Sequence[FileGroup], wish: ExportWish, limit: int) -> Fl
     from runql.frames.parquet_polars import frame_of_arrow  # noqa: PLC0415 - optional
 
     chosen = _by_file(groups)
-    room = AT_A_TIME // max(1, len(chosen))
-    fetching = [each for file, indices in chosen for each in _fetch_rest(file, indices, wish, room)]
+    room = MOST_BYTES_IN_MEMORY // max(1, len(chosen))
+    fetching = [each for file, indices in chosen for each in _fetch_rest(file, indices, selection, room)]
     yield from gather(fetching, limit=2 * limit)
-    frames = yield from worked(
+    frames = yield from offload_parsing(
         lambda: [
-            frame_of_arrow(file.parquet.read(indices, wish.of(file.layout.columns)))
+            frame_of_arrow(file.parquet.read(indices, selection.of(file.layout.columns)))
             for file, indices in chosen
         ]
     )
@@ -154,7 +156,7 @@ def _load() -> Flow[list[FilePart]]:
 
 
 def _fetch_end(url: str) -> Flow[list[FilePart]]:
-    """The last bytes of a file, with all of its footer."""
+    """Fetch the last bytes of a file, with all of its footer."""
     tail = yield from download_part(url, ByteRange(-TAIL))
     start = footer_start(tail.content, tail.size)
     if start is None or start >= tail.start:
@@ -162,10 +164,12 @@ def _fetch_end(url: str) -> Flow[list[FilePart]]:
     return [tail, (yield from _same_file(url, ByteRange(start, tail.start), tail))]
 
 
-def _fetch_rest(file: RemoteFile, groups: Sequence[int], wish: ExportWish, room: int) -> list[Flow[None]]:
-    """What to fetch of row groups of a file that is not here; the whole file where that is cheaper and there is ``room``."""
+def _fetch_rest(
+    file: RemoteFile, groups: Sequence[int], selection: ExportSelection, room: int
+) -> list[Flow[None]]:
+    """The fetches for row groups that are not here; for the whole file where that is cheaper and there is ``room``."""
     here = file.parquet.file
-    wanted = file.layout.ranges(groups, wish.of(file.layout.columns))
+    wanted = file.layout.ranges(groups, selection.of(file.layout.columns))
     ranges = [gap for start, stop in wanted for gap in here.missing(start, stop)]
     if here.size <= room and not is_worthwhile(ranges, here.size):
         ranges = here.missing(0, file.end.start)
@@ -179,7 +183,7 @@ def _fetch_rest(file: RemoteFile, groups: Sequence[int], wish: ExportWish, room:
 
 def _same_file(url: str, wanted: ByteRange, known: FilePart) -> Flow[FilePart]:
     part = yield from download_part(url, wanted)
-    # Bytes of no file: the footer that follows is not found there.
+    # Bytes of another file are dropped: the reader then finds bytes missing, and raises.
     return part if _is_same(part, known) else FilePart(0, b"", known.size)
 
 
@@ -196,16 +200,16 @@ def _opened(end: Sequence[FilePart]) -> PartialParquet:
     return PartialParquet(file)
 
 
-def worked(work: Callable[[], T]) -> Flow[T]:
-    """Do the work of reading away from the event loop; what cannot be read is raised here, where a flow can catch it."""
+def offload_parsing(parse: Callable[[], T]) -> Flow[T]:
+    """Parse away from the event loop, and raise `UnreadableParquetError` here, where a flow can catch it."""
 
-    def caught() -> T | UnreadableParquetError:
+    def parse_or_error() -> T | UnreadableParquetError:
         try:
-            return work()
+            return parse()
         except UnreadableParquetError as error:
             return error
 
-    result = yield from offload(caught)
+    result = yield from offload(parse_or_error)
     if isinstance(result, UnreadableParquetError):
         raise result
     return result

@@ -1,4 +1,4 @@
-"""A scan's rows from exports: files and live rows in one, and the ways out where something is wrong with them."""
+"""The rows of a scan from exports, merged with the live rows; None where the files cannot be used."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from runql.errors import AnswerError, TransportError
 from runql.frames.batches import Batch
-from runql.frames.export_selection import ExportWish
+from runql.frames.export_selection import ExportSelection
 from runql.frames.parquet_layout import UnreadableParquetError
 from runql.frames.table import Table
 from runql.resources.history.exports.files import ExportedRows, read_files
 from runql.resources.history.exports.listing import ExportListing, list_exports
-from runql.resources.history.exports.parts import worked
+from runql.resources.history.exports.parts import offload_parsing
 from runql.resources.history.plan import ScanPlan
 from runql.resources.history.sampled import Row
 from runql.transport.flow import EXPIRED_URL_STATUSES, Flow
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     import polars as pl
 
 ReadLive: TypeAlias = Callable[[ScanPlan, int], Flow[list[Batch]]]
-"""What reads all rows of a plan from GraphQL, of which there are so many."""
+"""Reads all rows of a plan from GraphQL; the second argument is their number."""
 
 
 def table_of_exports(plan: ScanPlan, listing: ExportListing, read_live: ReadLive) -> Flow[Table | None]:
-    """The rows of a scan as the table that they make when they come from GraphQL; see `scan_exports`."""
+    """Return the same table as the rows would make if they came from GraphQL; see `scan_exports`."""
     from runql.frames.parquet_polars import table_of  # noqa: PLC0415 - optional
 
     frame = yield from scan_exports(plan, listing, read_live)
@@ -34,7 +34,9 @@ def table_of_exports(plan: ScanPlan, listing: ExportListing, read_live: ReadLive
         return None
     bounded = plan.min_step > 0 or plan.max_step is not None
     try:
-        return (yield from worked(lambda: table_of(frame, leading=plan.columns, keep_empty=not bounded)))
+        return (
+            yield from offload_parsing(lambda: table_of(frame, leading=plan.columns, keep_empty=not bounded))
+        )
     except UnreadableParquetError:
         return None
 
@@ -42,51 +44,51 @@ def table_of_exports(plan: ScanPlan, listing: ExportListing, read_live: ReadLive
 def rows_of_exports(
     plan: ScanPlan, listing: ExportListing, read_live: ReadLive
 ) -> Flow[Iterator[list[Row]] | None]:
-    """The rows of a scan as dicts, some thousands at a time; see `scan_exports`."""
-    from runql.frames.parquet_polars import checked, rows_of  # noqa: PLC0415 - optional
+    """Return the rows of a scan as dicts, some thousands at a time; see `scan_exports`."""
+    from runql.frames.parquet_polars import check_values, rows_of  # noqa: PLC0415 - optional
 
     frame = yield from scan_exports(plan, listing, read_live)
     if frame is None:
         return None
     try:
-        return rows_of((yield from worked(lambda: checked(frame))))
+        return rows_of((yield from offload_parsing(lambda: check_values(frame))))
     except UnreadableParquetError:
         return None
 
 
 def scan_exports(plan: ScanPlan, listing: ExportListing, read_live: ReadLive) -> Flow[pl.DataFrame | None]:
-    """Read a scan's rows from exports, and from GraphQL those that are in none; None where that does not work.
+    """Read a scan's rows from exports, and those that are in none from GraphQL; None where that does not work.
 
-    Addresses that have expired are asked for anew, once. Whatever else is wrong with a file, or with what the files
-    hold together, is no reason to fail: the rows are then to be read from GraphQL.
+    Addresses that have expired are requested again, once. Any other fault of a file, or of the files together, raises
+    nothing: the caller reads the rows from GraphQL instead.
     """
     exported: ExportedRows | None = None
     try:
-        exported = yield from read_files(listing, wish_of(plan, listing), plan.max_concurrency)
+        exported = yield from read_files(listing, selection_of(plan, listing), plan.max_concurrency)
     except AnswerError as error:
         if error.status not in EXPIRED_URL_STATUSES:
             return None
     except (TransportError, UnreadableParquetError):
         return None
     if exported is None:
-        renewed = yield from list_exports(plan.entity, plan.project, plan.run, with_keys=True)
+        renewed = yield from list_exports(plan.run, with_keys=True)
         if renewed is None or not renewed.urls:
             return None
         listing = renewed
         try:
-            exported = yield from read_files(listing, wish_of(plan, listing), plan.max_concurrency)
+            exported = yield from read_files(listing, selection_of(plan, listing), plan.max_concurrency)
         except (AnswerError, TransportError, UnreadableParquetError):
             return None
     live = yield from _read_live(plan, listing, read_live)
     try:
-        return (yield from worked(lambda: _merged(plan, listing, exported, live)))
+        return (yield from offload_parsing(lambda: _merged(plan, listing, exported, live)))
     except UnreadableParquetError:
         return None
 
 
-def wish_of(plan: ScanPlan, listing: ExportListing) -> ExportWish:
-    """What a scan wants of exports."""
-    return ExportWish(plan.keys, plan.match, plan.min_step, plan.max_step, listing.history_keys)
+def selection_of(plan: ScanPlan, listing: ExportListing) -> ExportSelection:
+    """The rows and columns that a scan selects from exports."""
+    return ExportSelection(plan.keys, plan.match, plan.min_step, plan.max_step, listing.history_keys)
 
 
 def _read_live(plan: ScanPlan, listing: ExportListing, read_live: ReadLive) -> Flow[list[Batch]]:
@@ -101,8 +103,8 @@ def _merged(
 ) -> pl.DataFrame:
     from runql.frames.parquet_polars import (  # noqa: PLC0415 - optional
         frames_of_batches,
+        merge_frames,
         shares_steps,
-        united,
     )
 
     steps = listing.live_within(plan.min_step, plan.max_step)
@@ -112,4 +114,4 @@ def _merged(
         raise UnreadableParquetError(f"{len(steps)} rows are live, {count} were read")
     if steps and not exported.repeats and shares_steps(exported.frames, steps):
         raise UnreadableParquetError("live and exported rows have the same step")
-    return united([*fresh, *exported.frames], wish_of(plan, listing), repeats=exported.repeats)
+    return merge_frames([*fresh, *exported.frames], selection_of(plan, listing), repeats=exported.repeats)

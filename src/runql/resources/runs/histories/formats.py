@@ -1,10 +1,10 @@
-"""What rows of many runs are handed out as: a list of dicts, or a frame of one of three libraries."""
+"""The formats of rows of many runs: a list of dicts, or a frame of one of three libraries."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, Literal, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, Literal, TypeAlias, TypeVar
 
 from runql.arguments import shown
 from runql.frames.batches import RUN_ID, STEP, Batch, rows_of_columns
@@ -24,69 +24,113 @@ if TYPE_CHECKING:
     import polars as pl
     import pyarrow as pa
 
-FullFormat: TypeAlias = Literal["default", "pandas", "polars", "arrow"]
+SampleFormat: TypeAlias = Literal["default", "pandas", "polars"]
+"""Of `Runs.histories`."""
 
+ScanFormat: TypeAlias = Literal["default", "pandas", "polars", "arrow"]
+"""Of `Runs.scan_histories`."""
+
+SAMPLE_LEADING: Final = (RUN_ID,)
+SCAN_LEADING: Final = (RUN_ID, STEP)
+
+F = TypeVar("F")
 F_co = TypeVar("F_co", covariant=True)
 
 
 @dataclass(frozen=True, slots=True)
-class Form(Generic[F_co]):
-    """How rows are handed out.
+class OutputFormat(Generic[F_co]):
+    """How rows are returned.
 
     Attributes:
-        make: gives all rows of some batches, which it empties.
-        wide: gives them as one row for each step.
-        keys: the metrics that were asked for; each is a column, also where no row has it.
-        reader: makes something that reads the texts of rows.
+        make: converts all rows of some batches; the list is empty afterwards.
+        convert: converts a table.
+        columns: metrics that are columns even where no row has them.
+        reader: makes the reader of the rows' JSON.
     """
 
     make: Callable[[list[Batch]], F_co]
-    wide: Callable[[Table], F_co]
-    keys: Sequence[str]
+    convert: Callable[[Table], F_co]
+    columns: Sequence[str]
     reader: Callable[[], RowReader]
 
     def pivoted(self, batches: list[Batch], runs: Sequence[str], *, one_metric: bool) -> F_co:
         """All rows of these runs, one for each step, see `widen`."""
-        return self.wide(widen(_long(batches, self.keys), runs, one_metric=one_metric, requested=self.keys))
+        table = _long_table(batches, SCAN_LEADING, self.columns)
+        return self.convert(widen(table, runs, one_metric=one_metric, requested=self.columns))
 
 
-def histories_form(
-    name: str, keys: Sequence[str]
-) -> Form[list[Row]] | Form[pd.DataFrame] | Form[pl.DataFrame] | Form[pa.Table]:
-    """The form of that name, for rows that hold these keys or, when there are none, whatever was logged.
+def sample_format(
+    name: str, columns: Sequence[str]
+) -> OutputFormat[list[Row]] | OutputFormat[pd.DataFrame] | OutputFormat[pl.DataFrame]:
+    """The format of `Runs.histories` by its name, for rows that have these columns.
 
     Raises:
-        ValueError: there is none.
+        ValueError: there is none of that name.
         MissingExtraError: its library is not installed.
     """
     match name:
         case "default":
-            return Form(rows_of, _rows, keys, RowReader)
+            return _rows_format(columns)
         case "pandas":
-            require("pandas", needed_for='Runs.scan_histories(format="pandas")')
-            return _of_library(to_pandas, keys)
+            return _pandas_format("Runs.histories", SAMPLE_LEADING, columns)
         case "polars":
-            require("polars", needed_for='Runs.scan_histories(format="polars")')
-            return _of_library(to_polars, keys)
+            return _polars_format("Runs.histories", SAMPLE_LEADING, columns)
+        case _:
+            raise ValueError(f"format must be 'default', 'pandas' or 'polars', not {shown(name)}")
+
+
+def scan_format(
+    name: str, keys: Sequence[str]
+) -> (
+    OutputFormat[list[Row]] | OutputFormat[pd.DataFrame] | OutputFormat[pl.DataFrame] | OutputFormat[pa.Table]
+):
+    """The format of `Runs.scan_histories` by its name, for rows that have these keys; without keys, for whole rows.
+
+    Raises:
+        ValueError: there is none of that name.
+        MissingExtraError: its library is not installed.
+    """
+    match name:
+        case "default":
+            return _rows_format(keys)
+        case "pandas":
+            return _pandas_format("Runs.scan_histories", SCAN_LEADING, keys)
+        case "polars":
+            return _polars_format("Runs.scan_histories", SCAN_LEADING, keys)
         case "arrow":
             require("pyarrow", needed_for='Runs.scan_histories(format="arrow")')
-            return _of_library(to_arrow, keys)
+            return _frame_format(to_arrow, SCAN_LEADING, keys)
         case _:
             raise ValueError(f"format must be 'default', 'pandas', 'polars' or 'arrow', not {shown(name)}")
 
 
-F = TypeVar("F")
+def _rows_format(columns: Sequence[str]) -> OutputFormat[list[Row]]:
+    return OutputFormat(rows_of, _rows_of_table, columns, RowReader)
 
 
-def _of_library(convert: Callable[[Table], F], keys: Sequence[str]) -> Form[F]:
-    return Form(lambda batches: convert(_long(batches, keys)), convert, keys, ColumnReader)
+def _pandas_format(method: str, leading: Sequence[str], columns: Sequence[str]) -> OutputFormat[pd.DataFrame]:
+    require("pandas", needed_for=f'{method}(format="pandas")')
+    return _frame_format(to_pandas, leading, columns)
 
 
-def _long(batches: list[Batch], keys: Sequence[str]) -> Table:
-    return Table.from_batches(batches, leading=[RUN_ID, STEP], requested=keys, order="sorted")
+def _polars_format(method: str, leading: Sequence[str], columns: Sequence[str]) -> OutputFormat[pl.DataFrame]:
+    require("polars", needed_for=f'{method}(format="polars")')
+    return _frame_format(to_polars, leading, columns)
 
 
-def _rows(table: Table) -> list[Row]:
+def _frame_format(
+    convert: Callable[[Table], F], leading: Sequence[str], columns: Sequence[str]
+) -> OutputFormat[F]:
+    return OutputFormat(
+        lambda batches: convert(_long_table(batches, leading, columns)), convert, columns, ColumnReader
+    )
+
+
+def _long_table(batches: list[Batch], leading: Sequence[str], columns: Sequence[str]) -> Table:
+    return Table.from_batches(batches, leading=leading, requested=columns, order="sorted")
+
+
+def _rows_of_table(table: Table) -> list[Row]:
     return rows_of_columns(
         ((name, as_values(each.cells)) for name, each in table.columns.items()), table.height
     )

@@ -1,21 +1,23 @@
-"""A page of runs with their whole histories: what is asked, and what is answered of each run."""
+"""A page of runs with their whole histories: the request, and what arrived of each run."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from runql.errors import CorruptHistoryError
+from runql.errors import CorruptHistoryError, RunqlError
 from runql.frames.batches import Batch, RowBatch
 from runql.frames.row_readers import RowReader
 from runql.resources.history import chosen_rows as sampled
 from runql.resources.history.plan import ScanPlan
 from runql.resources.history.row_counts import RowCounts
+from runql.resources.history.row_tally import RowTally
 from runql.resources.history.window import (
     Outline,
-    asked_keys,
     chosen_rows,
-    outlined,
+    last_step,
+    outline_of,
+    requested_keys,
     specs_of,
     steps_spec,
     whole_rows,
@@ -23,7 +25,8 @@ from runql.resources.history.window import (
 from runql.resources.pages.listing import Page, read_page
 from runql.resources.records.identity import require_runs
 from runql.resources.runs.query import RunQuery
-from runql.transport.flow import Flow, fetch_with_raw_lists
+from runql.transport.flow import Flow, fetch_cut
+from runql.transport.sample_limits import is_far_below
 from runql.values import as_json
 from runql_graphql.operations import list_whole_histories
 
@@ -33,11 +36,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class HistoriesPlan:
-    """A checked wish for all rows of many runs.
+    """The checked options of a scan of many runs.
 
     Attributes:
         query: which runs.
-        scan: which rows of each, for a run without a name.
+        scan: which rows of each; its run has no id.
     """
 
     query: RunQuery
@@ -45,13 +48,13 @@ class HistoriesPlan:
 
 
 @dataclass(frozen=True, slots=True)
-class RunMark:
-    """A run whose rows are all read, and by what to see that it has changed since.
+class RunFingerprint:
+    """A run whose rows are all read, with the fields that change when rows are added.
 
     Attributes:
         name: its id.
         line_count: rows in its history, as the server counted when the run was listed.
-        heartbeat_at: its last sign of life then.
+        heartbeat_at: its last sign of life at that time.
     """
 
     name: str
@@ -60,39 +63,57 @@ class RunMark:
 
 
 @dataclass(slots=True)
-class Part:
+class HistoriesPart:
     """Rows that follow each other: run after run in list order, in step order within a run, labelled with `run_id`.
 
     Attributes:
         batches: the rows.
-        ended: the runs whose last rows are among them, also those without any row.
+        ended: the runs whose last rows are among them, and runs without any row.
     """
 
     batches: list[Batch] = field(default_factory=list[Batch])
-    ended: list[RunMark] = field(default_factory=list[RunMark])
+    ended: list[RunFingerprint] = field(default_factory=list[RunFingerprint])
 
-    def add(self, part: Part) -> None:
-        """Append what follows."""
+    def add(self, part: HistoriesPart) -> None:
+        """Append the part that follows."""
         self.batches += part.batches
         self.ended += part.ended
 
 
 @dataclass(slots=True)
+class UnreadableRuns:
+    """Runs whose rows the server does not return, or returns in a form that cannot be read.
+
+    Attributes:
+        names: their ids.
+        reason: the error of the last of them.
+    """
+
+    names: list[str] = field(default_factory=list[str])
+    reason: str = ""
+
+    def add(self, name: str, error: RunqlError) -> None:
+        """Note a run and its error."""
+        self.names.append(name)
+        self.reason = str(error)
+
+
+@dataclass(slots=True)
 class ListedHistory:
-    """A run of a page and what was answered of it.
+    """A run of a page, and the rows of it that arrived.
 
     Attributes:
         fields: the run, without the rows of chosen keys.
-        text: these, as JSON where they could be cut out of the response.
-        scan: what was asked of it.
-        samples: rows that were asked for in each list.
-        lists: the rows of chosen keys, one batch a spec in step order; None for a spec that the server sent null for.
-        steps: of all of its rows, where they were asked for.
-        is_complete: whether all wanted rows of it came.
+        content: these rows as JSON, where they were cut out of the response.
+        scan: what was requested.
+        samples: rows that were requested in each list.
+        lists: the rows of chosen keys, one batch a spec in step order; None for a spec that the server returned null for.
+        steps: of all of its rows, where they were requested.
+        is_complete: whether all requested rows arrived.
     """
 
     fields: WholeHistory
-    text: bytes | None
+    content: bytes | None
     scan: ScanPlan
     samples: int
     lists: list[Batch | None] = field(default_factory=list[Batch | None])
@@ -100,16 +121,16 @@ class ListedHistory:
     is_complete: bool = False
 
     def read_chosen(self, reader: RowReader) -> None:
-        """Read the rows of chosen keys, where there are any; of a run with a row that cannot be read there are none."""
-        told = self.fields.sampled_history
-        if told is None and self.text is None:
-            self.lists = [None] * len(asked_keys(self.scan))
+        """Read the rows of chosen keys; a run with a row that cannot be read keeps none."""
+        parsed = self.fields.sampled_history
+        specs = len(requested_keys(self.scan))
+        if parsed is None and self.content is None:
+            self.lists = [None] * specs
             return
-        specs = len(asked_keys(self.scan))
         try:
-            lists = chosen_rows(self.path, told, self.text, specs + 1, reader)
+            lists = chosen_rows(self.path, parsed, self.content, specs + 1, reader)
         except CorruptHistoryError:
-            # Read alone, its error is named.
+            # The run is read alone later, and then raises its error.
             lists = []
         self.lists = (lists + [None] * specs)[:specs]
         self.steps = lists[specs] if len(lists) > specs else None
@@ -117,16 +138,16 @@ class ListedHistory:
     @property
     def has_chosen(self) -> bool:
         """Whether there are rows of chosen keys, or should be."""
-        return self.scan.keys is not None or self.text is not None or bool(self.fields.sampled_history)
+        return self.scan.keys is not None or self.content is not None or bool(self.fields.sampled_history)
 
     @property
     def path(self) -> str:
         """Entity, project and run."""
-        return f"{self.scan.entity}/{self.scan.project}/{self.name}"
+        return f"{self.scan.run.entity}/{self.scan.run.project}/{self.name}"
 
     @property
     def id(self) -> str:
-        """What the server knows it by."""
+        """The server's own id."""
         return self.fields.id
 
     @property
@@ -145,13 +166,13 @@ class ListedHistory:
         return RowCounts.of(self.line_count, as_json(self.fields.history_keys))
 
     @property
-    def texts(self) -> list[str]:
-        """Its whole rows."""
+    def lines(self) -> list[str]:
+        """Its whole rows, each as JSON."""
         return self.fields.history or []
 
     @property
     def is_missing(self) -> bool:
-        """Whether the server sent null where rows were due."""
+        """Whether the server returned null instead of rows."""
         if self.line_count == 0:
             return False
         return self.fields.history is None if self.scan.keys is None else None in self.lists
@@ -160,33 +181,69 @@ class ListedHistory:
     def heights(self) -> list[int]:
         """Rows of each list."""
         if self.scan.keys is None:
-            return [len(self.texts)]
+            return [len(self.lines)]
         return [0 if rows is None else rows.height for rows in self.lists]
 
     @property
-    def answered(self) -> int:
+    def received(self) -> int:
         """Rows of the longest list."""
         return max(self.heights, default=0)
+
+    @property
+    def wanted(self) -> int:
+        """The most rows that are requested of the run, as far as its response shows."""
+        return self.received if self.is_complete else max(self.received, self.line_count or 0)
 
     @property
     def chosen(self) -> list[Batch]:
         """The rows of chosen keys, one batch a spec."""
         return [RowBatch([]) if rows is None else rows for rows in self.lists]
 
+    @property
+    def fingerprint(self) -> RunFingerprint:
+        """The fields that change when rows are added."""
+        return RunFingerprint(self.name, self.line_count, self.fields.heartbeat_at)
+
     def outline(self, reader: RowReader) -> Outline:
-        """What its lists are like.
+        """The numbers and steps of its rows.
 
         Raises:
             CorruptHistoryError: a row cannot be read.
         """
-        lists = whole_rows(self.path, self.texts, reader) if self.scan.keys is None else self.chosen
-        answers = [rows for rows in lists if rows is not None]
-        return outlined(answers, self.scan.min_step, self.scan.max_step, self.samples)
+        lists = whole_rows(self.path, self.lines, reader) if self.scan.keys is None else self.chosen
+        present = [rows for rows in lists if rows is not None]
+        return outline_of(present, self.scan.min_step, self.scan.max_step, self.samples)
 
-    @property
-    def mark(self) -> RunMark:
-        """By what to see that it has changed."""
-        return RunMark(self.name, self.line_count, self.fields.heartbeat_at)
+    def holds_all_rows(self, reader: RowReader, bound: int) -> bool:
+        """Whether the response shows that all requested rows arrived.
+
+        Args:
+            reader: reads the rows, where their steps are needed.
+            bound: the fewest rows, give or take a few, that a downsampled list has.
+        """
+        if self.is_missing or self.received >= self.samples:
+            return False
+        scan, tally = self.scan, RowTally(self.scan)
+        tally.note(self.counts)
+        if scan.wants_every_step:
+            if tally.is_complete_with(self.heights):
+                return True
+            if scan.keys is None and self.received and is_far_below(self.received, bound):
+                return True
+        try:
+            outline = self.outline(reader)
+        except CorruptHistoryError:
+            return False
+        if tally.is_complete_with(outline.heights):
+            return True
+        if self.steps is not None and self.steps.height == self.line_count:
+            rows = self.steps.between(scan.min_step, scan.max_step).height
+            if all(height == rows for height in outline.heights):
+                return True
+        reported = last_step(as_json(self.fields.history_keys))
+        ends = [scan.max_step, None if reported is None else reported + 1]
+        end = min((end for end in ends if end is not None), default=None)
+        return outline.is_whole(end, bound) and not tally.misses_all
 
 
 def list_histories(
@@ -198,9 +255,9 @@ def list_histories(
     with_steps: bool,
     fail_fast: bool,
 ) -> Flow[Page[ListedHistory]]:
-    """A page of runs, with up to ``samples`` rows of each; one request.
+    """Return a page of runs, with up to ``samples`` rows of each; one request.
 
-    ``with_steps`` asks for the steps of all rows besides.
+    ``with_steps`` also requests the steps of all rows.
     """
     keys = scan.keys is not None
     specs = specs_of(scan, scan.min_step, scan.max_step, samples)
@@ -221,10 +278,11 @@ def list_histories(
         chosen=keys or with_steps,
         with_keys=keys or not scan.wants_every_step,
     )
-    answer, texts = yield from fetch_with_raw_lists(operation, sampled.CUT, fail_fast=fail_fast)
-    page = read_page(require_runs(answer.project, query.entity, query.project), after)
-    told = sampled.text_of_each(texts, len(page.nodes))
+    response, cut = yield from fetch_cut(operation, sampled.CUT, spare_server=spare_server)
+    page = read_page(require_runs(response.project, query.entity, query.project), after)
+    contents = sampled.content_by_run(cut, len(page.nodes))
     nodes = [
-        ListedHistory(fields, text, scan, samples) for fields, text in zip(page.nodes, told, strict=True)
+        ListedHistory(fields, content, scan, samples)
+        for fields, content in zip(page.nodes, contents, strict=True)
     ]
     return Page(nodes, page.after, page.cursor, page.more, page.total)

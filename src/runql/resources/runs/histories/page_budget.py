@@ -1,4 +1,4 @@
-"""How many runs a page of whole histories asks for, and how many rows of each, by what the answers before held."""
+"""How many runs a page of whole histories requests, and how many rows of each."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from typing import Final
 
 FIRST_RUNS: Final = 50
 FIRST_ROWS: Final = 25_000
-"""Before anything is known of the rows: 500 of each of 50 runs."""
+"""Before the rows are known: 500 rows of each of 50 runs."""
 
 MOST_RUNS: Final = 500
 CANDIDATES: Final = 32
 MOST_ROWS: Final = 100_000
 MOST_BYTES: Final = 8 * 2**20
-"""Of the texts of the rows of a page, and of a window of a run that is read alone."""
+"""Of the JSON of all rows of a page, and of a window of a run that is read alone."""
 
 
 class PageBudget:
-    """The shape of the next page.
+    """Chooses the size of the next page by what the earlier responses held.
 
-    Many runs a page are few requests, but leave few rows to each; a run that has more is read alone, window by window.
-    That size is chosen which costs the fewest requests for runs like those of the last page.
+    Large pages take few requests but leave few rows for each run; a longer run is read alone, window by window. The
+    chosen size takes the fewest requests for runs like those of the last page.
 
     Attributes:
-        runs: that the next page should ask for.
+        runs: that the next page requests.
     """
 
     def __init__(
@@ -43,27 +43,27 @@ class PageBudget:
 
     @property
     def window(self) -> int:
-        """Rows that a request for a run alone may bring."""
+        """Rows that a request for a single run may bring."""
         return min(self._page_size, self._rows)
 
     def learn(self, rows: int, size: int) -> None:
-        """Note how many bytes the rows of an answer had; wide rows leave room for fewer of them."""
+        """Note how many bytes the rows of a response took; wide rows leave room for fewer of them."""
         self._rows_read += rows
         self._bytes_read += size
         if self._bytes_read:
             self._rows = max(1, min(MOST_ROWS, self._most_bytes * self._rows_read // self._bytes_read))
 
     def choose(self, heights: Sequence[int]) -> int:
-        """The size that costs the fewest requests for runs of so many rows; at most twice the last one."""
+        """The size that takes the fewest requests for runs of so many rows; at most twice the last one."""
         most = min(2 * self.runs, max(self.runs, MOST_RUNS))
-        # The best size leaves exactly enough room for one of these. A few of many tell it well enough.
+        # The best size leaves exactly enough room for one of these runs. A sample of them is enough.
         fitting = sorted({rows for rows in heights if 0 < rows <= self.window}, reverse=True)
         shares = fitting[:: len(fitting) // CANDIDATES + 1]
         sizes = [most, *(max(1, min(most, self._rows // rows)) for rows in shares)]
         return min(sizes, key=lambda size: self.requests(heights, size))
 
     def requests(self, heights: Sequence[int], size: int) -> float:
-        """What runs of so many rows cost in pages of ``size`` runs, and in windows for those that do not fit."""
+        """Requests for runs of so many rows: pages of ``size`` runs, and windows for those that do not fit."""
         share, window = self._share(size), self.window
         return len(heights) / size + sum(-(-rows // window) for rows in heights if rows > share)
 

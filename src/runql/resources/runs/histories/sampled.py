@@ -1,9 +1,9 @@
-"""Sampled metrics of all runs of a list, page by page: one request a page, halved where a page is too much."""
+"""Sampled metrics of all runs of a list: one request a page, halved where a page is too much."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from itertools import chain, repeat
 from typing import TYPE_CHECKING
@@ -12,10 +12,11 @@ from runql.errors import CorruptHistoryError, IncompleteHistoriesError, Incomple
 from runql.frames.batches import RUN_ID, Batch, RowBatch
 from runql.frames.row_readers import RowReader
 from runql.resources.history import chosen_rows as sampled
-from runql.resources.history.sampled import HistorySample, Row, sampled_rows
+from runql.resources.history.sampled import Row, SampleOptions, sampled_rows
 from runql.resources.pages.listing import Page, read_page
 from runql.resources.records.identity import require_runs
-from runql.resources.runs.adaptive_pages import AdaptivePages
+from runql.resources.runs.adaptive_pages import HeavyPages
+from runql.resources.runs.histories.page import UnreadableRuns
 from runql.resources.runs.query import RunQuery
 from runql.transport.flow import Flow, fetch_with_raw_lists
 from runql.values import UnreadableRowError
@@ -25,23 +26,25 @@ if TYPE_CHECKING:
     from runql_graphql.fragments import RunHistory
 
 
-def sample_runs(query: RunQuery, wish: HistorySample, reader: RowReader | None = None) -> Flow[list[Batch]]:
-    """The sampled rows of every run that fits, in list order, labelled with `run_id`; one request a page of runs.
+def sample_runs(
+    query: RunQuery, options: SampleOptions, reader: RowReader | None = None
+) -> Flow[list[Batch]]:
+    """Return the sampled rows of every run of a list, in list order, labelled with `run_id`; one request a page.
 
-    A page that is too much for the server is halved, see `AdaptivePages`. A run that cannot be read even alone is left
-    out; what was read of the others is kept.
+    A page that is too much for the server is halved, see `HeavyPages`. A run that cannot be read even alone is left
+    out, and the rows of the others are kept.
 
     Raises:
-        IncompleteHistoriesError: some runs could not be read, or the list not to its end; what was read is in its
+        IncompleteHistoriesError: some runs cannot be read, or the list ended early; the rows of the others are in its
             ``partial``.
     """
-    pages = AdaptivePages(query, partial(_history_page, wish))
+    pages = HeavyPages(query, partial(_history_page, options))
     reader = reader or RowReader()
     batches: list[Batch] = []
-    unreadable = Unreadable()
+    unreadable = UnreadableRuns()
     try:
         while (page := (yield from pages.read())) is not None:
-            batches.append(page_rows(pages.take(page), wish, reader, unreadable))
+            batches.append(page_rows(pages.take(page), options, reader, unreadable))
     except RunqlError as error:
         if not pages.has_read:
             raise
@@ -54,36 +57,23 @@ def sample_runs(query: RunQuery, wish: HistorySample, reader: RowReader | None =
     return batches
 
 
-@dataclass(slots=True)
-class Unreadable:
-    """The runs of which the server sent null, or a row that cannot be read.
-
-    Attributes:
-        names: their ids.
-        reason: what was wrong with the last of them.
-    """
-
-    names: list[str] = field(default_factory=list[str])
-    reason: str = ""
-
-
 @dataclass(frozen=True, slots=True)
 class SampledRun:
-    """A run of a page and what was answered of it.
+    """A run of a page, and the rows of it that arrived.
 
     Attributes:
         path: entity, project and run.
-        fields: the run, without the rows of chosen keys where these are text.
-        text: these, where they could be cut out of the answer.
+        fields: the run, without the rows of chosen keys where these were cut out.
+        content: these rows as JSON, where they were cut out of the response.
     """
 
     path: str
     fields: RunHistory
-    text: bytes | None = None
+    content: bytes | None = None
 
     @property
     def id(self) -> str:
-        """What the server knows it by."""
+        """The server's own id."""
         return self.fields.id
 
     @property
@@ -91,62 +81,61 @@ class SampledRun:
         """The run's id."""
         return self.fields.name
 
-    def texts(self, wish: HistorySample) -> list[str] | None:
-        """The JSON of its rows where whole ones, or the machine's, were asked for."""
-        return self.fields.events if wish.stream == "system" else self.fields.history
+    def lines(self, options: SampleOptions) -> list[str] | None:
+        """Its whole rows, or those of machine metrics, each as JSON."""
+        return self.fields.events if options.stream == "system" else self.fields.history
 
-    def rows(self, wish: HistorySample) -> list[Row]:
+    def rows(self, options: SampleOptions) -> list[Row]:
         """Its rows, in step order.
 
         Raises:
-            IncompleteHistoryError: the server sent null instead of rows.
+            IncompleteHistoryError: the server returned null instead of rows.
             CorruptHistoryError: a row cannot be read.
         """
-        if self.text is None:
-            return sampled_rows(self.fields, wish, self.path)
-        with sampled.readable(self.path):
-            (rows,) = sampled.rows_by_spec(None, self.text, 1, RowReader())
+        if self.content is None:
+            return sampled_rows(self.fields, options, self.path)
+        with sampled.naming_run(self.path):
+            (rows,) = sampled.rows_by_spec(None, self.content, 1, RowReader())
         if rows is None:
             raise IncompleteHistoryError(self.path, 0, None, "the server sent null instead of rows")
-        return [*sampled.with_steps(self.path, rows).having(wish.keys or ()).to_rows()]
+        return [*sampled.require_steps(self.path, rows).having(options.keys or ()).to_rows()]
 
 
 def page_rows(
-    runs: Sequence[SampledRun], wish: HistorySample, reader: RowReader, unreadable: Unreadable
+    runs: Sequence[SampledRun], options: SampleOptions, reader: RowReader, unreadable: UnreadableRuns
 ) -> Batch:
-    """The rows of a page of runs, each with its run's id as `run_id`; a metric of that name gives way."""
-    # One batch of all runs: a reader of columns has its costs once.
-    joined = _chosen_rows(runs, reader) if wish.specs else _whole_rows(runs, wish, reader)
+    """The rows of a page of runs, each with its run's id as `run_id`, which replaces a metric of that name."""
+    # One batch of all runs costs less than one for each.
+    joined = _chosen_rows(runs, reader) if options.specs else _whole_rows(runs, options, reader)
     if joined is not None:
         batch, lengths = joined
         if batch.bad_step() is None and batch.rises_within(lengths):
             batch = _labelled(batch, runs, lengths)
-            return batch.having(wish.keys or ()) if wish.specs else batch
+            return batch.having(options.keys or ()) if options.specs else batch
     rows: list[list[Row]] = []
     for run in runs:
         try:
-            rows.append(run.rows(wish))
+            rows.append(run.rows(options))
         except (IncompleteHistoryError, CorruptHistoryError) as error:
-            unreadable.names.append(run.name)
-            unreadable.reason = str(error)
+            unreadable.add(run.name, error)
             rows.append([])
     return _labelled(RowBatch([*chain.from_iterable(rows)]), runs, map(len, rows))
 
 
 def _whole_rows(
-    runs: Sequence[SampledRun], wish: HistorySample, reader: RowReader
+    runs: Sequence[SampledRun], options: SampleOptions, reader: RowReader
 ) -> tuple[Batch, list[int]] | None:
-    lists = [texts for run in runs if (texts := run.texts(wish)) is not None]
-    if wish.keys is not None or len(lists) < len(runs):
+    lists = [lines for run in runs if (lines := run.lines(options)) is not None]
+    if options.keys is not None or len(lists) < len(runs):
         return None
     try:
-        return reader.read([*chain.from_iterable(lists)]), [len(texts) for texts in lists]
+        return reader.read([*chain.from_iterable(lists)]), [len(lines) for lines in lists]
     except UnreadableRowError:
         return None
 
 
 def _chosen_rows(runs: Sequence[SampledRun], reader: RowReader) -> tuple[Batch, list[int]] | None:
-    arrays = [array for run in runs if run.text is not None for array in sampled.arrays_of(run.text)]
+    arrays = [array for run in runs if run.content is not None for array in sampled.split_arrays(run.content)]
     if len(arrays) != len(runs):
         return None
     rows = [array[1:-1] for array in arrays]
@@ -155,7 +144,7 @@ def _chosen_rows(runs: Sequence[SampledRun], reader: RowReader) -> tuple[Batch, 
     except UnreadableRowError:
         return None
     lengths = [row.count(b"},{") + 1 if row else 0 for row in rows]
-    # A str that looks like the border of rows is no border.
+    # A str that looks like the border between rows makes this count wrong.
     return (batch, lengths) if sum(lengths) == batch.height else None
 
 
@@ -170,7 +159,7 @@ def rows_of(batches: Sequence[Batch]) -> list[Row]:
 
 
 def _history_page(
-    wish: HistorySample, query: RunQuery, after: str | None, fail_fast: bool
+    options: SampleOptions, query: RunQuery, after: str | None, spare_server: bool
 ) -> Flow[Page[SampledRun]]:
     operation = list_histories(
         entity=query.entity,
@@ -179,17 +168,17 @@ def _history_page(
         order=query.order,
         first=query.per_page,
         after=after,
-        samples=wish.samples,
-        specs=wish.specs,
-        whole=wish.whole,
-        system=wish.stream == "system",
-        chosen=bool(wish.specs),
+        samples=options.samples,
+        specs=options.specs,
+        whole=options.wants_whole_rows,
+        system=options.stream == "system",
+        chosen=bool(options.specs),
     )
-    answer, texts = yield from fetch_with_raw_lists(operation, sampled.CUT, fail_fast=fail_fast)
-    page = read_page(require_runs(answer.project, query.entity, query.project), after)
-    told = sampled.text_of_each(texts, len(page.nodes))
+    response, cut = yield from fetch_cut(operation, sampled.CUT, spare_server=spare_server)
+    page = read_page(require_runs(response.project, query.entity, query.project), after)
+    contents = sampled.content_by_run(cut, len(page.nodes))
     nodes = [
-        SampledRun(f"{query.entity}/{query.project}/{fields.name}", fields, text)
-        for fields, text in zip(page.nodes, told, strict=True)
+        SampledRun(f"{query.entity}/{query.project}/{fields.name}", fields, content)
+        for fields, content in zip(page.nodes, contents, strict=True)
     ]
     return Page(nodes, page.after, page.cursor, page.more, page.total)

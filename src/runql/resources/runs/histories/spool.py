@@ -1,4 +1,4 @@
-"""The rows of many runs, kept beside the file that is to hold them until every run is read; needs pyarrow."""
+"""Keeps the rows of many runs next to their file until every run is read; needs pyarrow."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from runql.frames.columns import as_values
 from runql.frames.stored_batch import StoredBatch, load_batch, load_note, store_batch
 from runql.frames.to_arrow import to_arrow
 from runql.frames.unified_columns import UnifiedColumns
-from runql.resources.runs.histories.page import Part, RunMark
-from runql.transport.part_file import PartFile, hidden_sibling, lock
+from runql.resources.runs.histories.page import HistoriesPart, RunFingerprint
+from runql.transport.part_file import PartFile, hidden_beside, lock
 from runql.values import JSONValue
 
 LEADING: Final = (RUN_ID, STEP)
@@ -26,8 +26,8 @@ SUFFIX: Final = ".rows"
 
 
 @dataclass(frozen=True, slots=True)
-class _Stretch:
-    """Rows that lie next to each other in a file."""
+class _RowRange:
+    """Rows that follow each other in a file."""
 
     path: Path
     start: int
@@ -35,57 +35,57 @@ class _Stretch:
 
 
 class HistoriesSpool:
-    """Parts of what a file is to hold, in a hidden folder beside it that belongs to this file alone.
+    """The parts of a parquet file, in a hidden folder next to it that belongs to this file alone.
 
-    A part counts as soon as it lies there, however the process ends. A run counts when its last part does. Parts that
-    answer another question than this one are removed.
+    A part counts once it is in the folder, however the process ends. A run counts once its last part does. Parts that
+    belong to another request than this one are removed.
     """
 
-    def __init__(self, target: Path, question: str, keys: Sequence[str] = ()) -> None:
-        """Make the folder and find what lies in it; the file gets a column for each of ``keys`` whatever the rows hold.
+    def __init__(self, target: Path, request_key: str, keys: Sequence[str] = ()) -> None:
+        """Make the folder and read what is in it; ``keys`` become columns even where no row has them.
 
         Raises:
-            LocalFileError: the disk refuses, or another call writes the same file now.
+            LocalFileError: the folder cannot be written, or another call is writing the same file.
         """
         self._target = target
         self._keys = keys
-        self._question = hashlib.sha256(question.encode()).hexdigest()
-        self._folder = hidden_sibling(target, "runs")
-        self._marks: dict[str, RunMark] = {}
-        self._rows: dict[str, list[_Stretch]] = {}
-        # Of runs whose last part has not come.
-        self._begun: dict[str, list[_Stretch]] = {}
+        self._request = hashlib.sha256(request_key.encode()).hexdigest()
+        self._folder = hidden_beside(target, "runs")
+        self._complete: dict[str, RunFingerprint] = {}
+        self._rows: dict[str, list[_RowRange]] = {}
+        # Of runs whose last part has not arrived.
+        self._begun: dict[str, list[_RowRange]] = {}
         self._count = 0
-        with self._refused():
+        with self._file_errors():
             self._folder.mkdir(parents=True, exist_ok=True)
             self._lock = (self._folder / "lock").open("ab")
         self._is_locked = lock(self._lock)
         if self._is_locked is False:
             self._lock.close()
             raise LocalFileError(f"cannot write {target}: another call is writing it", BlockingIOError())
-        with self._refused():
-            self._attempt = self._found() + 1
+        with self._file_errors():
+            self._attempt = self._load() + 1
 
     @property
     def runs(self) -> set[str]:
         """Ids of the runs that are complete."""
-        return set(self._marks)
+        return set(self._complete)
 
-    def keep(self, marks: Iterable[RunMark]) -> list[str]:
-        """Forget the runs that are not among these or have changed since, and tell which are to be read."""
-        missing = [mark.name for mark in marks if self._marks.get(mark.name) != mark]
+    def keep(self, listed: Iterable[RunFingerprint]) -> list[str]:
+        """Forget the runs that are not listed or have changed since; return the ids of those to read."""
+        missing = [run.name for run in listed if self._complete.get(run.name) != run]
         for name in missing:
-            self._marks.pop(name, None)
+            self._complete.pop(name, None)
             self._rows.pop(name, None)
         return missing
 
-    def add(self, part: Part) -> None:
+    def add(self, part: HistoriesPart) -> None:
         """Keep a part.
 
         Raises:
-            LocalFileError: the disk does not take it.
+            LocalFileError: it cannot be written.
         """
-        with self._refused():
+        with self._file_errors():
             batches: Sequence[Batch | None] = part.batches or [None]
             for place, batch in enumerate(batches):
                 ended = part.ended if place == len(batches) - 1 else []
@@ -93,14 +93,14 @@ class HistoriesSpool:
                     self._add(batch, ended)
 
     def publish(self, order: Sequence[str]) -> None:
-        """Put the rows of all these runs into the target as one parquet file, and remove the parts.
+        """Write the rows of all these runs into the target as one parquet file, atomically, and remove the parts.
 
-        The target holds what it held before, or all of it. Parts are read twice, one at a time.
+        Reads the parts twice, one at a time.
 
         Raises:
-            LocalFileError: the disk does not take it.
+            LocalFileError: the file cannot be written.
         """
-        with self._refused():
+        with self._file_errors():
             unified = UnifiedColumns(LEADING, self._keys)
             for piece in self._pieces(order):
                 unified.see(piece.columns)
@@ -111,60 +111,60 @@ class HistoriesSpool:
             shutil.rmtree(self._folder)
 
     def close(self) -> None:
-        """Let others write the same file."""
+        """Let other calls write the same file."""
         self._lock.close()
 
     # -- parts ---------------------------------------------------------------------------------------------------
 
-    def _add(self, batch: Batch | None, ended: Sequence[RunMark]) -> None:
+    def _add(self, batch: Batch | None, ended: Sequence[RunFingerprint]) -> None:
         path = self._folder / f"{self._attempt:06d}-{self._count:08d}{SUFFIX}"
         self._count += 1
         runs = [*_lengths(batch)]
         rows: JSONValue = [[name, height] for name, height in runs]
-        before = {mark.name: _height(self._begun.get(mark.name, [])) for mark in ended}
+        before = {run.name: _height(self._begun.get(run.name, [])) for run in ended}
         here = dict(runs)
-        marks: JSONValue = [
-            [mark.name, mark.line_count, mark.heartbeat_at, before[mark.name] + here.get(mark.name, 0)]
-            for mark in ended
+        fingerprints: JSONValue = [
+            [run.name, run.line_count, run.heartbeat_at, before[run.name] + here.get(run.name, 0)]
+            for run in ended
         ]
-        store_batch(path, batch, {"question": self._question, "rows": rows, "ended": marks})
+        store_batch(path, batch, {"question": self._request, "rows": rows, "ended": fingerprints})
         self._take(path, runs)
         self._end(ended)
 
     def _take(self, path: Path, runs: Sequence[tuple[str, int]]) -> None:
         start = 0
         for name, height in runs:
-            self._begun.setdefault(name, []).append(_Stretch(path, start, start + height))
+            self._begun.setdefault(name, []).append(_RowRange(path, start, start + height))
             start += height
 
-    def _end(self, ended: Sequence[RunMark]) -> None:
-        for mark in ended:
-            self._marks[mark.name] = mark
-            self._rows[mark.name] = self._begun.pop(mark.name, [])
+    def _end(self, ended: Sequence[RunFingerprint]) -> None:
+        for run in ended:
+            self._complete[run.name] = run
+            self._rows[run.name] = self._begun.pop(run.name, [])
 
-    def _found(self) -> int:
-        """Take what earlier calls left, remove what is of no use, and give the number of the last call."""
+    def _load(self) -> int:
+        """Take over the parts of earlier calls, remove those of no use, and return the number of the last call."""
         last = 0
         paths = sorted(self._folder.glob(f"*{SUFFIX}"))
         useful: set[Path] = set()
         for path in paths:
             attempt = int(path.name.partition("-")[0])
             if attempt != last:
-                # A run of which a call read only the first rows is read anew by the next one.
+                # A run of which a call read only the first rows is read again by the next one.
                 self._begun.clear()
                 last = attempt
             try:
-                runs, ended = _read_note(load_note(path), self._question)
+                runs, ended = _read_note(load_note(path), self._request)
             except ValueError:
                 continue
             self._take(path, runs)
-            # Rows are missing where parts were being removed.
-            complete = [mark for mark, rows in ended if rows == _height(self._begun.get(mark.name, []))]
+            # Rows are missing where an earlier call was interrupted while it removed parts.
+            complete = [run for run, rows in ended if rows == _height(self._begun.get(run.name, []))]
             self._end(complete)
             if complete:
                 useful.add(path)
         self._begun.clear()
-        useful |= {stretch.path for stretches in self._rows.values() for stretch in stretches}
+        useful |= {each.path for ranges in self._rows.values() for each in ranges}
         for path in {*paths, *self._folder.glob("*.part")} - useful:
             path.unlink()
         return last
@@ -175,10 +175,10 @@ class HistoriesSpool:
         """The rows of all runs, in their order."""
         path: Path | None = None
         batch = StoredBatch({}, 0)
-        for stretch in _joined(stretch for name in order for stretch in self._rows[name]):
-            if stretch.path != path:
-                path, batch = stretch.path, load_batch(stretch.path)
-            yield batch.between(stretch.start, stretch.stop)
+        for rows in _joined(each for name in order for each in self._rows[name]):
+            if rows.path != path:
+                path, batch = rows.path, load_batch(rows.path)
+            yield batch.between(rows.start, rows.stop)
 
     def _write(self, unified: UnifiedColumns, order: Sequence[str]) -> None:
         import pyarrow as pa
@@ -203,7 +203,7 @@ class HistoriesSpool:
             raise
 
     @contextlib.contextmanager
-    def _refused(self) -> Generator[None, None, None]:
+    def _file_errors(self) -> Generator[None, None, None]:
         try:
             yield
         except OSError as error:
@@ -230,42 +230,48 @@ def _lengths(batch: Batch | None) -> Iterator[tuple[str, int]]:
         yield str(last), length
 
 
-def _read_note(note: JSONValue, question: str) -> tuple[list[tuple[str, int]], list[tuple[RunMark, int]]]:
-    """The runs that have rows in a file and how many, and those that end there and how many they have in all."""
+def _read_note(
+    note: JSONValue, request: str
+) -> tuple[list[tuple[str, int]], list[tuple[RunFingerprint, int]]]:
+    """The runs that have rows in a file and how many, and the runs that end there and how many rows they have in all.
+
+    Raises:
+        ValueError: the file belongs to another request, or is not a part.
+    """
     runs: list[tuple[str, int]] = []
-    ended: list[tuple[RunMark, int]] = []
+    ended: list[tuple[RunFingerprint, int]] = []
     match note:
-        case {"question": str(asked), "rows": list(rows), "ended": list(marks)} if asked == question:
+        case {"question": str(key), "rows": list(rows), "ended": list(fingerprints)} if key == request:
             for row in rows:
                 match row:
                     case [str(name), int(height)]:
                         runs.append((name, height))
                     case _:
-                        raise ValueError("not a note of ours")
-            for mark in marks:
-                match mark:
+                        raise ValueError("the rows of a part are not name and height")
+            for each in fingerprints:
+                match each:
                     case [str(name), int() | None as count, str() | None as beat, int(height)]:
-                        ended.append((RunMark(name, count, beat), height))
+                        ended.append((RunFingerprint(name, count, beat), height))
                     case _:
-                        raise ValueError("not a note of ours")
+                        raise ValueError("a run of a part is not name, count, heartbeat and height")
         case _:
-            raise ValueError("the answer to another question")
+            raise ValueError("this part belongs to another request")
     return runs, ended
 
 
-def _height(stretches: Sequence[_Stretch]) -> int:
-    return sum(stretch.stop - stretch.start for stretch in stretches)
+def _height(ranges: Sequence[_RowRange]) -> int:
+    return sum(each.stop - each.start for each in ranges)
 
 
-def _joined(stretches: Iterable[_Stretch]) -> Iterator[_Stretch]:
-    """The same rows in as few stretches as hold them."""
-    last: _Stretch | None = None
-    for stretch in stretches:
-        if last is not None and last.path == stretch.path and last.stop == stretch.start:
-            last = _Stretch(last.path, last.start, stretch.stop)
+def _joined(ranges: Iterable[_RowRange]) -> Iterator[_RowRange]:
+    """The same rows in as few ranges as hold them."""
+    last: _RowRange | None = None
+    for each in ranges:
+        if last is not None and last.path == each.path and last.stop == each.start:
+            last = _RowRange(last.path, last.start, each.stop)
             continue
         if last is not None:
             yield last
-        last = stretch
+        last = each
     if last is not None:
         yield last
