@@ -490,7 +490,9 @@ class IncompleteHistoriesError(RunqlError):
     ) -> None:
         self.partial = list(partial)
         self.failed = tuple(failed)
-        which = f"of {len(self.failed)} run(s), {first_few(self.failed)}," if failed else "of the remaining runs"
+        which = (
+            f"of {len(self.failed)} run(s), {first_few(self.failed)}," if failed else "of the remaining runs"
+        )
         where = kept or "is in this error's `partial`"
         super().__init__(f"the history {which} could not be read: {reason}. What was read {where}")
 

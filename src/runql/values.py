@@ -165,7 +165,7 @@ def dump_json(value: JSONValue, *, ensure_ascii: bool = True) -> str:
         return "".join(_pieces(value, encode))
 
 
-def json_text(
+def checked_json(
     value: object,
     what: str,
     *,

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import math
+from pathlib import Path
 from typing import Any
 
 import httpx
-from pathlib import Path
-
 import pytest
 from tests.contract.both_clients import Face
 from tests.contract.intercepting import Fault, InterceptingTransport, Sent

@@ -34,7 +34,7 @@ def run(face: Face, scripted: ScriptedServer) -> AnyRun:
     return asked(face, scripted)
 
 
-def barrier(scripted: ScriptedServer, *names: str) -> None:
+def give_files(scripted: ScriptedServer, *names: str) -> None:
     """Let the server list files of these names, and give each the same bytes."""
     scripted.give_data(listed(*(entry(name, f"/{number}") for number, name in enumerate(names))))
     scripted.give(ScriptedResponse(BODY))
@@ -43,7 +43,7 @@ def barrier(scripted: ScriptedServer, *names: str) -> None:
 def test_names_that_windows_cannot_store_arrive_elsewhere(
     face: Face, scripted: ScriptedServer, run: AnyRun, tmp_path: Path
 ) -> None:
-    barrier(scripted, *ORDINARY)
+    give_files(scripted, *ORDINARY)
     paths = face.take(run.files().download(tmp_path))
     assert paths == [tmp_path / name for name in ORDINARY]
     assert left_in(tmp_path) == dict.fromkeys(ORDINARY, BODY)
@@ -54,7 +54,7 @@ def test_names_that_windows_cannot_store_arrive_elsewhere(
 def test_the_others_arrive_and_the_error_lists_the_rest(
     name: str, face: Face, scripted: ScriptedServer, run: AnyRun, tmp_path: Path
 ) -> None:
-    barrier(scripted, "good.txt", name, "d/fine.txt")
+    give_files(scripted, "good.txt", name, "d/fine.txt")
     with pytest.raises(UnsafeNameError, match=r"The other 2 have arrived") as caught:
         face.take(run.files().download(tmp_path / "root"))
     assert [*caught.value.refused] == [name]
@@ -72,7 +72,7 @@ def test_the_others_arrive_and_the_error_lists_the_rest(
 def test_what_is_skipped_is_warned_of(
     face: Face, scripted: ScriptedServer, run: AnyRun, tmp_path: Path
 ) -> None:
-    barrier(scripted, "good.txt", "../bad.txt", "/worse.txt")
+    give_files(scripted, "good.txt", "../bad.txt", "/worse.txt")
     with pytest.warns(RuntimeWarning, match=r"2 file\(s\) are not saved: '\.\./bad\.txt': .*'/worse\.txt': "):
         paths = face.take(run.files().download(tmp_path / "root", on_unsafe="skip"))
     assert paths == [tmp_path / "root/good.txt"]
@@ -90,7 +90,7 @@ def test_windows_refuses_its_own(
     face: Face, scripted: ScriptedServer, run: AnyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(file_listing, "place_files", partial(place_files, windows=True, folds=lambda _: True))
-    holding(answering, "good.txt", *ORDINARY, "Good.TXT")
+    give_files(scripted, "good.txt", *ORDINARY, "Good.TXT")
     with pytest.raises(UnsafeNameError) as caught:
         face.take(run.files().download(tmp_path))
     assert {*caught.value.refused} == {*ORDINARY, "Good.TXT"}
@@ -101,7 +101,7 @@ def test_windows_refuses_its_own(
 def test_a_file_and_a_folder_of_one_name(
     face: Face, scripted: ScriptedServer, run: AnyRun, tmp_path: Path
 ) -> None:
-    barrier(scripted, "a", "a/b")
+    give_files(scripted, "a", "a/b")
     with pytest.raises(UnsafeNameError, match="other files lie in a folder of this name"):
         face.take(run.files().download(tmp_path))
     assert left_in(tmp_path) == {"a/b": BODY}
@@ -116,7 +116,7 @@ def test_a_name_that_the_disk_refuses_does_not_stop_the_others(
     else:
         (tmp_path / "d").write_bytes(b"a file")
     before = left_in(tmp_path)
-    barrier(scripted, "d/x.bin", "good.txt")
+    give_files(scripted, "d/x.bin", "good.txt")
     with pytest.raises(UnsafeNameError, match=r"cannot save to .*x\.bin") as caught:
         face.take(run.files().download(tmp_path, replace=True))
     assert [*caught.value.refused] == ["d/x.bin"]
@@ -127,7 +127,7 @@ def test_a_root_that_is_a_file_stops_all(
     face: Face, scripted: ScriptedServer, run: AnyRun, tmp_path: Path
 ) -> None:
     (tmp_path / "root").write_bytes(b"a file")
-    barrier(scripted, "a", "b")
+    give_files(scripted, "a", "b")
     with pytest.raises(LocalFileError, match="root"):
         face.take(run.files().download(tmp_path / "root"))
     assert len(scripted.asked) == 1
@@ -136,7 +136,7 @@ def test_a_root_that_is_a_file_stops_all(
 def test_one_file_is_refused_before_it_is_fetched(
     face: Face, scripted: ScriptedServer, run: AnyRun, tmp_path: Path
 ) -> None:
-    barrier(scripted, "../bad.txt")
+    give_files(scripted, "../bad.txt")
     (file,) = face.items(run.files())
     with pytest.raises(UnsafeNameError, match=r"'\.\./bad\.txt' is not saved: `\.\.` leads out"):
         face.take(file.download(tmp_path / "root"))

@@ -102,7 +102,9 @@ def asked(rows: Sequence[Row], selection: ExportSelection) -> list[Row]:
     found: list[Row] = []
     for each in within:
         picked = {
-            key: value for key, value in lenient_json.pick(each, list(wish.keys)).items() if value is not None
+            key: value
+            for key, value in lenient_json.pick(each, list(selection.keys)).items()
+            if value is not None
         }
         if picked if selection.match == "any" else len(picked) == len(selection.keys):
             found.append({"_step": each["_step"], **picked})

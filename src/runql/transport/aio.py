@@ -22,15 +22,15 @@ from runql.transport.event_loops import EventLoop, current_event_loop
 from runql.transport.flow import Effect, Flow, Gather, Join, Offload, Reply, Sleep
 from runql.transport.lifetime import (
     ForkSafeLock,
+    disown_in_children,
     holds_connections,
     raise_closed,
     raise_not_pickled,
     raise_other_loop,
     raise_other_process,
-    disown_in_children,
 )
-from runql.transport.rate_limiter import RateLimiter
 from runql.transport.proxies import check_proxies
+from runql.transport.rate_limiter import RateLimiter
 from runql.transport.retry import Outcome, RetryPolicy, send_with_retries
 from runql.transport.sample_limits import SampleLimits
 from runql.transport.single_flight import Flight

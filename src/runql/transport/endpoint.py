@@ -123,7 +123,9 @@ class Endpoint:
             fail_fast=effect.fail_fast,
         )
 
-    def reduced_request(self, effect: Send | Download | Upload, sent: Request, response: Response) -> Request | None:
+    def reduced_request(
+        self, effect: Send | Download | Upload, sent: Request, response: Response
+    ) -> Request | None:
         """The request again, without the fields for which alone the server refused it; None for other responses.
 
         The fields are left out of all later requests.

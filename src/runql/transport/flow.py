@@ -10,7 +10,13 @@ from urllib.parse import urljoin, urlsplit
 from runql.errors import ConnectionFailedError, RunqlError
 from runql.transport.bodies import Sink, Source
 from runql.transport.byte_ranges import ByteRange, FilePart, read_part
-from runql.transport.codec import RawList, answer_error, read_response, read_response_with_raw_lists, string_list_size
+from runql.transport.codec import (
+    RawList,
+    answer_error,
+    read_response,
+    read_response_with_raw_lists,
+    string_list_size,
+)
 from runql.transport.single_flight import Flight, SingleFlight
 from runql.transport.wire import Response
 from runql_graphql.operation import Operation

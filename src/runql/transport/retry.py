@@ -64,7 +64,9 @@ class RetryPolicy:
         return wait if spent + wait <= self.total_seconds else None
 
 
-def send_with_retries(request: Request, policy: RetryPolicy) -> Generator[Request | float, Outcome | None, Response]:
+def send_with_retries(
+    request: Request, policy: RetryPolicy
+) -> Generator[Request | float, Outcome | None, Response]:
     """Send ``request`` until it is answered or the policy gives up.
 
     Yields the request to be sent (reply: its outcome) and seconds to be slept (reply: None).

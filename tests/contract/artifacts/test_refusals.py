@@ -72,7 +72,7 @@ REFUSALS: dict[str, tuple[ScriptedResponse, type[Exception]]] = {
 
 def made(face: Face, scripted: ScriptedServer) -> tuple[Untyped, Untyped]:
     """An artifact and a run, read already."""
-    client = face.client(answering.url, KEY, retry=TWICE)
+    client = face.client(scripted.url, KEY, retry=TWICE)
     found = resolved_at(ArtifactFields.model_validate(answered_artifact()), PLACE)
     artifact: Untyped = (
         Artifact(client, found) if isinstance(client, RetryingClient) else AsyncArtifact(client, found)

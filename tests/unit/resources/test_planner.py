@@ -120,7 +120,7 @@ def test_windows_shrink_with_the_limits_of_the_server() -> None:
     limits = SampleLimits(least=1)
     _, planner = begun(planned(page_size=100), HistoryHints(last_step=399, line_count=400), limits)
     assert planner.settled(1) == [Span(0, 100)]
-    limits.lose("history", 80)
+    limits.note_downsampled("history", 80)
     assert planner.page_size == 70
     assert planner.settled(2) == [Span(0, 70), Span(70, 140)]
 

@@ -10,7 +10,7 @@ from tests.unit.transport.stepping import answered, ended, played, returned
 
 from runql.errors import NotLoadedError, ProjectNotFoundError, RunNotFoundError
 from runql.paths import RunAddress
-from runql.resources.history.plan import Known
+from runql.resources.history.plan import HistoryHints
 from runql.resources.records.run_fields import read_run
 from runql.resources.runs.editing import EditableRun
 from runql.resources.runs.query import RunQuery
@@ -183,10 +183,12 @@ def test_history_keys_are_an_object_or_nothing(keys: object) -> None:
 
 
 def test_a_scan_starts_with_what_the_run_knows() -> None:
-    assert HandRun(RUN, "https://app", None).known == Known(None, None)
-    assert hand_run(historyLineCount=9).known == Known(None, 9)
-    assert hand_run(full=True, historyLineCount=9, historyKeys={"lastStep": 8}).known == Known(8, 9)
-    assert hand_run(full=True, historyLineCount=None, historyKeys={"lastStep": -1}).known == Known(None, None)
+    assert HandRun(RUN, "https://app", None).known == HistoryHints(None, None)
+    assert hand_run(historyLineCount=9).known == HistoryHints(None, 9)
+    assert hand_run(full=True, historyLineCount=9, historyKeys={"lastStep": 8}).known == HistoryHints(8, 9)
+    assert hand_run(full=True, historyLineCount=None, historyKeys={"lastStep": -1}).known == HistoryHints(
+        None, None
+    )
 
 
 def test_loading_asks_once_and_refreshing_again() -> None:

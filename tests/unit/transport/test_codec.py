@@ -21,7 +21,14 @@ from runql.errors import (
     SchemaDriftError,
     ServerFailureError,
 )
-from runql.transport.codec import RawList, answer_error, encode, read_response, read_response_with_raw_lists, string_list_size
+from runql.transport.codec import (
+    RawList,
+    answer_error,
+    encode,
+    read_response,
+    read_response_with_raw_lists,
+    string_list_size,
+)
 from runql.transport.wire import Response
 from runql_graphql.base_model import UNSET
 from runql_graphql.operation import Operation

@@ -216,7 +216,7 @@ def test_a_fork_while_other_threads_send_and_hold_every_lock(server: EchoServer)
         assert server.held.wait(PATIENCE)
 
         def reading() -> bytes:
-            client.sample_limits.note("history", 1)
+            client.sample_limits.note_list("history", 1)
             return client.run(download("/child"))
 
         with ExitStack() as held:

@@ -363,7 +363,9 @@ class AsyncArtifact(EditableArtifact):
         self, root: str | os.PathLike[str] | None = None, *, on_unsafe: OnUnsafe = "raise"
     ) -> list[str]:
         """As `Artifact.verify`."""
-        return await self._client.run(self._verify(root, max_concurrency=DEFAULT_CONCURRENCY, on_unsafe=on_unsafe))
+        return await self._client.run(
+            self._verify(root, max_concurrency=DEFAULT_CONCURRENCY, on_unsafe=on_unsafe)
+        )
 
     async def used_by(self) -> list[AsyncRun]:
         """As `Artifact.used_by`."""

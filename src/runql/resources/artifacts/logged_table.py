@@ -19,7 +19,7 @@ from runql.frames.to_polars import to_polars
 from runql.paths import RunAddress
 from runql.resources.artifacts.manifest import Manifest, ManifestEntry
 from runql.resources.files.record import find_file
-from runql.transport.flow import EXPIRED, Flow, download
+from runql.transport.flow import EXPIRED_URL_STATUSES, Flow, download
 from runql.values import SPELLED_FLOATS, JSONValue, as_json, parse_json
 
 if TYPE_CHECKING:

@@ -27,7 +27,7 @@ from runql.resources.records.run_fields import read_state
 from runql.resources.records.stored_changes import compare_stored_json
 from runql.resources.records.to_json import to_json_object
 from runql.transport.flow import Flow, fetch
-from runql.values import json_text, parse_object
+from runql.values import checked_json, parse_object
 from runql_graphql.delete_artifact import DeleteArtifact
 from runql_graphql.enums import ArtifactDigestAlgorithm, ArtifactState
 from runql_graphql.fragments import ArtifactFields

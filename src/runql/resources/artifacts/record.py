@@ -23,8 +23,8 @@ from runql.resources.files.names import OnUnsafe, checked_on_unsafe
 from runql.resources.records.absent_fields import require_field
 from runql.resources.records.snake_case import SnakeCaseAttributes
 from runql.transport.bodies import Progress
-from runql.transport.flow import AT_ONCE, Flow, Once, offload
-from runql.transport.local_copy import make_folder
+from runql.transport.flow import DEFAULT_CONCURRENCY, Flow, ReadOnce, offload
+from runql.transport.local_files import make_folder
 from runql_graphql.enums import ArtifactState
 from runql_graphql.fragments import ArtifactCollectionFields
 
@@ -41,7 +41,7 @@ class ArtifactRecord(SnakeCaseAttributes):
     def __init__(self, found: ResolvedArtifact, app_url: str) -> None:
         self._found = found
         self._app_url = app_url
-        self._manifest = Once(self._request_manifest)
+        self._manifest = ReadOnce(self._request_manifest)
 
     def __repr__(self) -> str:
         return f"<Artifact {self.qualified_name} ({self.type})>"
@@ -271,7 +271,7 @@ class ArtifactRecord(SnakeCaseAttributes):
     def _download_entries(self, entries: Sequence[ManifestEntry], folder: Path) -> Flow[list[Path]]:
         manifest = yield from self._read_manifest()
         saved = yield from download_entries(
-            self._source_of(manifest), entries, folder, DownloadOptions(AT_ONCE)
+            self._source_of(manifest), entries, folder, DownloadOptions(DEFAULT_CONCURRENCY)
         )
         return [saved[entry.path] for entry in entries]
 

@@ -12,7 +12,7 @@ from runql.frames.row_readers import RowReader
 from runql.transport.codec import RawList
 from runql.values import UnreadableRowError, as_json, history_rows, parse_json
 
-CUT: Final = Cut("sampledHistory", depth=2)
+CUT: Final = RawList("sampledHistory", depth=2)
 """The rows of each spec, kept as bytes, so that they need not become Python objects."""
 
 

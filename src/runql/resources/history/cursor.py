@@ -255,7 +255,7 @@ class ScanCursor:
             is_whole = is_as_mapped or self._reader.is_whole(outline, self._progress.last_step)
             return [_Piece(outline, window.batch, is_whole)]
         if is_short and is_far_below(outline.most, outline.samples):
-            self._limits.lose(self._reader.field, outline.most)
+            self._limits.note_downsampled(self._reader.field, outline.most)
         low, high = span.halves()
         first = yield from self._read_span(low)
         return first + (yield from self._read_span(high))
@@ -270,7 +270,7 @@ class ScanCursor:
     def _seems_short(self, piece: _Piece) -> bool:
         if piece.is_whole:
             return False
-        if self._doubts or self._limits.has_lost(self._reader.field):
+        if self._doubts or self._limits.downsamples(self._reader.field):
             return True
         return self._progress.tally.lacks_rows(piece.outline, self._progress.all_steps)
 

@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 from runql.arguments import positive, shown
 from runql.paths import RunAddress
 from runql.resources.history.sampled import checked_keys
-from runql.transport.flow import AT_ONCE
+from runql.transport.flow import DEFAULT_CONCURRENCY
 from runql.transport.sample_limits import RowsField
 
 Match: TypeAlias = Literal["all", "any"]

@@ -76,7 +76,7 @@ class SpanReader:
         """
         page = self.page_size
         if samples is None:
-            due = telling(page) if stop is None else 2 * min(page, max(1, stop - start)) + 2
+            due = least_conclusive_bound(page) if stop is None else 2 * min(page, max(1, stop - start)) + 2
             samples = self._limits.samples(self.field, due)
         refusal: RunqlError | None = None
         while True:
@@ -111,7 +111,7 @@ class SpanReader:
     @property
     def knows_server(self) -> bool:
         """Whether the server has returned lists that are much longer than a page."""
-        return is_far_below(self.page_size, self._limits.carried(self.field))
+        return is_far_below(self.page_size, self._limits.longest_list(self.field))
 
     def is_whole(self, outline: Outline, last_step: int | None = None) -> bool:
         """Whether it is certain, without another request, that no row is missing from a window.
@@ -163,7 +163,7 @@ class SpanReader:
     def _note_loss(self, outline: Outline) -> Verdict:
         # A list without an end may have been longer than was requested.
         if outline.stop is not None or is_far_below(outline.most, outline.samples):
-            self._limits.lose(self.field, outline.most)
+            self._limits.note_downsampled(self.field, outline.most)
         return Verdict.INCOMPLETE
 
 

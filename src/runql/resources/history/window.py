@@ -16,7 +16,7 @@ from runql.resources.history.exports.listing import LIVE_ROWS, ExportListing, li
 from runql.resources.history.plan import ScanPlan
 from runql.resources.history.row_counts import RowCounts
 from runql.resources.records.identity import require_run
-from runql.transport.flow import Flow, fetch_with_raw_lists, fetch_with_list_size
+from runql.transport.flow import Flow, fetch_with_list_size, fetch_with_raw_lists
 from runql.transport.sample_limits import is_far_below
 from runql.values import JSONValue, as_json
 from runql_graphql.operations import scan_history
@@ -133,11 +133,11 @@ def read_window(
         with_exports=with_exports,
     )
     if not specs and not with_exports:
-        whole, size = yield from fetch_texts(operation, "history", spare_server=spare_server)
+        whole, size = yield from fetch_with_list_size(operation, "history", fail_fast=fail_fast)
         run = _require_run(plan, whole.project)
         return _window(whole_rows(plan.path, run.history, reader, size), plan, run, start, stop, samples)
     cuts = [sampled.CUT, LIVE_ROWS] if specs else [LIVE_ROWS]
-    response, cut = yield from fetch_cut(operation, *cuts, spare_server=spare_server)
+    response, cut = yield from fetch_with_raw_lists(operation, *cuts, fail_fast=fail_fast)
     run = _require_run(plan, response.project)
     (content,) = sampled.content_by_run(cut, 1)
     chosen = chosen_rows(plan.path, run.sampled_history, content, len(specs), reader) if specs else []

@@ -130,24 +130,6 @@ def read_all(read: Callable[[str | None], Flow[Page[N]]]) -> Flow[list[N]]:
         after = page.cursor
 
 
-def read_all(read: Callable[[str | None], Flow[Page[N]]]) -> Flow[list[N]]:
-    """All nodes of a connection, page by page; ``read`` reads the page after a cursor.
-
-    Raises:
-        PaginationError: the pages go in a circle.
-    """
-    nodes: list[N] = []
-    seen: set[str | None] = set()
-    after: str | None = None
-    while True:
-        page = yield from read(after)
-        refuse_circle(page, seen)
-        nodes += page.nodes
-        if not page.more:
-            return nodes
-        after = page.cursor
-
-
 def refuse_circle(page: Page[N], seen: set[str | None]) -> None:
     """As `refuse_seen`, and note the page's cursor."""
     refuse_seen(page, seen)

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from runql.resources.artifacts.artifact import AsyncArtifact
-    from runql.resources.artifacts.artifacts import AsyncRunArtifacts
     from runql.resources.artifacts.logged_table import LoggedTable
+    from runql.resources.artifacts.versions import AsyncRunArtifacts
     from runql.resources.files.files import AsyncFile, AsyncFiles
     from runql.resources.history.plan import Match
     from runql.resources.history.sampled import Row, Stream
@@ -209,7 +209,7 @@ class AsyncRun(EditableRun):
         download_dir: str | os.PathLike[str] = ".",
         require_complete: bool = True,
         *,
-        max_concurrency: int = AT_ONCE,
+        max_concurrency: int = DEFAULT_CONCURRENCY,
         progress: Progress | None = None,
     ) -> HistoryFiles:
         """As `Run.download_history`."""
@@ -302,7 +302,7 @@ class AsyncRun(EditableRun):
 
         return AsyncFiles(
             self._client,
-            self._place,
+            self._address,
             names,
             per_page,
             pattern=pattern,
@@ -316,8 +316,8 @@ class AsyncRun(EditableRun):
 
         return AsyncFile(
             self._client,
-            self._place,
-            await self._client.run(find_file(self._place, name)),
+            self._address,
+            await self._client.run(find_file(self._address, name)),
             self._project_number,
         )
 
@@ -326,7 +326,7 @@ class AsyncRun(EditableRun):
         from runql.resources.artifacts.logged_table import read_run_table
 
         value = self.summary.get(key) if logged is None else dict(logged)
-        return await self._client.run(read_run_table(self._place, key, value))
+        return await self._client.run(read_run_table(self._address, key, value))
 
     async def upload_file(
         self,
@@ -341,20 +341,20 @@ class AsyncRun(EditableRun):
 
         return AsyncFile(
             self._client,
-            self._place,
-            await self._client.run(upload_file(self._place, path, root, progress)),
+            self._address,
+            await self._client.run(upload_file(self._address, path, root, progress)),
             self._project_number,
         )
 
     def logged_artifacts(self, per_page: int = RUN_PER_PAGE) -> AsyncRunArtifacts:
         """As `Run.logged_artifacts`."""
-        from runql.resources.artifacts.artifacts import AsyncRunArtifacts
+        from runql.resources.artifacts.versions import AsyncRunArtifacts
 
         return AsyncRunArtifacts(self._client, self._address, "logged", per_page)
 
     def used_artifacts(self, per_page: int = RUN_PER_PAGE) -> AsyncRunArtifacts:
         """As `Run.used_artifacts`."""
-        from runql.resources.artifacts.artifacts import AsyncRunArtifacts
+        from runql.resources.artifacts.versions import AsyncRunArtifacts
 
         return AsyncRunArtifacts(self._client, self._address, "used", per_page)
 

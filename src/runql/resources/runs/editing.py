@@ -166,7 +166,7 @@ class EditableRun(RunRecord):
                 raise IncompleteUpdateError(f"run {self._address}", written, failed, str(error)) from error
             names.append("summary")
         if failed:
-            raise incomplete(f"run {self._address}", names, failed)
+            raise incomplete_update(f"run {self._address}", names, failed)
 
     def _save_summary(self) -> Flow[None]:
         summary = self._changed_summary()
@@ -174,7 +174,7 @@ class EditableRun(RunRecord):
             return
         failed = yield from self._write_summary(summary)
         if failed:
-            raise incomplete(f"run {self._address}", ["summary"], failed)
+            raise incomplete_update(f"run {self._address}", ["summary"], failed)
 
     def _delete(self, *, with_artifacts: bool) -> Flow[None]:
         yield from delete(self._address, self.storage_id, with_artifacts=with_artifacts)
@@ -258,7 +258,7 @@ class EditableRun(RunRecord):
 
         before = self._full()
         written = yield from write(self._address, UpsertBucketInput(id=self.storage_id, summaryMetrics=text))
-        stored, failed = unmet_text(
+        stored, failed = compare_stored_json(
             "summary", parse_summary, before.summary_metrics, text, written.summary_metrics
         )
         self._fields = self._full().model_copy(update={"summary_metrics": stored})

@@ -13,7 +13,7 @@ from runql.resources.files.names import target_paths
 from runql.resources.history.exports.listing import ExportListing, list_exports
 from runql.resources.records.snake_case import SnakeCaseAttributes
 from runql.transport.bodies import Progress, Sink
-from runql.transport.flow import EXPIRED, Flow, gather, save
+from runql.transport.flow import EXPIRED_URL_STATUSES, Flow, gather, save
 from runql.transport.shared_progress import shared_progress
 
 
@@ -56,7 +56,7 @@ class HistoryDownload:
         try:
             paths = yield from self._save(listing.urls)
         except AnswerError as error:
-            if error.status not in EXPIRED:
+            if error.status not in EXPIRED_URL_STATUSES:
                 raise
             listing = yield from self._list()
             paths = yield from self._save(listing.urls)
@@ -64,7 +64,7 @@ class HistoryDownload:
 
     def _list(self) -> Flow[ExportListing]:
         run = self.run
-        listing = (yield from list_exports(run.entity, run.project, run.run_id)) or ExportListing((), ())
+        listing = (yield from list_exports(run)) or ExportListing((), ())
         if listing.live_count and self.require_complete:
             raise HistoryNotExportedError(str(run), listing.live_count)
         return listing
@@ -79,7 +79,7 @@ class HistoryDownload:
             save(url, Sink(path, progress=report))
             for url, path, report in zip(ordered, paths, reports, strict=True)
         ]
-        yield from gather(saving, limit=self.max_concurrency, offloads_apart=True)
+        yield from gather(saving, limit=self.max_concurrency, release_on_offload=True)
         return paths
 
 

@@ -6,10 +6,10 @@ from collections.abc import Collection
 
 from runql.errors import ArtifactPendingError
 from runql.paths import ArtifactAddress, RunAddress
-from runql.resources.artifacts.lookup import Found, found_at, source_of, tags_of
-from runql.resources.artifacts.mutations import note_output, note_use
+from runql.resources.artifacts.lookup import ResolvedArtifact, resolved_at, source_of, tags_of
+from runql.resources.artifacts.mutations import log_version, use_version
 from runql.resources.artifacts.record import COMMITTED, ArtifactRecord
-from runql.resources.records.stored_changes import incomplete, unmet_names
+from runql.resources.records.stored_changes import incomplete_update, missing_names
 from runql.transport.flow import Flow
 
 
@@ -17,7 +17,7 @@ def record_use(run: RunAddress, artifact: ArtifactRecord, use_as: str | None) ->
     """Record that the run reads a version; see `Run.use_artifact`."""
     _check(artifact)
     place = ArtifactAddress(artifact.entity, artifact.project, artifact.collection_name, artifact.version)
-    yield from note_use(run, artifact.id, place, use_as)
+    yield from use_version(run, artifact.id, place, use_as)
 
 
 def record_output(
@@ -25,7 +25,7 @@ def record_output(
     artifact: ArtifactRecord,
     aliases: Collection[str] | None,
     tags: Collection[str] | None,
-) -> Flow[Found]:
+) -> Flow[ResolvedArtifact]:
     """Record that the run writes a version, and return the version as the server has it now; see `Run.log_artifact`."""
     _check(artifact)
     collection = artifact.source_name.rpartition(":")[0]

@@ -25,7 +25,7 @@ from runql.paths import RunAddress
 from runql.resources.records.identity import require_id, require_name, require_run_project
 from runql.resources.records.run_fields import read_state
 from runql.resources.records.stored_changes import is_same_json
-from runql.resources.records.to_json import storable_object
+from runql.resources.records.to_json import to_json_object
 from runql.transport.flow import Flow, fetch
 from runql.values import INTERNAL_KEYS, JSONValue, checked_json, parse_config, parse_object, parse_summary
 from runql_graphql.fragments import FullRunFields, RunFields
@@ -133,7 +133,7 @@ def create(run: RunAddress, state: FirstState = "running") -> Flow[FullRunFields
     if made is None or made.bucket is None:
         raise ProjectNotFoundError(run.entity, run.project)
     require_name(f"run {run.entity}/{run.project}/", run.run_id, made.bucket.name)
-    require_place(run, made.place.project if made.place else None)
+    require_run_project(run, made.place.project if made.place else None)
     return made.bucket
 
 
@@ -166,7 +166,7 @@ def write(run: RunAddress, changes: UpsertBucketInput) -> Flow[WrittenRunFields]
     return answer.upsert_bucket.bucket
 
 
-def unmet_fields(asked: UpsertBucketInput, stored: WrittenRunFields) -> list[str]:
+def unstored_fields(asked: UpsertBucketInput, stored: WrittenRunFields) -> list[str]:
     """Names of the writable fields that the server stored otherwise than they were sent; it may reorder tags.
 
     A string field that its response lacks counts as stored.
@@ -197,7 +197,9 @@ def delete(run: RunAddress, storage_id: str, *, with_artifacts: bool) -> Flow[No
         yield from read_state(run)
         return True
 
-    yield from confirmed(_delete(run, storage_id, with_artifacts=with_artifacts), is_there, f"run {run}")
+    yield from confirm_deletion(
+        _delete(run, storage_id, with_artifacts=with_artifacts), is_there, f"run {run}"
+    )
 
 
 def _delete(run: RunAddress, storage_id: str, *, with_artifacts: bool) -> Flow[None]:
@@ -291,7 +293,7 @@ def new_summary_text(stored: str | None, values: Mapping[str, object]) -> str | 
     return (
         None
         if is_same_json(wanted, parse_summary(stored))
-        else json_text(wanted, "summary", allow_nan=True, allow_surrogates=True)
+        else checked_json(wanted, "summary", allow_nan=True, allow_surrogates=True)
     )
 
 

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from pydantic import ValidationError
 
 from runql.paths import RunAddress, quote_part, run_url
-from runql.resources.records.absent_fields import asked, present
+from runql.resources.records.absent_fields import require_field, require_requested_field
 from runql.resources.records.identity import require_run
 from runql.resources.records.run_fields import PROJECT_ID, project_number, read_run
 from runql.resources.records.snake_case import SnakeCaseAttributes
 from runql.resources.runs.query import RunQuery, list_full_page
 from runql.resources.runs.state import wait_until_ended
-from runql.transport.flow import Flow, Once, download, fetch, single
+from runql.transport.flow import Flow, ReadOnce, download, fetch, share_read
 from runql.transport.single_flight import SingleFlight
 from runql.values import JSONValue, ParsedConfig, as_json, parse_config, parse_object, parse_summary
 from runql_graphql.fragments import FullRunFields, RunFields
@@ -28,8 +28,7 @@ from runql_graphql.operations import get_history_keys
 if TYPE_CHECKING:
     import pandas as pd
 
-    from runql.resources.files.record import FileOwner
-    from runql.resources.history.plan import Known, Match, ScanPlan
+    from runql.resources.history.plan import HistoryHints, Match, ScanPlan
     from runql.resources.history.sampled import Row, Stream
     from runql.resources.sweeps.lookup import PageSweeps
     from runql.resources.user import User
@@ -128,8 +127,8 @@ class RunRecord(SnakeCaseAttributes, ABC):
 
     # -- history, files and sweep --------------------------------------------------------------------------------
 
-    def _known(self) -> Known:
-        from runql.resources.history.plan import Known
+    def _known(self) -> HistoryHints:
+        from runql.resources.history.plan import HistoryHints
         from runql.resources.history.window import last_step
 
         fields = self._fields
@@ -150,9 +149,7 @@ class RunRecord(SnakeCaseAttributes, ABC):
         from runql.resources.history.plan import ScanPlan
 
         return ScanPlan.checked(
-            self.entity,
-            self.project,
-            self.id,
+            self._address,
             keys=keys,
             match=match,
             page_size=page_size,
@@ -167,12 +164,12 @@ class RunRecord(SnakeCaseAttributes, ABC):
         from runql.frames.extras import require
         from runql.frames.table import Table
         from runql.frames.to_pandas import to_pandas
-        from runql.resources.history.sampled import HistorySample, sample_run
+        from runql.resources.history.sampled import SampleOptions, sample_run
 
-        sample = HistorySample.checked(samples, keys, x_axis, stream)
+        sample = SampleOptions.checked(samples, keys, x_axis, stream)
         if pandas:
             require("pandas", needed_for="Run.history(pandas=True)")
-        rows = yield from sample_run(self.entity, self.project, self.id, sample)
+        rows = yield from sample_run(self._address, sample)
         return to_pandas(Table.from_rows(rows, requested=sample.columns)) if pandas else rows
 
     def _find_sweep(self, sweeps: PageSweeps[S] | None, make: Callable[[SweepFields], S]) -> Flow[S | None]:
@@ -184,12 +181,6 @@ class RunRecord(SnakeCaseAttributes, ABC):
         # Threads that arrive together share one, so that the sweep is read once.
         own: PageSweeps[S] = vars(self).setdefault("_own_sweeps", made)
         return (yield from own.of_run(self.sweep_name))
-
-    def _files_owner(self) -> FileOwner:
-        from runql.resources.files.record import FileOwner
-
-        number = project_number(self._fields) if self._fields else None
-        return FileOwner(self.entity, self.project, self.id, number)
 
     # -- who and where ------------------------------------------------------------------------------------------
 
@@ -329,7 +320,7 @@ class RunRecord(SnakeCaseAttributes, ABC):
             OutdatedServerError: the server does not know the field.
         """
         fields = self._full()
-        asked(fields, "system_metrics", "Run.systemMetrics")
+        require_requested_field(fields, "system_metrics", "Run.systemMetrics")
         return parse_object(fields.system_metrics, f"the system metrics of run {self._path}")
 
     @property
@@ -373,9 +364,9 @@ def read_metadata(run: RunAddress) -> Flow[dict[str, JSONValue] | None]:
 
     Asked by name, the server returns an entry for a file that does not exist, too; such an entry was never updated.
     """
-    from runql.resources.files.record import FileOwner, find_entry
+    from runql.resources.files.record import find_entry
 
-    entry = yield from find_entry(FileOwner(run.entity, run.project, run.run_id), METADATA)
+    entry = yield from find_entry(run, METADATA)
     if entry is None or entry.updated_at is None:
         return None
     content = yield from download(entry.url or entry.direct_url)

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from runql.resources.artifacts.artifact import Artifact
-    from runql.resources.artifacts.artifacts import RunArtifacts
     from runql.resources.artifacts.logged_table import LoggedTable
+    from runql.resources.artifacts.versions import RunArtifacts
     from runql.resources.files.files import File, Files
     from runql.resources.history.plan import Match
     from runql.resources.history.sampled import Row, Stream
@@ -264,7 +264,7 @@ class Run(EditableRun):
         download_dir: str | os.PathLike[str] = ".",
         require_complete: bool = True,
         *,
-        max_concurrency: int = AT_ONCE,
+        max_concurrency: int = DEFAULT_CONCURRENCY,
         progress: Progress | None = None,
     ) -> HistoryFiles:
         """Save the parquet files that the server has exported the history to; one request, and one a file.
@@ -466,7 +466,7 @@ class Run(EditableRun):
 
         return Files(
             self._client,
-            self._place,
+            self._address,
             names,
             per_page,
             pattern=pattern,
@@ -483,7 +483,10 @@ class Run(EditableRun):
         from runql.resources.files.record import find_file
 
         return File(
-            self._client, self._place, self._client.run(find_file(self._place, name)), self._project_number
+            self._client,
+            self._address,
+            self._client.run(find_file(self._address, name)),
+            self._project_number,
         )
 
     def table(self, key: str, logged: Mapping[str, JSONValue] | None = None) -> LoggedTable:
@@ -504,7 +507,7 @@ class Run(EditableRun):
         from runql.resources.artifacts.logged_table import read_run_table
 
         value = self.summary.get(key) if logged is None else dict(logged)
-        return self._client.run(read_run_table(self._place, key, value))
+        return self._client.run(read_run_table(self._address, key, value))
 
     def upload_file(
         self,
@@ -531,8 +534,12 @@ class Run(EditableRun):
         from runql.resources.files.files import File
         from runql.resources.files.record import upload_file
 
-        owner = self._files_owner()
-        return File(self._client, owner, self._client.run(upload_file(owner, path, root, progress)))
+        return File(
+            self._client,
+            self._address,
+            self._client.run(upload_file(self._address, path, root, progress)),
+            self._project_number,
+        )
 
     def logged_artifacts(self, per_page: int = RUN_PER_PAGE) -> RunArtifacts:
         """Return the artifact versions that the run wrote, as a lazy list; one request a page.
@@ -540,13 +547,13 @@ class Run(EditableRun):
         Args:
             per_page: versions a request asks for, at least 1.
         """
-        from runql.resources.artifacts.artifacts import RunArtifacts
+        from runql.resources.artifacts.versions import RunArtifacts
 
         return RunArtifacts(self._client, self._address, "logged", per_page)
 
     def used_artifacts(self, per_page: int = RUN_PER_PAGE) -> RunArtifacts:
         """Return the artifact versions that the run is recorded to read; as `logged_artifacts`."""
-        from runql.resources.artifacts.artifacts import RunArtifacts
+        from runql.resources.artifacts.versions import RunArtifacts
 
         return RunArtifacts(self._client, self._address, "used", per_page)
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias, TypeVar, overload
+from typing import TYPE_CHECKING, Final, Literal, TypeVar, overload
 
+from runql.paths import RunAddress
 from runql.resources.pages.listing import AsyncLazySequence, LazySequence, Listing, Page
 from runql.resources.runs.async_run import AsyncRun
 from runql.resources.runs.order import warn_if_unordered
@@ -25,16 +26,14 @@ if TYPE_CHECKING:
     import polars as pl
     import pyarrow as pa
 
-    from runql.frames.batches import Batch
     from runql.resources.history.plan import Match
     from runql.resources.history.sampled import Row, Stream
-    from runql.resources.runs.histories.formats import FullFormat
+    from runql.resources.runs.histories.formats import SampleFormat, ScanFormat
     from runql.resources.runs.histories.page import HistoriesPlan
     from runql.resources.runs.histories.scan import AsyncHistoriesScan, HistoriesScan
     from runql.transport.aio import AsyncRetryingClient
 
 SCAN_PAGE_SIZE: Final = 10_000
-Format: TypeAlias = Literal["default", "pandas", "polars"]
 R = TypeVar("R", bound=RunRecord)
 S = TypeVar("S")
 
@@ -181,7 +180,7 @@ class Runs(LazySequence[RunFields | FullRunFields, Run]):
         format: Literal["polars"] = "polars",
         pivot: bool = False,
         page_size: int = SCAN_PAGE_SIZE,
-        max_concurrency: int = AT_ONCE,
+        max_concurrency: int = DEFAULT_CONCURRENCY,
     ) -> HistoriesScan[pl.DataFrame]: ...
 
     @overload
@@ -195,7 +194,7 @@ class Runs(LazySequence[RunFields | FullRunFields, Run]):
         format: Literal["pandas"],
         pivot: bool = False,
         page_size: int = SCAN_PAGE_SIZE,
-        max_concurrency: int = AT_ONCE,
+        max_concurrency: int = DEFAULT_CONCURRENCY,
     ) -> HistoriesScan[pd.DataFrame]: ...
 
     @overload
@@ -209,7 +208,7 @@ class Runs(LazySequence[RunFields | FullRunFields, Run]):
         format: Literal["arrow"],
         pivot: bool = False,
         page_size: int = SCAN_PAGE_SIZE,
-        max_concurrency: int = AT_ONCE,
+        max_concurrency: int = DEFAULT_CONCURRENCY,
     ) -> HistoriesScan[pa.Table]: ...
 
     @overload
@@ -223,7 +222,7 @@ class Runs(LazySequence[RunFields | FullRunFields, Run]):
         format: Literal["default"],
         pivot: bool = False,
         page_size: int = SCAN_PAGE_SIZE,
-        max_concurrency: int = AT_ONCE,
+        max_concurrency: int = DEFAULT_CONCURRENCY,
     ) -> HistoriesScan[list[Row]]: ...
 
     def scan_histories(
@@ -233,10 +232,10 @@ class Runs(LazySequence[RunFields | FullRunFields, Run]):
         max_step: int | None = None,
         *,
         match: Match = "any",
-        format: FullFormat = "polars",
+        format: ScanFormat = "polars",
         pivot: bool = False,
         page_size: int = SCAN_PAGE_SIZE,
-        max_concurrency: int = AT_ONCE,
+        max_concurrency: int = DEFAULT_CONCURRENCY,
     ) -> HistoriesScan[list[Row] | pd.DataFrame | pl.DataFrame | pa.Table]:
         """Return every row of every run, as a scan that reads when it is iterated or collected.
 
@@ -257,11 +256,11 @@ class Runs(LazySequence[RunFields | FullRunFields, Run]):
             TypeError: ``keys`` is no list of str.
             MissingExtraError: the format's library is not installed; raised before anything is sent.
         """
-        from runql.resources.runs.histories.formats import histories_form
+        from runql.resources.runs.histories.formats import scan_format
         from runql.resources.runs.histories.scan import HistoriesScan
 
         plan = _histories_plan(self._query, keys, min_step, max_step, match, page_size, max_concurrency)
-        return HistoriesScan(self._client, plan, histories_form(format, plan.scan.keys or ()), pivot=pivot)
+        return HistoriesScan(self._client, plan, scan_format(format, plan.scan.keys or ()), pivot=pivot)
 
 
 class AsyncRuns(AsyncLazySequence[RunFields | FullRunFields, AsyncRun]):
@@ -372,7 +371,7 @@ class AsyncRuns(AsyncLazySequence[RunFields | FullRunFields, AsyncRun]):
         format: Literal["polars"] = "polars",
         pivot: bool = False,
         page_size: int = SCAN_PAGE_SIZE,
-        max_concurrency: int = AT_ONCE,
+        max_concurrency: int = DEFAULT_CONCURRENCY,
     ) -> AsyncHistoriesScan[pl.DataFrame]: ...
 
     @overload
@@ -386,7 +385,7 @@ class AsyncRuns(AsyncLazySequence[RunFields | FullRunFields, AsyncRun]):
         format: Literal["pandas"],
         pivot: bool = False,
         page_size: int = SCAN_PAGE_SIZE,
-        max_concurrency: int = AT_ONCE,
+        max_concurrency: int = DEFAULT_CONCURRENCY,
     ) -> AsyncHistoriesScan[pd.DataFrame]: ...
 
     @overload
@@ -400,7 +399,7 @@ class AsyncRuns(AsyncLazySequence[RunFields | FullRunFields, AsyncRun]):
         format: Literal["arrow"],
         pivot: bool = False,
         page_size: int = SCAN_PAGE_SIZE,
-        max_concurrency: int = AT_ONCE,
+        max_concurrency: int = DEFAULT_CONCURRENCY,
     ) -> AsyncHistoriesScan[pa.Table]: ...
 
     @overload
@@ -414,7 +413,7 @@ class AsyncRuns(AsyncLazySequence[RunFields | FullRunFields, AsyncRun]):
         format: Literal["default"],
         pivot: bool = False,
         page_size: int = SCAN_PAGE_SIZE,
-        max_concurrency: int = AT_ONCE,
+        max_concurrency: int = DEFAULT_CONCURRENCY,
     ) -> AsyncHistoriesScan[list[Row]]: ...
 
     def scan_histories(
@@ -424,19 +423,17 @@ class AsyncRuns(AsyncLazySequence[RunFields | FullRunFields, AsyncRun]):
         max_step: int | None = None,
         *,
         match: Match = "any",
-        format: FullFormat = "polars",
+        format: ScanFormat = "polars",
         pivot: bool = False,
         page_size: int = SCAN_PAGE_SIZE,
-        max_concurrency: int = AT_ONCE,
+        max_concurrency: int = DEFAULT_CONCURRENCY,
     ) -> AsyncHistoriesScan[list[Row] | pd.DataFrame | pl.DataFrame | pa.Table]:
         """As `Runs.scan_histories`."""
-        from runql.resources.runs.histories.formats import histories_form
+        from runql.resources.runs.histories.formats import scan_format
         from runql.resources.runs.histories.scan import AsyncHistoriesScan
 
         plan = _histories_plan(self._query, keys, min_step, max_step, match, page_size, max_concurrency)
-        return AsyncHistoriesScan(
-            self._client, plan, histories_form(format, plan.scan.keys or ()), pivot=pivot
-        )
+        return AsyncHistoriesScan(self._client, plan, scan_format(format, plan.scan.keys or ()), pivot=pivot)
 
 
 @dataclass(eq=False, slots=True)
@@ -453,7 +450,7 @@ class ListShape:
 
     def upgrade(self) -> Flow[None]:
         """Read the light pages again in the full shape, and every later page in it."""
-        yield from gather([page.load() for page in self.light_pages], limit=AT_ONCE)
+        yield from gather([page.load() for page in self.light_pages], limit=DEFAULT_CONCURRENCY)
         self.lazy = False
         self.light_pages.clear()
 
@@ -470,12 +467,9 @@ def _histories(
     from runql.resources.runs.histories.formats import sample_format
     from runql.resources.runs.histories.sampled import sample_runs
 
-    sample = HistorySample.checked(samples, keys, x_axis, stream)
-    check_format(format)
-    if format == "default":
-        return rows_of((yield from sample_runs(query, sample)))
-    batches = yield from sample_runs(query, sample, ColumnReader())
-    return _framed(batches, sample.columns, format)
+    options = SampleOptions.checked(samples, keys, x_axis, stream)
+    output = sample_format(format, options.columns)
+    return output.make((yield from sample_runs(query, options, output.reader())))
 
 
 def _histories_plan(
@@ -491,9 +485,7 @@ def _histories_plan(
     from runql.resources.runs.histories.page import HistoriesPlan
 
     scan = ScanPlan.checked(
-        query.entity,
-        query.project,
-        "",
+        RunAddress(query.entity, query.project, ""),
         keys=keys,
         match=match,
         page_size=page_size,
@@ -502,18 +494,6 @@ def _histories_plan(
         max_concurrency=max_concurrency,
     )
     return HistoriesPlan(query, scan)
-
-
-def _framed(
-    batches: list[Batch], requested: Sequence[str], format: Literal["pandas", "polars"]
-) -> pd.DataFrame | pl.DataFrame:
-    from runql.frames.batches import RUN_ID
-    from runql.frames.table import Table
-    from runql.frames.to_pandas import to_pandas
-    from runql.frames.to_polars import to_polars
-
-    table = Table.from_batches(batches, leading=[RUN_ID], requested=requested, order="sorted")
-    return to_pandas(table) if format == "pandas" else to_polars(table)
 
 
 def _run_listing(

@@ -27,7 +27,7 @@ from runql.resources.files.names import (
 )
 from runql.transport.bodies import Progress
 from runql.transport.flow import Flow, gather, offload
-from runql.transport.local_copy import copy_file
+from runql.transport.local_files import copy_file
 from runql.transport.shared_progress import shared_progress
 
 

@@ -9,9 +9,9 @@ from typing import Final
 from runql.errors import AnswerError
 from runql.resources.artifacts.download.fallback import Fallback, can_fall_back, fetch_through_api
 from runql.resources.artifacts.download.resolve import ArtifactSource, EntryDownload
+from runql.resources.capabilities import read_features
 from runql.resources.files.names import skip_unstorable
 from runql.resources.pages.listing import Page, read_all, read_sparse_page
-from runql.resources.server_features import read_features
 from runql.transport.bodies import Progress
 from runql.transport.flow import Flow, fetch, gather, save
 from runql_graphql.fragments import ArtifactFileFields
@@ -49,7 +49,7 @@ def fetch_files(
     yield from gather(
         [skip_unstorable(fetch_one(each), each.name, refused) for each in downloads],
         limit=limit,
-        offloads_apart=True,
+        release_on_offload=True,
     )
     if not fallbacks:
         return

@@ -17,7 +17,7 @@ from runql.values import JSONValue, as_json, parse_json, rows_of_array
 from runql_graphql.fragments import HistoryWindow
 from runql_graphql.operations import scan_history
 
-LIVE_ROWS: Final = Cut("liveData", depth=1)
+LIVE_ROWS: Final = RawList("liveData", depth=1)
 """The rows that are in no file; of a run without files these are all rows."""
 
 
@@ -105,5 +105,5 @@ def list_exports(run: RunAddress, *, with_keys: bool = False) -> Flow[ExportList
         with_keys=with_keys,
         with_exports=True,
     )
-    response, cut = yield from fetch_cut(operation, LIVE_ROWS)
+    response, cut = yield from fetch_with_raw_lists(operation, LIVE_ROWS)
     return listing_of(require_run(response.project, run.entity, run.project, run.run_id), cut)

@@ -17,7 +17,7 @@ from runql.resources.history.plan import HistoryHints, ScanPlan
 from runql.resources.history.scan import read_rest
 from runql.resources.history.span_reader import REFUSALS, may_be_too_much
 from runql.resources.pages.listing import Page
-from runql.resources.runs.adaptive_pages import OVERLOAD, HeavyPages
+from runql.resources.runs.adaptive_pages import OVERLOAD, AdaptivePages
 from runql.resources.runs.histories.page import (
     HistoriesPart,
     HistoriesPlan,
@@ -131,7 +131,7 @@ class HistoriesCursor:
     def _rows_a_run(self) -> int:
         return self._limits.rows(self._field, self._budget.rows_a_run)
 
-    def _ask(self, query: RunQuery, after: str | None, spare_server: bool) -> Flow[Page[ListedHistory]]:
+    def _ask(self, query: RunQuery, after: str | None, fail_fast: bool) -> Flow[Page[ListedHistory]]:
         """Request a page; where a single run fails, with fewer of its rows."""
         share, refusal = self._share, None
         while True:
@@ -178,7 +178,7 @@ class HistoriesCursor:
             yield from offload(partial(self._read_chosen, chosen))
         self._note_lists(nodes)
         for node in nodes:
-            bound = min(node.samples, self._limits.carried(self._field))
+            bound = min(node.samples, self._limits.longest_list(self._field))
             node.is_complete = node.holds_all_rows(self._reader, bound)
         heights = [node.wanted for node in nodes]
         self._learn(nodes)
@@ -208,9 +208,9 @@ class HistoriesCursor:
             node.read_chosen(self._reader)
 
     def _note_lists(self, nodes: Sequence[ListedHistory]) -> None:
-        self._limits.note(self._field, max((node.received for node in nodes), default=0))
+        self._limits.note_list(self._field, max((node.received for node in nodes), default=0))
         steps = [node.steps.height for node in nodes if node.steps is not None]
-        self._limits.note("sampledHistory", max(steps, default=0))
+        self._limits.note_list("sampledHistory", max(steps, default=0))
 
     def _learn(self, nodes: Sequence[ListedHistory]) -> None:
         if self._plan.scan.keys is None:
@@ -308,7 +308,7 @@ class HistoriesCursor:
     def _compare(self, node: ListedHistory, rows: int) -> None:
         """Learn from a run that was read alone how many rows of a run a page brings for certain."""
         if node.received < rows < node.samples and is_far_below(node.received, node.samples):
-            self._limits.lose(self._field, node.received)
+            self._limits.note_downsampled(self._field, node.received)
 
     def _plan_of(self, segment: _LongRun, max_concurrency: int) -> ScanPlan:
         scan = self._plan.scan

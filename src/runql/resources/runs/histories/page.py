@@ -25,7 +25,7 @@ from runql.resources.history.window import (
 from runql.resources.pages.listing import Page, read_page
 from runql.resources.records.identity import require_runs
 from runql.resources.runs.query import RunQuery
-from runql.transport.flow import Flow, fetch_cut
+from runql.transport.flow import Flow, fetch_with_raw_lists
 from runql.transport.sample_limits import is_far_below
 from runql.values import as_json
 from runql_graphql.operations import list_whole_histories
@@ -278,7 +278,7 @@ def list_histories(
         chosen=keys or with_steps,
         with_keys=keys or not scan.wants_every_step,
     )
-    response, cut = yield from fetch_cut(operation, sampled.CUT, spare_server=spare_server)
+    response, cut = yield from fetch_with_raw_lists(operation, sampled.CUT, fail_fast=fail_fast)
     page = read_page(require_runs(response.project, query.entity, query.project), after)
     contents = sampled.content_by_run(cut, len(page.nodes))
     nodes = [

@@ -15,7 +15,7 @@ from runql.resources.history import chosen_rows as sampled
 from runql.resources.history.sampled import Row, SampleOptions, sampled_rows
 from runql.resources.pages.listing import Page, read_page
 from runql.resources.records.identity import require_runs
-from runql.resources.runs.adaptive_pages import HeavyPages
+from runql.resources.runs.adaptive_pages import AdaptivePages
 from runql.resources.runs.histories.page import UnreadableRuns
 from runql.resources.runs.query import RunQuery
 from runql.transport.flow import Flow, fetch_with_raw_lists
@@ -31,14 +31,14 @@ def sample_runs(
 ) -> Flow[list[Batch]]:
     """Return the sampled rows of every run of a list, in list order, labelled with `run_id`; one request a page.
 
-    A page that is too much for the server is halved, see `HeavyPages`. A run that cannot be read even alone is left
+    A page that is too much for the server is halved, see `AdaptivePages`. A run that cannot be read even alone is left
     out, and the rows of the others are kept.
 
     Raises:
         IncompleteHistoriesError: some runs cannot be read, or the list ended early; the rows of the others are in its
             ``partial``.
     """
-    pages = HeavyPages(query, partial(_history_page, options))
+    pages = AdaptivePages(query, partial(_history_page, options))
     reader = reader or RowReader()
     batches: list[Batch] = []
     unreadable = UnreadableRuns()
@@ -159,7 +159,7 @@ def rows_of(batches: Sequence[Batch]) -> list[Row]:
 
 
 def _history_page(
-    options: SampleOptions, query: RunQuery, after: str | None, spare_server: bool
+    options: SampleOptions, query: RunQuery, after: str | None, fail_fast: bool
 ) -> Flow[Page[SampledRun]]:
     operation = list_histories(
         entity=query.entity,
@@ -174,7 +174,7 @@ def _history_page(
         system=options.stream == "system",
         chosen=bool(options.specs),
     )
-    response, cut = yield from fetch_cut(operation, sampled.CUT, spare_server=spare_server)
+    response, cut = yield from fetch_with_raw_lists(operation, sampled.CUT, fail_fast=fail_fast)
     page = read_page(require_runs(response.project, query.entity, query.project), after)
     contents = sampled.content_by_run(cut, len(page.nodes))
     nodes = [
