@@ -48,12 +48,11 @@ def written(findings: Findings) -> str:
 
 def _lines(findings: Findings) -> Iterator[str]:
     yield "# Benchmark\n"
-    yield "Written by `make bench`. Seconds are medians of the call alone, in a process of its own for each round; of"
-    yield "the start-up they are the whole process, and files were listed before. All contenders ask the same server, which answers from memory, and"
-    yield "take turns; × is their seconds in runql's, with the quartiles over the rounds. Requests are counted by the"
-    yield "server. MiB are what the process needed at the most beside what it had before the call. The limit is the"
-    yield "fewest sensible requests by `http.client`, read by orjson and polars. Who takes fifty times as long as"
-    yield "runql, or without latency more than three seconds, is measured in one round.\n"
+    yield "Written by `make bench`. Seconds are medians of the call alone; each round is a process of its own. For the start-up they are"
+    yield "those of the whole process. Files were listed before. All contenders take turns with one server, which responds from memory. × is"
+    yield "their seconds divided by runql's, with the quartiles over the rounds. The server counts the requests. MiB are the peak of the"
+    yield "process, less what it had before the call. The limit is the fewest sensible requests by `http.client`, read by orjson and polars."
+    yield "A contender is measured in one round if it takes fifty times as long as runql, or more than three seconds without latency.\n"
     yield from machine()
     yield f"{findings.rounds} rounds. The server answers {findings.capacity:,.0f} small requests a second.\n"
     for latency, rows in findings.tables.items():

@@ -23,15 +23,15 @@ HEAD: Final = """# Conformance
 
 Written by `make conformance`, held by `tests/conformance/test_conformance.py`: do not edit.
 
-For each of two versions of the official SDK, that SDK writes a project to the embedded server. Then the calls below are
-made through it and through runql, each on its own copy of what was written, by the same few lines of code
-(`tests/conformance/calls/`). Answers are compared to the bit: types, order, columns and dtypes of frames, bytes of files, and
-whether a failure is a refusal that was meant (`refusal`) or a stumble (`TypeError`, …). After a call that writes, what the
-server holds is read by plain GraphQL and compared, too. Both faces of runql are asked; they answer alike, or the test fails.
+For each of two versions of the official SDK, that SDK writes a project to the embedded server. Then the same few lines of code
+(`tests/conformance/calls/`) make the calls below through it and through runql, each on its own copy of the project. Results are
+compared to the bit: types, order, columns and dtypes of frames, bytes of files. A failure is either a deliberate refusal (`refusal`)
+or a stumble (`TypeError`, …). After a call that writes, the content of the server is read by plain GraphQL and compared. Both clients of
+runql make the calls; the test fails if their results differ.
 
-**Requests** are those of the call itself, for all that it was made on together, without the way there: most members of `Run` are
-read on each of the project's {runs} runs. The official SDK has a cache on disk of the files of artifacts, which earlier calls
-have filled; where it fetches several at once, what that saves it varies.
+**Requests** are those of the call itself, on all objects that it was made on together; most members of `Run` are read on each of the
+project's {runs} runs. Requests that lead there are not counted. The official SDK has a cache of artifact files on disk, which
+earlier calls have filled. Where it fetches several at once, the saving varies.
 """
 
 

@@ -7,7 +7,7 @@ import re
 
 import pytest
 from tests.architecture.surface import members_of
-from tests.conformance import differences, readme, report
+from tests.conformance import differences, member_table, report
 from tests.conformance.calls.every import CALLS
 from tests.conformance.comparison import VERSIONS, Comparison, compare_all, partings
 from tests.conformance.plain_values import Json
@@ -38,7 +38,7 @@ REFUSED = {
 }
 """Calls that are there to be refused."""
 EACH_VERSION = pytest.mark.parametrize("version", VERSIONS)
-COVERED = set(readme.covered())
+COVERED = set(member_table.covered())
 
 
 @pytest.fixture(scope="session")
@@ -119,15 +119,15 @@ def test_the_report_is_fresh(comparisons: dict[str, Comparison]) -> None:
 
 
 def test_every_documented_member_is_called() -> None:
-    assert len(readme.documented()) > 60
-    assert set(readme.documented()) - COVERED == set()
+    assert len(member_table.documented()) > 60
+    assert set(member_table.documented()) - COVERED == set()
 
 
-def test_the_table_of_what_there_is_is_fresh() -> None:
-    text = readme.FILE.read_text("utf-8")
-    assert readme.refreshed(text) == text, "run `make conformance`"
-    listed = set(re.findall(r"`([A-Za-z_.]+)` ✓", readme.table()))
-    assert {member.partition(".")[2] for member in readme.documented()} <= listed
+def test_the_table_of_members_is_fresh() -> None:
+    text = member_table.FILE.read_text("utf-8")
+    assert member_table.refreshed(text) == text, "run `make conformance`"
+    listed = set(re.findall(r"`([A-Za-z_.]+)` ✓", member_table.table()))
+    assert {member.partition(".")[2] for member in member_table.documented()} <= listed
 
 
 @pytest.mark.parametrize("owner", BESIDE_THE_REFERENCE, ids=lambda each: each.__name__)

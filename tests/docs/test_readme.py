@@ -1,4 +1,4 @@
-"""README is true: its Python runs as printed, its commands exist, its tree is the tree."""
+"""README is true: its Python runs as printed, its commands and options exist, its figures are those that were measured."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -16,8 +17,13 @@ from tests.bench import readme
 from tests.bench.paths import RESULTS
 from tests.patience import PATIENCE
 
+from runql.cli.exit_codes import COULD_NOT_CHECK, USAGE_ERROR
+from runql.drift.reports.rendering import FORMATS
+
 ROOT = Path(__file__).parents[2]
-README = (ROOT / "README.md").read_text()
+README = (ROOT / "README.md").read_text("utf-8")
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+DRIFT = (ROOT / "docs" / "drift.md").read_text("utf-8")
 BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
 
@@ -82,14 +88,21 @@ def test_the_test_runs_as_a_users_test(tmp_path: Path) -> None:
     assert "1 passed" in done.stdout
 
 
-@pytest.mark.parametrize("target", sorted(set(re.findall(r"`?make ([a-z]+)", README))))
+@pytest.mark.parametrize(
+    "target", sorted(set(re.findall(r"(?:^|`|   )make ([a-z]+)", README + CONTRIBUTING, re.MULTILINE)))
+)
 def test_each_make_target_exists(target: str) -> None:
     assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
 
 
-@pytest.mark.parametrize("extra", ["pandas", "polars", "arrow", "yaml", "cli", "drift", "server", "all"])
-def test_each_extra_exists(extra: str) -> None:
-    assert re.search(rf"^{extra} = \[", (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
+def test_the_extras_are_those_that_exist() -> None:
+    section = README.partition("## Install")[2].partition("## ")[0]
+    installed = ",".join(re.findall(r"runql\[([\w,]+)\]", section))
+    named = set(re.findall(r"`(\w+)`", section)) | set(installed.split(","))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    assert named == set(project["optional-dependencies"])
+    used = re.findall(r"runql\[([\w,]+)\]", README + DRIFT)
+    assert {extra for each in used for extra in each.split(",")} <= named
 
 
 def test_the_workflow_is_ten_lines_and_uses_the_action_as_it_is() -> None:
@@ -105,26 +118,34 @@ def test_the_workflow_is_ten_lines_and_uses_the_action_as_it_is() -> None:
 
 
 def test_the_options_of_drift_exist() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "runql.cli.main", "drift", "--help"],
-        env={**os.environ, "COLUMNS": "200"},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    section = README.partition("## In CI")[2].partition("## The tree")[0]
-    for option in set(re.findall(r"--[a-z-]+", section)):
-        assert option in done.stdout
+    helps = ""
+    for command in (["drift"], ["drift", "responses"], ["serve"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "runql.cli.main", *command, "--help"],
+            env={**os.environ, "COLUMNS": "200"},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        helps += done.stdout
+    options = set(re.findall(r"--[a-z][a-z-]+", README + DRIFT))
+    assert len(options) > 8
+    assert sorted(option for option in options if option not in helps) == []
 
 
-def test_the_tree_is_the_tree() -> None:
-    named = set(re.findall(r"^(\w+)/ ", README, re.MULTILINE))
-    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    folders = {
-        line.split("/")[0] for line in tracked.splitlines() if "/" in line and not line.startswith(".")
-    }
-    assert named == folders - {"src"} | (named & {"src"})
-    assert folders == {"schema", "queries", "generated", "src", "tests"}
+def test_the_formats_of_drift_are_all_named() -> None:
+    listed = DRIFT.partition("`--format` is ")[2].partition(". ")[0]
+    assert set(re.findall(r"`(\w+)`", listed)) == set(FORMATS)
+
+
+def test_the_exit_codes_of_drift_are_all_named() -> None:
+    codes = {int(code) for code in re.findall(r"^\| (\d) \|", DRIFT, re.MULTILINE)}
+    assert codes == {0, 1, COULD_NOT_CHECK, USAGE_ERROR}
+
+
+def test_no_section_is_longer_than_a_screen() -> None:
+    lengths = {section.splitlines()[0]: len(section.splitlines()) for section in README.split("\n## ")}
+    assert {title: length for title, length in lengths.items() if length > 36} == {}
 
 
 def test_the_command_is_installed() -> None:

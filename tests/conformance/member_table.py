@@ -1,4 +1,4 @@
-"""README's table of what there is: a tick for each member that is compared with the official SDK's."""
+"""`docs/members.md`: a tick for each member that is compared with the official SDK's."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Final
 from tests.conformance.calls.every import CALLS
 
 ROOT: Final = Path(__file__).parents[2]
-FILE: Final = ROOT / "README.md"
+FILE: Final = ROOT / "docs" / "members.md"
 REFERENCE: Final = ROOT / "tests" / "architecture" / "reference.toml"
 PLACE: Final = re.compile(r"(?<=<!-- written by `make conformance` -->\n)\|.*?(?=\n\n)", re.DOTALL)
 ORDER: Final = ("Api", "Runs", "Run")
@@ -45,13 +45,13 @@ def table() -> str:
 
 
 def refreshed(text: str) -> str:
-    """README with the table as it is now.
+    """The document with the table as it is now.
 
     Raises:
-        ValueError: README has no place for it.
+        ValueError: the document has no place for it.
     """
     if PLACE.search(text) is None:
-        raise ValueError("README has no place for the table of what there is")
+        raise ValueError("docs/members.md has no place for the table of members")
     return PLACE.sub(lambda _: table(), text)
 
 
