@@ -8,16 +8,43 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from typing import Final
+from typing import Final, Literal, TypeAlias
+
+UnknownPartKind: TypeAlias = Literal[
+    "unknown field", "unknown argument", "unknown input field", "unknown type"
+]
 
 MARK: Final = " @include(if: true)"
 
-# In the words of graphql-js, graphql-core, gqlgen and graph-gophers; the quotes differ.
-_WORDINGS: Final = (
-    re.compile(r"""Cannot query field ["'](?P<name>\w+)["'] on type ["'](?P<owner>\w+)["']"""),
-    re.compile(r"""Unknown argument ["'](?P<name>\w+)["'] on field ["'](?P<owner>[\w.]+)["']"""),
-    re.compile(r"""Field ["'](?P<name>\w+)["'] is not defined by type ["']?(?P<owner>\w+)"""),
-    re.compile(r"""Unknown type ["'](?P<name>\w+)["']"""),
+# In the wording of graphql-js, graphql-core, gqlgen, graph-gophers and py-gql; their quotes differ. Each row holds the kind
+# of error, the pattern of the message, and how the part is written. `runql.drift` reads the same table.
+UNKNOWN_PART_MESSAGES: Final[tuple[tuple[UnknownPartKind, re.Pattern[str], str], ...]] = (
+    (
+        "unknown field",
+        re.compile(r"""Cannot query field ["'](?P<field>\w+)["'] on type ["'](?P<type>\w+)["']"""),
+        "{type}.{field}",
+    ),
+    (
+        "unknown argument",
+        re.compile(
+            r"""Unknown argument ["'](?P<argument>\w+)["'] on field ["'](?P<type>\w+)\.(?P<field>\w+)["']"""
+        ),
+        "{type}.{field}.{argument}",
+    ),
+    (
+        "unknown argument",
+        re.compile(
+            r"""Unknown argument ["'](?P<argument>\w+)["'] on field ["'](?P<field>\w+)["'] """
+            r"""of type ["'](?P<type>\w+)["']"""
+        ),
+        "{field}.{argument}",
+    ),
+    (
+        "unknown input field",
+        re.compile(r"""Field ["']?(?P<field>\w+)["']? is not defined by type ["']?(?P<type>\w+)"""),
+        "{type}.{field}",
+    ),
+    ("unknown type", re.compile(r"""Unknown type ["'](?P<type>\w+)["']"""), "{type}"),
 )
 _FRAGMENT: Final = re.compile(r"fragment (\w+) on (\w+) \{")
 _SPREAD: Final = re.compile(r"\.\.\.(\w+)")
@@ -31,12 +58,10 @@ def unknown_parts(messages: Iterable[str]) -> list[str]:
     """The fields, arguments, input fields and types that a server does not know, such as ``Run.projectId``."""
     found: dict[str, None] = {}
     for message in messages:
-        for wording in _WORDINGS:
-            match = wording.search(message)
+        for _, pattern, written in UNKNOWN_PART_MESSAGES:
+            match = pattern.search(message)
             if match:
-                parts = match.groupdict()
-                owner = parts.get("owner")
-                found[f"{owner}.{parts['name']}" if owner else parts["name"]] = None
+                found[written.format(**match.groupdict())] = None
                 break
     return list(found)
 

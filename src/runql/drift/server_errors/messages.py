@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
+from runql.transport.unknown_parts import UNKNOWN_PART_MESSAGES
+
 Complaint: TypeAlias = Literal[
     "unknown field",
     "unknown argument",
@@ -56,11 +58,7 @@ def _type(group: str) -> str:
 
 
 # Quotes are brought to one form before; gqlgen leaves some of them out.
-_ARGUMENT_OF_FIELD = rf"Unknown argument {_name('argument')} on field "
 _WORDINGS: tuple[tuple[Complaint, str], ...] = (
-    ("unknown field", rf"Cannot query field {_name('field')} on type {_name('type')}"),
-    ("unknown argument", rf'{_ARGUMENT_OF_FIELD}"?(?P<type>\w+)\.(?P<field>\w+)"?'),
-    ("unknown argument", rf"{_ARGUMENT_OF_FIELD}{_name('field')} of type {_name('type')}"),
     ("unknown argument", rf'Unknown argument {_name("argument")} on directive "?@?(?P<directive>\w+)"?'),
     (
         "missing argument",
@@ -70,7 +68,6 @@ _WORDINGS: tuple[tuple[Complaint, str], ...] = (
         "missing argument",
         rf'Directive "?@?(?P<directive>\w+)"? argument {_name("argument")} of type {_type("expected")} is required',
     ),
-    ("unknown type", rf"Unknown type {_name('type')}"),
     (
         "variable position",
         rf'Variable "?\$?(?P<variable>\w+)"? of type {_type("given")} used in position expecting type {_type("expected")}',
@@ -91,7 +88,6 @@ _WORDINGS: tuple[tuple[Complaint, str], ...] = (
         "fragment spread",
         rf"ragment (?:{_name('fragment')} )?cannot be spread here as types {_name('member')} and {_name('type')}",
     ),
-    ("unknown input field", rf"Field {_name('field')} is not defined by type {_name('type')}"),
     ("unknown input field", rf"In field {_name('field')}: Unknown field"),
     (
         "missing input field",
@@ -121,8 +117,9 @@ _WORDINGS: tuple[tuple[Complaint, str], ...] = (
     ("too many errors", r"Too many (?:validation )?errors|error limit reached"),
     ("unused", r"(?:Variable|Fragment) .* is never used|^Unused (?:variable|fragment)"),
 )
-_PATTERNS: tuple[tuple[Complaint, re.Pattern[str]], ...] = tuple(
-    (complaint, re.compile(wording)) for complaint, wording in _WORDINGS
+_PATTERNS: tuple[tuple[Complaint, re.Pattern[str]], ...] = (
+    *((kind, pattern) for kind, pattern, _ in UNKNOWN_PART_MESSAGES),
+    *((complaint, re.compile(wording)) for complaint, wording in _WORDINGS),
 )
 _INNER = {"unknown input field", "missing input field"}
 _QUOTES = str.maketrans("'`“”’", '"' * 5)
