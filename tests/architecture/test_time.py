@@ -13,7 +13,7 @@ BENCH = TESTS / "bench"
 SLEEPS = {
     "patience.py": "polls for an event, until it happens",
     "conformance/write_project.py": "polls for samples of the machine, until they are there",
-    "drift/serving.py": "polls for a server's start",
+    "drift/schema_server.py": "polls for a server's start",
     "oracle/agent_program.py": "trains until it is ended",
     "unit/transport/test_tls.py": "polls for a server's start",
 }

@@ -7,8 +7,8 @@ from functools import cache
 
 import pytest
 from graphql import GraphQLSchema
-from tests.drift.ground import all_operations
-from tests.drift.serving import KEY
+from tests.drift.independent_usage import all_operations
+from tests.drift.schema_server import KEY
 from tests.patience import PATIENCE
 
 from runql import RetryingClient, RetryPolicy

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.drift.editing import Sdl
-from tests.drift.serving import KEY, SchemaServer
+from tests.drift.schema_server import KEY, SchemaServer
+from tests.drift.sdl_editor import Sdl
 from tests.patience import PATIENCE
 
 from runql.drift.schema.sources import known_sdl

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 from graphql import GraphQLObjectType, build_schema, introspection_from_schema
-from tests.drift.editing import Sdl
-from tests.drift.serving import KEY, Habits, SchemaServer
+from tests.drift.schema_server import KEY, Habits, SchemaServer
+from tests.drift.sdl_editor import Sdl
 from tests.patience import PATIENCE
 
 from runql.drift.schema.sources import known_sdl

@@ -13,7 +13,7 @@ from runql.drift import CheckedOperation, own_operations, user_operations
 from runql.drift.operations.combined_document import compose
 from runql.drift.operations.senders import known_senders
 from runql.drift.operations.usage import usage_of
-from runql.drift.server_errors.problems import validated
+from runql.drift.server_errors.error_findings import validated
 from runql.errors import DriftInputError
 from runql_graphql import operations as generated
 from runql_graphql.operation import Operation

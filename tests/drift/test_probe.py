@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from graphql import GraphQLObjectType, GraphQLSchema, OperationDefinitionNode, OperationType, parse
 from tests.drift.conftest import Connect
-from tests.drift.editing import Sdl
-from tests.drift.serving import Habits, SchemaServer
+from tests.drift.schema_server import Habits, SchemaServer
+from tests.drift.sdl_editor import Sdl
 
 from runql import AuthenticationError
 from runql.config import resolve_settings

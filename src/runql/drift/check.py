@@ -14,7 +14,7 @@ from runql.drift.probe.probe import MOST_REQUESTS, probe
 from runql.drift.schema.changes import find_changes
 from runql.drift.schema.impact import judge
 from runql.drift.schema.sources import introspect
-from runql.drift.server_errors.problems import validated
+from runql.drift.server_errors.error_findings import validated
 from runql.errors import IntrospectionRefusedError
 from runql.transport.flow import Flow
 

@@ -26,7 +26,7 @@ from graphql import (
     visit,
 )
 
-from runql.drift.operations.written_types import enclosing_input, expected_input, named_type_of
+from runql.drift.operations.type_strings import enclosing_input, expected_input, named_type_of
 
 SpotKind: TypeAlias = Literal[
     "field", "argument", "input field", "value", "variable", "type", "directive", "spread"

@@ -11,7 +11,7 @@ from runql.drift.findings import Use, merged_uses
 from runql.drift.operations.combined_document import compose
 from runql.drift.operations.documents import CheckedOperation
 from runql.drift.operations.senders import known_senders
-from runql.drift.operations.written_types import named_type_of
+from runql.drift.operations.type_strings import named_type_of
 
 Uses = dict[str, list[Use]]
 

@@ -13,8 +13,8 @@ from runql.drift.operations.documents import CheckedOperation
 from runql.drift.operations.usage import usage_of
 from runql.drift.probe.revealed_types import Told, differences, listen, unanswered
 from runql.drift.probe.type_probe import questions_about, revealing_document
+from runql.drift.server_errors.error_findings import ServerError, read_problems
 from runql.drift.server_errors.messages import understand
-from runql.drift.server_errors.problems import ServerError, read_problems
 from runql.drift.server_errors.request import Answer, ask
 from runql.errors import RequestTimedOutError
 from runql.transport.flow import Flow

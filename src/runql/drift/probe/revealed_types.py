@@ -11,8 +11,8 @@ from runql.drift.findings import Finding, Level, merged_uses
 from runql.drift.operations.usage import Usage
 from runql.drift.probe.type_probe import Asked, Question, Revealing, required_fields
 from runql.drift.schema.changes import is_safe_to_receive, is_safe_to_send
+from runql.drift.server_errors.error_findings import ServerError
 from runql.drift.server_errors.messages import Said, understand
-from runql.drift.server_errors.problems import ServerError
 
 
 @dataclass(slots=True)

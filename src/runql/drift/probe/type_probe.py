@@ -15,8 +15,8 @@ from graphql import (
     is_leaf_type,
 )
 
+from runql.drift.operations.type_strings import named_type_of, type_of
 from runql.drift.operations.usage import Usage
-from runql.drift.operations.written_types import named_type_of, type_of
 
 NESTED = "[[[[Boolean]]]]"
 """A type that no argument has: given a variable of it, a server says which type it wants."""

@@ -7,7 +7,7 @@ from typing import Final, Literal, TypeAlias, assert_never
 
 from runql.drift.findings import Report
 from runql.drift.reports.github import as_github
-from runql.drift.reports.json_text import as_json
+from runql.drift.reports.json_format import as_json
 from runql.drift.reports.junit import as_junit
 from runql.drift.reports.markdown import as_markdown
 from runql.drift.reports.sarif import as_sarif

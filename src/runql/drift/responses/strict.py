@@ -31,7 +31,7 @@ from graphql import (
 
 from runql.drift.findings import Finding, Use
 from runql.drift.operations.senders import senders_of
-from runql.drift.operations.written_types import type_of
+from runql.drift.operations.type_strings import type_of
 from runql.drift.responses.json_scalars import misshapen
 from runql.values import JSONValue, parse_json
 

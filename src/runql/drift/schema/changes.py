@@ -26,7 +26,7 @@ from graphql import (
 )
 
 from runql.drift.findings import Level
-from runql.drift.operations.written_types import type_of
+from runql.drift.operations.type_strings import type_of
 
 
 @dataclass(frozen=True, slots=True)

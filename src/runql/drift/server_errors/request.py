@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from runql.drift.server_errors.problems import ServerError
+from runql.drift.server_errors.error_findings import ServerError
 from runql.transport.codec import answer_error
 from runql.transport.flow import Flow, Send
 from runql.transport.retry import is_server_failure

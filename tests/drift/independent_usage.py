@@ -24,7 +24,7 @@ from graphql import (
 
 from runql.drift import CheckedOperation, own_operations, user_operations
 from runql.drift.operations.senders import known_senders
-from runql.drift.operations.written_types import base_name, named_type_of
+from runql.drift.operations.type_strings import base_name, named_type_of
 
 TEAM = Path(__file__).with_name("queries")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeAlias
 
-from tests.drift.editing import Sdl
+from tests.drift.sdl_editor import Sdl
 
 Edit: TypeAlias = Callable[[Sdl], None]
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from graphql import GraphQLSchema, parse, validate
 from tests.drift.conftest import Connect
-from tests.drift.corpus import Mutation, corpus
-from tests.drift.serving import Habits, SchemaServer
+from tests.drift.schema_changes import Mutation, corpus
+from tests.drift.schema_server import Habits, SchemaServer
 from tests.profiles import quick_part
 
 from runql.drift import CheckedOperation, Report, check_server, compare, load_schema

@@ -15,12 +15,12 @@ from graphql import (
     Undefined,
     build_schema,
 )
-from tests.drift import edits
-from tests.drift.editing import Sdl
-from tests.drift.edits import Edit
-from tests.drift.ground import Ground, Passing, all_operations
+from tests.drift import sdl_edits
+from tests.drift.independent_usage import Ground, Passing, all_operations
+from tests.drift.sdl_editor import Sdl
+from tests.drift.sdl_edits import Edit
 
-from runql.drift.operations.written_types import base_name, type_of
+from runql.drift.operations.type_strings import base_name, type_of
 from runql.drift.schema.sources import known_sdl
 
 OTHER_LEAF = {"Int": "String"}
@@ -131,36 +131,36 @@ def _of_outputs(schema: GraphQLSchema, ground: Ground) -> Iterator[Mutation]:
         made = Making(is_used)
 
         for at in _pick([each for each in leaves if not _is_alone(schema, each)], 2):
-            yield made("field removed", at, edits.remove(at))
+            yield made("field removed", at, sdl_edits.remove(at))
         for at in _pick([each for each in objects if not _is_alone(schema, each)]):
-            yield made("object field removed", at, edits.remove(at))
+            yield made("object field removed", at, sdl_edits.remove(at))
         for at in _pick(roots):
-            yield made("mutation removed", at, edits.remove(at))
+            yield made("mutation removed", at, sdl_edits.remove(at))
         for at in _pick(required):
-            yield made("field may be null now", at, edits.retype(at, types[at][:-1]))
+            yield made("field may be null now", at, sdl_edits.retype(at, types[at][:-1]))
         for at in _pick(nullable):
             yield made(
                 "field is never null now",
                 at,
-                edits.retype(at, f"{types[at]}!"),
+                sdl_edits.retype(at, f"{types[at]}!"),
                 breaks=False,
             )
         for at in _pick(nullable):
             other = OTHER_LEAF.get(base_name(types[at]), "Int")
-            yield made("field has another scalar", at, edits.retype(at, other))
+            yield made("field has another scalar", at, sdl_edits.retype(at, other))
         for at in _pick(leaves[1:]):
-            yield made("field is a list now", at, edits.retype(at, f"[{types[at]}]"))
+            yield made("field is a list now", at, sdl_edits.retype(at, f"[{types[at]}]"))
         for at in _pick(objects[1:]):
-            yield made("object field is a scalar now", at, edits.retype(at, "String"))
+            yield made("object field is a scalar now", at, sdl_edits.retype(at, "String"))
         for at in _pick(leaves[2:]):
-            yield made("scalar field is an object now", at, edits.retype(at, "PageInfo"))
+            yield made("scalar field is an object now", at, sdl_edits.retype(at, "PageInfo"))
         for at in _pick(leaves[3:]):
-            yield made("field deprecated", at, edits.deprecate(at), breaks=False)
+            yield made("field deprecated", at, sdl_edits.deprecate(at), breaks=False)
         for at in _pick(objects[2:]):
             yield made(
                 "field beside it added",
                 at,
-                edits.add_field(at.partition(".")[0], "brandNew: Int!"),
+                sdl_edits.add_field(at.partition(".")[0], "brandNew: Int!"),
                 breaks=False,
             )
 
@@ -187,44 +187,44 @@ def _of_arguments(schema: GraphQLSchema, ground: Ground) -> Iterator[Mutation]:
         made = Making(is_used)
 
         for at in _pick(passed):
-            yield made("argument removed", at, edits.remove(at))
+            yield made("argument removed", at, sdl_edits.remove(at))
         for at in _pick([each for each in passed if base_name(given[each]) != "ID"]):
-            yield made("argument has another type", at, edits.retype(at, "[[Boolean]]"))
+            yield made("argument has another type", at, sdl_edits.retype(at, "[[Boolean]]"))
         for at in _pick([each for each in passed if given[each].endswith("!")]):
             yield made(
                 "argument may be left out now",
                 at,
-                edits.retype(at, given[at][:-1]),
+                sdl_edits.retype(at, given[at][:-1]),
                 breaks=False,
             )
         for at in _pick(left_out):
-            yield made("argument must be given now", at, edits.retype(at, f"{given[at]}!"))
+            yield made("argument must be given now", at, sdl_edits.retype(at, f"{given[at]}!"))
         for at in _pick([each for each in left_out if given[each] in {"Int", "String", "Boolean"}]):
             value = {"Int": "1", "String": '"x"', "Boolean": "true"}[given[at]]
-            with_default = edits.require_with_default(at, f"{given[at]}!", value)
+            with_default = sdl_edits.require_with_default(at, f"{given[at]}!", value)
             yield Mutation(
                 f"argument must be given now, with a default, {word}: {at}", at, with_default, False, True
             )
             yield made(
                 "argument got a default",
                 at,
-                edits.set_default(at, value),
+                sdl_edits.set_default(at, value),
                 breaks=False,
             )
         for at in _pick(fields, 2):
-            yield made("required argument added", at, edits.add_argument(at, "brandNew: Int!"))
+            yield made("required argument added", at, sdl_edits.add_argument(at, "brandNew: Int!"))
         for at in _pick(fields[1:]):
             yield made(
                 "required argument with a default added",
                 at,
-                edits.add_argument(at, "brandNew: Int! = 1"),
+                sdl_edits.add_argument(at, "brandNew: Int! = 1"),
                 breaks=False,
             )
         for at in _pick(fields[2:]):
             yield made(
                 "optional argument added",
                 at,
-                edits.add_argument(at, "brandNew: Int"),
+                sdl_edits.add_argument(at, "brandNew: Int"),
                 breaks=False,
             )
     passing = Passing(schema, all_operations())
@@ -232,7 +232,7 @@ def _of_arguments(schema: GraphQLSchema, ground: Ground) -> Iterator[Mutation]:
         yield Mutation(
             f"argument must be given now, and is: {at}",
             at,
-            edits.retype(at, f"{given[at]}!"),
+            sdl_edits.retype(at, f"{given[at]}!"),
             False,
             True,
         )
@@ -256,45 +256,45 @@ def _of_inputs(schema: GraphQLSchema, ground: Ground) -> Iterator[Mutation]:
         made = Making(is_used)
 
         for at in _pick([each for each in filled if not _is_alone(schema, each)], 2):
-            yield made("input field removed", at, edits.remove(at))
+            yield made("input field removed", at, sdl_edits.remove(at))
         for at in _pick(filled[1:]):
-            yield made("input field has another type", at, edits.retype(at, "[[Boolean]]"))
+            yield made("input field has another type", at, sdl_edits.retype(at, "[[Boolean]]"))
         for at in _pick([each for each in filled if types[each].endswith("!")]):
             yield made(
                 "input field may be left out now",
                 at,
-                edits.retype(at, types[at][:-1]),
+                sdl_edits.retype(at, types[at][:-1]),
                 breaks=False,
             )
         for at in _pick(left_out):
-            yield made("input field must be given now", at, edits.retype(at, f"{types[at]}!"))
+            yield made("input field must be given now", at, sdl_edits.retype(at, f"{types[at]}!"))
         for at in _pick([each for each in left_out if types[each] == "String"]):
-            with_default = edits.require_with_default(at, "String!", '"x"')
+            with_default = sdl_edits.require_with_default(at, "String!", '"x"')
             yield Mutation(
                 f"input field must be given now, with a default, {word}: {at}", at, with_default, False, False
             )
         for at in _pick(owners):
-            yield made("required input field added", at, edits.add_field(at, "brandNew: Int!"))
+            yield made("required input field added", at, sdl_edits.add_field(at, "brandNew: Int!"))
         for at in _pick(owners):
             yield made(
                 "required input field with a default added",
                 at,
-                edits.add_field(at, "brandNew: Int! = 1"),
+                sdl_edits.add_field(at, "brandNew: Int! = 1"),
                 breaks=False,
             )
             yield made(
                 "optional input field added",
                 at,
-                edits.add_field(at, "brandNew: Int"),
+                sdl_edits.add_field(at, "brandNew: Int"),
                 breaks=False,
             )
-            yield made("input type removed", at, edits.remove_type(at))
+            yield made("input type removed", at, sdl_edits.remove_type(at))
     for at in _pick(sorted(ground.named)):
-        yield Making(is_used=True)("input type renamed", at, edits.rename_type(at, f"Other{at}"))
+        yield Making(is_used=True)("input type renamed", at, sdl_edits.rename_type(at, f"Other{at}"))
     for at in _pick(sorted(ground.inputs - ground.named)):
         # Values that are written out do not name their type.
         name = f"input type renamed that no variable names: {at}"
-        yield Mutation(name, at, edits.rename_type(at, f"Other{at}"), breaks=False, breaks_somebody=True)
+        yield Mutation(name, at, sdl_edits.rename_type(at, f"Other{at}"), breaks=False, breaks_somebody=True)
     for at in _pick(
         [
             each
@@ -307,7 +307,7 @@ def _of_inputs(schema: GraphQLSchema, ground: Ground) -> Iterator[Mutation]:
         yield Mutation(
             f"input field removed that nobody fills, of a type that is sent: {at}",
             at,
-            edits.remove(at),
+            sdl_edits.remove(at),
             False,
             True,
         )
@@ -329,26 +329,26 @@ def _of_types(schema: GraphQLSchema, ground: Ground) -> Iterator[Mutation]:
         there = [name for name in objects if (name in ground.types) == is_used]
         for at in _pick(there):
             if not _is_all_of_another(schema, at):
-                yield made("type removed", at, edits.remove_type(at))
+                yield made("type removed", at, sdl_edits.remove_type(at))
         for at in _pick(there[1:]):
-            yield made("type renamed", at, edits.rename_type(at, f"Other{at}"))
+            yield made("type renamed", at, sdl_edits.rename_type(at, f"Other{at}"))
         for at in _pick(there[2:]):
-            yield made("object is a scalar now", at, edits.replace_type(at, f"scalar {at}"))
-    yield Mutation("type added", "BrandNew", edits.add_type("type BrandNew { a: Int }"), False, False)
-    yield Mutation("nothing changed", "Query", edits.nothing, False, False)
+            yield made("object is a scalar now", at, sdl_edits.replace_type(at, f"scalar {at}"))
+    yield Mutation("type added", "BrandNew", sdl_edits.add_type("type BrandNew { a: Int }"), False, False)
+    yield Mutation("nothing changed", "Query", sdl_edits.nothing, False, False)
 
 
 def _of_abstract_types(_schema: GraphQLSchema, _ground: Ground) -> Iterator[Mutation]:
-    yield Mutation("union member left, used", "Initiator", edits.leave("User", "Initiator"), True, True)
-    yield Mutation("union member joined, used", "Initiator", edits.join_new("Initiator"), False, False)
+    yield Mutation("union member left, used", "Initiator", sdl_edits.leave("User", "Initiator"), True, True)
+    yield Mutation("union member joined, used", "Initiator", sdl_edits.join_new("Initiator"), False, False)
     yield Mutation(
         "interface left, used",
         "ArtifactCollection",
-        edits.leave("ArtifactPortfolio", "ArtifactCollection"),
+        sdl_edits.leave("ArtifactPortfolio", "ArtifactCollection"),
         True,
         True,
     )
-    yield Mutation("interface left, unused", "Node", edits.leave("Run", "Node"), False, True)
+    yield Mutation("interface left, unused", "Node", sdl_edits.leave("Run", "Node"), False, True)
 
 
 def _of_enums(schema: GraphQLSchema, _ground: Ground) -> Iterator[Mutation]:
@@ -361,7 +361,7 @@ def _of_enums(schema: GraphQLSchema, _ground: Ground) -> Iterator[Mutation]:
         described = schema.type_map[enum]
         assert isinstance(described, GraphQLEnumType)
         assert value in described.values
-        without = edits.replace_value(enum, value, "BRAND_NEW")
+        without = sdl_edits.replace_value(enum, value, "BRAND_NEW")
         breaks_somebody = told != "received only, used"
         yield Mutation(
             f"enum value replaced, {told}: {enum}.{value}",
@@ -373,7 +373,7 @@ def _of_enums(schema: GraphQLSchema, _ground: Ground) -> Iterator[Mutation]:
         yield Mutation(
             f"enum value added, {told}: {enum}",
             enum,
-            edits.add_value(enum, "BRAND_NEW"),
+            sdl_edits.add_value(enum, "BRAND_NEW"),
             False,
             False,
         )
