@@ -26,24 +26,24 @@ from runql.drift import CheckedOperation, own_operations, user_operations
 from runql.drift.operations.senders import known_senders
 from runql.drift.operations.type_strings import base_name, named_type_of
 
-TEAM = Path(__file__).with_name("queries")
+TEAM_QUERIES = Path(__file__).with_name("queries")
 
 
 def all_operations() -> list[CheckedOperation]:
     """Those of runql, and a team's."""
     own = own_operations()
-    return own + user_operations(TEAM, own)
+    return own + user_operations(TEAM_QUERIES, own)
 
 
-class Ground(Visitor):
+class IndependentUsage(Visitor):
     """What the operations use, found out anew: field by field, argument by argument.
 
     Attributes:
         fields: ``Run.state``.
         arguments: ``Run.files(names:)``.
-        filled: ``DeleteRunInput.id``, of variables and of values written out.
-        inputs: the input types that values are sent in.
-        named: those of them that a variable names.
+        input_fields: ``DeleteRunInput.id``, of variables and of values written out.
+        input_types: the input types that values are sent in.
+        variable_types: those of them that a variable names.
         types: the types whose fields are selected, and those that fragments name.
     """
 
@@ -52,14 +52,14 @@ class Ground(Visitor):
         self.schema = schema
         self.fields: set[str] = set()
         self.arguments: set[str] = set()
-        self.filled: set[str] = set()
-        self.inputs: set[str] = set()
-        self.named: set[str] = set()
+        self.input_fields: set[str] = set()
+        self.input_types: set[str] = set()
+        self.variable_types: set[str] = set()
         self.types: set[str] = set()
         self._info = TypeInfo(schema)
-        self._ours = False
+        self._is_ours = False
         for operation in operations:
-            self._ours = operation.is_ours
+            self._is_ours = operation.is_ours
             for each in (operation.definition, *operation.fragments):
                 document: DocumentNode = parse(each.text)
                 visit(document, TypeInfoVisitor(self._info, self))
@@ -75,15 +75,15 @@ class Ground(Visitor):
                 written = print_ast(each.value)
                 described = self.schema.type_map.get(self._argument_type(field, each.name.value))
                 if written.startswith("{") and isinstance(described, GraphQLInputObjectType):
-                    self.inputs.add(described.name)
-                    self.filled |= {
+                    self.input_types.add(described.name)
+                    self.input_fields |= {
                         f"{described.name}.{name}" for name in described.fields if f"{name}: " in written
                     }
 
     def enter_variable_definition(self, node: VariableDefinitionNode, *_where: object) -> None:
         name = base_name(print_ast(node.type))
         if isinstance(self.schema.type_map.get(name), GraphQLInputObjectType):
-            self.named.add(name)
+            self.variable_types.add(name)
             self._fill(name)
 
     def _fill(self, name: str) -> None:
@@ -91,11 +91,11 @@ class Ground(Visitor):
         described = self.schema.type_map.get(name)
         if not isinstance(described, GraphQLInputObjectType):
             return
-        self.inputs.add(name)
+        self.input_types.add(name)
         ours = known_senders().inputs.get(name, frozenset[str]())
-        for field in ours if self._ours else frozenset(described.fields):
-            if f"{name}.{field}" not in self.filled:
-                self.filled.add(f"{name}.{field}")
+        for field in ours if self._is_ours else frozenset(described.fields):
+            if f"{name}.{field}" not in self.input_fields:
+                self.input_fields.add(f"{name}.{field}")
                 self._fill(named_type_of(described.fields[field]))
 
     def _argument_type(self, field: str, argument: str) -> str:
@@ -105,7 +105,7 @@ class Ground(Visitor):
         return named_type_of(described.fields[name].args[argument])
 
 
-class Passing(Visitor):
+class NonNullArguments(Visitor):
     """How arguments are given: by variables that may be null, or may not."""
 
     def __init__(self, schema: GraphQLSchema, operations: Sequence[CheckedOperation]) -> None:
@@ -122,7 +122,7 @@ class Passing(Visitor):
             for each in (operation.definition, *operation.fragments):
                 visit(parse(each.text), TypeInfoVisitor(self._info, self))
 
-    def requires(self, argument: str) -> bool:
+    def is_always_given(self, argument: str) -> bool:
         """Whether every operation that selects the field gives the argument a variable that cannot be null."""
         field, _, name = argument[:-2].partition("(")
         selected = self._required.get(field, [])

@@ -16,8 +16,8 @@ from graphql import (
     build_schema,
 )
 from tests.drift import sdl_edits
-from tests.drift.independent_usage import Ground, Passing, all_operations
-from tests.drift.sdl_editor import Sdl
+from tests.drift.independent_usage import IndependentUsage, NonNullArguments, all_operations
+from tests.drift.sdl_editor import SdlEditor
 from tests.drift.sdl_edits import Edit
 
 from runql.drift.operations.type_strings import base_name, type_of
@@ -27,29 +27,29 @@ OTHER_LEAF = {"Int": "String"}
 
 
 @dataclass(frozen=True)
-class Mutation:
+class SchemaChange:
     """One change of the schema.
 
     Attributes:
         name: what is changed, and whether it is used.
         coordinate: the part of the schema.
-        change: does it.
+        edit: makes the change.
         breaks: whether an operation is refused after it, or gets or must send what it does not know.
-        breaks_somebody: whether it would, if it were used.
+        breaks_if_used: whether it would, if it were used.
     """
 
     name: str
     coordinate: str
-    change: Edit
+    edit: Edit
     breaks: bool
-    breaks_somebody: bool
+    breaks_if_used: bool
 
     @cached_property
     def sdl(self) -> str:
         """The schema after the change."""
-        edited = Sdl(known_sdl())
-        self.change(edited)
-        return edited.text()
+        edited = SdlEditor(known_sdl())
+        self.edit(edited)
+        return edited.sdl()
 
     @property
     def kind(self) -> str:
@@ -57,29 +57,29 @@ class Mutation:
         return self.name.partition(":")[0].partition(",")[0]
 
     @property
-    def is_of_the_unused(self) -> bool:
+    def is_unused_part(self) -> bool:
         """Whether no operation uses what is changed."""
         return ", unused" in self.name.partition(":")[0]
 
 
 @dataclass(frozen=True)
-class Making:
-    """Makes mutations of parts that are used, or of parts that are not."""
+class ChangeMaker:
+    """Makes changes of parts that are used, or of parts that are not."""
 
     is_used: bool
 
-    def __call__(self, what: str, at: str, change: Edit, *, breaks: bool = True) -> Mutation:
-        """A mutation that breaks whoever uses the part, unless ``breaks`` says otherwise."""
+    def __call__(self, what: str, at: str, edit: Edit, *, breaks: bool = True) -> SchemaChange:
+        """A change that breaks whoever uses the part, unless ``breaks`` says otherwise."""
         word = "used" if self.is_used else "unused"
-        return Mutation(f"{what}, {word}: {at}", at, change, breaks and self.is_used, breaks)
+        return SchemaChange(f"{what}, {word}: {at}", at, edit, breaks and self.is_used, breaks)
 
 
-def corpus() -> list[Mutation]:
-    """All mutations; each leaves a valid schema. What is used is taken from the operations as they are today."""
+def all_changes() -> list[SchemaChange]:
+    """All changes; each leaves a valid schema. What is used is taken from the operations as they are today."""
     schema = build_schema(known_sdl())
-    ground = Ground(schema, all_operations())
+    usage = IndependentUsage(schema, all_operations())
     makers = (_of_outputs, _of_arguments, _of_inputs, _of_types, _of_abstract_types, _of_enums)
-    return [mutation for make in makers for mutation in make(schema, ground)]
+    return [change for make in makers for change in make(schema, usage)]
 
 
 def _outputs(schema: GraphQLSchema) -> Iterator[tuple[str, GraphQLField]]:
@@ -118,17 +118,17 @@ def _is_all_of_another(schema: GraphQLSchema, name: str) -> bool:
     )
 
 
-def _of_outputs(schema: GraphQLSchema, ground: Ground) -> Iterator[Mutation]:
+def _of_outputs(schema: GraphQLSchema, usage: IndependentUsage) -> Iterator[SchemaChange]:
     types = {coordinate: type_of(field) for coordinate, field in _outputs(schema)}
     for is_used in (True, False):
-        there = sorted(each for each in types if (each in ground.fields) == is_used)
+        there = sorted(each for each in types if (each in usage.fields) == is_used)
         leaves = [each for each in there if _is_leaf(schema, types[each])]
         nullable = [each for each in leaves if not types[each].endswith("!")]
         required = [each for each in leaves if types[each].endswith("!")]
         objects = [each for each in there if each not in leaves]
         roots = [each for each in there if each.startswith("Mutation.")]
 
-        made = Making(is_used)
+        made = ChangeMaker(is_used)
 
         for at in _pick([each for each in leaves if not _is_alone(schema, each)], 2):
             yield made("field removed", at, sdl_edits.remove(at))
@@ -165,7 +165,7 @@ def _of_outputs(schema: GraphQLSchema, ground: Ground) -> Iterator[Mutation]:
             )
 
 
-def _of_arguments(schema: GraphQLSchema, ground: Ground) -> Iterator[Mutation]:
+def _of_arguments(schema: GraphQLSchema, usage: IndependentUsage) -> Iterator[SchemaChange]:
     given = {
         f"{at}({name}:)": type_of(argument)
         for at, field in _outputs(schema)
@@ -175,16 +175,16 @@ def _of_arguments(schema: GraphQLSchema, ground: Ground) -> Iterator[Mutation]:
     optional = {at: written for at, written in given.items() if not written.endswith("!")}
     for is_used in (True, False):
         word = "used" if is_used else "unused"
-        passed = sorted(at for at in given if (at in ground.arguments) == is_used)
+        passed = sorted(at for at in given if (at in usage.arguments) == is_used)
         # Of a field that is not asked for at all; of one that is, an argument may still be left out.
         left_out = sorted(
             at
             for at in optional
-            if at not in ground.arguments and (at.partition("(")[0] in ground.fields) == is_used
+            if at not in usage.arguments and (at.partition("(")[0] in usage.fields) == is_used
         )
-        fields = sorted({at for at, _ in _outputs(schema) if (at in ground.fields) == is_used})
+        fields = sorted({at for at, _ in _outputs(schema) if (at in usage.fields) == is_used})
 
-        made = Making(is_used)
+        made = ChangeMaker(is_used)
 
         for at in _pick(passed):
             yield made("argument removed", at, sdl_edits.remove(at))
@@ -202,7 +202,7 @@ def _of_arguments(schema: GraphQLSchema, ground: Ground) -> Iterator[Mutation]:
         for at in _pick([each for each in left_out if given[each] in {"Int", "String", "Boolean"}]):
             value = {"Int": "1", "String": '"x"', "Boolean": "true"}[given[at]]
             with_default = sdl_edits.require_with_default(at, f"{given[at]}!", value)
-            yield Mutation(
+            yield SchemaChange(
                 f"argument must be given now, with a default, {word}: {at}", at, with_default, False, True
             )
             yield made(
@@ -227,9 +227,9 @@ def _of_arguments(schema: GraphQLSchema, ground: Ground) -> Iterator[Mutation]:
                 sdl_edits.add_argument(at, "brandNew: Int"),
                 breaks=False,
             )
-    passing = Passing(schema, all_operations())
-    for at in _pick(sorted(at for at in optional if at in ground.arguments and passing.requires(at))):
-        yield Mutation(
+    non_null = NonNullArguments(schema, all_operations())
+    for at in _pick(sorted(at for at in optional if at in usage.arguments and non_null.is_always_given(at))):
+        yield SchemaChange(
             f"argument must be given now, and is: {at}",
             at,
             sdl_edits.retype(at, f"{given[at]}!"),
@@ -238,22 +238,22 @@ def _of_arguments(schema: GraphQLSchema, ground: Ground) -> Iterator[Mutation]:
         )
 
 
-def _of_inputs(schema: GraphQLSchema, ground: Ground) -> Iterator[Mutation]:
+def _of_inputs(schema: GraphQLSchema, usage: IndependentUsage) -> Iterator[SchemaChange]:
     inputs = [each for each in schema.type_map.values() if isinstance(each, GraphQLInputObjectType)]
     types = {f"{owner.name}.{name}": type_of(each) for owner in inputs for name, each in owner.fields.items()}
     optional = sorted(at for at, written in types.items() if not written.endswith("!"))
     for is_used in (True, False):
         word = "used" if is_used else "unused"
-        filled = sorted(at for at in types if (at in ground.filled) == is_used)
-        owners = sorted(each.name for each in inputs if (each.name in ground.inputs) == is_used)
+        filled = sorted(at for at in types if (at in usage.input_fields) == is_used)
+        owners = sorted(each.name for each in inputs if (each.name in usage.input_types) == is_used)
         # Of an input type that is sent, a field that is not filled is left out.
         left_out = [
             at
             for at in optional
-            if at not in ground.filled and (at.partition(".")[0] in ground.inputs) == is_used
+            if at not in usage.input_fields and (at.partition(".")[0] in usage.input_types) == is_used
         ]
 
-        made = Making(is_used)
+        made = ChangeMaker(is_used)
 
         for at in _pick([each for each in filled if not _is_alone(schema, each)], 2):
             yield made("input field removed", at, sdl_edits.remove(at))
@@ -270,7 +270,7 @@ def _of_inputs(schema: GraphQLSchema, ground: Ground) -> Iterator[Mutation]:
             yield made("input field must be given now", at, sdl_edits.retype(at, f"{types[at]}!"))
         for at in _pick([each for each in left_out if types[each] == "String"]):
             with_default = sdl_edits.require_with_default(at, "String!", '"x"')
-            yield Mutation(
+            yield SchemaChange(
                 f"input field must be given now, with a default, {word}: {at}", at, with_default, False, False
             )
         for at in _pick(owners):
@@ -289,22 +289,24 @@ def _of_inputs(schema: GraphQLSchema, ground: Ground) -> Iterator[Mutation]:
                 breaks=False,
             )
             yield made("input type removed", at, sdl_edits.remove_type(at))
-    for at in _pick(sorted(ground.named)):
-        yield Making(is_used=True)("input type renamed", at, sdl_edits.rename_type(at, f"Other{at}"))
-    for at in _pick(sorted(ground.inputs - ground.named)):
+    for at in _pick(sorted(usage.variable_types)):
+        yield ChangeMaker(is_used=True)("input type renamed", at, sdl_edits.rename_type(at, f"Other{at}"))
+    for at in _pick(sorted(usage.input_types - usage.variable_types)):
         # Values that are written out do not name their type.
         name = f"input type renamed that no variable names: {at}"
-        yield Mutation(name, at, sdl_edits.rename_type(at, f"Other{at}"), breaks=False, breaks_somebody=True)
+        yield SchemaChange(
+            name, at, sdl_edits.rename_type(at, f"Other{at}"), breaks=False, breaks_if_used=True
+        )
     for at in _pick(
         [
             each
             for each in optional
-            if each.partition(".")[0] in ground.inputs
-            and each not in ground.filled
+            if each.partition(".")[0] in usage.input_types
+            and each not in usage.input_fields
             and not _is_alone(schema, each)
         ]
     ):
-        yield Mutation(
+        yield SchemaChange(
             f"input field removed that nobody fills, of a type that is sent: {at}",
             at,
             sdl_edits.remove(at),
@@ -313,7 +315,7 @@ def _of_inputs(schema: GraphQLSchema, ground: Ground) -> Iterator[Mutation]:
         )
 
 
-def _of_types(schema: GraphQLSchema, ground: Ground) -> Iterator[Mutation]:
+def _of_types(schema: GraphQLSchema, usage: IndependentUsage) -> Iterator[SchemaChange]:
     objects = sorted(
         each.name
         for each in schema.type_map.values()
@@ -324,9 +326,9 @@ def _of_types(schema: GraphQLSchema, ground: Ground) -> Iterator[Mutation]:
         and not any(each in getattr(union, "types", ()) for union in schema.type_map.values())
     )
     for is_used in (True, False):
-        made = Making(is_used)
+        made = ChangeMaker(is_used)
 
-        there = [name for name in objects if (name in ground.types) == is_used]
+        there = [name for name in objects if (name in usage.types) == is_used]
         for at in _pick(there):
             if not _is_all_of_another(schema, at):
                 yield made("type removed", at, sdl_edits.remove_type(at))
@@ -334,25 +336,29 @@ def _of_types(schema: GraphQLSchema, ground: Ground) -> Iterator[Mutation]:
             yield made("type renamed", at, sdl_edits.rename_type(at, f"Other{at}"))
         for at in _pick(there[2:]):
             yield made("object is a scalar now", at, sdl_edits.replace_type(at, f"scalar {at}"))
-    yield Mutation("type added", "BrandNew", sdl_edits.add_type("type BrandNew { a: Int }"), False, False)
-    yield Mutation("nothing changed", "Query", sdl_edits.nothing, False, False)
+    yield SchemaChange("type added", "BrandNew", sdl_edits.add_type("type BrandNew { a: Int }"), False, False)
+    yield SchemaChange("nothing changed", "Query", sdl_edits.no_edit, False, False)
 
 
-def _of_abstract_types(_schema: GraphQLSchema, _ground: Ground) -> Iterator[Mutation]:
-    yield Mutation("union member left, used", "Initiator", sdl_edits.leave("User", "Initiator"), True, True)
-    yield Mutation("union member joined, used", "Initiator", sdl_edits.join_new("Initiator"), False, False)
-    yield Mutation(
+def _of_abstract_types(_schema: GraphQLSchema, _usage: IndependentUsage) -> Iterator[SchemaChange]:
+    yield SchemaChange(
+        "union member left, used", "Initiator", sdl_edits.remove_member("User", "Initiator"), True, True
+    )
+    yield SchemaChange(
+        "union member joined, used", "Initiator", sdl_edits.add_new_member("Initiator"), False, False
+    )
+    yield SchemaChange(
         "interface left, used",
         "ArtifactCollection",
-        sdl_edits.leave("ArtifactPortfolio", "ArtifactCollection"),
+        sdl_edits.remove_member("ArtifactPortfolio", "ArtifactCollection"),
         True,
         True,
     )
-    yield Mutation("interface left, unused", "Node", sdl_edits.leave("Run", "Node"), False, True)
+    yield SchemaChange("interface left, unused", "Node", sdl_edits.remove_member("Run", "Node"), False, True)
 
 
-def _of_enums(schema: GraphQLSchema, _ground: Ground) -> Iterator[Mutation]:
-    for enum, value, breaks, told in (
+def _of_enums(schema: GraphQLSchema, _usage: IndependentUsage) -> Iterator[SchemaChange]:
+    for enum, value, breaks, kind in (
         ("ArtifactCollectionType", "SEQUENCE", True, "sent, used"),
         ("ArtifactManifestType", "PATCH", True, "sent by a variable, used"),
         ("ArtifactState", "DELETED", False, "received only, used"),
@@ -362,16 +368,16 @@ def _of_enums(schema: GraphQLSchema, _ground: Ground) -> Iterator[Mutation]:
         assert isinstance(described, GraphQLEnumType)
         assert value in described.values
         without = sdl_edits.replace_value(enum, value, "BRAND_NEW")
-        breaks_somebody = told != "received only, used"
-        yield Mutation(
-            f"enum value replaced, {told}: {enum}.{value}",
+        breaks_if_used = kind != "received only, used"
+        yield SchemaChange(
+            f"enum value replaced, {kind}: {enum}.{value}",
             f"{enum}.{value}",
             without,
             breaks,
-            breaks_somebody,
+            breaks_if_used,
         )
-        yield Mutation(
-            f"enum value added, {told}: {enum}",
+        yield SchemaChange(
+            f"enum value added, {kind}: {enum}",
             enum,
             sdl_edits.add_value(enum, "BRAND_NEW"),
             False,

@@ -29,25 +29,25 @@ Engine: TypeAlias = Literal["graphql-core", "py-gql"]
 
 
 @dataclass(frozen=True)
-class Habits:
+class ServerBehaviour:
     """How a server differs from a plain one.
 
     Attributes:
         introspection: whether it tells its schema.
         status: of answers to invalid documents.
-        most_errors: no more are reported.
-        mask: every message is replaced by this one.
-        most_bytes: longer requests are refused with 413.
-        unlocated: errors come without lines and columns.
+        max_errors: no more are reported.
+        masked_message: every message is replaced by this one.
+        max_bytes: longer requests are refused with 413.
+        without_locations: errors come without lines and columns.
         validates: whether it validates at all, or says that all went well.
     """
 
     introspection: bool = True
     status: int = 200
-    most_errors: int | None = None
-    mask: str | None = None
-    most_bytes: int | None = None
-    unlocated: bool = False
+    max_errors: int | None = None
+    masked_message: str | None = None
+    max_bytes: int | None = None
+    without_locations: bool = False
     validates: bool = True
 
 
@@ -63,7 +63,7 @@ class SchemaServer:
 
     sdl: str
     engine: Engine = "graphql-core"
-    habits: Habits = field(default_factory=Habits)
+    behaviour: ServerBehaviour = field(default_factory=ServerBehaviour)
     received: list[Body] = field(default_factory=list[Body])
     resolved: list[str] = field(default_factory=list[str])
 
@@ -91,7 +91,7 @@ class SchemaServer:
         self._thread.join()
         self._socket.close()
 
-    def use(self, sdl: str) -> None:
+    def serve(self, sdl: str) -> None:
         """Serve another schema from now on, and forget what was received and run."""
         self.sdl = sdl
         self._engines.clear()
@@ -100,11 +100,11 @@ class SchemaServer:
 
     async def _answer(self, request: Request) -> Response:
         raw = await request.body()
-        if self.habits.most_bytes is not None and len(raw) > self.habits.most_bytes:
+        if self.behaviour.max_bytes is not None and len(raw) > self.behaviour.max_bytes:
             return PlainTextResponse("too large", status_code=413)
         body: Body = json.loads(raw)
         self.received.append(body)
-        if not self.habits.validates:
+        if not self.behaviour.validates:
             return JSONResponse({"data": {}})
         try:
             answer = self._executor()(body)
@@ -112,13 +112,13 @@ class SchemaServer:
             # What py-gql itself does not survive, as a web framework would answer it.
             return PlainTextResponse("internal server error", status_code=500)
         errors: list[Body] = answer.get("errors", [])
-        if self.habits.mask is not None:
-            errors = [{"message": self.habits.mask} for _ in errors]
-        if self.habits.unlocated:
+        if self.behaviour.masked_message is not None:
+            errors = [{"message": self.behaviour.masked_message} for _ in errors]
+        if self.behaviour.without_locations:
             errors = [{"message": each["message"]} for each in errors]
         if errors:
-            answer = {"errors": errors[: self.habits.most_errors]}
-        return JSONResponse(answer, status_code=self.habits.status if errors else 200)
+            answer = {"errors": errors[: self.behaviour.max_errors]}
+        return JSONResponse(answer, status_code=self.behaviour.status if errors else 200)
 
     def _executor(self) -> Callable[[Body], Body]:
         if self.sdl not in self._engines:
@@ -137,7 +137,7 @@ class SchemaServer:
         documents = Documents(schema)
 
         def execute(body: Body) -> Body:
-            if not self.habits.introspection:
+            if not self.behaviour.introspection:
                 found = validate(schema, parse(body["query"]), [NoSchemaIntrospectionCustomRule])
                 if found:
                     return {"errors": [each.formatted for each in found]}
@@ -165,7 +165,7 @@ class SchemaServer:
             return follow(root, context, info, **arguments)
 
         def execute(body: Body) -> Body:
-            if not self.habits.introspection and "__schema" in body["query"]:
+            if not self.behaviour.introspection and "__schema" in body["query"]:
                 return {"errors": [{"message": "introspection is disabled"}]}
             result = py_gql.graphql_blocking(
                 schema,

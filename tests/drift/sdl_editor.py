@@ -23,13 +23,13 @@ from graphql import (
 WithFields = ObjectTypeDefinitionNode | InterfaceTypeDefinitionNode
 
 
-class Sdl:
+class SdlEditor:
     """A schema that is being changed."""
 
     def __init__(self, text: str) -> None:
         self._document = parse(text, no_location=True)
 
-    def text(self) -> str:
+    def sdl(self) -> str:
         """The SDL as it is now."""
         return print_ast(self._document)
 
@@ -43,7 +43,7 @@ class Sdl:
             node for node in self._document.definitions if isinstance(node, InputObjectTypeDefinitionNode)
         ]
 
-    def named(self, name: str) -> TypeDefinitionNode:
+    def type_named(self, name: str) -> TypeDefinitionNode:
         """A type."""
         return next(
             node
@@ -51,18 +51,18 @@ class Sdl:
             if isinstance(node, TypeDefinitionNode) and node.name.value == name
         )
 
-    def output(self, coordinate: str) -> FieldDefinitionNode:
+    def field(self, coordinate: str) -> FieldDefinitionNode:
         """A field that is selected: ``Run.state``."""
         owner, _, name = coordinate.partition(".")
         return next(each for each in self.owner(owner).fields if each.name.value == name)
 
-    def input(self, coordinate: str) -> InputValueDefinitionNode:
+    def input_value(self, coordinate: str) -> InputValueDefinitionNode:
         """A field that is filled, or an argument: ``DeleteRunInput.id``, ``Run.files(names:)``."""
         if coordinate.endswith(":)"):
             field_name, _, argument = coordinate[:-2].partition("(")
-            return next(each for each in self.output(field_name).arguments if each.name.value == argument)
+            return next(each for each in self.field(field_name).arguments if each.name.value == argument)
         owner, _, name = coordinate.partition(".")
-        described = self.named(owner)
+        described = self.type_named(owner)
         assert isinstance(described, InputObjectTypeDefinitionNode)
         return next(each for each in described.fields if each.name.value == name)
 
@@ -72,25 +72,25 @@ class Sdl:
 
     def add_field(self, owner: str, text: str) -> None:
         """One field more, of an object or input type."""
-        described = self.named(owner)
+        described = self.type_named(owner)
         if isinstance(described, InputObjectTypeDefinitionNode):
-            described.fields = (*described.fields, *_input(text).fields)
+            described.fields = (*described.fields, *_parse_input_fields(text).fields)
         else:
             owned = self.owner(owner)
-            owned.fields = (*owned.fields, *_output(text).fields)
+            owned.fields = (*owned.fields, *_parse_fields(text).fields)
 
     def add_argument(self, coordinate: str, text: str) -> None:
         """One argument more."""
-        field = self.output(coordinate)
-        field.arguments = (*field.arguments, *_output(f"x({text}): Int").fields[0].arguments)
+        field = self.field(coordinate)
+        field.arguments = (*field.arguments, *_parse_fields(f"x({text}): Int").fields[0].arguments)
 
     def remove(self, coordinate: str) -> None:
         """Take out a field, an argument, an input field or an enum value."""
         owner, _, name = coordinate.partition(".")
-        described = self.named(owner)
+        described = self.type_named(owner)
         if coordinate.endswith(":)"):
             field_name, _, argument = coordinate[:-2].partition("(")
-            field = self.output(field_name)
+            field = self.field(field_name)
             field.arguments = tuple(each for each in field.arguments if each.name.value != argument)
         elif isinstance(described, InputObjectTypeDefinitionNode):
             described.fields = tuple(each for each in described.fields if each.name.value != name)
@@ -102,22 +102,26 @@ class Sdl:
 
     def retype(self, coordinate: str, written: str) -> None:
         """Give a field, argument or input field another type."""
-        is_input = isinstance(self.named(coordinate.partition(".")[0]), InputObjectTypeDefinitionNode)
-        part = self.input(coordinate) if is_input or coordinate.endswith(":)") else self.output(coordinate)
+        is_input = isinstance(self.type_named(coordinate.partition(".")[0]), InputObjectTypeDefinitionNode)
+        part = (
+            self.input_value(coordinate) if is_input or coordinate.endswith(":)") else self.field(coordinate)
+        )
         part.type = parse_type(written)
 
     def set_default(self, coordinate: str, text: str) -> None:
         """Give an argument or input field a default."""
-        self.input(coordinate).default_value = _input(f"x: Int = {text}").fields[0].default_value
+        self.input_value(coordinate).default_value = (
+            _parse_input_fields(f"x: Int = {text}").fields[0].default_value
+        )
 
     def deprecate(self, coordinate: str) -> None:
         """Mark a field that is selected."""
-        field = _output('x: Int @deprecated(reason: "use another")').fields[0]
-        self.output(coordinate).directives = field.directives
+        field = _parse_fields('x: Int @deprecated(reason: "use another")').fields[0]
+        self.field(coordinate).directives = field.directives
 
     def remove_type(self, name: str) -> None:
         """Take out a type, and every field and argument of it."""
-        self._take_out(name)
+        self._remove_definition(name)
         for described in self.outputs():
             described.fields = tuple(each for each in described.fields if _base(each) != name)
             for field in described.fields:
@@ -127,10 +131,10 @@ class Sdl:
 
     def replace_type(self, name: str, text: str) -> None:
         """Put another definition in the place of a type."""
-        self._take_out(name)
+        self._remove_definition(name)
         self.add_type(text)
 
-    def _take_out(self, name: str) -> None:
+    def _remove_definition(self, name: str) -> None:
         self._document.definitions = tuple(
             node
             for node in self._document.definitions
@@ -139,25 +143,25 @@ class Sdl:
 
     def rename_type(self, name: str, other: str) -> None:
         """Call a type differently, wherever it is named."""
-        visit(self._document, _Renaming(name, other))
+        visit(self._document, _TypeRenamer(name, other))
 
-    def leave(self, member: str, abstract: str) -> None:
+    def remove_member(self, member: str, abstract: str) -> None:
         """Take a type out of a union or interface."""
-        described, joined = self.named(abstract), self.named(member)
+        described, joined = self.type_named(abstract), self.type_named(member)
         if isinstance(described, UnionTypeDefinitionNode):
             described.types = tuple(each for each in described.types if each.name.value != member)
         if isinstance(joined, WithFields):
             joined.interfaces = tuple(each for each in joined.interfaces if each.name.value != abstract)
 
-    def join(self, member: str, union: str) -> None:
+    def add_member(self, member: str, union: str) -> None:
         """Put a type into a union."""
-        described = self.named(union)
+        described = self.type_named(union)
         assert isinstance(described, UnionTypeDefinitionNode)
         described.types = (*described.types, NamedTypeNode(name=NameNode(value=member)))
 
     def add_value(self, enum: str, value: str) -> None:
         """One value more in an enum."""
-        described = self.named(enum)
+        described = self.type_named(enum)
         [parsed] = parse(f"enum X {{ {value} }}").definitions
         assert isinstance(described, EnumTypeDefinitionNode)
         assert isinstance(parsed, EnumTypeDefinitionNode)
@@ -165,12 +169,12 @@ class Sdl:
 
     def owner(self, name: str) -> WithFields:
         """An object or interface type."""
-        described = self.named(name)
+        described = self.type_named(name)
         assert isinstance(described, WithFields)
         return described
 
 
-class _Renaming(Visitor):
+class _TypeRenamer(Visitor):
     def __init__(self, name: str, other: str) -> None:
         super().__init__()
         self._name = name
@@ -185,13 +189,13 @@ def _base(node: FieldDefinitionNode | InputValueDefinitionNode) -> str:
     return print_ast(node.type).strip("[]!")
 
 
-def _output(fields: str) -> ObjectTypeDefinitionNode:
+def _parse_fields(fields: str) -> ObjectTypeDefinitionNode:
     [parsed] = parse(f"type X {{ {fields} }}").definitions
     assert isinstance(parsed, ObjectTypeDefinitionNode)
     return parsed
 
 
-def _input(fields: str) -> InputObjectTypeDefinitionNode:
+def _parse_input_fields(fields: str) -> InputObjectTypeDefinitionNode:
     [parsed] = parse(f"input X {{ {fields} }}").definitions
     assert isinstance(parsed, InputObjectTypeDefinitionNode)
     return parsed

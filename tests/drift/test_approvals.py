@@ -55,7 +55,7 @@ def test_an_approval_that_nothing_needs_is_said_so_with_its_line(tmp_path: Path)
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("[[approval]", "cannot be read"),
         ("[[approved]]\n", "approved: Extra inputs are not permitted"),
@@ -66,10 +66,10 @@ def test_an_approval_that_nothing_needs_is_said_so_with_its_line(tmp_path: Path)
         (ENTRY.format("Run.state", "x", "2027-01-31") + "owner = 'me'\n", "approval.0.owner"),
     ],
 )
-def test_a_file_that_cannot_be_used_is_refused(text: str, told: str, tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_used_is_refused(text: str, message: str, tmp_path: Path) -> None:
     with pytest.raises(DriftInputError, match=r"drift-approvals\.toml") as caught:
         read_approvals(written(tmp_path, text))
-    assert told in str(caught.value)
+    assert message in str(caught.value)
 
 
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:

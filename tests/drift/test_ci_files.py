@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from tests.drift.schema_server import KEY, SchemaServer
-from tests.drift.sdl_editor import Sdl
+from tests.drift.sdl_editor import SdlEditor
 from tests.patience import PATIENCE
 
 from runql.drift.schema.sources import known_sdl
@@ -64,9 +64,9 @@ def server() -> Iterator[SchemaServer]:
 
 
 def drifted() -> str:
-    edited = Sdl(known_sdl())
+    edited = SdlEditor(known_sdl())
     edited.remove("Run.state")
-    return edited.text()
+    return edited.sdl()
 
 
 def bash(script: str, folder: Path, env: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
@@ -112,11 +112,11 @@ def test_the_action_passes_and_fails_as_the_server_does(
     introspection: str, server: SchemaServer, folder: Path
 ) -> None:
     inputs = {"url": server.url, "api-key": KEY, "introspection": introspection}
-    server.use(known_sdl())
+    server.serve(known_sdl())
     done, output, summary = run_action(folder, **inputs)
     assert (done.returncode, output) == (0, "exit-code=0\n"), done.stderr
     assert "PASS" in summary
-    server.use(drifted())
+    server.serve(drifted())
     (folder / "output").unlink()
     done, output, summary = run_action(folder, **inputs, sarif="drift.sarif")
     assert (done.returncode, output) == (1, "exit-code=1\n"), done.stderr
@@ -166,7 +166,7 @@ def test_the_nightly_workflow_opens_a_pull_request_with_the_regenerated_client(
         "GITHUB_OUTPUT": str(folder / "output"),
         "GITHUB_STEP_SUMMARY": str(folder / "summary.md"),
     }
-    server.use(drifted())
+    server.serve(drifted())
     for step in (compare, generate, propose):
         done = bash(step["run"], checkout, {**env, "RUNNER_TEMP": str(folder / "temp")})
         assert done.returncode == 0, done.stdout + done.stderr

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 from graphql import GraphQLObjectType, build_schema, introspection_from_schema
-from tests.drift.schema_server import KEY, Habits, SchemaServer
-from tests.drift.sdl_editor import Sdl
+from tests.drift.schema_server import KEY, SchemaServer, ServerBehaviour
+from tests.drift.sdl_editor import SdlEditor
 from tests.patience import PATIENCE
 
 from runql.drift.schema.sources import known_sdl
 
 COMMAND = [sys.executable, "-m", "runql.cli.main", "drift"]
-TEAM = Path(__file__).with_name("queries")
+TEAM_QUERIES = Path(__file__).with_name("queries")
 
 
 def run(
@@ -38,10 +38,10 @@ def run(
 
 
 def without(*coordinates: str) -> str:
-    edited = Sdl(known_sdl())
+    edited = SdlEditor(known_sdl())
     for each in coordinates:
         edited.remove(each)
-    return edited.text()
+    return edited.sdl()
 
 
 @pytest.fixture(scope="module")
@@ -84,11 +84,11 @@ def test_an_introspection_file_is_a_schema(tmp_path: Path) -> None:
 def test_a_server_and_the_queries_of_a_team(
     arguments: list[str], server: SchemaServer, tmp_path: Path
 ) -> None:
-    server.use(known_sdl())
-    done = run("--url", server.url, *arguments, "--queries", TEAM, cwd=tmp_path)
+    server.serve(known_sdl())
+    done = run("--url", server.url, *arguments, "--queries", TEAM_QUERIES, cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
-    server.use(without("ArtifactCollectionType.SEQUENCE"))
-    done = run("--url", server.url, *arguments, "--queries", TEAM, "--format", "json", cwd=tmp_path)
+    server.serve(without("ArtifactCollectionType.SEQUENCE"))
+    done = run("--url", server.url, *arguments, "--queries", TEAM_QUERIES, "--format", "json", cwd=tmp_path)
     assert done.returncode == 1
     [finding] = [each for each in json.loads(done.stdout)["findings"] if each["counts"]]
     assert finding["coordinate"] == "ArtifactCollectionType.SEQUENCE"
@@ -98,10 +98,10 @@ def test_a_server_and_the_queries_of_a_team(
 
 
 def test_a_server_without_introspection_is_probed(server: SchemaServer, tmp_path: Path) -> None:
-    server.habits = Habits(introspection=False)
-    server.use(known_sdl())
+    server.behaviour = ServerBehaviour(introspection=False)
+    server.serve(known_sdl())
     done = run("--url", server.url, cwd=tmp_path)
-    server.habits = Habits()
+    server.behaviour = ServerBehaviour()
     assert done.returncode == 0
     assert "(probed)" in done.stdout
     assert "does not tell its schema" in done.stdout
@@ -117,15 +117,15 @@ def test_a_server_that_cannot_be_reached_could_not_be_checked(form: str, tmp_pat
 
 
 def test_a_server_that_hides_its_errors_could_not_be_checked(server: SchemaServer, tmp_path: Path) -> None:
-    server.habits = Habits(mask="internal system error")
+    server.behaviour = ServerBehaviour(masked_message="internal system error")
     done = run("--url", server.url, "--no-introspection", cwd=tmp_path)
-    server.habits = Habits()
+    server.behaviour = ServerBehaviour()
     assert done.returncode == 2
     assert "COULD NOT CHECK" in done.stdout
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         ([], "give either --schema FILE or --url URL"),
         (["--schema", "a.graphql", "--url", "http://x"], "give either"),
@@ -150,7 +150,7 @@ def test_a_server_that_hides_its_errors_could_not_be_checked(server: SchemaServe
     ],
 )
 def test_a_mistake_of_the_caller_is_told_from_a_check_that_failed(
-    arguments: list[str], told: str, tmp_path: Path
+    arguments: list[str], message: str, tmp_path: Path
 ) -> None:
     (tmp_path / "same.graphql").write_text(known_sdl())
     (tmp_path / "empty.graphql").write_text("")
@@ -160,7 +160,7 @@ def test_a_mistake_of_the_caller_is_told_from_a_check_that_failed(
     )
     done = run(*arguments, cwd=tmp_path)
     assert done.returncode == 3, done.stdout + done.stderr
-    assert told in done.stderr
+    assert message in done.stderr
     assert done.stdout == ""
     assert "Traceback" not in done.stderr
 
@@ -184,7 +184,7 @@ def test_approvals_lie_in_the_folder(tmp_path: Path) -> None:
 
 
 def test_an_update_is_written_with_its_changelog_line_and_level(server: SchemaServer, tmp_path: Path) -> None:
-    server.use(without("Run.state"))
+    server.serve(without("Run.state"))
     target = tmp_path / "wandb.graphql"
     target.write_text("type Query { old: Int }\n")
     done = run("--url", server.url, "--update", target, cwd=tmp_path)
@@ -208,18 +208,18 @@ def test_an_update_of_what_has_not_moved_leaves_the_file(tmp_path: Path) -> None
 
 
 def test_an_addition_is_minor(tmp_path: Path) -> None:
-    edited = Sdl(known_sdl())
+    edited = SdlEditor(known_sdl())
     edited.add_field("Run", "brandNew: Int")
-    (tmp_path / "new.graphql").write_text(edited.text())
+    (tmp_path / "new.graphql").write_text(edited.sdl())
     assert run("--schema", "new.graphql", "--update", "out.graphql", cwd=tmp_path).returncode == 0
     assert "Semver: minor" in (tmp_path / "out.graphql").read_text()
     assert run("--schema", "new.graphql", "--update", "no/such/folder.graphql", cwd=tmp_path).returncode == 3
 
 
 def test_introspection_that_is_refused_gives_no_update(server: SchemaServer, tmp_path: Path) -> None:
-    server.habits = Habits(introspection=False)
+    server.behaviour = ServerBehaviour(introspection=False)
     done = run("--url", server.url, "--update", "out.graphql", cwd=tmp_path)
-    server.habits = Habits()
+    server.behaviour = ServerBehaviour()
     assert done.returncode == 2
     assert "--update needs the schema" in done.stdout
 

@@ -9,43 +9,50 @@ from pathlib import Path
 import pytest
 from graphql import GraphQLSchema, parse, validate
 from tests.drift.conftest import Connect
-from tests.drift.schema_changes import Mutation, corpus
-from tests.drift.schema_server import Habits, SchemaServer
+from tests.drift.schema_changes import SchemaChange, all_changes
+from tests.drift.schema_server import SchemaServer, ServerBehaviour
 from tests.profiles import quick_part
 
 from runql.drift import CheckedOperation, Report, check_server, compare, load_schema
-from runql.drift.operations.combined_document import compose
+from runql.drift.operations.combined_document import combine
 
-EVERYTHING = corpus()
+ALL_CHANGES = all_changes()
 # The quick profile asks about one change of each kind, by turns of a part that is used and of one that is not.
-KINDS = list(dict.fromkeys(each.kind for each in EVERYTHING))
-CORPUS = quick_part(
-    sorted(EVERYTHING, key=lambda each: each.is_of_the_unused != KINDS.index(each.kind) % 2),
+KINDS = list(dict.fromkeys(each.kind for each in ALL_CHANGES))
+CHANGES = quick_part(
+    sorted(ALL_CHANGES, key=lambda each: each.is_unused_part != KINDS.index(each.kind) % 2),
     lambda each: each.kind,
 )
 pytestmark = pytest.mark.long
 
 SOURCES: tuple[str, ...] = ("sdl", "introspection", "probe", "probe of py-gql")
-EACH = pytest.mark.parametrize("mutation", CORPUS, ids=lambda each: each.name)
+each_change = pytest.mark.parametrize("change", CHANGES, ids=lambda each: each.name)
 
 # The second implementation is slow, and is asked about every eighth change. Others are not asked of it at all: it does
 # not look inside of input objects, which a note of each report says, and fails (500) at fragments on types it lacks.
 PY_GQL = "probe of py-gql"
-NOT_FOR_PY_GQL = ("input ", "required input", "optional input", "enum ", "type removed", "type renamed")
+UNSUPPORTED_BY_PY_GQL = (
+    "input ",
+    "required input",
+    "optional input",
+    "enum ",
+    "type removed",
+    "type renamed",
+)
 
 
-def _asked() -> dict[str, list[Mutation]]:
+def _changes_by_source() -> dict[str, list[SchemaChange]]:
     """The changes that each source is asked about."""
-    second = [each for each in CORPUS if not each.name.startswith(NOT_FOR_PY_GQL)][::8]
-    return {source: second if source == PY_GQL else CORPUS for source in SOURCES}
+    second = [each for each in CHANGES if not each.name.startswith(UNSUPPORTED_BY_PY_GQL)][::8]
+    return {source: second if source == PY_GQL else CHANGES for source in SOURCES}
 
 
-ASKED = _asked()
+CHANGES_BY_SOURCE = _changes_by_source()
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a source said of a mutation, what ran for it, and the operations that are in fact invalid after it."""
+    """What a source said of a change, what ran for it, and the operations that are in fact invalid after it."""
 
     report: Report
     resolved: tuple[str, ...] = ()
@@ -62,92 +69,94 @@ def outcomes(
     connect: Connect,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Outcomes]:
-    """Every mutation through every source; the servers are real ones."""
+    """Every change through every source; the servers are real ones."""
     folder = tmp_path_factory.mktemp("schemas")
     found: Outcomes = {}
     with (
         SchemaServer("") as open_server,
-        SchemaServer("", habits=Habits(introspection=False, status=400)) as hidden,
-        SchemaServer("", engine="py-gql", habits=Habits(introspection=False)) as second,
+        SchemaServer("", behaviour=ServerBehaviour(introspection=False, status=400)) as hidden,
+        SchemaServer("", engine="py-gql", behaviour=ServerBehaviour(introspection=False)) as second,
     ):
         clients = {server: connect(server.url) for server in (open_server, hidden, second)}
-        for number, mutation in enumerate(CORPUS):
-            sdl = mutation.sdl
+        for number, change in enumerate(CHANGES):
+            sdl = change.sdl
             path = folder / f"{number}.graphql"
             path.write_text(sdl)
             schema = load_schema(path)
             invalid = invalid_under(schema, operations)
-            found[mutation.name, "sdl"] = Outcome(compare(known, schema, operations), (), invalid)
+            found[change.name, "sdl"] = Outcome(compare(known, schema, operations), (), invalid)
             for source, server in (
                 ("introspection", open_server),
                 ("probe", hidden),
                 ("probe of py-gql", second),
             ):
-                if mutation not in ASKED[source]:
+                if change not in CHANGES_BY_SOURCE[source]:
                     continue
-                server.use(sdl)
+                server.serve(sdl)
                 flow = check_server(known, operations, source="", introspection=source == "introspection")
                 report = clients[server].run(flow)
-                found[mutation.name, source] = Outcome(report, tuple(server.resolved))
+                found[change.name, source] = Outcome(report, tuple(server.resolved))
         yield found
 
 
 def invalid_under(schema: GraphQLSchema, operations: Sequence[CheckedOperation]) -> frozenset[str]:
     """The operations that graphql-core refuses, each on its own."""
-    if not validate(schema, parse(compose(operations).text)):
+    if not validate(schema, parse(combine(operations).text)):
         return frozenset()
-    return frozenset(each.name for each in operations if validate(schema, parse(compose([each]).text)))
+    return frozenset(each.name for each in operations if validate(schema, parse(combine([each]).text)))
 
 
 def test_there_are_many_changes_of_many_kinds() -> None:
-    assert len(EVERYTHING) >= 60
+    assert len(ALL_CHANGES) >= 60
     assert len(KINDS) >= 30
-    assert {mutation.kind for mutation in CORPUS} == set(KINDS)
-    assert len({mutation.name for mutation in EVERYTHING}) == len(EVERYTHING)
-    assert sum(mutation.breaks for mutation in EVERYTHING) >= 25
-    assert sum(mutation.breaks_somebody and not mutation.breaks for mutation in EVERYTHING) >= 20
-    assert sum(mutation.breaks for mutation in CORPUS) >= 10
-    assert sum(mutation.breaks_somebody and not mutation.breaks for mutation in CORPUS) >= 10
+    assert {change.kind for change in CHANGES} == set(KINDS)
+    assert len({change.name for change in ALL_CHANGES}) == len(ALL_CHANGES)
+    assert sum(change.breaks for change in ALL_CHANGES) >= 25
+    assert sum(change.breaks_if_used and not change.breaks for change in ALL_CHANGES) >= 20
+    assert sum(change.breaks for change in CHANGES) >= 10
+    assert sum(change.breaks_if_used and not change.breaks for change in CHANGES) >= 10
 
 
 @pytest.mark.parametrize(
-    ("source", "mutation"),
-    [pytest.param(source, each, id=f"{source}: {each.name}") for source in SOURCES for each in ASKED[source]],
+    ("source", "change"),
+    [
+        pytest.param(source, each, id=f"{source}: {each.name}")
+        for source in SOURCES
+        for each in CHANGES_BY_SOURCE[source]
+    ],
 )
 def test_what_breaks_is_found_and_nothing_else_fails(
-    source: str, mutation: Mutation, outcomes: Outcomes
+    source: str, change: SchemaChange, outcomes: Outcomes
 ) -> None:
-    report = outcomes[mutation.name, source].report
+    report = outcomes[change.name, source].report
     assert report.unchecked == ()
-    assert report.verdict() == ("breaking" if mutation.breaks else "ok"), report.findings
+    assert report.verdict() == ("breaking" if change.breaks else "ok"), report.findings
 
 
 @pytest.mark.parametrize("source", ["sdl", "introspection"])
-@EACH
-def test_strict_counts_what_nobody_uses(mutation: Mutation, source: str, outcomes: Outcomes) -> None:
-    report = outcomes[mutation.name, source].report
-    assert (report.verdict(strict=True) == "breaking") == mutation.breaks_somebody
-    if mutation.breaks_somebody:
-        assert any(mutation.coordinate in each.coordinate for each in report.counting(strict=True))
+@each_change
+def test_strict_counts_what_nobody_uses(change: SchemaChange, source: str, outcomes: Outcomes) -> None:
+    report = outcomes[change.name, source].report
+    assert (report.verdict(strict=True) == "breaking") == change.breaks_if_used
+    if change.breaks_if_used:
+        assert any(change.coordinate in each.coordinate for each in report.counting(strict=True))
 
 
-@EACH
+@each_change
 def test_the_probe_says_what_the_sdl_says_of_every_operation_that_becomes_invalid(
-    mutation: Mutation, outcomes: Outcomes
+    change: SchemaChange, outcomes: Outcomes
 ) -> None:
-    invalid = outcomes[mutation.name, "sdl"].invalid
+    invalid = outcomes[change.name, "sdl"].invalid
     for source in ("sdl", "introspection", "probe"):
-        hit = {
-            use.operation for each in outcomes[mutation.name, source].report.counting() for use in each.uses
-        }
+        hit = {use.operation for each in outcomes[change.name, source].report.counting() for use in each.uses}
         assert invalid <= hit, source
 
 
-@EACH
-def test_a_probe_takes_three_requests_and_runs_nothing(mutation: Mutation, outcomes: Outcomes) -> None:
+@each_change
+def test_a_probe_takes_three_requests_and_runs_nothing(change: SchemaChange, outcomes: Outcomes) -> None:
     for source in ("probe", PY_GQL):
-        if mutation in ASKED[source]:
-            outcome = outcomes[mutation.name, source]
+        if change in CHANGES_BY_SOURCE[source]:
+            outcome = outcomes[change.name, source]
             assert outcome.resolved == ()
             assert outcome.report.requests <= 3, source
 
@@ -156,14 +165,14 @@ def test_precision_and_recall(outcomes: Outcomes, capsys: pytest.CaptureFixture[
     scores = {source: score(source, outcomes) for source in SOURCES}
     with capsys.disabled():
         print(
-            f"\n\n{len(CORPUS)} schema changes, {sum(each.breaks for each in CORPUS)} of them break somebody"
+            f"\n\n{len(CHANGES)} schema changes, {sum(each.breaks for each in CHANGES)} of them break somebody"
         )
         print(
             f"{'source':<16} {'asked':>6} {'found':>6} {'missed':>7} {'false':>6} {'precision':>10} {'recall':>7}"
         )
         for source, each in scores.items():
             print(
-                f"{source:<16} {len(ASKED[source]):>6} {each.found:>6} {each.missed:>7} {each.wrong:>6}"
+                f"{source:<16} {len(CHANGES_BY_SOURCE[source]):>6} {each.found:>6} {each.missed:>7} {each.wrong:>6}"
                 f" {each.precision:>10.0%} {each.recall:>7.0%}"
             )
     assert {(each.missed, each.wrong) for each in scores.values()} == {(0, 0)}
@@ -191,13 +200,14 @@ class Score:
 def score(source: str, outcomes: Outcomes) -> Score:
     """Count."""
     said = [
-        (outcomes[each.name, source].report.verdict() == "breaking", each.breaks) for each in ASKED[source]
+        (outcomes[each.name, source].report.verdict() == "breaking", each.breaks)
+        for each in CHANGES_BY_SOURCE[source]
     ]
     return Score(said.count((True, True)), said.count((False, True)), said.count((True, False)))
 
 
 def test_the_files_of_the_team_are_named(outcomes: Outcomes) -> None:
-    hit = next(each for each in CORPUS if each.name.startswith("union member left"))
+    hit = next(each for each in CHANGES if each.name.startswith("union member left"))
     for source in ("sdl", "introspection", "probe"):
         uses = [use for each in outcomes[hit.name, source].report.counting() for use in each.uses]
         assert uses, source

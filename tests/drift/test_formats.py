@@ -167,9 +167,9 @@ def test_github_annotations_have_the_documented_form() -> None:
     assert len(commands) == len(lines)
     kinds = [match[1] for match in commands]
     assert kinds.count("error") == 3, "two that break, one that could not be checked"
-    told = next(match for match in commands if "tenant" in match[3])
-    assert "100%25 of <runs> need a tenant,%0Asince today" in told[3]
-    properties = dict(part.split("=", 1) for part in told[2].split(","))
+    command = next(match for match in commands if "tenant" in match[3])
+    assert "100%25 of <runs> need a tenant,%0Asince today" in command[3]
+    properties = dict(part.split("=", 1) for part in command[2].split(","))
     assert properties["file"] == "queries/team.graphql"
     assert properties["line"] == "3"
     assert properties["title"] == "breaking%3A Project.runs(tenant%3A)"

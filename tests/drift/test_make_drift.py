@@ -89,7 +89,7 @@ def put_a_null(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         (remove_a_field, r"breaking +Run\.state"),
         (edit_a_query, "run `make generate`"),
@@ -99,7 +99,9 @@ def put_a_null(folder: Path) -> None:
     ],
     ids=["schema", "query", "recording", "shared answer", "null"],
 )
-def test_it_is_red_when_one_thing_was_changed(change: Callable[[Path], None], told: str, copy: Path) -> None:
+def test_it_is_red_when_one_thing_was_changed(
+    change: Callable[[Path], None], message: str, copy: Path
+) -> None:
     before = {
         path: path.read_bytes() for path in copy.rglob("*.*") if path.is_file() and ".venv" not in path.parts
     }
@@ -107,4 +109,4 @@ def test_it_is_red_when_one_thing_was_changed(change: Callable[[Path], None], to
     assert any(path.read_bytes() != content for path, content in before.items())
     done = make_drift(copy)
     assert done.returncode != 0
-    assert re.search(told, done.stdout + done.stderr), done.stdout[-3000:]
+    assert re.search(message, done.stdout + done.stderr), done.stdout[-3000:]

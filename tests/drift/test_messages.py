@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from runql.drift.server_errors.messages import Said, understand
+from runql.drift.server_errors.messages import ParsedMessage, parse_message
 
 # The words of each implementation, taken from its source; one line a wording.
-SPOKEN = [
+MESSAGES = [
     # graphql-js, and graphql-core with other quotes
     (
         'Cannot query field "nme" on type "User". Did you mean "name" or "notes"?',
@@ -154,22 +154,22 @@ SPOKEN = [
 ]
 
 
-@pytest.mark.parametrize(("message", "complaint", "words"), SPOKEN, ids=[each[0][:50] for each in SPOKEN])
-def test_each_wording_is_understood(message: str, complaint: str, words: str) -> None:
-    said = understand(message)
-    assert said is not None
-    assert said.complaint == complaint
-    if complaint not in {"variable value", "too many errors", "unused"}:
-        assert {*said.names.values(), *said.suggestions} == set(words.split())
+@pytest.mark.parametrize(("message", "kind", "words"), MESSAGES, ids=[each[0][:50] for each in MESSAGES])
+def test_each_wording_is_understood(message: str, kind: str, words: str) -> None:
+    parsed = parse_message(message)
+    assert parsed is not None
+    assert parsed.kind == kind
+    if kind not in {"variable value", "too many errors", "unused"}:
+        assert {*parsed.names.values(), *parsed.suggestions} == set(words.split())
 
 
 @pytest.mark.parametrize(
     "message", ["internal system error", "query too complex: 9000 > 1000", "", "Forbidden"]
 )
 def test_other_words_are_not_guessed(message: str) -> None:
-    assert understand(message) is None
+    assert parse_message(message) is None
 
 
 def test_a_suggestion_is_no_name() -> None:
-    said = understand('Cannot query field "a" on type "B". Did you mean "c"?')
-    assert said == Said("unknown field", {"field": "a", "type": "B"}, ("c",))
+    parsed = parse_message('Cannot query field "a" on type "B". Did you mean "c"?')
+    assert parsed == ParsedMessage("unknown field", {"field": "a", "type": "B"}, ("c",))

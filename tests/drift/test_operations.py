@@ -10,10 +10,10 @@ from graphql import GraphQLInputObjectType, GraphQLSchema
 from tests.architecture.surface import members_of, public_classes
 
 from runql.drift import CheckedOperation, own_operations, user_operations
-from runql.drift.operations.combined_document import compose
+from runql.drift.operations.combined_document import combine
 from runql.drift.operations.senders import known_senders
 from runql.drift.operations.usage import usage_of
-from runql.drift.server_errors.error_findings import validated
+from runql.drift.server_errors.error_findings import validate_operations
 from runql.errors import DriftInputError
 from runql_graphql import operations as generated
 from runql_graphql.operation import Operation
@@ -42,8 +42,8 @@ def test_every_sender_is_a_public_member() -> None:
         f"{owner.__name__}.{name}" for owner in public_classes() for name in members_of(owner, special=True)
     }
     members |= {owner.__name__ for owner in public_classes()}
-    told = {member for members_ in known_senders().methods.values() for member in members_}
-    assert told - members == set()
+    named = {member for members_ in known_senders().methods.values() for member in members_}
+    assert named - members == set()
 
 
 def test_every_filled_input_field_is_in_the_schema(known: GraphQLSchema) -> None:
@@ -73,7 +73,7 @@ def test_documents_are_those_that_are_sent() -> None:
 def test_the_operations_of_today_are_valid_together(
     known: GraphQLSchema, operations: list[CheckedOperation]
 ) -> None:
-    assert validated(known, operations, known) == []
+    assert validate_operations(known, operations, known) == []
 
 
 def test_a_name_of_ours_does_not_hide_a_users(tmp_path: Path, known: GraphQLSchema) -> None:
@@ -89,7 +89,7 @@ def test_a_name_of_ours_does_not_hide_a_users(tmp_path: Path, known: GraphQLSche
     assert [each.name for each in theirs] == ["GetViewer_2", "Anonymous", "Anonymous_2"]
     found = {
         (use.operation, str(use.path), use.line)
-        for each in validated(known, own + theirs, known)
+        for each in validate_operations(known, own + theirs, known)
         for use in each.uses
     }
     assert found == {
@@ -101,7 +101,7 @@ def test_a_name_of_ours_does_not_hide_a_users(tmp_path: Path, known: GraphQLSche
 def test_lines_are_those_of_the_users_file(tmp_path: Path, known: GraphQLSchema) -> None:
     text = '# a comment\n\nquery Mine($run: String!) {\n  project(name: "p") {\n    run(name: $run) {\n      nope\n    }\n  }\n}\n'
     theirs = user_operations(write(tmp_path, mine=text))
-    [finding] = validated(known, theirs, known)
+    [finding] = validate_operations(known, theirs, known)
     assert finding.coordinate == "Run.nope"
     [use] = finding.uses
     assert (use.operation, use.line) == ("Mine", 6)
@@ -109,7 +109,7 @@ def test_lines_are_those_of_the_users_file(tmp_path: Path, known: GraphQLSchema)
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("query {", r"bad\.graphql:1: Syntax Error"),
         ("type Query { a: Int }", r"bad\.graphql:1: neither an operation nor a fragment"),
@@ -117,8 +117,8 @@ def test_lines_are_those_of_the_users_file(tmp_path: Path, known: GraphQLSchema)
         ("query A { viewer { ...Gone } }", r"bad\.graphql:1: the fragment Gone is defined nowhere"),
     ],
 )
-def test_files_that_are_no_operations_are_refused(text: str, told: str, tmp_path: Path) -> None:
-    with pytest.raises(DriftInputError, match=told):
+def test_files_that_are_no_operations_are_refused(text: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(DriftInputError, match=message):
         user_operations(write(tmp_path, bad=text))
 
 
@@ -128,8 +128,8 @@ def test_a_path_that_is_not_there_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_composed_document_keeps_every_line_in_its_place(operations: list[CheckedOperation]) -> None:
-    composed = compose(operations, marker="marker_")
-    lines = composed.text.splitlines()
-    for definition, start in zip(composed.definitions, composed.starts, strict=True):
+    combined = combine(operations, marker="marker_")
+    lines = combined.text.splitlines()
+    for definition, start in zip(combined.definitions, combined.starts, strict=True):
         assert lines[start - 1] == definition.text.split("\n")[0]
-    assert len(composed.markers) == len(operations) + 1, "one each, and one in the last fragment"
+    assert len(combined.markers) == len(operations) + 1, "one each, and one in the last fragment"

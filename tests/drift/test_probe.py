@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from graphql import GraphQLObjectType, GraphQLSchema, OperationDefinitionNode, OperationType, parse
 from tests.drift.conftest import Connect
-from tests.drift.schema_server import Habits, SchemaServer
-from tests.drift.sdl_editor import Sdl
+from tests.drift.schema_server import SchemaServer, ServerBehaviour
+from tests.drift.sdl_editor import SdlEditor
 
 from runql import AuthenticationError
 from runql.config import resolve_settings
@@ -25,10 +25,10 @@ from runql_server.seed import SeedRun
 
 def drifted() -> str:
     """The schema without two fields and an argument that are used."""
-    edited = Sdl(known_sdl())
+    edited = SdlEditor(known_sdl())
     for coordinate in ("Run.state", "User.username", "Project.runs(order:)"):
         edited.remove(coordinate)
-    return edited.text()
+    return edited.sdl()
 
 
 DRIFTED = {"Run.state", "User.username", "Project.runs(order:)"}
@@ -58,7 +58,7 @@ def test_three_requests_and_no_variable(
     known: GraphQLSchema,
     operations: list[CheckedOperation],
 ) -> None:
-    server.habits = Habits(introspection=False, status=status)
+    server.behaviour = ServerBehaviour(introspection=False, status=status)
     report = probed(server, connect, known, operations)
     assert (report.verdict(), report.requests, report.operations) == ("ok", 3, len(operations))
     assert report.notes == ()
@@ -83,31 +83,31 @@ def test_every_operation_has_a_marker_and_what_is_named_is_harmless(
 
 
 @pytest.mark.parametrize(
-    ("habits", "most"),
+    ("behaviour", "most"),
     [
-        (Habits(introspection=False), 3),
-        (Habits(introspection=False, status=400), 3),
-        (Habits(introspection=False, most_errors=100), 8),
-        (Habits(introspection=False, most_errors=20), MOST_REQUESTS),
-        (Habits(introspection=False, most_bytes=6000), MOST_REQUESTS),
-        (Habits(introspection=False, unlocated=True), 2 * MOST_REQUESTS),
+        (ServerBehaviour(introspection=False), 3),
+        (ServerBehaviour(introspection=False, status=400), 3),
+        (ServerBehaviour(introspection=False, max_errors=100), 8),
+        (ServerBehaviour(introspection=False, max_errors=20), MOST_REQUESTS),
+        (ServerBehaviour(introspection=False, max_bytes=6000), MOST_REQUESTS),
+        (ServerBehaviour(introspection=False, without_locations=True), 2 * MOST_REQUESTS),
     ],
     ids=["200", "400", "100 errors", "20 errors", "413", "no places"],
 )
 def test_the_verdict_is_the_same_however_little_the_server_says(
-    habits: Habits,
+    behaviour: ServerBehaviour,
     most: int,
     server: SchemaServer,
     connect: Connect,
     known: GraphQLSchema,
     operations: list[CheckedOperation],
 ) -> None:
-    server.habits = habits
-    server.use(drifted())
+    server.behaviour = behaviour
+    server.serve(drifted())
     report = connect(server.url).run(probe(known, operations, most_requests=2 * MOST_REQUESTS))
     assert broken(report) >= DRIFTED
     assert report.unchecked == ()
-    assert report.requests == len(server.received) + _refused(habits, report, server) <= most
+    assert report.requests == len(server.received) + _refused(behaviour, report, server) <= most
     assert {use.operation for each in report.counting() for use in each.uses} >= {
         "GetRunState",
         "GetViewer",
@@ -116,20 +116,20 @@ def test_the_verdict_is_the_same_however_little_the_server_says(
     assert server.resolved == []
 
 
-def _refused(habits: Habits, report: Report, server: SchemaServer) -> int:
+def _refused(behaviour: ServerBehaviour, report: Report, server: SchemaServer) -> int:
     # Requests that are too large are not among those that were received.
-    return 0 if habits.most_bytes is None else report.requests - len(server.received)
+    return 0 if behaviour.max_bytes is None else report.requests - len(server.received)
 
 
 def test_a_server_that_reports_one_error_proves_nothing_and_what_it_says_is_kept(
     server: SchemaServer, connect: Connect, known: GraphQLSchema, operations: list[CheckedOperation]
 ) -> None:
-    server.habits = Habits(introspection=False, most_errors=1)
+    server.behaviour = ServerBehaviour(introspection=False, max_errors=1)
     report = probed(server, connect, known, operations)
     assert report.verdict() == "unchecked"
     assert {each.subject for each in report.unchecked} == {each.name for each in operations}
     assert report.requests <= MOST_REQUESTS
-    server.use(drifted())
+    server.serve(drifted())
     report = probed(server, connect, known, operations)
     assert report.verdict() == "breaking"
     assert broken(report) & DRIFTED
@@ -138,7 +138,7 @@ def test_a_server_that_reports_one_error_proves_nothing_and_what_it_says_is_kept
 def test_the_number_of_requests_is_bounded_and_the_rest_is_not_called_fine(
     server: SchemaServer, connect: Connect, known: GraphQLSchema, operations: list[CheckedOperation]
 ) -> None:
-    server.habits = Habits(introspection=False, most_errors=2)
+    server.behaviour = ServerBehaviour(introspection=False, max_errors=2)
     report = connect(server.url).run(probe(known, operations, most_requests=9))
     assert report.requests <= 9
     assert report.verdict() == "unchecked"
@@ -146,26 +146,26 @@ def test_the_number_of_requests_is_bounded_and_the_rest_is_not_called_fine(
 
 
 @pytest.mark.parametrize(
-    ("habits", "reason"),
+    ("behaviour", "reason"),
     [
         (
-            Habits(mask="internal system error"),
+            ServerBehaviour(masked_message="internal system error"),
             "does not say what is wrong with a query: 'internal system error'",
         ),
-        (Habits(validates=False), "it does not validate"),
-        (Habits(most_bytes=1), "no GraphQL answer (status 413)"),
+        (ServerBehaviour(validates=False), "it does not validate"),
+        (ServerBehaviour(max_bytes=1), "no GraphQL answer (status 413)"),
     ],
     ids=["masked", "runs anything", "no answer"],
 )
 def test_a_server_that_does_not_show_that_it_validates_gets_no_mutation(
-    habits: Habits,
+    behaviour: ServerBehaviour,
     reason: str,
     server: SchemaServer,
     connect: Connect,
     known: GraphQLSchema,
     operations: list[CheckedOperation],
 ) -> None:
-    server.habits = habits
+    server.behaviour = behaviour
     report = probed(server, connect, known, operations)
     assert report.verdict() == "unchecked"
     assert report.exit_code() == 2
@@ -233,13 +233,13 @@ def test_a_wrong_key_is_said_so(
 def test_what_lies_inside_of_other_inputs_is_asked_for_too(
     server: SchemaServer, connect: Connect, known: GraphQLSchema, operations: list[CheckedOperation]
 ) -> None:
-    edited = Sdl(known_sdl())
+    edited = SdlEditor(known_sdl())
     edited.retype("UploadPartsInput.partNumber", "String!")
-    server.use(edited.text())
+    server.serve(edited.sdl())
     report = probed(server, connect, known, operations)
     nested = known_senders().inputs.get("UploadPartsInput", frozenset())
     assert broken(report) == ({"UploadPartsInput.partNumber"} if "partNumber" in nested else set())
     edited.remove("TagInput.tagName")
     edited.add_field("TagInput", "label: String!")
-    server.use(edited.text())
+    server.serve(edited.sdl())
     assert {"TagInput.tagName", "TagInput.label"} <= broken(probed(server, connect, known, operations))

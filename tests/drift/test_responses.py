@@ -165,16 +165,16 @@ def test_a_users_recording_carries_its_query(tmp_path: Path, known: GraphQLSchem
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("a: [", "is no recording"),
         ("a: 1", "has no interactions"),
         ("interactions: []", "no GraphQL exchange"),
     ],
 )
-def test_a_file_that_is_no_recording_is_refused(text: str, told: str, tmp_path: Path) -> None:
+def test_a_file_that_is_no_recording_is_refused(text: str, message: str, tmp_path: Path) -> None:
     (tmp_path / "x.yaml").write_text(text)
-    with pytest.raises(DriftInputError, match=told):
+    with pytest.raises(DriftInputError, match=message):
         read_recordings([tmp_path / "x.yaml"])
 
 

@@ -60,12 +60,12 @@ def read_approvals(path: Path) -> list[Approval]:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise DriftInputError(f"{path} cannot be read: {error}") from error
     except ValidationError as error:
-        told = "; ".join(
+        problems = "; ".join(
             f"{'.'.join(str(part) for part in each['loc'])}: {each['msg']}"
             for each in error.errors(include_url=False, include_input=False)
         )
         raise DriftInputError(
-            f"{path}: {told}. Each [[approval]] has a coordinate, a reason and an expires = 2027-01-31"
+            f"{path}: {problems}. Each [[approval]] has a coordinate, a reason and an expires = 2027-01-31"
         ) from error
     return [Approval(each.coordinate, each.reason, each.expires, path, _line(each, text)) for each in entries]
 
@@ -88,19 +88,19 @@ def approve(report: Report, approvals: Sequence[Approval], today: date) -> Repor
     for each in approvals:
         if each.coordinate not in broken:
             text = f"nothing breaks at {each.coordinate} any more: take the approval out"
-            findings.append(_about(each, "approval-unused", text))
+            findings.append(_approval_finding(each, "approval-unused", text))
         elif each.expires < today:
             text = f"the approval of {each.coordinate} ended on {each.expires}: look at it again"
-            findings.append(_about(each, "approval-expired", text))
+            findings.append(_approval_finding(each, "approval-expired", text))
     return replace(report, findings=tuple(findings)).sorted()
 
 
-def _about(approval: Approval, rule: str, text: str) -> Finding:
+def _approval_finding(approval: Approval, rule: str, text: str) -> Finding:
     place = Use(approval.path.name, (), approval.path, approval.line)
     return Finding(rule, "dangerous", approval.coordinate, text, (place,))
 
 
-def suggested(finding: Finding) -> str:
+def approval_entry(finding: Finding) -> str:
     """The lines that would approve a finding, to be pasted."""
     return (
         f'[[approval]]\ncoordinate = "{finding.coordinate}"\nreason = "…"\n'

@@ -12,9 +12,9 @@ from runql.drift.operations.documents import CheckedOperation
 from runql.drift.operations.usage import usage_of
 from runql.drift.probe.probe import MOST_REQUESTS, probe
 from runql.drift.schema.changes import find_changes
-from runql.drift.schema.impact import judge
+from runql.drift.schema.impact import findings_of_changes
 from runql.drift.schema.sources import introspect
-from runql.drift.server_errors.error_findings import validated
+from runql.drift.server_errors.error_findings import validate_operations
 from runql.errors import IntrospectionRefusedError
 from runql.transport.flow import Flow
 
@@ -23,8 +23,8 @@ def compare(
     known: GraphQLSchema, found: GraphQLSchema, operations: Sequence[CheckedOperation], *, source: str = ""
 ) -> Report:
     """What differs in ``found``, and which of the operations it hits."""
-    invalid = validated(found, operations, known)
-    findings = judge(find_changes(known, found), invalid, usage_of(operations, known))
+    invalid = validate_operations(found, operations, known)
+    findings = findings_of_changes(find_changes(known, found), invalid, usage_of(operations, known))
     return Report(source, tuple(findings), operations=len(operations)).sorted()
 
 

@@ -10,12 +10,17 @@ from functools import cached_property
 from graphql import GraphQLSchema, parse
 
 from runql.drift.findings import Use, merged_uses
-from runql.drift.operations.documents import CheckedOperation, Definition, joined, spread_by
-from runql.drift.operations.references import Spot, spots_in
+from runql.drift.operations.documents import (
+    CheckedOperation,
+    Definition,
+    definitions_of,
+    operations_by_definition,
+)
+from runql.drift.operations.references import Reference, references_in
 
 
 @dataclass(frozen=True)
-class Composed:
+class CombinedDocument:
     """A document of several operations.
 
     Attributes:
@@ -34,7 +39,7 @@ class Composed:
 
     @cached_property
     def _needed_by(self) -> dict[str, list[CheckedOperation]]:
-        return spread_by(self.operations)
+        return operations_by_definition(self.operations)
 
     def definition_at(self, line: int) -> Definition | None:
         """What stands at a line; None outside of the operations."""
@@ -53,21 +58,23 @@ class Composed:
             for operation in self._needed_by.get(definition.name, ())
         )
 
-    def spots(self, schema: GraphQLSchema) -> list[Spot]:
+    def references(self, schema: GraphQLSchema) -> list[Reference]:
         """Every use of the schema in it."""
-        return spots_in(parse(self.text), schema)
+        return references_in(parse(self.text), schema)
 
 
-def compose(operations: Sequence[CheckedOperation], *, marker: str = "", ending: str = "") -> Composed:
+def combine(
+    operations: Sequence[CheckedOperation], *, marker: str = "", trailer: str = ""
+) -> CombinedDocument:
     """Put operations and the fragments they need into one document, each definition on lines of its own.
 
     Args:
         operations: with names that are unique among them.
         marker: the beginning of fields that exist nowhere; one is put last into each operation, and one into the last
             fragment, so that a server's answer tells how far it read. Empty leaves them out.
-        ending: put behind everything.
+        trailer: put behind everything.
     """
-    definitions = joined(operations)
+    definitions = definitions_of(operations)
     last_fragment = max(
         (index for index, each in enumerate(definitions) if each.kind == "fragment"), default=-1
     )
@@ -80,12 +87,12 @@ def compose(operations: Sequence[CheckedOperation], *, marker: str = "", ending:
         if marker and (definition.kind != "fragment" or index == last_fragment):
             name = f"{marker}{index}"
             markers[name] = definition.name
-            text = marked(text, name)
+            text = with_marker(text, name)
         lines += text.split("\n")
-    text = "\n".join([*lines, ending]) if ending else "\n".join(lines)
-    return Composed(text, tuple(definitions), tuple(starts), tuple(operations), markers)
+    text = "\n".join([*lines, trailer]) if trailer else "\n".join(lines)
+    return CombinedDocument(text, tuple(definitions), tuple(starts), tuple(operations), markers)
 
 
-def marked(text: str, marker: str) -> str:
+def with_marker(text: str, marker: str) -> str:
     """A definition with one more field at the end of its outermost selection."""
     return f"{text.rstrip()[:-1].rstrip()}\n  {marker}\n}}"

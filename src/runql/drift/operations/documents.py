@@ -76,12 +76,12 @@ class CheckedOperation:
 
 
 @dataclass(slots=True)
-class _Names:
+class _UniqueNames:
     """Names that are taken, and by which text: two different things of one name get two names."""
 
     taken: dict[str, str] = field(default_factory=dict[str, str])
 
-    def free(self, wanted: str, text: str) -> str:
+    def claim(self, wanted: str, text: str) -> str:
         name, number = wanted, 1
         while self.taken.get(name, text) != text:
             number += 1
@@ -95,7 +95,7 @@ def own_operations() -> list[CheckedOperation]:
     texts = sorted(
         text for name, text in vars(operations).items() if name.isupper() and isinstance(text, str)
     )
-    documents = [_closed(_read(text, None, _Names()).definitions) for text in texts]
+    documents = [_with_fragments(_parse_source(text, None, _UniqueNames()).definitions) for text in texts]
     return [
         replace(operation, methods=senders_of(operation.name))
         for document in documents
@@ -113,22 +113,22 @@ def user_operations(path: Path, beside: Sequence[CheckedOperation] = ()) -> list
     Raises:
         DriftInputError: there is no such path, no operation in it, or a file is no GraphQL.
     """
-    names = _Names()
+    names = _UniqueNames()
     for operation in beside:
         for each in (operation.definition, *operation.fragments):
-            names.free(each.name, each.text)
-    files = [_read(_text_of(file), file, names) for file in _files(path)]
+            names.claim(each.name, each.text)
+    files = [_parse_source(_read_file(file), file, names) for file in _files(path)]
     everywhere = {old: new for file in files for old, new in file.fragments.items()}
     # A file's own fragment is meant before one of the same name in another file.
-    found = _closed(
-        [_respread(each, everywhere | file.fragments) for file in files for each in file.definitions]
+    found = _with_fragments(
+        [_rename_spreads(each, everywhere | file.fragments) for file in files for each in file.definitions]
     )
     if not found:
         raise DriftInputError(f"{path} holds no operation: --queries takes {' and '.join(SUFFIXES)} files")
     return found
 
 
-def spread_by(operations: Iterable[CheckedOperation]) -> dict[str, list[CheckedOperation]]:
+def operations_by_definition(operations: Iterable[CheckedOperation]) -> dict[str, list[CheckedOperation]]:
     """Which operations need a definition, by the definition's name."""
     needed: dict[str, list[CheckedOperation]] = {}
     for operation in operations:
@@ -137,7 +137,7 @@ def spread_by(operations: Iterable[CheckedOperation]) -> dict[str, list[CheckedO
     return needed
 
 
-def joined(operations: Iterable[CheckedOperation]) -> list[Definition]:
+def definitions_of(operations: Iterable[CheckedOperation]) -> list[Definition]:
     """Every definition that the operations need, each once: fragments first."""
     fragments: dict[str, Definition] = {}
     roots: dict[str, Definition] = {}
@@ -156,42 +156,42 @@ def _files(path: Path) -> list[Path]:
 
 
 @dataclass(frozen=True, slots=True)
-class _File:
+class _ParsedFile:
     """What stands in one file; its fragments by the name they are written with."""
 
     definitions: list[Definition]
     fragments: dict[str, str]
 
 
-def _text_of(file: Path) -> str:
+def _read_file(file: Path) -> str:
     try:
         return file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise DriftInputError(f"{file} cannot be read: {error}") from error
 
 
-def _read(text: str, path: Path | None, names: _Names) -> _File:
+def _parse_source(text: str, path: Path | None, names: _UniqueNames) -> _ParsedFile:
     try:
         document = parse(text)
     except GraphQLError as error:
         line = error.locations[0].line if error.locations else 1
         raise DriftInputError(f"{path}:{line}: {error.message}") from error
     definitions = [_definition(node, text, path, names) for node in document.definitions]
-    return _File(
+    return _ParsedFile(
         definitions, {each.written_name: each.name for each in definitions if each.kind == "fragment"}
     )
 
 
-def _definition(node: DefinitionNode, text: str, path: Path | None, names: _Names) -> Definition:
+def _definition(node: DefinitionNode, text: str, path: Path | None, names: _UniqueNames) -> Definition:
     if not isinstance(node, OperationDefinitionNode | FragmentDefinitionNode) or node.loc is None:
         line = node.loc.start_token.line if node.loc else 1
         raise DriftInputError(f"{path}:{line}: neither an operation nor a fragment")
     own = text[node.loc.start : node.loc.end]
     written = node.name.value if node.name else ""
     kind: Kind = "fragment" if isinstance(node, FragmentDefinitionNode) else node.operation.value
-    name = names.free(written or "Anonymous", own)
+    name = names.claim(written or "Anonymous", own)
     if name != written:
-        own = _renamed(node, own, name)
+        own = _rename(node, own, name)
     return Definition(
         name=name,
         kind=kind,
@@ -203,7 +203,7 @@ def _definition(node: DefinitionNode, text: str, path: Path | None, names: _Name
     )
 
 
-def _renamed(node: OperationDefinitionNode | FragmentDefinitionNode, text: str, name: str) -> str:
+def _rename(node: OperationDefinitionNode | FragmentDefinitionNode, text: str, name: str) -> str:
     if node.loc is None or (node.name is not None and node.name.loc is None):
         raise TypeError("the document was parsed without locations")
     if node.name is not None and node.name.loc is not None:
@@ -215,7 +215,7 @@ def _renamed(node: OperationDefinitionNode | FragmentDefinitionNode, text: str, 
     return f"{written or 'query'} {name} {text[len(written) :]}"
 
 
-def _respread(definition: Definition, renamed: Mapping[str, str]) -> Definition:
+def _rename_spreads(definition: Definition, renamed: Mapping[str, str]) -> Definition:
     """The definition with its spreads under their new names; lines stay where they are."""
     renamed = {old: new for old, new in renamed.items() if old in definition.spreads and old != new}
     if not renamed:
@@ -252,7 +252,7 @@ def _spreads(node: DefinitionNode) -> Iterator[str]:
     return (each.name.value for each in _spread_nodes(node))
 
 
-def _closed(definitions: Sequence[Definition]) -> list[CheckedOperation]:
+def _with_fragments(definitions: Sequence[Definition]) -> list[CheckedOperation]:
     fragments = {each.name: each for each in definitions if each.kind == "fragment"}
     return [
         CheckedOperation(each, tuple(_needed(each, fragments)))

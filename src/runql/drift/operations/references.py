@@ -28,13 +28,13 @@ from graphql import (
 
 from runql.drift.operations.type_strings import enclosing_input, expected_input, named_type_of
 
-SpotKind: TypeAlias = Literal[
+ReferenceKind: TypeAlias = Literal[
     "field", "argument", "input field", "value", "variable", "type", "directive", "spread"
 ]
 
 
 @dataclass(frozen=True, slots=True)
-class Spot:
+class Reference:
     """One use of a part of the schema.
 
     Attributes:
@@ -49,7 +49,7 @@ class Spot:
         is_input: whether values of that type are sent, not received.
     """
 
-    kind: SpotKind
+    kind: ReferenceKind
     name: str
     coordinate: str
     definition: str
@@ -59,18 +59,18 @@ class Spot:
     is_input: bool = False
 
 
-def spots_in(document: DocumentNode, schema: GraphQLSchema) -> list[Spot]:
+def references_in(document: DocumentNode, schema: GraphQLSchema) -> list[Reference]:
     """Every use in a document, in its order."""
     info = TypeInfo(schema)
-    collector = _Collector(info)
+    collector = _ReferenceCollector(info)
     visit(document, TypeInfoVisitor(info, collector))
-    return collector.spots
+    return collector.references
 
 
-class _Collector(Visitor):
+class _ReferenceCollector(Visitor):
     def __init__(self, info: TypeInfo) -> None:
         super().__init__()
-        self.spots: list[Spot] = []
+        self.references: list[Reference] = []
         self._info = info
         self._definition = ""
         self._fields: list[str] = []
@@ -138,13 +138,15 @@ class _Collector(Visitor):
     def _enclosing(self) -> str:
         return self._fields[-1] if self._fields else ""
 
-    def _enter_input(self, kind: SpotKind, node: ArgumentNode | ObjectFieldNode, coordinate: str) -> None:
+    def _enter_input(
+        self, kind: ReferenceKind, node: ArgumentNode | ObjectFieldNode, coordinate: str
+    ) -> None:
         self._inputs.append(coordinate)
         self._add(kind, node, node.name.value, coordinate, expected_input(self._info), is_input=True)
 
     def _add(
         self,
-        kind: SpotKind,
+        kind: ReferenceKind,
         node: Node,
         name: str,
         coordinate: str,
@@ -156,6 +158,8 @@ class _Collector(Visitor):
             raise TypeError("the document was parsed without locations")
         # The token knows its place; `get_location` would search the document from its beginning each time.
         place = node.loc.start_token
-        self.spots.append(
-            Spot(kind, name, coordinate, self._definition, place.line, place.column, named_type, is_input)
+        self.references.append(
+            Reference(
+                kind, name, coordinate, self._definition, place.line, place.column, named_type, is_input
+            )
         )

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from graphql import GraphQLInputObjectType, GraphQLSchema
 
 from runql.drift.findings import Use, merged_uses
-from runql.drift.operations.combined_document import compose
+from runql.drift.operations.combined_document import combine
 from runql.drift.operations.documents import CheckedOperation
 from runql.drift.operations.senders import known_senders
 from runql.drift.operations.type_strings import named_type_of
@@ -50,17 +50,17 @@ class Usage:
 
 def usage_of(operations: Sequence[CheckedOperation], schema: GraphQLSchema) -> Usage:
     """Look through all operations; ``schema`` is the one they were written against."""
-    composed = compose(operations)
+    combined = combine(operations)
     usage = Usage()
     variable_types: dict[str, list[Use]] = {}
-    for spot in composed.spots(schema):
-        uses = composed.uses_at(spot.line)
-        if spot.kind != "spread" and spot.coordinate:
-            _note(usage.parts, spot.coordinate, uses)
-        if spot.kind == "type" and spot.is_input:
-            _note(variable_types, spot.named_type, uses)
-        elif spot.named_type:
-            _note(usage.sent if spot.is_input else usage.received, spot.named_type, uses)
+    for reference in combined.references(schema):
+        uses = combined.uses_at(reference.line)
+        if reference.kind != "spread" and reference.coordinate:
+            _note(usage.parts, reference.coordinate, uses)
+        if reference.kind == "type" and reference.is_input:
+            _note(variable_types, reference.named_type, uses)
+        elif reference.named_type:
+            _note(usage.sent if reference.is_input else usage.received, reference.named_type, uses)
     for name, senders in variable_types.items():
         for use in senders:
             _note_sent(usage, name, use, schema, set())

@@ -18,7 +18,7 @@ from graphql import (
 from runql.drift.operations.type_strings import named_type_of, type_of
 from runql.drift.operations.usage import Usage
 
-NESTED = "[[[[Boolean]]]]"
+IMPOSSIBLE_TYPE = "[[[[Boolean]]]]"
 """A type that no argument has: given a variable of it, a server says which type it wants."""
 
 
@@ -50,7 +50,7 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ProbeLine:
     """What one line asks.
 
     Attributes:
@@ -65,14 +65,14 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Revealing:
+class TypeProbe:
     """The document, and what each line of it asks, counted from 1."""
 
     text: str
-    lines: Mapping[int, Asked]
+    lines: Mapping[int, ProbeLine]
 
 
-def questions_about(known: GraphQLSchema, usage: Usage) -> list[Question]:
+def questions_for(known: GraphQLSchema, usage: Usage) -> list[Question]:
     """Everything that the operations use and a server can be made to tell of."""
     questions: list[Question] = []
     for coordinate in usage.parts:
@@ -93,46 +93,48 @@ def questions_about(known: GraphQLSchema, usage: Usage) -> list[Question]:
     return questions
 
 
-def revealing_document(known: GraphQLSchema, questions: Sequence[Question], marker: str) -> Revealing:
+def build_type_probe(known: GraphQLSchema, questions: Sequence[Question], marker: str) -> TypeProbe:
     """Ask all questions at once; nothing in the document can run.
 
     A leaf is given a selection and an object none: servers name the type of the field when they refuse it. Input fields
     are given a variable of an impossible type, enums a value that cannot exist.
     """
-    lines = _Lines()
+    lines = _ProbeLines()
     for owner, asked in _by_owner(questions, "field"):
         lines.add(f"fragment {marker}_{owner} on {owner} {{")
         for question in asked:
-            lines.add(f"  {question.name}{f' {{ {marker} }}' if question.is_leaf else ''}", Asked(question))
+            lines.add(
+                f"  {question.name}{f' {{ {marker} }}' if question.is_leaf else ''}", ProbeLine(question)
+            )
         lines.add("}")
     for owner, asked in _by_owner(questions, "input field", "required"):
-        place = _place_of(known, owner)
+        place = _find_position(known, owner)
         if place is not None:
-            _ask_input(lines, known, place, asked, marker)
+            _add_input_questions(lines, known, place, asked, marker)
     for owner, asked in _by_owner(questions, "values"):
         lines.add(f"query {marker}_{owner}(")
-        lines.add(f"  $control: {owner} = {marker}", Asked(asked[0], is_control=True))
+        lines.add(f"  $control: {owner} = {marker}", ProbeLine(asked[0], is_control=True))
         for value in asked[0].values:
-            lines.add(f"  $v{value}: {owner} = {value}", Asked(asked[0], value))
+            lines.add(f"  $v{value}: {owner} = {value}", ProbeLine(asked[0], value))
         lines.add(f") {{ {marker} }}")
     # Named in the request: should a server run anything of this, it is nothing.
     lines.add(f"query {marker} {{ {marker} }}")
-    return Revealing("\n".join(lines.written), lines.asked)
+    return TypeProbe("\n".join(lines.written), lines.asked)
 
 
 @dataclass(slots=True)
-class _Lines:
+class _ProbeLines:
     written: list[str] = field(default_factory=list[str])
-    asked: dict[int, Asked] = field(default_factory=dict[int, Asked])
+    asked: dict[int, ProbeLine] = field(default_factory=dict[int, ProbeLine])
 
-    def add(self, line: str, asked: Asked | None = None) -> None:
+    def add(self, line: str, asked: ProbeLine | None = None) -> None:
         self.written.append(line)
         if asked is not None:
             self.asked[len(self.written)] = asked
 
 
 @dataclass(frozen=True, slots=True)
-class _InputPlace:
+class _InputPosition:
     """Where a value of an input type can stand.
 
     Attributes:
@@ -159,14 +161,18 @@ class _InputPlace:
         return f"  }}{' }' * len(self.path)}){'' if self.is_leaf else ' { __typename }'}"
 
 
-def _ask_input(
-    lines: _Lines, known: GraphQLSchema, place: _InputPlace, questions: Sequence[Question], marker: str
+def _add_input_questions(
+    lines: _ProbeLines,
+    known: GraphQLSchema,
+    place: _InputPosition,
+    questions: Sequence[Question],
+    marker: str,
 ) -> None:
     owner = questions[0].owner
     required = required_fields(known, owner)
-    wanted = {question.name: Asked(question) for question in questions if question.kind == "input field"}
+    wanted = {question.name: ProbeLine(question) for question in questions if question.kind == "input field"}
     whole = next((question for question in questions if question.kind == "required"), None)
-    lines.add(f"{place.root} {marker}_{owner}($unknown: {NESTED}) {{")
+    lines.add(f"{place.root} {marker}_{owner}($unknown: {IMPOSSIBLE_TYPE}) {{")
     if wanted:
         lines.add(place.opened("filled"))
         for name in dict.fromkeys((*wanted, *required)):
@@ -174,11 +180,11 @@ def _ask_input(
         lines.add(place.closed)
     if whole is not None:
         # What is missing from this one is new among what must be given.
-        lines.add(place.opened("needed"), Asked(whole))
+        lines.add(place.opened("needed"), ProbeLine(whole))
         lines.written[-1] += " ".join(f" {name}: $unknown" for name in required)
         lines.add(place.closed)
-        lines.add(place.opened("control"), Asked(whole, is_control=True))
-        lines.add(f"    {marker}: $unknown", Asked(whole, is_control=True))
+        lines.add(place.opened("control"), ProbeLine(whole, is_control=True))
+        lines.add(f"    {marker}: $unknown", ProbeLine(whole, is_control=True))
         lines.add(place.closed)
     lines.add("}")
 
@@ -203,7 +209,7 @@ def _by_owner(questions: Iterable[Question], *kinds: str) -> list[tuple[str, lis
     return list(found.items())
 
 
-def _place_of(schema: GraphQLSchema, input_type: str) -> _InputPlace | None:
+def _find_position(schema: GraphQLSchema, input_type: str) -> _InputPosition | None:
     """The nearest place for a value of an input type, None where no root field takes one."""
     waiting = [(place, name) for place, name in _root_inputs(schema)]
     seen: set[str] = set()
@@ -216,11 +222,11 @@ def _place_of(schema: GraphQLSchema, input_type: str) -> _InputPlace | None:
         seen.add(name)
         waiting += [
             (
-                _InputPlace(
+                _InputPosition(
                     place.root,
                     place.field,
                     place.argument,
-                    (*place.path, _beside(schema, name, inner) + inner),
+                    (*place.path, _required_siblings(schema, name, inner) + inner),
                     place.is_leaf,
                 ),
                 named_type_of(each),
@@ -230,13 +236,13 @@ def _place_of(schema: GraphQLSchema, input_type: str) -> _InputPlace | None:
     return None
 
 
-def _beside(schema: GraphQLSchema, owner: str, name: str) -> str:
+def _required_siblings(schema: GraphQLSchema, owner: str, name: str) -> str:
     return "".join(f"{each}: $unknown " for each in required_fields(schema, owner) if each != name)
 
 
-def _root_inputs(schema: GraphQLSchema) -> Iterator[tuple[_InputPlace, str]]:
+def _root_inputs(schema: GraphQLSchema) -> Iterator[tuple[_InputPosition, str]]:
     for root, described in (("query", schema.query_type), ("mutation", schema.mutation_type)):
         for name, each in described.fields.items() if described else ():
             is_leaf = is_leaf_type(schema.type_map.get(named_type_of(each)))
             for argument, given in each.args.items():
-                yield _InputPlace(root, name, argument, (), is_leaf), named_type_of(given)
+                yield _InputPosition(root, name, argument, (), is_leaf), named_type_of(given)

@@ -24,18 +24,18 @@ def advice(finding: Finding) -> str:
 def effect(finding: Finding) -> str:
     """What stops working, in the names that the reader calls; empty when nothing does."""
     ours = [use.operation for use in finding.uses if use.path is None and not use.methods]
-    hit = [*(spoken(method) for method in finding.methods), *(f"the operation {name}" for name in ours)]
+    hit = [*(as_code(method) for method in finding.methods), *(f"the operation {name}" for name in ours)]
     verbs = {True: ("stops working", "stop working"), False: ("is affected", "are affected")}
     one, many = verbs[finding.level == "breaking"]
     return f"{', '.join(hit)} {one if len(hit) == 1 else many}" if hit else ""
 
 
-def places(finding: Finding) -> list[Use]:
+def user_uses(finding: Finding) -> list[Use]:
     """The places in the user's own files."""
     return [use for use in finding.uses if use.path is not None]
 
 
-def spoken(method: str) -> str:
+def as_code(method: str) -> str:
     """A member as it is written in code."""
     owner, _, name = method.partition(".")
     special = {"__iter__": f"for … in {owner}", "__getitem__": f"{owner}[…]", "__len__": f"len({owner})"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from runql.drift.findings import Finding, Report
-from runql.drift.reports.advice import advice, effect, places, summary
+from runql.drift.reports.advice import advice, effect, summary, user_uses
 from runql.drift.reports.text import is_shown
 
 
@@ -22,7 +22,9 @@ def _commands(report: Report, *, strict: bool) -> Iterator[str]:
             )
             kind = _kind(finding, strict=strict)
             title = f"{finding.level}: {finding.coordinate}"
-            for where in [{"file": str(use.path), "line": str(use.line)} for use in places(finding)] or [{}]:
+            for where in [{"file": str(use.path), "line": str(use.line)} for use in user_uses(finding)] or [
+                {}
+            ]:
                 yield _command(kind, text, {**where, "title": title})
     for each in report.unchecked:
         yield _command("error", each.reason, {"title": f"could not check: {each.subject}"})
@@ -38,8 +40,8 @@ def _kind(finding: Finding, *, strict: bool) -> str:
 
 
 def _command(kind: str, text: str, properties: Mapping[str, str]) -> str:
-    told = ",".join(f"{name}={_property(value)}" for name, value in properties.items())
-    return f"::{kind} {told}::{_data(text)}"
+    given = ",".join(f"{name}={_property(value)}" for name, value in properties.items())
+    return f"::{kind} {given}::{_data(text)}"
 
 
 def _data(text: str) -> str:

@@ -8,13 +8,13 @@ from typing import Final
 from runql.drift.findings import Finding, Report, Use
 from runql.drift.reports.advice import advice
 
-FORM: Final = 1
+FORMAT_VERSION: Final = 1
 
 
 def as_json(report: Report, *, strict: bool = False) -> str:
     """The whole report, indented."""
     body = {
-        "form": FORM,
+        "form": FORMAT_VERSION,
         "source": report.source,
         "verdict": report.verdict(strict=strict),
         "exitCode": report.exit_code(strict=strict),

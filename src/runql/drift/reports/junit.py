@@ -7,7 +7,7 @@ from typing import Final
 from xml.sax.saxutils import escape, quoteattr
 
 from runql.drift.findings import Finding, Report
-from runql.drift.reports.advice import advice, effect, places
+from runql.drift.reports.advice import advice, effect, user_uses
 
 SUITE: Final = "runql drift"
 OTHERS: Final = "the schema as a whole"
@@ -58,5 +58,5 @@ def _case(name: str, failures: Sequence[Finding], errors: Sequence[str]) -> str:
 
 
 def _lines(finding: Finding) -> list[str]:
-    where = [f"{use.path}:{use.line}: {use.operation}" for use in places(finding)]
+    where = [f"{use.path}:{use.line}: {use.operation}" for use in user_uses(finding)]
     return [part for part in (finding.message, effect(finding), *where, f"to do: {advice(finding)}") if part]

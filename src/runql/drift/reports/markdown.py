@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from runql.drift.findings import Finding, Report
-from runql.drift.reports.advice import advice, effect, places, summary
+from runql.drift.reports.advice import advice, effect, summary, user_uses
 from runql.drift.reports.text import is_shown
 
 
@@ -36,7 +36,7 @@ def _lines(report: Report, *, strict: bool) -> Iterator[str]:
 
 def _row(finding: Finding) -> str:
     level = finding.level if finding.approved is None else f"approved ({finding.approved})"
-    hits = [effect(finding), *(f"`{use.path}:{use.line}`" for use in places(finding))]
+    hits = [effect(finding), *(f"`{use.path}:{use.line}`" for use in user_uses(finding))]
     cells = (
         level,
         f"`{finding.coordinate}`",

@@ -8,7 +8,7 @@ from typing import Final
 
 from runql.drift.approvals import APPROVALS_FILE
 from runql.drift.findings import Finding, Report
-from runql.drift.reports.advice import advice, effect, places
+from runql.drift.reports.advice import advice, effect, user_uses
 from runql.drift.reports.text import is_shown
 from runql.version import __version__
 
@@ -24,7 +24,7 @@ def as_sarif(report: Report, *, strict: bool = False) -> str:
             "driver": {
                 "name": "runql drift",
                 "version": __version__,
-                "rules": [{"id": rule, "shortDescription": {"text": _spoken(rule)}} for rule in rules],
+                "rules": [{"id": rule, "shortDescription": {"text": _rule_title(rule)}} for rule in rules],
             }
         },
         "invocations": [
@@ -70,7 +70,7 @@ def _level(finding: Finding, *, strict: bool) -> str:
 def _locations(finding: Finding) -> list[dict[str, object]]:
     """The user's places; without one, the file in which the change would be approved, as GitHub wants a file."""
     named = [{"fullyQualifiedName": finding.coordinate, "kind": "member"}]
-    found = [(str(use.path), use.line) for use in places(finding)] or [(APPROVALS_FILE, 1)]
+    found = [(str(use.path), use.line) for use in user_uses(finding)] or [(APPROVALS_FILE, 1)]
     return [
         {
             "physicalLocation": {"artifactLocation": {"uri": path}, "region": {"startLine": line}},
@@ -80,5 +80,5 @@ def _locations(finding: Finding) -> list[dict[str, object]]:
     ]
 
 
-def _spoken(rule: str) -> str:
+def _rule_title(rule: str) -> str:
     return rule.replace("-", " ").capitalize() + "."

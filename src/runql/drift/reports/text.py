@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from runql.drift.approvals import APPROVALS_FILE, suggested
+from runql.drift.approvals import APPROVALS_FILE, approval_entry
 from runql.drift.findings import Finding, Report
-from runql.drift.reports.advice import advice, effect, places, summary
+from runql.drift.reports.advice import advice, effect, summary, user_uses
 
 RED: Final = "31"
 YELLOW: Final = "33"
@@ -47,21 +47,21 @@ def _lines(report: Report, *, strict: bool, colour: bool) -> Iterator[str]:
     if counting:
         yield ""
         yield f"An expected change is approved in {APPROVALS_FILE}:"
-        yield from (f"  {line}" for line in suggested(counting[0]).splitlines())
+        yield from (f"  {line}" for line in approval_entry(counting[0]).splitlines())
     yield ""
     yield painted(summary(report, strict=strict), VERDICT_COLOURS[report.verdict(strict=strict)], BOLD)
 
 
 def is_shown(finding: Finding, *, strict: bool) -> bool:
-    """Whether people are told of it one by one."""
+    """Whether people see it one by one."""
     return strict or (bool(finding.uses) and finding.level != "safe")
 
 
 def _details(finding: Finding) -> Iterator[str]:
     yield from finding.message.splitlines()
-    if told := effect(finding):
-        yield told
-    for use in places(finding):
+    if sentence := effect(finding):
+        yield sentence
+    for use in user_uses(finding):
         yield f"{use.path}:{use.line}: {use.operation}"
     if finding.approved is not None:
         yield f"approved: {finding.approved}"

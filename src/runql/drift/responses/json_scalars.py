@@ -9,8 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from runql.values import JSONValue, parse_json
 
-PLACES: Final = 3
-PLAIN_ENTRIES: Final = {"wandb_version"}
+MAX_ERRORS: Final = 3
+UNWRAPPED_KEYS: Final = {"wandb_version"}
 
 
 class _Strict(BaseModel):
@@ -73,7 +73,7 @@ _SHAPES: Final[Mapping[str, TypeAdapter[Any]]] = {  # Any: only whether it fits 
 }
 
 
-def misshapen(coordinate: str, value: JSONValue) -> str:
+def shape_error(coordinate: str, value: JSONValue) -> str:
     """What is wrong inside of a field's value; empty when nothing is, or when nothing is known of it."""
     shape = _SHAPES.get(coordinate)
     if shape is None or value is None:
@@ -84,10 +84,10 @@ def misshapen(coordinate: str, value: JSONValue) -> str:
         except ValueError as error:
             return str(error)
     if coordinate == "Run.config" and isinstance(value, dict):
-        value = {key: entry for key, entry in value.items() if key not in PLAIN_ENTRIES}
+        value = {key: entry for key, entry in value.items() if key not in UNWRAPPED_KEYS}
     try:
         shape.validate_python(value)
     except ValidationError as error:
-        found = error.errors(include_url=False, include_input=False)[:PLACES]
+        found = error.errors(include_url=False, include_input=False)[:MAX_ERRORS]
         return "; ".join(f"{'.'.join(str(part) for part in each['loc'])}: {each['msg']}" for each in found)
     return ""

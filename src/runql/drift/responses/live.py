@@ -12,21 +12,21 @@ from graphql import NonNullTypeNode, OperationDefinitionNode, parse
 from runql.drift.findings import Unchecked
 from runql.drift.operations.documents import CheckedOperation
 from runql.drift.responses.strict import Exchange
-from runql.drift.server_errors.request import ask_for_data
+from runql.drift.server_errors.request import fetch_data
 from runql.errors import AnswerError
 from runql.transport.flow import Flow
 from runql.values import JSONValue
 
-FEW: Final = 5
+PAGE_SIZE: Final = 5
 """Items a page, and rows."""
 
-VALUES: Final[Mapping[str, JSONValue]] = {
-    "first": FEW,
-    "last": FEW,
-    "samples": FEW,
+VARIABLE_VALUES: Final[Mapping[str, JSONValue]] = {
+    "first": PAGE_SIZE,
+    "last": PAGE_SIZE,
+    "samples": PAGE_SIZE,
     "filters": "{}",
     "order": "+created_at",
-    "specs": [json.dumps({"keys": ["_step"], "samples": FEW})],
+    "specs": [json.dumps({"keys": ["_step"], "samples": PAGE_SIZE})],
     "minStep": 0,
     "pattern": "%",
     "whole": True,
@@ -37,7 +37,7 @@ VALUES: Final[Mapping[str, JSONValue]] = {
 }
 """What is sent for variables of these names."""
 
-NAMED_BY: Final[Mapping[str, tuple[str, str]]] = {
+VARIABLES_FROM_NODES: Final[Mapping[str, tuple[str, str]]] = {
     "runs": ("name", "run"),
     "sweeps": ("name", "sweep"),
     "artifactTypes": ("name", "typeName"),
@@ -66,7 +66,7 @@ def read_live_answers(operations: Sequence[CheckedOperation], entity: str, proje
         AnswerError: the server lets nobody in (401, 403), or fails.
         TransportError: it cannot be reached.
     """
-    known: dict[str, JSONValue] = {**VALUES, "entity": entity, "project": project, "query": entity}
+    known: dict[str, JSONValue] = {**VARIABLE_VALUES, "entity": entity, "project": project, "query": entity}
     read = LiveAnswers()
     waiting = [each for each in operations if each.definition.kind == "query"]
     while waiting:
@@ -87,7 +87,7 @@ def _read(operation: CheckedOperation, known: dict[str, JSONValue], read: LiveAn
     variables = {name: known[name] for name, _ in _variables(operation) if name in known}
     read.requests += 1
     try:
-        data = yield from ask_for_data(document, operation.name, variables)
+        data = yield from fetch_data(document, operation.name, variables)
     except AnswerError as error:
         if error.status in {401, 403, 429}:
             raise
@@ -95,7 +95,7 @@ def _read(operation: CheckedOperation, known: dict[str, JSONValue], read: LiveAn
         return
     read.exchanges.append(Exchange(operation.name, document, variables, data))
     for connection, first in _first_nodes(data):
-        field_name, variable = NAMED_BY.get(connection, ("", ""))
+        field_name, variable = VARIABLES_FROM_NODES.get(connection, ("", ""))
         if variable and isinstance(first.get(field_name), str):
             known.setdefault(variable, first[field_name])
     if "collection" in known:

@@ -14,13 +14,13 @@ from runql.errors import DriftInputError, MissingExtraError
 from runql.values import JSONValue, parse_json
 
 SUFFIXES: Final = (".yaml", ".yml")
-DOCUMENTS: Final = "documents"
+DOCUMENTS_FOLDER: Final = "documents"
 """A folder above the recordings: a body may name a ``document`` in it instead of carrying the ``query``."""
 
-KEPT_APART: Final = re.compile(r"kept in (\S+)$")
-"""An answer that many recordings share may lie in a file, named from a folder above."""
+SEPARATE_FILE: Final = re.compile(r"kept in (\S+)$")
+"""An response that many recordings share may lie in a file, named from a folder above."""
 
-BEGINNING: Final = re.compile(r"^- request:", re.MULTILINE)
+EXCHANGE_START: Final = re.compile(r"^- request:", re.MULTILINE)
 
 
 def read_recordings(paths: Sequence[Path]) -> list[Exchange]:
@@ -63,7 +63,7 @@ def _exchanges(file: Path) -> Iterator[Exchange]:
     interactions = body.get("interactions") if isinstance(body, dict) else None
     if not isinstance(interactions, list):
         raise DriftInputError(f"{file} is no recording of vcrpy: it has no interactions")
-    lines = [text.count("\n", 0, each.start()) + 1 for each in BEGINNING.finditer(text)]
+    lines = [text.count("\n", 0, each.start()) + 1 for each in EXCHANGE_START.finditer(text)]
     for number, interaction in enumerate(interactions):
         exchange = _exchange(interaction, file, lines[number] if number < len(lines) else 1)
         if exchange is not None:
@@ -73,13 +73,13 @@ def _exchanges(file: Path) -> Iterator[Exchange]:
 def _exchange(interaction: JSONValue, file: Path, line: int) -> Exchange | None:
     """One exchange, None for one that is not GraphQL or was not answered with data."""
     sent = _object(_text(_at(interaction, "request", "body")))
-    answer_text = _text(_at(interaction, "response", "body", "string"))
-    apart = KEPT_APART.match(answer_text)
-    answer = _object(_beside(file, apart[1]) if apart else answer_text)
+    content = _text(_at(interaction, "response", "body", "string"))
+    separate = SEPARATE_FILE.match(content)
+    response = _object(_read_from_parents(file, separate[1]) if separate else content)
     document, name = sent.get("query"), sent.get("document")
     if isinstance(name, str):
-        document = _beside(file, f"{DOCUMENTS}/{name}.graphql")
-    variables, data = sent.get("variables"), answer.get("data")
+        document = _read_from_parents(file, f"{DOCUMENTS_FOLDER}/{name}.graphql")
+    variables, data = sent.get("variables"), response.get("data")
     if not isinstance(document, str) or data is None:
         return None
     return Exchange(
@@ -110,7 +110,7 @@ def _object(text: str) -> dict[str, JSONValue]:
     return value if isinstance(value, dict) else {}
 
 
-def _beside(file: Path, name: str) -> str:
+def _read_from_parents(file: Path, name: str) -> str:
     for folder in file.parents:
         if (folder / name).is_file():
             return (folder / name).read_text(encoding="utf-8")

@@ -32,7 +32,7 @@ from graphql import (
 from runql.drift.findings import Finding, Use
 from runql.drift.operations.senders import senders_of
 from runql.drift.operations.type_strings import type_of
-from runql.drift.responses.json_scalars import misshapen
+from runql.drift.responses.json_scalars import shape_error
 from runql.values import JSONValue, parse_json
 
 DATE_TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)?$")
@@ -103,23 +103,23 @@ class _Reader:
     def read_object(
         self, declared: str, selections: Sequence[SelectionSetNode], data: Mapping[str, JSONValue]
     ) -> None:
-        told = data.get("__typename")
-        runtime = told if isinstance(told, str) else declared
+        typename = data.get("__typename")
+        runtime = typename if isinstance(typename, str) else declared
         described = self.schema.type_map.get(runtime)
-        if told is not None and not isinstance(described, GraphQLObjectType):
+        if typename is not None and not isinstance(described, GraphQLObjectType):
             self.note(
                 "answer-unknown-type",
                 declared,
                 f"{declared} came back as {runtime}, which the SDL does not have",
             )
             return
-        asked = self.asked(runtime, selections)
-        for key in data.keys() - asked.keys():
+        selected = self.selected_fields(runtime, selections)
+        for key in data.keys() - selected.keys():
             self.note(
                 "answer-unknown-field", f"{runtime}.{key}", f"{runtime}.{key} came back and was not asked for"
             )
         is_object = isinstance(described, GraphQLObjectType)
-        for key, nodes in asked.items():
+        for key, nodes in selected.items():
             if key in data:
                 self.read_field(runtime, nodes, data[key])
             elif is_object:
@@ -155,7 +155,7 @@ class _Reader:
                 self.note(
                     "answer-type",
                     coordinate,
-                    f"{coordinate} came back as {_told(value)}; the SDL says {written}",
+                    f"{coordinate} came back as {_describe(value)}; the SDL says {written}",
                 )
                 return
             for each in value:
@@ -177,21 +177,25 @@ class _Reader:
                 self.note("answer-enum-value", f"{name}.{value}", text)
             if isinstance(value, str):
                 return
-        elif isinstance(described, GraphQLScalarType) and _fits(name, value):
-            wrong = misshapen(coordinate, value)
+        elif isinstance(described, GraphQLScalarType) and _is_scalar_value(name, value):
+            wrong = shape_error(coordinate, value)
             if wrong:
                 self.note("answer-shape", coordinate, f"{coordinate} has another shape inside: {wrong}")
             return
-        self.note("answer-type", coordinate, f"{coordinate} came back as {_told(value)}; the SDL says {name}")
+        self.note(
+            "answer-type", coordinate, f"{coordinate} came back as {_describe(value)}; the SDL says {name}"
+        )
 
-    def asked(self, runtime: str, selections: Sequence[SelectionSetNode]) -> dict[str, list[FieldNode]]:
+    def selected_fields(
+        self, runtime: str, selections: Sequence[SelectionSetNode]
+    ) -> dict[str, list[FieldNode]]:
         """The fields that were selected of an object of this type, by the key they come back under."""
-        asked: dict[str, list[FieldNode]] = {}
-        for node in (each for selection in selections for each in self.flat(runtime, selection)):
-            asked.setdefault(node.alias.value if node.alias else node.name.value, []).append(node)
-        return asked
+        selected: dict[str, list[FieldNode]] = {}
+        for node in (each for selection in selections for each in self.flatten(runtime, selection)):
+            selected.setdefault(node.alias.value if node.alias else node.name.value, []).append(node)
+        return selected
 
-    def flat(self, runtime: str, selection: SelectionSetNode) -> Iterator[FieldNode]:
+    def flatten(self, runtime: str, selection: SelectionSetNode) -> Iterator[FieldNode]:
         for node in selection.selections:
             if not self.is_included(node):
                 continue
@@ -200,11 +204,11 @@ class _Reader:
             elif isinstance(node, FragmentSpreadNode):
                 fragment = self.fragments[node.name.value]
                 if self.applies(fragment.type_condition.name.value, runtime):
-                    yield from self.flat(runtime, fragment.selection_set)
+                    yield from self.flatten(runtime, fragment.selection_set)
             elif isinstance(node, InlineFragmentNode):
                 condition = _condition(node)
                 if condition is None or self.applies(condition, runtime):
-                    yield from self.flat(runtime, node.selection_set)
+                    yield from self.flatten(runtime, node.selection_set)
 
     def applies(self, condition: str, runtime: str) -> bool:
         if condition == runtime:
@@ -237,7 +241,7 @@ def _condition(node: InlineFragmentNode) -> str | None:
     return None if named is None else named.name.value
 
 
-def _fits(scalar: str, value: JSONValue) -> bool:
+def _is_scalar_value(scalar: str, value: JSONValue) -> bool:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     is_whole = isinstance(value, int) and not isinstance(value, bool)
     match scalar:
@@ -271,7 +275,7 @@ def _is_json(text: str) -> bool:
     return True
 
 
-def _told(value: JSONValue) -> str:
+def _describe(value: JSONValue) -> str:
     match value:
         case dict():
             return "an object"

@@ -57,7 +57,7 @@ class Change:
 
 
 # The words of graphql-core 3.2 are the only place where it says what a change is about.
-_WORDS: Final[tuple[tuple[str, str, str, str], ...]] = (
+_DESCRIPTIONS: Final[tuple[tuple[str, str, str, str], ...]] = (
     ("TYPE_REMOVED", "type-removed", "{0}", r"(?:Standard scalar )?(\w+) was removed"),
     ("TYPE_CHANGED_KIND", "type-kind-changed", "{0}", r"(\w+) changed from"),
     ("TYPE_REMOVED_FROM_UNION", "member-removed", "{1}", r"(\w+) was removed from union type (\w+)"),
@@ -121,7 +121,7 @@ _WORDS: Final[tuple[tuple[str, str, str, str], ...]] = (
     ("IMPLEMENTED_INTERFACE_ADDED", "member-added", "{0}", r"(\w+) added to interfaces implemented by (\w+)"),
     ("ARG_DEFAULT_VALUE_CHANGE", "argument-default-changed", "{0}.{1}({2}:)", r"(\w+)\.(\w+) arg (\w+) "),
 )
-_PATTERNS: Final = {name: (rule, form, re.compile(words)) for name, rule, form, words in _WORDS}
+_PATTERNS: Final = {name: (rule, form, re.compile(words)) for name, rule, form, words in _DESCRIPTIONS}
 # graphql-core calls them dangerous; an operation that does not use them stays what it is.
 _SAFE: Final = {"optional-input-field-added", "optional-argument-added"}
 _MEMBER_IS_SECOND: Final = {"IMPLEMENTED_INTERFACE_ADDED"}
@@ -137,7 +137,7 @@ def find_changes(known: GraphQLSchema, found: GraphQLSchema) -> list[Change]:
         _from_core(each.type.name, each.description, "dangerous", known, found)
         for each in find_dangerous_changes(known, found)
     ]
-    return [*filter(None, (*breaking, *dangerous)), *_left_out(known, found)]
+    return [*filter(None, (*breaking, *dangerous)), *_unreported_by_core(known, found)]
 
 
 def _from_core(
@@ -216,7 +216,7 @@ def _types(schema: GraphQLSchema) -> Mapping[str, GraphQLNamedType]:
     return {name: each for name, each in schema.type_map.items() if not is_introspection_type(each)}
 
 
-def _left_out(known: GraphQLSchema, found: GraphQLSchema) -> Iterator[Change]:
+def _unreported_by_core(known: GraphQLSchema, found: GraphQLSchema) -> Iterator[Change]:
     """What graphql-core does not report: safe changes, deprecations, defaults of input fields."""
     before, after = _types(known), _types(found)
     for name in after.keys() - before.keys():

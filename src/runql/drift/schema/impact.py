@@ -27,7 +27,7 @@ SEEN_BY_VALIDATION = frozenset(
 )
 
 
-def judge(changes: Sequence[Change], invalid: Sequence[Finding], usage: Usage) -> list[Finding]:
+def findings_of_changes(changes: Sequence[Change], invalid: Sequence[Finding], usage: Usage) -> list[Finding]:
     """Findings of every change, and of what makes an operation invalid without being one of them.
 
     Args:
@@ -38,15 +38,15 @@ def judge(changes: Sequence[Change], invalid: Sequence[Finding], usage: Usage) -
     findings: list[Finding] = []
     explained: set[tuple[str, str, str]] = set()
     for change in changes:
-        same = [each for each in invalid if _is_same(change, each)]
-        findings.append(_judged(change, same, usage))
+        same = [each for each in invalid if _is_same_part(change, each)]
+        findings.append(_finding(change, same, usage))
         if findings[-1].uses and change.level == "breaking":
             explained |= {each.place for each in same}
     return [*findings, *(each for each in invalid if each.place not in explained)]
 
 
-def _judged(change: Change, invalid: Sequence[Finding], usage: Usage) -> Finding:
-    level, uses = _hit(change, usage)
+def _finding(change: Change, invalid: Sequence[Finding], usage: Usage) -> Finding:
+    level, uses = _impact(change, usage)
     broken = merged_uses(use for each in invalid for use in each.uses)
     if change.level == "breaking" and change.rule in SEEN_BY_VALIDATION:
         uses = broken
@@ -56,13 +56,13 @@ def _judged(change: Change, invalid: Sequence[Finding], usage: Usage) -> Finding
     return Finding(change.rule, level, change.coordinate, change.message, uses, suggestions, change.member)
 
 
-def _is_same(change: Change, finding: Finding) -> bool:
+def _is_same_part(change: Change, finding: Finding) -> bool:
     if change.member or finding.member:
         return {change.coordinate, change.member} == {finding.coordinate, finding.member}
     return change.coordinate == finding.coordinate
 
 
-def _hit(change: Change, usage: Usage) -> tuple[Level, tuple[Use, ...]]:
+def _impact(change: Change, usage: Usage) -> tuple[Level, tuple[Use, ...]]:
     """The level for those that the change hits, and who they are."""
     coordinate, owner = change.coordinate, change.coordinate.partition(".")[0]
     match change.rule:

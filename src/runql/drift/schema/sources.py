@@ -18,7 +18,7 @@ from graphql import (
 )
 from graphql.utilities import IntrospectionQuery
 
-from runql.drift.server_errors.request import ask
+from runql.drift.server_errors.request import send_document
 from runql.errors import DriftInputError, IntrospectionRefusedError
 from runql.transport.flow import Flow
 from runql.values import JSONValue
@@ -53,8 +53,8 @@ def load_schema(path: Path) -> GraphQLSchema:
         schema = build_schema(text)
     except (GraphQLError, TypeError) as error:
         line = error.locations[0].line if isinstance(error, GraphQLError) and error.locations else 1
-        said = error.message if isinstance(error, GraphQLError) else str(error)
-        raise DriftInputError(f"{path}:{line}: {said}") from error
+        message = error.message if isinstance(error, GraphQLError) else str(error)
+        raise DriftInputError(f"{path}:{line}: {message}") from error
     wrong = validate_schema(schema)
     if wrong:
         raise DriftInputError(f"{path} is no schema: {wrong[0].message}")
@@ -68,8 +68,8 @@ def _from_introspection(path: Path, text: str) -> GraphQLSchema:
         raise DriftInputError(f"{path} is no JSON: {error}") from error
     found = _introspected(body)
     if found is None:
-        said = body.get("errors") if isinstance(body, dict) else None
-        hint = f", but errors: {said}" if said else ""
+        message = body.get("errors") if isinstance(body, dict) else None
+        hint = f", but errors: {message}" if message else ""
         raise DriftInputError(f"{path} holds no introspection (data.__schema){hint}")
     try:
         return _built(found)
@@ -84,11 +84,11 @@ def introspect() -> Flow[GraphQLSchema]:
         IntrospectionRefusedError: it answers, and does not tell.
         AnswerError: it lets nobody in, or fails.
     """
-    answer = yield from ask(INTROSPECTION, "IntrospectionQuery")
+    answer = yield from send_document(INTROSPECTION, "IntrospectionQuery")
     found = _introspected({"data": answer.data})
     if found is None:
-        said = answer.errors[0].message if answer.errors else f"status {answer.status}"
-        raise IntrospectionRefusedError(f"the server does not tell its schema: {said}")
+        message = answer.errors[0].message if answer.errors else f"status {answer.status}"
+        raise IntrospectionRefusedError(f"the server does not tell its schema: {message}")
     try:
         return _built(found)
     except (GraphQLError, TypeError) as error:

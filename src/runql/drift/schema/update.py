@@ -14,7 +14,7 @@ from runql.drift.findings import Report
 from runql.errors import LocalFileError
 
 Semver: TypeAlias = Literal["major", "minor", "none"]
-SHOWN = 5
+MAX_NAMES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +60,6 @@ def _line(report: Report) -> str:
     for level in ("breaking", "dangerous", "deprecated", "safe"):
         found = [finding.coordinate for finding in report.findings if finding.level == level]
         if found:
-            more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
-            parts.append(f"{len(found)} {level} ({', '.join(found[:SHOWN])}{more})")
+            more = f" and {len(found) - MAX_NAMES} more" if len(found) > MAX_NAMES else ""
+            parts.append(f"{len(found)} {level} ({', '.join(found[:MAX_NAMES])}{more})")
     return f"Server schema: {'; '.join(parts) or 'no difference'}."

@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 
 from runql.transport.unknown_parts import UNKNOWN_PART_MESSAGES
 
-Complaint: TypeAlias = Literal[
+ErrorKind: TypeAlias = Literal[
     "unknown field",
     "unknown argument",
     "missing argument",
@@ -35,16 +35,16 @@ Complaint: TypeAlias = Literal[
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class ParsedMessage:
     """One message, understood.
 
     Attributes:
-        complaint: what it is about.
+        kind: what it is about.
         names: what it names: ``field``, ``type``, ``argument``, ``variable``, ``expected``, ``given``, ``value``, …
         suggestions: what the server believes was meant.
     """
 
-    complaint: Complaint
+    kind: ErrorKind
     names: Mapping[str, str] = field(default_factory=dict[str, str])
     suggestions: tuple[str, ...] = ()
 
@@ -58,7 +58,7 @@ def _type(group: str) -> str:
 
 
 # Quotes are brought to one form before; gqlgen leaves some of them out.
-_WORDINGS: tuple[tuple[Complaint, str], ...] = (
+_WORDINGS: tuple[tuple[ErrorKind, str], ...] = (
     ("unknown argument", rf'Unknown argument {_name("argument")} on directive "?@?(?P<directive>\w+)"?'),
     (
         "missing argument",
@@ -117,24 +117,24 @@ _WORDINGS: tuple[tuple[Complaint, str], ...] = (
     ("too many errors", r"Too many (?:validation )?errors|error limit reached"),
     ("unused", r"(?:Variable|Fragment) .* is never used|^Unused (?:variable|fragment)"),
 )
-_PATTERNS: tuple[tuple[Complaint, re.Pattern[str]], ...] = (
+_PATTERNS: tuple[tuple[ErrorKind, re.Pattern[str]], ...] = (
     *((kind, pattern) for kind, pattern, _ in UNKNOWN_PART_MESSAGES),
-    *((complaint, re.compile(wording)) for complaint, wording in _WORDINGS),
+    *((kind, re.compile(wording)) for kind, wording in _WORDINGS),
 )
 _INNER = {"unknown input field", "missing input field"}
 _QUOTES = str.maketrans("'`“”’", '"' * 5)
 
 
-def understand(message: str) -> Said | None:
+def parse_message(message: str) -> ParsedMessage | None:
     """What a server's message says, None when it is in no known wording."""
     text = message.translate(_QUOTES)
     main, _, hint = text.partition("Did you mean")
-    found: Said | None = None
-    for complaint, pattern in _PATTERNS:
+    found: ParsedMessage | None = None
+    for kind, pattern in _PATTERNS:
         match = pattern.search(main)
-        if match and (found is None or (complaint in _INNER and found.complaint == "wrong value")):
+        if match and (found is None or (kind in _INNER and found.kind == "wrong value")):
             names = {name: value for name, value in match.groupdict().items() if value is not None}
-            found = Said(complaint, names, _suggestions(hint))
+            found = ParsedMessage(kind, names, _suggestions(hint))
     return found
 
 
