@@ -1,4 +1,4 @@
-"""Whether a server's schema still fits what is sent to it: compared, introspected or probed."""
+"""Check whether GraphQL operations still work on a server: by a schema file, by introspection or by probing."""
 
 from importlib.util import find_spec
 

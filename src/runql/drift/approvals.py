@@ -1,4 +1,4 @@
-"""`drift-approvals.toml`: changes that somebody has looked at, why they are all right, and until when."""
+"""`drift-approvals.toml`: approved changes, each with a reason and an expiry date."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ APPROVALS_FILE: Final = "drift-approvals.toml"
 
 @dataclass(frozen=True, slots=True)
 class Approval:
-    """One entry.
+    """One entry of the file.
 
     Attributes:
         coordinate: the part of the schema whose change is approved, such as ``Run.summaryMetrics``.
-        reason: why it is all right.
-        expires: the last day on which it holds.
+        reason: why the change is expected.
+        expires: last day on which the approval holds.
         path: the file.
-        line: of the file, where the coordinate stands.
+        line: line of the coordinate, counted from 1.
     """
 
     coordinate: str
@@ -49,10 +49,12 @@ class _File(BaseModel):
 
 
 def read_approvals(path: Path) -> list[Approval]:
-    """Read the file: tables ``[[approval]]`` with ``coordinate``, ``reason`` and ``expires`` (a date, without quotes).
+    """Read a file of approvals.
+
+    Each is a table ``[[approval]]`` with ``coordinate``, ``reason`` and ``expires`` (a TOML date, without quotes).
 
     Raises:
-        DriftInputError: it is not there, no TOML, or an entry lacks something.
+        DriftInputError: the file is missing or not TOML, or an entry is incomplete.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -76,7 +78,7 @@ def _line(entry: _Entry, text: str) -> int:
 
 
 def approve(report: Report, approvals: Sequence[Approval], today: date) -> Report:
-    """Note which findings are approved; an approval that has expired, or that nothing needs, is a finding itself."""
+    """Mark the findings that are approved, and add a finding for each expired or unused approval."""
     valid = {each.coordinate: each for each in approvals if each.expires >= today}
     findings = [
         replace(finding, approved=valid[finding.coordinate].reason)
@@ -87,21 +89,21 @@ def approve(report: Report, approvals: Sequence[Approval], today: date) -> Repor
     broken = {finding.coordinate for finding in report.findings if finding.level == "breaking"}
     for each in approvals:
         if each.coordinate not in broken:
-            text = f"nothing breaks at {each.coordinate} any more: take the approval out"
-            findings.append(_approval_finding(each, "approval-unused", text))
+            message = f"{each.coordinate} no longer breaks anything: remove the approval"
+            findings.append(_approval_finding(each, "approval-unused", message))
         elif each.expires < today:
-            text = f"the approval of {each.coordinate} ended on {each.expires}: look at it again"
-            findings.append(_approval_finding(each, "approval-expired", text))
+            message = f"the approval of {each.coordinate} expired on {each.expires}: review it"
+            findings.append(_approval_finding(each, "approval-expired", message))
     return replace(report, findings=tuple(findings)).sorted()
 
 
-def _approval_finding(approval: Approval, rule: str, text: str) -> Finding:
-    place = Use(approval.path.name, (), approval.path, approval.line)
-    return Finding(rule, "dangerous", approval.coordinate, text, (place,))
+def _approval_finding(approval: Approval, rule: str, message: str) -> Finding:
+    entry = Use(approval.path.name, (), approval.path, approval.line)
+    return Finding(rule, "dangerous", approval.coordinate, message, (entry,))
 
 
 def approval_entry(finding: Finding) -> str:
-    """The lines that would approve a finding, to be pasted."""
+    """Return the TOML entry that approves a finding, ready to paste."""
     return (
         f'[[approval]]\ncoordinate = "{finding.coordinate}"\nreason = "…"\n'
         "expires = 2027-12-31  # the last day on which it holds\n"

@@ -1,4 +1,4 @@
-"""A check from its beginning to its end: from a schema or a server to a report."""
+"""A whole check: from a schema or a server to a report."""
 
 from __future__ import annotations
 
@@ -22,7 +22,14 @@ from runql.transport.flow import Flow
 def compare(
     known: GraphQLSchema, found: GraphQLSchema, operations: Sequence[CheckedOperation], *, source: str = ""
 ) -> Report:
-    """What differs in ``found``, and which of the operations it hits."""
+    """Compare two schemas and report which operations the changes affect.
+
+    Args:
+        known: the schema that the operations were written against.
+        found: the schema to check.
+        operations: with names that are unique among them.
+        source: what ``found`` is, for the report.
+    """
     invalid = validate_operations(found, operations, known)
     findings = findings_of_changes(find_changes(known, found), invalid, usage_of(operations, known))
     return Report(source, tuple(findings), operations=len(operations)).sorted()
@@ -36,11 +43,15 @@ def check_server(
     introspection: bool = True,
     most_requests: int = MOST_REQUESTS,
 ) -> Flow[Report]:
-    """Check a server: by its introspection, or by probing where that is refused or not wanted.
+    """Check operations against a server, by introspection or by probing.
+
+    The check probes where the server refuses introspection, or where ``introspection`` is False.
+
+    Requests sent: one for introspection; a probe sends at most ``most_requests``.
 
     Raises:
-        AnswerError: the server lets nobody in, or fails.
-        TransportError: it cannot be reached.
+        AnswerError: the server refuses the API key, or fails.
+        TransportError: the server cannot be reached.
     """
     if introspection:
         try:

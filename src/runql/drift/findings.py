@@ -1,4 +1,4 @@
-"""What a check says: findings, what could not be checked, and the verdict over both."""
+"""The result of a check: findings, what could not be checked, and the verdict."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ EXIT_CODES: Final[dict[Verdict, int]] = {"ok": 0, "breaking": 1, "unchecked": 2}
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """An operation that a finding hits.
+    """An operation that a finding affects.
 
     Attributes:
         operation: its name.
         methods: members of runql's classes that send it, such as ``Run.load``; empty for a user's operation.
         path: the user's file, None for runql's own operations.
-        line: of the file, counted from 1.
+        line: line in the file, counted from 1.
     """
 
     operation: str
@@ -33,17 +33,17 @@ class Use:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One difference between what is known of the server and what it is.
+    """One difference between the known schema and the server.
 
     Attributes:
-        rule: what kind of difference, such as ``field-removed``.
-        level: how bad it is for whoever uses it.
-        coordinate: the part of the schema, such as ``Run.summaryMetrics(keys:)``.
+        rule: kind of difference, such as ``field-removed``.
+        level: severity for an operation that uses the part.
+        coordinate: schema coordinate, such as ``Run.summaryMetrics(keys:)``.
         message: what is different, one sentence.
-        uses: the operations that it hits; empty when none of those that were checked.
-        suggestions: what the server believes was meant.
-        member: of a union or interface, the type that left it.
-        approved: the reason for which it was approved, None when it was not.
+        uses: the checked operations that it affects.
+        suggestions: names that the server suggests instead.
+        member: the type that left a union or interface.
+        approved: reason of the approval, None without one.
     """
 
     rule: str
@@ -56,27 +56,27 @@ class Finding:
     approved: str | None = None
 
     def counts(self, *, strict: bool) -> bool:
-        """Whether it fails a check: it breaks something, that something is used (or all counts), nobody approved it."""
+        """Return whether it fails the check: it is breaking, not approved, and used (or ``strict``)."""
         return self.level == "breaking" and self.approved is None and (strict or bool(self.uses))
 
     @property
     def methods(self) -> tuple[str, ...]:
-        """The members of runql's classes that it hits, each once."""
+        """The members of runql's classes that it affects, sorted."""
         return tuple(sorted({method for use in self.uses for method in use.methods}))
 
     @property
     def place(self) -> tuple[str, str, str]:
-        """What tells it from every other finding of a check."""
+        """The key that identifies it among the findings of a check: rule, coordinate, member."""
         return self.rule, self.coordinate, self.member
 
 
 @dataclass(frozen=True, slots=True)
 class Unchecked:
-    """Something of which nothing could be proved.
+    """Something that could not be checked.
 
     Attributes:
-        subject: an operation's name, or what else was to be checked.
-        reason: why not, one sentence.
+        subject: an operation's name, or another part of the check.
+        reason: why it could not be checked, one sentence.
     """
 
     subject: str
@@ -85,16 +85,16 @@ class Unchecked:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a check found.
+    """The result of a check.
 
     Attributes:
-        source: what was looked at and how, such as ``https://api.wandb.ai (probed)``.
+        source: the server or file, and the method: ``https://api.wandb.ai (probed)``.
         findings: worst first.
-        unchecked: what nothing could be proved of.
-        operations: how many operations, or answers, were checked.
-        requests: how many requests were sent for it.
-        notes: what else the reader should know.
-        counted: what ``operations`` counts.
+        unchecked: what could not be checked.
+        operations: number of operations, or responses, that were checked.
+        requests: number of requests that the check sent.
+        notes: further remarks for the reader.
+        counted: the noun for ``operations`` in the summary.
     """
 
     source: str
@@ -106,25 +106,25 @@ class Report:
     counted: str = "operations"
 
     def verdict(self, *, strict: bool = False) -> Verdict:
-        """Breaking where something that counts was found, else unchecked where something could not be checked."""
+        """Return "breaking" if a finding fails the check, else "unchecked" if anything could not be checked, else "ok"."""
         if self.counting(strict=strict):
             return "breaking"
         return "unchecked" if self.unchecked else "ok"
 
     def exit_code(self, *, strict: bool = False) -> int:
-        """0: nothing that matters, 1: breaking, 2: could not check."""
+        """Return the exit code of the command: 0 ok, 1 breaking, 2 could not check."""
         return EXIT_CODES[self.verdict(strict=strict)]
 
     def counting(self, *, strict: bool = False) -> tuple[Finding, ...]:
-        """The findings that fail the check."""
+        """Return the findings that fail the check."""
         return tuple(finding for finding in self.findings if finding.counts(strict=strict))
 
     def of_level(self, level: Level) -> tuple[Finding, ...]:
-        """The findings of one level."""
+        """Return the findings of one level."""
         return tuple(finding for finding in self.findings if finding.level == level)
 
     def merged(self) -> Report:
-        """The same, with one finding for each place and the operations of all."""
+        """Return a report in which findings with the same `Finding.place` are one, with the operations of all."""
         found: dict[tuple[str, str, str], Finding] = {}
         for finding in self.findings:
             before = found.get(finding.place)
@@ -133,7 +133,7 @@ class Report:
         return replace(self, findings=tuple(found.values()))
 
     def sorted(self) -> Report:
-        """The same, worst first: what is used before what is not, then by coordinate."""
+        """Return a report with the worst findings first; used before unused, then by coordinate."""
         ordered = sorted(
             self.findings,
             key=lambda each: (
@@ -148,7 +148,7 @@ class Report:
 
 
 def merged_uses(uses: Iterable[Use]) -> tuple[Use, ...]:
-    """Each operation once, by the first place."""
+    """Return each operation once, with its first location, sorted by name."""
     first: dict[str, Use] = {}
     for use in uses:
         first.setdefault(use.operation, use)

@@ -1,1 +1,1 @@
-"""The operations that are checked, and which parts of a schema they use."""
+"""The operations to check, and what they use of a schema."""

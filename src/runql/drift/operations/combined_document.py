@@ -1,4 +1,4 @@
-"""Many operations in one document, and which line of it comes from where."""
+"""Many operations in one document, with the origin of each line."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from runql.drift.operations.references import Reference, references_in
 
 @dataclass(frozen=True)
 class CombinedDocument:
-    """A document of several operations.
+    """One document that holds several operations and their fragments.
 
     Attributes:
-        text: the GraphQL text.
-        definitions: what stands in it, in order.
-        starts: the line of each definition's first line, counted from 1.
+        text: the GraphQL source.
+        definitions: the operations and fragments in it, in order.
+        starts: the first line of each definition, counted from 1.
         operations: the operations in it.
-        markers: by the field that exists nowhere, the definition it stands in; empty in a document without them.
+        markers: name of the definition by its marker, see `combine`; empty without markers.
     """
 
     text: str
@@ -42,12 +42,12 @@ class CombinedDocument:
         return operations_by_definition(self.operations)
 
     def definition_at(self, line: int) -> Definition | None:
-        """What stands at a line; None outside of the operations."""
+        """Return the definition at a line; None after the last one."""
         index = bisect_right(self.starts, line) - 1
         return self.definitions[index] if 0 <= index < len(self.definitions) else None
 
     def uses_at(self, line: int) -> tuple[Use, ...]:
-        """The operations that need what stands at a line, each with the user's file and line."""
+        """Return the operations that use the definition at a line, each with the user's file and line."""
         definition = self.definition_at(line)
         if definition is None:
             return ()
@@ -59,20 +59,20 @@ class CombinedDocument:
         )
 
     def references(self, schema: GraphQLSchema) -> list[Reference]:
-        """Every use of the schema in it."""
+        """Return every reference to a part of the schema."""
         return references_in(parse(self.text), schema)
 
 
 def combine(
     operations: Sequence[CheckedOperation], *, marker: str = "", trailer: str = ""
 ) -> CombinedDocument:
-    """Put operations and the fragments they need into one document, each definition on lines of its own.
+    """Combine operations and their fragments in one document, each definition on its own lines.
 
     Args:
         operations: with names that are unique among them.
-        marker: the beginning of fields that exist nowhere; one is put last into each operation, and one into the last
-            fragment, so that a server's answer tells how far it read. Empty leaves them out.
-        trailer: put behind everything.
+        marker: prefix of fields that no schema has. Each operation and the last fragment get one as their last field: a
+            server that reports it has validated the definition up to there. Empty adds none.
+        trailer: source to append.
     """
     definitions = definitions_of(operations)
     last_fragment = max(
@@ -94,5 +94,5 @@ def combine(
 
 
 def with_marker(text: str, marker: str) -> str:
-    """A definition with one more field at the end of its outermost selection."""
+    """Return a definition with one more field at the end of its outermost selection."""
     return f"{text.rstrip()[:-1].rstrip()}\n  {marker}\n}}"

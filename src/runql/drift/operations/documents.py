@@ -1,4 +1,4 @@
-"""The operations that are checked: runql's own, and those that a user keeps in `.graphql` files."""
+"""The operations to check: those of runql, and those in a user's `.graphql` files."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ SUFFIXES = (".graphql", ".gql")
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """One operation or fragment as it is written.
+    """One operation or fragment.
 
     Attributes:
         name: unique among all that are checked together.
-        kind: what it is.
-        text: the GraphQL text.
-        spreads: names of the fragments that it spreads itself.
-        written_name: the name in the file, where ``name`` had to be another one; empty for an anonymous operation.
+        kind: query, mutation, subscription or fragment.
+        text: the GraphQL source.
+        spreads: names of the fragments that it spreads directly.
+        written_name: the name in the file; empty for an anonymous operation.
         path: the file; None for runql's own.
-        line: of the file, where it begins; counted from 1.
+        line: first line in the file, counted from 1.
     """
 
     name: str
@@ -52,11 +52,11 @@ class Definition:
 
 @dataclass(frozen=True, slots=True)
 class CheckedOperation:
-    """An operation with every fragment that it needs.
+    """An operation with the fragments that it needs.
 
     Attributes:
         definition: the operation itself.
-        fragments: what it spreads, directly or not, each once.
+        fragments: the fragments that it spreads, directly or not, each once.
         methods: members of runql's classes that send it, such as ``Run.load``; empty for a user's operation.
     """
 
@@ -66,36 +66,38 @@ class CheckedOperation:
 
     @property
     def name(self) -> str:
-        """The operation's name."""
+        """The name of the operation."""
         return self.definition.name
 
     @property
     def is_ours(self) -> bool:
-        """Whether runql itself sends it."""
+        """Whether runql sends it."""
         return self.definition.path is None
 
 
 @dataclass(slots=True)
 class _UniqueNames:
-    """Names that are taken, and by which text: two different things of one name get two names."""
+    """Names that are in use, each with its source: different definitions never share a name."""
 
-    taken: dict[str, str] = field(default_factory=dict[str, str])
+    used: dict[str, str] = field(default_factory=dict[str, str])
 
-    def claim(self, wanted: str, text: str) -> str:
+    def claim(self, wanted: str, source: str) -> str:
         name, number = wanted, 1
-        while self.taken.get(name, text) != text:
+        while self.used.get(name, source) != source:
             number += 1
             name = f"{wanted}_{number}"
-        self.taken[name] = text
+        self.used[name] = source
         return name
 
 
 def own_operations() -> list[CheckedOperation]:
-    """Every operation that runql sends, by name."""
-    texts = sorted(
-        text for name, text in vars(operations).items() if name.isupper() and isinstance(text, str)
+    """Return every operation that runql sends."""
+    sources = sorted(
+        source for name, source in vars(operations).items() if name.isupper() and isinstance(source, str)
     )
-    documents = [_with_fragments(_parse_source(text, None, _UniqueNames()).definitions) for text in texts]
+    documents = [
+        _with_fragments(_parse_source(source, None, _UniqueNames()).definitions) for source in sources
+    ]
     return [
         replace(operation, methods=senders_of(operation.name))
         for document in documents
@@ -104,24 +106,26 @@ def own_operations() -> list[CheckedOperation]:
 
 
 def user_operations(path: Path, beside: Sequence[CheckedOperation] = ()) -> list[CheckedOperation]:
-    """The operations in a file, or in all `.graphql` and `.gql` files below a folder; fragments are shared among them.
+    """Read the operations in a file, or in all `.graphql` and `.gql` files below a folder.
+
+    The files share their fragments.
 
     Args:
         path: the file or folder.
-        beside: operations they are checked together with: who has the same name gets another one.
+        beside: operations to check together with them; a name that is already used there gets a number.
 
     Raises:
-        DriftInputError: there is no such path, no operation in it, or a file is no GraphQL.
+        DriftInputError: the path does not exist, holds no operation, or a file is not GraphQL.
     """
     names = _UniqueNames()
     for operation in beside:
         for each in (operation.definition, *operation.fragments):
             names.claim(each.name, each.text)
     files = [_parse_source(_read_file(file), file, names) for file in _files(path)]
-    everywhere = {old: new for file in files for old, new in file.fragments.items()}
-    # A file's own fragment is meant before one of the same name in another file.
+    shared = {old: new for file in files for old, new in file.fragments.items()}
+    # A file's own fragment takes precedence over one of the same name in another file.
     found = _with_fragments(
-        [_rename_spreads(each, everywhere | file.fragments) for file in files for each in file.definitions]
+        [_rename_spreads(each, shared | file.fragments) for file in files for each in file.definitions]
     )
     if not found:
         raise DriftInputError(f"{path} holds no operation: --queries takes {' and '.join(SUFFIXES)} files")
@@ -129,7 +133,7 @@ def user_operations(path: Path, beside: Sequence[CheckedOperation] = ()) -> list
 
 
 def operations_by_definition(operations: Iterable[CheckedOperation]) -> dict[str, list[CheckedOperation]]:
-    """Which operations need a definition, by the definition's name."""
+    """Return the operations that need a definition, by the name of the definition."""
     needed: dict[str, list[CheckedOperation]] = {}
     for operation in operations:
         for each in (operation.definition, *operation.fragments):
@@ -138,7 +142,7 @@ def operations_by_definition(operations: Iterable[CheckedOperation]) -> dict[str
 
 
 def definitions_of(operations: Iterable[CheckedOperation]) -> list[Definition]:
-    """Every definition that the operations need, each once: fragments first."""
+    """Return every definition that the operations need, each once, fragments first."""
     fragments: dict[str, Definition] = {}
     roots: dict[str, Definition] = {}
     for operation in operations:
@@ -157,7 +161,7 @@ def _files(path: Path) -> list[Path]:
 
 @dataclass(frozen=True, slots=True)
 class _ParsedFile:
-    """What stands in one file; its fragments by the name they are written with."""
+    """The definitions of one file, and the unique name of each fragment by its written name."""
 
     definitions: list[Definition]
     fragments: dict[str, str]
@@ -209,25 +213,25 @@ def _rename(node: OperationDefinitionNode | FragmentDefinitionNode, text: str, n
     if node.name is not None and node.name.loc is not None:
         start, end = node.name.loc.start - node.loc.start, node.name.loc.end - node.loc.start
         return f"{text[:start]}{name}{text[end:]}"
-    # The short form `{ … }` has no keyword; `query { … }` and `mutation ($a: Int) { … }` have one.
+    # The short form `{ … }` has no keyword.
     keyword = re.match(r"\w*", text)
     written = keyword[0] if keyword else ""
     return f"{written or 'query'} {name} {text[len(written) :]}"
 
 
 def _rename_spreads(definition: Definition, renamed: Mapping[str, str]) -> Definition:
-    """The definition with its spreads under their new names; lines stay where they are."""
+    """Return the definition with renamed spreads; line numbers stay the same."""
     renamed = {old: new for old, new in renamed.items() if old in definition.spreads and old != new}
     if not renamed:
         return definition
     [node] = parse(definition.text).definitions
     text = definition.text
-    places = [
+    spreads_to_rename = [
         (spread.name.loc.start, spread.name.loc.end, renamed[spread.name.value])
         for spread in _spread_nodes(node)
         if spread.name.value in renamed and spread.name.loc is not None
     ]
-    for start, end, name in sorted(places, reverse=True):
+    for start, end, name in sorted(spreads_to_rename, reverse=True):
         text = f"{text[:start]}{name}{text[end:]}"
     spreads = frozenset(renamed.get(each, each) for each in definition.spreads)
     return replace(definition, text=text, spreads=spreads)
@@ -238,7 +242,7 @@ class _SpreadCollector(Visitor):
         super().__init__()
         self.found: list[FragmentSpreadNode] = []
 
-    def enter_fragment_spread(self, node: FragmentSpreadNode, *_where: object) -> None:
+    def enter_fragment_spread(self, node: FragmentSpreadNode, *_context: object) -> None:
         self.found.append(node)
 
 

@@ -1,4 +1,4 @@
-"""Where in a document which part of the schema is used: every field, argument, input field, type, value and directive."""
+"""References from a document to the schema: fields, arguments, input fields, types, enum values and directives."""
 
 from __future__ import annotations
 
@@ -35,22 +35,21 @@ ReferenceKind: TypeAlias = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """One use of a part of the schema.
+    """One reference from a document to a part of the schema.
 
     Attributes:
-        kind: what stands there.
-        name: the field's, argument's, variable's … own name, as messages of servers have it.
-        coordinate: the schema coordinate, such as ``Run.files(names:)``; empty where the known schema has no such part.
-            Of a variable, that of the argument or input field it is given to; of a spread, the field it selects from.
-        definition: name of the operation or fragment that it stands in.
-        line: counted from 1.
-        column: counted from 1.
-        named_type: of a field its result's type, of a type condition or variable the type itself, without list and `!`.
-        is_input: whether values of that type are sent, not received.
+        kind: kind of the part.
+        name: its own name, as servers write it in messages.
+        coordinate: schema coordinate, such as ``Run.files(names:)``; empty if the known schema lacks the part.
+        definition: name of the operation or fragment.
+        line: line and ``column`` are counted from 1.
+        named_type: type of a field's result, a variable or a condition, without list and `!`.
+        is_input: whether the operation sends values of that type.
     """
 
     kind: ReferenceKind
     name: str
+    # Of a variable, the argument or input field that receives it; of a spread, the field that it selects from.
     coordinate: str
     definition: str
     line: int
@@ -60,7 +59,7 @@ class Reference:
 
 
 def references_in(document: DocumentNode, schema: GraphQLSchema) -> list[Reference]:
-    """Every use in a document, in its order."""
+    """Return every reference in a document, in document order."""
     info = TypeInfo(schema)
     collector = _ReferenceCollector(info)
     visit(document, TypeInfoVisitor(info, collector))
@@ -77,62 +76,62 @@ class _ReferenceCollector(Visitor):
         self._directive = ""
         self._inputs: list[str] = []
 
-    def enter_operation_definition(self, node: OperationDefinitionNode, *_where: object) -> None:
+    def enter_operation_definition(self, node: OperationDefinitionNode, *_context: object) -> None:
         self._definition = node.name.value if node.name else ""
 
-    def enter_fragment_definition(self, node: FragmentDefinitionNode, *_where: object) -> None:
+    def enter_fragment_definition(self, node: FragmentDefinitionNode, *_context: object) -> None:
         self._definition = node.name.value
 
-    def enter_field(self, node: FieldNode, *_where: object) -> None:
+    def enter_field(self, node: FieldNode, *_context: object) -> None:
         parent, field = self._info.get_parent_type(), self._info.get_field_def()
         coordinate = f"{parent.name}.{node.name.value}" if parent and field else ""
         self._fields.append(coordinate)
         self._add("field", node, node.name.value, coordinate, named_type_of(field) if field else "")
 
-    def leave_field(self, _node: FieldNode, *_where: object) -> None:
+    def leave_field(self, _node: FieldNode, *_context: object) -> None:
         self._fields.pop()
 
-    def enter_directive(self, node: DirectiveNode, *_where: object) -> None:
+    def enter_directive(self, node: DirectiveNode, *_context: object) -> None:
         self._directive = f"@{node.name.value}"
         self._add("directive", node, node.name.value, self._directive)
 
-    def leave_directive(self, _node: DirectiveNode, *_where: object) -> None:
+    def leave_directive(self, _node: DirectiveNode, *_context: object) -> None:
         self._directive = ""
 
-    def enter_argument(self, node: ArgumentNode, *_where: object) -> None:
+    def enter_argument(self, node: ArgumentNode, *_context: object) -> None:
         owner = self._directive or self._enclosing()
         known = owner and self._info.get_argument() is not None
         self._enter_input("argument", node, f"{owner}({node.name.value}:)" if known else "")
 
-    def leave_argument(self, _node: ArgumentNode, *_where: object) -> None:
+    def leave_argument(self, _node: ArgumentNode, *_context: object) -> None:
         self._inputs.pop()
 
-    def enter_object_field(self, node: ObjectFieldNode, *_where: object) -> None:
+    def enter_object_field(self, node: ObjectFieldNode, *_context: object) -> None:
         parent = enclosing_input(self._info)
         coordinate = f"{parent}.{node.name.value}" if parent and expected_input(self._info) else ""
         self._enter_input("input field", node, coordinate)
 
-    def leave_object_field(self, _node: ObjectFieldNode, *_where: object) -> None:
+    def leave_object_field(self, _node: ObjectFieldNode, *_context: object) -> None:
         self._inputs.pop()
 
-    def enter_variable(self, node: VariableNode, *_where: object) -> None:
-        # Outside of arguments and objects it is the definition of the variable.
+    def enter_variable(self, node: VariableNode, *_context: object) -> None:
+        # A variable outside of arguments and objects is the definition of the variable.
         if self._inputs:
             self._add("variable", node, node.name.value, self._inputs[-1], is_input=True)
 
-    def enter_enum_value(self, node: EnumValueNode, *_where: object) -> None:
+    def enter_enum_value(self, node: EnumValueNode, *_context: object) -> None:
         name = expected_input(self._info)
         self._add("value", node, node.value, f"{name}.{node.value}" if name else "", name, is_input=True)
 
-    def enter_named_type(self, node: NamedTypeNode, _key: object, parent: object, *_where: object) -> None:
+    def enter_named_type(self, node: NamedTypeNode, _key: object, parent: object, *_context: object) -> None:
         is_condition = isinstance(parent, FragmentDefinitionNode | InlineFragmentNode)
         name = node.name.value
         self._add("type", node, name, name, name, is_input=not is_condition)
 
-    def enter_fragment_spread(self, node: FragmentSpreadNode, *_where: object) -> None:
+    def enter_fragment_spread(self, node: FragmentSpreadNode, *_context: object) -> None:
         self._add("spread", node, node.name.value, self._enclosing())
 
-    def enter_inline_fragment(self, node: InlineFragmentNode, *_where: object) -> None:
+    def enter_inline_fragment(self, node: InlineFragmentNode, *_context: object) -> None:
         self._add("spread", node, "", self._enclosing())
 
     def _enclosing(self) -> str:
@@ -156,10 +155,10 @@ class _ReferenceCollector(Visitor):
     ) -> None:
         if node.loc is None:
             raise TypeError("the document was parsed without locations")
-        # The token knows its place; `get_location` would search the document from its beginning each time.
-        place = node.loc.start_token
+        # `get_location` would search the document from its beginning for each node.
+        token = node.loc.start_token
         self.references.append(
             Reference(
-                kind, name, coordinate, self._definition, place.line, place.column, named_type, is_input
+                kind, name, coordinate, self._definition, token.line, token.column, named_type, is_input
             )
         )

@@ -1,4 +1,4 @@
-"""Which members of runql's classes send an operation, and which input fields they fill; `make senders` keeps the table."""
+"""Which public members of runql send an operation, and which input fields they fill; `make senders` writes the table."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ class Senders:
     """The table `senders.toml`.
 
     Attributes:
-        methods: by operation, the public members that send it.
-        inputs: by input type, the fields that are filled.
+        methods: public members by the operation that they send.
+        inputs: filled fields by input type.
     """
 
     methods: Mapping[str, tuple[str, ...]]
@@ -24,7 +24,7 @@ class Senders:
 
 @cache
 def known_senders() -> Senders:
-    """The table as it ships."""
+    """Return the table of this version."""
     table = tomllib.loads(
         resources("runql.drift.operations").joinpath("senders.toml").read_text(encoding="utf-8")
     )
@@ -35,5 +35,5 @@ def known_senders() -> Senders:
 
 
 def senders_of(operation: str) -> tuple[str, ...]:
-    """The public members that send an operation, such as ``Run.load``; empty when none is known."""
+    """Return the public members that send an operation, such as ``Run.load``; empty for an unknown operation."""
     return known_senders().methods.get(operation, ())

@@ -18,12 +18,12 @@ Uses = dict[str, list[Use]]
 
 @dataclass(slots=True)
 class Usage:
-    """Uses by schema coordinate.
+    """The operations that use a part of the schema.
 
     Attributes:
         parts: by coordinate of a field, argument, input field, enum value, directive or type condition.
-        received: by named type, where values of it come back.
-        sent: by named type, where values of it are sent.
+        received: by the named type of a value in the response.
+        sent: by the named type of a value in the request.
     """
 
     parts: Uses = field(default_factory=Uses)
@@ -31,57 +31,57 @@ class Usage:
     sent: Uses = field(default_factory=Uses)
 
     def of(self, coordinate: str) -> tuple[Use, ...]:
-        """The operations that use this part of the schema."""
+        """Return the operations that use this part of the schema."""
         return merged_uses(self.parts.get(coordinate, ()))
 
     def sending(self, named_type: str) -> tuple[Use, ...]:
-        """The operations that send values of this type."""
+        """Return the operations that send values of this type."""
         return merged_uses(self.sent.get(named_type, ()))
 
     def receiving(self, named_type: str) -> tuple[Use, ...]:
-        """The operations that receive values of this type."""
+        """Return the operations that receive values of this type."""
         return merged_uses(self.received.get(named_type, ()))
 
     def of_type(self, named_type: str) -> tuple[Use, ...]:
-        """The operations that have anything to do with this type."""
+        """Return the operations that use, send or receive this type."""
         everything = (self.parts, self.sent, self.received)
         return merged_uses(use for uses in everything for use in uses.get(named_type, ()))
 
 
 def usage_of(operations: Sequence[CheckedOperation], schema: GraphQLSchema) -> Usage:
-    """Look through all operations; ``schema`` is the one they were written against."""
+    """Return what the operations use of ``schema``, the schema that they were written against."""
     combined = combine(operations)
     usage = Usage()
     variable_types: dict[str, list[Use]] = {}
     for reference in combined.references(schema):
         uses = combined.uses_at(reference.line)
         if reference.kind != "spread" and reference.coordinate:
-            _note(usage.parts, reference.coordinate, uses)
+            _add_uses(usage.parts, reference.coordinate, uses)
         if reference.kind == "type" and reference.is_input:
-            _note(variable_types, reference.named_type, uses)
+            _add_uses(variable_types, reference.named_type, uses)
         elif reference.named_type:
-            _note(usage.sent if reference.is_input else usage.received, reference.named_type, uses)
+            _add_uses(usage.sent if reference.is_input else usage.received, reference.named_type, uses)
     for name, senders in variable_types.items():
         for use in senders:
-            _note_sent(usage, name, use, schema, set())
+            _add_input_fields(usage, name, use, schema, set())
     return usage
 
 
-def _note_sent(usage: Usage, name: str, use: Use, schema: GraphQLSchema, seen: set[str]) -> None:
-    """A variable of an input type stands for every field that may be filled; of runql's own it is known which are."""
+def _add_input_fields(usage: Usage, name: str, use: Use, schema: GraphQLSchema, seen: set[str]) -> None:
+    """Add the fields that a variable of an input type may fill: all of them, or those that runql fills."""
     if name in seen:
         return
     seen.add(name)
-    _note(usage.sent, name, (use,))
+    _add_uses(usage.sent, name, (use,))
     described = schema.type_map.get(name)
     if not isinstance(described, GraphQLInputObjectType):
         return
     filled = known_senders().inputs.get(name) if use.path is None else None
     for field_name, described_field in described.fields.items():
         if filled is None or field_name in filled:
-            _note(usage.parts, f"{name}.{field_name}", (use,))
-            _note_sent(usage, named_type_of(described_field), use, schema, seen)
+            _add_uses(usage.parts, f"{name}.{field_name}", (use,))
+            _add_input_fields(usage, named_type_of(described_field), use, schema, seen)
 
 
-def _note(uses: Uses, key: str, more: Iterable[Use]) -> None:
+def _add_uses(uses: Uses, key: str, more: Iterable[Use]) -> None:
     uses.setdefault(key, []).extend(more)

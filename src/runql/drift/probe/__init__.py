@@ -1,1 +1,1 @@
-"""Ask a server that hides its schema."""
+"""Check a server that hides its schema, by documents that it must refuse."""

@@ -1,4 +1,4 @@
-"""Asking a server that hides its schema: every operation is sent in a form that it must refuse, and its errors are read."""
+"""Probe a server that hides its schema: send every operation in a form that it must refuse, and read the errors."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from runql.drift.operations.documents import CheckedOperation
 from runql.drift.operations.usage import usage_of
 from runql.drift.probe.revealed_types import RevealedTypes, read_type_errors, type_findings, unanswered
 from runql.drift.probe.type_probe import build_type_probe, questions_for
-from runql.drift.server_errors.error_findings import ServerError, read_errors
-from runql.drift.server_errors.messages import parse_message
+from runql.drift.server_errors.error_findings import read_errors
+from runql.drift.server_errors.messages import ServerError, parse_message
 from runql.drift.server_errors.request import GraphQLResponse, send_document
 from runql.errors import RequestTimedOutError
 from runql.transport.flow import Flow
 
 MARKER = "runqlDriftMarker"
-"""A field that exists nowhere. That a server complains of it proves that it validated, and so that it ran nothing."""
+"""A field that no schema has. A server that reports it has validated the document, so it has run nothing."""
 
 HARMLESS = f"query {MARKER} {{ {MARKER} }}"
 MOST_REQUESTS = 48
@@ -28,7 +28,7 @@ MOST_REQUESTS = 48
 
 @dataclass(slots=True)
 class _Probe:
-    """A probe under way."""
+    """The state of a probe."""
 
     known: GraphQLSchema
     most_requests: int
@@ -38,7 +38,7 @@ class _Probe:
     notes: list[str] = field(default_factory=list[str])
 
     def add(self, finding: Finding) -> None:
-        """Keep a finding; of two with one place, the operations of both."""
+        """Add a finding; two findings with the same `Finding.place` become one with the operations of both."""
         before = self.findings.get(finding.place)
         uses = merged_uses((*(before.uses if before else ()), *finding.uses))
         self.findings[finding.place] = Finding(
@@ -51,16 +51,16 @@ class _Probe:
             finding.member,
         )
 
-    def send(self, text: str, operation: str) -> Flow[GraphQLResponse | None]:
-        """Send; None when the server did not manage it, so that less may be asked."""
+    def send(self, document: str, operation: str) -> Flow[GraphQLResponse | None]:
+        """Send a document once; None after a timeout, so that the caller can send a smaller one."""
         self.requests += 1
         try:
-            return (yield from send_document(text, operation, fail_fast=True))
+            return (yield from send_document(document, operation, fail_fast=True))
         except RequestTimedOutError:
             return None
 
     def mark_unchecked(self, operations: Sequence[CheckedOperation], reason: str) -> None:
-        """Say of operations that they could not be checked."""
+        """Note that these operations could not be checked."""
         self.unchecked += [Unchecked(operation.name, reason) for operation in operations]
 
 
@@ -71,32 +71,31 @@ def probe(
     source: str = "",
     most_requests: int = MOST_REQUESTS,
 ) -> Flow[Report]:
-    """Check operations against a server without asking for its schema; nothing is run there, mutations included.
-
-    Three requests where the server reports all errors of a document: a harmless one that shows that it validates, all
-    operations, and one that makes it tell types. Documents are halved where it does not.
+    """Check operations against a server without its schema; the server runs nothing, mutations included.
 
     Args:
         known: the schema that the operations were written against.
         operations: with names that are unique among them.
         source: the server, for the report.
-        most_requests: operations that are not proved by then could not be checked.
+        most_requests: the probe stops after so many requests; the remaining operations are unchecked.
+
+    Requests sent: three if the server reports every error of a document. Else the probe halves the documents.
 
     Raises:
-        AnswerError: the server lets nobody in (401, 403), or fails at the harmless request too.
+        AnswerError: the server refuses the API key (401, 403), or fails at the first request.
         TransportError: the server cannot be reached.
     """
     state = _Probe(known, most_requests, requests=1)
     first = yield from send_document(HARMLESS, MARKER)
-    reason = _why_unproved(first)
+    reason = _why_not_validating(first)
     if reason:
         state.mark_unchecked(operations, reason)
     else:
         yield from _probe_operations(state, operations)
-        unproved = {each.subject for each in state.unchecked}
-        proved = [each for each in operations if each.name not in unproved]
-        if proved:
-            yield from _probe_types(state, proved)
+        unchecked = {each.subject for each in state.unchecked}
+        checked = [each for each in operations if each.name not in unchecked]
+        if checked:
+            yield from _probe_types(state, checked)
     return Report(
         source=source,
         findings=tuple(state.findings.values()),
@@ -107,19 +106,21 @@ def probe(
     ).sorted()
 
 
-def _why_unproved(response: GraphQLResponse) -> str:
-    """Why the response to the harmless query does not show that the server validates; empty when it does."""
+def _why_not_validating(response: GraphQLResponse) -> str:
+    """Return why the response to the harmless query does not prove validation; empty if it does."""
     if not response.is_graphql:
-        return f"the server gave no GraphQL response (status {response.status}): is the URL the API's?"
+        return (
+            f"the server returned no GraphQL response (status {response.status}): is the URL that of the API?"
+        )
     if not response.errors:
-        return "the server answers a query that asks for a field which does not exist: it does not validate"
+        return "the server accepts a query with an unknown field: it does not validate"
     if MARKER not in _markers(response.errors):
         return f"the server does not say what is wrong with a query: {response.errors[0].message!r}"
     return ""
 
 
 def _probe_operations(state: _Probe, operations: Sequence[CheckedOperation]) -> Flow[None]:
-    """Check operations together, and in halves where that proves nothing."""
+    """Check operations in one document; halve it where the response proves nothing."""
     waiting = [list(operations)]
     while waiting:
         group = waiting.pop(0)
@@ -130,7 +131,7 @@ def _probe_operations(state: _Probe, operations: Sequence[CheckedOperation]) -> 
         response = yield from state.send(combined.text, MARKER)
         if response is not None and response.data is not None:
             left = [operation for each in [group, *waiting] for operation in each]
-            state.mark_unchecked(left, "the server ran a document that is not valid: nothing more was sent")
+            state.mark_unchecked(left, "the server ran an invalid document: the probe stopped")
             return
         reason = _read_response(state, combined, response, {*combined.markers, MARKER})
         if reason and len(group) > 1:
@@ -141,7 +142,7 @@ def _probe_operations(state: _Probe, operations: Sequence[CheckedOperation]) -> 
 
 
 def _probe_by_name(state: _Probe, group: Sequence[CheckedOperation]) -> Flow[bool]:
-    """One operation under its own name: some servers look at nothing else. Whether that proved something."""
+    """Check one operation under its own name, as some servers validate no other; return whether that proves it."""
     if state.requests >= state.most_requests:
         return False
     combined = combine(group, marker=f"{MARKER}_")
@@ -152,18 +153,18 @@ def _probe_by_name(state: _Probe, group: Sequence[CheckedOperation]) -> Flow[boo
 def _read_response(
     state: _Probe, combined: CombinedDocument, response: GraphQLResponse | None, expected: set[str]
 ) -> str:
-    """Take in an response; why it is no proof for everything in the document, empty when it is."""
+    """Add the findings of a response; return why it proves nothing about the document, empty if it does."""
     if response is None:
-        return "the server did not answer in time"
+        return "the server did not respond in time"
     read = read_errors(combined, [each for each in response.errors if not _is_marker(each)], state.known)
     for finding in read.findings:
         state.add(finding)
     if response.data is not None:
-        return "the server ran a document that is not valid"
+        return "the server ran an invalid document"
     if not response.is_graphql:
-        return f"the server gave no GraphQL response (status {response.status})"
+        return f"the server returned no GraphQL response (status {response.status})"
     if read.unrecognized:
-        return f"the server says {read.unrecognized[0].message!r}"
+        return f"the server reports {read.unrecognized[0].message!r}"
     missing = expected - _markers(response.errors)
     if missing:
         return "the server does not report every error of a document"
@@ -171,7 +172,7 @@ def _read_response(
 
 
 def _probe_types(state: _Probe, operations: Sequence[CheckedOperation]) -> Flow[None]:
-    """Make the server tell types, as long as it tells more."""
+    """Make the server name the types of the parts in use; repeat while it names more."""
     usage = usage_of(operations, state.known)
     removed = {finding.coordinate for finding in state.findings.values()}
     questions = [
@@ -188,22 +189,26 @@ def _probe_types(state: _Probe, operations: Sequence[CheckedOperation]) -> Flow[
         before, removed_before = left, set(revealed.removed)
         read_type_errors(document, response.errors, revealed)
         left = unanswered(left, revealed)
-        # Its end is the marker: a server that did not come to it is asked for the rest, as long as it tells more.
-        # graph-gophers leaves a value at the first field that it does not know: what else is in that type is asked again.
-        halved = {coordinate.partition(".")[0] for coordinate in revealed.removed.keys() - removed_before}
-        cut = MARKER not in _markers(response.errors) or any(each.owner in halved for each in left)
-        more = cut and len(left) < len(before)
+        # The marker ends the document: without an error for it, the server stopped before the end. graph-gophers also
+        # stops inside a value at the first unknown field, so the other fields of that type need another request.
+        interrupted = {
+            coordinate.partition(".")[0] for coordinate in revealed.removed.keys() - removed_before
+        }
+        incomplete = MARKER not in _markers(response.errors) or any(
+            each.owner in interrupted for each in left
+        )
+        more = incomplete and len(left) < len(before)
     for finding in type_findings(revealed, usage, state.known):
         state.add(finding)
     if left:
         names = ", ".join(sorted(each.coordinate for each in left)[:3])
         state.notes.append(
-            f"the server revealed nothing of the types of {len(left)} of {len(questions)} parts that are used ({names}, …): "
-            "that the operations are valid is proved, that these parts are what they were is not"
+            f"the operations are valid, but the server does not reveal the types of {len(left)} of {len(questions)} "
+            f"parts in use ({names}, …): changes of these types are not checked"
         )
     elif questions and not revealed.has_wrappers:
         state.notes.append(
-            "the server tells types without `!` and lists: whether they may be null is not checked"
+            "the server names types without `!` and list brackets: changes of nullability are not checked"
         )
 
 
@@ -213,6 +218,6 @@ def _is_marker(error: ServerError) -> bool:
 
 
 def _markers(errors: Sequence[ServerError]) -> set[str]:
-    """The markers that the server complained of."""
+    """Return the markers that the server reports as unknown fields."""
     parsed = (parse_message(error.message) for error in errors)
     return {each.names["field"] for each in parsed if each is not None and each.kind == "unknown field"}

@@ -1,4 +1,4 @@
-"""What a server revealed when it refused the revealing document, and where that differs from what is known."""
+"""The types that a server reveals in its errors about a type probe, and how they differ from the known schema."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from dataclasses import dataclass, field
 from graphql import GraphQLSchema
 
 from runql.drift.findings import Finding, Level, merged_uses
+from runql.drift.operations.type_strings import base_name
 from runql.drift.operations.usage import Usage
 from runql.drift.probe.type_probe import ProbeLine, Question, TypeProbe, required_fields
 from runql.drift.schema.changes import is_safe_to_receive, is_safe_to_send
-from runql.drift.server_errors.error_findings import ServerError
-from runql.drift.server_errors.messages import ParsedMessage, parse_message
+from runql.drift.server_errors.messages import ParsedMessage, ServerError, parse_message
 
 
 @dataclass(slots=True)
 class RevealedTypes:
-    """Answers to questions.
+    """What the errors of a server reveal about the questions of a type probe.
 
     Attributes:
-        types: by field or input field, its type now.
-        read: whole types and enums of which it is proved that the server looked at them.
-        missing: input fields that must be given now, each with its type.
-        gone: what is no longer there, each with the kind of its question and the server's words.
+        types: the current type of each field and input field.
+        confirmed: input types and enums that the server has validated.
+        newly_required: input fields that are required now, each with its type.
+        removed: removed parts, each with the kind of its question and the server's message.
     """
 
     types: dict[Question, str] = field(default_factory=dict[Question, str])
@@ -32,17 +32,17 @@ class RevealedTypes:
     removed: dict[str, tuple[str, str]] = field(default_factory=dict[str, tuple[str, str]])
 
     def has_answer(self, question: Question) -> bool:
-        """Whether a question was answered."""
+        """Return whether the errors answer a question."""
         return question in self.types or question in self.confirmed or question.coordinate in self.removed
 
     @property
     def has_wrappers(self) -> bool:
-        """Whether the server tells types with list brackets and `!`; gqlgen tells the name alone."""
-        return any(revealed.strip("[]!") != revealed for revealed in self.types.values())
+        """Whether the server writes types with list brackets and `!`; gqlgen writes the bare name."""
+        return any(base_name(each) != each for each in self.types.values())
 
 
 def read_type_errors(document: TypeProbe, errors: Iterable[ServerError], revealed: RevealedTypes) -> None:
-    """Take in a server's errors about the document; what says nothing of types is passed over."""
+    """Read a server's errors about a type probe into ``revealed``; other errors are skipped."""
     for error in errors:
         parsed = parse_message(error.message)
         line = next(
@@ -79,7 +79,7 @@ def _read_error(parsed: ParsedMessage, line: ProbeLine, error: ServerError, reve
 
 
 def type_findings(revealed: RevealedTypes, usage: Usage, known: GraphQLSchema) -> list[Finding]:
-    """What was revealed and is not what is known."""
+    """Return where the revealed types differ from the known schema."""
     return [
         *_changed_types(revealed, usage),
         *_removed(revealed, usage),
@@ -91,21 +91,21 @@ def _changed_types(revealed: RevealedTypes, usage: Usage) -> Iterator[Finding]:
     for question, becomes in revealed.types.items():
         was = question.type
         if not revealed.has_wrappers:
-            was = was.strip("[]!")
-        text = f"{question.coordinate} changed type from {was} to {becomes}."
+            was = base_name(was)
+        message = f"{question.coordinate} changed type from {was} to {becomes}."
         if question.kind == "field" and not is_safe_to_receive(was, becomes):
             uses = usage.of(question.coordinate)
-            yield Finding("field-type-changed", "breaking", question.coordinate, text, uses)
+            yield Finding("field-type-changed", "breaking", question.coordinate, message, uses)
         if question.kind == "input field" and not is_safe_to_send(was, becomes):
-            # Left out, it is null; where the server has a default for it, only null itself is refused.
-            may_be_left_out = becomes == f"{was}!" and question.coordinate not in revealed.newly_required
-            level: Level = "dangerous" if may_be_left_out else "breaking"
+            # Operations may still omit a required field with a default; only an explicit null breaks.
+            is_optional = becomes == f"{was}!" and question.coordinate not in revealed.newly_required
+            level: Level = "dangerous" if is_optional else "breaking"
             uses = usage.of(question.coordinate)
-            yield Finding("input-field-type-changed", level, question.coordinate, text, uses)
+            yield Finding("input-field-type-changed", level, question.coordinate, message, uses)
 
 
 def _removed(revealed: RevealedTypes, usage: Usage) -> Iterator[Finding]:
-    """Of fields that are selected the operations themselves tell."""
+    """Return findings for removed input fields and enum values; the operations' own errors cover selected fields."""
     for coordinate, (kind, message) in revealed.removed.items():
         if kind == "input field":
             yield Finding("input-field-removed", "breaking", coordinate, message, usage.of(coordinate))
@@ -116,15 +116,15 @@ def _removed(revealed: RevealedTypes, usage: Usage) -> Iterator[Finding]:
 
 
 def _newly_required(revealed: RevealedTypes, usage: Usage, known: GraphQLSchema) -> Iterator[Finding]:
-    for coordinate, type_text in revealed.newly_required.items():
+    for coordinate, type_string in revealed.newly_required.items():
         owner, _, name = coordinate.partition(".")
         if name in required_fields(known, owner):
             continue
         rule = "input-field-type-changed" if coordinate in usage.parts else "required-input-field-added"
-        text = f"{coordinate} must be given now{f' ({type_text})' if type_text else ''}."
-        yield Finding(rule, "breaking", coordinate, text, usage.sending(owner))
+        message = f"{coordinate} is required now{f' ({type_string})' if type_string else ''}."
+        yield Finding(rule, "breaking", coordinate, message, usage.sending(owner))
 
 
 def unanswered(questions: Sequence[Question], revealed: RevealedTypes) -> list[Question]:
-    """The questions that the server said nothing about."""
+    """Return the questions that the errors do not answer."""
     return [question for question in questions if not revealed.has_answer(question)]

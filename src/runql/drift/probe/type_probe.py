@@ -1,9 +1,10 @@
-"""A document that is wrong on purpose, so that a server which hides its schema tells the types of what is used."""
+"""Build a type probe: an invalid document, so that the errors of the server name the types of the parts in use."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
 
 from graphql import (
     GraphQLEnumType,
@@ -19,24 +20,25 @@ from runql.drift.operations.type_strings import named_type_of, type_of
 from runql.drift.operations.usage import Usage
 
 IMPOSSIBLE_TYPE = "[[[[Boolean]]]]"
-"""A type that no argument has: given a variable of it, a server says which type it wants."""
+"""A type that no argument has. A server that receives a variable of it names the expected type."""
+
+QuestionKind: TypeAlias = Literal["field", "input field", "required", "values"]
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is asked of one part of the schema.
+    """A question about one part of the schema.
 
     Attributes:
-        kind: a field that is selected, one that is filled, whether an input type wants more than it did, or whether an
-            enum's values are still taken.
-        owner: the type.
-        name: the field; empty for a whole type.
-        type: of the field as it is known, with list brackets and `!`.
-        is_leaf: the field has no selection.
-        values: of the enum, those that may be sent.
+        kind: the type of a field, the type of an input field, the required fields of an input type, or an enum's values.
+        owner: name of the type.
+        name: name of the field; empty for a whole type.
+        type: the known type of the field, with list brackets and `!`.
+        is_leaf: whether the field has no selection.
+        values: the known values of the enum.
     """
 
-    kind: str
+    kind: QuestionKind
     owner: str
     name: str = ""
     type: str = ""
@@ -51,12 +53,12 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class ProbeLine:
-    """What one line asks.
+    """One line of a type probe.
 
     Attributes:
-        question: the question.
-        value: of the enum, the value on that line.
-        is_control: the line is wrong whatever the schema: that the server says so proves that it read the question.
+        question: the question that its error answers.
+        value: the enum value on the line.
+        is_control: whether the line is invalid in every schema: its error proves that the server has validated it.
     """
 
     question: Question
@@ -66,14 +68,14 @@ class ProbeLine:
 
 @dataclass(frozen=True, slots=True)
 class TypeProbe:
-    """The document, and what each line of it asks, counted from 1."""
+    """An invalid document, with the question of each line; lines are counted from 1."""
 
     text: str
     lines: Mapping[int, ProbeLine]
 
 
 def questions_for(known: GraphQLSchema, usage: Usage) -> list[Question]:
-    """Everything that the operations use and a server can be made to tell of."""
+    """Return the questions about all parts in use that a server's errors can answer."""
     questions: list[Question] = []
     for coordinate in usage.parts:
         owner, _, name = coordinate.partition(".")
@@ -94,10 +96,10 @@ def questions_for(known: GraphQLSchema, usage: Usage) -> list[Question]:
 
 
 def build_type_probe(known: GraphQLSchema, questions: Sequence[Question], marker: str) -> TypeProbe:
-    """Ask all questions at once; nothing in the document can run.
+    """Build one document that asks all questions and that no server can run.
 
-    A leaf is given a selection and an object none: servers name the type of the field when they refuse it. Input fields
-    are given a variable of an impossible type, enums a value that cannot exist.
+    Leaves get a selection and objects get none, so that the error names the type of the field. Input fields get a
+    variable of an impossible type, enums get an unknown value.
     """
     lines = _ProbeLines()
     for owner, asked in _by_owner(questions, "field"):
@@ -108,41 +110,41 @@ def build_type_probe(known: GraphQLSchema, questions: Sequence[Question], marker
             )
         lines.add("}")
     for owner, asked in _by_owner(questions, "input field", "required"):
-        place = _find_position(known, owner)
-        if place is not None:
-            _add_input_questions(lines, known, place, asked, marker)
+        position = _find_position(known, owner)
+        if position is not None:
+            _add_input_questions(lines, known, position, asked, marker)
     for owner, asked in _by_owner(questions, "values"):
         lines.add(f"query {marker}_{owner}(")
         lines.add(f"  $control: {owner} = {marker}", ProbeLine(asked[0], is_control=True))
         for value in asked[0].values:
             lines.add(f"  $v{value}: {owner} = {value}", ProbeLine(asked[0], value))
         lines.add(f") {{ {marker} }}")
-    # Named in the request: should a server run anything of this, it is nothing.
+    # The request names this operation: a server that does not validate would run only this harmless one.
     lines.add(f"query {marker} {{ {marker} }}")
-    return TypeProbe("\n".join(lines.written), lines.asked)
+    return TypeProbe("\n".join(lines.written), lines.by_number)
 
 
 @dataclass(slots=True)
 class _ProbeLines:
     written: list[str] = field(default_factory=list[str])
-    asked: dict[int, ProbeLine] = field(default_factory=dict[int, ProbeLine])
+    by_number: dict[int, ProbeLine] = field(default_factory=dict[int, ProbeLine])
 
-    def add(self, line: str, asked: ProbeLine | None = None) -> None:
+    def add(self, line: str, probe_line: ProbeLine | None = None) -> None:
         self.written.append(line)
-        if asked is not None:
-            self.asked[len(self.written)] = asked
+        if probe_line is not None:
+            self.by_number[len(self.written)] = probe_line
 
 
 @dataclass(frozen=True, slots=True)
 class _InputPosition:
-    """Where a value of an input type can stand.
+    """A position in a document that takes a value of an input type.
 
     Attributes:
         root: ``query`` or ``mutation``.
-        field: of the root type.
-        argument: of the field.
-        path: input fields on the way from the argument to the value, each behind what else must be given there.
-        is_leaf: the root field has no selection.
+        field: field of the root type.
+        argument: argument of the field.
+        path: input fields from the argument to the value, each preceded by its required siblings.
+        is_leaf: whether the root field has no selection.
     """
 
     root: str
@@ -151,20 +153,20 @@ class _InputPosition:
     path: tuple[str, ...]
     is_leaf: bool
 
-    def opened(self, alias: str) -> str:
-        """The root field up to the inside of the value."""
+    def opening(self, alias: str) -> str:
+        """Return the source from the root field to the opening brace of the value."""
         return f"  {alias}: {self.field}({self.argument}: {{" + "".join(f" {name}: {{" for name in self.path)
 
     @property
-    def closed(self) -> str:
-        """What comes behind the inside of the value."""
+    def closing(self) -> str:
+        """The source after the content of the value."""
         return f"  }}{' }' * len(self.path)}){'' if self.is_leaf else ' { __typename }'}"
 
 
 def _add_input_questions(
     lines: _ProbeLines,
     known: GraphQLSchema,
-    place: _InputPosition,
+    position: _InputPosition,
     questions: Sequence[Question],
     marker: str,
 ) -> None:
@@ -172,25 +174,25 @@ def _add_input_questions(
     required = required_fields(known, owner)
     wanted = {question.name: ProbeLine(question) for question in questions if question.kind == "input field"}
     whole = next((question for question in questions if question.kind == "required"), None)
-    lines.add(f"{place.root} {marker}_{owner}($unknown: {IMPOSSIBLE_TYPE}) {{")
+    lines.add(f"{position.root} {marker}_{owner}($unknown: {IMPOSSIBLE_TYPE}) {{")
     if wanted:
-        lines.add(place.opened("filled"))
+        lines.add(position.opening("filled"))
         for name in dict.fromkeys((*wanted, *required)):
             lines.add(f"    {name}: $unknown", wanted.get(name))
-        lines.add(place.closed)
+        lines.add(position.closing)
     if whole is not None:
-        # What is missing from this one is new among what must be given.
-        lines.add(place.opened("needed"), ProbeLine(whole))
+        # This value has every known required field: an error for a missing field names a new one.
+        lines.add(position.opening("needed"), ProbeLine(whole))
         lines.written[-1] += " ".join(f" {name}: $unknown" for name in required)
-        lines.add(place.closed)
-        lines.add(place.opened("control"), ProbeLine(whole, is_control=True))
+        lines.add(position.closing)
+        lines.add(position.opening("control"), ProbeLine(whole, is_control=True))
         lines.add(f"    {marker}: $unknown", ProbeLine(whole, is_control=True))
-        lines.add(place.closed)
+        lines.add(position.closing)
     lines.add("}")
 
 
 def required_fields(schema: GraphQLSchema, name: str) -> list[str]:
-    """The fields of an input type that must be given."""
+    """Return the required fields of an input type."""
     described = schema.type_map.get(name)
     if not isinstance(described, GraphQLInputObjectType):
         return []
@@ -201,7 +203,7 @@ def required_fields(schema: GraphQLSchema, name: str) -> list[str]:
     ]
 
 
-def _by_owner(questions: Iterable[Question], *kinds: str) -> list[tuple[str, list[Question]]]:
+def _by_owner(questions: Iterable[Question], *kinds: QuestionKind) -> list[tuple[str, list[Question]]]:
     found: dict[str, list[Question]] = {}
     for question in questions:
         if question.kind in kinds:
@@ -210,12 +212,12 @@ def _by_owner(questions: Iterable[Question], *kinds: str) -> list[tuple[str, lis
 
 
 def _find_position(schema: GraphQLSchema, input_type: str) -> _InputPosition | None:
-    """The nearest place for a value of an input type, None where no root field takes one."""
-    waiting = [(place, name) for place, name in _root_inputs(schema)]
+    """Return the nearest position for a value of an input type, None if no root field takes one."""
+    waiting = [(position, name) for position, name in _root_positions(schema)]
     seen: set[str] = set()
-    for place, name in waiting:
+    for position, name in waiting:
         if name == input_type:
-            return place
+            return position
         described = schema.type_map.get(name)
         if name in seen or not isinstance(described, GraphQLInputObjectType):
             continue
@@ -223,11 +225,11 @@ def _find_position(schema: GraphQLSchema, input_type: str) -> _InputPosition | N
         waiting += [
             (
                 _InputPosition(
-                    place.root,
-                    place.field,
-                    place.argument,
-                    (*place.path, _required_siblings(schema, name, inner) + inner),
-                    place.is_leaf,
+                    position.root,
+                    position.field,
+                    position.argument,
+                    (*position.path, _required_siblings(schema, name, inner) + inner),
+                    position.is_leaf,
                 ),
                 named_type_of(each),
             )
@@ -240,7 +242,7 @@ def _required_siblings(schema: GraphQLSchema, owner: str, name: str) -> str:
     return "".join(f"{each}: $unknown " for each in required_fields(schema, owner) if each != name)
 
 
-def _root_inputs(schema: GraphQLSchema) -> Iterator[tuple[_InputPosition, str]]:
+def _root_positions(schema: GraphQLSchema) -> Iterator[tuple[_InputPosition, str]]:
     for root, described in (("query", schema.query_type), ("mutation", schema.mutation_type)):
         for name, each in described.fields.items() if described else ():
             is_leaf = is_leaf_type(schema.type_map.get(named_type_of(each)))

@@ -1,1 +1,1 @@
-"""How a report is said: for people, for programs and for CI systems."""
+"""Formats of a report: for people, for programs and for CI systems."""

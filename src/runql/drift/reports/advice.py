@@ -1,4 +1,4 @@
-"""What to do about a finding, and the words that all formats share."""
+"""Sentences that all formats share: the effect of a finding, what to do about it, and the summary."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from runql.drift.findings import Finding, Report, Use
 
 
 def advice(finding: Finding) -> str:
-    """One sentence: what the reader can do."""
+    """Return what the reader can do about a finding."""
     if finding.rule.startswith("approval-"):
         return "edit the approvals"
     if finding.rule.startswith("answer-"):
-        return "correct schema/ or the recording, whichever is wrong, and say where it was seen"
+        return "correct schema/ or the recording, whichever is wrong, and note the source"
     steps: list[str] = []
     if finding.suggestions:
         steps.append(f"the server suggests {' or '.join(finding.suggestions)}")
@@ -18,32 +18,32 @@ def advice(finding: Finding) -> str:
         steps.append("change the query")
     if any(use.path is None for use in finding.uses):
         steps.append("upgrade runql, or report it there")
-    return "; ".join(steps) or "nothing that was checked uses it"
+    return "; ".join(steps) or "none of the checked operations uses it"
 
 
 def effect(finding: Finding) -> str:
-    """What stops working, in the names that the reader calls; empty when nothing does."""
+    """Return which members and operations of runql stop working or are affected; empty without any."""
     ours = [use.operation for use in finding.uses if use.path is None and not use.methods]
-    hit = [*(as_code(method) for method in finding.methods), *(f"the operation {name}" for name in ours)]
+    affected = [*(as_code(method) for method in finding.methods), *(f"the operation {name}" for name in ours)]
     verbs = {True: ("stops working", "stop working"), False: ("is affected", "are affected")}
     one, many = verbs[finding.level == "breaking"]
-    return f"{', '.join(hit)} {one if len(hit) == 1 else many}" if hit else ""
+    return f"{', '.join(affected)} {one if len(affected) == 1 else many}" if affected else ""
 
 
 def user_uses(finding: Finding) -> list[Use]:
-    """The places in the user's own files."""
+    """Return the affected operations in the user's own files."""
     return [use for use in finding.uses if use.path is not None]
 
 
 def as_code(method: str) -> str:
-    """A member as it is written in code."""
+    """Return a member as a caller writes it, such as ``Runs[…]`` for ``Runs.__getitem__``."""
     owner, _, name = method.partition(".")
     special = {"__iter__": f"for … in {owner}", "__getitem__": f"{owner}[…]", "__len__": f"len({owner})"}
     return special.get(name, method if name else f"{owner}(…)")
 
 
 def summary(report: Report, *, strict: bool) -> str:
-    """The last line of every text: the verdict and the numbers."""
+    """Return the last line of a report: the verdict and the numbers."""
     verdict = report.verdict(strict=strict)
     word = {"ok": "PASS", "breaking": "FAIL", "unchecked": "COULD NOT CHECK"}[verdict]
     counting = len(report.counting(strict=strict))

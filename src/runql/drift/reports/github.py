@@ -1,4 +1,4 @@
-"""For GitHub Actions: workflow commands that become annotations."""
+"""GitHub Actions: workflow commands that become annotations."""
 
 from __future__ import annotations
 
@@ -10,22 +10,20 @@ from runql.drift.reports.text import is_shown
 
 
 def as_github(report: Report, *, strict: bool = False) -> str:
-    """One command a finding and place, and the summary as a notice."""
+    """Return one command for each finding and location, and the summary as a notice."""
     return "\n".join(_commands(report, strict=strict)) + "\n"
 
 
 def _commands(report: Report, *, strict: bool) -> Iterator[str]:
     for finding in report.findings:
         if finding.approved is None and is_shown(finding, strict=strict):
-            text = ". ".join(
+            message = ". ".join(
                 part.rstrip(".") for part in (finding.message, effect(finding), advice(finding)) if part
             )
             kind = _kind(finding, strict=strict)
             title = f"{finding.level}: {finding.coordinate}"
-            for where in [{"file": str(use.path), "line": str(use.line)} for use in user_uses(finding)] or [
-                {}
-            ]:
-                yield _command(kind, text, {**where, "title": title})
+            for at in [{"file": str(use.path), "line": str(use.line)} for use in user_uses(finding)] or [{}]:
+                yield _command(kind, message, {**at, "title": title})
     for each in report.unchecked:
         yield _command("error", each.reason, {"title": f"could not check: {each.subject}"})
     for note in report.notes:
@@ -39,14 +37,14 @@ def _kind(finding: Finding, *, strict: bool) -> str:
     return "warning" if finding.level in {"breaking", "dangerous", "deprecated"} else "notice"
 
 
-def _command(kind: str, text: str, properties: Mapping[str, str]) -> str:
-    given = ",".join(f"{name}={_property(value)}" for name, value in properties.items())
-    return f"::{kind} {given}::{_data(text)}"
+def _command(kind: str, message: str, properties: Mapping[str, str]) -> str:
+    assignments = ",".join(f"{name}={_escape_property(value)}" for name, value in properties.items())
+    return f"::{kind} {assignments}::{_escape(message)}"
 
 
-def _data(text: str) -> str:
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+def _escape(value: str) -> str:
+    return value.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
-def _property(text: str) -> str:
-    return _data(text).replace(":", "%3A").replace(",", "%2C")
+def _escape_property(value: str) -> str:
+    return _escape(value).replace(":", "%3A").replace(",", "%2C")

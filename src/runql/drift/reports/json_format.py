@@ -1,4 +1,4 @@
-"""For programs: everything that was found, in one JSON object whose form is versioned."""
+"""JSON, for programs: the whole report in one object with a versioned format."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ FORMAT_VERSION: Final = 1
 
 
 def as_json(report: Report, *, strict: bool = False) -> str:
-    """The whole report, indented."""
+    """Return the whole report, indented."""
     body = {
         "form": FORMAT_VERSION,
         "source": report.source,
@@ -45,5 +45,5 @@ def _finding(finding: Finding, *, strict: bool) -> dict[str, object]:
 
 
 def _use(use: Use) -> dict[str, object]:
-    place = {} if use.path is None else {"path": use.path.as_posix(), "line": use.line}
-    return {"operation": use.operation, "methods": list(use.methods), **place}
+    location = {} if use.path is None else {"path": use.path.as_posix(), "line": use.line}
+    return {"operation": use.operation, "methods": list(use.methods), **location}

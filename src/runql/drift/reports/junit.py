@@ -1,4 +1,4 @@
-"""For CI systems that show test results: JUnit's XML, one test case an operation."""
+"""JUnit XML, for CI systems that show test results: one test case for each operation."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ OTHERS: Final = "the schema as a whole"
 
 
 def as_junit(report: Report, operations: Sequence[str], *, strict: bool = False) -> str:
-    """A suite of one test case for each operation that was checked, and one for what hits none of them."""
+    """Return a suite with a test case for each checked operation, and one for all other findings."""
     counting = report.counting(strict=strict)
-    cases = [_case(name, _hits(counting, name), _reasons(report, name)) for name in operations]
-    cases.append(_case(OTHERS, [each for each in counting if not _hits_any(each, operations)], []))
+    cases = [_case(name, _affecting(counting, name), _reasons(report, name)) for name in operations]
+    cases.append(_case(OTHERS, [each for each in counting if not _affects_any(each, operations)], []))
     others = [each.reason for each in report.unchecked if each.subject not in operations]
     if others:
         cases.append(_case("the check itself", [], others))
@@ -29,11 +29,11 @@ def as_junit(report: Report, operations: Sequence[str], *, strict: bool = False)
     return head + suite + "".join(cases) + "  </testsuite>\n</testsuites>\n"
 
 
-def _hits(findings: Sequence[Finding], operation: str) -> list[Finding]:
+def _affecting(findings: Sequence[Finding], operation: str) -> list[Finding]:
     return [each for each in findings if any(use.operation == operation for use in each.uses)]
 
 
-def _hits_any(finding: Finding, operations: Sequence[str]) -> bool:
+def _affects_any(finding: Finding, operations: Sequence[str]) -> bool:
     return any(use.operation in operations for use in finding.uses)
 
 
@@ -43,20 +43,22 @@ def _reasons(report: Report, operation: str) -> list[str]:
 
 def _case(name: str, failures: Sequence[Finding], errors: Sequence[str]) -> str:
     start = f"    <testcase classname={quoteattr(SUITE)} name={quoteattr(name)}"
-    inside = ""
+    content = ""
     if failures:
         message = "; ".join(f"{each.coordinate}: {each.message}" for each in failures)
-        text = "\n".join(line for each in failures for line in _lines(each))
+        details = "\n".join(line for each in failures for line in _lines(each))
         kind = quoteattr(failures[0].rule)
-        inside += f"      <failure message={quoteattr(message)} type={kind}>{escape(text)}</failure>\n"
+        content += f"      <failure message={quoteattr(message)} type={kind}>{escape(details)}</failure>\n"
     elif errors:
         message = "; ".join(errors)
-        inside += (
+        content += (
             f'      <error message={quoteattr(message)} type="could-not-check">{escape(message)}</error>\n'
         )
-    return f"{start}>\n{inside}    </testcase>\n" if inside else f"{start}/>\n"
+    return f"{start}>\n{content}    </testcase>\n" if content else f"{start}/>\n"
 
 
 def _lines(finding: Finding) -> list[str]:
-    where = [f"{use.path}:{use.line}: {use.operation}" for use in user_uses(finding)]
-    return [part for part in (finding.message, effect(finding), *where, f"to do: {advice(finding)}") if part]
+    locations = [f"{use.path}:{use.line}: {use.operation}" for use in user_uses(finding)]
+    return [
+        part for part in (finding.message, effect(finding), *locations, f"to do: {advice(finding)}") if part
+    ]

@@ -1,4 +1,4 @@
-"""For pull requests and step summaries: one table."""
+"""Markdown, for pull requests and step summaries: one table."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from runql.drift.reports.text import is_shown
 
 
 def as_markdown(report: Report, *, strict: bool = False) -> str:
-    """A heading, the verdict, the table of findings, what could not be checked."""
+    """Return a heading, the verdict, a table of findings, and what could not be checked."""
     return "\n".join(_lines(report, strict=strict)) + "\n"
 
 
@@ -21,7 +21,7 @@ def _lines(report: Report, *, strict: bool) -> Iterator[str]:
     shown = [each for each in report.findings if is_shown(each, strict=strict)]
     if shown:
         yield ""
-        yield "| level | where | what | hits | to do |"
+        yield "| level | where | what | affects | to do |"
         yield "|---|---|---|---|---|"
         yield from (_row(each) for each in shown)
     if report.unchecked:
@@ -36,16 +36,16 @@ def _lines(report: Report, *, strict: bool) -> Iterator[str]:
 
 def _row(finding: Finding) -> str:
     level = finding.level if finding.approved is None else f"approved ({finding.approved})"
-    hits = [effect(finding), *(f"`{use.path}:{use.line}`" for use in user_uses(finding))]
+    affected = [effect(finding), *(f"`{use.path}:{use.line}`" for use in user_uses(finding))]
     cells = (
         level,
         f"`{finding.coordinate}`",
         finding.message,
-        ", ".join(filter(None, hits)),
+        ", ".join(filter(None, affected)),
         advice(finding),
     )
     return f"| {' | '.join(_cell(each) for each in cells)} |"
 
 
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")
+def _cell(content: str) -> str:
+    return content.replace("|", "\\|").replace("\n", " ")

@@ -1,4 +1,4 @@
-"""The formats by name."""
+"""The formats of a report, by name."""
 
 from __future__ import annotations
 
@@ -20,7 +20,15 @@ FORMATS: Final[tuple[Format, ...]] = ("text", "json", "github", "sarif", "junit"
 def render(
     report: Report, form: Format, operations: Sequence[str], *, strict: bool = False, colour: bool = False
 ) -> str:
-    """The report in a format; ``operations`` names those that were checked, ``colour`` is for text alone."""
+    """Return a report in a format.
+
+    Args:
+        report: the result of a check.
+        form: the format.
+        operations: names of the checked operations.
+        strict: also count breaking changes of parts that no operation uses.
+        colour: use terminal colours; only for the format "text".
+    """
     match form:
         case "text":
             return as_text(report, strict=strict, colour=colour)

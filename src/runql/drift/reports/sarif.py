@@ -1,4 +1,4 @@
-"""For code scanning: SARIF 2.1.0."""
+"""SARIF 2.1.0, for code scanning."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SCHEMA: Final = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/sche
 
 
 def as_sarif(report: Report, *, strict: bool = False) -> str:
-    """One run of the tool; approved findings are suppressed results."""
+    """Return one run of the tool; approved findings are suppressed results."""
     shown = [each for each in report.findings if is_shown(each, strict=strict)]
     rules = sorted({finding.rule for finding in shown})
     run = {
@@ -48,13 +48,15 @@ def as_sarif(report: Report, *, strict: bool = False) -> str:
 
 
 def _result(finding: Finding, index: int, *, strict: bool) -> dict[str, object]:
-    text = ". ".join(part.rstrip(".") for part in (finding.message, effect(finding), advice(finding)) if part)
+    message = ". ".join(
+        part.rstrip(".") for part in (finding.message, effect(finding), advice(finding)) if part
+    )
     approved = [] if finding.approved is None else [{"kind": "external", "justification": finding.approved}]
     return {
         "ruleId": finding.rule,
         "ruleIndex": index,
         "level": _level(finding, strict=strict),
-        "message": {"text": f"{text}."},
+        "message": {"text": f"{message}."},
         "locations": _locations(finding),
         "partialFingerprints": {"coordinate/v1": sha256("|".join(finding.place).encode()).hexdigest()},
         "suppressions": approved,
@@ -68,7 +70,7 @@ def _level(finding: Finding, *, strict: bool) -> str:
 
 
 def _locations(finding: Finding) -> list[dict[str, object]]:
-    """The user's places; without one, the file in which the change would be approved, as GitHub wants a file."""
+    """Return the locations in the user's files, else the file of approvals, as GitHub requires a file."""
     named = [{"fullyQualifiedName": finding.coordinate, "kind": "member"}]
     found = [(str(use.path), use.line) for use in user_uses(finding)] or [(APPROVALS_FILE, 1)]
     return [

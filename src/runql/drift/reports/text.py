@@ -1,4 +1,4 @@
-"""For people at a terminal: worst first, what stops working, where, and what to do."""
+"""Plain text, for people at a terminal: what stops working, where, and what to do, worst first."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ VERDICT_COLOURS: Final = {"ok": GREEN, "breaking": RED, "unchecked": YELLOW}
 
 
 def as_text(report: Report, *, strict: bool = False, colour: bool = False) -> str:
-    """The report as lines; safe changes and what nobody uses are only counted, unless ``strict``."""
+    """Return the report as lines; without ``strict``, safe changes and unused parts are only counted."""
     lines = list(_lines(report, strict=strict, colour=colour))
     return "\n".join(lines) + "\n"
 
@@ -46,21 +46,21 @@ def _lines(report: Report, *, strict: bool, colour: bool) -> Iterator[str]:
     counting = report.counting(strict=strict)
     if counting:
         yield ""
-        yield f"An expected change is approved in {APPROVALS_FILE}:"
+        yield f"To approve an expected change, add to {APPROVALS_FILE}:"
         yield from (f"  {line}" for line in approval_entry(counting[0]).splitlines())
     yield ""
     yield painted(summary(report, strict=strict), VERDICT_COLOURS[report.verdict(strict=strict)], BOLD)
 
 
 def is_shown(finding: Finding, *, strict: bool) -> bool:
-    """Whether people see it one by one."""
+    """Return whether formats for people list the finding; others are only counted."""
     return strict or (bool(finding.uses) and finding.level != "safe")
 
 
 def _details(finding: Finding) -> Iterator[str]:
     yield from finding.message.splitlines()
-    if sentence := effect(finding):
-        yield sentence
+    if affected := effect(finding):
+        yield affected
     for use in user_uses(finding):
         yield f"{use.path}:{use.line}: {use.operation}"
     if finding.approved is not None:

@@ -1,1 +1,1 @@
-"""Read real responses strictly."""
+"""Strict reading of recorded and live responses."""

@@ -1,4 +1,4 @@
-"""What lies inside of JSON scalars, which the SDL does not tell: history keys, configs, rows."""
+"""The content of JSON scalars, which the SDL does not describe: history keys, configs, rows."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ from runql.values import JSONValue, parse_json
 
 MAX_ERRORS: Final = 3
 UNWRAPPED_KEYS: Final = {"wandb_version"}
+"""Keys of a configuration whose value is not wrapped in an object with ``value`` and ``desc``."""
 
 
 class _Strict(BaseModel):
-    """Nothing that is not named here."""
+    """A model that refuses unknown fields."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
 class TypeCount(_Strict):
-    """How often a metric held values of one type."""
+    """The number of values of one type in a metric."""
 
     type: str
     count: int | float
@@ -30,7 +31,7 @@ class TypeCount(_Strict):
 
 
 class KeyInfo(_Strict):
-    """What is told of one metric."""
+    """The description of one metric."""
 
     type_counts: list[TypeCount] = Field(alias="typeCounts")
     previous_value: object = Field(None, alias="previousValue")
@@ -38,7 +39,7 @@ class KeyInfo(_Strict):
 
 
 class HistoryKeys(_Strict):
-    """The metrics of a run."""
+    """The metrics of a run, by key."""
 
     keys: dict[str, KeyInfo]
     sets: list[object] | None = None
@@ -46,14 +47,14 @@ class HistoryKeys(_Strict):
 
 
 class ConfigEntry(_Strict):
-    """One value of a configuration, with its description."""
+    """One value of a configuration."""
 
     value: object
     desc: str | None = None
 
 
 class Row(BaseModel):
-    """One row: metrics under any name, and what the SDK adds to them."""
+    """One row: metrics under any name, and the fields that the SDK adds."""
 
     model_config = ConfigDict(extra="allow", strict=True)
     step: int | float | None = Field(None, alias="_step")
@@ -62,7 +63,7 @@ class Row(BaseModel):
 
 
 _OBJECT = TypeAdapter(dict[str, object])
-_SHAPES: Final[Mapping[str, TypeAdapter[Any]]] = {  # Any: only whether it fits is asked
+_SHAPES: Final[Mapping[str, TypeAdapter[Any]]] = {  # Any: only validation, the values are not used
     "Run.historyKeys": TypeAdapter(HistoryKeys),
     "Run.config": TypeAdapter(dict[str, ConfigEntry]),
     "Run.summaryMetrics": _OBJECT,
@@ -74,7 +75,7 @@ _SHAPES: Final[Mapping[str, TypeAdapter[Any]]] = {  # Any: only whether it fits 
 
 
 def shape_error(coordinate: str, value: JSONValue) -> str:
-    """What is wrong inside of a field's value; empty when nothing is, or when nothing is known of it."""
+    """Return what is wrong with the content of a field; empty if it is valid, or if its shape is unknown."""
     shape = _SHAPES.get(coordinate)
     if shape is None or value is None:
         return ""

@@ -1,4 +1,4 @@
-"""Real answers of a live server to runql's own queries, to be read strictly; nothing is changed there."""
+"""Send runql's own queries to a live server, to read the responses strictly; nothing on the server changes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from runql.transport.flow import Flow
 from runql.values import JSONValue
 
 PAGE_SIZE: Final = 5
-"""Items a page, and rows."""
+"""Number of items in a page, and of rows."""
 
 VARIABLE_VALUES: Final[Mapping[str, JSONValue]] = {
     "first": PAGE_SIZE,
@@ -35,7 +35,7 @@ VARIABLE_VALUES: Final[Mapping[str, JSONValue]] = {
     "withKeys": True,
     "withExports": True,
 }
-"""What is sent for variables of these names."""
+"""Value of each variable, by its name."""
 
 VARIABLES_FROM_NODES: Final[Mapping[str, tuple[str, str]]] = {
     "runs": ("name", "run"),
@@ -44,7 +44,7 @@ VARIABLES_FROM_NODES: Final[Mapping[str, tuple[str, str]]] = {
     "artifactCollections": ("name", "collection"),
     "artifacts": ("id", "id"),
 }
-"""Connections whose first node tells what other queries ask for: by which of its fields, and under which variable."""
+"""By connection, the field of its first node that other queries need, and the variable that receives it."""
 
 LATEST: Final = "latest"
 """The alias that every artifact collection with a version has."""
@@ -52,7 +52,7 @@ LATEST: Final = "latest"
 
 @dataclass(slots=True)
 class LiveAnswers:
-    """What was read, and what could not be."""
+    """The responses of a live server, and the queries that could not be sent."""
 
     exchanges: list[Exchange] = field(default_factory=list[Exchange])
     unchecked: list[Unchecked] = field(default_factory=list[Unchecked])
@@ -60,40 +60,42 @@ class LiveAnswers:
 
 
 def read_live_answers(operations: Sequence[CheckedOperation], entity: str, project: str) -> Flow[LiveAnswers]:
-    """Send every query whose variables can be filled; runs and sweeps are those that the first answers name.
+    """Send every query whose variables have a value; earlier responses name the runs and sweeps for later queries.
+
+    Requests sent: one for each query.
 
     Raises:
-        AnswerError: the server lets nobody in (401, 403), or fails.
-        TransportError: it cannot be reached.
+        AnswerError: the server refuses the API key (401, 403), or fails.
+        TransportError: the server cannot be reached.
     """
     known: dict[str, JSONValue] = {**VARIABLE_VALUES, "entity": entity, "project": project, "query": entity}
-    read = LiveAnswers()
+    answers = LiveAnswers()
     waiting = [each for each in operations if each.definition.kind == "query"]
     while waiting:
         ready = [each for each in waiting if not _missing(each, known)]
         if not ready:
             break
         for operation in ready:
-            yield from _read(operation, known, read)
+            yield from _send(operation, known, answers)
         waiting = [each for each in waiting if each not in ready]
-    read.unchecked += [
-        Unchecked(each.name, f"nothing to give for ${', $'.join(_missing(each, known))}") for each in waiting
+    answers.unchecked += [
+        Unchecked(each.name, f"no value for ${', $'.join(_missing(each, known))}") for each in waiting
     ]
-    return read
+    return answers
 
 
-def _read(operation: CheckedOperation, known: dict[str, JSONValue], read: LiveAnswers) -> Flow[None]:
+def _send(operation: CheckedOperation, known: dict[str, JSONValue], answers: LiveAnswers) -> Flow[None]:
     document = "\n".join(each.text for each in (operation.definition, *operation.fragments))
     variables = {name: known[name] for name, _ in _variables(operation) if name in known}
-    read.requests += 1
+    answers.requests += 1
     try:
         data = yield from fetch_data(document, operation.name, variables)
     except AnswerError as error:
         if error.status in {401, 403, 429}:
             raise
-        read.unchecked.append(Unchecked(operation.name, str(error)))
+        answers.unchecked.append(Unchecked(operation.name, str(error)))
         return
-    read.exchanges.append(Exchange(operation.name, document, variables, data))
+    answers.exchanges.append(Exchange(operation.name, document, variables, data))
     for connection, first in _first_nodes(data):
         field_name, variable = VARIABLES_FROM_NODES.get(connection, ("", ""))
         if variable and isinstance(first.get(field_name), str):
@@ -114,7 +116,7 @@ def _variables(operation: CheckedOperation) -> Iterator[tuple[str, bool]]:
 
 
 def _first_nodes(value: JSONValue, key: str = "") -> Iterator[tuple[str, dict[str, JSONValue]]]:
-    """The first node of every connection in an answer, with the connection's name."""
+    """Yield the first node of every connection in a response, with the name of the connection."""
     if isinstance(value, list):
         for each in value:
             yield from _first_nodes(each, key)

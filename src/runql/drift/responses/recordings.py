@@ -1,4 +1,4 @@
-"""Exchanges that vcrpy recorded: one YAML file each test, documents and long answers beside them."""
+"""Read GraphQL exchanges from recordings of vcrpy; documents and long responses may be separate files."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from runql.values import JSONValue, parse_json
 
 SUFFIXES: Final = (".yaml", ".yml")
 DOCUMENTS_FOLDER: Final = "documents"
-"""A folder above the recordings: a body may name a ``document`` in it instead of carrying the ``query``."""
+"""A folder above the recordings. A request body may name a ``document`` in it instead of its ``query``."""
 
 SEPARATE_FILE: Final = re.compile(r"kept in (\S+)$")
-"""An response that many recordings share may lie in a file, named from a folder above."""
+"""A body that refers to a file, relative to a folder above the recording; several recordings may share it."""
 
 EXCHANGE_START: Final = re.compile(r"^- request:", re.MULTILINE)
 
 
 def read_recordings(paths: Sequence[Path]) -> list[Exchange]:
-    """The GraphQL exchanges in these files, and in all YAML files below these folders.
+    """Read the GraphQL exchanges in these files, and in all YAML files below these folders.
 
     Raises:
-        DriftInputError: there is none, or a file is no recording.
+        DriftInputError: no exchange was found, or a file is not a recording.
         MissingExtraError: PyYAML is not installed.
     """
     files = [file for path in paths for file in _files(path)]
     found = [exchange for file in files for exchange in _exchanges(file)]
     if not found:
-        raise DriftInputError(f"no GraphQL exchange is recorded in {', '.join(str(path) for path in paths)}")
+        raise DriftInputError(f"no GraphQL exchange in {', '.join(str(path) for path in paths)}")
     return found
 
 
@@ -45,7 +45,7 @@ def _load_yaml(file: Path, text: str) -> JSONValue:
     try:
         value: JSONValue = yaml.safe_load(text)
     except broken as error:
-        raise DriftInputError(f"{file} is no recording: {error}") from error
+        raise DriftInputError(f"{file} is not a recording: {error}") from error
     return value
 
 
@@ -62,7 +62,7 @@ def _exchanges(file: Path) -> Iterator[Exchange]:
     body = _load_yaml(file, text)
     interactions = body.get("interactions") if isinstance(body, dict) else None
     if not isinstance(interactions, list):
-        raise DriftInputError(f"{file} is no recording of vcrpy: it has no interactions")
+        raise DriftInputError(f"{file} is not a recording of vcrpy: it has no interactions")
     lines = [text.count("\n", 0, each.start()) + 1 for each in EXCHANGE_START.finditer(text)]
     for number, interaction in enumerate(interactions):
         exchange = _exchange(interaction, file, lines[number] if number < len(lines) else 1)
@@ -71,9 +71,9 @@ def _exchanges(file: Path) -> Iterator[Exchange]:
 
 
 def _exchange(interaction: JSONValue, file: Path, line: int) -> Exchange | None:
-    """One exchange, None for one that is not GraphQL or was not answered with data."""
-    sent = _object(_text(_at(interaction, "request", "body")))
-    content = _text(_at(interaction, "response", "body", "string"))
+    """Return one exchange, None if it is not GraphQL or if the response has no data."""
+    sent = _object(_string(_at(interaction, "request", "body")))
+    content = _string(_at(interaction, "response", "body", "string"))
     separate = SEPARATE_FILE.match(content)
     response = _object(_read_from_parents(file, separate[1]) if separate else content)
     document, name = sent.get("query"), sent.get("document")
@@ -98,13 +98,13 @@ def _at(value: JSONValue, *keys: str) -> JSONValue:
     return value
 
 
-def _text(value: JSONValue) -> str:
+def _string(value: JSONValue) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _object(text: str) -> dict[str, JSONValue]:
+def _object(source: str) -> dict[str, JSONValue]:
     try:
-        value = parse_json(text)
+        value = parse_json(source)
     except ValueError:
         return {}
     return value if isinstance(value, dict) else {}
@@ -114,4 +114,4 @@ def _read_from_parents(file: Path, name: str) -> str:
     for folder in file.parents:
         if (folder / name).is_file():
             return (folder / name).read_text(encoding="utf-8")
-    raise DriftInputError(f"{file} names {name}, which lies in no folder above it")
+    raise DriftInputError(f"{file} names {name}, which is in no folder above it")

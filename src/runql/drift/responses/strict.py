@@ -1,4 +1,4 @@
-"""Answers read strictly: whatever in them is not as the SDL says."""
+"""Read responses strictly: report everything that departs from the SDL."""
 
 from __future__ import annotations
 
@@ -41,15 +41,15 @@ WHOLE_NUMBER: Final = re.compile(r"-?\d+$")
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """An operation that was sent, and what came back.
+    """A request with an operation, and its response.
 
     Attributes:
-        operation: its name.
-        document: the GraphQL text.
-        variables: what was sent with it.
-        data: the answer's data; None when there was none.
-        path: the recording; None for a live answer.
-        line: of the recording, where the exchange begins.
+        operation: name of the operation.
+        document: the GraphQL source.
+        variables: values of the variables.
+        data: data of the response, None without any.
+        path: the recording, None for a live response.
+        line: first line of the exchange in the recording.
     """
 
     operation: str
@@ -61,7 +61,7 @@ class Exchange:
 
 
 def read_strictly(exchange: Exchange, schema: GraphQLSchema) -> list[Finding]:
-    """Where the answer leaves the schema; each kind of departure once."""
+    """Return a finding for each departure of a response from the schema, each once."""
     document = parse(exchange.document)
     operation = next(
         node
@@ -110,13 +110,15 @@ class _Reader:
             self.note(
                 "answer-unknown-type",
                 declared,
-                f"{declared} came back as {runtime}, which the SDL does not have",
+                f"the server returned {runtime} for {declared}, a type that is not in the SDL",
             )
             return
         selected = self.selected_fields(runtime, selections)
         for key in data.keys() - selected.keys():
             self.note(
-                "answer-unknown-field", f"{runtime}.{key}", f"{runtime}.{key} came back and was not asked for"
+                "answer-unknown-field",
+                f"{runtime}.{key}",
+                f"the server returned {runtime}.{key}, which the operation does not select",
             )
         is_object = isinstance(described, GraphQLObjectType)
         for key, nodes in selected.items():
@@ -125,7 +127,7 @@ class _Reader:
             elif is_object:
                 coordinate = f"{runtime}.{nodes[0].name.value}"
                 self.note(
-                    "answer-missing-field", coordinate, f"{coordinate} was asked for and did not come back"
+                    "answer-missing-field", coordinate, f"the server did not return the selected {coordinate}"
                 )
 
     def read_field(self, owner: str, nodes: Sequence[FieldNode], value: JSONValue) -> None:
@@ -137,31 +139,32 @@ class _Reader:
             not isinstance(described, GraphQLObjectType | GraphQLInterfaceType)
             or name not in described.fields
         ):
-            self.note("answer-unknown-field", f"{owner}.{name}", f"the SDL has no {owner}.{name}")
+            self.note("answer-unknown-field", f"{owner}.{name}", f"{owner}.{name} is not in the SDL")
             return
         inner = [node.selection_set for node in nodes if node.selection_set is not None]
         self.read_value(f"{owner}.{name}", type_of(described.fields[name]), inner, value)
 
     def read_value(
-        self, coordinate: str, written: str, selections: Sequence[SelectionSetNode], value: JSONValue
+        self, coordinate: str, declared: str, selections: Sequence[SelectionSetNode], value: JSONValue
     ) -> None:
         if value is None:
-            if written.endswith("!"):
-                self.note("answer-null", coordinate, f"{coordinate} came back null; the SDL says {written}")
+            if declared.endswith("!"):
+                message = f"the server returned null for {coordinate}; the SDL declares {declared}"
+                self.note("answer-null", coordinate, message)
             return
-        written = written.removesuffix("!")
-        if written.startswith("["):
+        declared = declared.removesuffix("!")
+        if declared.startswith("["):
             if not isinstance(value, list):
                 self.note(
                     "answer-type",
                     coordinate,
-                    f"{coordinate} came back as {_describe(value)}; the SDL says {written}",
+                    f"the server returned {_describe(value)} for {coordinate}; the SDL declares {declared}",
                 )
                 return
             for each in value:
-                self.read_value(coordinate, written[1:-1], selections, each)
+                self.read_value(coordinate, declared[1:-1], selections, each)
             return
-        self.read_named(coordinate, written, selections, value)
+        self.read_named(coordinate, declared, selections, value)
 
     def read_named(
         self, coordinate: str, name: str, selections: Sequence[SelectionSetNode], value: JSONValue
@@ -173,23 +176,22 @@ class _Reader:
                 return
         elif isinstance(described, GraphQLEnumType):
             if isinstance(value, str) and value not in described.values:
-                text = f"{coordinate} came back as {value}, which {name} does not have in the SDL"
-                self.note("answer-enum-value", f"{name}.{value}", text)
+                message = f"the server returned {value} for {coordinate}; the SDL has no such value in {name}"
+                self.note("answer-enum-value", f"{name}.{value}", message)
             if isinstance(value, str):
                 return
         elif isinstance(described, GraphQLScalarType) and _is_scalar_value(name, value):
             wrong = shape_error(coordinate, value)
             if wrong:
-                self.note("answer-shape", coordinate, f"{coordinate} has another shape inside: {wrong}")
+                self.note("answer-shape", coordinate, f"unexpected content in {coordinate}: {wrong}")
             return
-        self.note(
-            "answer-type", coordinate, f"{coordinate} came back as {_describe(value)}; the SDL says {name}"
-        )
+        message = f"the server returned {_describe(value)} for {coordinate}; the SDL declares {name}"
+        self.note("answer-type", coordinate, message)
 
     def selected_fields(
         self, runtime: str, selections: Sequence[SelectionSetNode]
     ) -> dict[str, list[FieldNode]]:
-        """The fields that were selected of an object of this type, by the key they come back under."""
+        """Return the fields that an operation selects from an object of this type, by response key."""
         selected: dict[str, list[FieldNode]] = {}
         for node in (each for selection in selections for each in self.flatten(runtime, selection)):
             selected.setdefault(node.alias.value if node.alias else node.name.value, []).append(node)
@@ -218,7 +220,7 @@ class _Reader:
             inner, GraphQLObjectType | GraphQLInterfaceType
         ):
             return self.schema.is_sub_type(outer, inner)
-        # An abstract type that did not tell what it is: its members' fields may be there.
+        # Without `__typename` the concrete type is unknown: the fields of any member may be present.
         return isinstance(inner, GraphQLInterfaceType | GraphQLUnionType)
 
     def is_included(self, node: SelectionNode) -> bool:
@@ -236,7 +238,7 @@ class _Reader:
 
 
 def _condition(node: InlineFragmentNode) -> str | None:
-    # graphql-core types it as always there; `... @include(if: $x) { … }` has none.
+    # graphql-core's types do not allow for a fragment without a condition, `... @include(if: $x) { … }`.
     named: NamedTypeNode | None = getattr(node, "type_condition", None)
     return None if named is None else named.name.value
 
@@ -284,6 +286,6 @@ def _describe(value: JSONValue) -> str:
         case bool():
             return f"the boolean {value}"
         case str():
-            return f"the text {value[:40]!r}"
+            return f"the string {value[:40]!r}"
         case _:
             return f"the number {value}"

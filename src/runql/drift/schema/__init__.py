@@ -1,1 +1,1 @@
-"""Where a schema comes from, what changed in it, and which operations a change hits."""
+"""Schemas: where they come from, what changed, and which operations a change affects."""

@@ -1,4 +1,4 @@
-"""What differs between two schemas, each difference with its schema coordinate: graphql-core's list, and what it leaves out."""
+"""Differences between two schemas, each with its schema coordinate: those that graphql-core reports, and more."""
 
 from __future__ import annotations
 
@@ -31,18 +31,17 @@ from runql.drift.operations.type_strings import type_of
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One difference.
+    """One difference between two schemas.
 
     Attributes:
-        rule: what kind, such as ``field-removed``.
-        level: how bad it is for whoever uses it, before it is known who does.
-        coordinate: the part of the schema; of a union or interface that lost a type, the union or interface.
+        rule: kind of difference, such as ``field-removed``.
+        level: severity for an operation that uses the part; `impact` refines it.
+        coordinate: the part of the schema.
         message: what is different, one sentence.
-        member: of a union or interface, the type that joined or left.
-        is_input: whether it concerns what is sent, not what is received.
-        was: the type before, where that changed.
-        becomes: the type now, where that changed.
-        has_default: what must be given now has a default, so that it may be left out.
+        member: the type that joined or left the union or interface at ``coordinate``.
+        is_input: whether it concerns values that operations send.
+        was, becomes: the type before and after, where it changed.
+        has_default: whether a required argument or input field has a default.
     """
 
     rule: str
@@ -56,7 +55,7 @@ class Change:
     has_default: bool = False
 
 
-# The words of graphql-core 3.2 are the only place where it says what a change is about.
+# graphql-core 3.2 names the changed part only in its description.
 _DESCRIPTIONS: Final[tuple[tuple[str, str, str, str], ...]] = (
     ("TYPE_REMOVED", "type-removed", "{0}", r"(?:Standard scalar )?(\w+) was removed"),
     ("TYPE_CHANGED_KIND", "type-kind-changed", "{0}", r"(\w+) changed from"),
@@ -121,14 +120,16 @@ _DESCRIPTIONS: Final[tuple[tuple[str, str, str, str], ...]] = (
     ("IMPLEMENTED_INTERFACE_ADDED", "member-added", "{0}", r"(\w+) added to interfaces implemented by (\w+)"),
     ("ARG_DEFAULT_VALUE_CHANGE", "argument-default-changed", "{0}.{1}({2}:)", r"(\w+)\.(\w+) arg (\w+) "),
 )
-_PATTERNS: Final = {name: (rule, form, re.compile(words)) for name, rule, form, words in _DESCRIPTIONS}
-# graphql-core calls them dangerous; an operation that does not use them stays what it is.
+_PATTERNS: Final = {
+    name: (rule, template, re.compile(description)) for name, rule, template, description in _DESCRIPTIONS
+}
+# graphql-core calls these dangerous, but an operation that does not use them is not affected.
 _SAFE: Final = {"optional-input-field-added", "optional-argument-added"}
 _MEMBER_IS_SECOND: Final = {"IMPLEMENTED_INTERFACE_ADDED"}
 
 
 def find_changes(known: GraphQLSchema, found: GraphQLSchema) -> list[Change]:
-    """Everything that differs in ``found``, seen from ``known``."""
+    """Return every difference from ``known`` to ``found``."""
     breaking = [
         _from_core(each.type.name, each.description, "breaking", known, found)
         for each in find_breaking_changes(known, found)
@@ -143,15 +144,15 @@ def find_changes(known: GraphQLSchema, found: GraphQLSchema) -> list[Change]:
 def _from_core(
     kind: str, description: str, level: Level, known: GraphQLSchema, found: GraphQLSchema
 ) -> Change | None:
-    rule, form, pattern = _PATTERNS[kind]
+    rule, template, pattern = _PATTERNS[kind]
     match = pattern.match(description)
     if match is None:
-        raise ValueError(f"graphql-core has new words for {kind}: {description}")
+        raise ValueError(f"graphql-core describes {kind} in an unknown way: {description}")
     parts = match.groups()
-    coordinate = form.format(*parts)
+    coordinate = template.format(*parts)
     owner = known.type_map.get(coordinate.partition(".")[0])
     if kind == "DIRECTIVE_REMOVED" and _is_specified(known, parts[0]):
-        # Servers leave out the standard ones that they know and do not list.
+        # Servers may know standard directives without listing them.
         return None
     if kind == "TYPE_REMOVED" and owner is not None and is_specified_scalar_type(owner):
         return None
@@ -188,7 +189,7 @@ def _has_default(schema: GraphQLSchema, coordinate: str) -> bool:
 
 
 def _inputs(schema: GraphQLSchema) -> Mapping[str, GraphQLArgument | GraphQLInputField]:
-    """Everything that values are given to, by coordinate."""
+    """Return every argument and input field, by coordinate."""
     found: dict[str, GraphQLArgument | GraphQLInputField] = {}
     for owner in _types(schema).values():
         if isinstance(owner, GraphQLInputObjectType):
@@ -203,7 +204,7 @@ def _inputs(schema: GraphQLSchema) -> Mapping[str, GraphQLArgument | GraphQLInpu
 
 
 def _outputs(schema: GraphQLSchema) -> Mapping[str, GraphQLField]:
-    """Every field that may be selected, by coordinate."""
+    """Return every field of objects and interfaces, by coordinate."""
     return {
         f"{owner.name}.{name}": field
         for owner in _types(schema).values()
@@ -217,7 +218,7 @@ def _types(schema: GraphQLSchema) -> Mapping[str, GraphQLNamedType]:
 
 
 def _unreported_by_core(known: GraphQLSchema, found: GraphQLSchema) -> Iterator[Change]:
-    """What graphql-core does not report: safe changes, deprecations, defaults of input fields."""
+    """Return what graphql-core does not report: safe changes, deprecations, defaults of input fields."""
     before, after = _types(known), _types(found)
     for name in after.keys() - before.keys():
         if not is_specified_scalar_type(after[name]):
@@ -233,8 +234,8 @@ def _new_fields(known: GraphQLSchema, found: GraphQLSchema) -> Iterator[Change]:
         if coordinate in before:
             was, becomes = type_of(before[coordinate]), type_of(field)
             if was != becomes and is_safe_to_receive(was, becomes):
-                text = f"{coordinate} changed type from {was} to {becomes}."
-                yield Change("field-type-narrowed", "safe", coordinate, text, was=was, becomes=becomes)
+                message = f"{coordinate} changed type from {was} to {becomes}."
+                yield Change("field-type-narrowed", "safe", coordinate, message, was=was, becomes=becomes)
         elif coordinate.partition(".")[0] in _types(known):
             yield Change("field-added", "safe", coordinate, f"{coordinate} was added.")
 
@@ -245,11 +246,13 @@ def _input_changes(known: GraphQLSchema, found: GraphQLSchema) -> Iterator[Chang
         old, new = before[coordinate], after[coordinate]
         was, becomes = type_of(old), type_of(new)
         if was != becomes and is_safe_to_send(was, becomes):
-            text = f"{coordinate} changed type from {was} to {becomes}."
-            yield Change("input-widened", "safe", coordinate, text, is_input=True, was=was, becomes=becomes)
+            message = f"{coordinate} changed type from {was} to {becomes}."
+            yield Change(
+                "input-widened", "safe", coordinate, message, is_input=True, was=was, becomes=becomes
+            )
         if "(" not in coordinate and old.default_value != new.default_value:
-            text = f"{coordinate} has another default value."
-            yield Change("input-field-default-changed", "dangerous", coordinate, text, is_input=True)
+            message = f"{coordinate} has another default value."
+            yield Change("input-field-default-changed", "dangerous", coordinate, message, is_input=True)
         if "(" in coordinate and old.default_value is Undefined and new.default_value is not Undefined:
             yield Change(
                 "argument-default-added",
@@ -264,12 +267,12 @@ def _deprecations(known: GraphQLSchema, found: GraphQLSchema) -> Iterator[Change
     before, after = _reasons(known), _reasons(found)
     for coordinate in before.keys() & after.keys():
         if after[coordinate] is not None and before[coordinate] is None:
-            text = f"{coordinate} is deprecated: {after[coordinate]}"
-            yield Change("deprecated", "deprecated", coordinate, text)
+            message = f"{coordinate} is deprecated: {after[coordinate]}"
+            yield Change("deprecated", "deprecated", coordinate, message)
 
 
 def _reasons(schema: GraphQLSchema) -> Mapping[str, str | None]:
-    """Of everything that may be deprecated the reason, None where it is not."""
+    """Return the deprecation reason of every part by coordinate, None for parts that are not deprecated."""
     values = {
         f"{owner.name}.{name}": value.deprecation_reason
         for owner in _types(schema).values()
@@ -285,7 +288,7 @@ def _reasons(schema: GraphQLSchema) -> Mapping[str, str | None]:
 
 
 def is_safe_to_receive(was: str, becomes: str) -> bool:
-    """Whether who expects a ``was`` can take a ``becomes``: the same, or less often null."""
+    """Return whether a client that expects ``was`` can read ``becomes``: the same type, or null less often."""
     if becomes in {was, f"{was}!"}:
         return True
     if becomes.endswith("!"):
@@ -296,5 +299,5 @@ def is_safe_to_receive(was: str, becomes: str) -> bool:
 
 
 def is_safe_to_send(was: str, becomes: str) -> bool:
-    """Whether who gives a ``was`` may give it where a ``becomes`` is wanted: the same, or more is taken."""
+    """Return whether a client that sends ``was`` may send it where the server expects ``becomes``."""
     return is_safe_to_receive(becomes, was)

@@ -1,4 +1,4 @@
-"""From changes to findings: whom a change hits, and how bad it is for those it hits."""
+"""Which operations a schema change affects, and how severely."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from runql.drift.findings import Finding, Level, Use, merged_uses
 from runql.drift.operations.usage import Usage
 from runql.drift.schema.changes import Change
 
-# An operation names the argument, the member, the directive or the type itself, or does not depend on it: whether it is
-# still valid is all there is to ask. What a type's fields became is a change of those that returned it.
+# An operation depends on these parts only where it names them, so validation finds every operation that breaks.
 SEEN_BY_VALIDATION = frozenset(
     {
         "type-removed",
@@ -28,12 +27,12 @@ SEEN_BY_VALIDATION = frozenset(
 
 
 def findings_of_changes(changes: Sequence[Change], invalid: Sequence[Finding], usage: Usage) -> list[Finding]:
-    """Findings of every change, and of what makes an operation invalid without being one of them.
+    """Return a finding for each change, and those validation errors that no change explains.
 
     Args:
-        changes: how the found schema differs from the known one.
-        invalid: what is wrong with the operations under the found schema.
-        usage: of the operations under the known schema.
+        changes: differences from the known schema to the found one.
+        invalid: validation errors of the operations under the found schema.
+        usage: what the operations use of the known schema.
     """
     findings: list[Finding] = []
     explained: set[tuple[str, str, str]] = set()
@@ -63,7 +62,7 @@ def _is_same_part(change: Change, finding: Finding) -> bool:
 
 
 def _impact(change: Change, usage: Usage) -> tuple[Level, tuple[Use, ...]]:
-    """The level for those that the change hits, and who they are."""
+    """Return the operations that a change affects, and its level for them."""
     coordinate, owner = change.coordinate, change.coordinate.partition(".")[0]
     match change.rule:
         case "type-removed" | "type-kind-changed":
@@ -73,11 +72,11 @@ def _impact(change: Change, usage: Usage) -> tuple[Level, tuple[Use, ...]]:
         case "required-input-field-added":
             return change.level, usage.sending(owner)
         case "input-field-type-changed" if change.becomes == f"{change.was}!":
-            # Who leaves it out sends null; with a default only who writes null himself does.
+            # An operation that leaves the field out sends null. With a default, only an explicit null breaks.
             return ("dangerous" if change.has_default else "breaking"), usage.sending(owner)
         case "enum-value-removed":
             sent = merged_uses((*usage.of(coordinate), *usage.sending(owner)))
-            # A value that no longer comes back breaks nobody; one that is no longer taken does.
+            # An operation breaks if it sends the value, not if the server no longer returns it.
             return (
                 ("breaking", sent)
                 if sent or not usage.receiving(owner)
@@ -94,6 +93,6 @@ def _impact(change: Change, usage: Usage) -> tuple[Level, tuple[Use, ...]]:
 
 
 def _enum_growth(uses: tuple[Use, ...]) -> tuple[Level, tuple[Use, ...]]:
-    """The enums of runql take values that they do not know; those of a user's code may not."""
-    theirs = tuple(use for use in uses if use.path is not None)
-    return ("dangerous", theirs) if theirs else ("safe", uses)
+    """Return level and operations for a new enum value: runql accepts unknown values, a user's code may not."""
+    users = tuple(use for use in uses if use.path is not None)
+    return ("dangerous", users) if users else ("safe", uses)

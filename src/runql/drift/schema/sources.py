@@ -1,4 +1,4 @@
-"""Where a schema comes from: the one runql was built with, an SDL or introspection file, or a live server's introspection."""
+"""Sources of schemas: the one that runql was built with, an SDL or introspection file, or a server's introspection."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ INTROSPECTION = get_introspection_query(descriptions=True)
 
 @cache
 def known_schema() -> GraphQLSchema:
-    """The schema that runql was built with."""
+    """Return the schema that runql was built with."""
     return build_schema(known_sdl())
 
 
 def known_sdl() -> str:
-    """Its SDL."""
+    """Return the SDL that runql was built with."""
     return resources("runql_graphql").joinpath("wandb.graphql").read_text(encoding="utf-8")
 
 
 def load_schema(path: Path) -> GraphQLSchema:
-    """Read an SDL file, or the JSON of an introspection.
+    """Read a schema from an SDL file or from the JSON of an introspection.
 
     Raises:
-        DriftInputError: there is no such file, it is neither, or it holds no schema.
+        DriftInputError: the file is missing, or holds neither an SDL nor an introspection.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -57,7 +57,7 @@ def load_schema(path: Path) -> GraphQLSchema:
         raise DriftInputError(f"{path}:{line}: {message}") from error
     wrong = validate_schema(schema)
     if wrong:
-        raise DriftInputError(f"{path} is no schema: {wrong[0].message}")
+        raise DriftInputError(f"{path} is not a valid schema: {wrong[0].message}")
     return schema
 
 
@@ -65,7 +65,7 @@ def _from_introspection(path: Path, text: str) -> GraphQLSchema:
     try:
         body: JSONValue = json.loads(text)
     except ValueError as error:
-        raise DriftInputError(f"{path} is no JSON: {error}") from error
+        raise DriftInputError(f"{path} is not JSON: {error}") from error
     found = _introspected(body)
     if found is None:
         message = body.get("errors") if isinstance(body, dict) else None
@@ -74,25 +74,27 @@ def _from_introspection(path: Path, text: str) -> GraphQLSchema:
     try:
         return _built(found)
     except (GraphQLError, TypeError) as error:
-        raise DriftInputError(f"{path} holds an introspection that cannot be used: {error}") from error
+        raise DriftInputError(f"{path} holds an invalid introspection: {error}") from error
 
 
 def introspect() -> Flow[GraphQLSchema]:
-    """Ask a server for its schema; one request.
+    """Request the schema of a server by introspection.
+
+    Requests sent: one.
 
     Raises:
-        IntrospectionRefusedError: it answers, and does not tell.
-        AnswerError: it lets nobody in, or fails.
+        IntrospectionRefusedError: the server refuses introspection, or returns an invalid one.
+        AnswerError: the server refuses the API key, or fails.
     """
-    answer = yield from send_document(INTROSPECTION, "IntrospectionQuery")
-    found = _introspected({"data": answer.data})
+    response = yield from send_document(INTROSPECTION, "IntrospectionQuery")
+    found = _introspected({"data": response.data})
     if found is None:
-        message = answer.errors[0].message if answer.errors else f"status {answer.status}"
-        raise IntrospectionRefusedError(f"the server does not tell its schema: {message}")
+        message = response.errors[0].message if response.errors else f"status {response.status}"
+        raise IntrospectionRefusedError(f"the server refuses introspection: {message}")
     try:
         return _built(found)
     except (GraphQLError, TypeError) as error:
-        raise IntrospectionRefusedError(f"the server's introspection cannot be used: {error}") from error
+        raise IntrospectionRefusedError(f"the server's introspection is invalid: {error}") from error
 
 
 def _built(found: IntrospectionQuery) -> GraphQLSchema:

@@ -1,4 +1,4 @@
-"""Writing down a schema that has moved, for somebody to look at: the SDL, a changelog line and its semver level."""
+"""The SDL of a changed schema, with a changelog line and a semver level, for review."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ MAX_NAMES = 5
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """A schema as it is now.
+    """A changed schema, ready to write to a file.
 
     Attributes:
-        level: what the change asks of whoever depends on it.
-        line: for a changelog.
-        sdl: the schema, with both in comments at its head.
+        level: semver level of the change.
+        line: changelog line.
+        sdl: the schema, with both in comments at the top.
     """
 
     level: Semver
@@ -33,7 +33,7 @@ class Update:
 
 
 def update_of(report: Report, found: GraphQLSchema) -> Update:
-    """What to write for a report: breaking changes are major, all others minor."""
+    """Return the update for a report: major if any finding is breaking, else minor."""
     level: Semver = "major" if report.of_level("breaking") else "minor" if report.findings else "none"
     line = _line(report)
     head = f"# {line}\n# Semver: {level}. Read from {report.source} by `runql drift --update`; review it before use.\n\n"
@@ -41,15 +41,15 @@ def update_of(report: Report, found: GraphQLSchema) -> Update:
 
 
 def write_update(path: Path, update: Update) -> None:
-    """Put the SDL into its place, whole or not at all.
+    """Write the SDL to a file, atomically.
 
     Raises:
-        LocalFileError: it cannot be written; what was there stays.
+        LocalFileError: the file cannot be written; its previous content stays.
     """
     part = path.with_name(f".{path.name}.{secrets.token_hex(6)}.part")
     try:
         part.write_text(update.sdl, encoding="utf-8")
-        os.replace(part, path)  # noqa: PTH105 - the same word for what it does on every system
+        os.replace(part, path)  # noqa: PTH105 - `os.replace` is atomic on every system, and says so
     except OSError as error:
         part.unlink(missing_ok=True)
         raise LocalFileError(f"cannot write {path}", error) from error

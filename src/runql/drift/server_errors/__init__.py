@@ -1,1 +1,1 @@
-"""The errors that a server sends for a document it refuses."""
+"""Errors of GraphQL servers: how to provoke them, how to parse them, and what they mean for a check."""

@@ -1,4 +1,4 @@
-"""What a server says of a document, as read: which part of the schema, which operations, what is wrong."""
+"""Turn a server's errors about a document into findings: rule, part of the schema, affected operations."""
 
 from __future__ import annotations
 
@@ -11,37 +11,24 @@ from runql.drift.findings import Finding, Use, merged_uses
 from runql.drift.operations.combined_document import CombinedDocument, combine
 from runql.drift.operations.documents import CheckedOperation
 from runql.drift.operations.references import Reference, ReferenceKind
-from runql.drift.server_errors.messages import ParsedMessage, parse_message
-
-
-@dataclass(frozen=True, slots=True)
-class ServerError:
-    """One entry of a GraphQL answer's ``errors``.
-
-    Attributes:
-        message: the server's text.
-        locations: lines and columns in the document, counted from 1.
-    """
-
-    message: str
-    locations: tuple[tuple[int, int], ...] = ()
+from runql.drift.server_errors.messages import ParsedMessage, ServerError, parse_message
 
 
 @dataclass(slots=True)
 class ReadErrors:
-    """What is wrong with a document.
+    """The errors of a document.
 
     Attributes:
-        findings: what was understood.
-        unrecognized: what was not, in the server's words.
+        findings: the errors in a known wording.
+        unrecognized: the others.
     """
 
     findings: list[Finding] = field(default_factory=list[Finding])
     unrecognized: list[ServerError] = field(default_factory=list[ServerError])
 
 
-MOST_ERRORS = 100_000
-"""graphql-core stops at a hundred otherwise."""
+MAX_ERRORS = 100_000
+"""Without a limit of ours, graphql-core stops after a hundred errors."""
 
 NOT_DRIFT = {"variable value", "unused"}
 
@@ -49,17 +36,21 @@ NOT_DRIFT = {"variable value", "unused"}
 def validate_operations(
     schema: GraphQLSchema, operations: Sequence[CheckedOperation], known: GraphQLSchema
 ) -> list[Finding]:
-    """What a server with this schema would say of the operations."""
+    """Validate operations against ``schema`` as a server would.
+
+    Args:
+        schema: the schema to validate against.
+        operations: with names that are unique among them.
+        known: the schema that the operations were written against.
+    """
     combined = combine(operations)
     errors = [
-        ServerError(
-            error.message, tuple((location.line, location.column) for location in error.locations or ())
-        )
-        for error in validate(schema, parse(combined.text), max_errors=MOST_ERRORS)
+        ServerError(error.message, tuple((at.line, at.column) for at in error.locations or ()))
+        for error in validate(schema, parse(combined.text), max_errors=MAX_ERRORS)
     ]
     read = read_errors(combined, errors, known)
     if read.unrecognized:
-        # Both ends are graphql-core here: a wording that is not known is a mistake of ours.
+        # These messages come from graphql-core itself: an unknown wording is a bug of runql.
         raise GraphQLError(read.unrecognized[0].message)
     return read.findings
 
@@ -67,7 +58,7 @@ def validate_operations(
 def read_errors(
     combined: CombinedDocument, errors: Sequence[ServerError], known: GraphQLSchema
 ) -> ReadErrors:
-    """Understand a server's errors about a combined document; markers must have been taken out before."""
+    """Read a server's errors about a combined document; the caller removes those about markers."""
     read = ReadErrors()
     references = combined.references(known) if errors else []
     found: dict[tuple[str, str, str], Finding] = {}
@@ -79,7 +70,7 @@ def read_errors(
         if parsed is None or parsed.kind == "too many errors" or not uses:
             read.unrecognized.append(error)
         else:
-            finding = _finding(parsed, error, _Locations(references, error.locations), uses)
+            finding = _finding(parsed, error, _ReferencesAt(references, error.locations), uses)
             before = found.get(finding.place)
             uses = merged_uses((*(before.uses if before else ()), *finding.uses))
             found[finding.place] = Finding(
@@ -96,41 +87,41 @@ def read_errors(
 
 
 def _uses(combined: CombinedDocument, error: ServerError) -> tuple[Use, ...]:
-    # Of several locations the last is where it is used; the first may be the variable's definition.
+    # The last location is the use of the part; the first may be the definition of a variable.
     lines = [line for line, _ in reversed(error.locations)]
     if not lines and len(combined.operations) == 1:
-        # A server that tells no locations; of one operation it can only mean that.
+        # The server reports no locations, but there is only one operation.
         lines = [combined.starts[-1]]
     return next((uses for line in lines if (uses := combined.uses_at(line))), ())
 
 
 @dataclass(frozen=True, slots=True)
-class _Locations:
-    """The references that an error may mean."""
+class _ReferencesAt:
+    """The references to the schema at the locations of an error."""
 
     references: Sequence[Reference]
     locations: tuple[tuple[int, int], ...]
 
     def reference(self, kind: ReferenceKind, name: str = "") -> Reference | None:
-        """The reference of a kind and name at the error's lines: at its column, else before it, else the line's first."""
+        """Return the nearest reference on the line: at the column or before it, else the first."""
         for line, column in reversed(self.locations):
-            there = [
+            on_line = [
                 reference
                 for reference in self.references
                 if reference.kind == kind and reference.line == line and (not name or reference.name == name)
             ]
-            if there:
-                before = [reference for reference in there if reference.column <= column]
-                return before[-1] if before else there[0]
+            if on_line:
+                before = [reference for reference in on_line if reference.column <= column]
+                return before[-1] if before else on_line[0]
         return None
 
     def coordinate(self, kind: ReferenceKind, name: str, otherwise: str) -> str:
-        """The coordinate of that reference, or what the message itself tells."""
+        """Return the coordinate of that reference, else ``otherwise``, which the message itself names."""
         reference = self.reference(kind, name)
         return reference.coordinate if reference and reference.coordinate else otherwise
 
     def named_type_of_field(self, coordinate: str) -> str:
-        """The type of a field as it is known."""
+        """Return the named type of a field in the known schema."""
         return next(
             (
                 each.named_type
@@ -141,48 +132,46 @@ class _Locations:
         )
 
 
-def _finding(
-    parsed: ParsedMessage, error: ServerError, location: _Locations, uses: tuple[Use, ...]
-) -> Finding:
-    rule, coordinate, member = _rule_and_coordinate(parsed, location)
+def _finding(parsed: ParsedMessage, error: ServerError, at: _ReferencesAt, uses: tuple[Use, ...]) -> Finding:
+    rule, coordinate, member = _rule_and_coordinate(parsed, at)
     return Finding(rule, "breaking", coordinate, _first_line(error.message), uses, parsed.suggestions, member)
 
 
-def _rule_and_coordinate(parsed: ParsedMessage, location: _Locations) -> tuple[str, str, str]:
-    """The rule, the coordinate, and the member of an abstract type."""
+def _rule_and_coordinate(parsed: ParsedMessage, at: _ReferencesAt) -> tuple[str, str, str]:
+    """Return the rule, the coordinate, and the member of an abstract type."""
     names = parsed.names
     field_name, type_name = names.get("field", ""), names.get("type", "")
     argument = names.get("argument", "")
     match parsed.kind:
         case "unknown field":
-            return "field-removed", location.coordinate("field", field_name, f"{type_name}.{field_name}"), ""
+            return "field-removed", at.coordinate("field", field_name, f"{type_name}.{field_name}"), ""
         case "unknown argument" if "directive" in names:
             return "directive-argument-removed", f"@{names['directive']}({argument}:)", ""
         case "unknown argument":
-            written = f"{type_name}.{field_name}({argument}:)"
-            return "argument-removed", location.coordinate("argument", argument, written), ""
+            named = f"{type_name}.{field_name}({argument}:)"
+            return "argument-removed", at.coordinate("argument", argument, named), ""
         case "missing argument" if "directive" in names:
             return "required-directive-argument-added", f"@{names['directive']}({argument}:)", ""
         case "missing argument":
-            owner = location.coordinate("field", field_name, f"?.{field_name}")
+            owner = at.coordinate("field", field_name, f"?.{field_name}")
             return "required-argument-added", f"{owner}({argument}:)", ""
         case "unknown type":
             return "type-removed", type_name, ""
         case "variable position":
-            coordinate = location.coordinate("variable", names["variable"], f"${names['variable']}")
+            coordinate = at.coordinate("variable", names["variable"], f"${names['variable']}")
             return _type_rule(coordinate), coordinate, ""
         case "variable type" | "fragment condition":
             return "type-kind-changed", type_name.strip("[]!"), ""
         case "leaf" | "no leaf":
-            return "field-type-changed", location.coordinate("field", field_name, f"?.{field_name}"), ""
+            return "field-type-changed", at.coordinate("field", field_name, f"?.{field_name}"), ""
         case "fragment spread":
-            return _spread(names, location)
+            return _spread(names, at)
         case "unknown input field" | "missing input field":
-            return _input_field(parsed, location)
+            return _input_field(parsed, at)
         case "unknown value":
             return "enum-value-removed", f"{type_name}.{names['value']}", ""
         case "wrong value":
-            return _wrong_value(names, location)
+            return _wrong_value(names, at)
         case "unknown directive":
             return "directive-removed", f"@{names['directive']}", ""
         case "misplaced directive":
@@ -190,38 +179,38 @@ def _rule_and_coordinate(parsed: ParsedMessage, location: _Locations) -> tuple[s
         case "no such root":
             return "type-removed", names["root"].capitalize(), ""
         case _:
-            return "fields-conflict", location.coordinate("field", field_name, f"?.{field_name}"), ""
+            return "fields-conflict", at.coordinate("field", field_name, f"?.{field_name}"), ""
 
 
 def _type_rule(coordinate: str) -> str:
     return "input-field-type-changed" if "(" not in coordinate else "argument-type-changed"
 
 
-def _spread(names: Mapping[str, str], location: _Locations) -> tuple[str, str, str]:
-    """A type that left a union or interface, or a field whose type is now another one."""
-    spread = location.reference("spread", names.get("fragment", ""))
+def _spread(names: Mapping[str, str], at: _ReferencesAt) -> tuple[str, str, str]:
+    """Return what an impossible spread means: a member left an abstract type, or the field has another type."""
+    spread = at.reference("spread", names.get("fragment", ""))
     field_name = spread.coordinate if spread else ""
-    if field_name and location.named_type_of_field(field_name) != names["type"]:
+    if field_name and at.named_type_of_field(field_name) != names["type"]:
         return "field-type-changed", field_name, ""
     return "member-removed", names["type"], names["member"]
 
 
-def _input_field(parsed: ParsedMessage, location: _Locations) -> tuple[str, str, str]:
+def _input_field(parsed: ParsedMessage, at: _ReferencesAt) -> tuple[str, str, str]:
     field_name = parsed.names["field"]
     owner = parsed.names.get("type", "")
     if not owner:
-        # graph-gophers names the argument, and within it the field.
-        argument = location.reference("argument")
+        # graph-gophers names the argument, not the type of the field.
+        argument = at.reference("argument")
         owner = argument.named_type if argument else "?"
     rule = "input-field-removed" if parsed.kind == "unknown input field" else "required-input-field-added"
     return rule, f"{owner}.{field_name}", ""
 
 
-def _wrong_value(names: Mapping[str, str], location: _Locations) -> tuple[str, str, str]:
-    value = location.reference("value")
+def _wrong_value(names: Mapping[str, str], at: _ReferencesAt) -> tuple[str, str, str]:
+    value = at.reference("value")
     if value is not None and names.get("expected", "").strip("[]!") == value.named_type:
         return "enum-value-removed", value.coordinate, ""
-    references = [reference for kind in _INPUTS if (reference := location.reference(kind)) is not None]
+    references = [reference for kind in _INPUTS if (reference := at.reference(kind)) is not None]
     nearest = max(references, key=lambda reference: (reference.line, reference.column), default=None)
     coordinate = nearest.coordinate if nearest else f"${names.get('argument', '')}"
     return _type_rule(coordinate), coordinate, ""

@@ -1,4 +1,4 @@
-"""What servers say of an invalid document, in the wordings of graphql-js, graphql-core, graph-gophers and gqlgen, read."""
+"""Parse the error messages of GraphQL servers: graphql-js, graphql-core, graph-gophers, gqlgen and py-gql."""
 
 from __future__ import annotations
 
@@ -35,13 +35,26 @@ ErrorKind: TypeAlias = Literal[
 
 
 @dataclass(frozen=True, slots=True)
-class ParsedMessage:
-    """One message, understood.
+class ServerError:
+    """One entry of ``errors`` in a GraphQL response.
 
     Attributes:
-        kind: what it is about.
-        names: what it names: ``field``, ``type``, ``argument``, ``variable``, ``expected``, ``given``, ``value``, …
-        suggestions: what the server believes was meant.
+        message: the message of the server.
+        locations: lines and columns in the document, counted from 1.
+    """
+
+    message: str
+    locations: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedMessage:
+    """A message of a server in a known wording.
+
+    Attributes:
+        kind: kind of the error.
+        names: names in the message: ``field``, ``type``, ``argument``, ``variable``, ``expected``, ``given``, ``value``, …
+        suggestions: names that the server suggests instead.
     """
 
     kind: ErrorKind
@@ -57,7 +70,8 @@ def _type(group: str) -> str:
     return rf'"?(?P<{group}>[\w\[\]!]+)"?'
 
 
-# Quotes are brought to one form before; gqlgen leaves some of them out.
+# `parse_message` turns every quote into `"`; gqlgen and py-gql omit some of them. The first match decides: graph-gophers
+# reports an invalid input field inside of a message about its argument, so input fields come before values.
 _WORDINGS: tuple[tuple[ErrorKind, str], ...] = (
     ("unknown argument", rf'Unknown argument {_name("argument")} on directive "?@?(?P<directive>\w+)"?'),
     (
@@ -98,7 +112,7 @@ _WORDINGS: tuple[tuple[ErrorKind, str], ...] = (
         rf'Required field "?(?P<type>\w+)\.(?P<field>\w+)"? of type {_type("expected")} was not provided',
     ),
     ("missing input field", rf"In field {_name('field')}: Expected {_type('expected')}, found null"),
-    # graph-gophers judges the values of all operations' variables beside the document; gqlgen and graphql-js later.
+    # graph-gophers validates the values of variables together with the document; gqlgen and graphql-js do it later.
     (
         "variable value",
         r'Variable "?\$?\w+"? (?:has invalid (?:value|type)|got invalid value|of (?:non-null|required) type)',
@@ -121,26 +135,23 @@ _PATTERNS: tuple[tuple[ErrorKind, re.Pattern[str]], ...] = (
     *((kind, pattern) for kind, pattern, _ in UNKNOWN_PART_MESSAGES),
     *((kind, re.compile(wording)) for kind, wording in _WORDINGS),
 )
-_INNER = {"unknown input field", "missing input field"}
 _QUOTES = str.maketrans("'`“”’", '"' * 5)
 
 
 def parse_message(message: str) -> ParsedMessage | None:
-    """What a server's message says, None when it is in no known wording."""
-    text = message.translate(_QUOTES)
-    main, _, hint = text.partition("Did you mean")
-    found: ParsedMessage | None = None
+    """Parse the message of a server; None if the wording is unknown."""
+    main, _, hint = message.translate(_QUOTES).partition("Did you mean")
     for kind, pattern in _PATTERNS:
         match = pattern.search(main)
-        if match and (found is None or (kind in _INNER and found.kind == "wrong value")):
+        if match:
             names = {name: value for name, value in match.groupdict().items() if value is not None}
-            found = ParsedMessage(kind, names, _suggestions(hint))
-    return found
+            return ParsedMessage(kind, names, _suggestions(hint))
+    return None
 
 
 def _suggestions(hint: str) -> tuple[str, ...]:
     quoted = re.findall(r'"([^"]+)"', hint)
-    # Unquoted in gqlgen's words for values: "Did you mean A, B, or C?"
+    # gqlgen suggests enum values without quotes: "Did you mean A, B, or C?"
     names = quoted or [
         each for each in re.findall(r"\w+", hint.partition("?")[0]) if each not in _SMALL_WORDS
     ]

@@ -1,11 +1,11 @@
-"""Sending a document that is not meant to run, and reading the errors that come back."""
+"""Send a document that must not run, and read the errors that the server returns."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from runql.drift.server_errors.error_findings import ServerError
+from runql.drift.server_errors.messages import ServerError
 from runql.transport.codec import answer_error
 from runql.transport.flow import Flow, Send
 from runql.transport.retry import is_server_failure
@@ -16,12 +16,12 @@ from runql_graphql.operation import Operation
 
 @dataclass(frozen=True, slots=True)
 class GraphQLResponse:
-    """A GraphQL parsed, taken apart.
+    """The parts of a GraphQL response.
 
     Attributes:
-        errors: what the server complains of.
-        data: what it answers, None when nothing.
-        is_graphql: whether it is a GraphQL parsed at all.
+        errors: the entries of ``errors``.
+        data: the value of ``data``, None without one.
+        is_graphql: whether the body is a GraphQL response.
         status: the HTTP status.
     """
 
@@ -31,27 +31,47 @@ class GraphQLResponse:
     status: int
 
 
-def send_document(text: str, operation: str, *, fail_fast: bool = False) -> Flow[GraphQLResponse]:
-    """Send a document with the name of one of its operations, and no variables.
+def send_document(document: str, operation: str, *, fail_fast: bool = False) -> Flow[GraphQLResponse]:
+    """Send a document that must not run, without variables.
 
-    It is sent as a query whatever stands in it: nothing of it runs, so that repeating it does no harm.
+    The request always counts as a query: the server runs nothing of the document, so the client may repeat it.
+
+    Args:
+        document: the GraphQL source.
+        operation: name of one of its operations.
+        fail_fast: return a server failure after one attempt.
 
     Raises:
-        AnswerError: the server refuses to look at it (401, 403, 429), or fails (unless ``fail_fast``).
-        TransportError: nothing usable arrived.
+        AnswerError: the server refuses the request (401, 403, 429), or fails and ``fail_fast`` is False.
+        TransportError: no usable response arrived.
     """
-    sent = Operation(operation, "query", text, {}, object)
-    response = yield Send(sent, spare_server=fail_fast)
+    response = yield Send(Operation(operation, "query", document, {}, object), spare_server=fail_fast)
     if response is None:
         raise TypeError("the driver replied None where a response was due")
     failed = is_server_failure(response.status) and not fail_fast
     if response.status in {401, 403, 429} or failed:
         raise answer_error(operation, response)
-    return parse_response(response)
+    return _parse_response(response)
 
 
-def parse_response(response: Response) -> GraphQLResponse:
-    """Take an parsed apart; both 200 and 400 carry GraphQL errors."""
+def fetch_data(document: str, operation: str, variables: Mapping[str, JSONValue]) -> Flow[JSONValue]:
+    """Run a query and return its data as plain JSON values.
+
+    Raises:
+        AnswerError: the server refuses, fails or reports errors.
+        TransportError: no usable response arrived.
+    """
+    response = yield Send(Operation(operation, "query", document, variables, object))
+    if response is None:
+        raise TypeError("the driver replied None where a response was due")
+    parsed = _parse_response(response)
+    if response.status != 200 or parsed.errors or parsed.data is None:
+        raise answer_error(operation, response)
+    return parsed.data
+
+
+def _parse_response(response: Response) -> GraphQLResponse:
+    # Servers report GraphQL errors with 200 and with 400.
     try:
         body = parse_json(response.showable)
     except ValueError:
@@ -70,30 +90,13 @@ def _error(entry: JSONValue) -> ServerError:
     if not isinstance(entry, dict):
         return ServerError(str(entry))
     locations = entry.get("locations")
+    found = locations if isinstance(locations, list) else []
     return ServerError(
         str(entry.get("message", entry)),
-        tuple(_location(each) for each in locations if isinstance(each, dict))
-        if isinstance(locations, list)
-        else (),
+        tuple(_location(each) for each in found if isinstance(each, dict)),
     )
 
 
 def _location(entry: Mapping[str, JSONValue]) -> tuple[int, int]:
     line, column = entry.get("line"), entry.get("column")
     return (line if isinstance(line, int) else 0), (column if isinstance(column, int) else 0)
-
-
-def fetch_data(document: str, operation: str, variables: Mapping[str, JSONValue]) -> Flow[JSONValue]:
-    """Run a query and give its data as it came, without a model.
-
-    Raises:
-        AnswerError: the server refuses, fails or reports errors.
-        TransportError: nothing usable arrived.
-    """
-    response = yield Send(Operation(operation, "query", document, variables, object))
-    if response is None:
-        raise TypeError("the driver replied None where a response was due")
-    parsed = parse_response(response)
-    if response.status != 200 or parsed.errors or parsed.data is None:
-        raise answer_error(operation, response)
-    return parsed.data
