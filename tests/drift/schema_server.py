@@ -1,4 +1,4 @@
-"""GraphQL servers for any SDL on a loopback port: the engine of the embedded server, or py-gql, which shares no code with it."""
+"""GraphQL servers for any SDL on a loopback port: with the engine of the embedded server, or with py-gql."""
 
 from __future__ import annotations
 

@@ -97,9 +97,9 @@ def outcomes(
 
 def invalid_under(schema: GraphQLSchema, operations: Sequence[CheckedOperation]) -> frozenset[str]:
     """Return the operations that graphql-core refuses, each on its own."""
-    if not validate(schema, parse(combine(operations).text)):
+    if not validate(schema, parse(combine(operations).source)):
         return frozenset()
-    return frozenset(each.name for each in operations if validate(schema, parse(combine([each]).text)))
+    return frozenset(each.name for each in operations if validate(schema, parse(combine([each]).source)))
 
 
 def test_there_are_many_changes_of_many_kinds() -> None:

@@ -129,7 +129,7 @@ def test_a_path_that_is_not_there_is_refused(tmp_path: Path) -> None:
 
 def test_a_combined_document_keeps_every_line(operations: list[CheckedOperation]) -> None:
     combined = combine(operations, marker="marker_")
-    lines = combined.text.splitlines()
+    lines = combined.source.splitlines()
     for definition, start in zip(combined.definitions, combined.starts, strict=True):
         assert lines[start - 1] == definition.text.split("\n")[0]
     assert len(combined.markers) == len(operations) + 1, "one each, and one in the last fragment"

@@ -46,7 +46,7 @@ def validate_operations(
     combined = combine(operations)
     errors = [
         ServerError(error.message, tuple((at.line, at.column) for at in error.locations or ()))
-        for error in validate(schema, parse(combined.text), max_errors=MAX_ERRORS)
+        for error in validate(schema, parse(combined.source), max_errors=MAX_ERRORS)
     ]
     read = read_errors(combined, errors, known)
     if read.unrecognized:
