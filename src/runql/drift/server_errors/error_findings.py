@@ -148,7 +148,7 @@ def _rule_and_coordinate(parsed: ParsedMessage, at: _ReferencesAt) -> tuple[str,
         case "unknown argument" if "directive" in names:
             return "directive-argument-removed", f"@{names['directive']}({argument}:)", ""
         case "unknown argument":
-            named = f"{type_name}.{field_name}({argument}:)"
+            named = f"{type_name or '?'}.{field_name}({argument}:)"
             return "argument-removed", at.coordinate("argument", argument, named), ""
         case "missing argument" if "directive" in names:
             return "required-directive-argument-added", f"@{names['directive']}({argument}:)", ""
