@@ -1,4 +1,4 @@
-"""What the tests of drift share: the operations that are checked, the schema they were written against, a client."""
+"""Fixtures of the drift tests: the checked operations, the known schema, and clients of a server."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _operations() -> list[CheckedOperation]:
 
 @pytest.fixture(scope="session")
 def operations() -> list[CheckedOperation]:
-    """Those of runql, and a team's."""
+    """The operations of runql, and those of a team."""
     return _operations()
 
 
@@ -37,7 +37,7 @@ def known() -> GraphQLSchema:
 
 @pytest.fixture(scope="session")
 def connect() -> Iterator[Connect]:
-    """Make a client of a server; it is closed in the end, and asks once."""
+    """Make clients of a server, which send each request once; the fixture closes them."""
     opened: list[RetryingClient] = []
 
     def client(url: str) -> RetryingClient:

@@ -1,4 +1,4 @@
-"""What the operations use, found out anew, so that the drift check is not measured by itself."""
+"""What the operations use, computed without `runql.drift.operations.usage`, to test the drift check against."""
 
 from __future__ import annotations
 
@@ -30,21 +30,21 @@ TEAM_QUERIES = Path(__file__).with_name("queries")
 
 
 def all_operations() -> list[CheckedOperation]:
-    """Those of runql, and a team's."""
+    """Return the operations of runql, and those of a team."""
     own = own_operations()
     return own + user_operations(TEAM_QUERIES, own)
 
 
 class IndependentUsage(Visitor):
-    """What the operations use, found out anew: field by field, argument by argument.
+    """What the operations use of a schema.
 
     Attributes:
-        fields: ``Run.state``.
-        arguments: ``Run.files(names:)``.
-        input_fields: ``DeleteRunInput.id``, of variables and of values written out.
-        input_types: the input types that values are sent in.
-        variable_types: those of them that a variable names.
-        types: the types whose fields are selected, and those that fragments name.
+        fields: selected fields, such as ``Run.state``.
+        arguments: such as ``Run.files(names:)``.
+        input_fields: such as ``DeleteRunInput.id``, in variables and in literals.
+        input_types: the input types of values that operations send.
+        variable_types: those of them that the definition of a variable names.
+        types: the types whose fields are selected.
     """
 
     def __init__(self, schema: GraphQLSchema, operations: Sequence[CheckedOperation]) -> None:
@@ -87,7 +87,7 @@ class IndependentUsage(Visitor):
             self._fill(name)
 
     def _fill(self, name: str) -> None:
-        """Values of an input type are sent, and of those that its filled fields have."""
+        """Note an input type, and the types of the fields that an operation fills."""
         described = self.schema.type_map.get(name)
         if not isinstance(described, GraphQLInputObjectType):
             return
@@ -106,12 +106,12 @@ class IndependentUsage(Visitor):
 
 
 class NonNullArguments(Visitor):
-    """How arguments are given: by variables that may be null, or may not."""
+    """The arguments that receive a variable of a non-null type."""
 
     def __init__(self, schema: GraphQLSchema, operations: Sequence[CheckedOperation]) -> None:
         super().__init__()
         self._required: dict[str, list[set[str]]] = {}
-        """By field, for each time that it is selected: the arguments that cannot be null."""
+        """By field, for each of its selections: the arguments that cannot be null."""
         self._info = TypeInfo(schema)
         for operation in operations:
             [node] = parse(operation.definition.text).definitions
@@ -123,7 +123,7 @@ class NonNullArguments(Visitor):
                 visit(parse(each.text), TypeInfoVisitor(self._info, self))
 
     def is_always_given(self, argument: str) -> bool:
-        """Whether every operation that selects the field gives the argument a variable that cannot be null."""
+        """Return whether every selection of the field passes the argument a variable that cannot be null."""
         field, _, name = argument[:-2].partition("(")
         selected = self._required.get(field, [])
         return bool(selected) and all(name in each for each in selected)

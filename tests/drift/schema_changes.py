@@ -1,4 +1,4 @@
-"""Changes of the schema, each kind of them to something that is used and to something that is not, and what they do."""
+"""Schema changes of every kind, to used and unused parts of the schema, with the effect that a check must report."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ class SchemaChange:
     """One change of the schema.
 
     Attributes:
-        name: what is changed, and whether it is used.
-        coordinate: the part of the schema.
+        name: the kind of change, whether an operation uses the part, and the part.
+        coordinate: the changed part of the schema.
         edit: makes the change.
-        breaks: whether an operation is refused after it, or gets or must send what it does not know.
-        breaks_if_used: whether it would, if it were used.
+        breaks: whether it breaks an operation.
+        breaks_if_used: whether it would break an operation that uses the part.
     """
 
     name: str
@@ -53,29 +53,29 @@ class SchemaChange:
 
     @property
     def kind(self) -> str:
-        """What is changed, whether it is used or not."""
+        """The kind of change, without the part."""
         return self.name.partition(":")[0].partition(",")[0]
 
     @property
     def is_unused_part(self) -> bool:
-        """Whether no operation uses what is changed."""
+        """Whether no operation uses the changed part."""
         return ", unused" in self.name.partition(":")[0]
 
 
 @dataclass(frozen=True)
 class ChangeMaker:
-    """Makes changes of parts that are used, or of parts that are not."""
+    """Makes changes to used or to unused parts."""
 
     is_used: bool
 
     def __call__(self, what: str, at: str, edit: Edit, *, breaks: bool = True) -> SchemaChange:
-        """A change that breaks whoever uses the part, unless ``breaks`` says otherwise."""
+        """Make a change; ``breaks`` says whether it breaks an operation that uses the part."""
         word = "used" if self.is_used else "unused"
         return SchemaChange(f"{what}, {word}: {at}", at, edit, breaks and self.is_used, breaks)
 
 
 def all_changes() -> list[SchemaChange]:
-    """All changes; each leaves a valid schema. What is used is taken from the operations as they are today."""
+    """Return all changes; each results in a valid schema."""
     schema = build_schema(known_sdl())
     usage = IndependentUsage(schema, all_operations())
     makers = (_of_outputs, _of_arguments, _of_inputs, _of_types, _of_abstract_types, _of_enums)
@@ -83,7 +83,7 @@ def all_changes() -> list[SchemaChange]:
 
 
 def _outputs(schema: GraphQLSchema) -> Iterator[tuple[str, GraphQLField]]:
-    """Fields of objects that no interface asks for, so that they can change alone."""
+    """Yield the fields of objects that no interface requires, so that each can change alone."""
     for owner in schema.type_map.values():
         if isinstance(owner, GraphQLObjectType) and not owner.name.startswith("__"):
             bound = {name for each in owner.interfaces for name in each.fields}
@@ -93,7 +93,7 @@ def _outputs(schema: GraphQLSchema) -> Iterator[tuple[str, GraphQLField]]:
 
 
 def _pick(found: Sequence[str], count: int = 1) -> list[str]:
-    """A few of them, spread over all."""
+    """Return ``count`` items at equal distances."""
     if not found:
         return []
     return [found[(2 * index + 1) * len(found) // (2 * count)] for index in range(min(count, len(found)))]
@@ -103,14 +103,14 @@ def _is_leaf(schema: GraphQLSchema, written: str) -> bool:
     return not hasattr(schema.type_map[base_name(written)], "fields")
 
 
-def _is_alone(schema: GraphQLSchema, coordinate: str) -> bool:
-    """Whether a type has no other field, so that it would be left with none."""
+def _is_only_field(schema: GraphQLSchema, coordinate: str) -> bool:
+    """Return whether it is the only field of its type, which would be empty without it."""
     owner = schema.type_map[coordinate.partition(".")[0]]
     return isinstance(owner, GraphQLObjectType | GraphQLInputObjectType) and len(owner.fields) == 1
 
 
-def _is_all_of_another(schema: GraphQLSchema, name: str) -> bool:
-    """Whether a type has no fields but those of this one, so that it would be left with none."""
+def _is_only_field_type(schema: GraphQLSchema, name: str) -> bool:
+    """Return whether another type has only fields of this type, and would be empty without it."""
     return any(
         {base_name(type_of(field)) for field in each.fields.values()} == {name}
         for each in schema.type_map.values()
@@ -121,25 +121,25 @@ def _is_all_of_another(schema: GraphQLSchema, name: str) -> bool:
 def _of_outputs(schema: GraphQLSchema, usage: IndependentUsage) -> Iterator[SchemaChange]:
     types = {coordinate: type_of(field) for coordinate, field in _outputs(schema)}
     for is_used in (True, False):
-        there = sorted(each for each in types if (each in usage.fields) == is_used)
-        leaves = [each for each in there if _is_leaf(schema, types[each])]
+        fields = sorted(each for each in types if (each in usage.fields) == is_used)
+        leaves = [each for each in fields if _is_leaf(schema, types[each])]
         nullable = [each for each in leaves if not types[each].endswith("!")]
         required = [each for each in leaves if types[each].endswith("!")]
-        objects = [each for each in there if each not in leaves]
-        roots = [each for each in there if each.startswith("Mutation.")]
+        objects = [each for each in fields if each not in leaves]
+        roots = [each for each in fields if each.startswith("Mutation.")]
 
-        made = ChangeMaker(is_used)
+        make = ChangeMaker(is_used)
 
-        for at in _pick([each for each in leaves if not _is_alone(schema, each)], 2):
-            yield made("field removed", at, sdl_edits.remove(at))
-        for at in _pick([each for each in objects if not _is_alone(schema, each)]):
-            yield made("object field removed", at, sdl_edits.remove(at))
+        for at in _pick([each for each in leaves if not _is_only_field(schema, each)], 2):
+            yield make("field removed", at, sdl_edits.remove(at))
+        for at in _pick([each for each in objects if not _is_only_field(schema, each)]):
+            yield make("object field removed", at, sdl_edits.remove(at))
         for at in _pick(roots):
-            yield made("mutation removed", at, sdl_edits.remove(at))
+            yield make("mutation removed", at, sdl_edits.remove(at))
         for at in _pick(required):
-            yield made("field may be null now", at, sdl_edits.retype(at, types[at][:-1]))
+            yield make("field may be null now", at, sdl_edits.retype(at, types[at][:-1]))
         for at in _pick(nullable):
-            yield made(
+            yield make(
                 "field is never null now",
                 at,
                 sdl_edits.retype(at, f"{types[at]}!"),
@@ -147,18 +147,18 @@ def _of_outputs(schema: GraphQLSchema, usage: IndependentUsage) -> Iterator[Sche
             )
         for at in _pick(nullable):
             other = OTHER_LEAF.get(base_name(types[at]), "Int")
-            yield made("field has another scalar", at, sdl_edits.retype(at, other))
+            yield make("field has another scalar", at, sdl_edits.retype(at, other))
         for at in _pick(leaves[1:]):
-            yield made("field is a list now", at, sdl_edits.retype(at, f"[{types[at]}]"))
+            yield make("field is a list now", at, sdl_edits.retype(at, f"[{types[at]}]"))
         for at in _pick(objects[1:]):
-            yield made("object field is a scalar now", at, sdl_edits.retype(at, "String"))
+            yield make("object field is a scalar now", at, sdl_edits.retype(at, "String"))
         for at in _pick(leaves[2:]):
-            yield made("scalar field is an object now", at, sdl_edits.retype(at, "PageInfo"))
+            yield make("scalar field is an object now", at, sdl_edits.retype(at, "PageInfo"))
         for at in _pick(leaves[3:]):
-            yield made("field deprecated", at, sdl_edits.deprecate(at), breaks=False)
+            yield make("field deprecated", at, sdl_edits.deprecate(at), breaks=False)
         for at in _pick(objects[2:]):
-            yield made(
-                "field beside it added",
+            yield make(
+                "other field of the type added",
                 at,
                 sdl_edits.add_field(at.partition(".")[0], "brandNew: Int!"),
                 breaks=False,
@@ -176,52 +176,52 @@ def _of_arguments(schema: GraphQLSchema, usage: IndependentUsage) -> Iterator[Sc
     for is_used in (True, False):
         word = "used" if is_used else "unused"
         passed = sorted(at for at in given if (at in usage.arguments) == is_used)
-        # Of a field that is not asked for at all; of one that is, an argument may still be left out.
-        left_out = sorted(
+        # Optional arguments that no operation passes, of used or of unused fields.
+        omitted = sorted(
             at
             for at in optional
             if at not in usage.arguments and (at.partition("(")[0] in usage.fields) == is_used
         )
         fields = sorted({at for at, _ in _outputs(schema) if (at in usage.fields) == is_used})
 
-        made = ChangeMaker(is_used)
+        make = ChangeMaker(is_used)
 
         for at in _pick(passed):
-            yield made("argument removed", at, sdl_edits.remove(at))
+            yield make("argument removed", at, sdl_edits.remove(at))
         for at in _pick([each for each in passed if base_name(given[each]) != "ID"]):
-            yield made("argument has another type", at, sdl_edits.retype(at, "[[Boolean]]"))
+            yield make("argument has another type", at, sdl_edits.retype(at, "[[Boolean]]"))
         for at in _pick([each for each in passed if given[each].endswith("!")]):
-            yield made(
-                "argument may be left out now",
+            yield make(
+                "argument optional now",
                 at,
                 sdl_edits.retype(at, given[at][:-1]),
                 breaks=False,
             )
-        for at in _pick(left_out):
-            yield made("argument must be given now", at, sdl_edits.retype(at, f"{given[at]}!"))
-        for at in _pick([each for each in left_out if given[each] in {"Int", "String", "Boolean"}]):
+        for at in _pick(omitted):
+            yield make("argument required now", at, sdl_edits.retype(at, f"{given[at]}!"))
+        for at in _pick([each for each in omitted if given[each] in {"Int", "String", "Boolean"}]):
             value = {"Int": "1", "String": '"x"', "Boolean": "true"}[given[at]]
             with_default = sdl_edits.require_with_default(at, f"{given[at]}!", value)
             yield SchemaChange(
-                f"argument must be given now, with a default, {word}: {at}", at, with_default, False, True
+                f"argument required now, with a default, {word}: {at}", at, with_default, False, True
             )
-            yield made(
+            yield make(
                 "argument got a default",
                 at,
                 sdl_edits.set_default(at, value),
                 breaks=False,
             )
         for at in _pick(fields, 2):
-            yield made("required argument added", at, sdl_edits.add_argument(at, "brandNew: Int!"))
+            yield make("required argument added", at, sdl_edits.add_argument(at, "brandNew: Int!"))
         for at in _pick(fields[1:]):
-            yield made(
+            yield make(
                 "required argument with a default added",
                 at,
                 sdl_edits.add_argument(at, "brandNew: Int! = 1"),
                 breaks=False,
             )
         for at in _pick(fields[2:]):
-            yield made(
+            yield make(
                 "optional argument added",
                 at,
                 sdl_edits.add_argument(at, "brandNew: Int"),
@@ -230,7 +230,7 @@ def _of_arguments(schema: GraphQLSchema, usage: IndependentUsage) -> Iterator[Sc
     non_null = NonNullArguments(schema, all_operations())
     for at in _pick(sorted(at for at in optional if at in usage.arguments and non_null.is_always_given(at))):
         yield SchemaChange(
-            f"argument must be given now, and is: {at}",
+            f"argument required now, and always passed: {at}",
             at,
             sdl_edits.retype(at, f"{given[at]}!"),
             False,
@@ -246,53 +246,53 @@ def _of_inputs(schema: GraphQLSchema, usage: IndependentUsage) -> Iterator[Schem
         word = "used" if is_used else "unused"
         filled = sorted(at for at in types if (at in usage.input_fields) == is_used)
         owners = sorted(each.name for each in inputs if (each.name in usage.input_types) == is_used)
-        # Of an input type that is sent, a field that is not filled is left out.
-        left_out = [
+        # Optional input fields that no operation fills, of used or of unused input types.
+        omitted = [
             at
             for at in optional
             if at not in usage.input_fields and (at.partition(".")[0] in usage.input_types) == is_used
         ]
 
-        made = ChangeMaker(is_used)
+        make = ChangeMaker(is_used)
 
-        for at in _pick([each for each in filled if not _is_alone(schema, each)], 2):
-            yield made("input field removed", at, sdl_edits.remove(at))
+        for at in _pick([each for each in filled if not _is_only_field(schema, each)], 2):
+            yield make("input field removed", at, sdl_edits.remove(at))
         for at in _pick(filled[1:]):
-            yield made("input field has another type", at, sdl_edits.retype(at, "[[Boolean]]"))
+            yield make("input field has another type", at, sdl_edits.retype(at, "[[Boolean]]"))
         for at in _pick([each for each in filled if types[each].endswith("!")]):
-            yield made(
-                "input field may be left out now",
+            yield make(
+                "input field optional now",
                 at,
                 sdl_edits.retype(at, types[at][:-1]),
                 breaks=False,
             )
-        for at in _pick(left_out):
-            yield made("input field must be given now", at, sdl_edits.retype(at, f"{types[at]}!"))
-        for at in _pick([each for each in left_out if types[each] == "String"]):
+        for at in _pick(omitted):
+            yield make("input field required now", at, sdl_edits.retype(at, f"{types[at]}!"))
+        for at in _pick([each for each in omitted if types[each] == "String"]):
             with_default = sdl_edits.require_with_default(at, "String!", '"x"')
             yield SchemaChange(
-                f"input field must be given now, with a default, {word}: {at}", at, with_default, False, False
+                f"input field required now, with a default, {word}: {at}", at, with_default, False, False
             )
         for at in _pick(owners):
-            yield made("required input field added", at, sdl_edits.add_field(at, "brandNew: Int!"))
+            yield make("required input field added", at, sdl_edits.add_field(at, "brandNew: Int!"))
         for at in _pick(owners):
-            yield made(
+            yield make(
                 "required input field with a default added",
                 at,
                 sdl_edits.add_field(at, "brandNew: Int! = 1"),
                 breaks=False,
             )
-            yield made(
+            yield make(
                 "optional input field added",
                 at,
                 sdl_edits.add_field(at, "brandNew: Int"),
                 breaks=False,
             )
-            yield made("input type removed", at, sdl_edits.remove_type(at))
+            yield make("input type removed", at, sdl_edits.remove_type(at))
     for at in _pick(sorted(usage.variable_types)):
         yield ChangeMaker(is_used=True)("input type renamed", at, sdl_edits.rename_type(at, f"Other{at}"))
     for at in _pick(sorted(usage.input_types - usage.variable_types)):
-        # Values that are written out do not name their type.
+        # Literals do not name their type.
         name = f"input type renamed that no variable names: {at}"
         yield SchemaChange(
             name, at, sdl_edits.rename_type(at, f"Other{at}"), breaks=False, breaks_if_used=True
@@ -303,11 +303,11 @@ def _of_inputs(schema: GraphQLSchema, usage: IndependentUsage) -> Iterator[Schem
             for each in optional
             if each.partition(".")[0] in usage.input_types
             and each not in usage.input_fields
-            and not _is_alone(schema, each)
+            and not _is_only_field(schema, each)
         ]
     ):
         yield SchemaChange(
-            f"input field removed that nobody fills, of a type that is sent: {at}",
+            f"input field removed that no operation fills, of a used input type: {at}",
             at,
             sdl_edits.remove(at),
             False,
@@ -326,35 +326,37 @@ def _of_types(schema: GraphQLSchema, usage: IndependentUsage) -> Iterator[Schema
         and not any(each in getattr(union, "types", ()) for union in schema.type_map.values())
     )
     for is_used in (True, False):
-        made = ChangeMaker(is_used)
+        make = ChangeMaker(is_used)
 
-        there = [name for name in objects if (name in usage.types) == is_used]
-        for at in _pick(there):
-            if not _is_all_of_another(schema, at):
-                yield made("type removed", at, sdl_edits.remove_type(at))
-        for at in _pick(there[1:]):
-            yield made("type renamed", at, sdl_edits.rename_type(at, f"Other{at}"))
-        for at in _pick(there[2:]):
-            yield made("object is a scalar now", at, sdl_edits.replace_type(at, f"scalar {at}"))
+        fields = [name for name in objects if (name in usage.types) == is_used]
+        for at in _pick(fields):
+            if not _is_only_field_type(schema, at):
+                yield make("type removed", at, sdl_edits.remove_type(at))
+        for at in _pick(fields[1:]):
+            yield make("type renamed", at, sdl_edits.rename_type(at, f"Other{at}"))
+        for at in _pick(fields[2:]):
+            yield make("object is a scalar now", at, sdl_edits.replace_type(at, f"scalar {at}"))
     yield SchemaChange("type added", "BrandNew", sdl_edits.add_type("type BrandNew { a: Int }"), False, False)
     yield SchemaChange("nothing changed", "Query", sdl_edits.no_edit, False, False)
 
 
 def _of_abstract_types(_schema: GraphQLSchema, _usage: IndependentUsage) -> Iterator[SchemaChange]:
     yield SchemaChange(
-        "union member left, used", "Initiator", sdl_edits.remove_member("User", "Initiator"), True, True
+        "union member removed, used", "Initiator", sdl_edits.remove_member("User", "Initiator"), True, True
     )
     yield SchemaChange(
-        "union member joined, used", "Initiator", sdl_edits.add_new_member("Initiator"), False, False
+        "union member added, used", "Initiator", sdl_edits.add_new_member("Initiator"), False, False
     )
     yield SchemaChange(
-        "interface left, used",
+        "interface removed, used",
         "ArtifactCollection",
         sdl_edits.remove_member("ArtifactPortfolio", "ArtifactCollection"),
         True,
         True,
     )
-    yield SchemaChange("interface left, unused", "Node", sdl_edits.remove_member("Run", "Node"), False, True)
+    yield SchemaChange(
+        "interface removed, unused", "Node", sdl_edits.remove_member("Run", "Node"), False, True
+    )
 
 
 def _of_enums(schema: GraphQLSchema, _usage: IndependentUsage) -> Iterator[SchemaChange]:

@@ -1,4 +1,4 @@
-"""Real GraphQL servers for any SDL: the embedded server's own executor, and a second implementation that shares no code with it."""
+"""GraphQL servers for any SDL on a loopback port: with the engine of the embedded server, or with py-gql."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ from runql_server.graphql.execution import Documents
 from runql_server.http import listening
 
 KEY = "0123456789" * 4
-Body: TypeAlias = dict[str, Any]  # Any: GraphQL answers as they are
+Body: TypeAlias = dict[str, Any]  # Any: GraphQL requests and responses
 Engine: TypeAlias = Literal["graphql-core", "py-gql"]
 
 
 @dataclass(frozen=True)
 class ServerBehaviour:
-    """How a server differs from a plain one.
+    """How a server differs from a default one.
 
     Attributes:
-        introspection: whether it tells its schema.
-        status: of answers to invalid documents.
-        max_errors: no more are reported.
-        masked_message: every message is replaced by this one.
-        max_bytes: longer requests are refused with 413.
-        without_locations: errors come without lines and columns.
-        validates: whether it validates at all, or says that all went well.
+        introspection: whether it allows introspection.
+        status: HTTP status for invalid documents.
+        max_errors: largest number of errors in a response.
+        masked_message: the message that replaces every other.
+        max_bytes: it refuses longer requests with 413.
+        without_locations: whether errors have no lines and columns.
+        validates: whether it validates; else it responds with empty data.
     """
 
     introspection: bool = True
@@ -53,12 +53,12 @@ class ServerBehaviour:
 
 @dataclass(eq=False)
 class SchemaServer:
-    """A GraphQL server of an SDL on a loopback port.
+    """A GraphQL server for an SDL, on a loopback port.
 
     Attributes:
-        sdl: may be replaced between requests.
+        sdl: the current schema, see `serve`.
         received: the bodies of all requests.
-        resolved: every field that was resolved; whatever stands here was executed.
+        resolved: every resolved field; empty if the server ran nothing.
     """
 
     sdl: str
@@ -92,7 +92,7 @@ class SchemaServer:
         self._socket.close()
 
     def serve(self, sdl: str) -> None:
-        """Serve another schema from now on, and forget what was received and run."""
+        """Serve another schema, and clear `received` and `resolved`."""
         self.sdl = sdl
         self._engines.clear()
         self.received.clear()
@@ -109,7 +109,7 @@ class SchemaServer:
         try:
             answer = self._executor()(body)
         except GraphQLError:
-            # What py-gql itself does not survive, as a web framework would answer it.
+            # py-gql fails on some documents; a web framework would respond like this.
             return PlainTextResponse("internal server error", status_code=500)
         errors: list[Body] = answer.get("errors", [])
         if self.behaviour.masked_message is not None:
@@ -128,7 +128,7 @@ class SchemaServer:
         return self._engines[self.sdl]
 
     def _graphql_core(self, sdl: str) -> Callable[[Body], Body]:
-        """As the embedded server: bound by Ariadne, validated and executed by `runql_server.graphql.execution`."""
+        """Make the engine of the embedded server: Ariadne and `runql_server.graphql.execution`."""
         schema = make_executable_schema(sdl)
         for described in schema.type_map.values():
             for name, each in getattr(described, "fields", {}).items():
@@ -141,7 +141,7 @@ class SchemaServer:
                 found = validate(schema, parse(body["query"]), [NoSchemaIntrospectionCustomRule])
                 if found:
                     return {"errors": [each.formatted for each in found]}
-            context: Any = None  # Any: resolvers here look at no context
+            context: Any = None  # Any: these resolvers use no context
             return documents.execute(
                 body["query"], body.get("variables") or {}, body.get("operationName"), context
             ).body
@@ -155,7 +155,7 @@ class SchemaServer:
         return resolve
 
     def _py_gql(self, sdl: str) -> Callable[[Body], Body]:
-        """A parser, validator and executor of its own."""
+        """Make the engine of py-gql."""
         schema = py_gql.build_schema(sdl)
 
         # Any: py-gql's resolvers have no types.

@@ -1,4 +1,4 @@
-"""Editing an SDL as a tree; a text comes out again."""
+"""An editor of an SDL as a syntax tree."""
 
 from __future__ import annotations
 
@@ -24,27 +24,27 @@ WithFields = ObjectTypeDefinitionNode | InterfaceTypeDefinitionNode
 
 
 class SdlEditor:
-    """A schema that is being changed."""
+    """An SDL under change; parts are named by schema coordinates."""
 
-    def __init__(self, text: str) -> None:
-        self._document = parse(text, no_location=True)
+    def __init__(self, sdl: str) -> None:
+        self._document = parse(sdl, no_location=True)
 
     def sdl(self) -> str:
-        """The SDL as it is now."""
+        """Return the current SDL."""
         return print_ast(self._document)
 
     def outputs(self) -> list[WithFields]:
-        """The types that fields are selected from."""
+        """Return the object and interface types."""
         return [node for node in self._document.definitions if isinstance(node, WithFields)]
 
     def inputs(self) -> list[InputObjectTypeDefinitionNode]:
-        """The types that values are sent in."""
+        """Return the input types."""
         return [
             node for node in self._document.definitions if isinstance(node, InputObjectTypeDefinitionNode)
         ]
 
     def type_named(self, name: str) -> TypeDefinitionNode:
-        """A type."""
+        """Return a type by name."""
         return next(
             node
             for node in self._document.definitions
@@ -52,12 +52,12 @@ class SdlEditor:
         )
 
     def field(self, coordinate: str) -> FieldDefinitionNode:
-        """A field that is selected: ``Run.state``."""
+        """Return a field of an object or interface: ``Run.state``."""
         owner, _, name = coordinate.partition(".")
         return next(each for each in self.owner(owner).fields if each.name.value == name)
 
     def input_value(self, coordinate: str) -> InputValueDefinitionNode:
-        """A field that is filled, or an argument: ``DeleteRunInput.id``, ``Run.files(names:)``."""
+        """Return an input field or an argument: ``DeleteRunInput.id``, ``Run.files(names:)``."""
         if coordinate.endswith(":)"):
             field_name, _, argument = coordinate[:-2].partition("(")
             return next(each for each in self.field(field_name).arguments if each.name.value == argument)
@@ -66,26 +66,26 @@ class SdlEditor:
         assert isinstance(described, InputObjectTypeDefinitionNode)
         return next(each for each in described.fields if each.name.value == name)
 
-    def add_type(self, text: str) -> None:
-        """One definition more."""
-        self._document.definitions = (*self._document.definitions, *parse(text).definitions)
+    def add_type(self, source: str) -> None:
+        """Add a definition."""
+        self._document.definitions = (*self._document.definitions, *parse(source).definitions)
 
-    def add_field(self, owner: str, text: str) -> None:
-        """One field more, of an object or input type."""
+    def add_field(self, owner: str, source: str) -> None:
+        """Add a field to an object or input type."""
         described = self.type_named(owner)
         if isinstance(described, InputObjectTypeDefinitionNode):
-            described.fields = (*described.fields, *_parse_input_fields(text).fields)
+            described.fields = (*described.fields, *_parse_input_fields(source).fields)
         else:
             owned = self.owner(owner)
-            owned.fields = (*owned.fields, *_parse_fields(text).fields)
+            owned.fields = (*owned.fields, *_parse_fields(source).fields)
 
-    def add_argument(self, coordinate: str, text: str) -> None:
-        """One argument more."""
+    def add_argument(self, coordinate: str, source: str) -> None:
+        """Add an argument to a field."""
         field = self.field(coordinate)
-        field.arguments = (*field.arguments, *_parse_fields(f"x({text}): Int").fields[0].arguments)
+        field.arguments = (*field.arguments, *_parse_fields(f"x({source}): Int").fields[0].arguments)
 
     def remove(self, coordinate: str) -> None:
-        """Take out a field, an argument, an input field or an enum value."""
+        """Remove a field, an argument, an input field or an enum value."""
         owner, _, name = coordinate.partition(".")
         described = self.type_named(owner)
         if coordinate.endswith(":)"):
@@ -108,19 +108,19 @@ class SdlEditor:
         )
         part.type = parse_type(written)
 
-    def set_default(self, coordinate: str, text: str) -> None:
+    def set_default(self, coordinate: str, source: str) -> None:
         """Give an argument or input field a default."""
         self.input_value(coordinate).default_value = (
-            _parse_input_fields(f"x: Int = {text}").fields[0].default_value
+            _parse_input_fields(f"x: Int = {source}").fields[0].default_value
         )
 
     def deprecate(self, coordinate: str) -> None:
-        """Mark a field that is selected."""
+        """Deprecate a field of an object or interface."""
         field = _parse_fields('x: Int @deprecated(reason: "use another")').fields[0]
         self.field(coordinate).directives = field.directives
 
     def remove_type(self, name: str) -> None:
-        """Take out a type, and every field and argument of it."""
+        """Remove a type, and every field and argument that has it."""
         self._remove_definition(name)
         for described in self.outputs():
             described.fields = tuple(each for each in described.fields if _base(each) != name)
@@ -129,10 +129,10 @@ class SdlEditor:
         for each in self.inputs():
             each.fields = tuple(field for field in each.fields if _base(field) != name)
 
-    def replace_type(self, name: str, text: str) -> None:
-        """Put another definition in the place of a type."""
+    def replace_type(self, name: str, source: str) -> None:
+        """Replace a type by another definition."""
         self._remove_definition(name)
-        self.add_type(text)
+        self.add_type(source)
 
     def _remove_definition(self, name: str) -> None:
         self._document.definitions = tuple(
@@ -142,11 +142,11 @@ class SdlEditor:
         )
 
     def rename_type(self, name: str, other: str) -> None:
-        """Call a type differently, wherever it is named."""
+        """Rename a type and every reference to it."""
         visit(self._document, _TypeRenamer(name, other))
 
     def remove_member(self, member: str, abstract: str) -> None:
-        """Take a type out of a union or interface."""
+        """Remove a type from a union or interface."""
         described, joined = self.type_named(abstract), self.type_named(member)
         if isinstance(described, UnionTypeDefinitionNode):
             described.types = tuple(each for each in described.types if each.name.value != member)
@@ -154,13 +154,13 @@ class SdlEditor:
             joined.interfaces = tuple(each for each in joined.interfaces if each.name.value != abstract)
 
     def add_member(self, member: str, union: str) -> None:
-        """Put a type into a union."""
+        """Add a type to a union."""
         described = self.type_named(union)
         assert isinstance(described, UnionTypeDefinitionNode)
         described.types = (*described.types, NamedTypeNode(name=NameNode(value=member)))
 
     def add_value(self, enum: str, value: str) -> None:
-        """One value more in an enum."""
+        """Add a value to an enum."""
         described = self.type_named(enum)
         [parsed] = parse(f"enum X {{ {value} }}").definitions
         assert isinstance(described, EnumTypeDefinitionNode)
@@ -168,7 +168,7 @@ class SdlEditor:
         described.values = (*described.values, *parsed.values)
 
     def owner(self, name: str) -> WithFields:
-        """An object or interface type."""
+        """Return an object or interface type by name."""
         described = self.type_named(name)
         assert isinstance(described, WithFields)
         return described

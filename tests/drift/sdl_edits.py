@@ -1,4 +1,4 @@
-"""Edits of an SDL as values: each gives what changes a schema, to be done later."""
+"""Edits of an SDL as functions: each returns a function that makes the edit with an `SdlEditor`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def retype(coordinate: str, written: str) -> Edit:
 
 
 def require_with_default(coordinate: str, written: str, value: str) -> Edit:
-    """Another type, and a default."""
+    """Change the type, and set a default."""
 
     def edit(sdl: SdlEditor) -> None:
         sdl.retype(coordinate, written)
@@ -40,19 +40,19 @@ def deprecate(coordinate: str) -> Edit:
     return lambda sdl: sdl.deprecate(coordinate)
 
 
-def add_field(owner: str, text: str) -> Edit:
+def add_field(owner: str, source: str) -> Edit:
     """See `SdlEditor.add_field`."""
-    return lambda sdl: sdl.add_field(owner, text)
+    return lambda sdl: sdl.add_field(owner, source)
 
 
-def add_argument(coordinate: str, text: str) -> Edit:
+def add_argument(coordinate: str, source: str) -> Edit:
     """See `SdlEditor.add_argument`."""
-    return lambda sdl: sdl.add_argument(coordinate, text)
+    return lambda sdl: sdl.add_argument(coordinate, source)
 
 
-def add_type(text: str) -> Edit:
+def add_type(source: str) -> Edit:
     """See `SdlEditor.add_type`."""
-    return lambda sdl: sdl.add_type(text)
+    return lambda sdl: sdl.add_type(source)
 
 
 def remove_type(name: str) -> Edit:
@@ -65,9 +65,9 @@ def rename_type(name: str, other: str) -> Edit:
     return lambda sdl: sdl.rename_type(name, other)
 
 
-def replace_type(name: str, text: str) -> Edit:
+def replace_type(name: str, source: str) -> Edit:
     """See `SdlEditor.replace_type`."""
-    return lambda sdl: sdl.replace_type(name, text)
+    return lambda sdl: sdl.replace_type(name, source)
 
 
 def remove_member(member: str, abstract: str) -> Edit:
@@ -76,7 +76,7 @@ def remove_member(member: str, abstract: str) -> Edit:
 
 
 def add_new_member(union: str) -> Edit:
-    """A type that was not there joins a union."""
+    """Add a new type to a union."""
 
     def edit(sdl: SdlEditor) -> None:
         sdl.add_type("type Robot { name: String }")
@@ -91,7 +91,7 @@ def add_value(enum: str, value: str) -> Edit:
 
 
 def replace_value(enum: str, value: str, other: str) -> Edit:
-    """One value goes, another comes: an enum is never empty."""
+    """Replace a value of an enum by another."""
 
     def edit(sdl: SdlEditor) -> None:
         sdl.add_value(enum, other)
@@ -101,4 +101,4 @@ def replace_value(enum: str, value: str, other: str) -> Edit:
 
 
 def no_edit(_sdl: SdlEditor) -> None:
-    """Leave it as it is."""
+    """Change nothing."""

@@ -1,4 +1,4 @@
-"""Approvals: what they cover, when they end, and files that cannot be used."""
+"""Approvals: which findings they cover, when they expire, and invalid files."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_an_approved_change_does_not_count(tmp_path: Path) -> None:
     assert report.findings[0].approved == "planned"
 
 
-def test_an_approval_ends(tmp_path: Path) -> None:
+def test_an_approval_expires(tmp_path: Path) -> None:
     report = approved(tmp_path, ENTRY.format("Run.state", "planned", "2026-11-24"))
     assert report.verdict() == "breaking"
     [expired] = [each for each in report.findings if each.rule == "approval-expired"]
@@ -44,7 +44,7 @@ def test_an_approval_ends(tmp_path: Path) -> None:
     assert "2026-11-24" in expired.message
 
 
-def test_an_approval_that_nothing_needs_is_said_so_with_its_line(tmp_path: Path) -> None:
+def test_an_unused_approval_is_a_finding_with_its_line(tmp_path: Path) -> None:
     text = ENTRY.format("Run.state", "planned", "2027-01-31") + ENTRY.format("Run.gone", "old", "2027-01-31")
     report = approved(tmp_path, text)
     assert report.verdict() == "ok"
@@ -66,12 +66,12 @@ def test_an_approval_that_nothing_needs_is_said_so_with_its_line(tmp_path: Path)
         (ENTRY.format("Run.state", "x", "2027-01-31") + "owner = 'me'\n", "approval.0.owner"),
     ],
 )
-def test_a_file_that_cannot_be_used_is_refused(text: str, message: str, tmp_path: Path) -> None:
+def test_an_invalid_file_is_refused(text: str, message: str, tmp_path: Path) -> None:
     with pytest.raises(DriftInputError, match=r"drift-approvals\.toml") as caught:
         read_approvals(written(tmp_path, text))
     assert message in str(caught.value)
 
 
-def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DriftInputError, match="cannot be read"):
         read_approvals(tmp_path / "none.toml")

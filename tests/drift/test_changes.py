@@ -1,4 +1,4 @@
-"""Changes: every word of graphql-core is understood, and each kind is judged by its direction."""
+"""Changes: every description of graphql-core is parsed, and each kind has the level of its direction."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ type Query { a: A b: B c: C either: Either kind(k: Kind, in: In): Kind odd: Odd 
 
 
 def found(*edits: tuple[str, str]) -> dict[str, tuple[str, str]]:
-    """What changes find after some edits: by coordinate the rule and level."""
+    """Return rule and level of each change by coordinate, after edits of the schema."""
     after = BEFORE
     for old, new in edits:
         assert old in after
@@ -98,12 +98,12 @@ def test_each_kind_has_its_coordinate_and_level(
     assert found(edit)[coordinate] == (rule, level)
 
 
-def test_every_kind_of_graphql_core_has_words() -> None:
+def test_every_kind_of_graphql_core_has_a_pattern() -> None:
     kinds = {each.name for each in (*BreakingChangeType, *DangerousChangeType)}
     assert kinds == set(vars(changes)["_PATTERNS"])
 
 
-def test_nothing_is_said_of_standard_scalars_and_directives() -> None:
+def test_standard_scalars_and_directives_are_no_changes() -> None:
     small = build_schema("type Query { a: Int }")
     assert find_changes(build_schema("type Query { a: Int b: Float }"), small) != []
     assert [

@@ -1,4 +1,4 @@
-"""What other repositories use in their CI: valid by the schemas of those systems, and run as those systems would."""
+"""The files that other repositories use in their CI: valid by the schemas of the CI systems, and run like there."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_the_hook_has_what_pre_commit_documents() -> None:
     assert {"id", "name", "entry", "language"} <= set(hook)
     assert hook["language"] == "python"
     assert hook["pass_filenames"] is False
-    # The hook's own environment is built from this repository: what it lists must be what the extras list.
+    # pre-commit builds an environment for the hook: its dependencies must equal those of the extras.
     settings = import_module("tomllib").loads((ROOT / "pyproject.toml").read_text("utf-8"))
     extras = settings["project"]["optional-dependencies"]
     needed = [*extras["cli"], *extras["progress"], *extras["drift"]]
@@ -70,7 +70,7 @@ def drifted() -> str:
 
 
 def bash(script: str, folder: Path, env: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
-    """Run a step as a runner does."""
+    """Run a step like GitHub's runner."""
     return subprocess.run(
         ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", script],
         cwd=folder,
@@ -84,7 +84,7 @@ def bash(script: str, folder: Path, env: Mapping[str, str]) -> subprocess.Comple
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A checkout, with runql where the step that installs it would have put it."""
+    """A checkout, with runql at the path of the step that installs it."""
     programs = tmp_path / "temp" / "runql-drift" / "bin"
     programs.mkdir(parents=True)
     (programs / "runql").symlink_to(Path(sys.executable).with_name("runql"))
@@ -92,7 +92,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def run_action(folder: Path, **inputs: str) -> tuple[subprocess.CompletedProcess[str], str, str]:
-    """The action's last step; gives what it ended with, its output and its summary."""
+    """Run the action's last step; return its process, output and summary."""
     action = loaded(ACTION)
     given = {name: str(each.get("default", "")) for name, each in action["inputs"].items()} | inputs
     step = action["runs"]["steps"][-1]
@@ -125,7 +125,7 @@ def test_the_action_passes_and_fails_as_the_server_does(
     assert '"version": "2.1.0"' in (folder / "drift.sarif").read_text()
 
 
-def test_the_action_says_when_it_was_not_asked_right(folder: Path) -> None:
+def test_the_action_reports_a_usage_error(folder: Path) -> None:
     done, output, _ = run_action(folder)
     assert (done.returncode, output) == (3, "exit-code=3\n")
 
@@ -151,7 +151,7 @@ def test_the_nightly_workflow_opens_a_pull_request_with_the_regenerated_client(
     git(checkout, "add", "--all")
     git(checkout, "commit", "--quiet", "--message", "first")
     git(checkout, "push", "--quiet", "origin", "HEAD:main")
-    # Stands for GitHub's command: no pull request is open, and what is asked of it is noted.
+    # A fake of GitHub's command, which records its arguments; no pull request is open.
     programs = folder / "programs"
     programs.mkdir()
     (programs / "gh").write_text(f'#!/bin/sh\necho "$@" >> {folder}/asked\n[ "$2" != view ]\n')

@@ -1,4 +1,4 @@
-"""The command as people and CI run it: in a process of its own, with its exit codes."""
+"""The command `runql drift` in its own process, with its exit codes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TEAM_QUERIES = Path(__file__).with_name("queries")
 def run(
     *arguments: str | Path, cwd: Path, env: dict[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run the command in a folder, without a setting of this machine."""
+    """Run the command in a folder, without the settings of this machine."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("WANDB_")}
     return subprocess.run(
         [*COMMAND, *(str(each) for each in arguments)],
@@ -66,7 +66,7 @@ def test_a_field_that_is_used_and_gone_fails_and_names_the_method(tmp_path: Path
     assert "stop working" in done.stdout
 
 
-def test_what_nobody_uses_fails_only_when_strict(tmp_path: Path) -> None:
+def test_a_change_that_no_operation_uses_fails_only_when_strict(tmp_path: Path) -> None:
     (tmp_path / "new.graphql").write_text(without("Run.host"))
     assert run("--schema", "new.graphql", cwd=tmp_path).returncode == 0
     done = run("--schema", "new.graphql", "--strict", cwd=tmp_path)
@@ -149,9 +149,7 @@ def test_a_server_that_hides_its_errors_could_not_be_checked(server: SchemaServe
         (["unknown"], "unknown"),
     ],
 )
-def test_a_mistake_of_the_caller_is_told_from_a_check_that_failed(
-    arguments: list[str], message: str, tmp_path: Path
-) -> None:
+def test_a_usage_error_has_its_own_exit_code(arguments: list[str], message: str, tmp_path: Path) -> None:
     (tmp_path / "same.graphql").write_text(known_sdl())
     (tmp_path / "empty.graphql").write_text("")
     (tmp_path / "broken.graphql").write_text("type Query {\n  a: }\n")
@@ -173,7 +171,7 @@ def test_one_check_is_written_in_several_formats(tmp_path: Path) -> None:
     assert "<testsuites" in (tmp_path / "a.xml").read_text()
 
 
-def test_approvals_lie_in_the_folder(tmp_path: Path) -> None:
+def test_approvals_are_read_from_the_folder(tmp_path: Path) -> None:
     (tmp_path / "new.graphql").write_text(without("Run.state"))
     (tmp_path / "drift-approvals.toml").write_text(
         '[[approval]]\ncoordinate = "Run.state"\nreason = "planned"\nexpires = 2999-01-01\n'
@@ -198,7 +196,7 @@ def test_an_update_is_written_with_its_changelog_line_and_level(server: SchemaSe
     assert [each.name for each in tmp_path.iterdir() if each.name.endswith(".part")] == []
 
 
-def test_an_update_of_what_has_not_moved_leaves_the_file(tmp_path: Path) -> None:
+def test_an_update_without_changes_leaves_the_file(tmp_path: Path) -> None:
     (tmp_path / "same.graphql").write_text(known_sdl())
     target = tmp_path / "target.graphql"
     done = run("--schema", "same.graphql", "--update", target, cwd=tmp_path)
@@ -224,7 +222,7 @@ def test_introspection_that_is_refused_gives_no_update(server: SchemaServer, tmp
     assert "--update needs the schema" in done.stdout
 
 
-def test_colours_are_for_those_who_want_them(tmp_path: Path) -> None:
+def test_colours_follow_the_environment(tmp_path: Path) -> None:
     (tmp_path / "same.graphql").write_text(known_sdl())
     assert "\x1b[" not in run("--schema", "same.graphql", cwd=tmp_path).stdout
     assert "\x1b[" in run("--schema", "same.graphql", cwd=tmp_path, env={"FORCE_COLOR": "1"}).stdout
@@ -247,7 +245,7 @@ def test_a_missing_extra_is_named(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_an_error_of_ours_is_not_taken_for_a_breaking_change(tmp_path: Path) -> None:
+def test_a_bug_of_runql_is_not_a_breaking_change(tmp_path: Path) -> None:
     (tmp_path / "same.graphql").write_text(known_sdl())
     block = (
         "import sys, runql.cli.drift_commands as commands\n"

@@ -1,4 +1,4 @@
-"""Each format against a golden file, and against what those who read it document."""
+"""Each format against a golden file, and against the documentation of the systems that read it."""
 
 from __future__ import annotations
 
@@ -84,13 +84,13 @@ def rendered(form: Format, *, strict: bool = False) -> str:
 
 
 @EACH
-def test_each_format_is_what_it_was(form: Format) -> None:
+def test_each_format_equals_its_golden_file(form: Format) -> None:
     golden = GOLDEN / NAMES[form]
     text = rendered(form).replace(_version(), "VERSION") if form == "sarif" else rendered(form)
     if os.environ.get("RUNQL_WRITE_GOLDEN"):
         golden.parent.mkdir(exist_ok=True)
         golden.write_text(text, encoding="utf-8")
-    assert text == golden.read_text("utf-8"), "RUNQL_WRITE_GOLDEN=1 writes it anew; look at the diff"
+    assert text == golden.read_text("utf-8"), "RUNQL_WRITE_GOLDEN=1 rewrites it; look at the diff"
 
 
 def _version() -> str:
@@ -99,19 +99,19 @@ def _version() -> str:
 
 
 @EACH
-def test_each_format_says_what_could_not_be_checked_and_where_the_team_is_hit(form: Format) -> None:
+def test_each_format_names_what_is_unchecked_and_the_affected_files(form: Format) -> None:
     text = rendered(form)
     assert "does not report every error" in text
     assert "team.graphql" in text
     assert "Run.summaryMetrics" in text
 
 
-def test_people_read_no_colours_unless_they_want_them() -> None:
+def test_text_has_colours_only_on_request() -> None:
     assert "\x1b[" not in rendered("text")
     assert "\x1b[" in render(REPORT, "text", OPERATIONS, colour=True)
 
 
-def test_text_says_what_stops_working_and_how_to_approve_it() -> None:
+def test_text_names_what_stops_working_and_how_to_approve_it() -> None:
     text = rendered("text")
     assert "Api.run, Run.load, for … in Runs stop working" in text
     assert (
@@ -119,7 +119,7 @@ def test_text_says_what_stops_working_and_how_to_approve_it() -> None:
         or 'coordinate = "Run.summaryMetrics"' in text
     )
     assert text.index("Run.summaryMetrics") < text.index("Run.files(first:)") < text.index("User.email")
-    assert "Run.debug" not in text, "nobody uses it"
+    assert "Run.debug" not in text, "no operation uses it"
     assert "Run.debug" in rendered("text", strict=True)
     assert text.splitlines()[-1].startswith("FAIL: 2 breaking, 1 dangerous, 1 deprecated, 1 approved")
 
@@ -145,7 +145,7 @@ def test_sarif_results_name_rules_files_and_approvals() -> None:
     assert all(rules[each["ruleIndex"]] == each["ruleId"] for each in run["results"])
     first = run["results"][0]
     assert first["level"] == "error"
-    # GitHub shows a result at its first place, which must be a file; fingerprints keep it one alert.
+    # GitHub shows a result at its first location, which must be a file; fingerprints keep it one alert.
     assert all(each["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] for each in run["results"])
     assert len({each["partialFingerprints"]["coordinate/v1"] for each in run["results"]}) == len(
         run["results"]
@@ -196,7 +196,7 @@ def test_junit_has_the_documented_form() -> None:
     assert by_name["ListSweeps"].find("error") is not None
 
 
-def test_json_tells_everything() -> None:
+def test_json_holds_every_finding() -> None:
     body = json.loads(rendered("json"))
     assert len(body["findings"]) == len(REPORT.findings)
     assert (body["verdict"], body["exitCode"], body["form"]) == ("breaking", 1, 1)

@@ -1,4 +1,4 @@
-"""`make drift`: green on the repository as it is, red on a copy in which one thing was changed and its consequences were not."""
+"""`make drift`: it passes on the repository, and fails on a copy with one inconsistent change."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ COPIED = ("Makefile", "pyproject.toml", "constraints.txt", "schema", "queries", 
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
-    """The repository with the environment of the real one; times are kept, so that make builds nothing."""
+    """Copy the repository and link its environment; make builds nothing, as the copies keep their times."""
     for name in COPIED:
         source = ROOT / name
         if source.is_dir():
@@ -36,7 +36,7 @@ def make_drift(folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         ["make", "--assume-old=.venv/.ready", "drift"],
         cwd=folder,
-        # Each of its steps in one process: the suite has spread itself over the cores.
+        # One process for each step: the suite already uses all cores.
         env={**os.environ, "PYTEST_ADDOPTS": "-n0"},
         capture_output=True,
         text=True,
@@ -45,21 +45,21 @@ def make_drift(folder: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_it_is_green_here(copy: Path) -> None:
+def test_it_passes_on_the_repository(copy: Path) -> None:
     done = make_drift(copy)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-2000:]
     assert done.stdout.count("PASS") == 2
 
 
 def remove_a_field(folder: Path) -> None:
-    """As an SDL that somebody updated."""
+    """Update the SDL only."""
     path = folder / "schema" / "wandb.graphql"
     before, run, after = path.read_text().partition("\ntype Run ")
     path.write_text(before + run + after.replace("  state: String\n", "  status: String\n", 1))
 
 
 def edit_a_query(folder: Path) -> None:
-    """Without `make generate`."""
+    """Edit a query without `make generate`."""
     path = folder / "queries" / "fragments.graphql"
     path.write_text(
         path.read_text().replace(
@@ -68,22 +68,22 @@ def edit_a_query(folder: Path) -> None:
     )
 
 
-def edit_an_inline_answer(folder: Path) -> None:
-    """As by hand, a value that stays of its type."""
+def edit_a_recording(folder: Path) -> None:
+    """Replace a value in a recording by another of its type."""
     path = folder / "tests" / "recorded" / "api" / "the_viewer_is_the_owner_of_the_key.yaml"
     text = path.read_text()
     assert '"username":"local"' in text
     path.write_text(text.replace('"username":"local"', '"username":"else"'))
 
 
-def edit_a_kept_answer(folder: Path) -> None:
-    """As by hand, in an answer that many recordings share."""
+def edit_a_shared_response(folder: Path) -> None:
+    """Edit a response that many recordings share."""
     path = sorted((folder / "tests" / "recorded" / "answers").iterdir())[0]
     path.write_text(path.read_text().replace(":", ": ", 1))
 
 
 def put_a_null(folder: Path) -> None:
-    """Where the SDL says never."""
+    """Put a null where the SDL excludes it."""
     path = folder / "tests" / "recorded" / "api" / "the_viewer_is_the_owner_of_the_key.yaml"
     path.write_text(re.sub(r'"id":"[^"]+"', '"id":null', path.read_text(), count=1))
 
@@ -93,13 +93,13 @@ def put_a_null(folder: Path) -> None:
     [
         (remove_a_field, r"breaking +Run\.state"),
         (edit_a_query, "run `make generate`"),
-        (edit_an_inline_answer, "test_no_recording_was_edited_by_hand"),
-        (edit_a_kept_answer, "an answer was edited by hand"),
+        (edit_a_recording, "test_no_recording_was_edited_by_hand"),
+        (edit_a_shared_response, "an answer was edited by hand"),
         (put_a_null, r"breaking +User\.id +answer-null"),
     ],
-    ids=["schema", "query", "recording", "shared answer", "null"],
+    ids=["schema", "query", "recording", "shared response", "null"],
 )
-def test_it_is_red_when_one_thing_was_changed(
+def test_it_fails_after_an_inconsistent_change(
     change: Callable[[Path], None], message: str, copy: Path
 ) -> None:
     before = {

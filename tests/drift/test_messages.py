@@ -1,4 +1,4 @@
-"""What servers say, in their own words: graphql-js, graphql-core, graph-gophers/graphql-go, gqlgen, py-gql."""
+"""Messages of GraphQL servers, in the wording of each implementation."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 
 from runql.drift.server_errors.messages import ParsedMessage, parse_message
 
-# The words of each implementation, taken from its source; one line a wording.
+# Taken from the source of each implementation; one entry for each wording: message, kind, names and suggestions.
 MESSAGES = [
     # graphql-js, and graphql-core with other quotes
     (
@@ -117,7 +117,7 @@ MESSAGES = [
         "variable value",
         "",
     ),
-    # gqlgen, whose words are those of gqlparser
+    # gqlgen, with the wording of gqlparser
     (
         'Unknown argument "nam" on field "project" of type "Query". Did you mean "name"?',
         "unknown argument",
@@ -155,7 +155,7 @@ MESSAGES = [
 
 
 @pytest.mark.parametrize(("message", "kind", "words"), MESSAGES, ids=[each[0][:50] for each in MESSAGES])
-def test_each_wording_is_understood(message: str, kind: str, words: str) -> None:
+def test_each_wording_is_parsed(message: str, kind: str, words: str) -> None:
     parsed = parse_message(message)
     assert parsed is not None
     assert parsed.kind == kind
@@ -166,7 +166,7 @@ def test_each_wording_is_understood(message: str, kind: str, words: str) -> None
 @pytest.mark.parametrize(
     "message", ["internal system error", "query too complex: 9000 > 1000", "", "Forbidden"]
 )
-def test_other_words_are_not_guessed(message: str) -> None:
+def test_an_unknown_wording_is_not_guessed(message: str) -> None:
     assert parse_message(message) is None
 
 

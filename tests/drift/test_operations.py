@@ -1,4 +1,4 @@
-"""Which operations are checked, who sends them, and what of the schema they use."""
+"""Which operations a check covers, which members send them, and what they use of the schema."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_every_input_type_of_an_operation_has_filled_fields(known: GraphQLSchema
     assert inputs == written_out, "run `make senders`"
 
 
-def test_documents_are_those_that_are_sent() -> None:
+def test_checked_documents_are_the_sent_documents() -> None:
     module = import_module("runql_graphql.operations")
     sent: Operation[object] = module.get_viewer()
     [checked] = [each for each in own_operations() if each.name == sent.name]
@@ -76,7 +76,7 @@ def test_the_operations_of_today_are_valid_together(
     assert validate_operations(known, operations, known) == []
 
 
-def test_a_name_of_ours_does_not_hide_a_users(tmp_path: Path, known: GraphQLSchema) -> None:
+def test_a_name_of_runql_does_not_hide_a_users(tmp_path: Path, known: GraphQLSchema) -> None:
     own = own_operations()
     write(
         tmp_path,
@@ -117,7 +117,7 @@ def test_lines_are_those_of_the_users_file(tmp_path: Path, known: GraphQLSchema)
         ("query A { viewer { ...Gone } }", r"bad\.graphql:1: the fragment Gone is defined nowhere"),
     ],
 )
-def test_files_that_are_no_operations_are_refused(text: str, message: str, tmp_path: Path) -> None:
+def test_files_without_operations_are_refused(text: str, message: str, tmp_path: Path) -> None:
     with pytest.raises(DriftInputError, match=message):
         user_operations(write(tmp_path, bad=text))
 
@@ -127,9 +127,9 @@ def test_a_path_that_is_not_there_is_refused(tmp_path: Path) -> None:
         user_operations(tmp_path / "none")
 
 
-def test_a_composed_document_keeps_every_line_in_its_place(operations: list[CheckedOperation]) -> None:
+def test_a_combined_document_keeps_every_line(operations: list[CheckedOperation]) -> None:
     combined = combine(operations, marker="marker_")
-    lines = combined.text.splitlines()
+    lines = combined.source.splitlines()
     for definition, start in zip(combined.definitions, combined.starts, strict=True):
         assert lines[start - 1] == definition.text.split("\n")[0]
     assert len(combined.markers) == len(operations) + 1, "one each, and one in the last fragment"

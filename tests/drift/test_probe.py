@@ -1,4 +1,4 @@
-"""Probing: what it sends, that nothing of it runs, and what it makes of servers that say little."""
+"""Probing: which requests it sends, that servers run nothing of them, and its verdict on servers that report little."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from runql_server.seed import SeedRun
 
 
 def drifted() -> str:
-    """The schema without two fields and an argument that are used."""
+    """Return the schema without two fields and an argument that operations use."""
     edited = SdlEditor(known_sdl())
     for coordinate in ("Run.state", "User.username", "Project.runs(order:)"):
         edited.remove(coordinate)
@@ -92,9 +92,9 @@ def test_every_operation_has_a_marker_and_what_is_named_is_harmless(
         (ServerBehaviour(introspection=False, max_bytes=6000), MOST_REQUESTS),
         (ServerBehaviour(introspection=False, without_locations=True), 2 * MOST_REQUESTS),
     ],
-    ids=["200", "400", "100 errors", "20 errors", "413", "no places"],
+    ids=["200", "400", "100 errors", "20 errors", "413", "no locations"],
 )
-def test_the_verdict_is_the_same_however_little_the_server_says(
+def test_the_verdict_is_the_same_however_little_the_server_reports(
     behaviour: ServerBehaviour,
     most: int,
     server: SchemaServer,
@@ -117,11 +117,11 @@ def test_the_verdict_is_the_same_however_little_the_server_says(
 
 
 def _refused(behaviour: ServerBehaviour, report: Report, server: SchemaServer) -> int:
-    # Requests that are too large are not among those that were received.
+    # The server does not record requests that are too large.
     return 0 if behaviour.max_bytes is None else report.requests - len(server.received)
 
 
-def test_a_server_that_reports_one_error_proves_nothing_and_what_it_says_is_kept(
+def test_a_server_that_reports_one_error_proves_nothing_and_its_errors_are_kept(
     server: SchemaServer, connect: Connect, known: GraphQLSchema, operations: list[CheckedOperation]
 ) -> None:
     server.behaviour = ServerBehaviour(introspection=False, max_errors=1)
@@ -135,7 +135,7 @@ def test_a_server_that_reports_one_error_proves_nothing_and_what_it_says_is_kept
     assert broken(report) & DRIFTED
 
 
-def test_the_number_of_requests_is_bounded_and_the_rest_is_not_called_fine(
+def test_the_number_of_requests_is_bounded_and_the_rest_is_unchecked(
     server: SchemaServer, connect: Connect, known: GraphQLSchema, operations: list[CheckedOperation]
 ) -> None:
     server.behaviour = ServerBehaviour(introspection=False, max_errors=2)
@@ -192,7 +192,7 @@ def test_the_embedded_server_runs_nothing_and_keeps_every_byte(
     for described in server_schema.load().type_map.values():
         if isinstance(described, GraphQLObjectType) and not described.name.startswith("__"):
             for name, field in described.fields.items():
-                monkeypatch.setattr(field, "resolve", noting(called, f"{described.name}.{name}"))
+                monkeypatch.setattr(field, "resolve", recording_resolver(called, f"{described.name}.{name}"))
     before = contents(seeded.data_dir)
     settings = resolve_settings(base_url=seeded.url, api_key=seeded.api_key)
     with RetryingClient(settings) as client:
@@ -203,8 +203,8 @@ def test_the_embedded_server_runs_nothing_and_keeps_every_byte(
     assert contents(seeded.data_dir) == before
 
 
-def noting(called: list[str], name: str) -> Callable[..., None]:
-    """A resolver that only says that it was called."""
+def recording_resolver(called: list[str], name: str) -> Callable[..., None]:
+    """Make a resolver that records its call."""
 
     def resolve(*_given: object, **_arguments: object) -> None:
         called.append(name)
@@ -213,7 +213,7 @@ def noting(called: list[str], name: str) -> Callable[..., None]:
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """Every file, but SQLite's index into its own log, which readers write too."""
+    """Read every file, except SQLite's shared-memory index, which readers write too."""
     return {
         each.name: each.read_bytes()
         for each in folder.rglob("*")
@@ -221,7 +221,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     }
 
 
-def test_a_wrong_key_is_said_so(
+def test_a_wrong_key_is_an_authentication_error(
     seeded: RunningServer, known: GraphQLSchema, operations: list[CheckedOperation]
 ) -> None:
     settings = resolve_settings(base_url=seeded.url, api_key="0" * 40)
@@ -230,7 +230,7 @@ def test_a_wrong_key_is_said_so(
     assert len(seeded.requests) == 1
 
 
-def test_what_lies_inside_of_other_inputs_is_asked_for_too(
+def test_nested_input_types_are_probed_too(
     server: SchemaServer, connect: Connect, known: GraphQLSchema, operations: list[CheckedOperation]
 ) -> None:
     edited = SdlEditor(known_sdl())

@@ -1,4 +1,4 @@
-"""Answers read strictly: whatever leaves the SDL is said, recorded or live, and nothing else is."""
+"""Strict reading of responses, recorded and live: every departure from the SDL is a finding, and nothing else is."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def departures(run: JSONValue, *, whole: bool = True) -> set[tuple[str, str]]:
     return {(each.rule, each.coordinate) for each in found}
 
 
-def test_an_answer_that_fits_is_quiet() -> None:
+def test_a_valid_response_has_no_findings() -> None:
     assert departures(RUN) == set()
     assert departures(None) == set()
 
@@ -105,11 +105,11 @@ def test_an_answer_that_fits_is_quiet() -> None:
     ],
     ids=lambda each: str(each)[:40],
 )
-def test_each_departure_is_said(change: dict[str, JSONValue], rule: str, coordinate: str) -> None:
+def test_each_departure_is_a_finding(change: dict[str, JSONValue], rule: str, coordinate: str) -> None:
     assert departures({**RUN, **change}) == {(rule, coordinate)}
 
 
-def test_what_was_asked_for_and_did_not_come_is_said() -> None:
+def test_a_missing_field_is_a_finding() -> None:
     less = {key: value for key, value in RUN.items() if key not in {"label", "history"}}
     assert departures(less) == {
         ("answer-missing-field", "Run.displayName"),
@@ -147,7 +147,7 @@ def test_types_and_enums_that_the_sdl_does_not_have(
     assert {(each.rule, each.coordinate) for each in read_strictly(answer, known)} == found
 
 
-def test_all_recordings_fit(known: GraphQLSchema) -> None:
+def test_all_recordings_are_valid(known: GraphQLSchema) -> None:
     exchanges = read_recordings([RECORDED])
     assert len(exchanges) > 300
     assert [each for exchange in exchanges for each in read_strictly(exchange, known)] == []
@@ -172,14 +172,14 @@ def test_a_users_recording_carries_its_query(tmp_path: Path, known: GraphQLSchem
         ("interactions: []", "no GraphQL exchange"),
     ],
 )
-def test_a_file_that_is_no_recording_is_refused(text: str, message: str, tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_recording_is_refused(text: str, message: str, tmp_path: Path) -> None:
     (tmp_path / "x.yaml").write_text(text)
     with pytest.raises(DriftInputError, match=message):
         read_recordings([tmp_path / "x.yaml"])
 
 
 class Sample(Protocol):
-    """What the pytest plugin's `sample_server` gives."""
+    """The server of the pytest plugin's fixture `sample_server`."""
 
     url: str
     api_key: str
@@ -187,7 +187,7 @@ class Sample(Protocol):
     project: str
 
 
-def test_live_answers_of_the_sample_fit(sample_server: Sample, tmp_path: Path) -> None:
+def test_live_responses_of_the_sample_are_valid(sample_server: Sample, tmp_path: Path) -> None:
     done = subprocess.run(
         [
             *COMMAND,
@@ -213,7 +213,7 @@ def test_live_answers_of_the_sample_fit(sample_server: Sample, tmp_path: Path) -
     assert report["operations"] == report["requests"] == len(queries)
 
 
-def test_what_nothing_is_known_to_ask_with_is_not_called_fine(sample_server: Sample) -> None:
+def test_a_query_without_values_for_its_variables_is_unchecked(sample_server: Sample) -> None:
     settings = resolve_settings(base_url=sample_server.url, api_key=sample_server.api_key)
     with RetryingClient(settings) as client:
         read = client.run(read_live_answers(own_operations(), sample_server.entity, "no-such-project"))

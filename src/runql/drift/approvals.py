@@ -57,8 +57,8 @@ def read_approvals(path: Path) -> list[Approval]:
         DriftInputError: the file is missing or not TOML, or an entry is incomplete.
     """
     try:
-        text = path.read_text(encoding="utf-8")
-        entries = _File.model_validate(tomllib.loads(text)).approval
+        content = path.read_text(encoding="utf-8")
+        entries = _File.model_validate(tomllib.loads(content)).approval
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise DriftInputError(f"{path} cannot be read: {error}") from error
     except ValidationError as error:
@@ -69,11 +69,13 @@ def read_approvals(path: Path) -> list[Approval]:
         raise DriftInputError(
             f"{path}: {problems}. Each [[approval]] has a coordinate, a reason and an expires = 2027-01-31"
         ) from error
-    return [Approval(each.coordinate, each.reason, each.expires, path, _line(each, text)) for each in entries]
+    return [
+        Approval(each.coordinate, each.reason, each.expires, path, _line(each, content)) for each in entries
+    ]
 
 
-def _line(entry: _Entry, text: str) -> int:
-    found = (number for number, line in enumerate(text.split("\n"), 1) if f'"{entry.coordinate}"' in line)
+def _line(entry: _Entry, content: str) -> int:
+    found = (number for number, line in enumerate(content.split("\n"), 1) if f'"{entry.coordinate}"' in line)
     return next(found, 1)
 
 

@@ -47,7 +47,7 @@ def check_server(
 
     The check probes where the server refuses introspection, or where ``introspection`` is False.
 
-    Requests sent: one for introspection; a probe sends at most ``most_requests``.
+    Requests: one for introspection; a probe sends at most ``most_requests``.
 
     Raises:
         AnswerError: the server refuses the API key, or fails.

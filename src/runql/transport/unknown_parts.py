@@ -34,8 +34,8 @@ UNKNOWN_PART_MESSAGES: Final[tuple[tuple[UnknownPartKind, re.Pattern[str], str],
     (
         "unknown argument",
         re.compile(
-            r"""Unknown argument ["'](?P<argument>\w+)["'] on field ["'](?P<field>\w+)["'] """
-            r"""of type ["'](?P<type>\w+)["']"""
+            r"""Unknown argument ["'](?P<argument>\w+)["'] on field ["'](?P<field>\w+)["']"""
+            r"""(?: of type ["'](?P<type>\w+)["'])?"""
         ),
         "{field}.{argument}",
     ),

@@ -24,14 +24,14 @@ class CombinedDocument:
     """One document that holds several operations and their fragments.
 
     Attributes:
-        text: the GraphQL source.
+        source: the GraphQL source.
         definitions: the operations and fragments in it, in order.
         starts: the first line of each definition, counted from 1.
         operations: the operations in it.
         markers: name of the definition by its marker, see `combine`; empty without markers.
     """
 
-    text: str
+    source: str
     definitions: tuple[Definition, ...]
     starts: tuple[int, ...]
     operations: tuple[CheckedOperation, ...]
@@ -60,7 +60,7 @@ class CombinedDocument:
 
     def references(self, schema: GraphQLSchema) -> list[Reference]:
         """Return every reference to a part of the schema."""
-        return references_in(parse(self.text), schema)
+        return references_in(parse(self.source), schema)
 
 
 def combine(
@@ -83,16 +83,16 @@ def combine(
     markers: dict[str, str] = {}
     for index, definition in enumerate(definitions):
         starts.append(len(lines) + 1)
-        text = definition.text
+        source = definition.text
         if marker and (definition.kind != "fragment" or index == last_fragment):
             name = f"{marker}{index}"
             markers[name] = definition.name
-            text = with_marker(text, name)
-        lines += text.split("\n")
-    text = "\n".join([*lines, trailer]) if trailer else "\n".join(lines)
-    return CombinedDocument(text, tuple(definitions), tuple(starts), tuple(operations), markers)
+            source = with_marker(source, name)
+        lines += source.split("\n")
+    source = "\n".join([*lines, trailer]) if trailer else "\n".join(lines)
+    return CombinedDocument(source, tuple(definitions), tuple(starts), tuple(operations), markers)
 
 
-def with_marker(text: str, marker: str) -> str:
+def with_marker(source: str, marker: str) -> str:
     """Return a definition with one more field at the end of its outermost selection."""
-    return f"{text.rstrip()[:-1].rstrip()}\n  {marker}\n}}"
+    return f"{source.rstrip()[:-1].rstrip()}\n  {marker}\n}}"

@@ -174,23 +174,23 @@ def _read_file(file: Path) -> str:
         raise DriftInputError(f"{file} cannot be read: {error}") from error
 
 
-def _parse_source(text: str, path: Path | None, names: _UniqueNames) -> _ParsedFile:
+def _parse_source(source: str, path: Path | None, names: _UniqueNames) -> _ParsedFile:
     try:
-        document = parse(text)
+        document = parse(source)
     except GraphQLError as error:
         line = error.locations[0].line if error.locations else 1
         raise DriftInputError(f"{path}:{line}: {error.message}") from error
-    definitions = [_definition(node, text, path, names) for node in document.definitions]
+    definitions = [_definition(node, source, path, names) for node in document.definitions]
     return _ParsedFile(
         definitions, {each.written_name: each.name for each in definitions if each.kind == "fragment"}
     )
 
 
-def _definition(node: DefinitionNode, text: str, path: Path | None, names: _UniqueNames) -> Definition:
+def _definition(node: DefinitionNode, source: str, path: Path | None, names: _UniqueNames) -> Definition:
     if not isinstance(node, OperationDefinitionNode | FragmentDefinitionNode) or node.loc is None:
         line = node.loc.start_token.line if node.loc else 1
         raise DriftInputError(f"{path}:{line}: neither an operation nor a fragment")
-    own = text[node.loc.start : node.loc.end]
+    own = source[node.loc.start : node.loc.end]
     written = node.name.value if node.name else ""
     kind: Kind = "fragment" if isinstance(node, FragmentDefinitionNode) else node.operation.value
     name = names.claim(written or "Anonymous", own)
@@ -207,16 +207,16 @@ def _definition(node: DefinitionNode, text: str, path: Path | None, names: _Uniq
     )
 
 
-def _rename(node: OperationDefinitionNode | FragmentDefinitionNode, text: str, name: str) -> str:
+def _rename(node: OperationDefinitionNode | FragmentDefinitionNode, source: str, name: str) -> str:
     if node.loc is None or (node.name is not None and node.name.loc is None):
         raise TypeError("the document was parsed without locations")
     if node.name is not None and node.name.loc is not None:
         start, end = node.name.loc.start - node.loc.start, node.name.loc.end - node.loc.start
-        return f"{text[:start]}{name}{text[end:]}"
+        return f"{source[:start]}{name}{source[end:]}"
     # The short form `{ … }` has no keyword.
-    keyword = re.match(r"\w*", text)
+    keyword = re.match(r"\w*", source)
     written = keyword[0] if keyword else ""
-    return f"{written or 'query'} {name} {text[len(written) :]}"
+    return f"{written or 'query'} {name} {source[len(written) :]}"
 
 
 def _rename_spreads(definition: Definition, renamed: Mapping[str, str]) -> Definition:
@@ -225,16 +225,16 @@ def _rename_spreads(definition: Definition, renamed: Mapping[str, str]) -> Defin
     if not renamed:
         return definition
     [node] = parse(definition.text).definitions
-    text = definition.text
+    source = definition.text
     spreads_to_rename = [
         (spread.name.loc.start, spread.name.loc.end, renamed[spread.name.value])
         for spread in _spread_nodes(node)
         if spread.name.value in renamed and spread.name.loc is not None
     ]
     for start, end, name in sorted(spreads_to_rename, reverse=True):
-        text = f"{text[:start]}{name}{text[end:]}"
+        source = f"{source[:start]}{name}{source[end:]}"
     spreads = frozenset(renamed.get(each, each) for each in definition.spreads)
-    return replace(definition, text=text, spreads=spreads)
+    return replace(definition, text=source, spreads=spreads)
 
 
 class _SpreadCollector(Visitor):

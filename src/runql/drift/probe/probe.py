@@ -79,7 +79,7 @@ def probe(
         source: the server, for the report.
         most_requests: the probe stops after so many requests; the remaining operations are unchecked.
 
-    Requests sent: three if the server reports every error of a document. Else the probe halves the documents.
+    Requests: three if the server reports every error of a document. Else the probe halves the documents.
 
     Raises:
         AnswerError: the server refuses the API key (401, 403), or fails at the first request.
@@ -128,7 +128,7 @@ def _probe_operations(state: _Probe, operations: Sequence[CheckedOperation]) -> 
             state.mark_unchecked(group, f"no proof within {state.most_requests} requests")
             continue
         combined = combine(group, marker=f"{MARKER}_", trailer=HARMLESS)
-        response = yield from state.send(combined.text, MARKER)
+        response = yield from state.send(combined.source, MARKER)
         if response is not None and response.data is not None:
             left = [operation for each in [group, *waiting] for operation in each]
             state.mark_unchecked(left, "the server ran an invalid document: the probe stopped")
@@ -146,7 +146,7 @@ def _probe_by_name(state: _Probe, group: Sequence[CheckedOperation]) -> Flow[boo
     if state.requests >= state.most_requests:
         return False
     combined = combine(group, marker=f"{MARKER}_")
-    response = yield from state.send(combined.text, group[0].name)
+    response = yield from state.send(combined.source, group[0].name)
     return not _read_response(state, combined, response, set(combined.markers))
 
 
@@ -183,7 +183,7 @@ def _probe_types(state: _Probe, operations: Sequence[CheckedOperation]) -> Flow[
     revealed, left, more = RevealedTypes(), questions, True
     while left and more and state.requests < state.most_requests:
         document = build_type_probe(state.known, left, MARKER)
-        response = yield from state.send(document.text, MARKER)
+        response = yield from state.send(document.source, MARKER)
         if response is None or response.data is not None:
             break
         before, removed_before = left, set(revealed.removed)

@@ -70,7 +70,7 @@ class ProbeLine:
 class TypeProbe:
     """An invalid document, with the question of each line; lines are counted from 1."""
 
-    text: str
+    source: str
     lines: Mapping[int, ProbeLine]
 
 

@@ -21,7 +21,7 @@ def _lines(report: Report, *, strict: bool) -> Iterator[str]:
     shown = [each for each in report.findings if is_shown(each, strict=strict)]
     if shown:
         yield ""
-        yield "| level | where | what | hits | to do |"
+        yield "| level | where | what | affects | to do |"
         yield "|---|---|---|---|---|"
         yield from (_row(each) for each in shown)
     if report.unchecked:

@@ -25,31 +25,31 @@ def as_text(report: Report, *, strict: bool = False, colour: bool = False) -> st
 
 
 def _lines(report: Report, *, strict: bool, colour: bool) -> Iterator[str]:
-    def painted(text: str, *codes: str) -> str:
-        return f"\x1b[{';'.join(codes)}m{text}\x1b[0m" if colour else text
+    def paint(value: str, *codes: str) -> str:
+        return f"\x1b[{';'.join(codes)}m{value}\x1b[0m" if colour else value
 
-    yield f"{painted('runql drift', BOLD)}: {report.source}"
+    yield f"{paint('runql drift', BOLD)}: {report.source}"
     for finding in report.findings:
         if is_shown(finding, strict=strict):
             word = "approved" if finding.approved is not None else finding.level
             code = DIM if finding.approved is not None else COLOURS[finding.level]
             yield ""
-            yield f"{painted(f'{word:<10}', code, BOLD)} {painted(finding.coordinate, BOLD)}  {painted(finding.rule, DIM)}"
+            yield f"{paint(f'{word:<10}', code, BOLD)} {paint(finding.coordinate, BOLD)}  {paint(finding.rule, DIM)}"
             yield from (f"  {line}" for line in _details(finding))
     for each in report.unchecked:
         yield ""
-        yield f"{painted('unchecked ', YELLOW, BOLD)} {painted(each.subject, BOLD)}"
+        yield f"{paint('unchecked ', YELLOW, BOLD)} {paint(each.subject, BOLD)}"
         yield f"  {each.reason}"
     for note in report.notes:
         yield ""
-        yield f"{painted('note', DIM)}: {note}"
+        yield f"{paint('note', DIM)}: {note}"
     counting = report.counting(strict=strict)
     if counting:
         yield ""
-        yield f"An expected change is approved in {APPROVALS_FILE}:"
+        yield f"To approve an expected change, add to {APPROVALS_FILE}:"
         yield from (f"  {line}" for line in approval_entry(counting[0]).splitlines())
     yield ""
-    yield painted(summary(report, strict=strict), VERDICT_COLOURS[report.verdict(strict=strict)], BOLD)
+    yield paint(summary(report, strict=strict), VERDICT_COLOURS[report.verdict(strict=strict)], BOLD)
 
 
 def is_shown(finding: Finding, *, strict: bool) -> bool:

@@ -62,7 +62,7 @@ class LiveAnswers:
 def read_live_answers(operations: Sequence[CheckedOperation], entity: str, project: str) -> Flow[LiveAnswers]:
     """Send every query whose variables have a value; earlier responses name the runs and sweeps for later queries.
 
-    Requests sent: one for each query.
+    Requests: one for each query.
 
     Raises:
         AnswerError: the server refuses the API key (401, 403), or fails.

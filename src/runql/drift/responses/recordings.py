@@ -37,13 +37,13 @@ def read_recordings(paths: Sequence[Path]) -> list[Exchange]:
     return found
 
 
-def _load_yaml(file: Path, text: str) -> JSONValue:
+def _load_yaml(file: Path, content: str) -> JSONValue:
     if find_spec("yaml") is None:
         raise MissingExtraError("pyyaml", extra="yaml", needed_for="reading recordings")
     yaml = import_module("yaml")
     broken: type[Exception] = yaml.YAMLError
     try:
-        value: JSONValue = yaml.safe_load(text)
+        value: JSONValue = yaml.safe_load(content)
     except broken as error:
         raise DriftInputError(f"{file} is not a recording: {error}") from error
     return value
@@ -58,12 +58,12 @@ def _files(path: Path) -> list[Path]:
 
 
 def _exchanges(file: Path) -> Iterator[Exchange]:
-    text = file.read_text(encoding="utf-8")
-    body = _load_yaml(file, text)
+    content = file.read_text(encoding="utf-8")
+    body = _load_yaml(file, content)
     interactions = body.get("interactions") if isinstance(body, dict) else None
     if not isinstance(interactions, list):
         raise DriftInputError(f"{file} is not a recording of vcrpy: it has no interactions")
-    lines = [text.count("\n", 0, each.start()) + 1 for each in EXCHANGE_START.finditer(text)]
+    lines = [content.count("\n", 0, each.start()) + 1 for each in EXCHANGE_START.finditer(content)]
     for number, interaction in enumerate(interactions):
         exchange = _exchange(interaction, file, lines[number] if number < len(lines) else 1)
         if exchange is not None:

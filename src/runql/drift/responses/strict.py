@@ -269,9 +269,9 @@ def _is_scalar_value(scalar: str, value: JSONValue) -> bool:
             return True
 
 
-def _is_json(text: str) -> bool:
+def _is_json(value: str) -> bool:
     try:
-        parse_json(text)
+        parse_json(value)
     except ValueError:
         return False
     return True

@@ -44,13 +44,13 @@ def load_schema(path: Path) -> GraphQLSchema:
         DriftInputError: the file is missing, or holds neither an SDL nor an introspection.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        content = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise DriftInputError(f"{path} cannot be read: {error}") from error
-    if path.suffix == ".json" or text.lstrip().startswith("{"):
-        return _from_introspection(path, text)
+    if path.suffix == ".json" or content.lstrip().startswith("{"):
+        return _from_introspection(path, content)
     try:
-        schema = build_schema(text)
+        schema = build_schema(content)
     except (GraphQLError, TypeError) as error:
         line = error.locations[0].line if isinstance(error, GraphQLError) and error.locations else 1
         message = error.message if isinstance(error, GraphQLError) else str(error)
@@ -61,9 +61,9 @@ def load_schema(path: Path) -> GraphQLSchema:
     return schema
 
 
-def _from_introspection(path: Path, text: str) -> GraphQLSchema:
+def _from_introspection(path: Path, content: str) -> GraphQLSchema:
     try:
-        body: JSONValue = json.loads(text)
+        body: JSONValue = json.loads(content)
     except ValueError as error:
         raise DriftInputError(f"{path} is not JSON: {error}") from error
     found = _introspected(body)
@@ -80,7 +80,7 @@ def _from_introspection(path: Path, text: str) -> GraphQLSchema:
 def introspect() -> Flow[GraphQLSchema]:
     """Request the schema of a server by introspection.
 
-    Requests sent: one.
+    Requests: one.
 
     Raises:
         IntrospectionRefusedError: the server refuses introspection, or returns an invalid one.

@@ -33,7 +33,7 @@ class Update:
 
 
 def update_of(report: Report, found: GraphQLSchema) -> Update:
-    """Return the update for a report: major if any finding is breaking, else minor."""
+    """Return the update for a report: major with a breaking finding, minor with others, none without any."""
     level: Semver = "major" if report.of_level("breaking") else "minor" if report.findings else "none"
     line = _line(report)
     head = f"# {line}\n# Semver: {level}. Read from {report.source} by `runql drift --update`; review it before use.\n\n"

@@ -27,7 +27,7 @@ class ReadErrors:
     unrecognized: list[ServerError] = field(default_factory=list[ServerError])
 
 
-MOST_ERRORS = 100_000
+MAX_ERRORS = 100_000
 """Without a limit of ours, graphql-core stops after a hundred errors."""
 
 NOT_DRIFT = {"variable value", "unused"}
@@ -46,7 +46,7 @@ def validate_operations(
     combined = combine(operations)
     errors = [
         ServerError(error.message, tuple((at.line, at.column) for at in error.locations or ()))
-        for error in validate(schema, parse(combined.text), max_errors=MOST_ERRORS)
+        for error in validate(schema, parse(combined.source), max_errors=MAX_ERRORS)
     ]
     read = read_errors(combined, errors, known)
     if read.unrecognized:
@@ -148,7 +148,7 @@ def _rule_and_coordinate(parsed: ParsedMessage, at: _ReferencesAt) -> tuple[str,
         case "unknown argument" if "directive" in names:
             return "directive-argument-removed", f"@{names['directive']}({argument}:)", ""
         case "unknown argument":
-            named = f"{type_name}.{field_name}({argument}:)"
+            named = f"{type_name or '?'}.{field_name}({argument}:)"
             return "argument-removed", at.coordinate("argument", argument, named), ""
         case "missing argument" if "directive" in names:
             return "required-directive-argument-added", f"@{names['directive']}({argument}:)", ""

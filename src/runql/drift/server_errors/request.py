@@ -45,7 +45,7 @@ def send_document(document: str, operation: str, *, fail_fast: bool = False) -> 
         AnswerError: the server refuses the request (401, 403, 429), or fails and ``fail_fast`` is False.
         TransportError: no usable response arrived.
     """
-    response = yield Send(Operation(operation, "query", document, {}, object), fail_fast=fail_fast)
+    response = yield Send(Operation(operation, "query", document, {}, object), fail_fast)
     if response is None:
         raise TypeError("the driver replied None where a response was due")
     failed = is_server_failure(response.status) and not fail_fast
