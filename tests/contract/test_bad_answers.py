@@ -70,13 +70,13 @@ def runs(scripted: ScriptedServer, face: Face) -> AnyRuns:
         (
             ScriptedResponse(HTML),
             InvalidAnswerError,
-            "not a GraphQL answer: is WANDB_BASE_URL the API's address",
+            "not a GraphQL response: is WANDB_BASE_URL the API's address",
         ),
-        (ScriptedResponse(b""), InvalidAnswerError, "not a GraphQL answer"),
-        (ScriptedResponse(b"[1]"), InvalidAnswerError, "not a GraphQL answer"),
-        (ScriptedResponse(b'{"data": null}'), InvalidAnswerError, "not a GraphQL answer"),
-        (ScriptedResponse(HTML, 404), InvalidAnswerError, "the server answered 404: is WANDB_BASE_URL right"),
-        (ScriptedResponse(HTML, 302, {"Location": "/login"}), InvalidAnswerError, "the server answered 302"),
+        (ScriptedResponse(b""), InvalidAnswerError, "not a GraphQL response"),
+        (ScriptedResponse(b"[1]"), InvalidAnswerError, "not a GraphQL response"),
+        (ScriptedResponse(b'{"data": null}'), InvalidAnswerError, "not a GraphQL response"),
+        (ScriptedResponse(HTML, 404), InvalidAnswerError, "the server responded with status 404: is WANDB_BASE_URL right"),
+        (ScriptedResponse(HTML, 302, {"Location": "/login"}), InvalidAnswerError, "the server responded with status 302"),
         (
             ScriptedResponse(b'{"error": "no"}', 401),
             AuthenticationError,
@@ -198,7 +198,7 @@ def test_a_host_that_is_not_reachable_is_tried_again_and_named(face: Face) -> No
     with refusing() as url:
         client = face.client(url, KEY, retry=TWICE)
         host = re.escape(url.removeprefix("http://"))
-        text = rf"no answer from {host}.*Check WANDB_BASE_URL.*ListFullRuns.*after 2 attempts"
+        text = rf"no response from {host}.*Check WANDB_BASE_URL.*ListFullRuns.*after 2 attempts"
         with pytest.raises(ConnectionFailedError, match=text):
             face.take(face.runs(client, "e", "p")[0])
     assert client.traffic.requests == 2

@@ -214,7 +214,7 @@ def test_an_artifact_of_such_names_arrives_and_is_intact(named: Untyped, face: F
 @pytest.mark.parametrize("name", LEAVING)
 def test_the_others_of_an_artifact_arrive(name: str, named: Untyped, face: Face, tmp_path: Path) -> None:
     artifact, root = named(name), tmp_path / "root"
-    with pytest.raises(UnsafeNameError, match="The other 3 have arrived") as caught:
+    with pytest.raises(UnsafeNameError, match="The other 3 are saved") as caught:
         taken(face, artifact.download(root))
     assert [*caught.value.refused] == [name]
     assert left_in(tmp_path) == {f"root/{path}": content for path, content in CONTENTS.items()}
