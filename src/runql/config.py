@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from runql.arguments import shown
 from runql.config_files import find_netrc, find_settings_files, home_folder, read_netrc, read_settings_file
 from runql.errors import ConfigurationError, MissingCredentialsError
-from runql.hosts import api_instead_of, is_cloud, netrc_machines, pages_of
+from runql.hosts import api_url_for_app_host, app_url_of, is_wandb_cloud, netrc_machines
 from runql.paths import is_name
 
 DEFAULT_BASE_URL = "https://api.wandb.ai"
@@ -66,7 +66,7 @@ class Settings:
 
 
 @dataclass(frozen=True, slots=True)
-class _Given:
+class _SourcedValue:
     """A value, and the place to name when it cannot be used."""
 
     text: str = field(repr=False)
@@ -116,7 +116,7 @@ def resolve_settings(
         *(_from_settings_file(file, values) for file, values in files.items()),
     )
     _check_tls(environ, files)
-    server = _checked_base_url(given.get("base_url", _Given(DEFAULT_BASE_URL, "the default")))
+    server = _checked_base_url(given.get("base_url", _SourcedValue(DEFAULT_BASE_URL, "the default")))
     pages = _checked_url("app_url", given["app_url"]) if "app_url" in given else app_url(server, environ)
     return Settings(
         base_url=server,
@@ -138,8 +138,8 @@ def app_url(base_url: str, environ: Mapping[str, str]) -> str:
     """
     variable = environ.get("WANDB_APP_URL", "").strip("/")
     if variable:
-        return _checked_url("app_url", _Given(variable, "the environment variable WANDB_APP_URL"))
-    return pages_of(base_url)
+        return _checked_url("app_url", _SourcedValue(variable, "the environment variable WANDB_APP_URL"))
+    return app_url_of(base_url)
 
 
 def _check_tls(environ: Mapping[str, str], files: Mapping[Path, Mapping[str, str]]) -> None:
@@ -158,23 +158,23 @@ def _check_tls(environ: Mapping[str, str], files: Mapping[Path, Mapping[str, str
             )
 
 
-def _from_arguments(arguments: Mapping[str, str | None]) -> dict[str, _Given]:
+def _from_arguments(arguments: Mapping[str, str | None]) -> dict[str, _SourcedValue]:
     # An empty base_url is kept, to be refused: falling back would send the key to another server.
     return {
-        name: _Given(_text(name, value), f"the argument {name}")
+        name: _SourcedValue(_text(name, value), f"the argument {name}")
         for name, value in arguments.items()
         if value is not None and (value != "" or name in {"base_url", "api_key"})
     }
 
 
-def _from_overrides(overrides: Mapping[str, str | None]) -> dict[str, _Given]:
+def _from_overrides(overrides: Mapping[str, str | None]) -> dict[str, _SourcedValue]:
     unknown = sorted(shown(name) for name in overrides if name not in _OVERRIDES)
     if unknown:
         raise ConfigurationError(
             f"overrides has no setting {', '.join(unknown)}: it takes {', '.join(_OVERRIDES)}"
         )
     return {
-        name: _Given(_text(f"overrides[{name!r}]", value), f"overrides[{name!r}]")
+        name: _SourcedValue(_text(f"overrides[{name!r}]", value), f"overrides[{name!r}]")
         for name, value in overrides.items()
         if value is not None and (value != "" or name == "base_url")
     }
@@ -186,25 +186,25 @@ def _text(name: str, value: object) -> str:
     return value
 
 
-def _from_environment(environ: Mapping[str, str]) -> dict[str, _Given]:
+def _from_environment(environ: Mapping[str, str]) -> dict[str, _SourcedValue]:
     # WANDB_API_KEY="" is kept, to be refused: it is what CI sets when a secret is missing.
     return {
-        name: _Given(environ[variable], f"the environment variable {variable}")
+        name: _SourcedValue(environ[variable], f"the environment variable {variable}")
         for name, variable in _VARIABLES.items()
         if environ.get(variable) or (name == "api_key" and variable in environ)
     }
 
 
-def _from_settings_file(file: Path, values: Mapping[str, str]) -> dict[str, _Given]:
-    return {name: _Given(values[name], f"{name} in {file}") for name in _FILE_KEYS if values.get(name)}
+def _from_settings_file(file: Path, values: Mapping[str, str]) -> dict[str, _SourcedValue]:
+    return {name: _SourcedValue(values[name], f"{name} in {file}") for name in _FILE_KEYS if values.get(name)}
 
 
-def _key_from_netrc(base_url: str, pages: str, file: Path | None) -> _Given:
+def _key_from_netrc(base_url: str, pages: str, file: Path | None) -> _SourcedValue:
     passwords = {} if file is None else read_netrc(file)
     machines = netrc_machines(base_url)
     for machine in machines:
         if machine in passwords:
-            return _Given(passwords[machine], f"machine {machine} in {file}")
+            return _SourcedValue(passwords[machine], f"machine {machine} in {file}")
     raise MissingCredentialsError(
         f"no API key for {machines[0]}: looked at the argument api_key, the environment variable WANDB_API_KEY, "
         f"and {f'machine {machines[0]} in {file}' if file else 'netrc (no such file)'}. "
@@ -212,7 +212,7 @@ def _key_from_netrc(base_url: str, pages: str, file: Path | None) -> _Given:
     )
 
 
-def _checked_url(name: str, given: _Given) -> str:
+def _checked_url(name: str, given: _SourcedValue) -> str:
     # No message shows the URL: it may hold a password, and a mistaken one may be the API key itself.
     start = f"{name} from {given.source}"
     example = DEFAULT_BASE_URL if name == "base_url" else "https://wandb.ai"
@@ -245,16 +245,16 @@ def _split(url: str) -> SplitResult | None:
     return parts if usable else None
 
 
-def _checked_base_url(given: _Given) -> str:
+def _checked_base_url(given: _SourcedValue) -> str:
     url = _checked_url("base_url", given)
     parts = urlsplit(url)
     host = parts.hostname or ""
-    api = api_instead_of(host)
+    api = api_url_for_app_host(host)
     if api is not None:
         raise ConfigurationError(
             f"base_url from {given.source} is {url}, where the web pages are: the API is at {api}"
         )
-    if is_cloud(host) and parts.scheme != "https":
+    if is_wandb_cloud(host) and parts.scheme != "https":
         raise ConfigurationError(
             f"base_url from {given.source} is {url}, which would send the API key in the clear: "
             f"use https://{parts.netloc}"
@@ -262,7 +262,7 @@ def _checked_base_url(given: _Given) -> str:
     return url
 
 
-def _checked_key(given: _Given) -> SecretStr:
+def _checked_key(given: _SourcedValue) -> SecretStr:
     key = given.text
     # A prefix up to the first dash marks keys of private servers; later keys may themselves hold dashes.
     longest = max(len(part) for part in key.split("-", 1))
@@ -283,7 +283,7 @@ def _checked_key(given: _Given) -> SecretStr:
     )
 
 
-def _checked_name(name: str, given: _Given | None) -> str | None:
+def _checked_name(name: str, given: _SourcedValue | None) -> str | None:
     if given is None:
         return None
     if "/" in given.text or not is_name(given.text):
@@ -293,7 +293,7 @@ def _checked_name(name: str, given: _Given | None) -> str | None:
     return given.text
 
 
-def _checked_timeout(argument: object, given: _Given | None) -> float:
+def _checked_timeout(argument: object, given: _SourcedValue | None) -> float:
     if argument is not None:
         seconds, source = _seconds(argument), f"the argument timeout is {argument!r:.40}"
     elif given is not None:

@@ -147,7 +147,7 @@ class TransportError(RunqlError):
         super().__init__(message)
 
     def __str__(self) -> str:
-        return _told(self.message, self.operation, self.attempts)
+        return _with_request(self.message, self.operation, self.attempts)
 
 
 class ConnectionFailedError(TransportError):
@@ -179,7 +179,7 @@ class AnswerError(RunqlError):
         super().__init__(message)
 
     def __str__(self) -> str:
-        return _told(self.message, self.operation, self.attempts)
+        return _with_request(self.message, self.operation, self.attempts)
 
 
 class AuthenticationError(AnswerError):
@@ -350,9 +350,9 @@ class IncompleteUpdateError(RunqlError):
     def __init__(self, subject: str, written: Sequence[str], failed: Sequence[str], reason: str) -> None:
         self.written = tuple(written)
         self.failed = tuple(failed)
-        lost = listed(self.failed)
+        lost = first_few(self.failed)
         state = (
-            f"{subject} is updated in part: {listed(self.written)} was written, {lost} was not"
+            f"{subject} is updated in part: {first_few(self.written)} was written, {lost} was not"
             if self.written
             else f"{subject} is not updated: {lost} was not written"
         )
@@ -400,7 +400,7 @@ class UnsafeNameError(RunqlError, ValueError):
             ((name, reason),) = self.refused.items()
             text = f"{name!r} is not {self.doing}: {reason}"
         else:
-            reasons = listed([f"{name!r} ({reason})" for name, reason in self.refused.items()])
+            reasons = first_few([f"{name!r} ({reason})" for name, reason in self.refused.items()])
             text = f"{len(self.refused)} files are not {self.doing}: {reasons}"
         return f"{text}. The other {len(self.saved)} have arrived" if self.saved else text
 
@@ -490,7 +490,9 @@ class IncompleteHistoriesError(RunqlError):
     ) -> None:
         self.partial = list(partial)
         self.failed = tuple(failed)
-        which = f"of {len(self.failed)} run(s), {listed(self.failed)}," if failed else "of the remaining runs"
+        which = (
+            f"of {len(self.failed)} run(s), {first_few(self.failed)}," if failed else "of the remaining runs"
+        )
         where = kept or "is in this error's `partial`"
         super().__init__(f"the history {which} could not be read: {reason}. What was read {where}")
 
@@ -555,7 +557,7 @@ class ArtifactDamagedError(RunqlError, ValueError):
             "not of the artifact": self.unexpected,
             "not storable here": [f"{name!r} ({reason})" for name, reason in self.unstorable.items()],
         }
-        told = "; ".join(f"{what}: {listed(names)}" for what, names in found.items() if names)
+        told = "; ".join(f"{what}: {first_few(names)}" for what, names in found.items() if names)
         super().__init__(
             f"the folder does not hold artifact {artifact} ({told}): download() fetches what is missing or changed"
         )
@@ -570,7 +572,7 @@ class ReferenceUnavailableError(RunqlError):
 
     def __init__(self, artifact: str, references: Mapping[str, str], reason: str) -> None:
         self.references = dict(references)
-        shown = listed([f"{name} -> {address}" for name, address in self.references.items()])
+        shown = first_few([f"{name} -> {address}" for name, address in self.references.items()])
         super().__init__(f"artifact {artifact} refers to what cannot be fetched: {shown}: {reason}")
 
 
@@ -647,12 +649,12 @@ class UnorderedWarning(UserWarning):
     """No run of a list's first page has the value that the list is ordered by: the order says nothing."""
 
 
-def listed(names: Sequence[str]) -> str:
+def first_few(names: Sequence[str]) -> str:
     """The first few of many names, for the text of an error."""
     return ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
 
 
-def _told(message: str, operation: str, attempts: int) -> str:
+def _with_request(message: str, operation: str, attempts: int) -> str:
     return (
         message
         + (f" [{operation}]" if operation else "")

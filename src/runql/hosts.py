@@ -11,19 +11,19 @@ _FORGE = "forge.coreweave.com"
 _FORGE_PAGES = "wandb"
 
 
-def is_cloud(host: str) -> bool:
+def is_wandb_cloud(host: str) -> bool:
     """Whether the host belongs to W&B's cloud, which serves https only."""
     return any(host == domain or host.endswith(f".{domain}") for domain in ("wandb.ai", _FORGE))
 
 
-def api_instead_of(host: str) -> str | None:
+def api_url_for_app_host(host: str) -> str | None:
     """The API's URL, for a host of the cloud that serves its web pages; None for every other host."""
-    if not is_cloud(host) or "api" in host.split("."):
+    if not is_wandb_cloud(host) or "api" in host.split("."):
         return None
     return f"https://api.{_FORGE}" if host.endswith(_FORGE) else f"https://{CLOUD_API_HOSTS[0]}"
 
 
-def pages_of(base_url: str) -> str:
+def app_url_of(base_url: str) -> str:
     """The URL of the web pages that belong to an API's URL, by the rules of the official SDK."""
     if urlsplit(base_url).hostname == f"api.{_FORGE}":
         return f"https://{_FORGE}/{_FORGE_PAGES}"
@@ -32,7 +32,7 @@ def pages_of(base_url: str) -> str:
     return base_url.replace("://api.", "://app.", 1)
 
 
-def pages_prefix(host: str | None) -> str | None:
+def app_path_prefix(host: str | None) -> str | None:
     """The first part of every page's path on this host, when that is not an entity."""
     return _FORGE_PAGES if host == _FORGE else None
 

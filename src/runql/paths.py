@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 from urllib.parse import quote, unquote, urlsplit
 
 from runql.errors import PathError
-from runql.hosts import pages_prefix
+from runql.hosts import app_path_prefix
 
 DEFAULT_PROJECT = "uncategorized"
 
@@ -209,7 +209,7 @@ def parse_project_path(path: str | None) -> ProjectPath:
     return ProjectPath(entity=names[0] if len(names) == 2 else None, project=names[-1])
 
 
-def kind_of_path(path: str) -> PathKind:
+def path_kind(path: str) -> PathKind:
     """What a path leads to, by its form; the parser of that kind still has to read it.
 
     Raises:
@@ -356,7 +356,7 @@ def _url_parts(path: str, forms: str) -> list[str] | None:
     if not url.netloc:
         raise _error(path, "this URL has no host", forms)
     parts = _without_outer_slashes(url.path).split("/")
-    return parts[1:] if parts[0] == pages_prefix(url.hostname) else parts
+    return parts[1:] if parts[0] == app_path_prefix(url.hostname) else parts
 
 
 def _check_text(path: object, forms: str) -> None:

@@ -156,7 +156,7 @@ def restore_floats(row: dict[str, JSONValue]) -> dict[str, JSONValue]:
     return {**row, **spelled} if spelled else row
 
 
-def json_string(value: JSONValue, *, ensure_ascii: bool = True) -> str:
+def dump_json(value: JSONValue, *, ensure_ascii: bool = True) -> str:
     """Write a value as JSON, however deep it is nested."""
     encode = json.JSONEncoder(ensure_ascii=ensure_ascii).encode
     try:
@@ -165,7 +165,7 @@ def json_string(value: JSONValue, *, ensure_ascii: bool = True) -> str:
         return "".join(_pieces(value, encode))
 
 
-def json_text(
+def checked_json(
     value: object,
     what: str,
     *,
@@ -219,7 +219,7 @@ def as_json(value: object) -> JSONValue:
 
 
 def _pieces(value: JSONValue, encode: Callable[[JSONValue], str]) -> Iterator[str]:
-    """What `json_string` joins, without recursion."""
+    """What `dump_json` joins, without recursion."""
     pending: list[tuple[str, JSONValue]] = [("", value)]
     while pending:
         before, item = pending.pop()

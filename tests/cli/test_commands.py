@@ -14,7 +14,7 @@ import pytest
 from tests.patience import PATIENCE
 
 from runql import Api
-from runql.cli.commands import TOUR, tour_code
+from runql.cli.commands import DEMO_SCRIPT, demo_code
 from runql_server.sample import Sample
 
 COMMAND = [sys.executable, "-m", "runql.cli.main"]
@@ -53,9 +53,9 @@ def test_the_demo_shows_the_runs_the_frame_the_curve_and_what_it_took(
 
 def test_the_printed_code_is_the_code_that_ran(demo: subprocess.CompletedProcess[str]) -> None:
     printed = re.sub(r"\s+", "", demo.stdout)
-    assert all(re.sub(r"\s+", "", line) in printed for line in tour_code().splitlines())
-    assert tour_code() in TOUR.read_text()
-    assert len(tour_code().splitlines()) == 15
+    assert all(re.sub(r"\s+", "", line) in printed for line in demo_code().splitlines())
+    assert demo_code() in DEMO_SCRIPT.read_text()
+    assert len(demo_code().splitlines()) == 15
 
 
 def test_the_demo_fetches_the_best_runs_model_and_scores_it(
@@ -80,7 +80,7 @@ def test_the_printed_code_gives_the_same_best_run(
     monkeypatch.setenv("WANDB_BASE_URL", sample_server.url)
     monkeypatch.setenv("WANDB_API_KEY", sample_server.api_key)
     found: dict[str, object] = {}
-    exec(compile(tour_code(), "tour", "exec"), found)
+    exec(compile(demo_code(), "tour", "exec"), found)
     with Api() as api:
         best = max(api.runs(sample_server.project), key=lambda run: float(str(run.summary["val_accuracy"])))
     assert repr(best) == repr(found["best"])

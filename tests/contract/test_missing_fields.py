@@ -16,7 +16,7 @@ from tests.contract.older import OlderServer
 from tests.contract.test_sweeps import make_sweep
 
 from runql import Api, OutdatedServerError, SchemaDriftError
-from runql.transport.unknown_parts import droppable
+from runql.transport.unknown_parts import optional_fields
 from runql_graphql import operations
 from runql_server.running import RunningServer
 from runql_server.seed import SeedRun
@@ -188,7 +188,7 @@ def check(items: list[Untyped], part: str) -> None:
 CASES = [
     pytest.param(name, part, id=f"{name}-{part}")
     for name, asking in CALLS.items()
-    for part in sorted(droppable(asking.document))
+    for part in sorted(optional_fields(asking.document))
 ]
 
 
@@ -207,7 +207,7 @@ def test_a_missing_field_costs_one_request_once(
 LED_CASES = [
     pytest.param(name, part, id=f"{name}-{part}")
     for name, (asking, _) in LED_TO.items()
-    for part in sorted(droppable(asking.document))
+    for part in sorted(optional_fields(asking.document))
 ]
 
 
@@ -231,7 +231,7 @@ def test_a_field_that_a_list_behind_something_lacks_costs_one_request_once(
 
 def test_every_droppable_field_is_looked_at_here() -> None:
     documents = [text for name, text in vars(operations).items() if name.isupper() and isinstance(text, str)]
-    parts = {part for document in documents for part in droppable(document)}
+    parts = {part for document in documents for part in optional_fields(document)}
     assert parts == {*MEMBERS, UNSHOWN}
     assert parts - {UNSHOWN} == {case.values[1] for case in [*CASES, *LED_CASES]}
 

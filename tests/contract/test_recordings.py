@@ -16,7 +16,7 @@ from tests.contract.world import FAKE_KEY
 
 from runql import QueryError, RunqlError
 from runql.resources.sweeps.lookup import get_sweeps
-from runql.transport.unknown_parts import without
+from runql.transport.unknown_parts import without_fields
 from runql_graphql import operations
 from runql_graphql.operations import get_viewer
 
@@ -84,7 +84,7 @@ def test_every_answer_that_is_kept_apart_is_named_by_its_text() -> None:
 
 def test_every_document_is_one_of_today() -> None:
     written = [text for name, text in vars(operations).items() if name.isupper() and isinstance(text, str)]
-    today = {without(document, ()) for document in written}
+    today = {without_fields(document, ()) for document in written}
     made_at_run_time = get_sweeps(entity="", project="", sweeps=["a"]).name
     stale = [
         path.name
@@ -170,6 +170,6 @@ def test_a_recorded_error_is_an_error(tmp_path: Path, face: Face) -> None:
 
 def test_a_document_is_kept_once_and_named_by_its_text() -> None:
     operation = get_viewer()
-    sent = without(operation.document, ())
+    sent = without_fields(operation.document, ())
     name = recording.document_name(operation.name, sent)
     assert (DOCUMENTS / f"{name}.graphql").read_text() == sent, "stale: run `make record`"

@@ -7,7 +7,7 @@ from pathlib import Path
 from tests.contract.file_answers import BODY
 from tests.profiles import IS_FULL
 
-from runql.transport.bodies import CHUNK, HELD
+from runql.transport.bodies import BUFFER_SIZE, CHUNK
 
 OLD = b"what was there before"
 EVERYWHERE = {
@@ -16,8 +16,8 @@ EVERYWHERE = {
     "all but one of a chunk": CHUNK - 1,
     "a chunk": CHUNK,
     "a chunk and one": CHUNK + 1,
-    "as much as is held": HELD,
-    "more than is held": HELD + 1,
+    "as much as is held": BUFFER_SIZE,
+    "more than is held": BUFFER_SIZE + 1,
     "all but one": len(BODY) - 1,
     "all": len(BODY),
 }

@@ -16,9 +16,9 @@ from tests.faults.victims import Victims
 from tests.patience import PATIENCE, until
 from tests.profiles import IS_FULL
 
-from runql.transport.bodies import HELD
+from runql.transport.bodies import BUFFER_SIZE
 
-MORE = HELD + 1
+MORE = BUFFER_SIZE + 1
 """Bytes of which none stays in memory."""
 MOST_OPERATIONS = 60
 STRIDE = 1 if IS_FULL else 2
@@ -63,9 +63,9 @@ def test_killed_at_a_boundary(
     stopping.send(Sending(upto, "hold"))
     victim = victims.start(order)
     assert stopping.reached.wait(PATIENCE)
-    is_on_disk = upto is not None and upto > HELD
+    is_on_disk = upto is not None and upto > BUFFER_SIZE
     if upto is not None and is_on_disk:
-        until(lambda: written(target) >= upto - HELD)
+        until(lambda: written(target) >= upto - BUFFER_SIZE)
     victims.kill(victim)
     assert held(target) == before
     assert len(beside(target)) == is_on_disk

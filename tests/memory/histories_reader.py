@@ -10,7 +10,7 @@ from pathlib import Path
 
 from runql import Api, Runs
 
-WINDOW, AT_ONCE = 1000, 2
+WINDOW, DEFAULT_CONCURRENCY = 1000, 2
 
 
 def status(name: str) -> int:
@@ -21,7 +21,7 @@ def status(name: str) -> int:
 
 def read(runs: Runs, how: str, target: Path) -> int:
     """Read everything in one of three ways; the rows."""
-    scan = runs.scan_histories(page_size=WINDOW, max_concurrency=AT_ONCE, format="arrow")
+    scan = runs.scan_histories(page_size=WINDOW, max_concurrency=DEFAULT_CONCURRENCY, format="arrow")
     if how == "sink":
         scan.sink_parquet(target)
         return 0

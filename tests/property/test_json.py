@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from runql.errors import AnswerError, SchemaDriftError
-from runql.transport.codec import answer_error, read_answer
+from runql.transport.codec import answer_error, read_response
 from runql.transport.wire import Response
 from runql.values import JSONValue, parse_config, parse_json, parse_object, parse_rows, restore_floats
 from runql_graphql.operations import get_run_state
@@ -121,7 +121,7 @@ BODIES = st.binary(max_size=40) | ANSWERS.map(lambda body: json.dumps(body).enco
 def test_every_answer_is_a_model_or_one_of_our_errors(status: int, content: bytes) -> None:
     response = Response(status, content, {"retry-after": "1"}, attempts=2)
     with contextlib.suppress(AnswerError, SchemaDriftError):
-        read_answer(STATE, response)
+        read_response(STATE, response)
     error = answer_error("Op", response)
     assert (error.status, error.operation, error.attempts) == (status, "Op", 2)
     assert str(error)

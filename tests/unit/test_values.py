@@ -11,7 +11,7 @@ from runql.values import (
     JSONValue,
     ParsedConfig,
     as_json,
-    json_string,
+    dump_json,
     parse_config,
     parse_json,
     parse_object,
@@ -143,4 +143,4 @@ def test_any_depth_is_written_as_json_writes_it(ensure_ascii: bool) -> None:
     for _ in range(5_000):
         value = as_json([value, {}])
         expected = f"[{expected}, {{}}]"
-    assert json_string(value, ensure_ascii=ensure_ascii) == expected
+    assert dump_json(value, ensure_ascii=ensure_ascii) == expected

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Protocol
 
 import typer
 
-from runql.cli.exit_codes import COULD_NOT_CHECK, CheckEnded
+from runql.cli.exit_codes import COULD_NOT_CHECK, CheckExit
 from runql.cli.output import Output
 from runql.cli.scoring import accuracy
 from runql.errors import MissingExtraError, RunqlError
@@ -22,7 +22,7 @@ from runql.errors import MissingExtraError, RunqlError
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, help="W&B runs, typed; and a W&B server of your own."
 )
-TOUR = Path(__file__).with_name("first_look.py")
+DEMO_SCRIPT = Path(__file__).with_name("demo_script.py")
 
 
 class Serve(Protocol):
@@ -78,7 +78,7 @@ def demo() -> None:
         out.say(f"a server with real training runs listens at {sample.url}")
         started = time.perf_counter()
         try:
-            found = runpy.run_path(str(TOUR))
+            found = runpy.run_path(str(DEMO_SCRIPT))
         except RunqlError as error:
             typer.echo(f"runql demo: {error}", err=True)
             raise typer.Exit(1) from error
@@ -88,7 +88,7 @@ def demo() -> None:
         out.best(found["best"], found["curve"])
         out.model(found["model"], accuracy(found["weights"], found["data"]))
         out.traffic(found["api"].traffic, seconds)
-        out.code(tour_code())
+        out.code(demo_code())
 
 
 if find_spec("graphql") is None:
@@ -97,7 +97,7 @@ if find_spec("graphql") is None:
     def drift() -> None:
         """Check a server's schema; needs the extra `drift`."""
         typer.echo(MissingExtraError("graphql-core", extra="drift", needed_for="runql drift"), err=True)
-        raise CheckEnded(COULD_NOT_CHECK)
+        raise CheckExit(COULD_NOT_CHECK)
 
 else:
     from runql.cli.drift_commands import drift as drift_app
@@ -105,9 +105,9 @@ else:
     app.add_typer(drift_app, name="drift")
 
 
-def tour_code() -> str:
+def demo_code() -> str:
     """The lines of the tour, as they were run."""
-    return TOUR.read_text(encoding="utf-8").split('"""')[2].strip()
+    return DEMO_SCRIPT.read_text(encoding="utf-8").split('"""')[2].strip()
 
 
 def _server_part(name: str) -> Any:  # Any: an entry point has no type; each caller names the one it needs

@@ -1,4 +1,4 @@
-"""`runql drift` and `runql drift responses`: they end with 0, 1, 2 or 3, see `CheckEnded`."""
+"""`runql drift` and `runql drift responses`: they end with 0, 1, 2 or 3, see `CheckExit`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Annotated, Final
 import typer
 from graphql import GraphQLSchema
 
-from runql.cli.exit_codes import COULD_NOT_CHECK, USAGE, CheckEnded
+from runql.cli.exit_codes import COULD_NOT_CHECK, USAGE_ERROR, CheckExit
 from runql.config import resolve_settings
 from runql.drift import (
     CheckedOperation,
@@ -53,9 +53,9 @@ from runql.paths import parse_project_path
 from runql.transport.retry import RetryPolicy
 from runql.transport.sync import RetryingClient
 
-NOT_USED_RIGHT: Final = (DriftInputError, ConfigurationError, PathError, LocalFileError)
+USAGE_ERRORS: Final = (DriftInputError, ConfigurationError, PathError, LocalFileError)
 
-PATIENCE: Final = RetryPolicy(max_attempts=4)
+RETRY_POLICY: Final = RetryPolicy(max_attempts=4)
 """A check that cannot be done now is done again by whoever runs it."""
 
 SchemaOption = Annotated[
@@ -116,9 +116,9 @@ def check(
     """Compare a server's schema, or a file, with what runql and your queries need."""
     if context.invoked_subcommand is not None:
         return
-    said = _Saying(form, strict, url or str(schema))
-    with said.errors():
-        said.also = _targets(also or ())
+    output = _CheckOutput(form, strict, url or str(schema))
+    with output.errors():
+        output.also = _parse_also(also or ())
         if (schema is None) == (url is None):
             raise DriftInputError("give either --schema FILE or --url URL")
         if no_introspection and (url is None or update is not None):
@@ -127,9 +127,9 @@ def check(
             )
         own = own_operations()
         operations = own + (user_operations(queries, own) if queries else [])
-        said.operations = [each.name for each in operations]
-        report = _checked(operations, schema, url, introspection=not no_introspection, update=update)
-        said.end(_approved(report, approvals))
+        output.operations = [each.name for each in operations]
+        report = _compare(operations, schema, url, introspection=not no_introspection, update=update)
+        output.finish(_apply_approvals(report, approvals))
 
 
 @drift.command()
@@ -149,26 +149,26 @@ def responses(
     also: AlsoOption = None,
 ) -> None:
     """Read recorded or live answers strictly: unknown fields, nulls, new enum values, other JSON inside."""
-    said = _Saying(form, strict, url or ", ".join(str(path) for path in paths or ()))
-    with said.errors():
-        said.also = _targets(also or ())
+    output = _CheckOutput(form, strict, url or ", ".join(str(path) for path in paths or ()))
+    with output.errors():
+        output.also = _parse_also(also or ())
         if bool(paths) == (url is not None):
             raise DriftInputError("give either recordings or --url URL with --project entity/project")
         known = known_schema() if schema is None else load_schema(schema)
         if url is None:
-            exchanges, report = read_recordings(paths or ()), Report(said.source)
+            exchanges, report = read_recordings(paths or ()), Report(output.source)
         else:
-            exchanges, report = _live(url, project)
+            exchanges, report = _read_live(url, project)
         findings = tuple(each for exchange in exchanges for each in read_strictly(exchange, known))
-        said.operations = sorted({exchange.operation for exchange in exchanges})
+        output.operations = sorted({exchange.operation for exchange in exchanges})
         report = (
             replace(report, findings=findings, operations=len(exchanges), counted="answers").merged().sorted()
         )
-        said.end(_approved(report, approvals))
+        output.finish(_apply_approvals(report, approvals))
 
 
 @dataclass
-class _Saying:
+class _CheckOutput:
     """How the command says what it found, and how it ends.
 
     Attributes:
@@ -183,7 +183,7 @@ class _Saying:
     operations: Sequence[str] = ()
     also: Sequence[tuple[Format, Path]] = ()
 
-    def end(self, report: Report) -> None:
+    def finish(self, report: Report) -> None:
         """Print the report, write the files, and end with its code."""
         for form, path in self.also:
             text = render(report, form, self.operations, strict=self.strict)
@@ -197,25 +197,25 @@ class _Saying:
             nl=False,
             color=colour or None,
         )
-        raise CheckEnded(report.exit_code(strict=self.strict))
+        raise CheckExit(report.exit_code(strict=self.strict))
 
     @contextmanager
     def errors(self) -> Generator[None]:
         """Turn every error into an ending: a mistake of the caller's into 3, everything else into 2, never into 1."""
         try:
             yield
-        except NOT_USED_RIGHT as error:
+        except USAGE_ERRORS as error:
             typer.echo(f"runql drift: {error}", err=True)
-            raise CheckEnded(USAGE) from error
+            raise CheckExit(USAGE_ERROR) from error
         except RunqlError as error:
-            self.end(Report(self.source, unchecked=(Unchecked("the server", str(error)),)))
+            self.finish(Report(self.source, unchecked=(Unchecked("the server", str(error)),)))
         except Exception as error:
             # Python would end with 1, which means that something is broken for the caller.
             traceback.print_exc()
-            raise CheckEnded(COULD_NOT_CHECK) from error
+            raise CheckExit(COULD_NOT_CHECK) from error
 
 
-def _targets(also: Sequence[str]) -> list[tuple[Format, Path]]:
+def _parse_also(also: Sequence[str]) -> list[tuple[Format, Path]]:
     forms: dict[str, Format] = {form: form for form in FORMATS}
     found: list[tuple[Format, Path]] = []
     for each in also:
@@ -226,7 +226,7 @@ def _targets(also: Sequence[str]) -> list[tuple[Format, Path]]:
     return found
 
 
-def _checked(
+def _compare(
     operations: Sequence[CheckedOperation],
     schema: Path | None,
     url: str | None,
@@ -238,8 +238,8 @@ def _checked(
     if url is None:
         found = load_schema(schema or Path())
         report = compare(known, found, operations, source=str(schema))
-        return _updated(report, found, update)
-    with RetryingClient(resolve_settings(base_url=url), retry=PATIENCE) as client:
+        return _write_update(report, found, update)
+    with RetryingClient(resolve_settings(base_url=url), retry=RETRY_POLICY) as client:
         if update is None:
             return client.run(check_server(known, operations, source=url, introspection=introspection))
         try:
@@ -247,10 +247,10 @@ def _checked(
         except IntrospectionRefusedError as error:
             raise IntrospectionRefusedError(f"--update needs the schema: {error}") from error
     report = replace(compare(known, found, operations, source=f"{url} (introspected)"), requests=1)
-    return _updated(report, found, update)
+    return _write_update(report, found, update)
 
 
-def _updated(report: Report, found: GraphQLSchema, path: Path | None) -> Report:
+def _write_update(report: Report, found: GraphQLSchema, path: Path | None) -> Report:
     if path is None:
         return report
     update = update_of(report, found)
@@ -260,18 +260,18 @@ def _updated(report: Report, found: GraphQLSchema, path: Path | None) -> Report:
     return replace(report, notes=(*report.notes, f"wrote {path}: {update.line} Semver: {update.level}."))
 
 
-def _live(url: str, project: str | None) -> tuple[list[Exchange], Report]:
+def _read_live(url: str, project: str | None) -> tuple[list[Exchange], Report]:
     if project is None:
         raise DriftInputError("--url needs --project entity/project: answers are read from there")
     settings = resolve_settings(base_url=url)
     asked = parse_project_path(project)
     place = asked.resolve(entity=asked.entity or settings.entity or "", project=settings.project)
-    with RetryingClient(settings, retry=PATIENCE) as client:
+    with RetryingClient(settings, retry=RETRY_POLICY) as client:
         read = client.run(read_live_answers(own_operations(), place.entity, place.project))
     return read.exchanges, Report(f"{url} (answers)", unchecked=tuple(read.unchecked), requests=read.requests)
 
 
-def _approved(report: Report, path: Path | None) -> Report:
+def _apply_approvals(report: Report, path: Path | None) -> Report:
     if path is None:
         path = Path(APPROVALS_FILE)
         if not path.is_file():

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Final
 
 COULD_NOT_CHECK: Final = 2
-USAGE: Final = 3
-OF_THE_COMMAND_LINE: Final = 2
+USAGE_ERROR: Final = 3
+TYPER_USAGE_ERROR: Final = 2
 """What typer ends with when an option is wrong."""
 
 
-class CheckEnded(SystemExit):
+class CheckExit(SystemExit):
     """A check came to its end: 0 nothing that matters, 1 breaking, 2 could not check, 3 it was not asked right."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from importlib.util import find_spec
 
-from runql.cli.exit_codes import OF_THE_COMMAND_LINE, USAGE, CheckEnded
+from runql.cli.exit_codes import TYPER_USAGE_ERROR, USAGE_ERROR, CheckExit
 from runql.errors import MissingExtraError
 
 
@@ -21,9 +21,9 @@ def main() -> None:
         app()
     except SystemExit as ended:
         # 2 is typer's code for a wrong option; of a check it means that it could not be done.
-        wrong_option = ended.code == OF_THE_COMMAND_LINE and not isinstance(ended, CheckEnded)
+        wrong_option = ended.code == TYPER_USAGE_ERROR and not isinstance(ended, CheckExit)
         if wrong_option and sys.argv[1:2] == ["drift"]:
-            sys.exit(USAGE)
+            sys.exit(USAGE_ERROR)
         raise
 
 

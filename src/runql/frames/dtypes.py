@@ -10,7 +10,7 @@ from itertools import chain
 from types import NoneType
 from typing import Final, TypeAlias
 
-from runql.values import JSONValue, json_string
+from runql.values import JSONValue, dump_json
 
 INT64_MIN: Final = -(2**63)
 INT64_MAX: Final = 2**63 - 1
@@ -234,7 +234,7 @@ def as_text(value: JSONValue) -> str | None:
     if isinstance(value, float) and value.is_integer() and abs(value) < EXACT_IN_FLOAT:
         whole = int(value)
         return "-0.0" if not whole and math.copysign(1, value) < 0 else str(whole)
-    return encodable(value if isinstance(value, str) else json_string(value, ensure_ascii=False))
+    return encodable(value if isinstance(value, str) else dump_json(value, ensure_ascii=False))
 
 
 def _in_float_range(low: int, high: int) -> bool:

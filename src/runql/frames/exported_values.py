@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from runql.frames.parquet_layout import UnreadableParquetError
-from runql.values import SPELLED_FLOATS, JSONValue, json_string, parse_json
+from runql.values import SPELLED_FLOATS, JSONValue, dump_json, parse_json
 
 
 def plain(value: object) -> JSONValue:
@@ -42,7 +42,7 @@ def as_json_text(value: object) -> bytes | None:
 
 def json_text(value: JSONValue) -> bytes:
     """A value as it is."""
-    return json_string(value).encode()
+    return dump_json(value).encode()
 
 
 def lookup(row: Mapping[str, JSONValue], key: str) -> JSONValue:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from runql.frames.batches import Batch, ColumnBatch
 from runql.frames.columns import Cells
 from runql.frames.dtypes import INT64_MAX, INT64_MIN, encodable
-from runql.values import JSONValue, json_string, parse_json
+from runql.values import JSONValue, dump_json, parse_json
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -147,7 +147,7 @@ def _array(cells: Cells) -> tuple[pa.Array[Any], bool]:  # Any: what it holds is
         return pa.array(cells, pa.int64()), False
     if kinds == {str} and all(encodable(value) is value for value in cells if isinstance(value, str)):
         return pa.array(cells, pa.string()), False
-    texts = [None if value is None else json_string(value) for value in cells]
+    texts = [None if value is None else dump_json(value) for value in cells]
     return pa.array(texts, pa.large_string()), True
 
 

@@ -10,11 +10,11 @@ import httpx
 
 from runql.config import Settings, resolve_settings
 from runql.errors import ConfigurationError
-from runql.paths import checked_project_name, kind_of_path, parse_project_path, parse_run_path
+from runql.paths import checked_project_name, parse_project_path, parse_run_path, path_kind
 from runql.resources.artifacts.catalog import ArtifactCatalog, AsyncArtifactCatalog
 from runql.resources.records.run_fields import read_run
 from runql.transport.endpoint import USER_AGENT
-from runql.transport.flow import Flow, Once
+from runql.transport.flow import Flow, ReadOnce
 from runql.transport.sync import RetryingClient
 from runql.transport.wire import Traffic
 from runql.values import JSONValue
@@ -64,7 +64,7 @@ class Api(ArtifactCatalog):
         """
         settings = resolve_settings(base_url=base_url, api_key=api_key, timeout=timeout, overrides=overrides)
         self.client = RetryingClient(settings, transport=transport)
-        self._viewer = Once(_read_viewer)
+        self._viewer = ReadOnce(_read_viewer)
 
     def __repr__(self) -> str:
         return f"<Api {self.settings.base_url}>"
@@ -265,7 +265,7 @@ class Api(ArtifactCatalog):
             PathError: the path has none of these forms, or leads to a report; raised before anything is sent.
             NotFoundError: there is no such thing.
         """
-        match kind_of_path(path):
+        match path_kind(path):
             case "project":
                 return self.project(path)
             case "sweep":
@@ -320,7 +320,7 @@ class AsyncApi(AsyncArtifactCatalog):
 
         settings = resolve_settings(base_url=base_url, api_key=api_key, timeout=timeout, overrides=overrides)
         self.client = AsyncRetryingClient(settings, transport=transport)
-        self._viewer = Once(_read_viewer)
+        self._viewer = ReadOnce(_read_viewer)
 
     def __repr__(self) -> str:
         return f"<AsyncApi {self.settings.base_url}>"
@@ -449,7 +449,7 @@ class AsyncApi(AsyncArtifactCatalog):
 
     async def from_path(self, path: str) -> AsyncProject | AsyncRun | AsyncSweep:
         """As `Api.from_path`."""
-        match kind_of_path(path):
+        match path_kind(path):
             case "project":
                 return await self.project(path)
             case "sweep":

@@ -22,19 +22,19 @@ from runql.transport.event_loops import EventLoop, current_event_loop
 from runql.transport.flow import Effect, Flow, Gather, Join, Offload, Reply, Sleep
 from runql.transport.lifetime import (
     ForkSafeLock,
+    disown_in_children,
     holds_connections,
     raise_closed,
     raise_not_pickled,
     raise_other_loop,
     raise_other_process,
-    renew_in_children,
 )
-from runql.transport.pace import Pace
 from runql.transport.proxies import check_proxies
-from runql.transport.retry import Outcome, RetryPolicy, persist
+from runql.transport.rate_limiter import RateLimiter
+from runql.transport.retry import Outcome, RetryPolicy, send_with_retries
 from runql.transport.sample_limits import SampleLimits
 from runql.transport.single_flight import Flight
-from runql.transport.tls import LateContext
+from runql.transport.tls import LazySSLContext
 from runql.transport.wire import Request, Response, Traffic
 
 T = TypeVar("T")
@@ -48,14 +48,14 @@ class _Pool:
 
     Attributes:
         http: the connections.
-        under_way: requests that use them.
+        active_requests: requests that use them.
     """
 
     def __init__(self, http: httpx.AsyncClient) -> None:
         self.http = http
-        self.under_way = 0
+        self.active_requests = 0
         self._is_bound = False
-        self._closing = _closed_in_the_end(http)
+        self._closing = _close_with_loop(http)
 
     async def bind(self) -> None:
         """Have the event loop that runs this close the connections in the end."""
@@ -68,7 +68,7 @@ class _Pool:
         await self._closing.aclose()
 
 
-async def _closed_in_the_end(http: httpx.AsyncClient) -> AsyncGenerator[None]:
+async def _close_with_loop(http: httpx.AsyncClient) -> AsyncGenerator[None]:
     try:
         yield
     finally:
@@ -104,30 +104,30 @@ class AsyncRetryingClient:
         self._endpoint = Endpoint(settings)
         if transport is None:
             check_proxies()
-        self._pace = Pace()
+        self._rate_limiter = RateLimiter()
         self._transport = transport
         self._guard = ForkSafeLock()
         self._is_closed = False
-        self._is_parents = False
+        self._is_inherited = False
         self._pools: WeakKeyDictionary[EventLoop, _Pool] = WeakKeyDictionary()
         # Made at once, although no event loop may be there yet: what is wrong with the environment's proxies is raised here.
-        self._spare: httpx.AsyncClient | None = self._connected()
-        renew_in_children(self)
+        self._unused_http: httpx.AsyncClient | None = self._new_http_client()
+        disown_in_children(self)
 
-    def _connected(self) -> httpx.AsyncClient:
+    def _new_http_client(self) -> httpx.AsyncClient:
         return httpx.AsyncClient(
             timeout=self.settings.timeout,
             limits=LIMITS,
             cookies=NoCookies(),
             transport=self._transport,
-            verify=LateContext(),
+            verify=LazySSLContext(),
         )
 
     def disown(self) -> object:
         """Leave the parent's connections to the parent, in a forked child; see `lifetime.Forkable`."""
         inherited = dict(self._pools)
         self._pools = WeakKeyDictionary()
-        self._is_parents = holds_connections(self._transport)
+        self._is_inherited = holds_connections(self._transport)
         return inherited
 
     def __reduce__(self) -> NoReturn:
@@ -153,20 +153,20 @@ class AsyncRetryingClient:
             self._is_closed = True
             pools, self._pools = self._pools, WeakKeyDictionary()
         pool = pools.get(current_event_loop())
-        if pool is not None and not pool.under_way:
+        if pool is not None and not pool.active_requests:
             await pool.close()
 
     @asynccontextmanager
     async def _connections(self) -> AsyncGenerator[httpx.AsyncClient]:
         """The connections of this event loop for one request; they are not closed before it ends."""
         pool = self._pool()
-        pool.under_way += 1
+        pool.active_requests += 1
         try:
             await pool.bind()
             yield pool.http
         finally:
-            pool.under_way -= 1
-            if self._is_closed and not pool.under_way:
+            pool.active_requests -= 1
+            if self._is_closed and not pool.active_requests:
                 await pool.close()
 
     def _pool(self) -> _Pool:
@@ -174,13 +174,13 @@ class AsyncRetryingClient:
         with self._guard:
             if self._is_closed:
                 raise_closed()
-            if self._is_parents:
+            if self._is_inherited:
                 raise_other_process()
             pool = self._pools.get(loop)
             if pool is None:
-                if self._spare is None and holds_connections(self._transport):
+                if self._unused_http is None and holds_connections(self._transport):
                     raise_other_loop()
-                http, self._spare = self._spare or self._connected(), None
+                http, self._unused_http = self._unused_http or self._new_http_client(), None
                 pool = self._pools[loop] = _Pool(http)
             return pool
 
@@ -188,12 +188,12 @@ class AsyncRetryingClient:
         """Perform a flow to its end and return its result."""
         return await self._run(flow, None)
 
-    async def _run(self, flow: Flow[T], places: anyio.Semaphore | None) -> T:
+    async def _run(self, flow: Flow[T], slots: anyio.Semaphore | None) -> T:
         try:
             effect = next(flow)
             while True:
                 try:
-                    reply = await self._perform(effect, places)
+                    reply = await self._perform(effect, slots)
                 except RunqlError as error:
                     effect = flow.throw(error)
                 else:
@@ -204,7 +204,7 @@ class AsyncRetryingClient:
         finally:
             flow.close()
 
-    async def _perform(self, effect: Effect, places: anyio.Semaphore | None) -> Reply:
+    async def _perform(self, effect: Effect, slots: anyio.Semaphore | None) -> Reply:
         if isinstance(effect, Sleep):
             await anyio.sleep(effect.seconds)
             return None
@@ -212,33 +212,33 @@ class AsyncRetryingClient:
             await self._gather(effect)
             return None
         if isinstance(effect, Offload):
-            async with _left(places):
+            async with _slot_released(slots):
                 await anyio.to_thread.run_sync(effect.work)
             return None
         if isinstance(effect, Join):
-            async with _left(places):
+            async with _slot_released(slots):
                 await _join(effect.flight)
             return None
         request = self._endpoint.request(effect)
-        response = await self._persist(request)
-        while (lighter := self._endpoint.lighter(effect, request, response)) is not None:
-            request = lighter
-            response = await self._persist(request)
+        response = await self._send(request)
+        while (reduced := self._endpoint.reduced_request(effect, request, response)) is not None:
+            request = reduced
+            response = await self._send(request)
         return response
 
     async def _gather(self, effect: Gather) -> None:
         errors: list[BaseException] = []
         waiting = iter(effect.flows)
-        places = anyio.Semaphore(effect.limit) if effect.offloads_apart else None
+        slots = anyio.Semaphore(effect.limit) if effect.release_on_offload else None
 
         async def work() -> None:
             while True:
-                async with places or nullcontext():
+                async with slots or nullcontext():
                     flow = next(waiting, None)
                     if flow is None:
                         return
                     try:
-                        await self._run(flow, places)
+                        await self._run(flow, slots)
                     except GeneratorExit:
                         raise
                     except anyio.get_cancelled_exc_class():
@@ -253,13 +253,13 @@ class AsyncRetryingClient:
         if errors:
             raise errors[0]
 
-    async def _persist(self, request: Request) -> Response:
-        tries = persist(request, self._retry)
+    async def _send(self, request: Request) -> Response:
+        tries = send_with_retries(request, self._retry)
         try:
             step = next(tries)
             while True:
                 if isinstance(step, Request):
-                    if step.is_operation and (wait := self._pace.wait(time.monotonic())):
+                    if step.is_operation and (wait := self._rate_limiter.wait(time.monotonic())):
                         await anyio.sleep(wait)
                     step = tries.send(await self._exchange(step))
                 else:
@@ -276,24 +276,24 @@ class AsyncRetryingClient:
                 self.traffic.bytes_sent += request.size
             started = time.monotonic()
             try:
-                answer, content = await self._received(http, request)
+                answer, content = await self._receive(http, request)
             except httpx.HTTPError as error:
                 return self._endpoint.failure(request, error, time.monotonic() - started)
             with self._guard:
                 self.traffic.bytes_received += answer.num_bytes_downloaded
         if request.is_operation:
-            self._pace.note(answer.headers, time.monotonic())
+            self._rate_limiter.note(answer.headers, time.monotonic())
         return self._endpoint.response(request, answer, content, time.monotonic() - started)
 
-    async def _received(self, http: httpx.AsyncClient, request: Request) -> tuple[httpx.Response, bytes]:
+    async def _receive(self, http: httpx.AsyncClient, request: Request) -> tuple[httpx.Response, bytes]:
         """The answer and its body, which is empty when a sink took it."""
-        content = request.content if request.source is None else _sent(request.source)
+        content = request.content if request.source is None else _body_chunks(request.source)
         headers = self._endpoint.headers(request)
         async with http.stream(
             request.method, parsed(request.url), content=content, headers=headers
         ) as answer:
             if request.sink is not None and request.sink.begin(answer.status_code, answer.headers):
-                await _fill(request.sink, answer)
+                await _fill_sink(request.sink, answer)
                 return answer, b""
             if is_for_httpx_to_read(answer):
                 return answer, await answer.aread()
@@ -301,18 +301,18 @@ class AsyncRetryingClient:
 
 
 @asynccontextmanager
-async def _left(places: anyio.Semaphore | None) -> AsyncGenerator[None]:
+async def _slot_released(slots: anyio.Semaphore | None) -> AsyncGenerator[None]:
     """Leave one's place among several flows to another meanwhile."""
-    if places is None:
+    if slots is None:
         yield
         return
-    places.release()
+    slots.release()
     try:
         yield
     finally:
         # Also when this was cancelled: whoever runs the flow gives the place back.
         with anyio.CancelScope(shield=True):
-            await places.acquire()
+            await slots.acquire()
 
 
 async def _join(flight: Flight) -> None:
@@ -322,12 +322,12 @@ async def _join(flight: Flight) -> None:
         await ended.wait()
     else:
         # The event loop of another thread cannot wake this one.
-        elsewhere = threading.Event()
-        flight.when_ended(elsewhere.set)
-        await anyio.to_thread.run_sync(elsewhere.wait, abandon_on_cancel=True)
+        thread_event = threading.Event()
+        flight.when_ended(thread_event.set)
+        await anyio.to_thread.run_sync(thread_event.wait, abandon_on_cancel=True)
 
 
-async def _fill(sink: Sink, answer: httpx.Response) -> None:
+async def _fill_sink(sink: Sink, answer: httpx.Response) -> None:
     async for chunk in answer.aiter_bytes() if is_for_httpx_to_read(answer) else answer.aiter_raw():
         sink.take(chunk)
         if sink.is_full:
@@ -335,7 +335,7 @@ async def _fill(sink: Sink, answer: httpx.Response) -> None:
         sink.report()
 
 
-async def _sent(source: Source) -> AsyncIterator[bytes]:
+async def _body_chunks(source: Source) -> AsyncIterator[bytes]:
     sent, chunks = 0, source.chunks()
     while chunk := await anyio.to_thread.run_sync(next, chunks, b""):
         yield chunk

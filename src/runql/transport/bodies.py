@@ -17,10 +17,10 @@ from runql.transport.response_headers import content_range, is_encoded
 CHUNK = 1 << 18
 """Bytes of a local file that are read at once."""
 
-HELD = 1 << 20
+BUFFER_SIZE = 1 << 20
 """Bytes of an answer that are held before they are written and hashed: many threads that do a little each wait for each other."""
 
-SMALL = 1 << 16
+SMALL_WRITE = 1 << 16
 """Fewer bytes than these are written without a thread of their own."""
 
 Progress: TypeAlias = Callable[[int, int | None], None]
@@ -126,12 +126,12 @@ class Sink:
     @property
     def is_full(self) -> bool:
         """Whether more is held than should be: `flush` is due."""
-        return self._held_size > HELD
+        return self._held_size > BUFFER_SIZE
 
     @property
     def is_nearly_empty(self) -> bool:
         """Whether little is left to be written and hashed."""
-        return self._held_size < SMALL
+        return self._held_size < SMALL_WRITE
 
     def take(self, chunk: bytes) -> None:
         """Append; in memory, until `flush`."""

@@ -22,7 +22,7 @@ from runql.errors import (
     ServerFailureError,
 )
 from runql.transport.retry import asked_wait, is_server_failure
-from runql.transport.unknown_parts import unknown_parts, unknown_to_server, without
+from runql.transport.unknown_parts import describe_unknown_parts, unknown_parts, without_fields
 from runql.transport.variables import check_variables, dump_input_object
 from runql.transport.wire import Response
 from runql.values import JSONValue, parse_json
@@ -39,8 +39,8 @@ LARGEST_REFUSAL = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Cut:
-    """Lists of an answer that stay text, see `read_cut_answer`.
+class RawList:
+    """Lists of an answer that stay text, see `read_response_with_raw_lists`.
 
     Attributes:
         field: their name in the answer.
@@ -61,7 +61,7 @@ def encode(
     """
     check_variables(operation)
     variables = {name: value for name, value in operation.variables.items() if value is not UNSET}
-    document = without(operation.document, unknown)
+    document = without_fields(operation.document, unknown)
     body = {"query": document, "operationName": operation.name, "variables": variables}
     return json.dumps(body, default=dump_input_object, allow_nan=False, separators=(",", ":")).encode()
 
@@ -81,7 +81,7 @@ def refused_parts(response: Response) -> frozenset[str]:
     return frozenset(part for parts in unknown for part in parts) if all(unknown) else frozenset()
 
 
-def read_answer(operation: Operation[T], response: Response) -> T:
+def read_response(operation: Operation[T], response: Response) -> T:
     """The answer's data as the operation's model.
 
     Raises:
@@ -99,10 +99,10 @@ def read_answer(operation: Operation[T], response: Response) -> T:
         raise SchemaDriftError(operation.name, _drift_places(error)) from error
 
 
-def read_cut_answer(
-    operation: Operation[T], response: Response, cuts: Sequence[Cut]
+def read_response_with_raw_lists(
+    operation: Operation[T], response: Response, cuts: Sequence[RawList]
 ) -> tuple[T, Mapping[str, list[bytes]]]:
-    """As `read_answer`, but some lists stay text: empty in the model, and beside it in order, by the names of their fields.
+    """As `read_response`, but some lists stay text: empty in the model, and beside it in order, by the names of their fields.
 
     Whoever reads columns, or only counts, spares a Python object for every value. A field is missing there when its
     lists cannot be told from the rest by their brackets alone; the model then holds them.
@@ -114,14 +114,14 @@ def read_cut_answer(
             rest, texts[each.field] = cut
     if texts:
         try:
-            return read_answer(operation, replace(response, content=rest)), texts
+            return read_response(operation, replace(response, content=rest)), texts
         except AnswerError:
             # Not cut where it should be, or an error: the whole answer tells.
             pass
-    return read_answer(operation, response), {}
+    return read_response(operation, response), {}
 
 
-def size_of_texts(content: bytes, field: str) -> int | None:
+def string_list_size(content: bytes, field: str) -> int | None:
     """How many bytes of an answer its only list of texts takes at the most, brackets included; None where that is not told.
 
     What comes first under the name of ``field`` begins no later than the list, and no other end of such a list follows.
@@ -167,7 +167,7 @@ def answer_error(name: str, response: Response) -> AnswerError:
     unknown = unknown_parts(problem.message for problem in problems)
     if unknown:
         return OutdatedServerError(
-            f"{unknown_to_server(unknown)}. `runql drift` tells everything that differs: {said}",
+            f"{describe_unknown_parts(unknown)}. `runql drift` tells everything that differs: {said}",
             status=status,
             operation=name,
             attempts=attempts,

@@ -23,7 +23,7 @@ from runql.transport.diagnosis import PASSWORD_WANTED, diagnose, diagnose_407, h
 from runql.transport.flow import Download, Send, Upload
 from runql.transport.response_headers import is_encoded
 from runql.transport.retry import Outcome
-from runql.transport.unknown_parts import droppable, unknown_to_server
+from runql.transport.unknown_parts import describe_unknown_parts, optional_fields
 from runql.transport.wire import Failure, Request, Response
 from runql.version import __version__
 
@@ -113,17 +113,19 @@ class Endpoint:
         operation = effect.operation
         if lacking := [part for part in effect.needs if part in self._unknown]:
             raise OutdatedServerError(
-                unknown_to_server(lacking), status=200, operation=operation.name, unknown=lacking
+                describe_unknown_parts(lacking), status=200, operation=operation.name, unknown=lacking
             )
         return Request(
             operation.name,
             self._graphql_url,
             content=encode(operation, self._unknown),
             repeatable=operation.kind == "query" or effect.repeatable,
-            spare_server=effect.spare_server,
+            fail_fast=effect.fail_fast,
         )
 
-    def lighter(self, effect: Send | Download | Upload, sent: Request, response: Response) -> Request | None:
+    def reduced_request(
+        self, effect: Send | Download | Upload, sent: Request, response: Response
+    ) -> Request | None:
         """The request again, without the fields for which alone the server refused it; None for other responses.
 
         The fields are left out of all later requests.
@@ -131,7 +133,7 @@ class Endpoint:
         if not isinstance(effect, Send) or not (refused := refused_parts(response)):
             return None
         self._unknown |= refused.intersection(effect.needs)
-        if not refused <= droppable(effect.operation.document):
+        if not refused <= optional_fields(effect.operation.document):
             return None
         self._unknown |= refused
         # Fields that were left out already are refused on no good grounds: asking again would not end.

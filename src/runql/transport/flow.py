@@ -10,7 +10,13 @@ from urllib.parse import urljoin, urlsplit
 from runql.errors import ConnectionFailedError, RunqlError
 from runql.transport.bodies import Sink, Source
 from runql.transport.byte_ranges import ByteRange, FilePart, read_part
-from runql.transport.codec import Cut, answer_error, read_answer, read_cut_answer, size_of_texts
+from runql.transport.codec import (
+    RawList,
+    answer_error,
+    read_response,
+    read_response_with_raw_lists,
+    string_list_size,
+)
 from runql.transport.single_flight import Flight, SingleFlight
 from runql.transport.wire import Response
 from runql_graphql.operation import Operation
@@ -18,16 +24,16 @@ from runql_graphql.operation import Operation
 T = TypeVar("T")
 MAX_REDIRECTS = 5
 
-AT_ONCE = 8
+DEFAULT_CONCURRENCY = 8
 """Flows that a `Gather` has under way at the same time, where its caller does not say."""
 
-APART = 2
+EXTRA_WORKERS = 2
 """Flows that may do offloaded work beside those that a `Gather` has under way; more of them take turns with these."""
 
-EXPIRED = (400, 403)
+EXPIRED_URL_STATUSES = (400, 403)
 """What storages answer to a signed URL whose time is over (Google's the first, Amazon's the second): a new one is asked for, once."""
 
-RANGE_REFUSED = (206, 416)
+RANGE_REFUSED_STATUSES = (206, 416)
 """Answers to a request for the rest of a file: another part than the one asked for, or none."""
 
 
@@ -37,14 +43,14 @@ class Send:
 
     Attributes:
         operation: what to send.
-        spare_server: give up at the first server failure or timeout; the flow then asks for less instead.
+        fail_fast: give up at the first server failure or timeout; the flow then asks for less instead.
         repeatable: sending it twice does no harm although it is a mutation; queries always are.
         needs: parts of the schema that the flow has an older way without. When the server has refused one of them
             before, nothing is sent and `OutdatedServerError` is thrown.
     """
 
     operation: Operation[Any]  # Any: the driver does not read the answer, `fetch` does
-    spare_server: bool = False
+    fail_fast: bool = False
     repeatable: bool = False
     needs: Collection[str] = ()
 
@@ -86,17 +92,17 @@ class Gather:
     Attributes:
         flows: what to run.
         limit: how many of them at once.
-        offloads_apart: those that do offloaded work do not count.
+        release_on_offload: those that do offloaded work do not count.
     """
 
     flows: Sequence[Flow[None]]
     limit: int
-    offloads_apart: bool = False
+    release_on_offload: bool = False
 
     @property
     def workers(self) -> int:
         """Threads or tasks that run them."""
-        return min(self.limit + APART if self.offloads_apart else self.limit, len(self.flows))
+        return min(self.limit + EXTRA_WORKERS if self.release_on_offload else self.limit, len(self.flows))
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +134,7 @@ Flow: TypeAlias = Generator[Effect, Reply, T]
 def fetch(
     operation: Operation[T],
     *,
-    spare_server: bool = False,
+    fail_fast: bool = False,
     repeatable: bool = False,
     needs: Collection[str] = (),
 ) -> Flow[T]:
@@ -139,26 +145,26 @@ def fetch(
         SchemaDriftError: the answer does not fit the model.
         TransportError: nothing usable arrived.
     """
-    response = _response((yield Send(operation, spare_server, repeatable, needs)))
-    return read_answer(operation, response)
+    response = _response((yield Send(operation, fail_fast, repeatable, needs)))
+    return read_response(operation, response)
 
 
-def fetch_cut(
-    operation: Operation[T], *cuts: Cut, spare_server: bool = False
+def fetch_with_raw_lists(
+    operation: Operation[T], *cuts: RawList, fail_fast: bool = False
 ) -> Flow[tuple[T, Mapping[str, list[bytes]]]]:
-    """As `fetch`, with some lists as texts beside the model; see `codec.read_cut_answer`."""
-    response = _response((yield Send(operation, spare_server)))
-    answer = read_cut_answer(operation, response, cuts)
+    """As `fetch`, with some lists as texts beside the model; see `codec.read_response_with_raw_lists`."""
+    response = _response((yield Send(operation, fail_fast)))
+    answer = read_response_with_raw_lists(operation, response, cuts)
     response.release()
     return answer
 
 
-def fetch_texts(
-    operation: Operation[T], field: str, *, spare_server: bool = False
+def fetch_with_list_size(
+    operation: Operation[T], field: str, *, fail_fast: bool = False
 ) -> Flow[tuple[T, int | None]]:
-    """As `fetch`, with the bytes that the list of texts under ``field`` took; see `codec.size_of_texts`."""
-    response = _response((yield Send(operation, spare_server)))
-    answer, size = read_answer(operation, response), size_of_texts(response.content, field)
+    """As `fetch`, with the bytes that the list of texts under ``field`` took; see `codec.string_list_size`."""
+    response = _response((yield Send(operation, fail_fast)))
+    answer, size = read_response(operation, response), string_list_size(response.content, field)
     response.release()
     return answer, size
 
@@ -198,7 +204,7 @@ def save(url: str, sink: Sink) -> Flow[None]:
     """
     try:
         response = yield from _followed(url, sink)
-        if response.status in RANGE_REFUSED and sink.received and not sink.accepted:
+        if response.status in RANGE_REFUSED_STATUSES and sink.received and not sink.accepted:
             sink.restart()
             response = yield from _followed(url, sink)
         if not sink.accepted:
@@ -219,10 +225,10 @@ def upload(url: str, source: Source, headers: Sequence[tuple[str, str]]) -> Flow
         raise answer_error(_path(url), response)
 
 
-def gather(flows: Sequence[Flow[T]], *, limit: int, offloads_apart: bool = False) -> Flow[list[T]]:
+def gather(flows: Sequence[Flow[T]], *, limit: int, release_on_offload: bool = False) -> Flow[list[T]]:
     """Run flows, at most ``limit`` at once, and give their results in their order.
 
-    With ``offloads_apart`` up to `APART` more may do offloaded work, which does not count: the connection of a file that
+    With ``release_on_offload`` up to `EXTRA_WORKERS` more may do offloaded work, which does not count: the connection of a file that
     has arrived fetches the next while that one is hashed and written.
 
     The first failure is raised; no further flow is then begun, and those under way end or are cancelled before.
@@ -232,7 +238,7 @@ def gather(flows: Sequence[Flow[T]], *, limit: int, offloads_apart: bool = False
     def kept(index: int, flow: Flow[T]) -> Flow[None]:
         results[index] = yield from flow
 
-    yield Gather([kept(index, flow) for index, flow in enumerate(flows)], limit, offloads_apart)
+    yield Gather([kept(index, flow) for index, flow in enumerate(flows)], limit, release_on_offload)
     return [results[index] for index in range(len(flows))]
 
 
@@ -243,7 +249,7 @@ def offload(work: Callable[[], T]) -> Flow[T]:
     return results[0]
 
 
-def single(
+def share_read(
     flights: SingleFlight, is_needed: Callable[[], bool], read: Callable[[], Flow[None]]
 ) -> Flow[None]:
     """Repeat ``read`` while it ``is_needed``; of several flows that need it at the same time one reads, the others wait.
@@ -271,7 +277,7 @@ def single(
             raise current.error
 
 
-class Once(Generic[T]):
+class ReadOnce(Generic[T]):
     """A value that is read when it is first needed, however many flows need it at the same time; see `single`."""
 
     def __init__(self, read: Callable[[], Flow[T]]) -> None:
@@ -281,7 +287,7 @@ class Once(Generic[T]):
 
     def get(self) -> Flow[T]:
         """The value, read when nobody has read it yet."""
-        yield from single(self._reads, lambda: not self._values, self._fill)
+        yield from share_read(self._reads, lambda: not self._values, self._fill)
         return self._values[0]
 
     def _fill(self) -> Flow[None]:

@@ -30,7 +30,7 @@ _forkables: Final[WeakSet[Forkable]] = WeakSet()
 _inherited: Final[list[object]] = []
 
 
-def renew_in_children(forkable: Forkable) -> None:
+def disown_in_children(forkable: Forkable) -> None:
     """Have `Forkable.disown` called in each forked child, before anything else runs there; holds no reference."""
     _forkables.add(forkable)
 
@@ -48,7 +48,7 @@ class ForkSafeLock:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        renew_in_children(self)
+        disown_in_children(self)
 
     def __enter__(self) -> None:
         self._lock.acquire()

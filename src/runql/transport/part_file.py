@@ -29,7 +29,7 @@ class PartFile:
     def __init__(self, target: Path) -> None:
         """Make folders and file; raises OSError."""
         self._target = target
-        self._usual = hidden_beside(target, "part")
+        self._usual = hidden_sibling(target, "part")
         self._folder = target.parent / f"{self._usual.name}s"
         _remove_abandoned(self._folder)
         self._path, self._file, self._lock = self._opened()
@@ -106,7 +106,7 @@ class PartFile:
             _remove_empty(self._folder)
 
 
-def hidden_beside(target: Path, suffix: str) -> Path:
+def hidden_sibling(target: Path, suffix: str) -> Path:
     """A hidden name in the target's folder that belongs to this target alone.
 
     Long names are cut, because the system limits them; the digest tells those apart that begin alike.

@@ -64,7 +64,9 @@ class RetryPolicy:
         return wait if spent + wait <= self.total_seconds else None
 
 
-def persist(request: Request, policy: RetryPolicy) -> Generator[Request | float, Outcome | None, Response]:
+def send_with_retries(
+    request: Request, policy: RetryPolicy
+) -> Generator[Request | float, Outcome | None, Response]:
     """Send ``request`` until it is answered or the policy gives up.
 
     Yields the request to be sent (reply: its outcome) and seconds to be slept (reply: None).
@@ -128,10 +130,10 @@ def _until(value: str, now: str | None) -> float | None:
 
 def _worth_repeating(request: Request, outcome: Outcome) -> bool:
     if isinstance(outcome, Failure):
-        if request.spare_server and isinstance(outcome.error, RequestTimedOutError):
+        if request.fail_fast and isinstance(outcome.error, RequestTimedOutError):
             return False
         return request.repeatable or not outcome.sent
     if outcome.status == 429:
         return True
     passing = is_server_failure(outcome.status) and outcome.status != NOT_IMPLEMENTED
-    return passing and request.repeatable and not request.spare_server
+    return passing and request.repeatable and not request.fail_fast

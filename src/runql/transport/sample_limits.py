@@ -21,8 +21,8 @@ RETRY_AFTER: Final = 64
 
 
 @dataclass(slots=True)
-class _Shown:
-    carried: int = 0
+class _Observed:
+    longest: int = 0
     rows: int | None = None
     samples: int | None = None
     lists: int = 0
@@ -38,49 +38,49 @@ class SampleLimits:
     def __init__(self, *, least: int = LEAST_SAMPLES) -> None:
         self.least = least
         self._lock = ForkSafeLock()
-        self._shown: dict[RowsField, _Shown] = {"history": _Shown(), "sampledHistory": _Shown()}
+        self._observed: dict[RowsField, _Observed] = {"history": _Observed(), "sampledHistory": _Observed()}
 
-    def carried(self, field: RowsField) -> int:
+    def longest_list(self, field: RowsField) -> int:
         """Rows of the longest list that came; a longer one was never downsampled to much less than this."""
-        return self._shown[field].carried
+        return self._observed[field].longest
 
-    def has_lost(self, field: RowsField) -> bool:
+    def downsamples(self, field: RowsField) -> bool:
         """Whether the server is known to downsample lists although more rows were asked for."""
-        return self._shown[field].rows is not None
+        return self._observed[field].rows is not None
 
     def rows(self, field: RowsField, wanted: int) -> int:
         """How many of the wanted rows a request can bring for certain."""
-        shown = self._shown[field]
-        samples = None if shown.samples is None else max(1, shown.samples * 7 // 8)
-        return min(rows for rows in (wanted, shown.rows, samples) if rows is not None)
+        observed = self._observed[field]
+        samples = None if observed.samples is None else max(1, observed.samples * 7 // 8)
+        return min(rows for rows in (wanted, observed.rows, samples) if rows is not None)
 
     def samples(self, field: RowsField, wanted: int) -> int:
         """How many of the wanted samples the server does not refuse."""
-        most = self._shown[field].samples
+        most = self._observed[field].samples
         return wanted if most is None else min(wanted, most)
 
-    def note(self, field: RowsField, rows: int) -> None:
+    def note_list(self, field: RowsField, rows: int) -> None:
         """Note that a list of so many rows came."""
         with self._lock:
-            shown = self._shown[field]
-            shown.carried = max(shown.carried, rows)
-            shown.lists += 1
-            if shown.samples is not None and shown.lists >= RETRY_AFTER:
-                shown.samples, shown.lists = 2 * shown.samples, 0
+            observed = self._observed[field]
+            observed.longest = max(observed.longest, rows)
+            observed.lists += 1
+            if observed.samples is not None and observed.lists >= RETRY_AFTER:
+                observed.samples, observed.lists = 2 * observed.samples, 0
 
-    def lose(self, field: RowsField, rows: int) -> None:
+    def note_downsampled(self, field: RowsField, rows: int) -> None:
         """Note that a list of so many rows was downsampled although more had been asked for."""
         with self._lock:
-            shown = self._shown[field]
+            observed = self._observed[field]
             most = max(1, rows * 7 // 8)
-            shown.rows = most if shown.rows is None else min(shown.rows, most)
+            observed.rows = most if observed.rows is None else min(observed.rows, most)
 
-    def refuse(self, field: RowsField, samples: int) -> None:
+    def note_refused(self, field: RowsField, samples: int) -> None:
         """Note that only so many samples were not refused."""
         with self._lock:
-            shown = self._shown[field]
-            shown.samples = samples if shown.samples is None else min(shown.samples, samples)
-            shown.lists = 0
+            observed = self._observed[field]
+            observed.samples = samples if observed.samples is None else min(observed.samples, samples)
+            observed.lists = 0
 
 
 def is_far_below(rows: int, bound: int) -> bool:
@@ -91,6 +91,6 @@ def is_far_below(rows: int, bound: int) -> bool:
     return not rows or 8 * (rows + 1) <= 7 * bound
 
 
-def telling(rows: int) -> int:
+def least_conclusive_bound(rows: int) -> int:
     """The least bound that so many rows are far below of."""
     return -(-8 * (rows + 1) // 7)

@@ -19,18 +19,18 @@ from runql.transport.endpoint import LIMITS, Endpoint, NoCookies, is_for_httpx_t
 from runql.transport.flow import Effect, Flow, Gather, Join, Offload, Reply, Sleep
 from runql.transport.lifetime import (
     ForkSafeLock,
+    disown_in_children,
     holds_connections,
     raise_closed,
     raise_not_pickled,
     raise_other_process,
-    renew_in_children,
 )
-from runql.transport.pace import Pace
 from runql.transport.proxies import check_proxies
-from runql.transport.retry import Outcome, RetryPolicy, persist
+from runql.transport.rate_limiter import RateLimiter
+from runql.transport.retry import Outcome, RetryPolicy, send_with_retries
 from runql.transport.sample_limits import SampleLimits
 from runql.transport.single_flight import Flight
-from runql.transport.tls import LateContext
+from runql.transport.tls import LazySSLContext
 from runql.transport.wire import Request, Response, Traffic
 
 T = TypeVar("T")
@@ -63,22 +63,22 @@ class RetryingClient:
         self._endpoint = Endpoint(settings)
         if transport is None:
             check_proxies()
-        self._pace = Pace()
+        self._rate_limiter = RateLimiter()
         self._transport = transport
         self._guard = ForkSafeLock()
-        self._under_way = 0
+        self._active_requests = 0
         self._is_closed = False
-        self._is_parents = False
-        self._http: httpx.Client | None = self._connected()
-        renew_in_children(self)
+        self._is_inherited = False
+        self._http: httpx.Client | None = self._new_http_client()
+        disown_in_children(self)
 
-    def _connected(self) -> httpx.Client:
+    def _new_http_client(self) -> httpx.Client:
         http = httpx.Client(
             timeout=self.settings.timeout,
             limits=LIMITS,
             cookies=NoCookies(),
             transport=self._transport,
-            verify=LateContext(),
+            verify=LazySSLContext(),
         )
         # A client that nobody closed, as in a notebook, closes its connections when it is dropped.
         self._finalizer = weakref.finalize(self, http.close)
@@ -88,8 +88,8 @@ class RetryingClient:
         """Leave the parent's connections to the parent, in a forked child; see `lifetime.Forkable`."""
         self._finalizer.detach()
         inherited, self._http = self._http, None
-        self._under_way = 0
-        self._is_parents = holds_connections(self._transport)
+        self._active_requests = 0
+        self._is_inherited = holds_connections(self._transport)
         return inherited
 
     def __reduce__(self) -> NoReturn:
@@ -110,7 +110,7 @@ class RetryingClient:
         """Close the connections; requests under way in other threads end first, further ones raise `ClientClosedError`."""
         with self._guard:
             self._is_closed = True
-            http = None if self._under_way else self._http
+            http = None if self._active_requests else self._http
         if http is not None:
             http.close()
 
@@ -120,16 +120,16 @@ class RetryingClient:
         with self._guard:
             if self._is_closed:
                 raise_closed()
-            if self._is_parents:
+            if self._is_inherited:
                 raise_other_process()
-            http = self._http = self._http or self._connected()
-            self._under_way += 1
+            http = self._http = self._http or self._new_http_client()
+            self._active_requests += 1
         try:
             yield http
         finally:
             with self._guard:
-                self._under_way -= 1
-                is_last = self._is_closed and not self._under_way
+                self._active_requests -= 1
+                is_last = self._is_closed and not self._active_requests
             if is_last:
                 http.close()
 
@@ -137,12 +137,12 @@ class RetryingClient:
         """Perform a flow to its end and return its result."""
         return self._run(flow, None)
 
-    def _run(self, flow: Flow[T], places: threading.Semaphore | None) -> T:
+    def _run(self, flow: Flow[T], slots: threading.Semaphore | None) -> T:
         try:
             effect = next(flow)
             while True:
                 try:
-                    reply = self._perform(effect, places)
+                    reply = self._perform(effect, slots)
                 except RunqlError as error:
                     effect = flow.throw(error)
                 else:
@@ -153,7 +153,7 @@ class RetryingClient:
         finally:
             flow.close()
 
-    def _perform(self, effect: Effect, places: threading.Semaphore | None) -> Reply:
+    def _perform(self, effect: Effect, slots: threading.Semaphore | None) -> Reply:
         if isinstance(effect, Sleep):
             time.sleep(effect.seconds)
             return None
@@ -161,18 +161,18 @@ class RetryingClient:
             self._gather(effect)
             return None
         if isinstance(effect, Offload):
-            with _left(places):
+            with _slot_released(slots):
                 effect.work()
             return None
         if isinstance(effect, Join):
-            with _left(places):
+            with _slot_released(slots):
                 _join(effect.flight)
             return None
         request = self._endpoint.request(effect)
-        response = self._persist(request)
-        while (lighter := self._endpoint.lighter(effect, request, response)) is not None:
-            request = lighter
-            response = self._persist(request)
+        response = self._send(request)
+        while (reduced := self._endpoint.reduced_request(effect, request, response)) is not None:
+            request = reduced
+            response = self._send(request)
         return response
 
     def _gather(self, effect: Gather) -> None:
@@ -183,39 +183,39 @@ class RetryingClient:
             for flow in flows:
                 self.run(flow)
             return
-        waiting, taking, stopped = iter(flows), threading.Lock(), threading.Event()
-        places = threading.Semaphore(limit) if effect.offloads_apart else None
+        waiting, lock, stopped = iter(flows), threading.Lock(), threading.Event()
+        slots = threading.Semaphore(limit) if effect.release_on_offload else None
 
         def work() -> None:
             try:
                 while True:
-                    with places or nullcontext():
-                        with taking:
+                    with slots or nullcontext():
+                        with lock:
                             flow = None if stopped.is_set() else next(waiting, None)
                         if flow is None:
                             return
-                        self._run(flow, places)
+                        self._run(flow, slots)
             except BaseException:
                 stopped.set()
                 raise
 
         with ThreadPoolExecutor(effect.workers, thread_name_prefix="runql") as pool:
             try:
-                begun = [pool.submit(work) for _ in range(effect.workers)]
-                wait(begun)
+                futures = [pool.submit(work) for _ in range(effect.workers)]
+                wait(futures)
             finally:
                 # Also when the caller is interrupted while it waits.
                 stopped.set()
-        for done in begun:
-            done.result()
+        for future in futures:
+            future.result()
 
-    def _persist(self, request: Request) -> Response:
-        tries = persist(request, self._retry)
+    def _send(self, request: Request) -> Response:
+        tries = send_with_retries(request, self._retry)
         try:
             step = next(tries)
             while True:
                 if isinstance(step, Request):
-                    if step.is_operation and (wait := self._pace.wait(time.monotonic())):
+                    if step.is_operation and (wait := self._rate_limiter.wait(time.monotonic())):
                         time.sleep(wait)
                     step = tries.send(self._exchange(step))
                 else:
@@ -232,22 +232,22 @@ class RetryingClient:
                 self.traffic.bytes_sent += request.size
             started = time.monotonic()
             try:
-                answer, content = self._received(http, request)
+                answer, content = self._receive(http, request)
             except httpx.HTTPError as error:
                 return self._endpoint.failure(request, error, time.monotonic() - started)
             with self._guard:
                 self.traffic.bytes_received += answer.num_bytes_downloaded
         if request.is_operation:
-            self._pace.note(answer.headers, time.monotonic())
+            self._rate_limiter.note(answer.headers, time.monotonic())
         return self._endpoint.response(request, answer, content, time.monotonic() - started)
 
-    def _received(self, http: httpx.Client, request: Request) -> tuple[httpx.Response, bytes]:
+    def _receive(self, http: httpx.Client, request: Request) -> tuple[httpx.Response, bytes]:
         """The answer and its body, which is empty when a sink took it."""
-        content = request.content if request.source is None else _sent(request.source)
+        content = request.content if request.source is None else _body_chunks(request.source)
         headers = self._endpoint.headers(request)
         with http.stream(request.method, parsed(request.url), content=content, headers=headers) as answer:
             if request.sink is not None and request.sink.begin(answer.status_code, answer.headers):
-                _fill(request.sink, answer)
+                _fill_sink(request.sink, answer)
                 return answer, b""
             if is_for_httpx_to_read(answer):
                 return answer, answer.read()
@@ -255,16 +255,16 @@ class RetryingClient:
 
 
 @contextmanager
-def _left(places: threading.Semaphore | None) -> Generator[None]:
+def _slot_released(slots: threading.Semaphore | None) -> Generator[None]:
     """Leave one's place among several flows to another meanwhile."""
-    if places is None:
+    if slots is None:
         yield
         return
-    places.release()
+    slots.release()
     try:
         yield
     finally:
-        places.acquire()
+        slots.acquire()
 
 
 def _join(flight: Flight) -> None:
@@ -278,7 +278,7 @@ def _join(flight: Flight) -> None:
     ended.wait()
 
 
-def _fill(sink: Sink, answer: httpx.Response) -> None:
+def _fill_sink(sink: Sink, answer: httpx.Response) -> None:
     # As they come: httpx copies what it cuts to one size, which takes longer than writing it.
     for chunk in answer.iter_bytes() if is_for_httpx_to_read(answer) else answer.iter_raw():
         sink.take(chunk)
@@ -287,7 +287,7 @@ def _fill(sink: Sink, answer: httpx.Response) -> None:
         sink.report()
 
 
-def _sent(source: Source) -> Iterator[bytes]:
+def _body_chunks(source: Source) -> Iterator[bytes]:
     sent = 0
     for chunk in source.chunks():
         yield chunk

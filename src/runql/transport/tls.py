@@ -23,7 +23,7 @@ _OTHER_HOST: Final = frozenset({62, 64})
 """What OpenSSL calls a certificate for another name, and for another address."""
 
 
-class LateContext(ssl.SSLContext):
+class LazySSLContext(ssl.SSLContext):
     """A context that is made when the first handshake is due.
 
     Reading the trusted certificates takes longer than a small request. httpx reads them for every client, and once more

@@ -41,19 +41,19 @@ def unknown_parts(messages: Iterable[str]) -> list[str]:
     return list(found)
 
 
-def unknown_to_server(parts: Collection[str]) -> str:
+def describe_unknown_parts(parts: Collection[str]) -> str:
     """Say that the server does not know these parts, and why that may be."""
     since = [f"W&B's own servers know {part} since version {SINCE[part]}" for part in parts if part in SINCE]
     why = "; ".join(since) or "it is older than this runql, or not one of W&B's own"
     return f"this server does not know {', '.join(parts)} ({why})"
 
 
-def droppable(document: str) -> frozenset[str]:
+def optional_fields(document: str) -> frozenset[str]:
     """The marked fields of a document, such as ``Run.projectId``."""
     return frozenset(field for _, field, _ in _lines(document) if field)
 
 
-def without(document: str, unknown: Collection[str]) -> str:
+def without_fields(document: str, unknown: Collection[str]) -> str:
     """The document as it is sent: without marks, and without the marked fields among those that are ``unknown``."""
     if not unknown:
         return document.replace(MARK, "")

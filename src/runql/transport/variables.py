@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
-from runql.values import json_text, refuse_surrogates
+from runql.values import checked_json, refuse_surrogates
 from runql_graphql.base_model import UNSET
 from runql_graphql.operation import Operation
 
@@ -62,7 +62,7 @@ def _check(what: str, value: object, depth: int, kind: str) -> None:
         if not isinstance(value, bool):
             raise TypeError(f"{what} must be a bool, not {type(value).__name__}")
     else:
-        json_text(value, what, default=dump_input_object)
+        checked_json(value, what, default=dump_input_object)
 
 
 def dump_input_object(value: object) -> object:

@@ -17,7 +17,7 @@ class Request:
         url: absolute, or relative to the base URL.
         content: the JSON body of a POST.
         repeatable: sending it twice does no harm.
-        spare_server: give up at the first server failure or timeout.
+        fail_fast: give up at the first server failure or timeout.
         sink: takes the answer's body; a GET.
         part: the value of `Range`, when only some bytes are wanted; a GET.
         source: the body of a PUT, which never carries our credentials.
@@ -28,7 +28,7 @@ class Request:
     url: str
     content: bytes | None = None
     repeatable: bool = True
-    spare_server: bool = False
+    fail_fast: bool = False
     sink: Sink | None = None
     part: str | None = None
     source: Source | None = None

@@ -136,8 +136,8 @@ def step_of(row: Row) -> float:
 def acquainted() -> SampleLimits:
     """What a client knows of a server that has sent it long lists of rows."""
     limits = SampleLimits()
-    limits.note("history", 1000)
-    limits.note("sampledHistory", 1000)
+    limits.note_list("history", 1000)
+    limits.note_list("sampledHistory", 1000)
     return limits
 
 

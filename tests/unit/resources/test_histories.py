@@ -73,7 +73,7 @@ class Histories:
             return self.light_answer or self._page([run_body(run) for run in part], end)
         assert operation.name == "ListHistories"
         self.sizes.append(first)
-        self.sparing.append(effect.spare_server)
+        self.sparing.append(effect.fail_fast)
         if len(part) > self.most or set(part) & set(self.heavy):
             return self.refusal
         nodes = [{"id": f"storage:{run}", "name": run, "history": [json.dumps({"of": run})]} for run in part]
@@ -112,7 +112,7 @@ def test_each_page_is_one_request_that_spares_the_server() -> None:
         system=False,
         chosen=True,
     )
-    assert next(flow) == Send(asked, spare_server=True)
+    assert next(flow) == Send(asked, fail_fast=True)
 
 
 def test_two_hundred_runs_take_four_requests() -> None:

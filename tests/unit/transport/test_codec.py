@@ -21,7 +21,14 @@ from runql.errors import (
     SchemaDriftError,
     ServerFailureError,
 )
-from runql.transport.codec import Cut, answer_error, encode, read_answer, read_cut_answer, size_of_texts
+from runql.transport.codec import (
+    RawList,
+    answer_error,
+    encode,
+    read_response,
+    read_response_with_raw_lists,
+    string_list_size,
+)
 from runql.transport.wire import Response
 from runql_graphql.base_model import UNSET
 from runql_graphql.operation import Operation
@@ -106,22 +113,22 @@ def test_text_beyond_ascii_reaches_the_server_unchanged() -> None:
 
 
 def test_an_answer_is_read_into_the_model() -> None:
-    answer = read_answer(STATE, answered({"project": {"run": {"state": "finished"}}}))
+    answer = read_response(STATE, answered({"project": {"run": {"state": "finished"}}}))
     assert answer.project is not None
     assert answer.project.run is not None
     assert answer.project.run.state == "finished"
 
 
 def test_null_places_and_new_fields_are_no_drift() -> None:
-    assert read_answer(STATE, answered({"project": None})).project is None
-    read = read_answer(STATE, answered({"project": {"run": None, "new": 1}, "more": []}))
+    assert read_response(STATE, answered({"project": None})).project is None
+    read = read_response(STATE, answered({"project": {"run": None, "new": 1}, "more": []}))
     assert read.project is not None
     assert read.project.run is None
 
 
 @pytest.mark.parametrize("errors", [None, []])
 def test_an_empty_list_of_errors_is_none(errors: list[object] | None) -> None:
-    assert read_answer(STATE, answered({"project": None}, errors=errors)).project is None
+    assert read_response(STATE, answered({"project": None}, errors=errors)).project is None
 
 
 def test_bare_nan_and_infinity_in_the_body_are_read() -> None:
@@ -140,7 +147,7 @@ def test_bare_nan_and_infinity_in_the_body_are_read() -> None:
     rows = [{"_step": 1, "loss": math.nan, "gain": -math.inf}]
     response = answered({"project": {"run": {"historyLineCount": None, "sampledHistory": [rows]}}})
     assert b"NaN" in response.content
-    read = read_answer(window, response)
+    read = read_response(window, response)
     assert read.project is not None
     assert read.project.run is not None
     assert repr(read.project.run.sampled_history) == "[[{'_step': 1, 'loss': nan, 'gain': -inf}]]"
@@ -150,7 +157,7 @@ def test_bare_nan_and_infinity_in_the_body_are_read() -> None:
 def test_graphql_errors_are_query_errors_with_every_problem(status: int) -> None:
     response = answered(None, status=status, errors=[ABSENT, {"message": "second"}, "third"])
     with pytest.raises(QueryError, match="no such thing; second; third") as caught:
-        read_answer(STATE, response)
+        read_response(STATE, response)
     assert caught.value.problems == (
         GraphQLProblem("no such thing", ("project", "runs", 0, "edges")),
         GraphQLProblem("second"),
@@ -163,7 +170,7 @@ def test_graphql_errors_are_query_errors_with_every_problem(status: int) -> None
 def test_partial_data_stays_in_the_error() -> None:
     data = {"project": {"run": {"state": "running"}}}
     with pytest.raises(QueryError) as caught:
-        read_answer(STATE, answered(data, errors=[ABSENT]))
+        read_response(STATE, answered(data, errors=[ABSENT]))
     assert caught.value.data == about(data)
 
 
@@ -193,7 +200,7 @@ def test_each_status_without_graphql_errors_is_one_error(
     status: int, kind: type[AnswerError], content: bytes
 ) -> None:
     with pytest.raises(AnswerError) as caught:
-        read_answer(STATE, Response(status, content, attempts=3))
+        read_response(STATE, Response(status, content, attempts=3))
     assert type(caught.value) is kind
     assert (caught.value.status, caught.value.operation, caught.value.attempts) == (status, "GetRunState", 3)
     assert "[GetRunState] (after 3 attempts)" in str(caught.value)
@@ -247,7 +254,7 @@ def test_drift_names_the_places_and_hides_the_values() -> None:
     page = {"pageInfo": {"endCursor": 5}, "edges": [{"node": {"id": "secret"}}]}
     operation = list_runs(entity="e", project="p", filters="{}", order="+created_at", first=5)
     with pytest.raises(SchemaDriftError) as caught:
-        read_answer(operation, answered({"project": {"runs": page}}))
+        read_response(operation, answered({"project": {"runs": page}}))
     assert caught.value.operation == "ListRuns"
     assert len(caught.value.places) == 5
     assert "project.runs.totalCount: Field required" in caught.value.places
@@ -260,7 +267,7 @@ def test_drift_names_the_places_and_hides_the_values() -> None:
 @pytest.mark.parametrize("data", [[], "text", 7, {"project": "text"}, {"project": {"run": []}}])
 def test_data_of_another_shape_is_drift(data: object) -> None:
     with pytest.raises(SchemaDriftError, match="GetRunState"):
-        read_answer(STATE, answered(data))
+        read_response(STATE, answered(data))
 
 
 SCAN = scan_history(
@@ -278,7 +285,7 @@ SCAN = scan_history(
 )
 
 
-SAMPLED, LIVE = Cut("sampledHistory", 2), Cut("liveData", 1)
+SAMPLED, LIVE = RawList("sampledHistory", 2), RawList("liveData", 1)
 
 
 def told(sampled: str, keys: str = "null") -> Response:
@@ -300,7 +307,7 @@ def sampled(answer: ScanHistory) -> object:
     "text", ['[[{"_step":0,"a":1.5},{"_step":1}]]', '[[{"a":"x"}],[]]', "[[]]", '[[{"a":"["}]]']
 )
 def test_what_lies_under_a_field_stays_text(text: str) -> None:
-    answer, texts = read_cut_answer(SCAN, told(text), [SAMPLED])
+    answer, texts = read_response_with_raw_lists(SCAN, told(text), [SAMPLED])
     assert texts == {"sampledHistory": [text.encode()]}
     assert sampled(answer) == []
 
@@ -322,13 +329,13 @@ def test_what_lies_under_a_field_stays_text(text: str) -> None:
     "keys", ["null", '{"sampledHistory":{"typeCounts":[]}}', '{"x":"\\"sampledHistory\\":[["}']
 )
 def test_what_cannot_be_told_apart_by_brackets_is_in_the_model(text: str, keys: str) -> None:
-    answer, texts = read_cut_answer(SCAN, told(text, keys), [SAMPLED])
+    answer, texts = read_response_with_raw_lists(SCAN, told(text, keys), [SAMPLED])
     assert not texts.get("sampledHistory")
     assert sampled(answer) == json.loads(text)
 
 
 def test_a_field_that_cannot_be_cut_leaves_the_others_text() -> None:
-    answer, texts = read_cut_answer(
+    answer, texts = read_response_with_raw_lists(
         SCAN,
         window(
             '"sampledHistory":[[{"a":"]]"}]],"parquetHistory":{"parquetUrls":[],"liveData":[{"_step":0}]}'
@@ -342,7 +349,7 @@ def test_a_field_that_cannot_be_cut_leaves_the_others_text() -> None:
 def test_errors_are_told_of_the_whole_answer() -> None:
     body = b'{"data":{"project":{"run":{"sampledHistory":[[{"a":1}]]}}},"errors":[{"message":"no [[ such"}]}'
     with pytest.raises(QueryError, match=r"no \[\[ such") as caught:
-        read_cut_answer(SCAN, Response(200, body), [SAMPLED])
+        read_response_with_raw_lists(SCAN, Response(200, body), [SAMPLED])
     assert caught.value.data == {"project": {"run": {"sampledHistory": [[{"a": 1}]]}}}
 
 
@@ -353,7 +360,7 @@ def listed(live: str) -> Response:
 
 @pytest.mark.parametrize("text", ["[]", '[{"_step":0}]', '[{"_step":0},{"_step":1.0}]'])
 def test_a_list_of_objects_stays_text_too(text: str) -> None:
-    answer, texts = read_cut_answer(SCAN, listed(text), [SAMPLED, LIVE])
+    answer, texts = read_response_with_raw_lists(SCAN, listed(text), [SAMPLED, LIVE])
     assert texts == {"sampledHistory": [], "liveData": [text.encode()]}
     assert answer.project is not None
     assert answer.project.run is not None
@@ -365,7 +372,7 @@ def test_a_list_of_objects_stays_text_too(text: str) -> None:
     "text", ['[{"_step":[0]}]', '[{"_step":"]"}]', '[{"_step":"\\"]"}]', '[{"a":"[x]"}]']
 )
 def test_a_list_that_holds_brackets_is_in_the_model(text: str) -> None:
-    answer, texts = read_cut_answer(SCAN, listed(text), [LIVE])
+    answer, texts = read_response_with_raw_lists(SCAN, listed(text), [LIVE])
     assert texts == {}
     assert answer.project is not None
     assert answer.project.run is not None
@@ -391,4 +398,4 @@ def test_a_list_that_holds_brackets_is_in_the_model(text: str) -> None:
     ],
 )
 def test_the_only_list_of_texts_takes_no_more_than_this(content: bytes, size: int | None) -> None:
-    assert size_of_texts(content, "history") == size
+    assert string_list_size(content, "history") == size

@@ -34,9 +34,9 @@ def trusted(url: str, base_url: str) -> bool:
 
 def test_an_operation_is_a_post_of_its_encoding() -> None:
     assert endpoint("https://host/api").request(Send(STATE)) == Request(
-        "GetRunState", "https://host/api/graphql", encode(STATE), repeatable=True, spare_server=False
+        "GetRunState", "https://host/api/graphql", encode(STATE), repeatable=True, fail_fast=False
     )
-    assert endpoint().request(Send(STATE, spare_server=True)).spare_server
+    assert endpoint().request(Send(STATE, fail_fast=True)).fail_fast
     change = replace(STATE, kind="mutation")
     assert not endpoint().request(Send(change)).repeatable
     assert endpoint().request(Send(change, repeatable=True)).repeatable

@@ -24,10 +24,10 @@ def moved(location: str, status: int = 302) -> Response:
     return Response(status, b"moved", {"location": location})
 
 
-@pytest.mark.parametrize("spare_server", [False, True])
-def test_fetch_sends_the_operation_and_reads_its_answer(*, spare_server: bool) -> None:
-    flow = fetch(STATE, spare_server=spare_server)
-    assert next(flow) == Send(STATE, spare_server)
+@pytest.mark.parametrize("fail_fast", [False, True])
+def test_fetch_sends_the_operation_and_reads_its_answer(*, fail_fast: bool) -> None:
+    flow = fetch(STATE, fail_fast=fail_fast)
+    assert next(flow) == Send(STATE, fail_fast)
     answer = ended(flow, answered({"project": {"run": {"state": "crashed"}}}))
     assert answer.project is not None
     assert answer.project.run is not None

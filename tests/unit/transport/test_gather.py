@@ -11,7 +11,7 @@ from tests.patience import PATIENCE
 from tests.unit.transport.driving import Face, driver
 
 from runql.errors import RunqlError
-from runql.transport.flow import APART, Flow, gather, offload, sleep
+from runql.transport.flow import EXTRA_WORKERS, Flow, gather, offload, sleep
 
 LIMIT, FLOWS = 2, 6
 faces = pytest.mark.parametrize("face", ["sync", "async"])
@@ -69,10 +69,10 @@ def unasked(request: httpx.Request) -> httpx.Response:
 def test_results_come_in_order_and_no_more_wait_at_once(face: Face, apart: bool) -> None:
     watch = Watch()
     flows = [watch.flow(number) for number in range(FLOWS)]
-    found = driver(face, unasked)(gather(flows, limit=LIMIT, offloads_apart=apart))
+    found = driver(face, unasked)(gather(flows, limit=LIMIT, release_on_offload=apart))
     assert found == list(range(FLOWS))
     assert watch.most_waiting == LIMIT
-    assert watch.most_working <= (LIMIT + APART if apart else LIMIT)
+    assert watch.most_working <= (LIMIT + EXTRA_WORKERS if apart else LIMIT)
 
 
 @faces
@@ -81,7 +81,7 @@ def test_a_flow_that_works_here_holds_up_the_next_only_where_it_counts(face: Fac
     # What never happens can only be missed for a while.
     watch = Watch(works=PATIENCE if apart else 0.3)
     driver(face, unasked)(
-        gather([watch.flow(number) for number in range(LIMIT + 1)], limit=LIMIT, offloads_apart=apart)
+        gather([watch.flow(number) for number in range(LIMIT + 1)], limit=LIMIT, release_on_offload=apart)
     )
     assert watch.third_begun[0] is apart
 
@@ -101,6 +101,6 @@ def test_no_flow_begins_after_one_has_failed(face: Face, apart: bool) -> None:
 
     with pytest.raises(RunqlError, match="no room"):
         driver(face, unasked)(
-            gather([flow(number) for number in range(20)], limit=LIMIT, offloads_apart=apart)
+            gather([flow(number) for number in range(20)], limit=LIMIT, release_on_offload=apart)
         )
-    assert len(begun) <= LIMIT + APART
+    assert len(begun) <= LIMIT + EXTRA_WORKERS

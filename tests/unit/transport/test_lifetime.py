@@ -135,7 +135,7 @@ def locks_of(client: RetryingClient) -> list[AbstractContextManager[object]]:
     """Every lock that a thread may hold while it sends: ours, and that of httpx's pool."""
     paths = (
         ("_guard",),
-        ("_pace", "_lock"),
+        ("_rate_limiter", "_lock"),
         ("sample_limits", "_lock"),
         ("_http", "_transport", "_pool", "_optional_thread_lock"),
     )
@@ -216,7 +216,7 @@ def test_a_fork_while_other_threads_send_and_hold_every_lock(server: EchoServer)
         assert server.held.wait(PATIENCE)
 
         def reading() -> bytes:
-            client.sample_limits.note("history", 1)
+            client.sample_limits.note_list("history", 1)
             return client.run(download("/child"))
 
         with ExitStack() as held:

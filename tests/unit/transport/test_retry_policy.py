@@ -11,7 +11,7 @@ from runql.transport.retry import Outcome, RetryPolicy, asked_wait, is_server_fa
 from runql.transport.wire import Failure, Request, Response
 
 QUERY = Request("Query", "http://api/graphql", b"{}")
-SPARING = Request("Query", "http://api/graphql", b"{}", spare_server=True)
+SPARING = Request("Query", "http://api/graphql", b"{}", fail_fast=True)
 MUTATION = Request("Mutation", "http://api/graphql", b"{}", repeatable=False)
 FILE = Request("/file", "http://api/file")
 

@@ -16,7 +16,7 @@ from tests.unit.transport.stepping import ended, returned
 
 from runql.errors import ConnectionFailedError, RunqlError
 from runql.transport.aio import AsyncRetryingClient
-from runql.transport.flow import Flow, Join, Once, Sleep, gather, offload, single, sleep
+from runql.transport.flow import Flow, Join, ReadOnce, Sleep, gather, offload, share_read, sleep
 from runql.transport.single_flight import Flight, SingleFlight
 from runql.transport.sync import RetryingClient
 
@@ -37,7 +37,7 @@ class Counter:
         self.done += 1
 
     def needed(self, count: int = 1) -> Flow[int]:
-        yield from single(self.flights, lambda: self.done < count, self.read)
+        yield from share_read(self.flights, lambda: self.done < count, self.read)
         return self.done
 
 
@@ -166,7 +166,7 @@ def test_a_value_is_read_once_also_when_it_is_none() -> None:
         begun.append(True)
         yield from sleep(0)
 
-    once = Once(read)
+    once = ReadOnce(read)
     flow = once.get()
     next(flow)
     assert ended(flow, None) is None
@@ -183,7 +183,7 @@ def test_a_value_is_read_once_also_when_it_is_none() -> None:
 def test_flows_of_one_gather_share(face: Face, limit: int, apart: bool) -> None:
     counter = Counter()
     flows = [counter.needed() for _ in range(5)]
-    assert driver(face, unasked)(gather(flows, limit=limit, offloads_apart=apart)) == [1] * 5
+    assert driver(face, unasked)(gather(flows, limit=limit, release_on_offload=apart)) == [1] * 5
     assert counter.begun == 1
 
 
@@ -200,9 +200,9 @@ def test_waiting_takes_no_place_that_the_reader_needs_to_go_on(face: Face) -> No
         done.append(True)
 
     def needed() -> Flow[None]:
-        yield from single(flights, lambda: not done, read)
+        yield from share_read(flights, lambda: not done, read)
 
-    driver(face, unasked)(gather([needed() for _ in range(6)], limit=2, offloads_apart=True))
+    driver(face, unasked)(gather([needed() for _ in range(6)], limit=2, release_on_offload=True))
     assert done == [True]
 
 
@@ -220,7 +220,7 @@ def test_an_error_reaches_all_flows_of_several_callers(face: Face) -> None:
         raise ConnectionFailedError("no network")
 
     def needed() -> Flow[None]:
-        yield from single(flights, lambda: True, read)
+        yield from share_read(flights, lambda: True, read)
 
     if ready is not None:
         with RetryingClient(settings()) as client:
@@ -275,7 +275,7 @@ def test_when_the_task_that_reads_is_cancelled_another_reads() -> None:
         counter.done += 1
 
     def needed() -> Flow[None]:
-        yield from single(counter.flights, lambda: not counter.done, read)
+        yield from share_read(counter.flights, lambda: not counter.done, read)
 
     async def main() -> None:
         async with AsyncRetryingClient(settings()) as client, anyio.create_task_group() as group:
@@ -335,7 +335,7 @@ def test_an_interrupted_thread_leaves_nothing_locked() -> None:
 
     with RetryingClient(settings()) as client:
         with pytest.raises(KeyboardInterrupt):
-            client.run(single(counter.flights, lambda: True, interrupted))
+            client.run(share_read(counter.flights, lambda: True, interrupted))
         assert client.run(counter.needed()) == 1
 
 

@@ -10,7 +10,7 @@ from tests.contract.older import schema_without
 from tests.unit.transport.stepping import answered
 
 from runql.transport.codec import encode, refused_parts
-from runql.transport.unknown_parts import MARK, droppable, unknown_parts, without
+from runql.transport.unknown_parts import MARK, optional_fields, unknown_parts, without_fields
 from runql.transport.wire import Response
 from runql_graphql import operations
 from runql_graphql.operations import get_run
@@ -38,7 +38,7 @@ def leaves(document: str) -> dict[str, set[str]]:
 
 @each_document
 def test_no_mark_is_sent(document: str) -> None:
-    plain = without(document, ())
+    plain = without_fields(document, ())
     assert MARK.strip() not in plain
     assert validate(schema_without(frozenset[str]()), parse(plain)) == []
     assert print_ast(parse(plain)) == print_ast(parse(document.replace(MARK, "")))
@@ -46,8 +46,8 @@ def test_no_mark_is_sent(document: str) -> None:
 
 @each_document
 def test_what_is_unknown_is_left_out_and_nothing_else(document: str) -> None:
-    for part in droppable(document):
-        lighter = without(document, {part, "Run.id", "Nobody.knows"})
+    for part in optional_fields(document):
+        lighter = without_fields(document, {part, "Run.id", "Nobody.knows"})
         assert validate(schema_without(frozenset({part})), parse(lighter)) == []
         before, after = leaves(document), leaves(lighter)
         gone = {f"{name}.{field}" for name in after for field in before[name] - after[name]}
@@ -56,15 +56,15 @@ def test_what_is_unknown_is_left_out_and_nothing_else(document: str) -> None:
 
 @each_document
 def test_all_that_can_be_left_out_can_be_at_once(document: str) -> None:
-    parts = droppable(document)
-    lighter = without(document, parts)
+    parts = optional_fields(document)
+    lighter = without_fields(document, parts)
     assert validate(schema_without(parts), parse(lighter)) == []
     assert lighter.endswith("}\n")
     assert "\n\n\n" not in lighter
 
 
 def test_identity_and_what_holds_rows_is_never_left_out() -> None:
-    parts = {part for document in DOCUMENTS.values() for part in droppable(document)}
+    parts = {part for document in DOCUMENTS.values() for part in optional_fields(document)}
     assert parts
     assert not {part for part in parts if part.endswith((".id", ".name"))}
     assert not parts & {"Run.config", "Run.summaryMetrics", "Run.history", "Run.sampledHistory", "Run.events"}

@@ -55,7 +55,7 @@ class _Probe:
         """Send; None when the server did not manage it, so that less may be asked."""
         self.requests += 1
         try:
-            return (yield from ask(text, operation, spare_server=True))
+            return (yield from ask(text, operation, fail_fast=True))
         except RequestTimedOutError:
             return None
 

@@ -31,20 +31,20 @@ class Answer:
     status: int
 
 
-def ask(text: str, operation: str, *, spare_server: bool = False) -> Flow[Answer]:
+def ask(text: str, operation: str, *, fail_fast: bool = False) -> Flow[Answer]:
     """Send a document with the name of one of its operations, and no variables.
 
     It is sent as a query whatever stands in it: nothing of it runs, so that repeating it does no harm.
 
     Raises:
-        AnswerError: the server refuses to look at it (401, 403, 429), or fails (unless ``spare_server``).
+        AnswerError: the server refuses to look at it (401, 403, 429), or fails (unless ``fail_fast``).
         TransportError: nothing usable arrived.
     """
     sent = Operation(operation, "query", text, {}, object)
-    response = yield Send(sent, spare_server=spare_server)
+    response = yield Send(sent, fail_fast=fail_fast)
     if response is None:
         raise TypeError("the driver replied None where a response was due")
-    failed = is_server_failure(response.status) and not spare_server
+    failed = is_server_failure(response.status) and not fail_fast
     if response.status in {401, 403, 429} or failed:
         raise answer_error(operation, response)
     return read(response)

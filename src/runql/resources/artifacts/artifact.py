@@ -17,7 +17,7 @@ from runql.resources.artifacts.manifest import Manifest, ManifestEntry
 from runql.resources.files.names import OnUnsafe
 from runql.transport.aio import AsyncRetryingClient
 from runql.transport.bodies import Progress
-from runql.transport.flow import AT_ONCE
+from runql.transport.flow import DEFAULT_CONCURRENCY
 from runql.transport.sync import RetryingClient
 
 if TYPE_CHECKING:
@@ -152,7 +152,7 @@ class Artifact(ArtifactContents):
         path_prefix: str | None = None,
         *,
         skip_cache: bool | None = None,  # noqa: ARG002 - accepted for compatibility
-        max_concurrency: int = AT_ONCE,
+        max_concurrency: int = DEFAULT_CONCURRENCY,
         progress: Progress | None = None,
         on_unsafe: OnUnsafe = "raise",
     ) -> Path:
@@ -223,7 +223,7 @@ class Artifact(ArtifactContents):
             ArtifactDamagedError: files are missing, hold something else, or are not the artifact's, or cannot be stored
                 here; all are listed.
         """
-        return self._client.run(self._verify(root, max_concurrency=AT_ONCE, on_unsafe=on_unsafe))
+        return self._client.run(self._verify(root, max_concurrency=DEFAULT_CONCURRENCY, on_unsafe=on_unsafe))
 
     def used_by(self) -> list[Run]:
         """Return the runs that read it, in the server's order, with all their fields; one request for 50 runs."""
@@ -370,7 +370,7 @@ class AsyncArtifact(ArtifactContents):
         path_prefix: str | None = None,
         *,
         skip_cache: bool | None = None,  # noqa: ARG002 - accepted for compatibility
-        max_concurrency: int = AT_ONCE,
+        max_concurrency: int = DEFAULT_CONCURRENCY,
         progress: Progress | None = None,
         on_unsafe: OnUnsafe = "raise",
     ) -> Path:
@@ -396,7 +396,9 @@ class AsyncArtifact(ArtifactContents):
         self, root: str | os.PathLike[str] | None = None, *, on_unsafe: OnUnsafe = "raise"
     ) -> list[str]:
         """As `Artifact.verify`."""
-        return await self._client.run(self._verify(root, max_concurrency=AT_ONCE, on_unsafe=on_unsafe))
+        return await self._client.run(
+            self._verify(root, max_concurrency=DEFAULT_CONCURRENCY, on_unsafe=on_unsafe)
+        )
 
     async def used_by(self) -> list[AsyncRun]:
         """As `Artifact.used_by`."""

@@ -22,8 +22,8 @@ from runql.resources.artifacts.manifest import Manifest, ManifestEntry
 from runql.resources.files.names import OnUnsafe, checked_on_unsafe
 from runql.resources.records.snake_case import SnakeCaseAttributes
 from runql.transport.bodies import Progress
-from runql.transport.flow import AT_ONCE, Flow, offload
-from runql.transport.local_copy import make_folder
+from runql.transport.flow import DEFAULT_CONCURRENCY, Flow, offload
+from runql.transport.local_files import make_folder
 from runql.values import JSONValue
 
 
@@ -80,7 +80,7 @@ class ArtifactContents(EditableArtifact):
 
     def _save_entries(self, entries: Sequence[ManifestEntry], folder: Path) -> Flow[list[Path]]:
         manifest = yield from self._read_manifest()
-        saved = yield from fetch_below(self._holder(manifest), entries, folder, Transfer(AT_ONCE))
+        saved = yield from fetch_below(self._holder(manifest), entries, folder, Transfer(DEFAULT_CONCURRENCY))
         return [saved[entry.path] for entry in entries]
 
     def _verify(

@@ -38,7 +38,7 @@ from runql.resources.pages.uncounted import read_sparse_page
 from runql.resources.server_features import read_features
 from runql.transport.bodies import Progress, Sink
 from runql.transport.flow import Flow, fetch, gather, offload, save
-from runql.transport.local_copy import copy_file
+from runql.transport.local_files import copy_file
 from runql.transport.shared_progress import shared_progress
 from runql_graphql.operations import list_artifact_files
 
@@ -276,7 +276,7 @@ def _fetch_held(
     yield from gather(
         [unless_unstorable(fetch_direct(wish), wish.name, refused) for wish in wanted],
         limit=transfer.max_concurrency,
-        offloads_apart=True,
+        release_on_offload=True,
     )
     if not again:
         return

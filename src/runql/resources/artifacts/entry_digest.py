@@ -10,7 +10,7 @@ from typing import Final
 from runql.errors import LocalFileError, ManifestError, MissingExtraError
 from runql.resources.artifacts.manifest import ManifestEntry
 from runql.transport.bodies import Hash, new_md5
-from runql.transport.local_copy import digest_of
+from runql.transport.local_files import digest_of
 
 XXH128: Final = "XXH128"
 

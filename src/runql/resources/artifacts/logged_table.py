@@ -18,7 +18,7 @@ from runql.frames.to_pandas import to_pandas
 from runql.frames.to_polars import to_polars
 from runql.resources.artifacts.manifest import Manifest, ManifestEntry
 from runql.resources.files.record import FileOwner, find_file
-from runql.transport.flow import EXPIRED, Flow, download
+from runql.transport.flow import EXPIRED_URL_STATUSES, Flow, download
 from runql.values import SPELLED_FLOATS, JSONValue, as_json, parse_json
 
 if TYPE_CHECKING:
@@ -380,7 +380,7 @@ def read_run_table(owner: FileOwner, key: str, value: JSONValue) -> Flow[LoggedT
     try:
         content = yield from download(fields.direct_url or fields.url or "")
     except AnswerError as error:
-        if error.status not in EXPIRED:
+        if error.status not in EXPIRED_URL_STATUSES:
             raise
         fields = yield from find_file(owner, path)
         content = yield from download(fields.url or fields.direct_url)

@@ -27,7 +27,7 @@ from runql.resources.records.run_fields import read_state
 from runql.resources.records.stored_changes import unmet_text
 from runql.resources.records.to_json import storable_object
 from runql.transport.flow import Flow, fetch
-from runql.values import JSONValue, json_text, parse_object
+from runql.values import JSONValue, checked_json, parse_object
 from runql_graphql.delete_artifact import DeleteArtifact
 from runql_graphql.enums import ArtifactDigestAlgorithm, ArtifactState
 from runql_graphql.fragments import ArtifactFields
@@ -113,7 +113,7 @@ def metadata_text(metadata: Mapping[str, object]) -> str:
     """
     stored = storable_object(metadata, "metadata")
     try:
-        return json_text(stored, "metadata", allow_surrogates=True)
+        return checked_json(stored, "metadata", allow_surrogates=True)
     except ValueError as error:
         if not isinstance(error.__cause__, ValueError):
             raise

@@ -15,7 +15,7 @@ from runql.resources.artifacts.manifest import Manifest, ManifestEntry, parse_ma
 from runql.resources.records.absent_fields import present
 from runql.resources.records.identity import require_id
 from runql.resources.records.snake_case import SnakeCaseAttributes
-from runql.transport.flow import Flow, Once, download, fetch
+from runql.transport.flow import Flow, ReadOnce, download, fetch
 from runql_graphql.enums import ArtifactState
 from runql_graphql.fragments import ArtifactCollectionFields
 from runql_graphql.operations import get_artifact_manifest
@@ -33,7 +33,7 @@ class ArtifactRecord(SnakeCaseAttributes):
     def __init__(self, found: Found, app_url: str) -> None:
         self._found = found
         self._app_url = app_url
-        self._manifest = Once(self._ask_for_manifest)
+        self._manifest = ReadOnce(self._ask_for_manifest)
 
     def __repr__(self) -> str:
         return f"<Artifact {self.qualified_name} ({self.type})>"

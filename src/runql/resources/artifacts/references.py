@@ -26,7 +26,7 @@ from runql.errors import (
 from runql.resources.artifacts.manifest import ManifestEntry
 from runql.transport.bodies import CHUNK, Progress, Sink
 from runql.transport.flow import Flow, offload, save
-from runql.transport.local_copy import copy_file, digest_of, fill
+from runql.transport.local_files import copy_file, digest_of, write_atomically
 
 ARTIFACT: Final = "wandb-artifact"
 _SCHEME: Final = re.compile("[A-Za-z][A-Za-z0-9+.-]*")
@@ -145,7 +145,7 @@ def _fetch(artifact: str, entry: ManifestEntry, target: Path) -> None:
         opened: _Opened = importlib.import_module("fsspec").open(address, "rb")
         _check_etag(entry, opened)
         with opened.open() as file:
-            fill(target, lambda: file.read(CHUNK))
+            write_atomically(target, lambda: file.read(CHUNK))
     except (FileNotFoundError, ImportError) as error:
         # Of a library that it lacks for such addresses fsspec says the name.
         raise ReferenceUnavailableError(artifact, {entry.path: address}, str(error)) from error

@@ -21,7 +21,7 @@ from runql.resources.files.record import (
 from runql.resources.pages.listing import AsyncLazySequence, LazySequence
 from runql.transport.aio import AsyncRetryingClient
 from runql.transport.bodies import Progress
-from runql.transport.flow import AT_ONCE
+from runql.transport.flow import DEFAULT_CONCURRENCY
 from runql.transport.sync import RetryingClient
 from runql_graphql.fragments import FileFields
 
@@ -125,7 +125,7 @@ class Files(LazySequence[FileFields | None, File]):
         replace: bool = False,
         exist_ok: bool = False,
         *,
-        max_concurrency: int = AT_ONCE,
+        max_concurrency: int = DEFAULT_CONCURRENCY,
         progress: Progress | None = None,
         on_unsafe: OnUnsafe = "raise",
     ) -> list[Path]:
@@ -188,7 +188,7 @@ class AsyncFiles(AsyncLazySequence[FileFields | None, AsyncFile]):
         replace: bool = False,
         exist_ok: bool = False,
         *,
-        max_concurrency: int = AT_ONCE,
+        max_concurrency: int = DEFAULT_CONCURRENCY,
         progress: Progress | None = None,
         on_unsafe: OnUnsafe = "raise",
     ) -> list[Path]:

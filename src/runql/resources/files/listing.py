@@ -129,7 +129,7 @@ def save_all(
             for (file, target), share in zip(wanted, told, strict=True)
         ],
         limit=max_concurrency,
-        offloads_apart=True,
+        release_on_offload=True,
     )
     placement.settle(on_unsafe)
     return [*placement.arrived().values()]

@@ -24,7 +24,7 @@ from runql.resources.records.run_fields import PROJECT_ID, project_number, read_
 from runql.resources.records.snake_case import SnakeCaseAttributes
 from runql.resources.server_features import read_features
 from runql.transport.bodies import Progress, Sink, Source
-from runql.transport.flow import EXPIRED, Flow, fetch, save, upload
+from runql.transport.flow import EXPIRED_URL_STATUSES, Flow, fetch, save, upload
 from runql.transport.shared_progress import shared_progress
 from runql_graphql.fragments import FileFields
 from runql_graphql.operations import (
@@ -199,7 +199,7 @@ def save_share(owner: FileOwner, fields: FileFields, target: Path, progress: Pro
     try:
         yield from save(fields.direct_url or fields.url or "", _sink(fields, target, progress))
     except AnswerError as error:
-        if error.status not in EXPIRED:
+        if error.status not in EXPIRED_URL_STATUSES:
             raise
         fields = yield from find_file(owner, fields.name)
         yield from save(fields.url or fields.direct_url, _sink(fields, target, progress))
@@ -247,7 +247,7 @@ def upload_file(
     try:
         yield from upload(place.url, source, place.headers)
     except AnswerError as error:
-        if error.status not in EXPIRED:
+        if error.status not in EXPIRED_URL_STATUSES:
             raise
         place = yield from _place(owner, name)
         yield from upload(place.url, source, place.headers)

@@ -9,10 +9,10 @@ from typing import Final
 from runql.errors import CorruptHistoryError, SchemaDriftError
 from runql.frames.batches import Batch, RowBatch
 from runql.frames.row_readers import RowReader
-from runql.transport.codec import Cut
+from runql.transport.codec import RawList
 from runql.values import UnreadableRowError, as_json, history_rows, parse_json
 
-CUT: Final = Cut("sampledHistory", depth=2)
+CUT: Final = RawList("sampledHistory", depth=2)
 """The rows of each spec, which need not become Python objects."""
 
 

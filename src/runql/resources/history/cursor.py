@@ -315,7 +315,7 @@ class ScanPosition:
             is_whole = is_mapped or self._spans.is_whole(outline, self._last_step)
             return [_Piece(outline, window.batch, is_whole)]
         if is_short and is_far_below(outline.most, outline.samples):
-            self._limits.lose(self._spans.field, outline.most)
+            self._limits.note_downsampled(self._spans.field, outline.most)
         middle = told[len(told) // 2] if told is not None and len(told) > 1 else 0
         if not start < middle < stop:
             middle = (start + stop) // 2
@@ -346,7 +346,7 @@ class ScanPosition:
     def _seems_short(self, piece: _Piece) -> bool:
         if piece.is_whole:
             return False
-        if self._doubts or self._limits.has_lost(self._spans.field):
+        if self._doubts or self._limits.downsamples(self._spans.field):
             return True
         return self._tally.has_lost(piece.outline, self._steps_from(self._plan.min_step))
 

@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 
 from runql.arguments import positive, shown
 from runql.resources.history.sampled import checked_keys
-from runql.transport.flow import AT_ONCE
+from runql.transport.flow import DEFAULT_CONCURRENCY
 
 Match: TypeAlias = Literal["all", "any"]
 
@@ -37,7 +37,7 @@ class ScanPlan:
     page_size: int
     min_step: int
     max_step: int | None
-    max_concurrency: int = AT_ONCE
+    max_concurrency: int = DEFAULT_CONCURRENCY
 
     @classmethod
     def checked(
@@ -51,7 +51,7 @@ class ScanPlan:
         page_size: int,
         min_step: int | None,
         max_step: int | None,
-        max_concurrency: int = AT_ONCE,
+        max_concurrency: int = DEFAULT_CONCURRENCY,
     ) -> ScanPlan:
         """Check what a caller gave.
 

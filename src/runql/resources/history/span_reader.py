@@ -23,7 +23,7 @@ from runql.transport.sample_limits import (
     RowsField,
     SampleLimits,
     is_far_below,
-    telling,
+    least_conclusive_bound,
 )
 
 REFUSALS = (QueryError, ServerFailureError, RequestTimedOutError, InvalidAnswerError, IncompleteHistoryError)
@@ -76,11 +76,11 @@ class SpanReader:
         """
         page = self.page_size
         if samples is None:
-            wanted = telling(page) if stop is None else 2 * min(page, max(1, stop - start)) + 2
+            wanted = least_conclusive_bound(page) if stop is None else 2 * min(page, max(1, stop - start)) + 2
             samples = self._limits.samples(self.field, wanted)
         refusal: RunqlError | None = None
         while True:
-            is_unusual = samples > USUAL_SAMPLES > self._limits.carried(self.field)
+            is_unusual = samples > USUAL_SAMPLES > self._limits.longest_list(self.field)
             try:
                 window = yield from read_window(
                     self._plan,
@@ -91,7 +91,7 @@ class SpanReader:
                     with_keys=with_keys,
                     with_exports=with_exports,
                     with_steps=with_steps,
-                    spare_server=is_unusual,
+                    fail_fast=is_unusual,
                 )
             except REFUSALS as error:
                 refusal = refusal or error
@@ -102,16 +102,16 @@ class SpanReader:
                 samples //= 2
                 continue
             if refusal is not None:
-                self._limits.refuse(self.field, samples)
-            self._limits.note(self.field, window.outline.most)
+                self._limits.note_refused(self.field, samples)
+            self._limits.note_list(self.field, window.outline.most)
             if window.steps is not None:
-                self._limits.note("sampledHistory", window.steps.height)
+                self._limits.note_list("sampledHistory", window.steps.height)
             return window
 
     @property
     def knows_server(self) -> bool:
         """Whether the server has sent lists that are much longer than a page."""
-        return is_far_below(self.page_size, self._limits.carried(self.field))
+        return is_far_below(self.page_size, self._limits.longest_list(self.field))
 
     def is_whole(self, outline: Outline, last_step: int | None = None) -> bool:
         """Whether no row can have been left out of a window, as far as can be told without another request.
@@ -120,7 +120,7 @@ class SpanReader:
         """
         ends = [outline.stop, None if last_step is None else last_step + 1]
         end = min((end for end in ends if end is not None), default=None)
-        return outline.is_whole(end, min(outline.samples, self._limits.carried(self.field)))
+        return outline.is_whole(end, min(outline.samples, self._limits.longest_list(self.field)))
 
     def check(self, outline: Outline, last_step: int | None = None) -> Flow[Verdict]:
         """Find out whether rows were left out of a window; one request or two, none where it is certain.
@@ -163,7 +163,7 @@ class SpanReader:
     def _lost(self, outline: Outline) -> Verdict:
         # A list without an end may have been longer than was asked for.
         if outline.stop is not None or is_far_below(outline.most, outline.samples):
-            self._limits.lose(self.field, outline.most)
+            self._limits.note_downsampled(self.field, outline.most)
         return Verdict.LOST
 
 

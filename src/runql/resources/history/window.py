@@ -16,7 +16,7 @@ from runql.resources.history.exports.listing import LIVE_ROWS, ExportListing, li
 from runql.resources.history.plan import ScanPlan
 from runql.resources.history.row_counts import RowCounts
 from runql.resources.records.identity import require_run
-from runql.transport.flow import Flow, fetch_cut, fetch_texts
+from runql.transport.flow import Flow, fetch_with_list_size, fetch_with_raw_lists
 from runql.transport.sample_limits import is_far_below
 from runql.values import JSONValue, as_json
 from runql_graphql.operations import scan_history
@@ -107,7 +107,7 @@ def read_window(
     with_keys: bool = False,
     with_exports: bool = False,
     with_steps: bool = False,
-    spare_server: bool = False,
+    fail_fast: bool = False,
 ) -> Flow[Window]:
     """Ask for the rows of ``start <= step < stop``; one request.
 
@@ -132,11 +132,11 @@ def read_window(
         with_exports=with_exports,
     )
     if not specs and not with_exports:
-        whole, size = yield from fetch_texts(operation, "history", spare_server=spare_server)
+        whole, size = yield from fetch_with_list_size(operation, "history", fail_fast=fail_fast)
         run = found_run(plan, whole.project)
         return _window(whole_rows(plan.path, run.history, reader, size), plan, run, start, stop, samples)
     cuts = [sampled.CUT, LIVE_ROWS] if specs else [LIVE_ROWS]
-    answer, texts = yield from fetch_cut(operation, *cuts, spare_server=spare_server)
+    answer, texts = yield from fetch_with_raw_lists(operation, *cuts, fail_fast=fail_fast)
     run = found_run(plan, answer.project)
     (text,) = sampled.text_of_each(texts, 1)
     chosen = chosen_rows(plan.path, run.sampled_history, text, len(specs), reader) if specs else []

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Final, Generic, Protocol, SupportsIn
 
 from runql.errors import PaginationError
 from runql.resources.records.snake_case import SnakeCaseAttributes
-from runql.transport.flow import Flow, single
+from runql.transport.flow import Flow, share_read
 from runql.transport.lifetime import ForkSafeLock
 from runql.transport.single_flight import SingleFlight
 from runql.transport.sync import RetryingClient
@@ -154,7 +154,7 @@ class Listing(Generic[N, T]):
         return not self.more or (count is not None and len(self.items) >= count)
 
     def _load_while(self, is_needed: Callable[[], bool]) -> Flow[None]:
-        yield from single(self._pages, is_needed, self._load_next)
+        yield from share_read(self._pages, is_needed, self._load_next)
 
     def _load_next(self) -> Flow[None]:
         page = yield from self._read(self.cursor)

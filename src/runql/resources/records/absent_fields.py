@@ -7,7 +7,7 @@ from typing import TypeVar
 from pydantic import BaseModel
 
 from runql.errors import OutdatedServerError
-from runql.transport.unknown_parts import unknown_to_server
+from runql.transport.unknown_parts import describe_unknown_parts
 
 T = TypeVar("T")
 
@@ -35,4 +35,4 @@ def asked(fields: BaseModel, name: str, part: str) -> None:
 
 def absent(part: str) -> OutdatedServerError:
     """The error for a field that the server was not asked for, because it refused it before."""
-    return OutdatedServerError(unknown_to_server([part]), status=200, unknown=[part])
+    return OutdatedServerError(describe_unknown_parts([part]), status=200, unknown=[part])

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from runql.arguments import checked_path, positive
 from runql.resources.records.snake_case import SnakeCaseAttributes
 from runql.resources.runs.editing import EditableRun
-from runql.transport.flow import AT_ONCE, EXPIRED, Flow, gather, save
+from runql.transport.flow import DEFAULT_CONCURRENCY, EXPIRED_URL_STATUSES, Flow, gather, save
 from runql.transport.sync import RetryingClient
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class RunExports(EditableRun):
         download_dir: str | os.PathLike[str] = ".",
         require_complete: bool = True,
         *,
-        max_concurrency: int = AT_ONCE,
+        max_concurrency: int = DEFAULT_CONCURRENCY,
         progress: Progress | None = None,
     ) -> HistoryFiles:
         """Save the parquet files that the server has exported the history to; one request, and one a file.
@@ -101,7 +101,7 @@ class AsyncRunExports(EditableRun):
         download_dir: str | os.PathLike[str] = ".",
         require_complete: bool = True,
         *,
-        max_concurrency: int = AT_ONCE,
+        max_concurrency: int = DEFAULT_CONCURRENCY,
         progress: Progress | None = None,
     ) -> HistoryFiles:
         """As `RunExports.download_history`."""
@@ -136,7 +136,7 @@ class _Wish:
         try:
             paths = yield from self._save(listing.urls)
         except AnswerError as error:
-            if error.status not in EXPIRED:
+            if error.status not in EXPIRED_URL_STATUSES:
                 raise
             listing = yield from self._list()
             paths = yield from self._save(listing.urls)
@@ -167,7 +167,7 @@ class _Wish:
             save(url, Sink(path, progress=share))
             for url, path, share in zip(ordered, paths, told, strict=True)
         ]
-        yield from gather(saving, limit=self.max_concurrency, offloads_apart=True)
+        yield from gather(saving, limit=self.max_concurrency, release_on_offload=True)
         return paths
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Final, TypeGuard
 
 from runql.arguments import shown
-from runql.values import JSONValue, json_text
+from runql.values import JSONValue, checked_json
 
 _DATES: Final = frozenset(
     {"created_at", "createdAt", "updated_at", "updatedAt", "heartbeat_at", "heartbeatAt"}
@@ -39,7 +39,7 @@ def filter_text(filters: Mapping[str, JSONValue] | None) -> str:
             f"filters must be a dict such as {{'state': 'finished'}}, not {type(filters).__name__}"
         )
     given = dict(filters)
-    text = json_text(given, "filters")
+    text = checked_json(given, "filters")
     try:
         _check_keys(given)
         _check(given)

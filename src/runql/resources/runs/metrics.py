@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, Literal, overload
 
 from runql.resources.runs.query import RunQuery
-from runql.transport.flow import AT_ONCE
+from runql.transport.flow import DEFAULT_CONCURRENCY
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,7 +41,7 @@ class RunsMetrics:
         format: Literal["polars"] = "polars",
         pivot: bool = False,
         page_size: int = PAGE_SIZE,
-        max_concurrency: int = AT_ONCE,
+        max_concurrency: int = DEFAULT_CONCURRENCY,
     ) -> HistoriesScan[pl.DataFrame]: ...
 
     @overload
@@ -55,7 +55,7 @@ class RunsMetrics:
         format: Literal["pandas"],
         pivot: bool = False,
         page_size: int = PAGE_SIZE,
-        max_concurrency: int = AT_ONCE,
+        max_concurrency: int = DEFAULT_CONCURRENCY,
     ) -> HistoriesScan[pd.DataFrame]: ...
 
     @overload
@@ -69,7 +69,7 @@ class RunsMetrics:
         format: Literal["arrow"],
         pivot: bool = False,
         page_size: int = PAGE_SIZE,
-        max_concurrency: int = AT_ONCE,
+        max_concurrency: int = DEFAULT_CONCURRENCY,
     ) -> HistoriesScan[pa.Table]: ...
 
     @overload
@@ -83,7 +83,7 @@ class RunsMetrics:
         format: Literal["default"],
         pivot: bool = False,
         page_size: int = PAGE_SIZE,
-        max_concurrency: int = AT_ONCE,
+        max_concurrency: int = DEFAULT_CONCURRENCY,
     ) -> HistoriesScan[list[Row]]: ...
 
     def scan_histories(
@@ -96,7 +96,7 @@ class RunsMetrics:
         format: FullFormat = "polars",
         pivot: bool = False,
         page_size: int = PAGE_SIZE,
-        max_concurrency: int = AT_ONCE,
+        max_concurrency: int = DEFAULT_CONCURRENCY,
     ) -> HistoriesScan[list[Row] | pd.DataFrame | pl.DataFrame | pa.Table]:
         """Return every row of every run, never thinned, as a scan that is read when you ask it to.
 
@@ -141,7 +141,7 @@ class AsyncRunsMetrics:
         format: Literal["polars"] = "polars",
         pivot: bool = False,
         page_size: int = PAGE_SIZE,
-        max_concurrency: int = AT_ONCE,
+        max_concurrency: int = DEFAULT_CONCURRENCY,
     ) -> AsyncHistoriesScan[pl.DataFrame]: ...
 
     @overload
@@ -155,7 +155,7 @@ class AsyncRunsMetrics:
         format: Literal["pandas"],
         pivot: bool = False,
         page_size: int = PAGE_SIZE,
-        max_concurrency: int = AT_ONCE,
+        max_concurrency: int = DEFAULT_CONCURRENCY,
     ) -> AsyncHistoriesScan[pd.DataFrame]: ...
 
     @overload
@@ -169,7 +169,7 @@ class AsyncRunsMetrics:
         format: Literal["arrow"],
         pivot: bool = False,
         page_size: int = PAGE_SIZE,
-        max_concurrency: int = AT_ONCE,
+        max_concurrency: int = DEFAULT_CONCURRENCY,
     ) -> AsyncHistoriesScan[pa.Table]: ...
 
     @overload
@@ -183,7 +183,7 @@ class AsyncRunsMetrics:
         format: Literal["default"],
         pivot: bool = False,
         page_size: int = PAGE_SIZE,
-        max_concurrency: int = AT_ONCE,
+        max_concurrency: int = DEFAULT_CONCURRENCY,
     ) -> AsyncHistoriesScan[list[Row]]: ...
 
     def scan_histories(
@@ -196,7 +196,7 @@ class AsyncRunsMetrics:
         format: FullFormat = "polars",
         pivot: bool = False,
         page_size: int = PAGE_SIZE,
-        max_concurrency: int = AT_ONCE,
+        max_concurrency: int = DEFAULT_CONCURRENCY,
     ) -> AsyncHistoriesScan[list[Row] | pd.DataFrame | pl.DataFrame | pa.Table]:
         """As `Runs.scan_histories`."""
         from runql.resources.runs.histories.formats import histories_form

@@ -26,7 +26,7 @@ from runql.resources.records.identity import require_id, require_name, require_p
 from runql.resources.records.run_fields import read_state
 from runql.resources.records.to_json import storable_object
 from runql.transport.flow import Flow, fetch
-from runql.values import INTERNAL_KEYS, JSONValue, json_text, parse_config, parse_object, parse_summary
+from runql.values import INTERNAL_KEYS, JSONValue, checked_json, parse_config, parse_object, parse_summary
 from runql_graphql.fragments import FullRunFields, RunFields
 from runql_graphql.operations import create_run, delete_run, stop_run, update_run, update_run_state
 
@@ -245,7 +245,7 @@ def new_config_text(stored: str | None, values: Mapping[str, object]) -> str | N
     entries = parse_object(stored)
     kept: dict[str, JSONValue] = {key: known.internal[key] for key in ("_wandb",) if key in known.internal}
     whole = {key: _entry(entries.get(key), value) for key, value in (kept | wanted).items()}
-    return json_text(whole, "config", allow_nan=True, allow_surrogates=True)
+    return checked_json(whole, "config", allow_nan=True, allow_surrogates=True)
 
 
 def new_summary_text(stored: str | None, values: Mapping[str, object]) -> str | None:
@@ -260,7 +260,7 @@ def new_summary_text(stored: str | None, values: Mapping[str, object]) -> str | 
     return (
         None
         if are_equal(wanted, parse_summary(stored))
-        else json_text(wanted, "summary", allow_nan=True, allow_surrogates=True)
+        else checked_json(wanted, "summary", allow_nan=True, allow_surrogates=True)
     )
 
 

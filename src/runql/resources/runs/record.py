@@ -19,7 +19,7 @@ from runql.resources.records.run_fields import PROJECT_ID, project_number, read_
 from runql.resources.records.snake_case import SnakeCaseAttributes
 from runql.resources.runs.query import RunQuery, list_full_page
 from runql.resources.runs.state import wait_until_ended
-from runql.transport.flow import Flow, Once, fetch, single
+from runql.transport.flow import Flow, ReadOnce, fetch, share_read
 from runql.transport.single_flight import SingleFlight
 from runql.values import JSONValue, ParsedConfig, as_json, parse_config, parse_object, parse_summary
 from runql_graphql.fragments import FullRunFields, RunFields
@@ -37,10 +37,10 @@ class ListedPage:
     query: RunQuery
     after: str | None
     runs: list[RunRecord] = field(default_factory=list["RunRecord"])
-    _loaded: Once[None] = field(init=False)
+    _loaded: ReadOnce[None] = field(init=False)
 
     def __post_init__(self) -> None:
-        self._loaded = Once(self._read)
+        self._loaded = ReadOnce(self._read)
 
     def load(self) -> Flow[None]:
         """Read the page again in the full shape, once; one request. A run that has left the page meanwhile stays light."""
@@ -106,7 +106,7 @@ class RunRecord(SnakeCaseAttributes, ABC):
             return
         if self._page is not None and not self._is_full():
             yield from self._page.load()
-        yield from single(self._reads, lambda: not self._is_full(), self._read)
+        yield from share_read(self._reads, lambda: not self._is_full(), self._read)
 
     def _is_full(self) -> bool:
         return isinstance(self._fields, FullRunFields)

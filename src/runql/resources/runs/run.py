@@ -17,7 +17,7 @@ from runql.resources.runs.mutations import FirstState, RequestedState, checked_i
 from runql.resources.runs.record import ListedPage, RunRecord, fields_of, read_last_step
 from runql.resources.runs.summary import Summary
 from runql.transport.bodies import Progress
-from runql.transport.flow import AT_ONCE
+from runql.transport.flow import DEFAULT_CONCURRENCY
 from runql.transport.sync import RetryingClient
 from runql.values import JSONValue
 from runql_graphql.fragments import FullRunFields, RunFields
@@ -212,7 +212,7 @@ class Run(RunLineage):
         max_step: int | None = None,
         *,
         match: Match = "all",
-        max_concurrency: int = AT_ONCE,
+        max_concurrency: int = DEFAULT_CONCURRENCY,
         use_cache: bool = True,  # noqa: ARG002 - accepted for compatibility
     ) -> HistoryScan:
         """Return every row of the history, never thinned, as an iterable that is read while you go through it.

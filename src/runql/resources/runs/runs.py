@@ -17,7 +17,7 @@ from runql.resources.runs.record import ListedPage, RunRecord
 from runql.resources.runs.run import Run
 from runql.resources.sweeps.lookup import PageSweeps, SweepShelf
 from runql.resources.sweeps.sweep import AsyncSweep, Sweep
-from runql.transport.flow import AT_ONCE, Flow, gather
+from runql.transport.flow import DEFAULT_CONCURRENCY, Flow, gather
 from runql.transport.sync import RetryingClient
 from runql.values import JSONValue
 from runql_graphql.fragments import FullRunFields, RunFields
@@ -274,7 +274,7 @@ class ListShape:
 
     def upgrade(self) -> Flow[None]:
         """Read the light pages again in the full shape, and all later ones in it."""
-        yield from gather([page.load() for page in self.light_pages], limit=AT_ONCE)
+        yield from gather([page.load() for page in self.light_pages], limit=DEFAULT_CONCURRENCY)
         self.lazy = False
         self.light_pages.clear()
 

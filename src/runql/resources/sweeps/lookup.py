@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from runql.errors import SchemaDriftError
 from runql.resources.records.identity import require_name, require_project, require_sweep
-from runql.transport.flow import Flow, fetch, single
+from runql.transport.flow import Flow, fetch, share_read
 from runql.transport.single_flight import SingleFlight
 from runql_graphql.fragments import SweepFields
 from runql_graphql.operation import Operation
@@ -116,7 +116,7 @@ class SweepShelf(Generic[S]):
             made = {each: None if fields is None else self._make(fields) for each, fields in found.items()}
             self._found.update(made)
 
-        yield from single(self._reads, lambda: name not in self._found, read)
+        yield from share_read(self._reads, lambda: name not in self._found, read)
         return self._found[name]
 
 

@@ -16,7 +16,7 @@ from runql.resources.runs.query import RunQuery
 from runql.resources.sweeps.best_run import find_best
 from runql.resources.sweeps.config import metric_order, parse_sweep_config, run_order
 from runql.resources.sweeps.lookup import read_sweep
-from runql.transport.flow import Flow, single
+from runql.transport.flow import Flow, share_read
 from runql.transport.single_flight import SingleFlight
 from runql.values import JSONValue
 from runql_graphql.fragments import FullRunFields, SweepFields
@@ -49,7 +49,7 @@ class SweepRecord(SnakeCaseAttributes, ABC):
         if force:
             yield from self._read()
         else:
-            yield from single(self._reads, lambda: self._fields is None, self._read)
+            yield from share_read(self._reads, lambda: self._fields is None, self._read)
 
     def _read(self) -> Flow[None]:
         self._fields = yield from read_sweep(self._entity, self._project, self._sweep_id)

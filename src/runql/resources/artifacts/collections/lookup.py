@@ -12,7 +12,7 @@ from runql.resources.pages.listing import Page, read_page
 from runql.resources.pages.uncounted import read_sparse_page
 from runql.resources.records.identity import Named, require_name, require_project
 from runql.transport.flow import Flow, fetch
-from runql.values import JSONValue, json_text
+from runql.values import JSONValue, checked_json
 from runql_graphql.fragments import ArtifactCollectionFields, ArtifactTypeFields
 from runql_graphql.operations import (
     get_artifact_collection,
@@ -131,7 +131,7 @@ class CollectionQuery:
             raise TypeError(
                 f"filters must be a dict such as {{'name': 'mnist'}}, not {type(filters).__name__}"
             )
-        text = json_text(dict(filters), "filters") if filters else None
+        text = checked_json(dict(filters), "filters") if filters else None
         wanted = checked_str("order", order) if order is not None else None
         return cls(entity, project, text, wanted or None, positive("per_page", per_page))
 

@@ -10,13 +10,13 @@ from typing import Final
 
 from runql.frames.batches import step_of
 from runql.resources.records.identity import require_run
-from runql.transport.codec import Cut
-from runql.transport.flow import Flow, fetch_cut
+from runql.transport.codec import RawList
+from runql.transport.flow import Flow, fetch_with_raw_lists
 from runql.values import JSONValue, as_json, parse_json, rows_of_array
 from runql_graphql.fragments import HistoryWindow
 from runql_graphql.operations import scan_history
 
-LIVE_ROWS: Final = Cut("liveData", depth=1)
+LIVE_ROWS: Final = RawList("liveData", depth=1)
 """A row for each step that is in no file: of a run without files these are all."""
 
 
@@ -106,5 +106,5 @@ def list_exports(
         with_keys=with_keys,
         with_exports=True,
     )
-    answer, texts = yield from fetch_cut(operation, LIVE_ROWS)
+    answer, texts = yield from fetch_with_raw_lists(operation, LIVE_ROWS)
     return listing_of(require_run(answer.project, entity, project, run), texts)

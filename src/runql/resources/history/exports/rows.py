@@ -21,7 +21,7 @@ from runql.resources.history.exports.parts import (
 from runql.resources.history.exports.scan import ReadLive, rows_of_exports, wish_of
 from runql.resources.history.plan import ScanPlan
 from runql.resources.history.sampled import Row
-from runql.transport.flow import EXPIRED, Flow
+from runql.transport.flow import EXPIRED_URL_STATUSES, Flow
 
 PORTION = 1 << 22
 """Bytes of parquet that are fetched, read and made to rows before the next are fetched."""
@@ -51,7 +51,7 @@ class ExportRows:
             try:
                 return (yield from self._next())
             except AnswerError as error:
-                if error.status not in EXPIRED or self._renewed:
+                if error.status not in EXPIRED_URL_STATUSES or self._renewed:
                     return None
             except (TransportError, UnreadableParquetError):
                 return None

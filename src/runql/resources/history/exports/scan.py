@@ -16,7 +16,7 @@ from runql.resources.history.exports.listing import ExportListing, list_exports
 from runql.resources.history.exports.parts import worked
 from runql.resources.history.plan import ScanPlan
 from runql.resources.history.sampled import Row
-from runql.transport.flow import EXPIRED, Flow
+from runql.transport.flow import EXPIRED_URL_STATUSES, Flow
 
 if TYPE_CHECKING:
     import polars as pl
@@ -64,7 +64,7 @@ def scan_exports(plan: ScanPlan, listing: ExportListing, read_live: ReadLive) ->
     try:
         exported = yield from read_files(listing, wish_of(plan, listing), plan.max_concurrency)
     except AnswerError as error:
-        if error.status not in EXPIRED:
+        if error.status not in EXPIRED_URL_STATUSES:
             return None
     except (TransportError, UnreadableParquetError):
         return None

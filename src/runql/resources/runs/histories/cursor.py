@@ -130,7 +130,7 @@ class HistoriesPosition:
     def _rows_a_run(self) -> int:
         return self._limits.rows(self._field, self._budget.rows_a_run)
 
-    def _ask(self, query: RunQuery, after: str | None, spare_server: bool) -> Flow[Page[ListedHistory]]:
+    def _ask(self, query: RunQuery, after: str | None, fail_fast: bool) -> Flow[Page[ListedHistory]]:
         """Ask for a page; where a run fails even alone, for fewer of its rows."""
         share, refusal = self._share, None
         while True:
@@ -141,17 +141,17 @@ class HistoriesPosition:
                     after,
                     samples=share + 1,
                     with_steps=self._needs_steps(share),
-                    spare_server=spare_server or refusal is not None,
+                    fail_fast=fail_fast or refusal is not None,
                 )
             except REFUSALS as error:
                 refusal = refusal or error
-                is_halved = spare_server and isinstance(error, OVERLOAD)
+                is_halved = fail_fast and isinstance(error, OVERLOAD)
                 if is_halved or share // 2 < self._limits.least or not may_be_too_much(error):
                     raise refusal from None
                 share //= 2
                 continue
             if share < self._share:
-                self._limits.refuse(self._field, share + 1)
+                self._limits.note_refused(self._field, share + 1)
                 self._share = share
             return page
 
@@ -162,7 +162,7 @@ class HistoriesPosition:
         """
         scan = self._plan.scan
         is_counted = scan.wants_every_step and (scan.match == "any" or len(scan.columns) <= 2)
-        return not is_counted and not is_far_below(share, self._limits.carried(self._field))
+        return not is_counted and not is_far_below(share, self._limits.longest_list(self._field))
 
     def _turn_page(self) -> Flow[bool]:
         page, self._page_ahead = self._page_ahead, None
@@ -211,9 +211,9 @@ class HistoriesPosition:
     # -- the runs of a page --------------------------------------------------------------------------------------
 
     def _note(self, nodes: Sequence[ListedHistory]) -> None:
-        self._limits.note(self._field, max((node.answered for node in nodes), default=0))
+        self._limits.note_list(self._field, max((node.answered for node in nodes), default=0))
         steps = [node.steps.height for node in nodes if node.steps is not None]
-        self._limits.note("sampledHistory", max(steps, default=0))
+        self._limits.note_list("sampledHistory", max(steps, default=0))
 
     def _height(self, node: ListedHistory) -> int:
         """How many rows are wanted of a run, as far as its answer tells."""
@@ -247,7 +247,7 @@ class HistoriesPosition:
         return outline.is_whole(end, self._bound(node)) and not tally.misses_all
 
     def _bound(self, node: ListedHistory) -> int:
-        return min(node.samples, self._limits.carried(self._field))
+        return min(node.samples, self._limits.longest_list(self._field))
 
     def _arrange(self, nodes: Sequence[ListedHistory]) -> None:
         whole: list[ListedHistory] = []
@@ -321,7 +321,7 @@ class HistoriesPosition:
     def _compare(self, node: ListedHistory, rows: int) -> None:
         """Learn from a run that was read alone how many rows a page brings of a run for certain."""
         if node.answered < rows < node.samples and is_far_below(node.answered, node.samples):
-            self._limits.lose(self._field, node.answered)
+            self._limits.note_downsampled(self._field, node.answered)
 
     # -- rows ----------------------------------------------------------------------------------------------------
 

@@ -23,7 +23,7 @@ from runql.resources.history.window import (
 from runql.resources.pages.listing import Page, read_page
 from runql.resources.records.identity import require_runs
 from runql.resources.runs.query import RunQuery
-from runql.transport.flow import Flow, fetch_cut
+from runql.transport.flow import Flow, fetch_with_raw_lists
 from runql.values import as_json
 from runql_graphql.operations import list_whole_histories
 
@@ -196,7 +196,7 @@ def list_histories(
     *,
     samples: int,
     with_steps: bool,
-    spare_server: bool,
+    fail_fast: bool,
 ) -> Flow[Page[ListedHistory]]:
     """A page of runs, with up to ``samples`` rows of each; one request.
 
@@ -221,7 +221,7 @@ def list_histories(
         chosen=keys or with_steps,
         with_keys=keys or not scan.wants_every_step,
     )
-    answer, texts = yield from fetch_cut(operation, sampled.CUT, spare_server=spare_server)
+    answer, texts = yield from fetch_with_raw_lists(operation, sampled.CUT, fail_fast=fail_fast)
     page = read_page(require_runs(answer.project, query.entity, query.project), after)
     told = sampled.text_of_each(texts, len(page.nodes))
     nodes = [

@@ -17,7 +17,7 @@ from runql.resources.pages.listing import Page, read_page
 from runql.resources.records.identity import require_runs
 from runql.resources.runs.adaptive_pages import HeavyPages
 from runql.resources.runs.query import RunQuery
-from runql.transport.flow import Flow, fetch_cut
+from runql.transport.flow import Flow, fetch_with_raw_lists
 from runql.values import UnreadableRowError
 from runql_graphql.operations import list_histories
 
@@ -170,7 +170,7 @@ def rows_of(batches: Sequence[Batch]) -> list[Row]:
 
 
 def _history_page(
-    wish: HistorySample, query: RunQuery, after: str | None, spare_server: bool
+    wish: HistorySample, query: RunQuery, after: str | None, fail_fast: bool
 ) -> Flow[Page[SampledRun]]:
     operation = list_histories(
         entity=query.entity,
@@ -185,7 +185,7 @@ def _history_page(
         system=wish.stream == "system",
         chosen=bool(wish.specs),
     )
-    answer, texts = yield from fetch_cut(operation, sampled.CUT, spare_server=spare_server)
+    answer, texts = yield from fetch_with_raw_lists(operation, sampled.CUT, fail_fast=fail_fast)
     page = read_page(require_runs(answer.project, query.entity, query.project), after)
     told = sampled.text_of_each(texts, len(page.nodes))
     nodes = [

@@ -17,7 +17,7 @@ from runql.frames.stored_batch import StoredBatch, load_batch, load_note, store_
 from runql.frames.to_arrow import to_arrow
 from runql.frames.unified_columns import UnifiedColumns
 from runql.resources.runs.histories.page import Part, RunMark
-from runql.transport.part_file import PartFile, hidden_beside, lock
+from runql.transport.part_file import PartFile, hidden_sibling, lock
 from runql.values import JSONValue
 
 LEADING: Final = (RUN_ID, STEP)
@@ -50,7 +50,7 @@ class HistoriesSpool:
         self._target = target
         self._keys = keys
         self._question = hashlib.sha256(question.encode()).hexdigest()
-        self._folder = hidden_beside(target, "runs")
+        self._folder = hidden_sibling(target, "runs")
         self._marks: dict[str, RunMark] = {}
         self._rows: dict[str, list[_Stretch]] = {}
         # Of runs whose last part has not come.

@@ -6,14 +6,14 @@ from collections.abc import Mapping
 
 from runql.transport.lifetime import ForkSafeLock
 
-PLENTY = 50.0
+SLOW_DOWN_BELOW = 50.0
 """With more than this left of the limit, requests are sent as they come."""
 
 LONGEST_WAIT = 90.0
 """A limit that is lifted later than this is not waited for: the server's 429 tells the caller."""
 
 
-class Pace:
+class RateLimiter:
     """Spreads requests over the time until the limit is lifted, once little is left of it.
 
     `RateLimit-Remaining` is what is left, `RateLimit-Reset` the seconds until it is whole again. May be shared between
@@ -22,7 +22,7 @@ class Pace:
 
     def __init__(self) -> None:
         self._lock = ForkSafeLock()
-        self._left = PLENTY
+        self._left = SLOW_DOWN_BELOW
         self._lifted = 0.0
         self._next = 0.0
 
@@ -38,7 +38,7 @@ class Pace:
         """Seconds to wait before the next request; the time after that is taken by it."""
         with self._lock:
             time_left = self._lifted - now
-            if self._left >= PLENTY or not 0 < time_left <= LONGEST_WAIT:
+            if self._left >= SLOW_DOWN_BELOW or not 0 < time_left <= LONGEST_WAIT:
                 return 0.0
             gap = time_left / (self._left + 1)
             start = min(max(now, self._next) if self._left >= 1 else self._lifted, self._lifted)

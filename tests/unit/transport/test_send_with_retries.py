@@ -8,7 +8,7 @@ import pytest
 from tests.unit.transport.stepping import ended
 
 from runql.errors import ConnectionFailedError, RequestTimedOutError
-from runql.transport.retry import RetryPolicy, persist
+from runql.transport.retry import RetryPolicy, send_with_retries
 from runql.transport.wire import Failure, Request, Response
 
 QUERY = Request("GetRun", "http://api/graphql", b"{}")
@@ -19,13 +19,13 @@ OK = Response(200, b"{}")
 
 
 def test_a_good_answer_is_returned_with_one_attempt() -> None:
-    tries = persist(QUERY, POLICY)
+    tries = send_with_retries(QUERY, POLICY)
     assert next(tries) is QUERY
     assert ended(tries, OK) == Response(200, b"{}", attempts=1)
 
 
 def test_the_same_request_is_sent_again_after_each_delay() -> None:
-    tries = persist(QUERY, POLICY)
+    tries = send_with_retries(QUERY, POLICY)
     assert next(tries) is QUERY
     assert tries.send(Response(503, b"")) == 1
     assert next(tries) is QUERY
@@ -35,7 +35,7 @@ def test_the_same_request_is_sent_again_after_each_delay() -> None:
 
 
 def test_the_last_answer_is_returned_when_the_attempts_are_used_up() -> None:
-    tries = persist(QUERY, POLICY)
+    tries = send_with_retries(QUERY, POLICY)
     next(tries)
     tries.send(Response(500, b"first"))
     next(tries)
@@ -45,7 +45,7 @@ def test_the_last_answer_is_returned_when_the_attempts_are_used_up() -> None:
 
 
 def test_the_last_failure_is_raised_and_knows_the_attempts() -> None:
-    tries = persist(QUERY, POLICY)
+    tries = send_with_retries(QUERY, POLICY)
     next(tries)
     tries.send(Response(500, b""))
     next(tries)
@@ -60,7 +60,7 @@ def test_the_last_failure_is_raised_and_knows_the_attempts() -> None:
 
 def test_time_spent_sending_and_sleeping_both_count() -> None:
     policy = RetryPolicy(max_attempts=99, total_seconds=10, first_delay=2, max_delay=2, jitter=0)
-    tries = persist(QUERY, policy)
+    tries = send_with_retries(QUERY, policy)
     next(tries)
     assert tries.send(Response(503, b"", elapsed=3)) == 2  # 3 + 2 = 5
     next(tries)
@@ -71,7 +71,7 @@ def test_time_spent_sending_and_sleeping_both_count() -> None:
 
 def test_the_budget_holds_whatever_the_server_asks_for() -> None:
     policy = RetryPolicy(max_attempts=99, total_seconds=10, first_delay=1, jitter=0)
-    tries = persist(QUERY, policy)
+    tries = send_with_retries(QUERY, policy)
     next(tries)
     assert tries.send(Response(429, b"", {"retry-after": "6"})) == 6
     next(tries)
@@ -80,24 +80,24 @@ def test_the_budget_holds_whatever_the_server_asks_for() -> None:
 
 
 def test_a_mutation_that_may_have_arrived_is_sent_once() -> None:
-    tries = persist(MUTATION, POLICY)
+    tries = send_with_retries(MUTATION, POLICY)
     next(tries)
     assert ended(tries, Response(503, b"")).attempts == 1
-    tries = persist(MUTATION, POLICY)
+    tries = send_with_retries(MUTATION, POLICY)
     next(tries)
     with pytest.raises(RequestTimedOutError):
         tries.send(Failure(RequestTimedOutError("late")))
 
 
 def test_a_mutation_that_did_not_leave_is_sent_again() -> None:
-    tries = persist(MUTATION, POLICY)
+    tries = send_with_retries(MUTATION, POLICY)
     next(tries)
     assert tries.send(Failure(ConnectionFailedError("refused"), sent=False)) == 1
     assert next(tries) is MUTATION
 
 
 def test_a_reply_of_none_is_the_drivers_mistake() -> None:
-    tries = persist(QUERY, POLICY)
+    tries = send_with_retries(QUERY, POLICY)
     next(tries)
     with pytest.raises(TypeError, match="driver"):
         tries.send(None)
@@ -107,7 +107,7 @@ def test_each_retry_is_logged_with_the_operation_the_cause_and_the_wait(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.WARNING, logger="runql.transport")
-    tries = persist(QUERY, POLICY)
+    tries = send_with_retries(QUERY, POLICY)
     next(tries)
     tries.send(Response(503, b"body of the answer"))
     next(tries)
@@ -122,7 +122,7 @@ def test_each_retry_is_logged_with_the_operation_the_cause_and_the_wait(
 
 def test_the_log_holds_no_query_of_a_url(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
-    tries = persist(FILE, POLICY)
+    tries = send_with_retries(FILE, POLICY)
     next(tries)
     tries.send(Response(503, b""))
     assert caplog.messages == ["/files/a.json: status 503; attempt 2 of 3 follows in 1.0 s"]
@@ -132,7 +132,7 @@ def test_the_log_holds_no_query_of_a_url(caplog: pytest.LogCaptureFixture) -> No
 def test_nothing_is_logged_where_nothing_is_repeated(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     for outcome in (OK, Response(404, b""), Response(501, b"")):
-        tries = persist(QUERY, POLICY)
+        tries = send_with_retries(QUERY, POLICY)
         next(tries)
         ended(tries, outcome)
     assert caplog.messages == []

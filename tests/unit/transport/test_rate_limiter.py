@@ -8,15 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runql.transport.pace import LONGEST_WAIT, PLENTY, Pace
+from runql.transport.rate_limiter import LONGEST_WAIT, SLOW_DOWN_BELOW, RateLimiter
 
 
 def told(left: float, reset: float) -> dict[str, str]:
     return {"ratelimit-remaining": str(left), "ratelimit-reset": str(reset)}
 
 
-def noted(headers: Mapping[str, str]) -> Pace:
-    pace = Pace()
+def noted(headers: Mapping[str, str]) -> RateLimiter:
+    pace = RateLimiter()
     pace.note(headers, 100.0)
     return pace
 
@@ -25,7 +25,7 @@ def noted(headers: Mapping[str, str]) -> Pace:
     "headers",
     [
         {},
-        told(PLENTY, 60),
+        told(SLOW_DOWN_BELOW, 60),
         told(1000, 60),
         told(0, 0),
         told(0, LONGEST_WAIT + 1),
@@ -59,7 +59,7 @@ def test_a_new_answer_tells_anew() -> None:
     assert pace.wait(101.0) == 0
 
 
-@given(st.floats(0, PLENTY), st.floats(0, LONGEST_WAIT), st.lists(st.floats(0, 5), max_size=30))
+@given(st.floats(0, SLOW_DOWN_BELOW), st.floats(0, LONGEST_WAIT), st.lists(st.floats(0, 5), max_size=30))
 def test_no_request_waits_longer_than_the_limit_lasts(left: float, reset: float, pauses: list[float]) -> None:
     pace, now = noted(told(left, reset)), 100.0
     for pause in pauses:

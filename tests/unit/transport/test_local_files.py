@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from runql.errors import LocalFileError
-from runql.transport.local_copy import copy_file, digest_of, fill
+from runql.transport.local_files import copy_file, digest_of, write_atomically
 
 
 def left_in(folder: Path) -> dict[str, bytes]:
@@ -40,7 +40,7 @@ def test_a_source_that_breaks_off_leaves_what_was_there(before: bytes | None, tm
         return piece
 
     with pytest.raises(OSError, match="went away"):
-        fill(tmp_path / "target", read)
+        write_atomically(tmp_path / "target", read)
     assert left_in(tmp_path) == ({} if before is None else {"target": before})
 
 

@@ -47,12 +47,12 @@ def copy_file(source: Path, target: Path) -> None:
     """
     try:
         with source.open("rb") as file:
-            fill(target, lambda: file.read(CHUNK))
+            write_atomically(target, lambda: file.read(CHUNK))
     except OSError as error:
         raise LocalFileError(f"cannot copy {source} to {target}", error) from error
 
 
-def fill(target: Path, read: Callable[[], bytes]) -> None:
+def write_atomically(target: Path, read: Callable[[], bytes]) -> None:
     """Write what ``read`` gives until it gives nothing; the target holds what it held before, or all of it.
 
     Raises:
