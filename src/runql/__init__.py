@@ -107,7 +107,7 @@ if TYPE_CHECKING:
     from runql.transport.sync import RetryingClient
     from runql.transport.wire import Traffic
 
-_LATER = {
+_LAZY_NAMES = {
     "runql.config": ("Settings",),
     "runql.progress_bar": ("progress_bar",),
     "runql.resources.api": ("Api", "AsyncApi"),
@@ -163,9 +163,9 @@ _LATER = {
     "runql.transport.sync": ("RetryingClient",),
     "runql.transport.wire": ("Traffic",),
 }
-"""What is imported when it is first looked at, by module: who lists runs does not wait for artifacts."""
+"""Names by the module that defines them. Each module is imported when one of its names is first used."""
 
-_MODULES = {name: module for module, names in _LATER.items() for name in names}
+_MODULE_OF = {name: module for module, names in _LAZY_NAMES.items() for name in names}
 
 __all__ = [
     "AccessDeniedError",
@@ -287,12 +287,12 @@ __all__ = [
     "progress_bar",
 ]
 
-if not TYPE_CHECKING:  # for type checkers a name that is not there stays an error
+if not TYPE_CHECKING:  # type checkers still report unknown names
 
     def __getattr__(name: str) -> object:
-        if name not in _MODULES:
+        if name not in _MODULE_OF:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        value = globals()[name] = getattr(import_module(_MODULES[name]), name)
+        value = globals()[name] = getattr(import_module(_MODULE_OF[name]), name)
         return value
 
 

@@ -1,4 +1,4 @@
-"""Checks of what a caller gives, before anything is sent."""
+"""Checks of a caller's arguments, before anything is sent."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ _SHORT.maxlevel, _SHORT.maxstring, _SHORT.maxother = 4, 200, 200
 
 
 def shown(value: object) -> str:
-    """A value in the words of an error: its repr, cut short, however deep or long the value is."""
+    """Return a value's repr for an error message, cut short, however deep or long the value is."""
     try:
         return _SHORT.repr(value)
     except ValueError:
-        # Python refuses to write an int of thousands of digits.
+        # Python refuses to format an int of thousands of digits.
         return f"<{type(value).__name__}>"
 
 
 def checked_str(name: str, value: object) -> str:
-    """An argument that must be a str which can be sent.
+    """Check that an argument is a str that UTF-8 can encode, and return it.
 
     Raises:
         TypeError: it is no str.
@@ -38,18 +38,18 @@ def checked_str(name: str, value: object) -> str:
 
 
 def checked_path(name: str, value: object) -> Path:
-    """An argument that must be the path of a local file or folder.
+    """Check that an argument is the path of a local file or folder, and return it.
 
     Raises:
-        TypeError: it is no str, and no path.
-        ValueError: no file can be called so: it holds a null character or half of a surrogate pair.
+        TypeError: it is neither a str nor a path.
+        ValueError: no file can have this name: it holds a null character or half of a surrogate pair.
         LocalFileError: it is longer than the system allows.
     """
     path = value if isinstance(value, str) else str(value) if isinstance(value, Path) else _fspath(value)
     if path is None:
         raise TypeError(f"{name} must be a str or a path, not {type(value).__name__}")
     if "\0" in path:
-        raise ValueError(f"{name} holds a null character: no file is called {shown(path)}")
+        raise ValueError(f"{name} holds a null character: no file can be named {shown(path)}")
     try:
         os.lstat(path)
     except UnicodeEncodeError:
@@ -61,17 +61,17 @@ def checked_path(name: str, value: object) -> Path:
 
 
 def _fspath(value: object) -> str | None:
-    """The path of what knows one, such as `os.DirEntry`; None where that is none of str."""
-    know: object = getattr(type(value), "__fspath__", None)
-    path: object = know(value) if callable(know) else None
+    """Return the path of a path-like object such as `os.DirEntry`; None where it has none, or one of bytes."""
+    method: object = getattr(type(value), "__fspath__", None)
+    path: object = method(value) if callable(method) else None
     return path if isinstance(path, str) else None
 
 
 def checked_bool(name: str, value: object) -> bool:
-    """An argument that must be true or false.
+    """Check that an argument is a bool, and return it.
 
     Raises:
-        TypeError: it is neither.
+        TypeError: it is not.
     """
     if not isinstance(value, bool):
         raise TypeError(f"{name} must be True or False, not {type(value).__name__}")
@@ -79,7 +79,7 @@ def checked_bool(name: str, value: object) -> bool:
 
 
 def positive(name: str, value: int) -> int:
-    """A count of at least 1."""
+    """Check that an argument is an int of at least 1, and return it."""
     if isinstance(value, bool) or not isinstance(value, int):  # pyright: ignore[reportUnnecessaryIsInstance] — as above
         raise TypeError(f"{name} must be an int, not {type(value).__name__}")
     if value < 1:

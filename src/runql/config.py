@@ -1,4 +1,4 @@
-"""Where the server, the API key, the entity and the project come from, and which of them cannot be used."""
+"""Settings: where the server's URL, the API key, the entity and the project come from, and checks of each."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from runql.paths import is_name
 
 DEFAULT_BASE_URL = "https://api.wandb.ai"
 
-# One try of the newest official SDK lasts 30 s; the older 19 s cuts off pages of history that the server does answer.
+# The newest official SDK's timeout. Its older 19 s is too short for some pages of history.
 DEFAULT_TIMEOUT = 30.0
 
-# Further, an operating system cannot count its waits.
+# Operating systems cannot wait much longer.
 LONGEST_TIMEOUT = 1_000_000_000
 
 _OVERRIDES = ("base_url", "app_url", "entity", "project", "organization")
@@ -41,15 +41,15 @@ _OFF = frozenset({"", "0", "f", "false", "n", "no", "off"})
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Which server to talk to, as whom, and what to assume when a path leaves a part out.
+    """The server's URL, the API key, and the defaults for parts that a path leaves out.
 
     Attributes:
         base_url: the API's URL, without a trailing slash.
         app_url: the web pages' URL, without a trailing slash.
         api_key: never shown by ``repr`` or ``str``.
-        entity: the default entity; None leaves it to the server, which knows the key's owner.
+        entity: the default entity; None means the entity of the key's owner, which the server knows.
         project: the default project, or None.
-        timeout: seconds to wait for a connection, and for each further piece of an answer.
+        timeout: seconds to wait for a connection, and for each further chunk of a response.
     """
 
     base_url: str
@@ -67,9 +67,9 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class _SourcedValue:
-    """A value, and the place to name when it cannot be used."""
+    """A setting's value, and its source for error messages."""
 
-    text: str = field(repr=False)
+    value: str = field(repr=False)
     source: str
 
 
@@ -85,26 +85,26 @@ def resolve_settings(
     home: Path | None = None,
     cwd: Path | None = None,
 ) -> Settings:
-    """Settle each setting by the first place that has it.
+    """Take each setting from the first source that has it.
 
-    The places, in order: the arguments, ``overrides``, the environment, ``./wandb/settings``,
+    The sources, in order: the arguments, ``overrides``, the environment, ``./wandb/settings``,
     ``$WANDB_CONFIG_DIR/settings`` (or ``~/.config/wandb/settings``), and netrc for the key.
-    An empty variable or line counts as absent, but for an empty API key, which is an error.
+    An empty variable or line counts as absent. An empty API key is an error.
 
     Args:
         base_url: the API's URL.
         api_key: the API key.
         entity: the default entity.
         project: the default project.
-        timeout: seconds to wait for a connection, and for each further piece of an answer.
-        overrides: defaults by name: base_url, app_url, entity, project, organization (read by nothing yet).
-        environ: stands in for the process's environment.
-        home: stands in for the user's home folder.
-        cwd: stands in for the current folder.
+        timeout: seconds to wait for a connection, and for each further chunk of a response.
+        overrides: defaults by name: base_url, app_url, entity, project, organization (not used yet).
+        environ: replaces the process's environment.
+        home: replaces the user's home folder.
+        cwd: replaces the current folder.
 
     Raises:
-        ConfigurationError: a setting cannot be used; the text says where it came from.
-        MissingCredentialsError: there is no API key in any of the places.
+        ConfigurationError: a setting cannot be used; the message names its source.
+        MissingCredentialsError: no source has an API key.
     """
     environ = os.environ if environ is None else environ
     home = home_folder() if home is None else home
@@ -131,10 +131,10 @@ def resolve_settings(
 
 
 def app_url(base_url: str, environ: Mapping[str, str]) -> str:
-    """The web pages' URL that belongs to an API's URL, without a trailing slash.
+    """Return the web pages' URL of a server, without a trailing slash.
 
-    ``WANDB_APP_URL`` wins; otherwise W&B's own hosts drop ``api.``, other ``api.`` hosts have their pages on
-    ``app.``, and any other server serves both from one host.
+    ``WANDB_APP_URL`` wins. Otherwise W&B's own hosts drop ``api.``, other ``api.`` hosts have their pages on
+    ``app.``, and any other server has both on one host.
     """
     variable = environ.get("WANDB_APP_URL", "").strip("/")
     if variable:
@@ -143,25 +143,27 @@ def app_url(base_url: str, environ: Mapping[str, str]) -> str:
 
 
 def _check_tls(environ: Mapping[str, str], files: Mapping[Path, Mapping[str, str]]) -> None:
-    """Refuse a request for unchecked certificates, which would show the API key to anybody on the way."""
-    asked = {"the environment variable WANDB_INSECURE_DISABLE_SSL": environ.get("WANDB_INSECURE_DISABLE_SSL")}
-    asked |= {
+    """Refuse settings that switch off certificate checks, as anybody on the way could then read the API key."""
+    sources = {
+        "the environment variable WANDB_INSECURE_DISABLE_SSL": environ.get("WANDB_INSECURE_DISABLE_SSL")
+    }
+    sources |= {
         f"insecure_disable_ssl in {file}": values.get("insecure_disable_ssl")
         for file, values in files.items()
     }
-    for source, value in asked.items():
+    for source, value in sources.items():
         if (value or "").strip().lower() not in _OFF:
             raise ConfigurationError(
-                f"{source} asks for connections whose certificates nobody checks, which runql does not make: they "
-                "would show the API key to anybody on the way. Unset it, and name the file of the certificate of "
-                "your server's authority by SSL_CERT_FILE, REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE"
+                f"{source} switches off certificate checks, which runql does not support: anybody on the way could "
+                "read the API key. Unset it, and set SSL_CERT_FILE, REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE to the "
+                "file of your server's certificate authority"
             )
 
 
 def _from_arguments(arguments: Mapping[str, str | None]) -> dict[str, _SourcedValue]:
-    # An empty base_url is kept, to be refused: falling back would send the key to another server.
+    # An empty base_url is kept and refused later: a fallback would send the key to another server.
     return {
-        name: _SourcedValue(_text(name, value), f"the argument {name}")
+        name: _SourcedValue(_require_str(name, value), f"the argument {name}")
         for name, value in arguments.items()
         if value is not None and (value != "" or name in {"base_url", "api_key"})
     }
@@ -174,20 +176,20 @@ def _from_overrides(overrides: Mapping[str, str | None]) -> dict[str, _SourcedVa
             f"overrides has no setting {', '.join(unknown)}: it takes {', '.join(_OVERRIDES)}"
         )
     return {
-        name: _SourcedValue(_text(f"overrides[{name!r}]", value), f"overrides[{name!r}]")
+        name: _SourcedValue(_require_str(f"overrides[{name!r}]", value), f"overrides[{name!r}]")
         for name, value in overrides.items()
         if value is not None and (value != "" or name == "base_url")
     }
 
 
-def _text(name: str, value: object) -> str:
+def _require_str(name: str, value: object) -> str:
     if not isinstance(value, str):
         raise TypeError(f"{name} must be a str, not {type(value).__name__}")
     return value
 
 
 def _from_environment(environ: Mapping[str, str]) -> dict[str, _SourcedValue]:
-    # WANDB_API_KEY="" is kept, to be refused: it is what CI sets when a secret is missing.
+    # WANDB_API_KEY="" is kept and refused later: CI sets it so when a secret is missing.
     return {
         name: _SourcedValue(environ[variable], f"the environment variable {variable}")
         for name, variable in _VARIABLES.items()
@@ -206,19 +208,19 @@ def _key_from_netrc(base_url: str, pages: str, file: Path | None) -> _SourcedVal
         if machine in passwords:
             return _SourcedValue(passwords[machine], f"machine {machine} in {file}")
     raise MissingCredentialsError(
-        f"no API key for {machines[0]}: looked at the argument api_key, the environment variable WANDB_API_KEY, "
+        f"no API key for {machines[0]}: searched the argument api_key, the environment variable WANDB_API_KEY, "
         f"and {f'machine {machines[0]} in {file}' if file else 'netrc (no such file)'}. "
         f"Copy your key from {pages}/authorize and set WANDB_API_KEY"
     )
 
 
 def _checked_url(name: str, given: _SourcedValue) -> str:
-    # No message shows the URL: it may hold a password, and a mistaken one may be the API key itself.
+    # No message shows the URL: it may hold a password, or be an API key given by mistake.
     start = f"{name} from {given.source}"
     example = DEFAULT_BASE_URL if name == "base_url" else "https://wandb.ai"
-    if any(not letter.isprintable() or letter.isspace() for letter in given.text):
+    if any(not letter.isprintable() or letter.isspace() for letter in given.value):
         raise ConfigurationError(f"{start} has blanks or line breaks in it: give it like {example}")
-    parts = _split(given.text)
+    parts = _split(given.value)
     if parts is None:
         raise ConfigurationError(
             f"{start} is no http:// or https:// URL with a host, and a port up to 65535 if any: "
@@ -226,9 +228,9 @@ def _checked_url(name: str, given: _SourcedValue) -> str:
         )
     if "@" in parts.netloc:
         raise ConfigurationError(
-            f"{start} holds a user name or password: leave them out, and give the API key by WANDB_API_KEY"
+            f"{start} holds a user name or password: leave them out, and set WANDB_API_KEY"
         )
-    if "?" in given.text or "#" in given.text:
+    if "?" in given.value or "#" in given.value:
         raise ConfigurationError(f"{start} has a query or fragment: end it before the `?` or `#`")
     return f"{parts.scheme}://{parts.netloc.lower()}{parts.path.rstrip('/')}"
 
@@ -238,9 +240,8 @@ def _split(url: str) -> SplitResult | None:
         parts = urlsplit(url)
         usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
         (parts.hostname or "").encode("idna")
-    except (
-        ValueError
-    ):  # brackets without an IPv6 address, no number for a port, an empty or overlong part of the host
+    except ValueError:
+        # Brackets without an IPv6 address, a port that is no number, or an empty or overlong label of the host.
         return None
     return parts if usable else None
 
@@ -263,46 +264,44 @@ def _checked_base_url(given: _SourcedValue) -> str:
 
 
 def _checked_key(given: _SourcedValue) -> SecretStr:
-    key = given.text
-    # A prefix up to the first dash marks keys of private servers; later keys may themselves hold dashes.
+    key = given.value
+    # Keys of private servers have a prefix before the first dash; newer keys may hold dashes themselves.
     longest = max(len(part) for part in key.split("-", 1))
     if not key:
         problem = "is empty"
     elif any(letter.isspace() for letter in key):
         problem = "has blanks or line breaks in it"
     elif not (key.isascii() and key.isprintable()):
-        problem = "has characters that no key has (only printable ASCII occurs)"
+        problem = "has characters that no key has (keys are printable ASCII)"
     elif longest < _SHORTEST_KEY and key.count(".") != 2:  # two dots: a JSON web token
-        problem = (
-            f"is too short: {longest} characters, not counting a prefix such as `local-`, of {_SHORTEST_KEY}"
-        )
+        problem = f"is too short: {longest} characters without a prefix such as `local-`, of at least {_SHORTEST_KEY}"
     else:
         return SecretStr(key)
     raise ConfigurationError(
-        f"the API key from {given.source} {problem}: copy it once more, the whole of it, from the web page /authorize"
+        f"the API key from {given.source} {problem}: copy the whole key again from the web page /authorize"
     )
 
 
 def _checked_name(name: str, given: _SourcedValue | None) -> str | None:
     if given is None:
         return None
-    if "/" in given.text or not is_name(given.text):
+    if "/" in given.value or not is_name(given.value):
         raise ConfigurationError(
-            f"{name} from {given.source} is {given.text[:100]!r}: give the name alone, without `/` or line breaks"
+            f"{name} from {given.source} is {given.value[:100]!r}: give the name alone, without `/` or line breaks"
         )
-    return given.text
+    return given.value
 
 
 def _checked_timeout(argument: object, given: _SourcedValue | None) -> float:
     if argument is not None:
         seconds, source = _seconds(argument), f"the argument timeout is {argument!r:.40}"
     elif given is not None:
-        seconds, source = _seconds_of_text(given.text), f"timeout from {given.source} is {given.text[:40]!r}"
+        seconds, source = _parse_seconds(given.value), f"timeout from {given.source} is {given.value[:40]!r}"
     else:
         return DEFAULT_TIMEOUT
     if not 0 < seconds <= LONGEST_TIMEOUT:  # NaN fails this too
         raise ConfigurationError(
-            f"{source}: give a positive number of seconds, such as 30, {LONGEST_TIMEOUT:,} at most"
+            f"{source}: give a positive number of seconds, such as 30, and at most {LONGEST_TIMEOUT:,}"
         )
     return seconds
 
@@ -316,8 +315,8 @@ def _seconds(argument: object) -> float:
         return math.inf
 
 
-def _seconds_of_text(text: str) -> float:
+def _parse_seconds(value: str) -> float:
     try:
-        return float(text)
+        return float(value)
     except ValueError:
         return math.nan

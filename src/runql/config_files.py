@@ -1,4 +1,4 @@
-"""The files that hold settings and API keys: where they are, and what they say. No error quotes their lines."""
+"""Finding and reading the files that hold settings and API keys; no error quotes their lines."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def home_folder() -> Path | None:
-    """The user's home folder; None for a container's user without a passwd entry."""
+    """Return the user's home folder; None for a container's user without a passwd entry."""
     try:
         return Path.home()
     except RuntimeError:
@@ -21,7 +21,7 @@ def home_folder() -> Path | None:
 
 
 def find_settings_files(environ: Mapping[str, str], home: Path | None, cwd: Path) -> list[Path]:
-    """Where settings files may be, whether or not they exist; the first one wins."""
+    """Return the paths of settings files, whether or not they exist; the first has precedence."""
     local = cwd / "wandb" / "settings"
     folder = environ.get("WANDB_CONFIG_DIR")
     if folder:
@@ -30,7 +30,7 @@ def find_settings_files(environ: Mapping[str, str], home: Path | None, cwd: Path
 
 
 def read_settings_file(file: Path) -> dict[str, str]:
-    """The settings in a file's section ``[default]``, by lower-case name; none where there is no such file.
+    """Return the settings of a file's section ``[default]``, by lower-case name; a missing file gives none.
 
     Raises:
         ConfigurationError: the file cannot be read or parsed.
@@ -47,19 +47,19 @@ def read_settings_file(file: Path) -> dict[str, str]:
     try:
         parser.read_string(text)
     except configparser.Error as error:
-        # The parser's own text quotes the line, which may hold a secret: name its number, and do not chain.
+        # The parser's message quotes the line, which may hold a secret: give its number, and do not chain.
         raise ConfigurationError(
-            f"{file}, line {_line(error)}: this is no settings file. It should be a line [default], "
+            f"{file}, line {_line(error)}: this is no settings file. It needs a line [default], "
             "then lines such as `entity = my-team`: correct or remove it"
         ) from None
     return dict(parser.items("default")) if parser.has_section("default") else {}
 
 
 def find_netrc(environ: Mapping[str, str], home: Path | None) -> Path | None:
-    """The netrc file in use: the one that NETRC names, or the first of ``~/.netrc`` and ``~/_netrc``.
+    """Return the netrc file in use: the one that NETRC names, or the first of ``~/.netrc`` and ``~/_netrc``.
 
     Raises:
-        ConfigurationError: a folder on the way may not be read.
+        ConfigurationError: a folder on the way cannot be read.
     """
     variable = environ.get("NETRC")
     if variable:
@@ -73,21 +73,21 @@ def find_netrc(environ: Mapping[str, str], home: Path | None) -> Path | None:
 
 
 def read_netrc(file: Path) -> dict[str, str]:
-    """The passwords in a netrc file by machine; its ``default`` entry is left out, being meant for FTP.
+    """Return a netrc file's passwords by machine, without its ``default`` entry, which is meant for FTP.
 
     Raises:
         ConfigurationError: the file cannot be read or parsed.
     """
     import netrc
 
-    # A file that is named is not refused for its permissions: netrc checks those only when it finds the file itself.
+    # Given a path, the netrc module does not check the file's permissions.
     try:
         hosts = netrc.netrc(str(file)).hosts
     except netrc.NetrcParseError as error:
-        # As with settings files, the parser's text may quote a password. Its count is at times one line ahead.
+        # As above, the parser's message may quote a password. Its line number is sometimes one too high.
         raise ConfigurationError(
-            f"{file}, at or just before line {error.lineno}: this is no netrc entry. It should read "
-            "`machine api.wandb.ai login user password <API key>`, and a comment `# text` with a blank after `#`: "
+            f"{file}, at or just before line {error.lineno}: this is no netrc entry. An entry reads "
+            "`machine api.wandb.ai login user password <API key>`, and a comment needs a blank after its `#`: "
             "correct it, or set WANDB_API_KEY"
         ) from None
     except (OSError, UnicodeDecodeError) as error:
@@ -95,8 +95,8 @@ def read_netrc(file: Path) -> dict[str, str]:
     return {machine: entry[2] or "" for machine, entry in hosts.items() if machine != "default"}
 
 
-def _expanded(text: str, home: Path | None) -> Path:
-    return home / text[2:] if home is not None and text.startswith("~/") else Path(text)
+def _expanded(path: str, home: Path | None) -> Path:
+    return home / path[2:] if home is not None and path.startswith("~/") else Path(path)
 
 
 def _line(error: IniError) -> str:
@@ -113,7 +113,5 @@ def _line(error: IniError) -> str:
 
 
 def _unreadable(file: Path, error: OSError | UnicodeDecodeError) -> ConfigurationError:
-    reason = (
-        (error.strerror or type(error).__name__) if isinstance(error, OSError) else "it is not UTF-8 text"
-    )
+    reason = (error.strerror or type(error).__name__) if isinstance(error, OSError) else "it is not UTF-8"
     return ConfigurationError(f"{file} cannot be read ({reason}): correct its permissions or its content")

@@ -6,54 +6,54 @@ RunqlError
 ├── PathError (ValueError)                  a run, project or sweep path that cannot be read
 ├── MissingExtraError (ImportError)         an optional library is not installed
 ├── ClientClosedError                       a request was made after ``close()``
-├── UnshareableError (TypeError)            a client was to be pickled, or taken where its connections cannot follow
+├── UnshareableError (TypeError)            a client was pickled, or used where its connections cannot follow
 ├── DriftInputError (ValueError)            a schema, query, recording or approvals file cannot be read
-├── IntrospectionRefusedError               the server does not tell its schema
-├── TransportError                          no usable answer arrived
-│   ├── ConnectionFailedError               the host could not be reached, or hung up
-│   ├── RequestTimedOutError (TimeoutError) the host did not answer in time
-│   └── DigestMismatchError                 the bytes that arrived are not those of the file
-├── AnswerError                             the server answered, and said no
+├── IntrospectionRefusedError               the server does not allow introspection
+├── TransportError                          no usable response arrived
+│   ├── ConnectionFailedError               the host could not be reached, or closed the connection
+│   ├── RequestTimedOutError (TimeoutError) the host did not respond in time
+│   └── DigestMismatchError                 the received bytes are not those of the file
+├── AnswerError                             the server responded with a refusal or a failure
 │   ├── AuthenticationError                 401: the API key is missing or wrong
 │   ├── AccessDeniedError                   403: the key may not do this
 │   ├── RateLimitedError                    429: too many requests; see ``retry_after``
 │   ├── ServerFailureError                  5xx or 408
 │   ├── InvalidAnswerError                  another status, or a body that is not JSON
 │   └── QueryError                          GraphQL errors; partial data stays in ``data``
-│       └── OutdatedServerError             the server does not know a part of what was asked for
+│       └── OutdatedServerError             the server does not know a part of the query
 ├── MismatchedResponseError                 the response is about another run, project, sweep or artifact
-├── NotFoundError (LookupError)             what was asked for is absent, or hidden from this key
+├── NotFoundError (LookupError)             the object does not exist, or this key may not see it
 │   ├── ProjectNotFoundError
 │   ├── RunNotFoundError
 │   ├── SweepNotFoundError
 │   ├── FileNotFoundInRunError
 │   ├── ArtifactNotFoundError
 │   └── EntryNotFoundError (KeyError)       the artifact's manifest has no entry of this name
-├── UnreadableValueError (ValueError)       JSON that the server keeps as a str cannot be read
+├── UnreadableValueError (ValueError)       a JSON string that the server stores cannot be decoded
 │   └── CorruptHistoryError                 such as a history row
-├── UnreadableTableError                    what was logged under a name is no table
-├── UnsafeNameError (ValueError)            files whose names leave their folder, or cannot be stored on this system
+├── UnreadableTableError                    the value logged under a name is no table
+├── UnsafeNameError (ValueError)            file names that leave their folder, or that this system cannot store
 ├── LocalFileError (OSError)                a local file cannot be read or written
-├── UploadRefusedError                      the server does not take a file
+├── UploadRefusedError                      the server does not accept a file
 ├── DeletionRefusedError                    the server does not delete a file
 ├── DeletionUnconfirmedError                the response to a deletion was lost; it may have happened
 ├── ChangeRefusedError                      the server does not make a change, and gives no reason
 ├── ArtifactPendingError                    an artifact version is still being written
 ├── ManifestError                           an artifact's list of files cannot be read
 ├── ArtifactDamagedError (ValueError)       local files are not those of the artifact
-├── ReferenceUnavailableError               what an artifact refers to cannot be fetched
-├── RunChangedError                         ``update(if_unchanged=True)``: somebody else changed the run meanwhile
+├── ReferenceUnavailableError               a file that an artifact refers to cannot be fetched
+├── RunChangedError                         ``update(if_unchanged=True)``: the run was changed since it was read
 ├── IncompleteUpdateError                   some parts of an update were written, the others were not
-├── NotLoadedError                          an awaited run's or sweep's fields were looked at before they were loaded
-├── SchemaDriftError                        the answer does not fit the generated model
-├── PaginationError                         the server's cursor stands still
-├── HistoryNotExportedError                 rows of a history are in none of its parquet files
-├── IncompleteHistoryError                  the server does not send every row of a run; what came is in ``partial``
+├── NotLoadedError                          a property of an async run or sweep was read before ``load()``
+├── SchemaDriftError                        the response does not fit the generated model
+├── PaginationError                         the server's cursor does not advance
+├── HistoryNotExportedError                 some history rows are in no parquet file
+├── IncompleteHistoryError                  the server does not send every row of a run; received rows are in ``partial``
 ├── IncompleteHistoriesError                some runs could not be read; the others are in ``partial``
-└── RunStillActiveError (TimeoutError)      ``wait_until_finished(timeout=...)`` ran out
+└── RunStillActiveError (TimeoutError)      ``wait_until_finished(timeout=...)`` ran out of time
 
-Bad arguments are plain ``ValueError`` or ``TypeError``, raised before anything is sent. `UnorderedWarning` is the only
-warning of our own.
+Bad arguments raise plain ``ValueError`` or ``TypeError`` before anything is sent. `UnorderedWarning` is the only
+warning class.
 """
 
 from __future__ import annotations
@@ -64,34 +64,31 @@ from pathlib import Path
 from typing import Final
 
 _KEPT_BY_BASES: Final = ("errno", "strerror", "filename", "msg")
-"""What `OSError` and `ImportError` keep outside of an error's ``__dict__``."""
+"""Attributes that `OSError` and `ImportError` keep outside an error's ``__dict__``."""
 
 
 class RunqlError(Exception):
-    """The root of every error raised by runql.
-
-    Each can be copied and pickled, with its attributes: errors cross the border of a process pool.
-    """
+    """The root of every error that runql raises; each can be copied and pickled, with its attributes."""
 
     def __reduce__(self) -> tuple[object, ...]:
-        # Python would call the class with `args`, and an error with arguments of its own could then not be loaded.
+        # By default Python calls the class with `args`, which fails for classes whose constructors take other arguments.
         state = dict(vars(self))
         for name in _KEPT_BY_BASES:
             value: object = getattr(self, name, None)
             if value is not None:
                 state[name] = value
-        return _remade, (type(self), self.args), state
+        return _restore, (type(self), self.args), state
 
 
-def _remade(kind: type[RunqlError], args: tuple[object, ...]) -> RunqlError:
-    """An error as it was made, without calling its class; `pickle` and `copy` then give it its attributes."""
+def _restore(kind: type[RunqlError], args: tuple[object, ...]) -> RunqlError:
+    """Make an error without calling its constructor; `pickle` and `copy` then set its attributes."""
     error = kind.__new__(kind, *args)
     error.args = args
     return error
 
 
 class ConfigurationError(RunqlError, ValueError):
-    """A setting cannot be used; the text names it, where it came from, and what would do."""
+    """A setting cannot be used; the message names it, its source, and a valid value."""
 
 
 class MissingCredentialsError(ConfigurationError):
@@ -99,11 +96,11 @@ class MissingCredentialsError(ConfigurationError):
 
 
 class PathError(RunqlError, ValueError):
-    """A path names no run, project or sweep; the text says which forms are understood."""
+    """A path names no run, project or sweep; the message lists the valid forms."""
 
 
 class MissingExtraError(RunqlError, ImportError):
-    """A call needs an optional library; the text gives the command that installs it."""
+    """A call needs an optional library; the message gives the command that installs it."""
 
     def __init__(self, library: str, *, extra: str, needed_for: str) -> None:
         self.library = library
@@ -114,28 +111,28 @@ class MissingExtraError(RunqlError, ImportError):
 
 
 class ClientClosedError(RunqlError):
-    """A request was made after the client was closed; what was read before stays readable."""
+    """A request was made after the client was closed; data that was read before stays readable."""
 
 
 class UnshareableError(RunqlError, TypeError):
-    """A client cannot be pickled, nor follow a fork or change its event loop with a ``transport=`` of the caller's."""
+    """A client was pickled, or one made with ``transport=`` was used in a forked child or another event loop."""
 
 
 class DriftInputError(RunqlError, ValueError):
-    """A file that the drift check was given cannot be read; the text names it and what is wrong in it."""
+    """An input file of the drift check cannot be read; the message names the file and the mistake."""
 
 
 class IntrospectionRefusedError(RunqlError):
-    """The server answers, and does not tell its schema: introspection is switched off there."""
+    """The server responds, but does not return its schema: introspection is switched off there."""
 
 
 class TransportError(RunqlError):
-    """No usable answer arrived.
+    """No usable response arrived.
 
     Attributes:
         operation: name of the GraphQL operation, or the path of the file.
-        attempts: how many times it was sent.
-        sent: whether the server may have received it.
+        attempts: how many times the request was sent.
+        sent: whether the server may have received the request.
     """
 
     sent: bool = True
@@ -151,24 +148,24 @@ class TransportError(RunqlError):
 
 
 class ConnectionFailedError(TransportError):
-    """The host could not be reached, or closed the connection before it answered."""
+    """The host could not be reached, or closed the connection before it responded."""
 
 
 class RequestTimedOutError(TransportError, TimeoutError):
-    """The host did not answer within the timeout."""
+    """The host did not respond within the timeout."""
 
 
 class DigestMismatchError(TransportError):
-    """The bytes that arrived are not those of the file; nothing was saved."""
+    """The received bytes are not those of the file; nothing was saved."""
 
 
 class AnswerError(RunqlError):
-    """The server answered, and the answer is a refusal or a failure.
+    """The server responded with a refusal or a failure.
 
     Attributes:
         status: the HTTP status.
         operation: name of the GraphQL operation, or the path of the file.
-        attempts: how many times it was sent.
+        attempts: how many times the request was sent.
     """
 
     def __init__(self, message: str, *, status: int, operation: str = "", attempts: int = 1) -> None:
@@ -187,11 +184,11 @@ class AuthenticationError(AnswerError):
 
 
 class AccessDeniedError(AnswerError):
-    """The API key is good but may not do this (403)."""
+    """The API key is valid but may not do this (403)."""
 
 
 class RateLimitedError(AnswerError):
-    """Too many requests (429), also after waiting.
+    """The server refused too many requests (429), also after retries.
 
     Attributes:
         retry_after: seconds that the server asked to wait, or None when it did not say.
@@ -215,16 +212,16 @@ class ServerFailureError(AnswerError):
 
 
 class InvalidAnswerError(AnswerError):
-    """The answer has an unexpected status, or its body is not a GraphQL answer."""
+    """The response has an unexpected status, or its body is not a GraphQL response."""
 
 
 @dataclass(frozen=True)
 class GraphQLProblem:
-    """One entry of a GraphQL answer's ``errors``.
+    """One entry of a GraphQL response's ``errors``.
 
     Attributes:
-        message: the server's text.
-        path: where in the answer it happened, such as ``("project", "run")``; empty when not said.
+        message: the server's message.
+        path: where in the response it happened, such as ``("project", "run")``; empty when the server does not say.
     """
 
     message: str
@@ -255,10 +252,10 @@ class QueryError(AnswerError):
 
 
 class OutdatedServerError(QueryError):
-    """The server does not know a part of what was asked for: it is older than this runql, or another implementation.
+    """The server does not know a part of the query: it is older than this runql, or another implementation.
 
     Attributes:
-        unknown: what it does not know, such as ``("Run.projectId",)``.
+        unknown: the parts that it does not know, such as ``("Run.projectId",)``.
     """
 
     def __init__(
@@ -276,41 +273,40 @@ class OutdatedServerError(QueryError):
 
 
 class MismatchedResponseError(RunqlError):
-    """The response is about something else than what was asked for; nothing of it is used.
+    """The response is about another object than the request; runql uses nothing of it.
 
     Attributes:
-        asked: what was asked for, such as ``run entity/project/id``.
-        found: what the response says it is about.
+        asked: the object of the request, such as ``run entity/project/id``.
+        found: the object of the response.
     """
 
     def __init__(self, asked: str, found: str) -> None:
         self.asked = asked
         self.found = found
         super().__init__(
-            f"{asked} was asked for, and the response is about {found}: nothing of it was used. "
-            "If it was renamed, ask for it by its new name; otherwise something between here and the server mixes "
-            "responses up, such as a proxy or a cache"
+            f"the request is about {asked}, the response about {found}: nothing of it was used. "
+            "If it was renamed, use its new name; otherwise a proxy or a cache on the way mixes up responses"
         )
 
 
 class NotFoundError(RunqlError, LookupError):
-    """What was asked for does not exist, or this API key may not see it."""
+    """The object does not exist, or this API key may not see it."""
 
 
 class ProjectNotFoundError(NotFoundError):
-    """The server answered null for the project: it is absent or hidden, which W&B does not tell apart."""
+    """The server returned null for the project: it does not exist, or this API key may not see it."""
 
     def __init__(self, entity: str, project: str) -> None:
         self.entity = entity
         self.project = project
         super().__init__(
             f"project {entity}/{project} does not exist, or your API key may not see it "
-            "(the server answers the same for both): check the spelling, the entity and the key"
+            "(the server's response is the same for both): check the spelling, the entity and the key"
         )
 
 
 class RunNotFoundError(NotFoundError):
-    """The project exists, and holds no run with this id."""
+    """The project exists but has no run with this id."""
 
     def __init__(self, entity: str, project: str, run_id: str) -> None:
         self.entity = entity
@@ -323,17 +319,17 @@ class RunNotFoundError(NotFoundError):
 
 
 class RunChangedError(RunqlError):
-    """The run is not what it was when it was read; nothing was written.
+    """The run was changed on the server since it was read; nothing was written.
 
     Attributes:
-        fields: what differs, such as ``("summary", "tags")``.
+        fields: the changed fields, such as ``("summary", "tags")``.
     """
 
     def __init__(self, run: str, fields: Sequence[str]) -> None:
         self.fields = tuple(fields)
         super().__init__(
             f"run {run} has changed since it was read ({', '.join(self.fields)}), so nothing was written: "
-            "load(force=True) reads it again and forgets your changes, update() writes over what others changed"
+            "load(force=True) reads it again and discards your changes, update() overwrites the changes of others"
         )
 
 
@@ -341,10 +337,10 @@ class IncompleteUpdateError(RunqlError):
     """Some of a run's or an artifact's fields were written, the others were not.
 
     Attributes:
-        written: what is stored now.
-        failed: what is not, such as ``("summary",)`` or ``("config.lr",)``. Where a request failed it stays changed
-            in memory, so that the same call tries it again. Where the server kept something else, such as keys
-            that were deleted, what is in memory is what the server holds.
+        written: the fields that the server stores now.
+        failed: the fields that it does not store, such as ``("summary",)`` or ``("config.lr",)``. After a failed request
+            they stay changed in memory, so that the same call retries them. Where the server kept other values, such as
+            deleted keys, the object in memory holds the server's values.
     """
 
     def __init__(self, subject: str, written: Sequence[str], failed: Sequence[str], reason: str) -> None:
@@ -360,7 +356,7 @@ class IncompleteUpdateError(RunqlError):
 
 
 class SweepNotFoundError(NotFoundError):
-    """The project exists, and holds no sweep with this id."""
+    """The project exists but has no sweep with this id."""
 
     def __init__(self, entity: str, project: str, sweep_id: str) -> None:
         self.entity = entity
@@ -373,7 +369,7 @@ class SweepNotFoundError(NotFoundError):
 
 
 class FileNotFoundInRunError(NotFoundError):
-    """The run holds no file of this name; an entry that was announced and never uploaded counts as none."""
+    """The run has no file of this name; a file that was announced and never uploaded does not count."""
 
     def __init__(self, run_path: str, name: str) -> None:
         self.run_path = run_path
@@ -382,11 +378,11 @@ class FileNotFoundInRunError(NotFoundError):
 
 
 class UnsafeNameError(RunqlError, ValueError):
-    """Files' names lead out of the folder they are saved to, or this system cannot store them.
+    """File names lead out of the folder they are saved to, or this system cannot store them.
 
     Attributes:
         refused: the reasons, by name.
-        saved: where the other files of the same call are, which have arrived.
+        saved: paths of the other files of the same call, which were saved.
     """
 
     def __init__(self, refused: Mapping[str, str], saved: Sequence[Path] = (), doing: str = "saved") -> None:
@@ -398,15 +394,15 @@ class UnsafeNameError(RunqlError, ValueError):
     def __str__(self) -> str:
         if len(self.refused) == 1:
             ((name, reason),) = self.refused.items()
-            text = f"{name!r} is not {self.doing}: {reason}"
+            message = f"{name!r} is not {self.doing}: {reason}"
         else:
             reasons = first_few([f"{name!r} ({reason})" for name, reason in self.refused.items()])
-            text = f"{len(self.refused)} files are not {self.doing}: {reasons}"
-        return f"{text}. The other {len(self.saved)} have arrived" if self.saved else text
+            message = f"{len(self.refused)} files are not {self.doing}: {reasons}"
+        return f"{message}. The other {len(self.saved)} are {self.doing}" if self.saved else message
 
 
 class LocalFileError(RunqlError, OSError):
-    """A local file cannot be read or written; ``errno`` says why, as of any `OSError`."""
+    """A local file cannot be read or written; ``errno`` says why, as for any `OSError`."""
 
     def __init__(self, message: str, reason: OSError) -> None:
         super().__init__(f"{message}: {reason.strerror or reason}")
@@ -414,15 +410,15 @@ class LocalFileError(RunqlError, OSError):
 
 
 class UnreadableValueError(RunqlError, ValueError):
-    """JSON that the server keeps as a str, such as a config or a row of metrics, cannot be read; the error shows its beginning."""
+    """A JSON string that the server stores, such as a config or a history row, cannot be decoded; the message shows its start."""
 
 
 class UnreadableTableError(RunqlError):
-    """What was logged under this name is no table, or not all of one."""
+    """The value logged under this name is no table, or an incomplete one."""
 
 
 class UploadRefusedError(RunqlError):
-    """The server gave no place to put a file, or did not take note of it."""
+    """The server gave no upload URL for a file, or did not register it."""
 
 
 class DeletionRefusedError(RunqlError):
@@ -430,22 +426,22 @@ class DeletionRefusedError(RunqlError):
 
 
 class DeletionUnconfirmedError(RunqlError):
-    """The response to a deletion was lost, and asking afterwards did not show that it happened.
+    """The response to a deletion was lost, and a check afterwards did not confirm the deletion.
 
     Attributes:
-        subject: what was to be deleted.
-        is_there: True when it was still there afterwards, None when the server could not be asked.
+        subject: the object to delete.
+        is_there: True when it still existed afterwards, None when the check failed.
     """
 
     def __init__(self, subject: str, is_there: bool | None, reason: str) -> None:
         self.subject = subject
         self.is_there = is_there
-        told = (
-            "it was not deleted: it is still there, and deleting it again is safe"
+        state = (
+            "it was not deleted: it still exists, and deleting it again is safe"
             if is_there
-            else "it may have been deleted: the server could not be asked afterwards, so look before deleting it again"
+            else "it may have been deleted: the check afterwards failed, so look before deleting it again"
         )
-        super().__init__(f"the response to the deletion of {subject} was lost ({reason}); {told}")
+        super().__init__(f"the response to the deletion of {subject} was lost ({reason}); {state}")
 
 
 class ChangeRefusedError(RunqlError):
@@ -453,36 +449,36 @@ class ChangeRefusedError(RunqlError):
 
 
 class NotLoadedError(RunqlError):
-    """A property of an `AsyncRun` or `AsyncSweep` needs fields that were not loaded, and a property cannot await them."""
+    """A property of an `AsyncRun` or `AsyncSweep` needs fields that are not loaded, and a property cannot await."""
 
 
 class SchemaDriftError(RunqlError):
-    """The server's answer does not fit the model generated from the pinned schema.
+    """The server's response does not fit the model generated from the pinned schema.
 
     Attributes:
         operation: name of the GraphQL operation.
-        places: where the answer differs, such as ``project.run.id: Field required``.
+        places: where the response differs, such as ``project.run.id: Field required``.
     """
 
     def __init__(self, operation: str, places: Sequence[str]) -> None:
         self.operation = operation
         self.places = tuple(places)
         super().__init__(
-            f"the answer to {operation} does not fit the schema runql was built with: "
+            f"the response to {operation} does not fit the schema that runql was built with: "
             f"{'; '.join(self.places)}. The server is newer or older than this runql: upgrade runql, or report it"
         )
 
 
 class PaginationError(RunqlError):
-    """The server says there is another page, but its cursor does not move."""
+    """The server says there is another page, but its cursor does not advance."""
 
 
 class IncompleteHistoriesError(RunqlError):
-    """Some runs' histories could not be read, or the list of runs not to its end.
+    """Some runs' histories could not be read, or the list of runs ended early.
 
     Attributes:
-        partial: rows that were read, as dicts with a ``run_id``, in list order; empty where they are handed out or on disk.
-        failed: ids of the runs that were passed over; empty when the list ended early.
+        partial: the rows read, as dicts with a ``run_id``, in list order; empty where the caller or a file has them.
+        failed: ids of the runs that could not be read; empty when the list ended early.
     """
 
     def __init__(
@@ -509,7 +505,7 @@ class EntryNotFoundError(NotFoundError, KeyError):
         self.name = name
         super().__init__(f"artifact {artifact} has no entry {name!r}: Artifact.entries lists those it has")
 
-    # KeyError would show its message in quotes.
+    # `KeyError.__str__` puts the message in quotes.
     __str__ = RunqlError.__str__
 
 
@@ -520,12 +516,12 @@ class ArtifactPendingError(RunqlError):
         self.artifact = artifact
         self.state = state
         super().__init__(
-            f"artifact {artifact} is {state}, not COMMITTED: wait until the run that logs it is done, and get it again"
+            f"artifact {artifact} is {state}, not COMMITTED: wait until the run that logs it ends, and get it again"
         )
 
 
 class ManifestError(RunqlError):
-    """An artifact's manifest, the list of its files, has a form that this version of runql does not know."""
+    """An artifact's manifest, the list of its files, has a format that this version of runql does not know."""
 
 
 class ArtifactDamagedError(RunqlError, ValueError):
@@ -533,10 +529,9 @@ class ArtifactDamagedError(RunqlError, ValueError):
 
     Attributes:
         missing: entries without a file.
-        changed: entries whose file holds something else.
-        unexpected: files that are no entry.
-        unstorable: why there is no file, by the names of entries that lead out of the folder or that this system
-            cannot store.
+        changed: entries whose file has other bytes.
+        unexpected: files that belong to no entry.
+        unstorable: reasons by entry name, for names that lead out of the folder or that this system cannot store.
     """
 
     def __init__(
@@ -557,23 +552,24 @@ class ArtifactDamagedError(RunqlError, ValueError):
             "not of the artifact": self.unexpected,
             "not storable here": [f"{name!r} ({reason})" for name, reason in self.unstorable.items()],
         }
-        told = "; ".join(f"{what}: {first_few(names)}" for what, names in found.items() if names)
+        differences = "; ".join(f"{what}: {first_few(names)}" for what, names in found.items() if names)
         super().__init__(
-            f"the folder does not hold artifact {artifact} ({told}): download() fetches what is missing or changed"
+            f"the folder does not hold artifact {artifact} ({differences}): "
+            "download() fetches missing and changed files"
         )
 
 
 class ReferenceUnavailableError(RunqlError):
-    """Something that an artifact refers to, and does not hold, cannot be fetched.
+    """A file that an artifact refers to, and does not hold, cannot be fetched.
 
     Attributes:
-        references: the addresses, by entry name.
+        references: the URLs, by entry name.
     """
 
     def __init__(self, artifact: str, references: Mapping[str, str], reason: str) -> None:
         self.references = dict(references)
         shown = first_few([f"{name} -> {address}" for name, address in self.references.items()])
-        super().__init__(f"artifact {artifact} refers to what cannot be fetched: {shown}: {reason}")
+        super().__init__(f"artifact {artifact} has references that cannot be fetched: {shown}: {reason}")
 
 
 class IncompleteHistoryError(RunqlError):
@@ -581,9 +577,9 @@ class IncompleteHistoryError(RunqlError):
 
     Attributes:
         run: entity, project and run id.
-        found: rows that came.
-        expected: rows that the server counts; None where it does not count them.
-        partial: the rows that came, as dicts; empty where they were handed out.
+        found: number of rows received.
+        expected: number of rows by the server's count; None where it has none.
+        partial: the received rows, as dicts; empty where the caller has them already.
     """
 
     def __init__(
@@ -602,19 +598,21 @@ class IncompleteHistoryError(RunqlError):
         missing = (
             "rows" if expected is None or expected <= found else f"{expected - found} of {expected} rows"
         )
-        super().__init__(f"{missing} of the history of run {run} are missing: {reason}; {found} rows came")
+        super().__init__(
+            f"{missing} of the history of run {run} are missing: {reason}; {found} rows were received"
+        )
 
     def with_partial(self, partial: Sequence[Mapping[str, object]]) -> IncompleteHistoryError:
-        """The same error, with the rows that came."""
+        """Return the same error with the received rows."""
         return IncompleteHistoryError(self.run, self.found, self.expected, self.reason, partial)
 
 
 class CorruptHistoryError(UnreadableValueError):
-    """The server sent a history row that cannot be read.
+    """The server sent a history row that cannot be decoded.
 
     Attributes:
         run: entity, project and run id.
-        row: place of the row in the response, counted from 0.
+        row: index of the row in the response, from 0.
     """
 
     def __init__(self, run: str, row: int, reason: str) -> None:
@@ -625,19 +623,19 @@ class CorruptHistoryError(UnreadableValueError):
 
 
 class HistoryNotExportedError(RunqlError):
-    """Some rows of a run's history are in none of its parquet files; nothing was fetched.
+    """Some rows of a run's history are in no parquet file; nothing was fetched.
 
     Attributes:
         run: entity, project and run id.
-        live_rows: how many rows.
+        live_rows: number of those rows.
     """
 
     def __init__(self, run: str, live_rows: int) -> None:
         self.run = run
         self.live_rows = live_rows
         super().__init__(
-            f"{live_rows} rows of run {run} are in no export yet: servers write exports some time after a run has "
-            "logged. require_complete=False fetches what there is, scan_history() reads all rows"
+            f"{live_rows} rows of run {run} are in no export yet: servers write exports some time after a run logs. "
+            "require_complete=False fetches the exports there are, scan_history() reads all rows"
         )
 
 
@@ -646,11 +644,11 @@ class RunStillActiveError(RunqlError, TimeoutError):
 
 
 class UnorderedWarning(UserWarning):
-    """No run of a list's first page has the value that the list is ordered by: the order says nothing."""
+    """No run of a list's first page has the value that the list is ordered by, so the order means nothing."""
 
 
 def first_few(names: Sequence[str]) -> str:
-    """The first few of many names, for the text of an error."""
+    """Join the first few of many names, for an error message."""
     return ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
 
 

@@ -1,10 +1,10 @@
-"""The hosts of W&B's own cloud, and where the web pages of any server are."""
+"""The hosts of W&B's own cloud, and the web pages' URLs of any server."""
 
 from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-# One deployment under two names: wandb 0.31 logs in to the second, earlier ones to the first.
+# One deployment with two names: wandb 0.31 uses the second, earlier versions the first.
 CLOUD_API_HOSTS = ("api.wandb.ai", "api.forge.coreweave.com")
 
 _FORGE = "forge.coreweave.com"
@@ -12,19 +12,19 @@ _FORGE_PAGES = "wandb"
 
 
 def is_wandb_cloud(host: str) -> bool:
-    """Whether the host belongs to W&B's cloud, which serves https only."""
+    """Whether the host belongs to W&B's cloud, which serves https alone."""
     return any(host == domain or host.endswith(f".{domain}") for domain in ("wandb.ai", _FORGE))
 
 
 def api_url_for_app_host(host: str) -> str | None:
-    """The API's URL, for a host of the cloud that serves its web pages; None for every other host."""
+    """Return the API's URL for a host that serves the cloud's web pages; None for every other host."""
     if not is_wandb_cloud(host) or "api" in host.split("."):
         return None
     return f"https://api.{_FORGE}" if host.endswith(_FORGE) else f"https://{CLOUD_API_HOSTS[0]}"
 
 
 def app_url_of(base_url: str) -> str:
-    """The URL of the web pages that belong to an API's URL, by the rules of the official SDK."""
+    """Return the web pages' URL of a server, by the rules of the official SDK."""
     if urlsplit(base_url).hostname == f"api.{_FORGE}":
         return f"https://{_FORGE}/{_FORGE_PAGES}"
     if "://api.wandb." in base_url and "://api.wandb.test" not in base_url:
@@ -33,13 +33,13 @@ def app_url_of(base_url: str) -> str:
 
 
 def app_path_prefix(host: str | None) -> str | None:
-    """The first part of every page's path on this host, when that is not an entity."""
+    """Return the first part of every page's path on this host, when that is not an entity."""
     return _FORGE_PAGES if host == _FORGE else None
 
 
 def netrc_machines(base_url: str) -> list[str]:
-    """The names under which netrc may hold the key of a server, the closest first."""
+    """Return the machine names under which netrc may hold a server's key, the most specific first."""
     parts = urlsplit(base_url)
-    # An entry with the port comes first: two servers may share a host.
+    # The name with the port comes first: two servers may share a host.
     names = [parts.netloc, parts.hostname or ""]
     return [*names, *CLOUD_API_HOSTS] if parts.netloc in CLOUD_API_HOSTS else names

@@ -1,4 +1,4 @@
-"""Reading and writing the paths of runs, projects and artifacts, as text and as the URLs of their web pages."""
+"""Paths of runs, projects, sweeps and artifacts: parsing them, and the URLs of their web pages."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _NEVER_IN_NAMES = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 @dataclass(frozen=True, slots=True)
 class RunAddress:
-    """Where a run is, in full."""
+    """A run's entity, project and id."""
 
     entity: str
     project: str
@@ -45,7 +45,7 @@ class RunAddress:
 
 @dataclass(frozen=True, slots=True)
 class RunPath:
-    """A run as a path names it; None where the path leaves the part to a default.
+    """A run's path as the caller wrote it; None for parts that it leaves to a default.
 
     ``str()`` gives a path that `parse_run_path` reads back to an equal value.
     """
@@ -61,32 +61,32 @@ class RunPath:
     def __str__(self) -> str:
         # A project called `runs` would read as the marker, so the marker is written out before the id.
         marker = "runs" if self.project in _MARKERS else None
-        return _joined(self.entity, self.project, marker, self.run_id)
+        return _join_quoted(self.entity, self.project, marker, self.run_id)
 
     def resolve(self, *, entity: str, project: str | None = None) -> RunAddress:
-        """Fill the parts that the path leaves out.
+        """Fill in the parts that the path leaves out.
 
         Args:
             entity: the default entity.
-            project: the default project; without one it is ``uncategorized``, as in the official SDK.
+            project: the default project; None means ``uncategorized``, as in the official SDK.
         """
         return RunAddress(self.entity or entity, self.project or project or DEFAULT_PROJECT, self.run_id)
 
 
 @dataclass(frozen=True, slots=True)
 class ProjectAddress:
-    """Where a project is, in full."""
+    """A project's entity and name."""
 
     entity: str
     project: str
 
     def __str__(self) -> str:
-        return _joined(self.entity, self.project)
+        return _join_quoted(self.entity, self.project)
 
 
 @dataclass(frozen=True, slots=True)
 class ProjectPath:
-    """A project as a path names it; None where the path leaves the part to a default.
+    """A project's path as the caller wrote it; None for parts that it leaves to a default.
 
     ``str()`` gives a path that `parse_project_path` reads back to an equal value.
     """
@@ -99,16 +99,16 @@ class ProjectPath:
             raise PathError(f"an entity alone names no project: use {_PROJECT_FORMS}")
 
     def __str__(self) -> str:
-        return _joined(self.entity, self.project)
+        return _join_quoted(self.entity, self.project)
 
     def resolve(self, *, entity: str, project: str | None = None) -> ProjectAddress:
-        """Fill the parts that the path leaves out; the defaults are those of `RunPath.resolve`."""
+        """Fill in the parts that the path leaves out, with the defaults of `RunPath.resolve`."""
         return ProjectAddress(self.entity or entity, self.project or project or DEFAULT_PROJECT)
 
 
 @dataclass(frozen=True, slots=True)
 class ArtifactPath:
-    """An artifact version as a path names it; None where the path leaves the part to a default.
+    """An artifact version's path as the caller wrote it; None for parts that it leaves to a default.
 
     ``str()`` gives a path that `parse_artifact_path` reads back to an equal value.
     """
@@ -125,17 +125,17 @@ class ArtifactPath:
             )
 
     def __str__(self) -> str:
-        return f"{_joined(self.entity, self.project, self.collection)}:{quote_part(self.version)}"
+        return f"{_join_quoted(self.entity, self.project, self.collection)}:{quote_part(self.version)}"
 
     def resolve(self, *, entity: str, project: str | None = None) -> ArtifactAddress:
-        """Fill the parts that the path leaves out; the defaults are those of `RunPath.resolve`."""
+        """Fill in the parts that the path leaves out, with the defaults of `RunPath.resolve`."""
         home = self.project or project or DEFAULT_PROJECT
         return ArtifactAddress(self.entity or entity, home, self.collection, self.version)
 
 
 @dataclass(frozen=True, slots=True)
 class ArtifactAddress:
-    """Where an artifact version is, in full; ``version`` is one such as ``v3``, or an alias."""
+    """An artifact version's entity, project, collection, and version such as ``v3`` or an alias."""
 
     entity: str
     project: str
@@ -144,28 +144,28 @@ class ArtifactAddress:
 
     @property
     def name(self) -> str:
-        """Collection and version, as the server takes them."""
+        """``collection:version``, as the server expects it."""
         return f"{self.collection}:{self.version}"
 
     @property
     def qualified_name(self) -> str:
-        """Entity, project, collection and version, as people write them."""
+        """``entity/project/collection:version``, as people write it."""
         return f"{self.entity}/{self.project}/{self.name}"
 
 
 def parse_run_path(path: str) -> RunPath:
-    """Read the path of a run or a sweep.
+    """Parse the path of a run or a sweep.
 
-    Understood are ``entity/project/id``, ``project/id``, ``id``, ``entity/project:id``, each with ``runs`` or
-    ``sweeps`` before the id and with a slash at either end, and the URL of the run's page or one of its tabs.
-    Parts may be percent-quoted, as those of ``Run.path`` are. So ``a/runs/b`` is run ``b`` of project ``a``; a
-    project that is itself called ``runs`` is written ``entity/runs/runs/id``.
+    Valid forms are ``entity/project/id``, ``project/id``, ``id``, ``entity/project:id``, and the URL of the run's page
+    or one of its tabs. ``runs`` or ``sweeps`` may stand before the id, and a slash at either end. Parts may be
+    percent-quoted, like those of ``Run.path``. So ``a/runs/b`` is run ``b`` of project ``a``; a project that is itself
+    called ``runs`` is written ``entity/runs/runs/id``.
 
     Raises:
         PathError: the path has none of these forms.
         TypeError: the path is no str.
     """
-    _check_text(path, _RUN_FORMS)
+    _check_str(path, _RUN_FORMS)
     parts = _url_parts(path, _RUN_FORMS)
     if parts is None:
         parts = _plain_run_parts(path)
@@ -184,10 +184,10 @@ def parse_run_path(path: str) -> RunPath:
 
 
 def parse_project_path(path: str | None) -> ProjectPath:
-    """Read the path of a project.
+    """Parse the path of a project.
 
-    Understood are ``entity/project``, ``project``, None or the empty text for the defaults, and the URL of the
-    project's page or one of its tabs. Parts may be percent-quoted.
+    Valid forms are ``entity/project``, ``project``, and the URL of the project's page or one of its tabs. None and an
+    empty str mean the defaults. Parts may be percent-quoted.
 
     Raises:
         PathError: the path has none of these forms.
@@ -195,7 +195,7 @@ def parse_project_path(path: str | None) -> ProjectPath:
     """
     if path is None or path == "":
         return ProjectPath(None, None)
-    _check_text(path, _PROJECT_FORMS)
+    _check_str(path, _PROJECT_FORMS)
     parts = _url_parts(path, _PROJECT_FORMS)
     if parts is None:
         parts = _without_outer_slashes(path).split("/")
@@ -210,20 +210,20 @@ def parse_project_path(path: str | None) -> ProjectPath:
 
 
 def path_kind(path: str) -> PathKind:
-    """What a path leads to, by its form; the parser of that kind still has to read it.
+    """Return the kind of object that a path names, by its form; the parser of that kind checks the rest.
 
     Raises:
-        PathError: it leads to a report.
+        PathError: it names a report.
         TypeError: the path is no str.
     """
     forms = f"{_PROJECT_FORMS}; {_RUN_FORMS}; entity/project/sweeps/id"
-    _check_text(path, forms)
+    _check_str(path, forms)
     url_parts = _url_parts(path, forms)
     parts = _without_outer_slashes(path).split("/") if url_parts is None else url_parts
-    # Without a URL's host `project/sweeps/id` is a path too.
+    # A path that is no URL may leave out the entity: `project/sweeps/id`.
     marker = parts[2] if len(parts) > 3 else parts[1] if len(parts) == 3 and url_parts is None else ""
     if len(parts) > 3 and marker.startswith("report"):
-        raise _error(path, "it leads to a report, and runql reads none", forms)
+        raise _error(path, "it names a report, and runql reads no reports", forms)
     if marker == "sweeps":
         return "sweep"
     is_project = len(parts) < 3 and ":" not in parts[-1] if url_parts is None else len(parts) < 4
@@ -231,34 +231,34 @@ def path_kind(path: str) -> PathKind:
 
 
 def checked_project_name(name: str) -> str:
-    """The name of a project to create.
+    """Check the name of a project to create, and return it.
 
     Raises:
-        PathError: it cannot be one.
+        PathError: no project can have this name.
         TypeError: it is no str.
     """
     if not isinstance(name, str):  # pyright: ignore[reportUnnecessaryIsInstance] — callers may be untyped
         raise TypeError(f"name must be a str, not {type(name).__name__}")
     if not is_name(name) or len(name) > LONGEST_NAME or re.search(r"[/\\#?%:]", name):
         raise PathError(
-            f"{name[:200]!r} cannot be a project's name: it has 1 to {LONGEST_NAME} characters, none of them "
-            "/ \\ # ? % : or a control one"
+            f"{name[:200]!r} cannot be a project's name: use 1 to {LONGEST_NAME} characters, without "
+            "/ \\ # ? % : and control characters"
         )
     return name
 
 
 def parse_artifact_path(path: str) -> ArtifactPath:
-    """Read the path of an artifact version.
+    """Parse the path of an artifact version.
 
-    Understood are ``entity/project/collection:version``, ``project/collection:version``, ``collection:version``, each
-    with an alias in the version's place or without one (``latest``), and the URL of the version's page. Parts may be
+    Valid forms are ``entity/project/collection:version``, ``project/collection:version``, ``collection:version``, and
+    the URL of the version's page. An alias may replace the version; without both it is ``latest``. Parts may be
     percent-quoted.
 
     Raises:
         PathError: the path has none of these forms.
         TypeError: the path is no str.
     """
-    _check_text(path, _ARTIFACT_FORMS)
+    _check_str(path, _ARTIFACT_FORMS)
     parts = _url_parts(path, _ARTIFACT_FORMS)
     version = LATEST
     if parts is None:
@@ -282,13 +282,13 @@ def parse_artifact_path(path: str) -> ArtifactPath:
 
 
 def quote_part(part: str) -> str:
-    """Percent-quote one part of a path, slashes too."""
-    # A lone surrogate, which JSON can carry, has no UTF-8 form; a property must not fail on it.
+    """Percent-quote one part of a path, including slashes."""
+    # A lone surrogate, which JSON allows, has no UTF-8 form; a property must not fail on it.
     return quote(part, safe="", errors="replace")
 
 
 def run_url(app_url: str, entity: str, project: str, run_id: str) -> str:
-    """The URL of a run's page.
+    """Return the URL of a run's page.
 
     Args:
         app_url: the web pages' URL, without a trailing slash.
@@ -296,31 +296,31 @@ def run_url(app_url: str, entity: str, project: str, run_id: str) -> str:
         project: the run's project.
         run_id: the run's id.
     """
-    return f"{app_url}/{_joined(entity, project, 'runs', run_id)}"
+    return f"{app_url}/{_join_quoted(entity, project, 'runs', run_id)}"
 
 
 def project_url(app_url: str, entity: str, project: str) -> str:
-    """The URL of a project's page; arguments as for `run_url`."""
-    return f"{app_url}/{_joined(entity, project, 'workspace')}"
+    """Return the URL of a project's page; arguments as for `run_url`."""
+    return f"{app_url}/{_join_quoted(entity, project, 'workspace')}"
 
 
 def sweep_url(app_url: str, entity: str, project: str, sweep_id: str) -> str:
-    """The URL of a sweep's page; arguments as for `run_url`."""
-    return f"{app_url}/{_joined(entity, project, 'sweeps', sweep_id)}"
+    """Return the URL of a sweep's page; arguments as for `run_url`."""
+    return f"{app_url}/{_join_quoted(entity, project, 'sweeps', sweep_id)}"
 
 
 def artifact_url(app_url: str, place: ArtifactAddress, type_name: str) -> str:
-    """The URL of an artifact version's page; ``app_url`` as for `run_url`."""
-    where = _joined(place.entity, place.project, "artifacts", type_name, place.collection, place.version)
-    return f"{app_url}/{where}"
+    """Return the URL of an artifact version's page; ``app_url`` as for `run_url`."""
+    path = _join_quoted(place.entity, place.project, "artifacts", type_name, place.collection, place.version)
+    return f"{app_url}/{path}"
 
 
-def is_name(text: str) -> bool:
-    """Whether the text could be the name of an entity, a project or a run: not blank, and all of it can be sent."""
-    return bool(text.strip()) and text not in {".", ".."} and _NEVER_IN_NAMES.search(text) is None
+def is_name(name: str) -> bool:
+    """Whether an entity, a project or a run can have this name: it is not blank, and UTF-8 can encode it."""
+    return bool(name.strip()) and name not in {".", ".."} and _NEVER_IN_NAMES.search(name) is None
 
 
-def _joined(*parts: str | None) -> str:
+def _join_quoted(*parts: str | None) -> str:
     return "/".join(quote_part(part) for part in parts if part is not None)
 
 
@@ -345,12 +345,12 @@ def _plain_run_parts(path: str) -> list[str]:
 
 
 def _url_parts(path: str, forms: str) -> list[str] | None:
-    """The parts of a URL's path, or None when the text is no URL."""
-    text = path.strip(" ")
-    if not text.lower().startswith(("https://", "http://")):
+    """Return the parts of a URL's path, or None when the path is no URL."""
+    stripped = path.strip(" ")
+    if not stripped.lower().startswith(("https://", "http://")):
         return None
     try:
-        url = urlsplit(text)
+        url = urlsplit(stripped)
     except ValueError as error:  # such as brackets without an IPv6 address
         raise _error(path, "this is no URL", forms) from error
     if not url.netloc:
@@ -359,7 +359,7 @@ def _url_parts(path: str, forms: str) -> list[str] | None:
     return parts[1:] if parts[0] == app_path_prefix(url.hostname) else parts
 
 
-def _check_text(path: object, forms: str) -> None:
+def _check_str(path: object, forms: str) -> None:
     if not isinstance(path, str):
         raise TypeError(f"a path must be a str, not {type(path).__name__}: use {forms}")
     if _NEVER_IN_NAMES.search(path):
@@ -379,4 +379,4 @@ def _name(path: str, part: str, forms: str) -> str:
 def _error(path: str, reason: str, forms: str) -> PathError:
     # A URL may carry a password before its host, and an access token in its query.
     shown = re.sub("//[^/]*@", "//…@", re.split("[?#]", path)[0]) if "://" in path else path
-    return PathError(f"{shown[:200]!r} cannot be read: {reason}. Understood are {forms}")
+    return PathError(f"{shown[:200]!r} cannot be read: {reason}. Valid forms are {forms}")

@@ -1,4 +1,4 @@
-"""A bar that shows how far a transfer is, where somebody can see it."""
+"""A progress bar for terminals and notebooks."""
 
 from __future__ import annotations
 
@@ -12,16 +12,18 @@ from runql.transport.bodies import Progress
 
 @contextmanager
 def progress_bar(description: str = "") -> Generator[Progress]:
-    """Draw a bar on the terminal's stderr or in the notebook while the ``with`` block runs; elsewhere nothing.
+    """Draw a bar on the terminal's stderr or in the notebook while the ``with`` block runs; elsewhere draw nothing.
 
-    What it gives is a ``progress=`` for any transfer, of either face:
-    ``with progress_bar("files") as bar: run.files().download("here", progress=bar)``.
+    Pass it as ``progress=`` to any transfer of either client:
+
+        with progress_bar("files") as bar:
+            run.files().download("here", progress=bar)
 
     Args:
-        description: stands before the bar. (A notebook needs ipywidgets too; rich says so where they are missing.)
+        description: label before the bar. (A notebook needs ipywidgets too; rich warns when they are missing.)
 
     Raises:
-        MissingExtraError: rich (extra ``progress``) is needed and not installed; never where nothing is drawn.
+        MissingExtraError: a bar is to be drawn, and rich (extra ``progress``) is not installed.
     """
     notebook = _in_notebook()
     if not notebook and not (sys.stderr and sys.stderr.isatty()):

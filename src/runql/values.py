@@ -1,4 +1,4 @@
-"""JSON values, and the lenient reading of what the server sends."""
+"""JSON values: lenient decoding of the server's strings, and checked encoding."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ SPELLED_FLOATS: Final[Mapping[str, float]] = {
 EXCERPT: Final = 80
 _NOTHING: Final[dict[str, JSONValue]] = {}
 
-# TypeError: a str with lone surrogates, which the fast parser cannot take as UTF-8.
-_REFUSED: Final = (ValueError, TypeError)
-_decode_leniently = json.JSONDecoder(strict=False).decode
+# TypeError: a str with lone surrogates, which the fast parser cannot encode as UTF-8.
+_PARSER_ERRORS: Final = (ValueError, TypeError)
+_lenient_decode = json.JSONDecoder(strict=False).decode
 
 
 class UnreadableRowError(UnreadableValueError):
     """A history row is not JSON, or no object.
 
     Attributes:
-        row: its place among the rows that were read together, counted from 0.
+        row: its index among the rows that were decoded together, from 0.
     """
 
     def __init__(self, row: int, reason: str) -> None:
@@ -41,10 +41,10 @@ class UnreadableRowError(UnreadableValueError):
 
 @dataclass(frozen=True)
 class ParsedConfig:
-    """A run's config, unwrapped from the ``{"value": …, "desc": …}`` objects it is stored as.
+    """A run's config, unwrapped from the ``{"value": …, "desc": …}`` objects that the server stores.
 
     Attributes:
-        values: what the user configured.
+        values: the user's entries.
         internal: ``_wandb`` and ``wandb_version``, where the server sent them.
     """
 
@@ -53,27 +53,27 @@ class ParsedConfig:
 
 
 def parse_json(text: str | bytes, what: str = "a value") -> JSONValue:
-    """Decode one JSON text as the server writes it.
+    """Decode a JSON string as the server writes it.
 
-    Beyond strict JSON this takes bare ``NaN``, ``Infinity`` and ``-Infinity``, raw control characters and lone
-    surrogates in texts, and nesting deeper than 200. Integers are exact, floats keep their bits.
+    Beyond strict JSON this accepts bare ``NaN``, ``Infinity`` and ``-Infinity``, raw control characters and lone
+    surrogates in strings, and nesting deeper than 200. Integers are exact, floats keep their bits.
 
     Args:
-        text: JSON.
-        what: what it is, for the error, such as ``the config of run e/p/r``.
+        text: the JSON string.
+        what: its name for the error, such as ``the config of run e/p/r``.
 
     Raises:
-        UnreadableValueError: it is not JSON; the error shows the first 80 characters.
+        UnreadableValueError: it is not JSON; the message shows the first 80 characters.
     """
     try:
         quick: JSONValue = from_json(text, allow_inf_nan=True, cache_strings="keys")
-    except _REFUSED:
+    except _PARSER_ERRORS:
         return _parse_leniently(text, what)
     return quick
 
 
 def parse_object(text: str | None, what: str = "a value") -> dict[str, JSONValue]:
-    """Decode a JSON text that holds an object; a missing, empty or ``null`` text is ``{}``.
+    """Decode a JSON string that holds an object; None, an empty str and ``null`` give ``{}``.
 
     Raises:
         UnreadableValueError: it is not JSON, or not an object.
@@ -89,7 +89,7 @@ def parse_object(text: str | None, what: str = "a value") -> dict[str, JSONValue
 
 
 def parse_config(text: str | None, what: str = "a config") -> ParsedConfig:
-    """Decode a run's config; an entry that is an object with ``value`` stands for that value.
+    """Decode a run's config; an entry that is an object with a ``value`` becomes that value.
 
     Raises:
         UnreadableValueError: it is not JSON, or not an object.
@@ -103,7 +103,7 @@ def parse_config(text: str | None, what: str = "a config") -> ParsedConfig:
 
 
 def parse_summary(text: str | None, what: str = "a summary") -> dict[str, JSONValue]:
-    """Decode a run's summary; keys lose surrounding blanks.
+    """Decode a run's summary; blanks around keys are stripped.
 
     Raises:
         UnreadableValueError: it is not JSON, or not an object.
@@ -111,31 +111,31 @@ def parse_summary(text: str | None, what: str = "a summary") -> dict[str, JSONVa
     return {key.strip(): value for key, value in parse_object(text, what).items()}
 
 
-def parse_rows(texts: Sequence[str]) -> list[dict[str, JSONValue]]:
-    """Decode history rows, each the JSON text of one row; same length and order as ``texts``.
+def parse_rows(encoded: Sequence[str]) -> list[dict[str, JSONValue]]:
+    """Decode history rows, each a JSON string of one object; the list has the length and order of ``encoded``.
 
-    The texts "NaN", "Infinity" and "-Infinity" become floats, see `restore_floats`.
+    The strings "NaN", "Infinity" and "-Infinity" become floats; see `restore_floats`.
 
     Raises:
         UnreadableRowError: a row is not JSON, or not an object.
     """
-    joined = f"[{','.join(texts)}]"
-    rows = _parse_together(joined, expected=len(texts))
+    joined = f"[{','.join(encoded)}]"
+    rows = _parse_together(joined, expected=len(encoded))
     if rows is None:
-        rows = [_parse_row(place, text) for place, text in enumerate(texts)]
-    # Searching the text once is far cheaper than looking at every value of rows that hold no such text.
+        rows = [_parse_row(place, text) for place, text in enumerate(encoded)]
+    # One search of the whole string is far cheaper than a look at every value.
     if 'NaN"' in joined or 'Infinity"' in joined:
         return [restore_floats(row) for row in rows]
     return rows
 
 
 def rows_of_array(array: JSONValue) -> list[dict[str, JSONValue]]:
-    """The objects of a JSON array, special floats restored; what is no array holds none."""
+    """Return the objects of a JSON array, special floats restored; a value that is no array gives none."""
     return [restore_floats(row) for row in array if isinstance(row, dict)] if isinstance(array, list) else []
 
 
 def history_rows(array: Sequence[JSONValue]) -> list[dict[str, JSONValue]]:
-    """The rows of a JSON array of rows, special floats restored.
+    """Return the rows of a decoded JSON array, special floats restored.
 
     Raises:
         UnreadableRowError: a row is no object.
@@ -144,9 +144,9 @@ def history_rows(array: Sequence[JSONValue]) -> list[dict[str, JSONValue]]:
 
 
 def restore_floats(row: dict[str, JSONValue]) -> dict[str, JSONValue]:
-    """A history row in which top-level texts "NaN", "Infinity" and "-Infinity" are the floats they stand for.
+    """Return a history row with top-level strings "NaN", "Infinity" and "-Infinity" as floats.
 
-    The SDK writes bare tokens; the backend sends these texts. Returns ``row`` itself when it holds none.
+    The SDK writes bare tokens, and the backend sends these strings. A row without them is returned itself.
     """
     spelled = {
         key: SPELLED_FLOATS[value]
@@ -157,7 +157,7 @@ def restore_floats(row: dict[str, JSONValue]) -> dict[str, JSONValue]:
 
 
 def dump_json(value: JSONValue, *, ensure_ascii: bool = True) -> str:
-    """Write a value as JSON, however deep it is nested."""
+    """Encode a value as a JSON string, at any depth of nesting."""
     encode = json.JSONEncoder(ensure_ascii=ensure_ascii).encode
     try:
         return encode(value)
@@ -173,22 +173,22 @@ def checked_json(
     allow_surrogates: bool = False,
     default: Callable[[object], object] | None = None,
 ) -> str:
-    """Encode a value as JSON text to send.
+    """Encode a caller's value as a JSON string to send.
 
     Args:
-        value: JSON, as Python has it.
-        what: what it is, for the error, such as ``filters``.
+        value: the Python value.
+        what: its name for the error, such as ``filters``.
         allow_nan: write NaN and infinities as bare tokens.
         allow_surrogates: write halves of surrogate pairs as JSON escapes; not every server keeps them.
-        default: gives the JSON of what is none.
+        default: converts objects of other types, as in `json.dumps`.
 
     Raises:
-        ValueError: it has no JSON form, holds itself, is nested too deeply, or holds half of a surrogate pair.
+        ValueError: it has no JSON form, contains itself, is nested too deeply, or holds half of a surrogate pair.
     """
     try:
         text = json.dumps(value, allow_nan=allow_nan, default=default)
     except RecursionError:
-        raise ValueError(f"{what} must be JSON: it holds itself, or is nested too deeply") from None
+        raise ValueError(f"{what} must be JSON: it contains itself, or is nested too deeply") from None
     except (TypeError, ValueError) as error:
         raise ValueError(
             f"{what} must be JSON (str keys; str, finite numbers, booleans, None, lists, dicts): {error}"
@@ -199,10 +199,10 @@ def checked_json(
 
 
 def refuse_surrogates(text: str, what: str) -> None:
-    """Refuse half of a surrogate pair: UTF-8 has no bytes for it, so that servers store another character.
+    """Refuse half of a surrogate pair: UTF-8 cannot encode it, so servers would store another character.
 
     Raises:
-        ValueError: there is one; the error shows what stands around it.
+        ValueError: the str holds one; the message shows the characters around it.
     """
     try:
         text.encode()
@@ -214,12 +214,12 @@ def refuse_surrogates(text: str, what: str) -> None:
 
 
 def as_json(value: object) -> JSONValue:
-    """Name the type of what a JSON parser made: generated models hold the server's JSON scalars as `object`."""
+    """Cast a decoded JSON value to its type: generated models declare the server's JSON scalars as `object`."""
     return cast("JSONValue", value)
 
 
 def _pieces(value: JSONValue, encode: Callable[[JSONValue], str]) -> Iterator[str]:
-    """What `dump_json` joins, without recursion."""
+    """Yield the pieces that `dump_json` joins, without recursion."""
     pending: list[tuple[str, JSONValue]] = [("", value)]
     while pending:
         before, item = pending.pop()
@@ -257,7 +257,7 @@ def _row(place: int, value: JSONValue) -> dict[str, JSONValue]:
 
 def _parse_leniently(text: str | bytes, what: str) -> JSONValue:
     try:
-        value: JSONValue = _decode_leniently(_decoded(text))
+        value: JSONValue = _lenient_decode(_decoded(text))
     except (ValueError, RecursionError) as error:
         raise UnreadableValueError(f"{what} cannot be read: not JSON ({error}): {_excerpt(text)}") from error
     return value
@@ -268,10 +268,10 @@ def _decoded(text: str | bytes) -> str:
 
 
 def _parse_together(joined: str, *, expected: int) -> list[dict[str, JSONValue]] | None:
-    """The rows of one JSON array, or None where each must be read on its own."""
+    """Return the rows of one JSON array, or None where each must be decoded on its own."""
     try:
         together: JSONValue = from_json(joined, allow_inf_nan=True, cache_strings="keys")
-    except _REFUSED:
+    except _PARSER_ERRORS:
         return None
     if not isinstance(together, list) or len(together) != expected:
         return None

@@ -13,7 +13,7 @@ import httpx
 import pytest
 from tests.patience import PATIENCE
 
-from runql import Api
+from runql import Api, __version__
 from runql.cli.commands import DEMO_SCRIPT, demo_code
 from runql_server.sample import Sample
 
@@ -63,7 +63,7 @@ def test_the_demo_fetches_the_best_runs_model_and_scores_it(
 ) -> None:
     told = " ".join(demo.stdout.split())
     found = re.search(
-        r"its model: (\S+), 2 files of [\d,]+ bytes, .* it recognises ([\d.]+) of .* noted ([\d.]+)\)", told
+        r"its model: (\S+), 2 files of [\d,]+ bytes, .* it recognises ([\d.]+) of .* logged ([\d.]+)\)", told
     )
     assert found, told
     assert found[1].startswith("mlp:v")
@@ -165,3 +165,23 @@ def test_only_the_demo_wants_a_library_for_frames() -> None:
     assert done.returncode == 1
     assert "pip install 'runql[polars]'" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_the_version_is_printed() -> None:
+    done = run("--version")
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"runql {__version__}\n", "")
+
+
+@pytest.mark.parametrize("command", [("drift",), ("drift", "responses")], ids=" ".join)
+def test_the_help_of_a_check_lists_its_exit_codes(command: tuple[str, ...]) -> None:
+    printed = [line.strip() for line in run(*command, "--help", env={"COLUMNS": "200"}).stdout.splitlines()]
+    assert "Exit codes:" in printed
+    assert {line[0] for line in printed if re.match(r"\d ", line)} == {"0", "1", "2", "3"}
+
+
+@pytest.mark.parametrize("command", [("serve",), ("drift",), ("drift", "responses")], ids=" ".join)
+def test_the_help_of_every_option_says_its_default(command: tuple[str, ...]) -> None:
+    printed = run(*command, "--help", env={"COLUMNS": "400"}).stdout
+    options = [line for line in printed.splitlines() if re.match(r"│ +--(?!help)", line)]
+    assert len(options) >= 3
+    assert [line for line in options if "default" not in line] == []

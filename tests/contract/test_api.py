@@ -89,6 +89,6 @@ def test_making_an_entry_point_and_a_list_sends_nothing(api: AnyApi, face: Face,
 @pytest.mark.parametrize("path", ["a/b/c/d", "", "a//b", "a/b:c:d", "https://wandb.ai/a", "a/\n/b", "a/ /b"])
 def test_a_malformed_path_is_refused_before_anything_is_sent(path: str, face: Face) -> None:
     api = face.api("http://127.0.0.1:9", "k" * 40)
-    with pytest.raises(PathError, match=r"Understood are entity/project/id"):
+    with pytest.raises(PathError, match=r"Valid forms are entity/project/id"):
         face.take(api.run(path))
     assert api.traffic.requests == 0

@@ -67,12 +67,20 @@ def runs(answering: AnsweringServer, face: Face) -> AnyRuns:
 @pytest.mark.parametrize(
     ("answer", "error", "text"),
     [
-        (Answer(HTML), InvalidAnswerError, "not a GraphQL answer: is WANDB_BASE_URL the API's address"),
-        (Answer(b""), InvalidAnswerError, "not a GraphQL answer"),
-        (Answer(b"[1]"), InvalidAnswerError, "not a GraphQL answer"),
-        (Answer(b'{"data": null}'), InvalidAnswerError, "not a GraphQL answer"),
-        (Answer(HTML, 404), InvalidAnswerError, "the server answered 404: is WANDB_BASE_URL right"),
-        (Answer(HTML, 302, {"Location": "/login"}), InvalidAnswerError, "the server answered 302"),
+        (Answer(HTML), InvalidAnswerError, "not a GraphQL response: is WANDB_BASE_URL the API's address"),
+        (Answer(b""), InvalidAnswerError, "not a GraphQL response"),
+        (Answer(b"[1]"), InvalidAnswerError, "not a GraphQL response"),
+        (Answer(b'{"data": null}'), InvalidAnswerError, "not a GraphQL response"),
+        (
+            Answer(HTML, 404),
+            InvalidAnswerError,
+            "the server responded with status 404: is WANDB_BASE_URL right",
+        ),
+        (
+            Answer(HTML, 302, {"Location": "/login"}),
+            InvalidAnswerError,
+            "the server responded with status 302",
+        ),
         (Answer(b'{"error": "no"}', 401), AuthenticationError, r"does not accept the API key \(401\): no"),
         (Answer(b'{"error": "no"}', 403), AccessDeniedError, r"may not do this \(403\): no"),
         (Answer(errors("denied"), 403), AccessDeniedError, r"may not do this \(403\): denied"),
@@ -192,7 +200,7 @@ def test_a_host_that_is_not_reachable_is_tried_again_and_named(face: Face) -> No
     with refusing() as url:
         client = face.client(url, KEY, retry=TWICE)
         host = re.escape(url.removeprefix("http://"))
-        text = rf"no answer from {host}.*Check WANDB_BASE_URL.*ListFullRuns.*after 2 attempts"
+        text = rf"no response from {host}.*Check WANDB_BASE_URL.*ListFullRuns.*after 2 attempts"
         with pytest.raises(ConnectionFailedError, match=text):
             face.take(face.runs(client, "e", "p")[0])
     assert client.traffic.requests == 2

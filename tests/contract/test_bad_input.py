@@ -42,7 +42,7 @@ RUNS_ARGUMENTS: dict[str, tuple[dict[str, Untyped], type[Exception], str]] = {
     "filters tags": ({"filters": {"tags": ["x"]}}, ValueError, r"filters: 'tags' .*\$in"),
     "filters in": ({"filters": {"config.lr": {"$in": 3}}}, ValueError, "needs a list, not int"),
     "filters date": ({"filters": {"$and": [{"createdAt": {"$gt": 3}}]}}, ValueError, "'createdAt'.*ISO 8601"),
-    "path": ({"path": "a/b/c"}, ValueError, "Understood are entity/project"),
+    "path": ({"path": "a/b/c"}, ValueError, "Valid forms are entity/project"),
     "path type": ({"path": 3}, TypeError, "a path must be a str"),
 }
 READINGS: dict[str, tuple[str, dict[str, Untyped], type[Exception], str]] = {

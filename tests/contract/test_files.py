@@ -241,7 +241,7 @@ def test_a_cut_body_without_a_length_is_told_by_the_size(
     answering.give_data(listed(entry("x.bin", "/x", md5=None)))
     answering.give(Answer(BODY[:-1]))
     file = face.take(asked(face, answering).file("x.bin"))
-    with pytest.raises(DigestMismatchError, match="bytes arrived"):
+    with pytest.raises(DigestMismatchError, match="bytes were received"):
         face.take(file.download(tmp_path))
     assert left_in(tmp_path) == {}
 

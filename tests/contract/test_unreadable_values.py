@@ -118,5 +118,5 @@ def test_a_response_that_cannot_be_read_is_our_error(
 ) -> None:
     answering.give(Answer(body))
     client = face.client(answering.url, KEY)
-    with pytest.raises(InvalidAnswerError, match="not a GraphQL answer"):
+    with pytest.raises(InvalidAnswerError, match="not a GraphQL response"):
         taken(face, face.runs(client, "e", "p")[0])

@@ -55,7 +55,7 @@ def test_the_others_arrive_and_the_error_lists_the_rest(
     name: str, face: Face, answering: AnsweringServer, run: AnyRun, tmp_path: Path
 ) -> None:
     holding(answering, "good.txt", name, "d/fine.txt")
-    with pytest.raises(UnsafeNameError, match=r"The other 2 have arrived") as caught:
+    with pytest.raises(UnsafeNameError, match=r"The other 2 are saved") as caught:
         face.take(run.files().download(tmp_path / "root"))
     assert [*caught.value.refused] == [name]
     assert caught.value.saved == (tmp_path / "root/good.txt", tmp_path / "root/d/fine.txt")
@@ -214,7 +214,7 @@ def test_an_artifact_of_such_names_arrives_and_is_intact(named: Untyped, face: F
 @pytest.mark.parametrize("name", LEAVING)
 def test_the_others_of_an_artifact_arrive(name: str, named: Untyped, face: Face, tmp_path: Path) -> None:
     artifact, root = named(name), tmp_path / "root"
-    with pytest.raises(UnsafeNameError, match="The other 3 have arrived") as caught:
+    with pytest.raises(UnsafeNameError, match="The other 3 are saved") as caught:
         taken(face, artifact.download(root))
     assert [*caught.value.refused] == [name]
     assert left_in(tmp_path) == {f"root/{path}": content for path, content in CONTENTS.items()}

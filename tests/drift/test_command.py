@@ -134,7 +134,7 @@ def test_a_server_that_hides_its_errors_could_not_be_checked(server: SchemaServe
         (["--schema", "broken.graphql"], "broken.graphql:2: Syntax Error"),
         (["--schema", "failed.json"], "holds no introspection (data.__schema), but errors"),
         (["--schema", "same.graphql", "--no-introspection"], "--no-introspection goes with --url"),
-        (["--url", "http://x", "--no-introspection", "--update", "x.graphql"], "a probe tells no schema"),
+        (["--url", "http://x", "--no-introspection", "--update", "x.graphql"], "a probe returns no schema"),
         (["--schema", "same.graphql", "--queries", "nowhere"], "nowhere does not exist"),
         (["--schema", "same.graphql", "--approvals", "none.toml"], "none.toml cannot be read"),
         (["--schema", "same.graphql", "--format", "yaml"], "--format"),
@@ -204,7 +204,7 @@ def test_an_update_of_what_has_not_moved_leaves_the_file(tmp_path: Path) -> None
     done = run("--schema", "same.graphql", "--update", target, cwd=tmp_path)
     assert done.returncode == 0
     assert not target.exists()
-    assert "is left as it is" in done.stdout
+    assert "is unchanged" in done.stdout
 
 
 def test_an_addition_is_minor(tmp_path: Path) -> None:

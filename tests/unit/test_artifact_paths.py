@@ -46,7 +46,7 @@ def test_paths_of_artifacts(path: str, parts: tuple[str | None, str | None, str,
     ],
 )
 def test_what_names_no_artifact_is_refused(path: str) -> None:
-    with pytest.raises(PathError, match="Understood are entity/project/collection:version"):
+    with pytest.raises(PathError, match="Valid forms are entity/project/collection:version"):
         parse_artifact_path(path)
 
 

@@ -126,7 +126,7 @@ def test_files_that_are_no_text_or_no_files(resolve: Resolve, home: Path, cwd: P
     named.mkdir()
     (named / "settings").write_bytes(b"[default]\nentity = \xff\n")
     told = refusal(lambda: resolve(environ={"WANDB_API_KEY": KEY, "WANDB_CONFIG_DIR": str(named)}))
-    assert f"{named / 'settings'} cannot be read (it is not UTF-8 text)" in told
+    assert f"{named / 'settings'} cannot be read (it is not UTF-8)" in told
 
 
 def test_files_that_may_not_be_read(resolve: Resolve, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -139,7 +139,7 @@ def test_paths_that_name_no_project(path: str, complaint: str) -> None:
     with pytest.raises(PathError) as caught:
         parse_project_path(path)
     assert complaint in str(caught.value)
-    assert "Understood are entity/project, project, or the project's URL" in str(caught.value)
+    assert "Valid forms are entity/project, project, or the project's URL" in str(caught.value)
 
 
 @pytest.mark.parametrize("path", [7, b"team/vision/8abcdef1", ["team", "vision", "8abcdef1"]])

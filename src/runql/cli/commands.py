@@ -1,4 +1,4 @@
-"""The commands: `serve`, `demo` and `drift`; the server behind them is found by entry point, never imported."""
+"""The commands `serve`, `demo` and `drift`; the server behind them is found by entry point, never imported."""
 
 from __future__ import annotations
 
@@ -18,21 +18,24 @@ from runql.cli.exit_codes import COULD_NOT_CHECK, CheckExit
 from runql.cli.output import Output
 from runql.cli.scoring import accuracy
 from runql.errors import MissingExtraError, RunqlError
+from runql.version import __version__
 
 app = typer.Typer(
-    no_args_is_help=True, add_completion=False, help="W&B runs, typed; and a W&B server of your own."
+    no_args_is_help=True,
+    add_completion=False,
+    help="Serve W&B's API on this machine, try the client on real runs, and check a server's schema.",
 )
 DEMO_SCRIPT = Path(__file__).with_name("demo_script.py")
 
 
-class Serve(Protocol):
+class ServeFunction(Protocol):
     """The server's entry point `serve`."""
 
     def __call__(self, *, port: int, data_dir: Path, sample: bool) -> None: ...
 
 
-class Sample(Protocol):
-    """What the server's entry point `sample` opens."""
+class SampleServer(Protocol):
+    """A running server with the sample project."""
 
     url: str
     api_key: str
@@ -40,24 +43,48 @@ class Sample(Protocol):
     project: str
 
 
-class Start(Protocol):
+class SampleFunction(Protocol):
     """The server's entry point `sample`."""
 
-    def __call__(self) -> AbstractContextManager[Sample]: ...
+    def __call__(self) -> AbstractContextManager[SampleServer]: ...
+
+
+def _print_version(is_asked: bool) -> None:
+    if is_asked:
+        typer.echo(f"runql {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="print runql's version and exit"
+        ),
+    ] = False,
+) -> None:
+    """Hold the options that stand before a command."""
 
 
 @app.command()
 def serve(
-    port: Annotated[int, typer.Option(help="0 takes a free one")] = 8080,
-    data_dir: Annotated[Path, typer.Option(help="where runs are kept; made if it is not there")] = Path(
-        "runql-data"
-    ),
-    sample: Annotated[bool, typer.Option("--sample", help="start with the sample project")] = False,
+    port: Annotated[int, typer.Option(help="port to listen on, such as 9000; 0 picks a free one")] = 8080,
+    data_dir: Annotated[
+        Path, typer.Option(help="folder that keeps the runs, such as ./my-runs; created if missing")
+    ] = Path("runql-data"),
+    sample: Annotated[
+        bool,
+        typer.Option(
+            "--sample",
+            help="add a project of real runs to a new folder, as in `runql serve --sample`; off by default",
+        ),
+    ] = False,
 ) -> None:
-    """Serve W&B's API on this machine: the official SDK logs to it unchanged."""
-    start: Serve = _server_part("serve")
+    """Serve W&B's API on this machine; the official SDK logs to it unchanged."""
+    serve_function: ServeFunction = _server_function("serve")
     try:
-        start(port=port, data_dir=data_dir, sample=sample)
+        serve_function(port=port, data_dir=data_dir, sample=sample)
     except OSError as error:
         typer.echo(f"runql serve: {error}", err=True)
         raise typer.Exit(1) from error
@@ -67,9 +94,9 @@ def serve(
 def demo() -> None:
     """List real runs, read all their metrics into one frame, draw the best run's loss, fetch and score its model."""
     out = Output()
-    start: Start = _server_part("sample")
-    # The tour saves where a user's program would: below the folder it runs in.
-    with start() as sample, TemporaryDirectory(prefix="runql-demo-") as folder, chdir(folder):
+    start_sample: SampleFunction = _server_function("sample")
+    # The script saves files where a user's script would: below the current folder.
+    with start_sample() as sample, TemporaryDirectory(prefix="runql-demo-") as folder, chdir(folder):
         os.environ |= {
             "WANDB_BASE_URL": sample.url,
             "WANDB_API_KEY": sample.api_key,
@@ -95,7 +122,7 @@ if find_spec("graphql") is None:
 
     @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
     def drift() -> None:
-        """Check a server's schema; needs the extra `drift`."""
+        """Check whether your GraphQL operations still work on a server; needs the extra `drift`."""
         typer.echo(MissingExtraError("graphql-core", extra="drift", needed_for="runql drift"), err=True)
         raise CheckExit(COULD_NOT_CHECK)
 
@@ -106,11 +133,11 @@ else:
 
 
 def demo_code() -> str:
-    """The lines of the tour, as they were run."""
+    """Return the demo script's lines, as they were run."""
     return DEMO_SCRIPT.read_text(encoding="utf-8").split('"""')[2].strip()
 
 
-def _server_part(name: str) -> Any:  # Any: an entry point has no type; each caller names the one it needs
+def _server_function(name: str) -> Any:  # Any: an entry point has no type; each caller names the one it needs
     for point in entry_points(group="runql.server", name=name):
         try:
             return point.load()

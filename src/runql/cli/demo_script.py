@@ -1,12 +1,12 @@
-"""What a user does first: the best run by a summary value, every metric of every run in one frame, the best model."""
+"""The script of `runql demo`: the best run by a summary value, all metrics of all runs in one frame, the best model."""
 
 from runql import Api
 
-api = Api()  # WANDB_BASE_URL and WANDB_API_KEY say where and who
+api = Api()  # reads WANDB_BASE_URL and WANDB_API_KEY
 runs = api.runs("digits", order="-summary_metrics.val_accuracy")
 table = [(run.name, run.state, run.summary.get("val_accuracy")) for run in runs]
 longest = max(run.history_line_count or 0 for run in runs)
-# As many samples as the longest run has rows: nothing is thinned.
+# As many samples as the longest run has rows, so that the server downsamples nothing.
 metrics = runs.histories(samples=longest, format="polars")
 complete = metrics.height == sum(run.history_line_count or 0 for run in runs)
 best = runs[0]

@@ -1,4 +1,4 @@
-"""`runql drift` and `runql drift responses`: they end with 0, 1, 2 or 3, see `CheckExit`."""
+"""The commands `runql drift` and `runql drift responses`, which end with one of `exit_codes.EXIT_CODES`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Annotated, Final
 import typer
 from graphql import GraphQLSchema
 
-from runql.cli.exit_codes import COULD_NOT_CHECK, USAGE_ERROR, CheckExit
+from runql.cli.exit_codes import COULD_NOT_CHECK, EXIT_CODES, USAGE_ERROR, CheckExit
 from runql.config import resolve_settings
 from runql.drift import (
     CheckedOperation,
@@ -56,22 +56,31 @@ from runql.transport.sync import RetryingClient
 USAGE_ERRORS: Final = (DriftInputError, ConfigurationError, PathError, LocalFileError)
 
 RETRY_POLICY: Final = RetryPolicy(max_attempts=4)
-"""A check that cannot be done now is done again by whoever runs it."""
+"""Fewer attempts than a client makes: CI can repeat a check that could not be done."""
 
-SchemaOption = Annotated[
-    Path | None,
-    typer.Option("--schema", help="an SDL file, or the JSON of an introspection", show_default=False),
-]
 UrlOption = Annotated[
     str | None,
-    typer.Option("--url", help="a server's base URL; WANDB_API_KEY gives the key", show_default=False),
+    typer.Option(
+        "--url",
+        help="base URL of the server to check, such as https://wandb.example.com; WANDB_API_KEY holds the key; "
+        "by default no server is asked",
+        show_default=False,
+    ),
 ]
-FormatOption = Annotated[Format, typer.Option("--format", help="how to say it")]
-StrictOption = Annotated[bool, typer.Option("--strict", help="count what nobody uses too")]
+FormatOption = Annotated[Format, typer.Option("--format", help="format of the report, such as junit for CI")]
+StrictOption = Annotated[
+    bool,
+    typer.Option(
+        "--strict",
+        help="fail also on changes that no checked operation uses, as in `--url URL --strict`; off by default",
+    ),
+]
 ApprovalsOption = Annotated[
     Path | None,
     typer.Option(
-        "--approvals", help=f"approved changes; {APPROVALS_FILE} where it is there", show_default=False
+        "--approvals",
+        help=f"TOML file of approved changes, such as ci/approved.toml; by default {APPROVALS_FILE}, if it exists",
+        show_default=False,
     ),
 ]
 
@@ -80,50 +89,73 @@ AlsoOption = Annotated[
     typer.Option(
         "--also",
         metavar="FORMAT=FILE",
-        help="write it in another format too; may be repeated",
+        help="write the report to a file, too, such as sarif=drift.sarif; may be repeated; by default to none",
         show_default=False,
     ),
 ]
 
 drift = typer.Typer(
-    add_completion=False, help="Does what is sent still work on that server, and does it matter to you?"
+    add_completion=False,
+    help="Check whether your GraphQL operations still work on a server.",
+    epilog=EXIT_CODES,
 )
 
 
 @drift.callback(invoke_without_command=True)
 def check(
     context: typer.Context,
-    schema: SchemaOption = None,
+    schema: Annotated[
+        Path | None,
+        typer.Option(
+            "--schema",
+            help="schema to check instead of a server's: an SDL file, or the JSON of an introspection, such as "
+            "new.graphql; by default the schema of --url",
+            show_default=False,
+        ),
+    ] = None,
     url: UrlOption = None,
     no_introspection: Annotated[
-        bool, typer.Option("--no-introspection", help="do not ask for the schema: probe")
+        bool,
+        typer.Option(
+            "--no-introspection",
+            help="find the schema by test queries instead of introspection, as in `--url URL --no-introspection`; "
+            "by default only where the server refuses introspection",
+        ),
     ] = False,
     queries: Annotated[
         Path | None,
         typer.Option(
-            "--queries", help="your own operations: a .graphql file, or a folder of them", show_default=False
+            "--queries",
+            help="your own operations, a .graphql file or a folder of them, such as ./queries; by default the check "
+            "covers runql's operations alone",
+            show_default=False,
         ),
     ] = None,
     strict: StrictOption = False,
-    form: FormatOption = "text",
+    report_format: FormatOption = "text",
     approvals: ApprovalsOption = None,
     also: AlsoOption = None,
     update: Annotated[
         Path | None,
-        typer.Option("--update", help="write the new SDL here, with a changelog line", show_default=False),
+        typer.Option(
+            "--update",
+            help="write the new schema and a changelog line to this SDL file, such as schema/wandb.graphql; "
+            "by default nothing is written",
+            show_default=False,
+        ),
     ] = None,
 ) -> None:
-    """Compare a server's schema, or a file, with what runql and your queries need."""
+    """Check a server's schema, or a schema file, against the operations of runql and yours."""
     if context.invoked_subcommand is not None:
         return
-    output = _CheckOutput(form, strict, url or str(schema))
+    output = _CheckOutput(report_format, strict, url or str(schema))
     with output.errors():
         output.also = _parse_also(also or ())
         if (schema is None) == (url is None):
             raise DriftInputError("give either --schema FILE or --url URL")
         if no_introspection and (url is None or update is not None):
             raise DriftInputError(
-                "--no-introspection goes with --url, and without --update: a probe tells no schema"
+                "--no-introspection goes with --url, and without --update: a probe returns no schema"
             )
         own = own_operations()
         operations = own + (user_operations(queries, own) if queries else [])
@@ -132,24 +164,40 @@ def check(
         output.finish(_apply_approvals(report, approvals))
 
 
-@drift.command()
+@drift.command(epilog=EXIT_CODES)
 def responses(
     paths: Annotated[
-        list[Path] | None, typer.Argument(help="recordings of vcrpy, or folders of them", show_default=False)
+        list[Path] | None,
+        typer.Argument(
+            help="recordings of vcrpy, or folders of them, such as tests/cassettes; by default none, see --url",
+            show_default=False,
+        ),
     ] = None,
-    schema: SchemaOption = None,
+    schema: Annotated[
+        Path | None,
+        typer.Option(
+            "--schema",
+            help="schema that the responses must fit: an SDL file, or the JSON of an introspection, such as "
+            "new.graphql; by default the schema that runql was built with",
+            show_default=False,
+        ),
+    ] = None,
     url: UrlOption = None,
     project: Annotated[
         str | None,
-        typer.Option("--project", help="entity/project to read from with --url", show_default=False),
+        typer.Option(
+            "--project",
+            help="project to read from with --url, such as my-team/vision; no default",
+            show_default=False,
+        ),
     ] = None,
     strict: StrictOption = False,
-    form: FormatOption = "text",
+    report_format: FormatOption = "text",
     approvals: ApprovalsOption = None,
     also: AlsoOption = None,
 ) -> None:
-    """Read recorded or live answers strictly: unknown fields, nulls, new enum values, other JSON inside."""
-    output = _CheckOutput(form, strict, url or ", ".join(str(path) for path in paths or ()))
+    """Check recorded or live responses strictly: unknown fields, nulls, new enum values, changed JSON inside."""
+    output = _CheckOutput(report_format, strict, url or ", ".join(str(path) for path in paths or ()))
     with output.errors():
         output.also = _parse_also(also or ())
         if bool(paths) == (url is not None):
@@ -169,31 +217,33 @@ def responses(
 
 @dataclass
 class _CheckOutput:
-    """How the command says what it found, and how it ends.
+    """The reports that a check writes, and its exit.
 
     Attributes:
-        source: what is looked at, for reports that end early.
-        operations: names of what was checked.
+        report_format: format of the report on stdout.
+        strict: also fail on changes that no operation uses.
+        source: the server or file that is checked, for reports of checks that fail early.
+        operations: names of the checked operations.
         also: files to write, each in a format.
     """
 
-    form: Format
+    report_format: Format
     strict: bool
     source: str
     operations: Sequence[str] = ()
     also: Sequence[tuple[Format, Path]] = ()
 
     def finish(self, report: Report) -> None:
-        """Print the report, write the files, and end with its code."""
-        for form, path in self.also:
-            text = render(report, form, self.operations, strict=self.strict)
+        """Print the report, write the files, and exit with its code."""
+        for each_format, path in self.also:
+            rendered = render(report, each_format, self.operations, strict=self.strict)
             try:
-                path.write_text(text, encoding="utf-8")
+                path.write_text(rendered, encoding="utf-8")
             except OSError as error:
                 raise LocalFileError(f"cannot write {path}", error) from error
-        colour = self.form == "text" and _wants_colour()
+        colour = self.report_format == "text" and _wants_colour()
         typer.echo(
-            render(report, self.form, self.operations, strict=self.strict, colour=colour),
+            render(report, self.report_format, self.operations, strict=self.strict, colour=colour),
             nl=False,
             color=colour or None,
         )
@@ -201,7 +251,7 @@ class _CheckOutput:
 
     @contextmanager
     def errors(self) -> Generator[None]:
-        """Turn every error into an ending: a mistake of the caller's into 3, everything else into 2, never into 1."""
+        """Turn every error into an exit: the caller's mistakes into 3, everything else into 2, never into 1."""
         try:
             yield
         except USAGE_ERRORS as error:
@@ -210,20 +260,20 @@ class _CheckOutput:
         except RunqlError as error:
             self.finish(Report(self.source, unchecked=(Unchecked("the server", str(error)),)))
         except Exception as error:
-            # Python would end with 1, which means that something is broken for the caller.
+            # Python would exit with 1, which here means a breaking change.
             traceback.print_exc()
             raise CheckExit(COULD_NOT_CHECK) from error
 
 
 def _parse_also(also: Sequence[str]) -> list[tuple[Format, Path]]:
-    forms: dict[str, Format] = {form: form for form in FORMATS}
-    found: list[tuple[Format, Path]] = []
+    formats: dict[str, Format] = {each: each for each in FORMATS}
+    targets: list[tuple[Format, Path]] = []
     for each in also:
         name, equals, path = each.partition("=")
-        if not equals or not path or name not in forms:
-            raise DriftInputError(f"--also {each!r}: give FORMAT=FILE, with one of {', '.join(forms)}")
-        found.append((forms[name], Path(path)))
-    return found
+        if not equals or not path or name not in formats:
+            raise DriftInputError(f"--also {each!r}: give FORMAT=FILE, with one of {', '.join(formats)}")
+        targets.append((formats[name], Path(path)))
+    return targets
 
 
 def _compare(
@@ -255,19 +305,19 @@ def _write_update(report: Report, found: GraphQLSchema, path: Path | None) -> Re
         return report
     update = update_of(report, found)
     if update.level == "none":
-        return replace(report, notes=(*report.notes, f"nothing differs: {path} is left as it is"))
+        return replace(report, notes=(*report.notes, f"nothing differs: {path} is unchanged"))
     write_update(path, update)
     return replace(report, notes=(*report.notes, f"wrote {path}: {update.line} Semver: {update.level}."))
 
 
 def _read_live(url: str, project: str | None) -> tuple[list[Exchange], Report]:
     if project is None:
-        raise DriftInputError("--url needs --project entity/project: answers are read from there")
+        raise DriftInputError("--url needs --project entity/project: its responses are checked")
     settings = resolve_settings(base_url=url)
-    asked = parse_project_path(project)
-    place = asked.resolve(entity=asked.entity or settings.entity or "", project=settings.project)
+    path = parse_project_path(project)
+    address = path.resolve(entity=path.entity or settings.entity or "", project=settings.project)
     with RetryingClient(settings, retry=RETRY_POLICY) as client:
-        read = client.run(read_live_answers(own_operations(), place.entity, place.project))
+        read = client.run(read_live_answers(own_operations(), address.entity, address.project))
     return read.exchanges, Report(f"{url} (answers)", unchecked=tuple(read.unchecked), requests=read.requests)
 
 

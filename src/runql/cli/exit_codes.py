@@ -1,4 +1,4 @@
-"""How a check ends: its exit codes, and the exit that tells them from those of the command line itself."""
+"""The exit codes of `runql drift`, and the exit that keeps them apart from typer's own."""
 
 from __future__ import annotations
 
@@ -7,8 +7,20 @@ from typing import Final
 COULD_NOT_CHECK: Final = 2
 USAGE_ERROR: Final = 3
 TYPER_USAGE_ERROR: Final = 2
-"""What typer ends with when an option is wrong."""
+"""Typer's exit code for a wrong option; `main` turns it into `USAGE_ERROR` for `runql drift`."""
+
+EXIT_CODES: Final = """Exit codes:
+
+0 nothing breaks
+
+1 something that is used breaks (with --strict: anything)
+
+2 the check could not be done, for example because the server cannot be reached
+
+3 the command was used wrongly: an option, an input file or a setting
+"""
+"""The table in the command's help; the blank lines make typer print one line for each code."""
 
 
 class CheckExit(SystemExit):
-    """A check came to its end: 0 nothing that matters, 1 breaking, 2 could not check, 3 it was not asked right."""
+    """The end of a check, with one of `EXIT_CODES`."""

@@ -1,4 +1,4 @@
-"""The console script: says what to install when the extra is missing, otherwise runs the commands."""
+"""The console script: names the extra to install when it is missing, otherwise runs the commands."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ def main() -> None:
         if find_spec(library) is None:
             print(MissingExtraError(library, extra="cli", needed_for="the runql command"), file=sys.stderr)
             sys.exit(2)
-    from runql.cli.commands import app  # noqa: PLC0415 — needs the extra that was just looked for
+    from runql.cli.commands import app  # noqa: PLC0415 — needs the extra
 
     try:
         app()
     except SystemExit as ended:
-        # 2 is typer's code for a wrong option; of a check it means that it could not be done.
+        # Typer ends with 2 for a wrong option; a check that could not be done ends with 2, too.
         wrong_option = ended.code == TYPER_USAGE_ERROR and not isinstance(ended, CheckExit)
         if wrong_option and sys.argv[1:2] == ["drift"]:
             sys.exit(USAGE_ERROR)

@@ -1,4 +1,4 @@
-"""What the commands show: tables, a curve, and the code that made them."""
+"""The output of `runql demo`: tables, a curve, and the code that made them."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ CURVE_HEIGHT = 8
 
 
 class Output:
-    """Writes for people: coloured on a terminal, plain elsewhere."""
+    """Prints for people, coloured on a terminal and plain elsewhere."""
 
     def __init__(self, console: Console | None = None) -> None:
         self._console = console or Console()
 
     def say(self, text: str) -> None:
-        """One line of prose."""
+        """Print one line of prose."""
         self._console.print(text, highlight=False)
 
     def runs(self, runs: Runs) -> None:
-        """The runs as a table, in their order."""
+        """Print the runs as a table, in their order."""
         table = Table(title=f"{len(runs)} runs, best validation accuracy first")
         table.add_column("run", no_wrap=True)
         table.add_column("state")
@@ -52,48 +52,50 @@ class Output:
         self._console.print(table)
 
     def frame(self, metrics: pl.DataFrame, *, complete: bool) -> None:
-        """The size of the one frame."""
-        kind = "every row of every run" if complete else "an excerpt: some runs were thinned"
+        """Print the size of the frame of all metrics."""
+        kind = "every row of every run" if complete else "an excerpt: the server downsampled some runs"
         self.say(
             f"all metrics: one polars frame of {metrics.height:,} rows × {metrics.width} columns, {kind}"
         )
 
     def best(self, run: Run, curve: pl.DataFrame) -> None:
-        """The best run, and its loss as a curve over the steps."""
+        """Print the best run, and its loss as a curve over the steps."""
         loss = curve.columns[-1]
         accuracy = _number(run.summary.get("val_accuracy"))
         self.say(
             f"best run: {run.name} ({accuracy} validation accuracy); its {loss} over {curve.height:,} steps:"
         )
         width = min(self._console.width - 12, 72)
-        for line in drawn([float(value) for value in curve[loss]], width=max(width, 10), height=CURVE_HEIGHT):
+        for line in draw_curve(
+            [float(value) for value in curve[loss]], width=max(width, 10), height=CURVE_HEIGHT
+        ):
             self._console.print(line, highlight=False, no_wrap=True)
 
     def model(self, model: Artifact, accuracy: float) -> None:
-        """The model that was fetched, and how well it does."""
-        noted = _number(model.metadata.get("accuracy"))
+        """Print the downloaded model and its accuracy."""
+        logged = _number(model.metadata.get("accuracy"))
         self.say(
             f"its model: {model.name}, {model.file_count} files of {model.size:,} bytes, every digest as in the manifest; "
-            f"it recognises {accuracy:.4g} of the held-out digits (its maker noted {noted})"
+            f"it recognises {accuracy:.4g} of the held-out digits (its run logged {logged})"
         )
 
     def traffic(self, traffic: Traffic, seconds: float) -> None:
-        """What it took."""
+        """Print the requests, bytes and seconds it took."""
         self.say(
             f"sent {traffic.requests} requests ({traffic.bytes_sent:,} bytes), "
             f"received {traffic.bytes_received:,} bytes, {seconds:.2f} s"
         )
 
     def code(self, text: str) -> None:
-        """The Python that did it."""
+        """Print the script."""
         self.say("\nthe Python that did it:\n")
         self._console.print(Syntax(text.strip(), "python", background_color="default", word_wrap=True))
 
 
-def drawn(values: Sequence[float], *, width: int, height: int) -> list[str]:
-    """A curve as lines of block characters, on a logarithmic scale where every value is positive.
+def draw_curve(values: Sequence[float], *, width: int, height: int) -> list[str]:
+    """Return a curve as lines of block characters, on a logarithmic scale if every value is positive.
 
-    Each column is the mean of its share of the values; what is not finite is left blank.
+    Each column is the mean of its share of the values; values that are not finite are left blank.
     """
     columns = [_mean(values[start:stop]) for start, stop in _shares(len(values), width)]
     known = [value for value in columns if value is not None]
@@ -117,7 +119,7 @@ def _shares(count: int, width: int) -> list[tuple[int, int]]:
 
 
 def _scaled(value: float, *, logarithmic: bool) -> float:
-    # Halved, so that the distance of the two largest floats is a float too.
+    # Halved, so that the difference of the two largest floats does not overflow.
     return math.log10(value) if logarithmic else value / 2
 
 
@@ -129,7 +131,7 @@ def _eighths(value: float | None, bottom: float, top: float, height: int) -> int
 
 def _mean(values: Sequence[float]) -> float | None:
     finite = [value for value in values if math.isfinite(value)]
-    # Divided before they are added: the sum of large floats may be none.
+    # Divided before they are added, so that the sum does not overflow.
     return sum(value / len(finite) for value in finite) if finite else None
 
 

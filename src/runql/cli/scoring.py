@@ -1,4 +1,4 @@
-"""Scoring a model of the sample on its held-out digits, in plain Python: dense layers, the largest output is the digit."""
+"""The accuracy of a sample model on held-out digits, in plain Python."""
 
 from __future__ import annotations
 
@@ -29,31 +29,31 @@ class Layer(BaseModel):
 
 
 class Weights(BaseModel):
-    """What a model's `weights.json` holds."""
+    """The content of a model's `weights.json`."""
 
     format: str
     layers: list[Layer]
 
 
 def accuracy(model: Path, data: Path) -> float:
-    """The share of held-out digits that the model recognises.
+    """Return the share of held-out digits that the model recognises.
 
     Args:
         model: folder of a downloaded model.
-        data: folder of the data set it was trained on.
+        data: folder of its training data set.
 
     Raises:
-        ValueError: the weights have a form that is not known here.
+        ValueError: the weights have an unknown format.
     """
     weights = Weights.model_validate_json((model / "weights.json").read_bytes())
     if weights.format != FORMAT:
-        raise ValueError(f"weights of the form {weights.format!r}, not {FORMAT!r}")
+        raise ValueError(f"the weights have the format {weights.format!r}, not {FORMAT!r}")
     layers = [(list(zip(*layer.weights, strict=True)), layer) for layer in weights.layers]
-    answers = [(digit, _recognised(layers, pixels)) for digit, pixels in _held_out(data)]
-    return sum(shown == taken for shown, taken in answers) / len(answers)
+    results = [(digit, _recognise(layers, pixels)) for digit, pixels in _held_out(data)]
+    return sum(digit == recognised for digit, recognised in results) / len(results)
 
 
-def _recognised(layers: Sequence[tuple[Sequence[Sequence[float]], Layer]], values: Sequence[float]) -> int:
+def _recognise(layers: Sequence[tuple[Sequence[Sequence[float]], Layer]], values: Sequence[float]) -> int:
     for columns, layer in layers:
         activation = ACTIVATIONS[layer.activation]
         biases = layer.bias or [0.0] * len(columns)

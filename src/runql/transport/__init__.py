@@ -1,1 +1,1 @@
-"""Flows, two drivers and what lies between them and the wire."""
+"""Flows, the drivers that perform them, and the HTTP below."""

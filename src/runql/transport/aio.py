@@ -1,4 +1,4 @@
-"""The asynchronous driver: performs a flow's effects over `httpx.AsyncClient`."""
+"""The asynchronous driver, which performs a flow's effects over `httpx.AsyncClient`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import httpx
 from runql.config import Settings
 from runql.errors import RunqlError
 from runql.transport.bodies import Sink, Source
-from runql.transport.endpoint import LIMITS, Endpoint, NoCookies, is_for_httpx_to_read, parsed
+from runql.transport.endpoint import LIMITS, Endpoint, NoCookies, is_read_by_httpx, parsed
 from runql.transport.event_loops import EventLoop, current_event_loop
 from runql.transport.flow import Effect, Flow, Gather, Join, Offload, Reply, Sleep
 from runql.transport.lifetime import (
@@ -43,12 +43,12 @@ T = TypeVar("T")
 class _Pool:
     """The connections of one event loop.
 
-    They are closed by `close`, or else with their loop, or when the pool is dropped, always on that loop: event loops
-    close their asynchronous generators when they end, and those that nobody holds any more.
+    They close by `close`, when their loop ends, or when the pool is garbage-collected. All three happen on that loop:
+    an event loop closes its asynchronous generators when it ends, and those that nothing refers to.
 
     Attributes:
         http: the connections.
-        active_requests: requests that use them.
+        active_requests: how many requests use them.
     """
 
     def __init__(self, http: httpx.AsyncClient) -> None:
@@ -58,7 +58,7 @@ class _Pool:
         self._closing = _close_with_loop(http)
 
     async def bind(self) -> None:
-        """Have the event loop that runs this close the connections in the end."""
+        """Let the running event loop close the connections when it ends."""
         if not self._is_bound:
             self._is_bound = True
             await anext(self._closing)
@@ -77,17 +77,16 @@ async def _close_with_loop(http: httpx.AsyncClient) -> AsyncGenerator[None]:
 
 
 class AsyncRetryingClient:
-    """A connection to one server, with its credentials and its patience.
+    """A connection to one server, with its credentials and its retries.
 
     Attributes:
-        settings: where requests go and what defaults apply.
+        settings: where requests go, and the defaults of paths.
         traffic: what was sent and received so far.
-        sample_limits: what the server has shown of how many rows it sends at once.
+        sample_limits: how many rows the server sends in one list, as far as its responses have shown.
 
-    May be shared between tasks, and used in several event loops (asyncio or trio), one after the other or each in a
-    thread of its own, and in forked children: each makes connections of its own, but with a ``transport`` of the
-    caller's, which cannot be made anew (`UnshareableError`). It cannot be pickled. Close it, or use it in an ``async
-    with`` block, when many are made; a loop that ends closes its connections.
+    Tasks may share it. Each event loop (asyncio or trio) and each forked child opens connections of its own, unless the
+    caller gave a ``transport``, which only the first can use (`UnshareableError`). It cannot be pickled. Close it, or
+    use it in an ``async with`` block; a loop that ends closes its connections.
     """
 
     def __init__(
@@ -110,7 +109,7 @@ class AsyncRetryingClient:
         self._is_closed = False
         self._is_inherited = False
         self._pools: WeakKeyDictionary[EventLoop, _Pool] = WeakKeyDictionary()
-        # Made at once, although no event loop may be there yet: what is wrong with the environment's proxies is raised here.
+        # Made before there is an event loop, so that errors in the environment's proxies are raised here.
         self._unused_http: httpx.AsyncClient | None = self._new_http_client()
         disown_in_children(self)
 
@@ -124,7 +123,7 @@ class AsyncRetryingClient:
         )
 
     def disown(self) -> object:
-        """Leave the parent's connections to the parent, in a forked child; see `lifetime.Forkable`."""
+        """In a forked child, leave the parent's connections to the parent; see `lifetime.Forkable`."""
         inherited = dict(self._pools)
         self._pools = WeakKeyDictionary()
         self._is_inherited = holds_connections(self._transport)
@@ -145,9 +144,9 @@ class AsyncRetryingClient:
         await self.close()
 
     async def close(self) -> None:
-        """Close the connections; requests under way end first, further ones raise `ClientClosedError`.
+        """Close the connections. Running requests end first; later requests raise `ClientClosedError`.
 
-        Those of other event loops are closed there, when these run again or end.
+        Connections of other event loops close on those loops, when they run again or end.
         """
         with self._guard:
             self._is_closed = True
@@ -158,7 +157,7 @@ class AsyncRetryingClient:
 
     @asynccontextmanager
     async def _connections(self) -> AsyncGenerator[httpx.AsyncClient]:
-        """The connections of this event loop for one request; they are not closed before it ends."""
+        """Lend this event loop's connections to one request, and keep them open until it ends."""
         pool = self._pool()
         pool.active_requests += 1
         try:
@@ -185,7 +184,7 @@ class AsyncRetryingClient:
             return pool
 
     async def run(self, flow: Flow[T]) -> T:
-        """Perform a flow to its end and return its result."""
+        """Perform a flow's effects until it ends, and return its result."""
         return await self._run(flow, None)
 
     async def _run(self, flow: Flow[T], slots: anyio.Semaphore | None) -> T:
@@ -243,7 +242,7 @@ class AsyncRetryingClient:
                         raise
                     except anyio.get_cancelled_exc_class():
                         raise
-                    except BaseException as error:  # noqa: BLE001 - kept, and raised bare below: a group would hide its kind
+                    except BaseException as error:  # noqa: BLE001 - raised bare below: a group would hide its type
                         errors.append(error)
                         group.cancel_scope.cancel()
 
@@ -276,33 +275,35 @@ class AsyncRetryingClient:
                 self.traffic.bytes_sent += request.size
             started = time.monotonic()
             try:
-                answer, content = await self._receive(http, request)
+                http_response, content = await self._receive(http, request)
             except httpx.HTTPError as error:
                 return self._endpoint.failure(request, error, time.monotonic() - started)
             with self._guard:
-                self.traffic.bytes_received += answer.num_bytes_downloaded
+                self.traffic.bytes_received += http_response.num_bytes_downloaded
         if request.is_operation:
-            self._rate_limiter.note(answer.headers, time.monotonic())
-        return self._endpoint.response(request, answer, content, time.monotonic() - started)
+            self._rate_limiter.note(http_response.headers, time.monotonic())
+        return self._endpoint.response(request, http_response, content, time.monotonic() - started)
 
     async def _receive(self, http: httpx.AsyncClient, request: Request) -> tuple[httpx.Response, bytes]:
-        """The answer and its body, which is empty when a sink took it."""
+        """Return httpx's response and its body, which is empty when a sink took it."""
         content = request.content if request.source is None else _body_chunks(request.source)
         headers = self._endpoint.headers(request)
         async with http.stream(
             request.method, parsed(request.url), content=content, headers=headers
-        ) as answer:
-            if request.sink is not None and request.sink.begin(answer.status_code, answer.headers):
-                await _fill_sink(request.sink, answer)
-                return answer, b""
-            if is_for_httpx_to_read(answer):
-                return answer, await answer.aread()
-            return answer, b"".join([chunk async for chunk in answer.aiter_raw()])
+        ) as http_response:
+            if request.sink is not None and request.sink.begin(
+                http_response.status_code, http_response.headers
+            ):
+                await _fill_sink(request.sink, http_response)
+                return http_response, b""
+            if is_read_by_httpx(http_response):
+                return http_response, await http_response.aread()
+            return http_response, b"".join([chunk async for chunk in http_response.aiter_raw()])
 
 
 @asynccontextmanager
 async def _slot_released(slots: anyio.Semaphore | None) -> AsyncGenerator[None]:
-    """Leave one's place among several flows to another meanwhile."""
+    """Release this flow's concurrency slot while the block runs."""
     if slots is None:
         yield
         return
@@ -310,7 +311,7 @@ async def _slot_released(slots: anyio.Semaphore | None) -> AsyncGenerator[None]:
     try:
         yield
     finally:
-        # Also when this was cancelled: whoever runs the flow gives the place back.
+        # Also after a cancellation: the worker that runs the flow releases the slot once more.
         with anyio.CancelScope(shield=True):
             await slots.acquire()
 
@@ -321,14 +322,16 @@ async def _join(flight: Flight) -> None:
         flight.when_ended(ended.set)
         await ended.wait()
     else:
-        # The event loop of another thread cannot wake this one.
+        # An event loop cannot wake the loop of another thread.
         thread_event = threading.Event()
         flight.when_ended(thread_event.set)
         await anyio.to_thread.run_sync(thread_event.wait, abandon_on_cancel=True)
 
 
-async def _fill_sink(sink: Sink, answer: httpx.Response) -> None:
-    async for chunk in answer.aiter_bytes() if is_for_httpx_to_read(answer) else answer.aiter_raw():
+async def _fill_sink(sink: Sink, http_response: httpx.Response) -> None:
+    async for chunk in (
+        http_response.aiter_bytes() if is_read_by_httpx(http_response) else http_response.aiter_raw()
+    ):
         sink.take(chunk)
         if sink.is_full:
             await anyio.to_thread.run_sync(sink.flush)

@@ -1,4 +1,4 @@
-"""Bodies that do not pass through memory: a local file that an answer fills, and one that a request reads."""
+"""Bodies that are files: a local file that a response fills, and one that a request sends."""
 
 from __future__ import annotations
 
@@ -15,45 +15,45 @@ from runql.transport.part_file import PartFile
 from runql.transport.response_headers import content_range, is_encoded
 
 CHUNK = 1 << 18
-"""Bytes of a local file that are read at once."""
+"""Bytes that one read of a local file takes."""
 
 BUFFER_SIZE = 1 << 20
-"""Bytes of an answer that are held before they are written and hashed: many threads that do a little each wait for each other."""
+"""Bytes of a response that are buffered before they are written and hashed; small writes make threads wait for each other."""
 
 SMALL_WRITE = 1 << 16
-"""Fewer bytes than these are written without a thread of their own."""
+"""Fewer bytes than these are written without a thread hop."""
 
 Progress: TypeAlias = Callable[[int, int | None], None]
-"""Called with the bytes that have passed and those there are in all, None when the server does not say."""
+"""Called with the bytes transferred so far and their total, which is None when the server does not say."""
 
 
 class Hash(Protocol):
-    """What `hashlib` makes."""
+    """A hash object of `hashlib`."""
 
     def update(self, data: bytes, /) -> None:
-        """Take more bytes."""
+        """Add bytes."""
         ...
 
     def digest(self) -> bytes:
-        """What was made of all of them."""
+        """Return the digest of all bytes added so far."""
         ...
 
 
 def new_md5() -> Hash:
-    """The hash that the server tells files by; it protects from damage, not from an attacker."""
+    """Return an MD5 hash, which the server uses for files; it protects from damage, not from an attacker."""
     return hashlib.md5(usedforsecurity=False)
 
 
 class Sink:
-    """A file that is filled beside its target and takes the target's place when it is complete.
+    """A temporary file that a response fills, and that replaces its target when it is complete.
 
-    Until `finish` the target keeps what it held; `discard` leaves nothing behind. An attempt that broke off is resumed
-    where the server can: it gave a strong ETag, and answers 206 with all the bytes from the asked one on.
+    Until `finish` the target stays as it was; `discard` removes the temporary file. A download that broke off is
+    resumed where the server gave a strong ETag and answers with 206 and all remaining bytes.
 
     Attributes:
-        target: where the bytes shall lie; its folder is made when the first byte is written.
-        accepted: whether the last answer was one that the sink takes (200, or 206 from where it stands).
-        received: bytes that are here.
+        target: path of the file; its folder is created when the first byte is written.
+        accepted: whether the last response was one that the sink takes (200, or 206 from ``received`` on).
+        received: bytes received so far.
     """
 
     def __init__(
@@ -66,15 +66,15 @@ class Sink:
         progress: Progress | None = None,
         new_hash: Callable[[], Hash] = new_md5,
     ) -> None:
-        """Say what the bytes must be, and where they go.
+        """Prepare a download; nothing is created yet.
 
         Args:
-            target: the file.
-            digest: in base64, checked by `finish`.
-            size: in bytes, checked by `finish`.
-            etag: what the answer must call the bytes, without quotes; checked before the first is written.
-            progress: told of bytes that have passed.
-            new_hash: makes what ``digest`` was made with.
+            target: path of the file.
+            digest: expected digest in base64, checked by `finish`.
+            size: expected bytes, checked by `finish`.
+            etag: expected ETag without quotes, checked before the first byte is written.
+            progress: called as bytes arrive.
+            new_hash: creates the hash of ``digest``.
         """
         self.target = target
         self.accepted = False
@@ -92,28 +92,28 @@ class Sink:
         self._part: PartFile | None = None
 
     def headers(self) -> dict[str, str]:
-        """What the request for the missing bytes carries; unpacked bytes, so that offsets mean the same each time."""
+        """Return the headers of the request for the missing bytes; they refuse encodings, so that offsets keep their meaning."""
         headers = {"Accept-Encoding": "identity"}
         if self.received and self._etag:
             headers |= {"Range": f"bytes={self.received}-", "If-Range": self._etag}
         return headers
 
     def begin(self, status: int, headers: Mapping[str, str]) -> bool:
-        """Look at an answer's head; True when its body belongs here."""
+        """Read a response's status and headers, and return whether its body belongs in this sink."""
         if status == 200:
             etag, length = headers.get("etag", ""), headers.get("content-length", "")
             self._check_etag(etag)
             self.restart()
-            # Of a body that is packed all the same, length and offsets count other bytes than those that are kept.
+            # A server may encode the body all the same: its length and offsets then count other bytes.
             if not is_encoded(headers):
                 self._total = int(length) if length.isdecimal() else None
-                # One that is not ASCII cannot be sent back.
+                # An ETag that is not ASCII cannot be sent back.
                 self._etag = None if etag.startswith("W/") or not etag.isascii() else etag or None
         self.accepted = status == 200 or (status == 206 and self._continues(headers))
         return self.accepted
 
     def restart(self) -> None:
-        """Forget what arrived."""
+        """Forget the bytes received so far."""
         self.received = self._held_size = 0
         self._held.clear()
         self._total = None
@@ -125,25 +125,25 @@ class Sink:
 
     @property
     def is_full(self) -> bool:
-        """Whether more is held than should be: `flush` is due."""
+        """Whether the buffer is full, so that `flush` is due."""
         return self._held_size > BUFFER_SIZE
 
     @property
     def is_nearly_empty(self) -> bool:
-        """Whether little is left to be written and hashed."""
+        """Whether few bytes are left to be written and hashed."""
         return self._held_size < SMALL_WRITE
 
     def take(self, chunk: bytes) -> None:
-        """Append; in memory, until `flush`."""
+        """Append bytes to the buffer."""
         self._held.append(chunk)
         self._held_size += len(chunk)
         self.received += len(chunk)
 
     def flush(self) -> None:
-        """Write and hash what was taken.
+        """Write and hash the buffer.
 
         Raises:
-            LocalFileError: the disk did not take it.
+            LocalFileError: the file cannot be written.
         """
         chunk = b"".join(self._held)
         self._held.clear()
@@ -154,31 +154,33 @@ class Sink:
             self._digest.update(chunk)
 
     def report(self) -> None:
-        """Tell the caller how far it is."""
+        """Call the caller's progress function."""
         if self._progress is not None:
             self._progress(self.received, self._size if self._total is None else self._total)
 
     def finish(self) -> None:
-        """Check the bytes and move them into the target's place.
+        """Check the bytes and replace the target with them.
 
         Raises:
-            DigestMismatchError: they are not what the server says the file holds.
-            LocalFileError: the target cannot be replaced, or the last bytes could not be written.
+            DigestMismatchError: the bytes are not those that the server announced.
+            LocalFileError: the last bytes or the target cannot be written.
         """
         if not self.accepted:
-            raise TypeError("a sink is finished after an answer was accepted")
+            raise TypeError("finish() needs a response that the sink has accepted")
         self.flush()
         found = base64.b64encode(self._digest.digest()).decode("ascii")
         if self._expected and found != self._expected:
             raise DigestMismatchError(
-                f"what arrived for {self.target.name} has the digest {found}, the server says {self._expected}: "
-                "the file was damaged on its way or replaced meanwhile; list the files again and repeat"
+                f"the bytes received for {self.target.name} have the digest {found}, the server says "
+                f"{self._expected}: the file was damaged in transit or replaced during the download; "
+                "list the files again and repeat"
             )
         expected = self._total if self._size is None else self._size
         if expected is not None and self.received != expected:
             raise DigestMismatchError(
-                f"{self.received} bytes arrived for {self.target.name}, the server says {expected}: "
-                "the answer was cut short or the file replaced meanwhile; list the files again and repeat"
+                f"{self.received} bytes were received for {self.target.name}, the server says {expected}: "
+                "the response was cut short or the file replaced during the download; "
+                "list the files again and repeat"
             )
         with self._saving():
             self._opened().publish()
@@ -187,7 +189,7 @@ class Sink:
         self.report()
 
     def discard(self) -> None:
-        """Leave nothing behind; does nothing after `finish`."""
+        """Remove the temporary file; does nothing after `finish`."""
         if self._part is not None:
             self._part.discard()
             self._part = None
@@ -200,8 +202,8 @@ class Sink:
     def _check_etag(self, etag: str) -> None:
         if self._expected_etag is not None and etag.strip('"') != self._expected_etag:
             raise DigestMismatchError(
-                f"what lies at the address of {self.target.name} is now called {etag or 'nothing'}, "
-                f"not {self._expected_etag}: it was replaced since it was noted"
+                f"the ETag of {self.target.name} is now {etag or 'missing'}, not {self._expected_etag}: "
+                "the file was replaced since the artifact recorded it"
             )
 
     def _continues(self, headers: Mapping[str, str]) -> bool:
@@ -222,12 +224,12 @@ class Sink:
 
 
 class Source:
-    """A file that is sent from its beginning, each time anew.
+    """A local file that a request sends; each attempt starts at its first byte.
 
     Attributes:
-        path: of the file.
-        size: in bytes, when the source was made; no more are sent.
-        progress: told of bytes that have passed, None when nobody listens.
+        path: path of the file.
+        size: bytes of the file when the source was made; later bytes are not sent.
+        progress: called as bytes are sent, or None.
     """
 
     def __init__(self, path: Path, *, progress: Progress | None = None) -> None:
@@ -241,10 +243,10 @@ class Source:
             raise LocalFileError(f"cannot read {path}", error) from error
 
     def chunks(self) -> Iterator[bytes]:
-        """The bytes; those of a file that grows meanwhile end where it ended before.
+        """Yield the file's first ``size`` bytes.
 
         Raises:
-            LocalFileError: it cannot be read, or not as far as it reached before.
+            LocalFileError: the file cannot be read, or has become shorter.
         """
         left = self.size
         try:
@@ -260,6 +262,6 @@ class Source:
             )
 
     def report(self, sent: int) -> None:
-        """Tell the caller how far it is."""
+        """Call the caller's progress function."""
         if self.progress is not None:
             self.progress(sent, self.size)

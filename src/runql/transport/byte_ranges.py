@@ -1,4 +1,4 @@
-"""A part of a file: the range that a request names, and what an answer says that it holds."""
+"""Parts of a file: the range that a request asks for, and the bytes that a response holds."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from runql.transport.wire import Response
 
 @dataclass(frozen=True, slots=True)
 class ByteRange:
-    """Some bytes of a file.
+    """A range of bytes to ask for.
 
     Attributes:
-        start: the first; a negative one counts from the end, and the range is then the file's last bytes.
-        stop: the one after the last; None for the end.
+        start: offset of the first byte; ``-n`` asks for the file's last n bytes.
+        stop: offset after the last byte; None for the end of the file.
     """
 
     start: int
@@ -22,7 +22,7 @@ class ByteRange:
 
     @property
     def header(self) -> str:
-        """The value of a request's `Range`."""
+        """The value of a request's `Range` header."""
         if self.start < 0:
             return f"bytes={self.start}"
         return f"bytes={self.start}-{'' if self.stop is None else self.stop - 1}"
@@ -30,13 +30,13 @@ class ByteRange:
 
 @dataclass(frozen=True, slots=True)
 class FilePart:
-    """Bytes that arrived.
+    """Bytes of a file, as received.
 
     Attributes:
-        start: where they stand in the file.
+        start: offset of the first byte in the file.
         content: the bytes.
-        size: of the whole file.
-        etag: what the server calls this state of the file; empty when it does not say.
+        size: bytes of the whole file.
+        etag: the file's ETag; empty when the server sends none.
     """
 
     start: int
@@ -46,17 +46,17 @@ class FilePart:
 
     @property
     def stop(self) -> int:
-        """Where they end."""
+        """Offset after the last byte."""
         return self.start + len(self.content)
 
     @property
     def is_whole(self) -> bool:
-        """Whether they are the file."""
+        """Whether the part is the whole file."""
         return len(self.content) == self.size
 
 
 def read_part(wanted: ByteRange, response: Response) -> FilePart | None:
-    """What an answer to a request for a range holds: that range, or the whole file; None for anything else."""
+    """Return the wanted range, or the whole file, from a response; None when it holds anything else."""
     content, etag = response.content, response.headers.get("etag", "")
     if response.status == 200:
         return FilePart(0, content, len(content), etag)

@@ -1,4 +1,4 @@
-"""Bytes to model or error: the one place where an operation is encoded and its answer is judged."""
+"""Encoding an operation, and decoding its response into a model or an error."""
 
 from __future__ import annotations
 
@@ -33,17 +33,17 @@ T = TypeVar("T")
 EXCERPT = 200
 DRIFT_PLACES = 5
 
-# A refusal of unknown parts says so in few words; whatever is larger holds data, and is not searched.
-REFUSALS = (200, 400, 422)
+# A response that refuses unknown parts is small; larger ones hold data and are not parsed for it.
+REFUSAL_STATUSES = (200, 400, 422)
 LARGEST_REFUSAL = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class RawList:
-    """Lists of an answer that stay text, see `read_response_with_raw_lists`.
+    """Lists of a response that stay JSON bytes; see `read_response_with_raw_lists`.
 
     Attributes:
-        field: their name in the answer.
+        field: name of the lists in the response.
         depth: 2 for lists of lists, 1 for lists of objects that hold no lists.
     """
 
@@ -52,12 +52,12 @@ class RawList:
 
 
 def encode(
-    operation: Operation[Any],  # Any: encoding does not depend on the answer's type
+    operation: Operation[Any],  # Any: encoding does not depend on the result's type
     unknown: Collection[str] = (),
 ) -> bytes:
-    """The JSON body of the POST: document, operation name and the variables that were given.
+    """Return the JSON body of the POST: document, operation name and the variables that were given.
 
-    Fields that are ``unknown`` to the server are left out where runql can do without; see `unknown_parts`.
+    Optional fields among the ``unknown`` ones are left out; see `unknown_parts`.
     """
     check_variables(operation)
     variables = {name: value for name, value in operation.variables.items() if value is not UNSET}
@@ -67,64 +67,68 @@ def encode(
 
 
 def refused_parts(response: Response) -> frozenset[str]:
-    """The parts of the schema for which alone a server refused an operation; empty for other responses.
+    """Return the parts of the schema that the server refused, if that is its only complaint; empty for other responses.
 
-    Validation comes before execution, so that a mutation refused like this was not carried out.
+    Validation comes before execution, so the server has not carried out a mutation that it refused like this.
     """
     content = response.content
-    if response.status not in REFUSALS or len(content) > LARGEST_REFUSAL or b'"errors"' not in content:
+    if (
+        response.status not in REFUSAL_STATUSES
+        or len(content) > LARGEST_REFUSAL
+        or b'"errors"' not in content
+    ):
         return frozenset()
-    answer = _object(content)
-    if answer is None or answer.get("data") is not None:
+    body = _object(content)
+    if body is None or body.get("data") is not None:
         return frozenset()
-    unknown = [unknown_parts([problem.message]) for problem in _problems(answer)]
+    unknown = [unknown_parts([problem.message]) for problem in _problems(body)]
     return frozenset(part for parts in unknown for part in parts) if all(unknown) else frozenset()
 
 
 def read_response(operation: Operation[T], response: Response) -> T:
-    """The answer's data as the operation's model.
+    """Return the response's data as the operation's model.
 
     Raises:
         AnswerError: see `answer_error`.
         SchemaDriftError: the data does not fit the model.
     """
-    answer = _object(response.content)
-    if response.status != 200 or answer is None or answer.get("errors") or answer.get("data") is None:
+    body = _object(response.content)
+    if response.status != 200 or body is None or body.get("errors") or body.get("data") is None:
         raise answer_error(operation.name, response)
     # BaseModel: ariadne-codegen makes every result a pydantic model; Operation is generic over it without naming it.
     model = cast("type[BaseModel]", operation.result)
     try:
-        return cast("T", model.model_validate(answer["data"]))
+        return cast("T", model.model_validate(body["data"]))
     except ValidationError as error:
         raise SchemaDriftError(operation.name, _drift_places(error)) from error
 
 
 def read_response_with_raw_lists(
-    operation: Operation[T], response: Response, cuts: Sequence[RawList]
+    operation: Operation[T], response: Response, lists: Sequence[RawList]
 ) -> tuple[T, Mapping[str, list[bytes]]]:
-    """As `read_response`, but some lists stay text: empty in the model, and beside it in order, by the names of their fields.
+    """As `read_response`, with some lists as JSON bytes: by field name, in order; in the model they are empty.
 
-    Whoever reads columns, or only counts, spares a Python object for every value. A field is missing there when its
-    lists cannot be told from the rest by their brackets alone; the model then holds them.
+    A caller that reads columns, or only counts, so needs no Python object for each value. Where brackets alone do not
+    show where a field's lists end, the model holds them and the field is missing from the mapping.
     """
-    rest, texts = response.content, dict[str, list[bytes]]()
-    for each in cuts:
-        cut = _cut(rest, f'"{each.field}":'.encode(), each.depth)
+    rest, found = response.content, dict[str, list[bytes]]()
+    for each in lists:
+        cut = _cut_lists(rest, f'"{each.field}":'.encode(), each.depth)
         if cut is not None:
-            rest, texts[each.field] = cut
-    if texts:
+            rest, found[each.field] = cut
+    if found:
         try:
-            return read_response(operation, replace(response, content=rest)), texts
+            return read_response(operation, replace(response, content=rest)), found
         except AnswerError:
-            # Not cut where it should be, or an error: the whole answer tells.
+            # An error, or a cut in the wrong place: the whole response shows which.
             pass
     return read_response(operation, response), {}
 
 
 def string_list_size(content: bytes, field: str) -> int | None:
-    """How many bytes of an answer its only list of texts takes at the most, brackets included; None where that is not told.
+    """Return at most how many bytes the only list of strings in a response takes, with brackets; None where unknown.
 
-    What comes first under the name of ``field`` begins no later than the list, and no other end of such a list follows.
+    The list begins at the first ``field`` or later, and the last end of a list of strings is its end.
     """
     name = f'"{field}":'.encode()
     start, stop = content.find(name[:-1]), content.rfind(b'"]') + 2
@@ -133,41 +137,41 @@ def string_list_size(content: bytes, field: str) -> int | None:
 
 
 def answer_error(name: str, response: Response) -> AnswerError:
-    """The error that an answer stands for; every answer error is born here.
+    """Return the error that a response stands for; every `AnswerError` is made here.
 
-    Statuses first (401, 403, 429, 408 and 5xx), because proxies answer them without GraphQL; then the GraphQL errors,
-    which come with 200 and with 400; then whatever else it may be.
+    Statuses come first (401, 403, 429, 408 and 5xx), because proxies send them without GraphQL. Then come GraphQL
+    errors, which servers send with 200 and with 400, and then everything else.
     """
-    answer = _object(response.showable)
-    problems = _problems(answer)
-    said = "; ".join(problem.message for problem in problems) or _rest_message(answer) or _excerpt(response)
+    body = _object(response.showable)
+    problems = _problems(body)
+    details = "; ".join(problem.message for problem in problems) or _rest_message(body) or _excerpt(response)
     status, attempts = response.status, response.attempts
 
-    def message(text: str) -> str:
-        return f"{text}: {said}" if said else text
+    def message(reason: str) -> str:
+        return f"{reason}: {details}" if details else reason
 
     if status == 401:
-        text = "the server does not accept the API key (401)"
+        reason = "the server does not accept the API key (401)"
         hint = ". Check WANDB_API_KEY, and that it belongs to the host in WANDB_BASE_URL"
-        return AuthenticationError(message(text) + hint, status=status, operation=name, attempts=attempts)
+        return AuthenticationError(message(reason) + hint, status=status, operation=name, attempts=attempts)
     if status == 403:
-        text = "the API key may not do this (403)"
-        return AccessDeniedError(message(text), status=status, operation=name, attempts=attempts)
+        reason = "the API key may not do this (403)"
+        return AccessDeniedError(message(reason), status=status, operation=name, attempts=attempts)
     if status == 429:
         wait = asked_wait(response.headers)
-        text = "too many requests (429)" + (
+        reason = "too many requests (429)" + (
             f", the server asks to wait {wait:g} s" if wait is not None else ""
         )
         return RateLimitedError(
-            message(text), status=status, operation=name, attempts=attempts, retry_after=wait
+            message(reason), status=status, operation=name, attempts=attempts, retry_after=wait
         )
     if is_server_failure(status):
-        text = f"the server failed ({status})"
-        return ServerFailureError(message(text), status=status, operation=name, attempts=attempts)
+        reason = f"the server failed ({status})"
+        return ServerFailureError(message(reason), status=status, operation=name, attempts=attempts)
     unknown = unknown_parts(problem.message for problem in problems)
     if unknown:
         return OutdatedServerError(
-            f"{describe_unknown_parts(unknown)}. `runql drift` tells everything that differs: {said}",
+            f"{describe_unknown_parts(unknown)}. `runql drift` lists everything that differs: {details}",
             status=status,
             operation=name,
             attempts=attempts,
@@ -175,9 +179,9 @@ def answer_error(name: str, response: Response) -> AnswerError:
             unknown=unknown,
         )
     if problems:
-        data = answer.get("data") if answer else None
+        data = body.get("data") if body else None
         return QueryError(
-            said,
+            details,
             status=status,
             operation=name,
             attempts=attempts,
@@ -185,31 +189,33 @@ def answer_error(name: str, response: Response) -> AnswerError:
             data=data if isinstance(data, dict) else None,
         )
     if status == 200:
-        text = "the answer is not a GraphQL answer: is WANDB_BASE_URL the API's address, not the web app's?"
+        reason = (
+            "the response is not a GraphQL response: is WANDB_BASE_URL the API's address, not the web app's?"
+        )
     else:
-        text = f"the server answered {status}: is WANDB_BASE_URL right?"
-    return InvalidAnswerError(message(text), status=status, operation=name, attempts=attempts)
+        reason = f"the server responded with status {status}: is WANDB_BASE_URL right?"
+    return InvalidAnswerError(message(reason), status=status, operation=name, attempts=attempts)
 
 
-def _cut(content: bytes, mark: bytes, depth: int) -> tuple[bytes, list[bytes]] | None:
+def _cut_lists(content: bytes, mark: bytes, depth: int) -> tuple[bytes, list[bytes]] | None:
     opening, closing = b"[" * depth, b"]" * depth
     rest: list[bytes] = []
     lists: list[bytes] = []
     done = 0
-    while (found := content.find(mark, done)) >= 0:
-        start = found + len(mark)
+    while (place := content.find(mark, done)) >= 0:
+        start = place + len(mark)
         end = content.find(closing, start) + depth
-        # Without escapes, an even number of quotes says that the end lies outside of texts.
-        text = content[start:end]
-        if end < depth or not text.startswith(opening) or b"\\" in text or text.count(b'"') % 2:
+        # Without escapes, an even number of quotes shows that the end is not inside a string.
+        found = content[start:end]
+        if end < depth or not found.startswith(opening) or b"\\" in found or found.count(b'"') % 2:
             return None
-        if depth == 1 and text.find(b"[", 1) > 0:
+        if depth == 1 and found.find(b"[", 1) > 0:
             return None
-        # A null among the lists: what ends here may be another list.
-        if depth == 2 and (b"],n" in text or b"[n" in text):
+        # A null among the lists: the brackets may close another list.
+        if depth == 2 and (b"],n" in found or b"[n" in found):
             return None
         rest += [content[done:start], b"[]"]
-        lists.append(text)
+        lists.append(found)
         done = end
     return (b"".join([*rest, content[done:]]) if lists else content), lists
 
@@ -222,8 +228,8 @@ def _object(content: bytes) -> dict[str, JSONValue] | None:
     return value if isinstance(value, dict) else None
 
 
-def _problems(answer: Mapping[str, JSONValue] | None) -> list[GraphQLProblem]:
-    errors = answer.get("errors") if answer else None
+def _problems(body: Mapping[str, JSONValue] | None) -> list[GraphQLProblem]:
+    errors = body.get("errors") if body else None
     if not isinstance(errors, list):
         return []
     return [_problem(error) for error in errors]
@@ -239,8 +245,8 @@ def _problem(error: JSONValue) -> GraphQLProblem:
     )
 
 
-def _rest_message(answer: Mapping[str, JSONValue] | None) -> str:
-    error = answer.get("error") if answer else None
+def _rest_message(body: Mapping[str, JSONValue] | None) -> str:
+    error = body.get("error") if body else None
     if isinstance(error, dict):
         error = error.get("message")
     return error if isinstance(error, str) else ""

@@ -1,4 +1,4 @@
-"""What an exception of httpx means: what an error says of it, and whether trying again can help."""
+"""What an exception of httpx means: the message of runql's error, and how often a retry can help."""
 
 from __future__ import annotations
 
@@ -19,60 +19,62 @@ ONCE: Final = 1
 TWICE: Final = 2
 
 _TRANSIENT_TLS: Final = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError, ssl.SSLWantReadError)
-_NOT_NOW: Final = 500
+_TEMPORARY_FROM: Final = 500
 
 PASSWORD_WANTED: Final = 407
-"""What a proxy answers that wants a user name and a password; no server does."""
+"""The status of a proxy that wants a user name and a password; no server sends it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """What became of a request that got no response.
+    """Why a request got no response.
 
     Attributes:
-        text: for the error; it names the host, never the URL, which may be signed.
-        most_attempts: how often the request is sent at most; None leaves it to the policy.
+        message: of the error; it names the host, never the URL, which may be signed.
+        most_attempts: how often to send the request at most; None leaves that to the policy.
     """
 
-    text: str
+    message: str
     most_attempts: int | None = None
 
 
 def diagnose(error: httpx.HTTPError, url: httpx.URL, *, is_known: bool) -> Diagnosis:
-    """Tell why no response arrived.
+    """Say why no response arrived.
 
     Args:
         error: what httpx raised; not a timeout.
-        url: what was requested.
-        is_known: whether the host has responded before. One that has is waited for; one that has not is taken for a
-            wrong address, after a second attempt.
+        url: of the request.
+        is_known: whether the host has responded before. An unknown host counts as a wrong address after two attempts.
     """
     host = host_of(url)
     if isinstance(error, httpx.ProxyError):
         return _refused_by_proxy(error, url)
     for cause in _causes(error):
         if isinstance(cause, ssl.SSLCertVerificationError):
-            text = f"{host} shows a certificate that is not trusted: {cause}. {trust_advice(cause)}"
-            return Diagnosis(text, ONCE)
+            message = f"{host} shows a certificate that is not trusted: {cause}. {trust_advice(cause)}"
+            return Diagnosis(message, ONCE)
         if isinstance(cause, ssl.SSLError) and not isinstance(cause, _TRANSIENT_TLS):
-            text = f"no answer from {host}: {cause}. Does this port speak TLS? Check WANDB_BASE_URL"
-            return Diagnosis(text, TWICE)
+            message = f"no response from {host}: {cause}. Does this port speak TLS? Check WANDB_BASE_URL"
+            return Diagnosis(message, TWICE)
         if isinstance(cause, socket.gaierror):
-            text = f"no answer from {host}: its name leads to no address ({cause}). Check WANDB_BASE_URL and the network"
-            return Diagnosis(text, None if is_known else TWICE)
+            message = f"no response from {host}: its name has no address ({cause}). Check WANDB_BASE_URL and the network"
+            return Diagnosis(message, None if is_known else TWICE)
         if isinstance(cause, ConnectionRefusedError):
-            text = f"no answer from {host}: it refuses the connection. Check WANDB_BASE_URL and the network, and that the server is up"
-            return Diagnosis(text, None if is_known else TWICE)
-    text = (
-        f"no answer from {host}: {str(error) or type(error).__name__}. Check WANDB_BASE_URL and the network"
+            message = (
+                f"no response from {host}: it refuses the connection. Check WANDB_BASE_URL and the network, "
+                "and that the server is up"
+            )
+            return Diagnosis(message, None if is_known else TWICE)
+    message = (
+        f"no response from {host}: {str(error) or type(error).__name__}. Check WANDB_BASE_URL and the network"
     )
     if isinstance(error, (httpx.UnsupportedProtocol, httpx.LocalProtocolError)):
-        return Diagnosis(text, ONCE)
-    return Diagnosis(text, TWICE if _is_no_http(error, is_known=is_known) else None)
+        return Diagnosis(message, ONCE)
+    return Diagnosis(message, TWICE if _is_not_http(error, is_known=is_known) else None)
 
 
 def diagnose_407(url: httpx.URL) -> Diagnosis:
-    """As `diagnose`, of a proxy that wants a password before it passes on a request."""
+    """As `diagnose`, for a proxy that wants a password before it forwards a request."""
     proxy = proxy_of(url.scheme) or "a proxy that no variable names"
     return Diagnosis(
         f"{proxy} asks for a user name and password (407), or refuses those it was given: "
@@ -82,23 +84,21 @@ def diagnose_407(url: httpx.URL) -> Diagnosis:
 
 
 def host_of(url: httpx.URL) -> str:
-    """Host and port, for errors."""
+    """Return host and port, as error messages name them."""
     return f"{url.host}:{url.port}" if url.port else url.host
 
 
 def _refused_by_proxy(error: httpx.ProxyError, url: httpx.URL) -> Diagnosis:
     found = re.match(r"\d{3}\b", str(error))
-    status = int(found[0]) if found else _NOT_NOW
+    status = int(found[0]) if found else _TEMPORARY_FROM
     if status == PASSWORD_WANTED:
         return diagnose_407(url)
-    text = (
-        f"no answer from {host_of(url)}: {proxy_of(url.scheme) or 'a proxy'} does not connect to it: {error}"
-    )
-    return Diagnosis(text, None if status >= _NOT_NOW else ONCE)
+    message = f"no response from {host_of(url)}: {proxy_of(url.scheme) or 'a proxy'} does not connect to it: {error}"
+    return Diagnosis(message, None if status >= _TEMPORARY_FROM else ONCE)
 
 
-def _is_no_http(error: httpx.HTTPError, *, is_known: bool) -> bool:
-    """Whether what came back is not HTTP; of a host that never responded, hanging up at once counts, too."""
+def _is_not_http(error: httpx.HTTPError, *, is_known: bool) -> bool:
+    """Whether the host does not speak HTTP; an unknown host that hangs up at once counts as well."""
     if not isinstance(error, httpx.RemoteProtocolError):
         return False
     found = [cause for cause in _causes(error) if type(cause).__module__.startswith("h11")]
@@ -107,15 +107,15 @@ def _is_no_http(error: httpx.HTTPError, *, is_known: bool) -> bool:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """What an error was raised from."""
+    """Yield the errors that an error was raised from."""
     cause = error.__cause__
     if cause is None and type(error).__module__.startswith("httpcore"):
-        # Its pool hides what an error of its own was raised from. Where that was nothing, what stands there is what
-        # the caller was handling.
+        # httpcore's pool raises its errors without a cause. The context is the cause, or an error that the caller was
+        # handling.
         cause = error.__context__
     if cause is None or isinstance(cause, RunqlError):
         return
-    # The attempts on each address of a name are a group.
+    # anyio groups the errors of all addresses of a name.
     group: Sequence[BaseException] = getattr(cause, "exceptions", [cause])
     for each in group:
         yield each

@@ -1,4 +1,4 @@
-"""What both drivers share: where a request goes, which headers it carries, and what httpx's failures mean."""
+"""The rules of both drivers: where a request goes, which headers it carries, and what httpx's exceptions mean."""
 
 from __future__ import annotations
 
@@ -29,28 +29,28 @@ from runql.version import __version__
 
 USER_AGENT = f"runql/{__version__}"
 
-# Errors raised before a byte of the request left: the server has not seen it.
+# Errors raised before the request was sent: the server has not seen it.
 UNSENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 
 LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=64)
-"""Who sends many requests at once says how many; a request that waits for a free connection would time out for nothing."""
+"""No limit on connections: flows limit their own concurrency, and a request that waits for a connection could time out."""
 
 _ABSOLUTE = re.compile(r"https?://", re.IGNORECASE)
 
 
 class NoCookies(CookieJar):
-    """Keeps none: the API needs none, and what a storage sets must not come back to it."""
+    """Keep no cookies: the API needs none, and a storage's cookies must not be sent back."""
 
     def extract_cookies(self, response: object, request: object) -> None:
-        """Leave them."""
+        """Ignore the response's cookies."""
 
 
 @lru_cache(maxsize=64)
 def parsed(url: str) -> httpx.URL:
-    """A request's URL; kept, because each is asked for several times and parsing takes as long as sending a small request.
+    """Parse a request's URL. The result is cached: parsing takes as long as sending a small request.
 
     Raises:
-        httpx.InvalidURL, ValueError: no connection can be made to it.
+        httpx.InvalidURL, ValueError: no request can be sent to it.
     """
     read = httpx.URL(url)
     if not 0 < (1 if read.port is None else read.port) < 65536:
@@ -58,32 +58,32 @@ def parsed(url: str) -> httpx.URL:
     if read.scheme in {"http", "https"} and not read.host:
         raise ValueError("it has no host")
     if "%" in read.host and ":" not in read.host:  # only the zone of an IPv6 address may be escaped
-        raise ValueError("its host holds what no name of a host does")
-    # As the system's resolver reads it, which has errors of its own for labels that are empty or too long.
+        raise ValueError("its host holds a character that no host name may hold")
+    # The system's resolver encodes it the same way, and fails on labels that are empty or too long.
     read.host.encode("idna")
     return read
 
 
-def is_for_httpx_to_read(answer: httpx.Response) -> bool:
-    """Whether only httpx can give the body: it is packed, or a transport of the caller's has read it already.
+def is_read_by_httpx(http_response: httpx.Response) -> bool:
+    """Whether httpx must give the body: it is encoded, or a transport of the caller's has read it already.
 
-    Any other body is taken as it comes: passing it through httpx's decoders takes as long as receiving it.
+    Other bodies are read raw, because httpx's decoders take as long as receiving the bytes.
     """
-    return answer.is_stream_consumed or is_encoded(answer.headers)
+    return http_response.is_stream_consumed or is_encoded(http_response.headers)
 
 
 class Endpoint:
-    """The API that a client talks to, and the credentials that go there and nowhere else."""
+    """The API that a client talks to, and the credentials, which are sent to it alone."""
 
     def __init__(self, settings: Settings) -> None:
-        """Raises ConfigurationError for settings that were made by hand and that no request can be made of."""
+        """Raises ConfigurationError when no request can be built from the settings; `resolve_settings` checks its own."""
         try:
             self._base = parsed(settings.base_url.rstrip("/") + "/")
             key = settings.api_key.get_secret_value().encode()
         except (httpx.InvalidURL, ValueError):
-            # Neither is shown: a URL may hold a password.
+            # The error shows neither: a URL may hold a password.
             raise ConfigurationError(
-                "base_url or the API key cannot be used: the URL has no host that can be looked up, or a port above "
+                "base_url or the API key cannot be used: the URL has no valid host, or a port above "
                 "65535, or one of them holds half a surrogate pair"
             ) from None
         self._graphql_url = settings.graphql_url
@@ -95,18 +95,18 @@ class Endpoint:
         self._known_hosts: set[str] = set()
 
     def request(self, effect: Send | Download | Upload) -> Request:
-        """The HTTP request that an effect asks for.
+        """Return the HTTP request of an effect.
 
         Raises:
             ConnectionFailedError: the server named a URL that cannot be requested.
-            OutdatedServerError: the server has refused before what the effect needs.
+            OutdatedServerError: the server has refused before a part that the effect needs.
         """
         if isinstance(effect, Download):
             url = self._resolved(effect.url)
             part = None if effect.part is None else effect.part.header
             return Request(url.path, str(url), sink=effect.sink, part=part)
         if isinstance(effect, Upload):
-            # Joining would drop a base URL's own path, which belongs in front of a relative upload URL.
+            # `join` would drop the base URL's own path, which a relative upload URL needs in front.
             address = f"{self._base}{effect.url[1:]}" if effect.url.startswith("/") else effect.url
             url = self._resolved(address)
             return Request(url.path, str(url), source=effect.source, source_headers=effect.headers)
@@ -126,9 +126,9 @@ class Endpoint:
     def reduced_request(
         self, effect: Send | Download | Upload, sent: Request, response: Response
     ) -> Request | None:
-        """The request again, without the fields for which alone the server refused it; None for other responses.
+        """Return the request without the fields that the server does not know; None unless it was refused for them alone.
 
-        The fields are left out of all later requests.
+        Later requests leave the fields out from the start.
         """
         if not isinstance(effect, Send) or not (refused := refused_parts(response)):
             return None
@@ -136,12 +136,12 @@ class Endpoint:
         if not refused <= optional_fields(effect.operation.document):
             return None
         self._unknown |= refused
-        # Fields that were left out already are refused on no good grounds: asking again would not end.
+        # The server refuses fields that were not sent: retrying would not end.
         again = self.request(effect)
         return None if again.content == sent.content else again
 
     def headers(self, request: Request) -> dict[str, str]:
-        """The request's headers; credentials only when its URL lies below the base URL."""
+        """Return the request's headers, with credentials only for URLs below the base URL."""
         headers = {"User-Agent": USER_AGENT}
         if request.source is not None:
             given = {
@@ -151,7 +151,7 @@ class Endpoint:
         if request.sink is not None:
             headers |= request.sink.headers()
         if request.part is not None:
-            # Unpacked: a packed body would count other bytes than the range does.
+            # Not encoded: a range of an encoded body would count other bytes.
             headers |= {"Range": request.part, "Accept-Encoding": "identity"}
         if request.content is not None:
             headers["Content-Type"] = "application/json"
@@ -160,35 +160,37 @@ class Endpoint:
         return headers
 
     def failure(self, request: Request, error: httpx.HTTPError, elapsed: float) -> Failure:
-        """What an exception of httpx means; its text names the host, never the URL, which may be signed."""
+        """Return the failure that an exception of httpx means; its error names the host, never the URL, which may be signed."""
         url = parsed(request.url)
         most_attempts = None
         if isinstance(error, httpx.TimeoutException):
-            told: TransportError = RequestTimedOutError(
+            raised: TransportError = RequestTimedOutError(
                 f"{host_of(url)} was silent for {self._timeout:g} s: "
                 "raise the timeout (Api(timeout=...) or WANDB_HTTP_TIMEOUT), or ask for smaller pages",
                 operation=request.name,
             )
         else:
             found = diagnose(error, url, is_known=host_of(url) in self._known_hosts)
-            told, most_attempts = (
-                ConnectionFailedError(found.text, operation=request.name),
+            raised, most_attempts = (
+                ConnectionFailedError(found.message, operation=request.name),
                 found.most_attempts,
             )
-        told.__cause__ = error
-        told.sent = not isinstance(error, UNSENT)
-        return Failure(told, elapsed, sent=told.sent, most_attempts=most_attempts)
+        raised.__cause__ = error
+        raised.sent = not isinstance(error, UNSENT)
+        return Failure(raised, elapsed, sent=raised.sent, most_attempts=most_attempts)
 
-    def response(self, request: Request, answer: httpx.Response, content: bytes, elapsed: float) -> Outcome:
-        """Our own value of httpx's response and its body; a failure when it is a proxy's, which passed on nothing."""
+    def response(
+        self, request: Request, http_response: httpx.Response, content: bytes, elapsed: float
+    ) -> Outcome:
+        """Return httpx's response as our own value; a failure when it is a proxy's 407, as the server got nothing."""
         url = parsed(request.url)
-        if answer.status_code == PASSWORD_WANTED:
+        if http_response.status_code == PASSWORD_WANTED:
             found = diagnose_407(url)
-            error = ConnectionFailedError(found.text, operation=request.name)
+            error = ConnectionFailedError(found.message, operation=request.name)
             return Failure(error, elapsed, sent=False, most_attempts=found.most_attempts)
         self._known_hosts.add(host_of(url))
-        headers = dict(answer.headers.items())
-        return Response(answer.status_code, content, headers, elapsed, secrets=self._secrets)
+        headers = dict(http_response.headers.items())
+        return Response(http_response.status_code, content, headers, elapsed, secrets=self._secrets)
 
     def _resolved(self, url: str) -> httpx.URL:
         try:
@@ -197,7 +199,7 @@ class Endpoint:
             raise ConnectionFailedError("the server named a URL that cannot be requested") from error
 
     def _is_below_base(self, address: str) -> bool:
-        # httpx.URL has brought the case of the host, a spelled-out default port and `..` to one form.
+        # httpx.URL has normalised the host's case, a default port and `..`.
         base, url = self._base, parsed(address)
         same_host = (base.scheme, base.host, base.port) == (url.scheme, url.host, url.port)
         climbs = ".." in unquote(url.path).split("/")

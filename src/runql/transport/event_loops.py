@@ -1,4 +1,4 @@
-"""Which event loop runs the present task: what belongs to one loop must not be used in another."""
+"""An identity for the running event loop, because connections of one loop cannot be used in another."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from anyio.lowlevel import RunVar
 
 
 class EventLoop:
-    """Stands for one event loop (of trio: one run), as long as that exists."""
+    """Stands for one event loop of asyncio, or one run of trio, and lives as long as that."""
 
 
 _CURRENT: Final = RunVar[EventLoop]("runql event loop")
 
 
 def current_event_loop() -> EventLoop:
-    """Return the one that runs this; the same object each time."""
+    """Return the running event loop's object, the same each time."""
     loop = _CURRENT.get(None)
     if loop is None:
         loop = EventLoop()

@@ -1,4 +1,35 @@
-"""The logic's side of the wire: a flow yields effects, a driver performs them and sends the replies back."""
+"""Flows: what the client does, written once for threads and for event loops.
+
+A flow is a generator. It decides what to ask and reads what comes back, and does no I/O itself.
+It yields an effect, a plain value that describes one piece of I/O. A driver performs the effect and
+sends the reply into the flow:
+
+    flow yields                        the driver                              the flow gets
+    Send(operation)                    posts it, with retries                  Response
+    Download(url), Upload(url, …)      moves a file, with retries              Response
+    Gather(flows, limit)               runs flows at the same time             None
+    Sleep(seconds)                     waits                                   None
+    Offload(work)                      calls work, off the event loop          None
+    Join(flight)                       waits for another flow's read           None
+
+There are two drivers: `sync.RetryingClient` blocks its thread, `aio.AsyncRetryingClient` suspends its
+task. Both stop when the flow returns, and hand its result to the caller.
+
+When an effect fails with a `RunqlError`, the driver throws the error into the flow at its `yield`.
+The flow handles it, or lets it reach the caller. Any other exception closes the flow. A response
+with a bad status is a reply, not an error: the flow judges it.
+
+Flows call the helpers below instead of yielding effects, and call each other by `yield from`:
+
+    def read_state(run: str) -> Flow[str]:
+        data = yield from fetch(get_run_state(entity="e", project="p", run=run))   # yields Send
+        return data.project.run.state
+
+    RetryingClient(settings).run(read_state("r"))              # in a script
+    await AsyncRetryingClient(settings).run(read_state("r"))   # in an event loop
+
+So both clients share every decision, and a test steps a flow by hand, without a network or a clock.
+"""
 
 from __future__ import annotations
 
@@ -25,16 +56,16 @@ T = TypeVar("T")
 MAX_REDIRECTS = 5
 
 DEFAULT_CONCURRENCY = 8
-"""Flows that a `Gather` has under way at the same time, where its caller does not say."""
+"""How many flows a `Gather` runs at the same time unless its caller says otherwise."""
 
 EXTRA_WORKERS = 2
-"""Flows that may do offloaded work beside those that a `Gather` has under way; more of them take turns with these."""
+"""Workers that a `Gather` adds to its limit when flows release their slot while they do offloaded work."""
 
 EXPIRED_URL_STATUSES = (400, 403)
-"""What storages answer to a signed URL whose time is over (Google's the first, Amazon's the second): a new one is asked for, once."""
+"""Statuses of an expired signed URL: 400 from Google's storage, 403 from Amazon's. The flow then asks for a new URL, once."""
 
 RANGE_REFUSED_STATUSES = (206, 416)
-"""Answers to a request for the rest of a file: another part than the one asked for, or none."""
+"""Statuses of a storage that cannot resume where asked: another part of the file, or none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +74,13 @@ class Send:
 
     Attributes:
         operation: what to send.
-        fail_fast: give up at the first server failure or timeout; the flow then asks for less instead.
-        repeatable: sending it twice does no harm although it is a mutation; queries always are.
-        needs: parts of the schema that the flow has an older way without. When the server has refused one of them
-            before, nothing is sent and `OutdatedServerError` is thrown.
+        fail_fast: do not retry server failures and timeouts; the flow then asks for less.
+        repeatable: the operation is idempotent although it is a mutation; queries always are.
+        needs: parts of the schema that the operation uses and the flow can work without. When the server has refused
+            one of them before, the driver sends nothing and throws `OutdatedServerError`.
     """
 
-    operation: Operation[Any]  # Any: the driver does not read the answer, `fetch` does
+    operation: Operation[Any]  # Any: `fetch` reads the response, the driver does not
     fail_fast: bool = False
     repeatable: bool = False
     needs: Collection[str] = ()
@@ -57,12 +88,12 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class Download:
-    """Get what lies at a URL that the server named, and reply with the `Response`.
+    """Get the content of a URL that the server named, and reply with the `Response`.
 
     Attributes:
         url: absolute, or relative to the base URL.
-        sink: takes the body of a good answer, the `Response` is then empty; None keeps it in memory.
-        part: only these bytes are wanted, in memory; a server may answer with all of them.
+        sink: takes the body of a successful response, which is then empty; None keeps the body in memory.
+        part: the bytes to ask for, kept in memory; a server may send the whole file instead.
     """
 
     url: str
@@ -72,11 +103,11 @@ class Download:
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """Put a file at a URL that the server named, without our credentials, and reply with the `Response`.
+    """Put a file at a URL that the server named, without credentials, and reply with the `Response`.
 
     Attributes:
-        url: absolute, or a path that the base URL is put in front of.
-        source: the bytes.
+        url: absolute, or a path below the base URL.
+        source: the file.
         headers: what the server wants the request to carry.
     """
 
@@ -87,12 +118,12 @@ class Upload:
 
 @dataclass(frozen=True, slots=True)
 class Gather:
-    """Run flows, several at once but never more than ``limit``, and reply with None; see `gather`.
+    """Run flows concurrently, at most ``limit`` at the same time, and reply with None; see `gather`.
 
     Attributes:
-        flows: what to run.
-        limit: how many of them at once.
-        release_on_offload: those that do offloaded work do not count.
+        flows: the flows to run.
+        limit: how many run at the same time.
+        release_on_offload: a flow that does offloaded work does not count towards the limit.
     """
 
     flows: Sequence[Flow[None]]
@@ -101,7 +132,7 @@ class Gather:
 
     @property
     def workers(self) -> int:
-        """Threads or tasks that run them."""
+        """Threads or tasks that run the flows."""
         return min(self.limit + EXTRA_WORKERS if self.release_on_offload else self.limit, len(self.flows))
 
 
@@ -114,14 +145,14 @@ class Sleep:
 
 @dataclass(frozen=True, slots=True)
 class Offload:
-    """Do blocking work on local files, away from the event loop where there is one, and reply with None; see `offload`."""
+    """Do blocking work on local files, in a thread where there is an event loop, and reply with None; see `offload`."""
 
     work: Callable[[], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Join:
-    """Wait until another flow's read is over, and reply with None; see `single`."""
+    """Wait until another flow's read has ended, and reply with None; see `share_read`."""
 
     flight: Flight
 
@@ -138,55 +169,55 @@ def fetch(
     repeatable: bool = False,
     needs: Collection[str] = (),
 ) -> Flow[T]:
-    """Send one operation and read its answer; see `Send`.
+    """Send one operation and return the response's data as its model; see `Send`.
 
     Raises:
         AnswerError: the server refused, failed or reported GraphQL errors.
-        SchemaDriftError: the answer does not fit the model.
-        TransportError: nothing usable arrived.
+        SchemaDriftError: the data does not fit the model.
+        TransportError: no usable response arrived.
     """
     response = _response((yield Send(operation, fail_fast, repeatable, needs)))
     return read_response(operation, response)
 
 
 def fetch_with_raw_lists(
-    operation: Operation[T], *cuts: RawList, fail_fast: bool = False
+    operation: Operation[T], *lists: RawList, fail_fast: bool = False
 ) -> Flow[tuple[T, Mapping[str, list[bytes]]]]:
-    """As `fetch`, with some lists as texts beside the model; see `codec.read_response_with_raw_lists`."""
+    """As `fetch`, with some lists as JSON bytes beside the model; see `codec.read_response_with_raw_lists`."""
     response = _response((yield Send(operation, fail_fast)))
-    answer = read_response_with_raw_lists(operation, response, cuts)
+    data = read_response_with_raw_lists(operation, response, lists)
     response.release()
-    return answer
+    return data
 
 
 def fetch_with_list_size(
     operation: Operation[T], field: str, *, fail_fast: bool = False
 ) -> Flow[tuple[T, int | None]]:
-    """As `fetch`, with the bytes that the list of texts under ``field`` took; see `codec.string_list_size`."""
+    """As `fetch`, with the bytes that the list of strings under ``field`` takes; see `codec.string_list_size`."""
     response = _response((yield Send(operation, fail_fast)))
-    answer, size = read_response(operation, response), string_list_size(response.content, field)
+    data, size = read_response(operation, response), string_list_size(response.content, field)
     response.release()
-    return answer, size
+    return data, size
 
 
 def download(url: str) -> Flow[bytes]:
-    """Get the bytes at a URL that the server named, following redirects.
+    """Get the content of a URL that the server named, following redirects.
 
-    Each hop is an effect of its own, so that the driver decides anew whether it may carry credentials.
+    Each redirect is an effect of its own, so that the driver decides for each URL whether it may carry credentials.
     """
-    response = yield from _followed(url)
+    response = yield from _follow_redirects(url)
     if response.status != 200:
         raise answer_error(_path(url), response)
     return response.content
 
 
 def download_part(url: str, wanted: ByteRange) -> Flow[FilePart]:
-    """Get some bytes of what lies at a URL that the server named, following redirects; all of them where it does not give less.
+    """Get some bytes of a file, following redirects; the whole file where the server sends no parts.
 
     Raises:
-        AnswerError: it was refused, or other bytes came than were asked for.
+        AnswerError: the server refused, or sent other bytes.
     """
-    response = yield from _followed(url, part=wanted)
+    response = yield from _follow_redirects(url, part=wanted)
     part = read_part(wanted, response)
     if part is None:
         raise answer_error(_path(url), response)
@@ -194,22 +225,22 @@ def download_part(url: str, wanted: ByteRange) -> Flow[FilePart]:
 
 
 def save(url: str, sink: Sink) -> Flow[None]:
-    """Get what lies at a URL that the server named into a file, following redirects.
+    """Download a URL into a local file, following redirects.
 
-    Whatever happens, the sink's target holds what it held before or the whole new file, and nothing lies beside it.
+    The write is atomic: the sink's target holds the whole new file, or what it held before.
 
     Raises:
-        DigestMismatchError: other bytes arrived than the server told of.
-        LocalFileError: the disk did not take them.
+        DigestMismatchError: the bytes are not those that the server announced.
+        LocalFileError: the file cannot be written.
     """
     try:
-        response = yield from _followed(url, sink)
+        response = yield from _follow_redirects(url, sink)
         if response.status in RANGE_REFUSED_STATUSES and sink.received and not sink.accepted:
             sink.restart()
-            response = yield from _followed(url, sink)
+            response = yield from _follow_redirects(url, sink)
         if not sink.accepted:
             raise answer_error(_path(url), response)
-        # Going elsewhere for little takes longer.
+        # For small files a thread hop costs more than the work.
         if sink.is_nearly_empty:
             sink.finish()
         else:
@@ -226,44 +257,44 @@ def upload(url: str, source: Source, headers: Sequence[tuple[str, str]]) -> Flow
 
 
 def gather(flows: Sequence[Flow[T]], *, limit: int, release_on_offload: bool = False) -> Flow[list[T]]:
-    """Run flows, at most ``limit`` at once, and give their results in their order.
+    """Run flows concurrently, at most ``limit`` at the same time, and return their results in their order.
 
-    With ``release_on_offload`` up to `EXTRA_WORKERS` more may do offloaded work, which does not count: the connection of a file that
-    has arrived fetches the next while that one is hashed and written.
+    With ``release_on_offload`` a flow releases its slot while it does offloaded work, and `EXTRA_WORKERS` more flows
+    run: one file downloads while another is hashed and written.
 
-    The first failure is raised; no further flow is then begun, and those under way end or are cancelled before.
+    The first error is raised. No further flow starts then; those that run end or are cancelled before it is raised.
     """
     results: dict[int, T] = {}
 
-    def kept(index: int, flow: Flow[T]) -> Flow[None]:
+    def keep_result(index: int, flow: Flow[T]) -> Flow[None]:
         results[index] = yield from flow
 
-    yield Gather([kept(index, flow) for index, flow in enumerate(flows)], limit, release_on_offload)
+    yield Gather([keep_result(index, flow) for index, flow in enumerate(flows)], limit, release_on_offload)
     return [results[index] for index in range(len(flows))]
 
 
 def offload(work: Callable[[], T]) -> Flow[T]:
-    """Do blocking work on local files and give its result."""
+    """Do blocking work on local files and return its result."""
     results: list[T] = []
     yield Offload(lambda: results.append(work()))
     return results[0]
 
 
 def share_read(
-    flights: SingleFlight, is_needed: Callable[[], bool], read: Callable[[], Flow[None]]
+    reads: SingleFlight, is_needed: Callable[[], bool], read: Callable[[], Flow[None]]
 ) -> Flow[None]:
     """Repeat ``read`` while it ``is_needed``; of several flows that need it at the same time one reads, the others wait.
 
-    Those that wait get the reader's `RunqlError`. When the reader is cancelled or interrupted, one of them reads.
-    A ``read`` must neither gather nor begin a read of another `SingleFlight`: two such flows could wait for each other.
+    The waiting flows get the reader's `RunqlError`. When the reader is cancelled or interrupted, another flow reads.
+    A ``read`` must not gather, nor start a read of another `SingleFlight`: two flows could wait for each other.
     """
     while is_needed():
         mine = Flight()
-        # Before anything is begun, so that an interrupt between two instructions ends it too.
+        # Inside `try` before anything begins, so that an interrupt between two instructions ends the flight too.
         try:
-            current = flights.begin(mine)
+            current = reads.begin(mine)
             if current is mine:
-                # The read before may have ended between the two looks.
+                # Another read may have ended since `is_needed` was called.
                 if is_needed():
                     yield from read()
                 continue
@@ -278,7 +309,7 @@ def share_read(
 
 
 class ReadOnce(Generic[T]):
-    """A value that is read when it is first needed, however many flows need it at the same time; see `single`."""
+    """A value that is read when it is first needed, once for all flows that need it; see `share_read`."""
 
     def __init__(self, read: Callable[[], Flow[T]]) -> None:
         self._read = read
@@ -286,28 +317,28 @@ class ReadOnce(Generic[T]):
         self._reads = SingleFlight()
 
     def get(self) -> Flow[T]:
-        """The value, read when nobody has read it yet."""
-        yield from share_read(self._reads, lambda: not self._values, self._fill)
+        """Return the value, after reading it if no flow has."""
+        yield from share_read(self._reads, lambda: not self._values, self._read_value)
         return self._values[0]
 
-    def _fill(self) -> Flow[None]:
+    def _read_value(self) -> Flow[None]:
         self._values.append((yield from self._read()))
-
-
-def _followed(url: str, sink: Sink | None = None, part: ByteRange | None = None) -> Flow[Response]:
-    response = _response((yield Download(url, sink, part)))
-    for _ in range(MAX_REDIRECTS):
-        location = response.headers.get("location")
-        if response.status // 100 != 3 or location is None:
-            break
-        url = _joined(url, location)
-        response = _response((yield Download(url, sink, part)))
-    return response
 
 
 def sleep(seconds: float) -> Flow[None]:
     """Wait."""
     yield Sleep(seconds)
+
+
+def _follow_redirects(url: str, sink: Sink | None = None, part: ByteRange | None = None) -> Flow[Response]:
+    response = _response((yield Download(url, sink, part)))
+    for _ in range(MAX_REDIRECTS):
+        location = response.headers.get("location")
+        if response.status // 100 != 3 or location is None:
+            break
+        url = _join_url(url, location)
+        response = _response((yield Download(url, sink, part)))
+    return response
 
 
 def _path(url: str) -> str:
@@ -317,7 +348,7 @@ def _path(url: str) -> str:
         return ""
 
 
-def _joined(url: str, location: str) -> str:
+def _join_url(url: str, location: str) -> str:
     try:
         return urljoin(url, location)
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""Where a client's connections end: at a fork, which must not share them, and at the client's own end."""
+"""Rules for a client's connections at a fork, in another event loop, when it is pickled, and when it is closed."""
 
 from __future__ import annotations
 
@@ -12,17 +12,16 @@ import httpx
 
 from runql.errors import ClientClosedError, UnshareableError
 
-# A forked child inherits its parent's sockets. Two processes that read from one socket get each other's responses, and a
-# child that closes a connection properly ends it for its parent. So a child forgets what it inherited: it keeps the
-# objects alive, so that nothing closes them, and never uses them again. Locks may be held by threads that the child does
-# not have, so they are replaced.
+# A forked child inherits its parent's sockets. Two processes that read from one socket get each other's responses, and
+# closing a connection in the child ends it for the parent. So the child keeps the inherited objects alive, unused and
+# unclosed, and makes new ones. It replaces locks as well: a thread that the child does not have may hold them.
 
 
 class Forkable(Protocol):
-    """What has something that a forked child must not share with its parent."""
+    """An object with state that a forked child must not share with its parent."""
 
     def disown(self) -> object:
-        """Replace it, in the child, and return what was there; the child keeps that without using it."""
+        """Replace that state, in the child, and return the old state, which the child keeps and never uses."""
         ...
 
 
@@ -31,7 +30,7 @@ _inherited: Final[list[object]] = []
 
 
 def disown_in_children(forkable: Forkable) -> None:
-    """Have `Forkable.disown` called in each forked child, before anything else runs there; holds no reference."""
+    """Call `Forkable.disown` in each forked child, before anything else runs there; this holds no reference."""
     _forkables.add(forkable)
 
 
@@ -44,7 +43,7 @@ if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
 
 
 class ForkSafeLock:
-    """A `threading.Lock` that is free in a forked child, whoever held it in the parent."""
+    """A `threading.Lock` that is free in a forked child, even if a thread of the parent holds it."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -65,37 +64,37 @@ class ForkSafeLock:
 
 
 def holds_connections(transport: httpx.BaseTransport | httpx.AsyncBaseTransport | None) -> bool:
-    """Whether a transport of the caller's may hold connections; those of httpx that answer in this process do not."""
+    """Whether a caller's transport may hold connections; httpx's in-process transports do not."""
     in_process = (httpx.MockTransport, httpx.WSGITransport, httpx.ASGITransport)
     return transport is not None and not isinstance(transport, in_process)
 
 
 def raise_closed() -> NoReturn:
-    """Refuse a request of a client that is closed."""
+    """Refuse a request of a closed client."""
     raise ClientClosedError(
-        "this client is closed: make a new Api, or do the work inside of its `with` block, before close()"
+        "this client is closed: make a new Api, or do the work inside its `with` block, before close()"
     )
 
 
 def raise_other_process() -> NoReturn:
-    """Refuse a request in a forked child when the transport is the caller's, and cannot be made anew."""
+    """Refuse a request in a forked child whose transport came from the caller, as runql cannot make another."""
     raise UnshareableError(
-        "this Api has a transport= of its own, whose connections belong to the process that it was forked from: "
+        "this Api was made with transport=, whose connections belong to the parent process: "
         "make an Api with a new transport in each process"
     )
 
 
 def raise_other_loop() -> NoReturn:
-    """Refuse a request in another event loop when the transport is the caller's, and cannot be made anew."""
+    """Refuse a request in another event loop when the transport came from the caller, as runql cannot make another."""
     raise UnshareableError(
-        "this AsyncApi has a transport= of its own, whose connections belong to the event loop that it was first "
-        "used in: make an AsyncApi with a new transport in each event loop"
+        "this AsyncApi was made with transport=, whose connections belong to the event loop that used it first: "
+        "make an AsyncApi with a new transport in each event loop"
     )
 
 
 def raise_not_pickled(kind: str) -> NoReturn:
-    """Refuse to pickle what holds the API key and connections."""
+    """Refuse to pickle an object that holds the API key and connections."""
     raise UnshareableError(
-        f"{kind} cannot be pickled or copied, nor can runs, lists and files that came from one: they hold "
+        f"{kind} cannot be pickled or copied, nor can the runs, lists and files that it returned: they hold "
         "connections and the API key. Make an Api in each process, and send it paths such as 'entity/project/id'"
     )

@@ -1,4 +1,4 @@
-"""Local files: what they hold, and copying one so that it appears whole or not at all."""
+"""Local files: their digests, their folders, and atomic writes and copies."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from runql.transport.part_file import PartFile
 
 
 def digest_of(path: Path, new_hash: Callable[[], Hash] = new_md5) -> str:
-    """The digest of a file's bytes in base64.
+    """Return the digest of a file's bytes in base64.
 
     Raises:
-        LocalFileError: it cannot be read.
+        LocalFileError: the file cannot be read.
     """
     found = new_hash()
     try:
@@ -28,22 +28,22 @@ def digest_of(path: Path, new_hash: Callable[[], Hash] = new_md5) -> str:
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder, and those above it, where they are missing.
+    """Create a folder, and its missing parents.
 
     Raises:
-        LocalFileError: it cannot be made.
+        LocalFileError: it cannot be created.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise LocalFileError(f"cannot make the folder {folder}", error) from error
+        raise LocalFileError(f"cannot create the folder {folder}", error) from error
 
 
 def copy_file(source: Path, target: Path) -> None:
-    """Copy a file; the target holds what it held before, or all of the source.
+    """Copy a file atomically.
 
     Raises:
-        LocalFileError: one cannot be read, or the other not written.
+        LocalFileError: the source cannot be read, or the target not written.
     """
     try:
         with source.open("rb") as file:
@@ -53,10 +53,10 @@ def copy_file(source: Path, target: Path) -> None:
 
 
 def write_atomically(target: Path, read: Callable[[], bytes]) -> None:
-    """Write what ``read`` gives until it gives nothing; the target holds what it held before, or all of it.
+    """Write the chunks that ``read`` returns until it returns none; the target changes only when all are written.
 
     Raises:
-        OSError: the disk did not take it.
+        OSError: the target cannot be written.
     """
     part = PartFile(target)
     try:

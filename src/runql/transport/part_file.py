@@ -1,4 +1,4 @@
-"""A file that is written beside its target and then moved into its place, whatever happens to the process."""
+"""Atomic writes: a temporary file in the target's folder that replaces the target, even if processes are killed."""
 
 from __future__ import annotations
 
@@ -17,64 +17,64 @@ DAY = 24 * 60 * 60.0
 
 
 class PartFile:
-    """The bytes that are meant for a target, which keeps what it held until `publish`.
+    """A temporary file for a target, which stays as it was until `publish`.
 
-    They lie in a hidden file that belongs to this target alone, so that finding what a killed process left costs no look
-    at the files around it. The writer holds a lock on it, which the system lets go however the process ends: one that is
-    not locked is nobody's, and the next writer takes it. Who finds it locked writes into a hidden folder, where each
-    has a locked file of its own; the next writer removes from it what is not locked. Where files cannot be locked, all write
-    into the folder, and a file that was not written to for a day is nobody's.
+    The temporary file has a fixed hidden name, so the next writer finds what a killed process left behind. Its writer
+    holds a lock that the system releases when the process ends; the next writer takes over a file that nobody locks.
+    A second writer at the same time uses a hidden folder, with a locked file for each writer. Later writers remove the
+    unlocked files there. Where files cannot be locked, every writer uses the folder, and files that were not written
+    to for a day are removed.
     """
 
     def __init__(self, target: Path) -> None:
-        """Make folders and file; raises OSError."""
+        """Create folders and file; raises OSError."""
         self._target = target
         self._usual = hidden_sibling(target, "part")
         self._folder = target.parent / f"{self._usual.name}s"
         _remove_abandoned(self._folder)
-        self._path, self._file, self._lock = self._opened()
+        self._path, self._file, self._lock = self._open()
 
     @property
     def file(self) -> BinaryIO:
-        """What a library that writes by itself writes to; it must not close it."""
+        """The open file, for libraries that write to it themselves; they must not close it."""
         return self._file
 
     def restart(self) -> None:
-        """Forget what was written."""
+        """Empty the temporary file."""
         self._file.seek(0)
         self._file.truncate()
 
     def write(self, chunk: bytes) -> None:
-        """Append."""
+        """Append bytes."""
         self._file.write(chunk)
 
     def publish(self) -> None:
-        """Take the target's place."""
-        # Some disks tell only now that they are full. The lock has a descriptor of its own and holds until all is done.
+        """Replace the target with the temporary file."""
+        # Closing may be the first call that fails on a full disk. The lock has its own descriptor and outlives it.
         self._file.close()
-        os.replace(self._path, self._target)  # noqa: PTH105 - the same word for what it does on every system
-        self._leave()
+        os.replace(self._path, self._target)  # noqa: PTH105 - replaces on every system, which its name says
+        self._release()
 
     def discard(self) -> None:
-        """Leave nothing behind."""
-        # What could not be flushed is thrown away here anyway, and why we are here is told already.
+        """Remove the temporary file."""
+        # The error that led here has been raised already; bytes that cannot be flushed are not needed.
         with contextlib.suppress(OSError):
             self._file.close()
         with contextlib.suppress(OSError):
             self._path.unlink()
-        self._leave()
+        self._release()
 
-    def _opened(self) -> tuple[Path, BinaryIO, int | None]:
+    def _open(self) -> tuple[Path, BinaryIO, int | None]:
         for _ in range(MAX_TRIES):
             path = self._usual
             try:
-                # What another user left cannot be opened, and counts as held.
+                # A file that another user left cannot be opened, and counts as locked.
                 with contextlib.suppress(PermissionError):
-                    claimed = self._claimed(path)
+                    claimed = self._claim(path)
                     if claimed is not None:
                         return path, *claimed
                 path = self._folder / secrets.token_hex(6)
-                claimed = self._claimed(path)
+                claimed = self._claim(path)
                 if claimed is not None:
                     return path, *claimed
             except FileNotFoundError:
@@ -82,8 +82,8 @@ class PartFile:
                     path.parent.mkdir(parents=True)
         raise OSError(errno.EBUSY, os.strerror(errno.EBUSY), str(self._usual))
 
-    def _claimed(self, path: Path) -> tuple[BinaryIO, int | None] | None:
-        """The file and the descriptor of its lock; None when another writer has it or had it until now."""
+    def _claim(self, path: Path) -> tuple[BinaryIO, int | None] | None:
+        """Open and lock a file; return it and its lock's descriptor, or None when another writer has or just had it."""
         try:
             file, created = path.open("xb"), True
         except FileExistsError:
@@ -99,7 +99,7 @@ class PartFile:
             path.unlink()
         return None
 
-    def _leave(self) -> None:
+    def _release(self) -> None:
         if self._lock is not None:
             os.close(self._lock)
         if self._path != self._usual:
@@ -107,9 +107,9 @@ class PartFile:
 
 
 def hidden_sibling(target: Path, suffix: str) -> Path:
-    """A hidden name in the target's folder that belongs to this target alone.
+    """Return a hidden path in the target's folder that no other target uses.
 
-    Long names are cut, because the system limits them; the digest tells those apart that begin alike.
+    The system limits the length of names, so long ones are cut; a digest keeps them distinct.
     """
     try:
         os.fsencode(target)
@@ -120,15 +120,15 @@ def hidden_sibling(target: Path, suffix: str) -> Path:
 
 
 def _remove_abandoned(folder: Path) -> None:
-    # Not found: nobody needed it. Whatever else is wrong is told when something is written there.
+    # The folder rarely exists. Any other error appears again when something is written there.
     with contextlib.suppress(OSError):
-        for name in os.listdir(folder):  # noqa: PTH208 - nothing is there mostly, and this finds it quickest
+        for name in os.listdir(folder):  # noqa: PTH208 - quickest when the folder does not exist, as usual
             _remove_if_abandoned(folder / name)
         _remove_empty(folder)
 
 
 def _remove_if_abandoned(path: Path) -> None:
-    # It was moved or removed meanwhile, or belongs to somebody else.
+    # Another process may have moved or removed the file, or another user may own it.
     with contextlib.suppress(OSError):
         with path.open("r+b") as file:
             locked = lock(file)
@@ -146,7 +146,7 @@ def _remove_empty(folder: Path) -> None:
 
 
 def _is_at(path: Path, file: BinaryIO) -> bool:
-    """Whether the file still lies there: before it was locked, it may have been moved or removed."""
+    """Whether the path still is this file: another process may have moved or removed it before it was locked."""
     try:
         return os.path.samestat(os.fstat(file.fileno()), path.lstat())
     except FileNotFoundError:
@@ -156,15 +156,14 @@ def _is_at(path: Path, file: BinaryIO) -> bool:
 if sys.platform == "win32":
 
     def lock(_file: BinaryIO) -> bool | None:
-        """Files cannot be locked here."""
-        # A locked or open file cannot be moved there, so the lock would have to go just when it is needed.
+        """Return None: Windows cannot move a locked or open file, so the lock would end just when it is needed."""
         return None
 
 else:
     import fcntl
 
     def lock(file: BinaryIO) -> bool | None:
-        """Lock a file until it and every copy of its descriptor are closed; False: another has it, None: it cannot be."""
+        """Lock a file until all its descriptors are closed; False when it is locked already, None when it cannot be."""
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

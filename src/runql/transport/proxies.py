@@ -1,4 +1,4 @@
-"""The proxies that the environment names: which of them cannot be used, and what an error calls them."""
+"""The proxies that the environment names: refusing unusable ones, and naming them in errors."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _SOCKS: Final = ("socks5", "socks5h")
 
 
 def check_proxies() -> None:
-    """Refuse proxies that no request can go through, before one is sent.
+    """Refuse proxies that cannot be used, before a request is sent.
 
     Raises:
-        ConfigurationError: a variable names no proxy, or NO_PROXY something that is no host; no password is shown.
+        ConfigurationError: a variable holds no proxy's URL, or NO_PROXY an entry that is no host; no password is shown.
     """
     proxies = getproxies()
     for scheme in _SCHEMES:
@@ -31,7 +31,7 @@ def check_proxies() -> None:
 
 
 def proxy_of(scheme: str) -> str | None:
-    """How an error names the proxy for URLs of a scheme, without its password; None where there is none."""
+    """Return how errors name the proxy for URLs of a scheme, without its password; None where there is no proxy."""
     proxies = getproxies()
     for name in (scheme, "all"):
         if value := proxies.get(name):
@@ -75,7 +75,7 @@ def _check_exempt(variable: str, entry: str) -> None:
         network = ip_network(entry, strict=False)
     except ValueError:
         network = None
-    # As httpx matches them: addresses as they are, names with what may stand before them.
+    # The patterns that httpx builds: addresses match exactly, names match their subdomains too.
     pattern = f"all://*{entry}" if network is None else f"all://[{entry}]" if network.version == 6 else ""
     try:
         httpx.URL(entry if "://" in entry else pattern)

@@ -1,4 +1,4 @@
-"""How fast requests may follow each other, by what the server's rate-limit headers tell, so that no 429 comes."""
+"""Client-side rate limiting by the server's headers, so that the server does not send 429."""
 
 from __future__ import annotations
 
@@ -7,41 +7,41 @@ from collections.abc import Mapping
 from runql.transport.lifetime import ForkSafeLock
 
 SLOW_DOWN_BELOW = 50.0
-"""With more than this left of the limit, requests are sent as they come."""
+"""Requests are delayed once fewer than this many remain."""
 
 LONGEST_WAIT = 90.0
-"""A limit that is lifted later than this is not waited for: the server's 429 tells the caller."""
+"""With longer until the reset, requests are sent at once: the server's 429 then reaches the caller."""
 
 
 class RateLimiter:
-    """Spreads requests over the time until the limit is lifted, once little is left of it.
+    """Spreads the remaining requests over the time until the limit resets.
 
-    `RateLimit-Remaining` is what is left, `RateLimit-Reset` the seconds until it is whole again. May be shared between
-    threads.
+    `RateLimit-Remaining` is the number of requests left, `RateLimit-Reset` the seconds until the limit is full again.
+    Threads may share it.
     """
 
     def __init__(self) -> None:
         self._lock = ForkSafeLock()
-        self._left = SLOW_DOWN_BELOW
-        self._lifted = 0.0
+        self._remaining = SLOW_DOWN_BELOW
+        self._reset = 0.0
         self._next = 0.0
 
     def note(self, headers: Mapping[str, str], now: float) -> None:
-        """Look at the headers of an answer that came at ``now``, in seconds of any steady clock."""
-        left, wait = _number(headers, "ratelimit-remaining"), _number(headers, "ratelimit-reset")
-        if left is None or wait is None:
+        """Read the headers of a response that came at ``now``, in seconds of any steady clock."""
+        remaining, wait = _number(headers, "ratelimit-remaining"), _number(headers, "ratelimit-reset")
+        if remaining is None or wait is None:
             return
         with self._lock:
-            self._left, self._lifted = left, now + wait
+            self._remaining, self._reset = remaining, now + wait
 
     def wait(self, now: float) -> float:
-        """Seconds to wait before the next request; the time after that is taken by it."""
+        """Reserve a time for the next request, and return the seconds until then."""
         with self._lock:
-            time_left = self._lifted - now
-            if self._left >= SLOW_DOWN_BELOW or not 0 < time_left <= LONGEST_WAIT:
+            time_left = self._reset - now
+            if self._remaining >= SLOW_DOWN_BELOW or not 0 < time_left <= LONGEST_WAIT:
                 return 0.0
-            gap = time_left / (self._left + 1)
-            start = min(max(now, self._next) if self._left >= 1 else self._lifted, self._lifted)
+            gap = time_left / (self._remaining + 1)
+            start = min(max(now, self._next) if self._remaining >= 1 else self._reset, self._reset)
             self._next = start + gap
             return start - now
 

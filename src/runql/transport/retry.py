@@ -1,4 +1,4 @@
-"""When to try again, and after how long: a pure policy, and the loop around one request that follows it."""
+"""When to retry a request, and after which backoff: a pure policy, and the loop that follows it."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ Outcome: TypeAlias = Response | Failure
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How long to keep trying.
+    """How often to retry a request, and how long to wait between attempts.
 
     Attributes:
-        max_attempts: how often a request is sent at most, the first time included; twice to an address that seems wrong,
-            and once to a server whose certificate is not trusted.
-        total_seconds: no further attempt starts when it would begin later than this after the first.
-        first_delay: seconds before the second attempt; doubled before each further one.
-        max_delay: no delay of our own is longer; a wait that the server asks for may be.
-        jitter: up to this share of our own delay is added at random, so that clients do not come back in step.
-        chance: gives numbers in [0, 1); replaced in tests.
+        max_attempts: attempts in all, with the first; an address that seems wrong gets two, and a server whose
+            certificate is not trusted gets one.
+        total_seconds: no attempt starts later than this after the first.
+        first_delay: seconds before the second attempt; the backoff doubles before each further one.
+        max_delay: the longest backoff in seconds; the server may ask for a longer wait.
+        jitter: share of the backoff that is added at random, at most, so that clients do not retry in step.
+        chance: returns random numbers in [0, 1); replaced in tests.
     """
 
     max_attempts: int = 7
@@ -43,20 +43,20 @@ class RetryPolicy:
     chance: Callable[[], float] = random.random
 
     def most_attempts(self, outcome: Outcome) -> int:
-        """How often a request is sent at most that came to this."""
+        """Return how many attempts a request with this outcome gets in all."""
         most = outcome.most_attempts if isinstance(outcome, Failure) else None
         return self.max_attempts if most is None else min(most, self.max_attempts)
 
     def delay(self, request: Request, outcome: Outcome, *, attempt: int, spent: float) -> float | None:
-        """Seconds to wait before sending again, or None to give up.
+        """Return the seconds to wait before the next attempt, or None to give up.
 
         Args:
-            request: what was sent.
-            outcome: what became of it.
-            attempt: how many times it was sent.
-            spent: seconds since the first attempt began.
+            request: the request.
+            outcome: of the last attempt.
+            attempt: number of attempts so far.
+            spent: seconds since the first attempt started.
         """
-        if attempt >= self.most_attempts(outcome) or not _worth_repeating(request, outcome):
+        if attempt >= self.most_attempts(outcome) or not _is_retryable(request, outcome):
             return None
         backoff = min(self.first_delay * 2.0 ** min(attempt - 1, MAX_DOUBLINGS), self.max_delay)
         asked = asked_wait(outcome.headers) if isinstance(outcome, Response) else None
@@ -67,9 +67,9 @@ class RetryPolicy:
 def send_with_retries(
     request: Request, policy: RetryPolicy
 ) -> Generator[Request | float, Outcome | None, Response]:
-    """Send ``request`` until it is answered or the policy gives up.
+    """Send a request until it succeeds or the policy gives up, and return its response.
 
-    Yields the request to be sent (reply: its outcome) and seconds to be slept (reply: None).
+    The driver that runs this generator gets the request, and sends its outcome back; or it gets seconds to sleep.
     """
     attempt, spent = 0, 0.0
     while True:
@@ -81,11 +81,11 @@ def send_with_retries(
         delay = policy.delay(request, outcome, attempt=attempt, spent=spent)
         if delay is None:
             break
-        what = f"status {outcome.status}" if isinstance(outcome, Response) else str(outcome.error)
+        reason = f"status {outcome.status}" if isinstance(outcome, Response) else str(outcome.error)
         logger.warning(
             "%s: %s; attempt %d of %d follows in %.1f s",
             request.name,
-            what,
+            reason,
             attempt + 1,
             policy.most_attempts(outcome),
             delay,
@@ -99,12 +99,12 @@ def send_with_retries(
 
 
 def is_server_failure(status: int) -> bool:
-    """Whether the status says that the server, or a proxy before it, failed or gave up waiting."""
+    """Whether the status means that the server, or a proxy before it, failed or gave up waiting."""
     return status == 408 or status >= 500
 
 
 def asked_wait(headers: Mapping[str, str]) -> float | None:
-    """Seconds that the server asks to wait: Retry-After (seconds or an HTTP date), else RateLimit-Reset (seconds)."""
+    """Return the seconds that the server asks to wait: by Retry-After (seconds or a date), else by RateLimit-Reset."""
     for name in ("retry-after", "ratelimit-reset"):
         value = headers.get(name)
         if value is None:
@@ -120,7 +120,7 @@ def asked_wait(headers: Mapping[str, str]) -> float | None:
 
 
 def _until(value: str, now: str | None) -> float | None:
-    # Counted from the server's own clock where it tells: ours may be off.
+    # Counted by the server's clock where it sends the time: ours may be off.
     try:
         start = parsedate_to_datetime(now) if now else datetime.now(UTC)
         return max(0.0, (parsedate_to_datetime(value) - start).total_seconds())
@@ -128,12 +128,12 @@ def _until(value: str, now: str | None) -> float | None:
         return None
 
 
-def _worth_repeating(request: Request, outcome: Outcome) -> bool:
+def _is_retryable(request: Request, outcome: Outcome) -> bool:
     if isinstance(outcome, Failure):
         if request.fail_fast and isinstance(outcome.error, RequestTimedOutError):
             return False
         return request.repeatable or not outcome.sent
     if outcome.status == 429:
         return True
-    passing = is_server_failure(outcome.status) and outcome.status != NOT_IMPLEMENTED
-    return passing and request.repeatable and not request.fail_fast
+    is_temporary = is_server_failure(outcome.status) and outcome.status != NOT_IMPLEMENTED
+    return is_temporary and request.repeatable and not request.fail_fast

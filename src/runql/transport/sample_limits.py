@@ -1,4 +1,4 @@
-"""What a server has shown of how many rows it puts into one list of rows."""
+"""How many rows a server sends in one list, learned from its responses."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import Final, Literal, TypeAlias
 from runql.transport.lifetime import ForkSafeLock
 
 RowsField: TypeAlias = Literal["history", "sampledHistory"]
-"""The fields of a run whose ``samples`` bound a list of rows."""
+"""The fields of a run that take ``samples``, a bound on the rows of a list."""
 
 LEAST_SAMPLES: Final = 128
-"""A request that asks for fewer rows than this is not refused because of them."""
+"""No server is known to refuse a request for fewer rows than this."""
 
 USUAL_SAMPLES: Final = 2048
-"""Up to about what every client of the API asks for: a failure here is the server's, not the request's."""
+"""About the most that other clients of the API ask for: a failure up to here is not caused by the request's size."""
 
 RETRY_AFTER: Final = 64
-"""Lists of rows after which more samples are tried than were refused once."""
+"""Number of lists after which refused ``samples`` are tried again, doubled."""
 
 
 @dataclass(slots=True)
@@ -29,10 +29,10 @@ class _Observed:
 
 
 class SampleLimits:
-    """The limits of one server, as far as its responses have shown them; may be used by several threads.
+    """The limits of one server, as far as its responses have shown them.
 
-    A server may cap ``samples``, keep them only roughly, or refuse large ones, and says none of it. What it does is
-    learned from what comes, for each field, and kept as long as the client.
+    A server may cap ``samples``, follow them only roughly, or refuse large ones, and documents none of it. The client
+    learns this for each field from the responses, and keeps it while it is open. Threads may share the object.
     """
 
     def __init__(self, *, least: int = LEAST_SAMPLES) -> None:
@@ -41,26 +41,26 @@ class SampleLimits:
         self._observed: dict[RowsField, _Observed] = {"history": _Observed(), "sampledHistory": _Observed()}
 
     def longest_list(self, field: RowsField) -> int:
-        """Rows of the longest list that came; a longer one was never downsampled to much less than this."""
+        """Return the rows of the longest list received; no longer list was downsampled to much less."""
         return self._observed[field].longest
 
     def downsamples(self, field: RowsField) -> bool:
-        """Whether the server is known to downsample lists although more rows were asked for."""
+        """Whether the server has downsampled a list below the rows asked for."""
         return self._observed[field].rows is not None
 
     def rows(self, field: RowsField, wanted: int) -> int:
-        """How many of the wanted rows a request can bring for certain."""
+        """Return how many of the wanted rows a request brings for certain."""
         observed = self._observed[field]
         samples = None if observed.samples is None else max(1, observed.samples * 7 // 8)
         return min(rows for rows in (wanted, observed.rows, samples) if rows is not None)
 
     def samples(self, field: RowsField, wanted: int) -> int:
-        """How many of the wanted samples the server does not refuse."""
+        """Return how many of the wanted samples the server accepts."""
         most = self._observed[field].samples
         return wanted if most is None else min(wanted, most)
 
     def note_list(self, field: RowsField, rows: int) -> None:
-        """Note that a list of so many rows came."""
+        """Note a received list of so many rows."""
         with self._lock:
             observed = self._observed[field]
             observed.longest = max(observed.longest, rows)
@@ -69,14 +69,14 @@ class SampleLimits:
                 observed.samples, observed.lists = 2 * observed.samples, 0
 
     def note_downsampled(self, field: RowsField, rows: int) -> None:
-        """Note that a list of so many rows was downsampled although more had been asked for."""
+        """Note a list that was downsampled to so many rows although the request asked for more."""
         with self._lock:
             observed = self._observed[field]
             most = max(1, rows * 7 // 8)
             observed.rows = most if observed.rows is None else min(observed.rows, most)
 
     def note_refused(self, field: RowsField, samples: int) -> None:
-        """Note that only so many samples were not refused."""
+        """Note that the server refuses more than so many samples."""
         with self._lock:
             observed = self._observed[field]
             observed.samples = samples if observed.samples is None else min(observed.samples, samples)
@@ -84,13 +84,13 @@ class SampleLimits:
 
 
 def is_far_below(rows: int, bound: int) -> bool:
-    """Whether a list of so many rows is too short to be a downsampled one of ``bound`` rows.
+    """Whether a list of so many rows is too short to be downsampled to ``bound`` rows.
 
-    Servers are known to keep ``samples`` to within five in a hundred, in either direction, and may round.
+    Servers are known to follow ``samples`` to within five percent, above or below, and may round.
     """
     return not rows or 8 * (rows + 1) <= 7 * bound
 
 
 def least_conclusive_bound(rows: int) -> int:
-    """The least bound that so many rows are far below of."""
+    """Return the smallest bound that so many rows are far below."""
     return -(-8 * (rows + 1) // 7)

@@ -1,4 +1,4 @@
-"""One progress over several transfers: the bytes that have passed of all, and those there are in all."""
+"""One progress function for several transfers: their bytes so far, and the total of their sizes."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from runql.transport.bodies import Progress
 
 
 def shared_progress(progress: Progress | None, sizes: Sequence[int]) -> Sequence[Progress | None]:
-    """One callback for each transfer, which together tell ``progress`` how far all of them are.
+    """Return one callback for each transfer; together they call ``progress`` with the sum.
 
-    ``progress`` is called at once, then whenever a byte arrives that had not arrived before: bytes that are fetched or
-    sent again after a failure do not count twice. What it is told never falls, and ends at the total. Calls are made one
-    at a time, in whichever thread the bytes pass. The total follows what the servers say of each transfer.
+    The first call comes at once, the others as new bytes arrive; bytes that are sent again after a failure do not count
+    twice. The number never falls, and ends at the total. The total follows the sizes that the servers send. Calls come
+    one at a time, from the threads that transfer.
 
     Args:
-        progress: None when nobody listens.
-        sizes: the bytes that each transfer is expected to have.
+        progress: the caller's function, or None.
+        sizes: expected bytes of each transfer.
     """
     if progress is None:
         return [None] * len(sizes)
@@ -37,11 +37,11 @@ class _Total:
 
     def count(self, index: int, passed: int, size: int | None) -> None:
         with self._counting:
-            told = self._done, self._total
+            before = self._done, self._total
             self._done += max(0, passed - self._passed[index])
             self._passed[index] = max(passed, self._passed[index])
             size = max(self._sizes[index] if size is None else size, self._passed[index])
             self._total += size - self._sizes[index]
             self._sizes[index] = size
-            if told != (self._done, self._total):
+            if before != (self._done, self._total):
                 self._progress(self._done, self._total)

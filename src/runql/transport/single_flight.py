@@ -1,8 +1,8 @@
-"""Reads that several flows need at the same time: one of them fetches, the others wait for it."""
+"""Reads that several flows need at the same time: one flow reads, the others wait for it."""
 
-# A flow that finds a read under way yields `Join` (see `flow.single`), so it needs no lock of a certain kind: the
-# synchronous driver blocks its thread, the asynchronous one suspends its task. The flow that fetches never waits for a
-# driver to begin or end, which is why its end also comes when it fails, is cancelled or is interrupted.
+# A flow that finds a running read yields `Join` (see `flow.share_read`), so one code serves both drivers: the synchronous
+# one blocks its thread, the asynchronous one suspends its task. The reading flow begins and ends the flight itself, so
+# the flight also ends when the flow fails, is cancelled or is interrupted.
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from collections.abc import Callable
 
 from runql.errors import RunqlError
 
-# Held for a few instructions at a time, so that one serves all flights.
+# One lock for all flights: it is held for a few instructions.
 _guard = threading.Lock()
 if sys.platform != "win32":
-    # A child must not inherit it held by a thread that the child does not have.
+    # A forked child must not inherit the lock from a thread that the child does not have.
     os.register_at_fork(before=_guard.acquire, after_in_parent=_guard.release, after_in_child=_guard.release)
 
 
 class Flight:
-    """One read under way.
+    """One running read.
 
     Attributes:
-        error: why it failed; None while it is under way, when it succeeded and when it was cancelled.
-        thread: where it was begun.
+        error: why it failed; None while it runs, when it succeeded and when it was cancelled.
+        thread: the thread that began it.
     """
 
     __slots__ = ("_has_ended", "_process", "_wakers", "error", "thread")
@@ -38,19 +38,19 @@ class Flight:
         self._wakers: list[Callable[[], None]] = []
 
     def when_ended(self, wake: Callable[[], None]) -> None:
-        """Call ``wake`` once the read is over, at once when it is already."""
+        """Call ``wake`` when the read has ended, at once if it has ended already."""
         with _guard:
             if not self._has_ended:
                 self._wakers.append(wake)
                 return
         wake()
 
-    def is_under_way(self) -> bool:
-        """Whether somebody in this process still fetches."""
+    def is_running(self) -> bool:
+        """Whether a flow of this process is still reading."""
         return not self._has_ended and self._process == os.getpid()
 
     def end(self) -> None:
-        """Wake those that wait."""
+        """End the read, and wake the flows that wait for it."""
         with _guard:
             self._has_ended = True
             wakers, self._wakers = self._wakers, []
@@ -59,7 +59,7 @@ class Flight:
 
 
 class SingleFlight:
-    """Allows one read of something at a time."""
+    """Allows one read of some data at a time."""
 
     __slots__ = ("_current",)
 
@@ -67,8 +67,8 @@ class SingleFlight:
         self._current: Flight | None = None
 
     def begin(self, mine: Flight) -> Flight:
-        """Return the read that is under way, which is ``mine`` when there was no other."""
+        """Return the running read, which is ``mine`` when there was no other."""
         with _guard:
-            if self._current is None or not self._current.is_under_way():
+            if self._current is None or not self._current.is_running():
                 self._current = mine
             return self._current

@@ -1,4 +1,4 @@
-"""The synchronous driver: performs a flow's effects over `httpx.Client`."""
+"""The synchronous driver, which performs a flow's effects over `httpx.Client`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import httpx
 from runql.config import Settings
 from runql.errors import RunqlError
 from runql.transport.bodies import Sink, Source
-from runql.transport.endpoint import LIMITS, Endpoint, NoCookies, is_for_httpx_to_read, parsed
+from runql.transport.endpoint import LIMITS, Endpoint, NoCookies, is_read_by_httpx, parsed
 from runql.transport.flow import Effect, Flow, Gather, Join, Offload, Reply, Sleep
 from runql.transport.lifetime import (
     ForkSafeLock,
@@ -37,16 +37,15 @@ T = TypeVar("T")
 
 
 class RetryingClient:
-    """A connection to one server, with its credentials and its patience.
+    """A connection to one server, with its credentials and its retries.
 
     Attributes:
-        settings: where requests go and what defaults apply.
+        settings: where requests go, and the defaults of paths.
         traffic: what was sent and received so far.
-        sample_limits: what the server has shown of how many rows it sends at once.
+        sample_limits: how many rows the server sends in one list, as far as its responses have shown.
 
-    May be shared between threads, and used in forked children: they make connections of their own, but with a
-    ``transport`` of the caller's, which cannot be made anew (`UnshareableError`). It cannot be pickled. Close it, or
-    use it in a ``with`` block, when many are made.
+    Threads may share it. A forked child opens connections of its own, unless the caller gave a ``transport``, which
+    only the first process can use (`UnshareableError`). It cannot be pickled. Close it, or use it in a ``with`` block.
     """
 
     def __init__(
@@ -80,12 +79,12 @@ class RetryingClient:
             transport=self._transport,
             verify=LazySSLContext(),
         )
-        # A client that nobody closed, as in a notebook, closes its connections when it is dropped.
+        # A client that nobody closed, as in a notebook, closes its connections when it is garbage-collected.
         self._finalizer = weakref.finalize(self, http.close)
         return http
 
     def disown(self) -> object:
-        """Leave the parent's connections to the parent, in a forked child; see `lifetime.Forkable`."""
+        """In a forked child, leave the parent's connections to the parent; see `lifetime.Forkable`."""
         self._finalizer.detach()
         inherited, self._http = self._http, None
         self._active_requests = 0
@@ -107,7 +106,7 @@ class RetryingClient:
         self.close()
 
     def close(self) -> None:
-        """Close the connections; requests under way in other threads end first, further ones raise `ClientClosedError`."""
+        """Close the connections. Running requests of other threads end first; later requests raise `ClientClosedError`."""
         with self._guard:
             self._is_closed = True
             http = None if self._active_requests else self._http
@@ -116,7 +115,7 @@ class RetryingClient:
 
     @contextmanager
     def _connections(self) -> Generator[httpx.Client]:
-        """The connections for one request; they are not closed before it ends."""
+        """Lend the connections to one request, and keep them open until it ends."""
         with self._guard:
             if self._is_closed:
                 raise_closed()
@@ -134,7 +133,7 @@ class RetryingClient:
                 http.close()
 
     def run(self, flow: Flow[T]) -> T:
-        """Perform a flow to its end and return its result."""
+        """Perform a flow's effects until it ends, and return its result."""
         return self._run(flow, None)
 
     def _run(self, flow: Flow[T], slots: threading.Semaphore | None) -> T:
@@ -204,7 +203,7 @@ class RetryingClient:
                 futures = [pool.submit(work) for _ in range(effect.workers)]
                 wait(futures)
             finally:
-                # Also when the caller is interrupted while it waits.
+                # Also when an interrupt ends the wait: leaving the pool waits for its threads.
                 stopped.set()
         for future in futures:
             future.result()
@@ -232,31 +231,35 @@ class RetryingClient:
                 self.traffic.bytes_sent += request.size
             started = time.monotonic()
             try:
-                answer, content = self._receive(http, request)
+                http_response, content = self._receive(http, request)
             except httpx.HTTPError as error:
                 return self._endpoint.failure(request, error, time.monotonic() - started)
             with self._guard:
-                self.traffic.bytes_received += answer.num_bytes_downloaded
+                self.traffic.bytes_received += http_response.num_bytes_downloaded
         if request.is_operation:
-            self._rate_limiter.note(answer.headers, time.monotonic())
-        return self._endpoint.response(request, answer, content, time.monotonic() - started)
+            self._rate_limiter.note(http_response.headers, time.monotonic())
+        return self._endpoint.response(request, http_response, content, time.monotonic() - started)
 
     def _receive(self, http: httpx.Client, request: Request) -> tuple[httpx.Response, bytes]:
-        """The answer and its body, which is empty when a sink took it."""
+        """Return httpx's response and its body, which is empty when a sink took it."""
         content = request.content if request.source is None else _body_chunks(request.source)
         headers = self._endpoint.headers(request)
-        with http.stream(request.method, parsed(request.url), content=content, headers=headers) as answer:
-            if request.sink is not None and request.sink.begin(answer.status_code, answer.headers):
-                _fill_sink(request.sink, answer)
-                return answer, b""
-            if is_for_httpx_to_read(answer):
-                return answer, answer.read()
-            return answer, b"".join(answer.iter_raw())
+        with http.stream(
+            request.method, parsed(request.url), content=content, headers=headers
+        ) as http_response:
+            if request.sink is not None and request.sink.begin(
+                http_response.status_code, http_response.headers
+            ):
+                _fill_sink(request.sink, http_response)
+                return http_response, b""
+            if is_read_by_httpx(http_response):
+                return http_response, http_response.read()
+            return http_response, b"".join(http_response.iter_raw())
 
 
 @contextmanager
 def _slot_released(slots: threading.Semaphore | None) -> Generator[None]:
-    """Leave one's place among several flows to another meanwhile."""
+    """Release this flow's concurrency slot while the block runs."""
     if slots is None:
         yield
         return
@@ -270,17 +273,17 @@ def _slot_released(slots: threading.Semaphore | None) -> Generator[None]:
 def _join(flight: Flight) -> None:
     if flight.thread == threading.get_ident():
         raise RunqlError(
-            "what is read here is being read by the same thread already, which would wait for itself: "
-            "a callback or signal handler asks for what it interrupted"
+            "this thread is already reading the same data, and would wait for itself: "
+            "do not ask for it in a callback or signal handler that interrupts the read"
         )
     ended = threading.Event()
     flight.when_ended(ended.set)
     ended.wait()
 
 
-def _fill_sink(sink: Sink, answer: httpx.Response) -> None:
-    # As they come: httpx copies what it cuts to one size, which takes longer than writing it.
-    for chunk in answer.iter_bytes() if is_for_httpx_to_read(answer) else answer.iter_raw():
+def _fill_sink(sink: Sink, http_response: httpx.Response) -> None:
+    # No chunk size: httpx would copy every byte to cut equal chunks, which takes longer than writing them.
+    for chunk in http_response.iter_bytes() if is_read_by_httpx(http_response) else http_response.iter_raw():
         sink.take(chunk)
         if sink.is_full:
             sink.flush()

@@ -1,4 +1,4 @@
-"""TLS that costs nothing until the first connection needs it, and whom it trusts."""
+"""TLS settings that are read when the first connection needs them, and the certificates they trust."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ import httpx
 from runql.errors import ConfigurationError
 
 TRUST_VARIABLES: Final = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
-"""What may name the authorities that are trusted, a file or a folder of them; the first that is set counts."""
+"""Variables that name the trusted authorities, a file or a folder; the first that is set counts."""
 
 _OTHER_HOST: Final = frozenset({62, 64})
-"""What OpenSSL calls a certificate for another name, and for another address."""
+"""OpenSSL's codes for a certificate of another host name, and of another address."""
 
 
 class LazySSLContext(ssl.SSLContext):
-    """A context that is made when the first handshake is due.
+    """An SSL context that reads the trusted certificates at the first handshake.
 
-    Reading the trusted certificates takes longer than a small request. httpx reads them for every client, and once more
-    for every proxy that the environment names, also where no URL is an https one. Trusted is what the first of
-    `TRUST_VARIABLES` names; else what the system trusts, where truststore is installed; else what certifi lists.
+    Reading them takes longer than a small request, and httpx would do it for every client and every proxy, even where
+    no URL is https. The context trusts the file or folder that the first of `TRUST_VARIABLES` names. Without one it
+    trusts the system's certificates if truststore is installed, and certifi's otherwise.
     """
 
     _offered: Iterable[str] = ()
@@ -36,14 +36,14 @@ class LazySSLContext(ssl.SSLContext):
     def __new__(cls) -> Self:
         return super().__new__(cls, ssl.PROTOCOL_TLS_CLIENT)
 
-    def _ready(self) -> ssl.SSLContext:
-        # A context of truststore's lets one thread at a time shake hands, and reads the system's trust for each.
-        context = _system_context() if self._is_systems else self._context
+    def _real_context(self) -> ssl.SSLContext:
+        # A truststore context serves one handshake at a time, and reads the system's certificates for each.
+        context = _system_context() if self._uses_truststore else self._context
         context.set_alpn_protocols(self._offered)
         return context
 
     @cached_property
-    def _is_systems(self) -> bool:
+    def _uses_truststore(self) -> bool:
         return _named_trust() is None and find_spec("truststore") is not None
 
     @cached_property
@@ -52,7 +52,7 @@ class LazySSLContext(ssl.SSLContext):
         return httpx.create_ssl_context(trust_env=False) if named is None else _named_context(*named)
 
     def set_alpn_protocols(self, alpn_protocols: Iterable[str]) -> None:
-        """Keep what httpcore offers the server: it says so outside of where it closes connections that fail."""
+        """Keep the protocols for the handshake: an error raised here would make httpcore leak the connection."""
         self._offered = list(alpn_protocols)
 
     def wrap_socket(
@@ -64,8 +64,8 @@ class LazySSLContext(ssl.SSLContext):
         server_hostname: str | bytes | None = None,
         session: ssl.SSLSession | None = None,
     ) -> ssl.SSLSocket:
-        """As the context does it that this one stands for."""
-        return self._ready().wrap_socket(
+        """Pass the call to the real context."""
+        return self._real_context().wrap_socket(
             sock, server_side, do_handshake_on_connect, suppress_ragged_eofs, server_hostname, session
         )
 
@@ -77,36 +77,36 @@ class LazySSLContext(ssl.SSLContext):
         server_hostname: str | bytes | None = None,
         session: ssl.SSLSession | None = None,
     ) -> ssl.SSLObject:
-        """As the context does it that this one stands for."""
-        return self._ready().wrap_bio(incoming, outgoing, server_side, server_hostname, session)
+        """Pass the call to the real context."""
+        return self._real_context().wrap_bio(incoming, outgoing, server_side, server_hostname, session)
 
 
 def trust_advice(error: ssl.SSLCertVerificationError) -> str:
-    """What to do about a certificate that is not trusted."""
+    """Say what to do about a certificate that is not trusted."""
     if getattr(error, "verify_code", None) in _OTHER_HOST:
         return "It is a certificate for another host: check WANDB_BASE_URL"
     named = _named_trust()
     if named is not None:
-        trusted = f"what {named[0]} names ({named[1]})"
+        trusted = f"the certificates that {named[0]} names ({named[1]})"
     elif find_spec("truststore") is not None:
-        trusted = "what this system trusts, as truststore reads it"
+        trusted = "this system's certificates, read by truststore"
     else:
-        trusted = "what certifi lists (what this system trusts, with pip install 'runql[truststore]')"
+        trusted = "certifi's certificates (pip install 'runql[truststore]' to trust this system's)"
     return (
-        f"Trusted is {trusted}. To trust another authority, name the file of its certificate by one of "
-        f"{', '.join(TRUST_VARIABLES)}, of which the first that is set counts"
+        f"runql trusts {trusted}. To trust another authority, set one of {', '.join(TRUST_VARIABLES)} "
+        "to the file of its certificate; the first that is set counts"
     )
 
 
 def _named_trust() -> tuple[str, str] | None:
-    """The variable that names what is trusted, and the path it gives."""
+    """Return the variable that names the trusted certificates, and its value."""
     return next(((name, os.environ[name]) for name in TRUST_VARIABLES if os.environ.get(name)), None)
 
 
 def _named_context(variable: str, path: str) -> ssl.SSLContext:
     try:
         if variable == "SSL_CERT_DIR":
-            # OpenSSL takes several folders, and none of them for an empty one.
+            # The variable may list several folders; OpenSSL does not report a missing one.
             if not any(os.path.isdir(folder) for folder in path.split(os.pathsep)):  # noqa: PTH112 - as OpenSSL reads it
                 raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path)
             return ssl.create_default_context(capath=path)
@@ -114,8 +114,9 @@ def _named_context(variable: str, path: str) -> ssl.SSLContext:
             return ssl.create_default_context(capath=path)
         return ssl.create_default_context(cafile=path)
     except OSError as error:
-        text = f"the trusted certificates cannot be read ({error}): check {variable}"
-        raise ConfigurationError(text) from error
+        raise ConfigurationError(
+            f"the trusted certificates cannot be read ({error}): check {variable}"
+        ) from error
 
 
 def _system_context() -> ssl.SSLContext:

@@ -1,4 +1,4 @@
-"""An operation's variables, checked against its own declaration before it is sent."""
+"""Checks of an operation's variables against their declared types, before it is sent."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _STRINGS: Final = frozenset({"String", "ID", "JSONString", "DateTime"})
 _LARGEST: Final[Mapping[str, int]] = {"Int": 2**31 - 1, "Int64": 2**63 - 1}
 
 
-def check_variables(operation: Operation[Any]) -> None:  # Any: checking does not depend on the answer's type
-    """Refuse a variable that is not of the declared type, or that JSON or UTF-8 cannot carry.
+def check_variables(operation: Operation[Any]) -> None:  # Any: checking does not depend on the result's type
+    """Refuse a variable that is not of its declared type, or that JSON or UTF-8 cannot hold.
 
-    Whatever a caller hands in ends here, so that no encoder's own error reaches the caller.
+    Every value of a caller passes this check, so that no encoder's error reaches the caller.
 
     Raises:
-        TypeError: it has another type.
-        ValueError: it is too large, or holds what cannot be sent.
+        TypeError: a variable has another type.
+        ValueError: a variable is too large, or cannot be encoded.
     """
     declared = _declared(operation.document)
     for name, value in operation.variables.items():
@@ -36,33 +36,33 @@ def check_variables(operation: Operation[Any]) -> None:  # Any: checking does no
 
 @lru_cache(maxsize=128)
 def _declared(document: str) -> dict[str, tuple[int, str]]:
-    """How many lists deep each variable is, and of what."""
+    """Return the depth of lists and the scalar or input type of each variable."""
     head, _, _ = document.partition("{")
     return {name: (len(lists), kind) for name, lists, kind in _DECLARATION.findall(head)}
 
 
-def _check(what: str, value: object, depth: int, kind: str) -> None:
+def _check(name: str, value: object, depth: int, kind: str) -> None:
     if depth:
         if not isinstance(value, (list, tuple)):
-            raise TypeError(f"{what} must be a list, not {type(value).__name__}")
+            raise TypeError(f"{name} must be a list, not {type(value).__name__}")
         members: list[object] = [*value]
         for member in members:
             if member is not None:
-                _check(what, member, depth - 1, kind)
+                _check(name, member, depth - 1, kind)
     elif kind in _STRINGS:
         if not isinstance(value, str):
-            raise TypeError(f"{what} must be a str, not {type(value).__name__}")
-        refuse_surrogates(value, what)
+            raise TypeError(f"{name} must be a str, not {type(value).__name__}")
+        refuse_surrogates(value, name)
     elif kind in _LARGEST:
         if isinstance(value, bool) or not isinstance(value, int):
-            raise TypeError(f"{what} must be an int, not {type(value).__name__}")
+            raise TypeError(f"{name} must be an int, not {type(value).__name__}")
         if abs(value) > _LARGEST[kind]:
-            raise ValueError(f"{what} must not be beyond {_LARGEST[kind]}")
+            raise ValueError(f"{name} must be between -{_LARGEST[kind]} and {_LARGEST[kind]}")
     elif kind == "Boolean":
         if not isinstance(value, bool):
-            raise TypeError(f"{what} must be a bool, not {type(value).__name__}")
+            raise TypeError(f"{name} must be a bool, not {type(value).__name__}")
     else:
-        checked_json(value, what, default=dump_input_object)
+        checked_json(value, name, default=dump_input_object)
 
 
 def dump_input_object(value: object) -> object:

@@ -1,4 +1,4 @@
-"""What goes over HTTP, and what comes back: plain values that name no HTTP library."""
+"""HTTP requests, responses and failures as plain values, without a type of an HTTP library."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ class Request:
     """One HTTP request.
 
     Attributes:
-        name: what it is for, in logs and errors: an operation's name, or a file's path without its query.
+        name: for logs and errors: an operation's name, or a file's path without its query.
         url: absolute, or relative to the base URL.
         content: the JSON body of a POST.
-        repeatable: sending it twice does no harm.
-        fail_fast: give up at the first server failure or timeout.
-        sink: takes the answer's body; a GET.
-        part: the value of `Range`, when only some bytes are wanted; a GET.
+        repeatable: the request is idempotent.
+        fail_fast: do not retry server failures and timeouts.
+        sink: takes the response's body; a GET.
+        part: the value of a `Range` header; a GET.
         source: the body of a PUT, which never carries our credentials.
-        source_headers: what the server wants the PUT to carry.
+        source_headers: headers that the server wants on the PUT.
     """
 
     name: str
@@ -36,7 +36,7 @@ class Request:
 
     @property
     def is_operation(self) -> bool:
-        """Whether it carries a GraphQL operation, which is what the API's limits are about."""
+        """Whether it carries a GraphQL operation; the server's rate limit counts those alone."""
         return self.content is not None
 
     @property
@@ -54,15 +54,15 @@ class Request:
 
 @dataclass(slots=True)
 class Response:
-    """What came back.
+    """An HTTP response.
 
     Attributes:
         status: the HTTP status.
         headers: by lower-case name.
         content: the body, decompressed; empty after `release`.
         elapsed: seconds from the first byte sent to the last received.
-        attempts: how many times the request was sent until this came.
-        secrets: what must not be shown although the server may repeat it.
+        attempts: how many times the request was sent.
+        secrets: byte strings that no error may show; servers may repeat them.
     """
 
     status: int
@@ -73,12 +73,12 @@ class Response:
     secrets: tuple[bytes, ...] = field(default=(), repr=False, compare=False)
 
     def release(self) -> None:
-        """Forget the body, once it is read: a driver holds the response until the flow's next effect."""
+        """Free the body after it is read: a driver holds the response until the flow's next effect."""
         self.content = b""
 
     @property
     def showable(self) -> bytes:
-        """The body without the secrets: what an error may tell."""
+        """The body without the secrets, for errors."""
         content = self.content
         for secret in self.secrets:
             content = content.replace(secret, b"***")
@@ -87,13 +87,13 @@ class Response:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Nothing came back.
+    """A request that got no response.
 
     Attributes:
-        error: what to raise when trying again does not help.
-        elapsed: seconds until it was clear.
-        sent: whether the server may have seen the request.
-        most_attempts: how often the request is sent at most, when further attempts would end the same way.
+        error: the error to raise when there is no further attempt.
+        elapsed: seconds until the request failed.
+        sent: whether the server may have received the request.
+        most_attempts: how often to send the request at most; None leaves that to the policy.
     """
 
     error: TransportError
@@ -107,9 +107,9 @@ class Traffic:
     """What a client has sent and received so far.
 
     Attributes:
-        requests: HTTP requests, repeated ones included.
+        requests: HTTP requests, retries included.
         bytes_sent: bytes of request bodies.
-        bytes_received: bytes of answer bodies as they crossed the wire, so compressed ones count compressed.
+        bytes_received: bytes of response bodies as received, which may be compressed.
     """
 
     requests: int = 0

@@ -171,7 +171,9 @@ def test_the_first_variable_that_is_set_counts(
         if TRUST_VARIABLES[first + 1] != "SSL_CERT_DIR":  # which names a folder
             assert ask(url).username
         monkeypatch.setenv(TRUST_VARIABLES[first], str(tmp_path if first == 1 else other))
-        with pytest.raises(ConnectionFailedError, match=f"Trusted is what {TRUST_VARIABLES[first]} names"):
+        with pytest.raises(
+            ConnectionFailedError, match=f"runql trusts the certificates that {TRUST_VARIABLES[first]} names"
+        ):
             ask(url)
 
 
@@ -187,7 +189,7 @@ def test_a_server_of_an_unknown_authority_is_refused_once_and_the_error_says_wha
     assert caught.value.attempts == 1
     text = str(caught.value)
     assert all(variable in text for variable in TRUST_VARIABLES)
-    assert "what certifi lists" in text
+    assert "certifi's certificates" in text
 
 
 @ASKS
@@ -213,7 +215,7 @@ def test_the_systems_trust_where_truststore_is_installed(
             assert asked(url).username
             return
         with pytest.raises(
-            ConnectionFailedError, match="what this system trusts, as truststore reads it"
+            ConnectionFailedError, match="this system's certificates, read by truststore"
         ) as caught:
             asked(url)
         assert caught.value.attempts == 1

@@ -45,7 +45,9 @@ def unused_port() -> int:
 def test_a_name_that_leads_nowhere(face: Face, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", unresolvable)
     traffic = Traffic()
-    told = r"no answer from wrong\.invalid: its name leads to no address .*Check WANDB_BASE_URL.*after 2 attempts"
+    told = (
+        r"no response from wrong\.invalid: its name has no address .*Check WANDB_BASE_URL.*after 2 attempts"
+    )
     with pytest.raises(ConnectionFailedError, match=told):
         patient(face, "http://wrong.invalid")(fetch(STATE), traffic=traffic)
     assert traffic.requests == 2
