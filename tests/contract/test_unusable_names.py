@@ -55,7 +55,7 @@ def test_the_others_arrive_and_the_error_lists_the_rest(
     name: str, face: Face, scripted: ScriptedServer, run: AnyRun, tmp_path: Path
 ) -> None:
     give_files(scripted, "good.txt", name, "d/fine.txt")
-    with pytest.raises(UnsafeNameError, match=r"The other 2 have arrived") as caught:
+    with pytest.raises(UnsafeNameError, match=r"The other 2 are saved") as caught:
         face.take(run.files().download(tmp_path / "root"))
     assert [*caught.value.refused] == [name]
     assert caught.value.saved == (tmp_path / "root/good.txt", tmp_path / "root/d/fine.txt")
