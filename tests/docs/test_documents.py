@@ -85,6 +85,14 @@ def test_the_architecture_has_two_screens() -> None:
     assert len((ROOT / "ARCHITECTURE.md").read_text("utf-8").splitlines()) <= 120
 
 
+def test_every_page_is_listed() -> None:
+    pages = {
+        path.removeprefix("docs/") for path in DOCUMENTS if path.startswith("docs/") and path.count("/") == 1
+    }
+    listed = set(LINK.findall((ROOT / "docs/README.md").read_text("utf-8")))
+    assert pages - listed == {"README.md"}
+
+
 def test_every_decision_is_listed_in_order() -> None:
     listed = LINK.findall((ROOT / "docs/decisions/README.md").read_text("utf-8"))
     assert [f"docs/decisions/{link}" for link in listed if link[0].isdigit()] == DECISIONS
