@@ -236,7 +236,7 @@ def test_the_fetched_parts_hold_what_the_file_holds(rows: list[Row], selection: 
     # Opening a file reads more of its end than the footer, which is all of so small a one: it is taken away again.
     file._starts.clear()  # pyright: ignore[reportPrivateUsage] - see above
     file._parts.clear()  # pyright: ignore[reportPrivateUsage] - see above
-    columns = selection.of(opened.layout.columns)
+    columns = selection.columns_of(opened.layout.columns)
     groups = opened.layout.groups_within(selection.start, selection.stop)
     for index in groups:
         for chunk in opened.layout.groups[index].chunks:
@@ -269,4 +269,4 @@ def test_dotted_columns_are_told_from_members_by_the_history_keys(rows: list[Row
     for each in rows:
         keys.fold(each, step(each))
     selection = ExportSelection(None, "all", 0, None, as_json(keys.to_json()))
-    assert selection.flat([name for name in keys.keys if "." in name]) == {}
+    assert selection.member_paths([name for name in keys.keys if "." in name]) == {}

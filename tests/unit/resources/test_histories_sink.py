@@ -111,7 +111,7 @@ def test_rows_of_other_keys_are_not_taken_for_these(server: ListOnServer, target
 
 def test_runs_that_cannot_be_read_are_named_and_the_others_kept(server: ListOnServer, target: Path) -> None:
     server.heavy, server.refusal = ["run7"], ListOnServer({}).refusal
-    with pytest.raises(IncompleteHistoriesError, match="beside the file") as caught:
+    with pytest.raises(IncompleteHistoriesError, match="next to the file") as caught:
         sink(server, target)
     assert caught.value.failed == ("run7",)
     assert caught.value.partial == []

@@ -34,7 +34,7 @@ class Outline:
         start: the first step.
         stop: the step before which the window ends; None for no end.
         samples: rows that were requested in each list.
-        heights: rows of each list that lie in the window.
+        heights: rows of each list in the window.
         received: rows of each list, with those at the border.
         first: the lowest step that arrived; the window's start when none did.
         last: the highest step that arrived; the step before the window's start when none did.
