@@ -311,8 +311,8 @@ def test_a_size_that_tells_nothing_leaves_the_quotes_to_be_counted() -> None:
     reader = ColumnReader(few=0)
     texts = ['{"a": 0.5, "b": "x"}', '{"a": 1.5}']
     size = len(json.dumps(texts, separators=(",", ":")))
-    for told in (None, size, size + 1, size + 10):
-        assert isinstance(reader.read(texts, told), ColumnBatch)
+    for known_size in (None, size, size + 1, size + 10):
+        assert isinstance(reader.read(texts, known_size), ColumnBatch)
 
 
 @pytest.mark.parametrize("broken", ["{", "[1]", "5", '{"a": 1} {"a": 2}', '{"a": 01}'])

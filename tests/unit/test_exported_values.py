@@ -120,7 +120,7 @@ def test_what_no_row_can_hold_is_unreadable(column: pa.Array[pa.Scalar[pa.DataTy
         parquet(_step=pa.array([0, None])),
         parquet(_step=pa.array(["0"])),
     ],
-    ids=["nothing", "html", "hollow", "no steps", "a step missing", "steps as texts"],
+    ids=["nothing", "html", "hollow", "no steps", "a step missing", "steps as strings"],
 )
 def test_what_is_no_export_is_unreadable(content: bytes) -> None:
     with pytest.raises(UnreadableParquetError):

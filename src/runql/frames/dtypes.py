@@ -61,14 +61,7 @@ _NUMBERS: Final[frozenset[type]] = frozenset({bool, int, float})
 
 
 def infer(values: Iterable[JSONValue], *, depth: int = 0) -> DType:
-    """The type that holds every one of ``values`` without loss, see `Evidence`."""
-    evidence = Evidence(depth)
-    evidence.add(values)
-    return evidence.dtype()
-
-
-class Evidence:
-    """Collects what the values of a column show of its type, piece by piece.
+    """The type that holds every one of ``values`` without loss.
 
     ========================  =======================================================================
     only None                 NULL
@@ -83,6 +76,13 @@ class Evidence:
 
     True and False count as 1 and 0 among numbers.
     """
+    evidence = TypeEvidence(depth)
+    evidence.add(values)
+    return evidence.dtype()
+
+
+class TypeEvidence:
+    """Collects what the values of a column show of its type, piece by piece; see `infer`."""
 
     def __init__(self, depth: int = 0) -> None:
         self._depth = depth
@@ -91,8 +91,8 @@ class Evidence:
         self._low: int | None = None
         self._high: int | None = None
         self._are_floats = True
-        self._items: Evidence | None = None
-        self._members: dict[str, Evidence] = {}
+        self._items: TypeEvidence | None = None
+        self._members: dict[str, TypeEvidence] = {}
         self._is_json = depth >= MAX_DEPTH
 
     def add(self, values: Iterable[JSONValue]) -> None:
@@ -156,7 +156,7 @@ class Evidence:
         if self._is_json:
             return
         if self._items is None:
-            self._items = Evidence(self._depth + 1)
+            self._items = TypeEvidence(self._depth + 1)
         lists = (value for value in values if isinstance(value, list))
         self._items.add(chain.from_iterable(lists))
 
@@ -169,7 +169,7 @@ class Evidence:
                 for key, member in value.items():
                     found.setdefault(key, []).append(member)
         for key, members in found.items():
-            self._members.setdefault(key, Evidence(self._depth + 1)).add(members)
+            self._members.setdefault(key, TypeEvidence(self._depth + 1)).add(members)
         names = {escape_surrogates(key) for key in self._members}
         if len(names) > MAX_FIELDS or len(names) < len(self._members):
             self._is_json, self._members = True, {}

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from runql.frames.columns import SERIES_TYPES, Cells, Column, requested_type
-from runql.frames.dtypes import EXACT_IN_FLOAT, DType, Evidence, ScalarType
+from runql.frames.dtypes import EXACT_IN_FLOAT, DType, ScalarType, TypeEvidence
 from runql.frames.table import Table
 
 if TYPE_CHECKING:
@@ -24,19 +24,19 @@ class UnifiedColumns:
         """Begin with the columns that always exist: the leading ones first, the requested ones among the others."""
         self._leading = leading
         self._requested = requested
-        self._evidence: dict[str, Evidence] = {}
+        self._evidence: dict[str, TypeEvidence] = {}
 
     def see(self, columns: Mapping[str, Cells]) -> None:
         """Add the columns and types of a piece."""
         for name, cells in columns.items():
-            evidence = self._evidence.setdefault(name, Evidence())
+            evidence = self._evidence.setdefault(name, TypeEvidence())
             evidence.add(cells if isinstance(cells, Sequence) else _decisive_values(cells))
 
     def dtypes(self) -> dict[str, DType]:
         """The type of each column: the leading ones, then the others by name."""
         names = dict.fromkeys((*self._leading, *sorted({*self._requested, *self._evidence})))
         typed = {*self._leading, *self._requested}
-        found = {name: self._evidence.get(name, Evidence()).dtype() for name in names}
+        found = {name: self._evidence.get(name, TypeEvidence()).dtype() for name in names}
         return {
             name: requested_type(name, dtype) if name in typed else dtype for name, dtype in found.items()
         }

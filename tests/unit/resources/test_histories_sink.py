@@ -65,7 +65,7 @@ def test_a_call_goes_on_where_another_was_interrupted(server: ListOnServer, targ
     target.unlink()
     interrupt(server, target, whole - 1)
     assert not target.exists()
-    # One request tells that nothing changed, two bring the three runs that are missing.
+    # One request shows that nothing changed, two bring the three runs that are missing.
     assert sink(server, target) == 3
     assert whole == 9
     assert [*rows_of_run(target)] == [*server.runs]
