@@ -46,7 +46,7 @@ def peak(server: RunningServer, rows: int, how: str, target: Path) -> int:
 
 
 @pytest.mark.skipif(
-    not Path("/proc/self/clear_refs").exists(), reason="peaks are read where Linux tells them"
+    not Path("/proc/self/clear_refs").exists(), reason="peaks are read where Linux reports them"
 )
 @pytest.mark.parametrize("how", ["iterate", "sink"])
 def test_piece_by_piece_the_peak_does_not_grow_with_the_rows(
@@ -57,7 +57,7 @@ def test_piece_by_piece_the_peak_does_not_grow_with_the_rows(
 
 
 @pytest.mark.skipif(
-    not Path("/proc/self/clear_refs").exists(), reason="peaks are read where Linux tells them"
+    not Path("/proc/self/clear_refs").exists(), reason="peaks are read where Linux reports them"
 )
 def test_all_at_once_it_does(server: RunningServer, tmp_path: Path) -> None:
     """That the measure sees what it is to see."""

@@ -46,7 +46,7 @@ def exporting() -> Iterator[RunningServer]:
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[RunningServer]:
-    # Without exports: a parquet file of this size is fetched as a whole, and is in memory beside the frame.
+    # Without exports: a parquet file of this size is fetched as a whole, and is in memory together with the frame.
     with RunningServer(export_policy=ExportPolicy(above_rows=sys.maxsize)) as running:
         for name, count in ROWS.items():
             rows = [{"_step": step, **dict.fromkeys(KEYS, step / 7)} for step in range(count)]
@@ -67,8 +67,8 @@ def measured(server: RunningServer, way: str, run: str, *more: str) -> dict[str,
         text=True,
         check=True,
     )
-    told: dict[str, int] = json.loads(done.stdout)
-    return told
+    peaks: dict[str, int] = json.loads(done.stdout)
+    return peaks
 
 
 def test_a_frame_costs_less_than_half_of_its_size_more_than_itself(server: RunningServer) -> None:

@@ -125,7 +125,7 @@ def known(value: JSONValue) -> JSONValue:
 
 
 def comparable(rows: Sequence[Row]) -> list[str]:
-    """Rows in a form that tells NaN and true, but neither 1 from 1.0 nor the order of members."""
+    """Rows in a form that compares NaN and true, but neither 1 and 1.0 nor the order of members."""
     return [json.dumps(spelled(known(each)), sort_keys=True) for each in rows]
 
 
@@ -139,7 +139,7 @@ def spelled(value: JSONValue) -> JSONValue:
     return value
 
 
-WISHES = st.builds(
+SELECTIONS = st.builds(
     ExportSelection,
     st.none() | st.lists(NAMES, min_size=1, max_size=2, unique=True).map(tuple),
     st.sampled_from(["all", "any"]),
@@ -159,7 +159,7 @@ def read(
     return table_of(frame, leading=leading, keep_empty=not bounded)
 
 
-def told(table: Table) -> pl.DataFrame:
+def ordered_members(table: Table) -> pl.DataFrame:
     """A frame in which the JSON texts of objects have their members in one order, which columns do not keep."""
     frame = to_polars(table)
     texts = {
@@ -184,7 +184,7 @@ def in_order(text: str | None) -> str | None:
         return text
 
 
-@given(histories(), WISHES)
+@given(histories(), SELECTIONS)
 def test_rows_come_back_from_a_file(rows: list[Row], selection: ExportSelection) -> None:
     frame = merge_frames([select_rows(frame_of_file(exported(rows)), selection)], selection, repeats=False)
     found = [each for part in rows_of(frame, 3) for each in part]
@@ -203,9 +203,11 @@ def test_a_frame_of_a_file_is_the_frame_of_its_rows(
     expected = Table.from_rows(asked(on_the_wire(rows), selection), leading=("_step", *(keys or ())))
     found = read([exported(rows)], selection)
     if keys is None:
-        # Where a number is null in the first row that has it, the file does not tell that it was there.
+        # Where a number is null in the first row that has it, the file does not show that it was there.
         ordered = not any(None in each.values() for each in rows)
-        assert_frame_equal(told(found), told(expected), check_exact=True, check_column_order=ordered)
+        assert_frame_equal(
+            ordered_members(found), ordered_members(expected), check_exact=True, check_column_order=ordered
+        )
         return
     # With keys, rows that hold the float values of a column of integers and floats may be left out.
     assert list(found.columns) == list(expected.columns)
@@ -224,10 +226,12 @@ def test_files_and_live_rows_are_one_history(rows: list[Row], data: st.DataObjec
     files = [exported(split["second"]), exported(split["first"])]
     found = read(files, selection, on_the_wire(live), repeats="both" in places)
     expected = Table.from_rows(on_the_wire(rows), leading=("_step",))
-    assert_frame_equal(told(found), told(expected), check_exact=True, check_column_order=False)
+    assert_frame_equal(
+        ordered_members(found), ordered_members(expected), check_exact=True, check_column_order=False
+    )
 
 
-@given(histories().filter(bool), WISHES)
+@given(histories().filter(bool), SELECTIONS)
 def test_the_fetched_parts_hold_what_the_file_holds(rows: list[Row], selection: ExportSelection) -> None:
     content = exported(rows)
     file = SparseFile(len(content))
@@ -236,7 +240,7 @@ def test_the_fetched_parts_hold_what_the_file_holds(rows: list[Row], selection: 
     # Opening a file reads more of its end than the footer, which is all of so small a one: it is taken away again.
     file._starts.clear()  # pyright: ignore[reportPrivateUsage] - see above
     file._parts.clear()  # pyright: ignore[reportPrivateUsage] - see above
-    columns = selection.of(opened.layout.columns)
+    columns = selection.columns_of(opened.layout.columns)
     groups = opened.layout.groups_within(selection.start, selection.stop)
     for index in groups:
         for chunk in opened.layout.groups[index].chunks:
@@ -269,4 +273,4 @@ def test_dotted_columns_are_told_from_members_by_the_history_keys(rows: list[Row
     for each in rows:
         keys.fold(each, step(each))
     selection = ExportSelection(None, "all", 0, None, as_json(keys.to_json()))
-    assert selection.flat([name for name in keys.keys if "." in name]) == {}
+    assert selection.member_paths([name for name in keys.keys if "." in name]) == {}

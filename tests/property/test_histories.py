@@ -24,7 +24,7 @@ from tests.unit.resources.history_server import RunOnServer, step_of
 from tests.unit.transport.stepping import served
 
 from runql.frames.batches import RUN_ID, STEP, Batch, RowBatch
-from runql.frames.dtypes import Evidence, ScalarType, infer
+from runql.frames.dtypes import ScalarType, TypeEvidence, infer
 from runql.frames.row_readers import ColumnReader
 from runql.frames.stored_batch import StoredBatch, load_batch, load_note, store_batch
 from runql.frames.table import Table
@@ -131,7 +131,7 @@ def test_a_file_holds_what_a_frame_does_however_often_it_was_interrupted(
 @given(row_lists(), st.data())
 def test_the_type_of_values_that_come_piece_by_piece(rows: list[Row], data: st.DataObject) -> None:
     values = [value for row in rows for value in row.values()]
-    evidence = Evidence()
+    evidence = TypeEvidence()
     start = 0
     while start < len(values):
         stop = data.draw(st.integers(start + 1, len(values)))

@@ -31,8 +31,8 @@ ROWS = st.dictionaries(st.text(max_size=5), VALUES, max_size=4)
 STATE = get_run_state(entity="e", project="p", run="r")
 
 
-def told(value: JSONValue) -> str:
-    """A text that tells apart what ``==`` does not: NaN, -0.0, 1 and 1.0 and True."""
+def exactly_written(value: JSONValue) -> str:
+    """A string that differs where ``==`` does not: NaN, -0.0, 1 and 1.0 and True."""
     return repr(value)
 
 
@@ -46,8 +46,8 @@ def bits(value: float) -> bytes:
 @example("\ud800", True)
 def test_json_is_read_as_it_was_written(value: JSONValue, ascii_only: bool) -> None:
     text = json.dumps(value, ensure_ascii=ascii_only)
-    assert told(parse_json(text)) == told(value)
-    assert told(parse_json(text.encode("utf-8", "surrogatepass"))) == told(value)
+    assert exactly_written(parse_json(text)) == exactly_written(value)
+    assert exactly_written(parse_json(text.encode("utf-8", "surrogatepass"))) == exactly_written(value)
 
 
 @given(FLOATS.filter(math.isfinite))
@@ -64,7 +64,9 @@ def test_finite_floats_keep_their_bits(value: float) -> None:
 def test_rows_read_together_are_the_rows_read_alone(rows: list[dict[str, JSONValue]]) -> None:
     texts = [json.dumps(row) for row in rows]
     together = parse_rows(texts)
-    assert told([*together]) == told([*(restore_floats(parse_object(text)) for text in texts)])
+    assert exactly_written([*together]) == exactly_written(
+        [*(restore_floats(parse_object(text)) for text in texts)]
+    )
 
 
 @given(st.lists(st.text(st.sampled_from('{}[],:"a1 '), max_size=8), max_size=4))
@@ -81,7 +83,9 @@ def test_texts_that_are_no_rows_do_not_become_rows_together(texts: list[str]) ->
         together = parse_rows(texts)
     except ValueError:
         together = None
-    assert told(together if together is None else [*together]) == told(alone if alone is None else [*alone])
+    assert exactly_written(together if together is None else [*together]) == exactly_written(
+        alone if alone is None else [*alone]
+    )
 
 
 @given(st.one_of(st.text(), st.binary(), st.text(st.sampled_from('{}[],:"\\u0eNaInfity-1 '))))
@@ -99,7 +103,7 @@ def test_other_text_does_no_worse_than_a_value_error(text: str | bytes) -> None:
 def test_configs_are_unwrapped_to_what_was_wrapped(values: dict[str, JSONValue]) -> None:
     wrapped = {key: {"value": value, "desc": None} for key, value in values.items()}
     parsed = parse_config(json.dumps(wrapped))
-    assert told({**parsed.values, **parsed.internal}) == told(
+    assert exactly_written({**parsed.values, **parsed.internal}) == exactly_written(
         {key: values[key] for key in (*parsed.values, *parsed.internal)}
     )
     assert parsed.values.keys() | parsed.internal.keys() == values.keys()

@@ -84,7 +84,7 @@ def servers(draw: st.DrawFn, rows: list[Row], state: str | None, lag: int | None
 
 
 @st.composite
-def knowledge(draw: st.DrawFn, rows: list[Row]) -> HistoryHints:
+def some_hints(draw: st.DrawFn, rows: list[Row]) -> HistoryHints:
     """What a run knew of itself when it was listed: nothing, part of the truth, or the truth of an earlier time."""
     earlier = rows[: draw(st.integers(0, len(rows)))] if draw(st.booleans()) else rows
     last = int(step_of(earlier[-1])) if earlier else None
@@ -115,9 +115,9 @@ def test_a_frame_is_made_of_the_rows_that_iterating_gives(
 ) -> None:
     """Read as columns, several windows at once."""
     server = data.draw(servers(rows, "finished"))
-    position = ScanCursor(plan, data.draw(knowledge(rows)), ColumnReader(few=0))
+    cursor = ScanCursor(plan, data.draw(some_hints(rows)), ColumnReader(few=0))
     read: list[Batch] = []
-    while (batches := served(position.next_batches(ahead=None), server.answer)) is not None:
+    while (batches := served(cursor.next_batches(ahead=None), server.answer)) is not None:
         read += batches
     assert tables_agree(read, wanted(rows, plan), plan)
 
@@ -132,10 +132,10 @@ def test_a_new_client_pays_nothing_for_a_frame_of_a_run_that_is_counted(
     server = data.draw(servers(rows, "finished"))
     server.uncounted = 0
     last = int(step_of(rows[-1])) if rows else None
-    known = data.draw(
+    hints = data.draw(
         st.sampled_from([HistoryHints(), HistoryHints(last, len(rows)), HistoryHints(None, len(rows))])
     )
-    batches = served(read_batches(plan, known, RowReader(), SampleLimits()), server.answer)
+    batches = served(read_batches(plan, hints, RowReader(), SampleLimits()), server.answer)
     assert tables_agree(batches, wanted(rows, plan), plan)
     assert server.requests <= windows(rows, plan) + 1
 
@@ -151,8 +151,8 @@ def exactly(rows: Sequence[Row]) -> list[str]:
 @given(st.data(), histories(), plans())
 def test_a_finished_run_is_read_completely(data: st.DataObject, rows: list[Row], plan: ScanPlan) -> None:
     server = data.draw(servers(rows, "finished"))
-    known = data.draw(knowledge(rows))
-    assert exactly(scanned(plan, known, server, acquainted())) == exactly(wanted(rows, plan))
+    hints = data.draw(some_hints(rows))
+    assert exactly(scanned(plan, hints, server, acquainted())) == exactly(wanted(rows, plan))
     assert server.requests <= windows(rows, plan) + 1
 
 
@@ -162,8 +162,8 @@ def test_a_live_run_is_read_beyond_its_last_step(
     data: st.DataObject, rows: list[Row], plan: ScanPlan, lag: int | None, state: str | None
 ) -> None:
     server = data.draw(servers(rows, state, lag))
-    known = data.draw(knowledge(rows))
-    assert exactly(scanned(plan, known, server, acquainted())) == exactly(wanted(rows, plan))
+    hints = data.draw(some_hints(rows))
+    assert exactly(scanned(plan, hints, server, acquainted())) == exactly(wanted(rows, plan))
     assert server.requests <= windows(rows, plan) + 1
 
 
@@ -173,8 +173,8 @@ def test_a_run_that_just_ended_is_read_beyond_its_last_step(
     data: st.DataObject, rows: list[Row], plan: ScanPlan, lag: int | None
 ) -> None:
     server = data.draw(servers(rows, "crashed", lag))
-    known = data.draw(knowledge(rows))
-    assert exactly(scanned(plan, known, server, acquainted())) == exactly(wanted(rows, plan))
+    hints = data.draw(some_hints(rows))
+    assert exactly(scanned(plan, hints, server, acquainted())) == exactly(wanted(rows, plan))
     assert server.requests <= windows(rows, plan) + 1
 
 
@@ -184,8 +184,8 @@ def test_a_line_count_that_lags_loses_nothing(
     data: st.DataObject, rows: list[Row], plan: ScanPlan, lag: int | None, uncounted: int
 ) -> None:
     server = RunOnServer(rows, "running", lag, uncounted, spec_includes_end=data.draw(st.booleans()))
-    known = data.draw(knowledge(rows))
-    assert exactly(scanned(plan, known, server, acquainted())) == exactly(wanted(rows, plan))
+    hints = data.draw(some_hints(rows))
+    assert exactly(scanned(plan, hints, server, acquainted())) == exactly(wanted(rows, plan))
     assert server.requests <= windows(rows, plan) + 1
 
 
@@ -201,8 +201,8 @@ def test_rows_that_arrive_meanwhile_come_in_order_and_none_before_them_is_lost(
     server = data.draw(servers(at_first, "running", lag))
     server.arriving = arriving
     server.state_then = state_then
-    known = data.draw(knowledge(at_first))
-    assert exactly(scanned(plan, known, server, acquainted())) == exactly(wanted(server.rows, plan))
+    hints = data.draw(some_hints(at_first))
+    assert exactly(scanned(plan, hints, server, acquainted())) == exactly(wanted(server.rows, plan))
     growths = sum(1 for part in arriving if part)
     assert server.requests <= windows(server.rows, plan) + 1 + growths
 
@@ -214,8 +214,8 @@ def test_a_line_count_that_is_too_high_costs_one_request_more(
 ) -> None:
     """Lines may be counted that are gone, or not there yet: the scan makes sure once that it missed none."""
     server = RunOnServer(rows, "finished", lag, -too_many, spec_includes_end=data.draw(st.booleans()))
-    known = data.draw(knowledge(rows))
-    assert exactly(scanned(plan, known, server, acquainted())) == exactly(wanted(rows, plan))
+    hints = data.draw(some_hints(rows))
+    assert exactly(scanned(plan, hints, server, acquainted())) == exactly(wanted(rows, plan))
     assert server.requests <= windows(rows, plan) + 2
 
 
@@ -227,5 +227,5 @@ def test_a_server_that_drops_the_ends_when_it_thins_costs_requests_but_no_rows(
     """No bound but that it ends: such a server never says how far the run goes."""
     server = data.draw(servers(rows, state, lag))
     server.keeps_ends = False
-    known = data.draw(knowledge(rows))
-    assert exactly(scanned(plan, known, server, acquainted())) == exactly(wanted(rows, plan))
+    hints = data.draw(some_hints(rows))
+    assert exactly(scanned(plan, hints, server, acquainted())) == exactly(wanted(rows, plan))

@@ -97,7 +97,7 @@ def limits_for(_temper: Temper) -> SampleLimits:
 
 
 def not_deceived(server: TemperedRun, read: Sequence[Row], plan: ScanPlan) -> None:
-    """Leave out the case that the server told a wrong count of just as many rows as came: nobody could see that."""
+    """Leave out the case that the server reported a wrong count of just as many rows as arrived, which no client can see."""
     assume(not server.deceives)
     # A spec's maxStep is inclusive: the row there came as well, and was left out by the scan.
     borders = (0,) if plan.keys is None or plan.max_step is None else (0, 1)
@@ -118,12 +118,12 @@ def bound(server: RunOnServer, plan: ScanPlan, temper: Temper) -> int:
 def test_iterating_gives_every_row_or_says_so(data: st.DataObject, temper: Temper, plan: ScanPlan) -> None:
     server = data.draw(runs(temper))
     expected = wanted(server.rows, plan)
-    position = ScanCursor(plan, HistoryHints(), limits=limits_for(temper), streams=True)
+    cursor = ScanCursor(plan, HistoryHints(), limits=limits_for(temper), streams=True)
     read: list[Row] = []
     ahead = data.draw(st.sampled_from([1, 2, 8]))
     error: IncompleteHistoryError | None = None
     try:
-        while (rows := served(position.next_rows(ahead), server.answer)) is not None:
+        while (rows := served(cursor.next_rows(ahead), server.answer)) is not None:
             read += rows
     except IncompleteHistoryError as caught:
         error = caught
@@ -174,11 +174,11 @@ def test_of_a_run_that_grows_nothing_is_left_out(data: st.DataObject, temper: Te
     before = wanted(server.rows, plan)
     server.arriving = [[row] for row in later[len(server.rows) :]]
     server.state = "running"
-    position = ScanCursor(plan, HistoryHints(), limits=limits_for(temper), streams=True)
+    cursor = ScanCursor(plan, HistoryHints(), limits=limits_for(temper), streams=True)
     read: list[Row] = []
     error: IncompleteHistoryError | None = None
     try:
-        while (rows := served(position.next_rows(), server.answer)) is not None:
+        while (rows := served(cursor.next_rows(), server.answer)) is not None:
             read += rows
     except IncompleteHistoryError as caught:
         error = caught
@@ -227,12 +227,12 @@ def test_a_list_gives_every_row_of_every_run(
 ) -> None:
     server = data.draw(lists(temper))
     budget = PageBudget(plan.query.per_page, plan.scan.page_size, first_rows=100)
-    parts, position = parts_of(plan, server.answer, bounded=bounded, budget=budget, limits=limits_for(temper))
+    parts, cursor = parts_of(plan, server.answer, bounded=bounded, budget=budget, limits=limits_for(temper))
     expected = wanted_of_all(dict(server.runs), plan)
-    if position.failed:
+    if cursor.failed:
         assert bounded
-        expected = [row for row in expected if row["run_id"] not in position.failed]
-        found = [row for row in rows_of(batches_of(parts)) if row["run_id"] not in position.failed]
+        expected = [row for row in expected if row["run_id"] not in cursor.failed]
+        found = [row for row in rows_of(batches_of(parts)) if row["run_id"] not in cursor.failed]
     else:
         found = rows_of(batches_of(parts))
     none_deceived(server, found, plan)

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from runql.frames.export_selection import ExportSelection
-from runql.frames.exported_values import flattened, lookup, nested
+from runql.frames.exported_values import lookup, member_paths, nest_members
 from runql.frames.parquet_layout import UnreadableParquetError
 from runql.frames.parquet_polars import frame_of_file, merge_frames, rows_of, select_rows
 from runql.values import JSONValue
@@ -43,9 +43,9 @@ def rows(content: bytes, selection: ExportSelection = WHOLE) -> list[dict[str, J
 
 def test_members_are_told_from_dotted_names() -> None:
     names = ["_step", "a.b", "a.c.d", "own.name", "a.unknown", "plain.b"]
-    assert flattened(names, KEYS) == {"a.b": ("a", "b"), "a.c.d": ("a", "c.d")}
-    assert flattened(names, None) == {}
-    assert flattened(["a", "a.b"], KEYS) == {}, "the object has a column of its own"
+    assert member_paths(names, KEYS) == {"a.b": ("a", "b"), "a.c.d": ("a", "c.d")}
+    assert member_paths(names, None) == {}
+    assert member_paths(["a", "a.b"], KEYS) == {}, "the object has a column of its own"
 
 
 def test_members_in_columns_of_their_own_are_objects_again() -> None:
@@ -120,7 +120,7 @@ def test_what_no_row_can_hold_is_unreadable(column: pa.Array[pa.Scalar[pa.DataTy
         parquet(_step=pa.array([0, None])),
         parquet(_step=pa.array(["0"])),
     ],
-    ids=["nothing", "html", "hollow", "no steps", "a step missing", "steps as texts"],
+    ids=["nothing", "html", "hollow", "no steps", "a step missing", "steps as strings"],
 )
 def test_what_is_no_export_is_unreadable(content: bytes) -> None:
     with pytest.raises(UnreadableParquetError):
@@ -137,8 +137,8 @@ def test_a_member_is_looked_for_as_the_server_does() -> None:
 
 
 def test_an_object_without_members_is_missing() -> None:
-    assert nested({("a",): None, ("b", "c"): None}) is None
-    assert nested({("a",): 1, ("b", "c"): 2}) == {"a": 1, "b": {"c": 2}}
+    assert nest_members({("a",): None, ("b", "c"): None}) is None
+    assert nest_members({("a",): 1, ("b", "c"): 2}) == {"a": 1, "b": {"c": 2}}
 
 
 def test_a_column_without_a_name_keeps_it() -> None:

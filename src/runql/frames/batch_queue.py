@@ -1,4 +1,4 @@
-"""Batches that arrive in any order, kept in theirs, and few: small ones become large ones while the rest is on its way."""
+"""Batches that arrive in any order, returned in their own order and joined into few."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from runql.frames.batches import CHUNK_ROWS, Batch, ColumnBatch
 
 
 class BatchQueue:
-    """Collects the batches of numbered places.
+    """Collects batches by place, and joins small ones while others are still under way.
 
-    Columns of many small pieces would be there twice when they are joined in the end, and would leave the memory in
-    small parts that nothing larger fits into. May be used by several threads.
+    Many small pieces would be in memory twice when they are joined at the end, and their release would leave
+    fragments that nothing larger fits into. Several threads may use it.
     """
 
     def __init__(self) -> None:
@@ -22,7 +22,7 @@ class BatchQueue:
         self._ready: list[Batch] = []
 
     def put(self, place: int, batches: list[Batch]) -> None:
-        """Take what belongs to a place, each of 0, 1, 2, … once."""
+        """Add the batches of a place; each of 0, 1, 2, … once."""
         with self._lock:
             self._early[place] = batches
             while (following := self._early.pop(self._next, None)) is not None:
@@ -31,7 +31,7 @@ class BatchQueue:
                     self._append(batch)
 
     def take(self) -> list[Batch]:
-        """Everything that arrived, in the order of its places."""
+        """Return and remove all batches, in the order of their places."""
         with self._lock:
             self._join()
             ready, self._ready = self._ready, []

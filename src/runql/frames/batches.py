@@ -1,4 +1,4 @@
-"""Some rows of a history, as Python objects or as columns, and what a reader of steps asks of either."""
+"""Batches of history rows, as dicts or as columns, with one interface for both."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ RUN_ID = "run_id"
 """The column that names the run of each row, in frames of many runs."""
 
 CHUNK_ROWS = 1 << 14
-"""The chunks of a series hold no fewer rows, but for the last."""
+"""Rows of each chunk of a series, at least; the last chunk may have fewer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class RowBatch:
         return len(self.rows)
 
     def _whole_steps(self) -> list[int] | None:
-        """The step of each row where each has an integer, which takes no Python of ours for each; else None."""
+        """The step of each row where all are integers, found without Python code for each row; else None."""
         steps = [row.get(STEP) for row in self.rows]
         return steps if _are_whole(steps) else None
 
@@ -48,7 +48,7 @@ class RowBatch:
         return step_of(self.rows[place])
 
     def bad_step(self) -> int | None:
-        """The place of a row whose step is there, and no finite number."""
+        """The place of a row with a step that is no finite number; None where there is none."""
         if self._whole_steps() is not None:
             return None
         for place, row in enumerate(self.rows):
@@ -57,7 +57,7 @@ class RowBatch:
         return None
 
     def has_each_step_once(self) -> bool:
-        """Whether each row has a step of its own."""
+        """Whether each row has a step that no other row has."""
         steps: Sequence[int | None] = self._whole_steps() or [step_of(row) for row in self.rows]
         return len({*steps}) == len(steps) and None not in steps
 
@@ -73,7 +73,7 @@ class RowBatch:
         return self.rows
 
     def rises_within(self, lengths: Sequence[int]) -> bool:
-        """Whether steps do not fall within parts of these lengths."""
+        """Whether the steps do not fall within each part, where the parts have these lengths."""
         steps = [step_of(row) for row in self.rows]
         borders = {*accumulate(lengths)}
         return all(
@@ -82,11 +82,11 @@ class RowBatch:
         )
 
     def having(self, names: Sequence[str]) -> Self:
-        """The rows that have a value for each of ``names``; null is no value."""
+        """The rows that have a value for each of ``names``; null is not a value."""
         return type(self)([row for row in self.rows if all(row.get(name) is not None for name in names)])
 
     def labelled(self, name: str, labels: Sequence[str]) -> Self:
-        """The rows, each with its label under ``name``; what was there gives way."""
+        """The rows, each with its label under ``name``, which replaces a value of that name."""
         return type(self)([{**row, name: label} for row, label in zip(self.rows, labels, strict=True)])
 
     def between(self, start: int, stop: int | None) -> Self:
@@ -108,10 +108,10 @@ class ColumnBatch:
 
     @classmethod
     def joined(cls, batches: Sequence[ColumnBatch]) -> ColumnBatch:
-        """The rows of batches that are alike, in one chunk a column."""
+        """The rows of batches with equal columns, in one chunk a column."""
         if len(batches) == 1:
             return batches[0]
-        import polars as pl  # noqa: PLC0415 - optional: there are columns of it, so it is here
+        import polars as pl  # noqa: PLC0415 - optional: its columns are here, so it is installed
 
         names = batches[0].columns
         columns = {
@@ -147,7 +147,7 @@ class ColumnBatch:
         return int(step) if isinstance(step, (int, float)) else None
 
     def bad_step(self) -> int | None:
-        """The place of a row whose step is there, and no finite number."""
+        """The place of a row with a step that is no finite number; None where there is none."""
         steps = self.columns.get(STEP)
         if steps is None or steps.dtype.is_integer():
             return None
@@ -156,7 +156,7 @@ class ColumnBatch:
         return steps.is_not_null().arg_max()
 
     def has_each_step_once(self) -> bool:
-        """Whether each row has a step of its own."""
+        """Whether each row has a step that no other row has."""
         steps = self.columns.get(STEP)
         if steps is None or not steps.dtype.is_numeric() or steps.null_count():
             return False
@@ -167,17 +167,17 @@ class ColumnBatch:
         steps = self.columns.get(STEP)
         if steps is None or not steps.dtype.is_numeric() or steps.is_sorted():
             return self
-        import polars as pl  # noqa: PLC0415 - optional: there are columns of it, so it is here
+        import polars as pl  # noqa: PLC0415 - optional: its columns are here, so it is installed
 
         frame = pl.DataFrame(dict(self.columns)).sort(STEP, maintain_order=True)
         return type(self)(frame.to_dict(as_series=True), self.height)
 
     def to_rows(self) -> Sequence[dict[str, JSONValue]]:
-        """The rows as dicts, without what is missing."""
+        """The rows as dicts, without missing values."""
         return rows_of_columns(((name, cells.to_list()) for name, cells in self.columns.items()), self.height)
 
     def rises_within(self, lengths: Sequence[int]) -> bool:
-        """Whether steps do not fall within parts of these lengths."""
+        """Whether the steps do not fall within each part, where the parts have these lengths."""
         steps = self.columns.get(STEP)
         if steps is None or not steps.dtype.is_numeric():
             return True
@@ -200,8 +200,8 @@ class ColumnBatch:
         return type(self)({name: cells.filter(kept) for name, cells in self.columns.items()}, int(kept.sum()))
 
     def labelled(self, name: str, labels: Sequence[str]) -> Self:
-        """The rows, each with its label under ``name``; what was there gives way."""
-        import polars as pl  # noqa: PLC0415 - optional: there are columns of it, so it is here
+        """The rows, each with its label under ``name``, which replaces a value of that name."""
+        import polars as pl  # noqa: PLC0415 - optional: its columns are here, so it is installed
 
         return type(self)({**self.columns, name: pl.Series(name, labels, dtype=pl.String())}, self.height)
 
@@ -225,7 +225,7 @@ Batch: TypeAlias = RowBatch | ColumnBatch
 def rows_of_columns(
     columns: Iterable[tuple[str, Sequence[JSONValue]]], height: int
 ) -> list[dict[str, JSONValue]]:
-    """The rows of columns as dicts, without what is missing."""
+    """The rows of columns as dicts, without missing values."""
     rows: list[dict[str, JSONValue]] = [{} for _ in range(height)]
     for name, values in columns:
         for row, value in zip(rows, values, strict=True):
@@ -235,8 +235,8 @@ def rows_of_columns(
 
 
 def merge_by_step(lists: Sequence[Batch], keys: Sequence[str]) -> Batch:
-    """The rows that have a value for one of ``keys`` at least, by step; each rows is what was told of one key."""
-    joined = _joined(lists, keys)
+    """Merge the rows of one list for each key into rows by step; a row has at least one of the keys."""
+    joined = _merge_columns(lists, keys)
     if joined is not None:
         return joined
     by_step: dict[int, dict[str, JSONValue]] = {}
@@ -248,8 +248,8 @@ def merge_by_step(lists: Sequence[Batch], keys: Sequence[str]) -> Batch:
     return RowBatch([by_step[step] for step in sorted(by_step)])
 
 
-def _joined(lists: Sequence[Batch], keys: Sequence[str]) -> ColumnBatch | None:
-    """As `merge_by_step`, where every rows is of columns and holds each of its whole steps once."""
+def _merge_columns(lists: Sequence[Batch], keys: Sequence[str]) -> ColumnBatch | None:
+    """As `merge_by_step`, where every list is of columns with each step once; else None."""
     columns = [
         rows.having((STEP, key)).columns
         for key, rows in zip(keys, lists, strict=True)
@@ -271,7 +271,7 @@ def _joined(lists: Sequence[Batch], keys: Sequence[str]) -> ColumnBatch | None:
 
 
 def step_of(row: Mapping[str, JSONValue]) -> int | None:
-    """A row's step; None when it has no finite number there."""
+    """A row's step; None where it is missing or no finite number."""
     step = row.get(STEP)
     if isinstance(step, bool) or not isinstance(step, (int, float)):
         return None

@@ -1,4 +1,4 @@
-"""One named, typed column, and how the pieces of a column become one."""
+"""A named, typed column, and how its pieces are joined."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self, TypeAlias
 
 from runql.frames.batches import CHUNK_ROWS, RUN_ID, STEP
-from runql.frames.dtypes import DType, ScalarType, converted, encodable, infer, is_nested
+from runql.frames.dtypes import DType, ScalarType, converted, escape_surrogates, infer, is_nested
 from runql.values import JSONValue
 
 if TYPE_CHECKING:
     import polars as pl
 
 Cells: TypeAlias = "Sequence[JSONValue] | pl.Series"
-"""The values of a column or of a piece of one: Python values, or a polars series of one of `SERIES_TYPES`."""
+"""The values of a column, or of a piece of one: Python values, or a polars series of one of `SERIES_TYPES`."""
 
 SERIES_TYPES: Final = {
     "Boolean": ScalarType.BOOL,
     "Int64": ScalarType.INT64,
     "Float64": ScalarType.FLOAT64,
-    "String": ScalarType.TEXT,
+    "String": ScalarType.STRING,
 }
-"""polars' types whose values are exactly those of a type of ours."""
+"""The polars types whose values are exactly those of a `ScalarType`."""
 
-_KNOWN_TYPES: Final = {STEP: ScalarType.INT64, RUN_ID: ScalarType.TEXT}
+_KNOWN_TYPES: Final = {STEP: ScalarType.INT64, RUN_ID: ScalarType.STRING}
 
 _NUMBERS: Final = frozenset({ScalarType.BOOL, ScalarType.INT64, ScalarType.FLOAT64})
 
@@ -35,9 +35,9 @@ class Column:
 
     Attributes:
         name: the metric's or field's name.
-        dtype: what holds all values, see `runql.frames.dtypes.infer`.
-        cells: one per row. Scalars are of ``dtype``; lists and objects are as they were sent, `stored` brings them
-            to the dtype.
+        dtype: the type that holds all values, see `runql.frames.dtypes.infer`.
+        cells: one per row. Scalars have the type; lists and objects are as the server sent them, and `stored`
+            converts them.
     """
 
     name: str
@@ -48,32 +48,32 @@ class Column:
     def inferred(cls, name: str, values: Sequence[JSONValue]) -> Self:
         """A column of the type that holds all of ``values``."""
         dtype = infer(values)
-        return cls(encodable(name), dtype, values if is_nested(dtype) else converted(values, dtype))
+        return cls(escape_surrogates(name), dtype, values if is_nested(dtype) else converted(values, dtype))
 
     @classmethod
     def joined(cls, name: str, pieces: Sequence[Piece], height: int) -> Self:
-        """A column of ``height`` rows of what the pieces hold, in their order; None between and after them."""
+        """A column of ``height`` rows from its pieces; None between and after them."""
         dtype = _series_type([piece.cells for piece in pieces])
         if dtype is None:
             return cls.inferred(name, _values(pieces, height))
-        return cls(encodable(name), dtype, _series(pieces, height, dtype))
+        return cls(escape_surrogates(name), dtype, _series(pieces, height, dtype))
 
     def requested(self) -> Column:
-        """This column as a caller gets it who asked for it by name: typed also where it has no value."""
+        """The column for a caller who requested it by name: typed even without a value, see `requested_type`."""
         return Column(self.name, requested_type(self.name, self.dtype), self.cells)
 
     @classmethod
     def typed(cls, name: str, dtype: DType, cells: Cells) -> Self:
         """A column of a type that is known to hold all of ``cells``."""
         if is_nested(dtype):
-            return cls(encodable(name), dtype, as_values(cells))
+            return cls(escape_surrogates(name), dtype, as_values(cells))
         if not isinstance(cells, Sequence) and isinstance(dtype, ScalarType):
             found = SERIES_TYPES[str(cells.dtype)]
             if found is dtype:
-                return cls(encodable(name), dtype, cells)
+                return cls(escape_surrogates(name), dtype, cells)
             if {found, dtype} <= _NUMBERS:
-                return cls(encodable(name), dtype, cells.cast(_polars_type(dtype)))
-        return cls(encodable(name), dtype, converted(as_values(cells), dtype))
+                return cls(escape_surrogates(name), dtype, cells.cast(_polars_type(dtype)))
+        return cls(escape_surrogates(name), dtype, converted(as_values(cells), dtype))
 
     @property
     def values(self) -> Sequence[JSONValue]:
@@ -81,7 +81,7 @@ class Column:
         return as_values(self.cells)
 
     def stored(self) -> Sequence[JSONValue]:
-        """The values as a typed library stores them: structs with every field, JSON as text."""
+        """The values as a typed library stores them: structs with every field, JSON as str."""
         return converted(self.values, self.dtype) if is_nested(self.dtype) else self.values
 
     def __len__(self) -> int:
@@ -89,9 +89,9 @@ class Column:
 
 
 def requested_type(name: str, found: DType) -> DType:
-    """The type of a column that was asked for by name: ``found``, or another one where no row has a value.
+    """The type of a column that was requested by name: ``found``, or a default where no row has a value.
 
-    Steps are integers and run ids strings. Any other metric is then a float, as most metrics are.
+    The default of steps is an integer, of run ids a string, and of any other metric a float, as most metrics are.
     """
     return _KNOWN_TYPES.get(name, ScalarType.FLOAT64) if found is ScalarType.NULL else found
 
@@ -110,15 +110,15 @@ class Piece:
 
 
 def as_values(cells: Cells) -> Sequence[JSONValue]:
-    """Python values; the same object where they are already."""
+    """The cells as Python values; the same object where they already are."""
     return cells if isinstance(cells, Sequence) else cells.to_list()
 
 
-def _series_type(every: Iterable[Cells]) -> ScalarType | None:
-    """The type that all pieces fit as series; None where their values must be looked at together."""
+def _series_type(pieces: Iterable[Cells]) -> ScalarType | None:
+    """The type of a series that holds all pieces; None where it depends on the single values."""
     found: set[ScalarType] = set()
     has_series = False
-    for cells in every:
+    for cells in pieces:
         if isinstance(cells, Sequence):
             dtype = _plain_type(cells)
             if dtype is None:
@@ -137,15 +137,15 @@ def _series_type(every: Iterable[Cells]) -> ScalarType | None:
 
 
 def _plain_type(values: Sequence[JSONValue]) -> ScalarType | None:
-    """The type of Python values, where it does not depend on what other pieces hold."""
+    """The type of Python values, where it does not depend on other pieces."""
     dtype = infer(values)
     if dtype in {ScalarType.NULL, ScalarType.BOOL, ScalarType.INT64}:
         return ScalarType(dtype)
     kinds = set(map(type, values))
-    # Integers alone that only a float can hold may become text beside others.
+    # Integers that only a float can hold may become strings together with others.
     if dtype is ScalarType.FLOAT64 and float in kinds:
         return dtype
-    return dtype if dtype is ScalarType.TEXT and kinds <= {str, type(None)} else None
+    return dtype if dtype is ScalarType.STRING and kinds <= {str, type(None)} else None
 
 
 def _values(pieces: Sequence[Piece], height: int) -> Sequence[JSONValue]:
@@ -160,7 +160,7 @@ def _values(pieces: Sequence[Piece], height: int) -> Sequence[JSONValue]:
 
 
 def _series(pieces: Sequence[Piece], height: int, dtype: ScalarType) -> pl.Series:
-    import polars as pl  # noqa: PLC0415 - optional: a piece is a series of it, so it is here
+    import polars as pl  # noqa: PLC0415 - optional: a piece is a series of it, so it is installed
 
     target = _polars_type(dtype)
     parts: list[pl.Series] = []
@@ -182,7 +182,7 @@ def _series(pieces: Sequence[Piece], height: int, dtype: ScalarType) -> pl.Serie
 
 
 def _in_large_chunks(parts: Sequence[pl.Series]) -> pl.Series:
-    """One series of all parts. Small ones are copied together, but never all: that would take the memory twice."""
+    """One series of all parts. Small parts are copied together, never all at once: that would double the memory."""
     import polars as pl  # noqa: PLC0415 - as above
 
     chunks: list[pl.Series] = []
@@ -204,5 +204,5 @@ def _polars_type(dtype: ScalarType) -> pl.DataType:
         ScalarType.BOOL: pl.Boolean(),
         ScalarType.INT64: pl.Int64(),
         ScalarType.FLOAT64: pl.Float64(),
-        ScalarType.TEXT: pl.String(),
+        ScalarType.STRING: pl.String(),
     }[dtype]

@@ -1,4 +1,4 @@
-"""Column types: how the type of a column follows from all of its values, and how values are brought to it."""
+"""Column types: how they are inferred from all values of a column, and how values are converted."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ INT64_MAX: Final = 2**63 - 1
 UINT64_MAX: Final = 2**64 - 1
 
 EXACT_IN_FLOAT: Final = 2**53
-"""Every integer up to this one is exactly a float."""
+"""A float holds every integer up to this one exactly."""
 
 MAX_FIELDS: Final = 256
 """Objects with more distinct members than this are kept as JSON: a struct has a cell per member and row."""
@@ -34,11 +34,11 @@ class ScalarType(Enum):
     INT64 = "int64"
     UINT64 = "uint64"
     FLOAT64 = "float64"
-    TEXT = "text"
+    STRING = "string"
     TIMESTAMP = "timestamp"
     """Milliseconds since 1970, UTC, as integers."""
     JSON = "json"
-    """Lists or objects that no typed column can hold: Python objects in pandas, JSON text in polars and arrow."""
+    """Lists or objects that no typed column can hold: Python objects in pandas, JSON strings in polars and arrow."""
 
 
 @dataclass(frozen=True)
@@ -61,28 +61,28 @@ _NUMBERS: Final[frozenset[type]] = frozenset({bool, int, float})
 
 
 def infer(values: Iterable[JSONValue], *, depth: int = 0) -> DType:
-    """The type that holds every one of ``values`` without loss, see `Evidence`."""
-    evidence = Evidence(depth)
-    evidence.add(values)
-    return evidence.dtype()
-
-
-class Evidence:
-    """What the values of a column tell of its type; given piece by piece, they need not be there together.
+    """The type that holds every one of ``values`` without loss.
 
     ========================  =======================================================================
     only None                 NULL
     bool                      BOOL
-    int, or int and bool      INT64; else UINT64; else FLOAT64 when each is exactly a float; else TEXT
+    int, or int and bool      INT64; else UINT64; else FLOAT64 when each is exactly a float; else STRING
     float with int or bool    FLOAT64: integers beyond 2^53 round to the nearest float
-    text                      TEXT
+    str                       STRING
     lists                     ListType of the type of all items
     objects                   StructType of the union of the members
-    anything else             TEXT: text stays, every other value becomes its JSON text, 7.0 as 7
+    anything else             STRING: a str stays, any other value becomes its JSON, 7.0 as 7
     ========================  =======================================================================
 
     True and False count as 1 and 0 among numbers.
     """
+    evidence = TypeEvidence(depth)
+    evidence.add(values)
+    return evidence.dtype()
+
+
+class TypeEvidence:
+    """Collects what the values of a column show of its type, piece by piece; see `infer`."""
 
     def __init__(self, depth: int = 0) -> None:
         self._depth = depth
@@ -91,12 +91,12 @@ class Evidence:
         self._low: int | None = None
         self._high: int | None = None
         self._are_floats = True
-        self._items: Evidence | None = None
-        self._members: dict[str, Evidence] = {}
+        self._items: TypeEvidence | None = None
+        self._members: dict[str, TypeEvidence] = {}
         self._is_json = depth >= MAX_DEPTH
 
     def add(self, values: Iterable[JSONValue]) -> None:
-        """Take some more values into account."""
+        """Add values."""
         values = values if isinstance(values, list) else list(values)
         kinds = set(map(type, values)) - {NoneType}
         self._kinds |= kinds
@@ -118,7 +118,7 @@ class Evidence:
             if self._is_json:
                 return ScalarType.JSON
             return ListType(ScalarType.NULL if self._items is None else self._items.dtype())
-        return self._struct_type() if self._kinds == {dict} else ScalarType.TEXT
+        return self._struct_type() if self._kinds == {dict} else ScalarType.STRING
 
     def _number_type(self) -> ScalarType:
         if self._kinds == {bool}:
@@ -127,16 +127,16 @@ class Evidence:
             return ScalarType.FLOAT64
         low, high = self._low, self._high
         if float in self._kinds:
-            return ScalarType.FLOAT64 if _in_float_range(low, high) else ScalarType.TEXT
+            return ScalarType.FLOAT64 if _in_float_range(low, high) else ScalarType.STRING
         if low >= INT64_MIN and high <= INT64_MAX:
             return ScalarType.INT64
         if low >= 0 and high <= UINT64_MAX:
             return ScalarType.UINT64
         # Go writes the float 1e20 as 100000000000000000000: such integers are floats, and exactly so.
-        return ScalarType.FLOAT64 if self._are_floats else ScalarType.TEXT
+        return ScalarType.FLOAT64 if self._are_floats else ScalarType.STRING
 
     def _struct_type(self) -> DType:
-        # The same for objects without any member: a struct without fields cannot be told from a missing one.
+        # A struct without fields looks like a missing one, so empty objects are JSON too.
         if self._is_json or not self._members:
             return ScalarType.JSON
         return StructType(tuple((key, member.dtype()) for key, member in self._members.items()))
@@ -156,7 +156,7 @@ class Evidence:
         if self._is_json:
             return
         if self._items is None:
-            self._items = Evidence(self._depth + 1)
+            self._items = TypeEvidence(self._depth + 1)
         lists = (value for value in values if isinstance(value, list))
         self._items.add(chain.from_iterable(lists))
 
@@ -169,14 +169,14 @@ class Evidence:
                 for key, member in value.items():
                     found.setdefault(key, []).append(member)
         for key, members in found.items():
-            self._members.setdefault(key, Evidence(self._depth + 1)).add(members)
-        names = {encodable(key) for key in self._members}
+            self._members.setdefault(key, TypeEvidence(self._depth + 1)).add(members)
+        names = {escape_surrogates(key) for key in self._members}
         if len(names) > MAX_FIELDS or len(names) < len(self._members):
             self._is_json, self._members = True, {}
 
 
 def converter(dtype: DType) -> Callable[[JSONValue], JSONValue] | None:
-    """What brings a value to ``dtype`` as polars and arrow store it, or None where values already are so.
+    """The function that converts a value to ``dtype`` as polars and arrow store it; None where no value changes.
 
     None (missing) stays None, also inside lists and structs.
     """
@@ -188,12 +188,12 @@ def converter(dtype: DType) -> Callable[[JSONValue], JSONValue] | None:
 
 
 def converted(values: Sequence[JSONValue], dtype: DType) -> Sequence[JSONValue]:
-    """``values`` as ``dtype`` stores them; the same object where nothing changes."""
+    """The values as ``dtype`` stores them; the same object where nothing changes."""
     convert = converter(dtype)
     kinds = {*map(type, values), NoneType}
     if convert is None or kinds == {_STORED.get(dtype), NoneType}:
         return values
-    if dtype is ScalarType.TEXT and kinds == {str, NoneType} and _all_encodable(values):
+    if dtype is ScalarType.STRING and kinds == {str, NoneType} and _are_encodable(values):
         return values
     return [convert(value) for value in values]
 
@@ -203,19 +203,19 @@ def is_nested(dtype: DType) -> bool:
     return not isinstance(dtype, ScalarType) or dtype is ScalarType.JSON
 
 
-def encodable(text: str) -> str:
-    """``text`` with lone surrogates, which UTF-8 has no bytes for, written as escapes."""
-    if text.isascii():
-        return text
+def escape_surrogates(string: str) -> str:
+    """The string with lone surrogates, which UTF-8 cannot encode, written as escapes."""
+    if string.isascii():
+        return string
     try:
-        text.encode()
+        string.encode()
     except UnicodeEncodeError:
-        return text.encode("utf-8", "backslashreplace").decode()
-    return text
+        return string.encode("utf-8", "backslashreplace").decode()
+    return string
 
 
-def _all_encodable(values: Sequence[JSONValue]) -> bool:
-    # One long text is tested far quicker than many short ones.
+def _are_encodable(values: Sequence[JSONValue]) -> bool:
+    # One long string is tested far faster than many short ones.
     try:
         "".join(value for value in values if isinstance(value, str)).encode()
     except UnicodeEncodeError:
@@ -223,18 +223,18 @@ def _all_encodable(values: Sequence[JSONValue]) -> bool:
     return True
 
 
-def as_text(value: JSONValue) -> str | None:
-    """Text as it is, any other value as its JSON text, None as None.
+def as_string(value: JSONValue) -> str | None:
+    """A str as it is, any other value as its JSON, None as None.
 
-    A whole float below 2^53 is written as the integer it equals: whether 7 or 7.0 was logged is not told by what
-    servers send, and the SDK itself writes 7.0 as 7.
+    A whole float below 2^53 is written as an integer: responses do not show whether 7 or 7.0 was logged, and the SDK
+    itself writes 7.0 as 7.
     """
     if value is None:
         return None
     if isinstance(value, float) and value.is_integer() and abs(value) < EXACT_IN_FLOAT:
         whole = int(value)
         return "-0.0" if not whole and math.copysign(1, value) < 0 else str(whole)
-    return encodable(value if isinstance(value, str) else dump_json(value, ensure_ascii=False))
+    return escape_surrogates(value if isinstance(value, str) else dump_json(value, ensure_ascii=False))
 
 
 def _in_float_range(low: int, high: int) -> bool:
@@ -256,11 +256,11 @@ _SCALAR_CONVERTERS: Final[dict[ScalarType, Callable[[JSONValue], JSONValue]]] = 
     ScalarType.INT64: _as_int,
     ScalarType.UINT64: _as_int,
     ScalarType.FLOAT64: _as_float,
-    ScalarType.TEXT: as_text,
-    ScalarType.JSON: as_text,
+    ScalarType.STRING: as_string,
+    ScalarType.JSON: as_string,
 }
 
-# Columns of one Python type, by far the most, need no conversion; a text may, see `encodable`.
+# Columns of one Python type, which are by far the most, need no conversion; a str may, see `escape_surrogates`.
 _STORED: Final[dict[DType, type]] = {
     ScalarType.INT64: int,
     ScalarType.UINT64: int,
@@ -280,7 +280,7 @@ def _list_converter(dtype: ListType) -> Callable[[JSONValue], JSONValue] | None:
 
 
 def _struct_converter(dtype: StructType) -> Callable[[JSONValue], JSONValue]:
-    members = [(key, encodable(key), converter(member)) for key, member in dtype.fields]
+    members = [(key, escape_surrogates(key), converter(member)) for key, member in dtype.fields]
 
     def convert_struct(value: JSONValue) -> JSONValue:
         if not isinstance(value, dict):

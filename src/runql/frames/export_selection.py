@@ -1,4 +1,4 @@
-"""Which rows and columns of a run's exports are wanted."""
+"""Which rows and columns of a run's exports to read."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from runql.frames.exported_values import flattened, splits
+from runql.frames.exported_values import member_paths, path_splits
 from runql.values import JSONValue
 
 
 @dataclass(frozen=True, slots=True)
 class ExportSelection:
-    """What a scan wants of the exports.
+    """The rows and columns that a scan reads from exports.
 
     Attributes:
-        keys: only these columns beside `_step`, and only rows that have them; None for whole rows.
-        match: rows that have ``all`` of the keys, or ``any``.
+        keys: only these columns and `_step`, and only rows that have them; None for whole rows.
+        match: rows that have ``all`` of the keys, or ``any`` of them.
         start: the first step.
         stop: the step before which to end; None for the end.
-        history_keys: what the run's metrics are, which tells dotted names from members of objects.
+        history_keys: what the server knows of each metric, which separates dotted names from members of objects.
     """
 
     keys: tuple[str, ...] | None
@@ -28,15 +28,15 @@ class ExportSelection:
     stop: int | None
     history_keys: JSONValue = None
 
-    def flat(self, columns: Sequence[str]) -> dict[str, tuple[str, ...]]:
-        """Those columns that hold members of objects, see `runql.frames.exported_values.flattened`."""
-        return flattened(columns, self.history_keys)
+    def member_paths(self, columns: Sequence[str]) -> dict[str, tuple[str, ...]]:
+        """The columns that hold members of objects, see `runql.frames.exported_values.member_paths`."""
+        return member_paths(columns, self.history_keys)
 
-    def of(self, columns: Sequence[str]) -> list[str]:
-        """Those of a file's columns that are needed: a key may be a column, or lie inside of one that holds objects."""
+    def columns_of(self, columns: Sequence[str]) -> list[str]:
+        """The columns of a file to read. A key may be a column, or a member of one that holds objects."""
         if self.keys is None:
             return list(columns)
-        inner = (head for key in self.keys for head, _rest in splits(key))
+        inner = (head for key in self.keys for head, _rest in path_splits(key))
         heads = {"_step", *self.keys, *inner}
-        flat = self.flat(columns)
-        return [name for name in columns if name in heads or flat.get(name, (name,))[0] in heads]
+        paths = self.member_paths(columns)
+        return [name for name in columns if name in heads or paths.get(name, (name,))[0] in heads]

@@ -1,4 +1,4 @@
-"""Values of exported columns as history rows hold them: JSON texts decoded, missing members left out, nested names."""
+"""Values of exported columns as history rows hold them: JSON decoded, missing members left out, members nested."""
 
 from __future__ import annotations
 
@@ -8,48 +8,48 @@ from runql.frames.parquet_layout import UnreadableParquetError
 from runql.values import SPELLED_FLOATS, JSONValue, dump_json, parse_json
 
 
-def plain(value: object) -> JSONValue:
-    """What a parquet reader made of a cell: bytes are JSON texts, pairs are an object, null members are missing ones.
+def decode_cell(value: object) -> JSONValue:
+    """The JSON value of a cell: bytes are JSON, pairs are an object, null members are missing.
 
     Raises:
-        UnreadableParquetError: it is nothing that JSON has.
+        UnreadableParquetError: JSON has no such value.
     """
     match value:
         case None | bool() | int() | float() | str():
             return value
         case bytes():
-            return _decoded(value)
+            return _parse(value)
         case dict():
-            return _object(value.items())  # pyright: ignore[reportUnknownArgumentType] - what is inside is looked at there
+            return _object(value.items())  # pyright: ignore[reportUnknownArgumentType] - the callee checks each member
         case list() if value and all(isinstance(item, tuple) for item in value):  # pyright: ignore[reportUnknownVariableType] - as above
             return _object(value)  # pyright: ignore[reportUnknownArgumentType] - as above
         case list():
-            return [plain(item) for item in value]  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType] - as above
+            return [decode_cell(item) for item in value]  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType] - as above
         case _:
             raise UnreadableParquetError(f"an export has a column of {type(value).__name__}")
 
 
-def top_level(value: object) -> JSONValue:
-    """As `plain`, for a metric's own value: there, texts such as "NaN" stand for floats."""
-    found = plain(value)
+def decode_metric(value: object) -> JSONValue:
+    """As `decode_cell`, for a metric's own value, where a str such as "NaN" stands for a float."""
+    found = decode_cell(value)
     return SPELLED_FLOATS.get(found, found) if isinstance(found, str) else found
 
 
-def as_json_text(value: object) -> bytes | None:
-    """A cell as the JSON text that holds it where a column has no single type."""
-    return None if value is None else json_text(plain(value))
+def cell_to_json(value: object) -> bytes | None:
+    """The JSON of a cell, for a column without a single type; None where it is missing."""
+    return None if value is None else to_json(decode_cell(value))
 
 
-def json_text(value: JSONValue) -> bytes:
-    """A value as it is."""
+def to_json(value: JSONValue) -> bytes:
+    """The JSON of a value."""
     return dump_json(value).encode()
 
 
 def lookup(row: Mapping[str, JSONValue], key: str) -> JSONValue:
-    """A row's member by its own name, else by its dotted path, as the server looks for it; None when there is none."""
+    """A row's member by its own name, else by its dotted path, as the server does; None where there is none."""
     if row.get(key) is not None:
         return row[key]
-    for head, rest in splits(key):
+    for head, rest in path_splits(key):
         inner = row.get(head)
         if isinstance(inner, dict):
             found = lookup(inner, rest)
@@ -58,17 +58,17 @@ def lookup(row: Mapping[str, JSONValue], key: str) -> JSONValue:
     return None
 
 
-def splits(key: str) -> Iterable[tuple[str, str]]:
+def path_splits(key: str) -> Iterable[tuple[str, str]]:
     """The ways to read a dotted name as a member of an object."""
     parts = key.split(".")
     return ((".".join(parts[:count]), ".".join(parts[count:])) for count in range(1, len(parts)))
 
 
-def flattened(columns: Sequence[str], history_keys: JSONValue) -> dict[str, tuple[str, ...]]:
-    """The columns that hold members of objects under dotted names, and where in which object they belong.
+def member_paths(columns: Sequence[str], history_keys: JSONValue) -> dict[str, tuple[str, ...]]:
+    """The columns that hold members of objects under dotted names, and the path of each member.
 
-    A metric whose own name has dots is told from them by the run's history keys; where those are missing, every name
-    is taken as it is.
+    A metric may have dots in its own name; only the run's history keys show the difference. Without them, every name is
+    taken as it is.
     """
     known = history_keys.get("keys") if isinstance(history_keys, dict) else None
     if not isinstance(known, dict):
@@ -81,7 +81,7 @@ def flattened(columns: Sequence[str], history_keys: JSONValue) -> dict[str, tupl
     return found
 
 
-def nested(members: Mapping[tuple[str, ...], JSONValue]) -> JSONValue:
+def nest_members(members: Mapping[tuple[str, ...], JSONValue]) -> JSONValue:
     """One object of the members at these paths; None when all are missing."""
     whole: dict[str, JSONValue] = {}
     for path, value in members.items():
@@ -102,7 +102,7 @@ def _put(whole: dict[str, JSONValue], path: tuple[str, ...], value: JSONValue) -
 def _path(name: str, known: Mapping[str, JSONValue]) -> tuple[str, ...] | None:
     if name in known:
         return (name,)
-    for head, rest in splits(name):
+    for head, rest in path_splits(name):
         members = _members(known.get(head))
         path = _path(rest, members) if members else None
         if path is not None:
@@ -120,11 +120,11 @@ def _members(info: JSONValue) -> dict[str, JSONValue] | None:
 
 
 def _object(members: Iterable[tuple[object, object]]) -> JSONValue:
-    return {str(name): plain(member) for name, member in members if member is not None}
+    return {str(name): decode_cell(member) for name, member in members if member is not None}
 
 
-def _decoded(text: bytes) -> JSONValue:
+def _parse(content: bytes) -> JSONValue:
     try:
-        return parse_json(text)
+        return parse_json(content)
     except ValueError as error:
         raise UnreadableParquetError("a binary column of an export holds no JSON") from error

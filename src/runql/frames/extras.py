@@ -1,4 +1,4 @@
-"""Which optional libraries are here, asked without importing them."""
+"""The optional dataframe libraries, looked up without importing them."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ EXTRAS: dict[Library, str] = {"pandas": "pandas", "polars": "polars", "pyarrow":
 
 
 def require(library: Library, *, needed_for: str) -> None:
-    """Refuse a call whose library is missing before it sends anything.
+    """Refuse a call before it sends anything, where its library is missing.
 
     Raises:
-        MissingExtraError: it is not installed.
+        MissingExtraError: the library is not installed.
     """
     if find_spec(library) is None:
         raise MissingExtraError(library, extra=EXTRAS[library], needed_for=needed_for)

@@ -1,4 +1,4 @@
-"""Parts of a parquet file by pyarrow, which reads chosen row groups and columns of a file that is not here as a whole."""
+"""Reads chosen row groups and columns with pyarrow, from a parquet file that is not here as a whole."""
 
 from __future__ import annotations
 
@@ -10,24 +10,28 @@ import pyarrow.parquet as pq
 from runql.frames.parquet_layout import Layout, UnreadableParquetError, read_layout
 from runql.frames.sparse_file import SparseFile
 
-_REFUSED = (pa.ArrowException, OSError, ValueError, TypeError)
+_ERRORS = (pa.ArrowException, OSError, ValueError, TypeError)
 
 
 class PartialParquet:
-    """A file of which at least the footer is here.
+    """A parquet file of which at least the footer is here.
 
     Attributes:
         file: its bytes; more may be added.
-        layout: what the footer tells.
+        layout: where its columns and row groups are.
     """
 
     def __init__(self, file: SparseFile) -> None:
-        """Raises UnreadableParquetError when it is no export."""
+        """Read the footer.
+
+        Raises:
+            UnreadableParquetError: the file is no export.
+        """
         self.file = file
         try:
             self._parquet = pq.ParquetFile(pa.PythonFile(file, mode="r"), pre_buffer=False)
             self.layout: Layout = read_layout(self._parquet)
-        except _REFUSED as error:
+        except _ERRORS as error:
             raise UnreadableParquetError(f"the footer of an export cannot be read: {error}") from error
 
     def read(self, groups: Sequence[int], columns: Sequence[str]) -> pa.Table:
@@ -40,5 +44,5 @@ class PartialParquet:
             # The stub has lists without their items.
             found = self._parquet.read_row_groups(list(groups), columns=list(columns))  # pyright: ignore[reportUnknownMemberType] - see above
             return found.select(list(columns))
-        except (*_REFUSED, KeyError) as error:
+        except (*_ERRORS, KeyError) as error:
             raise UnreadableParquetError(f"an export cannot be read: {error}") from error

@@ -1,4 +1,4 @@
-"""Where the columns and row groups of a parquet file lie, and which bytes of it a reader needs."""
+"""Where the columns and row groups of a parquet file are, and which bytes of it to fetch."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 MAGIC: Final = b"PAR1"
 TAIL: Final = 1 << 17
-"""Bytes of a file's end that are asked for first: they hold the footer of nearly every file, and the whole of a small one."""
+"""Bytes of a file's end that are fetched first: they hold the footer of nearly every file, and all of a small file."""
 
 REQUEST_COST: Final = 1 << 20
-"""Bytes that could have come in the time that one more request takes."""
+"""Bytes that arrive in the time that one more request takes."""
 
 
 class UnreadableParquetError(ValueError):
-    """The bytes are no parquet file that holds a history."""
+    """The bytes are not a parquet file with a history."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +49,13 @@ class RowGroup:
     chunks: tuple[Chunk, ...]
 
     def may_hold(self, start: int, stop: int | None) -> bool:
-        """Whether a row may lie in the half-open range of steps."""
+        """Whether it may hold rows of ``start <= step < stop``."""
         return self.last >= start and (stop is None or self.first < stop)
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """What a file's footer tells."""
+    """The content of a file's footer."""
 
     groups: tuple[RowGroup, ...]
     columns: tuple[str, ...]
@@ -75,23 +75,23 @@ class Layout:
         return [index for index, group in enumerate(self.groups) if group.may_hold(start, stop)]
 
     def ranges(self, groups: Sequence[int], columns: Collection[str]) -> list[tuple[int, int]]:
-        """The bytes of columns in row groups, half-open, in file order; a gap is bridged where a request costs more."""
+        """The bytes of columns in row groups, as half-open ranges in file order; small gaps are bridged."""
         wanted = [
             (chunk.start, chunk.stop)
             for index in groups
             for chunk in self.groups[index].chunks
-            if is_of(chunk.path, columns)
+            if belongs_to(chunk.path, columns)
         ]
         return bridged(wanted)
 
 
-def is_of(path: str, columns: Collection[str]) -> bool:
-    """Whether a leaf belongs to one of the columns; a column's own name may have dots, as the path of a leaf has."""
+def belongs_to(path: str, columns: Collection[str]) -> bool:
+    """Whether a leaf belongs to one of the columns. Dots may be part of a column's name, or of the path of a leaf."""
     return path in columns or any(path.startswith(f"{column}.") for column in columns)
 
 
 def bridged(ranges: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Half-open ranges in order, neighbours joined when the gap between them is cheaper than one more request."""
+    """Half-open ranges in order; two are joined where the gap between them costs less than one more request."""
     joined: list[tuple[int, int]] = []
     for start, stop in sorted(ranges):
         if joined and start - joined[-1][1] <= REQUEST_COST:
@@ -107,7 +107,7 @@ def is_worthwhile(ranges: Sequence[tuple[int, int]], size: int) -> bool:
 
 
 def footer_start(tail: bytes, size: int) -> int | None:
-    """Where the footer of a file of ``size`` bytes begins, told by its last bytes; None when it is no parquet file."""
+    """Where the footer of a file of ``size`` bytes begins, read from its last bytes; None where it is no parquet file."""
     if len(tail) < len(MAGIC) + 4 or not tail.endswith(MAGIC):
         return None
     start = size - int.from_bytes(tail[-8:-4], "little") - 8
@@ -118,7 +118,7 @@ def read_layout(file: pq.ParquetFile) -> Layout:
     """The layout of an opened file.
 
     Raises:
-        UnreadableParquetError: there is no column of steps.
+        UnreadableParquetError: the file has no column of steps, or two columns of one name.
     """
     metadata = file.metadata
     leaves = [metadata.schema.column(index).path for index in range(metadata.num_columns)]

@@ -1,4 +1,4 @@
-"""Exports as polars frames: read, brought together, sorted and filtered without a Python object per value."""
+"""Exports as polars frames: read, merged, sorted and filtered without a Python object for each value."""
 
 from __future__ import annotations
 
@@ -12,7 +12,14 @@ import polars as pl
 from runql.frames.batches import Batch, RowBatch, rows_of_columns
 from runql.frames.columns import SERIES_TYPES, Cells, Column, Piece
 from runql.frames.export_selection import ExportSelection
-from runql.frames.exported_values import as_json_text, json_text, lookup, nested, splits, top_level
+from runql.frames.exported_values import (
+    cell_to_json,
+    decode_metric,
+    lookup,
+    nest_members,
+    path_splits,
+    to_json,
+)
 from runql.frames.parquet_layout import UnreadableParquetError
 from runql.frames.table import Table
 from runql.values import SPELLED_FLOATS, JSONValue
@@ -26,10 +33,10 @@ _MAP_ENTRY = ("key", "value")
 
 @contextlib.contextmanager
 def polars_errors() -> Generator[None]:
-    """Tell in our own words whatever polars finds wrong with the bytes.
+    """Turn the errors of polars into one of ours.
 
     Raises:
-        UnreadableParquetError: they cannot be read.
+        UnreadableParquetError: polars cannot read the bytes.
     """
     try:
         yield
@@ -40,7 +47,7 @@ def polars_errors() -> Generator[None]:
 
 
 def frame_of_file(content: bytes) -> pl.DataFrame:
-    """A whole file, as it is."""
+    """All rows and columns of a file."""
     with polars_errors():
         return pl.read_parquet(io.BytesIO(content))
 
@@ -50,7 +57,7 @@ class _Exportable(Protocol):
 
 
 class _Stream:
-    """A column of pyarrow's that polars takes as anybody's: for pyarrow's own it would load more of it than it needs."""
+    """A pyarrow column behind the Arrow C stream protocol; for one of pyarrow itself, polars imports more than it needs."""
 
     def __init__(self, column: _Exportable) -> None:
         self._column = column
@@ -60,34 +67,34 @@ class _Stream:
 
 
 def frame_of_arrow(table: pa.Table) -> pl.DataFrame:
-    """Columns that pyarrow read, as they are."""
+    """All rows of a table that pyarrow read."""
     with polars_errors():
-        # By names: polars would give a column whose name is empty another one.
+        # A dict of series: polars would rename a column whose name is empty.
         return pl.DataFrame({name: pl.Series(_Stream(table.column(name))) for name in table.column_names})
 
 
 def select_rows(frame: pl.DataFrame, selection: ExportSelection) -> pl.DataFrame:
-    """The select_rows columns and rows of one file, in its order.
+    """The selected columns and rows of one file, in its order.
 
-    Columns are Boolean, Int64, Float64 or String; Binary where each cell is a JSON text; or nested.
+    Columns are Boolean, Int64, Float64 or String; Binary where each cell is JSON; or nested.
     """
     with polars_errors():
         if "_step" not in frame.columns or frame["_step"].null_count():
             raise UnreadableParquetError("an export has rows without a step")
         if not frame.height:
-            # Its columns have no types worth keeping.
+            # Without rows, the types of the columns mean nothing.
             return pl.DataFrame({"_step": pl.Series([], dtype=pl.Int64)})
-        flat = selection.flat(frame.columns)
-        frame = pl.DataFrame({name: _normalize(frame[name]) for name in selection.of(frame.columns)})
+        paths = selection.member_paths(frame.columns)
+        frame = pl.DataFrame({name: _normalize(frame[name]) for name in selection.columns_of(frame.columns)})
         step = pl.col("_step")
         frame = frame.filter(
             step >= selection.start, True if selection.stop is None else step < selection.stop
         )
-        return _pick_keys(_nest_members(frame, flat), selection.keys)
+        return _pick_keys(_nest_columns(frame, paths), selection.keys)
 
 
 def frames_of_batches(batches: Iterable[Batch], steps: Iterable[float]) -> list[pl.DataFrame]:
-    """Of rows that did not come from exports, those that lie at these steps, with columns of the same types."""
+    """The rows of batches at these steps, with columns of the types that exports have."""
     allowed = pl.Series(list(steps), dtype=pl.Float64)
     with polars_errors():
         frames = [_of_rows(b.rows) if isinstance(b, RowBatch) else pl.DataFrame(b.columns) for b in batches]
@@ -101,7 +108,7 @@ def frames_of_batches(batches: Iterable[Batch], steps: Iterable[float]) -> list[
 def merge_frames(
     frames: Sequence[pl.DataFrame], selection: ExportSelection, *, repeats: bool
 ) -> pl.DataFrame:
-    """Frames of one run in one, in step order; with ``repeats`` each step once, as it is in the first frame that has it."""
+    """Merge frames of one run, in step order; with ``repeats`` each step once, from the first frame that has it."""
     with polars_errors():
         names = dict.fromkeys(name for frame in frames for name in frame.columns)
         kinds = {name: {frame.schema[name] for frame in frames if name in frame.columns} for name in names}
@@ -117,7 +124,7 @@ def merge_frames(
 
 
 def count_steps(frames: Sequence[pl.DataFrame], more: Sequence[float]) -> int:
-    """How many different steps there are in all frames, and beside them."""
+    """How many different steps all frames and ``more`` have together."""
     with polars_errors():
         steps = [frame["_step"].cast(pl.Float64) for frame in frames]
         return pl.concat([*steps, pl.Series("_step", more, dtype=pl.Float64)]).n_unique()
@@ -125,18 +132,18 @@ def count_steps(frames: Sequence[pl.DataFrame], more: Sequence[float]) -> int:
 
 def shares_steps(frames: Sequence[pl.DataFrame], steps: Sequence[float]) -> bool:
     """Whether any of these steps is in a frame."""
-    asked = pl.Series(steps, dtype=pl.Float64).implode()
+    wanted = pl.Series(steps, dtype=pl.Float64).implode()
     with polars_errors():
-        return any(frame["_step"].cast(pl.Float64).is_in(asked).any() for frame in frames)
+        return any(frame["_step"].cast(pl.Float64).is_in(wanted).any() for frame in frames)
 
 
 def table_of(frame: pl.DataFrame, *, leading: Sequence[str], keep_empty: bool) -> Table:
-    """A merge_frames frame as the table that the same rows make, its columns in the order in which they first have a value.
+    """The same table as the rows would make, its columns in the order in which they first have a value.
 
     Args:
         frame: see `merge_frames`.
         leading: columns that come first and always exist.
-        keep_empty: keep the others also when they have no value at all.
+        keep_empty: keep the other columns even without any value.
     """
     with polars_errors():
         first = {name: _first_value(frame[name]) for name in frame.columns}
@@ -149,10 +156,10 @@ def table_of(frame: pl.DataFrame, *, leading: Sequence[str], keep_empty: bool) -
 
 
 def check_values(frame: pl.DataFrame) -> pl.DataFrame:
-    """The frame itself, once every cell that must be looked at was.
+    """Return the frame, unless a cell holds a value that no row can hold.
 
     Raises:
-        UnreadableParquetError: one of them holds what no row can.
+        UnreadableParquetError: a cell does.
     """
     with polars_errors():
         for cells in frame:
@@ -162,7 +169,7 @@ def check_values(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def rows_of(frame: pl.DataFrame, size: int = 4096) -> Iterator[list[dict[str, JSONValue]]]:
-    """The rows of a merge_frames frame as dicts without what they lack, some at a time."""
+    """The rows of a merged frame as dicts without missing values, ``size`` rows at a time."""
     for part in frame.iter_slices(size):
         with polars_errors():
             rows = rows_of_columns(((name, _values(part[name])) for name in part.columns), part.height)
@@ -182,8 +189,8 @@ def _normalize(cells: pl.Series) -> pl.Series:
     if isinstance(kind, pl.Float32 | pl.Float64):
         return cells.cast(pl.Float64)
     if isinstance(kind, pl.String | pl.Categorical | pl.Enum):
-        texts = cells.cast(pl.String)
-        return _json(texts) if texts.is_in(list(SPELLED_FLOATS)).any() else texts
+        strings = cells.cast(pl.String)
+        return _json(strings) if strings.is_in(list(SPELLED_FLOATS)).any() else strings
     raise UnreadableParquetError(f"an export has a column of {kind}")
 
 
@@ -198,8 +205,8 @@ def _is_nested(kind: pl.DataType) -> bool:
 def _json(cells: pl.Series) -> pl.Series:
     if isinstance(cells.dtype, pl.Binary):
         return cells
-    texts = [as_json_text(value) for value in cells.to_list()]
-    return pl.Series(cells.name, texts, dtype=pl.Binary)
+    contents = [cell_to_json(value) for value in cells.to_list()]
+    return pl.Series(cells.name, contents, dtype=pl.Binary)
 
 
 def _of_rows(rows: Sequence[Mapping[str, JSONValue]]) -> pl.DataFrame:
@@ -213,35 +220,35 @@ def _of_values(values: list[JSONValue]) -> pl.Series:
     with contextlib.suppress(OverflowError, TypeError, pl.exceptions.PolarsError):
         if len(kinds) == 1 and kinds <= plain.keys():
             return pl.Series(values, dtype=plain[kinds.pop()])
-    texts = [None if value is None else json_text(value) for value in values]
-    return pl.Series(texts, dtype=pl.Binary)
+    contents = [None if value is None else to_json(value) for value in values]
+    return pl.Series(contents, dtype=pl.Binary)
 
 
-def _nest_members(frame: pl.DataFrame, flat: Mapping[str, tuple[str, ...]]) -> pl.DataFrame:
-    """Columns whose names are paths of members, folded to columns of objects."""
-    inside = {name: flat[name] for name in frame.columns if name in flat}
+def _nest_columns(frame: pl.DataFrame, paths: Mapping[str, tuple[str, ...]]) -> pl.DataFrame:
+    """The frame with columns of members replaced by columns of objects."""
+    inside = {name: paths[name] for name in frame.columns if name in paths}
     if not inside:
         return frame
-    folded: dict[str, pl.Series] = {}
+    nested: dict[str, pl.Series] = {}
     for name in frame.columns:
         if name not in inside:
-            folded[name] = frame[name]
+            nested[name] = frame[name]
             continue
         head = inside[name][0]
-        if head not in folded:
+        if head not in nested:
             members = {path[1:]: _values(frame[each]) for each, path in inside.items() if path[0] == head}
             rows = (dict(zip(members, cells, strict=True)) for cells in zip(*members.values(), strict=True))
-            folded[head] = pl.Series([as_json_text(nested(row)) for row in rows], dtype=pl.Binary)
-    return pl.DataFrame(folded)
+            nested[head] = pl.Series([cell_to_json(nest_members(row)) for row in rows], dtype=pl.Binary)
+    return pl.DataFrame(nested)
 
 
 def _pick_keys(frame: pl.DataFrame, keys: tuple[str, ...] | None) -> pl.DataFrame:
-    """The asked columns; a dotted key that is no column's name is looked for inside of objects."""
+    """The requested columns; a dotted key may be a member of an object."""
     if keys is None:
         return frame
     picked = {"_step": frame["_step"]}
     for key in keys:
-        heads = [head for head, _rest in splits(key) if head in frame.columns]
+        heads = [head for head, _rest in path_splits(key) if head in frame.columns]
         if heads:
             names = [name for name in (key, *heads) if name in frame.columns]
             cells = zip(*(_values(frame[name]) for name in names), strict=True)
@@ -252,15 +259,15 @@ def _pick_keys(frame: pl.DataFrame, keys: tuple[str, ...] | None) -> pl.DataFram
 
 
 def _unify_types(frame: pl.DataFrame, mixed: Mapping[str, bool]) -> pl.DataFrame:
-    """The frame with those columns that are of different types elsewhere as floats, or as JSON texts."""
+    """The frame with the columns of ``mixed`` types as floats where the value is True, else as JSON."""
 
-    def alike(name: str) -> pl.Series:
+    def unify(name: str) -> pl.Series:
         cells = frame[name]
         if name not in mixed:
             return cells
         return cells.cast(pl.Float64) if mixed[name] else _json(cells)
 
-    return pl.DataFrame({name: alike(name) for name in frame.columns})
+    return pl.DataFrame({name: unify(name) for name in frame.columns})
 
 
 def _with_keys(frame: pl.DataFrame, selection: ExportSelection) -> pl.DataFrame:
@@ -308,4 +315,4 @@ def _values(cells: pl.Series) -> list[JSONValue]:
     if _is_plain(cells):
         values: list[JSONValue] = cells.to_list()
         return values
-    return [top_level(value) for value in cells.to_list()]
+    return [decode_metric(value) for value in cells.to_list()]

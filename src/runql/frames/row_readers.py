@@ -1,4 +1,4 @@
-"""What makes rows of the JSON a server answers: dicts, or columns by polars' own reader wherever that is exact."""
+"""Readers of the JSON of rows: into dicts, or into columns by polars where that is exact."""
 
 from __future__ import annotations
 
@@ -17,70 +17,69 @@ if TYPE_CHECKING:
     import polars as pl
 
 FEW_ROWS: Final = 256
-"""Fewer rows than these are read faster as Python objects."""
-
+"""Fewer rows than this are read faster as Python objects."""
 
 FIRST_ROWS: Final = 200
+"""Rows that types are inferred from at first."""
 
 
 class RowReader:
     """Reads rows as dicts."""
 
-    def read(self, texts: Sequence[str], size: int | None = None) -> Batch:  # noqa: ARG002 - for readers of columns
-        """The rows of their JSON texts, in order.
+    def read(self, rows: Sequence[str], size: int | None = None) -> Batch:  # noqa: ARG002 - for readers of columns
+        """Read rows, each given as JSON.
 
         Args:
-            texts: a row each.
-            size: bytes that the JSON array of them took at the most, where it is known.
+            rows: the JSON of each row.
+            size: the most bytes that the JSON array of these strings took in the response, where it is known.
 
         Raises:
             UnreadableRowError: a row is not JSON, or not an object.
         """
-        return RowBatch(parse_rows(texts))
+        return RowBatch(parse_rows(rows))
 
     def read_array(self, array: bytes) -> Batch:
-        """The rows of a JSON array of objects, in order.
+        """Read the rows of a JSON array of objects.
 
         Raises:
-            UnreadableRowError: it is not JSON, no array, or a row is no object.
+            UnreadableRowError: it is not JSON, not an array, or a row is not an object.
         """
         try:
             rows = parse_json(array)
         except ValueError as error:
             raise UnreadableRowError(0, str(error)) from error
         if not isinstance(rows, list):
-            raise UnreadableRowError(0, "the rows are no JSON array")
+            raise UnreadableRowError(0, "the rows are not a JSON array")
         return RowBatch(history_rows(rows))
 
 
 class ColumnReader(RowReader):
-    """Reads rows to columns batch by batch; what it has learned of them makes the next batch cheaper.
+    """Reads rows into columns batch by batch; the schema of a batch makes the next one cheaper.
 
-    polars' reader takes half the time that dicts alone take, but it would drop what its schema does not name,
-    and tells neither a null from a missing value nor a repeated name. A batch counts only when the quotes of its text
-    are exactly those of the names and texts that were read; every other batch is read row by row. Where the size is known
-    of the JSON array that the rows came in, the quotes need not be counted: each was escaped there by one byte more.
-    May be used by several threads.
+    The polars reader takes half the time of dicts. But it drops names that are not in its schema, and does not
+    distinguish null from a missing value, nor see a repeated name. A batch counts only where the number of quotes in its
+    JSON matches the names and strings that were read; any other batch is read row by row. Several threads may use it.
     """
 
     def __init__(self, *, few: int = FEW_ROWS) -> None:
         self._few = few
         self._schema: dict[str, pl.DataType] = {}
 
-    def read(self, texts: Sequence[str], size: int | None = None) -> Batch:
-        """As `RowReader.read`, columns where that is exact."""
+    def read(self, rows: Sequence[str], size: int | None = None) -> Batch:
+        """As `RowReader.read`, into columns where that is exact."""
         try:
-            lines = "\n".join(texts).encode()
+            lines = "\n".join(rows).encode()
         except UnicodeEncodeError:
-            return super().read(texts)
-        # The array has two brackets, and beside the bytes of the lines two quotes a text.
-        escapes = None if size is None else size - len(lines) - 2 * len(texts) - 2
-        batch = self._columns(lines, len(texts), escapes)
-        return super().read(texts) if batch is None else batch
+            return super().read(rows)
+        # The response holds the lines, two brackets, two quotes a row, and one more byte for each escaped quote: its
+        # size gives the number of quotes without counting them.
+        escapes = None if size is None else size - len(lines) - 2 * len(rows) - 2
+        batch = self._columns(lines, len(rows), escapes)
+        return super().read(rows) if batch is None else batch
 
     def read_array(self, array: bytes) -> Batch:
-        """As `RowReader.read_array`, columns where that is exact."""
-        # A text that holds this is cut, too, and then is no JSON.
+        """As `RowReader.read_array`, into columns where that is exact."""
+        # A string that holds this is cut too, and is then no longer JSON.
         lines = array[1:-1].replace(b"},{", b"}\n{")
         batch = self._columns(lines, lines.count(b"\n") + 1)
         return super().read_array(array) if batch is None else batch
@@ -90,8 +89,8 @@ class ColumnReader(RowReader):
         if height < self._few or not _reads_strictly() or b"\\" in lines:
             return None
         if self._schema and (batch := _read(lines, height, self._schema, escapes)) is not None:
-            return _narrowed(batch, lines)
-        # The first rows tell the types nearly always, and looking at all takes as long as reading them.
+            return _narrow_floats(batch, lines)
+        # The first rows nearly always show the types; inferring from all takes as long as reading them.
         for rows in (FIRST_ROWS, None) if height > FIRST_ROWS else (None,):
             schema = _inferred(lines, rows)
             if schema is not None and (batch := _read(lines, height, schema, escapes)) is not None:
@@ -112,7 +111,7 @@ class ColumnReader(RowReader):
 
 @cache
 def _reads_strictly() -> bool:
-    """Whether polars is here and refuses a value that is not of the column's type, as it does since 1.36."""
+    """Whether polars is installed and refuses a value that is not of the column's type, as it does since 1.36."""
     if find_spec("polars") is None:
         return False
     import polars as pl  # noqa: PLC0415 - as in `_read`
@@ -125,11 +124,11 @@ def _reads_strictly() -> bool:
 
 
 def _inferred(lines: bytes, rows: int | None) -> dict[str, pl.DataType] | None:
-    """The types that fit the first ``rows``, or all of them; None where a column has none that is exact."""
+    """The types that fit the first ``rows``, or all when None; None where a column has no exact type."""
     import polars as pl  # noqa: PLC0415 - as in `_read`
 
     try:
-        # Rows without any name are refused, too: they have no columns to tell their number by.
+        # Rows without any name are refused too: without columns nothing shows how many they are.
         schema = pl.scan_ndjson(lines, infer_schema_length=rows).collect_schema()
     except pl.exceptions.PolarsError:
         return None
@@ -139,8 +138,8 @@ def _inferred(lines: bytes, rows: int | None) -> dict[str, pl.DataType] | None:
 def _read(
     lines: bytes, height: int, schema: Mapping[str, pl.DataType], escapes: int | None
 ) -> ColumnBatch | None:
-    """The columns of the lines; None where they may not be all that the lines hold, with no more quotes than ``escapes``."""
-    import polars as pl  # noqa: PLC0415 - optional: only who has it reads columns
+    """The columns of the lines; None where the lines may hold more. ``escapes`` is the number of their quotes, if known."""
+    import polars as pl  # noqa: PLC0415 - optional: columns are read only where it is installed
 
     try:
         frame = pl.read_ndjson(lines, schema=dict(schema))
@@ -149,28 +148,28 @@ def _read(
     present = {
         name: cells for name, cells in frame.to_dict(as_series=True).items() if cells.null_count() < height
     }
-    texts = {name: cells for name, cells in present.items() if cells.dtype == pl.String()}
-    quotes = sum(2 * (height - cells.null_count()) for cells in (*present.values(), *texts.values()))
+    strings = {name: cells for name, cells in present.items() if cells.dtype == pl.String()}
+    quotes = sum(2 * (height - cells.null_count()) for cells in (*present.values(), *strings.values()))
     is_exact = (
         frame.height == height
         and (quotes == escapes or quotes == lines.count(b'"'))
-        and all(_are_texts(lines, name, height - cells.null_count()) for name, cells in texts.items())
-        and not (texts and _spells_floats(lines))
-        and not any(_is_coarse(cells) for cells in present.values() if cells.dtype == pl.Float64())
+        and all(_are_strings(lines, name, height - cells.null_count()) for name, cells in strings.items())
+        and not (strings and _spells_floats(lines))
+        and not any(_may_be_rounded(cells) for cells in present.values() if cells.dtype == pl.Float64())
     )
     if not is_exact:
         return None
-    # polars makes an empty row of what is no object. Where each row has a step, there is none.
+    # polars reads an empty row where a line is no object. Where each row has a step, there is none.
     steps = present.get(STEP)
     if (steps is None or steps.null_count()) and lines.count(b"\n{") + lines.startswith(b"{") != height:
         return None
-    # The schema may be another batch's, and polars infers names in no order.
+    # The schema may come from another batch, and polars infers names in no order.
     first_seen = sorted(present, key=lambda name: _first_place(lines, name))
     return ColumnBatch({name: present[name] for name in first_seen}, height)
 
 
-def _narrowed(batch: ColumnBatch, lines: bytes) -> ColumnBatch:
-    """Integers as integers where only an earlier batch had floats: that one may be left out of what is kept."""
+def _narrow_floats(batch: ColumnBatch, lines: bytes) -> ColumnBatch:
+    """The columns with integers as integers, where only an earlier batch had floats: that batch may be dropped."""
     import polars as pl  # noqa: PLC0415 - as in `_read`
 
     columns = {
@@ -183,7 +182,7 @@ def _narrowed(batch: ColumnBatch, lines: bytes) -> ColumnBatch:
 
 
 def _are_integers(lines: bytes, name: str, cells: pl.Series) -> bool:
-    # The text is searched for whole numbers only, which are few where there are floats.
+    # The search runs only where all numbers are whole, which is rare for floats.
     first = cells[0]
     is_whole = (first is None or first % 1 == 0) and bool((cells % 1 == 0).all())
     return is_whole and not re.search(rb'"%s"\s*:\s*-?\d+[.eE]' % re.escape(name.encode()), lines)
@@ -194,8 +193,8 @@ def _first_place(lines: bytes, name: str) -> int:
     return found.start() if found else len(lines)
 
 
-def _are_texts(lines: bytes, name: str, count: int) -> bool:
-    # The reader takes any value for a text. Without escapes, this pattern is found only where a name is.
+def _are_strings(lines: bytes, name: str, count: int) -> bool:
+    # The reader accepts any value as a string. Without escapes, this pattern matches only at a name.
     return len(re.findall(rb'"%s"\s*:\s*"' % re.escape(name.encode()), lines)) == count
 
 
@@ -203,7 +202,7 @@ def _spells_floats(lines: bytes) -> bool:
     return b'NaN"' in lines or b'Infinity"' in lines
 
 
-def _is_coarse(cells: pl.Series) -> bool:
+def _may_be_rounded(cells: pl.Series) -> bool:
     """Whether an integer among the floats may have lost digits."""
     lowest, highest = cells.min(), cells.max()
     if not isinstance(lowest, float) or not isinstance(highest, float):

@@ -1,4 +1,4 @@
-"""A file of which only some parts are here: reading what was not fetched is an error, never zeros."""
+"""A file of which only some parts are here; reading a part that was not fetched is an error."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from bisect import bisect_left, bisect_right
 
 
 class SparseFile(io.RawIOBase):
-    """Parts of a file, to be read like the file."""
+    """A readable file made of the parts that were fetched."""
 
     def __init__(self, size: int) -> None:
         super().__init__()
@@ -19,18 +19,18 @@ class SparseFile(io.RawIOBase):
         self._position = 0
 
     def add(self, start: int, content: bytes) -> None:
-        """Take in a part; it may overlap what is here."""
+        """Add a part; it may overlap others."""
         index = bisect_right(self._starts, start)
         self._starts.insert(index, start)
         self._parts.insert(index, content)
 
     def forget(self, stop: int) -> None:
-        """Let go of parts that begin before ``stop``."""
+        """Release the parts that begin before ``stop``."""
         kept = bisect_left(self._starts, stop)
         del self._starts[:kept], self._parts[:kept]
 
     def missing(self, start: int, stop: int) -> list[tuple[int, int]]:
-        """Those of these bytes that are not here: half-open ranges in order."""
+        """The bytes between ``start`` and ``stop`` that are not here, as half-open ranges in order."""
         gaps: list[tuple[int, int]] = []
         while start < stop:
             end, _ = self._covered(start)
@@ -42,7 +42,11 @@ class SparseFile(io.RawIOBase):
         return gaps
 
     def read(self, size: int = -1, /) -> bytes:
-        """Bytes from the position on; raises OSError when they are not here."""
+        """Read bytes from the position on.
+
+        Raises:
+            OSError: they are not here.
+        """
         start = min(self._position, self.size)
         stop = self.size if size < 0 else min(start + size, self.size)
         if start == stop:
@@ -64,15 +68,15 @@ class SparseFile(io.RawIOBase):
         return self._position
 
     def readable(self) -> bool:
-        """It can be read."""
+        """True."""
         return True
 
     def seekable(self) -> bool:
-        """The position can be moved."""
+        """True."""
         return True
 
     def _pieces(self, start: int, stop: int) -> list[bytes] | None:
-        """What the parts hold of these bytes, one piece after the other; None when some are not here."""
+        """These bytes in pieces from the parts; None when some are not here."""
         pieces: list[bytes] = []
         while start < stop:
             end, index = self._covered(start)
@@ -84,7 +88,7 @@ class SparseFile(io.RawIOBase):
         return pieces
 
     def _covered(self, start: int) -> tuple[int, int]:
-        """How far the bytes from ``start`` on are here in one part, and which part that is."""
+        """Where the part that reaches furthest from ``start`` ends, and its index."""
         ends = [
             (self._starts[index] + len(self._parts[index]), index)
             for index in range(bisect_right(self._starts, start))

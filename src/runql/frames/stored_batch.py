@@ -1,4 +1,4 @@
-"""Rows kept in a file as exactly as they were read, before it is known what types their columns will have; needs pyarrow."""
+"""Rows in a file, exactly as they were read, before the types of their columns are known; needs pyarrow."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from runql.frames.batches import Batch, ColumnBatch
 from runql.frames.columns import Cells
-from runql.frames.dtypes import INT64_MAX, INT64_MIN, encodable
+from runql.frames.dtypes import INT64_MAX, INT64_MIN, escape_surrogates
 from runql.values import JSONValue, dump_json, parse_json
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ _NOTE = b"runql"
 
 @dataclass(frozen=True, slots=True)
 class StoredBatch:
-    """Rows that were read back.
+    """Rows that were read from a file.
 
     Attributes:
         columns: name to values, None or null where missing.
@@ -34,7 +34,7 @@ class StoredBatch:
     height: int
 
     def between(self, start: int, stop: int) -> StoredBatch:
-        """Some of the rows, by their places, without the columns in which only others have values."""
+        """Some of the rows, by their places, without columns that have no value in them."""
         if (start, stop) == (0, self.height):
             return self
         parts = {name: cells[start:stop] for name, cells in self.columns.items()}
@@ -42,15 +42,15 @@ class StoredBatch:
 
 
 def store_batch(path: Path, batch: Batch | None, note: JSONValue) -> None:
-    """Write rows and a note about them; the file appears whole or not at all.
+    """Write rows and a note about them, atomically.
 
-    A column of one kind of scalar is kept as such. Every other value is kept as its JSON text, so that an integer stays
-    one although another row has a float.
+    A column of one scalar type is stored as that type. Any other value is stored as its JSON, so that an integer stays an
+    integer although another row has a float.
 
     Raises:
-        OSError: the disk does not take it.
+        OSError: the file cannot be written.
     """
-    import pyarrow as pa  # noqa: PLC0415 - optional: whoever stores has asked for it
+    import pyarrow as pa  # noqa: PLC0415 - optional: the callers require it
     from pyarrow import ipc  # noqa: PLC0415 - as above
 
     columns: Mapping[str, Cells] = _columns(batch) if batch is not None else {}
@@ -61,22 +61,22 @@ def store_batch(path: Path, batch: Batch | None, note: JSONValue) -> None:
         "height": 0 if batch is None else batch.height,
         "note": note,
     }
-    # Any text may be the name of a metric, also one that Arrow could not write.
+    # The name of a metric may be a string that Arrow cannot write.
     fields = [pa.field(str(place), array.type) for place, (array, _) in enumerate(arrays.values())]
     schema = pa.schema(fields, metadata={_NOTE: json.dumps(head).encode()})
     table = pa.Table.from_arrays([array for array, _ in arrays.values()], schema=schema)
     part = path.with_suffix(".part")
     with pa.OSFile(str(part), "wb") as file, ipc.new_file(file, schema) as writer:
         writer.write_table(table)
-    os.replace(part, path)  # noqa: PTH105 - the same word for what it does on every system
+    os.replace(part, path)  # noqa: PTH105 - the name says what it does on every system
 
 
 def load_note(path: Path) -> JSONValue:
     """The note of a file, without reading its rows.
 
     Raises:
-        OSError: it cannot be read.
-        ValueError: it is no such file.
+        OSError: the file cannot be read.
+        ValueError: it was not written by `store_batch`.
     """
     import pyarrow as pa  # noqa: PLC0415 - as in `store_batch`
     from pyarrow import ipc  # noqa: PLC0415 - as above
@@ -86,7 +86,7 @@ def load_note(path: Path) -> JSONValue:
 
 
 def load_batch(path: Path) -> StoredBatch:
-    """The rows of a file; raises as `load_note`."""
+    """The rows of a file; raises as `load_note` does."""
     import pyarrow as pa  # noqa: PLC0415 - as in `store_batch`
     from pyarrow import ipc  # noqa: PLC0415 - as above
 
@@ -94,7 +94,7 @@ def load_batch(path: Path) -> StoredBatch:
         head, table = _head(reader.schema), reader.read_all()
         names, are_json, height = head["names"], head["json"], head["height"]
         if not (isinstance(names, list) and isinstance(are_json, list) and isinstance(height, int)):
-            raise ValueError(f"{path} holds no rows of ours")  # noqa: TRY004 - as in `runql.values.parse_object`
+            raise ValueError(f"{path} holds no stored rows")  # noqa: TRY004 - as in `runql.values.parse_object`
         return StoredBatch(
             {
                 str(name): _json_cells(column) if is_json else _plain_cells(column)
@@ -113,7 +113,7 @@ def _has_values(cells: Cells) -> bool:
 def _head(schema: pa.Schema) -> dict[str, JSONValue]:
     head = parse_json((schema.metadata or {}).get(_NOTE, b"null"))
     if not isinstance(head, dict):
-        raise ValueError("a file of rows without our note")  # noqa: TRY004 - as in `runql.values.parse_object`
+        raise ValueError("the file has no note of stored rows")  # noqa: TRY004 - as in `runql.values.parse_object`
     return head
 
 
@@ -132,7 +132,7 @@ def _columns(batch: Batch) -> Mapping[str, Cells]:
 
 
 def _array(cells: Cells) -> tuple[pa.Array[Any], bool]:  # Any: what it holds is known at run time only
-    """The cells as Arrow holds them, and whether as JSON texts."""
+    """The cells as an Arrow array, and whether they are JSON."""
     import pyarrow as pa  # noqa: PLC0415 - as in `store_batch`
 
     if not isinstance(cells, Sequence):
@@ -145,21 +145,21 @@ def _array(cells: Cells) -> tuple[pa.Array[Any], bool]:  # Any: what it holds is
         return pa.array(cells, pa.float64(), from_pandas=False), False
     if kinds == {int} and all(INT64_MIN <= value <= INT64_MAX for value in cells if isinstance(value, int)):
         return pa.array(cells, pa.int64()), False
-    if kinds == {str} and all(encodable(value) is value for value in cells if isinstance(value, str)):
+    if kinds == {str} and all(escape_surrogates(value) is value for value in cells if isinstance(value, str)):
         return pa.array(cells, pa.string()), False
-    texts = [None if value is None else dump_json(value) for value in cells]
-    return pa.array(texts, pa.large_string()), True
+    strings = [None if value is None else dump_json(value) for value in cells]
+    return pa.array(strings, pa.large_string()), True
 
 
 def _json_cells(column: pa.ChunkedArray[Any]) -> list[JSONValue]:  # Any: as in `_array`
-    texts: list[str | None] = column.to_pylist()
-    return [None if text is None else parse_json(text) for text in texts]
+    strings: list[str | None] = column.to_pylist()
+    return [None if string is None else parse_json(string) for string in strings]
 
 
 def _plain_cells(column: pa.ChunkedArray[Any]) -> Cells:  # Any: as in `_array`
     if find_spec("polars") is None:
         values: list[JSONValue] = column.to_pylist()
         return values
-    import polars as pl  # noqa: PLC0415 - optional: it holds the values without an object for each
+    import polars as pl  # noqa: PLC0415 - optional: it needs no Python object for each value
 
     return pl.Series(column)

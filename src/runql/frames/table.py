@@ -1,4 +1,4 @@
-"""Named typed columns, built from rows that may differ in keys and types."""
+"""A table of typed columns, built from rows that may differ in keys and types."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _CHUNK_ROWS: Final = 4096
 
 @dataclass(frozen=True)
 class Table:
-    """Columns of equal length. A table without columns has no rows.
+    """Columns of equal length; without columns, a table has no rows.
 
     Attributes:
         columns: name to column, in the table's order.
@@ -41,8 +41,8 @@ class Table:
 
         Args:
             rows: read once, in order.
-            leading: columns that come first and always exist, all None where no row has them.
-            requested: other columns that always exist. Like the leading ones they are typed without a value, too.
+            leading: columns that come first and always exist, even without a value.
+            requested: other columns that always exist. Like the leading ones, they have a type even without a value.
             order: of the columns that do not lead.
         """
         builder = TableBuilder()
@@ -57,7 +57,7 @@ class Table:
         requested: Sequence[str] = (),
         order: ColumnOrder = "first_seen",
     ) -> Table:
-        """As `from_rows`, of batches; the list is empty afterwards, so that no value is there twice for long."""
+        """As `from_rows`, from batches; the list is emptied batch by batch, so that memory never holds all values twice."""
         builder = TableBuilder()
         while batches:
             builder.add(batches.pop(0))
@@ -65,7 +65,7 @@ class Table:
 
     @classmethod
     def from_columns(cls, columns: Iterable[Column]) -> Self:
-        """A table of columns that are ready.
+        """A table of these columns.
 
         Raises:
             ValueError: two columns share a name, or differ in length.
@@ -83,13 +83,13 @@ class Table:
 
 
 class TableBuilder:
-    """Collects rows batch by batch; types are decided when the table is built, over every value."""
+    """Collects rows batch by batch; `build` infers the types over every value."""
 
     def __init__(self) -> None:
         self._pieces: dict[str, list[Piece]] = {}
         self._height = 0
-        # Rows that came as Python objects since the last batch of columns. A list ends at the last row that had its
-        # key; what is missing after it is filled in when needed.
+        # Values of the dicts since the last batch of columns. A list ends at the last row that had its key; None is
+        # filled in behind it when needed.
         self._open: dict[str, list[JSONValue]] = {}
         self._open_from = 0
 
@@ -139,14 +139,14 @@ class TableBuilder:
         requested: Sequence[str] = (),
         order: ColumnOrder = "first_seen",
     ) -> Table:
-        """The table of all rows, see `Table.from_rows`; the builder is empty afterwards."""
+        """Return the table of all rows, see `Table.from_rows`; the builder is empty afterwards."""
         self._close()
         pieces, height = self._pieces, self._height
         self._pieces, self._height, self._open_from = {}, 0, 0
         others = dict.fromkeys((*pieces, *requested))
         names = dict.fromkeys((*leading, *(sorted(others) if order == "sorted" else others)))
         typed = {*leading, *requested}
-        # Pieces are let go column by column: only one column is there twice at any time.
+        # Pieces are released column by column, so that memory holds only one column twice.
         columns = (Column.joined(name, pieces.pop(name, []), height) for name in names)
         return Table.from_columns(
             column.requested() if name in typed else column
@@ -154,7 +154,7 @@ class TableBuilder:
         )
 
     def _close(self) -> None:
-        """Make pieces of the rows that came as Python objects."""
+        """Turn the open values into pieces."""
         for name, values in self._open.items():
             self._pieces.setdefault(name, []).append(Piece(self._open_from, values))
         self._open, self._open_from = {}, self._height

@@ -1,4 +1,4 @@
-"""Tables to Apache Arrow; the only module that imports pyarrow."""
+"""Converts tables to Apache Arrow."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from runql.errors import MissingExtraError
 from runql.frames.columns import Column
-from runql.frames.dtypes import DType, ListType, ScalarType, StructType, encodable
+from runql.frames.dtypes import DType, ListType, ScalarType, StructType, escape_surrogates
 from runql.frames.table import Table
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def _dtype(dtype: DType) -> pa.DataType:
     if isinstance(dtype, ListType):
         return pa.list_(_dtype(dtype.item))
     if isinstance(dtype, StructType):
-        return pa.struct([pa.field(encodable(name), _dtype(member)) for name, member in dtype.fields])
+        return pa.struct([pa.field(escape_surrogates(name), _dtype(member)) for name, member in dtype.fields])
     match dtype:
         case ScalarType.NULL:
             return pa.null()
@@ -58,5 +58,5 @@ def _dtype(dtype: DType) -> pa.DataType:
             return pa.float64()
         case ScalarType.TIMESTAMP:
             return pa.timestamp("ms", "UTC")
-        case ScalarType.TEXT | ScalarType.JSON:
+        case ScalarType.STRING | ScalarType.JSON:
             return pa.string()

@@ -1,4 +1,4 @@
-"""Tables to pandas; the only module that imports it."""
+"""Converts tables to pandas."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def to_pandas(table: Table) -> pd.DataFrame:
     float, all missing  float64; a missing value and NaN are both NaN
     bool                bool; with missing values boolean
     time                datetime64[ms, UTC]; NaT where missing
-    text                object with None where missing, the same under pandas 2 and 3
-    lists, objects      object: the Python lists and dicts as they were sent
+    str                 object with None where missing, the same under pandas 2 and 3
+    lists, objects      object: Python lists and dicts, as the server sent them
     ==================  =================================================================================
 
     Raises:

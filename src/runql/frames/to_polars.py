@@ -1,11 +1,11 @@
-"""Tables to polars; the only module that imports it."""
+"""Converts tables to polars."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from runql.errors import MissingExtraError
-from runql.frames.dtypes import DType, ListType, ScalarType, StructType, encodable
+from runql.frames.dtypes import DType, ListType, ScalarType, StructType, escape_surrogates
 from runql.frames.table import Table
 
 if TYPE_CHECKING:
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 
 def to_polars(table: Table) -> pl.DataFrame:
-    """A polars frame, its columns in the table's order, every dtype given by the table.
+    """A polars frame, its columns in the table's order, with the dtypes of the table.
 
-    Missing values are null, NaN is a float. Objects are structs of the union of their fields, a missing field is
-    null; objects without fields, or with too many, are JSON text.
+    Missing values are null, NaN is a float. Objects are structs of the union of their fields, where a missing field is
+    null; objects without fields, or with too many, are JSON strings.
 
     Raises:
         MissingExtraError: polars is not installed.
@@ -42,7 +42,7 @@ def _dtype(dtype: DType) -> pl.DataType:
     if isinstance(dtype, ListType):
         return pl.List(_dtype(dtype.item))
     if isinstance(dtype, StructType):
-        return pl.Struct([pl.Field(encodable(name), _dtype(member)) for name, member in dtype.fields])
+        return pl.Struct([pl.Field(escape_surrogates(name), _dtype(member)) for name, member in dtype.fields])
     match dtype:
         case ScalarType.NULL:
             return pl.Null()
@@ -56,5 +56,5 @@ def _dtype(dtype: DType) -> pl.DataType:
             return pl.Float64()
         case ScalarType.TIMESTAMP:
             return pl.Datetime("ms", "UTC")
-        case ScalarType.TEXT | ScalarType.JSON:
+        case ScalarType.STRING | ScalarType.JSON:
             return pl.String()

@@ -1,4 +1,4 @@
-"""A long table of many runs as a wide one: a row for each step, a column for each run and metric."""
+"""Pivots a table of many runs: one row for each step, one column for each run and metric."""
 
 from __future__ import annotations
 
@@ -15,23 +15,22 @@ MOST_COLUMNS: Final = 20_000
 
 
 def widen(table: Table, runs: Sequence[str], *, one_metric: bool, requested: Collection[str] = ()) -> Table:
-    """One row for each step of any run, rising; `_step`, then the columns by metric, and within a metric as runs come.
+    """Return one row for each step of any run, rising: `_step`, then the columns by metric, and by run within a metric.
 
-    A column is named ``metric/run``: an id holds no slash, so no two names are alike. With only ``one_metric`` its
-    columns are named by their runs; only a run that calls itself `_step` keeps the long name. A metric that a run never
-    logged has no column unless it was requested. Of two rows of a run at one step, the later one counts; rows without a step have no place.
-    Types are decided for each column over all of its values.
+    A column is named ``metric/run``; ids hold no slash, so names differ. With ``one_metric`` columns are named by their
+    runs, except for a run called `_step`. A metric that a run never logged has no column unless it was requested. Of two
+    rows of a run at one step the later one counts; rows without a step are left out. Types are inferred for each column.
 
     Args:
-        table: rows of a run next to each other; the column `run_id` names the run.
+        table: the rows, those of a run next to each other; the column `run_id` names the run.
         runs: all runs, in the order of their columns; some may have no row.
-        one_metric: whether there is but one.
-        requested: metrics that are a column of each run.
+        one_metric: whether there is only one metric.
+        requested: metrics that become a column of each run.
 
     Raises:
         ValueError: there are more than 20,000 columns.
     """
-    stretches = _stretches(table.columns[RUN_ID].values)
+    ranges = _row_ranges(table.columns[RUN_ID].values)
     steps = [step_of({STEP: step}) for step in table.columns[STEP].values]
     rising = sorted({step for step in steps if step is not None})
     places = {step: place for place, step in enumerate(rising)}
@@ -41,7 +40,7 @@ def widen(table: Table, runs: Sequence[str], *, one_metric: bool, requested: Col
             continue
         values = column.values
         for run in runs:
-            cells = _placed(values, steps, places, stretches.get(run, slice(0)))
+            cells = _align_to_steps(values, steps, places, ranges.get(run, slice(0)))
             if cells is not None or name in requested:
                 title = run if one_metric and run != STEP else f"{name}/{run}"
                 columns.append(Column.inferred(title, cells or [None] * len(places)).requested())
@@ -52,27 +51,27 @@ def widen(table: Table, runs: Sequence[str], *, one_metric: bool, requested: Col
     return Table.from_columns(columns)
 
 
-def _placed(
+def _align_to_steps(
     values: Sequence[JSONValue],
     steps: Sequence[int | None],
     places: Mapping[int, int],
-    stretch: slice,
+    rows: slice,
 ) -> list[JSONValue] | None:
-    """A run's values of a metric, each at its step's place; None where it has none."""
+    """A run's values of a metric, each at the place of its step; None where the run has none."""
     found = {
         places[step]: value
-        for step, value in zip(steps[stretch], values[stretch], strict=True)
+        for step, value in zip(steps[rows], values[rows], strict=True)
         if step is not None and value is not None
     }
     return [found.get(place) for place in range(len(places))] if found else None
 
 
-def _stretches(labels: Sequence[JSONValue]) -> dict[str, slice]:
-    """Where the rows of each run lie."""
-    stretches: dict[str, slice] = {}
+def _row_ranges(labels: Sequence[JSONValue]) -> dict[str, slice]:
+    """The places of the rows of each run."""
+    ranges: dict[str, slice] = {}
     start = 0
     for label, rows in groupby(labels):
         stop = start + sum(1 for _ in rows)
-        stretches[str(label)] = slice(start, stop)
+        ranges[str(label)] = slice(start, stop)
         start = stop
-    return stretches
+    return ranges

@@ -36,7 +36,7 @@ class ListOnServer:
         runs: by id.
         heavy: runs of which whatever holds rows fails.
         most: runs whose rows fit one page.
-        heartbeats: of the runs, where they are told.
+        heartbeats: of the runs, where the server reports them.
         break_at: the request, counted from 1, from which on every one fails; 0 for none.
         refusal: what is answered where something is too much.
         sizes: runs that each page of histories asked for.
@@ -148,12 +148,12 @@ def parts_of(
     budget: PageBudget | None = None,
     limits: SampleLimits | None = None,
 ) -> tuple[list[HistoriesPart], HistoriesCursor]:
-    """All parts of a list, and where they leave it."""
-    position = HistoriesCursor(plan, reader, budget, limits)
+    """All parts of a list, and the cursor behind them."""
+    cursor = HistoriesCursor(plan, reader, budget, limits)
     parts: list[HistoriesPart] = []
-    while (part := served(position.next_part(bounded=bounded, ahead=True), answer)) is not None:
+    while (part := served(cursor.next_part(bounded=bounded, ahead=True), answer)) is not None:
         parts.append(part)
-    return parts, position
+    return parts, cursor
 
 
 def batches_of(parts: Sequence[HistoriesPart]) -> list[Batch]:

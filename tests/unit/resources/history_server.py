@@ -33,11 +33,11 @@ class RunOnServer:
     Attributes:
         rows: what was logged, in step order.
         state: of the run.
-        lag: steps by which `lastStep` is behind; None when the server does not tell it.
-        uncounted: rows that `historyLineCount` does not count yet, below 0 for too many; None when it is not told.
+        lag: steps by which `lastStep` is behind; None when the server does not report it.
+        uncounted: rows that `historyLineCount` does not count yet, below 0 for too many; None when it counts none.
         spec_includes_end: whether a spec's maxStep is inclusive, as documented.
         null_is_present: whether a spec takes a row whose value for a key is null.
-        keeps_ends: whether thinned rows hold the first and the last one, as documented.
+        keeps_ends: whether downsampled rows hold the first and the last one, as documented.
         arriving: rows that are logged before each further request, the first of them before the second request.
         state_then: the state once everything has arrived; None to stay.
     """
@@ -79,7 +79,7 @@ class RunOnServer:
             run["historyKeys"] = self._history_keys()
         if asked["whole"]:
             rows = _between(self.rows, asked["minStep"], asked["maxStep"], includes_end=False)
-            run["history"] = [json.dumps(row) for row in self._thinned(rows, asked["samples"])]
+            run["history"] = [json.dumps(row) for row in self._downsampled(rows, asked["samples"])]
         if asked["chosen"]:
             run["sampledHistory"] = [self._sampled(json.loads(spec)) for spec in asked["specs"]]
         return run
@@ -93,7 +93,7 @@ class RunOnServer:
         return {"keys": counts, "lastStep": max(-1, int(step_of(self.rows[-1])) - self.lag)}
 
     def _counts(self) -> dict[str, int]:
-        """In how many rows each key has a value, as `historyKeys` tells it; a server that lags counts fewer."""
+        """In how many rows each key has a value, as `historyKeys` reports it; a server that lags counts fewer."""
         return Counter(
             key
             for row in self.rows[: len(self.rows) - (self.lag or 0)]
@@ -107,12 +107,12 @@ class RunOnServer:
         )
         keys: list[str] = spec["keys"]
         picked = [{key: row[key] for key in keys} for row in rows if self._has(row, keys)]
-        return self._thinned(picked, spec["samples"])
+        return self._downsampled(picked, spec["samples"])
 
     def _has(self, row: Row, keys: Sequence[str]) -> bool:
         return all(key in row and (self.null_is_present or row[key] is not None) for key in keys)
 
-    def _thinned(self, rows: list[Row], samples: int) -> list[Row]:
+    def _downsampled(self, rows: list[Row], samples: int) -> list[Row]:
         """At most ``samples`` rows, evenly spread."""
         assert samples > 1
         if len(rows) <= samples:
@@ -143,12 +143,12 @@ def acquainted() -> SampleLimits:
 
 
 def scanned(
-    plan: ScanPlan, known: HistoryHints, server: RunOnServer, limits: SampleLimits | None = None
+    plan: ScanPlan, hints: HistoryHints, server: RunOnServer, limits: SampleLimits | None = None
 ) -> list[Row]:
     """All rows of a scan, read to its end."""
-    position = ScanCursor(plan, known, limits=limits, streams=True)
+    cursor = ScanCursor(plan, hints, limits=limits, streams=True)
     read: list[Row] = []
-    while (rows := served(position.next_rows(), server.answer)) is not None:
+    while (rows := served(cursor.next_rows(), server.answer)) is not None:
         assert rows, "a window without rows is not handed out"
         read += rows
     return read

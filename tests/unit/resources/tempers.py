@@ -66,8 +66,8 @@ class TemperedRun(RunOnServer):
     Attributes:
         temper: of the server.
         miscounted: rows that `historyKeys` counts too few of each key, below 0 for too many.
-        wrong_counts: those that it told, of rows (None) or of rows with a key.
-        deceives: whether it told a wrong count beside a downsampled list of just as many rows.
+        wrong_counts: those that it reported, of rows (None) or of rows with a key.
+        deceives: whether it reported a wrong count for a downsampled list of just as many rows.
     """
 
     temper: Temper = field(default_factory=Temper)
@@ -96,18 +96,18 @@ class TemperedRun(RunOnServer):
 
     def _counts(self) -> dict[str, int]:
         right = {key: sum(row.get(key) is not None for row in self.rows) for key in super()._counts()}
-        told = super()._counts()
+        counts = super()._counts()
         if self.miscounted:
-            told = {key: max(1, count - self.miscounted) for key, count in right.items()}
-        self.wrong_counts |= {(key, count) for key, count in told.items() if count != right[key]}
-        return told
+            counts = {key: max(1, count - self.miscounted) for key, count in right.items()}
+        self.wrong_counts |= {(key, count) for key, count in counts.items() if count != right[key]}
+        return counts
 
-    def _thinned(self, rows: list[Row], samples: int) -> list[Row]:
+    def _downsampled(self, rows: list[Row], samples: int) -> list[Row]:
         kept = self.temper.kept(samples)
         if len(rows) <= kept:
             return rows
         wanted = round(kept * self.chance.uniform(1 - self.temper.jitter, 1 + self.temper.jitter))
-        chosen = super()._thinned(rows, max(2, min(wanted, len(rows) - 1)))
+        chosen = super()._downsampled(rows, max(2, min(wanted, len(rows) - 1)))
         if self.temper.mixes:
             chosen = [*chosen]
             self.chance.shuffle(chosen)

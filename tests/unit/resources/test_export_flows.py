@@ -29,7 +29,7 @@ from runql.transport.sample_limits import SampleLimits
 from runql.transport.wire import Response
 
 ROWS: list[Row] = [{"_step": step, "loss": step / 2} for step in range(40)]
-KNOWN = HistoryHints(39, 40)
+HINTS = HistoryHints(39, 40)
 
 
 def parquet(steps: Sequence[int]) -> bytes:
@@ -41,10 +41,10 @@ def parquet(steps: Sequence[int]) -> bytes:
 
 
 class ExportingServer:
-    """A run on a server that lists files beside it.
+    """A run on a server that also lists its files.
 
     Attributes:
-        run: what GraphQL tells.
+        run: what GraphQL returns.
         files: by URL, what storage holds.
         live: the steps that are in no file.
         asked: of each request, whether exports were asked for; files by their URL.
@@ -93,8 +93,8 @@ class ExportingServer:
         return answered(data)
 
 
-def steps_of(server: ExportingServer, plan: ScanPlan, known: HistoryHints = KNOWN) -> list[int]:
-    return to_polars(served(scan_table(plan, known, SampleLimits()), server.answer))["_step"].to_list()
+def steps_of(server: ExportingServer, plan: ScanPlan, hints: HistoryHints = HINTS) -> list[int]:
+    return to_polars(served(scan_table(plan, hints, SampleLimits()), server.answer))["_step"].to_list()
 
 
 def test_exports_are_asked_for_with_the_first_of_several_windows() -> None:
@@ -104,17 +104,17 @@ def test_exports_are_asked_for_with_the_first_of_several_windows() -> None:
 
 
 @pytest.mark.parametrize(
-    ("plan", "known"),
+    ("plan", "hints"),
     [
-        (planned(page_size=40), KNOWN),
-        (planned(min_step=5, max_step=15), KNOWN),
+        (planned(page_size=40), HINTS),
+        (planned(min_step=5, max_step=15), HINTS),
         (planned(), HistoryHints(39, 10)),
     ],
     ids=["all in one", "bounded", "few rows"],
 )
-def test_one_window_asks_for_none(plan: ScanPlan, known: HistoryHints) -> None:
+def test_one_window_asks_for_none(plan: ScanPlan, hints: HistoryHints) -> None:
     server = ExportingServer({"/a": range(40)})
-    steps_of(server, plan, known)
+    steps_of(server, plan, hints)
     assert server.asked[0] is False
 
 
@@ -135,7 +135,7 @@ def test_an_old_server_that_knows_none_is_asked_without() -> None:
             return answered(None, errors=[{"message": 'Cannot query field "parquetHistory" on type "Run".'}])
         return server.answer(effect)
 
-    found = to_polars(served(scan_table(planned(), KNOWN, SampleLimits()), answer))
+    found = to_polars(served(scan_table(planned(), HINTS, SampleLimits()), answer))
     assert found["_step"].to_list() == [*range(40)]
     assert len(refused) == 1
 
@@ -189,7 +189,7 @@ def test_files_that_do_not_add_up_are_left_alone(
 def iterated(server: ExportingServer, plan: ScanPlan) -> tuple[list[int], ScanPlan | None]:
     """The steps that come from exports, and what is left to be read."""
     listing = ExportListing(tuple(server.files), [{"_step": step} for step in server.live], len(ROWS))
-    exports = ExportRows(plan, listing, partial(read_live_rows, KNOWN, SampleLimits()))
+    exports = ExportRows(plan, listing, partial(read_live_rows, HINTS, SampleLimits()))
     steps: list[int] = []
     while (some := served(exports.next_rows(), server.answer)) is not None:
         for part in some:
@@ -272,7 +272,7 @@ def test_large_files_are_read_portion_by_portion(plan: ScanPlan, requests: int, 
     server.files["/a"] = with_text(range(25), rows_per_group=5)
     server.files["/small"] = with_text(range(25, 26), rows_per_group=5)
     server.count = 26
-    found = to_polars(served(scan_table(plan, KNOWN, SampleLimits()), server.answer))
+    found = to_polars(served(scan_table(plan, HINTS, SampleLimits()), server.answer))
     assert found["_step"].to_list() == [*range(26)][plan.min_step : plan.max_step]
     if "text" in found.columns:
         assert all(len(text) == 160_000 + step for step, text in found.select("_step", "text").iter_rows())
@@ -295,7 +295,7 @@ def test_a_beginning_of_another_file_is_not_mixed_with_the_rest(little_memory: i
     server = ExportingServer({"/a": range(40)})
     server.files["/a"] = with_text(range(40), rows_per_group=5)
     server.replaced = {"/a": with_text(range(1, 41), rows_per_group=5)}
-    found = to_polars(served(scan_table(planned(), KNOWN, SampleLimits()), server.answer))
+    found = to_polars(served(scan_table(planned(), HINTS, SampleLimits()), server.answer))
     assert found["_step"].to_list() == [*range(1, 41)], "the file that is there now"
     assert all(len(text) == 160_000 + step for step, text in found.select("_step", "text").iter_rows())
 
@@ -318,16 +318,16 @@ def test_files_without_a_count_are_read_when_each_step_is_there_once() -> None:
 
 
 def test_a_row_without_a_step_leaves_exports_alone() -> None:
-    told: dict[str, object] = {"parquetUrls": ["/a"], "liveData": [dict[str, object]()]}
-    data = {"project": {"run": {"historyLineCount": 1, "parquetHistory": told}}}
+    exports: dict[str, object] = {"parquetUrls": ["/a"], "liveData": [dict[str, object]()]}
+    data = {"project": {"run": {"historyLineCount": 1, "parquetHistory": exports}}}
     assert served(list_exports(RunAddress("e", "p", "r")), lambda _effect: answered(data)) is None
 
 
 def test_a_listing_tells_steps_in_order() -> None:
     live = [{"_step": 7.0}, {"_step": 3}]
-    told = {"parquetUrls": ["/a"], "liveData": live}
+    exports = {"parquetUrls": ["/a"], "liveData": live}
     data: object = {
-        "project": {"run": {"historyLineCount": 9, "historyKeys": {"keys": {}}, "parquetHistory": told}}
+        "project": {"run": {"historyLineCount": 9, "historyKeys": {"keys": {}}, "parquetHistory": exports}}
     }
     found = served(list_exports(RunAddress("e", "p", "r"), with_keys=True), lambda _effect: answered(data))
     assert found == ExportListing(("/a",), b'[{"_step":7.0},{"_step":3}]', 9, {"keys": {}})
@@ -344,7 +344,7 @@ def test_many_small_files_are_a_request_each_and_large_ones_are_not_kept(
     server.files = {f"/large{step}": with_text([step]) for step in range(20, 40)}
     server.files |= {f"/{step}": parquet([step]) for step in range(20)}
     plan = planned(keys=keys)
-    found = to_polars(served(scan_table(plan, KNOWN, SampleLimits()), server.answer))
+    found = to_polars(served(scan_table(plan, HINTS, SampleLimits()), server.answer))
     assert found["_step"].to_list() == [*range(0 if keys is None else 20, 40)]
     assert found["text"].drop_nulls().str.len_bytes().to_list() == [160_000 + step for step in range(20, 40)]
     assert all(server.asked.count(f"/{step}") == 1 for step in range(20))

@@ -31,7 +31,7 @@ def growing(steps: Sequence[int], at_first: int, rare: int = 1, **more: int | No
         pytest.param(
             growing(range(7), 4, 2, lag=5),
             planned(keys=["loss", "acc"], match="any", page_size=7, max_step=60),
-            id="the steps of all rows were told before there were more of them",
+            id="the steps of all rows arrived before there were more of them",
         ),
         pytest.param(
             growing(range(3, 26), 20, lag=5, uncounted=None),
@@ -51,8 +51,8 @@ def growing(steps: Sequence[int], at_first: int, rare: int = 1, **more: int | No
     ],
 )
 def test_every_row_comes_once(server: TemperedRun, plan: ScanPlan) -> None:
-    position = ScanCursor(plan, HistoryHints(), limits=SampleLimits(least=8), streams=True)
+    cursor = ScanCursor(plan, HistoryHints(), limits=SampleLimits(least=8), streams=True)
     read: list[Row] = []
-    while (rows := served(position.next_rows(), server.answer)) is not None:
+    while (rows := served(cursor.next_rows(), server.answer)) is not None:
         read += rows
     assert read == wanted(server.rows, plan)

@@ -65,7 +65,7 @@ def test_a_call_goes_on_where_another_was_interrupted(server: ListOnServer, targ
     target.unlink()
     interrupt(server, target, whole - 1)
     assert not target.exists()
-    # One request tells that nothing changed, two bring the three runs that are missing.
+    # One request shows that nothing changed, two bring the three runs that are missing.
     assert sink(server, target) == 3
     assert whole == 9
     assert [*rows_of_run(target)] == [*server.runs]
@@ -111,7 +111,7 @@ def test_rows_of_other_keys_are_not_taken_for_these(server: ListOnServer, target
 
 def test_runs_that_cannot_be_read_are_named_and_the_others_kept(server: ListOnServer, target: Path) -> None:
     server.heavy, server.refusal = ["run7"], ListOnServer({}).refusal
-    with pytest.raises(IncompleteHistoriesError, match="beside the file") as caught:
+    with pytest.raises(IncompleteHistoriesError, match="next to the file") as caught:
         sink(server, target)
     assert caught.value.failed == ("run7",)
     assert caught.value.partial == []

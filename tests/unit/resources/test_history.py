@@ -65,12 +65,12 @@ def test_whole_rows_are_read_from_texts() -> None:
 
 
 def test_both_spellings_of_special_floats_are_floats() -> None:
-    texts = [
+    lines = [
         '{"a": NaN, "b": "NaN"}',
         '{"a": Infinity, "b": "Infinity"}',
         '{"a": -Infinity, "b": "-Infinity"}',
     ]
-    rows = read(WHOLE, history=texts)
+    rows = read(WHOLE, history=lines)
     assert repr(rows) == "[{'a': nan, 'b': nan}, {'a': inf, 'b': inf}, {'a': -inf, 'b': -inf}]"
     chosen = read(CHOSEN, sampledHistory=[[{"loss": "NaN", "acc": math.inf}]])
     assert repr(chosen) == "[{'loss': nan, 'acc': inf}]"

@@ -109,25 +109,25 @@ def test_a_run_that_fits_one_answer_takes_one_request_however_far_its_steps_lie(
 
 
 @pytest.mark.parametrize(
-    "known",
+    "hints",
     [HistoryHints(990_000, 100), HistoryHints(990_000, None), HistoryHints(None, 100), HistoryHints()],
 )
 @pytest.mark.parametrize("keys", [None, ["loss"]])
 def test_a_hundred_rows_over_a_million_steps_take_three_requests(
-    known: HistoryHints, keys: list[str] | None
+    hints: HistoryHints, keys: list[str] | None
 ) -> None:
     rows: list[Row] = [{"_step": step * 10_000, "loss": step} for step in range(100)]
     server = RunOnServer(rows)
-    assert scanned(planned(page_size=1000, keys=keys), known, server) == rows
+    assert scanned(planned(page_size=1000, keys=keys), hints, server) == rows
     assert server.requests <= 3
 
 
-@pytest.mark.parametrize("known", [HistoryHints(1_996_003, 4_000), HistoryHints()])
+@pytest.mark.parametrize("hints", [HistoryHints(1_996_003, 4_000), HistoryHints()])
 @pytest.mark.parametrize("keys", [None, ["loss"]])
-def test_windows_of_a_sparse_run_are_cut_by_rows(known: HistoryHints, keys: list[str] | None) -> None:
+def test_windows_of_a_sparse_run_are_cut_by_rows(hints: HistoryHints, keys: list[str] | None) -> None:
     rows: list[Row] = [{"_step": 499 * step, "loss": step} for step in range(4_000)]
     server = RunOnServer(rows)
-    assert scanned(planned(page_size=1000, keys=keys), known, server) == rows
+    assert scanned(planned(page_size=1000, keys=keys), hints, server) == rows
     assert server.requests <= 1 + 1 + 4 + 2
 
 
@@ -146,7 +146,7 @@ def test_a_map_that_is_too_long_for_an_answer_is_asked_for_in_parts() -> None:
     assert server.requests <= 2 * -(-1_000 // 50)
 
 
-def test_a_window_that_brings_fewer_rows_than_the_map_told_is_read_in_halves() -> None:
+def test_a_window_that_brings_fewer_rows_than_the_map_shows_is_read_in_halves() -> None:
     rows: list[Row] = [{"_step": 100 * step} for step in range(60)]
     server = RunOnServer(rows)
 
@@ -162,9 +162,9 @@ def test_a_window_that_brings_fewer_rows_than_the_map_told_is_read_in_halves() -
         run["history"] = run["history"][::2]
         return answered(body["data"])
 
-    position = ScanCursor(planned(page_size=10), HistoryHints(5_900, 60))
+    cursor = ScanCursor(planned(page_size=10), HistoryHints(5_900, 60))
     read: list[Row] = []
-    while (got := served(position.next_rows(), forgetful)) is not None:
+    while (got := served(cursor.next_rows(), forgetful)) is not None:
         read += got
     assert read == rows
 
@@ -178,8 +178,8 @@ def test_a_key_that_is_in_few_rows_costs_few_requests() -> None:
 
 
 def test_windows_that_are_settled_are_asked_for_at_once_and_in_order() -> None:
-    position = ScanCursor(planned(), HistoryHints(99, 100))
-    flow = position.next_batches(ahead=None)
+    cursor = ScanCursor(planned(), HistoryHints(99, 100))
+    flow = cursor.next_batches(ahead=None)
     effect = next(flow)
     assert isinstance(effect, Gather)
     assert (len(effect.flows), effect.limit) == (10, 8)
@@ -192,12 +192,12 @@ def test_windows_that_are_settled_are_asked_for_at_once_and_in_order() -> None:
 
 
 @pytest.mark.parametrize(
-    "known", [HistoryHints(99, 100), HistoryHints(99, None), HistoryHints(None, 100), HistoryHints()]
+    "hints", [HistoryHints(99, 100), HistoryHints(99, None), HistoryHints(None, 100), HistoryHints()]
 )
 @pytest.mark.parametrize("state", ["running", "finished"])
-def test_every_window_brings_its_rows_once(known: HistoryHints, state: str) -> None:
+def test_every_window_brings_its_rows_once(hints: HistoryHints, state: str) -> None:
     server = RunOnServer(dense(100), state=state)
-    assert scanned(planned(), known, server) == dense(100)
+    assert scanned(planned(), hints, server) == dense(100)
     assert server.requests <= 11
 
 
@@ -233,10 +233,10 @@ def test_a_start_beyond_the_end_takes_one_request() -> None:
     assert server.requests == 1
 
 
-@pytest.mark.parametrize("known", [HistoryHints(), HistoryHints(None, 0)])
-def test_an_empty_run_takes_one_request(known: HistoryHints) -> None:
+@pytest.mark.parametrize("hints", [HistoryHints(), HistoryHints(None, 0)])
+def test_an_empty_run_takes_one_request(hints: HistoryHints) -> None:
     server = RunOnServer([], state="finished")
-    assert scanned(planned(), known, server) == []
+    assert scanned(planned(), hints, server) == []
     assert server.requests == 1
 
 
@@ -289,18 +289,18 @@ def test_special_floats_of_chosen_rows_are_floats() -> None:
 def test_the_history_keys_are_asked_for_only_where_the_end_is_near() -> None:
     server = RunOnServer(dense(100))
     scanned(planned(), HistoryHints(99, 100), server)
-    told = [operation.variables["withKeys"] for operation in server.operations]
-    assert told == [False] * 9 + [True]
+    asked_keys = [operation.variables["withKeys"] for operation in server.operations]
+    assert asked_keys == [False] * 9 + [True]
 
 
 def test_an_error_in_the_middle_can_be_tried_again_without_losing_rows() -> None:
     server = RunOnServer(dense(30))
-    position = ScanCursor(planned(), HistoryHints(29, 30))
-    assert served(position.next_rows(), server.answer) == dense(30)[:10]
+    cursor = ScanCursor(planned(), HistoryHints(29, 30))
+    assert served(cursor.next_rows(), server.answer) == dense(30)[:10]
     with pytest.raises(ServerFailureError):
-        served(position.next_rows(), lambda _: Response(503, b""))
+        served(cursor.next_rows(), lambda _: Response(503, b""))
     rest: list[Row] = []
-    while (rows := served(position.next_rows(), server.answer)) is not None:
+    while (rows := served(cursor.next_rows(), server.answer)) is not None:
         rest += rows
     assert rest == dense(30)[10:]
 
@@ -337,19 +337,19 @@ def test_null_is_read_another_way_where_there_is_one() -> None:
         body["data"]["project"]["run"]["history"] = None
         return answered(body["data"])
 
-    position = ScanCursor(planned(page_size=1000), HistoryHints(899, 900), streams=True)
+    cursor = ScanCursor(planned(page_size=1000), HistoryHints(899, 900), streams=True)
     read: list[Row] = []
-    while (rows := served(position.next_rows(), answer)) is not None:
+    while (rows := served(cursor.next_rows(), answer)) is not None:
         read += rows
     assert read == dense(900)
 
 
 @pytest.mark.parametrize("fields", [{"history": None}, {"history": []}])
 def test_a_window_without_anything_ends_the_scan(fields: dict[str, object]) -> None:
-    position = ScanCursor(planned(), HistoryHints())
+    cursor = ScanCursor(planned(), HistoryHints())
     response = in_project(run={"historyLineCount": 0, **fields})
-    assert served(position.next_rows(), lambda _: response) is None
-    assert served(position.next_rows(), lambda _: response) is None
+    assert served(cursor.next_rows(), lambda _: response) is None
+    assert served(cursor.next_rows(), lambda _: response) is None
 
 
 @pytest.mark.parametrize(
@@ -379,7 +379,7 @@ def test_a_table_has_the_rows_of_all_windows_and_the_step_first() -> None:
 
 # Any: what untyped callers give
 @pytest.mark.parametrize(
-    ("given", "error", "told"),
+    ("given", "error", "message"),
     [
         ({"match": "none"}, ValueError, "match must be 'all' or 'any'"),
         ({"page_size": 0}, ValueError, "page_size must be at least 1"),
@@ -394,7 +394,9 @@ def test_a_table_has_the_rows_of_all_windows_and_the_step_first() -> None:
         ({"keys": "loss"}, TypeError, "keys must be a list of metric names"),
     ],
 )
-def test_what_cannot_be_scanned_is_refused(given: dict[str, Any], error: type[Exception], told: str) -> None:
+def test_what_cannot_be_scanned_is_refused(
+    given: dict[str, Any], error: type[Exception], message: str
+) -> None:
     good: dict[str, Any] = {"keys": None, "match": "all", "page_size": 5, "min_step": None, "max_step": None}
-    with pytest.raises(error, match=told):
+    with pytest.raises(error, match=message):
         ScanPlan.checked(RunAddress("e", "p", "r"), **(good | given))

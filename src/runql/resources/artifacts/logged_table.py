@@ -34,7 +34,7 @@ INCREMENTAL_FILE: Final = "incremental-table-file"
 
 _EMPTY_TYPES: Final = {
     "number": ScalarType.FLOAT64,
-    "string": ScalarType.TEXT,
+    "string": ScalarType.STRING,
     "boolean": ScalarType.BOOL,
     "timestamp": ScalarType.TIMESTAMP,
 }

@@ -12,7 +12,7 @@ from runql.frames.row_readers import RowReader
 from runql.transport.codec import RawList
 from runql.values import UnreadableRowError, as_json, history_rows, parse_json
 
-CUT: Final = RawList("sampledHistory", depth=2)
+CHOSEN_ROWS: Final = RawList("sampledHistory", depth=2)
 """The rows of each spec, kept as bytes, so that they need not become Python objects."""
 
 
@@ -49,9 +49,9 @@ def content_by_run(cut: Mapping[str, Sequence[bytes]], runs: int) -> Sequence[by
     Raises:
         SchemaDriftError: there are not as many lists as runs.
     """
-    found = cut.get(CUT.field, [])
+    found = cut.get(CHOSEN_ROWS.field, [])
     if found and len(found) != runs:
-        raise SchemaDriftError(CUT.field, [f"{len(found)} lists of rows for {runs} runs"])
+        raise SchemaDriftError(CHOSEN_ROWS.field, [f"{len(found)} lists of rows for {runs} runs"])
     return found or [None] * runs
 
 

@@ -18,7 +18,7 @@ WIDE: Final = 16
 
 @dataclass(frozen=True, slots=True)
 class NextWindow:
-    """The window at the offset, where the end of the run may lie in it.
+    """The window at the offset, which may hold the end of the run.
 
     Attributes:
         start: the first step.

@@ -21,7 +21,6 @@ class ScanProgress:
         has_map: whether the steps of the remaining rows were requested.
         is_done: whether the last window was read.
         downsampled_from: the start of a window without an end that arrived downsampled; None where there was none.
-        steps_read: steps of the windows that were read.
     """
 
     def __init__(self, plan: ScanPlan, hints: HistoryHints) -> None:
@@ -35,6 +34,7 @@ class ScanProgress:
         self.has_map = False
         self.is_done = False
         self.downsampled_from: int | None = None
+        # Of the windows that were read.
         self.steps_read = 0
         self._plan = plan
         self._rows_read = 0

@@ -43,11 +43,11 @@ class HistoryScan:
         for row in run.scan_history(keys=["loss"]):
             print(row["_step"], row["loss"])
 
-    Rows are dicts; with keys they hold `_step` and the requested keys only. Each ``for`` and each ``to_*`` reads from the
-    first row; ``next(scan)`` continues behind the row of the last ``next``. Sends one request for each ``page_size``
-    steps, or rows where these are fewer, and up to three more. Where the server exports the run to parquet and polars
-    is installed, sends one request or more for each file instead. Raises `IncompleteHistoryError` where the server does
-    not return every row, and `CorruptHistoryError` where a row cannot be read.
+    Rows are dicts. Each ``for`` and each ``to_*`` begins with the first row; ``next(scan)`` continues where it was. Sends
+    one request for each ``page_size`` steps (or rows, where these are fewer) and a few more. With polars, the rows of a run
+    that the server has exported to parquet come from its files, one request or more for each.
+
+    Raises: `IncompleteHistoryError`, the server does not return every row; `CorruptHistoryError`, a row cannot be read.
     """
 
     def __init__(self, client: RetryingClient, plan: ScanPlan, hints: HistoryHints) -> None:

@@ -10,8 +10,13 @@ from typing import TYPE_CHECKING
 from runql.errors import IncompleteHistoryError
 from runql.frames.batches import Batch, RowBatch, merge_by_step
 from runql.frames.row_readers import RowReader
-from runql.resources.history import chosen_rows as sampled
-from runql.resources.history.chosen_rows import naming_run, require_steps
+from runql.resources.history.chosen_rows import (
+    CHOSEN_ROWS,
+    content_by_run,
+    naming_run,
+    require_steps,
+    rows_by_spec,
+)
 from runql.resources.history.exports.listing import LIVE_ROWS, ExportListing, listing_of
 from runql.resources.history.plan import ScanPlan
 from runql.resources.history.row_counts import RowCounts
@@ -34,7 +39,7 @@ class Outline:
         start: the first step.
         stop: the step before which the window ends; None for no end.
         samples: rows that were requested in each list.
-        heights: rows of each list that lie in the window.
+        heights: rows of each list in the window.
         received: rows of each list, with those at the border.
         first: the lowest step that arrived; the window's start when none did.
         last: the highest step that arrived; the step before the window's start when none did.
@@ -136,10 +141,10 @@ def read_window(
         whole, size = yield from fetch_with_list_size(operation, "history", fail_fast=fail_fast)
         run = _require_run(plan, whole.project)
         return _window(whole_rows(plan.path, run.history, reader, size), plan, run, start, stop, samples)
-    cuts = [sampled.CUT, LIVE_ROWS] if specs else [LIVE_ROWS]
+    cuts = [CHOSEN_ROWS, LIVE_ROWS] if specs else [LIVE_ROWS]
     response, cut = yield from fetch_with_raw_lists(operation, *cuts, fail_fast=fail_fast)
     run = _require_run(plan, response.project)
-    (content,) = sampled.content_by_run(cut, 1)
+    (content,) = content_by_run(cut, 1)
     chosen = chosen_rows(plan.path, run.sampled_history, content, len(specs), reader) if specs else []
     lists = chosen[: len(row_specs)]
     if plan.keys is None:
@@ -172,7 +177,7 @@ def chosen_rows(
         CorruptHistoryError: a row cannot be read.
     """
     with naming_run(path):
-        lists = sampled.rows_by_spec(parsed, content, specs, reader)
+        lists = rows_by_spec(parsed, content, specs, reader)
     return [None if rows is None else require_steps(path, rows) for rows in lists]
 
 

@@ -161,4 +161,4 @@ def _check_steps(listing: ExportListing, exported: Sequence[pl.DataFrame]) -> No
     total = sum(frame.height for frame in exported) + listing.live_count
     rows = total if listing.line_count is None else listing.line_count
     if count_steps(exported, listing.live_steps) != rows:
-        raise UnreadableParquetError("the exports overlap, and rows of the same step cannot be told apart")
+        raise UnreadableParquetError("the exports overlap, and some rows share a step")

@@ -66,7 +66,7 @@ class FileGroup:
 
     def ranges(self, selection: ExportSelection) -> list[tuple[int, int]]:
         """The bytes of the selected columns."""
-        return self.file.layout.ranges([self.index], selection.of(self.file.layout.columns))
+        return self.file.layout.ranges([self.index], selection.columns_of(self.file.layout.columns))
 
 
 def open_files(urls: Sequence[str], limit: int, starts: Sequence[FilePart] = ()) -> Flow[list[RemoteFile]]:
@@ -133,7 +133,7 @@ def read_groups(
     yield from gather(fetching, limit=2 * limit)
     frames = yield from offload_parsing(
         lambda: [
-            frame_of_arrow(file.parquet.read(indices, selection.of(file.layout.columns)))
+            frame_of_arrow(file.parquet.read(indices, selection.columns_of(file.layout.columns)))
             for file, indices in chosen
         ]
     )
@@ -169,7 +169,7 @@ def _fetch_rest(
 ) -> list[Flow[None]]:
     """The fetches for row groups that are not here; for the whole file where that is cheaper and there is ``room``."""
     here = file.parquet.file
-    wanted = file.layout.ranges(groups, selection.of(file.layout.columns))
+    wanted = file.layout.ranges(groups, selection.columns_of(file.layout.columns))
     ranges = [gap for start, stop in wanted for gap in here.missing(start, stop)]
     if here.size <= room and not is_worthwhile(ranges, here.size):
         ranges = here.missing(0, file.end.start)

@@ -86,7 +86,7 @@ def _fill(
         yield from offload(partial(spool.add, part))
         order += [run.name for run in part.ended]
     if cursor.failed:
-        raise incomplete_error(cursor, "is kept beside the file: the next call reads what is missing")
+        raise incomplete_error(cursor, "is kept next to the file: the next call reads what is missing")
     return order
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from runql.errors import CorruptHistoryError, RunqlError
 from runql.frames.batches import Batch, RowBatch
 from runql.frames.row_readers import RowReader
-from runql.resources.history import chosen_rows as sampled
+from runql.resources.history.chosen_rows import CHOSEN_ROWS, content_by_run
 from runql.resources.history.plan import ScanPlan
 from runql.resources.history.row_counts import RowCounts
 from runql.resources.history.row_tally import RowTally
@@ -278,9 +278,9 @@ def list_histories(
         chosen=keys or with_steps,
         with_keys=keys or not scan.wants_every_step,
     )
-    response, cut = yield from fetch_with_raw_lists(operation, sampled.CUT, fail_fast=fail_fast)
+    response, cut = yield from fetch_with_raw_lists(operation, CHOSEN_ROWS, fail_fast=fail_fast)
     page = read_page(require_runs(response.project, query.entity, query.project), after)
-    contents = sampled.content_by_run(cut, len(page.nodes))
+    contents = content_by_run(cut, len(page.nodes))
     nodes = [
         ListedHistory(fields, content, scan, samples)
         for fields, content in zip(page.nodes, contents, strict=True)

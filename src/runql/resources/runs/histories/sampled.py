@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING
 from runql.errors import CorruptHistoryError, IncompleteHistoriesError, IncompleteHistoryError, RunqlError
 from runql.frames.batches import RUN_ID, Batch, RowBatch
 from runql.frames.row_readers import RowReader
-from runql.resources.history import chosen_rows as sampled
+from runql.resources.history.chosen_rows import (
+    CHOSEN_ROWS,
+    content_by_run,
+    naming_run,
+    require_steps,
+    rows_by_spec,
+    split_arrays,
+)
 from runql.resources.history.sampled import Row, SampleOptions, sampled_rows
 from runql.resources.pages.listing import Page, read_page
 from runql.resources.records.identity import require_runs
@@ -94,11 +101,11 @@ class SampledRun:
         """
         if self.content is None:
             return sampled_rows(self.fields, options, self.path)
-        with sampled.naming_run(self.path):
-            (rows,) = sampled.rows_by_spec(None, self.content, 1, RowReader())
+        with naming_run(self.path):
+            (rows,) = rows_by_spec(None, self.content, 1, RowReader())
         if rows is None:
             raise IncompleteHistoryError(self.path, 0, None, "the server sent null instead of rows")
-        return [*sampled.require_steps(self.path, rows).having(options.keys or ()).to_rows()]
+        return [*require_steps(self.path, rows).having(options.keys or ()).to_rows()]
 
 
 def page_rows(
@@ -135,7 +142,7 @@ def _whole_rows(
 
 
 def _chosen_rows(runs: Sequence[SampledRun], reader: RowReader) -> tuple[Batch, list[int]] | None:
-    arrays = [array for run in runs if run.content is not None for array in sampled.split_arrays(run.content)]
+    arrays = [array for run in runs if run.content is not None for array in split_arrays(run.content)]
     if len(arrays) != len(runs):
         return None
     rows = [array[1:-1] for array in arrays]
@@ -174,9 +181,9 @@ def _history_page(
         system=options.stream == "system",
         chosen=bool(options.specs),
     )
-    response, cut = yield from fetch_with_raw_lists(operation, sampled.CUT, fail_fast=fail_fast)
+    response, cut = yield from fetch_with_raw_lists(operation, CHOSEN_ROWS, fail_fast=fail_fast)
     page = read_page(require_runs(response.project, query.entity, query.project), after)
-    contents = sampled.content_by_run(cut, len(page.nodes))
+    contents = content_by_run(cut, len(page.nodes))
     nodes = [
         SampledRun(f"{query.entity}/{query.project}/{fields.name}", fields, content)
         for fields, content in zip(page.nodes, contents, strict=True)

@@ -27,15 +27,16 @@ HANDED_OUT = "was handed out"
 
 
 class HistoriesScan(Generic[F_co]):
-    """Every row of every run of a list, never downsampled; nothing is sent before you ask for rows.
+    """Every row of every run of a list, never downsampled; nothing is sent before rows are requested.
 
         frame = api.runs("team/project").scan_histories(keys=["loss"]).collect()
 
     Rows come run after run in list order, in step order within a run. Frames have `run_id` and `_step` first, then the
     metrics by name; `run_id` replaces a metric of that name. Sends one request a page of runs, which brings the whole
-    histories of the runs that fit, and one for each ``page_size`` rows of a run that does not fit,
-    ``max_concurrency`` of them at once. A page that is too much for the server is requested again in halves, down to
-    one run. Raises `IncompleteHistoriesError` where some runs cannot be read.
+    histories of the runs that fit. A longer run takes one for each ``page_size`` rows, ``max_concurrency`` at once. A page
+    that is too much for the server is requested again in halves, down to one run.
+
+    Raises: `IncompleteHistoriesError`, some runs cannot be read.
     """
 
     def __init__(

@@ -49,11 +49,11 @@ def test_pages_begin_with_those_of_the_list_but_not_with_more_than_fifty(per_pag
 def test_a_run_that_is_longer_than_its_share_is_read_alone_and_only_that() -> None:
     server = ListOnServer({"a": dense(10), "long": dense(35), "b": dense(10)})
     plan = planned_list(page_size=10)
-    parts, position = parts_of(plan, server.answer)
+    parts, cursor = parts_of(plan, server.answer)
     assert rows_of(batches_of(parts)) == wanted_of_all(server.runs, plan)
     assert server.operations == {"ListWholeHistories": 1, "ScanHistory": 4}
-    assert [mark.name for part in parts for mark in part.ended] == ["a", "long", "b"]
-    assert position.failed == []
+    assert [run.name for part in parts for run in part.ended] == ["a", "long", "b"]
+    assert cursor.failed == []
 
 
 def test_where_most_runs_are_longer_than_their_share_the_page_is_asked_again_instead() -> None:
@@ -95,8 +95,8 @@ def test_a_long_run_whose_windows_fail_is_named_and_the_others_are_read(bounded:
         is_bad = isinstance(effect, Send) and effect.operation.variables.get("run") == "bad"
         return server.refusal if is_bad else server.answer(effect)
 
-    parts, position = parts_of(plan, answer, bounded=bounded)
-    assert position.failed == ["bad"]
+    parts, cursor = parts_of(plan, answer, bounded=bounded)
+    assert cursor.failed == ["bad"]
     good = {name: run for name, run in server.runs.items() if name != "bad"}
     assert rows_of(batches_of(parts)) == wanted_of_all(good, plan)
 
@@ -108,9 +108,9 @@ def test_a_run_that_was_deleted_since_it_was_listed_is_named() -> None:
         is_gone = isinstance(effect, Send) and effect.operation.variables.get("run") == "gone"
         return answered({"project": {"run": None}}) if is_gone else server.answer(effect)
 
-    parts, position = parts_of(plan, answer)
-    assert position.failed == ["gone"]
-    assert [mark.name for part in parts for mark in part.ended] == ["a", "b"]
+    parts, cursor = parts_of(plan, answer)
+    assert cursor.failed == ["gone"]
+    assert [run.name for part in parts for run in part.ended] == ["a", "b"]
 
 
 @pytest.mark.parametrize("uncounted", [0, None])
@@ -128,24 +128,24 @@ def test_a_long_run_comes_in_parts_where_memory_is_to_be_bounded(uncounted: int 
 
 def test_the_next_page_is_asked_for_along_with_the_last_of_a_page_but_not_before_it_may() -> None:
     server, plan = ListOnServer(many(6, 2)), planned_list(per_page=2)
-    position = HistoriesCursor(plan, RowReader())
-    served(position.next_part(bounded=True, ahead=False), server.answer)
+    cursor = HistoriesCursor(plan, RowReader())
+    served(cursor.next_part(bounded=True, ahead=False), server.answer)
     assert server.sizes == [2]
-    served(position.next_part(bounded=True, ahead=True), server.answer)
+    served(cursor.next_part(bounded=True, ahead=True), server.answer)
     assert server.sizes == [2, 4]
-    position = HistoriesCursor(plan, RowReader())
-    served(position.next_part(bounded=True, ahead=True), server.answer)
+    cursor = HistoriesCursor(plan, RowReader())
+    served(cursor.next_part(bounded=True, ahead=True), server.answer)
     assert server.sizes == [2, 4, 2, 4]
 
 
 def test_a_page_ahead_that_fails_is_told_after_what_lies_before_it() -> None:
     server = ListOnServer(many(6, 2), break_at=2, refusal=ConnectionFailedError("cut"))
-    position = HistoriesCursor(planned_list(per_page=2), RowReader())
-    part = served(position.next_part(bounded=True, ahead=True), server.answer)
+    cursor = HistoriesCursor(planned_list(per_page=2), RowReader())
+    part = served(cursor.next_part(bounded=True, ahead=True), server.answer)
     assert part is not None
     assert [mark.name for mark in part.ended] == ["run0", "run1"]
     with pytest.raises(ConnectionFailedError):
-        served(position.next_part(bounded=True, ahead=True), server.answer)
+        served(cursor.next_part(bounded=True, ahead=True), server.answer)
     assert server.requests == 2
 
 
