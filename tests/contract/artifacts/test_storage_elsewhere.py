@@ -125,7 +125,7 @@ def test_no_manifest(answering: AnsweringServer, storage: AnsweringServer, face:
         {"artifact": {"id": MEMBER_ID, "currentManifest": None}},
     )
     artifact = taken(face, face.api(answering.url, KEY).artifact("e/p/mnist:v3"))
-    with pytest.raises(ManifestError, match="names no manifest"):
+    with pytest.raises(ManifestError, match="has no manifest"):
         taken(face, artifact.manifest)
 
 

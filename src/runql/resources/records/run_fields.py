@@ -1,4 +1,4 @@
-"""Reading the fields of one run, for its own record and for those that belong to it."""
+"""Reading the fields of one run."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ PROJECT_ID: Final = "Run.projectId"
 
 
 def read_run(entity: str, project: str, run: str) -> Flow[FullRunFields]:
-    """One run in the full shape; one request.
+    """Read all fields of a run; one request.
 
     Raises:
         ProjectNotFoundError: the project is absent or hidden.
-        RunNotFoundError: the project holds no such run.
+        RunNotFoundError: the project has no such run.
     """
-    answer = yield from fetch(get_run(entity=entity, project=project, run=run))
-    return require_run(answer.project, entity, project, run)
+    response = yield from fetch(get_run(entity=entity, project=project, run=run))
+    return require_run(response.project, entity, project, run)
 
 
 def read_state(entity: str, project: str, run: str) -> Flow[str]:
-    """The run's state now; one request."""
-    answer = yield from fetch(get_run_state(entity=entity, project=project, run=run))
-    return require_run(answer.project, entity, project, run).state or "not found"
+    """Read the state of a run; one request."""
+    response = yield from fetch(get_run_state(entity=entity, project=project, run=run))
+    return require_run(response.project, entity, project, run).state or "not found"
 
 
 def project_number(fields: RunFields | FullRunFields) -> int | None:
-    """The server's number for the run's project; None where it gives none, or one that is no number."""
-    text = fields.project_id or ""
-    return int(text) if text.isdecimal() else None
+    """Return the server's number of the run's project; None if the server returns none."""
+    number = fields.project_id or ""
+    return int(number) if number.isdecimal() else None
