@@ -103,11 +103,11 @@ def test_names_and_patterns_choose(face: Face, seeded: AnyRun, tmp_path: Path) -
 def test_bad_arguments_send_nothing(
     face: Face, seeded: AnyRun, server: RunningServer, tmp_path: Path
 ) -> None:
-    with pytest.raises(ValueError, match="together"):
+    with pytest.raises(ValueError, match="cannot be combined"):
         seeded.files(["a"], pattern="b")
     with pytest.raises(ValueError, match="per_page"):
         seeded.files(per_page=0)
-    with pytest.raises(TypeError, match="list of texts"):
+    with pytest.raises(TypeError, match="list of str"):
         seeded.files("a")
     with pytest.raises(LocalFileError, match="cannot read"):
         face.take(seeded.upload_file(tmp_path / "missing"))

@@ -122,11 +122,11 @@ def test_parts_and_increments(face: Face, server: RunningServer, project: str) -
 @pytest.mark.parametrize(
     ("content", "what"),
     [
-        (b"<html>", "is no table"),
-        (b"[]", "no JSON object"),
+        (b"<html>", "is not a table"),
+        (b"[]", "not a JSON object"),
         (b'{"_type": "joined-table", "table1": "a", "table2": "b", "join_key": "k"}', "joined-table"),
         (document(["a", "b"], [[1, 2], [3]]), "row 1 .* has 1 cells for 2 columns"),
-        (document(["a"], [[1]], nrows=5), "holds 1 rows of 5"),
+        (document(["a"], [[1]], nrows=5), "has 1 rows of 5"),
         (
             document(["a"], [[1]], previous_increments_paths=["x://y/0.table.json"]),
             "parts .* missing: 0.table.json",
@@ -149,7 +149,7 @@ def test_parts_and_increments(face: Face, server: RunningServer, project: str) -
                     a=optional("ndarray", serialization_path={"path": "side.npz", "key": "b"})
                 ),
             ),
-            "side.npz holds no arrays under 'b'",
+            "side.npz has no arrays under 'b'",
         ),
         (
             document(
@@ -189,8 +189,8 @@ def test_an_entry_that_is_not_there(face: Face, server: RunningServer, project: 
 @pytest.mark.parametrize(
     ("logged", "what"),
     [
-        (None, "'t' of run .* is no table"),
-        (3, "is no table"),
+        (None, "'t' of run .* is not a table"),
+        (3, "is not a table"),
         ({"_type": "image-file", "path": "media/x.png"}, "is a image-file, not a table"),
         ({"_type": "table-file"}, "is a table-file"),
     ],
@@ -223,5 +223,5 @@ def test_a_table_of_a_run_takes_two_requests(
     assert len(server.requests) == 2
     # A row of the history says which table was logged at its step.
     assert len(taken(face, run.table("t", value))) == 2
-    with pytest.raises(UnreadableTableError, match=r"holds 2 rows of 3\. .* artifact run-r-t: Artifact\.get"):
+    with pytest.raises(UnreadableTableError, match=r"has 2 rows of 3\. .* artifact run-r-t: Artifact\.get"):
         taken(face, run.table("t", {**value, "nrows": 3}))

@@ -102,7 +102,7 @@ def test_a_file_and_a_folder_of_one_name(
     face: Face, scripted: ScriptedServer, run: AnyRun, tmp_path: Path
 ) -> None:
     give_files(scripted, "a", "a/b")
-    with pytest.raises(UnsafeNameError, match="other files lie in a folder of this name"):
+    with pytest.raises(UnsafeNameError, match="other files are in a folder of this name"):
         face.take(run.files().download(tmp_path))
     assert left_in(tmp_path) == {"a/b": BODY}
 

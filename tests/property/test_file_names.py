@@ -133,7 +133,7 @@ def test_an_ordinary_name_is_taken(name: str, tmp_path: Path) -> None:
 def test_a_file_gives_way_to_a_folder_of_its_name(tmp_path: Path) -> None:
     placement = place_files(tmp_path, ["a", "a/b", "a/c", "b"])
     assert [*placement.targets] == ["a/b", "a/c", "b"]
-    assert placement.refused == {"a": "other files lie in a folder of this name"}
+    assert placement.refused == {"a": "other files are in a folder of this name"}
 
 
 def test_the_second_of_two_spellings_is_refused_where_the_disk_takes_them_for_one(tmp_path: Path) -> None:

@@ -250,7 +250,7 @@ def test_a_version_leads_to_its_collections_and_its_source(
     assert (source.name, source.is_link, source.is_draft()) == ("src:v0", False, False)
     assert len(server.requests) == 3
     assert taken(face, source.source_artifact) is source
-    with pytest.raises(ValueError, match="is no link"):
+    with pytest.raises(ValueError, match="is not a link"):
         taken(face, source.unlink())
     assert len(server.requests) == 3
     taken(face, link.unlink())
@@ -264,5 +264,5 @@ def test_the_only_file_of_a_version(api: Untyped, face: Face, home: str, tmp_pat
     path = taken(face, single.file(tmp_path))
     assert (path, path.read_bytes()) == (tmp_path / "weights", b"w")
     several = taken(face, api.artifact(f"{home}/rows:v1"))
-    with pytest.raises(ValueError, match="holds 4 files: use download"):
+    with pytest.raises(ValueError, match="has 4 files: use download"):
         taken(face, several.file(tmp_path))

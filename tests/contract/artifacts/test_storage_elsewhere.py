@@ -129,7 +129,7 @@ def test_no_manifest(scripted: ScriptedServer, storage: ScriptedServer, face: Fa
         {"artifact": {"id": MEMBER_ID, "currentManifest": None}},
     )
     artifact = taken(face, face.api(scripted.url, KEY).artifact("e/p/mnist:v3"))
-    with pytest.raises(ManifestError, match="names no manifest"):
+    with pytest.raises(ManifestError, match="has no manifest"):
         taken(face, artifact.manifest)
 
 

@@ -46,5 +46,5 @@ def test_the_younger_digest_needs_its_library(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_an_unknown_digest_is_refused() -> None:
-    with pytest.raises(ManifestError, match="unknown kind BLAKE3: upgrade"):
+    with pytest.raises(ManifestError, match="unknown algorithm BLAKE3: upgrade"):
         hash_of(ManifestEntry("x", "d", extra={"alg": "BLAKE3"}))

@@ -133,14 +133,14 @@ def test_bad_values_are_refused_before_anything_is_sent() -> None:
         one.ttl = 30  # type: ignore[assignment]  # pyright: ignore[reportAttributeAccessIssue] — untyped callers do
     with pytest.raises(ValueError, match="at least a second"):
         one.ttl = timedelta(0)
-    with pytest.raises(TypeError, match="description must be a text"):
+    with pytest.raises(TypeError, match="description must be a str"):
         one.description = 3  # type: ignore[assignment]  # pyright: ignore[reportAttributeAccessIssue] — untyped callers do
     one.metadata["loss"] = math.nan
     with pytest.raises(ValueError, match="NaN"):
         saved(one)
     one = editable()
     one.aliases.append("v4")
-    with pytest.raises(ValueError, match="counts versions"):
+    with pytest.raises(ValueError, match="numbers versions"):
         saved(one)
     one = editable()
     one.tags.append("a/b")

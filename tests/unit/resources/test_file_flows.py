@@ -58,7 +58,7 @@ def test_a_mark_that_is_refused_is_told(local: Path) -> None:
         answered({"serverInfo": MARKS}),
         answered({"markRunFilesUploaded": {"success": False}}),
     ]
-    with pytest.raises(UploadRefusedError, match="did not take note"):
+    with pytest.raises(UploadRefusedError, match="did not confirm"):
         played(upload_file(RUN, local, local.parent, None), replies)
 
 
@@ -76,7 +76,7 @@ def test_a_header_that_no_request_can_carry_is_refused_before_the_bytes_are_sent
     header: str, local: Path
 ) -> None:
     replies = [answered({"createRunFiles": PLACES | {"uploadHeaders": ["x-a:b", header]}})]
-    with pytest.raises(UploadRefusedError, match="no request can be made"):
+    with pytest.raises(UploadRefusedError, match="no request can carry"):
         played(upload_file(RUN, local, local.parent, None), replies)
 
 

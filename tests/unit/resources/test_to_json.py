@@ -124,8 +124,8 @@ def test_each_kind_has_its_form(value: object, stored: JSONValue) -> None:
         ({"a": [1, object()]}, r"x\['a'\]\[1\] cannot be stored"),
         (1j, "complex has no JSON form"),
         ({1: 2}, "x cannot be stored: keys must be str, not 1"),
-        (np.array(["2026-07-01"], dtype="datetime64[ns]"), "turn dates and durations in arrays"),
-        (np.timedelta64(1, "s"), "turn dates and durations in arrays"),
+        (np.array(["2026-07-01"], dtype="datetime64[ns]"), "convert dates and durations in arrays"),
+        (np.timedelta64(1, "s"), "convert dates and durations in arrays"),
         (Endless(), "float128 has no form in Python"),
     ],
 )
@@ -141,14 +141,14 @@ def test_a_large_array_is_a_value_error_that_says_what_to_do(array: object) -> N
 
 
 def test_bytes_that_are_no_text_are_a_value_error() -> None:
-    with pytest.raises(ValueError, match=r"x\['a'\] cannot be stored: the bytes are no UTF-8"):
+    with pytest.raises(ValueError, match=r"x\['a'\] cannot be stored: the bytes are not UTF-8"):
         to_json_value({"a": b"\xff"}, "x")
 
 
 def test_what_holds_itself_is_a_value_error() -> None:
     held: dict[str, Any] = {}  # Any: it holds itself
     held["again"] = [held]
-    with pytest.raises(ValueError, match="x holds itself"):
+    with pytest.raises(ValueError, match="x contains itself"):
         to_json_value(held, "x")
 
 

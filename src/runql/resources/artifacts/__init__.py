@@ -1,1 +1,1 @@
-"""Artifacts: versions, their files, and what is read and changed of them."""
+"""Artifacts: versions, their entries, and the collections that hold them."""

@@ -29,7 +29,12 @@ if TYPE_CHECKING:
 class Artifact(EditableArtifact):
     """A version of a dataset, model or other bundle of files.
 
-    `Api.artifact`, `Api.artifacts`, `Run.logged_artifacts` and `Run.used_artifacts` make them.
+    ```python
+    artifact = api.artifact("team/vision/mnist:latest")
+    folder = artifact.download()
+    ```
+
+    `Api.artifact`, `Api.artifacts`, `Run.logged_artifacts` and `Run.used_artifacts` return artifacts.
     """
 
     def __init__(self, client: RetryingClient, found: ResolvedArtifact) -> None:
@@ -41,7 +46,7 @@ class Artifact(EditableArtifact):
         """The collection it was found in. Sends one request each time.
 
         Raises:
-            ArtifactNotFoundError: it is gone.
+            ArtifactNotFoundError: the collection does not exist any more.
         """
         from runql.resources.artifacts.collections.collection import (  # noqa: PLC0415 - as for runs
             ArtifactCollection,
@@ -51,7 +56,7 @@ class Artifact(EditableArtifact):
 
     @property
     def source_collection(self) -> ArtifactCollection:
-        """The collection it was made in; as `collection`."""
+        """The collection it was made in. Sends one request each time, as `collection`."""
         from runql.resources.artifacts.collections.collection import (  # noqa: PLC0415 - as for runs
             ArtifactCollection,
         )
@@ -60,51 +65,51 @@ class Artifact(EditableArtifact):
 
     @property
     def source_artifact(self) -> Artifact:
-        """The version where it was made: itself, or what it is a link to. Sends one request each time for a link, else none.
+        """The version in the collection it was made in. For a link, sends one request each time; else returns itself.
 
         Raises:
-            ArtifactNotFoundError: it is gone, or your API key may not see it.
+            ArtifactNotFoundError: it does not exist any more, or your API key may not see it.
         """
         return Artifact(self._client, self._client.run(self._find_source())) if self.is_link else self
 
     @property
     def manifest(self) -> Manifest:
-        """The list of its files. Sends two requests when it is first looked at.
+        """The list of its entries. Sends two requests the first time.
 
         Raises:
-            ArtifactPendingError: it is still being written.
-            ManifestError: it has a form that this version of runql does not know.
+            ArtifactPendingError: a client is still writing the artifact.
+            ManifestError: this version of runql cannot read the manifest.
         """
         return self._client.run(self._read_manifest())
 
     @property
     def entries(self) -> Mapping[str, ManifestEntry]:
-        """Its files and references by path; as `manifest`."""
+        """Its files and references, by path. Reads the manifest, as `manifest`."""
         return self._client.run(self._read_entries())
 
     def get_entry(self, name: str) -> ArtifactEntry:
-        """Return one entry by its path; as `manifest`.
+        """Return one entry by its path. Reads the manifest, as `manifest`.
 
         Raises:
-            EntryNotFoundError: it has no such entry.
+            EntryNotFoundError: the artifact has no such entry.
         """
         entry = self._client.run(self._read_entry(name))
         return ArtifactEntry(self._client, self.qualified_name, entry, self._download_entry)
 
     def get(self, name: str) -> LoggedTable:
-        """Return a `wandb.Table` that was added to the artifact, to be read as rows or as a frame.
+        """Return a `wandb.Table` of the artifact, as rows or as a frame.
 
-        Sends two requests for the manifest when it was not looked at, and two for the table. Parts and arrays that
-        the SDK stored beside it are fetched, too: one request for the addresses of each kind, and one a file.
+        Sends two requests for the manifest if it was not read yet, and two for the table. Parts and arrays in files of
+        their own cost one request for the addresses of each sort, and one for each file.
 
         Args:
-            name: that it was added under, with or without ``.table.json``.
+            name: the name that the table was added under, with or without ``.table.json``.
 
         Raises:
             EntryNotFoundError: the artifact has no entry of that name.
-            UnreadableTableError: the entry is no table, or not all of it is there. A joined table is refused: its
-                JSON names the two tables, which can be read one by one.
-            MissingExtraError: it has columns of arrays, and numpy is not installed.
+            UnreadableTableError: the entry is not a table, is incomplete, or is a joined table. The JSON of a joined
+                table names two tables: read each of them.
+            MissingExtraError: the table has columns of arrays, and numpy is not installed.
         """
         return self._client.run(self._read_table(name))
 
@@ -116,15 +121,15 @@ class Artifact(EditableArtifact):
         return self.get_entry(name)
 
     def files(self, names: Sequence[str] | None = None, per_page: int = 50) -> ArtifactFiles:
-        """Return its files as the server lists them, as a sequence that is read page by page as you look at it.
+        """Return its files as the server lists them: a lazy sequence that sends one request a page.
 
         Args:
-            names: only these paths; all when empty.
-            per_page: files a request asks for, at least 1.
+            names: only files with these paths; None or empty for all.
+            per_page: files a page, at least 1.
 
         Raises:
-            ValueError: ``per_page`` below 1.
-            TypeError: ``names`` is a text.
+            ValueError: ``per_page`` is below 1.
+            TypeError: ``names`` is a str.
         """
         return ArtifactFiles(self._client, self.id, self.qualified_name, names, per_page)
 
@@ -139,36 +144,36 @@ class Artifact(EditableArtifact):
         progress: Progress | None = None,
         on_unsafe: OnUnsafe = "raise",
     ) -> Path:
-        """Save the files below ``root``, and return it.
+        """Save the files below ``root``, and return that folder.
 
-        Files that are there with the right bytes stay and cost no request; those that are there with others are
-        replaced; those of other names stay. Equal files are fetched once. Each appears when it is whole and its digest
-        is right. Sends one request for the addresses of 5,000 files, one a different file and one a reference, and two
-        for the manifest when it was not looked at. Where a signed address is refused the API is asked instead, with
-        the key: at most one request for what the server can do, and two a file.
+        Files that are there with the right bytes are kept and cost no request. Each file appears when it is complete
+        and its digest is right. References are followed: over HTTP, to local files, into other artifacts, and through
+        fsspec where it is installed.
 
-        References are followed: over HTTP, to files of this machine, into other artifacts, and with fsspec installed
-        wherever that goes.
+        Sends two requests for the manifest if it was not read yet, one for the addresses of 5,000 files, one for each
+        different file, and one for each reference. If storage refuses a signed address, the API is asked with the key:
+        one request for the server's features, and at most two for each file.
 
         Args:
             root: the folder; by default ``artifacts/<collection>:<version>`` of the collection it was made in, or below
-                the folder that `WANDB_ARTIFACT_DIR` names.
+                the folder in `WANDB_ARTIFACT_DIR`. Files there with other bytes are replaced, files with other names
+                stay.
             allow_missing_references: warn of references that lead nowhere, instead of failing.
-            path_prefix: only files whose path begins so.
-            skip_cache: no effect, accepted for compatibility: there is no cache beside ``root``.
-            max_concurrency: transfers under way at the same time, at least 1.
-            progress: called with the bytes that are here, and those there are in all.
+            path_prefix: only files whose path starts with this.
+            skip_cache: accepted for compatibility, without effect: runql keeps no cache.
+            max_concurrency: transfers at the same time, at least 1.
+            progress: called with the bytes that have arrived and the bytes in all.
             on_unsafe: what to do, after the other files have arrived, about paths that lead out of ``root`` or that
                 this system cannot store: ``raise`` an error, or ``skip`` them with a `RuntimeWarning`. Both list each
                 path with the reason.
 
         Raises:
-            ArtifactPendingError: it is still being written.
+            ArtifactPendingError: a client is still writing the artifact.
             UnsafeNameError: paths cannot be used; ``refused`` lists them, ``saved`` the files that have arrived.
-            MissingExtraError: it refers to what only fsspec may fetch; raised before anything is fetched.
+            MissingExtraError: a reference needs fsspec, which is not installed; raised before anything is fetched.
             ReferenceUnavailableError: a reference leads nowhere.
-            DigestMismatchError: other bytes arrived than the manifest tells of.
-            LocalFileError: the disk did not take them.
+            DigestMismatchError: the bytes that arrived are not those of the manifest.
+            LocalFileError: the disk cannot store a file.
         """
         return self._client.run(
             self._download(
@@ -182,34 +187,34 @@ class Artifact(EditableArtifact):
         )
 
     def file(self, root: str | os.PathLike[str] | None = None, *, progress: Progress | None = None) -> Path:
-        """Save the only file of the artifact, and return where it is; as `ArtifactEntry.download`.
+        """Save the only file of the artifact, and return its path; as `ArtifactEntry.download`.
 
-        Two requests, and two for the manifest when it was not looked at.
+        Sends two requests, and two for the manifest if it was not read yet.
 
         Raises:
-            ValueError: it holds another number of files than one.
+            ValueError: the artifact has no file, or more than one.
         """
         return self._client.run(self._download_only_file(root, progress))
 
     def verify(
         self, root: str | os.PathLike[str] | None = None, *, on_unsafe: OnUnsafe = "raise"
     ) -> list[str]:
-        """Check that the files below ``root`` are those of the artifact; return the paths of references, which are not checked.
+        """Check that the files below ``root`` are those of the artifact; return the references, which are not checked.
 
-        Reads every file. Sends two requests when the manifest was not looked at, else none.
+        Reads every file. Sends two requests if the manifest was not read yet.
 
         Args:
             root: as for `download`.
-            on_unsafe: ``skip`` warns of paths that no file here can have, instead of counting them as damage.
+            on_unsafe: ``raise`` counts paths that this system cannot store as damage, ``skip`` warns of them.
 
         Raises:
-            ArtifactDamagedError: files are missing, hold something else, or are not the artifact's, or cannot be stored
-                here; all are listed.
+            ArtifactDamagedError: files are missing, have other bytes, or do not belong to the artifact. The error lists
+                all of them.
         """
         return self._client.run(self._verify(root, max_concurrency=DEFAULT_CONCURRENCY, on_unsafe=on_unsafe))
 
     def used_by(self) -> list[Run]:
-        """Return the runs that read it, in the server's order, with all their fields; one request for 50 runs."""
+        """Return the runs that read it, in the server's order; one request for 50 runs."""
         from runql.resources.runs.run import (  # noqa: PLC0415 - runs have artifacts, and artifacts have runs
             Run,
         )
@@ -218,7 +223,7 @@ class Artifact(EditableArtifact):
         return [Run.listed(self._client, each.entity, each.project, each.fields, None) for each in found]
 
     def logged_by(self) -> Run | None:
-        """Return the run that made it, with all its fields; one request. None when it was made by a person."""
+        """Return the run that made it, None if a person made it; one request."""
         from runql.resources.runs.run import Run  # noqa: PLC0415 - as above
 
         found = self._client.run(read_creator(self.id))
@@ -227,38 +232,38 @@ class Artifact(EditableArtifact):
         return Run.listed(self._client, found.entity, found.project, found.fields, None)
 
     def save(self) -> None:
-        """Write what was changed in memory: description, metadata, tags, ttl and aliases.
+        """Write the changed description, metadata, tags, ttl and aliases to the server.
 
-        Sends only what differs from what was read: nothing when nothing does, one request for all but the aliases,
-        one for aliases that were added, one for aliases that were taken away.
+        Sends what differs from what was read: one request for all fields but the aliases, one for added aliases, one
+        for removed aliases. Sends nothing if nothing differs.
 
         Raises:
             TypeError, ValueError: a value cannot be stored; raised before anything is sent.
-            ArtifactNotFoundError: it was deleted meanwhile.
-            IncompleteUpdateError: some of it was written.
+            ArtifactNotFoundError: the artifact does not exist any more.
+            IncompleteUpdateError: the server stored a part of the changes.
             AnswerError, ChangeRefusedError: the server refuses.
         """
         self._client.run(self._save())
 
     def delete(self, delete_aliases: bool = False) -> None:
-        """Delete the version on the server, for good; of a link only the link. One request.
+        """Delete the version on the server, for a link only the link; one request. This cannot be undone.
 
         Args:
-            delete_aliases: delete it although it has aliases.
+            delete_aliases: delete a version that has aliases, too.
 
         Raises:
-            ArtifactNotFoundError: there is no such version (any more).
-            DeletionUnconfirmedError: the response was lost, and one request more did not find that the version is gone.
-            AnswerError: the server refuses, as it does for a version that has aliases.
+            ArtifactNotFoundError: the version does not exist any more.
+            DeletionUnconfirmedError: the response was lost, and a second request did not show that the version is gone.
+            AnswerError: the server refuses, for example because the version has aliases.
         """
         self._client.run(self._delete(with_aliases=delete_aliases))
 
     def unlink(self) -> None:
-        """Take the version out of the collection that links to it; one request. Where it was made it stays.
+        """Remove the link from the collection; one request. The version stays where it was made.
 
         Raises:
-            ValueError: it is no link; raised before anything is sent.
-            ArtifactNotFoundError: there is no such version (any more).
+            ValueError: it is not a link; raised before anything is sent.
+            ArtifactNotFoundError: the link does not exist any more.
             AnswerError, DeletionRefusedError: the server refuses.
         """
         self._client.run(self._unlink())

@@ -1,4 +1,4 @@
-"""The part of the entry point that leads to artifacts, with its awaited twin."""
+"""The part of `Api` that finds artifacts, and its async twin."""
 
 from __future__ import annotations
 
@@ -34,40 +34,40 @@ if TYPE_CHECKING:
 
 
 class ArtifactCatalog(ABC):
-    """Where artifacts, their collections and their kinds are found."""
+    """The members of `Api` that find artifacts, their types and their collections."""
 
     client: RetryingClient
 
     @property
     @abstractmethod
     def default_entity(self) -> str | None:
-        """The entity of paths that name none."""
+        """The entity of paths without one."""
 
     @abstractmethod
     def _owner(self, named: str | None) -> str:
-        """The entity that a path names, else the default one."""
+        """The entity of a path, or the default one."""
 
     def artifact(self, name: str, type: str | None = None) -> Artifact:
-        """Return one artifact version; one request, once one more on servers from before memberships.
+        """Return one artifact version; one request, on older servers one more the first time.
 
         Args:
             name: ``entity/project/collection:version``, ``project/collection:version``, ``collection:version``, or the
-                version's URL. The version is one such as ``v3``, or an alias; ``latest`` when it is left out.
-            type: refuse one of another kind.
+                version's URL. The version is one such as ``v3`` or an alias; without one it is ``latest``.
+            type: the type that the artifact must have.
 
         Raises:
             PathError: the name has none of these forms; raised before anything is sent.
-            ArtifactNotFoundError: the project holds no such version.
+            ArtifactNotFoundError: the project has no such version.
             ProjectNotFoundError: the project is absent or hidden.
-            ValueError: it is of another kind.
+            ValueError: the artifact is of another type.
         """
         from runql.resources.artifacts.artifact import Artifact
 
-        return Artifact(self.client, self.client.run(_of_kind(self._asked(name), type)))
+        return Artifact(self.client, self.client.run(_find_of_type(self._address(name), type)))
 
     def artifact_exists(self, name: str, type: str | None = None) -> bool:
-        """Whether there is such an artifact version; as `artifact`. False also when it is of another kind."""
-        return self.client.run(_exists(self._asked(name), type))
+        """Whether there is such an artifact version, of this type if one is given. Requests are those of `artifact`."""
+        return self.client.run(_exists(self._address(name), type))
 
     def artifacts(
         self,
@@ -78,23 +78,23 @@ class ArtifactCatalog(ABC):
         *,
         order: str | None = None,
     ) -> Artifacts:
-        """Return the versions of a collection, read page by page as they are looked at; see `Artifacts`.
+        """Return the versions of a collection, a lazy sequence that sends one request a page; see `Artifacts`.
 
         Args:
-            type_name: their kind.
+            type_name: the type of the collection.
             name: ``entity/project/collection``, ``project/collection`` or ``collection``.
-            per_page: versions a request asks for, at least 1.
+            per_page: versions a page, at least 1.
             tags: only versions that have all of these.
-            order: ``+`` or ``-`` and a field, such as ``-created_at``; None for the server's own, newest first.
+            order: ``+`` or ``-`` and a field, such as ``-created_at``; None for the server's order, newest first.
         """
         from runql.resources.artifacts.versions import Artifacts
 
-        asked = self._asked(name)
+        address = self._address(name)
         return Artifacts(
             self.client,
-            asked.entity,
-            asked.project,
-            asked.collection,
+            address.entity,
+            address.project,
+            address.collection,
             type_name,
             order=order,
             per_page=per_page,
@@ -109,14 +109,14 @@ class ArtifactCatalog(ABC):
         return self.artifacts(type_name, name, per_page)
 
     def artifact_type(self, type_name: str, project: str | None = None) -> ArtifactType:
-        """Return one kind of artifacts; one request.
+        """Return one artifact type of a project; one request.
 
         Args:
             type_name: such as ``model``.
-            project: as the path of `Api.runs`.
+            project: the project, as for `Api.runs`.
 
         Raises:
-            ArtifactNotFoundError: the project has no artifacts of this kind.
+            ArtifactNotFoundError: the project has no artifacts of this type.
         """
         from runql.resources.artifacts.collections.lookup import TypeAddress, find_type
         from runql.resources.artifacts.collections.types import ArtifactType
@@ -126,43 +126,45 @@ class ArtifactCatalog(ABC):
         return ArtifactType(self.client, home.entity, home.project, fields)
 
     def artifact_types(self, project: str | None = None) -> ArtifactTypes:
-        """Return the kinds of artifacts in a project, which is named as the path of `Api.runs`."""
+        """Return the artifact types of a project, a lazy sequence. ``project`` is as for `Api.runs`."""
         from runql.resources.artifacts.collections.types import ArtifactTypes
 
         home = self._home(project)
         return ArtifactTypes(self.client, home.entity, home.project)
 
     def artifact_collection(self, type_name: str, name: str) -> ArtifactCollection:
-        """Return one collection; one request. Its name is as for `artifacts`.
+        """Return one collection; one request. ``name`` is as for `artifacts`.
 
         Raises:
-            ArtifactNotFoundError: the project has no such collection of this kind.
+            ArtifactNotFoundError: the project has no such collection of this type.
         """
         from runql.resources.artifacts.collections.collection import ArtifactCollection
         from runql.resources.artifacts.collections.lookup import TypeAddress, find_collection
 
-        asked = self._asked(name)
-        home = TypeAddress(asked.entity, asked.project, type_name)
-        return ArtifactCollection(self.client, home, self.client.run(find_collection(home, asked.collection)))
+        address = self._address(name)
+        home = TypeAddress(address.entity, address.project, type_name)
+        return ArtifactCollection(
+            self.client, home, self.client.run(find_collection(home, address.collection))
+        )
 
     def artifact_collections(
         self, project_name: str, type_name: str, per_page: int = 50
     ) -> ArtifactCollections:
-        """Return the collections of one kind in a project, which is named as the path of `Api.runs`."""
+        """Return the collections of one type_name in a project, a lazy sequence. ``project_name`` is as for `Api.runs`."""
         from runql.resources.artifacts.collections.collection import ArtifactCollections
 
         home = self._home(project_name)
         return ArtifactCollections(self.client, home.entity, home.project, type_name, per_page)
 
     def artifact_collection_exists(self, name: str, type: str) -> bool:
-        """Whether there is such a collection of this kind; one request."""
+        """Whether there is such a collection of this type; one request."""
         from runql.resources.artifacts.collections.lookup import TypeAddress
 
-        asked = self._asked(name)
-        home = TypeAddress(asked.entity, asked.project, type)
-        return self.client.run(_collection_exists(home, asked.collection))
+        address = self._address(name)
+        home = TypeAddress(address.entity, address.project, type)
+        return self.client.run(_collection_exists(home, address.collection))
 
-    def _asked(self, name: str) -> ArtifactAddress:
+    def _address(self, name: str) -> ArtifactAddress:
         path = parse_artifact_path(name)
         return path.resolve(entity=self._owner(path.entity), project=self.client.settings.project)
 
@@ -189,11 +191,13 @@ class AsyncArtifactCatalog(ABC):
         """As `ArtifactCatalog.artifact`."""
         from runql.resources.artifacts.artifact import AsyncArtifact
 
-        return AsyncArtifact(self.client, await self.client.run(_of_kind(await self._asked(name), type)))
+        return AsyncArtifact(
+            self.client, await self.client.run(_find_of_type(await self._address(name), type))
+        )
 
     async def artifact_exists(self, name: str, type: str | None = None) -> bool:
         """As `ArtifactCatalog.artifact_exists`."""
-        return await self.client.run(_exists(await self._asked(name), type))
+        return await self.client.run(_exists(await self._address(name), type))
 
     async def artifacts(
         self,
@@ -207,12 +211,12 @@ class AsyncArtifactCatalog(ABC):
         """As `ArtifactCatalog.artifacts`; awaited because it may have to ask for the default entity."""
         from runql.resources.artifacts.versions import AsyncArtifacts
 
-        asked = await self._asked(name)
+        address = await self._address(name)
         return AsyncArtifacts(
             self.client,
-            asked.entity,
-            asked.project,
-            asked.collection,
+            address.entity,
+            address.project,
+            address.collection,
             type_name,
             order=order,
             per_page=per_page,
@@ -249,9 +253,9 @@ class AsyncArtifactCatalog(ABC):
         from runql.resources.artifacts.collections.collection import AsyncArtifactCollection
         from runql.resources.artifacts.collections.lookup import TypeAddress, find_collection
 
-        asked = await self._asked(name)
-        home = TypeAddress(asked.entity, asked.project, type_name)
-        fields = await self.client.run(find_collection(home, asked.collection))
+        address = await self._address(name)
+        home = TypeAddress(address.entity, address.project, type_name)
+        fields = await self.client.run(find_collection(home, address.collection))
         return AsyncArtifactCollection(self.client, home, fields)
 
     async def artifact_collections(
@@ -267,11 +271,11 @@ class AsyncArtifactCatalog(ABC):
         """As `ArtifactCatalog.artifact_collection_exists`."""
         from runql.resources.artifacts.collections.lookup import TypeAddress
 
-        asked = await self._asked(name)
-        home = TypeAddress(asked.entity, asked.project, type)
-        return await self.client.run(_collection_exists(home, asked.collection))
+        address = await self._address(name)
+        home = TypeAddress(address.entity, address.project, type)
+        return await self.client.run(_collection_exists(home, address.collection))
 
-    async def _asked(self, name: str) -> ArtifactAddress:
+    async def _address(self, name: str) -> ArtifactAddress:
         path = parse_artifact_path(name)
         return path.resolve(entity=await self._owner(path.entity), project=self.client.settings.project)
 
@@ -280,29 +284,29 @@ class AsyncArtifactCatalog(ABC):
         return path.resolve(entity=await self._owner(path.entity), project=self.client.settings.project)
 
 
-def _of_kind(asked: ArtifactAddress, kind: str | None) -> Flow[ResolvedArtifact]:
+def _find_of_type(address: ArtifactAddress, type_name: str | None) -> Flow[ResolvedArtifact]:
     from runql.resources.artifacts.lookup import find_artifact
 
-    if kind is not None:
-        checked_str("type", kind)
-    found = yield from find_artifact(asked)
-    if kind not in (None, found.fields.artifact_type.name):
+    if type_name is not None:
+        checked_str("type", type_name)
+    found = yield from find_artifact(address)
+    if type_name not in (None, found.fields.artifact_type.name):
         raise ValueError(
-            f"artifact {asked.qualified_name} is of type {found.fields.artifact_type.name}, not {kind}"
+            f"artifact {address.qualified_name} is of type {found.fields.artifact_type.name}, not {type_name}"
         )
     return found
 
 
-def _exists(asked: ArtifactAddress, kind: str | None) -> Flow[bool]:
+def _exists(address: ArtifactAddress, type_name: str | None) -> Flow[bool]:
     from runql.resources.artifacts.lookup import find_artifact
 
-    if kind is not None:
-        checked_str("type", kind)
+    if type_name is not None:
+        checked_str("type", type_name)
     try:
-        found = yield from find_artifact(asked)
+        found = yield from find_artifact(address)
     except NotFoundError:
         return False
-    return kind in (None, found.fields.artifact_type.name)
+    return type_name in (None, found.fields.artifact_type.name)
 
 
 def _collection_exists(home: TypeAddress, name: str) -> Flow[bool]:

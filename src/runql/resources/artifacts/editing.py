@@ -1,4 +1,4 @@
-"""The part of an artifact that can be changed: in memory by assigning, on the server by `save`."""
+"""The fields of an artifact that can be assigned, and the flow that saves them."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from runql.resources.artifacts.mutations import (
     FOREVER,
     INHERIT,
     assign_aliases,
-    change,
     checked_aliases,
     checked_tags,
-    delete,
+    delete_version,
     metadata_json,
     remove_aliases,
     stored_ttl,
-    unlink,
+    unlink_version,
     unstored_fields,
+    update_version,
 )
 from runql.resources.artifacts.record import ArtifactRecord
 from runql.resources.records.stored_changes import incomplete_update, is_same_json
@@ -33,7 +33,7 @@ from runql.values import JSONValue, parse_object
 from runql_graphql.fragments import ArtifactFields
 from runql_graphql.input_types import TagInput, UpdateArtifactInput
 
-OUR_NAMES: Final = {
+ATTRIBUTE_NAMES: Final = {
     "tags_to_add": "tags",
     "tags_to_delete": "tags",
     "ttl_duration_seconds": "ttl",
@@ -41,7 +41,7 @@ OUR_NAMES: Final = {
 
 
 class EditableArtifact(ArtifactRecord):
-    """An `ArtifactRecord` whose fields can be assigned. Assigning changes memory only; `save` writes."""
+    """An `ArtifactRecord` whose fields can be assigned. Assigning changes memory only; `save` writes to the server."""
 
     def __init__(self, found: ResolvedArtifact, app_url: str) -> None:
         super().__init__(found, app_url)
@@ -62,18 +62,18 @@ class EditableArtifact(ArtifactRecord):
 
     @property
     def description(self) -> str | None:
-        """What somebody wrote about it. Can be assigned; None is written as the empty text."""
+        """The description. Can be assigned; None is stored as the empty str."""
         return self._found.fields.description if self._new_description is None else self._new_description
 
     @description.setter
     def description(self, value: str | None) -> None:
         if value is not None and not isinstance(value, str):  # pyright: ignore[reportUnnecessaryIsInstance] — callers may be untyped
-            raise TypeError(f"description must be a text, not {type(value).__name__}")
+            raise TypeError(f"description must be a str, not {type(value).__name__}")
         self._new_description = value or ""
 
     @property
     def metadata(self) -> dict[str, JSONValue]:
-        """What its maker noted about it. Change it, or assign a dict; `save` writes the whole of it."""
+        """The metadata, as JSON values. Change this dict or assign another; `save` writes the whole of it."""
         return self._metadata
 
     @metadata.setter
@@ -84,7 +84,7 @@ class EditableArtifact(ArtifactRecord):
 
     @property
     def tags(self) -> list[str]:
-        """Tags. Assign a list or change this one; `save` writes what was added and taken away."""
+        """The tags. Change this list or assign another; `save` adds and removes what differs."""
         return self._tag_list
 
     @tags.setter
@@ -93,10 +93,10 @@ class EditableArtifact(ArtifactRecord):
 
     @property
     def aliases(self) -> list[str]:
-        """Its aliases in the collection it was found in, such as ``latest``; versions such as ``v3`` are left out.
+        """The aliases in the collection it was found in, such as ``latest``, without versions such as ``v3``.
 
-        Assign a list or change this one; `save` writes what was added and taken away. An alias points to one version
-        of a collection: adding it here takes it from the version that had it.
+        Change this list or assign another; `save` adds and removes what differs. An alias points to one version of a
+        collection: adding it here removes it from the version that has it.
         """
         return self._alias_list
 
@@ -106,12 +106,12 @@ class EditableArtifact(ArtifactRecord):
 
     @property
     def ttl(self) -> timedelta | None:
-        """How long after it was made the server deletes it; None for never. Can be assigned.
+        """How long after its creation the server deletes it; None for never.
 
-        Assign a `timedelta`, None for never, or ``"inherit"`` for what the collection or team says.
+        Assign a `timedelta`, None for never, or ``"inherit"`` for the setting of the collection or team.
 
         Raises:
-            OutdatedServerError: the server does not know it.
+            OutdatedServerError: the server does not know the field.
         """
         if self._new_ttl is None or self._new_ttl == INHERIT:
             return self._stored_ttl
@@ -136,15 +136,17 @@ class EditableArtifact(ArtifactRecord):
         changes = self._changes()
         before, now = self._found.aliases, checked_aliases(self._alias_list)
         added = [alias for alias in now if alias not in before]
-        taken = [alias for alias in before if alias not in now]
-        names = sorted({OUR_NAMES.get(name, name) for name in changes.model_fields_set - {"artifact_id"}})
+        removed = [alias for alias in before if alias not in now]
+        names = sorted(
+            {ATTRIBUTE_NAMES.get(name, name) for name in changes.model_fields_set - {"artifact_id"}}
+        )
         steps: list[tuple[str, Flow[None]]] = []
         if names:
             steps.append((", ".join(names), self._write(changes)))
         if added:
-            steps.append(("added aliases", self._put(added)))
-        if taken:
-            steps.append(("removed aliases", self._take(taken)))
+            steps.append(("added aliases", self._assign(added)))
+        if removed:
+            steps.append(("removed aliases", self._remove(removed)))
         written: list[str] = []
         read, failed = self._found.fields, list[str]()
         for name, step in steps:
@@ -161,11 +163,11 @@ class EditableArtifact(ArtifactRecord):
             if names and len(written) == 1:
                 failed = unstored_fields(read, changes, self._found.fields)
         if failed:
-            asked = [*names, *written[1:]]
-            raise incomplete_update(f"artifact {self.qualified_name}", asked, failed)
+            sent = [*names, *written[1:]]
+            raise incomplete_update(f"artifact {self.qualified_name}", sent, failed)
 
     def _changes(self) -> UpdateArtifactInput:
-        """What differs from what was read, and nothing else, so that nothing else can be overwritten."""
+        """The fields that differ from what was read; others are not sent, so that nothing else is overwritten."""
         fields = self._found.fields
         changes = UpdateArtifactInput(artifactID=fields.id)
         if (self.description or "") != (fields.description or ""):
@@ -180,41 +182,41 @@ class EditableArtifact(ArtifactRecord):
             before, now = tags_of(fields), checked_tags(self._tag_list)
             if added := [tag for tag in now if tag not in before]:
                 changes.tags_to_add = [TagInput(tagName=tag) for tag in added]
-            if taken := [tag for tag in before if tag not in now]:
-                changes.tags_to_delete = [TagInput(tagName=tag) for tag in taken]
+            if removed := [tag for tag in before if tag not in now]:
+                changes.tags_to_delete = [TagInput(tagName=tag) for tag in removed]
         return changes
 
     def _write(self, changes: UpdateArtifactInput) -> Flow[None]:
-        self._take_fields((yield from change(self._found.place, changes)))
+        self._take_fields((yield from update_version(self._found.place, changes)))
 
     def _take_fields(self, fields: ArtifactFields) -> None:
-        """Replace what is known, but no alias that was changed and not written."""
+        """Take over the fields of the response; unsaved changes of the aliases stay."""
         self._found = replace(self._found, fields=fields)
         self._new_description = self._new_ttl = None
         for written in ("_metadata", "_tag_list"):
             vars(self).pop(written, None)
 
-    def _put(self, aliases: list[str]) -> Flow[None]:
+    def _assign(self, aliases: list[str]) -> Flow[None]:
         yield from assign_aliases(self._found.place, self.id, aliases)
         self._found = replace(self._found, aliases=(*self._found.aliases, *aliases))
 
-    def _take(self, aliases: list[str]) -> Flow[None]:
+    def _remove(self, aliases: list[str]) -> Flow[None]:
         yield from remove_aliases(self._found.place, self.id, aliases)
         left = tuple(alias for alias in self._found.aliases if alias not in aliases)
         self._found = replace(self._found, aliases=left)
 
     def _unlink(self) -> Flow[None]:
         if not self.is_link:
-            raise ValueError(f"{self.qualified_name} is no link: it was made in this collection")
+            raise ValueError(f"{self.qualified_name} is not a link: it was made in this collection")
         yield from self._delete(with_aliases=False)
 
     def _delete(self, *, with_aliases: bool) -> Flow[None]:
         if self.is_link and self._found.collection_id is not None:
-            yield from unlink(self._found.place, self.id, self._found.collection_id)
+            yield from unlink_version(self._found.place, self.id, self._found.collection_id)
         elif self.is_link:
             raise ValueError(
-                f"{self.qualified_name} is a link, and the server did not tell in which collection: "
+                f"{self.qualified_name} is a link, and the server did not return the id of its collection: "
                 f"delete {self.source_qualified_name}, where it was made"
             )
         else:
-            yield from delete(self._found.place, self.id, with_aliases=with_aliases)
+            yield from delete_version(self._found.place, self.id, with_aliases=with_aliases)

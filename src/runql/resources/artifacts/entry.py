@@ -19,7 +19,7 @@ SaveEntry: TypeAlias = Callable[[ManifestEntry, str | os.PathLike[str] | None, P
 
 
 class EntryRecord(SnakeCaseAttributes):
-    """The part of `ArtifactEntry` and `AsyncArtifactEntry` that needs no request."""
+    """What both clients share."""
 
     def __init__(self, artifact: str, entry: ManifestEntry, save: SaveEntry) -> None:
         self._artifact = artifact
@@ -36,32 +36,32 @@ class EntryRecord(SnakeCaseAttributes):
 
     @property
     def digest(self) -> str:
-        """The MD5 of the bytes in base64; of a reference whatever tells its content, such as an ETag."""
+        """The MD5 of the bytes in base64; for a reference another identifier of its content, such as an ETag."""
         return self._entry.digest
 
     @property
     def size(self) -> int | None:
-        """Bytes; None where nobody noted it."""
+        """The size in bytes; None where the manifest lists none."""
         return self._entry.size
 
     @property
     def ref(self) -> str | None:
-        """The address of what a reference refers to; None for a file that the artifact holds."""
+        """The address that a reference points to; None for a file in the artifact."""
         return self._entry.ref
 
     @property
     def extra(self) -> Mapping[str, JSONValue]:
-        """More about a reference, such as its ``etag`` or ``versionID``."""
+        """More fields of a reference, such as ``etag`` or ``versionID``."""
         return self._entry.extra
 
     @property
     def birth_artifact_id(self) -> str | None:
-        """The version that the bytes came with first."""
+        """The id of the version that the bytes were first uploaded with."""
         return self._entry.birth_artifact_id
 
     @property
     def is_reference(self) -> bool:
-        """Whether the artifact refers to it instead of holding it."""
+        """Whether it is a reference, not a file in the artifact."""
         return self._entry.is_reference
 
     def _download(self, root: str | os.PathLike[str] | None, progress: Progress | None) -> Flow[Path]:
@@ -69,7 +69,7 @@ class EntryRecord(SnakeCaseAttributes):
 
 
 class ArtifactEntry(EntryRecord):
-    """One entry of an artifact; `Artifact.get_entry` makes them."""
+    """One entry of an artifact, as `Artifact.get_entry` returns it."""
 
     def __init__(self, client: RetryingClient, artifact: str, entry: ManifestEntry, save: SaveEntry) -> None:
         super().__init__(artifact, entry, save)
@@ -78,9 +78,10 @@ class ArtifactEntry(EntryRecord):
     def download(
         self, root: str | os.PathLike[str] | None = None, *, progress: Progress | None = None
     ) -> Path:
-        """Save the entry below ``root`` under its own path, and return where it is; as `Artifact.download`.
+        """Save the entry below ``root`` under its own path, and return the path of the file.
 
-        Two requests: its address, and its bytes. One that is there with the right bytes costs none.
+        Sends two requests, for the address and the bytes; none if the file is there with the right bytes. Arguments and
+        errors are those of `Artifact.download`.
         """
         return self._client.run(self._download(root, progress))
 

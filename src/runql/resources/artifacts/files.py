@@ -1,4 +1,4 @@
-"""Files of an artifact as the server lists them: one, and a lazy list of them."""
+"""Files of an artifact as the server lists them: one, and a lazy sequence of them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from runql.arguments import checked_path, positive
 from runql.errors import AccessDeniedError, ArtifactNotFoundError, EntryNotFoundError
 from runql.resources.files.names import target_path
-from runql.resources.files.record import format_size, is_wanted
+from runql.resources.files.record import format_size, should_fetch
 from runql.resources.pages.listing import (
     AsyncLazySequence,
     LazySequence,
@@ -31,7 +31,7 @@ from runql_graphql.operations import list_artifact_files
 
 @dataclass(frozen=True, slots=True)
 class ArtifactFileQuery:
-    """A checked question for files of an artifact."""
+    """Checked options for listing files of an artifact."""
 
     artifact_id: str
     artifact: str
@@ -42,19 +42,19 @@ class ArtifactFileQuery:
     def checked(
         cls, artifact_id: str, artifact: str, names: Sequence[str] | None, per_page: int
     ) -> ArtifactFileQuery:
-        """Check what a caller gave.
+        """Check the caller's arguments.
 
         Raises:
-            ValueError: ``per_page`` below 1.
-            TypeError: ``names`` is one text, not a list of them.
+            ValueError: ``per_page`` is below 1.
+            TypeError: ``names`` is a str.
         """
         if isinstance(names, str):
-            raise TypeError(f"names must be a list of texts, not a text: names=[{names!r}]")
+            raise TypeError(f"names must be a list of str, not a str: use names=[{names!r}]")
         return cls(artifact_id, artifact, tuple(names or ()), positive("per_page", per_page))
 
 
 class ArtifactFileRecord(SnakeCaseAttributes):
-    """The part of `ArtifactFile` and `AsyncArtifactFile` that needs no request."""
+    """What both clients share."""
 
     def __init__(self, query: ArtifactFileQuery, fields: ArtifactFileFields) -> None:
         self._query = query
@@ -65,7 +65,7 @@ class ArtifactFileRecord(SnakeCaseAttributes):
 
     @property
     def id(self) -> str:
-        """The server's own id."""
+        """The server's id."""
         return self._fields.id
 
     @property
@@ -75,7 +75,7 @@ class ArtifactFileRecord(SnakeCaseAttributes):
 
     @property
     def size(self) -> int:
-        """Bytes."""
+        """The size in bytes."""
         return self._fields.size_bytes
 
     @property
@@ -85,42 +85,42 @@ class ArtifactFileRecord(SnakeCaseAttributes):
 
     @property
     def mimetype(self) -> str | None:
-        """The media type that the server guesses."""
+        """The media type, as the server guesses it."""
         return self._fields.mimetype
 
     @property
     def updated_at(self) -> str | None:
-        """When the bytes arrived, ISO 8601; without a zone it is UTC."""
+        """When it was uploaded, ISO 8601, in UTC where no zone is given."""
         return self._fields.updated_at
 
     @property
     def url(self) -> str | None:
-        """Where to get it, with the API key when it lies below the base URL."""
+        """The URL; below the base URL it needs the API key."""
         return self._fields.url
 
     @property
     def direct_url(self) -> str:
-        """Where to get it without a key; expires."""
+        """The signed URL, which needs no key and expires."""
         return self._fields.direct_url
 
     def _save(
         self, root: str | os.PathLike[str], progress: Progress | None, *, replace: bool, exist_ok: bool
     ) -> Flow[Path]:
         target = target_path(checked_path("root", root), self.name)
-        if not is_wanted(target, replace=replace, exist_ok=exist_ok):
+        if not should_fetch(target, replace=replace, exist_ok=exist_ok):
             return target
         fields = self._fields
         try:
             yield from save(fields.direct_url, _sink(fields, target, progress))
         except AccessDeniedError:
-            # Addresses expire: once more with a new one.
+            # Addresses expire: try once more with a new one.
             fields = yield from _find(self._query, self.name)
             yield from save(fields.direct_url, _sink(fields, target, progress))
         return target
 
 
 class ArtifactFile(ArtifactFileRecord):
-    """A file of an artifact; `Artifact.files` makes them."""
+    """A file of an artifact, as `Artifact.files` lists it."""
 
     def __init__(self, client: RetryingClient, query: ArtifactFileQuery, fields: ArtifactFileFields) -> None:
         super().__init__(query, fields)
@@ -134,21 +134,22 @@ class ArtifactFile(ArtifactFileRecord):
         *,
         progress: Progress | None = None,
     ) -> Path:
-        """Save the file below ``root`` under its own name, and return where it is; one request, three when its address expired.
+        """Save the file below ``root`` under its own name, and return its path.
 
-        It appears when it is whole and its MD5 is right.
+        Sends one request, or three if the address has expired. The file appears when it is complete and its MD5 is
+        right.
 
         Args:
             root: the folder; missing folders are made.
-            replace: overwrite a file that is there.
-            exist_ok: keep a file that is there, whatever it holds, without a request.
-            progress: called with the bytes that are here, and those there are in all.
+            replace: overwrite an existing file.
+            exist_ok: keep an existing file, whatever its bytes, and send nothing.
+            progress: called with the bytes that have arrived and the bytes in all.
 
         Raises:
-            ValueError: there is a file already, and neither flag was given.
+            ValueError: the file exists, and neither ``replace`` nor ``exist_ok`` is set.
             UnsafeNameError: the name leads out of ``root``, or this system cannot store it.
-            DigestMismatchError: other bytes arrived than the server listed.
-            LocalFileError: the disk did not take them.
+            DigestMismatchError: the bytes that arrived are not those that the server listed.
+            LocalFileError: the disk cannot store the file.
         """
         return self._client.run(self._save(root, progress, replace=replace, exist_ok=exist_ok))
 
@@ -175,7 +176,7 @@ class AsyncArtifactFile(ArtifactFileRecord):
 
 
 class ArtifactFiles(LazySequence[ArtifactFileFields, ArtifactFile]):
-    """The files of an artifact, read page by page; `len` reads to the end."""
+    """The files of an artifact, a lazy sequence that sends one request a page; `len` reads all pages."""
 
     def __init__(
         self,
@@ -227,10 +228,10 @@ class AsyncArtifactFiles(AsyncLazySequence[ArtifactFileFields, AsyncArtifactFile
 
 
 def list_file_page(query: ArtifactFileQuery, after: str | None) -> Flow[Page[ArtifactFileFields]]:
-    """A page of files; one request.
+    """Read a page of files; one request.
 
     Raises:
-        ArtifactNotFoundError: the artifact is not there any more.
+        ArtifactNotFoundError: the artifact does not exist any more.
     """
     if query.names:
         operation = list_artifact_files(
@@ -238,11 +239,11 @@ def list_file_page(query: ArtifactFileQuery, after: str | None) -> Flow[Page[Art
         )
     else:
         operation = list_artifact_files(id=query.artifact_id, first=query.per_page, after=after)
-    answer = yield from fetch(operation)
-    if answer.artifact is None:
+    response = yield from fetch(operation)
+    if response.artifact is None:
         raise ArtifactNotFoundError(f"artifact {query.artifact} does not exist any more")
-    require_id("artifact", query.artifact_id, answer.artifact.id)
-    files = answer.artifact.files
+    require_id("artifact", query.artifact_id, response.artifact.id)
+    files = response.artifact.files
     if files is None:
         return Page[ArtifactFileFields].empty(after)
     return read_sparse_page(files.page_info, files.edges, after)

@@ -1,4 +1,4 @@
-"""A `wandb.Table` that was logged: read from its JSON, given as rows or as a frame."""
+"""A logged `wandb.Table`: parsing its JSON, and returning it as rows or as a frame."""
 
 from __future__ import annotations
 
@@ -38,16 +38,16 @@ _EMPTY_TYPES: Final = {
     "boolean": ScalarType.BOOL,
     "timestamp": ScalarType.TIMESTAMP,
 }
-"""The types of columns without a value."""
+"""The types of columns that have no value."""
 
 
 @dataclass(frozen=True, slots=True)
 class SideColumn:
-    """A column of arrays that the SDK stores beside the table, in a file of numpy's.
+    """A column of arrays, which the SDK stores in a numpy file next to the table.
 
     Attributes:
-        path: of that file in the artifact.
-        key: of the array in the file; its first axis counts the rows.
+        path: the path of that file in the artifact.
+        key: the key of the array in the file; its first axis counts the rows.
     """
 
     path: str
@@ -63,14 +63,14 @@ class LoggedTable:
     table.to_polars().filter(pl.col("times") > 3)
     ```
 
-    `Artifact.get` and `Run.table` return it. Its methods send nothing.
+    `Artifact.get` and `Run.table` return it. Its methods send no requests.
 
     Attributes:
-        columns: their names, in order.
-        data: the rows, one value a column. Media are dicts as the SDK writes them, such as
-            ``{"_type": "image-file", "path": …}``; times are milliseconds since 1970, UTC.
-        column_types: W&B's name for the type of each column, such as ``number``, ``timestamp`` or ``image-file``;
-            ``union`` where several were allowed. Empty where the SDK wrote none, as in the files of a run.
+        columns: the names of the columns, in order.
+        data: the rows, one value a column. Media are dicts such as ``{"_type": "image-file", "path": …}``; times are
+            milliseconds since 1970, UTC.
+        column_types: W&B's type of each column, such as ``number``, ``timestamp`` or ``image-file``, and ``union`` for
+            several. Empty where the SDK wrote none, as in the files of a run.
     """
 
     columns: tuple[str, ...]
@@ -88,7 +88,7 @@ class LoggedTable:
         return [dict(zip(self.columns, row, strict=True)) for row in self.data]
 
     def to_pandas(self) -> pd.DataFrame:
-        """Return a frame, one row a row; see `runql.frames.to_pandas` for dtypes. Times are ``datetime64[ms, UTC]``.
+        """Return a pandas frame; see `runql.frames.to_pandas` for dtypes. Times are ``datetime64[ms, UTC]``.
 
         Raises:
             MissingExtraError: pandas is not installed.
@@ -98,7 +98,7 @@ class LoggedTable:
         return to_pandas(self._table())
 
     def to_polars(self) -> pl.DataFrame:
-        """Return a frame, one row a row; see `runql.frames.to_polars` for dtypes. Times are ``Datetime("ms", "UTC")``.
+        """Return a polars frame; see `runql.frames.to_polars` for dtypes. Times are ``Datetime("ms", "UTC")``.
 
         Raises:
             MissingExtraError: polars is not installed.
@@ -108,7 +108,7 @@ class LoggedTable:
         return to_polars(self._table())
 
     def to_arrow(self) -> pa.Table:
-        """Return an Arrow table, one row a row; types as in `to_polars`.
+        """Return an Arrow table; types are those of `to_polars`.
 
         Raises:
             MissingExtraError: pyarrow is not installed.
@@ -120,7 +120,7 @@ class LoggedTable:
     def _table(self) -> Table:
         if len(set(self.columns)) < len(self.columns):
             raise UnreadableTableError(
-                f"two columns of the table have the same name, which no frame can hold: {', '.join(self.columns)}. "
+                f"two columns of the table have the same name, which a frame cannot have: {', '.join(self.columns)}. "
                 "Read `data` instead"
             )
         cells = [[row[place] for row in self.data] for place in range(len(self.columns))]
@@ -145,17 +145,17 @@ def _as_milliseconds(value: JSONValue) -> JSONValue:
     return round(value) if isinstance(value, float) else value
 
 
-# -- its JSON ----------------------------------------------------------------------------------------------------
+# -- parsing -----------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class TableDocument:
-    """The JSON of a table, checked.
+    """The parsed JSON of a table.
 
     Attributes:
-        table: what it holds; cells of side columns are still None.
-        side_columns: by the place of the column.
-        earlier: paths of the parts that come before this one, where the table was logged piece by piece.
+        table: its rows; cells of side columns are still None.
+        side_columns: by the index of the column.
+        earlier: the paths of the parts before this one, for a table that was logged in increments.
     """
 
     table: LoggedTable
@@ -163,10 +163,13 @@ class TableDocument:
     earlier: tuple[str, ...]
 
     def with_side_columns(self, files: Mapping[str, bytes]) -> LoggedTable:
-        """The table with the cells of its side columns, from the files that hold them.
+        """Return the table with the cells of its side columns.
+
+        Args:
+            files: the bytes of their files, by path.
 
         Raises:
-            UnreadableTableError: a file holds something else.
+            UnreadableTableError: a file does not contain the arrays.
             MissingExtraError: numpy is not installed.
         """
         data = [list(row) for row in self.table.data]
@@ -182,22 +185,22 @@ class TableDocument:
 
 
 def parse_table(content: bytes, where: str) -> TableDocument:
-    """Read the JSON of a table.
+    """Parse the JSON of a table.
 
     Raises:
-        UnreadableTableError: it is no table, or holds fewer rows or cells than it says.
+        UnreadableTableError: it is not a table, or has fewer rows or cells than it says.
     """
     try:
         document = parse_json(content)
     except ValueError as error:
-        raise UnreadableTableError(f"{where} is no table: {error}") from error
+        raise UnreadableTableError(f"{where} is not a table: {error}") from error
     if not isinstance(document, dict):
-        raise UnreadableTableError(f"{where} is no table: it is no JSON object")
+        raise UnreadableTableError(f"{where} is not a table: it is not a JSON object")
     names, rows = document.get("columns"), document.get("data")
     if not (isinstance(names, list) and isinstance(rows, list)):
         kind = document.get("_type")
-        what = f"a {kind}, not a table" if isinstance(kind, str) else "no table"
-        raise UnreadableTableError(f"{where} is {what}: it holds no columns and data")
+        what = f"a {kind}, not a table" if isinstance(kind, str) else "not a table"
+        raise UnreadableTableError(f"{where} is {what}: it has no columns and data")
     columns = tuple(str(name) for name in names)
     data = [row if isinstance(row, list) else [row] for row in rows]
     uneven = next((place for place, row in enumerate(data) if len(row) != len(columns)), None)
@@ -207,7 +210,7 @@ def parse_table(content: bytes, where: str) -> TableDocument:
         )
     promised = document.get("nrows")
     if isinstance(promised, int) and promised != len(data):
-        raise UnreadableTableError(f"{where} holds {len(data)} rows of {promised}")
+        raise UnreadableTableError(f"{where} has {len(data)} rows of {promised}")
     types = _types(document.get("column_types"))
     return TableDocument(
         LoggedTable(columns, data, {name: _kind(types[name]) for name in columns if name in types}),
@@ -221,10 +224,10 @@ def parse_table(content: bytes, where: str) -> TableDocument:
 
 
 def joined_tables(tables: Sequence[LoggedTable], where: str) -> LoggedTable:
-    """The rows of tables that were stored piece by piece, in order.
+    """Join the parts of a table that was stored in parts.
 
     Raises:
-        UnreadableTableError: their columns differ, or there is none.
+        UnreadableTableError: their columns differ, or there is no part.
     """
     if not tables:
         raise UnreadableTableError(f"{where} has no part")
@@ -243,7 +246,7 @@ def _types(column_types: JSONValue) -> Mapping[str, JSONValue]:
 
 
 def _allowed(column_type: JSONValue) -> list[JSONValue]:
-    """The types that a column may hold, but for None."""
+    """The types that a column allows, without None."""
     match column_type:
         case {"wb_type": "union", "params": {"allowed_types": list(allowed)}}:
             return [each for each in allowed if _name(each) != "none"]
@@ -290,24 +293,24 @@ def _array_cells(content: bytes, side: SideColumn) -> list[JSONValue]:
         with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
             cells = as_json(arrays[side.key].tolist())
     except (OSError, ValueError, KeyError) as error:
-        raise UnreadableTableError(f"{side.path} holds no arrays under {side.key!r}: {error}") from error
+        raise UnreadableTableError(f"{side.path} has no arrays under {side.key!r}: {error}") from error
     return cells if isinstance(cells, list) else [cells]
 
 
-# -- an artifact's ------------------------------------------------------------------------------------------------
+# -- in an artifact ----------------------------------------------------------------------------------------------
 
 ReadContents: TypeAlias = Callable[[Sequence[ManifestEntry]], Flow[list[bytes]]]
-"""Fetches entries of an artifact into memory."""
+"""Reads entries of an artifact into memory."""
 
 
 def read_artifact_table(
     artifact: str, manifest: Manifest, name: str, read: ReadContents
 ) -> Flow[LoggedTable]:
-    """A table that an artifact holds, with the parts and the arrays that the SDK stores beside it.
+    """Read a table of an artifact, with the parts and arrays that the SDK stores in files of their own.
 
     Raises:
         EntryNotFoundError: the artifact has no entry of that name.
-        UnreadableTableError: the entry is no table, or a part of the table is missing.
+        UnreadableTableError: the entry is not a table, or a part of the table is missing.
     """
     entries = manifest.entries
     path = next((name + suffix for suffix in SUFFIXES if name + suffix in entries), None)
@@ -331,16 +334,16 @@ def read_artifact_table(
         ),
         *last,
     ]
-    beside = [*dict.fromkeys(side.path for each in documents for side in each.side_columns.values())]
-    if missing := [each for each in beside if each not in entries]:
+    side_files = [*dict.fromkeys(side.path for each in documents for side in each.side_columns.values())]
+    if missing := [each for each in side_files if each not in entries]:
         raise UnreadableTableError(f"the arrays of {where} are missing: {', '.join(missing)}")
-    arrays = yield from read([entries[each] for each in beside])
-    files = dict(zip(beside, arrays, strict=True))
+    arrays = yield from read([entries[each] for each in side_files])
+    files = dict(zip(side_files, arrays, strict=True))
     return joined_tables([each.with_side_columns(files) for each in documents], where)
 
 
 def _parts_folder(content: bytes) -> str | None:
-    """Where the parts of a partitioned table lie; None for anything else."""
+    """The folder of a partitioned table's parts; None for anything else."""
     try:
         document = parse_json(content)
     except ValueError:
@@ -357,25 +360,25 @@ def _entry_path(address: str) -> str:
     return address.partition("://")[2].partition("/")[2] or address
 
 
-# -- a run's ----------------------------------------------------------------------------------------------------
+# -- in a run ----------------------------------------------------------------------------------------------------
 
 
 def read_run_table(run: RunAddress, key: str, value: JSONValue) -> Flow[LoggedTable]:
-    """A table that a run logged, from the run's files; two requests.
+    """Read a table that a run logged from the run's files; two requests.
 
     Args:
         run: the run.
-        key: the name it was logged under.
-        value: what the summary or a row of the history holds of it.
+        key: the name that the table was logged under.
+        value: its value in the summary or in a row of the history.
 
     Raises:
-        UnreadableTableError: the value is no table, or the file holds fewer rows.
+        UnreadableTableError: the value is not a table, or the file has fewer rows.
     """
     checked_str("key", key)
     logged = value if isinstance(value, dict) else {}
     path, kind, promised = logged.get("path"), logged.get("_type"), logged.get("nrows")
     if kind not in (TABLE_FILE, INCREMENTAL_FILE) or not isinstance(path, str):
-        what = f"is a {kind}, not a table" if isinstance(kind, str) else "is no table"
+        what = f"is a {kind}, not a table" if isinstance(kind, str) else "is not a table"
         raise UnreadableTableError(f"{key!r} of run {run} {what}")
     fields = yield from find_file(run, path)
     try:
@@ -389,7 +392,7 @@ def read_run_table(run: RunAddress, key: str, value: JSONValue) -> Flow[LoggedTa
     if isinstance(promised, int) and promised != len(table):
         prefix = "incr-" if kind == INCREMENTAL_FILE else ""
         raise UnreadableTableError(
-            f"the file of table {key!r} of run {run} holds {len(table)} rows of {promised}. The SDK stores more of "
-            f"them in the artifact run-{run.run_id}-{prefix}{key}: Artifact.get reads it"
+            f"the file of table {key!r} of run {run} has {len(table)} rows of {promised}. The SDK stores more "
+            f"rows in the artifact run-{run.run_id}-{prefix}{key}: Artifact.get reads it"
         )
     return table

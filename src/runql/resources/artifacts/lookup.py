@@ -1,4 +1,4 @@
-"""Finding artifact versions: one by name or id, those of a run or a collection, and the runs that made or read one."""
+"""Finding artifact versions by name, id, run or collection, and the runs that made or read a version."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ USERS_PER_PAGE: Final = 50
 
 @dataclass(frozen=True, slots=True)
 class ResolvedArtifact:
-    """An artifact version, and the collection in which it was found.
+    """An artifact version, and the collection that it was found in.
 
     Attributes:
-        fields: as the server gave them.
-        place: where it was found; its version is one such as ``v3``.
-        aliases: those that hold there.
-        collection_id: the server's id of the collection, None when it was not told.
+        fields: as the server returned them.
+        place: the collection, and the version in it, such as ``v3``.
+        aliases: its aliases in that collection.
+        collection_id: the server's id of the collection, None if the server did not return it.
     """
 
     fields: ArtifactFields
@@ -50,16 +50,16 @@ class ResolvedArtifact:
 
 
 def tags_of(fields: ArtifactFields) -> list[str]:
-    """The names of a version's tags.
+    """Return the names of a version's tags.
 
     Raises:
-        OutdatedServerError: the server does not know tags.
+        OutdatedServerError: the server does not know tags of versions.
     """
     return [tag.name for tag in require_field(fields.tags, "Artifact.tags")]
 
 
 def source_of(fields: ArtifactFields) -> ArtifactAddress | None:
-    """Where a version was made; None when the server hides the project."""
+    """Return the place where a version was made; None if the server hides the project."""
     sequence = fields.artifact_sequence
     if sequence.project is None:
         return None
@@ -68,7 +68,7 @@ def source_of(fields: ArtifactFields) -> ArtifactAddress | None:
 
 
 def resolved_at(fields: ArtifactFields, place: ArtifactAddress) -> ResolvedArtifact:
-    """A version as a member of one collection: its aliases are those of that collection."""
+    """Pair a version with one collection, and select its aliases there."""
     names: list[str] = []
     for each in fields.aliases:
         collection = each.artifact_collection
@@ -81,106 +81,108 @@ def resolved_at(fields: ArtifactFields, place: ArtifactAddress) -> ResolvedArtif
 
 
 def resolved_at_source(fields: ArtifactFields) -> ResolvedArtifact | None:
-    """A version where it was made; None when the server hides the project."""
+    """Pair a version with the collection it was made in; None if the server hides the project."""
     place = source_of(fields)
     return None if place is None else resolved_at(fields, place)
 
 
 def without_versions(aliases: Sequence[str]) -> tuple[str, ...]:
-    """Aliases without the version markers that may stand among them."""
+    """Return the aliases without versions such as ``v3``, which some servers list among them."""
     return tuple(alias for alias in aliases if not VERSION.fullmatch(alias))
 
 
-def find_artifact(asked: ArtifactAddress) -> Flow[ResolvedArtifact]:
-    """The version of that name; one request, and once for a client one more on servers that do not know memberships.
+def find_artifact(address: ArtifactAddress) -> Flow[ResolvedArtifact]:
+    """Find the version of this name; one request, on older servers one more the first time.
 
     Raises:
-        ArtifactNotFoundError: the project holds no such version.
+        ArtifactNotFoundError: the project has no such version.
         ProjectNotFoundError: the project is absent or hidden.
     """
-    operation = get_artifact_membership(entity=asked.entity, project=asked.project, name=asked.name)
+    operation = get_artifact_membership(entity=address.entity, project=address.project, name=address.name)
     try:
-        answer = yield from fetch(operation, needs=[MEMBERSHIP])
+        response = yield from fetch(operation, needs=[MEMBERSHIP])
     except OutdatedServerError as error:
         if MEMBERSHIP not in error.unknown:
             raise
-        return (yield from _find_by_name(asked))
-    home = require_project(answer.project, asked.entity, asked.project)
-    found = _member(home.artifact_collection_membership, asked)
+        return (yield from _find_by_name(address))
+    home = require_project(response.project, address.entity, address.project)
+    found = _from_membership(home.artifact_collection_membership, address)
     if found is None:
-        raise ArtifactNotFoundError(_absent(asked))
-    return _required(found, asked)
+        raise ArtifactNotFoundError(_not_found(address))
+    return _checked_match(found, address)
 
 
-def _member(member: ArtifactMembershipFields | None, asked: ArtifactAddress) -> ResolvedArtifact | None:
+def _from_membership(
+    member: ArtifactMembershipFields | None, address: ArtifactAddress
+) -> ResolvedArtifact | None:
     if member is None or member.artifact is None:
         return None
     index = member.version_index if member.version_index is not None else member.artifact.version_index
     home = member.artifact_collection
     project = home.project if home else None
     place = ArtifactAddress(
-        entity=project.entity_name if project else asked.entity,
-        project=project.name if project else asked.project,
-        collection=home.name if home else asked.collection,
-        version=f"v{index}" if index is not None else asked.version,
+        entity=project.entity_name if project else address.entity,
+        project=project.name if project else address.project,
+        collection=home.name if home else address.collection,
+        version=f"v{index}" if index is not None else address.version,
     )
     aliases = without_versions([each.alias for each in member.aliases])
     return ResolvedArtifact(member.artifact, place, aliases, home.id if home else None)
 
 
-def _find_by_name(asked: ArtifactAddress) -> Flow[ResolvedArtifact]:
-    operation = get_named_artifact(entity=asked.entity, project=asked.project, name=asked.name)
-    answer = yield from fetch(operation)
-    fields = require_project(answer.project, asked.entity, asked.project).artifact
+def _find_by_name(address: ArtifactAddress) -> Flow[ResolvedArtifact]:
+    operation = get_named_artifact(entity=address.entity, project=address.project, name=address.name)
+    response = yield from fetch(operation)
+    fields = require_project(response.project, address.entity, address.project).artifact
     if fields is None:
-        raise ArtifactNotFoundError(_absent(asked))
+        raise ArtifactNotFoundError(_not_found(address))
     source = source_of(fields)
     if source is not None and (source.entity, source.project, source.collection) == (
-        asked.entity,
-        asked.project,
-        asked.collection,
+        address.entity,
+        address.project,
+        address.collection,
     ):
-        return _required(resolved_at(fields, source), asked)
-    # A link: these servers do not tell its number there, the name it was asked by is all there is.
-    return resolved_at(fields, asked)
+        return _checked_match(resolved_at(fields, source), address)
+    # A link: these servers do not return its version there, so the requested name stays.
+    return resolved_at(fields, address)
 
 
 def read_artifact(artifact_id: str) -> Flow[ArtifactFields]:
-    """The version with the server's own id; one request.
+    """Read the version with the server's id; one request.
 
     Raises:
-        ArtifactNotFoundError: there is none.
+        ArtifactNotFoundError: the server has no such version.
     """
-    answer = yield from fetch(get_artifact(id=artifact_id))
-    if answer.artifact is None:
+    response = yield from fetch(get_artifact(id=artifact_id))
+    if response.artifact is None:
         raise ArtifactNotFoundError(f"artifact {artifact_id} does not exist, or your API key may not see it")
-    require_id("artifact", artifact_id, answer.artifact.id)
-    return answer.artifact
+    require_id("artifact", artifact_id, response.artifact.id)
+    return response.artifact
 
 
 def list_logged(run: RunAddress, per_page: int, after: str | None) -> Flow[Page[ArtifactFields | None]]:
-    """A page of the versions that a run wrote; one request."""
+    """Read a page of the versions that a run wrote; one request."""
     operation = list_logged_artifacts(
         entity=run.entity, project=run.project, run=run.run_id, first=per_page, after=after
     )
-    answer = yield from fetch(operation)
-    found = require_run(answer.project, run.entity, run.project, run.run_id).output_artifacts
+    response = yield from fetch(operation)
+    found = require_run(response.project, run.entity, run.project, run.run_id).output_artifacts
     return Page[ArtifactFields | None].empty(after) if found is None else read_page(found, after)
 
 
 def list_used(run: RunAddress, per_page: int, after: str | None) -> Flow[Page[ArtifactFields | None]]:
-    """A page of the versions that a run read; one request."""
+    """Read a page of the versions that a run read; one request."""
     operation = list_used_artifacts(
         entity=run.entity, project=run.project, run=run.run_id, first=per_page, after=after
     )
-    answer = yield from fetch(operation)
-    found = require_run(answer.project, run.entity, run.project, run.run_id).input_artifacts
+    response = yield from fetch(operation)
+    found = require_run(response.project, run.entity, run.project, run.run_id).input_artifacts
     return Page[ArtifactFields | None].empty(after) if found is None else read_page(found, after)
 
 
 @dataclass(frozen=True, slots=True)
 class VersionQuery:
-    """Which versions of a collection, in which order, how many a page."""
+    """The versions to list: the collection, the filter, the order and the page size."""
 
     entity: str
     project: str
@@ -195,11 +197,11 @@ class VersionQuery:
 
 
 def list_versions(query: VersionQuery, after: str | None) -> Flow[Page[ResolvedArtifact]]:
-    """A page of a collection's versions; one request.
+    """Read a page of a collection's versions; one request.
 
     Raises:
         ProjectNotFoundError: the project is absent or hidden.
-        ArtifactNotFoundError: it has no such type, or the type no such collection.
+        ArtifactNotFoundError: the project has no such type or collection.
     """
     operation = list_artifact_versions(
         entity=query.entity,
@@ -211,8 +213,8 @@ def list_versions(query: VersionQuery, after: str | None) -> Flow[Page[ResolvedA
         first=query.per_page,
         after=after,
     )
-    answer = yield from fetch(operation)
-    kind = require_project(answer.project, query.entity, query.project).artifact_type
+    response = yield from fetch(operation)
+    kind = require_project(response.project, query.entity, query.project).artifact_type
     collection = kind.artifact_collection if kind else None
     if kind is None or collection is None:
         raise ArtifactNotFoundError(
@@ -239,7 +241,7 @@ class PlacedRun:
 
 
 def list_users(artifact_id: str) -> Flow[list[PlacedRun]]:
-    """The runs that read a version; one request for 50. Runs whose project the server hides are left out."""
+    """List the runs that read a version, without those whose project the server hides; one request for 50."""
     return (yield from read_all(partial(_list_user_page, artifact_id)))
 
 
@@ -260,7 +262,7 @@ def _list_user_page(artifact_id: str, after: str | None) -> Flow[Page[PlacedRun]
 
 
 def read_creator(artifact_id: str) -> Flow[PlacedRun | None]:
-    """The run that made a version; one request. None when a person made it, or the server hides the run."""
+    """Read the run that made a version; one request. None if a person made it, or the server hides the run."""
     artifact = (yield from fetch(get_artifact_creator(id=artifact_id))).artifact
     if artifact is None:
         raise ArtifactNotFoundError(f"artifact {artifact_id} does not exist any more")
@@ -273,25 +275,26 @@ def read_creator(artifact_id: str) -> Flow[PlacedRun | None]:
     return PlacedRun(place.project.entity_name, place.project.name, run)
 
 
-def _required(found: ResolvedArtifact, asked: ArtifactAddress) -> ResolvedArtifact:
-    """Refuse another collection's version, and another version than the number that was asked for.
+def _checked_match(found: ResolvedArtifact, address: ArtifactAddress) -> ResolvedArtifact:
+    """Check that the response is about the requested collection and version.
 
-    An alias is not compared: servers differ in which they list.
+    Raises:
+        MismatchedResponseError: it is about another one. An alias is not compared: servers differ in which they list.
     """
     place = found.place
-    require_name("artifact collection ", path_of(asked), path_of(place))
-    if VERSION.fullmatch(asked.version) and VERSION.fullmatch(place.version):
-        require_name(f"artifact {path_of(asked)}:", asked.version, place.version)
+    require_name("artifact collection ", path_of(address), path_of(place))
+    if VERSION.fullmatch(address.version) and VERSION.fullmatch(place.version):
+        require_name(f"artifact {path_of(address)}:", address.version, place.version)
     return found
 
 
 def path_of(place: ArtifactAddress) -> str:
-    """The collection's path, without a version."""
+    """Return the path of the collection, without a version."""
     return f"{place.entity}/{place.project}/{place.collection}"
 
 
-def _absent(asked: ArtifactAddress) -> str:
+def _not_found(address: ArtifactAddress) -> str:
     return (
-        f"artifact {asked.qualified_name} does not exist, or your API key may not see it: "
-        "an artifact is addressed by its collection and a version such as v3, or an alias such as latest"
+        f"artifact {address.qualified_name} does not exist, or your API key may not see it: "
+        "name its collection and a version such as v3 or an alias such as latest"
     )

@@ -1,4 +1,4 @@
-"""An artifact's manifest: the list of its files, and what the server needs to find each of them."""
+"""Manifests: the entries of an artifact, and the API's path to each."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ Layout: TypeAlias = Literal["V1", "V2"]
 
 @dataclass(frozen=True, slots=True)
 class ManifestEntry(SnakeCaseAttributes):
-    """One file of an artifact, or a reference to something elsewhere.
+    """One entry of an artifact: a file, or a reference.
 
     Attributes:
         path: inside the artifact, with `/` between its parts.
-        digest: the MD5 of the bytes in base64; of a reference whatever tells its content, such as an ETag.
-        size: bytes; None where nobody noted it.
-        ref: the address of what a reference refers to; None for a file that the artifact holds.
-        birth_artifact_id: the version that the bytes came with first; the server finds them by it.
-        extra: more about a reference, such as its ``etag`` or ``versionID``.
+        digest: the MD5 of the bytes in base64; for a reference another identifier of its content, such as an ETag.
+        size: in bytes; None where the manifest lists none.
+        ref: the address that a reference points to; None for a file in the artifact.
+        birth_artifact_id: the version that the bytes were first uploaded with.
+        extra: more fields of a reference, such as ``etag`` or ``versionID``.
     """
 
     path: str
@@ -51,24 +51,24 @@ class ManifestEntry(SnakeCaseAttributes):
 
     @property
     def is_reference(self) -> bool:
-        """Whether the artifact refers to it instead of holding it."""
+        """Whether it is a reference, not a file in the artifact."""
         return self.ref is not None
 
     @property
     def digest_algorithm(self) -> str:
-        """How ``digest`` was made; MD5 where nothing else is said."""
+        """The algorithm of ``digest``; MD5 unless the entry names another."""
         algorithm = self.extra.get("alg")
         return algorithm if isinstance(algorithm, str) else "MD5"
 
 
 @dataclass(frozen=True, slots=True)
 class Manifest(SnakeCaseAttributes):
-    """The files of an artifact version.
+    """The entries of an artifact version.
 
     Attributes:
-        entries: by path, sorted by it.
-        storage_layout: how the server stores them.
-        storage_region: where, None for its default.
+        entries: by path, sorted.
+        storage_layout: the server's layout of the storage.
+        storage_region: where the server stores them, None for its default.
     """
 
     entries: Mapping[str, ManifestEntry]
@@ -77,16 +77,16 @@ class Manifest(SnakeCaseAttributes):
 
     @property
     def size(self) -> int:
-        """Bytes of all entries, references included, as far as they were noted."""
+        """The size of all entries in bytes, references included; entries without a size count as 0."""
         return sum(entry.size or 0 for entry in self.entries.values())
 
 
-class _Read(BaseModel):
-    # Built when the first manifest is read: most programs read none.
+class _Model(BaseModel):
+    # pydantic builds it when the first manifest is read: most programs read none.
     model_config = ConfigDict(defer_build=True)
 
 
-class _Entry(_Read):
+class _Entry(_Model):
     digest: str
     ref: str | None = None
     birth_artifact_id: str | None = Field(default=None, alias="birthArtifactID")
@@ -94,41 +94,41 @@ class _Entry(_Read):
     extra: dict[str, object] = Field(default_factory=dict[str, object])
 
 
-class _Policy(_Read):
+class _Policy(_Model):
     layout: Layout = Field(default="V1", alias="storageLayout")
     region: str | None = Field(default=None, alias="storageRegion")
 
 
-class _Manifest(_Read):
+class _Manifest(_Model):
     policy: _Policy = Field(default_factory=_Policy, alias="storagePolicyConfig")
     contents: dict[str, _Entry]
 
 
-class _Version(_Read):
+class _Version(_Model):
     version: int
 
 
 def read_manifest(artifact_id: str, name: str) -> Flow[Manifest]:
-    """The manifest of a version; two requests, the second without our key as the address is signed.
+    """Read the manifest of a version; two requests, the second to a signed address without the key.
 
     Raises:
-        ManifestError: the server names none, or what it names cannot be read.
+        ManifestError: the server returns no manifest, or one that cannot be read.
     """
     artifact = (yield from fetch(get_artifact_manifest(id=artifact_id))).artifact
     found = artifact.current_manifest if artifact else None
     if artifact is None or found is None:
         raise ManifestError(
-            f"the server names no manifest of artifact {name}: it was deleted, or is not written yet"
+            f"the server has no manifest of artifact {name}: the artifact was deleted, or is not written yet"
         )
     require_id("artifact", artifact_id, artifact.id)
     return parse_manifest((yield from download(found.file.direct_url)), name)
 
 
 def parse_manifest(content: bytes, artifact: str) -> Manifest:
-    """Read a manifest's JSON; a policy without a layout means V1.
+    """Parse the JSON of a manifest. A policy without a layout means V1.
 
     Raises:
-        ManifestError: it is of another version, or is no manifest.
+        ManifestError: it has another version, or is not a manifest.
     """
     try:
         version = _Version.model_validate_json(content).version
@@ -156,9 +156,9 @@ def api_path(
     artifact_id: str,
     features: frozenset[str],
 ) -> str | None:
-    """Where the API sends on from to an entry's bytes, relative to the base URL; None for a digest that is no MD5.
+    """Return the path from which the API redirects to an entry's bytes, relative to the base URL.
 
-    The form depends on the layout, and in V2 on what the server can do.
+    None if the digest is not an MD5. The form depends on the layout, and in V2 on the server's features.
     """
     digest = hex_digest(entry.digest)
     if digest is None:
@@ -177,7 +177,7 @@ def api_path(
 
 
 def hex_digest(digest: str) -> str | None:
-    """A base64 digest in hex, None when it is no base64."""
+    """Convert a base64 digest to hex; None if it is not base64."""
     try:
         return base64.b64decode(digest, validate=True).hex()
     except (binascii.Error, ValueError):

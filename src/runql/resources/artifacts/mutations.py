@@ -1,4 +1,4 @@
-"""Flows that change and delete an artifact version and tie it to a run, and what is checked before they are sent."""
+"""The flows that change or delete an artifact version, or make it an input or output of a run."""
 
 from __future__ import annotations
 
@@ -56,14 +56,14 @@ from runql_graphql.operations import (
 
 T = TypeVar("T")
 INHERIT: Final = -1
-"""The seconds to live that stand for what the collection or team says."""
+"""The seconds to live that mean: as the collection or the team sets it."""
 
 FOREVER: Final = -2
-"""The seconds to live that stand for no end."""
+"""The seconds to live that mean: never delete."""
 
-LONGEST: Final = 128
+MAX_NAME_LENGTH: Final = 128
 TAG: Final = re.compile(r"[-\w]+( +[-\w]+)*")
-YOUNGER_INPUTS: Final = {
+NEWER_INPUTS: Final = {
     "UseArtifactInput.usedAs": "used_as",
     "UseArtifactInput.artifactEntityName": "artifact_entity_name",
     "UseArtifactInput.artifactProjectName": "artifact_project_name",
@@ -71,44 +71,45 @@ YOUNGER_INPUTS: Final = {
 
 
 def checked_aliases(aliases: Iterable[str]) -> list[str]:
-    """Aliases without repeats, in their order.
+    """Return the aliases without repeats, in their order.
 
     Raises:
-        ValueError: one is empty, longer than 128, holds `/` or `:`, or looks like a version (``v3``).
-        TypeError: they are no list of texts.
+        ValueError: one is empty, is longer than 128 characters, contains `/` or `:`, or is a version such as ``v3``.
+        TypeError: they are not a list of str.
     """
     given = list(dict.fromkeys(checked_names("aliases", aliases)))
     for alias in given:
-        if not alias.strip() or len(alias) > LONGEST or "/" in alias or ":" in alias:
+        if not alias.strip() or len(alias) > MAX_NAME_LENGTH or "/" in alias or ":" in alias:
             raise ValueError(
-                f"an alias has 1 to {LONGEST} characters, none of them / or :, not {shown(alias)}"
+                f"an alias has 1 to {MAX_NAME_LENGTH} characters, none of them / or :, not {shown(alias)}"
             )
         if VERSION.fullmatch(alias):
-            raise ValueError(f"{alias!r} cannot be an alias: the server counts versions by it")
+            raise ValueError(f"{alias!r} cannot be an alias: the server numbers versions so")
     return given
 
 
 def checked_tags(tags: Iterable[str]) -> list[str]:
-    """Tags without repeats, in their order.
+    """Return the tags without repeats, in their order.
 
     Raises:
-        ValueError: one is empty, longer than 128, or holds more than letters, digits, `_`, `-` and inner blanks.
-        TypeError: they are no list of texts.
+        ValueError: one is empty, is longer than 128 characters, or contains other characters than letters, digits, `_`,
+            `-` and inner spaces.
+        TypeError: they are not a list of str.
     """
     given = list(dict.fromkeys(checked_names("tags", tags)))
     for tag in given:
-        if len(tag) > LONGEST or not TAG.fullmatch(tag):
+        if len(tag) > MAX_NAME_LENGTH or not TAG.fullmatch(tag):
             raise ValueError(
-                f"a tag has 1 to {LONGEST} letters, digits, _ or -, with blanks between them, not {shown(tag)}"
+                f"a tag has 1 to {MAX_NAME_LENGTH} letters, digits, _ or -, with spaces between them, not {shown(tag)}"
             )
     return given
 
 
 def metadata_json(metadata: Mapping[str, object]) -> str:
-    """The metadata as the JSON text that is stored.
+    """Return metadata as the JSON string that the server stores.
 
     Raises:
-        ValueError: it holds NaN or an infinity, which this text cannot carry.
+        ValueError: it contains NaN or an infinity, which the server does not keep.
         TypeError, ValueError: a value has no JSON form.
     """
     stored = to_json_object(metadata, "metadata")
@@ -118,88 +119,89 @@ def metadata_json(metadata: Mapping[str, object]) -> str:
         if not isinstance(error.__cause__, ValueError):
             raise
         raise ValueError(
-            "metadata holds NaN or an infinity, which the server does not keep: write None or a text instead"
+            "metadata contains NaN or an infinity, which the server does not keep: use None or a str instead"
         ) from error
 
 
-def change(place: ArtifactAddress, changes: UpdateArtifactInput) -> Flow[ArtifactFields]:
-    """Write the fields that are set, and return the version as it is now; one request, safe to repeat."""
+def update_version(place: ArtifactAddress, changes: UpdateArtifactInput) -> Flow[ArtifactFields]:
+    """Write the fields that are set, and return the version as the server stores it; one idempotent request."""
     operation = update_artifact(input=changes)
-    answer = yield from _told_if_gone(place, changes.artifact_id, operation, repeatable=True)
-    if answer.update_artifact is None:
+    response = yield from _fetch_existing(place, changes.artifact_id, operation, repeatable=True)
+    if response.update_artifact is None:
         raise ArtifactNotFoundError(f"artifact {place.qualified_name} does not exist any more")
-    require_id("artifact", changes.artifact_id, answer.update_artifact.artifact.id)
-    return answer.update_artifact.artifact
+    require_id("artifact", changes.artifact_id, response.update_artifact.artifact.id)
+    return response.update_artifact.artifact
 
 
 def assign_aliases(place: ArtifactAddress, artifact_id: str, aliases: Sequence[str]) -> Flow[None]:
-    """Let aliases point to the version, wherever in its collection they pointed before; one request."""
-    operation = add_aliases(input=AddAliasesInput(artifactID=artifact_id, aliases=_placed(place, aliases)))
-    answer = yield from _told_if_gone(place, artifact_id, operation, repeatable=True)
-    if answer.add_aliases is None or not answer.add_aliases.success:
+    """Point aliases to the version, and away from the versions that have them now; one idempotent request."""
+    operation = add_aliases(
+        input=AddAliasesInput(artifactID=artifact_id, aliases=_alias_inputs(place, aliases))
+    )
+    response = yield from _fetch_existing(place, artifact_id, operation, repeatable=True)
+    if response.add_aliases is None or not response.add_aliases.success:
         raise ChangeRefusedError(
             f"the server did not add aliases {', '.join(aliases)} to {place.qualified_name}"
         )
 
 
 def remove_aliases(place: ArtifactAddress, artifact_id: str, aliases: Sequence[str]) -> Flow[None]:
-    """Take aliases from the version; one request."""
+    """Remove aliases from the version; one idempotent request."""
     operation = delete_aliases(
-        input=DeleteAliasesInput(artifactID=artifact_id, aliases=_placed(place, aliases))
+        input=DeleteAliasesInput(artifactID=artifact_id, aliases=_alias_inputs(place, aliases))
     )
-    answer = yield from _told_if_gone(place, artifact_id, operation, repeatable=True)
-    if answer.delete_aliases is None or not answer.delete_aliases.success:
+    response = yield from _fetch_existing(place, artifact_id, operation, repeatable=True)
+    if response.delete_aliases is None or not response.delete_aliases.success:
         raise ChangeRefusedError(
-            f"the server did not take aliases {', '.join(aliases)} from {place.qualified_name}"
+            f"the server did not remove aliases {', '.join(aliases)} from {place.qualified_name}"
         )
 
 
-def delete(place: ArtifactAddress, artifact_id: str, *, with_aliases: bool) -> Flow[None]:
-    """Delete the version; one request, which is not repeated once the server may have seen it, and see `confirm_deletion`."""
+def delete_version(place: ArtifactAddress, artifact_id: str, *, with_aliases: bool) -> Flow[None]:
+    """Delete the version; one request, never sent twice; see `confirm_deletion`."""
     checked_bool("delete_aliases", with_aliases)
-    wanted = DeleteArtifactInput(artifactID=artifact_id, deleteAliases=with_aliases)
+    change = DeleteArtifactInput(artifactID=artifact_id, deleteAliases=with_aliases)
 
     def deletion() -> Flow[DeleteArtifact]:
-        operation = delete_artifact(input=wanted)
-        answer = yield from _told_if_gone(place, artifact_id, operation, repeatable=False)
-        if answer.delete_artifact is not None:
-            require_id("artifact", artifact_id, answer.delete_artifact.artifact.id)
-        return answer
+        operation = delete_artifact(input=change)
+        response = yield from _fetch_existing(place, artifact_id, operation, repeatable=False)
+        if response.delete_artifact is not None:
+            require_id("artifact", artifact_id, response.delete_artifact.artifact.id)
+        return response
 
     def is_there() -> Flow[bool]:
         return (yield from read_artifact(artifact_id)).state is not ArtifactState.DELETED
 
-    answer = yield from confirm_deletion(deletion(), is_there, f"artifact {place.qualified_name}")
-    if answer is not None and answer.delete_artifact is None:
+    response = yield from confirm_deletion(deletion(), is_there, f"artifact {place.qualified_name}")
+    if response is not None and response.delete_artifact is None:
         raise ArtifactNotFoundError(f"artifact {place.qualified_name} does not exist any more")
 
 
-def unlink(place: ArtifactAddress, artifact_id: str, collection_id: str) -> Flow[None]:
-    """Take the version out of a collection that links to it; one request, and see `confirm_deletion`."""
-    wanted = UnlinkArtifactInput(artifactID=artifact_id, artifactPortfolioID=collection_id)
-    deletion = _told_if_gone(place, artifact_id, unlink_artifact(input=wanted), repeatable=False)
+def unlink_version(place: ArtifactAddress, artifact_id: str, collection_id: str) -> Flow[None]:
+    """Remove the link to the version from a collection; one request, never sent twice; see `confirm_deletion`."""
+    change = UnlinkArtifactInput(artifactID=artifact_id, artifactPortfolioID=collection_id)
+    deletion = _fetch_existing(place, artifact_id, unlink_artifact(input=change), repeatable=False)
 
     def is_there() -> Flow[bool]:
         return (yield from find_artifact(place)).fields.id == artifact_id
 
-    answer = yield from confirm_deletion(deletion, is_there, f"link {place.qualified_name}")
-    if answer is not None and (answer.unlink_artifact is None or not answer.unlink_artifact.success):
+    response = yield from confirm_deletion(deletion, is_there, f"link {place.qualified_name}")
+    if response is not None and (response.unlink_artifact is None or not response.unlink_artifact.success):
         raise DeletionRefusedError(f"the server did not unlink {place.qualified_name}")
 
 
 def use_version(
     run: RunAddress, artifact_id: str, place: ArtifactAddress, use_as: str | None
 ) -> Flow[ArtifactFields]:
-    """Make the version an input of the run; one request, and once for a client one more on servers that do not
-    know where it may come from.
+    """Make the version an input of the run; one request, on older servers one more the first time.
 
     Raises:
-        RunNotFoundError, ArtifactNotFoundError: one of them is not there.
+        RunNotFoundError, ArtifactNotFoundError: the server does not have one of them.
         QueryError: the server refuses.
     """
     if use_as is not None:
         checked_str("use_as", use_as)
-    wanted = UseArtifactInput(
+    change = UseArtifactInput(
         entityName=run.entity,
         projectName=run.project,
         runName=run.run_id,
@@ -209,21 +211,21 @@ def use_version(
         artifactProjectName=place.project,
     )
     try:
-        answer = yield from fetch(use_artifact(input=wanted), repeatable=True, needs=YOUNGER_INPUTS)
+        response = yield from fetch(use_artifact(input=change), repeatable=True, needs=NEWER_INPUTS)
     except QueryError as error:
         unknown = error.unknown if isinstance(error, OutdatedServerError) else ()
-        younger = {name for part, name in YOUNGER_INPUTS.items() if part in unknown}
-        if not younger:
+        refused = {name for part, name in NEWER_INPUTS.items() if part in unknown}
+        if not refused:
             yield from _raise_if_run_gone(run, error)
             yield from _raise_if_gone(place, artifact_id, error)
             raise
-        kept = wanted.model_fields_set - younger
-        older = UseArtifactInput.model_construct(kept, **{name: getattr(wanted, name) for name in kept})
-        answer = yield from fetch(use_artifact(input=older), repeatable=True)
-    if answer.use_artifact is None:
+        kept = change.model_fields_set - refused
+        older = UseArtifactInput.model_construct(kept, **{name: getattr(change, name) for name in kept})
+        response = yield from fetch(use_artifact(input=older), repeatable=True)
+    if response.use_artifact is None:
         raise ArtifactNotFoundError(f"artifact {place.qualified_name} does not exist any more")
-    require_id("artifact", artifact_id, answer.use_artifact.artifact.id)
-    return answer.use_artifact.artifact
+    require_id("artifact", artifact_id, response.use_artifact.artifact.id)
+    return response.use_artifact.artifact
 
 
 def log_version(
@@ -234,24 +236,22 @@ def log_version(
     aliases: Collection[str] | None,
     tags: Collection[str] | None,
 ) -> Flow[ArtifactFields]:
-    """Make a version that the server holds an output of the run; one request.
-
-    The server finds it by its digest, so no manifest and no file follows.
+    """Make a version an output of the run; one request. The server finds the version by its digest.
 
     Raises:
-        ValueError: the run is in another project, or an alias or tag cannot be one; raised before anything is sent.
-        ArtifactPendingError: the server began a new version instead: the one with this digest is gone.
+        ValueError: the run is in another project, or an alias or tag is not valid; raised before anything is sent.
+        ArtifactPendingError: the server has no version with this digest any more, and began a new one.
     """
     if (run.entity, run.project) != (source.entity, source.project):
         raise ValueError(
             f"run {run} cannot log {source.qualified_name}: a run logs artifacts of its own project only "
             "(use_artifact takes those of any project)"
         )
-    named = [
+    alias_inputs = [
         ArtifactAliasInput(artifactCollectionName=source.collection, alias=alias)
         for alias in checked_aliases(aliases or ())
     ]
-    wanted = CreateArtifactInput(
+    change = CreateArtifactInput(
         entityName=run.entity,
         projectName=run.project,
         runName=run.run_id,
@@ -261,18 +261,18 @@ def log_version(
         digestAlgorithm=ArtifactDigestAlgorithm.MANIFEST_MD5,
         enableDigestDeduplication=True,
     )
-    if named:
-        wanted.aliases = named
+    if alias_inputs:
+        change.aliases = alias_inputs
     if tags:
-        wanted.tags = [TagInput(tagName=tag) for tag in checked_tags(tags)]
+        change.tags = [TagInput(tagName=tag) for tag in checked_tags(tags)]
     try:
-        answer = yield from fetch(create_artifact(input=wanted), repeatable=True)
+        response = yield from fetch(create_artifact(input=change), repeatable=True)
     except QueryError as error:
         yield from _raise_if_run_gone(run, error)
         raise
-    if answer.create_artifact is None:
+    if response.create_artifact is None:
         raise ArtifactNotFoundError(f"artifact {source.qualified_name} does not exist any more")
-    logged = answer.create_artifact.artifact
+    logged = response.create_artifact.artifact
     require_id(f"artifact {source.collection} with the digest", digest, logged.digest)
     if (made_at := source_of(logged)) is not None:
         require_name("artifact collection ", path_of(source), path_of(made_at))
@@ -282,10 +282,10 @@ def log_version(
 
 
 def stored_ttl(fields: ArtifactFields) -> int:
-    """Its seconds to live as a change would say them.
+    """Return the stored time to live in seconds, `INHERIT` or `FOREVER`.
 
     Raises:
-        OutdatedServerError: the server does not know it.
+        OutdatedServerError: the server does not know the field.
     """
     if require_field(fields.ttl_is_inherited, "Artifact.ttlIsInherited"):
         return INHERIT
@@ -293,30 +293,30 @@ def stored_ttl(fields: ArtifactFields) -> int:
     return seconds if seconds > 0 else FOREVER
 
 
-def unstored_fields(before: ArtifactFields, asked: UpdateArtifactInput, stored: ArtifactFields) -> list[str]:
-    """Where the server keeps something else than it was asked to, such as ``description`` or ``metadata.rows``.
+def unstored_fields(before: ArtifactFields, sent: UpdateArtifactInput, stored: ArtifactFields) -> list[str]:
+    """Return the fields that the server did not store as sent, such as ``description`` or ``metadata.rows``.
 
-    What its response does not hold was kept, for all that is known.
+    Fields that the response does not contain count as stored.
     """
     found: list[str] = []
-    told = stored.model_fields_set
-    if "description" in told and asked.description not in (None, stored.description or ""):
+    returned = stored.model_fields_set
+    if "description" in returned and sent.description not in (None, stored.description or ""):
         found.append("description")
-    if asked.metadata is not None:
+    if sent.metadata is not None:
         found += compare_stored_json(
-            "metadata", parse_object, before.metadata, asked.metadata, stored.metadata
+            "metadata", parse_object, before.metadata, sent.metadata, stored.metadata
         )[1]
     tags = {tag.name for tag in stored.tags or ()}
-    added = {tag.tag_name for tag in asked.tags_to_add or ()}
-    taken = {tag.tag_name for tag in asked.tags_to_delete or ()}
-    if stored.tags is not None and (not added <= tags or taken & tags):
+    added = {tag.tag_name for tag in sent.tags_to_add or ()}
+    removed = {tag.tag_name for tag in sent.tags_to_delete or ()}
+    if stored.tags is not None and (not added <= tags or removed & tags):
         found.append("tags")
-    if "ttl_is_inherited" in told and asked.ttl_duration_seconds not in (None, stored_ttl(stored)):
+    if "ttl_is_inherited" in returned and sent.ttl_duration_seconds not in (None, stored_ttl(stored)):
         found.append("ttl")
     return found
 
 
-def _placed(place: ArtifactAddress, aliases: Sequence[str]) -> list[ArtifactCollectionAliasInput]:
+def _alias_inputs(place: ArtifactAddress, aliases: Sequence[str]) -> list[ArtifactCollectionAliasInput]:
     return [
         ArtifactCollectionAliasInput(
             entityName=place.entity,
@@ -328,7 +328,7 @@ def _placed(place: ArtifactAddress, aliases: Sequence[str]) -> list[ArtifactColl
     ]
 
 
-def _told_if_gone(
+def _fetch_existing(
     place: ArtifactAddress, artifact_id: str, operation: Operation[T], *, repeatable: bool
 ) -> Flow[T]:
     try:
@@ -339,14 +339,14 @@ def _told_if_gone(
 
 
 def _raise_if_gone(place: ArtifactAddress, artifact_id: str, error: QueryError) -> Flow[None]:
-    """Servers word a missing version as they like: asking for it tells."""
+    """Read the version to find out whether it is gone: servers differ in how they report that."""
     try:
         fields = yield from read_artifact(artifact_id)
         gone = fields.state is ArtifactState.DELETED
     except ArtifactNotFoundError:
         gone = True
     except RunqlError:
-        # What was refused first says more than that asking failed, too.
+        # The first error says more than this one.
         return
     if gone:
         raise ArtifactNotFoundError(f"artifact {place.qualified_name} does not exist any more") from error

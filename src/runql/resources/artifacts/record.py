@@ -1,4 +1,4 @@
-"""What is known of an artifact version, and the flows that read its files."""
+"""What was read of an artifact version, and the flows that read its entries."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ COMMITTED: Final = ArtifactState.COMMITTED
 
 
 class ArtifactRecord(SnakeCaseAttributes):
-    """The part of `Artifact` and `AsyncArtifact` that needs no request.
+    """What both clients share: the fields that were read, and the flows that read entries.
 
-    An artifact is found in one collection, as a link or where it was made; name, version and aliases are those of that
-    collection, the ``source_…`` ones those of the place where it was made.
+    An artifact is found in one collection, as a link or where it was made. ``name``, ``version`` and ``aliases`` belong
+    to that collection; ``source_name`` and the like belong to the collection where it was made.
     """
 
     def __init__(self, found: ResolvedArtifact, app_url: str) -> None:
@@ -50,7 +50,7 @@ class ArtifactRecord(SnakeCaseAttributes):
 
     @property
     def id(self) -> str:
-        """The server's own id."""
+        """The server's id."""
         return self._found.fields.id
 
     @property
@@ -80,17 +80,17 @@ class ArtifactRecord(SnakeCaseAttributes):
 
     @property
     def version(self) -> str:
-        """Its number in the collection it was found in, such as ``v3``."""
+        """Its version in the collection it was found in, such as ``v3``."""
         return self._found.place.version
 
     @property
     def type(self) -> str:
-        """What kind of artifact it is, such as ``dataset`` or ``model``."""
+        """Its type, such as ``dataset`` or ``model``."""
         return self._found.fields.artifact_type.name
 
     @property
     def url(self) -> str:
-        """Its page in the web app; made from the settings, without a request."""
+        """The URL of its page in the web app."""
         return artifact_url(self._app_url, self._found.place, self.type)
 
     @property
@@ -115,7 +115,7 @@ class ArtifactRecord(SnakeCaseAttributes):
 
     @property
     def source_version(self) -> str:
-        """Its number in the collection it was made in."""
+        """Its version in the collection it was made in."""
         return self._source.version
 
     @property
@@ -130,33 +130,33 @@ class ArtifactRecord(SnakeCaseAttributes):
 
     @property
     def _source(self) -> ArtifactAddress:
-        # A project that the server hides leaves the place where it was found as the only one there is.
+        # Where the server hides the project, the place where it was found is the only one known.
         return source_of(self._found.fields) or self._found.place
 
     # -- what is stored -----------------------------------------------------------------------------------------
 
     @property
     def state(self) -> str:
-        """PENDING while it is written, then COMMITTED, at the end DELETED; when it was read."""
+        """PENDING while a client writes it, then COMMITTED, or DELETED; as of the last read."""
         return self._found.fields.state.value
 
     def is_draft(self) -> bool:
-        """Whether it is still being written."""
+        """Whether a client is still writing it."""
         return self._found.fields.state is ArtifactState.PENDING
 
     @property
     def digest(self) -> str:
-        """The digest of its manifest in hex: two versions with the same one hold the same."""
+        """The digest of its manifest, in hex. Versions with equal digests have equal entries."""
         return self._found.fields.digest
 
     @property
     def size(self) -> int:
-        """Bytes of all entries, references included."""
+        """The size of all entries in bytes, references included."""
         return self._found.fields.size
 
     @property
     def file_count(self) -> int:
-        """How many entries it has, references included."""
+        """The number of entries, references included."""
         return self._found.fields.file_count
 
     @property
@@ -164,28 +164,28 @@ class ArtifactRecord(SnakeCaseAttributes):
         """Whether its time to live comes from the collection or the team.
 
         Raises:
-            OutdatedServerError: the server does not know it.
+            OutdatedServerError: the server does not know the field.
         """
         return require_field(self._found.fields.ttl_is_inherited, "Artifact.ttlIsInherited")
 
     @property
     def created_at(self) -> str:
-        """When it was made, ISO 8601; without a zone it is UTC."""
+        """When it was made, ISO 8601, in UTC where no zone is given."""
         return self._found.fields.created_at
 
     @property
     def updated_at(self) -> str:
-        """When it was last changed, ISO 8601; `created_at` when it never was."""
+        """When it was last changed, ISO 8601; equal to `created_at` if it never was."""
         return self._found.fields.updated_at or self.created_at
 
     @property
     def commit_hash(self) -> str | None:
-        """What the server calls it in the collection it was made in."""
+        """The server's name for it in the collection it was made in."""
         return self._found.fields.commit_hash
 
     @property
     def history_step(self) -> int | None:
-        """The last step that the run had logged when it logged this; None when the server does not say."""
+        """The last step that the run had logged before it logged the artifact; None if the server returns none."""
         step = self._found.fields.history_step
         return None if step is None else max(0, step - 1)
 
@@ -194,7 +194,7 @@ class ArtifactRecord(SnakeCaseAttributes):
         seconds = require_field(self._found.fields.ttl_duration_seconds, "Artifact.ttlDurationSeconds")
         return timedelta(seconds=seconds) if seconds > 0 else None
 
-    # -- its files ----------------------------------------------------------------------------------------------
+    # -- its entries --------------------------------------------------------------------------------------------
 
     def _find_collection(self, place: ArtifactAddress) -> Flow[tuple[TypeAddress, ArtifactCollectionFields]]:
         home = TypeAddress(place.entity, place.project, self.type)
@@ -246,7 +246,7 @@ class ArtifactRecord(SnakeCaseAttributes):
         entries = [*(yield from self._read_entries()).values()]
         if len(entries) != 1:
             raise ValueError(
-                f"{self.qualified_name} holds {len(entries)} files: use download(), or get_entry(path).download()"
+                f"{self.qualified_name} has {len(entries)} files: use download(), or get_entry(path).download()"
             )
         return (yield from self._download_entry(entries[0], root, progress))
 

@@ -1,4 +1,4 @@
-"""Lists of artifact versions: those of a collection, and those that a run wrote or read."""
+"""Lazy sequences of artifact versions: those of a collection, and those that a run wrote or read."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ PER_PAGE: Final = 50
 
 
 class Artifacts(LazySequence[ResolvedArtifact, Artifact]):
-    """The versions of a collection, read page by page as they are looked at; one request a page.
+    """The versions of a collection, a lazy sequence that sends one request a page.
 
-    With ``tags`` every page is read and those that lack one of them are left out here, so that `len` reads to the end.
+    With ``tags`` this client filters the pages, so that `len` reads all of them.
     """
 
     def __init__(
@@ -94,19 +94,19 @@ class AsyncArtifacts(AsyncLazySequence[ResolvedArtifact, AsyncArtifact]):
 
 
 class RunArtifacts(LazySequence[ArtifactFields | None, Artifact]):
-    """The versions that a run wrote or read, in the server's order, read page by page as they are looked at.
+    """The versions that a run wrote or read, in the server's order: a lazy sequence that sends one request a page.
 
-    Each is named by the collection it was made in; versions whose project the server hides are left out.
+    Each has the name from the collection it was made in. Versions whose project the server hides are left out.
     """
 
     def __init__(
         self, client: RetryingClient, run: RunAddress, mode: Mode = "logged", per_page: int = RUN_PER_PAGE
     ) -> None:
-        self._told = f"{mode} by {run}"
+        self._description = f"{mode} by {run}"
         super().__init__(client, _run_listing(run, mode, per_page, partial(Artifact, client)))
 
     def __repr__(self) -> str:
-        return f"<RunArtifacts {self._told}>"
+        return f"<RunArtifacts {self._description}>"
 
 
 class AsyncRunArtifacts(AsyncLazySequence[ArtifactFields | None, AsyncArtifact]):
@@ -119,11 +119,11 @@ class AsyncRunArtifacts(AsyncLazySequence[ArtifactFields | None, AsyncArtifact])
         mode: Mode = "logged",
         per_page: int = RUN_PER_PAGE,
     ) -> None:
-        self._told = f"{mode} by {run}"
+        self._description = f"{mode} by {run}"
         super().__init__(client, _run_listing(run, mode, per_page, partial(AsyncArtifact, client)))
 
     def __repr__(self) -> str:
-        return f"<RunArtifacts {self._told}>"
+        return f"<RunArtifacts {self._description}>"
 
 
 def _checked(
@@ -135,24 +135,24 @@ def _checked(
     order: str | None,
     per_page: int,
 ) -> VersionQuery:
-    text = json.dumps(dict(COMMITTED if filters is None else filters), allow_nan=False)
+    filter_json = json.dumps(dict(COMMITTED if filters is None else filters), allow_nan=False)
     size = positive("per_page", per_page)
-    return VersionQuery(entity, project, type_name, collection_name, text, order, size)
+    return VersionQuery(entity, project, type_name, collection_name, filter_json, order, size)
 
 
 def _version_listing(
     query: VersionQuery, tags: Collection[str] | None, make: Callable[[ResolvedArtifact], A]
 ) -> Listing[ResolvedArtifact, A]:
-    wanted = set(checked_tags(tags or ()))
+    required = set(checked_tags(tags or ()))
 
     def convert(page: Page[ResolvedArtifact]) -> list[A]:
-        return [make(found) for found in page.nodes if not wanted or wanted <= set(tags_of(found.fields))]
+        return [make(found) for found in page.nodes if not required or required <= set(tags_of(found.fields))]
 
     def identity(artifact: A) -> str:
         return artifact.id
 
     read = partial(list_versions, query)
-    return UncountedListing(read, convert, identity) if wanted else Listing(read, convert, identity)
+    return UncountedListing(read, convert, identity) if required else Listing(read, convert, identity)
 
 
 def _run_listing(

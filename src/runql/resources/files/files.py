@@ -1,4 +1,4 @@
-"""Files of a run: one, and a lazy list of them."""
+"""Files of a run: one, and a lazy sequence of them, each with its async twin."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from runql.resources.files.record import (
     FileRecord,
     delete_file,
     download_path,
-    opened,
+    open_text,
     save_file,
 )
 from runql.resources.pages.listing import AsyncLazySequence, LazySequence
@@ -27,7 +27,7 @@ from runql_graphql.fragments import FileFields
 
 
 class File(FileRecord):
-    """A file of a run; `Run.file` and `Run.files` make them."""
+    """A file of a run, as `Run.file` and `Run.files` return it."""
 
     def __init__(
         self, client: RetryingClient, run: RunAddress, fields: FileFields, project_number: int | None = None
@@ -43,35 +43,35 @@ class File(FileRecord):
         *,
         progress: Progress | None = None,
     ) -> io.TextIOWrapper:
-        """Save the file below ``root`` under its own name, and return it opened for reading as UTF-8 text.
+        """Save the file below ``root`` under its own name, and return it opened for reading as UTF-8.
 
-        Close what is returned; its ``name`` is the path, and ``buffer`` gives bytes. The file appears when it is whole
-        and its MD5 is right; a broken download is resumed, and if it fails in the end, what was there before stays.
+        The caller closes the returned file; its ``name`` is the path, and its ``buffer`` reads bytes. The file appears
+        when it is complete and its MD5 is right. A broken download is resumed; if it fails, an existing file stays.
 
         Args:
             root: the folder; missing folders are made.
-            replace: overwrite a file that is there.
-            exist_ok: return a file that is there, whatever it holds, without a request.
-            progress: called with the bytes that are here, and those there are in all.
+            replace: overwrite an existing file.
+            exist_ok: return an existing file, whatever its bytes, and send nothing.
+            progress: called with the bytes that have arrived and the bytes in all.
 
         Raises:
-            ValueError: there is a file already, and neither flag was given.
+            ValueError: the file exists, and neither ``replace`` nor ``exist_ok`` is set.
             UnsafeNameError: the name leads out of ``root``, or this system cannot store it.
-            DigestMismatchError: other bytes arrived than the server listed.
-            LocalFileError: the disk did not take them.
+            DigestMismatchError: the bytes that arrived are not those that the server listed.
+            LocalFileError: the disk cannot store the file.
         """
         path, missing = download_path(self.fields, root, replace=replace, exist_ok=exist_ok)
         if missing:
             self._client.run(save_file(self._run, self.fields, path, progress))
-        return opened(path)
+        return open_text(path)
 
     def delete(self) -> None:
-        """Delete the file from the run; one request, and one before when the run was not loaded.
+        """Delete the file from the run; one request, and one before if the run is not loaded.
 
         Raises:
-            DeletionRefusedError: the server says that it did not.
-            DeletionUnconfirmedError: the response was lost, and one request more did not find that the file is gone.
-            OutdatedServerError: the server does not know the project's number, without which it takes no deletion.
+            DeletionRefusedError: the server refuses.
+            DeletionUnconfirmedError: the response was lost, and a second request did not show that the file is gone.
+            OutdatedServerError: the server does not know the project's number, which the deletion needs.
         """
         self._client.run(delete_file(self._run, self.fields, self._project_number))
 
@@ -101,7 +101,7 @@ class AsyncFile(FileRecord):
         path, missing = download_path(self.fields, root, replace=replace, exist_ok=exist_ok)
         if missing:
             await self._client.run(save_file(self._run, self.fields, path, progress))
-        return opened(path)
+        return open_text(path)
 
     async def delete(self) -> None:
         """As `File.delete`."""
@@ -109,9 +109,9 @@ class AsyncFile(FileRecord):
 
 
 class Files(LazySequence[FileFields | None, File]):
-    """The files of a run, read page by page; names that were announced and never uploaded are left out.
+    """The files of a run, a lazy sequence that sends one request a page; files never uploaded are left out.
 
-    `len` reads to the end: the server's own count is of all names, whatever was asked for.
+    `len` reads all pages, because the server counts all names of the run.
     """
 
     def __init__(
@@ -138,25 +138,26 @@ class Files(LazySequence[FileFields | None, File]):
         progress: Progress | None = None,
         on_unsafe: OnUnsafe = "raise",
     ) -> list[Path]:
-        """Save all files below ``root``, and return where they are, in list order.
+        """Save all files below ``root``, and return their paths in list order.
 
-        Reads the list to its end, then sends one request a file. Names and existing files are checked before anything
-        is written. At the first failure no further download is begun, and the error is raised; files that were
-        complete by then stay. A name that cannot be used does not stop the others.
+        Reads all pages, then sends one request a file. Names and existing files are checked before anything is
+        written. After a failure no further download starts, and complete files stay. A name that cannot be used does
+        not stop the others.
 
         Args:
             root: the folder; missing folders are made.
-            replace: overwrite files that are there.
-            exist_ok: keep files that are there, without a request.
-            max_concurrency: downloads under way at the same time, at least 1.
-            progress: called with the bytes that are here of all files that are fetched, and those there are in all.
-                Calls come one at a time, from the threads that fetch; bytes that are fetched again count once.
+            replace: overwrite existing files.
+            exist_ok: keep existing files, and send nothing for them.
+            max_concurrency: downloads at the same time, at least 1.
+            progress: called with the bytes that have arrived and the bytes in all, of all files that are fetched. Calls
+                come one at a time, from the threads that fetch. Bytes that are fetched again count once.
             on_unsafe: what to do, after the other files have arrived, about names that lead out of ``root`` or that
                 this system cannot store: ``raise`` an error, or ``skip`` them with a `RuntimeWarning`. Both list each
                 name with the reason.
 
         Raises:
-            ValueError: one of them is there already, and neither flag was given; ``max_concurrency`` below 1.
+            ValueError: a file exists, and neither ``replace`` nor ``exist_ok`` is set; or ``max_concurrency`` is below
+                1.
             UnsafeNameError: names cannot be used; ``refused`` lists them, ``saved`` the files that have arrived.
         """
         positive("max_concurrency", max_concurrency)

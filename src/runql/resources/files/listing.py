@@ -1,4 +1,4 @@
-"""Which files of a run: the question behind `Files`, the pages it is answered in, and saving all of them."""
+"""Listing a run's files page by page, and saving all of them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TypeVar
 from runql.arguments import checked_path, positive
 from runql.paths import RunAddress
 from runql.resources.files.names import OnUnsafe, place_files, skip_unstorable
-from runql.resources.files.record import FileRecord, fetch_file, is_wanted
+from runql.resources.files.record import FileRecord, fetch_file, should_fetch
 from runql.resources.pages.listing import Page, UncountedListing, read_edges
 from runql.resources.records.identity import require_run
 from runql.transport.bodies import Progress
@@ -25,13 +25,13 @@ T = TypeVar("T", bound=FileRecord)
 
 @dataclass(frozen=True, slots=True)
 class FileQuery:
-    """A checked question for files.
+    """Checked options for listing files.
 
     Attributes:
         run: the run.
-        names: only these; empty for all.
+        names: only files with these names; empty for all.
         per_page: files a page.
-        pattern: SQL LIKE, `%` any text and `_` one character; None for all.
+        pattern: a SQL LIKE pattern, `%` for any characters and `_` for one; None for all.
     """
 
     run: RunAddress
@@ -43,23 +43,23 @@ class FileQuery:
     def checked(
         cls, run: RunAddress, names: Sequence[str] | None, per_page: int, pattern: str | None
     ) -> FileQuery:
-        """Check what a caller gave.
+        """Check the caller's arguments.
 
         Raises:
-            ValueError: names and pattern together, ``per_page`` below 1.
-            TypeError: ``names`` is one text, not a list of them.
+            ValueError: both names and a pattern are given, or ``per_page`` is below 1.
+            TypeError: ``names`` is a str.
         """
         if isinstance(names, str):
-            raise TypeError(f"names must be a list of texts, not a text: names=[{names!r}]")
+            raise TypeError(f"names must be a list of str, not a str: use names=[{names!r}]")
         if names and pattern is not None:
-            raise ValueError("names and pattern cannot go together: give one of them")
+            raise ValueError("names and pattern cannot be combined: use one of them")
         if per_page < 1:
             raise ValueError(f"per_page must be at least 1, not {per_page}")
         return cls(run, tuple(names or ()), per_page, pattern)
 
 
 class FileListing(UncountedListing[FileFields | None, T]):
-    """What has been read of a run's files; entries without bytes are left out."""
+    """The pages of a run's files that have been read, without entries that have no bytes."""
 
     def __init__(self, query: FileQuery, make: Callable[[FileFields], T]) -> None:
         def convert(page: Page[FileFields | None]) -> list[T]:
@@ -69,11 +69,11 @@ class FileListing(UncountedListing[FileFields | None, T]):
 
 
 def list_files(query: FileQuery, after: str | None) -> Flow[Page[FileFields | None]]:
-    """One page; one request.
+    """Read one page; one request.
 
     Raises:
         ProjectNotFoundError: the project is absent or hidden.
-        RunNotFoundError: the project holds no such run.
+        RunNotFoundError: the project has no such run.
     """
     if query.pattern is None:
         return (yield from _list_named(query, after))
@@ -91,20 +91,20 @@ def save_all(
     progress: Progress | None,
     on_unsafe: OnUnsafe,
 ) -> Flow[list[Path]]:
-    """Fetch files, ``max_concurrency`` of them at a time; one request each. All names are checked before the first."""
+    """Save files, ``max_concurrency`` at a time; one request each. All names are checked before the first request."""
     positive("max_concurrency", max_concurrency)
     placement = place_files(checked_path("root", root), [file.name for file in files])
     wanted = [
         (file, placement.targets[file.name])
         for file in {file.name: file for file in files}.values()
         if file.name in placement.targets
-        and is_wanted(placement.targets[file.name], replace=replace, exist_ok=exist_ok)
+        and should_fetch(placement.targets[file.name], replace=replace, exist_ok=exist_ok)
     ]
-    told = shared_progress(progress, [file.size for file, _ in wanted])
+    shares = shared_progress(progress, [file.size for file, _ in wanted])
     yield from gather(
         [
             skip_unstorable(fetch_file(run, file.fields, target, share), file.name, placement.refused)
-            for (file, target), share in zip(wanted, told, strict=True)
+            for (file, target), share in zip(wanted, shares, strict=True)
         ],
         limit=max_concurrency,
         release_on_offload=True,
@@ -123,8 +123,8 @@ def _list_named(query: FileQuery, after: str | None) -> Flow[Page[FileFields | N
         first=query.per_page,
         after=after,
     )
-    answer = yield from fetch(operation)
-    files = require_run(answer.project, run.entity, run.project, run.run_id).files
+    response = yield from fetch(operation)
+    files = require_run(response.project, run.entity, run.project, run.run_id).files
     if files is None:
         return Page[FileFields | None].empty(after)
     return read_edges(files.page_info, files.edges, after)
@@ -140,8 +140,8 @@ def _list_matching(query: FileQuery, pattern: str, after: str | None) -> Flow[Pa
         first=query.per_page,
         after=after,
     )
-    answer = yield from fetch(operation)
-    files = require_run(answer.project, run.entity, run.project, run.run_id).files
+    response = yield from fetch(operation)
+    files = require_run(response.project, run.entity, run.project, run.run_id).files
     if files is None:
         return Page[FileFields | None].empty(after)
     return read_edges(files.page_info, files.edges, after)

@@ -1,4 +1,4 @@
-"""Names of files: where a file of a run or an artifact may lie on this disk, and what a local file is called in a run."""
+"""File names: the local path of a file of a run or artifact, and the name of a local file in a run."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from runql.errors import LocalFileError, UnsafeNameError
 from runql.transport.flow import Flow
 
 OnUnsafe: TypeAlias = Literal["raise", "skip"]
-"""What a download of many files does after the others have arrived: raise an error that lists the rest, or warn of them."""
+"""What a download does, after the other files have arrived, about names that cannot be used: an error or a warning."""
 
-LONGEST_PART: Final = 255
+MAX_PART_LENGTH: Final = 255
 """Bytes on Linux, UTF-16 units on Windows."""
 
 UNSTORABLE: Final = frozenset(
     {errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL, errno.ENOTDIR, errno.EISDIR, errno.ELOOP}
 )
-"""What file systems say of a name that they cannot store, such as one with a colon on a FAT disk under Linux."""
+"""The error codes of file systems for a name that they cannot store, such as one with a colon on a FAT disk."""
 
 _WINDOWS: Final = os.name == "nt"
 _RESERVED: Final = re.compile(
@@ -37,25 +37,25 @@ _NOT_ON_WINDOWS: Final = re.compile(r'[\x00-\x1f<>:"|?*\\]')
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Where files shall lie, and which of them cannot.
+    """The paths to save files to, and the names that cannot be used.
 
     Attributes:
         targets: paths by name, in the order of the names.
-        refused: the reasons by name; more are added when the disk refuses a name.
+        refused: reasons by name; downloads add names that the disk refuses.
     """
 
     targets: dict[str, Path]
     refused: dict[str, str]
 
     def saved(self) -> dict[str, Path]:
-        """Where the files are, by name, that the disk did not refuse either."""
+        """The paths by name, without those that the disk refused."""
         return {name: path for name, path in self.targets.items() if name not in self.refused}
 
     def report_refused(self, on_unsafe: OnUnsafe) -> None:
-        """Report what was refused.
+        """Warn of refused names, or raise an error that lists them.
 
         Raises:
-            UnsafeNameError: something was, and ``on_unsafe`` is not ``skip``, which warns.
+            UnsafeNameError: names were refused, and ``on_unsafe`` is ``raise``.
         """
         if not self.refused:
             return
@@ -67,7 +67,7 @@ class Placement:
 
 
 def checked_on_unsafe(given: OnUnsafe) -> OnUnsafe:
-    """Refuse any other value.
+    """Check an ``on_unsafe`` argument.
 
     Raises:
         ValueError: it is neither ``raise`` nor ``skip``.
@@ -78,11 +78,11 @@ def checked_on_unsafe(given: OnUnsafe) -> OnUnsafe:
 
 
 def target_path(root: str | os.PathLike[str], name: str, *, windows: bool = _WINDOWS) -> Path:
-    """Where a file of this name lies below ``root``; nothing is written.
+    """Return the path of a file of this name below ``root``; writes nothing.
 
     Raises:
-        UnsafeNameError: the name, or a symbolic link on its way, leads out of ``root``, or this system cannot store it.
-        LocalFileError: ``root`` is no folder, or cannot be looked at.
+        UnsafeNameError: the name or a symbolic link leads out of ``root``, or this system cannot store the name.
+        LocalFileError: ``root`` is not a folder, or cannot be read.
     """
     return target_paths(root, [name], windows=windows)[0]
 
@@ -90,7 +90,7 @@ def target_path(root: str | os.PathLike[str], name: str, *, windows: bool = _WIN
 def target_paths(
     root: str | os.PathLike[str], names: Sequence[str], *, windows: bool = _WINDOWS
 ) -> list[Path]:
-    """As `target_path`, of many files, all of which are needed."""
+    """Return the paths of several files; as `target_path`."""
     placement = place_files(root, names, windows=windows)
     if placement.refused:
         raise UnsafeNameError(placement.refused)
@@ -98,7 +98,7 @@ def target_paths(
 
 
 def ignores_case(folder: Path) -> bool:
-    """Whether the file system takes names that differ in case alone for one file."""
+    """Whether the file system ignores the case of names."""
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent
     try:
@@ -106,7 +106,7 @@ def ignores_case(folder: Path) -> bool:
             path = Path(probe.name)
             return path.with_name(path.name.upper()).exists()
     except OSError:
-        # Nothing can be written there either, and writing says so.
+        # Nothing can be written there: the download reports that.
         return False
 
 
@@ -117,16 +117,16 @@ def place_files(
     windows: bool = _WINDOWS,
     folds: Callable[[Path], bool] = ignores_case,
 ) -> Placement:
-    """Decide where files of these names lie below ``root``; the links of each folder are followed once.
+    """Choose the paths of files below ``root``; symbolic links of each folder are resolved once.
 
     Args:
-        root: the folder, which need not be there.
-        names: of the files, with `/` between their parts.
-        windows: whether the system that stores them is Windows.
-        folds: whether a folder takes two spellings for one file; asked only where names differ by spelling alone.
+        root: the folder, which need not exist.
+        names: the names of the files, with `/` between their parts.
+        windows: whether the system is Windows.
+        folds: whether a folder ignores case; called only if names differ in case alone.
 
     Raises:
-        LocalFileError: ``root`` is no folder, or cannot be looked at.
+        LocalFileError: ``root`` is not a folder, or cannot be read.
         ValueError: ``root`` cannot be a path.
     """
     base = Path(root)
@@ -139,7 +139,7 @@ def place_files(
         if name in refused:
             continue
         target = base / name
-        problem = _way_out(target, base, resolved, inside)
+        problem = _target_problem(target, base, resolved, inside)
         if problem is None:
             targets[name] = target
         else:
@@ -148,7 +148,7 @@ def place_files(
 
 
 def skip_unstorable(saving: Flow[None], name: str, refused: MutableMapping[str, str]) -> Flow[None]:
-    """Save one file of many; a name that the disk cannot store is noted, and does not stop the others."""
+    """Save one file of many. A name that the disk cannot store is added to ``refused`` and does not stop the others."""
     try:
         yield from saving
     except LocalFileError as error:
@@ -158,12 +158,12 @@ def skip_unstorable(saving: Flow[None], name: str, refused: MutableMapping[str, 
 
 
 def upload_name(path: str | os.PathLike[str], root: str | os.PathLike[str]) -> str:
-    """What the file at ``path`` is called in a run: its path as seen from ``root``, `..` written `__` and `.` written `_`.
+    """Return the name of a local file in a run: its path relative to ``root``, with `__` for `..` and `_` for `.`.
 
-    These are the names that the official SDK gives.
+    The official SDK gives the same names.
 
     Raises:
-        UnsafeNameError: the name has no UTF-8 form, so that no request can carry it, or the file lies on another drive.
+        UnsafeNameError: the name has no UTF-8 form, or the file is on another drive than ``root``.
     """
     try:
         relative = os.path.relpath(path, Path(root).absolute())
@@ -171,24 +171,24 @@ def upload_name(path: str | os.PathLike[str], root: str | os.PathLike[str]) -> s
         raise UnsafeNameError({os.fspath(path): str(error)}, doing="uploaded") from error
     seen = Path(relative).as_posix().lstrip("/")
     if not _is_utf8(seen) or "\0" in seen:
-        reason = "it has no UTF-8 form, or holds a NUL character: rename the file"
+        reason = "it has no UTF-8 form, or contains a NUL character: rename the file"
         raise UnsafeNameError({seen: reason}, doing="uploaded")
     return "/".join(part.replace(".", "_") if part in {".", ".."} else part for part in seen.split("/"))
 
 
 def _problem(name: str, *, windows: bool) -> str | None:
-    # What leaves the folder is refused on every system; what the present one cannot store is refused there alone.
+    # Every system refuses names that leave the folder; this one also refuses names that it cannot store.
     parts = name.split("/")
     if name.startswith("/"):
         return "it is an absolute path"
     if ".." in parts:
         return "`..` leads out of the folder"
     if "\0" in name:
-        return "it holds a NUL character"
+        return "it contains a NUL character"
     if "" in parts or "." in parts:
         return "a part of it is empty or `.`, which no file system stores"
     if not _is_utf8(name):
-        return "it holds half a surrogate pair, which has no UTF-8 form"
+        return "it contains half a surrogate pair, which has no UTF-8 form"
     return next((found for part in parts if (found := _part_problem(part, windows=windows))), None)
 
 
@@ -196,12 +196,12 @@ def _part_problem(part: str, *, windows: bool) -> str | None:
     size, unit = (
         (len(part.encode("utf-16-le")) // 2, "UTF-16 units") if windows else (len(part.encode()), "bytes")
     )
-    if size > LONGEST_PART:
-        return f"a part of it has {size} {unit}, this system stores {LONGEST_PART}"
+    if size > MAX_PART_LENGTH:
+        return f"a part of it has {size} {unit}, this system stores {MAX_PART_LENGTH}"
     if not windows:
         return None
     if found := _NOT_ON_WINDOWS.search(part):
-        return f"Windows does not store {found[0]!r} in a name, or reads it as a drive, a folder or a stream"
+        return f"Windows does not allow {found[0]!r} in a name, or reads it as a drive, a folder or a stream"
     if part[-1] in " .":
         return f"Windows drops the last character of {part!r}"
     if _RESERVED.fullmatch(part):
@@ -218,7 +218,7 @@ def _is_utf8(name: str) -> bool:
 
 
 def _collisions(names: Sequence[str], folds: Callable[[], bool]) -> dict[str, str]:
-    """Names that cannot lie beside others of the list: the later of two spellings, and a file where a folder must be."""
+    """Names that collide with others: the later of two spellings, and a file where others need a folder."""
     collisions = _collisions_of({name: name for name in names})
     folded = {name: unicodedata.normalize("NFC", name).casefold() for name in names}
     folded_collisions = _collisions_of(folded)
@@ -233,7 +233,7 @@ def _collisions_of(keys: Mapping[str, str]) -> dict[str, str]:
             refused[name] = f"this disk takes it for {other!r}, which differs in spelling alone"
     folders = {key[: slash.start()] for key in first for slash in re.finditer("/", key)}
     return refused | {
-        name: "other files lie in a folder of this name" for key, name in first.items() if key in folders
+        name: "other files are in a folder of this name" for key, name in first.items() if key in folders
     }
 
 
@@ -249,8 +249,8 @@ def _resolved_root(base: Path) -> Path:
         raise ValueError(f"root cannot be a path: {error}") from error
 
 
-def _way_out(target: Path, base: Path, resolved: Path, inside: set[Path]) -> str | None:
-    """Why a path cannot be used: it leads out of the folder, or the disk does not store it."""
+def _target_problem(target: Path, base: Path, resolved: Path, inside: set[Path]) -> str | None:
+    """Why a path cannot be used: a link leads out of the folder, or the disk cannot store the name."""
     try:
         is_link = target.is_symlink()
         if is_link or target.parent not in inside:
@@ -259,7 +259,7 @@ def _way_out(target: Path, base: Path, resolved: Path, inside: set[Path]) -> str
             if not is_link:
                 inside.add(target.parent)
     except RuntimeError:
-        return "links on its way go in a circle"
+        return "its symbolic links form a cycle"
     except OSError as error:
         if error.errno not in UNSTORABLE:
             raise LocalFileError(f"cannot save to {target}", error) from error

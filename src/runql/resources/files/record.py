@@ -1,4 +1,4 @@
-"""What is known of a run's file, and the flows that read, save, put and delete one."""
+"""What was read of a run's file, and the flows that find, save, upload and delete one."""
 
 from __future__ import annotations
 
@@ -35,17 +35,17 @@ from runql_graphql.operations import (
     mark_run_files_uploaded,
 )
 
-MARK_UPLOADED = "MARK_RUN_FILES_UPLOADED"
+CONFIRM_UPLOADS = "MARK_RUN_FILES_UPLOADED"
 _HEADER_NAME = re.compile("[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e]*")
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
 
 class FileRecord(SnakeCaseAttributes):
-    """The part of `File` and `AsyncFile` that needs no request.
+    """What both clients share.
 
     Attributes:
-        fields: as the server gave them.
+        fields: as the server returned them.
     """
 
     def __init__(self, run: RunAddress, fields: FileFields, project_number: int | None) -> None:
@@ -58,7 +58,7 @@ class FileRecord(SnakeCaseAttributes):
 
     @property
     def id(self) -> str:
-        """The server's own id."""
+        """The server's id."""
         return self.fields.id
 
     @property
@@ -68,12 +68,12 @@ class FileRecord(SnakeCaseAttributes):
 
     @property
     def size(self) -> int:
-        """Bytes, when it was listed."""
+        """The size in bytes, as of the last read."""
         return int(self.fields.size_bytes)
 
     @property
     def size_bytes(self) -> int:
-        """The same as `size`, under the server's word."""
+        """The same as `size`, under the server's name."""
         return self.size
 
     @property
@@ -83,40 +83,40 @@ class FileRecord(SnakeCaseAttributes):
 
     @property
     def mimetype(self) -> str | None:
-        """The media type that the server guesses."""
+        """The media type, as the server guesses it."""
         return self.fields.mimetype
 
     @property
     def updated_at(self) -> str | None:
-        """When the bytes arrived, ISO 8601; without a zone it is UTC."""
+        """When it was uploaded, ISO 8601, in UTC where no zone is given."""
         return self.fields.updated_at
 
     @property
     def url(self) -> str | None:
-        """Where to get it, with the API key when it lies below the base URL."""
+        """The URL; below the base URL it needs the API key."""
         return self.fields.url
 
     @property
     def direct_url(self) -> str:
-        """Where to get it without a key; expires."""
+        """The signed URL, which needs no key and expires."""
         return self.fields.direct_url
 
     @property
     def run_path(self) -> str:
-        """Entity, project and run id of the run it belongs to."""
+        """The path of its run: entity, project and run id."""
         return run_path(self._run)
 
 
 def run_path(run: RunAddress) -> str:
-    """Entity, project and id of a run, without percent-quotes."""
+    """Return entity, project and id of a run, without percent-quoting."""
     return f"{run.entity}/{run.project}/{run.run_id}"
 
 
 def find_entry(run: RunAddress, name: str) -> Flow[FileFields | None]:
-    """The server's entry for a name, None when it has none; one request. An entry may lack bytes (`updatedAt` null)."""
+    """Find the server's entry for a name, if any; one request. An entry without `updatedAt` has no bytes."""
     operation = list_run_files(entity=run.entity, project=run.project, run=run.run_id, names=[name], first=1)
-    answer = yield from fetch(operation)
-    files = require_run(answer.project, run.entity, run.project, run.run_id).files
+    response = yield from fetch(operation)
+    files = require_run(response.project, run.entity, run.project, run.run_id).files
     entry = files.edges[0].node if files and files.edges else None
     if entry is not None:
         require_name(f"a file of run {run}, ", name, entry.name)
@@ -124,10 +124,10 @@ def find_entry(run: RunAddress, name: str) -> Flow[FileFields | None]:
 
 
 def find_file(run: RunAddress, name: str) -> Flow[FileFields]:
-    """The run's file of that name; one request.
+    """Find the run's file of this name; one request.
 
     Raises:
-        FileNotFoundInRunError: there is none, or it was announced and never uploaded.
+        FileNotFoundInRunError: the run has no such file, or the file was announced and never uploaded.
     """
     fields = yield from find_entry(run, name)
     if fields is None or fields.updated_at is None:
@@ -138,38 +138,38 @@ def find_file(run: RunAddress, name: str) -> Flow[FileFields]:
 def download_path(
     fields: FileFields, root: str | os.PathLike[str], *, replace: bool, exist_ok: bool
 ) -> tuple[Path, bool]:
-    """Where a file is saved to, and whether there is something to be fetched.
+    """Return the path to save a file to, and whether to fetch it.
 
     Raises:
-        UnsafeNameError: its name leads out of ``root``, or this system cannot store it.
-        ValueError: there is a file already, and neither ``replace`` nor ``exist_ok`` was given.
+        UnsafeNameError: the name leads out of ``root``, or this system cannot store it.
+        ValueError: the file exists, and neither ``replace`` nor ``exist_ok`` is set.
     """
     target = target_path(checked_path("root", root), fields.name)
-    return target, is_wanted(target, replace=replace, exist_ok=exist_ok)
+    return target, should_fetch(target, replace=replace, exist_ok=exist_ok)
 
 
-def is_wanted(target: Path, *, replace: bool, exist_ok: bool) -> bool:
-    """Whether a file has to be fetched to be there.
+def should_fetch(target: Path, *, replace: bool, exist_ok: bool) -> bool:
+    """Whether to fetch a file.
 
     Raises:
-        ValueError: there is one already, and neither ``replace`` nor ``exist_ok`` was given.
-        LocalFileError: its folder cannot be looked at.
+        ValueError: the file exists, and neither ``replace`` nor ``exist_ok`` is set.
+        LocalFileError: the folder cannot be read.
     """
     try:
         if replace or not target.exists():
             return True
     except OSError as error:
-        raise LocalFileError(f"cannot look at {target}", error) from error
+        raise LocalFileError(f"cannot read {target}", error) from error
     if exist_ok:
         return False
     raise ValueError(f"{target} exists already: replace=True overwrites it, exist_ok=True uses it as it is")
 
 
-def opened(path: Path) -> io.TextIOWrapper:
-    """A file, opened for reading as UTF-8 text.
+def open_text(path: Path) -> io.TextIOWrapper:
+    """Open a file for reading as UTF-8.
 
     Raises:
-        LocalFileError: it cannot be read.
+        LocalFileError: the file cannot be read.
     """
     try:
         return path.open(encoding="utf-8")
@@ -180,14 +180,14 @@ def opened(path: Path) -> io.TextIOWrapper:
 def save_file(
     run: RunAddress, fields: FileFields, target: Path, progress: Progress | None = None
 ) -> Flow[None]:
-    """Fetch a file; one request, and two more when its URL has expired."""
-    (told,) = shared_progress(progress, [int(fields.size_bytes)])
-    yield from fetch_file(run, fields, target, told)
+    """Fetch a file; one request, and two more if its URL has expired."""
+    (share,) = shared_progress(progress, [int(fields.size_bytes)])
+    yield from fetch_file(run, fields, target, share)
 
 
 def fetch_file(run: RunAddress, fields: FileFields, target: Path, progress: Progress | None) -> Flow[None]:
-    """As `save_file`, as one of the transfers that share a progress."""
-    # The storage's own address first: the other one leads there by a request more.
+    """Fetch a file; as `save_file`, with its share of the progress of several files."""
+    # The signed URL first: the other one redirects to it, which costs one more request.
     try:
         yield from save(fields.direct_url or fields.url or "", _sink(fields, target, progress))
     except AnswerError as error:
@@ -198,12 +198,12 @@ def fetch_file(run: RunAddress, fields: FileFields, target: Path, progress: Prog
 
 
 def delete_file(run: RunAddress, fields: FileFields, project_id: int | None) -> Flow[None]:
-    """Delete a file; one request, and one before when the project's number is not known. See `confirm_deletion`.
+    """Delete a file; one request, and one before if ``project_id`` is None. See `confirm_deletion`.
 
     Raises:
-        DeletionRefusedError: the server says that it did not.
-        DeletionUnconfirmedError: the response was lost, and the file is still there or cannot be asked for.
-        OutdatedServerError: the server does not know the project's number, without which it takes no deletion.
+        DeletionRefusedError: the server refuses.
+        DeletionUnconfirmedError: the response was lost, and the file still exists or cannot be requested.
+        OutdatedServerError: the server does not know the project's number, which the deletion needs.
     """
     if project_id is None:
         loaded = yield from read_run(run)
@@ -214,10 +214,10 @@ def delete_file(run: RunAddress, fields: FileFields, project_id: int | None) -> 
         return entry is not None and entry.updated_at is not None and entry.id == fields.id
 
     deletion = fetch(delete_files(files=[fields.id], project_id=project_id))
-    answer = yield from confirm_deletion(deletion, is_there, f"{fields.name!r} of run {run}")
-    if answer is None:
+    response = yield from confirm_deletion(deletion, is_there, f"{fields.name!r} of run {run}")
+    if response is None:
         return
-    deleted = answer.delete_files
+    deleted = response.delete_files
     if deleted is None or not deleted.success:
         raise DeletionRefusedError(f"the server did not delete {fields.name!r} of run {run.run_id}")
 
@@ -225,25 +225,25 @@ def delete_file(run: RunAddress, fields: FileFields, project_id: int | None) -> 
 def upload_file(
     run: RunAddress, path: str | os.PathLike[str], root: str | os.PathLike[str], progress: Progress | None
 ) -> Flow[FileFields]:
-    """Put a local file into the run; four requests, five where the server wants to be told that the bytes are there.
+    """Upload a local file into the run; four requests, five if the server needs a confirmation of the upload.
 
     Raises:
-        LocalFileError: it cannot be read; raised before anything is sent.
-        UploadRefusedError: the server gives no place for it, or did not take note of it.
+        LocalFileError: the file cannot be read; raised before anything is sent.
+        UploadRefusedError: the server returns no upload URL, or does not confirm the upload.
     """
     source = Source(checked_path("path", path))
     name = upload_name(source.path, checked_path("root", root))
     (source.progress,) = shared_progress(progress, [source.size])
-    place = yield from _place(run, name)
+    target = yield from _request_upload(run, name)
     try:
-        yield from upload(place.url, source, place.headers)
+        yield from upload(target.url, source, target.headers)
     except AnswerError as error:
         if error.status not in EXPIRED_URL_STATUSES:
             raise
-        place = yield from _place(run, name)
-        yield from upload(place.url, source, place.headers)
-    if MARK_UPLOADED in (yield from read_features()):
-        yield from _mark(run, name)
+        target = yield from _request_upload(run, name)
+        yield from upload(target.url, source, target.headers)
+    if CONFIRM_UPLOADS in (yield from read_features()):
+        yield from _confirm_upload(run, name)
     fields = yield from find_entry(run, name)
     if fields is None:
         raise FileNotFoundInRunError(run_path(run), name)
@@ -251,50 +251,50 @@ def upload_file(
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
+class _UploadTarget:
     url: str
     headers: list[tuple[str, str]]
 
 
-def _place(run: RunAddress, name: str) -> Flow[_Place]:
+def _request_upload(run: RunAddress, name: str) -> Flow[_UploadTarget]:
     operation = create_run_files(entity=run.entity, project=run.project, run=run.run_id, files=[name])
-    places = (yield from fetch(operation, repeatable=True)).create_run_files
-    fitting = [each.upload_url for each in places.files if each.name == name] if places else []
-    if places is None or not places.run_id or not fitting or not fitting[0]:
+    uploads = (yield from fetch(operation, repeatable=True)).create_run_files
+    urls = [each.upload_url for each in uploads.files if each.name == name] if uploads else []
+    if uploads is None or not uploads.run_id or not urls or not urls[0]:
         raise UploadRefusedError(
-            f"the server gives no place for {name!r} in run {run}: does the run exist, and may your API key write to it?"
+            f"the server returned no upload URL for {name!r} in run {run}: does the run exist, and may your API key write to it?"
         )
-    return _Place(fitting[0], [_header(text) for text in places.upload_headers])
+    return _UploadTarget(urls[0], [_parse_header(header) for header in uploads.upload_headers])
 
 
-def _header(text: str) -> tuple[str, str]:
-    name, colon, value = text.partition(":")
+def _parse_header(header: str) -> tuple[str, str]:
+    name, colon, value = header.partition(":")
     if not colon:
-        raise UploadRefusedError("the server asks for an upload header that has no value")
+        raise UploadRefusedError("the server requires an upload header that has no value")
     value = value.strip(" \t")
     if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(value):
         raise UploadRefusedError(
-            f"the server asks for the upload header {name!r}, of which no request can be made: "
-            "HTTP takes printable ASCII characters"
+            f"the server requires the upload header {name!r}, which no request can carry: "
+            "HTTP allows printable ASCII characters only"
         )
     return name, value
 
 
-def _mark(run: RunAddress, name: str) -> Flow[None]:
+def _confirm_upload(run: RunAddress, name: str) -> Flow[None]:
     operation = mark_run_files_uploaded(entity=run.entity, project=run.project, run=run.run_id, files=[name])
     marked = (yield from fetch(operation, repeatable=True)).mark_run_files_uploaded
     if marked is None or not marked.success:
-        raise UploadRefusedError(f"the server did not take note that {name!r} was uploaded to run {run}")
+        raise UploadRefusedError(f"the server did not confirm the upload of {name!r} to run {run}")
 
 
 def _sink(fields: FileFields, target: Path, progress: Progress | None) -> Sink:
-    # A live run's files grow: without an MD5 the listed size is the best there is to tell a cut answer by.
+    # Files of a live run grow: without an MD5 only the listed size shows that a response is incomplete.
     size = None if fields.md5 else int(fields.size_bytes)
     return Sink(target, digest=fields.md5, size=size, progress=progress)
 
 
 def format_size(size: int) -> str:
-    """A size for people, in powers of 1,024."""
+    """Format a size for people, in powers of 1,024."""
     amount, unit = float(size), 0
     while amount >= 1024 and unit < len(_UNITS) - 1:
         amount, unit = amount / 1024, unit + 1

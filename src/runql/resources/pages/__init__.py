@@ -1,1 +1,1 @@
-"""Cursor pages and the lazy lists over them."""
+"""Cursor pages, and the lazy sequences over them."""

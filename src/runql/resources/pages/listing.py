@@ -1,4 +1,4 @@
-"""Cursor pages: read one, read until enough, and a lazy sequence over them for each face."""
+"""Cursor pages: reading one or all of them, and the lazy sequences of both clients."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from runql_graphql.fragments import PageFields
 
 RUN_PER_PAGE: Final = 100
-"""Artifacts of a run that a request asks for."""
+"""Artifacts of a run on one page."""
 
 N = TypeVar("N")
 T = TypeVar("T")
@@ -131,29 +131,29 @@ def read_all(read: Callable[[str | None], Flow[Page[N]]]) -> Flow[list[N]]:
 
 
 def refuse_circle(page: Page[N], seen: set[str | None]) -> None:
-    """As `refuse_seen`, and note the page's cursor."""
+    """Refuse a cursor that the server sent before, and remember this one; see `refuse_seen`."""
     refuse_seen(page, seen)
     seen.add(page.cursor)
 
 
 def refuse_seen(page: Page[N], seen: set[str | None]) -> None:
-    """Refuse a cursor that came before: such a list would never end.
+    """Refuse a cursor that the server sent before: such a list would never end.
 
     Raises:
-        PaginationError: there is more, and the cursor was seen.
+        PaginationError: the server reports another page with a cursor from ``seen``.
     """
     if page.more and page.cursor in seen:
         raise PaginationError(f"the server's pages go in a circle: cursor {page.cursor!r} came before")
 
 
 class Listing(Generic[N, T]):
-    """What has been read of a connection so far. Several flows may read it at the same time: each page is fetched once.
+    """The pages of a connection that have been read. Several flows may read it at once: each page is requested once.
 
     Attributes:
-        items: what was read, without repeats: a list that shifts between two pages shows some nodes twice.
-        cursor: of the last page read.
-        more: whether another page is there; True before the first.
-        total: how many the server counts, None before the first page.
+        items: all items read, each once: a list that shifts between two pages shows some nodes twice.
+        cursor: the cursor of the last page read.
+        more: whether there is another page; True before the first.
+        total: the server's count, None before the first page.
         newest: the items of the last page read.
     """
 
@@ -176,17 +176,17 @@ class Listing(Generic[N, T]):
         self._pages = SingleFlight()
 
     def load_page(self) -> Flow[None]:
-        """Read the next page, when there is one; one request, none when another flow reads that page meanwhile."""
+        """Read the next page, if there is one; one request, none if another flow reads that page at the same time."""
         before = self.cursor
         yield from self._load_while(lambda: self.more and self.cursor == before)
 
     def reach(self, count: int | None) -> Flow[None]:
-        """Read pages until ``count`` items are there, or all when None."""
+        """Read pages until there are ``count`` items, or all pages if None."""
         if not self._has(count):
             yield from self._load_while(lambda: not self._has(count))
 
     def counted(self) -> Flow[int]:
-        """The server's count; reads the first page when none was read."""
+        """Return the server's count; reads the first page if none was read."""
         yield from self._load_while(lambda: self.total is None)
         return self.total or 0
 
@@ -200,7 +200,7 @@ class Listing(Generic[N, T]):
         page = yield from self._read(self.cursor)
         refuse_seen(page, self._cursors)
         new = self._new_items(self._convert(page))
-        # In this order an interrupt between any two lines loses nothing: at worst the page is read again.
+        # This order loses nothing if an interrupt comes between two lines: at worst the page is read again.
         self.newest = new
         self.items += new
         self.total = page.total
@@ -217,13 +217,13 @@ class Listing(Generic[N, T]):
         return [item for identity, item in new.items() if identity not in self._seen]
 
     def at(self, index: SupportsIndex) -> Flow[T]:
-        """One item; a negative index needs all pages."""
+        """Return one item; a negative index reads all pages."""
         position = operator.index(index)
         yield from self.reach(position + 1 if position >= 0 else None)
         return self.items[position]
 
     def between(self, part: slice) -> Flow[list[T]]:
-        """A slice; reads no further than its stop, or everything when that is open or counted from the end."""
+        """Return a slice; reads up to its stop, or all pages if the stop is open or negative."""
         if part.step == 0:
             raise ValueError("slice step cannot be zero")
         bounds = [bound for bound in (part.start, part.stop) if bound is not None]
@@ -233,7 +233,7 @@ class Listing(Generic[N, T]):
 
 
 class UncountedListing(Listing[N, T]):
-    """What has been read of a connection that the server does not count."""
+    """The pages of a connection that the server does not count."""
 
     def counted(self) -> Flow[int]:
         """Read all pages, and return how many items there are."""
@@ -242,10 +242,10 @@ class UncountedListing(Listing[N, T]):
 
 
 class LazySequence(SnakeCaseAttributes, Generic[N, T]):
-    """Items read page by page as they are looked at.
+    """A sequence that reads its pages when an item of them is needed.
 
-    Each ``for`` starts with the first item, without asking again for what was read; ``next(items)`` goes on behind the
-    item that the last ``next`` returned.
+    Each ``for`` starts with the first item and requests no page twice. ``next(items)`` returns the item after the one
+    that the last ``next`` returned.
     """
 
     def __init__(self, client: RetryingClient, listing: Listing[N, T]) -> None:
@@ -261,12 +261,12 @@ class LazySequence(SnakeCaseAttributes, Generic[N, T]):
 
     @property
     def more(self) -> bool:
-        """Whether another page is there; True before the first is read."""
+        """Whether there is another page; True before the first is read."""
         return self._listing.more
 
     @property
     def length(self) -> int:
-        """How many items the server counts. Sends one request, the first page, when none was read yet."""
+        """The server's count of the items. Sends one request, for the first page, if none was read yet."""
         return self._client.run(self._listing.counted())
 
     def __len__(self) -> int:
@@ -282,7 +282,7 @@ class LazySequence(SnakeCaseAttributes, Generic[N, T]):
             index += 1
 
     def __next__(self) -> T:
-        # Threads take turns: each item is returned once. A request that fails returns none, and the next call asks again.
+        # Threads take turns, so that each item is returned once. After a failed request the next call sends it again.
         with self._turn:
             self._client.run(self._listing.reach(self._returned + 1))
             if self._returned >= len(self._listing.items):
@@ -294,12 +294,12 @@ class LazySequence(SnakeCaseAttributes, Generic[N, T]):
         """Return the next item, as ``next(items)`` does.
 
         Raises:
-            StopIteration: the last item was returned already.
+            StopIteration: there is no further item.
         """
         return next(self)
 
     def convert_objects(self) -> list[T]:
-        """The items of the last page that was read; empty before the first."""
+        """Return the items of the last page read; empty before the first."""
         return list(self._listing.newest)
 
     @overload
@@ -317,7 +317,7 @@ class LazySequence(SnakeCaseAttributes, Generic[N, T]):
 class AsyncLazySequence(SnakeCaseAttributes, Generic[N, T]):
     """As `LazySequence`, awaited: ``async for``, ``await anext(runs)``, ``await runs[3]``, ``await runs.length``."""
 
-    # Without this a forgotten `async` would iterate by index, without end: each index gives an awaitable.
+    # Without this, a `for` without `async` would iterate by index and never end: each index gives an awaitable.
     __iter__: ClassVar[None] = None
 
     def __init__(self, client: AsyncRetryingClient, listing: Listing[N, T]) -> None:
@@ -333,12 +333,12 @@ class AsyncLazySequence(SnakeCaseAttributes, Generic[N, T]):
 
     @property
     def more(self) -> bool:
-        """Whether another page is there; True before the first is read."""
+        """Whether there is another page; True before the first is read."""
         return self._listing.more
 
     @property
     async def length(self) -> int:
-        """How many items the server counts. Sends one request, the first page, when none was read yet."""
+        """The server's count of the items. Sends one request, for the first page, if none was read yet."""
         return await self._client.run(self._listing.counted())
 
     async def __aiter__(self) -> AsyncIterator[T]:
@@ -353,7 +353,7 @@ class AsyncLazySequence(SnakeCaseAttributes, Generic[N, T]):
     async def __anext__(self) -> T:
         while True:
             await self._client.run(self._listing.reach(self._returned + 1))
-            # Tasks, and threads with event loops of their own, return each item once.
+            # Tasks take turns, and so do threads with their own event loops: each item is returned once.
             with self._turn:
                 is_complete = not self._listing.more
                 if self._returned < len(self._listing.items):
@@ -366,7 +366,7 @@ class AsyncLazySequence(SnakeCaseAttributes, Generic[N, T]):
         """Return the next item, as ``anext(items)`` does.
 
         Raises:
-            StopAsyncIteration: the last item was returned already.
+            StopAsyncIteration: there is no further item.
         """
         return await anext(self)
 

@@ -1,4 +1,4 @@
-"""What ``next(scan)`` goes on with: one reading of a scan, kept between the calls."""
+"""The iteration that ``next(scan)`` continues from call to call."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ T = TypeVar("T")
 
 
 class NextItem(Generic[T]):
-    """The items of an iteration one call at a time; threads take turns, so that each item is returned once.
+    """Returns the items of an iteration one call at a time. Threads take turns, so that each item is returned once.
 
-    A generator that failed looks like one that is exhausted. Here it goes on failing: an end is only ever the end.
+    A generator that failed looks exhausted afterwards. This class raises the failure again at each later call.
     """
 
     def __init__(self, begin: Callable[[], Iterator[T]]) -> None:
@@ -33,9 +33,9 @@ class NextItem(Generic[T]):
         """Return the next item.
 
         Raises:
-            StopIteration: there is none.
+            StopIteration: there is no further item.
             RunqlError: an earlier call failed or was interrupted.
-            UnshareableError: a thread of the process that this one was forked from was in the middle of a call.
+            UnshareableError: the process was forked while a thread was in the middle of a call.
         """
         with self._turn:
             refuse_after(self._failure)
@@ -70,19 +70,19 @@ class AsyncNextItem(Generic[T]):
         """Return the next item; as `NextItem.take`, with StopAsyncIteration.
 
         Raises:
-            UnshareableError: earlier calls were made in another event loop.
+            UnshareableError: an earlier call was made in another event loop.
         """
-        import anyio  # noqa: PLC0415 - on the synchronous face nothing needs it
+        import anyio  # noqa: PLC0415 - the sync client does not need it
 
         from runql.transport.event_loops import current_event_loop  # noqa: PLC0415 - as above
 
-        # An event loop closes its asynchronous generators when it ends: this one would look exhausted.
+        # An event loop closes its async generators when it ends: this one would look exhausted.
         self._loop = self._loop or current_event_loop()
         if self._loop is not current_event_loop():
             raise UnshareableError(
-                "this scan was begun in another event loop, with which its reading ends: make a new scan"
+                "this scan was begun in another event loop, which ends it: make a new scan"
             )
-        # Made when first needed: a scan may be made where no event loop runs.
+        # Made at the first call, because a scan may be made where no event loop runs.
         self._turn = self._turn or anyio.Lock()
         async with self._turn:
             refuse_after(self._failure)
@@ -97,7 +97,7 @@ class AsyncNextItem(Generic[T]):
 
 
 def refuse_after(failure: BaseException | None) -> None:
-    """Raise when an earlier call failed."""
+    """Raise the failure of an earlier call, if any."""
     if failure is not None:
         reason = str(failure) or type(failure).__name__
         raise RunqlError(f"an earlier next() of this scan failed, make a new scan: {reason}") from failure

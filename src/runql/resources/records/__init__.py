@@ -1,1 +1,1 @@
-"""What the records of runs, artifacts, files and sweeps have in common."""
+"""What runs, artifacts, files and sweeps share."""

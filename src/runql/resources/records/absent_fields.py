@@ -1,4 +1,4 @@
-"""Fields that a server may not know, and what is said when one of them is looked at that there is no value for."""
+"""Fields that older servers do not know."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ T = TypeVar("T")
 
 
 def require_field(value: T | None, part: str) -> T:
-    """The value of a field that has one on every server that knows it.
+    """Return the value of a field, which every server that knows the field sets.
 
     Raises:
-        OutdatedServerError: there is none.
+        OutdatedServerError: the value is None.
     """
     if value is None:
         raise missing_field_error(part)
@@ -24,15 +24,15 @@ def require_field(value: T | None, part: str) -> T:
 
 
 def require_requested_field(fields: BaseModel, name: str, part: str) -> None:
-    """Check that a field which may be null was in the response.
+    """Check that the response contains a field, which may be null.
 
     Raises:
-        OutdatedServerError: it was not.
+        OutdatedServerError: the response does not contain it.
     """
     if name not in fields.model_fields_set:
         raise missing_field_error(part)
 
 
 def missing_field_error(part: str) -> OutdatedServerError:
-    """The error for a field that the server was not asked for, because it refused it before."""
+    """Return the error for a field that was left out of the request because the server refused it before."""
     return OutdatedServerError(describe_unknown_parts([part]), status=200, unknown=[part])

@@ -1,4 +1,4 @@
-"""Deletions whose response may be lost: what became of them is found out by one read."""
+"""Deletions whose response may be lost: one read finds out whether they happened."""
 
 from __future__ import annotations
 
@@ -23,13 +23,18 @@ T = TypeVar("T")
 
 
 def confirm_deletion(deletion: Flow[T], is_there: Callable[[], Flow[bool]], subject: str) -> Flow[T | None]:
-    """Run a deletion, which is sent once; when its response is lost, ask whether what it deletes ``is_there``.
+    """Send a deletion once; if its response is lost, send one read to find out whether it happened.
+
+    Args:
+        deletion: the flow that sends it.
+        is_there: the flow that reads whether its object still exists.
+        subject: names the object in the error.
 
     Returns:
-        What ``deletion`` returns, None when its response was lost and nothing is there any more.
+        What ``deletion`` returns; None if its response was lost and the object is gone.
 
     Raises:
-        DeletionUnconfirmedError: it is still there, or the server cannot be asked.
+        DeletionUnconfirmedError: the object still exists, or the read failed.
     """
     try:
         return (yield from deletion)
@@ -44,7 +49,7 @@ def confirm_deletion(deletion: Flow[T], is_there: Callable[[], Flow[bool]], subj
     try:
         found = yield from is_there()
     except ProjectNotFoundError:
-        # Absent or hidden, which says nothing about what lies in it.
+        # The project is absent or hidden: nothing is known about what is in it.
         found = None
     except NotFoundError:
         found = False
@@ -60,5 +65,5 @@ def _may_have_happened(error: RunqlError) -> bool:
         return error.sent
     if isinstance(error, ServerFailureError):
         return error.status != NOT_IMPLEMENTED
-    # A proxy's page in place of the server's response; any other status is a refusal.
+    # A proxy may send its own page with status 200; any other status is a refusal.
     return not isinstance(error, InvalidAnswerError) or error.status == 200

@@ -1,4 +1,4 @@
-"""Whether a response is about what was asked for: the one place where that is judged."""
+"""Checks that a response is about the project, run or sweep that was requested."""
 
 from __future__ import annotations
 
@@ -38,34 +38,34 @@ C_co = TypeVar("C_co", covariant=True)
 
 
 class WithRun(NamedProject, Protocol[N_co]):
-    """A response's project, and in it the run that was asked for."""
+    """A response's project with the requested run."""
 
     @property
     def run(self) -> N_co | None: ...
 
 
 class WithRuns(NamedProject, Protocol[C_co]):
-    """A response's project, and a page of its runs."""
+    """A response's project with a page of its runs."""
 
     @property
     def runs(self) -> C_co | None: ...
 
 
 class WithSweep(NamedProject, Protocol[N_co]):
-    """A response's project, and in it the sweep that was asked for."""
+    """A response's project with the requested sweep."""
 
     @property
     def sweep(self) -> N_co | None: ...
 
 
 def require_project(found: P | None, entity: str, project: str) -> P:
-    """The project that was asked for.
+    """Return the requested project.
 
-    Servers may find a renamed project by its old name. Its response has the new name and is refused, because nothing
-    tells it from the response to another request; the error names the new name.
+    Some servers find a renamed project by its old name. Such a response is refused, because it looks like the response
+    to another request; the error contains the new name.
 
     Raises:
-        ProjectNotFoundError: the server answered null: it is absent or hidden.
+        ProjectNotFoundError: the server returned null: the project is absent or hidden.
         MismatchedResponseError: the response is about another one.
     """
     if found is None:
@@ -78,11 +78,11 @@ def require_project(found: P | None, entity: str, project: str) -> P:
 
 
 def require_run(found: WithRun[N_co] | None, entity: str, project: str, run: str) -> N_co:
-    """The run that was asked for, from the response's project.
+    """Return the requested run from the response's project.
 
     Raises:
         ProjectNotFoundError: the project is absent or hidden.
-        RunNotFoundError: the project holds no such run.
+        RunNotFoundError: the project has no such run.
         MismatchedResponseError: the response is about another one.
     """
     home = require_project(found, entity, project)
@@ -93,7 +93,7 @@ def require_run(found: WithRun[N_co] | None, entity: str, project: str, run: str
 
 
 def require_runs(found: WithRuns[C_co] | None, entity: str, project: str) -> C_co:
-    """The page of runs, from the response's project.
+    """Return the page of runs from the response's project.
 
     Raises:
         ProjectNotFoundError: the project is absent or hidden.
@@ -106,11 +106,11 @@ def require_runs(found: WithRuns[C_co] | None, entity: str, project: str) -> C_c
 
 
 def require_sweep(found: WithSweep[N_co] | None, entity: str, project: str, sweep: str) -> N_co:
-    """The sweep that was asked for, from the response's project.
+    """Return the requested sweep from the response's project.
 
     Raises:
         ProjectNotFoundError: the project is absent or hidden.
-        SweepNotFoundError: the project holds no such sweep.
+        SweepNotFoundError: the project has no such sweep.
         MismatchedResponseError: the response is about another one.
     """
     home = require_project(found, entity, project)
@@ -121,38 +121,38 @@ def require_sweep(found: WithSweep[N_co] | None, entity: str, project: str, swee
 
 
 def require_run_project(place: RunAddress, project: NamedProject | None) -> None:
-    """Refuse a run's response whose project is not the run's; nothing is compared where the server hides the project.
+    """Check that the project in a response is the run's; passes if the server hides the project.
 
     Raises:
-        MismatchedResponseError: it is another one.
+        MismatchedResponseError: the response is about another project.
     """
     if project is not None:
         require_project(project, place.entity, place.project)
 
 
-def require_name(kind: str, asked: str, found: str) -> None:
-    """Refuse a response about something of another name.
+def require_name(kind: str, requested: str, found: str) -> None:
+    """Check that a response has the requested name; see `is_same`.
 
     Raises:
-        MismatchedResponseError: ``found`` is not what was ``asked`` for.
+        MismatchedResponseError: it has another name.
     """
-    if not is_same(asked, found):
-        raise MismatchedResponseError(f"{kind}{asked}", f"{kind}{found}")
+    if not is_same(requested, found):
+        raise MismatchedResponseError(f"{kind}{requested}", f"{kind}{found}")
 
 
-def require_id(kind: str, asked: str, found: str) -> None:
-    """Refuse a response about something with another of the server's own ids, which are compared as they are.
+def require_id(kind: str, requested: str, found: str) -> None:
+    """Check that a response has the requested id of the server; upper and lower case differ.
 
     Raises:
-        MismatchedResponseError: ``found`` is not what was ``asked`` for.
+        MismatchedResponseError: it has another id.
     """
-    if asked != found:
-        raise MismatchedResponseError(f"{kind} {asked}", f"{kind} {found}")
+    if requested != found:
+        raise MismatchedResponseError(f"{kind} {requested}", f"{kind} {found}")
 
 
-def is_same(asked: str, found: str) -> bool:
-    """Whether two names mean the same to a server; some find names in any case."""
-    return asked == found or _folded(asked) == _folded(found)
+def is_same(requested: str, found: str) -> bool:
+    """Whether two names are the same to a server; some servers ignore case."""
+    return requested == found or _folded(requested) == _folded(found)
 
 
 def _folded(name: str) -> str:

@@ -1,4 +1,4 @@
-"""The HTML that shows a page of the web app inside a notebook."""
+"""HTML that shows a page of the web app in a notebook."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from runql.arguments import positive
 
 
 def page_html(url: str, what: str, *, height: int, hidden: bool) -> str:
-    """An iframe of the page of a run, project or sweep; hidden, it waits behind a button that names it so."""
+    """Return an iframe of a page; with ``hidden``, a button that names ``what`` shows it."""
     style = f"border:none;width:100%;height:{positive('height', height)}px;" + (
         "display:none;" if hidden else ""
     )
@@ -17,7 +17,7 @@ def page_html(url: str, what: str, *, height: int, hidden: bool) -> str:
 
 
 def button(what: str) -> str:
-    """Shows what follows it, and goes."""
+    """Return a button that shows the next element and hides itself."""
     return (
         "<button onClick=\"this.nextSibling.style.display='block';this.style.display='none';\">"
         f"Display W&B {what}</button>"

@@ -1,4 +1,4 @@
-"""Reading the fields of one run, for its own record and for those that belong to it."""
+"""Reading the fields of one run."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ PROJECT_ID: Final = "Run.projectId"
 
 
 def read_run(run: RunAddress) -> Flow[FullRunFields]:
-    """One run in the full shape; one request.
+    """Read all fields of a run; one request.
 
     Raises:
         ProjectNotFoundError: the project is absent or hidden.
-        RunNotFoundError: the project holds no such run.
+        RunNotFoundError: the project has no such run.
     """
-    answer = yield from fetch(get_run(entity=run.entity, project=run.project, run=run.run_id))
-    return require_run(answer.project, run.entity, run.project, run.run_id)
+    response = yield from fetch(get_run(entity=run.entity, project=run.project, run=run.run_id))
+    return require_run(response.project, run.entity, run.project, run.run_id)
 
 
 def read_state(run: RunAddress) -> Flow[str]:
-    """The run's state now; one request."""
-    answer = yield from fetch(get_run_state(entity=run.entity, project=run.project, run=run.run_id))
-    return require_run(answer.project, run.entity, run.project, run.run_id).state or "not found"
+    """Read the state of a run; one request."""
+    response = yield from fetch(get_run_state(entity=run.entity, project=run.project, run=run.run_id))
+    return require_run(response.project, run.entity, run.project, run.run_id).state or "not found"
 
 
 def project_number(fields: RunFields | FullRunFields) -> int | None:
-    """The server's number for the run's project; None where it gives none, or one that is no number."""
-    text = fields.project_id or ""
-    return int(text) if text.isdecimal() else None
+    """Return the server's number of the run's project; None if the server returns none."""
+    number = fields.project_id or ""
+    return int(number) if number.isdecimal() else None

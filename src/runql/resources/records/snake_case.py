@@ -1,4 +1,4 @@
-"""Attributes are snake_case: a camelCase name, as the server and other clients spell it, names ours in its error."""
+"""Errors for attribute names in camelCase that name the snake_case attribute."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ RENAMED: Final = {
     "version_index": "version",
     "total_count": "length",
 }
-"""Fields of the server that have another name here."""
+"""Fields of the server that have another name in runql."""
 
 
 class SnakeCaseAttributes:
-    """An object whose unknown attributes are refused by an error that names the known one of the same meaning."""
+    """A base class whose AttributeError names the attribute in snake_case, such as ``size`` for ``sizeBytes``."""
 
     __slots__ = ()
 
@@ -25,7 +25,7 @@ class SnakeCaseAttributes:
 
         def __getattr__(self, name: str) -> object:
             if hasattr(type(self), name):
-                # A property of ours raised this: find it again, with its own message.
+                # A property of the class raised the AttributeError: raise it again with its own message.
                 return object.__getattribute__(self, name)
             owner = type(self).__name__
             wanted = HUMP.sub("_", name).lower()

@@ -1,4 +1,4 @@
-"""What a server stored, compared with what it was asked to store: the response to a mutation says both."""
+"""Comparing what a mutation sent with what the server stored."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from runql.errors import IncompleteUpdateError, UnreadableValueError
 from runql.values import SPELLED_FLOATS, JSONValue
 
 REASON: Final = (
-    "the server's response holds other values (some servers merge what they should replace, so that deleted keys "
-    "come back). What is in memory now is what the server holds"
+    "the server's response has other values (some servers merge what they should replace, so that deleted keys "
+    "come back). Memory now has the server's values"
 )
 
 
@@ -21,17 +21,17 @@ def is_same_json(one: Mapping[str, JSONValue], other: Mapping[str, JSONValue]) -
     return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
 
 
-def unstored_paths(name: str, before: JSONValue, asked: JSONValue, stored: JSONValue) -> list[str]:
-    """Where the stored value is not the asked one, as dotted names that begin with ``name``.
+def unstored_paths(name: str, before: JSONValue, sent: JSONValue, stored: JSONValue) -> list[str]:
+    """Return the paths where the stored value differs from the one sent, as dotted names that begin with ``name``.
 
-    A key that was not asked for counts when it is one of ``before``, so that it was to be deleted; any other was
-    written by somebody else meanwhile. Numbers are compared by value, and NaN may be stored as null or a str.
+    A stored key that was not sent counts if ``before`` has it, because it should be gone; another client wrote the
+    others. Numbers are compared by value, and NaN may be stored as null or a str.
     """
-    if not (isinstance(asked, dict) and isinstance(stored, dict)):
-        return [] if _is_same(asked, stored) else [name]
+    if not (isinstance(sent, dict) and isinstance(stored, dict)):
+        return [] if _is_same(sent, stored) else [name]
     known = before if isinstance(before, dict) else {}
-    found = [f"{name}.{key}" for key in known if key in stored and key not in asked]
-    for key, value in asked.items():
+    found = [f"{name}.{key}" for key in known if key in stored and key not in sent]
+    for key, value in sent.items():
         if key in stored:
             found += unstored_paths(f"{name}.{key}", known.get(key), value, stored[key])
         else:
@@ -43,48 +43,48 @@ def compare_stored_json(
     name: str,
     parse: Callable[[str | None], dict[str, JSONValue]],
     before: str | None,
-    asked: str,
+    sent: str,
     stored: str | None,
 ) -> tuple[str, list[str]]:
-    """The JSON text that the server holds now, and where it is not the asked one, see `unmet`.
+    """Return the JSON string that the server stores now, and where it differs from the one sent; see `unstored_paths`.
 
-    A response that does not hold it is taken for agreement. One that cannot be read is not, and cannot be taken over.
+    A response without it counts as equal. One that cannot be parsed counts as different, and the sent string stays.
     """
     if stored is None:
-        return asked, []
+        return sent, []
     try:
         found = parse(stored)
     except UnreadableValueError:
-        return asked, [name]
-    return stored, unstored_paths(name, parse(before), parse(asked), found)
+        return sent, [name]
+    return stored, unstored_paths(name, parse(before), parse(sent), found)
 
 
-def missing_names(kind: str, asked: Iterable[str] | None, stored: Iterable[str]) -> list[str]:
-    """The asked names that are not there, each with its kind, such as ``alias best``."""
+def missing_names(kind: str, sent: Iterable[str] | None, stored: Iterable[str]) -> list[str]:
+    """Return the sent names that the server did not store, each with its kind, such as ``alias best``."""
     there = set(stored)
-    return [f"{kind} {name}" for name in asked or () if name not in there]
+    return [f"{kind} {name}" for name in sent or () if name not in there]
 
 
-def incomplete_update(subject: str, asked: Sequence[str], failed: Sequence[str]) -> IncompleteUpdateError:
-    """The error for a mutation that was accepted, and did not store everything.
+def incomplete_update(subject: str, sent: Sequence[str], failed: Sequence[str]) -> IncompleteUpdateError:
+    """Return the error for a mutation that the server accepted but did not store completely.
 
     Args:
-        subject: what was changed, such as ``run e/p/r``.
-        asked: the fields that were sent.
-        failed: see `unmet`.
+        subject: the changed object, such as ``run e/p/r``.
+        sent: the fields that were sent.
+        failed: those that differ; see `unstored_paths`.
     """
-    return IncompleteUpdateError(subject, [name for name in asked if name not in failed], failed, REASON)
+    return IncompleteUpdateError(subject, [name for name in sent if name not in failed], failed, REASON)
 
 
-def _is_same(asked: JSONValue, stored: JSONValue) -> bool:
-    if isinstance(asked, dict) and isinstance(stored, dict):
-        return asked.keys() == stored.keys() and all(_is_same(asked[key], stored[key]) for key in asked)
-    if isinstance(asked, list) and isinstance(stored, list):
-        return len(asked) == len(stored) and all(map(_is_same, asked, stored))
-    if isinstance(asked, float) and not math.isfinite(asked):
-        return stored is None or stored in SPELLED_FLOATS or _is_float_of(asked, stored)
-    return asked == stored
+def _is_same(sent: JSONValue, stored: JSONValue) -> bool:
+    if isinstance(sent, dict) and isinstance(stored, dict):
+        return sent.keys() == stored.keys() and all(_is_same(sent[key], stored[key]) for key in sent)
+    if isinstance(sent, list) and isinstance(stored, list):
+        return len(sent) == len(stored) and all(map(_is_same, sent, stored))
+    if isinstance(sent, float) and not math.isfinite(sent):
+        return stored is None or stored in SPELLED_FLOATS or _is_float_of(sent, stored)
+    return sent == stored
 
 
-def _is_float_of(asked: float, stored: JSONValue) -> bool:
-    return isinstance(stored, float) and (stored == asked or (math.isnan(stored) and math.isnan(asked)))
+def _is_float_of(sent: float, stored: JSONValue) -> bool:
+    return isinstance(stored, float) and (stored == sent or (math.isnan(stored) and math.isnan(sent)))

@@ -1,4 +1,4 @@
-"""Values as they are stored in a run's summary and config: anything that has one obvious JSON form."""
+"""The JSON form of Python values, for summary, config and metadata."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from typing import Final, Protocol, TypeGuard, runtime_checkable
 from runql.arguments import shown
 from runql.values import JSONValue
 
-LARGEST_ARRAY: Final = 32
-LARGEST_INT: Final = 10_000
-"""Bits; Python itself writes and reads some 14,000."""
+MAX_ARRAY_SIZE: Final = 32
+MAX_INT_BITS: Final = 10_000
+"""Python itself writes and reads ints of about 14,000 bits."""
 
 
 @runtime_checkable
 class ArrayLike(Protocol):
-    """What numpy's and torch's arrays and scalars have in common; no library is imported to know one."""
+    """Arrays and scalars of numpy and torch, which this module need not import."""
 
     @property
     def shape(self) -> tuple[int, ...]: ...
@@ -30,30 +30,31 @@ class ArrayLike(Protocol):
 
 
 def to_json_value(value: object, place: str = "value") -> JSONValue:
-    """The JSON form in which a value is stored.
+    """Convert a value to JSON values.
 
-    - numpy and torch scalars are Python's numbers; arrays of one element are that element, of up to 32 nested lists.
-    - `date`, `time` and `datetime` are ISO 8601 texts, bytes are UTF-8 texts, an enum is its name.
-    - tuples and sets are lists, a set's sorted by their JSON; functions and classes are their dotted names.
-    - NaN and infinities stay what they are.
+    - Scalars of numpy and torch become Python numbers. An array of one element becomes that element, one of up to 32
+      nested lists.
+    - `date`, `time` and `datetime` become ISO 8601 strings, bytes become a UTF-8 string, an enum becomes its name.
+    - Tuples and sets become lists, sets in the order of their JSON. Functions and classes become their dotted names.
+    - NaN and infinities stay floats.
 
     Args:
-        value: what was assigned.
-        place: where it stands, for the error.
+        value: the value.
+        place: names it in the error.
 
     Raises:
-        TypeError: there is no such form, or an object's key is no text.
-        ValueError: an array has more than 32 elements, bytes are no UTF-8, an int has thousands of digits, or an object
-            holds itself.
+        TypeError: the value has no JSON form, or a key is not a str.
+        ValueError: an array has more than 32 elements, bytes are not UTF-8, an int has thousands of digits, or an object
+            contains itself.
     """
     try:
         return _stored(value, place)
     except RecursionError:
-        raise ValueError(f"{place} holds itself, or is nested too deeply to be stored") from None
+        raise ValueError(f"{place} contains itself, or is nested too deeply to be stored") from None
 
 
 def to_json_object(values: Mapping[str, object], place: str) -> dict[str, JSONValue]:
-    """The JSON form of a config, a summary or metadata; as `to_json_value`, which names its values by their keys."""
+    """Convert a config, a summary or metadata to JSON values; see `to_json_value`."""
     return {_key(key, place): to_json_value(value, f"{place}[{key!r}]") for key, value in values.items()}
 
 
@@ -65,8 +66,8 @@ def _stored(value: object, place: str) -> JSONValue:
     if isinstance(value, ArrayLike):
         return _array(value, place)
     if isinstance(value, int):
-        if value.bit_length() > LARGEST_INT:
-            raise ValueError(f"{place} cannot be stored: the int has more digits than JSON readers take")
+        if value.bit_length() > MAX_INT_BITS:
+            raise ValueError(f"{place} cannot be stored: the int has more digits than JSON parsers accept")
         return int(value)
     if isinstance(value, float):
         return float(value)
@@ -90,7 +91,7 @@ def _collected(value: object, place: str) -> JSONValue:
     if isinstance(name, str) and callable(value):
         return f"{value.__module__}.{name}"
     raise TypeError(
-        f"{place} cannot be stored: {type(value).__name__} has no JSON form. Use numbers, texts, booleans, None, "
+        f"{place} cannot be stored: {type(value).__name__} has no JSON form. Use numbers, strings, booleans, None, "
         "lists and dicts of them, arrays of up to 32 elements, dates, bytes, sets or enums"
     )
 
@@ -99,16 +100,16 @@ def _array(value: ArrayLike, place: str) -> JSONValue:
     shape = tuple(value.shape)
     size = math.prod(shape)
     if getattr(value.dtype, "kind", "") in {"M", "m"}:
-        # Their numbers count from an epoch in a unit that would be lost.
+        # Their numbers count from an epoch, in a unit that JSON would lose.
         if shape or getattr(value.dtype, "kind", "") == "m":
             raise TypeError(
-                f"{place} cannot be stored: turn dates and durations in arrays into texts or numbers"
+                f"{place} cannot be stored: convert dates and durations in arrays to strings or numbers"
             )
         return str(value)
-    if size > LARGEST_ARRAY:
+    if size > MAX_ARRAY_SIZE:
         raise ValueError(
-            f"{place} has {size} elements, the summary takes {LARGEST_ARRAY}: the official SDK would put statistics "
-            "there and the data into the file wandb.h5, which runql does not write. Store the numbers that matter "
+            f"{place} has {size} elements, but the summary allows {MAX_ARRAY_SIZE}: the official SDK would store statistics "
+            "there and the data in the file wandb.h5, which runql does not write. Store the numbers that matter "
             "(mean, percentiles), or log the array as an artifact"
         )
     plain = value.tolist()
@@ -124,7 +125,7 @@ def _decoded(value: bytes | bytearray, place: str) -> str:
     try:
         return value.decode()
     except UnicodeDecodeError as error:
-        raise ValueError(f"{place} cannot be stored: the bytes are no UTF-8 ({error.reason})") from error
+        raise ValueError(f"{place} cannot be stored: the bytes are not UTF-8 ({error.reason})") from error
 
 
 def _key(key: object, place: str) -> str:
@@ -146,7 +147,7 @@ def _is_set(value: object) -> TypeGuard[AbstractSet[object]]:
 
 
 def replace_in_place(held: dict[str, JSONValue], stored: Mapping[str, JSONValue]) -> None:
-    """Make what is held in memory what was stored, in place: an object inside that somebody holds stays the same one."""
+    """Replace the values of a dict by those that the server stored; dicts and lists inside keep their identity."""
     for key in held.keys() - stored.keys():
         del held[key]
     for key, value in stored.items():

@@ -1,1 +1,1 @@
-"""Artifact types and their collections."""
+"""Artifact collections and types."""

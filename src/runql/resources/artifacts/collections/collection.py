@@ -25,41 +25,41 @@ C = TypeVar("C", bound="CollectionRecord")
 
 
 class ArtifactCollection(CollectionRecord):
-    """A line of versions under one name; `Api.artifact_collection` and `ArtifactType` make them."""
+    """The versions under one name, as `Api.artifact_collection` and `ArtifactType` return them."""
 
     def __init__(self, client: RetryingClient, home: TypeAddress, fields: ArtifactCollectionFields) -> None:
         super().__init__(home, fields)
         self._client = client
 
     def artifacts(self, per_page: int = PER_PAGE, *, tags: Collection[str] | None = None) -> Artifacts:
-        """Return its versions, newest first where the server does so; see `Artifacts`."""
+        """Return its versions in the server's order, most often newest first; see `Artifacts`."""
         home, name = self._home, self._fields.name
         return Artifacts(
             self._client, home.entity, home.project, name, home.type_name, per_page=per_page, tags=tags
         )
 
     def save(self) -> None:
-        """Write what was changed in memory: name, type, description and tags.
+        """Write the changed name, type, description and tags to the server.
 
-        Sends only what differs from what was read: nothing when nothing does, one request for name and description, one
-        for the type, one for tags that were added, one for tags that were taken away.
+        Sends what differs from what was read: one request for name and description, one for the type, one for added
+        tags, one for removed tags. Sends nothing if nothing differs.
 
         Raises:
-            ArtifactNotFoundError: it was deleted meanwhile.
-            IncompleteUpdateError: some of it was written.
-            AnswerError, ChangeRefusedError: the server refuses, as it does for a name that is taken.
+            ArtifactNotFoundError: the collection does not exist any more.
+            IncompleteUpdateError: the server stored a part of the changes.
+            AnswerError, ChangeRefusedError: the server refuses, for example a name that another collection has.
         """
         self._client.run(self._save())
 
     def delete(self) -> None:
-        """Delete the collection with all versions that were made in it, for good; one request.
+        """Delete the collection and all versions that were made in it; one request. This cannot be undone.
 
-        Of a collection of links only the links.
+        Deleting a collection of links deletes only the links.
 
         Raises:
-            ArtifactNotFoundError: there is no such collection (any more).
+            ArtifactNotFoundError: the collection does not exist any more.
             AnswerError, DeletionRefusedError: the server refuses.
-            DeletionUnconfirmedError: the response was lost, and one request more did not find that it is gone.
+            DeletionUnconfirmedError: the response was lost, and a second request did not show that it is gone.
         """
         self._client.run(self._delete())
 
@@ -90,7 +90,7 @@ class AsyncArtifactCollection(CollectionRecord):
 
 
 class ArtifactCollections(LazySequence[ArtifactCollectionFields | None, ArtifactCollection]):
-    """The collections of one kind in a project, read page by page as they are looked at; one request a page."""
+    """The collections of one type in a project, a lazy sequence that sends one request a page."""
 
     def __init__(
         self, client: RetryingClient, entity: str, project: str, type_name: str, per_page: int = PER_PAGE
@@ -118,7 +118,7 @@ class AsyncArtifactCollections(AsyncLazySequence[ArtifactCollectionFields | None
 
 
 class ProjectArtifactCollections(LazySequence[ArtifactCollectionFields | None, ArtifactCollection]):
-    """The collections of all kinds in a project, read page by page as they are looked at; one request a page."""
+    """The collections of all types in a project, a lazy sequence that sends one request a page."""
 
     def __init__(
         self,

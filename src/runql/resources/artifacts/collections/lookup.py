@@ -1,4 +1,4 @@
-"""Finding kinds of artifacts and their collections."""
+"""Finding artifact types and collections."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ N = TypeVar("N", bound=Named)
 
 @dataclass(frozen=True, slots=True)
 class TypeAddress:
-    """A kind of artifacts in a project."""
+    """An artifact type in a project."""
 
     entity: str
     project: str
@@ -38,41 +38,41 @@ class TypeAddress:
 
 
 def find_type(home: TypeAddress) -> Flow[ArtifactTypeFields]:
-    """One kind; one request.
+    """Find an artifact type; one request.
 
     Raises:
         ProjectNotFoundError: the project is absent or hidden.
-        ArtifactNotFoundError: it has no such kind.
+        ArtifactNotFoundError: the project has no such type.
     """
     operation = get_artifact_type(entity=home.entity, project=home.project, type_name=home.type_name)
-    answer = yield from fetch(operation)
-    return _required_type(require_project(answer.project, home.entity, home.project).artifact_type, home)
+    response = yield from fetch(operation)
+    return _require_type(require_project(response.project, home.entity, home.project).artifact_type, home)
 
 
 def list_type_page(
     entity: str, project: str, per_page: int, after: str | None
 ) -> Flow[Page[ArtifactTypeFields]]:
-    """A page of kinds; one request."""
-    answer = yield from fetch(
+    """Read a page of artifact types; one request."""
+    response = yield from fetch(
         list_artifact_types(entity=entity, project=project, first=per_page, after=after)
     )
-    types = require_project(answer.project, entity, project).artifact_types
+    types = require_project(response.project, entity, project).artifact_types
     return read_sparse_page(types.page_info, types.edges, after)
 
 
 def find_collection(home: TypeAddress, name: str) -> Flow[ArtifactCollectionFields]:
-    """One collection; one request.
+    """Find a collection; one request.
 
     Raises:
         ProjectNotFoundError: the project is absent or hidden.
-        ArtifactNotFoundError: it has no such kind, or that no such collection.
+        ArtifactNotFoundError: the project has no such type or collection.
     """
     operation = get_artifact_collection(
         entity=home.entity, project=home.project, type_name=home.type_name, collection=name
     )
-    answer = yield from fetch(operation)
-    kind = require_project(answer.project, home.entity, home.project).artifact_type
-    found = _required_type(kind, home).artifact_collection
+    response = yield from fetch(operation)
+    kind = require_project(response.project, home.entity, home.project).artifact_type
+    found = _require_type(kind, home).artifact_collection
     if found is None:
         raise ArtifactNotFoundError(
             f"project {home.entity}/{home.project} has no collection {name} of type {home.type_name}"
@@ -84,18 +84,18 @@ def find_collection(home: TypeAddress, name: str) -> Flow[ArtifactCollectionFiel
 def list_collection_page(
     home: TypeAddress, per_page: int, after: str | None
 ) -> Flow[Page[ArtifactCollectionFields | None]]:
-    """A page of collections; one request.
+    """Read a page of the collections of one type; one request.
 
     Raises:
         ProjectNotFoundError: the project is absent or hidden.
-        ArtifactNotFoundError: it has no such kind.
+        ArtifactNotFoundError: the project has no such type.
     """
     operation = list_artifact_collections(
         entity=home.entity, project=home.project, type_name=home.type_name, first=per_page, after=after
     )
-    answer = yield from fetch(operation)
-    kind = require_project(answer.project, home.entity, home.project).artifact_type
-    found = _required_type(kind, home).artifact_collections
+    response = yield from fetch(operation)
+    kind = require_project(response.project, home.entity, home.project).artifact_type
+    found = _require_type(kind, home).artifact_collections
     if found is None:
         return Page[ArtifactCollectionFields | None].empty(after)
     return read_page(found, after)
@@ -103,7 +103,7 @@ def list_collection_page(
 
 @dataclass(frozen=True, slots=True)
 class CollectionQuery:
-    """Which collections of a project, in which order, how many a page."""
+    """The collections to list: the project, the filter, the order and the page size."""
 
     entity: str
     project: str
@@ -120,41 +120,41 @@ class CollectionQuery:
         order: str | None,
         per_page: int,
     ) -> CollectionQuery:
-        """Check what a caller gave.
+        """Check the caller's arguments.
 
         Raises:
-            ValueError: the filter is no JSON, or ``per_page`` is below 1.
+            ValueError: the filter has no JSON form, or ``per_page`` is below 1.
             TypeError: an argument has the wrong type.
         """
         if filters is not None and not isinstance(filters, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance] — callers may be untyped
             raise TypeError(
                 f"filters must be a dict such as {{'name': 'mnist'}}, not {type(filters).__name__}"
             )
-        text = checked_json(dict(filters), "filters") if filters else None
-        wanted = checked_str("order", order) if order is not None else None
-        return cls(entity, project, text, wanted or None, positive("per_page", per_page))
+        filter_json = checked_json(dict(filters), "filters") if filters else None
+        checked_order = checked_str("order", order) if order is not None else None
+        return cls(entity, project, filter_json, checked_order or None, positive("per_page", per_page))
 
 
 def list_project_collection_page(
     query: CollectionQuery, after: str | None
 ) -> Flow[Page[ArtifactCollectionFields | None]]:
-    """A page of the collections of all types; one request.
+    """Read a page of the collections of all types; one request.
 
     Raises:
         ProjectNotFoundError: the project is absent or hidden.
-        OutdatedServerError: there is a filter or an order, and the server takes none.
+        OutdatedServerError: the query has a filter or an order, and the server supports neither.
     """
     if query.filters is None and query.order is None:
-        plain = yield from fetch(
+        response = yield from fetch(
             list_project_collections(
                 entity=query.entity, project=query.project, first=query.per_page, after=after
             )
         )
-        found = require_project(plain.project, query.entity, query.project).artifact_collections
-        return (
-            Page[ArtifactCollectionFields | None].empty(after) if found is None else read_page(found, after)
-        )
-    answer = yield from fetch(
+        found = require_project(response.project, query.entity, query.project).artifact_collections
+        if found is None:
+            return Page[ArtifactCollectionFields | None].empty(after)
+        return read_page(found, after)
+    filtered = yield from fetch(
         list_filtered_project_collections(
             entity=query.entity,
             project=query.project,
@@ -164,13 +164,13 @@ def list_project_collection_page(
             after=after,
         )
     )
-    fitting = require_project(answer.project, query.entity, query.project).artifact_collections
-    return (
-        Page[ArtifactCollectionFields | None].empty(after) if fitting is None else read_page(fitting, after)
-    )
+    matching = require_project(filtered.project, query.entity, query.project).artifact_collections
+    if matching is None:
+        return Page[ArtifactCollectionFields | None].empty(after)
+    return read_page(matching, after)
 
 
-def _required_type(found: N | None, home: TypeAddress) -> N:
+def _require_type(found: N | None, home: TypeAddress) -> N:
     if found is None:
         raise ArtifactNotFoundError(
             f"project {home.entity}/{home.project} has no artifacts of type {home.type_name}"

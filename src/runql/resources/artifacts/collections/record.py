@@ -1,4 +1,4 @@
-"""What is known of an artifact collection, and the part of it that can be changed: in memory by assigning, by `save`."""
+"""What was read of an artifact collection, the fields that can be assigned, and the flow that saves them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from runql.errors import (
     RunqlError,
 )
 from runql.resources.artifacts.collections.lookup import TypeAddress, find_collection
-from runql.resources.artifacts.mutations import LONGEST, checked_tags
+from runql.resources.artifacts.mutations import MAX_NAME_LENGTH, checked_tags
 from runql.resources.records.absent_fields import require_field
 from runql.resources.records.deletion import confirm_deletion
 from runql.resources.records.identity import require_id
@@ -58,9 +58,9 @@ T = TypeVar("T")
 
 
 class CollectionRecord(SnakeCaseAttributes):
-    """The part of `ArtifactCollection` and `AsyncArtifactCollection` that needs no request.
+    """What both clients share.
 
-    Name, type, description and tags can be assigned. Assigning changes memory only; `save` writes.
+    Name, type, description and tags can be assigned. Assigning changes memory only; `save` writes to the server.
     """
 
     def __init__(self, home: TypeAddress, fields: ArtifactCollectionFields) -> None:
@@ -73,36 +73,36 @@ class CollectionRecord(SnakeCaseAttributes):
 
     @property
     def id(self) -> str:
-        """The server's own id."""
+        """The server's id."""
         return self._fields.id
 
     @property
     def entity(self) -> str:
-        """The entity it was asked for with."""
+        """The entity that was requested."""
         return self._home.entity
 
     @property
     def project(self) -> str:
-        """The project it was asked for with."""
+        """The project that was requested."""
         return self._home.project
 
     @property
     def name(self) -> str:
-        """Its name, which stands before the colon of an artifact's. Can be assigned."""
+        """Its name, the part before the colon in an artifact's name. Can be assigned."""
         return self._edited.get("name", self._fields.name)
 
     @name.setter
     def name(self, value: str) -> None:
         checked_str("name", value)
-        if not value.strip() or len(value) > LONGEST or "/" in value or ":" in value:
+        if not value.strip() or len(value) > MAX_NAME_LENGTH or "/" in value or ":" in value:
             raise ValueError(
-                f"a collection's name has 1 to {LONGEST} characters, none of them / or :, not {shown(value)}"
+                f"a collection's name has 1 to {MAX_NAME_LENGTH} characters, none of them / or :, not {shown(value)}"
             )
         self._edited["name"] = value
 
     @property
     def type(self) -> str:
-        """What kind of artifacts it holds. Can be assigned, but not of a collection of links."""
+        """The type of its artifacts. Can be assigned, unless it is a collection of links."""
         return self._edited.get("type", self._fields.default_artifact_type.name)
 
     @type.setter  # noqa: A003 - `type` is the name that callers know
@@ -110,15 +110,15 @@ class CollectionRecord(SnakeCaseAttributes):
         checked_str("type", value)
         if not self.is_sequence():
             raise ValueError(f"{self._fields.name} is a collection of links, whose type cannot be changed")
-        if len(value) > LONGEST or not TYPE_NAME.fullmatch(value):
+        if len(value) > MAX_NAME_LENGTH or not TYPE_NAME.fullmatch(value):
             raise ValueError(
-                f"a type has 1 to {LONGEST} letters, digits, _, - or ., with blanks between them, not {shown(value)}"
+                f"a type has 1 to {MAX_NAME_LENGTH} letters, digits, _, - or ., with spaces between them, not {shown(value)}"
             )
         self._edited["type"] = value
 
     @property
     def description(self) -> str | None:
-        """What somebody wrote about it. Can be assigned; None is written as the empty text."""
+        """The description. Can be assigned; None is stored as the empty str."""
         return self._edited.get("description", self._fields.description)
 
     @description.setter
@@ -127,20 +127,20 @@ class CollectionRecord(SnakeCaseAttributes):
 
     @property
     def created_at(self) -> str:
-        """When it was made, ISO 8601; without a zone it is UTC."""
+        """When it was made, ISO 8601, in UTC where no zone is given."""
         return self._fields.created_at
 
     @property
     def updated_at(self) -> str | None:
-        """When it was last changed, ISO 8601; without a zone it is UTC."""
+        """When it was last changed, ISO 8601, in UTC where no zone is given."""
         return self._fields.updated_at
 
     @property
     def tags(self) -> list[str]:
-        """Its tags, in the server's order. Assign a list or change this one; `save` writes what differs.
+        """The tags, in the server's order. Change this list or assign another; `save` adds and removes what differs.
 
         Raises:
-            OutdatedServerError: the server does not know tags.
+            OutdatedServerError: the server does not know tags of collections.
         """
         return self._tag_list
 
@@ -154,7 +154,7 @@ class CollectionRecord(SnakeCaseAttributes):
         return [edge.node.alias for edge in self._fields.aliases.edges if edge.node is not None]
 
     def is_sequence(self) -> bool:
-        """Whether versions are made in it; False for one of links to versions that are made elsewhere."""
+        """Whether versions are made in it; False for a collection of links to versions made elsewhere."""
         return self._fields.typename__ == SEQUENCE
 
     # -- writing ------------------------------------------------------------------------------------------------
@@ -170,11 +170,11 @@ class CollectionRecord(SnakeCaseAttributes):
 
     def _save(self) -> Flow[None]:
         added: list[str] = []
-        taken: list[str] = []
-        if "_tag_list" in vars(self):  # looked at: an older server has none to look at
+        removed: list[str] = []
+        if "_tag_list" in vars(self):  # an older server has no tags, and callers read none
             now = checked_tags(self._tag_list)
             added = [tag for tag in now if tag not in self._stored_tags]
-            taken = [tag for tag in self._stored_tags if tag not in now]
+            removed = [tag for tag in self._stored_tags if tag not in now]
         fields = [
             name
             for name, stored in (("name", self._fields.name), ("description", self._fields.description or ""))
@@ -184,11 +184,11 @@ class CollectionRecord(SnakeCaseAttributes):
         if fields:
             steps.append((", ".join(fields), self._write(fields)))
         if self.type != self._fields.default_artifact_type.name:
-            steps.append(("type", self._move()))
+            steps.append(("type", self._change_type()))
         if added:
-            steps.append(("added tags", self._add(added)))
-        if taken:
-            steps.append(("removed tags", self._take(taken)))
+            steps.append(("added tags", self._add_tags(added)))
+        if removed:
+            steps.append(("removed tags", self._remove_tags(removed)))
         written: list[str] = []
         for name, step in steps:
             try:
@@ -205,53 +205,61 @@ class CollectionRecord(SnakeCaseAttributes):
     def _write(self, names: list[str]) -> Flow[None]:
         given = {name: self._edited[name] for name in names}
         if self.is_sequence():
-            wanted = UpdateArtifactSequenceInput(artifactSequenceID=self.id, **given)
-            done = (yield from self._sent(update_artifact_sequence(input=wanted))).update_artifact_sequence
+            change = UpdateArtifactSequenceInput(artifactSequenceID=self.id, **given)
+            done = (
+                yield from self._fetch_existing(update_artifact_sequence(input=change))
+            ).update_artifact_sequence
             self._keep(done.artifact_collection if done else None, names)
         else:
             links = UpdateArtifactPortfolioInput(artifactPortfolioID=self.id, **given)
-            kept = (yield from self._sent(update_artifact_portfolio(input=links))).update_artifact_portfolio
+            kept = (
+                yield from self._fetch_existing(update_artifact_portfolio(input=links))
+            ).update_artifact_portfolio
             self._keep(kept.artifact_collection if kept else None, names)
 
-    def _move(self) -> Flow[None]:
-        wanted = MoveArtifactSequenceInput(artifactSequenceID=self.id, destinationArtifactTypeName=self.type)
-        done = (yield from self._sent(update_artifact_sequence_type(input=wanted))).move_artifact_sequence
+    def _change_type(self) -> Flow[None]:
+        change = MoveArtifactSequenceInput(artifactSequenceID=self.id, destinationArtifactTypeName=self.type)
+        done = (
+            yield from self._fetch_existing(update_artifact_sequence_type(input=change))
+        ).move_artifact_sequence
         self._keep(done.artifact_collection if done else None, ["type"])
         self._home = replace(self._home, type_name=self.type)
 
     def _keep(self, written: WrittenCollectionFields | None, names: list[str]) -> None:
         if written is None:
-            raise ArtifactNotFoundError(self._gone())
+            raise ArtifactNotFoundError(self._gone_message())
         require_id("artifact collection", self.id, written.id)
-        # An older server returns less: what it does not return is what was sent.
+        # An older server returns fewer fields: the others are as sent.
         sent = {name: self._edited.pop(name) for name in names}
         sent.pop("type", None)
         kept = {name: getattr(written, name) for name in written.model_fields_set}
         self._fields = self._fields.model_copy(update={**sent, **kept})
 
-    def _add(self, tags: list[str]) -> Flow[None]:
-        wanted = CreateArtifactCollectionTagAssignmentsInput(
+    def _add_tags(self, tags: list[str]) -> Flow[None]:
+        change = CreateArtifactCollectionTagAssignmentsInput(
             entityName=self.entity,
             projectName=self.project,
             artifactCollectionName=self._fields.name,
             tags=[TagInput(tagName=tag) for tag in tags],
         )
-        answer = yield from self._sent(create_artifact_collection_tags(input=wanted))
-        if answer.create_artifact_collection_tag_assignments is None:
+        response = yield from self._fetch_existing(create_artifact_collection_tags(input=change))
+        if response.create_artifact_collection_tag_assignments is None:
             raise ChangeRefusedError(f"the server did not add tags {', '.join(tags)} to {self._path}")
         self._stored_tags.extend(tags)
 
-    def _take(self, tags: list[str]) -> Flow[None]:
-        wanted = DeleteArtifactCollectionTagAssignmentsInput(
+    def _remove_tags(self, tags: list[str]) -> Flow[None]:
+        change = DeleteArtifactCollectionTagAssignmentsInput(
             entityName=self.entity,
             projectName=self.project,
             artifactCollectionName=self._fields.name,
             tags=[TagInput(tagName=tag) for tag in tags],
         )
-        answer = yield from self._sent(delete_artifact_collection_tags(input=wanted), repeatable=False)
-        done = answer.delete_artifact_collection_tag_assignments
+        response = yield from self._fetch_existing(
+            delete_artifact_collection_tags(input=change), repeatable=False
+        )
+        done = response.delete_artifact_collection_tag_assignments
         if done is None or not done.success:
-            raise ChangeRefusedError(f"the server did not take tags {', '.join(tags)} from {self._path}")
+            raise ChangeRefusedError(f"the server did not remove tags {', '.join(tags)} from {self._path}")
         self._stored_tags[:] = [tag for tag in self._stored_tags if tag not in tags]
 
     def _delete(self) -> Flow[None]:
@@ -263,12 +271,14 @@ class CollectionRecord(SnakeCaseAttributes):
 
     def _send_deletion(self) -> Flow[bool]:
         if self.is_sequence():
-            wanted = DeleteArtifactSequenceInput(artifactSequenceID=self.id)
-            answer = yield from self._sent(delete_artifact_sequence(input=wanted), repeatable=False)
-            done = answer.delete_artifact_sequence
+            change = DeleteArtifactSequenceInput(artifactSequenceID=self.id)
+            response = yield from self._fetch_existing(
+                delete_artifact_sequence(input=change), repeatable=False
+            )
+            done = response.delete_artifact_sequence
             return self._is_deleted(done.artifact_collection if done else None)
         links = DeleteArtifactPortfolioInput(artifactPortfolioID=self.id)
-        reply = yield from self._sent(delete_artifact_portfolio(input=links), repeatable=False)
+        reply = yield from self._fetch_existing(delete_artifact_portfolio(input=links), repeatable=False)
         unlinked = reply.delete_artifact_portfolio
         return self._is_deleted(unlinked.artifact_collection if unlinked else None)
 
@@ -278,10 +288,10 @@ class CollectionRecord(SnakeCaseAttributes):
         return deleted is not None
 
     def _is_there(self) -> Flow[bool]:
-        # The name may be another collection's by now.
+        # Another collection may have the name by now.
         return (yield from find_collection(self._home, self._fields.name)).id == self.id
 
-    def _sent(self, operation: Operation[T], *, repeatable: bool = True) -> Flow[T]:
+    def _fetch_existing(self, operation: Operation[T], *, repeatable: bool = True) -> Flow[T]:
         try:
             return (yield from fetch(operation, repeatable=repeatable))
         except QueryError as error:
@@ -289,20 +299,20 @@ class CollectionRecord(SnakeCaseAttributes):
             raise
 
     def _raise_if_gone(self, error: QueryError) -> Flow[None]:
-        """Servers word a missing collection as they like: asking for it tells."""
+        """Read the collection to find out whether it is gone: servers differ in how they report that."""
         try:
             gone = not (yield from self._is_there())
         except NotFoundError:
             gone = True
         except RunqlError:
-            # What was refused first says more than that asking failed, too.
+            # The first error says more than this one.
             return
         if gone:
-            raise ArtifactNotFoundError(self._gone()) from error
+            raise ArtifactNotFoundError(self._gone_message()) from error
 
     @property
     def _path(self) -> str:
         return f"{self.entity}/{self.project}/{self._fields.name}"
 
-    def _gone(self) -> str:
+    def _gone_message(self) -> str:
         return f"artifact collection {self._path} does not exist any more"

@@ -1,4 +1,4 @@
-"""Types of artifacts: one, and those of a project, each with its async twin."""
+"""Artifact types: one, and those of a project, each with its async twin."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from runql_graphql.fragments import ArtifactTypeFields
 
 
 class TypeRecord(SnakeCaseAttributes):
-    """The part of `ArtifactType` and `AsyncArtifactType` that needs no request."""
+    """What both clients share."""
 
     def __init__(self, entity: str, project: str, fields: ArtifactTypeFields) -> None:
         self._home = TypeAddress(entity, project, fields.name)
@@ -32,7 +32,7 @@ class TypeRecord(SnakeCaseAttributes):
 
     @property
     def id(self) -> str:
-        """The server's own id."""
+        """The server's id."""
         return self._fields.id
 
     @property
@@ -42,34 +42,34 @@ class TypeRecord(SnakeCaseAttributes):
 
     @property
     def entity(self) -> str:
-        """The entity it was asked for with."""
+        """The entity that was requested."""
         return self._home.entity
 
     @property
     def project(self) -> str:
-        """The project it was asked for with."""
+        """The project that was requested."""
         return self._home.project
 
     @property
     def description(self) -> str | None:
-        """What somebody wrote about it."""
+        """The description."""
         return self._fields.description
 
     @property
     def created_at(self) -> str:
-        """When it was made, ISO 8601; without a zone it is UTC."""
+        """When it was made, ISO 8601, in UTC where no zone is given."""
         return self._fields.created_at
 
 
 class ArtifactType(TypeRecord):
-    """A kind of artifacts in a project; `Api.artifact_type` and `Api.artifact_types` make them."""
+    """An artifact type of a project, as `Api.artifact_type` and `Api.artifact_types` return it."""
 
     def __init__(self, client: RetryingClient, entity: str, project: str, fields: ArtifactTypeFields) -> None:
         super().__init__(entity, project, fields)
         self._client = client
 
     def collections(self, per_page: int = PER_PAGE) -> ArtifactCollections:
-        """Return its collections, read page by page as they are looked at."""
+        """Return its collections, a lazy sequence that sends one request a page."""
         home = self._home
         return ArtifactCollections(self._client, home.entity, home.project, home.type_name, per_page)
 
@@ -77,7 +77,7 @@ class ArtifactType(TypeRecord):
         """Return one of its collections; one request.
 
         Raises:
-            ArtifactNotFoundError: there is none of this name.
+            ArtifactNotFoundError: there is no collection with this name.
         """
         fields = self._client.run(find_collection(self._home, name))
         return ArtifactCollection(self._client, self._home, fields)
@@ -104,7 +104,7 @@ class AsyncArtifactType(TypeRecord):
 
 
 class ArtifactTypes(LazySequence[ArtifactTypeFields, ArtifactType]):
-    """The kinds of artifacts in a project, read page by page as they are looked at; `len` reads to the end."""
+    """The artifact types of a project, a lazy sequence that sends one request a page; `len` reads all pages."""
 
     def __init__(self, client: RetryingClient, entity: str, project: str, per_page: int = PER_PAGE) -> None:
         self._path = f"{entity}/{project}"
@@ -113,7 +113,7 @@ class ArtifactTypes(LazySequence[ArtifactTypeFields, ArtifactType]):
             UncountedListing(
                 partial(list_type_page, entity, project, positive("per_page", per_page)),
                 lambda page: [ArtifactType(client, entity, project, fields) for fields in page.nodes],
-                lambda kind: kind.id,
+                lambda each: each.id,
             ),
         )
 
@@ -133,7 +133,7 @@ class AsyncArtifactTypes(AsyncLazySequence[ArtifactTypeFields, AsyncArtifactType
             UncountedListing(
                 partial(list_type_page, entity, project, positive("per_page", per_page)),
                 lambda page: [AsyncArtifactType(client, entity, project, fields) for fields in page.nodes],
-                lambda kind: kind.id,
+                lambda each: each.id,
             ),
         )
 

@@ -1,1 +1,1 @@
-"""Downloading the entries of an artifact, and checking those that are there."""
+"""Downloading the entries of an artifact, and checking local copies of them."""

@@ -1,4 +1,4 @@
-"""Downloading entries below a folder: files that are there stay, equal files are fetched once, each digest is checked."""
+"""Saving entries below a folder: which of them to fetch, to copy, or to keep."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class DownloadPlan:
 
     Args:
         downloads: the files; none is a reference.
-        intact: for each of them, whether its target holds the right bytes.
+        intact: for each of them, whether its target has the right bytes.
     """
 
     def __init__(self, downloads: Sequence[EntryDownload], intact: Sequence[bool]) -> None:

@@ -1,4 +1,4 @@
-"""What an artifact refers to and does not hold: which addresses can be followed, and following them."""
+"""References: which addresses can be followed, and fetching what they point to."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ from runql.transport.local_files import copy_file, digest_of, write_atomically
 
 ARTIFACT: Final = "wandb-artifact"
 _SCHEME: Final = re.compile("[A-Za-z][A-Za-z0-9+.-]*")
-OWN: Final = frozenset({"http", "https", "file", ARTIFACT})
+KNOWN_SCHEMES: Final = frozenset({"http", "https", "file", ARTIFACT})
 
 
-class _Opened(Protocol):
-    """What `fsspec.open` gives."""
+class _OpenFile(Protocol):
+    """What `fsspec.open` returns."""
 
     fs: _FileSystem
     path: str
@@ -52,9 +52,9 @@ def scheme_of(entry: ManifestEntry) -> str:
 
 
 def path_spellings(address: str) -> list[str]:
-    """What may be meant behind the scheme and the host of an address, likelier first.
+    """Return the possible paths of an address, without its scheme and host, the likelier first.
 
-    SDKs store names as they are, where `#`, `?` and `%` are ordinary characters; other writers escape them.
+    SDKs store names as they are, where `#`, `?` and `%` are ordinary characters. Other writers escape them.
     """
     rest = address.partition(":")[2]
     if rest.startswith("//"):
@@ -64,7 +64,7 @@ def path_spellings(address: str) -> list[str]:
 
 
 def local_paths(address: str, *, windows: bool = os.name == "nt") -> list[Path]:
-    """Where a file of this machine may lie that an address names, likelier first."""
+    """Return the possible local paths of an address, the likelier first."""
     paths = path_spellings(address)
     if windows:  # where `/C:/x` means `C:/x`
         paths = [path[1:] if re.match("/[A-Za-z]:", path) else path for path in paths]
@@ -72,13 +72,13 @@ def local_paths(address: str, *, windows: bool = os.name == "nt") -> list[Path]:
 
 
 def check_schemes(artifact: str, entries: Iterable[ManifestEntry]) -> None:
-    """Refuse addresses that nothing here can follow, before anything is fetched.
+    """Refuse addresses that cannot be followed, before anything is fetched.
 
     Raises:
-        MissingExtraError: fsspec, which may know them, is not installed.
-        ReferenceUnavailableError: it is, and does not know them either.
+        MissingExtraError: an address needs fsspec, which is not installed.
+        ReferenceUnavailableError: fsspec does not know the scheme of an address.
     """
-    others = {entry.path: entry.ref or "" for entry in entries if scheme_of(entry) not in OWN}
+    others = {entry.path: entry.ref or "" for entry in entries if scheme_of(entry) not in KNOWN_SCHEMES}
     if not others:
         return
     if find_spec("fsspec") is None:
@@ -93,30 +93,30 @@ def check_schemes(artifact: str, entries: Iterable[ManifestEntry]) -> None:
 def follow_reference(
     artifact: str, entry: ManifestEntry, target: Path, progress: Progress | None
 ) -> Flow[None]:
-    """Fetch what an entry refers to; one request over HTTP, without our key unless it lies below the base URL.
+    """Fetch what a reference points to; one request over HTTP, with the key only below the base URL.
 
     Raises:
-        ReferenceUnavailableError: it is not there, or cannot be read.
-        DigestMismatchError: it is not what it was when it was noted.
-        LocalFileError: the disk did not take it.
+        ReferenceUnavailableError: it does not exist, or cannot be read.
+        DigestMismatchError: it has changed since the artifact was made.
+        LocalFileError: the disk cannot store it.
     """
     scheme, address = scheme_of(entry), entry.ref or ""
     try:
         if scheme in {"http", "https"}:
-            # Without an ETag the SDK notes the address itself, by which nothing can be checked.
+            # Without an ETag the SDK stores the address as the digest, which cannot be checked.
             etag = None if entry.digest == address else entry.digest
             yield from save(address, Sink(target, etag=etag, progress=progress))
         elif scheme == "file":
-            yield from offload(lambda: _copy(artifact, entry, target))
+            yield from offload(lambda: _copy_local(artifact, entry, target))
         else:
-            yield from offload(lambda: _fetch(artifact, entry, target))
+            yield from offload(lambda: _fetch_by_fsspec(artifact, entry, target))
     except (AnswerError, TransportError) as error:
         if isinstance(error, DigestMismatchError):
             raise
         raise ReferenceUnavailableError(artifact, {entry.path: address}, str(error)) from error
 
 
-def _copy(artifact: str, entry: ManifestEntry, target: Path) -> None:
+def _copy_local(artifact: str, entry: ManifestEntry, target: Path) -> None:
     sources = [path for path in local_paths(entry.ref or "") if _is_file(path)]
     if not sources:
         raise ReferenceUnavailableError(artifact, {entry.path: entry.ref or ""}, "there is no such file here")
@@ -124,11 +124,11 @@ def _copy(artifact: str, entry: ManifestEntry, target: Path) -> None:
         if entry.digest in {digest_of(source), _digest_of_address(source)}:
             copy_file(source, target)
             return
-    raise DigestMismatchError(f"{sources[0]} is not what it was when {entry.path!r} was noted")
+    raise DigestMismatchError(f"{sources[0]} has changed since {entry.path!r} was added to the artifact")
 
 
 def _digest_of_address(source: Path) -> str:
-    """What the SDK notes where it is asked not to read the file."""
+    """The digest that the SDK stores if the caller disables checksums."""
     address = source.resolve().as_uri().encode()
     return b64encode(hashlib.md5(address, usedforsecurity=False).digest()).decode("ascii")
 
@@ -137,25 +137,25 @@ def _is_file(path: Path) -> bool:
     try:
         return path.is_file()
     except OSError:
-        # Such as a name that is too long for any file here.
+        # For example, the name is too long for this system.
         return False
 
 
-def _fetch(artifact: str, entry: ManifestEntry, target: Path) -> None:
+def _fetch_by_fsspec(artifact: str, entry: ManifestEntry, target: Path) -> None:
     address = entry.ref or ""
     try:
-        opened: _Opened = importlib.import_module("fsspec").open(address, "rb")
+        opened: _OpenFile = importlib.import_module("fsspec").open(address, "rb")
         _check_etag(entry, opened)
         with opened.open() as file:
             write_atomically(target, lambda: file.read(CHUNK))
     except (FileNotFoundError, ImportError) as error:
-        # Of a library that it lacks for such addresses fsspec says the name.
+        # The error of fsspec names the library that such addresses need.
         raise ReferenceUnavailableError(artifact, {entry.path: address}, str(error)) from error
     except OSError as error:
         raise LocalFileError(f"cannot fetch {address} to {target}", error) from error
     except RunqlError:
         raise
-    except Exception as error:  # each store's library has errors of its own
+    except Exception as error:  # the library of each store has its own errors
         raise ReferenceUnavailableError(artifact, {entry.path: address}, str(error)) from error
 
 
@@ -165,13 +165,13 @@ def _scheme(address: str) -> str:
 
 
 def _unquoted(path: str) -> str:
-    # Bytes that are no UTF-8 are what `os` makes of them: the name of a file may hold any.
+    # A file name may contain bytes that are not UTF-8: decode them as `os` does.
     return unquote(path, errors="surrogateescape")
 
 
-def _check_etag(entry: ManifestEntry, opened: _Opened) -> None:
+def _check_etag(entry: ManifestEntry, opened: _OpenFile) -> None:
     known = opened.fs.info(opened.path).get("ETag")
     if isinstance(known, str) and entry.digest != entry.ref and known.strip('"') != entry.digest.strip('"'):
         raise DigestMismatchError(
-            f"{entry.ref} is now {known}, not {entry.digest}: it was replaced since it was noted"
+            f"{entry.ref} is now {known}, not {entry.digest}: it was replaced since it was added to the artifact"
         )

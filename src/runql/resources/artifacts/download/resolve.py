@@ -22,7 +22,7 @@ MAX_DEPTH: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class ArtifactSource:
-    """A version that holds files to download.
+    """A version with files to download.
 
     Attributes:
         artifact_id: the server's id.
@@ -42,7 +42,7 @@ class EntryDownload:
     """One entry to save.
 
     Attributes:
-        source: the version that holds the entry.
+        source: the version that has the entry.
         entry: as that version's manifest lists it.
         target: the path to save it to.
         name: its path in the version that is downloaded, which differs from ``entry.path`` behind a reference.

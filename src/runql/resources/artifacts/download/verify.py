@@ -1,4 +1,4 @@
-"""Whether local files are those of an artifact."""
+"""Checking that local files are those of an artifact."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ XXH128: Final = "XXH128"
 
 
 def hash_of(entry: ManifestEntry) -> Callable[[], Hash]:
-    """What makes an entry's digest.
+    """Return the constructor of an entry's hash.
 
     Raises:
-        MissingExtraError: it is an XXH128, which newer SDKs write on request, and xxhash is not installed.
-        ManifestError: it is of another kind.
+        MissingExtraError: the digest is an XXH128, which newer SDKs write on request, and xxhash is not installed.
+        ManifestError: the algorithm of the digest is unknown.
     """
     if entry.digest_algorithm == "MD5":
         return new_md5
     if entry.digest_algorithm != XXH128:
         raise ManifestError(
-            f"entry {entry.path!r} has a digest of the unknown kind {entry.digest_algorithm}: upgrade runql"
+            f"entry {entry.path!r} has a digest of the unknown algorithm {entry.digest_algorithm}: upgrade runql"
         )
     try:
         found: Callable[[], Hash] = importlib.import_module("xxhash").xxh128
@@ -41,10 +41,10 @@ def hash_of(entry: ManifestEntry) -> Callable[[], Hash]:
 
 
 def is_intact(path: Path, entry: ManifestEntry) -> bool:
-    """Whether the file at ``path`` holds the entry's bytes; one of another size is not read.
+    """Whether the file at ``path`` has the entry's bytes; a file of another size is not read.
 
     Raises:
-        LocalFileError: it cannot be read.
+        LocalFileError: the file cannot be read.
     """
     try:
         if not path.is_file() or (entry.size is not None and path.stat().st_size != entry.size):
@@ -57,24 +57,24 @@ def is_intact(path: Path, entry: ManifestEntry) -> bool:
 def check_folder(
     name: str, manifest: Manifest, root: Path, *, max_concurrency: int, on_unsafe: OnUnsafe
 ) -> Flow[list[str]]:
-    """Whether a folder holds just the files of an artifact; returns the names of references, which are not checked.
+    """Check that a folder has exactly the files of an artifact; return the references, which are not checked.
 
     Raises:
-        ArtifactDamagedError: files are missing, hold something else, or belong to no entry, or have names that cannot
-            be used and are not to be skipped.
+        ArtifactDamagedError: files are missing, have other bytes, or belong to no entry; or names cannot be used, and
+            ``on_unsafe`` is ``raise``.
     """
     placement = place_files(root, list(manifest.entries))
-    held = [
+    files = [
         entry
         for entry in manifest.entries.values()
         if not entry.is_reference and entry.path in placement.targets
     ]
-    targets = [placement.targets[entry.path] for entry in held]
+    targets = [placement.targets[entry.path] for entry in files]
     intact = yield from gather(
-        [offload(partial(is_intact, path, entry)) for path, entry in zip(targets, held, strict=True)],
+        [offload(partial(is_intact, path, entry)) for path, entry in zip(targets, files, strict=True)],
         limit=max_concurrency,
     )
-    wrong = [(path, entry.path) for path, entry, fine in zip(targets, held, intact, strict=True) if not fine]
+    wrong = [(path, entry.path) for path, entry, fine in zip(targets, files, intact, strict=True) if not fine]
     missing = [entry for path, entry in wrong if not path.is_file()]
     changed = [entry for path, entry in wrong if path.is_file()]
     found = yield from offload(lambda: _files_below(root))
