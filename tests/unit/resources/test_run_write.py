@@ -16,8 +16,8 @@ from runql.resources.runs.mutations import (
     create,
     delete,
     differences,
-    new_config_text,
-    new_summary_text,
+    new_config_json,
+    new_summary_json,
     write,
 )
 from runql.resources.runs.record import fields_of
@@ -92,20 +92,20 @@ def test_a_run_that_is_there_was_refused(second: Response | RunqlError) -> None:
 
 def test_the_same_values_are_no_change() -> None:
     stored = '{"a": {"value": NaN, "desc": "x"}, "_wandb": {"value": 1}, "wandb_version": 1}'
-    assert new_config_text(stored, {"a": float("nan")}) is None
-    assert new_config_text(None, {}) is None
-    assert new_summary_text('{" a ": Infinity}', {"a": float("inf")}) is None
-    assert new_summary_text(None, {}) is None
+    assert new_config_json(stored, {"a": float("nan")}) is None
+    assert new_config_json(None, {}) is None
+    assert new_summary_json('{" a ": Infinity}', {"a": float("inf")}) is None
+    assert new_summary_json(None, {}) is None
 
 
 @pytest.mark.parametrize(("old", "new"), [("1", 1.0), ("1", True), ("null", 0), ("0.1", 0.2)])
 def test_another_type_is_a_change(old: str, new: object) -> None:
-    assert new_summary_text(f'{{"a": {old}}}', {"a": new}) == json.dumps({"a": new})
+    assert new_summary_json(f'{{"a": {old}}}', {"a": new}) == json.dumps({"a": new})
 
 
 def test_a_removed_key_is_a_change() -> None:
-    assert new_summary_text('{"a": 1}', {}) == "{}"
-    text = new_config_text('{"_wandb": {"value": 1}, "a": {"value": 1}}', {})
+    assert new_summary_json('{"a": 1}', {}) == "{}"
+    text = new_config_json('{"_wandb": {"value": 1}, "a": {"value": 1}}', {})
     assert text == '{"_wandb": {"value": 1}}'
 
 

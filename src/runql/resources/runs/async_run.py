@@ -51,7 +51,7 @@ class AsyncApiConnection(Protocol):
 class AsyncRun(EditableRun):
     """As `Run`, awaited.
 
-    Made without ``attrs`` it holds nothing until ``await run.load()``: `Api.run` and lists give loaded ones.
+    Made without ``attrs`` it has no fields until ``await run.load()``. `AsyncApi.run` and lists return loaded runs.
     """
 
     _sweeps: PageSweeps[AsyncSweep] | None = None

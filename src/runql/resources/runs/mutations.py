@@ -123,13 +123,13 @@ def create(run: RunAddress, state: FirstState = "running") -> Flow[FullRunFields
     if state != "running":
         wanted.state = state
     try:
-        answer = yield from fetch(create_run(input=wanted), repeatable=True)
+        data = yield from fetch(create_run(input=wanted), repeatable=True)
     except InvalidAnswerError as error:
         if error.status != GONE:
             raise
         reason = f"run {run} was deleted, and its id cannot be used again: choose another run_id"
         raise InvalidAnswerError(reason, status=GONE, operation=error.operation) from error
-    made = answer.upsert_bucket
+    made = data.upsert_bucket
     if made is None or made.bucket is None:
         raise ProjectNotFoundError(run.entity, run.project)
     require_name(f"run {run.entity}/{run.project}/", run.run_id, made.bucket.name)
@@ -155,15 +155,15 @@ def write(run: RunAddress, changes: UpsertBucketInput) -> Flow[WrittenRunFields]
         with_summary=changes.summary_metrics is not None,
     )
     try:
-        answer = yield from fetch(operation, repeatable=True)
+        data = yield from fetch(operation, repeatable=True)
     except AnswerError as error:
         yield from _raise_if_gone(run, error)
         raise
-    if answer.upsert_bucket is None or answer.upsert_bucket.bucket is None:
+    if data.upsert_bucket is None or data.upsert_bucket.bucket is None:
         raise RunNotFoundError(run.entity, run.project, run.run_id)
     if changes.id is not None:
-        require_id("run", changes.id, answer.upsert_bucket.bucket.id)
-    return answer.upsert_bucket.bucket
+        require_id("run", changes.id, data.upsert_bucket.bucket.id)
+    return data.upsert_bucket.bucket
 
 
 def unmet_fields(asked: UpsertBucketInput, stored: WrittenRunFields) -> list[str]:
@@ -207,11 +207,11 @@ def _delete(run: RunAddress, storage_id: str, *, with_artifacts: bool) -> Flow[N
     if with_artifacts:
         wanted.delete_artifacts = True
     try:
-        answer = yield from fetch(delete_run(input=wanted))
+        data = yield from fetch(delete_run(input=wanted))
     except AnswerError as error:
         yield from _raise_if_gone(run, error)
         raise
-    if answer.delete_run is None:
+    if data.delete_run is None:
         raise RunNotFoundError(run.entity, run.project, run.run_id)
 
 
@@ -225,11 +225,11 @@ def stop(run: RunAddress, storage_id: str) -> Flow[None]:
     from runql_graphql.input_types import StopRunInput
 
     try:
-        answer = yield from fetch(stop_run(input=StopRunInput(id=storage_id)), repeatable=True)
+        data = yield from fetch(stop_run(input=StopRunInput(id=storage_id)), repeatable=True)
     except AnswerError as error:
         yield from _raise_if_gone(run, error)
         raise
-    if answer.stop_run is None or not answer.stop_run.success:
+    if data.stop_run is None or not data.stop_run.success:
         raise ChangeRefusedError(f"the server did not set the stop flag of run {run}")
 
 
@@ -245,11 +245,11 @@ def set_state(run: RunAddress, storage_id: str, state: RequestedState) -> Flow[b
     from runql_graphql.input_types import UpdateRunStateInput
 
     try:
-        answer = yield from fetch(update_run_state(input=UpdateRunStateInput(id=storage_id, state=state)))
+        data = yield from fetch(update_run_state(input=UpdateRunStateInput(id=storage_id, state=state)))
     except AnswerError as error:
         yield from _raise_if_gone(run, error)
         raise
-    return bool(answer.update_run_state and answer.update_run_state.success)
+    return bool(data.update_run_state and data.update_run_state.success)
 
 
 def checked_state(state: object, allowed: Sequence[str]) -> None:
@@ -258,7 +258,7 @@ def checked_state(state: object, allowed: Sequence[str]) -> None:
         raise ValueError(f"state must be {' or '.join(map(repr, allowed))}, not {shown(state)}")
 
 
-def new_config_text(stored: str | None, values: Mapping[str, object]) -> str | None:
+def new_config_json(stored: str | None, values: Mapping[str, object]) -> str | None:
     """The config's new JSON string when ``values`` differ from what is stored, None when they do not.
 
     `_wandb` stays, and so do the other members of an entry, such as ``desc``. `wandb_version` is not stored again.
@@ -279,7 +279,7 @@ def new_config_text(stored: str | None, values: Mapping[str, object]) -> str | N
     return json_text(whole, "config", allow_nan=True, allow_surrogates=True)
 
 
-def new_summary_text(stored: str | None, values: Mapping[str, object]) -> str | None:
+def new_summary_json(stored: str | None, values: Mapping[str, object]) -> str | None:
     """The summary's new JSON string when ``values`` differ from what is stored, None when they do not.
 
     NaN and infinities are bare tokens, as the SDK's core writes them.
@@ -314,7 +314,7 @@ def _entry(stored: JSONValue, value: JSONValue) -> JSONValue:
 
 
 def _raise_if_gone(run: RunAddress, error: AnswerError) -> Flow[None]:
-    """Raise when the run is gone. Servers answer 410 for it, or GraphQL errors that only another request explains."""
+    """Raise when the run is gone. Servers return 410 for it, or GraphQL errors that only another request explains."""
     if error.status == GONE:
         raise RunNotFoundError(run.entity, run.project, run.run_id) from error
     if isinstance(error, QueryError):

@@ -343,7 +343,7 @@ class Run(EditableRun):
         *,
         state: FirstState = "running",
     ) -> Run:
-        """Create a run and return it with all its fields; one request, two when the default entity must be asked for.
+        """Create a run and return it with all its fields; one request, two when the default entity must be read.
 
         It is idempotent: a run that has the id already is returned unchanged, except that ``state="pending"`` is set.
         A new run stays in its state until something logs to it. The server makes the project when it is missing.
