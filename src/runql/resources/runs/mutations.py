@@ -123,13 +123,13 @@ def create(run: RunAddress, state: FirstState = "running") -> Flow[FullRunFields
     if state != "running":
         wanted.state = state
     try:
-        data = yield from fetch(create_run(input=wanted), repeatable=True)
+        response = yield from fetch(create_run(input=wanted), repeatable=True)
     except InvalidAnswerError as error:
         if error.status != GONE:
             raise
         reason = f"run {run} was deleted, and its id cannot be used again: choose another run_id"
         raise InvalidAnswerError(reason, status=GONE, operation=error.operation) from error
-    made = data.upsert_bucket
+    made = response.upsert_bucket
     if made is None or made.bucket is None:
         raise ProjectNotFoundError(run.entity, run.project)
     require_name(f"run {run.entity}/{run.project}/", run.run_id, made.bucket.name)
@@ -155,15 +155,15 @@ def write(run: RunAddress, changes: UpsertBucketInput) -> Flow[WrittenRunFields]
         with_summary=changes.summary_metrics is not None,
     )
     try:
-        data = yield from fetch(operation, repeatable=True)
+        response = yield from fetch(operation, repeatable=True)
     except AnswerError as error:
         yield from _raise_if_gone(run, error)
         raise
-    if data.upsert_bucket is None or data.upsert_bucket.bucket is None:
+    if response.upsert_bucket is None or response.upsert_bucket.bucket is None:
         raise RunNotFoundError(run.entity, run.project, run.run_id)
     if changes.id is not None:
-        require_id("run", changes.id, data.upsert_bucket.bucket.id)
-    return data.upsert_bucket.bucket
+        require_id("run", changes.id, response.upsert_bucket.bucket.id)
+    return response.upsert_bucket.bucket
 
 
 def unmet_fields(asked: UpsertBucketInput, stored: WrittenRunFields) -> list[str]:
@@ -207,11 +207,11 @@ def _delete(run: RunAddress, storage_id: str, *, with_artifacts: bool) -> Flow[N
     if with_artifacts:
         wanted.delete_artifacts = True
     try:
-        data = yield from fetch(delete_run(input=wanted))
+        response = yield from fetch(delete_run(input=wanted))
     except AnswerError as error:
         yield from _raise_if_gone(run, error)
         raise
-    if data.delete_run is None:
+    if response.delete_run is None:
         raise RunNotFoundError(run.entity, run.project, run.run_id)
 
 
@@ -225,11 +225,11 @@ def stop(run: RunAddress, storage_id: str) -> Flow[None]:
     from runql_graphql.input_types import StopRunInput
 
     try:
-        data = yield from fetch(stop_run(input=StopRunInput(id=storage_id)), repeatable=True)
+        response = yield from fetch(stop_run(input=StopRunInput(id=storage_id)), repeatable=True)
     except AnswerError as error:
         yield from _raise_if_gone(run, error)
         raise
-    if data.stop_run is None or not data.stop_run.success:
+    if response.stop_run is None or not response.stop_run.success:
         raise ChangeRefusedError(f"the server did not set the stop flag of run {run}")
 
 
@@ -245,11 +245,11 @@ def set_state(run: RunAddress, storage_id: str, state: RequestedState) -> Flow[b
     from runql_graphql.input_types import UpdateRunStateInput
 
     try:
-        data = yield from fetch(update_run_state(input=UpdateRunStateInput(id=storage_id, state=state)))
+        response = yield from fetch(update_run_state(input=UpdateRunStateInput(id=storage_id, state=state)))
     except AnswerError as error:
         yield from _raise_if_gone(run, error)
         raise
-    return bool(data.update_run_state and data.update_run_state.success)
+    return bool(response.update_run_state and response.update_run_state.success)
 
 
 def checked_state(state: object, allowed: Sequence[str]) -> None:

@@ -64,7 +64,7 @@ class RunQuery:
 
 def list_light_page(query: RunQuery, after: str | None) -> Flow[Page[RunFields]]:
     """A page of runs in the light shape; one request."""
-    data = yield from fetch(
+    response = yield from fetch(
         list_runs(
             entity=query.entity,
             project=query.project,
@@ -74,12 +74,12 @@ def list_light_page(query: RunQuery, after: str | None) -> Flow[Page[RunFields]]
             after=after,
         )
     )
-    return read_page(require_runs(data.project, query.entity, query.project), after)
+    return read_page(require_runs(response.project, query.entity, query.project), after)
 
 
 def list_full_page(query: RunQuery, after: str | None) -> Flow[Page[FullRunFields]]:
     """A page of runs in the full shape; one request."""
-    data = yield from fetch(
+    response = yield from fetch(
         list_full_runs(
             entity=query.entity,
             project=query.project,
@@ -89,7 +89,7 @@ def list_full_page(query: RunQuery, after: str | None) -> Flow[Page[FullRunField
             after=after,
         )
     )
-    return read_page(require_runs(data.project, query.entity, query.project), after)
+    return read_page(require_runs(response.project, query.entity, query.project), after)
 
 
 def checked_order(order: str | None) -> str:

@@ -357,8 +357,8 @@ def read_last_step(run: RunAddress) -> Flow[int]:
     """`historyKeys.lastStep` now, -1 when the server returns none; one request."""
     from runql.resources.history.window import last_step
 
-    data = yield from fetch(get_history_keys(entity=run.entity, project=run.project, run=run.run_id))
-    found = require_run(data.project, run.entity, run.project, run.run_id)
+    response = yield from fetch(get_history_keys(entity=run.entity, project=run.project, run=run.run_id))
+    found = require_run(response.project, run.entity, run.project, run.run_id)
     step = last_step(as_json(found.history_keys))
     return -1 if step is None else step
 
