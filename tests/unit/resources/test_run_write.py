@@ -11,19 +11,22 @@ from tests.unit.transport.stepping import answered, played
 
 from runql.errors import ConfigurationError, QueryError, RequestTimedOutError, RunNotFoundError, RunqlError
 from runql.paths import RunAddress
+from runql.resources.runs.editing import EditableRun
 from runql.resources.runs.mutations import (
+    WRITABLE,
     checked_id,
     create,
     delete,
     differences,
     new_config_json,
     new_summary_json,
+    unmet_fields,
     write,
 )
 from runql.resources.runs.record import fields_of
 from runql.transport.flow import Send
 from runql.transport.wire import Response
-from runql_graphql.fragments import FullRunFields
+from runql_graphql.fragments import FullRunFields, RunFields, WrittenRunFields
 from runql_graphql.input_types import DeleteRunInput, UpsertBucketInput
 from runql_graphql.operations import create_run, delete_run, get_run_state, update_run
 
@@ -120,3 +123,25 @@ def test_differences_are_named_and_order_of_keys_is_none_of_the_config() -> None
     assert differences(
         before, full(id="another", tags=["a"], config=before.config, summaryMetrics='{"x": 1}')
     ) == ["storage_id"]
+
+
+def test_every_writable_field_is_assigned_sent_and_returned() -> None:
+    for field in WRITABLE:
+        attribute = vars(EditableRun)[field.name]
+        assert isinstance(attribute, property)
+        assert attribute.fset is not None
+        assert field.sent_as in UpsertBucketInput.model_fields
+        assert field.stored_as in WrittenRunFields.model_fields
+        assert field.stored_as in RunFields.model_fields
+
+
+def test_fields_that_were_stored_otherwise_are_named() -> None:
+    asked = UpsertBucketInput(id="storage:r", displayName="n", groupName="", tags=["b", "a"], jobType="j")
+    stored = {"id": "storage:r", "displayName": "n", "group": None, "tags": ["a", "b"], "jobType": "j"}
+    assert unstored(asked, **stored) == []
+    assert unstored(asked, **stored | {"displayName": "other", "tags": ["a"]}) == ["name", "tags"]
+    assert unstored(asked, id="storage:r", tags=["a", "b"]) == [], "what the response lacks counts as stored"
+
+
+def unstored(asked: UpsertBucketInput, **stored: object) -> list[str]:
+    return unmet_fields(asked, WrittenRunFields.model_validate(stored))
