@@ -58,7 +58,7 @@ class Api(ArtifactCatalog):
             timeout: seconds to wait for a connection, and for each further piece of a response.
             api_key: sent to the API host only.
             base_url: the API's URL.
-            transport: an httpx transport to send through, such as one that answers in the same process. One that holds
+            transport: an httpx transport to send through, such as one that responds in the same process. One that holds
                 connections is for one process and one event loop; elsewhere calls raise `UnshareableError`.
 
         Raises:
@@ -238,7 +238,7 @@ class Api(ArtifactCatalog):
         return Project(self.client, self.client.run(read_project(owner, project.project)))
 
     def create_project(self, name: str, entity: str | None = None) -> Project:
-        """Create a project and return it; one request, two when the default entity must be asked for.
+        """Create a project and return it; one request, two when the default entity must be read.
 
         It is idempotent: a project that has the name already is returned unchanged.
 

@@ -258,8 +258,8 @@ def read_project(entity: str, project: str) -> Flow[ProjectFields]:
     Raises:
         ProjectNotFoundError: it is absent or hidden.
     """
-    answer = yield from fetch(get_project(entity=entity, project=project))
-    return require_project(answer.project, entity, project)
+    response = yield from fetch(get_project(entity=entity, project=project))
+    return require_project(response.project, entity, project)
 
 
 def create_project(entity: str, name: str) -> Flow[ProjectFields]:
@@ -269,12 +269,12 @@ def create_project(entity: str, name: str) -> Flow[ProjectFields]:
         NotFoundError: the server made no project: the entity is absent or hidden.
     """
     wanted = UpsertModelInput(name=name, entityName=entity)
-    answer = yield from fetch(create(input=wanted), repeatable=True)
-    if answer.upsert_model is None or answer.upsert_model.project is None:
+    response = yield from fetch(create(input=wanted), repeatable=True)
+    if response.upsert_model is None or response.upsert_model.project is None:
         raise NotFoundError(
             f"the server made no project {entity}/{name}: does the entity exist, and may your API key write there?"
         )
-    return require_project(answer.upsert_model.project, entity, name)
+    return require_project(response.upsert_model.project, entity, name)
 
 
 def list_project_page(entity: str, per_page: int, after: str | None) -> Flow[Page[ProjectFields]]:
@@ -283,10 +283,10 @@ def list_project_page(entity: str, per_page: int, after: str | None) -> Flow[Pag
     Raises:
         NotFoundError: the server returns null: the entity is absent or hidden.
     """
-    answer = yield from fetch(list_projects(entity=entity, first=per_page, after=after))
-    if answer.models is None:
+    response = yield from fetch(list_projects(entity=entity, first=per_page, after=after))
+    if response.models is None:
         raise NotFoundError(f"entity {entity} does not exist, or your API key may not see its projects")
-    page = read_sparse_page(answer.models.page_info, answer.models.edges, after)
+    page = read_sparse_page(response.models.page_info, response.models.edges, after)
     for fields in page.nodes:
         require_name("projects of ", entity, fields.entity_name)
     return page

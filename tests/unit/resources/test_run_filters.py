@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from runql.resources.runs.filters import filter_text
+from runql.resources.runs.filters import filter_json
 
 Filter = dict[str, Any]  # Any: what untyped callers give
 
@@ -98,26 +98,26 @@ PASSING: list[Filter] = [
 @pytest.mark.parametrize(("found", "said"), REFUSED, ids=[json.dumps(found) for found, _ in REFUSED])
 def test_what_matches_no_run_is_refused(found: Filter, said: str, place: str) -> None:
     with pytest.raises(ValueError, match=f"^filters: .*{said}"):
-        filter_text(PLACES[place](found))
+        filter_json(PLACES[place](found))
 
 
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("found", PASSING, ids=json.dumps)
 def test_what_a_server_may_understand_passes_as_it_is(found: Filter, place: str) -> None:
     given = PLACES[place](found)
-    assert json.loads(filter_text(given)) == given
+    assert json.loads(filter_json(given)) == given
 
 
 def test_a_date_is_refused_with_what_to_write() -> None:
     found: Filter = {"created_at": {"$gt": datetime(2026, 1, 31, tzinfo=UTC)}}
     with pytest.raises(ValueError, match=r"filters must be JSON .*datetime"):
-        filter_text(found)
+        filter_json(found)
 
 
 @pytest.mark.parametrize("found", [{1: 2}, {"state": {None: 1}}, {"$or": [{"config.x": {"$in": [{2: 3}]}}]}])
 def test_keys_that_json_would_turn_into_str_are_refused(found: Any) -> None:
     with pytest.raises(ValueError, match="filters must be JSON: keys are str, not"):
-        filter_text(found)
+        filter_json(found)
 
 
 def nested(depth: int) -> Filter:
@@ -128,9 +128,9 @@ def nested(depth: int) -> Filter:
 
 
 def test_a_filter_is_sent_or_refused_however_deep() -> None:
-    assert filter_text(nested(200)).count("$and") == 200
+    assert filter_json(nested(200)).count("$and") == 200
     with pytest.raises(ValueError, match="nested too deeply"):
-        filter_text(nested(10_000))
+        filter_json(nested(10_000))
 
 
 @pytest.mark.parametrize(
@@ -140,8 +140,8 @@ def test_a_filter_is_sent_or_refused_however_deep() -> None:
 )
 def test_half_a_surrogate_pair_is_refused(found: Filter) -> None:
     with pytest.raises(ValueError, match="filters holds half of a surrogate pair"):
-        filter_text(found)
+        filter_json(found)
 
 
 def test_a_whole_pair_is_a_character() -> None:
-    assert json.loads(filter_text({"state": "\U0001f600"})) == {"state": "\U0001f600"}
+    assert json.loads(filter_json({"state": "\U0001f600"})) == {"state": "\U0001f600"}

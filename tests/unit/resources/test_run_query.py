@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from runql.arguments import positive
-from runql.resources.runs.filters import filter_text
+from runql.resources.runs.filters import filter_json
 from runql.resources.runs.query import RunQuery, checked_order
 
 
@@ -23,11 +23,11 @@ def test_a_query_holds_what_is_sent() -> None:
 
 @pytest.mark.parametrize("filters", [None, {}])
 def test_no_filter_is_an_empty_object(filters: Mapping[str, None] | None) -> None:
-    assert filter_text(filters) == "{}"
+    assert filter_json(filters) == "{}"
 
 
 def test_any_mapping_will_do() -> None:
-    assert json.loads(filter_text(MappingProxyType({"tags": {"$in": ["é", None, True]}}))) == {
+    assert json.loads(filter_json(MappingProxyType({"tags": {"$in": ["é", None, True]}}))) == {
         "tags": {"$in": ["é", None, True]}
     }
 
@@ -36,7 +36,7 @@ def test_any_mapping_will_do() -> None:
 @pytest.mark.parametrize("filters", ["{}", [], 1, {"a"}, [("state", "finished")]])
 def test_a_filter_that_is_no_dict_is_a_type_error(filters: Any) -> None:
     with pytest.raises(TypeError, match="filters must be a dict"):
-        filter_text(filters)
+        filter_json(filters)
 
 
 @pytest.mark.parametrize(
@@ -44,14 +44,14 @@ def test_a_filter_that_is_no_dict_is_a_type_error(filters: Any) -> None:
 )
 def test_a_filter_that_is_no_json_is_a_value_error(filters: Any) -> None:
     with pytest.raises(ValueError, match="filters must be JSON"):
-        filter_text(filters)
+        filter_json(filters)
 
 
 def test_a_filter_that_holds_itself_is_a_value_error() -> None:
     filters: dict[str, Any] = {}
     filters["$and"] = [filters]
     with pytest.raises(ValueError, match="filters must be JSON"):
-        filter_text(filters)
+        filter_json(filters)
 
 
 @pytest.mark.parametrize(

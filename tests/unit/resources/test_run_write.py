@@ -11,19 +11,22 @@ from tests.unit.transport.stepping import answered, played
 
 from runql.errors import ConfigurationError, QueryError, RequestTimedOutError, RunNotFoundError, RunqlError
 from runql.paths import RunAddress
+from runql.resources.runs.editing import EditableRun
 from runql.resources.runs.mutations import (
+    WRITABLE,
     checked_id,
     create,
     delete,
     differences,
-    new_config_text,
-    new_summary_text,
+    new_config_json,
+    new_summary_json,
+    unmet_fields,
     write,
 )
 from runql.resources.runs.record import fields_of
 from runql.transport.flow import Send
 from runql.transport.wire import Response
-from runql_graphql.fragments import FullRunFields
+from runql_graphql.fragments import FullRunFields, RunFields, WrittenRunFields
 from runql_graphql.input_types import DeleteRunInput, UpsertBucketInput
 from runql_graphql.operations import create_run, delete_run, get_run_state, update_run
 
@@ -92,20 +95,20 @@ def test_a_run_that_is_there_was_refused(second: Response | RunqlError) -> None:
 
 def test_the_same_values_are_no_change() -> None:
     stored = '{"a": {"value": NaN, "desc": "x"}, "_wandb": {"value": 1}, "wandb_version": 1}'
-    assert new_config_text(stored, {"a": float("nan")}) is None
-    assert new_config_text(None, {}) is None
-    assert new_summary_text('{" a ": Infinity}', {"a": float("inf")}) is None
-    assert new_summary_text(None, {}) is None
+    assert new_config_json(stored, {"a": float("nan")}) is None
+    assert new_config_json(None, {}) is None
+    assert new_summary_json('{" a ": Infinity}', {"a": float("inf")}) is None
+    assert new_summary_json(None, {}) is None
 
 
 @pytest.mark.parametrize(("old", "new"), [("1", 1.0), ("1", True), ("null", 0), ("0.1", 0.2)])
 def test_another_type_is_a_change(old: str, new: object) -> None:
-    assert new_summary_text(f'{{"a": {old}}}', {"a": new}) == json.dumps({"a": new})
+    assert new_summary_json(f'{{"a": {old}}}', {"a": new}) == json.dumps({"a": new})
 
 
 def test_a_removed_key_is_a_change() -> None:
-    assert new_summary_text('{"a": 1}', {}) == "{}"
-    text = new_config_text('{"_wandb": {"value": 1}, "a": {"value": 1}}', {})
+    assert new_summary_json('{"a": 1}', {}) == "{}"
+    text = new_config_json('{"_wandb": {"value": 1}, "a": {"value": 1}}', {})
     assert text == '{"_wandb": {"value": 1}}'
 
 
@@ -120,3 +123,25 @@ def test_differences_are_named_and_order_of_keys_is_none_of_the_config() -> None
     assert differences(
         before, full(id="another", tags=["a"], config=before.config, summaryMetrics='{"x": 1}')
     ) == ["storage_id"]
+
+
+def test_every_writable_field_is_assigned_sent_and_returned() -> None:
+    for field in WRITABLE:
+        attribute = vars(EditableRun)[field.name]
+        assert isinstance(attribute, property)
+        assert attribute.fset is not None
+        assert field.sent_as in UpsertBucketInput.model_fields
+        assert field.stored_as in WrittenRunFields.model_fields
+        assert field.stored_as in RunFields.model_fields
+
+
+def test_fields_that_were_stored_otherwise_are_named() -> None:
+    asked = UpsertBucketInput(id="storage:r", displayName="n", groupName="", tags=["b", "a"], jobType="j")
+    stored = {"id": "storage:r", "displayName": "n", "group": None, "tags": ["a", "b"], "jobType": "j"}
+    assert unstored(asked, **stored) == []
+    assert unstored(asked, **stored | {"displayName": "other", "tags": ["a"]}) == ["name", "tags"]
+    assert unstored(asked, id="storage:r", tags=["a", "b"]) == [], "what the response lacks counts as stored"
+
+
+def unstored(asked: UpsertBucketInput, **stored: object) -> list[str]:
+    return unmet_fields(asked, WrittenRunFields.model_validate(stored))

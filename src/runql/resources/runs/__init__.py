@@ -1,1 +1,1 @@
-"""Runs: one, the runs of a project, and what is read and changed of them."""
+"""One run, the runs of a project, and the flows that read and change them."""

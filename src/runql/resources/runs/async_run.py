@@ -8,7 +8,6 @@ from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Literal, Protocol, overload
 
-from runql.arguments import checked_path, positive
 from runql.errors import NotLoadedError
 from runql.paths import DEFAULT_PROJECT, RunAddress
 from runql.resources.pages.listing import RUN_PER_PAGE
@@ -51,7 +50,7 @@ class AsyncApiConnection(Protocol):
 class AsyncRun(EditableRun):
     """As `Run`, awaited.
 
-    Made without ``attrs`` it holds nothing until ``await run.load()``: `Api.run` and lists give loaded ones.
+    Made without ``attrs`` it has no fields until ``await run.load()``. `AsyncApi.run` and lists return loaded runs.
     """
 
     _sweeps: PageSweeps[AsyncSweep] | None = None
@@ -215,12 +214,8 @@ class AsyncRun(EditableRun):
         """As `Run.download_history`."""
         from runql.resources.runs.history_files import HistoryDownload
 
-        download = HistoryDownload(
-            self._address,
-            checked_path("download_dir", download_dir),
-            require_complete,
-            positive("max_concurrency", max_concurrency),
-            progress,
+        download = HistoryDownload.checked(
+            self._address, download_dir, require_complete, max_concurrency, progress
         )
         return await self._client.run(download.fetch())
 

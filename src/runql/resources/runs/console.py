@@ -159,12 +159,12 @@ def page_after(query: LogQuery, after: str | None, start: int) -> Flow[Page[Cons
     some servers end a page early and do not report another.
     """
     run = query.run
-    answer = yield from fetch(
+    response = yield from fetch(
         list_log_lines(
             entity=run.entity, project=run.project, run=run.run_id, first=query.per_page, after=after
         )
     )
-    found: ListLogLinesProjectRun = require_run(answer.project, run.entity, run.project, run.run_id)
+    found: ListLogLinesProjectRun = require_run(response.project, run.entity, run.project, run.run_id)
     if found.log_lines is None:
         return Page[ConsoleLogLine].empty(after)
     lines = numbered([edge.node for edge in found.log_lines.edges], start)
@@ -183,10 +183,10 @@ def page_after(query: LogQuery, after: str | None, start: int) -> Flow[Page[Cons
 
 def last_lines(run: RunAddress, last: int) -> Flow[tuple[list[ConsoleLogLine], int]]:
     """The newest lines, at most ``last``, and how many the server counts (-1 when it does not); one request."""
-    answer = yield from fetch(
+    response = yield from fetch(
         get_last_log_lines(entity=run.entity, project=run.project, run=run.run_id, last=last)
     )
-    found = require_run(answer.project, run.entity, run.project, run.run_id)
+    found = require_run(response.project, run.entity, run.project, run.run_id)
     count = -1 if found.log_line_count is None else found.log_line_count
     nodes = [edge.node for edge in found.log_lines.edges] if found.log_lines else []
     return numbered(nodes, max(count - len(nodes), 0)), count
@@ -206,12 +206,12 @@ def numbered(nodes: Sequence[LogLineFields], start: int) -> list[ConsoleLogLine]
     return lines
 
 
-def utc_time(text: str | None) -> datetime | None:
+def utc_time(timestamp: str | None) -> datetime | None:
     """A timestamp of the server in UTC: without a zone it is UTC, and digits beyond microseconds are dropped."""
-    if not text:
+    if not timestamp:
         return None
     try:
-        found = datetime.fromisoformat(text)
+        found = datetime.fromisoformat(timestamp)
     except ValueError:
         return None
     return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)

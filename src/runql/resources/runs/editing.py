@@ -19,8 +19,8 @@ from runql.resources.runs.mutations import (
     checked_state,
     delete,
     differences,
-    new_config_text,
-    new_summary_text,
+    new_config_json,
+    new_summary_json,
     set_state,
     stop,
     unstored_fields,
@@ -209,7 +209,7 @@ class EditableRun(RunRecord):
         if "_tag_list" in vars(self) and self._tag_list != (fields.tags or []):
             changes.tags = list(checked_names("tags", self._tag_list))
         if "_config" in vars(self) and isinstance(fields, FullRunFields):
-            config = new_config_text(fields.config, self._config.values)
+            config = new_config_json(fields.config, self._config.values)
             if config is not None:
                 changes.config = config
         return changes
@@ -217,7 +217,7 @@ class EditableRun(RunRecord):
     def _changed_summary(self) -> str | None:
         if "_summary" not in vars(self):
             return None
-        return new_summary_text(self._full().summary_metrics, self._summary)
+        return new_summary_json(self._full().summary_metrics, self._summary)
 
     def _check_unchanged(self) -> Flow[None]:
         now = yield from read_run(self._address)
@@ -237,12 +237,12 @@ class EditableRun(RunRecord):
         }
         failed = unstored_fields(changes, written)
         if changes.config is not None and isinstance(before, FullRunFields):
-            text, kept_keys = compare_stored_json(
+            config, unstored_keys = compare_stored_json(
                 "config", _config_values, before.config, changes.config, written.config
             )
-            failed += kept_keys
-            kept["config"] = text
-            stored = parse_config(text)
+            failed += unstored_keys
+            kept["config"] = config
+            stored = parse_config(config)
             replace_in_place(self._config.values, stored.values)
             self._config.internal.clear()
             self._config.internal.update(stored.internal)
@@ -252,14 +252,16 @@ class EditableRun(RunRecord):
             self._tag_list[:] = written.tags or []
         return failed
 
-    def _write_summary(self, text: str) -> Flow[list[str]]:
+    def _write_summary(self, summary: str) -> Flow[list[str]]:
         """As `_write_fields`, of the summary."""
         from runql_graphql.input_types import UpsertBucketInput
 
         before = self._full()
-        written = yield from write(self._address, UpsertBucketInput(id=self.storage_id, summaryMetrics=text))
+        written = yield from write(
+            self._address, UpsertBucketInput(id=self.storage_id, summaryMetrics=summary)
+        )
         stored, failed = compare_stored_json(
-            "summary", parse_summary, before.summary_metrics, text, written.summary_metrics
+            "summary", parse_summary, before.summary_metrics, summary, written.summary_metrics
         )
         self._fields = self._full().model_copy(update={"summary_metrics": stored})
         replace_in_place(self._summary, parse_summary(stored))
@@ -271,5 +273,5 @@ class EditableRun(RunRecord):
         self._edited[name] = value
 
 
-def _config_values(text: str | None) -> dict[str, JSONValue]:
-    return parse_config(text).values
+def _config_values(config: str | None) -> dict[str, JSONValue]:
+    return parse_config(config).values

@@ -12,20 +12,21 @@ from runql.values import JSONValue, checked_json
 _DATES: Final = frozenset(
     {"created_at", "createdAt", "updated_at", "updatedAt", "heartbeat_at", "heartbeatAt"}
 )
-_COLUMNS: Final = _DATES | {
+COLUMNS: Final = _DATES | {
     *("name", "display_name", "displayName", "state", "group", "job_type", "jobType", "host", "notes"),
     *("description", "commit", "sweep", "user", "username", "entity", "project", "duration"),
 }
+"""The fields of a run that hold one value, in the server's spelling and in ours."""
 _OBJECTS: Final = {"config": "config", "summary_metrics": "summary_metrics", "summary": "summary_metrics"}
-_OF_FILTERS: Final = frozenset({"$and", "$or", "$nor"})
-_OF_LISTS: Final = frozenset({"$in", "$nin", "$all"})
-_OF_VALUES: Final = frozenset({"$eq", "$ne", "$gt", "$gte", "$lt", "$lte"})
+_TAKE_FILTERS: Final = frozenset({"$and", "$or", "$nor"})
+_TAKE_LISTS: Final = frozenset({"$in", "$nin", "$all"})
+_TAKE_VALUES: Final = frozenset({"$eq", "$ne", "$gt", "$gte", "$lt", "$lte"})
 # Without "in" and "all", which may be keys of a value itself.
-_UNSIGNED: Final = frozenset({"eq", "ne", "gt", "gte", "lt", "lte", "nin", "exists", "regex"})
-_BEGINS_AS_DATE: Final = re.compile(r"\s*\d{4}")
+_WITHOUT_DOLLAR: Final = frozenset({"eq", "ne", "gt", "gte", "lt", "lte", "nin", "exists", "regex"})
+_STARTS_WITH_YEAR: Final = re.compile(r"\s*\d{4}")
 
 
-def filter_text(filters: Mapping[str, JSONValue] | None) -> str:
+def filter_json(filters: Mapping[str, JSONValue] | None) -> str:
     """The filter as the JSON string that the server takes; None and an empty filter are ``{}``.
 
     Raises:
@@ -39,13 +40,13 @@ def filter_text(filters: Mapping[str, JSONValue] | None) -> str:
             f"filters must be a dict such as {{'state': 'finished'}}, not {type(filters).__name__}"
         )
     given = dict(filters)
-    text = checked_json(given, "filters")
+    encoded = checked_json(given, "filters")
     try:
         _check_keys(given)
         _check(given)
     except RecursionError:
         raise ValueError("filters must be JSON: they are nested too deeply") from None
-    return text
+    return encoded
 
 
 def _check_keys(value: JSONValue) -> None:
@@ -62,7 +63,7 @@ def _check_keys(value: JSONValue) -> None:
 
 def _check(filters: Mapping[str, JSONValue]) -> None:
     for field, wanted in filters.items():
-        if field in _OF_FILTERS:
+        if field in _TAKE_FILTERS:
             if not isinstance(wanted, list) or not all(isinstance(each, dict) for each in wanted):
                 raise ValueError(
                     f"filters: {field} needs a list of filters, such as [{{'state': 'finished'}}]"
@@ -93,7 +94,7 @@ def _check_object(field: str, wanted: Mapping[str, JSONValue]) -> None:
     keys = list(wanted)
     if field in _OBJECTS and keys:
         raise ValueError(f"filters: {field!r} is no field of a run: write '{_OBJECTS[field]}.{keys[0]}'")
-    if field in _COLUMNS or field == "tags" or (keys and _UNSIGNED.issuperset(keys)):
+    if field in COLUMNS or field == "tags" or (keys and _WITHOUT_DOLLAR.issuperset(keys)):
         raise ValueError(
             f"filters: {field!r} is compared with an object, which matches no run: operators begin with $, "
             f"such as {{'{field}': {{'$ne': ...}}}}"
@@ -104,18 +105,18 @@ def _check_operand(field: str, operator: str, operand: JSONValue) -> None:
     if operator == "$not" and isinstance(operand, dict) and _has_operators(operand):
         for inner, value in operand.items():
             _check_operand(field, inner, value)
-    elif operator in _OF_LISTS:
+    elif operator in _TAKE_LISTS:
         if not isinstance(operand, list):
             raise ValueError(f"filters: {operator} of {field!r} needs a list, not {type(operand).__name__}")
         for value in operand:
             _check_value(field, value, operator)
-    elif operator in _OF_VALUES:
+    elif operator in _TAKE_VALUES:
         _check_value(field, operand, "$nin" if operator == "$ne" else "$in")
 
 
 def _check_value(field: str, value: JSONValue, operator: str) -> None:
     """Refuse a value that no run has in this field. The error names ``operator``, which takes several values."""
-    if isinstance(value, (list, dict)) and (field in _COLUMNS or field == "tags"):
+    if isinstance(value, (list, dict)) and (field in COLUMNS or field == "tags"):
         several = "has any of these tags" if field == "tags" else "is one of these"
         raise ValueError(
             f"filters: {field!r} is compared with a {type(value).__name__}, which matches no run: for a run that "
@@ -133,4 +134,4 @@ def _has_operators(value: Mapping[str, JSONValue]) -> bool:
 
 
 def _is_date(value: JSONValue) -> TypeGuard[str]:
-    return isinstance(value, str) and _BEGINS_AS_DATE.match(value) is not None
+    return isinstance(value, str) and _STARTS_WITH_YEAR.match(value) is not None

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from runql.arguments import checked_path, positive
 from runql.errors import AnswerError, HistoryNotExportedError
 from runql.paths import RunAddress
 from runql.resources.files.names import target_paths
@@ -49,6 +51,24 @@ class HistoryDownload:
     require_complete: bool
     max_concurrency: int
     progress: Progress | None
+
+    @classmethod
+    def checked(
+        cls,
+        run: RunAddress,
+        folder: str | os.PathLike[str],
+        require_complete: bool,
+        max_concurrency: int,
+        progress: Progress | None,
+    ) -> HistoryDownload:
+        """Check what a caller gave; see `Run.download_history`."""
+        return cls(
+            run,
+            checked_path("download_dir", folder),
+            require_complete,
+            positive("max_concurrency", max_concurrency),
+            progress,
+        )
 
     def fetch(self) -> Flow[HistoryFiles]:
         """Save all files; one request for their addresses, and one a file. Addresses that expired are read again once."""

@@ -123,13 +123,13 @@ def create(run: RunAddress, state: FirstState = "running") -> Flow[FullRunFields
     if state != "running":
         wanted.state = state
     try:
-        answer = yield from fetch(create_run(input=wanted), repeatable=True)
+        response = yield from fetch(create_run(input=wanted), repeatable=True)
     except InvalidAnswerError as error:
         if error.status != GONE:
             raise
         reason = f"run {run} was deleted, and its id cannot be used again: choose another run_id"
         raise InvalidAnswerError(reason, status=GONE, operation=error.operation) from error
-    made = answer.upsert_bucket
+    made = response.upsert_bucket
     if made is None or made.bucket is None:
         raise ProjectNotFoundError(run.entity, run.project)
     require_name(f"run {run.entity}/{run.project}/", run.run_id, made.bucket.name)
@@ -155,15 +155,15 @@ def write(run: RunAddress, changes: UpsertBucketInput) -> Flow[WrittenRunFields]
         with_summary=changes.summary_metrics is not None,
     )
     try:
-        answer = yield from fetch(operation, repeatable=True)
+        response = yield from fetch(operation, repeatable=True)
     except AnswerError as error:
         yield from _raise_if_gone(run, error)
         raise
-    if answer.upsert_bucket is None or answer.upsert_bucket.bucket is None:
+    if response.upsert_bucket is None or response.upsert_bucket.bucket is None:
         raise RunNotFoundError(run.entity, run.project, run.run_id)
     if changes.id is not None:
-        require_id("run", changes.id, answer.upsert_bucket.bucket.id)
-    return answer.upsert_bucket.bucket
+        require_id("run", changes.id, response.upsert_bucket.bucket.id)
+    return response.upsert_bucket.bucket
 
 
 def unstored_fields(asked: UpsertBucketInput, stored: WrittenRunFields) -> list[str]:
@@ -209,11 +209,11 @@ def _delete(run: RunAddress, storage_id: str, *, with_artifacts: bool) -> Flow[N
     if with_artifacts:
         wanted.delete_artifacts = True
     try:
-        answer = yield from fetch(delete_run(input=wanted))
+        response = yield from fetch(delete_run(input=wanted))
     except AnswerError as error:
         yield from _raise_if_gone(run, error)
         raise
-    if answer.delete_run is None:
+    if response.delete_run is None:
         raise RunNotFoundError(run.entity, run.project, run.run_id)
 
 
@@ -227,11 +227,11 @@ def stop(run: RunAddress, storage_id: str) -> Flow[None]:
     from runql_graphql.input_types import StopRunInput
 
     try:
-        answer = yield from fetch(stop_run(input=StopRunInput(id=storage_id)), repeatable=True)
+        response = yield from fetch(stop_run(input=StopRunInput(id=storage_id)), repeatable=True)
     except AnswerError as error:
         yield from _raise_if_gone(run, error)
         raise
-    if answer.stop_run is None or not answer.stop_run.success:
+    if response.stop_run is None or not response.stop_run.success:
         raise ChangeRefusedError(f"the server did not set the stop flag of run {run}")
 
 
@@ -247,11 +247,11 @@ def set_state(run: RunAddress, storage_id: str, state: RequestedState) -> Flow[b
     from runql_graphql.input_types import UpdateRunStateInput
 
     try:
-        answer = yield from fetch(update_run_state(input=UpdateRunStateInput(id=storage_id, state=state)))
+        response = yield from fetch(update_run_state(input=UpdateRunStateInput(id=storage_id, state=state)))
     except AnswerError as error:
         yield from _raise_if_gone(run, error)
         raise
-    return bool(answer.update_run_state and answer.update_run_state.success)
+    return bool(response.update_run_state and response.update_run_state.success)
 
 
 def checked_state(state: object, allowed: Sequence[str]) -> None:
@@ -260,7 +260,7 @@ def checked_state(state: object, allowed: Sequence[str]) -> None:
         raise ValueError(f"state must be {' or '.join(map(repr, allowed))}, not {shown(state)}")
 
 
-def new_config_text(stored: str | None, values: Mapping[str, object]) -> str | None:
+def new_config_json(stored: str | None, values: Mapping[str, object]) -> str | None:
     """The config's new JSON string when ``values`` differ from what is stored, None when they do not.
 
     `_wandb` stays, and so do the other members of an entry, such as ``desc``. `wandb_version` is not stored again.
@@ -281,7 +281,7 @@ def new_config_text(stored: str | None, values: Mapping[str, object]) -> str | N
     return checked_json(whole, "config", allow_nan=True, allow_surrogates=True)
 
 
-def new_summary_text(stored: str | None, values: Mapping[str, object]) -> str | None:
+def new_summary_json(stored: str | None, values: Mapping[str, object]) -> str | None:
     """The summary's new JSON string when ``values`` differ from what is stored, None when they do not.
 
     NaN and infinities are bare tokens, as the SDK's core writes them.
@@ -316,7 +316,7 @@ def _entry(stored: JSONValue, value: JSONValue) -> JSONValue:
 
 
 def _raise_if_gone(run: RunAddress, error: AnswerError) -> Flow[None]:
-    """Raise when the run is gone. Servers answer 410 for it, or GraphQL errors that only another request explains."""
+    """Raise when the run is gone. Servers return 410 for it, or GraphQL errors that only another request explains."""
     if error.status == GONE:
         raise RunNotFoundError(run.entity, run.project, run.run_id) from error
     if isinstance(error, QueryError):

@@ -14,7 +14,7 @@ from runql.errors import UnorderedWarning, UnreadableValueError
 from runql.values import SPELLED_FLOATS, JSONValue, parse_config, parse_object, parse_summary
 from runql_graphql.fragments import FullRunFields, RunFields
 
-OURS: Final = str(Path(__file__).parents[2]) + os.sep
+PACKAGE_FOLDER: Final = str(Path(__file__).parents[2]) + os.sep
 
 
 def ordered_value(order: str, fields: FullRunFields) -> JSONValue:
@@ -45,7 +45,7 @@ def is_rankable(value: JSONValue) -> bool:
 
 
 def warn_if_unordered(path: str, order: str, runs: Sequence[RunFields | FullRunFields]) -> None:
-    """Warn when no run of a first page has the value that the list is ordered by. Light runs are not looked at."""
+    """Warn when no run of a first page has the value that the list is ordered by. It skips light runs."""
     full = [fields for fields in runs if isinstance(fields, FullRunFields)]
     if not full or not is_by_value(order):
         return
@@ -59,7 +59,7 @@ def warn_if_unordered(path: str, order: str, runs: Sequence[RunFields | FullRunF
             f"none of the first {len(full)} runs of {path} has {order[1:]}, so their order means nothing. Check the "
             "spelling against Run.summary and Run.config, or filter by {'$exists': True}",
             UnorderedWarning,
-            stacklevel=_callers_level(),
+            stacklevel=_level_outside_runql(),
         )
 
 
@@ -76,10 +76,10 @@ def _value_at(held: JSONValue, parts: Sequence[str]) -> JSONValue:
     return None
 
 
-def _callers_level() -> int:
+def _level_outside_runql() -> int:
     """The ``stacklevel`` that makes `warnings.warn` in the calling function name the line of code outside runql."""
     level, frame = 1, inspect.currentframe()
     frame = frame.f_back if frame else None
-    while frame is not None and frame.f_code.co_filename.startswith(OURS):
+    while frame is not None and frame.f_code.co_filename.startswith(PACKAGE_FOLDER):
         level, frame = level + 1, frame.f_back
     return level

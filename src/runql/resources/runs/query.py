@@ -8,20 +8,14 @@ from dataclasses import dataclass, replace
 from runql.arguments import positive, shown
 from runql.resources.pages.listing import Page, read_page
 from runql.resources.records.identity import require_runs
-from runql.resources.runs.filters import filter_text
+from runql.resources.runs.filters import COLUMNS, filter_json
 from runql.transport.flow import Flow, fetch
 from runql.values import JSONValue
 from runql_graphql.fragments import FullRunFields, RunFields
 from runql_graphql.operations import list_full_runs, list_runs
 
 DEFAULT_ORDER = "+created_at"
-ORDER_COLUMNS = frozenset(
-    {
-        *("created_at", "createdAt", "updated_at", "updatedAt", "heartbeat_at", "heartbeatAt"),
-        *("name", "display_name", "displayName", "state", "group", "job_type", "jobType", "sweep"),
-        *("host", "user", "username", "duration", "notes", "description", "tags"),
-    }
-)
+ORDER_COLUMNS = COLUMNS - {"commit", "entity", "project"} | {"tags"}
 ORDER_PREFIXES = ("config.", "summary_metrics.", "tags.")
 
 
@@ -60,7 +54,7 @@ class RunQuery:
             TypeError: an argument has the wrong type.
         """
         return cls(
-            entity, project, filter_text(filters), checked_order(order), positive("per_page", per_page)
+            entity, project, filter_json(filters), checked_order(order), positive("per_page", per_page)
         )
 
     def sized(self, per_page: int) -> RunQuery:
@@ -70,7 +64,7 @@ class RunQuery:
 
 def list_light_page(query: RunQuery, after: str | None) -> Flow[Page[RunFields]]:
     """A page of runs in the light shape; one request."""
-    answer = yield from fetch(
+    response = yield from fetch(
         list_runs(
             entity=query.entity,
             project=query.project,
@@ -80,12 +74,12 @@ def list_light_page(query: RunQuery, after: str | None) -> Flow[Page[RunFields]]
             after=after,
         )
     )
-    return read_page(require_runs(answer.project, query.entity, query.project), after)
+    return read_page(require_runs(response.project, query.entity, query.project), after)
 
 
 def list_full_page(query: RunQuery, after: str | None) -> Flow[Page[FullRunFields]]:
     """A page of runs in the full shape; one request."""
-    answer = yield from fetch(
+    response = yield from fetch(
         list_full_runs(
             entity=query.entity,
             project=query.project,
@@ -95,7 +89,7 @@ def list_full_page(query: RunQuery, after: str | None) -> Flow[Page[FullRunField
             after=after,
         )
     )
-    return read_page(require_runs(answer.project, query.entity, query.project), after)
+    return read_page(require_runs(response.project, query.entity, query.project), after)
 
 
 def checked_order(order: str | None) -> str:

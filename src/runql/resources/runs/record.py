@@ -1,4 +1,4 @@
-"""What a run is known to be, in the light or the full shape, and what is read of it without changing it."""
+"""The fields of a run that cannot be changed, in the light or the full shape, and the flows that read of it."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ METADATA: Final = "wandb-metadata.json"
 
 @dataclass(eq=False, slots=True)
 class ListedPage:
-    """A page of runs listed in the light shape: when one of them is needed in full, all of them are read at once."""
+    """A page of runs in the light shape. The first run that is needed in the full shape loads all of them."""
 
     query: RunQuery
     after: str | None
@@ -93,11 +93,11 @@ class RunRecord(SnakeCaseAttributes, ABC):
 
     @abstractmethod
     def _light(self) -> RunFields | FullRunFields:
-        """The fields in whichever shape is here, loaded or refused when there are none."""
+        """The fields in either shape. Without any, it loads them or raises `NotLoadedError`."""
 
     @abstractmethod
     def _full(self) -> FullRunFields:
-        """The fields in the full shape, loaded or refused when they are not here."""
+        """The fields in the full shape. Without them, it loads them or raises `NotLoadedError`."""
 
     def take(self, fields: FullRunFields | None) -> None:
         """Replace the fields; None changes nothing."""
@@ -186,12 +186,12 @@ class RunRecord(SnakeCaseAttributes, ABC):
 
     @property
     def entity(self) -> str:
-        """The entity the run was asked for with."""
+        """The entity that the run was requested from."""
         return self._address.entity
 
     @property
     def project(self) -> str:
-        """The project the run was asked for with."""
+        """The project that the run was requested from."""
         return self._address.project
 
     @property
@@ -325,7 +325,7 @@ class RunRecord(SnakeCaseAttributes, ABC):
 
     @property
     def history_keys(self) -> dict[str, JSONValue] | None:
-        """What the server knows of the logged metrics: ``keys`` (name to type counts), ``sets``, ``lastStep``.
+        """The server's index of the logged metrics: ``keys`` (name to type counts), ``sets``, ``lastStep``.
 
         None when nothing was logged, or the server has not counted yet.
         """
@@ -353,8 +353,8 @@ def read_last_step(run: RunAddress) -> Flow[int]:
     """`historyKeys.lastStep` now, -1 when the server returns none; one request."""
     from runql.resources.history.window import last_step
 
-    answer = yield from fetch(get_history_keys(entity=run.entity, project=run.project, run=run.run_id))
-    found = require_run(answer.project, run.entity, run.project, run.run_id)
+    response = yield from fetch(get_history_keys(entity=run.entity, project=run.project, run=run.run_id))
+    found = require_run(response.project, run.entity, run.project, run.run_id)
     step = last_step(as_json(found.history_keys))
     return -1 if step is None else step
 

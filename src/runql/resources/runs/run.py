@@ -8,7 +8,6 @@ from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Literal, Protocol, overload
 
-from runql.arguments import checked_path, positive
 from runql.errors import NotLoadedError
 from runql.paths import DEFAULT_PROJECT, RunAddress
 from runql.resources.pages.listing import RUN_PER_PAGE
@@ -286,12 +285,8 @@ class Run(EditableRun):
         """
         from runql.resources.runs.history_files import HistoryDownload
 
-        download = HistoryDownload(
-            self._address,
-            checked_path("download_dir", download_dir),
-            require_complete,
-            positive("max_concurrency", max_concurrency),
-            progress,
+        download = HistoryDownload.checked(
+            self._address, download_dir, require_complete, max_concurrency, progress
         )
         return self._client.run(download.fetch())
 
@@ -343,7 +338,7 @@ class Run(EditableRun):
         *,
         state: FirstState = "running",
     ) -> Run:
-        """Create a run and return it with all its fields; one request, two when the default entity must be asked for.
+        """Create a run and return it with all its fields; one request, two when the default entity must be read.
 
         It is idempotent: a run that has the id already is returned unchanged, except that ``state="pending"`` is set.
         A new run stays in its state until something logs to it. The server makes the project when it is missing.

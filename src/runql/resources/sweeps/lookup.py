@@ -77,8 +77,8 @@ def read_sweeps(entity: str, project: str, names: Sequence[str]) -> Flow[dict[st
     Raises:
         ProjectNotFoundError: the project is absent or hidden.
     """
-    answer = yield from fetch(get_sweeps(entity=entity, project=project, sweeps=names))
-    found = require_project(answer.project, entity, project).sweeps(len(names))
+    response = yield from fetch(get_sweeps(entity=entity, project=project, sweeps=names))
+    found = require_project(response.project, entity, project).sweeps(len(names))
     for name, sweep in zip(names, found, strict=True):
         if sweep is not None:
             require_name(f"sweep {entity}/{project}/", name, sweep.name)
@@ -92,8 +92,8 @@ def read_sweep(entity: str, project: str, sweep: str) -> Flow[SweepFields]:
         ProjectNotFoundError: the project is absent or hidden.
         SweepNotFoundError: the project holds no such sweep.
     """
-    answer = yield from fetch(get_sweep(entity=entity, project=project, sweep=sweep))
-    return require_sweep(answer.project, entity, project, sweep)
+    response = yield from fetch(get_sweep(entity=entity, project=project, sweep=sweep))
+    return require_sweep(response.project, entity, project, sweep)
 
 
 class SweepCache(Generic[S]):

@@ -42,8 +42,8 @@ class SweepRecord(SnakeCaseAttributes, ABC):
         return f"<Sweep {self._entity}/{self._project}/{self._sweep_id} ({state})>"
 
     @abstractmethod
-    def _known(self) -> SweepFields:
-        """The fields, loaded or refused when there are none."""
+    def _loaded(self) -> SweepFields:
+        """The fields. Without any, it loads them or raises `NotLoadedError`."""
 
     def _load(self, *, force: bool) -> Flow[None]:
         if force:
@@ -83,12 +83,12 @@ class SweepRecord(SnakeCaseAttributes, ABC):
 
     @property
     def entity(self) -> str:
-        """The entity the sweep was asked for with."""
+        """The entity that the sweep was requested from."""
         return self._entity
 
     @property
     def project(self) -> str:
-        """The project the sweep was asked for with."""
+        """The project that the sweep was requested from."""
         return self._project
 
     @property
@@ -99,12 +99,12 @@ class SweepRecord(SnakeCaseAttributes, ABC):
     @property
     def storage_id(self) -> str:
         """The server's own id (`Sweep.id` on the wire)."""
-        return self._known().id
+        return self._loaded().id
 
     @property
     def display_name(self) -> str | None:
         """The name that a user gave it in the web app."""
-        return self._known().display_name
+        return self._loaded().display_name
 
     @property
     def name(self) -> str:
@@ -125,21 +125,21 @@ class SweepRecord(SnakeCaseAttributes, ABC):
     @property
     def state(self) -> str:
         """The state when it was read, as the server writes it: PENDING, RUNNING, PAUSED, FINISHED or CANCELED, for example."""
-        return self._known().state
+        return self._loaded().state
 
     @property
     def method(self) -> str:
         """The search method, such as ``grid``, ``random`` or ``bayes``."""
-        return self._known().method
+        return self._loaded().method
 
     @property
     def description(self) -> str | None:
         """A description by a user."""
-        return self._known().description
+        return self._loaded().description
 
     @cached_property
     def _config(self) -> dict[str, JSONValue]:
-        return parse_sweep_config(self._known().config)
+        return parse_sweep_config(self._loaded().config)
 
     @property
     def config(self) -> dict[str, JSONValue]:
@@ -161,7 +161,7 @@ class SweepRecord(SnakeCaseAttributes, ABC):
     @property
     def expected_run_count(self) -> int | None:
         """How many runs the search makes; None when it has no end."""
-        return self._known().run_count_expected
+        return self._loaded().run_count_expected
 
     @property
     def run_count_expected(self) -> int | None:
@@ -171,7 +171,7 @@ class SweepRecord(SnakeCaseAttributes, ABC):
     @property
     def run_count(self) -> int:
         """How many runs it had when it was read."""
-        return self._known().run_count
+        return self._loaded().run_count
 
     @property
     def best_loss(self) -> float | None:
@@ -179,17 +179,17 @@ class SweepRecord(SnakeCaseAttributes, ABC):
 
         None when there is no metric, no run has a finite value of it, or the server does not say.
         """
-        return self._known().best_loss
+        return self._loaded().best_loss
 
     @property
     def created_at(self) -> str:
         """When it was made, ISO 8601; without a zone it is UTC."""
-        return self._known().created_at
+        return self._loaded().created_at
 
     @property
     def updated_at(self) -> str | None:
         """When it was last changed, ISO 8601; without a zone it is UTC."""
-        return self._known().updated_at
+        return self._loaded().updated_at
 
 
 def sweep_fields(attrs: Mapping[str, object]) -> SweepFields:

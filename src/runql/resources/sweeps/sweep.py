@@ -51,7 +51,7 @@ class Sweep(SweepRecord):
         """A sweep from fields that were read already; sends nothing."""
         return cls(client, entity, project, fields.name, fields.model_dump(by_alias=True))
 
-    def _known(self) -> SweepFields:
+    def _loaded(self) -> SweepFields:
         if self._fields is None:
             raise NotLoadedError(f"sweep {self._entity}/{self._project}/{self._sweep_id} could not be loaded")
         return self._fields
@@ -105,7 +105,7 @@ class Sweep(SweepRecord):
 class AsyncSweep(SweepRecord):
     """As `Sweep`, awaited.
 
-    Made without ``attrs`` it holds nothing until ``await sweep.load()``: `Api.sweep` and lists give loaded ones.
+    Made without ``attrs`` it has no fields until ``await sweep.load()``. `AsyncApi.sweep` and lists return loaded sweeps.
     """
 
     _runs: AsyncRuns
@@ -129,7 +129,7 @@ class AsyncSweep(SweepRecord):
         """A sweep from fields that were read already; sends nothing."""
         return cls(client, entity, project, fields.name, fields.model_dump(by_alias=True))
 
-    def _known(self) -> SweepFields:
+    def _loaded(self) -> SweepFields:
         if self._fields is None:
             raise NotLoadedError(
                 f"sweep {self._entity}/{self._project}/{self._sweep_id} is not loaded: await sweep.load()"

@@ -54,8 +54,8 @@ class AsyncSweeps(AsyncLazySequence[SweepFields, AsyncSweep]):
 
 def list_sweep_page(entity: str, project: str, per_page: int, after: str | None) -> Flow[Page[SweepFields]]:
     """A page of sweeps; one request."""
-    answer = yield from fetch(list_sweeps(entity=entity, project=project, first=per_page, after=after))
-    found = require_project(answer.project, entity, project)
+    response = yield from fetch(list_sweeps(entity=entity, project=project, first=per_page, after=after))
+    found = require_project(response.project, entity, project)
     if found.sweeps is None:
         raise ProjectNotFoundError(entity, project)
     sweeps = found.sweeps
