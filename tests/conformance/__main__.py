@@ -1,4 +1,4 @@
-"""`python -m tests.conformance`: compare, and write the report and README's table of what there is."""
+"""`python -m tests.conformance`: compare, and write the report and README's table of members."""
 
 from __future__ import annotations
 

@@ -89,7 +89,7 @@ def _compare(variable: str) -> Comparison:
     ):
         written = Path(folder, "written")
         api_key = project.write(python, written, Path(folder, "sdk"), references)
-        told = {
+        results = {
             name: ask(
                 name,
                 interpreter,
@@ -102,6 +102,6 @@ def _compare(variable: str) -> Comparison:
             for name, interpreter in askable.items()
         }
     return {
-        name: Compared(call, told["wandb"][name], told["runql"][name], told["runql-awaited"][name])
+        name: Compared(call, results["wandb"][name], results["runql"][name], results["runql-awaited"][name])
         for name, call in CALLS.items()
     }

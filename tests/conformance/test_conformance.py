@@ -1,4 +1,4 @@
-"""Every documented member through the official SDK and through runql: the same answer, or a difference on purpose."""
+"""Every documented member through the official SDK and runql: the same result, or a deliberate difference."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An upload that is cut or whose client is killed at any boundary: the server holds the old file, the new one or nothing."""
+"""An upload that breaks, or whose client is killed, at any boundary: the server has the old file, the new one or none."""
 
 from __future__ import annotations
 

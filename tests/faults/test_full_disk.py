@@ -1,4 +1,4 @@
-"""A disk that takes no more, for real: a limit on the size of files, so that the system refuses a write."""
+"""A full disk: a limit on the size of files makes the system refuse a write."""
 
 from __future__ import annotations
 

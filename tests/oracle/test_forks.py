@@ -1,4 +1,4 @@
-"""Both official SDKs fork a run, resume the fork and try to rewind; runql and they read the same rows."""
+"""Both official SDKs fork a run, resume the fork and try to rewind; they and runql read the same rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What runql writes is read by both official SDKs, and what they wrote stays when runql changes something else."""
+"""Both official SDKs read what runql writes, and runql keeps the fields that it does not change."""
 
 from __future__ import annotations
 

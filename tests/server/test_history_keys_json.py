@@ -1,4 +1,4 @@
-"""What is told of logged keys is strict JSON: the newest SDK reads it with a strict parser."""
+"""History keys are strict JSON, because the newest SDK parses them strictly."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sweep agents on the server: what they are told to run, to stop, and when they may go."""
+"""Sweep agents on the server: commands to run, stop and exit."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Command = dict[str, Any]
 
 
 class Sweep:
-    """A sweep, and agents that do what they are told without running anything."""
+    """A sweep, and agents that follow commands without running programs."""
 
     def __init__(self, server: RunningServer, query: Query, config: str) -> None:
         self.server = server

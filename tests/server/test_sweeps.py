@@ -1,4 +1,4 @@
-"""Sweeps on the server: created, changed, listed, and what they tell of their runs."""
+"""Sweeps on the server: creation, changes, lists, and values of their runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A transport that lets everything through to the server but what a test wants refused, and notes credentials."""
+"""A transport that answers chosen requests itself, passes on the others, and records credentials."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ STORAGE = "/artifact-storage/"
 
 
 class RefusingTransport(DoubleTransport):
-    """Answers in the server's place where ``answer`` gives an answer.
+    """Sends the response of ``answer``, if there is one, instead of the server's.
 
     Attributes:
         asked: method and path of every request, in order.
-        with_key: paths of those that carried credentials.
+        with_key: paths of the requests with credentials.
     """
 
     def __init__(self, answer: Callable[[httpx.Request], httpx.Response | None]) -> None:
