@@ -66,7 +66,7 @@ def explained(comparison: Comparison, names: set[str]) -> str:
     for name in sorted(names):
         compared = comparison[name]
         parts.append(f"{name} ({', '.join(compared.call.members)}: {compared.call.title})")
-        for parting in compared.partings[:5]:
+        for parting in compared.mismatches[:5]:
             parts += [
                 f"  at {' / '.join(filter(None, parting.way))}",
                 f"    official: {json.dumps(parting.official, ensure_ascii=False)[:500]}",
@@ -80,7 +80,7 @@ def _rank(owner: str) -> int:
 
 
 def _counted(comparison: Comparison) -> int:
-    return sum(not compared.partings for compared in comparison.values())
+    return sum(not compared.mismatches for compared in comparison.values())
 
 
 def _sections(comparisons: Mapping[str, Comparison]) -> Iterator[str]:
@@ -112,7 +112,7 @@ def _rows(comparisons: Mapping[str, Comparison], owner: str) -> Iterator[tuple[t
 
 def _outcome(compared: list[Compared]) -> list[str]:
     return [
-        *("[different](#different-on-purpose)" if each.partings else "same" for each in compared),
+        *("[different](#different-on-purpose)" if each.mismatches else "same" for each in compared),
         *(f"{each.ours.requests} : {_sent(each)}" for each in compared),
     ]
 
@@ -151,7 +151,7 @@ def _grouped(
     """Group equal differences: their count, the first of them, and the versions that have them."""
     groups: dict[tuple[str, str, str], list[str]] = {}
     for version in difference.sdk:
-        found = comparisons[version][difference.call].partings
+        found = comparisons[version][difference.call].mismatches
         if found:
             where = f"; they part in {len(found)} places, first" if len(found) > 1 else ""
             groups.setdefault((where, shown(found[0].official), shown(found[0].ours)), []).append(version)

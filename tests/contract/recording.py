@@ -142,7 +142,7 @@ def scrubbed_response(
 def check_all_played(cassette: Cassette) -> None:
     """Refuse recorded exchanges that the test did not request."""
     unplayed = [
-        f"{index + 1}. {_told(request)}"
+        f"{index + 1}. {_described(request)}"
         for index, request in enumerate(cassette.requests)
         if not cassette.play_counts[index]
     ]
@@ -180,5 +180,5 @@ def _json_body(request: RecordedRequest) -> dict[str, object]:
     return body
 
 
-def _told(request: RecordedRequest) -> str:
+def _described(request: RecordedRequest) -> str:
     return str(_json_body(request).get("operationName") or f"{request.method} {request.path}")

@@ -25,17 +25,17 @@ class RefusingTransport(DoubleTransport):
         self.asked: list[str] = []
         self.with_key: list[str] = []
 
-    def _told(self, request: httpx.Request) -> httpx.Response | None:
+    def _described(self, request: httpx.Request) -> httpx.Response | None:
         self.asked.append(request.url.path)
         if "authorization" in request.headers:
             self.with_key.append(request.url.path)
         return self._answer(request)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        return self._told(request) or self._sync.handle_request(request)
+        return self._described(request) or self._sync.handle_request(request)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        return self._told(request) or await self._async.handle_async_request(request)
+        return self._described(request) or await self._async.handle_async_request(request)
 
     def close(self) -> None:
         self._sync.close()
