@@ -26,14 +26,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--world",
         choices=sorted(WORLD_MARKS),
-        help="where behaviour tests read: recorded answers and an embedded server (both by default), "
-        "a live server (needs RUNQL_LIVE_PATH=entity/project and WANDB_API_KEY), or record the answers anew",
+        help="where behaviour tests read: recorded responses and an embedded server (both by default), "
+        "a live server (needs RUNQL_LIVE_PATH=entity/project and WANDB_API_KEY), or record the responses again",
     )
 
     parser.addoption(
         "--write-senders",
         action="store_true",
-        help="write src/runql/drift/operations/senders.toml anew, from what the tests that run send",
+        help="rewrite src/runql/drift/operations/senders.toml from the requests of the tests in this run",
     )
 
 
@@ -42,7 +42,7 @@ def pytest_report_header() -> str:
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
-    """Whole folders are spread over the cores; a worker costs more than the few tests of a file."""
+    """Spread whole folders over the cores; for the few tests of a file a worker costs more than it saves."""
     return None if any(Path(arg).is_dir() for arg in config.args) and not _writes(config) else 0
 
 
@@ -56,7 +56,7 @@ def _writes(config: pytest.Config) -> bool:
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    # Only a run that ended well has seen all of them.
+    # Only a passing run has recorded all senders.
     is_whole = exitstatus == pytest.ExitCode.OK and not session.config.option.collectonly
     if session.config.getoption("--write-senders") and is_whole:
         senders.write_table()
@@ -77,12 +77,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         names = (asked,) if asked else DEFAULT_WORLDS
         metafunc.parametrize("world_name", [pytest.param(name, marks=WORLD_MARKS[name]) for name in names])
     if "face_name" in metafunc.fixturenames:
-        # Both faces send the same requests: what one records, both replay.
+        # Both clients send the same requests, so they share recordings.
         metafunc.parametrize("face_name", FACES[:1] if asked == "record" else FACES)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    # First what takes longest, so that no core is left alone with it in the end.
+    # The longest tests start first, so that no core runs one alone at the end.
     items.sort(key=lambda item: item.get_closest_marker("long") is None)
     if config.getoption("--world") not in {"record", "live"}:
         return

@@ -1,4 +1,4 @@
-"""Ports of this machine that behave as a test needs them to."""
+"""Loopback ports with a given behaviour."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def refusing() -> Generator[str]:
-    """The URL of a port that refuses connections, and that no server of another test gets meanwhile."""
+    """Yield the URL of a port that refuses connections, and reserve the port inside the block."""
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         yield f"http://127.0.0.1:{bound.getsockname()[1]}"

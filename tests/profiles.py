@@ -1,7 +1,7 @@
-"""How much is tried: a quick part by default, everything where `CI=true`.
+"""Test profiles: quick by default, full where `CI=true`.
 
-A property test says how many examples the full profile draws, `@examples(150)`; the quick one draws a quarter.
-A corpus gives `quick_part` what makes two cases of one kind; the quick profile keeps the first of each kind.
+`@examples(150)` states how many examples the full profile draws; the quick one draws a quarter.
+`quick_part(cases, kind)` selects cases: all in the full profile, the first of each kind in the quick one.
 """
 
 from __future__ import annotations
@@ -17,24 +17,24 @@ T = TypeVar("T")
 IS_FULL: Final = os.environ.get("CI", "").lower() in {"true", "1"}
 NAME: Final = "full" if IS_FULL else "quick"
 SHARE: Final = 4
-"""The quick profile draws one in so many examples."""
+"""The quick profile draws one in `SHARE` examples."""
 
 DEFAULT_EXAMPLES: Final = 100
 LEAST: Final = 10
 
 
 def counted(full: int) -> int:
-    """Examples to draw in this profile."""
+    """Return the number of examples to draw in this profile."""
     return full if IS_FULL else min(full, max(LEAST, full // SHARE))
 
 
 def examples(full: int) -> settings:
-    """Decorate a property test that draws so many examples in the full profile."""
+    """Decorate a property test that draws `full` examples in the full profile."""
     return settings(max_examples=counted(full))
 
 
 def quick_part(cases: Iterable[T], kind: Callable[[T], object]) -> list[T]:
-    """All cases in the full profile, the first of each kind in the quick one."""
+    """Return all cases in the full profile, the first of each kind in the quick one."""
     everything = list(cases)
     if IS_FULL:
         return everything
@@ -45,10 +45,10 @@ def quick_part(cases: Iterable[T], kind: Callable[[T], object]) -> list[T]:
 
 
 def load() -> None:
-    """Load the profile of this session: no example has a deadline, and drawing may be slow."""
+    """Load the profile of this session, without deadlines and checks for slow draws."""
     settings.register_profile(
         NAME,
-        # CI draws the same examples every time; anywhere else new ones may find more.
+        # CI draws the same examples each time; elsewhere new examples may find more.
         settings.get_profile("ci" if IS_FULL else "default"),
         max_examples=counted(DEFAULT_EXAMPLES),
         deadline=None,

@@ -1,4 +1,4 @@
-"""Watches which public member of which class sends each operation, and which input fields are filled, while tests run."""
+"""Records which public member sends each operation, and which input fields it fills, while tests run."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from runql.transport.wire import Request
 
 TABLE = Path(__file__).parents[1] / "src" / "runql" / "drift" / "operations" / "senders.toml"
 MADE_FROM = {"GetSweeps": "GetSweep"}
-"""Put together at run time around a generated operation, with its fields."""
+"""Operations built at run time from a generated one, with its fields."""
 
 WATCHED = Path(__file__).parent / "contract"
 HEAD = """\
@@ -32,18 +32,18 @@ HEAD = """\
 
 
 PLAIN = {"__aiter__": "__iter__", "__anext__": "__next__"}
-"""Members of the awaited face that have another name on the synchronous one."""
+"""Members of async classes, and their names in the sync ones."""
 
 
 @dataclass
-class Seen:
-    """What was sent: members by operation, fields by input type."""
+class SentOperations:
+    """Sent operations: members by operation, fields by input type."""
 
     methods: dict[str, set[str]] = field(default_factory=dict[str, set[str]])
     inputs: dict[str, set[str]] = field(default_factory=dict[str, set[str]])
 
     def note(self, effect: Send) -> None:
-        """Take in one request; what no public member asked for is passed over."""
+        """Record one request; ignore requests that no public member caused."""
         member = asking_member(inspect.currentframe())
         if member is not None:
             name = effect.operation.name
@@ -62,22 +62,22 @@ class Seen:
             for each in value:  # pyright: ignore[reportUnknownVariableType] - of inputs, or of plain values
                 self._note_input(each)  # pyright: ignore[reportUnknownArgumentType] - as above
 
-    def add(self, other: Seen) -> None:
-        """Take in what was seen elsewhere."""
+    def add(self, other: SentOperations) -> None:
+        """Merge another record into this one."""
         for mine, theirs in ((self.methods, other.methods), (self.inputs, other.inputs)):
             for name, more in theirs.items():
                 mine.setdefault(name, set()).update(more)
 
-    def untold(self) -> list[str]:
-        """What does not stand in the table."""
+    def unrecorded(self) -> list[str]:
+        """Return the entries that the table lacks."""
         table = known_senders()
         return [
-            *_beyond("is sent by", self.methods, table.methods),
-            *_beyond("is filled in", self.inputs, table.inputs),
+            *_missing("is sent by", self.methods, table.methods),
+            *_missing("is filled in", self.inputs, table.inputs),
         ]
 
     def written(self) -> str:
-        """The table."""
+        """Format the table."""
         sections = (("methods", self.methods), ("inputs", self.inputs))
         return HEAD + "".join(
             f"\n[{name}]\n" + "".join(_line(key, values) for key, values in sorted(section.items()))
@@ -90,7 +90,7 @@ def _line(key: str, values: set[str]) -> str:
     return f"{key} = [\n{inside}]\n"
 
 
-def _beyond(
+def _missing(
     how: str, seen: Mapping[str, set[str]], table: Mapping[str, tuple[str, ...] | frozenset[str]]
 ) -> list[str]:
     return [
@@ -100,7 +100,7 @@ def _beyond(
 
 @cache
 def public_code() -> Mapping[CodeType, str]:
-    """The code of every public member, and its name."""
+    """Return the code objects of all public members, and their names."""
     found: dict[CodeType, str] = {}
     for owner in public_classes():
         if owner not in {RetryingClient, AsyncRetryingClient}:
@@ -112,7 +112,7 @@ def public_code() -> Mapping[CodeType, str]:
 
 
 def asking_member(frame: FrameType | None) -> str | None:
-    """The outermost public member that is being called, in the words of the synchronous face."""
+    """Find the outermost public member on the stack, and return its name in the sync class."""
     found: str | None = None
     while frame is not None:
         name = public_code().get(frame.f_code)
@@ -125,16 +125,16 @@ def asking_member(frame: FrameType | None) -> str | None:
     return found
 
 
-_everything = Seen()
+_everything = SentOperations()
 
 
 @pytest.fixture(autouse=True)
 def watched_senders(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[None]:
-    """Fail a behaviour test in which a member sends what the table does not tell of."""
+    """Fail a behaviour test in which a member sends an operation or field that the table lacks."""
     if not request.node.path.is_relative_to(WATCHED):
         yield
         return
-    seen, usual = Seen(), Endpoint.request
+    seen, usual = SentOperations(), Endpoint.request
 
     def noted(endpoint: Endpoint, effect: Send | Download | Upload) -> Request:
         if isinstance(effect, Send):
@@ -145,10 +145,10 @@ def watched_senders(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequ
     yield
     _everything.add(seen)
     if not request.config.getoption("--write-senders"):
-        untold = seen.untold()
-        assert untold == [], f"run `make senders`, and look at the diff: {untold}"
+        unrecorded = seen.unrecorded()
+        assert unrecorded == [], f"run `make senders`, and look at the diff: {unrecorded}"
 
 
 def write_table() -> None:
-    """Write the table anew."""
+    """Rewrite the table."""
     TABLE.write_text(_everything.written(), encoding="utf-8")

@@ -181,7 +181,7 @@ class Environment:
 
 
 def main() -> None:
-    """Build, try, tell."""
+    """Build the wheel, test it, and print the results."""
     with tempfile.TemporaryDirectory(prefix="runql-wheel-") as folder:
         trial = Trial(Path(folder))
         wheel = build(trial)
@@ -307,9 +307,9 @@ def check_import_time(environment: Environment) -> str:
         for python, module, seconds in ((environment.python, "runql", ours), (official, "wandb", theirs)):
             seconds.append(float(environment.trial.run(python, "-c", TIMED_IMPORT.format(module=module))))
     own, other = statistics.median(ours[1:]), statistics.median(theirs[1:])
-    told = f"{own * 1000:.0f} ms against {other * 1000:.0f} ms, ratio {own / other:.2f}"
-    expect(own / other <= IMPORT_RATIO, f"{told}; {IMPORT_RATIO:.2f} is the most")
-    return told
+    figures = f"{own * 1000:.0f} ms against {other * 1000:.0f} ms, ratio {own / other:.2f}"
+    expect(own / other <= IMPORT_RATIO, f"{figures}; {IMPORT_RATIO:.2f} is the most")
+    return figures
 
 
 def check_drift(environment: Environment) -> str:

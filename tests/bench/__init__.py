@@ -1,1 +1,1 @@
-"""Measured against the official SDK and against a bare HTTP client, on the same prepared answers, in the same run."""
+"""The benchmark: runql, the official SDK and a bare HTTP client on the same prepared responses, in one run."""

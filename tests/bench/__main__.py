@@ -1,4 +1,4 @@
-"""`python -m tests.bench`: measure, compare what was read, write RESULTS.md and README's table, fail when a goal is missed."""
+"""`python -m tests.bench`: measure, compare results, write RESULTS.md and README's table, fail when a goal is missed."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from runql_server.exports.policy import ExportPolicy
 from runql_server.running import RunningServer
 
 GOALS_AT = 20
-"""Milliseconds of latency at which the goals hold."""
+"""Latency in milliseconds at which the goals apply."""
 
 SLACK = 16.0
-"""MiB by which two runs of the same work differ."""
+"""MiB by which two measurements of the same work may differ."""
 
 LINEAR = 1.1
-"""The exponent up to which a cost counts as linear."""
+"""Highest exponent of a linear cost."""
 
 GROWTH_NAME, MEMORY_NAME = "growth", "memory"
 
 
 def main() -> None:
-    """See the module."""
+    """Measure, compare, write, and exit with 1 if a goal is missed."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     names = [*(task.name for task in TABLE), GROWTH_NAME, MEMORY_NAME]
     parser.add_argument("--only", nargs="+", choices=names, metavar="TASK", help=", ".join(names))
@@ -63,9 +63,9 @@ def main() -> None:
 
 @contextmanager
 def bench_servers() -> Generator[dict[Where, BenchServer]]:
-    """Both servers, filled, each behind a front."""
+    """Start and fill both servers, each behind a replay proxy."""
     with ExitStack() as stack:
-        # One exports nothing, the other before it is asked for rows, however long that takes.
+        # One server exports nothing; the other exports before its first response with rows.
         live, exported = ExportPolicy(above_rows=sys.maxsize), ExportPolicy()
         plain = stack.enter_context(RunningServer(export_policy=live))
         exporting = stack.enter_context(RunningServer(export_policy=exported))
@@ -79,7 +79,7 @@ def bench_servers() -> Generator[dict[Where, BenchServer]]:
 
 
 def skip_exports(bench: BenchServer, findings: Findings) -> None:
-    """Leave out what needs exports when the server makes none."""
+    """Skip tasks that need exports if the server writes none."""
     variables = {"entity": bench.server.entity, "project": "exports", "run": "long"}
     answer = httpx.post(
         f"{bench.server.url}/graphql",
@@ -93,7 +93,7 @@ def skip_exports(bench: BenchServer, findings: Findings) -> None:
 
 
 def measure_task(bench: BenchServer, task: Task, latencies: Sequence[int], findings: Findings) -> None:
-    """Measure one line of the table."""
+    """Measure one row of the table."""
     log_progress(task.title)
     read = prepare(bench, task)
     findings.disagreements += [
@@ -113,7 +113,7 @@ def measure_task(bench: BenchServer, task: Task, latencies: Sequence[int], findi
 
 
 def measure_growth(bench: BenchServer, findings: Findings) -> None:
-    """Measure how costs grow with what there is."""
+    """Measure how costs grow with the amount of data."""
     for title, names in GROWTH.items():
         log_progress(f"growth: {title}")
         rows: list[Row] = []
@@ -129,7 +129,7 @@ def measure_growth(bench: BenchServer, findings: Findings) -> None:
 
 
 def measure_memory(bench: BenchServer, findings: Findings) -> None:
-    """Measure what memory a scan needs, to a frame and row by row."""
+    """Measure the memory of a scan, to a frame and row by row."""
     log_progress("memory")
 
     def needed(name: str) -> Measured:
@@ -144,7 +144,7 @@ def measure_memory(bench: BenchServer, findings: Findings) -> None:
 
 
 def log_progress(text: str) -> None:
-    """Tell how far it is, beside the results."""
+    """Print progress to stderr; stdout is for the results."""
     print(text, file=sys.stderr, flush=True)
 
 

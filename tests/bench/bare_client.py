@@ -1,7 +1,7 @@
-"""`python -m tests.bench.bare_client TASK [digest]`: the fewest sensible requests, by a bare HTTP client, orjson and polars.
+"""`python -m tests.bench.bare_client TASK [digest]`: the limit: the fewest requests, by `http.client`, orjson and polars.
 
-What is asked is what runql asks, in as few pieces as the server allows at the same page size; what comes back is read
-without models, checks, retries or errors that say anything. `http.client` is the quickest client that there is here.
+It sends the operations of runql in as few requests as the server allows at the same page size. It reads responses
+without models, checks, retries or error messages. `http.client` is the fastest client available here.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from tests.bench.tasks import EXPORTS
 
 from runql_graphql.operations import LIST_FULL_RUNS, LIST_HISTORIES, LIST_RUN_FILES, SCAN_HISTORY
 
-# Any, all over this module: answers are taken apart as they come.
+# Any in this module: responses are read without models.
 KEYS = ["k00", "k01", "k02"]
 ENTITY = os.environ["WANDB_ENTITY"]
 HOST = urlsplit(os.environ["WANDB_BASE_URL"]).netloc
@@ -35,13 +35,13 @@ HEADERS = {"Authorization": f"Basic {TOKEN}", "Content-Type": "application/json"
 FOLDER = "files"
 
 Reading = tuple[Any, Callable[[], str]]
-"""What was read, and what makes its digest."""
+"""The result, and the function for its digest."""
 
 _own = threading.local()
 
 
 def connection() -> http.client.HTTPConnection:
-    """This thread's connection."""
+    """Return this thread's connection."""
     if not hasattr(_own, "connection"):
         _own.connection = http.client.HTTPConnection(HOST)
     kept: http.client.HTTPConnection = _own.connection
@@ -49,21 +49,21 @@ def connection() -> http.client.HTTPConnection:
 
 
 def get(url: str) -> bytes:
-    """What lies at a signed address."""
+    """GET a signed URL."""
     parts = urlsplit(url)
     connection().request("GET", f"{parts.path}?{parts.query}")
     return connection().getresponse().read()
 
 
 def ask(document: str, **variables: object) -> Any:
-    """The project in the answer to a query."""
+    """Send a query, and return the project of the response."""
     body = orjson.dumps({"query": document, "variables": {"entity": ENTITY, **variables}})
     connection().request("POST", "/graphql", body, HEADERS)
     return orjson.loads(connection().getresponse().read())["data"]["project"]
 
 
 def pages(document: str, project: str, **variables: object) -> Iterable[Any]:
-    """The nodes of a list of runs; each page waits for the one before, whose cursor it needs."""
+    """Yield the nodes of a list of runs; each page needs the cursor of the previous one."""
     after: str | None = None
     while True:
         asked = {"project": project, "filters": "{}", "order": "+created_at", "first": 50}
@@ -75,13 +75,13 @@ def pages(document: str, project: str, **variables: object) -> Iterable[Any]:
 
 
 def run_concurrently(work: Callable[[Any], Any], over: Sequence[Any]) -> list[Any]:
-    """Eight at a time, in order."""
+    """Map with eight threads, in order."""
     with ThreadPoolExecutor(8) as pool:
         return list(pool.map(work, over))
 
 
 def list_runs(project: str) -> tuple[list[Any], Callable[[], str]]:
-    """Config and summary of all runs."""
+    """Read config and summary of all runs."""
     read = [
         (
             run["displayName"],
@@ -94,17 +94,17 @@ def list_runs(project: str) -> tuple[list[Any], Callable[[], str]]:
 
 
 def framed(frame: pl.DataFrame, *order: str) -> tuple[pl.DataFrame, Callable[[], str]]:
-    """A frame and its digest."""
+    """Return a frame and the function for its digest."""
     return frame, lambda: values.of_frame(frame, *order)
 
 
 def of_lines(texts: list[str]) -> pl.DataFrame:
-    """Rows that are JSON texts as a frame."""
+    """Convert rows as JSON strings to a frame."""
     return pl.read_ndjson(io.BytesIO("\n".join(texts).encode()), infer_schema_length=100)
 
 
 def histories(keys: list[str] | None) -> tuple[pl.DataFrame, Callable[[], str]]:
-    """Sampled rows of all runs."""
+    """Read sampled rows of all runs."""
     specs: list[str] = [orjson.dumps({"keys": ["_step", *keys], "samples": 500}).decode()] if keys else []
     variables: dict[str, Any] = {
         "samples": 500,
@@ -126,7 +126,7 @@ def histories(keys: list[str] | None) -> tuple[pl.DataFrame, Callable[[], str]]:
 
 
 def scan(run: str, rows: int, page: int = 10_000) -> tuple[pl.DataFrame, Callable[[], str]]:
-    """Every row of a run whose length is known, as it is to whoever has listed it."""
+    """Read every row of a run whose length is known from a list."""
 
     def window(start: int) -> pl.DataFrame:
         variables: dict[str, object] = {
@@ -137,14 +137,14 @@ def scan(run: str, rows: int, page: int = 10_000) -> tuple[pl.DataFrame, Callabl
         }
         flags = {"whole": True, "chosen": False, "withKeys": False, "withExports": False}
         found = ask(SCAN_HISTORY, project="scan", run=run, **variables, **flags)
-        # polars leaves the interpreter to other threads meanwhile, which wait for their answers.
+        # polars releases the GIL, so other threads can read their responses.
         return of_lines(found["run"]["history"])
 
     return framed(pl.concat(run_concurrently(window, range(0, rows, page))), "_step")
 
 
 def sparse() -> tuple[pl.DataFrame, Callable[[], str]]:
-    """As many rows as the run has lines, asked for at once."""
+    """Request as many rows as the run has lines, in one request."""
     variables: dict[str, Any] = {"minStep": 0, "maxStep": None, "samples": 1_001, "specs": []}
     flags = {"whole": True, "chosen": False, "withKeys": False, "withExports": False}
     found = ask(SCAN_HISTORY, project="sparse", run="sparse", **variables, **flags)
@@ -152,7 +152,7 @@ def sparse() -> tuple[pl.DataFrame, Callable[[], str]]:
 
 
 def exports(keys: list[str] | None) -> tuple[pl.DataFrame, Callable[[], str]]:
-    """The parquet files that the server lists, whole: two requests, where parts of them would take more."""
+    """Read whole parquet files: two requests, fewer than for ranges."""
     urls = ask(EXPORTS, project="exports", run="long")["run"]["parquetHistory"]["parquetUrls"]
     files = run_concurrently(get, urls)
     columns = None if keys is None else ["_step", *keys]
@@ -161,7 +161,7 @@ def exports(keys: list[str] | None) -> tuple[pl.DataFrame, Callable[[], str]]:
 
 
 def files(run: str) -> Callable[[], Reading]:
-    """The download of all files of a run; they are listed before, which is not timed."""
+    """Return the download of all files of a run; listing them is not timed."""
     folder = Path(FOLDER)
     folder.mkdir()
     found = ask(LIST_RUN_FILES, project="files", run=run, names=[], first=1_000, after=None)["run"]["files"]
@@ -195,12 +195,12 @@ PREPARED: dict[str, Callable[[], Callable[[], Reading]]] = {
 
 
 def main() -> None:
-    """Do one task and tell how it went."""
+    """Perform one task, and print the result."""
     task, *arguments = sys.argv[1:]
     (value, digest), seconds, baseline, peak = timed(PREPARED[task]() if task in PREPARED else TASKS[task])
     size = value.estimated_size("mb") if isinstance(value, pl.DataFrame) else 0.0
-    told = f"{len(value)} {digest()}" if "digest" in arguments else ""
-    Result(seconds, baseline, peak, float(size), told).print()
+    read = f"{len(value)} {digest()}" if "digest" in arguments else ""
+    Result(seconds, baseline, peak, float(size), read).print()
 
 
 if __name__ == "__main__":

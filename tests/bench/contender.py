@@ -1,6 +1,6 @@
-"""`python -m tests.bench.contender runql|wandb TASK [digest]`: a task through one of the libraries, in its interpreter.
+"""`python -m tests.bench.contender runql|wandb TASK [digest]`: performs a task through a library, in its interpreter.
 
-The same calls through either library; only the one that is asked for is imported.
+The calls are the same for both libraries; only the requested one is imported.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from tests.bench.result import Result, timed
 
 FOLDER = "files"
 PAGE = 1_000
-"""Steps a request, unless the caller says otherwise; of both libraries."""
+"""Default steps per request of both libraries."""
 
 KEYS = ["k00", "k01", "k02"]
 
 
 class BothFile(Protocol):
-    """What is used of a file of either library."""
+    """The used members of a file of either library."""
 
     name: str
 
@@ -34,7 +34,7 @@ class BothFile(Protocol):
 
 
 class BothRun(Protocol):
-    """What is used of a run of either library."""
+    """The used members of a run of either library."""
 
     name: str
     config: Mapping[str, object]
@@ -48,7 +48,7 @@ class BothRun(Protocol):
 
 
 class BothRuns(Iterable[BothRun], Protocol):
-    """What is used of a list of runs of either library."""
+    """The used members of a list of runs of either library."""
 
     def histories(
         self,
@@ -60,7 +60,7 @@ class BothRuns(Iterable[BothRun], Protocol):
 
 
 class BothApi(Protocol):
-    """What is used of either library's entry point."""
+    """The used members of either library's entry point."""
 
     def run(self, path: str) -> BothRun: ...
 
@@ -69,52 +69,52 @@ class BothApi(Protocol):
 
 @dataclass(frozen=True)
 class Read:
-    """What a task read, and how its digest is made, which is not timed."""
+    """The result of a task, and the function for its digest, which is not timed."""
 
     value: Sized
     digest: Callable[[], str]
 
 
 def framed(frame: pl.DataFrame, *order: str) -> Read:
-    """A frame, with the columns that order its rows."""
+    """Wrap a frame, with the columns that order its rows."""
     return Read(frame, lambda: values.of_frame(frame, *order))
 
 
 def listed(runs: Iterable[BothRun]) -> Read:
-    """Runs, each looked at."""
+    """Read config and summary of each run."""
     found = [(run, run.config["c00"], run.summary["s00"]) for run in runs]
     return Read(found, lambda: values.of_records((run.name, run.config, summary(run)) for run, _, _ in found))
 
 
 def summary(run: BothRun) -> dict[str, object]:
-    """A run's summary; in the official SDK its values are read one by one."""
+    """Return a run's summary; the official SDK reads its values one by one."""
     return {key: run.summary[key] for key in run.summary.keys()}  # noqa: SIM118 - its mapping does not iterate
 
 
 def list_runs(api: BothApi) -> Read:
-    """Every run with config and summary."""
+    """List every run with config and summary."""
     return listed(api.runs("runs", per_page=50))
 
 
 def list_eager_runs(api: BothApi) -> Read:
-    """The same, said to the newest SDK, which otherwise asks for each run again."""
+    """As `list_runs`, but not lazy: the newest SDK otherwise requests each run again."""
     return listed(api.runs("runs", per_page=50, lazy=False))
 
 
 def histories(api: BothApi) -> Read:
-    """The sampled metrics of all runs, whole rows, in one frame."""
+    """Read sampled histories of all runs, whole rows, in one frame."""
     frame = api.runs("histories", per_page=50).histories(samples=500, format="polars")
     return framed(frame, "run_id", "_step")
 
 
 def keyed_histories(api: BothApi) -> Read:
-    """The same by the keys that the rows have."""
+    """As `histories`, by the keys of the rows."""
     runs = api.runs("histories", per_page=50)
     return framed(runs.histories(samples=500, keys=KEYS, format="polars"), "run_id", "_step")
 
 
 def scanned(run: BothRun, keys: list[str] | None = None, page_size: int | None = 10_000) -> Read:
-    """Every row of a run in one frame; None for pages of the library's own size."""
+    """Scan every row of a run to one frame; None means the library's own page size."""
     rows = (
         run.scan_history(keys=keys) if page_size is None else run.scan_history(keys=keys, page_size=page_size)
     )
@@ -123,13 +123,13 @@ def scanned(run: BothRun, keys: list[str] | None = None, page_size: int | None =
 
 
 def iterated(run: BothRun) -> Read:
-    """Every row of a run as a dict, none of them kept."""
+    """Scan every row of a run as a dict, without keeping rows."""
     count = sum(1 for _ in run.scan_history(page_size=PAGE))
     return Read(range(count), lambda: str(count))
 
 
 def files(api: BothApi, run: str) -> Callable[[], Read]:
-    """The download of all files of a run that were listed, by the one call for all where there is one, else by threads."""
+    """Return the download of all listed files of a run: by one call if the library has it, else by threads."""
     found = api.run(run).files()
     names = [file.name for file in found]
     download: Callable[[str], object] | None = getattr(found, "download", None)
@@ -172,11 +172,11 @@ PREPARED: dict[str, Callable[[BothApi], Callable[[], Read]]] = {
     "large files": lambda api: files(api, "files/large"),
     "small files": lambda api: files(api, "files/small"),
 }
-"""Tasks of which only the second half is timed."""
+"""Tasks with an untimed preparation."""
 
 
 def main() -> None:
-    """Do one task and tell how it went."""
+    """Perform one task, and print the result."""
     library, task, *arguments = sys.argv[1:]
     api: BothApi = importlib.import_module(library).Api()
     work = PREPARED[task](api) if task in PREPARED else partial(TASKS[task], api)
@@ -185,7 +185,7 @@ def main() -> None:
     digest = f"{len(read.value)} {read.digest()}" if "digest" in arguments else ""
     Result(seconds, baseline, peak, float(size), digest).print()
     sys.stdout.flush()
-    # What is measured is over. At exit the newest official SDK now and then waits for its own core process without end.
+    # The measurement is over. At exit the newest official SDK sometimes waits for its core process forever.
     os._exit(0)
 
 

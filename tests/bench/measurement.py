@@ -1,4 +1,4 @@
-"""Contenders do a task in turn, several times, each time in a process of its own; the front counts what they ask."""
+"""Measures tasks: contenders perform one in turn, each time in a new process; the replay proxy counts requests."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from tests.bench.tasks import LIMIT, NEW, OLD, OWN, Task
 from runql_server.running import RunningServer
 
 SLOW = 3.0
-"""Seconds from which on a contender is measured once where there is no latency: the table needs an end."""
+"""Seconds above which a contender is measured only once without latency, to limit the total time."""
 
 FAR = 50
-"""How many times as long as runql a contender may take to be measured more than once: of such a one nobody asks more."""
+"""A contender that takes more than this multiple of runql's time is measured only once."""
 
 HOPELESS = 1.5
-"""How many times as long as the best a way may take in the first round to be measured further."""
+"""A way that takes more than this multiple of the best way in the first round is measured only once."""
 
 PYTHONS = {OWN: sys.executable, LIMIT: sys.executable}
 
@@ -47,14 +47,14 @@ FIRST_ANSWERS = {
 
 @dataclass
 class Measured:
-    """What a contender needed for a task.
+    """Measurements of one contender in one task.
 
     Attributes:
-        way: the name of the task in the way that was measured.
-        seconds: of each round.
-        requests: in one round.
-        baseline: MiB before the call, the median.
-        peak: MiB at the most, the median.
+        way: name of the task in the measured way.
+        seconds: time of each round.
+        requests: number in one round.
+        baseline: median of MiB before the call.
+        peak: median of the highest MiB.
         size: MiB of the frame.
     """
 
@@ -67,28 +67,28 @@ class Measured:
 
     @property
     def median(self) -> float:
-        """Seconds."""
+        """Median of the seconds."""
         return statistics.median(self.seconds)
 
     @property
     def over(self) -> float:
-        """MiB that the call needed beside what was there before."""
+        """MiB that the call needed above the baseline."""
         return self.peak - self.baseline
 
 
 PATIENCE = 120
-"""Seconds that no task takes."""
+"""Timeout of a task in seconds."""
 
 
 @dataclass(frozen=True)
 class BenchServer:
-    """A server with what is measured on, behind a front."""
+    """A seeded server behind a replay proxy."""
 
     server: RunningServer
     proxy: ReplayProxy
 
     def done(self, title: str, task: str, *, digest: bool = False) -> Result:
-        """Let one contender do one task once."""
+        """Let one contender perform one task once."""
         library = title.split(maxsplit=1)[0]
         with tempfile.TemporaryDirectory() as folder:
             if task == "start":
@@ -124,18 +124,18 @@ class BenchServer:
 
 
 def python_of(title: str) -> str:
-    """The interpreter that has a contender's library."""
+    """Return the interpreter with a contender's library."""
     variables = {OLD: "RUNQL_WANDB_OLD", NEW: "RUNQL_WANDB_NEW"}
     return os.environ[variables[title]] if title in variables else PYTHONS[title]
 
 
 def ways_of(task: Task, title: str) -> Sequence[str]:
-    """The names under which a contender may do a task."""
+    """Return the names of a contender's ways to perform a task."""
     return task.ways.get(title, (task.name,))
 
 
 def prepare(bench: BenchServer, task: Task) -> dict[str, str]:
-    """Let every contender do a task once, so that the front knows the answers; gives the digest of each."""
+    """Let every contender perform a task once, so that the proxy stores the responses; return the digests."""
     bench.proxy.taken(latency=0)
     return {
         title: digest
@@ -146,16 +146,16 @@ def prepare(bench: BenchServer, task: Task) -> dict[str, str]:
 
 
 def measure(bench: BenchServer, task: Task, *, latency: float, rounds: int) -> dict[str, Measured]:
-    """Let every contender do a task that was prepared, in turn, this many times.
+    """Let every contender perform a prepared task, in turn, in each round.
 
     Args:
-        bench: where.
-        task: what.
-        latency: seconds that the front waits before each answer.
-        rounds: how often.
+        bench: the server.
+        task: the task.
+        latency: seconds that the proxy waits before each response.
+        rounds: number of rounds.
 
     Raises:
-        RuntimeError: a contender failed, or asked for something that it had not asked for when the task was prepared.
+        RuntimeError: a contender failed, or sent a request that it did not send in preparation.
     """
     found = {(title, way): Measured(way) for title in task.contenders for way in ways_of(task, title)}
     memory: dict[tuple[str, str], list[Result]] = {key: [] for key in found}
@@ -184,7 +184,7 @@ def measure(bench: BenchServer, task: Task, *, latency: float, rounds: int) -> d
 def _is_known(
     title: str, measured: Measured, found: Mapping[tuple[str, str], Measured], latency: float
 ) -> bool:
-    # After the first round: whether a further one would tell something that somebody wants to know.
+    # After the first round: whether a further one is of no use.
     best, own = (
         min(each.median for (other, _), each in found.items() if other == wanted) for wanted in (title, OWN)
     )

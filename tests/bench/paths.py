@@ -1,4 +1,4 @@
-"""Where the repository is, and what a process of the benchmark finds in its environment."""
+"""Paths of the repository, and the environment of the benchmark's processes."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ RESULTS = ROOT / "tests" / "bench" / "RESULTS.md"
 
 
 def environment(*, own: bool = True, **more: str) -> dict[str, str]:
-    """The variables of a process; only our ``own`` interpreter finds the sources of runql."""
+    """Return the environment of a process; only our ``own`` interpreter finds the sources of runql."""
     sources = [str(ROOT / "src"), str(ROOT / "generated")] if own else []
-    # Where bytecode may not be kept, ours alone would be compiled by each process: pip compiles what it installs.
+    # pip compiles installed libraries; without stored bytecode each process would compile only runql.
     kept = {
         name: value
         for name, value in os.environ.items()

@@ -1,4 +1,4 @@
-"""README's table of speed: what RESULTS.md measured at 20 ms of latency, in short."""
+"""README's table of speed: a short form of the table in RESULTS.md at 20 ms of latency."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ TIMES: Final = re.compile(r"; ([\d.e+]+) ×")
 
 
 def quoted(results: str) -> str:
-    """The table of RESULTS.md with seconds and requests of runql, and for the others how many times as long they took.
+    """Return the table of RESULTS.md with seconds and requests of runql, and ratios of the others.
 
     Raises:
-        ValueError: there is no such table.
+        ValueError: RESULTS.md has no such table.
     """
     found = TABLE.search(results)
     if found is None:
@@ -28,10 +28,10 @@ def quoted(results: str) -> str:
 
 
 def refreshed(readme: str, results: str) -> str:
-    """README with the table as it was measured last.
+    """Replace the table in README by the last measurements.
 
     Raises:
-        ValueError: README has no place for it.
+        ValueError: README has no such table.
     """
     if PLACE.search(readme) is None:
         raise ValueError("README has no place for the table of speed")

@@ -1,4 +1,4 @@
-"""The front as the benchmark sees it: a process that is started, told how slow to be, and asked what it was asked."""
+"""Controls the process of `replay_server`: starts it, sets its latency, and reads its counts."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ PROBES = 2_000
 
 @dataclass(frozen=True)
 class Traffic:
-    """What came in since the last look.
+    """Counts since the last control request.
 
     Attributes:
-        requests: all of them.
-        misses: those that were answered by the embedded server, for the first time.
+        requests: number of requests.
+        misses: number of requests that went to the embedded server.
     """
 
     requests: int
@@ -33,7 +33,7 @@ class Traffic:
 
 
 class ReplayProxy:
-    """A front before a server, from ``with`` to the end of the block."""
+    """A replay server in front of a server; it runs inside the ``with`` block."""
 
     def __init__(self, upstream: str) -> None:
         self._process = subprocess.Popen(
@@ -60,15 +60,15 @@ class ReplayProxy:
             self._process.stdout.close()
 
     def taken(self, *, latency: float) -> Traffic:
-        """What came in since the last look; from now on every answer waits this many seconds."""
+        """Return and reset the counts; from now on each response waits ``latency`` seconds."""
         connection = http.client.HTTPConnection(self._host)
         connection.request("GET", f"/-bench/?latency={latency}")
-        told = json.loads(connection.getresponse().read())
+        traffic = json.loads(connection.getresponse().read())
         connection.close()
-        return Traffic(told["requests"], told["misses"])
+        return Traffic(traffic["requests"], traffic["misses"])
 
     def capacity(self, path: str, *, threads: int = 4) -> float:
-        """Answers a second when nothing is done with them, without latency."""
+        """Measure responses per second without latency."""
 
         def probe() -> None:
             connection = http.client.HTTPConnection(self._host)

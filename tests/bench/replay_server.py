@@ -1,7 +1,7 @@
-"""`python -m tests.bench.replay_server URL`: a server that answers from memory what the server at URL answered the first time.
+"""`python -m tests.bench.replay_server URL`: a server that repeats the first responses of the server at URL from memory.
 
-It speaks just as much HTTP as clients of a benchmark need, because it must never be what a measurement waits for: a
-framework answers a thousand requests a second here, this some ten thousand.
+It implements only the HTTP that the benchmark's clients need, so that no measurement waits for it: it sends ten times
+as many responses per second as a framework.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ Key = tuple[bytes, bytes, bytes]
 
 @dataclass
 class Memory:
-    """What was answered, and what was asked since somebody last looked.
+    """Stored responses, and counts of requests since the last control request.
 
     Attributes:
-        upstream: host and port of the server that answers for the first time.
-        answers: by method and path, Range, and body.
-        latency: seconds before each answer.
-        requests: how many came in.
-        misses: how many of them were not in memory.
+        upstream: host and port of the server behind.
+        answers: responses by method and path, Range, and body.
+        latency: seconds before each response.
+        requests: number of requests.
+        misses: number of requests without a stored response.
     """
 
     upstream: str
@@ -40,15 +40,15 @@ class Memory:
     pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(8))
 
     def control(self, path: str) -> bytes:
-        """Set the latency when the path has one, and tell and forget what was asked."""
+        """Set the latency if the path has one; return and reset the counts."""
         for text in parse_qs(urlsplit(path).query).get("latency", []):
             self.latency = float(text)
-        told = {"requests": self.requests, "misses": self.misses}
+        traffic = {"requests": self.requests, "misses": self.misses}
         self.requests = self.misses = 0
-        return head("200 OK", json.dumps(told).encode(), {"content-type": "application/json"})
+        return head("200 OK", json.dumps(traffic).encode(), {"content-type": "application/json"})
 
     def ask(self, method: str, path: str, headers: dict[str, str], body: bytes) -> bytes:
-        """The upstream server's answer, as it goes over the wire; never compressed."""
+        """Request the upstream server, and return its response as bytes, never compressed."""
         connection = http.client.HTTPConnection(self.upstream, timeout=300)
         headers = {**headers, "accept-encoding": "identity", "connection": "close"}
         connection.request(method, path, body or None, headers)
@@ -60,13 +60,13 @@ class Memory:
 
 
 def head(status: str, content: bytes, headers: dict[str, str]) -> bytes:
-    """A whole answer."""
+    """Format a response."""
     lines = [f"HTTP/1.1 {status}", *(f"{name}: {value}" for name, value in headers.items())]
     return "\r\n".join([*lines, f"content-length: {len(content)}", "", ""]).encode("latin-1") + content
 
 
 class Conversation(asyncio.Protocol):
-    """One connection: a request, its answer, the next request."""
+    """One connection: a request, its response, the next request."""
 
     def __init__(self, memory: Memory) -> None:
         self._memory = memory
@@ -75,12 +75,12 @@ class Conversation(asyncio.Protocol):
         self._asking: set[asyncio.Task[None]] = set()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep what answers are written to."""
+        """Store the transport of the connection."""
         if isinstance(transport, asyncio.Transport):
             self._transport = transport
 
     def data_received(self, data: bytes) -> None:
-        """Take bytes; answer when they are a request."""
+        """Buffer bytes, and respond when they are a whole request."""
         self._received += data
         end = self._received.find(b"\r\n\r\n")
         if end < 0:
@@ -107,8 +107,8 @@ class Conversation(asyncio.Protocol):
         answer = memory.answers.get(key)
         if answer is None:
             memory.misses += 1
-            told = {name.decode("latin-1"): value.decode("latin-1") for name, value in headers.items()}
-            work = asyncio.ensure_future(self._ask(key, method.decode(), path.decode(), told, body))
+            fields = {name.decode("latin-1"): value.decode("latin-1") for name, value in headers.items()}
+            work = asyncio.ensure_future(self._ask(key, method.decode(), path.decode(), fields, body))
             self._asking.add(work)
             work.add_done_callback(self._asking.discard)
         elif memory.latency:
@@ -128,13 +128,13 @@ class Conversation(asyncio.Protocol):
 
 
 async def serve(upstream: str) -> None:
-    """Serve until the process is stopped; prints the address first."""
+    """Print the URL, and serve until the process ends."""
     memory = Memory(urlsplit(upstream).netloc)
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: Conversation(memory), "127.0.0.1", 0, backlog=256)
     host, port = server.sockets[0].getsockname()[:2]
     print(f"http://{host}:{port}", flush=True)
-    # Nothing here makes cycles; a collection in the middle of an answer would be seen in the measurement.
+    # Nothing here makes cycles, and a garbage collection would disturb a measurement.
     gc.disable()
     await server.serve_forever()
 

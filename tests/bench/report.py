@@ -1,4 +1,4 @@
-"""`RESULTS.md`: the tables, the growth, the verdicts, and on what they were measured."""
+"""Writes `RESULTS.md`: tables, growth, verdicts, and the machine."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ Row = Mapping[str, Measured]
 
 @dataclass
 class Findings:
-    """Everything that was measured.
+    """All measurements.
 
     Attributes:
-        rounds: of each task.
-        tables: by latency in milliseconds, then by task.
-        growth: by what grows, then the three sizes.
-        memory: by what is read, a tenth and all of it.
-        capacity: answers a second of the front.
-        skipped: tasks that nobody could do, with the reason.
+        rounds: rounds of each task.
+        tables: rows by latency in milliseconds, then by task.
+        growth: measurements at three sizes, by title.
+        memory: measurements of a tenth of the rows and of all, by title.
+        capacity: responses per second of the replay proxy.
+        skipped: tasks that no contender could perform, with the reason.
         disagreements: contenders that read other values than runql.
-        verdicts: on the goals.
+        verdicts: verdicts on the goals.
     """
 
     rounds: int
@@ -42,7 +42,7 @@ class Findings:
 
 
 def written(findings: Findings) -> str:
-    """The whole file."""
+    """Format the whole file."""
     return "\n".join(_lines(findings)) + "\n"
 
 
@@ -79,7 +79,7 @@ def _lines(findings: Findings) -> Iterator[str]:
 
 
 def machine() -> Iterator[str]:
-    """What it was measured on: cores and versions, no names."""
+    """Yield cores and versions of the machine, without names."""
     libraries = ", ".join(
         f"{name} {version(name)}" for name in ("httpx", "pydantic", "polars", "pyarrow", "orjson")
     )
@@ -95,7 +95,7 @@ def _polars_of(title: str) -> str:
 
 
 def table(rows: Mapping[str, Row], skipped: Mapping[str, str]) -> Iterator[str]:
-    """One line a task."""
+    """Yield one line per task."""
     yield "| work | " + " | ".join(EVERYBODY) + " |"
     yield "|---" * (len(EVERYBODY) + 1) + "|"
     for task in TABLE:
@@ -111,7 +111,7 @@ def table(rows: Mapping[str, Row], skipped: Mapping[str, str]) -> Iterator[str]:
 
 
 def cell(own: Measured, each: Measured) -> str:
-    """Seconds, requests, memory and ratio of one contender."""
+    """Format seconds, requests, memory and ratio of one contender."""
     parts = [f"{each.median:.3f} s", str(each.requests)]
     if each.peak:
         parts.append(f"{each.over:.0f} MiB")
@@ -125,7 +125,7 @@ def cell(own: Measured, each: Measured) -> str:
 
 
 def growth(title: str, rows: Sequence[Row]) -> Iterator[str]:
-    """One line a contender and size, and the exponents."""
+    """Yield one line per contender and size, and the exponents."""
     names = GROWTH[title]
     yield "| | " + " | ".join(f"× {10**index}" for index in range(len(names))) + " | seconds ~ | requests ~ |"
     yield "|---" * (len(names) + 3) + "|"

@@ -1,4 +1,4 @@
-"""What a contender's process tells: how long its call took, what memory it needed, and what it read."""
+"""The result that a contender's process prints: time, memory, and a digest of the values."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Result:
-    """One run of one task.
+    """One execution of one task.
 
     Attributes:
-        seconds: in the call; of a start-up the whole process, measured from outside.
-        baseline: MiB of memory before the call, after everything was imported.
-        peak: MiB of memory at the most.
-        size: MiB of the frame that came back; 0 for other results.
-        digest: of the values; empty when it was not asked for.
+        seconds: time of the call; for a start-up of the whole process.
+        baseline: MiB of memory before the call, after all imports.
+        peak: highest MiB of memory.
+        size: MiB of the returned frame; 0 for other results.
+        digest: digest of the values; empty if not requested.
     """
 
     seconds: float
@@ -31,17 +31,17 @@ class Result:
     digest: str = ""
 
     def print(self) -> None:
-        """Print it as the last line of the output."""
+        """Print the result as the last line of the output."""
         print(json.dumps(asdict(self)))
 
 
 def parse_result(output: str) -> Result:
-    """The result in the output of a contender's process."""
+    """Parse the result in the output of a contender's process."""
     return Result(**json.loads(output.splitlines()[-1]))
 
 
 def timed(call: Callable[[], T]) -> tuple[T, float, float, float]:
-    """A call's value, its seconds, and MiB before and at the most."""
+    """Return a call's value, its seconds, and MiB before and at the peak."""
     before = peak_memory()
     started = time.perf_counter()
     value = call()
@@ -49,6 +49,6 @@ def timed(call: Callable[[], T]) -> tuple[T, float, float, float]:
 
 
 def peak_memory() -> float:
-    """MiB that this process had at the most, so far; unlike `ru_maxrss` nothing of the process that began it."""
+    """Return the highest MiB of this process; unlike `ru_maxrss` it excludes the parent process."""
     status = Path("/proc/self/status").read_text("ascii")
     return next(int(line.split()[1]) / 1024 for line in status.splitlines() if line.startswith("VmHWM"))

@@ -1,4 +1,4 @@
-"""What is measured on: runs, histories and files of known sizes, put into embedded servers."""
+"""Seeds the benchmark's servers: runs, histories and files of known sizes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ KEYS = [f"k{number:02}" for number in range(20)]
 
 
 def fill(server: RunningServer) -> None:
-    """Seed all but the exports."""
+    """Seed everything except exports."""
     chance = random.Random(7)
     for project, count in (("runs", RUNS), ("runs-tenth", RUNS // 10), ("runs-hundredth", RUNS // 100)):
         server.seed(project, [_run(chance, number) for number in range(count)])
@@ -44,14 +44,14 @@ def fill(server: RunningServer) -> None:
 
 
 def fill_exports(server: RunningServer) -> None:
-    """Seed the run whose history is read from parquet files."""
+    """Seed the run with an exported history."""
     server.seed("exports", [SeedRun(name="long", history=rows(random.Random(8), ROWS, KEYS))])
 
 
 def rows(
     chance: random.Random, count: int, keys: list[str], *, gap: int = 1
 ) -> Iterator[dict[str, JsonValue]]:
-    """Rows of random floats; the last two of twenty keys are integers."""
+    """Yield rows of random floats; the last two of twenty keys are integers."""
     for number in range(count):
         values: dict[str, JsonValue] = {"_step": number * gap}
         for key in keys:

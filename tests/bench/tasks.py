@@ -1,4 +1,4 @@
-"""What is measured, by whom, and how far ahead of the others runql has to be."""
+"""Tasks of the benchmark: contenders, ways, and goals."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ Where = Literal["plain", "exporting"]
 
 @dataclass(frozen=True)
 class Goal:
-    """A bound on a ratio of medians, or on a number of requests.
+    """Bounds on ratios of medians, and on the number of requests.
 
     Attributes:
-        times_limit: runql's seconds at most, in those of the limit.
-        ahead: seconds of either official SDK at least, in runql's.
-        requests: runql's requests at most.
+        times_limit: upper bound of runql's time in multiples of the limit's.
+        ahead: lower bound of each official SDK's time in multiples of runql's.
+        requests: upper bound of runql's requests.
     """
 
     times_limit: float | None = None
@@ -29,16 +29,16 @@ class Goal:
 
 @dataclass(frozen=True)
 class Task:
-    """One line of the table.
+    """One row of the table.
 
     Attributes:
-        name: what contenders know it by.
-        title: what the table calls it.
-        goal: holds at 20 ms of latency.
-        contenders: who takes part.
-        ways: other names of the task, by contender: ways of asking for the same; the quicker one counts.
-        absent: why others do not.
-        where: the server that it is done on.
+        name: name for contenders.
+        title: title in the table.
+        goal: goal at 20 ms of latency.
+        contenders: names of the contenders.
+        ways: names of alternative ways, by contender; the fastest way counts.
+        absent: why other contenders are missing.
+        where: the server of the task.
     """
 
     name: str
@@ -57,7 +57,7 @@ query Exports($entity: String!, $project: String!, $run: String!) {
   }
 }
 """
-"""The files that hold a run's history."""
+"""Lists the files of a run's exported history."""
 
 NO_EXPORTS = {OLD: "reads none"}
 
@@ -117,10 +117,10 @@ GROWTH = {
     "rows of a scan": ("scan, hundredth", "scan, tenth", "scan"),
     "runs of a list": ("list, hundredth", "list, tenth", "list"),
 }
-"""A hundredth, a tenth, and all of it."""
+"""Tasks for a hundredth, a tenth, and all of the data."""
 
 MEMORY = {
     "a scan to polars": ("default scan, tenth", "default scan"),
     "rows as dicts, none of them kept": ("iterate, tenth", "iterate"),
 }
-"""A tenth of the rows, and all, by pages of the default size."""
+"""Tasks for a tenth of the rows and for all, with pages of the default size."""

@@ -1,4 +1,4 @@
-"""The benchmark's own parts: prepared answers, counts, digests and verdicts."""
+"""The benchmark's own parts: stored responses, counts, digests and verdicts."""
 
 from __future__ import annotations
 

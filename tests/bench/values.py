@@ -1,7 +1,7 @@
-"""Digests of what was read, equal for equal values, whatever library read them; imported by every contender.
+"""Digests of results, equal for equal values from any library; every contender imports this module.
 
-What the official SDK cannot tell apart is not told apart here either: integers count as floats, in frames and in
-configs (its readers make 1 of 1.0 and the reverse). Everything else is by bits.
+Integers count as floats in frames and configs, because the official SDK does not distinguish them: its readers convert
+1.0 to 1 and the reverse. All other values are compared by bits.
 """
 
 from __future__ import annotations
@@ -17,36 +17,36 @@ import polars as pl
 
 
 def of_frame(frame: pl.DataFrame, *keys: str) -> str:
-    """Of a frame's columns by name, its rows in the order of some of them."""
-    told = hashlib.md5(usedforsecurity=False)
+    """Digest a frame's columns by name, with rows in the order of ``keys``."""
+    hasher = hashlib.md5(usedforsecurity=False)
     ordered = frame.sort(*keys)
     for name in sorted(ordered.columns):
         column = ordered[name]
-        told.update(f"{name}\0".encode())
+        hasher.update(f"{name}\0".encode())
         if column.dtype == pl.String:
-            told.update("\0".join(str(value) for value in column.to_list()).encode())
+            hasher.update("\0".join(str(value) for value in column.to_list()).encode())
             continue
         values = column.cast(pl.Float64).to_list()
-        told.update(bytes(value is None for value in values))
-        told.update(array("d", (math.nan if value is None else value for value in values)).tobytes())
-    return told.hexdigest()
+        hasher.update(bytes(value is None for value in values))
+        hasher.update(array("d", (math.nan if value is None else value for value in values)).tobytes())
+    return hasher.hexdigest()
 
 
 def of_records(records: Iterable[tuple[str, Mapping[str, object], Mapping[str, object]]]) -> str:
-    """Of names with a config and a summary each."""
-    told = hashlib.md5(usedforsecurity=False)
+    """Digest names with their configs and summaries."""
+    hasher = hashlib.md5(usedforsecurity=False)
     for name, config, summary in sorted(records, key=lambda record: record[0]):
-        told.update("\0".join([name, _plain(config), _plain(summary)]).encode())
-    return told.hexdigest()
+        hasher.update("\0".join([name, _plain(config), _plain(summary)]).encode())
+    return hasher.hexdigest()
 
 
 def of_folder(folder: str) -> str:
-    """Of all files below a folder, by name and content."""
-    told = hashlib.md5(usedforsecurity=False)
+    """Digest all files below a folder, by name and content."""
+    hasher = hashlib.md5(usedforsecurity=False)
     for path in sorted(Path(folder).rglob("*")):
         if path.is_file():
-            told.update(path.name.encode() + b"\0" + hashlib.md5(path.read_bytes()).digest())
-    return told.hexdigest()
+            hasher.update(path.name.encode() + b"\0" + hashlib.md5(path.read_bytes()).digest())
+    return hasher.hexdigest()
 
 
 def _plain(values: Mapping[str, object]) -> str:

@@ -1,4 +1,4 @@
-"""Ratios and what they must be: each goal of a task, kept or missed."""
+"""Verdicts: ratios of medians against the goals of tasks."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from tests.bench.tasks import LIMIT, OFFICIAL, OWN, Goal
 
 @dataclass(frozen=True)
 class Verdict:
-    """A goal and what was measured."""
+    """A goal, and whether the measurement meets it."""
 
     text: str
     kept: bool
 
 
 def ratio(mine: Measured, other: Measured) -> tuple[float, float, float]:
-    """How many times as long as mine the other took: of the medians, and the quartiles of the rounds' ratios."""
+    """Return the other's time in multiples of mine: of the medians, and quartiles of the rounds' ratios."""
     pairs = list(zip(mine.seconds, other.seconds, strict=False))
     ratios = sorted(theirs / own for own, theirs in pairs)
     if len(ratios) < 2:
@@ -30,7 +30,7 @@ def ratio(mine: Measured, other: Measured) -> tuple[float, float, float]:
 
 
 def verdicts(title: str, goal: Goal, measured: Mapping[str, Measured]) -> Iterator[Verdict]:
-    """Judge one task."""
+    """Yield the verdicts of one task."""
     own = measured[OWN]
     if goal.times_limit is not None and LIMIT in measured:
         times, low, high = ratio(measured[LIMIT], own)
@@ -52,7 +52,7 @@ def verdicts(title: str, goal: Goal, measured: Mapping[str, Measured]) -> Iterat
 
 
 def memory_verdict(title: str, tenth: Measured, whole: Measured, *, slack: float) -> Verdict:
-    """Ten times the rows need one and a half times the frame's memory more, and none where there is no frame."""
+    """Check that ten times the rows need at most 1.5 times the frame's memory more, and none without a frame."""
     allowed = tenth.over + 1.5 * (whole.size - tenth.size) + slack
     return Verdict(
         f"memory of {title}: {tenth.over:.0f} MiB for a frame of {tenth.size:.0f}, "
@@ -62,5 +62,5 @@ def memory_verdict(title: str, tenth: Measured, whole: Measured, *, slack: float
 
 
 def exponent(values: Sequence[float]) -> float:
-    """The power of n by which values at n, 10 n, 100 n … grow: the slope of their logarithms."""
+    """Return the exponent of growth of values at n, 10 n, 100 n …: the slope of their logarithms."""
     return statistics.linear_regression(range(len(values)), [math.log10(value) for value in values]).slope

@@ -1,1 +1,1 @@
-"""The same calls through the official SDK and through runql, on the same data: their answers are compared member by member."""
+"""Compares the official SDK and runql: the same calls on the same data, member by member."""

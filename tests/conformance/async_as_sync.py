@@ -1,4 +1,4 @@
-"""The awaited face, used as if it were the synchronous one: whatever must be awaited is awaited on the way."""
+"""Wraps the async client so that sync code can use it: the wrapper awaits each result."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any, Final, TypeAlias, TypeGuard
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
-Inner: TypeAlias = Any  # Any: a proxy for every class of the awaited face
+Inner: TypeAlias = Any  # Any: a proxy for every async class
 _END: Final = object()
 
 
 class Used:
-    """An object of the awaited face."""
+    """A proxy of an object of the async client."""
 
     def __init__(self, portal: BlockingPortal, inner: Inner) -> None:
         object.__setattr__(self, "_portal", portal)
@@ -78,7 +78,7 @@ class Used:
 
 @contextmanager
 def loop() -> Generator[Callable[[type], Used]]:
-    """An event loop in another thread, and the way to use a class on it."""
+    """Run an event loop in another thread, and yield the wrapper for classes."""
     with start_blocking_portal() as portal:
         yield lambda entry: Used(portal, entry)
 

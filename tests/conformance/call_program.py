@@ -1,7 +1,7 @@
-"""Run by each library's interpreter: make the calls that are named on standard input, and answer each by two lines of JSON.
+"""A program for each library's interpreter: makes the calls named on stdin, and writes two lines of JSON for each.
 
-`python -m tests.conformance.call_program wandb|runql|runql-awaited`. The first line says that the subjects are there; then a
-line is awaited, and the second one holds the answers. So the other side can tell what was sent for the call itself.
+`python -m tests.conformance.call_program wandb|runql|runql-awaited`. The first line reports the loaded subjects. Then
+the program waits for a line, and the second line holds the results. So the parent can count the call's own requests.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from tests.conformance.plain_values import Json, attempt
 
 
 def main() -> None:
-    """Answer until there is no further line."""
+    """Process calls until stdin ends."""
     answers = _only_for_answers()
     with entered(sys.argv[1]) as library:
         while name := sys.stdin.readline().strip():
@@ -31,21 +31,21 @@ def main() -> None:
 def _answer(call: Call, library: Library, answers: TextIO) -> None:
     try:
         subjects = dict(call.subjects(library))
-    except Exception:  # noqa: BLE001 - told to the other side, which fails
-        _tell(answers, {"failed": traceback.format_exc()})
+    except Exception:  # noqa: BLE001 - the other side reports it
+        _send(answers, {"failed": traceback.format_exc()})
         return
-    _tell(answers, {"ready": len(subjects)})
+    _send(answers, {"ready": len(subjects)})
     sys.stdin.readline()
-    _tell(answers, {label: attempt(partial(call.action, subject)) for label, subject in subjects.items()})
+    _send(answers, {label: attempt(partial(call.action, subject)) for label, subject in subjects.items()})
 
 
-def _tell(answers: TextIO, told: Json) -> None:
-    answers.write(json.dumps(told) + "\n")
+def _send(answers: TextIO, message: Json) -> None:
+    answers.write(json.dumps(message) + "\n")
     answers.flush()
 
 
 def _only_for_answers() -> TextIO:
-    """Standard output, which no message of a library can reach from here on."""
+    """Return stdout for results only, and redirect messages of libraries to stderr."""
     kept = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     return kept

@@ -1,4 +1,4 @@
-"""Both libraries asked, call by call, and where their answers part."""
+"""Makes every call through both libraries, and finds mismatches of their results."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from tests.conformance.plain_values import Json
 from tests.conformance.reference_files import serve
 
 VERSIONS: Final = {"0.21.4": "RUNQL_WANDB_OLD", "0.31.0": "RUNQL_WANDB_NEW"}
-"""Versions of the official SDK, and the variables that name an interpreter that has them."""
+"""Versions of the official SDK, and the variables that name their interpreters."""
 NOTHING: Final = "nothing"
 ATOMS: Final = frozenset({"raises", "float", "bytes"})
-"""Objects with one of these keys stand for one thing: see `answers`."""
+"""Objects with one of these keys are single values: see `plain_values`."""
 
 
 @dataclass(frozen=True)
-class Parting:
-    """Where two answers part: the way there, and what each has at its end."""
+class Mismatch:
+    """A mismatch of two results: its path, and both values."""
 
     way: tuple[str, ...]
     official: Json
@@ -37,7 +37,7 @@ class Parting:
 
 @dataclass(frozen=True)
 class Compared:
-    """One call, answered by the official SDK, by runql, and by the awaited face of runql."""
+    """The results of one call through the official SDK, runql, and runql's async client."""
 
     call: Call
     official: CallResult
@@ -45,38 +45,38 @@ class Compared:
     awaited: CallResult
 
     @property
-    def partings(self) -> list[Parting]:
-        """Where runql's answer is not the official one; empty when they are the same."""
-        return list(partings(_whole(self.official), _whole(self.ours)))
+    def mismatches(self) -> list[Mismatch]:
+        """Mismatches of runql's result with the official one; empty if they are equal."""
+        return list(mismatches(_as_json(self.official), _as_json(self.ours)))
 
     @property
-    def between_faces(self) -> list[Parting]:
-        """Where the two faces of runql part."""
-        return list(partings(_whole(self.ours), _whole(self.awaited)))
+    def between_clients(self) -> list[Mismatch]:
+        """Mismatches between the sync and the async client."""
+        return list(mismatches(_as_json(self.ours), _as_json(self.awaited)))
 
 
 Comparison = Mapping[str, Compared]
 
 
 def compare_all() -> dict[str, Comparison]:
-    """Every call, by version and name. The versions have nothing to do with each other: they are asked side by side."""
+    """Make every call, by version and name; the versions are independent, and run concurrently."""
     with ThreadPoolExecutor(len(VERSIONS)) as pool:
         return dict(zip(VERSIONS, pool.map(_compare, VERSIONS.values()), strict=True))
 
 
-def partings(official: Json, ours: Json, way: tuple[str, ...] = ()) -> Iterator[Parting]:
-    """The smallest parts of two answers that are not the same. The order of an object's keys says nothing."""
+def mismatches(official: Json, ours: Json, way: tuple[str, ...] = ()) -> Iterator[Mismatch]:
+    """Yield the smallest parts of two results that differ; ignores the order of an object's keys."""
     if isinstance(official, dict) and isinstance(ours, dict) and not ATOMS & {*official, *ours}:
         for key in sorted({*official, *ours}):
-            yield from partings(official.get(key, NOTHING), ours.get(key, NOTHING), (*way, key))
+            yield from mismatches(official.get(key, NOTHING), ours.get(key, NOTHING), (*way, key))
     elif isinstance(official, list) and isinstance(ours, list) and len(official) == len(ours):
         for index, (one, other) in enumerate(zip(official, ours, strict=True)):
-            yield from partings(one, other, (*way, str(index)))
+            yield from mismatches(one, other, (*way, str(index)))
     elif type(official) is not type(ours) or official != ours:
-        yield Parting(way, official, ours)
+        yield Mismatch(way, official, ours)
 
 
-def _whole(answer: CallResult) -> Json:
+def _as_json(answer: CallResult) -> Json:
     return {"answers": answer.answers, "afterwards": answer.state}
 
 
@@ -89,7 +89,7 @@ def _compare(variable: str) -> Comparison:
     ):
         written = Path(folder, "written")
         api_key = project.write(python, written, Path(folder, "sdk"), references)
-        told = {
+        results = {
             name: ask(
                 name,
                 interpreter,
@@ -102,6 +102,6 @@ def _compare(variable: str) -> Comparison:
             for name, interpreter in askable.items()
         }
     return {
-        name: Compared(call, told["wandb"][name], told["runql"][name], told["runql-awaited"][name])
+        name: Compared(call, results["wandb"][name], results["runql"][name], results["runql-awaited"][name])
         for name, call in CALLS.items()
     }

@@ -1,4 +1,4 @@
-"""Differences on purpose, read from `differences.toml`."""
+"""Deliberate differences, read from `differences.toml`."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ FILE = Path(__file__).with_name("differences.toml")
 
 @dataclass(frozen=True)
 class Difference:
-    """A call that runql answers otherwise than the official SDK.
+    """A call whose result deliberately differs from the official SDK's.
 
     Attributes:
-        call: its name.
-        sdk: the versions of the official SDK that it differs from.
-        because: why.
-        mends: issues of the official SDK, or where the reason is written down.
+        call: name of the call.
+        sdk: versions of the official SDK with another result.
+        because: the reason.
+        mends: issues of the official SDK, or other places with the reason.
     """
 
     call: str
@@ -27,7 +27,7 @@ class Difference:
 
 
 def load() -> list[Difference]:
-    """All that are listed, in the file's order."""
+    """Load all differences, in the order of the file."""
     document = tomllib.loads(FILE.read_text("utf-8"))
     return [
         Difference(each["call"], tuple(each["sdk"]), each["because"], tuple(each["mends"]))
@@ -36,6 +36,6 @@ def load() -> list[Difference]:
 
 
 def of_ours_alone() -> dict[str, list[str]]:
-    """Public members that the official SDK does not have, by class."""
+    """Return public members that the official SDK does not have, by class."""
     members: dict[str, list[str]] = tomllib.loads(FILE.read_text("utf-8"))["ours_alone"]
     return members

@@ -1,4 +1,4 @@
-"""The two libraries, and the awaited face of ours, behind the few names by which they are entered."""
+"""The official SDK, runql and its async client behind the same few names."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ Entered: TypeAlias = Any  # Any: whatever the library gives
 
 
 class Library:
-    """How a library is entered.
+    """The classes of a library that calls start from.
 
     Attributes:
-        Api: its entry point.
-        Run: its class of runs.
-        Runs: its class of lists of runs.
+        Api: entry point.
+        Run: class of runs.
+        Runs: class of lists of runs.
     """
 
     def __init__(self, api: Entered, run: Entered, runs: Entered) -> None:
@@ -27,26 +27,26 @@ class Library:
         self._opened: list[Entered] = []
 
     def api(self, overrides: Mapping[str, str] | None = None) -> Entered:
-        """A new entry point: what one call has cached, the next one must not find."""
+        """Make a new entry point, so that calls do not share caches."""
         opened = self.Api(overrides)
         self._opened.append(opened)
         return opened
 
     def close(self) -> None:
-        """Close the entry points that can be closed; the official SDK has no such thing."""
+        """Close the entry points that have `close`; those of the official SDK do not."""
         while self._opened:
             close = getattr(self._opened.pop(), "close", None)
             if close is not None:
                 close()
 
     def client(self, api: Entered) -> Entered:
-        """What `Run` and `Runs` are made with: `client`, as documented; the newest official SDK renamed it."""
+        """Return the client for `Run` and `Runs`: `client`, as documented; the newest official SDK renamed it."""
         return getattr(api, "client", None) or api._service_api
 
 
 @contextmanager
 def entered(name: str) -> Generator[Library]:
-    """A library, imported; see `Name` for what it may be called."""
+    """Import a library by its `Name`."""
     if name == "wandb":
         public = importlib.import_module("wandb.apis.public")
         yield Library(public.Api, public.Run, public.Runs)

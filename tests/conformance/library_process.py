@@ -1,4 +1,4 @@
-"""Asking a library: its interpreter is started on a copy of the data, and its answers and requests are noted, call by call."""
+"""Runs a library in its interpreter on a copy of the data, and records results and requests of each call."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ SIGNATURE = re.compile(r"\?expires=\d+&signature=[0-9a-f]+")
 
 @dataclass(frozen=True)
 class CallResult:
-    """What a library made of a call.
+    """The results of a call through one library.
 
     Attributes:
-        answers: by subject.
-        requests: sent for all subjects together, without what it took to get to them.
-        state: what the server holds afterwards, None for a call that only reads.
+        answers: results by subject.
+        requests: number for all subjects together, without those that loaded the subjects.
+        state: the server's state after the call, None for a call that only reads.
     """
 
     answers: dict[str, Json]
@@ -50,7 +50,7 @@ def ask(
     folder: Path,
     references: ReferenceFiles,
 ) -> dict[str, CallResult]:
-    """Every call's answer; the data that was written is copied first."""
+    """Make all calls on a copy of the data, and return their results."""
     data_dir = folder / "data"
     shutil.copytree(written, data_dir)
     with (
@@ -82,8 +82,8 @@ class _Caller:
         watchdog.cancel()
         if not answer:
             raise RuntimeError(f"no answer to {line!r}:\n{self.printed.read_text(errors='replace')[-4_000:]}")
-        told: dict[str, Json] = json.loads(answer)
-        return told
+        message: dict[str, Json] = json.loads(answer)
+        return message
 
 
 def _answer(
@@ -100,7 +100,7 @@ def _answer(
 
 
 def _masked(answer: dict[str, Json], masked: Mapping[str, str]) -> dict[str, Json]:
-    """The same addresses whichever server it was, and no signatures, which tell the time."""
+    """Replace the addresses of the server, and remove signatures, which depend on the time."""
     text = SIGNATURE.sub("", json.dumps(answer))
     for address, mask in masked.items():
         text = text.replace(address, mask)

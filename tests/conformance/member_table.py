@@ -14,11 +14,11 @@ FILE: Final = ROOT / "docs" / "members.md"
 REFERENCE: Final = ROOT / "tests" / "architecture" / "reference.toml"
 PLACE: Final = re.compile(r"(?<=<!-- written by `make conformance` -->\n)\|.*?(?=\n\n)", re.DOTALL)
 ORDER: Final = ("Api", "Runs", "Run")
-"""Classes that come first."""
+"""Classes at the top of the table."""
 
 
 def documented() -> list[str]:
-    """The members of the reference, in its order: classes, and of each first what is read, then what is called."""
+    """List the documented members by class, attributes before methods."""
     return [
         f"{owner}.{member}"
         for owner, members in tomllib.loads(REFERENCE.read_text("utf-8")).items()
@@ -28,12 +28,12 @@ def documented() -> list[str]:
 
 
 def covered() -> list[str]:
-    """The members that calls are about, in the order of the calls."""
+    """List the members that calls cover, in the order of the calls."""
     return list(dict.fromkeys(member for call in CALLS.values() for member in call.members))
 
 
 def table() -> str:
-    """The table: a row a class."""
+    """Format the table, one row per class."""
     ticked = set(covered())
     members = dict.fromkeys([*documented(), *covered()])
     owners = dict.fromkeys([*ORDER, *map(_owner, members)])

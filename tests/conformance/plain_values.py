@@ -1,4 +1,4 @@
-"""Answers of either library as plain JSON that keeps what matters: bits of floats, types, columns, kinds of errors."""
+"""Converts results of either library to plain JSON that keeps bits of floats, types, columns and kinds of errors."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ Json: TypeAlias = None | bool | int | float | str | list["Json"] | dict[str, "Js
 Frame: TypeAlias = Any  # Any: a pandas frame; not every interpreter here has its types
 
 CRASHES = (AttributeError, IndexError, KeyError, NameError, TypeError, ZeroDivisionError)
-"""What a library raises when it stumbles; anything else is a refusal that was meant."""
+"""Errors that mean a crash of a library; all others are deliberate refusals."""
 
 
 class Scalar(Protocol):
-    """A number of numpy's."""
+    """A numpy number."""
 
     def item(self) -> object:
-        """The number as Python's."""
+        """Convert to a Python number."""
         ...
 
 
 def attempt(action: Callable[[], object]) -> Json:
-    """What a call answers, or how it fails."""
+    """Return the result of a call, or its kind of error."""
     try:
         return plain(action())
     except Exception as error:  # noqa: BLE001 - whatever it is, is the answer
@@ -32,7 +32,7 @@ def attempt(action: Callable[[], object]) -> Json:
 
 
 def kind_of(error: BaseException) -> str:
-    """``refusal``, or the name of the builtin error that a stumble ends in; what the official SDK wraps is unwrapped."""
+    """Return ``refusal``, or the name of the builtin error of a crash; unwraps errors of the official SDK."""
     inner: object = getattr(error, "exc", None)
     while isinstance(inner, BaseException):
         error, inner = inner, getattr(inner, "exc", None)
@@ -43,10 +43,10 @@ def kind_of(error: BaseException) -> str:
 
 
 def plain(value: object) -> Json:
-    """A value as JSON. A float is told apart from an integer, and from every other float.
+    """Convert a value to JSON that distinguishes floats from integers, and every float from others.
 
     Raises:
-        TypeError: an object of a library; a call must say what it looks at.
+        TypeError: the value is an object of a library; the call must select its fields.
     """
     if value is None or isinstance(value, (bool, int, str)):
         return value
@@ -68,7 +68,7 @@ def plain(value: object) -> Json:
 
 
 def frame(value: Frame) -> Json:
-    """A pandas frame: its columns in order, each with its dtype and its values."""
+    """Convert a pandas frame: its columns in order, each with its dtype and its values."""
     return {
         "columns": [
             {"name": name, "dtype": str(value[name].dtype), "values": [plain(each) for each in value[name]]}
@@ -79,7 +79,7 @@ def frame(value: Frame) -> Json:
 
 
 def _is_keyed(value: object) -> TypeGuard[Mapping[str, object]]:
-    # The official SDK's summaries are no mappings, but for what `dict` takes.
+    # The official SDK's summaries are no mappings, but `dict` accepts them.
     return isinstance(value, Mapping) or hasattr(value, "keys")
 
 

@@ -1,4 +1,4 @@
-"""The data that both libraries read: a project that an official SDK wrote to an embedded server, and copies of it."""
+"""The compared data: a project that an official SDK writes to an embedded server, and copies of it."""
 
 from __future__ import annotations
 
@@ -20,15 +20,14 @@ from runql_server.running import RunningServer
 
 SCRIPT = Path(write_project.__file__)
 NO_CRASH = timedelta(hours=1)
-"""Longer than the comparison may take: what runs when it starts still runs at its end."""
+"""Longer than the comparison: a running run stays running."""
 
 
 def write(python: str, data_dir: Path, folder: Path, references: ReferenceFiles) -> str:
-    """Let an official SDK write the project; gives the API key that the data was written with.
+    """Let an official SDK write the project, and return the API key of the data.
 
-    The run that is to have crashed is killed for good. The server calls it crashed once it has not been heard of for a
-    while; that while is not waited for, its last sign of life is dated back. The run that is to go on is cut off from
-    the server, so that nothing changes while it is looked at.
+    The process of the crashed run is killed. Its heartbeat is dated back, so that the server regards it as crashed
+    without a wait. The running run is cut off from the server, so that nothing changes during the comparison.
     """
     with ExitStack() as stack:
         started = partial(_started, python, references)
@@ -52,7 +51,7 @@ def write(python: str, data_dir: Path, folder: Path, references: ReferenceFiles)
 
 
 def environment(server: RunningServer, folder: Path, references: ReferenceFiles) -> dict[str, str]:
-    """Nothing of the machine's own configuration, and nothing that would send elsewhere."""
+    """Return an environment without the machine's configuration, and without error reporting."""
     return {
         **ENVIRONMENT,
         "REFERENCED_FOLDER": str(references.folder),
@@ -66,7 +65,7 @@ def environment(server: RunningServer, folder: Path, references: ReferenceFiles)
         "WANDB_BASE_URL": server.url,
         "WANDB_API_KEY": server.api_key,
         "WANDB_ERROR_REPORTING": "false",
-        # Nothing here speaks TLS; reading the usual certificates for each entry point costs more than most calls.
+        # No server here uses TLS, and loading certificates for each entry point costs more than most calls.
         "SSL_CERT_DIR": str(folder),
         "WANDB_CONSOLE": "off",
     }
@@ -96,7 +95,7 @@ def _started(
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
-    """End a process and what it started, without a chance to say goodbye."""
+    """Kill a process and its children without cleanup."""
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()

@@ -1,4 +1,4 @@
-"""What references of artifacts lead to: a folder of this machine, and the same folder over HTTP."""
+"""Targets of artifacts' references: a local folder, also served over HTTP."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class ReferenceFiles:
-    """Files that no artifact holds.
+    """Files outside of artifacts.
 
     Attributes:
-        folder: where they are.
-        url: where they are served.
+        folder: local path.
+        url: URL of the same folder.
     """
 
     folder: Path
@@ -26,7 +26,7 @@ class ReferenceFiles:
 
 @contextmanager
 def serve(folder: Path) -> Generator[ReferenceFiles]:
-    """Make the files, and serve them until the block ends."""
+    """Create the files, and serve them inside the block."""
     folder.mkdir()
     (folder / "a.txt").write_text("a\n")
     (folder / "b.txt").write_text("b, over HTTP\n")
@@ -43,7 +43,7 @@ def serve(folder: Path) -> Generator[ReferenceFiles]:
 
 class _Quiet(SimpleHTTPRequestHandler):
     def end_headers(self) -> None:
-        """Tell the content's version, as stores do."""
+        """Add an ETag, as object stores do."""
         self.send_header("ETag", '"one"')
         super().end_headers()
 

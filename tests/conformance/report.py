@@ -1,4 +1,4 @@
-"""`REPORT.md`: every call, what came of it, and what is different on purpose."""
+"""Writes `REPORT.md`: every call, its result, and deliberate differences."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FILE: Final = Path(__file__).with_name("REPORT.md")
 LONGEST: Final = 70
 TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d")
 ORDER: Final = ("Api", "Runs", "Run", "Files", "File", "Artifact")
-"""Classes that come first."""
+"""Classes at the top of the report."""
 HEAD: Final = """# Conformance
 
 Written by `make conformance`, held by `tests/conformance/test_conformance.py`: do not edit.
@@ -36,7 +36,7 @@ earlier calls have filled. Where it fetches several at once, the saving varies.
 
 
 def render(comparisons: Mapping[str, Comparison], differences: list[Difference]) -> str:
-    """The whole report."""
+    """Format the whole report."""
     found = {version: _counted(comparison) for version, comparison in comparisons.items()}
     members = sorted({member for call in CALLS.values() for member in call.members})
     totals = [f"| wandb {version} | {same} | {len(CALLS) - same} |" for version, same in found.items()]
@@ -56,17 +56,17 @@ def render(comparisons: Mapping[str, Comparison], differences: list[Difference])
 
 
 def owners() -> list[str]:
-    """The classes that calls are about, in the order of the calls."""
+    """List the classes that calls cover, in the order of the calls."""
     return list(dict.fromkeys(sorted((call.owner for call in CALLS.values()), key=_rank)))
 
 
 def explained(comparison: Comparison, names: set[str]) -> str:
-    """Both answers of each of these calls, for people: what a failing test shows."""
+    """Format both results of each of these calls, for the message of a failing test."""
     parts: list[str] = []
     for name in sorted(names):
         compared = comparison[name]
         parts.append(f"{name} ({', '.join(compared.call.members)}: {compared.call.title})")
-        for parting in compared.partings[:5]:
+        for parting in compared.mismatches[:5]:
             parts += [
                 f"  at {' / '.join(filter(None, parting.way))}",
                 f"    official: {json.dumps(parting.official, ensure_ascii=False)[:500]}",
@@ -80,7 +80,7 @@ def _rank(owner: str) -> int:
 
 
 def _counted(comparison: Comparison) -> int:
-    return sum(not compared.partings for compared in comparison.values())
+    return sum(not compared.mismatches for compared in comparison.values())
 
 
 def _sections(comparisons: Mapping[str, Comparison]) -> Iterator[str]:
@@ -94,7 +94,7 @@ def _sections(comparisons: Mapping[str, Comparison]) -> Iterator[str]:
 
 
 def _rows(comparisons: Mapping[str, Comparison], owner: str) -> Iterator[tuple[tuple[str, str], list[str]]]:
-    """A row for each call; attributes of which the same is to be said are one row."""
+    """Yield a row for each call; attributes with equal results share one row."""
     alike: dict[tuple[str, ...], list[str]] = {}
     others: list[tuple[tuple[str, str], list[str]]] = []
     for call in CALLS.values():
@@ -112,7 +112,7 @@ def _rows(comparisons: Mapping[str, Comparison], owner: str) -> Iterator[tuple[t
 
 def _outcome(compared: list[Compared]) -> list[str]:
     return [
-        *("[different](#different-on-purpose)" if each.partings else "same" for each in compared),
+        *("[different](#different-on-purpose)" if each.mismatches else "same" for each in compared),
         *(f"{each.ours.requests} : {_sent(each)}" for each in compared),
     ]
 
@@ -148,10 +148,10 @@ def _differences(comparisons: Mapping[str, Comparison], differences: list[Differ
 def _grouped(
     comparisons: Mapping[str, Comparison], difference: Difference
 ) -> dict[tuple[str, str, str], list[str]]:
-    """In how many places answers part, and the first of them; versions that part alike together."""
+    """Group equal differences: their count, the first of them, and the versions that have them."""
     groups: dict[tuple[str, str, str], list[str]] = {}
     for version in difference.sdk:
-        found = comparisons[version][difference.call].partings
+        found = comparisons[version][difference.call].mismatches
         if found:
             where = f"; they part in {len(found)} places, first" if len(found) > 1 else ""
             groups.setdefault((where, shown(found[0].official), shown(found[0].ours)), []).append(version)
@@ -166,7 +166,7 @@ def _alone() -> Iterator[str]:
 
 
 def shown(answer: Json) -> str:
-    """An answer in a few characters, the same each time."""
+    """Format a result in a few characters, deterministically."""
     if answer == NOTHING:
         return "*nothing*"
     if isinstance(answer, dict) and set(answer) == {"raises"}:

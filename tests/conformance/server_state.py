@@ -1,4 +1,4 @@
-"""What a server holds, read by plain GraphQL: neither library has a part in it."""
+"""State of a server, read by plain GraphQL without either library."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from tests.conformance.calls.call import State
 from tests.conformance.plain_values import Json, plain
 from tests.patience import PATIENCE
 
-Told: TypeAlias = Any  # Any: an answer of the server, taken apart here and compared as JSON
+Document: TypeAlias = Any  # Any: a response of the server, compared as JSON
 CHANGES: Final = "changes"
-"""The project of all that may be changed."""
+"""Project of all objects that calls change."""
 WITH_ARTIFACTS: Final = "with_artifacts"
-"""The run that artifacts are tied to."""
+"""The run that uses and logs artifacts."""
 METADATA: Final = "wandb-metadata.json"
 
 LINE_COUNT = """query LineCount($project: String!, $run: String!) {
@@ -52,7 +52,7 @@ ARTIFACT = """query Artifact($project: String!, $run: String!, $collection: Stri
 
 
 class Server:
-    """A server, asked by plain requests. Close it."""
+    """A connection for plain GraphQL requests; the caller closes it."""
 
     def __init__(self, url: str, api_key: str) -> None:
         self._http = httpx.Client(base_url=url, auth=("api", api_key), timeout=PATIENCE, trust_env=False)
@@ -62,12 +62,12 @@ class Server:
         self._http.close()
 
     def line_count(self, project: str, run: str) -> int:
-        """Rows of a run, 0 as long as there is no such run."""
+        """Return the number of a run's rows, 0 for a missing run."""
         found = self._project(LINE_COUNT, project=project, run=run)
         return int(found["run"]["historyLineCount"]) if found and found["run"] else 0
 
     def state(self, what: State, call: str) -> Json:
-        """What the call of this name may have changed, None when it is gone."""
+        """Return the target of the call of this name, None if it was deleted."""
         readers: dict[State, Callable[[str], Json]] = {
             "run": self._run,
             "created": self._created,
@@ -80,17 +80,17 @@ class Server:
         found = self._project(RUN, project=CHANGES, run=name)["run"]
         if found is None:
             return None
-        config: Told = json.loads(found.pop("config") or "{}")
+        config: Document = json.loads(found.pop("config") or "{}")
         values = {key: plain(entry["value"]) for key, entry in config.items()}
         return {**found, "config": values, "summaryMetrics": _parsed(found["summaryMetrics"])}
 
     def _created(self, name: str) -> Json:
-        """Without the name that the server made up."""
+        """Omit the display name, which the server chose."""
         found = self._run(name) or {}
         return {key: value for key, value in found.items() if key != "displayName"}
 
     def _files(self, run: str) -> Json:
-        """Names, sizes and MD5s; of the metadata, which tell when the run was made, the name only."""
+        """Return names, sizes and MD5s; of the metadata, which hold the creation time, only the name."""
         edges = self._project(FILES, project=CHANGES, run=run)["run"]["files"]["edges"]
         nodes = [edge["node"] for edge in edges if edge["node"]["updatedAt"]]
         return [
@@ -99,9 +99,9 @@ class Server:
         ]
 
     def _artifact(self, name: str) -> Json:
-        """The versions of a collection, and which of them the run `with_artifacts` used and made."""
+        """Return the versions of a collection, and those that the run `with_artifacts` used and logged."""
         found = self._project(ARTIFACT, project=CHANGES, run=WITH_ARTIFACTS, collection=name)
-        collection: Told = found["artifactCollection"] or {"artifacts": {"edges": []}}
+        collection: Document = found["artifactCollection"] or {"artifacts": {"edges": []}}
         return {
             "used": _of_collection(name, found["run"]["inputArtifacts"]),
             "made": _of_collection(name, found["run"]["outputArtifacts"]),
@@ -110,19 +110,19 @@ class Server:
             },
         }
 
-    def _project(self, document: str, **variables: str) -> Told:
+    def _project(self, document: str, **variables: str) -> Document:
         answer = self._http.post("/graphql", json={"query": document, "variables": variables})
-        told: Told = answer.raise_for_status().json()
-        if told.get("errors"):
-            raise RuntimeError(f"the server was asked wrongly: {told['errors']}")
-        return told["data"]["project"]
+        body: Document = answer.raise_for_status().json()
+        if body.get("errors"):
+            raise RuntimeError(f"the server was asked wrongly: {body['errors']}")
+        return body["data"]["project"]
 
 
 def _parsed(text: str | None) -> Json:
     return plain(json.loads(text or "null"))
 
 
-def _version(node: Told) -> Json:
+def _version(node: Document) -> Json:
     return {
         **node,
         "metadata": _parsed(node["metadata"]),
@@ -131,7 +131,7 @@ def _version(node: Told) -> Json:
     }
 
 
-def _of_collection(name: str, connection: Told) -> list[Json]:
+def _of_collection(name: str, connection: Document) -> list[Json]:
     return [
         [edge["node"]["versionIndex"], edge.get("usedAs")]
         for edge in connection["edges"]

@@ -1,4 +1,4 @@
-"""Every documented member through the official SDK and through runql: the same answer, or a difference on purpose."""
+"""Every documented member through the official SDK and runql: the same result, or a deliberate difference."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from tests.architecture.surface import members_of
 from tests.conformance import differences, member_table, report
 from tests.conformance.calls.every import CALLS
-from tests.conformance.comparison import VERSIONS, Comparison, compare_all, partings
+from tests.conformance.comparison import VERSIONS, Comparison, compare_all, mismatches
 from tests.conformance.plain_values import Json
 
 import runql
@@ -36,14 +36,14 @@ REFUSED = {
     *("update_deleted", "log_artifact_elsewhere", "project_that_is_missing"),
     *("from_path_of_nothing", "unlink", "update_state_to_nothing"),
 }
-"""Calls that are there to be refused."""
+"""Calls that both libraries must refuse."""
 EACH_VERSION = pytest.mark.parametrize("version", VERSIONS)
 COVERED = set(member_table.covered())
 
 
 @pytest.fixture(scope="session")
 def comparisons() -> dict[str, Comparison]:
-    """Every call, compared; both official SDKs are needed."""
+    """Compare every call; needs both official SDKs."""
     missing = [variable for variable in VERSIONS.values() if not os.environ.get(variable)]
     if missing:
         pytest.skip(f"{' and '.join(missing)} name no interpreter with the official SDK: use `make test`")
@@ -52,29 +52,29 @@ def comparisons() -> dict[str, Comparison]:
 
 @pytest.mark.oracle
 @EACH_VERSION
-def test_the_answers_are_the_same_but_for_what_is_different_on_purpose(
-    version: str, comparisons: dict[str, Comparison]
-) -> None:
+def test_results_differ_only_on_purpose(version: str, comparisons: dict[str, Comparison]) -> None:
     comparison = comparisons[version]
     on_purpose = {each.call for each in differences.load() if version in each.sdk}
-    differ = {name for name, compared in comparison.items() if compared.partings}
+    differ = {name for name, compared in comparison.items() if compared.mismatches}
     assert differ - on_purpose == set(), report.explained(comparison, differ - on_purpose)
     assert on_purpose - differ == set(), "listed as different, and the same"
 
 
 @pytest.mark.oracle
 @EACH_VERSION
-def test_both_faces_answer_alike(version: str, comparisons: dict[str, Comparison]) -> None:
+def test_both_clients_have_equal_results(version: str, comparisons: dict[str, Comparison]) -> None:
     assert {
-        name: compared.between_faces
+        name: compared.between_clients
         for name, compared in comparisons[version].items()
-        if compared.between_faces
+        if compared.between_clients
     } == {}
 
 
 @pytest.mark.oracle
 @EACH_VERSION
-def test_runql_sends_no_more_requests_on_one_face(version: str, comparisons: dict[str, Comparison]) -> None:
+def test_both_clients_send_the_same_number_of_requests(
+    version: str, comparisons: dict[str, Comparison]
+) -> None:
     sent = {
         name: (compared.ours.requests, compared.awaited.requests)
         for name, compared in comparisons[version].items()
@@ -102,12 +102,12 @@ def test_the_project_holds_what_is_to_be_compared(version: str, comparisons: dic
         answer = official[call].answers[label]
         assert isinstance(answer, (list, dict)), call
         assert len(answer) >= least, call
-    # A call that fails through both libraries compares errors only: that must be what it is there for.
+    # A call that fails through both libraries compares only errors, so it must be one of REFUSED.
     assert {
         name
         for name, answer in official.items()
         if all(isinstance(each, dict) and "raises" in each for each in answer.answers.values())
-        and not comparisons[version][name].partings
+        and not comparisons[version][name].mismatches
     } <= REFUSED
 
 
@@ -148,14 +148,14 @@ def test_every_difference_is_of_a_call_and_says_why() -> None:
     assert all(each.because and set(each.sdk) <= set(VERSIONS) for each in listed)
 
 
-def test_answers_that_are_not_the_same_part_where_they_differ() -> None:
+def test_mismatches_are_the_smallest_parts_that_differ() -> None:
     official: Json = {"a": [1, {"b": {"float": "1.0"}}], "c": 1, "d": {"raises": "KeyError"}}
     ours: Json = {"a": [1, {"b": {"float": "2.0"}}], "c": True, "d": {"x": 1}, "e": None}
-    found = {"/".join(each.way): (each.official, each.ours) for each in partings(official, ours)}
+    found = {"/".join(each.way): (each.official, each.ours) for each in mismatches(official, ours)}
     assert found == {
         "a/1/b": ({"float": "1.0"}, {"float": "2.0"}),
         "c": (1, True),
         "d": ({"raises": "KeyError"}, {"x": 1}),
         "e": ("nothing", None),
     }
-    assert list(partings({"a": 1, "b": [2]}, {"b": [2], "a": 1})) == []
+    assert list(mismatches({"a": 1, "b": [2]}, {"b": [2], "a": 1})) == []

@@ -1,4 +1,4 @@
-"""Artifacts of the project: versions, aliases, tags, folders, references and who made and used them."""
+"""Writes the artifacts of the project: versions, aliases, tags, folders, references and lineage."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ ARTIFACT_CHANGES = (
     "delete_collection",
     "unlink",
 )
-"""Collections of two versions each, to be changed by the call of their name."""
-Wandb = Any  # the SDK, which is untyped and only there in its own environment
+"""Collections of two versions each; the call of that name changes each one."""
+Wandb = Any  # the SDK, which is untyped and exists only in its own environment
 
 
 def write_artifacts(wandb: Wandb, project: str) -> None:
-    """A dataset of three versions, references, a model made of it; the folder that references lead to is given."""
+    """Log a dataset of three versions, references and a model; the environment names the folder of the references."""
     with wandb.init(project=project, id="maker", job_type="prepare") as run:
         _log_versions(wandb, run, "data", 3)
         run.log_artifact(_references(wandb), aliases=["kept"]).wait()
@@ -62,12 +62,12 @@ def write_artifacts_to_be_changed(wandb: Wandb, project: str) -> None:
 
 
 def log_one(wandb: Wandb, run: Wandb, name: str) -> None:
-    """A single version."""
+    """Log a single version."""
     _log_versions(wandb, run, name, 1)
 
 
 def _log_versions(wandb: Wandb, run: Wandb, name: str, count: int) -> None:
-    """Versions that share all but one file; the second one is the best."""
+    """Log versions that share all files but one; the second is the best."""
     Path("tree/deep/er").mkdir(parents=True, exist_ok=True)
     for path, text in TREE.items():
         Path("tree", path).write_text(text, encoding="utf-8")

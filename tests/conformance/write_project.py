@@ -1,4 +1,4 @@
-"""Run by an official SDK's interpreter: write a project that holds what real projects hold.
+"""A script for an official SDK's interpreter: writes a project with typical contents.
 
 `write_project.py` writes everything; with `--stay ID` it logs one run and waits to be killed.
 """
@@ -68,12 +68,12 @@ CHANGES = (
     "create_again",
     "stop",
 )
-"""Runs to be changed, each by the call of its name."""
-Wandb = Any  # the SDK, which is untyped and only there in its own environment
+"""Runs to change; the call of that name changes each one."""
+Wandb = Any  # the SDK, which is untyped and exists only in its own environment
 
 
 def rows() -> list[dict[str, object]]:
-    """Rows whose keys come at different rates, two of them never together; more than one default page of them."""
+    """Make rows with keys at different rates, two of them never together; more than one default page."""
     logged = log_run.rows()
     for step in range(5, len(logged), 10):
         logged[step]["elsewhere"] = step / 7
@@ -81,7 +81,7 @@ def rows() -> list[dict[str, object]]:
 
 
 def write_rich(wandb: Wandb) -> None:
-    """The run that has everything: many rows, media, files in folders, a nested summary."""
+    """Log the run with everything: many rows, media, files in folders, a nested summary."""
     run = wandb.init(
         project=PROJECT,
         id="rich",
@@ -108,14 +108,14 @@ def write_rich(wandb: Wandb) -> None:
     run.summary["best"] = 1 / 3
     run.summary["deep"] = {"x": {"y": 2.5, "list": [1, None, "ü"]}}
     run.summary["limit"] = math.inf
-    # The machine is watched meanwhile; what was seen is only sent at the end.
+    # The SDK samples system metrics, and sends them only at the end.
     while max(map(len, run._system_metrics.values()), default=0) < MACHINE_ROWS:
         time.sleep(0.05)
     run.finish()
 
 
 def write_small(wandb: Wandb) -> None:
-    """Runs of the other kinds: other metrics and other types under the same names, gaps, failures, no rows at all."""
+    """Log other kinds of runs: other metrics, other types under the same names, gaps, failures, no rows."""
     with wandb.init(project=PROJECT, id="plain", group="gruppe", config={"lr": 1, "layers": [8]}) as run:
         for step in range(5):
             run.log({"loss": step, "reward": step / 2})
@@ -131,7 +131,7 @@ def write_small(wandb: Wandb) -> None:
 
 
 def write_console(wandb: Wandb) -> None:
-    """A run of its own project that prints to both streams."""
+    """Log a run in another project that prints to both streams."""
     settings = wandb.Settings(console="wrap_raw")
     with wandb.init(project=CONSOLE, id="talking", settings=settings) as run:
         for number in range(5):
@@ -141,7 +141,7 @@ def write_console(wandb: Wandb) -> None:
 
 
 def write_sweep(wandb: Wandb) -> None:
-    """A sweep, and a run for each of two of its settings."""
+    """Create a sweep, and log a run for each of two settings."""
     sweep = wandb.sweep(SWEEP, project=PROJECT)
     for index, loss in enumerate((0.75, 0.25)):
         settings = wandb.Settings(sweep_id=sweep)
@@ -150,7 +150,7 @@ def write_sweep(wandb: Wandb) -> None:
 
 
 def write_targets(wandb: Wandb) -> None:
-    """Runs that are there to be changed."""
+    """Log the runs to change."""
     summary = {"best": 1 / 3, "deep": {"x": {"y": 2.5}}, "limit": -math.inf, "list": [1, "ü"]}
     for name in CHANGES:
         config = {"lr": 0.25, "layers": [64], "optimizer": {"name": "sgd", "momentum": None}}
@@ -170,7 +170,7 @@ def write_targets(wandb: Wandb) -> None:
 
 
 def write_others(wandb: Wandb) -> None:
-    """Another project, and runs that nobody has begun or that somebody has stopped."""
+    """Create another project, and runs that are pending or stopped."""
     api = wandb.Api()
     create = importlib.import_module("wandb.apis.public").Run.create
     create(api, run_id="queued", project=PROJECT, state="pending")
@@ -179,7 +179,7 @@ def write_others(wandb: Wandb) -> None:
 
 
 def stay(wandb: Wandb, run_id: str) -> None:
-    """Log, say so, and wait to be killed."""
+    """Log, print a message, and wait to be killed."""
     run = wandb.init(project=PROJECT, id=run_id, config={"lr": 0.125})
     for step in range(STAY_ROWS):
         run.log({"loss": 1 / (step + 1)})

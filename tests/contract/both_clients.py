@@ -1,4 +1,4 @@
-"""One way of writing a test for both faces: what is awaited on one and returned on the other is taken by `Face.take`."""
+"""Runs one test on both clients: `Face.take` returns a sync result, and awaits an async one."""
 
 from __future__ import annotations
 
@@ -43,13 +43,13 @@ NO_PATIENCE = RetryPolicy(max_attempts=1)
 
 
 class DoubleTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
-    """A transport that either face can send through."""
+    """A transport for the sync client and the async client."""
 
 
 class Face:
-    """The synchronous or the awaited face; the awaited one runs on an event loop in another thread.
+    """The sync client or the async client; the async one runs on an event loop in another thread.
 
-    ``take`` gives the result of a call or property of either face, ``items`` what iterating gives.
+    ``take`` returns the result of a call or property, ``items`` the items of an iteration.
     """
 
     def __init__(self, name: FaceName, portal: BlockingPortal) -> None:
@@ -66,7 +66,7 @@ class Face:
         timeout: float | None = None,
         transport: DoubleTransport | None = None,
     ) -> AnyApi:
-        """Make the entry point; it is closed when the test is over."""
+        """Make an entry point, which is closed after the test."""
         make = Api if self.name == "sync" else AsyncApi
         api = make(overrides, timeout, api_key, base_url=base_url, transport=transport)
         self._opened.append(api)
@@ -81,7 +81,7 @@ class Face:
         timeout: float = PATIENCE,
         transport: DoubleTransport | None = None,
     ) -> AnyClient:
-        """Connect without patience, as tests of failures want it."""
+        """Make a client, by default without retries, for tests of failures."""
         settings = resolve_settings(base_url=base_url, api_key=api_key, timeout=timeout, environ={})
         client = self._connected(settings, retry, transport)
         self._opened.append(client)
@@ -101,7 +101,7 @@ class Face:
         run_id: str,
         attrs: Mapping[str, object] | None = None,
     ) -> AnyRun:
-        """A run made by hand; without ``attrs`` it is loaded, by one request."""
+        """Construct a run; without ``attrs`` one request loads it."""
         if isinstance(client, RetryingClient):
             return Run(client, entity, project, run_id, attrs)
         run = AsyncRun(client, entity, project, run_id, attrs)
@@ -110,7 +110,7 @@ class Face:
         return run
 
     def runs(self, client: AnyClient, entity: str, project: str, *, per_page: int = 50) -> AnyRuns:
-        """A list of runs made by hand."""
+        """Construct a list of runs."""
         if isinstance(client, RetryingClient):
             return Runs(client, entity, project, per_page=per_page)
         return AsyncRuns(client, entity, project, per_page=per_page)
@@ -130,7 +130,7 @@ class Face:
     @overload
     def take(self, answer: T | Awaitable[T]) -> T: ...
     def take(self, answer: object) -> object:
-        """The result itself, or what awaiting it gives."""
+        """Return a sync result, or await an async one."""
         return self._portal.call(_awaited, answer) if _is_awaitable(answer) else answer
 
     @overload
@@ -142,7 +142,7 @@ class Face:
     def items(
         self, many: Iterable[object] | AsyncIterable[object], limit: int | None = None
     ) -> Sequence[object]:
-        """What iterating gives, all of it or the first few."""
+        """Iterate, to the end or to ``limit``."""
         if isinstance(many, Iterable):
             return list(islice(many, limit))
         return self._portal.call(_collected, many, limit)
@@ -162,7 +162,7 @@ class Face:
             self._portal.call(_awaited, run.wait_until_finished(timeout=timeout))
 
     def close(self) -> None:
-        """Close whatever was opened."""
+        """Close all clients."""
         for opened in self._opened:
             if isinstance(opened, Api | RetryingClient):
                 opened.close()

@@ -1,4 +1,4 @@
-"""Several readers of the same thing at the same time, held up until all of them are there."""
+"""Several concurrent readers of the same object, held at a barrier until all have arrived."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ WAYS: Final[tuple[Way, ...]] = ("threads", "asyncio", "trio")
 
 
 class BarrierTransport(DoubleTransport):
-    """Lets requests pass to the server once `readers` readers have come; ``asked`` names those that passed."""
+    """Holds requests until `readers` readers have arrived; ``asked`` names the sent operations."""
 
     def __init__(self) -> None:
         self.asked: list[str] = []
@@ -32,13 +32,13 @@ class BarrierTransport(DoubleTransport):
         self._awaited = httpx.AsyncHTTPTransport()
 
     def expect(self, readers: int) -> None:
-        """Hold what comes from now on until so many readers have come; forget what was asked."""
+        """Hold new requests until ``readers`` readers have arrived, and clear ``asked``."""
         self.asked.clear()
         self.readers = readers
         self._all_there.clear()
 
     def come(self) -> None:
-        """A reader is there."""
+        """Count an arrived reader."""
         with self._lock:
             self.readers -= 1
             if self.readers <= 0:
@@ -75,9 +75,9 @@ Read: TypeAlias = Callable[[Untyped, int], Untyped]
 def read_together(
     way: Way, url: str, key: str, steps: Steps, read: Read, readers: int
 ) -> tuple[list[Untyped], list[str]]:
-    """What ``readers`` readers get of what the steps lead to from the `Api`, and the operations that reading took.
+    """Follow the steps from the `Api`, let ``readers`` readers read there together, and return results and operations.
 
-    All may return awaitables on the awaited face; a list that a reader returns is read to its end.
+    Steps and readers of the async client may return awaitables. A list from a reader is read to its end.
     """
     barrier = BarrierTransport()
     if way == "threads":
@@ -130,7 +130,7 @@ async def _in_tasks(
 
 
 def _settled(given: Untyped) -> Untyped:
-    # Through `iter`, as `list` would ask for the length first.
+    # Through `iter`, because `list` requests the length first.
     return list(iter(given)) if hasattr(given, "__iter__") and hasattr(given, "cursor") else given
 
 

@@ -1,4 +1,4 @@
-"""Fixtures of the behaviour suite: a world, a face, and an entry point that reads one through the other."""
+"""Fixtures of the behaviour tests: a world, the sync or async client, and its entry point to the world."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def pytest_recording_configure(config: pytest.Config, vcr: recording.Recorder) -
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Recording everything starts from nothing, so that nothing is left over."""
+    """Delete all recordings before recording everything, so that no stale one stays."""
     config = session.config
     records = config.getoption("--world") == "record" and not config.getoption("collectonly")
     whole = not config.getoption("keyword") and all(Path(arg).is_dir() for arg in config.args)
@@ -37,7 +37,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Function) -> Iterator[None]:
-    """A recording must fit exactly: every request recorded, every recorded exchange asked for."""
+    """Require that a test sends exactly the recorded requests."""
     try:
         yield
     except recording.NoSuchExchange as error:
@@ -50,7 +50,7 @@ def pytest_runtest_call(item: pytest.Function) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def environment() -> dict[str, str]:
-    """The environment that the tests were started in."""
+    """Copy the environment in which the tests started."""
     return dict(os.environ)
 
 
@@ -72,14 +72,14 @@ def _no_configuration(environment: dict[str, str], monkeypatch: pytest.MonkeyPat
 
 @pytest.fixture(scope="session")
 def portal() -> Iterator[BlockingPortal]:
-    """The event loop of the awaited face."""
+    """Run the event loop of the async client."""
     with start_blocking_portal() as opened:
         yield opened
 
 
 @pytest.fixture
 def face(face_name: FaceName, portal: BlockingPortal) -> Iterator[Face]:
-    """The face under test, once each."""
+    """Run the test with the sync client and with the async client."""
     opened = Face(face_name, portal)
     yield opened
     opened.close()
@@ -87,7 +87,7 @@ def face(face_name: FaceName, portal: BlockingPortal) -> Iterator[Face]:
 
 @pytest.fixture(scope="session")
 def sample() -> Iterator[SampleServer]:
-    """The sample project on an embedded server."""
+    """Serve the sample project on an embedded server."""
     with start() as server:
         yield server
 
@@ -99,7 +99,7 @@ def _live(environment: dict[str, str]) -> World:
 
 @pytest.fixture
 def world(world_name: WorldName, request: pytest.FixtureRequest) -> World:
-    """Each asked world in turn."""
+    """Run the test in each requested world."""
     if world_name == "recorded":
         return recorded_world()
     if world_name == "live":
@@ -110,7 +110,7 @@ def world(world_name: WorldName, request: pytest.FixtureRequest) -> World:
 
 @pytest.fixture
 def sampled(world: World) -> World:
-    """As `world`, for tests of facts that only the sample has."""
+    """As `world`, for tests of facts about the sample."""
     if not world.is_sample:
         pytest.skip("a fact of the sample")
     return world
@@ -118,7 +118,7 @@ def sampled(world: World) -> World:
 
 @pytest.fixture
 def api(world: World, face: Face) -> AnyApi:
-    """The entry point of this face to this world."""
+    """Make the entry point of this client to this world."""
     return face.api(world.url, world.api_key)
 
 
@@ -130,39 +130,39 @@ def _server() -> Iterator[RunningServer]:
 
 @pytest.fixture
 def server(_server: RunningServer) -> RunningServer:
-    """An embedded server that has received nothing yet."""
+    """Return an embedded server with an empty list of requests."""
     _server.clear()
     return _server
 
 
 @pytest.fixture
 def project(request: pytest.FixtureRequest) -> str:
-    """The name of a project of the test's own on `server`."""
+    """Return a unique project name for the test."""
     return f"test-{abs(hash(request.node.nodeid))}"
 
 
 @pytest.fixture
 def scripted() -> Iterator[ScriptedServer]:
-    """A server that gives the answers it is told to give."""
+    """Start a server that sends queued responses."""
     with ScriptedServer() as running:
         yield running
 
 
 @pytest.fixture
 def vcr_config(world_name: WorldName) -> dict[str, object]:
-    """What pytest-recording records and replays with."""
+    """Return the settings of pytest-recording."""
     return recording.settings(record=world_name == "record")
 
 
 @pytest.fixture
 def vcr_cassette_dir(request: pytest.FixtureRequest) -> str:
-    """One folder a test module."""
+    """Return one folder per test module."""
     return str(recording.FOLDER / request.path.stem.removeprefix("test_"))
 
 
 @pytest.fixture
 def default_cassette_name(request: pytest.FixtureRequest) -> str:
-    """The test's name and parameters: all faces share a recording."""
+    """Name a recording by test and parameters, without the client: both clients share it."""
     node: pytest.Item = request.node
     name = _WORLD_OR_FACE.sub("", node.name).replace("[]", "").removeprefix("test_")
     return _NOT_IN_FILES.sub("-", name).strip("-")

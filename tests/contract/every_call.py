@@ -1,4 +1,4 @@
-"""Every public call that sends something, on both faces: for tests of what must hold for all of them."""
+"""Every public call that sends a request, on both clients, for tests of rules that hold for all calls."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ FILE: Final = "notes.txt"
 
 @dataclass
 class Subjects:
-    """What the calls are made on, read while everything was well.
+    """Objects on which the calls are made, read before any failure.
 
     Attributes:
-        face: which face they belong to.
+        face: the client of the objects.
         api: the entry point.
         home: path of the project.
-        sweep_id: of a sweep in it, to which both runs belong.
+        sweep_id: id of a sweep with both runs.
         folder: for files.
     """
 
@@ -52,24 +52,24 @@ class Subjects:
         self.upload.write_text("up")
 
     def take(self, answer: Untyped) -> Untyped:
-        """What a call gives."""
+        """Return or await the result of a call."""
         return taken(self.face, answer)
 
     def all(self, many: Untyped) -> Untyped:
-        """What iterating gives."""
+        """Iterate to the end."""
         return listed(self.face, many)
 
     def edited(self, subject: Untyped, name: str, value: object) -> Untyped:
-        """The subject, with a change that was not sent yet."""
+        """Return the subject with an unsaved change."""
         setattr(subject, name, value)
         return subject
 
     def runs(self, **options: Untyped) -> Untyped:
-        """A list of the project's runs that has read nothing yet."""
+        """Return a list of the project's runs without loaded pages."""
         return self.take(self.api.runs(self.home, **options))
 
     def create(self) -> Untyped:
-        """A new run."""
+        """Create a run."""
         make: Untyped = Run if isinstance(self.api, Api) else AsyncRun
         entity, project = self.home.split("/")
         return self.take(make.create(self.api, run_id="one", project=project, entity=entity))
@@ -122,13 +122,13 @@ READING: Final[dict[str, Call]] = {
     "artifact.used_by": lambda on: on.take(on.artifact.used_by()),
     "artifact.logged_by": lambda on: on.take(on.artifact.logged_by()),
 }
-"""Calls that read, and say of what."""
+"""Calls that read one object, which the response identifies."""
 
 DOWNLOADING: Final[dict[str, Call]] = {
     "artifact.download": lambda on: on.take(on.artifact.download(on.folder / "artifact")),
     "files.download": lambda on: on.take(on.run.files().download(on.folder / "files")),
 }
-"""Calls that read a list, and then what is on it."""
+"""Calls that read a list, and then its items."""
 
 WRITING: Final[dict[str, Call]] = {
     "Run.create": lambda on: on.create(),
@@ -143,7 +143,7 @@ WRITING: Final[dict[str, Call]] = {
     "collection.save": lambda on: on.take(on.edited(on.collection, "description", "changed").save()),
     "create_project": lambda on: on.take(on.api.create_project(*reversed(on.home.split("/")))),
 }
-"""Calls that write, and get to know what was written."""
+"""Calls that write, with a response about the written object."""
 
 UNNAMED: Final[dict[str, Call]] = {
     "capabilities": lambda on: on.take(on.api.capabilities()),
@@ -160,13 +160,13 @@ UNNAMED: Final[dict[str, Call]] = {
     "run.update_state": lambda on: on.take(on.run.update_state("failed")),
     "run.delete": lambda on: on.take(on.run.delete()),
 }
-"""Calls whose responses do not say what they are about, or are about nothing that was named."""
+"""Calls whose responses identify no object."""
 
 EVERY: Final[dict[str, Call]] = READING | DOWNLOADING | WRITING | UNNAMED
 
 
 def furnish(server: RunningServer, project: str) -> str:
-    """Put everything there that the calls are about, and give the sweep's id."""
+    """Seed all objects of the calls, and return the sweep's id."""
     sweep = make_sweep(server, project)
     rows = [{"loss": 1.0 / (step + 1), "acc": step} for step in range(ROWS)]
     server.seed(

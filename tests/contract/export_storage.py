@@ -1,4 +1,4 @@
-"""A transport through which tests rewrite with what the storage of exports answers."""
+"""A transport that rewrites responses of the storage of exports."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import httpx
 from tests.contract.both_clients import DoubleTransport
 
 Rewrite: TypeAlias = Callable[[httpx.Request, httpx.Response], httpx.Response]
-"""Given a request to the storage and the server's own answer, gives the answer to pass on."""
+"""Maps a request to the storage and the server's response to the response for the client."""
 
 STORAGE = "/history-exports/"
 
@@ -20,16 +20,16 @@ def pass_on(_request: httpx.Request, answer: httpx.Response) -> httpx.Response:
 
 
 class StorageTransport(DoubleTransport):
-    """Passes everything on; answers of the storage by way of ``rewrite``.
+    """Passes on all requests, and applies ``rewrite`` to responses of the storage.
 
     Attributes:
-        asked: what was asked for, in order: operations by name, files by ``GET``.
+        asked: requests in order: names of operations, and ``GET`` for files.
         sent: every request.
-        received: bytes of the storage's answers.
+        received: bytes of the storage's responses.
     """
 
     def __init__(self, rewrite: Rewrite = pass_on, *, host: str | None = None) -> None:
-        """With ``host``, addresses of exports name it instead of the API's own."""
+        """``host`` replaces the API's host in the URLs of exports."""
         self.asked: list[str] = []
         self.sent: list[httpx.Request] = []
         self.received = 0
@@ -62,7 +62,7 @@ class StorageTransport(DoubleTransport):
         self.asked.append(request.method if is_file else json.loads(request.content)["operationName"])
 
     def _passed(self, request: httpx.Request, answer: httpx.Response) -> httpx.Response:
-        # A response that was read has lost its encoding; what is passed on is made anew.
+        # httpx has decoded the body that was read, so the response is built again without its encoding header.
         headers = {
             name: value
             for name, value in answer.headers.items()

@@ -1,4 +1,4 @@
-"""Answers about files, and the run that is asked for them."""
+"""Responses about files, and the run that requests them."""
 
 from __future__ import annotations
 

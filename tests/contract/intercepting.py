@@ -1,4 +1,4 @@
-"""A transport between client and server that can answer, fail or rewrite instead of the server."""
+"""A transport that replaces requests' responses, or fails, in place of the server."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Fault: TypeAlias = httpx.Response | httpx.TransportError | None
 
 @dataclass(frozen=True)
 class Sent:
-    """One operation on its way; `answer` is the server's text, once it is there."""
+    """One operation; `answer` is the server's response body, ``None`` before the server responds."""
 
     operation: str
     variables: dict[str, Any] = field(default_factory=dict[str, Any])  # Any: JSON, looked at by tests
@@ -23,9 +23,9 @@ class Sent:
 
 
 class InterceptingTransport(DoubleTransport):
-    """Asks ``fault`` before an operation goes to the server, and again with its answer.
+    """Calls ``fault`` before it sends an operation, and again with the server's response.
 
-    What ``fault`` returns stands in for the server; None lets pass. ``seen`` lists the operations.
+    A result of ``fault`` replaces the response; None changes nothing. ``seen`` lists the operations.
     """
 
     def __init__(self, fault: Callable[[Sent], Fault]) -> None:
@@ -64,7 +64,7 @@ class InterceptingTransport(DoubleTransport):
 
     def _after(self, sent: Sent, answer: httpx.Response, request: httpx.Request) -> httpx.Response:
         fault = self._fault(Sent(sent.operation, sent.variables, answer.text))
-        # A response that was read has lost its encoding; what is passed on is made anew.
+        # httpx has decoded the body that was read, so the response is built again without its encoding header.
         return (
             httpx.Response(answer.status_code, content=answer.content, request=request)
             if fault is None

@@ -1,4 +1,4 @@
-"""A server that lacks fields: what it does not know is refused in its own words, the rest goes to an embedded server."""
+"""A transport that acts as an older server: refuses operations with unknown fields, and passes on the others."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SDL: Final = (files("runql_graphql") / "wandb.graphql").read_text("utf-8")
 
 @cache
 def schema_without(parts: frozenset[str]) -> GraphQLSchema:
-    """The pinned schema without these fields, such as ``Run.projectId``."""
+    """Build the pinned schema without these fields, such as ``Run.projectId``."""
     schema = build_schema(SDL)
     for part in parts:
         owner, _, name = part.partition(".")
@@ -27,7 +27,7 @@ def schema_without(parts: frozenset[str]) -> GraphQLSchema:
 
 
 class OlderServer(DoubleTransport):
-    """Validates operations against a schema without the given fields; ``asked`` names those that came."""
+    """Validates operations against a schema without the given fields; ``asked`` names the received ones."""
 
     def __init__(self, *lacks: str, most_errors: int | None = None, status: int = 400) -> None:
         self.asked: list[str] = []

@@ -1,6 +1,6 @@
-"""A program that reads runs in several processes, as its users write it; says on standard output what came.
+"""A program that reads runs in several processes, as users write it, and prints the results.
 
-Each case prints one JSON object: how many runs were read, and how many of the responses were another run's.
+Each case prints one JSON object: the number of read runs, and the number of responses about another run.
 """
 
 from __future__ import annotations
@@ -21,26 +21,26 @@ awaited_api: AsyncApi | None = None
 
 
 def opened() -> Api:
-    """The parent's entry point in a forked process, one of its own in any other."""
+    """Return the parent's entry point in a forked process, a new one in any other."""
     global api  # noqa: PLW0603 - as programs do it
     api = api or Api()
     return api
 
 
 def opened_awaited() -> AsyncApi:
-    """As `opened`, awaited."""
+    """As `opened`, for the async client."""
     global awaited_api  # noqa: PLW0603 - as above
     awaited_api = awaited_api or AsyncApi()
     return awaited_api
 
 
 def read(path: str) -> tuple[str, str]:
-    """The path that was asked for, and what the run says of itself: it was logged as its own config."""
+    """Return the requested path, and the path in the run's config."""
     return path, str(opened().run(path).config["path"])
 
 
 def read_awaited(path: str) -> tuple[str, str]:
-    """As `read`, awaited."""
+    """As `read`, for the async client."""
 
     async def reading() -> tuple[str, str]:
         run = await opened_awaited().run(path)
@@ -56,7 +56,7 @@ def by_pool(method: str, paths: Sequence[str]) -> list[tuple[str, str]]:
 
 
 def by_awaited_pool(method: str, paths: Sequence[str]) -> list[tuple[str, str]]:
-    """As `by_pool`, by an awaited client in each process."""
+    """As `by_pool`, with an async client in each process."""
     with multiprocessing.get_context(method).Pool(WORKERS) as pool:
         return pool.map(read_awaited, paths, chunksize=1)
 
@@ -71,7 +71,7 @@ CASES = {"pool": by_pool, "awaited pool": by_awaited_pool, "executor": by_execut
 
 
 def main() -> None:
-    """Warm the connections up, read in other processes, and read in this one again."""
+    """Open connections, read in other processes, and read in this one again."""
     case, method, *paths = sys.argv[1:]
     before = [read(path) for path in paths[:3]]
     if case == "awaited pool":

@@ -1,8 +1,8 @@
-"""Recordings: what of an exchange is kept, when a request equals a recorded one, and when a recording is stale.
+"""Recordings: the stored parts of an exchange, the comparison of requests, and stale recordings.
 
-A GraphQL document is kept once, in `documents/`, under its operation's name and a hash of its text; the exchanges name
-it. So a request equals a recorded one when method, path, document and variables are the same. An answer that is long is
-kept once too, in `answers/`, because many tests read the same runs.
+`documents/` holds each GraphQL document once, under its operation's name and a hash; exchanges refer to it by name. A
+request equals a recorded one if method, path, document and variables are equal. `answers/` holds long responses once,
+because many tests read the same runs.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ ANSWERS = FOLDER / "answers"
 LONG = 700
 _NAMED_ANSWER = "kept in answers/"
 ORIGIN = "http://recorded.test"
-"""Stands for the server in recordings; nothing is ever sent there."""
+"""The server's base URL in recordings; no request goes there."""
 
 _ANY_SERVER = re.compile(r"http://127\.0\.0\.1:\d+")
 _SIGNED_QUERY = re.compile(r'(/(?:artifact-)?storage/[^?"\\]*)\?[^"\\]*')
-# The sample's running run gives its sign of life when the sample is opened; kept, every recording would differ.
+# The sample's running run gets a new heartbeat at each start, which would change every recording.
 _SIGN_OF_LIFE = re.compile(r'("state":"running".*?"heartbeatAt":")[^"]*')
 
 _errors: Any = importlib.import_module("vcr.errors")  # Any: vcrpy has no types
@@ -35,11 +35,11 @@ NoSuchExchange: type[Exception] = _errors.CannotOverwriteExistingCassetteExcepti
 
 
 class StaleRecordingError(AssertionError):
-    """What is sent today is not what was recorded."""
+    """The requests of a test differ from the recorded ones."""
 
 
 class RecordedRequest(Protocol):
-    """What vcrpy tells of a request."""
+    """A request in vcrpy."""
 
     method: str
     uri: str
@@ -50,26 +50,26 @@ class RecordedRequest(Protocol):
 
 @runtime_checkable
 class Cassette(Protocol):
-    """What vcrpy tells of a recording."""
+    """A recording in vcrpy."""
 
     requests: list[RecordedRequest]
     play_counts: Mapping[int, int]
 
 
 class Recorder(Protocol):
-    """What vcrpy lets us add to it."""
+    """The extension points of vcrpy."""
 
     def register_matcher(self, name: str, matcher: object) -> None: ...
     def use_cassette(self, path: str, **settings: object) -> AbstractContextManager[Cassette]: ...
 
 
 def prepare(recorder: Recorder) -> None:
-    """Teach a recorder our comparison of bodies."""
+    """Register the comparison of bodies with vcrpy."""
     recorder.register_matcher("json_body", same_json_body)
 
 
 def settings(*, record: bool) -> dict[str, object]:
-    """How vcrpy records and replays: never by host, never with a credential."""
+    """Return the settings of vcrpy: match without hosts, record without credentials."""
     return {
         "record_mode": "rewrite" if record else "none",
         "match_on": ["method", "path", "json_body"],
@@ -95,7 +95,7 @@ def same_json_body(sent: RecordedRequest, recorded: RecordedRequest) -> None:
 
 
 def scrubbed_request(request: RecordedRequest, *, keep_document: bool) -> RecordedRequest:
-    """Drop the server's address, signatures and every header, and name the document instead of repeating it."""
+    """Remove the server's address, signatures and all headers, and replace the document by its name."""
     request.uri = _scrubbed(request.uri)
     request.headers = {}
     body = _json_body(request)
@@ -109,12 +109,12 @@ def scrubbed_request(request: RecordedRequest, *, keep_document: bool) -> Record
 
 
 def document_name(operation: str, document: str) -> str:
-    """The operation's name and a hash of the document."""
+    """Return the file name of a document: the operation's name and a hash."""
     return f"{operation}-{_hash(document)}"
 
 
 def answer_name(text: str) -> str:
-    """The file that a long answer is kept in."""
+    """Return the file name of a long response."""
     return f"{_hash(text)}.json"
 
 
@@ -123,9 +123,9 @@ def scrubbed_response(
     *,
     keep_answer: bool,
 ) -> dict[str, Any]:
-    """Keep status, body and the headers that say how to read it; the server's address and signatures go.
+    """Keep status, body and content headers; remove the server's address and signatures.
 
-    Called when an exchange is recorded, and again when it is read: a body that is named then takes its place.
+    vcrpy calls it when it records an exchange, and when it reads one; then a named body replaces its name.
     """
     kept = {name: value for name, value in response["headers"].items() if name.lower() == "content-type"}
     body = response["body"]["string"]
@@ -140,9 +140,9 @@ def scrubbed_response(
 
 
 def check_all_played(cassette: Cassette) -> None:
-    """Refuse recorded exchanges that nobody asked for any more."""
+    """Refuse recorded exchanges that the test did not request."""
     unplayed = [
-        f"{index + 1}. {_told(request)}"
+        f"{index + 1}. {_described(request)}"
         for index, request in enumerate(cassette.requests)
         if not cassette.play_counts[index]
     ]
@@ -154,7 +154,7 @@ def check_all_played(cassette: Cassette) -> None:
 
 
 def stale(error: Exception) -> StaleRecordingError:
-    """Say in our words that a request was not recorded."""
+    """Convert vcrpy's error for a request that was not recorded."""
     return StaleRecordingError(
         "stale recording: a request of today equals no recorded one that is still unplayed. "
         f"Run `make record`, and look at the diff. {error}"
@@ -180,5 +180,5 @@ def _json_body(request: RecordedRequest) -> dict[str, object]:
     return body
 
 
-def _told(request: RecordedRequest) -> str:
+def _described(request: RecordedRequest) -> str:
     return str(_json_body(request).get("operationName") or f"{request.method} {request.path}")

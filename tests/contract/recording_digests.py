@@ -1,4 +1,4 @@
-"""`python -m tests.contract.recording_digests`: note the digest of every recording, so that one edited by hand is seen."""
+"""`python -m tests.contract.recording_digests`: store the digests of all recordings, to detect edits by hand."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ LENGTH = 16
 
 
 def digests() -> dict[str, str]:
-    """The recordings as they are, by path."""
+    """Compute the digests of the current recordings, by path."""
     return {
         path.relative_to(FOLDER).as_posix(): sha256(path.read_bytes()).hexdigest()[:LENGTH]
         for path in sorted(FOLDER.glob("*/*.yaml"))
@@ -19,13 +19,13 @@ def digests() -> dict[str, str]:
 
 
 def noted() -> dict[str, str]:
-    """The recordings as they were recorded."""
+    """Read the stored digests, by path."""
     lines = (line.split(maxsplit=1) for line in DIGESTS.read_text("utf-8").splitlines())
     return {path: digest for digest, path in lines}
 
 
 def note() -> None:
-    """Write them down."""
+    """Store the digests of the current recordings."""
     DIGESTS.write_text("".join(f"{digest}  {path}\n" for path, digest in digests().items()), encoding="utf-8")
 
 

@@ -1,4 +1,4 @@
-"""What the behaviour tests know of the sample: which filter finds which kind of run, and a few names."""
+"""Facts about the sample for behaviour tests: filters for kinds of runs, and names."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ CRASHED: Final[dict[str, JSONValue]] = {"state": "crashed"}
 RUNNING: Final[dict[str, JSONValue]] = {"state": "running"}
 DIVERGED: Final[dict[str, JSONValue]] = {"tags": "diverged"}
 
-# The family of the shortest runs: `DENSE` is logged at each step, `RARE` at every fifth.
+# The family of the shortest runs logs `DENSE` at each step, `RARE` at every fifth.
 SHORT_FAMILY: Final[dict[str, JSONValue]] = {"group": "sgd"}
 DENSE: Final = "train_accuracy"
 RARE: Final = "val_accuracy"
 
 ONE_OF_EACH: Final[dict[str, JSONValue]] = {"name": {"$in": ["sgd00", "softmax00", "mlp00"]}}
 
-# Of the family that one run of diverges.
+# Names in the family with a diverging run.
 DIVERGING: Final = "train/loss"
 
 FAMILY: Final = "family"
-# Not every family has these.
+# Names that some families lack.
 LEARNING_RATE: Final = "lr"
 VALIDATION_LOSS: Final = "val_loss"
 
@@ -40,7 +40,7 @@ def a_run(
     *,
     lazy: bool = True,
 ) -> AnyRun:
-    """The shortest run that fits, by default of those that are finished; one request."""
+    """Return the shortest matching run, by default a finished one; one request."""
     runs = face.take(
         api.runs(world.path, filters or FINISHED, order="+summary_metrics._step", per_page=1, lazy=lazy)
     )

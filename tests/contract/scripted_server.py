@@ -1,4 +1,4 @@
-"""A server that gives the answers it is told to give, and remembers what it was asked."""
+"""A server that sends queued responses, and records the requests."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.unit.transport.stepping import about
 
 @dataclass(frozen=True)
 class ScriptedResponse:
-    """What to send back."""
+    """A response to send."""
 
     body: bytes = b"{}"
     status: int = 200
@@ -26,7 +26,7 @@ class ScriptedResponse:
 
 @dataclass(frozen=True)
 class ReceivedRequest:
-    """What was asked."""
+    """A request that arrived."""
 
     method: str
     path: str
@@ -35,15 +35,15 @@ class ReceivedRequest:
 
 
 class _Listening(ThreadingHTTPServer):
-    # More than these would have to knock again after a second.
+    # A client beyond this backlog connects again only after a second.
     request_queue_size = 256
 
 
 class ScriptedServer:
-    """A server on a free loopback port, from ``with`` to the end of the block.
+    """A server on a free loopback port; it runs inside the ``with`` block.
 
-    Answers come off a queue; the last one is given again and again. ``asked`` lists the requests. ``route`` takes the
-    queue's place when it is set; ``most_at_once`` is how many requests were under way together.
+    It takes responses from a queue, and repeats the last one. ``asked`` lists the requests. ``route``, if set,
+    replaces the queue. ``most_at_once`` is the highest number of concurrent requests.
     """
 
     def __init__(self) -> None:
@@ -69,11 +69,11 @@ class ScriptedServer:
         self._http.server_close()
 
     def give(self, *answers: ScriptedResponse) -> None:
-        """Queue answers."""
+        """Queue responses."""
         self._answers.extend(answers)
 
     def give_data(self, *data: object) -> None:
-        """Queue GraphQL answers that hold these data, which are about project ``e/p`` where they say nothing else."""
+        """Queue GraphQL responses with these data; data that name no project get ``e/p``."""
         self.give(*(ScriptedResponse(json.dumps({"data": about(each)}).encode()) for each in data))
 
     @contextmanager

@@ -145,15 +145,15 @@ def test_an_expired_upload_address_is_asked_for_again_and_the_file_sent_from_its
         ScriptedResponse(b"", 500),
         ScriptedResponse(b"", 200),
     )
-    told: list[int] = []
-    face.take(asked(face, scripted).upload_file("x.bin", progress=lambda done, _: told.append(done)))
+    reported: list[int] = []
+    face.take(asked(face, scripted).upload_file("x.bin", progress=lambda done, _: reported.append(done)))
     assert [(each.path, each.body) for each in storage.asked] == [
         ("/old", BODY),
         ("/old", BODY),
         ("/new", BODY),
         ("/new", BODY),
     ]
-    assert told == sorted(told)
+    assert reported == sorted(reported)
     assert posts(scripted) == 4
 
 

@@ -1,4 +1,4 @@
-"""A transport that waits as long for each response as a test says."""
+"""A transport with a timeout for each request."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.contract.both_clients import DoubleTransport
 
 
 class TimeoutTransport(DoubleTransport):
-    """Sends each request with the timeout that ``seconds`` gives for it, instead of the client's."""
+    """Sends each request with the timeout that ``seconds`` returns for it, instead of the client's."""
 
     def __init__(self, seconds: Callable[[httpx.Request], float]) -> None:
         self._seconds = seconds

@@ -1,4 +1,4 @@
-"""What either face gives, looked at the same way: without types, for tests of what the typed faces hold in common."""
+"""Results of both clients without types, for tests of their common behaviour."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 from tests.contract.both_clients import Face
 
-Untyped: TypeAlias = Any  # Any: one test reads the members of both faces' classes
+Untyped: TypeAlias = Any  # Any: one test reads members of the sync and async classes
 
 
 def taken(face: Face, answer: Untyped) -> Untyped:

@@ -1,4 +1,4 @@
-"""The worlds: where behaviour tests read from."""
+"""The worlds: servers, or recordings of one, that behaviour tests read."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FAKE_KEY = "0123456789" * 4
 
 
 class SampleServer(Protocol):
-    """A server that holds the sample project."""
+    """A server with the sample project."""
 
     @property
     def url(self) -> str: ...
@@ -30,7 +30,7 @@ class SampleServer(Protocol):
 
 @dataclass(frozen=True)
 class World:
-    """A server, or recordings of one, that holds a project with many kinds of runs."""
+    """A server, or recordings of one, with a project of many kinds of runs."""
 
     name: WorldName
     url: str
@@ -40,27 +40,27 @@ class World:
 
     @property
     def path(self) -> str:
-        """Of the project."""
+        """Path of the project."""
         return f"{self.entity}/{self.project}"
 
     @property
     def is_sample(self) -> bool:
-        """Whether the project is the sample, of which some facts are pinned."""
+        """Whether the project is the sample, whose facts tests may assert."""
         return self.name != "live"
 
 
 def recorded_world() -> World:
-    """Recordings only."""
+    """Return recordings without a server."""
     return World("recorded", recording.ORIGIN, FAKE_KEY, ENTITY, PROJECT)
 
 
 def served_world(name: WorldName, server: SampleServer) -> World:
-    """The sample on an embedded server."""
+    """Return the sample on an embedded server."""
     return World(name, server.url, server.api_key, server.entity, server.project)
 
 
 def live_world(environment: Mapping[str, str]) -> World:
-    """A real server; the environment names it and holds the key."""
+    """Return a real server; the environment holds its URL and API key."""
     path, key = environment.get("RUNQL_LIVE_PATH", ""), environment.get("WANDB_API_KEY", "")
     entity, slash, project = path.partition("/")
     if not (slash and key):

@@ -1,4 +1,4 @@
-"""Where a transfer is stopped: each class of places between two bytes at which something may be handled differently."""
+"""Byte positions at which a transfer stops, one for each way of handling the bytes."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ EVERYWHERE = {
     "all": len(BODY),
 }
 QUICK = ("no byte", "a chunk and one", "more than is held", "all")
-"""One of each class: nothing, bytes in memory, bytes on disk, everything."""
+"""One position of each class: no bytes, bytes in memory, bytes on disk, all bytes."""
 
 BOUNDARIES = EVERYWHERE if IS_FULL else {name: EVERYWHERE[name] for name in QUICK}
 BEFORE = {"new": None, "replaced": OLD}
 
 
 def place_target(root: Path, before: bytes | None) -> Path:
-    """The target, barrier what it held before."""
+    """Create the target with its previous content, and return its path."""
     target = root / "d" / "x.bin"
     if before is not None:
         target.parent.mkdir(parents=True)
@@ -38,12 +38,12 @@ def place_target(root: Path, before: bytes | None) -> Path:
 
 
 def content_of(target: Path) -> bytes | None:
-    """What the target holds, None when it is not there."""
+    """Return the target's content, None if it does not exist."""
     return target.read_bytes() if target.exists() else None
 
 
 def siblings_of(target: Path) -> list[str]:
-    """What lies beside the target, folders included."""
+    """List the names of other files and folders in the target's folder."""
     if not target.parent.exists():
         return []
     return sorted(path.name for path in target.parent.iterdir() if path != target)

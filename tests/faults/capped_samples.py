@@ -1,4 +1,4 @@
-"""Reads through a proxy that keeps ``samples`` small without a word, and how many requests they take.
+"""Reads through a proxy that silently reduces ``samples``, and counts the requests.
 
 ``python -m tests.faults.capped_samples`` prints the table.
 """
@@ -30,14 +30,14 @@ KEYS = {"whole": None, "keys": ["loss"], "any": ["loss", "acc"]}
 
 @dataclass(frozen=True)
 class Limit:
-    """What a proxy makes of ``samples``."""
+    """How a proxy changes ``samples``."""
 
     name: str
     keep: Callable[[int], int]
 
 
 def cap(most: int) -> Limit:
-    """A proxy that lets no more samples pass than so many."""
+    """Limit samples to ``most``."""
     return Limit(f"cap {most:,}", lambda samples: min(samples, most))
 
 
@@ -99,14 +99,14 @@ class Proxy(DoubleTransport):
 
 
 def history(rows: int, gap: int = 1) -> Iterator[Row]:
-    """Rows at every ``gap``-th step, of which one in ten has another metric."""
+    """Yield rows at every ``gap``-th step; one in ten has another metric."""
     for place in range(rows):
         row: Row = {"_step": gap * place, "loss": place / 2}
         yield {**row, "acc": place} if place % 10 == 0 else row
 
 
 def seed(server: RunningServer, lengths: Sequence[int], gap: int = 1) -> None:
-    """A run of each length."""
+    """Seed a run of each length."""
     runs = [SeedRun(name=f"r{place}", history=history(rows, gap)) for place, rows in enumerate(lengths)]
     server.seed(PROJECT, runs)
 
@@ -136,7 +136,7 @@ def _sunk(runs: Runs, keys: list[str] | None) -> int:
 
 
 def _rows(frame: pl.DataFrame) -> int:
-    """How many rows there are, each once and in order; -1 otherwise."""
+    """Count the rows, if each exists once and in order; otherwise return -1."""
     names = [name for name in ("run_id", "_step") if name in frame.columns]
     is_good = frame.select(names).is_unique().all() and frame.select(names).equals(
         frame.select(names).sort(names)
@@ -157,11 +157,11 @@ class Reading:
     """One read through a proxy.
 
     Attributes:
-        limit: of the proxy.
-        name: what was read how.
-        expected: rows that there are.
-        found: rows that came, each once and in order; -1 where they did not.
-        requests: that it took.
+        limit: limit of the proxy.
+        name: how the rows were read.
+        expected: number of rows.
+        found: number of read rows; -1 if they were not in order, each once.
+        requests: number of requests.
     """
 
     limit: str
@@ -174,7 +174,7 @@ class Reading:
 def readings(
     server: RunningServer, lengths: Sequence[int], limits: Sequence[Limit] = LIMITS
 ) -> Iterator[Reading]:
-    """Everything that reads all rows, through a proxy of each kind, each with a new client."""
+    """Read all rows in every way, through a proxy of each kind, each with a new client."""
     longest = f"r{max(range(len(lengths)), key=lengths.__getitem__)}"
     for limit in limits:
         for shape, keys in KEYS.items():
@@ -204,7 +204,7 @@ class _api:  # noqa: N801 - a context manager, used as a function
 
 
 def main() -> None:
-    """Print a line for each read, and a column of requests for each proxy."""
+    """Print a line for each read, with a column of requests for each proxy."""
     names = [limit.name for limit in LIMITS]
     lines: dict[str, list[str]] = {}
     with RunningServer(export_policy=NO_EXPORTS) as server:

@@ -1,4 +1,4 @@
-"""Fixtures of the fault tests: both faces, a server that stops where it is told, and processes to be killed."""
+"""Fixtures of the fault tests: both clients, a server that stops within a file, and processes to kill."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from tests.faults.transfer_processes import TransferProcesses
 
 @pytest.fixture(scope="session")
 def portal() -> Iterator[BlockingPortal]:
-    """The event loop of the awaited face."""
+    """Run the event loop of the async client."""
     with start_blocking_portal() as opened:
         yield opened
 
 
 @pytest.fixture
 def face(face_name: FaceName, portal: BlockingPortal) -> Iterator[Face]:
-    """The face under test, once each."""
+    """Run the test with the sync client and with the async client."""
     opened = Face(face_name, portal)
     yield opened
     opened.close()
@@ -28,13 +28,13 @@ def face(face_name: FaceName, portal: BlockingPortal) -> Iterator[Face]:
 
 @pytest.fixture
 def stopping() -> Iterator[StoppingServer]:
-    """A server that stops where it is told."""
+    """Start a server that stops within a file."""
     with StoppingServer() as running:
         yield running
 
 
 @pytest.fixture(scope="session")
 def processes() -> Iterator[TransferProcesses]:
-    """Processes to be killed."""
+    """Start the program that forks transfer processes."""
     with TransferProcesses() as started:
         yield started

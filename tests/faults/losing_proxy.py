@@ -1,4 +1,4 @@
-"""The way to a server, on which requests or responses of one operation are lost."""
+"""A proxy that loses requests or responses of one operation."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ Loss: TypeAlias = Literal[
 
 
 class LosingProxy:
-    """Forwards a free loopback port to a server, from ``with`` to the end of the block.
+    """Forwards a free loopback port to a server inside the ``with`` block.
 
-    `lose` says what happens to an operation; ``asked`` names the operations that came.
+    `lose` selects an operation and its loss; ``asked`` names the received operations.
     """
 
     def __init__(self, url: str) -> None:
@@ -43,7 +43,7 @@ class LosingProxy:
         self._http.server_close()
 
     def lose(self, operation: str, loss: Loss) -> None:
-        """Lose this operation, once, and forget what was asked."""
+        """Lose this operation once, and clear ``asked``."""
         self._operation, self._loss, self._is_down = operation, loss, False
         self.asked.clear()
 
@@ -51,7 +51,7 @@ class LosingProxy:
         proxy = self
 
         class Handler(BaseHTTPRequestHandler):
-            # HTTP/1.0: no connection outlives its response, so that a proxy that has ended is not there any more.
+            # HTTP/1.0 closes each connection after its response, so none outlives the proxy.
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["content-length"]))
                 operation: str = json.loads(body)["operationName"]

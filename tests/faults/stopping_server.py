@@ -1,4 +1,4 @@
-"""A server that has one file and stops sending it where it is told to."""
+"""A server with one file, which it stops sending at a chosen byte."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ RESET = struct.pack("ii", 1, 0)
 
 @dataclass(frozen=True)
 class Sending:
-    """How the file is sent.
+    """How the server sends the file.
 
     Attributes:
-        upto: bytes that are sent; None for no answer at all.
-        then: hold the connection open, close or reset it, or end the body as if that were all.
-        body: what is sent of.
+        upto: number of bytes to send; None for no response.
+        then: hold the connection open, close or reset it, or end the body.
+        body: content of the file.
     """
 
     upto: int | None = len(BODY)
@@ -36,10 +36,10 @@ class Sending:
 
 
 class StoppingServer:
-    """A server on a free loopback port, from ``with`` to the end of the block.
+    """A server on a free loopback port; it runs inside the ``with`` block.
 
-    ``sending`` is how the file is sent, ``reached`` is set when it holds, until `release` is called; ``fields`` are
-    those of the file's entry.
+    ``sending`` controls the transfer. The server sets ``reached`` when it holds, until `release`. ``fields`` are extra
+    fields of the file's entry.
     """
 
     def __init__(self) -> None:
@@ -64,11 +64,11 @@ class StoppingServer:
         self._http.server_close()
 
     def release(self) -> None:
-        """Send the rest of what is held."""
+        """Send the rest of a held response."""
         self._released.set()
 
     def send(self, sending: Sending) -> None:
-        """Send the file like this from now on."""
+        """Use this control for the next transfers."""
         self.sending = sending
         self.reached.clear()
         self._released.clear()
@@ -88,7 +88,7 @@ class StoppingServer:
                 self.wfile.write(body)
 
             def do_GET(self) -> None:
-                # Chunked: a body of which all bytes have come is over only when its end has come too.
+                # Chunked: a body is complete only when its last chunk arrives, not when all bytes have.
                 sending, self.close_connection = server.sending, True
                 if sending.upto is None:
                     self._hold()

@@ -1,4 +1,4 @@
-"""Null instead of rows, and rows that cannot be read: an error that names the run, from everything that reads rows."""
+"""Null instead of rows, and unreadable rows: every reader of rows raises an error that names the run."""
 
 from __future__ import annotations
 

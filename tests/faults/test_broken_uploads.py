@@ -1,4 +1,4 @@
-"""An upload that is cut or whose client is killed at any boundary: the server holds the old file, the new one or nothing."""
+"""An upload that breaks, or whose client is killed, at any boundary: the server has the old file, the new one or none."""
 
 from __future__ import annotations
 
@@ -129,14 +129,14 @@ def test_a_second_attempt_sends_all_of_it_again(
     before: bytes | None,
     tmp_path: Path,
 ) -> None:
-    told: list[int] = []
+    reported: list[int] = []
     proxy.stop(BOUNDARIES[boundary], "break")
     run = run_of(face, server, proxy, path, retry=TWICE)
-    face.take(run.upload_file(tmp_path / "d/x.bin", tmp_path, progress=lambda done, _: told.append(done)))
+    face.take(run.upload_file(tmp_path / "d/x.bin", tmp_path, progress=lambda done, _: reported.append(done)))
     assert stored(server, path, tmp_path) == BODY
     assert proxy.uploads == 2
-    assert told == sorted(told)
-    assert told[-1] == len(BODY)
+    assert reported == sorted(reported)
+    assert reported[-1] == len(BODY)
 
 
 @pytest.mark.parametrize("boundary", BOUNDARIES)

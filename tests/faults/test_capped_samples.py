@@ -1,4 +1,4 @@
-"""A proxy that keeps ``samples`` small loses no row, whatever is read how, and costs a handful of requests a window."""
+"""A proxy that silently reduces ``samples``: no reader loses a row, and each window costs a few requests more."""
 
 from __future__ import annotations
 

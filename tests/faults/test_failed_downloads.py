@@ -1,4 +1,4 @@
-"""A download that fails at any boundary: the target holds what it held, and nothing lies beside it."""
+"""A download that fails at any boundary: the target is unchanged, and no other file is left in its folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A disk that takes no more, for real: a limit on the size of files, so that the system refuses a write."""
+"""A full disk: a limit on the size of files makes the system refuse a write."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ def test_a_disk_that_is_full_at_a_boundary(
         str(tmp_path / "report"),
         largest=most,
     )
-    told = processes.report_of(order)
+    report = processes.report_of(order)
     if most == len(BODY):
-        assert told == {}
+        assert report == {}
         assert content_of(target) == BODY
     else:
-        assert (told["error"], told["errno"]) == ("LocalFileError", errno.EFBIG)
-        assert f"cannot save to {target}" in str(told["text"])
+        assert (report["error"], report["errno"]) == ("LocalFileError", errno.EFBIG)
+        assert f"cannot save to {target}" in str(report["text"])
         assert content_of(target) == BEFORE[before]
     assert siblings_of(target) == []
 
@@ -56,6 +56,6 @@ def test_the_last_bytes_of_a_small_file_do_not_fit(
     order = Transfer(
         face_name, "download", stopping.url, str(tmp_path / "root"), str(tmp_path / "report"), largest=4999
     )
-    told = processes.report_of(order)
-    assert (told["error"], told["errno"]) == ("LocalFileError", errno.EFBIG)
+    report = processes.report_of(order)
+    assert (report["error"], report["errno"]) == ("LocalFileError", errno.EFBIG)
     assert (content_of(target), siblings_of(target)) == (b"old", [])

@@ -1,4 +1,4 @@
-"""Whatever a caller hands to the public surface: our own words, before anything is sent, and never a foreign exception."""
+"""Invalid arguments to public members: runql's own error before any request, never another library's."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A client that is killed while it fetches a file: the target holds the old file or the new one, and the next client cleans up."""
+"""A client that is killed during a download: the target is the old file or the new one, and the next client cleans up."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A client that is killed while it writes histories: the target holds the old file or the new one, and the next call goes on."""
+"""A client that is killed while it writes histories: the target is the old file or the new one, and the next call succeeds."""
 
 from __future__ import annotations
 

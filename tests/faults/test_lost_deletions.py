@@ -1,4 +1,4 @@
-"""A deletion whose response is lost: one read finds out what became of it."""
+"""A deletion whose response is lost: one read finds out whether it succeeded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Processes that transfer files and are killed meanwhile: the tests' side of `tests.faults.transfer_program`."""
+"""Controls processes of `tests.faults.transfer_program`: starts them, waits for them, kills them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 
 
 class TransferProcesses:
-    """Starts them, kills them and waits for them, from ``with`` to the end of the block."""
+    """Starts, kills and awaits transfer processes inside the ``with`` block."""
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(
@@ -39,20 +39,20 @@ class TransferProcesses:
         self._process.communicate(timeout=PATIENCE)
 
     def start(self, transfer: Transfer) -> int:
-        """Start a process, and give its id."""
+        """Start a process, and return its id."""
         return self._send({"start": asdict(transfer)})
 
     def wait(self, process: int) -> int:
-        """Its exit code, negative for the signal that ended it, when it has ended."""
+        """Wait for the end of a process, and return its exit code, negative for a signal."""
         return self._send({"wait": process})
 
     def kill(self, process: int) -> None:
-        """End it without a chance to clean up."""
+        """Kill a process without cleanup."""
         os.kill(process, signal.SIGKILL)
         assert self.wait(process) == -signal.SIGKILL
 
     def report_of(self, transfer: Transfer) -> dict[str, object]:
-        """What a process reports that runs to its end; empty when all went well."""
+        """Run a process to its end, and return its report, which is empty on success."""
         assert self.wait(self.start(transfer)) == 0
         report: dict[str, object] = json.loads(Path(transfer.report).read_text("utf-8"))
         return report

@@ -1,7 +1,7 @@
-"""`python -m tests.faults.transfer_program`: transfers files as ordered on stdin, each in a process of its own that may be killed.
+"""`python -m tests.faults.transfer_program`: runs each transfer from stdin in a forked process, which a test may kill.
 
-One JSON line an transfer, one JSON line an answer: `{"start": {...}}` gives the process id, `{"wait": id}` its exit code, negative for a
-signal. A process is forked off rather than started, because importing takes longer than all the rest.
+One JSON line per command, one per result: `{"start": {...}}` returns the process id, `{"wait": id}` its exit code,
+negative for a signal. Forking avoids the imports of a new interpreter, which take longer than a transfer.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from tests.patience import PATIENCE
 from runql import AsyncRetryingClient, AsyncRun, AsyncRuns, RetryingClient, Run, Runs
 from runql.config import resolve_settings
 
-# Small, so that histories come in many parts.
+# Small, so that histories consist of many parts.
 PER_PAGE, PAGE_SIZE = 2, 20
 
 FILE_EVENTS = {
@@ -43,15 +43,15 @@ class Transfer:
     """One transfer.
 
     Attributes:
-        face: which face does it.
-        what: fetch the file of the run into ``folder``, put the one that lies there, or write the histories of the project.
+        face: the sync or the async client.
+        what: download the run's file to ``folder``, upload it from there, or write the project's histories.
         url: the server.
-        folder: where the file lies or will lie, below its name ``d/x.bin``.
-        report: a file that tells what became of it.
+        folder: folder of the file ``d/x.bin``.
+        report: path of the report that the process writes.
         run: entity, project and run.
         key: the API key.
-        killed_at: the number of the operation on files, from 1 on, before which the process kills itself; 0 for never.
-        largest: bytes that a file may have, as if the disk had no more; -1 for no limit.
+        killed_at: number, from 1, of the file operation before which the process kills itself; 0 for never.
+        largest: limit of a file's size in bytes, which simulates a full disk; -1 for no limit.
     """
 
     face: Literal["sync", "async"]
@@ -74,7 +74,7 @@ class Command:
 
 
 def perform(transfer: Transfer) -> None:
-    """Do it."""
+    """Perform the transfer."""
     folder, path = Path(transfer.folder), Path(transfer.folder, "d/x.bin")
     settings = resolve_settings(base_url=transfer.url, api_key=transfer.key, timeout=PATIENCE, environ={})
 
@@ -106,7 +106,7 @@ def perform(transfer: Transfer) -> None:
 
 
 def perform_in_child(transfer: Transfer) -> None:
-    """Do it in this process, under the limits of the transfer."""
+    """Perform the transfer in this process under its limits, and write the report."""
     unlimited = resource.getrlimit(resource.RLIMIT_FSIZE)
     if transfer.largest >= 0:
         resource.setrlimit(resource.RLIMIT_FSIZE, (transfer.largest, unlimited[1]))
@@ -131,7 +131,7 @@ def perform_in_child(transfer: Transfer) -> None:
 
 
 def main() -> None:
-    """Take orders until stdin ends."""
+    """Execute commands until stdin ends."""
     for line in sys.stdin:
         command = TypeAdapter(Command).validate_json(line)
         if command.start is None:

@@ -1,4 +1,4 @@
-"""The way to a server, on which uploads can be stopped between any two bytes."""
+"""A proxy that stops uploads between any two bytes."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ READ = 1 << 16
 
 
 class UploadProxy:
-    """Forwards a free loopback port to a server, from ``with`` to the end of the block.
+    """Forwards a free loopback port to a server inside the ``with`` block.
 
-    `stop` lets uploads pass up to a byte, and then breaks or holds the connection; ``reached`` is set when it does.
-    ``uploads`` counts those that began.
+    `stop` forwards uploads up to a byte, and then breaks or holds the connection; it sets ``reached`` then. ``uploads``
+    counts the started uploads.
     """
 
     def __init__(self, url: str) -> None:
@@ -45,11 +45,11 @@ class UploadProxy:
         self._thread.join()
 
     def release(self) -> None:
-        """Break what is held."""
+        """Break the held connections."""
         self._released.set()
 
     def stop(self, upto: int, then: Literal["break", "hold"], times: int = 1) -> None:
-        """Stop so many uploads when so many bytes of their bodies have passed."""
+        """Stop the next ``times`` uploads after ``upto`` bytes of their bodies."""
         self._upto, self._then, self._times = upto, then, times
 
     def _accept(self) -> None:
@@ -65,7 +65,7 @@ class UploadProxy:
             back = threading.Thread(target=_pump, args=(server, client), daemon=True)
             back.start()
             self._pass_on(client, server)
-            # The server learns that no more comes, as it would of a client that is gone.
+            # The server reads the end of the stream, as from a client that has exited.
             server.shutdown(socket.SHUT_RDWR)
             client.shutdown(socket.SHUT_RDWR)
             back.join()

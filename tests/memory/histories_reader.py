@@ -1,6 +1,6 @@
 """`python -m tests.memory.histories_reader URL KEY PATH HOW TARGET`: reads all histories of a project, and prints its peak in KiB.
 
-The peak is counted from after everything was imported and used once, so that it is that of the reading alone.
+The peak counts from after the imports and a first use, so that it is the peak of the reading alone.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ WINDOW, DEFAULT_CONCURRENCY = 1000, 2
 
 
 def status(name: str) -> int:
-    """A figure of this process, in KiB."""
+    """Return a figure of this process's status, in KiB."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith(f"{name}:"))
 
 
 def read(runs: Runs, how: str, target: Path) -> int:
-    """Read everything in one of three ways; the rows."""
+    """Read everything in one of three ways, and return the number of rows."""
     scan = runs.scan_histories(page_size=WINDOW, max_concurrency=DEFAULT_CONCURRENCY, format="arrow")
     if how == "sink":
         scan.sink_parquet(target)
@@ -31,7 +31,7 @@ def read(runs: Runs, how: str, target: Path) -> int:
 
 
 def main(url: str, key: str, path: str, how: str, target: str) -> None:
-    """Warm up with the first run, then measure all of them."""
+    """Warm up with the first run, then measure all runs."""
     with Api(base_url=url, api_key=key) as api:
         read(api.runs(path, {"name": "warm"}), how, Path(f"{target}.warm"))
         before = status("VmRSS")

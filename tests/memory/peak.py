@@ -1,6 +1,6 @@
-"""Reads one run in a process of its own: `peak.py frame|rows RUN [BYTES]`; prints the peak of memory and the frame's size as JSON.
+"""`peak.py frame|rows RUN [BYTES]`: reads one run, and prints the peak of memory and the frame's size as JSON.
 
-BYTES: how much of a parquet file may be in memory in addition to its rows, which by default is more than a test can make.
+BYTES limits the part of a parquet file in memory; the default limit is higher than a test can reach.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from runql.resources.history.exports import parts as export_parts
 
 
 def peak() -> int:
-    """The most bytes this process ever held; what `getrusage` reports may be its parent's."""
+    """Return the highest memory of this process in bytes; `getrusage` may return its parent's."""
     lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))
 

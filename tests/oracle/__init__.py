@@ -1,1 +1,1 @@
-"""What the official SDK logged, read back by runql, value by value."""
+"""Comparisons with the official SDK: what it logs, runql reads, value by value."""

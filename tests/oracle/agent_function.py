@@ -1,4 +1,4 @@
-"""Run by an official SDK's interpreter: make a sweep, and let `wandb.agent` run a function for it.
+"""A script for an official SDK's interpreter: create a sweep, and let `wandb.agent` run a function for it.
 
 `agent_function.py CONFIG_JSON NOTE_FILE`
 """

@@ -1,4 +1,4 @@
-"""Started by `wandb agent`: a training that ends by itself when it is good, and goes on until it is ended when it is bad.
+"""A program for `wandb agent`: a good training ends by itself, a bad one continues until the agent stops it.
 
 `agent_program.py --loss=FLOAT`
 """
@@ -13,12 +13,12 @@ _LONGEST = 600
 
 
 def main() -> None:
-    """Log three rows, then wait if the loss is great."""
+    """Log three rows, then wait if the loss is high."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--loss", type=float, required=True)
     arguments = parser.parse_args()
     wandb = importlib.import_module("wandb")
-    # Rows are sent at once, not every fifteen seconds.
+    # The SDK sends rows immediately, not every fifteen seconds.
     with wandb.init(settings=wandb.Settings(x_file_stream_transmit_interval=0.5)) as run:
         assert dict(run.config) == {"loss": arguments.loss}, run.config
         for _ in range(3):

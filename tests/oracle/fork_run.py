@@ -1,4 +1,4 @@
-"""Run by an official SDK's interpreter: log a run, fork it, resume the fork, try to rewind, and read the fork.
+"""A script for an official SDK's interpreter: log a run, fork it, resume the fork, try to rewind, and read the fork.
 
 `fork_run.py NOTE_FILE`
 """

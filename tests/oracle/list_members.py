@@ -1,4 +1,4 @@
-"""Print the public members of the official SDK's public API as JSON; run by its own interpreter."""
+"""A script for the official SDK's interpreter: print the members of its public API as JSON."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TypedDict
 
-# What a class is reached from, where the package of the public API does not export it.
+# Members that lead to classes which the package of the public API does not export.
 ELSEWHERE = {
     "Agent": "wandb.apis.public.sweeps",
     "HTTPSummary": "wandb.apis.public.summary",
@@ -21,7 +21,7 @@ ELSEWHERE = {
     "ArtifactManifestEntry": "wandb.sdk.artifacts.artifact_manifest_entry",
 }
 
-# Classes whose attributes are the fields that their query asks for: the models or the text that name these.
+# Classes whose attributes are the fields of a query: the models or the documents with these fields.
 ASKED = {
     "Run": "wandb.apis.public.runs:RUN_FRAGMENT",
     "Sweep": "wandb.apis._generated:SweepFragment",
@@ -33,7 +33,7 @@ ASKED = {
 
 
 class Found(TypedDict):
-    """What a class has: members, those that can be assigned, and the parameters of those that are called."""
+    """Members of a class: all, assignable ones, and the parameters of callable ones."""
 
     members: list[str]
     settable: list[str]
@@ -41,7 +41,7 @@ class Found(TypedDict):
 
 
 def main() -> None:
-    """Print every class that is public, or reached from one that is."""
+    """Print every public class, and every class that a public one leads to."""
     public = importlib.import_module("wandb.apis.public")
     classes = {name: getattr(public, name) for name in public.__all__}
     classes |= {name: getattr(importlib.import_module(where), name) for name, where in ELSEWHERE.items()}
@@ -50,7 +50,7 @@ def main() -> None:
 
 
 def described(name: str, owner: type) -> Found:
-    """The members that the SDK writes; those of Python's and pydantic's own classes are not among them."""
+    """Describe the members that the SDK defines, without those of Python's and pydantic's classes."""
     own = [base for base in owner.__mro__ if base.__module__.partition(".")[0] == "wandb"]
     written: dict[str, object] = {}
     for base in reversed(own):
@@ -62,7 +62,7 @@ def described(name: str, owner: type) -> Found:
         *asked_fields(name),
     }
     public = sorted(each for each in names if not each.startswith("_"))
-    # Of the classes only the first is made by callers; it makes the others.
+    # Callers construct only the first class, which constructs the others.
     looked_at = [*public, "__init__"] if name == "Api" else public
     methods = {each: value for each in looked_at if (value := called(written.get(each)))}
     return {
@@ -73,7 +73,7 @@ def described(name: str, owner: type) -> Found:
 
 
 def assigned_in(owner: type) -> Iterator[str]:
-    """The attributes that the methods of a class give to its instances."""
+    """Yield the attributes that a class's methods assign to instances."""
     try:
         tree = ast.parse(textwrap.dedent(inspect.getsource(owner)))
     except OSError:
@@ -87,9 +87,9 @@ def assigned_in(owner: type) -> Iterator[str]:
 
 
 def asked_fields(name: str) -> Iterable[str]:
-    """The fields that are looked up in what the server sent, under their names in Python.
+    """Return the response fields that attributes look up, by their Python names.
 
-    `user` is not among them: the SDK refuses to look it up.
+    `user` is not among them, because the SDK refuses it.
     """
     module, _, fragment = ASKED.get(name, "").partition(":")
     if not module:
@@ -104,13 +104,13 @@ def asked_fields(name: str) -> Iterable[str]:
 
 
 def called(value: object) -> Callable[..., object] | None:
-    """The function behind what stands in a class."""
+    """Return the function behind a class attribute."""
     function: object = getattr(value, "__func__", value)
     return function if inspect.isfunction(function) else None
 
 
 def parameters_of(function: Callable[..., object]) -> list[str]:
-    """The names that can be given to a function."""
+    """Return the parameter names of a function."""
     return [
         name
         for name, each in inspect.signature(function).parameters.items()
@@ -119,7 +119,7 @@ def parameters_of(function: Callable[..., object]) -> list[str]:
 
 
 def snake(name: str) -> str:
-    """``createdAt`` as ``created_at``."""
+    """Convert ``createdAt`` to ``created_at``."""
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
 
 

@@ -1,6 +1,6 @@
-"""Run by an official SDK's interpreter: log one run through its public calls, and note what was logged as JSON.
+"""A script for an official SDK's interpreter: log one run through its public calls, and write the values as JSON.
 
-`log_run.py NOTE_FILE`; floats are noted by their bits, so that the reader can compare bit for bit.
+`log_run.py NOTE_FILE`; it writes the bits of floats, for an exact comparison.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from typing import Any, cast
 
 
 def bits(value: object) -> Any:  # Any: JSON, compared as it is
-    """A value in which every number that is no whole one is replaced by its eight bytes in hex.
+    """Replace every fractional number in a value by its eight bytes in hex.
 
-    A whole float counts as an integer: the SDK's core writes 7.0 as 7.
+    A float without a fraction counts as an integer: the SDK's core writes 7.0 as 7.
     """
     if isinstance(value, float):
         return int(value) if value.is_integer() else {"float": struct.pack(">d", value).hex()}
@@ -30,7 +30,7 @@ def bits(value: object) -> Any:  # Any: JSON, compared as it is
 
 
 def rows() -> list[dict[str, object]]:
-    """Rows whose keys come at different rates, with every kind of number."""
+    """Make rows with keys at different rates, and every kind of number."""
     chance = random.Random(11)
     logged: list[dict[str, object]] = []
     for step in range(1_200):

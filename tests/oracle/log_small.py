@@ -1,4 +1,4 @@
-"""Run by an official SDK's interpreter: log a few rows, and note the run's id.
+"""A script for an official SDK's interpreter: log a few rows, and write the run's id.
 
 `log_small.py NOTE_FILE`
 """

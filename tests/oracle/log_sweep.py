@@ -1,6 +1,6 @@
-"""Run by an official SDK's interpreter: make a sweep, run two runs in it, and note what the SDK's own reader says.
+"""A script for an official SDK's interpreter: create a sweep with two runs, and write what the SDK's own reader returns.
 
-`log_sweep.py NOTE_FILE`; it calls itself for each run.
+`log_sweep.py NOTE_FILE`; it starts itself for each run.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def main() -> None:
     wandb = importlib.import_module("wandb")
     sweep_id = wandb.sweep(CONFIG, project="oracle")
     for loss in LOSSES:
-        # As an agent does: a process of its own, which learns its sweep from the environment.
+        # As an agent does: a new process, which reads its sweep from the environment.
         command = [sys.executable, __file__, "--loss", str(loss)]
         subprocess.run(command, env={**os.environ, "WANDB_SWEEP_ID": sweep_id}, check=True)
     api = wandb.Api()
@@ -49,7 +49,7 @@ def main() -> None:
 
 
 def log_run(loss: float) -> None:
-    """One run of the sweep."""
+    """Log one run of the sweep."""
     wandb = importlib.import_module("wandb")
     with wandb.init(project="oracle") as run:
         run.log({"loss": loss})

@@ -1,4 +1,4 @@
-"""Run by an official SDK's interpreter: log tables in every way it has, and note what its own reader makes of them.
+"""A script for an official SDK's interpreter: log tables in every way, and write what its own reader returns.
 
 `log_tables.py NOTE_FILE`
 """
@@ -19,7 +19,7 @@ SECOND_TIME = dt.datetime(2026, 1, 3, tzinfo=dt.UTC)
 
 
 def every_type(wandb: Any, np: Any) -> Any:
-    """A table with a column of each kind."""
+    """Make a table with a column of each kind."""
     image = wandb.Image(np.zeros((4, 4, 3), dtype=np.uint8), caption="black")
     rows = [
         [1, 1.5, "a", True, FIRST_TIME, image, [1, 2], {"x": 1, "y": "z"}, None],

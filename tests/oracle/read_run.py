@@ -1,4 +1,4 @@
-"""Run by an official SDK's interpreter: read one run through its public API, and note what it says as JSON.
+"""A script for an official SDK's interpreter: read one run through its public API, and write its values as JSON.
 
 `read_run.py PATH NOTE_FILE`
 """

@@ -1,4 +1,4 @@
-"""Starting an official SDK's interpreter on one of our scripts, against an embedded server."""
+"""Runs a script in an official SDK's interpreter against an embedded server."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ VERSIONS = ("RUNQL_WANDB_OLD", "RUNQL_WANDB_NEW")
 
 
 def interpreter(variable: str) -> str:
-    """The interpreter that an environment variable names; skips the test when it names none."""
+    """Return the interpreter from an environment variable; skip the test without one."""
     found = os.environ.get(variable)
     if not found:
         pytest.skip(f"{variable} names no interpreter with the official SDK: use `make test`")

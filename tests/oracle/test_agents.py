@@ -129,14 +129,14 @@ def test_a_function_is_run_for_each_point(
     note = tmp_path / "note.json"
     python = interpreter(variable)
     call(python, "agent_function.py", json.dumps(config), str(note), server=server, folder=tmp_path)
-    told = json.loads(note.read_text())
-    sweep = api.sweep(f"swept/{told['sweep']}")
+    noted = json.loads(note.read_text())
+    sweep = api.sweep(f"swept/{noted['sweep']}")
     assert (sweep.state, sweep.expected_run_count) == ("FINISHED", 2)
     found = list(sweep.runs)
-    assert [run.id for run in found] == [run["id"] for run in told["runs"]]
-    assert [run.config for run in found] == [run["config"] for run in told["runs"]]
-    assert {run["sweep"] for run in told["runs"]} == {sweep.id}
-    rates = [run["config"]["lr"] for run in told["runs"]]
+    assert [run.id for run in found] == [run["id"] for run in noted["runs"]]
+    assert [run.config for run in found] == [run["config"] for run in noted["runs"]]
+    assert {run["sweep"] for run in noted["runs"]} == {sweep.id}
+    rates = [run["config"]["lr"] for run in noted["runs"]]
     if config is GRID:
         assert [run.config for run in found] == [
             {"lr": lr, "name": "x", "opt": {"m": 1}} for lr in (0.1, 0.2)

@@ -1,4 +1,4 @@
-"""A file that runql puts into a run is read back by both official SDKs."""
+"""Both official SDKs read a file that runql uploads to a run."""
 
 from __future__ import annotations
 

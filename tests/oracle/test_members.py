@@ -1,4 +1,4 @@
-"""Every public member of the newest official SDK's public API is in runql too, or in a list that says why not."""
+"""runql has every member of the newest official SDK's public API, or a list gives the reason."""
 
 from __future__ import annotations
 

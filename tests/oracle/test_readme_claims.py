@@ -1,4 +1,4 @@
-"""What README says of the newest official SDK is so: asked of that SDK itself, on the embedded server."""
+"""README's claims about the newest official SDK, checked with that SDK on the embedded server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Both official SDKs log a run to the embedded server, unchanged; runql reads it back bit for bit."""
+"""Both official SDKs, unmodified, log a run to the embedded server; runql reads it bit for bit."""
 
 from __future__ import annotations
 

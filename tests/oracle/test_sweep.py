@@ -1,4 +1,4 @@
-"""Both official SDKs make a sweep and run in it; runql reads of it what the SDK's own reader reads."""
+"""Both official SDKs create a sweep with runs; runql reads the same as the SDK's own reader."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tables that both official SDKs logged come out as frames: from artifacts with their types, from the files of a run."""
+"""Tables of both official SDKs become frames: from artifacts with their types, and from a run's files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What runql writes is read by both official SDKs, and what they wrote stays when runql changes something else."""
+"""Both official SDKs read what runql writes, and runql keeps the fields that it does not change."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ def test_a_run_of_ours_is_read_by_the_official_sdk(variable: str, tmp_path: Path
         run.summary["deep"] = {"x": {"y": 2.5}}
         run.summary["limit"] = math.inf
         run.update()
-        told = read(python, f"{server.entity}/written/ours", server=server, folder=tmp_path)
-    assert (told["name"], told["notes"], told["tags"]) == ("größe ✓", "a\nnote", ["b", "a"])
-    assert (told["group"], told["job_type"]) == ("g", "train")
-    assert bits(told["config"]) == bits(run.config)
-    assert told["summary"] == {"best": 1 / 3, "deep": {"x": {"y": 2.5}}, "limit": math.inf}
+        noted = read(python, f"{server.entity}/written/ours", server=server, folder=tmp_path)
+    assert (noted["name"], noted["notes"], noted["tags"]) == ("größe ✓", "a\nnote", ["b", "a"])
+    assert (noted["group"], noted["job_type"]) == ("g", "train")
+    assert bits(noted["config"]) == bits(run.config)
+    assert noted["summary"] == {"best": 1 / 3, "deep": {"x": {"y": 2.5}}, "limit": math.inf}
 
 
 def test_what_the_official_sdk_wrote_stays(variable: str, tmp_path: Path) -> None:

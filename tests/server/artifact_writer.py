@@ -1,4 +1,4 @@
-"""The write protocol by hand, step by step, for the tests of the server."""
+"""The write protocol of artifacts, step by step, for tests of the server."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ artifact { id state versionIndex digest size storageBytes fileCount aliases { al
 
 
 def manifest_of(files: Files, births: dict[str, str] | None = None) -> Manifest:
-    """The whole list of these files."""
+    """Make the manifest of these files."""
     known = births or {}
     return Manifest(
         contents={
@@ -42,24 +42,24 @@ class Writer:
         self.http = http
 
     def send(self, text: str, /, **variables: object) -> dict[str, Any]:
-        """Send one operation; gives the whole body."""
+        """Send one operation, and return the response body."""
         body: dict[str, Any] = self.http.post("/graphql", json={"query": text, "variables": variables}).json()
         return body
 
     def ask(self, text: str, /, **variables: object) -> dict[str, Any]:
-        """The same where nothing may go wrong; gives the payload of the first root field."""
+        """Send an operation that must succeed, and return the payload of the first root field."""
         body = self.send(text, **variables)
         assert "errors" not in body, body
         payload: dict[str, Any] = next(iter(body["data"].values()))
         return payload
 
     def refusal(self, text: str, /, **variables: object) -> str:
-        """The same where something must go wrong; gives the message."""
+        """Send an operation that must fail, and return the error message."""
         message: str = self.send(text, **variables)["errors"][0]["message"]
         return message
 
     def wanted(self, files: Files, **more: object) -> dict[str, object]:
-        """CreateArtifactInput for these files."""
+        """Make the CreateArtifactInput for these files."""
         return {
             "entityName": "local",
             "projectName": "p",
@@ -72,23 +72,23 @@ class Writer:
         }
 
     def open(self, files: Files, **more: object) -> dict[str, Any]:
-        """Make a version."""
+        """Create a version."""
         made: dict[str, Any] = self.ask(CREATE, input=self.wanted(files, **more))["artifact"]
         return made
 
     def announce(self, artifact: str, files: Files) -> list[dict[str, Any]]:
-        """Announce files; gives the nodes in the order asked."""
+        """Announce files, and return the nodes in the same order."""
         specs = [
             {"artifactID": artifact, "name": path, "md5": md5(content)} for path, content in files.items()
         ]
         return [edge["node"] for edge in self.ask(FILES, files=specs)["files"]["edges"]]
 
     def put(self, url: str, content: bytes) -> httpx.Response:
-        """PUT to a signed address, without the key."""
+        """PUT to a signed URL, without the API key."""
         return httpx.put(url, content=content, trust_env=False)
 
     def upload(self, artifact: str, files: Files) -> dict[str, str]:
-        """Announce files and send the bytes that are wanted; gives the birth of each."""
+        """Announce files, upload the missing bytes, and return the birth artifact of each."""
         nodes = self.announce(artifact, files)
         for node, content in zip(nodes, files.values(), strict=True):
             if node["uploadUrl"] is not None:
@@ -98,7 +98,7 @@ class Writer:
     def upload_manifest(
         self, artifact: str, content: bytes, *, kind: str = "FULL", base: str | None = None
     ) -> httpx.Response:
-        """Announce a manifest and send its text."""
+        """Announce and upload a manifest."""
         made = self.ask(MANIFEST, id=artifact, base=base, digest=md5(content), type=kind)["artifactManifest"]
         return self.put(made["file"]["uploadUrl"], content)
 
@@ -108,7 +108,7 @@ class Writer:
         return committed
 
     def log(self, files: Files, **more: object) -> dict[str, Any]:
-        """All of it; gives the committed version."""
+        """Log files in all steps, and return the committed version."""
         made = self.open(files, **more)
         if made["state"] == "COMMITTED":
             return made
@@ -118,12 +118,12 @@ class Writer:
 
 
 def digest_of(text: str) -> str:
-    """The digest that a manifest of exactly these lines has."""
+    """Return the digest of a manifest with exactly these lines."""
     return hashlib.md5(f"wandb-artifact-manifest-v1\n{text}".encode()).hexdigest()
 
 
 def manifest_text(**fields: object) -> bytes:
-    """A manifest with some of its fields set by hand."""
+    """Make a manifest with some other fields."""
     whole: dict[str, object] = {
         "version": 1,
         "storagePolicy": "wandb-storage-policy-v1",

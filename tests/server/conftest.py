@@ -1,4 +1,4 @@
-"""Fixtures of the server tests: a store, a running server and a GraphQL client without any library of ours."""
+"""Fixtures of the server tests: a store, a running server, and a GraphQL client without runql."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Query = Callable[..., dict[str, Any]]
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    """An empty store whose one user exists."""
+    """Open an empty store with its one user."""
     opened = Store(tmp_path / "data")
     with opened.writing() as connection:
         auth.add_key(connection, auth.new_key())
@@ -28,21 +28,21 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[RunningServer]:
-    """A running server over an empty data directory."""
+    """Start a server over an empty data directory."""
     with RunningServer(tmp_path / "server") as running:
         yield running
 
 
 @pytest.fixture
 def http(server: RunningServer) -> Iterator[httpx.Client]:
-    """A client that sends the key."""
+    """Make an HTTP client that sends the API key."""
     with httpx.Client(base_url=server.url, auth=("api", server.api_key), trust_env=False) as client:
         yield client
 
 
 @pytest.fixture
 def query(http: httpx.Client) -> Query:
-    """Send one operation and give the whole response body."""
+    """Return a function that sends one operation and returns the response body."""
 
     def send(text: str, **variables: object) -> dict[str, Any]:
         response = http.post("/graphql", json={"query": text, "variables": variables})

@@ -1,4 +1,4 @@
-"""What the tests of artifacts share: seeded versions, and how to ask for them."""
+"""Seeded artifacts for the server's tests, and queries for them."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ currentManifest { type digest file { directUrl sizeBytes md5 } }"""
 
 
 def md5(content: bytes) -> str:
-    """As manifests write it."""
+    """Return the MD5 in the form of manifests."""
     return base64.b64encode(hashlib.md5(content).digest()).decode()
 
 
 def hex_of(content: bytes) -> str:
-    """As URLs write it."""
+    """Return the MD5 in the form of URLs."""
     return hashlib.md5(content).hexdigest()
 
 
 def fill(server: RunningServer) -> None:
-    """Two runs, three versions of a data set, a model in the older layout, and a version that was never finished."""
+    """Seed two runs, three versions of a dataset, a model in the older layout, and a pending version."""
     server.seed("p", [SeedRun(name="train"), SeedRun(name="evaluate"), SeedRun(name="idle")])
     names = server.seed_artifacts(
         "p",
@@ -71,7 +71,7 @@ def fill(server: RunningServer) -> None:
 
 
 def project(query: Query, fields: str, **variables: object) -> dict[str, Any]:
-    """Ask for fields of the project."""
+    """Query fields of the project."""
     declared = "".join(
         f"${name}: {'Int' if isinstance(value, int) else 'String'} " for name, value in variables.items()
     )

@@ -1,4 +1,4 @@
-"""A server in a process of its own, for tests that kill it."""
+"""A server in a separate process, for tests that kill it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 
 class Started(NamedTuple):
-    """The process, its base URL, and the key it printed: only the first start over a directory prints one."""
+    """The process, its base URL, and the printed key; only the first start over a directory prints one."""
 
     process: subprocess.Popen[str]
     url: str
@@ -19,7 +19,7 @@ class Started(NamedTuple):
 
 
 def start(data_dir: Path) -> Started:
-    """Start a server over the directory and wait until it says where it listens."""
+    """Start a server over the directory, and wait until it prints its URL."""
     command = [sys.executable, "-m", "runql_server", "--port", "0", "--data-dir", str(data_dir)]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)

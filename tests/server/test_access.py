@@ -1,4 +1,4 @@
-"""Who may do what: keys, signed URLs, file names that stay inside the data directory."""
+"""Access: API keys, signed URLs, and file names that stay inside the data directory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Artifacts changed and deleted: text, tags, aliases, links, collections; and what becomes of the bytes."""
+"""Changes and deletion of artifacts: fields, tags, aliases, links, collections, and the stored bytes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Manifests and files of artifacts: listed, addressed in every form of the URL, and downloaded."""
+"""Manifests and files of artifacts: lists, every form of their URLs, and downloads."""
 
 from __future__ import annotations
 

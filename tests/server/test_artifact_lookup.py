@@ -1,4 +1,4 @@
-"""Artifacts found by id and name, listed by type and collection, and their lineage."""
+"""Artifacts by id and name, lists by type and collection, and lineage."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Artifacts under stress: kill -9 between any two steps, and many writers at once."""
+"""Artifacts under stress: kill -9 between any two steps, and many concurrent writers."""
 
 from __future__ import annotations
 

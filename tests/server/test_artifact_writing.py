@@ -1,4 +1,4 @@
-"""The write protocol: what is uploaded, what is found by digest, and what is refused."""
+"""The write protocol of artifacts: uploads, deduplication by digest, and refusals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Many processes log at once: nothing fails, nothing is lost, readers see whole chunks."""
+"""Many processes log concurrently: no request fails, no row is lost, readers see whole chunks."""
 
 from __future__ import annotations
 

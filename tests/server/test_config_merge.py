@@ -1,4 +1,4 @@
-"""What becomes of config keys that an update lacks: replaced by default, merged where the server is told to merge."""
+"""Config keys that an update lacks: deleted by default, kept with `config_merge`."""
 
 from __future__ import annotations
 

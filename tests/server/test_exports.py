@@ -1,4 +1,4 @@
-"""Exports of histories: which runs get them, what they hold, when they count no more, how they are served."""
+"""Exports of histories: which runs have them, their contents, invalidation, and downloads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The file stream: repeatable offsets, history keys in step with the rows, states, nothing acknowledged is lost."""
+"""The file stream: idempotent offsets, history keys, states, and no loss of acknowledged rows."""
 
 from __future__ import annotations
 

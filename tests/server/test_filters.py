@@ -1,4 +1,4 @@
-"""Filters: SQL must agree with a plain reading of the same rules, over documents nobody thought of."""
+"""Filters: the SQL agrees with a plain implementation of the same rules, over random documents."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A fork shows its parent's rows up to the branch, wherever rows are shown."""
+"""Forks: every reader of rows returns the parent's rows up to the branch point."""
 
 from __future__ import annotations
 

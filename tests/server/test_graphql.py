@@ -1,4 +1,4 @@
-"""The GraphQL door: protocol details clients rely on, mutations, and clear refusals."""
+"""The GraphQL endpoint: protocol details, mutations, and clear refusals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reading metrics: windows, thinning, the all-keys rule, values that come back as they were sent."""
+"""Reading histories: windows, downsampling, rows with all keys, and unchanged values."""
 
 from __future__ import annotations
 

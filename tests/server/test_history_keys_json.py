@@ -1,4 +1,4 @@
-"""What is told of logged keys is strict JSON: the newest SDK reads it with a strict parser."""
+"""History keys are strict JSON, because the newest SDK parses them strictly."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ def test_a_value_that_is_not_finite_is_spelled_out(value: float) -> None:
     keys = HistoryKeys()
     keys.fold({"loss": value, "nested": {"deep": value}}, 0)
     text = keys.to_string()
-    told = json.loads(text, parse_constant=refuse)
+    document = json.loads(text, parse_constant=refuse)
     assert (
-        told["keys"]["loss"]["previousValue"]
+        document["keys"]["loss"]["previousValue"]
         == {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}[str(value)]
     )
     assert HistoryKeys.from_string(text).to_string() == text

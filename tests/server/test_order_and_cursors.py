@@ -1,4 +1,4 @@
-"""Order and cursors: missing values last, ties stable, pages that neither repeat nor lose runs."""
+"""Order and cursors: missing values last, stable ties, pages without repeated or lost runs."""
 
 from __future__ import annotations
 

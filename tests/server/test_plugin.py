@@ -1,4 +1,4 @@
-"""The pytest plugin as users have it: found by pytest, cheap to import, a server for each test that asks."""
+"""The pytest plugin: pytest finds it, its import is cheap, and each test has its own server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The sample: real, varied, small, and silent about the machine it was made on."""
+"""The sample: real, varied, small, and without details of the machine that made it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the sample's runs used and made: the data set, the models, reports, a picture, a table and a sweep."""
+"""Artifacts of the sample's runs: dataset, models, reports, image, table; and the sweep."""
 
 from __future__ import annotations
 

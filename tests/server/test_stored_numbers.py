@@ -1,4 +1,4 @@
-"""Numbers that somebody stored and GraphQL's own types cannot carry never make a project unreadable."""
+"""Stored numbers that GraphQL's types cannot represent never make a project unreadable."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sweep agents on the server: what they are told to run, to stop, and when they may go."""
+"""Sweep agents on the server: commands to run, stop and exit."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Command = dict[str, Any]
 
 
 class Sweep:
-    """A sweep, and agents that do what they are told without running anything."""
+    """A sweep, and agents that follow commands without running programs."""
 
     def __init__(self, server: RunningServer, query: Query, config: str) -> None:
         self.server = server
@@ -351,15 +351,15 @@ def test_strict_hyperband_judges_again_by_what_came_later(
 
 
 @pytest.mark.parametrize(
-    ("given", "told"),
+    ("given", "message"),
     [
         ({"projectName": "p", "sweep": "absent", "host": "h"}, "sweep local/p/absent not found"),
         ({"projectName": "absent", "sweep": "s", "host": "h"}, "sweep local/absent/s not found"),
         ({"sweep": "s", "host": "h"}, "sweep local/uncategorized/s not found"),
     ],
 )
-def test_an_agent_of_nothing_is_refused(given: dict[str, str], told: str, query: Query) -> None:
-    assert told in query(CREATE, input=given)["errors"][0]["message"]
+def test_an_agent_of_nothing_is_refused(given: dict[str, str], message: str, query: Query) -> None:
+    assert message in query(CREATE, input=given)["errors"][0]["message"]
 
 
 def test_a_sweep_with_a_local_controller_is_refused(server: RunningServer, query: Query) -> None:
@@ -369,12 +369,12 @@ def test_a_sweep_with_a_local_controller_is_refused(server: RunningServer, query
 
 
 @pytest.mark.parametrize(
-    ("given", "told"),
+    ("given", "message"),
     [
         ({"id": "bogus"}, "not the id of a Agent"),
         ({"id": "QWdlbnQ6OTk="}, "agent not found"),
         ({"id": "QWdlbnQ6OTk=", "runState": "["}, "runState"),
     ],
 )
-def test_a_heartbeat_of_nobody_is_refused(given: dict[str, str], told: str, query: Query) -> None:
-    assert told in query(BEAT, input=given)["errors"][0]["message"]
+def test_a_heartbeat_of_nobody_is_refused(given: dict[str, str], message: str, query: Query) -> None:
+    assert message in query(BEAT, input=given)["errors"][0]["message"]

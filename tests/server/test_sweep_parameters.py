@@ -1,4 +1,4 @@
-"""Every kind of parameter: what is drawn has the documented distribution, and a grid lists the documented points."""
+"""Every kind of parameter: draws have the documented distribution, grids the documented points."""
 
 from __future__ import annotations
 

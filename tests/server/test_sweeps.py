@@ -1,4 +1,4 @@
-"""Sweeps on the server: created, changed, listed, and what they tell of their runs."""
+"""Sweeps on the server: creation, changes, lists, and values of their runs."""
 
 from __future__ import annotations
 
@@ -176,7 +176,7 @@ def test_sweeps_are_listed_in_pages(query: Query) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fields", "told"),
+    ("fields", "message"),
     [
         ({}, "a config is needed"),
         ({"config": "a: [1"}, "not YAML"),
@@ -240,11 +240,11 @@ def test_sweeps_are_listed_in_pages(query: Query) -> None:
     ],
 )
 def test_what_cannot_be_stored_is_refused_and_leaves_nothing(
-    fields: dict[str, object], told: str, query: Query
+    fields: dict[str, object], message: str, query: Query
 ) -> None:
     upsert(query, config=LOSS)
     answer = query(UPSERT, input={"projectName": "p", **fields})
-    assert told in answer["errors"][0]["message"]
+    assert message in answer["errors"][0]["message"]
     assert query('{ project(name: "p") { totalSweeps } }')["data"]["project"]["totalSweeps"] == 1
 
 

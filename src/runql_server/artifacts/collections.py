@@ -59,7 +59,7 @@ def find(connection: sqlite3.Connection, project: int, name: str) -> Collection 
     return None if row is None else _collection(row)
 
 
-def at(connection: sqlite3.Connection, entity: str, project: str, name: str) -> Collection:
+def by_path(connection: sqlite3.Connection, entity: str, project: str, name: str) -> Collection:
     """Return the collection at a path; raises ``NotFoundError``."""
     row = connection.execute(
         f"{_SELECT} WHERE entities.name = ? AND projects.name = ? AND artifact_collections.name = ?",

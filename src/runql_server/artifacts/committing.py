@@ -28,10 +28,10 @@ def commit(store: Store, connection: sqlite3.Connection, artifact: Artifact) -> 
     stored = manifests.current(connection, artifact.number)
     if stored is None:
         raise RequestError("the artifact cannot be committed: its manifest was not uploaded")
-    manifest = _whole(store, connection, artifact, stored)
-    contents = _measured(connection, artifact, manifest)
+    manifest = _full_manifest(store, connection, artifact, stored)
+    contents = _with_stored_sizes(connection, artifact, manifest)
     if stored.type != "FULL":
-        _store_whole(store, connection, artifact, manifest)
+        _store_full_manifest(store, connection, artifact, manifest)
     entries.insert(connection, artifact, contents)
     entries.delete_announced(connection, artifact.number)
     connection.execute(
@@ -54,14 +54,14 @@ def commit(store: Store, connection: sqlite3.Connection, artifact: Artifact) -> 
     return versions.by_number(connection, artifact.number)
 
 
-def _whole(
+def _full_manifest(
     store: Store, connection: sqlite3.Connection, artifact: Artifact, stored: StoredManifest
 ) -> Manifest:
     """Return the full manifest of the version; merge an incremental one into its base."""
     manifest = manifests.read(store, stored)
     if stored.type != "FULL":
         base = None if stored.base_number is None else manifests.current(connection, stored.base_number)
-        return manifest if base is None else manifest.over(manifests.read(store, base))
+        return manifest if base is None else manifest.merged_into(manifests.read(store, base))
     if manifest.digest() != artifact.digest:
         raise RequestError(
             f"the artifact cannot be committed: its manifest has digest {manifest.digest()}, not {artifact.digest}"
@@ -69,13 +69,15 @@ def _whole(
     return manifest
 
 
-def _store_whole(store: Store, connection: sqlite3.Connection, artifact: Artifact, whole: Manifest) -> None:
+def _store_full_manifest(
+    store: Store, connection: sqlite3.Connection, artifact: Artifact, whole: Manifest
+) -> None:
     written = files.write(store, whole.to_json())
     full = manifests.create(connection, artifact.number, "FULL", base=None, digest=written.md5)
     manifests.record(connection, full.number, written)
 
 
-def _measured(
+def _with_stored_sizes(
     connection: sqlite3.Connection, artifact: Artifact, manifest: Manifest
 ) -> dict[str, ManifestEntry]:
     """Return the entries with the sizes of their stored bytes; refuses missing bytes and other sizes."""

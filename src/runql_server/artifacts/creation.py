@@ -46,7 +46,7 @@ def create(connection: sqlite3.Connection, project: Project, wanted: NewArtifact
         naming.check_alias(alias)
     kind = artifact_types.ensure(connection, project.number, wanted.type_name)
     sequence = artifact_collections.ensure(connection, kind, wanted.collection, "SEQUENCE")
-    found = _found(connection, sequence, wanted)
+    found = _find_existing(connection, sequence, wanted)
     artifact = found or _insert(connection, sequence, wanted, user)
     if found is not None and found.state == "COMMITTED":
         aliases.assign(connection, memberships.add(connection, sequence.number, found.number), wanted.aliases)
@@ -57,7 +57,9 @@ def create(connection: sqlite3.Connection, project: Project, wanted: NewArtifact
     return versions.by_number(connection, artifact.number)
 
 
-def _found(connection: sqlite3.Connection, sequence: Collection, wanted: NewArtifact) -> Artifact | None:
+def _find_existing(
+    connection: sqlite3.Connection, sequence: Collection, wanted: NewArtifact
+) -> Artifact | None:
     if wanted.client_id:
         known = versions.with_client_id(connection, wanted.client_id)
         if known is not None:

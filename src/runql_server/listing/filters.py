@@ -28,12 +28,12 @@ def run_subject(key: str, bindings: Bindings) -> Subject:
         return ListSubject(key, "FROM run_tags WHERE run_tags.run_id = runs.id", "tag", bindings)
     if key in COLUMNS:
         return ColumnSubject(key, COLUMNS[key], bindings)
-    place = value_paths.find(key)
-    if place is None:
+    paths = value_paths.find(key)
+    if paths is None:
         raise unknown_key(
             key, f"use a column ({', '.join(sorted(COLUMNS))}, tags), config.* or summary_metrics.*"
         )
-    return ValueSubject(place, bindings)
+    return ValueSubject(paths, bindings)
 
 
 def unknown_key(key: str, advice: str) -> FilterError:

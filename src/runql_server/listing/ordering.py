@@ -49,11 +49,11 @@ def run_expression(key: str, bindings: Bindings, descending: bool) -> str:
     """Return the sort key of runs as SQL over ``runs``."""
     if key in COLUMNS:
         return COLUMNS[key].expression
-    place = value_paths.find(key)
-    if place is None:
+    paths = value_paths.find(key)
+    if paths is None:
         columns = ", ".join(sorted(COLUMNS))
         raise unknown_key(key, f"a column ({columns}), config.<key>.value or summary_metrics.<key>")
-    return place.sort_key(bindings, descending=descending)
+    return paths.sort_key(bindings, descending=descending)
 
 
 def unknown_key(key: str, known: str) -> OrderError:

@@ -77,11 +77,11 @@ class ColumnSubject:
         return f"({found} OR {self._column.expression} IS NULL)" if None in values else found
 
     def holds_all(self, values: list[JsonValue]) -> str:
-        """Match only if all values are equal: a column holds one value."""
+        """Match columns that equal every value."""
         return join("AND", [self.equals(value) for value in values], empty="0")
 
     def has_size(self, size: int) -> str:  # noqa: ARG002 - of no size
-        """Match nothing: a column is no list."""
+        """Refuse: a column is no list."""
         raise FilterError(f"filters: $size of {self._key!r}: it is no list")
 
     def compares(self, sign: str, value: float | str) -> str:
@@ -133,8 +133,10 @@ class ListSubject:
 
     def is_any_of(self, values: list[JsonValue]) -> str:
         """Match lists with one of the values."""
-        places = ", ".join(self._bindings.bind(self._text(value)) for value in values if value is not None)
-        found = self._row(f"{self._column} IN ({places})")
+        placeholders = ", ".join(
+            self._bindings.bind(self._text(value)) for value in values if value is not None
+        )
+        found = self._row(f"{self._column} IN ({placeholders})")
         return f"({found} OR NOT {self.exists()})" if None in values else found
 
     def holds_all(self, values: list[JsonValue]) -> str:
@@ -173,9 +175,9 @@ class ListSubject:
 class ValueSubject:
     """A config or summary value, read from the flattened rows."""
 
-    def __init__(self, place: ValuePaths, bindings: Bindings) -> None:
+    def __init__(self, paths: ValuePaths, bindings: Bindings) -> None:
         self._bindings = bindings
-        self._place = place
+        self._paths = paths
 
     def equals(self, value: JsonValue) -> str:
         """Match the value; lists are equal as a whole, objects match only by their members."""
@@ -188,11 +190,11 @@ class ValueSubject:
             flat = [flat_value("", value) for value in values if value is not None]
             same = [item.number if column == "number" else item.text for item in flat if item.kind == kind]
             if same:
-                places = ", ".join(self._bindings.bind(value) for value in same)
+                placeholders = ", ".join(self._bindings.bind(value) for value in same)
                 parts.append(
-                    self._place.has_number(f"number IN ({places})", self._bindings)
+                    self._paths.has_number(f"number IN ({placeholders})", self._bindings)
                     if kind == "number"
-                    else self._row(f"kind = '{kind}' AND {column} IN ({places})")
+                    else self._row(f"kind = '{kind}' AND {column} IN ({placeholders})")
                 )
         if None in values:
             parts.append(f"NOT {self.exists()}")
@@ -213,7 +215,7 @@ class ValueSubject:
         if isinstance(value, str):
             return self._row(f"kind = 'text' AND text {sign} {self._bindings.bind(value)}")
         operand = self._bindings.bind(sql_number(value))
-        return self._place.has_number(f"number {sign} {operand}", self._bindings)
+        return self._paths.has_number(f"number {sign} {operand}", self._bindings)
 
     def matches(self, pattern: str, options: str) -> str:
         """Match strings that contain the pattern."""
@@ -225,4 +227,4 @@ class ValueSubject:
         return self._row("kind <> 'null'")
 
     def _row(self, condition: str) -> str:
-        return self._place.exists(condition, self._bindings)
+        return self._paths.exists(condition, self._bindings)

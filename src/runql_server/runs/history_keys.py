@@ -47,7 +47,7 @@ class KeyInfo:
                 for item in value:
                     self.items.fold(item, levels - 1)
         elif value is not None:
-            self.monotonic = self.monotonic and not _fell(self.previous, value)
+            self.monotonic = self.monotonic and not _has_decreased(self.previous, value)
             self.previous = value
 
     def to_json(self) -> JsonObject:
@@ -158,7 +158,7 @@ def type_name(value: JsonValue) -> str:
             return kind if isinstance(kind, str) else "map"
 
 
-def _fell(before: JsonValue, after: JsonValue) -> bool:
+def _has_decreased(before: JsonValue, after: JsonValue) -> bool:
     # An int may be too large for math.isnan.
     if not isinstance(after, int | float) or (isinstance(after, float) and math.isnan(after)):
         return True

@@ -72,7 +72,7 @@ def find(connection: sqlite3.Connection, run: int, name: str) -> StoredFile | No
     return None if row is None else _file(row)
 
 
-def named(connection: sqlite3.Connection, run: int, names: Iterable[str]) -> list[StoredFile]:
+def by_names(connection: sqlite3.Connection, run: int, names: Iterable[str]) -> list[StoredFile]:
     """Return one file for each name, in the given order; a missing one has no blob."""
     return [find(connection, run, check_file_name(name)) or StoredFile(run, name) for name in names]
 

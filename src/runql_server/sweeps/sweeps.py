@@ -129,11 +129,11 @@ def count(connection: sqlite3.Connection, project: int) -> int:
 def best_loss(connection: sqlite3.Connection, sweep: Sweep) -> float | None:
     """Return the best summary value of the sweep's metric; ``None`` without a metric or a finite number."""
     metric, maximize = sweep.parsed.metric, sweep.parsed.maximize
-    place = None if metric is None else value_paths.find(f"summary_metrics.{metric}")
-    if place is None:
+    paths = None if metric is None else value_paths.find(f"summary_metrics.{metric}")
+    if paths is None:
         return None
     bindings = Bindings(project=sweep.project_number, sweep=sweep.name)
-    number = place.number(bindings, descending=maximize)
+    number = paths.number(bindings, descending=maximize)
     row = connection.execute(
         f"""SELECT {"MAX" if maximize else "MIN"}(number) FROM (SELECT {number} AS number FROM runs
             WHERE runs.project_id = :project AND runs.sweep = :sweep)""",

@@ -84,7 +84,7 @@ def next_for(
 
     Unseen trials come first, then preempted runs, then new points.
     """
-    again = _again(connection, sweep, agent, crash_before)
+    again = _repeatable_trial(connection, sweep, agent, crash_before)
     if again is not None:
         connection.execute(
             """UPDATE sweep_trials SET agent_id = ?, stopping = 0,
@@ -125,7 +125,9 @@ def stopping(connection: sqlite3.Connection, sweep: Sweep, reported: list[str]) 
     return [row["run_name"] for row in connection.execute(query, parameters)]
 
 
-def _again(connection: sqlite3.Connection, sweep: Sweep, agent: Agent, crash_before: str) -> Trial | None:
+def _repeatable_trial(
+    connection: sqlite3.Connection, sweep: Sweep, agent: Agent, crash_before: str
+) -> Trial | None:
     preempted = f"(state = 'ended' AND ({_RUN.format(STATE)}) = 'preempted')"
     query = f"""SELECT id, run_name, args, state FROM sweep_trials WHERE sweep_id = :sweep
         AND ((state = 'unseen' AND agent_id = :agent) OR {preempted}) ORDER BY id LIMIT 1"""
@@ -160,12 +162,12 @@ def _free_point(connection: sqlite3.Connection, sweep: Sweep, search: Search) ->
         return search.draw(f"{sweep.name}/{row[0] or 0}")
     # Compared by value, because the grid may have changed and runs may have joined the sweep.
     rows = connection.execute("SELECT args FROM sweep_trials WHERE sweep_id = ?", (sweep.number,))
-    taken = {row["args"] for row in rows} | _tried_before(connection, sweep, search)
+    taken = {row["args"] for row in rows} | _points_of_joined_runs(connection, sweep, search)
     points = (search.point(index) for index in range(search.points))
     return next((point for point in points if lenient_json.dump(point) not in taken), None)
 
 
-def _tried_before(connection: sqlite3.Connection, sweep: Sweep, search: Search) -> set[str]:
+def _points_of_joined_runs(connection: sqlite3.Connection, sweep: Sweep, search: Search) -> set[str]:
     """Return the points in the configs of runs without a trial, which joined the sweep."""
     query = """SELECT config FROM runs WHERE project_id = :project AND sweep = :name
         AND name NOT IN (SELECT run_name FROM sweep_trials WHERE sweep_id = :sweep)"""

@@ -93,7 +93,7 @@ def _log_model(run: Any, wandb: Any, plan: Plan, model: Model, data: Digits) -> 
     for path in sorted(Path(REPORT).iterdir()):
         run.save(str(path), base_path=".", policy="now")
     if plan.model.get("hidden") == 96:
-        _look_closer(run, wandb, result)
+        _log_mistakes(run, wandb, result)
     folder = Path("model")
     folder.mkdir()
     model.save(folder / "weights.json")
@@ -108,7 +108,7 @@ def _log_model(run: Any, wandb: Any, plan: Plan, model: Model, data: Digits) -> 
     run.log_artifact(artifact, aliases=aliases, tags=plan.tags[:1]).wait()
 
 
-def _look_closer(run: Any, wandb: Any, result: Evaluation) -> None:
+def _log_mistakes(run: Any, wandb: Any, result: Evaluation) -> None:
     """Log an image of the confusion matrix and a table of the mistakes to the summary."""
     run.summary["confusion"] = wandb.Image(result.picture(), caption="rows: shown, columns: taken for")
     run.summary["mistakes"] = wandb.Table(columns=["shown", "taken_for", "times"], data=result.mistakes())

@@ -33,7 +33,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         data_dir = Path(folder) / "data"
         with RunningServer(data_dir) as server:
-            for interpreter, plans in _shares(old, new):
+            for interpreter, plans in _split_grid(old, new):
                 _log(server, interpreter, plans, Path(folder))
             _run(server, new, Path(folder), "-m", "runql_server.training.champion")
         scrub(data_dir)
@@ -41,7 +41,7 @@ def main() -> None:
     print(f"{ARCHIVE.name}: {ARCHIVE.stat().st_size / 1e6:.2f} MB")
 
 
-def _shares(old: str, new: str) -> list[tuple[str, list[Plan]]]:
+def _split_grid(old: str, new: str) -> list[tuple[str, list[Plan]]]:
     """Split the grid: the older SDK logs the scikit-learn family, the newer one the others."""
     return [
         (old, [plan for plan in grid() if plan.family == "sgd"]),
@@ -105,11 +105,11 @@ def _pack(data_dir: Path) -> None:
         if found:
             sys.exit(f"{path.name} still names the machine: {found.group()!r}")
     with tarfile.open(ARCHIVE, "w:xz", preset=9) as archive:
-        archive.add(data_dir / "runql.sqlite3", "runql.sqlite3", filter=_nameless)
-        archive.add(data_dir / "blobs", "blobs", filter=_nameless)
+        archive.add(data_dir / "runql.sqlite3", "runql.sqlite3", filter=_without_owner)
+        archive.add(data_dir / "blobs", "blobs", filter=_without_owner)
 
 
-def _nameless(member: tarfile.TarInfo) -> tarfile.TarInfo:
+def _without_owner(member: tarfile.TarInfo) -> tarfile.TarInfo:
     member.uid = member.gid = 0
     member.uname = member.gname = ""
     member.mtime = 0

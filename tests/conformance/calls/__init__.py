@@ -1,1 +1,1 @@
-"""What is called: small functions, written once, run by the interpreter of each library against its own copy of the data."""
+"""The compared calls: small functions that each library's interpreter runs on its own copy of the data."""

@@ -1,4 +1,4 @@
-"""A call: which members it is about, what it is made on, and how what it changed is looked at."""
+"""A call: its members, its subjects, and how to read its changes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeAlias
 
 from tests.conformance.library import Library
 
-Thing: TypeAlias = Any  # Any: an object of either library; that both can be used alike is what is tested
+Thing: TypeAlias = Any  # Any: an object of either library; the comparison tests that both work alike
 Subjects: TypeAlias = Callable[[Library], Mapping[str, Thing]]
 Action: TypeAlias = Callable[[Thing], object]
 READ = "read"
@@ -22,11 +22,11 @@ class Call:
 
     Attributes:
         name: unique; the target of a writing call has the same name.
-        members: what it covers, such as ``Run.update``.
-        title: what is done, for the report.
-        subjects: what it is made on, by label; getting there is not part of the call, nor are the requests that takes.
+        members: covered members, such as ``Run.update``.
+        title: description for the report.
+        subjects: loads the objects of the call, by label; their requests are not part of the call.
         action: the call itself; its result must be plain data.
-        changes: what is looked at afterwards, by plain GraphQL; None for a call that only reads.
+        changes: state to read after the call by plain GraphQL; None for a call that only reads.
         steady: whether the official SDK sends the same number of requests each time.
     """
 
@@ -40,17 +40,17 @@ class Call:
 
     @property
     def owner(self) -> str:
-        """The class of its first member."""
+        """Class of its first member."""
         return self.members[0].partition(".")[0]
 
 
 class Calls(dict[str, Call]):
-    """Calls by name, in the order in which they are made."""
+    """Calls by name, in their order."""
 
     def of(
         self, *members: str, on: Subjects, changes: State | None = None, steady: bool = True
     ) -> Callable[[Action], Action]:
-        """Take the decorated function in as a call, named after it; its docstring is the title."""
+        """Register the decorated function as a call with its name; the docstring is the title."""
 
         def taken(action: Action) -> Action:
             title = (action.__doc__ or "").strip().rstrip(".")
@@ -60,12 +60,12 @@ class Calls(dict[str, Call]):
         return taken
 
     def attributes(self, owner: str, names: Sequence[str], *, on: Subjects) -> None:
-        """A call that reads it, for each attribute."""
+        """Register a reading call for each attribute."""
         for name in names:
             self.add(Call(f"{owner}.{name}", (f"{owner}.{name}",), READ, on, _reader(name)))
 
     def add(self, call: Call) -> None:
-        """Take a call in."""
+        """Register a call."""
         if call.name in self or not call.title:
             raise ValueError(f"{call.name} is there already, or has no title")
         self[call.name] = call

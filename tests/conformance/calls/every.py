@@ -1,4 +1,4 @@
-"""All calls, in the order in which they are made: those that only read come first."""
+"""All calls in order: those that only read come first."""
 
 from __future__ import annotations
 

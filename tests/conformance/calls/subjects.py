@@ -1,4 +1,4 @@
-"""What calls are made on: an entry point, the runs of the project, one of them, its files, a run to be changed."""
+"""Subjects of calls: an entry point, the runs of the project, one of them, its files, a run to change."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def the_api(library: Library) -> Mapping[str, Thing]:
 
 
 def the_runs(library: Library) -> Mapping[str, Thing]:
-    """The list of all runs of the project, of which nothing was read yet."""
+    """The list of all runs of the project, without loaded pages."""
     return {"": library.api().runs(PATH)}
 
 
@@ -34,7 +34,7 @@ def every_run(library: Library) -> Mapping[str, Thing]:
 
 
 def run(*names: str) -> Subjects:
-    """Runs of the project, each asked for alone."""
+    """Runs of the project, each loaded alone."""
 
     def found(library: Library) -> Mapping[str, Thing]:
         api = library.api()

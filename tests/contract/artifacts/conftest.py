@@ -1,4 +1,4 @@
-"""A project with artifacts on an embedded server."""
+"""Fixtures: a project with artifacts on an embedded server."""
 
 from __future__ import annotations
 

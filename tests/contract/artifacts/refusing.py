@@ -1,4 +1,4 @@
-"""A transport that lets everything through to the server but what a test wants refused, and notes credentials."""
+"""A transport that answers chosen requests itself, passes on the others, and records credentials."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ STORAGE = "/artifact-storage/"
 
 
 class RefusingTransport(DoubleTransport):
-    """Answers in the server's place where ``answer`` gives an answer.
+    """Sends the response of ``answer``, if there is one, instead of the server's.
 
     Attributes:
         asked: method and path of every request, in order.
-        with_key: paths of those that carried credentials.
+        with_key: paths of the requests with credentials.
     """
 
     def __init__(self, answer: Callable[[httpx.Request], httpx.Response | None]) -> None:
@@ -25,17 +25,17 @@ class RefusingTransport(DoubleTransport):
         self.asked: list[str] = []
         self.with_key: list[str] = []
 
-    def _told(self, request: httpx.Request) -> httpx.Response | None:
+    def _described(self, request: httpx.Request) -> httpx.Response | None:
         self.asked.append(request.url.path)
         if "authorization" in request.headers:
             self.with_key.append(request.url.path)
         return self._answer(request)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        return self._told(request) or self._sync.handle_request(request)
+        return self._described(request) or self._sync.handle_request(request)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        return self._told(request) or await self._async.handle_async_request(request)
+        return self._described(request) or await self._async.handle_async_request(request)
 
     def close(self) -> None:
         self._sync.close()

@@ -1,4 +1,4 @@
-"""A run to change, on an embedded server."""
+"""Fixtures: a run to change, on an embedded server."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def api(server: RunningServer, face: Face) -> AnyApi:
 
 @pytest.fixture
 def path(server: RunningServer, project: str) -> str:
-    """Where a run with values of every kind is."""
+    """Seed a run with values of every kind, and return its path."""
     run = SeedRun(
         name="r", display_name="one", config=CONFIG, summary=SUMMARY, tags=("a", "b"), notes="n", group="g"
     )

@@ -1,4 +1,4 @@
-"""The run that the tests of writing change, and looking at what is stored."""
+"""The run that tests of writing change, and its stored fields."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ FULL: dict[str, object] = {
 
 
 def again(server: RunningServer, path: str) -> Run:
-    """The run as it is stored now."""
+    """Load the stored run again."""
     with Api(base_url=server.url, api_key=server.api_key) as fresh:
         return fresh.run(path)
 
 
 def config_text(server: RunningServer, path: str) -> str:
-    """The config's text as it is stored."""
+    """Return the stored config as a JSON string."""
     entity, project, name = path.split("/")
     query = "query Q($e: String!, $p: String!, $r: String!) { project(entityName: $e, name: $p) { run(name: $r) { config } } }"
     answer = httpx.post(
@@ -48,7 +48,7 @@ def config_text(server: RunningServer, path: str) -> str:
 
 
 def upsert(server: RunningServer, storage_id: str, **given: object) -> None:
-    """Change a run behind our back."""
+    """Change a run as another client would."""
     answer = httpx.post(
         f"{server.url}/graphql",
         json={

@@ -1,4 +1,4 @@
-"""Run by the official SDK's own interpreter: logs, uses, reads, changes and deletes artifacts, and writes down what it saw."""
+"""A script for the official SDK's interpreter: log, use, read, change and delete artifacts, and write the results."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-# Only there in the environment of the SDK, and untyped.
+# Untyped, and installed only in the environment of the SDK.
 wandb: Any = import_module("wandb")
 
 ENTITY, PROJECT = "local", "oracle"
@@ -21,7 +21,7 @@ BIG = bytes(range(256)) * 4_000
 
 
 def snapshot(folder: str) -> dict[str, int]:
-    """The files below a folder and their sizes."""
+    """Return the files below a folder and their sizes."""
     root = Path(folder)
     return {
         str(path.relative_to(root)): path.stat().st_size for path in sorted(root.rglob("*")) if path.is_file()
@@ -29,7 +29,7 @@ def snapshot(folder: str) -> dict[str, int]:
 
 
 def about(artifact: Any) -> dict[str, object]:
-    """What the SDK says of a version."""
+    """Return the SDK's attributes of a version."""
     return {
         "name": artifact.name,
         "qualified_name": artifact.qualified_name,
@@ -52,7 +52,7 @@ def about(artifact: Any) -> dict[str, object]:
 
 
 def make_files() -> Path:
-    """A folder to log."""
+    """Make a folder to log."""
     data = Path("data")
     (data / "deep" / "er").mkdir(parents=True)
     (data / "a.txt").write_text("first")
@@ -72,7 +72,7 @@ def served(folder: Path) -> str:
 
 
 def dataset(data: Path, far: str) -> Any:
-    """A version with everything that can be in one."""
+    """Make a version with all kinds of contents."""
     artifact = wandb.Artifact(
         "digits",
         type="dataset",
@@ -90,7 +90,7 @@ def dataset(data: Path, far: str) -> Any:
 
 
 def picture() -> dict[str, Any]:
-    """An image to log, where the environment has what the SDK makes images with."""
+    """Make an image to log, if the environment has the SDK's image library."""
     if find_spec("PIL") is None:
         return {}
     return {"image": wandb.Image(import_module("numpy").zeros((4, 5, 3), dtype="uint8"))}
@@ -139,7 +139,7 @@ def read(record: dict[str, Any]) -> None:
     best = api.artifact(f"{ENTITY}/{PROJECT}/digits:best", type="dataset")
     record["best"] = about(best)
     for cached in Path("cache").rglob("*"):
-        # The folders stay: the SDK asks a running process's cache folder for its free space.
+        # The folders stay: the SDK reads the free space of its cache folder.
         if cached.is_file():
             cached.unlink()
     root = best.download(root="best")
@@ -200,7 +200,7 @@ def read(record: dict[str, Any]) -> None:
 
 
 def change(record: dict[str, Any]) -> None:
-    """Change what can be changed, look again, and delete."""
+    """Change everything that can be changed, read it again, and delete."""
     api = wandb.Api()
     second = api.artifact(f"{PROJECT}/digits:v1")
     second.description, second.metadata["more"], second.ttl = "better", "yes", None
@@ -240,7 +240,7 @@ def change(record: dict[str, Any]) -> None:
 
 
 def main(result: Path) -> None:
-    """Do it all, and leave the record at ``result`` whatever happens."""
+    """Perform all steps, and write the record to ``result`` even after an error."""
     record: dict[str, Any] = {}
     data = make_files()
     try:

@@ -1,4 +1,4 @@
-"""Run by the official SDK's own interpreter: logs one run and writes down what it logged, as JSON."""
+"""A script for the official SDK's interpreter: log one run, and write the logged values as JSON."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-# Only there in the environment of the SDK, and untyped.
+# Untyped, and installed only in the environment of the SDK.
 wandb: Any = import_module("wandb")
 
 CONFIG = {
@@ -24,9 +24,9 @@ CONFIG = {
 
 
 def row(step: int) -> dict[str, object]:
-    """What step number ``step`` logs: floats with awkward bits, keys that come and go.
+    """Make the row of a step: floats with unusual bits, keys that come and go.
 
-    There is no -0.0 among them: the SDK itself writes 0 for it.
+    There is no -0.0 among them, because the SDK writes 0 for it.
     """
     values: dict[str, object] = {
         "loss": 1 / (step + 3),
@@ -46,7 +46,7 @@ def row(step: int) -> dict[str, object]:
 
 
 def main(result: Path) -> None:
-    """Log, and leave the record at ``result``."""
+    """Log, and write the record to ``result``."""
     run = wandb.init(
         project="oracle",
         config=CONFIG,

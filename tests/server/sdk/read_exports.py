@@ -1,4 +1,4 @@
-"""Run by the official SDK's own interpreter: reads an exported run's history, and writes down what it saw."""
+"""A script for the official SDK's interpreter: read an exported run's history, and write the rows."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-# Only there in the environment of the SDK, and untyped.
+# Untyped, and installed only in the environment of the SDK.
 wandb: Any = import_module("wandb")
 
 
 def main(name: str, result: Path) -> None:
-    """Read, and leave the record at ``result``."""
+    """Read, and write the record to ``result``."""
     run = wandb.Api().run(f"local/oracle/{name}")
-    # With keys first: once the whole files are in its cache it sends no range requests.
+    # With keys first: the SDK sends no range requests once its cache has the whole files.
     record = {
         "keys": list(run.scan_history(keys=["loss", "nested"])),
         "window": list(run.scan_history(keys=["tiny"], min_step=10, max_step=150)),

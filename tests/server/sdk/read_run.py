@@ -1,4 +1,4 @@
-"""Run by the official SDK's own interpreter: reads a run back, changes and deletes it, and writes down what it saw."""
+"""A script for the official SDK's interpreter: read, change and delete a run, and write the results."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-# Only there in the environment of the SDK, and untyped.
+# Untyped, and installed only in the environment of the SDK.
 wandb: Any = import_module("wandb")
 
 
 def main(name: str, result: Path) -> None:
-    """Read, and leave the record at ``result``."""
+    """Read, and write the record to ``result``."""
     api = wandb.Api()
     run = api.run(f"local/oracle/{name}")
     record = {

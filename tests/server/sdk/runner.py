@@ -1,4 +1,4 @@
-"""Runs a script beside this file under the official SDK's own interpreter, with nothing of ours in its way."""
+"""Runs a script of this folder in the official SDK's interpreter, without this project on its path."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ OLD, NEW = "RUNQL_WANDB_OLD", "RUNQL_WANDB_NEW"
 
 
 def interpreter_of(variable: str) -> str:
-    """The Python of an environment that holds one version of the SDK; the test is skipped without one."""
+    """Return the interpreter with one version of the SDK; skip the test without one."""
     found = os.environ.get(variable)
     if not found:
         pytest.skip(f"{variable} names no interpreter that has the official SDK")
@@ -30,7 +30,7 @@ def run_sdk(
     *arguments: str,
     **more: str,
 ) -> subprocess.CompletedProcess[str]:
-    """Run the script in the folder against the server; ``more`` goes into its environment."""
+    """Run the script in the folder against the server; ``more`` is added to its environment."""
     folder.mkdir(exist_ok=True)
     environment = {
         **ENVIRONMENT,

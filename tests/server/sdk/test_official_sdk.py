@@ -1,4 +1,4 @@
-"""The official SDK, unchanged, logs to the embedded server: every row, config value, summary value and tag arrives."""
+"""The official SDK, unmodified, logs to the embedded server: every row, config value, summary value and tag arrives."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The official SDK, unchanged, logs, uses, reads, changes and deletes artifacts; `artifacts.py` is what it runs."""
+"""The official SDK, unmodified, logs, uses, reads, changes and deletes artifacts, by the script `artifacts.py`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The newest official SDK reads back from exports exactly what it logged."""
+"""The newest official SDK reads from exports exactly what it logged."""
 
 from __future__ import annotations
 

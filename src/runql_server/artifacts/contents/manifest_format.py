@@ -58,7 +58,7 @@ class Manifest(_Part):
         """Return the JSON document that clients download."""
         return self.model_dump_json(by_alias=True, exclude_none=True).encode()
 
-    def over(self, base: Manifest) -> Manifest:
+    def merged_into(self, base: Manifest) -> Manifest:
         """Merge these entries into a base manifest; they replace entries of the same path."""
         return self.model_copy(update={"contents": {**base.contents, **self.contents}})
 

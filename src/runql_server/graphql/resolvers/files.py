@@ -51,12 +51,12 @@ def run_files(
     connection = context.of(info).connection
     asked = [name for name in names or [] if name is not None]
     if asked:
-        found = files.named(connection, source.number, asked)
+        found = files.by_names(connection, source.number, asked)
     else:
         found = files.matching(connection, source.number, pattern)
     start = cursors.decode("files", after).key if after else None
     size = check_first(first)
-    rest = found if start is None else found[_behind(found, str(start)) :]
+    rest = found if start is None else found[_index_after(found, str(start)) :]
     edges = [{"cursor": _cursor(each), "node": each} for each in rest[:size]]
     info_of_page = page_info([_cursor(each) for each in rest[:size]], more=len(rest) > size, after=after)
     return {"edges": edges, "page_info": info_of_page, "total_count": len(found)}
@@ -67,7 +67,7 @@ def file_url(source: AnyFile, info: GraphQLResolveInfo, upload: bool | None = No
     """Return a URL that needs the API key, or with ``upload`` a signed one."""
     request = context.of(info)
     if upload:
-        return _signed(request, source, "PUT")
+        return _signed_url(request, source, "PUT")
     match source:
         case StoredFile():
             owner = runs.by_number(request.connection, source.run, crash_before=request.crash_before)
@@ -77,13 +77,13 @@ def file_url(source: AnyFile, info: GraphQLResolveInfo, upload: bool | None = No
             home = artifact_collections.by_number(request.connection, source.artifact.sequence_number)
             return request.base_url.rstrip("/") + quote(_api_path(source, home))
         case _:
-            return _direct(request, source)
+            return _direct_url(request, source)
 
 
 @file.field("directUrl")
 def file_direct_url(source: AnyFile, info: GraphQLResolveInfo) -> str:
     """Return a signed URL that needs no API key; for a reference its target."""
-    return _direct(context.of(info), source)
+    return _direct_url(context.of(info), source)
 
 
 @file.field("uploadUrl")
@@ -91,7 +91,7 @@ def file_upload_url(source: AnyFile, info: GraphQLResolveInfo) -> str | None:
     """Return a signed URL for PUT; null for an artifact's file with stored bytes."""
     if isinstance(source, ArtifactFile) and source.stored:
         return None
-    return _signed(context.of(info), source, "PUT")
+    return _signed_url(context.of(info), source, "PUT")
 
 
 @file.field("uploadHeaders")
@@ -121,13 +121,13 @@ def file_artifact(source: AnyFile, info: GraphQLResolveInfo) -> Artifact | None:
                 return source.artifact
 
 
-def _direct(request: RequestContext, source: AnyFile) -> str:
+def _direct_url(request: RequestContext, source: AnyFile) -> str:
     if isinstance(source, ArtifactFile) and source.ref is not None:
         return source.ref
-    return _signed(request, source, "GET") or ""
+    return _signed_url(request, source, "GET") or ""
 
 
-def _signed(request: RequestContext, source: AnyFile, access: Access) -> str | None:
+def _signed_url(request: RequestContext, source: AnyFile, access: Access) -> str | None:
     path = source.storage_path
     return None if path is None else request.signer.url(request.base_url, access, path)
 
@@ -146,7 +146,7 @@ def _cursor(source: StoredFile) -> str:
     return cursors.encode("files", cursors.Position(source.name, 0))
 
 
-def _behind(found: list[StoredFile], name: str) -> int:
+def _index_after(found: list[StoredFile], name: str) -> int:
     # After the named file, or after its position if it was deleted.
     exact = [index for index, each in enumerate(found) if each.name == name]
     later = [index for index, each in enumerate(found) if each.name > name]

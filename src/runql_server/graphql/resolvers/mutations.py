@@ -177,7 +177,7 @@ def create_run_files(_root: object, info: GraphQLResolveInfo, input: RunFilesInp
     """Return upload URLs for the names; the server stores nothing before the upload."""
     connection = context.of(info).connection
     number = runs.number_of(connection, input["entity_name"], input["project_name"], input["run_name"])
-    found = files.named(connection, number, input["files"])
+    found = files.by_names(connection, number, input["files"])
     return {"run_id": ids.encode("Run", number), "upload_headers": [], "files": found}
 
 
@@ -186,7 +186,9 @@ def mark_run_files_uploaded(_root: object, info: GraphQLResolveInfo, input: RunF
     """Return whether the server has the named files; the PUT alone makes them visible."""
     connection = context.of(info).connection
     number = runs.number_of(connection, input["entity_name"], input["project_name"], input["run_name"])
-    return {"success": all(each.blob is not None for each in files.named(connection, number, input["files"]))}
+    return {
+        "success": all(each.blob is not None for each in files.by_names(connection, number, input["files"]))
+    }
 
 
 @mutation.field("deleteFiles")

@@ -191,7 +191,7 @@ def _replace_aliases(
 def _membership(
     connection: sqlite3.Connection, artifact: Artifact, wanted: CollectionAliasInput
 ) -> Membership:
-    collection = artifact_collections.at(
+    collection = artifact_collections.by_path(
         connection, wanted["entity_name"], wanted["project_name"], wanted["artifact_collection_name"]
     )
     place = memberships.of_version(connection, collection.number, artifact.number)

@@ -123,7 +123,7 @@ def _of_kind(connection: sqlite3.Connection, kind: CollectionKind, opaque: str |
 
 
 def _at(connection: sqlite3.Connection, wanted: TagAssignmentsInput) -> Collection:
-    return artifact_collections.at(
+    return artifact_collections.by_path(
         connection, wanted["entity_name"], wanted["project_name"], wanted["artifact_collection_name"]
     )
 
