@@ -75,8 +75,16 @@ def runs(scripted: ScriptedServer, face: Face) -> AnyRuns:
         (ScriptedResponse(b""), InvalidAnswerError, "not a GraphQL response"),
         (ScriptedResponse(b"[1]"), InvalidAnswerError, "not a GraphQL response"),
         (ScriptedResponse(b'{"data": null}'), InvalidAnswerError, "not a GraphQL response"),
-        (ScriptedResponse(HTML, 404), InvalidAnswerError, "the server responded with status 404: is WANDB_BASE_URL right"),
-        (ScriptedResponse(HTML, 302, {"Location": "/login"}), InvalidAnswerError, "the server responded with status 302"),
+        (
+            ScriptedResponse(HTML, 404),
+            InvalidAnswerError,
+            "the server responded with status 404: is WANDB_BASE_URL right",
+        ),
+        (
+            ScriptedResponse(HTML, 302, {"Location": "/login"}),
+            InvalidAnswerError,
+            "the server responded with status 302",
+        ),
         (
             ScriptedResponse(b'{"error": "no"}', 401),
             AuthenticationError,

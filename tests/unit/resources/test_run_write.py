@@ -20,7 +20,7 @@ from runql.resources.runs.mutations import (
     differences,
     new_config_json,
     new_summary_json,
-    unmet_fields,
+    unstored_fields,
     write,
 )
 from runql.resources.runs.record import fields_of
@@ -144,4 +144,4 @@ def test_fields_that_were_stored_otherwise_are_named() -> None:
 
 
 def unstored(asked: UpsertBucketInput, **stored: object) -> list[str]:
-    return unmet_fields(asked, WrittenRunFields.model_validate(stored))
+    return unstored_fields(asked, WrittenRunFields.model_validate(stored))
