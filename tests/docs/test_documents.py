@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -83,6 +84,24 @@ def test_each_room_is_named(folder: str) -> None:
 
 def test_the_architecture_has_two_screens() -> None:
     assert len((ROOT / "ARCHITECTURE.md").read_text("utf-8").splitlines()) <= 120
+
+
+def test_the_flow_of_the_page_about_flows_works() -> None:
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs/flows.md").read_text("utf-8"), re.DOTALL)
+    imports = """
+import pytest
+from runql.resources.records.identity import require_run
+from runql.transport.flow import Flow, Send, fetch
+from runql.transport.wire import Response
+from runql_graphql.operations import get_run_state
+"""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", imports + "\n".join(blocks)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def test_every_page_is_listed() -> None:
