@@ -9,7 +9,6 @@ from functools import cached_property
 from typing import Final, Literal
 
 from runql.arguments import shown
-from runql.errors import IncompleteUpdateError, RunqlError
 from runql.resources.artifacts.lookup import ResolvedArtifact, tags_of
 from runql.resources.artifacts.mutations import (
     FOREVER,
@@ -26,7 +25,7 @@ from runql.resources.artifacts.mutations import (
     update_version,
 )
 from runql.resources.artifacts.record import ArtifactRecord
-from runql.resources.records.stored_changes import incomplete_update, is_same_json
+from runql.resources.records.stored_changes import incomplete_update, is_same_json, write_in_order
 from runql.resources.records.to_json import to_json_object
 from runql.transport.flow import Flow
 from runql.values import JSONValue, parse_object
@@ -147,24 +146,14 @@ class EditableArtifact(ArtifactRecord):
             steps.append(("added aliases", self._assign(added)))
         if removed:
             steps.append(("removed aliases", self._remove(removed)))
-        written: list[str] = []
-        read, failed = self._found.fields, list[str]()
-        for name, step in steps:
-            try:
-                yield from step
-            except RunqlError as error:
-                if not written:
-                    raise
-                failed += [each for each, _ in steps if each not in written]
-                raise IncompleteUpdateError(
-                    f"artifact {self.qualified_name}", written, failed, str(error)
-                ) from error
-            written.append(name)
-            if names and len(written) == 1:
-                failed = unstored_fields(read, changes, self._found.fields)
-        if failed:
-            sent = [*names, *written[1:]]
-            raise incomplete_update(f"artifact {self.qualified_name}", sent, failed)
+        subject, read = f"artifact {self.qualified_name}", self._found.fields
+
+        def unstored() -> list[str]:
+            return unstored_fields(read, changes, self._found.fields) if names else []
+
+        yield from write_in_order(subject, steps, unstored)
+        if failed := unstored():
+            raise incomplete_update(subject, [*names, *(name for name, _ in steps[1:])], failed)
 
     def _changes(self) -> UpdateArtifactInput:
         """The fields that differ from what was read; others are not sent, so that nothing else is overwritten."""

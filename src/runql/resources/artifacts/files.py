@@ -9,7 +9,8 @@ from functools import partial
 from pathlib import Path
 
 from runql.arguments import checked_path, positive
-from runql.errors import AccessDeniedError, ArtifactNotFoundError, EntryNotFoundError
+from runql.errors import AccessDeniedError, EntryNotFoundError
+from runql.resources.artifacts.lookup import require_artifact
 from runql.resources.files.names import target_path
 from runql.resources.files.record import format_size, should_fetch
 from runql.resources.pages.listing import (
@@ -19,7 +20,7 @@ from runql.resources.pages.listing import (
     UncountedListing,
     read_sparse_page,
 )
-from runql.resources.records.identity import require_id, require_name
+from runql.resources.records.identity import require_name
 from runql.resources.records.snake_case import SnakeCaseAttributes
 from runql.transport.aio import AsyncRetryingClient
 from runql.transport.bodies import Progress, Sink
@@ -240,10 +241,7 @@ def list_file_page(query: ArtifactFileQuery, after: str | None) -> Flow[Page[Art
     else:
         operation = list_artifact_files(id=query.artifact_id, first=query.per_page, after=after)
     response = yield from fetch(operation)
-    if response.artifact is None:
-        raise ArtifactNotFoundError(f"artifact {query.artifact} does not exist any more")
-    require_id("artifact", query.artifact_id, response.artifact.id)
-    files = response.artifact.files
+    files = require_artifact(response.artifact, query.artifact_id, query.artifact).files
     if files is None:
         return Page[ArtifactFileFields].empty(after)
     return read_sparse_page(files.page_info, files.edges, after)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Final
+from typing import Final, Protocol, TypeVar
 
 from runql.errors import ArtifactNotFoundError, OutdatedServerError
 from runql.paths import ArtifactAddress, RunAddress
@@ -30,6 +30,16 @@ from runql_graphql.operations import (
 MEMBERSHIP: Final = "Project.artifactCollectionMembership"
 VERSION: Final = re.compile(r"v\d+")
 USERS_PER_PAGE: Final = 50
+
+
+class Identified(Protocol):
+    """A response's artifact."""
+
+    @property
+    def id(self) -> str: ...
+
+
+A = TypeVar("A", bound=Identified)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +170,19 @@ def read_artifact(artifact_id: str) -> Flow[ArtifactFields]:
     return response.artifact
 
 
+def require_artifact(found: A | None, artifact_id: str, name: str) -> A:
+    """Return the requested artifact from a response.
+
+    Raises:
+        ArtifactNotFoundError: the server returned null: the artifact does not exist any more.
+        MismatchedResponseError: the response is about another artifact.
+    """
+    if found is None:
+        raise ArtifactNotFoundError(f"artifact {name} does not exist any more")
+    require_id("artifact", artifact_id, found.id)
+    return found
+
+
 def list_logged(run: RunAddress, per_page: int, after: str | None) -> Flow[Page[ArtifactFields | None]]:
     """Read a page of the versions that a run wrote; one request."""
     operation = list_logged_artifacts(
@@ -247,11 +270,8 @@ def list_users(artifact_id: str) -> Flow[list[PlacedRun]]:
 
 def _list_user_page(artifact_id: str, after: str | None) -> Flow[Page[PlacedRun]]:
     operation = list_artifact_users(id=artifact_id, first=USERS_PER_PAGE, after=after)
-    artifact = (yield from fetch(operation)).artifact
-    if artifact is None:
-        raise ArtifactNotFoundError(f"artifact {artifact_id} does not exist any more")
-    require_id("artifact", artifact_id, artifact.id)
-    users = artifact.used_by
+    found = (yield from fetch(operation)).artifact
+    users = require_artifact(found, artifact_id, artifact_id).used_by
     return read_page(users, after).with_nodes(
         [
             PlacedRun(edge.place.project.entity_name, edge.place.project.name, edge.node)
@@ -263,10 +283,8 @@ def _list_user_page(artifact_id: str, after: str | None) -> Flow[Page[PlacedRun]
 
 def read_creator(artifact_id: str) -> Flow[PlacedRun | None]:
     """Read the run that made a version; one request. None if a person made it, or the server hides the run."""
-    artifact = (yield from fetch(get_artifact_creator(id=artifact_id))).artifact
-    if artifact is None:
-        raise ArtifactNotFoundError(f"artifact {artifact_id} does not exist any more")
-    require_id("artifact", artifact_id, artifact.id)
+    found = (yield from fetch(get_artifact_creator(id=artifact_id))).artifact
+    artifact = require_artifact(found, artifact_id, artifact_id)
     run, place = artifact.created_by, artifact.place
     if not isinstance(run, FullRunFields) or not isinstance(place, GetArtifactCreatorArtifactPlaceRun):
         return None

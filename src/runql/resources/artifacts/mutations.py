@@ -18,7 +18,14 @@ from runql.errors import (
     RunqlError,
 )
 from runql.paths import ArtifactAddress, RunAddress
-from runql.resources.artifacts.lookup import VERSION, find_artifact, path_of, read_artifact, source_of
+from runql.resources.artifacts.lookup import (
+    VERSION,
+    find_artifact,
+    path_of,
+    read_artifact,
+    require_artifact,
+    source_of,
+)
 from runql.resources.records.absent_fields import require_field
 from runql.resources.records.deletion import confirm_deletion
 from runql.resources.records.identity import require_id, require_name
@@ -127,10 +134,8 @@ def update_version(place: ArtifactAddress, changes: UpdateArtifactInput) -> Flow
     """Write the fields that are set, and return the version as the server stores it; one idempotent request."""
     operation = update_artifact(input=changes)
     response = yield from _fetch_existing(place, changes.artifact_id, operation, repeatable=True)
-    if response.update_artifact is None:
-        raise ArtifactNotFoundError(f"artifact {place.qualified_name} does not exist any more")
-    require_id("artifact", changes.artifact_id, response.update_artifact.artifact.id)
-    return response.update_artifact.artifact
+    updated = response.update_artifact
+    return require_artifact(updated.artifact if updated else None, changes.artifact_id, place.qualified_name)
 
 
 def assign_aliases(place: ArtifactAddress, artifact_id: str, aliases: Sequence[str]) -> Flow[None]:
@@ -222,10 +227,8 @@ def use_version(
         kept = change.model_fields_set - refused
         older = UseArtifactInput.model_construct(kept, **{name: getattr(change, name) for name in kept})
         response = yield from fetch(use_artifact(input=older), repeatable=True)
-    if response.use_artifact is None:
-        raise ArtifactNotFoundError(f"artifact {place.qualified_name} does not exist any more")
-    require_id("artifact", artifact_id, response.use_artifact.artifact.id)
-    return response.use_artifact.artifact
+    used = response.use_artifact
+    return require_artifact(used.artifact if used else None, artifact_id, place.qualified_name)
 
 
 def log_version(

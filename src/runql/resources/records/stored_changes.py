@@ -7,7 +7,8 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
-from runql.errors import IncompleteUpdateError, UnreadableValueError
+from runql.errors import IncompleteUpdateError, RunqlError, UnreadableValueError
+from runql.transport.flow import Flow
 from runql.values import SPELLED_FLOATS, JSONValue
 
 REASON: Final = (
@@ -63,6 +64,31 @@ def missing_names(kind: str, sent: Iterable[str] | None, stored: Iterable[str]) 
     """Return the sent names that the server did not store, each with its kind, such as ``alias best``."""
     there = set(stored)
     return [f"{kind} {name}" for name in sent or () if name not in there]
+
+
+def write_in_order(
+    subject: str, steps: Sequence[tuple[str, Flow[None]]], unstored: Callable[[], list[str]] = list
+) -> Flow[None]:
+    """Run writes one after the other, up to the first that fails.
+
+    Args:
+        subject: the changed object, such as ``artifact e/p/a:v0``.
+        steps: the writes, each with its name.
+        unstored: what an earlier write did not store; called if a later one fails.
+
+    Raises:
+        IncompleteUpdateError: a later write fails. The error lists the writes that were done and those that were not.
+    """
+    written: list[str] = []
+    for name, step in steps:
+        try:
+            yield from step
+        except RunqlError as error:
+            if not written:
+                raise
+            failed = [*unstored(), *(each for each, _ in steps if each not in written)]
+            raise IncompleteUpdateError(subject, written, failed, str(error)) from error
+        written.append(name)
 
 
 def incomplete_update(subject: str, sent: Sequence[str], failed: Sequence[str]) -> IncompleteUpdateError:

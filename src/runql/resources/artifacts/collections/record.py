@@ -13,7 +13,6 @@ from runql.errors import (
     ArtifactNotFoundError,
     ChangeRefusedError,
     DeletionRefusedError,
-    IncompleteUpdateError,
     NotFoundError,
     QueryError,
     RunqlError,
@@ -24,6 +23,7 @@ from runql.resources.records.absent_fields import require_field
 from runql.resources.records.deletion import confirm_deletion
 from runql.resources.records.identity import require_id
 from runql.resources.records.snake_case import SnakeCaseAttributes
+from runql.resources.records.stored_changes import write_in_order
 from runql.transport.flow import Flow, fetch
 from runql_graphql.fragments import (
     ArtifactCollectionFields,
@@ -189,18 +189,7 @@ class CollectionRecord(SnakeCaseAttributes):
             steps.append(("added tags", self._add_tags(added)))
         if removed:
             steps.append(("removed tags", self._remove_tags(removed)))
-        written: list[str] = []
-        for name, step in steps:
-            try:
-                yield from step
-            except RunqlError as error:
-                if not written:
-                    raise
-                failed = [each for each, _ in steps if each not in written]
-                raise IncompleteUpdateError(
-                    f"artifact collection {self._path}", written, failed, str(error)
-                ) from error
-            written.append(name)
+        yield from write_in_order(f"artifact collection {self._path}", steps)
 
     def _write(self, names: list[str]) -> Flow[None]:
         given = {name: self._edited[name] for name in names}
