@@ -17,7 +17,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 CONSTRAINTS = ROOT / "constraints.txt"
 
-# The issue's own bound: at most two thirds of what the newest official SDK takes.
+# The bound: at most two thirds of what the newest official SDK takes.
 IMPORT_RATIO = 2 / 3
 ROUNDS = 7
 

@@ -21,17 +21,17 @@ ORDER: Final = ("Api", "Runs", "Run", "Files", "File", "Artifact")
 """Classes at the top of the report."""
 HEAD: Final = """# Conformance
 
-Written by `make conformance`, held by `tests/conformance/test_conformance.py`: do not edit.
+`make conformance` writes this file, and `tests/conformance/test_conformance.py` checks it: do not edit.
 
-For each of two versions of the official SDK, that SDK writes a project to the embedded server. Then the same few lines of code
-(`tests/conformance/calls/`) make the calls below through it and through runql, each on its own copy of the project. Results are
-compared to the bit: types, order, columns and dtypes of frames, bytes of files. A failure is either a deliberate refusal (`refusal`)
-or a stumble (`TypeError`, …). After a call that writes, the content of the server is read by plain GraphQL and compared. Both clients of
-runql make the calls; the test fails if their results differ.
+Each of two versions of the official SDK writes a project to the embedded server. Then the same few lines of code
+(`tests/conformance/calls/`) make the calls below through that SDK and through runql, each on its own copy of the data.
+The results must be equal to the bit: types, order, columns and dtypes of frames, and bytes of files. An error counts as a
+deliberate refusal (`refusal`) or as a crash (`TypeError`, …). After a call that writes, plain GraphQL reads the state of
+the server, which must be equal, too. The sync and the async client of runql must have equal results.
 
-**Requests** are those of the call itself, on all objects that it was made on together; most members of `Run` are read on each of the
-project's {runs} runs. Requests that lead there are not counted. The official SDK has a cache of artifact files on disk, which
-earlier calls have filled. Where it fetches several at once, the saving varies.
+**Requests** are those of the call itself for all its subjects, without loading the subjects: most members of `Run` are read
+on each of the project's {runs} runs. The official SDK has a disk cache of artifacts' files, which earlier calls filled; the
+number varies where it fetches several files concurrently.
 """
 
 
@@ -126,7 +126,7 @@ def _differences(comparisons: Mapping[str, Comparison], differences: list[Differ
     yield "Numbers are issues of wandb/wandb unless another repository is named."
     yield from (
         "",
-        "| member | call | against | it answers | runql answers | because | mends |",
+        "| member | call | against | official SDK | runql | because | mends |",
         "|---|---|---|---|---|---|---|",
     )
     for difference in differences:
@@ -153,7 +153,7 @@ def _grouped(
     for version in difference.sdk:
         found = comparisons[version][difference.call].mismatches
         if found:
-            where = f"; they part in {len(found)} places, first" if len(found) > 1 else ""
+            where = f"; they differ in {len(found)} places, first" if len(found) > 1 else ""
             groups.setdefault((where, shown(found[0].official), shown(found[0].ours)), []).append(version)
     return groups
 
