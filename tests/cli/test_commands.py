@@ -61,11 +61,12 @@ def test_the_printed_code_is_the_code_that_ran(demo: subprocess.CompletedProcess
 def test_the_demo_fetches_the_best_runs_model_and_scores_it(
     demo: subprocess.CompletedProcess[str],
 ) -> None:
-    told = " ".join(demo.stdout.split())
+    printed = " ".join(demo.stdout.split())
     found = re.search(
-        r"its model: (\S+), 2 files of [\d,]+ bytes, .* it recognises ([\d.]+) of .* logged ([\d.]+)\)", told
+        r"its model: (\S+), 2 files of [\d,]+ bytes, .* it recognises ([\d.]+) of .* logged ([\d.]+)\)",
+        printed,
     )
-    assert found, told
+    assert found, printed
     assert found[1].startswith("mlp:v")
     assert found[2] == found[3]
 
@@ -80,7 +81,7 @@ def test_the_printed_code_gives_the_same_best_run(
     monkeypatch.setenv("WANDB_BASE_URL", sample_server.url)
     monkeypatch.setenv("WANDB_API_KEY", sample_server.api_key)
     found: dict[str, object] = {}
-    exec(compile(demo_code(), "tour", "exec"), found)
+    exec(compile(demo_code(), "demo", "exec"), found)
     with Api() as api:
         best = max(api.runs(sample_server.project), key=lambda run: float(str(run.summary["val_accuracy"])))
     assert repr(best) == repr(found["best"])

@@ -224,9 +224,9 @@ def test_an_unusable_app_url_is_refused(resolve: Resolve) -> None:
 
 @pytest.mark.parametrize("value", ["true", "1", "yes", "TRUE", "on", "please"])
 def test_unchecked_certificates_are_refused(resolve: Resolve, cwd: Path, value: str) -> None:
-    told = refusal(lambda: resolve(environ={"WANDB_API_KEY": KEY, "WANDB_INSECURE_DISABLE_SSL": value}))
-    assert "WANDB_INSECURE_DISABLE_SSL switches off certificate checks" in told
-    assert "SSL_CERT_FILE" in told
+    message = refusal(lambda: resolve(environ={"WANDB_API_KEY": KEY, "WANDB_INSECURE_DISABLE_SSL": value}))
+    assert "WANDB_INSECURE_DISABLE_SSL switches off certificate checks" in message
+    assert "SSL_CERT_FILE" in message
     file = written(cwd / "wandb" / "settings", f"[default]\ninsecure_disable_ssl = {value}\n")
     assert f"insecure_disable_ssl in {file}" in refusal(resolve)
 
@@ -291,9 +291,9 @@ def test_timeouts_that_are_refused(resolve: Resolve, timeout: float) -> None:
 
 @pytest.mark.parametrize("text", ["soon", "0", "nan", "inf", "1e999", "30s"])
 def test_timeouts_of_the_environment_that_are_refused(resolve: Resolve, text: str) -> None:
-    told = refusal(lambda: resolve(environ={"WANDB_API_KEY": KEY, "WANDB_HTTP_TIMEOUT": text}))
-    assert "WANDB_HTTP_TIMEOUT" in told
-    assert repr(text) in told
+    message = refusal(lambda: resolve(environ={"WANDB_API_KEY": KEY, "WANDB_HTTP_TIMEOUT": text}))
+    assert "WANDB_HTTP_TIMEOUT" in message
+    assert repr(text) in message
 
 
 @pytest.mark.parametrize("timeout", [True, "30"])

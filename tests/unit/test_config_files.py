@@ -67,10 +67,10 @@ def test_the_cloud_has_two_names_in_netrc(resolve: Resolve, home: Path) -> None:
 )
 def test_a_broken_netrc_names_file_and_line_only(resolve: Resolve, home: Path, text: str, line: int) -> None:
     file = written(home / ".netrc", text)
-    told = refusal(lambda: resolve(environ={}))
-    assert told.startswith(f"{file}, at or just before line {line}: ")
-    assert KEY not in told
-    assert "login user password" in told
+    message = refusal(lambda: resolve(environ={}))
+    assert message.startswith(f"{file}, at or just before line {line}: ")
+    assert KEY not in message
+    assert "login user password" in message
     assert resolve().entity is None
 
 
@@ -110,9 +110,9 @@ def test_a_broken_settings_file_names_file_and_line_only(
     resolve: Resolve, cwd: Path, text: str, line: int
 ) -> None:
     file = written(cwd / "wandb" / "settings", text)
-    told = refusal(resolve)
-    assert told.startswith(f"{file}, line {line}: ")
-    assert KEY not in told
+    message = refusal(resolve)
+    assert message.startswith(f"{file}, line {line}: ")
+    assert KEY not in message
 
 
 def test_files_that_are_no_text_or_no_files(resolve: Resolve, home: Path, cwd: Path) -> None:
@@ -120,13 +120,13 @@ def test_files_that_are_no_text_or_no_files(resolve: Resolve, home: Path, cwd: P
     (home / ".config").write_text("a file where a folder is expected")
     assert resolve().entity is None
     (home / ".netrc").write_bytes(b"\xff\xfe machine")
-    told = refusal(lambda: resolve(environ={}))
-    assert str(home / ".netrc") in told
+    message = refusal(lambda: resolve(environ={}))
+    assert str(home / ".netrc") in message
     named = home / "config"
     named.mkdir()
     (named / "settings").write_bytes(b"[default]\nentity = \xff\n")
-    told = refusal(lambda: resolve(environ={"WANDB_API_KEY": KEY, "WANDB_CONFIG_DIR": str(named)}))
-    assert f"{named / 'settings'} cannot be read (it is not UTF-8)" in told
+    message = refusal(lambda: resolve(environ={"WANDB_API_KEY": KEY, "WANDB_CONFIG_DIR": str(named)}))
+    assert f"{named / 'settings'} cannot be read (it is not UTF-8)" in message
 
 
 def test_files_that_may_not_be_read(resolve: Resolve, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -62,7 +62,7 @@ def test_the_range_or_the_file_is_taken(wanted: ByteRange, answer: Response, sta
         Response(416, b""),
         Response(404, b"<Error/>"),
     ],
-    ids=["elsewhere", "shorter", "cut", "untold", "unsized", "rows", "packed", "416", "404"],
+    ids=["elsewhere", "shorter", "cut", "without a range", "unsized", "rows", "packed", "416", "404"],
 )
 def test_anything_else_is_refused(answer: Response) -> None:
     assert read_part(ByteRange(100, 200), answer) is None

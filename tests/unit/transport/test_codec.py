@@ -214,7 +214,7 @@ def test_a_telling_status_wins_over_graphql_errors_and_keeps_their_text(status: 
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "expected"),
     [
         (b'{"error": "quota"}', "quota"),
         (b'{"error": {"message": "quota", "code": 7}}', "quota"),
@@ -226,9 +226,9 @@ def test_a_telling_status_wins_over_graphql_errors_and_keeps_their_text(status: 
     ],
 )
 @pytest.mark.parametrize("status", [404, 403, 502])
-def test_what_the_server_said_is_in_the_message(content: bytes, told: str, status: int) -> None:
+def test_what_the_server_said_is_in_the_message(content: bytes, expected: str, status: int) -> None:
     message = str(answer_error("Op", Response(status, content)))
-    assert told in message
+    assert expected in message
     assert "x" * 201 not in message
 
 
@@ -288,7 +288,7 @@ SCAN = scan_history(
 SAMPLED, LIVE = RawList("sampledHistory", 2), RawList("liveData", 1)
 
 
-def told(sampled: str, keys: str = "null") -> Response:
+def run_response(sampled: str, keys: str = "null") -> Response:
     return window(f'"historyKeys":{keys},"sampledHistory":{sampled}')
 
 
@@ -307,7 +307,7 @@ def sampled(answer: ScanHistory) -> object:
     "text", ['[[{"_step":0,"a":1.5},{"_step":1}]]', '[[{"a":"x"}],[]]', "[[]]", '[[{"a":"["}]]']
 )
 def test_what_lies_under_a_field_stays_text(text: str) -> None:
-    answer, texts = read_response_with_raw_lists(SCAN, told(text), [SAMPLED])
+    answer, texts = read_response_with_raw_lists(SCAN, run_response(text), [SAMPLED])
     assert texts == {"sampledHistory": [text.encode()]}
     assert sampled(answer) == []
 
@@ -329,7 +329,7 @@ def test_what_lies_under_a_field_stays_text(text: str) -> None:
     "keys", ["null", '{"sampledHistory":{"typeCounts":[]}}', '{"x":"\\"sampledHistory\\":[["}']
 )
 def test_what_cannot_be_told_apart_by_brackets_is_in_the_model(text: str, keys: str) -> None:
-    answer, texts = read_response_with_raw_lists(SCAN, told(text, keys), [SAMPLED])
+    answer, texts = read_response_with_raw_lists(SCAN, run_response(text, keys), [SAMPLED])
     assert not texts.get("sampledHistory")
     assert sampled(answer) == json.loads(text)
 

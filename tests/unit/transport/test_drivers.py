@@ -69,12 +69,12 @@ def test_an_operation_is_posted_and_its_answer_read(face: Face) -> None:
 @faces
 def test_requests_slow_down_before_the_limit_is_reached(face: Face) -> None:
     """What is left is spread over the time until the limit is lifted; no answer had to be a 429."""
-    told = {"RateLimit-Remaining": "1", "RateLimit-Reset": "0.2"}
+    limit = {"RateLimit-Remaining": "1", "RateLimit-Reset": "0.2"}
     arrived: list[float] = []
 
     def answer(request: httpx.Request) -> httpx.Response:
         arrived.append(time.monotonic())
-        return httpx.Response(200, json=FOUND, headers=told if len(arrived) == 1 else {})
+        return httpx.Response(200, json=FOUND, headers=limit if len(arrived) == 1 else {})
 
     def three() -> Flow[None]:
         for _ in range(3):
@@ -86,9 +86,9 @@ def test_requests_slow_down_before_the_limit_is_reached(face: Face) -> None:
 
 @faces
 def test_files_do_not_wait_for_the_limit_of_the_api(face: Face) -> None:
-    told = {"RateLimit-Remaining": "0", "RateLimit-Reset": "80"}
+    limit = {"RateLimit-Remaining": "0", "RateLimit-Reset": "80"}
     answer, requests = in_turn(
-        httpx.Response(200, json=FOUND, headers=told), httpx.Response(200, content=b"bytes")
+        httpx.Response(200, json=FOUND, headers=limit), httpx.Response(200, content=b"bytes")
     )
 
     def both() -> Flow[bytes]:

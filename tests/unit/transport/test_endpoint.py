@@ -141,10 +141,10 @@ def test_whoever_gets_the_credentials_is_the_base_url_as_the_http_library_reads_
     base = httpx.URL("https://host/api/")
     try:
         target = httpx.URL(url)
-        told = trusted(url, "https://host/api")
+        is_trusted = trusted(url, "https://host/api")
     except (ValueError, httpx.InvalidURL):
         return  # what cannot be read cannot be sent
-    if told and target.scheme in {"http", "https"}:  # no other is spoken
+    if is_trusted and target.scheme in {"http", "https"}:  # no other is spoken
         assert (target.scheme, target.host, target.port) == (base.scheme, base.host, base.port)
         assert target.path.startswith(base.path)
         assert not target.userinfo
@@ -195,7 +195,7 @@ def test_a_failure_without_a_text_is_named_by_its_kind() -> None:
     assert "ReadError" in str(failure.error)
 
 
-def test_a_password_in_a_url_is_not_told() -> None:
+def test_a_password_in_a_url_is_not_shown() -> None:
     request = Request("/a", "https://user:hidden@storage/a")
     failure = endpoint().failure(request, httpx.ConnectError("refused"), 0)
     assert "storage" in str(failure.error)

@@ -50,7 +50,7 @@ def test_an_error_of_the_driver_passes_through() -> None:
     assert caught.value is error
 
 
-def test_a_driver_that_answers_none_is_told_so() -> None:
+def test_a_driver_that_replies_none_is_an_error() -> None:
     flow = fetch(STATE)
     next(flow)
     with pytest.raises(TypeError, match="driver"):

@@ -44,7 +44,7 @@ def test_a_source_that_breaks_off_leaves_what_was_there(before: bytes | None, tm
     assert left_in(tmp_path) == ({} if before is None else {"target": before})
 
 
-def test_what_cannot_be_read_or_written_is_told(tmp_path: Path) -> None:
+def test_what_cannot_be_read_or_written_is_reported(tmp_path: Path) -> None:
     with pytest.raises(LocalFileError, match="cannot copy"):
         copy_file(tmp_path / "nothing", tmp_path / "target")
     with pytest.raises(LocalFileError, match="cannot read"):

@@ -34,7 +34,7 @@ faces = pytest.mark.parametrize("face", ["sync", "async"])
 
 
 def take_request(peer: socket.socket) -> None:
-    """Read until the body is there; the header tells its length."""
+    """Read until the body is there; a header gives its length."""
     read = b""
     while b"\r\n\r\n" not in read:
         read += peer.recv(65536)
@@ -72,7 +72,7 @@ def answer(peer: socket.socket) -> None:
 
 @dataclass
 class Peer:
-    """A listening socket that treats its connections in turn, each as told; the last way stays."""
+    """A listening socket that treats its connections in turn, each in the given way; the last way repeats."""
 
     listener: socket.socket
     ways: list[Callable[[socket.socket], None]]

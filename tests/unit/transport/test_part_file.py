@@ -136,7 +136,7 @@ def test_long_names_that_begin_alike_are_told_apart(tmp_path: Path) -> None:
     assert sorted(path.read_bytes() for path in tmp_path.iterdir()) == [b"1", b"2"]
 
 
-def test_a_file_in_the_way_of_its_folder_is_told(tmp_path: Path) -> None:
+def test_a_file_in_the_way_of_its_folder_is_reported(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"a file")
     with pytest.raises(NotADirectoryError):
         PartFile(tmp_path / "a" / "x.bin")

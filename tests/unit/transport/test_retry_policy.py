@@ -11,7 +11,7 @@ from runql.transport.retry import Outcome, RetryPolicy, asked_wait, is_server_fa
 from runql.transport.wire import Failure, Request, Response
 
 QUERY = Request("Query", "http://api/graphql", b"{}")
-SPARING = Request("Query", "http://api/graphql", b"{}", fail_fast=True)
+FAILING_FAST = Request("Query", "http://api/graphql", b"{}", fail_fast=True)
 MUTATION = Request("Mutation", "http://api/graphql", b"{}", repeatable=False)
 FILE = Request("/file", "http://api/file")
 
@@ -40,7 +40,7 @@ def status(code: int, **headers: str) -> Response:
 
 
 @pytest.mark.parametrize(
-    ("outcome", "query", "sparing", "mutation"),
+    ("outcome", "query", "fail_fast", "mutation"),
     [
         (NO_HOST, True, True, True),
         (HUNG_UP, True, True, False),
@@ -65,10 +65,10 @@ def status(code: int, **headers: str) -> Response:
         (status(422), False, False, False),
     ],
 )
-def test_what_is_sent_again(outcome: Outcome, *, query: bool, sparing: bool, mutation: bool) -> None:
+def test_what_is_sent_again(outcome: Outcome, *, query: bool, fail_fast: bool, mutation: bool) -> None:
     assert (delay(QUERY, outcome) is not None) is query
     assert (delay(FILE, outcome) is not None) is query
-    assert (delay(SPARING, outcome) is not None) is sparing
+    assert (delay(FAILING_FAST, outcome) is not None) is fail_fast
     assert (delay(MUTATION, outcome) is not None) is mutation
 
 

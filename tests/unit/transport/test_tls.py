@@ -136,7 +136,7 @@ def folder(file: Path, tmp_path: Path) -> Path:
     folder.mkdir()
     openssl = shutil.which("openssl")
     if openssl is None:
-        pytest.skip("only openssl tells the name")
+        pytest.skip("only openssl shows the name")
     hashed = subprocess.run(
         [openssl, "x509", "-hash", "-noout", "-in", file], capture_output=True, check=True
     )

@@ -1,4 +1,4 @@
-"""A wrong address is told after at most two attempts; a host that responded before is waited for."""
+"""A wrong address is reported after at most two attempts; a host that responded before is waited for."""
 
 from __future__ import annotations
 
@@ -45,10 +45,10 @@ def unused_port() -> int:
 def test_a_name_that_leads_nowhere(face: Face, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", unresolvable)
     traffic = Traffic()
-    told = (
+    message = (
         r"no response from wrong\.invalid: its name has no address .*Check WANDB_BASE_URL.*after 2 attempts"
     )
-    with pytest.raises(ConnectionFailedError, match=told):
+    with pytest.raises(ConnectionFailedError, match=message):
         patient(face, "http://wrong.invalid")(fetch(STATE), traffic=traffic)
     assert traffic.requests == 2
 
@@ -77,8 +77,8 @@ def test_a_port_that_speaks_something_else(response: bytes, face: Face) -> None:
 @faces
 def test_tls_to_a_port_that_does_not_speak_it(face: Face) -> None:
     with answering(b"HTTP/1.1 400 Bad Request\r\n\r\n") as (port, asked):
-        told = "Does this port speak TLS.*after 2 attempts"
-        with pytest.raises(ConnectionFailedError, match=told):
+        message = "Does this port speak TLS.*after 2 attempts"
+        with pytest.raises(ConnectionFailedError, match=message):
             patient(face, f"https://127.0.0.1:{port}")(fetch(STATE))
     assert len(asked) == 2
 
