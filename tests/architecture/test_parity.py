@@ -7,6 +7,7 @@ import re
 
 import pytest
 from tests.architecture.surface import Member, members_of, written
+from tests.architecture.twins import twins
 from typing_extensions import get_original_bases
 
 import runql
@@ -229,3 +230,10 @@ def test_every_awaited_class_has_its_pair() -> None:
 def test_overloads_are_seen() -> None:
     assert len(members_of(runql.Runs)["histories"].overloads) >= 4
     assert len(members_of(runql.Run)["history"].overloads) >= 3
+
+
+def test_async_members_say_what_their_sync_twins_say() -> None:
+    pairs = [*twins()]
+    assert len(pairs) > 100
+    stale = [f"{pair.awaited.owner}.{pair.awaited.name}" for pair in pairs if not pair.are_equal]
+    assert stale == [], "run `python -m tests.architecture.twins`"

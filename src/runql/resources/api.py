@@ -303,7 +303,7 @@ class Api(ArtifactCatalog):
 
 
 class AsyncApi(AsyncArtifactCatalog):
-    """As `Api`, awaited: ``await api.run(path)``, ``async for run in await api.runs(path)``.
+    """The async twin of `Api`: ``await api.run(path)``, ``async for run in await api.runs(path)``.
 
     Several event loops may share it. Each has connections of its own, which are closed when the loop ends.
     """
@@ -317,7 +317,10 @@ class AsyncApi(AsyncArtifactCatalog):
         base_url: str | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        """As `Api`; the transport is an asynchronous one."""
+        """Resolve the settings: arguments, then `WANDB_*` variables, then settings files, then netrc.
+
+        See `Api.__init__` for its requests and errors.
+        """
         from runql.transport.aio import AsyncRetryingClient
 
         settings = resolve_settings(base_url=base_url, api_key=api_key, timeout=timeout, overrides=overrides)
@@ -336,27 +339,32 @@ class AsyncApi(AsyncArtifactCatalog):
         await self.close()
 
     async def close(self) -> None:
-        """As `Api.close`; connections of other event loops are closed there."""
+        """Close the connections after the requests of other threads. Further requests raise
+        `ClientClosedError`.
+        """
         await self.client.close()
 
     @property
     def settings(self) -> Settings:
-        """As `Api.settings`."""
+        """The resolved settings; their repr hides the key."""
         return self.client.settings
 
     @property
     def traffic(self) -> Traffic:
-        """As `Api.traffic`."""
+        """Counts of what was sent and received so far."""
         return self.client.traffic
 
     @property
     async def viewer(self) -> User:
-        """As `Api.viewer`."""
+        """The user that the API key belongs to. Sends one request, once.
+
+        See `Api.viewer` for its requests and errors.
+        """
         return await self.client.run(self._viewer.get())
 
     @property
     async def default_entity(self) -> str | None:
-        """As `Api.default_entity`."""
+        """The entity for paths that name none: the setting, else the viewer's own (see `viewer`)."""
         return self.settings.entity or (await self.viewer).entity
 
     async def _owner(self, named: str | None) -> str:
@@ -364,20 +372,23 @@ class AsyncApi(AsyncArtifactCatalog):
 
     @property
     def user_agent(self) -> str:
-        """As `Api.user_agent`."""
+        """The User-Agent that runql sends: ``runql/`` and its version."""
         return USER_AGENT
 
     async def capabilities(self) -> Capabilities:
-        """As `Api.capabilities`."""
+        """Return the features of the server, and the operations that it limits; one request each time."""
         from runql.resources.capabilities import read_capabilities
 
         return await self.client.run(read_capabilities())
 
     def flush(self) -> None:
-        """As `Api.flush`."""
+        """Do nothing; kept for compatibility. There is no cache that could go stale."""
 
     async def run(self, path: str = "") -> AsyncRun:
-        """As `Api.run`."""
+        """Return one run with all its fields; one request.
+
+        See `Api.run` for its requests and errors.
+        """
         from runql.resources.runs.async_run import AsyncRun
 
         asked = parse_run_path(path)
@@ -389,7 +400,9 @@ class AsyncApi(AsyncArtifactCatalog):
     async def create_run(
         self, *, run_id: str | None = None, project: str | None = None, entity: str | None = None
     ) -> AsyncRun:
-        """As `Api.create_run`."""
+        """Create a run and return it with all its fields; as `Run.create`, which can also create it as
+        pending.
+        """
         from runql.resources.runs.async_run import AsyncRun
 
         return await AsyncRun.create(self, run_id, project, entity)
@@ -404,7 +417,10 @@ class AsyncApi(AsyncArtifactCatalog):
         *,
         lazy: bool = False,
     ) -> AsyncRuns:
-        """As `Api.runs`; awaited because it may have to ask for the default entity."""
+        """Return the runs of a project as a lazy list; see `Runs`.
+
+        See `Api.runs` for its requests and errors.
+        """
         from runql.resources.runs.runs import AsyncRuns
 
         asked = parse_project_path(path)
@@ -422,7 +438,10 @@ class AsyncApi(AsyncArtifactCatalog):
         )
 
     async def sweep(self, path: str = "") -> AsyncSweep:
-        """As `Api.sweep`."""
+        """Return one sweep; one request.
+
+        See `Api.sweep` for its requests and errors.
+        """
         from runql.resources.sweeps.lookup import read_sweep
         from runql.resources.sweeps.sweep import AsyncSweep
 
@@ -433,7 +452,10 @@ class AsyncApi(AsyncArtifactCatalog):
         return AsyncSweep.listed(self.client, sweep.entity, sweep.project, fields)
 
     async def project(self, name: str, entity: str | None = None) -> AsyncProject:
-        """As `Api.project`."""
+        """Return one project; one request.
+
+        See `Api.project` for its requests and errors.
+        """
         from runql.resources.project import AsyncProject, read_project
 
         asked = parse_project_path(name)
@@ -442,7 +464,10 @@ class AsyncApi(AsyncArtifactCatalog):
         return AsyncProject(self.client, await self.client.run(read_project(owner, project.project)))
 
     async def create_project(self, name: str, entity: str | None = None) -> AsyncProject:
-        """As `Api.create_project`."""
+        """Create a project and return it; one request, two when the default entity must be read.
+
+        See `Api.create_project` for its requests and errors.
+        """
         from runql.resources.project import AsyncProject, create_project
 
         checked_project_name(name)
@@ -450,7 +475,10 @@ class AsyncApi(AsyncArtifactCatalog):
         return AsyncProject(self.client, fields)
 
     async def from_path(self, path: str) -> AsyncProject | AsyncRun | AsyncSweep:
-        """As `Api.from_path`."""
+        """Return the project, run or sweep at a path; one request.
+
+        See `Api.from_path` for its requests and errors.
+        """
         match path_kind(path):
             case "project":
                 return await self.project(path)
@@ -460,19 +488,26 @@ class AsyncApi(AsyncArtifactCatalog):
                 return await self.run(path)
 
     async def projects(self, entity: str | None = None, per_page: int = 200) -> AsyncProjects:
-        """As `Api.projects`."""
+        """Return the projects of an entity as a lazy list; see `Projects`.
+
+        See `Api.projects` for its requests and errors.
+        """
         from runql.resources.project import AsyncProjects
 
         return AsyncProjects(self.client, await self._owner(entity), per_page)
 
     async def user(self, username_or_email: str) -> User | None:
-        """As `Api.user`."""
+        """Return the user with this username or e-mail address, else the first match of the server, else
+        None.
+
+        See `Api.user` for its requests and errors.
+        """
         from runql.resources.user import best_match
 
         return best_match(await self.users(username_or_email), username_or_email)
 
     async def users(self, username_or_email: str) -> list[User]:
-        """As `Api.users`."""
+        """Return the users whose username or e-mail address contains this, in the server's order; see `user`."""
         from runql.resources.user import list_matching_users
 
         return await self.client.run(list_matching_users(username_or_email))

@@ -178,7 +178,7 @@ class Project(ProjectRecord):
 
 
 class AsyncProject(ProjectRecord):
-    """As `Project`; its lists are read with ``async for``."""
+    """The async twin of `Project`; its lists are read with ``async for``."""
 
     def __init__(self, client: AsyncRetryingClient, fields: ProjectFields) -> None:
         self._client = client
@@ -193,23 +193,26 @@ class AsyncProject(ProjectRecord):
         *,
         lazy: bool = False,
     ) -> AsyncRuns:
-        """As `Project.runs`."""
+        """Return its runs; see `Api.runs`."""
         return AsyncRuns(
             self._client, self.entity, self.name, filters, order, per_page, include_sweeps, lazy=lazy
         )
 
     def sweeps(self, per_page: int = 50) -> AsyncSweeps:
-        """As `Project.sweeps`."""
+        """Return its sweeps as a lazy list; one request a page."""
         return AsyncSweeps(self._client, self.entity, self.name, per_page)
 
     def artifacts_types(self, per_page: int = 50) -> AsyncArtifactTypes:
-        """As `Project.artifacts_types`."""
+        """Return its types of artifacts as a lazy list; one request a page."""
         return AsyncArtifactTypes(self._client, self.entity, self.name, per_page)
 
     def collections(
         self, filters: Mapping[str, JSONValue] | None = None, order: str | None = None, per_page: int = 50
     ) -> AsyncProjectArtifactCollections:
-        """As `Project.collections`."""
+        """Return its artifact collections of all types as a lazy list; one request a page.
+
+        See `Project.collections` for its requests and errors.
+        """
         return AsyncProjectArtifactCollections(self._client, self.entity, self.name, filters, order, per_page)
 
 
@@ -235,7 +238,7 @@ class Projects(LazySequence[ProjectFields, Project]):
 
 
 class AsyncProjects(AsyncLazySequence[ProjectFields, AsyncProject]):
-    """As `Projects`, awaited."""
+    """The async twin of `Projects`."""
 
     def __init__(self, client: AsyncRetryingClient, entity: str, per_page: int = 200) -> None:
         self._entity = entity

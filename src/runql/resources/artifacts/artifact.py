@@ -270,7 +270,7 @@ class Artifact(EditableArtifact):
 
 
 class AsyncArtifact(EditableArtifact):
-    """As `Artifact`, awaited."""
+    """The async twin of `Artifact`."""
 
     def __init__(self, client: AsyncRetryingClient, found: ResolvedArtifact) -> None:
         super().__init__(found, client.settings.app_url)
@@ -278,7 +278,10 @@ class AsyncArtifact(EditableArtifact):
 
     @property
     async def collection(self) -> AsyncArtifactCollection:
-        """As `Artifact.collection`."""
+        """The collection it was found in. Sends one request each time.
+
+        See `Artifact.collection` for its requests and errors.
+        """
         from runql.resources.artifacts.collections.collection import (  # noqa: PLC0415 - as above
             AsyncArtifactCollection,
         )
@@ -288,7 +291,7 @@ class AsyncArtifact(EditableArtifact):
 
     @property
     async def source_collection(self) -> AsyncArtifactCollection:
-        """As `Artifact.source_collection`."""
+        """The collection it was made in. Sends one request each time, as `collection`."""
         from runql.resources.artifacts.collections.collection import (  # noqa: PLC0415 - as above
             AsyncArtifactCollection,
         )
@@ -298,32 +301,45 @@ class AsyncArtifact(EditableArtifact):
 
     @property
     async def source_artifact(self) -> AsyncArtifact:
-        """As `Artifact.source_artifact`."""
+        """The version in the collection it was made in. For a link, sends one request each time; else returns
+        itself.
+
+        See `Artifact.source_artifact` for its requests and errors.
+        """
         if not self.is_link:
             return self
         return AsyncArtifact(self._client, await self._client.run(self._find_source()))
 
     @property
     async def manifest(self) -> Manifest:
-        """As `Artifact.manifest`."""
+        """The list of its entries. Sends two requests the first time.
+
+        See `Artifact.manifest` for its requests and errors.
+        """
         return await self._client.run(self._read_manifest())
 
     @property
     async def entries(self) -> Mapping[str, ManifestEntry]:
-        """As `Artifact.entries`."""
+        """Its files and references, by path. Reads the manifest, as `manifest`."""
         return await self._client.run(self._read_entries())
 
     async def get_entry(self, name: str) -> AsyncArtifactEntry:
-        """As `Artifact.get_entry`."""
+        """Return one entry by its path. Reads the manifest, as `manifest`.
+
+        See `Artifact.get_entry` for its requests and errors.
+        """
         entry = await self._client.run(self._read_entry(name))
         return AsyncArtifactEntry(self._client, self.qualified_name, entry, self._download_entry)
 
     async def get(self, name: str) -> LoggedTable:
-        """As `Artifact.get`."""
+        """Return a `wandb.Table` of the artifact, as rows or as a frame.
+
+        See `Artifact.get` for its requests and errors.
+        """
         return await self._client.run(self._read_table(name))
 
     async def get_path(self, name: str) -> AsyncArtifactEntry:
-        """As `Artifact.get_path`."""
+        """Deprecated: `get_entry` under an older name."""
         warnings.warn(
             "AsyncArtifact.get_path is deprecated: use AsyncArtifact.get_entry",
             DeprecationWarning,
@@ -332,7 +348,10 @@ class AsyncArtifact(EditableArtifact):
         return await self.get_entry(name)
 
     def files(self, names: Sequence[str] | None = None, per_page: int = 50) -> AsyncArtifactFiles:
-        """As `Artifact.files`."""
+        """Return its files as the server lists them: a lazy sequence that sends one request a page.
+
+        See `Artifact.files` for its requests and errors.
+        """
         return AsyncArtifactFiles(self._client, self.id, self.qualified_name, names, per_page)
 
     async def download(
@@ -346,7 +365,10 @@ class AsyncArtifact(EditableArtifact):
         progress: Progress | None = None,
         on_unsafe: OnUnsafe = "raise",
     ) -> Path:
-        """As `Artifact.download`."""
+        """Save the files below ``root``, and return that folder.
+
+        See `Artifact.download` for its requests and errors.
+        """
         return await self._client.run(
             self._download(
                 root,
@@ -361,26 +383,33 @@ class AsyncArtifact(EditableArtifact):
     async def file(
         self, root: str | os.PathLike[str] | None = None, *, progress: Progress | None = None
     ) -> Path:
-        """As `Artifact.file`."""
+        """Save the only file of the artifact, and return its path; as `ArtifactEntry.download`.
+
+        See `Artifact.file` for its requests and errors.
+        """
         return await self._client.run(self._download_only_file(root, progress))
 
     async def verify(
         self, root: str | os.PathLike[str] | None = None, *, on_unsafe: OnUnsafe = "raise"
     ) -> list[str]:
-        """As `Artifact.verify`."""
+        """Check that the files below ``root`` are those of the artifact; return the references, which are not
+        checked.
+
+        See `Artifact.verify` for its requests and errors.
+        """
         return await self._client.run(
             self._verify(root, max_concurrency=DEFAULT_CONCURRENCY, on_unsafe=on_unsafe)
         )
 
     async def used_by(self) -> list[AsyncRun]:
-        """As `Artifact.used_by`."""
+        """Return the runs that read it, in the server's order; one request for 50 runs."""
         from runql.resources.runs.async_run import AsyncRun  # noqa: PLC0415 - as above
 
         found = await self._client.run(list_users(self.id))
         return [AsyncRun.listed(self._client, each.entity, each.project, each.fields, None) for each in found]
 
     async def logged_by(self) -> AsyncRun | None:
-        """As `Artifact.logged_by`."""
+        """Return the run that made it, None if a person made it; one request."""
         from runql.resources.runs.async_run import AsyncRun  # noqa: PLC0415 - as above
 
         found = await self._client.run(read_creator(self.id))
@@ -389,13 +418,22 @@ class AsyncArtifact(EditableArtifact):
         return AsyncRun.listed(self._client, found.entity, found.project, found.fields, None)
 
     async def save(self) -> None:
-        """As `Artifact.save`."""
+        """Write the changed description, metadata, tags, ttl and aliases to the server.
+
+        See `Artifact.save` for its requests and errors.
+        """
         await self._client.run(self._save())
 
     async def delete(self, delete_aliases: bool = False) -> None:
-        """As `Artifact.delete`."""
+        """Delete the version on the server, for a link only the link; one request. This cannot be undone.
+
+        See `Artifact.delete` for its requests and errors.
+        """
         await self._client.run(self._delete(with_aliases=delete_aliases))
 
     async def unlink(self) -> None:
-        """As `Artifact.unlink`."""
+        """Remove the link from the collection; one request. The version stays where it was made.
+
+        See `Artifact.unlink` for its requests and errors.
+        """
         await self._client.run(self._unlink())

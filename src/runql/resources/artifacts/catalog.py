@@ -174,21 +174,24 @@ class ArtifactCatalog(ABC):
 
 
 class AsyncArtifactCatalog(ABC):
-    """As `ArtifactCatalog`, awaited."""
+    """The async twin of `ArtifactCatalog`."""
 
     client: AsyncRetryingClient
 
     @property
     @abstractmethod
     async def default_entity(self) -> str | None:
-        """As `ArtifactCatalog.default_entity`."""
+        """The entity of paths without one."""
 
     @abstractmethod
     async def _owner(self, named: str | None) -> str:
-        """As `ArtifactCatalog._owner`."""
+        """The entity of a path, or the default one."""
 
     async def artifact(self, name: str, type: str | None = None) -> AsyncArtifact:
-        """As `ArtifactCatalog.artifact`."""
+        """Return one artifact version; one request, on older servers one more the first time.
+
+        See `ArtifactCatalog.artifact` for its requests and errors.
+        """
         from runql.resources.artifacts.artifact import AsyncArtifact
 
         return AsyncArtifact(
@@ -196,7 +199,9 @@ class AsyncArtifactCatalog(ABC):
         )
 
     async def artifact_exists(self, name: str, type: str | None = None) -> bool:
-        """As `ArtifactCatalog.artifact_exists`."""
+        """Whether there is such an artifact version, of this type if one is given. Requests are those of
+        `artifact`.
+        """
         return await self.client.run(_exists(await self._address(name), type))
 
     async def artifacts(
@@ -208,7 +213,11 @@ class AsyncArtifactCatalog(ABC):
         *,
         order: str | None = None,
     ) -> AsyncArtifacts:
-        """As `ArtifactCatalog.artifacts`; awaited because it may have to ask for the default entity."""
+        """Return the versions of a collection, a lazy sequence that sends one request a page; see
+        `Artifacts`.
+
+        See `ArtifactCatalog.artifacts` for its requests and errors.
+        """
         from runql.resources.artifacts.versions import AsyncArtifacts
 
         address = await self._address(name)
@@ -224,7 +233,7 @@ class AsyncArtifactCatalog(ABC):
         )
 
     async def artifact_versions(self, type_name: str, name: str, per_page: int = 50) -> AsyncArtifacts:
-        """As `ArtifactCatalog.artifact_versions`."""
+        """Deprecated: `artifacts` under an older name."""
         warnings.warn(
             "AsyncApi.artifact_versions is deprecated: use AsyncApi.artifacts",
             DeprecationWarning,
@@ -233,7 +242,10 @@ class AsyncArtifactCatalog(ABC):
         return await self.artifacts(type_name, name, per_page)
 
     async def artifact_type(self, type_name: str, project: str | None = None) -> AsyncArtifactType:
-        """As `ArtifactCatalog.artifact_type`."""
+        """Return one artifact type of a project; one request.
+
+        See `ArtifactCatalog.artifact_type` for its requests and errors.
+        """
         from runql.resources.artifacts.collections.lookup import TypeAddress, find_type
         from runql.resources.artifacts.collections.types import AsyncArtifactType
 
@@ -242,14 +254,17 @@ class AsyncArtifactCatalog(ABC):
         return AsyncArtifactType(self.client, home.entity, home.project, fields)
 
     async def artifact_types(self, project: str | None = None) -> AsyncArtifactTypes:
-        """As `ArtifactCatalog.artifact_types`; awaited as `artifacts` is."""
+        """Return the artifact types of a project, a lazy sequence. ``project`` is as for `Api.runs`."""
         from runql.resources.artifacts.collections.types import AsyncArtifactTypes
 
         home = await self._home(project)
         return AsyncArtifactTypes(self.client, home.entity, home.project)
 
     async def artifact_collection(self, type_name: str, name: str) -> AsyncArtifactCollection:
-        """As `ArtifactCatalog.artifact_collection`."""
+        """Return one collection; one request. ``name`` is as for `artifacts`.
+
+        See `ArtifactCatalog.artifact_collection` for its requests and errors.
+        """
         from runql.resources.artifacts.collections.collection import AsyncArtifactCollection
         from runql.resources.artifacts.collections.lookup import TypeAddress, find_collection
 
@@ -261,14 +276,16 @@ class AsyncArtifactCatalog(ABC):
     async def artifact_collections(
         self, project_name: str, type_name: str, per_page: int = 50
     ) -> AsyncArtifactCollections:
-        """As `ArtifactCatalog.artifact_collections`; awaited as `artifacts` is."""
+        """Return the collections of one type_name in a project, a lazy sequence. ``project_name`` is as for
+        `Api.runs`.
+        """
         from runql.resources.artifacts.collections.collection import AsyncArtifactCollections
 
         home = await self._home(project_name)
         return AsyncArtifactCollections(self.client, home.entity, home.project, type_name, per_page)
 
     async def artifact_collection_exists(self, name: str, type: str) -> bool:
-        """As `ArtifactCatalog.artifact_collection_exists`."""
+        """Whether there is such a collection of this type; one request."""
         from runql.resources.artifacts.collections.lookup import TypeAddress
 
         address = await self._address(name)

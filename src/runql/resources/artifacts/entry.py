@@ -87,7 +87,7 @@ class ArtifactEntry(EntryRecord):
 
 
 class AsyncArtifactEntry(EntryRecord):
-    """As `ArtifactEntry`, awaited."""
+    """The async twin of `ArtifactEntry`."""
 
     def __init__(
         self, client: AsyncRetryingClient, artifact: str, entry: ManifestEntry, save: SaveEntry
@@ -98,5 +98,8 @@ class AsyncArtifactEntry(EntryRecord):
     async def download(
         self, root: str | os.PathLike[str] | None = None, *, progress: Progress | None = None
     ) -> Path:
-        """As `ArtifactEntry.download`."""
+        """Save the entry below ``root`` under its own path, and return the path of the file.
+
+        See `ArtifactEntry.download` for its requests and errors.
+        """
         return await self._client.run(self._download(root, progress))

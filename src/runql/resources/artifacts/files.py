@@ -156,7 +156,7 @@ class ArtifactFile(ArtifactFileRecord):
 
 
 class AsyncArtifactFile(ArtifactFileRecord):
-    """As `ArtifactFile`, awaited."""
+    """The async twin of `ArtifactFile`."""
 
     def __init__(
         self, client: AsyncRetryingClient, query: ArtifactFileQuery, fields: ArtifactFileFields
@@ -172,7 +172,10 @@ class AsyncArtifactFile(ArtifactFileRecord):
         *,
         progress: Progress | None = None,
     ) -> Path:
-        """As `ArtifactFile.download`."""
+        """Save the file below ``root`` under its own name, and return its path.
+
+        See `ArtifactFile.download` for its requests and errors.
+        """
         return await self._client.run(self._save(root, progress, replace=replace, exist_ok=exist_ok))
 
 
@@ -203,7 +206,7 @@ class ArtifactFiles(LazySequence[ArtifactFileFields, ArtifactFile]):
 
 
 class AsyncArtifactFiles(AsyncLazySequence[ArtifactFileFields, AsyncArtifactFile]):
-    """As `ArtifactFiles`, awaited."""
+    """The async twin of `ArtifactFiles`."""
 
     def __init__(
         self,

@@ -70,7 +70,7 @@ class Artifacts(LazySequence[ResolvedArtifact, Artifact]):
 
 
 class AsyncArtifacts(AsyncLazySequence[ResolvedArtifact, AsyncArtifact]):
-    """As `Artifacts`, awaited."""
+    """The async twin of `Artifacts`."""
 
     def __init__(
         self,
@@ -110,7 +110,7 @@ class RunArtifacts(LazySequence[ArtifactFields | None, Artifact]):
 
 
 class AsyncRunArtifacts(AsyncLazySequence[ArtifactFields | None, AsyncArtifact]):
-    """As `RunArtifacts`, awaited."""
+    """The async twin of `RunArtifacts`."""
 
     def __init__(
         self,

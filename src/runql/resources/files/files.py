@@ -77,7 +77,7 @@ class File(FileRecord):
 
 
 class AsyncFile(FileRecord):
-    """As `File`, awaited."""
+    """The async twin of `File`."""
 
     def __init__(
         self,
@@ -97,14 +97,20 @@ class AsyncFile(FileRecord):
         *,
         progress: Progress | None = None,
     ) -> io.TextIOWrapper:
-        """As `File.download`."""
+        """Save the file below ``root`` under its own name, and return it opened for reading as UTF-8.
+
+        See `File.download` for its requests and errors.
+        """
         path, missing = download_path(self.fields, root, replace=replace, exist_ok=exist_ok)
         if missing:
             await self._client.run(save_file(self._run, self.fields, path, progress))
         return open_text(path)
 
     async def delete(self) -> None:
-        """As `File.delete`."""
+        """Delete the file from the run; one request, and one before if the run is not loaded.
+
+        See `File.delete` for its requests and errors.
+        """
         await self._client.run(delete_file(self._run, self.fields, self._project_number))
 
 
@@ -177,7 +183,7 @@ class Files(LazySequence[FileFields | None, File]):
 
 
 class AsyncFiles(AsyncLazySequence[FileFields | None, AsyncFile]):
-    """As `Files`, awaited."""
+    """The async twin of `Files`."""
 
     def __init__(
         self,
@@ -205,7 +211,10 @@ class AsyncFiles(AsyncLazySequence[FileFields | None, AsyncFile]):
         progress: Progress | None = None,
         on_unsafe: OnUnsafe = "raise",
     ) -> list[Path]:
-        """As `Files.download`."""
+        """Save all files below ``root``, and return their paths in list order.
+
+        See `Files.download` for its requests and errors.
+        """
         positive("max_concurrency", max_concurrency)
         checked_on_unsafe(on_unsafe)
         wanted = await self[:]

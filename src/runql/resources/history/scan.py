@@ -86,7 +86,7 @@ class HistoryScan:
 
 
 class AsyncHistoryScan:
-    """As `HistoryScan`: ``async for``, ``await anext(scan)``, ``await scan.to_polars()``."""
+    """The async twin of `HistoryScan`: ``async for``, ``await anext(scan)``, ``await scan.to_polars()``."""
 
     def __init__(self, client: AsyncRetryingClient, plan: ScanPlan, hints: HistoryHints) -> None:
         self._client = client
@@ -105,17 +105,23 @@ class AsyncHistoryScan:
             del rows
 
     async def to_pandas(self) -> pd.DataFrame:
-        """As `HistoryScan.to_pandas`."""
+        """Return one row a step and one column a metric, `_step` first; see `runql.frames.to_pandas` for
+        dtypes.
+        """
         require("pandas", needed_for="HistoryScan.to_pandas")
         return to_pandas(await self._client.run(self._table()))
 
     async def to_polars(self) -> pl.DataFrame:
-        """As `HistoryScan.to_polars`."""
+        """Return one row a step and one column a metric, `_step` first; see `runql.frames.to_polars` for
+        dtypes.
+        """
         require("polars", needed_for="HistoryScan.to_polars")
         return to_polars(await self._client.run(self._table()))
 
     async def to_arrow(self) -> pa.Table:
-        """As `HistoryScan.to_arrow`."""
+        """Return one row a step and one column a metric, `_step` first; see `runql.frames.to_arrow` for
+        dtypes.
+        """
         require("pyarrow", needed_for="HistoryScan.to_arrow")
         return to_arrow(await self._client.run(self._table()))
 

@@ -315,7 +315,7 @@ class LazySequence(SnakeCaseAttributes, Generic[N, T]):
 
 
 class AsyncLazySequence(SnakeCaseAttributes, Generic[N, T]):
-    """As `LazySequence`, awaited: ``async for``, ``await anext(runs)``, ``await runs[3]``, ``await runs.length``."""
+    """The async twin of `LazySequence`: ``async for``, ``await anext(runs)``, ``await runs[3]``, ``await runs.length``."""
 
     # Without this, a `for` without `async` would iterate by index and never end: each index gives an awaitable.
     __iter__: ClassVar[None] = None
@@ -371,7 +371,7 @@ class AsyncLazySequence(SnakeCaseAttributes, Generic[N, T]):
         return await anext(self)
 
     def convert_objects(self) -> list[T]:
-        """As `LazySequence.convert_objects`."""
+        """Return the items of the last page read; empty before the first."""
         return list(self._listing.newest)
 
     @overload

@@ -57,7 +57,7 @@ class NextItem(Generic[T]):
 
 
 class AsyncNextItem(Generic[T]):
-    """As `NextItem`, awaited; tasks take turns."""
+    """The async twin of `NextItem`; tasks take turns."""
 
     def __init__(self, begin: Callable[[], AsyncIterator[T]]) -> None:
         self._begin = begin

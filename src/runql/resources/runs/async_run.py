@@ -48,7 +48,7 @@ class AsyncApiConnection(Protocol):
 
 
 class AsyncRun(EditableRun):
-    """As `Run`, awaited.
+    """The async twin of `Run`.
 
     Made without ``attrs`` it has no fields until ``await run.load()``. `AsyncApi.run` and lists return loaded runs.
     """
@@ -101,21 +101,31 @@ class AsyncRun(EditableRun):
         return self._fields
 
     async def load(self, force: bool = False) -> None:
-        """As `Run.load`."""
+        """Read the run's fields; one request.
+
+        See `Run.load` for its requests and errors.
+        """
         await self._client.run(self._load(force=force))
 
     async def load_full_data(self, force: bool = False) -> None:
-        """As `Run.load_full_data`."""
+        """Read config, summary and the rest of a run that was listed with ``lazy=True``; the same as `load`."""
         await self.load(force)
 
     @property
     async def lastHistoryStep(self) -> int:  # noqa: N802 — documented
-        """As `Run.lastHistoryStep`."""
+        """The highest step that the server reports; -1 when it reports none. Sends one request each time.
+
+        See `Run.lastHistoryStep` for its requests and errors.
+        """
         return await self._client.run(read_last_step(self._address))
 
     @property
     async def metadata(self) -> dict[str, JSONValue] | None:
-        """As `Run.metadata`."""
+        """What the SDK recorded of the machine and the program; None when the run has no
+        `wandb-metadata.json`.
+
+        See `Run.metadata` for its requests and errors.
+        """
         return await self._client.run(read_metadata(self._address))
 
     @overload
@@ -167,7 +177,10 @@ class AsyncRun(EditableRun):
         pandas: bool = True,
         stream: Stream = "default",
     ) -> pd.DataFrame | list[Row]:
-        """As `Run.history`."""
+        """Return sampled rows of the history, in step order; one request.
+
+        See `Run.history` for its requests and errors.
+        """
         return await self._client.run(self._sample(samples, keys, x_axis, pandas=pandas, stream=stream))
 
     def scan_history(
@@ -181,7 +194,10 @@ class AsyncRun(EditableRun):
         max_concurrency: int = DEFAULT_CONCURRENCY,
         use_cache: bool = True,  # noqa: ARG002 - accepted for compatibility
     ) -> AsyncHistoryScan:
-        """As `Run.scan_history`."""
+        """Return every row of the history as an iterable that reads while you iterate.
+
+        See `Run.scan_history` for its requests and errors.
+        """
         from runql.resources.history.scan import AsyncHistoryScan
 
         plan = self._scan_plan(keys, page_size, min_step, max_step, match, max_concurrency)
@@ -195,7 +211,7 @@ class AsyncRun(EditableRun):
         max_step: int | None = None,
         use_cache: bool = True,  # noqa: ARG002 - accepted for compatibility
     ) -> AsyncHistoryScan:
-        """As `Run.beta_scan_history`."""
+        """Deprecated: `scan_history` under an older name."""
         warnings.warn(
             "AsyncRun.beta_scan_history is deprecated: use AsyncRun.scan_history",
             DeprecationWarning,
@@ -211,7 +227,10 @@ class AsyncRun(EditableRun):
         max_concurrency: int = DEFAULT_CONCURRENCY,
         progress: Progress | None = None,
     ) -> HistoryFiles:
-        """As `Run.download_history`."""
+        """Save the parquet files that the server has exported the history to; one request, and one a file.
+
+        See `Run.download_history` for its requests and errors.
+        """
         from runql.resources.runs.history_files import HistoryDownload
 
         download = HistoryDownload.checked(
@@ -222,17 +241,25 @@ class AsyncRun(EditableRun):
     async def download_history_exports(
         self, download_dir: str | os.PathLike[str], require_complete_history: bool = True
     ) -> HistoryFiles:
-        """As `Run.download_history_exports`."""
+        """Save the history's parquet files; `download_history` under the official SDK's name, without its
+        options.
+        """
         return await self.download_history(download_dir, require_complete_history)
 
     def console_logs(self, *, per_page: int = 1000, last: int | None = None) -> AsyncConsoleLogs:
-        """As `Run.console_logs`."""
+        """Return what the run's process wrote to its console, oldest line first, as a lazy list.
+
+        See `Run.console_logs` for its requests and errors.
+        """
         from runql.resources.runs.console import AsyncConsoleLogs
 
         return AsyncConsoleLogs(self._client, self._address, per_page, last)
 
     async def wait_until_finished(self, *, timeout: float | None = None) -> None:
-        """As `Run.wait_until_finished`."""
+        """Wait until the run's state is terminal; one request every five seconds.
+
+        See `Run.wait_until_finished` for its requests and errors.
+        """
         await self._client.run(self._wait(timeout))
 
     @classmethod
@@ -245,7 +272,11 @@ class AsyncRun(EditableRun):
         *,
         state: FirstState = "running",
     ) -> AsyncRun:
-        """As `Run.create`."""
+        """Create a run and return it with all its fields; one request, two when the default entity must be
+        read.
+
+        See `Run.create` for its requests and errors.
+        """
         name = checked_id(run_id)
         home = project or api.client.settings.project or DEFAULT_PROJECT
         address = RunAddress(entity or await api.default_entity or "", home, name)
@@ -254,33 +285,52 @@ class AsyncRun(EditableRun):
 
     @cached_property
     def summary(self) -> AsyncSummary:
-        """As `Run.summary`."""
+        """The summary metrics, a mapping that can be changed. Floats keep their bits; NaN and infinities are
+        floats.
+        """
         self._full()
         return AsyncSummary(self._client, lambda: self._summary, self._save_summary)
 
     async def update(self, *, if_unchanged: bool = False) -> None:
-        """As `Run.update`."""
+        """Write what was changed in memory: name, notes, description, tags, group, job type, config and
+        summary.
+
+        See `Run.update` for its requests and errors.
+        """
         await self._client.run(self._update(if_unchanged=if_unchanged))
 
     async def save(self) -> None:
-        """As `Run.save`."""
+        """Write what was changed in memory; `update` without its option."""
         await self.update()
 
     async def delete(self, delete_artifacts: bool = False) -> None:
-        """As `Run.delete`."""
+        """Delete the run on the server, for good; one request.
+
+        See `Run.delete` for its requests and errors.
+        """
         await self._client.run(self._delete(with_artifacts=delete_artifacts))
 
     async def stop(self) -> None:
-        """As `Run.stop`."""
+        """Ask the run to stop, as the web app's button does; one request.
+
+        See `Run.stop` for its requests and errors.
+        """
         await self._client.run(self._stop())
 
     async def update_state(self, state: RequestedState) -> bool:
-        """As `Run.update_state`."""
+        """Set the run's state on the server, and return whether the server did; one request.
+
+        See `Run.update_state` for its requests and errors.
+        """
         return await self._client.run(self._set_state(state))
 
     @property
     async def sweep(self) -> AsyncSweep | None:
-        """As `Run.sweep`."""
+        """The sweep that the run belongs to. None outside sweeps, when it is gone, and with
+        ``include_sweeps=False``.
+
+        See `Run.sweep` for its requests and errors.
+        """
         if not self._include_sweeps:
             return None
         from runql.resources.sweeps.sweep import AsyncSweep
@@ -292,7 +342,10 @@ class AsyncRun(EditableRun):
     def files(
         self, names: Sequence[str] | None = None, per_page: int = 50, *, pattern: str | None = None
     ) -> AsyncFiles:
-        """As `Run.files`."""
+        """Return the files of the run as a lazy list; one request a page.
+
+        See `Run.files` for its requests and errors.
+        """
         from runql.resources.files.files import AsyncFiles
 
         return AsyncFiles(
@@ -305,7 +358,10 @@ class AsyncRun(EditableRun):
         )
 
     async def file(self, name: str) -> AsyncFile:
-        """As `Run.file`."""
+        """Return one file by its path inside the run; one request.
+
+        See `Run.file` for its requests and errors.
+        """
         from runql.resources.files.files import AsyncFile
         from runql.resources.files.record import find_file
 
@@ -317,7 +373,10 @@ class AsyncRun(EditableRun):
         )
 
     async def table(self, key: str, logged: Mapping[str, JSONValue] | None = None) -> LoggedTable:
-        """As `Run.table`."""
+        """Return a `wandb.Table` that the run logged, to be read as rows or as a frame; two requests.
+
+        See `Run.table` for its requests and errors.
+        """
         from runql.resources.artifacts.logged_table import read_run_table
 
         value = self.summary.get(key) if logged is None else dict(logged)
@@ -330,31 +389,36 @@ class AsyncRun(EditableRun):
         *,
         progress: Progress | None = None,
     ) -> AsyncFile:
-        """As `Run.upload_file`."""
+        """Upload a local file to the run, in place of one of the same name; four or five requests.
+
+        See `Run.upload_file` for its requests and errors.
+        """
         from runql.resources.files.files import AsyncFile
         from runql.resources.files.record import upload_file
 
-        return AsyncFile(
-            self._client,
-            self._address,
-            await self._client.run(upload_file(self._address, path, root, progress)),
-            self._project_number,
-        )
+        uploaded = await self._client.run(upload_file(self._address, path, root, progress))
+        return AsyncFile(self._client, self._address, uploaded, self._project_number)
 
     def logged_artifacts(self, per_page: int = RUN_PER_PAGE) -> AsyncRunArtifacts:
-        """As `Run.logged_artifacts`."""
+        """Return the artifact versions that the run wrote, as a lazy list; one request a page.
+
+        See `Run.logged_artifacts` for its requests and errors.
+        """
         from runql.resources.artifacts.versions import AsyncRunArtifacts
 
         return AsyncRunArtifacts(self._client, self._address, "logged", per_page)
 
     def used_artifacts(self, per_page: int = RUN_PER_PAGE) -> AsyncRunArtifacts:
-        """As `Run.used_artifacts`."""
+        """Return the artifact versions that the run is recorded to read; as `logged_artifacts`."""
         from runql.resources.artifacts.versions import AsyncRunArtifacts
 
         return AsyncRunArtifacts(self._client, self._address, "used", per_page)
 
     async def use_artifact(self, artifact: AsyncArtifact, use_as: str | None = None) -> AsyncArtifact:
-        """As `Run.use_artifact`."""
+        """Record that the run reads a version, of any project; one request, on old servers once one more.
+
+        See `Run.use_artifact` for its requests and errors.
+        """
         from runql.resources.runs.lineage import record_use
 
         await self._client.run(record_use(self._address, artifact, use_as))
@@ -366,7 +430,10 @@ class AsyncRun(EditableRun):
         aliases: Collection[str] | None = None,
         tags: Collection[str] | None = None,
     ) -> AsyncArtifact:
-        """As `Run.log_artifact`."""
+        """Record that the run wrote a version that the server holds, of the run's own project; one request.
+
+        See `Run.log_artifact` for its requests and errors.
+        """
         from runql.resources.artifacts.artifact import AsyncArtifact
         from runql.resources.runs.lineage import record_output
 

@@ -61,7 +61,7 @@ class ConsoleLogs(LazySequence[ConsoleLogLine, ConsoleLogLine]):
 
 
 class AsyncConsoleLogs(AsyncLazySequence[ConsoleLogLine, ConsoleLogLine]):
-    """As `ConsoleLogs`, awaited."""
+    """The async twin of `ConsoleLogs`."""
 
     def __init__(
         self,

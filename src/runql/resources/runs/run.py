@@ -529,12 +529,8 @@ class Run(EditableRun):
         from runql.resources.files.files import File
         from runql.resources.files.record import upload_file
 
-        return File(
-            self._client,
-            self._address,
-            self._client.run(upload_file(self._address, path, root, progress)),
-            self._project_number,
-        )
+        uploaded = self._client.run(upload_file(self._address, path, root, progress))
+        return File(self._client, self._address, uploaded, self._project_number)
 
     def logged_artifacts(self, per_page: int = RUN_PER_PAGE) -> RunArtifacts:
         """Return the artifact versions that the run wrote, as a lazy list; one request a page.

@@ -264,7 +264,7 @@ class Runs(LazySequence[RunFields | FullRunFields, Run]):
 
 
 class AsyncRuns(AsyncLazySequence[RunFields | FullRunFields, AsyncRun]):
-    """As `Runs`, awaited: ``async for run in runs``, ``await runs[-1]``, ``await runs.length``."""
+    """The async twin of `Runs`: ``async for run in runs``, ``await runs[-1]``, ``await runs.length``."""
 
     def __init__(
         self,
@@ -294,7 +294,11 @@ class AsyncRuns(AsyncLazySequence[RunFields | FullRunFields, AsyncRun]):
         return f"<AsyncRuns {self._query.entity}/{self._query.project}>"
 
     async def upgrade_to_full(self) -> None:
-        """As `Runs.upgrade_to_full`."""
+        """Read config, summary and the rest of the runs that were listed with ``lazy=True``; nothing on a
+        full list.
+
+        See `Runs.upgrade_to_full` for its requests and errors.
+        """
         await self._client.run(self._shape.upgrade())
 
     @overload
@@ -357,7 +361,10 @@ class AsyncRuns(AsyncLazySequence[RunFields | FullRunFields, AsyncRun]):
         format: SampleFormat = "default",
         stream: Stream = "default",
     ) -> list[Row] | pd.DataFrame | pl.DataFrame:
-        """As `Runs.histories`."""
+        """Return sampled rows of every run, in list order, each row with its run's id as `run_id`.
+
+        See `Runs.histories` for its requests and errors.
+        """
         return await self._client.run(_histories(self._query, samples, keys, x_axis, format, stream))
 
     @overload
@@ -428,7 +435,10 @@ class AsyncRuns(AsyncLazySequence[RunFields | FullRunFields, AsyncRun]):
         page_size: int = SCAN_PAGE_SIZE,
         max_concurrency: int = DEFAULT_CONCURRENCY,
     ) -> AsyncHistoriesScan[list[Row] | pd.DataFrame | pl.DataFrame | pa.Table]:
-        """As `Runs.scan_histories`."""
+        """Return every row of every run, as a scan that reads when it is iterated or collected.
+
+        See `Runs.scan_histories` for its requests and errors.
+        """
         from runql.resources.runs.histories.formats import scan_format
         from runql.resources.runs.histories.scan import AsyncHistoriesScan
 

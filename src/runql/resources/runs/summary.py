@@ -100,7 +100,7 @@ class Summary(SummaryValues):
 
 
 class AsyncSummary(SummaryValues):
-    """As `Summary`; ``update`` is awaited."""
+    """The async twin of `Summary`; ``update`` is awaited."""
 
     def __init__(self, client: AsyncRetryingClient, values: Values, save: Save) -> None:
         # First, so that pickling reaches the client first: its error names the reason.
@@ -112,7 +112,10 @@ class AsyncSummary(SummaryValues):
     async def update(  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride] — as said above
         self, changes: Changes = (), /, **named: object
     ) -> None:
-        """As `Summary.update`."""
+        """Assign these values, and write the whole summary; one request.
+
+        See `Summary.update` for its requests and errors.
+        """
         self._put(changes, named)
         await self._client.run(self._save())
 

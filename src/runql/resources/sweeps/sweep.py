@@ -103,7 +103,7 @@ class Sweep(SweepRecord):
 
 
 class AsyncSweep(SweepRecord):
-    """As `Sweep`, awaited.
+    """The async twin of `Sweep`.
 
     Made without ``attrs`` it has no fields until ``await sweep.load()``. `AsyncApi.sweep` and lists return loaded sweeps.
     """
@@ -137,12 +137,15 @@ class AsyncSweep(SweepRecord):
         return self._fields
 
     async def load(self, force: bool = False) -> None:
-        """As `Sweep.load`."""
+        """Read the sweep's fields; one request.
+
+        See `Sweep.load` for its requests and errors.
+        """
         await self._client.run(self._load(force=force))
 
     @property
     def runs(self) -> AsyncRuns:
-        """As `Sweep.runs`."""
+        """The runs that belong to it, oldest first, as a lazy list; one request a page."""
         if "_runs" not in vars(self):
             from runql.resources.runs.runs import AsyncRuns  # noqa: PLC0415 - as above
 
@@ -151,7 +154,10 @@ class AsyncSweep(SweepRecord):
         return self._runs
 
     async def best_run(self, order: str | None = None) -> AsyncRun | None:
-        """As `Sweep.best_run`."""
+        """Return the best run by a metric; None when no run of the sweep has a finite value of it.
+
+        See `Sweep.best_run` for its requests and errors.
+        """
         from runql.resources.runs.async_run import AsyncRun  # noqa: PLC0415 - as above
 
         fields = await self._client.run(self._best(order))

@@ -35,7 +35,7 @@ class Sweeps(LazySequence[SweepFields, Sweep]):
 
 
 class AsyncSweeps(AsyncLazySequence[SweepFields, AsyncSweep]):
-    """As `Sweeps`, awaited."""
+    """The async twin of `Sweeps`."""
 
     def __init__(self, client: AsyncRetryingClient, entity: str, project: str, per_page: int = 50) -> None:
         self._path = f"{entity}/{project}"

@@ -65,7 +65,7 @@ class ArtifactCollection(CollectionRecord):
 
 
 class AsyncArtifactCollection(CollectionRecord):
-    """As `ArtifactCollection`, awaited."""
+    """The async twin of `ArtifactCollection`."""
 
     def __init__(
         self, client: AsyncRetryingClient, home: TypeAddress, fields: ArtifactCollectionFields
@@ -74,18 +74,24 @@ class AsyncArtifactCollection(CollectionRecord):
         self._client = client
 
     def artifacts(self, per_page: int = PER_PAGE, *, tags: Collection[str] | None = None) -> AsyncArtifacts:
-        """As `ArtifactCollection.artifacts`."""
+        """Return its versions in the server's order, most often newest first; see `Artifacts`."""
         home, name = self._home, self._fields.name
         return AsyncArtifacts(
             self._client, home.entity, home.project, name, home.type_name, per_page=per_page, tags=tags
         )
 
     async def save(self) -> None:
-        """As `ArtifactCollection.save`."""
+        """Write the changed name, type, description and tags to the server.
+
+        See `ArtifactCollection.save` for its requests and errors.
+        """
         await self._client.run(self._save())
 
     async def delete(self) -> None:
-        """As `ArtifactCollection.delete`."""
+        """Delete the collection and all versions that were made in it; one request. This cannot be undone.
+
+        See `ArtifactCollection.delete` for its requests and errors.
+        """
         await self._client.run(self._delete())
 
 
@@ -104,7 +110,7 @@ class ArtifactCollections(LazySequence[ArtifactCollectionFields | None, Artifact
 
 
 class AsyncArtifactCollections(AsyncLazySequence[ArtifactCollectionFields | None, AsyncArtifactCollection]):
-    """As `ArtifactCollections`, awaited."""
+    """The async twin of `ArtifactCollections`."""
 
     def __init__(
         self, client: AsyncRetryingClient, entity: str, project: str, type_name: str, per_page: int = PER_PAGE
@@ -140,7 +146,7 @@ class ProjectArtifactCollections(LazySequence[ArtifactCollectionFields | None, A
 class AsyncProjectArtifactCollections(
     AsyncLazySequence[ArtifactCollectionFields | None, AsyncArtifactCollection]
 ):
-    """As `ProjectArtifactCollections`, awaited."""
+    """The async twin of `ProjectArtifactCollections`."""
 
     def __init__(
         self,

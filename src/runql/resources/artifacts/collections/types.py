@@ -84,7 +84,7 @@ class ArtifactType(TypeRecord):
 
 
 class AsyncArtifactType(TypeRecord):
-    """As `ArtifactType`, awaited."""
+    """The async twin of `ArtifactType`."""
 
     def __init__(
         self, client: AsyncRetryingClient, entity: str, project: str, fields: ArtifactTypeFields
@@ -93,12 +93,15 @@ class AsyncArtifactType(TypeRecord):
         self._client = client
 
     def collections(self, per_page: int = PER_PAGE) -> AsyncArtifactCollections:
-        """As `ArtifactType.collections`."""
+        """Return its collections, a lazy sequence that sends one request a page."""
         home = self._home
         return AsyncArtifactCollections(self._client, home.entity, home.project, home.type_name, per_page)
 
     async def collection(self, name: str) -> AsyncArtifactCollection:
-        """As `ArtifactType.collection`."""
+        """Return one of its collections; one request.
+
+        See `ArtifactType.collection` for its requests and errors.
+        """
         fields = await self._client.run(find_collection(self._home, name))
         return AsyncArtifactCollection(self._client, self._home, fields)
 
@@ -122,7 +125,7 @@ class ArtifactTypes(LazySequence[ArtifactTypeFields, ArtifactType]):
 
 
 class AsyncArtifactTypes(AsyncLazySequence[ArtifactTypeFields, AsyncArtifactType]):
-    """As `ArtifactTypes`, awaited."""
+    """The async twin of `ArtifactTypes`."""
 
     def __init__(
         self, client: AsyncRetryingClient, entity: str, project: str, per_page: int = PER_PAGE

@@ -100,7 +100,7 @@ class HistoriesScan(Generic[F_co]):
 
 
 class AsyncHistoriesScan(Generic[F_co]):
-    """As `HistoriesScan`: ``await scan.collect()``, ``async for frame in scan``, ``await scan.sink_parquet(path)``."""
+    """The async twin of `HistoriesScan`: ``await scan.collect()``, ``async for frame in scan``, ``await scan.sink_parquet(path)``."""
 
     def __init__(
         self, client: AsyncRetryingClient, plan: HistoriesPlan, output: OutputFormat[F_co], *, pivot: bool
@@ -115,7 +115,10 @@ class AsyncHistoriesScan(Generic[F_co]):
         return await self._next.take()
 
     async def collect(self) -> F_co:
-        """As `HistoriesScan.collect`."""
+        """Return all rows as one frame, its types inferred over every value.
+
+        See `HistoriesScan.collect` for its requests and errors.
+        """
         part = await self._client.run(
             read_histories(self._plan, self._output.reader(), self._client.sample_limits)
         )
@@ -129,7 +132,10 @@ class AsyncHistoriesScan(Generic[F_co]):
             yield self._output.make(batches)
 
     async def sink_parquet(self, path: str | os.PathLike[str]) -> None:
-        """As `HistoriesScan.sink_parquet`."""
+        """Write all rows into one parquet file, atomically; needs pyarrow, whatever the format.
+
+        See `HistoriesScan.sink_parquet` for its requests and errors.
+        """
         server, limits = self._client.settings.base_url, self._client.sample_limits
         await self._client.run(
             checked_sink(self._plan, self._output, path, server, limits, pivot=self._pivot)
