@@ -9,8 +9,8 @@ import pytest
 from runql.errors import ManifestError
 from runql.paths import ArtifactAddress
 from runql.resources.artifacts.manifest import (
-    LONG_URLS,
-    LONGEST_URLS,
+    URLS_WITH_ARTIFACT_ID,
+    URLS_WITH_COLLECTION,
     Manifest,
     ManifestEntry,
     api_path,
@@ -85,12 +85,12 @@ def test_another_form_is_refused(content: bytes, told: str) -> None:
     ("layout", "features", "address"),
     [
         ("V1", set[str](), f"artifacts/te%20am/{HEX}"),
-        ("V1", {LONGEST_URLS}, f"artifacts/te%20am/{HEX}"),
+        ("V1", {URLS_WITH_ARTIFACT_ID}, f"artifacts/te%20am/{HEX}"),
         ("V2", set[str](), f"artifactsV2/default/te%20am/QXJ0/{HEX}"),
-        ("V2", {LONG_URLS}, f"artifactsV2/default/te%20am/pro/ject/col/QXJ0/{HEX}/b%23.txt"),
+        ("V2", {URLS_WITH_COLLECTION}, f"artifactsV2/default/te%20am/pro/ject/col/QXJ0/{HEX}/b%23.txt"),
         (
             "V2",
-            {LONG_URLS, LONGEST_URLS},
+            {URLS_WITH_COLLECTION, URLS_WITH_ARTIFACT_ID},
             f"artifactsV2/default/te%20am/pro/ject/col/ID%3D/QXJ0/{HEX}/b%23.txt",
         ),
     ],

@@ -150,9 +150,9 @@ class Artifact(EditableArtifact):
         and its digest is right. References are followed: over HTTP, to local files, into other artifacts, and through
         fsspec where it is installed.
 
-        Sends two requests for the manifest if it was not read yet, one for the addresses of 5,000 files, one for each
-        different file, and one for each reference. If storage refuses a signed address, the API is asked with the key:
-        one request for the server's features, and at most two for each file.
+        Sends one request for the addresses of 5,000 files, one for each different file, and one for each reference.
+        Sends two more for the manifest if it was not read yet. If storage refuses a signed address, the API is asked
+        with the key: one request for the server's features, and at most two for each file.
 
         Args:
             root: the folder; by default ``artifacts/<collection>:<version>`` of the collection it was made in, or below

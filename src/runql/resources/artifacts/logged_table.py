@@ -56,21 +56,17 @@ class SideColumn:
 
 @dataclass(frozen=True)
 class LoggedTable:
-    """A `wandb.Table` as it was logged.
+    """A `wandb.Table` as it was logged; `Artifact.get` and `Run.table` return it. It sends no requests.
 
     ```python
     table = api.artifact("digits/run-3f9k2c1a-mistakes:latest").get("mistakes")
     table.to_polars().filter(pl.col("times") > 3)
     ```
 
-    `Artifact.get` and `Run.table` return it. Its methods send no requests.
-
     Attributes:
         columns: the names of the columns, in order.
-        data: the rows, one value a column. Media are dicts such as ``{"_type": "image-file", "path": …}``; times are
-            milliseconds since 1970, UTC.
-        column_types: W&B's type of each column, such as ``number``, ``timestamp`` or ``image-file``, and ``union`` for
-            several. Empty where the SDK wrote none, as in the files of a run.
+        data: the rows. Media are dicts such as ``{"_type": "image-file", "path": …}``; times are milliseconds, UTC.
+        column_types: W&B's type of each column, such as ``number`` or ``union``; empty for files of a run.
     """
 
     columns: tuple[str, ...]

@@ -300,13 +300,13 @@ def _checked_match(found: ResolvedArtifact, address: ArtifactAddress) -> Resolve
         MismatchedResponseError: it is about another one. An alias is not compared: servers differ in which they list.
     """
     place = found.place
-    require_name("artifact collection ", path_of(address), path_of(place))
+    require_name("artifact collection ", collection_path(address), collection_path(place))
     if VERSION.fullmatch(address.version) and VERSION.fullmatch(place.version):
-        require_name(f"artifact {path_of(address)}:", address.version, place.version)
+        require_name(f"artifact {collection_path(address)}:", address.version, place.version)
     return found
 
 
-def path_of(place: ArtifactAddress) -> str:
+def collection_path(place: ArtifactAddress) -> str:
     """Return the path of the collection, without a version."""
     return f"{place.entity}/{place.project}/{place.collection}"
 

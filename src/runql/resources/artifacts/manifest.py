@@ -23,8 +23,8 @@ from runql_graphql.operations import get_artifact_manifest
 
 VERSION: Final = 1
 DEFAULT_REGION: Final = "default"
-LONG_URLS: Final = "ARTIFACT_COLLECTION_MEMBERSHIP_FILE_DOWNLOAD_HANDLER"
-LONGEST_URLS: Final = "ARTIFACT_V2_DOWNLOAD_HANDLER_SUPPORTS_ARTIFACT_ID"
+URLS_WITH_COLLECTION: Final = "ARTIFACT_COLLECTION_MEMBERSHIP_FILE_DOWNLOAD_HANDLER"
+URLS_WITH_ARTIFACT_ID: Final = "ARTIFACT_V2_DOWNLOAD_HANDLER_SUPPORTS_ARTIFACT_ID"
 
 Layout: TypeAlias = Literal["V1", "V2"]
 
@@ -167,9 +167,9 @@ def api_path(
         return f"artifacts/{quote(place.entity)}/{digest}"
     region = manifest.storage_region or DEFAULT_REGION
     parts = [place.entity]
-    if features & {LONG_URLS, LONGEST_URLS}:
+    if features & {URLS_WITH_COLLECTION, URLS_WITH_ARTIFACT_ID}:
         parts += [place.project, place.collection]
-    if LONGEST_URLS in features:
+    if URLS_WITH_ARTIFACT_ID in features:
         parts.append(artifact_id)
     parts.append(entry.birth_artifact_id or "")
     address = "/".join([f"artifactsV2/{region}", *(quote(part) for part in parts), digest])

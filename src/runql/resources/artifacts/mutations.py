@@ -20,8 +20,8 @@ from runql.errors import (
 from runql.paths import ArtifactAddress, RunAddress
 from runql.resources.artifacts.lookup import (
     VERSION,
+    collection_path,
     find_artifact,
-    path_of,
     read_artifact,
     require_artifact,
     source_of,
@@ -278,7 +278,7 @@ def log_version(
     logged = response.create_artifact.artifact
     require_id(f"artifact {source.collection} with the digest", digest, logged.digest)
     if (made_at := source_of(logged)) is not None:
-        require_name("artifact collection ", path_of(source), path_of(made_at))
+        require_name("artifact collection ", collection_path(source), collection_path(made_at))
     if logged.state is not ArtifactState.COMMITTED:
         raise ArtifactPendingError(source.qualified_name, logged.state.value)
     return logged

@@ -123,7 +123,7 @@ def place_files(
         root: the folder, which need not exist.
         names: the names of the files, with `/` between their parts.
         windows: whether the system is Windows.
-        folds: whether a folder ignores case; called only if names differ in case alone.
+        folds: whether a folder ignores case; called only if names differ in case or Unicode form alone.
 
     Raises:
         LocalFileError: ``root`` is not a folder, or cannot be read.

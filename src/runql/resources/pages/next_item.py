@@ -38,7 +38,7 @@ class NextItem(Generic[T]):
             UnshareableError: the process was forked while a thread was in the middle of a call.
         """
         with self._turn:
-            refuse_after(self._failure)
+            raise_earlier_failure(self._failure)
             if self._is_reading:
                 raise UnshareableError(
                     "this scan was being read by another thread when the process was forked: make a new scan"
@@ -85,7 +85,7 @@ class AsyncNextItem(Generic[T]):
         # Made at the first call, because a scan may be made where no event loop runs.
         self._turn = self._turn or anyio.Lock()
         async with self._turn:
-            refuse_after(self._failure)
+            raise_earlier_failure(self._failure)
             self._items = self._items or self._begin()
             try:
                 return await anext(self._items)
@@ -96,7 +96,7 @@ class AsyncNextItem(Generic[T]):
                 raise
 
 
-def refuse_after(failure: BaseException | None) -> None:
+def raise_earlier_failure(failure: BaseException | None) -> None:
     """Raise the failure of an earlier call, if any."""
     if failure is not None:
         reason = str(failure) or type(failure).__name__

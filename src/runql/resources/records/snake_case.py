@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-HUMP: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
-RENAMED: Final = {
+WORD_START: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+OTHER_NAMES: Final = {
     "size_bytes": "size",
     "entity_name": "entity",
     "project_id": "project_internal_id",
@@ -28,9 +28,10 @@ class SnakeCaseAttributes:
                 # A property of the class raised the AttributeError: raise it again with its own message.
                 return object.__getattribute__(self, name)
             owner = type(self).__name__
-            wanted = HUMP.sub("_", name).lower()
+            wanted = WORD_START.sub("_", name).lower()
             known = next(
-                (each for each in (wanted, RENAMED.get(wanted)) if each and hasattr(type(self), each)), None
+                (each for each in (wanted, OTHER_NAMES.get(wanted)) if each and hasattr(type(self), each)),
+                None,
             )
             hint = f": use {known}" if known not in (None, name) else ""
             raise AttributeError(f"{owner!r} object has no attribute {name!r}{hint}", name=name, obj=self)
