@@ -319,7 +319,7 @@ def test_a_run_that_cannot_be_read_is_named_and_the_others_are_there(
     assert [row["run_id"] for row in caught.value.partial] == ["r0"] * 3 + ["r1"] * 3 + ["r2"] * 3
     with pytest.raises(IncompleteHistoriesError, match="handed out"):
         face.items(runs.scan_histories(["loss"]))
-    with pytest.raises(IncompleteHistoriesError, match="beside the file"):
+    with pytest.raises(IncompleteHistoriesError, match="next to the file"):
         face.take(runs.scan_histories(["loss"]).sink_parquet(tmp_path / "x.parquet"))
     assert not (tmp_path / "x.parquet").exists()
 

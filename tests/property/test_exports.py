@@ -16,7 +16,7 @@ from polars.testing import assert_frame_equal
 from runql.frames.batches import RowBatch
 from runql.frames.export_selection import ExportSelection
 from runql.frames.parquet_arrow import PartialParquet
-from runql.frames.parquet_layout import bridged
+from runql.frames.parquet_layout import bridge_gaps
 from runql.frames.parquet_polars import (
     frame_of_arrow,
     frame_of_file,
@@ -260,7 +260,7 @@ def test_the_fetched_parts_hold_what_the_file_holds(rows: list[Row], selection: 
 @given(st.lists(st.tuples(st.integers(0, 2**24), st.integers(1, 2**20)), max_size=8))
 def test_bridges_cover_all_and_only_what_lies_between(pairs: list[tuple[int, int]]) -> None:
     ranges = [(start, start + size) for start, size in pairs]
-    joined = bridged(ranges)
+    joined = bridge_gaps(ranges)
     assert joined == sorted(joined)
     assert all(any(low <= start and stop <= high for low, high in joined) for start, stop in ranges)
     assert {low for low, _ in joined} <= {start for start, _ in ranges}

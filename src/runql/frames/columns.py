@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self, TypeAlias
 
 from runql.frames.batches import CHUNK_ROWS, RUN_ID, STEP
-from runql.frames.dtypes import DType, ScalarType, converted, escape_surrogates, infer, is_nested
+from runql.frames.dtypes import DType, ScalarType, convert_values, escape_surrogates, infer, is_nested
 from runql.values import JSONValue
 
 if TYPE_CHECKING:
@@ -48,7 +48,9 @@ class Column:
     def inferred(cls, name: str, values: Sequence[JSONValue]) -> Self:
         """A column of the type that holds all of ``values``."""
         dtype = infer(values)
-        return cls(escape_surrogates(name), dtype, values if is_nested(dtype) else converted(values, dtype))
+        return cls(
+            escape_surrogates(name), dtype, values if is_nested(dtype) else convert_values(values, dtype)
+        )
 
     @classmethod
     def joined(cls, name: str, pieces: Sequence[Piece], height: int) -> Self:
@@ -58,7 +60,7 @@ class Column:
             return cls.inferred(name, _values(pieces, height))
         return cls(escape_surrogates(name), dtype, _series(pieces, height, dtype))
 
-    def requested(self) -> Column:
+    def with_requested_type(self) -> Column:
         """The column for a caller who requested it by name: typed even without a value, see `requested_type`."""
         return Column(self.name, requested_type(self.name, self.dtype), self.cells)
 
@@ -73,7 +75,7 @@ class Column:
                 return cls(escape_surrogates(name), dtype, cells)
             if {found, dtype} <= _NUMBERS:
                 return cls(escape_surrogates(name), dtype, cells.cast(_polars_type(dtype)))
-        return cls(escape_surrogates(name), dtype, converted(as_values(cells), dtype))
+        return cls(escape_surrogates(name), dtype, convert_values(as_values(cells), dtype))
 
     @property
     def values(self) -> Sequence[JSONValue]:
@@ -82,7 +84,7 @@ class Column:
 
     def stored(self) -> Sequence[JSONValue]:
         """The values as a typed library stores them: structs with every field, JSON as str."""
-        return converted(self.values, self.dtype) if is_nested(self.dtype) else self.values
+        return convert_values(self.values, self.dtype) if is_nested(self.dtype) else self.values
 
     def __len__(self) -> int:
         return len(self.cells)
@@ -170,7 +172,7 @@ def _series(pieces: Sequence[Piece], height: int, dtype: ScalarType) -> pl.Serie
             parts.append(pl.Series([None], dtype=target).new_from_index(0, piece.start - end))
         cells = piece.cells
         series = (
-            pl.Series(converted(cells, dtype), dtype=target)
+            pl.Series(convert_values(cells, dtype), dtype=target)
             if isinstance(cells, Sequence)
             else cells.cast(target)
         )

@@ -187,7 +187,7 @@ def converter(dtype: DType) -> Callable[[JSONValue], JSONValue] | None:
     return _SCALAR_CONVERTERS.get(dtype)
 
 
-def converted(values: Sequence[JSONValue], dtype: DType) -> Sequence[JSONValue]:
+def convert_values(values: Sequence[JSONValue], dtype: DType) -> Sequence[JSONValue]:
     """The values as ``dtype`` stores them; the same object where nothing changes."""
     convert = converter(dtype)
     kinds = {*map(type, values), NoneType}

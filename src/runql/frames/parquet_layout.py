@@ -82,7 +82,7 @@ class Layout:
             for chunk in self.groups[index].chunks
             if belongs_to(chunk.path, columns)
         ]
-        return bridged(wanted)
+        return bridge_gaps(wanted)
 
 
 def belongs_to(path: str, columns: Collection[str]) -> bool:
@@ -90,7 +90,7 @@ def belongs_to(path: str, columns: Collection[str]) -> bool:
     return path in columns or any(path.startswith(f"{column}.") for column in columns)
 
 
-def bridged(ranges: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+def bridge_gaps(ranges: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
     """Half-open ranges in order; two are joined where the gap between them costs less than one more request."""
     joined: list[tuple[int, int]] = []
     for start, stop in sorted(ranges):

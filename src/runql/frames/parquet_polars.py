@@ -151,7 +151,7 @@ def table_of(frame: pl.DataFrame, *, leading: Sequence[str], keep_empty: bool) -
         ordered = dict.fromkeys((*leading, *sorted(kept, key=first.__getitem__)))
         columns = ((name, _column(name, frame)) for name in ordered)
         return Table.from_columns(
-            column.requested() if name in leading else column for name, column in columns
+            column.with_requested_type() if name in leading else column for name, column in columns
         )
 
 

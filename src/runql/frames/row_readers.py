@@ -92,13 +92,13 @@ class ColumnReader(RowReader):
             return _narrow_floats(batch, lines)
         # The first rows nearly always show the types; inferring from all takes as long as reading them.
         for rows in (FIRST_ROWS, None) if height > FIRST_ROWS else (None,):
-            schema = _inferred(lines, rows)
+            schema = _infer_schema(lines, rows)
             if schema is not None and (batch := _read(lines, height, schema, escapes)) is not None:
-                self._schema = self._learned(schema)
+                self._schema = self._merge_schema(schema)
                 return batch
         return None
 
-    def _learned(self, schema: Mapping[str, pl.DataType]) -> dict[str, pl.DataType]:
+    def _merge_schema(self, schema: Mapping[str, pl.DataType]) -> dict[str, pl.DataType]:
         import polars as pl  # noqa: PLC0415 - as in `_read`
 
         numbers = {pl.Int64(), pl.Float64()}
@@ -123,7 +123,7 @@ def _reads_strictly() -> bool:
     return False
 
 
-def _inferred(lines: bytes, rows: int | None) -> dict[str, pl.DataType] | None:
+def _infer_schema(lines: bytes, rows: int | None) -> dict[str, pl.DataType] | None:
     """The types that fit the first ``rows``, or all when None; None where a column has no exact type."""
     import polars as pl  # noqa: PLC0415 - as in `_read`
 

@@ -149,7 +149,7 @@ class TableBuilder:
         # Pieces are released column by column, so that memory holds only one column twice.
         columns = (Column.joined(name, pieces.pop(name, []), height) for name in names)
         return Table.from_columns(
-            column.requested() if name in typed else column
+            column.with_requested_type() if name in typed else column
             for name, column in zip(names, columns, strict=True)
         )
 

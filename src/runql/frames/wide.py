@@ -34,7 +34,7 @@ def widen(table: Table, runs: Sequence[str], *, one_metric: bool, requested: Col
     steps = [step_of({STEP: step}) for step in table.columns[STEP].values]
     rising = sorted({step for step in steps if step is not None})
     places = {step: place for place, step in enumerate(rising)}
-    columns = [Column.inferred(STEP, rising).requested()]
+    columns = [Column.inferred(STEP, rising).with_requested_type()]
     for name, column in table.columns.items():
         if name in (RUN_ID, STEP):
             continue
@@ -43,7 +43,7 @@ def widen(table: Table, runs: Sequence[str], *, one_metric: bool, requested: Col
             cells = _align_to_steps(values, steps, places, ranges.get(run, slice(0)))
             if cells is not None or name in requested:
                 title = run if one_metric and run != STEP else f"{name}/{run}"
-                columns.append(Column.inferred(title, cells or [None] * len(places)).requested())
+                columns.append(Column.inferred(title, cells or [None] * len(places)).with_requested_type())
         if len(columns) > MOST_COLUMNS:
             raise ValueError(
                 f"more than {MOST_COLUMNS:,} columns, one for each run and metric: give keys, narrow the filter, or leave out pivot"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 from tests.unit.resources.history_server import planned, wanted
-from tests.unit.resources.tempers import Temper, TemperedRun, rows_at
+from tests.unit.resources.quirks import QuirkyRun, ServerQuirks, rows_at
 from tests.unit.transport.stepping import served
 
 from runql.resources.history.cursor import ScanCursor
@@ -14,13 +14,13 @@ from runql.resources.history.plan import HistoryHints, ScanPlan
 from runql.resources.history.sampled import Row
 from runql.transport.sample_limits import SampleLimits
 
-CAPPED = Temper(cap=4)
+CAPPED = ServerQuirks(cap=4)
 
 
-def growing(steps: Sequence[int], at_first: int, rare: int = 1, **more: int | None) -> TemperedRun:
+def growing(steps: Sequence[int], at_first: int, rare: int = 1, **more: int | None) -> QuirkyRun:
     """A run of which so many rows are there at first, and one more before each further request."""
     rows = rows_at(steps, rare)
-    server = TemperedRun(rows[:at_first], temper=CAPPED, state="running", **more)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType] — counts only
+    server = QuirkyRun(rows[:at_first], quirks=CAPPED, state="running", **more)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType] — counts only
     server.arriving = [[row] for row in rows[at_first:]]
     return server
 
@@ -50,7 +50,7 @@ def growing(steps: Sequence[int], at_first: int, rare: int = 1, **more: int | No
         ),
     ],
 )
-def test_every_row_comes_once(server: TemperedRun, plan: ScanPlan) -> None:
+def test_every_row_comes_once(server: QuirkyRun, plan: ScanPlan) -> None:
     cursor = ScanCursor(plan, HistoryHints(), limits=SampleLimits(least=8), streams=True)
     read: list[Row] = []
     while (rows := served(cursor.next_rows(), server.answer)) is not None:

@@ -38,7 +38,7 @@ MOST_PASSES = 4
 
 
 class HistoryScan:
-    """Every row of a run's history, in step order, never downsampled.
+    """Every row of a run's history, in step order, never downsampled::
 
         for row in run.scan_history(keys=["loss"]):
             print(row["_step"], row["loss"])

@@ -12,7 +12,7 @@ from runql.frames.parquet_layout import (
     TAIL,
     RowGroup,
     UnreadableParquetError,
-    bridged,
+    bridge_gaps,
     footer_start,
     is_worthwhile,
 )
@@ -87,7 +87,7 @@ def open_files(urls: Sequence[str], limit: int, starts: Sequence[FilePart] = ())
             ends[place].append(start)
     return (
         yield from offload_parsing(
-            lambda: [RemoteFile(url, end[0], _opened(end)) for url, end in zip(urls, ends, strict=True)]
+            lambda: [RemoteFile(url, end[0], _open_parquet(end)) for url, end in zip(urls, ends, strict=True)]
         )
     )
 
@@ -103,7 +103,7 @@ def first_portion(groups: Sequence[FileGroup], selection: ExportSelection, most:
     ends: dict[str, list[tuple[int, int]]] = {}
     for group in groups:
         before = ends.get(group.file.url, [])
-        joined = bridged([*before, *group.ranges(selection)])
+        joined = bridge_gaps([*before, *group.ranges(selection)])
         size += _bytes_of(joined) - _bytes_of(before)
         if taken and size > most:
             break
@@ -191,7 +191,7 @@ def _is_same(part: FilePart, known: FilePart) -> bool:
     return part.size == known.size and part.etag == known.etag
 
 
-def _opened(end: Sequence[FilePart]) -> PartialParquet:
+def _open_parquet(end: Sequence[FilePart]) -> PartialParquet:
     from runql.frames.parquet_arrow import PartialParquet  # noqa: PLC0415 - optional
 
     file = SparseFile(end[0].size)

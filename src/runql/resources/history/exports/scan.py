@@ -81,7 +81,7 @@ def scan_exports(plan: ScanPlan, listing: ExportListing, read_live: ReadLive) ->
             return None
     live = yield from _read_live(plan, listing, read_live)
     try:
-        return (yield from offload_parsing(lambda: _merged(plan, listing, exported, live)))
+        return (yield from offload_parsing(lambda: _merge_live(plan, listing, exported, live)))
     except UnreadableParquetError:
         return None
 
@@ -98,7 +98,7 @@ def _read_live(plan: ScanPlan, listing: ExportListing, read_live: ReadLive) -> F
     return (yield from read_live(replace(plan, min_step=steps[0], max_step=steps[-1] + 1), len(steps)))
 
 
-def _merged(
+def _merge_live(
     plan: ScanPlan, listing: ExportListing, exported: ExportedRows, live: list[Batch]
 ) -> pl.DataFrame:
     from runql.frames.parquet_polars import (  # noqa: PLC0415 - optional

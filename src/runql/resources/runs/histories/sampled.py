@@ -117,7 +117,7 @@ def page_rows(
     if joined is not None:
         batch, lengths = joined
         if batch.bad_step() is None and batch.rises_within(lengths):
-            batch = _labelled(batch, runs, lengths)
+            batch = _label_runs(batch, runs, lengths)
             return batch.having(options.keys or ()) if options.specs else batch
     rows: list[list[Row]] = []
     for run in runs:
@@ -126,7 +126,7 @@ def page_rows(
         except (IncompleteHistoryError, CorruptHistoryError) as error:
             unreadable.add(run.name, error)
             rows.append([])
-    return _labelled(RowBatch([*chain.from_iterable(rows)]), runs, map(len, rows))
+    return _label_runs(RowBatch([*chain.from_iterable(rows)]), runs, map(len, rows))
 
 
 def _whole_rows(
@@ -155,7 +155,7 @@ def _chosen_rows(runs: Sequence[SampledRun], reader: RowReader) -> tuple[Batch, 
     return (batch, lengths) if sum(lengths) == batch.height else None
 
 
-def _labelled(batch: Batch, runs: Sequence[SampledRun], lengths: Iterable[int]) -> Batch:
+def _label_runs(batch: Batch, runs: Sequence[SampledRun], lengths: Iterable[int]) -> Batch:
     names = chain.from_iterable(repeat(run.name, length) for run, length in zip(runs, lengths, strict=True))
     return batch.labelled(RUN_ID, [*names])
 

@@ -27,7 +27,7 @@ HANDED_OUT = "was handed out"
 
 
 class HistoriesScan(Generic[F_co]):
-    """Every row of every run of a list, never downsampled; nothing is sent before rows are requested.
+    """Every row of every run of a list, never downsampled; nothing is sent before rows are requested::
 
         frame = api.runs("team/project").scan_histories(keys=["loss"]).collect()
 

@@ -175,7 +175,7 @@ class HistoriesSpool:
         """The rows of all runs, in their order."""
         path: Path | None = None
         batch = StoredBatch({}, 0)
-        for rows in _joined(each for name in order for each in self._rows[name]):
+        for rows in _join_ranges(each for name in order for each in self._rows[name]):
             if rows.path != path:
                 path, batch = rows.path, load_batch(rows.path)
             yield batch.between(rows.start, rows.stop)
@@ -263,7 +263,7 @@ def _height(ranges: Sequence[_RowRange]) -> int:
     return sum(each.stop - each.start for each in ranges)
 
 
-def _joined(ranges: Iterable[_RowRange]) -> Iterator[_RowRange]:
+def _join_ranges(ranges: Iterable[_RowRange]) -> Iterator[_RowRange]:
     """The same rows in as few ranges as hold them."""
     last: _RowRange | None = None
     for each in ranges:

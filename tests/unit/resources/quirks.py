@@ -1,4 +1,4 @@
-"""Honest servers of every temper: they cap, downsample roughly, mix up the order, refuse, and count wrong."""
+"""Honest servers with quirks: they cap, downsample roughly, mix up the order, refuse, and count wrong."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ REFUSALS = {
 
 
 @dataclass(frozen=True)
-class Temper:
+class ServerQuirks:
     """How a server deals with ``samples``.
 
     Attributes:
-        cap: the most samples that it takes, without a word; None for any.
+        cap: the most samples that it accepts, silently; None for any number.
         share: the part of the samples that it keeps to.
         jitter: how far from that the length of a downsampled list may be, in either direction.
         mixes: whether downsampled rows come in any order.
@@ -60,26 +60,26 @@ def _samples_of_specs(asked: Variables) -> list[int]:
 
 
 @dataclass
-class TemperedRun(RunOnServer):
-    """A run on a server of some temper.
+class QuirkyRun(RunOnServer):
+    """A run on a server with quirks.
 
     Attributes:
-        temper: of the server.
+        quirks: of the server.
         miscounted: rows that `historyKeys` counts too few of each key, below 0 for too many.
         wrong_counts: those that it reported, of rows (None) or of rows with a key.
         deceives: whether it reported a wrong count for a downsampled list of just as many rows.
     """
 
-    temper: Temper = field(default_factory=Temper)
+    quirks: ServerQuirks = field(default_factory=ServerQuirks)
     miscounted: int = 0
     chance: random.Random = field(default_factory=lambda: random.Random(1))
     wrong_counts: set[tuple[str | None, int]] = field(default_factory=set[tuple[str | None, int]])
 
     def answer(self, effect: Effect) -> Response:
-        if self.temper.refused(on_the_wire(sent(effect))):
+        if self.quirks.refused(on_the_wire(sent(effect))):
             self.operations.append(sent(effect))
             assert self.requests < 2000, "the scan does not end"
-            return REFUSALS[self.temper.refusal]
+            return REFUSALS[self.quirks.refusal]
         return super().answer(effect)
 
     deceives: bool = False
@@ -103,12 +103,12 @@ class TemperedRun(RunOnServer):
         return counts
 
     def _downsampled(self, rows: list[Row], samples: int) -> list[Row]:
-        kept = self.temper.kept(samples)
+        kept = self.quirks.kept(samples)
         if len(rows) <= kept:
             return rows
-        wanted = round(kept * self.chance.uniform(1 - self.temper.jitter, 1 + self.temper.jitter))
+        wanted = round(kept * self.chance.uniform(1 - self.quirks.jitter, 1 + self.quirks.jitter))
         chosen = super()._downsampled(rows, max(2, min(wanted, len(rows) - 1)))
-        if self.temper.mixes:
+        if self.quirks.mixes:
             chosen = [*chosen]
             self.chance.shuffle(chosen)
         self._lengths.append(len(chosen))
@@ -116,17 +116,17 @@ class TemperedRun(RunOnServer):
 
 
 @dataclass
-class TemperedList(ListOnServer):
-    """Runs on a server of some temper."""
+class QuirkyList(ListOnServer):
+    """Runs on a server with quirks."""
 
-    temper: Temper = field(default_factory=Temper)
+    quirks: ServerQuirks = field(default_factory=ServerQuirks)
 
     def answer(self, effect: Effect) -> Response | RunqlError | None:
         if not isinstance(effect, Offload):
             asked = on_the_wire(sent(effect))
-            if "samples" in asked and self.temper.refused(asked):
+            if "samples" in asked and self.quirks.refused(asked):
                 self.operations[sent(effect).name] += 1
-                return REFUSALS[self.temper.refusal]
+                return REFUSALS[self.quirks.refusal]
         return super().answer(effect)
 
 

@@ -14,7 +14,7 @@ from tests.profiles import examples
 from tests.property.test_scan import tables_agree
 from tests.unit.resources.histories_server import batches_of, parts_of, planned_list, wanted_of_all
 from tests.unit.resources.history_server import RunOnServer, planned, wanted, windows
-from tests.unit.resources.tempers import Temper, TemperedList, TemperedRun, rows_at
+from tests.unit.resources.quirks import QuirkyList, QuirkyRun, ServerQuirks, rows_at
 from tests.unit.transport.stepping import served
 
 from runql.errors import IncompleteHistoriesError, IncompleteHistoryError
@@ -31,8 +31,8 @@ from runql.transport.sample_limits import SampleLimits
 
 
 @st.composite
-def tempers(draw: st.DrawFn) -> Temper:
-    return Temper(
+def all_quirks(draw: st.DrawFn) -> ServerQuirks:
+    return ServerQuirks(
         cap=draw(st.none() | st.integers(4, 60)),
         share=draw(st.sampled_from([1, 1, 0.95])),
         jitter=draw(st.sampled_from([0, 0, 0.05])),
@@ -64,14 +64,14 @@ def long_histories(draw: st.DrawFn) -> list[Row]:
 
 
 @st.composite
-def runs(draw: st.DrawFn, temper: Temper) -> TemperedRun:
-    return TemperedRun(
+def runs(draw: st.DrawFn, quirks: ServerQuirks) -> QuirkyRun:
+    return QuirkyRun(
         draw(long_histories()),
         lag=draw(st.sampled_from([0, 0, 0, 5, None])),
         uncounted=draw(st.sampled_from([0, 0, 0, 3, -3, 40, -40, None])),
         miscounted=draw(st.sampled_from([0, 0, 0, 3, -3])),
         spec_includes_end=draw(st.booleans()),
-        temper=temper,
+        quirks=quirks,
     )
 
 
@@ -91,12 +91,12 @@ def exactly(rows: Sequence[Row]) -> list[str]:
     return [json.dumps(row, sort_keys=True) for row in rows]
 
 
-def limits_for(_temper: Temper) -> SampleLimits:
+def limits_for(_quirks: ServerQuirks) -> SampleLimits:
     """A new client's; it asks for less than a real one before it gives up."""
     return SampleLimits(least=8)
 
 
-def not_deceived(server: TemperedRun, read: Sequence[Row], plan: ScanPlan) -> None:
+def not_deceived(server: QuirkyRun, read: Sequence[Row], plan: ScanPlan) -> None:
     """Leave out the case that the server reported a wrong count of just as many rows as arrived, which no client can see."""
     assume(not server.deceives)
     # A spec's maxStep is inclusive: the row there came as well, and was left out by the scan.
@@ -107,18 +107,20 @@ def not_deceived(server: TemperedRun, read: Sequence[Row], plan: ScanPlan) -> No
             assume((key, sum(key in row for row in read) + border) not in server.wrong_counts)
 
 
-def bound(server: RunOnServer, plan: ScanPlan, temper: Temper) -> int:
+def bound(server: RunOnServer, plan: ScanPlan, quirks: ServerQuirks) -> int:
     """A handful for each window that the server's limits leave room for."""
-    least = temper.kept(min(plan.page_size, temper.refuses or 1000))
+    least = quirks.kept(min(plan.page_size, quirks.refuses or 1000))
     return 60 + 16 * (windows(server.rows, plan) + len(server.rows) // least)
 
 
 @examples(160)
-@given(st.data(), tempers(), plans())
-def test_iterating_gives_every_row_or_says_so(data: st.DataObject, temper: Temper, plan: ScanPlan) -> None:
-    server = data.draw(runs(temper))
+@given(st.data(), all_quirks(), plans())
+def test_iterating_gives_every_row_or_says_so(
+    data: st.DataObject, quirks: ServerQuirks, plan: ScanPlan
+) -> None:
+    server = data.draw(runs(quirks))
     expected = wanted(server.rows, plan)
-    cursor = ScanCursor(plan, HistoryHints(), limits=limits_for(temper), streams=True)
+    cursor = ScanCursor(plan, HistoryHints(), limits=limits_for(quirks), streams=True)
     read: list[Row] = []
     ahead = data.draw(st.sampled_from([1, 2, 8]))
     error: IncompleteHistoryError | None = None
@@ -134,30 +136,30 @@ def test_iterating_gives_every_row_or_says_so(data: st.DataObject, temper: Tempe
         if len(read) < len(expected):
             not_deceived(server, read, plan)
         assert exactly(read) == exactly(expected)
-    assert server.requests <= bound(server, plan, temper)
+    assert server.requests <= bound(server, plan, quirks)
 
 
 @examples(160)
-@given(st.data(), tempers(), plans())
-def test_a_frame_has_every_row(data: st.DataObject, temper: Temper, plan: ScanPlan) -> None:
-    server = data.draw(runs(temper))
+@given(st.data(), all_quirks(), plans())
+def test_a_frame_has_every_row(data: st.DataObject, quirks: ServerQuirks, plan: ScanPlan) -> None:
+    server = data.draw(runs(quirks))
     reader = data.draw(st.sampled_from([RowReader(), ColumnReader(few=0)]))
-    batches = served(read_batches(plan, HistoryHints(), reader, limits_for(temper)), server.answer)
+    batches = served(read_batches(plan, HistoryHints(), reader, limits_for(quirks)), server.answer)
     expected = wanted(server.rows, plan)
     if sum(batch.height for batch in batches) < len(expected):
         not_deceived(server, rows_of(batches), plan)
     assert tables_agree(batches, expected, plan)
-    assert server.requests <= bound(server, plan, temper)
+    assert server.requests <= bound(server, plan, quirks)
 
 
 @examples(160)
-@given(st.data(), tempers(), plans())
+@given(st.data(), all_quirks(), plans())
 def test_a_client_that_knows_the_server_loses_nothing_either(
-    data: st.DataObject, temper: Temper, plan: ScanPlan
+    data: st.DataObject, quirks: ServerQuirks, plan: ScanPlan
 ) -> None:
-    limits = limits_for(temper)
+    limits = limits_for(quirks)
     for _ in range(3):
-        server = data.draw(runs(temper))
+        server = data.draw(runs(quirks))
         batches = served(read_batches(plan, HistoryHints(), RowReader(), limits), server.answer)
         expected = wanted(server.rows, plan)
         if sum(batch.height for batch in batches) < len(expected):
@@ -166,15 +168,17 @@ def test_a_client_that_knows_the_server_loses_nothing_either(
 
 
 @examples(160)
-@given(st.data(), tempers(), plans())
-def test_of_a_run_that_grows_nothing_is_left_out(data: st.DataObject, temper: Temper, plan: ScanPlan) -> None:
-    server = data.draw(runs(temper))
+@given(st.data(), all_quirks(), plans())
+def test_of_a_run_that_grows_nothing_is_left_out(
+    data: st.DataObject, quirks: ServerQuirks, plan: ScanPlan
+) -> None:
+    server = data.draw(runs(quirks))
     later = server.rows
     server.rows = later[: data.draw(st.integers(0, len(later)))]
     before = wanted(server.rows, plan)
     server.arriving = [[row] for row in later[len(server.rows) :]]
     server.state = "running"
-    cursor = ScanCursor(plan, HistoryHints(), limits=limits_for(temper), streams=True)
+    cursor = ScanCursor(plan, HistoryHints(), limits=limits_for(quirks), streams=True)
     read: list[Row] = []
     error: IncompleteHistoryError | None = None
     try:
@@ -192,19 +196,19 @@ def test_of_a_run_that_grows_nothing_is_left_out(data: st.DataObject, temper: Te
         assert len(read) >= len(before)
 
 
-def none_deceived(server: TemperedList, found: Sequence[Row], plan: HistoriesPlan) -> None:
+def none_deceived(server: QuirkyList, found: Sequence[Row], plan: HistoriesPlan) -> None:
     """As `not_deceived`, of each run that lacks rows."""
     for name, run in server.runs.items():
         read = [row for row in found if row["run_id"] == name]
         if len(read) < len(wanted(run.rows, plan.scan)):
-            assert isinstance(run, TemperedRun)
+            assert isinstance(run, QuirkyRun)
             not_deceived(run, read, plan.scan)
 
 
 @st.composite
-def lists(draw: st.DrawFn, temper: Temper) -> TemperedList:
+def lists(draw: st.DrawFn, quirks: ServerQuirks) -> QuirkyList:
     count = draw(st.integers(0, 6))
-    return TemperedList({f"run{place}": draw(runs(temper)) for place in range(count)}, temper=temper)
+    return QuirkyList({f"run{place}": draw(runs(quirks)) for place in range(count)}, quirks=quirks)
 
 
 @st.composite
@@ -221,13 +225,13 @@ def list_plans(draw: st.DrawFn) -> HistoriesPlan:
 
 
 @examples(160)
-@given(st.data(), tempers(), list_plans(), st.booleans())
+@given(st.data(), all_quirks(), list_plans(), st.booleans())
 def test_a_list_gives_every_row_of_every_run(
-    data: st.DataObject, temper: Temper, plan: HistoriesPlan, bounded: bool
+    data: st.DataObject, quirks: ServerQuirks, plan: HistoriesPlan, bounded: bool
 ) -> None:
-    server = data.draw(lists(temper))
+    server = data.draw(lists(quirks))
     budget = PageBudget(plan.query.per_page, plan.scan.page_size, first_rows=100)
-    parts, cursor = parts_of(plan, server.answer, bounded=bounded, budget=budget, limits=limits_for(temper))
+    parts, cursor = parts_of(plan, server.answer, bounded=bounded, budget=budget, limits=limits_for(quirks))
     expected = wanted_of_all(dict(server.runs), plan)
     if cursor.failed:
         assert bounded
@@ -237,21 +241,21 @@ def test_a_list_gives_every_row_of_every_run(
         found = rows_of(batches_of(parts))
     none_deceived(server, found, plan)
     assert exactly(found) == exactly(expected)
-    assert server.requests <= 40 + sum(bound(run, plan.scan, temper) for run in server.runs.values())
+    assert server.requests <= 40 + sum(bound(run, plan.scan, quirks) for run in server.runs.values())
 
 
 @examples(60)
-@given(st.data(), tempers(), list_plans())
-def test_collecting_and_sinking_agree(data: st.DataObject, temper: Temper, plan: HistoriesPlan) -> None:
-    server = data.draw(lists(temper))
+@given(st.data(), all_quirks(), list_plans())
+def test_collecting_and_sinking_agree(data: st.DataObject, quirks: ServerQuirks, plan: HistoriesPlan) -> None:
+    server = data.draw(lists(quirks))
     expected = wanted_of_all(dict(server.runs), plan)
-    collected = served(read_histories(plan, RowReader(), limits_for(temper)), server.answer)
+    collected = served(read_histories(plan, RowReader(), limits_for(quirks)), server.answer)
     none_deceived(server, rows_of(collected.batches), plan)
     assert exactly(rows_of(collected.batches)) == exactly(expected)
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / "all.parquet"
         try:
-            served(sink_histories(plan, RowReader(), target, "s", limits_for(temper)), server.answer)
+            served(sink_histories(plan, RowReader(), target, "s", limits_for(quirks)), server.answer)
         except IncompleteHistoriesError:
             assert not target.exists()
         else:
