@@ -215,7 +215,7 @@ def test_a_path_leads_to_what_it_says(
         taken(face, api.from_path(f"{path}/sweeps/no-such-sweep"))
     assert operations(server) == ["GetSweep"]
     server.clear()
-    with pytest.raises(ValueError, match="it leads to a report"):
+    with pytest.raises(ValueError, match="it names a report"):
         taken(face, api.from_path(f"{path}/reports/Name--Vmlldzox"))
     with pytest.raises(ValueError, match="too many parts"):
         taken(face, api.from_path(f"{path}/a/b/c"))

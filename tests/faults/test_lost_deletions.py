@@ -170,7 +170,7 @@ def test_a_deletion_that_did_not_happen_says_so_and_can_be_tried_again(
 ) -> None:
     found = thing.find(face.api(proxy.url, server.api_key), home, take)
     proxy.lose(thing.deletion, "request")
-    with pytest.raises(DeletionUnconfirmedError, match="it was not deleted: it is still there") as caught:
+    with pytest.raises(DeletionUnconfirmedError, match="it was not deleted: it still exists") as caught:
         take(found.delete())
     assert caught.value.is_there is True
     assert isinstance(caught.value.__cause__, ConnectionFailedError)

@@ -48,7 +48,7 @@ def test_what_is_gone_was_deleted(lost: Response | RunqlError) -> None:
 
 @each_loss
 def test_what_is_there_was_not(lost: Response | RunqlError) -> None:
-    with pytest.raises(DeletionUnconfirmedError, match=r"run e/p/r was lost .* still there") as caught:
+    with pytest.raises(DeletionUnconfirmedError, match=r"run e/p/r was lost .* still exists") as caught:
         played(deleting(), [lost, THERE])
     assert (caught.value.subject, caught.value.is_there) == ("run e/p/r", True)
     assert caught.value.__cause__ is not None

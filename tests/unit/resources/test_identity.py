@@ -79,7 +79,7 @@ def test_something_else_is_refused_and_the_error_names_both(home: Home, found: s
         require_run(home, "e", "p", "r")
     assert caught.value.found == found
     assert "e/p" in caught.value.asked
-    assert "ask for it by its new name" in str(caught.value)
+    assert "use its new name" in str(caught.value)
 
 
 @pytest.mark.parametrize(
