@@ -24,7 +24,7 @@ from runql.errors import (
 from runql.resources.artifacts.download.entries import DownloadOptions, DownloadPlan, plan_files
 from runql.resources.artifacts.download.fallback import Fallback, fetch_through_api
 from runql.resources.artifacts.download.fetch import fetch_files, fetch_from_storage, list_urls
-from runql.resources.artifacts.download.resolve import ArtifactSource, EntryDownload, resolve
+from runql.resources.artifacts.download.resolve import MAX_DEPTH, ArtifactSource, EntryDownload, resolve
 from runql.resources.artifacts.manifest import Manifest, ManifestEntry
 from runql.transport.flow import Download, Effect, Offload
 from runql.transport.wire import Response
@@ -99,6 +99,17 @@ def test_a_reference_to_an_entry_that_is_not_there_is_refused() -> None:
     wanted = downloads(ManifestEntry("a", "d", ref=f"{INTO_OTHER}/x"))
     with pytest.raises(EntryNotFoundError, match="x"):
         played(resolve(wanted, limit=2), manifest_replies(OTHER, {}))
+
+
+@pytest.mark.parametrize("hops", [1, MAX_DEPTH - 1, MAX_DEPTH])
+def test_a_chain_of_references_is_followed_to_its_end(hops: int) -> None:
+    wanted = downloads(ManifestEntry("a", "d", ref=f"{INTO_OTHER}/1"))
+    chain: dict[str, JSONValue] = {
+        str(hop): {"digest": "d", "ref": f"{INTO_OTHER}/{hop + 1}"} for hop in range(1, hops)
+    }
+    chain[str(hops)] = {"digest": digest(b"x")}
+    [resolved], _ = played(resolve(wanted, limit=2), manifest_replies(OTHER, chain))
+    assert resolved.entry.path == str(hops)
 
 
 def test_references_that_go_in_a_circle_are_refused() -> None:

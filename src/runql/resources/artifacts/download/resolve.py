@@ -89,6 +89,8 @@ def resolve(downloads: Sequence[EntryDownload], *, limit: int) -> Flow[list[Entr
         sources.update(zip(unread, read, strict=True))
         resolved = [_step(each, sources) if _is_elsewhere(each.entry) else each for each in resolved]
     unresolved = {each.entry.path: each.entry.ref or "" for each in resolved if _is_elsewhere(each.entry)}
+    if not unresolved:
+        return resolved
     raise ReferenceUnavailableError(
         downloads[0].source.name, unresolved, f"more than {MAX_DEPTH} artifacts refer to one another"
     )
