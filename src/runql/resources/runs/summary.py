@@ -38,7 +38,7 @@ class SummaryValues(MutableMapping[str, JSONValue]):
     ``summary["deep"]["x"] = 1`` changes the summary, too. Keys lose surrounding blanks. The server's bookkeeping
     (`_step`, `_runtime`, `_timestamp`, `_wandb`) is part of the summary: keep it.
 
-    What may be assigned is said at `runql.resources.records.to_json.storable`: JSON, numpy scalars and small arrays, dates,
+    `runql.resources.records.to_json.to_json_value` lists what can be assigned: JSON, numpy scalars, small arrays, dates,
     bytes, sets, enums. NaN and infinities stay; the official SDK turns NaN into null.
     """
 
