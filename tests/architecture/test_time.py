@@ -30,7 +30,7 @@ LIMITS = {
 """Calls that may end before what they wait for has happened."""
 TIMED = {
     "unit/resources/test_run_state.py": "its clock is the test's own",
-    "unit/transport/test_pace.py": "its clock is the test's own",
+    "unit/transport/test_rate_limiter.py": "its clock is the test's own",
     "unit/transport/test_gather.py": "waits for what never happens, which no speed changes",
 }
 EXAMPLES = {"max_examples", "deadline"}

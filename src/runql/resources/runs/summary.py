@@ -38,8 +38,8 @@ class SummaryValues(MutableMapping[str, JSONValue]):
     ``summary["deep"]["x"] = 1`` changes the summary, too. Keys lose surrounding blanks. The server's own entries
     (`_step`, `_runtime`, `_timestamp`, `_wandb`) are part of the summary: keep them.
 
-    `runql.resources.records.to_json.storable` lists what may be assigned: JSON, numpy scalars and small arrays, dates,
-    bytes, sets, enums. NaN and infinities stay floats; the official SDK turns NaN into null.
+    `runql.resources.records.to_json.to_json_value` lists what can be assigned: JSON, numpy scalars, small arrays, dates,
+    bytes, sets, enums. NaN and infinities stay; the official SDK turns NaN into null.
     """
 
     def __init__(self, values: Values) -> None:
