@@ -12,6 +12,13 @@ from pydantic_core import from_json
 from runql.errors import UnreadableValueError
 
 JSONValue: TypeAlias = None | bool | int | float | str | list["JSONValue"] | dict[str, "JSONValue"]
+"""A JSON value that runql returns: exact lists and dicts."""
+
+JSONInput: TypeAlias = None | bool | int | float | str | Sequence["JSONInput"] | Mapping[str, "JSONInput"]
+"""A JSON value that runql accepts: any sequence, any mapping with str keys. bytes fit the type, and are refused."""
+
+Filters: TypeAlias = Mapping[str, JSONInput]
+"""A filter that runql accepts: fields, or operators such as ``$and``, and their values."""
 
 INTERNAL_KEYS: Final = frozenset({"_wandb", "wandb_version"})
 SPELLED_FLOATS: Final[Mapping[str, float]] = {
@@ -20,6 +27,7 @@ SPELLED_FLOATS: Final[Mapping[str, float]] = {
     "-Infinity": float("-inf"),
 }
 EXCERPT: Final = 80
+_BUFFERS: Final = (bytes, bytearray, memoryview)
 _NOTHING: Final[dict[str, JSONValue]] = {}
 
 # TypeError: a str with lone surrogates, which the fast parser cannot encode as UTF-8.
@@ -211,6 +219,39 @@ def refuse_surrogates(text: str, what: str) -> None:
         raise ValueError(
             f"{what} holds half of a surrogate pair, which is no character: {around!a}"
         ) from None
+
+
+def plain_container(value: object) -> object:
+    """Convert a mapping to a dict and a sequence to a list, as `checked_json` asks of ``default``.
+
+    Raises:
+        TypeError: it is neither.
+    """
+    if isinstance(value, Mapping):
+        return {**cast("Mapping[str, object]", value)}
+    if isinstance(value, Sequence) and not isinstance(value, _BUFFERS):
+        return [*cast("Sequence[object]", value)]
+    raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
+
+
+def plain_json(value: JSONInput) -> JSONValue:
+    """Copy an accepted JSON value to dicts and lists; keys and other values stay what they are.
+
+    Raises:
+        RecursionError: it contains itself, or is nested too deeply.
+    """
+    # Loops, not comprehensions: a level of nesting costs one frame.
+    if isinstance(value, Mapping):
+        entries: dict[str, JSONValue] = {}
+        for key, member in value.items():
+            entries[key] = plain_json(member)
+        return entries
+    if isinstance(value, Sequence) and not isinstance(value, (str, *_BUFFERS)):
+        members: list[JSONValue] = []
+        for member in value:
+            members.append(plain_json(member))  # noqa: PERF401 - a comprehension is a second frame
+        return members
+    return as_json(value)
 
 
 def as_json(value: object) -> JSONValue:

@@ -17,7 +17,7 @@ from runql.transport.endpoint import USER_AGENT
 from runql.transport.flow import Flow, ReadOnce
 from runql.transport.sync import RetryingClient
 from runql.transport.wire import Traffic
-from runql.values import JSONValue
+from runql.values import Filters
 
 if TYPE_CHECKING:
     from runql.resources.capabilities import Capabilities
@@ -156,7 +156,7 @@ class Api(ArtifactCatalog):
     def runs(
         self,
         path: str | None = None,
-        filters: Mapping[str, JSONValue] | None = None,
+        filters: Filters | None = None,
         order: str = "+created_at",
         per_page: int = 50,
         include_sweeps: bool = True,
@@ -410,7 +410,7 @@ class AsyncApi(AsyncArtifactCatalog):
     async def runs(
         self,
         path: str | None = None,
-        filters: Mapping[str, JSONValue] | None = None,
+        filters: Filters | None = None,
         order: str = "+created_at",
         per_page: int = 50,
         include_sweeps: bool = True,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import partial
 
 from runql.arguments import positive
@@ -30,7 +29,7 @@ from runql.resources.user import User
 from runql.transport.aio import AsyncRetryingClient
 from runql.transport.flow import Flow, fetch
 from runql.transport.sync import RetryingClient
-from runql.values import JSONValue
+from runql.values import Filters
 from runql_graphql.fragments import ProjectFields
 from runql_graphql.input_types import UpsertModelInput
 from runql_graphql.operations import create_project as create
@@ -141,7 +140,7 @@ class Project(ProjectRecord):
 
     def runs(
         self,
-        filters: Mapping[str, JSONValue] | None = None,
+        filters: Filters | None = None,
         order: str = "+created_at",
         per_page: int = 50,
         include_sweeps: bool = True,
@@ -160,7 +159,7 @@ class Project(ProjectRecord):
         return ArtifactTypes(self._client, self.entity, self.name, per_page)
 
     def collections(
-        self, filters: Mapping[str, JSONValue] | None = None, order: str | None = None, per_page: int = 50
+        self, filters: Filters | None = None, order: str | None = None, per_page: int = 50
     ) -> ProjectArtifactCollections:
         """Return its artifact collections of all types as a lazy list; one request a page.
 
@@ -186,7 +185,7 @@ class AsyncProject(ProjectRecord):
 
     def runs(
         self,
-        filters: Mapping[str, JSONValue] | None = None,
+        filters: Filters | None = None,
         order: str = "+created_at",
         per_page: int = 50,
         include_sweeps: bool = True,
@@ -207,7 +206,7 @@ class AsyncProject(ProjectRecord):
         return AsyncArtifactTypes(self._client, self.entity, self.name, per_page)
 
     def collections(
-        self, filters: Mapping[str, JSONValue] | None = None, order: str | None = None, per_page: int = 50
+        self, filters: Filters | None = None, order: str | None = None, per_page: int = 50
     ) -> AsyncProjectArtifactCollections:
         """Return its artifact collections of all types as a lazy list; one request a page.
 

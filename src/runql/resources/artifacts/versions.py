@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from functools import partial
 from typing import Final, Literal, TypeAlias, TypeVar
 
@@ -32,13 +32,13 @@ from runql.resources.pages.listing import (
 from runql.transport.aio import AsyncRetryingClient
 from runql.transport.flow import Flow
 from runql.transport.sync import RetryingClient
-from runql.values import JSONValue
+from runql.values import Filters, plain_container
 from runql_graphql.fragments import ArtifactFields
 
 Mode: TypeAlias = Literal["logged", "used"]
 A = TypeVar("A", bound=ArtifactRecord)
 
-COMMITTED: Final[Mapping[str, JSONValue]] = {"state": "COMMITTED"}
+COMMITTED: Final[Filters] = {"state": "COMMITTED"}
 PER_PAGE: Final = 50
 
 
@@ -56,7 +56,7 @@ class Artifacts(LazySequence[ResolvedArtifact, Artifact]):
         collection_name: str,
         type_name: str,
         *,
-        filters: Mapping[str, JSONValue] | None = None,
+        filters: Filters | None = None,
         order: str | None = None,
         per_page: int = PER_PAGE,
         tags: Collection[str] | None = None,
@@ -80,7 +80,7 @@ class AsyncArtifacts(AsyncLazySequence[ResolvedArtifact, AsyncArtifact]):
         collection_name: str,
         type_name: str,
         *,
-        filters: Mapping[str, JSONValue] | None = None,
+        filters: Filters | None = None,
         order: str | None = None,
         per_page: int = PER_PAGE,
         tags: Collection[str] | None = None,
@@ -131,11 +131,13 @@ def _checked(
     project: str,
     collection_name: str,
     type_name: str,
-    filters: Mapping[str, JSONValue] | None,
+    filters: Filters | None,
     order: str | None,
     per_page: int,
 ) -> VersionQuery:
-    filter_json = json.dumps(dict(COMMITTED if filters is None else filters), allow_nan=False)
+    filter_json = json.dumps(
+        dict(COMMITTED if filters is None else filters), allow_nan=False, default=plain_container
+    )
     size = positive("per_page", per_page)
     return VersionQuery(entity, project, type_name, collection_name, filter_json, order, size)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import date, time
 from enum import Enum
@@ -35,7 +35,7 @@ def to_json_value(value: object, place: str = "value") -> JSONValue:
     - Scalars of numpy and torch become Python numbers. An array of one element becomes that element, one of up to 32
       nested lists.
     - `date`, `time` and `datetime` become ISO 8601 strings, bytes become a UTF-8 string, an enum becomes its name.
-    - Tuples and sets become lists, sets in the order of their JSON. Functions and classes become their dotted names.
+    - Tuples, other sequences and sets become lists, sets in the order of their JSON. Functions and classes become their dotted names.
     - NaN and infinities stay floats.
 
     Args:
@@ -138,8 +138,8 @@ def _is_mapping(value: object) -> TypeGuard[Mapping[object, object]]:
     return isinstance(value, Mapping)
 
 
-def _is_sequence(value: object) -> TypeGuard[list[object] | tuple[object, ...]]:
-    return isinstance(value, (list, tuple))
+def _is_sequence(value: object) -> TypeGuard[Sequence[object]]:
+    return isinstance(value, Sequence)
 
 
 def _is_set(value: object) -> TypeGuard[AbstractSet[object]]:

@@ -17,7 +17,7 @@ from runql.resources.runs.record import ListedPage, RunRecord, fields_of, read_l
 from runql.resources.runs.summary import AsyncSummary
 from runql.transport.bodies import Progress
 from runql.transport.flow import DEFAULT_CONCURRENCY
-from runql.values import JSONValue
+from runql.values import JSONInput, JSONValue, as_json
 from runql_graphql.fragments import FullRunFields, RunFields
 
 if TYPE_CHECKING:
@@ -372,14 +372,14 @@ class AsyncRun(EditableRun):
             self._project_number,
         )
 
-    async def table(self, key: str, logged: Mapping[str, JSONValue] | None = None) -> LoggedTable:
+    async def table(self, key: str, logged: Mapping[str, JSONInput] | None = None) -> LoggedTable:
         """Return a `wandb.Table` that the run logged, to be read as rows or as a frame; two requests.
 
         See `Run.table` for its requests and errors.
         """
         from runql.resources.artifacts.logged_table import read_run_table
 
-        value = self.summary.get(key) if logged is None else dict(logged)
+        value = self.summary.get(key) if logged is None else as_json(dict(logged))
         return await self._client.run(read_run_table(self._address, key, value))
 
     async def upload_file(

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Final, TypeGuard
 
 from runql.arguments import shown
-from runql.values import JSONValue, checked_json
+from runql.values import Filters, JSONValue, checked_json, plain_container, plain_json
 
 _DATES: Final = frozenset(
     {"created_at", "createdAt", "updated_at", "updatedAt", "heartbeat_at", "heartbeatAt"}
@@ -26,7 +26,7 @@ _WITHOUT_DOLLAR: Final = frozenset({"eq", "ne", "gt", "gte", "lt", "lte", "nin",
 _STARTS_WITH_YEAR: Final = re.compile(r"\s*\d{4}")
 
 
-def filter_json(filters: Mapping[str, JSONValue] | None) -> str:
+def filter_json(filters: Filters | None) -> str:
     """The filter as the JSON string that the server takes; None and an empty filter are ``{}``.
 
     Raises:
@@ -39,9 +39,9 @@ def filter_json(filters: Mapping[str, JSONValue] | None) -> str:
         raise TypeError(
             f"filters must be a dict such as {{'state': 'finished'}}, not {type(filters).__name__}"
         )
-    given = dict(filters)
-    encoded = checked_json(given, "filters")
+    encoded = checked_json(dict(filters), "filters", default=plain_container)
     try:
+        given = {key: plain_json(value) for key, value in filters.items()}
         _check_keys(given)
         _check(given)
     except RecursionError:

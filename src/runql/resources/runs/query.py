@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from runql.arguments import positive, shown
@@ -10,7 +9,7 @@ from runql.resources.pages.listing import Page, read_page
 from runql.resources.records.identity import require_runs
 from runql.resources.runs.filters import COLUMNS, filter_json
 from runql.transport.flow import Flow, fetch
-from runql.values import JSONValue
+from runql.values import Filters
 from runql_graphql.fragments import FullRunFields, RunFields
 from runql_graphql.operations import list_full_runs, list_runs
 
@@ -42,7 +41,7 @@ class RunQuery:
         cls,
         entity: str,
         project: str,
-        filters: Mapping[str, JSONValue] | None,
+        filters: Filters | None,
         order: str | None,
         per_page: int,
     ) -> RunQuery:

@@ -18,7 +18,7 @@ from runql.resources.runs.summary import Summary
 from runql.transport.bodies import Progress
 from runql.transport.flow import DEFAULT_CONCURRENCY
 from runql.transport.sync import RetryingClient
-from runql.values import JSONValue
+from runql.values import JSONInput, JSONValue, as_json
 from runql_graphql.fragments import FullRunFields, RunFields
 
 if TYPE_CHECKING:
@@ -484,7 +484,7 @@ class Run(EditableRun):
             self._project_number,
         )
 
-    def table(self, key: str, logged: Mapping[str, JSONValue] | None = None) -> LoggedTable:
+    def table(self, key: str, logged: Mapping[str, JSONInput] | None = None) -> LoggedTable:
         """Return a `wandb.Table` that the run logged, to be read as rows or as a frame; two requests.
 
         A run's file holds less than the artifact ``run-<id>-<key>``, which `Artifact.get` reads: the SDK writes at most
@@ -501,7 +501,7 @@ class Run(EditableRun):
         """
         from runql.resources.artifacts.logged_table import read_run_table
 
-        value = self.summary.get(key) if logged is None else dict(logged)
+        value = self.summary.get(key) if logged is None else as_json(dict(logged))
         return self._client.run(read_run_table(self._address, key, value))
 
     def upload_file(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Final, Literal, TypeVar, overload
@@ -18,7 +18,7 @@ from runql.resources.sweeps.lookup import PageSweeps, SweepCache
 from runql.resources.sweeps.sweep import AsyncSweep, Sweep
 from runql.transport.flow import DEFAULT_CONCURRENCY, Flow, gather
 from runql.transport.sync import RetryingClient
-from runql.values import JSONValue
+from runql.values import Filters
 from runql_graphql.fragments import FullRunFields, RunFields
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class Runs(LazySequence[RunFields | FullRunFields, Run]):
         client: RetryingClient,
         entity: str,
         project: str,
-        filters: Mapping[str, JSONValue] | None = None,
+        filters: Filters | None = None,
         order: str | None = None,
         per_page: int = 50,
         include_sweeps: bool = True,
@@ -271,7 +271,7 @@ class AsyncRuns(AsyncLazySequence[RunFields | FullRunFields, AsyncRun]):
         client: AsyncRetryingClient,
         entity: str,
         project: str,
-        filters: Mapping[str, JSONValue] | None = None,
+        filters: Filters | None = None,
         order: str | None = None,
         per_page: int = 50,
         include_sweeps: bool = True,

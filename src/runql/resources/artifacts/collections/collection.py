@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from functools import partial
 from typing import TypeVar
 
@@ -18,7 +18,7 @@ from runql.resources.artifacts.versions import PER_PAGE, Artifacts, AsyncArtifac
 from runql.resources.pages.listing import AsyncLazySequence, LazySequence, Listing
 from runql.transport.aio import AsyncRetryingClient
 from runql.transport.sync import RetryingClient
-from runql.values import JSONValue
+from runql.values import Filters
 from runql_graphql.fragments import ArtifactCollectionFields
 
 C = TypeVar("C", bound="CollectionRecord")
@@ -131,7 +131,7 @@ class ProjectArtifactCollections(LazySequence[ArtifactCollectionFields | None, A
         client: RetryingClient,
         entity: str,
         project: str,
-        filters: Mapping[str, JSONValue] | None = None,
+        filters: Filters | None = None,
         order: str | None = None,
         per_page: int = PER_PAGE,
     ) -> None:
@@ -153,7 +153,7 @@ class AsyncProjectArtifactCollections(
         client: AsyncRetryingClient,
         entity: str,
         project: str,
-        filters: Mapping[str, JSONValue] | None = None,
+        filters: Filters | None = None,
         order: str | None = None,
         per_page: int = PER_PAGE,
     ) -> None:

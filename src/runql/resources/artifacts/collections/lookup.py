@@ -11,7 +11,7 @@ from runql.errors import ArtifactNotFoundError
 from runql.resources.pages.listing import Page, read_page, read_sparse_page
 from runql.resources.records.identity import Named, require_name, require_project
 from runql.transport.flow import Flow, fetch
-from runql.values import JSONValue, checked_json
+from runql.values import Filters, checked_json, plain_container
 from runql_graphql.fragments import ArtifactCollectionFields, ArtifactTypeFields
 from runql_graphql.operations import (
     get_artifact_collection,
@@ -116,7 +116,7 @@ class CollectionQuery:
         cls,
         entity: str,
         project: str,
-        filters: Mapping[str, JSONValue] | None,
+        filters: Filters | None,
         order: str | None,
         per_page: int,
     ) -> CollectionQuery:
@@ -130,7 +130,7 @@ class CollectionQuery:
             raise TypeError(
                 f"filters must be a dict such as {{'name': 'mnist'}}, not {type(filters).__name__}"
             )
-        filter_json = checked_json(dict(filters), "filters") if filters else None
+        filter_json = checked_json(dict(filters), "filters", default=plain_container) if filters else None
         checked_order = checked_str("order", order) if order is not None else None
         return cls(entity, project, filter_json, checked_order or None, positive("per_page", per_page))
 
