@@ -58,7 +58,7 @@ from runql.errors import (
     UnshareableError,
     UploadRefusedError,
 )
-from runql.values import JSONValue
+from runql.values import Filters, JSONInput, JSONValue
 from runql.version import __version__
 
 if TYPE_CHECKING:
@@ -92,12 +92,17 @@ if TYPE_CHECKING:
     from runql.resources.artifacts.versions import Artifacts, AsyncArtifacts, AsyncRunArtifacts, RunArtifacts
     from runql.resources.capabilities import Capabilities
     from runql.resources.files.files import AsyncFile, AsyncFiles, File, Files
+    from runql.resources.files.names import OnUnsafe
+    from runql.resources.history.plan import Match
+    from runql.resources.history.sampled import Row, Stream
     from runql.resources.history.scan import AsyncHistoryScan, HistoryScan
     from runql.resources.project import AsyncProject, AsyncProjects, Project, Projects
     from runql.resources.runs.async_run import AsyncRun
     from runql.resources.runs.console import AsyncConsoleLogs, ConsoleLogLine, ConsoleLogs
+    from runql.resources.runs.histories.formats import SampleFormat, ScanFormat
     from runql.resources.runs.histories.scan import AsyncHistoriesScan, HistoriesScan
     from runql.resources.runs.history_files import HistoryFiles
+    from runql.resources.runs.mutations import FirstState, RequestedState
     from runql.resources.runs.run import Run
     from runql.resources.runs.runs import AsyncRuns, Runs
     from runql.resources.runs.summary import AsyncSummary, Summary
@@ -109,6 +114,8 @@ if TYPE_CHECKING:
     from runql.transport.retry import RetryPolicy
     from runql.transport.sync import RetryingClient
     from runql.transport.wire import Traffic
+    from runql_graphql.base_model import UNSET
+    from runql_graphql.operation import Operation
 
 _LAZY_NAMES = {
     "runql.config": ("Settings",),
@@ -163,12 +170,20 @@ _LAZY_NAMES = {
     "runql.transport.retry": ("RetryPolicy",),
     "runql.transport.sync": ("RetryingClient",),
     "runql.transport.wire": ("Traffic",),
+    "runql.resources.history.plan": ("Match",),
+    "runql.resources.history.sampled": ("Row", "Stream"),
+    "runql.resources.runs.histories.formats": ("SampleFormat", "ScanFormat"),
+    "runql_graphql.operation": ("Operation",),
+    "runql_graphql.base_model": ("UNSET",),
+    "runql.resources.files.names": ("OnUnsafe",),
+    "runql.resources.runs.mutations": ("FirstState", "RequestedState"),
 }
 """Names by the module that defines them. Each module is imported when one of its names is first used."""
 
 _MODULE_OF = {name: module for module, names in _LAZY_NAMES.items() for name in names}
 
 __all__ = [
+    "UNSET",
     "AccessDeniedError",
     "AnswerError",
     "Api",
@@ -226,6 +241,8 @@ __all__ = [
     "File",
     "FileNotFoundInRunError",
     "Files",
+    "Filters",
+    "FirstState",
     "GraphQLProblem",
     "HistoriesScan",
     "HistoryFiles",
@@ -236,17 +253,21 @@ __all__ = [
     "IncompleteUpdateError",
     "IntrospectionRefusedError",
     "InvalidAnswerError",
+    "JSONInput",
     "JSONValue",
     "LocalFileError",
     "LoggedTable",
     "Manifest",
     "ManifestEntry",
     "ManifestError",
+    "Match",
     "MismatchedResponseError",
     "MissingCredentialsError",
     "MissingExtraError",
     "NotFoundError",
     "NotLoadedError",
+    "OnUnsafe",
+    "Operation",
     "OutdatedServerError",
     "PaginationError",
     "PathError",
@@ -259,8 +280,10 @@ __all__ = [
     "RateLimitedError",
     "ReferenceUnavailableError",
     "RequestTimedOutError",
+    "RequestedState",
     "RetryPolicy",
     "RetryingClient",
+    "Row",
     "Run",
     "RunArtifacts",
     "RunChangedError",
@@ -268,9 +291,12 @@ __all__ = [
     "RunStillActiveError",
     "RunqlError",
     "Runs",
+    "SampleFormat",
+    "ScanFormat",
     "SchemaDriftError",
     "ServerFailureError",
     "Settings",
+    "Stream",
     "Summary",
     "Sweep",
     "SweepNotFoundError",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, TypeAlias, cast
+from typing import TYPE_CHECKING, Final, ForwardRef, TypeAlias, TypeGuard, cast
 
 from pydantic_core import from_json
 
@@ -19,6 +19,12 @@ JSONInput: TypeAlias = None | bool | int | float | str | Sequence["JSONInput"] |
 
 Filters: TypeAlias = Mapping[str, JSONInput]
 """A filter that runql accepts: fields, or operators such as ``$and``, and their values."""
+
+if not TYPE_CHECKING:  # with their module, both resolve wherever an annotation names them
+    _VALUE, _INPUT = (ForwardRef(name, module=__name__) for name in ("JSONValue", "JSONInput"))
+    JSONValue = None | bool | int | float | str | list[_VALUE] | dict[str, _VALUE]
+    JSONInput = None | bool | int | float | str | Sequence[_INPUT] | Mapping[str, _INPUT]
+    Filters = Mapping[str, JSONInput]
 
 INTERNAL_KEYS: Final = frozenset({"_wandb", "wandb_version"})
 SPELLED_FLOATS: Final[Mapping[str, float]] = {
@@ -227,10 +233,10 @@ def plain_container(value: object) -> object:
     Raises:
         TypeError: it is neither.
     """
-    if isinstance(value, Mapping):
-        return {**cast("Mapping[str, object]", value)}
-    if isinstance(value, Sequence) and not isinstance(value, _BUFFERS):
-        return [*cast("Sequence[object]", value)]
+    if _is_mapping(value):
+        return dict(value)
+    if _is_sequence(value):
+        return list(value)
     raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
 
 
@@ -246,7 +252,7 @@ def plain_json(value: JSONInput) -> JSONValue:
         for key, member in value.items():
             entries[key] = plain_json(member)
         return entries
-    if isinstance(value, Sequence) and not isinstance(value, (str, *_BUFFERS)):
+    if isinstance(value, Sequence) and not isinstance(value, str) and not _is_buffer(value):
         members: list[JSONValue] = []
         for member in value:
             members.append(plain_json(member))  # noqa: PERF401 - a comprehension is a second frame
@@ -257,6 +263,22 @@ def plain_json(value: JSONInput) -> JSONValue:
 def as_json(value: object) -> JSONValue:
     """Cast a decoded JSON value to its type: generated models declare the server's JSON scalars as `object`."""
     return cast("JSONValue", value)
+
+
+def _is_mapping(value: object) -> TypeGuard[Mapping[object, object]]:
+    return isinstance(value, Mapping)
+
+
+def _is_sequence(value: object) -> TypeGuard[Sequence[object]]:
+    return _is_any_sequence(value) and not _is_buffer(value)
+
+
+def _is_any_sequence(value: object) -> TypeGuard[Sequence[object]]:
+    return isinstance(value, Sequence)
+
+
+def _is_buffer(value: object) -> bool:
+    return isinstance(value, _BUFFERS)
 
 
 def _pieces(value: JSONValue, encode: Callable[[JSONValue], str]) -> Iterator[str]:

@@ -13,8 +13,7 @@ from typing_extensions import get_original_bases
 import runql
 from runql.resources.artifacts.catalog import ArtifactCatalog, AsyncArtifactCatalog
 from runql.resources.pages.listing import AsyncLazySequence, LazySequence
-from runql.resources.runs.async_run import AsyncApiConnection
-from runql.resources.runs.run import ApiConnection
+from runql.resources.runs.connections import ApiConnection, AsyncApiConnection
 
 PAIRS: list[tuple[type, type]] = [
     (runql.Api, runql.AsyncApi),

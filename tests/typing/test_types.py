@@ -18,6 +18,7 @@ from runql.resources.artifacts.catalog import ArtifactCatalog
 pytestmark = pytest.mark.long
 
 FACES = ("sync_face.py", "async_face.py", "sync_artifacts.py", "async_artifacts.py", "errors_face.py")
+WIDE = "wide_inputs.py"
 ASSERTION = re.compile(r"\bassert_type\b")
 VAGUE = re.compile(r"\b(Any|Unknown)\b")
 CHECKERS = pytest.mark.parametrize("checker", ["mypy", "pyright"])
@@ -61,6 +62,7 @@ def revealing(text: str) -> str:
 def remarks(tmp_path_factory: pytest.TempPathFactory) -> Remarks:
     """What both checkers say of the files, of their revealing twins, and of the misuse; one run each."""
     folder = tmp_path_factory.mktemp("user")
+    (folder / WIDE).write_text(face(WIDE))
     for name in FACES:
         (folder / name).write_text(face(name))
         (folder / f"revealing_{name}").write_text(revealing(face(name)))
@@ -69,7 +71,7 @@ def remarks(tmp_path_factory: pytest.TempPathFactory) -> Remarks:
 
 
 @CHECKERS
-@pytest.mark.parametrize("name", FACES)
+@pytest.mark.parametrize("name", [*FACES, WIDE])
 def test_every_asserted_type_is_the_one_that_a_user_sees(checker: str, name: str, remarks: Remarks) -> None:
     assert [
         f"{each.line}: {each.text}" for each in remarks[checker] if each.file == name and each.is_error

@@ -11,6 +11,7 @@ import httpx
 from runql.config import Settings, resolve_settings
 from runql.errors import ConfigurationError
 from runql.paths import checked_project_name, parse_project_path, parse_run_path, path_kind
+from runql.postponed import postponed
 from runql.resources.artifacts.catalog import ArtifactCatalog, AsyncArtifactCatalog
 from runql.resources.records.run_fields import read_run
 from runql.transport.endpoint import USER_AGENT
@@ -27,6 +28,13 @@ if TYPE_CHECKING:
     from runql.resources.runs.runs import AsyncRuns, Runs
     from runql.resources.sweeps.sweep import AsyncSweep, Sweep
     from runql.resources.user import User
+else:
+    globals().update(
+        postponed(
+            "AsyncProject AsyncProjects AsyncRun AsyncRuns AsyncSweep Capabilities Project Projects "
+            "Run Runs Sweep User"
+        )
+    )
 
 
 class Api(ArtifactCatalog):

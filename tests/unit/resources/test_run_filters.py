@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections import ChainMap
 from collections.abc import Callable
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any
 
 import pytest
 
+from runql import Filters
 from runql.resources.runs.filters import filter_json
 
 Filter = dict[str, Any]  # Any: what untyped callers give
@@ -118,6 +121,29 @@ def test_a_date_is_refused_with_what_to_write() -> None:
 def test_keys_that_json_would_turn_into_str_are_refused(found: Any) -> None:
     with pytest.raises(ValueError, match="filters must be JSON: keys are str, not"):
         filter_json(found)
+
+
+def test_any_mapping_and_any_sequence_is_sent_as_json() -> None:
+    found: Filters = MappingProxyType(
+        {"tags": MappingProxyType({"$in": ("a", "b")}), "$or": (ChainMap({"state": "x"}),)}
+    )
+    sent = json.loads(filter_json(found))
+    assert sent == {"tags": {"$in": ["a", "b"]}, "$or": [{"state": "x"}]}
+    assert json.loads(filter_json({"config.n": {"$in": range(2)}})) == {"config.n": {"$in": [0, 1]}}
+
+
+@pytest.mark.parametrize(
+    "value", [b"x", bytearray(b"x"), memoryview(b"x"), {"x"}], ids=lambda each: type(each).__name__
+)
+def test_what_is_no_json_is_refused_although_some_of_it_is_a_sequence(value: object) -> None:
+    found: Any = {"config.x": {"$in": [value]}}  # Any: what untyped callers give
+    with pytest.raises(ValueError, match=f"filters must be JSON .*{type(value).__name__}"):
+        filter_json(found)
+
+
+def test_what_is_refused_in_a_list_is_refused_in_any_sequence() -> None:
+    with pytest.raises(ValueError, match="'tags' is compared with a list"):
+        filter_json({"$and": ({"tags": ("a",)},)})
 
 
 def nested(depth: int) -> Filter:

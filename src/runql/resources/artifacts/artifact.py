@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from runql.postponed import postponed
 from runql.resources.artifacts.editing import EditableArtifact
 from runql.resources.artifacts.entry import ArtifactEntry, AsyncArtifactEntry
 from runql.resources.artifacts.files import ArtifactFiles, AsyncArtifactFiles
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from runql.resources.artifacts.collections.collection import ArtifactCollection, AsyncArtifactCollection
     from runql.resources.runs.async_run import AsyncRun
     from runql.resources.runs.run import Run
+else:
+    globals().update(postponed("ArtifactCollection AsyncArtifactCollection AsyncRun Run"))
 
 
 class Artifact(EditableArtifact):

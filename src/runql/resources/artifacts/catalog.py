@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from runql.arguments import checked_str
 from runql.errors import NotFoundError
 from runql.paths import ArtifactAddress, ProjectAddress, parse_artifact_path, parse_project_path
+from runql.postponed import postponed
 from runql.transport.flow import Flow
 from runql.transport.sync import RetryingClient
 
@@ -31,6 +32,14 @@ if TYPE_CHECKING:
     from runql.resources.artifacts.lookup import ResolvedArtifact
     from runql.resources.artifacts.versions import Artifacts, AsyncArtifacts
     from runql.transport.aio import AsyncRetryingClient
+else:
+    globals().update(
+        postponed(
+            "Artifact ArtifactCollection ArtifactCollections Artifacts ArtifactType ArtifactTypes "
+            "AsyncArtifact AsyncArtifactCollection AsyncArtifactCollections AsyncArtifacts "
+            "AsyncArtifactType AsyncArtifactTypes AsyncRetryingClient"
+        )
+    )
 
 
 class ArtifactCatalog(ABC):

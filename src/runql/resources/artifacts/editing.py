@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from functools import cached_property
-from typing import Final, Literal, cast
+from typing import Final, Literal
 
 from runql.arguments import shown
 from runql.resources.artifacts.lookup import ResolvedArtifact, tags_of
@@ -28,7 +28,7 @@ from runql.resources.artifacts.record import ArtifactRecord
 from runql.resources.records.stored_changes import incomplete_update, is_same_json, write_in_order
 from runql.resources.records.to_json import to_json_object
 from runql.transport.flow import Flow
-from runql.values import JSONInput, JSONValue, parse_object
+from runql.values import JSONInput, JSONValue, as_json, parse_object
 from runql_graphql.fragments import ArtifactFields
 from runql_graphql.input_types import TagInput, UpdateArtifactInput
 
@@ -77,7 +77,7 @@ class EditableArtifact(ArtifactRecord):
 
     @metadata.setter
     def metadata(self, value: Mapping[str, JSONInput]) -> None:
-        new = cast("dict[str, JSONValue]", dict(value))
+        new = {key: as_json(entry) for key, entry in dict(value).items()}
         self._metadata.clear()
         self._metadata.update(new)
 

@@ -17,6 +17,7 @@ from runql.frames.to_arrow import to_arrow
 from runql.frames.to_pandas import to_pandas
 from runql.frames.to_polars import to_polars
 from runql.paths import RunAddress
+from runql.postponed import postponed
 from runql.resources.artifacts.manifest import Manifest, ManifestEntry
 from runql.resources.files.record import find_file
 from runql.transport.flow import EXPIRED_URL_STATUSES, Flow, download
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     import pandas as pd
     import polars as pl
     import pyarrow as pa
+else:
+    globals().update(postponed("pa pd pl"))
 
 SUFFIX: Final = ".table.json"
 SUFFIXES: Final = ("", SUFFIX, ".partitioned-table.json", ".joined-table.json")

@@ -16,6 +16,7 @@ from runql.frames.table import Table, TableBuilder
 from runql.frames.to_arrow import to_arrow
 from runql.frames.to_pandas import to_pandas
 from runql.frames.to_polars import to_polars
+from runql.postponed import postponed
 from runql.resources.history.cursor import ScanCursor
 from runql.resources.history.exports.listing import ExportListing, can_read_exports
 from runql.resources.history.plan import HistoryHints, ScanPlan
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from runql.resources.history.exports.rows import ExportRows
     from runql.transport.aio import AsyncRetryingClient
     from runql.transport.sync import RetryingClient
+else:
+    globals().update(postponed("AsyncRetryingClient RetryingClient pa pd pl"))
 
 MOST_PASSES = 4
 """How often a scan begins again when rows were missing; each time it knows the limits of the server better."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Final, Generic, Protocol, SupportsIndex, TypeVar, overload
 
 from runql.errors import PaginationError
+from runql.postponed import postponed
 from runql.resources.records.snake_case import SnakeCaseAttributes
 from runql.transport.flow import Flow, share_read
 from runql.transport.lifetime import ForkSafeLock
@@ -17,6 +18,8 @@ from runql.transport.sync import RetryingClient
 if TYPE_CHECKING:
     from runql.transport.aio import AsyncRetryingClient
     from runql_graphql.fragments import PageFields
+else:
+    globals().update(postponed("AsyncRetryingClient"))
 
 RUN_PER_PAGE: Final = 100
 """Artifacts of a run on one page."""

@@ -6,11 +6,13 @@ import os
 import warnings
 from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Literal, Protocol, overload
+from typing import TYPE_CHECKING, Literal, overload
 
 from runql.errors import NotLoadedError
 from runql.paths import DEFAULT_PROJECT, RunAddress
+from runql.postponed import postponed
 from runql.resources.pages.listing import RUN_PER_PAGE
+from runql.resources.runs.connections import AsyncApiConnection
 from runql.resources.runs.editing import EditableRun
 from runql.resources.runs.mutations import FirstState, RequestedState, checked_id, create
 from runql.resources.runs.record import ListedPage, RunRecord, fields_of, read_last_step, read_metadata
@@ -35,16 +37,13 @@ if TYPE_CHECKING:
     from runql.resources.sweeps.lookup import PageSweeps
     from runql.resources.sweeps.sweep import AsyncSweep
     from runql.transport.aio import AsyncRetryingClient
-
-
-class AsyncApiConnection(Protocol):
-    """What `AsyncRun.create` needs of an `AsyncApi`."""
-
-    @property
-    def client(self) -> AsyncRetryingClient: ...
-
-    @property
-    async def default_entity(self) -> str | None: ...
+else:
+    globals().update(
+        postponed(
+            "AsyncArtifact AsyncConsoleLogs AsyncFile AsyncFiles AsyncHistoryScan AsyncRetryingClient "
+            "AsyncRunArtifacts AsyncSweep HistoryFiles LoggedTable Match PageSweeps Row Stream pd"
+        )
+    )
 
 
 class AsyncRun(EditableRun):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from runql.arguments import positive
 from runql.errors import PaginationError
 from runql.paths import RunAddress
+from runql.postponed import postponed
 from runql.resources.pages.listing import AsyncLazySequence, LazySequence, Listing, Page
 from runql.resources.records.identity import require_run
 from runql.transport.flow import Flow, fetch
@@ -20,6 +21,8 @@ from runql_graphql.operations import get_last_log_lines, list_log_lines
 if TYPE_CHECKING:
     from runql.transport.aio import AsyncRetryingClient
     from runql_graphql.list_log_lines import ListLogLinesProjectRun
+else:
+    globals().update(postponed("AsyncRetryingClient"))
 
 LINES_PER_PAGE = 1000
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, cast, get_args
+from typing import TYPE_CHECKING, get_args
 
 from runql.errors import IncompleteUpdateError, RunChangedError, RunqlError
 from runql.resources.records.name_lists import checked_names
@@ -28,7 +28,7 @@ from runql.resources.runs.mutations import (
 )
 from runql.resources.runs.record import RunRecord
 from runql.transport.flow import Flow
-from runql.values import JSONInput, JSONValue, parse_config, parse_summary
+from runql.values import JSONInput, JSONValue, as_json, parse_config, parse_summary
 from runql_graphql.fragments import FullRunFields
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ class EditableRun(RunRecord):
 
     @config.setter
     def config(self, value: Mapping[str, JSONInput]) -> None:
-        new = cast("dict[str, JSONValue]", dict(value))
+        new = {key: as_json(entry) for key, entry in dict(value).items()}
         self._config.values.clear()
         self._config.values.update(new)
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from pydantic import ValidationError
 
 from runql.paths import RunAddress, quote_part, run_url
+from runql.postponed import postponed
 from runql.resources.records.absent_fields import require_field, require_requested_field
 from runql.resources.records.identity import require_run
 from runql.resources.records.run_fields import PROJECT_ID, project_number, read_run
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from runql.resources.sweeps.lookup import PageSweeps
     from runql.resources.user import User
     from runql_graphql.fragments import SweepFields
+else:
+    globals().update(postponed("Match PageSweeps Row Stream User pd"))
 
 S = TypeVar("S")
 METADATA: Final = "wandb-metadata.json"

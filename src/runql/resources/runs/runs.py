@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, Literal, TypeVar, overload
 
 from runql.paths import RunAddress
+from runql.postponed import postponed
 from runql.resources.pages.listing import AsyncLazySequence, LazySequence, Listing, Page
 from runql.resources.runs.async_run import AsyncRun
 from runql.resources.runs.order import warn_if_unordered
@@ -32,6 +33,13 @@ if TYPE_CHECKING:
     from runql.resources.runs.histories.page import HistoriesPlan
     from runql.resources.runs.histories.scan import AsyncHistoriesScan, HistoriesScan
     from runql.transport.aio import AsyncRetryingClient
+else:
+    globals().update(
+        postponed(
+            "AsyncHistoriesScan AsyncRetryingClient HistoriesScan Match Row SampleFormat ScanFormat "
+            "Stream pa pd pl"
+        )
+    )
 
 SCAN_PAGE_SIZE: Final = 10_000
 R = TypeVar("R", bound=RunRecord)

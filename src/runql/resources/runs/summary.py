@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMappin
 from typing import TYPE_CHECKING, Protocol
 
 from runql.arguments import shown
+from runql.postponed import postponed
 from runql.resources.records.to_json import to_json_value
 from runql.transport.flow import Flow
 from runql.transport.sync import RetryingClient
@@ -13,6 +14,8 @@ from runql.values import JSONValue
 
 if TYPE_CHECKING:
     from runql.transport.aio import AsyncRetryingClient
+else:
+    globals().update(postponed("AsyncRetryingClient"))
 
 Values = Callable[[], dict[str, JSONValue]]
 Save = Callable[[], Flow[None]]

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from runql.errors import NotLoadedError
+from runql.postponed import postponed
 from runql.resources.sweeps.record import SweepRecord, sweep_fields
 from runql.transport.sync import RetryingClient
 from runql_graphql.fragments import SweepFields
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from runql.resources.runs.run import Run
     from runql.resources.runs.runs import AsyncRuns, Runs
     from runql.transport.aio import AsyncRetryingClient
+else:
+    globals().update(postponed("AsyncRetryingClient AsyncRun AsyncRuns Run Runs"))
 
 
 class Sweep(SweepRecord):

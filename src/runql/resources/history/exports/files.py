@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from runql.frames.export_selection import ExportSelection
 from runql.frames.parquet_layout import UnreadableParquetError
+from runql.postponed import postponed
 from runql.resources.history.exports.listing import ExportListing
 from runql.resources.history.exports.parts import (
     MOST_BYTES_IN_MEMORY,
@@ -24,6 +25,8 @@ from runql.transport.flow import Flow, download, download_part, gather
 
 if TYPE_CHECKING:
     import polars as pl
+else:
+    globals().update(postponed("pl"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from runql.frames.parquet_layout import (
     is_worthwhile,
 )
 from runql.frames.sparse_file import SparseFile
+from runql.postponed import postponed
 from runql.transport.byte_ranges import ByteRange, FilePart
 from runql.transport.flow import Flow, download_part, gather, offload
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
     from runql.frames.parquet_arrow import PartialParquet
     from runql.frames.parquet_layout import Layout
+else:
+    globals().update(postponed("pl"))
 
 T = TypeVar("T")
 

@@ -11,6 +11,7 @@ from runql.frames.batches import Batch
 from runql.frames.export_selection import ExportSelection
 from runql.frames.parquet_layout import UnreadableParquetError
 from runql.frames.table import Table
+from runql.postponed import postponed
 from runql.resources.history.exports.files import ExportedRows, read_files
 from runql.resources.history.exports.listing import ExportListing, list_exports
 from runql.resources.history.exports.parts import offload_parsing
@@ -20,6 +21,8 @@ from runql.transport.flow import EXPIRED_URL_STATUSES, Flow
 
 if TYPE_CHECKING:
     import polars as pl
+else:
+    globals().update(postponed("pl"))
 
 ReadLive: TypeAlias = Callable[[ScanPlan, int], Flow[list[Batch]]]
 """Reads all rows of a plan from GraphQL; the second argument is their number."""

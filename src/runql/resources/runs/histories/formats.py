@@ -16,6 +16,7 @@ from runql.frames.to_arrow import to_arrow
 from runql.frames.to_pandas import to_pandas
 from runql.frames.to_polars import to_polars
 from runql.frames.wide import widen
+from runql.postponed import postponed
 from runql.resources.history.sampled import Row
 from runql.resources.runs.histories.sampled import rows_of
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     import pandas as pd
     import polars as pl
     import pyarrow as pa
+else:
+    globals().update(postponed("pa pd pl"))
 
 SampleFormat: TypeAlias = Literal["default", "pandas", "polars"]
 """Of `Runs.histories`."""

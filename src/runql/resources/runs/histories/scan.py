@@ -10,6 +10,7 @@ from runql.arguments import checked_path
 from runql.frames.batches import Batch
 from runql.frames.extras import require
 from runql.frames.row_readers import RowReader
+from runql.postponed import postponed
 from runql.resources.pages.next_item import AsyncNextItem, NextItem
 from runql.resources.runs.histories.collect import incomplete_error, read_histories, sink_histories
 from runql.resources.runs.histories.cursor import HistoriesCursor
@@ -21,6 +22,8 @@ from runql.transport.sample_limits import SampleLimits
 if TYPE_CHECKING:
     from runql.transport.aio import AsyncRetryingClient
     from runql.transport.sync import RetryingClient
+else:
+    globals().update(postponed("AsyncRetryingClient RetryingClient"))
 
 F_co = TypeVar("F_co", covariant=True)
 HANDED_OUT = "was handed out"
