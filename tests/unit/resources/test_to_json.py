@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time
 from enum import Enum, IntEnum
@@ -163,3 +163,8 @@ def test_settling_keeps_the_objects_inside() -> None:
     assert held["list"] is listed
     assert listed[0] is inner
     assert [type(inner["a"]), type(listed[1]), type(held["scalar"])] == [float] * 3
+
+
+def test_any_sequence_and_any_mapping_is_stored_as_list_and_dict() -> None:
+    given = MappingProxyType({"a": range(2), "b": deque(["x"]), "c": MappingProxyType({"d": (1,)})})
+    assert to_json_value(given) == {"a": [0, 1], "b": ["x"], "c": {"d": [1]}}
