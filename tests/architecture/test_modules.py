@@ -24,6 +24,9 @@ SAYS_NOTHING = {
 
 # One draws the tree of errors below the line, the other explains how flows and drivers work together.
 LONGER = {"src/runql/errors.py", "src/runql/transport/flow.py"}
+# One class, one job: a run's members with their overloads and docstrings.
+LONG = {"src/runql/errors.py", "src/runql/resources/runs/run.py"}
+LONGEST_CLASS = 720
 
 
 def modules(*folders: str) -> list[str]:
@@ -63,7 +66,9 @@ def test_no_module_is_long() -> None:
         module: len((ROOT / module).read_text("utf-8").splitlines()) for module in modules("src", "tests")
     }
     assert {
-        module: length for module, length in lengths.items() if length > LONGEST and module not in LONGER
+        module: length
+        for module, length in lengths.items()
+        if length > (LONGEST_CLASS if module in LONG else LONGEST)
     } == {}
 
 
