@@ -1,4 +1,4 @@
-"""`peak.py frame|rows RUN [BYTES]`: reads one run, and prints the peak of memory and the frame's size as JSON.
+"""`peak.py frame|rows|kept RUN [BYTES]`: reads one run, and prints the peak of memory and the frame's size as JSON.
 
 BYTES limits the part of a parquet file in memory; the default limit is higher than a test can reach.
 """
@@ -36,6 +36,8 @@ def main() -> None:
         if way == "frame":
             frame = scan.to_polars()
             rows, size = frame.height, int(frame.estimated_size())
+        elif way == "kept":
+            rows, size = len(list(scan)), 0
         else:
             rows, size = sum(1 for _ in scan), 0
     print(json.dumps({"rows": rows, "frame": size, "peak": peak() - before}))
