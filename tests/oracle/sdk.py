@@ -7,11 +7,14 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from tests import profiles
 from tests.patience import PATIENCE
 
 from runql_server.running import RunningServer
 
 VERSIONS = ("RUNQL_WANDB_OLD", "RUNQL_WANDB_NEW")
+NEWEST_IF_QUICK = VERSIONS if profiles.IS_FULL else VERSIONS[-1:]
+"""For tests that take a minute with each SDK: the quick profile takes the newest alone."""
 
 
 def interpreter(variable: str) -> str:

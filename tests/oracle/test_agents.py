@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.oracle.sdk import VERSIONS, call, interpreter
+from tests.oracle.sdk import NEWEST_IF_QUICK, call, interpreter
 from tests.patience import PATIENCE, until
 
 from runql import Api
 from runql_server.running import RunningServer
 
-pytestmark = [pytest.mark.oracle, pytest.mark.parametrize("variable", VERSIONS)]
+pytestmark = [pytest.mark.oracle, pytest.mark.parametrize("variable", NEWEST_IF_QUICK)]
 GRID: dict[str, Any] = {
     "method": "grid",
     "metric": {"name": "loss", "goal": "minimize"},
