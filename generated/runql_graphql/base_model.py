@@ -2,6 +2,8 @@
 
 """The base of all models, and the mark of a variable that is left out."""
 
+from typing import ClassVar
+
 from pydantic import BaseModel as PydanticBaseModel
 from pydantic import ConfigDict
 
@@ -15,7 +17,7 @@ UNSET = UnsetType()
 
 
 class BaseModel(PydanticBaseModel):
-    model_config = ConfigDict(
+    model_config: ClassVar[ConfigDict] = ConfigDict(
         populate_by_name=True,
         validate_assignment=True,
         arbitrary_types_allowed=True,

@@ -247,7 +247,7 @@ class QueryError(AnswerError):
         data: Mapping[str, object] | None = None,
     ) -> None:
         super().__init__(message, status=status, operation=operation, attempts=attempts)
-        self.problems = tuple(problems)
+        self.problems: tuple[GraphQLProblem, ...] = tuple(problems)
         self.data = data
 
 
@@ -269,7 +269,7 @@ class OutdatedServerError(QueryError):
         unknown: Sequence[str] = (),
     ) -> None:
         super().__init__(message, status=status, operation=operation, attempts=attempts, problems=problems)
-        self.unknown = tuple(unknown)
+        self.unknown: tuple[str, ...] = tuple(unknown)
 
 
 class MismatchedResponseError(RunqlError):
@@ -326,7 +326,7 @@ class RunChangedError(RunqlError):
     """
 
     def __init__(self, run: str, fields: Sequence[str]) -> None:
-        self.fields = tuple(fields)
+        self.fields: tuple[str, ...] = tuple(fields)
         super().__init__(
             f"run {run} has changed since it was read ({', '.join(self.fields)}), so nothing was written: "
             "load(force=True) reads it again and discards your changes, update() overwrites the changes of others"
@@ -344,8 +344,8 @@ class IncompleteUpdateError(RunqlError):
     """
 
     def __init__(self, subject: str, written: Sequence[str], failed: Sequence[str], reason: str) -> None:
-        self.written = tuple(written)
-        self.failed = tuple(failed)
+        self.written: tuple[str, ...] = tuple(written)
+        self.failed: tuple[str, ...] = tuple(failed)
         lost = first_few(self.failed)
         state = (
             f"{subject} is updated in part: {first_few(self.written)} was written, {lost} was not"
@@ -386,8 +386,8 @@ class UnsafeNameError(RunqlError, ValueError):
     """
 
     def __init__(self, refused: Mapping[str, str], saved: Sequence[Path] = (), doing: str = "saved") -> None:
-        self.refused = dict(refused)
-        self.saved = tuple(saved)
+        self.refused: dict[str, str] = dict(refused)
+        self.saved: tuple[Path, ...] = tuple(saved)
         self.doing = doing
         super().__init__(self.refused, self.saved, doing)
 
@@ -406,7 +406,7 @@ class LocalFileError(RunqlError, OSError):
 
     def __init__(self, message: str, reason: OSError) -> None:
         super().__init__(f"{message}: {reason.strerror or reason}")
-        self.errno = reason.errno
+        self.errno: int | None = reason.errno
 
 
 class UnreadableValueError(RunqlError, ValueError):
@@ -462,7 +462,7 @@ class SchemaDriftError(RunqlError):
 
     def __init__(self, operation: str, places: Sequence[str]) -> None:
         self.operation = operation
-        self.places = tuple(places)
+        self.places: tuple[str, ...] = tuple(places)
         super().__init__(
             f"the response to {operation} does not fit the schema that runql was built with: "
             f"{'; '.join(self.places)}. The server is newer or older than this runql: upgrade runql, or report it"
@@ -484,8 +484,8 @@ class IncompleteHistoriesError(RunqlError):
     def __init__(
         self, partial: Sequence[Mapping[str, object]], failed: Sequence[str], reason: str, kept: str = ""
     ) -> None:
-        self.partial = list(partial)
-        self.failed = tuple(failed)
+        self.partial: list[Mapping[str, object]] = list(partial)
+        self.failed: tuple[str, ...] = tuple(failed)
         which = (
             f"of {len(self.failed)} run(s), {first_few(self.failed)}," if failed else "of the remaining runs"
         )
@@ -506,7 +506,8 @@ class EntryNotFoundError(NotFoundError, KeyError):
         super().__init__(f"artifact {artifact} has no entry {name!r}: Artifact.entries lists those it has")
 
     # `KeyError.__str__` puts the message in quotes.
-    __str__ = RunqlError.__str__
+    def __str__(self) -> str:
+        return RunqlError.__str__(self)
 
 
 class ArtifactPendingError(RunqlError):
@@ -542,10 +543,10 @@ class ArtifactDamagedError(RunqlError, ValueError):
         unexpected: Sequence[str],
         unstorable: Mapping[str, str] | None = None,
     ) -> None:
-        self.missing = tuple(missing)
-        self.changed = tuple(changed)
-        self.unexpected = tuple(unexpected)
-        self.unstorable = dict(unstorable or {})
+        self.missing: tuple[str, ...] = tuple(missing)
+        self.changed: tuple[str, ...] = tuple(changed)
+        self.unexpected: tuple[str, ...] = tuple(unexpected)
+        self.unstorable: dict[str, str] = dict(unstorable or {})
         found = {
             "missing": self.missing,
             "changed": self.changed,
@@ -567,7 +568,7 @@ class ReferenceUnavailableError(RunqlError):
     """
 
     def __init__(self, artifact: str, references: Mapping[str, str], reason: str) -> None:
-        self.references = dict(references)
+        self.references: dict[str, str] = dict(references)
         shown = first_few([f"{name} -> {address}" for name, address in self.references.items()])
         super().__init__(f"artifact {artifact} has references that cannot be fetched: {shown}: {reason}")
 
@@ -594,7 +595,7 @@ class IncompleteHistoryError(RunqlError):
         self.found = found
         self.expected = expected
         self.reason = reason
-        self.partial = list(partial)
+        self.partial: list[Mapping[str, object]] = list(partial)
         missing = (
             "rows" if expected is None or expected <= found else f"{expected - found} of {expected} rows"
         )

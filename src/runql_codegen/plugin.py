@@ -160,11 +160,13 @@ class OperationFunctions(Plugin):
         return f"{above}{said}{closed}\n{found[1]}  # noqa: F401  # {used}\n{rest}"
 
     def copy_code(self, copied_code: str) -> str:
-        """Add a docstring to the base model's module, and accept numbers as str: some servers send numeric ids."""
+        """Add a docstring to the base model's module, annotate its configuration, and accept numbers as str."""
         if ast.get_docstring(ast.parse(copied_code)) is not None:
             return copied_code
         comment, blank, code = copied_code.partition("\n\n")
         code = code.replace(LAST_SETTING, f"{LAST_SETTING}        coerce_numbers_to_str=True,\n")
+        code = code.replace("model_config = ConfigDict(", "model_config: ClassVar[ConfigDict] = ConfigDict(")
+        code = f"from typing import ClassVar\n\n{code}"
         return f'{comment}{blank}"""The base of all models, and the mark of a variable that is left out."""{blank}{code}'
 
     def generate_client_code(self, generated_code: str) -> str:

@@ -42,9 +42,9 @@ class RunningServer:
         config_merge: bool = False,
     ) -> None:
         self._own_dir = tempfile.TemporaryDirectory(prefix="runql-server-") if data_dir is None else None
-        self.data_dir = Path(self._own_dir.name) if self._own_dir is not None else Path(data_dir or ".")
-        self.api_key = api_key or auth.new_key()
-        self.entity = auth.USERNAME
+        self.data_dir: Path = Path(self._own_dir.name) if self._own_dir is not None else Path(data_dir or ".")
+        self.api_key: str = api_key or auth.new_key()
+        self.entity: str = auth.USERNAME
         self.requests: list[ReceivedRequest] = []
         app = create_app(
             self.data_dir,
@@ -60,7 +60,7 @@ class RunningServer:
         )
         self._server = uvicorn.Server(config)
         self._socket = listening.bind(_HOST, 0)
-        self.url = listening.url(_HOST, self._socket)
+        self.url: str = listening.url(_HOST, self._socket)
         self._thread = threading.Thread(
             target=self._server.run, kwargs={"sockets": [self._socket]}, name="runql-server", daemon=True
         )

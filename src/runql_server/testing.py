@@ -1,16 +1,33 @@
-"""The pytest plugin: a fresh W&B server for each test, and a shared one with the sample project."""
+"""The pytest plugin: a fresh W&B server for each test, a shared one with the sample project, and the types of both."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
 if TYPE_CHECKING:
     from runql_server.running import RunningServer
     from runql_server.sample import Sample
+    from runql_server.seed import SeedRun
+
+__all__ = ["RunningServer", "Sample", "SeedRun", "sample_server", "wandb_server"]
+
+_MODULE_OF: Final = {
+    "RunningServer": "runql_server.running",
+    "Sample": "runql_server.sample",
+    "SeedRun": "runql_server.seed",
+}
+
+
+# pytest loads this plugin in every project that has runql installed, so the server is imported on first use.
+def __getattr__(name: str) -> object:
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_MODULE_OF[name]), name)
 
 
 @pytest.fixture

@@ -103,7 +103,7 @@ def classes(root: type[RunqlError] = RunqlError) -> Iterator[type[RunqlError]]:
 
 def everything_is_imported() -> None:
     for module in pkgutil.walk_packages(runql.__path__, "runql."):
-        if module.name == "runql.cli.demo_script":  # a script
+        if module.name == "runql.cli._demo_script":  # a script
             continue
         importlib.import_module(module.name)
 

@@ -20,12 +20,12 @@ from runql.cli.scoring import accuracy
 from runql.errors import MissingExtraError, RunqlError
 from runql.version import __version__
 
-app = typer.Typer(
+app: typer.Typer = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     help="Serve W&B's API on this machine, try the client on real runs, and check a server's schema.",
 )
-DEMO_SCRIPT = Path(__file__).with_name("demo_script.py")
+DEMO_SCRIPT = Path(__file__).with_name("_demo_script.py")
 
 
 class ServeFunction(Protocol):

@@ -94,7 +94,7 @@ AlsoOption = Annotated[
     ),
 ]
 
-drift = typer.Typer(
+drift: typer.Typer = typer.Typer(
     add_completion=False,
     help="Check whether your GraphQL operations still work on a server.",
     epilog=EXIT_CODES,

@@ -74,7 +74,7 @@ class Api(ArtifactCatalog):
             MissingCredentialsError: no API key was found.
         """
         settings = resolve_settings(base_url=base_url, api_key=api_key, timeout=timeout, overrides=overrides)
-        self.client = RetryingClient(settings, transport=transport)
+        self.client: RetryingClient = RetryingClient(settings, transport=transport)
         self._viewer = ReadOnce(_read_viewer)
 
     def __repr__(self) -> str:
@@ -332,7 +332,7 @@ class AsyncApi(AsyncArtifactCatalog):
         from runql.transport.aio import AsyncRetryingClient
 
         settings = resolve_settings(base_url=base_url, api_key=api_key, timeout=timeout, overrides=overrides)
-        self.client = AsyncRetryingClient(settings, transport=transport)
+        self.client: AsyncRetryingClient = AsyncRetryingClient(settings, transport=transport)
         self._viewer = ReadOnce(_read_viewer)
 
     def __repr__(self) -> str:

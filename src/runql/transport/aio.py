@@ -97,8 +97,8 @@ class AsyncRetryingClient:
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self.settings = settings
-        self.traffic = Traffic()
-        self.sample_limits = SampleLimits()
+        self.traffic: Traffic = Traffic()
+        self.sample_limits: SampleLimits = SampleLimits()
         self._retry = retry or RetryPolicy()
         self._endpoint = Endpoint(settings)
         if transport is None:

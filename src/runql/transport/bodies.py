@@ -77,8 +77,8 @@ class Sink:
             new_hash: creates the hash of ``digest``.
         """
         self.target = target
-        self.accepted = False
-        self.received = 0
+        self.accepted: bool = False
+        self.received: int = 0
         self._expected = digest
         self._size = size
         self._expected_etag = etag
@@ -238,7 +238,7 @@ class Source:
         self.progress = progress
         try:
             with path.open("rb") as file:
-                self.size = os.fstat(file.fileno()).st_size
+                self.size: int = os.fstat(file.fileno()).st_size
         except OSError as error:
             raise LocalFileError(f"cannot read {path}", error) from error
 

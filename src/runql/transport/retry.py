@@ -8,12 +8,12 @@ from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from runql.errors import RequestTimedOutError
 from runql.transport.wire import Failure, Request, Response
 
-logger = logging.getLogger("runql.transport")
+logger: Final = logging.getLogger("runql.transport")
 
 NOT_IMPLEMENTED = 501
 MAX_DOUBLINGS = 60

@@ -32,7 +32,7 @@ class Flight:
 
     def __init__(self) -> None:
         self.error: RunqlError | None = None
-        self.thread = threading.get_ident()
+        self.thread: int = threading.get_ident()
         self._process = os.getpid()
         self._has_ended = False
         self._wakers: list[Callable[[], None]] = []

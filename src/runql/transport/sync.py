@@ -56,8 +56,8 @@ class RetryingClient:
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         self.settings = settings
-        self.traffic = Traffic()
-        self.sample_limits = SampleLimits()
+        self.traffic: Traffic = Traffic()
+        self.sample_limits: SampleLimits = SampleLimits()
         self._retry = retry or RetryPolicy()
         self._endpoint = Endpoint(settings)
         if transport is None:

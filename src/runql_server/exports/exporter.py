@@ -7,6 +7,7 @@ import threading
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import suppress
 from importlib.util import find_spec
+from typing import Final
 
 from runql_server.exports.policy import ExportPolicy
 from runql_server.runs import history_exports, lines
@@ -14,7 +15,7 @@ from runql_server.runs.history_exports import Export
 from runql_server.storage import files
 from runql_server.storage.store import Store
 
-logger = logging.getLogger("runql_server")
+logger: Final = logging.getLogger("runql_server")
 
 ALIVE = frozenset({"running", "pending", "preempting"})
 """States of runs that may still log; their rows stay live."""

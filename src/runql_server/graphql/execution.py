@@ -7,7 +7,7 @@ import math
 from collections.abc import AsyncIterable, Awaitable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from graphql import (
     DocumentNode,
@@ -18,7 +18,6 @@ from graphql import (
     GraphQLInt,
     GraphQLLeafType,
     GraphQLList,
-    GraphQLOutputType,
     GraphQLResolveInfo,
     GraphQLSchema,
     OperationDefinitionNode,
@@ -35,7 +34,7 @@ from runql_server.lenient_json import JsonValue
 
 Leaf = TypeVar("Leaf")
 
-logger = logging.getLogger("runql_server")
+logger: Final = logging.getLogger("runql_server")
 
 MOST_ERRORS = 10_000
 """Errors reported for an invalid document; a client that checks its operations wants all, graphql-core stops at 100."""
@@ -66,7 +65,7 @@ class LeafContext(ExecutionContext):
 
     def complete_list_value(
         self,
-        return_type: GraphQLList[GraphQLOutputType],  # pyright: ignore[reportUnknownParameterType] - a bare generic
+        return_type: GraphQLList[Any],
         field_nodes: list[FieldNode],
         info: GraphQLResolveInfo,
         path: Path,

@@ -95,7 +95,7 @@ class HistoryKeys:
     def __init__(self) -> None:
         self.keys: dict[str, KeyInfo] = {}
         self.sets: list[list[str]] = []
-        self.rows = 0
+        self.rows: int = 0
         self.last_step: float = -1
 
     def fold(self, row: JsonObject, step: float) -> None:

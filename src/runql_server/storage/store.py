@@ -22,7 +22,7 @@ class Store:
 
     def __init__(self, data_dir: Path, *, crash_after: timedelta = CRASH_AFTER) -> None:
         self.data_dir = data_dir
-        self.blobs = data_dir / "blobs"
+        self.blobs: Path = data_dir / "blobs"
         # Only the user may read it: the database holds the secret that signs URLs.
         data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.blobs.mkdir(exist_ok=True)

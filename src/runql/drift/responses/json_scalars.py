@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
@@ -17,7 +17,7 @@ UNWRAPPED_KEYS: Final = {"wandb_version"}
 class _Strict(BaseModel):
     """A model that refuses unknown fields."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", strict=True)
 
 
 class TypeCount(_Strict):
@@ -56,7 +56,7 @@ class ConfigEntry(_Strict):
 class Row(BaseModel):
     """One row: metrics under any name, and the fields that the SDK adds."""
 
-    model_config = ConfigDict(extra="allow", strict=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="allow", strict=True)
     step: int | float | None = Field(None, alias="_step")
     runtime: int | float | None = Field(None, alias="_runtime")
     timestamp: int | float | None = Field(None, alias="_timestamp")

@@ -24,9 +24,9 @@ from runql.transport.flow import EXPIRED_URL_STATUSES, Flow, download
 from runql.values import SPELLED_FLOATS, JSONValue, as_json, parse_json
 
 if TYPE_CHECKING:
-    import pandas as pd
-    import polars as pl
-    import pyarrow as pa
+    from runql.frames.library_types import pandas_types as pd
+    from runql.frames.library_types import polars_types as pl
+    from runql.frames.library_types import pyarrow_types as pa
 else:
     globals().update(postponed("pa pd pl"))
 

@@ -63,7 +63,7 @@ class ScanCursor:
             streams: the caller hands out each window at once, so a window with few rows is checked before the next.
             doubts: check every window; for servers that are known to leave out rows, or suspected.
         """
-        self.is_incomplete = False
+        self.is_incomplete: bool = False
         self._plan = plan
         self._limits = limits or SampleLimits()
         self._streams = streams

@@ -24,18 +24,18 @@ class ScanProgress:
     """
 
     def __init__(self, plan: ScanPlan, hints: HistoryHints) -> None:
-        self.tally = RowTally(plan, hints.rows)
+        self.tally: RowTally = RowTally(plan, hints.rows)
         self.tally.note(RowCounts(hints.line_count))
         self.last_step = hints.last_step
         self.line_count = hints.line_count
         self.offset: int = plan.min_step
         self.covered: int = plan.min_step
-        self.has_begun = False
-        self.has_map = False
-        self.is_done = False
+        self.has_begun: bool = False
+        self.has_map: bool = False
+        self.is_done: bool = False
         self.downsampled_from: int | None = None
         # Of the windows that were read.
-        self.steps_read = 0
+        self.steps_read: int = 0
         self._plan = plan
         self._rows_read = 0
         self._trusts_key_counts = True

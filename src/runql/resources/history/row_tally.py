@@ -26,7 +26,7 @@ class RowTally:
         self._steps: Batch | None = None
         self._last_step = -1
         self.found: Sequence[int] = [0] * len(self._specs)
-        self.counts = RowCounts()
+        self.counts: RowCounts = RowCounts()
         self.doubtful: list[Outline] = []
 
     def add(self, outline: Outline, *, is_whole: bool) -> None:

@@ -26,10 +26,9 @@ from runql.transport.flow import Flow
 from runql.transport.sample_limits import SampleLimits
 
 if TYPE_CHECKING:
-    import pandas as pd
-    import polars as pl
-    import pyarrow as pa
-
+    from runql.frames.library_types import pandas_types as pd
+    from runql.frames.library_types import polars_types as pl
+    from runql.frames.library_types import pyarrow_types as pa
     from runql.resources.history.exports.rows import ExportRows
     from runql.transport.aio import AsyncRetryingClient
     from runql.transport.sync import RetryingClient

@@ -169,7 +169,7 @@ class Listing(Generic[N, T]):
         self.items: list[T] = []
         self.newest: list[T] = []
         self.cursor: str | None = None
-        self.more = True
+        self.more: bool = True
         self.total: int | None = None
         self._read = read
         self._convert = convert

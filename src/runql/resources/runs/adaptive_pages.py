@@ -49,11 +49,11 @@ class AdaptivePages(Generic[N]):
     """
 
     def __init__(self, query: RunQuery, read_page: ReadPage[N], size: int | None = None) -> None:
-        self.size = query.per_page if size is None else size
-        self.more = True
-        self.has_read = False
+        self.size: int = query.per_page if size is None else size
+        self.more: bool = True
+        self.has_read: bool = False
         self.failed: list[str] = []
-        self.reason = ""
+        self.reason: str = ""
         self._query = query
         self._read_page = read_page
         self._after: str | None = None

@@ -27,8 +27,7 @@ from runql_graphql.fragments import FullRunFields, RunFields
 from runql_graphql.operations import get_history_keys
 
 if TYPE_CHECKING:
-    import pandas as pd
-
+    from runql.frames.library_types import pandas_types as pd
     from runql.resources.history.plan import HistoryHints, Match, ScanPlan
     from runql.resources.history.sampled import Row, Stream
     from runql.resources.sweeps.lookup import PageSweeps
@@ -294,7 +293,7 @@ class RunRecord(SnakeCaseAttributes, ABC):
     @property
     def rawconfig(self) -> dict[str, JSONValue]:
         """As `config`, with the SDK's own entries."""
-        return {**self._config.internal, **self._config.values}  # noqa: PD011 - no frame
+        return {**self._config.internal, **self._config.values}
 
     @property
     def json_config(self) -> str:
@@ -303,7 +302,7 @@ class RunRecord(SnakeCaseAttributes, ABC):
         `_wandb` comes first; `wandb_version` is not stored again.
         """
         own = {key: value for key, value in self._config.internal.items() if key == "_wandb"}
-        entries = {**own, **self._config.values}  # noqa: PD011 - no frame
+        entries = {**own, **self._config.values}
         return json.dumps({key: {"value": value, "desc": None} for key, value in entries.items()})
 
     @cached_property

@@ -24,8 +24,7 @@ from runql.values import JSONInput, JSONValue, as_json
 from runql_graphql.fragments import FullRunFields, RunFields
 
 if TYPE_CHECKING:
-    import pandas as pd
-
+    from runql.frames.library_types import pandas_types as pd
     from runql.resources.artifacts.artifact import Artifact
     from runql.resources.artifacts.logged_table import LoggedTable
     from runql.resources.artifacts.versions import RunArtifacts

@@ -23,10 +23,9 @@ from runql.values import Filters
 from runql_graphql.fragments import FullRunFields, RunFields
 
 if TYPE_CHECKING:
-    import pandas as pd
-    import polars as pl
-    import pyarrow as pa
-
+    from runql.frames.library_types import pandas_types as pd
+    from runql.frames.library_types import polars_types as pl
+    from runql.frames.library_types import pyarrow_types as pa
     from runql.resources.history.plan import Match
     from runql.resources.history.sampled import Row, Stream
     from runql.resources.runs.histories.formats import SampleFormat, ScanFormat

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Generic, TypeVar
+from typing import ClassVar, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -21,7 +21,7 @@ S = TypeVar("S")
 class ProjectSweeps(BaseModel):
     """A project, and each requested sweep under its alias; null where there is none."""
 
-    model_config = ConfigDict(defer_build=True, extra="allow")
+    model_config: ClassVar[ConfigDict] = ConfigDict(defer_build=True, extra="allow")
 
     name: str
     entity_name: str = Field(alias="entityName")
@@ -43,7 +43,7 @@ class ProjectSweeps(BaseModel):
 class NamedSweeps(BaseModel):
     """The response to `get_sweeps`."""
 
-    model_config = ConfigDict(defer_build=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(defer_build=True)
 
     project: ProjectSweeps | None
 

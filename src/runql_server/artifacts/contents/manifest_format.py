@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
@@ -19,7 +19,9 @@ def _wire_name(name: str) -> str:
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(alias_generator=_wire_name, populate_by_name=True, frozen=True, extra="ignore")
+    model_config: ClassVar[ConfigDict] = ConfigDict(
+        alias_generator=_wire_name, populate_by_name=True, frozen=True, extra="ignore"
+    )
 
 
 class ManifestEntry(_Part):

@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
-from ariadne import ObjectType, QueryType
+from typing import Final
+
+from ariadne import ObjectType, QueryType, SchemaBindable
 from graphql import GraphQLResolveInfo
 
 from runql_server.access import accounts
@@ -36,9 +38,9 @@ FEATURES = (
 _NEWEST_SDK = "999.0.0"
 _VERSION = "0.80.0"
 
-query = QueryType()
-user = ObjectType("User")
-entity = ObjectType("Entity")
+query: Final = QueryType()
+user: Final = ObjectType("User")
+entity: Final = ObjectType("Entity")
 
 
 @query.field("viewer")
@@ -130,4 +132,4 @@ def entity_project(
     return None if name is None else projects.find(context.of(info).connection, source.name, name)
 
 
-BINDABLES = [query, user, entity]
+BINDABLES: list[SchemaBindable] = [query, user, entity]

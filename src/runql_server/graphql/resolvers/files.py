@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Final
 from urllib.parse import quote
 
-from ariadne import ObjectType
+from ariadne import ObjectType, SchemaBindable
 from graphql import GraphQLResolveInfo
 
 from runql_server.access.signing import Access
@@ -28,8 +29,8 @@ from runql_server.storage.files import StoredFile
 AnyFile = StoredFile | ArtifactFile | ManifestFile
 """Records of the type ``File``."""
 
-run = ObjectType("Run")
-file = ObjectType("File")
+run: Final = ObjectType("Run")
+file: Final = ObjectType("File")
 
 
 @run.field("fileCount")
@@ -153,4 +154,4 @@ def _index_after(found: list[StoredFile], name: str) -> int:
     return exact[0] + 1 if exact else min(later, default=len(found))
 
 
-BINDABLES = [run, file]
+BINDABLES: list[SchemaBindable] = [run, file]

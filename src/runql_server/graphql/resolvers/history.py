@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from ariadne import ObjectType
 from graphql import GraphQLResolveInfo
 
@@ -17,7 +19,7 @@ from runql_server.runs.sampling import check_samples
 
 _TAIL = 100
 
-run = ObjectType("Run")
+run: Final = ObjectType("Run")
 
 
 @run.field("history")

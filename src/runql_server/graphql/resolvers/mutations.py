@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from typing import Required, TypedDict
+from typing import Final, Required, TypedDict
 
 from ariadne import MutationType
 from graphql import GraphQLResolveInfo
@@ -23,7 +23,7 @@ from runql_server.sweeps import trials
 
 DEFAULT_PROJECT = "uncategorized"
 
-mutation = MutationType()
+mutation: Final = MutationType()
 
 
 class BucketInput(TypedDict, total=False):

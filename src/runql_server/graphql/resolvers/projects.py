@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from ariadne import ObjectType, QueryType
+from typing import Final
+
+from ariadne import ObjectType, QueryType, SchemaBindable
 from graphql import GraphQLResolveInfo
 
 from runql_server.access import accounts
@@ -16,10 +18,10 @@ from runql_server.runs.runs import Run
 from runql_server.storage import projects
 from runql_server.storage.projects import Project
 
-query = QueryType()
-entity = ObjectType("Entity")
-project = ObjectType("Project")
-run_connection = ObjectType("RunConnection")
+query: Final = QueryType()
+entity: Final = ObjectType("Entity")
+project: Final = ObjectType("Project")
+run_connection: Final = ObjectType("RunConnection")
 
 
 @query.field("project")
@@ -144,4 +146,4 @@ def _project_page(
     return in_row_order("projects", found, size, after=after)
 
 
-BINDABLES = [query, entity, project, run_connection]
+BINDABLES: list[SchemaBindable] = [query, entity, project, run_connection]

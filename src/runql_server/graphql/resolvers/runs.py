@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from ariadne import ObjectType
 from graphql import GraphQLResolveInfo
 
@@ -15,7 +17,7 @@ from runql_server.runs.runs import Run
 from runql_server.storage import projects
 from runql_server.storage.projects import Project
 
-run = ObjectType("Run")
+run: Final = ObjectType("Run")
 
 
 @run.field("project")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from ariadne import ScalarType
 
 from runql_server.errors import RequestError
 
-int64 = ScalarType("Int64")
+int64: Final = ScalarType("Int64")
 
 
 @int64.value_parser

@@ -4,9 +4,9 @@
 
 from __future__ import annotations
 
-from typing import Required, TypedDict
+from typing import Final, Required, TypedDict
 
-from ariadne import MutationType, ObjectType
+from ariadne import MutationType, ObjectType, SchemaBindable
 from graphql import GraphQLResolveInfo
 
 from runql_server import ids, lenient_json
@@ -20,9 +20,9 @@ from runql_server.sweeps import agents, dispatch, sweeps
 from runql_server.sweeps.agents import OF_AGENT, Agent
 from runql_server.sweeps.sweeps import Sweep
 
-mutation = MutationType()
-sweep = ObjectType("Sweep")
-agent = ObjectType("Agent")
+mutation: Final = MutationType()
+sweep: Final = ObjectType("Sweep")
+agent: Final = ObjectType("Agent")
 
 
 class AgentInput(TypedDict, total=False):
@@ -119,4 +119,4 @@ def agent_heartbeat(_root: object, info: GraphQLResolveInfo, input: HeartbeatInp
     }
 
 
-BINDABLES = [mutation, sweep, agent]
+BINDABLES: list[SchemaBindable] = [mutation, sweep, agent]

@@ -4,9 +4,9 @@
 
 from __future__ import annotations
 
-from typing import TypedDict
+from typing import Final, TypedDict
 
-from ariadne import MutationType, ObjectType
+from ariadne import MutationType, ObjectType, SchemaBindable
 from graphql import GraphQLResolveInfo
 
 from runql_server import ids, lenient_json
@@ -21,9 +21,9 @@ from runql_server.storage.projects import Project
 from runql_server.sweeps import sweeps
 from runql_server.sweeps.sweeps import Sweep, SweepChange
 
-mutation = MutationType()
-project = ObjectType("Project")
-sweep = ObjectType("Sweep")
+mutation: Final = MutationType()
+project: Final = ObjectType("Project")
+sweep: Final = ObjectType("Sweep")
 
 
 class SweepInput(TypedDict, total=False):
@@ -149,4 +149,4 @@ def _find_or_create(request: RequestContext, wanted: SweepInput) -> int:
     return sweeps.create(request.connection, home, config)
 
 
-BINDABLES = [mutation, project, sweep]
+BINDABLES: list[SchemaBindable] = [mutation, project, sweep]

@@ -21,9 +21,9 @@ from runql.resources.history.sampled import Row
 from runql.resources.runs.histories.sampled import rows_of
 
 if TYPE_CHECKING:
-    import pandas as pd
-    import polars as pl
-    import pyarrow as pa
+    from runql.frames.library_types import pandas_types as pd
+    from runql.frames.library_types import polars_types as pl
+    from runql.frames.library_types import pyarrow_types as pa
 else:
     globals().update(postponed("pa pd pl"))
 

@@ -29,7 +29,7 @@ class PageBudget:
     def __init__(
         self, per_page: int, page_size: int, *, first_rows: int = FIRST_ROWS, most_bytes: int = MOST_BYTES
     ) -> None:
-        self.runs = min(per_page, FIRST_RUNS)
+        self.runs: int = min(per_page, FIRST_RUNS)
         self._page_size = page_size
         self._rows = first_rows
         self._most_bytes = most_bytes

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import dataclasses
 import sqlite3
-from typing import Required, TypedDict
+from typing import Final, Required, TypedDict
 
 from ariadne import MutationType
 from graphql import GraphQLResolveInfo
@@ -24,7 +24,7 @@ from runql_server.graphql.context import RequestContext
 from runql_server.graphql.resolvers.artifacts.writing import AliasInput
 from runql_server.storage import files, projects
 
-mutation = MutationType()
+mutation: Final = MutationType()
 
 
 class UpdateArtifactInput(TypedDict, total=False):

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import dataclasses
 import sqlite3
-from typing import TypedDict
+from typing import Final, TypedDict
 
 from ariadne import MutationType
 from graphql import GraphQLResolveInfo
@@ -20,7 +20,7 @@ from runql_server.errors import NotFoundError
 from runql_server.graphql import context
 from runql_server.storage import files
 
-mutation = MutationType()
+mutation: Final = MutationType()
 
 CollectionInput = dict[str, str | None]
 

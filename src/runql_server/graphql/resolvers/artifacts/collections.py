@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from ariadne import InterfaceType, ObjectType
+from typing import Final
+
+from ariadne import InterfaceType, ObjectType, SchemaBindable
 from graphql import GraphQLResolveInfo
 
 from runql_server.artifacts import aliases, listings, memberships, tags, versions
@@ -20,10 +22,10 @@ from runql_server.listing.pages import check_first, in_row_order
 from runql_server.storage import projects
 from runql_server.storage.projects import Project
 
-collection = InterfaceType("ArtifactCollection")
-sequence = ObjectType("ArtifactSequence")
-membership = ObjectType("ArtifactCollectionMembership")
-alias = ObjectType("ArtifactAlias")
+collection: Final = InterfaceType("ArtifactCollection")
+sequence: Final = ObjectType("ArtifactSequence")
+membership: Final = ObjectType("ArtifactCollectionMembership")
+alias: Final = ObjectType("ArtifactAlias")
 
 
 @collection.type_resolver
@@ -122,4 +124,4 @@ def alias_artifact(source: Alias, info: GraphQLResolveInfo) -> Artifact:
     return versions.by_number(context.of(info).connection, source.artifact_number)
 
 
-BINDABLES = [collection, sequence, membership, alias]
+BINDABLES: list[SchemaBindable] = [collection, sequence, membership, alias]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
-from typing import TypedDict
+from typing import Final, TypedDict
 
-from ariadne import ObjectType
+from ariadne import ObjectType, SchemaBindable
 from graphql import GraphQLResolveInfo
 
 from runql_server.artifacts import versions
@@ -18,9 +18,9 @@ from runql_server.graphql import context
 from runql_server.listing import cursors
 from runql_server.listing.pages import check_first, page_info
 
-artifact = ObjectType("Artifact")
-membership = ObjectType("ArtifactCollectionMembership")
-manifest = ObjectType("ArtifactManifest")
+artifact: Final = ObjectType("Artifact")
+membership: Final = ObjectType("ArtifactCollectionMembership")
+manifest: Final = ObjectType("ArtifactManifest")
 
 
 class EntryInput(TypedDict):
@@ -104,4 +104,4 @@ def _start(after: str | None) -> str:
     return str(cursors.decode("entries", after).key) if after else ""
 
 
-BINDABLES = [artifact, membership, manifest]
+BINDABLES: list[SchemaBindable] = [artifact, membership, manifest]

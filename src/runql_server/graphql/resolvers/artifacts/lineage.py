@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from ariadne import ObjectType, UnionType
+from typing import Final
+
+from ariadne import ObjectType, SchemaBindable, UnionType
 from graphql import GraphQLResolveInfo
 
 from runql_server.access import accounts
@@ -16,9 +18,9 @@ from runql_server.listing.pages import RunPage, check_first, page_info
 from runql_server.runs import runs
 from runql_server.runs.runs import Run
 
-run = ObjectType("Run")
-artifact = ObjectType("Artifact")
-initiator = UnionType("Initiator")
+run: Final = ObjectType("Run")
+artifact: Final = ObjectType("Artifact")
+initiator: Final = UnionType("Initiator")
 
 
 @run.field("inputArtifacts")
@@ -101,4 +103,4 @@ def _page(
     }
 
 
-BINDABLES = [run, artifact, initiator]
+BINDABLES: list[SchemaBindable] = [run, artifact, initiator]

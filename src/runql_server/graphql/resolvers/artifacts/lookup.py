@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
-from ariadne import ObjectType, QueryType
+from typing import Final
+
+from ariadne import ObjectType, QueryType, SchemaBindable
 from graphql import GraphQLResolveInfo
 
 from runql_server.artifacts import collections as artifact_collections
@@ -22,9 +24,9 @@ from runql_server.listing.pages import check_first, in_row_order
 from runql_server.storage import projects
 from runql_server.storage.projects import Project
 
-query = QueryType()
-project = ObjectType("Project")
-artifact_type = ObjectType("ArtifactType")
+query: Final = QueryType()
+project: Final = ObjectType("Project")
+artifact_type: Final = ObjectType("ArtifactType")
 
 
 @query.field("artifact")
@@ -182,4 +184,4 @@ def _only_sequence(found: Collection | None) -> Collection | None:
     return found if found is not None and found.kind == "SEQUENCE" else None
 
 
-BINDABLES = [query, project, artifact_type]
+BINDABLES: list[SchemaBindable] = [query, project, artifact_type]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from ariadne import ObjectType
+from typing import Final
+
+from ariadne import ObjectType, SchemaBindable
 from graphql import GraphQLResolveInfo
 
 from runql_server.artifacts import aliases, memberships, tags, versions
@@ -19,8 +21,8 @@ from runql_server.artifacts.versions import Artifact
 from runql_server.graphql import context
 from runql_server.listing.pages import check_first, in_row_order
 
-artifact = ObjectType("Artifact")
-manifest = ObjectType("ArtifactManifest")
+artifact: Final = ObjectType("Artifact")
+manifest: Final = ObjectType("ArtifactManifest")
 
 
 @artifact.field("artifactSequence")
@@ -110,4 +112,4 @@ def _membership(source: Artifact, info: GraphQLResolveInfo, collection: str | No
     return next((place for place in places if place.collection_number in named), None)
 
 
-BINDABLES = [artifact, manifest]
+BINDABLES: list[SchemaBindable] = [artifact, manifest]

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import sqlite3
-from typing import Required, TypedDict
+from typing import Final, Required, TypedDict
 
 from ariadne import MutationType
 from graphql import GraphQLResolveInfo
@@ -23,7 +23,7 @@ from runql_server.graphql.resolvers.artifacts.files import file_page
 from runql_server.runs import runs
 from runql_server.storage import projects
 
-mutation = MutationType()
+mutation: Final = MutationType()
 
 
 class AliasInput(TypedDict):
