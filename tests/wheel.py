@@ -12,6 +12,7 @@ import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from email import message_from_string
+from functools import partial
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -88,6 +89,40 @@ with RunningServer() as server:
 """
 
 
+# A strict user's program, by the libraries that it reads frames with; each line with the attribute that it needs.
+STRICT_PROGRAM = """
+from runql import Api
+
+def read(api: Api) -> None:
+    runs = api.runs("entity/project")
+    for row in runs.histories():
+        print(row["run_id"])
+    for row in runs[0].history(pandas=False):
+        print(row["loss"])
+    for row in runs.scan_histories(keys=["loss"], format="default").collect():
+        print(row["loss"])
+    print([row["loss"] for row in runs[0].scan_history(keys=["loss"])])
+"""
+STRICT_LINES = {
+    "polars": """
+    print(runs.histories(format="polars").height)
+    print(runs.scan_histories(format="polars").collect().height)
+    print(runs[0].scan_history().to_polars().height)
+""",
+    "pandas": """
+    print(runs.histories(format="pandas").shape)
+    print(runs.scan_histories(format="pandas").collect().shape)
+    print(runs[0].history().shape)
+    print(runs[0].scan_history().to_pandas().shape)
+""",
+    "arrow": """
+    print(runs.scan_histories(format="arrow").collect().num_rows)
+    print(runs[0].scan_history().to_arrow().num_rows)
+""",
+}
+STUBS = {"polars": (), "pandas": ("pandas-stubs",), "arrow": ("pyarrow-stubs",)}
+
+
 class WheelError(Exception):
     """The wheel is not what it should be."""
 
@@ -160,7 +195,7 @@ class Environment:
         """Its interpreter."""
         return self.path / "bin" / "python"
 
-    def install(self, requirement: str) -> None:
+    def install(self, *requirements: str) -> None:
         """Install with the versions of constraints.txt."""
         constraints = ("--constraint", CONSTRAINTS) if CONSTRAINTS.exists() else ()
         pip = (
@@ -173,11 +208,18 @@ class Environment:
             "8",
             "install",
         )
-        self.trial.run(*pip, *constraints, requirement)
+        self.trial.run(*pip, *constraints, *requirements)
 
     def run(self, code: str) -> str:
         """Run some Python with warnings as errors."""
         return self.trial.run(self.python, "-W", "error", "-c", code)
+
+    def check(self, tool: str, *arguments: str | Path) -> str:
+        """Run a type checker that finds the packages of this environment."""
+        path = os.pathsep.join([str(self.path / "bin"), os.environ.get("PATH", "")])
+        return self.trial.run(
+            self.path / "bin" / tool, *arguments, environ={"PATH": path, "VIRTUAL_ENV": str(self.path)}
+        )
 
 
 def main() -> None:
@@ -189,6 +231,8 @@ def main() -> None:
         try_bare(trial, wheel)
         try_drift(trial, wheel)
         try_with_extras(trial, wheel)
+        for extra in STRICT_LINES:
+            try_strictly(trial, wheel, extra)
         size = wheel.stat().st_size / 1000
     print(f"wheel: {len(trial.passed)} passed, {len(trial.failed)} failed, {wheel.name}, {size:.0f} kB")
     if trial.failed:
@@ -232,6 +276,18 @@ def try_with_extras(trial: Trial, wheel: Path) -> None:
     trial.try_out("it reads frames from its own embedded server", lambda: full.run(WITH_THE_SERVER) or None)
     trial.try_out("the command helps", lambda: check_command_helps(full))
     trial.try_out("the demo runs", lambda: check_demo(full))
+    full.install("pyright", "pandas-stubs", "pyarrow-stubs", "pytest")
+    for package in sorted(SHIPPED):
+        trial.try_out(f"every public type of {package} is known", partial(check_types, full, package))
+
+
+def try_strictly(trial: Trial, wheel: Path, extra: str) -> None:
+    """With one extra for frames, as a strict user has it."""
+    strict = Environment.create(trial, f"strict-{extra}")
+    strict.install(f"runql[{extra}] @ {wheel.as_uri()}", "mypy", "pyright", *STUBS[extra])
+    trial.try_out(
+        f"with {extra} alone a strict program is clean", lambda: check_strict_program(strict, extra)
+    )
 
 
 def check_contents(wheel: Path) -> str:
@@ -360,6 +416,23 @@ def check_demo(environment: Environment) -> str:
     said = environment.trial.run(environment.path / "bin" / "runql", "demo")
     expect(len(said.splitlines()) > 10, said)
     return f"{len(said.splitlines())} lines"
+
+
+def check_types(environment: Environment, package: str) -> str:
+    """Pyright's own measure of a typed package; of its dependencies' types it takes no account."""
+    said = environment.check("pyright", "--verifytypes", package, "--ignoreexternal")
+    expect("completeness score: 100%" in said, said)
+    return "100 %"
+
+
+def check_strict_program(environment: Environment, extra: str) -> str:
+    """Both checkers at their strictest over a program that uses one library; it names no library itself."""
+    program = environment.trial.folder / f"reads_{extra}.py"
+    program.write_text(STRICT_PROGRAM.rstrip("\n") + STRICT_LINES[extra])
+    (environment.trial.folder / "pyrightconfig.json").write_text('{"typeCheckingMode": "strict"}')
+    environment.check("mypy", "--strict", program)
+    environment.check("pyright", program)
+    return f"{len(program.read_text().splitlines())} lines"
 
 
 def expect(holds: bool, said: str) -> None:

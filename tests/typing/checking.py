@@ -1,4 +1,4 @@
-"""Running mypy and pyright over files of a user, and what they say of each line."""
+"""Running mypy, pyright, ty and pyrefly over files of a user, and what they say of each line."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ ROOT = Path(__file__).parents[2]
 PLACES = ("src", "generated")
 
 MYPY_LINE = re.compile(r"(?P<file>[^:]+):(?P<line>\d+): (?P<severity>\w+): (?P<text>.*)")
+TY_LINE = re.compile(r"(?P<file>[^:]+):(?P<line>\d+):\d+: (?P<severity>\w+)\[(?P<text>.*)")
 REVEALED = re.compile(r'(?:Revealed type is|Type of ".*" is) "(?P<type>.*)"', re.DOTALL)
 
 
@@ -113,6 +114,56 @@ def pyright(folder: Path) -> list[Remark]:
             each["message"],
         )
         for each in report["generalDiagnostics"]
+    ]
+
+
+def ty(folder: Path) -> list[Remark]:
+    """What ty says of the files in a folder."""
+    extra = [argument for place in PLACES for argument in ("--extra-search-path", str(ROOT / place))]
+    done = subprocess.run(
+        [sys.executable, "-m", "ty", "check", "--output-format", "concise", "--python", sys.prefix, *extra],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode in {0, 1}, done.stdout + done.stderr
+    found = filter(None, map(TY_LINE.match, done.stdout.splitlines()))
+    return [
+        Remark(Path(each["file"]).name, int(each["line"]), each["severity"] == "error", each["text"])
+        for each in found
+    ]
+
+
+class _PyreflyError(TypedDict):
+    path: str
+    line: int
+    severity: str
+    description: str
+
+
+class _PyreflyReport(TypedDict):
+    errors: list[_PyreflyError]
+
+
+def pyrefly(folder: Path) -> list[Remark]:
+    """What pyrefly says of the files in a folder."""
+    places = json.dumps([str(ROOT / place) for place in PLACES])
+    (folder / "pyrefly.toml").write_text(
+        f'search-path = {places}\npython-interpreter-path = "{sys.executable}"\nproject-includes = ["*.py"]\n'
+    )
+    done = subprocess.run(
+        [Path(sys.executable).with_name("pyrefly"), "check", "--output-format", "json"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode in {0, 1}, done.stdout + done.stderr
+    report: _PyreflyReport = json.loads(done.stdout)
+    return [
+        Remark(Path(each["path"]).name, each["line"], each["severity"] == "error", each["description"])
+        for each in report["errors"]
     ]
 
 
