@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from functools import partial
 
 from runql.arguments import positive
@@ -26,6 +27,7 @@ from runql.resources.records.snake_case import SnakeCaseAttributes
 from runql.resources.runs.runs import AsyncRuns, Runs
 from runql.resources.sweeps.sweeps import AsyncSweeps, Sweeps
 from runql.resources.user import User
+from runql.times import as_time
 from runql.transport.aio import AsyncRetryingClient
 from runql.transport.flow import Flow, fetch
 from runql.transport.sync import RetryingClient
@@ -82,9 +84,29 @@ class ProjectRecord(SnakeCaseAttributes):
         return self._fields.created_at
 
     @property
+    def created_time(self) -> datetime:
+        """`created_at` as an aware datetime in UTC.
+
+        Raises:
+            UnreadableValueError: the server sent a str that is no time.
+        """
+        return as_time(self.created_at, f"created_at of project {self.entity}/{self.name}")
+
+    @property
     def updated_at(self) -> str | None:
         """When it was last changed, ISO 8601; without a zone it is UTC."""
         return self._fields.updated_at
+
+    @property
+    def updated_time(self) -> datetime | None:
+        """`updated_at` as an aware datetime in UTC.
+
+        None where `updated_at` is None.
+
+        Raises:
+            UnreadableValueError: the server sent a str that is no time.
+        """
+        return as_time(self.updated_at, f"updated_at of project {self.entity}/{self.name}")
 
     @property
     def description(self) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from runql.resources.pages.listing import (
 )
 from runql.resources.records.identity import require_name
 from runql.resources.records.snake_case import SnakeCaseAttributes
+from runql.times import as_time
 from runql.transport.aio import AsyncRetryingClient
 from runql.transport.bodies import Progress, Sink
 from runql.transport.flow import Flow, fetch, save
@@ -93,6 +95,17 @@ class ArtifactFileRecord(SnakeCaseAttributes):
     def updated_at(self) -> str | None:
         """When it was uploaded, ISO 8601, in UTC where no zone is given."""
         return self._fields.updated_at
+
+    @property
+    def updated_time(self) -> datetime | None:
+        """`updated_at` as an aware datetime in UTC.
+
+        None where `updated_at` is None.
+
+        Raises:
+            UnreadableValueError: the server sent a str that is no time.
+        """
+        return as_time(self.updated_at, f"updated_at of file {self.name} of artifact {self._query.artifact}")
 
     @property
     def url(self) -> str | None:

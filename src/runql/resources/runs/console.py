@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from runql.arguments import positive
@@ -13,6 +13,7 @@ from runql.paths import RunAddress
 from runql.postponed import postponed
 from runql.resources.pages.listing import AsyncLazySequence, LazySequence, Listing, Page
 from runql.resources.records.identity import require_run
+from runql.times import parse_time
 from runql.transport.flow import Flow, fetch
 from runql.transport.sync import RetryingClient
 from runql_graphql.fragments import LogLineFields
@@ -214,7 +215,6 @@ def utc_time(timestamp: str | None) -> datetime | None:
     if not timestamp:
         return None
     try:
-        found = datetime.fromisoformat(timestamp)
+        return parse_time(timestamp)
     except ValueError:
         return None
-    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)

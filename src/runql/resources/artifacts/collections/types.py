@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from functools import partial
 
 from runql.arguments import positive
@@ -15,6 +16,7 @@ from runql.resources.artifacts.collections.lookup import TypeAddress, find_colle
 from runql.resources.artifacts.versions import PER_PAGE
 from runql.resources.pages.listing import AsyncLazySequence, LazySequence, UncountedListing
 from runql.resources.records.snake_case import SnakeCaseAttributes
+from runql.times import as_time
 from runql.transport.aio import AsyncRetryingClient
 from runql.transport.sync import RetryingClient
 from runql_graphql.fragments import ArtifactTypeFields
@@ -59,6 +61,15 @@ class TypeRecord(SnakeCaseAttributes):
     def created_at(self) -> str:
         """When it was made, ISO 8601, in UTC where no zone is given."""
         return self._fields.created_at
+
+    @property
+    def created_time(self) -> datetime:
+        """`created_at` as an aware datetime in UTC.
+
+        Raises:
+            UnreadableValueError: the server sent a str that is no time.
+        """
+        return as_time(self.created_at, f"created_at of artifact type {self._home}")
 
 
 class ArtifactType(TypeRecord):
