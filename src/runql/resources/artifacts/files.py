@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import partial
 from pathlib import Path
 
 from runql.arguments import checked_path, positive
@@ -202,14 +201,18 @@ class ArtifactFiles(LazySequence[ArtifactFileFields, ArtifactFile]):
         artifact: str,
         names: Sequence[str] | None = None,
         per_page: int = 50,
+        *,
+        limit: int | None = None,
     ) -> None:
         query = ArtifactFileQuery.checked(artifact_id, artifact, names, per_page)
         super().__init__(
             client,
             UncountedListing(
-                partial(list_file_page, query),
+                lambda size, after: list_file_page(replace(query, per_page=size), after),
                 lambda page: [ArtifactFile(client, query, fields) for fields in page.nodes],
                 lambda file: file.name,
+                per_page=query.per_page,
+                limit=limit,
             ),
         )
         self._query = query
@@ -228,14 +231,18 @@ class AsyncArtifactFiles(AsyncLazySequence[ArtifactFileFields, AsyncArtifactFile
         artifact: str,
         names: Sequence[str] | None = None,
         per_page: int = 50,
+        *,
+        limit: int | None = None,
     ) -> None:
         query = ArtifactFileQuery.checked(artifact_id, artifact, names, per_page)
         super().__init__(
             client,
             UncountedListing(
-                partial(list_file_page, query),
+                lambda size, after: list_file_page(replace(query, per_page=size), after),
                 lambda page: [AsyncArtifactFile(client, query, fields) for fields in page.nodes],
                 lambda file: file.name,
+                per_page=query.per_page,
+                limit=limit,
             ),
         )
         self._query = query
