@@ -28,7 +28,9 @@ RunqlError
 │   ├── SweepNotFoundError
 │   ├── FileNotFoundInRunError
 │   ├── ArtifactNotFoundError
-│   └── EntryNotFoundError (KeyError)       the artifact's manifest has no entry of this name
+│   ├── EntryNotFoundError (KeyError)       the artifact's manifest has no entry of this name
+│   └── NoItemError                         ``one()`` of a list that is empty
+├── SeveralItemsError (LookupError)         ``one()`` of a list that has more than one item
 ├── UnreadableValueError (ValueError)       a JSON string that the server stores cannot be decoded
 │   └── CorruptHistoryError                 such as a history row
 ├── UnreadableTableError                    the value logged under a name is no table
@@ -291,6 +293,23 @@ class MismatchedResponseError(RunqlError):
 
 class NotFoundError(RunqlError, LookupError):
     """The object does not exist, or this API key may not see it."""
+
+
+class NoItemError(NotFoundError):
+    """A list of which the only item was requested is empty; ``first()`` returns None there."""
+
+    def __init__(self, description: str) -> None:
+        super().__init__(f"{description} is empty, and one() returns its only item: check filters and names")
+
+
+class SeveralItemsError(RunqlError, LookupError):
+    """A list of which the only item was requested has more than one; ``first()`` returns the first of them."""
+
+    def __init__(self, description: str) -> None:
+        super().__init__(
+            f"{description} has more than one item, and one() returns the only one: "
+            "filter for one of them, or take the first by first()"
+        )
 
 
 class ProjectNotFoundError(NotFoundError):

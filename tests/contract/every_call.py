@@ -97,6 +97,8 @@ READING: Final[dict[str, Call]] = {
     "runs": lambda on: on.all(on.runs()),
     "runs(lazy)": lambda on: on.all(on.runs(lazy=True)),
     "runs.length": lambda on: on.take(on.runs().length),
+    "runs.first": lambda on: on.take(on.runs().first()),
+    "runs.one": lambda on: on.take(on.runs(filters={"name": "one"}).one()),
     "runs.histories": lambda on: on.take(on.runs().histories(format="default")),
     "runs.scan_histories": lambda on: on.all(on.runs().scan_histories()),
     "sweep of a listed run": lambda on: on.take(on.light_run.sweep),

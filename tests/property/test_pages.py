@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.profiles import examples
 from tests.unit.resources.answers import page_of
 from tests.unit.transport.stepping import sent, served
 
+from runql.errors import NoItemError, SeveralItemsError
 from runql.resources.pages.listing import Listing, Page
 from runql.resources.runs.query import RunQuery, list_light_page
 from runql.transport.flow import Effect, Flow
@@ -41,13 +43,16 @@ class ShiftingServer:
         return page_of(*part, cursor=str(end), more=end < len(self.names), full=False, total=len(self.names))
 
 
-def listing(per_page: int) -> Listing[RunFields, str]:
+def listing(per_page: int, limit: int | None = None) -> Listing[RunFields, str]:
     query = RunQuery("e", "p", per_page=per_page)
 
-    def read(after: str | None) -> Flow[Page[RunFields]]:
-        return (yield from list_light_page(query, after))
+    def read(size: int, after: str | None) -> Flow[Page[RunFields]]:
+        return (yield from list_light_page(query.sized(size), after))
 
-    return Listing(read, lambda page: [node.name for node in page.nodes], lambda name: name)
+    def convert(page: Page[RunFields]) -> list[str]:
+        return [node.name for node in page.nodes]
+
+    return Listing(read, convert, lambda name: name, per_page=per_page, limit=limit)
 
 
 @examples(100)
@@ -98,3 +103,40 @@ def test_indexes_are_those_of_a_list_and_read_no_page_too_many(
         except IndexError:
             return
         raise AssertionError(f"{index} of {len(names)} was found")
+
+
+@examples(100)
+@given(NAMES, st.integers(1, 8), st.integers(1, 30), st.lists(st.integers(0, 3), max_size=4), st.booleans())
+def test_a_limit_gives_the_first_of_what_is_shown_and_asks_for_no_more(
+    names: list[str], per_page: int, limit: int, arrivals: list[int], shifts: bool
+) -> None:
+    server = ShiftingServer(names, arrivals if shifts else [])
+    runs = listing(per_page, limit)
+    served(runs.reach(None), server.answer)
+    assert runs.items == list(dict.fromkeys(server.shown))[:limit]
+    assert not runs.more
+    if not shifts:
+        assert len(server.shown) == min(limit, len(names))
+        assert server.requests == max(1, -(-min(limit, len(names)) // per_page))
+
+
+@examples(100)
+@given(NAMES, st.integers(1, 8), st.integers(0, 6))
+def test_first_and_one_agree_with_the_list_and_ask_for_one_or_two(
+    names: list[str], per_page: int, read: int
+) -> None:
+    for count in (1, 2):
+        server = ShiftingServer(names, [])
+        runs = listing(per_page)
+        served(runs.reach(read), server.answer)
+        before = len(server.shown)
+        if count == 1:
+            assert served(runs.first(), server.answer) == (names[0] if names else None)
+        elif len(names) == 1:
+            assert served(runs.one("names"), server.answer) == names[0]
+        else:
+            with pytest.raises(SeveralItemsError if names else NoItemError, match="names"):
+                served(runs.one("names"), server.answer)
+        assert len(server.shown) == max(before, min(count, len(names)))
+        served(runs.reach(None), server.answer)
+        assert runs.items == names

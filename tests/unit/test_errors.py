@@ -64,6 +64,8 @@ SAMPLES: dict[type[RunqlError], RunqlError] = {
         errors.ReferenceUnavailableError("e/p/a:v0", {"a": "s3://b/c"}, "no fsspec"),
         errors.RunChangedError("e/p/r", ["tags", "summary"]),
         errors.IncompleteUpdateError("run e/p/r", ["tags"], ["summary"], "no"),
+        errors.NoItemError("<Runs e/p>"),
+        errors.SeveralItemsError("<Runs e/p>"),
         errors.NotLoadedError("await run.load()"),
         errors.ClientClosedError("closed"),
         errors.UnshareableError("one process only"),

@@ -170,6 +170,7 @@ class Api(ArtifactCatalog):
         include_sweeps: bool = True,
         *,
         lazy: bool = False,
+        limit: int | None = None,
     ) -> Runs:
         """Return the runs of a project as a lazy list; see `Runs`.
 
@@ -186,6 +187,8 @@ class Api(ArtifactCatalog):
                 Without it `Run.sweep` is None; `Run.sweep_name` is always there.
             lazy: list without config, summary, system metrics and history keys; the first look at one of them reads
                 the run's whole page, by one request.
+            limit: at most so many runs, of which pages, ``len`` and histories know; None for all. The last page asks
+                for no more than are missing.
 
         Raises:
             PathError, ValueError, TypeError: an argument is not valid; raised before anything is sent.
@@ -205,6 +208,7 @@ class Api(ArtifactCatalog):
             per_page,
             include_sweeps,
             lazy=lazy,
+            limit=limit,
         )
 
     def sweep(self, path: str = "") -> Sweep:
@@ -283,16 +287,19 @@ class Api(ArtifactCatalog):
             case "run":
                 return self.run(path)
 
-    def projects(self, entity: str | None = None, per_page: int = 200) -> Projects:
+    def projects(
+        self, entity: str | None = None, per_page: int = 200, *, limit: int | None = None
+    ) -> Projects:
         """Return the projects of an entity as a lazy list; see `Projects`.
 
         Args:
             entity: None for the default entity.
             per_page: projects a request.
+            limit: at most so many projects; None for all.
         """
         from runql.resources.project import Projects
 
-        return Projects(self.client, self._owner(entity), per_page)
+        return Projects(self.client, self._owner(entity), per_page, limit=limit)
 
     def user(self, username_or_email: str) -> User | None:
         """Return the user with this username or e-mail address, else the first match of the server, else None.
@@ -424,6 +431,7 @@ class AsyncApi(AsyncArtifactCatalog):
         include_sweeps: bool = True,
         *,
         lazy: bool = False,
+        limit: int | None = None,
     ) -> AsyncRuns:
         """Return the runs of a project as a lazy list; see `Runs`.
 
@@ -443,6 +451,7 @@ class AsyncApi(AsyncArtifactCatalog):
             per_page,
             include_sweeps,
             lazy=lazy,
+            limit=limit,
         )
 
     async def sweep(self, path: str = "") -> AsyncSweep:
@@ -495,14 +504,16 @@ class AsyncApi(AsyncArtifactCatalog):
             case "run":
                 return await self.run(path)
 
-    async def projects(self, entity: str | None = None, per_page: int = 200) -> AsyncProjects:
+    async def projects(
+        self, entity: str | None = None, per_page: int = 200, *, limit: int | None = None
+    ) -> AsyncProjects:
         """Return the projects of an entity as a lazy list; see `Projects`.
 
         See `Api.projects` for its requests and errors.
         """
         from runql.resources.project import AsyncProjects
 
-        return AsyncProjects(self.client, await self._owner(entity), per_page)
+        return AsyncProjects(self.client, await self._owner(entity), per_page, limit=limit)
 
     async def user(self, username_or_email: str) -> User | None:
         """Return the user with this username or e-mail address, else the first match of the server, else

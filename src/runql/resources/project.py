@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from functools import partial
 
-from runql.arguments import positive
 from runql.errors import NotFoundError
 from runql.paths import project_url
 from runql.resources.artifacts.collections.collection import (
@@ -26,6 +26,7 @@ from runql.resources.records.snake_case import SnakeCaseAttributes
 from runql.resources.runs.runs import AsyncRuns, Runs
 from runql.resources.sweeps.sweeps import AsyncSweeps, Sweeps
 from runql.resources.user import User
+from runql.times import as_time
 from runql.transport.aio import AsyncRetryingClient
 from runql.transport.flow import Flow, fetch
 from runql.transport.sync import RetryingClient
@@ -82,9 +83,29 @@ class ProjectRecord(SnakeCaseAttributes):
         return self._fields.created_at
 
     @property
+    def created_time(self) -> datetime:
+        """`created_at` as an aware datetime in UTC.
+
+        Raises:
+            UnreadableValueError: the server sent a str that is no time.
+        """
+        return as_time(self.created_at, f"created_at of project {self.entity}/{self.name}")
+
+    @property
     def updated_at(self) -> str | None:
         """When it was last changed, ISO 8601; without a zone it is UTC."""
         return self._fields.updated_at
+
+    @property
+    def updated_time(self) -> datetime | None:
+        """`updated_at` as an aware datetime in UTC.
+
+        None where `updated_at` is None.
+
+        Raises:
+            UnreadableValueError: the server sent a str that is no time.
+        """
+        return as_time(self.updated_at, f"updated_at of project {self.entity}/{self.name}")
 
     @property
     def description(self) -> str | None:
@@ -146,20 +167,36 @@ class Project(ProjectRecord):
         include_sweeps: bool = True,
         *,
         lazy: bool = False,
+        limit: int | None = None,
     ) -> Runs:
         """Return its runs; see `Api.runs`."""
-        return Runs(self._client, self.entity, self.name, filters, order, per_page, include_sweeps, lazy=lazy)
+        return Runs(
+            self._client,
+            self.entity,
+            self.name,
+            filters,
+            order,
+            per_page,
+            include_sweeps,
+            lazy=lazy,
+            limit=limit,
+        )
 
-    def sweeps(self, per_page: int = 50) -> Sweeps:
-        """Return its sweeps as a lazy list; one request a page."""
-        return Sweeps(self._client, self.entity, self.name, per_page)
+    def sweeps(self, per_page: int = 50, *, limit: int | None = None) -> Sweeps:
+        """Return its sweeps, at most ``limit``, as a lazy list; one request a page."""
+        return Sweeps(self._client, self.entity, self.name, per_page, limit=limit)
 
-    def artifacts_types(self, per_page: int = 50) -> ArtifactTypes:
-        """Return its types of artifacts as a lazy list; one request a page."""
-        return ArtifactTypes(self._client, self.entity, self.name, per_page)
+    def artifacts_types(self, per_page: int = 50, *, limit: int | None = None) -> ArtifactTypes:
+        """Return its types of artifacts, at most ``limit``, as a lazy list; one request a page."""
+        return ArtifactTypes(self._client, self.entity, self.name, per_page, limit=limit)
 
     def collections(
-        self, filters: Filters | None = None, order: str | None = None, per_page: int = 50
+        self,
+        filters: Filters | None = None,
+        order: str | None = None,
+        per_page: int = 50,
+        *,
+        limit: int | None = None,
     ) -> ProjectArtifactCollections:
         """Return its artifact collections of all types as a lazy list; one request a page.
 
@@ -168,12 +205,15 @@ class Project(ProjectRecord):
                 ARTIFACT_COLLECTIONS_FILTERING_SORTING, as ``order`` does.
             order: ``+`` or ``-`` and a field, such as ``-created_at``.
             per_page: collections a request.
+            limit: at most so many collections; None for all.
 
         Raises:
             ValueError, TypeError: an argument is not valid; raised before anything is sent.
             OutdatedServerError: while reading: the server supports no filter or order.
         """
-        return ProjectArtifactCollections(self._client, self.entity, self.name, filters, order, per_page)
+        return ProjectArtifactCollections(
+            self._client, self.entity, self.name, filters, order, per_page, limit=limit
+        )
 
 
 class AsyncProject(ProjectRecord):
@@ -191,28 +231,44 @@ class AsyncProject(ProjectRecord):
         include_sweeps: bool = True,
         *,
         lazy: bool = False,
+        limit: int | None = None,
     ) -> AsyncRuns:
         """Return its runs; see `Api.runs`."""
         return AsyncRuns(
-            self._client, self.entity, self.name, filters, order, per_page, include_sweeps, lazy=lazy
+            self._client,
+            self.entity,
+            self.name,
+            filters,
+            order,
+            per_page,
+            include_sweeps,
+            lazy=lazy,
+            limit=limit,
         )
 
-    def sweeps(self, per_page: int = 50) -> AsyncSweeps:
-        """Return its sweeps as a lazy list; one request a page."""
-        return AsyncSweeps(self._client, self.entity, self.name, per_page)
+    def sweeps(self, per_page: int = 50, *, limit: int | None = None) -> AsyncSweeps:
+        """Return its sweeps, at most ``limit``, as a lazy list; one request a page."""
+        return AsyncSweeps(self._client, self.entity, self.name, per_page, limit=limit)
 
-    def artifacts_types(self, per_page: int = 50) -> AsyncArtifactTypes:
-        """Return its types of artifacts as a lazy list; one request a page."""
-        return AsyncArtifactTypes(self._client, self.entity, self.name, per_page)
+    def artifacts_types(self, per_page: int = 50, *, limit: int | None = None) -> AsyncArtifactTypes:
+        """Return its types of artifacts, at most ``limit``, as a lazy list; one request a page."""
+        return AsyncArtifactTypes(self._client, self.entity, self.name, per_page, limit=limit)
 
     def collections(
-        self, filters: Filters | None = None, order: str | None = None, per_page: int = 50
+        self,
+        filters: Filters | None = None,
+        order: str | None = None,
+        per_page: int = 50,
+        *,
+        limit: int | None = None,
     ) -> AsyncProjectArtifactCollections:
         """Return its artifact collections of all types as a lazy list; one request a page.
 
         See `Project.collections` for its requests and errors.
         """
-        return AsyncProjectArtifactCollections(self._client, self.entity, self.name, filters, order, per_page)
+        return AsyncProjectArtifactCollections(
+            self._client, self.entity, self.name, filters, order, per_page, limit=limit
+        )
 
 
 class Projects(LazySequence[ProjectFields, Project]):
@@ -221,14 +277,18 @@ class Projects(LazySequence[ProjectFields, Project]):
     The server does not count them: ``len`` and `length` read all pages.
     """
 
-    def __init__(self, client: RetryingClient, entity: str, per_page: int = 200) -> None:
+    def __init__(
+        self, client: RetryingClient, entity: str, per_page: int = 200, *, limit: int | None = None
+    ) -> None:
         self._entity = entity
         super().__init__(
             client,
             UncountedListing(
-                partial(list_project_page, entity, positive("per_page", per_page)),
+                partial(list_project_page, entity),
                 lambda page: [Project(client, fields) for fields in page.nodes],
                 lambda project: project.id,
+                per_page=per_page,
+                limit=limit,
             ),
         )
 
@@ -239,14 +299,18 @@ class Projects(LazySequence[ProjectFields, Project]):
 class AsyncProjects(AsyncLazySequence[ProjectFields, AsyncProject]):
     """The async twin of `Projects`."""
 
-    def __init__(self, client: AsyncRetryingClient, entity: str, per_page: int = 200) -> None:
+    def __init__(
+        self, client: AsyncRetryingClient, entity: str, per_page: int = 200, *, limit: int | None = None
+    ) -> None:
         self._entity = entity
         super().__init__(
             client,
             UncountedListing(
-                partial(list_project_page, entity, positive("per_page", per_page)),
+                partial(list_project_page, entity),
                 lambda page: [AsyncProject(client, fields) for fields in page.nodes],
                 lambda project: project.id,
+                per_page=per_page,
+                limit=limit,
             ),
         )
 

@@ -21,13 +21,13 @@ Runs = Listing[FullRunFields, str]
 def listing(kind: type[Runs] = Listing) -> Runs:
     """A listing of run ids, two a page."""
 
-    def read(after: str | None) -> Flow[Page[FullRunFields]]:
-        return (yield from list_full_page(QUERY, after))
+    def read(size: int, after: str | None) -> Flow[Page[FullRunFields]]:
+        return (yield from list_full_page(QUERY.sized(size), after))
 
     def convert(page: Page[FullRunFields]) -> list[str]:
         return [node.name for node in page.nodes]
 
-    return kind(read, convert, lambda name: name)
+    return kind(read, convert, lambda name: name, per_page=QUERY.per_page)
 
 
 def test_a_light_page_is_one_request() -> None:

@@ -28,9 +28,10 @@ def page(field: str, nodes: Sequence[object], cursor: str | None = None) -> Resp
 
 def listing() -> UncountedListing[ProjectFields, str]:
     return UncountedListing(
-        lambda after: list_project_page("e", 2, after),
+        lambda size, after: list_project_page("e", size, after),
         lambda found: [fields.name for fields in found.nodes],
         str,
+        per_page=2,
     )
 
 

@@ -123,7 +123,9 @@ class Artifact(EditableArtifact):
         )
         return self.get_entry(name)
 
-    def files(self, names: Sequence[str] | None = None, per_page: int = 50) -> ArtifactFiles:
+    def files(
+        self, names: Sequence[str] | None = None, per_page: int = 50, *, limit: int | None = None
+    ) -> ArtifactFiles:
         """Return its files as the server lists them: a lazy sequence that sends one request a page.
 
         Args:
@@ -134,7 +136,7 @@ class Artifact(EditableArtifact):
             ValueError: ``per_page`` is below 1.
             TypeError: ``names`` is a str.
         """
-        return ArtifactFiles(self._client, self.id, self.qualified_name, names, per_page)
+        return ArtifactFiles(self._client, self.id, self.qualified_name, names, per_page, limit=limit)
 
     def download(
         self,
@@ -350,12 +352,14 @@ class AsyncArtifact(EditableArtifact):
         )
         return await self.get_entry(name)
 
-    def files(self, names: Sequence[str] | None = None, per_page: int = 50) -> AsyncArtifactFiles:
+    def files(
+        self, names: Sequence[str] | None = None, per_page: int = 50, *, limit: int | None = None
+    ) -> AsyncArtifactFiles:
         """Return its files as the server lists them: a lazy sequence that sends one request a page.
 
         See `Artifact.files` for its requests and errors.
         """
-        return AsyncArtifactFiles(self._client, self.id, self.qualified_name, names, per_page)
+        return AsyncArtifactFiles(self._client, self.id, self.qualified_name, names, per_page, limit=limit)
 
     async def download(
         self,

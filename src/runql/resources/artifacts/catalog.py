@@ -86,6 +86,7 @@ class ArtifactCatalog(ABC):
         tags: Collection[str] | None = None,
         *,
         order: str | None = None,
+        limit: int | None = None,
     ) -> Artifacts:
         """Return the versions of a collection, a lazy sequence that sends one request a page; see `Artifacts`.
 
@@ -95,6 +96,7 @@ class ArtifactCatalog(ABC):
             per_page: versions a page, at least 1.
             tags: only versions that have all of these.
             order: ``+`` or ``-`` and a field, such as ``-created_at``; None for the server's order, newest first.
+            limit: at most so many versions; None for all.
         """
         from runql.resources.artifacts.versions import Artifacts
 
@@ -108,6 +110,7 @@ class ArtifactCatalog(ABC):
             order=order,
             per_page=per_page,
             tags=tags,
+            limit=limit,
         )
 
     def artifact_versions(self, type_name: str, name: str, per_page: int = 50) -> Artifacts:
@@ -134,12 +137,12 @@ class ArtifactCatalog(ABC):
         fields = self.client.run(find_type(TypeAddress(home.entity, home.project, type_name)))
         return ArtifactType(self.client, home.entity, home.project, fields)
 
-    def artifact_types(self, project: str | None = None) -> ArtifactTypes:
+    def artifact_types(self, project: str | None = None, *, limit: int | None = None) -> ArtifactTypes:
         """Return the artifact types of a project, a lazy sequence. ``project`` is as for `Api.runs`."""
         from runql.resources.artifacts.collections.types import ArtifactTypes
 
         home = self._home(project)
-        return ArtifactTypes(self.client, home.entity, home.project)
+        return ArtifactTypes(self.client, home.entity, home.project, limit=limit)
 
     def artifact_collection(self, type_name: str, name: str) -> ArtifactCollection:
         """Return one collection; one request. ``name`` is as for `artifacts`.
@@ -157,13 +160,13 @@ class ArtifactCatalog(ABC):
         )
 
     def artifact_collections(
-        self, project_name: str, type_name: str, per_page: int = 50
+        self, project_name: str, type_name: str, per_page: int = 50, *, limit: int | None = None
     ) -> ArtifactCollections:
         """Return the collections of one type_name in a project, a lazy sequence. ``project_name`` is as for `Api.runs`."""
         from runql.resources.artifacts.collections.collection import ArtifactCollections
 
         home = self._home(project_name)
-        return ArtifactCollections(self.client, home.entity, home.project, type_name, per_page)
+        return ArtifactCollections(self.client, home.entity, home.project, type_name, per_page, limit=limit)
 
     def artifact_collection_exists(self, name: str, type: str) -> bool:
         """Whether there is such a collection of this type; one request."""
@@ -221,6 +224,7 @@ class AsyncArtifactCatalog(ABC):
         tags: Collection[str] | None = None,
         *,
         order: str | None = None,
+        limit: int | None = None,
     ) -> AsyncArtifacts:
         """Return the versions of a collection, a lazy sequence that sends one request a page; see
         `Artifacts`.
@@ -239,6 +243,7 @@ class AsyncArtifactCatalog(ABC):
             order=order,
             per_page=per_page,
             tags=tags,
+            limit=limit,
         )
 
     async def artifact_versions(self, type_name: str, name: str, per_page: int = 50) -> AsyncArtifacts:
@@ -262,12 +267,14 @@ class AsyncArtifactCatalog(ABC):
         fields = await self.client.run(find_type(TypeAddress(home.entity, home.project, type_name)))
         return AsyncArtifactType(self.client, home.entity, home.project, fields)
 
-    async def artifact_types(self, project: str | None = None) -> AsyncArtifactTypes:
+    async def artifact_types(
+        self, project: str | None = None, *, limit: int | None = None
+    ) -> AsyncArtifactTypes:
         """Return the artifact types of a project, a lazy sequence. ``project`` is as for `Api.runs`."""
         from runql.resources.artifacts.collections.types import AsyncArtifactTypes
 
         home = await self._home(project)
-        return AsyncArtifactTypes(self.client, home.entity, home.project)
+        return AsyncArtifactTypes(self.client, home.entity, home.project, limit=limit)
 
     async def artifact_collection(self, type_name: str, name: str) -> AsyncArtifactCollection:
         """Return one collection; one request. ``name`` is as for `artifacts`.
@@ -283,7 +290,7 @@ class AsyncArtifactCatalog(ABC):
         return AsyncArtifactCollection(self.client, home, fields)
 
     async def artifact_collections(
-        self, project_name: str, type_name: str, per_page: int = 50
+        self, project_name: str, type_name: str, per_page: int = 50, *, limit: int | None = None
     ) -> AsyncArtifactCollections:
         """Return the collections of one type_name in a project, a lazy sequence. ``project_name`` is as for
         `Api.runs`.
@@ -291,7 +298,9 @@ class AsyncArtifactCatalog(ABC):
         from runql.resources.artifacts.collections.collection import AsyncArtifactCollections
 
         home = await self._home(project_name)
-        return AsyncArtifactCollections(self.client, home.entity, home.project, type_name, per_page)
+        return AsyncArtifactCollections(
+            self.client, home.entity, home.project, type_name, per_page, limit=limit
+        )
 
     async def artifact_collection_exists(self, name: str, type: str) -> bool:
         """Whether there is such a collection of this type; one request."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 
 from runql.arguments import checked_path, positive
@@ -22,6 +22,7 @@ from runql.resources.pages.listing import (
 )
 from runql.resources.records.identity import require_name
 from runql.resources.records.snake_case import SnakeCaseAttributes
+from runql.times import as_time
 from runql.transport.aio import AsyncRetryingClient
 from runql.transport.bodies import Progress, Sink
 from runql.transport.flow import Flow, fetch, save
@@ -93,6 +94,17 @@ class ArtifactFileRecord(SnakeCaseAttributes):
     def updated_at(self) -> str | None:
         """When it was uploaded, ISO 8601, in UTC where no zone is given."""
         return self._fields.updated_at
+
+    @property
+    def updated_time(self) -> datetime | None:
+        """`updated_at` as an aware datetime in UTC.
+
+        None where `updated_at` is None.
+
+        Raises:
+            UnreadableValueError: the server sent a str that is no time.
+        """
+        return as_time(self.updated_at, f"updated_at of file {self.name} of artifact {self._query.artifact}")
 
     @property
     def url(self) -> str | None:
@@ -189,14 +201,18 @@ class ArtifactFiles(LazySequence[ArtifactFileFields, ArtifactFile]):
         artifact: str,
         names: Sequence[str] | None = None,
         per_page: int = 50,
+        *,
+        limit: int | None = None,
     ) -> None:
         query = ArtifactFileQuery.checked(artifact_id, artifact, names, per_page)
         super().__init__(
             client,
             UncountedListing(
-                partial(list_file_page, query),
+                lambda size, after: list_file_page(replace(query, per_page=size), after),
                 lambda page: [ArtifactFile(client, query, fields) for fields in page.nodes],
                 lambda file: file.name,
+                per_page=query.per_page,
+                limit=limit,
             ),
         )
         self._query = query
@@ -215,14 +231,18 @@ class AsyncArtifactFiles(AsyncLazySequence[ArtifactFileFields, AsyncArtifactFile
         artifact: str,
         names: Sequence[str] | None = None,
         per_page: int = 50,
+        *,
+        limit: int | None = None,
     ) -> None:
         query = ArtifactFileQuery.checked(artifact_id, artifact, names, per_page)
         super().__init__(
             client,
             UncountedListing(
-                partial(list_file_page, query),
+                lambda size, after: list_file_page(replace(query, per_page=size), after),
                 lambda page: [AsyncArtifactFile(client, query, fields) for fields in page.nodes],
                 lambda file: file.name,
+                per_page=query.per_page,
+                limit=limit,
             ),
         )
         self._query = query

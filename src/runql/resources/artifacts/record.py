@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
@@ -22,6 +22,7 @@ from runql.resources.artifacts.manifest import Manifest, ManifestEntry, read_man
 from runql.resources.files.names import OnUnsafe, checked_on_unsafe
 from runql.resources.records.absent_fields import require_field
 from runql.resources.records.snake_case import SnakeCaseAttributes
+from runql.times import as_time
 from runql.transport.bodies import Progress
 from runql.transport.flow import DEFAULT_CONCURRENCY, Flow, ReadOnce, offload
 from runql.transport.local_files import make_folder
@@ -174,9 +175,27 @@ class ArtifactRecord(SnakeCaseAttributes):
         return self._found.fields.created_at
 
     @property
+    def created_time(self) -> datetime:
+        """`created_at` as an aware datetime in UTC.
+
+        Raises:
+            UnreadableValueError: the server sent a str that is no time.
+        """
+        return as_time(self.created_at, f"created_at of artifact {self.qualified_name}")
+
+    @property
     def updated_at(self) -> str:
         """When it was last changed, ISO 8601; equal to `created_at` if it never was."""
         return self._found.fields.updated_at or self.created_at
+
+    @property
+    def updated_time(self) -> datetime:
+        """`updated_at` as an aware datetime in UTC.
+
+        Raises:
+            UnreadableValueError: the server sent a str that is no time.
+        """
+        return as_time(self.updated_at, f"updated_at of artifact {self.qualified_name}")
 
     @property
     def commit_hash(self) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection
+from dataclasses import replace
 from functools import partial
 from typing import Final, Literal, TypeAlias, TypeVar
 
@@ -60,10 +61,11 @@ class Artifacts(LazySequence[ResolvedArtifact, Artifact]):
         order: str | None = None,
         per_page: int = PER_PAGE,
         tags: Collection[str] | None = None,
+        limit: int | None = None,
     ) -> None:
         query = _checked(entity, project, collection_name, type_name, filters, order, per_page)
         self._query = query
-        super().__init__(client, _version_listing(query, tags, partial(Artifact, client)))
+        super().__init__(client, _version_listing(query, tags, limit, partial(Artifact, client)))
 
     def __repr__(self) -> str:
         return f"<Artifacts {self._query}>"
@@ -84,10 +86,11 @@ class AsyncArtifacts(AsyncLazySequence[ResolvedArtifact, AsyncArtifact]):
         order: str | None = None,
         per_page: int = PER_PAGE,
         tags: Collection[str] | None = None,
+        limit: int | None = None,
     ) -> None:
         query = _checked(entity, project, collection_name, type_name, filters, order, per_page)
         self._query = query
-        super().__init__(client, _version_listing(query, tags, partial(AsyncArtifact, client)))
+        super().__init__(client, _version_listing(query, tags, limit, partial(AsyncArtifact, client)))
 
     def __repr__(self) -> str:
         return f"<Artifacts {self._query}>"
@@ -100,10 +103,16 @@ class RunArtifacts(LazySequence[ArtifactFields | None, Artifact]):
     """
 
     def __init__(
-        self, client: RetryingClient, run: RunAddress, mode: Mode = "logged", per_page: int = RUN_PER_PAGE
+        self,
+        client: RetryingClient,
+        run: RunAddress,
+        mode: Mode = "logged",
+        per_page: int = RUN_PER_PAGE,
+        *,
+        limit: int | None = None,
     ) -> None:
         self._description = f"{mode} by {run}"
-        super().__init__(client, _run_listing(run, mode, per_page, partial(Artifact, client)))
+        super().__init__(client, _run_listing(run, mode, per_page, limit, partial(Artifact, client)))
 
     def __repr__(self) -> str:
         return f"<RunArtifacts {self._description}>"
@@ -118,9 +127,11 @@ class AsyncRunArtifacts(AsyncLazySequence[ArtifactFields | None, AsyncArtifact])
         run: RunAddress,
         mode: Mode = "logged",
         per_page: int = RUN_PER_PAGE,
+        *,
+        limit: int | None = None,
     ) -> None:
         self._description = f"{mode} by {run}"
-        super().__init__(client, _run_listing(run, mode, per_page, partial(AsyncArtifact, client)))
+        super().__init__(client, _run_listing(run, mode, per_page, limit, partial(AsyncArtifact, client)))
 
     def __repr__(self) -> str:
         return f"<RunArtifacts {self._description}>"
@@ -143,7 +154,10 @@ def _checked(
 
 
 def _version_listing(
-    query: VersionQuery, tags: Collection[str] | None, make: Callable[[ResolvedArtifact], A]
+    query: VersionQuery,
+    tags: Collection[str] | None,
+    limit: int | None,
+    make: Callable[[ResolvedArtifact], A],
 ) -> Listing[ResolvedArtifact, A]:
     required = set(checked_tags(tags or ()))
 
@@ -153,22 +167,24 @@ def _version_listing(
     def identity(artifact: A) -> str:
         return artifact.id
 
-    read = partial(list_versions, query)
-    return UncountedListing(read, convert, identity) if required else Listing(read, convert, identity)
+    def read(size: int, after: str | None) -> Flow[Page[ResolvedArtifact]]:
+        return list_versions(replace(query, per_page=size), after)
+
+    kind = UncountedListing[ResolvedArtifact, A] if required else Listing[ResolvedArtifact, A]
+    return kind(read, convert, identity, per_page=query.per_page, limit=limit)
 
 
 def _run_listing(
-    run: RunAddress, mode: Mode, per_page: int, make: Callable[[ResolvedArtifact], A]
+    run: RunAddress, mode: Mode, per_page: int, limit: int | None, make: Callable[[ResolvedArtifact], A]
 ) -> Listing[ArtifactFields | None, A]:
-    size = positive("per_page", per_page)
     if mode not in {"logged", "used"}:
         raise ValueError(f"mode must be 'logged' or 'used', not {shown(mode)}")
 
-    def read(after: str | None) -> Flow[Page[ArtifactFields | None]]:
+    def read(size: int, after: str | None) -> Flow[Page[ArtifactFields | None]]:
         return list_logged(run, size, after) if mode == "logged" else list_used(run, size, after)
 
     def convert(page: Page[ArtifactFields | None]) -> list[A]:
         found = (resolved_at_source(fields) for fields in page.nodes if fields is not None)
         return [make(each) for each in found if each is not None]
 
-    return Listing(read, convert, lambda artifact: artifact.id)
+    return Listing(read, convert, lambda artifact: artifact.id, per_page=per_page, limit=limit)

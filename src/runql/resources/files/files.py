@@ -128,10 +128,13 @@ class Files(LazySequence[FileFields | None, File]):
         per_page: int = 50,
         *,
         pattern: str | None = None,
+        limit: int | None = None,
         project_number: int | None = None,
     ) -> None:
         query = FileQuery.checked(run, names, per_page, pattern)
-        super().__init__(client, FileListing(query, lambda fields: File(client, run, fields, project_number)))
+        super().__init__(
+            client, FileListing(query, lambda fields: File(client, run, fields, project_number), limit=limit)
+        )
         self._run = run
 
     def download(
@@ -193,11 +196,13 @@ class AsyncFiles(AsyncLazySequence[FileFields | None, AsyncFile]):
         per_page: int = 50,
         *,
         pattern: str | None = None,
+        limit: int | None = None,
         project_number: int | None = None,
     ) -> None:
         query = FileQuery.checked(run, names, per_page, pattern)
         super().__init__(
-            client, FileListing(query, lambda fields: AsyncFile(client, run, fields, project_number))
+            client,
+            FileListing(query, lambda fields: AsyncFile(client, run, fields, project_number), limit=limit),
         )
         self._run = run
 

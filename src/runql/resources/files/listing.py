@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -61,11 +61,19 @@ class FileQuery:
 class FileListing(UncountedListing[FileFields | None, T]):
     """The pages of a run's files that have been read, without entries that have no bytes."""
 
-    def __init__(self, query: FileQuery, make: Callable[[FileFields], T]) -> None:
+    def __init__(
+        self, query: FileQuery, make: Callable[[FileFields], T], *, limit: int | None = None
+    ) -> None:
         def convert(page: Page[FileFields | None]) -> list[T]:
             return [make(node) for node in page.nodes if node is not None and node.updated_at is not None]
 
-        super().__init__(lambda after: list_files(query, after), convert, lambda file: file.id)
+        super().__init__(
+            lambda size, after: list_files(replace(query, per_page=size), after),
+            convert,
+            lambda file: file.id,
+            per_page=query.per_page,
+            limit=limit,
+        )
 
 
 def list_files(query: FileQuery, after: str | None) -> Flow[Page[FileFields | None]]:

@@ -6,6 +6,7 @@ import io
 import os
 import re
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from runql.arguments import checked_path
@@ -24,6 +25,7 @@ from runql.resources.records.deletion import confirm_deletion
 from runql.resources.records.identity import require_name, require_run
 from runql.resources.records.run_fields import PROJECT_ID, project_number, read_run
 from runql.resources.records.snake_case import SnakeCaseAttributes
+from runql.times import as_time
 from runql.transport.bodies import Progress, Sink, Source
 from runql.transport.flow import EXPIRED_URL_STATUSES, Flow, fetch, save, upload
 from runql.transport.shared_progress import shared_progress
@@ -90,6 +92,17 @@ class FileRecord(SnakeCaseAttributes):
     def updated_at(self) -> str | None:
         """When it was uploaded, ISO 8601, in UTC where no zone is given."""
         return self.fields.updated_at
+
+    @property
+    def updated_time(self) -> datetime | None:
+        """`updated_at` as an aware datetime in UTC.
+
+        None where `updated_at` is None.
+
+        Raises:
+            UnreadableValueError: the server sent a str that is no time.
+        """
+        return as_time(self.updated_at, f"updated_at of file {self.name} of run {self.run_path}")
 
     @property
     def url(self) -> str | None:

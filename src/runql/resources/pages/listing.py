@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import operator
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Final, Generic, Protocol, SupportsIndex, TypeVar, overload
 
-from runql.errors import PaginationError
+from runql.arguments import positive
+from runql.errors import NoItemError, PaginationError, SeveralItemsError
 from runql.postponed import postponed
 from runql.resources.records.snake_case import SnakeCaseAttributes
 from runql.transport.flow import Flow, share_read
@@ -152,20 +155,38 @@ def refuse_seen(page: Page[N], seen: set[str | None]) -> None:
 class Listing(Generic[N, T]):
     """The pages of a connection that have been read. Several flows may read it at once: each page is requested once.
 
+    A page asks for no more nodes than are needed: up to ``limit``, or for `first` and `one` up to their count. Once a
+    page held nodes that are left out, pages are as long as ``per_page`` again, so that few requests find the rest.
+
     Attributes:
         items: all items read, each once: a list that shifts between two pages shows some nodes twice.
         cursor: the cursor of the last page read.
-        more: whether there is another page; True before the first.
-        total: the server's count, None before the first page.
+        more: whether there is another page within the limit; True before the first.
+        total: the server's count, whatever the limit; None before the first page.
         newest: the items of the last page read.
     """
 
     def __init__(
         self,
-        read: Callable[[str | None], Flow[Page[N]]],
+        read: Callable[[int, str | None], Flow[Page[N]]],
         convert: Callable[[Page[N]], list[T]],
         identity: Callable[[T], str],
+        *,
+        per_page: int,
+        limit: int | None = None,
     ) -> None:
+        """Check the sizes.
+
+        Args:
+            read: reads the page of this size after this cursor.
+            convert: makes the items of a page; it may leave nodes out.
+            identity: the same for two items that are the same.
+            per_page: nodes a request asks for, at least 1.
+            limit: items in all, at least 1; None for all.
+        """
+        self._per_page = positive("per_page", per_page)
+        self._limit = None if limit is None else positive("limit", limit)
+        self._leaves_out = False
         self.items: list[T] = []
         self.newest: list[T] = []
         self.cursor: str | None = None
@@ -183,31 +204,43 @@ class Listing(Generic[N, T]):
         before = self.cursor
         yield from self._load_while(lambda: self.more and self.cursor == before)
 
-    def reach(self, count: int | None) -> Flow[None]:
-        """Read pages until there are ``count`` items, or all pages if None."""
+    def reach(self, count: int | None, *, exactly: bool = False) -> Flow[None]:
+        """Read pages until there are ``count`` items, or all pages if None; with ``exactly`` in pages no longer than needed."""
         if not self._has(count):
-            yield from self._load_while(lambda: not self._has(count))
+            yield from self._load_while(lambda: not self._has(count), count if exactly else None)
 
     def counted(self) -> Flow[int]:
-        """Return the server's count; reads the first page if none was read."""
+        """Return the server's count, at most the limit; reads the first page if none was read."""
         yield from self._load_while(lambda: self.total is None)
-        return self.total or 0
+        return min(self.total or 0, self._most)
+
+    @property
+    def _most(self) -> int:
+        return sys.maxsize if self._limit is None else self._limit
 
     def _has(self, count: int | None) -> bool:
-        return not self.more or (count is not None and len(self.items) >= count)
+        return not self.more or len(self.items) >= min(sys.maxsize if count is None else count, self._most)
 
-    def _load_while(self, is_needed: Callable[[], bool]) -> Flow[None]:
-        yield from share_read(self._pages, is_needed, self._load_next)
+    def _load_while(self, is_needed: Callable[[], bool], count: int | None = None) -> Flow[None]:
+        yield from share_read(self._pages, is_needed, partial(self._load_next, count))
 
-    def _load_next(self) -> Flow[None]:
-        page = yield from self._read(self.cursor)
+    def _page_size(self, count: int | None) -> int:
+        if self._leaves_out:
+            return self._per_page
+        missing = min(sys.maxsize if count is None else count, self._most) - len(self.items)
+        return min(self._per_page, max(missing, 1))
+
+    def _load_next(self, count: int | None) -> Flow[None]:
+        page = yield from self._read(self._page_size(count), self.cursor)
         refuse_seen(page, self._cursors)
         new = self._new_items(self._convert(page))
+        self._leaves_out = self._leaves_out or len(new) < len(page.nodes)
+        new = new[: self._most - len(self.items)]
         # This order loses nothing if an interrupt comes between two lines: at worst the page is read again.
         self.newest = new
         self.items += new
         self.total = page.total
-        self.more = page.more
+        self.more = page.more and len(self.items) < self._most
         self.cursor = page.cursor or self.cursor
         self._cursors.add(page.cursor)
 
@@ -218,6 +251,25 @@ class Listing(Generic[N, T]):
         for item in items:
             new.setdefault(self._identity(item), item)
         return [item for identity, item in new.items() if identity not in self._seen]
+
+    def first(self) -> Flow[T | None]:
+        """Return the first item, None if there is none."""
+        yield from self.reach(1, exactly=True)
+        return self.items[0] if self.items else None
+
+    def one(self, description: str) -> Flow[T]:
+        """Return the only item; ``description`` is of the list, for the error.
+
+        Raises:
+            NoItemError: there is none.
+            SeveralItemsError: there are several.
+        """
+        yield from self.reach(2, exactly=True)
+        if not self.items:
+            raise NoItemError(description)
+        if len(self.items) > 1:
+            raise SeveralItemsError(description)
+        return self.items[0]
 
     def at(self, index: SupportsIndex) -> Flow[T]:
         """Return one item; a negative index reads all pages."""
@@ -244,10 +296,10 @@ class UncountedListing(Listing[N, T]):
         return len(self.items)
 
 
-class LazySequence(SnakeCaseAttributes, Generic[N, T]):
+class LazySequence(SnakeCaseAttributes, Sequence[T], Generic[N, T]):
     """A sequence that reads its pages when an item of them is needed.
 
-    Each ``for`` starts with the first item and requests no page twice. ``next(items)`` returns the item after the one
+    ``in``, `index`, `count` and ``reversed`` work as those of a list, on the items that it returns. Each ``for`` starts with the first item and requests no page twice. ``next(items)`` returns the item after the one
     that the last ``next`` returned.
     """
 
@@ -269,7 +321,7 @@ class LazySequence(SnakeCaseAttributes, Generic[N, T]):
 
     @property
     def length(self) -> int:
-        """The server's count of the items. Sends one request, for the first page, if none was read yet."""
+        """The server's count of the items, at most the limit. Sends one request, for the first page, if none was read yet."""
         return self._client.run(self._listing.counted())
 
     def __len__(self) -> int:
@@ -283,6 +335,10 @@ class LazySequence(SnakeCaseAttributes, Generic[N, T]):
                 return
             yield self._listing.items[index]
             index += 1
+
+    def __reversed__(self) -> Iterator[T]:
+        # Not by `len`: the server may count more than its pages hold.
+        return reversed(self._client.run(self._listing.between(slice(None))))
 
     def __next__(self) -> T:
         # Threads take turns, so that each item is returned once. After a failed request the next call sends it again.
@@ -300,6 +356,25 @@ class LazySequence(SnakeCaseAttributes, Generic[N, T]):
             StopIteration: there is no further item.
         """
         return next(self)
+
+    def first(self) -> T | None:
+        """Return the first item, None if there is none.
+
+        Requests: one for a page of one item, if no page was read yet; else none. A list that leaves out a part of what
+        the server lists may need more.
+        """
+        return self._client.run(self._listing.first())
+
+    def one(self) -> T:
+        """Return the only item.
+
+        Raises:
+            NoItemError: the list is empty.
+            SeveralItemsError: it has more than one item.
+
+        Requests: one for a page of two items, if no page was read yet. As `first` otherwise.
+        """
+        return self._client.run(self._listing.one(repr(self)))
 
     def convert_objects(self) -> list[T]:
         """Return the items of the last page read; empty before the first."""
@@ -341,7 +416,9 @@ class AsyncLazySequence(SnakeCaseAttributes, Generic[N, T]):
 
     @property
     async def length(self) -> int:
-        """The server's count of the items. Sends one request, for the first page, if none was read yet."""
+        """The server's count of the items, at most the limit. Sends one request, for the first page, if none
+        was read yet.
+        """
         return await self._client.run(self._listing.counted())
 
     async def __aiter__(self) -> AsyncIterator[T]:
@@ -372,6 +449,20 @@ class AsyncLazySequence(SnakeCaseAttributes, Generic[N, T]):
             StopAsyncIteration: there is no further item.
         """
         return await anext(self)
+
+    async def first(self) -> T | None:
+        """Return the first item, None if there is none.
+
+        See `LazySequence.first` for its requests and errors.
+        """
+        return await self._client.run(self._listing.first())
+
+    async def one(self) -> T:
+        """Return the only item.
+
+        See `LazySequence.one` for its requests and errors.
+        """
+        return await self._client.run(self._listing.one(repr(self)))
 
     def convert_objects(self) -> list[T]:
         """Return the items of the last page read; empty before the first."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import islice
 from typing import TYPE_CHECKING, Generic, Protocol, TypeAlias, TypeVar
 
 from runql.errors import QueryError, RequestTimedOutError, ServerFailureError
@@ -54,6 +55,7 @@ class AdaptivePages(Generic[N]):
         self.has_read: bool = False
         self.failed: list[str] = []
         self.reason: str = ""
+        self._left = query.limit
         self._query = query
         self._read_page = read_page
         self._after: str | None = None
@@ -65,12 +67,13 @@ class AdaptivePages(Generic[N]):
     def read(self) -> Flow[Page[N] | None]:
         """Ask for the next page, which `take` moves past; None when only runs that cannot be read were left."""
         while self.more:
-            can_halve = self.size > 1
+            size = self.size if self._left is None else min(self.size, self._left)
+            can_halve = size > 1
             try:
-                return (yield from self._read_page(self._query.sized(self.size), self._after, can_halve))
+                return (yield from self._read_page(self._query.sized(size), self._after, can_halve))
             except OVERLOAD as error:
                 if can_halve:
-                    self.size, self._good_pages = (self.size + 1) // 2, 0
+                    self.size, self._good_pages = (size + 1) // 2, 0
                 else:
                     self._skip((yield from list_light_page(self._query.sized(1), self._after)), str(error))
         return None
@@ -82,10 +85,11 @@ class AdaptivePages(Generic[N]):
             PaginationError: the pages go in a circle.
         """
         refuse_circle(page, self._cursors)
-        new = {node.id: node for node in page.nodes if node.id not in self._seen}
+        unseen = {node.id: node for node in page.nodes if node.id not in self._seen}
+        new = dict(islice(unseen.items(), self._left))
         self._seen.update(new)
         self.has_read = self.has_read or bool(new)
-        self._after, self.more = page.cursor, page.more
+        self._move_past(page, len(new))
         self._good_pages += 1
         if self._good_pages >= GOOD_PAGES:
             self.size, self._good_pages = min(self.size * 2, self._full_size), 0
@@ -99,4 +103,10 @@ class AdaptivePages(Generic[N]):
     def _skip(self, page: Page[RunFields], reason: str) -> None:
         self.failed += [run.name for run in page.nodes]
         self.reason = reason
+        self._move_past(page, len(page.nodes))
+
+    def _move_past(self, page: Page[N] | Page[RunFields], runs: int) -> None:
         self._after, self.more = page.cursor, page.more
+        if self._left is not None:
+            self._left -= runs
+            self.more = self.more and self._left > 0

@@ -338,7 +338,12 @@ class AsyncRun(EditableRun):
         return await self._client.run(found)
 
     def files(
-        self, names: Sequence[str] | None = None, per_page: int = 50, *, pattern: str | None = None
+        self,
+        names: Sequence[str] | None = None,
+        per_page: int = 50,
+        *,
+        pattern: str | None = None,
+        limit: int | None = None,
     ) -> AsyncFiles:
         """Return the files of the run as a lazy list; one request a page.
 
@@ -352,6 +357,7 @@ class AsyncRun(EditableRun):
             names,
             per_page,
             pattern=pattern,
+            limit=limit,
             project_number=self._project_number,
         )
 
@@ -397,20 +403,22 @@ class AsyncRun(EditableRun):
         uploaded = await self._client.run(upload_file(self._address, path, root, progress))
         return AsyncFile(self._client, self._address, uploaded, self._project_number)
 
-    def logged_artifacts(self, per_page: int = RUN_PER_PAGE) -> AsyncRunArtifacts:
+    def logged_artifacts(
+        self, per_page: int = RUN_PER_PAGE, *, limit: int | None = None
+    ) -> AsyncRunArtifacts:
         """Return the artifact versions that the run wrote, as a lazy list; one request a page.
 
         See `Run.logged_artifacts` for its requests and errors.
         """
         from runql.resources.artifacts.versions import AsyncRunArtifacts
 
-        return AsyncRunArtifacts(self._client, self._address, "logged", per_page)
+        return AsyncRunArtifacts(self._client, self._address, "logged", per_page, limit=limit)
 
-    def used_artifacts(self, per_page: int = RUN_PER_PAGE) -> AsyncRunArtifacts:
+    def used_artifacts(self, per_page: int = RUN_PER_PAGE, *, limit: int | None = None) -> AsyncRunArtifacts:
         """Return the artifact versions that the run is recorded to read; as `logged_artifacts`."""
         from runql.resources.artifacts.versions import AsyncRunArtifacts
 
-        return AsyncRunArtifacts(self._client, self._address, "used", per_page)
+        return AsyncRunArtifacts(self._client, self._address, "used", per_page, limit=limit)
 
     async def use_artifact(self, artifact: AsyncArtifact, use_as: str | None = None) -> AsyncArtifact:
         """Record that the run reads a version, of any project; one request, on old servers once one more.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from runql.arguments import positive
@@ -13,6 +13,7 @@ from runql.paths import RunAddress
 from runql.postponed import postponed
 from runql.resources.pages.listing import AsyncLazySequence, LazySequence, Listing, Page
 from runql.resources.records.identity import require_run
+from runql.times import parse_time
 from runql.transport.flow import Flow, fetch
 from runql.transport.sync import RetryingClient
 from runql_graphql.fragments import LogLineFields
@@ -110,7 +111,12 @@ class LogListing(Listing[ConsoleLogLine, ConsoleLogLine]):
 
     def __init__(self, query: LogQuery) -> None:
         self._query = query
-        super().__init__(self._page, lambda page: page.nodes, lambda line: f"{line.label}/{line.number}")
+        super().__init__(
+            self._page,
+            lambda page: page.nodes,
+            lambda line: f"{line.label}/{line.number}",
+            per_page=query.per_page,
+        )
 
     def counted(self) -> Flow[int]:
         """The number of lines. Reads the first page when none was read, and all pages where the server does not count."""
@@ -120,22 +126,22 @@ class LogListing(Listing[ConsoleLogLine, ConsoleLogLine]):
             yield from self.reach(None)
         return (self.total or 0) if self.more else len(self.items)
 
-    def _page(self, after: str | None) -> Flow[Page[ConsoleLogLine]]:
+    def _page(self, size: int, after: str | None) -> Flow[Page[ConsoleLogLine]]:
         if self._query.last is None:
-            return (yield from self._following(after))
+            return (yield from self._following(replace(self._query, per_page=size), after))
         return (yield from self._tail(self._query.last))
 
-    def _following(self, after: str | None) -> Flow[Page[ConsoleLogLine]]:
+    def _following(self, query: LogQuery, after: str | None) -> Flow[Page[ConsoleLogLine]]:
         """The page after a cursor; read again, once, when it is empty and the server counts more lines."""
         start = self.items[-1].number + 1 if self.items else 0
-        page = yield from page_after(self._query, after, start)
+        page = yield from page_after(query, after, start)
         missing = page.total - start
         if page.nodes or page.more or missing <= 0:
             return page
-        page = yield from page_after(self._query, after, start)
+        page = yield from page_after(query, after, start)
         if not page.nodes:
             raise PaginationError(
-                f"the server returned {start} of {page.total} console lines of run {self._query.run}: "
+                f"the server returned {start} of {page.total} console lines of run {query.run}: "
                 f"{missing} are missing; what was read so far is kept"
             )
         return page
@@ -214,7 +220,6 @@ def utc_time(timestamp: str | None) -> datetime | None:
     if not timestamp:
         return None
     try:
-        found = datetime.fromisoformat(timestamp)
+        return parse_time(timestamp)
     except ValueError:
         return None
-    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)

@@ -28,6 +28,7 @@ class RunQuery:
         filters: the filter as a JSON string, ``{}`` for none.
         order: a sign and a key.
         per_page: runs a page.
+        limit: runs in all, None for all that match.
     """
 
     entity: str
@@ -35,6 +36,7 @@ class RunQuery:
     filters: str = "{}"
     order: str = DEFAULT_ORDER
     per_page: int = 50
+    limit: int | None = None
 
     @classmethod
     def checked(
@@ -44,16 +46,22 @@ class RunQuery:
         filters: Filters | None,
         order: str | None,
         per_page: int,
+        limit: int | None = None,
     ) -> RunQuery:
         """Check what a caller gave.
 
         Raises:
-            ValueError: the filter is no JSON or matches no run, the order key is unknown, or ``per_page`` is
-                below 1.
+            ValueError: the filter is no JSON or matches no run, the order key is unknown, or ``per_page`` or
+                ``limit`` is below 1.
             TypeError: an argument has the wrong type.
         """
         return cls(
-            entity, project, filter_json(filters), checked_order(order), positive("per_page", per_page)
+            entity,
+            project,
+            filter_json(filters),
+            checked_order(order),
+            positive("per_page", per_page),
+            None if limit is None else positive("limit", limit),
         )
 
     def sized(self, per_page: int) -> RunQuery:

@@ -7,6 +7,7 @@ import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -20,6 +21,7 @@ from runql.resources.records.run_fields import PROJECT_ID, project_number, read_
 from runql.resources.records.snake_case import SnakeCaseAttributes
 from runql.resources.runs.query import RunQuery, list_full_page
 from runql.resources.runs.state import wait_until_ended
+from runql.times import as_time
 from runql.transport.flow import Flow, ReadOnce, download, fetch, share_read
 from runql.transport.single_flight import SingleFlight
 from runql.values import JSONValue, ParsedConfig, as_json, parse_config, parse_object, parse_summary
@@ -248,9 +250,29 @@ class RunRecord(SnakeCaseAttributes, ABC):
         return self._light().created_at
 
     @property
+    def created_time(self) -> datetime:
+        """`created_at` as an aware datetime in UTC.
+
+        Raises:
+            UnreadableValueError: the server sent a str that is no time.
+        """
+        return as_time(self.created_at, f"created_at of run {self._path}")
+
+    @property
     def heartbeat_at(self) -> str | None:
         """When the run last sent a heartbeat, ISO 8601; without a zone it is UTC."""
         return self._light().heartbeat_at
+
+    @property
+    def heartbeat_time(self) -> datetime | None:
+        """`heartbeat_at` as an aware datetime in UTC.
+
+        None where `heartbeat_at` is None.
+
+        Raises:
+            UnreadableValueError: the server sent a str that is no time.
+        """
+        return as_time(self.heartbeat_at, f"heartbeat_at of run {self._path}")
 
     @property
     def sweep_name(self) -> str | None:

@@ -442,7 +442,12 @@ class Run(EditableRun):
         return self._client.run(found)
 
     def files(
-        self, names: Sequence[str] | None = None, per_page: int = 50, *, pattern: str | None = None
+        self,
+        names: Sequence[str] | None = None,
+        per_page: int = 50,
+        *,
+        pattern: str | None = None,
+        limit: int | None = None,
     ) -> Files:
         """Return the files of the run as a lazy list; one request a page.
 
@@ -450,6 +455,7 @@ class Run(EditableRun):
             names: only these, as far as they were uploaded; all when empty.
             per_page: files a request asks for, at least 1.
             pattern: only names that match: `%` matches any characters, `_` one character.
+            limit: at most so many files; None for all.
 
         Raises:
             ValueError: ``names`` and ``pattern`` together, ``per_page`` below 1.
@@ -463,6 +469,7 @@ class Run(EditableRun):
             names,
             per_page,
             pattern=pattern,
+            limit=limit,
             project_number=self._project_number,
         )
 
@@ -530,21 +537,22 @@ class Run(EditableRun):
         uploaded = self._client.run(upload_file(self._address, path, root, progress))
         return File(self._client, self._address, uploaded, self._project_number)
 
-    def logged_artifacts(self, per_page: int = RUN_PER_PAGE) -> RunArtifacts:
+    def logged_artifacts(self, per_page: int = RUN_PER_PAGE, *, limit: int | None = None) -> RunArtifacts:
         """Return the artifact versions that the run wrote, as a lazy list; one request a page.
 
         Args:
             per_page: versions a request asks for, at least 1.
+            limit: at most so many versions; None for all.
         """
         from runql.resources.artifacts.versions import RunArtifacts
 
-        return RunArtifacts(self._client, self._address, "logged", per_page)
+        return RunArtifacts(self._client, self._address, "logged", per_page, limit=limit)
 
-    def used_artifacts(self, per_page: int = RUN_PER_PAGE) -> RunArtifacts:
+    def used_artifacts(self, per_page: int = RUN_PER_PAGE, *, limit: int | None = None) -> RunArtifacts:
         """Return the artifact versions that the run is recorded to read; as `logged_artifacts`."""
         from runql.resources.artifacts.versions import RunArtifacts
 
-        return RunArtifacts(self._client, self._address, "used", per_page)
+        return RunArtifacts(self._client, self._address, "used", per_page, limit=limit)
 
     def use_artifact(self, artifact: Artifact, use_as: str | None = None) -> Artifact:
         """Record that the run reads a version, of any project; one request, on old servers once one more.

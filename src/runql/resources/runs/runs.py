@@ -55,6 +55,9 @@ class Runs(LazySequence[RunFields | FullRunFields, Run]):
     Indexes, negative indexes and slices read the pages that they need. Iterating again sends nothing for pages that
     were read. A run appears once, also when the server's list shifts between two pages.
 
+    It is a `collections.abc.Sequence` of `Run`. Runs compare by identity, so ``in``, `index` and `count` find a run that
+    came from this list. ``len`` is the server's count, at most ``limit``; a list that shifts may hold one run more or less.
+
     Requests: one a page, config and summary included; one for ``len`` when no page was read. With ``lazy=True`` pages
     come without config and summary, and the first look at one reads its whole page again, by one request.
     """
@@ -70,8 +73,9 @@ class Runs(LazySequence[RunFields | FullRunFields, Run]):
         include_sweeps: bool = True,
         *,
         lazy: bool = False,
+        limit: int | None = None,
     ) -> None:
-        self._query = RunQuery.checked(entity, project, filters, order, per_page)
+        self._query = RunQuery.checked(entity, project, filters, order, per_page, limit)
         self._shape = ListShape(lazy=lazy)
         super().__init__(
             client,
@@ -284,8 +288,9 @@ class AsyncRuns(AsyncLazySequence[RunFields | FullRunFields, AsyncRun]):
         include_sweeps: bool = True,
         *,
         lazy: bool = False,
+        limit: int | None = None,
     ) -> None:
-        self._query = RunQuery.checked(entity, project, filters, order, per_page)
+        self._query = RunQuery.checked(entity, project, filters, order, per_page, limit)
         self._shape = ListShape(lazy=lazy)
         super().__init__(
             client,
@@ -519,14 +524,18 @@ def _run_listing(
     sweep_cache: SweepCache[S],
     shape: ListShape,
 ) -> Listing[RunFields | FullRunFields, R]:
-    def read(after: str | None) -> Flow[Page[RunFields | FullRunFields]]:
-        page = yield from (list_light_page(query, after) if shape.lazy else list_full_page(query, after))
+    sizes: dict[str | None, int] = {}
+
+    def read(size: int, after: str | None) -> Flow[Page[RunFields | FullRunFields]]:
+        sizes[after] = size
+        sized = query.sized(size)
+        page = yield from (list_light_page(sized, after) if shape.lazy else list_full_page(sized, after))
         return Page([*page.nodes], page.after, page.cursor, page.more, page.total)
 
     def convert(page: Page[RunFields | FullRunFields]) -> list[R]:
         if page.after is None:
             warn_if_unordered(f"{query.entity}/{query.project}", query.order, page.nodes)
-        shared = ListedPage(query, page.after) if shape.lazy else None
+        shared = ListedPage(query.sized(sizes[page.after]), page.after) if shape.lazy else None
         sweeps = PageSweeps(sweep_cache, [fields.sweep_name for fields in page.nodes])
         runs = [make(fields, shared, sweeps) for fields in page.nodes]
         if shared is not None:
@@ -534,4 +543,4 @@ def _run_listing(
             shape.light_pages.append(shared)
         return runs
 
-    return Listing(read, convert, lambda run: run.storage_id)
+    return Listing(read, convert, lambda run: run.storage_id, per_page=query.per_page, limit=query.limit)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from datetime import datetime
 from functools import cached_property
 
 from pydantic import ValidationError
@@ -16,6 +17,7 @@ from runql.resources.runs.query import RunQuery
 from runql.resources.sweeps.best_run import find_best
 from runql.resources.sweeps.config import metric_order, parse_sweep_config, run_order
 from runql.resources.sweeps.lookup import read_sweep
+from runql.times import as_time
 from runql.transport.flow import Flow, share_read
 from runql.transport.single_flight import SingleFlight
 from runql.values import JSONValue
@@ -187,9 +189,33 @@ class SweepRecord(SnakeCaseAttributes, ABC):
         return self._loaded().created_at
 
     @property
+    def created_time(self) -> datetime:
+        """`created_at` as an aware datetime in UTC.
+
+        Raises:
+            UnreadableValueError: the server sent a str that is no time.
+        """
+        return as_time(
+            self.created_at, f"created_at of sweep {self._entity}/{self._project}/{self._sweep_id}"
+        )
+
+    @property
     def updated_at(self) -> str | None:
         """When it was last changed, ISO 8601; without a zone it is UTC."""
         return self._loaded().updated_at
+
+    @property
+    def updated_time(self) -> datetime | None:
+        """`updated_at` as an aware datetime in UTC.
+
+        None where `updated_at` is None.
+
+        Raises:
+            UnreadableValueError: the server sent a str that is no time.
+        """
+        return as_time(
+            self.updated_at, f"updated_at of sweep {self._entity}/{self._project}/{self._sweep_id}"
+        )
 
 
 def sweep_fields(attrs: Mapping[str, object]) -> SweepFields:

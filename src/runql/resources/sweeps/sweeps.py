@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from functools import partial
 
-from runql.arguments import positive
 from runql.errors import ProjectNotFoundError
 from runql.resources.pages.listing import AsyncLazySequence, LazySequence, Listing, Page, read_edges
 from runql.resources.records.identity import require_project
@@ -19,14 +18,24 @@ from runql_graphql.operations import list_sweeps
 class Sweeps(LazySequence[SweepFields, Sweep]):
     """The sweeps of a project in the server's order, as a lazy list; one request a page."""
 
-    def __init__(self, client: RetryingClient, entity: str, project: str, per_page: int = 50) -> None:
+    def __init__(
+        self,
+        client: RetryingClient,
+        entity: str,
+        project: str,
+        per_page: int = 50,
+        *,
+        limit: int | None = None,
+    ) -> None:
         self._path = f"{entity}/{project}"
         super().__init__(
             client,
             Listing(
-                partial(list_sweep_page, entity, project, positive("per_page", per_page)),
+                partial(list_sweep_page, entity, project),
                 lambda page: [Sweep.listed(client, entity, project, fields) for fields in page.nodes],
                 lambda sweep: sweep.id,
+                per_page=per_page,
+                limit=limit,
             ),
         )
 
@@ -37,14 +46,24 @@ class Sweeps(LazySequence[SweepFields, Sweep]):
 class AsyncSweeps(AsyncLazySequence[SweepFields, AsyncSweep]):
     """The async twin of `Sweeps`."""
 
-    def __init__(self, client: AsyncRetryingClient, entity: str, project: str, per_page: int = 50) -> None:
+    def __init__(
+        self,
+        client: AsyncRetryingClient,
+        entity: str,
+        project: str,
+        per_page: int = 50,
+        *,
+        limit: int | None = None,
+    ) -> None:
         self._path = f"{entity}/{project}"
         super().__init__(
             client,
             Listing(
-                partial(list_sweep_page, entity, project, positive("per_page", per_page)),
+                partial(list_sweep_page, entity, project),
                 lambda page: [AsyncSweep.listed(client, entity, project, fields) for fields in page.nodes],
                 lambda sweep: sweep.id,
+                per_page=per_page,
+                limit=limit,
             ),
         )
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
-from runql.arguments import positive
 from runql.resources.artifacts.collections.lookup import (
     CollectionQuery,
     TypeAddress,
@@ -31,11 +31,20 @@ class ArtifactCollection(CollectionRecord):
         super().__init__(home, fields)
         self._client = client
 
-    def artifacts(self, per_page: int = PER_PAGE, *, tags: Collection[str] | None = None) -> Artifacts:
+    def artifacts(
+        self, per_page: int = PER_PAGE, *, tags: Collection[str] | None = None, limit: int | None = None
+    ) -> Artifacts:
         """Return its versions in the server's order, most often newest first; see `Artifacts`."""
         home, name = self._home, self._fields.name
         return Artifacts(
-            self._client, home.entity, home.project, name, home.type_name, per_page=per_page, tags=tags
+            self._client,
+            home.entity,
+            home.project,
+            name,
+            home.type_name,
+            per_page=per_page,
+            tags=tags,
+            limit=limit,
         )
 
     def save(self) -> None:
@@ -73,11 +82,20 @@ class AsyncArtifactCollection(CollectionRecord):
         super().__init__(home, fields)
         self._client = client
 
-    def artifacts(self, per_page: int = PER_PAGE, *, tags: Collection[str] | None = None) -> AsyncArtifacts:
+    def artifacts(
+        self, per_page: int = PER_PAGE, *, tags: Collection[str] | None = None, limit: int | None = None
+    ) -> AsyncArtifacts:
         """Return its versions in the server's order, most often newest first; see `Artifacts`."""
         home, name = self._home, self._fields.name
         return AsyncArtifacts(
-            self._client, home.entity, home.project, name, home.type_name, per_page=per_page, tags=tags
+            self._client,
+            home.entity,
+            home.project,
+            name,
+            home.type_name,
+            per_page=per_page,
+            tags=tags,
+            limit=limit,
         )
 
     async def save(self) -> None:
@@ -99,11 +117,18 @@ class ArtifactCollections(LazySequence[ArtifactCollectionFields | None, Artifact
     """The collections of one type in a project, a lazy sequence that sends one request a page."""
 
     def __init__(
-        self, client: RetryingClient, entity: str, project: str, type_name: str, per_page: int = PER_PAGE
+        self,
+        client: RetryingClient,
+        entity: str,
+        project: str,
+        type_name: str,
+        per_page: int = PER_PAGE,
+        *,
+        limit: int | None = None,
     ) -> None:
         home = TypeAddress(entity, project, type_name)
         self._home = home
-        super().__init__(client, _listing(home, per_page, partial(ArtifactCollection, client, home)))
+        super().__init__(client, _listing(home, per_page, limit, partial(ArtifactCollection, client, home)))
 
     def __repr__(self) -> str:
         return f"<ArtifactCollections {self._home}>"
@@ -113,11 +138,20 @@ class AsyncArtifactCollections(AsyncLazySequence[ArtifactCollectionFields | None
     """The async twin of `ArtifactCollections`."""
 
     def __init__(
-        self, client: AsyncRetryingClient, entity: str, project: str, type_name: str, per_page: int = PER_PAGE
+        self,
+        client: AsyncRetryingClient,
+        entity: str,
+        project: str,
+        type_name: str,
+        per_page: int = PER_PAGE,
+        *,
+        limit: int | None = None,
     ) -> None:
         home = TypeAddress(entity, project, type_name)
         self._home = home
-        super().__init__(client, _listing(home, per_page, partial(AsyncArtifactCollection, client, home)))
+        super().__init__(
+            client, _listing(home, per_page, limit, partial(AsyncArtifactCollection, client, home))
+        )
 
     def __repr__(self) -> str:
         return f"<ArtifactCollections {self._home}>"
@@ -134,10 +168,12 @@ class ProjectArtifactCollections(LazySequence[ArtifactCollectionFields | None, A
         filters: Filters | None = None,
         order: str | None = None,
         per_page: int = PER_PAGE,
+        *,
+        limit: int | None = None,
     ) -> None:
         self._path = f"{entity}/{project}"
         query = CollectionQuery.checked(entity, project, filters, order, per_page)
-        super().__init__(client, _project_listing(query, partial(ArtifactCollection, client)))
+        super().__init__(client, _project_listing(query, limit, partial(ArtifactCollection, client)))
 
     def __repr__(self) -> str:
         return f"<ProjectArtifactCollections {self._path}>"
@@ -156,33 +192,39 @@ class AsyncProjectArtifactCollections(
         filters: Filters | None = None,
         order: str | None = None,
         per_page: int = PER_PAGE,
+        *,
+        limit: int | None = None,
     ) -> None:
         self._path = f"{entity}/{project}"
         query = CollectionQuery.checked(entity, project, filters, order, per_page)
-        super().__init__(client, _project_listing(query, partial(AsyncArtifactCollection, client)))
+        super().__init__(client, _project_listing(query, limit, partial(AsyncArtifactCollection, client)))
 
     def __repr__(self) -> str:
         return f"<ProjectArtifactCollections {self._path}>"
 
 
 def _listing(
-    home: TypeAddress, per_page: int, make: Callable[[ArtifactCollectionFields], C]
+    home: TypeAddress, per_page: int, limit: int | None, make: Callable[[ArtifactCollectionFields], C]
 ) -> Listing[ArtifactCollectionFields | None, C]:
     return Listing(
-        partial(list_collection_page, home, positive("per_page", per_page)),
+        partial(list_collection_page, home),
         lambda page: [make(fields) for fields in page.nodes if fields is not None],
         lambda collection: collection.id,
+        per_page=per_page,
+        limit=limit,
     )
 
 
 def _project_listing(
-    query: CollectionQuery, make: Callable[[TypeAddress, ArtifactCollectionFields], C]
+    query: CollectionQuery, limit: int | None, make: Callable[[TypeAddress, ArtifactCollectionFields], C]
 ) -> Listing[ArtifactCollectionFields | None, C]:
     def made(fields: ArtifactCollectionFields) -> C:
         return make(TypeAddress(query.entity, query.project, fields.default_artifact_type.name), fields)
 
     return Listing(
-        partial(list_project_collection_page, query),
+        lambda size, after: list_project_collection_page(replace(query, per_page=size), after),
         lambda page: [made(fields) for fields in page.nodes if fields is not None],
         lambda collection: collection.id,
+        per_page=query.per_page,
+        limit=limit,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import replace
+from datetime import datetime
 from functools import cached_property
 from typing import Final, TypeVar
 
@@ -24,6 +25,7 @@ from runql.resources.records.deletion import confirm_deletion
 from runql.resources.records.identity import require_id
 from runql.resources.records.snake_case import SnakeCaseAttributes
 from runql.resources.records.stored_changes import write_in_order
+from runql.times import as_time
 from runql.transport.flow import Flow, fetch
 from runql_graphql.fragments import (
     ArtifactCollectionFields,
@@ -131,9 +133,29 @@ class CollectionRecord(SnakeCaseAttributes):
         return self._fields.created_at
 
     @property
+    def created_time(self) -> datetime:
+        """`created_at` as an aware datetime in UTC.
+
+        Raises:
+            UnreadableValueError: the server sent a str that is no time.
+        """
+        return as_time(self.created_at, f"created_at of collection {self._fields.name}")
+
+    @property
     def updated_at(self) -> str | None:
         """When it was last changed, ISO 8601, in UTC where no zone is given."""
         return self._fields.updated_at
+
+    @property
+    def updated_time(self) -> datetime | None:
+        """`updated_at` as an aware datetime in UTC.
+
+        None where `updated_at` is None.
+
+        Raises:
+            UnreadableValueError: the server sent a str that is no time.
+        """
+        return as_time(self.updated_at, f"updated_at of collection {self._fields.name}")
 
     @property
     def tags(self) -> list[str]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from functools import partial
 
-from runql.arguments import positive
 from runql.resources.artifacts.collections.collection import (
     ArtifactCollection,
     ArtifactCollections,
@@ -15,6 +15,7 @@ from runql.resources.artifacts.collections.lookup import TypeAddress, find_colle
 from runql.resources.artifacts.versions import PER_PAGE
 from runql.resources.pages.listing import AsyncLazySequence, LazySequence, UncountedListing
 from runql.resources.records.snake_case import SnakeCaseAttributes
+from runql.times import as_time
 from runql.transport.aio import AsyncRetryingClient
 from runql.transport.sync import RetryingClient
 from runql_graphql.fragments import ArtifactTypeFields
@@ -60,6 +61,15 @@ class TypeRecord(SnakeCaseAttributes):
         """When it was made, ISO 8601, in UTC where no zone is given."""
         return self._fields.created_at
 
+    @property
+    def created_time(self) -> datetime:
+        """`created_at` as an aware datetime in UTC.
+
+        Raises:
+            UnreadableValueError: the server sent a str that is no time.
+        """
+        return as_time(self.created_at, f"created_at of artifact type {self._home}")
+
 
 class ArtifactType(TypeRecord):
     """An artifact type of a project, as `Api.artifact_type` and `Api.artifact_types` return it."""
@@ -68,10 +78,12 @@ class ArtifactType(TypeRecord):
         super().__init__(entity, project, fields)
         self._client = client
 
-    def collections(self, per_page: int = PER_PAGE) -> ArtifactCollections:
-        """Return its collections, a lazy sequence that sends one request a page."""
+    def collections(self, per_page: int = PER_PAGE, *, limit: int | None = None) -> ArtifactCollections:
+        """Return its collections, at most ``limit``, a lazy sequence that sends one request a page."""
         home = self._home
-        return ArtifactCollections(self._client, home.entity, home.project, home.type_name, per_page)
+        return ArtifactCollections(
+            self._client, home.entity, home.project, home.type_name, per_page, limit=limit
+        )
 
     def collection(self, name: str) -> ArtifactCollection:
         """Return one of its collections; one request.
@@ -92,10 +104,12 @@ class AsyncArtifactType(TypeRecord):
         super().__init__(entity, project, fields)
         self._client = client
 
-    def collections(self, per_page: int = PER_PAGE) -> AsyncArtifactCollections:
-        """Return its collections, a lazy sequence that sends one request a page."""
+    def collections(self, per_page: int = PER_PAGE, *, limit: int | None = None) -> AsyncArtifactCollections:
+        """Return its collections, at most ``limit``, a lazy sequence that sends one request a page."""
         home = self._home
-        return AsyncArtifactCollections(self._client, home.entity, home.project, home.type_name, per_page)
+        return AsyncArtifactCollections(
+            self._client, home.entity, home.project, home.type_name, per_page, limit=limit
+        )
 
     async def collection(self, name: str) -> AsyncArtifactCollection:
         """Return one of its collections; one request.
@@ -109,14 +123,24 @@ class AsyncArtifactType(TypeRecord):
 class ArtifactTypes(LazySequence[ArtifactTypeFields, ArtifactType]):
     """The artifact types of a project, a lazy sequence that sends one request a page; `len` reads all pages."""
 
-    def __init__(self, client: RetryingClient, entity: str, project: str, per_page: int = PER_PAGE) -> None:
+    def __init__(
+        self,
+        client: RetryingClient,
+        entity: str,
+        project: str,
+        per_page: int = PER_PAGE,
+        *,
+        limit: int | None = None,
+    ) -> None:
         self._path = f"{entity}/{project}"
         super().__init__(
             client,
             UncountedListing(
-                partial(list_type_page, entity, project, positive("per_page", per_page)),
+                partial(list_type_page, entity, project),
                 lambda page: [ArtifactType(client, entity, project, fields) for fields in page.nodes],
                 lambda each: each.id,
+                per_page=per_page,
+                limit=limit,
             ),
         )
 
@@ -128,15 +152,23 @@ class AsyncArtifactTypes(AsyncLazySequence[ArtifactTypeFields, AsyncArtifactType
     """The async twin of `ArtifactTypes`."""
 
     def __init__(
-        self, client: AsyncRetryingClient, entity: str, project: str, per_page: int = PER_PAGE
+        self,
+        client: AsyncRetryingClient,
+        entity: str,
+        project: str,
+        per_page: int = PER_PAGE,
+        *,
+        limit: int | None = None,
     ) -> None:
         self._path = f"{entity}/{project}"
         super().__init__(
             client,
             UncountedListing(
-                partial(list_type_page, entity, project, positive("per_page", per_page)),
+                partial(list_type_page, entity, project),
                 lambda page: [AsyncArtifactType(client, entity, project, fields) for fields in page.nodes],
                 lambda each: each.id,
+                per_page=per_page,
+                limit=limit,
             ),
         )
 

@@ -108,12 +108,14 @@ def _list_fingerprints(plan: HistoriesPlan) -> Flow[list[RunFingerprint]]:
     """Return the fingerprints of the runs as they are now; one request for many of them."""
     query = plan.query.sized(max(plan.query.per_page, MOST_RUNS))
     listing = Listing(
-        partial(list_light_page, query),
+        lambda size, after: list_light_page(query.sized(size), after),
         lambda page: [
             (node.id, RunFingerprint(node.name, node.history_line_count, node.heartbeat_at))
             for node in page.nodes
         ],
         lambda listed: listed[0],
+        per_page=query.per_page,
+        limit=query.limit,
     )
     yield from listing.reach(None)
     return [fingerprint for _, fingerprint in listing.items]
