@@ -113,10 +113,12 @@ if TYPE_CHECKING:
     from runql.resources.user import User
     from runql.transport.aio import AsyncRetryingClient
     from runql.transport.bodies import Progress
+    from runql.transport.queries.connection import SupportsConnection
+    from runql.transport.queries.operation import SupportsOperation
     from runql.transport.retry import RetryPolicy
     from runql.transport.sync import RetryingClient
     from runql.transport.wire import Traffic
-    from runql_graphql.base_model import UNSET
+    from runql_graphql.base_model import UNSET, UnsetType
     from runql_graphql.operation import Operation
 
 _LAZY_NAMES = {
@@ -169,6 +171,8 @@ _LAZY_NAMES = {
     "runql.resources.user": ("User",),
     "runql.transport.aio": ("AsyncRetryingClient",),
     "runql.transport.bodies": ("Progress",),
+    "runql.transport.queries.connection": ("SupportsConnection",),
+    "runql.transport.queries.operation": ("SupportsOperation",),
     "runql.transport.retry": ("RetryPolicy",),
     "runql.transport.sync": ("RetryingClient",),
     "runql.transport.wire": ("Traffic",),
@@ -176,7 +180,7 @@ _LAZY_NAMES = {
     "runql.resources.history.sampled": ("Row", "Stream"),
     "runql.resources.runs.histories.formats": ("SampleFormat", "ScanFormat"),
     "runql_graphql.operation": ("Operation",),
-    "runql_graphql.base_model": ("UNSET",),
+    "runql_graphql.base_model": ("UNSET", "UnsetType"),
     "runql.resources.files.names": ("OnUnsafe",),
     "runql.resources.runs.mutations": ("FirstState", "RequestedState"),
 }
@@ -302,6 +306,8 @@ __all__ = [
     "SeveralItemsError",
     "Stream",
     "Summary",
+    "SupportsConnection",
+    "SupportsOperation",
     "Sweep",
     "SweepNotFoundError",
     "Sweeps",
@@ -311,6 +317,7 @@ __all__ = [
     "UnreadableTableError",
     "UnreadableValueError",
     "UnsafeNameError",
+    "UnsetType",
     "UnshareableError",
     "UploadRefusedError",
     "User",

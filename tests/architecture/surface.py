@@ -20,6 +20,7 @@ from typing import (
 import pandas as pd
 import polars as pl
 import pyarrow as pa
+from typing_extensions import is_protocol
 
 import runql
 from runql.resources.history.plan import Match
@@ -158,8 +159,9 @@ def arguments_of(hint: object) -> tuple[object, ...]:
 
 
 def _is_special(owner: type, name: str) -> bool:
-    generated_by_dataclass = dataclasses.is_dataclass(owner)
-    return name.startswith("__") and name.endswith("__") and not generated_by_dataclass
+    # In this order: a dataclass, once looked for, narrows the type of what is not one.
+    is_generated = is_protocol(owner) or dataclasses.is_dataclass(owner)
+    return name.startswith("__") and name.endswith("__") and not is_generated
 
 
 def _member(owner: type, name: str, value: object) -> Member | None:

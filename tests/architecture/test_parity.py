@@ -139,7 +139,7 @@ AWAITED: dict[str, set[str]] = {
     "AsyncFiles": {*LISTED, "download"},
     "AsyncHistoriesScan": {"__aiter__", "__anext__", "collect", "sink_parquet"},
     "AsyncHistoryScan": {"__aiter__", "__anext__", "to_arrow", "to_pandas", "to_polars"},
-    "AsyncRetryingClient": {"__aenter__", "__aexit__", "close", "run"},
+    "AsyncRetryingClient": {"__aenter__", "__aexit__", "close", "execute", "run"},
     "AsyncLazySequence": LISTED,
 }
 

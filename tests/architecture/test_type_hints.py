@@ -14,8 +14,8 @@ import runql
 
 CLASSES = pytest.mark.parametrize("owner", public_classes(), ids=lambda each: each.__name__)
 
-# Structural types: an `Api`, or a dict, fits them.
-STRUCTURAL = {"ApiConnection", "AsyncApiConnection", "Keyed"}
+# Structural types: an `Api`, a dict, or a generated model fits them.
+STRUCTURAL = {"ApiConnection", "AsyncApiConnection", "Keyed", "SupportsEdge", "SupportsPageInfo"}
 
 # Made by constructors of our own.
 INTERNAL = {"Listing", "PageSweeps"}

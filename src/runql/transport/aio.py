@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager, nullcontext
 from types import TracebackType
 from typing import NoReturn, Self, TypeVar
@@ -30,6 +30,8 @@ from runql.transport.lifetime import (
     raise_other_process,
 )
 from runql.transport.proxies import check_proxies
+from runql.transport.queries.connection import NodeT, PageReader, SupportsConnection
+from runql.transport.queries.operation import ModelT, SupportsOperation, execute_operation
 from runql.transport.rate_limiter import RateLimiter
 from runql.transport.retry import Outcome, RetryPolicy, send_with_retries
 from runql.transport.sample_limits import SampleLimits
@@ -182,6 +184,31 @@ class AsyncRetryingClient:
                 http, self._unused_http = self._unused_http or self._new_http_client(), None
                 pool = self._pools[loop] = _Pool(http)
             return pool
+
+    async def execute(self, operation: SupportsOperation[ModelT]) -> ModelT:
+        """Send an operation of your own, and return the response's data.
+
+        See `RetryingClient.execute` for its requests and errors.
+        """
+        return await self.run(execute_operation(operation))
+
+    def pages(
+        self,
+        operation: SupportsOperation[ModelT],
+        *,
+        connection: Callable[[ModelT], SupportsConnection[NodeT] | None],
+        cursor: str = "after",
+    ) -> AsyncIterator[NodeT]:
+        """Iterate over the nodes of a connection of your own query, in the server's order.
+
+        See `RetryingClient.pages` for its requests and errors.
+        """
+        return self._nodes(PageReader(operation, connection, cursor))
+
+    async def _nodes(self, reader: PageReader[ModelT, NodeT]) -> AsyncIterator[NodeT]:
+        while reader.more:
+            for node in await self.run(reader.read()):
+                yield node
 
     async def run(self, flow: Flow[T]) -> T:
         """Perform a flow's effects until it ends, and return its result."""

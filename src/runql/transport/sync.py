@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 import weakref
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, nullcontext
 from types import TracebackType
 from typing import NoReturn, Self, TypeVar
@@ -26,6 +26,8 @@ from runql.transport.lifetime import (
     raise_other_process,
 )
 from runql.transport.proxies import check_proxies
+from runql.transport.queries.connection import NodeT, PageReader, SupportsConnection
+from runql.transport.queries.operation import ModelT, SupportsOperation, execute_operation
 from runql.transport.rate_limiter import RateLimiter
 from runql.transport.retry import Outcome, RetryPolicy, send_with_retries
 from runql.transport.sample_limits import SampleLimits
@@ -131,6 +133,66 @@ class RetryingClient:
                 is_last = self._is_closed and not self._active_requests
             if is_last:
                 http.close()
+
+    def execute(self, operation: SupportsOperation[ModelT]) -> ModelT:
+        """Send an operation of your own, and return the response's data.
+
+        ``runql-codegen`` generates the functions that make operations (docs/own-queries.md)::
+
+            data = api.client.execute(gate_runs(entity="team", project="vision"))
+
+        The client sends it as runql's own operations: with the same credentials, retries and errors. It does not send
+        a mutation again that the server may have received.
+
+        Raises:
+            TypeError: a part of the operation is absent or has another type; nothing is sent.
+            ValueError: the parts of the operation do not fit each other; nothing is sent.
+            AnswerError: the server refused, failed or reported GraphQL errors.
+            OutdatedServerError: the server does not know a part of the operation: it has another schema.
+            SchemaDriftError: the data does not fit the operation's model.
+            TransportError: no usable response arrived.
+
+        Requests: one.
+        """
+        return self.run(execute_operation(operation))
+
+    def pages(
+        self,
+        operation: SupportsOperation[ModelT],
+        *,
+        connection: Callable[[ModelT], SupportsConnection[NodeT] | None],
+        cursor: str = "after",
+    ) -> Iterator[NodeT]:
+        """Iterate over the nodes of a connection of your own query, in the server's order.
+
+        The iteration requests a page when it reaches it::
+
+            for run in api.client.pages(
+                gate_runs(entity="team", project="vision"),
+                connection=lambda data: data.project.runs if data.project else None,
+            ):
+                print(run.name)
+
+        A null node is None. Each iterator starts with the first page.
+
+        Args:
+            operation: the query for the first page.
+            connection: returns the connection in a response.
+            cursor: the query's variable that takes the cursor of the next page.
+
+        Raises:
+            PaginationError: the connection is null, or the server sends no cursor or one that was used before.
+            TypeError: a part of the operation or of the connection is absent or has another type.
+            ValueError: the operation is a mutation, or declares no variable for the cursor; nothing is sent.
+            RunqlError: as `execute`.
+
+        Requests: none here; one for each page, when the iteration reaches it.
+        """
+        return self._nodes(PageReader(operation, connection, cursor))
+
+    def _nodes(self, reader: PageReader[ModelT, NodeT]) -> Iterator[NodeT]:
+        while reader.more:
+            yield from self.run(reader.read())
 
     def run(self, flow: Flow[T]) -> T:
         """Perform a flow's effects until it ends, and return its result."""

@@ -1,0 +1,1 @@
+"""Operations and connections of users: what `execute` and `pages` take."""
