@@ -51,6 +51,7 @@ from runql.errors import (
     ServerFailureError,
     SweepNotFoundError,
     TransportError,
+    UnexpectedValueError,
     UnorderedWarning,
     UnreadableTableError,
     UnreadableValueError,
@@ -64,6 +65,7 @@ from runql.version import __version__
 if TYPE_CHECKING:
     from runql.config import Settings
     from runql.progress_bar import progress_bar
+    from runql.projections.checked import OnInvalid
     from runql.resources.api import Api, AsyncApi
     from runql.resources.artifacts.artifact import Artifact, AsyncArtifact
     from runql.resources.artifacts.collections.collection import (
@@ -106,6 +108,7 @@ if TYPE_CHECKING:
     from runql.resources.runs.run import Run
     from runql.resources.runs.runs import AsyncRuns, Runs
     from runql.resources.runs.summary import AsyncSummary, Summary
+    from runql.resources.runs.typed.typed_runs import AsyncTypedRun, AsyncTypedRuns, TypedRun, TypedRuns
     from runql.resources.sweeps.sweep import AsyncSweep, Sweep
     from runql.resources.sweeps.sweeps import AsyncSweeps, Sweeps
     from runql.resources.user import User
@@ -120,6 +123,7 @@ if TYPE_CHECKING:
 _LAZY_NAMES = {
     "runql.config": ("Settings",),
     "runql.progress_bar": ("progress_bar",),
+    "runql.projections.checked": ("OnInvalid",),
     "runql.resources.api": ("Api", "AsyncApi"),
     "runql.resources.artifacts.artifact": ("Artifact", "AsyncArtifact"),
     "runql.resources.artifacts.entry": ("ArtifactEntry", "AsyncArtifactEntry"),
@@ -161,6 +165,7 @@ _LAZY_NAMES = {
     "runql.resources.runs.console": ("AsyncConsoleLogs", "ConsoleLogLine", "ConsoleLogs"),
     "runql.resources.runs.history_files": ("HistoryFiles",),
     "runql.resources.runs.runs": ("AsyncRuns", "Runs"),
+    "runql.resources.runs.typed.typed_runs": ("AsyncTypedRun", "AsyncTypedRuns", "TypedRun", "TypedRuns"),
     "runql.resources.runs.summary": ("AsyncSummary", "Summary"),
     "runql.resources.sweeps.sweep": ("AsyncSweep", "Sweep"),
     "runql.resources.sweeps.sweeps": ("AsyncSweeps", "Sweeps"),
@@ -224,6 +229,8 @@ __all__ = [
     "AsyncSummary",
     "AsyncSweep",
     "AsyncSweeps",
+    "AsyncTypedRun",
+    "AsyncTypedRuns",
     "AuthenticationError",
     "Capabilities",
     "ChangeRefusedError",
@@ -266,6 +273,7 @@ __all__ = [
     "MissingExtraError",
     "NotFoundError",
     "NotLoadedError",
+    "OnInvalid",
     "OnUnsafe",
     "Operation",
     "OutdatedServerError",
@@ -303,6 +311,9 @@ __all__ = [
     "Sweeps",
     "Traffic",
     "TransportError",
+    "TypedRun",
+    "TypedRuns",
+    "UnexpectedValueError",
     "UnorderedWarning",
     "UnreadableTableError",
     "UnreadableValueError",
