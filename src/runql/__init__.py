@@ -53,6 +53,7 @@ from runql.errors import (
     SeveralItemsError,
     SweepNotFoundError,
     TransportError,
+    UnexpectedValueError,
     UnorderedWarning,
     UnreadableTableError,
     UnreadableValueError,
@@ -66,6 +67,7 @@ from runql.version import __version__
 if TYPE_CHECKING:
     from runql.config import Settings
     from runql.progress_bar import progress_bar
+    from runql.projections.checked import OnInvalid
     from runql.resources.api import Api, AsyncApi
     from runql.resources.artifacts.artifact import Artifact, AsyncArtifact
     from runql.resources.artifacts.collections.collection import (
@@ -108,6 +110,7 @@ if TYPE_CHECKING:
     from runql.resources.runs.run import Run
     from runql.resources.runs.runs import AsyncRuns, Runs
     from runql.resources.runs.summary import AsyncSummary, Summary
+    from runql.resources.runs.typed.typed_runs import AsyncTypedRun, AsyncTypedRuns, TypedRun, TypedRuns
     from runql.resources.sweeps.sweep import AsyncSweep, Sweep
     from runql.resources.sweeps.sweeps import AsyncSweeps, Sweeps
     from runql.resources.user import User
@@ -124,6 +127,7 @@ if TYPE_CHECKING:
 _LAZY_NAMES = {
     "runql.config": ("Settings",),
     "runql.progress_bar": ("progress_bar",),
+    "runql.projections.checked": ("OnInvalid",),
     "runql.resources.api": ("Api", "AsyncApi"),
     "runql.resources.artifacts.artifact": ("Artifact", "AsyncArtifact"),
     "runql.resources.artifacts.entry": ("ArtifactEntry", "AsyncArtifactEntry"),
@@ -165,6 +169,7 @@ _LAZY_NAMES = {
     "runql.resources.runs.console": ("AsyncConsoleLogs", "ConsoleLogLine", "ConsoleLogs"),
     "runql.resources.runs.history_files": ("HistoryFiles",),
     "runql.resources.runs.runs": ("AsyncRuns", "Runs"),
+    "runql.resources.runs.typed.typed_runs": ("AsyncTypedRun", "AsyncTypedRuns", "TypedRun", "TypedRuns"),
     "runql.resources.runs.summary": ("AsyncSummary", "Summary"),
     "runql.resources.sweeps.sweep": ("AsyncSweep", "Sweep"),
     "runql.resources.sweeps.sweeps": ("AsyncSweeps", "Sweeps"),
@@ -230,6 +235,8 @@ __all__ = [
     "AsyncSummary",
     "AsyncSweep",
     "AsyncSweeps",
+    "AsyncTypedRun",
+    "AsyncTypedRuns",
     "AuthenticationError",
     "Capabilities",
     "ChangeRefusedError",
@@ -273,6 +280,7 @@ __all__ = [
     "NoItemError",
     "NotFoundError",
     "NotLoadedError",
+    "OnInvalid",
     "OnUnsafe",
     "Operation",
     "OutdatedServerError",
@@ -313,6 +321,9 @@ __all__ = [
     "Sweeps",
     "Traffic",
     "TransportError",
+    "TypedRun",
+    "TypedRuns",
+    "UnexpectedValueError",
     "UnorderedWarning",
     "UnreadableTableError",
     "UnreadableValueError",

@@ -33,6 +33,7 @@ RunqlError
 ├── SeveralItemsError (LookupError)         ``one()`` of a list that has more than one item
 ├── UnreadableValueError (ValueError)       a JSON string that the server stores cannot be decoded
 │   └── CorruptHistoryError                 such as a history row
+├── UnexpectedValueError (ValueError)       a value is not of the type that the caller asked for
 ├── UnreadableTableError                    the value logged under a name is no table
 ├── UnsafeNameError (ValueError)            file names that leave their folder, or that this system cannot store
 ├── LocalFileError (OSError)                a local file cannot be read or written
@@ -430,6 +431,41 @@ class LocalFileError(RunqlError, OSError):
 
 class UnreadableValueError(RunqlError, ValueError):
     """A JSON string that the server stores, such as a config or a history row, cannot be decoded; the message shows its start."""
+
+
+class UnexpectedValueError(RunqlError, ValueError):
+    """A value of a run is not of the type that the caller asked for.
+
+    Attributes:
+        run: entity, project and run id.
+        place: ``config``, ``summary`` or ``row``.
+        key: of the value, dotted where it leads into objects; empty where the values together are refused.
+        value: None where it is missing.
+        expected: the type, such as ``float | None``.
+        step: of the row, where it has one.
+        others: what else does not fit in the same config, summary or row, such as ``acc is 'high', expected float``.
+    """
+
+    def __init__(
+        self,
+        run: str,
+        place: str,
+        key: str,
+        value: object,
+        expected: str,
+        problems: Sequence[str],
+        step: int | None = None,
+    ) -> None:
+        self.run = run
+        self.place = place
+        self.key = key
+        self.value = value
+        self.expected = expected
+        self.step = step
+        self.others = tuple(problems[1:])
+        where = place if step is None else f"{place} of step {step}"
+        more = f" (and {first_few(self.others)})" if self.others else ""
+        super().__init__(f"the {where} of run {run} does not fit: {problems[0]}{more}")
 
 
 class UnreadableTableError(RunqlError):

@@ -8,8 +8,12 @@ from typing import Final, ForwardRef
 _LIBRARIES: Final = {"pd": "pandas", "pl": "polars", "pa": "pyarrow"}
 _GENERIC: Final = {
     "AsyncHistoriesScan": "runql.resources.runs.histories.scan",
+    "AsyncHistoryScan": "runql.resources.history.scan",
+    "AsyncTypedRuns": "runql.resources.runs.typed.typed_runs",
     "HistoriesScan": "runql.resources.runs.histories.scan",
+    "HistoryScan": "runql.resources.history.scan",
     "PageSweeps": "runql.resources.sweeps.lookup",
+    "TypedRuns": "runql.resources.runs.typed.typed_runs",
 }
 
 

@@ -25,7 +25,7 @@ SAYS_NOTHING = {
 # One draws the tree of errors below the line, the other explains how flows and drivers work together.
 LONGER = {"src/runql/errors.py", "src/runql/transport/flow.py"}
 # One class, one job: a run's members with their overloads and docstrings.
-LONG = {"src/runql/errors.py", "src/runql/resources/runs/run.py"}
+LONG = {"src/runql/errors.py", "src/runql/resources/runs/run.py", "src/runql/resources/runs/runs.py"}
 LONGEST_CLASS = 720
 
 

@@ -29,6 +29,8 @@ PAIRS: list[tuple[type, type]] = [
     (runql.HistoriesScan, runql.AsyncHistoriesScan),
     (runql.HistoryScan, runql.AsyncHistoryScan),
     (runql.Summary, runql.AsyncSummary),
+    (runql.TypedRun, runql.AsyncTypedRun),
+    (runql.TypedRuns, runql.AsyncTypedRuns),
     (runql.Artifact, runql.AsyncArtifact),
     (runql.ArtifactEntry, runql.AsyncArtifactEntry),
     (runql.ArtifactFile, runql.AsyncArtifactFile),
@@ -50,6 +52,7 @@ BOTH = pytest.mark.parametrize(("plain", "awaited"), PAIRS, ids=lambda each: eac
 # What stands for what; everything else is equal to the letter.
 TYPES = {
     **{awaited.__name__: plain.__name__ for plain, awaited in PAIRS},
+    "AsyncIterable": "Iterable",
     "AsyncIterator": "Iterator",
     "AsyncBaseTransport": "BaseTransport",
 }
@@ -130,6 +133,8 @@ AWAITED: dict[str, set[str]] = {
     "AsyncArtifactType": {"collection"},
     "AsyncArtifactTypes": LISTED,
     "AsyncSummary": {"update"},
+    "AsyncTypedRun": set(),
+    "AsyncTypedRuns": {"__aiter__"},
     "AsyncApiConnection": {"default_entity"},
     "AsyncSweep": {"best_run", "load"},
     "AsyncSweeps": LISTED,

@@ -28,7 +28,7 @@ import sys, typing
 sys.modules.update(dict.fromkeys(("pandas", "polars", "pyarrow")))  # as if not installed
 import runql
 assert typing.get_type_hints(runql.Api.runs)["return"] is runql.Runs
-assert typing.get_type_hints(runql.Run.scan_history)["return"] is runql.HistoryScan
+assert typing.get_origin(typing.get_type_hints(runql.Run.beta_scan_history)["return"]) is runql.HistoryScan
 try:
     typing.get_type_hints(runql.HistoryScan.to_polars)
 except ModuleNotFoundError as error:

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypedDict
 
 import httpx
 import polars as pl
@@ -18,6 +19,7 @@ from tests.contract.both_clients import AnyApi, AnyRun, Face, Row
 from tests.contract.export_storage import Rewrite, StorageTransport, pass_on
 
 from runql.resources.history.exports.rows import PORTION
+from runql.resources.history.plan import Match
 from runql_server.exports.policy import ExportPolicy
 from runql_server.running import RunningServer
 from runql_server.seed import SeedRun
@@ -98,7 +100,16 @@ def opened(face: Face, server: RunningServer, storage: StorageTransport, name: s
     return run
 
 
-WISHES: list[dict[str, object]] = [
+class Wish(TypedDict, total=False):
+    """What a scan is asked for."""
+
+    keys: list[str]
+    match: Match
+    min_step: int
+    max_step: int
+
+
+WISHES: list[Wish] = [
     {},
     {"keys": ["loss"]},
     {"keys": ["loss", "rare"]},
@@ -110,15 +121,12 @@ WISHES: list[dict[str, object]] = [
 ]
 
 
-def scanned(face: Face, run: AnyRun, wish: dict[str, object], page_size: int) -> pl.DataFrame:
-    # The wishes are of many kinds: their types are checked by the scan itself.
-    scan = run.scan_history(page_size=page_size, **wish)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType] - see above
-    return face.take(scan.to_polars())
+def scanned(face: Face, run: AnyRun, wish: Wish, page_size: int) -> pl.DataFrame:
+    return face.take(run.scan_history(page_size=page_size, **wish).to_polars())
 
 
-def iterated(face: Face, run: AnyRun, wish: dict[str, object], page_size: int) -> list[Row]:
-    scan = run.scan_history(page_size=page_size, **wish)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType] - as above
-    return face.items(scan)
+def iterated(face: Face, run: AnyRun, wish: Wish, page_size: int) -> list[Row]:
+    return face.items(run.scan_history(page_size=page_size, **wish))
 
 
 def without_nulls(rows: list[Row]) -> str:
@@ -127,7 +135,7 @@ def without_nulls(rows: list[Row]) -> str:
 
 
 @pytest.mark.parametrize("wish", WISHES, ids=str)
-def test_exports_give_what_pages_give(wish: dict[str, object], exporting: RunningServer, face: Face) -> None:
+def test_exports_give_what_pages_give(wish: Wish, exporting: RunningServer, face: Face) -> None:
     storage = StorageTransport()
     run = opened(face, exporting, storage)
     found = scanned(face, run, wish, 10)
@@ -140,9 +148,7 @@ def test_exports_give_what_pages_give(wish: dict[str, object], exporting: Runnin
 
 
 @pytest.mark.parametrize("wish", WISHES, ids=str)
-def test_exports_and_live_rows_give_what_pages_give(
-    wish: dict[str, object], resumed: RunningServer, face: Face
-) -> None:
+def test_exports_and_live_rows_give_what_pages_give(wish: Wish, resumed: RunningServer, face: Face) -> None:
     storage = StorageTransport()
     run = opened(face, resumed, storage)
     found = scanned(face, run, wish, 20)
@@ -181,7 +187,7 @@ def test_keys_of_a_large_export_are_a_small_part_of_it(large: RunningServer, fac
     }
     storage.asked.clear()
     storage.received = 0
-    window: dict[str, object] = {"keys": ["k0"], "min_step": 8_500, "max_step": 11_000}
+    window: Wish = {"keys": ["k0"], "min_step": 8_500, "max_step": 11_000}
     assert scanned(face, run, window, 1_000)["_step"].to_list() == list(range(8_500, 11_000))
     assert storage.asked == ["ScanHistory", "GET", "GET"], "the row group and the end of the file"
 

@@ -54,6 +54,9 @@ SAMPLES: dict[type[RunqlError], RunqlError] = {
         errors.LocalFileError("cannot read", MISSING_FILE),
         errors.UnreadableTableError("no table"),
         errors.UnreadableValueError("not JSON"),
+        errors.UnexpectedValueError(
+            "e/p/r", "config", "lr", "fast", "float", ["lr is 'fast'", "n is missing"], 3
+        ),
         errors.UploadRefusedError("no"),
         errors.DeletionRefusedError("no"),
         errors.DeletionUnconfirmedError("run e/p/r", None, "timed out"),

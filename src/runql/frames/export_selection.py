@@ -20,6 +20,7 @@ class ExportSelection:
         start: the first step.
         stop: the step before which to end; None for the end.
         history_keys: what the server knows of each metric, which separates dotted names from members of objects.
+        required: keys that a row must have, where ``match`` is ``any``.
     """
 
     keys: tuple[str, ...] | None
@@ -27,6 +28,7 @@ class ExportSelection:
     start: int
     stop: int | None
     history_keys: JSONValue = None
+    required: tuple[str, ...] = ()
 
     def member_paths(self, columns: Sequence[str]) -> dict[str, tuple[str, ...]]:
         """The columns that hold members of objects, see `runql.frames.exported_values.member_paths`."""

@@ -276,6 +276,8 @@ def _with_keys(frame: pl.DataFrame, selection: ExportSelection) -> pl.DataFrame:
     first, *others = (_has_value(frame, key) for key in selection.keys)
     for present in others:
         first = first & present if selection.match == "all" else first | present
+    for key in selection.required:
+        first = first & _has_value(frame, key)
     ordered = [name for name in dict.fromkeys(("_step", *selection.keys)) if name in frame.columns]
     return pl.DataFrame({name: frame[name] for name in ordered}).filter(first)
 

@@ -27,6 +27,7 @@ class ScanPlan:
         min_step: the first step.
         max_step: the step before which the scan ends; None for no end.
         max_concurrency: windows that are requested at the same time.
+        required: keys that a row must have, where ``match`` is ``any``.
     """
 
     run: RunAddress
@@ -36,6 +37,7 @@ class ScanPlan:
     min_step: int
     max_step: int | None
     max_concurrency: int = DEFAULT_CONCURRENCY
+    required: tuple[str, ...] = ()
 
     @classmethod
     def checked(

@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from functools import partial
 from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic
 
-from runql.errors import IncompleteHistoryError
+from runql.errors import IncompleteHistoryError, UnexpectedValueError
 from runql.frames.batches import Batch
 from runql.frames.extras import require
 from runql.frames.row_readers import ColumnReader, RowReader
@@ -17,6 +17,7 @@ from runql.frames.to_arrow import to_arrow
 from runql.frames.to_pandas import to_pandas
 from runql.frames.to_polars import to_polars
 from runql.postponed import postponed
+from runql.projections.rows import RowMaker
 from runql.resources.history.cursor import ScanCursor
 from runql.resources.history.exports.listing import ExportListing, can_read_exports
 from runql.resources.history.plan import HistoryHints, ScanPlan
@@ -26,47 +27,65 @@ from runql.transport.flow import Flow
 from runql.transport.sample_limits import SampleLimits
 
 if TYPE_CHECKING:
+    from typing_extensions import TypeVar
+
     from runql.frames.library_types import pandas_types as pd
     from runql.frames.library_types import polars_types as pl
     from runql.frames.library_types import pyarrow_types as pa
     from runql.resources.history.exports.rows import ExportRows
     from runql.transport.aio import AsyncRetryingClient
     from runql.transport.sync import RetryingClient
+
+    # Type checkers know the default; Python does before 3.13 only by a library.
+    R = TypeVar("R", default=Row)
 else:
+    from typing import TypeVar
+
+    R = TypeVar("R")
     globals().update(postponed("AsyncRetryingClient RetryingClient pa pd pl"))
 
 MOST_PASSES = 4
 """How often a scan begins again when rows were missing; each time it knows the limits of the server better."""
 
 
-class HistoryScan:
+class HistoryScan(Generic[R]):
     """Every row of a run's history, in step order, never downsampled::
 
         for row in run.scan_history(keys=["loss"]):
             print(row["_step"], row["loss"])
 
-    Rows are dicts. Each ``for`` and each ``to_*`` begins with the first row; ``next(scan)`` continues where it was. Sends
+    Rows are dicts, or instances of the type that ``row=`` named. Each ``for`` and each ``to_*`` begins with the first row; ``next(scan)`` continues where it was. Sends
     one request for each ``page_size`` steps (or rows, where these are fewer) and a few more. With polars, the rows of a run
     that the server has exported to parquet come from its files, one request or more for each.
 
-    Raises: `IncompleteHistoryError`, the server does not return every row; `CorruptHistoryError`, a row cannot be read.
+    Raises: `IncompleteHistoryError`, the server does not return every row; `CorruptHistoryError`, a row cannot be read;
+    `UnexpectedValueError`, a row is not of the type.
     """
 
-    def __init__(self, client: RetryingClient, plan: ScanPlan, hints: HistoryHints) -> None:
+    def __init__(
+        self, client: RetryingClient, plan: ScanPlan, hints: HistoryHints, rows: RowMaker[R]
+    ) -> None:
         self._client = client
         self._plan = plan
         self._hints = hints
-        self._next: NextItem[Row] = NextItem(self.__iter__)
+        self._rows = rows
+        self._next: NextItem[R] = NextItem(self.__iter__)
 
-    def __next__(self) -> Row:
+    def __next__(self) -> R:
         return self._next.take()
 
-    def __iter__(self) -> Iterator[Row]:
+    def __iter__(self) -> Iterator[R]:
+        self._rows.begin()
         stream = RowStream(self._plan, self._hints, self._client.sample_limits)
         while (rows := self._client.run(stream.next_rows())) is not None:
-            yield from rows
+            yield from self._rows.make(rows)
             # Release these rows before the next arrive.
             del rows
+
+    @property
+    def skipped(self) -> list[tuple[Row, UnexpectedValueError]]:
+        """The rows that the latest iteration left out, each with its error; only with ``on_invalid="skip"``."""
+        return list(self._rows.skipped)
 
     def to_pandas(self) -> pd.DataFrame:
         """Return one row a step and one column a metric, `_step` first; see `runql.frames.to_pandas` for dtypes."""
@@ -87,24 +106,33 @@ class HistoryScan:
         return scan_table(self._plan, self._hints, self._client.sample_limits)
 
 
-class AsyncHistoryScan:
+class AsyncHistoryScan(Generic[R]):
     """The async twin of `HistoryScan`: ``async for``, ``await anext(scan)``, ``await scan.to_polars()``."""
 
-    def __init__(self, client: AsyncRetryingClient, plan: ScanPlan, hints: HistoryHints) -> None:
+    def __init__(
+        self, client: AsyncRetryingClient, plan: ScanPlan, hints: HistoryHints, rows: RowMaker[R]
+    ) -> None:
         self._client = client
         self._plan = plan
         self._hints = hints
-        self._next: AsyncNextItem[Row] = AsyncNextItem(self.__aiter__)
+        self._rows = rows
+        self._next: AsyncNextItem[R] = AsyncNextItem(self.__aiter__)
 
-    async def __anext__(self) -> Row:
+    async def __anext__(self) -> R:
         return await self._next.take()
 
-    async def __aiter__(self) -> AsyncIterator[Row]:
+    async def __aiter__(self) -> AsyncIterator[R]:
+        self._rows.begin()
         stream = RowStream(self._plan, self._hints, self._client.sample_limits)
         while (rows := await self._client.run(stream.next_rows())) is not None:
-            for row in rows:
+            for row in self._rows.make(rows):
                 yield row
             del rows
+
+    @property
+    def skipped(self) -> list[tuple[Row, UnexpectedValueError]]:
+        """The rows that the latest iteration left out, each with its error; only with ``on_invalid="skip"``."""
+        return list(self._rows.skipped)
 
     async def to_pandas(self) -> pd.DataFrame:
         """Return one row a step and one column a metric, `_step` first; see `runql.frames.to_pandas` for

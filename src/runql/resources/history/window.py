@@ -278,4 +278,6 @@ def requested_rows(plan: ScanPlan, lists: Sequence[Batch]) -> Batch:
     """The requested rows, from the lists of all specs."""
     if plan.keys is None:
         return lists[0]
-    return lists[0].having(plan.columns) if plan.match == "all" else merge_by_step(lists, plan.keys)
+    if plan.match == "all":
+        return lists[0].having(plan.columns)
+    return merge_by_step(lists, plan.keys).having(plan.required)

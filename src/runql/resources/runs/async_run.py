@@ -6,7 +6,7 @@ import os
 import warnings
 from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Literal, overload
+from typing import TYPE_CHECKING, Literal, TypeVar, overload
 
 from runql.errors import NotLoadedError
 from runql.paths import DEFAULT_PROJECT, RunAddress
@@ -24,6 +24,7 @@ from runql_graphql.fragments import FullRunFields, RunFields
 
 if TYPE_CHECKING:
     from runql.frames.library_types import pandas_types as pd
+    from runql.projections.checked import OnInvalid
     from runql.resources.artifacts.artifact import AsyncArtifact
     from runql.resources.artifacts.logged_table import LoggedTable
     from runql.resources.artifacts.versions import AsyncRunArtifacts
@@ -40,9 +41,11 @@ else:
     globals().update(
         postponed(
             "AsyncArtifact AsyncConsoleLogs AsyncFile AsyncFiles AsyncHistoryScan AsyncRetryingClient "
-            "AsyncRunArtifacts AsyncSweep HistoryFiles LoggedTable Match PageSweeps Row Stream pd"
+            "AsyncRunArtifacts AsyncSweep HistoryFiles LoggedTable Match OnInvalid PageSweeps Row Stream pd"
         )
     )
+
+T = TypeVar("T")
 
 
 class AsyncRun(EditableRun):
@@ -181,6 +184,34 @@ class AsyncRun(EditableRun):
         """
         return await self._client.run(self._sample(samples, keys, x_axis, pandas=pandas, stream=stream))
 
+    @overload
+    def scan_history(
+        self,
+        keys: Sequence[str] | None = None,
+        page_size: int = 1000,
+        min_step: int | None = None,
+        max_step: int | None = None,
+        *,
+        match: Match = "all",
+        max_concurrency: int = DEFAULT_CONCURRENCY,
+        use_cache: bool = True,
+        row: None = None,
+    ) -> AsyncHistoryScan[Row]: ...
+
+    @overload
+    def scan_history(
+        self,
+        keys: None = None,
+        page_size: int = 1000,
+        min_step: int | None = None,
+        max_step: int | None = None,
+        *,
+        max_concurrency: int = DEFAULT_CONCURRENCY,
+        use_cache: bool = True,
+        row: type[T],
+        on_invalid: OnInvalid = "raise",
+    ) -> AsyncHistoryScan[T]: ...
+
     def scan_history(
         self,
         keys: Sequence[str] | None = None,
@@ -191,15 +222,21 @@ class AsyncRun(EditableRun):
         match: Match = "all",
         max_concurrency: int = DEFAULT_CONCURRENCY,
         use_cache: bool = True,  # noqa: ARG002 - accepted for compatibility
-    ) -> AsyncHistoryScan:
+        row: type[T] | None = None,
+        on_invalid: OnInvalid = "raise",
+    ) -> AsyncHistoryScan[Row] | AsyncHistoryScan[T]:
         """Return every row of the history as an iterable that reads while you iterate.
 
         See `Run.scan_history` for its requests and errors.
         """
         from runql.resources.history.scan import AsyncHistoryScan
+        from runql.resources.history.typed_rows import plain_rows, typed_plan
 
         plan = self._scan_plan(keys, page_size, min_step, max_step, match, max_concurrency)
-        return AsyncHistoryScan(self._client, plan, self._known())
+        if row is None:
+            return AsyncHistoryScan(self._client, plan, self._known(), plain_rows(on_invalid))
+        typed, rows = typed_plan(plan, row, on_invalid)
+        return AsyncHistoryScan(self._client, typed, self._known(), rows)
 
     def beta_scan_history(
         self,
@@ -208,7 +245,7 @@ class AsyncRun(EditableRun):
         min_step: int | None = None,
         max_step: int | None = None,
         use_cache: bool = True,  # noqa: ARG002 - accepted for compatibility
-    ) -> AsyncHistoryScan:
+    ) -> AsyncHistoryScan[Row]:
         """Deprecated: `scan_history` under an older name."""
         warnings.warn(
             "AsyncRun.beta_scan_history is deprecated: use AsyncRun.scan_history",

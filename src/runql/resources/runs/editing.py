@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, TypeVar, get_args
 
 from runql.errors import IncompleteUpdateError, RunChangedError, RunqlError
 from runql.resources.records.name_lists import checked_names
@@ -33,6 +33,8 @@ from runql_graphql.fragments import FullRunFields
 
 if TYPE_CHECKING:
     from runql_graphql.input_types import UpsertBucketInput
+
+T = TypeVar("T")
 
 
 class EditableRun(RunRecord):
@@ -125,6 +127,27 @@ class EditableRun(RunRecord):
         new = {key: as_json(entry) for key, entry in dict(value).items()}
         self._config.values.clear()
         self._config.values.update(new)
+
+    def config_as(self, kind: type[T]) -> T:
+        """Return the config as an instance of a type, such as a pydantic model, a dataclass or a TypedDict.
+
+        Its fields name the keys; see docs/typed.md for the rules.
+
+        Raises:
+            TypeError: the type has no fields.
+            UnexpectedValueError: a value does not fit.
+        """
+        from runql.projections.checked import read_values
+        from runql.projections.projection import projection_of
+
+        return read_values(projection_of("kind", kind), self.config, self._path, "config")
+
+    def summary_as(self, kind: type[T]) -> T:
+        """Return the summary as an instance of a type; as `config_as`."""
+        from runql.projections.checked import read_values
+        from runql.projections.projection import projection_of
+
+        return read_values(projection_of("kind", kind), self._summary, self._path, "summary")
 
     def take(self, fields: FullRunFields | None) -> None:
         """Replace the fields, but none that was changed and not written; None changes nothing."""

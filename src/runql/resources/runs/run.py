@@ -6,7 +6,7 @@ import os
 import warnings
 from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Literal, overload
+from typing import TYPE_CHECKING, Literal, TypeVar, overload
 
 from runql.errors import NotLoadedError
 from runql.paths import DEFAULT_PROJECT, RunAddress
@@ -25,6 +25,7 @@ from runql_graphql.fragments import FullRunFields, RunFields
 
 if TYPE_CHECKING:
     from runql.frames.library_types import pandas_types as pd
+    from runql.projections.checked import OnInvalid
     from runql.resources.artifacts.artifact import Artifact
     from runql.resources.artifacts.logged_table import LoggedTable
     from runql.resources.artifacts.versions import RunArtifacts
@@ -39,10 +40,12 @@ if TYPE_CHECKING:
 else:
     globals().update(
         postponed(
-            "Artifact ConsoleLogs File Files HistoryFiles HistoryScan LoggedTable Match PageSweeps "
+            "Artifact ConsoleLogs File Files HistoryFiles HistoryScan LoggedTable Match OnInvalid PageSweeps "
             "Row RunArtifacts Stream Sweep pd"
         )
     )
+
+T = TypeVar("T")
 
 
 class Run(EditableRun):
@@ -209,6 +212,34 @@ class Run(EditableRun):
         """
         return self._client.run(self._sample(samples, keys, x_axis, pandas=pandas, stream=stream))
 
+    @overload
+    def scan_history(
+        self,
+        keys: Sequence[str] | None = None,
+        page_size: int = 1000,
+        min_step: int | None = None,
+        max_step: int | None = None,
+        *,
+        match: Match = "all",
+        max_concurrency: int = DEFAULT_CONCURRENCY,
+        use_cache: bool = True,
+        row: None = None,
+    ) -> HistoryScan[Row]: ...
+
+    @overload
+    def scan_history(
+        self,
+        keys: None = None,
+        page_size: int = 1000,
+        min_step: int | None = None,
+        max_step: int | None = None,
+        *,
+        max_concurrency: int = DEFAULT_CONCURRENCY,
+        use_cache: bool = True,
+        row: type[T],
+        on_invalid: OnInvalid = "raise",
+    ) -> HistoryScan[T]: ...
+
     def scan_history(
         self,
         keys: Sequence[str] | None = None,
@@ -219,7 +250,9 @@ class Run(EditableRun):
         match: Match = "all",
         max_concurrency: int = DEFAULT_CONCURRENCY,
         use_cache: bool = True,  # noqa: ARG002 - accepted for compatibility
-    ) -> HistoryScan:
+        row: type[T] | None = None,
+        on_invalid: OnInvalid = "raise",
+    ) -> HistoryScan[Row] | HistoryScan[T]:
         """Return every row of the history as an iterable that reads while you iterate.
 
         Args:
@@ -231,16 +264,23 @@ class Run(EditableRun):
                 for metrics that are logged at different steps.
             max_concurrency: requests in flight at the same time, at least 1.
             use_cache: no effect, accepted for compatibility: nothing is cached.
+            row: a type such as a pydantic model, a dataclass or a TypedDict: rows are instances of it, and its fields are
+                the keys. A row must have the keys of its required fields, and at least one key where none is required.
+            on_invalid: ``raise`` for a row that does not fit, or ``skip`` it; see `HistoryScan.skipped`.
 
         Raises:
             ValueError: a bound is negative or the wrong way round, ``page_size`` or ``max_concurrency`` below 1, unknown
-                ``match``.
-            TypeError: ``keys`` is no list of str.
+                ``match`` or ``on_invalid``, ``row`` with ``keys`` or ``match``, a key of ``row`` is no metric name.
+            TypeError: ``keys`` is no list of str, or ``row`` has no fields.
         """
         from runql.resources.history.scan import HistoryScan
+        from runql.resources.history.typed_rows import plain_rows, typed_plan
 
         plan = self._scan_plan(keys, page_size, min_step, max_step, match, max_concurrency)
-        return HistoryScan(self._client, plan, self._known())
+        if row is None:
+            return HistoryScan(self._client, plan, self._known(), plain_rows(on_invalid))
+        typed, rows = typed_plan(plan, row, on_invalid)
+        return HistoryScan(self._client, typed, self._known(), rows)
 
     def beta_scan_history(
         self,
@@ -249,7 +289,7 @@ class Run(EditableRun):
         min_step: int | None = None,
         max_step: int | None = None,
         use_cache: bool = True,  # noqa: ARG002 - accepted for compatibility
-    ) -> HistoryScan:
+    ) -> HistoryScan[Row]:
         """Deprecated: `scan_history` under an older name."""
         warnings.warn(
             "Run.beta_scan_history is deprecated: use Run.scan_history", DeprecationWarning, stacklevel=2

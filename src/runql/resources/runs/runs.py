@@ -26,22 +26,25 @@ if TYPE_CHECKING:
     from runql.frames.library_types import pandas_types as pd
     from runql.frames.library_types import polars_types as pl
     from runql.frames.library_types import pyarrow_types as pa
+    from runql.projections.checked import OnInvalid
     from runql.resources.history.plan import Match
     from runql.resources.history.sampled import Row, Stream
     from runql.resources.runs.histories.formats import SampleFormat, ScanFormat
     from runql.resources.runs.histories.page import HistoriesPlan
     from runql.resources.runs.histories.scan import AsyncHistoriesScan, HistoriesScan
+    from runql.resources.runs.typed.typed_runs import AsyncTypedRuns, TypedRuns
     from runql.transport.aio import AsyncRetryingClient
 else:
     globals().update(
         postponed(
-            "AsyncHistoriesScan AsyncRetryingClient HistoriesScan Match Row SampleFormat ScanFormat "
-            "Stream pa pd pl"
+            "AsyncHistoriesScan AsyncRetryingClient AsyncTypedRuns HistoriesScan Match OnInvalid Row "
+            "SampleFormat ScanFormat Stream TypedRuns pa pd pl"
         )
     )
 
 SCAN_PAGE_SIZE: Final = 10_000
 R = TypeVar("R", bound=RunRecord)
+C = TypeVar("C")
 S = TypeVar("S")
 
 
@@ -97,6 +100,39 @@ class Runs(LazySequence[RunFields | FullRunFields, Run]):
         run that has left its page stays light.
         """
         self._client.run(self._shape.upgrade())
+
+    @overload
+    def typed(
+        self, *, config: type[C], summary: type[S], on_invalid: OnInvalid = "raise"
+    ) -> TypedRuns[C, S]: ...
+
+    @overload
+    def typed(self, *, config: type[C], on_invalid: OnInvalid = "raise") -> TypedRuns[C, None]: ...
+
+    @overload
+    def typed(self, *, summary: type[S], on_invalid: OnInvalid = "raise") -> TypedRuns[None, S]: ...
+
+    def typed(
+        self,
+        *,
+        config: type[C] | None = None,
+        summary: type[S] | None = None,
+        on_invalid: OnInvalid = "raise",
+    ) -> TypedRuns[C | None, S | None]:
+        """Return the runs with their config, their summary or both as instances of a type; reads as it is iterated.
+
+        Args:
+            config: a type such as a pydantic model, a dataclass or a TypedDict; its fields name the keys.
+            summary: likewise.
+            on_invalid: ``raise`` for a run with a value that does not fit, or ``skip`` it; see `TypedRuns.skipped`.
+
+        Raises:
+            TypeError: no type is given, or one has no fields.
+            ValueError: ``on_invalid`` is unknown.
+        """
+        from runql.resources.runs.typed.typed_runs import TypedRuns, typed_values
+
+        return TypedRuns(self, typed_values(config, summary, on_invalid))
 
     @overload
     def histories(
@@ -312,6 +348,39 @@ class AsyncRuns(AsyncLazySequence[RunFields | FullRunFields, AsyncRun]):
         See `Runs.upgrade_to_full` for its requests and errors.
         """
         await self._client.run(self._shape.upgrade())
+
+    @overload
+    def typed(
+        self, *, config: type[C], summary: type[S], on_invalid: OnInvalid = "raise"
+    ) -> AsyncTypedRuns[C, S]: ...
+
+    @overload
+    def typed(self, *, config: type[C], on_invalid: OnInvalid = "raise") -> AsyncTypedRuns[C, None]: ...
+
+    @overload
+    def typed(self, *, summary: type[S], on_invalid: OnInvalid = "raise") -> AsyncTypedRuns[None, S]: ...
+
+    def typed(
+        self,
+        *,
+        config: type[C] | None = None,
+        summary: type[S] | None = None,
+        on_invalid: OnInvalid = "raise",
+    ) -> AsyncTypedRuns[C | None, S | None]:
+        """Return the runs with their config, their summary or both as instances of a type; reads as it is iterated.
+
+        Args:
+            config: a type such as a pydantic model, a dataclass or a TypedDict; its fields name the keys.
+            summary: likewise.
+            on_invalid: ``raise`` for a run with a value that does not fit, or ``skip`` it; see `TypedRuns.skipped`.
+
+        Raises:
+            TypeError: no type is given, or one has no fields.
+            ValueError: ``on_invalid`` is unknown.
+        """
+        from runql.resources.runs.typed.typed_runs import AsyncTypedRuns, typed_values
+
+        return AsyncTypedRuns(self, typed_values(config, summary, on_invalid))
 
     @overload
     async def histories(

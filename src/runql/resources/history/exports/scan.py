@@ -91,7 +91,9 @@ def scan_exports(plan: ScanPlan, listing: ExportListing, read_live: ReadLive) ->
 
 def selection_of(plan: ScanPlan, listing: ExportListing) -> ExportSelection:
     """The rows and columns that a scan selects from exports."""
-    return ExportSelection(plan.keys, plan.match, plan.min_step, plan.max_step, listing.history_keys)
+    return ExportSelection(
+        plan.keys, plan.match, plan.min_step, plan.max_step, listing.history_keys, plan.required
+    )
 
 
 def _read_live(plan: ScanPlan, listing: ExportListing, read_live: ReadLive) -> Flow[list[Batch]]:
