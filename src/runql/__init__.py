@@ -21,6 +21,7 @@ from runql.errors import (
     DriftInputError,
     EntryNotFoundError,
     FileNotFoundInRunError,
+    FrameValueError,
     GraphQLProblem,
     HistoryNotExportedError,
     IncompleteHistoriesError,
@@ -63,6 +64,7 @@ from runql.version import __version__
 
 if TYPE_CHECKING:
     from runql.config import Settings
+    from runql.frames.asked_types import Schema
     from runql.progress_bar import progress_bar
     from runql.resources.api import Api, AsyncApi
     from runql.resources.artifacts.artifact import Artifact, AsyncArtifact
@@ -119,6 +121,7 @@ if TYPE_CHECKING:
 
 _LAZY_NAMES = {
     "runql.config": ("Settings",),
+    "runql.frames.asked_types": ("Schema",),
     "runql.progress_bar": ("progress_bar",),
     "runql.resources.api": ("Api", "AsyncApi"),
     "runql.resources.artifacts.artifact": ("Artifact", "AsyncArtifact"),
@@ -243,6 +246,7 @@ __all__ = [
     "Files",
     "Filters",
     "FirstState",
+    "FrameValueError",
     "GraphQLProblem",
     "HistoriesScan",
     "HistoryFiles",
@@ -293,6 +297,7 @@ __all__ = [
     "Runs",
     "SampleFormat",
     "ScanFormat",
+    "Schema",
     "SchemaDriftError",
     "ServerFailureError",
     "Settings",

@@ -25,6 +25,7 @@ from runql_graphql.fragments import FullRunFields, RunFields
 if TYPE_CHECKING:
     import pandas as pd
 
+    from runql.frames.asked_types import Schema
     from runql.resources.artifacts.artifact import AsyncArtifact
     from runql.resources.artifacts.logged_table import LoggedTable
     from runql.resources.artifacts.versions import AsyncRunArtifacts
@@ -41,7 +42,7 @@ else:
     globals().update(
         postponed(
             "AsyncArtifact AsyncConsoleLogs AsyncFile AsyncFiles AsyncHistoryScan AsyncRetryingClient "
-            "AsyncRunArtifacts AsyncSweep HistoryFiles LoggedTable Match PageSweeps Row Stream pd"
+            "AsyncRunArtifacts AsyncSweep HistoryFiles LoggedTable Match PageSweeps Row Schema Stream pd"
         )
     )
 
@@ -135,6 +136,8 @@ class AsyncRun(EditableRun):
         x_axis: str = "_step",
         pandas: Literal[True] = True,
         stream: Stream = "default",
+        *,
+        schema: Schema | None = None,
     ) -> pd.DataFrame: ...
 
     @overload
@@ -166,6 +169,8 @@ class AsyncRun(EditableRun):
         x_axis: str = "_step",
         pandas: bool = True,
         stream: Stream = "default",
+        *,
+        schema: Schema | None = None,
     ) -> pd.DataFrame | list[Row]: ...
 
     async def history(
@@ -175,12 +180,16 @@ class AsyncRun(EditableRun):
         x_axis: str = "_step",
         pandas: bool = True,
         stream: Stream = "default",
+        *,
+        schema: Schema | None = None,
     ) -> pd.DataFrame | list[Row]:
         """Return sampled rows of the history, in step order; one request.
 
         See `Run.history` for its requests and errors.
         """
-        return await self._client.run(self._sample(samples, keys, x_axis, pandas=pandas, stream=stream))
+        return await self._client.run(
+            self._sample(samples, keys, x_axis, pandas=pandas, stream=stream, schema=schema)
+        )
 
     def scan_history(
         self,
