@@ -21,6 +21,7 @@ from runql.errors import (
     DriftInputError,
     EntryNotFoundError,
     FileNotFoundInRunError,
+    FrameValueError,
     GraphQLProblem,
     HistoryNotExportedError,
     IncompleteHistoriesError,
@@ -66,6 +67,7 @@ from runql.version import __version__
 
 if TYPE_CHECKING:
     from runql.config import Settings
+    from runql.frames.asked_types import Schema
     from runql.progress_bar import progress_bar
     from runql.projections.checked import OnInvalid
     from runql.resources.api import Api, AsyncApi
@@ -126,6 +128,7 @@ if TYPE_CHECKING:
 
 _LAZY_NAMES = {
     "runql.config": ("Settings",),
+    "runql.frames.asked_types": ("Schema",),
     "runql.progress_bar": ("progress_bar",),
     "runql.projections.checked": ("OnInvalid",),
     "runql.resources.api": ("Api", "AsyncApi"),
@@ -256,6 +259,7 @@ __all__ = [
     "Files",
     "Filters",
     "FirstState",
+    "FrameValueError",
     "GraphQLProblem",
     "HistoriesScan",
     "HistoryFiles",
@@ -308,6 +312,7 @@ __all__ = [
     "Runs",
     "SampleFormat",
     "ScanFormat",
+    "Schema",
     "SchemaDriftError",
     "ServerFailureError",
     "Settings",

@@ -35,6 +35,7 @@ RunqlError
 │   └── CorruptHistoryError                 such as a history row
 ├── UnexpectedValueError (ValueError)       a value is not of the type that the caller asked for
 ├── UnreadableTableError                    the value logged under a name is no table
+├── FrameValueError (ValueError)            a value does not fit the dtype that ``schema`` asks for
 ├── UnsafeNameError (ValueError)            file names that leave their folder, or that this system cannot store
 ├── LocalFileError (OSError)                a local file cannot be read or written
 ├── UploadRefusedError                      the server does not accept a file
@@ -65,6 +66,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+MOST_SHOWN: Final = 80
+"""Characters of a value in a message."""
 
 _KEPT_BY_BASES: Final = ("errno", "strerror", "filename", "msg")
 """Attributes that `OSError` and `ImportError` keep outside an error's ``__dict__``."""
@@ -472,6 +476,28 @@ class UnreadableTableError(RunqlError):
     """The value logged under this name is no table, or an incomplete one."""
 
 
+class FrameValueError(RunqlError, ValueError):
+    """A value does not fit the dtype that ``schema`` asks for.
+
+    Attributes:
+        run: entity, project and id of the run, or the id alone in frames of many runs.
+        column: the column.
+        value: as the server sent it; None where the dtype holds no missing value.
+        dtype: the dtype, in words.
+    """
+
+    def __init__(self, run: str, column: str, value: object, dtype: str) -> None:
+        self.run = run
+        self.column = column
+        self.value = value
+        self.dtype = dtype
+        what = "no value in a row" if value is None else f"a value that does not fit: {_excerpt(value)}"
+        super().__init__(
+            f"run {run} has {what} of column {column!r}, for which schema asks {dtype}: "
+            "ask for a dtype that holds it, or leave the column out of schema"
+        )
+
+
 class UploadRefusedError(RunqlError):
     """The server gave no upload URL for a file, or did not register it."""
 
@@ -701,6 +727,14 @@ class RunStillActiveError(RunqlError, TimeoutError):
 
 class UnorderedWarning(UserWarning):
     """No run of a list's first page has the value that the list is ordered by, so the order means nothing."""
+
+
+def _excerpt(value: object) -> str:
+    try:
+        shown = repr(value)
+    except ValueError:  # an int of thousands of digits
+        return f"<{type(value).__name__}>"
+    return shown if len(shown) <= MOST_SHOWN else shown[:MOST_SHOWN] + "…"
 
 
 def first_few(names: Sequence[str]) -> str:

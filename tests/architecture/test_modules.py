@@ -24,7 +24,7 @@ SAYS_NOTHING = {
 
 # One draws the tree of errors below the line, the other explains how flows and drivers work together.
 LONGER = {"src/runql/errors.py", "src/runql/transport/flow.py"}
-# One class, one job: a run's members with their overloads and docstrings.
+# One class, one job: the members of runs and of their lists, with overloads and docstrings.
 LONG = {"src/runql/errors.py", "src/runql/resources/runs/run.py", "src/runql/resources/runs/runs.py"}
 LONGEST_CLASS = 720
 

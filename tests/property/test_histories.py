@@ -163,7 +163,7 @@ def test_stored_rows_come_back_as_they_were_and_have_the_types_of_all(batches: l
     rows = [row for batch in read_rows for row in batch]
     expected = Table.from_rows(rows, leading=[STEP], order="sorted")
     assert dtypes == {name: column.dtype for name, column in expected.columns.items()}
-    tables = [UnifiedColumns.table(dtypes, batch.columns, batch.height) for batch in stored]
+    tables = [unified.table(dtypes, batch.columns, batch.height) for batch in stored]
     assert [table.height for table in tables] == [len(batch) for batch in batches]
     for name, column in expected.columns.items():
         found = [value for table in tables for value in table.columns[name].values]

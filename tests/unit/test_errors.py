@@ -53,6 +53,7 @@ SAMPLES: dict[type[RunqlError], RunqlError] = {
         errors.UnsafeNameError({"../a": "it leads out"}, [Path("b")]),
         errors.LocalFileError("cannot read", MISSING_FILE),
         errors.UnreadableTableError("no table"),
+        errors.FrameValueError("team/p/abc", "loss", "low", "Float64"),
         errors.UnreadableValueError("not JSON"),
         errors.UnexpectedValueError(
             "e/p/r", "config", "lr", "fast", "float", ["lr is 'fast'", "n is missing"], 3

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 STEP = "_step"
 
+TIMES = ("_timestamp", "_runtime")
+"""Seconds since 1970, and since the run began."""
+
 RUN_ID = "run_id"
 """The column that names the run of each row, in frames of many runs."""
 

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self, TypeAlias
 
-from runql.frames.batches import CHUNK_ROWS, RUN_ID, STEP
+from runql.frames.asked_types import AskedType, UnfitValueError
+from runql.frames.batches import CHUNK_ROWS, RUN_ID, STEP, TIMES
 from runql.frames.dtypes import DType, ScalarType, convert_values, escape_surrogates, infer, is_nested
 from runql.values import JSONValue
 
@@ -24,9 +25,13 @@ SERIES_TYPES: Final = {
 }
 """The polars types whose values are exactly those of a `ScalarType`."""
 
-_KNOWN_TYPES: Final = {STEP: ScalarType.INT64, RUN_ID: ScalarType.STRING}
+_FIXED_TYPES: Final = {
+    STEP: AskedType("Int64"),
+    RUN_ID: AskedType("String"),
+    **{name: AskedType("Float64") for name in TIMES},
+}
 
-_NUMBERS: Final = frozenset({ScalarType.BOOL, ScalarType.INT64, ScalarType.FLOAT64})
+NUMBERS: Final[frozenset[DType]] = frozenset({ScalarType.BOOL, ScalarType.INT64, ScalarType.FLOAT64})
 
 
 @dataclass(frozen=True)
@@ -38,11 +43,13 @@ class Column:
         dtype: the type that holds all values, see `runql.frames.dtypes.infer`.
         cells: one per row. Scalars have the type; lists and objects are as the server sent them, and `stored`
             converts them.
+        asked: the dtype that the caller asked for; None where the type follows from the values.
     """
 
     name: str
     dtype: DType
     cells: Cells
+    asked: AskedType | None = None
 
     @classmethod
     def inferred(cls, name: str, values: Sequence[JSONValue]) -> Self:
@@ -60,9 +67,39 @@ class Column:
             return cls.inferred(name, _values(pieces, height))
         return cls(escape_surrogates(name), dtype, _series(pieces, height, dtype))
 
-    def with_requested_type(self) -> Column:
-        """The column for a caller who requested it by name: typed even without a value, see `requested_type`."""
-        return Column(self.name, requested_type(self.name, self.dtype), self.cells)
+    @classmethod
+    def asked_for(cls, name: str, asked: AskedType, pieces: Sequence[Piece], height: int) -> Self:
+        """As `joined`, of a type that the caller asked for.
+
+        Raises:
+            UnfitValueError: a value does not fit; its place counts all rows.
+        """
+        fitted: list[Piece] = []
+        for piece in pieces:
+            cells = piece.cells
+            try:
+                new = asked.convert(cells) if isinstance(cells, Sequence) else asked.convert_series(cells)
+            except UnfitValueError as error:
+                raise UnfitValueError(piece.start + error.place, error.value) from None
+            fitted.append(Piece(piece.start, new))
+        dtype = asked.stored
+        has_series = any(not isinstance(piece.cells, Sequence) for piece in fitted)
+        cells = _series(fitted, height, dtype) if has_series else _values(fitted, height)
+        return cls(escape_surrogates(name), dtype, cells, asked)
+
+    def settled(self, *, is_requested: bool = False) -> Column:
+        """The column with the type that one of its name always has, where each value fits; see `fixed_type`.
+
+        Without a value, a column that was requested by name has a default; see `requested_type`.
+        """
+        fixed = fixed_type(self.name)
+        if fixed is not None and self.dtype in NUMBERS and self.dtype is not fixed.stored:
+            if fixed.fits(self.cells):
+                column = Column.asked_for(self.name, fixed, [Piece(0, self.cells)], len(self))
+                return Column(self.name, column.dtype, column.cells)
+        elif self.dtype is ScalarType.NULL and (is_requested or fixed is not None):
+            return Column(self.name, requested_type(self.name, self.dtype), self.cells)
+        return self
 
     @classmethod
     def typed(cls, name: str, dtype: DType, cells: Cells) -> Self:
@@ -73,7 +110,7 @@ class Column:
             found = SERIES_TYPES[str(cells.dtype)]
             if found is dtype:
                 return cls(escape_surrogates(name), dtype, cells)
-            if {found, dtype} <= _NUMBERS:
+            if {found, dtype} <= NUMBERS:
                 return cls(escape_surrogates(name), dtype, cells.cast(_polars_type(dtype)))
         return cls(escape_surrogates(name), dtype, convert_values(as_values(cells), dtype))
 
@@ -95,7 +132,18 @@ def requested_type(name: str, found: DType) -> DType:
 
     The default of steps is an integer, of run ids a string, and of any other metric a float, as most metrics are.
     """
-    return _KNOWN_TYPES.get(name, ScalarType.FLOAT64) if found is ScalarType.NULL else found
+    if found is not ScalarType.NULL:
+        return found
+    fixed = fixed_type(name)
+    return ScalarType.FLOAT64 if fixed is None else fixed.stored
+
+
+def fixed_type(name: str) -> AskedType | None:
+    """The type of a column that has the same one in every frame, unless a value does not fit; None for other columns.
+
+    Steps are integers, times floats, although whole ones look like integers, and run ids strings.
+    """
+    return _FIXED_TYPES.get(name)
 
 
 @dataclass(frozen=True)
@@ -133,7 +181,7 @@ def _series_type(pieces: Iterable[Cells]) -> ScalarType | None:
         return None
     if len(found) == 1:
         return found.pop()
-    if not found <= _NUMBERS:
+    if not found <= NUMBERS:
         return None
     return ScalarType.FLOAT64 if ScalarType.FLOAT64 in found else ScalarType.INT64
 

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Protocol
 
 import polars as pl
 
+from runql.errors import FrameValueError
+from runql.frames.asked_types import NO_SCHEMA, FrameSchema
 from runql.frames.batches import Batch, RowBatch, rows_of_columns
-from runql.frames.columns import SERIES_TYPES, Cells, Column, Piece
+from runql.frames.columns import SERIES_TYPES, Column, Piece
 from runql.frames.export_selection import ExportSelection
 from runql.frames.exported_values import (
     cell_to_json,
@@ -21,7 +23,7 @@ from runql.frames.exported_values import (
     to_json,
 )
 from runql.frames.parquet_layout import UnreadableParquetError
-from runql.frames.table import Table
+from runql.frames.table import Table, asked_column
 from runql.values import SPELLED_FLOATS, JSONValue
 
 if TYPE_CHECKING:
@@ -40,7 +42,7 @@ def polars_errors() -> Generator[None]:
     """
     try:
         yield
-    except UnreadableParquetError:
+    except (UnreadableParquetError, FrameValueError):
         raise
     except (pl.exceptions.PolarsError, OSError, ValueError, TypeError, pl.exceptions.PanicException) as error:
         raise UnreadableParquetError(f"an export cannot be read: {error}") from error
@@ -137,22 +139,32 @@ def shares_steps(frames: Sequence[pl.DataFrame], steps: Sequence[float]) -> bool
         return any(frame["_step"].cast(pl.Float64).is_in(wanted).any() for frame in frames)
 
 
-def table_of(frame: pl.DataFrame, *, leading: Sequence[str], keep_empty: bool) -> Table:
+def table_of(
+    frame: pl.DataFrame, *, leading: Sequence[str], keep_empty: bool, schema: FrameSchema = NO_SCHEMA
+) -> Table:
     """The same table as the rows would make, its columns in the order in which they first have a value.
 
     Args:
         frame: see `merge_frames`.
         leading: columns that come first and always exist.
         keep_empty: keep the other columns even without any value.
+        schema: the types of columns that always exist, too.
+
+    Raises:
+        FrameValueError: a value does not fit the schema.
     """
     with polars_errors():
         first = {name: _first_value(frame[name]) for name in frame.columns}
         kept = [name for name in first if name in leading or keep_empty or first[name] < frame.height]
-        ordered = dict.fromkeys((*leading, *sorted(kept, key=first.__getitem__)))
-        columns = ((name, _column(name, frame)) for name in ordered)
-        return Table.from_columns(
-            column.with_requested_type() if name in leading else column for name, column in columns
-        )
+        ordered = dict.fromkeys((*leading, *sorted(kept, key=first.__getitem__), *schema.types))
+
+        def column(name: str) -> Column:
+            asked, cells = schema.types.get(name), _cells(name, frame)
+            if asked is None:
+                return Column.joined(name, cells, frame.height).settled(is_requested=name in leading)
+            return asked_column(name, asked, cells, frame.height, schema)
+
+        return Table.from_columns(map(column, ordered), schema.run)
 
 
 def check_values(frame: pl.DataFrame) -> pl.DataFrame:
@@ -300,13 +312,12 @@ def _first_value(cells: pl.Series) -> int:
     return len(cells) if found is None or cells[found] is None else found
 
 
-def _column(name: str, frame: pl.DataFrame) -> Column:
+def _cells(name: str, frame: pl.DataFrame) -> list[Piece]:
     if name not in frame.columns:
-        return Column.inferred(name, [None] * frame.height)
+        return []
     cells = frame[name]
     is_typed = cells.dtype.__class__.__name__ in SERIES_TYPES and cells.null_count() < len(cells)
-    found: Cells = cells if is_typed else _values(cells)
-    return Column.joined(name, [Piece(0, found)], frame.height)
+    return [Piece(0, cells if is_typed else _values(cells))]
 
 
 def _is_plain(cells: pl.Series) -> bool:

@@ -8,8 +8,9 @@ from itertools import islice
 from operator import itemgetter
 from typing import Final, Literal, Self, TypeAlias
 
-from runql.frames.batches import Batch, ColumnBatch
-from runql.frames.columns import Column, Piece
+from runql.frames.asked_types import NO_SCHEMA, AskedType, FrameSchema, UnfitValueError
+from runql.frames.batches import RUN_ID, Batch, ColumnBatch
+from runql.frames.columns import Column, Piece, as_values
 from runql.values import JSONValue
 
 ColumnOrder: TypeAlias = Literal["first_seen", "sorted"]
@@ -24,10 +25,12 @@ class Table:
     Attributes:
         columns: name to column, in the table's order.
         height: the number of rows.
+        run: entity, project and id of the run that the rows belong to; empty where `run_id` names it.
     """
 
     columns: Mapping[str, Column]
     height: int
+    run: str = ""
 
     @staticmethod
     def from_rows(
@@ -36,6 +39,7 @@ class Table:
         leading: Sequence[str] = (),
         requested: Sequence[str] = (),
         order: ColumnOrder = "first_seen",
+        schema: FrameSchema = NO_SCHEMA,
     ) -> Table:
         """The union of the rows' keys; a row without a key has None there.
 
@@ -44,10 +48,14 @@ class Table:
             leading: columns that come first and always exist, even without a value.
             requested: other columns that always exist. Like the leading ones, they have a type even without a value.
             order: of the columns that do not lead.
+            schema: the types of columns that always exist, too.
+
+        Raises:
+            FrameValueError: a value does not fit the schema.
         """
         builder = TableBuilder()
         builder.extend(rows)
-        return builder.build(leading=leading, requested=requested, order=order)
+        return builder.build(leading=leading, requested=requested, order=order, schema=schema)
 
     @staticmethod
     def from_batches(
@@ -56,15 +64,16 @@ class Table:
         leading: Sequence[str] = (),
         requested: Sequence[str] = (),
         order: ColumnOrder = "first_seen",
+        schema: FrameSchema = NO_SCHEMA,
     ) -> Table:
         """As `from_rows`, from batches; the list is emptied batch by batch, so that memory never holds all values twice."""
         builder = TableBuilder()
         while batches:
             builder.add(batches.pop(0))
-        return builder.build(leading=leading, requested=requested, order=order)
+        return builder.build(leading=leading, requested=requested, order=order, schema=schema)
 
     @classmethod
-    def from_columns(cls, columns: Iterable[Column]) -> Self:
+    def from_columns(cls, columns: Iterable[Column], run: str = "") -> Self:
         """A table of these columns.
 
         Raises:
@@ -79,7 +88,7 @@ class Table:
                 raise ValueError(f"column {column.name!r} has {len(column)} values, not {height}")
             height = len(column)
             named[column.name] = column
-        return cls(named, height or 0)
+        return cls(named, height or 0, run)
 
 
 class TableBuilder:
@@ -138,20 +147,25 @@ class TableBuilder:
         leading: Sequence[str] = (),
         requested: Sequence[str] = (),
         order: ColumnOrder = "first_seen",
+        schema: FrameSchema = NO_SCHEMA,
     ) -> Table:
         """Return the table of all rows, see `Table.from_rows`; the builder is empty afterwards."""
         self._close()
         pieces, height = self._pieces, self._height
         self._pieces, self._height, self._open_from = {}, 0, 0
-        others = dict.fromkeys((*pieces, *requested))
+        others = dict.fromkeys((*pieces, *requested, *schema.types))
         names = dict.fromkeys((*leading, *(sorted(others) if order == "sorted" else others)))
         typed = {*leading, *requested}
+        labels = pieces.get(RUN_ID, []) if schema.types else []
+
+        def column(name: str) -> Column:
+            asked, found = schema.types.get(name), pieces.pop(name, [])
+            if asked is None:
+                return Column.joined(name, found, height).settled(is_requested=name in typed)
+            return asked_column(name, asked, found, height, schema, labels)
+
         # Pieces are released column by column, so that memory holds only one column twice.
-        columns = (Column.joined(name, pieces.pop(name, []), height) for name in names)
-        return Table.from_columns(
-            column.with_requested_type() if name in typed else column
-            for name, column in zip(names, columns, strict=True)
-        )
+        return Table.from_columns(map(column, names), schema.run)
 
     def _close(self) -> None:
         """Turn the open values into pieces."""
@@ -167,3 +181,37 @@ class TableBuilder:
             column.extend([None] * (height - len(column)))
             column.extend(map(itemgetter(key), rows))
         self._height += len(rows)
+
+
+def asked_column(
+    name: str,
+    asked: AskedType,
+    pieces: Sequence[Piece],
+    height: int,
+    schema: FrameSchema,
+    labels: Sequence[Piece] = (),
+) -> Column:
+    """A column of the type that a schema asks for.
+
+    Args:
+        name: its name.
+        asked: its type.
+        pieces: its values.
+        height: of the table.
+        schema: names the run where no row does.
+        labels: the column of run ids.
+
+    Raises:
+        FrameValueError: a value does not fit.
+    """
+    try:
+        return Column.asked_for(name, asked, pieces, height)
+    except UnfitValueError as error:
+        raise schema.error(name, asked, error.value, _value_at(labels, error.place)) from None
+
+
+def _value_at(pieces: Sequence[Piece], place: int) -> JSONValue:
+    for piece in pieces:
+        if piece.start <= place < piece.start + len(piece.cells):
+            return as_values(piece.cells)[place - piece.start]
+    return None

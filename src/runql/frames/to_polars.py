@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from runql.errors import MissingExtraError
+from runql.frames.asked_types import AskedType, DTypeName
+from runql.frames.columns import Column
 from runql.frames.dtypes import DType, ListType, ScalarType, StructType, escape_surrogates
 from runql.frames.table import Table
 
@@ -26,14 +28,37 @@ def to_polars(table: Table) -> pl.DataFrame:
     except ImportError as error:
         raise MissingExtraError("polars", extra="polars", needed_for="a polars frame") from error
     # A dict of series, not a list: polars would rename a series whose name is empty.
-    return pl.DataFrame(
-        {
-            name: column.cells
-            if isinstance(column.cells, pl.Series)
-            else pl.Series(name, column.stored(), dtype=_dtype(column.dtype), strict=True)
-            for name, column in table.columns.items()
-        }
-    )
+    return pl.DataFrame({name: _series(name, column) for name, column in table.columns.items()})
+
+
+def _series(name: str, column: Column) -> pl.Series:
+    import polars as pl  # noqa: PLC0415 - as above
+
+    if isinstance(column.cells, pl.Series):
+        cells = column.cells
+    else:
+        cells = pl.Series(name, column.stored(), dtype=_dtype(column.dtype), strict=True)
+    return cells if column.asked is None else cells.cast(_asked_dtype(column.asked))
+
+
+def _asked_dtype(asked: AskedType) -> pl.DataType:
+    import polars as pl  # noqa: PLC0415 - as above
+
+    known: dict[DTypeName, pl.DataType] = {
+        "Boolean": pl.Boolean(),
+        "Int8": pl.Int8(),
+        "Int16": pl.Int16(),
+        "Int32": pl.Int32(),
+        "Int64": pl.Int64(),
+        "UInt8": pl.UInt8(),
+        "UInt16": pl.UInt16(),
+        "UInt32": pl.UInt32(),
+        "UInt64": pl.UInt64(),
+        "Float32": pl.Float32(),
+        "Float64": pl.Float64(),
+        "String": pl.String(),
+    }
+    return known[asked.name]
 
 
 def _dtype(dtype: DType) -> pl.DataType:

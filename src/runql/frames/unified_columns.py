@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from runql.frames.columns import SERIES_TYPES, Cells, Column, requested_type
+from runql.frames.asked_types import NO_SCHEMA, FrameSchema
+from runql.frames.batches import RUN_ID
+from runql.frames.columns import NUMBERS, SERIES_TYPES, Cells, Column, Piece, fixed_type, requested_type
 from runql.frames.dtypes import EXACT_IN_FLOAT, DType, ScalarType, TypeEvidence
-from runql.frames.table import Table
+from runql.frames.table import Table, asked_column
 
 if TYPE_CHECKING:
     import polars as pl
@@ -20,15 +22,25 @@ class UnifiedColumns:
     rows, but only one piece at a time has to be in memory.
     """
 
-    def __init__(self, leading: Sequence[str], requested: Sequence[str] = ()) -> None:
+    def __init__(
+        self, leading: Sequence[str], requested: Sequence[str] = (), schema: FrameSchema = NO_SCHEMA
+    ) -> None:
         """Begin with the columns that always exist: the leading ones first, the requested ones among the others."""
         self._leading = leading
-        self._requested = requested
+        self._requested = (*requested, *schema.types)
+        self._schema = schema
+        # Names of columns that have no type of their own here, because a value does not fit.
+        self._unfixed: set[str] = set()
         self._evidence: dict[str, TypeEvidence] = {}
 
     def see(self, columns: Mapping[str, Cells]) -> None:
         """Add the columns and types of a piece."""
         for name, cells in columns.items():
+            if name in self._schema.types:
+                continue
+            fixed = fixed_type(name)
+            if fixed is not None and not fixed.fits(cells):
+                self._unfixed.add(name)
             evidence = self._evidence.setdefault(name, TypeEvidence())
             evidence.add(cells if isinstance(cells, Sequence) else _decisive_values(cells))
 
@@ -36,17 +48,40 @@ class UnifiedColumns:
         """The type of each column: the leading ones, then the others by name."""
         names = dict.fromkeys((*self._leading, *sorted({*self._requested, *self._evidence})))
         typed = {*self._leading, *self._requested}
-        found = {name: self._evidence.get(name, TypeEvidence()).dtype() for name in names}
-        return {
-            name: requested_type(name, dtype) if name in typed else dtype for name, dtype in found.items()
-        }
+        return {name: self._dtype(name, is_requested=name in typed) for name in names}
 
-    @staticmethod
-    def table(dtypes: Mapping[str, DType], columns: Mapping[str, Cells], height: int) -> Table:
-        """A piece as a table with all columns of ``dtypes``."""
+    def _dtype(self, name: str, *, is_requested: bool) -> DType:
+        asked = self._schema.types.get(name)
+        if asked is not None:
+            return asked.stored
+        found = self._evidence.get(name, TypeEvidence()).dtype()
+        fixed = fixed_type(name)
+        if fixed is not None and name not in self._unfixed and found in NUMBERS:
+            return fixed.stored
+        return requested_type(name, found) if is_requested or fixed is not None else found
+
+    def table(self, dtypes: Mapping[str, DType], columns: Mapping[str, Cells], height: int) -> Table:
+        """A piece as a table with all columns of ``dtypes``.
+
+        Raises:
+            FrameValueError: a value does not fit the schema.
+        """
         return Table.from_columns(
-            Column.typed(name, dtype, columns.get(name, [None] * height)) for name, dtype in dtypes.items()
+            self._column(name, dtype, columns, height) for name, dtype in dtypes.items()
         )
+
+    def _column(self, name: str, dtype: DType, columns: Mapping[str, Cells], height: int) -> Column:
+        asked = self._schema.types.get(name)
+        pieces = {found: [Piece(0, columns[found])] for found in (name, RUN_ID) if found in columns}
+        if asked is not None:
+            labels = pieces.get(RUN_ID, [])
+            return asked_column(name, asked, pieces.get(name, []), height, self._schema, labels)
+        cells = columns.get(name, [None] * height)
+        fixed = fixed_type(name)
+        if fixed is not None and fixed.stored is dtype:
+            column = Column.asked_for(name, fixed, [Piece(0, cells)], height)
+            return Column(column.name, column.dtype, column.cells)
+        return Column.typed(name, dtype, cells)
 
 
 def _decisive_values(cells: pl.Series) -> list[int | float | str | bool | None]:

@@ -6,8 +6,9 @@ from collections.abc import Collection, Mapping, Sequence
 from itertools import groupby
 from typing import Final
 
+from runql.frames.asked_types import AskedType
 from runql.frames.batches import RUN_ID, STEP, step_of
-from runql.frames.columns import Column
+from runql.frames.columns import Column, Piece, requested_type
 from runql.frames.table import Table
 from runql.values import JSONValue
 
@@ -34,7 +35,7 @@ def widen(table: Table, runs: Sequence[str], *, one_metric: bool, requested: Col
     steps = [step_of({STEP: step}) for step in table.columns[STEP].values]
     rising = sorted({step for step in steps if step is not None})
     places = {step: place for place, step in enumerate(rising)}
-    columns = [Column.inferred(STEP, rising).with_requested_type()]
+    columns = [_column(STEP, rising, table.columns[STEP].asked)]
     for name, column in table.columns.items():
         if name in (RUN_ID, STEP):
             continue
@@ -43,12 +44,19 @@ def widen(table: Table, runs: Sequence[str], *, one_metric: bool, requested: Col
             cells = _align_to_steps(values, steps, places, ranges.get(run, slice(0)))
             if cells is not None or name in requested:
                 title = run if one_metric and run != STEP else f"{name}/{run}"
-                columns.append(Column.inferred(title, cells or [None] * len(places)).with_requested_type())
+                columns.append(_column(title, cells or [None] * len(places), column.asked))
         if len(columns) > MOST_COLUMNS:
             raise ValueError(
                 f"more than {MOST_COLUMNS:,} columns, one for each run and metric: give keys, narrow the filter, or leave out pivot"
             )
     return Table.from_columns(columns)
+
+
+def _column(title: str, values: Sequence[JSONValue], asked: AskedType | None) -> Column:
+    if asked is not None:
+        return Column.asked_for(title, asked, [Piece(0, values)], len(values))
+    column = Column.inferred(title, values)
+    return Column(column.name, requested_type(title, column.dtype), column.cells)
 
 
 def _align_to_steps(

@@ -9,6 +9,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Generic
 
 from runql.errors import IncompleteHistoryError, UnexpectedValueError
+from runql.frames.asked_types import NO_SCHEMA, FrameSchema, Schema
 from runql.frames.batches import Batch
 from runql.frames.extras import require
 from runql.frames.row_readers import ColumnReader, RowReader
@@ -87,23 +88,48 @@ class HistoryScan(Generic[R]):
         """The rows that the latest iteration left out, each with its error; only with ``on_invalid="skip"``."""
         return list(self._rows.skipped)
 
-    def to_pandas(self) -> pd.DataFrame:
-        """Return one row a step and one column a metric, `_step` first; see `runql.frames.to_pandas` for dtypes."""
+    def to_pandas(self, *, schema: Schema | None = None) -> pd.DataFrame:
+        """Return one row a step and one column a metric, `_step` first; see `runql.frames.to_pandas` for dtypes.
+
+        Args:
+            schema: column to dtype; each is a column of exactly this dtype, also where no row has it.
+
+        Raises:
+            FrameValueError: a value does not fit the schema.
+            TypeError, ValueError: no dtype, or no column of this frame; raised before anything is sent.
+        """
         require("pandas", needed_for="HistoryScan.to_pandas")
-        return to_pandas(self._client.run(self._table()))
+        return to_pandas(self._client.run(self._table(schema)))
 
-    def to_polars(self) -> pl.DataFrame:
-        """Return one row a step and one column a metric, `_step` first; see `runql.frames.to_polars` for dtypes."""
+    def to_polars(self, *, schema: Schema | None = None) -> pl.DataFrame:
+        """Return one row a step and one column a metric, `_step` first; see `runql.frames.to_polars` for dtypes.
+
+        Args:
+            schema: column to dtype; each is a column of exactly this dtype, also where no row has it.
+
+        Raises:
+            FrameValueError: a value does not fit the schema.
+            TypeError, ValueError: no dtype, or no column of this frame; raised before anything is sent.
+        """
         require("polars", needed_for="HistoryScan.to_polars")
-        return to_polars(self._client.run(self._table()))
+        return to_polars(self._client.run(self._table(schema)))
 
-    def to_arrow(self) -> pa.Table:
-        """Return one row a step and one column a metric, `_step` first; see `runql.frames.to_arrow` for dtypes."""
+    def to_arrow(self, *, schema: Schema | None = None) -> pa.Table:
+        """Return one row a step and one column a metric, `_step` first; see `runql.frames.to_arrow` for dtypes.
+
+        Args:
+            schema: column to dtype; each is a column of exactly this dtype, also where no row has it.
+
+        Raises:
+            FrameValueError: a value does not fit the schema.
+            TypeError, ValueError: no dtype, or no column of this frame; raised before anything is sent.
+        """
         require("pyarrow", needed_for="HistoryScan.to_arrow")
-        return to_arrow(self._client.run(self._table()))
+        return to_arrow(self._client.run(self._table(schema)))
 
-    def _table(self) -> Flow[Table]:
-        return scan_table(self._plan, self._hints, self._client.sample_limits)
+    def _table(self, schema: Schema | None) -> Flow[Table]:
+        checked = scan_schema(self._plan, schema)
+        return scan_table(self._plan, self._hints, self._client.sample_limits, checked)
 
 
 class AsyncHistoryScan(Generic[R]):
@@ -134,29 +160,30 @@ class AsyncHistoryScan(Generic[R]):
         """The rows that the latest iteration left out, each with its error; only with ``on_invalid="skip"``."""
         return list(self._rows.skipped)
 
-    async def to_pandas(self) -> pd.DataFrame:
+    async def to_pandas(self, *, schema: Schema | None = None) -> pd.DataFrame:
         """Return one row a step and one column a metric, `_step` first; see `runql.frames.to_pandas` for
         dtypes.
         """
         require("pandas", needed_for="HistoryScan.to_pandas")
-        return to_pandas(await self._client.run(self._table()))
+        return to_pandas(await self._client.run(self._table(schema)))
 
-    async def to_polars(self) -> pl.DataFrame:
+    async def to_polars(self, *, schema: Schema | None = None) -> pl.DataFrame:
         """Return one row a step and one column a metric, `_step` first; see `runql.frames.to_polars` for
         dtypes.
         """
         require("polars", needed_for="HistoryScan.to_polars")
-        return to_polars(await self._client.run(self._table()))
+        return to_polars(await self._client.run(self._table(schema)))
 
-    async def to_arrow(self) -> pa.Table:
+    async def to_arrow(self, *, schema: Schema | None = None) -> pa.Table:
         """Return one row a step and one column a metric, `_step` first; see `runql.frames.to_arrow` for
         dtypes.
         """
         require("pyarrow", needed_for="HistoryScan.to_arrow")
-        return to_arrow(await self._client.run(self._table()))
+        return to_arrow(await self._client.run(self._table(schema)))
 
-    def _table(self) -> Flow[Table]:
-        return scan_table(self._plan, self._hints, self._client.sample_limits)
+    def _table(self, schema: Schema | None) -> Flow[Table]:
+        checked = scan_schema(self._plan, schema)
+        return scan_table(self._plan, self._hints, self._client.sample_limits, checked)
 
 
 class RowStream:
@@ -258,19 +285,35 @@ def read_rest(
     return found
 
 
-def scan_table(plan: ScanPlan, hints: HistoryHints, limits: SampleLimits) -> Flow[Table]:
-    """Return all rows of a scan as one table, its types inferred over every value."""
+def scan_schema(plan: ScanPlan, schema: Schema | None) -> FrameSchema:
+    """Check the schema of a frame of one run.
+
+    Raises:
+        TypeError: no mapping of names to dtypes.
+        ValueError: a column that the frame does not have.
+    """
+    return FrameSchema.checked(schema, None if plan.keys is None else plan.columns, plan.path)
+
+
+def scan_table(
+    plan: ScanPlan, hints: HistoryHints, limits: SampleLimits, schema: FrameSchema = NO_SCHEMA
+) -> Flow[Table]:
+    """Return all rows of a scan as one table, its types inferred over every value where no schema has them.
+
+    Raises:
+        FrameValueError: a value does not fit the schema.
+    """
     reader = ColumnReader()
     cursor = ScanCursor(plan, hints, reader, limits)
     listing = yield from find_exports(cursor, with_rows=False)
     if listing is not None:
         from runql.resources.history.exports.scan import table_of_exports  # noqa: PLC0415 - few runs have any
 
-        table = yield from table_of_exports(plan, listing, partial(read_live_rows, hints, limits))
+        table = yield from table_of_exports(plan, listing, partial(read_live_rows, hints, limits), schema)
         if table is not None:
             return table
     batches = yield from read_rest(cursor, plan, hints, reader, limits)
     builder = TableBuilder()
     while batches:
         builder.add(batches.pop(0))
-    return builder.build(leading=plan.columns)
+    return builder.build(leading=plan.columns, schema=schema)

@@ -23,6 +23,7 @@ from runql.values import JSONInput, JSONValue, as_json
 from runql_graphql.fragments import FullRunFields, RunFields
 
 if TYPE_CHECKING:
+    from runql.frames.asked_types import Schema
     from runql.frames.library_types import pandas_types as pd
     from runql.projections.checked import OnInvalid
     from runql.resources.artifacts.artifact import AsyncArtifact
@@ -40,8 +41,9 @@ if TYPE_CHECKING:
 else:
     globals().update(
         postponed(
-            "AsyncArtifact AsyncConsoleLogs AsyncFile AsyncFiles AsyncHistoryScan AsyncRetryingClient "
-            "AsyncRunArtifacts AsyncSweep HistoryFiles LoggedTable Match OnInvalid PageSweeps Row Stream pd"
+            "AsyncArtifact AsyncConsoleLogs AsyncFile AsyncFiles AsyncHistoryScan "
+            "AsyncRetryingClient AsyncRunArtifacts AsyncSweep HistoryFiles LoggedTable Match "
+            "OnInvalid PageSweeps Row Schema Stream pd"
         )
     )
 
@@ -137,6 +139,8 @@ class AsyncRun(EditableRun):
         x_axis: str = "_step",
         pandas: Literal[True] = True,
         stream: Stream = "default",
+        *,
+        schema: Schema | None = None,
     ) -> pd.DataFrame: ...
 
     @overload
@@ -168,6 +172,8 @@ class AsyncRun(EditableRun):
         x_axis: str = "_step",
         pandas: bool = True,
         stream: Stream = "default",
+        *,
+        schema: Schema | None = None,
     ) -> pd.DataFrame | list[Row]: ...
 
     async def history(
@@ -177,12 +183,16 @@ class AsyncRun(EditableRun):
         x_axis: str = "_step",
         pandas: bool = True,
         stream: Stream = "default",
+        *,
+        schema: Schema | None = None,
     ) -> pd.DataFrame | list[Row]:
         """Return sampled rows of the history, in step order; one request.
 
         See `Run.history` for its requests and errors.
         """
-        return await self._client.run(self._sample(samples, keys, x_axis, pandas=pandas, stream=stream))
+        return await self._client.run(
+            self._sample(samples, keys, x_axis, pandas=pandas, stream=stream, schema=schema)
+        )
 
     @overload
     def scan_history(

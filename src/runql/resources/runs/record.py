@@ -29,6 +29,7 @@ from runql_graphql.fragments import FullRunFields, RunFields
 from runql_graphql.operations import get_history_keys
 
 if TYPE_CHECKING:
+    from runql.frames.asked_types import Schema
     from runql.frames.library_types import pandas_types as pd
     from runql.resources.history.plan import HistoryHints, Match, ScanPlan
     from runql.resources.history.sampled import Row, Stream
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from runql.resources.user import User
     from runql_graphql.fragments import SweepFields
 else:
-    globals().update(postponed("Match PageSweeps Row Stream User pd"))
+    globals().update(postponed("Match PageSweeps Row Schema Stream User pd"))
 
 S = TypeVar("S")
 METADATA: Final = "wandb-metadata.json"
@@ -163,8 +164,16 @@ class RunRecord(SnakeCaseAttributes, ABC):
         )
 
     def _sample(
-        self, samples: int, keys: Sequence[str] | None, x_axis: str, *, pandas: bool, stream: Stream
+        self,
+        samples: int,
+        keys: Sequence[str] | None,
+        x_axis: str,
+        *,
+        pandas: bool,
+        stream: Stream,
+        schema: Schema | None = None,
     ) -> Flow[pd.DataFrame | list[Row]]:
+        from runql.frames.asked_types import FrameSchema, refuse_schema
         from runql.frames.extras import require
         from runql.frames.table import Table
         from runql.frames.to_pandas import to_pandas
@@ -173,8 +182,11 @@ class RunRecord(SnakeCaseAttributes, ABC):
         sample = SampleOptions.checked(samples, keys, x_axis, stream)
         if pandas:
             require("pandas", needed_for="Run.history(pandas=True)")
+        else:
+            refuse_schema(schema, "pandas=False")
+        checked = FrameSchema.checked(schema, sample.columns if sample.keys else None, self._path)
         rows = yield from sample_run(self._address, sample)
-        return to_pandas(Table.from_rows(rows, requested=sample.columns)) if pandas else rows
+        return to_pandas(Table.from_rows(rows, requested=sample.columns, schema=checked)) if pandas else rows
 
     def _find_sweep(self, sweeps: PageSweeps[S] | None, make: Callable[[SweepFields], S]) -> Flow[S | None]:
         if sweeps is not None:

@@ -24,6 +24,7 @@ from runql.values import JSONInput, JSONValue, as_json
 from runql_graphql.fragments import FullRunFields, RunFields
 
 if TYPE_CHECKING:
+    from runql.frames.asked_types import Schema
     from runql.frames.library_types import pandas_types as pd
     from runql.projections.checked import OnInvalid
     from runql.resources.artifacts.artifact import Artifact
@@ -40,8 +41,8 @@ if TYPE_CHECKING:
 else:
     globals().update(
         postponed(
-            "Artifact ConsoleLogs File Files HistoryFiles HistoryScan LoggedTable Match OnInvalid PageSweeps "
-            "Row RunArtifacts Stream Sweep pd"
+            "Artifact ConsoleLogs File Files HistoryFiles HistoryScan LoggedTable Match OnInvalid "
+            "PageSweeps Row RunArtifacts Schema Stream Sweep pd"
         )
     )
 
@@ -149,6 +150,8 @@ class Run(EditableRun):
         x_axis: str = "_step",
         pandas: Literal[True] = True,
         stream: Stream = "default",
+        *,
+        schema: Schema | None = None,
     ) -> pd.DataFrame: ...
 
     @overload
@@ -180,6 +183,8 @@ class Run(EditableRun):
         x_axis: str = "_step",
         pandas: bool = True,
         stream: Stream = "default",
+        *,
+        schema: Schema | None = None,
     ) -> pd.DataFrame | list[Row]: ...
 
     def history(
@@ -189,6 +194,8 @@ class Run(EditableRun):
         x_axis: str = "_step",
         pandas: bool = True,
         stream: Stream = "default",
+        *,
+        schema: Schema | None = None,
     ) -> pd.DataFrame | list[Row]:
         """Return sampled rows of the history, in step order; one request.
 
@@ -202,15 +209,19 @@ class Run(EditableRun):
             pandas: return a `pandas.DataFrame`, one column a metric; else a list of dicts.
             stream: ``default`` for metrics, ``system`` for the machine's. ``events`` and ``systemMetrics`` are other
                 names for ``system``.
+            schema: column to dtype, for a frame; each is a column of exactly this dtype, also where no row has it.
 
         Raises:
-            ValueError: unknown stream, ``samples`` below 1.
-            TypeError: ``keys`` is no list of str.
+            ValueError: unknown stream, ``samples`` below 1, a column in ``schema`` that the frame does not have.
+            TypeError: ``keys`` is no list of str, ``schema`` no mapping of names to dtypes.
+            FrameValueError: a value does not fit the schema.
             MissingExtraError: pandas is not installed; raised before anything is sent.
             IncompleteHistoryError: the server sent null instead of rows.
             CorruptHistoryError: a row cannot be read.
         """
-        return self._client.run(self._sample(samples, keys, x_axis, pandas=pandas, stream=stream))
+        return self._client.run(
+            self._sample(samples, keys, x_axis, pandas=pandas, stream=stream, schema=schema)
+        )
 
     @overload
     def scan_history(

@@ -23,6 +23,7 @@ from runql.values import Filters
 from runql_graphql.fragments import FullRunFields, RunFields
 
 if TYPE_CHECKING:
+    from runql.frames.asked_types import Schema
     from runql.frames.library_types import pandas_types as pd
     from runql.frames.library_types import polars_types as pl
     from runql.frames.library_types import pyarrow_types as pa
@@ -37,8 +38,8 @@ if TYPE_CHECKING:
 else:
     globals().update(
         postponed(
-            "AsyncHistoriesScan AsyncRetryingClient AsyncTypedRuns HistoriesScan Match OnInvalid Row "
-            "SampleFormat ScanFormat Stream TypedRuns pa pd pl"
+            "AsyncHistoriesScan AsyncRetryingClient AsyncTypedRuns HistoriesScan Match OnInvalid "
+            "Row SampleFormat ScanFormat Schema Stream TypedRuns pa pd pl"
         )
     )
 
@@ -153,6 +154,7 @@ class Runs(LazySequence[RunFields | FullRunFields, Run]):
         *,
         format: Literal["pandas"],
         stream: Stream = "default",
+        schema: Schema | None = None,
     ) -> pd.DataFrame: ...
 
     @overload
@@ -164,6 +166,7 @@ class Runs(LazySequence[RunFields | FullRunFields, Run]):
         *,
         format: Literal["polars"],
         stream: Stream = "default",
+        schema: Schema | None = None,
     ) -> pl.DataFrame: ...
 
     @overload
@@ -174,6 +177,8 @@ class Runs(LazySequence[RunFields | FullRunFields, Run]):
         x_axis: str,
         format: Literal["pandas"],
         stream: Stream = "default",
+        *,
+        schema: Schema | None = None,
     ) -> pd.DataFrame: ...
 
     @overload
@@ -184,6 +189,8 @@ class Runs(LazySequence[RunFields | FullRunFields, Run]):
         x_axis: str,
         format: Literal["polars"],
         stream: Stream = "default",
+        *,
+        schema: Schema | None = None,
     ) -> pl.DataFrame: ...
 
     def histories(
@@ -193,6 +200,8 @@ class Runs(LazySequence[RunFields | FullRunFields, Run]):
         x_axis: str = "_step",
         format: SampleFormat = "default",
         stream: Stream = "default",
+        *,
+        schema: Schema | None = None,
     ) -> list[Row] | pd.DataFrame | pl.DataFrame:
         """Return sampled rows of every run, in list order, each row with its run's id as `run_id`.
 
@@ -207,14 +216,16 @@ class Runs(LazySequence[RunFields | FullRunFields, Run]):
                 metrics, columns by name, types decided over every value.
             stream: ``default`` for metrics, ``system`` for the machine's. ``events`` and ``systemMetrics`` are other
                 names for ``system``.
+            schema: column to dtype, for a frame; each is a column of exactly this dtype, also where no row has it.
 
         Raises:
-            ValueError: unknown format or stream, ``samples`` below 1.
-            TypeError: ``keys`` is no list of str.
+            ValueError: unknown format or stream, ``samples`` below 1, a column in ``schema`` that the frame does not have.
+            TypeError: ``keys`` is no list of str, ``schema`` no mapping of names to dtypes.
+            FrameValueError: a value does not fit the schema.
             MissingExtraError: the frame's library is not installed; raised before anything is sent.
             IncompleteHistoriesError: some runs cannot be read; the rows of the others are in its ``partial``.
         """
-        return self._client.run(_histories(self._query, samples, keys, x_axis, format, stream))
+        return self._client.run(_histories(self._query, samples, keys, x_axis, format, stream, schema))
 
     @overload
     def scan_histories(
@@ -225,6 +236,7 @@ class Runs(LazySequence[RunFields | FullRunFields, Run]):
         *,
         match: Match = "any",
         format: Literal["polars"] = "polars",
+        schema: Schema | None = None,
         pivot: bool = False,
         page_size: int = SCAN_PAGE_SIZE,
         max_concurrency: int = DEFAULT_CONCURRENCY,
@@ -239,6 +251,7 @@ class Runs(LazySequence[RunFields | FullRunFields, Run]):
         *,
         match: Match = "any",
         format: Literal["pandas"],
+        schema: Schema | None = None,
         pivot: bool = False,
         page_size: int = SCAN_PAGE_SIZE,
         max_concurrency: int = DEFAULT_CONCURRENCY,
@@ -253,6 +266,7 @@ class Runs(LazySequence[RunFields | FullRunFields, Run]):
         *,
         match: Match = "any",
         format: Literal["arrow"],
+        schema: Schema | None = None,
         pivot: bool = False,
         page_size: int = SCAN_PAGE_SIZE,
         max_concurrency: int = DEFAULT_CONCURRENCY,
@@ -280,6 +294,7 @@ class Runs(LazySequence[RunFields | FullRunFields, Run]):
         *,
         match: Match = "any",
         format: ScanFormat = "polars",
+        schema: Schema | None = None,
         pivot: bool = False,
         page_size: int = SCAN_PAGE_SIZE,
         max_concurrency: int = DEFAULT_CONCURRENCY,
@@ -292,6 +307,7 @@ class Runs(LazySequence[RunFields | FullRunFields, Run]):
             max_step: the step before which to end; None for the end, also of runs that still log.
             match: ``any`` for the rows that have at least one of the keys, ``all`` for those that have every key.
             format: of what the scan returns: a frame of polars, of pandas or of Arrow, or ``default`` for a list of dicts.
+            schema: column to dtype, for frames; each is a column of exactly this dtype in every frame and file.
             pivot: `HistoriesScan.collect` returns one row for each step and a column for each run and metric, named
                 ``metric/run``, or by the run alone where one key was requested.
             page_size: steps and rows that a request for a single run covers, at least 1.
@@ -299,15 +315,17 @@ class Runs(LazySequence[RunFields | FullRunFields, Run]):
 
         Raises:
             ValueError: unknown format or match, a bound that is negative or the wrong way round, ``page_size`` or
-                ``max_concurrency`` below 1.
-            TypeError: ``keys`` is no list of str.
+                ``max_concurrency`` below 1, a column in ``schema`` that the frame does not have.
+            TypeError: ``keys`` is no list of str, ``schema`` no mapping of names to dtypes.
             MissingExtraError: the format's library is not installed; raised before anything is sent.
         """
         from runql.resources.runs.histories.formats import scan_format
         from runql.resources.runs.histories.scan import HistoriesScan
 
         plan = _histories_plan(self._query, keys, min_step, max_step, match, page_size, max_concurrency)
-        return HistoriesScan(self._client, plan, scan_format(format, plan.scan.keys or ()), pivot=pivot)
+        return HistoriesScan(
+            self._client, plan, scan_format(format, plan.scan.keys or (), schema), pivot=pivot
+        )
 
 
 class AsyncRuns(AsyncLazySequence[RunFields | FullRunFields, AsyncRun]):
@@ -401,6 +419,7 @@ class AsyncRuns(AsyncLazySequence[RunFields | FullRunFields, AsyncRun]):
         *,
         format: Literal["pandas"],
         stream: Stream = "default",
+        schema: Schema | None = None,
     ) -> pd.DataFrame: ...
 
     @overload
@@ -412,6 +431,7 @@ class AsyncRuns(AsyncLazySequence[RunFields | FullRunFields, AsyncRun]):
         *,
         format: Literal["polars"],
         stream: Stream = "default",
+        schema: Schema | None = None,
     ) -> pl.DataFrame: ...
 
     @overload
@@ -422,6 +442,8 @@ class AsyncRuns(AsyncLazySequence[RunFields | FullRunFields, AsyncRun]):
         x_axis: str,
         format: Literal["pandas"],
         stream: Stream = "default",
+        *,
+        schema: Schema | None = None,
     ) -> pd.DataFrame: ...
 
     @overload
@@ -432,6 +454,8 @@ class AsyncRuns(AsyncLazySequence[RunFields | FullRunFields, AsyncRun]):
         x_axis: str,
         format: Literal["polars"],
         stream: Stream = "default",
+        *,
+        schema: Schema | None = None,
     ) -> pl.DataFrame: ...
 
     async def histories(
@@ -441,12 +465,14 @@ class AsyncRuns(AsyncLazySequence[RunFields | FullRunFields, AsyncRun]):
         x_axis: str = "_step",
         format: SampleFormat = "default",
         stream: Stream = "default",
+        *,
+        schema: Schema | None = None,
     ) -> list[Row] | pd.DataFrame | pl.DataFrame:
         """Return sampled rows of every run, in list order, each row with its run's id as `run_id`.
 
         See `Runs.histories` for its requests and errors.
         """
-        return await self._client.run(_histories(self._query, samples, keys, x_axis, format, stream))
+        return await self._client.run(_histories(self._query, samples, keys, x_axis, format, stream, schema))
 
     @overload
     def scan_histories(
@@ -457,6 +483,7 @@ class AsyncRuns(AsyncLazySequence[RunFields | FullRunFields, AsyncRun]):
         *,
         match: Match = "any",
         format: Literal["polars"] = "polars",
+        schema: Schema | None = None,
         pivot: bool = False,
         page_size: int = SCAN_PAGE_SIZE,
         max_concurrency: int = DEFAULT_CONCURRENCY,
@@ -471,6 +498,7 @@ class AsyncRuns(AsyncLazySequence[RunFields | FullRunFields, AsyncRun]):
         *,
         match: Match = "any",
         format: Literal["pandas"],
+        schema: Schema | None = None,
         pivot: bool = False,
         page_size: int = SCAN_PAGE_SIZE,
         max_concurrency: int = DEFAULT_CONCURRENCY,
@@ -485,6 +513,7 @@ class AsyncRuns(AsyncLazySequence[RunFields | FullRunFields, AsyncRun]):
         *,
         match: Match = "any",
         format: Literal["arrow"],
+        schema: Schema | None = None,
         pivot: bool = False,
         page_size: int = SCAN_PAGE_SIZE,
         max_concurrency: int = DEFAULT_CONCURRENCY,
@@ -512,6 +541,7 @@ class AsyncRuns(AsyncLazySequence[RunFields | FullRunFields, AsyncRun]):
         *,
         match: Match = "any",
         format: ScanFormat = "polars",
+        schema: Schema | None = None,
         pivot: bool = False,
         page_size: int = SCAN_PAGE_SIZE,
         max_concurrency: int = DEFAULT_CONCURRENCY,
@@ -524,7 +554,9 @@ class AsyncRuns(AsyncLazySequence[RunFields | FullRunFields, AsyncRun]):
         from runql.resources.runs.histories.scan import AsyncHistoriesScan
 
         plan = _histories_plan(self._query, keys, min_step, max_step, match, page_size, max_concurrency)
-        return AsyncHistoriesScan(self._client, plan, scan_format(format, plan.scan.keys or ()), pivot=pivot)
+        return AsyncHistoriesScan(
+            self._client, plan, scan_format(format, plan.scan.keys or (), schema), pivot=pivot
+        )
 
 
 @dataclass(eq=False, slots=True)
@@ -553,13 +585,14 @@ def _histories(
     x_axis: str,
     format: SampleFormat,
     stream: Stream,
+    schema: Schema | None,
 ) -> Flow[list[Row] | pd.DataFrame | pl.DataFrame]:
     from runql.resources.history.sampled import SampleOptions
     from runql.resources.runs.histories.formats import sample_format
     from runql.resources.runs.histories.sampled import sample_runs
 
     options = SampleOptions.checked(samples, keys, x_axis, stream)
-    output = sample_format(format, options.columns)
+    output = sample_format(format, options.columns, schema, has_any_column=options.keys is None)
     return output.make((yield from sample_runs(query, options, output.reader())))
 
 

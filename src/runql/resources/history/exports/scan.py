@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from runql.errors import AnswerError, TransportError
+from runql.frames.asked_types import NO_SCHEMA, FrameSchema
 from runql.frames.batches import Batch
 from runql.frames.export_selection import ExportSelection
 from runql.frames.parquet_layout import UnreadableParquetError
@@ -28,8 +29,14 @@ ReadLive: TypeAlias = Callable[[ScanPlan, int], Flow[list[Batch]]]
 """Reads all rows of a plan from GraphQL; the second argument is their number."""
 
 
-def table_of_exports(plan: ScanPlan, listing: ExportListing, read_live: ReadLive) -> Flow[Table | None]:
-    """Return the same table as the rows would make if they came from GraphQL; see `scan_exports`."""
+def table_of_exports(
+    plan: ScanPlan, listing: ExportListing, read_live: ReadLive, schema: FrameSchema = NO_SCHEMA
+) -> Flow[Table | None]:
+    """Return the same table as the rows would make if they came from GraphQL; see `scan_exports`.
+
+    Raises:
+        FrameValueError: a value does not fit the schema.
+    """
     from runql.frames.parquet_polars import table_of  # noqa: PLC0415 - optional
 
     frame = yield from scan_exports(plan, listing, read_live)
@@ -38,7 +45,9 @@ def table_of_exports(plan: ScanPlan, listing: ExportListing, read_live: ReadLive
     bounded = plan.min_step > 0 or plan.max_step is not None
     try:
         return (
-            yield from offload_parsing(lambda: table_of(frame, leading=plan.columns, keep_empty=not bounded))
+            yield from offload_parsing(
+                lambda: table_of(frame, leading=plan.columns, keep_empty=not bounded, schema=schema)
+            )
         )
     except UnreadableParquetError:
         return None

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from runql.errors import IncompleteHistoriesError, RunqlError
+from runql.frames.asked_types import NO_SCHEMA, FrameSchema
 from runql.frames.batches import Batch
 from runql.frames.row_readers import RowReader
 from runql.resources.history.sampled import Row
@@ -50,16 +51,22 @@ def read_histories(
 
 
 def sink_histories(
-    plan: HistoriesPlan, reader: RowReader, target: Path, server: str, limits: SampleLimits | None = None
+    plan: HistoriesPlan,
+    reader: RowReader,
+    target: Path,
+    server: str,
+    limits: SampleLimits | None = None,
+    schema: FrameSchema = NO_SCHEMA,
 ) -> Flow[None]:
     """Write all rows of every run of a list into one parquet file, and resume where an earlier call was interrupted.
 
     Raises:
         IncompleteHistoriesError: some runs cannot be read; the rows of the others are kept for the next call.
+        FrameValueError: a value does not fit the schema; all rows are kept for the next call.
         LocalFileError: the file cannot be written.
     """
     spool = yield from offload(
-        lambda: HistoriesSpool(target, _request_key(plan, server), plan.scan.keys or ())
+        lambda: HistoriesSpool(target, _request_key(plan, server), plan.scan.keys or (), schema)
     )
     try:
         if spool.runs:

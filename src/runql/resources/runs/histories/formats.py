@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Generic, Literal, TypeAlias, TypeVar
 
 from runql.arguments import shown
+from runql.frames.asked_types import NO_SCHEMA, FrameSchema, Schema, refuse_schema
 from runql.frames.batches import RUN_ID, STEP, Batch, rows_of_columns
 from runql.frames.columns import as_values
 from runql.frames.extras import require
@@ -49,60 +50,69 @@ class OutputFormat(Generic[F_co]):
         convert: converts a table.
         columns: metrics that are columns even where no row has them.
         reader: makes the reader of the rows' JSON.
+        schema: the dtypes that the caller asked for.
     """
 
     make: Callable[[list[Batch]], F_co]
     convert: Callable[[Table], F_co]
     columns: Sequence[str]
     reader: Callable[[], RowReader]
+    schema: FrameSchema = NO_SCHEMA
 
     def pivoted(self, batches: list[Batch], runs: Sequence[str], *, one_metric: bool) -> F_co:
         """All rows of these runs, one for each step, see `widen`."""
-        table = _long_table(batches, SCAN_LEADING, self.columns)
-        return self.convert(widen(table, runs, one_metric=one_metric, requested=self.columns))
+        table = _long_table(batches, SCAN_LEADING, self.columns, self.schema)
+        requested = {*self.columns, *self.schema.types}
+        return self.convert(widen(table, runs, one_metric=one_metric, requested=requested))
 
 
 def sample_format(
-    name: str, columns: Sequence[str]
+    name: str, columns: Sequence[str], schema: Schema | None = None, *, has_any_column: bool = False
 ) -> OutputFormat[list[Row]] | OutputFormat[pd.DataFrame] | OutputFormat[pl.DataFrame]:
-    """The format of `Runs.histories` by its name, for rows that have these columns.
+    """The format of `Runs.histories` by its name, for rows that have these columns, or these and any others.
 
     Raises:
-        ValueError: there is none of that name.
+        ValueError: there is none of that name, or the schema names a column that the frame does not have.
+        TypeError: the schema is no mapping of names to dtypes.
         MissingExtraError: its library is not installed.
     """
+    checked = FrameSchema.checked(schema, None if has_any_column else (*SAMPLE_LEADING, *columns))
     match name:
         case "default":
+            refuse_schema(schema, 'format="default"')
             return _rows_format(columns)
         case "pandas":
-            return _pandas_format("Runs.histories", SAMPLE_LEADING, columns)
+            return _pandas_format("Runs.histories", SAMPLE_LEADING, columns, checked)
         case "polars":
-            return _polars_format("Runs.histories", SAMPLE_LEADING, columns)
+            return _polars_format("Runs.histories", SAMPLE_LEADING, columns, checked)
         case _:
             raise ValueError(f"format must be 'default', 'pandas' or 'polars', not {shown(name)}")
 
 
 def scan_format(
-    name: str, keys: Sequence[str]
+    name: str, keys: Sequence[str], schema: Schema | None = None
 ) -> (
     OutputFormat[list[Row]] | OutputFormat[pd.DataFrame] | OutputFormat[pl.DataFrame] | OutputFormat[pa.Table]
 ):
     """The format of `Runs.scan_histories` by its name, for rows that have these keys; without keys, for whole rows.
 
     Raises:
-        ValueError: there is none of that name.
+        ValueError: there is none of that name, or the schema names a column that the frame does not have.
+        TypeError: the schema is no mapping of names to dtypes.
         MissingExtraError: its library is not installed.
     """
+    checked = FrameSchema.checked(schema, tuple(dict.fromkeys((*SCAN_LEADING, *keys))) if keys else None)
     match name:
         case "default":
+            refuse_schema(schema, 'format="default"')
             return _rows_format(keys)
         case "pandas":
-            return _pandas_format("Runs.scan_histories", SCAN_LEADING, keys)
+            return _pandas_format("Runs.scan_histories", SCAN_LEADING, keys, checked)
         case "polars":
-            return _polars_format("Runs.scan_histories", SCAN_LEADING, keys)
+            return _polars_format("Runs.scan_histories", SCAN_LEADING, keys, checked)
         case "arrow":
             require("pyarrow", needed_for='Runs.scan_histories(format="arrow")')
-            return _frame_format(to_arrow, SCAN_LEADING, keys)
+            return _frame_format(to_arrow, SCAN_LEADING, keys, checked)
         case _:
             raise ValueError(f"format must be 'default', 'pandas', 'polars' or 'arrow', not {shown(name)}")
 
@@ -111,26 +121,36 @@ def _rows_format(columns: Sequence[str]) -> OutputFormat[list[Row]]:
     return OutputFormat(rows_of, _rows_of_table, columns, RowReader)
 
 
-def _pandas_format(method: str, leading: Sequence[str], columns: Sequence[str]) -> OutputFormat[pd.DataFrame]:
+def _pandas_format(
+    method: str, leading: Sequence[str], columns: Sequence[str], schema: FrameSchema
+) -> OutputFormat[pd.DataFrame]:
     require("pandas", needed_for=f'{method}(format="pandas")')
-    return _frame_format(to_pandas, leading, columns)
+    return _frame_format(to_pandas, leading, columns, schema)
 
 
-def _polars_format(method: str, leading: Sequence[str], columns: Sequence[str]) -> OutputFormat[pl.DataFrame]:
+def _polars_format(
+    method: str, leading: Sequence[str], columns: Sequence[str], schema: FrameSchema
+) -> OutputFormat[pl.DataFrame]:
     require("polars", needed_for=f'{method}(format="polars")')
-    return _frame_format(to_polars, leading, columns)
+    return _frame_format(to_polars, leading, columns, schema)
 
 
 def _frame_format(
-    convert: Callable[[Table], F], leading: Sequence[str], columns: Sequence[str]
+    convert: Callable[[Table], F], leading: Sequence[str], columns: Sequence[str], schema: FrameSchema
 ) -> OutputFormat[F]:
     return OutputFormat(
-        lambda batches: convert(_long_table(batches, leading, columns)), convert, columns, ColumnReader
+        lambda batches: convert(_long_table(batches, leading, columns, schema)),
+        convert,
+        columns,
+        ColumnReader,
+        schema,
     )
 
 
-def _long_table(batches: list[Batch], leading: Sequence[str], columns: Sequence[str]) -> Table:
-    return Table.from_batches(batches, leading=leading, requested=columns, order="sorted")
+def _long_table(
+    batches: list[Batch], leading: Sequence[str], columns: Sequence[str], schema: FrameSchema
+) -> Table:
+    return Table.from_batches(batches, leading=leading, requested=columns, order="sorted", schema=schema)
 
 
 def _rows_of_table(table: Table) -> list[Row]:

@@ -63,6 +63,7 @@ class HistoriesScan(Generic[F_co]):
         Raises:
             IncompleteHistoriesError: some runs cannot be read, or the list ended early; the rows of the others are in
                 its ``partial``, as dicts.
+            FrameValueError: a value does not fit the schema.
             ValueError: with ``pivot``: there are more than 20,000 columns.
         """
         part = self._client.run(read_histories(self._plan, self._output.reader(), self._client.sample_limits))
@@ -94,6 +95,7 @@ class HistoriesScan(Generic[F_co]):
 
         Raises:
             IncompleteHistoriesError: some runs cannot be read; the file is not written, the rows of the others are kept.
+            FrameValueError: a value does not fit the schema; the file is not written, all rows are kept for the next call.
             LocalFileError: the file cannot be written, or another call is writing it.
             MissingExtraError: pyarrow is not installed; raised before anything is sent.
             ValueError: with ``pivot``.
@@ -191,7 +193,8 @@ def checked_sink(
     """Check the arguments of `HistoriesScan.sink_parquet`, and return its flow."""
     refuse_pivot("write", pivot=pivot)
     require("pyarrow", needed_for="HistoriesScan.sink_parquet")
-    return sink_histories(plan, output.reader(), checked_path("path", path).absolute(), server, limits)
+    target = checked_path("path", path).absolute()
+    return sink_histories(plan, output.reader(), target, server, limits, output.schema)
 
 
 def refuse_pivot(what: str, *, pivot: bool) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from runql.errors import LocalFileError
+from runql.frames.asked_types import NO_SCHEMA, FrameSchema
 from runql.frames.batches import RUN_ID, STEP, Batch, ColumnBatch
 from runql.frames.columns import as_values
 from runql.frames.stored_batch import StoredBatch, load_batch, load_note, store_batch
@@ -41,7 +42,9 @@ class HistoriesSpool:
     belong to another request than this one are removed.
     """
 
-    def __init__(self, target: Path, request_key: str, keys: Sequence[str] = ()) -> None:
+    def __init__(
+        self, target: Path, request_key: str, keys: Sequence[str] = (), schema: FrameSchema = NO_SCHEMA
+    ) -> None:
         """Make the folder and read what is in it; ``keys`` become columns even where no row has them.
 
         Raises:
@@ -49,6 +52,7 @@ class HistoriesSpool:
         """
         self._target = target
         self._keys = keys
+        self._schema = schema
         self._request = hashlib.sha256(request_key.encode()).hexdigest()
         self._folder = hidden_sibling(target, "runs")
         self._complete: dict[str, RunFingerprint] = {}
@@ -98,10 +102,11 @@ class HistoriesSpool:
         Reads the parts twice, one at a time.
 
         Raises:
+            FrameValueError: a value does not fit the schema; the parts stay.
             LocalFileError: the file cannot be written.
         """
         with self._file_errors():
-            unified = UnifiedColumns(LEADING, self._keys)
+            unified = UnifiedColumns(LEADING, self._keys, self._schema)
             for piece in self._pieces(order):
                 unified.see(piece.columns)
             self._write(unified, order)
