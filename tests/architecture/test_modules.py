@@ -26,7 +26,7 @@ SAYS_NOTHING = {
 LONGER = {"src/runql/errors.py", "src/runql/transport/flow.py"}
 # One class, one job: the members of runs and of their lists, with overloads and docstrings.
 LONG = {"src/runql/errors.py", "src/runql/resources/runs/run.py", "src/runql/resources/runs/runs.py"}
-LONGEST_CLASS = 720
+LONGEST_CLASS = 800
 
 
 def modules(*folders: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from io import TextIOWrapper
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import assert_type
 import pandas as pd
 import polars as pl
 import pyarrow as pa
+from pydantic import BaseModel
 
 from runql import (
     AsyncApi,
@@ -28,6 +30,7 @@ from runql import (
     AsyncSummary,
     AsyncSweep,
     AsyncSweeps,
+    AsyncTypedRuns,
     Capabilities,
     ConsoleLogLine,
     HistoryFiles,
@@ -35,6 +38,7 @@ from runql import (
     LoggedTable,
     Settings,
     Traffic,
+    UnexpectedValueError,
     User,
 )
 
@@ -108,7 +112,9 @@ async def use_run(run: AsyncRun) -> None:
     assert_type(run.commit, str | None)
     assert_type(run.read_only, bool | None)
     assert_type(run.created_at, str)
+    assert_type(run.created_time, datetime)
     assert_type(run.heartbeat_at, str | None)
+    assert_type(run.heartbeat_time, datetime | None)
     assert_type(run.sweep_name, str | None)
     assert_type(run.history_line_count, int | None)
     assert_type(run.user, User | None)
@@ -221,7 +227,9 @@ async def use_sweep(api: AsyncApi, run: AsyncRun) -> None:
     assert_type(sweep.run_count_expected, int | None)
     assert_type(sweep.best_loss, float | None)
     assert_type(sweep.created_at, str)
+    assert_type(sweep.created_time, datetime)
     assert_type(sweep.updated_at, str | None)
+    assert_type(sweep.updated_time, datetime | None)
     assert_type(sweep.runs, AsyncRuns)
     assert_type(await sweep.best_run(), AsyncRun | None)
     assert_type(await sweep.best_run("-loss"), AsyncRun | None)
@@ -240,7 +248,9 @@ async def use_projects_and_users(api: AsyncApi) -> None:
     assert_type(project.path, list[str])
     assert_type(project.url, str)
     assert_type(project.created_at, str)
+    assert_type(project.created_time, datetime)
     assert_type(project.updated_at, str | None)
+    assert_type(project.updated_time, datetime | None)
     assert_type(project.description, str | None)
     assert_type(project.access, str | None)
     assert_type(project.is_benchmark, bool)
@@ -270,3 +280,42 @@ async def use_files(run: AsyncRun) -> None:
     assert_type(await file.download(), TextIOWrapper)
     assert_type((file.name, file.size, file.md5), tuple[str, int, str | None])
     assert_type(await file.delete(), None)
+
+
+@dataclass
+class Train:
+    """What a user's config holds."""
+
+    lr: float
+
+
+class Scores(BaseModel):
+    """What a user's summary or row holds."""
+
+    acc: float
+    loss: float | None = None
+
+
+async def use_typed_values(runs: AsyncRuns, run: AsyncRun) -> None:
+    """Configs, summaries and rows as instances of a user's types."""
+    assert_type(run.config_as(Train), Train)
+    assert_type(run.summary_as(Scores), Scores)
+    assert_type(runs.typed(config=Train, summary=Scores), AsyncTypedRuns[Train, Scores])
+    assert_type(runs.typed(config=Train), AsyncTypedRuns[Train, None])
+    assert_type(runs.typed(summary=Scores), AsyncTypedRuns[None, Scores])
+    async for each in runs.typed(config=Train, summary=Scores, on_invalid="skip"):
+        assert_type(each.run, AsyncRun)
+        assert_type(each.config, Train)
+        assert_type(each.summary, Scores)
+    assert_type(runs.typed(config=Train).skipped, list[tuple[AsyncRun, UnexpectedValueError]])
+    scan = run.scan_history(row=Scores)
+    assert_type(scan, AsyncHistoryScan[Scores])
+    assert_type([each async for each in scan], list[Scores])
+    assert_type(await anext(scan), Scores)
+    assert_type(scan.skipped, list[tuple[Row, UnexpectedValueError]])
+
+
+async def use_one_item(api: AsyncApi) -> None:
+    """The first and the only item of a list."""
+    assert_type(await (await api.runs("entity/project", limit=10)).first(), AsyncRun | None)
+    assert_type(await (await api.runs("entity/project")).one(), AsyncRun)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import assert_type
 
@@ -43,6 +43,8 @@ def use_catalog(api: Api) -> None:
 
 def use_lists(versions: Artifacts, logged: RunArtifacts, kinds: ArtifactTypes) -> None:
     """Lists of artifacts."""
+    assert_type(logged.first(), Artifact | None)
+    assert_type(logged.one(), Artifact)
     assert_type(versions[0], Artifact)
     assert_type(logged[1:], list[Artifact])
     assert_type(logged.length, int)
@@ -66,6 +68,7 @@ def use_lineage(run: Run, artifact: Artifact) -> None:
 def use_kinds(kind: ArtifactType, collection: ArtifactCollection) -> None:
     """Kinds and collections."""
     assert_type([kind.id, kind.name, kind.entity, kind.project, kind.created_at], list[str])
+    assert_type(kind.created_time, datetime)
     assert_type(kind.description, str | None)
     assert_type(kind.collections(10), ArtifactCollections)
     assert_type(kind.collection("name"), ArtifactCollection)
@@ -74,8 +77,10 @@ def use_kinds(kind: ArtifactType, collection: ArtifactCollection) -> None:
     assert_type(collection.save(), None)
     assert_type(collection.delete(), None)
     assert_type([collection.type, collection.created_at], list[str])
+    assert_type(collection.created_time, datetime)
     assert_type(collection.description, str | None)
     assert_type(collection.updated_at, str | None)
+    assert_type(collection.updated_time, datetime | None)
     assert_type(collection.tags, list[str])
     assert_type(collection.aliases, list[str])
     assert_type(collection.is_sequence(), bool)
@@ -91,6 +96,7 @@ def use_artifact(artifact: Artifact) -> None:
     assert_type([artifact.source_entity, artifact.source_project, artifact.source_name], list[str])
     assert_type([artifact.source_qualified_name, artifact.source_version, artifact.url], list[str])
     assert_type([artifact.state, artifact.digest, artifact.created_at, artifact.updated_at], list[str])
+    assert_type([artifact.created_time, artifact.updated_time], list[datetime])
     assert_type([artifact.size, artifact.file_count], list[int])
     assert_type([artifact.is_link, artifact.ttl_is_inherited], list[bool])
     assert_type(artifact.commit_hash, str | None)
@@ -144,4 +150,5 @@ def use_contents(artifact: Artifact) -> None:
     assert_type(file.size, int)
     assert_type(file.url, str | None)
     assert_type([file.md5, file.mimetype, file.updated_at], list[str | None])
+    assert_type(file.updated_time, datetime | None)
     assert_type(file.download("root", exist_ok=True), Path)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from io import TextIOWrapper
 from pathlib import Path
@@ -10,6 +12,7 @@ from typing import assert_type
 import pandas as pd
 import polars as pl
 import pyarrow as pa
+from pydantic import BaseModel
 
 from runql import (
     Api,
@@ -36,6 +39,8 @@ from runql import (
     Sweep,
     Sweeps,
     Traffic,
+    TypedRuns,
+    UnexpectedValueError,
     User,
 )
 
@@ -113,7 +118,9 @@ def use_run(run: Run) -> None:
     assert_type(run.commit, str | None)
     assert_type(run.read_only, bool | None)
     assert_type(run.created_at, str)
+    assert_type(run.created_time, datetime)
     assert_type(run.heartbeat_at, str | None)
+    assert_type(run.heartbeat_time, datetime | None)
     assert_type(run.sweep_name, str | None)
     assert_type(run.history_line_count, int | None)
     assert_type(run.user, User | None)
@@ -260,7 +267,9 @@ def use_sweep(api: Api, run: Run) -> None:
     assert_type(sweep.run_count_expected, int | None)
     assert_type(sweep.best_loss, float | None)
     assert_type(sweep.created_at, str)
+    assert_type(sweep.created_time, datetime)
     assert_type(sweep.updated_at, str | None)
+    assert_type(sweep.updated_time, datetime | None)
     assert_type(sweep.runs, Runs)
     assert_type(sweep.best_run(), Run | None)
     assert_type(sweep.best_run("-loss"), Run | None)
@@ -279,7 +288,9 @@ def use_projects_and_users(api: Api) -> None:
     assert_type(project.path, list[str])
     assert_type(project.url, str)
     assert_type(project.created_at, str)
+    assert_type(project.created_time, datetime)
     assert_type(project.updated_at, str | None)
+    assert_type(project.updated_time, datetime | None)
     assert_type(project.description, str | None)
     assert_type(project.access, str | None)
     assert_type(project.is_benchmark, bool)
@@ -309,3 +320,44 @@ def use_files(run: Run) -> None:
     assert_type(file.download(), TextIOWrapper)
     assert_type((file.name, file.size, file.md5), tuple[str, int, str | None])
     assert_type(file.delete(), None)
+
+
+@dataclass
+class Train:
+    """What a user's config holds."""
+
+    lr: float
+
+
+class Scores(BaseModel):
+    """What a user's summary or row holds."""
+
+    acc: float
+    loss: float | None = None
+
+
+def use_typed_values(runs: Runs, run: Run) -> None:
+    """Configs, summaries and rows as instances of a user's types."""
+    assert_type(run.config_as(Train), Train)
+    assert_type(run.summary_as(Scores), Scores)
+    assert_type(runs.typed(config=Train, summary=Scores), TypedRuns[Train, Scores])
+    assert_type(runs.typed(config=Train), TypedRuns[Train, None])
+    assert_type(runs.typed(summary=Scores), TypedRuns[None, Scores])
+    for each in runs.typed(config=Train, summary=Scores, on_invalid="skip"):
+        assert_type(each.run, Run)
+        assert_type(each.config, Train)
+        assert_type(each.summary, Scores)
+    assert_type(runs.typed(config=Train).skipped, list[tuple[Run, UnexpectedValueError]])
+    scan = run.scan_history(row=Scores)
+    assert_type(scan, HistoryScan[Scores])
+    assert_type(list(scan), list[Scores])
+    assert_type(next(scan), Scores)
+    assert_type(scan.skipped, list[tuple[Row, UnexpectedValueError]])
+
+
+def use_one_item(api: Api) -> None:
+    """The first and the only item of a list."""
+    assert_type(api.runs("entity/project", limit=10).first(), Run | None)
+    assert_type(api.runs("entity/project").one(), Run)
+    runs: Sequence[Run] = api.runs("entity/project")
+    assert_type(runs[0], Run)
