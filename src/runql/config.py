@@ -292,6 +292,16 @@ def _checked_name(name: str, given: _SourcedValue | None) -> str | None:
     return given.value
 
 
+def checked_timeout(argument: object) -> float:
+    """Check a caller's timeout in seconds, and return it.
+
+    Raises:
+        ConfigurationError: it is not positive, or too long.
+        TypeError: it is no number.
+    """
+    return _checked_timeout(argument, None)
+
+
 def _checked_timeout(argument: object, given: _SourcedValue | None) -> float:
     if argument is not None:
         seconds, source = _seconds(argument), f"the argument timeout is {argument!r:.40}"

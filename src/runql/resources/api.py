@@ -28,11 +28,12 @@ if TYPE_CHECKING:
     from runql.resources.runs.runs import AsyncRuns, Runs
     from runql.resources.sweeps.sweep import AsyncSweep, Sweep
     from runql.resources.user import User
+    from runql.transport.retry import RetryPolicy
 else:
     globals().update(
         postponed(
             "AsyncProject AsyncProjects AsyncRun AsyncRuns AsyncSweep Capabilities Project Projects "
-            "Run Runs Sweep User"
+            "RetryPolicy Run Runs Sweep User"
         )
     )
 
@@ -91,6 +92,30 @@ class Api(ArtifactCatalog):
     def close(self) -> None:
         """Close the connections after the requests of other threads. Further requests raise `ClientClosedError`."""
         self.client.close()
+
+    def with_options(self, *, timeout: float | None = None, retries: int | RetryPolicy | None = None) -> Self:
+        """Return a copy with other options for single calls; sends nothing.
+
+        For a call that takes the server long::
+
+            api.with_options(timeout=300, retries=0).run("team/vision/abc123").history()
+
+        The copy shares connections, the viewer, the rate limit, `traffic`, and what was learned about the server. Runs,
+        lists and files that it returns use its options. Options that are None are those of this client.
+
+        `close` of the copy closes the copy alone. `close` of this client closes its connections, so its copies raise
+        `ClientClosedError`, too. Threads and forked processes may share both.
+
+        Args:
+            timeout: seconds to wait for a connection, and for each further piece of a response.
+            retries: how often to send a failed request again; 0 sends each request once. Or a `RetryPolicy`.
+
+        Raises:
+            ValueError, TypeError: an option is not valid.
+        """
+        other = object.__new__(type(self))
+        vars(other).update(vars(self), client=self.client.with_options(timeout=timeout, retries=retries))
+        return other
 
     @property
     def settings(self) -> Settings:
@@ -358,6 +383,15 @@ class AsyncApi(AsyncArtifactCatalog):
         `ClientClosedError`.
         """
         await self.client.close()
+
+    def with_options(self, *, timeout: float | None = None, retries: int | RetryPolicy | None = None) -> Self:
+        """Return a copy with other options for single calls; sends nothing.
+
+        See `Api.with_options` for its requests and errors.
+        """
+        other = object.__new__(type(self))
+        vars(other).update(vars(self), client=self.client.with_options(timeout=timeout, retries=retries))
+        return other
 
     @property
     def settings(self) -> Settings:

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager, nullcontext
+from dataclasses import replace
 from types import TracebackType
 from typing import NoReturn, Self, TypeVar
 from weakref import WeakKeyDictionary
@@ -14,7 +15,7 @@ import anyio
 import anyio.to_thread
 import httpx
 
-from runql.config import Settings
+from runql.config import Settings, checked_timeout
 from runql.errors import RunqlError
 from runql.transport.bodies import Sink, Source
 from runql.transport.endpoint import LIMITS, Endpoint, NoCookies, is_read_by_httpx, parsed
@@ -110,6 +111,7 @@ class AsyncRetryingClient:
         self._guard = ForkSafeLock()
         self._is_closed = False
         self._is_inherited = False
+        self._lender: AsyncRetryingClient | None = None
         self._pools: WeakKeyDictionary[EventLoop, _Pool] = WeakKeyDictionary()
         # Made before there is an event loop, so that errors in the environment's proxies are raised here.
         self._unused_http: httpx.AsyncClient | None = self._new_http_client()
@@ -157,9 +159,34 @@ class AsyncRetryingClient:
         if pool is not None and not pool.active_requests:
             await pool.close()
 
+    def with_options(
+        self, *, timeout: float | None = None, retries: int | RetryPolicy | None = None
+    ) -> AsyncRetryingClient:
+        """Return a copy with other options, which uses the connections of this client; see `Api.with_options`."""
+        seconds = self.settings.timeout if timeout is None else checked_timeout(timeout)
+        settings = replace(self.settings, timeout=seconds)
+        other = object.__new__(AsyncRetryingClient)
+        vars(other).update(
+            vars(self),
+            settings=settings,
+            _retry=self._retry.with_retries(retries),
+            _endpoint=self._endpoint.with_timeout(seconds),
+            _lender=self,
+            _pools=WeakKeyDictionary(),
+            _unused_http=None,
+            _is_closed=False,
+        )
+        return other
+
     @asynccontextmanager
     async def _connections(self) -> AsyncGenerator[httpx.AsyncClient]:
         """Lend this event loop's connections to one request, and keep them open until it ends."""
+        if self._lender is not None:
+            if self._is_closed:
+                raise_closed()
+            async with self._lender._connections() as http:  # noqa: SLF001 - of the same class
+                yield http
+            return
         pool = self._pool()
         pool.active_requests += 1
         try:
@@ -316,7 +343,11 @@ class AsyncRetryingClient:
         content = request.content if request.source is None else _body_chunks(request.source)
         headers = self._endpoint.headers(request)
         async with http.stream(
-            request.method, parsed(request.url), content=content, headers=headers
+            request.method,
+            parsed(request.url),
+            content=content,
+            headers=headers,
+            timeout=self.settings.timeout,
         ) as http_response:
             if request.sink is not None and request.sink.begin(
                 http_response.status_code, http_response.headers

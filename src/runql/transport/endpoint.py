@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+from copy import copy
 from functools import lru_cache
 from http.cookiejar import CookieJar
 from urllib.parse import unquote
@@ -93,6 +94,12 @@ class Endpoint:
         self._unknown: set[str] = set()
         self._secrets = (key, token.encode())
         self._known_hosts: set[str] = set()
+
+    def with_timeout(self, seconds: float) -> Endpoint:
+        """Return the same endpoint for requests of another timeout; both share what they learn about the server."""
+        other = copy(self)
+        vars(other)["_timeout"] = seconds
+        return other
 
     def request(self, effect: Send | Download | Upload) -> Request:
         """Return the HTTP request of an effect.

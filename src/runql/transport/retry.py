@@ -42,6 +42,25 @@ class RetryPolicy:
     jitter: float = 0.25
     chance: Callable[[], float] = random.random
 
+    def with_retries(self, retries: int | RetryPolicy | None) -> RetryPolicy:
+        """Return the same policy with so many retries, or another policy; None changes nothing.
+
+        Raises:
+            ValueError: a number of retries below 0.
+            TypeError: neither a number nor a policy.
+        """
+        if retries is None:
+            return self
+        if isinstance(retries, RetryPolicy):
+            return retries
+        if isinstance(retries, bool) or not isinstance(retries, int):  # pyright: ignore[reportUnnecessaryIsInstance] — callers may be untyped
+            raise TypeError(
+                f"retries must be a number such as 3, or a RetryPolicy, not {type(retries).__name__}"
+            )
+        if retries < 0:
+            raise ValueError(f"retries must be 0 or more, not {retries}: 0 sends each request once")
+        return replace(self, max_attempts=retries + 1)
+
     def most_attempts(self, outcome: Outcome) -> int:
         """Return how many attempts a request with this outcome gets in all."""
         most = outcome.most_attempts if isinstance(outcome, Failure) else None

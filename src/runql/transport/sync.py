@@ -7,12 +7,13 @@ import time
 import weakref
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from types import TracebackType
 from typing import NoReturn, Self, TypeVar
 
 import httpx
 
-from runql.config import Settings
+from runql.config import Settings, checked_timeout
 from runql.errors import RunqlError
 from runql.transport.bodies import Sink, Source
 from runql.transport.endpoint import LIMITS, Endpoint, NoCookies, is_read_by_httpx, parsed
@@ -70,6 +71,7 @@ class RetryingClient:
         self._active_requests = 0
         self._is_closed = False
         self._is_inherited = False
+        self._lender: RetryingClient | None = None
         self._http: httpx.Client | None = self._new_http_client()
         disown_in_children(self)
 
@@ -115,9 +117,33 @@ class RetryingClient:
         if http is not None:
             http.close()
 
+    def with_options(
+        self, *, timeout: float | None = None, retries: int | RetryPolicy | None = None
+    ) -> RetryingClient:
+        """Return a copy with other options, which uses the connections of this client; see `Api.with_options`."""
+        seconds = self.settings.timeout if timeout is None else checked_timeout(timeout)
+        settings = replace(self.settings, timeout=seconds)
+        other = object.__new__(RetryingClient)
+        vars(other).update(
+            vars(self),
+            settings=settings,
+            _retry=self._retry.with_retries(retries),
+            _endpoint=self._endpoint.with_timeout(seconds),
+            _lender=self,
+            _http=None,
+            _is_closed=False,
+        )
+        return other
+
     @contextmanager
     def _connections(self) -> Generator[httpx.Client]:
         """Lend the connections to one request, and keep them open until it ends."""
+        if self._lender is not None:
+            if self._is_closed:
+                raise_closed()
+            with self._lender._connections() as http:  # noqa: SLF001 - of the same class
+                yield http
+            return
         with self._guard:
             if self._is_closed:
                 raise_closed()
@@ -307,7 +333,11 @@ class RetryingClient:
         content = request.content if request.source is None else _body_chunks(request.source)
         headers = self._endpoint.headers(request)
         with http.stream(
-            request.method, parsed(request.url), content=content, headers=headers
+            request.method,
+            parsed(request.url),
+            content=content,
+            headers=headers,
+            timeout=self.settings.timeout,
         ) as http_response:
             if request.sink is not None and request.sink.begin(
                 http_response.status_code, http_response.headers

@@ -1,0 +1,269 @@
+"""`with_options`: a copy with its own timeout and retries, on the connections of the client it was made from."""
+
+from __future__ import annotations
+
+import gc
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import anyio
+import httpx
+import pytest
+from tests.contract.both_clients import DoubleTransport, Face
+from tests.contract.test_event_loops import PAGE
+from tests.contract.untyped import Untyped, listed, taken
+from tests.patience import PATIENCE
+
+from runql import (
+    Api,
+    AsyncApi,
+    ClientClosedError,
+    ConfigurationError,
+    RetryPolicy,
+    ServerFailureError,
+    UnshareableError,
+)
+from runql_server.running import RunningServer
+from runql_server.seed import SeedRun
+
+AT_ONCE = RetryPolicy(max_attempts=3, first_delay=0.0, jitter=0.0)
+
+
+class WatchingTransport(DoubleTransport):
+    """Sends requests on, and notes their timeouts and when it is closed; with ``failing`` it returns status 500."""
+
+    def __init__(self) -> None:
+        self.timeouts: list[float] = []
+        self.closed = 0
+        self.failing = False
+        self._direct = httpx.HTTPTransport()
+        self._awaited = httpx.AsyncHTTPTransport()
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        failure = self._note(request)
+        return failure or self._direct.handle_request(request)
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        failure = self._note(request)
+        return failure or await self._awaited.handle_async_request(request)
+
+    def close(self) -> None:
+        self.closed += 1
+        self._direct.close()
+
+    async def aclose(self) -> None:
+        self.closed += 1
+        await self._awaited.aclose()
+
+    def _note(self, request: httpx.Request) -> httpx.Response | None:
+        self.timeouts.append(request.extensions["timeout"]["read"])
+        return httpx.Response(500, request=request) if self.failing else None
+
+
+@pytest.fixture
+def wire() -> WatchingTransport:
+    return WatchingTransport()
+
+
+@pytest.fixture
+def api(server: RunningServer, face: Face, wire: WatchingTransport) -> Untyped:
+    return face.api(server.url, server.api_key, transport=wire, timeout=60)
+
+
+@pytest.fixture
+def home(server: RunningServer, project: str) -> str:
+    server.seed(project, [SeedRun(name=f"run{n}", history=[{"loss": 1.0}]) for n in range(3)])
+    server.clear()
+    return f"{server.entity}/{project}"
+
+
+def test_what_the_copy_returns_uses_its_timeout_and_the_original_keeps_its_own(
+    api: Untyped, face: Face, home: str, wire: WatchingTransport
+) -> None:
+    slow = api.with_options(timeout=300)
+    assert wire.timeouts == []
+    run = taken(face, slow.run(f"{home}/run0"))
+    face.load(run, force=True)
+    assert len(listed(face, run.scan_history())) == 1
+    listed(face, taken(face, slow.runs(home, per_page=2)))
+    assert set(wire.timeouts) == {300}
+    assert len(wire.timeouts) == 5
+    wire.timeouts.clear()
+    taken(face, api.run(f"{home}/run0"))
+    assert wire.timeouts == [60]
+    assert (api.settings.timeout, slow.settings.timeout) == (60, 300)
+
+
+def test_options_that_are_left_out_are_those_of_the_client(
+    api: Untyped, face: Face, home: str, wire: WatchingTransport
+) -> None:
+    copy = api.with_options(timeout=5, retries=AT_ONCE).with_options(retries=1)
+    assert copy.settings.timeout == 5
+    wire.failing = True
+    with pytest.raises(ServerFailureError) as caught:
+        taken(face, copy.run(f"{home}/run0"))
+    assert caught.value.attempts == 2
+    assert wire.timeouts == [5, 5]
+    assert type(copy) is type(api)
+
+
+@pytest.mark.parametrize(("retries", "attempts"), [(0, 1), (AT_ONCE, 3)])
+def test_retries_are_those_of_the_copy(
+    retries: int | RetryPolicy, attempts: int, api: Untyped, face: Face, home: str, wire: WatchingTransport
+) -> None:
+    wire.failing = True
+    with pytest.raises(ServerFailureError) as caught:
+        taken(face, api.with_options(retries=retries).run(f"{home}/run0"))
+    assert caught.value.attempts == attempts
+    assert len(wire.timeouts) == attempts
+
+
+def test_the_copy_shares_what_the_client_learned(
+    api: Untyped, face: Face, home: str, server: RunningServer
+) -> None:
+    viewer = taken(face, api.viewer)
+    copy = api.with_options(timeout=5)
+    assert taken(face, copy.viewer) == viewer
+    assert len(server.requests) == 1
+    taken(face, copy.run(f"{home}/run0"))
+    assert api.traffic is copy.traffic
+    assert api.traffic.requests == 2
+    for name in ("_rate_limiter", "sample_limits"):
+        assert getattr(copy.client, name) is getattr(api.client, name)
+    for name in ("_unknown", "_known_hosts"):
+        assert getattr(copy.client._endpoint, name) is getattr(api.client._endpoint, name)
+
+
+def test_closing_the_copy_does_not_close_the_client(
+    api: Untyped, face: Face, home: str, wire: WatchingTransport
+) -> None:
+    copy = api.with_options(timeout=5)
+    run = taken(face, copy.run(f"{home}/run0"))
+    taken(face, copy.close())
+    copies: list[Untyped] = [copy, copy.with_options(retries=0)]
+    for each in copies:
+        with pytest.raises(ClientClosedError, match="make a new Api"):
+            taken(face, each.run(f"{home}/run0"))
+    with pytest.raises(ClientClosedError):
+        face.load(run, force=True)
+    assert wire.closed == 0
+    assert taken(face, api.run(f"{home}/run0")).id == "run0"
+    assert taken(face, api.with_options(timeout=7).run(f"{home}/run0")).id == "run0"
+
+
+def test_closing_the_client_closes_its_copies(
+    api: Untyped, face: Face, home: str, wire: WatchingTransport
+) -> None:
+    copy = api.with_options(timeout=5)
+    run = taken(face, copy.run(f"{home}/run0"))
+    taken(face, api.close())
+    assert wire.closed == 1
+    sent = len(wire.timeouts)
+    for each in (copy, copy.with_options(retries=0), api.with_options(retries=0)):
+        with pytest.raises(ClientClosedError, match="make a new Api"):
+            taken(face, each.run(f"{home}/run0"))
+    with pytest.raises(ClientClosedError):
+        face.load(run, force=True)
+    assert len(wire.timeouts) == sent
+    assert run.id == "run0"
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"timeout": 0}, ConfigurationError, "the argument timeout is 0: give a positive number of seconds"),
+        ({"timeout": float("nan")}, ConfigurationError, "give a positive number of seconds"),
+        ({"timeout": "5"}, TypeError, "timeout must be a number of seconds, not str"),
+        ({"retries": -1}, ValueError, "retries must be 0 or more, not -1"),
+        ({"retries": True}, TypeError, "retries must be a number such as 3, or a RetryPolicy, not bool"),
+        ({"retries": 1.5}, TypeError, "not float"),
+    ],
+)
+def test_bad_options_are_refused_before_anything_is_sent(
+    options: dict[str, Untyped], error: type[Exception], message: str, api: Untyped, wire: WatchingTransport
+) -> None:
+    with pytest.raises(error, match=message):
+        api.with_options(**options)
+    assert wire.timeouts == []
+
+
+def test_a_copy_is_not_pickled_either(api: Untyped) -> None:
+    import pickle
+
+    with pytest.raises(UnshareableError, match="pickled"):
+        pickle.dumps(api.with_options(timeout=5))
+
+
+# -- one client ----------------------------------------------------------------------------------------------------
+
+
+def test_a_copy_keeps_the_connections_of_a_client_that_nobody_holds(server: RunningServer, home: str) -> None:
+    copy = Api(base_url=server.url, api_key=server.api_key).with_options(timeout=5)
+    gc.collect()
+    assert copy.run(f"{home}/run0").id == "run0"
+    del copy
+    gc.collect()
+
+
+def test_client_and_copy_send_over_one_connection(server: RunningServer, home: str) -> None:
+    with Api(base_url=server.url, api_key=server.api_key) as api:
+        for each in (api, api.with_options(timeout=5), api.with_options(retries=0)):
+            each.run(f"{home}/run0")
+        client: Untyped = api.client
+        pool = client._http._transport._pool
+        assert len(pool.connections) == 1
+        with api.with_options(timeout=5) as copy:
+            assert copy.run(f"{home}/run1").id == "run1"
+        assert len(pool.connections) == 1
+
+
+def test_a_request_of_a_copy_ends_before_the_connections_close() -> None:
+    asked, release = threading.Event(), threading.Event()
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.set()
+        assert release.wait(PATIENCE)
+        return httpx.Response(200, json=PAGE)
+
+    api = Api(base_url="http://api.host", api_key="k" * 40, transport=httpx.MockTransport(answer))
+    copy = api.with_options(retries=0)
+    with ThreadPoolExecutor(1) as threads:
+        reading = threads.submit(lambda: copy.runs("e/p")[0].id)
+        assert asked.wait(PATIENCE)
+        api.close()
+        release.set()
+        assert reading.result(PATIENCE) == "r"
+    with pytest.raises(ClientClosedError):
+        copy.run("e/p/r")
+
+
+@pytest.mark.parametrize("backends", [("asyncio", "asyncio"), ("asyncio", "trio"), ("trio", "asyncio")])
+def test_event_loops_have_connections_of_their_own_through_a_copy(
+    server: RunningServer, home: str, backends: tuple[str, str]
+) -> None:
+    first, second = backends
+    api = AsyncApi(base_url=server.url, api_key=server.api_key)
+    copy = api.with_options(timeout=5)
+    run = anyio.run(copy.run, f"{home}/run0", backend=first)
+    anyio.run(run.load, True, backend=second)
+    anyio.run(copy.close, backend=second)
+    assert anyio.run(api.run, f"{home}/run1", backend=second).id == "run1"
+    anyio.run(api.close, backend=second)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_forked_child_opens_its_own_connections_through_a_copy(server: RunningServer, home: str) -> None:
+    with Api(base_url=server.url, api_key=server.api_key) as api:
+        copy = api.with_options(timeout=5)
+        assert copy.run(f"{home}/run0").id == "run0"
+        child = os.fork()
+        if child == 0:
+            status = 1
+            try:
+                status = 0 if copy.run(f"{home}/run1").id == "run1" else 2
+            finally:
+                os._exit(status)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        assert copy.run(f"{home}/run2").id == "run2"
