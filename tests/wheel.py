@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
 import venv
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from email import message_from_string
 from functools import partial
@@ -17,12 +18,18 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 CONSTRAINTS = ROOT / "constraints.txt"
+APP = ROOT / "tests" / "typing" / "app"
+APP_CHECKS: Mapping[str, tuple[str, ...]] = {
+    "mypy": ("-m", "mypy"),
+    "pyright": ("-m", "pyright"),
+    "pytest": ("-m", "pytest", "-q"),
+}
 
 # The bound: at most two thirds of what the newest official SDK takes.
 IMPORT_RATIO = 2 / 3
 ROUNDS = 7
 
-SHIPPED = {"runql", "runql_graphql", "runql_server"}
+SHIPPED = {"runql", "runql_codegen", "runql_graphql", "runql_server"}
 NEEDED = {
     "runql/drift/operations/senders.toml",
     "runql/py.typed",
@@ -162,11 +169,13 @@ class Trial:
         }
         return {**kept, **pip, "HOME": str(home), "PYTHONSAFEPATH": "1"}
 
-    def run(self, *command: str | Path, environ: Mapping[str, str] | None = None) -> str:
+    def run(
+        self, *command: str | Path, environ: Mapping[str, str] | None = None, folder: Path | None = None
+    ) -> str:
         """Run a command outside the repository and give its output; a failure shows it."""
         done = subprocess.run(
             [str(part) for part in command],
-            cwd=self.folder,
+            cwd=folder or self.folder,
             env={**self.environ(), **(environ or {})},
             capture_output=True,
             text=True,
@@ -210,6 +219,11 @@ class Environment:
         )
         self.trial.run(*pip, *constraints, *requirements)
 
+    def run_in(self, folder: Path, *arguments: str) -> str:
+        """Run its Python in a folder, with the environment activated: pyright asks the `python` that it finds."""
+        places = os.pathsep.join((str(self.path / "bin"), os.environ.get("PATH", "")))
+        return self.trial.run(self.python, *arguments, folder=folder, environ={"PATH": places})
+
     def run(self, code: str) -> str:
         """Run some Python with warnings as errors."""
         return self.trial.run(self.python, "-W", "error", "-c", code)
@@ -230,6 +244,7 @@ def main() -> None:
         trial.try_out("the wheel holds what ships, and nothing else", lambda: check_contents(wheel))
         try_bare(trial, wheel)
         try_drift(trial, wheel)
+        try_app(trial, wheel)
         try_with_extras(trial, wheel)
         for extra in STRICT_LINES:
             try_strictly(trial, wheel, extra)
@@ -288,6 +303,46 @@ def try_strictly(trial: Trial, wheel: Path, extra: str) -> None:
     trial.try_out(
         f"with {extra} alone a strict program is clean", lambda: check_strict_program(strict, extra)
     )
+
+
+def try_app(trial: Trial, wheel: Path) -> None:
+    """The example application, as a user has it: a project with queries of its own, and two type checkers."""
+    app = Environment.create(trial, "app-environment")
+    app.install(f"runql[codegen,server] @ {wheel.as_uri()}", "mypy", "pyright[nodejs]", "pytest")
+    folder = trial.folder / "app"
+    shutil.copytree(APP, folder, ignore=shutil.ignore_patterns("__pycache__", ".*_cache"))
+    trial.try_out("the package of an application is current", lambda: check_codegen(app, folder))
+    for name, arguments in APP_CHECKS.items():
+        attempt = partial(check_app, app, folder, arguments)
+        trial.try_out(f"{name} passes the application", attempt)
+
+
+def check_codegen(environment: Environment, folder: Path) -> str:
+    """It is current; an edited file is found, and written again."""
+    command = environment.path / "bin" / "runql-codegen"
+    said = environment.trial.run(command, "--check", folder=folder)
+    module = folder / "promotion" / "wandb" / "operations.py"
+    written = module.read_bytes()
+    module.write_bytes(written.replace(b"GateRuns", b"Runs"))
+    try:
+        environment.trial.run(command, "--check", folder=folder)
+    except WheelError as error:
+        expect("ended with 1" in str(error) and "was edited by hand" in str(error), str(error))
+    else:
+        raise WheelError("an edited file is not found")
+    environment.trial.run(command, folder=folder)
+    expect(module.read_bytes() == written, "another run writes other code")
+    return last_line(said)
+
+
+def check_app(environment: Environment, folder: Path, arguments: Sequence[str]) -> str:
+    """A check of the application ends well."""
+    return last_line(environment.run_in(folder, *arguments))
+
+
+def last_line(said: str) -> str:
+    """The last line of an output."""
+    return said.strip().splitlines()[-1]
 
 
 def check_contents(wheel: Path) -> str:

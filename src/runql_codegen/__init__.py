@@ -1,1 +1,1 @@
-"""Generates the package `runql_graphql` from `queries/` and `schema/`; development only, not part of the wheel."""
+"""Generates a package of typed operations from GraphQL queries and a schema."""

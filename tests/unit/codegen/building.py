@@ -17,10 +17,9 @@ RUNTIME = Path("src/runql_codegen/operation.py")
 
 
 def lay_out(folder: Path, *, schema: Path, queries: Path) -> Path:
-    """Make a repository of nothing but what a rebuild reads: settings, one SDL, the queries, the copied runtime."""
+    """Make a repository of nothing but what a rebuild reads: settings, one SDL, the queries."""
     for source, target in (
         (ROOT / "pyproject.toml", folder / "pyproject.toml"),
-        (ROOT / RUNTIME, folder / RUNTIME),
         (schema, folder / "schema" / "wandb.graphql"),
     ):
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -37,8 +36,7 @@ def lay_out(folder: Path, *, schema: Path, queries: Path) -> Path:
 def build(folder: Path) -> Path:
     """Rebuild in this process; gives the package's folder."""
     with chdir(folder):
-        package = rebuild(Path("pyproject.toml"))
-    return folder / package
+        return rebuild(Path("pyproject.toml"))
 
 
 def build_apart(folder: Path, *, hash_seed: int) -> Path:

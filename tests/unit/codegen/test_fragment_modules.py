@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from runql_codegen.fragment_modules import fragment_names, split_fragments
+from runql_codegen.fragment_modules import split_fragments
 
 PRINT_MODULES = "import json, sys; print(json.dumps(sorted(sys.modules)))"
 
@@ -54,13 +54,6 @@ def test_an_unknown_fragment_is_no_attribute(built: Path) -> None:
     assert "ImportError: cannot import name 'NoFields'" in done.stderr
 
 
-def test_fragments_are_found_in_files_and_folders(tmp_path: Path) -> None:
-    file = tmp_path / "below" / "one.graphql"
-    file.parent.mkdir()
-    file.write_text("query Q { a { ...AFields } } fragment AFields on A { id }")
-    assert fragment_names(file) == fragment_names(tmp_path) == {"AFields"}
-
-
 def test_a_fragment_that_is_extended_inside_of_another_is_refused(tmp_path: Path) -> None:
     (tmp_path / "fragments.py").write_text(
         "from .base_model import BaseModel\n"
@@ -69,4 +62,4 @@ def test_a_fragment_that_is_extended_inside_of_another_is_refused(tmp_path: Path
         "class BFieldsA(AFields):\n    more: str\n"
     )
     with pytest.raises(TypeError, match="BFieldsA adds to AFields"):
-        split_fragments(tmp_path, {"AFields", "BFields"})
+        split_fragments(tmp_path, {"AFields", "BFields"}, "queries")

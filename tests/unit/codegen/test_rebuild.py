@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 from tests.unit.codegen.building import CASES, ROOT, build, build_apart, contents, lay_out
+
+from runql_codegen.settings import CodegenError
 
 
 @pytest.fixture
@@ -61,8 +62,9 @@ def test_a_rebuild_makes_the_folder_it_builds_into(folder: Path) -> None:
     assert (build(folder) / "operations.py").is_file()
 
 
-def test_an_operation_without_a_name_is_refused(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    (folder / "queries" / "queries.graphql").write_text("{ task(id: 1) { id } }")
-    with pytest.raises(subprocess.CalledProcessError):
+def test_an_operation_without_a_name_is_refused_and_the_package_stays(folder: Path) -> None:
+    before = contents(build(folder))
+    (folder / "queries" / "queries.graphql").write_text("\n  { task(id: 1) { id } }")
+    with pytest.raises(CodegenError, match=r"^queries/queries\.graphql:2:3: an operation without name"):
         build(folder)
-    assert "without name" in capfd.readouterr().err
+    assert contents(folder / "generated" / "runql_graphql") == before

@@ -1,0 +1,1 @@
+"""Promotes the best run of a project."""
