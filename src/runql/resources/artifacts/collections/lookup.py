@@ -130,7 +130,11 @@ class CollectionQuery:
             raise TypeError(
                 f"filters must be a dict such as {{'name': 'mnist'}}, not {type(filters).__name__}"
             )
-        filter_json = checked_json(dict(filters), "filters", default=plain_container) if filters else None
+        filter_json = (
+            checked_json(dict(filters), "filters", default=plain_container)
+            if filters is not None and len(filters)
+            else None
+        )
         checked_order = checked_str("order", order) if order is not None else None
         return cls(entity, project, filter_json, checked_order or None, positive("per_page", per_page))
 
