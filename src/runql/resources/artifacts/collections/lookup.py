@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from runql.arguments import checked_str, positive
 from runql.errors import ArtifactNotFoundError
+from runql.filters import refuse_run_fields
 from runql.resources.pages.listing import Page, read_page, read_sparse_page
 from runql.resources.records.identity import Named, require_name, require_project
 from runql.transport.flow import Flow, fetch
@@ -130,6 +131,7 @@ class CollectionQuery:
             raise TypeError(
                 f"filters must be a dict such as {{'name': 'mnist'}}, not {type(filters).__name__}"
             )
+        refuse_run_fields(filters, "collections")
         filter_json = (
             checked_json(dict(filters), "filters", default=plain_container)
             if filters is not None and len(filters)
