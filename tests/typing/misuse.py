@@ -4,6 +4,7 @@ from __future__ import annotations
 
 HEAD = """\
 from runql import Api, AsyncApi, AsyncRun, AsyncRuns, HistoryScan, Run, Runs, Settings, Summary, User
+from runql.filters import Filter, config, created_at, state, summary as metric, tags
 
 
 def plain(api: Api, runs: Runs, run: Run, scan: HistoryScan, summary: Summary, user: User, s: Settings) -> None:
@@ -77,7 +78,38 @@ STATEMENTS = (
     "run.storage_id = 'other'",
     "user.name = 'other'",
     "s.entity = 'other'",
+    # a filter that compares two types
+    'config("lr", float) < "x"',
+    'config("lr", float).eq("x")',
+    'api.runs("e/p", config("lr", float) == "x")',
+    'config("lr", list)',
+    'config("n", int).matches("1")',
+    'metric("acc", float).between(0.5)',
+    'created_at > "2026-01-01"',
+    'state.eq("finishd")',
+    'state.is_in("finished", "x")',
+    'api.runs("e/p", state == "finishd")',
+    'api.runs("e/p", tags == "best")',
+    "tags.contains(1)",
+    # what is no filter, and what is no order
+    'state.eq("failed") & True',
+    'state.eq("failed") & {"group": "a"}',
+    'api.runs("e/p", config("lr", float))',
+    'api.runs("e/p", tags)',
+    'api.runs("e/p", order=config("lr", float))',
+    'api.runs("e/p", order=state.eq("failed"))',
 )
+SEEN_BY_PYRIGHT = (
+    # mypy lets any object stand for a bool; no checker reports `a and b` outside of a condition
+    "if made: pass",
+    "if made and made: pass",
+    "print(not made)",
+    "if config('lr', float) > 0.1: pass",
+)
+FILTERED_HEAD = """
+
+def filtered(made: Filter) -> None:
+"""
 AWAITED_STATEMENTS = (
     'await aruns.histories(format="csv")',
     "await arun.scan_history()",
@@ -98,7 +130,11 @@ def source() -> tuple[str, dict[int, str]]:
     """The user's file, and the statement that stands in each line that must be refused."""
     lines = HEAD.splitlines()
     wrong: dict[int, str] = {}
-    for head, statements in (("", STATEMENTS), (AWAITED_HEAD, AWAITED_STATEMENTS)):
+    for head, statements in (
+        ("", STATEMENTS),
+        (AWAITED_HEAD, AWAITED_STATEMENTS),
+        (FILTERED_HEAD, SEEN_BY_PYRIGHT),
+    ):
         lines += head.splitlines()
         for statement in statements:
             lines.append(f"    {statement}")

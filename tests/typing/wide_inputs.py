@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import assert_type
 
 from runql import (
@@ -20,6 +21,7 @@ from runql import (
     Run,
     Stream,
 )
+from runql.filters import Filter, Order, State, any_of, config, created_at, display_name, state, summary, tags
 
 
 def filters_of_any_kind(api: Api, run: Run, tags: list[str], rates: tuple[float, ...]) -> None:
@@ -36,10 +38,29 @@ def filters_of_any_kind(api: Api, run: Run, tags: list[str], rates: tuple[float,
     run.scan_history(("loss",))
 
 
+def expressions(api: Api, since: datetime, wanted: State) -> Filter:
+    """Filters and orders by expressions; each is what a plain filter and order may be."""
+    lr, acc = config("optimizer.lr", float), summary("acc", float)
+    assert_type(lr == 0.1, Filter)
+    assert_type(lr != None, Filter)  # noqa: E711 - a comparison makes a filter
+    assert_type(lr < 1, Filter)
+    assert_type(lr.between(1e-5, 1), Filter)
+    assert_type(state == wanted, Filter)
+    assert_type(config("fast", bool).eq(True), Filter)
+    assert_type(display_name.matches("^a"), Filter)
+    assert_type(created_at.desc(), Order)
+    made = (lr < 1e-3) & tags.contains("best") & ~state.is_in("failed", "crashed") | (created_at > since)
+    plain: Filters = made
+    api.runs("e/p", made, order=acc.desc())
+    api.runs("e/p", {"$and": [made, plain]}, order=acc.asc())
+    return assert_type(any_of(made, state.other("paused"), Filter({"group": "a"})), Filter)
+
+
 async def awaited_filters(api: AsyncApi, tags: Sequence[str], limits: Mapping[str, float]) -> None:
     """The same on the async client."""
     await api.runs("e/p", {"tags": {"$in": tags}})
     await api.runs("e/p", {"config.lr": limits})
+    await api.runs("e/p", config("lr", float) < 0.1, order=created_at.asc())
     (await api.project("p")).runs({"tags": {"$in": tags}})
 
 

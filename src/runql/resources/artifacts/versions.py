@@ -9,6 +9,7 @@ from functools import partial
 from typing import Final, Literal, TypeAlias, TypeVar
 
 from runql.arguments import positive, shown
+from runql.filters import refuse_run_fields
 from runql.paths import RunAddress
 from runql.resources.artifacts.artifact import Artifact, AsyncArtifact
 from runql.resources.artifacts.lookup import (
@@ -146,6 +147,7 @@ def _checked(
     order: str | None,
     per_page: int,
 ) -> VersionQuery:
+    refuse_run_fields(filters, "versions")
     filter_json = json.dumps(
         dict(COMMITTED if filters is None else filters), allow_nan=False, default=plain_container
     )

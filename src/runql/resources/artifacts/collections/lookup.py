@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from runql.arguments import checked_str, positive
 from runql.errors import ArtifactNotFoundError
+from runql.filters import refuse_run_fields
 from runql.resources.pages.listing import Page, read_page, read_sparse_page
 from runql.resources.records.identity import Named, require_name, require_project
 from runql.transport.flow import Flow, fetch
@@ -130,7 +131,12 @@ class CollectionQuery:
             raise TypeError(
                 f"filters must be a dict such as {{'name': 'mnist'}}, not {type(filters).__name__}"
             )
-        filter_json = checked_json(dict(filters), "filters", default=plain_container) if filters else None
+        refuse_run_fields(filters, "collections")
+        filter_json = (
+            checked_json(dict(filters), "filters", default=plain_container)
+            if filters is not None and len(filters)
+            else None
+        )
         checked_order = checked_str("order", order) if order is not None else None
         return cls(entity, project, filter_json, checked_order or None, positive("per_page", per_page))
 
