@@ -2,12 +2,14 @@
 
 """The base of all models."""
 
+from typing import ClassVar
+
 from pydantic import BaseModel as PydanticBaseModel
 from pydantic import ConfigDict
 
 
 class BaseModel(PydanticBaseModel):
-    model_config = ConfigDict(
+    model_config: ClassVar[ConfigDict] = ConfigDict(
         populate_by_name=True,
         validate_assignment=True,
         arbitrary_types_allowed=True,
