@@ -252,7 +252,7 @@ def plain_json(value: JSONInput) -> JSONValue:
         for key, member in value.items():
             entries[key] = plain_json(member)
         return entries
-    if isinstance(value, Sequence) and not isinstance(value, str) and not _is_buffer(value):
+    if isinstance(value, Sequence) and not isinstance(value, (str, Iterator)) and not _is_buffer(value):
         members: list[JSONValue] = []
         for member in value:
             members.append(plain_json(member))  # noqa: PERF401 - a comprehension is a second frame
@@ -274,7 +274,8 @@ def _is_sequence(value: object) -> TypeGuard[Sequence[object]]:
 
 
 def _is_any_sequence(value: object) -> TypeGuard[Sequence[object]]:
-    return isinstance(value, Sequence)
+    # A list of runs is a sequence and an iterator: reading it would send requests, and no run is JSON.
+    return isinstance(value, Sequence) and not isinstance(value, Iterator)
 
 
 def _is_buffer(value: object) -> bool:

@@ -296,3 +296,19 @@ def test_index_and_in_read_no_further_than_the_item(server: RunningServer, home:
         assert api.traffic.requests == 1
         assert [run.id for run in reversed(runs)] == NAMES[::-1]
         assert api.traffic.requests == 4
+
+
+def test_a_list_of_runs_is_no_value_to_store_or_filter_by(server: RunningServer, home: str) -> None:
+    """It is a sequence, and reading it sends requests: it is refused before that, as it was when it was none."""
+    with Api(base_url=server.url, api_key=server.api_key) as api:
+        run = api.run(f"{home}/run0")
+        runs: Untyped = api.runs(home)
+        sent = api.traffic.requests
+        with pytest.raises(ValueError, match="Object of type Runs is not JSON"):
+            api.runs(home, {"name": {"$in": runs}})
+        with pytest.raises(TypeError, match="Runs"):
+            run.summary.update({"best": runs})
+        run.config["best"] = runs
+        with pytest.raises(TypeError, match="Runs"):
+            run.update()
+        assert api.traffic.requests == sent

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import date, time
 from enum import Enum
@@ -139,7 +139,8 @@ def _is_mapping(value: object) -> TypeGuard[Mapping[object, object]]:
 
 
 def _is_sequence(value: object) -> TypeGuard[Sequence[object]]:
-    return isinstance(value, Sequence)
+    # A list of runs is a sequence and an iterator: reading it would send requests, and no run is JSON.
+    return isinstance(value, Sequence) and not isinstance(value, Iterator)
 
 
 def _is_set(value: object) -> TypeGuard[AbstractSet[object]]:
