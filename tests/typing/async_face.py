@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from io import TextIOWrapper
 from pathlib import Path
-from typing import assert_type
+from typing import TypedDict, assert_type
 
 import pandas as pd
 import polars as pl
 import pyarrow as pa
+from pydantic import BaseModel
 
 from runql import (
     AsyncApi,
@@ -28,6 +30,8 @@ from runql import (
     AsyncSummary,
     AsyncSweep,
     AsyncSweeps,
+    AsyncTypedRun,
+    AsyncTypedRuns,
     Capabilities,
     ConsoleLogLine,
     HistoryFiles,
@@ -35,10 +39,30 @@ from runql import (
     LoggedTable,
     Settings,
     Traffic,
+    UnexpectedValueError,
     User,
 )
 
 Row = dict[str, JSONValue]
+
+
+@dataclass
+class Train:
+    """A user's config."""
+
+    lr: float
+
+
+class Scores(TypedDict):
+    """A user's summary."""
+
+    acc: float
+
+
+class Loss(BaseModel):
+    """A user's row."""
+
+    loss: float
 
 
 async def use_api(api: AsyncApi) -> None:
@@ -270,3 +294,25 @@ async def use_files(run: AsyncRun) -> None:
     assert_type(await file.download(), TextIOWrapper)
     assert_type((file.name, file.size, file.md5), tuple[str, int, str | None])
     assert_type(await file.delete(), None)
+
+
+async def use_types(runs: AsyncRuns, run: AsyncRun) -> None:
+    """Configs, summaries and rows of a user's types."""
+    assert_type(run.config_as(Train), Train)
+    assert_type(run.summary_as(Scores), Scores)
+    both = runs.typed(config=Train, summary=Scores, on_invalid="skip")
+    assert_type(runs.typed(config=Train, summary=Scores), AsyncTypedRuns[Train, Scores])
+    assert_type(runs.typed(config=Train), AsyncTypedRuns[Train, None])
+    assert_type(runs.typed(summary=Scores), AsyncTypedRuns[None, Scores])
+    assert_type(both.skipped, list[tuple[AsyncRun, UnexpectedValueError]])
+    async for each in both:
+        assert_type(each, AsyncTypedRun[Train, Scores])
+        assert_type(each.run, AsyncRun)
+        assert_type(each.config.lr, float)
+        assert_type(each.summary["acc"], float)
+    scan = run.scan_history(row=Loss, page_size=10, on_invalid="skip")
+    assert_type(scan, AsyncHistoryScan[Loss])
+    assert_type(run.scan_history(None, 10, 0, 5, row=Scores), AsyncHistoryScan[Scores])
+    assert_type([row.loss async for row in scan], list[float])
+    assert_type(scan.skipped, list[tuple[Row, UnexpectedValueError]])
+    assert_type(await scan.to_polars(), pl.DataFrame)

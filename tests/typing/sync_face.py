@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from io import TextIOWrapper
 from pathlib import Path
-from typing import assert_type
+from typing import TypedDict, assert_type
 
 import pandas as pd
 import polars as pl
 import pyarrow as pa
+from pydantic import BaseModel
 
 from runql import (
     Api,
@@ -36,10 +38,32 @@ from runql import (
     Sweep,
     Sweeps,
     Traffic,
+    TypedRun,
+    TypedRuns,
+    UnexpectedValueError,
     User,
 )
 
 Row = dict[str, JSONValue]
+
+
+@dataclass
+class Train:
+    """A user's config."""
+
+    lr: float
+
+
+class Scores(TypedDict):
+    """A user's summary."""
+
+    acc: float
+
+
+class Loss(BaseModel):
+    """A user's row."""
+
+    loss: float
 
 
 def use_api(api: Api) -> None:
@@ -309,3 +333,25 @@ def use_files(run: Run) -> None:
     assert_type(file.download(), TextIOWrapper)
     assert_type((file.name, file.size, file.md5), tuple[str, int, str | None])
     assert_type(file.delete(), None)
+
+
+def use_types(runs: Runs, run: Run) -> None:
+    """Configs, summaries and rows of a user's types."""
+    assert_type(run.config_as(Train), Train)
+    assert_type(run.summary_as(Scores), Scores)
+    both = runs.typed(config=Train, summary=Scores, on_invalid="skip")
+    assert_type(runs.typed(config=Train, summary=Scores), TypedRuns[Train, Scores])
+    assert_type(runs.typed(config=Train), TypedRuns[Train, None])
+    assert_type(runs.typed(summary=Scores), TypedRuns[None, Scores])
+    assert_type(both.skipped, list[tuple[Run, UnexpectedValueError]])
+    for each in both:
+        assert_type(each, TypedRun[Train, Scores])
+        assert_type(each.run, Run)
+        assert_type(each.config.lr, float)
+        assert_type(each.summary["acc"], float)
+    scan = run.scan_history(row=Loss, page_size=10, on_invalid="skip")
+    assert_type(scan, HistoryScan[Loss])
+    assert_type(run.scan_history(None, 10, 0, 5, row=Scores), HistoryScan[Scores])
+    assert_type([row.loss for row in scan], list[float])
+    assert_type(scan.skipped, list[tuple[Row, UnexpectedValueError]])
+    assert_type(scan.to_polars(), pl.DataFrame)

@@ -109,6 +109,8 @@ READ_WITH: dict[str, list[type]] = {
         runql.Project,
         runql.HistoriesScan,
         runql.HistoryScan,
+        runql.TypedRun,
+        runql.TypedRuns,
         runql.User,
         runql.Traffic,
         runql.Settings,
@@ -121,6 +123,8 @@ READ_WITH: dict[str, list[type]] = {
         runql.AsyncProject,
         runql.AsyncHistoriesScan,
         runql.AsyncHistoryScan,
+        runql.AsyncTypedRun,
+        runql.AsyncTypedRuns,
     ],
     "sync_artifacts.py": [
         runql.Artifact,
