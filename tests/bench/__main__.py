@@ -13,8 +13,8 @@ from tests.bench.measurement import BenchServer, Measured, measure, prepare
 from tests.bench.paths import RESULTS
 from tests.bench.replay_process import ReplayProxy
 from tests.bench.report import Findings, Row, written
-from tests.bench.tasks import EXPORTS, GROWTH, LIMIT, MEMORY, OWN, TABLE, Task, Where
-from tests.bench.verdicts import Verdict, exponent, memory_verdict, verdicts
+from tests.bench.tasks import EXPORTS, GROWTH, LIMIT, MEMORY, OWN, TABLE, TYPED, Task, Where
+from tests.bench.verdicts import Verdict, exponent, memory_verdict, typed_verdict, verdicts
 
 from runql_server.exports.policy import ExportPolicy
 from runql_server.running import RunningServer
@@ -28,13 +28,13 @@ SLACK = 16.0
 LINEAR = 1.1
 """Highest exponent of a linear cost."""
 
-GROWTH_NAME, MEMORY_NAME = "growth", "memory"
+GROWTH_NAME, MEMORY_NAME, TYPED_NAME = "growth", "memory", "typed"
 
 
 def main() -> None:
     """Measure, compare, write, and exit with 1 if a goal is missed."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    names = [*(task.name for task in TABLE), GROWTH_NAME, MEMORY_NAME]
+    names = [*(task.name for task in TABLE), GROWTH_NAME, MEMORY_NAME, TYPED_NAME]
     parser.add_argument("--only", nargs="+", choices=names, metavar="TASK", help=", ".join(names))
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--latency", type=int, nargs="+", default=[GOALS_AT, 0], help="milliseconds")
@@ -51,6 +51,8 @@ def main() -> None:
             measure_growth(servers["plain"], findings)
         if MEMORY_NAME in only:
             measure_memory(servers["plain"], findings)
+        if TYPED_NAME in only:
+            measure_typed(servers["plain"], findings)
     text = written(findings)
     if not arguments.only:
         RESULTS.write_text(text)
@@ -131,16 +133,25 @@ def measure_growth(bench: BenchServer, findings: Findings) -> None:
 def measure_memory(bench: BenchServer, findings: Findings) -> None:
     """Measure the memory of a scan, to a frame and row by row."""
     log_progress("memory")
-
-    def needed(name: str) -> Measured:
-        task = Task(name, name, contenders=(OWN,))
-        prepare(bench, task)
-        return measure(bench, task, latency=0, rounds=findings.rounds)[OWN]
-
     for title, (few, many) in MEMORY.items():
-        tenth, whole = needed(few), needed(many)
+        tenth, whole = (measure_own(bench, each, findings.rounds) for each in (few, many))
         findings.memory[title] = tenth, whole
         findings.verdicts.append(memory_verdict(title, tenth, whole, slack=SLACK))
+
+
+def measure_typed(bench: BenchServer, findings: Findings) -> None:
+    """Measure rows as instances of a type against the same rows as dicts, without latency."""
+    log_progress("typed rows")
+    for title, names in TYPED.items():
+        dicts, typed = (measure_own(bench, each, findings.rounds) for each in names)
+        findings.verdicts.append(typed_verdict(title, dicts, typed))
+
+
+def measure_own(bench: BenchServer, name: str, rounds: int) -> Measured:
+    """Measure a task that only runql performs, without latency."""
+    task = Task(name, name, contenders=(OWN,))
+    prepare(bench, task)
+    return measure(bench, task, latency=0, rounds=rounds)[OWN]
 
 
 def log_progress(text: str) -> None:

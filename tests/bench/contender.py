@@ -12,9 +12,10 @@ from collections.abc import Callable, Iterable, Mapping, Sized
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
+from typing import Protocol, TypeVar, overload
 
 import polars as pl
+from pydantic import BaseModel
 from tests.bench import values
 from tests.bench.result import Result, timed
 
@@ -23,6 +24,15 @@ PAGE = 1_000
 """Default steps per request of both libraries."""
 
 KEYS = ["k00", "k01", "k02"]
+T = TypeVar("T")
+
+
+class KeyedRow(BaseModel):
+    """A row that has `KEYS`."""
+
+    k00: float
+    k01: float
+    k02: float
 
 
 class BothFile(Protocol):
@@ -40,9 +50,13 @@ class BothRun(Protocol):
     config: Mapping[str, object]
     summary: Mapping[str, object]
 
+    @overload
     def scan_history(
-        self, *, keys: list[str] | None = None, page_size: int = ...
+        self, *, keys: list[str] | None = None, page_size: int = ..., max_step: int | None = ...
     ) -> Iterable[Mapping[str, object]]: ...
+
+    @overload
+    def scan_history(self, *, row: type[T], page_size: int, max_step: int) -> Iterable[T]: ...
 
     def files(self) -> Iterable[BothFile]: ...
 
@@ -128,6 +142,22 @@ def iterated(run: BothRun) -> Read:
     return Read(range(count), lambda: str(count))
 
 
+ROWS = 10_000
+"""Rows of the tasks that compare dicts with instances."""
+
+
+def keyed_rows(run: BothRun) -> Read:
+    """Keep the first rows of a run as dicts."""
+    rows = list(run.scan_history(keys=KEYS, page_size=ROWS, max_step=ROWS))
+    return Read(rows, lambda: values.of_records((str(step), row, {}) for step, row in enumerate(rows)))
+
+
+def typed_rows(run: BothRun) -> Read:
+    """As `keyed_rows`, as instances of a model; only runql has these."""
+    rows = list(run.scan_history(row=KeyedRow, page_size=ROWS, max_step=ROWS))
+    return Read(rows, lambda: values.of_records((str(step), dict(row), {}) for step, row in enumerate(rows)))
+
+
 def files(api: BothApi, run: str) -> Callable[[], Read]:
     """Return the download of all listed files of a run: by one call if the library has it, else by threads."""
     found = api.run(run).files()
@@ -165,6 +195,8 @@ TASKS: dict[str, Callable[[BothApi], Read]] = {
     "iterate, tenth": lambda api: iterated(api.run("scan/tenth")),
     "exports": lambda api: scanned(api.run("exports/long")),
     "exports by keys": lambda api: scanned(api.run("exports/long"), ["_step", *KEYS]),
+    "keyed rows": lambda api: keyed_rows(api.run("scan/tenth")),
+    "typed rows": lambda api: typed_rows(api.run("scan/tenth")),
     "sparse": lambda api: scanned(api.run("sparse/sparse"), page_size=PAGE),
 }
 

@@ -124,3 +124,6 @@ MEMORY = {
     "rows as dicts, none of them kept": ("iterate, tenth", "iterate"),
 }
 """Tasks for a tenth of the rows and for all, with pages of the default size."""
+
+TYPED = {"10,000 rows of three keys as instances of a model": ("keyed rows", "typed rows")}
+"""Tasks for the same rows as dicts, and as instances of a type."""

@@ -11,7 +11,7 @@ from tests.bench import values
 from tests.bench.measurement import Measured
 from tests.bench.replay_process import ReplayProxy, Traffic
 from tests.bench.tasks import LIMIT, NEW, OWN, Goal
-from tests.bench.verdicts import exponent, memory_verdict, ratio, verdicts
+from tests.bench.verdicts import exponent, memory_verdict, ratio, typed_verdict, verdicts
 
 from runql import Api
 from runql_server.running import RunningServer
@@ -94,3 +94,10 @@ def test_memory_may_grow_by_one_and_a_half_frames() -> None:
 def test_the_exponent_is_the_power_of_growth() -> None:
     assert exponent([2, 20, 200]) == pytest.approx(1)
     assert exponent([3, 3, 3]) == pytest.approx(0)
+
+
+def test_typed_rows_may_cost_less_than_twice_the_dicts_and_no_request_more() -> None:
+    dicts = Measured("dicts", [1.0, 1.0], requests=2)
+    assert typed_verdict("t", dicts, Measured("typed", [1.9, 1.9], requests=2)).kept
+    assert not typed_verdict("t", dicts, Measured("typed", [2.0, 2.0], requests=2)).kept
+    assert not typed_verdict("t", dicts, Measured("typed", [1.0, 1.0], requests=3)).kept

@@ -61,6 +61,16 @@ def memory_verdict(title: str, tenth: Measured, whole: Measured, *, slack: float
     )
 
 
+def typed_verdict(title: str, dicts: Measured, typed: Measured) -> Verdict:
+    """Check that instances cost less than twice the time of dicts, and no request more."""
+    times, low, high = ratio(dicts, typed)
+    return Verdict(
+        f"{title}: {times:.2f} × the time of dicts ({low:.2f}–{high:.2f}), less than 2; "
+        f"{typed.requests} requests, for dicts {dicts.requests}",
+        times < 2 and typed.requests <= dicts.requests,
+    )
+
+
 def exponent(values: Sequence[float]) -> float:
     """Return the exponent of growth of values at n, 10 n, 100 n …: the slope of their logarithms."""
     return statistics.linear_regression(range(len(values)), [math.log10(value) for value in values]).slope

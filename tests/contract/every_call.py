@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, TypedDict
 
 from tests.contract.both_clients import Face
 from tests.contract.test_sweeps import make_sweep
@@ -18,6 +18,18 @@ from runql_server.seed_artifacts import SeedArtifact
 
 ROWS: Final = 40
 FILE: Final = "notes.txt"
+
+
+class LossRow(TypedDict):
+    """A row that has the metric of every run."""
+
+    loss: float
+
+
+class NoKeys(TypedDict, total=False):
+    """A summary that every run has."""
+
+    nothing: int
 
 
 @dataclass
@@ -87,6 +99,7 @@ READING: Final[dict[str, Call]] = {
     "run.scan_history": lambda on: on.all(on.run.scan_history(page_size=10)),
     "run.scan_history(keys)": lambda on: on.all(on.run.scan_history(keys=["loss"])),
     "run.scan_history.to_polars": lambda on: on.take(on.run.scan_history(page_size=2).to_polars()),
+    "run.scan_history(row)": lambda on: on.all(on.run.scan_history(row=LossRow)),
     "run.lastHistoryStep": lambda on: on.take(on.run.lastHistoryStep),
     "run.wait_until_finished": lambda on: on.face.wait(on.run, 0),
     "run.files": lambda on: on.all(on.run.files()),
@@ -96,6 +109,7 @@ READING: Final[dict[str, Call]] = {
     "run.used_artifacts": lambda on: on.all(on.run.used_artifacts()),
     "runs": lambda on: on.all(on.runs()),
     "runs(lazy)": lambda on: on.all(on.runs(lazy=True)),
+    "runs.typed": lambda on: on.all(on.runs().typed(summary=NoKeys)),
     "runs.length": lambda on: on.take(on.runs().length),
     "runs.first": lambda on: on.take(on.runs().first()),
     "runs.one": lambda on: on.take(on.runs(filters={"name": "one"}).one()),

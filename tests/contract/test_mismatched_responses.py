@@ -19,7 +19,15 @@ CALLS = READING | DOWNLOADING | WRITING
 
 # What no response to the call says: which of the project's runs or artifacts it is about.
 SAYS_ONLY_THE_PROJECT = {
-    *("runs", "runs(lazy)", "runs.length", "runs.histories", "runs.scan_histories", "sweep.runs"),
+    *(
+        "runs",
+        "runs(lazy)",
+        "runs.length",
+        "runs.typed",
+        "runs.histories",
+        "runs.scan_histories",
+        "sweep.runs",
+    ),
     *("light run.load", "project", "project.runs", "project.sweeps", "artifact_types"),
     *("project.collections", "create_project"),
 }

@@ -6,8 +6,10 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Protocol
 
 import pytest
+from tests.patience import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 TRACKED = subprocess.run(
@@ -24,6 +26,13 @@ DECISIONS = sorted(path for path in FILES if re.match(r"docs/decisions/\d", path
 
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 NAMED = re.compile(r"`([\w./*-]+)`")
+
+
+class SampleServer(Protocol):
+    """What the pytest plugin's `sample_server` gives."""
+
+    url: str
+    api_key: str
 
 
 def read(document: str) -> str:
@@ -102,6 +111,21 @@ from runql_graphql.operations import get_run_state
         check=False,
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_the_program_of_the_page_about_types_runs(sample_server: SampleServer, tmp_path: Path) -> None:
+    (block,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs/typed.md").read_text("utf-8"), re.DOTALL)
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", block],
+        env={"WANDB_BASE_URL": sample_server.url, "WANDB_API_KEY": sample_server.api_key},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert re.fullmatch(r"mlp\d\d 32 \d+\n\d{3,} 0\.\d+\nTrue True\n", done.stdout)
 
 
 def test_every_page_is_listed() -> None:

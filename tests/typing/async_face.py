@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from io import TextIOWrapper
 from pathlib import Path
-from typing import assert_type
+from typing import TypedDict, assert_type
 
 import pandas as pd
 import polars as pl
@@ -30,6 +30,7 @@ from runql import (
     AsyncSummary,
     AsyncSweep,
     AsyncSweeps,
+    AsyncTypedRun,
     AsyncTypedRuns,
     Capabilities,
     ConsoleLogLine,
@@ -43,6 +44,25 @@ from runql import (
 )
 
 Row = dict[str, JSONValue]
+
+
+@dataclass
+class Train:
+    """A user's config."""
+
+    lr: float
+
+
+class Scores(TypedDict):
+    """A user's summary."""
+
+    acc: float
+
+
+class Loss(BaseModel):
+    """A user's row."""
+
+    loss: float
 
 
 async def use_api(api: AsyncApi) -> None:
@@ -283,37 +303,26 @@ async def use_files(run: AsyncRun) -> None:
     assert_type(await file.delete(), None)
 
 
-@dataclass
-class Train:
-    """What a user's config holds."""
-
-    lr: float
-
-
-class Scores(BaseModel):
-    """What a user's summary or row holds."""
-
-    acc: float
-    loss: float | None = None
-
-
-async def use_typed_values(runs: AsyncRuns, run: AsyncRun) -> None:
-    """Configs, summaries and rows as instances of a user's types."""
+async def use_types(runs: AsyncRuns, run: AsyncRun) -> None:
+    """Configs, summaries and rows of a user's types."""
     assert_type(run.config_as(Train), Train)
     assert_type(run.summary_as(Scores), Scores)
+    both = runs.typed(config=Train, summary=Scores, on_invalid="skip")
     assert_type(runs.typed(config=Train, summary=Scores), AsyncTypedRuns[Train, Scores])
     assert_type(runs.typed(config=Train), AsyncTypedRuns[Train, None])
     assert_type(runs.typed(summary=Scores), AsyncTypedRuns[None, Scores])
-    async for each in runs.typed(config=Train, summary=Scores, on_invalid="skip"):
+    assert_type(both.skipped, list[tuple[AsyncRun, UnexpectedValueError]])
+    async for each in both:
+        assert_type(each, AsyncTypedRun[Train, Scores])
         assert_type(each.run, AsyncRun)
-        assert_type(each.config, Train)
-        assert_type(each.summary, Scores)
-    assert_type(runs.typed(config=Train).skipped, list[tuple[AsyncRun, UnexpectedValueError]])
-    scan = run.scan_history(row=Scores)
-    assert_type(scan, AsyncHistoryScan[Scores])
-    assert_type([each async for each in scan], list[Scores])
-    assert_type(await anext(scan), Scores)
+        assert_type(each.config.lr, float)
+        assert_type(each.summary["acc"], float)
+    scan = run.scan_history(row=Loss, page_size=10, on_invalid="skip")
+    assert_type(scan, AsyncHistoryScan[Loss])
+    assert_type(run.scan_history(None, 10, 0, 5, row=Scores), AsyncHistoryScan[Scores])
+    assert_type([row.loss async for row in scan], list[float])
     assert_type(scan.skipped, list[tuple[Row, UnexpectedValueError]])
+    assert_type(await scan.to_polars(), pl.DataFrame)
 
 
 async def use_one_item(api: AsyncApi) -> None:

@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 HEAD = """\
+from dataclasses import dataclass
+
 from runql import Api, AsyncApi, AsyncRun, AsyncRuns, HistoryScan, Run, Runs, Settings, Summary, User
 from runql.filters import Filter, config, created_at, state, summary as metric, tags
+
+
+@dataclass
+class Train:
+    lr: float
 
 
 def plain(api: Api, runs: Runs, run: Run, scan: HistoryScan, summary: Summary, user: User, s: Settings) -> None:
@@ -73,6 +80,19 @@ STATEMENTS = (
     "run.user.name",
     'run.config["lr"] * 2',
     'summary["loss"] < 0.1',
+    # values of a type that was stated
+    "run.config_as(Train).lr.upper()",
+    "run.config_as(Train).rate",
+    'run.config_as("Train")',
+    "[each.config.lr for each in runs.typed(summary=Train)]",
+    "[each.config.rate for each in runs.typed(config=Train)]",
+    "runs.typed()",
+    'runs.typed(config=Train, on_invalid="drop")',
+    "[row.rate for row in run.scan_history(row=Train)]",
+    '[row["lr"] for row in run.scan_history(row=Train)]',
+    'run.scan_history(["lr"], row=Train)',
+    'run.scan_history(row=Train, match="any")',
+    'run.scan_history(on_invalid="skip")',
     # what is read only
     "run.id = 'other'",
     "run.storage_id = 'other'",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from io import TextIOWrapper
 from pathlib import Path
-from typing import assert_type
+from typing import TypedDict, assert_type
 
 import pandas as pd
 import polars as pl
@@ -39,12 +39,32 @@ from runql import (
     Sweep,
     Sweeps,
     Traffic,
+    TypedRun,
     TypedRuns,
     UnexpectedValueError,
     User,
 )
 
 Row = dict[str, JSONValue]
+
+
+@dataclass
+class Train:
+    """A user's config."""
+
+    lr: float
+
+
+class Scores(TypedDict):
+    """A user's summary."""
+
+    acc: float
+
+
+class Loss(BaseModel):
+    """A user's row."""
+
+    loss: float
 
 
 def use_api(api: Api) -> None:
@@ -323,37 +343,26 @@ def use_files(run: Run) -> None:
     assert_type(file.delete(), None)
 
 
-@dataclass
-class Train:
-    """What a user's config holds."""
-
-    lr: float
-
-
-class Scores(BaseModel):
-    """What a user's summary or row holds."""
-
-    acc: float
-    loss: float | None = None
-
-
-def use_typed_values(runs: Runs, run: Run) -> None:
-    """Configs, summaries and rows as instances of a user's types."""
+def use_types(runs: Runs, run: Run) -> None:
+    """Configs, summaries and rows of a user's types."""
     assert_type(run.config_as(Train), Train)
     assert_type(run.summary_as(Scores), Scores)
+    both = runs.typed(config=Train, summary=Scores, on_invalid="skip")
     assert_type(runs.typed(config=Train, summary=Scores), TypedRuns[Train, Scores])
     assert_type(runs.typed(config=Train), TypedRuns[Train, None])
     assert_type(runs.typed(summary=Scores), TypedRuns[None, Scores])
-    for each in runs.typed(config=Train, summary=Scores, on_invalid="skip"):
+    assert_type(both.skipped, list[tuple[Run, UnexpectedValueError]])
+    for each in both:
+        assert_type(each, TypedRun[Train, Scores])
         assert_type(each.run, Run)
-        assert_type(each.config, Train)
-        assert_type(each.summary, Scores)
-    assert_type(runs.typed(config=Train).skipped, list[tuple[Run, UnexpectedValueError]])
-    scan = run.scan_history(row=Scores)
-    assert_type(scan, HistoryScan[Scores])
-    assert_type(list(scan), list[Scores])
-    assert_type(next(scan), Scores)
+        assert_type(each.config.lr, float)
+        assert_type(each.summary["acc"], float)
+    scan = run.scan_history(row=Loss, page_size=10, on_invalid="skip")
+    assert_type(scan, HistoryScan[Loss])
+    assert_type(run.scan_history(None, 10, 0, 5, row=Scores), HistoryScan[Scores])
+    assert_type([row.loss for row in scan], list[float])
     assert_type(scan.skipped, list[tuple[Row, UnexpectedValueError]])
+    assert_type(scan.to_polars(), pl.DataFrame)
 
 
 def use_one_item(api: Api) -> None:

@@ -115,6 +115,8 @@ READ_WITH: dict[str, list[type]] = {
         runql.Project,
         runql.HistoriesScan,
         runql.HistoryScan,
+        runql.TypedRun,
+        runql.TypedRuns,
         runql.User,
         runql.Traffic,
         runql.Settings,
@@ -127,6 +129,8 @@ READ_WITH: dict[str, list[type]] = {
         runql.AsyncProject,
         runql.AsyncHistoriesScan,
         runql.AsyncHistoryScan,
+        runql.AsyncTypedRun,
+        runql.AsyncTypedRuns,
     ],
     "sync_artifacts.py": [
         runql.Artifact,

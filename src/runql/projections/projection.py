@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from importlib import import_module
 from types import GenericAlias
@@ -30,7 +30,7 @@ from pydantic import (
 from pydantic_core import PydanticSerializationError, SchemaError, to_json
 
 from runql.arguments import shown
-from runql.projections.misfits import Misfit, misfits
+from runql.projections.misfits import Misfit, misfits, type_name
 from runql.projections.shapes import NoProjectionError, Schema, SchemaReader, Shape, as_schema
 from runql.projections.values import pick
 from runql.values import JSONValue
@@ -42,8 +42,9 @@ _MARKS: Final[tuple[Any, Any]] = (
     NotRequired,
 )  # Any: a special form has no type that can be indexed
 
-# A str with half of a surrogate pair, a value nested too deeply, or an object that a caller put into a config.
+# Of a str with half of a surrogate pair, a value nested too deeply, or an object that a caller put into a config.
 NO_JSON = (PydanticSerializationError, ValueError, RecursionError)
+ERROR_HEAD: Final = "Error serializing to JSON: "
 REFUSALS = (
     NoProjectionError,
     PydanticSchemaGenerationError,
@@ -99,14 +100,25 @@ class Projection(Generic[T]):
         """
         picked = pick(self.shape, values)
         try:
-            try:
-                encoded = to_json(picked)
-            except NO_JSON:
-                return self._one.validate_python(picked, strict=True)
+            encoded = to_json(picked)
+        except NO_JSON:
+            raise MisfitError([*self._without_json(picked)]) from None
+        try:
             return self._one.validate_json(encoded, strict=True)
         except ValidationError as error:
             details = error.errors(include_url=False, include_context=False)
             raise MisfitError(misfits(self._reader, self._schema, details)) from None
+
+    def _without_json(self, picked: Mapping[str, JSONValue]) -> Iterator[Misfit]:
+        for each in self.shape.fields:
+            for path in each.paths:
+                value = picked.get(path[0])
+                try:
+                    to_json(value)
+                except NO_JSON as error:
+                    reason = f"it has no JSON form ({str(error).removeprefix(ERROR_HEAD)})"
+                    expected = type_name(self._reader, each.schema)
+                    yield Misfit(path[0], value, expected, is_missing=False, reason=reason)
 
     def read_rows(self, rows: Sequence[dict[str, JSONValue]]) -> list[T] | None:
         """Return an instance for each row; None where one does not fit, which `read` then names."""

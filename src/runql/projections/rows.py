@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -118,21 +119,21 @@ class TypedRows(Generic[T]):
 
     def _one_by_one(self, rows: Sequence[Row]) -> Iterator[T]:
         for row in rows:
-            step = row.get(STEP)
             try:
-                made = read_values(
-                    self._projection,
-                    row,
-                    self._run,
-                    "row",
-                    int(step) if isinstance(step, int | float) else None,
-                )
+                made = read_values(self._projection, row, self._run, "row", _step_of(row))
             except UnexpectedValueError as error:
                 if self._on_invalid == "raise":
                     raise
                 self.skipped.append((row, error))
             else:
                 yield made
+
+
+def _step_of(row: Row) -> int | None:
+    step = row.get(STEP)
+    if isinstance(step, float) and math.isfinite(step):
+        return int(step)
+    return step if isinstance(step, int) and not isinstance(step, bool) else None
 
 
 def _checked(key: str) -> str:
