@@ -98,6 +98,7 @@ READING: Final[dict[str, Call]] = {
     "runs(lazy)": lambda on: on.all(on.runs(lazy=True)),
     "runs.length": lambda on: on.take(on.runs().length),
     "runs.histories": lambda on: on.take(on.runs().histories(format="default")),
+    "runs.to_polars": lambda on: on.take(on.runs().to_polars()),
     "runs.scan_histories": lambda on: on.all(on.runs().scan_histories()),
     "sweep of a listed run": lambda on: on.take(on.light_run.sweep),
     "sweep": lambda on: on.take(on.api.sweep(f"{on.home}/{on.sweep_id}")),

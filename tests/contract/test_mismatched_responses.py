@@ -20,6 +20,7 @@ CALLS = READING | DOWNLOADING | WRITING
 # What no response to the call says: which of the project's runs or artifacts it is about.
 SAYS_ONLY_THE_PROJECT = {
     *("runs", "runs(lazy)", "runs.length", "runs.histories", "runs.scan_histories", "sweep.runs"),
+    "runs.to_polars",
     *("light run.load", "project", "project.runs", "project.sweeps", "artifact_types"),
     *("project.collections", "create_project"),
 }
