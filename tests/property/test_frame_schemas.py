@@ -25,6 +25,7 @@ from runql.frames.to_polars import to_polars
 from runql.frames.unified_columns import UnifiedColumns
 from runql.values import SPELLED_FLOATS, JSONValue, dump_json
 
+LISTS: st.SearchStrategy[JSONValue] = st.lists(st.integers(0, 3), max_size=2).map(list[JSONValue])
 INTEGERS = st.integers(-130, 130) | st.integers(2**53 - 2, 2**53 + 2) | st.integers(-(2**64), 2**64)
 VALUES: st.SearchStrategy[JSONValue] = (
     st.none()
@@ -33,7 +34,7 @@ VALUES: st.SearchStrategy[JSONValue] = (
     | st.floats()
     | st.integers(-300, 300).map(float)
     | st.sampled_from(["NaN", "-Infinity", "high", "é\udfff"])
-    | st.lists(st.integers(0, 3), max_size=2)
+    | LISTS
 )
 KINDS: list[st.SearchStrategy[JSONValue]] = [
     VALUES,
@@ -76,7 +77,7 @@ def fits(value: JSONValue, dtype: object) -> bool:
     if dtype is bool:
         return isinstance(value, bool)
     if isinstance(value, str):
-        return dtype in (float, pl.Float32) and value in SPELLED_FLOATS
+        return POLARS[dtype].is_float() and value in SPELLED_FLOATS
     if not isinstance(value, (int, float)):
         return False
     if dtype in BOUNDS:
