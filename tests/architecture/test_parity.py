@@ -14,6 +14,7 @@ import runql
 from runql.resources.artifacts.catalog import ArtifactCatalog, AsyncArtifactCatalog
 from runql.resources.pages.listing import AsyncLazySequence, LazySequence
 from runql.resources.runs.connections import ApiConnection, AsyncApiConnection
+from runql.resources.runs.frames.run_frames import AsyncRunFrames, RunFrames
 
 PAIRS: list[tuple[type, type]] = [
     (runql.Api, runql.AsyncApi),
@@ -46,6 +47,7 @@ PAIRS: list[tuple[type, type]] = [
     (ApiConnection, AsyncApiConnection),
     (runql.RetryingClient, runql.AsyncRetryingClient),
     (LazySequence, AsyncLazySequence),
+    (RunFrames, AsyncRunFrames),
 ]
 BOTH = pytest.mark.parametrize(("plain", "awaited"), PAIRS, ids=lambda each: each.__name__)
 
@@ -78,6 +80,7 @@ CATALOG = {
     *("artifact_collection", "artifact_collection_exists", "artifact_collections"),
     "default_entity",
 }
+RUN_FRAMES = {"to_arrow", "to_pandas", "to_polars"}
 LISTED = {"__aiter__", "__anext__", "__getitem__", "first", "length", "next", "one"}
 
 
@@ -98,7 +101,8 @@ AWAITED: dict[str, set[str]] = {
         "users",
         "viewer",
     },
-    "AsyncRuns": {*LISTED, "histories", "upgrade_to_full"},
+    "AsyncRuns": {*LISTED, *RUN_FRAMES, "histories", "upgrade_to_full"},
+    "AsyncRunFrames": RUN_FRAMES,
     "AsyncConsoleLogs": LISTED,
     "AsyncRun": {
         *("create", "delete", "history", "lastHistoryStep", "load", "metadata", "save", "sweep", "update"),

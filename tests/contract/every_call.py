@@ -114,6 +114,7 @@ READING: Final[dict[str, Call]] = {
     "runs.first": lambda on: on.take(on.runs().first()),
     "runs.one": lambda on: on.take(on.runs(filters={"name": "one"}).one()),
     "runs.histories": lambda on: on.take(on.runs().histories(format="default")),
+    "runs.to_polars": lambda on: on.take(on.runs().to_polars()),
     "runs.scan_histories": lambda on: on.all(on.runs().scan_histories()),
     "sweep of a listed run": lambda on: on.take(on.light_run.sweep),
     "sweep": lambda on: on.take(on.api.sweep(f"{on.home}/{on.sweep_id}")),

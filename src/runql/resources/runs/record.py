@@ -22,7 +22,7 @@ from runql.resources.records.snake_case import SnakeCaseAttributes
 from runql.resources.runs.query import RunQuery, list_full_page
 from runql.resources.runs.state import wait_until_ended
 from runql.times import as_time
-from runql.transport.flow import Flow, ReadOnce, download, fetch, share_read
+from runql.transport.flow import DEFAULT_CONCURRENCY, Flow, ReadOnce, download, fetch, gather, share_read
 from runql.transport.single_flight import SingleFlight
 from runql.values import JSONValue, ParsedConfig, as_json, parse_config, parse_object, parse_summary
 from runql_graphql.fragments import FullRunFields, RunFields
@@ -110,6 +110,12 @@ class RunRecord(SnakeCaseAttributes, ABC):
             self._fields = fields
             for decoded in ("_config", "_summary", "system_metrics"):
                 vars(self).pop(decoded, None)
+
+    @staticmethod
+    def load_missing(runs: Sequence[RunRecord]) -> Flow[None]:
+        """Read the full shape of the runs that are in the light one, those of a page together."""
+        light = [run for run in runs if not run._is_full()]
+        yield from gather([run._load(force=False) for run in light], limit=DEFAULT_CONCURRENCY)
 
     def _load(self, *, force: bool) -> Flow[None]:
         if force:

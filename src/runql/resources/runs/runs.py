@@ -11,6 +11,7 @@ from runql.paths import RunAddress
 from runql.postponed import postponed
 from runql.resources.pages.listing import AsyncLazySequence, LazySequence, Listing, Page
 from runql.resources.runs.async_run import AsyncRun
+from runql.resources.runs.frames.run_frames import AsyncRunFrames, RunFrames
 from runql.resources.runs.order import warn_if_unordered
 from runql.resources.runs.query import RunQuery, list_full_page, list_light_page
 from runql.resources.runs.record import ListedPage, RunRecord
@@ -49,7 +50,7 @@ C = TypeVar("C")
 S = TypeVar("S")
 
 
-class Runs(LazySequence[RunFields | FullRunFields, Run]):
+class Runs(RunFrames, LazySequence[RunFields | FullRunFields, Run]):
     """The runs of a project that match a filter, in order, as a lazy list; `Api.runs` and `Project.runs` make them::
 
         runs = runql.Api().runs("team/vision", filters={"state": "finished"}, order="-created_at")
@@ -101,6 +102,9 @@ class Runs(LazySequence[RunFields | FullRunFields, Run]):
         run that has left its page stays light.
         """
         self._client.run(self._shape.upgrade())
+
+    def _read_all(self, *, full: bool) -> Flow[list[Run]]:
+        return _read_all(self._listing, self._shape, full=full)
 
     @overload
     def typed(
@@ -328,7 +332,7 @@ class Runs(LazySequence[RunFields | FullRunFields, Run]):
         )
 
 
-class AsyncRuns(AsyncLazySequence[RunFields | FullRunFields, AsyncRun]):
+class AsyncRuns(AsyncRunFrames, AsyncLazySequence[RunFields | FullRunFields, AsyncRun]):
     """The async twin of `Runs`: ``async for run in runs``, ``await runs[-1]``, ``await runs.length``."""
 
     def __init__(
@@ -366,6 +370,9 @@ class AsyncRuns(AsyncLazySequence[RunFields | FullRunFields, AsyncRun]):
         See `Runs.upgrade_to_full` for its requests and errors.
         """
         await self._client.run(self._shape.upgrade())
+
+    def _read_all(self, *, full: bool) -> Flow[list[AsyncRun]]:
+        return _read_all(self._listing, self._shape, full=full)
 
     @overload
     def typed(
@@ -576,6 +583,20 @@ class ListShape:
         yield from gather([page.load() for page in self.light_pages], limit=DEFAULT_CONCURRENCY)
         self.lazy = False
         self.light_pages.clear()
+
+
+def _read_all(
+    listing: Listing[RunFields | FullRunFields, R], shape: ListShape, *, full: bool
+) -> Flow[list[R]]:
+    """Read the pages that are left, and return all runs; with ``full`` every run in the full shape."""
+    if full and shape.lazy:
+        yield from shape.upgrade()
+    yield from listing.reach(None)
+    runs = [*listing.items]
+    if full:
+        # A run that left its page before the page was read in full.
+        yield from RunRecord.load_missing(runs)
+    return runs
 
 
 def _histories(

@@ -1,0 +1,1 @@
+"""Frames of lists of runs: one row for each run."""

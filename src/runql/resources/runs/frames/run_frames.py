@@ -1,0 +1,156 @@
+"""The members of lists of runs that return one row for each run, for both clients."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
+
+from runql.postponed import postponed
+from runql.resources.runs.editing import EditableRun
+from runql.transport.flow import Flow
+from runql.transport.sync import RetryingClient
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import polars as pl
+    import pyarrow as pa
+
+    from runql.frames.asked_types import Schema
+    from runql.frames.table import Table
+    from runql.resources.runs.frames.run_columns import RunColumns
+    from runql.transport.aio import AsyncRetryingClient
+else:
+    globals().update(postponed("AsyncRetryingClient Schema pa pd pl"))
+
+
+class RunFrames:
+    """What makes a frame of a list of runs."""
+
+    _client: RetryingClient
+
+    @abstractmethod
+    def _read_all(self, *, full: bool) -> Flow[Sequence[EditableRun]]:
+        """Read all pages, and return all runs; with ``full`` in the full shape."""
+
+    def to_polars(
+        self, *, columns: Sequence[str] | None = None, schema: Schema | None = None
+    ) -> pl.DataFrame:
+        """Return a polars frame of one row a run, in list order.
+
+        Columns without ``columns``: id, name, state, created_at, heartbeat_at, user (the username), group, job_type, tags,
+        notes, sweep_name, commit, history_line_count and url, of fixed types also without a run; then ``config.<key>`` and
+        ``summary.<key>`` for each key of any run, by name. Types are those of frames of histories: the one that holds
+        every value, of JSON strings where values are mixed. Times are ISO 8601 strings. See `runql.frames.to_polars`.
+
+        Requests: one a page that was not read before. A list with ``lazy=True`` stays so, unless a column needs config or
+        summary; then it is upgraded, see `Runs.upgrade_to_full`.
+
+        Args:
+            columns: these columns in this order. ``config.a.b`` is the key ``a.b``, or ``b`` in the object ``a``; without
+                a value in any run it is float, or what ``schema`` says. ``config.*`` stands for the other keys.
+            schema: column to dtype; each is a column of exactly this dtype, also where no run has it.
+
+        Raises:
+            ValueError: an unknown column, one twice, or one in ``schema`` that the frame does not have.
+            TypeError: ``columns`` is no list of str, ``schema`` no mapping of names to dtypes.
+            MissingExtraError: polars is not installed; raised before anything is sent, as the two above.
+            FrameValueError: a value does not fit the schema.
+            UnreadableValueError: a config or a summary cannot be decoded.
+        """
+        from runql.frames.extras import require
+        from runql.frames.to_polars import to_polars
+
+        require("polars", needed_for="Runs.to_polars")
+        return to_polars(self._client.run(_table(self._read_all, columns, schema)))
+
+    def to_pandas(
+        self, *, columns: Sequence[str] | None = None, schema: Schema | None = None
+    ) -> pd.DataFrame:
+        """Return a pandas frame of one row a run, in list order.
+
+        See `Runs.to_polars` for columns, requests and errors, `runql.frames.to_pandas` for dtypes.
+        """
+        from runql.frames.extras import require
+        from runql.frames.to_pandas import to_pandas
+
+        require("pandas", needed_for="Runs.to_pandas")
+        return to_pandas(self._client.run(_table(self._read_all, columns, schema)))
+
+    def to_arrow(self, *, columns: Sequence[str] | None = None, schema: Schema | None = None) -> pa.Table:
+        """Return an Arrow table of one row a run, in list order.
+
+        See `Runs.to_polars` for columns, requests and errors, `runql.frames.to_arrow` for dtypes.
+        """
+        from runql.frames.extras import require
+        from runql.frames.to_arrow import to_arrow
+
+        require("pyarrow", needed_for="Runs.to_arrow")
+        return to_arrow(self._client.run(_table(self._read_all, columns, schema)))
+
+
+class AsyncRunFrames:
+    """The async twin of `RunFrames`."""
+
+    _client: AsyncRetryingClient
+
+    @abstractmethod
+    def _read_all(self, *, full: bool) -> Flow[Sequence[EditableRun]]:
+        """Read all pages, and return all runs; with ``full`` in the full shape."""
+
+    async def to_polars(
+        self, *, columns: Sequence[str] | None = None, schema: Schema | None = None
+    ) -> pl.DataFrame:
+        """Return a polars frame of one row a run, in list order.
+
+        See `RunFrames.to_polars` for its requests and errors.
+        """
+        from runql.frames.extras import require
+        from runql.frames.to_polars import to_polars
+
+        require("polars", needed_for="Runs.to_polars")
+        return to_polars(await self._client.run(_table(self._read_all, columns, schema)))
+
+    async def to_pandas(
+        self, *, columns: Sequence[str] | None = None, schema: Schema | None = None
+    ) -> pd.DataFrame:
+        """Return a pandas frame of one row a run, in list order.
+
+        See `RunFrames.to_pandas` for its requests and errors.
+        """
+        from runql.frames.extras import require
+        from runql.frames.to_pandas import to_pandas
+
+        require("pandas", needed_for="Runs.to_pandas")
+        return to_pandas(await self._client.run(_table(self._read_all, columns, schema)))
+
+    async def to_arrow(
+        self, *, columns: Sequence[str] | None = None, schema: Schema | None = None
+    ) -> pa.Table:
+        """Return an Arrow table of one row a run, in list order.
+
+        See `RunFrames.to_arrow` for its requests and errors.
+        """
+        from runql.frames.extras import require
+        from runql.frames.to_arrow import to_arrow
+
+        require("pyarrow", needed_for="Runs.to_arrow")
+        return to_arrow(await self._client.run(_table(self._read_all, columns, schema)))
+
+
+class ReadAll(Protocol):
+    """`RunFrames._read_all`."""
+
+    def __call__(self, *, full: bool) -> Flow[Sequence[EditableRun]]: ...
+
+
+def _table(read: ReadAll, columns: Sequence[str] | None, schema: Schema | None) -> Flow[Table]:
+    """Check the arguments, and return the flow that reads the table."""
+    from runql.resources.runs.frames.run_columns import RunColumns
+
+    return _read_table(read, RunColumns.checked(columns, schema))
+
+
+def _read_table(read: ReadAll, columns: RunColumns) -> Flow[Table]:
+    runs = yield from read(full=columns.needs_full)
+    return columns.table(runs)
