@@ -9,7 +9,7 @@ from tests.contract.both_clients import Face
 from tests.contract.test_sweeps import make_sweep, operations, path
 from tests.contract.untyped import Untyped, listed, taken
 
-from runql import filters
+from runql import UnorderedError, UnorderedWarning, filters
 from runql.filters import (
     Filter,
     Order,
@@ -187,3 +187,74 @@ def test_a_field_is_no_order(api: Untyped, face: Face, server: RunningServer, pr
     with pytest.raises(TypeError, match="a field"):
         taken(face, api.runs(f"{server.entity}/{project}", order=LR))
     assert operations(server) == []
+
+
+@pytest.mark.parametrize("order", [summary("nope", float).desc(), config("no.pe", float).asc()])
+def test_an_order_by_what_no_run_has_is_an_error_where_wanted(
+    order: Order, api: Untyped, face: Face, server: RunningServer, project: str
+) -> None:
+    server.seed(project, seeds())
+    where = f"{server.entity}/{project}"
+    strict = taken(face, api.runs(where, order=order, missing="raise"))
+    in_project = taken(face, api.project(project, server.entity)).runs(order=order, missing="raise")
+    for runs in (strict, in_project):
+        server.clear()
+        with pytest.raises(
+            UnorderedError, match=f"none of the first 3 runs of {where} has a value of {order[1:]} to"
+        ) as caught:
+            listed(face, runs)
+        assert caught.value.order == order
+        assert operations(server) == ["ListFullRuns"]
+    with pytest.warns(UnorderedWarning):
+        assert len(listed(face, taken(face, api.runs(where, order=order, missing="last")))) == 3
+
+
+def test_an_order_by_what_a_run_has_is_none(
+    api: Untyped, face: Face, server: RunningServer, project: str
+) -> None:
+    where = f"{server.entity}/{project}"
+    server.seed(project, seeds())
+    for given in ({"order": ACC.desc()}, {}, {"order": ACC.desc(), "filters": state.eq("killed")}):
+        server.clear()
+        found = taken(face, api.runs(where, missing="raise", **given))
+        assert len(listed(face, found)) == (0 if "filters" in given else 3)
+        assert operations(server) == ["ListFullRuns"]
+
+
+def test_no_best_run_is_an_error_where_wanted(
+    api: Untyped, face: Face, server: RunningServer, project: str
+) -> None:
+    name = make_sweep(server, project, "method: random\nmetric: {name: acc, goal: maximize}")
+    server.seed(project, seeds(name))
+    sweep = taken(face, api.sweep(path(server, project, name)))
+    server.clear()
+    assert taken(face, sweep.best_run(missing="raise")).id == "b"
+    assert operations(server) == ["ListFullRuns"]
+    server.clear()
+    assert taken(face, sweep.best_run("nope")) is None
+    requests = operations(server)
+    server.clear()
+    with pytest.raises(UnorderedError, match=r"none of the runs of .* has a value of summary_metrics\.nope"):
+        taken(face, sweep.best_run("nope", missing="raise"))
+    assert operations(server) == requests
+
+
+def test_a_bad_missing_is_refused_before_anything_is_sent(
+    api: Untyped, face: Face, server: RunningServer, project: str
+) -> None:
+    where = f"{server.entity}/{project}"
+    with pytest.raises(ValueError, match="'last' or 'raise', not 'first'"):
+        taken(face, api.runs(where, missing="first"))
+    with pytest.raises(ValueError, match="lazy=True"):
+        taken(face, api.runs(where, missing="raise", lazy=True))
+    assert operations(server) == []
+
+
+def test_histories_do_not_look_at_the_order(
+    api: Untyped, face: Face, server: RunningServer, project: str
+) -> None:
+    server.seed(project, [SeedRun(name="a", history=[{"loss": 1.0}])])
+    order = summary("nope", float).desc()
+    found = taken(face, api.runs(f"{server.entity}/{project}", order=order, missing="raise"))
+    rows = taken(face, found.histories(keys=["loss"]))
+    assert [row["loss"] for row in rows] == [1.0]

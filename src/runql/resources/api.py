@@ -18,7 +18,7 @@ from runql.transport.endpoint import USER_AGENT
 from runql.transport.flow import Flow, ReadOnce
 from runql.transport.sync import RetryingClient
 from runql.transport.wire import Traffic
-from runql.values import Filters
+from runql.values import Filters, Missing
 
 if TYPE_CHECKING:
     from runql.resources.capabilities import Capabilities
@@ -170,6 +170,7 @@ class Api(ArtifactCatalog):
         include_sweeps: bool = True,
         *,
         lazy: bool = False,
+        missing: Missing = "last",
     ) -> Runs:
         """Return the runs of a project as a lazy list; see `Runs`.
 
@@ -186,10 +187,13 @@ class Api(ArtifactCatalog):
                 Without it `Run.sweep` is None; `Run.sweep_name` is always there.
             lazy: list without config, summary, system metrics and history keys; the first look at one of them reads
                 the run's whole page, by one request.
+            missing: ``"raise"`` makes an `UnorderedError` of that warning, when the first page is listed. A server that
+                lists runs without the value first can fill that page with them. Not with ``lazy=True``.
 
         Raises:
             PathError, ValueError, TypeError: an argument is not valid; raised before anything is sent.
             ProjectNotFoundError: the project is absent or hidden; raised when the first page is read.
+            UnorderedError: see ``missing``.
         """
         from runql.resources.runs.runs import Runs
 
@@ -205,6 +209,7 @@ class Api(ArtifactCatalog):
             per_page,
             include_sweeps,
             lazy=lazy,
+            missing=missing,
         )
 
     def sweep(self, path: str = "") -> Sweep:
@@ -424,6 +429,7 @@ class AsyncApi(AsyncArtifactCatalog):
         include_sweeps: bool = True,
         *,
         lazy: bool = False,
+        missing: Missing = "last",
     ) -> AsyncRuns:
         """Return the runs of a project as a lazy list; see `Runs`.
 
@@ -443,6 +449,7 @@ class AsyncApi(AsyncArtifactCatalog):
             per_page,
             include_sweeps,
             lazy=lazy,
+            missing=missing,
         )
 
     async def sweep(self, path: str = "") -> AsyncSweep:

@@ -29,7 +29,7 @@ from runql.resources.user import User
 from runql.transport.aio import AsyncRetryingClient
 from runql.transport.flow import Flow, fetch
 from runql.transport.sync import RetryingClient
-from runql.values import Filters
+from runql.values import Filters, Missing
 from runql_graphql.fragments import ProjectFields
 from runql_graphql.input_types import UpsertModelInput
 from runql_graphql.operations import create_project as create
@@ -146,9 +146,20 @@ class Project(ProjectRecord):
         include_sweeps: bool = True,
         *,
         lazy: bool = False,
+        missing: Missing = "last",
     ) -> Runs:
         """Return its runs; see `Api.runs`."""
-        return Runs(self._client, self.entity, self.name, filters, order, per_page, include_sweeps, lazy=lazy)
+        return Runs(
+            self._client,
+            self.entity,
+            self.name,
+            filters,
+            order,
+            per_page,
+            include_sweeps,
+            lazy=lazy,
+            missing=missing,
+        )
 
     def sweeps(self, per_page: int = 50) -> Sweeps:
         """Return its sweeps as a lazy list; one request a page."""
@@ -191,10 +202,19 @@ class AsyncProject(ProjectRecord):
         include_sweeps: bool = True,
         *,
         lazy: bool = False,
+        missing: Missing = "last",
     ) -> AsyncRuns:
         """Return its runs; see `Api.runs`."""
         return AsyncRuns(
-            self._client, self.entity, self.name, filters, order, per_page, include_sweeps, lazy=lazy
+            self._client,
+            self.entity,
+            self.name,
+            filters,
+            order,
+            per_page,
+            include_sweeps,
+            lazy=lazy,
+            missing=missing,
         )
 
     def sweeps(self, per_page: int = 50) -> AsyncSweeps:
