@@ -28,6 +28,7 @@ RunqlError
 │   ├── SweepNotFoundError
 │   ├── FileNotFoundInRunError
 │   ├── ArtifactNotFoundError
+│   ├── UnorderedError                      ``missing="raise"``: no run has the value that an order compares
 │   ├── EntryNotFoundError (KeyError)       the artifact's manifest has no entry of this name
 │   └── NoItemError                         ``one()`` of a list that is empty
 ├── SeveralItemsError (LookupError)         ``one()`` of a list that has more than one item
@@ -723,6 +724,21 @@ class HistoryNotExportedError(RunqlError):
 
 class RunStillActiveError(RunqlError, TimeoutError):
     """The run did not reach a terminal state within the given time."""
+
+
+class UnorderedError(NotFoundError):
+    """No run has the value that an order compares, and the caller asked for an error: ``missing="raise"``.
+
+    Attributes:
+        order: the sign and the key.
+    """
+
+    def __init__(self, path: str, order: str, runs: str) -> None:
+        self.order = order
+        super().__init__(
+            f"none of {runs} of {path} has a value of {order[1:]} to order by: check the spelling against "
+            "Run.summary and Run.config"
+        )
 
 
 class UnorderedWarning(UserWarning):

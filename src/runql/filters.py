@@ -148,7 +148,9 @@ class Field(Generic[T]):
         return Order(f"-{self._order_key}")
 
     def __bool__(self) -> NotABool:
-        raise TypeError(f"{self._key} is a field, neither true nor false: compare it, such as field.exists()")
+        raise TypeError(
+            f"{self._key} is a field, neither true nor false: compare it, such as field.exists(), or order by field.desc()"
+        )
 
     def _ranked(self, operator: str, value: T) -> Filter:
         if self._type is bool:

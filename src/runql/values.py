@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, ForwardRef, TypeAlias, TypeGuard, cast
+from typing import TYPE_CHECKING, Final, ForwardRef, Literal, TypeAlias, TypeGuard, cast
 
 from pydantic_core import from_json
 
@@ -16,6 +16,9 @@ JSONValue: TypeAlias = None | bool | int | float | str | list["JSONValue"] | dic
 
 JSONInput: TypeAlias = None | bool | int | float | str | Sequence["JSONInput"] | Mapping[str, "JSONInput"]
 """A JSON value that runql accepts: any sequence, any mapping with str keys. bytes fit the type, and are refused."""
+
+Missing: TypeAlias = Literal["last", "raise"]
+"""What becomes of an order by a value that no run has."""
 
 Filters: TypeAlias = Mapping[str, JSONInput]
 """A filter that runql accepts: fields, or operators such as ``$and``, and their values."""

@@ -74,6 +74,28 @@ def test_the_lines_about_a_model_run_after_them(sample_server: SampleServer, tmp
     assert {path.name for path in (tmp_path / "model").iterdir()} == {"model.json", "weights.json"}
 
 
+def test_the_filter_of_the_page_about_filters_finds_runs(sample_server: SampleServer, tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "filters.md").read_text("utf-8")
+    (block,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    shown = (
+        "assert len(found) > 1\n"
+        "values = [run.summary['val_accuracy'] for run in found]\n"
+        "assert values == sorted(values, reverse=True)\n"
+        "assert all(run.config['lr'] < 0.5 for run in found)\n"
+        "assert 'old' not in {tag for run in found for tag in run.tags}\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", block + shown],
+        env={"WANDB_BASE_URL": sample_server.url, "WANDB_API_KEY": sample_server.api_key},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
 def test_the_test_runs_as_a_users_test(tmp_path: Path) -> None:
     (tmp_path / "test_users.py").write_text(BLOCKS[2])
     done = subprocess.run(

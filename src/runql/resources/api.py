@@ -18,7 +18,7 @@ from runql.transport.endpoint import USER_AGENT
 from runql.transport.flow import Flow, ReadOnce
 from runql.transport.sync import RetryingClient
 from runql.transport.wire import Traffic
-from runql.values import Filters
+from runql.values import Filters, Missing
 
 if TYPE_CHECKING:
     from runql.resources.capabilities import Capabilities
@@ -196,6 +196,7 @@ class Api(ArtifactCatalog):
         *,
         lazy: bool = False,
         limit: int | None = None,
+        missing: Missing = "last",
     ) -> Runs:
         """Return the runs of a project as a lazy list; see `Runs`.
 
@@ -214,10 +215,13 @@ class Api(ArtifactCatalog):
                 the run's whole page, by one request.
             limit: at most so many runs, of which pages, ``len`` and histories know; None for all. The last page asks
                 for no more than are missing.
+            missing: ``"raise"`` makes an `UnorderedError` of that warning, when the first page is listed. A server that
+                lists runs without the value first can fill that page with them. Not with ``lazy=True``.
 
         Raises:
             PathError, ValueError, TypeError: an argument is not valid; raised before anything is sent.
             ProjectNotFoundError: the project is absent or hidden; raised when the first page is read.
+            UnorderedError: see ``missing``.
         """
         from runql.resources.runs.runs import Runs
 
@@ -234,6 +238,7 @@ class Api(ArtifactCatalog):
             include_sweeps,
             lazy=lazy,
             limit=limit,
+            missing=missing,
         )
 
     def sweep(self, path: str = "") -> Sweep:
@@ -466,6 +471,7 @@ class AsyncApi(AsyncArtifactCatalog):
         *,
         lazy: bool = False,
         limit: int | None = None,
+        missing: Missing = "last",
     ) -> AsyncRuns:
         """Return the runs of a project as a lazy list; see `Runs`.
 
@@ -486,6 +492,7 @@ class AsyncApi(AsyncArtifactCatalog):
             include_sweeps,
             lazy=lazy,
             limit=limit,
+            missing=missing,
         )
 
     async def sweep(self, path: str = "") -> AsyncSweep:

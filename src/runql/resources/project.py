@@ -30,7 +30,7 @@ from runql.times import as_time
 from runql.transport.aio import AsyncRetryingClient
 from runql.transport.flow import Flow, fetch
 from runql.transport.sync import RetryingClient
-from runql.values import Filters
+from runql.values import Filters, Missing
 from runql_graphql.fragments import ProjectFields
 from runql_graphql.input_types import UpsertModelInput
 from runql_graphql.operations import create_project as create
@@ -168,6 +168,7 @@ class Project(ProjectRecord):
         *,
         lazy: bool = False,
         limit: int | None = None,
+        missing: Missing = "last",
     ) -> Runs:
         """Return its runs; see `Api.runs`."""
         return Runs(
@@ -180,6 +181,7 @@ class Project(ProjectRecord):
             include_sweeps,
             lazy=lazy,
             limit=limit,
+            missing=missing,
         )
 
     def sweeps(self, per_page: int = 50, *, limit: int | None = None) -> Sweeps:
@@ -232,6 +234,7 @@ class AsyncProject(ProjectRecord):
         *,
         lazy: bool = False,
         limit: int | None = None,
+        missing: Missing = "last",
     ) -> AsyncRuns:
         """Return its runs; see `Api.runs`."""
         return AsyncRuns(
@@ -244,6 +247,7 @@ class AsyncProject(ProjectRecord):
             include_sweeps,
             lazy=lazy,
             limit=limit,
+            missing=missing,
         )
 
     def sweeps(self, per_page: int = 50, *, limit: int | None = None) -> AsyncSweeps:

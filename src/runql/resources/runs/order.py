@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from runql.errors import UnorderedWarning, UnreadableValueError
+from runql.errors import UnorderedError, UnorderedWarning, UnreadableValueError
 from runql.values import SPELLED_FLOATS, JSONValue, parse_config, parse_object, parse_summary
 from runql_graphql.fragments import FullRunFields, RunFields
 
@@ -44,8 +44,14 @@ def is_rankable(value: JSONValue) -> bool:
     return isinstance(value, (int, str)) and value not in SPELLED_FLOATS
 
 
-def warn_if_unordered(path: str, order: str, runs: Sequence[RunFields | FullRunFields]) -> None:
-    """Warn when no run of a first page has the value that the list is ordered by. It skips light runs."""
+def warn_if_unordered(
+    path: str, order: str, runs: Sequence[RunFields | FullRunFields], *, strict: bool = False
+) -> None:
+    """Warn when no run of a first page has the value that the list is ordered by, or raise. It skips light runs.
+
+    Raises:
+        UnorderedError: with ``strict``, in place of the warning.
+    """
     full = [fields for fields in runs if isinstance(fields, FullRunFields)]
     if not full or not is_by_value(order):
         return
@@ -54,6 +60,8 @@ def warn_if_unordered(path: str, order: str, runs: Sequence[RunFields | FullRunF
     except UnreadableValueError:
         # The caller gets this error when reading the value itself.
         return
+    if not found and strict:
+        raise UnorderedError(path, order, f"the first {len(full)} runs")
     if not found:
         warnings.warn(
             f"none of the first {len(full)} runs of {path} has {order[1:]}, so their order means nothing. Check the "

@@ -9,7 +9,7 @@ from runql.resources.pages.listing import Page, read_page
 from runql.resources.records.identity import require_runs
 from runql.resources.runs.filters import COLUMNS, filter_json
 from runql.transport.flow import Flow, fetch
-from runql.values import Filters
+from runql.values import Filters, Missing
 from runql_graphql.fragments import FullRunFields, RunFields
 from runql_graphql.operations import list_full_runs, list_runs
 
@@ -97,6 +97,21 @@ def list_full_page(query: RunQuery, after: str | None) -> Flow[Page[FullRunField
         )
     )
     return read_page(require_runs(response.project, query.entity, query.project), after)
+
+
+def checked_missing(missing: Missing, *, lazy: bool = False) -> bool:
+    """Whether to raise where no run has the value of an order.
+
+    Raises:
+        ValueError: it is neither word, or light pages shall tell.
+    """
+    if missing not in ("last", "raise"):
+        raise ValueError(f"missing must be 'last' or 'raise', not {shown(missing)}")
+    if missing == "raise" and lazy:
+        raise ValueError(
+            "missing='raise' looks at the values of runs, which lazy=True leaves out: use one of both"
+        )
+    return missing == "raise"
 
 
 def checked_order(order: str | None) -> str:

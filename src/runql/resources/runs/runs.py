@@ -13,14 +13,14 @@ from runql.resources.pages.listing import AsyncLazySequence, LazySequence, Listi
 from runql.resources.runs.async_run import AsyncRun
 from runql.resources.runs.frames.run_frames import AsyncRunFrames, RunFrames
 from runql.resources.runs.order import warn_if_unordered
-from runql.resources.runs.query import RunQuery, list_full_page, list_light_page
+from runql.resources.runs.query import RunQuery, checked_missing, list_full_page, list_light_page
 from runql.resources.runs.record import ListedPage, RunRecord
 from runql.resources.runs.run import Run
 from runql.resources.sweeps.lookup import PageSweeps, SweepCache
 from runql.resources.sweeps.sweep import AsyncSweep, Sweep
 from runql.transport.flow import DEFAULT_CONCURRENCY, Flow, gather
 from runql.transport.sync import RetryingClient
-from runql.values import Filters
+from runql.values import Filters, Missing
 from runql_graphql.fragments import FullRunFields, RunFields
 
 if TYPE_CHECKING:
@@ -79,9 +79,10 @@ class Runs(RunFrames, LazySequence[RunFields | FullRunFields, Run]):
         *,
         lazy: bool = False,
         limit: int | None = None,
+        missing: Missing = "last",
     ) -> None:
         self._query = RunQuery.checked(entity, project, filters, order, per_page, limit)
-        self._shape = ListShape(lazy=lazy)
+        self._shape = ListShape(lazy=lazy, strict=checked_missing(missing, lazy=lazy))
         super().__init__(
             client,
             _run_listing(
@@ -347,9 +348,10 @@ class AsyncRuns(AsyncRunFrames, AsyncLazySequence[RunFields | FullRunFields, Asy
         *,
         lazy: bool = False,
         limit: int | None = None,
+        missing: Missing = "last",
     ) -> None:
         self._query = RunQuery.checked(entity, project, filters, order, per_page, limit)
-        self._shape = ListShape(lazy=lazy)
+        self._shape = ListShape(lazy=lazy, strict=checked_missing(missing, lazy=lazy))
         super().__init__(
             client,
             _run_listing(
@@ -572,10 +574,12 @@ class ListShape:
 
     Attributes:
         lazy: whether in the light shape.
+        strict: whether an order by what no run of the first page has is an error.
         light_pages: the pages that were read in the light shape.
     """
 
     lazy: bool
+    strict: bool = False
     light_pages: list[ListedPage] = field(default_factory=list[ListedPage])
 
     def upgrade(self) -> Flow[None]:
@@ -657,7 +661,7 @@ def _run_listing(
 
     def convert(page: Page[RunFields | FullRunFields]) -> list[R]:
         if page.after is None:
-            warn_if_unordered(f"{query.entity}/{query.project}", query.order, page.nodes)
+            warn_if_unordered(f"{query.entity}/{query.project}", query.order, page.nodes, strict=shape.strict)
         shared = ListedPage(query.sized(sizes[page.after]), page.after) if shape.lazy else None
         sweeps = PageSweeps(sweep_cache, [fields.sweep_name for fields in page.nodes])
         runs = [make(fields, shared, sweeps) for fields in page.nodes]

@@ -10,17 +10,18 @@ from functools import cached_property
 
 from pydantic import ValidationError
 
+from runql.errors import UnorderedError
 from runql.paths import quote_part, sweep_url
 from runql.resources.records.iframe import page_html
 from runql.resources.records.snake_case import SnakeCaseAttributes
-from runql.resources.runs.query import RunQuery
+from runql.resources.runs.query import RunQuery, checked_missing
 from runql.resources.sweeps.best_run import find_best
 from runql.resources.sweeps.config import metric_order, parse_sweep_config, run_order
 from runql.resources.sweeps.lookup import read_sweep
 from runql.times import as_time
 from runql.transport.flow import Flow, share_read
 from runql.transport.single_flight import SingleFlight
-from runql.values import JSONValue
+from runql.values import JSONValue, Missing
 from runql_graphql.fragments import FullRunFields, SweepFields
 
 NEWEST_FIRST = "-created_at"
@@ -61,9 +62,16 @@ class SweepRecord(SnakeCaseAttributes, ABC):
     def _filters(self) -> dict[str, JSONValue]:
         return {"$and": [{"sweep": self._sweep_id}]}
 
-    def _best(self, order: str | None) -> Flow[FullRunFields | None]:
+    def _best(self, order: str | None, missing: Missing) -> Flow[FullRunFields | None]:
         wanted = self.order or NEWEST_FIRST if order is None else run_order(order)
-        return find_best(RunQuery.checked(self._entity, self._project, self._filters, wanted, 1))
+        query = RunQuery.checked(self._entity, self._project, self._filters, wanted, 1)
+        return self._found(query, strict=checked_missing(missing))
+
+    def _found(self, query: RunQuery, *, strict: bool) -> Flow[FullRunFields | None]:
+        best = yield from find_best(query)
+        if best is None and strict:
+            raise UnorderedError(f"{self._entity}/{self._project}", query.order, "the runs")
+        return best
 
     def to_html(self, height: int = 420, hidden: bool = False) -> str:
         """Return the HTML of an iframe that shows the sweep's page.

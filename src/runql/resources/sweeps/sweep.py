@@ -9,6 +9,7 @@ from runql.errors import NotLoadedError
 from runql.postponed import postponed
 from runql.resources.sweeps.record import SweepRecord, sweep_fields
 from runql.transport.sync import RetryingClient
+from runql.values import Missing
 from runql_graphql.fragments import SweepFields
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ class Sweep(SweepRecord):
             vars(self).setdefault("_runs", runs)
         return self._runs
 
-    def best_run(self, order: str | None = None) -> Run | None:
+    def best_run(self, order: str | None = None, *, missing: Missing = "last") -> Run | None:
         """Return the best run by a metric; None when no run of the sweep has a finite value of it.
 
         Where the summary holds an object, as after ``define_metric(summary="max")``, its member counts: ``best``, else
@@ -93,13 +94,17 @@ class Sweep(SweepRecord):
         Args:
             order: a metric or run column, with ``+`` or ``-`` before it, descending without a sign. None for the
                 configured metric (see `order`), and for the newest run when there is none.
+            missing: ``"raise"`` raises where no run has a finite value, in place of None.
+
+        Raises:
+            UnorderedError: see ``missing``.
 
         Requests: one. Where the first run has no finite value of the metric, one more for each 50 runs that are skipped.
         For an object one more.
         """
         from runql.resources.runs.run import Run  # noqa: PLC0415 - runs have sweeps, and sweeps have runs
 
-        fields = self._client.run(self._best(order))
+        fields = self._client.run(self._best(order, missing))
         if fields is None:
             return None
         return Run.listed(self._client, self._entity, self._project, fields, None)
@@ -156,14 +161,14 @@ class AsyncSweep(SweepRecord):
             vars(self).setdefault("_runs", runs)
         return self._runs
 
-    async def best_run(self, order: str | None = None) -> AsyncRun | None:
+    async def best_run(self, order: str | None = None, *, missing: Missing = "last") -> AsyncRun | None:
         """Return the best run by a metric; None when no run of the sweep has a finite value of it.
 
         See `Sweep.best_run` for its requests and errors.
         """
         from runql.resources.runs.async_run import AsyncRun  # noqa: PLC0415 - as above
 
-        fields = await self._client.run(self._best(order))
+        fields = await self._client.run(self._best(order, missing))
         if fields is None:
             return None
         return AsyncRun.listed(self._client, self._entity, self._project, fields, None)
