@@ -28,7 +28,7 @@ SAYS_ONLY_THE_PROJECT = {
         "runs.scan_histories",
         "sweep.runs",
     ),
-    "runs.to_polars",
+    *("runs.to_polars", "runs.first", "runs.one"),
     *("light run.load", "project", "project.runs", "project.sweeps", "artifact_types"),
     *("project.collections", "create_project"),
 }
