@@ -4,15 +4,28 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
 from runql_server.errors import RequestError
 
 JsonValue: TypeAlias = "None | bool | int | float | str | list[JsonValue] | dict[str, JsonValue]"
 JsonObject: TypeAlias = dict[str, JsonValue]
+JsonInput: TypeAlias = "None | bool | int | float | str | Sequence[JsonInput] | Mapping[str, JsonInput]"
 
 _decode = json.JSONDecoder(strict=False).decode
-_encode = json.JSONEncoder(separators=(",", ":")).encode
+
+
+def _plain(value: object) -> object:
+    """Return a mapping or sequence that `json` does not know as a dict or list."""
+    if isinstance(value, Mapping):
+        return dict(value)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType] - of any types
+    if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray):
+        return list(value)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType] - of any type
+    raise TypeError(f"{type(value).__name__} is no JSON value")
+
+
+_encode = json.JSONEncoder(separators=(",", ":"), default=_plain).encode
 
 
 def parse(text: str, *, what: str) -> JsonValue:

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from runql_server import lenient_json, timestamps
 from runql_server.access import auth
-from runql_server.lenient_json import JsonValue
+from runql_server.lenient_json import JsonInput
 from runql_server.runs import lines, runs
 from runql_server.runs.runs import RunChange
 from runql_server.storage import projects
@@ -18,7 +18,7 @@ from runql_server.storage.store import Store
 
 _CHUNK = 5_000
 
-Row = str | Mapping[str, JsonValue]
+Row = str | Mapping[str, JsonInput]
 """A history or event row: a JSON string as the SDK sends it, or its values."""
 
 
@@ -33,8 +33,8 @@ class SeedRun:
     name: str | None = None
     display_name: str | None = None
     state: str = "finished"
-    config: Mapping[str, JsonValue] = field(default_factory=dict[str, JsonValue])
-    summary: Mapping[str, JsonValue] = field(default_factory=dict[str, JsonValue])
+    config: Mapping[str, JsonInput] = field(default_factory=dict[str, JsonInput])
+    summary: Mapping[str, JsonInput] = field(default_factory=dict[str, JsonInput])
     tags: tuple[str, ...] = ()
     group: str | None = None
     job_type: str | None = None
@@ -70,7 +70,7 @@ def _seed(connection: sqlite3.Connection, project: Project, run: SeedRun, crash_
             config=lenient_json.dump(
                 {key: {"value": value, "desc": None} for key, value in run.config.items()}
             ),
-            summary=lenient_json.dump(dict(run.summary)),
+            summary=lenient_json.dump(run.summary),
             tags=list(run.tags),
             group_name=run.group,
             job_type=run.job_type,
@@ -115,4 +115,4 @@ def _with_step(row: Row, line: int) -> str:
 
 
 def _text(row: Row) -> str:
-    return row if isinstance(row, str) else lenient_json.dump(dict(row))
+    return row if isinstance(row, str) else lenient_json.dump(row)

@@ -17,7 +17,7 @@ from runql_server.artifacts.contents import blobs, entries, manifests
 from runql_server.artifacts.contents.manifest_format import Manifest, ManifestEntry, StoragePolicyConfig
 from runql_server.artifacts.creation import NewArtifact
 from runql_server.artifacts.versions import Artifact
-from runql_server.lenient_json import JsonValue
+from runql_server.lenient_json import JsonInput
 from runql_server.runs import runs
 from runql_server.storage import files, projects
 from runql_server.storage.projects import Project
@@ -56,7 +56,7 @@ class SeedArtifact:
     aliases: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     description: str | None = None
-    metadata: Mapping[str, JsonValue] = field(default_factory=dict[str, JsonValue])
+    metadata: Mapping[str, JsonInput] = field(default_factory=dict[str, JsonInput])
     ttl_seconds: int | None = None
     logged_by: str | None = None
     used_by: tuple[str, ...] = ()
@@ -90,7 +90,7 @@ def _seed(store: Store, connection: sqlite3.Connection, project: Project, seed: 
             aliases=list(seed.aliases),
             tags=naming.check_tags([{"tag_name": tag} for tag in seed.tags]),
             description=seed.description,
-            metadata=lenient_json.dump(dict(seed.metadata)),
+            metadata=lenient_json.dump(seed.metadata),
             ttl=seed.ttl_seconds,
         ),
         user=1,

@@ -16,9 +16,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.profiles import examples
 
+from runql_server import lenient_json
 from runql_server.access import auth
 from runql_server.errors import FilterError
-from runql_server.lenient_json import JsonValue
+from runql_server.lenient_json import JsonInput, JsonValue
 from runql_server.listing import pages
 from runql_server.seed import SeedRun, seed_runs
 from runql_server.storage import migrations
@@ -224,8 +225,8 @@ def candidates(run: SeedRun, name: str, key: str) -> list[JsonValue]:
     if prefix == "config":
         levels = [index for index, part in enumerate(path) if part == "value" and index]
         paths = [path, *(path[:index] + path[index + 1 :] for index in levels)]
-        return [walk(dict(run.config), each) for each in paths]
-    found = walk(dict(run.summary), path)
+        return [walk(as_stored(run.config), each) for each in paths]
+    found = walk(as_stored(run.summary), path)
     if (
         isinstance(found, dict)
         and found
@@ -234,6 +235,11 @@ def candidates(run: SeedRun, name: str, key: str) -> list[JsonValue]:
     ):
         return [found, *found.values()]
     return [found]
+
+
+def as_stored(values: JsonInput) -> JsonValue:
+    """What the server has of seeded values."""
+    return lenient_json.parse(lenient_json.dump(values), what="seeded values")
 
 
 def walk(node: JsonValue, path: list[str]) -> JsonValue:

@@ -31,8 +31,8 @@ def wrong(api: Api, number: Operation[int]) -> None:
     api.client.execute("query { viewer { id } }")
     api.client.execute(gate_runs)
     api.client.execute(number)
-    api.client.execute(operation).projects
-    api.client.execute(operation).project.runs
+    print(api.client.execute(operation).projects)
+    print(api.client.execute(operation).project.runs)
     gate_runs("team", "vision")
     gate_runs(entity="team")
     gate_runs(entity="team", project=3)
@@ -41,11 +41,61 @@ def wrong(api: Api, number: Operation[int]) -> None:
     api.client.pages(operation, connection="project.runs")
     api.client.pages(operation, connection=lambda data: data.project)
     for run in api.client.pages(operation, connection=lambda data: data.project.runs if data.project else None):
-        run.nmae
-        run.tags[0]
+        print(run.nmae)
+        print(run.tags[0])
     for run in api.client.pages(operation, connection=lambda data: data.project.runs): ...
 """
 FIRST_MISTAKE = 6
+
+VALUE_MISTAKES = """\
+from datetime import datetime
+from promotion.best import Candidate, LossRow, Scores, Train
+from runql import Api, Run, Runs
+from runql.filters import config, created_at, state, summary, tags
+
+def send(count: int) -> None: ...
+
+def wrong(api: Api, runs: Runs, run: Run, best: Candidate, baseline: float) -> None:
+    print(best.config.learning_rate)
+    best.config.lr.upper()
+    print(best.config.optimizer.batchsize)
+    print(best.summary.acc > "0.9")
+    print(best.summary.loss + 1)
+    print(best.summary["acc"])
+    print(best.name)
+    print(best.run.update_config)
+    send(best.summary.acc)
+    run.config_as(Train).lr.real.upper()
+    print(run.summary_as(Scores).accuracy)
+    run.config_as("Train")
+    runs.typed(configs=Train)
+    runs.typed(config=Train, on_invalid="ignore")
+    for each in runs.typed(config=Train): print(each.summary.acc)
+    for row in run.scan_history(row=LossRow): print(row["loss"])
+    for row in run.scan_history(row=LossRow): send(row.loss)
+    run.scan_history(keys=["train/loss"], row=LossRow)
+    print(run.config["lr"] < 1e-3)
+    print(run.summary["acc"] > baseline)
+    print(config("lr", float) < "0.1")
+    config("lr", float).eq("0.1")
+    summary("acc", float).between(0, "1")
+    config("lr", complex)
+    print(created_at > "2026-01-01")
+    state.eq("finishd")
+    state.is_in("finished", "dead")
+    tags.contains(7)
+    config("lr", float).matches("1.*")
+    api.runs("team/vision", order=summary("acc", float))
+    api.runs("team/vision", state)
+    api.runs("team/vision", limit="10")
+    print(api.runs("team/vision").first().name)
+    api.runs("team/vision", missing="newest")
+    print(run.created_time > "2026-01-01")
+    print(run.created_at > datetime.now())
+    runs.to_polars(columns={"id": 1})
+    api.with_options(timeout="3")
+"""
+FIRST_VALUE_MISTAKE = 9
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +128,19 @@ def test_mistakes_are_found_at_their_lines(tmp_path: Path, checker: Callable[[Pa
         if number >= FIRST_MISTAKE and "if data.project else" not in line
     }
     assert found == wrong
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("checker", [mypy, pyright], ids=["mypy", "pyright"])
+def test_mistakes_in_values_are_found_at_their_lines(
+    tmp_path: Path, checker: Callable[[Path], list[Remark]]
+) -> None:
+    shutil.copytree(APP / "promotion", tmp_path / "promotion")
+    (tmp_path / "mistakes.py").write_text(VALUE_MISTAKES)
+    found = {each.line for each in checker(tmp_path) if each.is_error and each.file == "mistakes.py"}
+    lines = VALUE_MISTAKES.splitlines()
+    assert [lines[line - 1] for line in range(FIRST_VALUE_MISTAKE, len(lines) + 1) if line not in found] == []
+    assert min(found) == FIRST_VALUE_MISTAKE
 
 
 def test_the_application_needs_no_way_around_its_types() -> None:
