@@ -16,6 +16,7 @@ import pytest
 from tests.bench import readme
 from tests.bench.paths import RESULTS
 from tests.patience import PATIENCE
+from tests.typing.checking import mypy, pyrefly, pyright, ty
 
 from runql.cli.exit_codes import COULD_NOT_CHECK, USAGE_ERROR
 from runql.drift.reports.rendering import FORMATS
@@ -96,8 +97,28 @@ def test_the_filter_of_the_page_about_filters_finds_runs(sample_server: SampleSe
     assert done.returncode == 0, done.stderr
 
 
+def test_the_typed_lines_run_and_every_checker_passes_them(
+    sample_server: SampleServer, tmp_path: Path
+) -> None:
+    section = README.partition("## For typed applications")[2].partition("## ")[0]
+    assert len(section.strip().splitlines()) < 25
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", BLOCKS[2]],
+        env={"WANDB_BASE_URL": sample_server.url, "WANDB_API_KEY": sample_server.api_key},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    (tmp_path / "typed.py").write_text(BLOCKS[2])
+    for checker in (mypy, pyright, ty, pyrefly):
+        assert [each for each in checker(tmp_path) if each.is_error] == []
+
+
 def test_the_test_runs_as_a_users_test(tmp_path: Path) -> None:
-    (tmp_path / "test_users.py").write_text(BLOCKS[2])
+    (tmp_path / "test_users.py").write_text(BLOCKS[3])
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_users.py"],
         cwd=tmp_path,
