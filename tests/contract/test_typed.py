@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
@@ -399,6 +400,19 @@ class Blank(BaseModel):
 
 class Choice(BaseModel):
     loss: float = Field(validation_alias=AliasChoices("loss", "train/loss"))
+
+
+@dataclass
+class Outside:
+    """On Python 3.11 pydantic takes such a typed dict only from `typing_extensions`."""
+
+    scores: ScoreDict
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="pydantic takes it there")
+def test_a_typed_dict_inside_of_another_type_is_refused_in_the_words_of_pydantic(run: AnyRun) -> None:
+    with pytest.raises(TypeError, match=r"use `typing_extensions\.TypedDict` instead of"):
+        run.summary_as(Outside)
 
 
 REFUSED = pytest.mark.parametrize(

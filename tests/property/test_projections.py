@@ -33,6 +33,9 @@ SCALARS: st.SearchStrategy[JSONValue] = st.one_of(
 )
 OBJECT: JSONValue = {"f": 1.5}
 VALUES: st.SearchStrategy[JSONValue] = st.one_of(SCALARS, st.lists(SCALARS, max_size=2), st.just(OBJECT))
+NUMBERS: st.SearchStrategy[JSONValue] = st.one_of(
+    st.booleans(), st.integers(), st.floats(), st.just(10**400), st.just(1.0)
+)
 ROWS = st.dictionaries(st.sampled_from((*KEYS, "other", "_step")), VALUES)
 
 
@@ -64,6 +67,14 @@ class Typed(TypedDict):
     i: NotRequired[int | None]
     b: NotRequired[bool]
     s: NotRequired[str]
+
+
+class Numbers(BaseModel):
+    """Numbers alone, which are not written as JSON to be checked."""
+
+    f: float
+    i: int | None
+    b: bool
 
 
 class Outer(BaseModel):
@@ -139,21 +150,31 @@ def test_a_typed_dict_is_a_part_of_the_dict(row: dict[str, JSONValue]) -> None:
         assert not fits({key: value for key, value in row.items() if key != "train/loss"})
 
 
-@examples(200)
-@given(st.lists(ROWS, max_size=8))
-def test_batches_make_the_same_as_each_row_alone(rows: list[dict[str, JSONValue]]) -> None:
-    projection: Projection[Model] = projection_of("row", Model)
+def batched_as_alone(kind: type[BaseModel], rows: list[dict[str, JSONValue]]) -> None:
+    projection = projection_of("row", kind)
     scan = TypedRows(projection, "e/p/r", "skip")
     made = list(scan.make(iter(rows)))
     alone = list(map(partial(read, projection), rows))
-    assert list(map(repr, made)) == [repr(each) for each in alone if isinstance(each, Model)]
+    assert list(map(repr, made)) == [repr(each) for each in alone if isinstance(each, kind)]
     assert [str(error) for _, error in scan.skipped] == [
         str(each) for each in (read_again(projection, row) for row in rows) if each is not None
     ]
     assert len(made) + len(scan.skipped) == len(rows)
 
 
-def read_again(projection: Projection[Model], row: dict[str, JSONValue]) -> UnexpectedValueError | None:
+@examples(200)
+@given(st.lists(ROWS, max_size=8))
+def test_batches_make_the_same_as_each_row_alone(rows: list[dict[str, JSONValue]]) -> None:
+    batched_as_alone(Model, rows)
+
+
+@examples(300)
+@given(st.lists(st.fixed_dictionaries({"f": NUMBERS, "i": st.none() | NUMBERS, "b": NUMBERS}), max_size=8))
+def test_batches_of_numbers_make_the_same_as_each_row_alone(rows: list[dict[str, JSONValue]]) -> None:
+    batched_as_alone(Numbers, rows)
+
+
+def read_again(projection: Projection[BaseModel], row: dict[str, JSONValue]) -> UnexpectedValueError | None:
     try:
         read_values(projection, row, "e/p/r", "row", step_of(row))
     except UnexpectedValueError as error:

@@ -91,6 +91,7 @@ class Projection(Generic[T]):
         self._reader = SchemaReader()
         self.shape: Shape = self._reader.shape(self._schema)
         self._is_flat = self.shape.is_flat
+        self._is_of_numbers = self._is_flat and self._reader.holds_numbers(self._schema)
 
     def read(self, values: Mapping[str, JSONValue]) -> T:
         """Return an instance with the values that the type names.
@@ -125,6 +126,9 @@ class Projection(Generic[T]):
         if self._many is None:
             return None
         try:
+            if self._is_of_numbers:
+                # Twice as fast as JSON; what differs between both, such as an int beyond all floats, fails here.
+                return self._many.validate_python(rows, strict=True)
             encoded = to_json(rows if self._is_flat else [pick(self.shape, row) for row in rows])
             return self._many.validate_json(encoded, strict=True)
         except (*NO_JSON, ValidationError):

@@ -28,6 +28,9 @@ FIELDS: Final = {
 """Schemas that have fields, and the name that they have them under."""
 
 UNIONS: Final = frozenset({"union", "tagged-union"})
+NUMBERS: Final = frozenset({"default", "nullable", "float", "int", "bool", "none"})
+"""Schemas of numbers: strictly, pydantic checks them in Python objects as in JSON."""
+
 REFUSES_OTHERS: Final = frozenset({"arguments", "named-tuple"})
 
 
@@ -123,6 +126,19 @@ class SchemaReader:
                 schema = as_schema(schema[WRAPPERS[kind]])
             else:
                 return
+
+    def holds_numbers(self, schema: Schema) -> bool:
+        """Whether a type is a model or a typed dict of numbers, which pydantic makes of dicts as it makes it of JSON."""
+        *around, core = self.unwrapped(schema)
+        return (
+            core["type"] in {"model-fields", "typed-dict"}
+            and all(each["type"] == "model" for each in around)
+            and all(
+                part["type"] in NUMBERS
+                for each in self.fields(core).values()
+                for part in self.unwrapped(as_schema(each["schema"]))
+            )
+        )
 
     def choices(self, schema: Schema) -> list[Schema]:
         """Return the schemas of a union; those of a tagged one are told apart by their tags."""
