@@ -70,6 +70,7 @@ SAMPLES: dict[type[RunqlError], RunqlError] = {
         errors.IncompleteUpdateError("run e/p/r", ["tags"], ["summary"], "no"),
         errors.NoItemError("<Runs e/p>"),
         errors.SeveralItemsError("<Runs e/p>"),
+        errors.UnorderedError("e/p", "-summary_metrics.acc", "the 2 runs"),
         errors.NotLoadedError("await run.load()"),
         errors.ClientClosedError("closed"),
         errors.UnshareableError("one process only"),
