@@ -467,7 +467,7 @@ class UnexpectedValueError(RunqlError, ValueError):
         self.value = value
         self.expected = expected
         self.step = step
-        self.others = tuple(problems[1:])
+        self.others: tuple[str, ...] = tuple(problems[1:])
         where = place if step is None else f"{place} of step {step}"
         more = f" (and {first_few(self.others)})" if self.others else ""
         super().__init__(f"the {where} of run {run} does not fit: {problems[0]}{more}")

@@ -77,7 +77,7 @@ class Filter(Mapping[str, JSONInput]):
         return json.dumps(self._document, default=dict)
 
 
-class Field(Generic[T]):
+class Field(Generic[T]):  # noqa: PLW1641 - what has a == that is no equality has no hash
     """A field of runs whose values have the type ``T``; comparing it makes a `Filter`, and ordering by it an `Order`.
 
     Raises:
@@ -101,8 +101,6 @@ class Field(Generic[T]):
 
     def __ne__(self, value: T | None) -> Filter:  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride] — a comparison makes a filter
         return self.ne(value)
-
-    __hash__ = None  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType] — as for every class whose == is no equality
 
     def ne(self, value: T | None) -> Filter:
         """Match other values, and runs without one; None matches a run with a value."""
@@ -171,7 +169,7 @@ class Field(Generic[T]):
         return value
 
 
-class StateField:
+class StateField:  # noqa: PLW1641 - as `Field`
     """The state of a run."""
 
     def eq(self, value: State) -> Filter:
@@ -187,8 +185,6 @@ class StateField:
 
     def __ne__(self, value: State) -> Filter:  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride] — a comparison makes a filter
         return self.ne(value)
-
-    __hash__ = None  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType] — as for every class whose == is no equality
 
     def is_in(self, *values: State) -> Filter:
         """Match a run in one of these states."""
@@ -211,7 +207,7 @@ class StateField:
         raise TypeError("state is a field, neither true nor false: compare it, such as state.eq('finished')")
 
 
-class TagsField:
+class TagsField:  # noqa: PLW1641 - as `Field`
     """The tags of a run."""
 
     def contains(self, tag: str) -> Filter:
@@ -228,8 +224,6 @@ class TagsField:
 
     def __ne__(self, value: Never) -> NoReturn:  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride] — it always raises
         raise TypeError("tags are several: use ~tags.contains('x')")
-
-    __hash__ = None  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType] — as for every class whose == is no equality
 
     def __bool__(self) -> NotABool:
         raise TypeError("tags is a field, neither true nor false: use tags.contains('x')")

@@ -97,7 +97,8 @@ class UnfitValueError(ValueError):
     """
 
     def __init__(self, place: int, value: JSONValue) -> None:
-        self.place, self.value = place, value
+        self.place: int = place
+        self.value: JSONValue = value
         super().__init__(place, value)
 
 

@@ -63,7 +63,7 @@ class MisfitError(Exception):
     """
 
     def __init__(self, found: Sequence[Misfit]) -> None:
-        self.misfits = tuple(found)
+        self.misfits: tuple[Misfit, ...] = tuple(found)
         super().__init__(self.misfits)
 
 

@@ -83,7 +83,7 @@ class PageReader(Generic[ModelT, NodeT]):
             raise TypeError(
                 f"connection must be a function, not {type(connection).__name__}: connection=lambda data: data.runs"
             )
-        self.more = True
+        self.more: bool = True
         self._connection = connection
         self._cursor = cursor
         self._seen: set[object] = {self._operation.variables.get(cursor)}
@@ -106,7 +106,8 @@ class PageReader(Generic[ModelT, NodeT]):
 
     def _nodes(self, name: str, page: SupportsConnection[NodeT]) -> list[NodeT]:
         try:
-            self.more, cursor = page.page_info.has_next_page, page.page_info.end_cursor
+            cursor = page.page_info.end_cursor
+            self.more = page.page_info.has_next_page
             nodes = [edge.node for edge in page.edges]
         except AttributeError as error:
             raise TypeError(
