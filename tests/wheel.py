@@ -20,9 +20,9 @@ ROOT = Path(__file__).parents[1]
 CONSTRAINTS = ROOT / "constraints.txt"
 APP = ROOT / "tests" / "typing" / "app"
 APP_CHECKS: Mapping[str, tuple[str, ...]] = {
-    "mypy": ("-m", "mypy"),
-    "pyright": ("-m", "pyright"),
-    "pytest": ("-m", "pytest", "-q"),
+    "mypy": ("mypy",),
+    "pyright": ("pyright",),
+    "pytest": ("pytest", "-q"),
 }
 
 # The bound: at most two thirds of what the newest official SDK takes.
@@ -115,16 +115,19 @@ STRICT_LINES = {
     print(runs.histories(format="polars").height)
     print(runs.scan_histories(format="polars").collect().height)
     print(runs[0].scan_history().to_polars().height)
+    print(runs.to_polars().height)
 """,
     "pandas": """
     print(runs.histories(format="pandas").shape)
     print(runs.scan_histories(format="pandas").collect().shape)
     print(runs[0].history().shape)
     print(runs[0].scan_history().to_pandas().shape)
+    print(runs.to_pandas().shape)
 """,
     "arrow": """
     print(runs.scan_histories(format="arrow").collect().num_rows)
     print(runs[0].scan_history().to_arrow().num_rows)
+    print(runs.to_arrow().num_rows)
 """,
 }
 STUBS = {"polars": (), "pandas": ("pandas-stubs",), "arrow": ("pyarrow-stubs",)}
@@ -219,21 +222,15 @@ class Environment:
         )
         self.trial.run(*pip, *constraints, *requirements)
 
-    def run_in(self, folder: Path, *arguments: str) -> str:
-        """Run its Python in a folder, with the environment activated: pyright asks the `python` that it finds."""
-        places = os.pathsep.join((str(self.path / "bin"), os.environ.get("PATH", "")))
-        return self.trial.run(self.python, *arguments, folder=folder, environ={"PATH": places})
-
     def run(self, code: str) -> str:
         """Run some Python with warnings as errors."""
         return self.trial.run(self.python, "-W", "error", "-c", code)
 
-    def check(self, tool: str, *arguments: str | Path) -> str:
-        """Run a type checker that finds the packages of this environment."""
+    def run_module(self, *arguments: str | Path, folder: Path | None = None) -> str:
+        """Run a module of its Python with the environment activated: pyright asks the `python` that it finds."""
         path = os.pathsep.join([str(self.path / "bin"), os.environ.get("PATH", "")])
-        return self.trial.run(
-            self.path / "bin" / tool, *arguments, environ={"PATH": path, "VIRTUAL_ENV": str(self.path)}
-        )
+        activated = {"PATH": path, "VIRTUAL_ENV": str(self.path)}
+        return self.trial.run(self.python, "-m", *arguments, folder=folder, environ=activated)
 
 
 def main() -> None:
@@ -337,7 +334,7 @@ def check_codegen(environment: Environment, folder: Path) -> str:
 
 def check_app(environment: Environment, folder: Path, arguments: Sequence[str]) -> str:
     """A check of the application ends well."""
-    return last_line(environment.run_in(folder, *arguments))
+    return last_line(environment.run_module(*arguments, folder=folder))
 
 
 def last_line(said: str) -> str:
@@ -475,7 +472,7 @@ def check_demo(environment: Environment) -> str:
 
 def check_types(environment: Environment, package: str) -> str:
     """Pyright's own measure of a typed package; of its dependencies' types it takes no account."""
-    said = environment.check("pyright", "--verifytypes", package, "--ignoreexternal")
+    said = environment.run_module("pyright", "--verifytypes", package, "--ignoreexternal")
     expect("completeness score: 100%" in said, said)
     return "100 %"
 
@@ -485,8 +482,8 @@ def check_strict_program(environment: Environment, extra: str) -> str:
     program = environment.trial.folder / f"reads_{extra}.py"
     program.write_text(STRICT_PROGRAM.rstrip("\n") + STRICT_LINES[extra])
     (environment.trial.folder / "pyrightconfig.json").write_text('{"typeCheckingMode": "strict"}')
-    environment.check("mypy", "--strict", program)
-    environment.check("pyright", program)
+    environment.run_module("mypy", "--strict", program)
+    environment.run_module("pyright", program)
     return f"{len(program.read_text().splitlines())} lines"
 
 

@@ -63,7 +63,7 @@ from runql.errors import (
     UnshareableError,
     UploadRefusedError,
 )
-from runql.values import Filters, JSONInput, JSONValue
+from runql.values import Filters, JSONInput, JSONValue, Missing
 from runql.version import __version__
 
 if TYPE_CHECKING:
@@ -280,6 +280,7 @@ __all__ = [
     "ManifestError",
     "Match",
     "MismatchedResponseError",
+    "Missing",
     "MissingCredentialsError",
     "MissingExtraError",
     "NoItemError",

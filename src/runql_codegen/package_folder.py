@@ -1,4 +1,4 @@
-"""The folder of a generated package: what lies there, whether it is current, and replacing it as a whole."""
+"""The folder of a generated package: its files, whether they are current, and replacing all of them at once."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def refuse_foreign(package: Path, shown: str) -> None:
     """Refuse a folder that holds what runql-codegen did not write; a generated file that was edited is no such thing.
 
     Raises:
-        CodegenError: the path is a file or a link, or another file lies in the folder.
+        CodegenError: the path is a file or a link, or the folder has another file.
     """
     if package.is_symlink() or (package.exists() and not package.is_dir()):
         raise CodegenError(f"{shown} is no folder: move it, or name another package in pyproject.toml")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import pytest
 from tests.contract.both_clients import Face
@@ -164,7 +165,7 @@ def test_every_list_takes_a_limit(
     assert sizes(sent) == [1]
 
 
-def test_files_and_sweeps_take_a_limit(
+def test_sweeps_take_a_limit(
     api: Untyped, face: Face, home: str, server: RunningServer, project: str, sent: InterceptingTransport
 ) -> None:
     from tests.contract.test_sweeps import make_sweep
@@ -175,6 +176,21 @@ def test_files_and_sweeps_take_a_limit(
     sent.seen.clear()
     assert len(listed(face, sweeps)) == 1
     assert sizes(sent) == [1]
+
+
+def test_files_take_a_limit(
+    api: Untyped, face: Face, home: str, server: RunningServer, sent: InterceptingTransport, tmp_path: Path
+) -> None:
+    with Api(base_url=server.url, api_key=server.api_key) as uploading:
+        for name in ("a.txt", "b.txt"):
+            (tmp_path / name).write_text(name)
+            uploading.run(f"{home}/run0").upload_file(tmp_path / name, root=tmp_path)
+    run = taken(face, api.run(f"{home}/run0"))
+    files = run.files(limit=1)
+    sent.seen.clear()
+    assert [each.name for each in listed(face, files)] == ["a.txt"]
+    assert sizes(sent) == [1]
+    assert len(listed(face, run.files())) == 2
 
 
 def test_a_list_that_leaves_items_out_is_read_in_full_pages_after_the_first(

@@ -16,8 +16,8 @@ from runql_server.exports.policy import ExportPolicy
 from runql_server.running import RunningServer
 from runql_server.seed import SeedRun
 
-NOISE = 8 << 20
-"""Bytes by which the peaks of two equal scans may differ: twice what was seen."""
+NOISE = 4 << 20
+"""Bytes by which the peaks of two equal scans differ."""
 
 KEYS = [f"metric/{number}" for number in range(16)]
 # Enough rows of the short one that everything that is kept once has been.
@@ -78,7 +78,10 @@ def test_a_frame_costs_less_than_half_of_its_size_more_than_itself(server: Runni
 
 
 def test_rows_one_by_one_cost_the_same_however_many(server: RunningServer) -> None:
-    short, long = measured(server, "rows", "short"), measured(server, "rows", "long")
+    # What a scan needs shows in the lowest of several peaks; the others have noise on top.
+    short, long = (
+        min((measured(server, "rows", run) for _ in range(3)), key=lambda each: each["peak"]) for run in ROWS
+    )
     assert (short["rows"], long["rows"]) == tuple(ROWS.values())
     assert long["peak"] - short["peak"] < NOISE
 
@@ -86,7 +89,7 @@ def test_rows_one_by_one_cost_the_same_however_many(server: RunningServer) -> No
 def test_rows_that_are_kept_cost_many_times_the_noise(server: RunningServer) -> None:
     """That the measure sees what it is to see."""
     short, long = measured(server, "kept", "short"), measured(server, "kept", "long")
-    assert long["peak"] - short["peak"] > 8 * NOISE
+    assert long["peak"] - short["peak"] > 16 * NOISE
 
 
 def test_files_that_are_larger_than_what_is_read_at_a_time_cost_no_more(exporting: RunningServer) -> None:

@@ -141,7 +141,7 @@ class SchemaReader:
         )
 
     def choices(self, schema: Schema) -> list[Schema]:
-        """Return the schemas of a union; those of a tagged one are told apart by their tags."""
+        """Return the schemas of a union; tags distinguish those of a tagged one."""
         choices = schema["choices"]
         given: Iterable[object] = choices.values() if is_mapping(choices) else as_list(choices)
         # A choice with a label is a pair.

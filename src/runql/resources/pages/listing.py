@@ -299,8 +299,9 @@ class UncountedListing(Listing[N, T]):
 class LazySequence(SnakeCaseAttributes, Sequence[T], Generic[N, T]):
     """A sequence that reads its pages when an item of them is needed.
 
-    ``in``, `index`, `count` and ``reversed`` work as those of a list, on the items that it returns. Each ``for`` starts with the first item and requests no page twice. ``next(items)`` returns the item after the one
-    that the last ``next`` returned.
+    ``in``, `index`, `count` and ``reversed`` work as those of a list, on the items that it returns. Each ``for`` starts
+    with the first item and requests no page twice. ``next(items)`` returns the item after the one that the last ``next``
+    returned.
     """
 
     def __init__(self, client: RetryingClient, listing: Listing[N, T]) -> None:

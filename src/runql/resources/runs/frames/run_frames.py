@@ -12,11 +12,10 @@ from runql.transport.flow import Flow
 from runql.transport.sync import RetryingClient
 
 if TYPE_CHECKING:
-    import pandas as pd
-    import polars as pl
-    import pyarrow as pa
-
     from runql.frames.asked_types import Schema
+    from runql.frames.library_types import pandas_types as pd
+    from runql.frames.library_types import polars_types as pl
+    from runql.frames.library_types import pyarrow_types as pa
     from runql.frames.table import Table
     from runql.resources.runs.frames.run_columns import RunColumns
     from runql.transport.aio import AsyncRetryingClient
