@@ -302,9 +302,26 @@ def checked_timeout(argument: object) -> float:
     return _checked_timeout(argument, None)
 
 
+def checked_deadline(argument: object) -> float | None:
+    """Check a caller's deadline in seconds, and return it; None for None and for infinity, which set no limit.
+
+    Raises:
+        ConfigurationError: it is not positive.
+        TypeError: it is no number.
+    """
+    if argument is None:
+        return None
+    seconds = _seconds("deadline", argument)
+    if not seconds > 0:  # NaN fails this too
+        raise ConfigurationError(
+            f"the argument deadline is {argument!r:.40}: give a positive number of seconds, such as 60"
+        )
+    return None if math.isinf(seconds) else seconds
+
+
 def _checked_timeout(argument: object, given: _SourcedValue | None) -> float:
     if argument is not None:
-        seconds, source = _seconds(argument), f"the argument timeout is {argument!r:.40}"
+        seconds, source = _seconds("timeout", argument), f"the argument timeout is {argument!r:.40}"
     elif given is not None:
         seconds, source = _parse_seconds(given.value), f"timeout from {given.source} is {given.value[:40]!r}"
     else:
@@ -316,9 +333,9 @@ def _checked_timeout(argument: object, given: _SourcedValue | None) -> float:
     return seconds
 
 
-def _seconds(argument: object) -> float:
+def _seconds(name: str, argument: object) -> float:
     if isinstance(argument, bool) or not isinstance(argument, (int, float)):
-        raise TypeError(f"timeout must be a number of seconds, not {type(argument).__name__}")
+        raise TypeError(f"{name} must be a number of seconds, not {type(argument).__name__}")
     try:
         return float(argument)
     except OverflowError:

@@ -8,16 +8,14 @@ from typing import TYPE_CHECKING, Self
 
 import httpx
 
-from runql.config import Settings, resolve_settings
-from runql.errors import ConfigurationError
+from runql.config import resolve_settings
 from runql.paths import checked_project_name, parse_project_path, parse_run_path, path_kind
 from runql.postponed import postponed
 from runql.resources.artifacts.catalog import ArtifactCatalog, AsyncArtifactCatalog
+from runql.resources.records.entry_point import EntryPoint, known_entity
 from runql.resources.records.run_fields import read_run
-from runql.transport.endpoint import USER_AGENT
 from runql.transport.flow import Flow, ReadOnce
 from runql.transport.sync import RetryingClient
-from runql.transport.wire import Traffic
 from runql.values import Filters, Missing
 
 if TYPE_CHECKING:
@@ -28,17 +26,18 @@ if TYPE_CHECKING:
     from runql.resources.runs.runs import AsyncRuns, Runs
     from runql.resources.sweeps.sweep import AsyncSweep, Sweep
     from runql.resources.user import User
+    from runql.transport.aio import AsyncRetryingClient
     from runql.transport.retry import RetryPolicy
 else:
     globals().update(
         postponed(
-            "AsyncProject AsyncProjects AsyncRun AsyncRuns AsyncSweep Capabilities Project Projects "
-            "RetryPolicy Run Runs Sweep User"
+            "AsyncProject AsyncProjects AsyncRetryingClient AsyncRun AsyncRuns AsyncSweep Capabilities Project "
+            "Projects RetryPolicy Run Runs Sweep User"
         )
     )
 
 
-class Api(ArtifactCatalog):
+class Api(EntryPoint[RetryingClient], ArtifactCatalog):
     """The entry point: one server, one API key, and the runs, sweeps, projects and artifacts that it may read::
 
         with runql.Api() as api:
@@ -59,6 +58,8 @@ class Api(ArtifactCatalog):
         *,
         base_url: str | None = None,
         transport: httpx.BaseTransport | None = None,
+        deadline: float | None = None,
+        retries: int | RetryPolicy | None = None,
     ) -> None:
         """Resolve the settings: arguments, then `WANDB_*` variables, then settings files, then netrc.
 
@@ -69,13 +70,19 @@ class Api(ArtifactCatalog):
             base_url: the API's URL.
             transport: an httpx transport to send through, such as one that responds in the same process. One that holds
                 connections is for one process and one event loop; elsewhere calls raise `UnshareableError`.
+            deadline: seconds that each call may take in all, with its requests, waits, pages and slow responses; None
+                for no limit. In an iteration each step is a call. A call that takes longer raises
+                `DeadlineExceededError`.
+            retries: how often to send a failed request again, or a `RetryPolicy`; None for its defaults.
 
         Raises:
             ConfigurationError: a setting is not valid.
             MissingCredentialsError: no API key was found.
         """
         settings = resolve_settings(base_url=base_url, api_key=api_key, timeout=timeout, overrides=overrides)
-        self.client: RetryingClient = RetryingClient(settings, transport=transport)
+        self.client: RetryingClient = RetryingClient(
+            settings, retry=retries, deadline=deadline, transport=transport
+        )
         self._viewer = ReadOnce(_read_viewer)
 
     def __repr__(self) -> str:
@@ -93,7 +100,13 @@ class Api(ArtifactCatalog):
         """Close the connections after the requests of other threads. Further requests raise `ClientClosedError`."""
         self.client.close()
 
-    def with_options(self, *, timeout: float | None = None, retries: int | RetryPolicy | None = None) -> Self:
+    def with_options(
+        self,
+        *,
+        timeout: float | None = None,
+        retries: int | RetryPolicy | None = None,
+        deadline: float | None = None,
+    ) -> Self:
         """Return a copy with other options for single calls; sends nothing.
 
         For a call that takes the server long::
@@ -109,23 +122,15 @@ class Api(ArtifactCatalog):
         Args:
             timeout: seconds to wait for a connection, and for each further piece of a response.
             retries: how often to send a failed request again; 0 sends each request once. Or a `RetryPolicy`.
+            deadline: seconds that each call may take in all, see `__init__`; infinity for no limit.
 
         Raises:
             ValueError, TypeError: an option is not valid.
         """
         other = object.__new__(type(self))
-        vars(other).update(vars(self), client=self.client.with_options(timeout=timeout, retries=retries))
+        client = self.client.with_options(timeout=timeout, retries=retries, deadline=deadline)
+        vars(other).update(vars(self), client=client)
         return other
-
-    @property
-    def settings(self) -> Settings:
-        """The resolved settings; their repr hides the key."""
-        return self.client.settings
-
-    @property
-    def traffic(self) -> Traffic:
-        """Counts of what was sent and received so far."""
-        return self.client.traffic
 
     @property
     def viewer(self) -> User:
@@ -142,21 +147,13 @@ class Api(ArtifactCatalog):
         return self.settings.entity or self.viewer.entity
 
     def _owner(self, named: str | None) -> str:
-        return named or _known_entity(self.default_entity)
-
-    @property
-    def user_agent(self) -> str:
-        """The User-Agent that runql sends: ``runql/`` and its version."""
-        return USER_AGENT
+        return named or known_entity(self.default_entity)
 
     def capabilities(self) -> Capabilities:
         """Return the features of the server, and the operations that it limits; one request each time."""
         from runql.resources.capabilities import read_capabilities
 
         return self.client.run(read_capabilities())
-
-    def flush(self) -> None:
-        """Do nothing; kept for compatibility. There is no cache that could go stale."""
 
     def run(self, path: str = "") -> Run:
         """Return one run with all its fields; one request.
@@ -347,7 +344,7 @@ class Api(ArtifactCatalog):
         return self.client.run(list_matching_users(username_or_email))
 
 
-class AsyncApi(AsyncArtifactCatalog):
+class AsyncApi(EntryPoint["AsyncRetryingClient"], AsyncArtifactCatalog):
     """The async twin of `Api`: ``await api.run(path)``, ``async for run in await api.runs(path)``.
 
     Several event loops may share it. Each has connections of its own, which are closed when the loop ends.
@@ -361,6 +358,8 @@ class AsyncApi(AsyncArtifactCatalog):
         *,
         base_url: str | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
+        deadline: float | None = None,
+        retries: int | RetryPolicy | None = None,
     ) -> None:
         """Resolve the settings: arguments, then `WANDB_*` variables, then settings files, then netrc.
 
@@ -369,7 +368,9 @@ class AsyncApi(AsyncArtifactCatalog):
         from runql.transport.aio import AsyncRetryingClient
 
         settings = resolve_settings(base_url=base_url, api_key=api_key, timeout=timeout, overrides=overrides)
-        self.client: AsyncRetryingClient = AsyncRetryingClient(settings, transport=transport)
+        self.client: AsyncRetryingClient = AsyncRetryingClient(
+            settings, retry=retries, deadline=deadline, transport=transport
+        )
         self._viewer = ReadOnce(_read_viewer)
 
     def __repr__(self) -> str:
@@ -389,24 +390,21 @@ class AsyncApi(AsyncArtifactCatalog):
         """
         await self.client.close()
 
-    def with_options(self, *, timeout: float | None = None, retries: int | RetryPolicy | None = None) -> Self:
+    def with_options(
+        self,
+        *,
+        timeout: float | None = None,
+        retries: int | RetryPolicy | None = None,
+        deadline: float | None = None,
+    ) -> Self:
         """Return a copy with other options for single calls; sends nothing.
 
         See `Api.with_options` for its requests and errors.
         """
         other = object.__new__(type(self))
-        vars(other).update(vars(self), client=self.client.with_options(timeout=timeout, retries=retries))
+        client = self.client.with_options(timeout=timeout, retries=retries, deadline=deadline)
+        vars(other).update(vars(self), client=client)
         return other
-
-    @property
-    def settings(self) -> Settings:
-        """The resolved settings; their repr hides the key."""
-        return self.client.settings
-
-    @property
-    def traffic(self) -> Traffic:
-        """Counts of what was sent and received so far."""
-        return self.client.traffic
 
     @property
     async def viewer(self) -> User:
@@ -422,21 +420,13 @@ class AsyncApi(AsyncArtifactCatalog):
         return self.settings.entity or (await self.viewer).entity
 
     async def _owner(self, named: str | None) -> str:
-        return named or _known_entity(await self.default_entity)
-
-    @property
-    def user_agent(self) -> str:
-        """The User-Agent that runql sends: ``runql/`` and its version."""
-        return USER_AGENT
+        return named or known_entity(await self.default_entity)
 
     async def capabilities(self) -> Capabilities:
         """Return the features of the server, and the operations that it limits; one request each time."""
         from runql.resources.capabilities import read_capabilities
 
         return await self.client.run(read_capabilities())
-
-    def flush(self) -> None:
-        """Do nothing; kept for compatibility. There is no cache that could go stale."""
 
     async def run(self, path: str = "") -> AsyncRun:
         """Return one run with all its fields; one request.
@@ -571,15 +561,6 @@ class AsyncApi(AsyncArtifactCatalog):
         from runql.resources.user import list_matching_users
 
         return await self.client.run(list_matching_users(username_or_email))
-
-
-def _known_entity(entity: str | None) -> str:
-    if not entity:
-        raise ConfigurationError(
-            "the path names no entity and the API key's user has no default one: "
-            "write entity/project/…, or set WANDB_ENTITY"
-        )
-    return entity
 
 
 def _read_viewer() -> Flow[User]:
