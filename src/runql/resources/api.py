@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Self
 
 import httpx
 
+from runql.api_key import given_key
 from runql.config import Settings, resolve_settings
 from runql.errors import ConfigurationError
 from runql.paths import checked_project_name, parse_project_path, parse_run_path, path_kind
@@ -59,6 +60,7 @@ class Api(ArtifactCatalog):
         *,
         base_url: str | None = None,
         transport: httpx.BaseTransport | None = None,
+        allow_insecure: bool = False,
     ) -> None:
         """Resolve the settings: arguments, then `WANDB_*` variables, then settings files, then netrc.
 
@@ -69,12 +71,17 @@ class Api(ArtifactCatalog):
             base_url: the API's URL.
             transport: an httpx transport to send through, such as one that responds in the same process. One that holds
                 connections is for one process and one event loop; elsewhere calls raise `UnshareableError`.
+            allow_insecure: send the key to other machines over plain HTTP, too, as RUNQL_ALLOW_INSECURE=1 does.
 
         Raises:
             ConfigurationError: a setting is not valid.
             MissingCredentialsError: no API key was found.
         """
-        settings = resolve_settings(base_url=base_url, api_key=api_key, timeout=timeout, overrides=overrides)
+        key = given_key(api_key)
+        del api_key  # tracebacks of errors show this frame's variables
+        settings = resolve_settings(
+            base_url, api_key=key, timeout=timeout, overrides=overrides, allow_insecure=allow_insecure
+        )
         self.client: RetryingClient = RetryingClient(settings, transport=transport)
         self._viewer = ReadOnce(_read_viewer)
 
@@ -361,6 +368,7 @@ class AsyncApi(AsyncArtifactCatalog):
         *,
         base_url: str | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
+        allow_insecure: bool = False,
     ) -> None:
         """Resolve the settings: arguments, then `WANDB_*` variables, then settings files, then netrc.
 
@@ -368,7 +376,11 @@ class AsyncApi(AsyncArtifactCatalog):
         """
         from runql.transport.aio import AsyncRetryingClient
 
-        settings = resolve_settings(base_url=base_url, api_key=api_key, timeout=timeout, overrides=overrides)
+        key = given_key(api_key)
+        del api_key  # tracebacks of errors show this frame's variables
+        settings = resolve_settings(
+            base_url, api_key=key, timeout=timeout, overrides=overrides, allow_insecure=allow_insecure
+        )
         self.client: AsyncRetryingClient = AsyncRetryingClient(settings, transport=transport)
         self._viewer = ReadOnce(_read_viewer)
 

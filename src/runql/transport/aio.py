@@ -18,6 +18,7 @@ import httpx
 from runql.config import Settings, checked_timeout
 from runql.errors import RunqlError
 from runql.transport.bodies import Sink, Source
+from runql.transport.credentials.plain_http import check_plain_http
 from runql.transport.endpoint import LIMITS, Endpoint, NoCookies, is_read_by_httpx, parsed
 from runql.transport.event_loops import EventLoop, current_event_loop
 from runql.transport.flow import Effect, Flow, Gather, Join, Offload, Reply, Sleep
@@ -106,6 +107,8 @@ class AsyncRetryingClient:
         self._endpoint = Endpoint(settings)
         if transport is None:
             check_proxies()
+        if transport is None or holds_connections(transport):
+            check_plain_http(settings, uses_proxies=transport is None)
         self._rate_limiter = RateLimiter()
         self._transport = transport
         self._guard = ForkSafeLock()
@@ -239,7 +242,11 @@ class AsyncRetryingClient:
 
     async def run(self, flow: Flow[T]) -> T:
         """Perform a flow's effects until it ends, and return its result."""
-        return await self._run(flow, None)
+        try:
+            return await self._run(flow, None)
+        except RunqlError as error:
+            self._endpoint.credentials.redact_error(error)
+            raise
 
     async def _run(self, flow: Flow[T], slots: anyio.Semaphore | None) -> T:
         try:
@@ -329,7 +336,8 @@ class AsyncRetryingClient:
                 self.traffic.bytes_sent += request.size
             started = time.monotonic()
             try:
-                http_response, content = await self._receive(http, request)
+                with self._endpoint.credentials.guard():
+                    http_response, content = await self._receive(http, request)
             except httpx.HTTPError as error:
                 return self._endpoint.failure(request, error, time.monotonic() - started)
             with self._guard:
@@ -347,6 +355,7 @@ class AsyncRetryingClient:
             parsed(request.url),
             content=content,
             headers=headers,
+            auth=self._endpoint.authorization(request),
             timeout=self.settings.timeout,
         ) as http_response:
             if request.sink is not None and request.sink.begin(

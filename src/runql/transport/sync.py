@@ -16,6 +16,7 @@ import httpx
 from runql.config import Settings, checked_timeout
 from runql.errors import RunqlError
 from runql.transport.bodies import Sink, Source
+from runql.transport.credentials.plain_http import check_plain_http
 from runql.transport.endpoint import LIMITS, Endpoint, NoCookies, is_read_by_httpx, parsed
 from runql.transport.flow import Effect, Flow, Gather, Join, Offload, Reply, Sleep
 from runql.transport.lifetime import (
@@ -65,6 +66,8 @@ class RetryingClient:
         self._endpoint = Endpoint(settings)
         if transport is None:
             check_proxies()
+        if transport is None or holds_connections(transport):
+            check_plain_http(settings, uses_proxies=transport is None)
         self._rate_limiter = RateLimiter()
         self._transport = transport
         self._guard = ForkSafeLock()
@@ -222,7 +225,11 @@ class RetryingClient:
 
     def run(self, flow: Flow[T]) -> T:
         """Perform a flow's effects until it ends, and return its result."""
-        return self._run(flow, None)
+        try:
+            return self._run(flow, None)
+        except RunqlError as error:
+            self._endpoint.credentials.redact_error(error)
+            raise
 
     def _run(self, flow: Flow[T], slots: threading.Semaphore | None) -> T:
         try:
@@ -319,7 +326,8 @@ class RetryingClient:
                 self.traffic.bytes_sent += request.size
             started = time.monotonic()
             try:
-                http_response, content = self._receive(http, request)
+                with self._endpoint.credentials.guard():
+                    http_response, content = self._receive(http, request)
             except httpx.HTTPError as error:
                 return self._endpoint.failure(request, error, time.monotonic() - started)
             with self._guard:
@@ -337,6 +345,7 @@ class RetryingClient:
             parsed(request.url),
             content=content,
             headers=headers,
+            auth=self._endpoint.authorization(request),
             timeout=self.settings.timeout,
         ) as http_response:
             if request.sink is not None and request.sink.begin(
