@@ -113,7 +113,7 @@ def test_a_lookup_that_hangs_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> 
         return []
 
     monkeypatch.setattr(socket, "getaddrinfo", hang)
-    with Api(base_url="http://slow.example", api_key=KEY, deadline=SHORT) as api:
+    with Api(base_url="http://slow.example", api_key=KEY, allow_insecure=True, deadline=SHORT) as api:
         with pytest.raises(DeadlineExceededError) as caught:
             ended(lambda: api.run("e/p/r"))
         assert hung.is_set()
@@ -143,14 +143,16 @@ def test_within_a_deadline_all_addresses_of_a_name_are_tried(monkeypatch: pytest
             return create((address[0], port), *given, **named)
 
         monkeypatch.setattr(socket, "create_connection", connect)
-        api = Api(base_url=f"http://two.example:{port}", api_key=KEY, deadline=SHORT)
+        api = Api(base_url=f"http://two.example:{port}", api_key=KEY, allow_insecure=True, deadline=SHORT)
         with api, pytest.raises(DeadlineExceededError):
             ended(lambda: api.run("e/p/r"))
         assert tried == ["127.0.0.2", "127.0.0.1"]
 
 
 def test_an_unknown_name_is_a_failed_connection_within_a_deadline_too() -> None:
-    api = Api(base_url="http://unknown.invalid", api_key=KEY, deadline=PATIENCE, retries=0)
+    api = Api(
+        base_url="http://unknown.invalid", api_key=KEY, allow_insecure=True, deadline=PATIENCE, retries=0
+    )
     with api, pytest.raises(ConnectionFailedError, match="its name has no address"):
         api.run("e/p/r")
 
@@ -160,7 +162,7 @@ def test_the_sockets_of_every_connection_pool_are_bounded(monkeypatch: pytest.Mo
     monkeypatch.setenv("http_proxy", "http://proxy.example:3128")
     monkeypatch.setenv("https_proxy", "https://proxy.example:3128")
     monkeypatch.setenv("no_proxy", "exempt.example")
-    with Api(base_url="http://server.example", api_key=KEY) as api:
+    with Api(base_url="http://server.example", api_key=KEY, allow_insecure=True) as api:
         client: Untyped = api.client
         http = client._http
         mounts = [mount for mount in http._mounts.values() if mount is not None]
