@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from functools import wraps
 from types import FrameType, TracebackType
 from typing import Final, ParamSpec, TypeGuard, TypeVar
@@ -78,9 +78,8 @@ def chained(error: BaseException, known: BaseException | None = None) -> Iterato
         seen.add(id(each))
         yield each
         waiting += [each.__cause__, each.__context__]
-        if isinstance(each, BaseExceptionGroup):
-            group: Sequence[BaseException] = getattr(each, "exceptions", ())
-            waiting += group
+        if _is_group(each):
+            waiting += each.exceptions
 
 
 def redact_error(error: BaseException, redact: Redact) -> None:
@@ -98,6 +97,10 @@ def _redacted(value: object, redact: Redact) -> object:
     if _is_tuple(value):
         return tuple(_redacted(each, redact) for each in value)
     return value
+
+
+def _is_group(error: BaseException) -> TypeGuard[BaseExceptionGroup[BaseException]]:
+    return isinstance(error, BaseExceptionGroup)
 
 
 def _is_list(value: object) -> TypeGuard[list[object]]:
