@@ -14,6 +14,7 @@ from runql.postponed import postponed
 from runql.resources.artifacts.catalog import ArtifactCatalog, AsyncArtifactCatalog
 from runql.resources.records.entry_point import EntryPoint, known_entity
 from runql.resources.records.run_fields import read_run
+from runql.transport.deadlines.methods import counts_as_one_async_call, counts_as_one_call
 from runql.transport.flow import Flow, ReadOnce
 from runql.transport.sync import RetryingClient
 from runql.values import Filters, Missing
@@ -155,6 +156,7 @@ class Api(EntryPoint[RetryingClient], ArtifactCatalog):
 
         return self.client.run(read_capabilities())
 
+    @counts_as_one_call
     def run(self, path: str = "") -> Run:
         """Return one run with all its fields; one request.
 
@@ -175,6 +177,7 @@ class Api(EntryPoint[RetryingClient], ArtifactCatalog):
         fields = self.client.run(read_run(run))
         return Run.listed(self.client, run.entity, run.project, fields, None)
 
+    @counts_as_one_call
     def create_run(
         self, *, run_id: str | None = None, project: str | None = None, entity: str | None = None
     ) -> Run:
@@ -238,6 +241,7 @@ class Api(EntryPoint[RetryingClient], ArtifactCatalog):
             missing=missing,
         )
 
+    @counts_as_one_call
     def sweep(self, path: str = "") -> Sweep:
         """Return one sweep; one request.
 
@@ -258,6 +262,7 @@ class Api(EntryPoint[RetryingClient], ArtifactCatalog):
         fields = self.client.run(read_sweep(sweep.entity, sweep.project, sweep.run_id))
         return Sweep.listed(self.client, sweep.entity, sweep.project, fields)
 
+    @counts_as_one_call
     def project(self, name: str, entity: str | None = None) -> Project:
         """Return one project; one request.
 
@@ -276,6 +281,7 @@ class Api(EntryPoint[RetryingClient], ArtifactCatalog):
         project = asked.resolve(entity=owner, project=self.settings.project)
         return Project(self.client, self.client.run(read_project(owner, project.project)))
 
+    @counts_as_one_call
     def create_project(self, name: str, entity: str | None = None) -> Project:
         """Create a project and return it; one request, two when the default entity must be read.
 
@@ -295,6 +301,7 @@ class Api(EntryPoint[RetryingClient], ArtifactCatalog):
         checked_project_name(name)
         return Project(self.client, self.client.run(create_project(self._owner(entity), name)))
 
+    @counts_as_one_call
     def from_path(self, path: str) -> Project | Run | Sweep:
         """Return the project, run or sweep at a path; one request.
 
@@ -428,6 +435,7 @@ class AsyncApi(EntryPoint["AsyncRetryingClient"], AsyncArtifactCatalog):
 
         return await self.client.run(read_capabilities())
 
+    @counts_as_one_async_call
     async def run(self, path: str = "") -> AsyncRun:
         """Return one run with all its fields; one request.
 
@@ -441,6 +449,7 @@ class AsyncApi(EntryPoint["AsyncRetryingClient"], AsyncArtifactCatalog):
         fields = await self.client.run(read_run(run))
         return AsyncRun.listed(self.client, run.entity, run.project, fields, None)
 
+    @counts_as_one_async_call
     async def create_run(
         self, *, run_id: str | None = None, project: str | None = None, entity: str | None = None
     ) -> AsyncRun:
@@ -485,6 +494,7 @@ class AsyncApi(EntryPoint["AsyncRetryingClient"], AsyncArtifactCatalog):
             missing=missing,
         )
 
+    @counts_as_one_async_call
     async def sweep(self, path: str = "") -> AsyncSweep:
         """Return one sweep; one request.
 
@@ -499,6 +509,7 @@ class AsyncApi(EntryPoint["AsyncRetryingClient"], AsyncArtifactCatalog):
         fields = await self.client.run(read_sweep(sweep.entity, sweep.project, sweep.run_id))
         return AsyncSweep.listed(self.client, sweep.entity, sweep.project, fields)
 
+    @counts_as_one_async_call
     async def project(self, name: str, entity: str | None = None) -> AsyncProject:
         """Return one project; one request.
 
@@ -511,6 +522,7 @@ class AsyncApi(EntryPoint["AsyncRetryingClient"], AsyncArtifactCatalog):
         project = asked.resolve(entity=owner, project=self.settings.project)
         return AsyncProject(self.client, await self.client.run(read_project(owner, project.project)))
 
+    @counts_as_one_async_call
     async def create_project(self, name: str, entity: str | None = None) -> AsyncProject:
         """Create a project and return it; one request, two when the default entity must be read.
 
@@ -522,6 +534,7 @@ class AsyncApi(EntryPoint["AsyncRetryingClient"], AsyncArtifactCatalog):
         fields = await self.client.run(create_project(await self._owner(entity), name))
         return AsyncProject(self.client, fields)
 
+    @counts_as_one_async_call
     async def from_path(self, path: str) -> AsyncProject | AsyncRun | AsyncSweep:
         """Return the project, run or sweep at a path; one request.
 
