@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Self
 
 import httpx
 
+from runql.api_key import given_key
 from runql.config import resolve_settings
 from runql.paths import checked_project_name, parse_project_path, parse_run_path, path_kind
 from runql.postponed import postponed
@@ -61,6 +62,7 @@ class Api(EntryPoint[RetryingClient], ArtifactCatalog):
         transport: httpx.BaseTransport | None = None,
         deadline: float | None = None,
         retries: int | RetryPolicy | None = None,
+        allow_insecure: bool = False,
     ) -> None:
         """Resolve the settings: arguments, then `WANDB_*` variables, then settings files, then netrc.
 
@@ -75,12 +77,17 @@ class Api(EntryPoint[RetryingClient], ArtifactCatalog):
                 for no limit. In an iteration each step is a call. A call that takes longer raises
                 `DeadlineExceededError`.
             retries: how often to send a failed request again, or a `RetryPolicy`; None for its defaults.
+            allow_insecure: send the key to other machines over plain HTTP, too, as RUNQL_ALLOW_INSECURE=1 does.
 
         Raises:
             ConfigurationError: a setting is not valid.
             MissingCredentialsError: no API key was found.
         """
-        settings = resolve_settings(base_url=base_url, api_key=api_key, timeout=timeout, overrides=overrides)
+        key = given_key(api_key)
+        del api_key  # tracebacks of errors show this frame's variables
+        settings = resolve_settings(
+            base_url, api_key=key, timeout=timeout, overrides=overrides, allow_insecure=allow_insecure
+        )
         self.client: RetryingClient = RetryingClient(
             settings, retry=retries, deadline=deadline, transport=transport
         )
@@ -367,6 +374,7 @@ class AsyncApi(EntryPoint["AsyncRetryingClient"], AsyncArtifactCatalog):
         transport: httpx.AsyncBaseTransport | None = None,
         deadline: float | None = None,
         retries: int | RetryPolicy | None = None,
+        allow_insecure: bool = False,
     ) -> None:
         """Resolve the settings: arguments, then `WANDB_*` variables, then settings files, then netrc.
 
@@ -374,7 +382,11 @@ class AsyncApi(EntryPoint["AsyncRetryingClient"], AsyncArtifactCatalog):
         """
         from runql.transport.aio import AsyncRetryingClient
 
-        settings = resolve_settings(base_url=base_url, api_key=api_key, timeout=timeout, overrides=overrides)
+        key = given_key(api_key)
+        del api_key  # tracebacks of errors show this frame's variables
+        settings = resolve_settings(
+            base_url, api_key=key, timeout=timeout, overrides=overrides, allow_insecure=allow_insecure
+        )
         self.client: AsyncRetryingClient = AsyncRetryingClient(
             settings, retry=retries, deadline=deadline, transport=transport
         )

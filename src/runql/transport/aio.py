@@ -18,6 +18,7 @@ import httpx
 from runql.config import Settings, checked_deadline, checked_timeout
 from runql.errors import RunqlError
 from runql.transport.bodies import Sink, Source
+from runql.transport.credentials.plain_http import check_plain_http
 from runql.transport.deadlines.call import Call, one_call
 from runql.transport.endpoint import LIMITS, UNSENT, Endpoint, NoCookies, is_read_by_httpx, parsed
 from runql.transport.event_loops import EventLoop, current_event_loop
@@ -114,6 +115,8 @@ class AsyncRetryingClient:
         self._endpoint = Endpoint(settings)
         if transport is None:
             check_proxies()
+        if transport is None or holds_connections(transport):
+            check_plain_http(settings, uses_proxies=transport is None)
         self._rate_limiter = RateLimiter()
         self._transport = transport
         self._guard = ForkSafeLock()
@@ -263,7 +266,11 @@ class AsyncRetryingClient:
     async def run(self, flow: Flow[T]) -> T:
         """Perform a flow's effects until it ends, and return its result."""
         with self.call() as call:
-            return await self._run(flow, None, call)
+            try:
+                return await self._run(flow, None, call)
+            except RunqlError as error:
+                self._endpoint.credentials.redact_error(error)
+                raise
 
     async def _run(self, flow: Flow[T], slots: anyio.Semaphore | None, call: Call) -> T:
         try:
@@ -364,7 +371,8 @@ class AsyncRetryingClient:
                 self.traffic.bytes_sent += request.size
             started = time.monotonic()
             try:
-                http_response, content = await self._receive(http, request, call)
+                with self._endpoint.credentials.guard():
+                    http_response, content = await self._receive(http, request, call)
             except httpx.HTTPError as error:
                 if isinstance(error, httpx.TimeoutException) and call.is_over:
                     raise call.exceeded(request.name, sent=not isinstance(error, UNSENT)) from error
@@ -386,6 +394,7 @@ class AsyncRetryingClient:
             parsed(request.url),
             content=content,
             headers=headers,
+            auth=self._endpoint.authorization(request),
             timeout=call.bound(self.settings.timeout),
         ) as http_response:
             if request.sink is not None and request.sink.begin(

@@ -16,6 +16,7 @@ import httpx
 from runql.config import Settings, checked_deadline, checked_timeout
 from runql.errors import RunqlError
 from runql.transport.bodies import Sink, Source
+from runql.transport.credentials.plain_http import check_plain_http
 from runql.transport.deadlines.call import Call, one_call
 from runql.transport.deadlines.sockets import bind_sockets, bounding_sockets
 from runql.transport.endpoint import LIMITS, UNSENT, Endpoint, NoCookies, is_read_by_httpx, parsed
@@ -69,6 +70,8 @@ class RetryingClient:
         self._endpoint = Endpoint(settings)
         if transport is None:
             check_proxies()
+        if transport is None or holds_connections(transport):
+            check_plain_http(settings, uses_proxies=transport is None)
         self._rate_limiter = RateLimiter()
         self._transport = transport
         self._guard = ForkSafeLock()
@@ -249,7 +252,11 @@ class RetryingClient:
     def run(self, flow: Flow[T]) -> T:
         """Perform a flow's effects until it ends, and return its result."""
         with self.call() as call:
-            return self._run(flow, None, call)
+            try:
+                return self._run(flow, None, call)
+            except RunqlError as error:
+                self._endpoint.credentials.redact_error(error)
+                raise
 
     def _run(self, flow: Flow[T], slots: threading.Semaphore | None, call: Call) -> T:
         try:
@@ -349,7 +356,7 @@ class RetryingClient:
                 self.traffic.bytes_sent += request.size
             started = time.monotonic()
             try:
-                with bounding_sockets(call):
+                with bounding_sockets(call), self._endpoint.credentials.guard():
                     http_response, content = self._receive(http, request, call)
             except httpx.HTTPError as error:
                 if isinstance(error, httpx.TimeoutException) and call.is_over:
@@ -370,6 +377,7 @@ class RetryingClient:
             parsed(request.url),
             content=content,
             headers=headers,
+            auth=self._endpoint.authorization(request),
             timeout=call.bound(self.settings.timeout),
         ) as http_response:
             if request.sink is not None and request.sink.begin(
