@@ -15,6 +15,7 @@ from runql.postponed import postponed
 from runql.resources.artifacts.catalog import ArtifactCatalog, AsyncArtifactCatalog
 from runql.resources.records.entry_point import EntryPoint, known_entity
 from runql.resources.records.run_fields import read_run
+from runql.transport.deadlines.methods import counts_as_one_async_call, counts_as_one_call
 from runql.transport.flow import Flow, ReadOnce
 from runql.transport.sync import RetryingClient
 from runql.values import Filters, Missing
@@ -162,6 +163,7 @@ class Api(EntryPoint[RetryingClient], ArtifactCatalog):
 
         return self.client.run(read_capabilities())
 
+    @counts_as_one_call
     def run(self, path: str = "") -> Run:
         """Return one run with all its fields; one request.
 
@@ -182,6 +184,7 @@ class Api(EntryPoint[RetryingClient], ArtifactCatalog):
         fields = self.client.run(read_run(run))
         return Run.listed(self.client, run.entity, run.project, fields, None)
 
+    @counts_as_one_call
     def create_run(
         self, *, run_id: str | None = None, project: str | None = None, entity: str | None = None
     ) -> Run:
@@ -245,6 +248,7 @@ class Api(EntryPoint[RetryingClient], ArtifactCatalog):
             missing=missing,
         )
 
+    @counts_as_one_call
     def sweep(self, path: str = "") -> Sweep:
         """Return one sweep; one request.
 
@@ -265,6 +269,7 @@ class Api(EntryPoint[RetryingClient], ArtifactCatalog):
         fields = self.client.run(read_sweep(sweep.entity, sweep.project, sweep.run_id))
         return Sweep.listed(self.client, sweep.entity, sweep.project, fields)
 
+    @counts_as_one_call
     def project(self, name: str, entity: str | None = None) -> Project:
         """Return one project; one request.
 
@@ -283,6 +288,7 @@ class Api(EntryPoint[RetryingClient], ArtifactCatalog):
         project = asked.resolve(entity=owner, project=self.settings.project)
         return Project(self.client, self.client.run(read_project(owner, project.project)))
 
+    @counts_as_one_call
     def create_project(self, name: str, entity: str | None = None) -> Project:
         """Create a project and return it; one request, two when the default entity must be read.
 
@@ -302,6 +308,7 @@ class Api(EntryPoint[RetryingClient], ArtifactCatalog):
         checked_project_name(name)
         return Project(self.client, self.client.run(create_project(self._owner(entity), name)))
 
+    @counts_as_one_call
     def from_path(self, path: str) -> Project | Run | Sweep:
         """Return the project, run or sweep at a path; one request.
 
@@ -440,6 +447,7 @@ class AsyncApi(EntryPoint["AsyncRetryingClient"], AsyncArtifactCatalog):
 
         return await self.client.run(read_capabilities())
 
+    @counts_as_one_async_call
     async def run(self, path: str = "") -> AsyncRun:
         """Return one run with all its fields; one request.
 
@@ -453,6 +461,7 @@ class AsyncApi(EntryPoint["AsyncRetryingClient"], AsyncArtifactCatalog):
         fields = await self.client.run(read_run(run))
         return AsyncRun.listed(self.client, run.entity, run.project, fields, None)
 
+    @counts_as_one_async_call
     async def create_run(
         self, *, run_id: str | None = None, project: str | None = None, entity: str | None = None
     ) -> AsyncRun:
@@ -497,6 +506,7 @@ class AsyncApi(EntryPoint["AsyncRetryingClient"], AsyncArtifactCatalog):
             missing=missing,
         )
 
+    @counts_as_one_async_call
     async def sweep(self, path: str = "") -> AsyncSweep:
         """Return one sweep; one request.
 
@@ -511,6 +521,7 @@ class AsyncApi(EntryPoint["AsyncRetryingClient"], AsyncArtifactCatalog):
         fields = await self.client.run(read_sweep(sweep.entity, sweep.project, sweep.run_id))
         return AsyncSweep.listed(self.client, sweep.entity, sweep.project, fields)
 
+    @counts_as_one_async_call
     async def project(self, name: str, entity: str | None = None) -> AsyncProject:
         """Return one project; one request.
 
@@ -523,6 +534,7 @@ class AsyncApi(EntryPoint["AsyncRetryingClient"], AsyncArtifactCatalog):
         project = asked.resolve(entity=owner, project=self.settings.project)
         return AsyncProject(self.client, await self.client.run(read_project(owner, project.project)))
 
+    @counts_as_one_async_call
     async def create_project(self, name: str, entity: str | None = None) -> AsyncProject:
         """Create a project and return it; one request, two when the default entity must be read.
 
@@ -534,6 +546,7 @@ class AsyncApi(EntryPoint["AsyncRetryingClient"], AsyncArtifactCatalog):
         fields = await self.client.run(create_project(await self._owner(entity), name))
         return AsyncProject(self.client, fields)
 
+    @counts_as_one_async_call
     async def from_path(self, path: str) -> AsyncProject | AsyncRun | AsyncSweep:
         """Return the project, run or sweep at a path; one request.
 
