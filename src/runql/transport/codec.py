@@ -21,6 +21,7 @@ from runql.errors import (
     SchemaDriftError,
     ServerFailureError,
 )
+from runql.transport.response_headers import request_id
 from runql.transport.retry import asked_wait, is_server_failure
 from runql.transport.unknown_parts import describe_unknown_parts, unknown_parts, without_fields
 from runql.transport.variables import check_variables, dump_input_object
@@ -142,6 +143,13 @@ def answer_error(name: str, response: Response) -> AnswerError:
     Statuses come first (401, 403, 429, 408 and 5xx), because proxies send them without GraphQL. Then come GraphQL
     errors, which servers send with 200 and with 400, and then everything else.
     """
+    error = _answer_error(name, response)
+    error.seconds, error.waited = response.seconds, response.waited
+    error.request_id = request_id(response.headers)
+    return error
+
+
+def _answer_error(name: str, response: Response) -> AnswerError:
     body = _object(response.showable)
     problems = _problems(body)
     details = "; ".join(problem.message for problem in problems) or _rest_message(body) or _excerpt(response)

@@ -108,12 +108,25 @@ class Endpoint:
         if isinstance(effect, Download):
             url = self._resolved(effect.url)
             part = None if effect.part is None else effect.part.header
-            return Request(url.path, str(url), sink=effect.sink, part=part)
+            return Request(
+                url.path,
+                str(url),
+                most_attempts=effect.most_attempts,
+                repeats_conflicts=True,
+                sink=effect.sink,
+                part=part,
+            )
         if isinstance(effect, Upload):
             # `join` would drop the base URL's own path, which a relative upload URL needs in front.
             address = f"{self._base}{effect.url[1:]}" if effect.url.startswith("/") else effect.url
             url = self._resolved(address)
-            return Request(url.path, str(url), source=effect.source, source_headers=effect.headers)
+            return Request(
+                url.path,
+                str(url),
+                repeats_conflicts=True,
+                source=effect.source,
+                source_headers=effect.headers,
+            )
         operation = effect.operation
         if lacking := [part for part in effect.needs if part in self._unknown]:
             raise OutdatedServerError(
@@ -125,6 +138,7 @@ class Endpoint:
             content=encode(operation, self._unknown),
             repeatable=operation.kind == "query" or effect.repeatable,
             fail_fast=effect.fail_fast,
+            repeats_conflicts=effect.repeatable,
         )
 
     def reduced_request(
