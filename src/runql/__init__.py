@@ -63,6 +63,14 @@ from runql.errors import (
     UnshareableError,
     UploadRefusedError,
 )
+from runql.limits import (
+    JSONTooDeepError,
+    Limits,
+    ResponseLimitError,
+    ResponseTooLargeError,
+    RowTooLargeError,
+    TooManyRedirectsError,
+)
 from runql.values import Filters, JSONInput, JSONValue, Missing
 from runql.version import __version__
 
@@ -272,7 +280,9 @@ __all__ = [
     "IntrospectionRefusedError",
     "InvalidAnswerError",
     "JSONInput",
+    "JSONTooDeepError",
     "JSONValue",
+    "Limits",
     "LocalFileError",
     "LoggedTable",
     "Manifest",
@@ -302,9 +312,12 @@ __all__ = [
     "ReferenceUnavailableError",
     "RequestTimedOutError",
     "RequestedState",
+    "ResponseLimitError",
+    "ResponseTooLargeError",
     "RetryPolicy",
     "RetryingClient",
     "Row",
+    "RowTooLargeError",
     "Run",
     "RunArtifacts",
     "RunChangedError",
@@ -326,6 +339,7 @@ __all__ = [
     "Sweep",
     "SweepNotFoundError",
     "Sweeps",
+    "TooManyRedirectsError",
     "Traffic",
     "TransportError",
     "TypedRun",

@@ -12,7 +12,12 @@ RunqlError
 ├── TransportError                          no usable response arrived
 │   ├── ConnectionFailedError               the host could not be reached, or closed the connection
 │   ├── RequestTimedOutError (TimeoutError) the host did not respond in time
-│   └── DigestMismatchError                 the received bytes are not those of the file
+│   ├── DigestMismatchError                 the received bytes are not those of the file
+│   └── ResponseLimitError                  a response is beyond one of `Limits`; defined in `runql.limits`
+│       ├── ResponseTooLargeError           its bytes, as received or after decompression
+│       ├── RowTooLargeError                the bytes of a history row; also an UnreadableValueError
+│       ├── JSONTooDeepError                the nesting of its JSON; also an UnreadableValueError
+│       └── TooManyRedirectsError           such as redirects in a circle
 ├── AnswerError                             the server responded with a refusal or a failure
 │   ├── AuthenticationError                 401: the API key is missing or wrong
 │   ├── AccessDeniedError                   403: the key may not do this
@@ -68,6 +73,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from runql.escaping import one_line
+
 MOST_SHOWN: Final = 80
 """Characters of a value in a message."""
 
@@ -76,7 +83,13 @@ _KEPT_BY_BASES: Final = ("errno", "strerror", "filename", "msg")
 
 
 class RunqlError(Exception):
-    """The root of every error that runql raises; each can be copied and pickled, with its attributes."""
+    """The root of every error that runql raises; each can be copied and pickled, with its attributes.
+
+    Its message is one line of limited length, in which what is not printable is escaped. Attributes hold raw values.
+    """
+
+    def __str__(self) -> str:
+        return one_line(Exception.__str__(self))
 
     def __reduce__(self) -> tuple[object, ...]:
         # By default Python calls the class with `args`, which fails for classes whose constructors take other arguments.
@@ -423,7 +436,7 @@ class UnsafeNameError(RunqlError, ValueError):
         else:
             reasons = first_few([f"{name!r} ({reason})" for name, reason in self.refused.items()])
             message = f"{len(self.refused)} files are not {self.doing}: {reasons}"
-        return f"{message}. The other {len(self.saved)} are {self.doing}" if self.saved else message
+        return one_line(f"{message}. The other {len(self.saved)} are {self.doing}" if self.saved else message)
 
 
 class LocalFileError(RunqlError, OSError):
@@ -759,7 +772,7 @@ def first_few(names: Sequence[str]) -> str:
 
 
 def _with_request(message: str, operation: str, attempts: int) -> str:
-    return (
+    return one_line(
         message
         + (f" [{operation}]" if operation else "")
         + (f" (after {attempts} attempts)" if attempts > 1 else "")

@@ -10,6 +10,7 @@ import httpx
 
 from runql.config import Settings, resolve_settings
 from runql.errors import ConfigurationError
+from runql.limits import Limits
 from runql.paths import checked_project_name, parse_project_path, parse_run_path, path_kind
 from runql.postponed import postponed
 from runql.resources.artifacts.catalog import ArtifactCatalog, AsyncArtifactCatalog
@@ -59,6 +60,7 @@ class Api(ArtifactCatalog):
         *,
         base_url: str | None = None,
         transport: httpx.BaseTransport | None = None,
+        limits: Limits | None = None,
     ) -> None:
         """Resolve the settings: arguments, then `WANDB_*` variables, then settings files, then netrc.
 
@@ -69,13 +71,14 @@ class Api(ArtifactCatalog):
             base_url: the API's URL.
             transport: an httpx transport to send through, such as one that responds in the same process. One that holds
                 connections is for one process and one event loop; elsewhere calls raise `UnshareableError`.
+            limits: what to accept from the server at most; None for the defaults of `Limits`.
 
         Raises:
             ConfigurationError: a setting is not valid.
             MissingCredentialsError: no API key was found.
         """
         settings = resolve_settings(base_url=base_url, api_key=api_key, timeout=timeout, overrides=overrides)
-        self.client: RetryingClient = RetryingClient(settings, transport=transport)
+        self.client: RetryingClient = RetryingClient(settings, transport=transport, limits=limits)
         self._viewer = ReadOnce(_read_viewer)
 
     def __repr__(self) -> str:
@@ -93,7 +96,13 @@ class Api(ArtifactCatalog):
         """Close the connections after the requests of other threads. Further requests raise `ClientClosedError`."""
         self.client.close()
 
-    def with_options(self, *, timeout: float | None = None, retries: int | RetryPolicy | None = None) -> Self:
+    def with_options(
+        self,
+        *,
+        timeout: float | None = None,
+        retries: int | RetryPolicy | None = None,
+        limits: Limits | None = None,
+    ) -> Self:
         """Return a copy with other options for single calls; sends nothing.
 
         For a call that takes the server long::
@@ -109,12 +118,15 @@ class Api(ArtifactCatalog):
         Args:
             timeout: seconds to wait for a connection, and for each further piece of a response.
             retries: how often to send a failed request again; 0 sends each request once. Or a `RetryPolicy`.
+            limits: what to accept from the server at most.
 
         Raises:
             ValueError, TypeError: an option is not valid.
         """
         other = object.__new__(type(self))
-        vars(other).update(vars(self), client=self.client.with_options(timeout=timeout, retries=retries))
+        vars(other).update(
+            vars(self), client=self.client.with_options(timeout=timeout, retries=retries, limits=limits)
+        )
         return other
 
     @property
@@ -361,6 +373,7 @@ class AsyncApi(AsyncArtifactCatalog):
         *,
         base_url: str | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
+        limits: Limits | None = None,
     ) -> None:
         """Resolve the settings: arguments, then `WANDB_*` variables, then settings files, then netrc.
 
@@ -369,7 +382,7 @@ class AsyncApi(AsyncArtifactCatalog):
         from runql.transport.aio import AsyncRetryingClient
 
         settings = resolve_settings(base_url=base_url, api_key=api_key, timeout=timeout, overrides=overrides)
-        self.client: AsyncRetryingClient = AsyncRetryingClient(settings, transport=transport)
+        self.client: AsyncRetryingClient = AsyncRetryingClient(settings, transport=transport, limits=limits)
         self._viewer = ReadOnce(_read_viewer)
 
     def __repr__(self) -> str:
@@ -389,13 +402,21 @@ class AsyncApi(AsyncArtifactCatalog):
         """
         await self.client.close()
 
-    def with_options(self, *, timeout: float | None = None, retries: int | RetryPolicy | None = None) -> Self:
+    def with_options(
+        self,
+        *,
+        timeout: float | None = None,
+        retries: int | RetryPolicy | None = None,
+        limits: Limits | None = None,
+    ) -> Self:
         """Return a copy with other options for single calls; sends nothing.
 
         See `Api.with_options` for its requests and errors.
         """
         other = object.__new__(type(self))
-        vars(other).update(vars(self), client=self.client.with_options(timeout=timeout, retries=retries))
+        vars(other).update(
+            vars(self), client=self.client.with_options(timeout=timeout, retries=retries, limits=limits)
+        )
         return other
 
     @property

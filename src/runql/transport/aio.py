@@ -17,8 +17,9 @@ import httpx
 
 from runql.config import Settings, checked_timeout
 from runql.errors import RunqlError
+from runql.limits import Limits, ResponseLimitError, checked_limits, limited
 from runql.transport.bodies import Sink, Source
-from runql.transport.endpoint import LIMITS, Endpoint, NoCookies, is_read_by_httpx, parsed
+from runql.transport.endpoint import LIMITS, Endpoint, NoCookies, parsed
 from runql.transport.event_loops import EventLoop, current_event_loop
 from runql.transport.flow import Effect, Flow, Gather, Join, Offload, Reply, Sleep
 from runql.transport.lifetime import (
@@ -30,6 +31,7 @@ from runql.transport.lifetime import (
     raise_other_loop,
     raise_other_process,
 )
+from runql.transport.limits.body import LimitedBody, SinkBody
 from runql.transport.proxies import check_proxies
 from runql.transport.queries.connection import NodeT, PageReader, SupportsConnection
 from runql.transport.queries.operation import ModelT, SupportsOperation, execute_operation
@@ -86,6 +88,7 @@ class AsyncRetryingClient:
         settings: where requests go, and the defaults of paths.
         traffic: what was sent and received so far.
         sample_limits: how many rows the server sends in one list, as far as its responses have shown.
+        limits: what it accepts from the server at most.
 
     Tasks may share it. Each event loop (asyncio or trio) and each forked child opens connections of its own, unless the
     caller gave a ``transport``, which only the first can use (`UnshareableError`). It cannot be pickled. Close it, or
@@ -98,8 +101,10 @@ class AsyncRetryingClient:
         *,
         retry: RetryPolicy | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
+        limits: Limits | None = None,
     ) -> None:
         self.settings = settings
+        self.limits: Limits = checked_limits(limits)
         self.traffic: Traffic = Traffic()
         self.sample_limits: SampleLimits = SampleLimits()
         self._retry = retry or RetryPolicy()
@@ -160,7 +165,11 @@ class AsyncRetryingClient:
             await pool.close()
 
     def with_options(
-        self, *, timeout: float | None = None, retries: int | RetryPolicy | None = None
+        self,
+        *,
+        timeout: float | None = None,
+        retries: int | RetryPolicy | None = None,
+        limits: Limits | None = None,
     ) -> AsyncRetryingClient:
         """Return a copy with other options, which uses the connections of this client; see `Api.with_options`."""
         seconds = self.settings.timeout if timeout is None else checked_timeout(timeout)
@@ -169,6 +178,7 @@ class AsyncRetryingClient:
         vars(other).update(
             vars(self),
             settings=settings,
+            limits=self.limits if limits is None else checked_limits(limits),
             _retry=self._retry.with_retries(retries),
             _endpoint=self._endpoint.with_timeout(seconds),
             _lender=self,
@@ -239,7 +249,8 @@ class AsyncRetryingClient:
 
     async def run(self, flow: Flow[T]) -> T:
         """Perform a flow's effects until it ends, and return its result."""
-        return await self._run(flow, None)
+        with limited(self.limits):
+            return await self._run(flow, None)
 
     async def _run(self, flow: Flow[T], slots: anyio.Semaphore | None) -> T:
         try:
@@ -330,7 +341,7 @@ class AsyncRetryingClient:
             started = time.monotonic()
             try:
                 http_response, content = await self._receive(http, request)
-            except httpx.HTTPError as error:
+            except (httpx.HTTPError, ResponseLimitError) as error:
                 return self._endpoint.failure(request, error, time.monotonic() - started)
             with self._guard:
                 self.traffic.bytes_received += http_response.num_bytes_downloaded
@@ -352,11 +363,14 @@ class AsyncRetryingClient:
             if request.sink is not None and request.sink.begin(
                 http_response.status_code, http_response.headers
             ):
-                await _fill_sink(request.sink, http_response)
+                await _fill_sink(request, request.sink, http_response, self.limits)
                 return http_response, b""
-            if is_read_by_httpx(http_response):
-                return http_response, await http_response.aread()
-            return http_response, b"".join([chunk async for chunk in http_response.aiter_raw()])
+            body = LimitedBody(request, http_response.status_code, http_response.headers, self.limits)
+            if http_response.is_stream_consumed:  # by a transport of the caller
+                return http_response, body.checked(await http_response.aread())
+            async for chunk in http_response.aiter_raw():
+                body.take(chunk)
+            return http_response, body.content()
 
 
 @asynccontextmanager
@@ -386,14 +400,16 @@ async def _join(flight: Flight) -> None:
         await anyio.to_thread.run_sync(thread_event.wait, abandon_on_cancel=True)
 
 
-async def _fill_sink(sink: Sink, http_response: httpx.Response) -> None:
-    async for chunk in (
-        http_response.aiter_bytes() if is_read_by_httpx(http_response) else http_response.aiter_raw()
-    ):
-        sink.take(chunk)
-        if sink.is_full:
-            await anyio.to_thread.run_sync(sink.flush)
+async def _fill_sink(request: Request, sink: Sink, http_response: httpx.Response, limits: Limits) -> None:
+    is_decoded = http_response.is_stream_consumed
+    body = SinkBody(request, http_response.headers, limits, is_decoded=is_decoded)
+    async for chunk in http_response.aiter_bytes() if is_decoded else http_response.aiter_raw():
+        for piece in body.pieces(chunk):
+            sink.take(piece)
+            if sink.is_full:
+                await anyio.to_thread.run_sync(sink.flush)
         sink.report()
+    body.finish()
 
 
 async def _body_chunks(source: Source) -> AsyncIterator[bytes]:

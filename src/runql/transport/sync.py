@@ -7,6 +7,7 @@ import time
 import weakref
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, nullcontext
+from contextvars import copy_context
 from dataclasses import replace
 from types import TracebackType
 from typing import NoReturn, Self, TypeVar
@@ -15,8 +16,9 @@ import httpx
 
 from runql.config import Settings, checked_timeout
 from runql.errors import RunqlError
+from runql.limits import Limits, ResponseLimitError, checked_limits, limited
 from runql.transport.bodies import Sink, Source
-from runql.transport.endpoint import LIMITS, Endpoint, NoCookies, is_read_by_httpx, parsed
+from runql.transport.endpoint import LIMITS, Endpoint, NoCookies, parsed
 from runql.transport.flow import Effect, Flow, Gather, Join, Offload, Reply, Sleep
 from runql.transport.lifetime import (
     ForkSafeLock,
@@ -26,6 +28,7 @@ from runql.transport.lifetime import (
     raise_not_pickled,
     raise_other_process,
 )
+from runql.transport.limits.body import LimitedBody, SinkBody
 from runql.transport.proxies import check_proxies
 from runql.transport.queries.connection import NodeT, PageReader, SupportsConnection
 from runql.transport.queries.operation import ModelT, SupportsOperation, execute_operation
@@ -46,6 +49,7 @@ class RetryingClient:
         settings: where requests go, and the defaults of paths.
         traffic: what was sent and received so far.
         sample_limits: how many rows the server sends in one list, as far as its responses have shown.
+        limits: what it accepts from the server at most.
 
     Threads may share it. A forked child opens connections of its own, unless the caller gave a ``transport``, which
     only the first process can use (`UnshareableError`). It cannot be pickled. Close it, or use it in a ``with`` block.
@@ -57,8 +61,10 @@ class RetryingClient:
         *,
         retry: RetryPolicy | None = None,
         transport: httpx.BaseTransport | None = None,
+        limits: Limits | None = None,
     ) -> None:
         self.settings = settings
+        self.limits: Limits = checked_limits(limits)
         self.traffic: Traffic = Traffic()
         self.sample_limits: SampleLimits = SampleLimits()
         self._retry = retry or RetryPolicy()
@@ -118,7 +124,11 @@ class RetryingClient:
             http.close()
 
     def with_options(
-        self, *, timeout: float | None = None, retries: int | RetryPolicy | None = None
+        self,
+        *,
+        timeout: float | None = None,
+        retries: int | RetryPolicy | None = None,
+        limits: Limits | None = None,
     ) -> RetryingClient:
         """Return a copy with other options, which uses the connections of this client; see `Api.with_options`."""
         seconds = self.settings.timeout if timeout is None else checked_timeout(timeout)
@@ -127,6 +137,7 @@ class RetryingClient:
         vars(other).update(
             vars(self),
             settings=settings,
+            limits=self.limits if limits is None else checked_limits(limits),
             _retry=self._retry.with_retries(retries),
             _endpoint=self._endpoint.with_timeout(seconds),
             _lender=self,
@@ -222,7 +233,8 @@ class RetryingClient:
 
     def run(self, flow: Flow[T]) -> T:
         """Perform a flow's effects until it ends, and return its result."""
-        return self._run(flow, None)
+        with limited(self.limits):
+            return self._run(flow, None)
 
     def _run(self, flow: Flow[T], slots: threading.Semaphore | None) -> T:
         try:
@@ -268,7 +280,7 @@ class RetryingClient:
         flows, limit = effect.flows, effect.limit
         if min(limit, len(flows)) <= 1:
             for flow in flows:
-                self.run(flow)
+                self._run(flow, None)
             return
         waiting, lock, stopped = iter(flows), threading.Lock(), threading.Event()
         slots = threading.Semaphore(limit) if effect.release_on_offload else None
@@ -288,7 +300,8 @@ class RetryingClient:
 
         with ThreadPoolExecutor(effect.workers, thread_name_prefix="runql") as pool:
             try:
-                futures = [pool.submit(work) for _ in range(effect.workers)]
+                # Each thread gets a copy of the context: the limits, and what a caller's tracing keeps there.
+                futures = [pool.submit(copy_context().run, work) for _ in range(effect.workers)]
                 wait(futures)
             finally:
                 # Also when an interrupt ends the wait: leaving the pool waits for its threads.
@@ -320,7 +333,7 @@ class RetryingClient:
             started = time.monotonic()
             try:
                 http_response, content = self._receive(http, request)
-            except httpx.HTTPError as error:
+            except (httpx.HTTPError, ResponseLimitError) as error:
                 return self._endpoint.failure(request, error, time.monotonic() - started)
             with self._guard:
                 self.traffic.bytes_received += http_response.num_bytes_downloaded
@@ -342,11 +355,14 @@ class RetryingClient:
             if request.sink is not None and request.sink.begin(
                 http_response.status_code, http_response.headers
             ):
-                _fill_sink(request.sink, http_response)
+                _fill_sink(request, request.sink, http_response, self.limits)
                 return http_response, b""
-            if is_read_by_httpx(http_response):
-                return http_response, http_response.read()
-            return http_response, b"".join(http_response.iter_raw())
+            body = LimitedBody(request, http_response.status_code, http_response.headers, self.limits)
+            if http_response.is_stream_consumed:  # by a transport of the caller
+                return http_response, body.checked(http_response.read())
+            for chunk in http_response.iter_raw():
+                body.take(chunk)
+            return http_response, body.content()
 
 
 @contextmanager
@@ -373,13 +389,17 @@ def _join(flight: Flight) -> None:
     ended.wait()
 
 
-def _fill_sink(sink: Sink, http_response: httpx.Response) -> None:
+def _fill_sink(request: Request, sink: Sink, http_response: httpx.Response, limits: Limits) -> None:
+    is_decoded = http_response.is_stream_consumed
+    body = SinkBody(request, http_response.headers, limits, is_decoded=is_decoded)
     # No chunk size: httpx would copy every byte to cut equal chunks, which takes longer than writing them.
-    for chunk in http_response.iter_bytes() if is_read_by_httpx(http_response) else http_response.iter_raw():
-        sink.take(chunk)
-        if sink.is_full:
-            sink.flush()
+    for chunk in http_response.iter_bytes() if is_decoded else http_response.iter_raw():
+        for piece in body.pieces(chunk):
+            sink.take(piece)
+            if sink.is_full:
+                sink.flush()
         sink.report()
+    body.finish()
 
 
 def _body_chunks(source: Source) -> Iterator[bytes]:
