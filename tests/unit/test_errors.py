@@ -34,6 +34,7 @@ SAMPLES: dict[type[RunqlError], RunqlError] = {
         errors.TransportError("nothing came", operation="GetRun", attempts=3),
         errors.ConnectionFailedError("unreachable", operation="GetRun", attempts=2),
         errors.RequestTimedOutError("silent", operation="GetRun"),
+        errors.DeadlineExceededError("too late", operation="GetRun"),
         errors.DigestMismatchError("other bytes", operation="/a.txt"),
         limits.ResponseLimitError("the response is beyond", limit="row_bytes", most=9, operation="GetRun"),
         limits.ResponseTooLargeError(

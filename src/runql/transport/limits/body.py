@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import NoReturn, TypeAlias
+from collections.abc import Iterator
+from typing import Final, NoReturn, TypeAlias
+
+import httpx
 
 from runql.limits import Limits, ResponseTooLargeError
 from runql.transport.byte_ranges import range_size
-from runql.transport.limits.decoding import decoder_of
+from runql.transport.limits.decoding import Decoder, decoder_of
 from runql.transport.wire import Request
+
+_SUCCESSES: Final = (200, 206)
 
 Bound: TypeAlias = tuple[str, int]
 """A field of `Limits` and its value."""
@@ -20,7 +24,7 @@ class LimitedBody:
     It refuses a response by its announced length before the first byte is read.
     """
 
-    def __init__(self, request: Request, status: int, headers: Mapping[str, str], limits: Limits) -> None:
+    def __init__(self, request: Request, http_response: httpx.Response, limits: Limits) -> None:
         """Read the status and the headers.
 
         Raises:
@@ -28,16 +32,21 @@ class LimitedBody:
             httpx.DecodingError: the body cannot be decoded.
         """
         self._name = request.name
-        self._status = status
-        self._received_bound, self._decoded_bound = _bounds(request, status, limits)
+        self._status = http_response.status_code
+        self._received_bound, self._decoded_bound = _bounds(request, self._status, limits)
         self._received = 0
         self._decoded = 0
         self._pieces: list[bytes] = []
-        announced = headers.get("content-length", "")
-        # Longer digits than any length has: int() would refuse thousands of them.
+        self._decoder: Decoder | None = None
+        if http_response.is_stream_consumed:
+            # A transport of the caller has read and decoded it.
+            self._received_bound = self._decoded_bound
+            return
+        announced = http_response.headers.get("content-length", "")
+        # No length has more digits; `int` would refuse thousands of them.
         if announced.isdecimal() and (len(announced) > 19 or int(announced) > self._received_bound[1]):
             self._refuse(f"announces {announced[:20]} bytes", self._received_bound)
-        self._decoder = decoder_of(headers)
+        self._decoder = decoder_of(http_response.headers)
 
     def take(self, chunk: bytes) -> None:
         """Append bytes as received.
@@ -65,16 +74,6 @@ class LimitedBody:
             self._decoder.finish()
         return b"".join(self._pieces)
 
-    def checked(self, content: bytes) -> bytes:
-        """Return a body that is in memory already.
-
-        Raises:
-            ResponseTooLargeError: it is beyond the limit.
-        """
-        if len(content) > self._decoded_bound[1]:
-            self._refuse("has more bytes", self._decoded_bound)
-        return content
-
     def _keep(self, piece: bytes) -> None:
         self._decoded += len(piece)
         if self._decoded > self._decoded_bound[1]:
@@ -98,11 +97,10 @@ class LimitedBody:
 class SinkBody:
     """Decodes a body on its way to a file; its length is limited by what the server announced for the file."""
 
-    def __init__(
-        self, request: Request, headers: Mapping[str, str], limits: Limits, *, is_decoded: bool
-    ) -> None:
+    def __init__(self, request: Request, http_response: httpx.Response, limits: Limits) -> None:
         """Raises httpx.DecodingError when the body cannot be decoded."""
-        self._decoder = None if is_decoded else decoder_of(headers)
+        is_decoded = http_response.is_stream_consumed
+        self._decoder = None if is_decoded else decoder_of(http_response.headers)
         self._name = request.name
         self._most = limits.file_bytes
         self._decoded = 0
@@ -139,7 +137,7 @@ class SinkBody:
 def _bounds(request: Request, status: int, limits: Limits) -> tuple[Bound, Bound]:
     """Return the limits of a body as received and after decompression."""
     received, decoded = ("response_bytes", limits.response_bytes), ("decoded_bytes", limits.decoded_bytes)
-    if request.is_operation or request.source is not None or status not in {200, 206}:
+    if request.is_operation or request.source is not None or status not in _SUCCESSES:
         return received, decoded
     file = ("file_bytes", limits.file_bytes)
     wanted = None if request.part is None or status == 200 else range_size(request.part)
