@@ -13,7 +13,12 @@ RunqlError
 │   ├── ConnectionFailedError               the host could not be reached, or closed the connection
 │   ├── RequestTimedOutError (TimeoutError) the host did not respond in time
 │   ├── DeadlineExceededError (TimeoutError) the call did not end within its deadline
-│   └── DigestMismatchError                 the received bytes are not those of the file
+│   ├── DigestMismatchError                 the received bytes are not those of the file
+│   └── ResponseLimitError                  a response is beyond one of `Limits`; defined in `runql.limits`
+│       ├── ResponseTooLargeError           its bytes, as received or after decompression
+│       ├── RowTooLargeError                the bytes of a history row; also an UnreadableValueError
+│       ├── JSONTooDeepError                the nesting of its JSON; also an UnreadableValueError
+│       └── TooManyRedirectsError           such as redirects in a circle
 ├── AnswerError                             the server responded with a refusal or a failure
 │   ├── AuthenticationError                 401: the API key is missing or wrong
 │   ├── AccessDeniedError                   403: the key may not do this
@@ -69,6 +74,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from runql.escaping import one_line
+
 MOST_SHOWN: Final = 80
 """Characters of a value in a message."""
 
@@ -77,7 +84,13 @@ _KEPT_BY_BASES: Final = ("errno", "strerror", "filename", "msg")
 
 
 class RunqlError(Exception):
-    """The root of every error that runql raises; each can be copied and pickled, with its attributes."""
+    """The root of every error that runql raises; each can be copied and pickled, with its attributes.
+
+    Its message is one line of limited length, in which what is not printable is escaped. Attributes hold raw values.
+    """
+
+    def __str__(self) -> str:
+        return one_line(Exception.__str__(self))
 
     def __reduce__(self) -> tuple[object, ...]:
         # By default Python calls the class with `args`, which fails for classes whose constructors take other arguments.
@@ -440,7 +453,7 @@ class UnsafeNameError(RunqlError, ValueError):
         else:
             reasons = first_few([f"{name!r} ({reason})" for name, reason in self.refused.items()])
             message = f"{len(self.refused)} files are not {self.doing}: {reasons}"
-        return f"{message}. The other {len(self.saved)} are {self.doing}" if self.saved else message
+        return one_line(f"{message}. The other {len(self.saved)} are {self.doing}" if self.saved else message)
 
 
 class LocalFileError(RunqlError, OSError):
@@ -785,6 +798,6 @@ def first_few(names: Sequence[str]) -> str:
 def _with_request(message: str, operation: str, attempts: int, seconds: float, waited: float) -> str:
     name = f" [{operation}]" if operation else ""
     if attempts <= 1:
-        return f"{message}{name}"
+        return one_line(f"{message}{name}")
     took = f" in {seconds:.3g} s, {waited:.3g} s of them waiting" if seconds else ""
-    return f"{message}{name} (after {attempts} attempts{took})"
+    return one_line(f"{message}{name} (after {attempts} attempts{took})")

@@ -21,6 +21,8 @@ from runql.errors import (
     SchemaDriftError,
     ServerFailureError,
 )
+from runql.escaping import MOST_IN_DETAIL, one_line
+from runql.limits import JSONTooDeepError
 from runql.transport.response_headers import request_id
 from runql.transport.retry import asked_wait, is_server_failure
 from runql.transport.unknown_parts import describe_unknown_parts, unknown_parts, without_fields
@@ -33,6 +35,8 @@ from runql_graphql.operation import Operation
 T = TypeVar("T")
 EXCERPT = 200
 DRIFT_PLACES = 5
+MOST_PROBLEMS = 5
+"""Errors of a response that a message shows."""
 
 # A response that refuses unknown parts is small; larger ones hold data and are not parsed for it.
 REFUSAL_STATUSES = (200, 400, 422)
@@ -92,8 +96,13 @@ def read_response(operation: Operation[T], response: Response) -> T:
     Raises:
         AnswerError: see `answer_error`.
         SchemaDriftError: the data does not fit the model.
+        JSONTooDeepError: the response is nested more deeply than `Limits` accepts.
     """
-    body = _object(response.content)
+    try:
+        body = _parsed_object(response.content)
+    except JSONTooDeepError as error:
+        error.operation = operation.name
+        raise
     if response.status != 200 or body is None or body.get("errors") or body.get("data") is None:
         raise answer_error(operation.name, response)
     # BaseModel: ariadne-codegen makes every result a pydantic model; Operation is generic over it without naming it.
@@ -152,7 +161,9 @@ def answer_error(name: str, response: Response) -> AnswerError:
 def _answer_error(name: str, response: Response) -> AnswerError:
     body = _object(response.showable)
     problems = _problems(body)
-    details = "; ".join(problem.message for problem in problems) or _rest_message(body) or _excerpt(response)
+    details = (
+        _joined_messages(problems) or one_line(_rest_message(body), MOST_IN_DETAIL) or _excerpt(response)
+    )
     status, attempts = response.status, response.attempts
 
     def message(reason: str) -> str:
@@ -228,12 +239,21 @@ def _cut_lists(content: bytes, mark: bytes, depth: int) -> tuple[bytes, list[byt
     return (b"".join([*rest, content[done:]]) if lists else content), lists
 
 
-def _object(content: bytes) -> dict[str, JSONValue] | None:
+def _parsed_object(content: bytes) -> dict[str, JSONValue] | None:
     try:
-        value = parse_json(content)
+        value = parse_json(content, "a response")
+    except JSONTooDeepError:
+        raise
     except ValueError:
         return None
     return value if isinstance(value, dict) else None
+
+
+def _object(content: bytes) -> dict[str, JSONValue] | None:
+    try:
+        return _parsed_object(content)
+    except JSONTooDeepError:
+        return None
 
 
 def _problems(body: Mapping[str, JSONValue] | None) -> list[GraphQLProblem]:
@@ -253,6 +273,12 @@ def _problem(error: JSONValue) -> GraphQLProblem:
     )
 
 
+def _joined_messages(problems: Sequence[GraphQLProblem]) -> str:
+    shown = [one_line(problem.message, MOST_IN_DETAIL) for problem in problems[:MOST_PROBLEMS]]
+    more = len(problems) - len(shown)
+    return "; ".join(shown) + (f"; and {more:,} more errors" if more else "")
+
+
 def _rest_message(body: Mapping[str, JSONValue] | None) -> str:
     error = body.get("error") if body else None
     if isinstance(error, dict):
@@ -267,6 +293,6 @@ def _excerpt(response: Response) -> str:
 
 def _drift_places(error: ValidationError) -> list[str]:
     return [
-        f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}"
+        one_line(f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}", MOST_IN_DETAIL)
         for problem in error.errors(include_url=False, include_input=False)[:DRIFT_PLACES]
     ]

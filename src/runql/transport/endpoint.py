@@ -18,11 +18,12 @@ from runql.errors import (
     RequestTimedOutError,
     TransportError,
 )
+from runql.limits import ResponseLimitError
 from runql.transport.codec import encode, refused_parts
 from runql.transport.credentials.authorization import Authorization, Credentials
-from runql.transport.diagnosis import PASSWORD_WANTED, diagnose, diagnose_407, host_of
+from runql.transport.diagnosis import ONCE, PASSWORD_WANTED, diagnose, diagnose_407, host_of
 from runql.transport.flow import Download, Send, Upload
-from runql.transport.response_headers import is_encoded
+from runql.transport.limits.decoding import ACCEPTED
 from runql.transport.retry import Outcome
 from runql.transport.unknown_parts import describe_unknown_parts, optional_fields
 from runql.transport.wire import Failure, Request, Response
@@ -63,14 +64,6 @@ def parsed(url: str) -> httpx.URL:
     # The system's resolver encodes it the same way, and fails on labels that are empty or too long.
     read.host.encode("idna")
     return read
-
-
-def is_read_by_httpx(http_response: httpx.Response) -> bool:
-    """Whether httpx must give the body: it is encoded, or a transport of the caller's has read it already.
-
-    Other bodies are read raw, because httpx's decoders take as long as receiving the bytes.
-    """
-    return http_response.is_stream_consumed or is_encoded(http_response.headers)
 
 
 class Endpoint:
@@ -160,7 +153,7 @@ class Endpoint:
 
     def headers(self, request: Request) -> dict[str, str]:
         """Return the request's headers, without credentials."""
-        headers = {"User-Agent": USER_AGENT}
+        headers = {"User-Agent": USER_AGENT, "Accept-Encoding": ACCEPTED}
         if request.source is not None:
             given = {
                 name: value for name, value in request.source_headers if name.lower() != "content-length"
@@ -180,8 +173,15 @@ class Endpoint:
         is_ours = request.source is None and self._is_below_base(request.url)
         return self.credentials.authorization if is_ours else None
 
-    def failure(self, request: Request, error: httpx.HTTPError, elapsed: float) -> Failure:
-        """Return the failure that an exception of httpx means; its error names the host, never the URL, which may be signed."""
+    def failure(
+        self, request: Request, error: httpx.HTTPError | ResponseLimitError, elapsed: float
+    ) -> Failure:
+        """Return the failure that an exception of httpx means; its error names the host, never the URL, which may be signed.
+
+        A response beyond a limit is beyond it the next time, too, so it is not requested again.
+        """
+        if isinstance(error, ResponseLimitError):
+            return Failure(error, elapsed, most_attempts=ONCE)
         url = parsed(request.url)
         most_attempts = None
         if isinstance(error, httpx.TimeoutException):

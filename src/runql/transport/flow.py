@@ -39,6 +39,7 @@ from typing import Any, Generic, TypeAlias, TypeVar
 from urllib.parse import urljoin, urlsplit
 
 from runql.errors import ConnectionFailedError, DeadlineExceededError, RunqlError
+from runql.limits import TooManyRedirectsError, current_limits
 from runql.transport.bodies import Sink, Source
 from runql.transport.byte_ranges import ByteRange, FilePart, read_part
 from runql.transport.codec import (
@@ -53,7 +54,6 @@ from runql.transport.wire import Response
 from runql_graphql.operation import Operation
 
 T = TypeVar("T")
-MAX_REDIRECTS = 5
 
 DEFAULT_CONCURRENCY = 8
 """How many flows a `Gather` runs at the same time unless its caller says otherwise."""
@@ -350,10 +350,14 @@ def _follow_redirects(
     url: str, sink: Sink | None = None, part: ByteRange | None = None, most_attempts: int | None = None
 ) -> Flow[Response]:
     response = _response((yield Download(url, sink, part, most_attempts)))
-    for _ in range(MAX_REDIRECTS):
-        location = response.headers.get("location")
-        if response.status // 100 != 3 or location is None:
-            break
+    most, followed = current_limits().redirects, 0
+    while (location := response.headers.get("location")) is not None and response.status // 100 == 3:
+        if followed == most:
+            name = _path(url)
+            raise TooManyRedirectsError(
+                f"{name} is redirected more than {most} times", limit="redirects", most=most, operation=name
+            )
+        followed += 1
         url = _join_url(url, location)
         response = _response((yield Download(url, sink, part, most_attempts)))
     return response

@@ -7,6 +7,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeAlias, TypeVar
 
 from runql.errors import QueryError, RequestTimedOutError, RunqlError, ServerFailureError
+from runql.limits import ResponseTooLargeError
 from runql.resources.pages.listing import Page, refuse_circle
 from runql.resources.runs.query import RunQuery, list_light_page
 from runql.transport.flow import Flow
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from runql_graphql.fragments import RunFields
 
 # The errors of a server that a page overloads. A smaller page cannot help against any other error.
-OVERLOAD = (ServerFailureError, RequestTimedOutError, QueryError)
+OVERLOAD = (ServerFailureError, RequestTimedOutError, QueryError, ResponseTooLargeError)
 GOOD_PAGES = 4
 
 HOPELESS: Final = 5
@@ -77,7 +78,7 @@ ReadPage: TypeAlias = Callable[[RunQuery, str | None, bool], Flow[Page[N]]]
 class AdaptivePages(Generic[N]):
     """The pages of a list, one after the other, each a request.
 
-    A page that overloads the server (a failure, a timeout or a GraphQL error) is halved at once, down to one run. The
+    A page that overloads the server (a failure, a timeout, a GraphQL error, a response beyond `Limits`) is halved at once, down to one run. The
     size grows back only after `GOOD_PAGES` pages, because each overload may cost a whole timeout. A run that cannot be
     read even alone is skipped, by a request for its id. After several such runs in a row no further one is tried: their
     ids are listed, by one request for `NAMES` of them.

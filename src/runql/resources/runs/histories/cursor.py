@@ -9,9 +9,10 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
-from runql.errors import CorruptHistoryError, IncompleteHistoryError, RunNotFoundError, RunqlError
+from runql.errors import IncompleteHistoryError, RunNotFoundError, RunqlError
 from runql.frames.batches import step_of
 from runql.frames.row_readers import RowReader
+from runql.resources.history.chosen_rows import BAD_ROW, BAD_ROW_OF_RUN
 from runql.resources.history.cursor import ScanCursor
 from runql.resources.history.plan import HistoryHints, ScanPlan
 from runql.resources.history.scan import read_rest
@@ -30,10 +31,10 @@ from runql.resources.runs.histories.page_rows import label_run, read_page_rows
 from runql.resources.runs.query import RunQuery
 from runql.transport.flow import Flow, gather, offload
 from runql.transport.sample_limits import RowsField, SampleLimits, is_far_below
-from runql.values import UnreadableRowError, parse_rows
+from runql.values import parse_rows
 
 # These errors concern one run, not the list: the run may have been deleted since it was listed.
-UNREADABLE = (*OVERLOAD, RunNotFoundError, CorruptHistoryError, IncompleteHistoryError)
+UNREADABLE = (*OVERLOAD, RunNotFoundError, *BAD_ROW_OF_RUN, IncompleteHistoryError)
 
 CELL_BYTES: Final = 24
 """Roughly the bytes of a number in a response that names the key of each."""
@@ -244,7 +245,7 @@ class HistoriesCursor:
 
     def _last_step(self, node: ListedHistory) -> int | None:
         if self._plan.scan.keys is None:
-            with suppress(UnreadableRowError):
+            with suppress(*BAD_ROW):
                 rows = parse_rows(node.lines[-1:])
                 return step_of(rows[0]) if rows else None
             return None

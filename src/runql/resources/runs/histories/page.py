@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from runql.errors import CorruptHistoryError, IncompleteHistoriesError, RunqlError
+from runql.errors import IncompleteHistoriesError, RunqlError
 from runql.frames.batches import Batch, RowBatch
 from runql.frames.row_readers import RowReader
-from runql.resources.history.chosen_rows import CHOSEN_ROWS, content_by_run
+from runql.resources.history.chosen_rows import BAD_ROW_OF_RUN, CHOSEN_ROWS, content_by_run
 from runql.resources.history.plan import ScanPlan
 from runql.resources.history.row_counts import RowCounts
 from runql.resources.history.row_tally import RowTally
@@ -147,7 +147,7 @@ class ListedHistory:
             return
         try:
             lists = chosen_rows(self.path, parsed, self.content, specs + 1, reader)
-        except CorruptHistoryError:
+        except BAD_ROW_OF_RUN:
             # The run is read alone later, and then raises its error.
             lists = []
         self.lists = (lists + [None] * specs)[:specs]
@@ -250,7 +250,7 @@ class ListedHistory:
                 return True
         try:
             outline = self.outline(reader)
-        except CorruptHistoryError:
+        except BAD_ROW_OF_RUN:
             return False
         if tally.is_complete_with(outline.heights):
             return True
