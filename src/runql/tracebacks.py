@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import wraps
 from types import FrameType, TracebackType
 from typing import Final, ParamSpec, TypeVar, cast
@@ -17,6 +17,8 @@ Redact = Callable[[str], str]
 _LIBRARIES: Final = frozenset(
     {"httpx", "httpcore", "h11", "h2", "hpack", "anyio", "trio", "outcome", "socksio"}
 )
+# The drivers hold pieces of responses, which may repeat the key.
+_DRIVERS: Final = frozenset({"runql.transport.sync", "runql.transport.aio"})
 _REQUEST: Final = "_request"
 """The attribute in which httpx's errors hold the request, with its URL and headers."""
 
@@ -78,8 +80,8 @@ def chained(error: BaseException, known: BaseException | None = None) -> Iterato
         seen.add(id(each))
         yield each
         waiting += [each.__cause__, each.__context__]
-        if isinstance(each, BaseExceptionGroup):
-            waiting += each.exceptions
+        group: Sequence[BaseException] = getattr(each, "exceptions", ())
+        waiting += group
 
 
 def redact_error(error: BaseException, redact: Redact) -> None:
@@ -112,5 +114,6 @@ def _visible(trace: TracebackType | None) -> TracebackType | None:
 
 
 def _is_hidden(frame: FrameType) -> bool:
-    library = str(frame.f_globals.get("__name__", "")).partition(".")[0]
-    return library in _LIBRARIES or library in sys.stdlib_module_names
+    module = str(frame.f_globals.get("__name__", ""))
+    library = module.partition(".")[0]
+    return module in _DRIVERS or library in _LIBRARIES or library in sys.stdlib_module_names

@@ -86,7 +86,7 @@ class Api(ArtifactCatalog):
         self._viewer = ReadOnce(_read_viewer)
 
     def __repr__(self) -> str:
-        return f"<Api {self.settings.base_url}>"
+        return f"<Api {self.settings.base_url}>" if "client" in vars(self) else "<Api, not made>"
 
     def __enter__(self) -> Self:
         return self
@@ -385,7 +385,7 @@ class AsyncApi(AsyncArtifactCatalog):
         self._viewer = ReadOnce(_read_viewer)
 
     def __repr__(self) -> str:
-        return f"<AsyncApi {self.settings.base_url}>"
+        return f"<AsyncApi {self.settings.base_url}>" if "client" in vars(self) else "<AsyncApi, not made>"
 
     async def __aenter__(self) -> Self:
         return self

@@ -94,13 +94,18 @@ def read_response(operation: Operation[T], response: Response) -> T:
     """
     body = _object(response.content)
     if response.status != 200 or body is None or body.get("errors") or body.get("data") is None:
+        del body  # a traceback shows this frame's variables, and the server may repeat the API key
         raise answer_error(operation.name, response)
     # BaseModel: ariadne-codegen makes every result a pydantic model; Operation is generic over it without naming it.
     model = cast("type[BaseModel]", operation.result)
     try:
         return cast("T", model.model_validate(body["data"]))
     except ValidationError as error:
-        raise SchemaDriftError(operation.name, _drift_places(error)) from error
+        places = _drift_places(error)
+    # Outside `except`: pydantic's error would be chained, and quotes the data.
+    del body
+    response.content = response.showable
+    raise SchemaDriftError(operation.name, places)
 
 
 def read_response_with_raw_lists(
@@ -142,7 +147,8 @@ def answer_error(name: str, response: Response) -> AnswerError:
     Statuses come first (401, 403, 429, 408 and 5xx), because proxies send them without GraphQL. Then come GraphQL
     errors, which servers send with 200 and with 400, and then everything else.
     """
-    body = _object(response.showable)
+    response.content = response.showable
+    body = _object(response.content)
     problems = _problems(body)
     details = "; ".join(problem.message for problem in problems) or _rest_message(body) or _excerpt(response)
     status, attempts = response.status, response.attempts
