@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from functools import wraps
 from types import FrameType, TracebackType
-from typing import Final, ParamSpec, TypeVar, cast
+from typing import Final, ParamSpec, TypeGuard, TypeVar
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -94,11 +94,19 @@ def redact_error(error: BaseException, redact: Redact) -> None:
 def _redacted(value: object, redact: Redact) -> object:
     if type(value) is str:
         return redact(value)
-    if type(value) is list:
-        return [_redacted(each, redact) for each in cast("list[object]", value)]
-    if type(value) is tuple:
-        return tuple(_redacted(each, redact) for each in cast("tuple[object, ...]", value))
+    if _is_list(value):
+        return [_redacted(each, redact) for each in value]
+    if _is_tuple(value):
+        return tuple(_redacted(each, redact) for each in value)
     return value
+
+
+def _is_list(value: object) -> TypeGuard[list[object]]:
+    return type(value) is list
+
+
+def _is_tuple(value: object) -> TypeGuard[tuple[object, ...]]:
+    return type(value) is tuple
 
 
 def _visible(trace: TracebackType | None) -> TracebackType | None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 from types import FrameType, ModuleType
-from typing import Final, cast
+from typing import Final, TypeGuard
 from urllib.parse import quote
 
 from rich.console import Console
@@ -165,13 +165,19 @@ def _parts(value: object) -> dict[str, object]:
 
 
 def _items(value: object) -> dict[str, object]:
-    if isinstance(value, Mapping):
-        pairs = cast("Mapping[object, object]", value).items()
-        return {f"[{_repr(name)}]": inner for name, inner in pairs}
-    if isinstance(value, (list, tuple, AbstractSet)):
-        items = cast("Iterable[object]", value)
-        return {f"[{index}]": inner for index, inner in enumerate(items)}
+    if _is_mapping(value):
+        return {f"[{_repr(name)}]": inner for name, inner in value.items()}
+    if _is_collection(value):
+        return {f"[{index}]": inner for index, inner in enumerate(value)}
     return {}
+
+
+def _is_mapping(value: object) -> TypeGuard[Mapping[object, object]]:
+    return isinstance(value, Mapping)
+
+
+def _is_collection(value: object) -> TypeGuard[Iterable[object]]:
+    return isinstance(value, (list, tuple, AbstractSet))
 
 
 def _repr(value: object) -> str:
