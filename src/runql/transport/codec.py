@@ -104,13 +104,18 @@ def read_response(operation: Operation[T], response: Response) -> T:
         error.operation = operation.name
         raise
     if response.status != 200 or body is None or body.get("errors") or body.get("data") is None:
+        del body  # a traceback shows this frame's variables, and the server may repeat the API key
         raise answer_error(operation.name, response)
     # BaseModel: ariadne-codegen makes every result a pydantic model; Operation is generic over it without naming it.
     model = cast("type[BaseModel]", operation.result)
     try:
         return cast("T", model.model_validate(body["data"]))
     except ValidationError as error:
-        raise SchemaDriftError(operation.name, _drift_places(error)) from error
+        places = _drift_places(error)
+    # Outside `except`: pydantic's error would be chained, and quotes the data.
+    del body
+    response.content = response.showable
+    raise SchemaDriftError(operation.name, places)
 
 
 def read_response_with_raw_lists(
@@ -159,7 +164,8 @@ def answer_error(name: str, response: Response) -> AnswerError:
 
 
 def _answer_error(name: str, response: Response) -> AnswerError:
-    body = _object(response.showable)
+    response.content = response.showable
+    body = _object(response.content)
     problems = _problems(body)
     details = (
         _joined_messages(problems) or one_line(_rest_message(body), MOST_IN_DETAIL) or _excerpt(response)

@@ -210,7 +210,8 @@ class Endpoint:
             error = ConnectionFailedError(found.message, operation=request.name)
             return Failure(error, elapsed, sent=False, most_attempts=found.most_attempts)
         self._known_hosts.add(host_of(url))
-        headers = dict(http_response.headers.items())
+        redact = self.credentials.redact
+        headers = {redact(name): redact(value) for name, value in http_response.headers.items()}
         return Response(
             http_response.status_code, content, headers, elapsed, redact=self.credentials.redact_bytes
         )
