@@ -34,10 +34,10 @@ from runql.transport.lifetime import (
     raise_other_process,
 )
 from runql.transport.limits.body import LimitedBody, SinkBody
+from runql.transport.pacing.limiter import Place, RateLimiter, Turn
 from runql.transport.proxies import check_proxies
 from runql.transport.queries.connection import NodeT, PageReader, SupportsConnection
 from runql.transport.queries.operation import ModelT, SupportsOperation, execute_operation
-from runql.transport.rate_limiter import RateLimiter
 from runql.transport.retry import Outcome, RetryPolicy, send_with_retries
 from runql.transport.sample_limits import SampleLimits
 from runql.transport.single_flight import Flight
@@ -360,16 +360,36 @@ class AsyncRetryingClient:
             step = next(tries)
             while True:
                 if isinstance(step, Request):
-                    if step.is_operation and (wait := self._rate_limiter.wait(time.monotonic())):
-                        call.check_wait(wait, step.name, "the requests that the server's rate limit allows")
-                        await anyio.sleep(wait)
-                    step = tries.send(await self._exchange(step, call))
+                    step = tries.send(await self._exchange_in_turn(step, call))
                 else:
                     await anyio.sleep(step)
                     step = next(tries)
         except StopIteration as stop:
             response: Response = stop.value
             return response
+
+    async def _exchange_in_turn(self, request: Request, call: Call) -> Outcome:
+        if not request.is_operation:
+            return await self._exchange(request, call)
+        turn, response = await self._take_turn(request, call), None
+        try:
+            outcome = await self._exchange(request, call)
+            response = outcome if isinstance(outcome, Response) else None
+        finally:
+            self._rate_limiter.end(turn, time.monotonic(), response)
+        return outcome
+
+    async def _take_turn(self, request: Request, call: Call) -> Turn:
+        turn = self._rate_limiter.begin(time.monotonic())
+        try:
+            while isinstance(turn, Place):
+                call.check_wait(turn.seconds, request.name, "others, as the server limits their rate")
+                await anyio.sleep(turn.seconds)
+                turn = self._rate_limiter.begin(time.monotonic(), turn)
+        except BaseException:
+            self._rate_limiter.leave()
+            raise
+        return turn
 
     async def _exchange(self, request: Request, call: Call) -> Outcome:
         async with self._connections() as http:
@@ -386,8 +406,6 @@ class AsyncRetryingClient:
                 return self._endpoint.failure(request, error, time.monotonic() - started)
             with self._guard:
                 self.traffic.bytes_received += http_response.num_bytes_downloaded
-        if request.is_operation:
-            self._rate_limiter.note(http_response.headers, time.monotonic())
         return self._endpoint.response(request, http_response, content, time.monotonic() - started)
 
     async def _receive(
