@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from runql.errors import TransportError
@@ -20,6 +21,8 @@ class Request:
         fail_fast: do not retry server failures and timeouts.
         sink: takes the response's body; a GET.
         part: the value of a `Range` header; a GET.
+        most_attempts: how often to send it at most; None leaves that to the policy.
+        repeats_conflicts: a conflict (409) passes.
         source: the body of a PUT, which never carries our credentials.
         source_headers: headers that the server wants on the PUT.
     """
@@ -29,6 +32,8 @@ class Request:
     content: bytes | None = None
     repeatable: bool = True
     fail_fast: bool = False
+    most_attempts: int | None = None
+    repeats_conflicts: bool = False
     sink: Sink | None = None
     part: str | None = None
     source: Source | None = None
@@ -62,15 +67,19 @@ class Response:
         content: the body, decompressed; empty after `release`.
         elapsed: seconds from the first byte sent to the last received.
         attempts: how many times the request was sent.
-        secrets: byte strings that no error may show; servers may repeat them.
+        seconds: from the first attempt to the end of the last, waits included.
+        waited: seconds of them that were waits between attempts.
+        redact: blanks the API key, which no error may show and servers may repeat.
     """
 
     status: int
-    content: bytes
-    headers: dict[str, str] = field(default_factory=dict[str, str])
+    content: bytes = field(repr=False)
+    headers: dict[str, str] = field(default_factory=dict[str, str], repr=False)
     elapsed: float = 0.0
     attempts: int = 1
-    secrets: tuple[bytes, ...] = field(default=(), repr=False, compare=False)
+    seconds: float = 0.0
+    waited: float = 0.0
+    redact: Callable[[bytes], bytes] = field(default=bytes, repr=False, compare=False)
 
     def release(self) -> None:
         """Free the body after it is read: a driver holds the response until the flow's next effect."""
@@ -78,11 +87,8 @@ class Response:
 
     @property
     def showable(self) -> bytes:
-        """The body without the secrets, for errors."""
-        content = self.content
-        for secret in self.secrets:
-            content = content.replace(secret, b"***")
-        return content
+        """The body without the API key, for errors."""
+        return self.redact(self.content)
 
 
 @dataclass(frozen=True, slots=True)

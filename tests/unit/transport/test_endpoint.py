@@ -16,6 +16,7 @@ from runql.errors import ConnectionFailedError, RequestTimedOutError
 from runql.transport.codec import encode
 from runql.transport.endpoint import USER_AGENT, Endpoint
 from runql.transport.flow import Download, Send
+from runql.transport.limits.decoding import ACCEPTED
 from runql.transport.wire import Request
 from runql_graphql.operation import Operation
 from runql_graphql.operations import get_run_state
@@ -29,7 +30,7 @@ def endpoint(base_url: str = "https://api.host") -> Endpoint:
 
 
 def trusted(url: str, base_url: str) -> bool:
-    return "Authorization" in endpoint(base_url).headers(Request("file", url))
+    return endpoint(base_url).authorization(Request("file", url)) is not None
 
 
 def test_an_operation_is_a_post_of_its_encoding() -> None:
@@ -64,16 +65,24 @@ def test_a_download_is_a_get_named_by_its_path(url: str, target: str) -> None:
 
 
 def test_the_key_is_sent_as_the_password_of_the_user_api() -> None:
-    headers = endpoint().headers(endpoint().request(Send(STATE)))
-    assert headers == {
+    request = endpoint().request(Send(STATE))
+    assert endpoint().headers(request) == {
         "User-Agent": USER_AGENT,
+        "Accept-Encoding": ACCEPTED,
         "Content-Type": "application/json",
-        "Authorization": "Basic " + base64.b64encode(f"api:{KEY}".encode()).decode(),
     }
+    found = endpoint().authorization(request)
+    assert found is not None
+    sent = httpx.Request("POST", request.url)
+    flow = found.sync_auth_flow(sent)
+    with_key = next(flow).headers["authorization"]
+    assert with_key == "Basic " + base64.b64encode(f"api:{KEY}".encode()).decode()
+    assert "authorization" not in sent.headers
 
 
 def test_other_hosts_learn_neither_the_key_nor_a_content_type() -> None:
-    assert endpoint().headers(Request("file", "https://storage/a")) == {"User-Agent": USER_AGENT}
+    headers = endpoint().headers(Request("file", "https://storage/a"))
+    assert headers == {"User-Agent": USER_AGENT, "Accept-Encoding": ACCEPTED}
 
 
 @pytest.mark.parametrize(
