@@ -1,6 +1,6 @@
 # Everything runs in environments of the project's own: .venv for the work, .venv-wandb-* for the official SDK as an oracle.
 .DEFAULT_GOAL := help
-.PHONY: help setup generate check test conformance record senders drift sample demo bench wheel lock clean
+.PHONY: help setup generate check test kill fuzz conformance record senders drift sample demo bench wheel lock clean
 
 PYTHON ?= python3.11
 BIN := .venv/bin
@@ -89,6 +89,13 @@ demo: .venv/.ready  ## real runs from the embedded server, listed, read and draw
 
 bench: .venv/.ready $(OLD_SDK)/.ready $(NEW_SDK)/.ready $(USER)/.ready  ## measure against the official SDK
 	$(BIN)/python -m tests.bench
+
+kill: .venv/.ready $(OLD_SDK)/.ready $(NEW_SDK)/.ready  ## kill -9 the embedded server 100 times while both official SDKs log
+	$(BIN)/python -m tests.endurance.killing 100
+
+fuzz: .venv/.ready  ## fuzz every reader of bytes for SECONDS each (60) with atheris
+	-$(BIN)/python $(PIP) --group fuzz
+	$(BIN)/python -m tests.endurance.fuzzing $(or $(SECONDS),60)
 
 wheel: .venv/.ready $(NEW_SDK)/.ready  ## build the wheel and test it in a clean environment
 	$(BIN)/python -m tests.wheel
