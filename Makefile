@@ -8,6 +8,8 @@ WANDB_OLD := 0.21.4
 WANDB_NEW := 0.31.0
 OLD_SDK := .venv-wandb-$(WANDB_OLD)
 NEW_SDK := .venv-wandb-$(WANDB_NEW)
+USER := .venv-bench
+export RUNQL_BENCH := $(CURDIR)/$(USER)/bin/python
 export RUNQL_WANDB_OLD := $(CURDIR)/$(OLD_SDK)/bin/python
 export RUNQL_WANDB_NEW := $(CURDIR)/$(NEW_SDK)/bin/python
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -32,6 +34,10 @@ $(OLD_SDK)/.ready: constraints.txt
 $(NEW_SDK)/.ready: constraints.txt
 	$(PYTHON) -m venv $(NEW_SDK)
 	$(NEW_SDK)/bin/python $(PIP) wandb==$(WANDB_NEW) pandas polars pillow scikit-learn
+	touch $@
+$(USER)/.ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(USER)
+	$(USER)/bin/python $(PIP) --editable ".[polars,arrow]" orjson
 	touch $@
 
 generate: .venv/.ready  ## rebuild generated/ from schema/ and queries/
@@ -70,11 +76,11 @@ sample: .venv/.ready $(OLD_SDK)/.ready $(NEW_SDK)/.ready  ## train and log the s
 demo: .venv/.ready  ## real runs from the embedded server, listed, read and drawn
 	$(BIN)/runql demo
 
-bench: .venv/.ready $(OLD_SDK)/.ready $(NEW_SDK)/.ready  ## measure against the official SDK
+bench: .venv/.ready $(OLD_SDK)/.ready $(NEW_SDK)/.ready $(USER)/.ready  ## measure against the official SDK
 	$(BIN)/python -m tests.bench
 
 wheel: .venv/.ready $(NEW_SDK)/.ready  ## build the wheel and test it in a clean environment
 	$(BIN)/python -m tests.wheel
 
 clean:  ## remove everything that can be made again
-	rm -rf .venv .venv-wandb-* dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-wandb-* $(USER) dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

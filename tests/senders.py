@@ -105,7 +105,7 @@ def public_code() -> Mapping[CodeType, str]:
     for owner in public_classes():
         if owner not in {RetryingClient, AsyncRetryingClient}:
             for name, member in members_of(owner, special=True).items():
-                code = getattr(member.function, "__code__", None)
+                code = getattr(inspect.unwrap(member.function), "__code__", None)
                 if isinstance(code, CodeType):
                     found[code] = name
     return found

@@ -6,17 +6,27 @@ import math
 import os
 from collections import ChainMap
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import Any, Final, Self
 from urllib.parse import SplitResult, urlsplit
 
 from pydantic import SecretStr
 
+from runql.api_key import ApiKey
 from runql.arguments import shown
-from runql.config_files import find_netrc, find_settings_files, home_folder, read_netrc, read_settings_file
+from runql.config_files import (
+    find_netrc,
+    find_settings_files,
+    home_folder,
+    read_netrc,
+    read_settings_file,
+    report_open_permissions,
+)
 from runql.errors import ConfigurationError, MissingCredentialsError
-from runql.hosts import api_url_for_app_host, app_url_of, is_wandb_cloud, netrc_machines
+from runql.hosts import CLOUD_API_HOSTS, api_url_for_app_host, app_url_of, is_wandb_cloud, netrc_machines
 from runql.paths import is_name
+from runql.tracebacks import without_frames
 
 DEFAULT_BASE_URL = "https://api.wandb.ai"
 
@@ -46,10 +56,12 @@ class Settings:
     Attributes:
         base_url: the API's URL, without a trailing slash.
         app_url: the web pages' URL, without a trailing slash.
-        api_key: never shown by ``repr`` or ``str``.
+        api_key: shown by `get_secret_value` alone. A pickle of the settings does not hold it: the process that loads the
+            pickle takes the key from its own environment or netrc, or raises `MissingCredentialsError`.
         entity: the default entity; None means the entity of the key's owner, which the server knows.
         project: the default project, or None.
         timeout: seconds to wait for a connection, and for each further chunk of a response.
+        allow_insecure: send the key over plain HTTP to hosts other than this machine.
     """
 
     base_url: str
@@ -58,6 +70,21 @@ class Settings:
     entity: str | None = None
     project: str | None = None
     timeout: float = DEFAULT_TIMEOUT
+    allow_insecure: bool = False
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.api_key, ApiKey):
+            object.__setattr__(self, "api_key", ApiKey(self.api_key.get_secret_value()))
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self
+
+    def __reduce__(self) -> tuple[object, ...]:
+        kept = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "api_key"}
+        return _with_key_of_this_process, (kept,)
 
     @property
     def graphql_url(self) -> str:
@@ -73,14 +100,19 @@ class _SourcedValue:
     source: str
 
 
+_DEFAULT_SERVER: Final = _SourcedValue(DEFAULT_BASE_URL, "the default")
+
+
+@without_frames
 def resolve_settings(
-    *,
     base_url: str | None = None,
-    api_key: str | None = None,
+    *,
+    api_key: str | SecretStr | None = None,
     entity: str | None = None,
     project: str | None = None,
     timeout: float | None = None,
     overrides: Mapping[str, str | None] | None = None,
+    allow_insecure: bool = False,
     environ: Mapping[str, str] | None = None,
     home: Path | None = None,
     cwd: Path | None = None,
@@ -88,7 +120,8 @@ def resolve_settings(
     """Take each setting from the first source that has it.
 
     The sources, in order: the arguments, ``overrides``, the environment, ``./wandb/settings``,
-    ``$WANDB_CONFIG_DIR/settings`` (or ``~/.config/wandb/settings``), and netrc for the key.
+    ``$WANDB_CONFIG_DIR/settings`` (or ``~/.config/wandb/settings``), and netrc for the key. ``./wandb/settings`` may
+    name a server only if the user's own settings file or netrc names it, too.
     An empty variable or line counts as absent. An empty API key is an error.
 
     Args:
@@ -98,6 +131,7 @@ def resolve_settings(
         project: the default project.
         timeout: seconds to wait for a connection, and for each further chunk of a response.
         overrides: defaults by name: base_url, app_url, entity, project, organization (not used yet).
+        allow_insecure: send the key over plain HTTP, too; the variable RUNQL_ALLOW_INSECURE=1 does the same.
         environ: replaces the process's environment.
         home: replaces the user's home folder.
         cwd: replaces the current folder.
@@ -109,25 +143,43 @@ def resolve_settings(
     environ = os.environ if environ is None else environ
     home = home_folder() if home is None else home
     files = {file: read_settings_file(file) for file in find_settings_files(environ, home, cwd or Path())}
+    netrc = find_netrc(environ, home)
+    for file, values in files.items():
+        if values.get("api_key"):
+            report_open_permissions(file)
+    key = api_key.get_secret_value() if isinstance(api_key, SecretStr) else api_key
     given = ChainMap(
-        _from_arguments({"base_url": base_url, "api_key": api_key, "entity": entity, "project": project}),
+        _from_arguments({"base_url": base_url, "api_key": key, "entity": entity, "project": project}),
         _from_overrides(overrides or {}),
         _from_environment(environ),
         *(_from_settings_file(file, values) for file, values in files.items()),
     )
     _check_tls(environ, files)
-    server = _checked_base_url(given.get("base_url", _SourcedValue(DEFAULT_BASE_URL, "the default")))
+    server = _checked_base_url(given.get("base_url", _DEFAULT_SERVER))
+    local, *own = files
+    if "base_url" in given and given["base_url"].source == _line_of("base_url", local):
+        _check_is_known(server, local, own={file: files[file] for file in own}, netrc=netrc)
     pages = _checked_url("app_url", given["app_url"]) if "app_url" in given else app_url(server, environ)
     return Settings(
         base_url=server,
         app_url=pages,
-        api_key=_checked_key(
-            given.get("api_key") or _key_from_netrc(server, pages, find_netrc(environ, home))
-        ),
+        api_key=_checked_key(given.get("api_key") or _key_from_netrc(server, pages, netrc)),
         entity=_checked_name("entity", given.get("entity")),
         project=_checked_name("project", given.get("project")),
         timeout=_checked_timeout(timeout, given.get("timeout")),
+        allow_insecure=allow_insecure or _is_on(environ.get("RUNQL_ALLOW_INSECURE")),
     )
+
+
+def _with_key_of_this_process(kept: Mapping[str, Any]) -> Settings:  # Any: fields of several types
+    """Complete unpickled settings with a key."""
+    try:
+        key = resolve_settings(base_url=kept["base_url"], overrides={"app_url": kept["app_url"]}).api_key
+    except MissingCredentialsError as error:
+        missing = str(error)
+    else:
+        return Settings(api_key=key, **kept)
+    raise MissingCredentialsError(f"unpickled settings hold no API key, and this process has none: {missing}")
 
 
 def app_url(base_url: str, environ: Mapping[str, str]) -> str:
@@ -152,12 +204,16 @@ def _check_tls(environ: Mapping[str, str], files: Mapping[Path, Mapping[str, str
         for file, values in files.items()
     }
     for source, value in sources.items():
-        if (value or "").strip().lower() not in _OFF:
+        if _is_on(value):
             raise ConfigurationError(
                 f"{source} switches off certificate checks, which runql does not support: anybody on the way could "
                 "read the API key. Unset it, and set SSL_CERT_FILE, REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE to the "
                 "file of your server's certificate authority"
             )
+
+
+def _is_on(value: str | None) -> bool:
+    return (value or "").strip().lower() not in _OFF
 
 
 def _from_arguments(arguments: Mapping[str, str | None]) -> dict[str, _SourcedValue]:
@@ -198,14 +254,60 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, _SourcedValue]:
 
 
 def _from_settings_file(file: Path, values: Mapping[str, str]) -> dict[str, _SourcedValue]:
-    return {name: _SourcedValue(values[name], f"{name} in {file}") for name in _FILE_KEYS if values.get(name)}
+    return {
+        name: _SourcedValue(values[name], _line_of(name, file)) for name in _FILE_KEYS if values.get(name)
+    }
+
+
+def _line_of(name: str, file: Path) -> str:
+    return f"{name} in {file}"
+
+
+def _check_is_known(
+    server: str, local: Path, *, own: Mapping[Path, Mapping[str, str]], netrc: Path | None
+) -> None:
+    """Refuse a server that only the working directory names: whoever wrote that file would get the user's key.
+
+    The user knows the server of their own settings file, without one W&B's cloud, and the machines of netrc.
+    """
+    given = ChainMap(*(_from_settings_file(file, values) for file, values in own.items()))
+    usual = _checked_base_url(given.get("base_url", _DEFAULT_SERVER))
+    if _is_same_host(server, usual) or any(_is_same_file(local, file) for file in own):
+        return
+    passwords = {} if netrc is None else read_netrc(netrc)
+    if any(machine in passwords for machine in netrc_machines(server)):
+        return
+    host = urlsplit(server).netloc
+    raise ConfigurationError(
+        f"base_url in {local} would send your API key to {host}, which your own settings do not name: the file belongs "
+        f"to the working directory, and others may have written it. If you trust {host}, set WANDB_BASE_URL={server}, "
+        f"pass base_url, or add `machine {host}` to netrc; otherwise remove the line"
+    )
+
+
+def _is_same_host(server: str, other: str) -> bool:
+    one, two = urlsplit(server), urlsplit(other)
+    both_cloud = {one.hostname, two.hostname} <= set(CLOUD_API_HOSTS)
+    return one.scheme == two.scheme and (both_cloud or _address(one) == _address(two))
+
+
+def _address(parts: SplitResult) -> tuple[str | None, int]:
+    return parts.hostname, parts.port or (443 if parts.scheme == "https" else 80)
+
+
+def _is_same_file(one: Path, two: Path) -> bool:
+    try:
+        return one.samefile(two)
+    except OSError:
+        return False
 
 
 def _key_from_netrc(base_url: str, pages: str, file: Path | None) -> _SourcedValue:
     passwords = {} if file is None else read_netrc(file)
     machines = netrc_machines(base_url)
     for machine in machines:
-        if machine in passwords:
+        if file is not None and machine in passwords:
+            report_open_permissions(file)
             return _SourcedValue(passwords[machine], f"machine {machine} in {file}")
     raise MissingCredentialsError(
         f"no API key for {machines[0]}: searched the argument api_key, the environment variable WANDB_API_KEY, "
@@ -263,7 +365,7 @@ def _checked_base_url(given: _SourcedValue) -> str:
     return url
 
 
-def _checked_key(given: _SourcedValue) -> SecretStr:
+def _checked_key(given: _SourcedValue) -> ApiKey:
     key = given.value
     # Keys of private servers have a prefix before the first dash; newer keys may hold dashes themselves.
     longest = max(len(part) for part in key.split("-", 1))
@@ -276,7 +378,7 @@ def _checked_key(given: _SourcedValue) -> SecretStr:
     elif longest < _SHORTEST_KEY and key.count(".") != 2:  # two dots: a JSON web token
         problem = f"is too short: {longest} characters without a prefix such as `local-`, of at least {_SHORTEST_KEY}"
     else:
-        return SecretStr(key)
+        return ApiKey(key)
     raise ConfigurationError(
         f"the API key from {given.source} {problem}: copy the whole key again from the web page /authorize"
     )
@@ -302,9 +404,26 @@ def checked_timeout(argument: object) -> float:
     return _checked_timeout(argument, None)
 
 
+def checked_deadline(argument: object) -> float | None:
+    """Check a caller's deadline in seconds, and return it; None for None and for infinity, which set no limit.
+
+    Raises:
+        ConfigurationError: it is not positive.
+        TypeError: it is no number.
+    """
+    if argument is None:
+        return None
+    seconds = _seconds("deadline", argument)
+    if not seconds > 0:  # NaN fails this too
+        raise ConfigurationError(
+            f"the argument deadline is {argument!r:.40}: give a positive number of seconds, such as 60"
+        )
+    return None if math.isinf(seconds) else seconds
+
+
 def _checked_timeout(argument: object, given: _SourcedValue | None) -> float:
     if argument is not None:
-        seconds, source = _seconds(argument), f"the argument timeout is {argument!r:.40}"
+        seconds, source = _seconds("timeout", argument), f"the argument timeout is {argument!r:.40}"
     elif given is not None:
         seconds, source = _parse_seconds(given.value), f"timeout from {given.source} is {given.value[:40]!r}"
     else:
@@ -316,9 +435,9 @@ def _checked_timeout(argument: object, given: _SourcedValue | None) -> float:
     return seconds
 
 
-def _seconds(argument: object) -> float:
+def _seconds(name: str, argument: object) -> float:
     if isinstance(argument, bool) or not isinstance(argument, (int, float)):
-        raise TypeError(f"timeout must be a number of seconds, not {type(argument).__name__}")
+        raise TypeError(f"{name} must be a number of seconds, not {type(argument).__name__}")
     try:
         return float(argument)
     except OverflowError:

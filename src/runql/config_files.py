@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import logging
+import os
+import stat
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from runql.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from configparser import Error as IniError
+
+logger: Final = logging.getLogger("runql.config")
+
+_OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
+_reported: Final[set[Path]] = set()
 
 
 def home_folder() -> Path | None:
@@ -93,6 +101,23 @@ def read_netrc(file: Path) -> dict[str, str]:
     except (OSError, UnicodeDecodeError) as error:
         raise _unreadable(file, error) from error
     return {machine: entry[2] or "" for machine, entry in hosts.items() if machine != "default"}
+
+
+def report_open_permissions(file: Path) -> None:
+    """Log, once in a process, that others than its owner may read or write a file that holds a key."""
+    if os.name != "posix" or file in _reported:
+        return
+    try:
+        mode = stat.S_IMODE(file.stat().st_mode)
+    except OSError:
+        return
+    if mode & _OTHERS:
+        _reported.add(file)
+        logger.warning(
+            "other users of this machine may read or write %s (mode %04o), which holds an API key: chmod 600 it",
+            file,
+            mode,
+        )
 
 
 def _expanded(path: str, home: Path | None) -> Path:

@@ -12,6 +12,7 @@ RunqlError
 ├── TransportError                          no usable response arrived
 │   ├── ConnectionFailedError               the host could not be reached, or closed the connection
 │   ├── RequestTimedOutError (TimeoutError) the host did not respond in time
+│   ├── DeadlineExceededError (TimeoutError) the call did not end within its deadline
 │   └── DigestMismatchError                 the received bytes are not those of the file
 ├── AnswerError                             the server responded with a refusal or a failure
 │   ├── AuthenticationError                 401: the API key is missing or wrong
@@ -161,6 +162,10 @@ class ConnectionFailedError(TransportError):
 
 class RequestTimedOutError(TransportError, TimeoutError):
     """The host did not respond within the timeout."""
+
+
+class DeadlineExceededError(TransportError, TimeoutError):
+    """The call did not end within its deadline; see ``deadline`` of `Api`."""
 
 
 class DigestMismatchError(TransportError):

@@ -1,15 +1,12 @@
 """``python -m runql_server``: the server without the ``runql`` command."""
 
-# ruff: noqa: T201 - the command's output
-
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
-from runql_server.access import auth
-from runql_server.serve import add_key, serve
-from runql_server.storage.store import Store
+from runql_server.access.auth import USERNAME
+from runql_server.serve import print_new_key, serve
 
 
 def main() -> None:
@@ -18,23 +15,30 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=8080, help="0 picks a free port; default 8080")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--data-dir", type=Path, required=True)
-    parser.add_argument("--new-key", action="store_true", help="print a new API key and exit")
+    parser.add_argument("--tls-cert", type=Path, help="PEM file with the certificate")
+    parser.add_argument("--tls-key", type=Path, help="PEM file with its key")
+    parser.add_argument("--insecure-listen", action="store_true", help="allow other machines without TLS")
+    parser.add_argument(
+        "--new-key", nargs="?", const=USERNAME, metavar="NAME", help="print a new API key of a user and exit"
+    )
+    parser.add_argument("--read-only", action="store_true", help="with --new-key: it cannot change anything")
     arguments = parser.parse_args()
-    if arguments.new_key:
-        _print_new_key(arguments.data_dir)
-    else:
-        try:
-            serve(port=arguments.port, data_dir=arguments.data_dir, host=arguments.host)
-        except (OSError, OverflowError) as error:
-            parser.error(f"cannot serve on {arguments.host}:{arguments.port}: {error}")
-
-
-def _print_new_key(data_dir: Path) -> None:
-    store = Store(data_dir)
-    key = auth.new_key()
-    add_key(store, key)
-    store.close()
-    print(f"export WANDB_API_KEY={key}")
+    if arguments.read_only and arguments.new_key is None:
+        parser.error("--read-only needs --new-key")
+    try:
+        if arguments.new_key is not None:
+            print_new_key(data_dir=arguments.data_dir, user=arguments.new_key, read_only=arguments.read_only)
+        else:
+            serve(
+                port=arguments.port,
+                data_dir=arguments.data_dir,
+                host=arguments.host,
+                tls_cert=arguments.tls_cert,
+                tls_key=arguments.tls_key,
+                insecure_listen=arguments.insecure_listen,
+            )
+    except (OSError, OverflowError, ValueError) as error:
+        parser.error(f"cannot serve on {arguments.host}:{arguments.port}: {error}")
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -17,16 +18,20 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from runql_server.access import auth
-from runql_server.access.signing import BadSignatureError, load_signer
-from runql_server.errors import NotFoundError, RequestError
+from runql_server.access.signing import Signer, load_signer
+from runql_server.errors import RequestError
 from runql_server.exports.exporter import Exporter
 from runql_server.exports.policy import DEFAULT_POLICY, ExportPolicy
 from runql_server.graphql import schema
 from runql_server.graphql.execution import Documents
+from runql_server.graphql.limits import QueryLimits
 from runql_server.http.artifacts import ArtifactEndpoints
+from runql_server.http.bodies import BodyLimits
 from runql_server.http.exports import ExportEndpoints
 from runql_server.http.files import FileEndpoints
 from runql_server.http.graphql import OPERATION, GraphQLEndpoint
+from runql_server.storage import disk, recovery
+from runql_server.storage.lock import DirectoryLock
 from runql_server.storage.store import CRASH_AFTER, Store
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -50,22 +55,33 @@ def create_app(
     export_policy: ExportPolicy = DEFAULT_POLICY,
     config_merge: bool = False,
     on_request: Callable[[ReceivedRequest], None] | None = None,
+    body_limits: BodyLimits | None = None,
+    query_limits: QueryLimits | None = None,
 ) -> Starlette:
     """Create the application over a data directory; ``api_key`` is accepted in addition to the stored keys.
 
-    ``app.state.store`` is the open store; shutdown closes it. The application calls ``on_request`` just before it
+    ``app.state.store`` is the open store; shutdown closes it, and frees the directory for another server. The application calls ``on_request`` just before it
     sends a response. ``export_policy`` selects the histories that become parquet files. With ``config_merge`` the
     server merges a run's new config into the stored one, so keys that the client deleted come back.
+
+    Raises:
+        DataDirectoryError: another server has the directory, or its database is damaged.
     """
-    store = Store(data_dir, crash_after=crash_after)
-    with store.writing() as connection:
-        signer = load_signer(connection)
-        if api_key is not None:
-            auth.add_key(connection, api_key)
-    endpoints, artifacts = FileEndpoints(store, signer), ArtifactEndpoints(store, signer)
-    exports = ExportEndpoints(store, signer)
+    body_limits = body_limits or BodyLimits()
+    data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    lock = DirectoryLock(data_dir)
+    store, signer = _open(data_dir, lock, crash_after, api_key)
+    endpoints = FileEndpoints(store, signer, most_bytes=body_limits.file_stream)
+    artifacts, exports = ArtifactEndpoints(store, signer), ExportEndpoints(store, signer)
     exporter = Exporter(store, export_policy)
-    graphql = GraphQLEndpoint(store, signer, exporter, Documents(schema.load()), config_merge=config_merge)
+    graphql = GraphQLEndpoint(
+        store,
+        signer,
+        exporter,
+        Documents(schema.load(), query_limits or QueryLimits()),
+        config_merge=config_merge,
+        most_bytes=body_limits.graphql,
+    )
     middleware = [] if on_request is None else [Middleware(RequestRecorder, on_request=on_request)]
 
     @asynccontextmanager
@@ -73,6 +89,7 @@ def create_app(
         yield
         exporter.close()
         store.close()
+        lock.release()
 
     app = Starlette(
         routes=[
@@ -81,7 +98,7 @@ def create_app(
             Route("/graphql", _require_key(store, graphql), methods=["POST"]),
             Route(
                 "/files/{entity}/{project}/{run}/file_stream",
-                _require_key(store, endpoints.stream),
+                _require_key(store, endpoints.stream, writes=True),
                 methods=["POST"],
             ),
             Route("/files/{entity}/{project}/{run}/{name:path}", _require_key(store, endpoints.download)),
@@ -105,24 +122,47 @@ def create_app(
         ],
         middleware=middleware,
         lifespan=lifespan,
-        exception_handlers={RequestError: _error_response},
+        exception_handlers={
+            RequestError: _error_response,
+            OSError: _full_disk_response,
+            sqlite3.Error: _full_disk_response,
+            Exception: _unexpected_response,
+        },
     )
     app.state.store = store
     return app
 
 
-def _require_key(store: Store, handler: Handler) -> Handler:
-    """Refuse requests without a valid key; the handler finds the caller's row number in ``request.state.user``."""
+def _open(
+    data_dir: Path, lock: DirectoryLock, crash_after: timedelta, api_key: str | None
+) -> tuple[Store, Signer]:
+    # A lock that is given back unreleased still says that the last server did not end in order.
+    try:
+        store = recovery.open_store(data_dir, crash_after=crash_after, after_crash=lock.after_crash)
+        with store.writing() as connection:
+            signer = load_signer(connection)
+            if api_key is not None:
+                auth.add_key(connection, api_key)
+    except BaseException:
+        lock.abandon()
+        raise
+    return store, signer
+
+
+def _require_key(store: Store, handler: Handler, *, writes: bool = False) -> Handler:
+    """Refuse requests without a valid key; the handler finds the `Caller` in ``request.state.caller``."""
 
     async def checked(request: Request) -> Response:
         with store.connection() as connection:
-            user = auth.user_of(connection, request.headers.get("authorization"))
-        if user is None:
+            caller = auth.caller_of(connection, request.headers.get("authorization"))
+        if caller is None:
             message = (
                 "no valid API key: send it as HTTP Basic (user 'api', password the key) or as Bearer token"
             )
             return JSONResponse({"error": message}, status_code=401)
-        request.state.user = user
+        if writes:
+            caller.check_may_write()
+        request.state.caller = caller
         return await handler(request)
 
     return checked
@@ -133,8 +173,22 @@ async def _greeting(_request: Request) -> Response:
 
 
 async def _error_response(_request: Request, error: Exception) -> Response:
-    status = 404 if isinstance(error, NotFoundError) else 403 if isinstance(error, BadSignatureError) else 400
+    status = error.status if isinstance(error, RequestError) else 400
     return JSONResponse({"error": str(error)}, status_code=status)
+
+
+async def _full_disk_response(_request: Request, error: Exception) -> Response:
+    if not disk.is_full(error):
+        raise error
+    return JSONResponse({"error": disk.FULL}, status_code=507)
+
+
+async def _unexpected_response(request: Request, error: Exception) -> Response:
+    message = f"internal server error: {type(error).__name__}"
+    body: dict[str, object] = {"error": message}
+    if request.url.path == "/graphql":
+        body = {"errors": [{"message": message}]}
+    return JSONResponse(body, status_code=500)
 
 
 class RequestRecorder:
@@ -170,4 +224,4 @@ class RequestRecorder:
 def _announced_size(scope: Scope) -> int:
     # The server refuses some requests before it reads their bodies.
     text = Headers(scope=scope).get("content-length", "0")
-    return int(text) if text.isdecimal() else 0
+    return int(text) if text.isdecimal() and len(text) <= 18 else 0

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import ssl
 from contextlib import suppress
 from pathlib import Path
 
@@ -11,8 +12,10 @@ import uvicorn
 
 from runql_server.access import auth
 from runql_server.app import create_app
+from runql_server.errors import RequestError
 from runql_server.exports.policy import ExportPolicy
 from runql_server.http import listening
+from runql_server.http.listening import Tls
 from runql_server.sample import NEVER_CRASH, unpack
 from runql_server.storage.store import CRASH_AFTER, Store
 
@@ -20,15 +23,30 @@ from runql_server.storage.store import CRASH_AFTER, Store
 EXPORTS = ExportPolicy(patience=10.0)
 
 
-def serve(*, port: int = 8080, data_dir: Path, sample: bool = False, host: str = "127.0.0.1") -> None:
+def serve(
+    *,
+    port: int = 8080,
+    data_dir: Path,
+    sample: bool = False,
+    host: str = "127.0.0.1",
+    tls_cert: Path | None = None,
+    tls_key: Path | None = None,
+    insecure_listen: bool = False,
+) -> None:
     """Serve a data directory until an interrupt.
 
     The first start creates an API key and prints it once; the store keeps only its hash. ``port=0`` picks a free
-    port. ``sample`` unpacks the sample project into ``data_dir``, which must be empty.
+    port. ``sample`` unpacks the sample project into ``data_dir``, which must be empty. A ``host`` that other machines
+    reach needs a certificate and its key, or ``insecure_listen``.
 
     Raises:
+        ExposedError: ``host`` is not on loopback, and there is neither TLS nor ``insecure_listen``.
+        DataDirectoryError: another server has ``data_dir``, or its database is damaged.
         FileExistsError: ``sample`` is set, and ``data_dir`` holds data.
+        OSError: the address is not free, or the certificate cannot be read.
     """
+    tls = _tls(tls_cert, tls_key)
+    listening.check_exposure(host, tls, insecure=insecure_listen)
     if sample:
         unpack(data_dir)
     bound = listening.bind(host, port)
@@ -39,18 +57,50 @@ def serve(*, port: int = 8080, data_dir: Path, sample: bool = False, host: str =
     with store.connection() as connection:
         key = None if auth.has_keys(connection) else auth.new_key()
     if key is not None:
-        add_key(store, key)
-    config = uvicorn.Config(app, log_level="warning", timeout_keep_alive=75, timeout_graceful_shutdown=5)
-    _announce(listening.url(host, bound), data_dir, key)
+        with store.writing() as connection:
+            auth.add_key(connection, key)
+    config = uvicorn.Config(
+        app,
+        log_level="warning",
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=5,
+        ssl_certfile=None if tls is None else tls.certificate,
+        ssl_keyfile=None if tls is None else str(tls.key),
+    )
+    _announce(listening.url(host, bound, scheme="http" if tls is None else "https"), data_dir, key)
     # uvicorn raises the interrupt again after an orderly shutdown.
     with suppress(KeyboardInterrupt):
         uvicorn.Server(config).run(sockets=[bound])
 
 
-def add_key(store: Store, key: str) -> None:
-    """Accept another API key."""
-    with store.writing() as connection:
-        auth.add_key(connection, key)
+def print_new_key(*, data_dir: Path, user: str = auth.USERNAME, read_only: bool = False) -> None:
+    """Add an API key of a user, and print it once; also while a server runs over the directory.
+
+    Raises:
+        ValueError: ``user`` cannot be the name of a user.
+    """
+    key = auth.new_key()
+    store = Store(data_dir)
+    try:
+        with store.writing() as connection:
+            auth.add_key(connection, key, username=user, read_only=read_only)
+    except RequestError as error:
+        raise ValueError(str(error)) from error
+    finally:
+        store.close()
+    print(f"export WANDB_API_KEY={key}")
+
+
+def _tls(certificate: Path | None, key: Path | None) -> Tls | None:
+    if certificate is None and key is None:
+        return None
+    if certificate is None or key is None:
+        raise OSError("TLS needs both a certificate and its key: give --tls-cert and --tls-key")
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key)
+    except (OSError, ValueError) as error:
+        raise OSError(f"TLS cannot use {certificate} and {key}: {error}") from error
+    return Tls(certificate, key)
 
 
 def _announce(url: str, data_dir: Path, key: str | None) -> None:
@@ -61,6 +111,7 @@ def _announce(url: str, data_dir: Path, key: str | None) -> None:
         print("The key is shown this once: only its hash is kept.", flush=True)
     else:
         print(
-            "  WANDB_API_KEY is the key printed at the first start; for another one add --new-key to", end=" "
+            "  WANDB_API_KEY is the key printed at the first start; for another one:",
+            f"runql serve --data-dir {data_dir} --new-key local",
+            flush=True,
         )
-        print(f"python -m runql_server --data-dir {data_dir}", flush=True)

@@ -68,7 +68,7 @@ class Face:
     ) -> AnyApi:
         """Make an entry point, which is closed after the test."""
         make = Api if self.name == "sync" else AsyncApi
-        api = make(overrides, timeout, api_key, base_url=base_url, transport=transport)
+        api = make(overrides, timeout, api_key, base_url=base_url, allow_insecure=True, transport=transport)
         self._opened.append(api)
         return api
 
@@ -82,7 +82,9 @@ class Face:
         transport: DoubleTransport | None = None,
     ) -> AnyClient:
         """Make a client, by default without retries, for tests of failures."""
-        settings = resolve_settings(base_url=base_url, api_key=api_key, timeout=timeout, environ={})
+        settings = resolve_settings(
+            base_url=base_url, api_key=api_key, timeout=timeout, environ={}, allow_insecure=True
+        )
         client = self._connected(settings, retry, transport)
         self._opened.append(client)
         return client

@@ -160,7 +160,7 @@ def read(
 
 
 def ordered_members(table: Table) -> pl.DataFrame:
-    """A frame in which the JSON texts of objects have their members in one order, which columns do not keep."""
+    """A frame in which JSON strings have one order of members and one spelling of whole numbers: columns keep neither."""
     frame = to_polars(table)
     texts = {
         name: frame[name].to_list() for name, kind in frame.schema.items() if isinstance(kind, pl.String)
@@ -179,7 +179,7 @@ def in_order(text: str | None) -> str | None:
     if text is None or not text.startswith(("{", "[")):
         return text
     try:
-        return json.dumps(json.loads(text), sort_keys=True)
+        return json.dumps(spelled(json.loads(text)), sort_keys=True)
     except ValueError:
         return text
 

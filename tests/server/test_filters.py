@@ -511,7 +511,8 @@ def test_a_database_from_before_statistics_is_brought_up_to_date(tmp_path: Path)
             connection.execute("UPDATE run_values SET kind = 'number' WHERE kind = 'statistic'")
         assert found_names(store, {"summary_metrics.acc": 0.9}) == []
         with store.connection() as connection:
-            connection.execute(f"PRAGMA user_version = {len(migrations.MIGRATIONS) - 1}")
+            connection.execute("ALTER TABLE api_keys DROP COLUMN read_only")
+            connection.execute(f"PRAGMA user_version = {migrations.BEFORE_STATISTICS}")
     with closing(Store(tmp_path)) as store:
         assert found_names(store, {"summary_metrics.acc": 0.9}) == ["stat"]
         assert found_names(store, {"summary_metrics.acc.max": 0.9}) == ["stat", "plain"]

@@ -19,6 +19,7 @@ Resolve = Callable[..., Settings]
 def written(file: Path, text: str) -> Path:
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(text, encoding="utf-8")
+    file.chmod(0o600)
     return file
 
 

@@ -34,6 +34,7 @@ SAMPLES: dict[type[RunqlError], RunqlError] = {
         errors.TransportError("nothing came", operation="GetRun", attempts=3),
         errors.ConnectionFailedError("unreachable", operation="GetRun", attempts=2),
         errors.RequestTimedOutError("silent", operation="GetRun"),
+        errors.DeadlineExceededError("too late", operation="GetRun"),
         errors.DigestMismatchError("other bytes", operation="/a.txt"),
         errors.AnswerError("no", status=418, operation="GetRun", attempts=3),
         errors.AuthenticationError("no key", status=401),

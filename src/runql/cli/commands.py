@@ -31,7 +31,23 @@ DEMO_SCRIPT = Path(__file__).with_name("_demo_script.py")
 class ServeFunction(Protocol):
     """The server's entry point `serve`."""
 
-    def __call__(self, *, port: int, data_dir: Path, sample: bool) -> None: ...
+    def __call__(
+        self,
+        *,
+        port: int,
+        data_dir: Path,
+        sample: bool,
+        host: str,
+        tls_cert: Path | None,
+        tls_key: Path | None,
+        insecure_listen: bool,
+    ) -> None: ...
+
+
+class NewKeyFunction(Protocol):
+    """The server's entry point `new-key`."""
+
+    def __call__(self, *, data_dir: Path, user: str, read_only: bool) -> None: ...
 
 
 class SampleServer(Protocol):
@@ -80,12 +96,54 @@ def serve(
             help="add a project of real runs to a new folder, as in `runql serve --sample`; off by default",
         ),
     ] = False,
+    host: Annotated[
+        str, typer.Option(help="address to listen on; one that other machines reach needs TLS")
+    ] = "127.0.0.1",
+    tls_cert: Annotated[
+        Path | None, typer.Option(help="PEM file with the certificate; by default there is no TLS")
+    ] = None,
+    tls_key: Annotated[
+        Path | None, typer.Option(help="PEM file with the certificate's key; none by default")
+    ] = None,
+    insecure_listen: Annotated[
+        bool,
+        typer.Option(
+            "--insecure-listen",
+            help="let other machines connect without TLS, for a proxy that adds it; off by default",
+        ),
+    ] = False,
+    new_key: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="print a new API key of the user NAME and exit; a server may run over the folder meanwhile",
+        ),
+    ] = None,
+    read_only: Annotated[
+        bool,
+        typer.Option("--read-only", help="with --new-key: the key cannot change or upload; off by default"),
+    ] = False,
 ) -> None:
     """Serve W&B's API on this machine; the official SDK logs to it unchanged."""
-    serve_function: ServeFunction = _server_function("serve")
+    if read_only and new_key is None:
+        typer.echo("runql serve: --read-only is for keys: give --new-key NAME, too", err=True)
+        raise typer.Exit(2)
     try:
-        serve_function(port=port, data_dir=data_dir, sample=sample)
-    except OSError as error:
+        if new_key is not None:
+            print_new_key: NewKeyFunction = _server_function("new-key")
+            print_new_key(data_dir=data_dir, user=new_key, read_only=read_only)
+            return
+        serve_function: ServeFunction = _server_function("serve")
+        serve_function(
+            port=port,
+            data_dir=data_dir,
+            sample=sample,
+            host=host,
+            tls_cert=tls_cert,
+            tls_key=tls_key,
+            insecure_listen=insecure_listen,
+        )
+    except (OSError, ValueError) as error:
         typer.echo(f"runql serve: {error}", err=True)
         raise typer.Exit(1) from error
 

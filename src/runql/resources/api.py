@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Self
 
 import httpx
 
-from runql.config import Settings, resolve_settings
-from runql.errors import ConfigurationError
+from runql.api_key import given_key
+from runql.config import resolve_settings
 from runql.paths import checked_project_name, parse_project_path, parse_run_path, path_kind
 from runql.postponed import postponed
 from runql.resources.artifacts.catalog import ArtifactCatalog, AsyncArtifactCatalog
+from runql.resources.records.entry_point import EntryPoint, known_entity
 from runql.resources.records.run_fields import read_run
-from runql.transport.endpoint import USER_AGENT
+from runql.transport.deadlines.methods import counts_as_one_async_call, counts_as_one_call
 from runql.transport.flow import Flow, ReadOnce
 from runql.transport.sync import RetryingClient
-from runql.transport.wire import Traffic
 from runql.values import Filters, Missing
 
 if TYPE_CHECKING:
@@ -28,17 +28,18 @@ if TYPE_CHECKING:
     from runql.resources.runs.runs import AsyncRuns, Runs
     from runql.resources.sweeps.sweep import AsyncSweep, Sweep
     from runql.resources.user import User
+    from runql.transport.aio import AsyncRetryingClient
     from runql.transport.retry import RetryPolicy
 else:
     globals().update(
         postponed(
-            "AsyncProject AsyncProjects AsyncRun AsyncRuns AsyncSweep Capabilities Project Projects "
-            "RetryPolicy Run Runs Sweep User"
+            "AsyncProject AsyncProjects AsyncRetryingClient AsyncRun AsyncRuns AsyncSweep Capabilities Project "
+            "Projects RetryPolicy Run Runs Sweep User"
         )
     )
 
 
-class Api(ArtifactCatalog):
+class Api(EntryPoint[RetryingClient], ArtifactCatalog):
     """The entry point: one server, one API key, and the runs, sweeps, projects and artifacts that it may read::
 
         with runql.Api() as api:
@@ -59,6 +60,9 @@ class Api(ArtifactCatalog):
         *,
         base_url: str | None = None,
         transport: httpx.BaseTransport | None = None,
+        deadline: float | None = None,
+        retries: int | RetryPolicy | None = None,
+        allow_insecure: bool = False,
     ) -> None:
         """Resolve the settings: arguments, then `WANDB_*` variables, then settings files, then netrc.
 
@@ -69,13 +73,24 @@ class Api(ArtifactCatalog):
             base_url: the API's URL.
             transport: an httpx transport to send through, such as one that responds in the same process. One that holds
                 connections is for one process and one event loop; elsewhere calls raise `UnshareableError`.
+            deadline: seconds that each call may take in all, with its requests, waits, pages and slow responses; None
+                for no limit. In an iteration each step is a call. A call that takes longer raises
+                `DeadlineExceededError`.
+            retries: how often to send a failed request again, or a `RetryPolicy`; None for its defaults.
+            allow_insecure: send the key to other machines over plain HTTP, too, as RUNQL_ALLOW_INSECURE=1 does.
 
         Raises:
             ConfigurationError: a setting is not valid.
             MissingCredentialsError: no API key was found.
         """
-        settings = resolve_settings(base_url=base_url, api_key=api_key, timeout=timeout, overrides=overrides)
-        self.client: RetryingClient = RetryingClient(settings, transport=transport)
+        key = given_key(api_key)
+        del api_key  # tracebacks of errors show this frame's variables
+        settings = resolve_settings(
+            base_url, api_key=key, timeout=timeout, overrides=overrides, allow_insecure=allow_insecure
+        )
+        self.client: RetryingClient = RetryingClient(
+            settings, retry=retries, deadline=deadline, transport=transport
+        )
         self._viewer = ReadOnce(_read_viewer)
 
     def __repr__(self) -> str:
@@ -93,7 +108,13 @@ class Api(ArtifactCatalog):
         """Close the connections after the requests of other threads. Further requests raise `ClientClosedError`."""
         self.client.close()
 
-    def with_options(self, *, timeout: float | None = None, retries: int | RetryPolicy | None = None) -> Self:
+    def with_options(
+        self,
+        *,
+        timeout: float | None = None,
+        retries: int | RetryPolicy | None = None,
+        deadline: float | None = None,
+    ) -> Self:
         """Return a copy with other options for single calls; sends nothing.
 
         For a call that takes the server long::
@@ -109,23 +130,15 @@ class Api(ArtifactCatalog):
         Args:
             timeout: seconds to wait for a connection, and for each further piece of a response.
             retries: how often to send a failed request again; 0 sends each request once. Or a `RetryPolicy`.
+            deadline: seconds that each call may take in all, see `__init__`; infinity for no limit.
 
         Raises:
             ValueError, TypeError: an option is not valid.
         """
         other = object.__new__(type(self))
-        vars(other).update(vars(self), client=self.client.with_options(timeout=timeout, retries=retries))
+        client = self.client.with_options(timeout=timeout, retries=retries, deadline=deadline)
+        vars(other).update(vars(self), client=client)
         return other
-
-    @property
-    def settings(self) -> Settings:
-        """The resolved settings; their repr hides the key."""
-        return self.client.settings
-
-    @property
-    def traffic(self) -> Traffic:
-        """Counts of what was sent and received so far."""
-        return self.client.traffic
 
     @property
     def viewer(self) -> User:
@@ -142,12 +155,7 @@ class Api(ArtifactCatalog):
         return self.settings.entity or self.viewer.entity
 
     def _owner(self, named: str | None) -> str:
-        return named or _known_entity(self.default_entity)
-
-    @property
-    def user_agent(self) -> str:
-        """The User-Agent that runql sends: ``runql/`` and its version."""
-        return USER_AGENT
+        return named or known_entity(self.default_entity)
 
     def capabilities(self) -> Capabilities:
         """Return the features of the server, and the operations that it limits; one request each time."""
@@ -155,9 +163,7 @@ class Api(ArtifactCatalog):
 
         return self.client.run(read_capabilities())
 
-    def flush(self) -> None:
-        """Do nothing; kept for compatibility. There is no cache that could go stale."""
-
+    @counts_as_one_call
     def run(self, path: str = "") -> Run:
         """Return one run with all its fields; one request.
 
@@ -178,6 +184,7 @@ class Api(ArtifactCatalog):
         fields = self.client.run(read_run(run))
         return Run.listed(self.client, run.entity, run.project, fields, None)
 
+    @counts_as_one_call
     def create_run(
         self, *, run_id: str | None = None, project: str | None = None, entity: str | None = None
     ) -> Run:
@@ -241,6 +248,7 @@ class Api(ArtifactCatalog):
             missing=missing,
         )
 
+    @counts_as_one_call
     def sweep(self, path: str = "") -> Sweep:
         """Return one sweep; one request.
 
@@ -261,6 +269,7 @@ class Api(ArtifactCatalog):
         fields = self.client.run(read_sweep(sweep.entity, sweep.project, sweep.run_id))
         return Sweep.listed(self.client, sweep.entity, sweep.project, fields)
 
+    @counts_as_one_call
     def project(self, name: str, entity: str | None = None) -> Project:
         """Return one project; one request.
 
@@ -279,6 +288,7 @@ class Api(ArtifactCatalog):
         project = asked.resolve(entity=owner, project=self.settings.project)
         return Project(self.client, self.client.run(read_project(owner, project.project)))
 
+    @counts_as_one_call
     def create_project(self, name: str, entity: str | None = None) -> Project:
         """Create a project and return it; one request, two when the default entity must be read.
 
@@ -298,6 +308,7 @@ class Api(ArtifactCatalog):
         checked_project_name(name)
         return Project(self.client, self.client.run(create_project(self._owner(entity), name)))
 
+    @counts_as_one_call
     def from_path(self, path: str) -> Project | Run | Sweep:
         """Return the project, run or sweep at a path; one request.
 
@@ -347,7 +358,7 @@ class Api(ArtifactCatalog):
         return self.client.run(list_matching_users(username_or_email))
 
 
-class AsyncApi(AsyncArtifactCatalog):
+class AsyncApi(EntryPoint["AsyncRetryingClient"], AsyncArtifactCatalog):
     """The async twin of `Api`: ``await api.run(path)``, ``async for run in await api.runs(path)``.
 
     Several event loops may share it. Each has connections of its own, which are closed when the loop ends.
@@ -361,6 +372,9 @@ class AsyncApi(AsyncArtifactCatalog):
         *,
         base_url: str | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
+        deadline: float | None = None,
+        retries: int | RetryPolicy | None = None,
+        allow_insecure: bool = False,
     ) -> None:
         """Resolve the settings: arguments, then `WANDB_*` variables, then settings files, then netrc.
 
@@ -368,8 +382,14 @@ class AsyncApi(AsyncArtifactCatalog):
         """
         from runql.transport.aio import AsyncRetryingClient
 
-        settings = resolve_settings(base_url=base_url, api_key=api_key, timeout=timeout, overrides=overrides)
-        self.client: AsyncRetryingClient = AsyncRetryingClient(settings, transport=transport)
+        key = given_key(api_key)
+        del api_key  # tracebacks of errors show this frame's variables
+        settings = resolve_settings(
+            base_url, api_key=key, timeout=timeout, overrides=overrides, allow_insecure=allow_insecure
+        )
+        self.client: AsyncRetryingClient = AsyncRetryingClient(
+            settings, retry=retries, deadline=deadline, transport=transport
+        )
         self._viewer = ReadOnce(_read_viewer)
 
     def __repr__(self) -> str:
@@ -389,24 +409,21 @@ class AsyncApi(AsyncArtifactCatalog):
         """
         await self.client.close()
 
-    def with_options(self, *, timeout: float | None = None, retries: int | RetryPolicy | None = None) -> Self:
+    def with_options(
+        self,
+        *,
+        timeout: float | None = None,
+        retries: int | RetryPolicy | None = None,
+        deadline: float | None = None,
+    ) -> Self:
         """Return a copy with other options for single calls; sends nothing.
 
         See `Api.with_options` for its requests and errors.
         """
         other = object.__new__(type(self))
-        vars(other).update(vars(self), client=self.client.with_options(timeout=timeout, retries=retries))
+        client = self.client.with_options(timeout=timeout, retries=retries, deadline=deadline)
+        vars(other).update(vars(self), client=client)
         return other
-
-    @property
-    def settings(self) -> Settings:
-        """The resolved settings; their repr hides the key."""
-        return self.client.settings
-
-    @property
-    def traffic(self) -> Traffic:
-        """Counts of what was sent and received so far."""
-        return self.client.traffic
 
     @property
     async def viewer(self) -> User:
@@ -422,12 +439,7 @@ class AsyncApi(AsyncArtifactCatalog):
         return self.settings.entity or (await self.viewer).entity
 
     async def _owner(self, named: str | None) -> str:
-        return named or _known_entity(await self.default_entity)
-
-    @property
-    def user_agent(self) -> str:
-        """The User-Agent that runql sends: ``runql/`` and its version."""
-        return USER_AGENT
+        return named or known_entity(await self.default_entity)
 
     async def capabilities(self) -> Capabilities:
         """Return the features of the server, and the operations that it limits; one request each time."""
@@ -435,9 +447,7 @@ class AsyncApi(AsyncArtifactCatalog):
 
         return await self.client.run(read_capabilities())
 
-    def flush(self) -> None:
-        """Do nothing; kept for compatibility. There is no cache that could go stale."""
-
+    @counts_as_one_async_call
     async def run(self, path: str = "") -> AsyncRun:
         """Return one run with all its fields; one request.
 
@@ -451,6 +461,7 @@ class AsyncApi(AsyncArtifactCatalog):
         fields = await self.client.run(read_run(run))
         return AsyncRun.listed(self.client, run.entity, run.project, fields, None)
 
+    @counts_as_one_async_call
     async def create_run(
         self, *, run_id: str | None = None, project: str | None = None, entity: str | None = None
     ) -> AsyncRun:
@@ -495,6 +506,7 @@ class AsyncApi(AsyncArtifactCatalog):
             missing=missing,
         )
 
+    @counts_as_one_async_call
     async def sweep(self, path: str = "") -> AsyncSweep:
         """Return one sweep; one request.
 
@@ -509,6 +521,7 @@ class AsyncApi(AsyncArtifactCatalog):
         fields = await self.client.run(read_sweep(sweep.entity, sweep.project, sweep.run_id))
         return AsyncSweep.listed(self.client, sweep.entity, sweep.project, fields)
 
+    @counts_as_one_async_call
     async def project(self, name: str, entity: str | None = None) -> AsyncProject:
         """Return one project; one request.
 
@@ -521,6 +534,7 @@ class AsyncApi(AsyncArtifactCatalog):
         project = asked.resolve(entity=owner, project=self.settings.project)
         return AsyncProject(self.client, await self.client.run(read_project(owner, project.project)))
 
+    @counts_as_one_async_call
     async def create_project(self, name: str, entity: str | None = None) -> AsyncProject:
         """Create a project and return it; one request, two when the default entity must be read.
 
@@ -532,6 +546,7 @@ class AsyncApi(AsyncArtifactCatalog):
         fields = await self.client.run(create_project(await self._owner(entity), name))
         return AsyncProject(self.client, fields)
 
+    @counts_as_one_async_call
     async def from_path(self, path: str) -> AsyncProject | AsyncRun | AsyncSweep:
         """Return the project, run or sweep at a path; one request.
 
@@ -571,15 +586,6 @@ class AsyncApi(AsyncArtifactCatalog):
         from runql.resources.user import list_matching_users
 
         return await self.client.run(list_matching_users(username_or_email))
-
-
-def _known_entity(entity: str | None) -> str:
-    if not entity:
-        raise ConfigurationError(
-            "the path names no entity and the API key's user has no default one: "
-            "write entity/project/…, or set WANDB_ENTITY"
-        )
-    return entity
 
 
 def _read_viewer() -> Flow[User]:

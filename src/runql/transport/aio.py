@@ -5,22 +5,24 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from dataclasses import replace
 from types import TracebackType
-from typing import NoReturn, Self, TypeVar
+from typing import Final, NoReturn, Self, TypeVar
 from weakref import WeakKeyDictionary
 
 import anyio
 import anyio.to_thread
 import httpx
 
-from runql.config import Settings, checked_timeout
+from runql.config import Settings, checked_deadline, checked_timeout
 from runql.errors import RunqlError
 from runql.transport.bodies import Sink, Source
-from runql.transport.endpoint import LIMITS, Endpoint, NoCookies, is_read_by_httpx, parsed
+from runql.transport.credentials.plain_http import check_plain_http
+from runql.transport.deadlines.call import Call, one_call
+from runql.transport.endpoint import LIMITS, UNSENT, Endpoint, NoCookies, is_read_by_httpx, parsed
 from runql.transport.event_loops import EventLoop, current_event_loop
-from runql.transport.flow import Effect, Flow, Gather, Join, Offload, Reply, Sleep
+from runql.transport.flow import Alone, Effect, Flow, Gather, Join, Offload, Reply, Sleep, name_of
 from runql.transport.lifetime import (
     ForkSafeLock,
     disown_in_children,
@@ -41,6 +43,11 @@ from runql.transport.tls import LazySSLContext
 from runql.transport.wire import Request, Response, Traffic
 
 T = TypeVar("T")
+
+GRACE: Final = 0.1
+"""Seconds after the deadline when an effect is cancelled. httpx's timeouts end before: httpcore does not close a connection
+that is cancelled in its TLS handshake.
+"""
 
 
 class _Pool:
@@ -96,16 +103,20 @@ class AsyncRetryingClient:
         self,
         settings: Settings,
         *,
-        retry: RetryPolicy | None = None,
+        retry: int | RetryPolicy | None = None,
+        deadline: float | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self.settings = settings
+        self._deadline = checked_deadline(deadline)
         self.traffic: Traffic = Traffic()
         self.sample_limits: SampleLimits = SampleLimits()
-        self._retry = retry or RetryPolicy()
+        self._retry = RetryPolicy().with_retries(retry)
         self._endpoint = Endpoint(settings)
         if transport is None:
             check_proxies()
+        if transport is None or holds_connections(transport):
+            check_plain_http(settings, uses_proxies=transport is None)
         self._rate_limiter = RateLimiter()
         self._transport = transport
         self._guard = ForkSafeLock()
@@ -160,7 +171,11 @@ class AsyncRetryingClient:
             await pool.close()
 
     def with_options(
-        self, *, timeout: float | None = None, retries: int | RetryPolicy | None = None
+        self,
+        *,
+        timeout: float | None = None,
+        retries: int | RetryPolicy | None = None,
+        deadline: float | None = None,
     ) -> AsyncRetryingClient:
         """Return a copy with other options, which uses the connections of this client; see `Api.with_options`."""
         seconds = self.settings.timeout if timeout is None else checked_timeout(timeout)
@@ -170,6 +185,7 @@ class AsyncRetryingClient:
             vars(self),
             settings=settings,
             _retry=self._retry.with_retries(retries),
+            _deadline=self._deadline if deadline is None else checked_deadline(deadline),
             _endpoint=self._endpoint.with_timeout(seconds),
             _lender=self,
             _pools=WeakKeyDictionary(),
@@ -237,16 +253,31 @@ class AsyncRetryingClient:
             for node in await self.run(reader.read()):
                 yield node
 
+    def call(self) -> AbstractContextManager[Call]:
+        """Let all requests inside the block count as one call: they share the deadline and the retry budget.
+
+        See `RetryingClient.call` for its requests and errors.
+        """
+        return one_call(self, self._new_call)
+
+    def _new_call(self) -> Call:
+        return Call(self._deadline)
+
     async def run(self, flow: Flow[T]) -> T:
         """Perform a flow's effects until it ends, and return its result."""
-        return await self._run(flow, None)
+        with self.call() as call:
+            try:
+                return await self._run(flow, None, call)
+            except RunqlError as error:
+                self._endpoint.credentials.redact_error(error)
+                raise
 
-    async def _run(self, flow: Flow[T], slots: anyio.Semaphore | None) -> T:
+    async def _run(self, flow: Flow[T], slots: anyio.Semaphore | None, call: Call) -> T:
         try:
             effect = next(flow)
             while True:
                 try:
-                    reply = await self._perform(effect, slots)
+                    reply = await self._perform(effect, slots, call)
                 except RunqlError as error:
                     effect = flow.throw(error)
                 else:
@@ -257,12 +288,22 @@ class AsyncRetryingClient:
         finally:
             flow.close()
 
-    async def _perform(self, effect: Effect, slots: anyio.Semaphore | None) -> Reply:
-        if isinstance(effect, Sleep):
-            await anyio.sleep(effect.seconds)
-            return None
+    async def _perform(self, effect: Effect, slots: anyio.Semaphore | None, call: Call) -> Reply:
         if isinstance(effect, Gather):
-            await self._gather(effect)
+            await self._gather(effect, call)
+            return None
+        call.check(name_of(effect))
+        if call.deadline is None:
+            return await self._perform_alone(effect, slots, call)
+        # Around one effect, not around the flow: the flow then gets the error, and its caller what was read before.
+        with anyio.move_on_after((call.remaining or 0.0) + GRACE):
+            return await self._perform_alone(effect, slots, call)
+        raise call.exceeded(name_of(effect))
+
+    async def _perform_alone(self, effect: Alone, slots: anyio.Semaphore | None, call: Call) -> Reply:
+        if isinstance(effect, Sleep):
+            call.check_wait(effect.seconds, name_of(effect))
+            await anyio.sleep(effect.seconds)
             return None
         if isinstance(effect, Offload):
             async with _slot_released(slots):
@@ -273,13 +314,13 @@ class AsyncRetryingClient:
                 await _join(effect.flight)
             return None
         request = self._endpoint.request(effect)
-        response = await self._send(request)
+        response = await self._send(request, call)
         while (reduced := self._endpoint.reduced_request(effect, request, response)) is not None:
             request = reduced
-            response = await self._send(request)
+            response = await self._send(request, call)
         return response
 
-    async def _gather(self, effect: Gather) -> None:
+    async def _gather(self, effect: Gather, call: Call) -> None:
         errors: list[BaseException] = []
         waiting = iter(effect.flows)
         slots = anyio.Semaphore(effect.limit) if effect.release_on_offload else None
@@ -291,7 +332,7 @@ class AsyncRetryingClient:
                     if flow is None:
                         return
                     try:
-                        await self._run(flow, slots)
+                        await self._run(flow, slots, call)
                     except GeneratorExit:
                         raise
                     except anyio.get_cancelled_exc_class():
@@ -306,15 +347,16 @@ class AsyncRetryingClient:
         if errors:
             raise errors[0]
 
-    async def _send(self, request: Request) -> Response:
-        tries = send_with_retries(request, self._retry)
+    async def _send(self, request: Request, call: Call) -> Response:
+        tries = send_with_retries(request, self._retry, call)
         try:
             step = next(tries)
             while True:
                 if isinstance(step, Request):
                     if step.is_operation and (wait := self._rate_limiter.wait(time.monotonic())):
+                        call.check_wait(wait, step.name, "the requests that the server's rate limit allows")
                         await anyio.sleep(wait)
-                    step = tries.send(await self._exchange(step))
+                    step = tries.send(await self._exchange(step, call))
                 else:
                     await anyio.sleep(step)
                     step = next(tries)
@@ -322,15 +364,18 @@ class AsyncRetryingClient:
             response: Response = stop.value
             return response
 
-    async def _exchange(self, request: Request) -> Outcome:
+    async def _exchange(self, request: Request, call: Call) -> Outcome:
         async with self._connections() as http:
             with self._guard:
                 self.traffic.requests += 1
                 self.traffic.bytes_sent += request.size
             started = time.monotonic()
             try:
-                http_response, content = await self._receive(http, request)
+                with self._endpoint.credentials.guard():
+                    http_response, content = await self._receive(http, request, call)
             except httpx.HTTPError as error:
+                if isinstance(error, httpx.TimeoutException) and call.is_over:
+                    raise call.exceeded(request.name, sent=not isinstance(error, UNSENT)) from error
                 return self._endpoint.failure(request, error, time.monotonic() - started)
             with self._guard:
                 self.traffic.bytes_received += http_response.num_bytes_downloaded
@@ -338,7 +383,9 @@ class AsyncRetryingClient:
             self._rate_limiter.note(http_response.headers, time.monotonic())
         return self._endpoint.response(request, http_response, content, time.monotonic() - started)
 
-    async def _receive(self, http: httpx.AsyncClient, request: Request) -> tuple[httpx.Response, bytes]:
+    async def _receive(
+        self, http: httpx.AsyncClient, request: Request, call: Call
+    ) -> tuple[httpx.Response, bytes]:
         """Return httpx's response and its body, which is empty when a sink took it."""
         content = request.content if request.source is None else _body_chunks(request.source)
         headers = self._endpoint.headers(request)
@@ -347,7 +394,8 @@ class AsyncRetryingClient:
             parsed(request.url),
             content=content,
             headers=headers,
-            timeout=self.settings.timeout,
+            auth=self._endpoint.authorization(request),
+            timeout=call.bound(self.settings.timeout),
         ) as http_response:
             if request.sink is not None and request.sink.begin(
                 http_response.status_code, http_response.headers

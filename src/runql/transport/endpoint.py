@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import re
 from copy import copy
 from functools import lru_cache
@@ -20,6 +19,7 @@ from runql.errors import (
     TransportError,
 )
 from runql.transport.codec import encode, refused_parts
+from runql.transport.credentials.authorization import Authorization, Credentials
 from runql.transport.diagnosis import PASSWORD_WANTED, diagnose, diagnose_407, host_of
 from runql.transport.flow import Download, Send, Upload
 from runql.transport.response_headers import is_encoded
@@ -80,7 +80,7 @@ class Endpoint:
         """Raises ConfigurationError when no request can be built from the settings; `resolve_settings` checks its own."""
         try:
             self._base = parsed(settings.base_url.rstrip("/") + "/")
-            key = settings.api_key.get_secret_value().encode()
+            self.credentials: Credentials = Credentials(settings.api_key)
         except (httpx.InvalidURL, ValueError):
             # The error shows neither: a URL may hold a password.
             raise ConfigurationError(
@@ -89,10 +89,7 @@ class Endpoint:
             ) from None
         self._graphql_url = settings.graphql_url
         self._timeout = settings.timeout
-        token = base64.b64encode(b"api:" + key).decode("ascii")
-        self._authorization = f"Basic {token}"
         self._unknown: set[str] = set()
-        self._secrets = (key, token.encode())
         self._known_hosts: set[str] = set()
 
     def with_timeout(self, seconds: float) -> Endpoint:
@@ -148,7 +145,7 @@ class Endpoint:
         return None if again.content == sent.content else again
 
     def headers(self, request: Request) -> dict[str, str]:
-        """Return the request's headers, with credentials only for URLs below the base URL."""
+        """Return the request's headers, without credentials."""
         headers = {"User-Agent": USER_AGENT}
         if request.source is not None:
             given = {
@@ -162,9 +159,12 @@ class Endpoint:
             headers |= {"Range": request.part, "Accept-Encoding": "identity"}
         if request.content is not None:
             headers["Content-Type"] = "application/json"
-        if self._is_below_base(request.url):
-            headers["Authorization"] = self._authorization
         return headers
+
+    def authorization(self, request: Request) -> Authorization | None:
+        """Return what adds the credentials to a request; None unless it asks for a URL below the base URL."""
+        is_ours = request.source is None and self._is_below_base(request.url)
+        return self.credentials.authorization if is_ours else None
 
     def failure(self, request: Request, error: httpx.HTTPError, elapsed: float) -> Failure:
         """Return the failure that an exception of httpx means; its error names the host, never the URL, which may be signed."""
@@ -179,7 +179,7 @@ class Endpoint:
         else:
             found = diagnose(error, url, is_known=host_of(url) in self._known_hosts)
             raised, most_attempts = (
-                ConnectionFailedError(found.message, operation=request.name),
+                ConnectionFailedError(self.credentials.redact(found.message), operation=request.name),
                 found.most_attempts,
             )
         raised.__cause__ = error
@@ -197,7 +197,9 @@ class Endpoint:
             return Failure(error, elapsed, sent=False, most_attempts=found.most_attempts)
         self._known_hosts.add(host_of(url))
         headers = dict(http_response.headers.items())
-        return Response(http_response.status_code, content, headers, elapsed, secrets=self._secrets)
+        return Response(
+            http_response.status_code, content, headers, elapsed, redact=self.credentials.redact_bytes
+        )
 
     def _resolved(self, url: str) -> httpx.URL:
         try:

@@ -38,7 +38,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeAlias, TypeVar
 from urllib.parse import urljoin, urlsplit
 
-from runql.errors import ConnectionFailedError, RunqlError
+from runql.errors import ConnectionFailedError, DeadlineExceededError, RunqlError
 from runql.transport.bodies import Sink, Source
 from runql.transport.byte_ranges import ByteRange, FilePart, read_part
 from runql.transport.codec import (
@@ -157,9 +157,19 @@ class Join:
     flight: Flight
 
 
-Effect: TypeAlias = Send | Download | Upload | Gather | Sleep | Offload | Join
+Alone: TypeAlias = Send | Download | Upload | Sleep | Offload | Join
+"""An effect that runs no further flows."""
+
+Effect: TypeAlias = Alone | Gather
 Reply: TypeAlias = Response | None
 Flow: TypeAlias = Generator[Effect, Reply, T]
+
+
+def name_of(effect: Effect) -> str:
+    """Return the operation or the path that an effect is about, as errors name it; empty for other effects."""
+    if isinstance(effect, Send):
+        return effect.operation.name
+    return _path(effect.url) if isinstance(effect, (Download, Upload)) else ""
 
 
 def fetch(
@@ -285,7 +295,8 @@ def share_read(
 ) -> Flow[None]:
     """Repeat ``read`` while it ``is_needed``; of several flows that need it at the same time one reads, the others wait.
 
-    The waiting flows get the reader's `RunqlError`. When the reader is cancelled or interrupted, another flow reads.
+    The waiting flows get the reader's `RunqlError`. When the reader is cancelled or interrupted, or its call's deadline
+    passes, another flow reads.
     A ``read`` must not gather, nor start a read of another `SingleFlight`: two flows could wait for each other.
     """
     while is_needed():
@@ -298,6 +309,9 @@ def share_read(
                 if is_needed():
                     yield from read()
                 continue
+        except DeadlineExceededError:
+            # Of this flow's call alone: another flow reads.
+            raise
         except RunqlError as error:
             mine.error = error
             raise

@@ -11,6 +11,7 @@ from email.utils import parsedate_to_datetime
 from typing import Final, TypeAlias
 
 from runql.errors import RequestTimedOutError
+from runql.transport.deadlines.call import Call
 from runql.transport.wire import Failure, Request, Response
 
 logger: Final = logging.getLogger("runql.transport")
@@ -84,12 +85,17 @@ class RetryPolicy:
 
 
 def send_with_retries(
-    request: Request, policy: RetryPolicy
+    request: Request, policy: RetryPolicy, call: Call | None = None
 ) -> Generator[Request | float, Outcome | None, Response]:
     """Send a request until it succeeds or the policy gives up, and return its response.
 
     The driver that runs this generator gets the request, and sends its outcome back; or it gets seconds to sleep.
+
+    Raises:
+        DeadlineExceededError: the next attempt would start after the deadline of the call.
+        TransportError: the last attempt got no response.
     """
+    call = call or Call()
     attempt, spent = 0, 0.0
     while True:
         outcome = yield request
@@ -101,6 +107,11 @@ def send_with_retries(
         if delay is None:
             break
         reason = f"status {outcome.status}" if isinstance(outcome, Response) else str(outcome.error)
+        if not call.allows(delay):
+            failed = outcome if isinstance(outcome, Failure) else None
+            raise call.wait_refused(
+                delay, request.name, reason, attempts=attempt, sent=failed is None or failed.sent
+            ) from (None if failed is None else failed.error)
         logger.warning(
             "%s: %s; attempt %d of %d follows in %.1f s",
             request.name,

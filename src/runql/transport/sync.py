@@ -5,19 +5,22 @@ from __future__ import annotations
 import threading
 import time
 import weakref
-from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from types import TracebackType
 from typing import NoReturn, Self, TypeVar
 
 import httpx
 
-from runql.config import Settings, checked_timeout
+from runql.config import Settings, checked_deadline, checked_timeout
 from runql.errors import RunqlError
 from runql.transport.bodies import Sink, Source
-from runql.transport.endpoint import LIMITS, Endpoint, NoCookies, is_read_by_httpx, parsed
-from runql.transport.flow import Effect, Flow, Gather, Join, Offload, Reply, Sleep
+from runql.transport.credentials.plain_http import check_plain_http
+from runql.transport.deadlines.call import Call, one_call
+from runql.transport.deadlines.sockets import bind_sockets, bounding_sockets
+from runql.transport.endpoint import LIMITS, UNSENT, Endpoint, NoCookies, is_read_by_httpx, parsed
+from runql.transport.flow import Effect, Flow, Gather, Join, Offload, Reply, Sleep, name_of
 from runql.transport.lifetime import (
     ForkSafeLock,
     disown_in_children,
@@ -55,16 +58,20 @@ class RetryingClient:
         self,
         settings: Settings,
         *,
-        retry: RetryPolicy | None = None,
+        retry: int | RetryPolicy | None = None,
+        deadline: float | None = None,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         self.settings = settings
+        self._deadline = checked_deadline(deadline)
         self.traffic: Traffic = Traffic()
         self.sample_limits: SampleLimits = SampleLimits()
-        self._retry = retry or RetryPolicy()
+        self._retry = RetryPolicy().with_retries(retry)
         self._endpoint = Endpoint(settings)
         if transport is None:
             check_proxies()
+        if transport is None or holds_connections(transport):
+            check_plain_http(settings, uses_proxies=transport is None)
         self._rate_limiter = RateLimiter()
         self._transport = transport
         self._guard = ForkSafeLock()
@@ -83,6 +90,7 @@ class RetryingClient:
             transport=self._transport,
             verify=LazySSLContext(),
         )
+        bind_sockets(http)
         # A client that nobody closed, as in a notebook, closes its connections when it is garbage-collected.
         self._finalizer = weakref.finalize(self, http.close)
         return http
@@ -118,7 +126,11 @@ class RetryingClient:
             http.close()
 
     def with_options(
-        self, *, timeout: float | None = None, retries: int | RetryPolicy | None = None
+        self,
+        *,
+        timeout: float | None = None,
+        retries: int | RetryPolicy | None = None,
+        deadline: float | None = None,
     ) -> RetryingClient:
         """Return a copy with other options, which uses the connections of this client; see `Api.with_options`."""
         seconds = self.settings.timeout if timeout is None else checked_timeout(timeout)
@@ -128,6 +140,7 @@ class RetryingClient:
             vars(self),
             settings=settings,
             _retry=self._retry.with_retries(retries),
+            _deadline=self._deadline if deadline is None else checked_deadline(deadline),
             _endpoint=self._endpoint.with_timeout(seconds),
             _lender=self,
             _http=None,
@@ -220,16 +233,37 @@ class RetryingClient:
         while reader.more:
             yield from self.run(reader.read())
 
+    def call(self) -> AbstractContextManager[Call]:
+        """Let all requests inside the block count as one call: they share the deadline and the retry budget.
+
+        Each public method is such a block of its own, and so is each step of an iteration::
+
+            with api.client.call():
+                run = api.run(path)
+                rows = run.history()
+
+        A generator must not be suspended inside the block.
+        """
+        return one_call(self, self._new_call)
+
+    def _new_call(self) -> Call:
+        return Call(self._deadline)
+
     def run(self, flow: Flow[T]) -> T:
         """Perform a flow's effects until it ends, and return its result."""
-        return self._run(flow, None)
+        with self.call() as call:
+            try:
+                return self._run(flow, None, call)
+            except RunqlError as error:
+                self._endpoint.credentials.redact_error(error)
+                raise
 
-    def _run(self, flow: Flow[T], slots: threading.Semaphore | None) -> T:
+    def _run(self, flow: Flow[T], slots: threading.Semaphore | None, call: Call) -> T:
         try:
             effect = next(flow)
             while True:
                 try:
-                    reply = self._perform(effect, slots)
+                    reply = self._perform(effect, slots, call)
                 except RunqlError as error:
                     effect = flow.throw(error)
                 else:
@@ -240,12 +274,14 @@ class RetryingClient:
         finally:
             flow.close()
 
-    def _perform(self, effect: Effect, slots: threading.Semaphore | None) -> Reply:
-        if isinstance(effect, Sleep):
-            time.sleep(effect.seconds)
-            return None
+    def _perform(self, effect: Effect, slots: threading.Semaphore | None, call: Call) -> Reply:
         if isinstance(effect, Gather):
-            self._gather(effect)
+            self._gather(effect, call)
+            return None
+        call.check(name_of(effect))
+        if isinstance(effect, Sleep):
+            call.check_wait(effect.seconds, name_of(effect))
+            time.sleep(effect.seconds)
             return None
         if isinstance(effect, Offload):
             with _slot_released(slots):
@@ -253,22 +289,22 @@ class RetryingClient:
             return None
         if isinstance(effect, Join):
             with _slot_released(slots):
-                _join(effect.flight)
+                _join(effect.flight, call)
             return None
         request = self._endpoint.request(effect)
-        response = self._send(request)
+        response = self._send(request, call)
         while (reduced := self._endpoint.reduced_request(effect, request, response)) is not None:
             request = reduced
-            response = self._send(request)
+            response = self._send(request, call)
         return response
 
-    def _gather(self, effect: Gather) -> None:
+    def _gather(self, effect: Gather, call: Call) -> None:
         from concurrent.futures import ThreadPoolExecutor, wait
 
         flows, limit = effect.flows, effect.limit
         if min(limit, len(flows)) <= 1:
             for flow in flows:
-                self.run(flow)
+                self._run(flow, None, call)
             return
         waiting, lock, stopped = iter(flows), threading.Lock(), threading.Event()
         slots = threading.Semaphore(limit) if effect.release_on_offload else None
@@ -281,7 +317,7 @@ class RetryingClient:
                             flow = None if stopped.is_set() else next(waiting, None)
                         if flow is None:
                             return
-                        self._run(flow, slots)
+                        self._run(flow, slots, call)
             except BaseException:
                 stopped.set()
                 raise
@@ -296,15 +332,16 @@ class RetryingClient:
         for future in futures:
             future.result()
 
-    def _send(self, request: Request) -> Response:
-        tries = send_with_retries(request, self._retry)
+    def _send(self, request: Request, call: Call) -> Response:
+        tries = send_with_retries(request, self._retry, call)
         try:
             step = next(tries)
             while True:
                 if isinstance(step, Request):
                     if step.is_operation and (wait := self._rate_limiter.wait(time.monotonic())):
+                        call.check_wait(wait, step.name, "the requests that the server's rate limit allows")
                         time.sleep(wait)
-                    step = tries.send(self._exchange(step))
+                    step = tries.send(self._exchange(step, call))
                 else:
                     time.sleep(step)
                     step = next(tries)
@@ -312,15 +349,18 @@ class RetryingClient:
             response: Response = stop.value
             return response
 
-    def _exchange(self, request: Request) -> Outcome:
+    def _exchange(self, request: Request, call: Call) -> Outcome:
         with self._connections() as http:
             with self._guard:
                 self.traffic.requests += 1
                 self.traffic.bytes_sent += request.size
             started = time.monotonic()
             try:
-                http_response, content = self._receive(http, request)
+                with bounding_sockets(call), self._endpoint.credentials.guard():
+                    http_response, content = self._receive(http, request, call)
             except httpx.HTTPError as error:
+                if isinstance(error, httpx.TimeoutException) and call.is_over:
+                    raise call.exceeded(request.name, sent=not isinstance(error, UNSENT)) from error
                 return self._endpoint.failure(request, error, time.monotonic() - started)
             with self._guard:
                 self.traffic.bytes_received += http_response.num_bytes_downloaded
@@ -328,7 +368,7 @@ class RetryingClient:
             self._rate_limiter.note(http_response.headers, time.monotonic())
         return self._endpoint.response(request, http_response, content, time.monotonic() - started)
 
-    def _receive(self, http: httpx.Client, request: Request) -> tuple[httpx.Response, bytes]:
+    def _receive(self, http: httpx.Client, request: Request, call: Call) -> tuple[httpx.Response, bytes]:
         """Return httpx's response and its body, which is empty when a sink took it."""
         content = request.content if request.source is None else _body_chunks(request.source)
         headers = self._endpoint.headers(request)
@@ -337,16 +377,15 @@ class RetryingClient:
             parsed(request.url),
             content=content,
             headers=headers,
-            timeout=self.settings.timeout,
+            auth=self._endpoint.authorization(request),
+            timeout=call.bound(self.settings.timeout),
         ) as http_response:
             if request.sink is not None and request.sink.begin(
                 http_response.status_code, http_response.headers
             ):
-                _fill_sink(request.sink, http_response)
+                _fill_sink(request.sink, call.checked(_chunks(http_response), request.name))
                 return http_response, b""
-            if is_read_by_httpx(http_response):
-                return http_response, http_response.read()
-            return http_response, b"".join(http_response.iter_raw())
+            return http_response, b"".join(call.checked(_chunks(http_response), request.name))
 
 
 @contextmanager
@@ -362,7 +401,7 @@ def _slot_released(slots: threading.Semaphore | None) -> Generator[None]:
         slots.acquire()
 
 
-def _join(flight: Flight) -> None:
+def _join(flight: Flight, call: Call) -> None:
     if flight.thread == threading.get_ident():
         raise RunqlError(
             "this thread is already reading the same data, and would wait for itself: "
@@ -370,12 +409,17 @@ def _join(flight: Flight) -> None:
         )
     ended = threading.Event()
     flight.when_ended(ended.set)
-    ended.wait()
+    if not ended.wait(call.bound(None)):
+        raise call.exceeded("", sent=False)
 
 
-def _fill_sink(sink: Sink, http_response: httpx.Response) -> None:
+def _chunks(http_response: httpx.Response) -> Iterator[bytes]:
     # No chunk size: httpx would copy every byte to cut equal chunks, which takes longer than writing them.
-    for chunk in http_response.iter_bytes() if is_read_by_httpx(http_response) else http_response.iter_raw():
+    return http_response.iter_bytes() if is_read_by_httpx(http_response) else http_response.iter_raw()
+
+
+def _fill_sink(sink: Sink, chunks: Iterable[bytes]) -> None:
+    for chunk in chunks:
         sink.take(chunk)
         if sink.is_full:
             sink.flush()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from runql.errors import TransportError
@@ -62,15 +63,15 @@ class Response:
         content: the body, decompressed; empty after `release`.
         elapsed: seconds from the first byte sent to the last received.
         attempts: how many times the request was sent.
-        secrets: byte strings that no error may show; servers may repeat them.
+        redact: blanks the API key, which no error may show and servers may repeat.
     """
 
     status: int
-    content: bytes
-    headers: dict[str, str] = field(default_factory=dict[str, str])
+    content: bytes = field(repr=False)
+    headers: dict[str, str] = field(default_factory=dict[str, str], repr=False)
     elapsed: float = 0.0
     attempts: int = 1
-    secrets: tuple[bytes, ...] = field(default=(), repr=False, compare=False)
+    redact: Callable[[bytes], bytes] = field(default=bytes, repr=False, compare=False)
 
     def release(self) -> None:
         """Free the body after it is read: a driver holds the response until the flow's next effect."""
@@ -78,11 +79,8 @@ class Response:
 
     @property
     def showable(self) -> bytes:
-        """The body without the secrets, for errors."""
-        content = self.content
-        for secret in self.secrets:
-            content = content.replace(secret, b"***")
-        return content
+        """The body without the API key, for errors."""
+        return self.redact(self.content)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,27 @@ import binascii
 import hashlib
 import secrets
 import sqlite3
+from dataclasses import dataclass
 
 from runql_server import timestamps
+from runql_server.errors import ForbiddenError
+from runql_server.names import check_name
 
 USERNAME = "local"
-"""Name of the one user, and of the one entity, of an embedded server."""
+"""Name of the first user, and of its entity."""
+
+
+@dataclass(frozen=True)
+class Caller:
+    """The user of an API key, by row number."""
+
+    user: int
+    read_only: bool = False
+
+    def check_may_write(self) -> None:
+        """Raise ``ForbiddenError`` for a read-only key."""
+        if self.read_only:
+            raise ForbiddenError("this API key is read-only: it cannot change or upload anything")
 
 
 def new_key() -> str:
@@ -24,26 +40,44 @@ def has_keys(connection: sqlite3.Connection) -> bool:
     return connection.execute("SELECT 1 FROM api_keys LIMIT 1").fetchone() is not None
 
 
-def add_key(connection: sqlite3.Connection, key: str) -> None:
-    """Accept a key; the first one also creates the user and the entity. Needs a write transaction."""
+def add_key(
+    connection: sqlite3.Connection, key: str, *, username: str = USERNAME, read_only: bool = False
+) -> None:
+    """Accept a key of a user; the first one also creates the user and its entity. Needs a write transaction.
+
+    Raises:
+        RequestError: ``username`` cannot be part of a path.
+    """
+    _add_user(connection, USERNAME, "Local User")
+    if username != USERNAME:
+        _add_user(connection, check_name(username, what="user name"), username)
     connection.execute(
-        "INSERT OR IGNORE INTO users (id, username, name, email) VALUES (1, ?, ?, ?)",
-        (USERNAME, "Local User", f"{USERNAME}@localhost"),
-    )
-    connection.execute("INSERT OR IGNORE INTO entities (id, name, user_id) VALUES (1, ?, 1)", (USERNAME,))
-    connection.execute(
-        "INSERT OR IGNORE INTO api_keys (user_id, key_hash, created_at) VALUES (1, ?, ?)",
-        (_hash(key), timestamps.to_string(timestamps.now())),
+        """INSERT OR IGNORE INTO api_keys (user_id, key_hash, created_at, read_only)
+           SELECT id, ?, ?, ? FROM users WHERE username = ?""",
+        (_hash(key), timestamps.to_string(timestamps.now()), int(read_only), username),
     )
 
 
-def user_of(connection: sqlite3.Connection, authorization: str | None) -> int | None:
-    """Return the row number of the user of an ``Authorization`` header, or ``None``."""
+def _add_user(connection: sqlite3.Connection, username: str, name: str) -> None:
+    connection.execute(
+        "INSERT OR IGNORE INTO users (username, name, email) VALUES (?, ?, ?)",
+        (username, name, f"{username}@localhost"),
+    )
+    connection.execute(
+        "INSERT OR IGNORE INTO entities (name, user_id) SELECT username, id FROM users WHERE username = ?",
+        (username,),
+    )
+
+
+def caller_of(connection: sqlite3.Connection, authorization: str | None) -> Caller | None:
+    """Return the caller of an ``Authorization`` header, or ``None``."""
     key = _key_in(authorization or "")
     if key is None:
         return None
-    row = connection.execute("SELECT user_id FROM api_keys WHERE key_hash = ?", (_hash(key),)).fetchone()
-    return None if row is None else int(row["user_id"])
+    row = connection.execute(
+        "SELECT user_id, read_only FROM api_keys WHERE key_hash = ?", (_hash(key),)
+    ).fetchone()
+    return None if row is None else Caller(int(row["user_id"]), read_only=bool(row["read_only"]))
 
 
 def _key_in(authorization: str) -> str | None:
@@ -61,4 +95,4 @@ def _key_in(authorization: str) -> str | None:
 
 def _hash(key: str) -> str:
     # A key has 160 random bits, so nobody can guess it: one round of a fast hash is enough.
-    return hashlib.sha256(key.encode()).hexdigest()
+    return hashlib.sha256(key.encode("utf-8", "replace")).hexdigest()

@@ -10,7 +10,7 @@ import time
 from typing import Literal
 from urllib.parse import quote, urlencode
 
-from runql_server.errors import RequestError
+from runql_server.errors import ForbiddenError
 
 LIFETIME = 24 * 60 * 60
 """Seconds for which a signed URL works."""
@@ -18,7 +18,7 @@ LIFETIME = 24 * 60 * 60
 Access = Literal["GET", "PUT"]
 
 
-class BadSignatureError(RequestError):
+class BadSignatureError(ForbiddenError):
     """The URL was modified or has expired."""
 
 
@@ -37,13 +37,15 @@ class Signer:
 
     def check(self, access: Access, path: str, *, expires: str, signature: str) -> None:
         """Raise ``BadSignatureError`` unless this server signed this access and the URL has not expired."""
-        if not hmac.compare_digest(self._signature(access, path, expires).encode(), signature.encode()):
+        if not hmac.compare_digest(
+            self._signature(access, path, expires).encode(), signature.encode("utf-8", "replace")
+        ):
             raise BadSignatureError("the signature does not fit this URL")
         if time.time() > int(expires):
             raise BadSignatureError("this URL has expired: ask for a new one")
 
     def _signature(self, access: Access, path: str, expires: str) -> str:
-        message = f"{access}\n{path}\n{expires}".encode()
+        message = f"{access}\n{path}\n{expires}".encode("utf-8", "replace")
         return hmac.new(self._secret, message, hashlib.sha256).hexdigest()
 
 

@@ -13,7 +13,7 @@ from runql_server.exports.policy import ExportPolicy
 from runql_server.runs import history_exports, lines
 from runql_server.runs.history_exports import Export
 from runql_server.storage import files
-from runql_server.storage.store import Store
+from runql_server.storage.store import Store, make_private_file, make_private_folder
 
 logger: Final = logging.getLogger("runql_server")
 
@@ -90,9 +90,10 @@ class Exporter:
         from runql_server.exports.parquet_file import write_lines  # noqa: PLC0415 - see above
 
         path = files.blob_path(self._store, export.blob)
-        path.parent.mkdir(parents=True, exist_ok=True)
         completed = False
         try:
+            make_private_folder(path.parent)
+            make_private_file(path, create=True)
             with self._store.reading() as connection:
                 written = write_lines(
                     connection,

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from graphql import GraphQLResolveInfo
 
 from runql_server.access.accounts import User, user_by_number
+from runql_server.access.auth import Caller
 from runql_server.access.signing import Signer
 from runql_server.exports.exporter import Exporter
 from runql_server.storage.store import Store
@@ -23,13 +24,18 @@ class RequestContext:
     connection: sqlite3.Connection
     signer: Signer
     exporter: Exporter
-    user_number: int
+    caller: Caller
     base_url: str
     config_merge: bool
     crash_before: str = field(init=False)
 
     def __post_init__(self) -> None:
         self.crash_before = self.store.crash_before()
+
+    @property
+    def user_number(self) -> int:
+        """Row number of the caller."""
+        return self.caller.user
 
     @property
     def user(self) -> User:

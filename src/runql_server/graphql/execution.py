@@ -30,14 +30,16 @@ from graphql.pyutils import Path
 
 from runql_server.errors import RequestError
 from runql_server.graphql.context import RequestContext
+from runql_server.graphql.limits import DEFAULT, QueryLimits, excess
 from runql_server.lenient_json import JsonValue
+from runql_server.storage import disk
 
 Leaf = TypeVar("Leaf")
 
 logger: Final = logging.getLogger("runql_server")
 
-MOST_ERRORS = 10_000
-"""Errors reported for an invalid document; a client that checks its operations wants all, graphql-core stops at 100."""
+_CACHED_LENGTH: Final = 50_000
+"""Characters of the longest document whose parsed form is kept."""
 
 
 class Leaves(list[Leaf]):
@@ -80,18 +82,20 @@ class LeafContext(ExecutionContext):
 
 @dataclass(frozen=True)
 class GraphQLResponse:
-    """The response body, and whether the document was executed."""
+    """The response body, whether the document was executed, and whether the disk was full."""
 
     body: dict[str, object]
     executed: bool
+    is_disk_full: bool = False
 
 
 class Documents:
     """The schema and a cache of parsed documents: clients repeat the same few."""
 
-    def __init__(self, schema: GraphQLSchema) -> None:
+    def __init__(self, schema: GraphQLSchema, limits: QueryLimits = DEFAULT) -> None:
         self._schema = schema
-        self._prepare = lru_cache(maxsize=256)(self._parse)
+        self._limits = limits
+        self._prepare_cached = lru_cache(maxsize=256)(self._parse)
 
     def operation(self, text: str, name: str | None) -> OperationDefinitionNode | None:
         """Return the operation that would run, ``None`` if the document is not valid or has no such operation."""
@@ -113,23 +117,48 @@ class Documents:
             operation_name=name,
             execution_context_class=LeafContext,
         )
+        errors = result.errors or []
         body: dict[str, object] = {}
-        if result.errors:
-            body["errors"] = [_format(error) for error in result.errors]
+        if errors:
+            body["errors"] = self._reported(errors)
         body["data"] = result.data
+        is_disk_full = any(disk.is_full(error.original_error) for error in errors)
         # Every root field is nullable, so data is missing only when the variables are not valid.
-        return GraphQLResponse(body, executed=result.data is not None)
+        return GraphQLResponse(body, executed=result.data is not None, is_disk_full=is_disk_full)
+
+    def _reported(self, errors: list[GraphQLError]) -> list[dict[str, object]]:
+        most = self._limits.errors
+        reported = [_format(error) for error in errors[:most]]
+        if len(errors) > most:
+            reported.append({"message": f"{len(errors) - most} more errors are not listed"})
+        return reported
+
+    def _prepare(self, text: str) -> DocumentNode | list[GraphQLError]:
+        return self._prepare_cached(text) if len(text) <= _CACHED_LENGTH else self._parse(text)
 
     def _parse(self, text: str) -> DocumentNode | list[GraphQLError]:
+        limits = self._limits
+        if len(text) > limits.length:
+            return [GraphQLError(f"the document has {len(text)} characters: {limits.length} are allowed")]
         try:
-            document = parse(text, no_location=False)
+            document = parse(text, max_tokens=limits.tokens)
         except GraphQLError as error:
             return [error]
-        return validate(self._schema, document, max_errors=MOST_ERRORS) or document
+        except RecursionError:
+            return [GraphQLError(f"the document is nested more than {limits.depth} levels deep")]
+        too_large = excess(document, limits)
+        if too_large is not None:
+            return [too_large]
+        try:
+            return validate(self._schema, document, max_errors=limits.errors) or document
+        except RecursionError:
+            return [GraphQLError("a value of the document is nested too deeply")]
 
 
 def _format(error: GraphQLError) -> dict[str, object]:
     cause = error.original_error
+    if disk.is_full(cause):
+        return {**error.formatted, "message": disk.FULL}
     if cause is not None and not isinstance(cause, RequestError | GraphQLError):
         logger.error("resolver of %s failed", error.path, exc_info=cause)
         return {**error.formatted, "message": f"internal server error: {type(cause).__name__}"}

@@ -13,6 +13,7 @@ from runql_server.artifacts import versions
 from runql_server.artifacts.contents import blobs, entries, manifests
 from runql_server.artifacts.contents.blobs import Blob
 from runql_server.errors import NotFoundError, RequestError
+from runql_server.http import bodies
 from runql_server.storage import files
 from runql_server.storage.files import Upload
 from runql_server.storage.store import Store
@@ -155,6 +156,7 @@ class ArtifactEndpoints:
         )
 
     async def _receive(self, request: Request, record: RecordUpload) -> Response:
+        bodies.check_room(request, self._store.blobs)
         upload = await files.receive(self._store, request.stream())
         try:
             surplus = await anyio.to_thread.run_sync(record, upload)
@@ -166,7 +168,7 @@ class ArtifactEndpoints:
 
     def _send(self, blob: str, digest: str, media_type: str) -> Response:
         headers = {"ETag": f'"{digest}"', "X-Content-Type-Options": "nosniff"}
-        return FileResponse(files.blob_path(self._store, blob), media_type=media_type, headers=headers)
+        return FileResponse(files.stored_path(self._store, blob), media_type=media_type, headers=headers)
 
 
 def _check_md5(upload: Upload, announced: str) -> None:

@@ -40,5 +40,5 @@ class ExportEndpoints:
         if export is None:
             raise NotFoundError("this export was replaced: ask for the run's history again")
         headers = {"ETag": f'"{export.blob}"', "X-Content-Type-Options": "nosniff"}
-        path = files.blob_path(self._store, export.blob)
+        path = files.stored_path(self._store, export.blob)
         return FileResponse(path, media_type="application/vnd.apache.parquet", headers=headers)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
-import zlib
-
 import anyio.to_thread
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
@@ -12,6 +9,7 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from runql_server import lenient_json
 from runql_server.access.signing import Access, Signer
 from runql_server.errors import NotFoundError, RequestError
+from runql_server.http import bodies
 from runql_server.names import check_file_name
 from runql_server.runs import filestream, runs
 from runql_server.storage import files
@@ -22,17 +20,18 @@ from runql_server.storage.store import Store
 class FileEndpoints:
     """Handlers that share the store and the signer."""
 
-    def __init__(self, store: Store, signer: Signer) -> None:
+    def __init__(self, store: Store, signer: Signer, *, most_bytes: int) -> None:
         self._store = store
         self._signer = signer
+        self._most_bytes = most_bytes
 
     async def stream(self, request: Request) -> Response:
         """POST a chunk of metrics; the response follows the commit of the rows."""
-        body, encoding = await request.body(), request.headers.get("content-encoding", "")
+        body = await bodies.read(request, self._most_bytes)
         entity, project, name = (str(request.path_params[part]) for part in ("entity", "project", "run"))
 
         def work() -> lenient_json.JsonObject:
-            post = filestream.parse(lenient_json.parse(_decoded(body, encoding), what="the body"))
+            post = filestream.parse(lenient_json.parse(_decoded(body), what="the body"))
             with self._store.writing() as connection:
                 return filestream.apply(connection, runs.number_of(connection, entity, project, name), post)
 
@@ -66,6 +65,7 @@ class FileEndpoints:
         """PUT a file to a signed URL; readers see the old bytes until the new ones are complete."""
         run, name = self._signed(request, "PUT")
         check_file_name(name)
+        bodies.check_room(request, self._store.blobs)
         upload = await files.receive(self._store, request.stream())
 
         def work() -> None:
@@ -95,7 +95,7 @@ class FileEndpoints:
 
     def _send(self, file: StoredFile) -> Response:
         headers = {"ETag": _etag(file.md5 or ""), "X-Content-Type-Options": "nosniff"}
-        path = files.blob_path(self._store, file.blob or "")
+        path = files.stored_path(self._store, file.blob or "")
         return FileResponse(path, media_type=file.mimetype, headers=headers)
 
 
@@ -109,8 +109,8 @@ def _etag(md5: str) -> str:
     return f'"{md5}"'
 
 
-def _decoded(body: bytes, encoding: str) -> str:
+def _decoded(body: bytes) -> str:
     try:
-        return (gzip.decompress(body) if encoding == "gzip" else body).decode()
-    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
+        return body.decode()
+    except UnicodeDecodeError as error:
         raise RequestError(f"the body cannot be read: {error}") from error

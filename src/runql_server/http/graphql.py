@@ -8,12 +8,15 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from runql_server import lenient_json
+from runql_server.access.auth import Caller
 from runql_server.access.signing import Signer
 from runql_server.errors import RequestError
 from runql_server.exports.exporter import Exporter
 from runql_server.graphql.context import RequestContext
 from runql_server.graphql.execution import Documents, GraphQLResponse
+from runql_server.http import bodies
 from runql_server.lenient_json import JsonValue
+from runql_server.storage import disk
 from runql_server.storage.store import Store
 
 OPERATION = "runql_server.operation"
@@ -21,47 +24,74 @@ OPERATION = "runql_server.operation"
 
 
 class GraphQLEndpoint:
-    """Executes each request in a worker thread, because SQLite blocks."""
+    """Parses and executes each request in a worker thread, because both may take long, and SQLite blocks."""
 
     def __init__(
-        self, store: Store, signer: Signer, exporter: Exporter, documents: Documents, *, config_merge: bool
+        self,
+        store: Store,
+        signer: Signer,
+        exporter: Exporter,
+        documents: Documents,
+        *,
+        config_merge: bool,
+        most_bytes: int,
     ) -> None:
         self._store = store
         self._signer = signer
         self._exporter = exporter
         self._documents = documents
         self._config_merge = config_merge
+        self._most_bytes = most_bytes
 
     async def __call__(self, request: Request) -> Response:
-        """Handle one request; syntax, validation and variable errors have status 400, all others 200."""
-        body = await request.body()
+        """Handle one request; syntax, validation and variable errors have status 400, all others 200.
+
+        A read-only key's mutation has 403, a body above the limit 413, a full disk 507.
+        """
         try:
-            text, variables, name = _parse(body)
+            body = await bodies.read(request, self._most_bytes)
+            return await anyio.to_thread.run_sync(self._respond, request, body)
         except RequestError as error:
-            return JSONResponse({"errors": [{"message": str(error)}]}, status_code=400)
+            return _refusal(str(error), error.status)
+        except Exception as error:
+            if disk.is_full(error):
+                return _refusal(disk.FULL, 507)
+            raise
+
+    def _respond(self, request: Request, body: bytes) -> Response:
+        text, variables, name = _parse(body)
         operation = self._documents.operation(text, name)
         if operation is not None:
             request.scope[OPERATION] = operation.name.value if operation.name else ""
         reads_only = operation is not None and operation.operation is OperationType.QUERY
+        caller: Caller = request.state.caller
+        if operation is not None and not reads_only:
+            caller.check_may_write()
+        # A query reads one snapshot; a mutation must read its own writes.
+        borrow = self._store.reading() if reads_only else self._store.connection()
+        with borrow as connection:
+            context = RequestContext(
+                self._store,
+                connection,
+                self._signer,
+                self._exporter,
+                caller,
+                str(request.base_url),
+                config_merge=self._config_merge,
+            )
+            response = self._documents.execute(text, variables, name, context)
+        content = lenient_json.dump(response.body).encode()
+        return Response(content, status_code=_status(response), media_type="application/json")
 
-        def work() -> tuple[bytes, bool]:
-            # A query reads one snapshot; a mutation must read its own writes.
-            borrow = self._store.reading() if reads_only else self._store.connection()
-            with borrow as connection:
-                context = RequestContext(
-                    self._store,
-                    connection,
-                    self._signer,
-                    self._exporter,
-                    request.state.user,
-                    str(request.base_url),
-                    config_merge=self._config_merge,
-                )
-                response: GraphQLResponse = self._documents.execute(text, variables, name, context)
-            return lenient_json.dump(response.body).encode(), response.executed
 
-        content, executed = await anyio.to_thread.run_sync(work)
-        return Response(content, status_code=200 if executed else 400, media_type="application/json")
+def _status(response: GraphQLResponse) -> int:
+    if response.is_disk_full:
+        return 507
+    return 200 if response.executed else 400
+
+
+def _refusal(message: str, status: int) -> Response:
+    return JSONResponse({"errors": [{"message": message}]}, status_code=status)
 
 
 def _parse(body: bytes) -> tuple[str, dict[str, JsonValue], str | None]:

@@ -2,9 +2,39 @@
 
 from __future__ import annotations
 
+import ipaddress
 import socket
+from dataclasses import dataclass
+from pathlib import Path
 
 _BACKLOG = 2048
+
+
+@dataclass(frozen=True)
+class Tls:
+    """A certificate and its key, in PEM files."""
+
+    certificate: Path
+    key: Path
+
+
+class ExposedError(OSError):
+    """The address can be reached from other machines, and keys would travel unencrypted."""
+
+
+def check_exposure(host: str, tls: Tls | None, *, insecure: bool) -> None:
+    """Refuse to listen beyond loopback without TLS; raises ``ExposedError``."""
+    if tls is None and not insecure and not is_loopback(host):
+        raise ExposedError(
+            f"{host} can be reached from other machines, and API keys would travel unencrypted: "
+            "give --tls-cert and --tls-key, or --insecure-listen behind a proxy that adds TLS"
+        )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether every address of the host is on this machine alone; raises ``OSError`` for an unknown host."""
+    found = {str(each[4][0]) for each in socket.getaddrinfo(host, None, proto=socket.IPPROTO_TCP)}
+    return all(ipaddress.ip_address(address.partition("%")[0]).is_loopback for address in found)
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -23,6 +53,6 @@ def bind(host: str, port: int) -> socket.socket:
     return listening
 
 
-def url(host: str, listening: socket.socket) -> str:
+def url(host: str, listening: socket.socket, *, scheme: str = "http") -> str:
     """Return the base URL for clients."""
-    return f"http://{f'[{host}]' if ':' in host else host}:{listening.getsockname()[1]}"
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{listening.getsockname()[1]}"

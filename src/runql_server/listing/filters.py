@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 
 from runql_server import lenient_json
@@ -12,7 +11,8 @@ from runql_server.listing import value_paths
 from runql_server.listing.bindings import Bindings
 from runql_server.listing.subjects import ColumnSubject, ListSubject, Subject, ValueSubject, join
 from runql_server.runs.columns import COLUMNS
-from runql_server.storage import sql_functions
+from runql_server.storage import regexes
+from runql_server.storage.regexes import PatternError
 
 _DEEPEST = 50
 _COMPARISONS = {"$gt": ">", "$gte": ">=", "$lt": "<", "$lte": "<="}
@@ -176,12 +176,12 @@ def _exists(key: str, subject: Subject, operand: JsonValue) -> str:
 def _regex(key: str, subject: Subject, operand: JsonValue, options: JsonValue) -> str:
     if not isinstance(operand, str):
         raise FilterError(f"filters: $regex of {key!r} needs a string")
-    if not isinstance(options, str) or not set(options) <= set(sql_functions.REGEX_OPTIONS):
-        letters = ", ".join(sql_functions.REGEX_OPTIONS)
+    if not isinstance(options, str) or not set(options) <= set(regexes.OPTIONS):
+        letters = ", ".join(regexes.OPTIONS)
         raise FilterError(f"filters: $options of {key!r} needs letters out of {letters}")
     try:
-        sql_functions.compiled(operand, options)
-    except re.error as error:
+        regexes.compiled(operand, options)
+    except PatternError as error:
         raise FilterError(f"filters: $regex of {key!r} is not a regular expression: {error}") from error
     return subject.matches(operand, options)
 

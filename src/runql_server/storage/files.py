@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import anyio
+import anyio.to_thread
 
 from runql_server import ids, timestamps
 from runql_server.errors import NotFoundError
 from runql_server.names import check_file_name
-from runql_server.storage.store import Store
+from runql_server.storage.store import Store, make_private_folder, open_private
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ def matching(connection: sqlite3.Connection, run: int, pattern: str | None) -> l
 def by_id(opaque: str) -> tuple[int, str]:
     """Decode a node id to run number and file name."""
     number, colon, name = ids.decode("File", opaque).partition(":")
-    if not colon or not number.isdecimal():
+    if not colon or not number.isdecimal() or len(number) > 18:
         raise NotFoundError(f"{opaque!r} is not the id of a file")
     return int(number), name
 
@@ -96,9 +97,9 @@ async def receive(store: Store, chunks: AsyncIterator[bytes]) -> Upload:
     blob = secrets.token_hex(16)
     digest, size = hashlib.md5(usedforsecurity=False), 0
     path = blob_path(store, blob)
-    await anyio.Path(path.parent).mkdir(parents=True, exist_ok=True)
+    await anyio.to_thread.run_sync(make_private_folder, path.parent)
     try:
-        async with await anyio.open_file(path, "wb") as file:
+        async with await anyio.open_file(path, "wb", opener=open_private) as file:
             async for chunk in chunks:
                 digest.update(chunk)
                 size += len(chunk)
@@ -113,8 +114,9 @@ def write(store: Store, content: bytes) -> Upload:
     """Write bytes from memory to a new blob."""
     blob = secrets.token_hex(16)
     path = blob_path(store, blob)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content)
+    make_private_folder(path.parent)
+    with open(path, "wb", opener=open_private) as file:
+        file.write(content)
     digest = hashlib.md5(content, usedforsecurity=False).digest()
     return Upload(blob, len(content), base64.b64encode(digest).decode())
 
@@ -162,6 +164,14 @@ def remove_blobs(store: Store, blobs: Iterable[str | None]) -> None:
 def blob_path(store: Store, blob: str) -> Path:
     """Return the path of a blob on disk."""
     return store.blobs / blob[:2] / blob
+
+
+def stored_path(store: Store, blob: str) -> Path:
+    """Return the path of a blob with bytes; raises ``NotFoundError`` for one that lost them."""
+    path = blob_path(store, blob)
+    if not path.exists():
+        raise NotFoundError("the server lost the bytes of this file: upload it again")
+    return path
 
 
 def mimetype(name: str) -> str:

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import re
 import sqlite3
-from functools import lru_cache
 
 from runql_server import lenient_json
 from runql_server.lenient_json import JsonValue
-
-REGEX_OPTIONS = {"i": re.IGNORECASE, "m": re.MULTILINE, "s": re.DOTALL, "x": re.VERBOSE}
-"""Letters of ``$options``, as in MongoDB."""
+from runql_server.storage import regexes
 
 
 def register(connection: sqlite3.Connection) -> None:
@@ -20,17 +16,8 @@ def register(connection: sqlite3.Connection) -> None:
     connection.create_function("list_size", 1, _list_size, deterministic=True)
 
 
-@lru_cache(maxsize=256)
-def compiled(pattern: str, options: str) -> re.Pattern[str]:
-    """Compile the pattern with its options; raises ``re.error``."""
-    flags = re.RegexFlag(0)
-    for letter in options:
-        flags |= REGEX_OPTIONS[letter]
-    return re.compile(pattern, flags)
-
-
 def _matches(pattern: str, options: str, text: object) -> bool:
-    return isinstance(text, str) and compiled(pattern, options).search(text) is not None
+    return isinstance(text, str) and regexes.compiled(pattern, options).is_in(text)
 
 
 def _holds_all(text: str, wanted: str) -> bool:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
+import stat
 import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
+from typing import Final
 
 from runql_server import timestamps
 from runql_server.storage import sql_functions
 from runql_server.storage.migrations import migrate
+
+_PRIVATE_FILE: Final = 0o600
+_PRIVATE_FOLDER: Final = 0o700
 
 CRASH_AFTER = timedelta(minutes=5)
 """A running run without a heartbeat for this long counts as crashed, as on the real server."""
@@ -23,9 +29,13 @@ class Store:
     def __init__(self, data_dir: Path, *, crash_after: timedelta = CRASH_AFTER) -> None:
         self.data_dir = data_dir
         self.blobs: Path = data_dir / "blobs"
-        # Only the user may read it: the database holds the secret that signs URLs.
+        # Only the user may read them: the database holds the secret that signs URLs.
         data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self.blobs.mkdir(exist_ok=True)
+        make_private_folder(self.blobs)
+        self._database = data_dir / "runql.sqlite3"
+        # SQLite gives its other files the permissions of this one.
+        for name in ("runql.sqlite3", "runql.sqlite3-wal", "runql.sqlite3-shm"):
+            make_private_file(data_dir / name, create=name == self._database.name)
         self._crash_after = crash_after
         self._idle: list[sqlite3.Connection] = []
         self._write_lock = threading.Lock()
@@ -85,7 +95,7 @@ class Store:
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(
-            self.data_dir / "runql.sqlite3",
+            self._database,
             timeout=30,
             isolation_level=None,
             check_same_thread=False,
@@ -98,3 +108,23 @@ class Store:
         connection.execute("PRAGMA synchronous = FULL")
         sql_functions.register(connection)
         return connection
+
+
+def make_private_folder(path: Path) -> None:
+    """Make a folder that only the user may read, or make an existing one so."""
+    path.mkdir(exist_ok=True, mode=0o700)
+    if stat.S_IMODE(path.stat().st_mode) != _PRIVATE_FOLDER:
+        path.chmod(_PRIVATE_FOLDER)
+
+
+def open_private(path: str, flags: int) -> int:
+    """Open a file that only the user may read, as the ``opener`` of `open`."""
+    return os.open(path, flags, _PRIVATE_FILE)
+
+
+def make_private_file(path: Path, *, create: bool) -> None:
+    """Let only the user read a file; ``create`` makes a missing one."""
+    if create:
+        os.close(open_private(str(path), os.O_RDWR | os.O_CREAT))
+    if path.exists() and stat.S_IMODE(path.stat().st_mode) != _PRIVATE_FILE:
+        path.chmod(_PRIVATE_FILE)

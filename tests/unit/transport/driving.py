@@ -34,7 +34,7 @@ class Drive(Protocol):
 
 
 def settings(base_url: str = BASE_URL, timeout: float = PATIENCE) -> Settings:
-    return Settings(base_url, base_url, SecretStr(KEY), timeout=timeout)
+    return Settings(base_url, base_url, SecretStr(KEY), timeout=timeout, allow_insecure=True)
 
 
 def driver(

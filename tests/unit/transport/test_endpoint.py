@@ -29,7 +29,7 @@ def endpoint(base_url: str = "https://api.host") -> Endpoint:
 
 
 def trusted(url: str, base_url: str) -> bool:
-    return "Authorization" in endpoint(base_url).headers(Request("file", url))
+    return endpoint(base_url).authorization(Request("file", url)) is not None
 
 
 def test_an_operation_is_a_post_of_its_encoding() -> None:
@@ -64,12 +64,15 @@ def test_a_download_is_a_get_named_by_its_path(url: str, target: str) -> None:
 
 
 def test_the_key_is_sent_as_the_password_of_the_user_api() -> None:
-    headers = endpoint().headers(endpoint().request(Send(STATE)))
-    assert headers == {
-        "User-Agent": USER_AGENT,
-        "Content-Type": "application/json",
-        "Authorization": "Basic " + base64.b64encode(f"api:{KEY}".encode()).decode(),
-    }
+    request = endpoint().request(Send(STATE))
+    assert endpoint().headers(request) == {"User-Agent": USER_AGENT, "Content-Type": "application/json"}
+    found = endpoint().authorization(request)
+    assert found is not None
+    sent = httpx.Request("POST", request.url)
+    flow = found.sync_auth_flow(sent)
+    with_key = next(flow).headers["authorization"]
+    assert with_key == "Basic " + base64.b64encode(f"api:{KEY}".encode()).decode()
+    assert "authorization" not in sent.headers
 
 
 def test_other_hosts_learn_neither_the_key_nor_a_content_type() -> None:

@@ -97,7 +97,7 @@ def test_a_proxy_that_cannot_be_used_is_refused_at_once(
     monkeypatch.setenv(variable, value)
     make = Api if face == "sync" else AsyncApi
     with pytest.raises(ConfigurationError, match=f"{variable} names no proxy that can be used") as caught:
-        make(api_key=KEY, base_url="http://api.host")
+        make(api_key=KEY, base_url="https://api.host")
     assert "hunter2" not in str(caught.value)
     assert caught.value.__cause__ is None
 
@@ -107,7 +107,7 @@ def test_a_socks_proxy_needs_a_library(face: Face, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("ALL_PROXY", "socks5://host:1080")
     make = Api if face == "sync" else AsyncApi
     with pytest.raises(ConfigurationError, match=r"ALL_PROXY names a SOCKS proxy.*httpx\[socks\]"):
-        make(api_key=KEY, base_url="http://api.host")
+        make(api_key=KEY, base_url="https://api.host")
 
 
 @faces
@@ -118,7 +118,7 @@ def test_an_exception_that_is_no_host_is_refused(
     monkeypatch.setenv("NO_PROXY", f"localhost, {entry}")
     make = Api if face == "sync" else AsyncApi
     with pytest.raises(ConfigurationError, match="NO_PROXY holds"):
-        make(api_key=KEY, base_url="http://api.host")
+        make(api_key=KEY, base_url="https://api.host")
 
 
 @faces
@@ -131,7 +131,7 @@ def test_what_can_be_used_is_taken(entries: str, face: Face, monkeypatch: pytest
     monkeypatch.setenv("https_proxy", "proxy.example")
     monkeypatch.setenv("NO_PROXY", entries)
     make = Api if face == "sync" else AsyncApi
-    assert make(api_key=KEY, base_url="http://api.host").settings.base_url == "http://api.host"
+    assert make(api_key=KEY, base_url="https://api.host").settings.base_url == "https://api.host"
 
 
 @faces

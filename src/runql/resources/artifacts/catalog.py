@@ -11,6 +11,7 @@ from runql.arguments import checked_str
 from runql.errors import NotFoundError
 from runql.paths import ArtifactAddress, ProjectAddress, parse_artifact_path, parse_project_path
 from runql.postponed import postponed
+from runql.transport.deadlines.methods import counts_as_one_async_call, counts_as_one_call
 from runql.transport.flow import Flow
 from runql.transport.sync import RetryingClient
 
@@ -56,6 +57,7 @@ class ArtifactCatalog(ABC):
     def _owner(self, named: str | None) -> str:
         """The entity of a path, or the default one."""
 
+    @counts_as_one_call
     def artifact(self, name: str, type: str | None = None) -> Artifact:
         """Return one artifact version; one request, on older servers one more the first time.
 
@@ -74,6 +76,7 @@ class ArtifactCatalog(ABC):
 
         return Artifact(self.client, self.client.run(_find_of_type(self._address(name), type)))
 
+    @counts_as_one_call
     def artifact_exists(self, name: str, type: str | None = None) -> bool:
         """Whether there is such an artifact version, of this type if one is given. Requests are those of `artifact`."""
         return self.client.run(_exists(self._address(name), type))
@@ -120,6 +123,7 @@ class ArtifactCatalog(ABC):
         )
         return self.artifacts(type_name, name, per_page)
 
+    @counts_as_one_call
     def artifact_type(self, type_name: str, project: str | None = None) -> ArtifactType:
         """Return one artifact type of a project; one request.
 
@@ -144,6 +148,7 @@ class ArtifactCatalog(ABC):
         home = self._home(project)
         return ArtifactTypes(self.client, home.entity, home.project, limit=limit)
 
+    @counts_as_one_call
     def artifact_collection(self, type_name: str, name: str) -> ArtifactCollection:
         """Return one collection; one request. ``name`` is as for `artifacts`.
 
@@ -168,6 +173,7 @@ class ArtifactCatalog(ABC):
         home = self._home(project_name)
         return ArtifactCollections(self.client, home.entity, home.project, type_name, per_page, limit=limit)
 
+    @counts_as_one_call
     def artifact_collection_exists(self, name: str, type: str) -> bool:
         """Whether there is such a collection of this type; one request."""
         from runql.resources.artifacts.collections.lookup import TypeAddress
@@ -199,6 +205,7 @@ class AsyncArtifactCatalog(ABC):
     async def _owner(self, named: str | None) -> str:
         """The entity of a path, or the default one."""
 
+    @counts_as_one_async_call
     async def artifact(self, name: str, type: str | None = None) -> AsyncArtifact:
         """Return one artifact version; one request, on older servers one more the first time.
 
@@ -210,6 +217,7 @@ class AsyncArtifactCatalog(ABC):
             self.client, await self.client.run(_find_of_type(await self._address(name), type))
         )
 
+    @counts_as_one_async_call
     async def artifact_exists(self, name: str, type: str | None = None) -> bool:
         """Whether there is such an artifact version, of this type if one is given. Requests are those of
         `artifact`.
@@ -255,6 +263,7 @@ class AsyncArtifactCatalog(ABC):
         )
         return await self.artifacts(type_name, name, per_page)
 
+    @counts_as_one_async_call
     async def artifact_type(self, type_name: str, project: str | None = None) -> AsyncArtifactType:
         """Return one artifact type of a project; one request.
 
@@ -276,6 +285,7 @@ class AsyncArtifactCatalog(ABC):
         home = await self._home(project)
         return AsyncArtifactTypes(self.client, home.entity, home.project, limit=limit)
 
+    @counts_as_one_async_call
     async def artifact_collection(self, type_name: str, name: str) -> AsyncArtifactCollection:
         """Return one collection; one request. ``name`` is as for `artifacts`.
 
@@ -302,6 +312,7 @@ class AsyncArtifactCatalog(ABC):
             self.client, home.entity, home.project, type_name, per_page, limit=limit
         )
 
+    @counts_as_one_async_call
     async def artifact_collection_exists(self, name: str, type: str) -> bool:
         """Whether there is such a collection of this type; one request."""
         from runql.resources.artifacts.collections.lookup import TypeAddress

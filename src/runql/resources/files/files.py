@@ -171,18 +171,19 @@ class Files(LazySequence[FileFields | None, File]):
         """
         positive("max_concurrency", max_concurrency)
         checked_on_unsafe(on_unsafe)
-        wanted = self[:]
-        fetching = save_all(
-            self._run,
-            wanted,
-            root,
-            replace=replace,
-            exist_ok=exist_ok,
-            max_concurrency=max_concurrency,
-            progress=progress,
-            on_unsafe=on_unsafe,
-        )
-        return self._client.run(fetching)
+        with self._client.call():
+            wanted = self[:]
+            fetching = save_all(
+                self._run,
+                wanted,
+                root,
+                replace=replace,
+                exist_ok=exist_ok,
+                max_concurrency=max_concurrency,
+                progress=progress,
+                on_unsafe=on_unsafe,
+            )
+            return self._client.run(fetching)
 
 
 class AsyncFiles(AsyncLazySequence[FileFields | None, AsyncFile]):
@@ -222,15 +223,16 @@ class AsyncFiles(AsyncLazySequence[FileFields | None, AsyncFile]):
         """
         positive("max_concurrency", max_concurrency)
         checked_on_unsafe(on_unsafe)
-        wanted = await self[:]
-        fetching = save_all(
-            self._run,
-            wanted,
-            root,
-            replace=replace,
-            exist_ok=exist_ok,
-            max_concurrency=max_concurrency,
-            progress=progress,
-            on_unsafe=on_unsafe,
-        )
-        return await self._client.run(fetching)
+        with self._client.call():
+            wanted = await self[:]
+            fetching = save_all(
+                self._run,
+                wanted,
+                root,
+                replace=replace,
+                exist_ok=exist_ok,
+                max_concurrency=max_concurrency,
+                progress=progress,
+                on_unsafe=on_unsafe,
+            )
+            return await self._client.run(fetching)

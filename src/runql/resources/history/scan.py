@@ -78,10 +78,19 @@ class HistoryScan(Generic[R]):
     def __iter__(self) -> Iterator[R]:
         self._rows.begin()
         stream = RowStream(self._plan, self._hints, self._client.sample_limits)
-        while (rows := self._client.run(stream.next_rows())) is not None:
-            yield from self._rows.make(rows)
+        while (rows := self._next_rows(stream)) is not None:
+            yield from rows
             # Release these rows before the next arrive.
             del rows
+
+    def _next_rows(self, stream: RowStream) -> Iterator[R] | None:
+        # However many windows without a row are between two rows, the step from one to the other is one call.
+        with self._client.call():
+            while (rows := self._client.run(stream.next_rows())) is not None:
+                made = iter(self._rows.make(rows))
+                for first in made:
+                    return chain([first], made)
+        return None
 
     @property
     def skipped(self) -> list[tuple[Row, UnexpectedValueError]]:
@@ -150,10 +159,18 @@ class AsyncHistoryScan(Generic[R]):
     async def __aiter__(self) -> AsyncIterator[R]:
         self._rows.begin()
         stream = RowStream(self._plan, self._hints, self._client.sample_limits)
-        while (rows := await self._client.run(stream.next_rows())) is not None:
-            for row in self._rows.make(rows):
+        while (rows := await self._next_rows(stream)) is not None:
+            for row in rows:
                 yield row
             del rows
+
+    async def _next_rows(self, stream: RowStream) -> Iterator[R] | None:
+        with self._client.call():
+            while (rows := await self._client.run(stream.next_rows())) is not None:
+                made = iter(self._rows.make(rows))
+                for first in made:
+                    return chain([first], made)
+        return None
 
     @property
     def skipped(self) -> list[tuple[Row, UnexpectedValueError]]:

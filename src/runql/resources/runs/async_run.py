@@ -324,8 +324,9 @@ class AsyncRun(EditableRun):
         """
         name = checked_id(run_id)
         home = project or api.client.settings.project or DEFAULT_PROJECT
-        address = RunAddress(entity or await api.default_entity or "", home, name)
-        fields = await api.client.run(create(address, state))
+        with api.client.call():
+            address = RunAddress(entity or await api.default_entity or "", home, name)
+            fields = await api.client.run(create(address, state))
         return cls.listed(api.client, address.entity, address.project, fields, None)
 
     @cached_property

@@ -406,8 +406,9 @@ class Run(EditableRun):
         """
         name = checked_id(run_id)
         home = project or api.client.settings.project or DEFAULT_PROJECT
-        address = RunAddress(entity or api.default_entity or "", home, name)
-        fields = api.client.run(create(address, state))
+        with api.client.call():
+            address = RunAddress(entity or api.default_entity or "", home, name)
+            fields = api.client.run(create(address, state))
         return cls.listed(api.client, address.entity, address.project, fields, None)
 
     @cached_property
@@ -557,8 +558,9 @@ class Run(EditableRun):
         """
         from runql.resources.artifacts.logged_table import read_run_table
 
-        value = self.summary.get(key) if logged is None else as_json(dict(logged))
-        return self._client.run(read_run_table(self._address, key, value))
+        with self._client.call():
+            value = self.summary.get(key) if logged is None else as_json(dict(logged))
+            return self._client.run(read_run_table(self._address, key, value))
 
     def upload_file(
         self,

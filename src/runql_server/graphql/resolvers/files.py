@@ -130,6 +130,8 @@ def _direct_url(request: RequestContext, source: AnyFile) -> str:
 
 def _signed_url(request: RequestContext, source: AnyFile, access: Access) -> str | None:
     path = source.storage_path
+    if access == "PUT":
+        request.caller.check_may_write()
     return None if path is None else request.signer.url(request.base_url, access, path)
 
 

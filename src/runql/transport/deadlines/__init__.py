@@ -1,0 +1,1 @@
+"""Deadlines and retry budgets of calls."""
