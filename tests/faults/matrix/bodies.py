@@ -15,16 +15,21 @@ from runql import (
     NotFoundError,
     PaginationError,
     QueryError,
+    RunChangedError,
     RunqlError,
     SchemaDriftError,
     UnreadableValueError,
+    UploadRefusedError,
 )
 
 Body: TypeAlias = Any  # Any: parsed JSON that a fault changes in place
 Change: TypeAlias = Callable[[bytes], bytes | None]
 
 SHAPE: Final[Errors] = (*UNREADABLE, SchemaDriftError, MismatchedResponseError)
-ABSENT: Final[Errors] = (*SHAPE, NotFoundError, PaginationError, ChangeRefusedError, UnreadableValueError)
+ABSENT: Final[Errors] = (
+    *(*SHAPE, NotFoundError, PaginationError, ChangeRefusedError, UnreadableValueError),
+    *(UploadRefusedError, RunChangedError),
+)
 _DEEP: Final = 100_000
 _DEPTHS: Final = range(1, 7)
 _EXTRA: Final = b'{"extensions": {"seen": "%s"}, '
@@ -75,6 +80,10 @@ def _in_a_string(replace: Callable[[bytes], bytes]) -> Change:
     return apply
 
 
+def _with(extra: bytes) -> Callable[[bytes], bytes]:
+    return lambda text: text + extra
+
+
 def _path_of_depth(value: Body, depth: int) -> list[str | int] | None:
     """Return the first path of this length below `data` that leads to something."""
     if depth == 0:
@@ -116,7 +125,7 @@ def _nulled(*names: str) -> Callable[[Body], bool]:
     def change(value: Body) -> bool:
         if isinstance(value, dict):
             for name, child in value.items():
-                if name in names and child is not None:
+                if name in names and child is not None and (name != "node" or "id" in child):
                     value[name] = None
                     return True
         children = list(value.values()) if isinstance(value, dict) else value if isinstance(value, list) else []
@@ -162,7 +171,6 @@ def _strings() -> Iterator[Fault]:
     bad: dict[str, Change] = {
         "invalid UTF-8": _in_a_string(lambda text: text + b"\xff"),
         "half a UTF-8 sequence": _in_a_string(lambda text: text + b"\xe2\x82"),
-        "a control character": _in_a_string(lambda text: text + b"\x01"),
         "UTF-16": lambda body: body.decode().encode("utf-16"),
         "names twice, null last": lambda body: body.rstrip()[:-1] + b', "data": null}',
         "brackets 100,000 deep": lambda _body: b"[" * _DEEP + b"]" * _DEEP,
@@ -176,15 +184,11 @@ def _strings() -> Iterator[Fault]:
     for name, change in bad.items():
         fault = Fault(name, family, _changed(change), errors=SHAPE, kinds=OPERATIONS)
         yield from at(fault, "once", "for ever")
-    shown = Fault(
-        "half a surrogate pair",
-        family,
-        _changed(_in_a_string(lambda text: text + b"\\ud800")),
-        errors=ABSENT,
-        kinds=OPERATIONS,
-        surrogates=True,
-    )
-    yield from at(shown, "for ever")
+    for name, extra in {"half a surrogate pair": b"\\ud800", "a control character": b"\x01"}.items():
+        shown = Fault(
+            name, family, _changed(_in_a_string(_with(extra))), errors=ABSENT, kinds=OPERATIONS, shown=True
+        )
+        yield from at(shown, "for ever")
 
 
 def _shapes() -> Iterator[Fault]:
@@ -233,9 +237,9 @@ def _partial_data() -> Iterator[Fault]:
 def _nulls() -> Iterator[Fault]:
     family = "nulls"
     fields = {
-        "project": ("project", "model", "entity"),
+        "project": ("project", "model"),
         "run": ("run", "upsertBucket", "bucket"),
-        "history": ("history", "sampledHistory", "parquetHistory", "events", "historyKeys"),
+        "history": ("history", "sampledHistory", "parquetHistory", "events"),
         "edges": ("edges",),
         "a node": ("node",),
         "pageInfo": ("pageInfo",),

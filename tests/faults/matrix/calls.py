@@ -23,6 +23,8 @@ from runql import (
     IncompleteHistoryError,
     IncompleteUpdateError,
     ManifestError,
+    NotFoundError,
+    UnreadableValueError,
     UnreadableTableError,
 )
 
@@ -141,7 +143,8 @@ _FETCHING: Final = frozenset(
 _ONCE_ONLY: Final = frozenset(
     {
         *("file.delete", "run.delete", "artifact.delete", "collection.delete"),
-        *("artifact.save(aliases)", "collection.save(tags)"),
+        "run.update_state",
+        "collection.save(tags)",
     }
 )
 
@@ -182,6 +185,11 @@ def _called(name: str, make: Call, *, writes: bool) -> Called:
         errors += (*_HISTORIES, HistoryNotExportedError)
     if name.endswith("delete"):
         errors += _DELETIONS
+    if name.endswith(("delete", "stop")):
+        # An error after the deletion was carried out: the object is not there.
+        errors += (NotFoundError,)
+    if name in {"run.metadata", "run.table"}:
+        errors += (UnreadableValueError,)
     if "artifact" in name or name in {"entry.download", "run.table"}:
         errors += _ARTIFACTS
     if "update" in name or "save" in name:

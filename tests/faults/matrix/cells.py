@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import inspect
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +12,6 @@ from tests.contract.both_clients import FaceName
 from tests.faults.matrix.calls import CALLS, Called
 from tests.faults.matrix.catalogue import FAULTS
 from tests.faults.matrix.faults import Fault
-
-from runql import Api
 
 _ROOT: Final = Path(__file__).parents[3]
 _FACES: Final[tuple[FaceName, ...]] = ("sync", "async")
@@ -29,7 +26,6 @@ _CORE: Final = frozenset(
     }
 )
 """Calls that take part in more cells."""
-HAS_DEADLINE: Final = "deadline" in inspect.signature(Api.with_options).parameters
 FIXED: Final = "without a commit"
 
 
@@ -55,7 +51,7 @@ def _everything() -> list[Cell]:
     found: list[Cell] = []
     for fault in FAULTS.values():
         for called in CALLS.values():
-            if not fault.kinds & called.kinds or (fault.bounded and not HAS_DEADLINE):
+            if not fault.kinds & called.kinds:
                 continue
             for face in _FACES:
                 cell = Cell(called, fault, face)

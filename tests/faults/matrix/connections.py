@@ -6,7 +6,7 @@ import gzip
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from tests.faults.matrix.faults import BROKEN, OPERATIONS, UNREADABLE, Fault, at
+from tests.faults.matrix.faults import BROKEN, UNREADABLE, Fault, at
 from tests.faults.matrix.front import Exchange, Given
 
 Cut = Callable[[bytes, int], int]
@@ -173,7 +173,6 @@ def _hang_in_head(exchange: Exchange) -> None:
 
 def _breaks() -> Iterator[Fault]:
     family = "resets"
-    more = {"recovers": True, "errors": BROKEN}
     early = {"before the body of the request": _reset, "in the body of the request": _reset_in_request}
     for name, apply in early.items():
         yield from at(
@@ -191,7 +190,6 @@ def _breaks() -> Iterator[Fault]:
         yield from at(
             Fault(f"reset {name}", family, apply, recovers=True, errors=BROKEN), "once", "second", "for ever"
         )
-    del more
     closed = Fault("closed without a response", family, _lost, recovers=True, errors=BROKEN)
     yield from at(closed, "once", "twice", "for ever")
     kept = Fault("keep-alive closed without notice", family, _keep_alive_closed, recovers=True, errors=BROKEN)
@@ -200,9 +198,11 @@ def _breaks() -> Iterator[Fault]:
 
 def _truncations() -> Iterator[Fault]:
     for chunked, cuts in ((False, _CUTS), (True, _CHUNK_CUTS)):
+        # A part of a file is resumed, where the end of the file may be all that is left.
+        errors = UNREADABLE if chunked else BROKEN
         for name, find in cuts.items():
             fault = Fault(
-                f"cut {name}", "truncation", _cut(find, chunked=chunked), recovers=True, errors=BROKEN
+                f"cut {name}", "truncation", _cut(find, chunked=chunked), recovers=True, errors=errors
             )
             yield from at(fault, "once", "for ever")
 
@@ -314,6 +314,3 @@ def connection_faults() -> list[Fault]:
         *_protocol(),
         *_silences(),
     ]
-
-
-__all__ = ["OPERATIONS", "connection_faults"]

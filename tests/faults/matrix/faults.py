@@ -56,7 +56,7 @@ class Fault:
         silent: nothing comes for a while, so that only a timeout or a deadline ends the wait.
         bounded: only a deadline ends the wait: something always comes.
         attempts: how often a request with it is sent at most; None where the policy decides.
-        surrogates: it puts half a surrogate pair into the values, where the call may show it.
+        shown: it puts half a surrogate pair or a control character into values, where the call may show it.
         address: what the name of the server leads to.
     """
 
@@ -72,7 +72,7 @@ class Fault:
     silent: bool = False
     bounded: bool = False
     attempts: int | None = None
-    surrogates: bool = False
+    shown: bool = False
     address: Address = ""
 
     @property

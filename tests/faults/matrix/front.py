@@ -202,6 +202,7 @@ class Front:
         plan: what happens to requests; replaced by `begin`.
         kept: a response to an earlier request, for faults that mix up responses.
         elsewhere: URL of another host, for redirects.
+        pending: the plan that begins when a client in another process requests `/begin`.
     """
 
     def __init__(
@@ -216,6 +217,7 @@ class Front:
         self.plan = Plan()
         self.kept: Given | None = None
         self.elsewhere = ""
+        self.pending: Plan | None = None
         self._upstream = threading.local()
         self._open: set[socket.socket] = set()
         self._guard = threading.Lock()
@@ -303,6 +305,10 @@ class Front:
     def _exchange(self, connection: socket.socket, reader: BinaryIO) -> bool:
         """Serve one request, and return whether the connection stays open."""
         received = _head(reader)
+        if received.path == "/begin" and self.pending is not None:
+            self.begin(self.pending)
+            connection.sendall(Given(200, (), b"").whole())
+            return True
         plan = self.plan
         if plan.early and plan.apply is not None and plan.wants(received):
             plan.seen.append((received, True))

@@ -25,8 +25,9 @@ from runql.transport.single_flight import SingleFlight
 Json: TypeAlias = Any  # Any: nested plain JSON
 _MACHINERY: Final = (RetryingClient, AsyncRetryingClient, ReadOnce, SingleFlight, type(threading.Lock()))
 _TIMES: Final = re.compile(r"(updated|created|heartbeat|expires)_?(at|time)", re.IGNORECASE)
-_SIGNED: Final = re.compile(r"(https?://[^/?]*)?(/[^?]*)\?.*")
-_SURROGATES: Final = re.compile("[\ud800-\udfff]")
+_HOST: Final = re.compile(r"https?://[^/?:]*:\d+")
+_SIGNED: Final = re.compile(r"\?.*")
+_MARKS: Final = re.compile("[\ud800-\udfff\x01]")
 
 
 def plain(value: object, *, times: bool = True) -> Json:
@@ -49,7 +50,7 @@ class _Walk:
             return value
         if isinstance(value, str):
             # Signatures of URLs end at a time, and hosts differ between fronts.
-            return _SIGNED.sub(r"\2", value) if value.startswith(("http", "/")) else value
+            return _SIGNED.sub("", _HOST.sub("", value)) if value.startswith(("http", "/")) else value
         if isinstance(value, float):
             return {"float": repr(value)}
         if isinstance(value, (bytes, bytearray)):
@@ -105,14 +106,14 @@ def files(folder: Path) -> Json:
     }
 
 
-def without_surrogates(value: Json) -> Json:
-    """Remove all halves of surrogate pairs."""
+def without_marks(value: Json) -> Json:
+    """Remove what a fault put into strings: halves of surrogate pairs, and control characters."""
     if isinstance(value, str):
-        return _SURROGATES.sub("", value)
+        return _MARKS.sub("", value)
     if isinstance(value, dict):
-        return {without_surrogates(key): without_surrogates(child) for key, child in value.items()}
+        return {without_marks(key): without_marks(child) for key, child in value.items()}
     if isinstance(value, list):
-        return [without_surrogates(child) for child in value]
+        return [without_marks(child) for child in value]
     return value
 
 
@@ -128,7 +129,11 @@ def _state(value: object) -> Mapping[str, object]:
 
 def _frame(value: pl.DataFrame | pd.DataFrame | pa.Table) -> Json:
     if isinstance(value, pa.Table):
-        return {"schema": str(value.schema), "rows": repr(value.to_pylist())}
+        return {"schema": str(value.schema), "rows": _rows(value.to_pylist())}
     if isinstance(value, pd.DataFrame):
-        return {"schema": str(value.dtypes.to_dict()), "rows": repr(value.to_dict("records"))}
-    return {"schema": str(value.schema), "rows": repr(value.to_dicts())}
+        return {"schema": str(value.dtypes.to_dict()), "rows": _rows(value.to_dict("records"))}
+    return {"schema": str(value.schema), "rows": _rows(value.to_dicts())}
+
+
+def _rows(rows: object) -> str:
+    return _HOST.sub("", repr(rows))

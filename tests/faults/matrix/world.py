@@ -41,6 +41,10 @@ NAMED: Final = "runql-front.invalid"
 POLICY: Final = RetryPolicy(max_attempts=4, first_delay=0.002, max_delay=0.02)
 BRIEF: Final = 0.4
 """Seconds of silence that the client accepts where a fault is silent."""
+SOON: Final = 1.0
+"""The deadline of a call that nothing else ends."""
+LATE: Final = 60.0
+"""The deadline of all other calls, which end long before."""
 
 _LONG: Final = [{"loss": 1.0 / (step + 1), "acc": step} for step in range(90)]
 _OTHER_ADDRESSES: Final[dict[Address, str]] = {
@@ -180,7 +184,11 @@ class World:
         make = Api if face_name == "sync" else AsyncApi
         whole: Untyped = make(api_key=KEY, base_url=url)
         try:
-            yield LazySubjects(face, whole.with_options(**_options(fault)), self.home, self.sweep, folder)
+            timeout = BRIEF if fault is not None and fault.silent else LATE
+            api = whole.with_options(timeout=timeout, retries=POLICY, deadline=deadline_of(fault))
+            # The host has responded before: an address that seems wrong would be given up sooner.
+            taken(face, api.users("nobody"))
+            yield LazySubjects(face, api, self.home, self.sweep, folder)
         finally:
             taken(face, whole.close())
             os.chdir(before)
@@ -229,9 +237,10 @@ class World:
         return [received for received, _ in old.seen]
 
 
-def _options(fault: Fault | None) -> dict[str, object]:
-    timeout = BRIEF if fault is not None and fault.silent else 60.0
-    return {"timeout": timeout, "retries": POLICY}
+def deadline_of(fault: Fault | None) -> float:
+    """Return the seconds that a call with this fault may take."""
+    is_cut = fault is not None and fault.silent and (fault.bounded or fault.when == "for ever")
+    return SOON if is_cut else LATE
 
 
 @contextlib.contextmanager
