@@ -64,6 +64,14 @@ from runql.errors import (
     UnshareableError,
     UploadRefusedError,
 )
+from runql.limits import (
+    JSONTooDeepError,
+    Limits,
+    ResponseLimitError,
+    ResponseTooLargeError,
+    RowTooLargeError,
+    TooManyRedirectsError,
+)
 from runql.values import Filters, JSONInput, JSONValue, Missing
 from runql.version import __version__
 
@@ -274,7 +282,9 @@ __all__ = [
     "IntrospectionRefusedError",
     "InvalidAnswerError",
     "JSONInput",
+    "JSONTooDeepError",
     "JSONValue",
+    "Limits",
     "LocalFileError",
     "LoggedTable",
     "Manifest",
@@ -304,9 +314,12 @@ __all__ = [
     "ReferenceUnavailableError",
     "RequestTimedOutError",
     "RequestedState",
+    "ResponseLimitError",
+    "ResponseTooLargeError",
     "RetryPolicy",
     "RetryingClient",
     "Row",
+    "RowTooLargeError",
     "Run",
     "RunArtifacts",
     "RunChangedError",
@@ -328,6 +341,7 @@ __all__ = [
     "Sweep",
     "SweepNotFoundError",
     "Sweeps",
+    "TooManyRedirectsError",
     "Traffic",
     "TransportError",
     "TypedRun",

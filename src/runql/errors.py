@@ -13,7 +13,12 @@ RunqlError
 │   ├── ConnectionFailedError               the host could not be reached, or closed the connection
 │   ├── RequestTimedOutError (TimeoutError) the host did not respond in time
 │   ├── DeadlineExceededError (TimeoutError) the call did not end within its deadline
-│   └── DigestMismatchError                 the received bytes are not those of the file
+│   ├── DigestMismatchError                 the received bytes are not those of the file
+│   └── ResponseLimitError                  a response is beyond one of `Limits`; defined in `runql.limits`
+│       ├── ResponseTooLargeError           its bytes, as received or after decompression
+│       ├── RowTooLargeError                the bytes of a history row; also an UnreadableValueError
+│       ├── JSONTooDeepError                the nesting of its JSON; also an UnreadableValueError
+│       └── TooManyRedirectsError           such as redirects in a circle
 ├── AnswerError                             the server responded with a refusal or a failure
 │   ├── AuthenticationError                 401: the API key is missing or wrong
 │   ├── AccessDeniedError                   403: the key may not do this
@@ -69,6 +74,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from runql.escaping import one_line
+
 MOST_SHOWN: Final = 80
 """Characters of a value in a message."""
 
@@ -77,7 +84,13 @@ _KEPT_BY_BASES: Final = ("errno", "strerror", "filename", "msg")
 
 
 class RunqlError(Exception):
-    """The root of every error that runql raises; each can be copied and pickled, with its attributes."""
+    """The root of every error that runql raises; each can be copied and pickled, with its attributes.
+
+    Its message is one line of limited length, in which what is not printable is escaped. Attributes hold raw values.
+    """
+
+    def __str__(self) -> str:
+        return one_line(Exception.__str__(self))
 
     def __reduce__(self) -> tuple[object, ...]:
         # By default Python calls the class with `args`, which fails for classes whose constructors take other arguments.
@@ -142,9 +155,13 @@ class TransportError(RunqlError):
         operation: name of the GraphQL operation, or the path of the file.
         attempts: how many times the request was sent.
         sent: whether the server may have received the request.
+        seconds: from the first attempt to the end of the last, waits included.
+        waited: seconds of them that were waits between attempts.
     """
 
     sent: bool = True
+    seconds: float = 0.0
+    waited: float = 0.0
 
     def __init__(self, message: str, *, operation: str = "", attempts: int = 1) -> None:
         self.message = message
@@ -153,7 +170,7 @@ class TransportError(RunqlError):
         super().__init__(message)
 
     def __str__(self) -> str:
-        return _with_request(self.message, self.operation, self.attempts)
+        return _with_request(self.message, self.operation, self.attempts, self.seconds, self.waited)
 
 
 class ConnectionFailedError(TransportError):
@@ -179,7 +196,14 @@ class AnswerError(RunqlError):
         status: the HTTP status.
         operation: name of the GraphQL operation, or the path of the file.
         attempts: how many times the request was sent.
+        seconds: from the first attempt to the end of the last, waits included.
+        waited: seconds of them that were waits between attempts.
+        request_id: the server's id of the request, for those who run it; None where it sends none.
     """
+
+    seconds: float = 0.0
+    waited: float = 0.0
+    request_id: str | None = None
 
     def __init__(self, message: str, *, status: int, operation: str = "", attempts: int = 1) -> None:
         self.message = message
@@ -189,7 +213,8 @@ class AnswerError(RunqlError):
         super().__init__(message)
 
     def __str__(self) -> str:
-        return _with_request(self.message, self.operation, self.attempts)
+        start = _with_request(self.message, self.operation, self.attempts, self.seconds, self.waited)
+        return start + (f" (request id {self.request_id})" if self.request_id else "")
 
 
 class AuthenticationError(AnswerError):
@@ -428,7 +453,7 @@ class UnsafeNameError(RunqlError, ValueError):
         else:
             reasons = first_few([f"{name!r} ({reason})" for name, reason in self.refused.items()])
             message = f"{len(self.refused)} files are not {self.doing}: {reasons}"
-        return f"{message}. The other {len(self.saved)} are {self.doing}" if self.saved else message
+        return one_line(f"{message}. The other {len(self.saved)} are {self.doing}" if self.saved else message)
 
 
 class LocalFileError(RunqlError, OSError):
@@ -566,11 +591,18 @@ class IncompleteHistoriesError(RunqlError):
     Attributes:
         partial: the rows read, as dicts with a ``run_id``, in list order; empty where the caller or a file has them.
         failed: ids of the runs that could not be read; empty when the list ended early.
+        reasons: why, by their ids.
     """
 
     def __init__(
-        self, partial: Sequence[Mapping[str, object]], failed: Sequence[str], reason: str, kept: str = ""
+        self,
+        partial: Sequence[Mapping[str, object]],
+        failed: Sequence[str],
+        reason: str,
+        kept: str = "",
+        reasons: Mapping[str, str] | None = None,
     ) -> None:
+        self.reasons: dict[str, str] = dict(reasons or {})
         self.partial: list[Mapping[str, object]] = list(partial)
         self.failed: tuple[str, ...] = tuple(failed)
         which = (
@@ -763,9 +795,9 @@ def first_few(names: Sequence[str]) -> str:
     return ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
 
 
-def _with_request(message: str, operation: str, attempts: int) -> str:
-    return (
-        message
-        + (f" [{operation}]" if operation else "")
-        + (f" (after {attempts} attempts)" if attempts > 1 else "")
-    )
+def _with_request(message: str, operation: str, attempts: int, seconds: float, waited: float) -> str:
+    name = f" [{operation}]" if operation else ""
+    if attempts <= 1:
+        return one_line(f"{message}{name}")
+    took = f" in {seconds:.3g} s, {waited:.3g} s of them waiting" if seconds else ""
+    return one_line(f"{message}{name} (after {attempts} attempts{took})")

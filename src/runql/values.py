@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Final, ForwardRef, Literal, TypeAlias, TypeGua
 
 from pydantic_core import from_json
 
+from runql.deep_json import check_depth, decode_deep
 from runql.errors import UnreadableValueError
+from runql.limits import ResponseLimitError, RowTooLargeError, current_limits
 
 JSONValue: TypeAlias = None | bool | int | float | str | list["JSONValue"] | dict[str, "JSONValue"]
 """A JSON value that runql returns: exact lists and dicts."""
@@ -36,6 +38,13 @@ SPELLED_FLOATS: Final[Mapping[str, float]] = {
     "-Infinity": float("-inf"),
 }
 EXCERPT: Final = 80
+
+MOST_BYTES_OF_CHARACTER: Final = 4
+"""Bytes of a character in UTF-8."""
+
+QUICK_DEPTH: Final = 201
+"""No value that the fast parser accepts is nested more deeply."""
+
 _BUFFERS: Final = (bytes, bytearray, memoryview)
 _NOTHING: Final[dict[str, JSONValue]] = {}
 
@@ -73,7 +82,7 @@ def parse_json(text: str | bytes, what: str = "a value") -> JSONValue:
     """Decode a JSON string as the server writes it.
 
     Beyond strict JSON this accepts bare ``NaN``, ``Infinity`` and ``-Infinity``, raw control characters and lone
-    surrogates in strings, and nesting deeper than 200. Integers are exact, floats keep their bits.
+    surrogates in strings, and nesting up to `Limits.json_depth`. Integers are exact, floats keep their bits.
 
     Args:
         text: the JSON string.
@@ -81,11 +90,15 @@ def parse_json(text: str | bytes, what: str = "a value") -> JSONValue:
 
     Raises:
         UnreadableValueError: it is not JSON; the message shows the first 80 characters.
+        JSONTooDeepError: it is nested more deeply than `Limits` accepts.
     """
     try:
         quick: JSONValue = from_json(text, allow_inf_nan=True, cache_strings="keys")
     except _PARSER_ERRORS:
         return _parse_leniently(text, what)
+    most = current_limits().json_depth
+    if most < QUICK_DEPTH:
+        check_depth(quick, most, what)
     return quick
 
 
@@ -135,8 +148,10 @@ def parse_rows(encoded: Sequence[str]) -> list[dict[str, JSONValue]]:
 
     Raises:
         UnreadableRowError: a row is not JSON, or not an object.
+        RowTooLargeError, JSONTooDeepError: a row is beyond `Limits`.
     """
     joined = f"[{','.join(encoded)}]"
+    check_row_sizes(encoded, len(joined) * MOST_BYTES_OF_CHARACTER)
     rows = _parse_together(joined, expected=len(encoded))
     if rows is None:
         rows = [_parse_row(place, text) for place, text in enumerate(encoded)]
@@ -144,6 +159,27 @@ def parse_rows(encoded: Sequence[str]) -> list[dict[str, JSONValue]]:
     if 'NaN"' in joined or 'Infinity"' in joined:
         return [restore_floats(row) for row in rows]
     return rows
+
+
+def check_row_sizes(encoded: Iterable[str], total: int) -> None:
+    """Refuse a history row that is larger than `Limits` accepts.
+
+    Args:
+        encoded: the JSON of each row.
+        total: at least the bytes of all rows; where they are few, no row is looked at.
+
+    Raises:
+        RowTooLargeError: a row is larger.
+    """
+    most = current_limits().row_bytes
+    if total <= most:
+        return
+    for place, row in enumerate(encoded):
+        size = len(row.encode("utf-8", "surrogatepass"))
+        if size > most:
+            raise RowTooLargeError(
+                f"row {place} of a response has {size:,} bytes", limit="row_bytes", most=most
+            )
 
 
 def rows_of_array(array: JSONValue) -> list[dict[str, JSONValue]]:
@@ -310,7 +346,9 @@ def _pieces(value: JSONValue, encode: Callable[[JSONValue], str]) -> Iterator[st
 
 def _parse_row(place: int, text: str) -> dict[str, JSONValue]:
     try:
-        value = parse_json(text, "a row")
+        value = parse_json(text, f"row {place} of a response")
+    except ResponseLimitError:
+        raise
     except UnreadableValueError as error:
         raise UnreadableRowError(place, str(error)) from error
     return _row(place, value)
@@ -323,9 +361,17 @@ def _row(place: int, value: JSONValue) -> dict[str, JSONValue]:
 
 
 def _parse_leniently(text: str | bytes, what: str) -> JSONValue:
+    most = current_limits().json_depth
     try:
-        value: JSONValue = _lenient_decode(_decoded(text))
-    except (ValueError, RecursionError) as error:
+        decoded = _decoded(text)
+        try:
+            value: JSONValue = _lenient_decode(decoded)
+        except RecursionError:
+            return as_json(decode_deep(decoded, most, what))
+        check_depth(value, most, what)
+    except ResponseLimitError:
+        raise
+    except ValueError as error:
         raise UnreadableValueError(f"{what} cannot be read: not JSON ({error}): {_excerpt(text)}") from error
     return value
 
@@ -341,6 +387,8 @@ def _parse_together(joined: str, *, expected: int) -> list[dict[str, JSONValue]]
     except _PARSER_ERRORS:
         return None
     if not isinstance(together, list) or len(together) != expected:
+        return None
+    if current_limits().json_depth < QUICK_DEPTH:
         return None
     rows = list(_objects(together))
     return rows if len(rows) == expected else None

@@ -28,7 +28,10 @@ GENERATED = ("tests/golden/", "tests/typing/app/promotion/wandb/")
 # One draws the tree of errors below the line, the other explains how flows and drivers work together.
 LONGER = {"src/runql/errors.py", "src/runql/transport/flow.py"}
 # One class, one job: the members of runs and of their lists, with overloads and docstrings.
-LONG = {"src/runql/errors.py", "src/runql/resources/runs/run.py", "src/runql/resources/runs/runs.py"}
+LONG = {
+    "src/runql/errors.py",
+    *(f"src/runql/resources/{name}.py" for name in ("api", "runs/run", "runs/runs")),
+}
 LONGEST_CLASS = 800
 
 

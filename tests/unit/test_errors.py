@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 import runql
-from runql import errors, values
+from runql import errors, limits, values
 from runql.errors import GraphQLProblem, RunqlError
 
 MISSING_FILE = FileNotFoundError(errno.ENOENT, "No such file or directory", "/a/b")
@@ -36,6 +36,13 @@ SAMPLES: dict[type[RunqlError], RunqlError] = {
         errors.RequestTimedOutError("silent", operation="GetRun"),
         errors.DeadlineExceededError("too late", operation="GetRun"),
         errors.DigestMismatchError("other bytes", operation="/a.txt"),
+        limits.ResponseLimitError("the response is beyond", limit="row_bytes", most=9, operation="GetRun"),
+        limits.ResponseTooLargeError(
+            "the response is large", limit="response_bytes", most=9, operation="GetRun"
+        ),
+        limits.RowTooLargeError("row 3 is large", limit="row_bytes", most=9),
+        limits.JSONTooDeepError("a config is deep", limit="json_depth", most=9),
+        limits.TooManyRedirectsError("/a is redirected", limit="redirects", most=5, attempts=2),
         errors.AnswerError("no", status=418, operation="GetRun", attempts=3),
         errors.AuthenticationError("no key", status=401),
         errors.AccessDeniedError("no", status=403),

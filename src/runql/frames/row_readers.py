@@ -11,13 +11,24 @@ from typing import TYPE_CHECKING, Final
 from runql.frames.batches import STEP, Batch, ColumnBatch, RowBatch
 from runql.frames.columns import SERIES_TYPES
 from runql.frames.dtypes import EXACT_IN_FLOAT
-from runql.values import UnreadableRowError, history_rows, parse_json, parse_rows
+from runql.limits import ResponseLimitError, current_limits
+from runql.values import (
+    UnreadableRowError,
+    check_row_sizes,
+    dump_json,
+    history_rows,
+    parse_json,
+    parse_rows,
+)
 
 if TYPE_CHECKING:
     import polars as pl
 
 FEW_ROWS: Final = 256
 """Fewer rows than this are read faster as Python objects."""
+
+SAFE_DEPTH: Final = 64
+"""Levels of nesting that polars surely reads."""
 
 FIRST_ROWS: Final = 200
 """Rows that types are inferred from at first."""
@@ -45,11 +56,15 @@ class RowReader:
             UnreadableRowError: it is not JSON, not an array, or a row is not an object.
         """
         try:
-            rows = parse_json(array)
+            rows = parse_json(array, "the rows of a response")
+        except ResponseLimitError:
+            raise
         except ValueError as error:
             raise UnreadableRowError(0, str(error)) from error
         if not isinstance(rows, list):
             raise UnreadableRowError(0, "the rows are not a JSON array")
+        if len(array) > current_limits().row_bytes:
+            check_row_sizes(map(dump_json, rows), len(array))
         return RowBatch(history_rows(rows))
 
 
@@ -73,6 +88,7 @@ class ColumnReader(RowReader):
             return super().read(rows)
         # The response holds the lines, two brackets, two quotes a row, and one more byte for each escaped quote: its
         # size gives the number of quotes without counting them.
+        check_row_sizes(rows, len(lines))
         escapes = None if size is None else size - len(lines) - 2 * len(rows) - 2
         batch = self._columns(lines, len(rows), escapes)
         return super().read(rows) if batch is None else batch
@@ -87,6 +103,9 @@ class ColumnReader(RowReader):
     def _columns(self, lines: bytes, height: int, escapes: int | None = None) -> ColumnBatch | None:
         # An escape may hide a quote or a name.
         if height < self._few or not _reads_strictly() or b"\\" in lines:
+            return None
+        # polars crashes on objects that are nested about 1,000 levels deep. It makes no exact columns of objects anyway.
+        if lines.count(b"{") > height + SAFE_DEPTH or len(lines) > current_limits().row_bytes:
             return None
         if self._schema and (batch := _read(lines, height, self._schema, escapes)) is not None:
             return _narrow_floats(batch, lines)

@@ -10,6 +10,7 @@ import httpx
 
 from runql.api_key import given_key
 from runql.config import resolve_settings
+from runql.limits import Limits
 from runql.paths import checked_project_name, parse_project_path, parse_run_path, path_kind
 from runql.postponed import postponed
 from runql.resources.artifacts.catalog import ArtifactCatalog, AsyncArtifactCatalog
@@ -63,6 +64,7 @@ class Api(EntryPoint[RetryingClient], ArtifactCatalog):
         deadline: float | None = None,
         retries: int | RetryPolicy | None = None,
         allow_insecure: bool = False,
+        limits: Limits | None = None,
     ) -> None:
         """Resolve the settings: arguments, then `WANDB_*` variables, then settings files, then netrc.
 
@@ -78,6 +80,7 @@ class Api(EntryPoint[RetryingClient], ArtifactCatalog):
                 `DeadlineExceededError`.
             retries: how often to send a failed request again, or a `RetryPolicy`; None for its defaults.
             allow_insecure: send the key to other machines over plain HTTP, too, as RUNQL_ALLOW_INSECURE=1 does.
+            limits: what to accept from the server at most; None for the defaults of `Limits`.
 
         Raises:
             ConfigurationError: a setting is not valid.
@@ -89,12 +92,12 @@ class Api(EntryPoint[RetryingClient], ArtifactCatalog):
             base_url, api_key=key, timeout=timeout, overrides=overrides, allow_insecure=allow_insecure
         )
         self.client: RetryingClient = RetryingClient(
-            settings, retry=retries, deadline=deadline, transport=transport
+            settings, retry=retries, deadline=deadline, transport=transport, limits=limits
         )
         self._viewer = ReadOnce(_read_viewer)
 
     def __repr__(self) -> str:
-        return f"<Api {self.settings.base_url}>"
+        return f"<Api {self.settings.base_url}>" if "client" in vars(self) else "<Api, not made>"
 
     def __enter__(self) -> Self:
         return self
@@ -114,6 +117,7 @@ class Api(EntryPoint[RetryingClient], ArtifactCatalog):
         timeout: float | None = None,
         retries: int | RetryPolicy | None = None,
         deadline: float | None = None,
+        limits: Limits | None = None,
     ) -> Self:
         """Return a copy with other options for single calls; sends nothing.
 
@@ -131,12 +135,13 @@ class Api(EntryPoint[RetryingClient], ArtifactCatalog):
             timeout: seconds to wait for a connection, and for each further piece of a response.
             retries: how often to send a failed request again; 0 sends each request once. Or a `RetryPolicy`.
             deadline: seconds that each call may take in all, see `__init__`; infinity for no limit.
+            limits: what to accept from the server at most.
 
         Raises:
             ValueError, TypeError: an option is not valid.
         """
         other = object.__new__(type(self))
-        client = self.client.with_options(timeout=timeout, retries=retries, deadline=deadline)
+        client = self.client.with_options(timeout=timeout, retries=retries, deadline=deadline, limits=limits)
         vars(other).update(vars(self), client=client)
         return other
 
@@ -375,6 +380,7 @@ class AsyncApi(EntryPoint["AsyncRetryingClient"], AsyncArtifactCatalog):
         deadline: float | None = None,
         retries: int | RetryPolicy | None = None,
         allow_insecure: bool = False,
+        limits: Limits | None = None,
     ) -> None:
         """Resolve the settings: arguments, then `WANDB_*` variables, then settings files, then netrc.
 
@@ -388,12 +394,12 @@ class AsyncApi(EntryPoint["AsyncRetryingClient"], AsyncArtifactCatalog):
             base_url, api_key=key, timeout=timeout, overrides=overrides, allow_insecure=allow_insecure
         )
         self.client: AsyncRetryingClient = AsyncRetryingClient(
-            settings, retry=retries, deadline=deadline, transport=transport
+            settings, retry=retries, deadline=deadline, transport=transport, limits=limits
         )
         self._viewer = ReadOnce(_read_viewer)
 
     def __repr__(self) -> str:
-        return f"<AsyncApi {self.settings.base_url}>"
+        return f"<AsyncApi {self.settings.base_url}>" if "client" in vars(self) else "<AsyncApi, not made>"
 
     async def __aenter__(self) -> Self:
         return self
@@ -415,13 +421,14 @@ class AsyncApi(EntryPoint["AsyncRetryingClient"], AsyncArtifactCatalog):
         timeout: float | None = None,
         retries: int | RetryPolicy | None = None,
         deadline: float | None = None,
+        limits: Limits | None = None,
     ) -> Self:
         """Return a copy with other options for single calls; sends nothing.
 
         See `Api.with_options` for its requests and errors.
         """
         other = object.__new__(type(self))
-        client = self.client.with_options(timeout=timeout, retries=retries, deadline=deadline)
+        client = self.client.with_options(timeout=timeout, retries=retries, deadline=deadline, limits=limits)
         vars(other).update(vars(self), client=client)
         return other
 

@@ -17,10 +17,11 @@ import httpx
 
 from runql.config import Settings, checked_deadline, checked_timeout
 from runql.errors import RunqlError
+from runql.limits import Limits, ResponseLimitError, checked_limits, limited
 from runql.transport.bodies import Sink, Source
 from runql.transport.credentials.plain_http import check_plain_http
 from runql.transport.deadlines.call import Call, one_call
-from runql.transport.endpoint import LIMITS, UNSENT, Endpoint, NoCookies, is_read_by_httpx, parsed
+from runql.transport.endpoint import LIMITS, UNSENT, Endpoint, NoCookies, parsed
 from runql.transport.event_loops import EventLoop, current_event_loop
 from runql.transport.flow import Alone, Effect, Flow, Gather, Join, Offload, Reply, Sleep, name_of
 from runql.transport.lifetime import (
@@ -32,6 +33,7 @@ from runql.transport.lifetime import (
     raise_other_loop,
     raise_other_process,
 )
+from runql.transport.limits.body import LimitedBody, SinkBody
 from runql.transport.proxies import check_proxies
 from runql.transport.queries.connection import NodeT, PageReader, SupportsConnection
 from runql.transport.queries.operation import ModelT, SupportsOperation, execute_operation
@@ -93,6 +95,7 @@ class AsyncRetryingClient:
         settings: where requests go, and the defaults of paths.
         traffic: what was sent and received so far.
         sample_limits: how many rows the server sends in one list, as far as its responses have shown.
+        limits: what it accepts from the server at most.
 
     Tasks may share it. Each event loop (asyncio or trio) and each forked child opens connections of its own, unless the
     caller gave a ``transport``, which only the first can use (`UnshareableError`). It cannot be pickled. Close it, or
@@ -106,9 +109,11 @@ class AsyncRetryingClient:
         retry: int | RetryPolicy | None = None,
         deadline: float | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
+        limits: Limits | None = None,
     ) -> None:
         self.settings = settings
         self._deadline = checked_deadline(deadline)
+        self.limits: Limits = checked_limits(limits)
         self.traffic: Traffic = Traffic()
         self.sample_limits: SampleLimits = SampleLimits()
         self._retry = RetryPolicy().with_retries(retry)
@@ -176,6 +181,7 @@ class AsyncRetryingClient:
         timeout: float | None = None,
         retries: int | RetryPolicy | None = None,
         deadline: float | None = None,
+        limits: Limits | None = None,
     ) -> AsyncRetryingClient:
         """Return a copy with other options, which uses the connections of this client; see `Api.with_options`."""
         seconds = self.settings.timeout if timeout is None else checked_timeout(timeout)
@@ -184,6 +190,7 @@ class AsyncRetryingClient:
         vars(other).update(
             vars(self),
             settings=settings,
+            limits=self.limits if limits is None else checked_limits(limits),
             _retry=self._retry.with_retries(retries),
             _deadline=self._deadline if deadline is None else checked_deadline(deadline),
             _endpoint=self._endpoint.with_timeout(seconds),
@@ -261,11 +268,11 @@ class AsyncRetryingClient:
         return one_call(self, self._new_call)
 
     def _new_call(self) -> Call:
-        return Call(self._deadline)
+        return Call(self._deadline, budget=self._retry.new_budget())
 
     async def run(self, flow: Flow[T]) -> T:
         """Perform a flow's effects until it ends, and return its result."""
-        with self.call() as call:
+        with self.call() as call, limited(self.limits):
             try:
                 return await self._run(flow, None, call)
             except RunqlError as error:
@@ -373,7 +380,7 @@ class AsyncRetryingClient:
             try:
                 with self._endpoint.credentials.guard():
                     http_response, content = await self._receive(http, request, call)
-            except httpx.HTTPError as error:
+            except (httpx.HTTPError, ResponseLimitError) as error:
                 if isinstance(error, httpx.TimeoutException) and call.is_over:
                     raise call.exceeded(request.name, sent=not isinstance(error, UNSENT)) from error
                 return self._endpoint.failure(request, error, time.monotonic() - started)
@@ -400,11 +407,13 @@ class AsyncRetryingClient:
             if request.sink is not None and request.sink.begin(
                 http_response.status_code, http_response.headers
             ):
-                await _fill_sink(request.sink, http_response)
+                sink_body = SinkBody(request, http_response, self.limits)
+                await _fill_sink(request.sink, _chunks(http_response), sink_body)
                 return http_response, b""
-            if is_read_by_httpx(http_response):
-                return http_response, await http_response.aread()
-            return http_response, b"".join([chunk async for chunk in http_response.aiter_raw()])
+            body = LimitedBody(request, http_response, self.limits)
+            async for chunk in _chunks(http_response):
+                body.take(chunk)
+            return http_response, body.content()
 
 
 @asynccontextmanager
@@ -434,14 +443,19 @@ async def _join(flight: Flight) -> None:
         await anyio.to_thread.run_sync(thread_event.wait, abandon_on_cancel=True)
 
 
-async def _fill_sink(sink: Sink, http_response: httpx.Response) -> None:
-    async for chunk in (
-        http_response.aiter_bytes() if is_read_by_httpx(http_response) else http_response.aiter_raw()
-    ):
-        sink.take(chunk)
-        if sink.is_full:
-            await anyio.to_thread.run_sync(sink.flush)
+def _chunks(http_response: httpx.Response) -> AsyncIterator[bytes]:
+    # A transport of the caller may have read the body.
+    return http_response.aiter_bytes() if http_response.is_stream_consumed else http_response.aiter_raw()
+
+
+async def _fill_sink(sink: Sink, chunks: AsyncIterator[bytes], body: SinkBody) -> None:
+    async for chunk in chunks:
+        for piece in body.pieces(chunk):
+            sink.take(piece)
+            if sink.is_full:
+                await anyio.to_thread.run_sync(sink.flush)
         sink.report()
+    body.finish()
 
 
 async def _body_chunks(source: Source) -> AsyncIterator[bytes]:

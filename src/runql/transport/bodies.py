@@ -8,9 +8,10 @@ import hashlib
 import os
 from collections.abc import Callable, Generator, Iterator, Mapping
 from pathlib import Path
-from typing import Protocol, TypeAlias
+from typing import NoReturn, Protocol, TypeAlias
 
 from runql.errors import DigestMismatchError, LocalFileError
+from runql.escaping import MOST_IN_DETAIL, one_line
 from runql.transport.part_file import PartFile
 from runql.transport.response_headers import content_range, is_encoded
 
@@ -124,6 +125,11 @@ class Sink:
                 self._part.restart()
 
     @property
+    def has_size(self) -> bool:
+        """Whether the size of the whole file is known, so that `take` refuses more bytes."""
+        return self._size is not None or self._total is not None
+
+    @property
     def is_full(self) -> bool:
         """Whether the buffer is full, so that `flush` is due."""
         return self._held_size > BUFFER_SIZE
@@ -134,10 +140,16 @@ class Sink:
         return self._held_size < SMALL_WRITE
 
     def take(self, chunk: bytes) -> None:
-        """Append bytes to the buffer."""
+        """Append bytes to the buffer.
+
+        Raises:
+            DigestMismatchError: there are more than the file has; the rest is not read.
+        """
         self._held.append(chunk)
         self._held_size += len(chunk)
         self.received += len(chunk)
+        if self._size is not None and self.received > self._size:
+            self._raise_other_size(self._size)
 
     def flush(self) -> None:
         """Write and hash the buffer.
@@ -177,11 +189,7 @@ class Sink:
             )
         expected = self._total if self._size is None else self._size
         if expected is not None and self.received != expected:
-            raise DigestMismatchError(
-                f"{self.received} bytes were received for {self.target.name}, the server says {expected}: "
-                "the response was cut short or the file replaced during the download; "
-                "list the files again and repeat"
-            )
+            self._raise_other_size(expected)
         with self._saving():
             self._opened().publish()
         self._part = None
@@ -199,10 +207,17 @@ class Sink:
             self._part = PartFile(self.target)
         return self._part
 
+    def _raise_other_size(self, expected: int) -> NoReturn:
+        raise DigestMismatchError(
+            f"{self.received} bytes were received for {self.target.name}, the server says {expected}: "
+            "the response was cut short or the file replaced during the download; "
+            "list the files again and repeat"
+        )
+
     def _check_etag(self, etag: str) -> None:
         if self._expected_etag is not None and etag.strip('"') != self._expected_etag:
             raise DigestMismatchError(
-                f"the ETag of {self.target.name} is now {etag or 'missing'}, not {self._expected_etag}: "
+                f"the ETag of {self.target.name} is now {one_line(etag, MOST_IN_DETAIL) or 'missing'}, not {self._expected_etag}: "
                 "the file was replaced since the artifact recorded it"
             )
 

@@ -55,6 +55,14 @@ class FilePart:
         return len(self.content) == self.size
 
 
+def range_size(header: str) -> int | None:
+    """Return how many bytes a `ByteRange.header` asks for at most; None for all from an offset."""
+    first, _, last = header.removeprefix("bytes=").partition("-")
+    if not last:
+        return None
+    return int(last) - int(first) + 1 if first else int(last)
+
+
 def read_part(wanted: ByteRange, response: Response) -> FilePart | None:
     """Return the wanted range, or the whole file, from a response; None when it holds anything else."""
     content, etag = response.content, response.headers.get("etag", "")

@@ -21,6 +21,9 @@ from runql.errors import (
     SchemaDriftError,
     ServerFailureError,
 )
+from runql.escaping import MOST_IN_DETAIL, one_line
+from runql.limits import JSONTooDeepError
+from runql.transport.response_headers import request_id
 from runql.transport.retry import asked_wait, is_server_failure
 from runql.transport.unknown_parts import describe_unknown_parts, unknown_parts, without_fields
 from runql.transport.variables import check_variables, dump_input_object
@@ -32,6 +35,8 @@ from runql_graphql.operation import Operation
 T = TypeVar("T")
 EXCERPT = 200
 DRIFT_PLACES = 5
+MOST_PROBLEMS = 5
+"""Errors of a response that a message shows."""
 
 # A response that refuses unknown parts is small; larger ones hold data and are not parsed for it.
 REFUSAL_STATUSES = (200, 400, 422)
@@ -91,16 +96,26 @@ def read_response(operation: Operation[T], response: Response) -> T:
     Raises:
         AnswerError: see `answer_error`.
         SchemaDriftError: the data does not fit the model.
+        JSONTooDeepError: the response is nested more deeply than `Limits` accepts.
     """
-    body = _object(response.content)
+    try:
+        body = _parsed_object(response.content)
+    except JSONTooDeepError as error:
+        error.operation = operation.name
+        raise
     if response.status != 200 or body is None or body.get("errors") or body.get("data") is None:
+        del body  # a traceback shows this frame's variables, and the server may repeat the API key
         raise answer_error(operation.name, response)
     # BaseModel: ariadne-codegen makes every result a pydantic model; Operation is generic over it without naming it.
     model = cast("type[BaseModel]", operation.result)
     try:
         return cast("T", model.model_validate(body["data"]))
     except ValidationError as error:
-        raise SchemaDriftError(operation.name, _drift_places(error)) from error
+        places = _drift_places(error)
+    # Outside `except`: pydantic's error would be chained, and quotes the data.
+    del body
+    response.content = response.showable
+    raise SchemaDriftError(operation.name, places)
 
 
 def read_response_with_raw_lists(
@@ -142,9 +157,19 @@ def answer_error(name: str, response: Response) -> AnswerError:
     Statuses come first (401, 403, 429, 408 and 5xx), because proxies send them without GraphQL. Then come GraphQL
     errors, which servers send with 200 and with 400, and then everything else.
     """
-    body = _object(response.showable)
+    error = _answer_error(name, response)
+    error.seconds, error.waited = response.seconds, response.waited
+    error.request_id = request_id(response.headers)
+    return error
+
+
+def _answer_error(name: str, response: Response) -> AnswerError:
+    response.content = response.showable
+    body = _object(response.content)
     problems = _problems(body)
-    details = "; ".join(problem.message for problem in problems) or _rest_message(body) or _excerpt(response)
+    details = (
+        _joined_messages(problems) or one_line(_rest_message(body), MOST_IN_DETAIL) or _excerpt(response)
+    )
     status, attempts = response.status, response.attempts
 
     def message(reason: str) -> str:
@@ -220,12 +245,21 @@ def _cut_lists(content: bytes, mark: bytes, depth: int) -> tuple[bytes, list[byt
     return (b"".join([*rest, content[done:]]) if lists else content), lists
 
 
-def _object(content: bytes) -> dict[str, JSONValue] | None:
+def _parsed_object(content: bytes) -> dict[str, JSONValue] | None:
     try:
-        value = parse_json(content)
+        value = parse_json(content, "a response")
+    except JSONTooDeepError:
+        raise
     except ValueError:
         return None
     return value if isinstance(value, dict) else None
+
+
+def _object(content: bytes) -> dict[str, JSONValue] | None:
+    try:
+        return _parsed_object(content)
+    except JSONTooDeepError:
+        return None
 
 
 def _problems(body: Mapping[str, JSONValue] | None) -> list[GraphQLProblem]:
@@ -245,6 +279,12 @@ def _problem(error: JSONValue) -> GraphQLProblem:
     )
 
 
+def _joined_messages(problems: Sequence[GraphQLProblem]) -> str:
+    shown = [one_line(problem.message, MOST_IN_DETAIL) for problem in problems[:MOST_PROBLEMS]]
+    more = len(problems) - len(shown)
+    return "; ".join(shown) + (f"; and {more:,} more errors" if more else "")
+
+
 def _rest_message(body: Mapping[str, JSONValue] | None) -> str:
     error = body.get("error") if body else None
     if isinstance(error, dict):
@@ -259,6 +299,6 @@ def _excerpt(response: Response) -> str:
 
 def _drift_places(error: ValidationError) -> list[str]:
     return [
-        f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}"
+        one_line(f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}", MOST_IN_DETAIL)
         for problem in error.errors(include_url=False, include_input=False)[:DRIFT_PLACES]
     ]

@@ -18,11 +18,12 @@ from runql.errors import (
     RequestTimedOutError,
     TransportError,
 )
+from runql.limits import ResponseLimitError
 from runql.transport.codec import encode, refused_parts
 from runql.transport.credentials.authorization import Authorization, Credentials
-from runql.transport.diagnosis import PASSWORD_WANTED, diagnose, diagnose_407, host_of
+from runql.transport.diagnosis import ONCE, PASSWORD_WANTED, diagnose, diagnose_407, host_of
 from runql.transport.flow import Download, Send, Upload
-from runql.transport.response_headers import is_encoded
+from runql.transport.limits.decoding import ACCEPTED
 from runql.transport.retry import Outcome
 from runql.transport.unknown_parts import describe_unknown_parts, optional_fields
 from runql.transport.wire import Failure, Request, Response
@@ -65,14 +66,6 @@ def parsed(url: str) -> httpx.URL:
     return read
 
 
-def is_read_by_httpx(http_response: httpx.Response) -> bool:
-    """Whether httpx must give the body: it is encoded, or a transport of the caller's has read it already.
-
-    Other bodies are read raw, because httpx's decoders take as long as receiving the bytes.
-    """
-    return http_response.is_stream_consumed or is_encoded(http_response.headers)
-
-
 class Endpoint:
     """The API that a client talks to, and the credentials, which are sent to it alone."""
 
@@ -108,12 +101,25 @@ class Endpoint:
         if isinstance(effect, Download):
             url = self._resolved(effect.url)
             part = None if effect.part is None else effect.part.header
-            return Request(url.path, str(url), sink=effect.sink, part=part)
+            return Request(
+                url.path,
+                str(url),
+                most_attempts=effect.most_attempts,
+                repeats_conflicts=True,
+                sink=effect.sink,
+                part=part,
+            )
         if isinstance(effect, Upload):
             # `join` would drop the base URL's own path, which a relative upload URL needs in front.
             address = f"{self._base}{effect.url[1:]}" if effect.url.startswith("/") else effect.url
             url = self._resolved(address)
-            return Request(url.path, str(url), source=effect.source, source_headers=effect.headers)
+            return Request(
+                url.path,
+                str(url),
+                repeats_conflicts=True,
+                source=effect.source,
+                source_headers=effect.headers,
+            )
         operation = effect.operation
         if lacking := [part for part in effect.needs if part in self._unknown]:
             raise OutdatedServerError(
@@ -125,6 +131,7 @@ class Endpoint:
             content=encode(operation, self._unknown),
             repeatable=operation.kind == "query" or effect.repeatable,
             fail_fast=effect.fail_fast,
+            repeats_conflicts=effect.repeatable,
         )
 
     def reduced_request(
@@ -146,7 +153,7 @@ class Endpoint:
 
     def headers(self, request: Request) -> dict[str, str]:
         """Return the request's headers, without credentials."""
-        headers = {"User-Agent": USER_AGENT}
+        headers = {"User-Agent": USER_AGENT, "Accept-Encoding": ACCEPTED}
         if request.source is not None:
             given = {
                 name: value for name, value in request.source_headers if name.lower() != "content-length"
@@ -166,8 +173,15 @@ class Endpoint:
         is_ours = request.source is None and self._is_below_base(request.url)
         return self.credentials.authorization if is_ours else None
 
-    def failure(self, request: Request, error: httpx.HTTPError, elapsed: float) -> Failure:
-        """Return the failure that an exception of httpx means; its error names the host, never the URL, which may be signed."""
+    def failure(
+        self, request: Request, error: httpx.HTTPError | ResponseLimitError, elapsed: float
+    ) -> Failure:
+        """Return the failure that an exception of httpx means; its error names the host, never the URL, which may be signed.
+
+        A response beyond a limit is beyond it the next time, too, so it is not requested again.
+        """
+        if isinstance(error, ResponseLimitError):
+            return Failure(error, elapsed, most_attempts=ONCE)
         url = parsed(request.url)
         most_attempts = None
         if isinstance(error, httpx.TimeoutException):
@@ -196,7 +210,8 @@ class Endpoint:
             error = ConnectionFailedError(found.message, operation=request.name)
             return Failure(error, elapsed, sent=False, most_attempts=found.most_attempts)
         self._known_hosts.add(host_of(url))
-        headers = dict(http_response.headers.items())
+        redact = self.credentials.redact
+        headers = {redact(name): redact(value) for name, value in http_response.headers.items()}
         return Response(
             http_response.status_code, content, headers, elapsed, redact=self.credentials.redact_bytes
         )

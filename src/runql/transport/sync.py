@@ -7,6 +7,7 @@ import time
 import weakref
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextvars import copy_context
 from dataclasses import replace
 from types import TracebackType
 from typing import NoReturn, Self, TypeVar
@@ -15,11 +16,12 @@ import httpx
 
 from runql.config import Settings, checked_deadline, checked_timeout
 from runql.errors import RunqlError
+from runql.limits import Limits, ResponseLimitError, checked_limits, limited
 from runql.transport.bodies import Sink, Source
 from runql.transport.credentials.plain_http import check_plain_http
 from runql.transport.deadlines.call import Call, one_call
 from runql.transport.deadlines.sockets import bind_sockets, bounding_sockets
-from runql.transport.endpoint import LIMITS, UNSENT, Endpoint, NoCookies, is_read_by_httpx, parsed
+from runql.transport.endpoint import LIMITS, UNSENT, Endpoint, NoCookies, parsed
 from runql.transport.flow import Effect, Flow, Gather, Join, Offload, Reply, Sleep, name_of
 from runql.transport.lifetime import (
     ForkSafeLock,
@@ -29,6 +31,7 @@ from runql.transport.lifetime import (
     raise_not_pickled,
     raise_other_process,
 )
+from runql.transport.limits.body import LimitedBody, SinkBody
 from runql.transport.proxies import check_proxies
 from runql.transport.queries.connection import NodeT, PageReader, SupportsConnection
 from runql.transport.queries.operation import ModelT, SupportsOperation, execute_operation
@@ -49,6 +52,7 @@ class RetryingClient:
         settings: where requests go, and the defaults of paths.
         traffic: what was sent and received so far.
         sample_limits: how many rows the server sends in one list, as far as its responses have shown.
+        limits: what it accepts from the server at most.
 
     Threads may share it. A forked child opens connections of its own, unless the caller gave a ``transport``, which
     only the first process can use (`UnshareableError`). It cannot be pickled. Close it, or use it in a ``with`` block.
@@ -61,9 +65,11 @@ class RetryingClient:
         retry: int | RetryPolicy | None = None,
         deadline: float | None = None,
         transport: httpx.BaseTransport | None = None,
+        limits: Limits | None = None,
     ) -> None:
         self.settings = settings
         self._deadline = checked_deadline(deadline)
+        self.limits: Limits = checked_limits(limits)
         self.traffic: Traffic = Traffic()
         self.sample_limits: SampleLimits = SampleLimits()
         self._retry = RetryPolicy().with_retries(retry)
@@ -131,6 +137,7 @@ class RetryingClient:
         timeout: float | None = None,
         retries: int | RetryPolicy | None = None,
         deadline: float | None = None,
+        limits: Limits | None = None,
     ) -> RetryingClient:
         """Return a copy with other options, which uses the connections of this client; see `Api.with_options`."""
         seconds = self.settings.timeout if timeout is None else checked_timeout(timeout)
@@ -139,6 +146,7 @@ class RetryingClient:
         vars(other).update(
             vars(self),
             settings=settings,
+            limits=self.limits if limits is None else checked_limits(limits),
             _retry=self._retry.with_retries(retries),
             _deadline=self._deadline if deadline is None else checked_deadline(deadline),
             _endpoint=self._endpoint.with_timeout(seconds),
@@ -247,11 +255,11 @@ class RetryingClient:
         return one_call(self, self._new_call)
 
     def _new_call(self) -> Call:
-        return Call(self._deadline)
+        return Call(self._deadline, budget=self._retry.new_budget())
 
     def run(self, flow: Flow[T]) -> T:
         """Perform a flow's effects until it ends, and return its result."""
-        with self.call() as call:
+        with self.call() as call, limited(self.limits):
             try:
                 return self._run(flow, None, call)
             except RunqlError as error:
@@ -324,7 +332,8 @@ class RetryingClient:
 
         with ThreadPoolExecutor(effect.workers, thread_name_prefix="runql") as pool:
             try:
-                futures = [pool.submit(work) for _ in range(effect.workers)]
+                # Each thread gets a copy of the context: the limits, and what a caller's tracing keeps there.
+                futures = [pool.submit(copy_context().run, work) for _ in range(effect.workers)]
                 wait(futures)
             finally:
                 # Also when an interrupt ends the wait: leaving the pool waits for its threads.
@@ -358,7 +367,7 @@ class RetryingClient:
             try:
                 with bounding_sockets(call), self._endpoint.credentials.guard():
                     http_response, content = self._receive(http, request, call)
-            except httpx.HTTPError as error:
+            except (httpx.HTTPError, ResponseLimitError) as error:
                 if isinstance(error, httpx.TimeoutException) and call.is_over:
                     raise call.exceeded(request.name, sent=not isinstance(error, UNSENT)) from error
                 return self._endpoint.failure(request, error, time.monotonic() - started)
@@ -383,9 +392,13 @@ class RetryingClient:
             if request.sink is not None and request.sink.begin(
                 http_response.status_code, http_response.headers
             ):
-                _fill_sink(request.sink, call.checked(_chunks(http_response), request.name))
+                sink_body = SinkBody(request, http_response, self.limits)
+                _fill_sink(request.sink, call.checked(_chunks(http_response), request.name), sink_body)
                 return http_response, b""
-            return http_response, b"".join(call.checked(_chunks(http_response), request.name))
+            body = LimitedBody(request, http_response, self.limits)
+            for chunk in call.checked(_chunks(http_response), request.name):
+                body.take(chunk)
+            return http_response, body.content()
 
 
 @contextmanager
@@ -414,16 +427,18 @@ def _join(flight: Flight, call: Call) -> None:
 
 
 def _chunks(http_response: httpx.Response) -> Iterator[bytes]:
-    # No chunk size: httpx would copy every byte to cut equal chunks, which takes longer than writing them.
-    return http_response.iter_bytes() if is_read_by_httpx(http_response) else http_response.iter_raw()
+    # A transport of the caller may have read the body. No chunk size: httpx would copy every byte to cut equal chunks.
+    return http_response.iter_bytes() if http_response.is_stream_consumed else http_response.iter_raw()
 
 
-def _fill_sink(sink: Sink, chunks: Iterable[bytes]) -> None:
+def _fill_sink(sink: Sink, chunks: Iterable[bytes], body: SinkBody) -> None:
     for chunk in chunks:
-        sink.take(chunk)
-        if sink.is_full:
-            sink.flush()
+        for piece in body.pieces(chunk):
+            sink.take(piece)
+            if sink.is_full:
+                sink.flush()
         sink.report()
+    body.finish()
 
 
 def _body_chunks(source: Source) -> Iterator[bytes]:

@@ -16,6 +16,7 @@ from runql.errors import ConnectionFailedError, RequestTimedOutError
 from runql.transport.codec import encode
 from runql.transport.endpoint import USER_AGENT, Endpoint
 from runql.transport.flow import Download, Send
+from runql.transport.limits.decoding import ACCEPTED
 from runql.transport.wire import Request
 from runql_graphql.operation import Operation
 from runql_graphql.operations import get_run_state
@@ -65,7 +66,11 @@ def test_a_download_is_a_get_named_by_its_path(url: str, target: str) -> None:
 
 def test_the_key_is_sent_as_the_password_of_the_user_api() -> None:
     request = endpoint().request(Send(STATE))
-    assert endpoint().headers(request) == {"User-Agent": USER_AGENT, "Content-Type": "application/json"}
+    assert endpoint().headers(request) == {
+        "User-Agent": USER_AGENT,
+        "Accept-Encoding": ACCEPTED,
+        "Content-Type": "application/json",
+    }
     found = endpoint().authorization(request)
     assert found is not None
     sent = httpx.Request("POST", request.url)
@@ -76,7 +81,8 @@ def test_the_key_is_sent_as_the_password_of_the_user_api() -> None:
 
 
 def test_other_hosts_learn_neither_the_key_nor_a_content_type() -> None:
-    assert endpoint().headers(Request("file", "https://storage/a")) == {"User-Agent": USER_AGENT}
+    headers = endpoint().headers(Request("file", "https://storage/a"))
+    assert headers == {"User-Agent": USER_AGENT, "Accept-Encoding": ACCEPTED}
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,8 @@ from runql.errors import (
     RunqlError,
     ServerFailureError,
 )
-from runql.transport.flow import MAX_REDIRECTS, Download, Send, Sleep, download, fetch, sleep
+from runql.limits import DEFAULT_LIMITS, Limits, TooManyRedirectsError, limited
+from runql.transport.flow import Download, Send, Sleep, download, fetch, sleep
 from runql.transport.wire import Response
 from runql_graphql.operations import get_run_state
 
@@ -93,16 +94,23 @@ def test_a_relative_url_stays_relative_to_what_the_driver_makes_of_it() -> None:
 
 
 def test_hops_add_up_and_the_longest_allowed_chain_arrives() -> None:
-    hops = [moved(f"/{hop}") for hop in range(MAX_REDIRECTS)]
+    hops = [moved(f"/{hop}") for hop in range(DEFAULT_LIMITS.redirects)]
     content, effects = played(download(SIGNED), [*hops, Response(200, b"there")])
     assert content == b"there"
-    assert len(effects) == MAX_REDIRECTS + 1
+    assert len(effects) == DEFAULT_LIMITS.redirects + 1
 
 
 def test_too_many_redirects_are_an_error_and_bounded() -> None:
-    hops = [moved("/again")] * (MAX_REDIRECTS + 1)
-    with pytest.raises(InvalidAnswerError, match="302"):
+    hops = [moved("/again")] * (DEFAULT_LIMITS.redirects + 1)
+    with pytest.raises(TooManyRedirectsError, match="more than 5 times, and the limit redirects is 5"):
         played(download(SIGNED), hops)
+
+
+def test_the_client_sets_how_many_redirects_are_followed() -> None:
+    with limited(Limits(redirects=0)), pytest.raises(TooManyRedirectsError) as caught:
+        played(download(SIGNED), [moved("/again")])
+    assert (caught.value.limit, caught.value.most) == ("redirects", 0)
+    assert SIGNED not in str(caught.value)
 
 
 def test_a_redirect_to_nowhere_is_an_error() -> None:

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Final, Literal
 
 from runql.arguments import shown
+from runql.limits import limits_of_client
 from runql.resources.artifacts.lookup import ResolvedArtifact, tags_of
 from runql.resources.artifacts.mutations import (
     FOREVER,
@@ -49,7 +50,8 @@ class EditableArtifact(ArtifactRecord):
 
     @cached_property
     def _metadata(self) -> dict[str, JSONValue]:
-        return parse_object(self._found.fields.metadata, f"the metadata of {self.qualified_name}")
+        with limits_of_client(self):
+            return parse_object(self._found.fields.metadata, f"the metadata of {self.qualified_name}")
 
     @cached_property
     def _tag_list(self) -> list[str]:

@@ -9,11 +9,18 @@ from typing import Final
 from runql.errors import CorruptHistoryError, SchemaDriftError
 from runql.frames.batches import Batch, RowBatch
 from runql.frames.row_readers import RowReader
+from runql.limits import ResponseLimitError
 from runql.transport.codec import RawList
 from runql.values import UnreadableRowError, as_json, history_rows, parse_json
 
 CHOSEN_ROWS: Final = RawList("sampledHistory", depth=2)
 """The rows of each spec, kept as bytes, so that they need not become Python objects."""
+
+BAD_ROW: Final = (UnreadableRowError, ResponseLimitError)
+"""The errors of a reader about one row."""
+
+BAD_ROW_OF_RUN: Final = (CorruptHistoryError, ResponseLimitError)
+"""The same errors after `naming_run`."""
 
 
 def rows_by_spec(
@@ -69,9 +76,13 @@ def naming_run(path: str) -> Generator[None]:
 
     Raises:
         CorruptHistoryError: instead of `UnreadableRowError`.
+        RowTooLargeError, JSONTooDeepError: a row is beyond the limits of the client.
     """
     try:
         yield
+    except ResponseLimitError as error:
+        error.operation = error.operation or f"history of run {path}"
+        raise
     except UnreadableRowError as error:
         raise CorruptHistoryError(path, error.row, str(error)) from error
 

@@ -15,6 +15,7 @@ from runql.errors import (
     ServerFailureError,
 )
 from runql.frames.row_readers import RowReader
+from runql.limits import ResponseTooLargeError
 from runql.resources.history.plan import ScanPlan
 from runql.resources.history.window import Outline, Window, read_window
 from runql.transport.flow import Flow, gather
@@ -26,7 +27,10 @@ from runql.transport.sample_limits import (
     least_conclusive_bound,
 )
 
-REFUSALS = (QueryError, ServerFailureError, RequestTimedOutError, InvalidAnswerError, IncompleteHistoryError)
+REFUSALS = (
+    *(QueryError, ServerFailureError, RequestTimedOutError, InvalidAnswerError, IncompleteHistoryError),
+    ResponseTooLargeError,
+)
 """The errors that a request for too many rows may end in."""
 
 

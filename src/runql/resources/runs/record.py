@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from pydantic import ValidationError
 
+from runql.limits import limits_of_client
 from runql.paths import RunAddress, quote_part, run_url
 from runql.postponed import postponed
 from runql.resources.records.absent_fields import require_field, require_requested_field
@@ -328,7 +329,8 @@ class RunRecord(SnakeCaseAttributes, ABC):
 
     @cached_property
     def _config(self) -> ParsedConfig:
-        return parse_config(self._full().config, f"the config of run {self._path}")
+        with limits_of_client(self):
+            return parse_config(self._full().config, f"the config of run {self._path}")
 
     @property
     def rawconfig(self) -> dict[str, JSONValue]:
@@ -347,7 +349,8 @@ class RunRecord(SnakeCaseAttributes, ABC):
 
     @cached_property
     def _summary(self) -> dict[str, JSONValue]:
-        return parse_summary(self._full().summary_metrics, f"the summary of run {self._path}")
+        with limits_of_client(self):
+            return parse_summary(self._full().summary_metrics, f"the summary of run {self._path}")
 
     @property
     def summary_metrics(self) -> dict[str, JSONValue]:
@@ -363,7 +366,8 @@ class RunRecord(SnakeCaseAttributes, ABC):
         """
         fields = self._full()
         require_requested_field(fields, "system_metrics", "Run.systemMetrics")
-        return parse_object(fields.system_metrics, f"the system metrics of run {self._path}")
+        with limits_of_client(self):
+            return parse_object(fields.system_metrics, f"the system metrics of run {self._path}")
 
     @property
     def history_keys(self) -> dict[str, JSONValue] | None:

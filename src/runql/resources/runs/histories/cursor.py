@@ -9,15 +9,16 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
-from runql.errors import CorruptHistoryError, IncompleteHistoryError, RunNotFoundError, RunqlError
+from runql.errors import IncompleteHistoryError, RunNotFoundError, RunqlError
 from runql.frames.batches import step_of
 from runql.frames.row_readers import RowReader
+from runql.resources.history.chosen_rows import BAD_ROW, BAD_ROW_OF_RUN
 from runql.resources.history.cursor import ScanCursor
 from runql.resources.history.plan import HistoryHints, ScanPlan
 from runql.resources.history.scan import read_rest
 from runql.resources.history.span_reader import REFUSALS, may_be_too_much
 from runql.resources.pages.listing import Page
-from runql.resources.runs.adaptive_pages import OVERLOAD, AdaptivePages
+from runql.resources.runs.adaptive_pages import OVERLOAD, AdaptivePages, Streak
 from runql.resources.runs.histories.page import (
     HistoriesPart,
     HistoriesPlan,
@@ -30,10 +31,10 @@ from runql.resources.runs.histories.page_rows import label_run, read_page_rows
 from runql.resources.runs.query import RunQuery
 from runql.transport.flow import Flow, gather, offload
 from runql.transport.sample_limits import RowsField, SampleLimits, is_far_below
-from runql.values import UnreadableRowError, parse_rows
+from runql.values import parse_rows
 
 # These errors concern one run, not the list: the run may have been deleted since it was listed.
-UNREADABLE = (*OVERLOAD, RunNotFoundError, CorruptHistoryError, IncompleteHistoryError)
+UNREADABLE = (*OVERLOAD, RunNotFoundError, *BAD_ROW_OF_RUN, IncompleteHistoryError)
 
 CELL_BYTES: Final = 24
 """Roughly the bytes of a number in a response that names the key of each."""
@@ -89,6 +90,7 @@ class HistoriesCursor:
         self._segments: deque[_CompleteRuns | _LongRun] = deque()
         self._under_way: tuple[ListedHistory, ScanCursor] | None = None
         self._unreadable = UnreadableRuns()
+        self._streak = Streak()
 
     @property
     def has_read(self) -> bool:
@@ -98,12 +100,12 @@ class HistoriesCursor:
     @property
     def failed(self) -> list[str]:
         """Ids of the runs that could not be read."""
-        return self._pages.failed + self._unreadable.names
+        return [*self.reasons]
 
     @property
-    def reason(self) -> str:
-        """The error of one of them."""
-        return self._unreadable.reason or self._pages.reason
+    def reasons(self) -> dict[str, str]:
+        """Why runs could not be read, by their ids."""
+        return self._pages.reasons | self._unreadable.reasons
 
     def next_part(self, *, bounded: bool, ahead: bool) -> Flow[HistoriesPart | None]:
         """Return the rows that follow; None at the end.
@@ -243,7 +245,7 @@ class HistoriesCursor:
 
     def _last_step(self, node: ListedHistory) -> int | None:
         if self._plan.scan.keys is None:
-            with suppress(UnreadableRowError):
+            with suppress(*BAD_ROW):
                 rows = parse_rows(node.lines[-1:])
                 return step_of(rows[0]) if rows else None
             return None
@@ -281,29 +283,43 @@ class HistoriesCursor:
                 )
             )
         node, cursor = segment.node, self._cursor_of(segment, max_concurrency)
+        if self._streak.is_hopeless:
+            self._unreadable.reasons[node.name] = self._streak.why_not_tried
+            return HistoriesPart()
         plan, hints = self._plan_of(segment, max_concurrency), _hints(segment)
         try:
             batches = yield from read_rest(cursor, plan, hints, self._reader, self._limits)
         except UNREADABLE as error:
-            self._unreadable.add(node.name, error)
+            self._note_failure(node, error)
             return HistoriesPart()
+        self._streak.end()
         self._compare(node, sum(batch.height for batch in batches))
         return HistoriesPart(label_run(batches, node.name), [node.fingerprint])
 
     def _continue(self, node: ListedHistory, cursor: ScanCursor) -> Flow[HistoriesPart]:
         """Read the next windows of a run that is read in several parts."""
+        if self._streak.is_hopeless:
+            self._under_way = None
+            self._unreadable.reasons[node.name] = self._streak.why_not_tried
+            return HistoriesPart()
         self._under_way = node, cursor
         try:
             batches = yield from cursor.next_batches(self._plan.scan.max_concurrency)
         except UNREADABLE as error:
             self._under_way = None
-            self._unreadable.add(node.name, error)
+            self._note_failure(node, error)
             return HistoriesPart()
         if batches is None:
             self._under_way = None
+            self._streak.end()
             self._compare(node, cursor.found)
             return HistoriesPart([], [node.fingerprint])
         return HistoriesPart(label_run(batches, node.name))
+
+    def _note_failure(self, node: ListedHistory, error: RunqlError) -> None:
+        self._unreadable.add(node.name, error)
+        if isinstance(error, OVERLOAD):
+            self._streak.fail(error)
 
     def _compare(self, node: ListedHistory, rows: int) -> None:
         """Learn from a run that was read alone how many rows of a run a page brings for certain."""

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import chain, repeat
 
-from runql.errors import CorruptHistoryError
 from runql.frames.batch_queue import BatchQueue
 from runql.frames.batches import RUN_ID, Batch, RowBatch
 from runql.frames.row_readers import RowReader
+from runql.resources.history.chosen_rows import BAD_ROW, BAD_ROW_OF_RUN
 from runql.resources.history.plan import ScanPlan
 from runql.resources.history.window import requested_rows, whole_rows
 from runql.resources.runs.histories.page import HistoriesPart, ListedHistory, UnreadableRuns
-from runql.values import UnreadableRowError
 
 
 def read_page_rows(
@@ -28,7 +27,7 @@ def read_page_rows(
         batch if _lies_in(batch.extent(), scan) else batch.between(scan.min_step, scan.max_step)
         for batch in batches
     ]
-    ended = [node.fingerprint for node in nodes if node.name not in unreadable.names]
+    ended = [node.fingerprint for node in nodes if node.name not in unreadable.reasons]
     return HistoriesPart(_join([batch for batch in inside if batch.height]), ended)
 
 
@@ -42,7 +41,7 @@ def _read_together(nodes: Sequence[ListedHistory], reader: RowReader) -> Batch |
     lengths = [len(node.lines) for node in nodes]
     try:
         batch = reader.read([*chain.from_iterable(node.lines for node in nodes)])
-    except UnreadableRowError:
+    except BAD_ROW:
         return None
     if batch.bad_step() is not None or not batch.rises_within(lengths):
         return None
@@ -59,7 +58,7 @@ def _read_one_by_one(
     for node in nodes:
         try:
             lists = whole_rows(node.path, node.lines, reader)
-        except CorruptHistoryError as error:
+        except BAD_ROW_OF_RUN as error:
             unreadable.add(node.name, error)
             continue
         batches += label_run([rows for rows in lists if rows is not None], node.name)

@@ -8,10 +8,12 @@ from functools import partial
 from itertools import chain, repeat
 from typing import TYPE_CHECKING
 
-from runql.errors import CorruptHistoryError, IncompleteHistoriesError, IncompleteHistoryError, RunqlError
+from runql.errors import IncompleteHistoriesError, IncompleteHistoryError, RunqlError
 from runql.frames.batches import RUN_ID, Batch, RowBatch
 from runql.frames.row_readers import RowReader
 from runql.resources.history.chosen_rows import (
+    BAD_ROW,
+    BAD_ROW_OF_RUN,
     CHOSEN_ROWS,
     content_by_run,
     naming_run,
@@ -23,10 +25,9 @@ from runql.resources.history.sampled import Row, SampleOptions, sampled_rows
 from runql.resources.pages.listing import Page, read_page
 from runql.resources.records.identity import require_runs
 from runql.resources.runs.adaptive_pages import AdaptivePages
-from runql.resources.runs.histories.page import UnreadableRuns
+from runql.resources.runs.histories.page import UnreadableRuns, unread_error
 from runql.resources.runs.query import RunQuery
 from runql.transport.flow import Flow, fetch_with_raw_lists
-from runql.values import UnreadableRowError
 from runql_graphql.operations import list_histories
 
 if TYPE_CHECKING:
@@ -56,11 +57,10 @@ def sample_runs(
         if not pages.has_read:
             raise
         reason = f"the list ended early: {error}"
-        failed = [*pages.failed, *unreadable.names]
-        raise IncompleteHistoriesError(rows_of(batches), failed, reason) from error
-    if pages.failed or unreadable.names:
-        failed = [*pages.failed, *unreadable.names]
-        raise IncompleteHistoriesError(rows_of(batches), failed, unreadable.reason or pages.reason)
+        reasons = pages.reasons | unreadable.reasons
+        raise IncompleteHistoriesError(rows_of(batches), [*reasons], reason, reasons=reasons) from error
+    if reasons := pages.reasons | unreadable.reasons:
+        raise unread_error(rows_of(batches), reasons)
     return batches
 
 
@@ -123,7 +123,7 @@ def page_rows(
     for run in runs:
         try:
             rows.append(run.rows(options))
-        except (IncompleteHistoryError, CorruptHistoryError) as error:
+        except (IncompleteHistoryError, *BAD_ROW_OF_RUN) as error:
             unreadable.add(run.name, error)
             rows.append([])
     return _label_runs(RowBatch([*chain.from_iterable(rows)]), runs, map(len, rows))
@@ -137,7 +137,7 @@ def _whole_rows(
         return None
     try:
         return reader.read([*chain.from_iterable(lists)]), [len(lines) for lines in lists]
-    except UnreadableRowError:
+    except BAD_ROW:
         return None
 
 
@@ -148,7 +148,7 @@ def _chosen_rows(runs: Sequence[SampledRun], reader: RowReader) -> tuple[Batch, 
     rows = [array[1:-1] for array in arrays]
     try:
         batch = reader.read_array(b"[%s]" % b",".join(filter(None, rows)))
-    except UnreadableRowError:
+    except BAD_ROW:
         return None
     lengths = [row.count(b"},{") + 1 if row else 0 for row in rows]
     # A str that looks like the border between rows makes this count wrong.

@@ -1,0 +1,1 @@
+"""Bodies of responses, read within `runql.Limits`."""
