@@ -11,12 +11,15 @@ from email.utils import parsedate_to_datetime
 from typing import Final, TypeAlias
 
 from runql.errors import RequestTimedOutError
+from runql.escaping import MOST_IN_DETAIL, one_line
 from runql.transport.deadlines.call import Call
+from runql.transport.observation.request_log import log_request
 from runql.transport.wire import Failure, Request, Response
 
 logger: Final = logging.getLogger("runql.transport")
 
 NOT_IMPLEMENTED = 501
+TOO_MANY_REQUESTS = 429
 MAX_DOUBLINGS = 60
 
 Outcome: TypeAlias = Response | Failure
@@ -103,6 +106,7 @@ def send_with_retries(
             raise TypeError("the driver replied None where an outcome was due")
         attempt += 1
         spent += outcome.elapsed
+        log_request(request, outcome, attempt)
         delay = policy.delay(request, outcome, attempt=attempt, spent=spent)
         if delay is None:
             break
@@ -114,7 +118,7 @@ def send_with_retries(
             ) from (None if failed is None else failed.error)
         logger.warning(
             "%s: %s; attempt %d of %d follows in %.1f s",
-            request.name,
+            one_line(request.name, MOST_IN_DETAIL),
             reason,
             attempt + 1,
             policy.most_attempts(outcome),
@@ -163,7 +167,7 @@ def _is_retryable(request: Request, outcome: Outcome) -> bool:
         if request.fail_fast and isinstance(outcome.error, RequestTimedOutError):
             return False
         return request.repeatable or not outcome.sent
-    if outcome.status == 429:
+    if outcome.status == TOO_MANY_REQUESTS:
         return True
     is_temporary = is_server_failure(outcome.status) and outcome.status != NOT_IMPLEMENTED
     return is_temporary and request.repeatable and not request.fail_fast
