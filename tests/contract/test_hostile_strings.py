@@ -9,11 +9,13 @@ import pytest
 from tests.contract.both_clients import Face
 from tests.contract.scripted_server import ScriptedResponse, ScriptedServer
 from tests.contract.untyped import Untyped, taken
-from tests.unit.test_escaping import HOSTILE, is_safe
+from tests.unit import test_escaping
+from tests.unit.test_escaping import is_safe
 
 from runql import AnswerError, QueryError, RunqlError
 
 KEY = "k" * 40
+HOSTILE = {name: string[:20_000] for name, string in test_escaping.HOSTILE.items()}
 
 
 def errors_of(message: str) -> bytes:

@@ -53,7 +53,7 @@ def spoiled(value: object, hostile: str) -> object:
     if isinstance(value, str):
         return value + hostile + value
     if isinstance(value, dict):
-        return {hostile: each for each in value.values()}  # pyright: ignore[reportUnknownVariableType] — any object
+        return dict.fromkeys([hostile], hostile)
     return (hostile,) if isinstance(value, tuple) else value
 
 
