@@ -142,7 +142,8 @@ def resolve_settings(
     """
     environ = os.environ if environ is None else environ
     home = home_folder() if home is None else home
-    files = {file: read_settings_file(file) for file in find_settings_files(environ, home, cwd or Path())}
+    local, *own = find_settings_files(environ, home, cwd or Path())
+    files = {file: read_settings_file(file) for file in (local, *own)}
     netrc = find_netrc(environ, home)
     for file, values in files.items():
         if values.get("api_key"):
@@ -156,7 +157,6 @@ def resolve_settings(
     )
     _check_tls(environ, files)
     server = _checked_base_url(given.get("base_url", _DEFAULT_SERVER))
-    local, *own = files
     if "base_url" in given and given["base_url"].source == _line_of("base_url", local):
         _check_is_known(server, local, own={file: files[file] for file in own}, netrc=netrc)
     pages = _checked_url("app_url", given["app_url"]) if "app_url" in given else app_url(server, environ)

@@ -155,9 +155,13 @@ class TransportError(RunqlError):
         operation: name of the GraphQL operation, or the path of the file.
         attempts: how many times the request was sent.
         sent: whether the server may have received the request.
+        seconds: from the first attempt to the end of the last, waits included.
+        waited: seconds of them that were waits between attempts.
     """
 
     sent: bool = True
+    seconds: float = 0.0
+    waited: float = 0.0
 
     def __init__(self, message: str, *, operation: str = "", attempts: int = 1) -> None:
         self.message = message
@@ -166,7 +170,7 @@ class TransportError(RunqlError):
         super().__init__(message)
 
     def __str__(self) -> str:
-        return _with_request(self.message, self.operation, self.attempts)
+        return _with_request(self.message, self.operation, self.attempts, self.seconds, self.waited)
 
 
 class ConnectionFailedError(TransportError):
@@ -192,7 +196,14 @@ class AnswerError(RunqlError):
         status: the HTTP status.
         operation: name of the GraphQL operation, or the path of the file.
         attempts: how many times the request was sent.
+        seconds: from the first attempt to the end of the last, waits included.
+        waited: seconds of them that were waits between attempts.
+        request_id: the server's id of the request, for those who run it; None where it sends none.
     """
+
+    seconds: float = 0.0
+    waited: float = 0.0
+    request_id: str | None = None
 
     def __init__(self, message: str, *, status: int, operation: str = "", attempts: int = 1) -> None:
         self.message = message
@@ -202,7 +213,8 @@ class AnswerError(RunqlError):
         super().__init__(message)
 
     def __str__(self) -> str:
-        return _with_request(self.message, self.operation, self.attempts)
+        start = _with_request(self.message, self.operation, self.attempts, self.seconds, self.waited)
+        return start + (f" (request id {self.request_id})" if self.request_id else "")
 
 
 class AuthenticationError(AnswerError):
@@ -579,11 +591,18 @@ class IncompleteHistoriesError(RunqlError):
     Attributes:
         partial: the rows read, as dicts with a ``run_id``, in list order; empty where the caller or a file has them.
         failed: ids of the runs that could not be read; empty when the list ended early.
+        reasons: why, by their ids.
     """
 
     def __init__(
-        self, partial: Sequence[Mapping[str, object]], failed: Sequence[str], reason: str, kept: str = ""
+        self,
+        partial: Sequence[Mapping[str, object]],
+        failed: Sequence[str],
+        reason: str,
+        kept: str = "",
+        reasons: Mapping[str, str] | None = None,
     ) -> None:
+        self.reasons: dict[str, str] = dict(reasons or {})
         self.partial: list[Mapping[str, object]] = list(partial)
         self.failed: tuple[str, ...] = tuple(failed)
         which = (
@@ -776,9 +795,9 @@ def first_few(names: Sequence[str]) -> str:
     return ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
 
 
-def _with_request(message: str, operation: str, attempts: int) -> str:
-    return one_line(
-        message
-        + (f" [{operation}]" if operation else "")
-        + (f" (after {attempts} attempts)" if attempts > 1 else "")
-    )
+def _with_request(message: str, operation: str, attempts: int, seconds: float, waited: float) -> str:
+    name = f" [{operation}]" if operation else ""
+    if attempts <= 1:
+        return one_line(f"{message}{name}")
+    took = f" in {seconds:.3g} s, {waited:.3g} s of them waiting" if seconds else ""
+    return one_line(f"{message}{name} (after {attempts} attempts{took})")

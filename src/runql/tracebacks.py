@@ -17,6 +17,8 @@ Redact = Callable[[str], str]
 _LIBRARIES: Final = frozenset(
     {"httpx", "httpcore", "h11", "h2", "hpack", "anyio", "trio", "outcome", "socksio"}
 )
+# The drivers hold pieces of responses, which may repeat the key.
+_DRIVERS: Final = frozenset({"runql.transport.sync", "runql.transport.aio"})
 _REQUEST: Final = "_request"
 """The attribute in which httpx's errors hold the request, with its URL and headers."""
 
@@ -124,5 +126,6 @@ def _visible(trace: TracebackType | None) -> TracebackType | None:
 
 
 def _is_hidden(frame: FrameType) -> bool:
-    library = str(frame.f_globals.get("__name__", "")).partition(".")[0]
-    return library in _LIBRARIES or library in sys.stdlib_module_names
+    module = str(frame.f_globals.get("__name__", ""))
+    library = module.partition(".")[0]
+    return module in _DRIVERS or library in _LIBRARIES or library in sys.stdlib_module_names

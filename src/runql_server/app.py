@@ -7,10 +7,13 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from http import HTTPStatus
 from pathlib import Path
 
 from starlette.applications import Starlette
+from starlette.convertors import Convertor, register_url_convertor
 from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
@@ -37,6 +40,23 @@ from runql_server.storage.store import CRASH_AFTER, Store
 Handler = Callable[[Request], Awaitable[Response]]
 
 
+class RowNumber(Convertor[int]):
+    """A row number in a path, of the digits that SQLite can hold."""
+
+    regex = "[0-9]{1,18}"
+
+    def convert(self, value: str) -> int:
+        """Read the number."""
+        return int(value)
+
+    def to_string(self, value: int) -> str:
+        """Write the number."""
+        return str(value)
+
+
+register_url_convertor("row", RowNumber())
+
+
 @dataclass(frozen=True)
 class ReceivedRequest:
     """One request as it arrived; ``operation`` is the GraphQL operation name, or empty for other requests."""
@@ -60,7 +80,8 @@ def create_app(
 ) -> Starlette:
     """Create the application over a data directory; ``api_key`` is accepted in addition to the stored keys.
 
-    ``app.state.store`` is the open store; shutdown closes it, and frees the directory for another server. The application calls ``on_request`` just before it
+    ``app.state.store`` is the open store; shutdown closes it, and frees the directory for another server. One that is never
+    started is closed by ``app.state.shut_down()``. The application calls ``on_request`` just before it
     sends a response. ``export_policy`` selects the histories that become parquet files. With ``config_merge`` the
     server merges a run's new config into the stored one, so keys that the client deleted come back.
 
@@ -72,7 +93,8 @@ def create_app(
     lock = DirectoryLock(data_dir)
     store, signer = _open(data_dir, lock, crash_after, api_key)
     endpoints = FileEndpoints(store, signer, most_bytes=body_limits.file_stream)
-    artifacts, exports = ArtifactEndpoints(store, signer), ExportEndpoints(store, signer)
+    artifacts = ArtifactEndpoints(store, signer, most_manifest_bytes=body_limits.manifest)
+    exports = ExportEndpoints(store, signer)
     exporter = Exporter(store, export_policy)
     graphql = GraphQLEndpoint(
         store,
@@ -84,12 +106,15 @@ def create_app(
     )
     middleware = [] if on_request is None else [Middleware(RequestRecorder, on_request=on_request)]
 
-    @asynccontextmanager
-    async def lifespan(_app: Starlette) -> AsyncGenerator[None]:
-        yield
+    def shut_down() -> None:
         exporter.close()
         store.close()
         lock.release()
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncGenerator[None]:
+        yield
+        shut_down()
 
     app = Starlette(
         routes=[
@@ -102,20 +127,20 @@ def create_app(
                 methods=["POST"],
             ),
             Route("/files/{entity}/{project}/{run}/{name:path}", _require_key(store, endpoints.download)),
-            Route("/storage/{run:int}/{name:path}", endpoints.signed_download, methods=["GET"]),
-            Route("/storage/{run:int}/{name:path}", endpoints.signed_upload, methods=["PUT"]),
-            Route("/history-exports/{export:int}.parquet", exports.download, methods=["GET"]),
+            Route("/storage/{run:row}/{name:path}", endpoints.signed_download, methods=["GET"]),
+            Route("/storage/{run:row}/{name:path}", endpoints.signed_upload, methods=["PUT"]),
+            Route("/history-exports/{export:row}.parquet", exports.download, methods=["GET"]),
             Route("/artifacts/{entity}/{digest}", _require_key(store, artifacts.locate_v1)),
             Route("/artifactsV2/{rest:path}", _require_key(store, artifacts.locate_v2)),
-            Route("/artifact-storage/{artifact:int}/{digest}", artifacts.download_entry, methods=["GET"]),
-            Route("/artifact-storage/{artifact:int}/{digest}", artifacts.upload_entry, methods=["PUT"]),
+            Route("/artifact-storage/{artifact:row}/{digest}", artifacts.download_entry, methods=["GET"]),
+            Route("/artifact-storage/{artifact:row}/{digest}", artifacts.upload_entry, methods=["PUT"]),
             Route(
-                "/artifact-storage/{artifact:int}/manifests/{manifest:int}",
+                "/artifact-storage/{artifact:row}/manifests/{manifest:row}",
                 artifacts.download_manifest,
                 methods=["GET"],
             ),
             Route(
-                "/artifact-storage/{artifact:int}/manifests/{manifest:int}",
+                "/artifact-storage/{artifact:row}/manifests/{manifest:row}",
                 artifacts.upload_manifest,
                 methods=["PUT"],
             ),
@@ -124,12 +149,13 @@ def create_app(
         lifespan=lifespan,
         exception_handlers={
             RequestError: _error_response,
+            HTTPException: _no_route_response,
             OSError: _full_disk_response,
             sqlite3.Error: _full_disk_response,
             Exception: _unexpected_response,
         },
     )
-    app.state.store = store
+    app.state.store, app.state.shut_down = store, shut_down
     return app
 
 
@@ -175,6 +201,11 @@ async def _greeting(_request: Request) -> Response:
 async def _error_response(_request: Request, error: Exception) -> Response:
     status = error.status if isinstance(error, RequestError) else 400
     return JSONResponse({"error": str(error)}, status_code=status)
+
+
+async def _no_route_response(_request: Request, error: Exception) -> Response:
+    status, headers = (error.status_code, error.headers) if isinstance(error, HTTPException) else (404, None)
+    return JSONResponse({"error": HTTPStatus(status).phrase}, status_code=status, headers=headers)
 
 
 async def _full_disk_response(_request: Request, error: Exception) -> Response:

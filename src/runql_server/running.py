@@ -12,11 +12,14 @@ from types import TracebackType
 from typing import Self
 
 import uvicorn
+from starlette.routing import BaseRoute
 
 from runql_server.access import auth
 from runql_server.app import ReceivedRequest, create_app
 from runql_server.exports.policy import DEFAULT_POLICY, ExportPolicy
+from runql_server.graphql.limits import QueryLimits
 from runql_server.http import listening
+from runql_server.http.bodies import BodyLimits
 from runql_server.seed import SeedRun, seed_runs
 from runql_server.seed_artifacts import SeedArtifact, seed_artifacts
 from runql_server.storage.store import CRASH_AFTER, Store
@@ -27,7 +30,7 @@ _HOST = "127.0.0.1"
 class RunningServer:
     """The embedded server on a free loopback port; it runs inside the ``with`` block.
 
-    ``requests`` lists the received requests, in the order of their responses; ``clear()`` empties it.
+    ``routes`` are those of the application. ``requests`` lists the received requests, in the order of their responses; ``clear()`` empties it.
     With ``config_merge=True`` the server merges an updated config into the stored one, as W&B's server is said to do:
     keys that a client deleted come back, nested ones too. By default an update replaces the config.
     """
@@ -40,6 +43,8 @@ class RunningServer:
         crash_after: timedelta = CRASH_AFTER,
         export_policy: ExportPolicy = DEFAULT_POLICY,
         config_merge: bool = False,
+        body_limits: BodyLimits | None = None,
+        query_limits: QueryLimits | None = None,
     ) -> None:
         self._own_dir = tempfile.TemporaryDirectory(prefix="runql-server-") if data_dir is None else None
         self.data_dir: Path = Path(self._own_dir.name) if self._own_dir is not None else Path(data_dir or ".")
@@ -52,8 +57,11 @@ class RunningServer:
             crash_after=crash_after,
             export_policy=export_policy,
             config_merge=config_merge,
+            body_limits=body_limits,
+            query_limits=query_limits,
             on_request=self.requests.append,
         )
+        self.routes: tuple[BaseRoute, ...] = tuple(app.routes)
         self.store: Store = app.state.store
         config = uvicorn.Config(
             app, log_config=None, access_log=False, timeout_keep_alive=75, timeout_graceful_shutdown=5

@@ -53,12 +53,7 @@ def serve(
     # One run of the sample is still running; it must not turn into a crashed one while somebody looks at it.
     crash_after = NEVER_CRASH if sample else CRASH_AFTER
     app = create_app(data_dir, crash_after=crash_after, export_policy=EXPORTS)
-    store: Store = app.state.store
-    with store.connection() as connection:
-        key = None if auth.has_keys(connection) else auth.new_key()
-    if key is not None:
-        with store.writing() as connection:
-            auth.add_key(connection, key)
+    key = _first_key(app.state.store)
     config = uvicorn.Config(
         app,
         log_level="warning",
@@ -67,10 +62,14 @@ def serve(
         ssl_certfile=None if tls is None else tls.certificate,
         ssl_keyfile=None if tls is None else str(tls.key),
     )
-    _announce(listening.url(host, bound, scheme="http" if tls is None else "https"), data_dir, key)
     # uvicorn raises the interrupt again after an orderly shutdown.
     with suppress(KeyboardInterrupt):
-        uvicorn.Server(config).run(sockets=[bound])
+        try:
+            _announce(listening.url(host, bound, scheme="http" if tls is None else "https"), data_dir, key)
+            uvicorn.Server(config).run(sockets=[bound])
+        finally:
+            # Again, because an interrupt may come before the application starts.
+            app.state.shut_down()
 
 
 def print_new_key(*, data_dir: Path, user: str = auth.USERNAME, read_only: bool = False) -> None:
@@ -89,6 +88,15 @@ def print_new_key(*, data_dir: Path, user: str = auth.USERNAME, read_only: bool 
     finally:
         store.close()
     print(f"export WANDB_API_KEY={key}")
+
+
+def _first_key(store: Store) -> str | None:
+    with store.writing() as connection:
+        if auth.has_keys(connection):
+            return None
+        key = auth.new_key()
+        auth.add_key(connection, key)
+        return key
 
 
 def _tls(certificate: Path | None, key: Path | None) -> Tls | None:

@@ -18,11 +18,15 @@ class Started(NamedTuple):
     key: str | None
 
 
-def start(data_dir: Path) -> Started:
+def environment() -> dict[str, str]:
+    """Return the environment in which a process finds the server's code."""
+    return os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+
+
+def start(data_dir: Path, *options: str) -> Started:
     """Start a server over the directory, and wait until it prints its URL."""
-    command = [sys.executable, "-m", "runql_server", "--port", "0", "--data-dir", str(data_dir)]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+    command = [sys.executable, "-m", "runql_server", "--port", "0", "--data-dir", str(data_dir), *options]
+    process = subprocess.Popen(command, env=environment(), stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     said = process.stdout.readline() + process.stdout.readline() + process.stdout.readline()
     url = re.search(r"WANDB_BASE_URL=(\S+)", said)

@@ -100,10 +100,10 @@ def serve(
         str, typer.Option(help="address to listen on; one that other machines reach needs TLS")
     ] = "127.0.0.1",
     tls_cert: Annotated[
-        Path | None, typer.Option(help="PEM file with the certificate; by default there is no TLS")
+        Path | None, typer.Option(help="PEM file with the certificate; without TLS by default")
     ] = None,
     tls_key: Annotated[
-        Path | None, typer.Option(help="PEM file with the certificate's key; none by default")
+        Path | None, typer.Option(help="PEM file with the key of the certificate; without TLS by default")
     ] = None,
     insecure_listen: Annotated[
         bool,
@@ -116,7 +116,7 @@ def serve(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="print a new API key of the user NAME and exit; a server may run over the folder meanwhile",
+            help="print a new API key of the user NAME and exit, also while a server runs; by default serve",
         ),
     ] = None,
     read_only: Annotated[

@@ -97,7 +97,7 @@ class Api(EntryPoint[RetryingClient], ArtifactCatalog):
         self._viewer = ReadOnce(_read_viewer)
 
     def __repr__(self) -> str:
-        return f"<Api {self.settings.base_url}>"
+        return f"<Api {self.settings.base_url}>" if "client" in vars(self) else "<Api, not made>"
 
     def __enter__(self) -> Self:
         return self
@@ -399,7 +399,7 @@ class AsyncApi(EntryPoint["AsyncRetryingClient"], AsyncArtifactCatalog):
         self._viewer = ReadOnce(_read_viewer)
 
     def __repr__(self) -> str:
-        return f"<AsyncApi {self.settings.base_url}>"
+        return f"<AsyncApi {self.settings.base_url}>" if "client" in vars(self) else "<AsyncApi, not made>"
 
     async def __aenter__(self) -> Self:
         return self

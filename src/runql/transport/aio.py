@@ -271,7 +271,7 @@ class AsyncRetryingClient:
         return observed_call(self, self._new_call)
 
     def _new_call(self) -> Call:
-        return Call(self._deadline)
+        return Call(self._deadline, budget=self._retry.new_budget())
 
     async def run(self, flow: Flow[T]) -> T:
         """Perform a flow's effects until it ends, and return its result."""

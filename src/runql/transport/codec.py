@@ -23,6 +23,7 @@ from runql.errors import (
 )
 from runql.escaping import MOST_IN_DETAIL, one_line
 from runql.limits import JSONTooDeepError
+from runql.transport.response_headers import request_id
 from runql.transport.retry import asked_wait, is_server_failure
 from runql.transport.unknown_parts import describe_unknown_parts, unknown_parts, without_fields
 from runql.transport.variables import check_variables, dump_input_object
@@ -103,13 +104,18 @@ def read_response(operation: Operation[T], response: Response) -> T:
         error.operation = operation.name
         raise
     if response.status != 200 or body is None or body.get("errors") or body.get("data") is None:
+        del body  # a traceback shows this frame's variables, and the server may repeat the API key
         raise answer_error(operation.name, response)
     # BaseModel: ariadne-codegen makes every result a pydantic model; Operation is generic over it without naming it.
     model = cast("type[BaseModel]", operation.result)
     try:
         return cast("T", model.model_validate(body["data"]))
     except ValidationError as error:
-        raise SchemaDriftError(operation.name, _drift_places(error)) from error
+        places = _drift_places(error)
+    # Outside `except`: pydantic's error would be chained, and quotes the data.
+    del body
+    response.content = response.showable
+    raise SchemaDriftError(operation.name, places)
 
 
 def read_response_with_raw_lists(
@@ -151,7 +157,15 @@ def answer_error(name: str, response: Response) -> AnswerError:
     Statuses come first (401, 403, 429, 408 and 5xx), because proxies send them without GraphQL. Then come GraphQL
     errors, which servers send with 200 and with 400, and then everything else.
     """
-    body = _object(response.showable)
+    error = _answer_error(name, response)
+    error.seconds, error.waited = response.seconds, response.waited
+    error.request_id = request_id(response.headers)
+    return error
+
+
+def _answer_error(name: str, response: Response) -> AnswerError:
+    response.content = response.showable
+    body = _object(response.content)
     problems = _problems(body)
     details = (
         _joined_messages(problems) or one_line(_rest_message(body), MOST_IN_DETAIL) or _excerpt(response)

@@ -44,11 +44,13 @@ def diagnose(error: httpx.HTTPError, url: httpx.URL, *, is_known: bool) -> Diagn
     Args:
         error: what httpx raised; not a timeout.
         url: of the request.
-        is_known: whether the host has responded before. An unknown host counts as a wrong address after two attempts.
+        is_known: whether the host has responded before. An unknown host counts as a wrong address.
     """
     host = host_of(url)
     if isinstance(error, httpx.ProxyError):
         return _refused_by_proxy(error, url)
+    if isinstance(error, httpx.DecodingError):
+        return Diagnosis(f"the response of {host} is not compressed as its headers say: {error}", ONCE)
     for cause in _causes(error):
         if isinstance(cause, ssl.SSLCertVerificationError):
             message = f"{host} shows a certificate that is not trusted: {cause}. {trust_advice(cause)}"
@@ -58,13 +60,14 @@ def diagnose(error: httpx.HTTPError, url: httpx.URL, *, is_known: bool) -> Diagn
             return Diagnosis(message, TWICE)
         if isinstance(cause, socket.gaierror):
             message = f"no response from {host}: its name has no address ({cause}). Check WANDB_BASE_URL and the network"
-            return Diagnosis(message, None if is_known else TWICE)
+            is_wrong = cause.errno != socket.EAI_AGAIN
+            return Diagnosis(message, None if is_known else ONCE if is_wrong else TWICE)
         if isinstance(cause, ConnectionRefusedError):
             message = (
                 f"no response from {host}: it refuses the connection. Check WANDB_BASE_URL and the network, "
                 "and that the server is up"
             )
-            return Diagnosis(message, None if is_known else TWICE)
+            return Diagnosis(message, None if is_known else ONCE)
     message = (
         f"no response from {host}: {str(error) or type(error).__name__}. Check WANDB_BASE_URL and the network"
     )

@@ -94,11 +94,13 @@ class Download:
         url: absolute, or relative to the base URL.
         sink: takes the body of a successful response, which is then empty; None keeps the body in memory.
         part: the bytes to ask for, kept in memory; a server may send the whole file instead.
+        most_attempts: how often to send it at most; None leaves that to the policy.
     """
 
     url: str
     sink: Sink | None = None
     part: ByteRange | None = None
+    most_attempts: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,24 +212,24 @@ def fetch_with_list_size(
     return data, size
 
 
-def download(url: str) -> Flow[bytes]:
-    """Get the content of a URL that the server named, following redirects.
+def download(url: str, *, most_attempts: int | None = None) -> Flow[bytes]:
+    """Get the content of a URL that the server named, following redirects; see `Download`.
 
     Each redirect is an effect of its own, so that the driver decides for each URL whether it may carry credentials.
     """
-    response = yield from _follow_redirects(url)
+    response = yield from _follow_redirects(url, most_attempts=most_attempts)
     if response.status != 200:
         raise answer_error(_path(url), response)
     return response.content
 
 
-def download_part(url: str, wanted: ByteRange) -> Flow[FilePart]:
+def download_part(url: str, wanted: ByteRange, *, most_attempts: int | None = None) -> Flow[FilePart]:
     """Get some bytes of a file, following redirects; the whole file where the server sends no parts.
 
     Raises:
         AnswerError: the server refused, or sent other bytes.
     """
-    response = yield from _follow_redirects(url, part=wanted)
+    response = yield from _follow_redirects(url, part=wanted, most_attempts=most_attempts)
     part = read_part(wanted, response)
     if part is None:
         raise answer_error(_path(url), response)
@@ -344,8 +346,10 @@ def sleep(seconds: float) -> Flow[None]:
     yield Sleep(seconds)
 
 
-def _follow_redirects(url: str, sink: Sink | None = None, part: ByteRange | None = None) -> Flow[Response]:
-    response = _response((yield Download(url, sink, part)))
+def _follow_redirects(
+    url: str, sink: Sink | None = None, part: ByteRange | None = None, most_attempts: int | None = None
+) -> Flow[Response]:
+    response = _response((yield Download(url, sink, part, most_attempts)))
     most, followed = current_limits().redirects, 0
     while (location := response.headers.get("location")) is not None and response.status // 100 == 3:
         if followed == most:
@@ -355,7 +359,7 @@ def _follow_redirects(url: str, sink: Sink | None = None, part: ByteRange | None
             )
         followed += 1
         url = _join_url(url, location)
-        response = _response((yield Download(url, sink, part)))
+        response = _response((yield Download(url, sink, part, most_attempts)))
     return response
 
 

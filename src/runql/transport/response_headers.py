@@ -1,4 +1,4 @@
-"""Which bytes of a file a response's body holds, and whether they are encoded, by its headers."""
+"""What the headers of a response say: which bytes its body holds, how they are encoded, and the request's id."""
 
 from __future__ import annotations
 
@@ -8,6 +8,14 @@ from dataclasses import dataclass
 from typing import Final
 
 _CONTENT_RANGE: Final = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)", re.ASCII)
+
+_UNPRINTABLE: Final = re.compile(r"[^!-~]")
+
+LONGEST_ID: Final = 80
+"""Characters of a request's id; others are left out."""
+
+REQUEST_IDS: Final = ("x-request-id", "x-amz-request-id", "x-guploader-uploadid", "cf-ray")
+"""The headers that hold a request's id: of the server, of the storages, and of the proxy before the server."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,3 +45,11 @@ def content_range(headers: Mapping[str, str]) -> ContentRange | None:
         return None
     first, last, size = found.groups()
     return ContentRange(int(first), int(last) + 1, None if size == "*" else int(size))
+
+
+def request_id(headers: Mapping[str, str]) -> str | None:
+    """Return the server's id of the request, in printable ASCII; None where it sends none."""
+    for name in REQUEST_IDS:
+        if found := _UNPRINTABLE.sub("?", headers.get(name, "").strip())[:LONGEST_ID]:
+            return found
+    return None

@@ -21,6 +21,8 @@ class Request:
         fail_fast: do not retry server failures and timeouts.
         sink: takes the response's body; a GET.
         part: the value of a `Range` header; a GET.
+        most_attempts: how often to send it at most; None leaves that to the policy.
+        repeats_conflicts: a conflict (409) passes.
         source: the body of a PUT, which never carries our credentials.
         source_headers: headers that the server wants on the PUT.
     """
@@ -30,6 +32,8 @@ class Request:
     content: bytes | None = None
     repeatable: bool = True
     fail_fast: bool = False
+    most_attempts: int | None = None
+    repeats_conflicts: bool = False
     sink: Sink | None = None
     part: str | None = None
     source: Source | None = None
@@ -63,6 +67,8 @@ class Response:
         content: the body, decompressed; empty after `release`.
         elapsed: seconds from the first byte sent to the last received.
         attempts: how many times the request was sent.
+        seconds: from the first attempt to the end of the last, waits included.
+        waited: seconds of them that were waits between attempts.
         received: bytes of the body as received, which may be compressed.
         redact: blanks the API key, which no error may show and servers may repeat.
     """
@@ -72,6 +78,8 @@ class Response:
     headers: dict[str, str] = field(default_factory=dict[str, str], repr=False)
     elapsed: float = 0.0
     attempts: int = 1
+    seconds: float = 0.0
+    waited: float = 0.0
     received: int = 0
     redact: Callable[[bytes], bytes] = field(default=bytes, repr=False, compare=False)
 

@@ -37,11 +37,11 @@ class QueryLimits:
 
     length: int = 500_000
     tokens: int = 50_000
-    depth: int = 50
+    depth: int = 30
     fields: int = 20_000
     aliases: int = 2_000
-    overlaps: int = 200_000
-    errors: int = 10_000
+    overlaps: int = 100_000
+    errors: int = 1_000
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import re
+from typing import Final
+
 import anyio.to_thread
 from graphql import OperationType
 from starlette.requests import Request
@@ -21,6 +25,10 @@ from runql_server.storage.store import Store
 
 OPERATION = "runql_server.operation"
 """Key of the ASGI scope that holds the name of a request's operation, for the middleware."""
+
+
+# Half of a pair is a lone surrogate, but not each half is alone.
+_SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 class GraphQLEndpoint:
@@ -94,6 +102,14 @@ def _refusal(message: str, status: int) -> Response:
     return JSONResponse({"errors": [{"message": message}]}, status_code=status)
 
 
+def _check_encodable(text: str, variables: JsonValue) -> None:
+    try:
+        text.encode()
+        json.dumps(variables, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        raise RequestError("variables: a string holds a lone surrogate, which is no character") from error
+
+
 def _parse(body: bytes) -> tuple[str, dict[str, JsonValue], str | None]:
     try:
         document = lenient_json.parse_object(body.decode(), what="the body")
@@ -104,5 +120,7 @@ def _parse(body: bytes) -> tuple[str, dict[str, JsonValue], str | None]:
         raise RequestError("query: a text is needed")
     if variables is not None and not isinstance(variables, dict):
         raise RequestError("variables: an object is needed")
+    if _SURROGATE.search(body):
+        _check_encodable(text, variables)
     # Newer SDKs send an empty operation name with documents from Python code; it means no name.
     return text, variables or {}, name if isinstance(name, str) and name else None

@@ -10,6 +10,7 @@ from runql_server.errors import RequestError
 from runql_server.lenient_json import JsonObject, JsonValue
 from runql_server.runs import forks, lines, runs
 from runql_server.runs.lines import HistoryRow
+from runql_server.runs.run_values import storable
 from runql_server.runs.runs import RunChange
 
 
@@ -109,7 +110,7 @@ def _chunk(name: str, chunk: JsonValue) -> Chunk:
         raise RequestError(f"files: {name}: offset must be a whole number")
     if not isinstance(content, list):
         raise RequestError(f"files: {name}: content must be a list of texts")
-    strings = [text for text in content if isinstance(text, str)]
+    strings = [text if text.isascii() else storable(text) for text in content if isinstance(text, str)]
     if len(strings) != len(content):
         raise RequestError(f"files: {name}: content must be a list of texts")
     return Chunk(lines.check_offset(offset, len(strings), name), strings)

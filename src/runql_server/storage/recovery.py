@@ -77,8 +77,9 @@ def check_database(connection: sqlite3.Connection, data_dir: Path) -> None:
 
 
 def _damaged(data_dir: Path, problem: str) -> DataDirectoryError:
+    said = " ".join(problem.replace("*** in database main ***", "").split())[:300]
     return DataDirectoryError(
-        f"the database in {data_dir} is damaged: {problem[:300]}. Restore it from a copy, or save what is left "
+        f"the database in {data_dir} is damaged: {said}. Restore it from a copy, or save what is left "
         "with `sqlite3 runql.sqlite3 .recover`"
     )
 
@@ -89,9 +90,7 @@ def _drop_lost_exports(connection: sqlite3.Connection, store: Store) -> None:
         "SELECT id, run_id, blob FROM history_exports WHERE state = 'ready'"
     ).fetchall():
         if not files.blob_path(store, row["blob"]).exists():
-            connection.execute(
-                "UPDATE history_exports SET state = 'stale' WHERE run_id = ?", (row["run_id"],)
-            )
+            connection.execute("DELETE FROM history_exports WHERE run_id = ?", (row["run_id"],))
 
 
 def _blobs(store: Store) -> Iterator[Path]:

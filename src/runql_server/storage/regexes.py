@@ -41,7 +41,9 @@ def compiled(pattern: str, options: str) -> Pattern:
     settings.log_errors = False
     settings.never_capture = True
     try:
-        found = _re2.compile(f"{f'(?{flags})' if flags else ''}{bare}".encode("utf-8", "replace"), settings)
+        found = _re2.compile(f"{f'(?{flags})' if flags else ''}{bare}".encode(), settings)
+    except UnicodeEncodeError as error:
+        raise PatternError("it holds a lone surrogate, which no stored string has") from error
     except _re2.error as error:
         raise PatternError(_advice(error)) from error
     return Pattern(found)

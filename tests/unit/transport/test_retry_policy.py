@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 
 from runql.errors import ConnectionFailedError, RequestTimedOutError
-from runql.transport.retry import Outcome, RetryPolicy, asked_wait, is_server_failure
+from runql.transport.retry import Outcome, RetryPolicy, asked_wait, is_cut_off, is_server_failure
 from runql.transport.wire import Failure, Request, Response
 
 QUERY = Request("Query", "http://api/graphql", b"{}")
@@ -36,7 +37,7 @@ def delay(
 
 
 def status(code: int, **headers: str) -> Response:
-    return Response(code, b"", {name.replace("_", "-"): value for name, value in headers.items()})
+    return Response(code, b"{}", {name.replace("_", "-"): value for name, value in headers.items()})
 
 
 @pytest.mark.parametrize(
@@ -48,6 +49,7 @@ def status(code: int, **headers: str) -> Response:
         (NO_ANSWER_IN_TIME, True, False, False),
         (status(429), True, True, True),
         (status(408), True, False, False),
+        (status(425), True, True, True),
         (status(500), True, False, False),
         (status(502), True, False, False),
         (status(503), True, False, False),
@@ -70,6 +72,52 @@ def test_what_is_sent_again(outcome: Outcome, *, query: bool, fail_fast: bool, m
     assert (delay(FILE, outcome) is not None) is query
     assert (delay(FAILING_FAST, outcome) is not None) is fail_fast
     assert (delay(MUTATION, outcome) is not None) is mutation
+
+
+@pytest.mark.parametrize(
+    ("content", "cut"),
+    [
+        (b"", True),
+        (b" \n", True),
+        (b'{"data": {"project"', True),
+        (b'{"data": {"project": {}}', True),
+        (b"upstream error", True),
+        (b'{"data": "\xff"}', True),
+        (b'{"data": null}', False),
+        (b'{"data": [NaN, Infinity]}', False),
+        (b"<!doctype html>", False),
+        (b"\n  <html>", False),
+        (b'{"data": "' + b"x" * 10_000, True),
+        (b'{"data": {"rows": ["' + b"x" * 10_000 + b'"]}}\n', False),
+        (b"\n" + b"x" * 10_000 + b"}", True),
+    ],
+)
+def test_a_response_that_was_cut_off_is_asked_for_again(content: bytes, *, cut: bool) -> None:
+    outcome = Response(200, content)
+    assert is_cut_off(content) is cut
+    assert (delay(QUERY, outcome) is not None) is cut
+    assert (delay(QUERY, outcome, attempt=3) is not None) is False
+    assert (delay(FAILING_FAST, outcome) is not None) is cut
+    assert (delay(FAILING_FAST, outcome, attempt=2) is not None) is False
+    assert delay(MUTATION, outcome) is None
+    assert delay(FILE, outcome) is None
+
+
+def test_conflicts_pass_for_files_and_for_writes_that_are_idempotent() -> None:
+    assert delay(replace(FILE, repeats_conflicts=True), status(409)) is not None
+    assert delay(replace(MUTATION, repeatable=True, repeats_conflicts=True), status(409)) is not None
+    assert delay(QUERY, status(409)) is None
+
+
+def test_a_timeout_gets_few_attempts() -> None:
+    assert delay(QUERY, NO_ANSWER_IN_TIME, attempt=2) is not None
+    assert delay(QUERY, NO_ANSWER_IN_TIME, attempt=3) is None
+
+
+def test_a_request_may_have_fewer_attempts_than_the_policy() -> None:
+    twice = replace(FILE, most_attempts=2)
+    assert delay(twice, status(500)) is not None
+    assert delay(twice, status(500), attempt=2) is None
 
 
 def test_delays_double_up_to_the_longest() -> None:
@@ -172,7 +220,8 @@ def test_a_date_without_a_zone_does_not_break_the_wait(date: str | None) -> None
 
 
 @pytest.mark.parametrize(
-    ("code", "failed"), [(200, False), (404, False), (429, False), (408, True), (500, True), (599, True)]
+    ("code", "failed"),
+    [(200, False), (404, False), (429, False), (408, True), (425, True), (500, True), (599, True)],
 )
 def test_which_statuses_are_the_servers_failure(code: int, *, failed: bool) -> None:
     assert is_server_failure(code) is failed

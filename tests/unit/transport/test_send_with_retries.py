@@ -41,7 +41,7 @@ def test_the_last_answer_is_returned_when_the_attempts_are_used_up() -> None:
     next(tries)
     tries.send(Response(502, b"second"))
     next(tries)
-    assert ended(tries, Response(503, b"last")) == Response(503, b"last", attempts=3)
+    assert ended(tries, Response(503, b"last")) == Response(503, b"last", attempts=3, seconds=3, waited=3)
 
 
 def test_the_last_failure_is_raised_and_knows_the_attempts() -> None:
@@ -52,7 +52,9 @@ def test_the_last_failure_is_raised_and_knows_the_attempts() -> None:
     tries.send(Failure(RequestTimedOutError("late")))
     next(tries)
     error = ConnectionFailedError("refused", operation="GetRun")
-    with pytest.raises(ConnectionFailedError, match=r"refused \[GetRun\] \(after 3 attempts\)") as caught:
+    with pytest.raises(
+        ConnectionFailedError, match=r"refused \[GetRun\] \(after 3 attempts in 3 s, 3 s of them waiting\)"
+    ) as caught:
         tries.send(Failure(error))
     assert caught.value is error
     assert caught.value.attempts == 3

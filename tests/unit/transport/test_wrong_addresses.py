@@ -42,25 +42,27 @@ def unused_port() -> int:
 
 
 @faces
-def test_a_name_that_leads_nowhere(face: Face, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("number", "attempts"), [(socket.EAI_NONAME, 1), (socket.EAI_AGAIN, 2)])
+def test_a_name_that_leads_nowhere(
+    number: int, attempts: int, face: Face, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unresolvable(*_given: object, **_named: object) -> list[object]:
+        raise socket.gaierror(number, "no address")
+
     monkeypatch.setattr(socket, "getaddrinfo", unresolvable)
     traffic = Traffic()
-    message = (
-        r"no response from wrong\.invalid: its name has no address .*Check WANDB_BASE_URL.*after 2 attempts"
-    )
+    message = r"no response from wrong\.invalid: its name has no address .*Check WANDB_BASE_URL"
     with pytest.raises(ConnectionFailedError, match=message):
         patient(face, "http://wrong.invalid")(fetch(STATE), traffic=traffic)
-    assert traffic.requests == 2
+    assert traffic.requests == attempts
 
 
 @faces
 def test_a_port_that_nobody_listens_on(face: Face) -> None:
     traffic = Traffic()
-    with pytest.raises(
-        ConnectionFailedError, match=r"it refuses the connection\..*that the server is up.*after 2 attempts"
-    ):
+    with pytest.raises(ConnectionFailedError, match=r"it refuses the connection\..*that the server is up"):
         patient(face, f"http://127.0.0.1:{unused_port()}")(fetch(STATE), traffic=traffic)
-    assert traffic.requests == 2
+    assert traffic.requests == 1
 
 
 @faces

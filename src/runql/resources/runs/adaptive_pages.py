@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import islice
-from typing import TYPE_CHECKING, Generic, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeAlias, TypeVar
 
-from runql.errors import QueryError, RequestTimedOutError, ServerFailureError
+from runql.errors import QueryError, RequestTimedOutError, RunqlError, ServerFailureError
 from runql.limits import ResponseTooLargeError
 from runql.resources.pages.listing import Page, refuse_circle
 from runql.resources.runs.query import RunQuery, list_light_page
@@ -18,6 +18,46 @@ if TYPE_CHECKING:
 # The errors of a server that a page overloads. A smaller page cannot help against any other error.
 OVERLOAD = (ServerFailureError, RequestTimedOutError, QueryError, ResponseTooLargeError)
 GOOD_PAGES = 4
+
+HOPELESS: Final = 5
+"""Runs in a row that fail before a read gives up; one that times out counts twice, as it takes that long."""
+
+NAMES: Final = 500
+"""Runs on a page that lists the remaining ones after giving up."""
+
+
+NOT_REQUESTED: Final = "not requested, because the runs before it failed one after the other"
+
+
+class Streak:
+    """Runs in a row that could not be read.
+
+    Attributes:
+        reason: the error of the last one.
+    """
+
+    def __init__(self) -> None:
+        self.reason: str = ""
+        self._length = 0
+
+    def fail(self, error: RunqlError) -> None:
+        """Note a run that could not be read."""
+        self.reason = str(error)
+        self._length += 2 if isinstance(error, RequestTimedOutError) else 1
+
+    def end(self) -> None:
+        """Note a run that was read."""
+        self._length = 0
+
+    @property
+    def is_hopeless(self) -> bool:
+        """Whether the next run would fail as well, in all likelihood."""
+        return self._length >= HOPELESS
+
+    @property
+    def why_not_tried(self) -> str:
+        """Why the runs that follow were not requested."""
+        return f"{NOT_REQUESTED}: {self.reason}"
 
 
 class ListedRun(Protocol):
@@ -40,22 +80,22 @@ class AdaptivePages(Generic[N]):
 
     A page that overloads the server (a failure, a timeout, a GraphQL error, a response beyond `Limits`) is halved at once, down to one run. The
     size grows back only after `GOOD_PAGES` pages, because each overload may cost a whole timeout. A run that cannot be
-    read even alone is skipped, by a request for its id.
+    read even alone is skipped, by a request for its id. After several such runs in a row no further one is tried: their
+    ids are listed, by one request for `NAMES` of them.
 
     Attributes:
         size: runs that the next page asks for.
         more: whether another page is there.
         has_read: whether any run was read.
-        failed: ids of the runs that were skipped.
-        reason: why the last of them was.
+        reasons: why runs were skipped, by their ids.
     """
 
     def __init__(self, query: RunQuery, read_page: ReadPage[N], size: int | None = None) -> None:
         self.size: int = query.per_page if size is None else size
         self.more: bool = True
         self.has_read: bool = False
-        self.failed: list[str] = []
-        self.reason: str = ""
+        self.reasons: dict[str, str] = {}
+        self._streak = Streak()
         self._left = query.limit
         self._query = query
         self._read_page = read_page
@@ -71,12 +111,15 @@ class AdaptivePages(Generic[N]):
             size = self.size if self._left is None else min(self.size, self._left)
             can_halve = size > 1
             try:
-                return (yield from self._read_page(self._query.sized(size), self._after, can_halve))
+                page = yield from self._read_page(self._query.sized(size), self._after, can_halve)
             except OVERLOAD as error:
                 if can_halve:
                     self.size, self._good_pages = (size + 1) // 2, 0
                 else:
-                    self._skip((yield from list_light_page(self._query.sized(1), self._after)), str(error))
+                    yield from self._skip(error)
+            else:
+                self._streak.end()
+                return page
         return None
 
     def take(self, page: Page[N]) -> list[N]:
@@ -96,14 +139,27 @@ class AdaptivePages(Generic[N]):
             self.size, self._good_pages = min(self.size * 2, self._full_size), 0
         return [*new.values()]
 
+    @property
+    def failed(self) -> list[str]:
+        """Ids of the runs that were skipped."""
+        return [*self.reasons]
+
     def aim(self, size: int) -> None:
         """Set how many runs a page should hold. A page that was halved still grows by its own rule."""
         self.size = size if self.size == self._full_size else min(self.size, size)
         self._full_size = size
 
-    def _skip(self, page: Page[RunFields], reason: str) -> None:
-        self.failed += [run.name for run in page.nodes]
-        self.reason = reason
+    def _skip(self, error: RunqlError) -> Flow[None]:
+        yield from self._leave_out(1, str(error))
+        self._streak.fail(error)
+        while self.more and self._streak.is_hopeless:
+            yield from self._leave_out(NAMES, self._streak.why_not_tried)
+
+    def _leave_out(self, runs: int, reason: str) -> Flow[None]:
+        size = runs if self._left is None else min(runs, self._left)
+        page = yield from list_light_page(self._query.sized(size), self._after)
+        refuse_circle(page, self._cursors)
+        self.reasons |= {run.name: reason for run in page.nodes if run.id not in self._seen}
         self._move_past(page, len(page.nodes))
 
     def _move_past(self, page: Page[N] | Page[RunFields], runs: int) -> None:

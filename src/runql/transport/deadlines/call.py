@@ -1,4 +1,4 @@
-"""One call of the public interface: when it began, and when it must end."""
+"""One call of the public interface: when it must end, and how long it may wait between attempts."""
 
 # A call is what the caller waits for: one public method, with all its requests, waits and pages; of an iteration, one
 # step. The outermost `one_call` makes the object. Flows inside it, also those that a `Gather` runs in other threads or
@@ -13,6 +13,7 @@ from contextvars import ContextVar
 from typing import Final
 
 from runql.errors import DeadlineExceededError
+from runql.transport.deadlines.budget import RetryBudget
 
 
 class Call:
@@ -20,16 +21,27 @@ class Call:
 
     Attributes:
         deadline: seconds that the call may take in all; None for no limit.
+        budget: what its requests may wait between attempts.
     """
 
-    __slots__ = ("_clock", "_ended", "_started", "deadline")
+    __slots__ = ("_clock", "_ended", "_started", "budget", "deadline")
 
-    def __init__(self, deadline: float | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        deadline: float | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        budget: RetryBudget | None = None,
+    ) -> None:
         """Start the call now, by ``clock``, which returns seconds and never goes back."""
         self.deadline = deadline
+        self.budget: RetryBudget = budget or RetryBudget(float("inf"))
         self._clock = clock
         self._started = clock()
         self._ended = False
+
+    def now(self) -> float:
+        """Seconds of the call's clock."""
+        return self._clock()
 
     @property
     def elapsed(self) -> float:

@@ -9,6 +9,7 @@ from ariadne import ScalarType
 from runql_server.errors import RequestError
 
 int64: Final = ScalarType("Int64")
+json_string: Final = ScalarType("JSONString")
 
 
 @int64.value_parser
@@ -23,4 +24,12 @@ def parse_int64(value: object) -> int:
     return number
 
 
-BINDABLES = [int64]
+@json_string.value_parser
+def parse_json_string(value: object) -> str:
+    """Return the string; refuses JSON values that are not in a string."""
+    if not isinstance(value, str):
+        raise RequestError(f"JSONString needs JSON in a string, not {type(value).__name__}")
+    return value
+
+
+BINDABLES = [int64, json_string]

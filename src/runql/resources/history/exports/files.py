@@ -14,6 +14,7 @@ from runql.postponed import postponed
 from runql.resources.history.exports.listing import ExportListing
 from runql.resources.history.exports.parts import (
     MOST_BYTES_IN_MEMORY,
+    MOST_TRIES,
     first_portion,
     groups_of,
     offload_parsing,
@@ -88,9 +89,9 @@ def _read_small(
     An error is returned, not raised: one that no driver knows would end the flows around this one.
     """
     if most is None:
-        content = yield from download(url)
+        content = yield from download(url, most_attempts=MOST_TRIES)
     else:
-        start = yield from download_part(url, ByteRange(0, most))
+        start = yield from download_part(url, ByteRange(0, most), most_attempts=MOST_TRIES)
         if not start.is_whole:
             return start if keep else replace(start, content=b"")
         content = start.content

@@ -31,6 +31,9 @@ else:
 
 T = TypeVar("T")
 
+MOST_TRIES: Final = 2
+"""How often a file is requested that fails: its rows then come from GraphQL."""
+
 MOST_BYTES_IN_MEMORY: Final = 1 << 26
 """Bytes of parquet that may be in memory in addition to the rows that were read from them."""
 
@@ -160,7 +163,7 @@ def _load() -> Flow[list[FilePart]]:
 
 def _fetch_end(url: str) -> Flow[list[FilePart]]:
     """Fetch the last bytes of a file, with all of its footer."""
-    tail = yield from download_part(url, ByteRange(-TAIL))
+    tail = yield from download_part(url, ByteRange(-TAIL), most_attempts=MOST_TRIES)
     start = footer_start(tail.content, tail.size)
     if start is None or start >= tail.start:
         return [tail]
@@ -185,7 +188,7 @@ def _fetch_rest(
 
 
 def _same_file(url: str, wanted: ByteRange, known: FilePart) -> Flow[FilePart]:
-    part = yield from download_part(url, wanted)
+    part = yield from download_part(url, wanted, most_attempts=MOST_TRIES)
     # Bytes of another file are dropped: the reader then finds bytes missing, and raises.
     return part if _is_same(part, known) else FilePart(0, b"", known.size)
 

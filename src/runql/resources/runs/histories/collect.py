@@ -15,7 +15,7 @@ from runql.frames.row_readers import RowReader
 from runql.resources.history.sampled import Row
 from runql.resources.pages.listing import Listing
 from runql.resources.runs.histories.cursor import HistoriesCursor
-from runql.resources.runs.histories.page import HistoriesPart, HistoriesPlan, RunFingerprint
+from runql.resources.runs.histories.page import HistoriesPart, HistoriesPlan, RunFingerprint, unread_error
 from runql.resources.runs.histories.page_budget import MOST_RUNS
 from runql.resources.runs.histories.spool import HistoriesSpool
 from runql.resources.runs.query import list_light_page
@@ -44,9 +44,11 @@ def read_histories(
         if not cursor.has_read:
             raise
         reason = f"the list ended early: {error}"
-        raise IncompleteHistoriesError(_drain(whole.batches), cursor.failed, reason) from error
+        raise IncompleteHistoriesError(
+            _drain(whole.batches), cursor.failed, reason, reasons=cursor.reasons
+        ) from error
     if cursor.failed:
-        raise IncompleteHistoriesError(_drain(whole.batches), cursor.failed, cursor.reason)
+        raise unread_error(_drain(whole.batches), cursor.reasons)
     return whole
 
 
@@ -80,7 +82,7 @@ def sink_histories(
 
 def incomplete_error(cursor: HistoriesCursor, kept: str) -> IncompleteHistoriesError:
     """The error for runs that cannot be read, where the rows of the others are not in memory; ``kept`` says where."""
-    return IncompleteHistoriesError([], cursor.failed, cursor.reason, kept)
+    return unread_error([], cursor.reasons, kept)
 
 
 def _fill(

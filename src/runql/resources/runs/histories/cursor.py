@@ -18,7 +18,7 @@ from runql.resources.history.plan import HistoryHints, ScanPlan
 from runql.resources.history.scan import read_rest
 from runql.resources.history.span_reader import REFUSALS, may_be_too_much
 from runql.resources.pages.listing import Page
-from runql.resources.runs.adaptive_pages import OVERLOAD, AdaptivePages
+from runql.resources.runs.adaptive_pages import OVERLOAD, AdaptivePages, Streak
 from runql.resources.runs.histories.page import (
     HistoriesPart,
     HistoriesPlan,
@@ -90,6 +90,7 @@ class HistoriesCursor:
         self._segments: deque[_CompleteRuns | _LongRun] = deque()
         self._under_way: tuple[ListedHistory, ScanCursor] | None = None
         self._unreadable = UnreadableRuns()
+        self._streak = Streak()
 
     @property
     def has_read(self) -> bool:
@@ -99,12 +100,12 @@ class HistoriesCursor:
     @property
     def failed(self) -> list[str]:
         """Ids of the runs that could not be read."""
-        return self._pages.failed + self._unreadable.names
+        return [*self.reasons]
 
     @property
-    def reason(self) -> str:
-        """The error of one of them."""
-        return self._unreadable.reason or self._pages.reason
+    def reasons(self) -> dict[str, str]:
+        """Why runs could not be read, by their ids."""
+        return self._pages.reasons | self._unreadable.reasons
 
     def next_part(self, *, bounded: bool, ahead: bool) -> Flow[HistoriesPart | None]:
         """Return the rows that follow; None at the end.
@@ -282,29 +283,43 @@ class HistoriesCursor:
                 )
             )
         node, cursor = segment.node, self._cursor_of(segment, max_concurrency)
+        if self._streak.is_hopeless:
+            self._unreadable.reasons[node.name] = self._streak.why_not_tried
+            return HistoriesPart()
         plan, hints = self._plan_of(segment, max_concurrency), _hints(segment)
         try:
             batches = yield from read_rest(cursor, plan, hints, self._reader, self._limits)
         except UNREADABLE as error:
-            self._unreadable.add(node.name, error)
+            self._note_failure(node, error)
             return HistoriesPart()
+        self._streak.end()
         self._compare(node, sum(batch.height for batch in batches))
         return HistoriesPart(label_run(batches, node.name), [node.fingerprint])
 
     def _continue(self, node: ListedHistory, cursor: ScanCursor) -> Flow[HistoriesPart]:
         """Read the next windows of a run that is read in several parts."""
+        if self._streak.is_hopeless:
+            self._under_way = None
+            self._unreadable.reasons[node.name] = self._streak.why_not_tried
+            return HistoriesPart()
         self._under_way = node, cursor
         try:
             batches = yield from cursor.next_batches(self._plan.scan.max_concurrency)
         except UNREADABLE as error:
             self._under_way = None
-            self._unreadable.add(node.name, error)
+            self._note_failure(node, error)
             return HistoriesPart()
         if batches is None:
             self._under_way = None
+            self._streak.end()
             self._compare(node, cursor.found)
             return HistoriesPart([], [node.fingerprint])
         return HistoriesPart(label_run(batches, node.name))
+
+    def _note_failure(self, node: ListedHistory, error: RunqlError) -> None:
+        self._unreadable.add(node.name, error)
+        if isinstance(error, OVERLOAD):
+            self._streak.fail(error)
 
     def _compare(self, node: ListedHistory, rows: int) -> None:
         """Learn from a run that was read alone how many rows of a run a page brings for certain."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from runql.errors import RunqlError
+from runql.errors import IncompleteHistoriesError, RunqlError
 from runql.frames.batches import Batch, RowBatch
 from runql.frames.row_readers import RowReader
 from runql.resources.history.chosen_rows import BAD_ROW_OF_RUN, CHOSEN_ROWS, content_by_run
@@ -24,6 +25,7 @@ from runql.resources.history.window import (
 )
 from runql.resources.pages.listing import Page, read_page
 from runql.resources.records.identity import require_runs
+from runql.resources.runs.adaptive_pages import NOT_REQUESTED
 from runql.resources.runs.query import RunQuery
 from runql.transport.flow import Flow, fetch_with_raw_lists
 from runql.transport.sample_limits import is_far_below
@@ -85,17 +87,33 @@ class UnreadableRuns:
     """Runs whose rows the server does not return, or returns in a form that cannot be read.
 
     Attributes:
-        names: their ids.
-        reason: the error of the last of them.
+        reasons: why, by their ids.
     """
 
-    names: list[str] = field(default_factory=list[str])
-    reason: str = ""
+    reasons: dict[str, str] = field(default_factory=dict[str, str])
 
     def add(self, name: str, error: RunqlError) -> None:
         """Note a run and its error."""
-        self.names.append(name)
-        self.reason = str(error)
+        self.reasons[name] = str(error)
+
+
+def unread_error(
+    partial: Sequence[Mapping[str, object]], reasons: Mapping[str, str], kept: str = ""
+) -> IncompleteHistoriesError:
+    """Return the error for runs that could not be read.
+
+    Args:
+        partial: the rows of the others.
+        reasons: why, by their ids.
+        kept: where the rows of the others are, when they are not in ``partial``.
+    """
+    reason = next(iter(reasons.values()))
+    left_out = sum(each.startswith(NOT_REQUESTED) for each in reasons.values())
+    if left_out:
+        reason = (
+            f"{reason}. After as many as {len(reasons) - left_out} of them, {left_out} were not requested"
+        )
+    return IncompleteHistoriesError(partial, [*reasons], reason, kept, reasons)
 
 
 @dataclass(slots=True)

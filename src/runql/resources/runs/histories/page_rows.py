@@ -27,7 +27,7 @@ def read_page_rows(
         batch if _lies_in(batch.extent(), scan) else batch.between(scan.min_step, scan.max_step)
         for batch in batches
     ]
-    ended = [node.fingerprint for node in nodes if node.name not in unreadable.names]
+    ended = [node.fingerprint for node in nodes if node.name not in unreadable.reasons]
     return HistoriesPart(_join([batch for batch in inside if batch.height]), ended)
 
 

@@ -25,7 +25,7 @@ from runql.resources.history.sampled import Row, SampleOptions, sampled_rows
 from runql.resources.pages.listing import Page, read_page
 from runql.resources.records.identity import require_runs
 from runql.resources.runs.adaptive_pages import AdaptivePages
-from runql.resources.runs.histories.page import UnreadableRuns
+from runql.resources.runs.histories.page import UnreadableRuns, unread_error
 from runql.resources.runs.query import RunQuery
 from runql.transport.flow import Flow, fetch_with_raw_lists
 from runql_graphql.operations import list_histories
@@ -57,11 +57,10 @@ def sample_runs(
         if not pages.has_read:
             raise
         reason = f"the list ended early: {error}"
-        failed = [*pages.failed, *unreadable.names]
-        raise IncompleteHistoriesError(rows_of(batches), failed, reason) from error
-    if pages.failed or unreadable.names:
-        failed = [*pages.failed, *unreadable.names]
-        raise IncompleteHistoriesError(rows_of(batches), failed, unreadable.reason or pages.reason)
+        reasons = pages.reasons | unreadable.reasons
+        raise IncompleteHistoriesError(rows_of(batches), [*reasons], reason, reasons=reasons) from error
+    if reasons := pages.reasons | unreadable.reasons:
+        raise unread_error(rows_of(batches), reasons)
     return batches
 
 
