@@ -1,6 +1,6 @@
 # Everything runs in environments of the project's own: .venv for the work, .venv-wandb-* for the official SDK as an oracle.
 .DEFAULT_GOAL := help
-.PHONY: help setup generate check test conformance record senders drift sample demo bench wheel clean
+.PHONY: help setup generate check test kill fuzz conformance record senders drift sample demo bench wheel lock clean
 
 PYTHON ?= python3.11
 BIN := .venv/bin
@@ -15,30 +15,40 @@ export RUNQL_WANDB_NEW := $(CURDIR)/$(NEW_SDK)/bin/python
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Hundreds of short processes import the same modules: what was compiled once is kept.
 unexport PYTHONDONTWRITEBYTECODE
-PIP := -m pip --quiet --retries 8 install --constraint constraints.txt
+PIP := -m pip --quiet --retries 8 install
+# Nothing but the files whose hashes are there: see docs/threat-model.md. `make lock` writes them.
+LOCKED := $(PIP) --require-hashes --requirement
+UV := 0.13.9
+COMPILE := .venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --constraint constraints.txt \
+	--generate-hashes --no-annotate --no-header
 
 help:  ## say what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 setup: .venv/.ready  ## the project's own environment
-.venv/.ready: pyproject.toml constraints.txt
+.venv/.ready: pyproject.toml requirements/project.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip --quiet --retries 8 install "pip>=25.1"
-	$(BIN)/python $(PIP) --editable ".[all]" --group dev
+	$(BIN)/python $(LOCKED) requirements/project.txt
+	$(BIN)/python $(PIP) --no-deps --no-build-isolation --editable .
 	touch $@
 
-$(OLD_SDK)/.ready: constraints.txt
-	$(PYTHON) -m venv $(OLD_SDK)
-	$(OLD_SDK)/bin/python $(PIP) wandb==$(WANDB_OLD) pandas polars pillow scikit-learn
-	touch $@
-$(NEW_SDK)/.ready: constraints.txt
-	$(PYTHON) -m venv $(NEW_SDK)
-	$(NEW_SDK)/bin/python $(PIP) wandb==$(WANDB_NEW) pandas polars pillow scikit-learn
+.venv-wandb-%/.ready: requirements/wandb-%.txt
+	$(PYTHON) -m venv .venv-wandb-$*
+	.venv-wandb-$*/bin/python $(LOCKED) requirements/wandb-$*.txt
 	touch $@
 $(USER)/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(USER)
 	$(USER)/bin/python $(PIP) --editable ".[polars,arrow]" orjson
 	touch $@
+
+lock:  ## write requirements/ again: every version of constraints.txt, with the hashes of its files
+	$(PYTHON) -m venv .venv-lock
+	.venv-lock/bin/python $(PIP) uv==$(UV)
+	$(COMPILE) pyproject.toml --extra all --group dev --group build --output-file requirements/project.txt
+	for version in $(WANDB_OLD) $(WANDB_NEW); do \
+		printf '%s\n' wandb==$$version pandas polars pillow scikit-learn | \
+		$(COMPILE) - --output-file requirements/wandb-$$version.txt || exit 1; \
+	done
 
 generate: .venv/.ready  ## rebuild generated/ from schema/ and queries/
 	$(BIN)/python -m runql_codegen
@@ -49,6 +59,7 @@ check: .venv/.ready  ## format, lint, types, import contracts
 	$(BIN)/mypy
 	$(BIN)/pyright
 	$(BIN)/lint-imports
+	$(BIN)/bandit --quiet --recursive --configfile pyproject.toml src generated
 
 test: .venv/.ready $(OLD_SDK)/.ready $(NEW_SDK)/.ready  ## all tests, with the official SDK as an oracle; CI=true tries everything
 	$(BIN)/pytest -m "not bench and not live"
@@ -79,8 +90,15 @@ demo: .venv/.ready  ## real runs from the embedded server, listed, read and draw
 bench: .venv/.ready $(OLD_SDK)/.ready $(NEW_SDK)/.ready $(USER)/.ready  ## measure against the official SDK
 	$(BIN)/python -m tests.bench
 
+kill: .venv/.ready $(OLD_SDK)/.ready $(NEW_SDK)/.ready  ## kill -9 the embedded server 100 times while both official SDKs log
+	$(BIN)/python -m tests.endurance.killing 100
+
+fuzz: .venv/.ready  ## fuzz every reader of bytes for SECONDS each (60) with atheris
+	-$(BIN)/python $(PIP) --group fuzz
+	$(BIN)/python -m tests.endurance.fuzzing $(or $(SECONDS),60)
+
 wheel: .venv/.ready $(NEW_SDK)/.ready  ## build the wheel and test it in a clean environment
 	$(BIN)/python -m tests.wheel
 
 clean:  ## remove everything that can be made again
-	rm -rf .venv .venv-wandb-* $(USER) dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-wandb-* .venv-lock $(USER) dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -130,7 +130,7 @@ _OPENED: Final = _Opened()
 
 
 def _too_deep(most: int, what: str) -> JSONTooDeepError:
-    found = f"{what} is nested more than {most:,} levels deep"
+    found = f"{what} cannot be read: it is nested more than {most:,} levels deep"
     return JSONTooDeepError(found, limit="json_depth", most=most)
 
 

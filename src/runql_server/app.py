@@ -93,7 +93,8 @@ def create_app(
     lock = DirectoryLock(data_dir)
     store, signer = _open(data_dir, lock, crash_after, api_key)
     endpoints = FileEndpoints(store, signer, most_bytes=body_limits.file_stream)
-    artifacts, exports = ArtifactEndpoints(store, signer), ExportEndpoints(store, signer)
+    artifacts = ArtifactEndpoints(store, signer, most_manifest_bytes=body_limits.manifest)
+    exports = ExportEndpoints(store, signer)
     exporter = Exporter(store, export_policy)
     graphql = GraphQLEndpoint(
         store,

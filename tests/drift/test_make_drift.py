@@ -15,7 +15,17 @@ from tests.patience import PATIENCE
 pytestmark = pytest.mark.long
 
 ROOT = Path(__file__).parents[2]
-COPIED = ("Makefile", "pyproject.toml", "constraints.txt", "schema", "queries", "generated", "tests", "src")
+COPIED = (
+    "Makefile",
+    "pyproject.toml",
+    "constraints.txt",
+    "requirements",
+    "schema",
+    "queries",
+    "generated",
+    "tests",
+    "src",
+)
 
 
 @pytest.fixture

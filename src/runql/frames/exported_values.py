@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from runql.frames.parquet_layout import UnreadableParquetError
+from runql.limits import JSONTooDeepError
 from runql.values import SPELLED_FLOATS, JSONValue, dump_json, parse_json
 
 
@@ -125,6 +126,8 @@ def _object(members: Iterable[tuple[object, object]]) -> JSONValue:
 
 def _parse(content: bytes) -> JSONValue:
     try:
-        return parse_json(content)
+        return parse_json(content, "a cell of an export")
+    except JSONTooDeepError:
+        raise
     except ValueError as error:
         raise UnreadableParquetError("a binary column of an export holds no JSON") from error

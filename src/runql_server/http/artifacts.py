@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 
 import anyio.to_thread
 from starlette.requests import Request
@@ -27,8 +27,9 @@ _NOT_FOUND = "no artifact here has these bytes"
 class ArtifactEndpoints:
     """Handlers that share the store and the signer."""
 
-    def __init__(self, store: Store, signer: Signer) -> None:
+    def __init__(self, store: Store, signer: Signer, *, most_manifest_bytes: int) -> None:
         self._store = store
+        self._most_manifest_bytes = most_manifest_bytes
         self._signer = signer
 
     async def locate_v1(self, request: Request) -> Response:
@@ -90,7 +91,7 @@ class ArtifactEndpoints:
                     raise NotFoundError("the artifact of this upload waits for no such file")
                 return blobs.record(connection, artifact.entity_number, upload)
 
-        return await self._receive(request, record)
+        return await self._receive(request, record, request.stream())
 
     async def download_manifest(self, request: Request) -> Response:
         """GET a manifest by a signed URL."""
@@ -120,7 +121,10 @@ class ArtifactEndpoints:
                     raise RequestError("the artifact is committed: its manifest cannot change any more")
                 return manifests.record(connection, number, upload)
 
-        return await self._receive(request, record)
+        # A commit reads the manifest to memory.
+        most = self._most_manifest_bytes
+        bodies.check_announced(request.headers.get("content-length"), most)
+        return await self._receive(request, record, bodies.bounded(request.stream(), most))
 
     async def _locate(
         self,
@@ -155,9 +159,11 @@ class ArtifactEndpoints:
             signature=query.get("signature", ""),
         )
 
-    async def _receive(self, request: Request, record: RecordUpload) -> Response:
+    async def _receive(
+        self, request: Request, record: RecordUpload, chunks: AsyncIterator[bytes]
+    ) -> Response:
         bodies.check_room(request, self._store.blobs)
-        upload = await files.receive(self._store, request.stream())
+        upload = await files.receive(self._store, chunks)
         try:
             surplus = await anyio.to_thread.run_sync(record, upload)
         except BaseException:

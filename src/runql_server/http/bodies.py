@@ -20,13 +20,14 @@ _WINDOW_BITS: Final = {"gzip": 31, "x-gzip": 31, "deflate": 15}
 
 @dataclass(frozen=True)
 class BodyLimits:
-    """Bytes of a body, as sent and decompressed; files go to the disk and have none.
+    """Bytes of a body, as sent and decompressed; files go to the disk, which is their limit.
 
     The official SDK sends at most 10 MiB of lines in a chunk, and 10,000 announced files in an operation.
     """
 
     graphql: int = 32 * _MIB
     file_stream: int = 64 * _MIB
+    manifest: int = 512 * _MIB
 
 
 class Decoder(Protocol):
@@ -98,6 +99,16 @@ def check_announced(announced: str | None, most: int) -> None:
     """Refuse a ``Content-Length`` above the limit."""
     if announced is not None and announced.isdecimal() and (len(announced) > 18 or int(announced) > most):
         raise _too_large(most)
+
+
+async def bounded(chunks: AsyncIterator[bytes], most: int) -> AsyncIterator[bytes]:
+    """Pass chunks on; raises ``TooLargeError`` once there are more than ``most`` bytes."""
+    size = 0
+    async for chunk in chunks:
+        size += len(chunk)
+        if size > most:
+            raise _too_large(most)
+        yield chunk
 
 
 def check_room(request: Request, folder: Path) -> None:

@@ -12,6 +12,7 @@ from tests.contract.both_clients import DoubleTransport
 from tests.patience import PATIENCE
 
 from runql.config import Settings
+from runql.limits import Limits
 from runql.transport.aio import AsyncRetryingClient
 from runql.transport.flow import Flow
 from runql.transport.retry import RetryPolicy
@@ -43,6 +44,7 @@ def driver(
     at: Settings | None = None,
     retry: RetryPolicy = HASTY,
     transport: DoubleTransport | None = None,
+    limits: Limits | None = None,
 ) -> Drive:
     """A driver whose requests ``answer`` answers in this process; over the network when it is None.
 
@@ -58,7 +60,7 @@ def driver(
             traffic.bytes_received += counted.bytes_received
 
     def run_sync(flow: Flow[T], *, traffic: Traffic | None = None) -> T:
-        with RetryingClient(where, retry=retry, transport=through) as client:
+        with RetryingClient(where, retry=retry, transport=through, limits=limits) as client:
             try:
                 return client.run(flow)
             finally:
@@ -66,7 +68,7 @@ def driver(
 
     def run_async(flow: Flow[T], *, traffic: Traffic | None = None) -> T:
         async def run() -> T:
-            async with AsyncRetryingClient(where, retry=retry, transport=through) as client:
+            async with AsyncRetryingClient(where, retry=retry, transport=through, limits=limits) as client:
                 try:
                     return await client.run(flow)
                 finally:

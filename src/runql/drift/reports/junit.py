@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Final
-from xml.sax.saxutils import escape, quoteattr
+from xml.sax.saxutils import escape, quoteattr  # nosec B406 # they write, and parse nothing
 
 from runql.drift.findings import Finding, Report
 from runql.drift.reports.advice import advice, effect, user_uses

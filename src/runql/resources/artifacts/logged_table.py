@@ -16,6 +16,7 @@ from runql.frames.table import Table
 from runql.frames.to_arrow import to_arrow
 from runql.frames.to_pandas import to_pandas
 from runql.frames.to_polars import to_polars
+from runql.limits import JSONTooDeepError
 from runql.paths import RunAddress
 from runql.postponed import postponed
 from runql.resources.artifacts.manifest import Manifest, ManifestEntry
@@ -188,9 +189,12 @@ def parse_table(content: bytes, where: str) -> TableDocument:
 
     Raises:
         UnreadableTableError: it is not a table, or has fewer rows or cells than it says.
+        JSONTooDeepError: it is nested more deeply than `Limits` accepts.
     """
     try:
-        document = parse_json(content)
+        document = parse_json(content, where)
+    except JSONTooDeepError:
+        raise
     except ValueError as error:
         raise UnreadableTableError(f"{where} is not a table: {error}") from error
     if not isinstance(document, dict):

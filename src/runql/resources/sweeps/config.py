@@ -11,6 +11,9 @@ from runql.errors import MissingExtraError, UnreadableValueError
 from runql.resources.runs.query import ORDER_COLUMNS, ORDER_PREFIXES
 from runql.values import JSONValue, parse_json, parse_object
 
+MOST_NODES: Final = 1_000_000
+"""Values of a configuration, each counted as often as an alias repeats it."""
+
 _TIMESTAMP: Final = "tag:yaml.org,2002:timestamp"
 _FLOAT: Final = "tag:yaml.org,2002:float"
 # PyYAML reads YAML 1.1, in which 1e-5 is a string because it has no point.
@@ -66,11 +69,26 @@ def _read_yaml(text: str) -> JSONValue:
         loader = yaml.SafeLoader(text)
         loader.yaml_implicit_resolvers = _resolvers(yaml.SafeLoader.yaml_implicit_resolvers)
         # By way of JSON: what only YAML has (keys that are numbers, sets, bytes) becomes a string.
-        return parse_json(json.dumps(loader.get_single_data(), default=str))
+        return parse_json(json.dumps(_checked_size(loader.get_single_data()), default=str))
     except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
         raise UnreadableValueError(
             f"a sweep's configuration is neither JSON nor YAML ({error}): {text[:80]!r}"
         ) from error
+
+
+def _checked_size(value: object) -> object:
+    """Return a value of YAML unless its aliases, which JSON has not, make it large or let it contain itself."""
+    pending, seen = [value], 0
+    while pending:
+        each = pending.pop()
+        seen += 1
+        if seen + len(pending) > MOST_NODES:
+            raise ValueError(f"with its aliases it has more than {MOST_NODES:,} values")
+        if isinstance(each, dict):
+            pending += each.values()
+        elif isinstance(each, (list, tuple, set)):
+            pending += each
+    return value
 
 
 def _resolvers(

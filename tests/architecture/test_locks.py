@@ -1,0 +1,88 @@
+"""What `make setup` installs: the versions of constraints.txt, each file by its hash, from wherever pip is set to look."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+ROOT: Final = Path(__file__).parents[2]
+LOCKS: Final = sorted((ROOT / "requirements").glob("*.txt"))
+PROJECT: Final = ROOT / "requirements" / "project.txt"
+ENTRY: Final = re.compile(
+    r"([A-Za-z0-9._-]+)==([^\s;\\]+)((?: ; [^\\\n]+)?)((?: \\\n    --hash=sha256:[0-9a-f]{64})+)\n"
+)
+
+
+def pins(path: Path) -> dict[str, str]:
+    """The version of each package, by its normalized name."""
+    found = re.findall(r"^([A-Za-z0-9._-]+)==([^\s;\\]+)", path.read_text("utf-8"), re.MULTILINE)
+    return {normalized(name): version for name, version in found}
+
+
+def normalized(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def stated() -> set[str]:
+    """The packages that pyproject.toml asks for, for itself, with all extras, and for development."""
+    config = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    project, groups = config["project"], config["dependency-groups"]
+    extras = [
+        each
+        for name, extra in project["optional-dependencies"].items()
+        if name != "codegen"
+        for each in extra
+    ]
+    asked = [
+        *project["dependencies"],
+        *extras,
+        *groups["dev"],
+        *groups["build"],
+        *config["build-system"]["requires"],
+    ]
+    names = {normalized(re.split(r"[\[<>=~! ]", each)[0]) for each in asked}
+    return names - {"runql"}
+
+
+def test_there_is_a_lock_for_each_environment() -> None:
+    assert [lock.name for lock in LOCKS] == ["project.txt", "wandb-0.21.4.txt", "wandb-0.31.0.txt"]
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    for version in re.findall(r"^WANDB_\w+ := (\S+)$", makefile, re.MULTILINE):
+        assert pins(ROOT / "requirements" / f"wandb-{version}.txt")["wandb"] == version
+
+
+@pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.stem)
+def test_every_line_is_a_version_with_hashes_and_names_no_place(lock: Path) -> None:
+    assert ENTRY.sub("", lock.read_text("utf-8")) == ""
+
+
+@pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.stem)
+def test_constraints_and_locks_agree(lock: Path) -> None:
+    constraints = pins(ROOT / "constraints.txt")
+    differing = {
+        name: version for name, version in pins(lock).items() if constraints.get(name, version) != version
+    }
+    assert differing == {}, "run `make lock`"
+
+
+def test_the_project_is_locked_as_a_whole() -> None:
+    constraints, locked = pins(ROOT / "constraints.txt"), pins(PROJECT)
+    assert stated() - set(locked) == set(), "run `make lock`"
+    assert {name for name in locked if name not in constraints} == set(), "add these to constraints.txt"
+
+
+def test_setup_and_ci_install_nothing_without_a_hash() -> None:
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    setup = makefile[makefile.index(".venv/.ready:") : makefile.index("\nlock:")]
+    installs = re.findall(r"(\$\((?:PIP|LOCKED)\)[^\n]*)", setup)
+    assert installs == [
+        "$(LOCKED) requirements/project.txt",
+        "$(PIP) --no-deps --no-build-isolation --editable .",
+        "$(LOCKED) requirements/wandb-$*.txt",
+    ]
+    assert "LOCKED := $(PIP) --require-hashes --requirement" in makefile
+    assert "pip install" not in (ROOT / ".ci" / "run").read_text("utf-8")

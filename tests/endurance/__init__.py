@@ -1,0 +1,1 @@
+"""Proofs by endurance: long runs of what the suite does in small."""
