@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from runql.errors import QueryError
+from runql.errors import OutdatedServerError
 from runql.transport.flow import Flow, fetch
 from runql_graphql.operations import get_server_info
 
@@ -48,8 +48,8 @@ def read_features() -> Flow[frozenset[str]]:
     """The names of the features that are on; one request. Servers older than features list none."""
     try:
         info = (yield from fetch(get_server_info())).server_info
-    except QueryError:
-        # Such a server does not know the field.
+    except OutdatedServerError:
+        # Such a server does not know the field. Any other error says nothing about its features.
         return frozenset()
     features = info.features if info else []
     return frozenset(each.name for each in features if each is not None and each.is_enabled)

@@ -128,7 +128,9 @@ def _nulled(*names: str) -> Callable[[Body], bool]:
                 if name in names and child is not None and (name != "node" or "id" in child):
                     value[name] = None
                     return True
-        children = list(value.values()) if isinstance(value, dict) else value if isinstance(value, list) else []
+        children = (
+            list(value.values()) if isinstance(value, dict) else value if isinstance(value, list) else []
+        )
         return any(change(child) for child in children)
 
     return change
@@ -212,9 +214,7 @@ def _shapes() -> Iterator[Fault]:
         fault = Fault(name, family, _changed(_whole(shape)), errors=SHAPE, kinds=OPERATIONS)
         yield from at(fault, "once", "for ever")
     for name in ("pageInfo", "edges", "name", "id", "success"):
-        fault = Fault(
-            f"no {name}", family, _changed(_parsed(_without(name))), errors=SHAPE, kinds=OPERATIONS
-        )
+        fault = Fault(f"no {name}", family, _changed(_parsed(_without(name))), errors=SHAPE, kinds=OPERATIONS)
         yield from at(fault, "for ever")
 
 

@@ -21,7 +21,14 @@ _SHARE: Final = 10
 """One of so many combinations is a cell."""
 _CORE: Final = frozenset(
     {
-        *("run", "runs(paged)", "run.scan_history", "exported.scan_history", "runs.histories", "file.download"),
+        *(
+            "run",
+            "runs(paged)",
+            "run.scan_history",
+            "exported.scan_history",
+            "runs.histories",
+            "file.download",
+        ),
         *("artifact.download", "run.upload_file", "run.update", "run.delete", "file.delete"),
     }
 )

@@ -24,6 +24,7 @@ _NEVER_FORWARDED = {"accept-encoding", "connection"}
 _NEVER_RETURNED = {"connection", "content-length", "transfer-encoding", "server"}
 _RESET = struct.pack("ii", 1, 0)
 _POLL = 0.05
+_TLS = b"\x16"
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,14 @@ class Given:
 
 
 @dataclass
+class Seen:
+    """A request that came, and whether it had the fault."""
+
+    received: Received
+    had: bool
+
+
+@dataclass
 class Plan:
     """Which requests a fault is applied to, and what happened so far.
 
@@ -95,7 +104,7 @@ class Plan:
         early: apply before the body of the request is read.
         answered: the response says that the request was not carried out.
         hits: requests that had the fault.
-        seen: every request, with whether it had the fault.
+        seen: every request, unless ``records`` is false.
         released: set when the call has ended; held exchanges end then.
     """
 
@@ -107,7 +116,8 @@ class Plan:
     answered: bool = False
     hits: int = 0
     counted: int = 0
-    seen: list[tuple[Received, bool]] = field(default_factory=list[tuple[Received, bool]])
+    records: bool = True
+    seen: list[Seen] = field(default_factory=list["Seen"])
     released: threading.Event = field(default_factory=threading.Event)
     _guard: threading.Lock = field(default_factory=threading.Lock)
 
@@ -122,6 +132,13 @@ class Plan:
                 return False
             self.hits += 1
             return True
+
+    def note(self, received: Received, *, had: bool) -> Seen:
+        """Record a request."""
+        seen = Seen(received, had)
+        if self.records:
+            self.seen.append(seen)
+        return seen
 
     def missed(self) -> None:
         """Take back a hit: the fault did not fit the response."""
@@ -194,6 +211,10 @@ class _Broken(Exception):  # noqa: N818 - no error: a peer that has gone
     """The client has hung up, or sends no HTTP."""
 
 
+class _Unreadable(Exception):  # noqa: N818 - as above
+    """The client speaks TLS to a front without it."""
+
+
 class Front:
     """Passes requests on to a server, except for those that the current plan changes.
 
@@ -252,9 +273,7 @@ class Front:
 
     def ask(self, received: Received) -> Given:
         """Send a request to the server."""
-        headers = {
-            name: value for name, value in received.headers.items() if name not in _NEVER_FORWARDED
-        }
+        headers = {name: value for name, value in received.headers.items() if name not in _NEVER_FORWARDED}
         if self._tls is not None:
             headers["x-forwarded-proto"] = "https"
         upstream = self._connected()
@@ -265,6 +284,12 @@ class Front:
             (name, value) for name, value in response.getheaders() if name.lower() not in _NEVER_RETURNED
         )
         return Given(response.status, kept, body)
+
+    def hang_up(self) -> None:
+        """Close this thread's connection to the server."""
+        upstream: http.client.HTTPConnection | None = getattr(self._upstream, "connection", None)
+        if upstream is not None:
+            upstream.close()
 
     def _connected(self) -> http.client.HTTPConnection:
         found: http.client.HTTPConnection | None = getattr(self._upstream, "connection", None)
@@ -280,10 +305,13 @@ class Front:
                 threading.Thread(target=self._serve, args=(client,), name="front", daemon=True).start()
 
     def _serve(self, client: socket.socket) -> None:
-        with contextlib.suppress(OSError, _Broken, ssl.SSLError), self._connection(client) as connection:
-            with connection.makefile("rb") as reader:
-                while self._exchange(connection, reader):
-                    pass
+        with (
+            contextlib.suppress(OSError, _Broken),
+            self._connection(client) as connection,
+            connection.makefile("rb") as reader,
+        ):
+            while self._exchange(connection, reader):
+                pass
 
     @contextlib.contextmanager
     def _connection(self, client: socket.socket) -> Generator[socket.socket]:
@@ -298,20 +326,22 @@ class Front:
                 finally:
                     with self._guard:
                         self._open.discard(connection)
-                    upstream: http.client.HTTPConnection | None = getattr(self._upstream, "connection", None)
-                    if upstream is not None:
-                        upstream.close()
+                    self.hang_up()
 
     def _exchange(self, connection: socket.socket, reader: BinaryIO) -> bool:
         """Serve one request, and return whether the connection stays open."""
-        received = _head(reader)
+        try:
+            received = _head(reader)
+        except _Unreadable:
+            connection.sendall(Given(400, (), b"").whole())
+            return False
         if received.path == "/begin" and self.pending is not None:
             self.begin(self.pending)
             connection.sendall(Given(200, (), b"").whole())
             return True
         plan = self.plan
         if plan.early and plan.apply is not None and plan.wants(received):
-            plan.seen.append((received, True))
+            plan.note(received, had=True)
             exchange = Exchange(self, plan, connection, reader, received)
             plan.apply(exchange)
             return not exchange.is_over
@@ -321,20 +351,23 @@ class Front:
         received = Received(received.method, received.path, received.headers, body)
         exchange = Exchange(self, plan, connection, reader, received)
         if plan.apply is None or plan.early or not plan.wants(received):
-            plan.seen.append((received, False))
+            plan.note(received, had=False)
             exchange.respond(exchange.forward())
             return True
-        place = len(plan.seen)
-        plan.seen.append((received, True))
+        seen = plan.note(received, had=True)
         if plan.apply(exchange) is False:
             plan.missed()
-            plan.seen[place] = (received, False)
+            seen.had = False
             exchange.respond(exchange.forward())
         return not exchange.is_over
 
 
 def _head(reader: BinaryIO) -> Received:
-    line = reader.readline(1 << 16)
+    first = reader.read(1)
+    if first == _TLS:
+        # A server without TLS reads no line of HTTP here, and says so.
+        raise _Unreadable
+    line = first + reader.readline(1 << 16)
     try:
         method, path, _ = line.decode("latin-1").split(" ", 2)
     except ValueError:

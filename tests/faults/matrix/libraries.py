@@ -83,7 +83,7 @@ def measure_libraries() -> list[Measured]:
         _add_file(server)
         found = {name: python for name, python in INTERPRETERS.items() if python}
         with ThreadPoolExecutor(len(found)) as pool:
-            parts = pool.map(lambda each: _measured(server, *each, jobs), found.items())
+            parts = pool.map(lambda name: _measured(server, name, found[name], jobs), found)
             return [each for part in parts for each in part]
 
 
@@ -136,6 +136,8 @@ def _run(
         }
         environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("WANDB_")},
+            "WANDB_BASE_URL": server.url,
+            "WANDB_API_KEY": server.api_key,
             "WANDB_ERROR_REPORTING": "false",
             "WANDB_SILENT": "true",
             "WANDB_DIR": str(folder),

@@ -27,7 +27,7 @@ _MACHINERY: Final = (RetryingClient, AsyncRetryingClient, ReadOnce, SingleFlight
 _TIMES: Final = re.compile(r"(updated|created|heartbeat|expires)_?(at|time)", re.IGNORECASE)
 _HOST: Final = re.compile(r"https?://[^/?:]*:\d+")
 _SIGNED: Final = re.compile(r"\?.*")
-_MARKS: Final = re.compile("[\ud800-\udfff\x01]")
+_MARKS: Final = re.compile(r"[\ud800-\udfff\x01]|\\x01|\\ud[89ab][0-9a-f]{2}")
 
 
 def plain(value: object, *, times: bool = True) -> Json:
@@ -124,7 +124,11 @@ def _is_ours(value: object) -> bool:
 def _state(value: object) -> Mapping[str, object]:
     if dataclasses.is_dataclass(value):
         return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
-    return vars(value) if hasattr(value, "__dict__") else {"items": [*value] if isinstance(value, Sequence) else repr(value)}
+    return (
+        vars(value)
+        if hasattr(value, "__dict__")
+        else {"items": [*value] if isinstance(value, Sequence) else repr(value)}
+    )
 
 
 def _frame(value: pl.DataFrame | pd.DataFrame | pa.Table) -> Json:

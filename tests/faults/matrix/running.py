@@ -108,9 +108,7 @@ def _run(world: World, cell: Cell) -> Result:
         front.begin(Plan())
         hits = world.names.hits if fault.address else plan.hits
         world.names.misbehave("", 0)
-        result = Result(
-            cell.name, fault.title, "right", hits=hits, requests=len(plan.seen), seconds=seconds
-        )
+        result = Result(cell.name, fault.title, "right", hits=hits, requests=len(plan.seen), seconds=seconds)
         if raised is None:
             _judge_value(result, cell, on, expected, value)
         else:
@@ -123,9 +121,7 @@ def _run(world: World, cell: Cell) -> Result:
     return result
 
 
-def _judge_value(
-    result: Result, cell: Cell, on: LazySubjects, expected: Baseline, value: object
-) -> None:
+def _judge_value(result: Result, cell: Cell, on: LazySubjects, expected: Baseline, value: object) -> None:
     got, files = plain(value, times=not cell.called.writes), plain(on.folder)
     if cell.fault.shown:
         got = without_marks(got)
@@ -141,7 +137,9 @@ def _judge_error(result: Result, cell: Cell, raised: Exception) -> None:
     foreign = [each for each in _all_of(raised) if type(each).__module__.split(".")[0] != "runql"]
     if foreign:
         result.outcome = "foreign"
-        result.violations.append(f"foreign exception {type(foreign[0]).__module__}.{type(foreign[0]).__name__}: {foreign[0]}"[:300])
+        result.violations.append(
+            f"foreign exception {type(foreign[0]).__module__}.{type(foreign[0]).__name__}: {foreign[0]}"[:300]
+        )
         return
     result.outcome = "error"
     allowed: Errors = (*fault.errors, *called.errors)
@@ -167,9 +165,9 @@ def _all_of(error: BaseException) -> Iterator[BaseException]:
 def _repeated(plan: Plan) -> list[str]:
     """Name mutations that were sent again although the server may have received them."""
     sent = Counter(
-        (received.operation, received.body)
-        for received, had in plan.seen
-        if received.operation in _ONCE_ONLY and not (had and plan.answered)
+        (each.received.operation, each.received.body)
+        for each in plan.seen
+        if each.received.operation in _ONCE_ONLY and not (each.had and plan.answered)
     )
     return [f"{operation} was sent {times} times" for (operation, _), times in sent.items() if times > 1]
 
@@ -183,7 +181,8 @@ def _too_often(cell: Cell, plan: Plan) -> list[str]:
     most = cell.fault.attempts
     if most is None:
         return []
-    sent = Counter((received.operation, received.path, received.body) for received, had in plan.seen if had)
+    had = [each.received for each in plan.seen if each.had]
+    sent = Counter((received.operation, received.path, received.body) for received in had)
     return [f"{name} was sent {times} times" for (name, *_), times in sent.items() if times > most]
 
 
@@ -192,9 +191,11 @@ def _leaked(world: World, raised: Exception | None, lines: list[str]) -> list[st
     if raised is not None:
         shown += f"{raised!r} {raised} " + "".join(traceback.format_exception(raised))
     found = ["the key stands in a log or an error"] if KEY in shown else []
-    for received in world.requests_elsewhere():
-        if "authorization" in received.headers or KEY in f"{received}":
-            found.append("the key was sent to another host")
+    found += [
+        "the key was sent to another host"
+        for received in world.requests_elsewhere()
+        if "authorization" in received.headers or KEY in f"{received}"
+    ]
     return found
 
 

@@ -66,16 +66,25 @@ def _failures() -> Iterator[Fault]:
         fault = Fault(f"{status}", family, _status(status), recovers=True, errors=errors)
         yield from at(fault, "once", "second", "for ever")
     for status in (500, 503):
-        fault = Fault(f"{status} with GraphQL errors", family, _status(status, GRAPHQL), recovers=True, errors=errors)
+        fault = Fault(
+            f"{status} with GraphQL errors", family, _status(status, GRAPHQL), recovers=True, errors=errors
+        )
         yield from at(fault, "once", "for ever")
     fault = Fault("502 after the request was carried out", family, _after(502), recovers=True, errors=errors)
     yield from at(fault, "once", "for ever")
     yield from at(
-        Fault("503 with an empty body", family, _status(503, b""), recovers=True, errors=errors), "twice", "for ever"
+        Fault("503 with an empty body", family, _status(503, b""), recovers=True, errors=errors),
+        "twice",
+        "for ever",
     )
     yield from at(Fault("501", family, _status(501), errors=errors, attempts=1), "once", "for ever")
     yield from at(
-        Fault("503 with Retry-After in an hour", family, _status(503, HTML, lambda: (("Retry-After", "3600"),)), errors=errors),
+        Fault(
+            "503 with Retry-After in an hour",
+            family,
+            _status(503, HTML, lambda: (("Retry-After", "3600"),)),
+            errors=errors,
+        ),
         "once",
     )
 
@@ -90,7 +99,9 @@ def _refusals() -> Iterator[Fault]:
     for status in (409, 413):
         yield from at(Fault(f"{status}", family, _status(status), errors=UNREADABLE), "for ever")
     yield from at(
-        Fault("425", family, _status(425), recovers=True, errors=UNREADABLE, answered=True), "once", "for ever"
+        Fault("425", family, _status(425), recovers=True, errors=UNREADABLE, answered=True),
+        "once",
+        "for ever",
     )
     yield from at(
         Fault("413 before the body is read", family, _early(413), errors=UNREADABLE, early=True), "once"
@@ -106,7 +117,11 @@ def _overload() -> Iterator[Fault]:
         "Retry-After as a date": lambda: (("Retry-After", _dated(0)), ("Date", _dated(0))),
         "Retry-After in the past": lambda: (("Retry-After", "Mon, 01 Jan 1990 00:00:00 GMT"),),
         "RateLimit-Reset": lambda: (("RateLimit-Remaining", "0"), ("RateLimit-Reset", "0.03")),
-        "nonsense": lambda: (("Retry-After", "soon"), ("RateLimit-Reset", "-\x7f"), ("RateLimit-Remaining", "nan")),
+        "nonsense": lambda: (
+            ("Retry-After", "soon"),
+            ("RateLimit-Reset", "-\x7f"),
+            ("RateLimit-Remaining", "nan"),
+        ),
         "infinite": lambda: (("Retry-After", "inf"), ("RateLimit-Reset", "1e999")),
         "of a clock in 2100": lambda: (
             ("Date", "Fri, 01 Jan 2100 00:00:00 GMT"),
@@ -161,20 +176,21 @@ def _redirects() -> Iterator[Fault]:
         return apply
 
     for status in (301, 302, 303, 307, 308):
-        yield from at(
-            Fault(f"{status} elsewhere", family, elsewhere(status), errors=UNREADABLE), "for ever"
-        )
+        yield from at(Fault(f"{status} elsewhere", family, elsewhere(status), errors=UNREADABLE), "for ever")
     yield from at(
         Fault("302 elsewhere, of a file", family, elsewhere(302), recovers=True, kinds=STORAGE), "once"
     )
     yield from at(Fault("302 in a circle", family, circle, errors=UNREADABLE), "for ever")
-    yield from at(
-        Fault("302 to itself, of a file", family, circle, recovers=True, kinds=STORAGE), "once"
-    )
-    for location in ("http://[::1", "file:///etc/passwd", "http://runql-nowhere.invalid/", "", "\xff\xfe", "//"):
-        yield from at(
-            Fault(f"302 to {location!r}", family, to(location), errors=UNREADABLE), "for ever"
-        )
+    yield from at(Fault("302 to itself, of a file", family, circle, recovers=True, kinds=STORAGE), "once")
+    for location in (
+        "http://[::1",
+        "file:///etc/passwd",
+        "http://runql-nowhere.invalid/",
+        "",
+        "\xff\xfe",
+        "//",
+    ):
+        yield from at(Fault(f"302 to {location!r}", family, to(location), errors=UNREADABLE), "for ever")
     bare = Fault("302 without a place", family, _status(302, b"", lambda: ()), errors=UNREADABLE)
     yield from at(bare, "for ever")
 
@@ -182,17 +198,35 @@ def _redirects() -> Iterator[Fault]:
 def _storage() -> Iterator[Fault]:
     family = "storage"
     for status in (400, 403):
-        expired = Fault(f"URL expired ({status})", family, _status(status, XML), recovers=True, kinds=STORAGE, errors=UNREADABLE)
+        expired = Fault(
+            f"URL expired ({status})",
+            family,
+            _status(status, XML),
+            recovers=True,
+            kinds=STORAGE,
+            errors=UNREADABLE,
+        )
         yield from at(expired, "once", "for ever")
     gone = Fault("file not there (404)", family, _status(404, XML), kinds=STORAGE, errors=UNREADABLE)
     yield from at(gone, "once", "for ever")
-    slow = Fault("storage asks to slow down (503)", family, _status(503, XML), recovers=True, kinds=STORAGE, errors=UNREADABLE)
+    slow = Fault(
+        "storage asks to slow down (503)",
+        family,
+        _status(503, XML),
+        recovers=True,
+        kinds=STORAGE,
+        errors=UNREADABLE,
+    )
     yield from at(slow, "once", "for ever")
     for name, body in {"HTML": HTML, "XML": XML, "nothing": b""}.items():
-        page = Fault(f"file with a page instead ({name})", family, _status(200, body), kinds=STORAGE, errors=UNREADABLE)
+        page = Fault(
+            f"file with a page instead ({name})", family, _status(200, body), kinds=STORAGE, errors=UNREADABLE
+        )
         yield from at(page, "once", "for ever")
     for status in (204, 206, 304, 416):
-        other = Fault(f"file with status {status}", family, _status(status, b""), kinds=STORAGE, errors=UNREADABLE)
+        other = Fault(
+            f"file with status {status}", family, _status(status, b""), kinds=STORAGE, errors=UNREADABLE
+        )
         yield from at(other, "once", "for ever")
 
     def flipped(exchange: Exchange) -> object:

@@ -12,8 +12,9 @@ import tempfile
 import threading
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final
 
 import trustme
 from anyio.from_thread import BlockingPortal, start_blocking_portal
@@ -46,6 +47,7 @@ SOON: Final = 1.0
 LATE: Final = 60.0
 """The deadline of all other calls, which end long before."""
 
+_NEVER: Final = timedelta(days=365)
 _LONG: Final = [{"loss": 1.0 / (step + 1), "acc": step} for step in range(90)]
 _OTHER_ADDRESSES: Final[dict[Address, str]] = {
     "refused": "127.0.0.2",
@@ -76,7 +78,9 @@ class LazySubjects(Subjects):
     def __getattr__(self, name: str) -> Untyped:
         readers: dict[str, Callable[[], Untyped]] = {
             "run": lambda: self.take(self.api.run(f"{self.home}/one")),
-            "light_run": lambda: listed(self.face, self.take(self.api.runs(self.home, lazy=True, per_page=1)))[0],
+            "light_run": lambda: listed(
+                self.face, self.take(self.api.runs(self.home, lazy=True, per_page=1))
+            )[0],
             "project": lambda: self.take(self.api.project(self.home)),
             "sweep": lambda: self.take(self.api.sweep(f"{self.home}/{self.sweep_id}")),
             "file": lambda: self.take(self.run.file(FILE)),
@@ -111,7 +115,9 @@ class _Names:
         """Resolve the name wrongly, so many times."""
         self.address, self.times, self.hits = address, times, 0
 
-    def __call__(self, host: object, port: object, *more: Any, **options: Any) -> Any:  # Any: as the function it replaces
+    def __call__(
+        self, host: object, port: object, *more: Any, **options: Any
+    ) -> Any:  # Any: as the function it replaces
         if host not in {NAMED, NAMED.encode()}:
             return self._usual(host, port, *more, **options)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType] - passed on as they are
         with self._guard:
@@ -204,7 +210,7 @@ class World:
 
     def _measure(self, called: Called, face_name: FaceName) -> Baseline:
         with self.subjects(face_name) as on:
-            called.make(on)
+            plain(called.make(on))
             objects = tuple(on.made)
         self.restore(called)
         with self.subjects(face_name) as on:
@@ -214,9 +220,7 @@ class World:
             self.front.begin(plan)
             value = called.make(on)
             requests = len(plan.seen)
-            done = Baseline(
-                plain(value, times=not called.writes), requests, objects, plain(on.folder)
-            )
+            done = Baseline(plain(value, times=not called.writes), requests, objects, plain(on.folder))
         self.restore(called)
         return done
 
@@ -224,7 +228,9 @@ class World:
         """Undo what a call has written."""
         if not called.writes:
             return
-        with contextlib.closing(sqlite3.connect(self.server.data_dir / "runql.sqlite3", timeout=60)) as target:
+        with contextlib.closing(
+            sqlite3.connect(self.server.data_dir / "runql.sqlite3", timeout=60)
+        ) as target:
             target.execute("PRAGMA synchronous = OFF")
             self._saved.backup(target)
         shutil.copytree(self._blobs, self.server.store.blobs, dirs_exist_ok=True)
@@ -234,7 +240,7 @@ class World:
         plan = Plan()
         old = self.elsewhere.plan
         self.elsewhere.begin(plan)
-        return [received for received, _ in old.seen]
+        return [each.received for each in old.seen]
 
 
 def deadline_of(fault: Fault | None) -> float:
@@ -251,7 +257,9 @@ def opened() -> Iterator[World]:
         environment = _environment(scratch)
         stack.enter_context(environment)
         policy = ExportPolicy(above_rows=60, rows_per_file=40)
-        server = stack.enter_context(RunningServer(scratch / "server", api_key=KEY, export_policy=policy))
+        server = stack.enter_context(
+            RunningServer(scratch / "server", api_key=KEY, export_policy=policy, crash_after=_NEVER)
+        )
         portal = stack.enter_context(start_blocking_portal())
         sweep = _furnish(server, scratch)
         authority = trustme.CA()
@@ -278,7 +286,17 @@ def opened() -> Iterator[World]:
         blobs = scratch / "blobs"
         shutil.copytree(server.store.blobs, blobs)
         world = World(
-            server, front, secure, elsewhere, portal, names, f"{server.entity}/{PROJECT}", sweep, scratch, saved, blobs
+            server,
+            front,
+            secure,
+            elsewhere,
+            portal,
+            names,
+            f"{server.entity}/{PROJECT}",
+            sweep,
+            scratch,
+            saved,
+            blobs,
         )
         front.kept = _kept(world)
         yield world
@@ -287,10 +305,16 @@ def opened() -> Iterator[World]:
 def _furnish(server: RunningServer, scratch: Path) -> str:
     sweep = furnish(server, PROJECT)
     server.seed(EXPORTS, [SeedRun(name="long", history=_LONG), SeedRun(name="live", state="running")])
-    server.seed_artifacts(PROJECT, [SeedArtifact(name="tables", type="tables", files={f"{TABLE}.table.json": TABLE_DOCUMENT})])
+    server.seed_artifacts(
+        PROJECT, [SeedArtifact(name="tables", type="tables", files={f"{TABLE}.table.json": TABLE_DOCUMENT})]
+    )
     with Api(api_key=KEY, base_url=server.url) as api:
         run = api.run(f"{server.entity}/{PROJECT}/one")
-        for name, content in ((FILE, b"notes"), ("wandb-metadata.json", b'{"os": "Linux"}'), (TABLE_FILE, TABLE_DOCUMENT)):
+        for name, content in (
+            (FILE, b"notes"),
+            ("wandb-metadata.json", b'{"os": "Linux"}'),
+            (TABLE_FILE, TABLE_DOCUMENT),
+        ):
             path = scratch / "given" / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
@@ -307,7 +331,9 @@ def _kept(world: World) -> Any:  # Any: a response of the front
         plan = Plan()
         world.front.begin(plan)
         api.run(f"{world.home}/two")
-    return world.front.ask(plan.seen[0][0])
+    kept = world.front.ask(plan.seen[0].received)
+    world.front.hang_up()
+    return kept
 
 
 def _tls(authority: trustme.CA, name: str) -> ssl.SSLContext:
@@ -317,14 +343,14 @@ def _tls(authority: trustme.CA, name: str) -> ssl.SSLContext:
 
 
 @contextlib.contextmanager
-def _environment(home: Path) -> Generator[Self | None]:
+def _environment(home: Path) -> Generator[None]:
     before = dict(os.environ)
     for name in list(os.environ):
         if name.startswith("WANDB_") or name.lower().endswith("_proxy") or name == "NETRC":
             del os.environ[name]
     os.environ.update(HOME=str(home), WANDB_CONFIG_DIR=str(home))
     try:
-        yield None
+        yield
     finally:
         os.environ.clear()
         os.environ.update(before)

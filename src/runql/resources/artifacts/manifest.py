@@ -13,11 +13,11 @@ from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from runql.errors import ManifestError
+from runql.errors import AnswerError, ManifestError
 from runql.paths import ArtifactAddress
 from runql.resources.records.identity import require_id
 from runql.resources.records.snake_case import SnakeCaseAttributes
-from runql.transport.flow import Flow, download, fetch
+from runql.transport.flow import EXPIRED_URL_STATUSES, Flow, download, fetch
 from runql.values import JSONValue, as_json
 from runql_graphql.operations import get_artifact_manifest
 
@@ -111,9 +111,22 @@ class _Version(_Model):
 def read_manifest(artifact_id: str, name: str) -> Flow[Manifest]:
     """Read the manifest of a version; two requests, the second to a signed address without the key.
 
+    An address that has expired is read again, once.
+
     Raises:
         ManifestError: the server returns no manifest, or one that cannot be read.
     """
+    url = yield from _manifest_url(artifact_id, name)
+    try:
+        content = yield from download(url)
+    except AnswerError as error:
+        if error.status not in EXPIRED_URL_STATUSES:
+            raise
+        content = yield from download((yield from _manifest_url(artifact_id, name)))
+    return parse_manifest(content, name)
+
+
+def _manifest_url(artifact_id: str, name: str) -> Flow[str]:
     artifact = (yield from fetch(get_artifact_manifest(id=artifact_id))).artifact
     found = artifact.current_manifest if artifact else None
     if artifact is None or found is None:
@@ -121,7 +134,7 @@ def read_manifest(artifact_id: str, name: str) -> Flow[Manifest]:
             f"the server has no manifest of artifact {name}: the artifact was deleted, or is not written yet"
         )
     require_id("artifact", artifact_id, artifact.id)
-    return parse_manifest((yield from download(found.file.direct_url)), name)
+    return found.file.direct_url
 
 
 def parse_manifest(content: bytes, artifact: str) -> Manifest:

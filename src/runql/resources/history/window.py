@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from runql.errors import IncompleteHistoryError
+from runql.errors import IncompleteHistoryError, MismatchedResponseError
 from runql.frames.batches import Batch, RowBatch, merge_by_step
 from runql.frames.row_readers import RowReader
 from runql.resources.history.chosen_rows import (
@@ -203,10 +203,23 @@ def _window(
     counts = RowCounts.of(run.history_line_count, history_keys)
     present = _require_lists(plan.path, lists, counts)
     outline = outline_of(present, start, stop, samples)
+    _require_window(plan, outline)
     batch = requested_rows(plan, present)
     if outline.first < start or (stop is not None and outline.last >= stop):
         batch = batch.between(start, stop)
     return Window(batch, present, outline, counts, last_step(history_keys))
+
+
+def _require_window(plan: ScanPlan, outline: Outline) -> None:
+    """Refuse rows of which none can belong to the window: they are those of another one.
+
+    Raises:
+        MismatchedResponseError: the response is about another window.
+    """
+    start, stop, first, last = outline.start, outline.stop, outline.first, outline.last
+    if first <= last and (last < start or (stop is not None and first > stop)):
+        window = f"steps {start} to {'the end' if stop is None else stop}"
+        raise MismatchedResponseError(f"{window} of run {plan.path}", f"steps {first} to {last}")
 
 
 def _require_lists(path: str, lists: Sequence[Batch | None], counts: RowCounts) -> list[Batch]:

@@ -6,10 +6,11 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 from urllib.parse import urlsplit
 
 from runql.arguments import checked_path, positive
-from runql.errors import AnswerError, HistoryNotExportedError
+from runql.errors import AnswerError, DigestMismatchError, HistoryNotExportedError
 from runql.paths import RunAddress
 from runql.resources.files.names import target_paths
 from runql.resources.history.exports.listing import ExportListing, list_exports
@@ -17,6 +18,9 @@ from runql.resources.records.snake_case import SnakeCaseAttributes
 from runql.transport.bodies import Progress, Sink
 from runql.transport.flow import EXPIRED_URL_STATUSES, Flow, gather, save
 from runql.transport.shared_progress import shared_progress
+
+_PARQUET: Final = b"PAR1"
+"""Begins and ends each parquet file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +100,43 @@ class HistoryDownload:
         paths = target_paths(self.folder, names)
         reports = shared_progress(self.progress, [0] * len(paths))
         saving = [
-            save(url, Sink(path, progress=report))
+            save(url, _ParquetSink(path, progress=report))
             for url, path, report in zip(ordered, paths, reports, strict=True)
         ]
         yield from gather(saving, limit=self.max_concurrency, release_on_offload=True)
         return paths
+
+
+class _ParquetSink(Sink):
+    """A sink that refuses what is no parquet file: a storage may send a page with status 200, and no digest is known."""
+
+    _start: bytes = b""
+    _end: bytes = b""
+
+    def restart(self) -> None:
+        """As `Sink.restart`."""
+        self._start = self._end = b""
+        super().restart()
+
+    def take(self, chunk: bytes) -> None:
+        """As `Sink.take`."""
+        size = len(_PARQUET)
+        self._start = (self._start + chunk[:size])[:size]
+        self._end = (self._end + chunk[-size:])[-size:]
+        super().take(chunk)
+
+    def finish(self) -> None:
+        """As `Sink.finish`.
+
+        Raises:
+            DigestMismatchError: the bytes are no parquet file.
+        """
+        if (self._start, self._end) != (_PARQUET, _PARQUET):
+            raise DigestMismatchError(
+                f"the bytes received for {self.target.name} are no parquet file: "
+                "the storage sent something else, such as an error page; repeat the download"
+            )
+        super().finish()
 
 
 def _path_of(url: str) -> str:
