@@ -26,28 +26,28 @@ help:  ## say what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 setup: .venv/.ready  ## the project's own environment
-.venv/.ready: pyproject.toml requirements/project.txt
+.venv/.ready: pyproject.toml .ci/requirements/project.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/python $(LOCKED) requirements/project.txt
+	$(BIN)/python $(LOCKED) .ci/requirements/project.txt
 	$(BIN)/python $(PIP) --no-deps --no-build-isolation --editable .
 	touch $@
 
-.venv-wandb-%/.ready: requirements/wandb-%.txt
+.venv-wandb-%/.ready: .ci/requirements/wandb-%.txt
 	$(PYTHON) -m venv .venv-wandb-$*
-	.venv-wandb-$*/bin/python $(LOCKED) requirements/wandb-$*.txt
+	.venv-wandb-$*/bin/python $(LOCKED) .ci/requirements/wandb-$*.txt
 	touch $@
 $(USER)/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(USER)
 	$(USER)/bin/python $(PIP) --editable ".[polars,arrow]" orjson
 	touch $@
 
-lock:  ## write requirements/ again: every version of constraints.txt, with the hashes of its files
+lock:  ## write .ci/requirements/ again: every version of constraints.txt, with the hashes of its files
 	$(PYTHON) -m venv .venv-lock
 	.venv-lock/bin/python $(PIP) uv==$(UV)
-	$(COMPILE) pyproject.toml --extra all --group dev --group build --output-file requirements/project.txt
+	$(COMPILE) pyproject.toml --extra all --group dev --group build --output-file .ci/requirements/project.txt
 	for version in $(WANDB_OLD) $(WANDB_NEW); do \
 		printf '%s\n' wandb==$$version pandas polars pillow scikit-learn | \
-		$(COMPILE) - --output-file requirements/wandb-$$version.txt || exit 1; \
+		$(COMPILE) - --output-file .ci/requirements/wandb-$$version.txt || exit 1; \
 	done
 
 generate: .venv/.ready  ## rebuild generated/ from schema/ and queries/

@@ -10,8 +10,8 @@ from typing import Final
 import pytest
 
 ROOT: Final = Path(__file__).parents[2]
-LOCKS: Final = sorted((ROOT / "requirements").glob("*.txt"))
-PROJECT: Final = ROOT / "requirements" / "project.txt"
+LOCKS: Final = sorted((ROOT / ".ci" / "requirements").glob("*.txt"))
+PROJECT: Final = ROOT / ".ci" / "requirements" / "project.txt"
 ENTRY: Final = re.compile(
     r"([A-Za-z0-9._-]+)==([^\s;\\]+)((?: ; [^\\\n]+)?)((?: \\\n    --hash=sha256:[0-9a-f]{64})+)\n"
 )
@@ -52,7 +52,7 @@ def test_there_is_a_lock_for_each_environment() -> None:
     assert [lock.name for lock in LOCKS] == ["project.txt", "wandb-0.21.4.txt", "wandb-0.31.0.txt"]
     makefile = (ROOT / "Makefile").read_text("utf-8")
     for version in re.findall(r"^WANDB_\w+ := (\S+)$", makefile, re.MULTILINE):
-        assert pins(ROOT / "requirements" / f"wandb-{version}.txt")["wandb"] == version
+        assert pins(ROOT / ".ci" / "requirements" / f"wandb-{version}.txt")["wandb"] == version
 
 
 @pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.stem)
@@ -80,9 +80,9 @@ def test_setup_and_ci_install_nothing_without_a_hash() -> None:
     setup = makefile[makefile.index(".venv/.ready:") : makefile.index("\nlock:")]
     installs = re.findall(r"(\$\((?:PIP|LOCKED)\)[^\n]*)", setup)
     assert installs == [
-        "$(LOCKED) requirements/project.txt",
+        "$(LOCKED) .ci/requirements/project.txt",
         "$(PIP) --no-deps --no-build-isolation --editable .",
-        "$(LOCKED) requirements/wandb-$*.txt",
+        "$(LOCKED) .ci/requirements/wandb-$*.txt",
     ]
     assert "LOCKED := $(PIP) --require-hashes --requirement" in makefile
     assert "pip install" not in (ROOT / ".ci" / "run").read_text("utf-8")
