@@ -68,7 +68,8 @@ class Congestion:
         if not is_first:
             # It was sent before the others were held back.
             return
-        self._rate = self._allowed_rate(now, until)
+        # Whole seconds are rounded up, half a second on average.
+        self._rate = self._allowed_rate(now, until - (0.5 if wait >= 1 and wait == int(wait) else 0.0))
         self._most_at_once = max(1.0, at_once / 2)
         self._successes.clear()
         self._refused_at = now

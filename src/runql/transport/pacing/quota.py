@@ -11,6 +11,9 @@ SLOW_DOWN_BELOW: Final = 50.0
 LONGEST_WAIT: Final = 90.0
 """With longer until the reset, requests are sent at once: the server's 429 then reaches the caller."""
 
+SPREAD: Final = 0.75
+"""Share of the rest of the window over which requests are spread: one that is late still starts before the end."""
+
 SAME_END: Final = 0.05
 """Seconds between two estimates of one window's end; responses take different times to arrive."""
 
@@ -75,7 +78,7 @@ class Quota:
         time_left = self._end - now
         if not 0 < time_left <= LONGEST_WAIT or self._left >= SLOW_DOWN_BELOW:
             return 0.0
-        return time_left / self._left if self._left >= 1 else self._length / max(self._size, 1.0)
+        return SPREAD * time_left / self._left if self._left >= 1 else self._length / max(self._size, 1.0)
 
     def start(self, now: float) -> int:
         """Note that a request starts, and return its number."""
