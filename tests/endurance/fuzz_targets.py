@@ -71,7 +71,7 @@ class Target:
 
 
 # Any: of several types of results.
-_OPERATIONS: Final[tuple[Operation[Any], ...]] = (
+_OPERATIONS: tuple[Operation[Any], ...] = (
     operations.get_run(entity="e", project="p", run="r"),
     operations.get_project(entity="e", project="p"),
     operations.get_viewer(),
