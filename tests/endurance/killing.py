@@ -10,6 +10,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -111,6 +112,7 @@ class Endurance:
         self._check()
         self._front.target = self._server.url
         self.report.rounds += 1
+        self.report.posts = self._front.posts
 
     def finish(self) -> None:
         """Let both SDKs finish, and compare every row."""
@@ -154,21 +156,29 @@ class Endurance:
                     f"{name}: line {at}" for at, text in wanted.items() if stored.get(at) != text
                 ]
                 steps = [step for _line, step, _text in rows]
-                self.report.doubled += [f"{name}: step {step}" for step in steps if steps.count(step) > 1]
+                self.report.doubled += [
+                    f"{name}: step {step}" for step, count in Counter(steps).items() if count > 1
+                ]
                 if steps != list(range(len(steps))):
                     self.report.doubled.append(f"{name}: steps are not 0, 1, 2, …")
                 self.report.stored[name] = len(rows)
 
 
-def run(rounds: int, folder: Path, interpreters: dict[str, str]) -> Report:
-    """Kill a server so often, and return what was found."""
+def run(
+    rounds: int,
+    folder: Path,
+    interpreters: dict[str, str],
+    after_round: Callable[[Report], None] = lambda _report: None,
+) -> Report:
+    """Kill a server so often, and return what was found; `after_round` gets what was found so far."""
     with RecordingFront() as front:
         endurance = Endurance(folder, interpreters, front)
         began = time.monotonic()
         try:
             for number in range(rounds):
                 endurance.round(MOMENTS[number % len(MOMENTS)])
-            endurance.report.seconds = time.monotonic() - began
+                endurance.report.seconds = time.monotonic() - began
+                after_round(endurance.report)
             endurance.finish()
         finally:
             endurance.close()
@@ -188,7 +198,7 @@ def main() -> None:
     if not sdks:
         raise SystemExit("RUNQL_WANDB_OLD and RUNQL_WANDB_NEW name no interpreters: use `make endurance`")
     with tempfile.TemporaryDirectory(prefix="runql-endurance-") as folder:
-        report = run(rounds, Path(folder), sdks)
+        report = run(rounds, Path(folder), sdks, lambda found: print(found, flush=True))
     print(report)
     if report.lost or report.doubled or report.damaged or report.stored != report.logged:
         raise SystemExit(1)

@@ -11,7 +11,7 @@ from typing import Any
 # Untyped, and installed only in the environment of the SDK.
 wandb: Any = import_module("wandb")
 
-PAUSE = 0.02
+PAUSE = 0.05
 # The SDK cuts these to whole seconds.
 QUICK_RETRIES = {
     "x_file_stream_transmit_interval": 1,

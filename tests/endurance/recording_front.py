@@ -119,7 +119,7 @@ class RecordingFront:
 
             do_GET = do_POST = do_PUT = do_HEAD = handle_one  # noqa: N815 - names of the base class
 
-            def log_message(self, *_arguments: object) -> None:
+            def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's name
                 pass
 
         return Handler
@@ -128,5 +128,6 @@ class RecordingFront:
 def _rows(body: bytes, encoding: str) -> dict[int, str]:
     """Return the history rows of a file stream's post, by line."""
     post: dict[str, Any] = json.loads(gzip.decompress(body) if encoding == "gzip" else body)
-    chunk = (post.get("files") or {}).get(_HISTORY)
+    files: dict[str, Any] = post.get("files") or {}
+    chunk: Any = files.get(_HISTORY)
     return {} if chunk is None else dict(enumerate(chunk["content"], start=chunk["offset"]))

@@ -11,6 +11,8 @@ from tests.endurance.fuzz_targets import TARGETS, Target
 from tests.endurance.fuzzing import NAMES
 from tests.profiles import examples
 
+from runql_server.artifacts.contents import manifest_format
+
 PIECES = [
     *(
         b'"',
@@ -83,6 +85,11 @@ def test_honest_bytes_are_accepted(target: Target) -> None:
 def test_a_compressed_post_is_read() -> None:
     (posts,) = (each for each in TARGETS if each.name == "posts")
     posts.check(gzip.compress(posts.seeds[0]))
+
+
+def test_numbers_of_a_manifest_stay_as_they_were_sent() -> None:
+    sent = b'{"version":1,"contents":{"a":{"digest":"2","extra":{"x":Infinity,"y":NaN,"z":-Infinity}}}}'
+    assert b'"extra":{"x":Infinity,"y":NaN,"z":-Infinity}' in manifest_format.parse(sent).to_json()
 
 
 def test_every_target_has_its_name() -> None:

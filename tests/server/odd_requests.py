@@ -6,25 +6,24 @@ import gzip
 import json
 import re
 from base64 import b64encode
+from importlib import import_module
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from graphql import (
+    FragmentDefinitionNode,
     GraphQLEnumType,
     GraphQLField,
     GraphQLInputObjectType,
-    GraphQLInputType,
     GraphQLInterfaceType,
     GraphQLList,
     GraphQLNonNull,
     GraphQLObjectType,
-    GraphQLOutputType,
     GraphQLUnionType,
     OperationDefinitionNode,
     get_named_type,
     parse,
     print_ast,
-    type_from_ast,
 )
 from hypothesis import strategies as st
 from starlette.routing import Route
@@ -33,6 +32,7 @@ from runql_server.graphql import schema
 
 Json = st.SearchStrategy[object]
 
+_type_from_ast: Final[Any] = import_module("graphql").type_from_ast
 ROOT: Final = Path(__file__).parents[2]
 MOST_DIGITS: Final = 4_000
 """Python's JSON reader refuses integers with more digits, by the limit of `int`."""
@@ -189,14 +189,15 @@ def mostly(usual: Json, odd: Json) -> Json:
     return st.integers(0, 3).flatmap(lambda drawn: usual if drawn else odd)
 
 
-def values_of(wanted: GraphQLInputType, name: str, depth: int = 0) -> Json:
+# Any: the wrapping types of graphql-core are generics without their argument.
+def values_of(wanted: Any, name: str, depth: int = 0) -> Json:
     """Values of a type, nearly all of which the schema accepts."""
     if isinstance(wanted, GraphQLNonNull):
         return _present(wanted.of_type, name, depth)
     return mostly(_present(wanted, name, depth), st.none())
 
 
-def _present(wanted: GraphQLInputType, name: str, depth: int) -> Json:
+def _present(wanted: Any, name: str, depth: int) -> Json:
     match wanted:
         case GraphQLList():
             return st.lists(values_of(wanted.of_type, name, depth), max_size=3)
@@ -242,16 +243,16 @@ def own_operations() -> list[Operation]:
     """Return the operations that runql sends."""
     source = "\n".join(path.read_text() for path in sorted((ROOT / "queries").glob("*.graphql")))
     document = parse(source)
-    fragments = [each for each in document.definitions if not isinstance(each, OperationDefinitionNode)]
+    fragments = [each for each in document.definitions if isinstance(each, FragmentDefinitionNode)]
     shapes = "\n".join(print_ast(each) for each in fragments)
     found: list[Operation] = []
     for each in document.definitions:
         if isinstance(each, OperationDefinitionNode) and each.name is not None:
             declared = {
-                variable.variable.name.value: type_from_ast(schema.load(), variable.type)
+                variable.variable.name.value: _type_from_ast(schema.load(), variable.type)
                 for variable in each.variable_definitions
             }
-            variables = {name: values_of(kind, name) for name, kind in declared.items() if kind is not None}  # type: ignore[arg-type]
+            variables = {name: values_of(kind, name) for name, kind in declared.items() if kind is not None}
             text = f"{print_ast(each)}\n{_needed(shapes, print_ast(each))}"
             found.append(Operation(each.name.value, text, st.fixed_dictionaries(variables)))
     return found
@@ -262,7 +263,7 @@ def _needed(shapes: str, operation: str) -> str:
     every = {
         each.name.value: print_ast(each)
         for each in parse(shapes).definitions
-        if hasattr(each, "name") and each.name is not None
+        if isinstance(each, FragmentDefinitionNode)
     }
     needed: dict[str, str] = {}
     waiting = [operation]
@@ -293,7 +294,7 @@ def root_fields() -> list[Operation]:
     return found
 
 
-def _selection(wanted: GraphQLOutputType, depth: int = 0) -> str:
+def _selection(wanted: Any, depth: int = 0) -> str:
     named = get_named_type(wanted)
     if isinstance(named, GraphQLUnionType | GraphQLInterfaceType):
         return "{ __typename }"

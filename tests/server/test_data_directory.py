@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import socket
+import sqlite3
 import stat
 import subprocess
 import sys
@@ -181,7 +182,11 @@ def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
 
 def test_the_check_runs_after_a_crash_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     checked: list[Path] = []
-    monkeypatch.setattr(recovery, "check_database", lambda _connection, data_dir: checked.append(data_dir))
+
+    def check(_connection: sqlite3.Connection, data_dir: Path) -> None:
+        checked.append(data_dir)
+
+    monkeypatch.setattr(recovery, "check_database", check)
     for _ in range(2):
         with RunningServer(tmp_path / "data"):
             pass

@@ -93,7 +93,11 @@ def test_an_upload_that_announces_more_than_the_disk_has_is_refused_at_once(
     server.seed("p", [SeedRun(name="r")])
     url = http.post("/graphql", json={"query": URL}).json()["data"]["createRunFiles"]["files"][0]["uploadUrl"]
     usage = shutil.disk_usage(server.data_dir)
-    monkeypatch.setattr("runql_server.http.bodies.shutil.disk_usage", lambda _path: usage._replace(free=5))
+
+    def nearly_full(_path: Path) -> object:
+        return usage._replace(free=5)
+
+    monkeypatch.setattr("runql_server.http.bodies.shutil.disk_usage", nearly_full)
     refused = httpx.put(url, content=b"123456", trust_env=False)
     assert (refused.status_code, "5 bytes left" in refused.json()["error"]) == (507, True)
     assert httpx.put(url, content=b"12345", trust_env=False).status_code == 200

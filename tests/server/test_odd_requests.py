@@ -68,7 +68,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
 def check(answer: httpx.Response) -> None:
     assert answer.status_code < 500 or answer.status_code == 507, answer.text[:500]
     body: dict[str, Any] = answer.json()
-    for error in body.get("errors") or []:
+    errors: list[Any] = body.get("errors") or []
+    for error in errors:
         assert "internal server error" not in error["message"], error
     if answer.status_code >= 400:
         assert body.get("errors") or body.get("error")

@@ -20,7 +20,11 @@ def _wire_name(name: str) -> str:
 
 class _Part(BaseModel):
     model_config: ClassVar[ConfigDict] = ConfigDict(
-        alias_generator=_wire_name, populate_by_name=True, frozen=True, extra="ignore"
+        alias_generator=_wire_name,
+        populate_by_name=True,
+        frozen=True,
+        extra="ignore",
+        ser_json_inf_nan="constants",
     )
 
 
