@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,8 +83,8 @@ def measure_libraries() -> list[Measured]:
         _add_file(server)
         found = {name: python for name, python in INTERPRETERS.items() if python}
         with ThreadPoolExecutor(len(found)) as pool:
-            parts = pool.map(lambda name: _measured(server, name, found[name], jobs), found)
-            return [each for part in parts for each in part]
+            parts = [pool.submit(_measured, server, name, python, jobs) for name, python in found.items()]
+            return [each for part in parts for each in part.result()]
 
 
 def _add_file(server: RunningServer) -> None:
@@ -160,7 +160,7 @@ def _run(
 
 
 @contextlib.contextmanager
-def _waiting(server: RunningServer, fault: Fault | None) -> Iterator[Front]:
+def _waiting(server: RunningServer, fault: Fault | None) -> Generator[Front]:
     """Start a front that misbehaves once it is asked to begin."""
     with Front(server.url) as front:
         front.elsewhere = server.url
