@@ -196,9 +196,8 @@ class AnswerError(RunqlError):
         status: the HTTP status.
         operation: name of the GraphQL operation, or the path of the file.
         attempts: how many times the request was sent.
-        seconds: from the first attempt to the end of the last, waits included.
-        waited: seconds of them that were waits between attempts.
-        request_id: the server's id of the request, for those who run it; None where it sends none.
+        seconds, waited: as of `TransportError`.
+        request_id: the server's id of the request; None where it sends none.
     """
 
     seconds: float = 0.0
@@ -796,8 +795,6 @@ def first_few(names: Sequence[str]) -> str:
 
 
 def _with_request(message: str, operation: str, attempts: int, seconds: float, waited: float) -> str:
-    name = f" [{operation}]" if operation else ""
-    if attempts <= 1:
-        return one_line(f"{message}{name}")
     took = f" in {seconds:.3g} s, {waited:.3g} s of them waiting" if seconds else ""
-    return one_line(f"{message}{name} (after {attempts} attempts{took})")
+    tried = f" (after {attempts} attempts{took})" if attempts > 1 else ""
+    return one_line(message + (f" [{operation}]" if operation else "") + tried)

@@ -44,7 +44,7 @@ class FramesHidden:
         if error is None:
             return
         for each in chained(error, self._handled):
-            each.__traceback__ = _visible(each.__traceback__)
+            each.__traceback__ = _visible(each.__traceback__, _is_hidden)
             if _REQUEST in vars(each):
                 vars(each)[_REQUEST] = None
             redact_error(each, self._redact)
@@ -85,7 +85,8 @@ def chained(error: BaseException, known: BaseException | None = None) -> Iterato
 
 
 def redact_error(error: BaseException, redact: Redact) -> None:
-    """Blank the API key in the arguments and attributes of an error: servers may repeat it."""
+    """Blank the API key in what an error says, and cut the drivers' frames: servers may repeat the key."""
+    error.__traceback__ = _visible(error.__traceback__, _is_drivers)
     error.args = tuple(_redacted(each, redact) for each in error.args)
     for name, value in vars(error).items():
         vars(error)[name] = _redacted(value, redact)
@@ -113,10 +114,10 @@ def _is_tuple(value: object) -> TypeGuard[tuple[object, ...]]:
     return type(value) is tuple
 
 
-def _visible(trace: TracebackType | None) -> TracebackType | None:
+def _visible(trace: TracebackType | None, is_hidden: Callable[[FrameType], bool]) -> TracebackType | None:
     shown: list[TracebackType] = []
     while trace is not None:
-        if not _is_hidden(trace.tb_frame):
+        if not is_hidden(trace.tb_frame):
             shown.append(trace)
         trace = trace.tb_next
     result: TracebackType | None = None
@@ -125,7 +126,10 @@ def _visible(trace: TracebackType | None) -> TracebackType | None:
     return result
 
 
+def _is_drivers(frame: FrameType) -> bool:
+    return frame.f_globals.get("__name__") in _DRIVERS
+
+
 def _is_hidden(frame: FrameType) -> bool:
-    module = str(frame.f_globals.get("__name__", ""))
-    library = module.partition(".")[0]
-    return module in _DRIVERS or library in _LIBRARIES or library in sys.stdlib_module_names
+    library = str(frame.f_globals.get("__name__", "")).partition(".")[0]
+    return _is_drivers(frame) or library in _LIBRARIES or library in sys.stdlib_module_names

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 NOT_LOADED = {
     *("pandas", "polars", "numpy", "pyarrow"),
     *("graphql", "ariadne", "starlette", "uvicorn", "sqlite3"),
-    *("typer", "pytest", "yaml"),
+    *("typer", "pytest", "yaml", "opentelemetry"),
     *("runql_server", "runql_codegen"),
 }
 

@@ -141,6 +141,11 @@ def test_a_server_that_hides_its_errors_could_not_be_checked(server: SchemaServe
         (["--schema", "same.graphql", "--also", "yaml=x"], "give FORMAT=FILE"),
         (["--schema", "same.graphql", "--also", "json=no/such/x"], "cannot write"),
         (["--url", "ftp://x"], "base_url"),
+        (["--url", "http://192.0.2.1"], "which would send the API key in the clear"),
+        (
+            ["responses", "--url", "http://192.0.2.1", "--project", "e/p"],
+            "`--allow-insecure` of `runql drift`",
+        ),
         (["--wrong"], "--wrong"),
         (["responses"], "give either recordings or --url URL"),
         (["responses", "nowhere"], "nowhere does not exist"),

@@ -41,9 +41,14 @@ def shows_key(written: str | bytes) -> bool:
     return any(spelling in string for spelling in SPELLINGS)
 
 
-def sightings(error: BaseException) -> list[str]:
-    """Return where an error, its causes, their pickles or their tracebacks with local variables show the key."""
-    found = [place for place, shown in _renderings(error) if shows_key(shown)]
+def sightings(error: BaseException, *, rendered: bool = True) -> list[str]:
+    """Return where an error, its causes, their pickles or their tracebacks with local variables show the key.
+
+    With ``rendered``, tools that show variables (traceback, rich) print them, too.
+    """
+    found = [place for place, shown in _printed(error) if shows_key(shown)]
+    if rendered:
+        found += [place for place, shown in _with_variables(error) if shows_key(shown)]
     for each in chain(error):
         name = type(each).__name__
         found += [f"{name}: {place}" for place in _walk(each, name, DEPTH)]
@@ -98,11 +103,14 @@ def files_with_key(folder: Path) -> list[str]:
     ]
 
 
-def _renderings(error: BaseException) -> Iterator[tuple[str, str]]:
+def _printed(error: BaseException) -> Iterator[tuple[str, str]]:
     yield "str", str(error)
     yield "repr", repr(error)
     yield "traceback", "".join(traceback.format_exception(error))
     yield "pickle", _pickled(error)
+
+
+def _with_variables(error: BaseException) -> Iterator[tuple[str, str]]:
     yield "traceback with locals", _with_locals(error)
     yield "rich", _by_rich(error)
 

@@ -36,6 +36,7 @@ from runql import (
     ConsoleLogLine,
     HistoryFiles,
     JSONValue,
+    Limits,
     LoggedTable,
     Settings,
     Traffic,
@@ -79,7 +80,7 @@ async def use_api(api: AsyncApi) -> None:
     assert_type(await api.create_project("p", "e"), AsyncProject)
     assert_type(await api.from_path("entity/project"), AsyncProject | AsyncRun | AsyncSweep)
     assert_type(api.client, AsyncRetryingClient)
-    assert_type(api.with_options(timeout=300, retries=0, deadline=60), AsyncApi)
+    assert_type(api.with_options(timeout=300, retries=0, deadline=60, limits=Limits(json_depth=9)), AsyncApi)
     assert_type(await api.capabilities(), Capabilities)
     assert_type(api.flush(), None)
     assert_type(await api.close(), None)
@@ -220,6 +221,7 @@ async def use_constructors(settings: Settings) -> None:
     client = AsyncRetryingClient(settings)
     assert_type(client.settings, Settings)
     assert_type(client.traffic, Traffic)
+    assert_type(client.limits, Limits)
     assert_type(AsyncRuns(client, "e", "p", {"tags": {"$in": ["a"]}}, None, 10, True), AsyncRuns)
     assert_type(AsyncRun(client, "e", "p", "id", None, include_sweeps=False), AsyncRun)
     assert_type(await client.close(), None)

@@ -26,6 +26,7 @@ from runql import (
     HistoryFiles,
     HistoryScan,
     JSONValue,
+    Limits,
     LoggedTable,
     Project,
     ProjectArtifactCollections,
@@ -81,7 +82,7 @@ def use_api(api: Api) -> None:
     assert_type(api.create_project("p", "e"), Project)
     assert_type(api.from_path("entity/project"), Project | Run | Sweep)
     assert_type(api.client, RetryingClient)
-    assert_type(api.with_options(timeout=300, retries=0, deadline=60), Api)
+    assert_type(api.with_options(timeout=300, retries=0, deadline=60, limits=Limits(json_depth=9)), Api)
     assert_type(api.capabilities(), Capabilities)
     assert_type(api.flush(), None)
     assert_type(api.close(), None)
@@ -246,6 +247,9 @@ def use_values(summary: Summary, user: User, traffic: Traffic, settings: Setting
     assert_type(traffic.requests, int)
     assert_type(traffic.bytes_sent, int)
     assert_type(traffic.bytes_received, int)
+    assert_type(traffic.retries, int)
+    assert_type(traffic.waited_seconds, float)
+    assert_type(traffic.rate_limited, int)
     assert_type(settings.base_url, str)
     assert_type(settings.app_url, str)
     assert_type(settings.graphql_url, str)
@@ -260,6 +264,7 @@ def use_constructors(settings: Settings) -> None:
     client = RetryingClient(settings, retry=RetryPolicy(max_attempts=2))
     assert_type(client.settings, Settings)
     assert_type(client.traffic, Traffic)
+    assert_type(client.limits, Limits)
     assert_type(Runs(client, "e", "p", {"tags": {"$in": ["a"]}}, None, 10, True), Runs)
     assert_type(Run(client, "e", "p", "id", {"id": "x"}, include_sweeps=False), Run)
     assert_type(client.close(), None)

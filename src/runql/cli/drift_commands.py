@@ -67,6 +67,13 @@ UrlOption = Annotated[
         show_default=False,
     ),
 ]
+InsecureOption = Annotated[
+    bool,
+    typer.Option(
+        "--allow-insecure",
+        help="send the key to another machine over plain HTTP, as in `--url http://wandb.lan --allow-insecure`; off by default",
+    ),
+]
 FormatOption = Annotated[Format, typer.Option("--format", help="format of the report, such as junit for CI")]
 StrictOption = Annotated[
     bool,
@@ -114,6 +121,7 @@ def check(
         ),
     ] = None,
     url: UrlOption = None,
+    allow_insecure: InsecureOption = False,
     no_introspection: Annotated[
         bool,
         typer.Option(
@@ -160,7 +168,14 @@ def check(
         own = own_operations()
         operations = own + (user_operations(queries, own) if queries else [])
         output.operations = [each.name for each in operations]
-        report = _compare(operations, schema, url, introspection=not no_introspection, update=update)
+        report = _compare(
+            operations,
+            schema,
+            url,
+            introspection=not no_introspection,
+            update=update,
+            allow_insecure=allow_insecure,
+        )
         output.finish(_apply_approvals(report, approvals))
 
 
@@ -183,6 +198,7 @@ def responses(
         ),
     ] = None,
     url: UrlOption = None,
+    allow_insecure: InsecureOption = False,
     project: Annotated[
         str | None,
         typer.Option(
@@ -206,7 +222,7 @@ def responses(
         if url is None:
             exchanges, report = read_recordings(paths or ()), Report(output.source)
         else:
-            exchanges, report = _read_live(url, project)
+            exchanges, report = _read_live(url, project, allow_insecure=allow_insecure)
         findings = tuple(each for exchange in exchanges for each in read_strictly(exchange, known))
         output.operations = sorted({exchange.operation for exchange in exchanges})
         report = (
@@ -283,13 +299,15 @@ def _compare(
     *,
     introspection: bool,
     update: Path | None,
+    allow_insecure: bool,
 ) -> Report:
     known = known_schema()
     if url is None:
         found = load_schema(schema or Path())
         report = compare(known, found, operations, source=str(schema))
         return _write_update(report, found, update)
-    with RetryingClient(resolve_settings(base_url=url), retry=RETRY_POLICY) as client:
+    settings = resolve_settings(base_url=url, allow_insecure=allow_insecure)
+    with RetryingClient(settings, retry=RETRY_POLICY) as client:
         if update is None:
             return client.run(check_server(known, operations, source=url, introspection=introspection))
         try:
@@ -310,10 +328,10 @@ def _write_update(report: Report, found: GraphQLSchema, path: Path | None) -> Re
     return replace(report, notes=(*report.notes, f"wrote {path}: {update.line} Semver: {update.level}."))
 
 
-def _read_live(url: str, project: str | None) -> tuple[list[Exchange], Report]:
+def _read_live(url: str, project: str | None, *, allow_insecure: bool) -> tuple[list[Exchange], Report]:
     if project is None:
         raise DriftInputError("--url needs --project entity/project: its responses are checked")
-    settings = resolve_settings(base_url=url)
+    settings = resolve_settings(base_url=url, allow_insecure=allow_insecure)
     path = parse_project_path(project)
     address = path.resolve(entity=path.entity or settings.entity or "", project=settings.project)
     with RetryingClient(settings, retry=RETRY_POLICY) as client:

@@ -198,6 +198,7 @@ class Sink:
 
     def discard(self) -> None:
         """Remove the temporary file; does nothing after `finish`."""
+        self._held.clear()
         if self._part is not None:
             self._part.discard()
             self._part = None

@@ -18,6 +18,7 @@ from runql.errors import (
     OutdatedServerError,
     QueryError,
     RateLimitedError,
+    RunqlError,
     SchemaDriftError,
     ServerFailureError,
 )
@@ -126,18 +127,26 @@ def read_response_with_raw_lists(
     A caller that reads columns, or only counts, so needs no Python object for each value. Where brackets alone do not
     show where a field's lists end, the model holds them and the field is missing from the mapping.
     """
+    part, found = _without_lists(response, lists)
+    if found:
+        try:
+            return read_response(operation, part), found
+        except RunqlError as error:
+            found.clear()  # a traceback shows this frame's variables, and the server may repeat the API key
+            # An error, or a cut in the wrong place: the whole response shows which.
+            if not isinstance(error, AnswerError):
+                response.content = response.showable
+                raise
+    return read_response(operation, response), {}
+
+
+def _without_lists(response: Response, lists: Sequence[RawList]) -> tuple[Response, dict[str, list[bytes]]]:
     rest, found = response.content, dict[str, list[bytes]]()
     for each in lists:
         cut = _cut_lists(rest, f'"{each.field}":'.encode(), each.depth)
         if cut is not None:
             rest, found[each.field] = cut
-    if found:
-        try:
-            return read_response(operation, replace(response, content=rest)), found
-        except AnswerError:
-            # An error, or a cut in the wrong place: the whole response shows which.
-            pass
-    return read_response(operation, response), {}
+    return replace(response, content=rest), found
 
 
 def string_list_size(content: bytes, field: str) -> int | None:

@@ -213,7 +213,13 @@ class Endpoint:
         redact = self.credentials.redact
         headers = {redact(name): redact(value) for name, value in http_response.headers.items()}
         return Response(
-            http_response.status_code, content, headers, elapsed, redact=self.credentials.redact_bytes
+            http_response.status_code,
+            content,
+            headers,
+            elapsed,
+            # A response that a transport of the caller has read shows no count.
+            received=http_response.num_bytes_downloaded or len(content),
+            redact=self.credentials.redact_bytes,
         )
 
     def _resolved(self, url: str) -> httpx.URL:

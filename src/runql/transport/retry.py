@@ -11,8 +11,11 @@ from email.utils import parsedate_to_datetime
 from typing import Final, TypeAlias
 
 from runql.errors import RequestTimedOutError
+from runql.escaping import MOST_IN_DETAIL, one_line
+from runql.limits import JSONTooDeepError
 from runql.transport.deadlines.budget import RetryBudget
 from runql.transport.deadlines.call import Call
+from runql.transport.observation.request_log import log_request
 from runql.transport.wire import Failure, Request, Response
 from runql.values import parse_json
 
@@ -20,6 +23,7 @@ logger: Final = logging.getLogger("runql.transport")
 
 CONFLICT: Final = 409
 TOO_EARLY: Final = 425
+TOO_MANY_REQUESTS: Final = 429
 NOT_IMPLEMENTED: Final = 501
 MAX_DOUBLINGS: Final = 60
 
@@ -130,6 +134,7 @@ def send_with_retries(
             raise TypeError("the driver replied None where an outcome was due")
         attempt += 1
         spent += outcome.elapsed
+        log_request(request, outcome, attempt)
         if not _has_failed(request, outcome):
             call.budget.refill()
             break
@@ -145,11 +150,12 @@ def send_with_retries(
         if not _is_asked_to_wait(outcome) and not call.budget.spend(
             call.now(), delay, _lost_seconds(outcome)
         ):
-            logger.warning("%s: %s; the call has no retries left", request.name, reason)
+            name = one_line(request.name, MOST_IN_DETAIL)
+            logger.warning("%s: %s; the call has no retries left", name, reason)
             break
         logger.warning(
             "%s: %s; attempt %d of %d follows in %.1f s",
-            request.name,
+            one_line(request.name, MOST_IN_DETAIL),
             reason,
             attempt + 1,
             policy.most_attempts(request, outcome),
@@ -207,6 +213,8 @@ def is_cut_off(content: bytes) -> bool:
         return not (start.startswith(b"{") and content[-BLANKS:].rstrip().endswith(b"}"))
     try:
         parse_json(content)
+    except JSONTooDeepError:
+        return False
     except ValueError:
         return True
     return False
@@ -249,7 +257,7 @@ def _is_retryable(request: Request, outcome: Outcome) -> bool:
             return False
         return request.repeatable or not outcome.sent
     # The server refused before it did anything.
-    if outcome.status in {429, TOO_EARLY}:
+    if outcome.status in {TOO_MANY_REQUESTS, TOO_EARLY}:
         return True
     if outcome.status == CONFLICT:
         return request.repeats_conflicts

@@ -19,7 +19,7 @@ from runql.errors import RunqlError
 from runql.limits import Limits, ResponseLimitError, checked_limits, limited
 from runql.transport.bodies import Sink, Source
 from runql.transport.credentials.plain_http import check_plain_http
-from runql.transport.deadlines.call import Call, one_call
+from runql.transport.deadlines.call import Call
 from runql.transport.deadlines.sockets import bind_sockets, bounding_sockets
 from runql.transport.endpoint import LIMITS, UNSENT, Endpoint, NoCookies, parsed
 from runql.transport.flow import Effect, Flow, Gather, Join, Offload, Reply, Sleep, name_of
@@ -32,11 +32,13 @@ from runql.transport.lifetime import (
     raise_other_process,
 )
 from runql.transport.limits.body import LimitedBody, SinkBody
+from runql.transport.observation.log_setup import set_up_log
+from runql.transport.observation.spans import observed_call, request_span
+from runql.transport.pacing.limiter import Place, RateLimiter, Turn
 from runql.transport.proxies import check_proxies
 from runql.transport.queries.connection import NodeT, PageReader, SupportsConnection
 from runql.transport.queries.operation import ModelT, SupportsOperation, execute_operation
-from runql.transport.rate_limiter import RateLimiter
-from runql.transport.retry import Outcome, RetryPolicy, send_with_retries
+from runql.transport.retry import TOO_MANY_REQUESTS, Outcome, RetryPolicy, send_with_retries
 from runql.transport.sample_limits import SampleLimits
 from runql.transport.single_flight import Flight
 from runql.transport.tls import LazySSLContext
@@ -67,6 +69,7 @@ class RetryingClient:
         transport: httpx.BaseTransport | None = None,
         limits: Limits | None = None,
     ) -> None:
+        set_up_log()
         self.settings = settings
         self._deadline = checked_deadline(deadline)
         self.limits: Limits = checked_limits(limits)
@@ -252,7 +255,7 @@ class RetryingClient:
 
         A generator must not be suspended inside the block.
         """
-        return one_call(self, self._new_call)
+        return observed_call(self, self._new_call)
 
     def _new_call(self) -> Call:
         return Call(self._deadline, budget=self._retry.new_budget())
@@ -342,21 +345,50 @@ class RetryingClient:
             future.result()
 
     def _send(self, request: Request, call: Call) -> Response:
-        tries = send_with_retries(request, self._retry, call)
+        tries, resends = send_with_retries(request, self._retry, call), 0
         try:
             step = next(tries)
             while True:
                 if isinstance(step, Request):
-                    if step.is_operation and (wait := self._rate_limiter.wait(time.monotonic())):
-                        call.check_wait(wait, step.name, "the requests that the server's rate limit allows")
-                        time.sleep(wait)
-                    step = tries.send(self._exchange(step, call))
+                    step = tries.send(self._exchange_in_turn(step, call, resends))
                 else:
+                    self._note_wait(step, retries=1)
+                    resends += 1
                     time.sleep(step)
                     step = next(tries)
         except StopIteration as stop:
             response: Response = stop.value
             return response
+
+    def _exchange_in_turn(self, request: Request, call: Call, resends: int) -> Outcome:
+        turn = self._take_turn(request, call) if request.is_operation else None
+        response = None
+        try:
+            with request_span(request, resends) as note:
+                outcome = note(self._exchange(request, call))
+            response = outcome if isinstance(outcome, Response) else None
+        finally:
+            if turn is not None:
+                self._rate_limiter.end(turn, time.monotonic(), response)
+        return outcome
+
+    def _take_turn(self, request: Request, call: Call) -> Turn:
+        turn = self._rate_limiter.begin(time.monotonic())
+        try:
+            while isinstance(turn, Place):
+                call.check_wait(turn.seconds, request.name, "others, as the server limits their rate")
+                self._note_wait(turn.seconds)
+                time.sleep(turn.seconds)
+                turn = self._rate_limiter.begin(time.monotonic(), turn)
+        except BaseException:
+            self._rate_limiter.leave()
+            raise
+        return turn
+
+    def _note_wait(self, seconds: float, *, retries: int = 0) -> None:
+        with self._guard:
+            self.traffic.waited_seconds += seconds
+            self.traffic.retries += retries
 
     def _exchange(self, request: Request, call: Call) -> Outcome:
         with self._connections() as http:
@@ -373,8 +405,7 @@ class RetryingClient:
                 return self._endpoint.failure(request, error, time.monotonic() - started)
             with self._guard:
                 self.traffic.bytes_received += http_response.num_bytes_downloaded
-        if request.is_operation:
-            self._rate_limiter.note(http_response.headers, time.monotonic())
+                self.traffic.rate_limited += http_response.status_code == TOO_MANY_REQUESTS
         return self._endpoint.response(request, http_response, content, time.monotonic() - started)
 
     def _receive(self, http: httpx.Client, request: Request, call: Call) -> tuple[httpx.Response, bytes]:

@@ -69,6 +69,7 @@ class Response:
         attempts: how many times the request was sent.
         seconds: from the first attempt to the end of the last, waits included.
         waited: seconds of them that were waits between attempts.
+        received: bytes of the body as received, which may be compressed.
         redact: blanks the API key, which no error may show and servers may repeat.
     """
 
@@ -79,6 +80,7 @@ class Response:
     attempts: int = 1
     seconds: float = 0.0
     waited: float = 0.0
+    received: int = 0
     redact: Callable[[bytes], bytes] = field(default=bytes, repr=False, compare=False)
 
     def release(self) -> None:
@@ -116,8 +118,15 @@ class Traffic:
         requests: HTTP requests, retries included.
         bytes_sent: bytes of request bodies.
         bytes_received: bytes of response bodies as received, which may be compressed.
+        retries: how often a request was sent again.
+        waited_seconds: seconds of waiting before requests: backoff, what servers asked for, and the rate limit. Waits
+            of several threads or tasks at the same time add up.
+        rate_limited: how many responses had status 429.
     """
 
     requests: int = 0
     bytes_sent: int = 0
     bytes_received: int = 0
+    retries: int = 0
+    waited_seconds: float = 0.0
+    rate_limited: int = 0

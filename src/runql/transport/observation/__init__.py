@@ -1,0 +1,1 @@
+"""What a client shows of its work: log lines, spans of OpenTelemetry."""

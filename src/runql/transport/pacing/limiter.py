@@ -1,0 +1,109 @@
+"""When requests may start: one limiter for all threads and tasks of a client."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from runql.transport.lifetime import ForkSafeLock, disown_in_children
+from runql.transport.pacing.congestion import Congestion
+from runql.transport.pacing.quota import LONGEST_WAIT, Quota
+from runql.transport.retry import asked_wait
+from runql.transport.wire import Response
+
+REFUSED: Final = 429
+UNSAID_WAIT: Final = 1.0
+"""Seconds to wait after a refusal that does not say how long."""
+
+SHORTEST_WAIT: Final = 0.001
+ASK_AGAIN: Final = 1.0
+"""Seconds that a request waits for those before it until it asks again: meanwhile the server may allow more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A request that was allowed to start.
+
+    Attributes:
+        number: counts the client's requests.
+        started: when it did.
+    """
+
+    number: int
+    started: float
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A request that has to wait.
+
+    Attributes:
+        number: its place in the queue.
+        seconds: how long to wait before asking again.
+    """
+
+    number: int
+    seconds: float
+
+
+class RateLimiter:
+    """Decides when requests may start, so that the server refuses few of them (429).
+
+    By the headers of the server's responses, where it sends them (`Quota`), else by its refusals (`Congestion`). Threads
+    may share it. It reads no clock: ``now`` is in seconds of any steady one.
+    """
+
+    def __init__(self) -> None:
+        self._lock = ForkSafeLock()
+        self._quota = Quota()
+        self._congestion = Congestion()
+        self._at_once: int = 0
+        self._joined: int = 0
+        self._served: int = 0
+        disown_in_children(self)
+
+    def disown(self) -> object:
+        """In a forked child, forget the requests of the parent's threads; see `lifetime.Forkable`."""
+        self._at_once, self._joined, self._served = 0, 0, 0
+        return None
+
+    def begin(self, now: float, place: Place | None = None) -> Turn | Place:
+        """Let a request start, or return its place in the queue: to ask again with, or to `leave`."""
+        with self._lock:
+            is_announced = self._quota.is_known(now)
+            by_quota = self._quota.wait(now)
+            by_refusals = self._congestion.wait(now, at_once=self._at_once)
+            wait = max(by_quota, by_refusals)
+            if wait <= 0 and (place is not None or self._joined == self._served):
+                if not is_announced:
+                    self._congestion.start(now)
+                if place is not None:
+                    self._served += 1
+                self._at_once += 1
+                return Turn(self._quota.start(now), now)
+            if place is None:
+                self._joined += 1
+            number = self._joined if place is None else place.number
+            gap = self._quota.gap(now) if by_quota >= by_refusals else self._congestion.gap(now)
+            before = max(0, number - self._served - 1)
+            return Place(number, max(wait, SHORTEST_WAIT) + min(before * gap, ASK_AGAIN))
+
+    def leave(self) -> None:
+        """Note that a request that has to wait is not sent."""
+        with self._lock:
+            self._served += 1
+
+    def end(self, turn: Turn, now: float, response: Response | None) -> None:
+        """Note the end of a request, and its response if one came."""
+        with self._lock:
+            at_once, self._at_once = self._at_once, max(0, self._at_once - 1)
+            if response is None:
+                return
+            self._quota.note(response.headers, turn.number, now)
+            if response.status != REFUSED:
+                self._congestion.succeed(now)
+                return
+            asked = asked_wait(response.headers)
+            wait = UNSAID_WAIT if asked is None else asked
+            if wait <= LONGEST_WAIT:
+                self._congestion.refuse(now, wait, started=turn.started, at_once=at_once)

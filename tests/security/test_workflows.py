@@ -1,0 +1,74 @@
+"""The workflows of this repository: what they run, with which rights, and for whom."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+ROOT: Final = Path(__file__).parents[2]
+WORKFLOWS: Final = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+ACTIONS: Final = sorted((ROOT / ".github" / "actions").rglob("*.yml"))
+PINNED: Final = re.compile(r"[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+")
+
+
+def loaded(path: Path) -> Any:  # Any: YAML has no types
+    return import_module("yaml").safe_load(path.read_text("utf-8"))
+
+
+def events(path: Path) -> set[str]:
+    """The events that start a workflow; YAML reads the key `on` as true."""
+    return set(loaded(path)[True])
+
+
+@pytest.mark.parametrize("path", [*WORKFLOWS, *ACTIONS], ids=lambda path: path.stem)
+def test_actions_are_pinned_by_commit(path: Path) -> None:
+    used = re.findall(r"^\s*(?:- )?uses: (.+)$", path.read_text("utf-8"), re.MULTILINE)
+    assert used
+    assert [each for each in used if not PINNED.fullmatch(each)] == []
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+def test_pull_requests_get_no_secret_and_no_right_to_write(path: Path) -> None:
+    assert not events(path) & {"pull_request_target", "workflow_run", "issue_comment"}
+    workflow = loaded(path)
+    assert "permissions" in workflow
+    if "pull_request" not in events(path):
+        return
+    assert workflow["permissions"] == {"contents": "read"}
+    assert not any("permissions" in job for job in workflow["jobs"].values())
+    assert "secrets" not in path.read_text("utf-8")
+    steps = [step for job in workflow["jobs"].values() for step in job["steps"]]
+    [checkout] = [step for step in steps if step.get("uses", "").startswith("actions/checkout@")]
+    assert checkout["with"] == {"persist-credentials": False}
+
+
+def test_what_may_write_is_called_by_other_repositories_alone() -> None:
+    for path in WORKFLOWS:
+        if "write" in loaded(path)["permissions"].values():
+            assert events(path) == {"workflow_call"}
+
+
+@pytest.mark.parametrize("path", [*WORKFLOWS, *ACTIONS], ids=lambda path: path.stem)
+def test_no_command_holds_an_expression(path: Path) -> None:
+    """An expression in a command is pasted into the shell: a branch's name could be one."""
+    content = loaded(path)
+    jobs = content["jobs"].values() if "jobs" in content else [content["runs"]]
+    commands = [step["run"] for job in jobs for step in job["steps"] if "run" in step]
+    assert commands
+    assert [each for each in commands if "${{" in each] == []
+
+
+def test_bandit_is_part_of_the_check() -> None:
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    check = makefile[makefile.index("check: ") : makefile.index("\ntest: ")]
+    assert "$(BIN)/bandit --quiet --recursive --configfile pyproject.toml src generated" in check
+    assert "make check" in (ROOT / ".ci" / "run").read_text("utf-8")
+    lines = (ROOT / "pyproject.toml").read_text("utf-8").splitlines()
+    skips = tomllib.loads("\n".join(lines))["tool"]["bandit"]["skips"]
+    reasons = [line for line in lines if re.match(r'  "B\d{3}",  # \w', line)]
+    assert len(reasons) == len(skips)
