@@ -1,6 +1,6 @@
 # Everything runs in environments of the project's own: .venv for the work, .venv-wandb-* for the official SDK as an oracle.
 .DEFAULT_GOAL := help
-.PHONY: help setup generate check test kill fuzz conformance record senders drift sample demo bench wheel lock clean
+.PHONY: help setup generate check test faults soak limiter kill fuzz conformance record senders drift sample demo bench wheel lock clean
 
 PYTHON ?= python3.11
 BIN := .venv/bin
@@ -92,6 +92,15 @@ bench: .venv/.ready $(OLD_SDK)/.ready $(NEW_SDK)/.ready $(USER)/.ready  ## measu
 
 kill: .venv/.ready $(OLD_SDK)/.ready $(NEW_SDK)/.ready  ## kill -9 the embedded server 100 times while both official SDKs log
 	$(BIN)/python -m tests.endurance.killing 100
+
+faults: .venv/.ready $(OLD_SDK)/.ready $(NEW_SDK)/.ready  ## all cells of the fault matrix, beside the official SDKs; write tests/faults/REPORT.md
+	$(BIN)/python -m tests.faults.matrix
+
+soak: .venv/.ready  ## 64 threads and 1,000 tasks through a front that misbehaves, for SECONDS (900)
+	$(BIN)/python -m tests.endurance.soak --seconds $(or $(SECONDS),900)
+
+limiter: .venv/.ready  ## 8 threads on a server that allows 10 requests a second: how many 429, how much of the rate
+	$(BIN)/python -m tests.endurance.limiter
 
 fuzz: .venv/.ready  ## fuzz every reader of bytes for SECONDS each (60) with atheris
 	-$(BIN)/python $(PIP) --group fuzz

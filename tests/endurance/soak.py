@@ -35,7 +35,8 @@ ROWS: Final = 30
 WARM: Final = 0.2
 """Share of the time after which memory is measured first."""
 _PROJECT: Final = "soak"
-_POLICY: Final = RetryPolicy(max_attempts=10, first_delay=0.01, max_delay=0.2)
+# A busy machine may take minutes for one of so many requests at once.
+_POLICY: Final = RetryPolicy(max_attempts=20, total_seconds=3_600, first_delay=0.01, max_delay=0.2)
 
 
 @dataclass
@@ -188,7 +189,7 @@ def soak(seconds: float, *, threads: int = THREADS, tasks: int = TASKS) -> Soak:
             )
             measuring.start()
             with Api(api_key=server.api_key, base_url=front.url) as whole:
-                api = whole.with_options(timeout=120, retries=_POLICY)
+                api = whole.with_options(timeout=900, retries=_POLICY)
                 workers = [
                     threading.Thread(target=work.in_thread, args=(api, seed)) for seed in range(threads)
                 ]
@@ -205,7 +206,7 @@ def soak(seconds: float, *, threads: int = THREADS, tasks: int = TASKS) -> Soak:
 
 async def _tasks(work: _Work, url: str, key: str, tasks: int) -> None:
     async with AsyncApi(api_key=key, base_url=url) as whole:
-        api = whole.with_options(timeout=120, retries=_POLICY)
+        api = whole.with_options(timeout=900, retries=_POLICY)
         await asyncio.gather(*(work.in_task(api, seed) for seed in range(tasks)))
 
 

@@ -8,6 +8,7 @@ from typing import Any, Final, TypeAlias
 
 from tests.faults.matrix.faults import OPERATIONS, UNREADABLE, Errors, Fault, at
 from tests.faults.matrix.front import Exchange, Given
+from tests.faults.matrix.plain import is_array, is_object
 
 from runql import (
     ChangeRefusedError,
@@ -89,9 +90,9 @@ def _path_of_depth(value: Body, depth: int) -> list[str | int] | None:
     if depth == 0:
         return []
     children: list[tuple[str | int, Body]] = []
-    if isinstance(value, dict):
+    if is_object(value):
         children = list(value.items())
-    elif isinstance(value, list):
+    elif is_array(value):
         children = list(enumerate(value))
     for key, child in children:
         if child is not None and (rest := _path_of_depth(child, depth - 1)) is not None:
@@ -101,7 +102,7 @@ def _path_of_depth(value: Body, depth: int) -> list[str | int] | None:
 
 def _partial(depth: int, *, nulled: bool) -> Callable[[Body], bool]:
     def change(value: Body) -> bool:
-        data = value.get("data") if isinstance(value, dict) else None
+        data = value.get("data") if is_object(value) else None
         path = _path_of_depth(data, depth)
         if path is None:
             return False
@@ -123,14 +124,12 @@ def _nulled(*names: str) -> Callable[[Body], bool]:
     """Set the first field of one of these names to null."""
 
     def change(value: Body) -> bool:
-        if isinstance(value, dict):
+        if is_object(value):
             for name, child in value.items():
                 if name in names and child is not None and (name != "node" or "id" in child):
                     value[name] = None
                     return True
-        children = (
-            list(value.values()) if isinstance(value, dict) else value if isinstance(value, list) else []
-        )
+        children = list(value.values()) if is_object(value) else value if is_array(value) else []
         return any(change(child) for child in children)
 
     return change
@@ -138,12 +137,12 @@ def _nulled(*names: str) -> Callable[[Body], bool]:
 
 def _without(name: str) -> Callable[[Body], bool]:
     def change(value: Body) -> bool:
-        if isinstance(value, dict):
+        if is_object(value):
             if name in value:
                 del value[name]
                 return True
             return any(change(child) for child in value.values())
-        return isinstance(value, list) and any(change(child) for child in value)
+        return is_array(value) and any(change(child) for child in value)
 
     return change
 
@@ -184,7 +183,9 @@ def _strings() -> Iterator[Fault]:
         "empty JSON": lambda _body: b"",
     }
     for name, change in bad.items():
-        fault = Fault(name, family, _changed(change), errors=SHAPE, kinds=OPERATIONS)
+        # A response that ends too early is one that broke off.
+        is_short = name in {"half of the JSON", "empty JSON"}
+        fault = Fault(name, family, _changed(change), recovers=is_short, errors=SHAPE, kinds=OPERATIONS)
         yield from at(fault, "once", "for ever")
     for name, extra in {"half a surrogate pair": b"\\ud800", "a control character": b"\x01"}.items():
         shown = Fault(

@@ -124,12 +124,17 @@ _MORE_WRITING: Final[dict[str, Call]] = {
     "artifact.delete": lambda on: on.take(on.artifact.delete(delete_aliases=True)),
 }
 
+_LOADS: Final = "loads a listed run on the sync client, as light run.load does"
 EXCLUDED: Final[dict[str, str]] = {
     "Artifact.get_path": "a deprecated name of get_entry, with its code",
     "Artifact.source_artifact": "sends a request for links alone, and the embedded server makes none",
     "Artifact.unlink": "the embedded server makes no links",
     "Artifact.verify": "reads local files; its requests are those of artifact.manifest",
     "Run.download_history_exports": "a deprecated name of download_history, with its code",
+    "Run.config": _LOADS,
+    "Run.config_as": _LOADS,
+    "Run.summary": _LOADS,
+    "Run.summary_as": _LOADS,
     "RetryingClient.run": "performs a flow; every call of the matrix goes through it",
 }
 """Public members that send requests and are in no cell."""

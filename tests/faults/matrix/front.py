@@ -193,7 +193,7 @@ class Exchange:
     def hold(self) -> None:
         """Wait until the client hangs up or the call has ended, and close."""
         self.is_over = True
-        while not self.plan.released.wait(0):
+        while not self.plan.released.is_set():
             readable, _, _ = select.select([self._connection], [], [], _POLL)
             if readable and not self._connection.recv(1 << 16):
                 return

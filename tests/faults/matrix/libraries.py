@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,8 +83,8 @@ def measure_libraries() -> list[Measured]:
         _add_file(server)
         found = {name: python for name, python in INTERPRETERS.items() if python}
         with ThreadPoolExecutor(len(found)) as pool:
-            parts = pool.map(lambda name: _measured(server, name, found[name], jobs), found)
-            return [each for part in parts for each in part]
+            parts = [pool.submit(_measured, server, name, python, jobs) for name, python in found.items()]
+            return [each for part in parts for each in part.result()]
 
 
 def _add_file(server: RunningServer) -> None:
@@ -101,21 +101,25 @@ def _measured(server: RunningServer, library: str, python: str, jobs: list[_Job]
     found: list[Measured] = []
     for start in range(0, len(jobs), _AT_ONCE):
         part = jobs[start : start + _AT_ONCE]
-        answers = _run(server, library, python, part)
-        found += [_judged(library, job, answers.get(job.name), right[job.call]) for job in part]
+        came = _run(server, library, python, part)
+        # A fault of one job may end a process that the library shares: the others are measured alone.
+        for job in part:
+            if "setup" in came.get(job.name, {}):
+                came |= _run(server, library, python, [job])
+        found += [_judged(library, job, came.get(job.name), right[job.call]) for job in part]
     return found
 
 
-def _judged(library: str, job: _Job, answer: dict[str, Any] | None, right: object) -> Measured:
+def _judged(library: str, job: _Job, came: dict[str, Any] | None, right: object) -> Measured:
     title = job.fault.title if job.fault else _HEALTHY
-    if answer is None:
+    if came is None:
         return Measured(library, title, job.call, "hang", seconds=LIMIT)
-    if "setup" in answer:
-        raise RuntimeError(f"{library}, {job.name}: {answer['setup']}")
-    seconds = float(answer["seconds"])
-    if "error" in answer:
-        return Measured(library, title, job.call, "error", str(answer["error"]), seconds)
-    outcome = "right" if answer["value"] == right else "wrong"
+    if "setup" in came:
+        return Measured(library, title, job.call, "error", str(came["setup"]))
+    seconds = float(came["seconds"])
+    if "error" in came:
+        return Measured(library, title, job.call, "error", str(came["error"]), seconds)
+    outcome = "right" if came["value"] == right else "wrong"
     return Measured(library, title, job.call, outcome, seconds=seconds)
 
 
@@ -160,7 +164,7 @@ def _run(
 
 
 @contextlib.contextmanager
-def _waiting(server: RunningServer, fault: Fault | None) -> Iterator[Front]:
+def _waiting(server: RunningServer, fault: Fault | None) -> Generator[Front]:
     """Start a front that misbehaves once it is asked to begin."""
     with Front(server.url) as front:
         front.elsewhere = server.url

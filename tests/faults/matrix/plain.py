@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from enum import Enum
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, TypeGuard
 
 import pandas as pd
 import polars as pl
@@ -28,6 +28,24 @@ _TIMES: Final = re.compile(r"(updated|created|heartbeat|expires)_?(at|time)", re
 _HOST: Final = re.compile(r"https?://[^/?:]*:\d+")
 _SIGNED: Final = re.compile(r"\?.*")
 _MARKS: Final = re.compile(r"[\ud800-\udfff\x01]|\\x01|\\ud[89ab][0-9a-f]{2}")
+
+
+def is_object(value: object) -> TypeGuard[dict[str, Json]]:
+    """Whether a value is a JSON object."""
+    return isinstance(value, dict)
+
+
+def is_array(value: object) -> TypeGuard[list[Json]]:
+    """Whether a value is a JSON array."""
+    return isinstance(value, list)
+
+
+def _is_mapping(value: object) -> TypeGuard[Mapping[object, object]]:
+    return isinstance(value, Mapping)
+
+
+def _is_group(value: object) -> TypeGuard[Sequence[object] | set[object] | frozenset[object]]:
+    return isinstance(value, (Sequence, set, frozenset))
 
 
 def plain(value: object, *, times: bool = True) -> Json:
@@ -79,9 +97,9 @@ class _Walk:
             return self._fields({name: getattr(value, name) for name in type(value).model_fields})
         if _is_ours(value):
             return {type(value).__name__.removeprefix("Async"): self._fields(_state(value))}
-        if isinstance(value, Mapping):
+        if _is_mapping(value):
             return self._fields({str(key): value[key] for key in value})
-        if isinstance(value, (Sequence, set, frozenset)):
+        if _is_group(value):
             return [self.plain(each) for each in value]
         return type(value).__name__
 
@@ -110,9 +128,9 @@ def without_marks(value: Json) -> Json:
     """Remove what a fault put into strings: halves of surrogate pairs, and control characters."""
     if isinstance(value, str):
         return _MARKS.sub("", value)
-    if isinstance(value, dict):
+    if is_object(value):
         return {without_marks(key): without_marks(child) for key, child in value.items()}
-    if isinstance(value, list):
+    if is_array(value):
         return [without_marks(child) for child in value]
     return value
 
@@ -127,7 +145,7 @@ def _state(value: object) -> Mapping[str, object]:
     return (
         vars(value)
         if hasattr(value, "__dict__")
-        else {"items": [*value] if isinstance(value, Sequence) else repr(value)}
+        else {"items": [*value] if _is_group(value) else repr(value)}
     )
 
 

@@ -6,14 +6,14 @@ import logging
 import time
 import traceback
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
 from tests.faults.matrix.cells import Cell
 from tests.faults.matrix.faults import Errors
 from tests.faults.matrix.front import Plan
-from tests.faults.matrix.plain import plain, without_marks
+from tests.faults.matrix.plain import is_array, is_object, plain, without_marks
 from tests.faults.matrix.world import KEY, Baseline, LazySubjects, World, deadline_of
 
 from runql import DeadlineExceededError
@@ -157,9 +157,9 @@ def _judge_error(result: Result, cell: Cell, raised: Exception) -> None:
 
 def _all_of(error: BaseException) -> Iterator[BaseException]:
     yield error
-    if isinstance(error, BaseExceptionGroup):
-        for each in error.exceptions:
-            yield from _all_of(each)
+    parts: Sequence[BaseException] = getattr(error, "exceptions", ())
+    for each in parts:
+        yield from _all_of(each)
 
 
 def _repeated(plan: Plan) -> list[str]:
@@ -220,13 +220,13 @@ def _difference(expected: object, got: object, place: str = "") -> str:
     """Return the first place where two values differ."""
     if expected == got:
         return ""
-    if isinstance(expected, dict) and isinstance(got, dict):
+    if is_object(expected) and is_object(got):
         for key in [*expected, *got]:
             if key not in got or key not in expected:
                 return f"{place}.{key} is {'missing' if key not in got else 'new'}"
             if found := _difference(expected[key], got[key], f"{place}.{key}"):
                 return found
-    if isinstance(expected, list) and isinstance(got, list):
+    if is_array(expected) and is_array(got):
         if len(expected) != len(got):
             return f"{place} has {len(got)} items, not {len(expected)}"
         for index, (one, other) in enumerate(zip(expected, got, strict=True)):

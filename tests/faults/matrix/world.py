@@ -10,7 +10,7 @@ import sqlite3
 import ssl
 import tempfile
 import threading
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -108,7 +108,7 @@ class _Names:
         self.address: Address = ""
         self.times: int | None = 0
         self.hits = 0
-        self._usual = socket.getaddrinfo
+        self.usual = socket.getaddrinfo
         self._guard = threading.Lock()
 
     def misbehave(self, address: Address, times: int | None) -> None:
@@ -119,14 +119,14 @@ class _Names:
         self, host: object, port: object, *more: Any, **options: Any
     ) -> Any:  # Any: as the function it replaces
         if host not in {NAMED, NAMED.encode()}:
-            return self._usual(host, port, *more, **options)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType] - passed on as they are
+            return self.usual(host, port, *more, **options)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType] - passed on as they are
         with self._guard:
             is_wrong = bool(self.address) and (self.times is None or self.hits < self.times)
             self.hits += is_wrong
         if is_wrong and self.address == "no address":
             raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
         real = _OTHER_ADDRESSES[self.address] if is_wrong else "127.0.0.1"
-        return self._usual(real, port, *more, **options)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType] - passed on as they are
+        return self.usual(real, port, *more, **options)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType] - passed on as they are
 
 
 @dataclass
@@ -250,7 +250,7 @@ def deadline_of(fault: Fault | None) -> float:
 
 
 @contextlib.contextmanager
-def opened() -> Iterator[World]:
+def opened() -> Generator[World]:
     """Start everything."""
     with contextlib.ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="matrix-")))
@@ -278,7 +278,7 @@ def opened() -> Iterator[World]:
         front.elsewhere = secure.elsewhere = elsewhere.url
         names = _Names()
         socket.getaddrinfo = names
-        stack.callback(setattr, socket, "getaddrinfo", names._usual)
+        stack.callback(setattr, socket, "getaddrinfo", names.usual)
         saved = sqlite3.connect(":memory:", check_same_thread=False)
         stack.callback(saved.close)
         with contextlib.closing(sqlite3.connect(server.data_dir / "runql.sqlite3")) as source:
@@ -338,7 +338,7 @@ def _kept(world: World) -> Any:  # Any: a response of the front
 
 def _tls(authority: trustme.CA, name: str) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert(name).configure_cert(context)
+    authority.issue_cert(name).configure_cert(context)  # pyright: ignore[reportUnknownMemberType] - its parameter may be of PyOpenSSL
     return context
 
 
