@@ -36,10 +36,6 @@ setup: .venv/.ready  ## the project's own environment
 	$(PYTHON) -m venv .venv-wandb-$*
 	.venv-wandb-$*/bin/python $(LOCKED) .ci/requirements/wandb-$*.txt
 	touch $@
-$(USER)/.ready: pyproject.toml constraints.txt
-	$(PYTHON) -m venv $(USER)
-	$(USER)/bin/python $(PIP) --editable ".[polars,arrow]" orjson
-	touch $@
 
 lock:  ## write .ci/requirements/ again: every version of constraints.txt, with the hashes of its files
 	$(PYTHON) -m venv .venv-lock
@@ -86,6 +82,11 @@ sample: .venv/.ready $(OLD_SDK)/.ready $(NEW_SDK)/.ready  ## train and log the s
 
 demo: .venv/.ready  ## real runs from the embedded server, listed, read and drawn
 	$(BIN)/runql demo
+
+$(USER)/.ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(USER)
+	$(USER)/bin/python $(PIP) --editable ".[polars,arrow]" orjson
+	touch $@
 
 bench: .venv/.ready $(OLD_SDK)/.ready $(NEW_SDK)/.ready $(USER)/.ready  ## measure against the official SDK
 	$(BIN)/python -m tests.bench
