@@ -130,4 +130,7 @@ def _rows(body: bytes, encoding: str) -> dict[int, str]:
     post: dict[str, Any] = json.loads(gzip.decompress(body) if encoding == "gzip" else body)
     files: dict[str, Any] = post.get("files") or {}
     chunk: Any = files.get(_HISTORY)
-    return {} if chunk is None else dict(enumerate(chunk["content"], start=chunk["offset"]))
+    if chunk is None:
+        return {}
+    lines: list[str] = chunk["content"]
+    return dict(enumerate(lines, start=int(chunk["offset"])))

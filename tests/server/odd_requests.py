@@ -12,16 +12,10 @@ from typing import Any, Final, NamedTuple
 
 from graphql import (
     FragmentDefinitionNode,
-    GraphQLEnumType,
     GraphQLField,
     GraphQLInputObjectType,
-    GraphQLInterfaceType,
-    GraphQLList,
     GraphQLNonNull,
-    GraphQLObjectType,
-    GraphQLUnionType,
     OperationDefinitionNode,
-    get_named_type,
     parse,
     print_ast,
 )
@@ -32,7 +26,8 @@ from runql_server.graphql import schema
 
 Json = st.SearchStrategy[object]
 
-_type_from_ast: Final[Any] = import_module("graphql").type_from_ast
+# Any: the wrapping types of graphql-core are generics without their argument.
+_graphql: Final[Any] = import_module("graphql")
 ROOT: Final = Path(__file__).parents[2]
 MOST_DIGITS: Final = 4_000
 """Python's JSON reader refuses integers with more digits, by the limit of `int`."""
@@ -189,23 +184,21 @@ def mostly(usual: Json, odd: Json) -> Json:
     return st.integers(0, 3).flatmap(lambda drawn: usual if drawn else odd)
 
 
-# Any: the wrapping types of graphql-core are generics without their argument.
 def values_of(wanted: Any, name: str, depth: int = 0) -> Json:
     """Values of a type, nearly all of which the schema accepts."""
-    if isinstance(wanted, GraphQLNonNull):
+    if _graphql.is_non_null_type(wanted):
         return _present(wanted.of_type, name, depth)
     return mostly(_present(wanted, name, depth), st.none())
 
 
 def _present(wanted: Any, name: str, depth: int) -> Json:
-    match wanted:
-        case GraphQLList():
-            return st.lists(values_of(wanted.of_type, name, depth), max_size=3)
-        case GraphQLEnumType():
-            return st.sampled_from(sorted(wanted.values))
-        case GraphQLInputObjectType():
-            return st.deferred(lambda: _objects(wanted, depth))
-    match get_named_type(wanted).name:
+    if _graphql.is_list_type(wanted):
+        return st.lists(values_of(wanted.of_type, name, depth), max_size=3)
+    if _graphql.is_enum_type(wanted):
+        return st.sampled_from(sorted(wanted.values))
+    if _graphql.is_input_object_type(wanted):
+        return st.deferred(lambda: _objects(wanted, depth))
+    match str(wanted):
         case "Int":
             return mostly(st.sampled_from([each for each in whole if -(2**31) <= each < 2**31]), numbers)
         case "Float":
@@ -249,7 +242,7 @@ def own_operations() -> list[Operation]:
     for each in document.definitions:
         if isinstance(each, OperationDefinitionNode) and each.name is not None:
             declared = {
-                variable.variable.name.value: _type_from_ast(schema.load(), variable.type)
+                variable.variable.name.value: _graphql.type_from_ast(schema.load(), variable.type)
                 for variable in each.variable_definitions
             }
             variables = {name: values_of(kind, name) for name, kind in declared.items() if kind is not None}
@@ -295,21 +288,21 @@ def root_fields() -> list[Operation]:
 
 
 def _selection(wanted: Any, depth: int = 0) -> str:
-    named = get_named_type(wanted)
-    if isinstance(named, GraphQLUnionType | GraphQLInterfaceType):
+    named = _graphql.get_named_type(wanted)
+    if _graphql.is_abstract_type(named):
         return "{ __typename }"
-    if not isinstance(named, GraphQLObjectType):
+    if not _graphql.is_object_type(named):
         return ""
     names = [
         f"{name} {_selection(field.type, depth + 1)}"
         for name, field in named.fields.items()
-        if _is_simple(field) and (depth < 3 or not isinstance(get_named_type(field.type), GraphQLObjectType))
+        if _is_simple(field) and (depth < 3 or _graphql.is_leaf_type(_graphql.get_named_type(field.type)))
     ]
     return f"{{ __typename {' '.join(names)} }}"
 
 
 def _is_simple(field: GraphQLField) -> bool:
-    return not any(isinstance(each.type, GraphQLNonNull) for each in field.args.values())
+    return not any(_graphql.is_required_argument(each) for each in field.args.values())
 
 
 class Call(NamedTuple):
