@@ -71,13 +71,13 @@ def test_a_huge_body_is_413_and_memory_stays_flat(
 ) -> None:
     sent = body()
     if body is compressed:
-        assert len(bytes(sent["content"])) < MIB  # type: ignore[call-overload]
+        assert len(bytes(sent["content"])) < MIB  # type: ignore[call-overload]  # one of several keywords
     with httpx.Client(
         base_url=process.url, auth=("api", process.key or ""), trust_env=False, timeout=PATIENCE
     ) as client:
         assert client.post("/graphql", json={"query": "{ viewer { username } }"}).status_code == 200
         before = peak(process)
-        answer = client.post(path, **sent)  # type: ignore[arg-type]
+        answer = client.post(path, **sent)  # type: ignore[arg-type]  # keywords of httpx
         assert answer.status_code == 413
         said = answer.json()
         message = said["errors"][0]["message"] if path == "/graphql" else said["error"]
