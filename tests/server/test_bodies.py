@@ -124,7 +124,9 @@ def test_an_unknown_compression_is_415(http: httpx.Client, encoding: str) -> Non
         assert "Content-Encoding" in answer.text
 
 
-@pytest.mark.parametrize("content", [b"not gzip", gzip.compress(b"{}")[:-3], b""])
+@pytest.mark.parametrize(
+    "content", [b"not gzip", gzip.compress(b"{}")[:-3], b""], ids=["plain", "short", "empty"]
+)
 def test_a_broken_compressed_body_is_400(http: httpx.Client, content: bytes) -> None:
     answer = http.post(STREAM, content=content, headers={"Content-Encoding": "gzip"})
     assert answer.status_code == 400

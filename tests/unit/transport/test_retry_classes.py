@@ -91,7 +91,9 @@ def test_what_does_not_pass_is_final(response: httpx.Response, error: type[Runql
 
 
 @faces
-@pytest.mark.parametrize("body", [b"not gzip", gzip.compress(WHOLE)[:-12] + b"damaged damaged"])
+@pytest.mark.parametrize(
+    "body", [b"not gzip", gzip.compress(WHOLE)[:-12] + b"damaged damaged"], ids=["plain", "damaged"]
+)
 def test_a_body_that_is_not_compressed_as_it_says_is_final(body: bytes, face: Face) -> None:
     def answer(request: httpx.Request) -> httpx.Response:
         return httpx.Response(
