@@ -18,7 +18,15 @@ _LIBRARIES: Final = frozenset(
     {"httpx", "httpcore", "h11", "h2", "hpack", "anyio", "trio", "outcome", "socksio"}
 )
 # The drivers hold pieces of responses, which may repeat the key.
-_DRIVERS: Final = frozenset({"runql.transport.sync", "runql.transport.aio"})
+_DRIVERS: Final = frozenset(
+    {
+        "runql.transport.aio",
+        "runql.transport.deadlines.call",
+        "runql.transport.limits.body",
+        "runql.transport.limits.decoding",
+        "runql.transport.sync",
+    }
+)
 _REQUEST: Final = "_request"
 """The attribute in which httpx's errors hold the request, with its URL and headers."""
 

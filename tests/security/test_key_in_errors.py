@@ -44,7 +44,8 @@ REPLIES: Final[dict[str, bytes]] = {
     "401": http(f"denied for {ECHO}", "401 Unauthorized"),
     "403": http(json.dumps({"error": ECHO}), "403 Forbidden"),
     "404": http(ECHO, "404 Not Found"),
-    "429": http(ECHO, "429 Too Many Requests"),
+    # A wait that is too long holds back no request that follows.
+    "429": http(ECHO, "429 Too Many Requests", "Retry-After: 3600"),
     "500": http(graphql(ECHO), "500 Internal Server Error"),
     "502": http(f"<html>{ECHO}</html>", "502 Bad Gateway"),
     "GraphQL error": http(graphql(f"no {ECHO}")),

@@ -28,7 +28,7 @@ from tests.unit.transport.rate_simulation import (
 from runql.errors import DeadlineExceededError
 from runql.transport.aio import AsyncRetryingClient
 from runql.transport.flow import fetch
-from runql.transport.pacing.congestion import AT_FIRST, FORGOTTEN, RECOVERY, Congestion
+from runql.transport.pacing.congestion import AT_FIRST, FORGOTTEN, RECOVERY, SHORTEST_WINDOW, Congestion
 from runql.transport.pacing.limiter import Place, RateLimiter, Turn
 from runql.transport.pacing.quota import LONGEST_WAIT, SLOW_DOWN_BELOW, Quota
 from runql.transport.retry import RetryPolicy
@@ -238,6 +238,20 @@ def test_a_refusal_without_a_time_waits_a_little(headers: dict[str, str]) -> Non
     assert isinstance(turn, Turn)
     limiter.end(turn, 0.1, Response(429, b"", headers))
     assert isinstance(limiter.begin(0.1), Place)
+
+
+@pytest.mark.parametrize("wait", [0.05, 1, 20])
+def test_refusals_for_ever_hold_a_request_back_no_longer_than_the_server_asks(wait: float) -> None:
+    limiter, now, longest = RateLimiter(), 0.0, 0.0
+    for _ in range(200):
+        turn, asked = limiter.begin(now), now
+        while isinstance(turn, Place):
+            now += turn.seconds
+            turn = limiter.begin(now, turn)
+        longest = max(longest, now - asked)
+        now += 0.01
+        limiter.end(turn, now, Response(429, b"", {"retry-after": str(wait)}))
+    assert wait <= longest <= 2.1 * max(wait, SHORTEST_WINDOW)
 
 
 @pytest.mark.parametrize("wait", [LONGEST_WAIT + 1, math.inf])

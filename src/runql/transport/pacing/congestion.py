@@ -103,13 +103,15 @@ class Congestion:
         self._next = max(self._next, now - gap / 2) + gap
 
     def _allowed_rate(self, now: float, until: float) -> float:
-        """The highest rate, over any time up to the end of the wait, at which the server allowed requests."""
+        """The highest rate, over any time up to the end of the wait, at which the server allowed requests.
+
+        Never below one request for each wait, or a second: the server itself asks for that one.
+        """
         rates = [
             count / max(until - then, SHORTEST_WINDOW)
             for count, then in enumerate(reversed(self._successes), start=1)
             if self._rate is not None or then > now - LOOKED_BACK
         ]
-        if self._rate is None:
-            return max(rates, default=1 / (until - now))
         # Shortly after another refusal there are too few successes to count.
-        return max(*rates, self._rate * SLOWER, 0.0)
+        least = 0.0 if self._rate is None else self._rate * SLOWER
+        return max(*rates, least, 1 / max(until - now, SHORTEST_WINDOW))
