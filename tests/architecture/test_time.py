@@ -14,6 +14,7 @@ SLEEPS = {
     "patience.py": "polls for an event, until it happens",
     "conformance/write_project.py": "polls for samples of the machine, until they are there",
     "drift/schema_server.py": "polls for a server's start",
+    "endurance/log_until_told.py": "logs rows until it is ended",
     "oracle/agent_program.py": "trains until it is ended",
     "unit/transport/test_tls.py": "polls for a server's start",
 }

@@ -81,7 +81,7 @@ def test_the_tree_is_the_tree() -> None:
     text = (ROOT / "ARCHITECTURE.md").read_text("utf-8")
     named = set(re.findall(r"^(\w+)/ ", text, re.MULTILINE))
     folders = {path.split("/")[0] for path in FILES if "/" in path and not path.startswith(".")}
-    assert named == folders == {"schema", "queries", "generated", "src", "docs", "tests", "requirements"}
+    assert named == folders == {"schema", "queries", "generated", "src", "docs", "tests"}
 
 
 @pytest.mark.parametrize("folder", ["src/runql", "src/runql/resources", "src/runql/drift"])

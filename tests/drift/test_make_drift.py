@@ -19,7 +19,7 @@ COPIED = (
     "Makefile",
     "pyproject.toml",
     "constraints.txt",
-    "requirements",
+    ".ci",
     "schema",
     "queries",
     "generated",

@@ -256,6 +256,7 @@ def use_values(summary: Summary, user: User, traffic: Traffic, settings: Setting
     assert_type(settings.entity, str | None)
     assert_type(settings.project, str | None)
     assert_type(settings.timeout, float)
+    assert_type(settings.allow_insecure, bool)
     assert_type(settings.api_key.get_secret_value(), str)
 
 
