@@ -35,7 +35,9 @@ def local(tmp_path: Path) -> Path:
 
 
 def test_an_old_server_without_features_is_not_told(local: Path) -> None:
-    refused = answered(None, status=400, errors=[{"message": 'Cannot query field "features".'}])
+    refused = answered(
+        None, status=400, errors=[{"message": 'Cannot query field "features" on type "ServerInfo".'}]
+    )
     flow = upload_file(RUN, local, local.parent, None)
     fields, effects = played(
         flow, [answered({"createRunFiles": PLACES}), Response(200, b""), refused, LISTED]
