@@ -33,7 +33,7 @@ class Call:
         budget: RetryBudget | None = None,
     ) -> None:
         """Start the call now, by ``clock``, which returns seconds and never goes back."""
-        self.deadline = deadline
+        self.deadline: float | None = deadline
         self.budget: RetryBudget = budget or RetryBudget(float("inf"))
         self._clock = clock
         self._started = clock()
