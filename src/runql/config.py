@@ -266,7 +266,7 @@ def _line_of(name: str, file: Path) -> str:
 def _check_is_known(
     server: str, local: Path, *, own: Mapping[Path, Mapping[str, str]], netrc: Path | None
 ) -> None:
-    """Refuse a server that only the working directory names: whoever wrote that file would get the user's key.
+    """Refuse a server that only the working directory names: the author of that file would get the user's key.
 
     The user knows the server of their own settings file, without one W&B's cloud, and the machines of netrc.
     """

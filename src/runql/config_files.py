@@ -120,11 +120,6 @@ def report_open_permissions(file: Path) -> None:
         )
 
 
-def forget_reports() -> None:
-    """Let `report_open_permissions` report every file again, for tests."""
-    _reported.clear()
-
-
 def _expanded(path: str, home: Path | None) -> Path:
     return home / path[2:] if home is not None and path.startswith("~/") else Path(path)
 

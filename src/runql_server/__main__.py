@@ -25,8 +25,10 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.read_only and arguments.new_key is None:
         parser.error("--read-only needs --new-key")
+    task = f"serve on {arguments.host}:{arguments.port}"
     try:
         if arguments.new_key is not None:
+            task = "add a key"
             print_new_key(data_dir=arguments.data_dir, user=arguments.new_key, read_only=arguments.read_only)
         else:
             serve(
@@ -38,7 +40,7 @@ def main() -> None:
                 insecure_listen=arguments.insecure_listen,
             )
     except (OSError, OverflowError, ValueError) as error:
-        parser.error(f"cannot serve on {arguments.host}:{arguments.port}: {error}")
+        parser.error(f"cannot {task}: {error}")
 
 
 if __name__ == "__main__":

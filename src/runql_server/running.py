@@ -30,7 +30,8 @@ _HOST = "127.0.0.1"
 class RunningServer:
     """The embedded server on a free loopback port; it runs inside the ``with`` block.
 
-    ``routes`` are those of the application. ``requests`` lists the received requests, in the order of their responses; ``clear()`` empties it.
+    ``routes`` are those of the application. ``requests`` lists the received requests, in the order of their responses;
+    ``clear()`` empties it.
     With ``config_merge=True`` the server merges an updated config into the stored one, as W&B's server is said to do:
     keys that a client deleted come back, nested ones too. By default an update replaces the config.
     """

@@ -8,10 +8,9 @@ from collections import deque
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Self
+from http.server import BaseHTTPRequestHandler
 
+from tests.loopback import LoopbackServer
 from tests.unit.transport.stepping import about
 
 
@@ -34,12 +33,7 @@ class ReceivedRequest:
     body: bytes
 
 
-class _Listening(ThreadingHTTPServer):
-    # A client beyond this backlog connects again only after a second.
-    request_queue_size = 256
-
-
-class ScriptedServer:
+class ScriptedServer(LoopbackServer):
     """A server on a free loopback port; it runs inside the ``with`` block.
 
     It takes responses from a queue, and repeats the last one. ``asked`` lists the requests. ``route``, if set,
@@ -53,20 +47,7 @@ class ScriptedServer:
         self._at_once = 0
         self._counting = threading.Lock()
         self._answers: deque[ScriptedResponse] = deque()
-        self._http = _Listening(("127.0.0.1", 0), self._handler())
-        self.url = f"http://127.0.0.1:{self._http.server_address[1]}"
-        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.01,), daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._http.shutdown()
-        self._thread.join()
-        self._http.server_close()
+        super().__init__(self._handler())
 
     def give(self, *answers: ScriptedResponse) -> None:
         """Queue responses."""

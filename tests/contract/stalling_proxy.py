@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import threading
 from contextlib import suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
 import httpx
+from tests.loopback import LoopbackServer
 
 HOP: Final = {"connection", "content-length", "date", "server", "transfer-encoding"}
 
 
-class _Listening(ThreadingHTTPServer):
-    # A client beyond this backlog connects again only after a second.
-    request_queue_size = 256
-
-
-class StallingProxy:
+class StallingProxy(LoopbackServer):
     """Sends requests on to a server; it runs inside the ``with`` block.
 
     From `stall_from` on it sends half of each response, and no more until the client closes the connection.
@@ -37,20 +33,12 @@ class StallingProxy:
         self._requests = 0
         self._guard = threading.Lock()
         self._upstream = httpx.Client(base_url=target, trust_env=False)
-        self._http = _Listening(("127.0.0.1", 0), self._handler())
-        self.url = f"http://127.0.0.1:{self._http.server_address[1]}"
-        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.01,), daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
+        super().__init__(self._handler())
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._http.shutdown()
-        self._thread.join()
-        self._http.server_close()
+        super().__exit__(kind, error, trace)
         self._upstream.close()
 
     def stall_from(self, request: int | None) -> None:

@@ -7,11 +7,12 @@ import json
 import threading
 from collections import defaultdict
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 import httpx
+from tests.loopback import LoopbackServer
 from tests.patience import PATIENCE
 
 Moment = Literal["before", "during", "after"]
@@ -21,7 +22,7 @@ _HISTORY = "wandb-history.jsonl"
 _NOT_FORWARDED = {"connection", "content-length", "transfer-encoding", "date", "server", "content-encoding"}
 
 
-class RecordingFront:
+class RecordingFront(LoopbackServer):
     """Forwards a free loopback port to `target` inside the ``with`` block.
 
     ``acknowledged`` holds, for each run, the line of each row for which the server's response came through.
@@ -38,21 +39,12 @@ class RecordingFront:
         self._client = httpx.Client(
             trust_env=False, timeout=PATIENCE, limits=httpx.Limits(max_keepalive_connections=0)
         )
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._http.daemon_threads = True
-        self.url: str = f"http://127.0.0.1:{self._http.server_address[1]}"
-        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.01,), daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
+        super().__init__(self._handler())
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._http.shutdown()
-        self._thread.join()
-        self._http.server_close()
+        super().__exit__(kind, error, trace)
         self._client.close()
 
     def meet(self, moment: Moment, act: Callable[[], None]) -> None:

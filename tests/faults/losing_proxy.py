@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import json
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Literal, Self, TypeAlias
+from http.server import BaseHTTPRequestHandler
+from typing import Literal, TypeAlias
 
 import httpx
+from tests.loopback import LoopbackServer
 
 Loss: TypeAlias = Literal[
     "request", "response", "rest of the response", "everything from then on", "bad gateway"
 ]
 
 
-class LosingProxy:
+class LosingProxy(LoopbackServer):
     """Forwards a free loopback port to a server inside the ``with`` block.
 
     `lose` selects an operation and its loss; ``asked`` names the received operations.
@@ -27,20 +26,7 @@ class LosingProxy:
         self._operation = ""
         self._loss: Loss = "request"
         self._is_down = False
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self.url = f"http://127.0.0.1:{self._http.server_address[1]}"
-        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.01,), daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._http.shutdown()
-        self._thread.join()
-        self._http.server_close()
+        super().__init__(self._handler())
 
     def lose(self, operation: str, loss: Loss) -> None:
         """Lose this operation once, and clear ``asked``."""

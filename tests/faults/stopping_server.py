@@ -8,11 +8,12 @@ import socket
 import struct
 import threading
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from types import TracebackType
-from typing import Literal, Self
+from typing import Literal
 
 from tests.contract.file_responses import BODY, entry, listed
+from tests.loopback import LoopbackServer
 
 from runql import JSONValue
 
@@ -35,7 +36,7 @@ class Sending:
     body: bytes = BODY
 
 
-class StoppingServer:
+class StoppingServer(LoopbackServer):
     """A server on a free loopback port; it runs inside the ``with`` block.
 
     ``sending`` controls the transfer. The server sets ``reached`` when it holds, until `release`. ``fields`` are extra
@@ -47,21 +48,13 @@ class StoppingServer:
         self.fields: dict[str, JSONValue] = {}
         self.reached = threading.Event()
         self._released = threading.Event()
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self.url = f"http://127.0.0.1:{self._http.server_address[1]}"
-        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.01,), daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
+        super().__init__(self._handler())
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.release()
-        self._http.shutdown()
-        self._thread.join()
-        self._http.server_close()
+        super().__exit__(kind, error, trace)
 
     def release(self) -> None:
         """Send the rest of a held response."""

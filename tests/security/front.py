@@ -4,24 +4,19 @@ from __future__ import annotations
 
 import socket
 import struct
-import threading
 from contextlib import suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from types import TracebackType
-from typing import Final, Literal, Self
+from typing import Final, Literal
 
 import httpx
+from tests.loopback import LoopbackServer
 
 Part = Literal["operations", "files"]
 HOP: Final = {"connection", "content-length", "content-encoding", "date", "server", "transfer-encoding"}
 
 
-class _Listening(ThreadingHTTPServer):
-    request_queue_size = 256
-    daemon_threads = True
-
-
-class Front:
+class Front(LoopbackServer):
     """Listens on a free loopback port inside the ``with`` block.
 
     Attributes:
@@ -35,20 +30,12 @@ class Front:
         self.part: Part = "operations"
         self.faults = 0
         self._upstream = httpx.Client(base_url=target, trust_env=False)
-        self._http = _Listening(("127.0.0.1", 0), self._handler())
-        self.url = f"http://127.0.0.1:{self._http.server_address[1]}"
-        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.01,), daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
+        super().__init__(self._handler())
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._http.shutdown()
-        self._thread.join()
-        self._http.server_close()
+        super().__exit__(kind, error, trace)
         self._upstream.close()
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:

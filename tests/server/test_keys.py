@@ -162,7 +162,7 @@ def test_an_exposed_address_is_refused_before_anything_is_written(tmp_path: Path
         (["--tls-key", "c.pem"], "needs both a certificate and its key"),
         (["--tls-cert", "c.pem", "--tls-key", "absent.pem"], "TLS cannot use c.pem and absent.pem"),
         (["--read-only"], "--read-only needs --new-key"),
-        (["--new-key", "a/b"], "invalid user name"),
+        (["--new-key", "a/b"], "cannot add a key: invalid user name"),
     ],
 )
 def test_wrong_options_are_refused_with_a_sentence(

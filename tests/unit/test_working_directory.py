@@ -7,7 +7,6 @@ import logging
 import pickle
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -22,7 +21,6 @@ from runql import (
     MissingCredentialsError,
     Settings,
     UnshareableError,
-    config_files,
 )
 from runql.api_key import ApiKey
 from runql.transport.credentials.plain_http import is_loopback
@@ -195,10 +193,8 @@ def test_a_transport_in_the_process_may_have_any_address() -> None:
 
 
 @pytest.fixture
-def _nothing_reported() -> Iterator[None]:
-    config_files.forget_reports()
-    yield
-    config_files.forget_reports()
+def _nothing_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("runql.config_files._reported", set[Path]())
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no permission bits")

@@ -254,6 +254,18 @@ def test_refusals_for_ever_hold_a_request_back_no_longer_than_the_server_asks(wa
     assert wait <= longest <= 2.1 * max(wait, SHORTEST_WINDOW)
 
 
+@pytest.mark.parametrize("wait", [0.05, 1, 20, 60, LONGEST_WAIT])
+def test_nobody_asks_again_before_the_wait_of_the_server_is_over(wait: float) -> None:
+    limiter = RateLimiter()
+    turn = limiter.begin(0.0)
+    assert isinstance(turn, Turn)
+    limiter.end(turn, 0.1, Response(429, b"", {"retry-after": str(wait)}))
+    for _ in range(200):
+        place = limiter.begin(0.1)
+        assert isinstance(place, Place)
+        assert place.seconds >= wait - 1e-9
+
+
 @pytest.mark.parametrize("wait", [LONGEST_WAIT + 1, math.inf])
 def test_a_wait_that_is_too_long_reaches_the_caller_and_holds_nobody_back(wait: float) -> None:
     limiter = RateLimiter()

@@ -78,10 +78,10 @@ ReadPage: TypeAlias = Callable[[RunQuery, str | None, bool], Flow[Page[N]]]
 class AdaptivePages(Generic[N]):
     """The pages of a list, one after the other, each a request.
 
-    A page that overloads the server (a failure, a timeout, a GraphQL error, a response beyond `Limits`) is halved at once, down to one run. The
-    size grows back only after `GOOD_PAGES` pages, because each overload may cost a whole timeout. A run that cannot be
-    read even alone is skipped, by a request for its id. After several such runs in a row no further one is tried: their
-    ids are listed, by one request for `NAMES` of them.
+    A page that overloads the server (a failure, a timeout, a GraphQL error, a response beyond `Limits`) is halved at
+    once, down to one run. The size grows back only after `GOOD_PAGES` pages, because each overload may cost a whole
+    timeout. A run that cannot be read even alone is skipped, by a request for its id. After several such runs in a row
+    no further one is tried: their ids are listed, by one request for `NAMES` of them.
 
     Attributes:
         size: runs that the next page asks for.

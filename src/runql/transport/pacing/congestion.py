@@ -93,7 +93,9 @@ class Congestion:
         """Seconds between the starts of two requests that have to wait."""
         if self._rate is None:
             return POLL / self._most_at_once
-        distance = (now - self._blocked_until - RECOVERY) / RECOVERY
+        # Requests that wait for the end of a refusal go on with the rate that follows it.
+        since = max(0.0, now - self._blocked_until)
+        distance = (since - RECOVERY) / RECOVERY
         return 1 / (self._rate * (1 + (1 - FIRST_SHARE) * distance**3))
 
     def start(self, now: float) -> None:

@@ -8,10 +8,9 @@ from typing import Final
 from runql.transport.lifetime import ForkSafeLock, disown_in_children
 from runql.transport.pacing.congestion import Congestion
 from runql.transport.pacing.quota import LONGEST_WAIT, Quota
-from runql.transport.retry import asked_wait
+from runql.transport.retry import TOO_MANY_REQUESTS, asked_wait
 from runql.transport.wire import Response
 
-REFUSED: Final = 429
 UNSAID_WAIT: Final = 1.0
 """Seconds to wait after a refusal that does not say how long."""
 
@@ -100,7 +99,7 @@ class RateLimiter:
             if response is None:
                 return
             self._quota.note(response.headers, turn.number, now)
-            if response.status != REFUSED:
+            if response.status != TOO_MANY_REQUESTS:
                 self._congestion.succeed(now)
                 return
             asked = asked_wait(response.headers)
