@@ -67,6 +67,11 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[RunningServ
         yield server, f"{server.entity}/p"
 
 
+def is_content(request: httpx.Request, place: str) -> bool:
+    """Whether a request asks the storage for a file, not for a manifest."""
+    return request.url.path.startswith(place) and "/manifests/" not in request.url.path
+
+
 @pytest.mark.parametrize("kind", STARTS)
 @pytest.mark.parametrize("good", [0, 15])
 def test_a_storage_that_fails_for_ever_is_given_up_after_one_backoff(
@@ -77,7 +82,7 @@ def test_a_storage_that_fails_for_ever_is_given_up_after_one_backoff(
     sent: list[str] = []
 
     def failing(request: httpx.Request) -> httpx.Response | None:
-        if not request.url.path.startswith(place) or "/manifests/" in request.url.path:
+        if not is_content(request, place):
             return None
         sent.append(request.url.path)
         return httpx.Response(503, text="busy") if len(sent) > good else None
@@ -95,3 +100,22 @@ def test_a_storage_that_fails_for_ever_is_given_up_after_one_backoff(
     assert f"; not saved: {MANY - saved} (" in note
     assert saved <= good
     assert (saved > 0) is (good > 0)
+
+
+def test_the_note_does_not_repeat_the_key(
+    home: tuple[RunningServer, str], face: Face, tmp_path: Path
+) -> None:
+    server, path = home
+    server.seed_artifacts("p", [SeedArtifact(name="keys", files={server.api_key: b"1", "other": b"2"})])
+
+    def failing(request: httpx.Request) -> httpx.Response | None:
+        return httpx.Response(501) if is_content(request, "/artifact-storage/") else None
+
+    api: Untyped = face.api(server.url, server.api_key, transport=RefusingTransport(failing))
+    artifact = taken(face, api.artifact(f"{path}/keys:latest"))
+    with pytest.raises(ServerFailureError) as caught:
+        taken(face, artifact.download(tmp_path))
+    [note] = caught.value.__notes__
+    assert "not saved: 2" in note
+    assert "other" in note
+    assert server.api_key not in note
