@@ -1,0 +1,153 @@
+"""Both clients with ``partial="allow"`` on a server that fails for some runs: the rest is returned, and one warning says so."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import polars as pl
+import pytest
+from tests.contract.both_clients import Face
+from tests.contract.intercepting import Fault, InterceptingTransport, Sent
+from tests.contract.untyped import Untyped, listed, taken
+
+from runql import Api, IncompleteHistoriesError, PartialResultWarning
+from runql_server.running import RunningServer
+from runql_server.seed import SeedRun
+
+ROWS = [{"_step": step, "loss": step / 2} for step in range(5)]
+GOOD = ["r0", "r2"]
+HISTORIES = {"ListHistories", "ListWholeHistories"}
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[RunningServer]:
+    with RunningServer() as running:
+        running.seed("p", [SeedRun(name=name, history=ROWS) for name in ("r0", "r1", "r2")])
+        yield running
+
+
+def failing(key: str = "") -> InterceptingTransport:
+    """The server fails at each page with rows of r1, and repeats the API key."""
+
+    def fault(sent: Sent) -> Fault:
+        if sent.answer is None or sent.operation not in HISTORIES:
+            return None
+        runs: list[dict[str, Any]] = json.loads(sent.answer)["data"]["project"]["runs"]["edges"]  # Any: JSON
+        if all(edge["node"]["name"] != "r1" for edge in runs):
+            return None
+        errors = [{"message": f"no rows,\n\x1b[31mkey {key}", "path": ["project", "runs"]}]
+        return httpx.Response(200, json={"data": None, "errors": errors})
+
+    return InterceptingTransport(fault)
+
+
+def _histories(runs: Untyped, face: Face, _folder: Path) -> list[str]:
+    return [row["run_id"] for row in taken(face, runs.histories())]
+
+
+def _frame(runs: Untyped, face: Face, _folder: Path) -> list[str]:
+    return [*taken(face, runs.histories(format="polars"))["run_id"]]
+
+
+def _collected(runs: Untyped, face: Face, _folder: Path) -> list[str]:
+    return [*taken(face, runs.scan_histories().collect())["run_id"]]
+
+
+def _pivoted(runs: Untyped, face: Face, _folder: Path) -> list[str]:
+    frame = taken(face, runs.scan_histories(["loss"], pivot=True).collect())
+    return [name for name in frame.columns if name != "_step" for _ in range(frame.height)]
+
+
+def _in_parts(runs: Untyped, face: Face, _folder: Path) -> list[str]:
+    return [run for frame in listed(face, runs.scan_histories(["loss"])) for run in frame["run_id"]]
+
+
+def _in_a_file(runs: Untyped, face: Face, folder: Path) -> list[str]:
+    taken(face, runs.scan_histories().sink_parquet(folder / "all.parquet"))
+    assert [*folder.iterdir()] == [folder / "all.parquet"]
+    return [*pl.read_parquet(folder / "all.parquet")["run_id"]]
+
+
+Read = Callable[[Any, Face, Path], list[str]]  # Any: as `Untyped`
+READS: tuple[Read, ...] = (_histories, _frame, _collected, _pivoted, _in_parts, _in_a_file)
+
+
+@pytest.mark.parametrize("read", READS)
+def test_the_others_are_returned_and_one_warning_names_the_run(
+    read: Read, face: Face, server: RunningServer, tmp_path: Path
+) -> None:
+    transport = failing(server.api_key)
+    api: Untyped = face.api(server.url, server.api_key, transport=transport)
+    runs = taken(face, api.with_options(partial="allow").runs(f"{server.entity}/p"))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        found = read(runs, face, tmp_path)
+    assert found == [run for run in GOOD for _ in ROWS]
+    (warning,) = [each.message for each in caught]
+    assert isinstance(warning, PartialResultWarning)
+    assert warning.failed == ("r1",)
+    assert [*warning.reasons] == ["r1"]
+    assert "no rows" in warning.reasons["r1"]
+    shown = repr((str(warning), vars(warning), warning.args))
+    assert server.api_key not in shown
+    assert "key ***" in str(warning)
+    assert str(warning).isprintable()
+    allowed, transport.seen[:] = [sent.operation for sent in transport.seen], []
+    with pytest.raises(IncompleteHistoriesError) as error:
+        read(taken(face, api.runs(f"{server.entity}/p")), face, tmp_path / "other")
+    assert error.value.reasons == warning.reasons
+    assert [sent.operation for sent in transport.seen] == allowed
+
+
+def test_an_error_whose_reasons_repeat_the_key_shows_none(face: Face, server: RunningServer) -> None:
+    def fault(sent: Sent) -> Fault:
+        if sent.answer is None or sent.operation not in HISTORIES:
+            return None
+        content = json.loads(sent.answer)
+        for edge in content["data"]["project"]["runs"]["edges"]:
+            if edge["node"]["name"] == "r1":
+                edge["node"] |= {"name": server.api_key, "history": None}
+        return httpx.Response(200, json=content)
+
+    api: Untyped = face.api(server.url, server.api_key, transport=InterceptingTransport(fault))
+    with pytest.raises(IncompleteHistoriesError) as caught:
+        taken(face, taken(face, api.runs(f"{server.entity}/p")).histories())
+    assert caught.value.failed == ("***",)
+    assert server.api_key not in repr((caught.value.reasons, str(caught.value)))
+    allowing = api.with_options(partial="allow")
+    with pytest.warns(PartialResultWarning) as warned:
+        taken(face, taken(face, allowing.runs(f"{server.entity}/p")).histories())
+    (warning,) = [each.message for each in warned]
+    assert isinstance(warning, PartialResultWarning)
+    assert server.api_key not in repr((str(warning), vars(warning), warning.args))
+
+
+def test_the_warning_names_the_callers_line(server: RunningServer) -> None:
+    with Api(
+        api_key=server.api_key, base_url=server.url, transport=failing(), partial="allow", allow_insecure=True
+    ) as api:
+        runs = api.runs(f"{server.entity}/p")
+        with pytest.warns(PartialResultWarning) as caught:
+            runs.histories()
+        assert [each.filename for each in caught] == [__file__]
+        with pytest.raises(IncompleteHistoriesError):
+            api.with_options(partial="raise").runs(f"{server.entity}/p").histories()
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", PartialResultWarning)
+            with pytest.raises(PartialResultWarning, match="r1"):
+                runs.histories()
+
+
+def test_another_value_is_refused_before_anything_is_sent(face: Face, server: RunningServer) -> None:
+    transport = failing()
+    api: Untyped = face.api(server.url, server.api_key, transport=transport)
+    with pytest.raises(ValueError, match="partial must be 'raise' or 'allow', not 'some'"):
+        api.with_options(partial="some")
+    with pytest.raises(ValueError, match="partial must be 'raise' or 'allow'"):
+        type(api)(api_key="x" * 40, base_url=server.url, allow_insecure=True, partial=None)
+    assert transport.seen == []
