@@ -24,20 +24,35 @@ class PartialResultWarning(UserWarning):
         reasons: why runs are missing, by their ids.
         failed: ids of the runs that are missing.
         not_requested: those of them that were not requested, because the runs before them failed.
+        parts: why parts of a response are null, by their paths, such as ``project.run.systemMetrics``.
     """
 
-    def __init__(self, reasons: Mapping[str, str], not_requested: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        reasons: Mapping[str, str],
+        not_requested: Collection[str] = (),
+        parts: Mapping[str, str] | None = None,
+    ) -> None:
         self.reasons: dict[str, str] = dict(reasons)
         self.failed: tuple[str, ...] = tuple(self.reasons)
         self.not_requested: tuple[str, ...] = tuple(run for run in self.reasons if run in not_requested)
+        self.parts: dict[str, str] = dict(parts or {})
         super().__init__(one_line(self._message()))
 
-    def __reduce__(self) -> tuple[type[PartialResultWarning], tuple[dict[str, str], tuple[str, ...]]]:
-        return type(self), (self.reasons, self.not_requested)
+    def __reduce__(
+        self,
+    ) -> tuple[type[PartialResultWarning], tuple[dict[str, str], tuple[str, ...], dict[str, str]]]:
+        return type(self), (self.reasons, self.not_requested, self.parts)
 
     def _message(self) -> str:
-        reason = explain(self.reasons, self.not_requested)
-        return f"the result lacks {len(self.failed)} run(s), {first_few(self.failed)}: {reason}"
+        said: list[str] = []
+        if self.failed:
+            reason = explain(self.reasons, self.not_requested)
+            said.append(f"{len(self.failed)} run(s), {first_few(self.failed)}: {reason}")
+        if self.parts:
+            reason = next(iter(self.parts.values()))
+            said.append(f"{len(self.parts)} part(s), {first_few([*self.parts])}: {reason}")
+        return f"the result lacks {'; and '.join(said)}"
 
 
 class PartialReads:
@@ -50,6 +65,7 @@ class PartialReads:
         self._token: Token[PartialReads | None] | None = None
         self._reasons: dict[str, str] = {}
         self._not_requested: set[str] = set()
+        self._parts: dict[str, str] = {}
 
     def __enter__(self) -> None:
         self._token = _current.set(self if self._partial == "allow" else None)
@@ -61,15 +77,24 @@ class PartialReads:
             # A coroutine that nobody awaited to its end is closed in another context, which has values of its own.
             with suppress(ValueError):
                 _current.reset(self._token)
-        if error is None and self._reasons:
-            reasons = {self._redact(run): self._redact(reason) for run, reason in self._reasons.items()}
+        if error is None and (self._reasons or self._parts):
             not_requested = {self._redact(run) for run in self._not_requested}
-            warnings.warn(PartialResultWarning(reasons, not_requested), stacklevel=level_outside_runql())
+            warning = PartialResultWarning(
+                self._redacted(self._reasons), not_requested, self._redacted(self._parts)
+            )
+            warnings.warn(warning, stacklevel=level_outside_runql())
+
+    def _redacted(self, reasons: Mapping[str, str]) -> dict[str, str]:
+        return {self._redact(name): self._redact(reason) for name, reason in reasons.items()}
 
     def add_runs(self, reasons: Mapping[str, str], not_requested: Collection[str]) -> None:
         """Note runs that the result lacks."""
         self._reasons |= reasons
         self._not_requested.update(not_requested)
+
+    def add_parts(self, parts: Mapping[str, str]) -> None:
+        """Note parts of a response that are null because of an error, by their paths."""
+        self._parts |= parts
 
 
 _current: Final[ContextVar[PartialReads | None]] = ContextVar("runql_partial_reads", default=None)
@@ -95,6 +120,9 @@ def checked_partial(partial: object) -> OnPartial:
     Raises:
         ValueError: it is neither of its values.
     """
-    if partial == "raise" or partial == "allow":  # noqa: PLR1714 - type checkers follow these comparisons
-        return partial
+    # One by one: type checkers then know the value.
+    if partial == "raise":
+        return "raise"
+    if partial == "allow":
+        return "allow"
     raise ValueError(f"partial must be 'raise' or 'allow', not {partial!r:.80}")

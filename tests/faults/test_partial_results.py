@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,7 +16,7 @@ from tests.contract.both_clients import Face
 from tests.contract.intercepting import Fault, InterceptingTransport, Sent
 from tests.contract.untyped import Untyped, listed, taken
 
-from runql import Api, IncompleteHistoriesError, PartialResultWarning
+from runql import Api, IncompleteHistoriesError, PartialResultWarning, QueryError
 from runql_server.running import RunningServer
 from runql_server.seed import SeedRun
 
@@ -151,3 +152,113 @@ def test_another_value_is_refused_before_anything_is_sent(face: Face, server: Ru
     with pytest.raises(ValueError, match="partial must be 'raise' or 'allow'"):
         type(api)(api_key="x" * 40, base_url=server.url, allow_insecure=True, partial=None)
     assert transport.seen == []
+
+
+def beside_data(
+    *fields: str, operation: str = "GetRun", path: list[object] | None = None, key: str = ""
+) -> InterceptingTransport:
+    """The server sends errors beside data: these fields of r1 are null."""
+
+    def fault(sent: Sent) -> Fault:
+        if sent.answer is None or sent.operation != operation:
+            return None
+        content = json.loads(sent.answer)
+        project = content["data"]["project"]
+        where: list[object] = ["project", "run"]
+        node = project.get("run")
+        if node is None:
+            edges = [edge["node"]["name"] for edge in project["runs"]["edges"]]
+            place = edges.index("r1")
+            where = ["project", "runs", "edges", place, "node"]
+            node = project["runs"]["edges"][place]["node"]
+        for field in fields:
+            node[field] = None
+        errors = [
+            {"message": f"{field} is down,\n\x1b[31mkey {key}", "path": path or [*where, field]}
+            for field in fields
+        ]
+        return httpx.Response(200, json=content | {"errors": errors})
+
+    return InterceptingTransport(fault)
+
+
+def test_a_run_without_the_fields_that_failed(face: Face, server: RunningServer) -> None:
+    transport = beside_data("systemMetrics", "user", key=server.api_key)
+    api: Untyped = face.api(server.url, server.api_key, transport=transport)
+    where = f"{server.entity}/p/r1"
+    with pytest.raises(QueryError, match="systemMetrics is down"):
+        taken(face, api.run(where))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        run = taken(face, api.with_options(partial="allow").run(where))
+    assert (run.user, run.id) == (None, "r1")
+    (warning,) = [each.message for each in caught]
+    assert isinstance(warning, PartialResultWarning)
+    assert [*warning.parts] == ["project.run.systemMetrics", "project.run.user"]
+    assert warning.failed == ()
+    assert server.api_key not in repr((str(warning), vars(warning), warning.args))
+    assert "lacks 2 part(s), project.run.systemMetrics, project.run.user: systemMetrics is down" in str(
+        warning
+    )
+    assert str(warning).isprintable()
+    assert [sent.operation for sent in transport.seen] == ["GetRun", "GetRun"]
+    copy = pickle.loads(pickle.dumps(warning))
+    assert (str(copy), vars(copy)) == (str(warning), vars(warning))
+
+
+def test_a_list_of_runs_without_a_field_of_one(face: Face, server: RunningServer) -> None:
+    transport = beside_data("historyKeys", operation="ListFullRuns")
+    api: Untyped = face.api(server.url, server.api_key, transport=transport)
+    with pytest.raises(QueryError, match="historyKeys is down"):
+        listed(face, taken(face, api.runs(f"{server.entity}/p")))
+    runs = taken(face, api.with_options(partial="allow").runs(f"{server.entity}/p"))
+    with pytest.warns(PartialResultWarning, match=r"project\.runs\.edges\.1\.node\.historyKeys"):
+        found = listed(face, runs)
+    assert [run.id for run in found] == ["r0", "r1", "r2"]
+    assert [run.history_keys is None for run in found] == [False, True, False]
+
+
+@pytest.mark.parametrize(
+    "transport",
+    [
+        beside_data("config"),
+        beside_data("notes"),
+        beside_data("systemMetrics", path=["project", "run"]),
+        beside_data("systemMetrics", path=["project"]),
+        beside_data("systemMetrics", path=["project", "run", "historyKeys"]),
+        beside_data("systemMetrics", path=["elsewhere", "run", "systemMetrics"]),
+        beside_data("systemMetrics", path=[{}]),
+        beside_data("systemMetrics", "config"),
+    ],
+)
+def test_what_an_edit_could_write_back_and_what_is_not_null_stay_errors(
+    transport: InterceptingTransport, face: Face, server: RunningServer
+) -> None:
+    api: Untyped = face.api(server.url, server.api_key, transport=transport)
+    with pytest.raises(QueryError, match="is down"):
+        taken(face, api.with_options(partial="allow").run(f"{server.entity}/p/r1"))
+
+
+def test_a_list_that_is_null_stays_an_error(face: Face, server: RunningServer) -> None:
+    def fault(sent: Sent) -> Fault:
+        if sent.answer is None or sent.operation != "ListFullRuns":
+            return None
+        content = json.loads(sent.answer)
+        content["data"]["project"]["runs"] = None
+        errors = [{"message": "list is down", "path": ["project", "runs"]}]
+        return httpx.Response(200, json=content | {"errors": errors})
+
+    api: Untyped = face.api(server.url, server.api_key, transport=InterceptingTransport(fault))
+    with pytest.raises(QueryError, match="list is down"):
+        listed(face, taken(face, api.with_options(partial="allow").runs(f"{server.entity}/p")))
+
+
+def test_a_read_that_precedes_an_edit_lacks_nothing(face: Face, server: RunningServer) -> None:
+    transport = beside_data("config")
+    api: Untyped = face.api(server.url, server.api_key, transport=transport)
+    allowing = api.with_options(partial="allow")
+    (run,) = [
+        each for each in listed(face, taken(face, allowing.runs(f"{server.entity}/p"))) if each.id == "r1"
+    ]
+    with pytest.raises(QueryError, match="config is down"):
+        taken(face, run.load(force=True))

@@ -16,7 +16,7 @@ from runql.paths import checked_project_name, parse_project_path, parse_run_path
 from runql.postponed import postponed
 from runql.resources.artifacts.catalog import ArtifactCatalog, AsyncArtifactCatalog
 from runql.resources.records.entry_point import EntryPoint, known_entity
-from runql.resources.records.run_fields import read_run
+from runql.resources.records.run_fields import UNEDITED, read_run
 from runql.transport.deadlines.methods import counts_as_one_async_call, counts_as_one_call
 from runql.transport.flow import Flow, ReadOnce
 from runql.transport.sync import RetryingClient
@@ -83,8 +83,9 @@ class Api(EntryPoint[RetryingClient], ArtifactCatalog):
             retries: how often to send a failed request again, or a `RetryPolicy`; None for its defaults.
             allow_insecure: send the key to other machines over plain HTTP, too, as RUNQL_ALLOW_INSECURE=1 does.
             limits: what to accept from the server at most; None for the defaults of `Limits`.
-            partial: ``"allow"`` lets reads of many runs return without the runs that cannot be read, and warn with
-                `PartialResultWarning`. By default they raise `IncompleteHistoriesError`.
+            partial: ``"allow"`` lets reads of many runs return without the runs that cannot be read, and reads of runs
+                without fields for which the server sends errors. They warn with `PartialResultWarning`. By default
+                they raise `IncompleteHistoriesError` and `QueryError`.
 
         Raises:
             ConfigurationError: a setting is not valid.
@@ -157,7 +158,7 @@ class Api(EntryPoint[RetryingClient], ArtifactCatalog):
         asked = parse_run_path(path)
         entity = self._owner(asked.entity)
         run = asked.resolve(entity=entity, project=self.settings.project)
-        fields = self.client.run(read_run(run))
+        fields = self.client.run(read_run(run, may_lack=UNEDITED))
         return Run.listed(self.client, run.entity, run.project, fields, None)
 
     @counts_as_one_call
@@ -420,7 +421,7 @@ class AsyncApi(EntryPoint["AsyncRetryingClient"], AsyncArtifactCatalog):
         asked = parse_run_path(path)
         entity = await self._owner(asked.entity)
         run = asked.resolve(entity=entity, project=self.settings.project)
-        fields = await self.client.run(read_run(run))
+        fields = await self.client.run(read_run(run, may_lack=UNEDITED))
         return AsyncRun.listed(self.client, run.entity, run.project, fields, None)
 
     @counts_as_one_async_call
