@@ -9,11 +9,12 @@ import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 from tests.docs.api_pages import api_pages
 from tests.docs.command_page import command_page
 
+Nav: TypeAlias = "list[dict[str, str | Nav]]"
 ROOT: Final = Path(__file__).parents[2]
 CONFIG: Final = ROOT / "docs" / "zensical.toml"
 BUILD: Final = ROOT / "build" / "docs"
@@ -37,15 +38,13 @@ def read_nav() -> tuple[Entry, ...]:
     return _entries(tomllib.loads(CONFIG.read_text("utf-8"))["project"]["nav"])
 
 
-def _entries(listed: list[dict[str, object]]) -> tuple[Entry, ...]:
+def _entries(listed: Nav) -> tuple[Entry, ...]:
     found: list[Entry] = []
     for line in listed:
         [(title, target)] = line.items()
-        if isinstance(target, str):
-            found.append(Entry(title, target))
-        else:
-            assert isinstance(target, list)
-            found.append(Entry(title, section=_entries(target)))
+        found.append(
+            Entry(title, target) if isinstance(target, str) else Entry(title, section=_entries(target))
+        )
     return tuple(found)
 
 
