@@ -72,6 +72,7 @@ from runql.limits import (
     RowTooLargeError,
     TooManyRedirectsError,
 )
+from runql.partial_results import OnPartial, PartialResultWarning
 from runql.values import Filters, JSONInput, JSONValue, Missing
 from runql.version import __version__
 
@@ -299,10 +300,12 @@ __all__ = [
     "NotFoundError",
     "NotLoadedError",
     "OnInvalid",
+    "OnPartial",
     "OnUnsafe",
     "Operation",
     "OutdatedServerError",
     "PaginationError",
+    "PartialResultWarning",
     "PathError",
     "Progress",
     "Project",

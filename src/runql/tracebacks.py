@@ -97,7 +97,8 @@ def redact_error(error: BaseException, redact: Redact) -> None:
     error.__traceback__ = _visible(error.__traceback__, _is_drivers)
     error.args = tuple(_redacted(each, redact) for each in error.args)
     for name, value in vars(error).items():
-        vars(error)[name] = _redacted(value, redact)
+        # Dicts lie in attributes only: a list of them is rows, which are the caller's data.
+        vars(error)[name] = _redacted_dict(value, redact) if _is_dict(value) else _redacted(value, redact)
 
 
 def _redacted(value: object, redact: Redact) -> object:
@@ -110,8 +111,16 @@ def _redacted(value: object, redact: Redact) -> object:
     return value
 
 
+def _redacted_dict(values: dict[object, object], redact: Redact) -> dict[object, object]:
+    return {_redacted(name, redact): _redacted(value, redact) for name, value in values.items()}
+
+
 def _is_group(error: BaseException) -> TypeGuard[BaseExceptionGroup[BaseException]]:
     return isinstance(error, BaseExceptionGroup)
+
+
+def _is_dict(value: object) -> TypeGuard[dict[object, object]]:
+    return type(value) is dict
 
 
 def _is_list(value: object) -> TypeGuard[list[object]]:

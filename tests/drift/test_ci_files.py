@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.contract.scripted_server import ScriptedResponse, ScriptedServer
 from tests.drift.schema_server import KEY, SchemaServer
 from tests.drift.sdl_editor import SdlEditor
 from tests.patience import PATIENCE
@@ -177,6 +179,32 @@ def test_the_nightly_workflow_opens_a_pull_request_with_the_regenerated_client(
     asked = (folder / "asked").read_text()
     assert f"pr create --head drift/server-schema --title {title}" in asked
     assert git(remote, "log", "-1", "--format=%s", "main").strip() == "first"
+
+
+def test_the_nightly_workflow_pushes_with_the_token_of_that_step(folder: Path) -> None:
+    token = "ghs_of_this_step"
+    checkout, programs = folder / "checkout", folder / "programs"
+    checkout.mkdir()
+    git(checkout, "init", "--initial-branch=main")
+    (checkout / "schema.graphql").write_text("# Title\n")
+    programs.mkdir()
+    (programs / "gh").write_text("#!/bin/sh\n")
+    (programs / "gh").chmod(0o755)
+    propose = loaded(NIGHTLY)["jobs"]["drift"]["steps"][-1]
+    with ScriptedServer() as remote:
+        remote.give(ScriptedResponse(b"", 401, {"WWW-Authenticate": 'Basic realm="git"'}))
+        git(checkout, "remote", "add", "origin", f"{remote.url}/x.git")
+        env = {
+            "PATH": f"{programs}:{os.environ['PATH']}",
+            "SCHEMA": "schema.graphql",
+            "GH_TOKEN": token,
+            "GIT_TERMINAL_PROMPT": "0",
+        }
+        done = bash(propose["run"], checkout, env)
+        assert done.returncode != 0
+        sent = [request.headers.get("authorization") for request in remote.asked]
+    assert sent == [None, f"Basic {b64encode(f'x-access-token:{token}'.encode()).decode()}"]
+    assert token not in done.stdout + done.stderr + (checkout / ".git" / "config").read_text()
 
 
 def test_the_nightly_workflow_fails_when_the_server_could_not_be_checked(folder: Path) -> None:

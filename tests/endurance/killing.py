@@ -196,7 +196,7 @@ def main() -> None:
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 100
     sdks = interpreters()
     if not sdks:
-        raise SystemExit("RUNQL_WANDB_OLD and RUNQL_WANDB_NEW name no interpreters: use `make endurance`")
+        raise SystemExit("RUNQL_WANDB_OLD and RUNQL_WANDB_NEW name no interpreters: use `make kill`")
     with tempfile.TemporaryDirectory(prefix="runql-endurance-") as folder:
         report = run(rounds, Path(folder), sdks, lambda found: print(found, flush=True))
     print(report)

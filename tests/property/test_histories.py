@@ -85,7 +85,7 @@ def test_rows_are_those_of_each_run_in_list_order(
         plan, server.answer, bounded=bounded, budget=budget_of(plan, first_rows, most_bytes)
     )
     assert spelled(rows_of(batches_of(parts))) == spelled(wanted_of_all(server.runs, plan))
-    assert position.failed == []
+    assert position.unread.reasons == {}
     assert [mark.name for part in parts for mark in part.ended] == [*server.runs]
 
 

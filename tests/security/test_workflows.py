@@ -42,23 +42,45 @@ def test_pull_requests_get_no_secret_and_no_right_to_write(path: Path) -> None:
     assert workflow["permissions"] == {"contents": "read"}
     assert not any("permissions" in job for job in workflow["jobs"].values())
     assert "secrets" not in path.read_text("utf-8")
-    steps = [step for job in workflow["jobs"].values() for step in job["steps"]]
-    [checkout] = [step for step in steps if step.get("uses", "").startswith("actions/checkout@")]
-    assert checkout["with"] == {"persist-credentials": False}
+
+
+def steps_of(path: Path) -> list[Any]:  # Any: YAML has no types
+    content = loaded(path)
+    jobs = content["jobs"].values() if "jobs" in content else [content["runs"]]
+    return [step for job in jobs for step in job["steps"]]
+
+
+@pytest.mark.parametrize("path", [*WORKFLOWS, *ACTIONS], ids=lambda path: path.stem)
+def test_no_checkout_keeps_the_token(path: Path) -> None:
+    checkouts = [step for step in steps_of(path) if step.get("uses", "").startswith("actions/checkout@")]
+    assert len(checkouts) == (path in WORKFLOWS)
+    assert all(step["with"] == {"persist-credentials": False} for step in checkouts)
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+def test_only_the_step_that_pushes_has_the_token(path: Path) -> None:
+    for step in steps_of(path):
+        assert ("github.token" in str(step)) is (" push --force " in step.get("run", ""))
+    assert path.read_text("utf-8").count("github.token") == (path.stem == "nightly-drift")
+    assert "GITHUB_TOKEN" not in path.read_text("utf-8")
 
 
 def test_what_may_write_is_called_by_other_repositories_alone() -> None:
+    writing: list[Path] = []
     for path in WORKFLOWS:
-        if "write" in loaded(path)["permissions"].values():
+        workflow = loaded(path)
+        rights = [workflow["permissions"], *(job.get("permissions", {}) for job in workflow["jobs"].values())]
+        assert "write" not in workflow["permissions"].values()
+        if any("write" in each.values() for each in rights):
             assert events(path) == {"workflow_call"}
+            writing.append(path)
+    assert [path.stem for path in writing] == ["nightly-drift"]
 
 
 @pytest.mark.parametrize("path", [*WORKFLOWS, *ACTIONS], ids=lambda path: path.stem)
 def test_no_command_holds_an_expression(path: Path) -> None:
     """An expression in a command is pasted into the shell: a branch's name could be one."""
-    content = loaded(path)
-    jobs = content["jobs"].values() if "jobs" in content else [content["runs"]]
-    commands = [step["run"] for job in jobs for step in job["steps"] if "run" in step]
+    commands = [step["run"] for step in steps_of(path) if "run" in step]
     assert commands
     assert [each for each in commands if "${{" in each] == []
 

@@ -15,6 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.patience import PATIENCE
 from tests.profiles import examples
+from tests.server.artifact_writer import COMMIT, MANIFEST, Writer, manifest_of
+from tests.server.seeded_artifacts import md5
 from tests.server.server_process import Started, start
 
 from runql_server.errors import RequestError, TooLargeError, UnknownEncodingError
@@ -179,3 +181,35 @@ def test_limits_are_settable(tmp_path: Path) -> None:
         assert client.post("/graphql", content=b" " * 101).status_code == 413
         assert client.post(STREAM, content=b" " * 51).status_code == 413
         assert client.post("/graphql", json={"query": "{ viewer { id } }"}).status_code == 200
+
+
+def test_a_manifest_above_the_limit_is_413_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    files = {"x.txt": b"one"}
+    limit = 1001
+    with (
+        RunningServer(tmp_path / "data", body_limits=BodyLimits(manifest=limit)) as server,
+        httpx.Client(base_url=server.url, auth=("api", server.api_key), trust_env=False) as client,
+    ):
+        server.seed("p", [SeedRun(name="r")])
+        writer = Writer(client)
+        artifact = writer.open(files)["id"]
+        births = writer.upload(artifact, files)
+        fine = manifest_of(files, births).to_json()
+        fine += b" " * (limit - len(fine))
+        kept = {path for path in server.store.blobs.rglob("*") if path.is_file()}
+        made = writer.ask(MANIFEST, id=artifact, base=None, digest=md5(fine), type="FULL")["artifactManifest"]
+        url = httpx.URL(made["file"]["uploadUrl"])
+        sent: list[bytes | Iterator[bytes]] = [fine + b" ", iter([fine, b" "]), chunks(64 * MIB)]
+        for content in sent:
+            answer = httpx.put(url, content=content, trust_env=False, timeout=PATIENCE)
+            assert answer.status_code == 413
+            assert f"this route reads at most {limit} bytes" in answer.json()["error"]
+        head = f"PUT {url.raw_path.decode()} HTTP/1.1\r\nHost: h\r\nContent-Length: {limit + 1}\r\n\r\n"
+        with socket.create_connection((url.host, url.port or 0), timeout=PATIENCE) as connection:
+            connection.sendall(head.encode())
+            assert connection.recv(100).startswith(b"HTTP/1.1 413 ")
+        assert {path for path in server.store.blobs.rglob("*") if path.is_file()} == kept
+        refused = writer.refusal(COMMIT, id=artifact)
+        assert "manifest" in refused
+        assert writer.put(str(url), fine).status_code == 200
+        assert writer.commit(artifact)["state"] == "COMMITTED"

@@ -81,6 +81,7 @@ async def use_api(api: AsyncApi) -> None:
     assert_type(await api.from_path("entity/project"), AsyncProject | AsyncRun | AsyncSweep)
     assert_type(api.client, AsyncRetryingClient)
     assert_type(api.with_options(timeout=300, retries=0, deadline=60, limits=Limits(json_depth=9)), AsyncApi)
+    assert_type(api.with_options(partial="allow"), AsyncApi)
     assert_type(await api.capabilities(), Capabilities)
     assert_type(api.flush(), None)
     assert_type(await api.close(), None)

@@ -83,6 +83,7 @@ def use_api(api: Api) -> None:
     assert_type(api.from_path("entity/project"), Project | Run | Sweep)
     assert_type(api.client, RetryingClient)
     assert_type(api.with_options(timeout=300, retries=0, deadline=60, limits=Limits(json_depth=9)), Api)
+    assert_type(api.with_options(partial="allow"), Api)
     assert_type(api.capabilities(), Capabilities)
     assert_type(api.flush(), None)
     assert_type(api.close(), None)

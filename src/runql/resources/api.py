@@ -11,11 +11,12 @@ import httpx
 from runql.api_key import given_key
 from runql.config import resolve_settings
 from runql.limits import Limits
+from runql.partial_results import OnPartial
 from runql.paths import checked_project_name, parse_project_path, parse_run_path, path_kind
 from runql.postponed import postponed
 from runql.resources.artifacts.catalog import ArtifactCatalog, AsyncArtifactCatalog
 from runql.resources.records.entry_point import EntryPoint, known_entity
-from runql.resources.records.run_fields import read_run
+from runql.resources.records.run_fields import UNEDITED, read_run
 from runql.transport.deadlines.methods import counts_as_one_async_call, counts_as_one_call
 from runql.transport.flow import Flow, ReadOnce
 from runql.transport.sync import RetryingClient
@@ -65,6 +66,7 @@ class Api(EntryPoint[RetryingClient], ArtifactCatalog):
         retries: int | RetryPolicy | None = None,
         allow_insecure: bool = False,
         limits: Limits | None = None,
+        partial: OnPartial = "raise",
     ) -> None:
         """Resolve the settings: arguments, then `WANDB_*` variables, then settings files, then netrc.
 
@@ -81,10 +83,14 @@ class Api(EntryPoint[RetryingClient], ArtifactCatalog):
             retries: how often to send a failed request again, or a `RetryPolicy`; None for its defaults.
             allow_insecure: send the key to other machines over plain HTTP, too, as RUNQL_ALLOW_INSECURE=1 does.
             limits: what to accept from the server at most; None for the defaults of `Limits`.
+            partial: ``"allow"`` lets reads of many runs return without the runs that cannot be read, and reads of runs
+                without fields for which the server sends errors. They warn with `PartialResultWarning`. By default
+                they raise `IncompleteHistoriesError` and `QueryError`.
 
         Raises:
             ConfigurationError: a setting is not valid.
             MissingCredentialsError: no API key was found.
+            ValueError, TypeError: an option is not valid.
         """
         key = given_key(api_key)
         del api_key  # tracebacks of errors show this frame's variables
@@ -92,7 +98,7 @@ class Api(EntryPoint[RetryingClient], ArtifactCatalog):
             base_url, api_key=key, timeout=timeout, overrides=overrides, allow_insecure=allow_insecure
         )
         self.client: RetryingClient = RetryingClient(
-            settings, retry=retries, deadline=deadline, transport=transport, limits=limits
+            settings, retry=retries, deadline=deadline, transport=transport, limits=limits, partial=partial
         )
         self._viewer = ReadOnce(_read_viewer)
 
@@ -110,40 +116,6 @@ class Api(EntryPoint[RetryingClient], ArtifactCatalog):
     def close(self) -> None:
         """Close the connections after the requests of other threads. Further requests raise `ClientClosedError`."""
         self.client.close()
-
-    def with_options(
-        self,
-        *,
-        timeout: float | None = None,
-        retries: int | RetryPolicy | None = None,
-        deadline: float | None = None,
-        limits: Limits | None = None,
-    ) -> Self:
-        """Return a copy with other options for single calls; sends nothing.
-
-        For a call that takes the server long::
-
-            api.with_options(timeout=300, retries=0).run("team/vision/abc123").history()
-
-        The copy shares connections, the viewer, the rate limit, `traffic`, and what was learned about the server. Runs,
-        lists and files that it returns use its options. Options that are None are those of this client.
-
-        `close` of the copy closes the copy alone. `close` of this client closes its connections, so its copies raise
-        `ClientClosedError`, too. Threads and forked processes may share both.
-
-        Args:
-            timeout: seconds to wait for a connection, and for each further piece of a response.
-            retries: how often to send a failed request again; 0 sends each request once. Or a `RetryPolicy`.
-            deadline: seconds that each call may take in all, see `__init__`; infinity for no limit.
-            limits: what to accept from the server at most.
-
-        Raises:
-            ValueError, TypeError: an option is not valid.
-        """
-        other = object.__new__(type(self))
-        client = self.client.with_options(timeout=timeout, retries=retries, deadline=deadline, limits=limits)
-        vars(other).update(vars(self), client=client)
-        return other
 
     @property
     def viewer(self) -> User:
@@ -186,7 +158,7 @@ class Api(EntryPoint[RetryingClient], ArtifactCatalog):
         asked = parse_run_path(path)
         entity = self._owner(asked.entity)
         run = asked.resolve(entity=entity, project=self.settings.project)
-        fields = self.client.run(read_run(run))
+        fields = self.client.run(read_run(run, may_lack=UNEDITED))
         return Run.listed(self.client, run.entity, run.project, fields, None)
 
     @counts_as_one_call
@@ -381,6 +353,7 @@ class AsyncApi(EntryPoint["AsyncRetryingClient"], AsyncArtifactCatalog):
         retries: int | RetryPolicy | None = None,
         allow_insecure: bool = False,
         limits: Limits | None = None,
+        partial: OnPartial = "raise",
     ) -> None:
         """Resolve the settings: arguments, then `WANDB_*` variables, then settings files, then netrc.
 
@@ -394,7 +367,7 @@ class AsyncApi(EntryPoint["AsyncRetryingClient"], AsyncArtifactCatalog):
             base_url, api_key=key, timeout=timeout, overrides=overrides, allow_insecure=allow_insecure
         )
         self.client: AsyncRetryingClient = AsyncRetryingClient(
-            settings, retry=retries, deadline=deadline, transport=transport, limits=limits
+            settings, retry=retries, deadline=deadline, transport=transport, limits=limits, partial=partial
         )
         self._viewer = ReadOnce(_read_viewer)
 
@@ -414,23 +387,6 @@ class AsyncApi(EntryPoint["AsyncRetryingClient"], AsyncArtifactCatalog):
         `ClientClosedError`.
         """
         await self.client.close()
-
-    def with_options(
-        self,
-        *,
-        timeout: float | None = None,
-        retries: int | RetryPolicy | None = None,
-        deadline: float | None = None,
-        limits: Limits | None = None,
-    ) -> Self:
-        """Return a copy with other options for single calls; sends nothing.
-
-        See `Api.with_options` for its requests and errors.
-        """
-        other = object.__new__(type(self))
-        client = self.client.with_options(timeout=timeout, retries=retries, deadline=deadline, limits=limits)
-        vars(other).update(vars(self), client=client)
-        return other
 
     @property
     async def viewer(self) -> User:
@@ -465,7 +421,7 @@ class AsyncApi(EntryPoint["AsyncRetryingClient"], AsyncArtifactCatalog):
         asked = parse_run_path(path)
         entity = await self._owner(asked.entity)
         run = asked.resolve(entity=entity, project=self.settings.project)
-        fields = await self.client.run(read_run(run))
+        fields = await self.client.run(read_run(run, may_lack=UNEDITED))
         return AsyncRun.listed(self.client, run.entity, run.project, fields, None)
 
     @counts_as_one_async_call

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, TypeVar, cast
+from typing import Any, Final, Literal, TypeAlias, TypeVar, cast
 
 from pydantic import BaseModel, ValidationError
 
@@ -24,6 +24,7 @@ from runql.errors import (
 )
 from runql.escaping import MOST_IN_DETAIL, one_line
 from runql.limits import JSONTooDeepError
+from runql.partial_results import allowed_partial
 from runql.transport.response_headers import request_id
 from runql.transport.retry import asked_wait, is_server_failure
 from runql.transport.unknown_parts import describe_unknown_parts, unknown_parts, without_fields
@@ -42,6 +43,12 @@ MOST_PROBLEMS = 5
 # A response that refuses unknown parts is small; larger ones hold data and are not parsed for it.
 REFUSAL_STATUSES = (200, 400, 422)
 LARGEST_REFUSAL = 1 << 20
+
+
+PartPath: TypeAlias = tuple[str, ...]
+"""The names on the way to a part of a response's data; `EACH` stands for each place of a list."""
+
+EACH: Final = "*"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +98,12 @@ def refused_parts(response: Response) -> frozenset[str]:
     return frozenset(part for parts in unknown for part in parts) if all(unknown) else frozenset()
 
 
-def read_response(operation: Operation[T], response: Response) -> T:
+def read_response(operation: Operation[T], response: Response, may_lack: Sequence[PartPath] = ()) -> T:
     """Return the response's data as the operation's model.
 
     Raises:
-        AnswerError: see `answer_error`.
+        AnswerError: see `answer_error`. Not where the caller allows partial results, and the errors are about parts of
+            a query that ``may_lack`` names: these are null, and reported.
         SchemaDriftError: the data does not fit the model.
         JSONTooDeepError: the response is nested more deeply than `Limits` accepts.
     """
@@ -104,19 +112,64 @@ def read_response(operation: Operation[T], response: Response) -> T:
     except JSONTooDeepError as error:
         error.operation = operation.name
         raise
-    if response.status != 200 or body is None or body.get("errors") or body.get("data") is None:
+    has_errors = body is not None and bool(body.get("errors"))
+    allowed = allowed_partial() if has_errors and operation.kind == "query" else None
+    lacks_parts = allowed is not None and body is not None and lacks_only(body, may_lack)
+    if response.status != 200 or body is None or (has_errors and not lacks_parts) or body.get("data") is None:
         del body  # a traceback shows this frame's variables, and the server may repeat the API key
         raise answer_error(operation.name, response)
     # BaseModel: ariadne-codegen makes every result a pydantic model; Operation is generic over it without naming it.
     model = cast("type[BaseModel]", operation.result)
     try:
-        return cast("T", model.model_validate(body["data"]))
+        data = cast("T", model.model_validate(body["data"]))
     except ValidationError as error:
         places = _drift_places(error)
+    else:
+        if allowed is not None:
+            problems = _problems(_object(response.showable))
+            allowed.add_parts({_dotted(each): one_line(each.message, MOST_IN_DETAIL) for each in problems})
+        return data
     # Outside `except`: pydantic's error would be chained, and quotes the data.
     del body
+    if lacks_parts:
+        # A null where the schema allows none.
+        raise answer_error(operation.name, response)
     response.content = response.showable
     raise SchemaDriftError(operation.name, places)
+
+
+def lacks_only(body: Mapping[str, JSONValue], may_lack: Sequence[PartPath]) -> bool:
+    """Whether each error of a response is about one of these parts, or a part of it, which is null for that reason."""
+    problems = _problems(body)
+    return bool(problems) and all(_is_null_below(body.get("data"), each.path, may_lack) for each in problems)
+
+
+def _is_null_below(data: JSONValue, path: Sequence[str | int], may_lack: Sequence[PartPath]) -> bool:
+    depth = next((len(part) for part in may_lack if _begins_with(path, part)), None)
+    if depth is None:
+        return False
+    for place, name in enumerate(path):
+        match data:
+            case dict() if isinstance(name, str):
+                data = data.get(name, False)
+            case list() if isinstance(name, int) and 0 <= name < len(data):
+                data = data[name]
+            case _:
+                return False
+        if data is None:
+            return place >= depth - 1
+    return False
+
+
+def _begins_with(path: Sequence[str | int], part: PartPath) -> bool:
+    return len(path) >= len(part) and all(
+        isinstance(name, int) if wanted == EACH else name == wanted
+        for name, wanted in zip(path, part, strict=False)
+    )
+
+
+def _dotted(problem: GraphQLProblem) -> str:
+    return one_line(".".join(map(str, problem.path)), MOST_IN_DETAIL)
 
 
 def read_response_with_raw_lists(

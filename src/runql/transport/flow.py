@@ -43,6 +43,7 @@ from runql.limits import TooManyRedirectsError, current_limits
 from runql.transport.bodies import Sink, Source
 from runql.transport.byte_ranges import ByteRange, FilePart, read_part
 from runql.transport.codec import (
+    PartPath,
     RawList,
     answer_error,
     read_response,
@@ -180,8 +181,9 @@ def fetch(
     fail_fast: bool = False,
     repeatable: bool = False,
     needs: Collection[str] = (),
+    may_lack: Sequence[PartPath] = (),
 ) -> Flow[T]:
-    """Send one operation and return the response's data as its model; see `Send`.
+    """Send one operation and return the response's data as its model; see `Send`, and `codec.read_response`.
 
     Raises:
         AnswerError: the server refused, failed or reported GraphQL errors.
@@ -189,7 +191,7 @@ def fetch(
         TransportError: no usable response arrived.
     """
     response = _response((yield Send(operation, fail_fast, repeatable, needs)))
-    return read_response(operation, response)
+    return read_response(operation, response, may_lack)
 
 
 def fetch_with_raw_lists(

@@ -17,6 +17,7 @@ import httpx
 from runql.config import Settings, checked_deadline, checked_timeout
 from runql.errors import RunqlError
 from runql.limits import Limits, ResponseLimitError, checked_limits, limited
+from runql.partial_results import OnPartial, PartialReads, checked_partial
 from runql.transport.bodies import Sink, Source
 from runql.transport.credentials.plain_http import check_plain_http
 from runql.transport.deadlines.call import Call
@@ -68,11 +69,13 @@ class RetryingClient:
         deadline: float | None = None,
         transport: httpx.BaseTransport | None = None,
         limits: Limits | None = None,
+        partial: OnPartial = "raise",
     ) -> None:
         set_up_log()
         self.settings = settings
         self._deadline = checked_deadline(deadline)
         self.limits: Limits = checked_limits(limits)
+        self._partial: OnPartial = checked_partial(partial)
         self.traffic: Traffic = Traffic()
         self.sample_limits: SampleLimits = SampleLimits()
         self._retry = RetryPolicy().with_retries(retry)
@@ -141,15 +144,17 @@ class RetryingClient:
         retries: int | RetryPolicy | None = None,
         deadline: float | None = None,
         limits: Limits | None = None,
-    ) -> RetryingClient:
+        partial: OnPartial | None = None,
+    ) -> Self:
         """Return a copy with other options, which uses the connections of this client; see `Api.with_options`."""
         seconds = self.settings.timeout if timeout is None else checked_timeout(timeout)
         settings = replace(self.settings, timeout=seconds)
-        other = object.__new__(RetryingClient)
+        other = object.__new__(type(self))
         vars(other).update(
             vars(self),
             settings=settings,
             limits=self.limits if limits is None else checked_limits(limits),
+            _partial=self._partial if partial is None else checked_partial(partial),
             _retry=self._retry.with_retries(retries),
             _deadline=self._deadline if deadline is None else checked_deadline(deadline),
             _endpoint=self._endpoint.with_timeout(seconds),
@@ -257,12 +262,15 @@ class RetryingClient:
         """
         return observed_call(self, self._new_call)
 
+    def _partial_reads(self) -> PartialReads:
+        return PartialReads(self._partial, self._endpoint.credentials.redact)
+
     def _new_call(self) -> Call:
         return Call(self._deadline, budget=self._retry.new_budget())
 
     def run(self, flow: Flow[T]) -> T:
         """Perform a flow's effects until it ends, and return its result."""
-        with self.call() as call, limited(self.limits):
+        with self.call() as call, limited(self.limits), self._partial_reads():
             try:
                 return self._run(flow, None, call)
             except RunqlError as error:

@@ -141,4 +141,5 @@ async def collect(chunks: AsyncIterator[bytes], decoding: Decoder, most: int) ->
 
 
 def _too_large(most: int) -> TooLargeError:
-    return TooLargeError(f"the body is too large: this route reads at most {most // _MIB} MiB, decompressed")
+    limit = f"{most} bytes" if most % _MIB else f"{most // _MIB} MiB"
+    return TooLargeError(f"the body is too large: this route reads at most {limit}, decompressed")

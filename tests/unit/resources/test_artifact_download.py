@@ -26,6 +26,7 @@ from runql.resources.artifacts.download.fallback import Fallback, fetch_through_
 from runql.resources.artifacts.download.fetch import fetch_files, fetch_from_storage, list_urls
 from runql.resources.artifacts.download.resolve import MAX_DEPTH, ArtifactSource, EntryDownload, resolve
 from runql.resources.artifacts.manifest import Manifest, ManifestEntry
+from runql.resources.files.saved import SavedFiles
 from runql.transport.flow import Download, Effect, Offload
 from runql.transport.wire import Response
 from runql.values import JSONValue
@@ -267,6 +268,6 @@ def test_the_features_of_the_server_are_read_once_for_all_fallbacks() -> None:
         return listed() if sent(effect).name == "ListArtifactFiles" else answered({"serverInfo": None})
 
     with pytest.raises(AnswerError):
-        served(fetch_files(wanted, {}, limit=2, refused={}), server)
+        served(fetch_files(wanted, {}, limit=2, refused={}, saved=SavedFiles("ab")), server)
     operations = [sent(effect).name for effect in seen if not isinstance(effect, Download)]
     assert operations == ["ListArtifactFiles", "GetServerInfo"]

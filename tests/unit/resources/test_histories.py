@@ -26,8 +26,7 @@ from runql.errors import (
 )
 from runql.frames.row_readers import ColumnReader, RowReader
 from runql.resources.history.sampled import Row, SampleOptions
-from runql.resources.runs.adaptive_pages import GOOD_PAGES
-from runql.resources.runs.histories.page import UnreadableRuns
+from runql.resources.runs.adaptive_pages import GOOD_PAGES, UnreadRuns
 from runql.resources.runs.histories.sampled import SampledRun, page_rows, rows_of, sample_runs
 from runql.resources.runs.query import RunQuery
 from runql.transport.flow import Effect, Send
@@ -277,7 +276,7 @@ def test_rows_are_labelled_by_their_run_and_a_metric_of_that_name_gives_way(read
         RunHistory(id="3", name="c", history=['{"_step": 0}']),
     ]
     runs = [SampledRun(f"e/p/{node.name}", node) for node in nodes]
-    assert rows_of([page_rows(runs, WHOLE, reader, UnreadableRuns())]) == [
+    assert rows_of([page_rows(runs, WHOLE, reader, UnreadRuns())]) == [
         {"_step": 0, "run_id": "a"},
         {"_step": 1, "run_id": "a"},
         {"_step": 0, "run_id": "c"},

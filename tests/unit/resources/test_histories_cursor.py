@@ -53,7 +53,7 @@ def test_a_run_that_is_longer_than_its_share_is_read_alone_and_only_that() -> No
     assert rows_of(batches_of(parts)) == wanted_of_all(server.runs, plan)
     assert server.operations == {"ListWholeHistories": 1, "ScanHistory": 4}
     assert [run.name for part in parts for run in part.ended] == ["a", "long", "b"]
-    assert cursor.failed == []
+    assert cursor.unread.reasons == {}
 
 
 def test_where_most_runs_are_longer_than_their_share_the_page_is_asked_again_instead() -> None:
@@ -96,7 +96,7 @@ def test_a_long_run_whose_windows_fail_is_named_and_the_others_are_read(bounded:
         return server.refusal if is_bad else server.answer(effect)
 
     parts, cursor = parts_of(plan, answer, bounded=bounded)
-    assert cursor.failed == ["bad"]
+    assert [*cursor.unread.reasons] == ["bad"]
     good = {name: run for name, run in server.runs.items() if name != "bad"}
     assert rows_of(batches_of(parts)) == wanted_of_all(good, plan)
 
@@ -109,7 +109,7 @@ def test_a_run_that_was_deleted_since_it_was_listed_is_named() -> None:
         return answered({"project": {"run": None}}) if is_gone else server.answer(effect)
 
     parts, cursor = parts_of(plan, answer)
-    assert cursor.failed == ["gone"]
+    assert [*cursor.unread.reasons] == ["gone"]
     assert [run.name for part in parts for run in part.ended] == ["a", "b"]
 
 

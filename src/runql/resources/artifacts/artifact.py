@@ -157,7 +157,8 @@ class Artifact(EditableArtifact):
 
         Sends one request for the addresses of 5,000 files, one for each different file, and one for each reference.
         Sends two more for the manifest if it was not read yet. If storage refuses a signed address, the API is asked
-        with the key: one request for the server's features, and at most two for each file.
+        with the key: one request for the server's features, and at most two for each file. After a failure no further
+        transfer starts; a note of the error (``__notes__``) says which files are saved.
 
         Args:
             root: the folder; by default ``artifacts/<collection>:<version>`` of the collection it was made in, or below

@@ -150,8 +150,8 @@ class Files(LazySequence[FileFields, File]):
         """Save all files below ``root``, and return their paths in list order.
 
         Reads all pages, then sends one request a file. Names and existing files are checked before anything is
-        written. After a failure no further download starts, and complete files stay. A name that cannot be used does
-        not stop the others.
+        written. After a failure no further download starts, and complete files stay: a note of the error
+        (``__notes__``) says which. A name that cannot be used does not stop the others.
 
         Args:
             root: the folder; missing folders are made.

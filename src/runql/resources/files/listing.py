@@ -12,6 +12,7 @@ from runql.arguments import checked_path, positive
 from runql.paths import RunAddress
 from runql.resources.files.names import OnUnsafe, place_files, skip_unstorable
 from runql.resources.files.record import FileRecord, fetch_file, should_fetch
+from runql.resources.files.saved import SavedFiles
 from runql.resources.pages.listing import Page, UncountedListing, read_edges, require_connection
 from runql.resources.records.identity import require_run
 from runql.transport.bodies import Progress
@@ -109,14 +110,16 @@ def save_all(
         and should_fetch(placement.targets[file.name], replace=replace, exist_ok=exist_ok)
     ]
     shares = shared_progress(progress, [file.size for file, _ in wanted])
-    yield from gather(
-        [
-            skip_unstorable(fetch_file(run, file.fields, target, share), file.name, placement.refused)
-            for (file, target), share in zip(wanted, shares, strict=True)
-        ],
-        limit=max_concurrency,
-        release_on_offload=True,
-    )
+    saved = SavedFiles(file.name for file, _ in wanted)
+    saving = [
+        skip_unstorable(
+            saved.noting(fetch_file(run, file.fields, target, share), file.name),
+            file.name,
+            placement.refused,
+        )
+        for (file, target), share in zip(wanted, shares, strict=True)
+    ]
+    yield from saved.explaining(gather(saving, limit=max_concurrency, release_on_offload=True))
     placement.report_refused(on_unsafe)
     return [*placement.saved().values()]
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, ClassVar, Final, Generic, Protocol, SupportsIn
 
 from runql.arguments import positive
 from runql.errors import NoItemError, PaginationError, SeveralItemsError
+from runql.partial_results import allowed_partial
 from runql.postponed import postponed
 from runql.resources.records.snake_case import SnakeCaseAttributes
 from runql.transport.flow import Flow, share_read
@@ -121,17 +122,22 @@ def require_connection(found: C | None, items: str) -> C:
 
 
 def refuse_hidden(count: int, what: str, after: str | None) -> None:
-    """Refuse a page on which the server hides items.
+    """Refuse a page on which the server hides items; with ``partial="allow"`` the warning reports them.
 
     Raises:
         PaginationError: there are such items.
     """
-    if count:
-        page = "the first page" if after is None else f"the page after cursor {after!r}"
+    if not count:
+        return
+    page = "the first page" if after is None else f"the page after cursor {after!r}"
+    reason = f"the server sends {what} {count} item(s) on {page} of the list"
+    allowed = allowed_partial()
+    if allowed is None:
         raise PaginationError(
-            f"the server sends {what} {count} item(s) on {page} of the list: "
-            "they were deleted, or your API key may not see them"
+            f"{reason}: they were deleted, or your API key may not see them; "
+            "api.with_options(partial='allow') lists the others"
         )
+    allowed.add_parts({f"{count} item(s) on {page}": reason})
 
 
 def read_all(read: Callable[[str | None], Flow[Page[N]]]) -> Flow[list[N]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeAlias, TypeVar
 
@@ -27,6 +28,32 @@ NAMES: Final = 500
 
 
 NOT_REQUESTED: Final = "not requested, because the runs before it failed one after the other"
+
+
+@dataclass(slots=True)
+class UnreadRuns:
+    """Runs whose rows the server does not return, or returns in a form that cannot be read.
+
+    Attributes:
+        reasons: why, by their ids.
+        not_requested: ids of those that were not requested, because the runs before them failed.
+    """
+
+    reasons: dict[str, str] = field(default_factory=dict[str, str])
+    not_requested: set[str] = field(default_factory=set[str])
+
+    def add(self, name: str, error: RunqlError) -> None:
+        """Note a run and its error."""
+        self.reasons[name] = str(error)
+
+    def add_not_requested(self, name: str, streak: Streak) -> None:
+        """Note a run that was not requested."""
+        self.reasons[name] = streak.why_not_tried
+        self.not_requested.add(name)
+
+    def joined(self, other: UnreadRuns) -> UnreadRuns:
+        """The runs of both."""
+        return UnreadRuns(self.reasons | other.reasons, self.not_requested | other.not_requested)
 
 
 class Streak:
@@ -87,14 +114,14 @@ class AdaptivePages(Generic[N]):
         size: runs that the next page asks for.
         more: whether another page is there.
         has_read: whether any run was read.
-        reasons: why runs were skipped, by their ids.
+        unread: the runs that were skipped.
     """
 
     def __init__(self, query: RunQuery, read_page: ReadPage[N], size: int | None = None) -> None:
         self.size: int = query.per_page if size is None else size
         self.more: bool = True
         self.has_read: bool = False
-        self.reasons: dict[str, str] = {}
+        self.unread: UnreadRuns = UnreadRuns()
         self._streak = Streak()
         self._left = query.limit
         self._query = query
@@ -139,27 +166,24 @@ class AdaptivePages(Generic[N]):
             self.size, self._good_pages = min(self.size * 2, self._full_size), 0
         return [*new.values()]
 
-    @property
-    def failed(self) -> list[str]:
-        """Ids of the runs that were skipped."""
-        return [*self.reasons]
-
     def aim(self, size: int) -> None:
         """Set how many runs a page should hold. A page that was halved still grows by its own rule."""
         self.size = size if self.size == self._full_size else min(self.size, size)
         self._full_size = size
 
     def _skip(self, error: RunqlError) -> Flow[None]:
-        yield from self._leave_out(1, str(error))
+        yield from self._leave_out(1, lambda name: self.unread.add(name, error))
         self._streak.fail(error)
         while self.more and self._streak.is_hopeless:
-            yield from self._leave_out(NAMES, self._streak.why_not_tried)
+            yield from self._leave_out(NAMES, lambda name: self.unread.add_not_requested(name, self._streak))
 
-    def _leave_out(self, runs: int, reason: str) -> Flow[None]:
+    def _leave_out(self, runs: int, note: Callable[[str], None]) -> Flow[None]:
         size = runs if self._left is None else min(runs, self._left)
         page = yield from list_light_page(self._query.sized(size), self._after)
         refuse_circle(page, self._cursors)
-        self.reasons |= {run.name: reason for run in page.nodes if run.id not in self._seen}
+        for run in page.nodes:
+            if run.id not in self._seen:
+                note(run.name)
         self._move_past(page, len(page.nodes))
 
     def _move_past(self, page: Page[N] | Page[RunFields], runs: int) -> None:

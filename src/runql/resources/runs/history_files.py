@@ -13,6 +13,7 @@ from runql.arguments import checked_path, positive
 from runql.errors import AnswerError, DigestMismatchError, HistoryNotExportedError
 from runql.paths import RunAddress
 from runql.resources.files.names import target_paths
+from runql.resources.files.saved import SavedFiles
 from runql.resources.history.exports.listing import ExportListing, list_exports
 from runql.resources.records.snake_case import SnakeCaseAttributes
 from runql.transport.bodies import Progress, Sink
@@ -99,11 +100,12 @@ class HistoryDownload:
         names = [f"{self.run.run_id}.{index}.parquet" for index in range(len(ordered))]
         paths = target_paths(self.folder, names)
         reports = shared_progress(self.progress, [0] * len(paths))
+        saved = SavedFiles(names)
         saving = [
-            save(url, _ParquetSink(path, progress=report))
+            saved.noting(save(url, _ParquetSink(path, progress=report)), path.name)
             for url, path, report in zip(ordered, paths, reports, strict=True)
         ]
-        yield from gather(saving, limit=self.max_concurrency, release_on_offload=True)
+        yield from saved.explaining(gather(saving, limit=self.max_concurrency, release_on_offload=True))
         return paths
 
 

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import inspect
 import math
-import os
 import warnings
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Final
 
+from runql.callers import level_outside_runql
 from runql.errors import UnorderedError, UnorderedWarning, UnreadableValueError
 from runql.values import SPELLED_FLOATS, JSONValue, parse_config, parse_object, parse_summary
 from runql_graphql.fragments import FullRunFields, RunFields
-
-PACKAGE_FOLDER: Final = str(Path(__file__).parents[2]) + os.sep
 
 
 def ordered_value(order: str, fields: FullRunFields) -> JSONValue:
@@ -67,7 +62,7 @@ def warn_if_unordered(
             f"none of the first {len(full)} runs of {path} has {order[1:]}, so their order means nothing. Check the "
             "spelling against Run.summary and Run.config, or filter by {'$exists': True}",
             UnorderedWarning,
-            stacklevel=_level_outside_runql(),
+            stacklevel=level_outside_runql(),
         )
 
 
@@ -82,12 +77,3 @@ def _value_at(held: JSONValue, parts: Sequence[str]) -> JSONValue:
         if key in held and (found := _value_at(held[key], parts[length:])) is not None:
             return found
     return None
-
-
-def _level_outside_runql() -> int:
-    """The ``stacklevel`` that makes `warnings.warn` in the calling function name the line of code outside runql."""
-    level, frame = 1, inspect.currentframe()
-    frame = frame.f_back if frame else None
-    while frame is not None and frame.f_code.co_filename.startswith(PACKAGE_FOLDER):
-        level, frame = level + 1, frame.f_back
-    return level

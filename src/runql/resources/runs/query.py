@@ -7,7 +7,9 @@ from dataclasses import dataclass, replace
 from runql.arguments import positive, shown
 from runql.resources.pages.listing import Page, read_page
 from runql.resources.records.identity import require_runs
+from runql.resources.records.run_fields import UNEDITED
 from runql.resources.runs.filters import COLUMNS, filter_json
+from runql.transport.codec import EACH
 from runql.transport.flow import Flow, fetch
 from runql.values import Filters, Missing
 from runql_graphql.fragments import FullRunFields, RunFields
@@ -85,7 +87,7 @@ def list_light_page(query: RunQuery, after: str | None) -> Flow[Page[RunFields]]
 
 
 def list_full_page(query: RunQuery, after: str | None) -> Flow[Page[FullRunFields]]:
-    """A page of runs in the full shape; one request."""
+    """A page of runs in the full shape; one request. A partial result may lack fields of runs, never runs."""
     response = yield from fetch(
         list_full_runs(
             entity=query.entity,
@@ -94,7 +96,8 @@ def list_full_page(query: RunQuery, after: str | None) -> Flow[Page[FullRunField
             order=query.order,
             first=query.per_page,
             after=after,
-        )
+        ),
+        may_lack=[("project", "runs", "edges", EACH, "node", field) for field in UNEDITED],
     )
     return read_page(require_runs(response.project, query.entity, query.project), after)
 

@@ -18,7 +18,7 @@ from runql.paths import RunAddress, quote_part, run_url
 from runql.postponed import postponed
 from runql.resources.records.absent_fields import require_field, require_requested_field
 from runql.resources.records.identity import require_run
-from runql.resources.records.run_fields import PROJECT_ID, project_number, read_run
+from runql.resources.records.run_fields import PROJECT_ID, UNEDITED, project_number, read_run
 from runql.resources.records.snake_case import SnakeCaseAttributes
 from runql.resources.runs.query import RunQuery, list_full_page
 from runql.resources.runs.state import wait_until_ended
@@ -130,7 +130,7 @@ class RunRecord(SnakeCaseAttributes, ABC):
         return isinstance(self._fields, FullRunFields)
 
     def _read(self) -> Flow[None]:
-        self.take((yield from read_run(self._address)))
+        self.take((yield from read_run(self._address, may_lack=UNEDITED)))
 
     def _wait(self, timeout: float | None) -> Flow[None]:
         state = yield from wait_until_ended(self._address, timeout=timeout)

@@ -318,7 +318,8 @@ class Run(EditableRun):
         """Save the parquet files that the server has exported the history to; one request, and one a file.
 
         They are named after the run, ``<run id>.0.parquet`` and so on. Each replaces a file of its name, atomically.
-        Addresses that have expired are read again, once. A run without rows has no files.
+        Addresses that have expired are read again, once. A run without rows has no files. After a failure no further
+        download starts; a note of the error (``__notes__``) says which files are saved.
 
         Args:
             download_dir: the folder; missing folders are made.

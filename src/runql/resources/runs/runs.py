@@ -228,7 +228,8 @@ class Runs(RunFrames, LazySequence[RunFields | FullRunFields, Run]):
             TypeError: ``keys`` is no list of str, ``schema`` no mapping of names to dtypes.
             FrameValueError: a value does not fit the schema.
             MissingExtraError: the frame's library is not installed; raised before anything is sent.
-            IncompleteHistoriesError: some runs cannot be read; the rows of the others are in its ``partial``.
+            IncompleteHistoriesError: some runs cannot be read; the rows of the others are in its ``partial``. With
+                ``partial="allow"`` of `Api` the result lacks these runs, and `PartialResultWarning` names them.
         """
         return self._client.run(_histories(self._query, samples, keys, x_axis, format, stream, schema))
 

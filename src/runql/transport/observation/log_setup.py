@@ -21,7 +21,7 @@ FORMAT: Final = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
 def set_up_log(environ: Mapping[str, str] | None = None) -> None:
-    """Set the level of the logger ``runql``, and write its lines to stderr, as RUNQL_LOG asks; once a process.
+    """Set the level of the logger ``runql``, and write its lines to stderr once, as RUNQL_LOG asks.
 
     Where the application has handlers of its own, on that logger or on the root logger, only the level is set.
 

@@ -25,6 +25,7 @@ from runql.resources.files.names import (
     skip_unstorable,
     target_path,
 )
+from runql.resources.files.saved import SavedFiles
 from runql.transport.bodies import Progress
 from runql.transport.flow import Flow, gather, offload
 from runql.transport.local_files import copy_file
@@ -78,6 +79,10 @@ class DownloadPlan:
             and (storable := [each for each in same if each.name not in refused])
         ]
 
+    def absent(self) -> list[EntryDownload]:
+        """The files that are not there with the right bytes."""
+        return [each for same in self._absent.values() for each in same]
+
     def note_fetched(self, downloads: Sequence[EntryDownload]) -> None:
         """Take note of files that have arrived."""
         self._present |= {each.content: each.target for each in downloads}
@@ -130,23 +135,39 @@ def _save_all(
     resolved = yield from resolve(downloads, limit=limit)
     references = [each for each in resolved if each.entry.is_reference]
     plan = yield from plan_files([each for each in resolved if not each.entry.is_reference], limit=limit)
-    shares = _shares(options.progress, [*plan.to_fetch(refused), *references])
-    # Where the disk refuses the first name of some bytes, they are fetched again for the next name.
-    while wanted := plan.to_fetch(refused):
-        yield from fetch_files(wanted, shares, limit=limit, refused=refused)
-        plan.note_fetched([each for each in wanted if each.name not in refused])
-    missing = yield from _follow_all(references, shares, options, refused)
-    copies = [
-        skip_unstorable(offload(partial(copy_file, path, each.target)), each.name, refused)
-        for path, each in plan.copies()
-    ]
-    yield from gather(copies, limit=limit)
+    saved = SavedFiles(each.name for each in (*plan.absent(), *references))
+    missing = yield from saved.explaining(_carry_out(plan, references, options, refused, saved))
     if missing:
         warnings.warn(
             f"what artifact {name} refers to is missing: {', '.join(sorted(missing))}",
             RuntimeWarning,
             stacklevel=2,
         )
+
+
+def _carry_out(
+    plan: DownloadPlan,
+    references: Sequence[EntryDownload],
+    options: DownloadOptions,
+    refused: MutableMapping[str, str],
+    saved: SavedFiles,
+) -> Flow[list[str]]:
+    """Fetch, follow and copy, and return the names of the references that lead nowhere."""
+    limit = options.max_concurrency
+    shares = _shares(options.progress, [*plan.to_fetch(refused), *references])
+    # Where the disk refuses the first name of some bytes, they are fetched again for the next name.
+    while wanted := plan.to_fetch(refused):
+        yield from fetch_files(wanted, shares, limit=limit, refused=refused, saved=saved)
+        plan.note_fetched([each for each in wanted if each.name not in refused])
+    missing = yield from _follow_all(references, shares, options, refused, saved)
+    copies = [
+        skip_unstorable(
+            saved.noting(offload(partial(copy_file, path, each.target)), each.name), each.name, refused
+        )
+        for path, each in plan.copies()
+    ]
+    yield from gather(copies, limit=limit)
+    return missing
 
 
 def plan_files(downloads: Sequence[EntryDownload], *, limit: int) -> Flow[DownloadPlan]:
@@ -173,6 +194,7 @@ def _follow_all(
     shares: Mapping[str, Progress | None],
     options: DownloadOptions,
     refused: MutableMapping[str, str],
+    saved: SavedFiles,
 ) -> Flow[list[str]]:
     """Fetch what references point to, and return the names of those that lead nowhere."""
     missing: list[str] = []
@@ -182,6 +204,7 @@ def _follow_all(
             yield from follow_reference(
                 download.source.name, download.entry, download.target, shares[download.name]
             )
+            saved.note(download.name)
         except ReferenceUnavailableError:
             if not options.allow_missing_references:
                 raise

@@ -11,6 +11,7 @@ from runql.resources.artifacts.download.fallback import Fallback, can_fall_back,
 from runql.resources.artifacts.download.resolve import ArtifactSource, EntryDownload
 from runql.resources.capabilities import read_features
 from runql.resources.files.names import skip_unstorable
+from runql.resources.files.saved import SavedFiles
 from runql.resources.pages.listing import Page, read_all, read_edges
 from runql.transport.bodies import Progress
 from runql.transport.flow import Flow, fetch, gather, save
@@ -28,6 +29,7 @@ def fetch_files(
     *,
     limit: int,
     refused: MutableMapping[str, str],
+    saved: SavedFiles,
 ) -> Flow[None]:
     """Fetch files from storage, and through the API those that storage refuses.
 
@@ -36,6 +38,7 @@ def fetch_files(
         shares: the progress of each file, by its name.
         limit: transfers at the same time.
         refused: takes the names that the disk cannot store, with the reasons.
+        saved: takes the names of the files that arrive.
     """
     urls = yield from list_urls(downloads)
     fallbacks: list[Fallback] = []
@@ -43,7 +46,9 @@ def fetch_files(
     def fetch_one(download: EntryDownload) -> Flow[None]:
         url = urls.get((download.source.artifact_id, download.entry.path))
         fallback = yield from fetch_from_storage(download, url, shares.get(download.name))
-        if fallback is not None:
+        if fallback is None:
+            saved.note(download.name)
+        else:
             fallbacks.append(fallback)
 
     yield from gather(
@@ -57,7 +62,9 @@ def fetch_files(
     yield from gather(
         [
             skip_unstorable(
-                fetch_through_api(each, features, shares.get(each.download.name)),
+                saved.noting(
+                    fetch_through_api(each, features, shares.get(each.download.name)), each.download.name
+                ),
                 each.download.name,
                 refused,
             )

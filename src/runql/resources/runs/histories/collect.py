@@ -12,10 +12,18 @@ from runql.errors import IncompleteHistoriesError, RunqlError
 from runql.frames.asked_types import NO_SCHEMA, FrameSchema
 from runql.frames.batches import Batch
 from runql.frames.row_readers import RowReader
+from runql.partial_results import allowed_partial
 from runql.resources.history.sampled import Row
 from runql.resources.pages.listing import Listing
+from runql.resources.runs.adaptive_pages import UnreadRuns
 from runql.resources.runs.histories.cursor import HistoriesCursor
-from runql.resources.runs.histories.page import HistoriesPart, HistoriesPlan, RunFingerprint, unread_error
+from runql.resources.runs.histories.page import (
+    HistoriesPart,
+    HistoriesPlan,
+    RunFingerprint,
+    may_leave_out,
+    unread_error,
+)
 from runql.resources.runs.histories.page_budget import MOST_RUNS
 from runql.resources.runs.histories.spool import HistoriesSpool
 from runql.resources.runs.query import list_light_page
@@ -33,7 +41,7 @@ def read_histories(
 
     Raises:
         IncompleteHistoriesError: some runs cannot be read, or the list ended early; the rows of the others are in its
-            ``partial``.
+            ``partial``. Where the caller allows partial results, only when the list ended early or no run can be read.
     """
     cursor = HistoriesCursor(plan, reader, limits=limits)
     whole = HistoriesPart()
@@ -44,11 +52,11 @@ def read_histories(
         if not cursor.has_read:
             raise
         reason = f"the list ended early: {error}"
-        raise IncompleteHistoriesError(
-            _drain(whole.batches), cursor.failed, reason, reasons=cursor.reasons
-        ) from error
-    if cursor.failed:
-        raise unread_error(_drain(whole.batches), cursor.reasons)
+        reasons = cursor.unread.reasons
+        raise IncompleteHistoriesError(_drain(whole.batches), [*reasons], reason, reasons=reasons) from error
+    unread = cursor.unread
+    if unread.reasons and not (whole.ended and may_leave_out(unread)):
+        raise unread_error(_drain(whole.batches), unread)
     return whole
 
 
@@ -63,7 +71,8 @@ def sink_histories(
     """Write all rows of every run of a list into one parquet file, and resume where an earlier call was interrupted.
 
     Raises:
-        IncompleteHistoriesError: some runs cannot be read; the rows of the others are kept for the next call.
+        IncompleteHistoriesError: some runs cannot be read; the rows of the others are kept for the next call. Where the
+            caller allows partial results, only when none can be read; else the file lacks these runs.
         FrameValueError: a value does not fit the schema; all rows are kept for the next call.
         LocalFileError: the file cannot be written.
     """
@@ -72,45 +81,44 @@ def sink_histories(
     )
     try:
         if spool.runs:
-            order = yield from _refill(plan, reader, spool, limits)
+            order, unread = yield from _refill(plan, reader, spool, limits)
         else:
-            order = yield from _fill(plan, reader, spool, limits)
+            order, unread = yield from _fill(plan, reader, spool, limits)
+        if unread.reasons and not (order and may_leave_out(unread)):
+            raise unread_error([], unread, "is kept next to the file: the next call reads what is missing")
         yield from offload(lambda: spool.publish(order))
     finally:
         spool.close()
 
 
-def incomplete_error(cursor: HistoriesCursor, kept: str) -> IncompleteHistoriesError:
-    """The error for runs that cannot be read, where the rows of the others are not in memory; ``kept`` says where."""
-    return unread_error([], cursor.reasons, kept)
-
-
 def _fill(
     plan: HistoriesPlan, reader: RowReader, spool: HistoriesSpool, limits: SampleLimits | None
-) -> Flow[list[str]]:
-    """Read a whole list into the spool; return the ids of its runs in order."""
+) -> Flow[tuple[list[str], UnreadRuns]]:
+    """Read a whole list into the spool; return the ids of its runs in order, and the runs that cannot be read."""
     cursor = HistoriesCursor(plan, reader, limits=limits)
     order: list[str] = []
     while (part := (yield from cursor.next_part(bounded=True, ahead=True))) is not None:
         yield from offload(partial(spool.add, part))
         order += [run.name for run in part.ended]
-    if cursor.failed:
-        raise incomplete_error(cursor, "is kept next to the file: the next call reads what is missing")
-    return order
+    return order, cursor.unread
 
 
 def _refill(
     plan: HistoriesPlan, reader: RowReader, spool: HistoriesSpool, limits: SampleLimits | None
-) -> Flow[list[str]]:
-    """Read the runs of a list that are missing from the spool, or have changed; return the ids of its runs in order."""
+) -> Flow[tuple[list[str], UnreadRuns]]:
+    """As `_fill`, but read only the runs that are missing from the spool, or have changed."""
     listed = yield from _list_fingerprints(plan)
-    missing = spool.keep(listed)
+    missing, unread = spool.keep(listed), UnreadRuns()
     for start in range(0, len(missing), NAMES):
         names = missing[start : start + NAMES]
         query = replace(plan.query, filters=json.dumps({"name": {"$in": names}}))
-        yield from _fill(replace(plan, query=query), reader, spool, limits)
+        _, failed = yield from _fill(replace(plan, query=query), reader, spool, limits)
+        unread = unread.joined(failed)
+        if unread.reasons and allowed_partial() is None:
+            break
     # A run that was deleted since is no longer in the list.
-    return [run.name for run in listed if run.name in spool.runs]
+    complete = spool.runs
+    return [run.name for run in listed if run.name in complete], unread
 
 
 def _list_fingerprints(plan: HistoriesPlan) -> Flow[list[RunFingerprint]]:

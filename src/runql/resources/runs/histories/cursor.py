@@ -18,12 +18,11 @@ from runql.resources.history.plan import HistoryHints, ScanPlan
 from runql.resources.history.scan import read_rest
 from runql.resources.history.span_reader import REFUSALS, may_be_too_much
 from runql.resources.pages.listing import Page
-from runql.resources.runs.adaptive_pages import OVERLOAD, AdaptivePages, Streak
+from runql.resources.runs.adaptive_pages import OVERLOAD, AdaptivePages, Streak, UnreadRuns
 from runql.resources.runs.histories.page import (
     HistoriesPart,
     HistoriesPlan,
     ListedHistory,
-    UnreadableRuns,
     list_histories,
 )
 from runql.resources.runs.histories.page_budget import PageBudget
@@ -69,6 +68,9 @@ class HistoriesCursor:
     A page of runs brings the rows of each run up to a share. A run that brings fewer rows than were requested is
     complete; without bounds, the server's count confirms it. A longer run is read by `ScanCursor`, several of a page at
     once. The next page is requested while the last of them are read, or the rows of the page are parsed.
+
+    Attributes:
+        cut_off: whether a run could not be read to its end, and its first rows are in earlier parts.
     """
 
     def __init__(
@@ -89,8 +91,10 @@ class HistoriesCursor:
         self._page_ahead: Page[ListedHistory] | RunqlError | None = None
         self._segments: deque[_CompleteRuns | _LongRun] = deque()
         self._under_way: tuple[ListedHistory, ScanCursor] | None = None
-        self._unreadable = UnreadableRuns()
+        self._unreadable = UnreadRuns()
         self._streak = Streak()
+        self._has_begun = False
+        self.cut_off: bool = False
 
     @property
     def has_read(self) -> bool:
@@ -98,14 +102,9 @@ class HistoriesCursor:
         return self._pages.has_read
 
     @property
-    def failed(self) -> list[str]:
-        """Ids of the runs that could not be read."""
-        return [*self.reasons]
-
-    @property
-    def reasons(self) -> dict[str, str]:
-        """Why runs could not be read, by their ids."""
-        return self._pages.reasons | self._unreadable.reasons
+    def unread(self) -> UnreadRuns:
+        """The runs that could not be read."""
+        return self._pages.unread.joined(self._unreadable)
 
     def next_part(self, *, bounded: bool, ahead: bool) -> Flow[HistoriesPart | None]:
         """Return the rows that follow; None at the end.
@@ -259,6 +258,7 @@ class HistoriesCursor:
         first = group[0]
         if bounded and isinstance(first, _LongRun) and first.windows > max_concurrency:
             cursor = self._cursor_of(first, max_concurrency, streams=True)
+            self._has_begun = False
             return (yield from self._continue(first.node, cursor))
         windows = first.windows
         while self._segments and (not bounded or windows + self._segments[0].windows <= max_concurrency):
@@ -284,7 +284,7 @@ class HistoriesCursor:
             )
         node, cursor = segment.node, self._cursor_of(segment, max_concurrency)
         if self._streak.is_hopeless:
-            self._unreadable.reasons[node.name] = self._streak.why_not_tried
+            self._unreadable.add_not_requested(node.name, self._streak)
             return HistoriesPart()
         plan, hints = self._plan_of(segment, max_concurrency), _hints(segment)
         try:
@@ -300,13 +300,15 @@ class HistoriesCursor:
         """Read the next windows of a run that is read in several parts."""
         if self._streak.is_hopeless:
             self._under_way = None
-            self._unreadable.reasons[node.name] = self._streak.why_not_tried
+            self.cut_off = self.cut_off or self._has_begun
+            self._unreadable.add_not_requested(node.name, self._streak)
             return HistoriesPart()
         self._under_way = node, cursor
         try:
             batches = yield from cursor.next_batches(self._plan.scan.max_concurrency)
         except UNREADABLE as error:
             self._under_way = None
+            self.cut_off = self.cut_off or self._has_begun
             self._note_failure(node, error)
             return HistoriesPart()
         if batches is None:
@@ -314,6 +316,7 @@ class HistoriesCursor:
             self._streak.end()
             self._compare(node, cursor.found)
             return HistoriesPart([], [node.fingerprint])
+        self._has_begun = self._has_begun or any(batch.height for batch in batches)
         return HistoriesPart(label_run(batches, node.name))
 
     def _note_failure(self, node: ListedHistory, error: RunqlError) -> None:

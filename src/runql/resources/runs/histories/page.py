@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from runql.errors import IncompleteHistoriesError, RunqlError
+from runql.errors import IncompleteHistoriesError
 from runql.frames.batches import Batch, RowBatch
 from runql.frames.row_readers import RowReader
+from runql.partial_results import allowed_partial, explain
 from runql.resources.history.chosen_rows import BAD_ROW_OF_RUN, CHOSEN_ROWS, content_by_run
 from runql.resources.history.plan import ScanPlan
 from runql.resources.history.row_counts import RowCounts
@@ -25,7 +26,7 @@ from runql.resources.history.window import (
 )
 from runql.resources.pages.listing import Page, read_page
 from runql.resources.records.identity import require_runs
-from runql.resources.runs.adaptive_pages import NOT_REQUESTED
+from runql.resources.runs.adaptive_pages import UnreadRuns
 from runql.resources.runs.query import RunQuery
 from runql.transport.flow import Flow, fetch_with_raw_lists
 from runql.transport.sample_limits import is_far_below
@@ -82,38 +83,26 @@ class HistoriesPart:
         self.ended += part.ended
 
 
-@dataclass(slots=True)
-class UnreadableRuns:
-    """Runs whose rows the server does not return, or returns in a form that cannot be read.
-
-    Attributes:
-        reasons: why, by their ids.
-    """
-
-    reasons: dict[str, str] = field(default_factory=dict[str, str])
-
-    def add(self, name: str, error: RunqlError) -> None:
-        """Note a run and its error."""
-        self.reasons[name] = str(error)
-
-
 def unread_error(
-    partial: Sequence[Mapping[str, object]], reasons: Mapping[str, str], kept: str = ""
+    partial: Sequence[Mapping[str, object]], unread: UnreadRuns, kept: str = ""
 ) -> IncompleteHistoriesError:
     """Return the error for runs that could not be read.
 
     Args:
         partial: the rows of the others.
-        reasons: why, by their ids.
+        unread: these runs.
         kept: where the rows of the others are, when they are not in ``partial``.
     """
-    reason = next(iter(reasons.values()))
-    left_out = sum(each.startswith(NOT_REQUESTED) for each in reasons.values())
-    if left_out:
-        reason = (
-            f"{reason}. After as many as {len(reasons) - left_out} of them, {left_out} were not requested"
-        )
-    return IncompleteHistoriesError(partial, [*reasons], reason, kept, reasons)
+    reason = explain(unread.reasons, unread.not_requested)
+    return IncompleteHistoriesError(partial, [*unread.reasons], reason, kept, unread.reasons)
+
+
+def may_leave_out(unread: UnreadRuns) -> bool:
+    """Note that the result lacks these runs, where the caller allows it; return whether that is so."""
+    allowed = allowed_partial()
+    if allowed is not None:
+        allowed.add_runs(unread.reasons, unread.not_requested)
+    return allowed is not None
 
 
 @dataclass(slots=True)

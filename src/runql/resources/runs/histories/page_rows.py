@@ -11,11 +11,12 @@ from runql.frames.row_readers import RowReader
 from runql.resources.history.chosen_rows import BAD_ROW, BAD_ROW_OF_RUN
 from runql.resources.history.plan import ScanPlan
 from runql.resources.history.window import requested_rows, whole_rows
-from runql.resources.runs.histories.page import HistoriesPart, ListedHistory, UnreadableRuns
+from runql.resources.runs.adaptive_pages import UnreadRuns
+from runql.resources.runs.histories.page import HistoriesPart, ListedHistory
 
 
 def read_page_rows(
-    nodes: Sequence[ListedHistory], scan: ScanPlan, reader: RowReader, unreadable: UnreadableRuns
+    nodes: Sequence[ListedHistory], scan: ScanPlan, reader: RowReader, unreadable: UnreadRuns
 ) -> HistoriesPart:
     """The rows of complete runs; runs that cannot be read are added to ``unreadable``."""
     if scan.keys is None:
@@ -52,7 +53,7 @@ def _read_together(nodes: Sequence[ListedHistory], reader: RowReader) -> Batch |
 
 
 def _read_one_by_one(
-    nodes: Sequence[ListedHistory], reader: RowReader, unreadable: UnreadableRuns
+    nodes: Sequence[ListedHistory], reader: RowReader, unreadable: UnreadRuns
 ) -> list[Batch]:
     batches: list[Batch] = []
     for node in nodes:

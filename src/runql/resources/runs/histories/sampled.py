@@ -24,8 +24,8 @@ from runql.resources.history.chosen_rows import (
 from runql.resources.history.sampled import Row, SampleOptions, sampled_rows
 from runql.resources.pages.listing import Page, read_page
 from runql.resources.records.identity import require_runs
-from runql.resources.runs.adaptive_pages import AdaptivePages
-from runql.resources.runs.histories.page import UnreadableRuns, unread_error
+from runql.resources.runs.adaptive_pages import AdaptivePages, UnreadRuns
+from runql.resources.runs.histories.page import may_leave_out, unread_error
 from runql.resources.runs.query import RunQuery
 from runql.transport.flow import Flow, fetch_with_raw_lists
 from runql_graphql.operations import list_histories
@@ -44,23 +44,27 @@ def sample_runs(
 
     Raises:
         IncompleteHistoriesError: some runs cannot be read, or the list ended early; the rows of the others are in its
-            ``partial``.
+            ``partial``. Where the caller allows partial results, only when the list ended early or no run can be read.
     """
     pages = AdaptivePages(query, partial(_history_page, options))
     reader = reader or RowReader()
     batches: list[Batch] = []
-    unreadable = UnreadableRuns()
+    unreadable, listed = UnreadRuns(), 0
     try:
         while (page := (yield from pages.read())) is not None:
-            batches.append(page_rows(pages.take(page), options, reader, unreadable))
+            runs = pages.take(page)
+            listed += len(runs)
+            batches.append(page_rows(runs, options, reader, unreadable))
     except RunqlError as error:
         if not pages.has_read:
             raise
         reason = f"the list ended early: {error}"
-        reasons = pages.reasons | unreadable.reasons
+        reasons = pages.unread.joined(unreadable).reasons
         raise IncompleteHistoriesError(rows_of(batches), [*reasons], reason, reasons=reasons) from error
-    if reasons := pages.reasons | unreadable.reasons:
-        raise unread_error(rows_of(batches), reasons)
+    unread = pages.unread.joined(unreadable)
+    any_read = listed > len(unreadable.reasons)
+    if unread.reasons and not (any_read and may_leave_out(unread)):
+        raise unread_error(rows_of(batches), unread)
     return batches
 
 
@@ -109,7 +113,7 @@ class SampledRun:
 
 
 def page_rows(
-    runs: Sequence[SampledRun], options: SampleOptions, reader: RowReader, unreadable: UnreadableRuns
+    runs: Sequence[SampledRun], options: SampleOptions, reader: RowReader, unreadable: UnreadRuns
 ) -> Batch:
     """The rows of a page of runs, each with its run's id as `run_id`, which replaces a metric of that name."""
     # One batch of all runs costs less than one for each.

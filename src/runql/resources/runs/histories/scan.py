@@ -12,10 +12,10 @@ from runql.frames.extras import require
 from runql.frames.row_readers import RowReader
 from runql.postponed import postponed
 from runql.resources.pages.next_item import AsyncNextItem, NextItem
-from runql.resources.runs.histories.collect import incomplete_error, read_histories, sink_histories
+from runql.resources.runs.histories.collect import read_histories, sink_histories
 from runql.resources.runs.histories.cursor import HistoriesCursor
 from runql.resources.runs.histories.formats import OutputFormat
-from runql.resources.runs.histories.page import HistoriesPart, HistoriesPlan
+from runql.resources.runs.histories.page import HistoriesPart, HistoriesPlan, may_leave_out, unread_error
 from runql.transport.flow import Flow
 from runql.transport.sample_limits import SampleLimits
 
@@ -39,7 +39,9 @@ class HistoriesScan(Generic[F_co]):
     histories of the runs that fit. A longer run takes one for each ``page_size`` rows, ``max_concurrency`` at once. A page
     that is too much for the server is requested again in halves, down to one run.
 
-    Raises: `IncompleteHistoriesError`, some runs cannot be read.
+    Raises: `IncompleteHistoriesError`, some runs cannot be read. With ``partial="allow"`` of `Api` the result lacks
+    these runs as a whole, and `PartialResultWarning` names them. It stays an error when no run can be read, or when the
+    list or the deadline ends early.
     """
 
     def __init__(
@@ -78,6 +80,7 @@ class HistoriesScan(Generic[F_co]):
 
         Raises:
             IncompleteHistoriesError: at the end, when some runs cannot be read; a long one may have been returned in part.
+                With ``partial="allow"`` only in that case.
             ValueError: with ``pivot``, because each of its rows needs every run.
         """
         refuse_pivot("iterate", pivot=self._pivot)
@@ -95,6 +98,7 @@ class HistoriesScan(Generic[F_co]):
 
         Raises:
             IncompleteHistoriesError: some runs cannot be read; the file is not written, the rows of the others are kept.
+                With ``partial="allow"`` the file is written without these runs, and nothing is kept.
             FrameValueError: a value does not fit the schema; the file is not written, all rows are kept for the next call.
             LocalFileError: the file cannot be written, or another call is writing it.
             MissingExtraError: pyarrow is not installed; raised before anything is sent.
@@ -153,19 +157,24 @@ class BatchStream:
     def __init__(self, plan: HistoriesPlan, reader: RowReader, limits: SampleLimits) -> None:
         self._cursor = HistoriesCursor(plan, reader, limits=limits)
         self._has_begun = False
+        self._has_read = False
 
     def next_batches(self) -> Flow[list[Batch] | None]:
         """Return the next rows; None at the end.
 
         Raises:
-            IncompleteHistoriesError: at the end, when some runs could not be read.
+            IncompleteHistoriesError: at the end, when some runs could not be read. Where the caller allows partial
+                results, only when none could be read, or the first rows of one were returned.
         """
         ahead, self._has_begun = self._has_begun, True
         while (part := (yield from self._cursor.next_part(bounded=True, ahead=ahead))) is not None:
+            self._has_read = self._has_read or bool(part.ended)
             if part.batches:
                 return part.batches
-        if self._cursor.failed:
-            raise incomplete_error(self._cursor, HANDED_OUT)
+        unread = self._cursor.unread
+        may_lack = self._has_read and not self._cursor.cut_off
+        if unread.reasons and not (may_lack and may_leave_out(unread)):
+            raise unread_error([], unread, HANDED_OUT)
         return None
 
 
