@@ -363,6 +363,24 @@ class LazySequence(SnakeCaseAttributes, Sequence[T], Generic[N, T]):
         # Not by `len`: the server may count more than its pages hold.
         return reversed(self._client.run(self._listing.between(slice(None))))
 
+    def __contains__(self, value: object) -> bool:
+        with self._client.call():
+            return super().__contains__(value)
+
+    def index(self, value: object, start: int = 0, stop: int = sys.maxsize) -> int:
+        """Return the position of the first item that equals ``value``; requests one page after the other until there.
+
+        Raises:
+            ValueError: no item from ``start`` until before ``stop`` equals it.
+        """
+        with self._client.call():
+            return super().index(value, start, stop)
+
+    def count(self, value: object) -> int:
+        """Return how many items equal ``value``; reads all pages."""
+        with self._client.call():
+            return super().count(value)
+
     def __next__(self) -> T:
         # Threads take turns, so that each item is returned once. After a failed request the next call sends it again.
         with self._turn:
