@@ -45,9 +45,9 @@ def api_pages() -> dict[str, str]:
 def page_of(name: str) -> str:
     """The page that describes a public name."""
     value: object = getattr(runql, name)
+    module = str(getattr(value, "__module__", ""))
     if isinstance(value, type) and issubclass(value, Exception):
         return "errors"
-    module = str(getattr(value, "__module__", ""))
     fitting = [page for page, (_, modules) in PAGES.items() if module.startswith(modules)]
     return fitting[0] if fitting else OTHERS[0]
 

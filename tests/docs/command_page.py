@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from inspect import cleandoc
+from itertools import groupby
 from typing import Final, TypeAlias
 
 from typer import Context
@@ -47,12 +48,12 @@ def _described(command: Command, name: str) -> Iterator[str]:
     context = Context(command, info_name=name)
     yield f"## {name}\n"
     yield f"```\n{command.get_usage(context).removeprefix('Usage: ')}\n```\n"
-    yield _plain(command.help or "") + "\n"
+    yield _markdown(command.help or "") + "\n"
     rows = list(_rows(command, context))
     if rows:
         yield "\n".join(["| | |", "|---|---|", *rows, ""])
     if command.epilog:
-        yield _plain(command.epilog) + "\n"
+        yield _markdown(command.epilog) + "\n"
 
 
 def _rows(command: Command, context: Context) -> Iterator[str]:
@@ -61,14 +62,27 @@ def _rows(command: Command, context: Context) -> Iterator[str]:
         record = parameter.get_help_record(context)
         if record is not None:
             name, said = (" ".join(part.replace("|", "\\|").split()) for part in record)
-            yield f"| `{name}` | {said} |"
+            yield f"| `{name}` | {_escaped(said)} |"
 
 
-def _plain(help_text: str) -> str:
-    """Make Markdown of the help: without what marks styles and pages, and with the lines that stay as they are."""
-    paragraphs: list[str] = []
-    for paragraph in cleandoc(help_text.replace("\f", "")).split("\n\n"):
-        stays = paragraph.startswith("\b")
-        text = re.sub(r"\[/?(?:bold|dim|italic|cyan|green|yellow|red)\]", "", paragraph.lstrip("\b\n"))
-        paragraphs.append(f"```\n{text}\n```" if stays else text)
-    return "\n\n".join(paragraphs)
+def _markdown(help_text: str) -> str:
+    """Make Markdown of the help: a block of neighbouring examples, a list of neighbouring exit codes."""
+    found: list[str] = []
+    for kind, group in groupby(cleandoc(help_text).split("\n\n"), _kind):
+        paragraphs = [_escaped(each) for each in group]
+        if kind == "example":
+            found.append("\n".join(["```", *(each.replace("\\", "") for each in paragraphs), "```"]))
+        else:
+            found.append(("\n" if kind == "code" else "\n\n").join(paragraphs))
+    return "\n\n".join(found)
+
+
+def _kind(paragraph: str) -> str:
+    if paragraph.startswith("runql "):
+        return "example"
+    return "code" if re.match(r"\d ", paragraph) else "prose"
+
+
+def _escaped(words: str) -> str:
+    """A paragraph whose stars are no emphasis; an exit code is an item of a list."""
+    return re.sub(r"^(\d) ", r"- `\1` ", " ".join(words.split()).replace("*", r"\*"))

@@ -84,13 +84,17 @@ def linked_files(pages: dict[str, str]) -> set[str]:
 
 
 def in_site(content: str, page: str) -> str:
-    """The page as the site has it: a link to a folder leads to its README."""
+    """The page as the site has it: a link to a folder leads to its README, a bar in code of a table is not escaped."""
 
     def mend(link: re.Match[str]) -> str:
         target = (ROOT / page).parent / link[1]
         is_folder = not link[1].startswith(("http://", "https://")) and target.is_dir()
         return f"]({link[1].rstrip('/')}/README.md)" if is_folder else link[0]
 
+    in_table = re.compile(r"^\|.*$", re.MULTILINE)
+    content = in_table.sub(
+        lambda row: re.sub(r"`[^`]+`", lambda code: code[0].replace("\\|", "|"), row[0]), content
+    )
     return LINK.sub(mend, content)
 
 

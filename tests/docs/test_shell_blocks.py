@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 from typing import Final
 
 import pytest
 from tests.docs.blocks import PAGES, blocks
 from tests.docs.command_page import Command, all_commands
+from tests.patience import PATIENCE
 from typer.core import TyperGroup
 
+from runql import Api
+from runql_server.sample import start
+
 COMMANDS: Final = all_commands()
-COMING: Final = frozenset({"ls", "show", "history", "diff", "plot", "download", "tag"})
+COMING: Final = frozenset({"diff", "plot", "download", "tag"})
 """Commands that are documented while they are written: where one is not there yet, its lines are not parsed."""
 ENDS: Final = frozenset({"|", ">", ">>", "<", "&&", "||", ";", "&"})
 LINES: Final = [
@@ -58,6 +64,42 @@ def test_the_line_parses(page: str, line: str, tmp_path: Path, monkeypatch: pyte
     if arguments[0] in COMING and f"runql {arguments[0]}" not in COMMANDS:
         pytest.skip(f"runql {arguments[0]} is not there yet")
     parse(arguments)
+
+
+@pytest.mark.long
+@pytest.mark.skipif("runql tag" not in COMMANDS, reason="its filter is not parsed yet")
+@pytest.mark.parametrize("page", ["README.md", "docs/shell.md"])
+def test_the_lines_do_what_the_page_says(page: str, tmp_path: Path) -> None:
+    lines = [line for named, line in LINES if named == page and re.search(r"\blocal\b", line)]
+    assert len(lines) > 6
+    written: list[str] = []
+    with start() as sample:  # of its own: `tag` changes it
+        variables = {"WANDB_BASE_URL": sample.url, "WANDB_API_KEY": sample.api_key, "HOME": str(tmp_path)}
+        for line in lines:
+            arguments = words(line)
+            if f"runql {arguments[0]}" not in COMMANDS:
+                continue
+            done = subprocess.run(
+                [sys.executable, "-m", "runql.cli.main", *arguments],
+                env=variables,
+                cwd=tmp_path,
+                capture_output=True,
+                text=True,
+                timeout=PATIENCE,
+                check=False,
+            )
+            assert done.returncode == 0, f"{line}\n{done.stderr}"
+            target = re.search(r" (?:-o|-d) (\S+)", line)
+            if target is None:
+                assert done.stdout, line
+            else:
+                written.append(target[1])
+        tagged = [
+            run.id
+            for run in Api(base_url=sample.url, api_key=sample.api_key).runs("digits", {"tags": "baseline"})
+        ]
+    assert [name for name in written if not (tmp_path / name).exists()] == []
+    assert bool(tagged) == (page == "docs/shell.md" and "runql tag" in COMMANDS)
 
 
 def test_a_comment_and_a_pipe_are_not_arguments() -> None:

@@ -48,6 +48,12 @@ def test_a_link_to_a_folder_leads_to_its_page() -> None:
     )
 
 
+def test_a_bar_in_code_of_a_table_is_not_escaped() -> None:
+    assert (
+        site.in_site("| `a \\| b` | c \\| d |\n`a \\| b`", "README.md") == "| `a | b` | c \\| d |\n`a \\| b`"
+    )
+
+
 def test_files_that_pages_link_to_are_in_the_site() -> None:
     assert "tests/examples/service.py" in site.linked_files(site.all_pages())
 
