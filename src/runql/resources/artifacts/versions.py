@@ -31,6 +31,7 @@ from runql.resources.pages.listing import (
     Page,
     UncountedListing,
 )
+from runql.resources.records.tables import described
 from runql.transport.aio import AsyncRetryingClient
 from runql.transport.flow import Flow
 from runql.transport.sync import RetryingClient
@@ -69,7 +70,7 @@ class Artifacts(LazySequence[ResolvedArtifact, Artifact]):
         super().__init__(client, _version_listing(query, tags, limit, partial(Artifact, client)))
 
     def __repr__(self) -> str:
-        return f"<Artifacts {self._query}>"
+        return described("Artifacts", self._query)
 
 
 class AsyncArtifacts(AsyncLazySequence[ResolvedArtifact, AsyncArtifact]):
@@ -94,7 +95,7 @@ class AsyncArtifacts(AsyncLazySequence[ResolvedArtifact, AsyncArtifact]):
         super().__init__(client, _version_listing(query, tags, limit, partial(AsyncArtifact, client)))
 
     def __repr__(self) -> str:
-        return f"<Artifacts {self._query}>"
+        return described("Artifacts", self._query)
 
 
 class RunArtifacts(LazySequence[ArtifactFields | None, Artifact]):
@@ -116,7 +117,7 @@ class RunArtifacts(LazySequence[ArtifactFields | None, Artifact]):
         super().__init__(client, _run_listing(run, mode, per_page, limit, partial(Artifact, client)))
 
     def __repr__(self) -> str:
-        return f"<RunArtifacts {self._description}>"
+        return described("RunArtifacts", self._description)
 
 
 class AsyncRunArtifacts(AsyncLazySequence[ArtifactFields | None, AsyncArtifact]):
@@ -135,7 +136,7 @@ class AsyncRunArtifacts(AsyncLazySequence[ArtifactFields | None, AsyncArtifact])
         super().__init__(client, _run_listing(run, mode, per_page, limit, partial(AsyncArtifact, client)))
 
     def __repr__(self) -> str:
-        return f"<RunArtifacts {self._description}>"
+        return described("RunArtifacts", self._description)
 
 
 def _checked(
