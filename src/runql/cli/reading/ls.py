@@ -185,11 +185,11 @@ def _listing(api: Api, place: Place | None, what: str | None, query: _Query) -> 
         case "run", None:
             raise AskedWronglyError(f"{path} is a run: give --files or --artifacts, or use `runql show`")
         case _:
-            raise AskedWronglyError(f"--{what} is not for {kind}s: {_NEEDS[what or '']}")
+            article = "an" if kind[0] in "ae" else "a"
+            raise AskedWronglyError(f"--{what} is not for {article} {kind}: {_NEEDS[what or 'sweeps']}")
 
 
 _NEEDS: Final = {
-    "": "give ENTITY/PROJECT",
     "artifacts": "give ENTITY/PROJECT, a run or an artifact",
     "files": "give a run, ENTITY/PROJECT/ID, or an artifact, ENTITY/PROJECT/NAME:VERSION",
     "sweeps": "give ENTITY/PROJECT",
