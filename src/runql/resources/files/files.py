@@ -19,6 +19,7 @@ from runql.resources.files.record import (
     save_file,
 )
 from runql.resources.pages.listing import AsyncLazySequence, LazySequence
+from runql.resources.records.tables import described
 from runql.transport.aio import AsyncRetryingClient
 from runql.transport.bodies import Progress
 from runql.transport.flow import DEFAULT_CONCURRENCY
@@ -114,7 +115,7 @@ class AsyncFile(FileRecord):
         await self._client.run(delete_file(self._run, self.fields, self._project_number))
 
 
-class Files(LazySequence[FileFields | None, File]):
+class Files(LazySequence[FileFields, File]):
     """The files of a run, a lazy sequence that sends one request a page; files never uploaded are left out.
 
     `len` reads all pages, because the server counts all names of the run.
@@ -136,6 +137,9 @@ class Files(LazySequence[FileFields | None, File]):
             client, FileListing(query, lambda fields: File(client, run, fields, project_number), limit=limit)
         )
         self._run = run
+
+    def __repr__(self) -> str:
+        return described("Files", self._run)
 
     def download(
         self,
@@ -186,7 +190,7 @@ class Files(LazySequence[FileFields | None, File]):
             return self._client.run(fetching)
 
 
-class AsyncFiles(AsyncLazySequence[FileFields | None, AsyncFile]):
+class AsyncFiles(AsyncLazySequence[FileFields, AsyncFile]):
     """The async twin of `Files`."""
 
     def __init__(
@@ -206,6 +210,9 @@ class AsyncFiles(AsyncLazySequence[FileFields | None, AsyncFile]):
             FileListing(query, lambda fields: AsyncFile(client, run, fields, project_number), limit=limit),
         )
         self._run = run
+
+    def __repr__(self) -> str:
+        return described("AsyncFiles", self._run)
 
     async def download(
         self,

@@ -16,6 +16,7 @@ from runql.resources.artifacts.collections.lookup import (
 from runql.resources.artifacts.collections.record import CollectionRecord
 from runql.resources.artifacts.versions import PER_PAGE, Artifacts, AsyncArtifacts
 from runql.resources.pages.listing import AsyncLazySequence, LazySequence, Listing
+from runql.resources.records.tables import described
 from runql.transport.aio import AsyncRetryingClient
 from runql.transport.sync import RetryingClient
 from runql.values import Filters
@@ -113,7 +114,7 @@ class AsyncArtifactCollection(CollectionRecord):
         await self._client.run(self._delete())
 
 
-class ArtifactCollections(LazySequence[ArtifactCollectionFields | None, ArtifactCollection]):
+class ArtifactCollections(LazySequence[ArtifactCollectionFields, ArtifactCollection]):
     """The collections of one type in a project, a lazy sequence that sends one request a page."""
 
     def __init__(
@@ -131,10 +132,10 @@ class ArtifactCollections(LazySequence[ArtifactCollectionFields | None, Artifact
         super().__init__(client, _listing(home, per_page, limit, partial(ArtifactCollection, client, home)))
 
     def __repr__(self) -> str:
-        return f"<ArtifactCollections {self._home}>"
+        return described("ArtifactCollections", self._home)
 
 
-class AsyncArtifactCollections(AsyncLazySequence[ArtifactCollectionFields | None, AsyncArtifactCollection]):
+class AsyncArtifactCollections(AsyncLazySequence[ArtifactCollectionFields, AsyncArtifactCollection]):
     """The async twin of `ArtifactCollections`."""
 
     def __init__(
@@ -154,10 +155,10 @@ class AsyncArtifactCollections(AsyncLazySequence[ArtifactCollectionFields | None
         )
 
     def __repr__(self) -> str:
-        return f"<ArtifactCollections {self._home}>"
+        return described("ArtifactCollections", self._home)
 
 
-class ProjectArtifactCollections(LazySequence[ArtifactCollectionFields | None, ArtifactCollection]):
+class ProjectArtifactCollections(LazySequence[ArtifactCollectionFields, ArtifactCollection]):
     """The collections of all types in a project, a lazy sequence that sends one request a page."""
 
     def __init__(
@@ -176,12 +177,10 @@ class ProjectArtifactCollections(LazySequence[ArtifactCollectionFields | None, A
         super().__init__(client, _project_listing(query, limit, partial(ArtifactCollection, client)))
 
     def __repr__(self) -> str:
-        return f"<ProjectArtifactCollections {self._path}>"
+        return described("ProjectArtifactCollections", self._path)
 
 
-class AsyncProjectArtifactCollections(
-    AsyncLazySequence[ArtifactCollectionFields | None, AsyncArtifactCollection]
-):
+class AsyncProjectArtifactCollections(AsyncLazySequence[ArtifactCollectionFields, AsyncArtifactCollection]):
     """The async twin of `ProjectArtifactCollections`."""
 
     def __init__(
@@ -200,15 +199,15 @@ class AsyncProjectArtifactCollections(
         super().__init__(client, _project_listing(query, limit, partial(AsyncArtifactCollection, client)))
 
     def __repr__(self) -> str:
-        return f"<ProjectArtifactCollections {self._path}>"
+        return described("ProjectArtifactCollections", self._path)
 
 
 def _listing(
     home: TypeAddress, per_page: int, limit: int | None, make: Callable[[ArtifactCollectionFields], C]
-) -> Listing[ArtifactCollectionFields | None, C]:
+) -> Listing[ArtifactCollectionFields, C]:
     return Listing(
         partial(list_collection_page, home),
-        lambda page: [make(fields) for fields in page.nodes if fields is not None],
+        lambda page: [make(fields) for fields in page.nodes],
         lambda collection: collection.id,
         per_page=per_page,
         limit=limit,
@@ -217,13 +216,13 @@ def _listing(
 
 def _project_listing(
     query: CollectionQuery, limit: int | None, make: Callable[[TypeAddress, ArtifactCollectionFields], C]
-) -> Listing[ArtifactCollectionFields | None, C]:
+) -> Listing[ArtifactCollectionFields, C]:
     def made(fields: ArtifactCollectionFields) -> C:
         return make(TypeAddress(query.entity, query.project, fields.default_artifact_type.name), fields)
 
     return Listing(
         lambda size, after: list_project_collection_page(replace(query, per_page=size), after),
-        lambda page: [made(fields) for fields in page.nodes if fields is not None],
+        lambda page: [made(fields) for fields in page.nodes],
         lambda collection: collection.id,
         per_page=query.per_page,
         limit=limit,
