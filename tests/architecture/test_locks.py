@@ -49,7 +49,12 @@ def stated() -> set[str]:
 
 
 def test_there_is_a_lock_for_each_environment() -> None:
-    assert [lock.name for lock in LOCKS] == ["project.txt", "wandb-0.21.4.txt", "wandb-0.31.0.txt"]
+    assert [lock.name for lock in LOCKS] == [
+        "docs.txt",
+        "project.txt",
+        "wandb-0.21.4.txt",
+        "wandb-0.31.0.txt",
+    ]
     makefile = (ROOT / "Makefile").read_text("utf-8")
     for version in re.findall(r"^WANDB_\w+ := (\S+)$", makefile, re.MULTILINE):
         assert pins(ROOT / ".ci" / "requirements" / f"wandb-{version}.txt")["wandb"] == version
@@ -84,5 +89,7 @@ def test_setup_and_ci_install_nothing_without_a_hash() -> None:
         "$(PIP) --no-deps --no-build-isolation --editable .",
         "$(LOCKED) .ci/requirements/wandb-$*.txt",
     ]
+    documents = makefile[makefile.index(".venv-docs/.ready:") : makefile.index("\ntest:")]
+    assert re.findall(r"(\$\((?:PIP|LOCKED)\)[^\n]*)", documents) == ["$(LOCKED) .ci/requirements/docs.txt"]
     assert "LOCKED := $(PIP) --require-hashes --requirement" in makefile
     assert "pip install" not in (ROOT / ".ci" / "run").read_text("utf-8")

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import TypeAlias
 
 from runql.resources.artifacts.manifest import ManifestEntry
+from runql.resources.files.record import format_size
 from runql.resources.records.snake_case import SnakeCaseAttributes
+from runql.resources.records.tables import Contents, Shown, described
 from runql.transport.aio import AsyncRetryingClient
 from runql.transport.bodies import Progress
 from runql.transport.flow import Flow
@@ -18,7 +20,7 @@ from runql.values import JSONValue
 SaveEntry: TypeAlias = Callable[[ManifestEntry, str | os.PathLike[str] | None, Progress | None], Flow[Path]]
 
 
-class EntryRecord(SnakeCaseAttributes):
+class EntryRecord(Shown, SnakeCaseAttributes):
     """What both clients share."""
 
     def __init__(self, artifact: str, entry: ManifestEntry, save: SaveEntry) -> None:
@@ -27,7 +29,18 @@ class EntryRecord(SnakeCaseAttributes):
         self._save = save
 
     def __repr__(self) -> str:
-        return f"<ArtifactEntry {self._artifact} {self.path}>"
+        return described("ArtifactEntry", self._artifact, self.path)
+
+    def _contents(self) -> Contents:
+        return Contents(
+            {
+                "path": self.path,
+                "size": None if self.size is None else format_size(self.size),
+                "digest": self.digest,
+                "ref": self.ref,
+                "artifact": self._artifact,
+            }
+        )
 
     @property
     def path(self) -> str:

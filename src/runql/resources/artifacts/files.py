@@ -23,6 +23,7 @@ from runql.resources.pages.listing import (
 )
 from runql.resources.records.identity import require_name
 from runql.resources.records.snake_case import SnakeCaseAttributes
+from runql.resources.records.tables import Contents, Shown, described
 from runql.times import as_time
 from runql.transport.aio import AsyncRetryingClient
 from runql.transport.bodies import Progress, Sink
@@ -56,7 +57,7 @@ class ArtifactFileQuery:
         return cls(artifact_id, artifact, tuple(names or ()), positive("per_page", per_page))
 
 
-class ArtifactFileRecord(SnakeCaseAttributes):
+class ArtifactFileRecord(Shown, SnakeCaseAttributes):
     """What both clients share."""
 
     def __init__(self, query: ArtifactFileQuery, fields: ArtifactFileFields) -> None:
@@ -64,7 +65,19 @@ class ArtifactFileRecord(SnakeCaseAttributes):
         self._fields = fields
 
     def __repr__(self) -> str:
-        return f"<ArtifactFile {self.name} ({self.mimetype}) {format_size(self.size)}>"
+        return described("ArtifactFile", f"{self.name} ({self.mimetype}) {format_size(self.size)}")
+
+    def _contents(self) -> Contents:
+        return Contents(
+            {
+                "name": self.name,
+                "size": format_size(self.size),
+                "mimetype": self.mimetype,
+                "updated_at": self.updated_at,
+                "md5": self.md5,
+                "artifact": self._query.artifact,
+            }
+        )
 
     @property
     def id(self) -> str:
@@ -219,7 +232,7 @@ class ArtifactFiles(LazySequence[ArtifactFileFields, ArtifactFile]):
         self._query = query
 
     def __repr__(self) -> str:
-        return f"<ArtifactFiles {self._query.artifact}>"
+        return described("ArtifactFiles", self._query.artifact)
 
 
 class AsyncArtifactFiles(AsyncLazySequence[ArtifactFileFields, AsyncArtifactFile]):
@@ -249,7 +262,7 @@ class AsyncArtifactFiles(AsyncLazySequence[ArtifactFileFields, AsyncArtifactFile
         self._query = query
 
     def __repr__(self) -> str:
-        return f"<ArtifactFiles {self._query.artifact}>"
+        return described("ArtifactFiles", self._query.artifact)
 
 
 def list_file_page(query: ArtifactFileQuery, after: str | None) -> Flow[Page[ArtifactFileFields]]:

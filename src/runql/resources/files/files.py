@@ -19,6 +19,7 @@ from runql.resources.files.record import (
     save_file,
 )
 from runql.resources.pages.listing import AsyncLazySequence, LazySequence
+from runql.resources.records.tables import described
 from runql.transport.aio import AsyncRetryingClient
 from runql.transport.bodies import Progress
 from runql.transport.flow import DEFAULT_CONCURRENCY
@@ -137,6 +138,9 @@ class Files(LazySequence[FileFields, File]):
         )
         self._run = run
 
+    def __repr__(self) -> str:
+        return described("Files", self._run)
+
     def download(
         self,
         root: str | os.PathLike[str] = ".",
@@ -206,6 +210,9 @@ class AsyncFiles(AsyncLazySequence[FileFields, AsyncFile]):
             FileListing(query, lambda fields: AsyncFile(client, run, fields, project_number), limit=limit),
         )
         self._run = run
+
+    def __repr__(self) -> str:
+        return described("AsyncFiles", self._run)
 
     async def download(
         self,

@@ -14,6 +14,8 @@ from runql.errors import NoItemError, PaginationError, SeveralItemsError
 from runql.partial_results import allowed_partial
 from runql.postponed import postponed
 from runql.resources.records.snake_case import SnakeCaseAttributes
+from runql.resources.records.table_formats import RecordTable
+from runql.resources.records.tables import MOST_ROWS, Shown, list_table
 from runql.transport.flow import Flow, share_read
 from runql.transport.lifetime import ForkSafeLock
 from runql.transport.single_flight import SingleFlight
@@ -237,6 +239,18 @@ class Listing(Generic[N, T]):
         return min(self.total or 0, self._most)
 
     @property
+    def known(self) -> int | None:
+        """How many items there are, as far as what was read shows it; None where it does not."""
+        if not self.more:
+            return len(self.items)
+        return None if self.total is None else min(self.total, self._most)
+
+    def table(self, title: str) -> RecordTable:
+        """Return the items of the first page that was read, as a table; reads nothing."""
+        first = self.items[: min(self._per_page, MOST_ROWS)]
+        return list_table(title, first, read=len(self.items), total=self.known)
+
+    @property
     def _most(self) -> int:
         return sys.maxsize if self._limit is None else self._limit
 
@@ -312,13 +326,18 @@ class Listing(Generic[N, T]):
 class UncountedListing(Listing[N, T]):
     """The pages of a connection that the server does not count."""
 
+    @property
+    def known(self) -> int | None:
+        """As `Listing.known`: the number of items, once all pages are read."""
+        return None if self.more else len(self.items)
+
     def counted(self) -> Flow[int]:
         """Read all pages, and return how many items there are."""
         yield from self.reach(None)
         return len(self.items)
 
 
-class LazySequence(SnakeCaseAttributes, Sequence[T], Generic[N, T]):
+class LazySequence(Shown, SnakeCaseAttributes, Sequence[T], Generic[N, T]):
     """A sequence that reads its pages when an item of them is needed.
 
     ``in``, `index`, `count` and ``reversed`` work as those of a list, on the items that it returns. Each ``for`` starts
@@ -331,6 +350,9 @@ class LazySequence(SnakeCaseAttributes, Sequence[T], Generic[N, T]):
         self._listing = listing
         self._returned = 0
         self._turn = ForkSafeLock()
+
+    def _shown_table(self) -> RecordTable:
+        return self._listing.table(repr(self))
 
     @property
     def cursor(self) -> str | None:
@@ -433,7 +455,7 @@ class LazySequence(SnakeCaseAttributes, Sequence[T], Generic[N, T]):
         return self._client.run(self._listing.at(index))
 
 
-class AsyncLazySequence(SnakeCaseAttributes, Generic[N, T]):
+class AsyncLazySequence(Shown, SnakeCaseAttributes, Generic[N, T]):
     """The async twin of `LazySequence`: ``async for``, ``await anext(runs)``, ``await runs[3]``, ``await runs.length``."""
 
     # Without this, a `for` without `async` would iterate by index and never end: each index gives an awaitable.
@@ -444,6 +466,9 @@ class AsyncLazySequence(SnakeCaseAttributes, Generic[N, T]):
         self._listing = listing
         self._returned = 0
         self._turn = ForkSafeLock()
+
+    def _shown_table(self) -> RecordTable:
+        return self._listing.table(repr(self))
 
     @property
     def cursor(self) -> str | None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, Literal, TypeVar, overload
 from runql.paths import RunAddress
 from runql.postponed import postponed
 from runql.resources.pages.listing import AsyncLazySequence, LazySequence, Listing, Page
+from runql.resources.records.tables import described
 from runql.resources.runs.async_run import AsyncRun
 from runql.resources.runs.frames.run_frames import AsyncRunFrames, RunFrames
 from runql.resources.runs.order import warn_if_unordered
@@ -94,7 +95,7 @@ class Runs(RunFrames, LazySequence[RunFields | FullRunFields, Run]):
         )
 
     def __repr__(self) -> str:
-        return f"<Runs {self._query.entity}/{self._query.project}>"
+        return described("Runs", self._query.words())
 
     def upgrade_to_full(self) -> None:
         """Read config, summary and the rest of the runs that were listed with ``lazy=True``; nothing on a full list.
@@ -364,7 +365,7 @@ class AsyncRuns(AsyncRunFrames, AsyncLazySequence[RunFields | FullRunFields, Asy
         )
 
     def __repr__(self) -> str:
-        return f"<AsyncRuns {self._query.entity}/{self._query.project}>"
+        return described("AsyncRuns", self._query.words())
 
     async def upgrade_to_full(self) -> None:
         """Read config, summary and the rest of the runs that were listed with ``lazy=True``; nothing on a

@@ -12,6 +12,7 @@ from runql.frames.extras import require
 from runql.frames.row_readers import RowReader
 from runql.postponed import postponed
 from runql.resources.pages.next_item import AsyncNextItem, NextItem
+from runql.resources.records.tables import Contents, Shown, described
 from runql.resources.runs.histories.collect import read_histories, sink_histories
 from runql.resources.runs.histories.cursor import HistoriesCursor
 from runql.resources.runs.histories.formats import OutputFormat
@@ -29,7 +30,7 @@ F_co = TypeVar("F_co", covariant=True)
 HANDED_OUT = "was handed out"
 
 
-class HistoriesScan(Generic[F_co]):
+class HistoriesScan(Shown, Generic[F_co]):
     """Every row of every run of a list, never downsampled; nothing is sent before rows are requested::
 
         frame = api.runs("team/project").scan_histories(keys=["loss"]).collect()
@@ -52,6 +53,12 @@ class HistoriesScan(Generic[F_co]):
         self._output = output
         self._pivot = pivot
         self._next: NextItem[F_co] = NextItem(self.__iter__)
+
+    def __repr__(self) -> str:
+        return described("HistoriesScan", self._plan.words())
+
+    def _contents(self) -> Contents:
+        return self._plan.contents()
 
     def __next__(self) -> F_co:
         return self._next.take()
@@ -108,7 +115,7 @@ class HistoriesScan(Generic[F_co]):
         self._client.run(checked_sink(self._plan, self._output, path, server, limits, pivot=self._pivot))
 
 
-class AsyncHistoriesScan(Generic[F_co]):
+class AsyncHistoriesScan(Shown, Generic[F_co]):
     """The async twin of `HistoriesScan`: ``await scan.collect()``, ``async for frame in scan``, ``await scan.sink_parquet(path)``."""
 
     def __init__(
@@ -119,6 +126,12 @@ class AsyncHistoriesScan(Generic[F_co]):
         self._output = output
         self._pivot = pivot
         self._next: AsyncNextItem[F_co] = AsyncNextItem(self.__aiter__)
+
+    def __repr__(self) -> str:
+        return described("AsyncHistoriesScan", self._plan.words())
+
+    def _contents(self) -> Contents:
+        return self._plan.contents()
 
     async def __anext__(self) -> F_co:
         return await self._next.take()
