@@ -36,9 +36,9 @@ class AskedWronglyError(Exception):
 _ASKED_WRONGLY: Final = (AskedWronglyError, PathError, ConfigurationError, MissingExtraError)
 
 
-def help_end(*examples: str) -> str:
+def help_end(*examples: str, exit_codes: str = EXIT_CODES) -> str:
     """Return the end of a command's help: its examples, then the exit codes."""
-    return "\n\n".join(["Examples:", *examples, EXIT_CODES])
+    return "\n\n".join(["Examples:", *examples, exit_codes])
 
 
 @contextmanager
