@@ -328,7 +328,7 @@ def spoiled(value: Untyped, hostile: str) -> Untyped:
         )
     if kind in {list, tuple}:
         items: list[object] = [spoiled(each, hostile) for each in value]
-        return kind(items)
+        return items if kind is list else tuple(items)
     if kind is dict:
         return {spoiled(key, hostile): spoiled(each, hostile) for key, each in value.items()}
     if dataclasses.is_dataclass(kind) and kind.__module__.startswith("runql"):
