@@ -12,14 +12,12 @@ from typing import Final, TextIO
 import typer
 
 from runql.cli.console.plain import say
+from runql.cli.exit_codes import INTERRUPTED
 from runql.errors import ConfigurationError, MissingExtraError, PathError, RunqlError, UnorderedWarning
 from runql.partial_results import PartialResultWarning
 
 FAILED: Final = 1
 ASKED_WRONGLY: Final = 2
-INTERRUPTED: Final = 130
-"""What a shell reports for a process that Ctrl-C ended."""
-
 EXIT_CODES: Final = """Exit codes:
 
 0 done

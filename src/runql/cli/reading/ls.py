@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Final, TypeVar
 import typer
 
 from runql.cli.console.failures import AskedWronglyError, help_end, reporting
+from runql.cli.console.plain import say
 from runql.cli.console.rows import ForceOption, FormatOption, OutputOption, checked_format, write_rows
 from runql.cli.console.session import BaseUrlOption, session
 from runql.cli.filter_language import parse_filter
@@ -137,7 +138,12 @@ class _Listing:
 
 def _rows(selection: Selection[T], read: Callable[[], Iterable[T]]) -> Iterator[Mapping[str, JSONValue]]:
     # A generator: nothing is sent before the first row is needed.
-    yield from map(selection.row, read())
+    is_empty = True
+    for item in read():
+        is_empty = False
+        yield selection.row(item)
+    if is_empty:
+        say("runql ls: there is nothing to list")
 
 
 def _subject(*, artifacts: bool, files: bool, sweeps: bool) -> str | None:
