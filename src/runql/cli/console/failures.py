@@ -9,6 +9,7 @@ import sys
 import warnings
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
+from shutil import get_terminal_size
 from typing import Final, TextIO
 
 import typer
@@ -33,6 +34,10 @@ EXIT_CODES: Final = """Exit codes:
 
 class AskedWronglyError(Exception):
     """A command was used wrongly; the message says what was wrong and what to do."""
+
+    def below(self, width: int) -> list[str]:  # noqa: ARG002 - a subclass shows as much as fits
+        """Return lines that show the place of the mistake, each at most ``width`` columns wide."""
+        return []
 
 
 _ASKED_WRONGLY: Final = (AskedWronglyError, PathError, ConfigurationError, MissingExtraError)
@@ -68,6 +73,8 @@ def reporting(command: str) -> Generator[None]:
         raise typer.Exit(INTERRUPTED) from None
     except _ASKED_WRONGLY as error:
         say(f"{start}: {error}")
+        for line in error.below(get_terminal_size().columns) if isinstance(error, AskedWronglyError) else ():
+            say(line)
         raise typer.Exit(ASKED_WRONGLY) from error
     except RunqlError as error:
         say(f"{start}: {error}")
