@@ -257,3 +257,17 @@ def test_a_narrow_terminal_shows_a_block_for_each_run(server: RunningServer) -> 
     assert lines[:3] == ["id: one", "name: first", "state: finished"]
     wide = run("ls", "local/p", "--limit", "1", server=server, env={"COLUMNS": "120"})
     assert len(wide.stdout.splitlines()) == 2
+
+
+@pytest.mark.parametrize("chosen", ["table", "json", "jsonl", "csv"])
+def test_a_stream_of_another_encoding_gets_escapes(chosen: str) -> None:
+    with RunningServer() as server:
+        server.seed("p", [SeedRun(name="one", display_name="é😀")])
+        env = {"PYTHONIOENCODING": "ascii"}
+        done = run("ls", "local/p", "--columns", "name", "--format", chosen, server=server, env=env)
+    assert (done.returncode, done.stderr) == (0, "")
+    if chosen in {"json", "jsonl"}:
+        found = json.loads(done.stdout)
+        assert (found if chosen == "jsonl" else found[0]) == {"name": "é😀"}
+    else:
+        assert done.stdout == "name\n\\xe9\\U0001f600\n"

@@ -117,6 +117,14 @@ def test_an_empty_list_is_said_on_stderr(server: RunningServer) -> None:
     assert (done.code, done.stdout, done.stderr) == (0, "id\n", "runql ls: there is nothing to list\n")
 
 
+def test_an_entry_that_nothing_has_is_said_on_stderr(server: RunningServer) -> None:
+    columns = "id,config.lr,summary.los"
+    done = Done("ls", "local/p", "--columns", columns, "--format", "csv", server=server)
+    assert done.code == 0
+    assert done.stdout.splitlines()[:2] == [columns, "r0,0.0,"]
+    assert done.stderr == "runql ls: nothing that is listed has summary.los: check the spelling\n"
+
+
 def test_the_table_is_for_people(sample_server: Sample) -> None:
     done = Done("ls", PROJECT, "--limit", "1", server=sample_server)
     assert done.stdout.splitlines() == [

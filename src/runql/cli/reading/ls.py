@@ -138,12 +138,16 @@ class _Listing:
 
 def _rows(selection: Selection[T], read: Callable[[], Iterable[T]]) -> Iterator[Mapping[str, JSONValue]]:
     # A generator: nothing is sent before the first row is needed.
-    is_empty = True
+    unseen, is_empty = set(selection.entries), True
     for item in read():
         is_empty = False
-        yield selection.row(item)
+        row = selection.row(item)
+        unseen = {name for name in unseen if row[name] is None}
+        yield row
     if is_empty:
         say("runql ls: there is nothing to list")
+    elif unseen:
+        say(f"runql ls: nothing that is listed has {', '.join(sorted(unseen))}: check the spelling")
 
 
 def _subject(*, artifacts: bool, files: bool, sweeps: bool) -> str | None:
