@@ -88,11 +88,8 @@ def test_the_lines_do_what_the_page_says(page: str, tmp_path: Path) -> None:
                 check=False,
             )
             assert done.returncode == 0, f"{line}\n{done.stderr}"
-            target = re.search(r" (?:-o|-d) (\S+)", line)
-            if target is None:
-                assert done.stdout, line
-            else:
-                written.append(target[1])
+            written += re.findall(r" (?:-o|-d) (\S+)", line)
+            assert bool(done.stdout) != (" -o " in line), line
         tagged = [
             run.id
             for run in Api(base_url=sample.url, api_key=sample.api_key).runs("digits", {"tags": "baseline"})
