@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Final, ForwardRef
 
-_LIBRARIES: Final = {"pd": "pandas", "pl": "polars", "pa": "pyarrow"}
+_LIBRARIES: Final = {"pd": "pandas", "pl": "polars", "pa": "pyarrow", "rc": "rich.console"}
 _GENERIC: Final = {
     "AsyncHistoriesScan": "runql.resources.runs.histories.scan",
     "AsyncHistoryScan": "runql.resources.history.scan",
@@ -56,7 +56,7 @@ def postponed(names: str) -> dict[str, Postponed]:
             globals().update(postponed("Run"))
 
     Args:
-        names: separated by blanks: names that `runql` exports, ``pd``, ``pl``, ``pa``, or generic classes.
+        names: separated by blanks: names that `runql` exports, ``pd``, ``pl``, ``pa``, ``rc``, or generic classes.
     """
     return {name: _postponed(name) for name in names.split()}
 

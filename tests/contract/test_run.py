@@ -113,8 +113,6 @@ def test_html_shows_the_runs_page(run: AnyRun) -> None:
     assert "display:none" not in html
     assert "display:none" in run.to_html(hidden=True)
     assert "<button" in run.to_html(hidden=True)
-    shown = run._repr_html_()  # pyright: ignore[reportPrivateUsage] — what a notebook calls
-    assert shown == run.to_html()
 
 
 def test_load_asks_only_when_it_must(api: AnyApi, face: Face, world: World) -> None:

@@ -21,6 +21,9 @@ app: typer.Typer = typer.Typer(
     # Tracebacks without the values of variables: the API key is one of them.
     pretty_exceptions_enable=False,
     help="Read and change runs of W&B, serve its API on this machine, and check a server's schema.",
+    epilog=help_end(
+        "runql ls team", "runql ls team/digits --columns name,state,config.lr,summary.acc", "runql ls --help"
+    ),
 )
 app.command(epilog=ls.HELP_END)(ls.ls)
 app.command(epilog=show.HELP_END)(show.show)

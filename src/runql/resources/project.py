@@ -23,6 +23,7 @@ from runql.resources.records.absent_fields import require_field
 from runql.resources.records.identity import require_name, require_project
 from runql.resources.records.iframe import page_html
 from runql.resources.records.snake_case import SnakeCaseAttributes
+from runql.resources.records.tables import Contents, Shown, described
 from runql.resources.runs.runs import AsyncRuns, Runs
 from runql.resources.sweeps.sweeps import AsyncSweeps, Sweeps
 from runql.resources.user import User
@@ -37,7 +38,7 @@ from runql_graphql.operations import create_project as create
 from runql_graphql.operations import get_project, list_projects
 
 
-class ProjectRecord(SnakeCaseAttributes):
+class ProjectRecord(Shown, SnakeCaseAttributes):
     """The fields of a project; none of its members sends a request."""
 
     def __init__(self, app_url: str, fields: ProjectFields) -> None:
@@ -45,7 +46,7 @@ class ProjectRecord(SnakeCaseAttributes):
         self._fields = fields
 
     def __repr__(self) -> str:
-        return f"<Project {self.entity}/{self.name}>"
+        return described("Project", f"{self.entity}/{self.name}")
 
     @property
     def id(self) -> str:
@@ -141,8 +142,9 @@ class ProjectRecord(SnakeCaseAttributes):
         """
         return page_html(self.url, "project", height=height, hidden=hidden)
 
-    def _repr_html_(self) -> str:
-        return self.to_html()
+    def _contents(self) -> Contents:
+        names = ("name", "entity", "created_at", "updated_at", "access", "description", "id")
+        return Contents({name: getattr(self, name) for name in names}, url=self.url)
 
 
 class Project(ProjectRecord):
@@ -297,7 +299,7 @@ class Projects(LazySequence[ProjectFields, Project]):
         )
 
     def __repr__(self) -> str:
-        return f"<Projects {self._entity}>"
+        return described("Projects", self._entity)
 
 
 class AsyncProjects(AsyncLazySequence[ProjectFields, AsyncProject]):
@@ -319,7 +321,7 @@ class AsyncProjects(AsyncLazySequence[ProjectFields, AsyncProject]):
         )
 
     def __repr__(self) -> str:
-        return f"<AsyncProjects {self._entity}>"
+        return described("AsyncProjects", self._entity)
 
 
 def read_project(entity: str, project: str) -> Flow[ProjectFields]:

@@ -16,7 +16,7 @@ from runql.cli.console.plain import plain
 from runql.values import JSONValue, dump_json
 
 GAP: Final = 2
-NARROWEST: Final = 12
+NARROWEST: Final = 20
 """Characters that a column keeps before the table becomes blocks."""
 
 MILLION: Final = 1e6

@@ -78,6 +78,11 @@ class Selection(Generic[T]):
         """The names of the columns, or None where the rows decide."""
         return None if any(name.endswith(".*") for name in self.names) else self.names
 
+    @property
+    def entries(self) -> Sequence[str]:
+        """The columns that are entries of objects, which every item may lack."""
+        return [name for name in self.names if "." in name and not name.endswith(".*")]
+
     def needs(self, fields: Iterable[str]) -> bool:
         """Whether one of the columns is, or is in, one of these fields."""
         return not {name.partition(".")[0] for name in self.names}.isdisjoint(fields)

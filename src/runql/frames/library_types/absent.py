@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["DataFrame", "Table"]
+__all__ = ["ConsoleRenderable", "DataFrame", "Table"]
+
+
+class ConsoleRenderable:
+    """What rich renders, where the type checker does not find rich: it has any attribute."""
+
+    # Any: as for `DataFrame`.
+    def __getattr__(self, name: str) -> Any: ...
 
 
 class DataFrame:

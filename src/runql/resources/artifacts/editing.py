@@ -26,7 +26,9 @@ from runql.resources.artifacts.mutations import (
     update_version,
 )
 from runql.resources.artifacts.record import ArtifactRecord
+from runql.resources.files.record import format_size
 from runql.resources.records.stored_changes import incomplete_update, is_same_json, write_in_order
+from runql.resources.records.tables import Contents, readable
 from runql.resources.records.to_json import to_json_object
 from runql.transport.flow import Flow
 from runql.values import JSONInput, JSONValue, as_json, parse_object
@@ -60,6 +62,25 @@ class EditableArtifact(ArtifactRecord):
     @cached_property
     def _alias_list(self) -> list[str]:
         return list(self._found.aliases)
+
+    def _contents(self) -> Contents:
+        return Contents(
+            {
+                "name": self.name,
+                "type": self.type,
+                "aliases": ", ".join(self.aliases) or None,
+                "tags": readable(lambda: ", ".join(self.tags)) or None,
+                "size": format_size(self.size),
+                "created_at": self.created_at,
+                "file_count": self.file_count,
+                "state": self.state,
+                "updated_at": self.updated_at,
+                "description": self.description,
+                "digest": self.digest,
+            },
+            {"metadata": readable(lambda: self._metadata)},
+            self.url,
+        )
 
     @property
     def description(self) -> str | None:

@@ -7,8 +7,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeAlias
 
+from runql.bars import reported
 from runql.resources.artifacts.manifest import ManifestEntry
+from runql.resources.files.record import format_size
 from runql.resources.records.snake_case import SnakeCaseAttributes
+from runql.resources.records.tables import Contents, Shown, described
 from runql.transport.aio import AsyncRetryingClient
 from runql.transport.bodies import Progress
 from runql.transport.flow import Flow
@@ -18,7 +21,7 @@ from runql.values import JSONValue
 SaveEntry: TypeAlias = Callable[[ManifestEntry, str | os.PathLike[str] | None, Progress | None], Flow[Path]]
 
 
-class EntryRecord(SnakeCaseAttributes):
+class EntryRecord(Shown, SnakeCaseAttributes):
     """What both clients share."""
 
     def __init__(self, artifact: str, entry: ManifestEntry, save: SaveEntry) -> None:
@@ -27,7 +30,18 @@ class EntryRecord(SnakeCaseAttributes):
         self._save = save
 
     def __repr__(self) -> str:
-        return f"<ArtifactEntry {self._artifact} {self.path}>"
+        return described("ArtifactEntry", self._artifact, self.path)
+
+    def _contents(self) -> Contents:
+        return Contents(
+            {
+                "path": self.path,
+                "size": None if self.size is None else format_size(self.size),
+                "digest": self.digest,
+                "ref": self.ref,
+                "artifact": self._artifact,
+            }
+        )
 
     @property
     def path(self) -> str:
@@ -76,14 +90,15 @@ class ArtifactEntry(EntryRecord):
         self._client = client
 
     def download(
-        self, root: str | os.PathLike[str] | None = None, *, progress: Progress | None = None
+        self, root: str | os.PathLike[str] | None = None, *, progress: Progress | bool | None = None
     ) -> Path:
         """Save the entry below ``root`` under its own path, and return the path of the file.
 
         Sends two requests, for the address and the bytes; none if the file is there with the right bytes. Arguments and
         errors are those of `Artifact.download`.
         """
-        return self._client.run(self._download(root, progress))
+        with reported(progress, self.path, "bytes") as report:
+            return self._client.run(self._download(root, report))
 
 
 class AsyncArtifactEntry(EntryRecord):
@@ -96,10 +111,11 @@ class AsyncArtifactEntry(EntryRecord):
         self._client = client
 
     async def download(
-        self, root: str | os.PathLike[str] | None = None, *, progress: Progress | None = None
+        self, root: str | os.PathLike[str] | None = None, *, progress: Progress | bool | None = None
     ) -> Path:
         """Save the entry below ``root`` under its own path, and return the path of the file.
 
         See `ArtifactEntry.download` for its requests and errors.
         """
-        return await self._client.run(self._download(root, progress))
+        with reported(progress, self.path, "bytes") as report:
+            return await self._client.run(self._download(root, report))

@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from runql.arguments import checked_path, positive
+from runql.bars import reported
 from runql.errors import AccessDeniedError, EntryNotFoundError
 from runql.resources.artifacts.lookup import require_artifact
 from runql.resources.files.names import target_path
@@ -23,6 +24,7 @@ from runql.resources.pages.listing import (
 )
 from runql.resources.records.identity import require_name
 from runql.resources.records.snake_case import SnakeCaseAttributes
+from runql.resources.records.tables import Contents, Shown, described
 from runql.times import as_time
 from runql.transport.aio import AsyncRetryingClient
 from runql.transport.bodies import Progress, Sink
@@ -56,7 +58,7 @@ class ArtifactFileQuery:
         return cls(artifact_id, artifact, tuple(names or ()), positive("per_page", per_page))
 
 
-class ArtifactFileRecord(SnakeCaseAttributes):
+class ArtifactFileRecord(Shown, SnakeCaseAttributes):
     """What both clients share."""
 
     def __init__(self, query: ArtifactFileQuery, fields: ArtifactFileFields) -> None:
@@ -64,7 +66,19 @@ class ArtifactFileRecord(SnakeCaseAttributes):
         self._fields = fields
 
     def __repr__(self) -> str:
-        return f"<ArtifactFile {self.name} ({self.mimetype}) {format_size(self.size)}>"
+        return described("ArtifactFile", f"{self.name} ({self.mimetype}) {format_size(self.size)}")
+
+    def _contents(self) -> Contents:
+        return Contents(
+            {
+                "name": self.name,
+                "size": format_size(self.size),
+                "mimetype": self.mimetype,
+                "updated_at": self.updated_at,
+                "md5": self.md5,
+                "artifact": self._query.artifact,
+            }
+        )
 
     @property
     def id(self) -> str:
@@ -146,7 +160,7 @@ class ArtifactFile(ArtifactFileRecord):
         replace: bool = False,
         exist_ok: bool = False,
         *,
-        progress: Progress | None = None,
+        progress: Progress | bool | None = None,
     ) -> Path:
         """Save the file below ``root`` under its own name, and return its path.
 
@@ -158,6 +172,7 @@ class ArtifactFile(ArtifactFileRecord):
             replace: overwrite an existing file.
             exist_ok: keep an existing file, whatever its bytes, and send nothing.
             progress: called with the bytes that have arrived and the bytes in all.
+                True draws a bar, False none; by default one comes by itself, see `runql.progress_bar`.
 
         Raises:
             ValueError: the file exists, and neither ``replace`` nor ``exist_ok`` is set.
@@ -165,7 +180,8 @@ class ArtifactFile(ArtifactFileRecord):
             DigestMismatchError: the bytes that arrived are not those that the server listed.
             LocalFileError: the disk cannot store the file.
         """
-        return self._client.run(self._save(root, progress, replace=replace, exist_ok=exist_ok))
+        with reported(progress, self.name, "bytes") as report:
+            return self._client.run(self._save(root, report, replace=replace, exist_ok=exist_ok))
 
 
 class AsyncArtifactFile(ArtifactFileRecord):
@@ -183,13 +199,14 @@ class AsyncArtifactFile(ArtifactFileRecord):
         replace: bool = False,
         exist_ok: bool = False,
         *,
-        progress: Progress | None = None,
+        progress: Progress | bool | None = None,
     ) -> Path:
         """Save the file below ``root`` under its own name, and return its path.
 
         See `ArtifactFile.download` for its requests and errors.
         """
-        return await self._client.run(self._save(root, progress, replace=replace, exist_ok=exist_ok))
+        with reported(progress, self.name, "bytes") as report:
+            return await self._client.run(self._save(root, report, replace=replace, exist_ok=exist_ok))
 
 
 class ArtifactFiles(LazySequence[ArtifactFileFields, ArtifactFile]):
@@ -219,7 +236,7 @@ class ArtifactFiles(LazySequence[ArtifactFileFields, ArtifactFile]):
         self._query = query
 
     def __repr__(self) -> str:
-        return f"<ArtifactFiles {self._query.artifact}>"
+        return described("ArtifactFiles", self._query.artifact)
 
 
 class AsyncArtifactFiles(AsyncLazySequence[ArtifactFileFields, AsyncArtifactFile]):
@@ -249,7 +266,7 @@ class AsyncArtifactFiles(AsyncLazySequence[ArtifactFileFields, AsyncArtifactFile
         self._query = query
 
     def __repr__(self) -> str:
-        return f"<ArtifactFiles {self._query.artifact}>"
+        return described("ArtifactFiles", self._query.artifact)
 
 
 def list_file_page(query: ArtifactFileQuery, after: str | None) -> Flow[Page[ArtifactFileFields]]:

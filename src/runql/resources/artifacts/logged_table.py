@@ -21,6 +21,8 @@ from runql.paths import RunAddress
 from runql.postponed import postponed
 from runql.resources.artifacts.manifest import Manifest, ManifestEntry
 from runql.resources.files.record import find_file
+from runql.resources.records.table_formats import RecordTable
+from runql.resources.records.tables import Shown, data_table, described
 from runql.transport.flow import EXPIRED_URL_STATUSES, Flow, download
 from runql.values import SPELLED_FLOATS, JSONValue, as_json, parse_json
 
@@ -59,7 +61,7 @@ class SideColumn:
 
 
 @dataclass(frozen=True)
-class LoggedTable:
+class LoggedTable(Shown):
     """A `wandb.Table` as it was logged; `Artifact.get` and `Run.table` return it. It sends no requests.
 
     ```python
@@ -81,7 +83,10 @@ class LoggedTable:
         return len(self.data)
 
     def __repr__(self) -> str:
-        return f"<LoggedTable {len(self.data)} rows: {', '.join(self.columns)}>"
+        return described("LoggedTable", f"{len(self.data)} rows:", ", ".join(self.columns))
+
+    def _shown_table(self) -> RecordTable:
+        return data_table(repr(self), self.columns, self.data)
 
     def rows(self) -> list[dict[str, JSONValue]]:
         """Return each row as a dict."""

@@ -15,8 +15,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from runql.errors import AnswerError, ManifestError
 from runql.paths import ArtifactAddress
+from runql.resources.files.record import format_size
 from runql.resources.records.identity import require_id
 from runql.resources.records.snake_case import SnakeCaseAttributes
+from runql.resources.records.tables import described
 from runql.transport.flow import EXPIRED_URL_STATUSES, Flow, download, fetch
 from runql.values import JSONValue, as_json
 from runql_graphql.operations import get_artifact_manifest
@@ -74,6 +76,9 @@ class Manifest(SnakeCaseAttributes):
     entries: Mapping[str, ManifestEntry]
     storage_layout: Layout = "V1"
     storage_region: str | None = None
+
+    def __repr__(self) -> str:
+        return described("Manifest", f"{len(self.entries)} entries, {format_size(self.size)}")
 
     @property
     def size(self) -> int:

@@ -22,6 +22,7 @@ from runql.resources.artifacts.manifest import Manifest, ManifestEntry, read_man
 from runql.resources.files.names import OnUnsafe, checked_on_unsafe
 from runql.resources.records.absent_fields import require_field
 from runql.resources.records.snake_case import SnakeCaseAttributes
+from runql.resources.records.tables import Shown, described
 from runql.times import as_time
 from runql.transport.bodies import Progress
 from runql.transport.flow import DEFAULT_CONCURRENCY, Flow, ReadOnce, offload
@@ -32,7 +33,7 @@ from runql_graphql.fragments import ArtifactCollectionFields
 COMMITTED: Final = ArtifactState.COMMITTED
 
 
-class ArtifactRecord(SnakeCaseAttributes):
+class ArtifactRecord(Shown, SnakeCaseAttributes):
     """What both clients share: the fields that were read, and the flows that read entries.
 
     An artifact is found in one collection, as a link or where it was made. ``name``, ``version`` and ``aliases`` belong
@@ -45,7 +46,7 @@ class ArtifactRecord(SnakeCaseAttributes):
         self._manifest = ReadOnce(self._request_manifest)
 
     def __repr__(self) -> str:
-        return f"<Artifact {self.qualified_name} ({self.type})>"
+        return described("Artifact", f"{self.qualified_name} ({self.type})")
 
     # -- who and where ------------------------------------------------------------------------------------------
 

@@ -32,6 +32,7 @@ from runql.resources.pages.listing import (
     UncountedListing,
     refuse_hidden,
 )
+from runql.resources.records.tables import described
 from runql.transport.aio import AsyncRetryingClient
 from runql.transport.flow import Flow
 from runql.transport.sync import RetryingClient
@@ -70,7 +71,7 @@ class Artifacts(LazySequence[ResolvedArtifact, Artifact]):
         super().__init__(client, _version_listing(query, tags, limit, partial(Artifact, client)))
 
     def __repr__(self) -> str:
-        return f"<Artifacts {self._query}>"
+        return described("Artifacts", self._query)
 
 
 class AsyncArtifacts(AsyncLazySequence[ResolvedArtifact, AsyncArtifact]):
@@ -95,7 +96,7 @@ class AsyncArtifacts(AsyncLazySequence[ResolvedArtifact, AsyncArtifact]):
         super().__init__(client, _version_listing(query, tags, limit, partial(AsyncArtifact, client)))
 
     def __repr__(self) -> str:
-        return f"<Artifacts {self._query}>"
+        return described("Artifacts", self._query)
 
 
 class RunArtifacts(LazySequence[ArtifactFields, Artifact]):
@@ -120,7 +121,7 @@ class RunArtifacts(LazySequence[ArtifactFields, Artifact]):
         super().__init__(client, _run_listing(run, mode, per_page, limit, partial(Artifact, client)))
 
     def __repr__(self) -> str:
-        return f"<RunArtifacts {self._description}>"
+        return described("RunArtifacts", self._description)
 
 
 class AsyncRunArtifacts(AsyncLazySequence[ArtifactFields, AsyncArtifact]):
@@ -139,7 +140,7 @@ class AsyncRunArtifacts(AsyncLazySequence[ArtifactFields, AsyncArtifact]):
         super().__init__(client, _run_listing(run, mode, per_page, limit, partial(AsyncArtifact, client)))
 
     def __repr__(self) -> str:
-        return f"<RunArtifacts {self._description}>"
+        return described("RunArtifacts", self._description)
 
 
 def _checked(

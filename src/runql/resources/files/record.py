@@ -25,6 +25,7 @@ from runql.resources.records.deletion import confirm_deletion
 from runql.resources.records.identity import require_name, require_run
 from runql.resources.records.run_fields import PROJECT_ID, project_number, read_run
 from runql.resources.records.snake_case import SnakeCaseAttributes
+from runql.resources.records.tables import Contents, Shown, described
 from runql.times import as_time
 from runql.transport.bodies import Progress, Sink, Source
 from runql.transport.flow import EXPIRED_URL_STATUSES, Flow, fetch, save, upload
@@ -43,7 +44,7 @@ _HEADER_VALUE = re.compile(r"[\t\x20-\x7e]*")
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
 
-class FileRecord(SnakeCaseAttributes):
+class FileRecord(Shown, SnakeCaseAttributes):
     """What both clients share.
 
     Attributes:
@@ -56,7 +57,19 @@ class FileRecord(SnakeCaseAttributes):
         self.fields = fields
 
     def __repr__(self) -> str:
-        return f"<File {self.name} ({self.mimetype}) {format_size(self.size)}>"
+        return described("File", f"{self.name} ({self.mimetype}) {format_size(self.size)}")
+
+    def _contents(self) -> Contents:
+        return Contents(
+            {
+                "name": self.name,
+                "size": format_size(self.size),
+                "mimetype": self.mimetype,
+                "updated_at": self.updated_at,
+                "md5": self.md5,
+                "run": self.run_path,
+            }
+        )
 
     @property
     def id(self) -> str:
@@ -308,7 +321,8 @@ def _sink(fields: FileFields, target: Path, progress: Progress | None) -> Sink:
 
 def format_size(size: int) -> str:
     """Format a size for people, in powers of 1,024."""
-    amount, unit = float(size), 0
+    # No float is as large as an int of a server may be.
+    amount, unit = float(min(size, 1 << 100)), 0
     while amount >= 1024 and unit < len(_UNITS) - 1:
         amount, unit = amount / 1024, unit + 1
     return f"{amount:.1f}{_UNITS[unit]}" if unit else f"{size}B"

@@ -74,6 +74,18 @@ class ScanPlan:
         return f"{self.run.entity}/{self.run.project}/{self.run.run_id}"
 
     @property
+    def options(self) -> dict[str, object]:
+        """The options that say which rows, those that were not given left out."""
+        keys = None if self.keys is None else list(self.keys)
+        match = self.match if self.keys and len(self.keys) > 1 else None
+        given = {"keys": keys, "match": match, "min_step": self.min_step or None, "max_step": self.max_step}
+        return {name: value for name, value in given.items() if value is not None}
+
+    def words(self, rows_of: str) -> str:
+        """The same for people, behind the name of what is scanned."""
+        return " ".join([rows_of, *(f"{name}={shown(value)}" for name, value in self.options.items())])
+
+    @property
     def columns(self) -> tuple[str, ...]:
         """`_step` and the requested keys."""
         return tuple(dict.fromkeys(("_step", *(self.keys or ()))))

@@ -24,6 +24,7 @@ from runql.resources.history.exports.listing import ExportListing, can_read_expo
 from runql.resources.history.plan import HistoryHints, ScanPlan
 from runql.resources.history.sampled import Row
 from runql.resources.pages.next_item import AsyncNextItem, NextItem
+from runql.resources.records.tables import Contents, Shown, described
 from runql.transport.flow import Flow
 from runql.transport.sample_limits import SampleLimits
 
@@ -49,7 +50,7 @@ MOST_PASSES = 4
 """How often a scan begins again when rows were missing; each time it knows the limits of the server better."""
 
 
-class HistoryScan(Generic[R]):
+class HistoryScan(Shown, Generic[R]):
     """Every row of a run's history, in step order, never downsampled::
 
         for row in run.scan_history(keys=["loss"]):
@@ -71,6 +72,12 @@ class HistoryScan(Generic[R]):
         self._hints = hints
         self._rows = rows
         self._next: NextItem[R] = NextItem(self.__iter__)
+
+    def __repr__(self) -> str:
+        return described("HistoryScan", self._plan.words(self._plan.path))
+
+    def _contents(self) -> Contents:
+        return scan_contents(self._plan, self._hints)
 
     def __next__(self) -> R:
         return self._next.take()
@@ -141,7 +148,7 @@ class HistoryScan(Generic[R]):
         return scan_table(self._plan, self._hints, self._client.sample_limits, checked)
 
 
-class AsyncHistoryScan(Generic[R]):
+class AsyncHistoryScan(Shown, Generic[R]):
     """The async twin of `HistoryScan`: ``async for``, ``await anext(scan)``, ``await scan.to_polars()``."""
 
     def __init__(
@@ -152,6 +159,12 @@ class AsyncHistoryScan(Generic[R]):
         self._hints = hints
         self._rows = rows
         self._next: AsyncNextItem[R] = AsyncNextItem(self.__aiter__)
+
+    def __repr__(self) -> str:
+        return described("AsyncHistoryScan", self._plan.words(self._plan.path))
+
+    def _contents(self) -> Contents:
+        return scan_contents(self._plan, self._hints)
 
     async def __anext__(self) -> R:
         return await self._next.take()
@@ -240,6 +253,14 @@ class RowStream:
 
     def _cursor_of(self, plan: ScanPlan) -> ScanCursor:
         return ScanCursor(plan, self._hints, limits=self._limits, streams=True)
+
+
+def scan_contents(plan: ScanPlan, hints: HistoryHints) -> Contents:
+    """Return what a scan reads, and what is known of the run."""
+    fields = {"run": plan.path, **plan.options, "page_size": plan.page_size}
+    return Contents(
+        {**fields, "rows when the run was read": hints.line_count, "last step then": hints.last_step}
+    )
 
 
 def find_exports(cursor: ScanCursor, *, with_rows: bool) -> Flow[ExportListing | None]:

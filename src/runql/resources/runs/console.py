@@ -13,6 +13,7 @@ from runql.paths import RunAddress
 from runql.postponed import postponed
 from runql.resources.pages.listing import AsyncLazySequence, LazySequence, Listing, Page, require_connection
 from runql.resources.records.identity import require_run
+from runql.resources.records.tables import described
 from runql.times import parse_time
 from runql.transport.flow import Flow, fetch
 from runql.transport.sync import RetryingClient
@@ -61,7 +62,7 @@ class ConsoleLogs(LazySequence[ConsoleLogLine, ConsoleLogLine]):
         super().__init__(client, LogListing(LogQuery.checked(run, per_page, last)))
 
     def __repr__(self) -> str:
-        return f"<ConsoleLogs {self._run}>"
+        return described("ConsoleLogs", self._run)
 
 
 class AsyncConsoleLogs(AsyncLazySequence[ConsoleLogLine, ConsoleLogLine]):
@@ -78,7 +79,7 @@ class AsyncConsoleLogs(AsyncLazySequence[ConsoleLogLine, ConsoleLogLine]):
         super().__init__(client, LogListing(LogQuery.checked(run, per_page, last)))
 
     def __repr__(self) -> str:
-        return f"<AsyncConsoleLogs {self._run}>"
+        return described("AsyncConsoleLogs", self._run)
 
 
 @dataclass(frozen=True, slots=True)

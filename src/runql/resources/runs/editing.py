@@ -10,6 +10,7 @@ from runql.errors import IncompleteUpdateError, RunChangedError, RunqlError
 from runql.resources.records.name_lists import checked_names
 from runql.resources.records.run_fields import read_run
 from runql.resources.records.stored_changes import compare_stored_json, incomplete_update
+from runql.resources.records.tables import NOT_READ, Contents, readable
 from runql.resources.records.to_json import replace_in_place
 from runql.resources.runs.mutations import (
     STRINGS,
@@ -50,6 +51,32 @@ class EditableRun(RunRecord):
     @cached_property
     def _tag_list(self) -> list[str]:
         return list(self._light().tags or [])
+
+    def _contents(self) -> Contents:
+        if self._fields is None:
+            return Contents({"id": self.id, "state": NOT_READ}, url=self.url)
+        fields: dict[str, object] = {
+            "name": self.name or self.id,
+            "id": self.id,
+            "state": self.state,
+            "created_at": self.created_at,
+            "user": self._fields.user and self._fields.user.username,
+            "tags": ", ".join(self.tags) or None,
+            "group": self.group,
+            "job_type": self.job_type,
+            "sweep_name": self.sweep_name,
+            "history_line_count": self.history_line_count,
+            "heartbeat_at": self.heartbeat_at,
+            "commit": self.commit,
+            "notes": self.notes,
+        }
+        # A run that is listed with `lazy=True` would read its page again.
+        is_full = self._is_full()
+        parts: dict[str, dict[str, JSONValue] | str] = {
+            "config": readable(lambda: self.config) if is_full else NOT_READ,
+            "summary": readable(lambda: self._summary) if is_full else NOT_READ,
+        }
+        return Contents(fields, parts, self.url)
 
     @property
     def name(self) -> str | None:

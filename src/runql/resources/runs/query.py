@@ -66,6 +66,12 @@ class RunQuery:
             None if limit is None else positive("limit", limit),
         )
 
+    def words(self) -> str:
+        """The project, and the filter and the order that are not the default, for people."""
+        chosen = f" filters={self.filters}" if self.filters != "{}" else ""
+        ordered = f" order={self.order}" if self.order != DEFAULT_ORDER else ""
+        return f"{self.entity}/{self.project}{chosen}{ordered}"
+
     def sized(self, per_page: int) -> RunQuery:
         """The same query in pages of another size."""
         return replace(self, per_page=per_page)

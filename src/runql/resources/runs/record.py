@@ -20,6 +20,7 @@ from runql.resources.records.absent_fields import require_field, require_request
 from runql.resources.records.identity import require_run
 from runql.resources.records.run_fields import PROJECT_ID, UNEDITED, project_number, read_run
 from runql.resources.records.snake_case import SnakeCaseAttributes
+from runql.resources.records.tables import Shown, described
 from runql.resources.runs.query import RunQuery, list_full_page
 from runql.resources.runs.state import wait_until_ended
 from runql.times import as_time
@@ -67,7 +68,7 @@ class ListedPage:
             run.take(full.get(run.storage_id))
 
 
-class RunRecord(SnakeCaseAttributes, ABC):
+class RunRecord(Shown, SnakeCaseAttributes, ABC):
     """The fields of a run that cannot be changed, and the flows that read of it.
 
     A run from a list holds what the list selected: the full shape by default, the light one with ``lazy=True``.
@@ -89,7 +90,7 @@ class RunRecord(SnakeCaseAttributes, ABC):
 
     def __repr__(self) -> str:
         state = self._fields.state if self._fields else None
-        return f"<Run {self._path} ({state or 'not found'})>"
+        return described("Run", f"{self._path} ({state or 'not found'})")
 
     @property
     def _path(self) -> str:
@@ -390,9 +391,6 @@ class RunRecord(SnakeCaseAttributes, ABC):
         from runql.resources.records.iframe import page_html
 
         return page_html(self.url, "run", height=height, hidden=hidden)
-
-    def _repr_html_(self) -> str:
-        return self.to_html()
 
 
 def read_last_step(run: RunAddress) -> Flow[int]:

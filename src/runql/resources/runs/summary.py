@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from runql.arguments import shown
 from runql.postponed import postponed
+from runql.resources.records.tables import described, readable
 from runql.resources.records.to_json import to_json_value
 from runql.transport.flow import Flow
 from runql.transport.sync import RetryingClient
@@ -64,7 +65,8 @@ class SummaryValues(MutableMapping[str, JSONValue]):
         return len(self._values())
 
     def __repr__(self) -> str:
-        return repr(self._values())
+        values = readable(self._values)
+        return described("Summary", values) if isinstance(values, str) else repr(values)
 
     @property
     def _json_dict(self) -> dict[str, JSONValue]:

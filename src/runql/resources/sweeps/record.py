@@ -14,6 +14,7 @@ from runql.errors import UnorderedError
 from runql.paths import quote_part, sweep_url
 from runql.resources.records.iframe import page_html
 from runql.resources.records.snake_case import SnakeCaseAttributes
+from runql.resources.records.tables import NOT_READ, Contents, Shown, described, readable
 from runql.resources.runs.query import RunQuery, checked_missing
 from runql.resources.sweeps.best_run import find_best
 from runql.resources.sweeps.config import metric_order, parse_sweep_config, run_order
@@ -27,7 +28,7 @@ from runql_graphql.fragments import FullRunFields, SweepFields
 NEWEST_FIRST = "-created_at"
 
 
-class SweepRecord(SnakeCaseAttributes, ABC):
+class SweepRecord(Shown, SnakeCaseAttributes, ABC):
     """The part of `Sweep` and `AsyncSweep` that both share: its fields, which need no request once they are loaded."""
 
     def __init__(
@@ -42,7 +43,7 @@ class SweepRecord(SnakeCaseAttributes, ABC):
 
     def __repr__(self) -> str:
         state = self._fields.state if self._fields else "not loaded"
-        return f"<Sweep {self._entity}/{self._project}/{self._sweep_id} ({state})>"
+        return described("Sweep", f"{self._entity}/{self._project}/{self._sweep_id} ({state})")
 
     @abstractmethod
     def _loaded(self) -> SweepFields:
@@ -82,8 +83,14 @@ class SweepRecord(SnakeCaseAttributes, ABC):
         """
         return page_html(self.url, "sweep", height=height, hidden=hidden)
 
-    def _repr_html_(self) -> str:
-        return self.to_html()
+    def _contents(self) -> Contents:
+        if self._fields is None:
+            return Contents({"id": self.id, "state": NOT_READ}, url=self.url)
+        config = readable(lambda: self._config)
+        names = ("id", "state", "method", "run_count", "best_loss", "expected_run_count", "created_at")
+        fields = {name: getattr(self, name) for name in names}
+        name = self.display_name if isinstance(config, str) else self.name
+        return Contents({"name": name or self.id, **fields}, {"config": config}, self.url)
 
     @property
     def username(self) -> str:

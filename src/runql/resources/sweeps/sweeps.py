@@ -7,6 +7,7 @@ from functools import partial
 from runql.errors import ProjectNotFoundError
 from runql.resources.pages.listing import AsyncLazySequence, LazySequence, Listing, Page, read_edges
 from runql.resources.records.identity import require_project
+from runql.resources.records.tables import described
 from runql.resources.sweeps.sweep import AsyncSweep, Sweep
 from runql.transport.aio import AsyncRetryingClient
 from runql.transport.flow import Flow, fetch
@@ -40,7 +41,7 @@ class Sweeps(LazySequence[SweepFields, Sweep]):
         )
 
     def __repr__(self) -> str:
-        return f"<Sweeps {self._path}>"
+        return described("Sweeps", self._path)
 
 
 class AsyncSweeps(AsyncLazySequence[SweepFields, AsyncSweep]):
@@ -68,7 +69,7 @@ class AsyncSweeps(AsyncLazySequence[SweepFields, AsyncSweep]):
         )
 
     def __repr__(self) -> str:
-        return f"<AsyncSweeps {self._path}>"
+        return described("AsyncSweeps", self._path)
 
 
 def list_sweep_page(entity: str, project: str, per_page: int, after: str | None) -> Flow[Page[SweepFields]]:

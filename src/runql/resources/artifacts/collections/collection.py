@@ -16,6 +16,7 @@ from runql.resources.artifacts.collections.lookup import (
 from runql.resources.artifacts.collections.record import CollectionRecord
 from runql.resources.artifacts.versions import PER_PAGE, Artifacts, AsyncArtifacts
 from runql.resources.pages.listing import AsyncLazySequence, LazySequence, Listing
+from runql.resources.records.tables import described
 from runql.transport.aio import AsyncRetryingClient
 from runql.transport.sync import RetryingClient
 from runql.values import Filters
@@ -131,7 +132,7 @@ class ArtifactCollections(LazySequence[ArtifactCollectionFields, ArtifactCollect
         super().__init__(client, _listing(home, per_page, limit, partial(ArtifactCollection, client, home)))
 
     def __repr__(self) -> str:
-        return f"<ArtifactCollections {self._home}>"
+        return described("ArtifactCollections", self._home)
 
 
 class AsyncArtifactCollections(AsyncLazySequence[ArtifactCollectionFields, AsyncArtifactCollection]):
@@ -154,7 +155,7 @@ class AsyncArtifactCollections(AsyncLazySequence[ArtifactCollectionFields, Async
         )
 
     def __repr__(self) -> str:
-        return f"<ArtifactCollections {self._home}>"
+        return described("ArtifactCollections", self._home)
 
 
 class ProjectArtifactCollections(LazySequence[ArtifactCollectionFields, ArtifactCollection]):
@@ -176,7 +177,7 @@ class ProjectArtifactCollections(LazySequence[ArtifactCollectionFields, Artifact
         super().__init__(client, _project_listing(query, limit, partial(ArtifactCollection, client)))
 
     def __repr__(self) -> str:
-        return f"<ProjectArtifactCollections {self._path}>"
+        return described("ProjectArtifactCollections", self._path)
 
 
 class AsyncProjectArtifactCollections(AsyncLazySequence[ArtifactCollectionFields, AsyncArtifactCollection]):
@@ -198,7 +199,7 @@ class AsyncProjectArtifactCollections(AsyncLazySequence[ArtifactCollectionFields
         super().__init__(client, _project_listing(query, limit, partial(AsyncArtifactCollection, client)))
 
     def __repr__(self) -> str:
-        return f"<ProjectArtifactCollections {self._path}>"
+        return described("ProjectArtifactCollections", self._path)
 
 
 def _listing(

@@ -25,6 +25,7 @@ from runql.resources.records.deletion import confirm_deletion
 from runql.resources.records.identity import require_id
 from runql.resources.records.snake_case import SnakeCaseAttributes
 from runql.resources.records.stored_changes import write_in_order
+from runql.resources.records.tables import Contents, Shown, described, readable
 from runql.times import as_time
 from runql.transport.flow import Flow, fetch
 from runql_graphql.fragments import (
@@ -59,7 +60,7 @@ TYPE_NAME: Final = re.compile(r"[-\w]+( *[-.\w]+)*")
 T = TypeVar("T")
 
 
-class CollectionRecord(SnakeCaseAttributes):
+class CollectionRecord(Shown, SnakeCaseAttributes):
     """What both clients share.
 
     Name, type, description and tags can be assigned. Assigning changes memory only; `save` writes to the server.
@@ -71,7 +72,22 @@ class CollectionRecord(SnakeCaseAttributes):
         self._edited: dict[str, str] = {}
 
     def __repr__(self) -> str:
-        return f"<ArtifactCollection {self.entity}/{self.project}/{self.name} ({self.type})>"
+        return described("ArtifactCollection", f"{self.entity}/{self.project}/{self.name} ({self.type})")
+
+    def _contents(self) -> Contents:
+        return Contents(
+            {
+                "name": self.name,
+                "type": self.type,
+                "aliases": ", ".join(self.aliases) or None,
+                "tags": readable(lambda: ", ".join(self.tags)) or None,
+                "created_at": self.created_at,
+                "updated_at": self.updated_at,
+                "entity": self.entity,
+                "project": self.project,
+                "description": self.description,
+            }
+        )
 
     @property
     def id(self) -> str:

@@ -15,13 +15,14 @@ from runql.resources.artifacts.collections.lookup import TypeAddress, find_colle
 from runql.resources.artifacts.versions import PER_PAGE
 from runql.resources.pages.listing import AsyncLazySequence, LazySequence, UncountedListing
 from runql.resources.records.snake_case import SnakeCaseAttributes
+from runql.resources.records.tables import Contents, Shown, described
 from runql.times import as_time
 from runql.transport.aio import AsyncRetryingClient
 from runql.transport.sync import RetryingClient
 from runql_graphql.fragments import ArtifactTypeFields
 
 
-class TypeRecord(SnakeCaseAttributes):
+class TypeRecord(Shown, SnakeCaseAttributes):
     """What both clients share."""
 
     def __init__(self, entity: str, project: str, fields: ArtifactTypeFields) -> None:
@@ -29,7 +30,11 @@ class TypeRecord(SnakeCaseAttributes):
         self._fields = fields
 
     def __repr__(self) -> str:
-        return f"<ArtifactType {self._home}>"
+        return described("ArtifactType", self._home)
+
+    def _contents(self) -> Contents:
+        names = ("name", "entity", "project", "created_at", "description", "id")
+        return Contents({name: getattr(self, name) for name in names})
 
     @property
     def id(self) -> str:
@@ -145,7 +150,7 @@ class ArtifactTypes(LazySequence[ArtifactTypeFields, ArtifactType]):
         )
 
     def __repr__(self) -> str:
-        return f"<ArtifactTypes {self._path}>"
+        return described("ArtifactTypes", self._path)
 
 
 class AsyncArtifactTypes(AsyncLazySequence[ArtifactTypeFields, AsyncArtifactType]):
@@ -173,4 +178,4 @@ class AsyncArtifactTypes(AsyncLazySequence[ArtifactTypeFields, AsyncArtifactType
         )
 
     def __repr__(self) -> str:
-        return f"<ArtifactTypes {self._path}>"
+        return described("ArtifactTypes", self._path)

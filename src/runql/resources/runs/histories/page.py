@@ -26,6 +26,7 @@ from runql.resources.history.window import (
 )
 from runql.resources.pages.listing import Page, read_page
 from runql.resources.records.identity import require_runs
+from runql.resources.records.tables import Contents
 from runql.resources.runs.adaptive_pages import UnreadRuns
 from runql.resources.runs.query import RunQuery
 from runql.transport.flow import Flow, fetch_with_raw_lists
@@ -48,6 +49,16 @@ class HistoriesPlan:
 
     query: RunQuery
     scan: ScanPlan
+
+    def words(self) -> str:
+        """Which rows of which runs, for people."""
+        return self.scan.words(self.query.words())
+
+    def contents(self) -> Contents:
+        """The same as fields."""
+        query = self.query
+        runs = {"project": f"{query.entity}/{query.project}", "filters": query.filters, "order": query.order}
+        return Contents({**runs, "limit": query.limit, **self.scan.options, "page_size": self.scan.page_size})
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from runql.errors import UnexpectedValueError
 from runql.postponed import postponed
 from runql.projections.checked import OnInvalid, checked_on_invalid
 from runql.projections.projection import projection_of
+from runql.resources.records.tables import described
 from runql.resources.runs.editing import EditableRun
 
 if TYPE_CHECKING:
@@ -69,6 +70,9 @@ class TypedRuns(Generic[C_co, S_co]):
         self._values = values
         self._skipped: list[tuple[Run, UnexpectedValueError]] = []
 
+    def __repr__(self) -> str:
+        return described("TypedRuns", f"of {self._runs!r}")
+
     @property
     def skipped(self) -> list[tuple[Run, UnexpectedValueError]]:
         """The runs that the latest iteration left out, each with its error; only with ``on_invalid="skip"``."""
@@ -100,6 +104,9 @@ class AsyncTypedRuns(Generic[C_co, S_co]):
         self._runs = runs
         self._values = values
         self._skipped: list[tuple[AsyncRun, UnexpectedValueError]] = []
+
+    def __repr__(self) -> str:
+        return described("AsyncTypedRuns", f"of {self._runs!r}")
 
     @property
     def skipped(self) -> list[tuple[AsyncRun, UnexpectedValueError]]:
