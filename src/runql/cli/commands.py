@@ -10,6 +10,7 @@ import typer
 from runql.cli.changing import commands as changing
 from runql.cli.console.failures import help_end
 from runql.cli.exit_codes import COULD_NOT_CHECK, CheckExit
+from runql.cli.plotting import plot
 from runql.cli.reading import diff, download, history, ls, show
 from runql.cli.server_commands import demo, serve
 from runql.errors import MissingExtraError
@@ -29,6 +30,7 @@ app.command(epilog=show.HELP_END)(show.show)
 app.command(epilog=history.HELP_END)(history.history)
 app.command(epilog=diff.HELP_END)(diff.diff)
 app.command(epilog=download.HELP_END)(download.download)
+app.command(epilog=plot.HELP_END)(plot.plot)
 app.command(epilog=changing.TAG_END)(changing.tag)
 app.command(epilog=changing.UNTAG_END)(changing.untag)
 app.command("set", epilog=changing.SET_END)(changing.set_fields)
