@@ -1,6 +1,6 @@
 # Everything runs in environments of the project's own: .venv for the work, .venv-wandb-* for the official SDK as an oracle.
 .DEFAULT_GOAL := help
-.PHONY: help setup generate check test faults soak limiter kill fuzz conformance record senders drift sample demo bench wheel lock clean
+.PHONY: help setup generate check docs test faults soak limiter kill fuzz conformance record senders drift sample demo bench wheel lock clean
 
 PYTHON ?= python3.11
 BIN := .venv/bin
@@ -41,6 +41,7 @@ lock:  ## write .ci/requirements/ again: every version of constraints.txt, with 
 	$(PYTHON) -m venv .venv-lock
 	.venv-lock/bin/python $(PIP) uv==$(UV)
 	$(COMPILE) pyproject.toml --extra all --group dev --group build --output-file .ci/requirements/project.txt
+	$(COMPILE) --group docs --output-file .ci/requirements/docs.txt
 	for version in $(WANDB_OLD) $(WANDB_NEW); do \
 		printf '%s\n' wandb==$$version pandas polars pillow scikit-learn | \
 		$(COMPILE) - --output-file .ci/requirements/wandb-$$version.txt || exit 1; \
@@ -56,6 +57,16 @@ check: .venv/.ready  ## format, lint, types, import contracts
 	$(BIN)/pyright
 	$(BIN)/lint-imports
 	$(BIN)/bandit --quiet --recursive --configfile pyproject.toml src generated
+
+.venv-docs/.ready: .ci/requirements/docs.txt
+	$(PYTHON) -m venv .venv-docs
+	.venv-docs/bin/python $(LOCKED) .ci/requirements/docs.txt
+	touch $@
+
+docs: .venv/.ready .venv-docs/.ready  ## build the documents' site in build/docs/site; a broken link fails
+	$(BIN)/python -m tests.docs.site
+	cd build/docs && ../../.venv-docs/bin/zensical build --strict --clean
+	$(BIN)/python -m tests.docs.site --finish
 
 test: .venv/.ready $(OLD_SDK)/.ready $(NEW_SDK)/.ready  ## all tests, with the official SDK as an oracle; CI=true tries everything
 	$(BIN)/pytest -m "not bench and not live"
@@ -111,4 +122,4 @@ wheel: .venv/.ready $(NEW_SDK)/.ready  ## build the wheel and test it in a clean
 	$(BIN)/python -m tests.wheel
 
 clean:  ## remove everything that can be made again
-	rm -rf .venv .venv-wandb-* .venv-lock $(USER) dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-wandb-* .venv-docs .venv-lock $(USER) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -57,7 +57,7 @@ RunqlError
 ├── IncompleteUpdateError                   some parts of an update were written, the others were not
 ├── NotLoadedError                          a property of an async run or sweep was read before ``load()``
 ├── SchemaDriftError                        the response does not fit the generated model
-├── PaginationError                         the server's cursor does not advance
+├── PaginationError                         a cursor does not advance, or a page has null in place of an item
 ├── HistoryNotExportedError                 some history rows are in no parquet file
 ├── IncompleteHistoryError                  the server does not send every row of a run; received rows are in ``partial``
 ├── IncompleteHistoriesError                some runs could not be read; the others are in ``partial``
@@ -581,7 +581,7 @@ class SchemaDriftError(RunqlError):
 
 
 class PaginationError(RunqlError):
-    """The server says there is another page, but its cursor does not advance."""
+    """A list cannot be read to its end: the cursor of its pages does not advance, or the server hides items of a page."""
 
 
 class IncompleteHistoriesError(RunqlError):

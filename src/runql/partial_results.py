@@ -9,6 +9,7 @@ from contextvars import ContextVar, Token
 from types import TracebackType
 from typing import Final, Literal, TypeAlias
 
+from runql.arguments import shown
 from runql.callers import level_outside_runql
 from runql.errors import first_few
 from runql.escaping import one_line
@@ -125,4 +126,4 @@ def checked_partial(partial: object) -> OnPartial:
         return "raise"
     if partial == "allow":
         return "allow"
-    raise ValueError(f"partial must be 'raise' or 'allow', not {partial!r:.80}")
+    raise ValueError(f"partial must be 'raise' or 'allow', not {shown(partial)}")

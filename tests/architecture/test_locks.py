@@ -49,7 +49,12 @@ def stated() -> set[str]:
 
 
 def test_there_is_a_lock_for_each_environment() -> None:
-    assert [lock.name for lock in LOCKS] == ["project.txt", "wandb-0.21.4.txt", "wandb-0.31.0.txt"]
+    assert [lock.name for lock in LOCKS] == [
+        "docs.txt",
+        "project.txt",
+        "wandb-0.21.4.txt",
+        "wandb-0.31.0.txt",
+    ]
     makefile = (ROOT / "Makefile").read_text("utf-8")
     for version in re.findall(r"^WANDB_\w+ := (\S+)$", makefile, re.MULTILINE):
         assert pins(ROOT / ".ci" / "requirements" / f"wandb-{version}.txt")["wandb"] == version
@@ -75,6 +80,14 @@ def test_the_project_is_locked_as_a_whole() -> None:
     assert {name for name in locked if name not in constraints} == set(), "add these to constraints.txt"
 
 
+def test_what_builds_the_documents_is_locked() -> None:
+    groups = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["dependency-groups"]
+    named = {normalized(re.split(r"[<>=~! ]", each)[0]) for each in groups["docs"]}
+    locked = pins(ROOT / ".ci" / "requirements" / "docs.txt")
+    assert named <= set(locked), "run `make lock`"
+    assert set(locked) <= set(pins(ROOT / "constraints.txt")), "add these to constraints.txt"
+
+
 def test_setup_and_ci_install_nothing_without_a_hash() -> None:
     makefile = (ROOT / "Makefile").read_text("utf-8")
     setup = makefile[makefile.index(".venv/.ready:") : makefile.index("\nlock:")]
@@ -84,5 +97,7 @@ def test_setup_and_ci_install_nothing_without_a_hash() -> None:
         "$(PIP) --no-deps --no-build-isolation --editable .",
         "$(LOCKED) .ci/requirements/wandb-$*.txt",
     ]
+    documents = makefile[makefile.index(".venv-docs/.ready:") : makefile.index("\ntest:")]
+    assert re.findall(r"(\$\((?:PIP|LOCKED)\)[^\n]*)", documents) == ["$(LOCKED) .ci/requirements/docs.txt"]
     assert "LOCKED := $(PIP) --require-hashes --requirement" in makefile
     assert "pip install" not in (ROOT / ".ci" / "run").read_text("utf-8")

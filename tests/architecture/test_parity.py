@@ -65,8 +65,8 @@ SPECIAL = {
     "__aexit__": "__exit__",
 }
 
-# `len()` cannot be awaited: `await runs.length` takes its place. Nor can `reversed()`.
-WITHOUT_TWIN = {"__len__", "__reversed__"}
+# `len()` cannot be awaited: `await runs.length` takes its place. Nor can `reversed()` and `in`; `index` and `count` are those of a `Sequence`.
+WITHOUT_TWIN = {"__len__", "__reversed__", "__contains__", "index", "count"}
 
 # A `Sequence` is read without awaiting.
 BASES_WITHOUT_TWIN = {"Sequence[T]"}

@@ -14,7 +14,7 @@ import pytest
 from tests.patience import PATIENCE
 
 from runql import Api, __version__
-from runql.cli.commands import DEMO_SCRIPT, demo_code
+from runql.cli.server_commands import DEMO_SCRIPT, demo_code
 from runql_server.sample import Sample
 
 COMMAND = [sys.executable, "-m", "runql.cli.main"]

@@ -1,8 +1,8 @@
-"""`python -m tests.conformance`: compare, and write the report and the table of members."""
+"""`python -m tests.conformance`: compare, and write the report and the tables of two documents."""
 
 from __future__ import annotations
 
-from tests.conformance import differences, member_table, report
+from tests.conformance import differences, member_table, newcomers, report
 from tests.conformance.comparison import compare_all
 
 if __name__ == "__main__":
@@ -10,4 +10,5 @@ if __name__ == "__main__":
     member_table.FILE.write_text(
         member_table.refreshed(member_table.FILE.read_text("utf-8")), encoding="utf-8"
     )
-    print(f"wrote {report.FILE} and {member_table.FILE}")
+    newcomers.FILE.write_text(newcomers.refreshed(newcomers.FILE.read_text("utf-8")), encoding="utf-8")
+    print(f"wrote {report.FILE}, {member_table.FILE} and {newcomers.FILE}")

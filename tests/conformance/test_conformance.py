@@ -7,7 +7,7 @@ import re
 
 import pytest
 from tests.architecture.surface import members_of
-from tests.conformance import differences, member_table, report
+from tests.conformance import differences, member_table, newcomers, report
 from tests.conformance.calls.every import CALLS
 from tests.conformance.comparison import VERSIONS, Comparison, compare_all, mismatches
 from tests.conformance.plain_values import Json
@@ -128,6 +128,14 @@ def test_the_table_of_members_is_fresh() -> None:
     assert member_table.refreshed(text) == text, "run `make conformance`"
     listed = set(re.findall(r"`([A-Za-z_.]+)` ✓", member_table.table()))
     assert {member.partition(".")[2] for member in member_table.documented()} <= listed
+
+
+def test_the_table_for_newcomers_is_that_of_the_report() -> None:
+    text = newcomers.FILE.read_text("utf-8")
+    assert newcomers.refreshed(text) == text, "run `make conformance`"
+    rows = re.findall(r"^\| `.+ \|$", newcomers.table(report.FILE.read_text("utf-8")), re.MULTILINE)
+    newest = [each for each in differences.load() if newcomers.NEWEST in each.sdk]
+    assert len(rows) == len({each.because for each in newest} - {newcomers.ADDED})
 
 
 @pytest.mark.parametrize("owner", BESIDE_THE_REFERENCE, ids=lambda each: each.__name__)

@@ -56,10 +56,11 @@ BUDGET: Final = RetryPolicy().new_budget().left
 
 
 def test_the_options_have_the_defaults_of_the_code() -> None:
-    assert [*OPTIONS] == ["`deadline`", "`timeout`", "`retries`", "`RetryPolicy.call_seconds`"]
+    assert [*OPTIONS] == ["`deadline`", "`timeout`", "`retries`", "`RetryPolicy.call_seconds`", "`partial`"]
     for api in (Api, AsyncApi):
         assert signature(api).parameters["deadline"].default is None
         assert signature(api).parameters["retries"].default is None
+        assert OPTIONS["`partial`"][0] == f'`"{signature(api).parameters["partial"].default}"`'
     assert OPTIONS["`deadline`"][0].startswith("none: ")
     assert OPTIONS["`timeout`"][0] == f"{DEFAULT_TIMEOUT:g} s (`WANDB_HTTP_TIMEOUT`)"
     assert POLICY.jitter == Fraction(1, 4)

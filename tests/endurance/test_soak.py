@@ -1,10 +1,9 @@
-"""A short soak and a short simulation of the limiter; `make soak` and `make limiter` run longer ones."""
+"""A short soak; `make soak` runs a longer one."""
 
 from __future__ import annotations
 
 import pytest
 from tests import profiles
-from tests.endurance.limiter import RATE, simulate
 from tests.endurance.soak import soak
 
 pytestmark = pytest.mark.long
@@ -24,8 +23,3 @@ def test_threads_and_tasks_read_the_right_values_through_a_front_that_misbehaves
     before, after = found.memory
     assert after - before < SOME_MEMORY, str(found)
     assert found.descriptors[1] - found.descriptors[0] < SOME_DESCRIPTORS, str(found)
-
-
-def test_a_client_uses_the_rate_that_it_may() -> None:
-    found = simulate("RateLimit", 5.0)
-    assert 0 < found.accepted <= 6 * RATE

@@ -152,6 +152,56 @@ def test_all_windows_before_the_next_row_are_one_call(
     assert len(counting.begun) == 3
 
 
+@pytest.mark.parametrize("lazy", [False, True])
+def test_all_typed_runs_left_out_before_the_next_one_are_one_call(
+    lazy: bool, counting: Counting, face: Face, server: RunningServer, project: str
+) -> None:
+    server.seed(
+        f"{project}-many",
+        [SeedRun(name=f"r{n}", config={"lr": 0.1 if n in {0, 7} else "none"}) for n in range(8)],
+    )
+    runs = taken(
+        counting.on.face,
+        counting.on.api.runs(f"{server.entity}/{project}-many", per_page=2, lazy=lazy),
+    )
+    counting.begun.clear()
+    server.clear()
+    typed = runs.typed(config=Rate, on_invalid="skip")
+    assert len(listed(face, typed)) == 2
+    assert len(typed.skipped) == 6
+    assert len(server.requests) >= 4
+    # The first run, the second one, and the end.
+    assert len(counting.begun) == 3
+
+
+@pytest.mark.parametrize("method", ["in", "index", "count"])
+def test_a_search_through_all_pages_of_a_list_is_one_call(
+    method: str, counting: Counting, server: RunningServer, project: str
+) -> None:
+    if counting.on.face.name != "sync":
+        pytest.skip("async lists are no sequences")
+    server.seed(f"{project}-many", [SeedRun(name=f"r{n}") for n in range(8)])
+    runs = taken(
+        counting.on.face,
+        counting.on.api.runs(f"{server.entity}/{project}-many", per_page=2),
+    )
+    counting.begun.clear()
+    server.clear()
+    if method == "index":
+        with pytest.raises(ValueError, match=r"^$"):
+            runs.index("absent")
+    else:
+        assert ("absent" in runs if method == "in" else runs.count("absent")) == 0
+    assert len(server.requests) >= 4
+    assert len(counting.begun) == 1
+
+
+class Rate(TypedDict):
+    """A config that few runs have."""
+
+    lr: float
+
+
 class Loss(TypedDict):
     """A row that few steps have."""
 

@@ -50,6 +50,8 @@ def use_lists(versions: Artifacts, logged: RunArtifacts, kinds: ArtifactTypes) -
     assert_type(logged.length, int)
     assert_type(logged.more, bool)
     assert_type(logged.convert_objects(), list[Artifact])
+    assert_type(logged.index(logged[0]), int)
+    assert_type(logged.count(logged[0]), int)
     assert_type(versions.next(), Artifact)
     assert_type(logged.cursor, str | None)
     assert_type(kinds[0], ArtifactType)

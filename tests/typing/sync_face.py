@@ -106,6 +106,8 @@ def use_runs(runs: Runs) -> None:
     assert_type(runs.cursor, str | None)
     assert_type(runs.more, bool)
     assert_type(runs.convert_objects(), list[Run])
+    assert_type(runs.index(runs[0]), int)
+    assert_type(runs.count(runs[0]), int)
 
 
 def use_histories(runs: Runs) -> None:

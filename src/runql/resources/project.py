@@ -17,7 +17,7 @@ from runql.resources.pages.listing import (
     LazySequence,
     Page,
     UncountedListing,
-    read_sparse_page,
+    read_edges,
 )
 from runql.resources.records.absent_fields import require_field
 from runql.resources.records.identity import require_name, require_project
@@ -358,7 +358,7 @@ def list_project_page(entity: str, per_page: int, after: str | None) -> Flow[Pag
     response = yield from fetch(list_projects(entity=entity, first=per_page, after=after))
     if response.models is None:
         raise NotFoundError(f"entity {entity} does not exist, or your API key may not see its projects")
-    page = read_sparse_page(response.models.page_info, response.models.edges, after)
+    page = read_edges(response.models.page_info, response.models.edges, after)
     for fields in page.nodes:
         require_name("projects of ", entity, fields.entity_name)
     return page

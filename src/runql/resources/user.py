@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from runql.errors import AuthenticationError
-from runql.resources.pages.listing import Page, read_all, read_sparse_page
+from runql.resources.pages.listing import Page, read_all, read_edges, require_connection
 from runql.resources.records.snake_case import SnakeCaseAttributes
 from runql.transport.flow import Flow, fetch
 from runql_graphql.fragments import ViewerFields
@@ -61,11 +61,8 @@ def list_matching_users(query: str) -> Flow[list[User]]:
 
     def read(after: str | None) -> Flow[Page[ViewerFields]]:
         users = (yield from fetch(list_users(query=query, first=USERS_A_PAGE, after=after))).users
-        return (
-            read_sparse_page(users.page_info, users.edges, after)
-            if users
-            else Page[ViewerFields].empty(after)
-        )
+        found = require_connection(users, "the users that match")
+        return read_edges(found.page_info, found.edges, after)
 
     return [_user(fields) for fields in (yield from read_all(read))]
 

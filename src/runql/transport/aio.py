@@ -20,6 +20,7 @@ from runql.errors import RunqlError
 from runql.limits import Limits, ResponseLimitError, checked_limits, limited
 from runql.partial_results import OnPartial, PartialReads, checked_partial
 from runql.transport.bodies import Sink, Source
+from runql.transport.connections.leftovers import watch_awaited
 from runql.transport.credentials.plain_http import check_plain_http
 from runql.transport.deadlines.call import Call
 from runql.transport.endpoint import LIMITS, UNSENT, Endpoint, NoCookies, parsed
@@ -146,6 +147,7 @@ class AsyncRetryingClient:
             cookies=NoCookies(),
             transport=self._transport,
             verify=LazySSLContext(),
+            event_hooks={"response": [watch_awaited]},
         )
 
     def disown(self) -> object:

@@ -19,6 +19,7 @@ from runql.errors import RunqlError
 from runql.limits import Limits, ResponseLimitError, checked_limits, limited
 from runql.partial_results import OnPartial, PartialReads, checked_partial
 from runql.transport.bodies import Sink, Source
+from runql.transport.connections.leftovers import watch
 from runql.transport.credentials.plain_http import check_plain_http
 from runql.transport.deadlines.call import Call
 from runql.transport.deadlines.sockets import bind_sockets, bounding_sockets
@@ -101,6 +102,7 @@ class RetryingClient:
             cookies=NoCookies(),
             transport=self._transport,
             verify=LazySSLContext(),
+            event_hooks={"response": [watch]},
         )
         bind_sockets(http)
         # A client that nobody closed, as in a notebook, closes its connections when it is garbage-collected.

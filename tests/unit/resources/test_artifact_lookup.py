@@ -6,7 +6,7 @@ import pytest
 from tests.unit.resources.artifact_answers import PLACE, alias, artifact, fields
 from tests.unit.transport.stepping import answered, played, sent
 
-from runql.errors import ArtifactNotFoundError, ProjectNotFoundError, QueryError
+from runql.errors import ArtifactNotFoundError, PaginationError, ProjectNotFoundError, QueryError
 from runql.paths import ArtifactAddress, RunAddress
 from runql.resources.artifacts.lookup import (
     VersionQuery,
@@ -125,12 +125,19 @@ def test_a_run_without_artifacts_has_empty_pages() -> None:
         (list_logged(run, 10, None), "outputArtifacts"),
         (list_used(run, 10, None), "inputArtifacts"),
     ):
-        page, _ = played(flow, [answered({"project": {"run": {field: None}}})])
+        none: JSONValue = {**PAGE, "edges": []}
+        page, _ = played(flow, [answered({"project": {"run": {field: none}}})])
         assert (page.nodes, page.more) == ([], False)
 
 
-def test_a_version_that_is_null_is_kept_as_such() -> None:
+def test_a_version_that_is_null_is_an_error() -> None:
     edges: JSONValue = [{"cursor": "a", "node": None}, {"cursor": "b", "node": artifact()}]
     data = {"project": {"run": {"outputArtifacts": {**PAGE, "edges": edges}}}}
-    page, _ = played(list_logged(RunAddress("e", "p", "r"), 10, None), [answered(data)])
-    assert [node and node.id for node in page.nodes] == [None, "QTox"]
+    with pytest.raises(PaginationError, match=r"null in place of 1 item\(s\) on the first page"):
+        played(list_logged(RunAddress("e", "p", "r"), 10, None), [answered(data)])
+
+
+def test_a_list_of_versions_that_is_null_is_an_error() -> None:
+    data: JSONValue = {"project": {"run": {"outputArtifacts": None}}}
+    with pytest.raises(PaginationError, match="null in place of the artifacts that run e/p/r wrote"):
+        played(list_logged(RunAddress("e", "p", "r"), 10, None), [answered(data)])

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import pytest
 from tests.unit.transport.stepping import answered, played, sent
 
-from runql import NotFoundError, PaginationError, ProjectNotFoundError, User
+from runql import NotFoundError, PaginationError, PartialResultWarning, ProjectNotFoundError, User
+from runql.partial_results import PartialReads
 from runql.resources.pages.listing import UncountedListing
 from runql.resources.project import list_project_page, read_project
 from runql.resources.user import best_match, list_matching_users
@@ -35,12 +36,27 @@ def listing() -> UncountedListing[ProjectFields, str]:
     )
 
 
-def test_counting_projects_reads_all_pages_and_null_nodes_are_left_out() -> None:
+def test_counting_projects_reads_all_pages() -> None:
     held = listing()
-    replies = [page("models", [project("a"), None], "c"), page("models", [project("b")])]
+    replies = [page("models", [project("a")], "c"), page("models", [project("b")])]
     count, effects = played(held.counted(), replies)
     assert (count, held.items) == (2, ["a", "b"])
     assert [sent(effect).variables["after"] for effect in effects] == [None, "c"]
+
+
+def test_a_hidden_project_is_an_error_that_keeps_the_pages_before_it() -> None:
+    held = listing()
+    replies = [page("models", [project("a")], "c"), page("models", [None, project("b"), None])]
+    with pytest.raises(PaginationError, match=r"null in place of 2 item\(s\) on the page after cursor 'c'"):
+        played(held.counted(), replies)
+    assert held.items == ["a"]
+
+
+def test_hidden_projects_are_left_out_and_reported_where_the_caller_allows_it() -> None:
+    held = listing()
+    with pytest.warns(PartialResultWarning, match=r"1 item\(s\) on the first page") as caught, PartialReads():
+        count, _ = played(held.counted(), [page("models", [project("a"), None])])
+    assert (count, held.items, len(caught)) == (1, ["a"], 1)
 
 
 def test_an_entity_without_projects_has_none_and_an_absent_one_is_an_error() -> None:
@@ -57,9 +73,10 @@ def test_an_absent_project_is_an_error() -> None:
 
 def test_users_are_read_to_the_last_page() -> None:
     ada, bob = {"id": "1", "name": "Ada", "username": "ada"}, {"id": "2", "name": "Bob"}
-    found, _ = played(list_matching_users("a"), [page("users", [ada, None], "c"), page("users", [bob])])
+    found, _ = played(list_matching_users("a"), [page("users", [ada], "c"), page("users", [bob])])
     assert found == [User("Ada", "ada"), User("Bob")]
-    assert played(list_matching_users("a"), [answered({"users": None})])[0] == []
+    with pytest.raises(PaginationError, match="null in place of the users"):
+        played(list_matching_users("a"), [answered({"users": None})])
     circle = [page("users", [ada], cursor) for cursor in ("c", "d", "c")]
     with pytest.raises(PaginationError):
         played(list_matching_users("a"), circle)

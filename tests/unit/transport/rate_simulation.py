@@ -103,6 +103,7 @@ class Simulation:
         server: the server.
         threads: how many threads.
         latency: seconds of a round trip, on average.
+        work: seconds that the server works on a request that it allows: its refusals are quicker.
         allowed: times of the requests that the server allowed.
         refused: times of those that it refused.
         asked: how often the limiter was asked.
@@ -111,6 +112,7 @@ class Simulation:
     server: LimitingServer
     threads: int = 8
     latency: float = 0.02
+    work: float = 0.0
     seed: int = 1
     allowed: list[float] = field(default_factory=list[float])
     refused: list[float] = field(default_factory=list[float])
@@ -147,7 +149,8 @@ class Simulation:
     def _arrive(self, turn: Turn, way: float, now: float) -> None:
         answer = self.server.answer(now)
         (self.allowed if answer.status == 200 else self.refused).append(now)
-        self._at(now + way, partial(self._end, turn, answer))
+        work = self.work if answer.status == 200 else 0.0
+        self._at(now + way + work, partial(self._end, turn, answer))
 
     def _end(self, turn: Turn, answer: Response, now: float) -> None:
         self.limiter.end(turn, now, answer)

@@ -79,10 +79,11 @@ def test_many_threads_are_limited_as_well(threads: int) -> None:
 @silent
 @pytest.mark.parametrize("said", ["waits", "whole waits"])
 @pytest.mark.parametrize("latency", [0.002, 0.02])
+@pytest.mark.parametrize("work", [0.0, 0.01, 0.1])
 def test_a_server_that_only_says_how_long_to_wait_refuses_few(
-    said: Said, phase: float, latency: float
+    said: Said, phase: float, latency: float, work: float
 ) -> None:
-    simulation = Simulation(FixedWindows(10, 1, said, phase), 8, latency)
+    simulation = Simulation(FixedWindows(10, 1, said, phase), 8, latency, work)
     simulation.run(SECONDS)
     assert len(simulation.refused) <= 8
     assert len(simulation.allowed) >= 0.9 * 10 * SECONDS
@@ -227,7 +228,7 @@ def test_successes_let_more_requests_run_at_the_same_time() -> None:
     congestion.refuse(10.0, 1.0, started=9.9, at_once=4)
     assert congestion.wait(11.0, at_once=2) > 0
     for _ in range(3):
-        congestion.succeed(11.0)
+        congestion.succeed(11.0, started=11.0)
     assert congestion.wait(11.0, at_once=2) == 0
 
 

@@ -226,7 +226,11 @@ class Artifact(EditableArtifact):
         return self._client.run(self._verify(root, max_concurrency=DEFAULT_CONCURRENCY, on_unsafe=on_unsafe))
 
     def used_by(self) -> list[Run]:
-        """Return the runs that read it, in the server's order; one request for 50 runs."""
+        """Return the runs that read it, in the server's order; one request for 50 runs.
+
+        Raises:
+            PaginationError: the server hides a run, or the project of one.
+        """
         from runql.resources.runs.run import (  # noqa: PLC0415 - runs have artifacts, and artifacts have runs
             Run,
         )
@@ -235,7 +239,11 @@ class Artifact(EditableArtifact):
         return [Run.listed(self._client, each.entity, each.project, each.fields, None) for each in found]
 
     def logged_by(self) -> Run | None:
-        """Return the run that made it, None if a person made it; one request."""
+        """Return the run that made it, None if a person made it; one request.
+
+        Raises:
+            NotFoundError: a run made it, and the server hides the run's project.
+        """
         from runql.resources.runs.run import Run  # noqa: PLC0415 - as above
 
         found = self._client.run(read_creator(self.id))
@@ -418,14 +426,22 @@ class AsyncArtifact(EditableArtifact):
         )
 
     async def used_by(self) -> list[AsyncRun]:
-        """Return the runs that read it, in the server's order; one request for 50 runs."""
+        """Return the runs that read it, in the server's order; one request for 50 runs.
+
+        Raises:
+            PaginationError: the server hides a run, or the project of one.
+        """
         from runql.resources.runs.async_run import AsyncRun  # noqa: PLC0415 - as above
 
         found = await self._client.run(list_users(self.id))
         return [AsyncRun.listed(self._client, each.entity, each.project, each.fields, None) for each in found]
 
     async def logged_by(self) -> AsyncRun | None:
-        """Return the run that made it, None if a person made it; one request."""
+        """Return the run that made it, None if a person made it; one request.
+
+        Raises:
+            NotFoundError: a run made it, and the server hides the run's project.
+        """
         from runql.resources.runs.async_run import AsyncRun  # noqa: PLC0415 - as above
 
         found = await self._client.run(read_creator(self.id))

@@ -19,7 +19,8 @@ from runql.resources.pages.listing import (
     LazySequence,
     Page,
     UncountedListing,
-    read_sparse_page,
+    read_edges,
+    require_connection,
 )
 from runql.resources.records.identity import require_name
 from runql.resources.records.snake_case import SnakeCaseAttributes
@@ -281,10 +282,9 @@ def list_file_page(query: ArtifactFileQuery, after: str | None) -> Flow[Page[Art
     else:
         operation = list_artifact_files(id=query.artifact_id, first=query.per_page, after=after)
     response = yield from fetch(operation)
-    files = require_artifact(response.artifact, query.artifact_id, query.artifact).files
-    if files is None:
-        return Page[ArtifactFileFields].empty(after)
-    return read_sparse_page(files.page_info, files.edges, after)
+    found = require_artifact(response.artifact, query.artifact_id, query.artifact)
+    files = require_connection(found.files, f"the files of artifact {query.artifact}")
+    return read_edges(files.page_info, files.edges, after)
 
 
 def _find(query: ArtifactFileQuery, name: str) -> Flow[ArtifactFileFields]:

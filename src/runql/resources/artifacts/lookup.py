@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final, Protocol, TypeVar
 
-from runql.errors import ArtifactNotFoundError, OutdatedServerError
+from runql.errors import ArtifactNotFoundError, NotFoundError, OutdatedServerError
 from runql.paths import ArtifactAddress, RunAddress
-from runql.resources.pages.listing import Page, read_all, read_page
+from runql.resources.pages.listing import Page, read_all, read_page, refuse_hidden, require_connection
 from runql.resources.records.absent_fields import require_field
 from runql.resources.records.identity import require_id, require_name, require_project, require_run
 from runql.transport.flow import Flow, fetch
@@ -183,24 +183,24 @@ def require_artifact(found: A | None, artifact_id: str, name: str) -> A:
     return found
 
 
-def list_logged(run: RunAddress, per_page: int, after: str | None) -> Flow[Page[ArtifactFields | None]]:
+def list_logged(run: RunAddress, per_page: int, after: str | None) -> Flow[Page[ArtifactFields]]:
     """Read a page of the versions that a run wrote; one request."""
     operation = list_logged_artifacts(
         entity=run.entity, project=run.project, run=run.run_id, first=per_page, after=after
     )
     response = yield from fetch(operation)
     found = require_run(response.project, run.entity, run.project, run.run_id).output_artifacts
-    return Page[ArtifactFields | None].empty(after) if found is None else read_page(found, after)
+    return read_page(require_connection(found, f"the artifacts that run {run} wrote"), after)
 
 
-def list_used(run: RunAddress, per_page: int, after: str | None) -> Flow[Page[ArtifactFields | None]]:
+def list_used(run: RunAddress, per_page: int, after: str | None) -> Flow[Page[ArtifactFields]]:
     """Read a page of the versions that a run read; one request."""
     operation = list_used_artifacts(
         entity=run.entity, project=run.project, run=run.run_id, first=per_page, after=after
     )
     response = yield from fetch(operation)
     found = require_run(response.project, run.entity, run.project, run.run_id).input_artifacts
-    return Page[ArtifactFields | None].empty(after) if found is None else read_page(found, after)
+    return read_page(require_connection(found, f"the artifacts that run {run} read"), after)
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,9 +245,7 @@ def list_versions(query: VersionQuery, after: str | None) -> Flow[Page[ResolvedA
         )
     require_name("artifact type ", query.type_name, kind.name)
     require_name("artifact collection ", query.collection, collection.name)
-    found = collection.artifacts
-    if found is None:
-        return Page[ResolvedArtifact].empty(after)
+    found = require_connection(collection.artifacts, f"the versions of {query}")
     home = partial(ArtifactAddress, query.entity, query.project, query.collection)
     return read_page(found, after).with_nodes(
         [resolved_at(edge.node, home(edge.version)) for edge in found.edges]
@@ -264,7 +262,11 @@ class PlacedRun:
 
 
 def list_users(artifact_id: str) -> Flow[list[PlacedRun]]:
-    """List the runs that read a version, without those whose project the server hides; one request for 50."""
+    """List the runs that read a version; one request for 50.
+
+    Raises:
+        PaginationError: the server hides a run, or the project of one.
+    """
     return (yield from read_all(partial(_list_user_page, artifact_id)))
 
 
@@ -272,24 +274,31 @@ def _list_user_page(artifact_id: str, after: str | None) -> Flow[Page[PlacedRun]
     operation = list_artifact_users(id=artifact_id, first=USERS_PER_PAGE, after=after)
     found = (yield from fetch(operation)).artifact
     users = require_artifact(found, artifact_id, artifact_id).used_by
-    return read_page(users, after).with_nodes(
-        [
-            PlacedRun(edge.place.project.entity_name, edge.place.project.name, edge.node)
-            for edge in users.edges
-            if edge.place.project
-        ]
-    )
+    placed = [
+        PlacedRun(edge.place.project.entity_name, edge.place.project.name, edge.node)
+        for edge in users.edges
+        if edge.place.project
+    ]
+    refuse_hidden(len(users.edges) - len(placed), "null for the project of", after)
+    return read_page(users, after).with_nodes(placed)
 
 
 def read_creator(artifact_id: str) -> Flow[PlacedRun | None]:
-    """Read the run that made a version; one request. None if a person made it, or the server hides the run."""
+    """Read the run that made a version; one request. None if a person made it, or the server does not say who.
+
+    Raises:
+        NotFoundError: a run made it, and the server hides its project.
+    """
     found = (yield from fetch(get_artifact_creator(id=artifact_id))).artifact
     artifact = require_artifact(found, artifact_id, artifact_id)
     run, place = artifact.created_by, artifact.place
     if not isinstance(run, FullRunFields) or not isinstance(place, GetArtifactCreatorArtifactPlaceRun):
         return None
     if place.project is None:
-        return None
+        raise NotFoundError(
+            f"run {run.name} made the artifact, and the server returns null for its project: "
+            "it was deleted, or your API key may not see it"
+        )
     return PlacedRun(place.project.entity_name, place.project.name, run)
 
 

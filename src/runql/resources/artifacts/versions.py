@@ -30,6 +30,7 @@ from runql.resources.pages.listing import (
     Listing,
     Page,
     UncountedListing,
+    refuse_hidden,
 )
 from runql.resources.records.tables import described
 from runql.transport.aio import AsyncRetryingClient
@@ -98,10 +99,13 @@ class AsyncArtifacts(AsyncLazySequence[ResolvedArtifact, AsyncArtifact]):
         return described("Artifacts", self._query)
 
 
-class RunArtifacts(LazySequence[ArtifactFields | None, Artifact]):
+class RunArtifacts(LazySequence[ArtifactFields, Artifact]):
     """The versions that a run wrote or read, in the server's order: a lazy sequence that sends one request a page.
 
-    Each has the name from the collection it was made in. Versions whose project the server hides are left out.
+    Each has the name from the collection it was made in.
+
+    Raises:
+        PaginationError: on reading a page on which the server hides a version, or the project of one.
     """
 
     def __init__(
@@ -120,7 +124,7 @@ class RunArtifacts(LazySequence[ArtifactFields | None, Artifact]):
         return described("RunArtifacts", self._description)
 
 
-class AsyncRunArtifacts(AsyncLazySequence[ArtifactFields | None, AsyncArtifact]):
+class AsyncRunArtifacts(AsyncLazySequence[ArtifactFields, AsyncArtifact]):
     """The async twin of `RunArtifacts`."""
 
     def __init__(
@@ -179,15 +183,16 @@ def _version_listing(
 
 def _run_listing(
     run: RunAddress, mode: Mode, per_page: int, limit: int | None, make: Callable[[ResolvedArtifact], A]
-) -> Listing[ArtifactFields | None, A]:
+) -> Listing[ArtifactFields, A]:
     if mode not in {"logged", "used"}:
         raise ValueError(f"mode must be 'logged' or 'used', not {shown(mode)}")
 
-    def read(size: int, after: str | None) -> Flow[Page[ArtifactFields | None]]:
+    def read(size: int, after: str | None) -> Flow[Page[ArtifactFields]]:
         return list_logged(run, size, after) if mode == "logged" else list_used(run, size, after)
 
-    def convert(page: Page[ArtifactFields | None]) -> list[A]:
-        found = (resolved_at_source(fields) for fields in page.nodes if fields is not None)
-        return [make(each) for each in found if each is not None]
+    def convert(page: Page[ArtifactFields]) -> list[A]:
+        found = [each for fields in page.nodes if (each := resolved_at_source(fields)) is not None]
+        refuse_hidden(len(page.nodes) - len(found), "null for the project of", page.after)
+        return [make(each) for each in found]
 
     return Listing(read, convert, lambda artifact: artifact.id, per_page=per_page, limit=limit)

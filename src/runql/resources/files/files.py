@@ -119,7 +119,7 @@ class AsyncFile(FileRecord):
         await self._client.run(delete_file(self._run, self.fields, self._project_number))
 
 
-class Files(LazySequence[FileFields | None, File]):
+class Files(LazySequence[FileFields, File]):
     """The files of a run, a lazy sequence that sends one request a page; files never uploaded are left out.
 
     `len` reads all pages, because the server counts all names of the run.
@@ -195,7 +195,7 @@ class Files(LazySequence[FileFields | None, File]):
             return self._client.run(fetching)
 
 
-class AsyncFiles(AsyncLazySequence[FileFields | None, AsyncFile]):
+class AsyncFiles(AsyncLazySequence[FileFields, AsyncFile]):
     """The async twin of `Files`."""
 
     def __init__(

@@ -13,7 +13,7 @@ from runql.paths import RunAddress
 from runql.resources.files.names import OnUnsafe, place_files, skip_unstorable
 from runql.resources.files.record import FileRecord, fetch_file, should_fetch
 from runql.resources.files.saved import SavedFiles
-from runql.resources.pages.listing import Page, UncountedListing, read_edges
+from runql.resources.pages.listing import Page, UncountedListing, read_edges, require_connection
 from runql.resources.records.identity import require_run
 from runql.transport.bodies import Progress
 from runql.transport.flow import Flow, fetch, gather
@@ -59,14 +59,14 @@ class FileQuery:
         return cls(run, tuple(names or ()), per_page, pattern)
 
 
-class FileListing(UncountedListing[FileFields | None, T]):
+class FileListing(UncountedListing[FileFields, T]):
     """The pages of a run's files that have been read, without entries that have no bytes."""
 
     def __init__(
         self, query: FileQuery, make: Callable[[FileFields], T], *, limit: int | None = None
     ) -> None:
-        def convert(page: Page[FileFields | None]) -> list[T]:
-            return [make(node) for node in page.nodes if node is not None and node.updated_at is not None]
+        def convert(page: Page[FileFields]) -> list[T]:
+            return [make(node) for node in page.nodes if node.updated_at is not None]
 
         super().__init__(
             lambda size, after: list_files(replace(query, per_page=size), after),
@@ -77,7 +77,7 @@ class FileListing(UncountedListing[FileFields | None, T]):
         )
 
 
-def list_files(query: FileQuery, after: str | None) -> Flow[Page[FileFields | None]]:
+def list_files(query: FileQuery, after: str | None) -> Flow[Page[FileFields]]:
     """Read one page; one request.
 
     Raises:
@@ -124,7 +124,7 @@ def save_all(
     return [*placement.saved().values()]
 
 
-def _list_named(query: FileQuery, after: str | None) -> Flow[Page[FileFields | None]]:
+def _list_named(query: FileQuery, after: str | None) -> Flow[Page[FileFields]]:
     run = query.run
     operation = list_run_files(
         entity=run.entity,
@@ -135,13 +135,12 @@ def _list_named(query: FileQuery, after: str | None) -> Flow[Page[FileFields | N
         after=after,
     )
     response = yield from fetch(operation)
-    files = require_run(response.project, run.entity, run.project, run.run_id).files
-    if files is None:
-        return Page[FileFields | None].empty(after)
+    found = require_run(response.project, run.entity, run.project, run.run_id)
+    files = require_connection(found.files, f"the files of run {run}")
     return read_edges(files.page_info, files.edges, after)
 
 
-def _list_matching(query: FileQuery, pattern: str, after: str | None) -> Flow[Page[FileFields | None]]:
+def _list_matching(query: FileQuery, pattern: str, after: str | None) -> Flow[Page[FileFields]]:
     run = query.run
     operation = list_matching_run_files(
         entity=run.entity,
@@ -152,7 +151,6 @@ def _list_matching(query: FileQuery, pattern: str, after: str | None) -> Flow[Pa
         after=after,
     )
     response = yield from fetch(operation)
-    files = require_run(response.project, run.entity, run.project, run.run_id).files
-    if files is None:
-        return Page[FileFields | None].empty(after)
+    found = require_run(response.project, run.entity, run.project, run.run_id)
+    files = require_connection(found.files, f"the files of run {run}")
     return read_edges(files.page_info, files.edges, after)

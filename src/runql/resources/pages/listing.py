@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, ClassVar, Final, Generic, Protocol, SupportsIn
 from runql.arguments import positive
 from runql.bars import reported
 from runql.errors import NoItemError, PaginationError, SeveralItemsError
+from runql.partial_results import allowed_partial
 from runql.postponed import postponed
 from runql.resources.records.snake_case import SnakeCaseAttributes
 from runql.resources.records.table_formats import RecordTable
@@ -32,19 +33,20 @@ else:
 RUN_PER_PAGE: Final = 100
 """Artifacts of a run on one page."""
 
+C = TypeVar("C")
 N = TypeVar("N")
 T = TypeVar("T")
 N_co = TypeVar("N_co", covariant=True)
 
 
 class Edge(Protocol[N_co]):
-    """An edge of a generated connection."""
+    """An edge of a generated connection; the schema lets a server send null in place of most nodes."""
 
     @property
     def cursor(self) -> str: ...
 
     @property
-    def node(self) -> N_co: ...
+    def node(self) -> N_co | None: ...
 
 
 class Connection(Protocol[N_co]):
@@ -78,11 +80,6 @@ class Page(Generic[N]):
     more: bool
     total: int
 
-    @classmethod
-    def empty(cls, after: str | None) -> Page[N]:
-        """The page of a connection that is null."""
-        return cls([], after, None, more=False, total=0)
-
     def with_nodes(self, nodes: list[T]) -> Page[T]:
         """The same page with other nodes."""
         return Page(nodes, self.after, self.cursor, self.more, self.total)
@@ -101,7 +98,8 @@ def read_edges(
     The next cursor is `endCursor`, or the last edge's cursor where the server sends none.
 
     Raises:
-        PaginationError: the server reports more, and sends no cursor or the one that it was asked with.
+        PaginationError: the server reports more, and sends no cursor or the one that it was asked with, or it sends null
+            in place of a node.
     """
     cursor = page_info.end_cursor or (edges[-1].cursor if edges else None)
     more = page_info.has_next_page
@@ -110,17 +108,41 @@ def read_edges(
             f"the server says there is another page but its cursor stands still at {cursor!r}: "
             "what was read so far is kept; the server is at fault, try again later or report it there"
         )
-    return Page([edge.node for edge in edges], after, cursor, more, total)
+    nodes = [edge.node for edge in edges if edge.node is not None]
+    refuse_hidden(len(edges) - len(nodes), "null in place of", after)
+    return Page(nodes, after, cursor, more, total)
 
 
-def read_sparse_page(page_info: PageFields, edges: Sequence[Edge[N | None]], after: str | None) -> Page[N]:
-    """Turn the edges of a connection without a count into a page, and leave out the nodes that are null.
+def require_connection(found: C | None, items: str) -> C:
+    """Return the connection of an object that exists; ``items`` says what it lists, such as ``the files of run x``.
 
     Raises:
-        PaginationError: as `read_edges`.
+        PaginationError: the server sends null in its place, so nobody knows whether there are items.
     """
-    page = read_edges(page_info, edges, after)
-    return page.with_nodes([node for node in page.nodes if node is not None])
+    if found is None:
+        raise PaginationError(
+            f"the server sends null in place of {items}: there may be none, or your API key may not see them"
+        )
+    return found
+
+
+def refuse_hidden(count: int, what: str, after: str | None) -> None:
+    """Refuse a page on which the server hides items; with ``partial="allow"`` the warning reports them.
+
+    Raises:
+        PaginationError: there are such items.
+    """
+    if not count:
+        return
+    page = "the first page" if after is None else f"the page after cursor {after!r}"
+    reason = f"the server sends {what} {count} item(s) on {page} of the list"
+    allowed = allowed_partial()
+    if allowed is None:
+        raise PaginationError(
+            f"{reason}: they were deleted, or your API key may not see them; "
+            "api.with_options(partial='allow') lists the others"
+        )
+    allowed.add_parts({f"{count} item(s) on {page}": reason})
 
 
 def read_all(read: Callable[[str | None], Flow[Page[N]]]) -> Flow[list[N]]:
@@ -390,6 +412,24 @@ class LazySequence(Shown, SnakeCaseAttributes, Sequence[T], Generic[N, T]):
     def __reversed__(self) -> Iterator[T]:
         # Not by `len`: the server may count more than its pages hold.
         return reversed(self[:])
+
+    def __contains__(self, value: object) -> bool:
+        with self._client.call():
+            return super().__contains__(value)
+
+    def index(self, value: object, start: int = 0, stop: int = sys.maxsize) -> int:
+        """Return the position of the first item that equals ``value``; requests one page after the other until there.
+
+        Raises:
+            ValueError: no item from ``start`` until before ``stop`` equals it.
+        """
+        with self._client.call():
+            return super().index(value, start, stop)
+
+    def count(self, value: object) -> int:
+        """Return how many items equal ``value``; reads all pages."""
+        with self._client.call():
+            return super().count(value)
 
     def __next__(self) -> T:
         # Threads take turns, so that each item is returned once. After a failed request the next call sends it again.

@@ -11,7 +11,7 @@ from runql.arguments import positive
 from runql.errors import PaginationError
 from runql.paths import RunAddress
 from runql.postponed import postponed
-from runql.resources.pages.listing import AsyncLazySequence, LazySequence, Listing, Page
+from runql.resources.pages.listing import AsyncLazySequence, LazySequence, Listing, Page, require_connection
 from runql.resources.records.identity import require_run
 from runql.resources.records.tables import described
 from runql.times import parse_time
@@ -175,13 +175,14 @@ def page_after(query: LogQuery, after: str | None, start: int) -> Flow[Page[Cons
         )
     )
     found: ListLogLinesProjectRun = require_run(response.project, run.entity, run.project, run.run_id)
-    if found.log_lines is None:
-        return Page[ConsoleLogLine].empty(after)
-    lines = numbered([edge.node for edge in found.log_lines.edges], start)
+    if found.log_lines is None and found.log_line_count == 0:
+        return Page([], after, None, more=False, total=0)
+    connection = require_connection(found.log_lines, f"the console lines of run {run}")
+    lines = numbered([edge.node for edge in connection.edges], start)
     count = -1 if found.log_line_count is None else found.log_line_count
-    cursor = found.log_lines.page_info.end_cursor
+    cursor = connection.page_info.end_cursor
     ends_early = bool(lines) and lines[-1].number + 1 < count
-    more = found.log_lines.page_info.has_next_page or ends_early
+    more = connection.page_info.has_next_page or ends_early
     if more and cursor in (after, None):
         read = lines[-1].number + 1 if lines else start
         raise PaginationError(
@@ -198,7 +199,10 @@ def last_lines(run: RunAddress, last: int) -> Flow[tuple[list[ConsoleLogLine], i
     )
     found = require_run(response.project, run.entity, run.project, run.run_id)
     count = -1 if found.log_line_count is None else found.log_line_count
-    nodes = [edge.node for edge in found.log_lines.edges] if found.log_lines else []
+    if found.log_lines is None and count == 0:
+        return [], 0
+    edges = require_connection(found.log_lines, f"the console lines of run {run}").edges
+    nodes = [edge.node for edge in edges]
     return numbered(nodes, max(count - len(nodes), 0)), count
 
 

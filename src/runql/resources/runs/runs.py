@@ -140,7 +140,7 @@ class Runs(RunFrames, LazySequence[RunFields | FullRunFields, Run]):
         """
         from runql.resources.runs.typed.typed_runs import TypedRuns, typed_values
 
-        return TypedRuns(self, typed_values(config, summary, on_invalid))
+        return TypedRuns(self._client, self, typed_values(config, summary, on_invalid))
 
     @overload
     def histories(
@@ -423,7 +423,7 @@ class AsyncRuns(AsyncRunFrames, AsyncLazySequence[RunFields | FullRunFields, Asy
         """
         from runql.resources.runs.typed.typed_runs import AsyncTypedRuns, typed_values
 
-        return AsyncTypedRuns(self, typed_values(config, summary, on_invalid))
+        return AsyncTypedRuns(self._client, self, typed_values(config, summary, on_invalid))
 
     @overload
     async def histories(

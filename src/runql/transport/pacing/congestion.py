@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import dataclass
 from typing import Final
 
 FIRST_SHARE: Final = 0.9
@@ -47,11 +48,18 @@ class Congestion:
         self._next = 0.0
         self._most_at_once = float(AT_FIRST)
         self._successes: deque[float] = deque(maxlen=1000)
+        self._refusal: _Refusal | None = None
 
-    def succeed(self, now: float) -> None:
-        """Note a response that is no refusal."""
-        self._successes.append(now)
+    def succeed(self, now: float, *, started: float) -> None:
+        """Note a response that is no refusal, to a request that was sent at ``started``."""
         self._most_at_once += 1 if self._rate is None else 1 / self._most_at_once
+        refusal = self._refusal
+        if refusal is None or started >= refusal.came:
+            self._successes.append(now)
+            return
+        # A refusal is quick: it overtakes requests that the server allowed before it.
+        refusal.successes.append(now)
+        self._rate = max(self._rate or 0.0, refusal.allowed_rate())
 
     def refuse(self, now: float, wait: float, *, started: float, at_once: int) -> None:
         """Note a refusal.
@@ -69,7 +77,12 @@ class Congestion:
             # It was sent before the others were held back.
             return
         # Whole seconds are rounded up, half a second on average.
-        self._rate = self._allowed_rate(now, until - (0.5 if wait >= 1 and wait == int(wait) else 0.0))
+        end = until - (0.5 if wait >= 1 and wait == int(wait) else 0.0)
+        oldest = float("-inf") if self._rate is not None else now - LOOKED_BACK
+        self._refusal = _Refusal(now, end, [then for then in self._successes if then > oldest])
+        # Shortly after another refusal there are too few successes to count.
+        least = 0.0 if self._rate is None else self._rate * SLOWER
+        self._rate = max(self._refusal.allowed_rate(), least)
         self._most_at_once = max(1.0, at_once / 2)
         self._successes.clear()
         self._refused_at = now
@@ -104,16 +117,28 @@ class Congestion:
         gap = 0.0 if self._rate is None else self.gap(now)
         self._next = max(self._next, now - gap / 2) + gap
 
-    def _allowed_rate(self, now: float, until: float) -> float:
+
+@dataclass(slots=True)
+class _Refusal:
+    """The first refusal of several, which shows what the server allowed until then.
+
+    Attributes:
+        came: when it came.
+        end: when the server allows requests again.
+        successes: when the responses came to requests that were sent before it.
+    """
+
+    came: float
+    end: float
+    successes: list[float]
+
+    def allowed_rate(self) -> float:
         """The highest rate, over any time up to the end of the wait, at which the server allowed requests.
 
         Never below one request for each wait, or a second: the server itself asks for that one.
         """
-        rates = [
-            count / max(until - then, SHORTEST_WINDOW)
-            for count, then in enumerate(reversed(self._successes), start=1)
-            if self._rate is not None or then > now - LOOKED_BACK
-        ]
-        # Shortly after another refusal there are too few successes to count.
-        least = 0.0 if self._rate is None else self._rate * SLOWER
-        return max(*rates, least, 1 / max(until - now, SHORTEST_WINDOW))
+        rates = (
+            count / max(self.end - then, SHORTEST_WINDOW)
+            for count, then in enumerate(reversed(self.successes), start=1)
+        )
+        return max(*rates, 1 / max(self.end - self.came, SHORTEST_WINDOW), 0.0)

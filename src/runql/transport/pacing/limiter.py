@@ -100,7 +100,7 @@ class RateLimiter:
                 return
             self._quota.note(response.headers, turn.number, now)
             if response.status != TOO_MANY_REQUESTS:
-                self._congestion.succeed(now)
+                self._congestion.succeed(now, started=turn.started)
                 return
             asked = asked_wait(response.headers)
             wait = UNSAID_WAIT if asked is None else asked

@@ -114,7 +114,7 @@ class AsyncArtifactCollection(CollectionRecord):
         await self._client.run(self._delete())
 
 
-class ArtifactCollections(LazySequence[ArtifactCollectionFields | None, ArtifactCollection]):
+class ArtifactCollections(LazySequence[ArtifactCollectionFields, ArtifactCollection]):
     """The collections of one type in a project, a lazy sequence that sends one request a page."""
 
     def __init__(
@@ -135,7 +135,7 @@ class ArtifactCollections(LazySequence[ArtifactCollectionFields | None, Artifact
         return described("ArtifactCollections", self._home)
 
 
-class AsyncArtifactCollections(AsyncLazySequence[ArtifactCollectionFields | None, AsyncArtifactCollection]):
+class AsyncArtifactCollections(AsyncLazySequence[ArtifactCollectionFields, AsyncArtifactCollection]):
     """The async twin of `ArtifactCollections`."""
 
     def __init__(
@@ -158,7 +158,7 @@ class AsyncArtifactCollections(AsyncLazySequence[ArtifactCollectionFields | None
         return described("ArtifactCollections", self._home)
 
 
-class ProjectArtifactCollections(LazySequence[ArtifactCollectionFields | None, ArtifactCollection]):
+class ProjectArtifactCollections(LazySequence[ArtifactCollectionFields, ArtifactCollection]):
     """The collections of all types in a project, a lazy sequence that sends one request a page."""
 
     def __init__(
@@ -180,9 +180,7 @@ class ProjectArtifactCollections(LazySequence[ArtifactCollectionFields | None, A
         return described("ProjectArtifactCollections", self._path)
 
 
-class AsyncProjectArtifactCollections(
-    AsyncLazySequence[ArtifactCollectionFields | None, AsyncArtifactCollection]
-):
+class AsyncProjectArtifactCollections(AsyncLazySequence[ArtifactCollectionFields, AsyncArtifactCollection]):
     """The async twin of `ProjectArtifactCollections`."""
 
     def __init__(
@@ -206,10 +204,10 @@ class AsyncProjectArtifactCollections(
 
 def _listing(
     home: TypeAddress, per_page: int, limit: int | None, make: Callable[[ArtifactCollectionFields], C]
-) -> Listing[ArtifactCollectionFields | None, C]:
+) -> Listing[ArtifactCollectionFields, C]:
     return Listing(
         partial(list_collection_page, home),
-        lambda page: [make(fields) for fields in page.nodes if fields is not None],
+        lambda page: [make(fields) for fields in page.nodes],
         lambda collection: collection.id,
         per_page=per_page,
         limit=limit,
@@ -218,13 +216,13 @@ def _listing(
 
 def _project_listing(
     query: CollectionQuery, limit: int | None, make: Callable[[TypeAddress, ArtifactCollectionFields], C]
-) -> Listing[ArtifactCollectionFields | None, C]:
+) -> Listing[ArtifactCollectionFields, C]:
     def made(fields: ArtifactCollectionFields) -> C:
         return make(TypeAddress(query.entity, query.project, fields.default_artifact_type.name), fields)
 
     return Listing(
         lambda size, after: list_project_collection_page(replace(query, per_page=size), after),
-        lambda page: [made(fields) for fields in page.nodes if fields is not None],
+        lambda page: [made(fields) for fields in page.nodes],
         lambda collection: collection.id,
         per_page=query.per_page,
         limit=limit,

@@ -9,7 +9,7 @@ from typing import TypeVar
 from runql.arguments import checked_str, positive
 from runql.errors import ArtifactNotFoundError
 from runql.filters import refuse_run_fields
-from runql.resources.pages.listing import Page, read_page, read_sparse_page
+from runql.resources.pages.listing import Page, read_edges, read_page, require_connection
 from runql.resources.records.identity import Named, require_name, require_project
 from runql.transport.flow import Flow, fetch
 from runql.values import Filters, checked_json, plain_container
@@ -58,7 +58,7 @@ def list_type_page(
         list_artifact_types(entity=entity, project=project, first=per_page, after=after)
     )
     types = require_project(response.project, entity, project).artifact_types
-    return read_sparse_page(types.page_info, types.edges, after)
+    return read_edges(types.page_info, types.edges, after)
 
 
 def find_collection(home: TypeAddress, name: str) -> Flow[ArtifactCollectionFields]:
@@ -84,7 +84,7 @@ def find_collection(home: TypeAddress, name: str) -> Flow[ArtifactCollectionFiel
 
 def list_collection_page(
     home: TypeAddress, per_page: int, after: str | None
-) -> Flow[Page[ArtifactCollectionFields | None]]:
+) -> Flow[Page[ArtifactCollectionFields]]:
     """Read a page of the collections of one type; one request.
 
     Raises:
@@ -97,9 +97,7 @@ def list_collection_page(
     response = yield from fetch(operation)
     kind = require_project(response.project, home.entity, home.project).artifact_type
     found = _require_type(kind, home).artifact_collections
-    if found is None:
-        return Page[ArtifactCollectionFields | None].empty(after)
-    return read_page(found, after)
+    return read_page(require_connection(found, f"the collections of type {home.type_name}"), after)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +109,9 @@ class CollectionQuery:
     filters: str | None
     order: str | None
     per_page: int
+
+    def __str__(self) -> str:
+        return f"{self.entity}/{self.project}"
 
     @classmethod
     def checked(
@@ -143,7 +144,7 @@ class CollectionQuery:
 
 def list_project_collection_page(
     query: CollectionQuery, after: str | None
-) -> Flow[Page[ArtifactCollectionFields | None]]:
+) -> Flow[Page[ArtifactCollectionFields]]:
     """Read a page of the collections of all types; one request.
 
     Raises:
@@ -157,9 +158,7 @@ def list_project_collection_page(
             )
         )
         found = require_project(response.project, query.entity, query.project).artifact_collections
-        if found is None:
-            return Page[ArtifactCollectionFields | None].empty(after)
-        return read_page(found, after)
+        return read_page(require_connection(found, f"the collections of {query}"), after)
     filtered = yield from fetch(
         list_filtered_project_collections(
             entity=query.entity,
@@ -171,9 +170,7 @@ def list_project_collection_page(
         )
     )
     matching = require_project(filtered.project, query.entity, query.project).artifact_collections
-    if matching is None:
-        return Page[ArtifactCollectionFields | None].empty(after)
-    return read_page(matching, after)
+    return read_page(require_connection(matching, f"the collections of {query}"), after)
 
 
 def _require_type(found: N | None, home: TypeAddress) -> N:

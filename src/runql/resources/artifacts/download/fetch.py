@@ -12,7 +12,7 @@ from runql.resources.artifacts.download.resolve import ArtifactSource, EntryDown
 from runql.resources.capabilities import read_features
 from runql.resources.files.names import skip_unstorable
 from runql.resources.files.saved import SavedFiles
-from runql.resources.pages.listing import Page, read_all, read_sparse_page
+from runql.resources.pages.listing import Page, read_all, read_edges
 from runql.transport.bodies import Progress
 from runql.transport.flow import Flow, fetch, gather, save
 from runql_graphql.fragments import ArtifactFileFields
@@ -127,5 +127,5 @@ def _list_page(
     artifact = (yield from fetch(operation)).artifact
     files = artifact.files if artifact else None
     if files is None:
-        return Page[ArtifactFileFields].empty(after)
-    return read_sparse_page(files.page_info, files.edges, after)
+        return Page([], after, None, more=False, total=0)
+    return read_edges(files.page_info, files.edges, after)

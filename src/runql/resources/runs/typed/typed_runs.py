@@ -16,8 +16,10 @@ from runql.resources.runs.editing import EditableRun
 if TYPE_CHECKING:
     from runql.resources.runs.async_run import AsyncRun
     from runql.resources.runs.run import Run
+    from runql.transport.aio import AsyncRetryingClient
+    from runql.transport.sync import RetryingClient
 else:
-    globals().update(postponed("AsyncRun Run"))
+    globals().update(postponed("AsyncRetryingClient AsyncRun RetryingClient Run"))
 
 C = TypeVar("C")
 S = TypeVar("S")
@@ -62,7 +64,8 @@ class TypedRuns(Generic[C_co, S_co]):
     Raises: `UnexpectedValueError`, a value is not of the type, with ``on_invalid="raise"``.
     """
 
-    def __init__(self, runs: Iterable[Run], values: TypedValues[C_co, S_co]) -> None:
+    def __init__(self, client: RetryingClient, runs: Iterable[Run], values: TypedValues[C_co, S_co]) -> None:
+        self._client = client
         self._runs = runs
         self._values = values
         self._skipped: list[tuple[Run, UnexpectedValueError]] = []
@@ -77,18 +80,27 @@ class TypedRuns(Generic[C_co, S_co]):
 
     def __iter__(self) -> Iterator[TypedRun[C_co, S_co]]:
         self._skipped = []
-        for run in self._runs:
-            found = self._values.of(run)
-            if isinstance(found, UnexpectedValueError):
+        runs = iter(self._runs)
+        while (found := self._next(runs)) is not None:
+            yield found
+
+    def _next(self, runs: Iterator[Run]) -> TypedRun[C_co, S_co] | None:
+        with self._client.call():
+            for run in runs:
+                found = self._values.of(run)
+                if not isinstance(found, UnexpectedValueError):
+                    return TypedRun(run, *found)
                 self._skipped.append((run, found))
-            else:
-                yield TypedRun(run, *found)
+        return None
 
 
 class AsyncTypedRuns(Generic[C_co, S_co]):
     """The async twin of `TypedRuns`: ``async for each in runs.typed(config=Train)``."""
 
-    def __init__(self, runs: AsyncIterable[AsyncRun], values: TypedValues[C_co, S_co]) -> None:
+    def __init__(
+        self, client: AsyncRetryingClient, runs: AsyncIterable[AsyncRun], values: TypedValues[C_co, S_co]
+    ) -> None:
+        self._client = client
         self._runs = runs
         self._values = values
         self._skipped: list[tuple[AsyncRun, UnexpectedValueError]] = []
@@ -103,14 +115,20 @@ class AsyncTypedRuns(Generic[C_co, S_co]):
 
     async def __aiter__(self) -> AsyncIterator[AsyncTypedRun[C_co, S_co]]:
         self._skipped = []
-        async for run in self._runs:
-            # Sends nothing, unless the run was listed with ``lazy=True``.
-            await run.load()
-            found = self._values.of(run)
-            if isinstance(found, UnexpectedValueError):
+        runs = aiter(self._runs)
+        while (found := await self._next(runs)) is not None:
+            yield found
+
+    async def _next(self, runs: AsyncIterator[AsyncRun]) -> AsyncTypedRun[C_co, S_co] | None:
+        with self._client.call():
+            async for run in runs:
+                # Sends nothing, unless the run was listed with ``lazy=True``.
+                await run.load()
+                found = self._values.of(run)
+                if not isinstance(found, UnexpectedValueError):
+                    return AsyncTypedRun(run, *found)
                 self._skipped.append((run, found))
-            else:
-                yield AsyncTypedRun(run, *found)
+        return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""What all commands share: the server they ask, the rows they write, and how they end."""

@@ -1,0 +1,1 @@
+"""The commands that read: `ls`, `show` and `history`."""

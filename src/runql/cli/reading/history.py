@@ -1,0 +1,126 @@
+"""`runql history`: every logged row of runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Annotated, Final, Literal, TypeAlias
+
+import typer
+
+from runql.cli.console.failures import AskedWronglyError, help_end, reporting
+from runql.cli.console.plain import say
+from runql.cli.console.rows import ForceOption, FormatOption, OutputOption, checked_format, write_rows
+from runql.cli.console.session import BaseUrlOption, session
+from runql.cli.reading.places import parse_place
+from runql.errors import NotFoundError
+from runql.values import JSONValue
+
+if TYPE_CHECKING:
+    from runql.resources.runs.run import Run
+
+Match: TypeAlias = Literal["any", "all"]
+RUN: Final = "run"
+STEP: Final = "_step"
+
+HELP_END: Final = help_end(
+    "runql history team/digits/1a2b3c --key loss --key val_acc",
+    "runql history team/digits/1a2b3c --from-step 100 --to-step 200 --format jsonl",
+    "runql history team/digits/1a2b3c team/digits/4d5e6f --key loss -o losses.parquet",
+)
+
+
+def history(
+    runs: Annotated[
+        list[str],
+        typer.Argument(help="runs, such as ENTITY/PROJECT/ID, or their URLs", show_default=False),
+    ],
+    key: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--key",
+            metavar="NAME",
+            help="a metric, such as loss; may be repeated; by default all, in whole rows",
+            show_default=False,
+        ),
+    ] = None,
+    match: Annotated[
+        Match,
+        typer.Option(help="rows with any of the keys, or with all of them, as in `--match all`"),
+    ] = "any",
+    from_step: Annotated[
+        int | None,
+        typer.Option(
+            min=0, metavar="N", help="the first step, such as 100; by default 0", show_default=False
+        ),
+    ] = None,
+    to_step: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            metavar="N",
+            help="the step before which to end, such as 200; by default after the last",
+            show_default=False,
+        ),
+    ] = None,
+    format: FormatOption = None,  # noqa: A002 - the option's name
+    output: OutputOption = None,
+    force: ForceOption = False,
+    base_url: BaseUrlOption = None,
+) -> None:
+    """Read every logged row of one run or several, never downsampled."""
+    with reporting("history"):
+        for path in runs:
+            if parse_place(path).kind != "run":
+                raise AskedWronglyError(f"{path} is no run: give ENTITY/PROJECT/ID")
+        if from_step is not None and to_step is not None and from_step > to_step:
+            raise AskedWronglyError(f"--from-step {from_step} is behind --to-step {to_step}")
+        keys = list(dict.fromkeys(key or ()))
+        chosen = checked_format(format, output, force=force)
+        with session(base_url) as api:
+            found = [api.run(path) for path in dict.fromkeys(runs)]
+            _check_keys(found, keys)
+            names = [RUN, *dict.fromkeys((STEP, *keys))] if keys else None
+            rows = _rows(found, keys, match, from_step, to_step)
+            write_rows(rows, names, chosen, output, force=force)
+
+
+def _rows(
+    runs: Sequence[Run], keys: Sequence[str], match: Match, first: int | None, stop: int | None
+) -> Iterator[Mapping[str, JSONValue]]:
+    count = 0
+    for run in runs:
+        path = "/".join(run.path)
+        scan = run.scan_history(keys or None, min_step=first, max_step=stop, match=match)
+        for row in scan:
+            count += 1
+            yield {RUN: path, STEP: row.get(STEP), **row}
+    if not count:
+        say("runql history: no row matches")
+
+
+def _check_keys(runs: Sequence[Run], keys: Sequence[str]) -> None:
+    """Refuse a key that no run has logged, as far as the server has an index of every run's keys."""
+    logged: set[str] = set()
+    for run in runs:
+        index = (run.history_keys or {}).get("keys")
+        if not isinstance(index, dict):
+            return
+        logged.update(index)
+    for key in keys:
+        # An object's entries are keys, too; the index may name the object or the entries.
+        if key.startswith("_") or any(_is_part(key, name) or _is_part(name, key) for name in logged):
+            continue
+        close = get_close_matches(key, logged, n=1)
+        hint = (
+            f"did you mean {close[0]!r}?"
+            if close
+            else f"use {', '.join(sorted(logged)[:20]) or 'another run'}"
+        )
+        raise NotFoundError(
+            f"--key: {'the run has' if len(runs) == 1 else 'the runs have'} logged no {key!r}: {hint}"
+        )
+
+
+def _is_part(key: str, name: str) -> bool:
+    return key == name or key.startswith((f"{name}.", f"{name}["))

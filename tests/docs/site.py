@@ -1,0 +1,198 @@
+"""Prepares the pages of the documents' site for `make docs`, and checks what was built: `python -m tests.docs.site`."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sys
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, TypeAlias
+
+from tests.docs.api_pages import api_pages
+from tests.docs.command_page import command_page
+
+Nav: TypeAlias = "list[dict[str, str | Nav]]"
+ROOT: Final = Path(__file__).parents[2]
+CONFIG: Final = ROOT / "docs" / "zensical.toml"
+BUILD: Final = ROOT / "build" / "docs"
+REPOSITORY: Final[str | None] = (
+    tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"].get("urls", {}).get("Repository")
+)
+LINK: Final = re.compile(r"\]\(([^)\s#]+)(?:#[^)\s]*)?\)")
+LOADED: Final = re.compile(
+    r"<(?:script|img|iframe)[^>]+src=\"?(https?://[^\"\s>]+)|<link[^>]+stylesheet[^>]+(https?://[^\"\s>]+)"
+)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A line of the navigation: a page, all pages of a folder, or a section."""
+
+    title: str
+    path: str = ""
+    section: tuple[Entry, ...] = ()
+
+
+def read_nav() -> tuple[Entry, ...]:
+    """Read the navigation of docs/zensical.toml."""
+    return _entries(tomllib.loads(CONFIG.read_text("utf-8"))["project"]["nav"])
+
+
+def _entries(listed: Nav) -> tuple[Entry, ...]:
+    found: list[Entry] = []
+    for line in listed:
+        [(title, target)] = line.items()
+        found.append(
+            Entry(title, target) if isinstance(target, str) else Entry(title, section=_entries(target))
+        )
+    return tuple(found)
+
+
+def leaves(entries: tuple[Entry, ...]) -> Iterator[Entry]:
+    """Yield the entries that name pages, in order."""
+    for entry in entries:
+        yield from leaves(entry.section) if entry.section else (entry,)
+
+
+def written_pages() -> dict[str, str]:
+    """The pages that are written at build time, by their paths."""
+    return {"docs/commands.md": command_page(), **api_pages()}
+
+
+def all_pages() -> dict[str, str]:
+    """The content of every page of the site, by its path in the repository."""
+    pages = written_pages()
+    for path in sorted((ROOT / "docs").rglob("*.md")):
+        pages[path.relative_to(ROOT).as_posix()] = path.read_text("utf-8")
+    for entry in leaves(read_nav()):
+        if entry.path not in pages and not entry.path.endswith("/*"):
+            pages[entry.path] = (ROOT / entry.path).read_text("utf-8")
+    return {page: relative(content, page, REPOSITORY) for page, content in pages.items()}
+
+
+def relative(content: str, page: str, repository: str | None) -> str:
+    """The page with links into the repository, which README needs outside of it, as paths."""
+    if repository is None:
+        return content
+    place = re.compile(rf"\]\({re.escape(repository)}/(?:blob|tree)/main/")
+    above = "../" * page.count("/")
+    return place.sub(f"]({above}", content)
+
+
+def linked_files(pages: dict[str, str]) -> set[str]:
+    """The files of the repository that pages link to, and that are no pages themselves."""
+    found: set[str] = set()
+    for page, content in pages.items():
+        for link in LINK.findall(re.sub(r"```.*?```", "", content, flags=re.DOTALL)):
+            target = (ROOT / page).parent / link
+            if not link.startswith(("http://", "https://")) and target.is_file():
+                path = target.resolve().relative_to(ROOT).as_posix()
+                if path not in pages:
+                    found.add(path)
+    return found
+
+
+def in_site(content: str, page: str) -> str:
+    """The page as the site has it: a link to a folder leads to its README, a bar in code of a table is not escaped."""
+
+    def mend(link: re.Match[str]) -> str:
+        target = (ROOT / page).parent / link[1]
+        is_folder = not link[1].startswith(("http://", "https://")) and target.is_dir()
+        return f"]({link[1].rstrip('/')}/README.md)" if is_folder else link[0]
+
+    in_table = re.compile(r"^\|.*$", re.MULTILINE)
+    content = in_table.sub(
+        lambda row: re.sub(r"`[^`]+`", lambda code: code[0].replace("\\|", "|"), row[0]), content
+    )
+    return LINK.sub(mend, content)
+
+
+def toml_nav(entries: tuple[Entry, ...], pages: dict[str, str]) -> str:
+    """Format the navigation with every page of a folder in the place of its star."""
+    lines: list[str] = []
+    for entry in entries:
+        folder = entry.path.removesuffix("*")
+        if entry.section:
+            target = toml_nav(entry.section, pages)
+        elif folder != entry.path:
+            inside = tuple(
+                Entry(_title(content), page)
+                for page, content in sorted(pages.items())
+                if page.startswith(folder)
+            )
+            # The page that introduces the folder stands before the others.
+            target = toml_nav(
+                tuple(sorted(inside, key=lambda each: not each.path.endswith("README.md"))), pages
+            )
+        else:
+            target = _quoted(entry.path)
+        lines.append(f"{{ {_quoted(entry.title)} = {target} }}")
+    return f"[{', '.join(lines)}]"
+
+
+def _title(content: str) -> str:
+    return content.partition("\n")[0].removeprefix("# ").replace("`", "")
+
+
+def _quoted(value: str) -> str:
+    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def prepare() -> None:
+    """Write the pages and the configuration to build/docs."""
+    shutil.rmtree(BUILD, ignore_errors=True)
+    pages = all_pages()
+    for page, content in pages.items():
+        target = BUILD / "pages" / page
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(in_site(content, page), "utf-8")
+    for path in linked_files(pages):
+        target = BUILD / "pages" / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(ROOT / path, target)
+    nav = f"nav = {toml_nav(read_nav(), pages)}\n"
+    config = re.sub(
+        r"^nav = \[.*?^\]\n", lambda _: nav, CONFIG.read_text("utf-8"), flags=re.DOTALL | re.MULTILINE
+    )
+    (BUILD / "zensical.toml").write_text(config, "utf-8")
+
+
+def faults() -> list[str]:
+    """List the pages that were not built, and what a page loads from another host."""
+    site = BUILD / "site"
+    found: list[str] = []
+    for page in all_pages():
+        built = site / re.sub(r"README\.md$", "index.md", page).replace(".md", ".html")
+        if not built.is_file():
+            found.append(f"{page}: was not built")
+            continue
+        loaded = LOADED.findall(built.read_text("utf-8"))
+        found += [f"{page}: loads {''.join(each)}" for each in loaded]
+    return found
+
+
+def finish() -> None:
+    """Leave one of the two colons with which docstrings begin an example."""
+    for page in (BUILD / "site" / "docs" / "reference").glob("*.html"):
+        page.write_text(page.read_text("utf-8").replace("::</p>", ":</p>"), "utf-8")
+
+
+def main() -> None:
+    """Prepare the pages; with `--finish`, finish and check the site instead."""
+    if sys.argv[1:] != ["--finish"]:
+        prepare()
+        return
+    finish()
+    found = faults()
+    for fault in found:
+        print(fault, file=sys.stderr)
+    if found:
+        sys.exit(1)
+    print(f"{BUILD / 'site' / 'index.html'}: {len(all_pages())} pages")
+
+
+if __name__ == "__main__":
+    main()
