@@ -11,6 +11,7 @@ from tests.contract.untyped import Untyped, listed, taken
 from tests.unit.test_progress_bar import on_terminal
 
 from runql import bars
+from runql.resources.history.row_report import RowReport
 from runql_server.running import RunningServer
 from runql_server.seed import SeedRun
 
@@ -124,11 +125,50 @@ def test_a_frame_of_a_list_reports_runs(
     assert len(server.requests) == 3
 
 
+@pytest.mark.parametrize("name", ["to_polars", "to_pandas", "to_arrow"])
+@pytest.mark.parametrize("keys", [None, ["loss"]])
+def test_a_frame_of_a_history_reports_rows(
+    name: str, keys: list[str] | None, api: Untyped, face: Face, home: str, server: RunningServer
+) -> None:
+    server.seed(home.split("/")[1], [SeedRun(name="long", history=[{"loss": 1.0}] * 60)])
+    run = taken(face, api.run(f"{home}/long"))
+    server.clear()
+    taken(face, getattr(run.scan_history(keys, page_size=10), name)())
+    requests = len(server.requests)
+    listener = Listener()
+    frame = taken(face, getattr(run.scan_history(keys, page_size=10), name)(progress=listener))
+    assert len(frame) == 60
+    assert len(server.requests) == 2 * requests
+    listener.check(60)
+    assert len(listener.seen) > 3
+
+
+def test_a_part_of_a_history_has_no_total_before_its_end(api: Untyped, face: Face, home: str) -> None:
+    listener = Listener()
+    run = taken(face, api.run(f"{home}/r0"))
+    taken(face, run.scan_history(min_step=1, max_step=4, page_size=2).to_polars(progress=listener))
+    assert {total for _, total in listener.seen[:-1]} == {None}
+    assert listener.seen[-1] == (3, 3)
+
+
+def test_rows_that_are_requested_again_count_once() -> None:
+    listener = Listener()
+    rows = RowReport(listener)
+    rows.add(4, 10)
+    rows.add(3, None)
+    rows.begin_again()
+    rows.add(4, 10)
+    rows.add(5, 8)
+    rows.finish(9)
+    assert listener.seen == [(4, 10), (7, None), (7, 10), (9, 9), (9, 9)]
+
+
 @pytest.mark.parametrize("progress", [1, "yes", []])
 def test_something_else_is_refused_before_anything_is_sent(
     progress: Untyped, api: Untyped, face: Face, home: str, server: RunningServer, tmp_path: Path
 ) -> None:
     runs = taken(face, api.runs(home))
+    run = taken(face, api.run(f"{home}/r0"))
     server.clear()
     scan = runs.scan_histories(format="default")
     calls: tuple[Untyped, ...] = (
@@ -136,6 +176,7 @@ def test_something_else_is_refused_before_anything_is_sent(
         lambda: scan.collect(progress=progress),
         lambda: scan.sink_parquet(tmp_path / "a.parquet", progress=progress),
         lambda: runs.to_polars(progress=progress),
+        lambda: run.scan_history().to_polars(progress=progress),
     )
     for call in calls:
         with pytest.raises(TypeError, match="progress must be a function"):
@@ -146,6 +187,7 @@ def test_something_else_is_refused_before_anything_is_sent(
 ON_TERMINAL = """
 import itertools, runql
 from runql import bars
+from runql.resources.history.row_report import RowReport
 ticks = itertools.count(0, {seconds})
 bars.clock = lambda: next(ticks)
 api = runql.Api(api_key={key!r}, base_url={url!r})
