@@ -10,7 +10,7 @@ import typer
 
 from runql.cli.console.failures import AskedWronglyError, help_end, reporting
 from runql.cli.console.plain import say
-from runql.cli.console.rows import FormatOption, ForceOption, OutputOption, checked_format, write_rows
+from runql.cli.console.rows import ForceOption, FormatOption, OutputOption, checked_format, write_rows
 from runql.cli.console.session import BaseUrlOption, session
 from runql.cli.reading.places import parse_place
 from runql.errors import NotFoundError

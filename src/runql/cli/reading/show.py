@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from runql.cli.console.failures import AskedWronglyError, help_end, reporting
-from runql.cli.console.rows import FormatOption, ForceOption, OutputOption, checked_format, write_object
+from runql.cli.console.rows import ForceOption, FormatOption, OutputOption, checked_format, write_object
 from runql.cli.console.session import BaseUrlOption, session
 from runql.cli.reading.columns import ARTIFACTS, RUNS, SWEEPS
 from runql.cli.reading.places import Place, parse_place
