@@ -1,6 +1,6 @@
 # Everything runs in environments of the project's own: .venv for the work, .venv-wandb-* for the official SDK as an oracle.
 .DEFAULT_GOAL := help
-.PHONY: help setup generate check docs test faults soak limiter kill fuzz conformance record senders drift sample demo bench wheel lock clean
+.PHONY: help setup generate check docs test faults soak limiter kill fuzz conformance record senders drift sample demo bench wheel floors lock clean
 
 PYTHON ?= python3.11
 BIN := .venv/bin
@@ -21,6 +21,8 @@ LOCKED := $(PIP) --require-hashes --requirement
 UV := 0.13.9
 COMPILE := .venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --constraint constraints.txt \
 	--generate-hashes --no-annotate --no-header
+# What the tests of the lowest versions need beside them.
+TOOLS := pytest|pytest-xdist|pytest-recording|hypothesis|orjson|trustme|trio
 
 help:  ## say what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -46,6 +48,9 @@ lock:  ## write .ci/requirements/ again: every version of constraints.txt, with 
 		printf '%s\n' wandb==$$version pandas polars pillow scikit-learn | \
 		$(COMPILE) - --output-file .ci/requirements/wandb-$$version.txt || exit 1; \
 	done
+	grep -E '^($(TOOLS))==' constraints.txt | .venv-lock/bin/uv pip compile --quiet --python-version 3.11 --resolution lowest-direct --upgrade \
+		--generate-hashes --no-annotate --no-header - pyproject.toml --extra all \
+		--output-file .ci/requirements/floors.txt > /dev/null
 
 generate: .venv/.ready  ## rebuild generated/ from schema/ and queries/
 	$(BIN)/python -m runql_codegen
@@ -120,6 +125,9 @@ fuzz: .venv/.ready  ## fuzz every reader of bytes for SECONDS each (60) with ath
 
 wheel: .venv/.ready $(NEW_SDK)/.ready  ## build the wheel and test it in a clean environment
 	$(BIN)/python -m tests.wheel
+
+floors: .venv/.ready  ## try the lowest versions, each extra alone, and each Python that is here
+	$(BIN)/python -m tests.installs
 
 clean:  ## remove everything that can be made again
 	rm -rf .venv .venv-wandb-* .venv-docs .venv-lock $(USER) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

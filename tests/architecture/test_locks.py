@@ -11,6 +11,7 @@ import pytest
 
 ROOT: Final = Path(__file__).parents[2]
 LOCKS: Final = sorted((ROOT / ".ci" / "requirements").glob("*.txt"))
+FLOORS: Final = ROOT / ".ci" / "requirements" / "floors.txt"
 PROJECT: Final = ROOT / ".ci" / "requirements" / "project.txt"
 ENTRY: Final = re.compile(
     r"([A-Za-z0-9._-]+)==([^\s;\\]+)((?: ; [^\\\n]+)?)((?: \\\n    --hash=sha256:[0-9a-f]{64})+)\n"
@@ -51,6 +52,7 @@ def stated() -> set[str]:
 def test_there_is_a_lock_for_each_environment() -> None:
     assert [lock.name for lock in LOCKS] == [
         "docs.txt",
+        "floors.txt",
         "project.txt",
         "wandb-0.21.4.txt",
         "wandb-0.31.0.txt",
@@ -65,13 +67,37 @@ def test_every_line_is_a_version_with_hashes_and_names_no_place(lock: Path) -> N
     assert ENTRY.sub("", lock.read_text("utf-8")) == ""
 
 
-@pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.stem)
+@pytest.mark.parametrize("lock", [lock for lock in LOCKS if lock != FLOORS], ids=lambda lock: lock.stem)
 def test_constraints_and_locks_agree(lock: Path) -> None:
     constraints = pins(ROOT / "constraints.txt")
     differing = {
         name: version for name, version in pins(lock).items() if constraints.get(name, version) != version
     }
     assert differing == {}, "run `make lock`"
+
+
+def test_the_floors_are_the_minima_of_pyproject() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    asked = [
+        *project["dependencies"],
+        *(
+            each
+            for name, extra in project["optional-dependencies"].items()
+            if name != "codegen"
+            for each in extra
+        ),
+    ]
+    minima = {
+        normalized(found[1]): found[2] for each in asked if (found := re.match(r"([\w.-]+)>=([\d.]+)", each))
+    }
+    locked = pins(FLOORS)
+    assert len(minima) > 15
+    below = {
+        name: (minimum, locked.get(name))
+        for name, minimum in minima.items()
+        if not re.fullmatch(re.escape(minimum) + r"(\.0)*", locked.get(name, ""))
+    }
+    assert below == {}, "run `make lock`"
 
 
 def test_the_project_is_locked_as_a_whole() -> None:

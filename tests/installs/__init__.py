@@ -1,0 +1,1 @@
+"""Installs of the wheel: the lowest versions, each extra alone, each Python that is here."""
