@@ -232,6 +232,19 @@ def test_successes_let_more_requests_run_at_the_same_time() -> None:
     assert congestion.wait(11.0, at_once=2) == 0
 
 
+def test_slow_responses_after_the_wait_do_not_raise_the_rate() -> None:
+    congestion = Congestion()
+    for place in range(10):
+        congestion.succeed(9.0 + place / 10, started=8.9)
+    congestion.refuse(10.0, 1.0, started=9.95, at_once=8)
+    before = congestion.gap(11.0)
+    for _ in range(8):
+        congestion.succeed(11.5, started=9.9)
+    assert congestion.gap(11.0) == before
+    congestion.succeed(10.5, started=9.9)
+    assert congestion.gap(11.0) < before
+
+
 @pytest.mark.parametrize("headers", [{}, {"retry-after": "soon"}, {"retry-after": "0"}])
 def test_a_refusal_without_a_time_waits_a_little(headers: dict[str, str]) -> None:
     limiter = RateLimiter()
