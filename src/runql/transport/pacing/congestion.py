@@ -57,11 +57,9 @@ class Congestion:
         if refusal is None or started >= refusal.came:
             self._successes.append(now)
             return
-        # A refusal is quick: it overtakes requests that the server allowed before it. Later than the wait, nobody knows
-        # when the server allowed them.
-        if now < self._blocked_until:
-            refusal.successes.append(now)
-            self._rate = max(self._rate or 0.0, refusal.allowed_rate())
+        # A refusal is quick: it overtakes requests that the server allowed before it.
+        refusal.successes.append(refusal.came)
+        self._rate = max(self._rate or 0.0, refusal.allowed_rate())
 
     def refuse(self, now: float, wait: float, *, started: float, at_once: int) -> None:
         """Note a refusal.
