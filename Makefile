@@ -71,7 +71,7 @@ check: .venv/.ready  ## format, lint, types, import contracts
 docs: .venv/.ready .venv-docs/.ready  ## build the documents' site in build/docs/site; a broken link fails
 	$(BIN)/python -m tests.docs.site
 	cd build/docs && ../../.venv-docs/bin/zensical build --strict --clean
-	$(BIN)/python -m tests.docs.site --check
+	$(BIN)/python -m tests.docs.site --finish
 
 test: .venv/.ready $(OLD_SDK)/.ready $(NEW_SDK)/.ready  ## all tests, with the official SDK as an oracle; CI=true tries everything
 	$(BIN)/pytest -m "not bench and not live"

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 
-from runql.errors import MissingExtraError
+from runql.bars import RichBar, can_draw
 from runql.transport.bodies import Progress
 
 
@@ -19,42 +18,25 @@ def progress_bar(description: str = "") -> Generator[Progress]:
         with progress_bar("files") as bar:
             run.files().download("here", progress=bar)
 
+    Calls that take ``progress`` draw a bar by themselves, on a terminal or in a notebook, once they take more than two
+    seconds, where rich is installed. ``progress=True`` draws one at once, ``progress=False`` none. The environment
+    variable ``RUNQL_PROGRESS=0`` switches all bars off, this one too.
+
     Args:
         description: label before the bar. (A notebook needs ipywidgets too; rich warns when they are missing.)
 
     Raises:
         MissingExtraError: a bar is to be drawn, and rich (extra ``progress``) is not installed.
     """
-    notebook = _in_notebook()
-    if not notebook and not (sys.stderr and sys.stderr.isatty()):
+    if not can_draw():
         yield _ignore
         return
+    bar = RichBar(description, "bytes")
     try:
-        from rich import progress as rich  # noqa: PLC0415 - only where it draws
-        from rich.console import Console  # noqa: PLC0415
-        from rich.markup import escape  # noqa: PLC0415
-    except ImportError as error:
-        raise MissingExtraError("rich", extra="progress", needed_for="a progress bar") from error
-    columns = (
-        rich.TextColumn("{task.description}"),
-        rich.BarColumn(),
-        rich.DownloadColumn(),
-        rich.TransferSpeedColumn(),
-        rich.TimeRemainingColumn(),
-    )
-    with rich.Progress(*columns, console=Console(stderr=True, force_jupyter=notebook)) as bar:
-        task = bar.add_task(escape(description), total=None)
-
-        def show(done: int, total: int | None) -> None:
-            bar.update(task, completed=done, total=total)
-
-        yield show
+        yield bar.show
+    finally:
+        bar.close()
 
 
 def _ignore(done: int, total: int | None) -> None:
     """Draw nothing."""
-
-
-def _in_notebook() -> bool:
-    ipython = sys.modules.get("IPython")
-    return ipython is not None and hasattr(ipython.get_ipython(), "kernel")

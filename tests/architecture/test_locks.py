@@ -106,6 +106,14 @@ def test_the_project_is_locked_as_a_whole() -> None:
     assert {name for name in locked if name not in constraints} == set(), "add these to constraints.txt"
 
 
+def test_what_builds_the_documents_is_locked() -> None:
+    groups = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["dependency-groups"]
+    named = {normalized(re.split(r"[<>=~! ]", each)[0]) for each in groups["docs"]}
+    locked = pins(ROOT / ".ci" / "requirements" / "docs.txt")
+    assert named <= set(locked), "run `make lock`"
+    assert set(locked) <= set(pins(ROOT / "constraints.txt")), "add these to constraints.txt"
+
+
 def test_setup_and_ci_install_nothing_without_a_hash() -> None:
     makefile = (ROOT / "Makefile").read_text("utf-8")
     setup = makefile[makefile.index(".venv/.ready:") : makefile.index("\nlock:")]

@@ -263,7 +263,7 @@ def test_one_after_first_asks_for_one_more(
 def test_one_of_none_and_of_several_is_an_error_of_ours(
     api: Untyped, face: Face, home: str, sent: InterceptingTransport
 ) -> None:
-    with pytest.raises(NoItemError, match=f"Runs {home}> is empty") as none:
+    with pytest.raises(NoItemError, match=rf"Runs {home} filters=.*> is empty") as none:
         taken(face, taken(face, api.runs(home, {"name": "nobody"})).one())
     assert isinstance(none.value, NotFoundError)
     with pytest.raises(SeveralItemsError, match=f"Runs {home}> has more than one item"):

@@ -327,8 +327,8 @@ def spoiled(value: Untyped, hostile: str) -> Untyped:
             update={name: spoiled(each, hostile) for name, each in value if each is not None}
         )
     if kind in {list, tuple}:
-        items: list[object] = [spoiled(each, hostile) for each in value]
-        return kind(items)
+        items: list[Untyped] = [spoiled(each, hostile) for each in value]
+        return items if kind is list else tuple(items)
     if kind is dict:
         return {spoiled(key, hostile): spoiled(each, hostile) for key, each in value.items()}
     if dataclasses.is_dataclass(kind) and kind.__module__.startswith("runql"):

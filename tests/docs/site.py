@@ -18,6 +18,9 @@ Nav: TypeAlias = "list[dict[str, str | Nav]]"
 ROOT: Final = Path(__file__).parents[2]
 CONFIG: Final = ROOT / "docs" / "zensical.toml"
 BUILD: Final = ROOT / "build" / "docs"
+REPOSITORY: Final[str | None] = (
+    tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"].get("urls", {}).get("Repository")
+)
 LINK: Final = re.compile(r"\]\(([^)\s#]+)(?:#[^)\s]*)?\)")
 LOADED: Final = re.compile(
     r"<(?:script|img|iframe)[^>]+src=\"?(https?://[^\"\s>]+)|<link[^>]+stylesheet[^>]+(https?://[^\"\s>]+)"
@@ -67,7 +70,16 @@ def all_pages() -> dict[str, str]:
     for entry in leaves(read_nav()):
         if entry.path not in pages and not entry.path.endswith("/*"):
             pages[entry.path] = (ROOT / entry.path).read_text("utf-8")
-    return pages
+    return {page: relative(content, page, REPOSITORY) for page, content in pages.items()}
+
+
+def relative(content: str, page: str, repository: str | None) -> str:
+    """The page with links into the repository, which README needs outside of it, as paths."""
+    if repository is None:
+        return content
+    place = re.compile(rf"\]\({re.escape(repository)}/(?:blob|tree)/main/")
+    above = "../" * page.count("/")
+    return place.sub(f"]({above}", content)
 
 
 def linked_files(pages: dict[str, str]) -> set[str]:
@@ -162,11 +174,18 @@ def faults() -> list[str]:
     return found
 
 
+def finish() -> None:
+    """Leave one of the two colons with which docstrings begin an example."""
+    for page in (BUILD / "site" / "docs" / "reference").glob("*.html"):
+        page.write_text(page.read_text("utf-8").replace("::</p>", ":</p>"), "utf-8")
+
+
 def main() -> None:
-    """Prepare the pages; with `--check`, check the site instead."""
-    if sys.argv[1:] != ["--check"]:
+    """Prepare the pages; with `--finish`, finish and check the site instead."""
+    if sys.argv[1:] != ["--finish"]:
         prepare()
         return
+    finish()
     found = faults()
     for fault in found:
         print(fault, file=sys.stderr)

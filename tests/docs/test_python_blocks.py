@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 import pytest
 from tests.docs.blocks import PAGES, ROOT, blocks, languages
 from tests.patience import PATIENCE
+from tests.typing.checking import mypy
+
+from runql_server.sample import Sample, start
 
 ELSEWHERE: Final = {
     "README.md": "test_readme.py",
@@ -22,20 +27,17 @@ ELSEWHERE: Final = {
 """Pages whose blocks need more than the sample: the module of this folder that runs them."""
 EXCERPTS: Final = {"docs/services.md": "tests/examples/service.py"}
 """Pages that show lines of a file that tests run."""
+CHANGES: Final = frozenset({"docs/changes.md"})
+"""Pages whose blocks change runs: each gets a sample of its own."""
+UNCHECKED: Final = frozenset({"README.md", "docs/flows.md", "docs/own-queries.md"})
+"""Pages whose programs are in parts, or checked by the modules above."""
 TESTS: Final = "docs/testing.md"
 PROGRAMS: Final = [
     page for page in PAGES if "python" in languages(page) and page not in {*ELSEWHERE, *EXCERPTS, TESTS}
 ]
 
 
-class SampleServer(Protocol):
-    """What the pytest plugin's `sample_server` gives."""
-
-    url: str
-    api_key: str
-
-
-def run(server: SampleServer, folder: Path, *arguments: str) -> str:
+def run(server: Sample, folder: Path, *arguments: str) -> str:
     done = subprocess.run(
         [sys.executable, "-W", "error", *arguments],
         env={"WANDB_BASE_URL": server.url, "WANDB_API_KEY": server.api_key, "HOME": str(folder)},
@@ -50,15 +52,25 @@ def run(server: SampleServer, folder: Path, *arguments: str) -> str:
 
 
 @pytest.mark.parametrize("page", PROGRAMS)
-def test_the_program_of_a_page_runs(page: str, sample_server: SampleServer, tmp_path: Path) -> None:
-    run(sample_server, tmp_path, "-c", "\n".join(blocks(page, "python")))
+def test_the_program_of_a_page_runs(page: str, sample_server: Sample, tmp_path: Path) -> None:
+    with start() if page in CHANGES else nullcontext(sample_server) as server:
+        run(server, tmp_path, "-c", "\n".join(blocks(page, "python")))
 
 
-def test_the_tests_of_the_page_about_tests_pass(sample_server: SampleServer, tmp_path: Path) -> None:
+def test_the_tests_of_the_page_about_tests_pass(sample_server: Sample, tmp_path: Path) -> None:
     code = "\n".join(blocks(TESTS, "python"))
     (tmp_path / "test_page.py").write_text(code)
     said = run(sample_server, tmp_path, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_page.py")
     assert f"{code.count('def test_')} passed" in said
+
+
+def test_the_programs_pass_mypy_strict(tmp_path: Path) -> None:
+    checked = [page for page in PAGES if "python" in languages(page) and page not in {*EXCERPTS, *UNCHECKED}]
+    for page in checked:
+        name = re.sub(r"\W", "_", page.removesuffix(".md"))
+        (tmp_path / f"{name}.py").write_text("\n".join(blocks(page, "python")))
+    assert len(checked) > 10
+    assert [f"{each.file}:{each.line}: {each.text}" for each in mypy(tmp_path) if each.is_error] == []
 
 
 @pytest.mark.parametrize("page", EXCERPTS)

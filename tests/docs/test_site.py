@@ -48,6 +48,22 @@ def test_a_link_to_a_folder_leads_to_its_page() -> None:
     )
 
 
+def test_links_into_the_repository_become_paths() -> None:
+    link = "[a](https://forge/us/runql/blob/main/docs/a.md#b) [c](https://forge/us/runql/issues)"
+    assert site.relative(link, "README.md", "https://forge/us/runql") == (
+        "[a](docs/a.md#b) [c](https://forge/us/runql/issues)"
+    )
+    assert site.relative(link, "docs/x/y.md", "https://forge/us/runql").startswith("[a](../../docs/a.md#b)")
+    assert site.relative(link, "README.md", None) == link
+
+
+def test_the_documents_are_built_after_the_checks() -> None:
+    steps = re.findall(r"^step make (\w+)$", (site.ROOT / ".ci" / "run").read_text("utf-8"), re.MULTILINE)
+    assert steps[steps.index("check") + 1] == "docs"
+    target = (site.ROOT / "Makefile").read_text("utf-8").partition("\ndocs:")[2].partition("\n\n")[0]
+    assert "zensical build --strict" in target
+
+
 def test_a_bar_in_code_of_a_table_is_not_escaped() -> None:
     assert (
         site.in_site("| `a \\| b` | c \\| d |\n`a \\| b`", "README.md") == "| `a | b` | c \\| d |\n`a \\| b`"

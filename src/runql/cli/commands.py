@@ -7,9 +7,11 @@ from typing import Annotated
 
 import typer
 
+from runql.cli.changing import commands as changing
 from runql.cli.console.failures import help_end
 from runql.cli.exit_codes import COULD_NOT_CHECK, CheckExit
-from runql.cli.reading import history, ls, show
+from runql.cli.plotting import plot
+from runql.cli.reading import diff, download, history, ls, show
 from runql.cli.server_commands import demo, serve
 from runql.errors import MissingExtraError
 from runql.version import __version__
@@ -18,11 +20,21 @@ app: typer.Typer = typer.Typer(
     no_args_is_help=True,
     # Tracebacks without the values of variables: the API key is one of them.
     pretty_exceptions_enable=False,
-    help="Read runs of W&B, serve its API on this machine, and check a server's schema.",
+    help="Read and change runs of W&B, serve its API on this machine, and check a server's schema.",
+    epilog=help_end(
+        "runql ls team", "runql ls team/digits --columns name,state,config.lr,summary.acc", "runql ls --help"
+    ),
 )
 app.command(epilog=ls.HELP_END)(ls.ls)
 app.command(epilog=show.HELP_END)(show.show)
 app.command(epilog=history.HELP_END)(history.history)
+app.command(epilog=diff.HELP_END)(diff.diff)
+app.command(epilog=download.HELP_END)(download.download)
+app.command(epilog=plot.HELP_END)(plot.plot)
+app.command(epilog=changing.TAG_END)(changing.tag)
+app.command(epilog=changing.UNTAG_END)(changing.untag)
+app.command("set", epilog=changing.SET_END)(changing.set_fields)
+app.command(epilog=changing.DELETE_END)(changing.delete)
 app.command(epilog=help_end("runql serve", "runql serve --sample --port 9000 --data-dir ./my-runs"))(serve)
 app.command(epilog=help_end("runql demo"))(demo)
 

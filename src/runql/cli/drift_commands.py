@@ -15,6 +15,7 @@ from typing import Annotated, Final
 import typer
 from graphql import GraphQLSchema
 
+from runql.cli.console.failures import help_end
 from runql.cli.exit_codes import COULD_NOT_CHECK, EXIT_CODES, USAGE_ERROR, CheckExit
 from runql.config import resolve_settings
 from runql.drift import (
@@ -104,7 +105,11 @@ AlsoOption = Annotated[
 drift: typer.Typer = typer.Typer(
     add_completion=False,
     help="Check whether your GraphQL operations still work on a server.",
-    epilog=EXIT_CODES,
+    epilog=help_end(
+        "runql drift --url https://api.wandb.ai",
+        "runql drift --schema new.graphql --strict --format markdown",
+        exit_codes=EXIT_CODES,
+    ),
 )
 
 
@@ -179,7 +184,13 @@ def check(
         output.finish(_apply_approvals(report, approvals))
 
 
-@drift.command(epilog=EXIT_CODES)
+@drift.command(
+    epilog=help_end(
+        "runql drift responses tests/cassettes",
+        "runql drift responses --url https://api.wandb.ai --project team/digits",
+        exit_codes=EXIT_CODES,
+    )
+)
 def responses(
     paths: Annotated[
         list[Path] | None,

@@ -1,4 +1,4 @@
-"""The exit codes of `runql drift`, and the exit that keeps them apart from typer's own."""
+"""Exit codes: those of `runql drift`, with the exit that keeps them apart from typer's own, and that of Ctrl-C."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ from typing import Final
 
 COULD_NOT_CHECK: Final = 2
 USAGE_ERROR: Final = 3
+INTERRUPTED: Final = 130
+"""What a shell reports for a process that Ctrl-C ended."""
+
 TYPER_USAGE_ERROR: Final = 2
 """Typer's exit code for a wrong option; `main` turns it into `USAGE_ERROR` for `runql drift`."""
 

@@ -2,29 +2,43 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib.util import find_spec
+from pathlib import Path
 
-from runql.cli.exit_codes import TYPER_USAGE_ERROR, USAGE_ERROR, CheckExit
+from runql.cli.exit_codes import INTERRUPTED, TYPER_USAGE_ERROR, USAGE_ERROR, CheckExit
 from runql.errors import MissingExtraError
 
 
 def main() -> None:
     """Run the `runql` command."""
+    _open_missing_streams()
     for library in ("typer", "rich"):
         if find_spec(library) is None:
             print(MissingExtraError(library, extra="cli", needed_for="the runql command"), file=sys.stderr)
             sys.exit(2)
-    from runql.cli.commands import app  # noqa: PLC0415 — needs the extra
-
     try:
+        from runql.cli.commands import app  # noqa: PLC0415 — needs the extra
+
         app()
+    except KeyboardInterrupt:
+        # Before a command began; `console.failures` ends commands.
+        sys.exit(INTERRUPTED)
     except SystemExit as ended:
         # Typer ends with 2 for a wrong option; a check that could not be done ends with 2, too.
         wrong_option = ended.code == TYPER_USAGE_ERROR and not isinstance(ended, CheckExit)
         if wrong_option and sys.argv[1:2] == ["drift"]:
             sys.exit(USAGE_ERROR)
         raise
+
+
+def _open_missing_streams() -> None:
+    """Give a process that was started without stdin, stdout or stderr, as by some schedulers, ones that lead nowhere."""
+    # In this order, so that each gets its own number and no file of the command gets one of these.
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 - open until the process ends
 
 
 if __name__ == "__main__":

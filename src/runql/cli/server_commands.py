@@ -13,7 +13,6 @@ from typing import Annotated, Any, Final, Protocol
 
 import typer
 
-from runql.cli.scoring import accuracy
 from runql.errors import RunqlError
 
 DEMO_SCRIPT: Final = Path(__file__).with_name("_demo_script.py")
@@ -122,7 +121,9 @@ def serve(
 
 def demo() -> None:
     """List real runs, read all their metrics into one frame, draw the best run's loss, fetch and score its model."""
-    from runql.cli.output import Output  # noqa: PLC0415 - only the demo prints curves
+    # Only the demo prints curves and scores a model.
+    from runql.cli.output import Output  # noqa: PLC0415
+    from runql.cli.scoring import accuracy  # noqa: PLC0415
 
     out = Output()
     start_sample: SampleFunction = _server_function("sample")

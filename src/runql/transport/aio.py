@@ -20,9 +20,9 @@ from runql.errors import RunqlError
 from runql.limits import Limits, ResponseLimitError, checked_limits, limited
 from runql.partial_results import OnPartial, PartialReads, checked_partial
 from runql.transport.bodies import Sink, Source
+from runql.transport.connections.leftovers import watch_awaited
 from runql.transport.credentials.plain_http import check_plain_http
 from runql.transport.deadlines.call import Call
-from runql.transport.early_responses import refuse_early_async, watch_connections
 from runql.transport.endpoint import LIMITS, UNSENT, Endpoint, NoCookies, parsed
 from runql.transport.event_loops import EventLoop, current_event_loop
 from runql.transport.flow import Alone, Effect, Flow, Gather, Join, Offload, Reply, Sleep, name_of
@@ -141,16 +141,14 @@ class AsyncRetryingClient:
         disown_in_children(self)
 
     def _new_http_client(self) -> httpx.AsyncClient:
-        http = httpx.AsyncClient(
+        return httpx.AsyncClient(
             timeout=self.settings.timeout,
             limits=LIMITS,
             cookies=NoCookies(),
             transport=self._transport,
             verify=LazySSLContext(),
-            event_hooks={"response": [refuse_early_async]},
+            event_hooks={"response": [watch_awaited]},
         )
-        watch_connections(http)
-        return http
 
     def disown(self) -> object:
         """In a forked child, leave the parent's connections to the parent; see `lifetime.Forkable`."""

@@ -19,10 +19,10 @@ from runql.errors import RunqlError
 from runql.limits import Limits, ResponseLimitError, checked_limits, limited
 from runql.partial_results import OnPartial, PartialReads, checked_partial
 from runql.transport.bodies import Sink, Source
+from runql.transport.connections.leftovers import watch
 from runql.transport.credentials.plain_http import check_plain_http
 from runql.transport.deadlines.call import Call
 from runql.transport.deadlines.sockets import bind_sockets, bounding_sockets
-from runql.transport.early_responses import refuse_early
 from runql.transport.endpoint import LIMITS, UNSENT, Endpoint, NoCookies, parsed
 from runql.transport.flow import Effect, Flow, Gather, Join, Offload, Reply, Sleep, name_of
 from runql.transport.lifetime import (
@@ -102,7 +102,7 @@ class RetryingClient:
             cookies=NoCookies(),
             transport=self._transport,
             verify=LazySSLContext(),
-            event_hooks={"response": [refuse_early]},
+            event_hooks={"response": [watch]},
         )
         bind_sockets(http)
         # A client that nobody closed, as in a notebook, closes its connections when it is garbage-collected.

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import os
 import sys
 import warnings
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from shutil import get_terminal_size
 from typing import Final, TextIO
 
 import typer
 
 from runql.cli.console.plain import say
+from runql.cli.exit_codes import INTERRUPTED
 from runql.errors import ConfigurationError, MissingExtraError, PathError, RunqlError, UnorderedWarning
 from runql.partial_results import PartialResultWarning
 
 FAILED: Final = 1
 ASKED_WRONGLY: Final = 2
-INTERRUPTED: Final = 130
-"""What a shell reports for a process that Ctrl-C ended."""
-
 EXIT_CODES: Final = """Exit codes:
 
 0 done
@@ -34,13 +35,17 @@ EXIT_CODES: Final = """Exit codes:
 class AskedWronglyError(Exception):
     """A command was used wrongly; the message says what was wrong and what to do."""
 
+    def below(self, width: int) -> list[str]:  # noqa: ARG002 - a subclass shows as much as fits
+        """Return lines that show the place of the mistake, each at most ``width`` columns wide."""
+        return []
+
 
 _ASKED_WRONGLY: Final = (AskedWronglyError, PathError, ConfigurationError, MissingExtraError)
 
 
-def help_end(*examples: str) -> str:
+def help_end(*examples: str, exit_codes: str = EXIT_CODES) -> str:
     """Return the end of a command's help: its examples, then the exit codes."""
-    return "\n\n".join(["Examples:", *examples, EXIT_CODES])
+    return "\n\n".join(["Examples:", *examples, exit_codes])
 
 
 @contextmanager
@@ -54,26 +59,31 @@ def reporting(command: str) -> Generator[None]:
         typer.Exit: the work failed, was interrupted, or nobody reads its output any more.
     """
     start = f"runql {command}"
+    _accept_every_character()
     try:
         with _spoken_warnings(start):
             yield
             sys.stdout.flush()
     except KeyboardInterrupt:
+        # Whole lines wait in the buffer, perhaps with the end of one that was written in part.
+        with suppress(OSError, KeyboardInterrupt):
+            sys.stdout.flush()
         _drop_output()
         say(f"{start}: interrupted")
         raise typer.Exit(INTERRUPTED) from None
     except _ASKED_WRONGLY as error:
         say(f"{start}: {error}")
+        for line in error.below(get_terminal_size().columns) if isinstance(error, AskedWronglyError) else ():
+            say(line)
         raise typer.Exit(ASKED_WRONGLY) from error
     except RunqlError as error:
         say(f"{start}: {error}")
         raise typer.Exit(FAILED) from error
-    except BrokenPipeError:
-        # The reader has what it needs, as `head` does.
-        _drop_output()
-        raise typer.Exit(0) from None
     except OSError as error:
         _drop_output()
+        if _is_closed_pipe(error):
+            # The reader has what it needs, as `head` does.
+            raise typer.Exit(0) from None
         say(f"{start}: cannot write the output: {error.strerror or error}")
         raise typer.Exit(FAILED) from error
     except ValueError as error:
@@ -101,6 +111,17 @@ def _spoken_warnings(start: str) -> Generator[None]:
         warnings.simplefilter("always", PartialResultWarning)
         warnings.showwarning = show
         yield
+
+
+def _accept_every_character() -> None:
+    """Let streams of other encodings than UTF-8 escape what they cannot hold, where Python would fail."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _is_closed_pipe(error: OSError) -> bool:
+    return isinstance(error, BrokenPipeError) or (sys.platform == "win32" and error.errno == errno.EINVAL)
 
 
 def _drop_output() -> None:

@@ -106,7 +106,7 @@ def write_rows(
         _print_rows(rows, columns)
     else:
         shown = plain_lines if sys.stdout.isatty() and format == "csv" else iter
-        lines = _lines(rows, columns, format)
+        lines = _lines(rows, columns, format, ascii_only=_is_limited(sys.stdout))
         for line in shown(lines if format == "jsonl" else [*lines]):
             sys.stdout.write(line)
 
@@ -127,20 +127,21 @@ def write_object(
         lines = [{"field": name, "value": value} for name, value in _flat(fields).items()]
         write_rows(lines, ("field", "value"), format, output, force=force)
     elif format == "json":
-        content = json_text(dict(fields)) + "\n"
         if output is None:
-            sys.stdout.write(content)
-        else:
-            with opened_output(output, force=force) as file:
-                file.write(content.encode())
+            sys.stdout.write(json_text(dict(fields), ascii_only=_is_limited(sys.stdout)) + "\n")
+            return
+        with opened_output(output, force=force) as file:
+            file.write(f"{json_text(dict(fields))}\n".encode())
     else:
         row = dict(fields) if format == "jsonl" else _flat(fields)
         write_rows([row], None, format, output, force=force)
 
 
-def json_text(value: JSONValue) -> str:
+def json_text(value: JSONValue, *, ascii_only: bool = False) -> str:
     """Return strict JSON without control characters; NaN and infinities are the strings that W&B's server sends."""
-    text = dump_json(_strict(value), ensure_ascii=False)
+    text = dump_json(value, ensure_ascii=ascii_only)
+    if "NaN" in text or "Infinity" in text:
+        text = dump_json(_strict(value), ensure_ascii=ascii_only)
     if text.isprintable():
         return text
     return "".join(each if each.isprintable() else dump_json(each)[1:-1] for each in text)
@@ -150,6 +151,11 @@ def plain_lines(lines: Iterable[str]) -> Iterator[str]:
     """Return lines of a CSV for a terminal, with their ends."""
     for line in lines:
         yield plain(line.rstrip("\r\n")) + "\n"
+
+
+def _is_limited(stream: TextIO) -> bool:
+    """Whether a stream cannot hold every character; the escapes of JSON can."""
+    return not (stream.encoding or "").lower().replace("-", "").startswith("utf8")
 
 
 def _format_of(output: Path | None) -> Format:
@@ -204,15 +210,17 @@ def _lines(
     rows: Iterable[Mapping[str, JSONValue]],
     columns: Sequence[str] | None,
     format: Format,  # noqa: A002
+    *,
+    ascii_only: bool = False,
 ) -> Iterator[str]:
     match format:
         case "jsonl":
             for row in rows:
-                yield json_text(_selected(row, columns)) + "\n"
+                yield json_text(_selected(row, columns), ascii_only=ascii_only) + "\n"
         case "json":
             before = "["
             for row in rows:
-                yield f"{before}\n  {json_text(_selected(row, columns))}"
+                yield f"{before}\n  {json_text(_selected(row, columns), ascii_only=ascii_only)}"
                 before = ","
             yield "[]\n" if before == "[" else "\n]\n"
         case _:

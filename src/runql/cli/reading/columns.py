@@ -54,12 +54,10 @@ class Kind(Generic[T]):
         if (head in self.objects and key) or (head in self.fields and not dot):
             return head + dot + key
         close = get_close_matches(name, [*self.fields], n=1)
-        hint = f"; did you mean {close[0]}?" if close else ""
-        entries = "".join(f", {each}.KEY" for each in self.objects)
+        guess = f" (did you mean {close[0]}?)" if close else ""
+        entries = [f"{each}.KEY" for each in self.objects]
         raise AskedWronglyError(
-            f"--columns: there is no column {name!r}{hint} Use {', '.join(self.fields)}{entries}"
-            if hint
-            else f"--columns: there is no column {name!r}: use {', '.join(self.fields)}{entries}"
+            f"--columns: there is no column {name!r}{guess}: use {', '.join([*self.fields, *entries])}"
         )
 
 
@@ -79,6 +77,11 @@ class Selection(Generic[T]):
     def fixed(self) -> tuple[str, ...] | None:
         """The names of the columns, or None where the rows decide."""
         return None if any(name.endswith(".*") for name in self.names) else self.names
+
+    @property
+    def entries(self) -> Sequence[str]:
+        """The columns that are entries of objects, which every item may lack."""
+        return [name for name in self.names if "." in name and not name.endswith(".*")]
 
     def needs(self, fields: Iterable[str]) -> bool:
         """Whether one of the columns is, or is in, one of these fields."""
@@ -116,8 +119,14 @@ def _attributes(names: str) -> dict[str, Reader[Any]]:  # Any: as above
     return {name: _attribute(name) for name in names.split()}
 
 
-def _path(item: Run | Sweep | Project) -> str:
+def _path(item: Run | Project) -> str:
     return "/".join(item.path)
+
+
+def _sweep_path(sweep: Sweep) -> str:
+    # `runql show` takes it; without the word it would be a run's.
+    *home, sweep_id = sweep.path
+    return "/".join([*home, "sweeps", sweep_id])
 
 
 def _user(run: Run) -> str | None:
@@ -154,7 +163,7 @@ SWEEPS: Final[Kind[Sweep]] = Kind(
     {
         **_attributes("id name state method order run_count expected_run_count best_loss"),
         **_attributes("description config created_at updated_at entity project"),
-        "path": _path,
+        "path": _sweep_path,
         **_attributes("url"),
     },
     usual=("id", "name", "state", "method", "run_count", "best_loss", "created_at"),

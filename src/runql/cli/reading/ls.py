@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Final, TypeVar
 import typer
 
 from runql.cli.console.failures import AskedWronglyError, help_end, reporting
+from runql.cli.console.plain import say
 from runql.cli.console.rows import ForceOption, FormatOption, OutputOption, checked_format, write_rows
 from runql.cli.console.session import BaseUrlOption, session
 from runql.cli.filter_language import parse_filter
@@ -137,7 +138,16 @@ class _Listing:
 
 def _rows(selection: Selection[T], read: Callable[[], Iterable[T]]) -> Iterator[Mapping[str, JSONValue]]:
     # A generator: nothing is sent before the first row is needed.
-    yield from map(selection.row, read())
+    unseen, is_empty = set(selection.entries), True
+    for item in read():
+        is_empty = False
+        row = selection.row(item)
+        unseen = {name for name in unseen if row[name] is None}
+        yield row
+    if is_empty:
+        say("runql ls: there is nothing to list")
+    elif unseen:
+        say(f"runql ls: nothing that is listed has {', '.join(sorted(unseen))}: check the spelling")
 
 
 def _subject(*, artifacts: bool, files: bool, sweeps: bool) -> str | None:
@@ -179,11 +189,11 @@ def _listing(api: Api, place: Place | None, what: str | None, query: _Query) -> 
         case "run", None:
             raise AskedWronglyError(f"{path} is a run: give --files or --artifacts, or use `runql show`")
         case _:
-            raise AskedWronglyError(f"--{what} is not for {kind}s: {_NEEDS[what or '']}")
+            article = "an" if kind[0] in "ae" else "a"
+            raise AskedWronglyError(f"--{what} is not for {article} {kind}: {_NEEDS[what or 'sweeps']}")
 
 
 _NEEDS: Final = {
-    "": "give ENTITY/PROJECT",
     "artifacts": "give ENTITY/PROJECT, a run or an artifact",
     "files": "give a run, ENTITY/PROJECT/ID, or an artifact, ENTITY/PROJECT/NAME:VERSION",
     "sweeps": "give ENTITY/PROJECT",

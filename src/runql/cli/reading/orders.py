@@ -4,17 +4,31 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
+from runql.cli.console.failures import AskedWronglyError
+
 OTHER_NAMES: Final = {"name": "display_name", "sweep_name": "sweep", "user": "username", "id": "name"}
 """Columns whose names the server uses for other things."""
 
 
 def server_order(order: str) -> str:
-    """Return an order such as ``-summary.acc`` or ``config.lr`` as `Api.runs` takes it; without a sign it ascends."""
+    """Return an order such as ``-summary.acc`` or ``config.lr`` as `Api.runs` takes it; without a sign it ascends.
+
+    Raises:
+        AskedWronglyError: runs cannot be ordered by it.
+    """
+    from runql.resources.runs.query import ORDER_COLUMNS, ORDER_PREFIXES  # noqa: PLC0415 - only for an order
+
     sign: Literal["+", "-"] = "-" if order.startswith("-") else "+"
     key = order[1:] if order[:1] in {"+", "-"} else order
     head, dot, rest = key.partition(".")
-    if head == "summary" and dot:
+    if head == "summary" and rest:
         return f"{sign}summary_metrics.{rest}"
-    if head == "config" and dot:
+    if head == "config" and rest:
         return f"{sign}config.{rest.removesuffix('.value')}.value"
-    return sign + OTHER_NAMES.get(key, key)
+    known = OTHER_NAMES.get(key, key)
+    if known in ORDER_COLUMNS or (dot and rest and f"{head}." in ORDER_PREFIXES):
+        return sign + known
+    columns = sorted((ORDER_COLUMNS - set(OTHER_NAMES.values())) | set(OTHER_NAMES))
+    raise AskedWronglyError(
+        f"--order: there is no order by {key!r}: use config.KEY, summary.KEY or one of {', '.join(columns)}"
+    )

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from runql.bars import reported
 from runql.postponed import postponed
 from runql.resources.artifacts.editing import EditableArtifact
 from runql.resources.artifacts.entry import ArtifactEntry, AsyncArtifactEntry
@@ -146,7 +147,7 @@ class Artifact(EditableArtifact):
         *,
         skip_cache: bool | None = None,  # noqa: ARG002 - accepted for compatibility
         max_concurrency: int = DEFAULT_CONCURRENCY,
-        progress: Progress | None = None,
+        progress: Progress | bool | None = None,
         on_unsafe: OnUnsafe = "raise",
     ) -> Path:
         """Save the files below ``root``, and return that folder.
@@ -169,6 +170,7 @@ class Artifact(EditableArtifact):
             skip_cache: accepted for compatibility, without effect: runql keeps no cache.
             max_concurrency: transfers at the same time, at least 1.
             progress: called with the bytes that have arrived and the bytes in all.
+                True draws a bar, False none; by default one comes by itself, see `runql.progress_bar`.
             on_unsafe: what to do, after the other files have arrived, about paths that lead out of ``root`` or that
                 this system cannot store: ``raise`` an error, or ``skip`` them with a `RuntimeWarning`. Both list each
                 path with the reason.
@@ -181,18 +183,21 @@ class Artifact(EditableArtifact):
             DigestMismatchError: the bytes that arrived are not those of the manifest.
             LocalFileError: the disk cannot store a file.
         """
-        return self._client.run(
-            self._download(
-                root,
-                path_prefix,
-                max_concurrency=max_concurrency,
-                progress=progress,
-                allow_missing_references=allow_missing_references,
-                on_unsafe=on_unsafe,
+        with reported(progress, self.name, "bytes") as report:
+            return self._client.run(
+                self._download(
+                    root,
+                    path_prefix,
+                    max_concurrency=max_concurrency,
+                    progress=report,
+                    allow_missing_references=allow_missing_references,
+                    on_unsafe=on_unsafe,
+                )
             )
-        )
 
-    def file(self, root: str | os.PathLike[str] | None = None, *, progress: Progress | None = None) -> Path:
+    def file(
+        self, root: str | os.PathLike[str] | None = None, *, progress: Progress | bool | None = None
+    ) -> Path:
         """Save the only file of the artifact, and return its path; as `ArtifactEntry.download`.
 
         Sends two requests, and two for the manifest if it was not read yet.
@@ -200,7 +205,8 @@ class Artifact(EditableArtifact):
         Raises:
             ValueError: the artifact has no file, or more than one.
         """
-        return self._client.run(self._download_only_file(root, progress))
+        with reported(progress, self.name, "bytes") as report:
+            return self._client.run(self._download_only_file(root, report))
 
     def verify(
         self, root: str | os.PathLike[str] | None = None, *, on_unsafe: OnUnsafe = "raise"
@@ -378,32 +384,34 @@ class AsyncArtifact(EditableArtifact):
         *,
         skip_cache: bool | None = None,  # noqa: ARG002 - accepted for compatibility
         max_concurrency: int = DEFAULT_CONCURRENCY,
-        progress: Progress | None = None,
+        progress: Progress | bool | None = None,
         on_unsafe: OnUnsafe = "raise",
     ) -> Path:
         """Save the files below ``root``, and return that folder.
 
         See `Artifact.download` for its requests and errors.
         """
-        return await self._client.run(
-            self._download(
-                root,
-                path_prefix,
-                max_concurrency=max_concurrency,
-                progress=progress,
-                allow_missing_references=allow_missing_references,
-                on_unsafe=on_unsafe,
+        with reported(progress, self.name, "bytes") as report:
+            return await self._client.run(
+                self._download(
+                    root,
+                    path_prefix,
+                    max_concurrency=max_concurrency,
+                    progress=report,
+                    allow_missing_references=allow_missing_references,
+                    on_unsafe=on_unsafe,
+                )
             )
-        )
 
     async def file(
-        self, root: str | os.PathLike[str] | None = None, *, progress: Progress | None = None
+        self, root: str | os.PathLike[str] | None = None, *, progress: Progress | bool | None = None
     ) -> Path:
         """Save the only file of the artifact, and return its path; as `ArtifactEntry.download`.
 
         See `Artifact.file` for its requests and errors.
         """
-        return await self._client.run(self._download_only_file(root, progress))
+        with reported(progress, self.name, "bytes") as report:
+            return await self._client.run(self._download_only_file(root, report))
 
     async def verify(
         self, root: str | os.PathLike[str] | None = None, *, on_unsafe: OnUnsafe = "raise"

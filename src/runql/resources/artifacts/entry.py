@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeAlias
 
+from runql.bars import reported
 from runql.resources.artifacts.manifest import ManifestEntry
 from runql.resources.files.record import format_size
 from runql.resources.records.snake_case import SnakeCaseAttributes
@@ -89,14 +90,15 @@ class ArtifactEntry(EntryRecord):
         self._client = client
 
     def download(
-        self, root: str | os.PathLike[str] | None = None, *, progress: Progress | None = None
+        self, root: str | os.PathLike[str] | None = None, *, progress: Progress | bool | None = None
     ) -> Path:
         """Save the entry below ``root`` under its own path, and return the path of the file.
 
         Sends two requests, for the address and the bytes; none if the file is there with the right bytes. Arguments and
         errors are those of `Artifact.download`.
         """
-        return self._client.run(self._download(root, progress))
+        with reported(progress, self.path, "bytes") as report:
+            return self._client.run(self._download(root, report))
 
 
 class AsyncArtifactEntry(EntryRecord):
@@ -109,10 +111,11 @@ class AsyncArtifactEntry(EntryRecord):
         self._client = client
 
     async def download(
-        self, root: str | os.PathLike[str] | None = None, *, progress: Progress | None = None
+        self, root: str | os.PathLike[str] | None = None, *, progress: Progress | bool | None = None
     ) -> Path:
         """Save the entry below ``root`` under its own path, and return the path of the file.
 
         See `ArtifactEntry.download` for its requests and errors.
         """
-        return await self._client.run(self._download(root, progress))
+        with reported(progress, self.path, "bytes") as report:
+            return await self._client.run(self._download(root, report))

@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from runql.arguments import checked_path, positive
+from runql.bars import reported
 from runql.errors import AccessDeniedError, EntryNotFoundError
 from runql.resources.artifacts.lookup import require_artifact
 from runql.resources.files.names import target_path
@@ -159,7 +160,7 @@ class ArtifactFile(ArtifactFileRecord):
         replace: bool = False,
         exist_ok: bool = False,
         *,
-        progress: Progress | None = None,
+        progress: Progress | bool | None = None,
     ) -> Path:
         """Save the file below ``root`` under its own name, and return its path.
 
@@ -171,6 +172,7 @@ class ArtifactFile(ArtifactFileRecord):
             replace: overwrite an existing file.
             exist_ok: keep an existing file, whatever its bytes, and send nothing.
             progress: called with the bytes that have arrived and the bytes in all.
+                True draws a bar, False none; by default one comes by itself, see `runql.progress_bar`.
 
         Raises:
             ValueError: the file exists, and neither ``replace`` nor ``exist_ok`` is set.
@@ -178,7 +180,8 @@ class ArtifactFile(ArtifactFileRecord):
             DigestMismatchError: the bytes that arrived are not those that the server listed.
             LocalFileError: the disk cannot store the file.
         """
-        return self._client.run(self._save(root, progress, replace=replace, exist_ok=exist_ok))
+        with reported(progress, self.name, "bytes") as report:
+            return self._client.run(self._save(root, report, replace=replace, exist_ok=exist_ok))
 
 
 class AsyncArtifactFile(ArtifactFileRecord):
@@ -196,13 +199,14 @@ class AsyncArtifactFile(ArtifactFileRecord):
         replace: bool = False,
         exist_ok: bool = False,
         *,
-        progress: Progress | None = None,
+        progress: Progress | bool | None = None,
     ) -> Path:
         """Save the file below ``root`` under its own name, and return its path.
 
         See `ArtifactFile.download` for its requests and errors.
         """
-        return await self._client.run(self._save(root, progress, replace=replace, exist_ok=exist_ok))
+        with reported(progress, self.name, "bytes") as report:
+            return await self._client.run(self._save(root, report, replace=replace, exist_ok=exist_ok))
 
 
 class ArtifactFiles(LazySequence[ArtifactFileFields, ArtifactFile]):

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from runql.arguments import positive
+from runql.bars import reported
 from runql.paths import RunAddress
 from runql.resources.files.listing import FileListing, FileQuery, save_all
 from runql.resources.files.names import OnUnsafe, checked_on_unsafe
@@ -42,7 +43,7 @@ class File(FileRecord):
         replace: bool = False,
         exist_ok: bool = False,
         *,
-        progress: Progress | None = None,
+        progress: Progress | bool | None = None,
     ) -> io.TextIOWrapper:
         """Save the file below ``root`` under its own name, and return it opened for reading as UTF-8.
 
@@ -54,6 +55,7 @@ class File(FileRecord):
             replace: overwrite an existing file.
             exist_ok: return an existing file, whatever its bytes, and send nothing.
             progress: called with the bytes that have arrived and the bytes in all.
+                True draws a bar, False none; by default one comes by itself, see `runql.progress_bar`.
 
         Raises:
             ValueError: the file exists, and neither ``replace`` nor ``exist_ok`` is set.
@@ -63,7 +65,8 @@ class File(FileRecord):
         """
         path, missing = download_path(self.fields, root, replace=replace, exist_ok=exist_ok)
         if missing:
-            self._client.run(save_file(self._run, self.fields, path, progress))
+            with reported(progress, self.name, "bytes") as report:
+                self._client.run(save_file(self._run, self.fields, path, report))
         return open_text(path)
 
     def delete(self) -> None:
@@ -96,7 +99,7 @@ class AsyncFile(FileRecord):
         replace: bool = False,
         exist_ok: bool = False,
         *,
-        progress: Progress | None = None,
+        progress: Progress | bool | None = None,
     ) -> io.TextIOWrapper:
         """Save the file below ``root`` under its own name, and return it opened for reading as UTF-8.
 
@@ -104,7 +107,8 @@ class AsyncFile(FileRecord):
         """
         path, missing = download_path(self.fields, root, replace=replace, exist_ok=exist_ok)
         if missing:
-            await self._client.run(save_file(self._run, self.fields, path, progress))
+            with reported(progress, self.name, "bytes") as report:
+                await self._client.run(save_file(self._run, self.fields, path, report))
         return open_text(path)
 
     async def delete(self) -> None:
@@ -148,7 +152,7 @@ class Files(LazySequence[FileFields, File]):
         exist_ok: bool = False,
         *,
         max_concurrency: int = DEFAULT_CONCURRENCY,
-        progress: Progress | None = None,
+        progress: Progress | bool | None = None,
         on_unsafe: OnUnsafe = "raise",
     ) -> list[Path]:
         """Save all files below ``root``, and return their paths in list order.
@@ -164,6 +168,7 @@ class Files(LazySequence[FileFields, File]):
             max_concurrency: downloads at the same time, at least 1.
             progress: called with the bytes that have arrived and the bytes in all, of all files that are fetched. Calls
                 come one at a time, from the threads that fetch. Bytes that are fetched again count once.
+                True draws a bar, False none; by default one comes by itself, see `runql.progress_bar`.
             on_unsafe: what to do, after the other files have arrived, about names that lead out of ``root`` or that
                 this system cannot store: ``raise`` an error, or ``skip`` them with a `RuntimeWarning`. Both list each
                 name with the reason.
@@ -175,7 +180,7 @@ class Files(LazySequence[FileFields, File]):
         """
         positive("max_concurrency", max_concurrency)
         checked_on_unsafe(on_unsafe)
-        with self._client.call():
+        with reported(progress, "files", "bytes") as report, self._client.call():
             wanted = self[:]
             fetching = save_all(
                 self._run,
@@ -184,7 +189,7 @@ class Files(LazySequence[FileFields, File]):
                 replace=replace,
                 exist_ok=exist_ok,
                 max_concurrency=max_concurrency,
-                progress=progress,
+                progress=report,
                 on_unsafe=on_unsafe,
             )
             return self._client.run(fetching)
@@ -221,7 +226,7 @@ class AsyncFiles(AsyncLazySequence[FileFields, AsyncFile]):
         exist_ok: bool = False,
         *,
         max_concurrency: int = DEFAULT_CONCURRENCY,
-        progress: Progress | None = None,
+        progress: Progress | bool | None = None,
         on_unsafe: OnUnsafe = "raise",
     ) -> list[Path]:
         """Save all files below ``root``, and return their paths in list order.
@@ -230,7 +235,7 @@ class AsyncFiles(AsyncLazySequence[FileFields, AsyncFile]):
         """
         positive("max_concurrency", max_concurrency)
         checked_on_unsafe(on_unsafe)
-        with self._client.call():
+        with reported(progress, "files", "bytes") as report, self._client.call():
             wanted = await self[:]
             fetching = save_all(
                 self._run,
@@ -239,7 +244,7 @@ class AsyncFiles(AsyncLazySequence[FileFields, AsyncFile]):
                 replace=replace,
                 exist_ok=exist_ok,
                 max_concurrency=max_concurrency,
-                progress=progress,
+                progress=report,
                 on_unsafe=on_unsafe,
             )
             return await self._client.run(fetching)

@@ -15,6 +15,7 @@ from runql.resources.history.plan import HistoryHints, ScanPlan
 from runql.resources.history.planner import WindowPlanner
 from runql.resources.history.progress import ScanProgress
 from runql.resources.history.row_counts import RowCounts
+from runql.resources.history.row_report import RowReport
 from runql.resources.history.sampled import Row
 from runql.resources.history.span_reader import SpanReader, Verdict
 from runql.resources.history.step_map import Span, StepMap, map_steps
@@ -52,6 +53,7 @@ class ScanCursor:
         *,
         streams: bool = False,
         doubts: bool = False,
+        report: RowReport | None = None,
     ) -> None:
         """Begin before the first row.
 
@@ -62,12 +64,14 @@ class ScanCursor:
             limits: what is known of the server, and what this scan learns of it.
             streams: the caller hands out each window at once, so a window with few rows is checked before the next.
             doubts: check every window; for servers that are known to leave out rows, or suspected.
+            report: counts the rows as they arrive.
         """
         self.is_incomplete: bool = False
         self._plan = plan
         self._limits = limits or SampleLimits()
         self._streams = streams
         self._doubts = doubts
+        self._report = report
         self._reader = SpanReader(plan, reader or RowReader(), self._limits)
         self._progress = ScanProgress(plan, hints)
         self._planner = WindowPlanner(plan, self._progress, self._limits)
@@ -253,6 +257,7 @@ class ScanCursor:
         if width == 1 or not (is_short or is_full):
             is_as_mapped = steps is not None and all(height == len(steps) for height in outline.heights)
             is_whole = is_as_mapped or self._reader.is_whole(outline, self._progress.last_step)
+            self._count(window.batch)
             return [_Piece(outline, window.batch, is_whole)]
         if is_short and is_far_below(outline.most, outline.samples):
             self._limits.note_downsampled(self._reader.field, outline.most)
@@ -389,4 +394,11 @@ class ScanCursor:
         progress.advance(outline, end, is_last=is_last)
         if verdict is Verdict.GREW:
             progress.resume_behind(outline)
+        self._count(window.batch)
         return [window.batch]
+
+    def _count(self, batch: Batch) -> None:
+        if self._report is not None:
+            # The server counts the rows of the whole run.
+            expected = self._progress.expected_rows if self._plan.wants_every_step else None
+            self._report.add(batch.height, expected)

@@ -8,6 +8,7 @@ from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Generic
 
+from runql.bars import reported
 from runql.errors import IncompleteHistoryError, UnexpectedValueError
 from runql.frames.asked_types import NO_SCHEMA, FrameSchema, Schema
 from runql.frames.batches import Batch
@@ -22,9 +23,11 @@ from runql.projections.rows import RowMaker
 from runql.resources.history.cursor import ScanCursor
 from runql.resources.history.exports.listing import ExportListing, can_read_exports
 from runql.resources.history.plan import HistoryHints, ScanPlan
+from runql.resources.history.row_report import RowReport
 from runql.resources.history.sampled import Row
 from runql.resources.pages.next_item import AsyncNextItem, NextItem
 from runql.resources.records.tables import Contents, Shown, described
+from runql.transport.bodies import Progress
 from runql.transport.flow import Flow
 from runql.transport.sample_limits import SampleLimits
 
@@ -104,48 +107,64 @@ class HistoryScan(Shown, Generic[R]):
         """The rows that the latest iteration left out, each with its error; only with ``on_invalid="skip"``."""
         return list(self._rows.skipped)
 
-    def to_pandas(self, *, schema: Schema | None = None) -> pd.DataFrame:
+    def to_pandas(
+        self, *, schema: Schema | None = None, progress: Progress | bool | None = None
+    ) -> pd.DataFrame:
         """Return one row a step and one column a metric, `_step` first; see `runql.frames.to_pandas` for dtypes.
 
         Args:
             schema: column to dtype; each is a column of exactly this dtype, also where no row has it.
+            progress: called with the rows that have arrived, and their total or None; rows of exports count when all files
+                are read. True draws a bar, False none; by default one comes by itself, see `runql.progress_bar`.
 
         Raises:
             FrameValueError: a value does not fit the schema.
             TypeError, ValueError: no dtype, or no column of this frame; raised before anything is sent.
         """
         require("pandas", needed_for="HistoryScan.to_pandas")
-        return to_pandas(self._client.run(self._table(schema)))
+        with reported(progress, f"history of {self._plan.run.run_id}", "rows") as report:
+            table = self._client.run(self._table(schema, report))
+        return to_pandas(table)
 
-    def to_polars(self, *, schema: Schema | None = None) -> pl.DataFrame:
+    def to_polars(
+        self, *, schema: Schema | None = None, progress: Progress | bool | None = None
+    ) -> pl.DataFrame:
         """Return one row a step and one column a metric, `_step` first; see `runql.frames.to_polars` for dtypes.
 
         Args:
             schema: column to dtype; each is a column of exactly this dtype, also where no row has it.
+            progress: called with the rows that have arrived, and their total or None; rows of exports count when all files
+                are read. True draws a bar, False none; by default one comes by itself, see `runql.progress_bar`.
 
         Raises:
             FrameValueError: a value does not fit the schema.
             TypeError, ValueError: no dtype, or no column of this frame; raised before anything is sent.
         """
         require("polars", needed_for="HistoryScan.to_polars")
-        return to_polars(self._client.run(self._table(schema)))
+        with reported(progress, f"history of {self._plan.run.run_id}", "rows") as report:
+            table = self._client.run(self._table(schema, report))
+        return to_polars(table)
 
-    def to_arrow(self, *, schema: Schema | None = None) -> pa.Table:
+    def to_arrow(self, *, schema: Schema | None = None, progress: Progress | bool | None = None) -> pa.Table:
         """Return one row a step and one column a metric, `_step` first; see `runql.frames.to_arrow` for dtypes.
 
         Args:
             schema: column to dtype; each is a column of exactly this dtype, also where no row has it.
+            progress: called with the rows that have arrived, and their total or None; rows of exports count when all files
+                are read. True draws a bar, False none; by default one comes by itself, see `runql.progress_bar`.
 
         Raises:
             FrameValueError: a value does not fit the schema.
             TypeError, ValueError: no dtype, or no column of this frame; raised before anything is sent.
         """
         require("pyarrow", needed_for="HistoryScan.to_arrow")
-        return to_arrow(self._client.run(self._table(schema)))
+        with reported(progress, f"history of {self._plan.run.run_id}", "rows") as report:
+            table = self._client.run(self._table(schema, report))
+        return to_arrow(table)
 
-    def _table(self, schema: Schema | None) -> Flow[Table]:
+    def _table(self, schema: Schema | None, report: Progress | None) -> Flow[Table]:
         checked = scan_schema(self._plan, schema)
-        return scan_table(self._plan, self._hints, self._client.sample_limits, checked)
+        return scan_table(self._plan, self._hints, self._client.sample_limits, checked, report)
 
 
 class AsyncHistoryScan(Shown, Generic[R]):
@@ -190,30 +209,42 @@ class AsyncHistoryScan(Shown, Generic[R]):
         """The rows that the latest iteration left out, each with its error; only with ``on_invalid="skip"``."""
         return list(self._rows.skipped)
 
-    async def to_pandas(self, *, schema: Schema | None = None) -> pd.DataFrame:
+    async def to_pandas(
+        self, *, schema: Schema | None = None, progress: Progress | bool | None = None
+    ) -> pd.DataFrame:
         """Return one row a step and one column a metric, `_step` first; see `runql.frames.to_pandas` for
         dtypes.
         """
         require("pandas", needed_for="HistoryScan.to_pandas")
-        return to_pandas(await self._client.run(self._table(schema)))
+        with reported(progress, f"history of {self._plan.run.run_id}", "rows") as report:
+            table = await self._client.run(self._table(schema, report))
+        return to_pandas(table)
 
-    async def to_polars(self, *, schema: Schema | None = None) -> pl.DataFrame:
+    async def to_polars(
+        self, *, schema: Schema | None = None, progress: Progress | bool | None = None
+    ) -> pl.DataFrame:
         """Return one row a step and one column a metric, `_step` first; see `runql.frames.to_polars` for
         dtypes.
         """
         require("polars", needed_for="HistoryScan.to_polars")
-        return to_polars(await self._client.run(self._table(schema)))
+        with reported(progress, f"history of {self._plan.run.run_id}", "rows") as report:
+            table = await self._client.run(self._table(schema, report))
+        return to_polars(table)
 
-    async def to_arrow(self, *, schema: Schema | None = None) -> pa.Table:
+    async def to_arrow(
+        self, *, schema: Schema | None = None, progress: Progress | bool | None = None
+    ) -> pa.Table:
         """Return one row a step and one column a metric, `_step` first; see `runql.frames.to_arrow` for
         dtypes.
         """
         require("pyarrow", needed_for="HistoryScan.to_arrow")
-        return to_arrow(await self._client.run(self._table(schema)))
+        with reported(progress, f"history of {self._plan.run.run_id}", "rows") as report:
+            table = await self._client.run(self._table(schema, report))
+        return to_arrow(table)
 
-    def _table(self, schema: Schema | None) -> Flow[Table]:
+    def _table(self, schema: Schema | None, report: Progress | None) -> Flow[Table]:
         checked = scan_schema(self._plan, schema)
-        return scan_table(self._plan, self._hints, self._client.sample_limits, checked)
+        return scan_table(self._plan, self._hints, self._client.sample_limits, checked, report)
 
 
 class RowStream:
@@ -295,7 +326,12 @@ def read_batches(
 
 
 def read_rest(
-    cursor: ScanCursor, plan: ScanPlan, hints: HistoryHints, reader: RowReader, limits: SampleLimits
+    cursor: ScanCursor,
+    plan: ScanPlan,
+    hints: HistoryHints,
+    reader: RowReader,
+    limits: SampleLimits,
+    report: RowReport | None = None,
 ) -> Flow[list[Batch]]:
     """Return all rows behind the cursor.
 
@@ -311,7 +347,9 @@ def read_rest(
         return found
     for left in reversed(range(MOST_PASSES)):
         found.clear()
-        cursor = ScanCursor(plan, hints, reader, limits, streams=True, doubts=True)
+        if report is not None:
+            report.begin_again()
+        cursor = ScanCursor(plan, hints, reader, limits, streams=True, doubts=True, report=report)
         try:
             while (batches := (yield from cursor.next_batches(plan.max_concurrency))) is not None:
                 found += batches
@@ -334,15 +372,36 @@ def scan_schema(plan: ScanPlan, schema: Schema | None) -> FrameSchema:
 
 
 def scan_table(
-    plan: ScanPlan, hints: HistoryHints, limits: SampleLimits, schema: FrameSchema = NO_SCHEMA
+    plan: ScanPlan,
+    hints: HistoryHints,
+    limits: SampleLimits,
+    schema: FrameSchema = NO_SCHEMA,
+    report: Progress | None = None,
 ) -> Flow[Table]:
     """Return all rows of a scan as one table, its types inferred over every value where no schema has them.
+
+    Calls ``report`` with the rows that have arrived, and their total where the server counts them.
 
     Raises:
         FrameValueError: a value does not fit the schema.
     """
     reader = ColumnReader()
-    cursor = ScanCursor(plan, hints, reader, limits)
+    rows = None if report is None else RowReport(report)
+    table = yield from _scan_table(plan, hints, limits, schema, rows, reader)
+    if rows is not None:
+        rows.finish(table.height)
+    return table
+
+
+def _scan_table(
+    plan: ScanPlan,
+    hints: HistoryHints,
+    limits: SampleLimits,
+    schema: FrameSchema,
+    report: RowReport | None,
+    reader: RowReader,
+) -> Flow[Table]:
+    cursor = ScanCursor(plan, hints, reader, limits, report=report)
     listing = yield from find_exports(cursor, with_rows=False)
     if listing is not None:
         from runql.resources.history.exports.scan import table_of_exports  # noqa: PLC0415 - few runs have any
@@ -350,7 +409,7 @@ def scan_table(
         table = yield from table_of_exports(plan, listing, partial(read_live_rows, hints, limits), schema)
         if table is not None:
             return table
-    batches = yield from read_rest(cursor, plan, hints, reader, limits)
+    batches = yield from read_rest(cursor, plan, hints, reader, limits, report)
     builder = TableBuilder()
     while batches:
         builder.add(batches.pop(0))

@@ -5,17 +5,20 @@ from __future__ import annotations
 import operator
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Final, Generic, Protocol, SupportsIndex, TypeVar, overload
 
 from runql.arguments import positive
+from runql.bars import reported
 from runql.errors import NoItemError, PaginationError, SeveralItemsError
 from runql.partial_results import allowed_partial
 from runql.postponed import postponed
 from runql.resources.records.snake_case import SnakeCaseAttributes
 from runql.resources.records.table_formats import RecordTable
 from runql.resources.records.tables import MOST_ROWS, Shown, list_table
+from runql.transport.bodies import Progress
 from runql.transport.flow import Flow, share_read
 from runql.transport.lifetime import ForkSafeLock
 from runql.transport.single_flight import SingleFlight
@@ -228,10 +231,32 @@ class Listing(Generic[N, T]):
         before = self.cursor
         yield from self._load_while(lambda: self.more and self.cursor == before)
 
-    def reach(self, count: int | None, *, exactly: bool = False) -> Flow[None]:
-        """Read pages until there are ``count`` items, or all pages if None; with ``exactly`` in pages no longer than needed."""
+    def reach(
+        self, count: int | None, *, exactly: bool = False, report: Progress | None = None
+    ) -> Flow[None]:
+        """Read pages until there are ``count`` items, or all pages if None.
+
+        Args:
+            count: how many.
+            exactly: in pages no longer than needed.
+            report: called after each page with the items that were read, and how many there will be.
+        """
         if not self._has(count):
-            yield from self._load_while(lambda: not self._has(count), count if exactly else None)
+            needed = self._reporting(report, count)
+            yield from self._load_while(needed, count if exactly else None)
+
+    def _reporting(self, report: Progress | None, count: int | None) -> Callable[[], bool]:
+        """Return what says whether another page is needed; it reports first, each page once."""
+        reported_items = -1
+
+        def is_needed() -> bool:
+            nonlocal reported_items
+            if report is not None and self.total is not None and len(self.items) != reported_items:
+                reported_items, known = len(self.items), self.known
+                report(reported_items, known if count is None or known is None else min(known, count))
+            return not self._has(count)
+
+        return is_needed
 
     def counted(self) -> Flow[int]:
         """Return the server's count, at most the limit; reads the first page if none was read."""
@@ -313,13 +338,16 @@ class Listing(Generic[N, T]):
         yield from self.reach(position + 1 if position >= 0 else None)
         return self.items[position]
 
-    def between(self, part: slice) -> Flow[list[T]]:
-        """Return a slice; reads up to its stop, or all pages if the stop is open or negative."""
+    def between(self, part: slice, report: Progress | None = None) -> Flow[list[T]]:
+        """Return a slice; reads up to its stop, or all pages if the stop is open or negative.
+
+        ``report`` is as in `reach`.
+        """
         if part.step == 0:
             raise ValueError("slice step cannot be zero")
         bounds = [bound for bound in (part.start, part.stop) if bound is not None]
         counted_from_end = any(bound < 0 for bound in bounds) or (part.step or 1) < 0
-        yield from self.reach(None if counted_from_end else part.stop)
+        yield from self.reach(None if counted_from_end else part.stop, report=report)
         return self.items[part]
 
 
@@ -383,7 +411,7 @@ class LazySequence(Shown, SnakeCaseAttributes, Sequence[T], Generic[N, T]):
 
     def __reversed__(self) -> Iterator[T]:
         # Not by `len`: the server may count more than its pages hold.
-        return reversed(self._client.run(self._listing.between(slice(None))))
+        return reversed(self[:])
 
     def __contains__(self, value: object) -> bool:
         with self._client.call():
@@ -451,8 +479,12 @@ class LazySequence(Shown, SnakeCaseAttributes, Sequence[T], Generic[N, T]):
 
     def __getitem__(self, index: SupportsIndex | slice) -> T | list[T]:
         if isinstance(index, slice):
-            return self._client.run(self._listing.between(index))
+            with self._bar() as report:
+                return self._client.run(self._listing.between(index, report))
         return self._client.run(self._listing.at(index))
+
+    def _bar(self) -> AbstractContextManager[Progress | None]:
+        return reported(None, type(self).__name__, "items")
 
 
 class AsyncLazySequence(Shown, SnakeCaseAttributes, Generic[N, T]):
@@ -541,6 +573,11 @@ class AsyncLazySequence(Shown, SnakeCaseAttributes, Generic[N, T]):
     def __getitem__(self, index: slice) -> Awaitable[list[T]]: ...
 
     def __getitem__(self, index: SupportsIndex | slice) -> Awaitable[T] | Awaitable[list[T]]:
-        if isinstance(index, slice):
-            return self._client.run(self._listing.between(index))
-        return self._client.run(self._listing.at(index))
+        return self._slice(index) if isinstance(index, slice) else self._client.run(self._listing.at(index))
+
+    async def _slice(self, part: slice) -> list[T]:
+        with self._bar() as report:
+            return await self._client.run(self._listing.between(part, report))
+
+    def _bar(self) -> AbstractContextManager[Progress | None]:
+        return reported(None, type(self).__name__, "items")

@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Literal, TypeVar, overload
 
+from runql.bars import reported
 from runql.errors import NotLoadedError
 from runql.paths import DEFAULT_PROJECT, RunAddress
 from runql.postponed import postponed
@@ -270,7 +271,7 @@ class AsyncRun(EditableRun):
         require_complete: bool = True,
         *,
         max_concurrency: int = DEFAULT_CONCURRENCY,
-        progress: Progress | None = None,
+        progress: Progress | bool | None = None,
     ) -> HistoryFiles:
         """Save the parquet files that the server has exported the history to; one request, and one a file.
 
@@ -278,10 +279,11 @@ class AsyncRun(EditableRun):
         """
         from runql.resources.runs.history_files import HistoryDownload
 
-        download = HistoryDownload.checked(
-            self._address, download_dir, require_complete, max_concurrency, progress
-        )
-        return await self._client.run(download.fetch())
+        with reported(progress, f"history of {self.id}", "bytes") as report:
+            download = HistoryDownload.checked(
+                self._address, download_dir, require_complete, max_concurrency, report
+            )
+            return await self._client.run(download.fetch())
 
     async def download_history_exports(
         self, download_dir: str | os.PathLike[str], require_complete_history: bool = True
@@ -439,7 +441,7 @@ class AsyncRun(EditableRun):
         path: str | os.PathLike[str],
         root: str | os.PathLike[str] = ".",
         *,
-        progress: Progress | None = None,
+        progress: Progress | bool | None = None,
     ) -> AsyncFile:
         """Upload a local file to the run, in place of one of the same name; four or five requests.
 
@@ -448,7 +450,8 @@ class AsyncRun(EditableRun):
         from runql.resources.files.files import AsyncFile
         from runql.resources.files.record import upload_file
 
-        uploaded = await self._client.run(upload_file(self._address, path, root, progress))
+        with reported(progress, "upload", "bytes") as report:
+            uploaded = await self._client.run(upload_file(self._address, path, root, report))
         return AsyncFile(self._client, self._address, uploaded, self._project_number)
 
     def logged_artifacts(

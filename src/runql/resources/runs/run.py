@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Literal, TypeVar, overload
 
+from runql.bars import reported
 from runql.errors import NotLoadedError
 from runql.paths import DEFAULT_PROJECT, RunAddress
 from runql.postponed import postponed
@@ -313,7 +314,7 @@ class Run(EditableRun):
         require_complete: bool = True,
         *,
         max_concurrency: int = DEFAULT_CONCURRENCY,
-        progress: Progress | None = None,
+        progress: Progress | bool | None = None,
     ) -> HistoryFiles:
         """Save the parquet files that the server has exported the history to; one request, and one a file.
 
@@ -326,6 +327,7 @@ class Run(EditableRun):
             require_complete: refuse when rows are in no file yet. With False those rows are missing, and counted.
             max_concurrency: downloads in flight at the same time, at least 1.
             progress: called with the bytes that have arrived of all files, and the total as far as it is known.
+                True draws a bar, False none; by default one comes by itself, see `runql.progress_bar`.
 
         Raises:
             HistoryNotExportedError: rows are in no file, and ``require_complete``; nothing was downloaded.
@@ -335,10 +337,11 @@ class Run(EditableRun):
         """
         from runql.resources.runs.history_files import HistoryDownload
 
-        download = HistoryDownload.checked(
-            self._address, download_dir, require_complete, max_concurrency, progress
-        )
-        return self._client.run(download.fetch())
+        with reported(progress, f"history of {self.id}", "bytes") as report:
+            download = HistoryDownload.checked(
+                self._address, download_dir, require_complete, max_concurrency, report
+            )
+            return self._client.run(download.fetch())
 
     def download_history_exports(
         self, download_dir: str | os.PathLike[str], require_complete_history: bool = True
@@ -568,7 +571,7 @@ class Run(EditableRun):
         path: str | os.PathLike[str],
         root: str | os.PathLike[str] = ".",
         *,
-        progress: Progress | None = None,
+        progress: Progress | bool | None = None,
     ) -> File:
         """Upload a local file to the run, in place of one of the same name; four or five requests.
 
@@ -578,6 +581,7 @@ class Run(EditableRun):
             path: the file.
             root: the folder that its name in the run starts from.
             progress: called with the bytes that were given to the connection, and the total.
+                True draws a bar, False none; by default one comes by itself, see `runql.progress_bar`.
 
         Raises:
             LocalFileError: it cannot be read; nothing was sent.
@@ -588,7 +592,8 @@ class Run(EditableRun):
         from runql.resources.files.files import File
         from runql.resources.files.record import upload_file
 
-        uploaded = self._client.run(upload_file(self._address, path, root, progress))
+        with reported(progress, "upload", "bytes") as report:
+            uploaded = self._client.run(upload_file(self._address, path, root, report))
         return File(self._client, self._address, uploaded, self._project_number)
 
     def logged_artifacts(self, per_page: int = RUN_PER_PAGE, *, limit: int | None = None) -> RunArtifacts:

@@ -19,6 +19,7 @@ from runql.resources.runs.record import ListedPage, RunRecord
 from runql.resources.runs.run import Run
 from runql.resources.sweeps.lookup import PageSweeps, SweepCache
 from runql.resources.sweeps.sweep import AsyncSweep, Sweep
+from runql.transport.bodies import Progress
 from runql.transport.flow import DEFAULT_CONCURRENCY, Flow, gather
 from runql.transport.sync import RetryingClient
 from runql.values import Filters, Missing
@@ -105,8 +106,8 @@ class Runs(RunFrames, LazySequence[RunFields | FullRunFields, Run]):
         """
         self._client.run(self._shape.upgrade())
 
-    def _read_all(self, *, full: bool) -> Flow[list[Run]]:
-        return _read_all(self._listing, self._shape, full=full)
+    def _read_all(self, *, full: bool, report: Progress | None) -> Flow[list[Run]]:
+        return _read_all(self._listing, self._shape, full=full, report=report)
 
     @overload
     def typed(
@@ -247,6 +248,7 @@ class Runs(RunFrames, LazySequence[RunFields | FullRunFields, Run]):
         pivot: bool = False,
         page_size: int = SCAN_PAGE_SIZE,
         max_concurrency: int = DEFAULT_CONCURRENCY,
+        progress: Progress | bool | None = None,
     ) -> HistoriesScan[pl.DataFrame]: ...
 
     @overload
@@ -262,6 +264,7 @@ class Runs(RunFrames, LazySequence[RunFields | FullRunFields, Run]):
         pivot: bool = False,
         page_size: int = SCAN_PAGE_SIZE,
         max_concurrency: int = DEFAULT_CONCURRENCY,
+        progress: Progress | bool | None = None,
     ) -> HistoriesScan[pd.DataFrame]: ...
 
     @overload
@@ -277,6 +280,7 @@ class Runs(RunFrames, LazySequence[RunFields | FullRunFields, Run]):
         pivot: bool = False,
         page_size: int = SCAN_PAGE_SIZE,
         max_concurrency: int = DEFAULT_CONCURRENCY,
+        progress: Progress | bool | None = None,
     ) -> HistoriesScan[pa.Table]: ...
 
     @overload
@@ -291,6 +295,7 @@ class Runs(RunFrames, LazySequence[RunFields | FullRunFields, Run]):
         pivot: bool = False,
         page_size: int = SCAN_PAGE_SIZE,
         max_concurrency: int = DEFAULT_CONCURRENCY,
+        progress: Progress | bool | None = None,
     ) -> HistoriesScan[list[Row]]: ...
 
     def scan_histories(
@@ -305,6 +310,7 @@ class Runs(RunFrames, LazySequence[RunFields | FullRunFields, Run]):
         pivot: bool = False,
         page_size: int = SCAN_PAGE_SIZE,
         max_concurrency: int = DEFAULT_CONCURRENCY,
+        progress: Progress | bool | None = None,
     ) -> HistoriesScan[list[Row] | pd.DataFrame | pl.DataFrame | pa.Table]:
         """Return every row of every run, as a scan that reads when it is iterated or collected.
 
@@ -319,11 +325,15 @@ class Runs(RunFrames, LazySequence[RunFields | FullRunFields, Run]):
                 ``metric/run``, or by the run alone where one key was requested.
             page_size: steps and rows that a request for a single run covers, at least 1.
             max_concurrency: such requests in flight at the same time, at least 1.
+            progress: called with the runs that were read and their total, as each is read in whole. True draws a bar, False
+                none. By default `HistoriesScan.collect` and `HistoriesScan.sink_parquet` draw one on a terminal or in a
+                notebook when they take more than two seconds, rich is installed and ``RUNQL_PROGRESS`` is not 0; a loop
+                draws none.
 
         Raises:
             ValueError: unknown format or match, a bound that is negative or the wrong way round, ``page_size`` or
                 ``max_concurrency`` below 1, a column in ``schema`` that the frame does not have.
-            TypeError: ``keys`` is no list of str, ``schema`` no mapping of names to dtypes.
+            TypeError: ``keys`` is no list of str, ``schema`` no mapping of names to dtypes, ``progress`` no function.
             MissingExtraError: the format's library is not installed; raised before anything is sent.
         """
         from runql.resources.runs.histories.formats import scan_format
@@ -331,7 +341,11 @@ class Runs(RunFrames, LazySequence[RunFields | FullRunFields, Run]):
 
         plan = _histories_plan(self._query, keys, min_step, max_step, match, page_size, max_concurrency)
         return HistoriesScan(
-            self._client, plan, scan_format(format, plan.scan.keys or (), schema), pivot=pivot
+            self._client,
+            plan,
+            scan_format(format, plan.scan.keys or (), schema),
+            pivot=pivot,
+            progress=progress,
         )
 
 
@@ -375,8 +389,8 @@ class AsyncRuns(AsyncRunFrames, AsyncLazySequence[RunFields | FullRunFields, Asy
         """
         await self._client.run(self._shape.upgrade())
 
-    def _read_all(self, *, full: bool) -> Flow[list[AsyncRun]]:
-        return _read_all(self._listing, self._shape, full=full)
+    def _read_all(self, *, full: bool, report: Progress | None) -> Flow[list[AsyncRun]]:
+        return _read_all(self._listing, self._shape, full=full, report=report)
 
     @overload
     def typed(
@@ -498,6 +512,7 @@ class AsyncRuns(AsyncRunFrames, AsyncLazySequence[RunFields | FullRunFields, Asy
         pivot: bool = False,
         page_size: int = SCAN_PAGE_SIZE,
         max_concurrency: int = DEFAULT_CONCURRENCY,
+        progress: Progress | bool | None = None,
     ) -> AsyncHistoriesScan[pl.DataFrame]: ...
 
     @overload
@@ -513,6 +528,7 @@ class AsyncRuns(AsyncRunFrames, AsyncLazySequence[RunFields | FullRunFields, Asy
         pivot: bool = False,
         page_size: int = SCAN_PAGE_SIZE,
         max_concurrency: int = DEFAULT_CONCURRENCY,
+        progress: Progress | bool | None = None,
     ) -> AsyncHistoriesScan[pd.DataFrame]: ...
 
     @overload
@@ -528,6 +544,7 @@ class AsyncRuns(AsyncRunFrames, AsyncLazySequence[RunFields | FullRunFields, Asy
         pivot: bool = False,
         page_size: int = SCAN_PAGE_SIZE,
         max_concurrency: int = DEFAULT_CONCURRENCY,
+        progress: Progress | bool | None = None,
     ) -> AsyncHistoriesScan[pa.Table]: ...
 
     @overload
@@ -542,6 +559,7 @@ class AsyncRuns(AsyncRunFrames, AsyncLazySequence[RunFields | FullRunFields, Asy
         pivot: bool = False,
         page_size: int = SCAN_PAGE_SIZE,
         max_concurrency: int = DEFAULT_CONCURRENCY,
+        progress: Progress | bool | None = None,
     ) -> AsyncHistoriesScan[list[Row]]: ...
 
     def scan_histories(
@@ -556,6 +574,7 @@ class AsyncRuns(AsyncRunFrames, AsyncLazySequence[RunFields | FullRunFields, Asy
         pivot: bool = False,
         page_size: int = SCAN_PAGE_SIZE,
         max_concurrency: int = DEFAULT_CONCURRENCY,
+        progress: Progress | bool | None = None,
     ) -> AsyncHistoriesScan[list[Row] | pd.DataFrame | pl.DataFrame | pa.Table]:
         """Return every row of every run, as a scan that reads when it is iterated or collected.
 
@@ -566,7 +585,11 @@ class AsyncRuns(AsyncRunFrames, AsyncLazySequence[RunFields | FullRunFields, Asy
 
         plan = _histories_plan(self._query, keys, min_step, max_step, match, page_size, max_concurrency)
         return AsyncHistoriesScan(
-            self._client, plan, scan_format(format, plan.scan.keys or (), schema), pivot=pivot
+            self._client,
+            plan,
+            scan_format(format, plan.scan.keys or (), schema),
+            pivot=pivot,
+            progress=progress,
         )
 
 
@@ -592,12 +615,16 @@ class ListShape:
 
 
 def _read_all(
-    listing: Listing[RunFields | FullRunFields, R], shape: ListShape, *, full: bool
+    listing: Listing[RunFields | FullRunFields, R],
+    shape: ListShape,
+    *,
+    full: bool,
+    report: Progress | None,
 ) -> Flow[list[R]]:
     """Read the pages that are left, and return all runs; with ``full`` every run in the full shape."""
     if full and shape.lazy:
         yield from shape.upgrade()
-    yield from listing.reach(None)
+    yield from listing.reach(None, report=report)
     runs = [*listing.items]
     if full:
         # A run that left its page before the page was read in full.

@@ -105,25 +105,17 @@ class BoundedBackend(httpcore.NetworkBackend):
 
 
 class BoundedStream(httpcore.NetworkStream):
-    """A connection that waits no longer than the running call may take.
-
-    Attributes:
-        has_read: see `early_responses.Watched`.
-    """
+    """A connection that waits no longer than the running call may take."""
 
     def __init__(self, inner: httpcore.NetworkStream) -> None:
         self._inner = inner
-        self.has_read: bool = False
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """Return the bytes that have arrived."""
-        found = self._inner.read(max_bytes, _bound(timeout, httpcore.ReadTimeout))
-        self.has_read = True
-        return found
+        return self._inner.read(max_bytes, _bound(timeout, httpcore.ReadTimeout))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         """Send all bytes."""
-        self.has_read = False
         # httpcore starts the timeout again whenever the system has taken some of the bytes.
         size = len(buffer) if _active.get() is None else _PIECE
         for start in range(0, len(buffer), size or 1):

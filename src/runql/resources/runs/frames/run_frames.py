@@ -6,8 +6,10 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
+from runql.bars import reported
 from runql.postponed import postponed
 from runql.resources.runs.editing import EditableRun
+from runql.transport.bodies import Progress
 from runql.transport.flow import Flow
 from runql.transport.sync import RetryingClient
 
@@ -29,11 +31,15 @@ class RunFrames:
     _client: RetryingClient
 
     @abstractmethod
-    def _read_all(self, *, full: bool) -> Flow[Sequence[EditableRun]]:
+    def _read_all(self, *, full: bool, report: Progress | None) -> Flow[Sequence[EditableRun]]:
         """Read all pages, and return all runs; with ``full`` in the full shape."""
 
     def to_polars(
-        self, *, columns: Sequence[str] | None = None, schema: Schema | None = None
+        self,
+        *,
+        columns: Sequence[str] | None = None,
+        schema: Schema | None = None,
+        progress: Progress | bool | None = None,
     ) -> pl.DataFrame:
         """Return a polars frame of one row a run, in list order.
 
@@ -49,6 +55,8 @@ class RunFrames:
             columns: these columns in this order. ``config.a.b`` is the key ``a.b``, or ``b`` in the object ``a``; without
                 a value in any run it is float, or what ``schema`` says. ``config.*`` stands for the other keys.
             schema: column to dtype; each is a column of exactly this dtype, also where no run has it.
+            progress: called with the runs that were read and their total. True draws a bar, False none; by default one
+                comes by itself, see `runql.progress_bar`.
 
         Raises:
             ValueError: an unknown column, one twice, or one in ``schema`` that the frame does not have.
@@ -61,10 +69,16 @@ class RunFrames:
         from runql.frames.to_polars import to_polars
 
         require("polars", needed_for="Runs.to_polars")
-        return to_polars(self._client.run(_table(self._read_all, columns, schema)))
+        with reported(progress, "runs", "runs") as report:
+            table = self._client.run(_table(self._read_all, columns, schema, report))
+        return to_polars(table)
 
     def to_pandas(
-        self, *, columns: Sequence[str] | None = None, schema: Schema | None = None
+        self,
+        *,
+        columns: Sequence[str] | None = None,
+        schema: Schema | None = None,
+        progress: Progress | bool | None = None,
     ) -> pd.DataFrame:
         """Return a pandas frame of one row a run, in list order.
 
@@ -74,9 +88,17 @@ class RunFrames:
         from runql.frames.to_pandas import to_pandas
 
         require("pandas", needed_for="Runs.to_pandas")
-        return to_pandas(self._client.run(_table(self._read_all, columns, schema)))
+        with reported(progress, "runs", "runs") as report:
+            table = self._client.run(_table(self._read_all, columns, schema, report))
+        return to_pandas(table)
 
-    def to_arrow(self, *, columns: Sequence[str] | None = None, schema: Schema | None = None) -> pa.Table:
+    def to_arrow(
+        self,
+        *,
+        columns: Sequence[str] | None = None,
+        schema: Schema | None = None,
+        progress: Progress | bool | None = None,
+    ) -> pa.Table:
         """Return an Arrow table of one row a run, in list order.
 
         See `Runs.to_polars` for columns, requests and errors, `runql.frames.to_arrow` for dtypes.
@@ -85,7 +107,9 @@ class RunFrames:
         from runql.frames.to_arrow import to_arrow
 
         require("pyarrow", needed_for="Runs.to_arrow")
-        return to_arrow(self._client.run(_table(self._read_all, columns, schema)))
+        with reported(progress, "runs", "runs") as report:
+            table = self._client.run(_table(self._read_all, columns, schema, report))
+        return to_arrow(table)
 
 
 class AsyncRunFrames:
@@ -94,11 +118,15 @@ class AsyncRunFrames:
     _client: AsyncRetryingClient
 
     @abstractmethod
-    def _read_all(self, *, full: bool) -> Flow[Sequence[EditableRun]]:
+    def _read_all(self, *, full: bool, report: Progress | None) -> Flow[Sequence[EditableRun]]:
         """Read all pages, and return all runs; with ``full`` in the full shape."""
 
     async def to_polars(
-        self, *, columns: Sequence[str] | None = None, schema: Schema | None = None
+        self,
+        *,
+        columns: Sequence[str] | None = None,
+        schema: Schema | None = None,
+        progress: Progress | bool | None = None,
     ) -> pl.DataFrame:
         """Return a polars frame of one row a run, in list order.
 
@@ -108,10 +136,16 @@ class AsyncRunFrames:
         from runql.frames.to_polars import to_polars
 
         require("polars", needed_for="Runs.to_polars")
-        return to_polars(await self._client.run(_table(self._read_all, columns, schema)))
+        with reported(progress, "runs", "runs") as report:
+            table = await self._client.run(_table(self._read_all, columns, schema, report))
+        return to_polars(table)
 
     async def to_pandas(
-        self, *, columns: Sequence[str] | None = None, schema: Schema | None = None
+        self,
+        *,
+        columns: Sequence[str] | None = None,
+        schema: Schema | None = None,
+        progress: Progress | bool | None = None,
     ) -> pd.DataFrame:
         """Return a pandas frame of one row a run, in list order.
 
@@ -121,10 +155,16 @@ class AsyncRunFrames:
         from runql.frames.to_pandas import to_pandas
 
         require("pandas", needed_for="Runs.to_pandas")
-        return to_pandas(await self._client.run(_table(self._read_all, columns, schema)))
+        with reported(progress, "runs", "runs") as report:
+            table = await self._client.run(_table(self._read_all, columns, schema, report))
+        return to_pandas(table)
 
     async def to_arrow(
-        self, *, columns: Sequence[str] | None = None, schema: Schema | None = None
+        self,
+        *,
+        columns: Sequence[str] | None = None,
+        schema: Schema | None = None,
+        progress: Progress | bool | None = None,
     ) -> pa.Table:
         """Return an Arrow table of one row a run, in list order.
 
@@ -134,22 +174,26 @@ class AsyncRunFrames:
         from runql.frames.to_arrow import to_arrow
 
         require("pyarrow", needed_for="Runs.to_arrow")
-        return to_arrow(await self._client.run(_table(self._read_all, columns, schema)))
+        with reported(progress, "runs", "runs") as report:
+            table = await self._client.run(_table(self._read_all, columns, schema, report))
+        return to_arrow(table)
 
 
 class ReadAll(Protocol):
     """`RunFrames._read_all`."""
 
-    def __call__(self, *, full: bool) -> Flow[Sequence[EditableRun]]: ...
+    def __call__(self, *, full: bool, report: Progress | None) -> Flow[Sequence[EditableRun]]: ...
 
 
-def _table(read: ReadAll, columns: Sequence[str] | None, schema: Schema | None) -> Flow[Table]:
+def _table(
+    read: ReadAll, columns: Sequence[str] | None, schema: Schema | None, report: Progress | None
+) -> Flow[Table]:
     """Check the arguments, and return the flow that reads the table."""
     from runql.resources.runs.frames.run_columns import RunColumns
 
-    return _read_table(read, RunColumns.checked(columns, schema))
+    return _read_table(read, RunColumns.checked(columns, schema), report)
 
 
-def _read_table(read: ReadAll, columns: RunColumns) -> Flow[Table]:
-    runs = yield from read(full=columns.needs_full)
+def _read_table(read: ReadAll, columns: RunColumns, report: Progress | None) -> Flow[Table]:
+    runs = yield from read(full=columns.needs_full, report=report)
     return columns.table(runs)

@@ -27,6 +27,7 @@ from runql.resources.runs.histories.page import (
 from runql.resources.runs.histories.page_budget import MOST_RUNS
 from runql.resources.runs.histories.spool import HistoriesSpool
 from runql.resources.runs.query import list_light_page
+from runql.transport.bodies import Progress
 from runql.transport.flow import Flow, offload
 from runql.transport.sample_limits import SampleLimits
 
@@ -35,9 +36,14 @@ NAMES: Final = 500
 
 
 def read_histories(
-    plan: HistoriesPlan, reader: RowReader, limits: SampleLimits | None = None
+    plan: HistoriesPlan,
+    reader: RowReader,
+    limits: SampleLimits | None = None,
+    report: Progress | None = None,
 ) -> Flow[HistoriesPart]:
     """Return all rows of every run of a list, in list order, labelled with `run_id`.
+
+    Calls ``report`` with the runs that were read and their total.
 
     Raises:
         IncompleteHistoriesError: some runs cannot be read, or the list ended early; the rows of the others are in its
@@ -48,6 +54,8 @@ def read_histories(
     try:
         while (part := (yield from cursor.next_part(bounded=False, ahead=True))) is not None:
             whole.add(part)
+            if report is not None:
+                report(len(whole.ended), cursor.total)
     except RunqlError as error:
         if not cursor.has_read:
             raise
@@ -67,8 +75,11 @@ def sink_histories(
     server: str,
     limits: SampleLimits | None = None,
     schema: FrameSchema = NO_SCHEMA,
+    report: Progress | None = None,
 ) -> Flow[None]:
     """Write all rows of every run of a list into one parquet file, and resume where an earlier call was interrupted.
+
+    Calls ``report`` with the runs that were read, now or earlier, and their total.
 
     Raises:
         IncompleteHistoriesError: some runs cannot be read; the rows of the others are kept for the next call. Where the
@@ -81,9 +92,9 @@ def sink_histories(
     )
     try:
         if spool.runs:
-            order, unread = yield from _refill(plan, reader, spool, limits)
+            order, unread = yield from _refill(plan, reader, spool, limits, report)
         else:
-            order, unread = yield from _fill(plan, reader, spool, limits)
+            order, unread = yield from _fill(plan, reader, spool, limits, report)
         if unread.reasons and not (order and may_leave_out(unread)):
             raise unread_error([], unread, "is kept next to the file: the next call reads what is missing")
         yield from offload(lambda: spool.publish(order))
@@ -92,7 +103,11 @@ def sink_histories(
 
 
 def _fill(
-    plan: HistoriesPlan, reader: RowReader, spool: HistoriesSpool, limits: SampleLimits | None
+    plan: HistoriesPlan,
+    reader: RowReader,
+    spool: HistoriesSpool,
+    limits: SampleLimits | None,
+    report: Progress | None,
 ) -> Flow[tuple[list[str], UnreadRuns]]:
     """Read a whole list into the spool; return the ids of its runs in order, and the runs that cannot be read."""
     cursor = HistoriesCursor(plan, reader, limits=limits)
@@ -100,25 +115,41 @@ def _fill(
     while (part := (yield from cursor.next_part(bounded=True, ahead=True))) is not None:
         yield from offload(partial(spool.add, part))
         order += [run.name for run in part.ended]
+        if report is not None:
+            report(len(order), cursor.total)
     return order, cursor.unread
 
 
 def _refill(
-    plan: HistoriesPlan, reader: RowReader, spool: HistoriesSpool, limits: SampleLimits | None
+    plan: HistoriesPlan,
+    reader: RowReader,
+    spool: HistoriesSpool,
+    limits: SampleLimits | None,
+    report: Progress | None,
 ) -> Flow[tuple[list[str], UnreadRuns]]:
     """As `_fill`, but read only the runs that are missing from the spool, or have changed."""
     listed = yield from _list_fingerprints(plan)
     missing, unread = spool.keep(listed), UnreadRuns()
+    kept = len(listed) - len(missing)
+    if report is not None:
+        report(kept, len(listed))
     for start in range(0, len(missing), NAMES):
         names = missing[start : start + NAMES]
         query = replace(plan.query, filters=json.dumps({"name": {"$in": names}}))
-        _, failed = yield from _fill(replace(plan, query=query), reader, spool, limits)
+        _, failed = yield from _fill(
+            replace(plan, query=query), reader, spool, limits, _behind(report, kept + start, len(listed))
+        )
         unread = unread.joined(failed)
         if unread.reasons and allowed_partial() is None:
             break
     # A run that was deleted since is no longer in the list.
     complete = spool.runs
     return [run.name for run in listed if run.name in complete], unread
+
+
+def _behind(report: Progress | None, before: int, total: int) -> Progress | None:
+    """Return a function that adds the runs that were read before."""
+    return None if report is None else lambda done, _: report(before + done, total)
 
 
 def _list_fingerprints(plan: HistoriesPlan) -> Flow[list[RunFingerprint]]:

@@ -71,6 +71,7 @@ class HistoriesCursor:
 
     Attributes:
         cut_off: whether a run could not be read to its end, and its first rows are in earlier parts.
+        total: the server's count of the runs, at most the limit; None before the first page.
     """
 
     def __init__(
@@ -95,6 +96,7 @@ class HistoriesCursor:
         self._streak = Streak()
         self._has_begun = False
         self.cut_off: bool = False
+        self.total: int | None = None
 
     @property
     def has_read(self) -> bool:
@@ -174,6 +176,8 @@ class HistoriesCursor:
             page = yield from self._pages.read()
         if page is None:
             return False
+        limit = self._plan.query.limit
+        self.total = page.total if limit is None else min(page.total, limit)
         nodes = page.nodes
         if chosen := [node for node in nodes if node.has_chosen]:
             yield from offload(partial(self._read_chosen, chosen))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from runql.arguments import checked_path
+from runql.bars import checked_progress, reported
 from runql.frames.batches import Batch
 from runql.frames.extras import require
 from runql.frames.row_readers import RowReader
@@ -17,6 +19,7 @@ from runql.resources.runs.histories.collect import read_histories, sink_historie
 from runql.resources.runs.histories.cursor import HistoriesCursor
 from runql.resources.runs.histories.formats import OutputFormat
 from runql.resources.runs.histories.page import HistoriesPart, HistoriesPlan, may_leave_out, unread_error
+from runql.transport.bodies import Progress
 from runql.transport.flow import Flow
 from runql.transport.sample_limits import SampleLimits
 
@@ -46,12 +49,19 @@ class HistoriesScan(Shown, Generic[F_co]):
     """
 
     def __init__(
-        self, client: RetryingClient, plan: HistoriesPlan, output: OutputFormat[F_co], *, pivot: bool
+        self,
+        client: RetryingClient,
+        plan: HistoriesPlan,
+        output: OutputFormat[F_co],
+        *,
+        pivot: bool,
+        progress: Progress | bool | None = None,
     ) -> None:
         self._client = client
         self._plan = plan
         self._output = output
         self._pivot = pivot
+        self._progress = checked_progress(progress)
         self._next: NextItem[F_co] = NextItem(self.__iter__)
 
     def __repr__(self) -> str:
@@ -63,11 +73,14 @@ class HistoriesScan(Shown, Generic[F_co]):
     def __next__(self) -> F_co:
         return self._next.take()
 
-    def collect(self) -> F_co:
+    def collect(self, *, progress: Progress | bool | None = None) -> F_co:
         """Return all rows as one frame, its types inferred over every value.
 
         With ``pivot=True`` the frame has one row for each step of any run, rising, and a column for each run and metric;
         see `runql.frames.wide.widen` for names and limits.
+
+        Args:
+            progress: as in `Runs.scan_histories`, for this call; None for what was said there.
 
         Raises:
             IncompleteHistoriesError: some runs cannot be read, or the list ended early; the rows of the others are in
@@ -75,7 +88,10 @@ class HistoriesScan(Shown, Generic[F_co]):
             FrameValueError: a value does not fit the schema.
             ValueError: with ``pivot``: there are more than 20,000 columns.
         """
-        part = self._client.run(read_histories(self._plan, self._output.reader(), self._client.sample_limits))
+        with scan_progress(self._progress, progress) as report:
+            part = self._client.run(
+                read_histories(self._plan, self._output.reader(), self._client.sample_limits, report)
+            )
         return make_frame(self._plan, self._output, part, pivot=self._pivot)
 
     def __iter__(self) -> Iterator[F_co]:
@@ -91,17 +107,23 @@ class HistoriesScan(Shown, Generic[F_co]):
             ValueError: with ``pivot``, because each of its rows needs every run.
         """
         refuse_pivot("iterate", pivot=self._pivot)
-        stream = BatchStream(self._plan, self._output.reader(), self._client.sample_limits)
-        while (batches := self._client.run(stream.next_batches())) is not None:
-            yield self._output.make(batches)
+        with loop_progress(self._progress) as report:
+            stream = BatchStream(self._plan, self._output.reader(), self._client.sample_limits, report)
+            while (batches := self._client.run(stream.next_batches())) is not None:
+                yield self._output.make(batches)
 
-    def sink_parquet(self, path: str | os.PathLike[str]) -> None:
+    def sink_parquet(self, path: str | os.PathLike[str], *, progress: Progress | bool | None = None) -> None:
         """Write all rows into one parquet file, atomically; needs pyarrow, whatever the format.
 
         The schema is inferred over all rows, as in `collect` with ``format="arrow"``. Memory holds one or two responses:
         until the end, rows are kept in a hidden folder next to the file. A call for the same file and rows resumes an
         interrupted one: it sends one request for each 500 runs of the list, then reads the runs that are missing, have
         more rows, or have logged since.
+
+        Args:
+            path: of the file.
+            progress: as in `Runs.scan_histories`, for this call; None for what was said there. Runs that an interrupted
+                call has read count as read.
 
         Raises:
             IncompleteHistoriesError: some runs cannot be read; the file is not written, the rows of the others are kept.
@@ -112,19 +134,29 @@ class HistoriesScan(Shown, Generic[F_co]):
             ValueError: with ``pivot``.
         """
         server, limits = self._client.settings.base_url, self._client.sample_limits
-        self._client.run(checked_sink(self._plan, self._output, path, server, limits, pivot=self._pivot))
+        with scan_progress(self._progress, progress) as report:
+            self._client.run(
+                checked_sink(self._plan, self._output, path, server, limits, report, pivot=self._pivot)
+            )
 
 
 class AsyncHistoriesScan(Shown, Generic[F_co]):
     """The async twin of `HistoriesScan`: ``await scan.collect()``, ``async for frame in scan``, ``await scan.sink_parquet(path)``."""
 
     def __init__(
-        self, client: AsyncRetryingClient, plan: HistoriesPlan, output: OutputFormat[F_co], *, pivot: bool
+        self,
+        client: AsyncRetryingClient,
+        plan: HistoriesPlan,
+        output: OutputFormat[F_co],
+        *,
+        pivot: bool,
+        progress: Progress | bool | None = None,
     ) -> None:
         self._client = client
         self._plan = plan
         self._output = output
         self._pivot = pivot
+        self._progress = checked_progress(progress)
         self._next: AsyncNextItem[F_co] = AsyncNextItem(self.__aiter__)
 
     def __repr__(self) -> str:
@@ -136,38 +168,47 @@ class AsyncHistoriesScan(Shown, Generic[F_co]):
     async def __anext__(self) -> F_co:
         return await self._next.take()
 
-    async def collect(self) -> F_co:
+    async def collect(self, *, progress: Progress | bool | None = None) -> F_co:
         """Return all rows as one frame, its types inferred over every value.
 
         See `HistoriesScan.collect` for its requests and errors.
         """
-        part = await self._client.run(
-            read_histories(self._plan, self._output.reader(), self._client.sample_limits)
-        )
+        with scan_progress(self._progress, progress) as report:
+            part = await self._client.run(
+                read_histories(self._plan, self._output.reader(), self._client.sample_limits, report)
+            )
         return make_frame(self._plan, self._output, part, pivot=self._pivot)
 
     async def __aiter__(self) -> AsyncIterator[F_co]:
         """As `HistoriesScan.__iter__`."""
         refuse_pivot("iterate", pivot=self._pivot)
-        stream = BatchStream(self._plan, self._output.reader(), self._client.sample_limits)
-        while (batches := await self._client.run(stream.next_batches())) is not None:
-            yield self._output.make(batches)
+        with loop_progress(self._progress) as report:
+            stream = BatchStream(self._plan, self._output.reader(), self._client.sample_limits, report)
+            while (batches := await self._client.run(stream.next_batches())) is not None:
+                yield self._output.make(batches)
 
-    async def sink_parquet(self, path: str | os.PathLike[str]) -> None:
+    async def sink_parquet(
+        self, path: str | os.PathLike[str], *, progress: Progress | bool | None = None
+    ) -> None:
         """Write all rows into one parquet file, atomically; needs pyarrow, whatever the format.
 
         See `HistoriesScan.sink_parquet` for its requests and errors.
         """
         server, limits = self._client.settings.base_url, self._client.sample_limits
-        await self._client.run(
-            checked_sink(self._plan, self._output, path, server, limits, pivot=self._pivot)
-        )
+        with scan_progress(self._progress, progress) as report:
+            await self._client.run(
+                checked_sink(self._plan, self._output, path, server, limits, report, pivot=self._pivot)
+            )
 
 
 class BatchStream:
     """The rows of many runs in portions, for iteration."""
 
-    def __init__(self, plan: HistoriesPlan, reader: RowReader, limits: SampleLimits) -> None:
+    def __init__(
+        self, plan: HistoriesPlan, reader: RowReader, limits: SampleLimits, report: Progress | None = None
+    ) -> None:
+        self._report = report
+        self._ended = 0
         self._cursor = HistoriesCursor(plan, reader, limits=limits)
         self._has_begun = False
         self._has_read = False
@@ -182,6 +223,9 @@ class BatchStream:
         ahead, self._has_begun = self._has_begun, True
         while (part := (yield from self._cursor.next_part(bounded=True, ahead=ahead))) is not None:
             self._has_read = self._has_read or bool(part.ended)
+            self._ended += len(part.ended)
+            if self._report is not None:
+                self._report(self._ended, self._cursor.total)
             if part.batches:
                 return part.batches
         unread = self._cursor.unread
@@ -192,6 +236,18 @@ class BatchStream:
 
 
 F = TypeVar("F")
+
+
+def scan_progress(
+    of_scan: Progress | bool | None, of_call: Progress | bool | None
+) -> AbstractContextManager[Progress | None]:
+    """Return the progress of a call, in runs; see `reported`."""
+    return reported(of_scan if of_call is None else of_call, "histories", "runs")
+
+
+def loop_progress(of_scan: Progress | bool | None) -> AbstractContextManager[Progress | None]:
+    """As `scan_progress`, of a loop: no bar comes by itself, because the caller may print in it."""
+    return reported(False if of_scan is None else of_scan, "histories", "runs")
 
 
 def make_frame(plan: HistoriesPlan, output: OutputFormat[F], part: HistoriesPart, *, pivot: bool) -> F:
@@ -209,6 +265,7 @@ def checked_sink(
     path: str | os.PathLike[str],
     server: str,
     limits: SampleLimits,
+    report: Progress | None,
     *,
     pivot: bool,
 ) -> Flow[None]:
@@ -216,7 +273,7 @@ def checked_sink(
     refuse_pivot("write", pivot=pivot)
     require("pyarrow", needed_for="HistoriesScan.sink_parquet")
     target = checked_path("path", path).absolute()
-    return sink_histories(plan, output.reader(), target, server, limits, output.schema)
+    return sink_histories(plan, output.reader(), target, server, limits, output.schema, report)
 
 
 def refuse_pivot(what: str, *, pivot: bool) -> None:

@@ -1,0 +1,1 @@
+"""The commands that change runs: `tag`, `untag`, `set` and `delete`."""

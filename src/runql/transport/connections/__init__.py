@@ -1,0 +1,1 @@
+"""What connections may be used again."""
