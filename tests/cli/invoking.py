@@ -72,7 +72,8 @@ class Done:
 
     @property
     def said(self) -> str:
-        """Stderr, which is one line; nothing came to stdout."""
+        """Stderr: one line, and perhaps two that show the place of a mistake. Nothing came to stdout."""
         assert self.stdout == ""
-        assert self.stderr.count("\n") == 1
+        _, *below = self.stderr.splitlines()
+        assert not below or (len(below) == 2 and below[1].strip() == "^")
         return self.stderr.rstrip("\n")

@@ -119,7 +119,7 @@ class FilterError(AskedWronglyError, ValueError):
 
     def __str__(self) -> str:
         place = f"column {self.column}" if self.line == 1 else f"line {self.line}, column {self.column}"
-        return one_line(f"the filter cannot be read at {place}: {self.reason}")
+        return one_line(f"--filter cannot be read at {place}: {self.reason}")
 
     def below(self, width: int) -> list[str]:
         """Return the filter around the mistake, and a caret below it."""
