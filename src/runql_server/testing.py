@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -30,11 +31,26 @@ def __getattr__(name: str) -> object:
     return getattr(import_module(_MODULE_OF[name]), name)
 
 
+@contextmanager
+def _naming_the_extra(fixture: str) -> Generator[None]:
+    """Fail the test with the command that installs the server, where one of its libraries is missing."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] == "runql_server":
+            raise
+        pytest.fail(
+            f"the fixture {fixture} needs {error.name}, which is not installed: pip install 'runql[server]'",
+            pytrace=False,
+        )
+
+
 @pytest.fixture
 def wandb_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningServer]:
     """Start an empty embedded server, and set ``WANDB_BASE_URL`` and ``WANDB_API_KEY`` for the test."""
     # A late import: pytest loads this plugin in every project that has runql installed.
-    from runql_server.running import RunningServer  # noqa: PLC0415 - see above
+    with _naming_the_extra("wandb_server"):
+        from runql_server.running import RunningServer  # noqa: PLC0415 - see above
 
     with RunningServer(tmp_path / "wandb-server") as server:
         monkeypatch.setenv("WANDB_BASE_URL", server.url)
@@ -45,7 +61,8 @@ def wandb_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ru
 @pytest.fixture(scope="session")
 def sample_server() -> Iterator[Sample]:
     """Start a server with the sample project, once per session; tests must not change its data."""
-    from runql_server.sample import start  # noqa: PLC0415 - as above
+    with _naming_the_extra("sample_server"):
+        from runql_server.sample import start  # noqa: PLC0415 - as above
 
     with start() as sample:
         yield sample

@@ -83,7 +83,7 @@ def main() -> None:
         for version in pythons():
             attempts[f"Python {version}, every extra"] = partial(try_python, trial, wheel, version)
         with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-            list(pool.map(lambda each: timed(trial, *each), attempts.items()))
+            list(pool.map(partial(timed, trial), attempts.keys(), attempts.values()))
     print(f"installs: {len(trial.passed)} passed, {len(trial.failed)} failed")
     if trial.failed:
         raise SystemExit(1)

@@ -105,6 +105,22 @@ def cli() -> None:
         assert run.id in end("runql", "show", f"{run.entity}/{run.project}/{run.id}", extra="cli")
 
 
+def pages() -> None:
+    curves = import_module("runql.cli.plotting.curves")
+    page: bytes = import_module("runql.cli.plotting.pages").page_of(
+        [curves.Curve("a", "a", "loss", (0, 1), (1.0, 0.5))], "loss"
+    )
+    assert b"plotly" in page
+
+
+def plot() -> None:
+    curves = import_module("runql.cli.plotting.curves")
+    drawn = import_module("runql.cli.plotting.pictures").picture_of(
+        [curves.Curve("a", "a", "loss", (0, 1), (1.0, 0.5))], "loss", "svg"
+    )
+    assert b"<svg" in drawn
+
+
 def drift() -> None:
     checks = import_module("runql.drift")
     sources = import_module("runql.drift.schema.sources")
@@ -157,6 +173,8 @@ FEATURES: Final[Mapping[str, Callable[[], None]]] = {
     "progress": progress,
     "truststore": truststore,
     "otel": otel,
+    "pages": pages,
+    "plot": plot,
     "cli": cli,
     "drift": drift,
     "codegen": codegen,
@@ -174,6 +192,8 @@ LIBRARIES: Final[Mapping[str, str]] = {
     "fsspec": "fsspec",
     "xxhash": "xxhash",
     "progress": "rich",
+    "pages": "plotly",
+    "plot": "matplotlib",
     "drift": "graphql",
 }
 
@@ -199,7 +219,7 @@ def message(feature: Callable[[], None]) -> str:
 
 def main() -> None:
     """Try every feature."""
-    assert "core" not in PRESENT
+    assert set(FEATURES) > PRESENT, PRESENT - set(FEATURES)
     for name, feature in FEATURES.items():
         if name in PRESENT or name in TOLD_ELSEWHERE:
             feature()

@@ -53,3 +53,19 @@ def test_the_plugin_imports_no_server(tmp_path: Path) -> None:
     heavy = ("starlette", "ariadne", "graphql", "uvicorn", "sqlite3", "runql")
     code = f"import sys, runql_server.testing; print([name for name in {heavy!r} if name in sys.modules])"
     assert run("-c", code, folder=tmp_path).stdout.strip() == "[]"
+
+
+def test_without_the_extra_a_fixture_names_it(tmp_path: Path) -> None:
+    # None in sys.modules makes an import fail as if the library were not installed.
+    (tmp_path / "conftest.py").write_text(
+        "import sys\nsys.modules['uvicorn'] = sys.modules['starlette'] = None\n"
+    )
+    (tmp_path / "test_user.py").write_text(
+        "def test_one(wandb_server): ...\n\ndef test_two(sample_server): ...\n\ndef test_three(): ...\n"
+    )
+    done = run("-m", "pytest", "-q", "-p", "runql_server.testing", folder=tmp_path)
+    assert "1 passed, 2 errors" in done.stdout, done.stdout + done.stderr
+    for fixture in ("wandb_server", "sample_server"):
+        assert f"the fixture {fixture} needs " in done.stdout
+    assert done.stdout.count("pip install 'runql[server]'") >= 2
+    assert "Traceback" not in done.stdout
