@@ -79,7 +79,7 @@ def read_done(path: Path, command: str) -> tuple[frozenset[str], int]:
             entry: object = json.loads(line)
         except (ValueError, RecursionError):
             entry = None
-        found = (entry.get(COMMAND), entry.get(RUN)) if isinstance(entry, dict) else (None, None)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] — JSON
+        found = (entry.get(COMMAND), entry.get(RUN)) if isinstance(entry, dict) else (None, None)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] — isinstance says nothing of what a dict holds
         if not isinstance(found[0], str) or not isinstance(found[1], str):
             raise AskedWronglyError(f"{path} is no log of this command: line {number} names no run")
         if found[0] != command:
