@@ -150,7 +150,8 @@ class Key:
     """A config entry or a summary value whose type is still open: a value that it is compared with gives it."""
 
     def __init__(self, place: str, key: str) -> None:
-        self.place, self.key = place, key
+        self.place: str = place
+        self.key: str = key
 
     def typed(self, kind: type) -> builder.Field[Any]:
         """Return the field of this type."""
