@@ -220,10 +220,11 @@ def test_a_fork_while_other_threads_send_and_hold_every_lock(server: EchoServer)
             return client.run(download("/child"))
 
         with ExitStack() as held:
+            # Also where the child fails: the thread would wait for ever.
+            held.callback(server.release.set)
             for lock in locks_of(client):
                 held.enter_context(lock)
             assert in_child(reading) == b"/child"
-        server.release.set()
         assert under_way.result(PATIENCE) == b"/held"
 
 
