@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Final, Generic, Protocol, SupportsIndex, TypeVar, overload
 
-from runql.arguments import positive
+from runql.arguments import positive, shown
 from runql.bars import reported
 from runql.errors import NoItemError, PaginationError, SeveralItemsError
 from runql.partial_results import allowed_partial
@@ -422,9 +422,18 @@ class LazySequence(Shown, SnakeCaseAttributes, Sequence[T], Generic[N, T]):
 
         Raises:
             ValueError: no item from ``start`` until before ``stop`` equals it.
+            TypeError: ``start`` or ``stop`` is no int; nothing is sent.
         """
+        for name, bound in (("start", start), ("stop", stop)):
+            if not isinstance(bound, int):  # pyright: ignore[reportUnnecessaryIsInstance] — callers may be untyped
+                raise TypeError(f"{name} must be an int, not {type(bound).__name__}")
         with self._client.call():
-            return super().index(value, start, stop)
+            try:
+                return super().index(value, start, stop)
+            except ValueError as error:
+                if error.args:
+                    raise
+                raise ValueError(f"{shown(value)} is not in the list") from None
 
     def count(self, value: object) -> int:
         """Return how many items equal ``value``; reads all pages."""
