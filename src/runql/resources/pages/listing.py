@@ -425,7 +425,7 @@ class LazySequence(Shown, SnakeCaseAttributes, Sequence[T], Generic[N, T]):
             TypeError: ``start`` or ``stop`` is no int; nothing is sent.
         """
         for name, bound in (("start", start), ("stop", stop)):
-            if not isinstance(bound, int):  # pyright: ignore[reportUnnecessaryIsInstance] — callers may be untyped
+            if not hasattr(bound, "__index__"):  # numpy's integers are no int
                 raise TypeError(f"{name} must be an int, not {type(bound).__name__}")
         with self._client.call():
             try:

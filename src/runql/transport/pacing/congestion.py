@@ -125,7 +125,7 @@ class _Refusal:
     Attributes:
         came: when it came.
         end: when the server allows requests again.
-        successes: when the responses came to requests that were sent before it.
+        successes: when the responses came to requests that were sent before it; ``came`` for those that came later.
     """
 
     came: float
