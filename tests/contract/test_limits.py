@@ -298,7 +298,7 @@ def test_runs_are_a_sequence(server: RunningServer, home: str) -> None:
         assert runs.index(items[3], -5, -1) == 3
         assert runs.count(items[3]) == 1
         assert api.run(f"{home}/run3") not in runs
-        with pytest.raises(ValueError, match=r"^$"):
+        with pytest.raises(ValueError, match="is not in the list"):
             runs.index(items[0], 1)
         assert api.traffic.requests == asked + 1
 
