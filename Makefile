@@ -1,6 +1,6 @@
 # Everything runs in environments of the project's own: .venv for the work, .venv-wandb-* for the official SDK as an oracle.
 .DEFAULT_GOAL := help
-.PHONY: help setup generate check docs test faults soak limiter kill fuzz conformance record senders drift sample demo bench wheel floors lock clean
+.PHONY: help setup generate check docs browser test faults soak limiter kill fuzz conformance record senders drift sample demo bench wheel floors lock clean
 
 PYTHON ?= python3.11
 BIN := .venv/bin
@@ -73,7 +73,11 @@ docs: .venv/.ready .venv-docs/.ready  ## build the documents' site in build/docs
 	cd build/docs && ../../.venv-docs/bin/zensical build --strict --clean
 	$(BIN)/python -m tests.docs.site --finish
 
-test: .venv/.ready $(OLD_SDK)/.ready $(NEW_SDK)/.ready  ## all tests, with the official SDK as an oracle; CI=true tries everything
+browser:  ## install Debian's Chromium, which tests of pages open, unless there is one
+	@for name in chromium chromium-browser google-chrome; do command -v $$name > /dev/null && exit 0; done; \
+	apt-get -qq update && apt-get -qq install --yes --no-install-recommends chromium
+
+test: .venv/.ready $(OLD_SDK)/.ready $(NEW_SDK)/.ready browser  ## all tests, with the official SDK as an oracle; CI=true tries everything
 	$(BIN)/pytest -m "not bench and not live"
 
 conformance: .venv/.ready $(OLD_SDK)/.ready $(NEW_SDK)/.ready  ## compare with the official SDK call by call, write the report

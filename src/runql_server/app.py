@@ -21,6 +21,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from runql_server.access import auth
+from runql_server.access.sessions import Sessions
 from runql_server.access.signing import Signer, load_signer
 from runql_server.errors import RequestError
 from runql_server.exports.exporter import Exporter
@@ -33,6 +34,7 @@ from runql_server.http.bodies import BodyLimits
 from runql_server.http.exports import ExportEndpoints
 from runql_server.http.files import FileEndpoints
 from runql_server.http.graphql import OPERATION, GraphQLEndpoint
+from runql_server.pages.routes import page_routes
 from runql_server.storage import disk, recovery
 from runql_server.storage.lock import DirectoryLock
 from runql_server.storage.store import CRASH_AFTER, Store
@@ -104,6 +106,7 @@ def create_app(
         config_merge=config_merge,
         most_bytes=body_limits.graphql,
     )
+    sessions = Sessions(signer)
     middleware = [] if on_request is None else [Middleware(RequestRecorder, on_request=on_request)]
 
     def shut_down() -> None:
@@ -118,7 +121,6 @@ def create_app(
 
     app = Starlette(
         routes=[
-            Route("/", _greeting),
             Route("/healthz", _greeting),
             Route("/graphql", _require_key(store, graphql), methods=["POST"]),
             Route(
@@ -144,6 +146,7 @@ def create_app(
                 artifacts.upload_manifest,
                 methods=["PUT"],
             ),
+            *page_routes(store, sessions, greeting=_greeting),
         ],
         middleware=middleware,
         lifespan=lifespan,
@@ -155,7 +158,7 @@ def create_app(
             Exception: _unexpected_response,
         },
     )
-    app.state.store, app.state.shut_down = store, shut_down
+    app.state.store, app.state.sessions, app.state.shut_down = store, sessions, shut_down
     return app
 
 

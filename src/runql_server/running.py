@@ -15,6 +15,7 @@ import uvicorn
 from starlette.routing import BaseRoute
 
 from runql_server.access import auth
+from runql_server.access.sessions import Sessions
 from runql_server.app import ReceivedRequest, create_app
 from runql_server.exports.policy import DEFAULT_POLICY, ExportPolicy
 from runql_server.graphql.limits import QueryLimits
@@ -64,6 +65,7 @@ class RunningServer:
         )
         self.routes: tuple[BaseRoute, ...] = tuple(app.routes)
         self.store: Store = app.state.store
+        self._sessions: Sessions = app.state.sessions
         config = uvicorn.Config(
             app, log_config=None, access_log=False, timeout_keep_alive=75, timeout_graceful_shutdown=5
         )
@@ -94,6 +96,12 @@ class RunningServer:
     def clear(self) -> None:
         """Forget the requests received so far."""
         self.requests.clear()
+
+    def page_link(self, path: str = "/") -> str:
+        """Return a link to a page that signs a browser in; it works once."""
+        with self.store.connection() as connection:
+            token = self._sessions.new_token(auth.user_number(connection))
+        return f"{self.url}{path}{'&' if '?' in path else '?'}token={token}"
 
     def seed(self, project: str, runs: Iterable[SeedRun]) -> list[str]:
         """Insert runs into the store, and return their run ids."""

@@ -11,6 +11,7 @@ from pathlib import Path
 import uvicorn
 
 from runql_server.access import auth
+from runql_server.access.sessions import Sessions
 from runql_server.app import create_app
 from runql_server.errors import RequestError
 from runql_server.exports.policy import ExportPolicy
@@ -65,7 +66,8 @@ def serve(
     # uvicorn raises the interrupt again after an orderly shutdown.
     with suppress(KeyboardInterrupt):
         try:
-            _announce(listening.url(host, bound, scheme="http" if tls is None else "https"), data_dir, key)
+            url = listening.url(host, bound, scheme="http" if tls is None else "https")
+            _announce(url, data_dir, key, token=_token(app.state.store, app.state.sessions))
             uvicorn.Server(config).run(sockets=[bound])
         finally:
             # Again, because an interrupt may come before the application starts.
@@ -99,6 +101,11 @@ def _first_key(store: Store) -> str | None:
         return key
 
 
+def _token(store: Store, sessions: Sessions) -> str:
+    with store.connection() as connection:
+        return sessions.new_token(auth.user_number(connection))
+
+
 def _tls(certificate: Path | None, key: Path | None) -> Tls | None:
     if certificate is None and key is None:
         return None
@@ -111,8 +118,9 @@ def _tls(certificate: Path | None, key: Path | None) -> Tls | None:
     return Tls(certificate, key)
 
 
-def _announce(url: str, data_dir: Path, key: str | None) -> None:
+def _announce(url: str, data_dir: Path, key: str | None, *, token: str) -> None:
     print(f"runql server at {url}, data in {data_dir} (stop with Ctrl-C)")
+    print(f"  in a browser, once: {url}/?token={token}")
     print(f"  export WANDB_BASE_URL={url}")
     if key is not None:
         print(f"  export WANDB_API_KEY={key}")

@@ -58,6 +58,12 @@ def add_key(
     )
 
 
+def user_number(connection: sqlite3.Connection, username: str = USERNAME) -> int:
+    """Return the row number of a user that has a key."""
+    row = connection.execute("SELECT id FROM users WHERE username = ?", (username,)).fetchone()
+    return int(row["id"])
+
+
 def _add_user(connection: sqlite3.Connection, username: str, name: str) -> None:
     connection.execute(
         "INSERT OR IGNORE INTO users (username, name, email) VALUES (?, ?, ?)",

@@ -44,9 +44,22 @@ class Signer:
         if time.time() > int(expires):
             raise BadSignatureError("this URL has expired: ask for a new one")
 
+    def seal(self, purpose: str, content: str) -> str:
+        """Sign a string that a client keeps and sends back; `open` with the same purpose returns it."""
+        message = f"{purpose}\n{content}"
+        return f"{content}.{self._mac(message)}"
+
+    def open(self, purpose: str, sealed: str) -> str | None:
+        """Return the content that was sealed for this purpose, or ``None`` for anything else."""
+        content = sealed.rpartition(".")[0]
+        genuine = hmac.compare_digest(self.seal(purpose, content).encode(), sealed.encode("utf-8", "replace"))
+        return content if genuine else None
+
     def _signature(self, access: Access, path: str, expires: str) -> str:
-        message = f"{access}\n{path}\n{expires}".encode("utf-8", "replace")
-        return hmac.new(self._secret, message, hashlib.sha256).hexdigest()
+        return self._mac(f"{access}\n{path}\n{expires}")
+
+    def _mac(self, message: str) -> str:
+        return hmac.new(self._secret, message.encode("utf-8", "replace"), hashlib.sha256).hexdigest()
 
 
 def load_signer(connection: sqlite3.Connection) -> Signer:

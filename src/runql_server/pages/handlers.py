@@ -1,0 +1,164 @@
+"""Requests of a browser: its session, and the function that makes its page on a worker thread."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+import anyio.to_thread
+from starlette.datastructures import QueryParams
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from runql_server.access import auth
+from runql_server.access.sessions import LIFETIME, Sessions
+from runql_server.errors import NotFoundError, RequestError
+from runql_server.http import bodies
+from runql_server.pages import rendering
+from runql_server.storage import projects
+from runql_server.storage.projects import Project
+from runql_server.storage.store import Store
+
+_MOST_FORM_BYTES = 10_000
+SIGN_IN = "/-/sign-in"
+
+
+@dataclass(frozen=True)
+class Visit:
+    """What a page is made of: the parts of its path, its query, and one snapshot of the database."""
+
+    store: Store
+    connection: sqlite3.Connection
+    path: str
+    parts: dict[str, str]
+    query: QueryParams
+
+    @property
+    def framed(self) -> bool:
+        """Whether a notebook shows the page in a frame: it has no header of its own then."""
+        return self.query.get("jupyter") == "true"
+
+    @property
+    def project(self) -> Project:
+        """The project of the path; raises ``NotFoundError``."""
+        entity, name = self.parts["entity"], self.parts["project"]
+        found = projects.find(self.connection, entity, name)
+        if found is None:
+            raise NotFoundError(f"project {entity}/{name} not found")
+        return found
+
+    def page(self, template: str, **values: object) -> Response:
+        """Render a template with the values that every page needs."""
+        return rendering.page(template, {"framed": self.framed, "path": self.path, **values})
+
+
+Maker = Callable[[Visit], Response]
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+class Visits:
+    """Handlers of pages that share the store and the sessions."""
+
+    def __init__(self, store: Store, sessions: Sessions) -> None:
+        self._store = store
+        self._sessions = sessions
+
+    def shows(self, make: Maker) -> Handler:
+        """Return the handler of a page: a browser without a session signs in first."""
+
+        async def shown(request: Request) -> Response:
+            token = request.query_params.get("token")
+            if token is not None:
+                return self._redeemed(request, token)
+            if self.user_of(request) is None:
+                return _sign_in_page(_local_part(request.url.path, request.url.query))
+            return await anyio.to_thread.run_sync(self._made, request, make)
+
+        return shown
+
+    def user_of(self, request: Request) -> int | None:
+        """Return the user of the request's session."""
+        session, framed = _cookie_names(request)
+        cookies = request.cookies
+        return self._sessions.user_of(cookies.get(session)) or self._sessions.user_of(cookies.get(framed))
+
+    async def sign_in(self, request: Request) -> Response:
+        """POST an API key, and start a session; another site cannot send this form."""
+        if request.headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}:
+            return _sign_in_page("/", "The form came from another site.", HTTPStatus.FORBIDDEN)
+        form = QueryParams((await bodies.read(request, _MOST_FORM_BYTES)).decode("utf-8", "replace"))
+        target = _local(form.get("next", "/"))
+        with self._store.connection() as connection:
+            caller = auth.caller_of(connection, f"Bearer {form.get('key', '').strip()}")
+        if caller is None:
+            return _sign_in_page(target, "This server does not know the key.")
+        return self._started(request, caller.user, target)
+
+    def _redeemed(self, request: Request, token: str) -> Response:
+        rest = request.url.remove_query_params("token")
+        user, target = self._sessions.redeem(token), _local_part(rest.path, rest.query)
+        if user is not None:
+            return self._started(request, user, target)
+        if self.user_of(request) is not None:
+            return RedirectResponse(target, HTTPStatus.SEE_OTHER)
+        return _sign_in_page(target, "The link was used already: it works once.")
+
+    def _started(self, request: Request, user: int, target: str) -> Response:
+        response = RedirectResponse(target, HTTPStatus.SEE_OTHER)
+        cookie = self._sessions.new_cookie(user)
+        session, framed = _cookie_names(request)
+        is_tls = request.url.scheme == "https"
+        response.set_cookie(session, cookie, LIFETIME, httponly=True, secure=is_tls, samesite="lax")
+        # A notebook at localhost that shows a page of 127.0.0.1 is another site: the first cookie stays away from its
+        # frames. The second reads pages and changes nothing; browsers count loopback as secure, most of them.
+        if is_tls or _is_loopback(request.url.hostname or ""):
+            response.set_cookie(framed, cookie, LIFETIME, httponly=True, secure=True, samesite="none")
+        return response
+
+    def _made(self, request: Request, make: Maker) -> Response:
+        path, framed = request.url.path, request.query_params.get("jupyter") == "true"
+        try:
+            with self._store.reading() as connection:
+                parts = {name: str(part) for name, part in request.path_params.items()}
+                return make(Visit(self._store, connection, path, parts, request.query_params))
+        except RequestError as error:
+            status = HTTPStatus(error.status)
+            values = {"framed": framed, "path": path, "status_phrase": status.phrase, "message": str(error)}
+            return rendering.page("error.html", values, status)
+
+
+def _cookie_names(request: Request) -> tuple[str, str]:
+    # Cookies ignore the port: two servers on one machine would end each other's sessions.
+    port = request.url.port or (443 if request.url.scheme == "https" else 80)
+    return f"runql_session_{port}", f"runql_framed_session_{port}"
+
+
+def _sign_in_page(target: str, message: str = "", status: HTTPStatus = HTTPStatus.UNAUTHORIZED) -> Response:
+    values = {"framed": True, "path": target, "message": message, "target": target, "action": SIGN_IN}
+    return rendering.page("sign_in.html", values, status)
+
+
+def _local_part(path: str, query: str) -> str:
+    return _local(f"{path}?{query}" if query else path)
+
+
+def _local(target: str) -> str:
+    # A link with a token or a form never leads to another site.
+    parts = urlsplit(target.replace("\\", "/"))
+    is_local = (
+        target.startswith("/") and not target.startswith("//") and not parts.netloc and not parts.scheme
+    )
+    return target if is_local and "\\" not in target else "/"
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False

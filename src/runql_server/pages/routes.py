@@ -1,0 +1,48 @@
+"""The routes of the pages."""
+
+from __future__ import annotations
+
+from importlib.resources import as_file, files
+from pathlib import Path
+
+from starlette.requests import Request
+from starlette.responses import FileResponse, PlainTextResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from runql_server.access.sessions import Sessions
+from runql_server.pages import rendering
+from runql_server.pages.handlers import SIGN_IN, Handler, Visits
+from runql_server.pages.home import home
+from runql_server.storage.store import Store
+
+
+def page_routes(store: Store, sessions: Sessions, *, greeting: Handler) -> list[BaseRoute]:
+    """Return the routes; those of other endpoints go before them, because these match almost any path.
+
+    Programs get the ``greeting`` where a browser gets the front page.
+    """
+    visits = Visits(store, sessions)
+    return [
+        Route("/", _by_accept(visits.shows(home), greeting)),
+        Route(SIGN_IN, visits.sign_in, methods=["POST"]),
+        Route(f"{rendering.STATIC}/plotly.min.js", _chart_library),
+        Mount(rendering.STATIC, StaticFiles(packages=[("runql_server.pages", "static")])),
+    ]
+
+
+def _by_accept(front: Handler, greeting: Handler) -> Handler:
+    async def shown(request: Request) -> Response:
+        is_browser = "text/html" in request.headers.get("accept", "")
+        return await (front if is_browser else greeting)(request)
+
+    return shown
+
+
+async def _chart_library(_request: Request) -> Response:
+    if not rendering.has_charts():
+        return PlainTextResponse("no charts: pip install 'runql[pages]'\n", 404)
+    with as_file(files("plotly") / "package_data" / "plotly.min.js") as path:
+        return FileResponse(
+            Path(path), media_type="text/javascript", headers={"Cache-Control": "max-age=604800"}
+        )
