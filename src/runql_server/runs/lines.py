@@ -13,7 +13,7 @@ from typing import Literal
 from runql_server import lenient_json
 from runql_server.errors import RequestError
 from runql_server.lenient_json import JsonObject
-from runql_server.runs import history_exports, run_values
+from runql_server.runs import curve_chunks, history_exports, run_values
 from runql_server.runs.history_keys import HistoryKeys
 
 Stream = Literal["history", "events", "log_lines"]
@@ -67,6 +67,7 @@ def write_history(connection: sqlite3.Connection, run: int, rows: Sequence[Histo
     else:
         # A retry never changes lines; other overwrites do, and counts of the old rows cannot be subtracted.
         history_exports.invalidate(connection, run, changed[0].line)
+        curve_chunks.invalidate(connection, run, "history", changed[0].line)
         keys = recompute_history_keys(connection, run)
     _store_history_keys(connection, run, keys)
 
@@ -94,6 +95,8 @@ def copy_history(connection: sqlite3.Connection, source: int, target: int, *, up
 
 def write_events(connection: sqlite3.Connection, run: int, strings: Sequence[str], offset: int) -> None:
     """Write system metric rows, and store the newest value of each metric. Needs a transaction."""
+    if offset < line_count(connection, "events", run):
+        curve_chunks.invalidate(connection, run, "events", offset)
     write_lines(connection, "events", run, strings, offset)
     row = connection.execute("SELECT system_metrics FROM runs WHERE id = ?", (run,)).fetchone()
     newest = lenient_json.parse_object(row["system_metrics"] or "{}", what="system metrics")

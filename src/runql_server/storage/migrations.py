@@ -211,8 +211,21 @@ DROP TABLE summarized;
 
 _READ_ONLY_KEYS = "ALTER TABLE api_keys ADD COLUMN read_only INTEGER NOT NULL DEFAULT 0;"
 
+# What pages draw of long histories and events: see `curves`. Chunks of an axis are contiguous from the first line.
+_CURVES = """
+CREATE TABLE curve_progress (
+    run_id INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE, stream TEXT NOT NULL, x TEXT NOT NULL,
+    chunks INTEGER NOT NULL, revision INTEGER NOT NULL, PRIMARY KEY (run_id, stream, x)
+) WITHOUT ROWID;
+CREATE TABLE curve_chunks (
+    run_id INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE, stream TEXT NOT NULL, x TEXT NOT NULL, key TEXT NOT NULL,
+    chunk INTEGER NOT NULL, x_start REAL NOT NULL, x_stop REAL NOT NULL, not_finite INTEGER NOT NULL,
+    coarse BLOB NOT NULL, fine BLOB NOT NULL, UNIQUE (run_id, stream, x, key, chunk)
+);
+"""
+
 BEFORE_STATISTICS = 6
-MIGRATIONS = (_FIRST, _SWEEPS, _ARTIFACTS, _EXPORTS, _AGENTS, _FORKS, _STATISTICS, _READ_ONLY_KEYS)
+MIGRATIONS = (_FIRST, _SWEEPS, _ARTIFACTS, _EXPORTS, _AGENTS, _FORKS, _STATISTICS, _READ_ONLY_KEYS, _CURVES)
 
 
 def migrate(connection: sqlite3.Connection) -> None:
