@@ -161,7 +161,7 @@ def test_numbers_that_are_not_finite_are_gaps_and_counted(store: Store) -> None:
     assert any(math.isnan(y) for _, y in loss.points)
     (narrow,) = read(store, run, "loss", window=Window(LINES - 2, LINES + 1, 100))
     assert narrow.not_finite == 2
-    assert [math.isnan(y) for x, y in narrow.points] == [False, False, False, True, True, True]
+    assert [math.isnan(y) for _, y in narrow.points] == [False, False, False, True, True, True]
 
 
 def test_nested_and_odd_values(store: Store) -> None:

@@ -78,6 +78,14 @@ def when(moment: str | None) -> Markup:
     return Markup("<time datetime='{}'>{}</time>").format(iso, moment[:19].replace("T", " "))
 
 
+def duration(seconds: float) -> str:
+    """Show a time span."""
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    parts = [(hours, "h"), (minutes, "min"), (rest, "s")]
+    return " ".join(f"{amount} {unit}" for amount, unit in parts if amount) or "0 s"
+
+
 def size(count: int) -> str:
     """Show a number of bytes."""
     amount, units = float(count), ["bytes", "KB", "MB", "GB", "TB"]
@@ -87,8 +95,8 @@ def size(count: int) -> str:
 
 
 def data(item: object) -> Markup:
-    """Write a value into a ``data-`` attribute, from which a script parses it."""
-    return escape(json.dumps(item))
+    """Write a value, of dataclasses too, into a ``data-`` attribute, from which a script parses it."""
+    return escape(json.dumps(item, default=vars))
 
 
 @cache
@@ -106,11 +114,8 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"name": name, "value": value, "when": when, "size": size, "data": data}
-    environment.globals |= {
-        "url": url,
-        "static": STATIC,
-        "has_charts": has_charts(),
-        "version": version("runql"),
-    }
+    environment.filters.update(
+        name=name, value=value, plain=visible, when=when, duration=duration, size=size, data=data
+    )
+    environment.globals.update(url=url, static=STATIC, has_charts=has_charts(), version=version("runql"))
     return environment

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib.resources import as_file, files
 from pathlib import Path
+from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import FileResponse, PlainTextResponse, Response
@@ -12,9 +13,13 @@ from starlette.staticfiles import StaticFiles
 
 from runql_server.access.sessions import Sessions
 from runql_server.pages import rendering
+from runql_server.pages.curves import curves
 from runql_server.pages.handlers import SIGN_IN, Handler, Visits
 from runql_server.pages.home import home
+from runql_server.pages.run import run_page
 from runql_server.storage.store import Store
+
+_RUN: Final = "/{entity}/{project}/runs/{run}"
 
 
 def page_routes(store: Store, sessions: Sessions, *, greeting: Handler) -> list[BaseRoute]:
@@ -27,6 +32,8 @@ def page_routes(store: Store, sessions: Sessions, *, greeting: Handler) -> list[
         Route("/", _by_accept(visits.shows(home), greeting)),
         Route(SIGN_IN, visits.sign_in, methods=["POST"]),
         Route(f"{rendering.STATIC}/plotly.min.js", _chart_library),
+        Route(f"{_RUN}/curves", visits.shows(curves)),
+        Route(_RUN, visits.shows(run_page)),
         Mount(rendering.STATIC, StaticFiles(packages=[("runql_server.pages", "static")])),
     ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from runql_server import lenient_json
@@ -115,6 +116,10 @@ class HistoryKeys:
         """Check whether every row has all of these keys, without reading the rows."""
         return all(name in self.keys and self.keys[name].total == self.rows for name in names)
 
+    def numeric(self) -> dict[str, KeyInfo]:
+        """Return the keys that ever had a number, by their paths, in the order of their first rows."""
+        return dict(_numeric(self.keys, ""))
+
     def to_json(self) -> JsonObject:
         """Return the form of the API."""
         return {
@@ -138,6 +143,13 @@ class HistoryKeys:
         last_step = document["lastStep"]
         result.last_step = last_step if isinstance(last_step, int | float) else -1
         return result
+
+
+def _numeric(keys: dict[str, KeyInfo], prefix: str) -> Iterator[tuple[str, KeyInfo]]:
+    for name, info in keys.items():
+        if "number" in info.counts:
+            yield prefix + name, info
+        yield from _numeric(info.members, f"{prefix}{name}.")
 
 
 def type_name(value: JsonValue) -> str:

@@ -1,0 +1,90 @@
+"""Curves as JSON: the points that a chart draws, and whether there is more to come."""
+
+from __future__ import annotations
+
+import math
+
+from starlette.datastructures import QueryParams
+from starlette.responses import JSONResponse, Response
+
+from runql_server.curves import reading
+from runql_server.curves.reading import Curve, Window
+from runql_server.errors import RequestError
+from runql_server.pages.handlers import Visit
+from runql_server.pages.rendering import HEADERS
+from runql_server.pages.run import run_of
+from runql_server.runs import lines
+from runql_server.runs.curve_chunks import LINES, Axis, Stream
+
+_MOST_KEYS = 200
+_MOST_PIXELS = 8192
+
+
+def curves(visit: Visit) -> Response:
+    """Respond with the curves of some keys; 204 when nothing changed since ``version``.
+
+    One request makes a few chunks of a long history. ``complete`` is false until all are made: the page asks again.
+    """
+    query, run = visit.query, run_of(visit)
+    axis = Axis(run.number, _stream(query), query.get("x", "_step"))
+    window = Window(_number(query, "from"), _number(query, "to"), _pixels(query))
+    keys = list(dict.fromkeys(query.getlist("key")))
+    if len(keys) > _MOST_KEYS:
+        raise RequestError(f"key: at most {_MOST_KEYS} in one request")
+    made = reading.advance(visit.store, axis)
+    # Its own snapshot: that of the visit is older than the chunks.
+    with visit.store.reading() as connection:
+        count = lines.line_count(connection, axis.stream, axis.run)
+        version = f"{made.revision}.{count}"
+        complete = count - made.lines < LINES
+        if complete and query.get("version") == version:
+            return Response(status_code=204, headers=HEADERS)
+        found = reading.read(connection, axis, keys, window)
+    body = {
+        "version": version,
+        "rows": count,
+        "kept": made.lines,
+        "complete": complete,
+        "running": run.running,
+        "curves": [_to_json(curve) for curve in found],
+    }
+    return JSONResponse(body, headers=HEADERS)
+
+
+def _to_json(curve: Curve) -> dict[str, object]:
+    return {
+        "key": curve.key,
+        "x": [x for x, _ in curve.points],
+        "y": [None if math.isnan(y) else y for _, y in curve.points],
+        "notFinite": curve.not_finite,
+    }
+
+
+def _stream(query: QueryParams) -> Stream:
+    match query.get("stream", "history"):
+        case "history":
+            return "history"
+        case "events":
+            return "events"
+        case other:
+            raise RequestError(f"stream: history or events, not {other[:80]!r}")
+
+
+def _number(query: QueryParams, name: str) -> float | None:
+    given = query.get(name)
+    if given is None:
+        return None
+    try:
+        number = float(given)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise RequestError(f"{name}: a finite number, not {given[:80]!r}")
+    return number
+
+
+def _pixels(query: QueryParams) -> int:
+    given = query.get("pixels", "800")
+    if not given.isdecimal() or not 1 <= int(given[:6]) <= _MOST_PIXELS:
+        raise RequestError(f"pixels: from 1 to {_MOST_PIXELS}, not {given[:80]!r}")
+    return int(given)
