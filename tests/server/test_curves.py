@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import sqlite3
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -13,11 +15,12 @@ from hypothesis import strategies as st
 
 from runql_server.access import auth
 from runql_server.curves import extremes, reading
+from runql_server.curves import rows as curve_rows
 from runql_server.curves.extremes import Pixels
-from runql_server.curves.reading import CHUNKS_AT_ONCE, Curve, Window
+from runql_server.curves.reading import CHUNKS_AT_ONCE, ChunkMaker, Curve, Window
 from runql_server.lenient_json import JsonObject
 from runql_server.runs import curve_chunks, lines, runs
-from runql_server.runs.curve_chunks import LINES, Axis
+from runql_server.runs.curve_chunks import LINES, Axis, Chunk
 from runql_server.storage import projects
 from runql_server.storage.store import Store
 
@@ -46,7 +49,7 @@ def log(store: Store, rows: Sequence[JsonObject], *, offset: int = 0, run: int |
 
 def read(store: Store, run: int, *keys: str, x: str = "_step", window: Window = WHOLE) -> list[Curve]:
     axis, before = Axis(run, "history", x), -1
-    while (made := reading.advance(store, axis).chunks) != before:
+    while (made := ChunkMaker(store).advance(axis).chunks) != before:
         before = made
     with store.reading() as connection:
         return reading.read(connection, axis, keys, window)
@@ -137,18 +140,18 @@ def test_rows_that_change_while_chunks_are_made_are_made_again(
         return kept
 
     monkeypatch.setattr(curve_chunks, "keep", overtaken)
-    assert reading.advance(store, axis).chunks == 0
-    assert reading.advance(store, axis).chunks == 2
+    assert ChunkMaker(store).advance(axis).chunks == 0
+    assert ChunkMaker(store).advance(axis).chunks == 2
 
 
 def test_one_visit_makes_a_few_chunks(store: Store) -> None:
     run = log(store, wave((CHUNKS_AT_ONCE + 2) * LINES))
     axis = Axis(run, "history", "_step")
-    assert reading.advance(store, axis).chunks == CHUNKS_AT_ONCE
+    assert ChunkMaker(store).advance(axis).chunks == CHUNKS_AT_ONCE
     with store.reading() as connection:
         (acc,) = reading.read(connection, axis, ["acc"], WHOLE)
     assert max(y for _, y in acc.points) == CHUNKS_AT_ONCE * LINES - 1
-    assert reading.advance(store, axis).chunks == CHUNKS_AT_ONCE + 2
+    assert ChunkMaker(store).advance(axis).chunks == CHUNKS_AT_ONCE + 2
 
 
 def test_numbers_that_are_not_finite_are_gaps_and_counted(store: Store) -> None:
@@ -189,3 +192,21 @@ def test_another_x_axis(store: Store) -> None:
 def test_a_run_without_rows_has_no_curve(store: Store) -> None:
     run = log(store, [])
     assert read(store, run, "loss")[0].points == []
+
+
+def test_requests_at_the_same_time_make_each_chunk_once(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = log(store, wave(3 * LINES))
+    axis, maker, made = Axis(run, "history", "_step"), ChunkMaker(store), list[int]()
+    make = curve_rows.make
+
+    def counted(connection: sqlite3.Connection, axis: Axis, number: int) -> list[Chunk]:
+        made.append(number)
+        return make(connection, axis, number)
+
+    monkeypatch.setattr(curve_rows, "make", counted)
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda _: maker.advance(axis).chunks, range(8)))
+    assert found == [3] * 8
+    assert made == [0, 1, 2]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sqlite3
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -38,21 +39,38 @@ class Window:
     pixels: int
 
 
-def advance(store: Store, axis: Axis) -> Progress:
-    """Make the next chunks of complete lines, and keep them; return what is kept afterwards."""
-    with store.reading() as connection:
-        before = curve_chunks.progress(connection, axis)
-        if not _next_chunks(connection, axis, before):
-            return before
-    with store.writing() as connection:
-        curve_chunks.begin(connection, axis)
-    with store.reading() as connection:
-        before = curve_chunks.progress(connection, axis)
-        numbers = _next_chunks(connection, axis, before)
-        made = [each for number in numbers for each in rows.make(connection, axis, number)]
-    with store.writing() as connection:
-        curve_chunks.keep(connection, axis, before, made, len(numbers))
-        return curve_chunks.progress(connection, axis)
+class ChunkMaker:
+    """Makes missing chunks, one request after another: many charts of a page ask for the same rows at once."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._lock = threading.Lock()
+
+    def advance(self, axis: Axis) -> Progress:
+        """Make the next chunks of complete lines, and keep them; return what is kept afterwards."""
+        seen, missing = self._look(axis)
+        if not missing:
+            return seen
+        with self._lock:
+            now, missing = self._look(axis)
+            # Another request has made some meanwhile.
+            return now if now != seen or not missing else self._made(axis)
+
+    def _look(self, axis: Axis) -> tuple[Progress, range]:
+        with self._store.reading() as connection:
+            seen = curve_chunks.progress(connection, axis)
+            return seen, _next_chunks(connection, axis, seen)
+
+    def _made(self, axis: Axis) -> Progress:
+        with self._store.writing() as connection:
+            curve_chunks.begin(connection, axis)
+        with self._store.reading() as connection:
+            before = curve_chunks.progress(connection, axis)
+            numbers = _next_chunks(connection, axis, before)
+            made = [each for number in numbers for each in rows.make(connection, axis, number)]
+        with self._store.writing() as connection:
+            curve_chunks.keep(connection, axis, before, made, len(numbers))
+            return curve_chunks.progress(connection, axis)
 
 
 def _next_chunks(connection: sqlite3.Connection, axis: Axis, before: Progress) -> range:
@@ -63,7 +81,7 @@ def _next_chunks(connection: sqlite3.Connection, axis: Axis, before: Progress) -
 def read(connection: sqlite3.Connection, axis: Axis, keys: Sequence[str], window: Window) -> list[Curve]:
     """Read curves: from the kept chunks, and from the rows after them unless there are too many.
 
-    Rows that wait for chunks are not read: `advance` first, until no more than a chunk is missing.
+    Rows that wait for chunks are not read: `ChunkMaker.advance` first, until no more than a chunk is missing.
     """
     kept = curve_chunks.progress(connection, axis)
     chunks = {

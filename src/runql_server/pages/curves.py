@@ -8,7 +8,7 @@ from starlette.datastructures import QueryParams
 from starlette.responses import JSONResponse, Response
 
 from runql_server.curves import reading
-from runql_server.curves.reading import Curve, Window
+from runql_server.curves.reading import ChunkMaker, Curve, Window
 from runql_server.errors import RequestError
 from runql_server.pages.handlers import Visit
 from runql_server.pages.rendering import HEADERS
@@ -20,35 +20,43 @@ _MOST_KEYS = 200
 _MOST_PIXELS = 8192
 
 
-def curves(visit: Visit) -> Response:
-    """Respond with the curves of some keys; 204 when nothing changed since ``version``.
+class Curves:
+    """The maker of responses with curves; one for a server."""
 
-    One request makes a few chunks of a long history. ``complete`` is false until all are made: the page asks again.
-    """
-    query, run = visit.query, run_of(visit)
-    axis = Axis(run.number, _stream(query), query.get("x", "_step"))
-    window = Window(_number(query, "from"), _number(query, "to"), _pixels(query))
-    keys = list(dict.fromkeys(query.getlist("key")))
-    if len(keys) > _MOST_KEYS:
-        raise RequestError(f"key: at most {_MOST_KEYS} in one request")
-    made = reading.advance(visit.store, axis)
-    # Its own snapshot: that of the visit is older than the chunks.
-    with visit.store.reading() as connection:
-        count = lines.line_count(connection, axis.stream, axis.run)
-        version = f"{made.revision}.{count}"
-        complete = count - made.lines < LINES
-        if complete and query.get("version") == version:
-            return Response(status_code=204, headers=HEADERS)
-        found = reading.read(connection, axis, keys, window)
-    body = {
-        "version": version,
-        "rows": count,
-        "kept": made.lines,
-        "complete": complete,
-        "running": run.running,
-        "curves": [_to_json(curve) for curve in found],
-    }
-    return JSONResponse(body, headers=HEADERS)
+    def __init__(self, maker: ChunkMaker) -> None:
+        self._maker = maker
+
+    def __call__(self, visit: Visit) -> Response:
+        """Respond with the curves of some keys; 204 when nothing changed since ``version``.
+
+        One request makes a few chunks of a long history. ``complete`` is false until all are made: the page asks again.
+        """
+        query, run = visit.query, run_of(visit)
+        axis = Axis(run.number, _stream(query), query.get("x", "_step"))
+        window = Window(_number(query, "from"), _number(query, "to"), _pixels(query))
+        keys = list(dict.fromkeys(query.getlist("key")))
+        if len(keys) > _MOST_KEYS:
+            raise RequestError(f"key: at most {_MOST_KEYS} in one request")
+        made = self._maker.advance(axis)
+        # Its own snapshot: that of the visit is older than the chunks.
+        with visit.store.reading() as connection:
+            count = lines.line_count(connection, axis.stream, axis.run)
+            version = f"{made.revision}.{count}"
+            complete = count - made.lines < LINES
+            if complete and query.get("version") == version:
+                return Response(status_code=204, headers=HEADERS)
+            found = reading.read(connection, axis, keys, window)
+        return JSONResponse(
+            {
+                "version": version,
+                "rows": count,
+                "kept": made.lines,
+                "complete": complete,
+                "running": run.running,
+                "curves": [_to_json(curve) for curve in found],
+            },
+            headers=HEADERS,
+        )
 
 
 def _to_json(curve: Curve) -> dict[str, object]:

@@ -12,8 +12,9 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from runql_server.access.sessions import Sessions
+from runql_server.curves.reading import ChunkMaker
 from runql_server.pages import rendering
-from runql_server.pages.curves import curves
+from runql_server.pages.curves import Curves
 from runql_server.pages.handlers import SIGN_IN, Handler, Visits
 from runql_server.pages.home import home
 from runql_server.pages.run import run_page
@@ -32,7 +33,7 @@ def page_routes(store: Store, sessions: Sessions, *, greeting: Handler) -> list[
         Route("/", _by_accept(visits.shows(home), greeting)),
         Route(SIGN_IN, visits.sign_in, methods=["POST"]),
         Route(f"{rendering.STATIC}/plotly.min.js", _chart_library),
-        Route(f"{_RUN}/curves", visits.shows(curves)),
+        Route(f"{_RUN}/curves", visits.shows(Curves(ChunkMaker(store)))),
         Route(_RUN, visits.shows(run_page)),
         Mount(rendering.STATIC, StaticFiles(packages=[("runql_server.pages", "static")])),
     ]
