@@ -44,7 +44,9 @@ def unpack(data_dir: Path) -> None:
         FileExistsError: the directory already holds data.
     """
     if (data_dir / "runql.sqlite3").exists():
-        raise FileExistsError(f"{data_dir} holds data already: the sample wants a directory of its own")
+        raise FileExistsError(
+            f"{data_dir} holds data already: serve it without the sample, or name another directory"
+        )
     data_dir.mkdir(parents=True, exist_ok=True)
     with tarfile.open(ARCHIVE) as archive:
         archive.extractall(data_dir, filter="data")
