@@ -289,7 +289,7 @@ def try_shell(trial: Trial, wheel: Path) -> None:
     section = (
         (ROOT / "README.md").read_text("utf-8").partition("## From the shell\n")[2].partition("\n## ")[0]
     )
-    first, serve, *lines = section.partition("```\n")[2].partition("```")[0].splitlines()
+    first, serve, *lines = section.partition("```sh\n")[2].partition("```")[0].splitlines()
     shell = Environment.create(trial, "shell")
     shell.install(f"runql[{first.partition('[')[2].partition(']')[0]}] @ {wheel.as_uri()}")
     trial.try_out(
