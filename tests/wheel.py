@@ -31,6 +31,9 @@ APP_CHECKS: Mapping[str, tuple[str, ...]] = {
 IMPORT_RATIO = 2 / 3
 ROUNDS = 7
 
+# Windows starts no Python without the folder of its system.
+KEPT = ("PATH", "LANG", "TMPDIR", "TEMP", "TMP", "SYSTEMROOT", "COMSPEC", "PATHEXT")
+
 SHIPPED = {"runql", "runql_codegen", "runql_graphql", "runql_server"}
 NEEDED = {
     "runql/drift/operations/senders.toml",
@@ -168,11 +171,11 @@ class Trial:
         """An environment without a key, a settings file or our sources."""
         home = self.folder / "home"
         home.mkdir(exist_ok=True)
-        kept = {name: os.environ[name] for name in ("PATH", "LANG", "TMPDIR") if name in os.environ}
+        kept = {name: os.environ[name] for name in KEPT if name in os.environ}
         pip = {
             name: value for name, value in os.environ.items() if name.startswith(("PIP_", "SSL_", "HTTPS_"))
         }
-        return {**kept, **pip, "HOME": str(home), "PYTHONSAFEPATH": "1"}
+        return {**kept, **pip, "HOME": str(home), "USERPROFILE": str(home), "PYTHONSAFEPATH": "1"}
 
     def run(
         self, *command: str | Path, environ: Mapping[str, str] | None = None, folder: Path | None = None
@@ -205,9 +208,14 @@ class Environment:
         return cls(trial, trial.folder / name)
 
     @property
+    def programs(self) -> Path:
+        """The folder of its commands."""
+        return self.path / ("Scripts" if os.name == "nt" else "bin")
+
+    @property
     def python(self) -> Path:
         """Its interpreter."""
-        return self.path / "bin" / "python"
+        return self.programs / ("python.exe" if os.name == "nt" else "python")
 
     def install(self, *requirements: str) -> None:
         """Install with the versions of constraints.txt."""
@@ -228,10 +236,12 @@ class Environment:
         """Run some Python with warnings as errors."""
         return self.trial.run(self.python, "-W", "error", "-c", code)
 
-    def run_module(self, *arguments: str | Path, folder: Path | None = None) -> str:
+    def run_module(
+        self, *arguments: str | Path, folder: Path | None = None, environ: Mapping[str, str] | None = None
+    ) -> str:
         """Run a module of its Python with the environment activated: pyright asks the `python` that it finds."""
-        path = os.pathsep.join([str(self.path / "bin"), os.environ.get("PATH", "")])
-        activated = {"PATH": path, "VIRTUAL_ENV": str(self.path)}
+        path = os.pathsep.join([str(self.programs), os.environ.get("PATH", "")])
+        activated = {"PATH": path, "VIRTUAL_ENV": str(self.path), **(environ or {})}
         return self.trial.run(self.python, "-m", *arguments, folder=folder, environ=activated)
 
 
@@ -289,7 +299,7 @@ def try_shell(trial: Trial, wheel: Path) -> None:
     section = (
         (ROOT / "README.md").read_text("utf-8").partition("## From the shell\n")[2].partition("\n## ")[0]
     )
-    first, serve, *lines = section.partition("```\n")[2].partition("```")[0].splitlines()
+    first, serve, *lines = section.partition("```sh\n")[2].partition("```")[0].splitlines()
     shell = Environment.create(trial, "shell")
     shell.install(f"runql[{first.partition('[')[2].partition(']')[0]}] @ {wheel.as_uri()}")
     trial.try_out(
@@ -408,7 +418,7 @@ def check_dependencies(environment: Environment) -> str:
 def check_command_without_typer(environment: Environment) -> str:
     """One line on the extra to install, and no traceback."""
     done = subprocess.run(
-        [environment.path / "bin" / "runql", "--help"],
+        [environment.programs / "runql", "--help"],
         cwd=environment.trial.folder,
         env=environment.trial.environ(),
         capture_output=True,
@@ -453,7 +463,7 @@ def check_drift(environment: Environment) -> str:
     for name in ("same", "moved"):
         done = subprocess.run(
             [
-                environment.path / "bin" / "runql",
+                environment.programs / "runql",
                 "drift",
                 "--schema",
                 f"{name}.graphql",
@@ -477,11 +487,11 @@ def check_shell(environment: Environment, serve: str, lines: list[str]) -> str:
     """The server of the first line, with the port that is free; then each command, with what the server says to export."""
     folder = environment.trial.folder / "shell-work"
     folder.mkdir()
-    environ = {**environment.trial.environ(), "PATH": str(environment.path / "bin"), "PYTHONUNBUFFERED": "1"}
+    environ = {**environment.trial.environ(), "PATH": str(environment.programs), "PYTHONUNBUFFERED": "1"}
     command = [*shlex.split(serve, comments=True), "--port", "0"]
     with subprocess.Popen(
         command,
-        executable=environment.path / "bin" / "runql",
+        executable=environment.programs / "runql",
         cwd=folder,
         env=environ,
         stdout=subprocess.PIPE,
@@ -496,7 +506,7 @@ def check_shell(environment: Environment, serve: str, lines: list[str]) -> str:
             for line in lines:
                 arguments = shlex.split(line, comments=True)
                 said = environment.trial.run(
-                    environment.path / "bin" / "runql", *arguments[1:], environ=exports, folder=folder
+                    environment.programs / "runql", *arguments[1:], environ=exports, folder=folder
                 )
                 expect(bool(said) != ("-o" in arguments), f"{line}: {said!r}")
         finally:
@@ -509,14 +519,14 @@ def check_shell(environment: Environment, serve: str, lines: list[str]) -> str:
 
 def check_command_helps(environment: Environment) -> str:
     """`runql --help` names what it can do."""
-    said = environment.trial.run(environment.path / "bin" / "runql", "--help")
+    said = environment.trial.run(environment.programs / "runql", "--help")
     expect("serve" in said and "demo" in said, said)
     return "serve, demo"
 
 
 def check_demo(environment: Environment) -> str:
     """The newcomer's first command, as a newcomer runs it."""
-    said = environment.trial.run(environment.path / "bin" / "runql", "demo")
+    said = environment.trial.run(environment.programs / "runql", "demo")
     expect(len(said.splitlines()) > 10, said)
     return f"{len(said.splitlines())} lines"
 

@@ -129,25 +129,6 @@ def test_other_formats_need_no_extra_and_no_frame_library_is_imported(server: Ru
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("arguments", [["--version"], ["ls", "--help"], ["history", "--help"]], ids=" ".join)
-def test_help_and_version_load_no_frame_library(arguments: list[str]) -> None:
-    code = (
-        "import atexit, sys; sys.argv[0] = 'runql'\n"
-        "loaded = lambda: print(sorted({'pandas', 'polars', 'pyarrow'} & {*sys.modules}), file=sys.stderr)\n"
-        "atexit.register(loaded)\n"
-        "from runql.cli.main import main; main()"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code, *arguments],
-        env=environment(None),
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )
-    assert (done.returncode, done.stderr) == (0, "[]\n")
-
-
 def test_without_rows_the_formats_are_whole(server: RunningServer, tmp_path: Path) -> None:
     none = ("ls", "local/p", "--filter", '{"state": "killed"}', "--columns", "id,config.lr")
     assert Done(*none, "--format", "json", server=server).stdout == "[]\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 import runql
@@ -21,6 +22,8 @@ PAGES: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
     "errors": ("Errors and warnings", ("runql.errors",)),
 }
 """Titles, and the modules whose names are there; of several that fit, the longest prefix counts."""
+FIRST: Final = ("Api", "Run", "Runs", "HistoryScan", "Artifact", "File", "Sweep", "Project", "RunqlError")
+"""The classes that their pages begin with."""
 OTHERS: Final = ("others", "Other names")
 
 
@@ -35,10 +38,14 @@ def api_pages() -> dict[str, str]:
     pages[f"{FOLDER}/filters.md"] = (
         "# Filters\n\n`runql.filters` builds filters and orders.\n\n::: runql.filters\n"
     )
+    pages[f"{FOLDER}/{OTHERS[0]}.md"] = pages.pop(f"{FOLDER}/{OTHERS[0]}.md")
     contents = "\n".join(
-        f"- [{text.splitlines()[0][2:]}]({path.rpartition('/')[2]})" for path, text in pages.items()
+        f"- [{text.splitlines()[0][2:]}]({path.rpartition('/')[2]}): {_named(text)}"
+        for path, text in pages.items()
     )
-    pages[f"{FOLDER}/README.md"] = f"# API\n\nEvery public name, from its docstring.\n\n{contents}\n"
+    pages[f"{FOLDER}/README.md"] = (
+        f"# API\n\nEvery public name, from its docstring. A class with `Async` before its name has the same members.\n\n{contents}\n"
+    )
     return pages
 
 
@@ -54,5 +61,18 @@ def page_of(name: str) -> str:
 
 def _format(title: str, names: list[str]) -> str:
     # A class stands before its asynchronous twin.
-    ordered = sorted(names, key=lambda name: (name.removeprefix("Async"), name.startswith("Async")))
+    ordered = sorted(
+        names, key=lambda name: (_rank(name), name.removeprefix("Async"), name.startswith("Async"))
+    )
     return "\n\n".join([f"# {title}", *(f"::: runql.{name}" for name in ordered)]) + "\n"
+
+
+def _rank(name: str) -> int:
+    base = name.removeprefix("Async")
+    return FIRST.index(base) if base in FIRST else len(FIRST)
+
+
+def _named(page: str) -> str:
+    """The names that a page describes, without those of the asynchronous client."""
+    names = re.findall(r"^::: (runql\.\w+)$", page, re.MULTILINE)
+    return ", ".join(f"`{name}`" for name in names if not name.startswith("runql.Async"))
