@@ -17,10 +17,12 @@ from runql_server.pages import rendering
 from runql_server.pages.curves import Curves
 from runql_server.pages.handlers import SIGN_IN, Handler, Visits
 from runql_server.pages.home import home
+from runql_server.pages.project import project_page
 from runql_server.pages.run import run_page
 from runql_server.storage.store import Store
 
-_RUN: Final = "/{entity}/{project}/runs/{run}"
+_PROJECT: Final = "/{entity}/{project}"
+_RUN: Final = f"{_PROJECT}/runs/{{run}}"
 
 
 def page_routes(store: Store, sessions: Sessions, *, greeting: Handler) -> list[BaseRoute]:
@@ -35,6 +37,8 @@ def page_routes(store: Store, sessions: Sessions, *, greeting: Handler) -> list[
         Route(f"{rendering.STATIC}/plotly.min.js", _chart_library),
         Route(f"{_RUN}/curves", visits.shows(Curves(ChunkMaker(store)))),
         Route(_RUN, visits.shows(run_page)),
+        Route(_PROJECT, visits.shows(project_page)),
+        Route(f"{_PROJECT}/workspace", visits.shows(project_page)),
         Mount(rendering.STATIC, StaticFiles(packages=[("runql_server.pages", "static")])),
     ]
 

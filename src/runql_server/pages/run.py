@@ -44,7 +44,7 @@ def run_page(visit: Visit) -> Response:
         tags=runs.tags(visit.connection, run.number),
         metrics=metrics_of(visit, run),
         system=[Metric(key, 0, value) for key, value in sorted(system.items())],
-        config=list(leaves(_bare(config))),
+        config=list(leaves(bare_config(config))),
         summary=[(key, value) for key, value in leaves(summary) if not key.startswith("_")],
         drawn=[RunLine.of(run)],
     )
@@ -94,8 +94,8 @@ def leaves(document: JsonObject, prefix: str = "") -> Iterator[tuple[str, JsonVa
             yield prefix + key, value
 
 
-def _bare(config: JsonObject) -> JsonObject:
-    # Each entry is under "value"; "_wandb" holds what the SDK notes about itself.
+def bare_config(config: JsonObject) -> JsonObject:
+    """Return the values of a config: each is under ``value``, and ``_wandb`` holds what the SDK notes about itself."""
     return {
         key: entry["value"] if isinstance(entry, dict) and "value" in entry else entry
         for key, entry in config.items()

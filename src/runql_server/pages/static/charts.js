@@ -124,7 +124,7 @@ class Chart {
       plot_bgcolor: "rgba(0,0,0,0)",
       font: { color: ink, size: 12 },
       showlegend: this.panel.runs.length > 1 || this.keys.length > 1,
-      legend: { orientation: "h", font: { size: 11 } },
+      legend: { orientation: "h", font: { size: 11 }, y: 1.02, yanchor: "bottom" },
       xaxis: { ...axis, title: { text: plain(this.panel.x), font: { size: 11 } }, type: this.panel.isTime ? "date" : "linear", ...(range ? { range } : { autorange: true }) },
       yaxis: { ...axis, type: this.panel.log ? "log" : "linear" },
       dragmode: "zoom",
