@@ -207,6 +207,6 @@ def test_requests_at_the_same_time_make_each_chunk_once(
 
     monkeypatch.setattr(curve_rows, "make", counted)
     with ThreadPoolExecutor(8) as pool:
-        found = list(pool.map(lambda _: maker.advance(axis).chunks, range(8)))
-    assert found == [3] * 8
+        found = [pool.submit(maker.advance, axis) for _ in range(8)]
+    assert [each.result().chunks for each in found] == [3] * 8
     assert made == [0, 1, 2]
