@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
-import shlex
 import shutil
 import statistics
 import subprocess
@@ -254,7 +252,6 @@ def main() -> None:
         try_bare(trial, wheel)
         try_drift(trial, wheel)
         try_app(trial, wheel)
-        try_shell(trial, wheel)
         try_with_extras(trial, wheel)
         for extra in STRICT_LINES:
             try_strictly(trial, wheel, extra)
@@ -292,20 +289,6 @@ def try_drift(trial: Trial, wheel: Path) -> None:
     drift = Environment.create(trial, "drift")
     drift.install(f"runql[cli,drift] @ {wheel.as_uri()}")
     trial.try_out("drift passes where nothing moved, fails where something did", lambda: check_drift(drift))
-
-
-def try_shell(trial: Trial, wheel: Path) -> None:
-    """With the extras that README's section "From the shell" names: its lines, in their order."""
-    section = (
-        (ROOT / "README.md").read_text("utf-8").partition("## From the shell\n")[2].partition("\n## ")[0]
-    )
-    first, serve, *lines = section.partition("```sh\n")[2].partition("```")[0].splitlines()
-    shell = Environment.create(trial, "shell")
-    shell.install(f"runql[{first.partition('[')[2].partition(']')[0]}] @ {wheel.as_uri()}")
-    trial.try_out(
-        "README's commands list, show, read, diff, plot, tag and download",
-        lambda: check_shell(shell, serve, lines),
-    )
 
 
 def try_with_extras(trial: Trial, wheel: Path) -> None:
@@ -481,40 +464,6 @@ def check_drift(environment: Environment) -> str:
     expect(codes == [0, 1], f"ended with {codes}: {said}")
     expect("queries/mine.graphql:5: Mine" in said and "Run.wait_until_finished" in said, said)
     return said.strip().splitlines()[-1]
-
-
-def check_shell(environment: Environment, serve: str, lines: list[str]) -> str:
-    """The server of the first line, with the port that is free; then each command, with what the server says to export."""
-    folder = environment.trial.folder / "shell-work"
-    folder.mkdir()
-    environ = {**environment.trial.environ(), "PATH": str(environment.programs), "PYTHONUNBUFFERED": "1"}
-    command = [*shlex.split(serve, comments=True), "--port", "0"]
-    with subprocess.Popen(
-        command,
-        executable=environment.programs / "runql",
-        cwd=folder,
-        env=environ,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as server:
-        try:
-            exports: dict[str, str] = {}
-            while len(exports) < 2:
-                line = server.stdout.readline() if server.stdout else ""
-                expect(bool(line), "the server ended")
-                exports.update(re.findall(r"export (\w+)=(\S+)", line))
-            for line in lines:
-                arguments = shlex.split(line, comments=True)
-                said = environment.trial.run(
-                    environment.programs / "runql", *arguments[1:], environ=exports, folder=folder
-                )
-                expect(bool(said) != ("-o" in arguments), f"{line}: {said!r}")
-        finally:
-            server.terminate()
-    expect(
-        (folder / "loss.csv").stat().st_size > 0 and (folder / "model" / "model.json").exists(), "no files"
-    )
-    return f"{len(lines)} commands"
 
 
 def check_command_helps(environment: Environment) -> str:

@@ -14,7 +14,7 @@ PAGES: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
         ("runql.resources.api", "runql.config", "runql.resources.capabilities", "runql.limits"),
     ),
     "runs": ("Runs", ("runql.resources.runs",)),
-    "histories": ("Histories", ("runql.resources.history",)),
+    "histories": ("Histories", ("runql.resources.history", "runql.resources.runs.histories")),
     "artifacts": ("Artifacts", ("runql.resources.artifacts",)),
     "files": ("Files", ("runql.resources.files",)),
     "sweeps": ("Sweeps", ("runql.resources.sweeps",)),
@@ -22,7 +22,18 @@ PAGES: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
     "errors": ("Errors and warnings", ("runql.errors",)),
 }
 """Titles, and the modules whose names are there; of several that fit, the longest prefix counts."""
-FIRST: Final = ("Api", "Run", "Runs", "HistoryScan", "Artifact", "File", "Sweep", "Project", "RunqlError")
+FIRST: Final = (
+    "Api",
+    "Run",
+    "Runs",
+    "HistoryScan",
+    "HistoriesScan",
+    "Artifact",
+    "File",
+    "Sweep",
+    "Project",
+    "RunqlError",
+)
 """The classes that their pages begin with."""
 OTHERS: Final = ("others", "Other names")
 
@@ -55,8 +66,13 @@ def page_of(name: str) -> str:
     module = str(getattr(value, "__module__", ""))
     if isinstance(value, type) and issubclass(value, Exception):
         return "errors"
-    fitting = [page for page, (_, modules) in PAGES.items() if module.startswith(modules)]
-    return fitting[0] if fitting else OTHERS[0]
+    fitting = [
+        (len(prefix), page)
+        for page, (_, prefixes) in PAGES.items()
+        for prefix in prefixes
+        if module.startswith(prefix)
+    ]
+    return max(fitting)[1] if fitting else OTHERS[0]
 
 
 def _format(title: str, names: list[str]) -> str:
@@ -74,5 +90,5 @@ def _rank(name: str) -> int:
 
 def _named(page: str) -> str:
     """The names that a page describes, without those of the asynchronous client."""
-    names = re.findall(r"^::: (runql\.\w+)$", page, re.MULTILINE)
-    return ", ".join(f"`{name}`" for name in names if not name.startswith("runql.Async"))
+    names = re.findall(r"^::: runql\.(\w+)$", page, re.MULTILINE)
+    return ", ".join(f"`{name}`" for name in names if not name.startswith("Async"))
