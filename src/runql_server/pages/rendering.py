@@ -9,7 +9,7 @@ from functools import cache
 from http import HTTPStatus
 from importlib.metadata import version
 from importlib.util import find_spec
-from typing import Final, cast
+from typing import Any, Final
 from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -117,8 +117,12 @@ def _environment() -> Environment:
     environment.filters.update(
         name=name, value=value, plain=visible, when=when, duration=duration, size=size, data=data
     )
-    # Its type is inferred from its first members.
-    cast("dict[str, object]", environment.globals).update(
-        url=url, static=STATIC, has_charts=has_charts(), version=version("runql")
-    )
+    # Any: type checkers infer the values of this dict from its first members.
+    known: dict[str, Any] = {
+        "url": url,
+        "static": STATIC,
+        "has_charts": has_charts(),
+        "version": version("runql"),
+    }
+    environment.globals.update(known)
     return environment

@@ -19,6 +19,7 @@ from runql_server.pages.handlers import SIGN_IN, Handler, Visits
 from runql_server.pages.home import home
 from runql_server.pages.project import project_page
 from runql_server.pages.run import run_page
+from runql_server.pages.sweep import sweep_list, sweep_page
 from runql_server.storage.store import Store
 
 _PROJECT: Final = "/{entity}/{project}"
@@ -39,6 +40,8 @@ def page_routes(store: Store, sessions: Sessions, *, greeting: Handler) -> list[
         Route(_RUN, visits.shows(run_page)),
         Route(_PROJECT, visits.shows(project_page)),
         Route(f"{_PROJECT}/workspace", visits.shows(project_page)),
+        Route(f"{_PROJECT}/sweeps", visits.shows(sweep_list)),
+        Route(f"{_PROJECT}/sweeps/{{sweep}}", visits.shows(sweep_page)),
         Mount(rendering.STATIC, StaticFiles(packages=[("runql_server.pages", "static")])),
     ]
 
