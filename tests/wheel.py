@@ -29,6 +29,9 @@ APP_CHECKS: Mapping[str, tuple[str, ...]] = {
 IMPORT_RATIO = 2 / 3
 ROUNDS = 7
 
+# Windows starts no Python without the folder of its system.
+KEPT = ("PATH", "LANG", "TMPDIR", "TEMP", "TMP", "SYSTEMROOT", "COMSPEC", "PATHEXT")
+
 SHIPPED = {"runql", "runql_codegen", "runql_graphql", "runql_server"}
 NEEDED = {
     "runql/drift/operations/senders.toml",
@@ -166,11 +169,11 @@ class Trial:
         """An environment without a key, a settings file or our sources."""
         home = self.folder / "home"
         home.mkdir(exist_ok=True)
-        kept = {name: os.environ[name] for name in ("PATH", "LANG", "TMPDIR") if name in os.environ}
+        kept = {name: os.environ[name] for name in KEPT if name in os.environ}
         pip = {
             name: value for name, value in os.environ.items() if name.startswith(("PIP_", "SSL_", "HTTPS_"))
         }
-        return {**kept, **pip, "HOME": str(home), "PYTHONSAFEPATH": "1"}
+        return {**kept, **pip, "HOME": str(home), "USERPROFILE": str(home), "PYTHONSAFEPATH": "1"}
 
     def run(
         self, *command: str | Path, environ: Mapping[str, str] | None = None, folder: Path | None = None
@@ -203,9 +206,14 @@ class Environment:
         return cls(trial, trial.folder / name)
 
     @property
+    def programs(self) -> Path:
+        """The folder of its commands."""
+        return self.path / ("Scripts" if os.name == "nt" else "bin")
+
+    @property
     def python(self) -> Path:
         """Its interpreter."""
-        return self.path / "bin" / "python"
+        return self.programs / ("python.exe" if os.name == "nt" else "python")
 
     def install(self, *requirements: str) -> None:
         """Install with the versions of constraints.txt."""
@@ -226,10 +234,12 @@ class Environment:
         """Run some Python with warnings as errors."""
         return self.trial.run(self.python, "-W", "error", "-c", code)
 
-    def run_module(self, *arguments: str | Path, folder: Path | None = None) -> str:
+    def run_module(
+        self, *arguments: str | Path, folder: Path | None = None, environ: Mapping[str, str] | None = None
+    ) -> str:
         """Run a module of its Python with the environment activated: pyright asks the `python` that it finds."""
-        path = os.pathsep.join([str(self.path / "bin"), os.environ.get("PATH", "")])
-        activated = {"PATH": path, "VIRTUAL_ENV": str(self.path)}
+        path = os.pathsep.join([str(self.programs), os.environ.get("PATH", "")])
+        activated = {"PATH": path, "VIRTUAL_ENV": str(self.path), **(environ or {})}
         return self.trial.run(self.python, "-m", *arguments, folder=folder, environ=activated)
 
 
@@ -391,7 +401,7 @@ def check_dependencies(environment: Environment) -> str:
 def check_command_without_typer(environment: Environment) -> str:
     """One line on the extra to install, and no traceback."""
     done = subprocess.run(
-        [environment.path / "bin" / "runql", "--help"],
+        [environment.programs / "runql", "--help"],
         cwd=environment.trial.folder,
         env=environment.trial.environ(),
         capture_output=True,
@@ -436,7 +446,7 @@ def check_drift(environment: Environment) -> str:
     for name in ("same", "moved"):
         done = subprocess.run(
             [
-                environment.path / "bin" / "runql",
+                environment.programs / "runql",
                 "drift",
                 "--schema",
                 f"{name}.graphql",
@@ -458,14 +468,14 @@ def check_drift(environment: Environment) -> str:
 
 def check_command_helps(environment: Environment) -> str:
     """`runql --help` names what it can do."""
-    said = environment.trial.run(environment.path / "bin" / "runql", "--help")
+    said = environment.trial.run(environment.programs / "runql", "--help")
     expect("serve" in said and "demo" in said, said)
     return "serve, demo"
 
 
 def check_demo(environment: Environment) -> str:
     """The newcomer's first command, as a newcomer runs it."""
-    said = environment.trial.run(environment.path / "bin" / "runql", "demo")
+    said = environment.trial.run(environment.programs / "runql", "demo")
     expect(len(said.splitlines()) > 10, said)
     return f"{len(said.splitlines())} lines"
 

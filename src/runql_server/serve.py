@@ -8,6 +8,7 @@ import sqlite3
 import ssl
 from contextlib import closing, suppress
 from pathlib import Path
+from socket import socket
 
 import uvicorn
 
@@ -48,9 +49,10 @@ def serve(
     """
     tls = _tls(tls_cert, tls_key)
     listening.check_exposure(host, tls, insecure=insecure_listen)
-    if sample:
-        unpack(data_dir)
+    # Before the sample is unpacked: a port in use must not leave a directory that the next call refuses.
     bound = listening.bind(host, port)
+    if sample:
+        _unpack(data_dir, bound)
     # One run of the sample is still running; it must not turn into a crashed one while somebody looks at it.
     crash_after = NEVER_CRASH if sample else CRASH_AFTER
     app = create_app(data_dir, crash_after=crash_after, export_policy=EXPORTS)
@@ -71,6 +73,14 @@ def serve(
         finally:
             # Again, because an interrupt may come before the application starts.
             app.state.shut_down()
+
+
+def _unpack(data_dir: Path, bound: socket) -> None:
+    try:
+        unpack(data_dir)
+    except BaseException:
+        bound.close()
+        raise
 
 
 def print_new_key(*, data_dir: Path, user: str = auth.USERNAME, read_only: bool = False) -> None:

@@ -15,7 +15,7 @@ PAGES: Final = (
 
 
 def blocks(page: str, language: str) -> list[str]:
-    """The blocks of a page in a language; those without one are of the language ``""``."""
+    """The blocks of a page in a language; those without one are of the language `""`."""
     return [code for found, code in FENCE.findall((ROOT / page).read_text("utf-8")) if found == language]
 
 

@@ -47,11 +47,11 @@ def _below(command: object, name: str) -> Iterator[tuple[str, Command]]:
 def _described(command: Command, name: str) -> Iterator[str]:
     context = Context(command, info_name=name)
     yield f"## {name}\n"
-    yield f"```\n{command.get_usage(context).removeprefix('Usage: ')}\n```\n"
+    yield f"```sh\n{command.get_usage(context).removeprefix('Usage: ')}\n```\n"
     yield _markdown(command.help or "") + "\n"
     rows = list(_rows(command, context))
     if rows:
-        yield "\n".join(["| | |", "|---|---|", *rows, ""])
+        yield "\n".join(["| | meaning |", "|---|---|", *rows, ""])
     if command.epilog:
         yield _markdown(command.epilog) + "\n"
 
@@ -71,7 +71,7 @@ def _markdown(help_text: str) -> str:
     for kind, group in groupby(cleandoc(help_text).split("\n\n"), _kind):
         paragraphs = [_escaped(each) for each in group]
         if kind == "example":
-            found.append("\n".join(["```", *(each.replace("\\", "") for each in paragraphs), "```"]))
+            found.append("\n".join(["```sh", *(each.replace("\\", "") for each in paragraphs), "```"]))
         else:
             found.append(("\n" if kind == "code" else "\n\n").join(paragraphs))
     return "\n\n".join(found)

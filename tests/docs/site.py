@@ -13,6 +13,7 @@ from typing import Final, TypeAlias
 
 from tests.docs.api_pages import api_pages
 from tests.docs.command_page import command_page
+from tests.docs.linking import linked, reference_places
 
 Nav: TypeAlias = "list[dict[str, str | Nav]]"
 ROOT: Final = Path(__file__).parents[2]
@@ -25,6 +26,14 @@ LINK: Final = re.compile(r"\]\(([^)\s#]+)(?:#[^)\s]*)?\)")
 LOADED: Final = re.compile(
     r"<(?:script|img|iframe)[^>]+src=\"?(https?://[^\"\s>]+)|<link[^>]+stylesheet[^>]+(https?://[^\"\s>]+)"
 )
+IMPORTED: Final = re.compile(r"(?:url\(|@import )[\"']?((?:https?:)?//[^\"')]+)")
+ON_DEMAND: Final = (
+    'class="mermaid"',
+    'class="glightbox"',
+    'data-md-component="source"',
+    "language-pyodide",
+)
+"""What the theme's script fetches from another host when a page has it: diagrams, pictures, a forge's counts, Python."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +116,18 @@ def in_site(content: str, page: str) -> str:
     content = in_table.sub(
         lambda row: re.sub(r"`[^`]+`", lambda code: code[0].replace("\\|", "|"), row[0]), content
     )
-    return LINK.sub(mend, content)
+    return LINK.sub(mend, _named_fences(content))
+
+
+def _named_fences(content: str) -> str:
+    """The page whose blocks without a language are plain text; that of docstrings is Python."""
+    lines: list[str] = []
+    inside = False
+    for line in content.split("\n"):
+        is_fence = line.startswith("```")
+        lines.append("```text" if is_fence and not inside and line == "```" else line)
+        inside ^= is_fence
+    return "\n".join(lines)
 
 
 def toml_nav(entries: tuple[Entry, ...], pages: dict[str, str]) -> str:
@@ -119,9 +139,7 @@ def toml_nav(entries: tuple[Entry, ...], pages: dict[str, str]) -> str:
             target = toml_nav(entry.section, pages)
         elif folder != entry.path:
             inside = tuple(
-                Entry(_title(content), page)
-                for page, content in sorted(pages.items())
-                if page.startswith(folder)
+                Entry(_title(content), page) for page, content in pages.items() if page.startswith(folder)
             )
             # The page that introduces the folder stands before the others.
             target = toml_nav(
@@ -149,7 +167,7 @@ def prepare() -> None:
         target = BUILD / "pages" / page
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(in_site(content, page), "utf-8")
-    for path in linked_files(pages):
+    for path in (*linked_files(pages), *tomllib.loads(CONFIG.read_text("utf-8"))["project"]["extra_css"]):
         target = BUILD / "pages" / path
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(ROOT / path, target)
@@ -161,23 +179,33 @@ def prepare() -> None:
 
 
 def faults() -> list[str]:
-    """List the pages that were not built, and what a page loads from another host."""
+    """List the pages that were not built, and what a page or a stylesheet loads from another host."""
     site = BUILD / "site"
     found: list[str] = []
+    for style in sorted(site.rglob("*.css")):
+        name = style.relative_to(site).as_posix()
+        found += [f"{name}: loads {url}" for url in IMPORTED.findall(style.read_text("utf-8"))]
     for page in all_pages():
         built = site / re.sub(r"README\.md$", "index.md", page).replace(".md", ".html")
         if not built.is_file():
             found.append(f"{page}: was not built")
             continue
-        loaded = LOADED.findall(built.read_text("utf-8"))
-        found += [f"{page}: loads {''.join(each)}" for each in loaded]
+        html = built.read_text("utf-8")
+        found += [f"{page}: loads {''.join(each)}" for each in LOADED.findall(html)]
+        found += [f"{page}: makes the theme load {mark}" for mark in ON_DEMAND if mark in html]
     return found
 
 
 def finish() -> None:
-    """Leave one of the two colons with which docstrings begin an example."""
-    for page in (BUILD / "site" / "docs" / "reference").glob("*.html"):
+    """Leave one of the two colons with which docstrings begin an example, and link names to their reference."""
+    site = BUILD / "site"
+    reference = site / "docs" / "reference"
+    for page in reference.glob("*.html"):
         page.write_text(page.read_text("utf-8").replace("::</p>", ":</p>"), "utf-8")
+    places = reference_places(reference)
+    for page in site.rglob("*.html"):
+        above = "../" * (len(page.relative_to(site).parts) - 1)
+        page.write_text(linked(page.read_text("utf-8"), places, f"{above}docs/reference/"), "utf-8")
 
 
 def main() -> None:

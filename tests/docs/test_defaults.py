@@ -65,8 +65,8 @@ def test_the_options_have_the_defaults_of_the_code() -> None:
     assert OPTIONS["`timeout`"][0] == f"{DEFAULT_TIMEOUT:g} s (`WANDB_HTTP_TIMEOUT`)"
     assert POLICY.jitter == Fraction(1, 4)
     assert OPTIONS["`retries`"][0] == (
-        f"`RetryPolicy()`: {POLICY.max_attempts} attempts; between them {POLICY.first_delay:g} s, doubled each time up to "
-        f"{POLICY.max_delay:g} s, and up to a quarter more; none later than {POLICY.total_seconds:g} s after the first"
+        f"`RetryPolicy()`: {POLICY.max_attempts} attempts. Between them {POLICY.first_delay:g} s, doubled each time up to "
+        f"{POLICY.max_delay:g} s, and up to a quarter more. None later than {POLICY.total_seconds:g} s after the first"
     )
     assert OPTIONS["`RetryPolicy.call_seconds`"][0] == f"the waits of one request: {BUDGET:.0f} s"
     assert RetryPolicy().call_seconds is None
@@ -117,8 +117,8 @@ def test_one_failure_in_five_never_exhausts_the_budget() -> None:
 def test_no_other_number_stands_in_the_document() -> None:
     known = {POLICY.max_attempts, POLICY.first_delay, POLICY.max_delay, POLICY.total_seconds, DEFAULT_TIMEOUT}
     known |= {round(BUDGET), REFUND, RECOVERY}
-    text = re.sub(r"```.*?```", "", RELIABILITY, flags=re.DOTALL).partition("**What is sent again**")
-    after = text[2].partition("**The rate limit.**")[2]
+    text = re.sub(r"```.*?```", "", RELIABILITY, flags=re.DOTALL).partition("## What is sent again")
+    after = text[2].partition("## The rate limit")[2]
     found = {float(each) for each in re.findall(r"\b\d+(?:\.\d+)?\b", text[0] + after)}
     # A size of a download, as an example, and a status.
     assert found == {float(each) for each in known} | {50.0, 429.0}

@@ -152,3 +152,29 @@ def test_a_decision_has_one_form(decision: str) -> None:
 
 def test_the_decisions_are_numbered_without_gaps() -> None:
     assert [int(Path(decision).name[:4]) for decision in DECISIONS] == list(range(1, len(DECISIONS) + 1))
+
+
+def sentences(document: str) -> list[str]:
+    """The sentences of a page, without blocks of code and what benchmarks and comparisons write."""
+    prose = re.sub(r"^<!-- written by .*?-->\n(?:(?:\|.*|\d.*)?\n)*", "", read(document), flags=re.MULTILINE)
+    prose = re.sub(r"`[^`\n]+`", "code", re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", prose))
+    found: list[str] = []
+    for part in re.split(r"\n\s*\n|\n(?=[-#|]|\d+\. )|\|", prose):
+        found += re.split(r"(?<=[.!?:])\s+", " ".join(part.split()))
+    return found
+
+
+def long_ones(said: list[str]) -> list[str]:
+    """The sentences with more than 25 words."""
+    return [each for each in said if len(re.findall(r"[\w][\w.'/&-]*", each)) > 25]
+
+
+@pytest.mark.parametrize("document", [path for path in DOCUMENTS if re.match(r"README|docs/", path)])
+def test_a_sentence_has_at_most_25_words(document: str) -> None:
+    assert long_ones(sentences(document)) == []
+
+
+def test_a_long_sentence_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.md").write_text("# A\n\nShort. " + "word " * 25 + "\nword. [Short](a.md).\n")
+    monkeypatch.setattr(sys.modules[__name__], "ROOT", tmp_path)
+    assert long_ones(sentences("a.md")) == ["word " * 25 + "word."]

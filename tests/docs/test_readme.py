@@ -210,6 +210,16 @@ def test_it_says_that_it_is_independent() -> None:
     assert "not made, sponsored or endorsed by Weights & Biases" in README
 
 
+def test_the_figures_before_the_first_section_are_those_that_were_measured() -> None:
+    before = README.partition("\n## ")[0]
+    [(ours, theirs)] = re.findall(r"Histories of 200 runs take (\d+) requests, not (\d+)", before)
+    assert re.search(rf"\| histories of 200 runs .*, {ours} requests \|.*\({theirs}\) \|", README)
+    [(calls, same)] = re.findall(r"Of (\d+) compared calls, (\d+) have the same result", before)
+    assert f"{calls} calls: {same} have the same result" in (ROOT / "docs" / "from-wandb.md").read_text(
+        "utf-8"
+    )
+
+
 def test_the_table_of_speed_is_what_was_measured() -> None:
     results = RESULTS.read_text("utf-8")
     found = readme.PLACE.search(README)

@@ -23,7 +23,7 @@ ENDS: Final = frozenset({"|", ">", ">>", "<", "&&", "||", ";", "&"})
 LINES: Final = [
     (page, line)
     for page in PAGES
-    for code in blocks(page, "")
+    for code in blocks(page, "sh")
     for line in code.replace("\\\n", " ").splitlines()
     if line.startswith("runql ")
 ]
@@ -121,7 +121,7 @@ def test_the_lines_cover_the_commands() -> None:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_every_install_names_what_exists(page: str) -> None:
-    for code in blocks(page, ""):
+    for code in blocks(page, "sh"):
         for line in code.splitlines():
             if line.startswith("pip "):
                 assert re.fullmatch(r"pip install (?:runql|'runql\[[a-z,]+\]')", line.strip()), line

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
-from tests.docs import site
+from tests.docs import linking, site
 from tests.docs.api_pages import api_pages
 from tests.docs.command_page import all_commands, command_page
 
@@ -83,9 +84,57 @@ def test_a_page_that_loads_from_another_host_is_found(
     (tmp_path / "site" / "index.html").write_text('<a href="https://elsewhere">a link is not loaded</a>')
     (tmp_path / "site" / "docs" / "a.html").write_text(
         '<script src="https://cdn/x.js"></script><link rel="stylesheet" href="https://fonts/y.css">'
+        '<pre class="mermaid"></pre>'
+    )
+    (tmp_path / "site" / "a.css").write_text(
+        '@import "https://styles/a.css"; @font-face { src: url(//fonts/z.woff2), url("data:font/woff2;base64,x") }'
     )
     assert site.faults() == [
+        "a.css: loads https://styles/a.css",
+        "a.css: loads //fonts/z.woff2",
         "docs/a.md: loads https://cdn/x.js",
         "docs/a.md: loads https://fonts/y.css",
+        'docs/a.md: makes the theme load class="mermaid"',
         "docs/b.md: was not built",
     ]
+
+
+def test_nothing_that_the_theme_fetches_is_switched_on() -> None:
+    project = tomllib.loads(site.CONFIG.read_text("utf-8"))["project"]
+    assert project["theme"]["font"] is False
+    assert "repo_url" not in project, "the theme asks the forge for its counts"
+    assert set(project["plugins"]) == {"search", "mkdocstrings"}
+    for style in project["extra_css"]:
+        assert not site.IMPORTED.findall((site.ROOT / style).read_text("utf-8"))
+    for page, content in site.all_pages().items():
+        assert "```mermaid" not in content, page
+
+
+def test_a_block_without_a_language_is_plain_text() -> None:
+    page = "```\na\n```\n\n```sh\nb\n```\n\n```\nc\n```"
+    assert site.in_site(page, "README.md") == ("```text\na\n```\n\n```sh\nb\n```\n\n```text\nc\n```")
+
+
+def test_names_become_links_to_the_reference(tmp_path: Path) -> None:
+    (tmp_path / "runs.html").write_text(
+        '<h2 id="runql.Run" class="doc"><h3 id="runql.Run.history" class="doc">'
+    )
+    places = linking.reference_places(tmp_path)
+    assert places == {"runql.Run": "runs.html#runql.Run", "runql.Run.history": "runs.html#runql.Run.history"}
+
+    def link(span: str) -> str:
+        return linking.linked(f"<p><code>{span}</code></p>", places, "../r/")
+
+    method = '<p><a href="../r/runs.html#runql.Run.history"><code>{}</code></a></p>'
+    for span in ("Run.history", "runql.Run.history", "run.history(samples=500)"):
+        assert link(span) == method.format(span)
+    for span in ("run", "Run.nothing", "Running", "Run history"):
+        assert link(span) == f"<p><code>{span}</code></p>"
+    for around in ("<pre>{}</pre>", '<a href="x">{}</a>', "<h2>{}</h2>"):
+        html = around.format("<code>Run.history</code>")
+        assert linking.linked(html, places, "") == html
+
+
+def test_the_reference_begins_with_the_classes_that_everybody_uses() -> None:
+    first = [re.findall(r"^::: (.+)$", page, re.MULTILINE)[:1] for page in api_pages().values()]
+    assert first[:4] == [["runql.Api"], ["runql.Run"], ["runql.HistoryScan"], ["runql.Artifact"]]

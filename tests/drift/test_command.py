@@ -208,9 +208,10 @@ def test_an_update_is_written_with_its_changelog_line_and_level(server: SchemaSe
 def test_an_update_without_changes_leaves_the_file(tmp_path: Path) -> None:
     (tmp_path / "same.graphql").write_text(known_sdl())
     target = tmp_path / "target.graphql"
+    target.write_text("type Query { old: Int }\n")
     done = run("--schema", "same.graphql", "--update", target, cwd=tmp_path)
     assert done.returncode == 0
-    assert not target.exists()
+    assert target.read_text() == "type Query { old: Int }\n"
     assert "is unchanged" in done.stdout
 
 
@@ -221,6 +222,14 @@ def test_an_addition_is_minor(tmp_path: Path) -> None:
     assert run("--schema", "new.graphql", "--update", "out.graphql", cwd=tmp_path).returncode == 0
     assert "Semver: minor" in (tmp_path / "out.graphql").read_text()
     assert run("--schema", "new.graphql", "--update", "no/such/folder.graphql", cwd=tmp_path).returncode == 3
+
+
+def test_an_update_without_changes_writes_a_file_that_is_not_there(tmp_path: Path) -> None:
+    (tmp_path / "same.graphql").write_text(known_sdl())
+    done = run("--schema", "same.graphql", "--update", "first.graphql", cwd=tmp_path)
+    assert done.returncode == 0
+    assert "wrote first.graphql: Server schema: no difference. Semver: none." in done.stdout
+    assert "type Query" in (tmp_path / "first.graphql").read_text("utf-8")
 
 
 def test_introspection_that_is_refused_gives_no_update(server: SchemaServer, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Final
 
+from tests.installs.here import IMPORT_ALL
 from tests.installs.shell import BESIDE_CLI, readme_lines, served, try_commands
 from tests.wheel import CONSTRAINTS, ROOT, Trial, WheelError, build, last_line
 
@@ -52,18 +53,6 @@ PYTHON_TESTS: Final = (
     "tests/contract/test_scan.py",
     "tests/contract/test_run.py",
 )
-
-IMPORT_ALL: Final = """
-import pkgutil, importlib
-count = 0
-for package in ("runql", "runql_server", "runql_graphql"):
-    path = importlib.import_module(package).__path__
-    for module in pkgutil.walk_packages(path, package + "."):
-        if module.name.rpartition(".")[2] not in {"__main__", "_demo_script"}:
-            importlib.import_module(module.name)
-            count += 1
-print(count, "modules")
-"""
 
 
 def main() -> None:

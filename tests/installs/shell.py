@@ -34,7 +34,7 @@ def readme_lines() -> tuple[str, str, list[str]]:
     """The lines of README's section: the install, the server, and the commands against it."""
     text = (ROOT / "README.md").read_text("utf-8")
     section = text.partition(f"## {SECTION}\n")[2].partition("\n## ")[0]
-    install, serve, *lines = section.partition("```\n")[2].partition("```")[0].splitlines()
+    install, serve, *lines = section.partition("```sh\n")[2].partition("```")[0].splitlines()
     verbs = {shlex.split(line)[1] for line in lines}
     missing = {"ls", "show", "history", "diff", "plot", "tag", "download"} - verbs
     if missing:

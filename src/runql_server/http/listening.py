@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import ipaddress
 import socket
 from dataclasses import dataclass
@@ -47,8 +48,12 @@ def bind(host: str, port: int) -> socket.socket:
         listening.bind((host, port))
         # The address is announced before the server starts: early clients wait instead of being refused.
         listening.listen(_BACKLOG)
-    except BaseException:
+    except BaseException as error:
         listening.close()
+        if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
+            raise OSError(
+                f"port {port} of {host} is in use: end what listens there, or name another with --port"
+            ) from error
         raise
     return listening
 

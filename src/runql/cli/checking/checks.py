@@ -218,7 +218,7 @@ def _write_update(report: Report, found: GraphQLSchema, path: Path | None) -> Re
     if path is None:
         return report
     update = update_of(report, found)
-    if update.level == "none":
+    if update.level == "none" and path.exists():
         return replace(report, notes=(*report.notes, f"nothing differs: {path} is unchanged"))
     write_update(path, update)
     return replace(report, notes=(*report.notes, f"wrote {path}: {update.line} Semver: {update.level}."))

@@ -80,7 +80,7 @@ class EditableRun(RunRecord):
 
     @property
     def name(self) -> str | None:
-        """The name that people see; not unique (`Run.displayName` on the wire). Can be assigned."""
+        """The name that people see; not unique (`displayName` in W&B's schema). Can be assigned."""
         return self._edited.get("name", self._light().display_name)
 
     @name.setter

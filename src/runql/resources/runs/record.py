@@ -220,12 +220,12 @@ class RunRecord(Shown, SnakeCaseAttributes, ABC):
 
     @property
     def id(self) -> str:
-        """The run's id in URLs; eight characters by default (`Run.name` on the wire)."""
+        """The run's id in URLs; eight characters by default (`name` in W&B's schema)."""
         return self._address.run_id
 
     @property
     def storage_id(self) -> str:
-        """The server's own id, which mutations address (`Run.id` on the wire)."""
+        """The server's own id, which mutations address (`id` in W&B's schema)."""
         return self._light().id
 
     @property

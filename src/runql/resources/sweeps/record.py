@@ -110,12 +110,12 @@ class SweepRecord(Shown, SnakeCaseAttributes, ABC):
 
     @property
     def id(self) -> str:
-        """The sweep's id in URLs (`Sweep.name` on the wire)."""
+        """The sweep's id in URLs (`name` in W&B's schema)."""
         return self._sweep_id
 
     @property
     def storage_id(self) -> str:
-        """The server's own id (`Sweep.id` on the wire)."""
+        """The server's own id (`id` in W&B's schema)."""
         return self._loaded().id
 
     @property
