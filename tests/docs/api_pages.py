@@ -22,7 +22,18 @@ PAGES: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
     "errors": ("Errors and warnings", ("runql.errors",)),
 }
 """Titles, and the modules whose names are there; of several that fit, the longest prefix counts."""
-FIRST: Final = ("Api", "Run", "Runs", "HistoryScan", "HistoriesScan", "Artifact", "File", "Sweep", "Project", "RunqlError")
+FIRST: Final = (
+    "Api",
+    "Run",
+    "Runs",
+    "HistoryScan",
+    "HistoriesScan",
+    "Artifact",
+    "File",
+    "Sweep",
+    "Project",
+    "RunqlError",
+)
 """The classes that their pages begin with."""
 OTHERS: Final = ("others", "Other names")
 
