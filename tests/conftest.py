@@ -85,6 +85,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if os.name != "posix":
+        for item in items:
+            if item.get_closest_marker("posix") is not None:
+                item.add_marker(pytest.mark.skip(reason="this system lacks what POSIX has"))
     # The longest tests start first, so that no core runs one alone at the end.
     items.sort(key=lambda item: item.get_closest_marker("long") is None)
     if config.getoption("--world") not in {"record", "live"}:

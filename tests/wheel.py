@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
-import shlex
 import shutil
 import statistics
 import subprocess
@@ -30,6 +28,9 @@ APP_CHECKS: Mapping[str, tuple[str, ...]] = {
 # The bound: at most two thirds of what the newest official SDK takes.
 IMPORT_RATIO = 2 / 3
 ROUNDS = 7
+
+# Windows starts no Python without the folder of its system.
+KEPT = ("PATH", "LANG", "TMPDIR", "TEMP", "TMP", "SYSTEMROOT", "COMSPEC", "PATHEXT")
 
 SHIPPED = {"runql", "runql_codegen", "runql_graphql", "runql_server"}
 NEEDED = {
@@ -168,11 +169,11 @@ class Trial:
         """An environment without a key, a settings file or our sources."""
         home = self.folder / "home"
         home.mkdir(exist_ok=True)
-        kept = {name: os.environ[name] for name in ("PATH", "LANG", "TMPDIR") if name in os.environ}
+        kept = {name: os.environ[name] for name in KEPT if name in os.environ}
         pip = {
             name: value for name, value in os.environ.items() if name.startswith(("PIP_", "SSL_", "HTTPS_"))
         }
-        return {**kept, **pip, "HOME": str(home), "PYTHONSAFEPATH": "1"}
+        return {**kept, **pip, "HOME": str(home), "USERPROFILE": str(home), "PYTHONSAFEPATH": "1"}
 
     def run(
         self, *command: str | Path, environ: Mapping[str, str] | None = None, folder: Path | None = None
@@ -205,9 +206,14 @@ class Environment:
         return cls(trial, trial.folder / name)
 
     @property
+    def programs(self) -> Path:
+        """The folder of its commands."""
+        return self.path / ("Scripts" if os.name == "nt" else "bin")
+
+    @property
     def python(self) -> Path:
         """Its interpreter."""
-        return self.path / "bin" / "python"
+        return self.programs / ("python.exe" if os.name == "nt" else "python")
 
     def install(self, *requirements: str) -> None:
         """Install with the versions of constraints.txt."""
@@ -228,10 +234,12 @@ class Environment:
         """Run some Python with warnings as errors."""
         return self.trial.run(self.python, "-W", "error", "-c", code)
 
-    def run_module(self, *arguments: str | Path, folder: Path | None = None) -> str:
+    def run_module(
+        self, *arguments: str | Path, folder: Path | None = None, environ: Mapping[str, str] | None = None
+    ) -> str:
         """Run a module of its Python with the environment activated: pyright asks the `python` that it finds."""
-        path = os.pathsep.join([str(self.path / "bin"), os.environ.get("PATH", "")])
-        activated = {"PATH": path, "VIRTUAL_ENV": str(self.path)}
+        path = os.pathsep.join([str(self.programs), os.environ.get("PATH", "")])
+        activated = {"PATH": path, "VIRTUAL_ENV": str(self.path), **(environ or {})}
         return self.trial.run(self.python, "-m", *arguments, folder=folder, environ=activated)
 
 
@@ -244,7 +252,6 @@ def main() -> None:
         try_bare(trial, wheel)
         try_drift(trial, wheel)
         try_app(trial, wheel)
-        try_shell(trial, wheel)
         try_with_extras(trial, wheel)
         for extra in STRICT_LINES:
             try_strictly(trial, wheel, extra)
@@ -282,20 +289,6 @@ def try_drift(trial: Trial, wheel: Path) -> None:
     drift = Environment.create(trial, "drift")
     drift.install(f"runql[cli,drift] @ {wheel.as_uri()}")
     trial.try_out("drift passes where nothing moved, fails where something did", lambda: check_drift(drift))
-
-
-def try_shell(trial: Trial, wheel: Path) -> None:
-    """With the extras that README's section "From the shell" names: its lines, in their order."""
-    section = (
-        (ROOT / "README.md").read_text("utf-8").partition("## From the shell\n")[2].partition("\n## ")[0]
-    )
-    first, serve, *lines = section.partition("```sh\n")[2].partition("```")[0].splitlines()
-    shell = Environment.create(trial, "shell")
-    shell.install(f"runql[{first.partition('[')[2].partition(']')[0]}] @ {wheel.as_uri()}")
-    trial.try_out(
-        "README's commands list, show, read, diff, plot, tag and download",
-        lambda: check_shell(shell, serve, lines),
-    )
 
 
 def try_with_extras(trial: Trial, wheel: Path) -> None:
@@ -408,7 +401,7 @@ def check_dependencies(environment: Environment) -> str:
 def check_command_without_typer(environment: Environment) -> str:
     """One line on the extra to install, and no traceback."""
     done = subprocess.run(
-        [environment.path / "bin" / "runql", "--help"],
+        [environment.programs / "runql", "--help"],
         cwd=environment.trial.folder,
         env=environment.trial.environ(),
         capture_output=True,
@@ -453,7 +446,7 @@ def check_drift(environment: Environment) -> str:
     for name in ("same", "moved"):
         done = subprocess.run(
             [
-                environment.path / "bin" / "runql",
+                environment.programs / "runql",
                 "drift",
                 "--schema",
                 f"{name}.graphql",
@@ -473,50 +466,16 @@ def check_drift(environment: Environment) -> str:
     return said.strip().splitlines()[-1]
 
 
-def check_shell(environment: Environment, serve: str, lines: list[str]) -> str:
-    """The server of the first line, with the port that is free; then each command, with what the server says to export."""
-    folder = environment.trial.folder / "shell-work"
-    folder.mkdir()
-    environ = {**environment.trial.environ(), "PATH": str(environment.path / "bin"), "PYTHONUNBUFFERED": "1"}
-    command = [*shlex.split(serve, comments=True), "--port", "0"]
-    with subprocess.Popen(
-        command,
-        executable=environment.path / "bin" / "runql",
-        cwd=folder,
-        env=environ,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as server:
-        try:
-            exports: dict[str, str] = {}
-            while len(exports) < 2:
-                line = server.stdout.readline() if server.stdout else ""
-                expect(bool(line), "the server ended")
-                exports.update(re.findall(r"export (\w+)=(\S+)", line))
-            for line in lines:
-                arguments = shlex.split(line, comments=True)
-                said = environment.trial.run(
-                    environment.path / "bin" / "runql", *arguments[1:], environ=exports, folder=folder
-                )
-                expect(bool(said) != ("-o" in arguments), f"{line}: {said!r}")
-        finally:
-            server.terminate()
-    expect(
-        (folder / "loss.csv").stat().st_size > 0 and (folder / "model" / "model.json").exists(), "no files"
-    )
-    return f"{len(lines)} commands"
-
-
 def check_command_helps(environment: Environment) -> str:
     """`runql --help` names what it can do."""
-    said = environment.trial.run(environment.path / "bin" / "runql", "--help")
+    said = environment.trial.run(environment.programs / "runql", "--help")
     expect("serve" in said and "demo" in said, said)
     return "serve, demo"
 
 
 def check_demo(environment: Environment) -> str:
     """The newcomer's first command, as a newcomer runs it."""
-    said = environment.trial.run(environment.path / "bin" / "runql", "demo")
+    said = environment.trial.run(environment.programs / "runql", "demo")
     expect(len(said.splitlines()) > 10, said)
     return f"{len(said.splitlines())} lines"
 

@@ -13,9 +13,13 @@ T = TypeVar("T")
 
 Redact = Callable[[str], str]
 
-# These handle requests as they are sent, with all headers. The standard library has asyncio, ssl and socket.
+# These handle requests as they are sent, with all headers. The standard library has asyncio, ssl and socket. An application
+# may put httpx2 in the place of httpx.
 _LIBRARIES: Final = frozenset(
-    {"httpx", "httpcore", "h11", "h2", "hpack", "anyio", "trio", "outcome", "socksio"}
+    {
+        *("httpx", "httpx2", "httpcore", "httpcore2", "h11", "h2", "hpack"),
+        *("anyio", "trio", "outcome", "socksio"),
+    }
 )
 # The drivers hold pieces of responses, which may repeat the key.
 _DRIVERS: Final = frozenset(

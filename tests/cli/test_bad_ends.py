@@ -88,6 +88,7 @@ def test_an_unknown_format_names_the_known_ones(server: RunningServer) -> None:
     assert all(name in done.stderr for name in ("'xml'", "table", "json", "jsonl", "csv", "parquet", "arrow"))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", FILES)
 def test_a_disk_that_fills_leaves_no_file(server: RunningServer, tmp_path: Path, name: str) -> None:
     columns = "id,name,notes,url,path,created_at"
@@ -106,6 +107,7 @@ def test_a_disk_that_fills_leaves_no_file(server: RunningServer, tmp_path: Path,
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.long
 @EVERY_FULL_DISK
 @pytest.mark.parametrize("chosen", ["table", "json", "jsonl", "csv", "parquet"])
 def test_stdout_on_a_full_disk(server: RunningServer, chosen: str) -> None:
@@ -137,6 +139,7 @@ def test_a_device_is_written_to_as_it_is(server: RunningServer) -> None:
     assert written.stdout.splitlines()[1].startswith("run-0000,")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("chosen", ["table", "json", "jsonl", "csv", "parquet"])
 def test_a_closed_pipe_ends_quietly(server: RunningServer, chosen: str) -> None:
     process = subprocess.Popen(

@@ -18,10 +18,11 @@ import pytest
 from tests.cli.invoking import COMMAND, Done, environment, run
 from tests.patience import PATIENCE
 
-from runql.cli.console.frame_file import frame_bytes
+from runql.cli.console.frame_file import write_frame
 from runql.cli.console.plain import plain
 from runql.cli.console.rows import json_text
 from runql.cli.console.table import cell
+from runql.frames.batches import RowBatch
 from runql.values import JSONValue
 from runql_server.running import RunningServer
 from runql_server.seed import SeedRun
@@ -76,6 +77,7 @@ def test_each_format_holds_the_same_values(server: RunningServer, tmp_path: Path
     assert (json.loads(tags) if isinstance(tags, str) else tags) == ["x", "y"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("chosen", ["parquet", "arrow"])
 @pytest.mark.parametrize("library", ["polars", "pyarrow"])
 def test_one_library_is_enough_and_both_write_the_same(
@@ -129,25 +131,6 @@ def test_other_formats_need_no_extra_and_no_frame_library_is_imported(server: Ru
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("arguments", [["--version"], ["ls", "--help"], ["history", "--help"]], ids=" ".join)
-def test_help_and_version_load_no_frame_library(arguments: list[str]) -> None:
-    code = (
-        "import atexit, sys; sys.argv[0] = 'runql'\n"
-        "loaded = lambda: print(sorted({'pandas', 'polars', 'pyarrow'} & {*sys.modules}), file=sys.stderr)\n"
-        "atexit.register(loaded)\n"
-        "from runql.cli.main import main; main()"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code, *arguments],
-        env=environment(None),
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )
-    assert (done.returncode, done.stderr) == (0, "[]\n")
-
-
 def test_without_rows_the_formats_are_whole(server: RunningServer, tmp_path: Path) -> None:
     none = ("ls", "local/p", "--filter", '{"state": "killed"}', "--columns", "id,config.lr")
     assert Done(*none, "--format", "json", server=server).stdout == "[]\n"
@@ -171,7 +154,10 @@ def test_parquet_goes_through_a_pipe(server: RunningServer) -> None:
 
 def test_a_frame_of_uneven_rows_has_the_union_of_columns() -> None:
     rows: list[dict[str, JSONValue]] = [{"a": 1}, {"b": {}, "a": 2.5}, {"c": "x" * 3}]
-    frame = pl.read_parquet(io.BytesIO(frame_bytes(rows, None, "parquet")))
+    file = io.BytesIO()
+    write_frame(file, [RowBatch(rows[:2]), RowBatch(rows[2:])], None, "parquet")
+    file.seek(0)
+    frame = pl.read_parquet(file)
     assert frame.columns == ["a", "b", "c"]
     assert frame["a"].to_list() == [1.0, 2.5, None]
 
@@ -228,6 +214,7 @@ def on_terminal(*arguments: str, server: RunningServer, width: int) -> tuple[str
     return received.decode(), process.wait(timeout=PATIENCE)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("chosen", ["table", "csv", "json", "jsonl"])
 def test_no_name_is_raw_on_a_terminal(server: RunningServer, chosen: str) -> None:
     shown, code = on_terminal("ls", "local/p", "--format", chosen, server=server, width=200)
@@ -259,6 +246,7 @@ def test_a_narrow_terminal_shows_a_block_for_each_run(server: RunningServer) -> 
     assert len(wide.stdout.splitlines()) == 2
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("chosen", ["table", "json", "jsonl", "csv"])
 def test_a_stream_of_another_encoding_gets_escapes(chosen: str) -> None:
     with RunningServer() as server:

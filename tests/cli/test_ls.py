@@ -126,11 +126,23 @@ def test_an_entry_that_nothing_has_is_said_on_stderr(server: RunningServer) -> N
 
 
 def test_the_table_is_for_people(sample_server: Sample) -> None:
-    done = Done("ls", PROJECT, "--limit", "1", server=sample_server)
-    assert done.stdout.splitlines() == [
+    done = Done("ls", PROJECT, "--limit", "1", server=sample_server, env={"COLUMNS": "120"})
+    assert [line.rstrip() for line in done.stdout.splitlines()] == [
         "id     name                        state     created_at           tags",
         "sgd00  sgd loss=hinge alpha=1e-05  finished  2026-11-25T02:28:00  linear, scikit-learn",
     ]
+
+
+def test_into_a_pipe_a_row_does_not_depend_on_others(sample_server: Sample) -> None:
+    """It has no padding, so that `grep`, `cut` and a comparison with yesterday's work."""
+    head, first, *_ = Done("ls", PROJECT, server=sample_server).stdout.splitlines()
+    assert head == "id\tname\tstate\tcreated_at\ttags"
+    assert first == "sgd00\tsgd loss=hinge alpha=1e-05\tfinished\t2026-11-25T02:28:00\tlinear, scikit-learn"
+    assert Done("ls", PROJECT, "--limit", "1", server=sample_server).stdout.splitlines() == [head, first]
+    shown = Done("show", f"{PROJECT}/sgd00", server=sample_server).stdout.splitlines()
+    assert shown[:3] == ["field\tvalue", "id\tsgd00", "name\tsgd loss=hinge alpha=1e-05"]
+    assert "config.loss\thinge" in shown
+    assert [line for line in shown if line.count("\t") != 1] == []
 
 
 def test_every_field_of_a_kind_is_a_column(sample_server: Sample) -> None:

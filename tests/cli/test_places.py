@@ -6,7 +6,7 @@ import pytest
 
 from runql.cli.console.failures import AskedWronglyError
 from runql.cli.reading.columns import RUNS
-from runql.cli.reading.orders import server_order
+from runql.cli.reading.orders import OrderError, server_order
 from runql.cli.reading.places import parse_place
 from runql.errors import PathError
 
@@ -59,8 +59,15 @@ def test_orders_are_sent_in_the_spelling_of_the_server(order: str, sent: str) ->
 
 @pytest.mark.parametrize("order", ["", "-", "loss", "config.", "-summary", "history_line_count"])
 def test_an_order_that_runs_do_not_have_is_refused(order: str) -> None:
-    with pytest.raises(AskedWronglyError, match="--order: there is no order by"):
+    with pytest.raises(OrderError, match=r"--order cannot be read at column [12]: there is no order by"):
         server_order(order)
+
+
+@pytest.mark.parametrize(("order", "column"), [("loss", 1), ("-loss", 2), ("+löss.x", 2), ("-", 2)])
+def test_an_order_that_cannot_be_read_has_a_caret_below_it(order: str, column: int) -> None:
+    with pytest.raises(OrderError) as caught:
+        server_order(order)
+    assert caught.value.below(80) == [f"  {order}", " " * (column + 1) + "^"]
 
 
 def test_columns_are_kept_once_and_in_order() -> None:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from graphql import GraphQLObjectType, build_schema, introspection_from_schema
@@ -15,6 +16,9 @@ from tests.drift.schema_server import KEY, SchemaServer, ServerBehaviour
 from tests.drift.sdl_editor import SdlEditor
 from tests.patience import PATIENCE
 
+from runql.cli.checking import commands
+from runql.drift.approvals import APPROVALS_FILE
+from runql.drift.reports.rendering import FORMATS
 from runql.drift.schema.sources import known_sdl
 
 COMMAND = [sys.executable, "-m", "runql.cli.main", "drift"]
@@ -262,9 +266,9 @@ def test_a_missing_extra_is_named(tmp_path: Path) -> None:
 def test_a_bug_of_runql_is_not_a_breaking_change(tmp_path: Path) -> None:
     (tmp_path / "same.graphql").write_text(known_sdl())
     block = (
-        "import sys, runql.cli.drift_commands as commands\n"
+        "import sys, runql.cli.checking.checks as checks\n"
         "def broken(*_): raise ZeroDivisionError\n"
-        "commands.own_operations = broken\n"
+        "checks.own_operations = broken\n"
         "sys.argv = ['runql', 'drift', '--schema', 'same.graphql']\n"
         "from runql.cli.main import main; main()"
     )
@@ -273,3 +277,9 @@ def test_a_bug_of_runql_is_not_a_breaking_change(tmp_path: Path) -> None:
     )
     assert done.returncode == 2
     assert "ZeroDivisionError" in done.stderr
+
+
+def test_the_options_name_the_formats_and_the_file_that_checks_know() -> None:
+    """The command states them on its own, so that its help loads no check."""
+    assert get_args(commands.ReportFormat) == FORMATS
+    assert commands.APPROVALS_FILE == APPROVALS_FILE

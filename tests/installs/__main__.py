@@ -1,4 +1,4 @@
-"""`python -m tests.installs [FOLDER]`: try the wheel with the lowest versions, with each extra alone, and on each Python."""
+"""`python -m tests.installs [WORD]`: try the wheel with the lowest versions, each extra alone, and on each Python; or what has WORD in its name."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ import subprocess
 import sys
 import tempfile
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import Final
 
+from tests.installs.here import IMPORT_ALL
+from tests.installs.shell import BESIDE_CLI, readme_lines, served, try_commands
 from tests.wheel import CONSTRAINTS, ROOT, Trial, WheelError, build, last_line
 
 from runql_server.sample import start
@@ -52,18 +54,6 @@ PYTHON_TESTS: Final = (
     "tests/contract/test_run.py",
 )
 
-IMPORT_ALL: Final = """
-import pkgutil, importlib
-count = 0
-for package in ("runql", "runql_server", "runql_graphql"):
-    path = importlib.import_module(package).__path__
-    for module in pkgutil.walk_packages(path, package + "."):
-        if module.name.rpartition(".")[2] not in {"__main__", "_demo_script"}:
-            importlib.import_module(module.name)
-            count += 1
-print(count, "modules")
-"""
-
 
 def main() -> None:
     """Try everything and print the results."""
@@ -80,8 +70,16 @@ def main() -> None:
                     continue  # ariadne-codegen asks for newer httpx and graphql-core, so its users have no lowest ones
                 name = f"{extra or 'no extra'} alone, {kind} versions"
                 attempts[name] = partial(try_extra, trial, wheel, extra, constraints, server)
+        install, serve, lines = readme_lines()
+        named = install.partition("[")[2].partition("]")[0].split(",")
+        for extras in (named, *(["cli", extra] if extra else ["cli"] for extra in BESIDE_CLI)):
+            attempts[f"README's commands with {', '.join(extras)}"] = partial(
+                try_shell, trial, wheel, extras, serve, lines
+            )
         for version in pythons():
             attempts[f"Python {version}, every extra"] = partial(try_python, trial, wheel, version)
+        word = " ".join(sys.argv[1:])
+        attempts = {name: attempt for name, attempt in attempts.items() if word in name}
         with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
             list(pool.map(partial(timed, trial), attempts.keys(), attempts.values()))
     print(f"installs: {len(trial.passed)} passed, {len(trial.failed)} failed")
@@ -176,6 +174,18 @@ def try_extra(trial: Trial, wheel: Path, extra: str, constraints: Path, server: 
         f"{named} @ {wheel.as_uri()}",
     )
     return last_line(trial.run(python, FEATURES, *sorted(holds(extra)), environ=server))
+
+
+def try_shell(trial: Trial, wheel: Path, extras: Sequence[str], serve: str, lines: Sequence[str]) -> str:
+    """README's section "From the shell" with these extras, against a server of its own."""
+    name = "-".join(["command", *extras])
+    named = f"runql[{','.join(extras)}] @ {wheel.as_uri()}"
+    python = environment(trial, name, sys.executable, "--constraint", CONSTRAINTS, named)
+    runql = python.parent / "runql"
+    # This tree's own server, where the extra is not there.
+    server = [runql] if "server" in extras else [sys.executable, "-m", "runql.cli.main"]
+    with served(trial, server, serve, trial.folder / f"served-{name}") as exports:
+        return try_commands(trial, runql, extras, exports, lines)
 
 
 def holds(extra: str) -> set[str]:

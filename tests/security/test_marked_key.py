@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+import httpcore
+import httpx
 import pytest
 from tests.contract.both_clients import AnyApi, Face
 from tests.contract.every_call import EVERY, FILE, Call, Subjects, furnish
@@ -21,7 +23,7 @@ from tests.security.test_key_in_errors import REPLIES, TOKEN, http
 from runql import Api, RunqlError
 from runql_server.running import RunningServer
 
-LOGGERS: Final = ("", "runql", "httpx", "httpcore", "asyncio", "urllib3")
+LOGGERS: Final = ("", "runql", httpx.__name__, httpcore.__name__, "asyncio", "urllib3")
 ELSEWHERE: Final = "{elsewhere}"
 FAULTS: Final[dict[str, tuple[Part, bytes]]] = {
     **{f"operations: {name}": ("operations", reply) for name, reply in REPLIES.items() if name != "redirect"},
@@ -116,7 +118,7 @@ def test_no_call_without_faults_lets_the_key_out(
     # The calls before have given the artifact an alias, and the run is not pending.
     assert failed == ["artifact.delete", "run.update_state"]
     assert not shows_key(f"{results!r} {vars(subjects)!r}")
-    assert {"httpx", "httpcore.http11"} <= {record.name for record in caplog.records}
+    assert {httpx.__name__, f"{httpcore.__name__}.http11"} <= {record.name for record in caplog.records}
     assert_nothing_written(tmp_path, caplog, capfd)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from runql import Api, Run, Runs
-from runql_server.sample import ARCHIVE, Sample, unpack
+from runql_server.sample import ARCHIVE, Sample, unpack, write_files
 
 MACHINE = re.compile(
     rb"/home/|/root|/work|/tmp/|\.venv|site-packages|https?://(?!127\.0\.0\.1)|@[\w.]+\.(com|org|net)"
@@ -34,8 +34,7 @@ def test_it_is_small() -> None:
 
 
 def test_it_names_no_machine(tmp_path: Path) -> None:
-    with tarfile.open(ARCHIVE) as archive:
-        archive.extractall(tmp_path, filter="data")
+    write_files(tmp_path)
     for path in tmp_path.rglob("*"):
         if path.is_file():
             assert not MACHINE.search(path.read_bytes()), path.name
@@ -50,6 +49,18 @@ def test_it_holds_no_key(tmp_path: Path) -> None:
     assert database.execute("SELECT count(*) FROM api_keys").fetchone() == (0,)
     assert database.execute("SELECT count(*) FROM settings").fetchone() == (0,)
     database.close()
+
+
+def test_it_is_written_by_a_python_without_filters_of_archives(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def as_of_3_11_3(archive: tarfile.TarFile, path: str = ".", members: object = None) -> None:
+        raise AssertionError(f"{archive.name!r} is extracted to {path} without a filter")
+
+    monkeypatch.setattr(tarfile.TarFile, "extractall", as_of_3_11_3)
+    unpack(tmp_path)
+    assert (tmp_path / "runql.sqlite3").stat().st_size > 1_000_000
+    assert len([path for path in (tmp_path / "blobs").rglob("*") if path.is_file()]) > 50
 
 
 def test_it_is_a_sweep_like_grid_of_many_runs(runs: Runs) -> None:

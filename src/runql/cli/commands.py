@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from typing import Annotated
 
 import typer
 
 from runql.cli.changing import commands as changing
+from runql.cli.checking.commands import drift
 from runql.cli.console.failures import help_end
-from runql.cli.exit_codes import COULD_NOT_CHECK, CheckExit
 from runql.cli.plotting import plot
 from runql.cli.reading import diff, download, history, ls, show
 from runql.cli.server_commands import demo, serve
-from runql.errors import MissingExtraError
 from runql.version import __version__
 
 app: typer.Typer = typer.Typer(
@@ -57,15 +55,4 @@ def options(
     """Hold the options that stand before a command."""
 
 
-if find_spec("graphql") is None:
-
-    @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
-    def drift() -> None:
-        """Check whether your GraphQL operations still work on a server; needs the extra `drift`."""
-        typer.echo(MissingExtraError("graphql-core", extra="drift", needed_for="runql drift"), err=True)
-        raise CheckExit(COULD_NOT_CHECK)
-
-else:
-    from runql.cli.drift_commands import drift as drift_app
-
-    app.add_typer(drift_app, name="drift")
+app.add_typer(drift, name="drift")

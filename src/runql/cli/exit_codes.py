@@ -21,6 +21,8 @@ EXIT_CODES: Final = """Exit codes:
 2 the check could not be done, for example because the server cannot be reached
 
 3 the command was used wrongly: an option, an input file or a setting
+
+130 interrupted by Ctrl-C
 """
 """The table in the command's help; the blank lines make typer print one line for each code."""
 

@@ -53,7 +53,7 @@ def store_batch(path: Path, batch: Batch | None, note: JSONValue) -> None:
     import pyarrow as pa  # noqa: PLC0415 - optional: the callers require it
     from pyarrow import ipc  # noqa: PLC0415 - as above
 
-    columns: Mapping[str, Cells] = _columns(batch) if batch is not None else {}
+    columns: Mapping[str, Cells] = columns_of(batch) if batch is not None else {}
     arrays = {name: _array(cells) for name, cells in columns.items()}
     head = {
         "names": list(arrays),
@@ -117,7 +117,8 @@ def _head(schema: pa.Schema) -> dict[str, JSONValue]:
     return head
 
 
-def _columns(batch: Batch) -> Mapping[str, Cells]:
+def columns_of(batch: Batch) -> Mapping[str, Cells]:
+    """The columns of a batch, None or null where a row has no value."""
     if isinstance(batch, ColumnBatch):
         return batch.columns
     columns: dict[str, list[JSONValue]] = {}

@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-import httpx
-
 from runql.api_key import given_key
 from runql.config import resolve_settings
 from runql.limits import Limits
@@ -19,6 +17,7 @@ from runql.resources.records.entry_point import EntryPoint, known_entity
 from runql.resources.records.run_fields import UNEDITED, read_run
 from runql.transport.deadlines.methods import counts_as_one_async_call, counts_as_one_call
 from runql.transport.flow import Flow, ReadOnce
+from runql.transport.http_library import httpx
 from runql.transport.sync import RetryingClient
 from runql.values import Filters, Missing
 

@@ -13,7 +13,6 @@ from weakref import WeakKeyDictionary
 
 import anyio
 import anyio.to_thread
-import httpx
 
 from runql.config import Settings, checked_deadline, checked_timeout
 from runql.errors import RunqlError
@@ -26,8 +25,10 @@ from runql.transport.deadlines.call import Call
 from runql.transport.endpoint import LIMITS, UNSENT, Endpoint, NoCookies, parsed
 from runql.transport.event_loops import EventLoop, current_event_loop
 from runql.transport.flow import Alone, Effect, Flow, Gather, Join, Offload, Reply, Sleep, name_of
+from runql.transport.http_library import httpx
 from runql.transport.lifetime import (
     ForkSafeLock,
+    checked_transport,
     disown_in_children,
     holds_connections,
     raise_closed,
@@ -125,6 +126,7 @@ class AsyncRetryingClient:
         self.sample_limits: SampleLimits = SampleLimits()
         self._retry = RetryPolicy().with_retries(retry)
         self._endpoint = Endpoint(settings)
+        transport = checked_transport(transport, httpx.AsyncBaseTransport)
         if transport is None:
             check_proxies()
         if transport is None or holds_connections(transport):

@@ -9,9 +9,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-import httpx
-
 from runql.errors import RunqlError
+from runql.transport.http_library import httpx
 from runql.transport.proxies import proxy_of
 from runql.transport.tls import trust_advice
 

@@ -8,8 +8,6 @@ from functools import lru_cache
 from http.cookiejar import CookieJar
 from urllib.parse import unquote
 
-import httpx
-
 from runql.config import Settings
 from runql.errors import (
     ConfigurationError,
@@ -23,6 +21,7 @@ from runql.transport.codec import encode, refused_parts
 from runql.transport.credentials.authorization import Authorization, Credentials
 from runql.transport.diagnosis import ONCE, PASSWORD_WANTED, diagnose, diagnose_407, host_of
 from runql.transport.flow import Download, Send, Upload
+from runql.transport.http_library import httpx
 from runql.transport.limits.decoding import ACCEPTED
 from runql.transport.retry import Outcome
 from runql.transport.unknown_parts import describe_unknown_parts, optional_fields
@@ -61,6 +60,8 @@ def parsed(url: str) -> httpx.URL:
         raise ValueError("it has no host")
     if "%" in read.host and ":" not in read.host:  # only the zone of an IPv6 address may be escaped
         raise ValueError("its host holds a character that no host name may hold")
+    if read.host.startswith("xn--"):  # httpx raises an error of its own, httpx2 keeps the host
+        raise ValueError("its host is no encoding of an international name")
     # The system's resolver encodes it the same way, and fails on labels that are empty or too long.
     read.host.encode("idna")
     return read

@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 import threading
 from types import TracebackType
-from typing import Final, NoReturn, Protocol
+from typing import Final, NoReturn, Protocol, TypeVar
 from weakref import WeakSet
 
-import httpx
-
 from runql.errors import ClientClosedError, UnshareableError
+from runql.transport.http_library import httpx
 
 # A forked child inherits its parent's sockets. Two processes that read from one socket get each other's responses, and
 # closing a connection in the child ends it for the parent. So the child keeps the inherited objects alive, unused and
@@ -24,6 +23,8 @@ class Forkable(Protocol):
         """Replace that state, in the child, and return the old state, which the child keeps and never uses."""
         ...
 
+
+_SUCCESSOR: Final = "httpx2"
 
 _forkables: Final[WeakSet[Forkable]] = WeakSet()
 _inherited: Final[list[object]] = []
@@ -61,6 +62,29 @@ class ForkSafeLock:
         """See `Forkable`."""
         inherited, self._lock = self._lock, threading.Lock()
         return inherited
+
+
+_Transport = TypeVar("_Transport", httpx.BaseTransport, httpx.AsyncBaseTransport)
+
+
+def checked_transport(transport: object, kind: type[_Transport]) -> _Transport | None:
+    """Return a caller's transport.
+
+    Raises:
+        TypeError: it is not of the kind that the client needs.
+    """
+    if transport is None or isinstance(transport, kind):
+        return transport
+    given, needed = type(transport), f"{kind.__module__}.{kind.__qualname__}"
+    message = f"transport is of {given.__module__}.{given.__qualname__}, which is no {needed}"
+    if issubclass(given, (httpx.BaseTransport, httpx.AsyncBaseTransport)):
+        raise TypeError(f"{message}: Api takes an httpx.BaseTransport, AsyncApi an httpx.AsyncBaseTransport")
+    if any(each.__module__.partition(".")[0] == _SUCCESSOR for each in given.__mro__):
+        raise TypeError(
+            f"{message}: give a transport of httpx. An application that uses httpx2 alone calls httpx2.alias_httpx() "
+            "before anything imports httpx"
+        )
+    raise TypeError(f"{message}: derive its class from {needed}, or leave transport out")
 
 
 def holds_connections(transport: httpx.BaseTransport | httpx.AsyncBaseTransport | None) -> bool:

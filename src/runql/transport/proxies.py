@@ -8,9 +8,8 @@ from ipaddress import ip_network
 from typing import Final
 from urllib.request import getproxies
 
-import httpx
-
 from runql.errors import ConfigurationError
+from runql.transport.http_library import httpx
 
 _SCHEMES: Final = ("http", "https", "all")
 _SOCKS: Final = ("socks5", "socks5h")
@@ -63,9 +62,7 @@ def _check_proxy(variable: str, value: str) -> None:
     if not url.host or not 0 < (1 if url.port is None else url.port) < 65536:
         raise ConfigurationError(f"{start}, because it has no host, or a port above 65535: {example}")
     if url.scheme in _SOCKS and find_spec("socksio") is None:
-        raise ConfigurationError(
-            f"{variable} names a SOCKS proxy, which needs socksio: pip install 'httpx[socks]'"
-        )
+        raise ConfigurationError(f"{variable} names a SOCKS proxy, which needs socksio: pip install socksio")
 
 
 def _check_exempt(variable: str, entry: str) -> None:

@@ -12,8 +12,6 @@ from dataclasses import replace
 from types import TracebackType
 from typing import NoReturn, Self, TypeVar
 
-import httpx
-
 from runql.config import Settings, checked_deadline, checked_timeout
 from runql.errors import RunqlError
 from runql.limits import Limits, ResponseLimitError, checked_limits, limited
@@ -25,8 +23,10 @@ from runql.transport.deadlines.call import Call
 from runql.transport.deadlines.sockets import bind_sockets, bounding_sockets
 from runql.transport.endpoint import LIMITS, UNSENT, Endpoint, NoCookies, parsed
 from runql.transport.flow import Effect, Flow, Gather, Join, Offload, Reply, Sleep, name_of
+from runql.transport.http_library import httpx
 from runql.transport.lifetime import (
     ForkSafeLock,
+    checked_transport,
     disown_in_children,
     holds_connections,
     raise_closed,
@@ -81,6 +81,7 @@ class RetryingClient:
         self.sample_limits: SampleLimits = SampleLimits()
         self._retry = RetryPolicy().with_retries(retry)
         self._endpoint = Endpoint(settings)
+        transport = checked_transport(transport, httpx.BaseTransport)
         if transport is None:
             check_proxies()
         if transport is None or holds_connections(transport):

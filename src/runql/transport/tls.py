@@ -12,9 +12,8 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Final, Self
 
-import httpx
-
 from runql.errors import ConfigurationError
+from runql.transport.http_library import httpx
 
 TRUST_VARIABLES: Final = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 """Variables that name the trusted authorities, a file or a folder; the first that is set counts."""

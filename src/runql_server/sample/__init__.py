@@ -48,13 +48,24 @@ def unpack(data_dir: Path) -> None:
             f"{data_dir} holds data already: serve it without the sample, or name another directory"
         )
     data_dir.mkdir(parents=True, exist_ok=True)
-    with tarfile.open(ARCHIVE) as archive:
-        archive.extractall(data_dir, filter="data")
+    write_files(data_dir)
     store = Store(data_dir)
     with store.writing() as connection:
         now = timestamps.to_string(timestamps.now())
         connection.execute("UPDATE runs SET heartbeat_at = ? WHERE state = 'running'", (now,))
     store.close()
+
+
+def write_files(folder: Path) -> None:
+    """Write the files of the archive, which is part of the package, below a folder."""
+    # `extractall` takes no filter before Python 3.11.4, and Debian 12 has 3.11.2.
+    with tarfile.open(ARCHIVE) as archive:
+        for member in archive:
+            content = archive.extractfile(member)
+            if content is not None:
+                target = folder / member.name
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(content.read())
 
 
 @contextmanager

@@ -28,6 +28,8 @@ EXIT_CODES: Final = """Exit codes:
 1 not found, refused by the server, or not written
 
 2 asked wrongly: an option, a path, a setting or a missing extra
+
+130 interrupted by Ctrl-C
 """
 """The end of each command's help; the blank lines make typer print one line for each code."""
 

@@ -8,18 +8,39 @@ import math
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.util import find_spec
+from itertools import islice
 from pathlib import Path
-from typing import Annotated, BinaryIO, Final, Literal, TextIO, TypeAlias, get_args
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    BinaryIO,
+    Final,
+    Literal,
+    TextIO,
+    TypeAlias,
+    TypeGuard,
+    TypeVar,
+    get_args,
+)
 
 import typer
 
 from runql.cli.console.failures import AskedWronglyError
 from runql.cli.console.output_file import check_output, opened_output
 from runql.cli.console.plain import plain
+from runql.cli.console.spool import Spool
 from runql.errors import MissingExtraError
+from runql.frames.batches import Batch, RowBatch
 from runql.values import JSONValue, dump_json
 
+if TYPE_CHECKING:
+    from runql.cli.console.frame_file import FrameFormat
+
+T = TypeVar("T")
 Format: TypeAlias = Literal["table", "json", "jsonl", "csv", "parquet", "arrow"]
+PORTION: Final = 1024
+"""Rows that are kept together while others are read."""
+
 FORMATS: Final[tuple[Format, ...]] = get_args(Format)
 _BY_SUFFIX: Final[Mapping[str, Format]] = {
     **{f".{name}": name for name in FORMATS},
@@ -63,12 +84,17 @@ def checked_format(format: Format | None, output: Path | None, *, force: bool) -
         check_output(output, force=force)
     if format is None:
         format = _format_of(output)  # noqa: A001
-    if format in ("parquet", "arrow"):
+    if is_frame(format):
         if output is None and sys.stdout.isatty():
             raise AskedWronglyError(f"{format} is not for a terminal: give -o FILE, or pipe it")
         if find_spec("polars") is None and find_spec("pyarrow") is None:
             raise MissingExtraError("polars (or pyarrow)", extra="polars", needed_for=f"--format {format}")
     return format
+
+
+def is_frame(format: Format) -> TypeGuard[FrameFormat]:  # noqa: A002 - the option's name
+    """Whether a format is a frame's, whose columns have types."""
+    return format in ("parquet", "arrow")
 
 
 def write_rows(
@@ -100,15 +126,35 @@ def write_rows(
         with opened_output(output, force=force) as file:
             _write_to(file, rows, columns, format)
         return
-    if format in ("parquet", "arrow"):
-        _write_bytes(sys.stdout.buffer, rows, columns, format)
+    if is_frame(format):
+        write_batches(_batches(rows), columns, format)
     elif format == "table":
         _print_rows(rows, columns)
     else:
         shown = plain_lines if sys.stdout.isatty() and format == "csv" else iter
         lines = _lines(rows, columns, format, ascii_only=_is_limited(sys.stdout))
-        for line in shown(lines if format == "jsonl" else [*lines]):
+        for line in shown(lines if format == "jsonl" else _once_all_are_there(lines)):
             sys.stdout.write(line)
+
+
+def write_batches(
+    batches: Iterable[Batch],
+    columns: Sequence[str] | None,
+    format: FrameFormat,  # noqa: A002 - the option's name
+    output: Path | None = None,
+    *,
+    force: bool = False,
+) -> None:
+    """As `write_rows`, of rows that may be columns already.
+
+    Raises:
+        AskedWronglyError, LocalFileError, BrokenPipeError: as `write_rows`.
+    """
+    if output is None:
+        _write_frame(sys.stdout.buffer, batches, columns, format)
+        return
+    with opened_output(output, force=force) as file:
+        _write_frame(file, batches, columns, format)
 
 
 def write_object(
@@ -175,8 +221,8 @@ def _write_to(
     columns: Sequence[str] | None,
     format: Format,  # noqa: A002
 ) -> None:
-    if format in ("parquet", "arrow"):
-        _write_bytes(file, rows, columns, format)
+    if is_frame(format):
+        _write_frame(file, _batches(rows), columns, format)
         return
     if format != "table":
         file.writelines(line.encode("utf-8", "backslashreplace") for line in _lines(rows, columns, format))
@@ -195,15 +241,19 @@ def _print_rows(
     print_table(held, _names(held) if columns is None else columns, stream)
 
 
-def _write_bytes(
-    file: BinaryIO,
-    rows: Iterable[Mapping[str, JSONValue]],
-    columns: Sequence[str] | None,
-    format: Format,  # noqa: A002
-) -> None:
-    from runql.cli.console.frame_file import frame_bytes  # noqa: PLC0415 - the extras
+def _batches(rows: Iterable[Mapping[str, JSONValue]]) -> Iterator[Batch]:
+    return (RowBatch([dict(row) for row in portion]) for portion in _portions(rows))
 
-    file.write(frame_bytes(rows, columns, "parquet" if format == "parquet" else "arrow"))
+
+def _write_frame(
+    file: BinaryIO,
+    batches: Iterable[Batch],
+    columns: Sequence[str] | None,
+    format: FrameFormat,  # noqa: A002
+) -> None:
+    from runql.cli.console.frame_file import write_frame  # noqa: PLC0415 - the extras
+
+    write_frame(file, batches, columns, format)
 
 
 def _lines(
@@ -225,11 +275,40 @@ def _lines(
             yield "[]\n" if before == "[" else "\n]\n"
         case _:
             if columns is None:
-                rows = list(rows)
-                columns = _names(rows)
+                yield from _csv_lines_of_all_names(rows)
+                return
             yield _csv_line(columns)
             for row in rows:
                 yield _csv_line([_csv_cell(row.get(name)) for name in columns])
+
+
+def _csv_lines_of_all_names(rows: Iterable[Mapping[str, JSONValue]]) -> Iterator[str]:
+    """Return the lines of a CSV whose head only the last row decides."""
+    names: dict[str, None] = {}
+    with Spool[list[list[str]]]() as spool:
+        for portion in _portions(rows):
+            for row in portion:
+                names |= dict.fromkeys(row)
+            spool.add([[_csv_cell(row.get(name)) for name in names] for row in portion])
+        yield _csv_line([*names])
+        for kept in spool:
+            for cells in kept:
+                yield _csv_line([*cells, *[""] * (len(names) - len(cells))])
+
+
+def _once_all_are_there(lines: Iterable[str]) -> Iterator[str]:
+    """Return the lines once the last one was made."""
+    with Spool[list[str]]() as spool:
+        for portion in _portions(lines):
+            spool.add(portion)
+        for kept in spool:
+            yield from kept
+
+
+def _portions(items: Iterable[T]) -> Iterator[list[T]]:
+    left = iter(items)
+    while portion := list(islice(left, PORTION)):
+        yield portion
 
 
 def _selected(row: Mapping[str, JSONValue], columns: Sequence[str] | None) -> dict[str, JSONValue]:

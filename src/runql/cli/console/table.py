@@ -26,15 +26,21 @@ MOST_PLAIN: Final = 1e15
 def print_table(
     rows: Sequence[Mapping[str, JSONValue]], columns: Sequence[str], stream: TextIO | None = None
 ) -> None:
-    """Print rows on stdout or another stream; cut nothing, and wrap only on a terminal."""
+    """Print rows on stdout or another stream; cut nothing, and wrap only on a terminal.
+
+    Into a pipe each row is a line with tabs between its columns, whatever other rows hold: no value holds a tab there.
+    """
     if not columns:
         return
     names = [plain(name) for name in columns]
     cells = [[cell(row.get(name)) for name in columns] for row in rows]
     right = [bool(rows) and all(_is_number(row.get(name)) for row in rows) for name in columns]
+    if stream is None and not (sys.stdout.isatty() or "COLUMNS" in os.environ):
+        sys.stdout.writelines("\t".join(row) + "\n" for row in (names, *cells))
+        return
     widths = [max(cell_len(row[place]) for row in (names, *cells)) for place in range(len(names))]
-    if stream is not None or not (sys.stdout.isatty() or "COLUMNS" in os.environ):
-        _print_lines(stream or sys.stdout, (names, *cells), widths, right)
+    if stream is not None:
+        _print_lines(stream, (names, *cells), widths, right)
         return
     console = Console(highlight=False)
     least = sum(min(width, max(NARROWEST, cell_len(name))) for width, name in zip(widths, names, strict=True))
@@ -71,7 +77,7 @@ def cell(value: JSONValue) -> str:
 def _print_lines(
     stream: TextIO, rows: Iterable[Sequence[str]], widths: Sequence[int], right: Sequence[bool]
 ) -> None:
-    """Print a table where nothing limits its width: each row is one line, which other programs can read."""
+    """Print a table where nothing limits its width: each row is one line."""
     for row in rows:
         padded = [
             " " * (width - cell_len(text)) + text if is_right else text + " " * (width - cell_len(text))

@@ -15,6 +15,7 @@ from runql.cli.console.rows import (
     FormatOption,
     OutputOption,
     checked_format,
+    is_frame,
     json_text,
     write_rows,
 )
@@ -61,7 +62,7 @@ def diff(
             both = api.run(first), api.run(second)
         names = _names(*both)
         rows = list(_rows(*both, names, every=every))
-        if chosen in ("parquet", "arrow"):
+        if is_frame(chosen):
             # A column of these has one type, and a run's values have many.
             rows = [{name: _as_str(name, value) for name, value in row.items()} for row in rows]
         write_rows(rows, ("field", *names), chosen, output, force=force)

@@ -16,7 +16,6 @@ from runql.cli.console.session import BaseUrlOption, session
 from runql.cli.reading.places import parse_place
 from runql.errors import NotFoundError
 from runql.progress_bar import progress_bar
-from runql.transport.flow import DEFAULT_CONCURRENCY
 
 if TYPE_CHECKING:
     from runql.resources.api import Api
@@ -103,6 +102,7 @@ def _save_run(
     from runql.paths import RunAddress  # noqa: PLC0415 - only where files are saved, here and below
     from runql.resources.files.listing import save_all  # noqa: PLC0415
     from runql.resources.files.names import place_files  # noqa: PLC0415
+    from runql.transport.flow import DEFAULT_CONCURRENCY  # noqa: PLC0415
 
     run = api.run(path)
     files = run.files()[:]
@@ -133,6 +133,7 @@ def _save_artifact(
     from runql.resources.artifacts.download.resolve import ArtifactSource  # noqa: PLC0415
     from runql.resources.artifacts.download.verify import is_intact  # noqa: PLC0415
     from runql.resources.files.names import place_files  # noqa: PLC0415
+    from runql.transport.flow import DEFAULT_CONCURRENCY  # noqa: PLC0415
 
     parse_artifact_path(path)
     artifact = api.artifact(path)

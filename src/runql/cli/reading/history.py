@@ -10,13 +10,23 @@ import typer
 
 from runql.cli.console.failures import AskedWronglyError, help_end, reporting
 from runql.cli.console.plain import say
-from runql.cli.console.rows import ForceOption, FormatOption, OutputOption, checked_format, write_rows
+from runql.cli.console.rows import (
+    ForceOption,
+    FormatOption,
+    OutputOption,
+    checked_format,
+    is_frame,
+    write_batches,
+    write_rows,
+)
 from runql.cli.console.session import BaseUrlOption, session
 from runql.cli.reading.places import parse_place
 from runql.errors import NotFoundError
 from runql.values import JSONValue
 
 if TYPE_CHECKING:
+    from runql.frames.batches import Batch
+    from runql.resources.history.scan import HistoryScan
     from runql.resources.runs.run import Run
 
 Match: TypeAlias = Literal["any", "all"]
@@ -81,20 +91,39 @@ def history(
             found = [api.run(path) for path in dict.fromkeys(runs)]
             _check_keys(found, keys)
             names = [RUN, *dict.fromkeys((STEP, *keys))] if keys else None
-            rows = _rows(found, keys, match, from_step, to_step)
-            write_rows(rows, names, chosen, output, force=force)
+            scans = [
+                run.scan_history(keys or None, min_step=from_step, max_step=to_step, match=match)
+                for run in found
+            ]
+            paths = ["/".join(run.path) for run in found]
+            if is_frame(chosen):
+                write_batches(_batches(paths, scans), names, chosen, output, force=force)
+            else:
+                write_rows(_rows(paths, scans), names, chosen, output, force=force)
 
 
-def _rows(
-    runs: Sequence[Run], keys: Sequence[str], match: Match, first: int | None, stop: int | None
-) -> Iterator[Mapping[str, JSONValue]]:
+def _rows(paths: Sequence[str], scans: Sequence[HistoryScan]) -> Iterator[Mapping[str, JSONValue]]:
     count = 0
-    for run in runs:
-        path = "/".join(run.path)
-        scan = run.scan_history(keys or None, min_step=first, max_step=stop, match=match)
+    for path, scan in zip(paths, scans, strict=True):
         for row in scan:
             count += 1
-            yield {RUN: path, STEP: row.get(STEP), **row}
+            yield {RUN: path, STEP: None, **row} | {RUN: path}
+    _say_if_none(count)
+
+
+def _batches(paths: Sequence[str], scans: Sequence[HistoryScan]) -> Iterator[Batch]:
+    """Return the same rows as columns, as far as they are read as such."""
+    from runql.resources.history.scan import batches_of  # noqa: PLC0415 - `--help` needs none of it
+
+    count = 0
+    for path, scan in zip(paths, scans, strict=True):
+        for batch in batches_of(scan):
+            count += batch.height
+            yield batch.labelled(RUN, [path] * batch.height)
+    _say_if_none(count)
+
+
+def _say_if_none(count: int) -> None:
     if not count:
         say("runql history: no row matches")
 

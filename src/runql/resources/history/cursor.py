@@ -124,10 +124,10 @@ class ScanCursor:
             self._live_steps = listing.live_steps
         return None
 
-    def early_rows(self) -> list[Row]:
+    def early_batches(self) -> list[Batch]:
         """The rows that arrived together with the list of exports."""
         early, self._early = self._early, []
-        return [row for batch in early for row in batch.to_rows()]
+        return early
 
     def next_rows(self, ahead: int = 1) -> Flow[list[Row] | None]:
         """Return the rows of the next ``ahead`` windows that hold any, in step order; None at the end."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Generic
 from runql.bars import reported
 from runql.errors import IncompleteHistoryError, UnexpectedValueError
 from runql.frames.asked_types import NO_SCHEMA, FrameSchema, Schema
-from runql.frames.batches import Batch
+from runql.frames.batches import Batch, RowBatch
 from runql.frames.extras import require
 from runql.frames.row_readers import ColumnReader, RowReader
 from runql.frames.table import Table, TableBuilder
@@ -254,10 +254,17 @@ class RowStream:
     rows sends few requests, and memory stays bounded.
     """
 
-    def __init__(self, plan: ScanPlan, hints: HistoryHints, limits: SampleLimits) -> None:
+    def __init__(
+        self,
+        plan: ScanPlan,
+        hints: HistoryHints,
+        limits: SampleLimits,
+        reader: RowReader | None = None,
+    ) -> None:
         self._plan = plan
         self._hints = hints
         self._limits = limits
+        self._reader = reader
         self._cursor = self._cursor_of(plan)
         self._exports: ExportRows | None = None
         self._has_begun = False
@@ -265,25 +272,41 @@ class RowStream:
 
     def next_rows(self) -> Flow[Iterator[Row] | None]:
         """Return the next rows, perhaps none of them; None at the end."""
+        batches = yield from self.next_batches()
+        return None if batches is None else chain.from_iterable(batch.to_rows() for batch in batches)
+
+    def next_batches(self) -> Flow[Iterator[Batch] | None]:
+        """Return the next rows as the reader makes them; those of exports are dicts."""
         if not self._has_begun:
             self._has_begun = True
             listing = yield from find_exports(self._cursor, with_rows=True)
             if listing is not None:
                 self._exports = rest_of_exports(self._plan, self._hints, self._cursor, listing, self._limits)
-                return iter(self._cursor.early_rows())
+                return iter(self._cursor.early_batches())
         if self._exports is not None:
             parts = yield from self._exports.next_rows()
             if parts is not None:
-                return chain.from_iterable(parts)
+                return map(RowBatch, parts)
             if self._exports.plan is None:
                 return None
             self._cursor, self._exports = self._cursor_of(self._exports.plan), None
-        rows = yield from self._cursor.next_rows(self._ahead)
+        batches = yield from self._cursor.next_batches(self._ahead)
         self._ahead = min(2 * self._ahead, self._plan.max_concurrency)
-        return None if rows is None else iter(rows)
+        return None if batches is None else iter(batches)
 
     def _cursor_of(self, plan: ScanPlan) -> ScanCursor:
-        return ScanCursor(plan, self._hints, limits=self._limits, streams=True)
+        return ScanCursor(plan, self._hints, self._reader, self._limits, streams=True)
+
+
+def batches_of(scan: HistoryScan[Row]) -> Iterator[Batch]:
+    """Return the rows of a scan in portions, as columns where polars reads them exactly, else as dicts."""
+    # The class has no public member for it: columns as they arrive have types that later rows may change.
+    client, plan, hints = scan._client, scan._plan, scan._hints  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - as above
+    stream = RowStream(plan, hints, client.sample_limits, ColumnReader())
+    while (batches := client.run(stream.next_batches())) is not None:
+        yield from batches
+        # Release these rows before the next arrive.
+        del batches
 
 
 def scan_contents(plan: ScanPlan, hints: HistoryHints) -> Contents:

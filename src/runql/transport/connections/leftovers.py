@@ -11,7 +11,7 @@ import ssl
 from collections.abc import AsyncIterator, Iterator
 from typing import Final, Protocol
 
-import httpx
+from runql.transport.http_library import httpx
 
 _TO_CONNECTION: Final = ("_stream", "_httpcore_stream", "_stream", "_connection")
 """The way from a response's stream to its connection. No public name of httpx or httpcore leads there."""

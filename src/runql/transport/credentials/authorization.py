@@ -8,11 +8,11 @@ from functools import cache
 from typing import Final
 from urllib.parse import quote
 
-import httpx
 from pydantic import SecretStr
 
 from runql.tracebacks import FramesHidden, redact_error
 from runql.transport.credentials.log_filter import hide_in_logs
+from runql.transport.http_library import httpx
 
 _HEADER: Final = "Authorization"
 _BLANK: Final = "***"

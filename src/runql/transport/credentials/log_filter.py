@@ -1,4 +1,4 @@
-"""A filter on the loggers of httpx and httpcore, which log what servers send: a server may repeat the API key."""
+"""A filter on the loggers of the HTTP libraries, which log what servers send: a server may repeat the API key."""
 
 from __future__ import annotations
 
@@ -7,13 +7,11 @@ from typing import Final, Protocol
 from weakref import WeakSet
 
 # A filter works for its own logger, and not for the loggers below it.
+_OF_THE_CLIENTS: Final = ("httpx", "httpx2")
+_OF_THE_POOLS: Final = ("connection", "http11", "http2", "proxy", "socks")
 LOGGERS: Final = (
-    "httpx",
-    "httpcore.connection",
-    "httpcore.http11",
-    "httpcore.http2",
-    "httpcore.proxy",
-    "httpcore.socks",
+    *_OF_THE_CLIENTS,
+    *(f"{pool}.{part}" for pool in ("httpcore", "httpcore2") for part in _OF_THE_POOLS),
 )
 
 

@@ -13,15 +13,11 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final
 
-import httpcore
-import httpx
-
 from runql.transport.deadlines.call import Call
+from runql.transport.http_library import httpcore, httpx
 
 if TYPE_CHECKING:
     import ssl
-
-    from httpcore import SOCKET_OPTION
 
 _PIECE: Final = 1 << 14
 """Bytes of one write within a deadline: a socket that can be written to takes so many at once."""
@@ -76,7 +72,7 @@ class BoundedBackend(httpcore.NetworkBackend):
         port: int,
         timeout: float | None = None,
         local_address: str | None = None,
-        socket_options: Iterable[SOCKET_OPTION] | None = None,
+        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.NetworkStream:
         """Open a connection. Within a deadline also the lookup of the name is bounded, and all its addresses together."""
         call = _active.get()
@@ -93,7 +89,10 @@ class BoundedBackend(httpcore.NetworkBackend):
         raise failed or httpcore.ConnectError(f"{host} has no address")
 
     def connect_unix_socket(
-        self, path: str, timeout: float | None = None, socket_options: Iterable[SOCKET_OPTION] | None = None
+        self,
+        path: str,
+        timeout: float | None = None,
+        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.NetworkStream:
         """Open a connection to a socket of this machine."""
         limit = _bound(timeout, httpcore.ConnectTimeout)

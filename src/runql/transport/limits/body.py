@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final, NoReturn, TypeAlias
 
-import httpx
-
 from runql.limits import Limits, ResponseTooLargeError
 from runql.transport.byte_ranges import range_size
+from runql.transport.http_library import httpx
 from runql.transport.limits.decoding import Decoder, decoder_of
 from runql.transport.wire import Request
 

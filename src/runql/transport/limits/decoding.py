@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Iterator, Mapping
 from typing import Final, Protocol
 
-import httpx
+from runql.transport.http_library import httpx
 
 STEP: Final = 1 << 20
 """Bytes that one step decompresses at most: a chunk of 64 KiB can hold 64 MiB."""

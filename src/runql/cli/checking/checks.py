@@ -1,0 +1,240 @@
+"""The work of `runql drift` and `runql drift responses`, which ends with one of `exit_codes.EXIT_CODES`."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import typer
+from graphql import GraphQLSchema
+
+from runql.cli.exit_codes import COULD_NOT_CHECK, USAGE_ERROR, CheckExit
+from runql.config import resolve_settings
+from runql.drift import (
+    CheckedOperation,
+    Exchange,
+    Format,
+    Report,
+    Unchecked,
+    approve,
+    check_server,
+    compare,
+    introspect,
+    known_schema,
+    load_schema,
+    own_operations,
+    read_approvals,
+    read_live_answers,
+    read_recordings,
+    read_strictly,
+    render,
+    update_of,
+    user_operations,
+    write_update,
+)
+from runql.drift.approvals import APPROVALS_FILE
+from runql.drift.reports.rendering import FORMATS
+from runql.errors import (
+    ConfigurationError,
+    DriftInputError,
+    IntrospectionRefusedError,
+    LocalFileError,
+    PathError,
+    RunqlError,
+)
+from runql.paths import parse_project_path
+from runql.transport.retry import RetryPolicy
+from runql.transport.sync import RetryingClient
+
+USAGE_ERRORS: Final = (DriftInputError, ConfigurationError, PathError, LocalFileError)
+
+RETRY_POLICY: Final = RetryPolicy(max_attempts=4)
+"""Fewer attempts than a client makes: CI can repeat a check that could not be done."""
+
+
+@dataclass
+class Output:
+    """The reports that a check writes, and its exit.
+
+    Attributes:
+        report_format: format of the report on stdout.
+        strict: also fail on changes that no operation uses.
+        source: the server or file that is checked, for reports of checks that fail early.
+        operations: names of the checked operations.
+        also: files to write, each in a format.
+    """
+
+    report_format: Format
+    strict: bool
+    source: str
+    operations: Sequence[str] = ()
+    also: Sequence[tuple[Format, Path]] = ()
+
+    def finish(self, report: Report) -> None:
+        """Print the report, write the files, and exit with its code."""
+        for each_format, path in self.also:
+            rendered = render(report, each_format, self.operations, strict=self.strict)
+            try:
+                path.write_text(rendered, encoding="utf-8")
+            except OSError as error:
+                raise LocalFileError(f"cannot write {path}", error) from error
+        colour = self.report_format == "text" and _wants_colour()
+        typer.echo(
+            render(report, self.report_format, self.operations, strict=self.strict, colour=colour),
+            nl=False,
+            color=colour or None,
+        )
+        raise CheckExit(report.exit_code(strict=self.strict))
+
+    @contextmanager
+    def errors(self) -> Generator[None]:
+        """Turn every error into an exit: the caller's mistakes into 3, everything else into 2, never into 1."""
+        try:
+            yield
+        except USAGE_ERRORS as error:
+            typer.echo(f"runql drift: {error}", err=True)
+            raise CheckExit(USAGE_ERROR) from error
+        except RunqlError as error:
+            self.finish(Report(self.source, unchecked=(Unchecked("the server", str(error)),)))
+        except Exception as error:
+            # Python would exit with 1, which here means a breaking change.
+            traceback.print_exc()
+            raise CheckExit(COULD_NOT_CHECK) from error
+
+
+def check_schema(
+    output: Output,
+    also: Sequence[str],
+    schema: Path | None,
+    url: str | None,
+    queries: Path | None,
+    approvals: Path | None,
+    *,
+    introspection: bool,
+    update: Path | None,
+    allow_insecure: bool,
+) -> None:
+    """Compare a schema with the operations of runql and the caller's, write the reports, and exit."""
+    with output.errors():
+        output.also = _parse_also(also)
+        if (schema is None) == (url is None):
+            raise DriftInputError("give either --schema FILE or --url URL")
+        if not introspection and (url is None or update is not None):
+            raise DriftInputError(
+                "--no-introspection goes with --url, and without --update: a probe returns no schema"
+            )
+        own = own_operations()
+        operations = own + (user_operations(queries, own) if queries else [])
+        output.operations = [each.name for each in operations]
+        report = _compare(
+            operations, schema, url, introspection=introspection, update=update, allow_insecure=allow_insecure
+        )
+        output.finish(_apply_approvals(report, approvals))
+
+
+def check_responses(
+    output: Output,
+    also: Sequence[str],
+    paths: Sequence[Path],
+    schema: Path | None,
+    url: str | None,
+    project: str | None,
+    approvals: Path | None,
+    *,
+    allow_insecure: bool,
+) -> None:
+    """Read recorded or live responses strictly, write the reports, and exit."""
+    with output.errors():
+        output.also = _parse_also(also)
+        if bool(paths) == (url is not None):
+            raise DriftInputError("give either recordings or --url URL with --project entity/project")
+        known = known_schema() if schema is None else load_schema(schema)
+        if url is None:
+            exchanges, report = read_recordings(paths), Report(output.source)
+        else:
+            exchanges, report = _read_live(url, project, allow_insecure=allow_insecure)
+        findings = tuple(each for exchange in exchanges for each in read_strictly(exchange, known))
+        output.operations = sorted({exchange.operation for exchange in exchanges})
+        report = (
+            replace(report, findings=findings, operations=len(exchanges), counted="answers").merged().sorted()
+        )
+        output.finish(_apply_approvals(report, approvals))
+
+
+def _parse_also(also: Sequence[str]) -> list[tuple[Format, Path]]:
+    formats: dict[str, Format] = {each: each for each in FORMATS}
+    targets: list[tuple[Format, Path]] = []
+    for each in also:
+        name, equals, path = each.partition("=")
+        if not equals or not path or name not in formats:
+            raise DriftInputError(f"--also {each!r}: give FORMAT=FILE, with one of {', '.join(formats)}")
+        targets.append((formats[name], Path(path)))
+    return targets
+
+
+def _compare(
+    operations: Sequence[CheckedOperation],
+    schema: Path | None,
+    url: str | None,
+    *,
+    introspection: bool,
+    update: Path | None,
+    allow_insecure: bool,
+) -> Report:
+    known = known_schema()
+    if url is None:
+        found = load_schema(schema or Path())
+        report = compare(known, found, operations, source=str(schema))
+        return _write_update(report, found, update)
+    settings = resolve_settings(base_url=url, allow_insecure=allow_insecure)
+    with RetryingClient(settings, retry=RETRY_POLICY) as client:
+        if update is None:
+            return client.run(check_server(known, operations, source=url, introspection=introspection))
+        try:
+            found = client.run(introspect())
+        except IntrospectionRefusedError as error:
+            raise IntrospectionRefusedError(f"--update needs the schema: {error}") from error
+    report = replace(compare(known, found, operations, source=f"{url} (introspected)"), requests=1)
+    return _write_update(report, found, update)
+
+
+def _write_update(report: Report, found: GraphQLSchema, path: Path | None) -> Report:
+    if path is None:
+        return report
+    update = update_of(report, found)
+    if update.level == "none" and path.exists():
+        return replace(report, notes=(*report.notes, f"nothing differs: {path} is unchanged"))
+    write_update(path, update)
+    return replace(report, notes=(*report.notes, f"wrote {path}: {update.line} Semver: {update.level}."))
+
+
+def _read_live(url: str, project: str | None, *, allow_insecure: bool) -> tuple[list[Exchange], Report]:
+    if project is None:
+        raise DriftInputError("--url needs --project entity/project: its responses are checked")
+    settings = resolve_settings(base_url=url, allow_insecure=allow_insecure)
+    path = parse_project_path(project)
+    address = path.resolve(entity=path.entity or settings.entity or "", project=settings.project)
+    with RetryingClient(settings, retry=RETRY_POLICY) as client:
+        read = client.run(read_live_answers(own_operations(), address.entity, address.project))
+    return read.exchanges, Report(f"{url} (answers)", unchecked=tuple(read.unchecked), requests=read.requests)
+
+
+def _apply_approvals(report: Report, path: Path | None) -> Report:
+    if path is None:
+        path = Path(APPROVALS_FILE)
+        if not path.is_file():
+            return report
+    return approve(report, read_approvals(path), datetime.now(UTC).date())
+
+
+def _wants_colour() -> bool:
+    if os.environ.get("NO_COLOR"):
+        return False
+    return bool(os.environ.get("FORCE_COLOR")) or sys.stdout.isatty()

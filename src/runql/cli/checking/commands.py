@@ -1,0 +1,197 @@
+"""The options of `runql drift` and `runql drift responses`."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated, Final, Literal, TypeAlias
+
+import typer
+
+from runql.cli.console.failures import help_end
+from runql.cli.exit_codes import COULD_NOT_CHECK, EXIT_CODES, CheckExit
+from runql.errors import MissingExtraError
+
+# As `runql.drift` names them; what is there is loaded when a check runs.
+ReportFormat: TypeAlias = Literal["text", "json", "github", "sarif", "junit", "markdown"]
+APPROVALS_FILE: Final = "drift-approvals.toml"
+
+UrlOption = Annotated[
+    str | None,
+    typer.Option(
+        "--url",
+        help="base URL of the server to check, such as https://wandb.example.com; WANDB_API_KEY holds the key; "
+        "by default no server is asked",
+        show_default=False,
+    ),
+]
+InsecureOption = Annotated[
+    bool,
+    typer.Option(
+        "--allow-insecure",
+        help="send the key to another machine over plain HTTP, as in `--url http://wandb.lan --allow-insecure`; off by default",
+    ),
+]
+FormatOption = Annotated[
+    ReportFormat, typer.Option("--format", help="format of the report, such as junit for CI")
+]
+StrictOption = Annotated[
+    bool,
+    typer.Option(
+        "--strict",
+        help="fail also on changes that no checked operation uses, as in `--url URL --strict`; off by default",
+    ),
+]
+ApprovalsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--approvals",
+        help=f"TOML file of approved changes, such as ci/approved.toml; by default {APPROVALS_FILE}, if it exists",
+        show_default=False,
+    ),
+]
+
+AlsoOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--also",
+        metavar="FORMAT=FILE",
+        help="write the report to a file, too, such as sarif=drift.sarif; may be repeated; by default to none",
+        show_default=False,
+    ),
+]
+
+drift: typer.Typer = typer.Typer(
+    add_completion=False,
+    help="Check whether your GraphQL operations still work on a server.",
+    epilog=help_end(
+        "runql drift --url https://api.wandb.ai",
+        "runql drift --schema new.graphql --strict --format markdown",
+        exit_codes=EXIT_CODES,
+    ),
+)
+
+
+@drift.callback(invoke_without_command=True)
+def check(
+    context: typer.Context,
+    schema: Annotated[
+        Path | None,
+        typer.Option(
+            "--schema",
+            help="schema to check instead of a server's: an SDL file, or the JSON of an introspection, such as "
+            "new.graphql; by default the schema of --url",
+            show_default=False,
+        ),
+    ] = None,
+    url: UrlOption = None,
+    allow_insecure: InsecureOption = False,
+    no_introspection: Annotated[
+        bool,
+        typer.Option(
+            "--no-introspection",
+            help="find the schema by test queries instead of introspection, as in `--url URL --no-introspection`; "
+            "by default only where the server refuses introspection",
+        ),
+    ] = False,
+    queries: Annotated[
+        Path | None,
+        typer.Option(
+            "--queries",
+            help="your own operations, a .graphql file or a folder of them, such as ./queries; by default the check "
+            "covers runql's operations alone",
+            show_default=False,
+        ),
+    ] = None,
+    strict: StrictOption = False,
+    report_format: FormatOption = "text",
+    approvals: ApprovalsOption = None,
+    also: AlsoOption = None,
+    update: Annotated[
+        Path | None,
+        typer.Option(
+            "--update",
+            help="write the new schema and a changelog line to this SDL file, such as schema/wandb.graphql; "
+            "by default nothing is written",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Check a server's schema, or a schema file, against the operations of runql and yours."""
+    if context.invoked_subcommand is not None:
+        return
+    _require_graphql()
+    from runql.cli.checking import checks  # noqa: PLC0415 - `--help` needs none of it
+
+    checks.check_schema(
+        checks.Output(report_format, strict, url or str(schema)),
+        also or (),
+        schema,
+        url,
+        queries,
+        approvals,
+        introspection=not no_introspection,
+        update=update,
+        allow_insecure=allow_insecure,
+    )
+
+
+@drift.command(
+    epilog=help_end(
+        "runql drift responses tests/cassettes",
+        "runql drift responses --url https://api.wandb.ai --project team/digits",
+        exit_codes=EXIT_CODES,
+    )
+)
+def responses(
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            help="recordings of vcrpy, or folders of them, such as tests/cassettes; by default none, see --url",
+            show_default=False,
+        ),
+    ] = None,
+    schema: Annotated[
+        Path | None,
+        typer.Option(
+            "--schema",
+            help="schema that the responses must fit: an SDL file, or the JSON of an introspection, such as "
+            "new.graphql; by default the schema that runql was built with",
+            show_default=False,
+        ),
+    ] = None,
+    url: UrlOption = None,
+    allow_insecure: InsecureOption = False,
+    project: Annotated[
+        str | None,
+        typer.Option(
+            "--project",
+            help="project to read from with --url, such as my-team/vision; no default",
+            show_default=False,
+        ),
+    ] = None,
+    strict: StrictOption = False,
+    report_format: FormatOption = "text",
+    approvals: ApprovalsOption = None,
+    also: AlsoOption = None,
+) -> None:
+    """Check recorded or live responses strictly: unknown fields, nulls, new enum values, changed JSON inside."""
+    _require_graphql()
+    from runql.cli.checking import checks  # noqa: PLC0415 - as above
+
+    checks.check_responses(
+        checks.Output(report_format, strict, url or ", ".join(str(path) for path in paths or ())),
+        also or (),
+        paths or (),
+        schema,
+        url,
+        project,
+        approvals,
+        allow_insecure=allow_insecure,
+    )
+
+
+def _require_graphql() -> None:
+    if find_spec("graphql") is None:
+        typer.echo(MissingExtraError("graphql-core", extra="drift", needed_for="runql drift"), err=True)
+        raise CheckExit(COULD_NOT_CHECK)
