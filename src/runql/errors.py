@@ -196,7 +196,8 @@ class AnswerError(RunqlError):
         status: the HTTP status.
         operation: name of the GraphQL operation, or the path of the file.
         attempts: how many times the request was sent.
-        seconds, waited: as of `TransportError`.
+        seconds: as of `TransportError`.
+        waited: as of `TransportError`.
         request_id: the server's id of the request; None where it sends none.
     """
 
