@@ -55,7 +55,7 @@ def test_it_is_written_by_a_python_without_filters_of_archives(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def as_of_3_11_3(archive: tarfile.TarFile, path: str = ".", members: object = None) -> None:
-        raise AssertionError(f"{archive.name} is extracted to {path} without a filter")
+        raise AssertionError(f"{archive.name!r} is extracted to {path} without a filter")
 
     monkeypatch.setattr(tarfile.TarFile, "extractall", as_of_3_11_3)
     unpack(tmp_path)
