@@ -21,7 +21,9 @@ def main() -> None:
     is_check = sys.argv[1:2] == ["drift"]
     try:
         from runql.cli.commands import app  # noqa: PLC0415 — needs the extra
+        from runql.cli.console.failures import accept_every_character  # noqa: PLC0415 — as above
 
+        accept_every_character()
         app()
     except KeyboardInterrupt:
         # Before a command began; `console.failures` ends commands.

@@ -61,7 +61,7 @@ def reporting(command: str) -> Generator[None]:
         typer.Exit: the work failed, was interrupted, or nobody reads its output any more.
     """
     start = f"runql {command}"
-    _accept_every_character()
+    accept_every_character()
     try:
         with _spoken_warnings(start):
             yield
@@ -115,7 +115,7 @@ def _spoken_warnings(start: str) -> Generator[None]:
         yield
 
 
-def _accept_every_character() -> None:
+def accept_every_character() -> None:
     """Let streams of other encodings than UTF-8 escape what they cannot hold, where Python would fail."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):

@@ -119,5 +119,5 @@ def _draw(curves: Sequence[Curve]) -> None:
         lines.append(
             f"{curve.label}: {len(curve.values):,} values, steps {curve.steps[0]} to {curve.steps[-1]}"
         )
-        lines += draw_curve(curve.values, width=max(width, 10), height=HEIGHT)
+        lines += draw_curve(curve.values, width=max(width, 10), height=HEIGHT, encoding=sys.stdout.encoding)
     sys.stdout.write("\n".join(lines) + "\n")
