@@ -393,9 +393,8 @@ class IncompleteUpdateError(RunqlError):
 
     Attributes:
         written: the fields that the server stores now.
-        failed: the fields that it does not store, such as ``("summary",)`` or ``("config.lr",)``. After a failed request
-            they stay changed in memory, so that the same call retries them. Where the server kept other values, such as
-            deleted keys, the object in memory holds the server's values.
+        failed: the others, such as ``("config.lr",)``. After a failed request they stay changed in memory, and the same
+            call retries them. Where the server kept other values, such as deleted keys, memory holds the server's.
     """
 
     def __init__(self, subject: str, written: Sequence[str], failed: Sequence[str], reason: str) -> None:
