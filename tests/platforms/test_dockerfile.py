@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from tests.patience import PATIENCE, until
+from tests.patience import PATIENCE
 from tests.platforms.dockerfile import (
     ROOT,
     Instruction,
@@ -152,11 +152,12 @@ def test_it_starts_prints_a_key_is_healthy_and_stops_at_sigterm(tmp_path: Path) 
     ) as server:
         try:
             assert server.stdout is not None
-            lines: list[str] = []
-            until(
-                lambda: lines.append(server.stdout.readline() if server.stdout else "") or "once" in lines[-1]
-            )
-            assert re.search(r"export WANDB_API_KEY=\w{40}", "".join(lines))
+            printed = ""
+            while "shown this once" not in printed:
+                line = server.stdout.readline()
+                assert line, printed
+                printed += line
+            assert re.search(r"export WANDB_API_KEY=\w{40}", printed)
             done = run(check)
             assert done.returncode == 0, done.stderr
             key = run([*words[:2], *words[words.index("--data-dir") :], "--new-key", "ada"])

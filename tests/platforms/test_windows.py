@@ -33,18 +33,20 @@ from runql.transport.sync import RetryingClient
 
 begun, main_thread = [], threading.main_thread().ident
 
-def is_leaving():
+def main_is_in(name, file):
     frame = sys._current_frames()[main_thread]
-    while frame is not None and frame.f_code.co_name != "shutdown":
+    while frame is not None and not (frame.f_code.co_name == name and frame.f_code.co_filename.endswith(file)):
         frame = frame.f_back
     return frame is not None
 
 def work():
     begun.append(threading.get_ident())
     if len(begun) == 1:
+        while not main_is_in("wait", "futures/_base.py"):
+            time.sleep(0.01)
         os.kill(os.getpid(), signal.SIGINT)
     gives_up = time.monotonic() + GIVES_UP
-    while not is_leaving() and time.monotonic() < gives_up:
+    while not main_is_in("shutdown", "futures/thread.py") and time.monotonic() < gives_up:
         time.sleep(0.01)
 
 try:
