@@ -43,6 +43,7 @@ lock:  ## write .ci/requirements/ again: every version of constraints.txt, with 
 	$(PYTHON) -m venv .venv-lock
 	.venv-lock/bin/python $(PIP) uv==$(UV)
 	$(COMPILE) pyproject.toml --extra all --group dev --group build --output-file .ci/requirements/project.txt
+	$(COMPILE) pyproject.toml --extra cli --extra server --group build --output-file .ci/requirements/server.txt
 	$(COMPILE) --group docs --output-file .ci/requirements/docs.txt
 	for version in $(WANDB_OLD) $(WANDB_NEW); do \
 		printf '%s\n' wandb==$$version pandas polars pillow scikit-learn | \
@@ -59,6 +60,8 @@ check: .venv/.ready  ## format, lint, types, import contracts
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/mypy --platform win32 src generated
+	$(BIN)/mypy --platform darwin src generated
 	$(BIN)/pyright
 	$(BIN)/lint-imports
 	$(BIN)/bandit --quiet --recursive --configfile pyproject.toml src generated

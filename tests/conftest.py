@@ -15,6 +15,11 @@ profiles.load()
 DEFAULT_WORLDS = ("recorded", "server")
 FACES = ("sync", "async")
 
+# They import what POSIX alone has, or test forks and nothing else.
+collect_ignore = (
+    [] if os.name == "posix" else ["unit/transport/test_part_file.py", "unit/transport/test_lifetime.py"]
+)
+
 WORLD_MARKS: dict[str, list[pytest.MarkDecorator]] = {
     "recorded": [pytest.mark.vcr, pytest.mark.block_network],
     "record": [pytest.mark.vcr],

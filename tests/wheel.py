@@ -99,6 +99,15 @@ with RunningServer() as server:
 """
 
 
+WITH_THE_SERVER_ALONE = """
+from urllib.request import urlopen
+from runql_server.running import RunningServer
+
+with RunningServer() as server:
+    assert urlopen(f"{server.url}/healthz").status == 200
+"""
+
+
 # A strict user's program, by the libraries that it reads frames with; each line with the attribute that it needs.
 STRICT_PROGRAM = """
 from runql import Api
@@ -253,6 +262,7 @@ def main() -> None:
         try_drift(trial, wheel)
         try_app(trial, wheel)
         try_with_extras(trial, wheel)
+        trial.try_out("the steps of the image install the server, which starts", lambda: check_image(trial))
         for extra in STRICT_LINES:
             try_strictly(trial, wheel, extra)
         size = wheel.stat().st_size / 1000
@@ -471,6 +481,31 @@ def check_command_helps(environment: Environment) -> str:
     said = environment.trial.run(environment.programs / "runql", "--help")
     expect("serve" in said and "demo" in said, said)
     return "serve, demo"
+
+
+def check_image(trial: Trial) -> str:
+    """The steps of the Dockerfile that need no root, below a folder; then the command that they installed."""
+    # Imported here, so that the job of each platform starts without them.
+    from tests.platforms.dockerfile import build as build_image
+    from tests.platforms.dockerfile import entrypoint
+
+    image = trial.folder / "image"
+    try:
+        steps = build_image(image, environ=trial.environ())
+    except AssertionError as error:
+        raise WheelError(str(error)) from error
+    program, *arguments = entrypoint()
+    done = subprocess.run(
+        [image / "opt" / "runql" / "bin" / program, *arguments],
+        env=trial.environ(),
+        cwd=trial.folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    expect(done.returncode == 1 and "--insecure-listen" in done.stderr, done.stdout + done.stderr)
+    trial.run(image / "opt" / "runql" / "bin" / "python", "-c", WITH_THE_SERVER_ALONE)
+    return f"{len(steps)} steps"
 
 
 def check_demo(environment: Environment) -> str:

@@ -88,6 +88,31 @@ def reported(progress: Progress | bool | None, description: str, unit: Unit) -> 
             late.close()
 
 
+@contextmanager
+def reported_in_loop(
+    progress: Progress | bool | None,
+    description: str,
+    unit: Unit,
+    total: Callable[[], int | None] | None = None,
+) -> Generator[Progress | None]:
+    """As `reported`, around a loop of the caller: no bar comes by itself, because the caller may print in it.
+
+    The function that it yields passes on what differs from the report before. ``total`` returns the total of the whole
+    loop, where those who report know that of a part.
+    """
+    with reported(False if checked_progress(progress) is None else progress, description, unit) as report:
+        latest: tuple[int, int | None] | None = None
+
+        def report_news(done: int, of_part: int | None) -> None:
+            nonlocal latest
+            news = done, of_part if total is None else total()
+            if report is not None and latest != news:
+                latest = news
+                report(*news)
+
+        yield None if report is None else report_news
+
+
 class LateBar:
     """A bar that is opened at the first report after `SECONDS_BEFORE`, unless another one is drawn then.
 

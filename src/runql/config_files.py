@@ -90,6 +90,7 @@ def read_netrc(file: Path) -> dict[str, str]:
 
     # Given a path, the netrc module does not check the file's permissions.
     try:
+        _refuse_byte_order_mark(file)
         hosts = netrc.netrc(str(file)).hosts
     except netrc.NetrcParseError as error:
         # As above, the parser's message may quote a password. Its line number is sometimes one too high.
@@ -120,8 +121,20 @@ def report_open_permissions(file: Path) -> None:
         )
 
 
+def _refuse_byte_order_mark(file: Path) -> None:
+    """Name what editors and shells of Windows put before the first word; netrc readers take it for a part of the word."""
+    with file.open("rb") as opened:
+        start = opened.read(3)
+    if start.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")):
+        raise ConfigurationError(
+            f"{file} begins with a byte order mark: save it as UTF-8 without one (in PowerShell `Set-Content -Encoding "
+            "ascii`), or set WANDB_API_KEY"
+        )
+
+
 def _expanded(path: str, home: Path | None) -> Path:
-    return home / path[2:] if home is not None and path.startswith("~/") else Path(path)
+    begins = path.startswith("~/") or (os.name == "nt" and path.startswith("~\\"))
+    return home / path[2:] if home is not None and begins else Path(path)
 
 
 def _line(error: IniError) -> str:

@@ -196,7 +196,8 @@ class AnswerError(RunqlError):
         status: the HTTP status.
         operation: name of the GraphQL operation, or the path of the file.
         attempts: how many times the request was sent.
-        seconds, waited: as of `TransportError`.
+        seconds: as of `TransportError`.
+        waited: as of `TransportError`.
         request_id: the server's id of the request; None where it sends none.
     """
 
@@ -392,9 +393,8 @@ class IncompleteUpdateError(RunqlError):
 
     Attributes:
         written: the fields that the server stores now.
-        failed: the fields that it does not store, such as ``("summary",)`` or ``("config.lr",)``. After a failed request
-            they stay changed in memory, so that the same call retries them. Where the server kept other values, such as
-            deleted keys, the object in memory holds the server's values.
+        failed: the others, such as ``("config.lr",)``. After a failed request they stay changed in memory, and the same
+            call retries them. Where the server kept other values, such as deleted keys, memory holds the server's.
     """
 
     def __init__(self, subject: str, written: Sequence[str], failed: Sequence[str], reason: str) -> None:

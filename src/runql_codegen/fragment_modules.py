@@ -33,6 +33,14 @@ if not TYPE_CHECKING:
 '''
 
 
+def read_generated(path: Path) -> str:
+    """Return the source of a file that ariadne-codegen wrote, some of them in the system's own encoding."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        return path.read_text(encoding="locale")
+
+
 def split_fragments(package: Path, fragments: set[str], source: str) -> None:
     """Replace a generated package's ``fragments.py`` by a package with one module per fragment, if there are any.
 
@@ -41,7 +49,7 @@ def split_fragments(package: Path, fragments: set[str], source: str) -> None:
     whole = package / "fragments.py"
     if not whole.is_file():
         return
-    body = ast.parse(whole.read_text()).body
+    body = ast.parse(read_generated(whole)).body
     whole.unlink()
     folder = package / "fragments"
     folder.mkdir()
@@ -52,7 +60,7 @@ def split_fragments(package: Path, fragments: set[str], source: str) -> None:
     for module, classes in modules.items():
         parts = [*imports, *_needed(module, classes, home), *(_aliased(each, fragments) for each in classes)]
         text = f'"""The fragment `{classes[0].name}`."""\n' + _written(parts)
-        (folder / f"{module}.py").write_text(head + format_code(text))
+        (folder / f"{module}.py").write_text(head + format_code(text), encoding="utf-8")
     index = INDEX.format(
         imports="\n".join(
             f"    from .{module} import {', '.join(each.name for each in classes)}"
@@ -61,7 +69,7 @@ def split_fragments(package: Path, fragments: set[str], source: str) -> None:
         modules=repr(dict(sorted(home.items()))),
         names=repr(sorted(home)),
     )
-    (folder / "__init__.py").write_text(head + format_code(index))
+    (folder / "__init__.py").write_text(head + format_code(index), encoding="utf-8")
 
 
 def _by_fragment(classes: Iterable[ast.ClassDef], fragments: set[str]) -> dict[str, list[ast.ClassDef]]:

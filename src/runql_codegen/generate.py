@@ -18,7 +18,7 @@ from graphql import GraphQLScalarType, GraphQLSchema, is_specified_scalar_type, 
 
 from runql.drift.schema.sources import known_sdl, load_schema
 from runql.errors import DriftInputError
-from runql_codegen.fragment_modules import split_fragments
+from runql_codegen.fragment_modules import read_generated, split_fragments
 from runql_codegen.queries import Queries, check_queries, read_queries
 from runql_codegen.settings import SCALARS, CodegenError, CodegenSettings
 
@@ -67,6 +67,11 @@ def generate(settings: CodegenSettings, *, is_runtime: bool = False) -> Generate
                 client(config)  # type: ignore[no-untyped-call]  # ariadne-codegen's
             if is_runtime:
                 split_fragments(package, queries.fragments, settings.shown(settings.queries))
+        except UnicodeEncodeError as error:
+            raise CodegenError(
+                f"{error.object[error.start : error.end]!r} has no place in this system's encoding, in which "
+                "ariadne-codegen writes: set PYTHONUTF8=1"
+            ) from error
         except (CodeGenException, TypeError) as error:
             raise CodegenError(f"{settings.shown(settings.queries)}: {error}") from error
         if is_runtime:
@@ -75,7 +80,8 @@ def generate(settings: CodegenSettings, *, is_runtime: bool = False) -> Generate
             (package / "operation.py").unlink()
         (package / "py.typed").touch()
         files = {
-            path.relative_to(package).as_posix(): path.read_bytes()
+            # Read as text: the files are the same on every system, in their encoding and line ends.
+            path.relative_to(package).as_posix(): read_generated(path).encode()
             for path in sorted(package.rglob("*"))
             if path.is_file()
         }

@@ -4,8 +4,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 import ssl
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from socket import socket
 
@@ -89,16 +90,16 @@ def print_new_key(*, data_dir: Path, user: str = auth.USERNAME, read_only: bool 
 
     Raises:
         ValueError: ``user`` cannot be the name of a user.
+        OSError: the directory or its database cannot be written.
     """
     key = auth.new_key()
-    store = Store(data_dir)
     try:
-        with store.writing() as connection:
+        with closing(Store(data_dir)) as store, store.writing() as connection:
             auth.add_key(connection, key, username=user, read_only=read_only)
     except RequestError as error:
         raise ValueError(str(error)) from error
-    finally:
-        store.close()
+    except sqlite3.Error as error:
+        raise OSError(f"cannot write the database in {data_dir}: {error}") from error
     print(f"export WANDB_API_KEY={key}")
 
 

@@ -54,6 +54,7 @@ def test_there_is_a_lock_for_each_environment() -> None:
         "docs.txt",
         "floors.txt",
         "project.txt",
+        "server.txt",
         "wandb-0.21.4.txt",
         "wandb-0.31.0.txt",
     ]

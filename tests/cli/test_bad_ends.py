@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import resource
 import signal
 import socket
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from tests.architecture.test_imports import ROOT
 from tests.cli.invoking import COMMAND, Done, environment, run
 from tests.patience import PATIENCE
 
@@ -20,6 +22,7 @@ from runql_server.running import RunningServer
 from runql_server.seed import SeedRun
 
 FILES = ["runs.json", "runs.jsonl", "runs.csv", "runs.parquet", "runs.arrow", "runs.txt"]
+SCHEMA = ROOT / "schema" / "wandb.graphql"
 EVERY_FULL_DISK = pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has /dev/full")
 
 
@@ -156,6 +159,74 @@ def test_a_closed_pipe_ends_quietly(server: RunningServer, chosen: str) -> None:
     assert (process.wait(timeout=PATIENCE), said) == (0, b"")
 
 
+WITHOUT_A_SERVER = [["--version"], ["--help"], ["ls", "--help"], ["drift", "--schema", str(SCHEMA)]]
+
+
+@pytest.mark.parametrize("arguments", WITHOUT_A_SERVER, ids=lambda arguments: arguments[0])
+@pytest.mark.parametrize("both", [False, True], ids=["stdout", "stdout and stderr"])
+def test_a_closed_pipe_ends_help_and_checks_quietly(arguments: list[str], both: bool) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [*COMMAND, *arguments],
+        env=environment(None),
+        stdout=writer,
+        stderr=writer if both else subprocess.PIPE,
+        timeout=PATIENCE,
+        check=False,
+    )
+    os.close(writer)
+    assert (done.returncode, done.stderr or b"") == (0, b"")
+
+
+def test_a_key_that_the_disk_has_no_room_for_is_not_printed(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [*COMMAND, "serve", "--new-key", "me", "--data-dir", str(tmp_path / "data")],
+        env=environment(None),
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (300, 300)),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"runql serve: cannot write the database in {tmp_path / 'data'}: ")
+    assert done.stderr.count("\n") == 1
+
+
+@EVERY_FULL_DISK
+@pytest.mark.parametrize("arguments", WITHOUT_A_SERVER, ids=lambda arguments: arguments[0])
+def test_help_and_checks_on_a_full_disk_say_so_in_a_line(arguments: list[str]) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [*COMMAND, *arguments],
+            env=environment(None),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+    command, code = ("runql drift", 2) if arguments[0] == "drift" else ("runql", 1)
+    assert (done.returncode, done.stderr) == (
+        code,
+        f"{command}: cannot write the output: No space left on device\n",
+    )
+
+
+def test_a_usage_error_keeps_its_code_where_nobody_reads_it() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    codes = [
+        subprocess.run(
+            [*COMMAND, *arguments], env=environment(None), stderr=writer, timeout=PATIENCE, check=False
+        ).returncode
+        for arguments in (["drift"], ["drift", "--nope"], ["ls", "--nope"], ["ls", "local/p", "--order", "x"])
+    ]
+    os.close(writer)
+    assert codes == [3, 3, 2, 2]
+
+
 def test_without_stdin_stdout_and_stderr_it_ends(server: RunningServer, tmp_path: Path) -> None:
     file = tmp_path / "runs.csv"
     done = subprocess.run(
@@ -168,13 +239,27 @@ def test_without_stdin_stdout_and_stderr_it_ends(server: RunningServer, tmp_path
     assert len(file.read_text().splitlines()) == 601
 
 
-@pytest.mark.parametrize("arguments", [["-o", "runs.csv"], ["--format", "json"]], ids=["file", "stdout"])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["ls", "local/p", "-o", "runs.csv"],
+        ["ls", "local/p", "--format", "json"],
+        ["history", "local/p/one", "-o", "rows.parquet"],
+        ["download", "local/p/one", "-d", "files"],
+        ["plot", "local/p/one", "--key", "loss", "-o", "loss.svg"],
+        ["tag", "local/p/one", "best", "--yes", "--log", "tagged.jsonl"],
+        ["drift", "responses", "--project", "local/p"],
+    ],
+    ids=lambda arguments: " ".join(arguments[:1] + arguments[-1:]),
+)
 def test_ctrl_c_in_the_middle_leaves_nothing(tmp_path: Path, arguments: list[str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        option = "--url" if arguments[0] == "drift" else "--base-url"
         process = subprocess.Popen(
-            [*COMMAND, "ls", "local/p", "--base-url", url, *arguments],
-            env=environment(None, {"WANDB_API_KEY": "0" * 40}),
+            [*COMMAND, *arguments, option, url],
+            # matplotlib keeps the fonts that it finds at home.
+            env=environment(None, {"WANDB_API_KEY": "0" * 40, "MPLCONFIGDIR": str(tmp_path.parent)}),
             cwd=tmp_path,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -185,7 +270,7 @@ def test_ctrl_c_in_the_middle_leaves_nothing(tmp_path: Path, arguments: list[str
             connection.recv(1)
             process.send_signal(signal.SIGINT)
             stdout, stderr = process.communicate(timeout=PATIENCE)
-    assert (process.returncode, stdout, stderr) == (130, "", "runql ls: interrupted\n")
+    assert (process.returncode, stdout, stderr) == (130, "", f"runql {arguments[0]}: interrupted\n")
     assert list(tmp_path.iterdir()) == []
 
 

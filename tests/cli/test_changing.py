@@ -260,6 +260,7 @@ def test_a_file_that_is_no_log_of_the_command_stays_as_it_is(
     assert not running.requests
 
 
+@pytest.mark.posix
 def test_a_full_disk_stops_after_the_run_that_was_not_logged(
     server: RunningServer, home: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

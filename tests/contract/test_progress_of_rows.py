@@ -11,6 +11,7 @@ from tests.contract.untyped import Untyped, listed, taken
 from tests.unit.test_progress_bar import on_terminal
 
 from runql import bars
+from runql.resources.history.exports import files
 from runql.resources.history.row_report import RowReport
 from runql_server.running import RunningServer
 from runql_server.seed import SeedRun
@@ -89,6 +90,68 @@ def test_a_loop_reports_and_draws_nothing_by_itself(
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
     monkeypatch.setattr(bars, "RichBar", None)
     assert len(listed(face, runs.scan_histories(format="default"))) == len(frames)
+
+
+def test_a_list_reports_its_pages_in_loops_and_slices(
+    api: Untyped, face: Face, home: str, server: RunningServer
+) -> None:
+    pages: Seen = [(2, RUNS), (4, RUNS), (6, RUNS), (RUNS, RUNS)]
+    loop, part, limited = Listener(), Listener(), Listener()
+    assert len(listed(face, taken(face, api.runs(home, per_page=2, progress=loop)))) == RUNS
+    requests = len(server.requests)
+    assert len(taken(face, taken(face, api.runs(home, per_page=2, progress=part))[:])) == RUNS
+    assert (loop.seen, part.seen, len(server.requests)) == (pages, pages, 2 * requests)
+    assert len(listed(face, taken(face, api.runs(home, per_page=2, limit=3, progress=limited)))) == 3
+    limited.check(3)
+
+
+def test_a_loop_over_a_list_draws_nothing_by_itself(
+    api: Untyped, face: Face, home: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr(bars, "RichBar", None)
+    for progress in (None, False):
+        assert len(listed(face, taken(face, api.runs(home, per_page=2, progress=progress)))) == RUNS
+
+
+def test_a_loop_over_a_list_draws_where_it_is_asked_to_and_stops(
+    api: Untyped, face: Face, home: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[object] = []
+
+    class Bar:
+        def __init__(self, description: str, unit: str) -> None:
+            drawn.append((description, unit))
+
+        def show(self, done: int, total: int | None) -> None:
+            drawn.append((done, total))
+
+        def close(self) -> None:
+            drawn.append("closed")
+
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr(bars, "RichBar", Bar)
+    runs = taken(face, api.runs(home, per_page=4, progress=True))
+    listed(face, runs)
+    assert drawn == [(type(runs).__name__, "items"), (4, RUNS), (RUNS, RUNS), "closed"]
+
+
+def test_rows_of_exports_count_as_they_are_read(face: Face, monkeypatch: pytest.MonkeyPatch) -> None:
+    # A row group is a portion.
+    monkeypatch.setattr(files, "MOST_BYTES_IN_MEMORY", 1)
+    with RunningServer() as server:
+        server.seed("p", [SeedRun(name="one", history=({"loss": step / 2} for step in range(90_000)))])
+        api: Untyped = face.api(server.url, server.api_key)
+        run = taken(face, api.run(f"{server.entity}/p/one"))
+        for keys in (None, ["loss"]):
+            server.clear()
+            listener = Listener()
+            frame = taken(face, run.scan_history(keys).to_polars(progress=listener))
+            assert any(request.path.startswith("/history-exports/") for request in server.requests)
+            assert (len(frame), listener.seen[-1]) == (90_000, (90_000, 90_000))
+            assert [done for done, _ in listener.seen] == sorted(done for done, _ in listener.seen)
+            assert listener.seen[0][0] < 90_000
+            assert {total for _, total in listener.seen[:-1]} == {None if keys else 90_000}
 
 
 def test_a_file_reports_runs_also_those_of_an_interrupted_call(
@@ -172,6 +235,7 @@ def test_something_else_is_refused_before_anything_is_sent(
     server.clear()
     scan = runs.scan_histories(format="default")
     calls: tuple[Untyped, ...] = (
+        lambda: api.runs(home, progress=progress),
         lambda: runs.scan_histories(format="default", progress=progress),
         lambda: scan.collect(progress=progress),
         lambda: scan.sink_parquet(tmp_path / "a.parquet", progress=progress),
@@ -187,6 +251,7 @@ def test_something_else_is_refused_before_anything_is_sent(
 ON_TERMINAL = """
 import itertools, runql
 from runql import bars
+from runql.resources.history.exports import files
 from runql.resources.history.row_report import RowReport
 ticks = itertools.count(0, {seconds})
 bars.clock = lambda: next(ticks)

@@ -40,6 +40,7 @@ def give_files(scripted: ScriptedServer, *names: str) -> None:
     scripted.give(ScriptedResponse(BODY))
 
 
+@pytest.mark.posix
 def test_names_that_windows_cannot_store_arrive_elsewhere(
     face: Face, scripted: ScriptedServer, run: AnyRun, tmp_path: Path
 ) -> None:
@@ -204,6 +205,7 @@ def asked_for(request: httpx.Request) -> str:
     return base64.b64encode(bytes.fromhex(found[-1])).decode() if found else ""
 
 
+@pytest.mark.posix
 def test_an_artifact_of_such_names_arrives_and_is_intact(named: Untyped, face: Face, tmp_path: Path) -> None:
     artifact = named(*ORDINARY)
     assert taken(face, artifact.download(tmp_path)) == tmp_path
@@ -230,6 +232,7 @@ def test_the_others_of_an_artifact_arrive(name: str, named: Untyped, face: Face,
         taken(face, taken(face, artifact.get_entry(name)).download(root))
 
 
+@pytest.mark.posix
 def test_equal_bytes_arrive_where_the_disk_refuses_their_first_name(
     named: Untyped, face: Face, tmp_path: Path
 ) -> None:

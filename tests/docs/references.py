@@ -23,7 +23,7 @@ import runql_server
 PACKAGES: Final = (runql, runql_server, runql_graphql)
 SPAN: Final = re.compile(r"``?([^`\n]+)``?")
 CROSS_REFERENCE: Final = re.compile(r"\]\[([\w.]+)\]")
-RAISED: Final = re.compile(r"^ +([A-Z]\w+(?:\.\w+)*): ", re.MULTILINE)
+RAISED: Final = re.compile(r"^ +([A-Z][\w.]+(?:, [A-Z][\w.]+)*): ", re.MULTILINE)
 ERROR_NAME: Final = re.compile(r"[A-Z]\w+(?:Error|Warning)")
 VARIABLES: Final = {
     "api": runql.Api,
@@ -160,7 +160,8 @@ def check(content: str, place: str, scope: Mapping[str, object]) -> Iterator[Mis
             yield Missing(place, span, str(error))
     names = CROSS_REFERENCE.findall(content)
     raises = content.partition("Raises:\n")[2].partition("\n\n")[0]
-    for name in (*names, *RAISED.findall(raises)):
+    raised = [name for each in RAISED.findall(raises) for name in each.split(", ")]
+    for name in (*names, *raised):
         if _known(name.split(".")[0], scope) is None:
             yield Missing(place, name, f"there is no {name.split('.')[0]}")
             continue

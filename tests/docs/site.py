@@ -6,7 +6,7 @@ import re
 import shutil
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeAlias
@@ -14,6 +14,8 @@ from typing import Final, TypeAlias
 from tests.docs.api_pages import api_pages
 from tests.docs.command_page import command_page
 from tests.docs.linking import linked, reference_places
+
+import runql
 
 Nav: TypeAlias = "list[dict[str, str | Nav]]"
 ROOT: Final = Path(__file__).parents[2]
@@ -196,6 +198,12 @@ def faults() -> list[str]:
     return found
 
 
+def undescribed(names: Iterable[str]) -> list[str]:
+    """List the names that have no heading in the built reference."""
+    places = reference_places(BUILD / "site" / "docs" / "reference")
+    return [f"runql.{name}: the reference has no heading" for name in names if f"runql.{name}" not in places]
+
+
 def finish() -> None:
     """Leave one of the two colons with which docstrings begin an example, and link names to their reference."""
     site = BUILD / "site"
@@ -214,7 +222,7 @@ def main() -> None:
         prepare()
         return
     finish()
-    found = faults()
+    found = faults() + undescribed(name for name in runql.__all__ if not name.startswith("__"))
     for fault in found:
         print(fault, file=sys.stderr)
     if found:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 from typing import Final
 
 import pytest
@@ -82,9 +84,20 @@ def test_what_is_not_there_is_found(span: str, reason: str) -> None:
     [
         "Read it; see [the run][runql.Run.histories_of].",
         "Read it.\n\n    Raises:\n        PagingError: a page is missing.\n    ",
+        "Read it.\n\n    Raises:\n        ValueError, PagingError: a page is missing.\n    ",
         "Read it, as ``Run.histories_of`` does.",
     ],
 )
 def test_a_stale_docstring_is_found(docstring: str) -> None:
     [fault] = references.check(docstring, "a.py:1", {})
     assert fault.place == "a.py:1"
+
+
+def test_an_attribute_has_a_line_of_its_own() -> None:
+    # The reference takes what stands after a comma for its type.
+    shared = r"\n(?:Attributes|Args):\n(?:(?! *Raises:).+\n)*? +[a-z]\w*, \w+: "
+    assert [
+        each.place
+        for each in references.docstrings()
+        if re.search(shared, inspect.cleandoc(each.content) + "\n")
+    ] == []

@@ -135,6 +135,13 @@ def test_names_become_links_to_the_reference(tmp_path: Path) -> None:
         assert linking.linked(html, places, "") == html
 
 
+def test_a_name_without_a_heading_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(site, "BUILD", tmp_path)
+    (tmp_path / "site" / "docs" / "reference").mkdir(parents=True)
+    (tmp_path / "site" / "docs" / "reference" / "runs.html").write_text('<h2 id="runql.Run" class="doc">')
+    assert site.undescribed(["Run", "Runs"]) == ["runql.Runs: the reference has no heading"]
+
+
 def test_the_reference_begins_with_the_classes_that_everybody_uses() -> None:
     first = [re.findall(r"^::: (.+)$", page, re.MULTILINE)[:1] for page in api_pages().values()]
     assert first[:4] == [["runql.Api"], ["runql.Run"], ["runql.HistoryScan"], ["runql.Artifact"]]

@@ -1,1 +1,1 @@
-"""Installs of the wheel: the lowest versions, each extra alone, each Python that is here."""
+"""Installs of the wheel: the lowest versions, each extra alone, httpx2 for httpx, each Python that is here."""

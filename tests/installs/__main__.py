@@ -1,4 +1,4 @@
-"""`python -m tests.installs [WORD]`: try the wheel with the lowest versions, each extra alone, and on each Python; or what has WORD in its name."""
+"""`python -m tests.installs [WORD]`: try the wheel with the lowest versions, each extra, httpx2 and each Python; or what has WORD in its name."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from tests.wheel import CONSTRAINTS, ROOT, Trial, WheelError, build, last_line
 from runql_server.sample import start
 
 FLOORS: Final = ROOT / ".ci" / "requirements" / "floors.txt"
+SWITCH: Final = ROOT / "tests" / "installs" / "over_httpx2.py"
 FEATURES: Final = ROOT / "tests" / "installs" / "features.py"
 PYPROJECT: Final = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 EXTRAS: Final[Mapping[str, list[str]]] = PYPROJECT["project"]["optional-dependencies"]
@@ -46,6 +47,20 @@ FLOOR_TESTS: Final = (
     "-W",
     "ignore::DeprecationWarning:typer",
 )
+HTTPX2_TESTS: Final = (
+    "tests/unit/transport",
+    "tests/security",
+    "tests/faults/test_deadlines.py",
+    "tests/faults/test_doubled_responses.py",
+    "tests/faults/test_failed_downloads.py",
+    "tests/contract/test_event_loops.py",
+    "tests/contract/test_observation.py",
+    "tests/contract/test_processes.py",
+    "tests/contract/test_response_limits.py",
+    "tests/contract/test_run.py",
+    "tests/contract/test_scan.py",
+    "tests/contract/test_uploads.py",
+)
 PYTHON_TESTS: Final = (
     "tests/unit/transport",
     "tests/unit/test_errors.py",
@@ -62,7 +77,8 @@ def main() -> None:
         server = {"WANDB_BASE_URL": sample.url, "WANDB_API_KEY": sample.api_key}
         wheel = build(trial)
         attempts: dict[str, Callable[[], str | None]] = {
-            "the lowest versions": partial(try_floors, trial, wheel)
+            "the lowest versions": partial(try_floors, trial, wheel),
+            "httpx2 in the place of httpx": partial(try_httpx2, trial, wheel),
         }
         for extra in ("", *(name for name in EXTRAS if name != "all")):
             for kind, constraints in (("newest", CONSTRAINTS), ("lowest", FLOORS)):
@@ -150,6 +166,22 @@ def try_floors(trial: Trial, wheel: Path) -> str:
     for command in ("ls", "show", "history", "serve", "demo", "drift"):
         trial.run(python.parent / "runql", command, "--help")
     return f"{modules}; {tests(trial, python, *FLOOR_TESTS)}"
+
+
+def try_httpx2(trial: Trial, wheel: Path) -> str:
+    """The library that continues httpx, in an environment without httpx: docs/decisions/0060-one-module-imports-httpx.md."""
+    every = f"runql[all] @ {wheel.as_uri()}"
+    more = ("httpx2", "opentelemetry-sdk")
+    python = environment(trial, "httpx2", sys.executable, "--constraint", CONSTRAINTS, every, *TOOLS, *more)
+    trial.run(*uv(), "pip", "uninstall", "--python", python, "httpx", "httpcore")
+    packages = Path(trial.run(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))").strip())
+    shutil.copy(SWITCH, packages)
+    (packages / f"{SWITCH.stem}.pth").write_text(f"import {SWITCH.stem}\n", "utf-8")
+    asked = "import httpx, httpcore; print(httpx.Client.__module__, httpcore.ConnectionPool.__module__, httpx.__version__)"
+    found = trial.run(python, "-c", asked).strip()
+    if not found.startswith("httpx2 httpcore2 "):
+        raise WheelError(f"runql would not use httpx2: {found}")
+    return f"{found}; {tests(trial, python, *HTTPX2_TESTS)}"
 
 
 def try_python(trial: Trial, wheel: Path, version: str) -> str:

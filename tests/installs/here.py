@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import os
 import platform
 import tempfile
 from collections.abc import Generator, Sequence
@@ -55,7 +56,6 @@ PORTABLE: Final = (
     "tests/server/test_graphql.py",
     "tests/cli/test_changing.py",
     "tests/cli/test_download.py",
-    "tests/cli/test_formats.py",
     "tests/cli/test_ls.py",
     "tests/cli/test_show_history.py",
 )
@@ -137,6 +137,8 @@ def install(trial: Trial) -> tuple[Environment, Path]:
 
 def run_tests(environment: Environment, tests: Sequence[str]) -> str:
     """Run tests of this tree on the installed wheel; `src` is never on the path."""
+    if os.name == "nt":
+        tests = (*tests, "tests/platforms/on_windows.py")
     environ = {"PYTHONSAFEPATH": ""}
     chosen = ("-q", "-p", "no:cacheprovider", "-m", "not oracle and not live and not bench", *tests)
     return last_line(environment.run_module("pytest", *chosen, folder=ROOT, environ=environ))

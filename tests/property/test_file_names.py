@@ -33,6 +33,7 @@ def split_root(folder: str) -> Path:
 @example("a/../../b")
 @example("out/x")
 @example("loop/x")
+@pytest.mark.posix
 def test_a_target_lies_inside_and_can_be_written_or_is_refused(name: str) -> None:
     with TemporaryDirectory() as folder:
         root = split_root(folder)
@@ -53,6 +54,7 @@ def test_a_target_lies_inside_and_can_be_written_or_is_refused(name: str) -> Non
 @example("C:/x")
 @example("a:b")
 @example("d/aux.py")
+@pytest.mark.posix
 def test_what_windows_would_read_otherwise_is_refused_there(name: str) -> None:
     with TemporaryDirectory() as folder:
         root = split_root(folder)
@@ -74,6 +76,7 @@ def test_what_windows_would_read_otherwise_is_refused_there(name: str) -> None:
 @example(names=["a", "a/b"], folds=False)
 @example(names=["A/x", "a"], folds=True)
 @example(names=["Ab", "aB", "ab"], folds=True)
+@pytest.mark.posix
 def test_many_names_have_a_place_each_or_are_listed(names: list[str], *, folds: bool) -> None:
     with TemporaryDirectory() as folder:
         root = split_root(folder)
@@ -183,6 +186,7 @@ def test_all_that_is_refused_is_listed(tmp_path: Path) -> None:
     assert caught.value.refused == {"../b": "`..` leads out of the folder", "/c": "it is an absolute path"}
 
 
+@pytest.mark.posix
 def test_a_link_inside_the_folder_is_followed(tmp_path: Path) -> None:
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "real")

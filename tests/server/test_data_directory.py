@@ -52,6 +52,7 @@ def test_a_second_process_is_refused_and_says_why(tmp_path: Path) -> None:
         first.process.communicate(timeout=PATIENCE)
 
 
+@pytest.mark.posix
 def test_a_killed_server_frees_its_directory_and_an_orderly_end_leaves_no_mark(tmp_path: Path) -> None:
     data_dir = tmp_path / "data"
     killed = start(data_dir)
@@ -113,6 +114,7 @@ def test_only_the_user_may_read_what_the_server_writes(
     } == {}
 
 
+@pytest.mark.posix
 def test_a_directory_of_an_older_server_is_made_private(tmp_path: Path) -> None:
     Store(tmp_path).close()
     (tmp_path / "blobs").chmod(0o755)

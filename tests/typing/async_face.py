@@ -331,4 +331,5 @@ async def use_types(runs: AsyncRuns, run: AsyncRun) -> None:
 async def use_one_item(api: AsyncApi) -> None:
     """The first and the only item of a list."""
     assert_type(await (await api.runs("entity/project", limit=10)).first(), AsyncRun | None)
+    assert_type(await (await api.runs("entity/project", progress=True)).first(), AsyncRun | None)
     assert_type(await (await api.runs("entity/project")).one(), AsyncRun)

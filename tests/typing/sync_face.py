@@ -377,6 +377,7 @@ def use_types(runs: Runs, run: Run) -> None:
 def use_one_item(api: Api) -> None:
     """The first and the only item of a list."""
     assert_type(api.runs("entity/project", limit=10).first(), Run | None)
+    assert_type(api.runs("entity/project", progress=print).first(), Run | None)
     assert_type(api.runs("entity/project").one(), Run)
     runs: Sequence[Run] = api.runs("entity/project")
     assert_type(runs[0], Run)

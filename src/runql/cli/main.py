@@ -7,7 +7,7 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-from runql.cli.exit_codes import INTERRUPTED, TYPER_USAGE_ERROR, USAGE_ERROR, CheckExit
+from runql.cli.exit_codes import COULD_NOT_CHECK, INTERRUPTED, TYPER_USAGE_ERROR, USAGE_ERROR, CheckExit
 from runql.errors import MissingExtraError
 
 
@@ -18,19 +18,40 @@ def main() -> None:
         if find_spec(library) is None:
             print(MissingExtraError(library, extra="cli", needed_for="the runql command"), file=sys.stderr)
             sys.exit(2)
+    is_check = sys.argv[1:2] == ["drift"]
     try:
         from runql.cli.commands import app  # noqa: PLC0415 — needs the extra
+        from runql.cli.console.failures import accept_every_character  # noqa: PLC0415 — as above
 
+        accept_every_character()
         app()
     except KeyboardInterrupt:
         # Before a command began; `console.failures` ends commands.
         sys.exit(INTERRUPTED)
+    except OSError as error:
+        # The words of typer, as its help, could not be written; commands end in `console.failures`.
+        sys.exit(_exit_code(error, is_check=is_check))
     except SystemExit as ended:
         # Typer ends with 2 for a wrong option; a check that could not be done ends with 2, too.
-        wrong_option = ended.code == TYPER_USAGE_ERROR and not isinstance(ended, CheckExit)
-        if wrong_option and sys.argv[1:2] == ["drift"]:
+        if is_check and ended.code == TYPER_USAGE_ERROR and not isinstance(ended, CheckExit):
             sys.exit(USAGE_ERROR)
+        if isinstance(ended.__context__, OSError) and not isinstance(ended, CheckExit):
+            # Typer and rich end with 1 where nobody reads their words.
+            sys.exit(_exit_code(ended.__context__, is_check=is_check))
         raise
+
+
+def _exit_code(error: OSError, *, is_check: bool) -> int:
+    from runql.cli.console.failures import FAILED, drop_output, is_closed_pipe  # noqa: PLC0415 — as above
+    from runql.cli.console.plain import say  # noqa: PLC0415
+
+    drop_output()
+    if getattr(error.__context__, "exit_code", None) == TYPER_USAGE_ERROR:
+        return USAGE_ERROR if is_check else TYPER_USAGE_ERROR
+    if is_closed_pipe(error):
+        return 0
+    say(f"runql: cannot write the output: {error.strerror or error}")
+    return COULD_NOT_CHECK if is_check else FAILED
 
 
 def _open_missing_streams() -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:  # `serve` works without it
     import polars as pl
 
 LEVELS = " ▁▂▃▄▅▆▇█"
+PLAIN_LEVELS = " .,-~=+*#"
 CURVE_HEIGHT = 8
 
 
@@ -67,7 +68,10 @@ class Output:
         )
         width = min(self._console.width - 12, 72)
         for line in draw_curve(
-            [float(value) for value in curve[loss]], width=max(width, 10), height=CURVE_HEIGHT
+            [float(value) for value in curve[loss]],
+            width=max(width, 10),
+            height=CURVE_HEIGHT,
+            encoding=self._console.encoding,
         ):
             self._console.print(line, highlight=False, no_wrap=True)
 
@@ -92,10 +96,12 @@ class Output:
         self._console.print(Syntax(text.strip(), "python", background_color="default", word_wrap=True))
 
 
-def draw_curve(values: Sequence[float], *, width: int, height: int) -> list[str]:
+def draw_curve(
+    values: Sequence[float], *, width: int, height: int, encoding: str | None = "utf-8"
+) -> list[str]:
     """Return a curve as lines of block characters, on a logarithmic scale if every value is positive.
 
-    Each column is the mean of its share of the values; values that are not finite are left blank.
+    An ``encoding`` without these characters, as of a console of Windows, gets ASCII. Each column is the mean of its share of the values; values that are not finite are left blank.
     """
     columns = [_mean(values[start:stop]) for start, stop in _shares(len(values), width)]
     known = [value for value in columns if value is not None]
@@ -105,12 +111,21 @@ def draw_curve(values: Sequence[float], *, width: int, height: int) -> list[str]
     scaled = [None if value is None else _scaled(value, logarithmic=low > 0) for value in columns]
     bottom, top = (_scaled(value, logarithmic=low > 0) for value in (low, high))
     eighths = [_eighths(value, bottom, top, height) for value in scaled]
+    levels, axis = (LEVELS, "┤") if _has(encoding, LEVELS + "┤") else (PLAIN_LEVELS, "|")
     labels = {0: f"{high:.3g}", height - 1: f"{low:.3g}"}
     return [
-        f"{labels.get(row, ''):>9} ┤"
-        + "".join(LEVELS[min(max(eighth - 8 * (height - 1 - row), 0), 8)] for eighth in eighths)
+        f"{labels.get(row, ''):>9} {axis}"
+        + "".join(levels[min(max(eighth - 8 * (height - 1 - row), 0), 8)] for eighth in eighths)
         for row in range(height)
     ]
+
+
+def _has(encoding: str | None, characters: str) -> bool:
+    try:
+        characters.encode(encoding or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
 
 
 def _shares(count: int, width: int) -> list[tuple[int, int]]:

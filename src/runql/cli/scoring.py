@@ -66,7 +66,7 @@ def _recognise(layers: Sequence[tuple[Sequence[Sequence[float]], Layer]], values
 
 def _held_out(data: Path) -> Iterator[tuple[int, list[float]]]:
     brightest = float(json.loads((data / "about.json").read_bytes())["brightest"])
-    with (data / "held_out.csv").open(newline="") as file:
+    with (data / "held_out.csv").open(newline="", encoding="utf-8") as file:
         rows = csv.reader(file)
         next(rows)
         for digit, *pixels in rows:

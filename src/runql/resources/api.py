@@ -15,6 +15,7 @@ from runql.postponed import postponed
 from runql.resources.artifacts.catalog import ArtifactCatalog, AsyncArtifactCatalog
 from runql.resources.records.entry_point import EntryPoint, known_entity
 from runql.resources.records.run_fields import UNEDITED, read_run
+from runql.transport.bodies import Progress
 from runql.transport.deadlines.methods import counts_as_one_async_call, counts_as_one_call
 from runql.transport.flow import Flow, ReadOnce
 from runql.transport.http_library import httpx
@@ -180,6 +181,7 @@ class Api(EntryPoint[RetryingClient], ArtifactCatalog):
         lazy: bool = False,
         limit: int | None = None,
         missing: Missing = "last",
+        progress: Progress | bool | None = None,
     ) -> Runs:
         """Return the runs of a project as a lazy list; see `Runs`.
 
@@ -200,6 +202,8 @@ class Api(EntryPoint[RetryingClient], ArtifactCatalog):
                 for no more than are missing.
             missing: ``"raise"`` makes an `UnorderedError` of that warning, when the first page is listed. A server that
                 lists runs without the value first can fill that page with them. Not with ``lazy=True``.
+            progress: called after each page that a ``for`` or a slice reads, with the runs that were read and their total.
+                True draws a bar, False none; by default one comes by itself for a slice, see `runql.progress_bar`.
 
         Raises:
             PathError, ValueError, TypeError: an argument is not valid; raised before anything is sent.
@@ -222,6 +226,7 @@ class Api(EntryPoint[RetryingClient], ArtifactCatalog):
             lazy=lazy,
             limit=limit,
             missing=missing,
+            progress=progress,
         )
 
     @counts_as_one_call
@@ -445,6 +450,7 @@ class AsyncApi(EntryPoint["AsyncRetryingClient"], AsyncArtifactCatalog):
         lazy: bool = False,
         limit: int | None = None,
         missing: Missing = "last",
+        progress: Progress | bool | None = None,
     ) -> AsyncRuns:
         """Return the runs of a project as a lazy list; see `Runs`.
 
@@ -466,6 +472,7 @@ class AsyncApi(EntryPoint["AsyncRetryingClient"], AsyncArtifactCatalog):
             lazy=lazy,
             limit=limit,
             missing=missing,
+            progress=progress,
         )
 
     @counts_as_one_async_call

@@ -350,7 +350,8 @@ class AsyncRetryingClient:
         async def work() -> None:
             while True:
                 async with slots or nullcontext():
-                    flow = next(waiting, None)
+                    # A slot may come in the same step of the loop as the cancellation: the worker would go on once.
+                    flow = None if errors else next(waiting, None)
                     if flow is None:
                         return
                     try:

@@ -52,7 +52,12 @@ class PartFile:
         """Replace the target with the temporary file."""
         # Closing may be the first call that fails on a full disk. The lock has its own descriptor and outlives it.
         self._file.close()
-        os.replace(self._path, self._target)  # noqa: PTH105 - replaces on every system, which its name says
+        try:
+            os.replace(self._path, self._target)  # noqa: PTH105 - replaces on every system, which its name says
+        except PermissionError:
+            if self._target.is_dir():  # as POSIX says it; Windows denies the access
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(self._target)) from None
+            raise
         self._release()
 
     def discard(self) -> None:
@@ -154,10 +159,20 @@ def _is_at(path: Path, file: BinaryIO) -> bool:
 
 
 if sys.platform == "win32":
+    import msvcrt
 
     def lock(_file: BinaryIO) -> bool | None:
         """Return None: Windows cannot move a locked or open file, so the lock would end just when it is needed."""
         return None
+
+    def lock_in_place(file: BinaryIO) -> bool | None:
+        """Lock a file that stays where it is, as long as it is open; as `lock`."""
+        os.lseek(file.fileno(), 0, os.SEEK_SET)
+        try:
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        except OSError as error:
+            return False if error.errno in {errno.EACCES, errno.EDEADLK} else None
+        return True
 
 else:
     import fcntl
@@ -171,3 +186,5 @@ else:
         except OSError:
             return None
         return True
+
+    lock_in_place = lock

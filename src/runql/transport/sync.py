@@ -21,6 +21,7 @@ from runql.transport.connections.leftovers import watch
 from runql.transport.credentials.plain_http import check_plain_http
 from runql.transport.deadlines.call import Call
 from runql.transport.deadlines.sockets import bind_sockets, bounding_sockets
+from runql.transport.deadlines.waits import wait_for, wait_for_all
 from runql.transport.endpoint import LIMITS, UNSENT, Endpoint, NoCookies, parsed
 from runql.transport.flow import Effect, Flow, Gather, Join, Offload, Reply, Sleep, name_of
 from runql.transport.http_library import httpx
@@ -321,7 +322,7 @@ class RetryingClient:
         return response
 
     def _gather(self, effect: Gather, call: Call) -> None:
-        from concurrent.futures import ThreadPoolExecutor, wait
+        from concurrent.futures import ThreadPoolExecutor
 
         flows, limit = effect.flows, effect.limit
         if min(limit, len(flows)) <= 1:
@@ -348,7 +349,7 @@ class RetryingClient:
             try:
                 # Each thread gets a copy of the context: the limits, and what a caller's tracing keeps there.
                 futures = [pool.submit(copy_context().run, work) for _ in range(effect.workers)]
-                wait(futures)
+                wait_for_all(futures)
             finally:
                 # Also when an interrupt ends the wait: leaving the pool waits for its threads.
                 stopped.set()
@@ -464,7 +465,7 @@ def _join(flight: Flight, call: Call) -> None:
         )
     ended = threading.Event()
     flight.when_ended(ended.set)
-    if not ended.wait(call.bound(None)):
+    if not wait_for(ended, call.bound(None)):
         raise call.exceeded("", sent=False)
 
 

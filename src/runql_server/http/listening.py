@@ -5,10 +5,18 @@ from __future__ import annotations
 import errno
 import ipaddress
 import socket
+import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 _BACKLOG = 2048
+
+# Windows lets two sockets with SO_REUSEADDR bind one address, and reuses the address of an ended server anyway.
+if sys.platform == "win32":
+    _OWN_ADDRESS: Final = socket.SO_EXCLUSIVEADDRUSE
+else:
+    _OWN_ADDRESS: Final = socket.SO_REUSEADDR
 
 
 @dataclass(frozen=True)
@@ -44,7 +52,7 @@ def bind(host: str, port: int) -> socket.socket:
     # asyncio disables Nagle's algorithm only when the protocol is named; otherwise a response waits 40 ms.
     listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.setsockopt(socket.SOL_SOCKET, _OWN_ADDRESS, 1)
         listening.bind((host, port))
         # The address is announced before the server starts: early clients wait instead of being refused.
         listening.listen(_BACKLOG)

@@ -37,7 +37,8 @@ class DirectoryLock:
         try:
             _lock(self._file)
         except OSError as error:
-            holder = os.pread(self._file, 1_000, 0) if hasattr(os, "pread") else b""
+            os.lseek(self._file, 0, os.SEEK_SET)
+            holder = os.read(self._file, 1_000)
             self._close()
             raise DataDirectoryError(
                 f"{data_dir} is in use by {_named(holder)}: stop it, or name another data directory"

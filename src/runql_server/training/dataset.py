@@ -35,7 +35,7 @@ def write(folder: Path) -> dict[str, object]:
     pixels, labels = bunch.data[order].astype(int), bunch.target[order].astype(int)
     folder.mkdir(parents=True, exist_ok=True)
     for name, part in (("train", slice(None, TRAINING)), ("held_out", slice(TRAINING, None))):
-        with (folder / f"{name}.csv").open("w", newline="") as file:
+        with (folder / f"{name}.csv").open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(["digit", *PIXELS])
             writer.writerows([label, *row] for label, row in zip(labels[part], pixels[part], strict=True))
@@ -47,7 +47,7 @@ def write(folder: Path) -> dict[str, object]:
         "classes": 10,
         "brightest": BRIGHTEST,
     }
-    (folder / "about.json").write_text(json.dumps(about, indent=2) + "\n")
+    (folder / "about.json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
     return about
 
 

@@ -55,7 +55,7 @@ class Evaluation:
         """Write ``recalls.json`` and ``confusion.csv``."""
         folder.mkdir(parents=True, exist_ok=True)
         write_json(folder / "recalls.json", self.recalls())
-        with (folder / "confusion.csv").open("w", newline="") as file:
+        with (folder / "confusion.csv").open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(["shown", *(f"taken_for_{digit}" for digit in range(10))])
             writer.writerows([digit, *counts] for digit, counts in enumerate(self.confusion.tolist()))
@@ -68,4 +68,4 @@ def evaluate(model: Model, data: Digits) -> Evaluation:
 
 def write_json(path: Path, content: Mapping[str, object]) -> None:
     """Write an object as JSON, one member per line."""
-    path.write_text(json.dumps(content, indent=2) + "\n")
+    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")

@@ -91,7 +91,9 @@ class Model:
             }
             for layer in self.layers
         ]
-        path.write_text(json.dumps({"format": FORMAT, "layers": layers}, separators=(",", ":")))
+        path.write_text(
+            json.dumps({"format": FORMAT, "layers": layers}, separators=(",", ":")), encoding="utf-8"
+        )
 
 
 def _rounded(numbers: Array) -> Array:

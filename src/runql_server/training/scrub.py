@@ -70,6 +70,6 @@ def _without_local_paths(manifest: dict[str, Any]) -> dict[str, Any]:
 
 def _rewritten(path: Path, change: Callable[[dict[str, Any]], dict[str, Any]]) -> tuple[int, str]:
     """Replace a file's JSON by the changed one, and return its size and MD5."""
-    path.write_text(json.dumps(change(json.loads(path.read_text()))))
+    path.write_text(json.dumps(change(json.loads(path.read_text(encoding="utf-8")))), encoding="utf-8")
     content = path.read_bytes()
     return len(content), base64.b64encode(hashlib.md5(content, usedforsecurity=False).digest()).decode()

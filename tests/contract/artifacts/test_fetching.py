@@ -84,6 +84,7 @@ def test_files_below_a_folder_of_it(
     assert list((tmp_path / "none").iterdir()) == []
 
 
+@pytest.mark.posix
 def test_where_it_is_saved_by_default(
     artifact: Untyped, face: Face, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -93,6 +94,7 @@ def test_where_it_is_saved_by_default(
     assert taken(face, artifact.download()) == tmp_path / "elsewhere/rows:v1"
 
 
+@pytest.mark.posix
 def test_one_entry(artifact: Untyped, face: Face, server: RunningServer, tmp_path: Path) -> None:
     entry = taken(face, artifact.get_entry("deep/er/x.bin"))
     assert (entry.path, entry.size, entry.ref, entry.is_reference) == ("deep/er/x.bin", 102_400, None, False)

@@ -137,6 +137,7 @@ def test_a_deadline_notes_it_too(kind: str, tmp_path: Path) -> None:
     assert caught.value.__notes__[0].startswith("files saved: 5 (")
 
 
+@pytest.mark.posix
 def test_copies_and_files_that_are_there_count(tmp_path: Path) -> None:
     same = [held(name, b"same") for name in ("a", "b", "c\n")]
     there = held("d", b"there")

@@ -96,11 +96,14 @@ def test_no_flow_begins_after_one_has_failed(face: Face, apart: bool) -> None:
 
     def flow(number: int) -> Flow[None]:
         begun.append(number)
-        yield from sleep(0.01)
+        yield from sleep(0.001 * (number % 3))
         yield from offload(fail)
 
-    with pytest.raises(RunqlError, match="no room"):
-        driver(face, unasked)(
-            gather([flow(number) for number in range(20)], limit=LIMIT, release_on_offload=apart)
-        )
-    assert len(begun) <= LIMIT + EXTRA_WORKERS
+    # The failure and the slot of a next flow have to come within one step of the event loop, which only some rounds do.
+    for _ in range(50):
+        begun.clear()
+        with pytest.raises(RunqlError, match="no room"):
+            driver(face, unasked)(
+                gather([flow(number) for number in range(20)], limit=LIMIT, release_on_offload=apart)
+            )
+        assert len(begun) <= LIMIT + EXTRA_WORKERS

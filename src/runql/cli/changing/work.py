@@ -11,6 +11,7 @@ from runql.cli.changing.changes import Change
 from runql.cli.changing.log import ChangeLog, opened_log, read_done
 from runql.cli.console.failures import AskedWronglyError
 from runql.cli.console.plain import say
+from runql.cli.console.progress import bar, counted
 from runql.cli.console.rows import Format, write_rows
 from runql.cli.filter_language import parse_filter
 from runql.cli.reading.places import Place, parse_place
@@ -135,17 +136,18 @@ class Work:
     def _applied(
         self, planned: Sequence[tuple[Run, str]], log: ChangeLog, progress: _Progress
     ) -> Iterator[Mapping[str, JSONValue]]:
-        for run, preview in planned:
-            row = _row(run, preview)
-            try:
-                self.change.apply(run)
-            except RunNotFoundError:
-                progress.gone += 1
-                yield {**row, "change": "gone"}
-                continue
-            progress.changed += 1
-            log.note(_path(run), preview)
-            yield row
+        with bar(self.command, "runs", self.format) as report:
+            for run, preview in counted(planned, report, len(planned)):
+                row = _row(run, preview)
+                try:
+                    self.change.apply(run)
+                except RunNotFoundError:
+                    progress.gone += 1
+                    yield {**row, "change": "gone"}
+                    continue
+                progress.changed += 1
+                log.note(_path(run), preview)
+                yield row
 
     def _say(self, message: str) -> None:
         say(f"runql {self.command}: {message}")

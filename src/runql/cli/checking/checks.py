@@ -6,7 +6,7 @@ import os
 import sys
 import traceback
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +15,9 @@ from typing import Final
 import typer
 from graphql import GraphQLSchema
 
-from runql.cli.exit_codes import COULD_NOT_CHECK, USAGE_ERROR, CheckExit
+from runql.cli.console.failures import drop_output, is_closed_pipe
+from runql.cli.console.plain import say
+from runql.cli.exit_codes import COULD_NOT_CHECK, INTERRUPTED, USAGE_ERROR, CheckExit
 from runql.config import resolve_settings
 from runql.drift import (
     CheckedOperation,
@@ -86,11 +88,14 @@ class Output:
             except OSError as error:
                 raise LocalFileError(f"cannot write {path}", error) from error
         colour = self.report_format == "text" and _wants_colour()
-        typer.echo(
-            render(report, self.report_format, self.operations, strict=self.strict, colour=colour),
-            nl=False,
-            color=colour or None,
-        )
+        rendered = render(report, self.report_format, self.operations, strict=self.strict, colour=colour)
+        try:
+            typer.echo(rendered, nl=False, color=colour or None)
+        except OSError as error:
+            drop_output()
+            if not is_closed_pipe(error):
+                say(f"runql drift: cannot write the output: {error.strerror or error}")
+                raise CheckExit(COULD_NOT_CHECK) from error
         raise CheckExit(report.exit_code(strict=self.strict))
 
     @contextmanager
@@ -98,14 +103,18 @@ class Output:
         """Turn every error into an exit: the caller's mistakes into 3, everything else into 2, never into 1."""
         try:
             yield
+        except KeyboardInterrupt:
+            say("runql drift: interrupted")
+            raise CheckExit(INTERRUPTED) from None
         except USAGE_ERRORS as error:
-            typer.echo(f"runql drift: {error}", err=True)
+            say(f"runql drift: {error}")
             raise CheckExit(USAGE_ERROR) from error
         except RunqlError as error:
             self.finish(Report(self.source, unchecked=(Unchecked("the server", str(error)),)))
         except Exception as error:
             # Python would exit with 1, which here means a breaking change.
-            traceback.print_exc()
+            with suppress(OSError):
+                traceback.print_exc()
             raise CheckExit(COULD_NOT_CHECK) from error
 
 

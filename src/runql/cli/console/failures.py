@@ -61,7 +61,7 @@ def reporting(command: str) -> Generator[None]:
         typer.Exit: the work failed, was interrupted, or nobody reads its output any more.
     """
     start = f"runql {command}"
-    _accept_every_character()
+    accept_every_character()
     try:
         with _spoken_warnings(start):
             yield
@@ -70,7 +70,7 @@ def reporting(command: str) -> Generator[None]:
         # Whole lines wait in the buffer, perhaps with the end of one that was written in part.
         with suppress(OSError, KeyboardInterrupt):
             sys.stdout.flush()
-        _drop_output()
+        drop_output()
         say(f"{start}: interrupted")
         raise typer.Exit(INTERRUPTED) from None
     except _ASKED_WRONGLY as error:
@@ -82,8 +82,8 @@ def reporting(command: str) -> Generator[None]:
         say(f"{start}: {error}")
         raise typer.Exit(FAILED) from error
     except OSError as error:
-        _drop_output()
-        if _is_closed_pipe(error):
+        drop_output()
+        if is_closed_pipe(error):
             # The reader has what it needs, as `head` does.
             raise typer.Exit(0) from None
         say(f"{start}: cannot write the output: {error.strerror or error}")
@@ -115,18 +115,19 @@ def _spoken_warnings(start: str) -> Generator[None]:
         yield
 
 
-def _accept_every_character() -> None:
+def accept_every_character() -> None:
     """Let streams of other encodings than UTF-8 escape what they cannot hold, where Python would fail."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
 
-def _is_closed_pipe(error: OSError) -> bool:
+def is_closed_pipe(error: OSError) -> bool:
+    """Whether nobody reads the output any more, as behind `head`."""
     return isinstance(error, BrokenPipeError) or (sys.platform == "win32" and error.errno == errno.EINVAL)
 
 
-def _drop_output() -> None:
+def drop_output() -> None:
     """Let what was not written yet go nowhere, so that Python does not fail on it once more as it ends."""
     try:
         number = sys.stdout.fileno()

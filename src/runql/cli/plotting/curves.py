@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from runql.cli.console.plain import plain
+from runql.cli.console.progress import counted
+from runql.transport.bodies import Progress
 
 if TYPE_CHECKING:
     from runql.resources.runs.run import Run
@@ -39,10 +41,10 @@ class Curve:
         return f"{plain(self.key)} of {plain(self.run)}{name}"
 
 
-def read_curves(run: Run, keys: Sequence[str]) -> list[Curve]:
+def read_curves(run: Run, keys: Sequence[str], report: Progress | None = None) -> list[Curve]:
     """Read the curves of a run, one for each key, in one scan; values that are no numbers are left out."""
     points: dict[str, tuple[list[float], list[float]]] = {key: ([], []) for key in keys}
-    for place, row in enumerate(run.scan_history(list(keys), match="any")):
+    for place, row in enumerate(counted(run.scan_history(list(keys), match="any"), report)):
         step = row.get(STEP)
         for key, (steps, values) in points.items():
             value = row.get(key)

@@ -13,6 +13,7 @@ import typer
 from runql.cli.console.failures import AskedWronglyError, help_end, reporting
 from runql.cli.console.output_file import check_output, opened_output
 from runql.cli.console.plain import plain, say
+from runql.cli.console.progress import bar
 from runql.cli.console.rows import ForceOption
 from runql.cli.console.session import BaseUrlOption, session
 from runql.cli.plotting.curves import Curve, read_curves
@@ -64,8 +65,12 @@ def plot(
                 raise AskedWronglyError(f"{path} is no run: give ENTITY/PROJECT/ID")
         kind = None if output is None else _checked_output(output, force=force)
         keys = list(dict.fromkeys(key))
+        curves: list[Curve] = []
         with session(base_url) as api:
-            curves = [curve for path in dict.fromkeys(runs) for curve in read_curves(api.run(path), keys)]
+            for path in dict.fromkeys(runs):
+                run = api.run(path)
+                with bar(f"history of {run.id}", "rows") as report:
+                    curves += read_curves(run, keys, report)
         drawn = _with_values(curves)
         if output is None or kind is None:
             _draw(drawn)
@@ -114,5 +119,5 @@ def _draw(curves: Sequence[Curve]) -> None:
         lines.append(
             f"{curve.label}: {len(curve.values):,} values, steps {curve.steps[0]} to {curve.steps[-1]}"
         )
-        lines += draw_curve(curve.values, width=max(width, 10), height=HEIGHT)
+        lines += draw_curve(curve.values, width=max(width, 10), height=HEIGHT, encoding=sys.stdout.encoding)
     sys.stdout.write("\n".join(lines) + "\n")

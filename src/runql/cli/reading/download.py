@@ -12,10 +12,10 @@ import typer
 from runql.arguments import checked_path
 from runql.cli.console.failures import AskedWronglyError, help_end, reporting
 from runql.cli.console.plain import plain, say
+from runql.cli.console.progress import bar
 from runql.cli.console.session import BaseUrlOption, session
 from runql.cli.reading.places import parse_place
 from runql.errors import NotFoundError
-from runql.progress_bar import progress_bar
 
 if TYPE_CHECKING:
     from runql.resources.api import Api
@@ -77,13 +77,13 @@ def download(
         checked_path("the folder", folder)
         if folder.exists() and not folder.is_dir():
             raise AskedWronglyError(f"{folder} is no folder: give another one with -d")
-        with session(base_url) as api, progress_bar("files") as bar:
+        with session(base_url) as api, bar("files", "bytes") as report:
             if place.kind == "run":
                 saved = _save_run(
-                    api, path, folder, glob or (), bar, force=force, skip_existing=skip_existing
+                    api, path, folder, glob or (), report, force=force, skip_existing=skip_existing
                 )
             else:
-                saved = _save_artifact(api, path, folder, glob or (), bar, force=force)
+                saved = _save_artifact(api, path, folder, glob or (), report, force=force)
         for each in saved:
             print(plain(str(each)))
         say(f"runql download: {len(saved)} file{'' if len(saved) == 1 else 's'} below {folder}")
@@ -94,7 +94,7 @@ def _save_run(
     path: str,
     folder: Path,
     patterns: Sequence[str],
-    bar: Progress,
+    report: Progress | None,
     *,
     force: bool,
     skip_existing: bool,
@@ -119,14 +119,14 @@ def _save_run(
             replace=force,
             exist_ok=skip_existing,
             max_concurrency=DEFAULT_CONCURRENCY,
-            progress=bar,
+            progress=report,
             on_unsafe="raise",
         )
     )
 
 
 def _save_artifact(
-    api: Api, path: str, folder: Path, patterns: Sequence[str], bar: Progress, *, force: bool
+    api: Api, path: str, folder: Path, patterns: Sequence[str], report: Progress | None, *, force: bool
 ) -> list[Path]:
     from runql.paths import parse_artifact_path  # noqa: PLC0415
     from runql.resources.artifacts.download.entries import DownloadOptions, download_entries  # noqa: PLC0415
@@ -145,7 +145,7 @@ def _save_artifact(
         _refuse_existing([target for entry, target in found if not is_intact(target, entry)])
     source = ArtifactSource(artifact.id, artifact.qualified_name, manifest)
     saved = api.client.run(
-        download_entries(source, entries, folder, DownloadOptions(DEFAULT_CONCURRENCY, bar))
+        download_entries(source, entries, folder, DownloadOptions(DEFAULT_CONCURRENCY, report))
     )
     return [saved[entry.path] for entry in entries]
 

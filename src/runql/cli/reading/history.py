@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Final, Literal, TypeAlias
 
 import typer
 
 from runql.cli.console.failures import AskedWronglyError, help_end, reporting
 from runql.cli.console.plain import say
+from runql.cli.console.progress import OpenBar, bar
 from runql.cli.console.rows import (
     ForceOption,
     FormatOption,
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from runql.frames.batches import Batch
     from runql.resources.history.scan import HistoryScan
     from runql.resources.runs.run import Run
+
 
 Match: TypeAlias = Literal["any", "all"]
 RUN: Final = "run"
@@ -96,30 +99,48 @@ def history(
                 for run in found
             ]
             paths = ["/".join(run.path) for run in found]
+            total = None if keys or from_step is not None or to_step is not None else _line_count(found)
+            progress = partial(bar, "history", "rows", chosen, output)
             if is_frame(chosen):
-                write_batches(_batches(paths, scans), names, chosen, output, force=force)
+                write_batches(_batches(paths, scans, progress, total), names, chosen, output, force=force)
             else:
-                write_rows(_rows(paths, scans), names, chosen, output, force=force)
+                write_rows(_rows(paths, scans, progress, total), names, chosen, output, force=force)
 
 
-def _rows(paths: Sequence[str], scans: Sequence[HistoryScan]) -> Iterator[Mapping[str, JSONValue]]:
+def _line_count(runs: Sequence[Run]) -> int | None:
+    """Return how many rows the runs had when they were read, where the server counts them."""
+    counts = [run.history_line_count for run in runs]
+    return None if None in counts else sum(count or 0 for count in counts)
+
+
+def _rows(
+    paths: Sequence[str], scans: Sequence[HistoryScan], progress: OpenBar, total: int | None
+) -> Iterator[Mapping[str, JSONValue]]:
     count = 0
-    for path, scan in zip(paths, scans, strict=True):
-        for row in scan:
-            count += 1
-            yield {RUN: path, STEP: None, **row} | {RUN: path}
+    with progress() as report:
+        for path, scan in zip(paths, scans, strict=True):
+            for row in scan:
+                count += 1
+                yield {RUN: path, STEP: None, **row} | {RUN: path}
+                if report is not None:
+                    report(count, total)
     _say_if_none(count)
 
 
-def _batches(paths: Sequence[str], scans: Sequence[HistoryScan]) -> Iterator[Batch]:
+def _batches(
+    paths: Sequence[str], scans: Sequence[HistoryScan], progress: OpenBar, total: int | None
+) -> Iterator[Batch]:
     """Return the same rows as columns, as far as they are read as such."""
     from runql.resources.history.scan import batches_of  # noqa: PLC0415 - `--help` needs none of it
 
     count = 0
-    for path, scan in zip(paths, scans, strict=True):
-        for batch in batches_of(scan):
-            count += batch.height
-            yield batch.labelled(RUN, [path] * batch.height)
+    with progress() as report:
+        for path, scan in zip(paths, scans, strict=True):
+            for batch in batches_of(scan):
+                count += batch.height
+                yield batch.labelled(RUN, [path] * batch.height)
+                if report is not None:
+                    report(count, total)
     _say_if_none(count)
 
 

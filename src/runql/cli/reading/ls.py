@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Final, TypeVar
 
 import typer
 
 from runql.cli.console.failures import AskedWronglyError, help_end, reporting
 from runql.cli.console.plain import say
+from runql.cli.console.progress import OpenBar, bar, counted
 from runql.cli.console.rows import ForceOption, FormatOption, OutputOption, checked_format, write_rows
 from runql.cli.console.session import BaseUrlOption, session
 from runql.cli.filter_language import parse_filter
@@ -27,6 +29,7 @@ from runql.cli.reading.orders import server_order
 from runql.cli.reading.places import Place, parse_place
 from runql.filters import Filter
 from runql.paths import ProjectAddress, parse_project_path
+from runql.transport.bodies import Progress
 from runql.values import JSONValue
 
 if TYPE_CHECKING:
@@ -37,6 +40,7 @@ if TYPE_CHECKING:
     from runql.resources.sweeps.sweep import Sweep
 
 T = TypeVar("T")
+
 DEFAULT_ORDER: Final = "+created_at"
 LIGHT_PAGE: Final = 200
 """Runs a request where neither config nor summary is shown."""
@@ -115,7 +119,8 @@ def ls(
         chosen = checked_format(format, output, force=force)
         with session(base_url) as api:
             listing = _listing(api, place, what, query)
-            write_rows(listing.rows, listing.columns, chosen, output, force=force)
+            rows = listing.rows(partial(bar, "ls", "items", chosen, output))
+            write_rows(rows, listing.columns, chosen, output, force=force)
 
 
 @dataclass(frozen=True)
@@ -131,19 +136,22 @@ class _Query:
 class _Listing:
     """What is listed: rows, and the columns in order, or None where the rows decide."""
 
-    def __init__(self, selection: Selection[T], read: Callable[[], Iterable[T]]) -> None:
+    def __init__(self, selection: Selection[T], read: Callable[[Progress | None], Iterable[T]]) -> None:
         self.columns: Sequence[str] | None = selection.fixed
-        self.rows: Iterator[Mapping[str, JSONValue]] = _rows(selection, read)
+        self.rows: Callable[[OpenBar], Iterator[Mapping[str, JSONValue]]] = partial(_rows, selection, read)
 
 
-def _rows(selection: Selection[T], read: Callable[[], Iterable[T]]) -> Iterator[Mapping[str, JSONValue]]:
+def _rows(
+    selection: Selection[T], read: Callable[[Progress | None], Iterable[T]], bar: OpenBar
+) -> Iterator[Mapping[str, JSONValue]]:
     # A generator: nothing is sent before the first row is needed.
     unseen, is_empty = set(selection.entries), True
-    for item in read():
-        is_empty = False
-        row = selection.row(item)
-        unseen = {name for name in unseen if row[name] is None}
-        yield row
+    with bar() as report:
+        for item in read(report):
+            is_empty = False
+            row = selection.row(item)
+            unseen = {name for name in unseen if row[name] is None}
+            yield row
     if is_empty:
         say("runql ls: there is nothing to list")
     elif unseen:
@@ -169,28 +177,45 @@ def _listing(api: Api, place: Place | None, what: str | None, query: _Query) -> 
         )
     match kind, what:
         case "entity", None:
-            return _Listing(PROJECTS.select(columns), lambda: api.projects(path or None, limit=limit))
+            return _Listing(
+                PROJECTS.select(columns), _counting(lambda: api.projects(path or None, limit=limit), limit)
+            )
         case "project" | "sweep", None:
             selection = RUNS.select(columns)
             read = _runs if kind == "project" else _sweep_runs
-            return _Listing(selection, lambda: read(api, path, query, light=not selection.needs(FULL_ONLY)))
+            light = not selection.needs(FULL_ONLY)
+            return _Listing(
+                selection, lambda report: read(api, path, query, light=light, progress=report or False)
+            )
         case "project", "artifacts":
-            return _Listing(COLLECTIONS.select(columns), lambda: _collections(api, path, limit))
+            return _Listing(
+                COLLECTIONS.select(columns), _counting(lambda: _collections(api, path, limit), limit)
+            )
         case "project", "sweeps":
-            return _Listing(SWEEPS.select(columns), lambda: _sweeps(api, path, limit))
+            return _Listing(SWEEPS.select(columns), _counting(lambda: _sweeps(api, path, limit), limit))
         case "run", "artifacts":
-            return _Listing(ARTIFACTS.select(columns), lambda: api.run(path).logged_artifacts(limit=limit))
+            return _Listing(
+                ARTIFACTS.select(columns),
+                _counting(lambda: api.run(path).logged_artifacts(limit=limit), limit),
+            )
         case "run", "files":
-            return _Listing(FILES.select(columns), lambda: api.run(path).files(limit=limit))
+            return _Listing(FILES.select(columns), _counting(lambda: api.run(path).files(limit=limit), limit))
         case "artifact", "artifacts":
-            return _Listing(ARTIFACTS.select(columns), lambda: _versions(api, path, limit))
+            return _Listing(ARTIFACTS.select(columns), _counting(lambda: _versions(api, path, limit), limit))
         case "artifact", "files" | None:
-            return _Listing(FILES.select(columns), lambda: api.artifact(path).files(limit=limit))
+            return _Listing(
+                FILES.select(columns), _counting(lambda: api.artifact(path).files(limit=limit), limit)
+            )
         case "run", None:
             raise AskedWronglyError(f"{path} is a run: give --files or --artifacts, or use `runql show`")
         case _:
             article = "an" if kind[0] in "ae" else "a"
             raise AskedWronglyError(f"--{what} is not for {article} {kind}: {_NEEDS[what or 'sweeps']}")
+
+
+def _counting(read: Callable[[], Iterable[T]], limit: int | None) -> Callable[[Progress | None], Iterable[T]]:
+    """Return what reads and reports, for lists that do not report by themselves."""
+    return lambda report: counted(read(), report, limit)
 
 
 _NEEDS: Final = {
@@ -204,22 +229,37 @@ def _default_kind(api: Api) -> str:
     return "project" if api.settings.project else "entity"
 
 
-def _runs(api: Api, path: str, query: _Query, *, light: bool) -> Runs:
+def _runs(api: Api, path: str, query: _Query, *, light: bool, progress: Progress | bool) -> Runs:
     order = query.order or DEFAULT_ORDER
     # An order by a key that no run has means nothing, so it is an error; only full pages show it.
     by_value = order[1:].startswith(("config.", "summary_metrics."))
     if light and not by_value:
-        return api.runs(path or None, query.filters, order, LIGHT_PAGE, lazy=True, limit=query.limit)
+        return api.runs(
+            path or None,
+            query.filters,
+            order,
+            LIGHT_PAGE,
+            lazy=True,
+            limit=query.limit,
+            progress=progress,
+        )
     return api.runs(
-        path or None, query.filters, order, limit=query.limit, missing="raise" if by_value else "last"
+        path or None,
+        query.filters,
+        order,
+        limit=query.limit,
+        missing="raise" if by_value else "last",
+        progress=progress,
     )
 
 
-def _sweep_runs(api: Api, path: str, query: _Query, *, light: bool) -> Runs:
+def _sweep_runs(api: Api, path: str, query: _Query, *, light: bool, progress: Progress | bool) -> Runs:
     sweep = api.sweep(path)
     of_sweep = Filter({"sweep": sweep.id})
     filters = of_sweep if query.filters is None else of_sweep & query.filters
-    return _runs(api, "/".join(sweep.path[:2]), replace(query, filters=filters), light=light)
+    return _runs(
+        api, "/".join(sweep.path[:2]), replace(query, filters=filters), light=light, progress=progress
+    )
 
 
 def _project(api: Api, path: str) -> ProjectAddress:

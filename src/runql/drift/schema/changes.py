@@ -40,7 +40,8 @@ class Change:
         message: what is different, one sentence.
         member: the type that joined or left the union or interface at ``coordinate``.
         is_input: whether it concerns values that operations send.
-        was, becomes: the type before and after, where it changed.
+        was: the type before, where it changed.
+        becomes: the type after.
         has_default: whether a required argument or input field has a default.
     """
 

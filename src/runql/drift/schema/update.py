@@ -48,7 +48,7 @@ def write_update(path: Path, update: Update) -> None:
     """
     part = path.with_name(f".{path.name}.{secrets.token_hex(6)}.part")
     try:
-        part.write_text(update.sdl, encoding="utf-8")
+        part.write_text(update.sdl, encoding="utf-8", newline="\n")
         os.replace(part, path)  # noqa: PTH105 - `os.replace` is atomic on every system, and says so
     except OSError as error:
         part.unlink(missing_ok=True)

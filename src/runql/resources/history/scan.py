@@ -114,8 +114,8 @@ class HistoryScan(Shown, Generic[R]):
 
         Args:
             schema: column to dtype; each is a column of exactly this dtype, also where no row has it.
-            progress: called with the rows that have arrived, and their total or None; rows of exports count when all files
-                are read. True draws a bar, False none; by default one comes by itself, see `runql.progress_bar`.
+            progress: called with the rows that have arrived, and their total or None; rows of exports count file by file
+                or portion by portion. True draws a bar, False none; by default one comes by itself, see `runql.progress_bar`.
 
         Raises:
             FrameValueError: a value does not fit the schema.
@@ -133,8 +133,8 @@ class HistoryScan(Shown, Generic[R]):
 
         Args:
             schema: column to dtype; each is a column of exactly this dtype, also where no row has it.
-            progress: called with the rows that have arrived, and their total or None; rows of exports count when all files
-                are read. True draws a bar, False none; by default one comes by itself, see `runql.progress_bar`.
+            progress: called with the rows that have arrived, and their total or None; rows of exports count file by file
+                or portion by portion. True draws a bar, False none; by default one comes by itself, see `runql.progress_bar`.
 
         Raises:
             FrameValueError: a value does not fit the schema.
@@ -150,8 +150,8 @@ class HistoryScan(Shown, Generic[R]):
 
         Args:
             schema: column to dtype; each is a column of exactly this dtype, also where no row has it.
-            progress: called with the rows that have arrived, and their total or None; rows of exports count when all files
-                are read. True draws a bar, False none; by default one comes by itself, see `runql.progress_bar`.
+            progress: called with the rows that have arrived, and their total or None; rows of exports count file by file
+                or portion by portion. True draws a bar, False none; by default one comes by itself, see `runql.progress_bar`.
 
         Raises:
             FrameValueError: a value does not fit the schema.
@@ -429,7 +429,9 @@ def _scan_table(
     if listing is not None:
         from runql.resources.history.exports.scan import table_of_exports  # noqa: PLC0415 - few runs have any
 
-        table = yield from table_of_exports(plan, listing, partial(read_live_rows, hints, limits), schema)
+        table = yield from table_of_exports(
+            plan, listing, partial(read_live_rows, hints, limits), schema, report
+        )
         if table is not None:
             return table
     batches = yield from read_rest(cursor, plan, hints, reader, limits, report)

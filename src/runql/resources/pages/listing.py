@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import operator
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
@@ -11,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Final, Generic, Protocol, SupportsIndex, TypeVar, overload
 
 from runql.arguments import positive, shown
-from runql.bars import reported
+from runql.bars import checked_progress, reported, reported_in_loop
 from runql.errors import NoItemError, PaginationError, SeveralItemsError
 from runql.partial_results import allowed_partial
 from runql.postponed import postponed
@@ -373,7 +374,10 @@ class LazySequence(Shown, SnakeCaseAttributes, Sequence[T], Generic[N, T]):
     returned.
     """
 
-    def __init__(self, client: RetryingClient, listing: Listing[N, T]) -> None:
+    def __init__(
+        self, client: RetryingClient, listing: Listing[N, T], progress: Progress | bool | None = None
+    ) -> None:
+        self._progress = checked_progress(progress)
         self._client = client
         self._listing = listing
         self._returned = 0
@@ -401,13 +405,13 @@ class LazySequence(Shown, SnakeCaseAttributes, Sequence[T], Generic[N, T]):
         return self.length
 
     def __iter__(self) -> Iterator[T]:
-        index = 0
-        while True:
-            self._client.run(self._listing.reach(index + 1))
-            if index >= len(self._listing.items):
-                return
-            yield self._listing.items[index]
-            index += 1
+        listing = self._listing
+        with reported_in_loop(self._progress, type(self).__name__, "items", lambda: listing.known) as report:
+            for index in itertools.count():
+                self._client.run(listing.reach(index + 1, report=report))
+                if index >= len(listing.items):
+                    return
+                yield listing.items[index]
 
     def __reversed__(self) -> Iterator[T]:
         # Not by `len`: the server may count more than its pages hold.
@@ -493,7 +497,7 @@ class LazySequence(Shown, SnakeCaseAttributes, Sequence[T], Generic[N, T]):
         return self._client.run(self._listing.at(index))
 
     def _bar(self) -> AbstractContextManager[Progress | None]:
-        return reported(None, type(self).__name__, "items")
+        return reported(self._progress, type(self).__name__, "items")
 
 
 class AsyncLazySequence(Shown, SnakeCaseAttributes, Generic[N, T]):
@@ -502,7 +506,10 @@ class AsyncLazySequence(Shown, SnakeCaseAttributes, Generic[N, T]):
     # Without this, a `for` without `async` would iterate by index and never end: each index gives an awaitable.
     __iter__: ClassVar[None] = None
 
-    def __init__(self, client: AsyncRetryingClient, listing: Listing[N, T]) -> None:
+    def __init__(
+        self, client: AsyncRetryingClient, listing: Listing[N, T], progress: Progress | bool | None = None
+    ) -> None:
+        self._progress = checked_progress(progress)
         self._client = client
         self._listing = listing
         self._returned = 0
@@ -529,13 +536,13 @@ class AsyncLazySequence(Shown, SnakeCaseAttributes, Generic[N, T]):
         return await self._client.run(self._listing.counted())
 
     async def __aiter__(self) -> AsyncIterator[T]:
-        index = 0
-        while True:
-            await self._client.run(self._listing.reach(index + 1))
-            if index >= len(self._listing.items):
-                return
-            yield self._listing.items[index]
-            index += 1
+        listing = self._listing
+        with reported_in_loop(self._progress, type(self).__name__, "items", lambda: listing.known) as report:
+            for index in itertools.count():
+                await self._client.run(listing.reach(index + 1, report=report))
+                if index >= len(listing.items):
+                    return
+                yield listing.items[index]
 
     async def __anext__(self) -> T:
         while True:
@@ -589,4 +596,4 @@ class AsyncLazySequence(Shown, SnakeCaseAttributes, Generic[N, T]):
             return await self._client.run(self._listing.between(part, report))
 
     def _bar(self) -> AbstractContextManager[Progress | None]:
-        return reported(None, type(self).__name__, "items")
+        return reported(self._progress, type(self).__name__, "items")

@@ -82,6 +82,7 @@ class Runs(RunFrames, LazySequence[RunFields | FullRunFields, Run]):
         lazy: bool = False,
         limit: int | None = None,
         missing: Missing = "last",
+        progress: Progress | bool | None = None,
     ) -> None:
         self._query = RunQuery.checked(entity, project, filters, order, per_page, limit)
         self._shape = ListShape(lazy=lazy, strict=checked_missing(missing, lazy=lazy))
@@ -93,6 +94,7 @@ class Runs(RunFrames, LazySequence[RunFields | FullRunFields, Run]):
                 SweepCache(entity, project, partial(Sweep.listed, client, entity, project)),
                 self._shape,
             ),
+            progress,
         )
 
     def __repr__(self) -> str:
@@ -365,6 +367,7 @@ class AsyncRuns(AsyncRunFrames, AsyncLazySequence[RunFields | FullRunFields, Asy
         lazy: bool = False,
         limit: int | None = None,
         missing: Missing = "last",
+        progress: Progress | bool | None = None,
     ) -> None:
         self._query = RunQuery.checked(entity, project, filters, order, per_page, limit)
         self._shape = ListShape(lazy=lazy, strict=checked_missing(missing, lazy=lazy))
@@ -376,6 +379,7 @@ class AsyncRuns(AsyncRunFrames, AsyncLazySequence[RunFields | FullRunFields, Asy
                 SweepCache(entity, project, partial(AsyncSweep.listed, client, entity, project)),
                 self._shape,
             ),
+            progress,
         )
 
     def __repr__(self) -> str:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from runql.frames.export_selection import ExportSelection
 from runql.frames.parquet_layout import UnreadableParquetError
@@ -30,6 +30,10 @@ else:
     globals().update(postponed("pl"))
 
 
+Count: TypeAlias = Callable[[int], None]
+"""Called with the number of rows that were read."""
+
+
 @dataclass(frozen=True, slots=True)
 class ExportedRows:
     """The rows that were read from a run's exports.
@@ -49,7 +53,9 @@ class _WholeFile:
     steps: pl.DataFrame
 
 
-def read_files(listing: ExportListing, selection: ExportSelection, limit: int) -> Flow[ExportedRows]:
+def read_files(
+    listing: ExportListing, selection: ExportSelection, limit: int, count: Count | None = None
+) -> Flow[ExportedRows]:
     """Fetch and read the selected rows of a run's exports.
 
     Whole rows take one request a file. With keys and pyarrow, a file takes two requests or more: one for its footer,
@@ -57,17 +63,19 @@ def read_files(listing: ExportListing, selection: ExportSelection, limit: int) -
     `MOST_BYTES_IN_MEMORY` is fetched before it is read: with pyarrow, whole rows of a larger file take one more request, and
     one for each portion. At most ``limit`` requests run at once, of parts twice as many.
 
+    Calls ``count`` with the rows of each file or portion that was read.
+
     Raises:
         AnswerError, TransportError: a file cannot be fetched.
         UnreadableParquetError: a file is no export, or rows are missing from it.
     """
     can_read_parts = find_spec("pyarrow") is not None
     if selection.keys is not None and can_read_parts:
-        return (yield from _read_parts(listing.urls, [], [], listing, selection, limit))
+        return (yield from _read_parts(listing.urls, [], [], listing, selection, limit, count))
     most = MOST_BYTES_IN_MEMORY // min(limit, len(listing.urls)) if can_read_parts else None
     # The beginnings of many large files together would exceed what may be in memory.
     reading = [
-        _read_small(url, selection, most, keep=place < limit) for place, url in enumerate(listing.urls)
+        _read_small(url, selection, most, count, keep=place < limit) for place, url in enumerate(listing.urls)
     ]
     found = yield from gather(reading, limit=limit)
     for each in found:
@@ -78,11 +86,11 @@ def read_files(listing: ExportListing, selection: ExportSelection, limit: int) -
     urls, starts = [url for url, _ in large], [start for _, start in large]
     found.clear()
     large.clear()
-    return (yield from _read_parts(urls, starts, whole, listing, selection, limit))
+    return (yield from _read_parts(urls, starts, whole, listing, selection, limit, count))
 
 
 def _read_small(
-    url: str, selection: ExportSelection, most: int | None, *, keep: bool
+    url: str, selection: ExportSelection, most: int | None, count: Count | None, *, keep: bool
 ) -> Flow[_WholeFile | FilePart | UnreadableParquetError]:
     """Read a file of at most ``most`` bytes; of a larger one return its beginning, emptied unless ``keep``.
 
@@ -96,9 +104,12 @@ def _read_small(
             return start if keep else replace(start, content=b"")
         content = start.content
     try:
-        return (yield from offload_parsing(lambda: _parse_file(content, selection)))
+        file = yield from offload_parsing(lambda: _parse_file(content, selection))
     except UnreadableParquetError as error:
         return error
+    if count is not None:
+        count(file.rows.height)
+    return file
 
 
 def _parse_file(content: bytes, selection: ExportSelection) -> _WholeFile:
@@ -115,6 +126,7 @@ def _read_parts(
     listing: ExportListing,
     selection: ExportSelection,
     limit: int,
+    count: Count | None,
 ) -> Flow[ExportedRows]:
     """Read files part by part, of which the first bytes may be here, and add those that were read whole."""
     files = yield from open_files(urls, limit, starts)
@@ -128,7 +140,10 @@ def _read_parts(
         groups = first_portion(left, selection, MOST_BYTES_IN_MEMORY)
         del left[: len(groups)]
         parts = yield from read_groups(groups, selection, limit)
-        frames += yield from offload_parsing(partial(_select_all, parts, selection))
+        selected = yield from offload_parsing(partial(_select_all, parts, selection))
+        if count is not None:
+            count(sum(each.height for each in selected))
+        frames += selected
         steps += [frame.select("_step") for frame in parts] if repeats else []
     if repeats:
         yield from offload_parsing(lambda: _check_steps(listing, steps))

@@ -13,10 +13,11 @@ from runql.frames.export_selection import ExportSelection
 from runql.frames.parquet_layout import UnreadableParquetError
 from runql.frames.table import Table
 from runql.postponed import postponed
-from runql.resources.history.exports.files import ExportedRows, read_files
+from runql.resources.history.exports.files import Count, ExportedRows, read_files
 from runql.resources.history.exports.listing import ExportListing, list_exports
 from runql.resources.history.exports.parts import offload_parsing
 from runql.resources.history.plan import ScanPlan
+from runql.resources.history.row_report import RowReport
 from runql.resources.history.sampled import Row
 from runql.transport.flow import EXPIRED_URL_STATUSES, Flow
 
@@ -30,17 +31,24 @@ ReadLive: TypeAlias = Callable[[ScanPlan, int], Flow[list[Batch]]]
 
 
 def table_of_exports(
-    plan: ScanPlan, listing: ExportListing, read_live: ReadLive, schema: FrameSchema = NO_SCHEMA
+    plan: ScanPlan,
+    listing: ExportListing,
+    read_live: ReadLive,
+    schema: FrameSchema = NO_SCHEMA,
+    report: RowReport | None = None,
 ) -> Flow[Table | None]:
     """Return the same table as the rows would make if they came from GraphQL; see `scan_exports`.
+
+    Where it is None, ``report`` counts from 0 again.
 
     Raises:
         FrameValueError: a value does not fit the schema.
     """
     from runql.frames.parquet_polars import table_of  # noqa: PLC0415 - optional
 
-    frame = yield from scan_exports(plan, listing, read_live)
+    frame = yield from scan_exports(plan, listing, read_live, report)
     if frame is None:
+        _forget(report)
         return None
     bounded = plan.min_step > 0 or plan.max_step is not None
     try:
@@ -50,6 +58,7 @@ def table_of_exports(
             )
         )
     except UnreadableParquetError:
+        _forget(report)
         return None
 
 
@@ -68,15 +77,18 @@ def rows_of_exports(
         return None
 
 
-def scan_exports(plan: ScanPlan, listing: ExportListing, read_live: ReadLive) -> Flow[pl.DataFrame | None]:
+def scan_exports(
+    plan: ScanPlan, listing: ExportListing, read_live: ReadLive, report: RowReport | None = None
+) -> Flow[pl.DataFrame | None]:
     """Read a scan's rows from exports, and those that are in none from GraphQL; None where that does not work.
 
     Addresses that have expired are requested again, once. Any other fault of a file, or of the files together, raises
     nothing: the caller reads the rows from GraphQL instead.
     """
     exported: ExportedRows | None = None
+    count = _counter(plan, listing, report)
     try:
-        exported = yield from read_files(listing, selection_of(plan, listing), plan.max_concurrency)
+        exported = yield from read_files(listing, selection_of(plan, listing), plan.max_concurrency, count)
     except AnswerError as error:
         if error.status not in EXPIRED_URL_STATUSES:
             return None
@@ -87,15 +99,33 @@ def scan_exports(plan: ScanPlan, listing: ExportListing, read_live: ReadLive) ->
         if renewed is None or not renewed.urls:
             return None
         listing = renewed
+        _forget(report)
         try:
-            exported = yield from read_files(listing, selection_of(plan, listing), plan.max_concurrency)
+            exported = yield from read_files(
+                listing, selection_of(plan, listing), plan.max_concurrency, count
+            )
         except (AnswerError, TransportError, UnreadableParquetError):
             return None
     live = yield from _read_live(plan, listing, read_live)
+    if count is not None and live:
+        count(sum(batch.height for batch in live))
     try:
         return (yield from offload_parsing(lambda: _merge_live(plan, listing, exported, live)))
     except UnreadableParquetError:
         return None
+
+
+def _counter(plan: ScanPlan, listing: ExportListing, report: RowReport | None) -> Count | None:
+    if report is None:
+        return None
+    # The server counts all rows, not those of some keys or steps.
+    expected = listing.line_count if plan.keys is None and plan.wants_every_step else None
+    return lambda rows: report.add(rows, expected)
+
+
+def _forget(report: RowReport | None) -> None:
+    if report is not None:
+        report.begin_again()
 
 
 def selection_of(plan: ScanPlan, listing: ExportListing) -> ExportSelection:

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from runql.arguments import checked_path
-from runql.bars import checked_progress, reported
+from runql.bars import checked_progress, reported, reported_in_loop
 from runql.frames.batches import Batch
 from runql.frames.extras import require
 from runql.frames.row_readers import RowReader
@@ -107,7 +107,7 @@ class HistoriesScan(Shown, Generic[F_co]):
             ValueError: with ``pivot``, because each of its rows needs every run.
         """
         refuse_pivot("iterate", pivot=self._pivot)
-        with loop_progress(self._progress) as report:
+        with reported_in_loop(self._progress, "histories", "runs") as report:
             stream = BatchStream(self._plan, self._output.reader(), self._client.sample_limits, report)
             while (batches := self._client.run(stream.next_batches())) is not None:
                 yield self._output.make(batches)
@@ -182,7 +182,7 @@ class AsyncHistoriesScan(Shown, Generic[F_co]):
     async def __aiter__(self) -> AsyncIterator[F_co]:
         """As `HistoriesScan.__iter__`."""
         refuse_pivot("iterate", pivot=self._pivot)
-        with loop_progress(self._progress) as report:
+        with reported_in_loop(self._progress, "histories", "runs") as report:
             stream = BatchStream(self._plan, self._output.reader(), self._client.sample_limits, report)
             while (batches := await self._client.run(stream.next_batches())) is not None:
                 yield self._output.make(batches)
@@ -243,11 +243,6 @@ def scan_progress(
 ) -> AbstractContextManager[Progress | None]:
     """Return the progress of a call, in runs; see `reported`."""
     return reported(of_scan if of_call is None else of_call, "histories", "runs")
-
-
-def loop_progress(of_scan: Progress | bool | None) -> AbstractContextManager[Progress | None]:
-    """As `scan_progress`, of a loop: no bar comes by itself, because the caller may print in it."""
-    return reported(False if of_scan is None else of_scan, "histories", "runs")
 
 
 def make_frame(plan: HistoriesPlan, output: OutputFormat[F], part: HistoriesPart, *, pivot: bool) -> F:

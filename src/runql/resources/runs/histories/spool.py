@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 import shutil
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -18,12 +19,13 @@ from runql.frames.stored_batch import StoredBatch, load_batch, load_note, store_
 from runql.frames.to_arrow import to_arrow
 from runql.frames.unified_columns import UnifiedColumns
 from runql.resources.runs.histories.page import HistoriesPart, RunFingerprint
-from runql.transport.part_file import PartFile, hidden_sibling, lock
+from runql.transport.part_file import PartFile, hidden_sibling, lock_in_place
 from runql.values import JSONValue
 
 LEADING: Final = (RUN_ID, STEP)
 ROW_GROUP: Final = 65_536
 SUFFIX: Final = ".rows"
+_REMOVES_OPEN_FILES: Final = os.name == "posix"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,7 @@ class HistoriesSpool:
         with self._file_errors():
             self._folder.mkdir(parents=True, exist_ok=True)
             self._lock = (self._folder / "lock").open("ab")
-        self._is_locked = lock(self._lock)
+        self._is_locked = lock_in_place(self._lock)
         if self._is_locked is False:
             self._lock.close()
             raise LocalFileError(f"cannot write {target}: another call is writing it", BlockingIOError())
@@ -110,8 +112,7 @@ class HistoriesSpool:
             for piece in self._pieces(order):
                 unified.see(piece.columns)
             self._write(unified, order)
-            if not self._is_locked:
-                # Where files cannot be locked, open ones cannot be removed either.
+            if not (self._is_locked and _REMOVES_OPEN_FILES):
                 self._lock.close()
             shutil.rmtree(self._folder)
 
