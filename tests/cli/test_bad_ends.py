@@ -21,6 +21,8 @@ from runql import Api
 from runql_server.running import RunningServer
 from runql_server.seed import SeedRun
 
+# A process whose files are limited in size would leave cut bytecode, which no later process can import.
+UNWRITTEN = {"PYTHONDONTWRITEBYTECODE": "1"}
 FILES = ["runs.json", "runs.jsonl", "runs.csv", "runs.parquet", "runs.arrow", "runs.txt"]
 SCHEMA = ROOT / "schema" / "wandb.graphql"
 EVERY_FULL_DISK = pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has /dev/full")
@@ -97,7 +99,7 @@ def test_a_disk_that_fills_leaves_no_file(server: RunningServer, tmp_path: Path,
     columns = "id,name,notes,url,path,created_at"
     done = subprocess.run(
         [*COMMAND, "ls", "local/p", "--columns", columns, "-o", str(tmp_path / name)],
-        env=environment(server),
+        env=environment(server) | UNWRITTEN,
         # A limit of the system on the size of a file: writing fails as on a full disk.
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000)),
         capture_output=True,
@@ -182,7 +184,7 @@ def test_a_closed_pipe_ends_help_and_checks_quietly(arguments: list[str], both: 
 def test_a_key_that_the_disk_has_no_room_for_is_not_printed(tmp_path: Path) -> None:
     done = subprocess.run(
         [*COMMAND, "serve", "--new-key", "me", "--data-dir", str(tmp_path / "data")],
-        env=environment(None),
+        env=environment(None) | UNWRITTEN,
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (300, 300)),
         capture_output=True,
         text=True,

@@ -109,6 +109,8 @@ def perform_in_child(transfer: Transfer) -> None:
     """Perform the transfer in this process under its limits, and write the report."""
     unlimited = resource.getrlimit(resource.RLIMIT_FSIZE)
     if transfer.largest >= 0:
+        # Cut bytecode would stay, for all later processes to import.
+        sys.dont_write_bytecode = True
         resource.setrlimit(resource.RLIMIT_FSIZE, (transfer.largest, unlimited[1]))
     done = 0
 

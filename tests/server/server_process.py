@@ -19,8 +19,14 @@ class Started(NamedTuple):
 
 
 def environment() -> dict[str, str]:
-    """Return the environment in which a process finds the server's code."""
-    return os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    """Return the environment in which a process finds the server's code.
+
+    It compiles nothing to disk: one whose files are limited in size would leave cut bytecode to all later processes.
+    """
+    return os.environ | {
+        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
 
 
 def start(data_dir: Path, *options: str) -> Started:

@@ -39,9 +39,13 @@ class Store:
         self._crash_after = crash_after
         self._idle: list[sqlite3.Connection] = []
         self._write_lock = threading.Lock()
-        with self.connection() as connection:
-            connection.execute("PRAGMA journal_mode = WAL")
-            migrate(connection)
+        try:
+            with self.connection() as connection:
+                connection.execute("PRAGMA journal_mode = WAL")
+                migrate(connection)
+        except BaseException:
+            self.close()
+            raise
 
     def close(self) -> None:
         """Close the pooled connections; closing the last one checkpoints the write-ahead log."""
@@ -101,12 +105,16 @@ class Store:
             check_same_thread=False,
             cached_statements=256,
         )
-        connection.row_factory = sqlite3.Row
-        connection.execute("PRAGMA foreign_keys = ON")
-        # FULL syncs the write-ahead log at each commit, for one fsync per acknowledged chunk. NORMAL survives
-        # kill -9 (the operating system has the pages), FULL survives a power cut too.
-        connection.execute("PRAGMA synchronous = FULL")
-        sql_functions.register(connection)
+        try:
+            connection.row_factory = sqlite3.Row
+            connection.execute("PRAGMA foreign_keys = ON")
+            # FULL syncs the write-ahead log at each commit, for one fsync per acknowledged chunk. NORMAL survives
+            # kill -9 (the operating system has the pages), FULL survives a power cut too.
+            connection.execute("PRAGMA synchronous = FULL")
+            sql_functions.register(connection)
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
 

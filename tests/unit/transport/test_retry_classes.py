@@ -152,8 +152,8 @@ def test_a_parquet_file_gets_two_attempts() -> None:
     whole: Untyped = files
     ends: Untyped = parts
     begun: list[Flow[object]] = [
-        whole._read_small("u", None, None, keep=True),
-        whole._read_small("u", None, 10, keep=True),
+        whole._read_small("u", None, None, None, keep=True),
+        whole._read_small("u", None, 10, None, keep=True),
         ends._fetch_end("u"),
     ]
     for flow in begun:

@@ -241,6 +241,7 @@ def _resolved_root(base: Path) -> Path:
     try:
         if base.exists() and not base.is_dir():
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+        _refuse_cycle(base)
         return base.resolve()
     except (OSError, RuntimeError) as error:
         reason = error if isinstance(error, OSError) else OSError(errno.ELOOP, os.strerror(errno.ELOOP))
@@ -249,11 +250,21 @@ def _resolved_root(base: Path) -> Path:
         raise ValueError(f"root cannot be a path: {error}") from error
 
 
+def _refuse_cycle(path: Path) -> None:
+    """Raise RuntimeError where symbolic links form a cycle, as `Path.resolve` does before Python 3.13."""
+    try:
+        path.stat()
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise RuntimeError(f"symbolic links form a cycle: {path}") from error
+
+
 def _target_problem(target: Path, base: Path, resolved: Path, inside: set[Path]) -> str | None:
     """Why a path cannot be used: a link leads out of the folder, or the disk cannot store the name."""
     try:
         is_link = target.is_symlink()
         if is_link or target.parent not in inside:
+            _refuse_cycle(target)
             if not target.resolve().is_relative_to(resolved):
                 return f"a symbolic link leads out of {base}"
             if not is_link:
