@@ -15,6 +15,7 @@ from runql.transport.sample_limits import SampleLimits
 
 if TYPE_CHECKING:
     from runql.archive.archive import Archive
+    from runql.archive.importing import ImportReport
 
 
 class Connection(Protocol):
@@ -48,3 +49,27 @@ def export_flow(
     target = checked_path("folder", folder).absolute()
     server = client.settings.base_url
     return ProjectExport(server, home, target, options, client.sample_limits, report).run()
+
+
+def import_flow(
+    client: Connection,
+    entity: str,
+    project: str,
+    folder: str | os.PathLike[str],
+    dry_run: bool,
+    report: Progress | None,
+) -> Flow[ImportReport]:
+    """The flow of `Api.import_project`; see there.
+
+    Raises:
+        ArchiveError: the folder holds no whole archive.
+        MissingExtraError: pyarrow is not installed.
+        TypeError: an argument has another type.
+    """
+    from runql.archive.archive import Archive  # noqa: PLC0415 - few programs import archives
+
+    archive = Archive(folder)
+    from runql.archive.importing import ProjectImport  # noqa: PLC0415 - it imports pyarrow
+
+    home, server = RunAddress(entity, project, ""), client.settings.base_url
+    return ProjectImport(server, home, archive, dry_run=checked_bool("dry_run", dry_run), report=report).run()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from runql.api_key import given_key
+from runql.bars import reported
 from runql.config import resolve_settings
 from runql.limits import Limits
 from runql.partial_results import OnPartial
@@ -23,6 +25,7 @@ from runql.transport.sync import RetryingClient
 from runql.values import Filters, Missing
 
 if TYPE_CHECKING:
+    from runql.archive.importing import ImportReport
     from runql.resources.capabilities import Capabilities
     from runql.resources.project import AsyncProject, AsyncProjects, Project, Projects
     from runql.resources.runs.async_run import AsyncRun
@@ -35,7 +38,7 @@ if TYPE_CHECKING:
 else:
     globals().update(
         postponed(
-            "AsyncProject AsyncProjects AsyncRetryingClient AsyncRun AsyncRuns AsyncSweep Capabilities Project "
+            "AsyncProject AsyncProjects AsyncRetryingClient AsyncRun AsyncRuns AsyncSweep Capabilities ImportReport Project "
             "Projects RetryPolicy Run Runs Sweep User"
         )
     )
@@ -290,6 +293,41 @@ class Api(EntryPoint[RetryingClient], ArtifactCatalog):
         return Project(self.client, self.client.run(create_project(self._owner(entity), name)))
 
     @counts_as_one_call
+    def import_project(
+        self,
+        folder: str | os.PathLike[str],
+        path: str,
+        *,
+        dry_run: bool = False,
+        progress: Progress | bool | None = None,
+    ) -> ImportReport:
+        """Write an archive of `Project.export` into a project, or go on where an interrupted call stopped.
+
+        All files of the archive are checked first. What differs from the source is in docs/archives.md.
+
+        Args:
+            folder: of the archive; it gets a small file that notes what is done.
+            path: ``entity/project`` or ``project``; created if missing.
+            dry_run: check everything, and write nothing.
+            progress: called with the runs that are written and their total. True draws a bar, False none; by default one
+                comes by itself, see `runql.progress_bar`.
+
+        Raises:
+            ArchiveError: the archive is damaged, or the project has one of its runs or artifacts; nothing was written.
+            MissingExtraError: pyarrow is not installed; raised before anything is sent.
+
+        Requests: two a run, one for each 1,000 rows, one a file, five an artifact version, and a few more.
+        """
+        from runql.archive.calls import import_flow
+
+        asked = parse_project_path(path)
+        home = asked.resolve(entity=self._owner(asked.entity), project=self.settings.project)
+        with reported(progress, "import", "runs") as report:
+            return self.client.run(
+                import_flow(self.client, home.entity, home.project, folder, dry_run, report)
+            )
+
+    @counts_as_one_call
     def from_path(self, path: str) -> Project | Run | Sweep:
         """Return the project, run or sweep at a path; one request.
 
@@ -514,6 +552,28 @@ class AsyncApi(EntryPoint["AsyncRetryingClient"], AsyncArtifactCatalog):
         checked_project_name(name)
         fields = await self.client.run(create_project(await self._owner(entity), name))
         return AsyncProject(self.client, fields)
+
+    @counts_as_one_async_call
+    async def import_project(
+        self,
+        folder: str | os.PathLike[str],
+        path: str,
+        *,
+        dry_run: bool = False,
+        progress: Progress | bool | None = None,
+    ) -> ImportReport:
+        """Write an archive of `Project.export` into a project, or go on where an interrupted call stopped.
+
+        See `Api.import_project` for its requests and errors.
+        """
+        from runql.archive.calls import import_flow
+
+        asked = parse_project_path(path)
+        home = asked.resolve(entity=await self._owner(asked.entity), project=self.settings.project)
+        with reported(progress, "import", "runs") as report:
+            return await self.client.run(
+                import_flow(self.client, home.entity, home.project, folder, dry_run, report)
+            )
 
     @counts_as_one_async_call
     async def from_path(self, path: str) -> AsyncProject | AsyncRun | AsyncSweep:
