@@ -65,10 +65,12 @@ class ArtifactImport:
 
     Attributes:
         notes: what differs, one sentence each.
+        left_out: what was not written, one sentence each.
     """
 
     def __init__(self, home: RunAddress, reader: ArchiveReader, journal: Journal, token: str) -> None:
         self.notes: list[str] = []
+        self.left_out: list[str] = []
         self._home = home
         self._reader = reader
         self._journal = journal
@@ -112,7 +114,7 @@ class ArtifactImport:
         manifest = parse_manifest(content, name)
         entries = [entry for entry in manifest.entries.values() if not entry.is_reference]
         if any(entry.digest_algorithm != "MD5" for entry in entries):
-            self.notes.append(f"artifact {name}: it was left out, because its digests are no MD5")
+            self.left_out.append(f"artifact {name}: it was left out, because its digests are no MD5")
             return None
         logged_by = row.get("logged_by")
         creator = logged_by if isinstance(logged_by, str) and logged_by in runs else None
@@ -249,7 +251,9 @@ class ArtifactImport:
         for row in rows:
             collection, tags = found.get(str(row["name"])), strings(row.get("tags"))
             if collection is None:
-                self.notes.append(f"artifact collection {row['name']}: it has no version, and was left out")
+                self.left_out.append(
+                    f"artifact collection {row['name']}: it has no version, and was left out"
+                )
                 continue
             if (
                 isinstance(description := row.get("description"), str)

@@ -50,13 +50,15 @@ class ImportReport:
     Attributes:
         project: entity and project.
         counts: runs, rows, files and so on, of the whole archive.
-        notes: what differs from the source, or was left out; one sentence each.
+        notes: what differs from the source, one sentence each.
+        left_out: what was not written, one sentence each.
         is_dry_run: whether nothing was written.
     """
 
     project: str
     counts: dict[str, int]
     notes: list[str] = field(default_factory=list[str])
+    left_out: list[str] = field(default_factory=list[str])
     is_dry_run: bool = False
 
 
@@ -81,6 +83,7 @@ class ProjectImport:
         self._report = report
         self._uploads = FileUploads(home)
         self._notes: list[str] = []
+        self._left_out: list[str] = []
         self._sweeps: dict[str, str] = {}
         self._done: set[str] = set()
         self._written = 0
@@ -122,8 +125,14 @@ class ProjectImport:
     def _reported(self) -> ImportReport:
         manifest = self._reader.manifest
         notes = [f"run {run} was not over when it was exported: it stays running" for run in manifest.running]
-        notes += [f"missing from the archive: {problem}" for problem in manifest.problems]
-        return ImportReport(self._path, self._archive.counts, [*notes, *self._notes], self._dry_run)
+        left_out = [f"the archive lacks it: {problem}" for problem in manifest.problems]
+        return ImportReport(
+            self._path,
+            self._archive.counts,
+            [*notes, *self._notes],
+            [*left_out, *self._left_out],
+            self._dry_run,
+        )
 
     def _digest(self) -> str:
         return hashlib.sha256(self._reader.manifest.to_json()).hexdigest()
@@ -176,6 +185,7 @@ class ProjectImport:
             artifacts = ArtifactImport(self._home, self._reader, journal, token)
             yield from artifacts.run()
             self._notes += artifacts.notes
+            self._left_out += artifacts.left_out
         yield from self._end_sweeps()
 
     def _create_project(self) -> Flow[None]:
@@ -297,7 +307,7 @@ class ProjectImport:
             if isinstance(path := row.get("path"), str):
                 found.setdefault(run, {})[str(row["name"])] = self._reader.path(path)
             else:
-                self._notes.append(f"file {row['name']} of run {run}: it is not in the archive")
+                self._left_out.append(f"file {row['name']} of run {run}: it is not in the archive")
         return found
 
     def _end(self, run: Row) -> Flow[None]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Final
@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from runql.archive.errors import ArchiveError
 from runql.errors import LocalFileError, first_few
 from runql.resources.files.names import place_files
+from runql.values import as_json
 
 FORMAT: Final = "runql archive"
 VERSION: Final = 1
@@ -161,10 +162,10 @@ def read_manifest(folder: Path) -> Manifest:
     except OSError as error:
         raise LocalFileError(f"cannot read {folder / MANIFEST}", error) from error
     try:
-        found: object = json.loads(content)
+        found = as_json(json.loads(content))
     except (ValueError, RecursionError) as error:
         raise ArchiveError(f"{folder / MANIFEST} is cut or damaged: it is no JSON") from error
-    header: Mapping[object, object] = found if isinstance(found, dict) else {}  # pyright: ignore[reportUnknownVariableType] — isinstance says nothing of what a dict holds
+    header = found if isinstance(found, dict) else {}
     if header.get("format") != FORMAT:
         raise ArchiveError(f"{folder / MANIFEST} is no manifest of an archive: it has no format {FORMAT!r}")
     if header.get("version") != VERSION:

@@ -68,7 +68,7 @@ class TableWriter:
             self._part = PartFile(target)
         except OSError as error:
             raise LocalFileError(f"cannot write {target}", error) from error
-        owner = [pa.field(OWNER, pa.dictionary(pa.int32(), pa.string()))] if with_owner else []
+        owner = [pa.field(OWNER, _OWNER_TYPE)] if with_owner else []
         fields = [pa.field(name, _TYPES[kind]) for name, kind in self._kinds.items()]
         self._schema = pa.schema([*owner, *fields, pa.field(REST, pa.string())])
         self._writer = pq.ParquetWriter(self._part.file, self._schema, compression="zstd")
@@ -102,7 +102,7 @@ class TableWriter:
             rests.append(dump_json(rest) if rest else None)
         arrays = [pa.array(values, _TYPES[self._kinds[name]]) for name, values in columns.items()]
         if self._with_owner:
-            arrays.insert(0, pa.array(list(owners or ()), pa.string()).dictionary_encode())
+            arrays.insert(0, pa.array(list(owners or ()), _OWNER_TYPE))
         table = pa.Table.from_arrays([*arrays, pa.array(rests, pa.string())], schema=self._schema)
         try:
             self._writer.write_table(table)
@@ -132,9 +132,12 @@ def read_rows(path: Path) -> Iterator[tuple[str, Row]]:
     """
     try:
         with pq.ParquetFile(path) as file:
-            for batch in file.iter_batches(batch_size=BATCH):
+            # The stub has lists without their items, here and below.
+            for batch in file.iter_batches(batch_size=BATCH):  # pyright: ignore[reportUnknownMemberType] - see above
                 names = batch.schema.names
-                columns: list[list[JSONValue]] = [column.to_pylist() for column in batch.columns]
+                columns: list[list[JSONValue]] = [
+                    batch.column(place).to_pylist() for place in range(batch.num_columns)
+                ]
                 for values in zip(*columns, strict=True):
                     yield _row(names, values)
     except FileNotFoundError as error:
@@ -187,11 +190,14 @@ def _kinds(rows: Sequence[Row]) -> dict[str, Kind]:
                 continue
             kind = _kind(value)
             kinds[key] = kind if known in {_UNSEEN, kind} else None
-    columns = {key: kind for key, kind in kinds.items() if kind is not None and _is_name(key)}
+    columns: dict[str, Kind] = {
+        key: kind for key, kind in kinds.items() if kind is not None and _is_name(key)
+    }
     return dict(list(columns.items())[:MOST_COLUMNS])
 
 
 _UNSEEN: Final = ""
+_OWNER_TYPE: Final = pa.dictionary(pa.int32(), pa.string())
 _TYPES: Final[Mapping[Kind, pa.DataType]] = {
     "float": pa.float64(),
     "int": pa.int64(),

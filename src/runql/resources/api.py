@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from runql.api_key import given_key
-from runql.bars import reported
 from runql.config import resolve_settings
 from runql.limits import Limits
 from runql.partial_results import OnPartial
@@ -16,6 +14,7 @@ from runql.paths import checked_project_name, parse_project_path, parse_run_path
 from runql.postponed import postponed
 from runql.resources.artifacts.catalog import ArtifactCatalog, AsyncArtifactCatalog
 from runql.resources.records.entry_point import EntryPoint, known_entity
+from runql.resources.records.imports import AsyncProjectImports, ProjectImports
 from runql.resources.records.run_fields import UNEDITED, read_run
 from runql.transport.bodies import Progress
 from runql.transport.deadlines.methods import counts_as_one_async_call, counts_as_one_call
@@ -25,7 +24,6 @@ from runql.transport.sync import RetryingClient
 from runql.values import Filters, Missing
 
 if TYPE_CHECKING:
-    from runql.archive.importing import ImportReport
     from runql.resources.capabilities import Capabilities
     from runql.resources.project import AsyncProject, AsyncProjects, Project, Projects
     from runql.resources.runs.async_run import AsyncRun
@@ -38,13 +36,13 @@ if TYPE_CHECKING:
 else:
     globals().update(
         postponed(
-            "AsyncProject AsyncProjects AsyncRetryingClient AsyncRun AsyncRuns AsyncSweep Capabilities ImportReport Project "
+            "AsyncProject AsyncProjects AsyncRetryingClient AsyncRun AsyncRuns AsyncSweep Capabilities Project "
             "Projects RetryPolicy Run Runs Sweep User"
         )
     )
 
 
-class Api(EntryPoint[RetryingClient], ArtifactCatalog):
+class Api(EntryPoint[RetryingClient], ArtifactCatalog, ProjectImports):
     """The entry point: one server, one API key, and the runs, sweeps, projects and artifacts that it may read::
 
         with runql.Api() as api:
@@ -293,41 +291,6 @@ class Api(EntryPoint[RetryingClient], ArtifactCatalog):
         return Project(self.client, self.client.run(create_project(self._owner(entity), name)))
 
     @counts_as_one_call
-    def import_project(
-        self,
-        folder: str | os.PathLike[str],
-        path: str,
-        *,
-        dry_run: bool = False,
-        progress: Progress | bool | None = None,
-    ) -> ImportReport:
-        """Write an archive of `Project.export` into a project, or go on where an interrupted call stopped.
-
-        All files of the archive are checked first. What differs from the source is in docs/archives.md.
-
-        Args:
-            folder: of the archive; it gets a small file that notes what is done.
-            path: ``entity/project`` or ``project``; created if missing.
-            dry_run: check everything, and write nothing.
-            progress: called with the runs that are written and their total. True draws a bar, False none; by default one
-                comes by itself, see `runql.progress_bar`.
-
-        Raises:
-            ArchiveError: the archive is damaged, or the project has one of its runs or artifacts; nothing was written.
-            MissingExtraError: pyarrow is not installed; raised before anything is sent.
-
-        Requests: two a run, one for each 1,000 rows, one a file, five an artifact version, and a few more.
-        """
-        from runql.archive.calls import import_flow
-
-        asked = parse_project_path(path)
-        home = asked.resolve(entity=self._owner(asked.entity), project=self.settings.project)
-        with reported(progress, "import", "runs") as report:
-            return self.client.run(
-                import_flow(self.client, home.entity, home.project, folder, dry_run, report)
-            )
-
-    @counts_as_one_call
     def from_path(self, path: str) -> Project | Run | Sweep:
         """Return the project, run or sweep at a path; one request.
 
@@ -377,7 +340,7 @@ class Api(EntryPoint[RetryingClient], ArtifactCatalog):
         return self.client.run(list_matching_users(username_or_email))
 
 
-class AsyncApi(EntryPoint["AsyncRetryingClient"], AsyncArtifactCatalog):
+class AsyncApi(EntryPoint["AsyncRetryingClient"], AsyncArtifactCatalog, AsyncProjectImports):
     """The async twin of `Api`: ``await api.run(path)``, ``async for run in await api.runs(path)``.
 
     Several event loops may share it. Each has connections of its own, which are closed when the loop ends.
@@ -552,28 +515,6 @@ class AsyncApi(EntryPoint["AsyncRetryingClient"], AsyncArtifactCatalog):
         checked_project_name(name)
         fields = await self.client.run(create_project(await self._owner(entity), name))
         return AsyncProject(self.client, fields)
-
-    @counts_as_one_async_call
-    async def import_project(
-        self,
-        folder: str | os.PathLike[str],
-        path: str,
-        *,
-        dry_run: bool = False,
-        progress: Progress | bool | None = None,
-    ) -> ImportReport:
-        """Write an archive of `Project.export` into a project, or go on where an interrupted call stopped.
-
-        See `Api.import_project` for its requests and errors.
-        """
-        from runql.archive.calls import import_flow
-
-        asked = parse_project_path(path)
-        home = asked.resolve(entity=await self._owner(asked.entity), project=self.settings.project)
-        with reported(progress, "import", "runs") as report:
-            return await self.client.run(
-                import_flow(self.client, home.entity, home.project, folder, dry_run, report)
-            )
 
     @counts_as_one_async_call
     async def from_path(self, path: str) -> AsyncProject | AsyncRun | AsyncSweep:
