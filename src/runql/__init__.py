@@ -79,7 +79,7 @@ from runql.version import __version__
 if TYPE_CHECKING:
     from runql.archive.archive import Archive
     from runql.archive.errors import ArchiveError
-    from runql.archive.importing import ImportReport
+    from runql.archive.report import ImportReport
     from runql.config import Settings
     from runql.frames.asked_types import Schema
     from runql.progress_bar import progress_bar
@@ -143,7 +143,7 @@ if TYPE_CHECKING:
 _LAZY_NAMES = {
     "runql.archive.archive": ("Archive",),
     "runql.archive.errors": ("ArchiveError",),
-    "runql.archive.importing": ("ImportReport",),
+    "runql.archive.report": ("ImportReport",),
     "runql.config": ("Settings",),
     "runql.frames.asked_types": ("Schema",),
     "runql.progress_bar": ("progress_bar",),

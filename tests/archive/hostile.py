@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from runql import Api
+from runql.transport.flow import Flow, fetch
 from runql_graphql.input_types import LinkArtifactInput, UpsertSweepInput
 from runql_graphql.operations import create_sweep, link_artifact
 from runql_server.lenient_json import JsonInput
@@ -92,9 +93,7 @@ def seed(server: RunningServer, folder: Path) -> None:
         collection.save()
 
 
-def _create_sweep():  # type: ignore[no-untyped-def]
-    from runql.transport.flow import fetch
-
+def _create_sweep() -> Flow[str]:
     config = (
         "method: grid\nmetric: {name: loss, goal: minimize}\nparameters: {lr: {values: [1.0e-05, 0.5]}}\n"
     )
@@ -107,9 +106,7 @@ def _create_sweep():  # type: ignore[no-untyped-def]
     return made.sweep.name
 
 
-def _link(artifact: str):  # type: ignore[no-untyped-def]
-    from runql.transport.flow import fetch
-
+def _link(artifact: str) -> Flow[None]:
     wanted = LinkArtifactInput(
         artifactID=artifact,
         artifactPortfolioName="shelf",

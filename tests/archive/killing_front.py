@@ -53,9 +53,9 @@ class KillingFront:
                 self.end_headers()
                 self.wfile.write(content)
 
-            do_GET = do_POST = do_PUT = _handle
+            do_GET = do_POST = do_PUT = _handle  # noqa: N815 - names of http.server
 
-            def log_message(self, format: str, *args: object) -> None:
+            def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - as http.server calls it
                 pass
 
             def handle_one_request(self) -> None:

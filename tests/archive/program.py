@@ -35,7 +35,7 @@ def main() -> None:
                 sys.stdin.readline()
                 work(json.loads(line))
                 code = 0
-            except BaseException:
+            except BaseException:  # noqa: BLE001 - the test reads it on stderr
                 traceback.print_exc()
             finally:
                 os._exit(code)

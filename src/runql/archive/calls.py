@@ -15,7 +15,7 @@ from runql.transport.sample_limits import SampleLimits
 
 if TYPE_CHECKING:
     from runql.archive.archive import Archive
-    from runql.archive.importing import ImportReport
+    from runql.archive.report import ImportReport
 
 
 class Connection(Protocol):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -18,6 +17,7 @@ from runql.archive.histories import named
 from runql.archive.import_artifacts import ArtifactImport
 from runql.archive.journal import Journal
 from runql.archive.records import strings
+from runql.archive.report import ImportReport
 from runql.archive.uploads import STREAMS, FileUploads, chunks, end_stream, post_chunk
 from runql.errors import ProjectNotFoundError, QueryError, first_few
 from runql.paths import RunAddress
@@ -41,25 +41,6 @@ PER_PAGE: Final = 50
 UNITS_AT_ONCE: Final = 4
 EXIT_CODES: Final[Mapping[str, int]] = {"finished": 0, "failed": 1}
 """The states that the end of the file stream leads to."""
-
-
-@dataclass(frozen=True, slots=True)
-class ImportReport:
-    """What an import wrote, or with ``dry_run`` would write.
-
-    Attributes:
-        project: entity and project.
-        counts: runs, rows, files and so on, of the whole archive.
-        notes: what differs from the source, one sentence each.
-        left_out: what was not written, one sentence each.
-        is_dry_run: whether nothing was written.
-    """
-
-    project: str
-    counts: dict[str, int]
-    notes: list[str] = field(default_factory=list[str])
-    left_out: list[str] = field(default_factory=list[str])
-    is_dry_run: bool = False
 
 
 class ProjectImport:
