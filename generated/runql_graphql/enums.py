@@ -32,3 +32,17 @@ class ArtifactDigestAlgorithm(str, Enum):
         member = str.__new__(cls, value)
         member._name_ = member._value_ = value
         return member
+
+
+class ArtifactManifestType(str, Enum):
+    FULL = "FULL"
+    INCREMENTAL = "INCREMENTAL"
+    PATCH = "PATCH"
+
+    @classmethod
+    def _missing_(cls, value: object) -> Optional["ArtifactManifestType"]:
+        if not isinstance(value, str):
+            return None
+        member = str.__new__(cls, value)
+        member._name_ = member._value_ = value
+        return member

@@ -8,7 +8,7 @@ from typing import Optional
 from pydantic import Field
 
 from .base_model import BaseModel
-from .enums import ArtifactDigestAlgorithm
+from .enums import ArtifactDigestAlgorithm, ArtifactManifestType
 
 
 class UpsertBucketInput(BaseModel):
@@ -168,6 +168,32 @@ class RateLimitsInput(BaseModel):
     )
 
 
+class UpsertSweepInput(BaseModel):
+    """A sweep to create, or the changes to one. Inferred from what the SDK up to wandb 0.31.0 sends.
+    Source: I."""
+
+    id: Optional[str] = None
+    "Storage id (`Sweep.id`) of an existing sweep. Source: I."
+    config: Optional[str] = None
+    "The sweep's configuration as YAML text. Source: I."
+    description: Optional[str] = None
+    entity_name: Optional[str] = Field(alias="entityName", default=None)
+    project_name: Optional[str] = Field(alias="projectName", default=None)
+    controller: Optional[str] = None
+    launch_scheduler: Optional[str] = Field(alias="launchScheduler", default=None)
+    scheduler: Optional[str] = None
+    template_variable_values: Optional[str] = Field(
+        alias="templateVariableValues", default=None
+    )
+    state: Optional[str] = None
+    "New state, see `Sweep.state`. Source: I."
+    prior_runs_filters: Optional[str] = Field(alias="priorRunsFilters", default=None)
+    "JSON text of a filter: existing runs the search shall learn from. Source: I."
+    display_name: Optional[str] = Field(alias="displayName", default=None)
+    client_mutation_id: Optional[str] = Field(alias="clientMutationId", default=None)
+    "Echoed in the payload; we never send it. Source: I."
+
+
 class UseArtifactInput(BaseModel):
     """Which run reads which artifact version. Source: G."""
 
@@ -285,6 +311,24 @@ class TagInput(BaseModel):
     "JSON text of an object with more about the tag. Source: P, G."
 
 
+class LinkArtifactInput(BaseModel):
+    """Which version to link to which portfolio, each by id or by name. Source: P."""
+
+    artifact_id: Optional[str] = Field(alias="artifactID", default=None)
+    client_id: Optional[str] = Field(alias="clientID", default=None)
+    artifact_portfolio_id: Optional[str] = Field(
+        alias="artifactPortfolioID", default=None
+    )
+    artifact_portfolio_name: Optional[str] = Field(
+        alias="artifactPortfolioName", default=None
+    )
+    entity_name: Optional[str] = Field(alias="entityName", default=None)
+    project_name: Optional[str] = Field(alias="projectName", default=None)
+    aliases: Optional[list["ArtifactAliasInput"]] = None
+    client_mutation_id: Optional[str] = Field(alias="clientMutationId", default=None)
+    "Echoed in the payload; we never send it. Source: P."
+
+
 class UnlinkArtifactInput(BaseModel):
     """Which version to take out of which portfolio. Source: P."""
 
@@ -347,6 +391,44 @@ class CreateArtifactInput(BaseModel):
     "Region to store the files in. Source: G."
     client_mutation_id: Optional[str] = Field(alias="clientMutationId", default=None)
     "Echoed in the payload; we never send it. Source: G."
+
+
+class CreateArtifactManifestInput(BaseModel):
+    """The manifest of a new version. Source: I."""
+
+    name: str
+    digest: str
+    artifact_id: str = Field(alias="artifactID")
+    base_artifact_id: Optional[str] = Field(alias="baseArtifactID", default=None)
+    entity_name: str = Field(alias="entityName")
+    project_name: str = Field(alias="projectName")
+    run_name: str = Field(alias="runName")
+    type_: Optional[ArtifactManifestType] = Field(
+        alias="type", default=ArtifactManifestType.FULL
+    )
+
+
+class CreateArtifactFileSpecInput(BaseModel):
+    """One file about to be uploaded. Source: G."""
+
+    artifact_id: str = Field(alias="artifactID")
+    artifact_manifest_id: Optional[str] = Field(
+        alias="artifactManifestID", default=None
+    )
+    name: str
+    md5: str
+    "MD5 of the bytes as base64. Source: G."
+    mimetype: Optional[str] = None
+    upload_parts_input: Optional[list["UploadPartsInput"]] = Field(
+        alias="uploadPartsInput", default=None
+    )
+
+
+class UploadPartsInput(BaseModel):
+    """One part of a multipart upload. Source: G."""
+
+    part_number: int = Field(alias="partNumber")
+    hex_md5: str = Field(alias="hexMD5")
 
 
 class UpdateArtifactSequenceInput(BaseModel):

@@ -12,11 +12,15 @@ from .operation import Operation
 
 if TYPE_CHECKING:
     from .add_aliases import AddAliases
+    from .commit_artifact import CommitArtifact
     from .create_artifact import CreateArtifact
     from .create_artifact_collection_tags import CreateArtifactCollectionTags
+    from .create_artifact_files import CreateArtifactFiles
+    from .create_artifact_manifest import CreateArtifactManifest
     from .create_project import CreateProject
     from .create_run import CreateRun
     from .create_run_files import CreateRunFiles
+    from .create_sweep import CreateSweep
     from .delete_aliases import DeleteAliases
     from .delete_artifact import DeleteArtifact
     from .delete_artifact_collection_tags import DeleteArtifactCollectionTags
@@ -27,6 +31,7 @@ if TYPE_CHECKING:
     from .get_artifact import GetArtifact
     from .get_artifact_collection import GetArtifactCollection
     from .get_artifact_creator import GetArtifactCreator
+    from .get_artifact_lineage import GetArtifactLineage
     from .get_artifact_manifest import GetArtifactManifest
     from .get_artifact_membership import GetArtifactMembership
     from .get_artifact_type import GetArtifactType
@@ -43,13 +48,16 @@ if TYPE_CHECKING:
     from .input_types import (
         AddAliasesInput,
         CreateArtifactCollectionTagAssignmentsInput,
+        CreateArtifactFileSpecInput,
         CreateArtifactInput,
+        CreateArtifactManifestInput,
         DeleteAliasesInput,
         DeleteArtifactCollectionTagAssignmentsInput,
         DeleteArtifactInput,
         DeleteArtifactPortfolioInput,
         DeleteArtifactSequenceInput,
         DeleteRunInput,
+        LinkArtifactInput,
         MoveArtifactSequenceInput,
         StopRunInput,
         UnlinkArtifactInput,
@@ -59,8 +67,10 @@ if TYPE_CHECKING:
         UpdateRunStateInput,
         UpsertBucketInput,
         UpsertModelInput,
+        UpsertSweepInput,
         UseArtifactInput,
     )
+    from .link_artifact import LinkArtifact
     from .list_artifact_collections import ListArtifactCollections
     from .list_artifact_files import ListArtifactFiles
     from .list_artifact_types import ListArtifactTypes
@@ -74,6 +84,7 @@ if TYPE_CHECKING:
     from .list_matching_run_files import ListMatchingRunFiles
     from .list_project_collections import ListProjectCollections
     from .list_projects import ListProjects
+    from .list_run_extras import ListRunExtras
     from .list_run_files import ListRunFiles
     from .list_runs import ListRuns
     from .list_sweeps import ListSweeps
@@ -101,6 +112,80 @@ mutation AddAliases($input: AddAliasesInput!) {
 
 fragment AddedAliasesFields on AddAliasesPayload {
   success
+}
+"""
+
+COMMIT_ARTIFACT = """\
+mutation CommitArtifact($id: ID!) {
+  commitArtifact(input: {artifactID: $id}) {
+    artifact {
+      ...ArtifactFields
+    }
+  }
+}
+
+fragment ArtifactAliasFields on ArtifactAlias {
+  alias
+  artifactCollection {
+    ...CollectionPlaceFields
+  }
+}
+
+fragment ArtifactFields on Artifact {
+  id
+  artifactSequence {
+    ...ArtifactSequenceFields
+  }
+  artifactType {
+    ...ArtifactTypeNameFields
+  }
+  versionIndex
+  commitHash @include(if: true)
+  description @include(if: true)
+  metadata
+  state
+  digest
+  size
+  fileCount
+  historyStep @include(if: true)
+  ttlDurationSeconds @include(if: true)
+  ttlIsInherited @include(if: true)
+  createdAt
+  updatedAt @include(if: true)
+  tags @include(if: true) {
+    ...TagFields
+  }
+  aliases {
+    ...ArtifactAliasFields
+  }
+}
+
+fragment ArtifactSequenceFields on ArtifactSequence {
+  name
+  project {
+    ...ProjectPlaceFields
+  }
+}
+
+fragment ArtifactTypeNameFields on ArtifactType {
+  name
+}
+
+fragment CollectionPlaceFields on ArtifactCollection {
+  id
+  name
+  project {
+    ...ProjectPlaceFields
+  }
+}
+
+fragment ProjectPlaceFields on Project {
+  name
+  entityName
+}
+
+fragment TagFields on Tag {
+  name
 }
 """
 
@@ -189,6 +274,56 @@ mutation CreateArtifactCollectionTags($input: CreateArtifactCollectionTagAssignm
 
 fragment TagFields on Tag {
   name
+}
+"""
+
+CREATE_ARTIFACT_FILES = """\
+mutation CreateArtifactFiles($files: [CreateArtifactFileSpecInput!]!) {
+  createArtifactFiles(input: {artifactFiles: $files, storageLayout: V2}) {
+    files {
+      edges {
+        cursor
+        node {
+          ...ArtifactUploadFields
+        }
+      }
+    }
+  }
+}
+
+fragment ArtifactIdFields on Artifact {
+  id
+}
+
+fragment ArtifactUploadFields on File {
+  name
+  uploadUrl
+  uploadHeaders
+  artifact {
+    ...ArtifactIdFields
+  }
+}
+"""
+
+CREATE_ARTIFACT_MANIFEST = """\
+mutation CreateArtifactManifest($input: CreateArtifactManifestInput!) {
+  createArtifactManifest(input: $input) {
+    artifactManifest {
+      ...ManifestUploadFields
+    }
+  }
+}
+
+fragment ManifestFileUploadFields on File {
+  uploadUrl
+  uploadHeaders
+}
+
+fragment ManifestUploadFields on ArtifactManifest {
+  id
+  file {
+    ...ManifestFileUploadFields
+  }
 }
 """
 
@@ -296,6 +431,31 @@ fragment UploadPlacesFields on CreateRunFilesPayload {
   files {
     ...UploadPlaceFields
   }
+}
+"""
+
+CREATE_SWEEP = """\
+mutation CreateSweep($input: UpsertSweepInput!) {
+  upsertSweep(input: $input) {
+    sweep {
+      ...SweepFields
+    }
+  }
+}
+
+fragment SweepFields on Sweep {
+  id
+  name
+  displayName @include(if: true)
+  method
+  state
+  description @include(if: true)
+  bestLoss @include(if: true)
+  config
+  createdAt
+  updatedAt @include(if: true)
+  runCount
+  runCountExpected @include(if: true)
 }
 """
 
@@ -574,6 +734,63 @@ fragment RunPlaceFields on Run {
 fragment RunUserFields on User {
   name
   username @include(if: true)
+}
+"""
+
+GET_ARTIFACT_LINEAGE = """\
+query GetArtifactLineage($id: ID!, $first: Int!, $after: String) {
+  artifact(id: $id) {
+    id
+    currentManifest {
+      ...ArtifactManifestFields
+    }
+    createdBy {
+      __typename
+      ... on Run {
+        ...RunLineageFields
+      }
+    }
+    usedBy(first: $first, after: $after) {
+      totalCount
+      pageInfo {
+        ...PageFields
+      }
+      edges {
+        cursor
+        node {
+          ...RunLineageFields
+        }
+      }
+    }
+  }
+}
+
+fragment ArtifactManifestFields on ArtifactManifest {
+  id
+  file {
+    ...ManifestFileFields
+  }
+}
+
+fragment ManifestFileFields on File {
+  directUrl
+}
+
+fragment PageFields on PageInfo {
+  endCursor
+  hasNextPage
+}
+
+fragment ProjectPlaceFields on Project {
+  name
+  entityName
+}
+
+fragment RunLineageFields on Run {
+  name
+  project {
+    ...ProjectPlaceFields
+  }
 }
 """
 
@@ -1011,6 +1228,18 @@ fragment ViewerFields on User {
       }
     }
   }
+}
+"""
+
+LINK_ARTIFACT = """\
+mutation LinkArtifact($input: LinkArtifactInput!) {
+  linkArtifact(input: $input) {
+    ...LinkedArtifactFields
+  }
+}
+
+fragment LinkedArtifactFields on LinkArtifactPayload {
+  versionIndex
 }
 """
 
@@ -1800,6 +2029,80 @@ fragment RunUserFields on User {
 }
 """
 
+LIST_RUN_EXTRAS = """\
+query ListRunExtras($entity: String!, $project: String!, $filters: JSONString!, $order: String!, $first: Int!, $files: Int!, $lines: Int!, $samples: Int!, $withFiles: Boolean!) {
+  project(entityName: $entity, name: $project) {
+    name
+    entityName
+    runs(filters: $filters, order: $order, first: $first) {
+      totalCount
+      pageInfo {
+        ...PageFields
+      }
+      edges {
+        cursor
+        node {
+          ...RunExtras
+        }
+      }
+    }
+  }
+}
+
+fragment FileFields on File {
+  id
+  name
+  url
+  directUrl
+  sizeBytes
+  mimetype @include(if: true)
+  updatedAt
+  md5 @include(if: true)
+}
+
+fragment LogLineFields on LogLine {
+  number
+  timestamp
+  level
+  label
+  line
+}
+
+fragment PageFields on PageInfo {
+  endCursor
+  hasNextPage
+}
+
+fragment RunExtras on Run {
+  id
+  name
+  host @include(if: true)
+  logLineCount
+  events(samples: $samples)
+  logLines(first: $lines, useImprovedPagination: true) {
+    pageInfo {
+      ...PageFields
+    }
+    edges {
+      node {
+        ...LogLineFields
+      }
+    }
+  }
+  files(first: $files) @include(if: $withFiles) {
+    pageInfo {
+      ...PageFields
+    }
+    edges {
+      cursor
+      node {
+        ...FileFields
+      }
+    }
+  }
+}
+"""
+
 LIST_RUN_FILES = """\
 query ListRunFiles($entity: String!, $project: String!, $run: String!, $names: [String] = [], $first: Int!, $after: String) {
   project(entityName: $entity, name: $project) {
@@ -2384,6 +2687,19 @@ def add_aliases(*, input: AddAliasesInput) -> Operation[AddAliases]:
     )
 
 
+def commit_artifact(*, id: str) -> Operation[CommitArtifact]:
+    """The mutation `CommitArtifact`."""
+    from .commit_artifact import CommitArtifact
+
+    return Operation(
+        name="CommitArtifact",
+        kind="mutation",
+        document=COMMIT_ARTIFACT,
+        variables={"id": id},
+        result=CommitArtifact,
+    )
+
+
 def create_artifact(*, input: CreateArtifactInput) -> Operation[CreateArtifact]:
     """The mutation `CreateArtifact`."""
     from .create_artifact import CreateArtifact
@@ -2409,6 +2725,36 @@ def create_artifact_collection_tags(
         document=CREATE_ARTIFACT_COLLECTION_TAGS,
         variables={"input": input},
         result=CreateArtifactCollectionTags,
+    )
+
+
+def create_artifact_files(
+    *, files: list[CreateArtifactFileSpecInput]
+) -> Operation[CreateArtifactFiles]:
+    """The mutation `CreateArtifactFiles`."""
+    from .create_artifact_files import CreateArtifactFiles
+
+    return Operation(
+        name="CreateArtifactFiles",
+        kind="mutation",
+        document=CREATE_ARTIFACT_FILES,
+        variables={"files": files},
+        result=CreateArtifactFiles,
+    )
+
+
+def create_artifact_manifest(
+    *, input: CreateArtifactManifestInput
+) -> Operation[CreateArtifactManifest]:
+    """The mutation `CreateArtifactManifest`."""
+    from .create_artifact_manifest import CreateArtifactManifest
+
+    return Operation(
+        name="CreateArtifactManifest",
+        kind="mutation",
+        document=CREATE_ARTIFACT_MANIFEST,
+        variables={"input": input},
+        result=CreateArtifactManifest,
     )
 
 
@@ -2450,6 +2796,19 @@ def create_run_files(
         document=CREATE_RUN_FILES,
         variables={"entity": entity, "project": project, "run": run, "files": files},
         result=CreateRunFiles,
+    )
+
+
+def create_sweep(*, input: UpsertSweepInput) -> Operation[CreateSweep]:
+    """The mutation `CreateSweep`."""
+    from .create_sweep import CreateSweep
+
+    return Operation(
+        name="CreateSweep",
+        kind="mutation",
+        document=CREATE_SWEEP,
+        variables={"input": input},
+        result=CreateSweep,
     )
 
 
@@ -2593,6 +2952,21 @@ def get_artifact_creator(*, id: str) -> Operation[GetArtifactCreator]:
         document=GET_ARTIFACT_CREATOR,
         variables={"id": id},
         result=GetArtifactCreator,
+    )
+
+
+def get_artifact_lineage(
+    *, id: str, first: int, after: Union[Optional[str], UnsetType] = UNSET
+) -> Operation[GetArtifactLineage]:
+    """The query `GetArtifactLineage`."""
+    from .get_artifact_lineage import GetArtifactLineage
+
+    return Operation(
+        name="GetArtifactLineage",
+        kind="query",
+        document=GET_ARTIFACT_LINEAGE,
+        variables={"id": id, "first": first, "after": after},
+        result=GetArtifactLineage,
     )
 
 
@@ -2791,6 +3165,19 @@ def get_viewer() -> Operation[GetViewer]:
         document=GET_VIEWER,
         variables={},
         result=GetViewer,
+    )
+
+
+def link_artifact(*, input: LinkArtifactInput) -> Operation[LinkArtifact]:
+    """The mutation `LinkArtifact`."""
+    from .link_artifact import LinkArtifact
+
+    return Operation(
+        name="LinkArtifact",
+        kind="mutation",
+        document=LINK_ARTIFACT,
+        variables={"input": input},
+        result=LinkArtifact,
     )
 
 
@@ -3120,6 +3507,40 @@ def list_projects(
         document=LIST_PROJECTS,
         variables={"entity": entity, "first": first, "after": after},
         result=ListProjects,
+    )
+
+
+def list_run_extras(
+    *,
+    entity: str,
+    project: str,
+    filters: str,
+    order: str,
+    first: int,
+    files: int,
+    lines: int,
+    samples: int,
+    with_files: bool,
+) -> Operation[ListRunExtras]:
+    """The query `ListRunExtras`."""
+    from .list_run_extras import ListRunExtras
+
+    return Operation(
+        name="ListRunExtras",
+        kind="query",
+        document=LIST_RUN_EXTRAS,
+        variables={
+            "entity": entity,
+            "project": project,
+            "filters": filters,
+            "order": order,
+            "first": first,
+            "files": files,
+            "lines": lines,
+            "samples": samples,
+            "withFiles": with_files,
+        },
+        result=ListRunExtras,
     )
 
 

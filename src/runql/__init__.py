@@ -77,6 +77,9 @@ from runql.values import Filters, JSONInput, JSONValue, Missing
 from runql.version import __version__
 
 if TYPE_CHECKING:
+    from runql.archive.archive import Archive
+    from runql.archive.errors import ArchiveError
+    from runql.archive.report import ImportReport
     from runql.config import Settings
     from runql.frames.asked_types import Schema
     from runql.progress_bar import progress_bar
@@ -138,6 +141,9 @@ if TYPE_CHECKING:
     from runql_graphql.operation import Operation
 
 _LAZY_NAMES = {
+    "runql.archive.archive": ("Archive",),
+    "runql.archive.errors": ("ArchiveError",),
+    "runql.archive.report": ("ImportReport",),
     "runql.config": ("Settings",),
     "runql.frames.asked_types": ("Schema",),
     "runql.progress_bar": ("progress_bar",),
@@ -212,6 +218,8 @@ __all__ = [
     "AccessDeniedError",
     "AnswerError",
     "Api",
+    "Archive",
+    "ArchiveError",
     "Artifact",
     "ArtifactCollection",
     "ArtifactCollections",
@@ -277,6 +285,7 @@ __all__ = [
     "HistoryFiles",
     "HistoryNotExportedError",
     "HistoryScan",
+    "ImportReport",
     "IncompleteHistoriesError",
     "IncompleteHistoryError",
     "IncompleteUpdateError",

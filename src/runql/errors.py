@@ -53,6 +53,7 @@ RunqlError
 ├── ManifestError                           an artifact's list of files cannot be read
 ├── ArtifactDamagedError (ValueError)       local files are not those of the artifact
 ├── ReferenceUnavailableError               a file that an artifact refers to cannot be fetched
+├── ArchiveError                            a folder is no whole archive, or a project cannot take it; in `runql.archive`
 ├── RunChangedError                         ``update(if_unchanged=True)``: the run was changed since it was read
 ├── IncompleteUpdateError                   some parts of an update were written, the others were not
 ├── NotLoadedError                          a property of an async run or sweep was read before ``load()``
@@ -76,8 +77,7 @@ from typing import Final
 
 from runql.escaping import one_line
 
-MOST_SHOWN: Final = 80
-"""Characters of a value in a message."""
+MOST_SHOWN: Final = 80  # characters of a value in a message
 
 _KEPT_BY_BASES: Final = ("errno", "strerror", "filename", "msg")
 """Attributes that `OSError` and `ImportError` keep outside an error's ``__dict__``."""

@@ -12,6 +12,7 @@ from typing_extensions import get_original_bases
 
 import runql
 from runql.resources.artifacts.catalog import ArtifactCatalog, AsyncArtifactCatalog
+from runql.resources.records.imports import AsyncProjectImports, ProjectImports
 from runql.resources.pages.listing import AsyncLazySequence, LazySequence
 from runql.resources.runs.connections import ApiConnection, AsyncApiConnection
 from runql.resources.runs.frames.run_frames import AsyncRunFrames, RunFrames
@@ -44,6 +45,7 @@ PAIRS: list[tuple[type, type]] = [
     (runql.ArtifactType, runql.AsyncArtifactType),
     (runql.ArtifactTypes, runql.AsyncArtifactTypes),
     (ArtifactCatalog, AsyncArtifactCatalog),
+    (ProjectImports, AsyncProjectImports),
     (ApiConnection, AsyncApiConnection),
     (runql.RetryingClient, runql.AsyncRetryingClient),
     (LazySequence, AsyncLazySequence),
@@ -97,6 +99,7 @@ AWAITED: dict[str, set[str]] = {
         "run",
         "runs",
         "sweep",
+        "import_project",
         "user",
         "users",
         "viewer",
@@ -111,6 +114,7 @@ AWAITED: dict[str, set[str]] = {
         *("download_history", "download_history_exports", "log_artifact", "use_artifact"),
     },
     "AsyncArtifactCatalog": CATALOG,
+    "AsyncProjectImports": {"import_project"},
     "AsyncArtifact": {
         *(
             "delete",
@@ -142,7 +146,7 @@ AWAITED: dict[str, set[str]] = {
     "AsyncApiConnection": {"default_entity"},
     "AsyncSweep": {"best_run", "load"},
     "AsyncSweeps": LISTED,
-    "AsyncProject": set(),
+    "AsyncProject": {"export"},
     "AsyncProjects": LISTED,
     "AsyncFile": {"delete", "download"},
     "AsyncFiles": {*LISTED, "download"},

@@ -78,6 +78,7 @@ async def use_api(api: AsyncApi) -> None:
     assert_type(api.user_agent, str)
     assert_type(await api.create_run(run_id="id", project="p", entity="e"), AsyncRun)
     assert_type(await api.create_project("p", "e"), AsyncProject)
+    assert_type(await api.import_project("folder", "e/p", dry_run=True, progress=False), ImportReport)
     assert_type(await api.from_path("entity/project"), AsyncProject | AsyncRun | AsyncSweep)
     assert_type(api.client, AsyncRetryingClient)
     assert_type(api.with_options(timeout=300, retries=0, deadline=60, limits=Limits(json_depth=9)), AsyncApi)

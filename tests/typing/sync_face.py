@@ -80,6 +80,7 @@ def use_api(api: Api) -> None:
     assert_type(api.user_agent, str)
     assert_type(api.create_run(run_id="id", project="p", entity="e"), Run)
     assert_type(api.create_project("p", "e"), Project)
+    assert_type(api.import_project("folder", "e/p", dry_run=True, progress=False), ImportReport)
     assert_type(api.from_path("entity/project"), Project | Run | Sweep)
     assert_type(api.client, RetryingClient)
     assert_type(api.with_options(timeout=300, retries=0, deadline=60, limits=Limits(json_depth=9)), Api)

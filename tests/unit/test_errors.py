@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 import runql
-from runql import errors, limits, values
+from runql import ArchiveError, errors, limits, values
 from runql.errors import GraphQLProblem, RunqlError
 
 MISSING_FILE = FileNotFoundError(errno.ENOENT, "No such file or directory", "/a/b")
@@ -72,6 +72,7 @@ SAMPLES: dict[type[RunqlError], RunqlError] = {
         errors.ChangeRefusedError("no"),
         errors.ArtifactPendingError("e/p/a:v0", "PENDING"),
         errors.ManifestError("unknown form"),
+        ArchiveError("no whole archive"),
         errors.ArtifactDamagedError("e/p/a:v0", ["a"], ["b"], ["c"]),
         errors.ReferenceUnavailableError("e/p/a:v0", {"a": "s3://b/c"}, "no fsspec"),
         errors.RunChangedError("e/p/r", ["tags", "summary"]),

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         ArtifactFieldsTags,
     )
     from .artifact_file_fields import ArtifactFileFields
+    from .artifact_id_fields import ArtifactIdFields
     from .artifact_manifest_fields import (
         ArtifactManifestFields,
         ArtifactManifestFieldsFile,
@@ -47,6 +48,10 @@ if TYPE_CHECKING:
     )
     from .artifact_type_fields import ArtifactTypeFields
     from .artifact_type_name_fields import ArtifactTypeNameFields
+    from .artifact_upload_fields import (
+        ArtifactUploadFields,
+        ArtifactUploadFieldsArtifact,
+    )
     from .collection_place_fields import (
         CollectionPlaceFields,
         CollectionPlaceFieldsProject,
@@ -62,14 +67,29 @@ if TYPE_CHECKING:
     from .full_run_fields import FullRunFields, FullRunFieldsUser
     from .history_keys_fields import HistoryKeysFields
     from .history_window import HistoryWindow, HistoryWindowParquetHistory
+    from .linked_artifact_fields import LinkedArtifactFields
     from .log_line_fields import LogLineFields
     from .manifest_file_fields import ManifestFileFields
+    from .manifest_file_upload_fields import ManifestFileUploadFields
+    from .manifest_upload_fields import ManifestUploadFields, ManifestUploadFieldsFile
     from .marked_fields import MarkedFields
     from .page_fields import PageFields
     from .project_fields import ProjectFields, ProjectFieldsUser
     from .project_place_fields import ProjectPlaceFields
+    from .run_extras import (
+        RunExtras,
+        RunExtrasFiles,
+        RunExtrasFilesEdges,
+        RunExtrasFilesEdgesNode,
+        RunExtrasFilesPageInfo,
+        RunExtrasLogLines,
+        RunExtrasLogLinesEdges,
+        RunExtrasLogLinesEdgesNode,
+        RunExtrasLogLinesPageInfo,
+    )
     from .run_fields import RunFields, RunFieldsUser
     from .run_history import RunHistory
+    from .run_lineage_fields import RunLineageFields, RunLineageFieldsProject
     from .run_place_fields import RunPlaceFields, RunPlaceFieldsProject
     from .run_state_fields import RunStateFields
     from .run_user_fields import RunUserFields
@@ -115,6 +135,7 @@ _MODULES = {
     "ArtifactFieldsArtifactType": "artifact_fields",
     "ArtifactFieldsTags": "artifact_fields",
     "ArtifactFileFields": "artifact_file_fields",
+    "ArtifactIdFields": "artifact_id_fields",
     "ArtifactManifestFields": "artifact_manifest_fields",
     "ArtifactManifestFieldsFile": "artifact_manifest_fields",
     "ArtifactMembershipFields": "artifact_membership_fields",
@@ -125,6 +146,8 @@ _MODULES = {
     "ArtifactSequenceFieldsProject": "artifact_sequence_fields",
     "ArtifactTypeFields": "artifact_type_fields",
     "ArtifactTypeNameFields": "artifact_type_name_fields",
+    "ArtifactUploadFields": "artifact_upload_fields",
+    "ArtifactUploadFieldsArtifact": "artifact_upload_fields",
     "CollectionPlaceFields": "collection_place_fields",
     "CollectionPlaceFieldsProject": "collection_place_fields",
     "DeletedAliasesFields": "deleted_aliases_fields",
@@ -140,16 +163,31 @@ _MODULES = {
     "HistoryKeysFields": "history_keys_fields",
     "HistoryWindow": "history_window",
     "HistoryWindowParquetHistory": "history_window",
+    "LinkedArtifactFields": "linked_artifact_fields",
     "LogLineFields": "log_line_fields",
     "ManifestFileFields": "manifest_file_fields",
+    "ManifestFileUploadFields": "manifest_file_upload_fields",
+    "ManifestUploadFields": "manifest_upload_fields",
+    "ManifestUploadFieldsFile": "manifest_upload_fields",
     "MarkedFields": "marked_fields",
     "PageFields": "page_fields",
     "ProjectFields": "project_fields",
     "ProjectFieldsUser": "project_fields",
     "ProjectPlaceFields": "project_place_fields",
+    "RunExtras": "run_extras",
+    "RunExtrasFiles": "run_extras",
+    "RunExtrasFilesEdges": "run_extras",
+    "RunExtrasFilesEdgesNode": "run_extras",
+    "RunExtrasFilesPageInfo": "run_extras",
+    "RunExtrasLogLines": "run_extras",
+    "RunExtrasLogLinesEdges": "run_extras",
+    "RunExtrasLogLinesEdgesNode": "run_extras",
+    "RunExtrasLogLinesPageInfo": "run_extras",
     "RunFields": "run_fields",
     "RunFieldsUser": "run_fields",
     "RunHistory": "run_history",
+    "RunLineageFields": "run_lineage_fields",
+    "RunLineageFieldsProject": "run_lineage_fields",
     "RunPlaceFields": "run_place_fields",
     "RunPlaceFieldsProject": "run_place_fields",
     "RunStateFields": "run_state_fields",
@@ -195,6 +233,7 @@ __all__ = [
     "ArtifactFieldsArtifactType",
     "ArtifactFieldsTags",
     "ArtifactFileFields",
+    "ArtifactIdFields",
     "ArtifactManifestFields",
     "ArtifactManifestFieldsFile",
     "ArtifactMembershipFields",
@@ -205,6 +244,8 @@ __all__ = [
     "ArtifactSequenceFieldsProject",
     "ArtifactTypeFields",
     "ArtifactTypeNameFields",
+    "ArtifactUploadFields",
+    "ArtifactUploadFieldsArtifact",
     "CollectionPlaceFields",
     "CollectionPlaceFieldsProject",
     "DeletedAliasesFields",
@@ -220,16 +261,31 @@ __all__ = [
     "HistoryKeysFields",
     "HistoryWindow",
     "HistoryWindowParquetHistory",
+    "LinkedArtifactFields",
     "LogLineFields",
     "ManifestFileFields",
+    "ManifestFileUploadFields",
+    "ManifestUploadFields",
+    "ManifestUploadFieldsFile",
     "MarkedFields",
     "PageFields",
     "ProjectFields",
     "ProjectFieldsUser",
     "ProjectPlaceFields",
+    "RunExtras",
+    "RunExtrasFiles",
+    "RunExtrasFilesEdges",
+    "RunExtrasFilesEdgesNode",
+    "RunExtrasFilesPageInfo",
+    "RunExtrasLogLines",
+    "RunExtrasLogLinesEdges",
+    "RunExtrasLogLinesEdgesNode",
+    "RunExtrasLogLinesPageInfo",
     "RunFields",
     "RunFieldsUser",
     "RunHistory",
+    "RunLineageFields",
+    "RunLineageFieldsProject",
     "RunPlaceFields",
     "RunPlaceFieldsProject",
     "RunStateFields",

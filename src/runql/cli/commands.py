@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from runql.cli.archiving import commands as archiving
 from runql.cli.changing import commands as changing
 from runql.cli.checking.commands import drift
 from runql.cli.console.failures import help_end
@@ -18,7 +19,7 @@ app: typer.Typer = typer.Typer(
     no_args_is_help=True,
     # Tracebacks without the values of variables: the API key is one of them.
     pretty_exceptions_enable=False,
-    help="Read and change runs of W&B, serve its API on this machine, and check a server's schema.",
+    help="Read, change and copy runs of W&B, serve its API on this machine, and check a server's schema.",
     epilog=help_end(
         "runql ls team", "runql ls team/digits --columns name,state,config.lr,summary.acc", "runql ls --help"
     ),
@@ -28,6 +29,10 @@ app.command(epilog=show.HELP_END)(show.show)
 app.command(epilog=history.HELP_END)(history.history)
 app.command(epilog=diff.HELP_END)(diff.diff)
 app.command(epilog=download.HELP_END)(download.download)
+app.command(epilog=archiving.EXPORT_END)(archiving.export)
+app.command("import", epilog=archiving.IMPORT_END)(archiving.import_archive)
+app.command(epilog=archiving.COPY_END)(archiving.copy)
+app.command(epilog=archiving.VERIFY_END)(archiving.verify)
 app.command(epilog=plot.HELP_END)(plot.plot)
 app.command(epilog=changing.TAG_END)(changing.tag)
 app.command(epilog=changing.UNTAG_END)(changing.untag)

@@ -14,6 +14,7 @@ from runql.paths import checked_project_name, parse_project_path, parse_run_path
 from runql.postponed import postponed
 from runql.resources.artifacts.catalog import ArtifactCatalog, AsyncArtifactCatalog
 from runql.resources.records.entry_point import EntryPoint, known_entity
+from runql.resources.records.imports import AsyncProjectImports, ProjectImports
 from runql.resources.records.run_fields import UNEDITED, read_run
 from runql.transport.bodies import Progress
 from runql.transport.deadlines.methods import counts_as_one_async_call, counts_as_one_call
@@ -41,7 +42,7 @@ else:
     )
 
 
-class Api(EntryPoint[RetryingClient], ArtifactCatalog):
+class Api(EntryPoint[RetryingClient], ArtifactCatalog, ProjectImports):
     """The entry point: one server, one API key, and the runs, sweeps, projects and artifacts that it may read::
 
         with runql.Api() as api:
@@ -339,7 +340,7 @@ class Api(EntryPoint[RetryingClient], ArtifactCatalog):
         return self.client.run(list_matching_users(username_or_email))
 
 
-class AsyncApi(EntryPoint["AsyncRetryingClient"], AsyncArtifactCatalog):
+class AsyncApi(EntryPoint["AsyncRetryingClient"], AsyncArtifactCatalog, AsyncProjectImports):
     """The async twin of `Api`: ``await api.run(path)``, ``async for run in await api.runs(path)``.
 
     Several event loops may share it. Each has connections of its own, which are closed when the loop ends.

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from datetime import datetime
 from functools import partial
+from typing import TYPE_CHECKING
 
 from runql.errors import NotFoundError
 from runql.paths import project_url
+from runql.postponed import postponed
 from runql.resources.artifacts.collections.collection import (
     AsyncProjectArtifactCollections,
     ProjectArtifactCollections,
@@ -29,6 +32,7 @@ from runql.resources.sweeps.sweeps import AsyncSweeps, Sweeps
 from runql.resources.user import User
 from runql.times import as_time
 from runql.transport.aio import AsyncRetryingClient
+from runql.transport.bodies import Progress
 from runql.transport.flow import Flow, fetch
 from runql.transport.sync import RetryingClient
 from runql.values import Filters, Missing
@@ -36,6 +40,11 @@ from runql_graphql.fragments import ProjectFields
 from runql_graphql.input_types import UpsertModelInput
 from runql_graphql.operations import create_project as create
 from runql_graphql.operations import get_project, list_projects
+
+if TYPE_CHECKING:
+    from runql.archive.archive import Archive
+else:
+    globals().update(postponed("Archive"))
 
 
 class ProjectRecord(Shown, SnakeCaseAttributes):
@@ -186,6 +195,43 @@ class Project(ProjectRecord):
             missing=missing,
         )
 
+    def export(
+        self,
+        folder: str | os.PathLike[str],
+        *,
+        files: bool = False,
+        artifacts: bool = False,
+        progress: Progress | bool | None = None,
+    ) -> Archive:
+        """Write the project into a folder, or go on where an interrupted call stopped; return the archive.
+
+        It holds all runs, every row of their histories, system metrics, console lines and sweeps; see docs/archives.md.
+        Needs pyarrow. Memory holds a few responses.
+
+        Args:
+            folder: for this archive alone; created if missing.
+            files: take the files of runs along.
+            artifacts: take the artifacts along.
+            progress: called with the runs that were read and their total. True draws a bar, False none; by default one
+                comes by itself, see `runql.progress_bar`.
+
+        Raises:
+            ArchiveError: the folder holds something else.
+            LocalFileError: the folder cannot be written.
+            MissingExtraError: pyarrow is not installed; raised before anything is sent.
+
+        What is about one run and cannot be read is left out, and named in `Archive.problems`: another call tries it again.
+
+        Requests: three for up to 50 runs, one for each 1,000 rows of a longer run, one a file, three an artifact version.
+        """
+        from runql.archive.calls import export_flow
+        from runql.bars import reported
+
+        with reported(progress, "export", "runs") as report:
+            return self._client.run(
+                export_flow(self._client, self.entity, self.name, folder, files, artifacts, report)
+            )
+
     def sweeps(self, per_page: int = 50, *, limit: int | None = None) -> Sweeps:
         """Return its sweeps, at most ``limit``, as a lazy list; one request a page."""
         return Sweeps(self._client, self.entity, self.name, per_page, limit=limit)
@@ -251,6 +297,26 @@ class AsyncProject(ProjectRecord):
             limit=limit,
             missing=missing,
         )
+
+    async def export(
+        self,
+        folder: str | os.PathLike[str],
+        *,
+        files: bool = False,
+        artifacts: bool = False,
+        progress: Progress | bool | None = None,
+    ) -> Archive:
+        """Write the project into a folder, or go on where an interrupted call stopped; return the archive.
+
+        See `Project.export` for its requests and errors.
+        """
+        from runql.archive.calls import export_flow
+        from runql.bars import reported
+
+        with reported(progress, "export", "runs") as report:
+            return await self._client.run(
+                export_flow(self._client, self.entity, self.name, folder, files, artifacts, report)
+            )
 
     def sweeps(self, per_page: int = 50, *, limit: int | None = None) -> AsyncSweeps:
         """Return its sweeps, at most ``limit``, as a lazy list; one request a page."""

@@ -20,7 +20,7 @@ from runql.limits import ResponseLimitError
 from runql.transport.codec import encode, refused_parts
 from runql.transport.credentials.authorization import Authorization, Credentials
 from runql.transport.diagnosis import ONCE, PASSWORD_WANTED, diagnose, diagnose_407, host_of
-from runql.transport.flow import Download, Send, Upload
+from runql.transport.flow import Download, Post, Send, Upload
 from runql.transport.http_library import httpx
 from runql.transport.limits.decoding import ACCEPTED
 from runql.transport.retry import Outcome
@@ -92,7 +92,7 @@ class Endpoint:
         vars(other)["_timeout"] = seconds
         return other
 
-    def request(self, effect: Send | Download | Upload) -> Request:
+    def request(self, effect: Send | Download | Upload | Post) -> Request:
         """Return the HTTP request of an effect.
 
         Raises:
@@ -121,6 +121,9 @@ class Endpoint:
                 source=effect.source,
                 source_headers=effect.headers,
             )
+        if isinstance(effect, Post):
+            url = self._resolved(f"{self._base}{effect.path}")
+            return Request(url.path, str(url), content=effect.content, repeats_conflicts=True)
         operation = effect.operation
         if lacking := [part for part in effect.needs if part in self._unknown]:
             raise OutdatedServerError(
@@ -136,7 +139,7 @@ class Endpoint:
         )
 
     def reduced_request(
-        self, effect: Send | Download | Upload, sent: Request, response: Response
+        self, effect: Send | Download | Upload | Post, sent: Request, response: Response
     ) -> Request | None:
         """Return the request without the fields that the server does not know; None unless it was refused for them alone.
 

@@ -7,6 +7,7 @@ sends the reply into the flow:
     flow yields                        the driver                              the flow gets
     Send(operation)                    posts it, with retries                  Response
     Download(url), Upload(url, …)      moves a file, with retries              Response
+    Post(path, content)                posts JSON, with retries                Response
     Gather(flows, limit)               runs flows at the same time             None
     Sleep(seconds)                     waits                                   None
     Offload(work)                      calls work, off the event loop          None
@@ -120,6 +121,19 @@ class Upload:
 
 
 @dataclass(frozen=True, slots=True)
+class Post:
+    """Post JSON to a path of the API, with credentials, and reply with the `Response`; sending it again does no harm.
+
+    Attributes:
+        path: relative to the base URL.
+        content: the JSON.
+    """
+
+    path: str
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Gather:
     """Run flows concurrently, at most ``limit`` at the same time, and reply with None; see `gather`.
 
@@ -160,7 +174,7 @@ class Join:
     flight: Flight
 
 
-Alone: TypeAlias = Send | Download | Upload | Sleep | Offload | Join
+Alone: TypeAlias = Send | Download | Upload | Post | Sleep | Offload | Join
 """An effect that runs no further flows."""
 
 Effect: TypeAlias = Alone | Gather
@@ -172,6 +186,8 @@ def name_of(effect: Effect) -> str:
     """Return the operation or the path that an effect is about, as errors name it; empty for other effects."""
     if isinstance(effect, Send):
         return effect.operation.name
+    if isinstance(effect, Post):
+        return _path(effect.path)
     return _path(effect.url) if isinstance(effect, (Download, Upload)) else ""
 
 
@@ -268,6 +284,13 @@ def upload(url: str, source: Source, headers: Sequence[tuple[str, str]]) -> Flow
     response = _response((yield Upload(url, source, tuple(headers))))
     if response.status // 100 != 2:
         raise answer_error(_path(url), response)
+
+
+def post(path: str, content: bytes) -> Flow[None]:
+    """Post JSON to a path of the API; see `Post`."""
+    response = _response((yield Post(path, content)))
+    if response.status // 100 != 2:
+        raise answer_error(_path(path), response)
 
 
 def gather(flows: Sequence[Flow[T]], *, limit: int, release_on_offload: bool = False) -> Flow[list[T]]:

@@ -290,10 +290,15 @@ def _request_upload(run: RunAddress, name: str) -> Flow[_UploadTarget]:
         raise UploadRefusedError(
             f"the server returned no upload URL for {name!r} in run {run}: does the run exist, and may your API key write to it?"
         )
-    return _UploadTarget(urls[0], [_parse_header(header) for header in uploads.upload_headers])
+    return _UploadTarget(urls[0], [parse_header(header) for header in uploads.upload_headers])
 
 
-def _parse_header(header: str) -> tuple[str, str]:
+def parse_header(header: str) -> tuple[str, str]:
+    """Split an upload header as the server names it.
+
+    Raises:
+        UploadRefusedError: no request can carry it.
+    """
     name, colon, value = header.partition(":")
     if not colon:
         raise UploadRefusedError("the server requires an upload header that has no value")
