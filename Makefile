@@ -9,6 +9,7 @@ WANDB_NEW := 0.31.0
 OLD_SDK := .venv-wandb-$(WANDB_OLD)
 NEW_SDK := .venv-wandb-$(WANDB_NEW)
 USER := .venv-bench
+export RUNQL_JUPYTER := $(CURDIR)/.venv-jupyter/bin/python
 export RUNQL_BENCH := $(CURDIR)/$(USER)/bin/python
 export RUNQL_WANDB_OLD := $(CURDIR)/$(OLD_SDK)/bin/python
 export RUNQL_WANDB_NEW := $(CURDIR)/$(NEW_SDK)/bin/python
@@ -45,6 +46,7 @@ lock:  ## write .ci/requirements/ again: every version of constraints.txt, with 
 	$(COMPILE) pyproject.toml --extra all --group dev --group build --output-file .ci/requirements/project.txt
 	$(COMPILE) pyproject.toml --extra cli --extra server --group build --output-file .ci/requirements/server.txt
 	$(COMPILE) --group docs --output-file .ci/requirements/docs.txt
+	$(COMPILE) --group jupyter --output-file .ci/requirements/jupyter.txt
 	for version in $(WANDB_OLD) $(WANDB_NEW); do \
 		printf '%s\n' wandb==$$version pandas polars pillow scikit-learn | \
 		$(COMPILE) - --output-file .ci/requirements/wandb-$$version.txt || exit 1; \
@@ -76,11 +78,16 @@ docs: .venv/.ready .venv-docs/.ready  ## build the documents' site in build/docs
 	cd build/docs && ../../.venv-docs/bin/zensical build --strict --clean
 	$(BIN)/python -m tests.docs.site --finish
 
+.venv-jupyter/.ready: .ci/requirements/jupyter.txt
+	$(PYTHON) -m venv .venv-jupyter
+	.venv-jupyter/bin/python $(LOCKED) .ci/requirements/jupyter.txt
+	touch $@
+
 browser:  ## install Debian's Chromium, which tests of pages open, unless there is one
 	@for name in chromium chromium-browser google-chrome; do command -v $$name > /dev/null && exit 0; done; \
 	apt-get -qq update && apt-get -qq install --yes --no-install-recommends chromium
 
-test: .venv/.ready $(OLD_SDK)/.ready $(NEW_SDK)/.ready browser  ## all tests, with the official SDK as an oracle; CI=true tries everything
+test: .venv/.ready $(OLD_SDK)/.ready $(NEW_SDK)/.ready .venv-jupyter/.ready browser  ## all tests, with the official SDK as an oracle; CI=true tries everything
 	$(BIN)/pytest -m "not bench and not live"
 
 conformance: .venv/.ready $(OLD_SDK)/.ready $(NEW_SDK)/.ready  ## compare with the official SDK call by call, write the report
@@ -137,4 +144,4 @@ floors: .venv/.ready  ## try the lowest versions, each extra alone, and each Pyt
 	$(BIN)/python -m tests.installs
 
 clean:  ## remove everything that can be made again
-	rm -rf .venv .venv-wandb-* .venv-docs .venv-lock $(USER) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-wandb-* .venv-docs .venv-jupyter .venv-lock $(USER) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

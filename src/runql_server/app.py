@@ -21,6 +21,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from runql_server.access import auth
+from runql_server.access.auth import Caller
 from runql_server.access.sessions import Sessions
 from runql_server.access.signing import Signer, load_signer
 from runql_server.errors import RequestError
@@ -34,6 +35,7 @@ from runql_server.http.bodies import BodyLimits
 from runql_server.http.exports import ExportEndpoints
 from runql_server.http.files import FileEndpoints
 from runql_server.http.graphql import OPERATION, GraphQLEndpoint
+from runql_server.pages.handlers import Visits
 from runql_server.pages.routes import page_routes
 from runql_server.storage import disk, recovery
 from runql_server.storage.lock import DirectoryLock
@@ -56,7 +58,22 @@ class RowNumber(Convertor[int]):
         return str(value)
 
 
+class FileName(Convertor[str]):
+    """The name of a file in a path: any characters, line breaks too."""
+
+    regex = r"[\s\S]+"
+
+    def convert(self, value: str) -> str:
+        """Read the name."""
+        return value
+
+    def to_string(self, value: str) -> str:
+        """Write the name."""
+        return value
+
+
 register_url_convertor("row", RowNumber())
+register_url_convertor("file", FileName())
 
 
 @dataclass(frozen=True)
@@ -107,6 +124,7 @@ def create_app(
         most_bytes=body_limits.graphql,
     )
     sessions = Sessions(signer)
+    visits = Visits(store, sessions)
     middleware = [] if on_request is None else [Middleware(RequestRecorder, on_request=on_request)]
 
     def shut_down() -> None:
@@ -119,6 +137,9 @@ def create_app(
         yield
         shut_down()
 
+    def readable(handler: Handler) -> Handler:
+        return _require_key(store, handler, visits=visits)
+
     app = Starlette(
         routes=[
             Route("/healthz", _greeting),
@@ -128,12 +149,12 @@ def create_app(
                 _require_key(store, endpoints.stream, writes=True),
                 methods=["POST"],
             ),
-            Route("/files/{entity}/{project}/{run}/{name:path}", _require_key(store, endpoints.download)),
-            Route("/storage/{run:row}/{name:path}", endpoints.signed_download, methods=["GET"]),
-            Route("/storage/{run:row}/{name:path}", endpoints.signed_upload, methods=["PUT"]),
+            Route("/files/{entity}/{project}/{run}/{name:file}", readable(endpoints.download)),
+            Route("/storage/{run:row}/{name:file}", endpoints.signed_download, methods=["GET"]),
+            Route("/storage/{run:row}/{name:file}", endpoints.signed_upload, methods=["PUT"]),
             Route("/history-exports/{export:row}.parquet", exports.download, methods=["GET"]),
-            Route("/artifacts/{entity}/{digest}", _require_key(store, artifacts.locate_v1)),
-            Route("/artifactsV2/{rest:path}", _require_key(store, artifacts.locate_v2)),
+            Route("/artifacts/{entity}/{digest}", readable(artifacts.locate_v1)),
+            Route("/artifactsV2/{rest:file}", readable(artifacts.locate_v2)),
             Route("/artifact-storage/{artifact:row}/{digest}", artifacts.download_entry, methods=["GET"]),
             Route("/artifact-storage/{artifact:row}/{digest}", artifacts.upload_entry, methods=["PUT"]),
             Route(
@@ -146,7 +167,7 @@ def create_app(
                 artifacts.upload_manifest,
                 methods=["PUT"],
             ),
-            *page_routes(store, sessions, greeting=_greeting),
+            *page_routes(store, visits, greeting=_greeting),
         ],
         middleware=middleware,
         lifespan=lifespan,
@@ -178,12 +199,22 @@ def _open(
     return store, signer
 
 
-def _require_key(store: Store, handler: Handler, *, writes: bool = False) -> Handler:
-    """Refuse requests without a valid key; the handler finds the `Caller` in ``request.state.caller``."""
+def _require_key(
+    store: Store, handler: Handler, *, writes: bool = False, visits: Visits | None = None
+) -> Handler:
+    """Refuse requests without a valid key; the handler finds the `Caller` in ``request.state.caller``.
+
+    With ``visits`` a browser's session reads too, and a browser without one signs in.
+    """
 
     async def checked(request: Request) -> Response:
         with store.connection() as connection:
             caller = auth.caller_of(connection, request.headers.get("authorization"))
+        if caller is None and visits is not None and _is_browser(request):
+            entered = visits.enters(request)
+            if isinstance(entered, Response):
+                return entered
+            caller = Caller(entered, read_only=True)
         if caller is None:
             message = (
                 "no valid API key: send it as HTTP Basic (user 'api', password the key) or as Bearer token"
@@ -195,6 +226,13 @@ def _require_key(store: Store, handler: Handler, *, writes: bool = False) -> Han
         return await handler(request)
 
     return checked
+
+
+def _is_browser(request: Request) -> bool:
+    headers = request.headers
+    return "authorization" not in headers and (
+        "cookie" in headers or "text/html" in headers.get("accept", "")
+    )
 
 
 async def _greeting(_request: Request) -> Response:

@@ -53,6 +53,7 @@ def test_there_is_a_lock_for_each_environment() -> None:
     assert [lock.name for lock in LOCKS] == [
         "docs.txt",
         "floors.txt",
+        "jupyter.txt",
         "project.txt",
         "server.txt",
         "wandb-0.21.4.txt",
@@ -107,10 +108,11 @@ def test_the_project_is_locked_as_a_whole() -> None:
     assert {name for name in locked if name not in constraints} == set(), "add these to constraints.txt"
 
 
-def test_what_builds_the_documents_is_locked() -> None:
+@pytest.mark.parametrize("group", ["docs", "jupyter"])
+def test_what_has_an_environment_of_its_own_is_locked(group: str) -> None:
     groups = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["dependency-groups"]
-    named = {normalized(re.split(r"[<>=~! ]", each)[0]) for each in groups["docs"]}
-    locked = pins(ROOT / ".ci" / "requirements" / "docs.txt")
+    named = {normalized(re.split(r"[<>=~! ]", each)[0]) for each in groups[group]}
+    locked = pins(ROOT / ".ci" / "requirements" / f"{group}.txt")
     assert named <= set(locked), "run `make lock`"
     assert set(locked) <= set(pins(ROOT / "constraints.txt")), "add these to constraints.txt"
 
@@ -125,6 +127,9 @@ def test_setup_and_ci_install_nothing_without_a_hash() -> None:
         "$(LOCKED) .ci/requirements/wandb-$*.txt",
     ]
     documents = makefile[makefile.index(".venv-docs/.ready:") : makefile.index("\ntest:")]
-    assert re.findall(r"(\$\((?:PIP|LOCKED)\)[^\n]*)", documents) == ["$(LOCKED) .ci/requirements/docs.txt"]
+    assert re.findall(r"(\$\((?:PIP|LOCKED)\)[^\n]*)", documents) == [
+        "$(LOCKED) .ci/requirements/docs.txt",
+        "$(LOCKED) .ci/requirements/jupyter.txt",
+    ]
     assert "LOCKED := $(PIP) --require-hashes --requirement" in makefile
     assert "pip install" not in (ROOT / ".ci" / "run").read_text("utf-8")

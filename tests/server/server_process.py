@@ -34,7 +34,7 @@ def start(data_dir: Path, *options: str) -> Started:
     command = [sys.executable, "-m", "runql_server", "--port", "0", "--data-dir", str(data_dir), *options]
     process = subprocess.Popen(command, env=environment(), stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
-    said = process.stdout.readline() + process.stdout.readline() + process.stdout.readline()
+    said = "".join(process.stdout.readline() for _ in range(4))
     url = re.search(r"WANDB_BASE_URL=(\S+)", said)
     key = re.search(r"WANDB_API_KEY=(\S+)", said)
     assert url is not None, said

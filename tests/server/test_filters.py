@@ -512,6 +512,8 @@ def test_a_database_from_before_statistics_is_brought_up_to_date(tmp_path: Path)
         assert found_names(store, {"summary_metrics.acc": 0.9}) == []
         with store.connection() as connection:
             connection.execute("ALTER TABLE api_keys DROP COLUMN read_only")
+            for table in ("curve_progress", "curve_chunks"):
+                connection.execute(f"DROP TABLE {table}")
             connection.execute(f"PRAGMA user_version = {migrations.BEFORE_STATISTICS}")
     with closing(Store(tmp_path)) as store:
         assert found_names(store, {"summary_metrics.acc": 0.9}) == ["stat"]

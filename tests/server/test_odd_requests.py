@@ -67,6 +67,9 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
 
 def check(answer: httpx.Response) -> None:
     assert answer.status_code < 500 or answer.status_code == 507, answer.text[:500]
+    if answer.headers.get("content-type", "").startswith("text/html"):
+        assert "default-src 'self'" in answer.headers["content-security-policy"]
+        return
     body: dict[str, Any] = answer.json()
     errors: list[Any] = body.get("errors") or []
     for error in errors:

@@ -86,6 +86,18 @@ def caller_of(connection: sqlite3.Connection, authorization: str | None) -> Call
     return None if row is None else Caller(int(row["user_id"]), read_only=bool(row["read_only"]))
 
 
+def fingerprint(key: str) -> str:
+    """Return what a session remembers of the key that started it."""
+    return _hash(key)[:24]
+
+
+def has_session(connection: sqlite3.Connection, user: int, fingerprint: str) -> bool:
+    """Whether the user is there, and still has the key that started the session, if a key did."""
+    query = """SELECT 1 FROM users WHERE id = :user AND (:key = '' OR EXISTS (
+        SELECT 1 FROM api_keys WHERE user_id = users.id AND substr(key_hash, 1, 24) = :key))"""
+    return connection.execute(query, {"user": user, "key": fingerprint}).fetchone() is not None
+
+
 def _key_in(authorization: str) -> str | None:
     scheme, _, credentials = authorization.strip().partition(" ")
     if scheme.lower() == "bearer":

@@ -6,6 +6,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from runql_server.access.signing import Signer
 
@@ -14,6 +15,14 @@ LIFETIME = 30 * 24 * 60 * 60
 
 TOKEN_LIFETIME = 60 * 60
 """Seconds for which a link with a token works; it works once."""
+
+
+@dataclass(frozen=True)
+class Session:
+    """Who reads pages; ``key`` is the fingerprint of the key that started it, empty for a link."""
+
+    user: int
+    key: str = ""
 
 
 class Sessions:
@@ -39,11 +48,15 @@ class Sessions:
             user, expires = self._tokens.pop(token, (None, 0.0))
         return user if expires > self._clock() else None
 
-    def new_cookie(self, user: int) -> str:
+    def new_cookie(self, session: Session) -> str:
         """Return the cookie of a new session."""
-        return self._signer.seal("session", f"{user}.{int(self._clock() + LIFETIME)}")
+        expires = int(self._clock() + LIFETIME)
+        return self._signer.seal("session", f"{session.user}.{session.key}.{expires}")
 
-    def user_of(self, cookie: str | None) -> int | None:
-        """Return the user of a cookie, or ``None`` for one that this server did not sign, or that is too old."""
-        user, _, expires = (self._signer.open("session", cookie or "") or "").partition(".")
-        return int(user) if expires and int(expires) > self._clock() else None
+    def session_of(self, cookie: str | None) -> Session | None:
+        """Return the session of a cookie; ``None`` for one that this server did not sign, or that is too old."""
+        content = self._signer.open("session", cookie or "")
+        if content is None:
+            return None
+        user, key, expires = content.split(".")
+        return Session(int(user), key) if int(expires) > self._clock() else None

@@ -6,14 +6,14 @@ from collections.abc import AsyncIterator, Callable
 
 import anyio.to_thread
 from starlette.requests import Request
-from starlette.responses import FileResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response
 
 from runql_server.access.signing import Access, Signer
 from runql_server.artifacts import versions
 from runql_server.artifacts.contents import blobs, entries, manifests
 from runql_server.artifacts.contents.blobs import Blob
 from runql_server.errors import NotFoundError, RequestError
-from runql_server.http import bodies
+from runql_server.http import bodies, browsers
 from runql_server.storage import files
 from runql_server.storage.files import Upload
 from runql_server.storage.store import Store
@@ -33,7 +33,7 @@ class ArtifactEndpoints:
         self._signer = signer
 
     async def locate_v1(self, request: Request) -> Response:
-        """GET ``/artifacts/{entity}/{hex}``: needs the API key, redirects to a signed URL."""
+        """GET ``/artifacts/{entity}/{hex}``: needs the API key, or a session; redirects to a signed URL."""
         return await self._locate(
             request, str(request.path_params["entity"]), str(request.path_params["digest"])
         )
@@ -73,7 +73,7 @@ class ArtifactEndpoints:
         blob = await anyio.to_thread.run_sync(work)
         if blob is None:
             raise NotFoundError(_NOT_FOUND)
-        return self._send(blob.name, digest, "application/octet-stream")
+        return self._send(request, blob.name, digest, "application/octet-stream")
 
     async def upload_entry(self, request: Request) -> Response:
         """PUT the bytes of an entry to a signed URL; they must have the announced MD5."""
@@ -105,7 +105,7 @@ class ArtifactEndpoints:
         found = await anyio.to_thread.run_sync(work)
         if found.blob is None:
             raise NotFoundError("this manifest was not uploaded")
-        return self._send(found.blob, found.digest, "application/json")
+        return self._send(request, found.blob, found.digest, "application/json", name="wandb_manifest.json")
 
     async def upload_manifest(self, request: Request) -> Response:
         """PUT a manifest to a signed URL; it must have the announced MD5, if there is one."""
@@ -172,9 +172,9 @@ class ArtifactEndpoints:
         files.remove_blobs(self._store, [surplus])
         return Response(headers={"ETag": f'"{upload.md5}"'})
 
-    def _send(self, blob: str, digest: str, media_type: str) -> Response:
-        headers = {"ETag": f'"{digest}"', "X-Content-Type-Options": "nosniff"}
-        return FileResponse(files.stored_path(self._store, blob), media_type=media_type, headers=headers)
+    def _send(self, request: Request, blob: str, digest: str, media_type: str, *, name: str = "") -> Response:
+        path = files.stored_path(self._store, blob)
+        return browsers.send_file(request, path, name=name, media_type=media_type, etag=digest)
 
 
 def _check_md5(upload: Upload, announced: str) -> None:

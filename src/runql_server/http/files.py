@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import anyio.to_thread
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.responses import JSONResponse, Response
 
 from runql_server import lenient_json
 from runql_server.access.signing import Access, Signer
 from runql_server.errors import NotFoundError, RequestError
-from runql_server.http import bodies
+from runql_server.http import bodies, browsers
 from runql_server.names import check_file_name
 from runql_server.runs import filestream, runs
 from runql_server.storage import files
@@ -38,7 +38,7 @@ class FileEndpoints:
         return JSONResponse(await anyio.to_thread.run_sync(work))
 
     async def download(self, request: Request) -> Response:
-        """GET a file by entity, project, run and name; needs the API key."""
+        """GET a file by entity, project, run and name; needs the API key, or a session."""
         entity, project, run, name = (
             str(request.path_params[part]) for part in ("entity", "project", "run", "name")
         )
@@ -49,7 +49,7 @@ class FileEndpoints:
                     files.find(connection, runs.number_of(connection, entity, project, run), name), name
                 )
 
-        return self._send(await anyio.to_thread.run_sync(work))
+        return self._send(request, await anyio.to_thread.run_sync(work))
 
     async def signed_download(self, request: Request) -> Response:
         """GET a file by a signed URL."""
@@ -59,7 +59,7 @@ class FileEndpoints:
             with self._store.connection() as connection:
                 return _existing(files.find(connection, run, name), name)
 
-        return self._send(await anyio.to_thread.run_sync(work))
+        return self._send(request, await anyio.to_thread.run_sync(work))
 
     async def signed_upload(self, request: Request) -> Response:
         """PUT a file to a signed URL; readers see the old bytes until the new ones are complete."""
@@ -80,7 +80,7 @@ class FileEndpoints:
         except BaseException:
             files.remove_blobs(self._store, [upload.blob])
             raise
-        return Response(headers={"ETag": _etag(upload.md5)})
+        return Response(headers={"ETag": f'"{upload.md5}"'})
 
     def _signed(self, request: Request, access: Access) -> tuple[int, str]:
         run, name = int(request.path_params["run"]), str(request.path_params["name"])
@@ -93,20 +93,16 @@ class FileEndpoints:
         )
         return run, name
 
-    def _send(self, file: StoredFile) -> Response:
-        headers = {"ETag": _etag(file.md5 or ""), "X-Content-Type-Options": "nosniff"}
+    def _send(self, request: Request, file: StoredFile) -> Response:
         path = files.stored_path(self._store, file.blob or "")
-        return FileResponse(path, media_type=file.mimetype, headers=headers)
+        media_type = file.mimetype or files.mimetype(file.name)
+        return browsers.send_file(request, path, name=file.name, media_type=media_type, etag=file.md5 or "")
 
 
 def _existing(file: StoredFile | None, name: str) -> StoredFile:
     if file is None:
         raise NotFoundError(f"file {name!r} not found")
     return file
-
-
-def _etag(md5: str) -> str:
-    return f'"{md5}"'
 
 
 def _decoded(body: bytes) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 from ipaddress import ip_address
+from typing import Final
 from urllib.parse import urlsplit
 
 import anyio.to_thread
@@ -15,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from runql_server.access import auth
-from runql_server.access.sessions import LIFETIME, Sessions
+from runql_server.access.sessions import LIFETIME, Session, Sessions
 from runql_server.errors import NotFoundError, RequestError
 from runql_server.http import bodies
 from runql_server.pages import rendering
@@ -23,6 +24,7 @@ from runql_server.storage import projects
 from runql_server.storage.projects import Project
 from runql_server.storage.store import Store
 
+_READ: Final = frozenset({"GET", "HEAD"})
 _MOST_FORM_BYTES = 10_000
 SIGN_IN = "/-/sign-in"
 
@@ -36,6 +38,7 @@ class Visit:
     path: str
     parts: dict[str, str]
     query: QueryParams
+    request: Request
 
     @property
     def framed(self) -> bool:
@@ -71,44 +74,62 @@ class Visits:
         """Return the handler of a page: a browser without a session signs in first."""
 
         async def shown(request: Request) -> Response:
-            token = request.query_params.get("token")
-            if token is not None:
-                return self._redeemed(request, token)
-            if self.user_of(request) is None:
-                return _sign_in_page(_local_part(request.url.path, request.url.query))
+            entered = self.enters(request)
+            if isinstance(entered, Response):
+                return entered
             return await anyio.to_thread.run_sync(self._made, request, make)
 
         return shown
 
+    def enters(self, request: Request) -> int | Response:
+        """Return the user of the request's session, or the response that signs the browser in."""
+        token = request.query_params.get("token")
+        if token is not None:
+            return self._redeemed(request, token)
+        user = self.user_of(request)
+        return user if user is not None else _sign_in_page(_target(request))
+
     def user_of(self, request: Request) -> int | None:
-        """Return the user of the request's session."""
-        session, framed = _cookie_names(request)
-        cookies = request.cookies
-        return self._sessions.user_of(cookies.get(session)) or self._sessions.user_of(cookies.get(framed))
+        """Return the user of the request's session.
+
+        What another site embeds or fetches has none: of what it only navigates to, it sees nothing.
+        """
+        headers = request.headers
+        is_ours = headers.get("sec-fetch-site", "none").lower() in {"same-origin", "none"}
+        if request.method not in _READ or not (is_ours or headers.get("sec-fetch-mode") == "navigate"):
+            return None
+        with self._store.connection() as connection:
+            for name in _cookie_names(request):
+                found = self._sessions.session_of(request.cookies.get(name))
+                if found is not None and auth.has_session(connection, found.user, found.key):
+                    return found.user
+        return None
 
     async def sign_in(self, request: Request) -> Response:
         """POST an API key, and start a session; another site cannot send this form."""
-        if request.headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}:
+        if not _is_own_form(request):
             return _sign_in_page("/", "The form came from another site.", HTTPStatus.FORBIDDEN)
         form = QueryParams((await bodies.read(request, _MOST_FORM_BYTES)).decode("utf-8", "replace"))
         target = _local(form.get("next", "/"))
+        key = form.get("key", "").strip()
         with self._store.connection() as connection:
-            caller = auth.caller_of(connection, f"Bearer {form.get('key', '').strip()}")
+            caller = auth.caller_of(connection, f"Bearer {key}")
         if caller is None:
             return _sign_in_page(target, "This server does not know the key.")
-        return self._started(request, caller.user, target)
+        return self._started(request, Session(caller.user, auth.fingerprint(key)), target)
 
     def _redeemed(self, request: Request, token: str) -> Response:
-        rest = request.url.remove_query_params("token")
-        user, target = self._sessions.redeem(token), _local_part(rest.path, rest.query)
+        # Programs that preview links ask for the headers alone: that must not use the link up.
+        user = self._sessions.redeem(token) if request.method == "GET" else None
+        target = _target(request)
         if user is not None:
-            return self._started(request, user, target)
+            return self._started(request, Session(user), target)
         if self.user_of(request) is not None:
-            return RedirectResponse(target, HTTPStatus.SEE_OTHER)
+            return _redirect(target)
         return _sign_in_page(target, "The link was used already: it works once.")
 
-    def _started(self, request: Request, user: int, target: str) -> Response:
-        response = RedirectResponse(target, HTTPStatus.SEE_OTHER)
+    def _started(self, request: Request, user: Session, target: str) -> Response:
+        response = _redirect(target)
         cookie = self._sessions.new_cookie(user)
         session, framed = _cookie_names(request)
         is_tls = request.url.scheme == "https"
@@ -124,7 +145,7 @@ class Visits:
         try:
             with self._store.reading() as connection:
                 parts = {name: str(part) for name, part in request.path_params.items()}
-                return make(Visit(self._store, connection, path, parts, request.query_params))
+                return make(Visit(self._store, connection, path, parts, request.query_params, request))
         except RequestError as error:
             status = HTTPStatus(error.status)
             values = {"framed": framed, "path": path, "status_phrase": status.phrase, "message": str(error)}
@@ -133,7 +154,11 @@ class Visits:
 
 def _cookie_names(request: Request) -> tuple[str, str]:
     # Cookies ignore the port: two servers on one machine would end each other's sessions.
-    port = request.url.port or (443 if request.url.scheme == "https" else 80)
+    try:
+        port = request.url.port
+    except ValueError:
+        port = None
+    port = port or (443 if request.url.scheme == "https" else 80)
     return f"runql_session_{port}", f"runql_framed_session_{port}"
 
 
@@ -142,8 +167,24 @@ def _sign_in_page(target: str, message: str = "", status: HTTPStatus = HTTPStatu
     return rendering.page("sign_in.html", values, status)
 
 
-def _local_part(path: str, query: str) -> str:
-    return _local(f"{path}?{query}" if query else path)
+def _redirect(target: str) -> Response:
+    # The link that led here has a token: neither a cache nor another site gets to know it.
+    headers = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
+    return RedirectResponse(target, HTTPStatus.SEE_OTHER, headers=headers)
+
+
+def _is_own_form(request: Request) -> bool:
+    origin = urlsplit(request.headers.get("origin", ""))
+    is_other = bool(origin.netloc) and origin.netloc != request.headers.get("host", "")
+    return not is_other and request.headers.get("sec-fetch-site", "none") in {"same-origin", "none"}
+
+
+def _target(request: Request) -> str:
+    # As it was sent: a part of a path may hold a quoted slash.
+    path = bytes(request.scope.get("raw_path") or request.scope["path"].encode()).decode("ascii", "replace")
+    query = bytes(request.scope["query_string"]).decode("ascii", "replace")
+    rest = "&".join(part for part in query.split("&") if part and not part.startswith("token="))
+    return _local(f"{path}?{rest}" if rest else path)
 
 
 def _local(target: str) -> str:

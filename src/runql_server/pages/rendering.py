@@ -17,6 +17,7 @@ from markupsafe import Markup, escape
 from starlette.responses import HTMLResponse
 
 from runql_server import lenient_json
+from runql_server.http.browsers import FRAMES
 from runql_server.lenient_json import JsonValue
 
 STATIC: Final = "/-/static"
@@ -25,11 +26,9 @@ STATIC: Final = "/-/static"
 LONGEST = 300
 """Characters of a name or value that a page shows; a longer one is cut, and says so."""
 
-# Notebooks on this machine show a page in a frame. Nobody else may: a frame of another site could steal clicks.
-_FRAMES = "'self' http://localhost:* http://127.0.0.1:*"
 HEADERS: Final = {
     "Content-Security-Policy": (
-        f"default-src 'self'; base-uri 'none'; object-src 'none'; form-action 'self'; frame-ancestors {_FRAMES}"
+        f"default-src 'self'; base-uri 'none'; object-src 'none'; form-action 'self'; frame-ancestors {FRAMES}"
     ),
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",

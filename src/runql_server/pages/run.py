@@ -11,6 +11,8 @@ from runql_server import lenient_json
 from runql_server.errors import NotFoundError
 from runql_server.lenient_json import JsonObject, JsonValue
 from runql_server.pages.handlers import Visit
+from runql_server.pages.parts import console, files, lineage
+from runql_server.pages.parts.media import MediaReader, is_medium
 from runql_server.pages.rendering import url
 from runql_server.runs import lines, runs
 from runql_server.runs.runs import Run
@@ -38,14 +40,24 @@ def run_page(visit: Visit) -> Response:
     config = lenient_json.parse_object(run.config_text, what="config")
     summary = lenient_json.parse_object(run.summary_text, what="summary")
     system = lenient_json.parse_object(run.system_metrics or "{}", what="system metrics")
+    reader = MediaReader(visit.store, visit.connection, run)
     return visit.page(
         "run.html",
         run=run,
+        path_here=run_path(run),
+        media=reader.newest(leaves(summary)),
+        steps=reader.keys(),
+        console=console.before(visit.connection, run.number, None, most=console.FEW),
+        files=files.some(visit.connection, run, most=files.FEW),
+        logged=lineage.of_run(visit.connection, "outputs", run.number),
+        used=lineage.of_run(visit.connection, "inputs", run.number),
         tags=runs.tags(visit.connection, run.number),
         metrics=metrics_of(visit, run),
         system=[Metric(key, 0, value) for key, value in sorted(system.items())],
         config=list(leaves(bare_config(config))),
-        summary=[(key, value) for key, value in leaves(summary) if not key.startswith("_")],
+        summary=[
+            (key, value) for key, value in leaves(summary) if not key.startswith("_") and not is_medium(value)
+        ],
         drawn=[RunLine.of(run)],
     )
 

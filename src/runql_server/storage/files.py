@@ -62,9 +62,17 @@ class Upload:
     md5: str
 
 
-def count(connection: sqlite3.Connection, run: int) -> int:
-    """Count the files of the run."""
-    return int(connection.execute("SELECT COUNT(*) FROM files WHERE run_id = ?", (run,)).fetchone()[0])
+def count(connection: sqlite3.Connection, run: int, part: str = "") -> int:
+    """Count the files of the run; with ``part`` those whose name holds it."""
+    query = "SELECT COUNT(*) FROM files WHERE run_id = ? AND (? = '' OR instr(name, ?))"
+    return int(connection.execute(query, (run, part, part)).fetchone()[0])
+
+
+def page(connection: sqlite3.Connection, run: int, *, after: str, part: str, first: int) -> list[StoredFile]:
+    """List up to ``first`` files with names above ``after``, by name; with ``part`` those whose name holds it."""
+    query = """SELECT * FROM files WHERE run_id = ? AND name > ? AND (? = '' OR instr(name, ?))
+               ORDER BY name LIMIT ?"""
+    return [_file(row) for row in connection.execute(query, (run, after, part, part, first))]
 
 
 def find(connection: sqlite3.Connection, run: int, name: str) -> StoredFile | None:
