@@ -48,18 +48,20 @@ class ChunkMaker:
 
     def advance(self, axis: Axis) -> Progress:
         """Make the next chunks of complete lines, and keep them; return what is kept afterwards."""
-        seen, missing = self._look(axis)
-        if not missing:
+        seen, is_behind = self._look(axis)
+        if not is_behind:
             return seen
         with self._lock:
-            now, missing = self._look(axis)
+            now, is_behind = self._look(axis)
             # Another request has made some meanwhile.
-            return now if now != seen or not missing else self._made(axis)
+            return now if now != seen or not is_behind else self._made(axis)
 
-    def _look(self, axis: Axis) -> tuple[Progress, range]:
+    def _look(self, axis: Axis) -> tuple[Progress, bool]:
         with self._store.reading() as connection:
             seen = curve_chunks.progress(connection, axis)
-            return seen, _next_chunks(connection, axis, seen)
+            # Changes of rows are counted from the first look on, for histories shorter than a chunk, too.
+            is_new = seen.revision < 0 and lines.line_count(connection, axis.stream, axis.run) > 0
+            return seen, is_new or bool(_next_chunks(connection, axis, seen))
 
     def _made(self, axis: Axis) -> Progress:
         with self._store.writing() as connection:

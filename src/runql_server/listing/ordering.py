@@ -35,6 +35,12 @@ class Order:
         way = "DESC" if self.descending else "ASC"
         return f"sort_key IS NULL, sort_key {way}, id {way}"
 
+    @property
+    def reversed_clause(self) -> str:
+        """ORDER BY of the same rows from the last to the first."""
+        way = "ASC" if self.descending else "DESC"
+        return f"sort_key IS NULL DESC, sort_key {way}, id {way}"
+
     def beyond(self, position: Position, bindings: Bindings) -> str:
         """Return the condition that a row comes after this position."""
         sign = "<" if self.descending else ">"
@@ -43,6 +49,15 @@ class Order:
             return f"(sort_key IS NULL AND id {sign} {number})"
         key = bindings.bind(position.key)
         return f"(sort_key {sign} {key} OR (sort_key = {key} AND id {sign} {number}) OR sort_key IS NULL)"
+
+    def ahead(self, position: Position, bindings: Bindings) -> str:
+        """Return the condition that a row comes before this position."""
+        sign = ">" if self.descending else "<"
+        number = bindings.bind(position.number)
+        if position.key is None:
+            return f"(sort_key IS NOT NULL OR id {sign} {number})"
+        key = bindings.bind(position.key)
+        return f"(sort_key {sign} {key} OR (sort_key = {key} AND id {sign} {number}))"
 
 
 def run_expression(key: str, bindings: Bindings, descending: bool) -> str:

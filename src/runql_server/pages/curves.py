@@ -12,7 +12,7 @@ from runql_server.curves.reading import ChunkMaker, Curve, Window
 from runql_server.errors import RequestError
 from runql_server.pages.handlers import Visit
 from runql_server.pages.rendering import HEADERS
-from runql_server.pages.run import run_of
+from runql_server.pages.run import AXES, run_of
 from runql_server.runs import lines
 from runql_server.runs.curve_chunks import LINES, Axis, Stream
 
@@ -32,8 +32,8 @@ class Curves:
         One request makes a few chunks of a long history. ``complete`` is false until all are made: the page asks again.
         """
         query, run = visit.query, run_of(visit)
-        axis = Axis(run.number, _stream(query), query.get("x", "_step"))
-        window = Window(_number(query, "from"), _number(query, "to"), _pixels(query))
+        axis = Axis(run.number, _stream(query), _x(query))
+        window = _window(query)
         keys = list(dict.fromkeys(query.getlist("key")))
         if len(keys) > _MOST_KEYS:
             raise RequestError(f"key: at most {_MOST_KEYS} in one request")
@@ -76,6 +76,21 @@ def _stream(query: QueryParams) -> Stream:
             return "events"
         case other:
             raise RequestError(f"stream: history or events, not {other[:80]!r}")
+
+
+def _x(query: QueryParams) -> str:
+    # The server keeps what it has read once for each axis.
+    given = query.get("x", AXES[0])
+    if given not in AXES:
+        raise RequestError(f"x: {', '.join(AXES)}, not {given[:80]!r}")
+    return given
+
+
+def _window(query: QueryParams) -> Window:
+    start, stop = _number(query, "from"), _number(query, "to")
+    if start is not None and stop is not None and start > stop:
+        raise RequestError(f"from: {start} is above to, which is {stop}")
+    return Window(start, stop, _pixels(query))
 
 
 def _number(query: QueryParams, name: str) -> float | None:

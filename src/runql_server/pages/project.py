@@ -2,69 +2,43 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Final
-from urllib.parse import urlencode
 
-from starlette.datastructures import QueryParams
 from starlette.responses import Response
 
 from runql_server import lenient_json
+from runql_server.access import accounts
 from runql_server.errors import RequestError
 from runql_server.lenient_json import JsonObject, JsonValue
-from runql_server.listing import pages
-from runql_server.listing.pages import RunEdge
+from runql_server.listing import pages, value_paths
+from runql_server.listing.neighbours import Neighbours, Place, RunList
 from runql_server.pages.handlers import Visit
 from runql_server.pages.overlay import overlay
+from runql_server.pages.rendering import LONGEST
 from runql_server.pages.run import bare_config, leaves, run_path
+from runql_server.pages.wanted import NEWEST, OPERATORS, Wanted, listed
 from runql_server.runs import runs
 from runql_server.runs.runs import Run
 
 SIZE: Final = 50
-NEWEST: Final = "-created_at"
+"""Runs of a page."""
 
-OPERATORS: Final = {
-    "is": "$eq",
-    "is not": "$ne",
-    "<": "$lt",
-    "≤": "$lte",
-    ">": "$gt",
-    "≥": "$gte",
-    "contains": "$regex",
-}
-"""What the form offers, and what the listing calls it."""
+MOST_CHOICES: Final = 200
+"""Columns that the form offers by a box; others are written."""
 
-_FIELDS: Final = ("state", "created_at", "duration", "group", "job_type", "sweep", "user", "host", "notes")
+MOST_COLUMNS: Final = 100
+
+_SORTABLE: Final = (
+    "state", "created_at", "heartbeat_at", "duration", "group", "job_type", "sweep", "user", "host", "commit",
+    "notes", "name",
+)  # fmt: skip
+_FIELDS: Final = (*_SORTABLE, "tags")
 _DEFAULT_FIELDS: Final = ("state", "created_at", "duration", "tags")
-_SORTABLE: Final = frozenset({"display_name", *_FIELDS})
 # A table of all values of all runs would be as wide as a wall.
 _VALUES_BY_DEFAULT: Final = 4
-
-
-@dataclass(frozen=True)
-class Condition:
-    """One line of the filter, as it was given."""
-
-    field: str
-    operator: str
-    value: str
-
-    def to_filter(self) -> JsonObject:
-        """Return what the listing compiles.
-
-        Raises:
-            RequestError: the operator is none of the form.
-        """
-        if self.operator not in OPERATORS:
-            raise RequestError(f"filter: unknown operator {self.operator[:40]!r}: use {', '.join(OPERATORS)}")
-        operand: JsonValue = _literal(self.value)
-        if self.operator == "contains":
-            operand = "(?i)" + re.escape(self.value)
-        elif self.field == "duration" and isinstance(operand, str):
-            raise RequestError(f"filter: duration is a number of seconds, not {self.value[:40]!r}")
-        return {_listed(self.field): {OPERATORS[self.operator]: operand}}
 
 
 @dataclass(frozen=True)
@@ -82,118 +56,81 @@ class Line:
 
     run: Run
     path: str
+    user: str
     tags: list[str]
     values: JsonObject
 
 
-@dataclass(frozen=True)
-class Wanted:
-    """What the address of the page asks for."""
-
-    search: str
-    conditions: list[Condition]
-    order: str
-    columns: list[str]
-    after: str | None
-    trail: list[str]
-
-    @property
-    def sign(self) -> str:
-        """``-`` for a descending order, else ``+``."""
-        return "-" if self.order.startswith("-") else "+"
-
-    @property
-    def field(self) -> str:
-        """The field of the order."""
-        return self.order.lstrip("+-")
-
-    @classmethod
-    def read(cls, query: QueryParams) -> Wanted:
-        """Read a query."""
-        given = zip(query.getlist("field"), query.getlist("operator"), query.getlist("value"), strict=False)
-        return cls(
-            search=query.get("search", "").strip(),
-            conditions=[Condition(field.strip(), *rest) for field, *rest in given if field.strip()],
-            order=query.get("order") or NEWEST,
-            columns=list(dict.fromkeys(query.getlist("column"))),
-            after=query.get("after"),
-            trail=query.getlist("trail"),
-        )
-
-    def to_filter(self) -> str:
-        """Return the filter as the listing reads it."""
-        parts = [condition.to_filter() for condition in self.conditions]
-        if self.search:
-            pattern = "(?i)" + re.escape(self.search)
-            fields = ("display_name", "name", "tags", "notes")
-            parts.append({"$or": [{field: {"$regex": pattern}} for field in fields]})
-        return lenient_json.dump({"$and": list(parts)}) if parts else ""
-
-    def address(self, **changes: str | Sequence[str] | None) -> str:
-        """Return the query of this page with some parts changed."""
-        parts: dict[str, str | Sequence[str] | None] = {
-            "search": self.search,
-            "field": [each.field for each in self.conditions],
-            "operator": [each.operator for each in self.conditions],
-            "value": [each.value for each in self.conditions],
-            "order": "" if self.order == NEWEST else self.order,
-            "column": self.columns,
-            **changes,
-        }
-        return "?" + urlencode({name: part for name, part in parts.items() if part}, doseq=True)
-
-    def back(self) -> str:
-        """Return the query of the page before: the trail has the cursors on the way here."""
-        *trail, last = self.trail or ["-"]
-        return self.address(after="" if last == "-" else last, trail=trail)
-
-
 def project_page(visit: Visit) -> Response:
     """Show the runs of a project, or the curves of those that the address names."""
-    chosen = visit.query.getlist("runs")
+    chosen = [part for part in visit.query.getlist("runs") if part.strip(",")]
     if chosen:
         return overlay(visit, chosen)
-    project, wanted, crash_before = visit.project, Wanted.read(visit.query), visit.store.crash_before()
-    refused, total, edges, following = "", 0, list[RunEdge](), None
-    try:
-        filters = wanted.to_filter()
-        page = pages.list_runs(
-            visit.connection,
-            project.number,
-            filters=filters,
-            order=wanted.sign + _listed(wanted.field),
-            first=SIZE,
-            after=wanted.after,
-            crash_before=crash_before,
+    asked = Wanted.read(visit.query)
+    # The form stays as it was given, so that a mistake can be mended; an order or a place that is none is left out.
+    attempts = (asked, asked.first, replace(asked.first, order=NEWEST))
+    problems: list[str] = []
+    wanted, found, total = asked.first, Neighbours([], 0, has_next=False), 0
+    for attempt in attempts:
+        try:
+            found, total = _list(visit, attempt), _count(visit, attempt.to_filter())
+            wanted = attempt
+            break
+        except RequestError as error:
+            problems.append(str(error))
+    if "compare" in visit.query:
+        problems.append("Choose the runs to compare first.")
+    lines = [_line(visit, run) for run in found.runs]
+    fields = _fields(lines)
+    columns = [field for field in wanted.columns if field != "display_name"]
+    columns = columns or _default_columns(visit, wanted, lines)
+    if len(columns) > MOST_COLUMNS:
+        problems.append(
+            f"{len(columns) - MOST_COLUMNS:,} columns are left out: a table has {MOST_COLUMNS} at most."
         )
-        total = pages.count_runs(visit.connection, project.number, filters, crash_before=crash_before)
-        edges, following = page.edges, page.page_info.end_cursor if page.page_info.has_next_page else None
-    except RequestError as error:
-        # The form stays as it was given, so that the mistake can be mended.
-        refused = str(error)
-    lines = [_line(visit, edge.node) for edge in edges]
-    fields = list(dict.fromkeys(field for line in lines for field in line.values))
-    columns = wanted.columns or [*_DEFAULT_FIELDS, *_first_values(fields, lines)]
+    columns = columns[:MOST_COLUMNS]
     # What the runs are sorted by is worth seeing.
-    columns += [field for field in (wanted.field,) if field in {*_FIELDS, *fields} and field not in columns]
+    if wanted.order != NEWEST and wanted.field not in {"display_name", *columns}:
+        columns = [*columns, wanted.field]
+    choices = list(dict.fromkeys([*columns, *_FIELDS, *fields]))
     return visit.page(
         "project.html",
-        project=project,
+        project=visit.project,
         wanted=wanted,
-        refused=refused,
+        problems=list(dict.fromkeys(problems)),
         total=total,
-        runs=pages.count_runs(visit.connection, project.number, None, crash_before=crash_before),
+        runs=_count(visit, ""),
         operators=list(OPERATORS),
-        choices=sorted({*_FIELDS, "tags", *fields, *columns}),
+        choices=choices[:MOST_CHOICES],
+        more_choices=len(choices[MOST_CHOICES:]),
         columns=[_column(field, wanted) for field in columns],
-        chosen=columns,
         name_column=_column("display_name", wanted),
         lines=lines,
-        start=len(wanted.trail) * SIZE + 1,
-        first=wanted.address(),
-        previous=wanted.back() if wanted.after else None,
-        following=following and wanted.address(after=following, trail=[*wanted.trail, wanted.after or "-"]),
+        start=found.ahead + 1,
+        previous=_at(wanted, Place(before=lines[0].run.name)) if lines and found.ahead else None,
+        following=_at(wanted, Place(after=lines[-1].run.name)) if found.has_next else None,
     )
+
+
+def _list(visit: Visit, wanted: Wanted) -> Neighbours:
+    listing = RunList(
+        visit.connection,
+        visit.project.number,
+        wanted.to_filter(),
+        wanted.listed_order,
+        visit.store.crash_before(),
+    )
+    return listing.page(wanted.place, SIZE)
+
+
+def _count(visit: Visit, filters: str) -> int:
+    return pages.count_runs(
+        visit.connection, visit.project.number, filters, crash_before=visit.store.crash_before()
+    )
+
+
+def _at(wanted: Wanted, place: Place) -> str:
+    return replace(wanted, place=place).address()
 
 
 def _line(visit: Visit, run: Run) -> Line:
@@ -201,23 +138,40 @@ def _line(visit: Visit, run: Run) -> Line:
     summary = lenient_json.parse_object(run.summary_text, what="summary")
     values = {f"config.{key}": value for key, value in leaves(config)}
     values |= {f"summary.{key}": value for key, value in leaves(summary) if not key.startswith("_")}
-    return Line(run, run_path(run), runs.tags(visit.connection, run.number), values)
+    user = accounts.user_by_number(visit.connection, run.user_number).username
+    return Line(run, run_path(run), user, runs.tags(visit.connection, run.number), values)
 
 
-def _first_values(fields: Sequence[str], lines: Sequence[Line]) -> list[str]:
-    """Choose the first config values that differ between the runs, and the first numbers of the summary."""
-    differing = [
+def _fields(lines: Sequence[Line]) -> list[str]:
+    """Return the fields of values, but for keys that are whole documents: no table has room for one."""
+    found = dict.fromkeys(field for line in lines for field in line.values)
+    return [field for field in found if len(field) <= LONGEST]
+
+
+def _default_columns(visit: Visit, wanted: Wanted, lines: Sequence[Line]) -> list[str]:
+    """Choose columns by the newest runs that match, so that neither order nor place changes them."""
+    newest = replace(wanted.first, order=NEWEST)
+    if wanted != newest and lines:
+        lines = [_line(visit, run) for run in _list(visit, newest).runs]
+    return [*_DEFAULT_FIELDS, *_first_values(lines)]
+
+
+def _first_values(lines: Sequence[Line]) -> Iterator[str]:
+    """Yield the first config values that differ between the runs, and the first numbers of the summary."""
+    fields = _fields(lines)
+    differing = (
         field
         for field in fields
         if field.startswith("config.")
         and len({lenient_json.dump(line.values.get(field)) for line in lines}) > 1
-    ]
-    numbers = [
+    )
+    numbers = (
         field
         for field in fields
         if field.startswith("summary.") and any(_is_number(line.values.get(field)) for line in lines)
-    ]
-    return differing[:_VALUES_BY_DEFAULT] + numbers[:_VALUES_BY_DEFAULT]
+    )
+    yield from islice(differing, _VALUES_BY_DEFAULT)
+    yield from islice(numbers, _VALUES_BY_DEFAULT)
 
 
 def _is_number(value: JsonValue) -> bool:
@@ -225,25 +179,9 @@ def _is_number(value: JsonValue) -> bool:
 
 
 def _column(field: str, wanted: Wanted) -> Column:
-    if field not in _SORTABLE and not field.startswith(("config.", "summary.")):
+    if field not in {"display_name", *_SORTABLE} and value_paths.find(listed(field)) is None:
         return Column(field, None, "none")
     is_current = wanted.field == field
     sign = "+" if is_current and wanted.sign == "-" else "-"
     way = "none" if not is_current else "descending" if wanted.sign == "-" else "ascending"
-    return Column(field, wanted.address(order=sign + field), way)
-
-
-def _listed(field: str) -> str:
-    """Return the name of a field in filters and orders."""
-    prefix, dot, rest = field.partition(".")
-    if not dot:
-        return field
-    return f"summary_metrics.{rest}" if prefix == "summary" else field
-
-
-def _literal(text: str) -> JsonValue:
-    """Read a value as JSON where it is some, as in 0.1, true and null; else as a string."""
-    try:
-        return lenient_json.parse(text, what="the value")
-    except RequestError:
-        return text
+    return Column(field, replace(wanted.first, order=sign + field).address(), way)

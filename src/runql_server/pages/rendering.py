@@ -38,7 +38,9 @@ HEADERS: Final = {
 
 def page(template: str, values: Mapping[str, object], status: HTTPStatus = HTTPStatus.OK) -> HTMLResponse:
     """Render a template of this package."""
-    return HTMLResponse(_environment().get_template(template).render(values), status, headers=HEADERS)
+    shown = _environment().get_template(template).render(values)
+    # A name may hold half of a surrogate pair, which UTF-8 has no form for.
+    return HTMLResponse(shown.encode("utf-8", "replace"), status, headers=HEADERS)
 
 
 def url(*parts: str) -> str:

@@ -13,11 +13,13 @@ from runql_server.lenient_json import JsonObject, JsonValue
 from runql_server.pages.handlers import Visit
 from runql_server.pages.parts import console, files, lineage
 from runql_server.pages.parts.media import MediaReader, is_medium
-from runql_server.pages.rendering import url
+from runql_server.pages.rendering import url, visible
 from runql_server.runs import lines, runs
 from runql_server.runs.runs import Run
 
 AXES = ("_step", "_runtime", "_timestamp")
+_LONGEST_LEGEND = 60
+_MOST_LEVELS = 32
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,7 @@ class RunLine:
     @classmethod
     def of(cls, run: Run) -> RunLine:
         """Describe a run."""
-        return cls(run.display_name, f"{run_path(run)}/curves", run.running)
+        return cls(visible(run.display_name, _LONGEST_LEGEND), f"{run_path(run)}/curves", run.running)
 
 
 def run_path(run: Run) -> str:
@@ -97,11 +99,11 @@ def run_path(run: Run) -> str:
     return url(run.entity_name, run.project_name, "runs", run.name)
 
 
-def leaves(document: JsonObject, prefix: str = "") -> Iterator[tuple[str, JsonValue]]:
-    """Yield the values of a document by their paths; an object with ``_type`` is one value."""
+def leaves(document: JsonObject, prefix: str = "", level: int = 0) -> Iterator[tuple[str, JsonValue]]:
+    """Yield the values of a document by their paths; an object with ``_type`` or in great depth is one value."""
     for key, value in sorted(document.items()):
-        if isinstance(value, dict) and value and "_type" not in value:
-            yield from leaves(value, f"{prefix}{key}.")
+        if isinstance(value, dict) and value and "_type" not in value and level < _MOST_LEVELS:
+            yield from leaves(value, f"{prefix}{key}.", level + 1)
         else:
             yield prefix + key, value
 

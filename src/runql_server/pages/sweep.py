@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,7 +13,9 @@ from runql_server.errors import NotFoundError, RequestError
 from runql_server.lenient_json import JsonValue
 from runql_server.listing import pages
 from runql_server.pages.handlers import Visit
+from runql_server.pages.rendering import visible
 from runql_server.pages.run import bare_config, leaves, run_path
+from runql_server.runs.run_values import sql_number
 from runql_server.runs.runs import Run
 from runql_server.sweeps import sweeps
 from runql_server.sweeps.sweeps import Sweep
@@ -21,6 +24,8 @@ MOST_RUNS: Final = 1000
 """Runs of a sweep that its page draws and lists: the newest."""
 
 _MOST_SWEEPS: Final = 1000
+_LONGEST_LABEL: Final = 60
+_BEST_FIRST: Final = {True: ("best", "max", "last"), False: ("best", "min", "last")}
 
 
 @dataclass(frozen=True)
@@ -58,12 +63,13 @@ def sweep_page(visit: Visit) -> Response:
         crash_before=visit.store.crash_before(),
     )
     metric, names = _metric(sweep), _parameters(sweep)
-    trials = [_trial(edge.node, names, metric) for edge in page.edges]
+    order = _BEST_FIRST[metric is not None and sweep.parsed.maximize]
+    trials = [_trial(edge.node, names, metric, order) for edge in page.edges]
     drawn = [
         {
-            "name": trial.run.display_name,
+            "name": visible(trial.run.display_name, _LONGEST_LABEL),
             "path": trial.path,
-            "values": [*trial.parameters.values(), trial.metric],
+            "values": [_drawable(value) for value in (*trial.parameters.values(), trial.metric)],
         }
         for trial in trials
     ]
@@ -78,18 +84,29 @@ def sweep_page(visit: Visit) -> Response:
         trials=trials,
         left_out=sweep.run_count - len(trials),
         drawn=drawn,
-        axes=[*names, *([metric] if metric else [])],
-        running=sweep.state == "RUNNING",
+        axes=[visible(name, _LONGEST_LABEL) for name in (*names, *([metric] if metric else []))],
+        running=any(trial.run.running for trial in trials),
     )
 
 
-def _trial(run: Run, names: list[str], metric: str | None) -> Trial:
+def _trial(run: Run, names: list[str], metric: str | None, order: tuple[str, ...]) -> Trial:
     config = dict(leaves(bare_config(lenient_json.parse_object(run.config_text, what="config"))))
     summary = lenient_json.parse_object(run.summary_text, what="summary")
     value = summary.get(metric, dict(leaves(summary)).get(metric)) if metric else None
-    return Trial(
-        run, run_path(run), {name: config.get(name) for name in names}, lenient_json.to_strict(value)
-    )
+    if isinstance(value, dict):
+        # `define_metric` makes an object of statistics; the sweep looks for the best one.
+        value = next((value[name] for name in order if name in value), None)
+    return Trial(run, run_path(run), {name: config.get(name) for name in names}, value)
+
+
+def _drawable(value: JsonValue) -> JsonValue:
+    """Return what has a place on an axis: NaN and the infinities have none, and long strings are cut."""
+    if isinstance(value, bool) or value is None:
+        return value
+    if isinstance(value, int | float):
+        number = sql_number(value)
+        return number if math.isfinite(number) else None
+    return visible(value if isinstance(value, str) else lenient_json.dump(value), _LONGEST_LABEL)
 
 
 # A stored configuration may be one that no agent can search: its page shows it all the same.
@@ -117,7 +134,10 @@ def _best(visit: Visit, sweep: Sweep) -> float | None:
 def _parameters(sweep: Sweep) -> list[str]:
     """Return the paths of the parameters; nested ones are under ``parameters`` of their own."""
     found: list[str] = []
-    pending: list[tuple[str, JsonValue]] = [("", sweep.parsed.document.get("parameters"))]
+    try:
+        pending: list[tuple[str, JsonValue]] = [("", sweep.parsed.document.get("parameters"))]
+    except RequestError:
+        return []
     while pending:
         prefix, entries = pending.pop(0)
         if isinstance(entries, dict):

@@ -1,9 +1,11 @@
 // Charts of a page: each asks the server for the points of the range and the width that it shows.
-const POLL = 2000;
-const COLOURS = ["#2a78b8", "#d1661b", "#2c8a4b", "#b8323f", "#7b5cc4", "#8a6236", "#c04a98", "#5f6b76", "#8a8a12", "#118a99"];
+const { keepUp, plain, short, styleOf, whenSchemeChanges } = await import(`./page.js${new URL(import.meta.url).search}`);
 
-const plain = (name) => name.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
-const styleOf = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+const COLOURS = ["#2a78b8", "#d1661b", "#2c8a4b", "#b8323f", "#7b5cc4", "#8a6236", "#c04a98", "#5f6b76", "#8a8a12", "#118a99"];
+const DASHES = ["solid", "dash", "dot", "dashdot"];
+// A request names its key in its address, which has an end.
+const LONGEST_KEY = 2000;
+
 // On an axis of times plotly counts milliseconds, and writes a range as a date in UTC.
 const toDate = (seconds) => seconds * 1000;
 const fromDate = (date) => (typeof date === "number" ? date : Date.parse(`${date.replace(" ", "T")}Z`)) / 1000;
@@ -27,14 +29,19 @@ class Chart {
     this.keys = keys;
     this.range = null;
     this.received = new Map();
+    this.asked = new Map();
     this.visible = false;
-    this.drawing = null;
+    this.listens = false;
+    this.problem = "";
     this.figure = document.createElement("figure");
     const caption = document.createElement("figcaption");
-    caption.textContent = keys.length === 1 ? keys[0] : `${keys.length} keys`;
+    const title = document.createElement("bdi");
+    title.textContent = keys.length === 1 ? short(keys[0], 200) : `${keys.length} keys`;
+    caption.append(title);
     this.plot = document.createElement("div");
     this.plot.className = "plot";
     this.plot.setAttribute("role", "img");
+    this.plot.setAttribute("aria-label", title.textContent);
     this.note = document.createElement("p");
     this.note.className = "faint note";
     this.figure.append(caption, this.plot, this.note);
@@ -42,8 +49,9 @@ class Chart {
 
   async load(force = false) {
     if (!this.visible) return;
+    this.problem = "";
     await Promise.all(this.panel.runs.map((run) => this.loadRun(run, force)));
-    await this.draw();
+    if (this.visible) await this.draw();
   }
 
   async loadRun(run, force) {
@@ -57,62 +65,68 @@ class Chart {
     const before = this.received.get(run.curves);
     if (before && !force) query.set("version", before.version);
     const asked = query.toString();
-    run.asked ??= new Map();
-    run.asked.set(this, asked);
-    const response = await fetch(`${run.curves}?${query}`);
-    // A later range may have overtaken this one.
-    if (run.asked.get(this) !== asked || response.status === 204) return;
-    if (!response.ok) {
-      this.note.textContent = `The server refused: ${response.status}`;
-      return;
+    this.asked.set(run.curves, asked);
+    try {
+      const response = await fetch(`${run.curves}?${query}`);
+      const body = response.status === 200 ? await response.json() : null;
+      // A later range may have overtaken this one.
+      if (this.asked.get(run.curves) !== asked) return;
+      if (body) this.received.set(run.curves, body);
+      else if (response.status !== 204) this.problem = `the server refused: ${response.status}`;
+    } catch {
+      this.problem = "the server is away";
     }
-    this.received.set(run.curves, await response.json());
   }
 
-  traces() {
-    const { smoothing, runs } = this.panel;
-    const found = [];
-    let index = 0;
-    for (const run of runs) {
-      for (const curve of this.received.get(run.curves)?.curves ?? []) {
-        const color = COLOURS[index % COLOURS.length];
-        index += 1;
-        const name = plain(runs.length > 1 ? (this.keys.length > 1 ? `${run.name} · ${curve.key}` : run.name) : curve.key);
-        const few = curve.x.length < 3;
-        const base = { x: this.panel.isTime ? curve.x.map(toDate) : curve.x, type: "scatter", hoverinfo: "x+y+name", name, connectgaps: false };
-        if (smoothing > 0) {
-          found.push({ ...base, y: curve.y, mode: "lines", line: { color, width: 1 }, opacity: 0.3, hoverinfo: "skip", showlegend: false });
-          found.push({ ...base, y: smoothed(curve.y, smoothing), mode: few ? "lines+markers" : "lines", line: { color, width: 2 } });
-        } else {
-          found.push({ ...base, y: curve.y, mode: few ? "lines+markers" : "lines", line: { color, width: 1.5 } });
-        }
-      }
-    }
-    return found;
+  curves() {
+    const { runs } = this.panel;
+    return runs.flatMap((run) => (this.received.get(run.curves)?.curves ?? []).map((curve) => ({
+      ...curve,
+      id: `${run.curves} ${curve.key}`,
+      name: plain(runs.length === 1 ? curve.key : this.keys.length === 1 ? run.name : `${short(run.name, 30)} · ${curve.key}`),
+    })));
   }
 
-  describe(traces) {
-    const values = traces.flatMap((trace) => trace.y).filter((value) => value !== null);
+  traces(curves) {
+    const { smoothing, isTime } = this.panel;
+    return curves.flatMap((curve, index) => {
+      const color = COLOURS[index % COLOURS.length];
+      const dash = DASHES[Math.floor(index / COLOURS.length) % DASHES.length];
+      const base = {
+        uid: curve.id, type: "scatter", name: curve.name, connectgaps: false, hoverinfo: "x+y+name",
+        x: isTime ? curve.x.map(toDate) : curve.x, mode: curve.x.length < 3 ? "lines+markers" : "lines",
+      };
+      if (smoothing === 0) return [{ ...base, y: curve.y, line: { color, dash, width: 1.5 } }];
+      const bare = { ...base, uid: `${curve.id} bare`, y: curve.y, mode: "lines", line: { color, width: 1 }, opacity: 0.3, hoverinfo: "skip", showlegend: false };
+      return [bare, { ...base, y: smoothed(curve.y, smoothing), line: { color, dash, width: 2 } }];
+    });
+  }
+
+  describe(curves) {
+    const values = curves.flatMap((curve) => curve.y).filter((value) => value !== null);
     const responses = [...this.received.values()];
-    const gaps = responses.flatMap((each) => each.curves).reduce((sum, curve) => sum + curve.notFinite, 0);
+    const sum = (list, of) => list.reduce((total, each) => total + of(each), 0);
+    const gaps = sum(curves, (curve) => curve.notFinite);
     const hidden = this.panel.log ? values.filter((value) => value <= 0).length : 0;
-    const rows = responses.reduce((sum, each) => sum + each.rows, 0);
-    const kept = responses.reduce((sum, each) => sum + (each.complete ? each.rows : each.kept), 0);
+    const rows = sum(responses, (each) => each.rows);
+    const kept = sum(responses, (each) => (each.complete ? each.rows : each.kept));
     const notes = [];
+    if (this.problem) notes.push(this.problem);
     if (kept < rows) notes.push(`reading rows: ${Math.floor((100 * kept) / rows)} %`);
     if (gaps) notes.push(`${gaps.toLocaleString()} values are NaN or infinite`);
     if (hidden) notes.push(`${hidden.toLocaleString()} drawn values are not above 0: a log scale leaves them out`);
     this.note.textContent = notes.join("; ");
     const low = values.reduce((a, b) => Math.min(a, b), Infinity);
     const high = values.reduce((a, b) => Math.max(a, b), -Infinity);
-    const last = traces.at(-1)?.y.at(-1) ?? NaN;
-    this.plot.setAttribute("aria-label", `${this.keys.join(", ")}: from ${shown(low)} to ${shown(high)}, last ${shown(last)}`);
+    const last = curves.at(-1)?.y.at(-1) ?? NaN;
+    const names = this.keys.map((key) => short(key)).join(", ");
+    this.plot.setAttribute("aria-label", `${names}: from ${shown(low)} to ${shown(high)}, last ${shown(last)}`);
     return kept >= rows;
   }
 
   async draw() {
-    const traces = this.traces();
-    const complete = this.describe(traces);
+    const curves = this.curves();
+    const complete = this.describe(curves);
     const ink = styleOf("--ink");
     const line = styleOf("--line");
     const axis = { color: ink, gridcolor: line, zerolinecolor: line, automargin: true };
@@ -123,21 +137,23 @@ class Chart {
       paper_bgcolor: "rgba(0,0,0,0)",
       plot_bgcolor: "rgba(0,0,0,0)",
       font: { color: ink, size: 12 },
-      showlegend: this.panel.runs.length > 1 || this.keys.length > 1,
-      legend: { orientation: "h", font: { size: 11 }, y: 1.02, yanchor: "bottom" },
-      xaxis: { ...axis, title: { text: plain(this.panel.x), font: { size: 11 } }, type: this.panel.isTime ? "date" : "linear", ...(range ? { range } : { autorange: true }) },
-      yaxis: { ...axis, type: this.panel.log ? "log" : "linear" },
+      showlegend: curves.length > 1,
+      legend: { orientation: "h", font: { size: 11 }, y: 1.02, yanchor: "bottom", uirevision: "kept" },
+      xaxis: { ...axis, title: { text: plain(this.panel.x), font: { size: 11 } }, type: this.panel.isTime ? "date" : "linear", ...(range ? { range, autorange: false } : { autorange: true }) },
+      // A drag chooses a range of x; y follows what is there.
+      yaxis: { ...axis, type: this.panel.log ? "log" : "linear", fixedrange: true, autorange: true },
       dragmode: "zoom",
       hovermode: "closest",
-      uirevision: "kept",
+      hoverlabel: { namelength: -1 },
     };
-    await Plotly.react(this.plot, traces, layout, { displayModeBar: false, responsive: true, scrollZoom: false });
-    this.figure.dataset.drawn = String(traces.reduce((sum, trace) => sum + trace.x.length, 0));
-    this.figure.dataset.complete = String(complete);
-    if (!this.drawing) {
-      this.drawing = this.plot.on("plotly_relayout", (change) => this.zoom(change));
+    await Plotly.react(this.plot, this.traces(curves), layout, { displayModeBar: false, responsive: true, scrollZoom: false });
+    if (!this.listens) {
+      this.listens = true;
+      this.plot.on("plotly_relayout", (change) => this.zoom(change));
     }
-    if (!complete) {
+    this.figure.dataset.drawn = String(curves.reduce((total, curve) => total + curve.x.length, 0));
+    this.figure.dataset.complete = String(complete);
+    if (!complete && !this.problem) {
       clearTimeout(this.again);
       this.again = setTimeout(() => this.load(), 0);
     }
@@ -149,12 +165,19 @@ class Chart {
     else return;
     this.load(true);
   }
+
+  end() {
+    this.visible = false;
+    clearTimeout(this.again);
+    Plotly.purge(this.plot);
+  }
 }
 
 class Panel {
   constructor(form) {
     this.form = form;
     this.box = document.getElementById(form.dataset.charts);
+    this.status = document.querySelector(`[data-progress="${this.box.id}"]`);
     this.runs = JSON.parse(this.box.dataset.runs);
     this.all = JSON.parse(this.box.dataset.keys);
     this.stream = this.box.dataset.stream;
@@ -174,13 +197,16 @@ class Panel {
 
   arrange() {
     const part = this.form.elements.search.value.trim().toLowerCase();
-    const keys = this.all.filter((key) => key.toLowerCase().includes(part));
-    const groups = this.form.elements.together.checked && keys.length ? [keys.slice(0, COLOURS.length)] : keys.map((key) => [key]);
+    const found = this.all.filter((key) => key.toLowerCase().includes(part));
+    const keys = found.filter((key) => key.length <= LONGEST_KEY);
+    const together = this.form.elements.together.checked && keys.length > 0;
+    const groups = together ? [keys.slice(0, COLOURS.length)] : keys.map((key) => [key]);
+    this.report(found, keys, together ? groups[0].length : keys.length);
     const wanted = new Map(groups.map((group) => [JSON.stringify([this.x, group]), group]));
     for (const [id, chart] of this.charts) {
       if (!wanted.has(id)) {
         this.seen.unobserve(chart.figure);
-        Plotly.purge(chart.plot);
+        chart.end();
         this.charts.delete(id);
       }
     }
@@ -191,13 +217,22 @@ class Panel {
         this.charts.set(id, chart);
       }
     }
-    this.box.replaceChildren(...[...wanted.keys()].map((id) => this.charts.get(id).figure));
+    const figures = [...wanted.keys()].map((id) => this.charts.get(id).figure);
+    if (figures.length !== this.box.children.length || figures.some((figure, index) => this.box.children[index] !== figure)) {
+      this.box.replaceChildren(...figures);
+    }
     for (const chart of this.charts.values()) {
       this.seen.observe(chart.figure);
-      if (chart.received.size) chart.draw();
+      if (chart.visible && chart.received.size) chart.draw();
     }
-    const status = document.querySelector(`[data-progress="${this.box.id}"]`);
-    status.textContent = keys.length === this.all.length ? "" : `${keys.length} of ${this.all.length} keys`;
+  }
+
+  report(found, keys, drawn) {
+    const notes = [];
+    if (found.length < this.all.length) notes.push(`${found.length} of ${this.all.length} keys`);
+    if (drawn < keys.length) notes.push(`the chart has the first ${drawn} of ${keys.length}: search for others`);
+    if (keys.length < found.length) notes.push(`${found.length - keys.length} keys are longer than ${LONGEST_KEY.toLocaleString()} characters and have no chart`);
+    this.status.textContent = notes.join("; ");
   }
 
   show(entries) {
@@ -215,45 +250,25 @@ class Panel {
     }
   }
 
-  async refresh() {
+  async renew(fresh) {
+    const box = fresh.getElementById(this.box.id);
+    if (box) {
+      const runs = JSON.parse(box.dataset.runs);
+      this.runs.forEach((run, index) => { run.running = runs[index]?.running ?? false; });
+      const keys = JSON.parse(box.dataset.keys);
+      if (keys.length !== this.all.length) {
+        this.all = keys;
+        this.arrange();
+      }
+    }
     await Promise.all([...this.charts.values()].map((chart) => chart.load()));
+  }
+
+  redraw() {
+    for (const chart of this.charts.values()) if (chart.visible && chart.received.size) chart.draw();
   }
 }
 
 const panels = [...document.querySelectorAll("form[data-charts]")].map((form) => new Panel(form));
-
-async function renew() {
-  // What is not a curve comes with the page itself.
-  const response = await fetch(location.href);
-  if (!response.ok) return;
-  const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
-  for (const old of document.querySelectorAll("[data-live]")) {
-    const next = fresh.querySelector(`[data-live="${old.dataset.live}"]`);
-    if (next && next.innerHTML !== old.innerHTML) old.replaceWith(document.adoptNode(next));
-  }
-  for (const panel of panels) {
-    const box = fresh.getElementById(panel.box.id);
-    if (!box) continue;
-    panel.runs.forEach((run, index) => { run.running = JSON.parse(box.dataset.runs)[index]?.running ?? false; });
-    const keys = JSON.parse(box.dataset.keys);
-    if (keys.length !== panel.all.length) {
-      panel.all = keys;
-      panel.arrange();
-    }
-  }
-}
-
-async function live() {
-  if (!document.hidden && panels.some((panel) => panel.running)) {
-    try {
-      await renew();
-      await Promise.all(panels.map((panel) => panel.refresh()));
-    } catch { /* The server is away: the next round tries again. */ }
-  }
-  setTimeout(live, POLL);
-}
-setTimeout(live, POLL);
-
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
-  for (const panel of panels) for (const chart of panel.charts.values()) if (chart.received.size) chart.draw();
-});
+keepUp(() => panels.some((panel) => panel.running), (fresh) => Promise.all(panels.map((panel) => panel.renew(fresh))));
+whenSchemeChanges(() => panels.forEach((panel) => panel.redraw()));
