@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from importlib import import_module
+from typing import Any, Final, Literal
 
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Locator, Page
 
 from runql_server.running import RunningServer
 
 Scheme = Literal["light", "dark"]
+_axe: Final[Any] = import_module("axe_playwright_python.sync_playwright")  # Any: the package has no types
 
 
 def open_page(tab: Page, server: RunningServer, path: str) -> None:
@@ -25,7 +26,7 @@ def overflow(tab: Page) -> int:
 
 def serious(tab: Page) -> list[str]:
     """Return what axe-core finds serious or critical: the rule, and where."""
-    violations = Axe().run(tab).response["violations"]
+    violations: list[dict[str, Any]] = _axe.Axe().run(tab).response["violations"]
     return [
         f"{each['id']}: {[node['html'][:200] for node in each['nodes']]}"
         for each in violations

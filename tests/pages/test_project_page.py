@@ -13,6 +13,7 @@ import pytest
 from playwright.sync_api import Page, expect
 from tests.pages.looking import open_page
 
+from runql_server.lenient_json import JsonValue
 from runql_server.pages.overlay import MOST_RUNS
 from runql_server.pages.project import MOST_CHOICES, MOST_COLUMNS, SIZE
 from runql_server.running import RunningServer
@@ -78,7 +79,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
         yield server
 
 
-def _nested(levels: int) -> dict[str, object] | int:
+def _nested(levels: int) -> JsonValue:
     return {"a": _nested(levels - 1)} if levels else 1
 
 
@@ -226,6 +227,7 @@ def test_comparing_no_run_asks_for_runs(tab: Page, server: RunningServer) -> Non
 def test_pages_hold_every_run_once_there_and_back(http: httpx.Client, order: str) -> None:
     seen: list[str] = []
     address: str | None = f"?{urlencode({'order': order})}"
+    before: str | None = None
     pages: list[list[str]] = []
     while address is not None:
         page = http.get(TABLE + address).text

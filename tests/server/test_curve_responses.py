@@ -13,7 +13,7 @@ import pytest
 from runql_server.access.sessions import Sessions
 from runql_server.access.signing import Signer
 from runql_server.curves import rows as curve_rows
-from runql_server.lenient_json import JsonObject
+from runql_server.lenient_json import JsonInput, JsonObject
 from runql_server.running import RunningServer
 from runql_server.runs import lines, runs
 from runql_server.runs.curve_chunks import LINES
@@ -34,7 +34,7 @@ def browser(server: RunningServer) -> Iterator[httpx.Client]:
         yield client
 
 
-def log(server: RunningServer, run: str, offset: int, *rows: JsonObject) -> None:
+def log(server: RunningServer, run: str, offset: int, *rows: JsonInput) -> None:
     with server.store.writing() as connection:
         number = runs.number_of(connection, "local", "p", run)
         lines.write_history(
