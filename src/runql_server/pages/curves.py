@@ -41,7 +41,7 @@ class Curves:
         # Its own snapshot: that of the visit is older than the chunks.
         with visit.store.reading() as connection:
             count = lines.line_count(connection, axis.stream, axis.run)
-            version = f"{made.revision}.{count}"
+            version = f"{made.revision}.{made.chunks}.{count}"
             complete = count - made.lines < LINES
             if complete and query.get("version") == version:
                 return Response(status_code=204, headers=HEADERS)

@@ -17,7 +17,7 @@ from runql_server.listing import pages, value_paths
 from runql_server.listing.neighbours import Neighbours, Place, RunList
 from runql_server.pages.handlers import Visit
 from runql_server.pages.overlay import overlay
-from runql_server.pages.rendering import LONGEST
+from runql_server.pages.rendering import LONGEST, compact
 from runql_server.pages.run import bare_config, leaves, run_path
 from runql_server.pages.wanted import NEWEST, OPERATORS, Wanted, listed
 from runql_server.runs import runs
@@ -163,7 +163,7 @@ def _first_values(lines: Sequence[Line]) -> Iterator[str]:
         field
         for field in fields
         if field.startswith("config.")
-        and len({lenient_json.dump(line.values.get(field)) for line in lines}) > 1
+        and len({compact(line.values.get(field)) for line in lines}) > 1
     )
     numbers = (
         field

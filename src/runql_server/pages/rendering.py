@@ -55,8 +55,16 @@ def name(value: object, longest: int = LONGEST) -> Markup:
 
 def value(item: JsonValue, longest: int = LONGEST) -> Markup:
     """Show a value of config or summary; numbers in full, objects as JSON."""
-    shown = item if isinstance(item, str) else lenient_json.dump(item)
+    shown = item if isinstance(item, str) else compact(item)
     return Markup("<bdi title='{}'>{}</bdi>").format(visible(shown, 4 * longest), visible(shown, longest))
+
+
+def compact(item: JsonValue) -> str:
+    """Write a value as JSON."""
+    try:
+        return lenient_json.dump(item)
+    except RecursionError:
+        return "(nested too deeply to show)"
 
 
 def visible(text: str, longest: int = LONGEST) -> str:

@@ -80,9 +80,10 @@ class Chart {
 
   curves() {
     const { runs } = this.panel;
-    return runs.flatMap((run) => (this.received.get(run.curves)?.curves ?? []).map((curve) => ({
+    return runs.flatMap((run, index) => (this.received.get(run.curves)?.curves ?? []).map((curve) => ({
       ...curve,
-      id: `${run.curves} ${curve.key}`,
+      // Plotly makes a selector of it.
+      id: `curve-${index}-${this.keys.indexOf(curve.key)}`,
       name: plain(runs.length === 1 ? curve.key : this.keys.length === 1 ? run.name : `${short(run.name, 30)} · ${curve.key}`),
     })));
   }
@@ -97,7 +98,7 @@ class Chart {
         x: isTime ? curve.x.map(toDate) : curve.x, mode: curve.x.length < 3 ? "lines+markers" : "lines",
       };
       if (smoothing === 0) return [{ ...base, y: curve.y, line: { color, dash, width: 1.5 } }];
-      const bare = { ...base, uid: `${curve.id} bare`, y: curve.y, mode: "lines", line: { color, width: 1 }, opacity: 0.3, hoverinfo: "skip", showlegend: false };
+      const bare = { ...base, uid: `${curve.id}-bare`, y: curve.y, mode: "lines", line: { color, width: 1 }, opacity: 0.3, hoverinfo: "skip", showlegend: false };
       return [bare, { ...base, y: smoothed(curve.y, smoothing), line: { color, dash, width: 2 } }];
     });
   }
@@ -118,9 +119,8 @@ class Chart {
     this.note.textContent = notes.join("; ");
     const low = values.reduce((a, b) => Math.min(a, b), Infinity);
     const high = values.reduce((a, b) => Math.max(a, b), -Infinity);
-    const last = curves.at(-1)?.y.at(-1) ?? NaN;
     const names = this.keys.map((key) => short(key)).join(", ");
-    this.plot.setAttribute("aria-label", `${names}: from ${shown(low)} to ${shown(high)}, last ${shown(last)}`);
+    this.plot.setAttribute("aria-label", `${names}: from ${shown(low)} to ${shown(high)}`);
     return kept >= rows;
   }
 
@@ -153,6 +153,7 @@ class Chart {
     }
     this.figure.dataset.drawn = String(curves.reduce((total, curve) => total + curve.x.length, 0));
     this.figure.dataset.complete = String(complete);
+    this.figure.dataset.range = this.range ? this.range.join(" ") : "whole";
     if (!complete && !this.problem) {
       clearTimeout(this.again);
       this.again = setTimeout(() => this.load(), 0);

@@ -134,10 +134,14 @@ box.on("plotly_selected", (event) => {
   axis.chosen = [Math.min(...event.range.y), Math.max(...event.range.y)];
   draw();
 });
-box.on("plotly_doubleclick", () => {
+const takeAll = () => {
   for (const axis of axes) axis.chosen = null;
   draw();
-});
+};
+// Plotly has two events for it, and sends one of them by what is chosen.
+box.on("plotly_doubleclick", takeAll);
+box.on("plotly_deselect", takeAll);
+box.addEventListener("dblclick", takeAll, true);
 box.dataset.drawn = String(runs.length);
 addEventListener("resize", draw);
 whenSchemeChanges(draw);
