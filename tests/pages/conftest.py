@@ -24,14 +24,20 @@ _REBOUND = "--host-resolver-rules=MAP rebound.example 127.0.0.1"
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """Start Chromium once; `make browser` installs it."""
+def chromium() -> str:
+    """Find the browser; `make browser` installs it."""
     found = next((path for name in _NAMES if (path := shutil.which(name)) is not None), None)
     if found is None:
         pytest.fail("these tests need Chromium: make browser", pytrace=False)
+    return found
+
+
+@pytest.fixture(scope="session")
+def browser(chromium: str) -> Iterator[Browser]:
+    """Start Chromium once."""
     with sync_playwright() as playwright:
         # The sandbox of the browser needs a user who is not root; everything that it opens is on loopback.
-        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox", _REBOUND])
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", _REBOUND])
         yield browser
         browser.close()
 

@@ -122,6 +122,8 @@ class Visits:
         # Programs that preview links ask for the headers alone: that must not use the link up.
         user = self._sessions.redeem(token) if request.method == "GET" else None
         target = _target(request)
+        # Servers log the query as it is when the response starts.
+        request.scope["query_string"] = target.partition("?")[2].encode()
         if user is not None:
             return self._started(request, Session(user), target)
         if self.user_of(request) is not None:
@@ -138,6 +140,11 @@ class Visits:
         # frames. The second reads pages and changes nothing; browsers count loopback as secure, most of them.
         if is_tls or _is_loopback(request.url.hostname or ""):
             response.set_cookie(framed, cookie, LIFETIME, httponly=True, secure=True, samesite="none")
+            if request.headers.get("sec-fetch-dest") in {"iframe", "frame"}:
+                # For browsers that block cookies of other sites: one for frames of this notebook alone.
+                response.headers.append(
+                    "Set-Cookie", f"{response.headers.getlist('set-cookie')[-1]}; Partitioned"
+                )
         return response
 
     def _made(self, request: Request, make: Maker) -> Response:
