@@ -60,7 +60,7 @@ def test_an_export_goes_on_behind_the_last_file(
 
     def failing(self: parts.Parts) -> Flow[None]:
         nonlocal count
-        count += self._unit == 1
+        count += self.unit == 1
         if count > written:
             raise ConnectionFailedError("gone")
         yield from write(self)
@@ -92,7 +92,7 @@ def test_a_file_that_was_removed_meanwhile_is_named(target: RunningServer, tmp_p
         project.export(tmp_path / "a")
         begun = {"format": 1, "server": target.url, "project": "local/p", "files": False, "artifacts": False}
         note = {"size": 3, "sha256": ""}
-        part = {
+        part: dict[str, object] = {
             "files": {"history/000000-0000.parquet": note},
             "facts": {},
             "problems": [],
@@ -101,7 +101,7 @@ def test_a_file_that_was_removed_meanwhile_is_named(target: RunningServer, tmp_p
         }
         journal = tmp_path / "b" / ".export.jsonl"
         journal.parent.mkdir()
-        lines = [{"begin": begun}, {"done": "unit 0", "part": part}]
+        lines: list[dict[str, object]] = [{"begin": begun}, {"done": "unit 0", "part": part}]
         journal.write_text("".join(json.dumps(line) + "\n" for line in lines) + '{"done": "cut')
         with pytest.raises(ArchiveError, match="was removed or changed while the export was interrupted"):
             project.export(tmp_path / "b")

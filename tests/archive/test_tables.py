@@ -59,7 +59,7 @@ def test_a_key_of_one_type_is_a_column(tmp_path: Path) -> None:
         {"f": math.nan, "i": 4, "mixed": 1.5, "nested": []},
     ]
     write_rows(tmp_path / "t.parquet", rows, ["r", "r"])
-    schema = pq.read_schema(tmp_path / "t.parquet")
+    schema = pq.ParquetFile(tmp_path / "t.parquet").schema_arrow
     types = dict(zip(schema.names, map(str, schema.types), strict=True))
     assert types == {
         "#run": "dictionary<values=string, indices=int32, ordered=0>",
@@ -111,7 +111,8 @@ def test_folders_of_runs_lie_apart(tmp_path: Path) -> None:
 
 def test_posts_are_cut_by_run_and_by_size() -> None:
     rows: list[tuple[str, dict[str, JSONValue]]] = [("a", {"n": n}) for n in range(ROWS + 1)]
-    rows += [("b", {"text": "x" * (1 << 20)}) for _ in range(5)]
+    long: dict[str, JSONValue] = {"text": "x" * (1 << 20)}
+    rows += [("b", long) for _ in range(5)]
     found = [(chunk.run, chunk.offset, len(chunk.lines)) for chunk in chunks("history", rows)]
     assert found == [("a", 0, ROWS), ("a", ROWS, 1), ("b", 0, 2), ("b", 2, 2), ("b", 4, 1)]
 
