@@ -12,8 +12,8 @@ from typing_extensions import get_original_bases
 
 import runql
 from runql.resources.artifacts.catalog import ArtifactCatalog, AsyncArtifactCatalog
-from runql.resources.records.imports import AsyncProjectImports, ProjectImports
 from runql.resources.pages.listing import AsyncLazySequence, LazySequence
+from runql.resources.records.imports import AsyncProjectImports, ProjectImports
 from runql.resources.runs.connections import ApiConnection, AsyncApiConnection
 from runql.resources.runs.frames.run_frames import AsyncRunFrames, RunFrames
 

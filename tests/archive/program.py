@@ -6,13 +6,13 @@ import json
 import os
 import sys
 import traceback
+from importlib import import_module
 
 import runql
-from runql.archive import calls, exporting, importing
 
-assert calls
-assert exporting
-assert importing
+# Imported once, before the forks.
+for _name in ("calls", "exporting", "importing"):
+    import_module(f"runql.archive.{_name}")
 
 
 def work(call: dict[str, str]) -> None:

@@ -12,12 +12,13 @@ from tests.contract.untyped import Untyped, taken
 
 from runql import Row
 from runql.archive import exporting
-from runql.archive.histories import read_short
+from runql.archive.histories import LongHistory, read_short
 from runql.errors import IncompleteHistoryError
 from runql.paths import RunAddress
 from runql.transport.flow import Flow
 from runql_graphql.input_types import LinkArtifactInput, UpsertSweepInput
 from runql_graphql.operations import create_sweep, link_artifact
+from runql_server.lenient_json import JsonInput
 from runql_server.running import RunningServer
 from runql_server.seed import SeedRun
 from runql_server.seed_artifacts import SeedArtifact
@@ -89,7 +90,7 @@ def test_everything_of_a_project_comes_back(face: Face, wandb_server: RunningSer
         entityName="local", projectName="p", config=config, displayName="s", description="d"
     )
     made = taken(face, api.client.execute(create_sweep(input=wanted)))
-    fork = {"value": {"branch_point": {"run_id": "one", "step": 1}}}
+    fork: dict[str, JsonInput] = {"branch_point": {"run_id": "one", "step": 1}}
     wandb_server.seed(
         "p",
         [
@@ -97,7 +98,7 @@ def test_everything_of_a_project_comes_back(face: Face, wandb_server: RunningSer
                 name="one", history=[{"x": 1}], sweep=made.upsert_sweep.sweep.name, log=("a line",), host="h"
             ),
             SeedRun(name="two", state="killed", notes="n", group="g", job_type="j", tags=("t",)),
-            SeedRun(name="fork", config={"_wandb": fork["value"]}, history=[{"x": 1}, {"x": 2}]),
+            SeedRun(name="fork", config={"_wandb": fork}, history=[{"x": 1}, {"x": 2}]),
         ],
     )
     (tmp_path / "notes.txt").write_text("grün")
@@ -139,7 +140,7 @@ def test_everything_of_a_project_comes_back(face: Face, wandb_server: RunningSer
     assert back.counts == archive.counts
     forked = taken(face, api.run("local/q/fork"))
     assert forked.history_line_count == 2
-    assert forked.rawconfig["_wandb"] == fork["value"]
+    assert forked.rawconfig["_wandb"] == fork
     used = taken(face, api.artifact("local/q/data:best"))
     assert [run.id for run in taken(face, used.used_by())] == ["two"]
     assert sorted(used.tags) == ["t"]
@@ -159,7 +160,7 @@ def test_a_run_that_cannot_be_read_is_named_and_tried_again(
 
     with monkeypatch.context() as patched:
         patched.setattr(exporting, "read_short", _only("good"))
-        patched.setattr(exporting.LongHistory, "next_rows", failing)
+        patched.setattr(LongHistory, "next_rows", failing)
         archive = taken(face, project.export(tmp_path / "a"))
     (problem,) = archive.problems
     assert problem.startswith("the history of run bad: ")

@@ -14,6 +14,7 @@ import pyarrow as pa
 from pydantic import BaseModel
 
 from runql import (
+    Archive,
     AsyncApi,
     AsyncArtifactTypes,
     AsyncConsoleLogs,
@@ -35,6 +36,7 @@ from runql import (
     Capabilities,
     ConsoleLogLine,
     HistoryFiles,
+    ImportReport,
     JSONValue,
     Limits,
     LoggedTable,
@@ -268,6 +270,8 @@ async def use_projects_and_users(api: AsyncApi) -> None:
     assert_type([project.name async for project in projects], list[str])
     project = await api.project("project", "entity")
     assert_type(project, AsyncProject)
+    archive = await project.export("folder", files=True, artifacts=True, progress=False)
+    assert_type(archive, Archive)
     assert_type(project.id, str)
     assert_type(project.entity, str)
     assert_type(project.path, list[str])

@@ -16,6 +16,7 @@ from pydantic import BaseModel
 
 from runql import (
     Api,
+    Archive,
     ArtifactTypes,
     Capabilities,
     ConsoleLogLine,
@@ -25,6 +26,7 @@ from runql import (
     HistoriesScan,
     HistoryFiles,
     HistoryScan,
+    ImportReport,
     JSONValue,
     Limits,
     LoggedTable,
@@ -81,6 +83,12 @@ def use_api(api: Api) -> None:
     assert_type(api.create_run(run_id="id", project="p", entity="e"), Run)
     assert_type(api.create_project("p", "e"), Project)
     assert_type(api.import_project("folder", "e/p", dry_run=True, progress=False), ImportReport)
+    report = api.import_project(Path("folder"), "p")
+    assert_type(report.project, str)
+    assert_type(report.counts, dict[str, int])
+    assert_type(report.notes, list[str])
+    assert_type(report.left_out, list[str])
+    assert_type(report.is_dry_run, bool)
     assert_type(api.from_path("entity/project"), Project | Run | Sweep)
     assert_type(api.client, RetryingClient)
     assert_type(api.with_options(timeout=300, retries=0, deadline=60, limits=Limits(json_depth=9)), Api)
@@ -314,6 +322,13 @@ def use_projects_and_users(api: Api) -> None:
     assert_type([project.name for project in projects], list[str])
     project = api.project("project", "entity")
     assert_type(project, Project)
+    archive = project.export("folder", files=True, artifacts=True, progress=False)
+    assert_type(archive, Archive)
+    assert_type(Archive("folder").folder, Path)
+    assert_type(archive.source, str)
+    assert_type(archive.counts, dict[str, int])
+    assert_type(archive.problems, list[str])
+    assert_type(archive.verify(), None)
     assert_type(project.id, str)
     assert_type(project.entity, str)
     assert_type(project.path, list[str])

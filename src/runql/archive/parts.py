@@ -23,6 +23,7 @@ class Parts:
     """Rows that become files ``<kind>/<unit>-<part>.parquet``.
 
     Attributes:
+        unit: the number of the unit.
         notes: the files written so far, by their paths in the archive.
         count: rows added so far, with those of earlier calls.
     """
@@ -40,7 +41,7 @@ class Parts:
             by_step: begin a file only with a row of a higher step, so that a scan can go on behind a file.
         """
         self._kind = kind
-        self._unit = unit
+        self.unit: int = unit
         self._place = place
         self._next = first
         self._by_step = by_step
@@ -76,7 +77,7 @@ class Parts:
         """
         if not self._rows:
             return
-        name = f"{self._kind}/{self._unit:06d}-{self._next:04d}.parquet"
+        name = f"{self._kind}/{self.unit:06d}-{self._next:04d}.parquet"
         target, rows, owners = self._place(name), self._rows, self._owners
         self.notes[name] = yield from offload(lambda: write_rows(target, rows, owners))
         self._next += 1
