@@ -79,6 +79,7 @@ from runql.version import __version__
 if TYPE_CHECKING:
     from runql.config import Settings
     from runql.frames.asked_types import Schema
+    from runql.opened import OfflineRunsWarning, OpenedRuns, open  # noqa: A004 - as `gzip.open`
     from runql.progress_bar import progress_bar
     from runql.projections.checked import OnInvalid
     from runql.resources.api import Api, AsyncApi
@@ -140,6 +141,7 @@ if TYPE_CHECKING:
 _LAZY_NAMES = {
     "runql.config": ("Settings",),
     "runql.frames.asked_types": ("Schema",),
+    "runql.opened": ("OfflineRunsWarning", "OpenedRuns", "open"),
     "runql.progress_bar": ("progress_bar",),
     "runql.projections.checked": ("OnInvalid",),
     "runql.resources.api": ("Api", "AsyncApi"),
@@ -299,9 +301,11 @@ __all__ = [
     "NoItemError",
     "NotFoundError",
     "NotLoadedError",
+    "OfflineRunsWarning",
     "OnInvalid",
     "OnPartial",
     "OnUnsafe",
+    "OpenedRuns",
     "Operation",
     "OutdatedServerError",
     "PaginationError",
@@ -360,6 +364,7 @@ __all__ = [
     "UploadRefusedError",
     "User",
     "__version__",
+    "open",
     "progress_bar",
 ]
 

@@ -15,9 +15,3 @@ class OfflineFileError(ValueError):
     def __init__(self, path: Path, problem: str) -> None:
         super().__init__(f"{path}: {problem}")
         self.path: Path = path
-
-
-class MissingLibraryError(ImportError):
-    """The library that decodes records is not installed; ``extra`` brings it."""
-
-    extra: str = "offline"

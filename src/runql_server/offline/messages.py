@@ -1,7 +1,4 @@
-"""The protobuf messages of a `.wandb` file, described here by their field numbers, and decoded to plain values.
-
-The description holds what runql uses. Other fields are kept aside and counted.
-"""
+"""The protobuf messages of a `.wandb` file, described here by their field numbers, and decoded to plain values."""
 
 from __future__ import annotations
 

@@ -15,6 +15,7 @@ from runql_server.names import check_name
 from runql_server.offline.artifact_import import ArtifactImport
 from runql_server.offline.errors import OfflineFileError
 from runql_server.offline.fields import inner, text
+from runql_server.offline.folder import DEFAULT_PROJECT
 from runql_server.offline.framing import RecordFile
 from runql_server.offline.messages import UndecodableError, decode
 from runql_server.offline.run_files import RunFiles
@@ -27,7 +28,6 @@ from runql_server.storage.store import CRASH_AFTER, Store
 
 _MOST_ROWS: Final = 5_000
 _MOST_BYTES: Final = 4 << 20
-DEFAULT_PROJECT: Final = "uncategorized"
 NO_EXIT_CODE: Final = 1
 """What `wandb sync` reports for a run whose file has no exit record."""
 
@@ -47,9 +47,17 @@ class RunImport:
         self._files = RunFiles(store, path.parent / "files")
         self._artifacts = ArtifactImport(store)
         self._damaged = ""
+        self._is_stored = False
         self._rows = 0
         self._first_line = 0
         self._wrote_console = False
+
+    @classmethod
+    def of_stored(cls, store: Store, path: Path) -> RunImport:
+        """Return the import of a file that the data directory holds already."""
+        made = cls(store, path)
+        made.ended = made._is_stored = True
+        return made
 
     @property
     def run_id(self) -> str:
@@ -63,7 +71,7 @@ class RunImport:
             OfflineFileError: the file cannot be read or is no .wandb file, or its run has a name that no run can have.
         """
         found = False
-        if not self._damaged:
+        if not self._damaged and not self._is_stored:
             for data in self.reader.read():
                 try:
                     record = decode(data)
@@ -85,10 +93,16 @@ class RunImport:
         """Return what keeps the file from being whole, or an empty string."""
         if self._damaged:
             return self._damaged
+        if self._is_stored:
+            return ""
         stop = self.reader.stop
         if stop.end != "whole":
             return f"{stop.problem} (at byte {stop.offset})"
         return "it holds no run yet" if self.number is None else ""
+
+    def missing_files(self) -> list[str]:
+        """List the names of saved files that were not there."""
+        return self._files.missing
 
     def _begin(self) -> None:
         if self.number is not None:
