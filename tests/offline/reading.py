@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -75,7 +76,18 @@ def made(name: str, content: bytes) -> object:
         return content
     text = content.decode()
     document = yaml.safe_load(text) if name.endswith(".yaml") else json.loads(text)
-    return comparable_config(document) if name == "config.yaml" else comparable(document)
+    return comparable_config(numbers(document)) if name == "config.yaml" else comparable(document)
+
+
+def numbers(value: object) -> Any:  # Any: as above
+    """Read numbers such as 5e-324, which Go writes without a point and YAML 1.1 reads as a str."""
+    if isinstance(value, dict):
+        return {key: numbers(member) for key, member in cast("dict[str, object]", value).items()}
+    if isinstance(value, list):
+        return [numbers(member) for member in cast("list[object]", value)]
+    return (
+        float(value) if isinstance(value, str) and re.fullmatch(r"-?\d+(\.\d+)?e[-+]?\d+", value) else value
+    )
 
 
 def comparable_config(config: Mapping[str, Any]) -> Any:  # Any: as above

@@ -80,7 +80,7 @@ def test_a_resumed_run_is_one_run(logged: Logged, opened: runql.OpenedRuns, ther
         (0, 0), (1, 1), (2, 2), (3, 10), (4, 11), (5, 12), (50, 20)
     ]  # fmt: skip
     assert here.config == {"a": 1, "b": 2, "both": 2}
-    assert here.tags == ["old"]
+    assert here.tags == ["new"]
     assert here.state == "finished"
     if not logged.is_old:
         # The old SDK does not note that a run resumes; then sync writes the second part over the first.

@@ -129,7 +129,7 @@ def _entry(entry: Fields) -> ManifestEntry:
     return ManifestEntry(
         digest=text(entry, "digest"),
         ref=text(entry, "ref") or None,
-        size=whole(entry, "size") if "size" in entry else None,
+        size=whole(entry, "size"),
         birth_artifact_id=text(entry, "birth_artifact_id") or None,
         extra=dict[str, object](extra) or None,
     )

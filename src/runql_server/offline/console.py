@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from typing import Final
+
+from runql_server.offline import fields
 
 OUTPUT: Final = 1
 """The output type of stdout; 0 is stderr."""
@@ -36,13 +38,13 @@ class Console:
 
     start: int = 0
     count: int = 0
-    _lines: dict[int, _Line] = field(default_factory=dict[int, _Line])
-    _dirty: dict[int, _Line] = field(default_factory=dict[int, _Line])
-    _terminals: dict[bool, _Terminal] = field(default_factory=dict[bool, "_Terminal"])
+    _lines: dict[int, _Line] = dataclasses.field(default_factory=dict[int, _Line])
+    _dirty: dict[int, _Line] = dataclasses.field(default_factory=dict[int, _Line])
+    _terminals: dict[bool, _Terminal] = dataclasses.field(default_factory=dict[bool, "_Terminal"])
 
     def write(self, output: str, *, error: bool, seconds: float) -> None:
         """Add output; ``seconds`` since 1970 is the time of the lines that begin in it."""
-        moment = datetime.fromtimestamp(max(seconds, 0.0), UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")
+        moment = fields.moment(seconds).strftime("%Y-%m-%dT%H:%M:%S.%f")
         terminal = self._terminals.setdefault(error, _Terminal("ERROR " if error else ""))
         for piece in terminal.pieces(output):
             terminal.take(piece, self, moment)
@@ -74,7 +76,7 @@ class Console:
 @dataclass
 class _Terminal:
     prefix: str
-    _view: list[int] = field(default_factory=list[int])
+    _view: list[int] = dataclasses.field(default_factory=list[int])
     _row: int = 0
     _column: int = 0
     _rest: str = ""

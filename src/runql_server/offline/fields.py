@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from datetime import UTC, datetime
 from typing import Final
 
 from runql_server.offline.messages import Plain
 
 _SECOND: Final = 10**9
+_LATEST: Final = 253_402_300_799.0
+"""The end of the year 9999."""
 
 Fields = dict[str, Plain]
 
@@ -61,3 +65,8 @@ def seconds(fields: Fields, name: str) -> float | None:
 def path(item: Fields) -> list[str]:
     """Return the path of a changed or logged key; a nested one has several parts."""
     return strings(item, "nested_key") or [text(item, "key")]
+
+
+def moment(time: float) -> datetime:
+    """Return seconds since 1970 as a time; one that no calendar has becomes the nearest that it has."""
+    return datetime.fromtimestamp(0.0 if math.isnan(time) else min(max(time, 0.0), _LATEST), UTC)

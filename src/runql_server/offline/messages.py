@@ -127,7 +127,7 @@ def decode(data: bytes) -> Record:
     Raises:
         UndecodableError: they are no message.
     """
-    message = _record_class()()
+    message = record_class()()
     try:
         message.ParseFromString(data)
         content = _plain(message)
@@ -143,7 +143,7 @@ def decode(data: bytes) -> Record:
 
 
 @cache
-def _record_class() -> type[Message]:
+def record_class() -> type[Message]:
     file = descriptor_pb2.FileDescriptorProto(name="runql_offline.proto", package=_PACKAGE, syntax="proto3")
     for name, fields in _FIELDS.items():
         message = file.message_type.add(name=name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import threading
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager, suppress
@@ -30,6 +31,7 @@ class _Followed:
     """The files of one folder, each with its import, in the order of the runs' starts."""
 
     store: Store
+    data_dir: Path
     path: Path
     imports: dict[Path, RunImport] = field(default_factory=dict[Path, RunImport])
     refused: dict[Path, str] = field(default_factory=dict[Path, str])
@@ -41,7 +43,10 @@ class _Followed:
         """Apply what was written since the last call, also new files; return whether there was anything."""
         with self.lock:
             found = self._begin_new(find_files(self.path))
-            for path, each in self.imports.items():
+            if found:
+                # Before a row is written: after a kill, the next call knows which runs may be half-imported.
+                self.note()
+            for path, each in list(self.imports.items()):
                 if _size(path) != self.sizes.get(path) or not each.ended:
                     found = self._advance(path, each) or found
             return found
@@ -51,12 +56,20 @@ class _Followed:
         with self.lock:
             said = list(self.refused.values())
             for path, each in self.imports.items():
-                if each.problem() and each.problem() != "":
+                if each.problem():
                     said.append(f"{path}: {each.problem()}; what is whole before it was read")
                 said += [f"{path}: {note}" for note in each.notes]
                 said += [f"{path}: {count} × {what} left out" for what, count in each.state.left_out.items()]
                 said += [f"{path}: file {name} is not there" for name in each.missing_files()]
             return said
+
+    def note(self) -> None:
+        """Write down which files the directory holds, and whether their runs have ended."""
+        noted = [
+            (str(path), *self.sizes.get(path, (0, 0)), self.paths[path], each.ended)
+            for path, each in self.imports.items()
+        ]
+        (self.data_dir / _NOTE).write_text(json.dumps(noted), encoding="utf-8")
 
     def _begin_new(self, paths: Iterable[Path]) -> bool:
         new: list[FoundRun] = []
@@ -69,9 +82,24 @@ class _Followed:
             except OfflineFileError as error:
                 self.refused[path] = str(error)
         for each in sorted(new):
-            self.paths[each.path] = (each.entity, each.project, each.run_id)
+            run = (each.entity, each.project, each.run_id)
+            if run not in self.paths.values() and self._is_stored(run):
+                self.refused[each.path] = (
+                    f"{self.data_dir} holds a run {'/'.join(run)} already, which was not read from {each.path}: "
+                    "name another data directory"
+                )
+                continue
+            self.paths[each.path] = run
             self.imports[each.path] = RunImport(self.store, each.path)
-        return bool(new)
+        return any(each.path in self.imports for each in new)
+
+    def _is_stored(self, run: RunPath) -> bool:
+        with self.store.reading() as connection:
+            try:
+                runs.number_of(connection, *run)
+            except NotFoundError:
+                return False
+        return True
 
     def _advance(self, path: Path, each: RunImport) -> bool:
         size = _size(path)
@@ -135,9 +163,12 @@ def open_path(
     path = path.absolute()
     found = find_files(path)
     with RunningServer(data_dir, port=port) as server:
-        followed = _Followed(server.store, path)
-        _take_over(followed, found, server.data_dir)
-        followed.refresh()
+        followed = _Followed(server.store, server.data_dir, path)
+        try:
+            _take_over(followed, found)
+            followed.refresh()
+        except sqlite3.Error as error:
+            raise OSError(f"cannot write the database in {server.data_dir}: {error}") from error
         if not followed.imports:
             raise OfflineFileError(path, "; ".join(followed.refused.values()))
         reader_key = auth.new_key()
@@ -153,38 +184,35 @@ def open_path(
             ended.set()
             if follow:
                 thread.join()
-            _note(followed, server.data_dir)
+            followed.note()
 
 
 def _follow(followed: _Followed, ended: threading.Event) -> None:
     while not ended.wait(_POLL_SECONDS):
-        # A folder that goes away while it is followed changes nothing of what was read.
-        with suppress(OfflineFileError):
+        # A folder that goes away while it is followed, or a full disk, changes nothing of what was read.
+        with suppress(OSError, ValueError, sqlite3.Error):
             followed.refresh()
 
 
-def _take_over(followed: _Followed, paths: list[Path], data_dir: Path) -> None:
+def _take_over(followed: _Followed, paths: list[Path]) -> None:
     """Keep runs that are in the directory already and whose files have not changed; remove the others of them."""
-    known = _noted(data_dir)
-    by_run: dict[RunPath, list[Path]] = {}
-    for path, (_, run_path) in known.items():
-        by_run.setdefault(run_path, []).append(path)
+    known = _noted(followed.data_dir)
     found: dict[RunPath, set[Path]] = {}
     for path in paths:
         with suppress(OfflineFileError):
             each = first_run(path)
             found.setdefault((each.entity, each.project, each.run_id), set()).add(path)
-    for run_path, own in by_run.items():
-        here = found.get(run_path)
-        if here is None:
-            continue
-        if here == set(own) and all(_size(path) == known[path][0] for path in own):
-            followed.paths.update(dict.fromkeys(own, run_path))
+    by_run: dict[RunPath, list[Path]] = {}
+    for path, noted in known.items():
+        by_run.setdefault(noted.run, []).append(path)
+    for run, own in by_run.items():
+        is_same = all(known[path].ended and _size(path) == known[path].size for path in own)
+        if found.get(run) == set(own) and is_same:
             for path in own:
-                followed.sizes[path] = known[path][0]
+                followed.paths[path], followed.sizes[path] = run, known[path].size
                 followed.imports[path] = RunImport.of_stored(followed.store, path)
-            continue
-        _delete(followed.store, run_path)
+        elif run in found or not all(known[path].ended for path in own):
+            _delete(followed.store, run)
 
 
 def _delete(store: Store, run_path: RunPath) -> None:
@@ -196,23 +224,24 @@ def _delete(store: Store, run_path: RunPath) -> None:
         files.remove_blobs(store, blobs)
 
 
-def _noted(data_dir: Path) -> dict[Path, tuple[tuple[int, int], RunPath]]:
+@dataclass(frozen=True)
+class _Noted:
+    size: tuple[int, int]
+    run: RunPath
+    ended: bool
+
+
+def _noted(data_dir: Path) -> dict[Path, _Noted]:
     try:
-        noted: list[tuple[str, int, int, list[str]]] = json.loads(
+        rows: list[tuple[str, int, int, list[str], bool]] = json.loads(
             (data_dir / _NOTE).read_text(encoding="utf-8")
         )
-    except (OSError, ValueError):
+        return {
+            Path(path): _Noted((size, changed), (run[0], run[1], run[2]), ended)
+            for path, size, changed, run, ended in rows
+        }
+    except (OSError, ValueError, TypeError, IndexError):
         return {}
-    return {Path(path): ((size, changed), (run[0], run[1], run[2])) for path, size, changed, run in noted}
-
-
-def _note(followed: _Followed, data_dir: Path) -> None:
-    noted = [
-        (str(path), *followed.sizes[path], followed.paths[path])
-        for path, each in followed.imports.items()
-        if each.ended and path in followed.sizes
-    ]
-    (data_dir / _NOTE).write_text(json.dumps(noted), encoding="utf-8")
 
 
 def _size(path: Path) -> tuple[int, int]:

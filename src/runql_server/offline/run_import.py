@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import sqlite3
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 from runql_server import lenient_json, timestamps
 from runql_server.access import auth
 from runql_server.errors import NotFoundError, RequestError
-from runql_server.lenient_json import JsonObject, JsonValue
+from runql_server.lenient_json import JsonObject
 from runql_server.names import check_name
 from runql_server.offline.artifact_import import ArtifactImport
 from runql_server.offline.errors import OfflineFileError
-from runql_server.offline.fields import inner, text
+from runql_server.offline.fields import inner, moment, text
 from runql_server.offline.folder import DEFAULT_PROJECT
 from runql_server.offline.framing import RecordFile
 from runql_server.offline.messages import UndecodableError, decode
@@ -70,6 +69,12 @@ class RunImport:
         Raises:
             OfflineFileError: the file cannot be read or is no .wandb file, or its run has a name that no run can have.
         """
+        try:
+            return self._advance()
+        except OSError as error:
+            raise OfflineFileError(self.path, f"cannot be read: {error.strerror or error}") from error
+
+    def _advance(self) -> bool:
         found = False
         if not self._damaged and not self._is_stored:
             for data in self.reader.read():
@@ -126,7 +131,7 @@ class RunImport:
             self._first_line = self.state.earlier.log_lines
             return found.number
         number = runs.create(connection, project, self.run_id, user=project.user_number)
-        started = timestamps.to_string(datetime.fromtimestamp(max(self.state.start_time, 0.0), UTC))
+        started = timestamps.to_string(moment(self.state.start_time))
         connection.execute("UPDATE runs SET created_at = ? WHERE id = ?", (started, number))
         self._fork(connection, number)
         return number
@@ -151,8 +156,7 @@ class RunImport:
             host=text(run, "host") or None,
             commit_sha=text(inner(run, "git"), "commit") or None,
             notes=text(run, "notes") or None,
-            # A resumed run keeps the tags that it has, as in the SDK.
-            tags=None if self.state.earlier.config or not tags else tags,
+            tags=tags or None,
         )
 
     def _write(self) -> None:
@@ -160,8 +164,7 @@ class RunImport:
         self._rows = 0
         if self.number is None:
             return
-        state = self.state
-        batch, state.batch = state.batch, Batch()
+        state, batch = self.state, self.state.batch
         with self._store.writing() as connection:
             self._write_lines(connection, self.number, batch)
             program = state.environment().get("program")
@@ -174,6 +177,7 @@ class RunImport:
                     job_program=program if isinstance(program, str) else None,
                 ),
             )
+        state.batch = Batch()
         self._files.add(batch.files)
         if self.project is not None:
             for record in batch.artifacts:
@@ -215,14 +219,12 @@ class RunImport:
     def _set_state(self, number: int) -> None:
         """Set the state by the exit record; a file without one that nobody writes any more is a failed run."""
         state = self.state
-        changed = datetime.fromtimestamp(self.path.stat().st_mtime, UTC)
+        changed = moment(self.path.stat().st_mtime)
         exit_code = state.exit_code
         if exit_code is None and timestamps.now() - changed > CRASH_AFTER:
             exit_code = NO_EXIT_CODE
         self.ended = exit_code is not None
-        heartbeat = (
-            datetime.fromtimestamp(state.last_time, UTC) if self.ended and state.last_time else changed
-        )
+        heartbeat = moment(state.last_time) if self.ended and state.last_time else changed
         with self._store.writing() as connection:
             connection.execute(
                 "UPDATE runs SET state = ?, exitcode = ?, heartbeat_at = ? WHERE id = ?",
@@ -253,19 +255,13 @@ def _home(connection: sqlite3.Connection, entity: str, project: str) -> Project:
 
 def _earlier(connection: sqlite3.Connection, number: int) -> Earlier:
     """Return where a run ended that a later file resumes."""
-    row = connection.execute("SELECT config, summary FROM runs WHERE id = ?", (number,)).fetchone()
+    row = connection.execute("SELECT config FROM runs WHERE id = ?", (number,)).fetchone()
     stored = lenient_json.parse_object(row["config"], what="config")
     config: JsonObject = {key: run_values.unwrap(value) for key, value in stored.items() if key != INTERNAL}
-    tail = lines.tail(connection, "history", number, 1) + lines.tail(connection, "events", number, 1)
-    last = [lenient_json.parse_object(line, what="the last row") for line in tail]
-    keys = lines.load_history_keys(connection, number)
-    steps = [row["_step"] for row in last if isinstance(row.get("_step"), int)]
-    summary = lenient_json.parse_object(row["summary"], what="summary")
-    runtimes: list[JsonValue] = [each.get("_runtime") for each in [*last, summary]]
-    step = steps[0] if steps and keys is not None else None
+    tail = lines.tail(connection, "history", number, 1)
+    last = lenient_json.parse_object(tail[0], what="the last row").get("_step") if tail else None
     return Earlier(
         config=config,
-        next_step=step + 1 if isinstance(step, int) else 0,
-        runtime=int(max([0.0, *(float(each) for each in runtimes if isinstance(each, int | float))])),
+        next_step=last + 1 if isinstance(last, int) else 0,
         log_lines=lines.line_count(connection, "log_lines", number),
     )

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from dataclasses import dataclass, field
-from decimal import Decimal
 from typing import Final
 
 from runql_server import lenient_json
@@ -30,7 +28,8 @@ from runql_server.offline.trees import Config, Summary
 
 INTERNAL: Final = "_wandb"
 _LARGEST: Final = 2**63
-_FIRST_EXPONENT: Final = 1e21
+_EXACT: Final = 2**53
+_DEEPEST: Final = 200
 _PASSED: Final = frozenset({"header", "footer", "final", "request", "noop_link_artifact", "alert"})
 """Kinds that hold nothing for a data directory."""
 
@@ -41,7 +40,6 @@ class Earlier:
 
     config: JsonObject = field(default_factory=dict[str, JsonValue])
     next_step: int = 0
-    runtime: int = 0
     log_lines: int = 0
 
 
@@ -194,7 +192,8 @@ class RunState:
     def _change_summary(self, fields: Fields) -> None:
         for item in messages(fields, "update"):
             value = self._parsed(item, "summary")
-            if value is not None:
+            # The last row alone says which step is the last: the record of a row may be cut off behind this one.
+            if value is not None and path(item) != ["_step"]:
                 self._summary.set(path(item), value[0])
         for item in messages(fields, "remove"):
             self._summary.remove(path(item))
@@ -227,7 +226,7 @@ class RunState:
         moment = seconds(fields, "timestamp") or 0.0
         row: JsonObject = {"_wandb": True, "_timestamp": moment}
         since = (nanoseconds(fields, "timestamp") or 0) - (nanoseconds(self.run, "start_time") or 0)
-        row["_runtime"] = since / 1e9 + self.earlier.runtime
+        row["_runtime"] = since / 1e9
         for item in messages(fields, "item"):
             value = self._parsed(item, "stats")
             if value is not None:
@@ -250,13 +249,18 @@ class RunState:
 
     def _parsed(self, item: Fields, what: str) -> tuple[JsonValue] | None:
         """Return the value of an item, or None for one that is no JSON, which the SDK leaves out, too."""
+        if len(path(item)) > _DEEPEST:
+            self.left_out[f"values of {what} that are nested too deeply"] += 1
+            return None
         if "value_json" not in item:
             direct = _direct(item)
             if direct is not None:
                 return direct
         try:
+            if "json" in item:
+                return (_stored_number(lenient_json.parse(text(item, "json"), what=what)),)
             return (_stored_number(lenient_json.parse(text(item, "value_json"), what=what)),)
-        except RequestError:
+        except (RequestError, RecursionError):
             self.left_out[f"values of {what} that are no JSON"] += 1
             return None
 
@@ -271,17 +275,13 @@ def _direct(item: Fields) -> tuple[JsonValue] | None:
         value = item.get(name)
         if isinstance(value, bool | int | float | str):
             return (value,)
-    if "none" in item:
-        return (None,)
-    if "json" in item:
-        return (lenient_json.parse(text(item, "json"), what="history"),)
-    return None
+    return (None,) if "none" in item else None
 
 
 def _stored_number(value: JsonValue) -> JsonValue:
     """Write numbers as the SDK does before it uploads them.
 
-    Whole numbers beyond 64 bits become floats, and floats below 1e21 without a fraction become whole numbers.
+    Whole numbers beyond 64 bits become floats, and floats below 2^53 without a fraction become whole numbers.
     """
     if isinstance(value, dict):
         return {key: _stored_number(member) for key, member in value.items()}
@@ -292,6 +292,7 @@ def _stored_number(value: JsonValue) -> JsonValue:
             value = float(value)
         except OverflowError:
             return float("inf") if value > 0 else float("-inf")
-    if isinstance(value, float) and value.is_integer() and abs(value) < _FIRST_EXPONENT and value:
-        return int(Decimal(repr(value)))
-    return 0 if value == 0 and isinstance(value, float) and math.copysign(1, value) > 0 else value
+    # The zero with a sign has no whole number.
+    if isinstance(value, float) and value.is_integer() and abs(value) < _EXACT and str(value) != "-0.0":
+        return int(value)
+    return value

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from runql_server import lenient_json
 from runql_server.lenient_json import JsonObject, JsonValue
 
 
@@ -16,14 +15,18 @@ class Config:
         self.tree: JsonObject = {}
 
     def set(self, path: Sequence[str], value: JsonValue) -> None:
-        """Set a value."""
+        """Set a value; an empty object sets nothing, as in the SDK."""
+        if isinstance(value, dict):
+            for key, member in value.items():
+                self.set([*path, key], member)
+            return
         target = self.tree
         for part in path[:-1]:
             below = target.get(part)
             if not isinstance(below, dict):
                 below = target[part] = {}
             target = below
-        target[path[-1]] = lenient_json.merge(target.get(path[-1]), value)
+        target[path[-1]] = value
 
     def remove(self, path: Sequence[str]) -> None:
         """Remove a value, if it is there."""
