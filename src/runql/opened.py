@@ -155,11 +155,12 @@ def open(  # noqa: A001 - `runql.open`, as `gzip.open`
         raise LocalFileError("runql cannot open offline runs", reason) from error
     try:
         made = OpenedRuns(context, opened)
+        for problem in made.problems:
+            warnings.warn(OfflineRunsWarning(problem), stacklevel=level_outside_runql())
     except BaseException:
+        # Such as a warning that a filter turned into an error.
         context.__exit__(None, None, None)
         raise
-    for problem in made.problems:
-        warnings.warn(OfflineRunsWarning(problem), stacklevel=level_outside_runql())
     return made
 
 

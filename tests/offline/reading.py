@@ -92,40 +92,42 @@ def numbers(value: object) -> Any:  # Any: as above
 
 def comparable_config(config: Mapping[str, Any]) -> Any:  # Any: as above
     """Return a config; in `_wandb` the sync's own marks are left out, and orders that are random are sorted."""
-    found = cast("dict[str, Any]", comparable(config))
-    wrapped = found.get("_wandb")
-    internal = wrapped.get("value", wrapped) if wrapped else {}
+    found: dict[str, Any] = comparable(config)
+    wrapped: dict[str, Any] = found.get("_wandb") or {}
+    internal: dict[str, Any] = wrapped.get("value", wrapped)
     if "t" in internal:
-        internal["t"] = {
-            key: sorted(value) if isinstance(value, list) else value for key, value in internal["t"].items()
-        }
-        internal["t"]["3"] = [each for each in internal["t"].get("3", []) if each != SYNC_FEATURE]
-        internal["t"].pop("12", None)
+        telemetry: dict[str, Any] = internal["t"]
+        internal["t"] = {key: in_order(value) for key, value in telemetry.items() if key != "12"}
+        internal["t"]["3"] = [each for each in telemetry.get("3", []) if each != SYNC_FEATURE]
+        internal["t"]["3"].sort()
     if "e" in internal:
         # Sync names the environment by an id of its own process.
-        internal["e"] = list(internal["e"].values())
+        environments: dict[str, Any] = internal["e"]
+        internal["e"] = list(environments.values())
     if "m" in internal:
         internal["m"] = comparable_metrics(internal["m"])
     return found
 
 
+def in_order(value: Any) -> Any:  # Any: as above
+    """Sort a list of numbers."""
+    return sorted(cast("list[int]", value)) if isinstance(value, list) else value
+
+
 def comparable_metrics(metrics: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return definitions by name; the number of a step's metric is replaced by its name."""
     names = [each.get("1") or each.get("2") for each in metrics]
-    return sorted(
-        (
-            {key: sorted(value) if isinstance(value, list) else value for key, value in each.items()}
-            | ({"5": names[each["5"] - 1]} if "5" in each else {})
-            for each in metrics
-        ),
-        key=lambda each: str(each.get("1") or each.get("2")),
-    )
+    made: list[dict[str, Any]] = []
+    for each in metrics:
+        step = {"5": names[each["5"] - 1]} if "5" in each else {}
+        made.append({key: in_order(value) for key, value in each.items()} | step)
+    return sorted(made, key=lambda each: str(each.get("1") or each.get("2")))
 
 
 def comparable(value: object) -> Any:  # Any: as above
     """Replace NaN by a word, because it is equal to nothing; keep the sign of zero and the type of numbers."""
     if isinstance(value, float):
-        return "NaN" if math.isnan(value) else f"{value!r}" if value == 0 else value
+        return "NaN" if math.isnan(value) else f"{value!r}" if value == 0.0 else value
     if isinstance(value, bool | int):
         return (type(value).__name__, value) if isinstance(value, bool) else value
     if isinstance(value, Mapping):

@@ -48,20 +48,19 @@ def different(here: dict[str, Any], there: dict[str, Any]) -> dict[str, object]:
     """What differs, by member; of dicts and lists only the differing places."""
     found: dict[str, object] = {}
     for name, own in here.items():
-        other = there[name]
-        if own == other:
-            continue
-        if isinstance(own, dict) and isinstance(other, dict):
-            found[name] = {
-                key: (own.get(key), other.get(key)) for key in own | other if own.get(key) != other.get(key)
-            }
-        elif isinstance(own, list) and isinstance(other, list) and len(own) == len(other):
-            found[name] = {
-                place: pair for place, pair in enumerate(zip(own, other, strict=True)) if pair[0] != pair[1]
-            }
-        else:
-            found[name] = (own, other)
+        mine, others = places(own), places(there[name])
+        pairs = {key: (mine.get(key), others.get(key)) for key in mine | others}
+        differing = {key: pair for key, pair in pairs.items() if pair[0] != pair[1]}
+        if differing:
+            found[name] = differing
     return found
+
+
+def places(value: Any) -> dict[Any, Any]:  # Any: JSON, compared as it is
+    """The members of a dict or list by key or index; another value alone."""
+    if isinstance(value, dict):
+        return dict(value.items())  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType, reportUnknownMemberType] - JSON
+    return dict(enumerate(value)) if isinstance(value, list) else {"": value}  # pyright: ignore[reportUnknownArgumentType] - JSON
 
 
 @pytest.mark.parametrize("name", RUNS)

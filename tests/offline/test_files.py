@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.offline import writing
+from tests.offline.conftest import age
 from tests.profiles import examples
 
 import runql
@@ -33,7 +34,7 @@ PAYLOADS = st.lists(SIZES.map(lambda size: bytes(index % 251 for index in range(
 
 
 @contextmanager
-def file_of(content: bytes) -> Iterator[Path]:
+def file_of(content: bytes) -> Generator[Path]:
     with TemporaryDirectory() as folder:
         path = Path(folder) / "run-a.wandb"
         path.write_bytes(content)
@@ -251,6 +252,7 @@ def test_a_cut_file_beside_whole_ones_is_said(tmp_path: Path) -> None:
     cut.write_bytes(cut.read_bytes()[:-3])
     empty = writing.write(tmp_path, [], name="empty")
     empty.write_bytes(b"")
+    age(tmp_path)
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         opened = runql.open(tmp_path, follow=False)

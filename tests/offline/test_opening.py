@@ -178,7 +178,11 @@ def test_without_the_extras_the_error_names_them(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr("runql.opened.entry_points", nothing)
     with pytest.raises(runql.MissingExtraError, match=r"pip install 'runql\[server,offline\]'"):
         runql.open(tmp_path)
-    monkeypatch.setattr("runql.opened.entry_points", lambda **_: [Unloadable()])
+
+    def unloadable(**_: str) -> list[Unloadable]:
+        return [Unloadable()]
+
+    monkeypatch.setattr("runql.opened.entry_points", unloadable)
     with pytest.raises(runql.MissingExtraError, match=r"needs protobuf.*pip install 'runql\[offline\]'"):
         runql.open(tmp_path)
 

@@ -32,6 +32,7 @@ class _Followed:
 
     store: Store
     data_dir: Path
+    is_kept: bool
     path: Path
     imports: dict[Path, RunImport] = field(default_factory=dict[Path, RunImport])
     refused: dict[Path, str] = field(default_factory=dict[Path, str])
@@ -65,6 +66,8 @@ class _Followed:
 
     def note(self) -> None:
         """Write down which files the directory holds, and whether their runs have ended."""
+        if not self.is_kept:
+            return
         noted = [
             (str(path), *self.sizes.get(path, (0, 0)), self.paths[path], each.ended)
             for path, each in self.imports.items()
@@ -163,7 +166,7 @@ def open_path(
     path = path.absolute()
     found = find_files(path)
     with RunningServer(data_dir, port=port) as server:
-        followed = _Followed(server.store, server.data_dir, path)
+        followed = _Followed(server.store, server.data_dir, data_dir is not None, path)
         try:
             _take_over(followed, found)
             followed.refresh()

@@ -101,6 +101,9 @@ class RunImport:
         if self._is_stored:
             return ""
         stop = self.reader.stop
+        if stop.end == "cut" and not self.ended:
+            # Its process writes on.
+            return ""
         if stop.end != "whole":
             return f"{stop.problem} (at byte {stop.offset})"
         return "it holds no run yet" if self.number is None else ""
