@@ -82,6 +82,7 @@ if TYPE_CHECKING:
     from runql.archive.report import ImportReport
     from runql.config import Settings
     from runql.frames.asked_types import Schema
+    from runql.opened import OfflineRunsWarning, OpenedRuns, open  # noqa: A004 - as `gzip.open`
     from runql.progress_bar import progress_bar
     from runql.projections.checked import OnInvalid
     from runql.resources.api import Api, AsyncApi
@@ -146,6 +147,7 @@ _LAZY_NAMES = {
     "runql.archive.report": ("ImportReport",),
     "runql.config": ("Settings",),
     "runql.frames.asked_types": ("Schema",),
+    "runql.opened": ("OfflineRunsWarning", "OpenedRuns", "open"),
     "runql.progress_bar": ("progress_bar",),
     "runql.projections.checked": ("OnInvalid",),
     "runql.resources.api": ("Api", "AsyncApi"),
@@ -308,9 +310,11 @@ __all__ = [
     "NoItemError",
     "NotFoundError",
     "NotLoadedError",
+    "OfflineRunsWarning",
     "OnInvalid",
     "OnPartial",
     "OnUnsafe",
+    "OpenedRuns",
     "Operation",
     "OutdatedServerError",
     "PaginationError",
@@ -369,6 +373,7 @@ __all__ = [
     "UploadRefusedError",
     "User",
     "__version__",
+    "open",
     "progress_bar",
 ]
 

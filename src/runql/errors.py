@@ -64,8 +64,8 @@ RunqlError
 ├── IncompleteHistoriesError                some runs could not be read; the others are in ``partial``
 └── RunStillActiveError (TimeoutError)      ``wait_until_finished(timeout=...)`` ran out of time
 
-Bad arguments raise plain ``ValueError`` or ``TypeError`` before anything is sent. There are two warning classes,
-`UnorderedWarning` and, in `runql.partial_results`, `PartialResultWarning`.
+Bad arguments raise plain ``ValueError`` or ``TypeError`` before anything is sent. The warning classes are
+`UnorderedWarning`, `PartialResultWarning` in `runql.partial_results`, and `OfflineRunsWarning` in `runql.opened`.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ _HOST = "127.0.0.1"
 
 
 class RunningServer:
-    """The embedded server on a free loopback port; it runs inside the ``with`` block.
+    """The embedded server on loopback, by default on a free port; it runs inside the ``with`` block.
 
     ``routes`` are those of the application. ``requests`` lists the received requests, in the order of their responses;
     ``clear()`` empties it.
@@ -41,6 +41,7 @@ class RunningServer:
         self,
         data_dir: Path | None = None,
         *,
+        port: int = 0,
         api_key: str | None = None,
         crash_after: timedelta = CRASH_AFTER,
         export_policy: ExportPolicy = DEFAULT_POLICY,
@@ -70,7 +71,14 @@ class RunningServer:
             app, log_config=None, access_log=False, timeout_keep_alive=75, timeout_graceful_shutdown=5
         )
         self._server = uvicorn.Server(config)
-        self._socket = listening.bind(_HOST, 0)
+        try:
+            self._socket = listening.bind(_HOST, port)
+        except OSError:
+            # The directory is free again for a server on another port.
+            app.state.shut_down()
+            if self._own_dir is not None:
+                self._own_dir.cleanup()
+            raise
         self.url: str = listening.url(_HOST, self._socket)
         self._thread = threading.Thread(
             target=self._server.run, kwargs={"sockets": [self._socket]}, name="runql-server", daemon=True

@@ -10,6 +10,8 @@ from runql.cli.archiving import commands as archiving
 from runql.cli.changing import commands as changing
 from runql.cli.checking.commands import drift
 from runql.cli.console.failures import help_end
+from runql.cli.opening import HELP_END as OPEN_END
+from runql.cli.opening import open_command
 from runql.cli.plotting import plot
 from runql.cli.reading import diff, download, history, ls, show
 from runql.cli.server_commands import demo, serve
@@ -39,6 +41,7 @@ app.command(epilog=changing.UNTAG_END)(changing.untag)
 app.command("set", epilog=changing.SET_END)(changing.set_fields)
 app.command(epilog=changing.DELETE_END)(changing.delete)
 app.command(epilog=help_end("runql serve", "runql serve --sample --port 9000 --data-dir ./my-runs"))(serve)
+app.command("open", epilog=OPEN_END)(open_command)
 app.command(epilog=help_end("runql demo"))(demo)
 
 

@@ -120,13 +120,25 @@ async def receive(store: Store, chunks: AsyncIterator[bytes]) -> Upload:
 
 def write(store: Store, content: bytes) -> Upload:
     """Write bytes from memory to a new blob."""
+    return write_chunks(store, [content])
+
+
+def write_chunks(store: Store, chunks: Iterable[bytes]) -> Upload:
+    """Write bytes to a new blob, chunk by chunk."""
     blob = secrets.token_hex(16)
     path = blob_path(store, blob)
     make_private_folder(path.parent)
-    with open(path, "wb", opener=open_private) as file:
-        file.write(content)
-    digest = hashlib.md5(content, usedforsecurity=False).digest()
-    return Upload(blob, len(content), base64.b64encode(digest).decode())
+    digest, size = hashlib.md5(usedforsecurity=False), 0
+    try:
+        with open(path, "wb", opener=open_private) as file:
+            for chunk in chunks:
+                digest.update(chunk)
+                size += len(chunk)
+                file.write(chunk)
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+    return Upload(blob, size, base64.b64encode(digest.digest()).decode())
 
 
 def record(connection: sqlite3.Connection, run: int, name: str, upload: Upload) -> str | None:

@@ -115,7 +115,13 @@ def upsert_bucket(_root: object, info: GraphQLResolveInfo, input: BucketInput) -
             ),
         )
     bucket = runs.by_number(request.connection, number, crash_before=request.crash_before)
-    return {"bucket": bucket, "inserted": inserted, "client_mutation_id": input.get("client_mutation_id")}
+    return {
+        "bucket": bucket,
+        "inserted": inserted,
+        # `wandb sync` of older SDKs stops at a null here, and says that it is done.
+        "server_settings": {"server_messages": []},
+        "client_mutation_id": input.get("client_mutation_id"),
+    }
 
 
 @mutation.field("deleteRun")

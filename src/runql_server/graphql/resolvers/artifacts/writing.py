@@ -115,9 +115,9 @@ def create_artifact(_root: object, info: GraphQLResolveInfo, input: CreateArtifa
             f"aliases: of another collection than {collection!r}: {', '.join(sorted(elsewhere))}"
         )
     with request.writing() as connection:
-        home = projects.ensure(
-            connection, input["entity_name"], input["project_name"], user=request.user_number
-        )
+        # `wandb sync` of a run that names no entity sends an empty one.
+        owner = input["entity_name"] or request.user.entity
+        home = projects.ensure(connection, owner, input["project_name"], user=request.user_number)
         run_name = input.get("run_name")
         wanted = NewArtifact(
             type_name=input["artifact_type_name"],

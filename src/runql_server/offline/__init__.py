@@ -1,0 +1,1 @@
+"""Offline runs: reads `.wandb` files, and brings what they hold into a data directory."""
