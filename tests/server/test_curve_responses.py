@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from runql_server.access.sessions import Sessions
+from runql_server.access.sessions import Session, Sessions
 from runql_server.access.signing import Signer
 from runql_server.curves import rows as curve_rows
 from runql_server.lenient_json import JsonInput, JsonObject
@@ -190,7 +190,7 @@ def test_an_unknown_run_is_not_found(browser: httpx.Client) -> None:
 
 def test_without_a_session_there_are_no_data(browser: httpx.Client, server: RunningServer) -> None:
     port = server.url.rpartition(":")[2]
-    forged = Sessions(Signer(b"another secret")).new_cookie(1)
+    forged = Sessions(Signer(b"another secret")).new_cookie(Session(1))
     for headers in (
         {},
         {"Cookie": f"runql_session_{port}={forged}"},
