@@ -162,8 +162,7 @@ def _first_values(lines: Sequence[Line]) -> Iterator[str]:
     differing = (
         field
         for field in fields
-        if field.startswith("config.")
-        and len({compact(line.values.get(field)) for line in lines}) > 1
+        if field.startswith("config.") and len({compact(line.values.get(field)) for line in lines}) > 1
     )
     numbers = (
         field
