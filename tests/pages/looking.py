@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from playwright.sync_api import Locator, Page
 
 from runql_server.running import RunningServer
 
-Scheme = Literal["light", "dark"]
 _axe: Final[Any] = import_module("axe_playwright_python.sync_playwright")  # Any: the package has no types
 
 

@@ -68,7 +68,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
                     job_type=name,
                     host=name,
                     sweep="sweep",
-                    config=values | {name[:200]: [1, name][index % 2] for name in SHORT},
+                    config={**values, **{name[:200]: name if index % 2 else 1 for name in SHORT}},
                     summary=numbers,
                     history=[numbers, numbers],
                     events=[{"_timestamp": 1, "_runtime": 1, f"system.{name}": 1} for name in SHORT],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,6 +18,8 @@ from runql_server.lenient_json import JsonValue
 from runql_server.pages.overlay import MOST_RUNS
 from runql_server.pages.project import MOST_CHOICES, MOST_COLUMNS, SIZE
 from runql_server.running import RunningServer
+from runql_server.runs import runs
+from runql_server.runs.runs import Run
 from runql_server.seed import SeedRun
 
 COUNT = 2 * SIZE + 20
@@ -399,6 +402,27 @@ def test_links_in_a_notebook_stay_in_its_frame(http: httpx.Client) -> None:
     assert found
     assert all("jupyter=true" in each for each in found)
     assert page.count('name="jupyter" value="true"') == 2
+
+
+def test_a_page_reads_its_own_runs_and_for_its_columns_the_newest(
+    http: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[int] = []
+    original = runs.by_numbers
+
+    def counted(connection: sqlite3.Connection, numbers: list[int], *, crash_before: str) -> list[Run]:
+        seen.append(len(numbers))
+        return original(connection, numbers, crash_before=crash_before)
+
+    monkeypatch.setattr(runs, "by_numbers", counted)
+    for query, expected in (
+        ("", [SIZE]),
+        ("?order=-config.lr", [SIZE, SIZE]),
+        ("?order=-config.lr&column=state", [SIZE]),
+    ):
+        seen.clear()
+        http.get(TABLE + query)
+        assert seen == expected
 
 
 # Overlays
