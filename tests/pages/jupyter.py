@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -26,13 +26,13 @@ _QUIET = {
 
 def write_notebook(path: Path, html: str) -> None:
     """Write a notebook with one executed cell, whose output is this HTML."""
-    output = {
+    output: dict[str, object] = {
         "output_type": "execute_result",
         "execution_count": 1,
         "metadata": {},
         "data": {"text/html": html, "text/plain": "<Run>"},
     }
-    cell = {
+    cell: dict[str, object] = {
         "cell_type": "code",
         "id": "a",
         "execution_count": 1,
@@ -41,12 +41,17 @@ def write_notebook(path: Path, html: str) -> None:
         "outputs": [output],
     }
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    notebook = {"cells": [cell], "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5}
+    notebook: dict[str, object] = {
+        "cells": [cell],
+        "metadata": {"kernelspec": kernel},
+        "nbformat": 4,
+        "nbformat_minor": 5,
+    }
     path.write_text(json.dumps(notebook), "utf-8")
 
 
 @contextmanager
-def jupyter_lab(python: Path, folder: Path) -> Iterator[int]:
+def jupyter_lab(python: Path, folder: Path) -> Generator[int]:
     """Serve a folder's notebooks, trusted as if they were executed here; yield the port."""
     home = folder / "home"
     environment = {

@@ -92,7 +92,7 @@ def test_a_link_leads_where_it_says(sample: RunningServer) -> None:
             "/%5Cstranger.example",
         ):
             link = sample.page_link("").partition("?")[2]
-            location = client.get(f"{sample.url}{path}?{link}").headers.get("location", "/")
+            location: str = client.get(f"{sample.url}{path}?{link}").headers.get("location", "/")
             assert urlsplit(location).netloc == "", path
             assert not location.startswith(("//", "/\\")), path
 

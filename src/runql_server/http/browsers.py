@@ -37,12 +37,16 @@ def send_file(request: Request, path: Path, *, name: str, media_type: str, etag:
     """
     if request.headers.get("sec-fetch-dest", "").lower() in _RUN:
         raise ForbiddenError("a browser may show or save this file, not run it")
+    disposition = "inline" if media_type.startswith(_LOOKED_AT) else "attachment"
+    filename = name.rpartition("/")[2]
+    unnamed = {} if filename else {"Content-Disposition": disposition}
     return FileResponse(
         path,
         media_type=media_type,
-        filename=name.rpartition("/")[2] or None,
-        content_disposition_type="inline" if media_type.startswith(_LOOKED_AT) else "attachment",
+        filename=filename or None,
+        content_disposition_type=disposition,
         headers={
+            **unnamed,
             "ETag": f'"{etag}"',
             "X-Content-Type-Options": "nosniff",
             "Content-Security-Policy": _POLICY,

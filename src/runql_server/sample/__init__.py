@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tarfile
 import tempfile
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -29,12 +29,14 @@ class Sample:
         api_key: a valid API key.
         entity: owner of the project.
         project: name of the project.
+        page_link: a function that returns a link to a page, such as ``/local/digits``; it signs a browser in, once.
     """
 
     url: str
     api_key: str
     entity: str
     project: str
+    page_link: Callable[[str], str]
 
 
 def unpack(data_dir: Path) -> None:
@@ -75,4 +77,4 @@ def start() -> Generator[Sample]:
         data_dir = Path(folder) / "data"
         unpack(data_dir)
         with RunningServer(data_dir, crash_after=NEVER_CRASH) as server:
-            yield Sample(server.url, server.api_key, server.entity, PROJECT)
+            yield Sample(server.url, server.api_key, server.entity, PROJECT, server.page_link)
