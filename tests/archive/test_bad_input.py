@@ -14,6 +14,7 @@ from tests.archive.conftest import api_of
 
 import runql
 from runql import Archive, ArchiveError, LocalFileError
+from runql.archive.tables import write_rows
 from runql_server.running import RunningServer
 from runql_server.seed import SeedRun
 from runql_server.seed_artifacts import SeedArtifact
@@ -139,7 +140,7 @@ def test_a_second_import_writes_nothing(target: RunningServer, archive: Archive,
         first = api.import_project(folder, "local/back")
         target.clear()
         assert api.import_project(folder, "local/back").counts == first.counts
-        assert target.requests == []
+        assert [request.operation for request in target.requests] == ["ListRuns"]
         # Another project of the same server is another import.
         api.import_project(folder, "local/again")
         assert api.project("local/again").runs().length == first.counts["runs"]
@@ -261,3 +262,32 @@ def test_names_are_public() -> None:
 def _dump(server: RunningServer) -> list[str]:
     with server.store.connection() as connection:
         return list(connection.iterdump())
+
+
+def test_runs_that_were_deleted_after_an_import_are_named(
+    target: RunningServer, archive: Archive, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(archive.folder, tmp_path / "archive")
+    with api_of(target) as api:
+        api.import_project(folder, "local/back")
+        api.run("local/back/case").delete()
+        with pytest.raises(ArchiveError, match="lacks run case, which an earlier import has written"):
+            api.import_project(folder, "local/back")
+        (journal,) = folder.glob(".import-*")
+        journal.unlink()
+        with pytest.raises(ArchiveError, match="has run odd, run long"):
+            api.import_project(folder, "local/back")
+
+
+@pytest.mark.parametrize("name", ["runs", "sweeps", "artifacts/collections", "artifacts/versions"])
+def test_rows_that_lack_what_an_import_needs_are_refused(
+    target: RunningServer, archive: Archive, tmp_path: Path, name: str
+) -> None:
+    folder = shutil.copytree(archive.folder, tmp_path / "archive")
+    note = write_rows(folder / f"{name}.parquet", [{"x": 1}])
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["files"][f"{name}.parquet"] = {"size": note.size, "sha256": note.sha256}
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    with api_of(target) as api, pytest.raises(ArchiveError, match=f"row 0 of {name}.parquet has no"):
+        api.import_project(folder, "local/back")
+    assert target.requests == []

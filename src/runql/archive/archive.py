@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -18,7 +18,13 @@ from runql.resources.records.tables import described
 if TYPE_CHECKING:
     from runql.archive.tables import Row
 
-NAMED: Final = 5
+NEEDED: Final[Mapping[str, Mapping[str, type]]] = {
+    layout.RUNS: {"id": str, "unit": int},
+    layout.SWEEPS: {"id": str, "config": str, "state": str},
+    layout.COLLECTIONS: {"name": str, "type": str},
+    layout.VERSIONS: {"storage_id": str, "collection": str, "type": str, "digest": str, "manifest": str},
+}
+"""The columns that an import needs in each row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +127,35 @@ class ArchiveReader:
     def path(self, name: str) -> Path:
         """Return the path of a file of the archive."""
         return self._place.path(name)
+
+    def content(self, name: str) -> bytes:
+        """Return the bytes of a file of the archive.
+
+        Raises:
+            LocalFileError: it cannot be read.
+        """
+        path = self._place.path(name)
+        try:
+            return path.read_bytes()
+        except OSError as error:
+            raise LocalFileError(f"cannot read {path}", error) from error
+
+    def check(self) -> None:
+        """Check that the rows of runs, sweeps and artifacts have what an import needs.
+
+        Raises:
+            ArchiveError: one lacks it.
+        """
+        for name, needed in NEEDED.items():
+            for place, row in enumerate(self.table(name)):
+                wrong = [column for column, kind in needed.items() if not isinstance(row.get(column), kind)]
+                if wrong:
+                    raise ArchiveError(f"row {place} of {name} has no {wrong[0]}: the archive is damaged")
+        for row in self.versions():
+            if row["manifest"] not in self.manifest.files:
+                raise ArchiveError(
+                    f"the archive has no manifest of artifact {row['collection']}: it is damaged"
+                )
 
     def runs(self) -> Iterator[Row]:
         """Iterate over the fields of the runs, oldest first; see `runql.archive.records.RUN_COLUMNS`."""

@@ -87,9 +87,10 @@ class ArtifactExport:
                 row = yield from self._read(version, links.get(version.fields.id, []), part)
                 noted: dict[str, JSONValue] = {"version": version.fields.id, "part": part.entry(), "row": row}
                 yield from offload(lambda: self._journal.note(noted))
-            whole.add(part)
-            if isinstance(row, dict):
-                rows.append(row)
+            with self._guard:
+                whole.add(part)
+                if isinstance(row, dict):
+                    rows.append(row)
 
         yield from gather([read(version) for version in found], limit=VERSIONS_AT_ONCE)
         rows.sort(key=lambda row: (str(row["created_at"]), str(row["collection"]), _index(row)))

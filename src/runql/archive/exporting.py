@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import partial
@@ -20,7 +21,7 @@ from runql.archive.layout import Manifest, Options, Place, Source
 from runql.archive.names import run_folders
 from runql.archive.parts import Parts
 from runql.archive.records import RUN_COLUMNS, SWEEP_COLUMNS, run_row, sweep_row
-from runql.archive.tables import TableWriter, read_rows
+from runql.archive.tables import TableWriter, read_rows, size_of
 from runql.errors import (
     LocalFileError,
     PaginationError,
@@ -68,6 +69,7 @@ class ProjectExport:
         self._limits = limits
         self._report = report
         self._read_runs = 0
+        self._guard = threading.Lock()
 
     def run(self) -> Flow[Archive]:
         """Write the archive, or go on with it; return it open.
@@ -141,7 +143,8 @@ class ProjectExport:
                 part = yield from self._read_unit(unit, extras, journal)
                 entry = part.entry()
                 yield from offload(lambda: journal.note({"done": f"unit {unit.number}", "part": entry}))
-            whole.add(part)
+            with self._guard:
+                whole.add(part)
             self._note_runs(len(unit.runs), sum(len(each.runs) for each in units))
 
         yield from gather([read(unit) for unit in units], limit=UNITS_AT_ONCE)
@@ -284,7 +287,8 @@ class ProjectExport:
     def _publish(self, manifest: Manifest) -> None:
         target, part = self.place.folder / layout.MANIFEST, self.place.folder / f".{layout.MANIFEST}"
         for name, noted in manifest.files.items():
-            if not (path := self.place.path(name)).exists() or path.stat().st_size != noted.size:
+            path = self.place.path(name)
+            if size_of(path) != noted.size:
                 raise ArchiveError(
                     f"{path} was removed or changed while the export was interrupted: empty {self.place.folder}, "
                     "and export again"
@@ -302,9 +306,10 @@ class ProjectExport:
         return RunAddress(self.home.entity, self.home.project, run)
 
     def _note_runs(self, more: int, total: int) -> None:
-        self._read_runs += more
-        if self._report is not None:
-            self._report(self._read_runs, total)
+        with self._guard:
+            self._read_runs += more
+            if self._report is not None:
+                self._report(self._read_runs, total)
 
 
 class _UnitSizes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -13,8 +14,8 @@ from runql.archive.layout import Options, Place
 from runql.archive.names import file_paths
 from runql.archive.parts import Parts
 from runql.archive.records import console_row, file_row
-from runql.archive.tables import note_of
-from runql.errors import PaginationError, RunqlError
+from runql.archive.tables import note_of, size_of
+from runql.errors import LocalFileError, PaginationError, RunqlError
 from runql.paths import RunAddress
 from runql.resources.files.listing import FileQuery, list_files
 from runql.resources.files.record import fetch_file
@@ -187,14 +188,15 @@ class RunExtrasReader:
 
 def _has(target: Path, file: FileFields) -> bool:
     """Whether an earlier call has fetched these bytes."""
-    if not file.md5 or not target.is_file() or target.stat().st_size != int(file.size_bytes):
+    if not file.md5 or size_of(target) != int(file.size_bytes):
         return False
-    from base64 import b64encode  # noqa: PLC0415 - only where an export goes on
-
     digest = new_md5()
-    with target.open("rb") as content:
-        while chunk := content.read(CHUNK):
-            digest.update(chunk)
+    try:
+        with target.open("rb") as content:
+            while chunk := content.read(CHUNK):
+                digest.update(chunk)
+    except OSError as error:
+        raise LocalFileError(f"cannot read {target}", error) from error
     return b64encode(digest.digest()).decode() == file.md5
 
 

@@ -110,7 +110,7 @@ class ArtifactImport:
 
     def _version(self, row: Row, runs: set[str]) -> Flow[str | None]:
         name = f"{row['collection']}:v{row.get('index')}"
-        content = yield from offload(self._reader.path(str(row["manifest"])).read_bytes)
+        content = yield from offload(partial(self._reader.content, str(row["manifest"])))
         manifest = parse_manifest(content, name)
         entries = [entry for entry in manifest.entries.values() if not entry.is_reference]
         if any(entry.digest_algorithm != "MD5" for entry in entries):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+import threading
 from collections.abc import Mapping, Sequence
 from functools import partial
 from itertools import islice
@@ -68,6 +69,7 @@ class ProjectImport:
         self._sweeps: dict[str, str] = {}
         self._done: set[str] = set()
         self._written = 0
+        self._guard = threading.Lock()
 
     def run(self) -> Flow[ImportReport]:
         """Write the archive, or go on with it.
@@ -78,6 +80,7 @@ class ProjectImport:
             RunqlError: the server refuses; what was written stays, and the same call goes on.
         """
         yield from offload(self._archive.verify)
+        yield from offload(self._reader.check)
         journal_path = self._journal_path()
         is_new = not (yield from offload(journal_path.exists))
         before = (yield from self._refuse_existing()) if is_new else list[str]()
@@ -98,6 +101,8 @@ class ProjectImport:
                 yield from offload(lambda: journal.note({"token": token, "sweeps": list[JSONValue](before)}))
             else:
                 before = next(strings_of(entry["sweeps"]) for entry in journal.entries if "token" in entry)
+            self._done = {str(entry["run"]) for entry in journal.entries if "run" in entry}
+            yield from self._refuse_gone(journal_path)
             if not any("complete" in entry for entry in journal.entries):
                 yield from self._write(journal, token, before)
                 yield from offload(lambda: journal.note({"complete": True}))
@@ -131,11 +136,7 @@ class ProjectImport:
         except ProjectNotFoundError:
             return []
         ids = yield from offload(lambda: [str(run["id"]) for run in self._reader.runs()])
-        taken: list[str] = []
-        for start in range(0, len(ids), NAMES):
-            part = ids[start : start + NAMES]
-            query = RunQuery(self._home.entity, self._home.project, named(part), per_page=len(part))
-            taken += [f"run {run.name}" for run in (yield from list_light_page(query, None)).nodes]
+        taken = [f"run {run}" for run in (yield from self._existing(ids))]
         wanted = yield from offload(lambda: {str(each["name"]) for each in self._reader.collections()})
         if wanted:
             query_all = CollectionQuery(self._home.entity, self._home.project, None, None, PER_PAGE)
@@ -151,12 +152,35 @@ class ProjectImport:
         )
         return [sweep.name for sweep in sweeps]
 
+    def _refuse_gone(self, journal: Path) -> Flow[None]:
+        """Check that the runs that an earlier call has written are still there."""
+        if not self._done:
+            return
+        done = sorted(self._done)
+        try:
+            gone = sorted(self._done.difference((yield from self._existing(done))))
+        except ProjectNotFoundError:
+            gone = done
+        if gone:
+            raise ArchiveError(
+                f"{self._path} on {self._server} lacks {first_few([f'run {run}' for run in gone])}, which an earlier import "
+                f"has written: they were deleted. Remove {journal} to import again"
+            )
+
+    def _existing(self, ids: Sequence[str]) -> Flow[list[str]]:
+        """Those of the runs that the project has; one request for 500."""
+        found: list[str] = []
+        for start in range(0, len(ids), NAMES):
+            part = ids[start : start + NAMES]
+            query = RunQuery(self._home.entity, self._home.project, named(part), per_page=len(part))
+            found += [run.name for run in (yield from list_light_page(query, None)).nodes]
+        return found
+
     # -- writing -------------------------------------------------------------------------------------------------
 
     def _write(self, journal: Journal, token: str, sweeps_before: Sequence[str]) -> Flow[None]:
         yield from self._create_project()
         yield from self._create_sweeps(journal, sweeps_before)
-        self._done = {str(entry["run"]) for entry in journal.entries if "run" in entry}
         yield from self._create_runs()
         total = self._archive.counts.get("runs", 0)
         units = self._reader.units()
@@ -278,9 +302,10 @@ class ProjectImport:
             yield from self._end(run)
             entry: dict[str, JSONValue] = {"run": name}
             yield from offload(partial(journal.note, entry))
-        self._written += len(unit.runs)
-        if self._report is not None:
-            self._report(self._written, total)
+        with self._guard:
+            self._written += len(unit.runs)
+            if self._report is not None:
+                self._report(self._written, total)
 
     def _files_of(self, unit: int) -> dict[str, dict[str, Path]]:
         found: dict[str, dict[str, Path]] = {}

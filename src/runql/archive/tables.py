@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -79,6 +80,9 @@ class TableWriter:
 
     def __exit__(self, *_: object) -> None:
         if not self._done:
+            # Its destructor would write the footer into a file that is closed then.
+            with contextlib.suppress(pa.ArrowException, OSError, ValueError):
+                self._writer.close()
             self._part.discard()
 
     def add(self, rows: Sequence[Row], owners: Sequence[str] | None = None) -> None:
@@ -161,6 +165,18 @@ def note_of(path: Path) -> FileNote:
     except OSError as error:
         raise LocalFileError(f"cannot read {path}", error) from error
     return FileNote(size=size, sha256=digest.hexdigest())
+
+
+def size_of(path: Path) -> int | None:
+    """Return the size of a file; None where there is none.
+
+    Raises:
+        LocalFileError: it cannot be read.
+    """
+    try:
+        return path.stat().st_size if path.is_file() else None
+    except OSError as error:
+        raise LocalFileError(f"cannot read {path}", error) from error
 
 
 def _row(names: Sequence[str], values: Sequence[JSONValue]) -> tuple[str, Row]:
