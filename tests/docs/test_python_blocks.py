@@ -11,6 +11,7 @@ from typing import Final
 
 import pytest
 from tests.docs.blocks import PAGES, ROOT, blocks, languages
+from tests.offline import writing
 from tests.patience import PATIENCE
 from tests.typing.checking import mypy
 
@@ -29,6 +30,8 @@ EXCERPTS: Final = {"docs/services.md": "tests/examples/service.py"}
 """Pages that show lines of a file that tests run."""
 CHANGES: Final = frozenset({"docs/changes.md"})
 """Pages whose blocks change runs: each gets a sample of its own."""
+OFFLINE: Final = "docs/offline.md"
+"""The page whose program reads a folder of offline runs."""
 UNCHECKED: Final = frozenset({"README.md", "docs/flows.md", "docs/own-queries.md"})
 """Pages whose programs are in parts, or checked by the modules above."""
 TESTS: Final = "docs/testing.md"
@@ -53,6 +56,8 @@ def run(server: Sample, folder: Path, *arguments: str) -> str:
 
 @pytest.mark.parametrize("page", PROGRAMS)
 def test_the_program_of_a_page_runs(page: str, sample_server: Sample, tmp_path: Path) -> None:
+    if page == OFFLINE:
+        writing.write(tmp_path / "wandb", [writing.run(), writing.row(loss=0.5), writing.exit_record()])
     with start() if page in CHANGES else nullcontext(sample_server) as server:
         run(server, tmp_path, "-c", "\n".join(blocks(page, "python")))
 

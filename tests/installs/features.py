@@ -12,9 +12,11 @@ import sys
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
-from runql import Api, MissingExtraError, Run
+import runql
+from runql import Api, LocalFileError, MissingExtraError, Run
 
 
 def the_run() -> Run:
@@ -144,6 +146,25 @@ def server() -> None:
         assert [row["loss"] for row in run.scan_history()] == [1.0]
 
 
+def offline() -> None:
+    """A folder without runs is refused; where an extra is missing, the error names it instead."""
+    with TemporaryDirectory() as folder:
+        said = refusal(folder)
+    if {"server", "offline"} <= PRESENT:
+        assert "holds no .wandb files" in said, said
+    else:
+        assert "holds no .wandb files" in said or "offline]'" in said, said
+
+
+def refusal(folder: str) -> str:
+    """Open a folder that cannot be opened, and return the error's words."""
+    try:
+        runql.open(folder)
+    except (LocalFileError, MissingExtraError) as error:
+        return str(error)
+    return "no error"
+
+
 def end(command: str, *arguments: str, extra: str) -> str:
     """Run a command of the environment; where its extra is missing, it must say so."""
     done = subprocess.run(
@@ -179,8 +200,9 @@ FEATURES: Final[Mapping[str, Callable[[], None]]] = {
     "drift": drift,
     "codegen": codegen,
     "server": server,
+    "offline": offline,
 }
-TOLD_ELSEWHERE: Final = {"core", "truststore", "otel", "cli", "codegen", "server"}
+TOLD_ELSEWHERE: Final = {"core", "truststore", "otel", "cli", "codegen", "server", "offline"}
 """They raise no error of their own where the extra is missing: the functions above check what they do."""
 
 # Library of an extra that another extra installs, too: the error names no command where it is there.

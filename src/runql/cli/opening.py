@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
@@ -10,8 +11,6 @@ from typing import Annotated
 import typer
 
 from runql.cli.console.failures import help_end, reporting
-from runql.opened import OpenedRuns
-from runql.opened import open as open_runs
 
 HELP_END: str = help_end(
     "runql open ./wandb", "runql open ./wandb/offline-run-20261129_120507-abc --port 9000"
@@ -31,19 +30,22 @@ def open_command(
     ] = None,
 ) -> None:
     """Show offline runs in a browser, and follow those that are still written, until Ctrl-C."""
+    # Only this command serves, and the others start faster without it.
+    from runql.opened import open as open_runs  # noqa: PLC0415
+
     with reporting("open"), open_runs(path, data_dir=data_dir, port=port) as opened:
         count = len(opened.paths)
         typer.echo(f"{count} {'run' if count == 1 else 'runs'} of {path} at {opened.url} (stop with Ctrl-C)")
-        print(f"  in a browser, once: {opened.page_link(_first_page(opened))}", flush=True)
+        print(f"  in a browser, once: {opened.page_link(_first_page(opened.paths))}", flush=True)
         # The server's thread works; this one waits for the interrupt.
         with suppress(KeyboardInterrupt):
             threading.Event().wait()
 
 
-def _first_page(opened: OpenedRuns) -> str:
+def _first_page(paths: Sequence[str]) -> str:
     """Return the page of the one run or the one project, else the home page."""
-    if len(opened.paths) == 1:
-        entity, project, run = opened.paths[0].split("/")
+    if len(paths) == 1:
+        entity, project, run = paths[0].split("/")
         return f"/{entity}/{project}/runs/{run}"
-    projects = {path.rpartition("/")[0] for path in opened.paths}
+    projects = {path.rpartition("/")[0] for path in paths}
     return f"/{projects.pop()}" if len(projects) == 1 else "/"
