@@ -15,6 +15,8 @@ SLEEPS = {
     "conformance/write_project.py": "polls for samples of the machine, until they are there",
     "drift/schema_server.py": "polls for a server's start",
     "endurance/log_until_told.py": "logs rows until it is ended",
+    "offline/log_offline.py": "polls for a file's blocks; a second parts two runs, whose folders have its name",
+    "offline/log_until_stopped.py": "logs rows until it is ended",
     "oracle/agent_program.py": "trains until it is ended",
     "unit/transport/test_tls.py": "polls for a server's start",
 }

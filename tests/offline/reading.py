@@ -6,13 +6,14 @@ import json
 import math
 import re
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import yaml  # type: ignore[import-untyped]  # its stubs are a package of their own
 
 import runql
+from runql_server.lenient_json import JsonInput, JsonValue
 
 MADE_DOCUMENTS: Final = ("config.yaml", "wandb-metadata.json", "wandb-summary.json")
 """Files that `wandb sync` makes: compared as what they say, since the order of their keys is random."""
@@ -79,18 +80,18 @@ def made(name: str, content: bytes) -> object:
     return comparable_config(numbers(document)) if name == "config.yaml" else comparable(document)
 
 
-def numbers(value: object) -> Any:  # Any: as above
+def numbers(value: JsonValue) -> JsonValue:
     """Read numbers such as 5e-324, which Go writes without a point and YAML 1.1 reads as a str."""
     if isinstance(value, dict):
-        return {key: numbers(member) for key, member in cast("dict[str, object]", value).items()}
+        return {key: numbers(member) for key, member in value.items()}
     if isinstance(value, list):
-        return [numbers(member) for member in cast("list[object]", value)]
+        return [numbers(member) for member in value]
     return (
         float(value) if isinstance(value, str) and re.fullmatch(r"-?\d+(\.\d+)?e[-+]?\d+", value) else value
     )
 
 
-def comparable_config(config: Mapping[str, Any]) -> Any:  # Any: as above
+def comparable_config(config: JsonInput) -> Any:  # Any: as above
     """Return a config; in `_wandb` the sync's own marks are left out, and orders that are random are sorted."""
     found: dict[str, Any] = comparable(config)
     wrapped: dict[str, Any] = found.get("_wandb") or {}
@@ -99,7 +100,7 @@ def comparable_config(config: Mapping[str, Any]) -> Any:  # Any: as above
         telemetry: dict[str, Any] = internal["t"]
         internal["t"] = {key: in_order(value) for key, value in telemetry.items() if key != "12"}
         internal["t"]["3"] = [each for each in telemetry.get("3", []) if each != SYNC_FEATURE]
-        internal["t"]["3"].sort()
+        internal["t"]["3"].sort(key=str)
     if "e" in internal:
         # Sync names the environment by an id of its own process.
         environments: dict[str, Any] = internal["e"]
@@ -109,9 +110,9 @@ def comparable_config(config: Mapping[str, Any]) -> Any:  # Any: as above
     return found
 
 
-def in_order(value: Any) -> Any:  # Any: as above
+def in_order(value: JsonValue) -> JsonValue:
     """Sort a list of numbers."""
-    return sorted(cast("list[int]", value)) if isinstance(value, list) else value
+    return sorted(value, key=str) if isinstance(value, list) else value
 
 
 def comparable_metrics(metrics: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -124,14 +125,14 @@ def comparable_metrics(metrics: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return sorted(made, key=lambda each: str(each.get("1") or each.get("2")))
 
 
-def comparable(value: object) -> Any:  # Any: as above
+def comparable(value: JsonInput) -> Any:  # Any: as above
     """Replace NaN by a word, because it is equal to nothing; keep the sign of zero and the type of numbers."""
     if isinstance(value, float):
         return "NaN" if math.isnan(value) else f"{value!r}" if value == 0.0 else value
     if isinstance(value, bool | int):
         return (type(value).__name__, value) if isinstance(value, bool) else value
     if isinstance(value, Mapping):
-        return {key: comparable(member) for key, member in cast("Mapping[str, object]", value).items()}
-    if isinstance(value, list | tuple):
-        return [comparable(member) for member in cast("list[object]", value)]
+        return {key: comparable(member) for key, member in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [comparable(member) for member in value]
     return value

@@ -10,6 +10,7 @@ from tests.offline.conftest import Logged
 from tests.offline.reading import comparable, members
 
 import runql
+from runql_server.lenient_json import JsonValue
 from runql_server.running import RunningServer
 
 pytestmark = [pytest.mark.oracle, pytest.mark.long]
@@ -56,11 +57,11 @@ def different(here: dict[str, Any], there: dict[str, Any]) -> dict[str, object]:
     return found
 
 
-def places(value: Any) -> dict[Any, Any]:  # Any: JSON, compared as it is
+def places(value: JsonValue) -> dict[str | int, JsonValue]:
     """The members of a dict or list by key or index; another value alone."""
     if isinstance(value, dict):
-        return dict(value.items())  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType, reportUnknownMemberType] - JSON
-    return dict(enumerate(value)) if isinstance(value, list) else {"": value}  # pyright: ignore[reportUnknownArgumentType] - JSON
+        return dict[str | int, JsonValue](value.items())
+    return dict[str | int, JsonValue](enumerate(value)) if isinstance(value, list) else {"": value}
 
 
 @pytest.mark.parametrize("name", RUNS)
