@@ -290,6 +290,7 @@ async def use_projects_and_users(api: AsyncApi) -> None:
     assert_type(project.artifacts_types(10), AsyncArtifactTypes)
     assert_type(project.collections({"name": "x"}, "-name", 10), AsyncProjectArtifactCollections)
     assert_type(await project.sweeps()[0], AsyncSweep)
+    assert_type(await project.export("folder", files=True, artifacts=True, progress=False), Archive)
     assert_type(await api.user("ada"), User | None)
     assert_type(await api.users("ada"), list[User])
 

@@ -347,6 +347,7 @@ def use_projects_and_users(api: Api) -> None:
     assert_type(project.artifacts_types(10), ArtifactTypes)
     assert_type(project.collections({"name": "x"}, "-name", 10), ProjectArtifactCollections)
     assert_type(project.sweeps()[0], Sweep)
+    assert_type(project.export("folder", files=True, artifacts=True, progress=False), Archive)
     assert_type(api.user("ada"), User | None)
     assert_type(api.users("ada"), list[User])
 
