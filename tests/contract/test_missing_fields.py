@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 import httpx
@@ -25,6 +26,7 @@ from runql_server.seed_artifacts import SeedArtifact
 SWEEPS: Final[dict[str, str]] = {}
 """The sweep of each project, whose name the server chose."""
 UNSHOWN: Final = "ServerInfo.cliVersionInfo"
+IN_ARCHIVES: Final = "Run.host"
 REFUSED: Final = object()
 """What is seen of a member that raises `OutdatedServerError`."""
 
@@ -232,8 +234,19 @@ def test_a_field_that_a_list_behind_something_lacks_costs_one_request_once(
 def test_every_droppable_field_is_looked_at_here() -> None:
     documents = [text for name, text in vars(operations).items() if name.isupper() and isinstance(text, str)]
     parts = {part for document in documents for part in optional_fields(document)}
-    assert parts == {*MEMBERS, UNSHOWN}
-    assert parts - {UNSHOWN} == {case.values[1] for case in [*CASES, *LED_CASES]}
+    assert parts == {*MEMBERS, UNSHOWN, IN_ARCHIVES}
+    assert parts - {UNSHOWN, IN_ARCHIVES} == {case.values[1] for case in [*CASES, *LED_CASES]}
+
+
+def test_an_archive_is_written_without_a_field_that_the_server_lacks(
+    home: str, face: Face, server: RunningServer, tmp_path: Path
+) -> None:
+    older = OlderServer(IN_ARCHIVES)
+    api = face.api(server.url, server.api_key, transport=older)
+    entity, name = home.split("/")
+    archive = taken(face, taken(face, api.project(name, entity)).export(tmp_path / "archive"))
+    assert archive.counts["runs"] == taken(face, taken(face, api.runs(home)).length)
+    assert older.asked.count("ListRunExtras") > 1
 
 
 def test_features_are_told_where_what_stands_beside_them_is_not(face: Face, server: RunningServer) -> None:

@@ -32,9 +32,9 @@ def chromium() -> str:
     return found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(chromium: str) -> Iterator[Browser]:
-    """Start Chromium once."""
+    """Start Chromium once a module: Playwright keeps an event loop running, in which no other test may start one."""
     with sync_playwright() as playwright:
         # The sandbox of the browser needs a user who is not root; everything that it opens is on loopback.
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", _REBOUND])

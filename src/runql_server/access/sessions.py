@@ -55,7 +55,7 @@ class Sessions:
 
     def session_of(self, cookie: str | None) -> Session | None:
         """Return the session of a cookie; ``None`` for one that this server did not sign, or that is too old."""
-        content = self._signer.open("session", cookie or "")
+        content = self._signer.unseal("session", cookie or "")
         if content is None:
             return None
         user, key, expires = content.split(".")

@@ -45,11 +45,11 @@ class Signer:
             raise BadSignatureError("this URL has expired: ask for a new one")
 
     def seal(self, purpose: str, content: str) -> str:
-        """Sign a string that a client keeps and sends back; `open` with the same purpose returns it."""
+        """Sign a string that a client keeps and sends back; `unseal` with the same purpose returns it."""
         message = f"{purpose}\n{content}"
         return f"{content}.{self._mac(message)}"
 
-    def open(self, purpose: str, sealed: str) -> str | None:
+    def unseal(self, purpose: str, sealed: str) -> str | None:
         """Return the content that was sealed for this purpose, or ``None`` for anything else."""
         content = sealed.rpartition(".")[0]
         genuine = hmac.compare_digest(self.seal(purpose, content).encode(), sealed.encode("utf-8", "replace"))

@@ -24,6 +24,8 @@ VARIABLE_VALUES: Final[Mapping[str, JSONValue]] = {
     "first": PAGE_SIZE,
     "last": PAGE_SIZE,
     "samples": PAGE_SIZE,
+    "files": PAGE_SIZE,
+    "lines": PAGE_SIZE,
     "filters": "{}",
     "order": "+created_at",
     "specs": [json.dumps({"keys": ["_step"], "samples": PAGE_SIZE})],
@@ -34,6 +36,7 @@ VARIABLE_VALUES: Final[Mapping[str, JSONValue]] = {
     "chosen": True,
     "withKeys": True,
     "withExports": True,
+    "withFiles": True,
 }
 """Value of each variable, by its name."""
 
