@@ -63,9 +63,9 @@ class ProjectExport:
         report: Progress | None = None,
     ) -> None:
         self._server = server
-        self.home = home
-        self.place = Place(folder)
-        self.options = options
+        self.home: RunAddress = home
+        self.place: Place = Place(folder)
+        self.options: Options = options
         self._limits = limits
         self._report = report
         self._read_runs = 0

@@ -6,11 +6,13 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TypeAlias, TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from runql.bars import Unit, reported
-from runql.cli.console.rows import Format
 from runql.transport.bodies import Progress
+
+if TYPE_CHECKING:  # curves are drawn without typer, too
+    from runql.cli.console.rows import Format
 
 T = TypeVar("T")
 OpenBar: TypeAlias = Callable[[], AbstractContextManager[Progress | None]]
