@@ -203,3 +203,8 @@ def test_without_a_session_there_are_no_data(browser: httpx.Client, server: Runn
     unknown = httpx.get(f"{server.url}/local/none/runs/none/curves")
     # Who has no session does not learn which runs there are.
     assert unknown.status_code == 401
+
+
+@pytest.mark.parametrize("pixels", ["000001800000", "0000018000", "8193", "0"])
+def test_no_spelling_of_a_number_gets_more_pixels(browser: httpx.Client, pixels: str) -> None:
+    assert browser.get(CURVES, params={"key": "loss", "pixels": pixels}).status_code == 400

@@ -108,6 +108,6 @@ def _number(query: QueryParams, name: str) -> float | None:
 
 def _pixels(query: QueryParams) -> int:
     given = query.get("pixels", "800")
-    if not given.isdecimal() or not 1 <= int(given[:6]) <= _MOST_PIXELS:
+    if not given.isdecimal() or len(given) > 9 or not 1 <= int(given) <= _MOST_PIXELS:
         raise RequestError(f"pixels: from 1 to {_MOST_PIXELS}, not {given[:80]!r}")
     return int(given)
