@@ -42,6 +42,7 @@ TABLES = st.lists(st.dictionaries(KEYS, VALUES, max_size=5), max_size=8)
 @example([{"a": math.nan}, {"a": -0.0}, {"a": math.inf}])
 @example([{"a": 2**63 - 1}, {"a": -(2**63)}])
 @example([{"a": 2**63}])
+@example([{"a": 1, "b": 1}, {"b": 1, "a": 1.5}, {"c": None, "#order": 1, "b": 2}])
 @examples(200)
 def test_rows_come_back_value_for_value(rows: list[dict[str, JSONValue]]) -> None:
     owners = [f"run {place}" for place in range(len(rows))]
@@ -51,6 +52,7 @@ def test_rows_come_back_value_for_value(rows: list[dict[str, JSONValue]]) -> Non
         found = list(read_rows(path))
     assert [owner for owner, _ in found] == owners
     assert [plain(row) for _, row in found] == [plain(row) for row in rows]
+    assert [[*row] for _, row in found] == [[*row] for row in rows]
 
 
 def test_a_key_of_one_type_is_a_column(tmp_path: Path) -> None:
@@ -68,6 +70,7 @@ def test_a_key_of_one_type_is_a_column(tmp_path: Path) -> None:
         "b": "bool",
         "s": "string",
         "#rest": "string",
+        "#order": "dictionary<values=string, indices=int32, ordered=0>",
     }
 
 

@@ -24,6 +24,8 @@ OWNER: Final = "#run"
 """The column with the id of a row's run."""
 REST: Final = "#rest"
 """The column with the values that no other column holds, as a JSON object."""
+ORDER: Final = "#order"
+"""The column with the keys of a row as a JSON list, where their order is not that of the columns, then of `REST`."""
 MOST_COLUMNS: Final = 2_000
 CHUNK: Final = 1 << 20
 BATCH: Final = 4_096
@@ -57,7 +59,7 @@ class TableWriter:
         Args:
             target: its path.
             kinds: the columns and their types.
-            with_owner: add the column `OWNER`.
+            with_owner: add the columns `OWNER` and `ORDER`.
 
         Raises:
             LocalFileError: it cannot be written.
@@ -69,9 +71,10 @@ class TableWriter:
             self._part = PartFile(target)
         except OSError as error:
             raise LocalFileError(f"cannot write {target}", error) from error
-        owner = [pa.field(OWNER, _OWNER_TYPE)] if with_owner else []
+        owner = [pa.field(OWNER, _REPEATED)] if with_owner else []
         fields = [pa.field(name, _TYPES[kind]) for name, kind in self._kinds.items()]
-        self._schema = pa.schema([*owner, *fields, pa.field(REST, pa.string())])
+        order = [pa.field(ORDER, _REPEATED)] if with_owner else []
+        self._schema = pa.schema([*owner, *fields, pa.field(REST, pa.string()), *order])
         self._writer = pq.ParquetWriter(self._part.file, self._schema, compression="zstd")
         self._done = False
 
@@ -95,6 +98,7 @@ class TableWriter:
             return
         columns: dict[str, list[JSONValue]] = {name: [] for name in self._kinds}
         rests: list[str | None] = []
+        orders: list[str | None] = []
         for row in rows:
             rest = {
                 key: value
@@ -104,10 +108,15 @@ class TableWriter:
             for name, values in columns.items():
                 values.append(None if name in rest else row.get(name))
             rests.append(dump_json(rest) if rest else None)
+            if self._with_owner:
+                keys = [*row]
+                usual = [name for name in self._kinds if name in row and name not in rest]
+                orders.append(None if keys == [*usual, *rest] else dump_json(list[JSONValue](keys)))
         arrays = [pa.array(values, _TYPES[self._kinds[name]]) for name, values in columns.items()]
+        arrays.append(pa.array(rests, pa.string()))
         if self._with_owner:
-            arrays.insert(0, pa.array(list(owners or ()), _OWNER_TYPE))
-        table = pa.Table.from_arrays([*arrays, pa.array(rests, pa.string())], schema=self._schema)
+            arrays = [pa.array(list(owners or ()), _REPEATED), *arrays, pa.array(orders, _REPEATED)]
+        table = pa.Table.from_arrays(arrays, schema=self._schema)
         try:
             self._writer.write_table(table)
         except (pa.ArrowException, OSError) as error:
@@ -180,7 +189,7 @@ def size_of(path: Path) -> int | None:
 
 
 def _row(names: Sequence[str], values: Sequence[JSONValue]) -> tuple[str, Row]:
-    owner, row, rest = "", Row(), None
+    owner, row, rest, order = "", Row(), None, None
     for name, value in zip(names, values, strict=True):
         if value is None:
             continue
@@ -188,12 +197,20 @@ def _row(names: Sequence[str], values: Sequence[JSONValue]) -> tuple[str, Row]:
             rest = value
         elif name == OWNER:
             owner = str(value)
+        elif name == ORDER:
+            order = value
         else:
             row[name] = value
     if isinstance(rest, str):
         others = parse_json(rest, "the rest of a row of the archive")
         if isinstance(others, dict):
             row.update(others)
+    if isinstance(order, str):
+        keys = parse_json(order, "the order of a row of the archive")
+        places = (
+            [key for key in keys if isinstance(key, str) and key in row] if isinstance(keys, list) else []
+        )
+        row = {key: row[key] for key in [*places, *row]}
     return owner, row
 
 
@@ -213,7 +230,7 @@ def _kinds(rows: Sequence[Row]) -> dict[str, Kind]:
 
 
 _UNSEEN: Final = ""
-_OWNER_TYPE: Final = pa.dictionary(pa.int32(), pa.string())
+_REPEATED: Final = pa.dictionary(pa.int32(), pa.string())
 _TYPES: Final[Mapping[Kind, pa.DataType]] = {
     "float": pa.float64(),
     "int": pa.int64(),
