@@ -63,14 +63,20 @@ class ArtifactExport:
             place = TypeAddress(self._home.entity, self._home.project, kind.name)
             try:
                 named = yield from read_all(partial(list_collection_page, place, PER_PAGE))
-            except ArtifactNotFoundError:
+            except ArtifactNotFoundError as error:
+                whole.miss(f"the artifacts of type {kind.name}", error)
                 continue
             for collection in named:
                 collections.append(collection_row(collection, kind.name))
                 query = VersionQuery(
                     place.entity, place.project, kind.name, collection.name, _COMMITTED, None, PER_PAGE
                 )
-                for version in (yield from read_all(partial(list_versions, query))):
+                try:
+                    versions = yield from read_all(partial(list_versions, query))
+                except ArtifactNotFoundError as error:
+                    whole.miss(f"the versions of artifact {collection.name}", error)
+                    continue
+                for version in versions:
                     self._sort(version, found, links, whole)
         known = {
             str(entry["version"]): entry

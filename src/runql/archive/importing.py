@@ -68,6 +68,7 @@ class ProjectImport:
         self._left_out: list[str] = []
         self._sweeps: dict[str, str] = {}
         self._done: set[str] = set()
+        self._rows: dict[tuple[str, str], int] = {}
         self._written = 0
         self._guard = threading.Lock()
 
@@ -102,7 +103,12 @@ class ProjectImport:
             else:
                 before = next(strings_of(entry["sweeps"]) for entry in journal.entries if "token" in entry)
             self._done = {str(entry["run"]) for entry in journal.entries if "run" in entry}
-            yield from self._refuse_gone(journal_path)
+            self._rows = {
+                (str(entry["rows of"]), str(entry["kind"])): count
+                for entry in journal.entries
+                if "rows of" in entry and isinstance(count := entry["count"], int)
+            }
+            yield from self._compare_earlier(journal_path)
             if not any("complete" in entry for entry in journal.entries):
                 yield from self._write(journal, token, before)
                 yield from offload(lambda: journal.note({"complete": True}))
@@ -152,28 +158,34 @@ class ProjectImport:
         )
         return [sweep.name for sweep in sweeps]
 
-    def _refuse_gone(self, journal: Path) -> Flow[None]:
-        """Check that the runs that an earlier call has written are still there."""
-        if not self._done:
+    def _compare_earlier(self, journal: Path) -> Flow[None]:
+        """Check that the runs that an earlier call has written are still there, and the rows of the run it stopped in."""
+        begun = {run for run, _ in self._rows} - self._done
+        if not self._done and not begun:
             return
-        done = sorted(self._done)
+        written = sorted(self._done | begun)
         try:
-            gone = sorted(self._done.difference((yield from self._existing(done))))
+            found = yield from self._existing(written)
         except ProjectNotFoundError:
-            gone = done
-        if gone:
+            found = {}
+        if gone := sorted(self._done.difference(found)):
             raise ArchiveError(
                 f"{self._path} on {self._server} lacks {first_few([f'run {run}' for run in gone])}, which an earlier import "
                 f"has written: they were deleted. Remove {journal} to import again"
             )
+        for run in begun:
+            if run not in found or (found[run] or 0) < self._rows.get((run, layout.HISTORY), 0):
+                # The server lost them, or has not counted them yet: rows may be written again, so all of them are.
+                self._rows = {place: count for place, count in self._rows.items() if place[0] != run}
 
-    def _existing(self, ids: Sequence[str]) -> Flow[list[str]]:
-        """Those of the runs that the project has; one request for 500."""
-        found: list[str] = []
+    def _existing(self, ids: Sequence[str]) -> Flow[dict[str, int | None]]:
+        """Those of the runs that the project has, each with the number of its rows; one request for 500."""
+        found: dict[str, int | None] = {}
         for start in range(0, len(ids), NAMES):
             part = ids[start : start + NAMES]
             query = RunQuery(self._home.entity, self._home.project, named(part), per_page=len(part))
-            found += [run.name for run in (yield from list_light_page(query, None)).nodes]
+            runs = yield from read_all(partial(list_light_page, query))
+            found |= {run.name: run.history_line_count for run in runs}
         return found
 
     # -- writing -------------------------------------------------------------------------------------------------
@@ -286,14 +298,21 @@ class ProjectImport:
             yield from fetch(update_run(input=change, with_config=False, with_summary=False), repeatable=True)
 
     def _fill(self, unit: Unit, journal: Journal, total: int) -> Flow[None]:
-        """Write the rows, lines and files of runs; idempotent, so that a killed call writes a run again."""
+        """Write the rows, lines and files of runs; idempotent, so that a killed call may write a part of them again."""
         runs = [run for run in unit.runs if str(run["id"]) not in self._done]
         ids = {str(run["id"]) for run in runs}
         for kind in STREAMS if ids else ():
             cut = chunks(kind, self._reader.rows(kind, unit.number))
             while chunk := (yield from offload(partial(next, cut, None))):
-                if chunk.run in ids:
+                if chunk.run in ids and chunk.end > self._rows.get((chunk.run, kind), 0):
                     yield from post_chunk(self._home, kind, chunk)
+                    if chunk.is_full:
+                        written: dict[str, JSONValue] = {
+                            "rows of": chunk.run,
+                            "kind": kind,
+                            "count": chunk.end,
+                        }
+                        yield from offload(partial(journal.note, written))
         files = yield from offload(lambda: self._files_of(unit.number) if ids else {})
         for run in runs:
             name = str(run["id"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
@@ -68,12 +69,26 @@ class Journal:
         Raises:
             LocalFileError: it cannot be written.
         """
+        line = dump_json(dict(entry)).encode() + b"\n"
         with self._guard:
             try:
-                self._file.write(dump_json(dict(entry)).encode() + b"\n")
-                os.fsync(self._file.fileno())
+                before = self._file.seek(0, os.SEEK_END)
+                self._append(line, before)
             except OSError as error:
                 raise LocalFileError(f"cannot write {self._path}", error) from error
+
+    def _append(self, line: bytes, before: int) -> None:
+        """Write a line whole or not at all: another thread may note something behind it."""
+        try:
+            left = memoryview(line)
+            while left:
+                # A disk that becomes full takes a part of it without an error.
+                left = left[self._file.write(left) :]
+            os.fsync(self._file.fileno())
+        except OSError:
+            with contextlib.suppress(OSError):
+                self._file.truncate(before)
+            raise
 
     def _lock(self) -> None:
         if lock_in_place(self._file) is False:

@@ -40,27 +40,40 @@ class Chunk:
 
     Attributes:
         run: its id.
-        offset: rows before them.
+        offset: where the first goes.
         lines: the rows, encoded.
+        before: rows of the run in earlier posts.
     """
 
     run: str
     offset: int
     lines: list[str]
+    before: int = 0
+
+    @property
+    def end(self) -> int:
+        """Rows of the run in this post and in earlier ones."""
+        return self.before + len(self.lines)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the run may have more rows than these."""
+        return len(self.lines) == ROWS or sum(map(len, self.lines)) > BYTES
 
 
 def chunks(kind: str, rows: Iterable[tuple[str, Row]]) -> Iterator[Chunk]:
     """Cut the rows of runs, one run after the other, into posts."""
-    run, offset, start, size, lines = "", 0, 0, 0, list[str]()
+    run, offset, start, size, lines, before = "", 0, 0, 0, list[str](), 0
     for owner, row in rows:
         if owner != run:
             if lines:
-                yield Chunk(run, start, lines)
-            run, offset, start, size, lines = owner, 0, 0, 0, []
+                yield Chunk(run, start, lines, before)
+            run, offset, start, size, lines, before = owner, 0, 0, 0, [], 0
         place = row.get("number") if kind == "console" else None
         number = place if isinstance(place, int) else offset
         if lines and (number != offset or len(lines) == ROWS or size > BYTES):
-            yield Chunk(run, start, lines)
+            yield Chunk(run, start, lines, before)
+            before += len(lines)
             size, lines = 0, []
         if not lines:
             start = offset = number
@@ -69,7 +82,7 @@ def chunks(kind: str, rows: Iterable[tuple[str, Row]]) -> Iterator[Chunk]:
         offset += 1
         size += len(line)
     if lines:
-        yield Chunk(run, start, lines)
+        yield Chunk(run, start, lines, before)
 
 
 def post_chunk(home: RunAddress, kind: str, chunk: Chunk) -> Flow[None]:
