@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import resource
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.posix
 
 
 @contextmanager
-def _full_at(size: int) -> Iterator[None]:
+def _full_at(size: int) -> Generator[None]:
     """Let no file of this process become larger."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))

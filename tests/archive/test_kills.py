@@ -2,83 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import signal
-import subprocess
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from tests.archive import hostile
 from tests.archive.conftest import api_of
 from tests.archive.killing_front import KillingFront
+from tests.archive.processes import Processes
 from tests.archive.reading import digests, read_project
-from tests.patience import PATIENCE
 from tests.profiles import quick_part
 
 from runql import Archive
 from runql_server.running import RunningServer
 
 pytestmark = [pytest.mark.long, pytest.mark.posix]
-ROOT = Path(__file__).parents[2]
 POINTS = quick_part(range(20), lambda point: point % 7)
-
-
-class Processes:
-    """Runs calls in children of one process."""
-
-    def __init__(self) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.archive.program"],
-            cwd=ROOT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-
-    def run(self, front: KillingFront, at: int, *, carries_out: bool, **call: str) -> int:
-        """Run a call that the front kills at a request, and return its exit code."""
-        assert self._process.stdin
-        assert self._process.stdout
-        self._process.stdin.write(json.dumps({**call, "url": front.url}) + "\n")
-        self._process.stdin.flush()
-        child = int(self._process.stdout.readline())
-        front.arm(child, at, carries_out=carries_out)
-        self._process.stdin.write("go\n")
-        self._process.stdin.flush()
-        return int(self._process.stdout.readline())
-
-    def close(self) -> None:
-        """End it."""
-        self._process.communicate(timeout=PATIENCE)
-
-
-@pytest.fixture(scope="module")
-def processes() -> Iterator[Processes]:
-    """Start the process."""
-    started = Processes()
-    yield started
-    started.close()
-
-
-@pytest.fixture(scope="module")
-def front(source: RunningServer) -> Iterator[KillingFront]:
-    """A front of the server with the hostile project."""
-    with KillingFront(source.url) as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def through(
-    front: KillingFront, source: RunningServer, tmp_path_factory: pytest.TempPathFactory, processes: Processes
-) -> tuple[int, Path]:
-    """The requests of a whole export, and the archive."""
-    folder = tmp_path_factory.mktemp("through") / "whole"
-    call = {"call": "export", "key": source.api_key, "path": hostile.PATH, "folder": str(folder)}
-    assert processes.run(front, 0, carries_out=False, **call) == 0
-    return front.count, folder
 
 
 @pytest.mark.parametrize("point", POINTS)
@@ -121,20 +61,3 @@ def test_an_import_that_was_killed_goes_on(
         with api_of(target) as api:
             found = read_project(api, "local/back")
     assert found == wanted
-
-
-@pytest.fixture(scope="module")
-def whole_import(
-    source: RunningServer,
-    processes: Processes,
-    through: tuple[int, Path],
-    tmp_path_factory: pytest.TempPathFactory,
-) -> tuple[int, dict[str, object]]:
-    """The requests of a whole import, and the original project."""
-    folder = shutil.copytree(through[1], tmp_path_factory.mktemp("imported") / "archive")
-    with RunningServer() as target, KillingFront(target.url) as front:
-        call = {"call": "import", "key": target.api_key, "path": "local/back", "folder": str(folder)}
-        assert processes.run(front, 0, carries_out=False, **call) == 0
-        requests = front.count
-    with api_of(source) as api:
-        return requests, read_project(api, hostile.PATH)

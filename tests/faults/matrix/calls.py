@@ -11,10 +11,12 @@ from tests.contract import every_call
 from tests.contract.every_call import FILE, Call, Subjects
 from tests.contract.own_queries.test_execute import run_names, runs_of
 from tests.contract.untyped import Untyped
+from tests.faults.matrix.archives import exported, imported
 from tests.faults.matrix.faults import Errors
 from tests.faults.matrix.front import Kind
 
 from runql import (
+    ArchiveError,
     ArtifactDamagedError,
     DeletionRefusedError,
     DeletionUnconfirmedError,
@@ -106,6 +108,7 @@ _MORE: Final[dict[str, Call]] = {
     "sweep.best_run": lambda on: on.take(on.sweep.best_run()),
     "sweeps.first": lambda on: on.take(on.project.sweeps().first()),
     "files.length": lambda on: on.take(on.run.files().length),
+    "project.export": exported,
     "client.execute": lambda on: on.take(on.api.client.execute(_own(on))),
     "client.pages": lambda on: on.all(on.api.client.pages(_own(on), connection=runs_of)),
 }
@@ -120,14 +123,13 @@ _MORE_WRITING: Final[dict[str, Call]] = {
     ),
     "run.stop": lambda on: on.take(_on(on).live.stop()),
     "run.update_state": lambda on: on.take(_on(on).live.update_state("failed")),
+    "import_project": imported,
     # The version that has other aliases is deleted with them.
     "artifact.delete": lambda on: on.take(on.artifact.delete(delete_aliases=True)),
 }
 
 _LOADS: Final = "loads a listed run on the sync client, as light run.load does"
 EXCLUDED: Final[dict[str, str]] = {
-    "Api.import_project": "writes a whole project; tests/archive has its faults, and kills it at each kind of request",
-    "Project.export": "reads a whole project, a call of the matrix each; tests/archive has its faults, and kills it",
     "Artifact.get_path": "a deprecated name of get_entry, with its code",
     "Artifact.source_artifact": "sends a request for links alone, and the embedded server makes none",
     "Artifact.unlink": "the embedded server makes no links",
@@ -149,7 +151,7 @@ _FETCHING: Final = frozenset(
         *("artifact.manifest", "artifact.entries", "artifact.get_entry", "artifact.get", "artifact.file"),
         *("artifact.download", "entry.download", "artifact file.download", "files.download", "file.download"),
         *("run.metadata", "run.table", "run.download_history"),
-        *("exported.scan_history", "exported.scan_history.to_polars"),
+        *("exported.scan_history", "exported.scan_history.to_polars", "project.export"),
     }
 )
 _ONCE_ONLY: Final = frozenset(
@@ -157,6 +159,8 @@ _ONCE_ONLY: Final = frozenset(
         *("file.delete", "run.delete", "artifact.delete", "collection.delete"),
         "run.update_state",
         "collection.save(tags)",
+        # The server chooses the id of a sweep, so that a second request would make a second one.
+        "import_project",
     }
 )
 
@@ -190,7 +194,7 @@ def _called(name: str, make: Call, *, writes: bool) -> Called:
         kinds.add("operation")
     if name in _FETCHING:
         kinds.add("storage")
-    if name == "run.upload_file":
+    if name in {"run.upload_file", "import_project"}:
         kinds.add("upload")
     errors: Errors = ()
     if "histor" in name.lower():
@@ -206,6 +210,8 @@ def _called(name: str, make: Call, *, writes: bool) -> Called:
         errors += _ARTIFACTS
     if "update" in name or "save" in name:
         errors += (IncompleteUpdateError,)
+    if name in {"project.export", "import_project"}:
+        errors += (ArchiveError, NotFoundError)
     return Called(
         name,
         make,
@@ -213,7 +219,7 @@ def _called(name: str, make: Call, *, writes: bool) -> Called:
         name not in _ONCE_ONLY,
         frozenset(kinds),
         errors,
-        keeps=name.endswith("sink_parquet"),
+        keeps=name.endswith("sink_parquet") or name in {"project.export", "import_project"},
     )
 
 

@@ -30,6 +30,7 @@ _CORE: Final = frozenset(
             "file.download",
         ),
         *("artifact.download", "run.upload_file", "run.update", "run.delete", "file.delete"),
+        *("project.export", "import_project"),
     }
 )
 """Calls that take part in more cells."""

@@ -62,9 +62,15 @@ class LazySubjects(Subjects):
 
     Attributes:
         made: names of the objects that were read.
+        archive: an archive of the project.
+        server_url: the server's URL, without a front.
+        server_key: its API key.
     """
 
     made: list[str]
+    archive: Path
+    server_url: str
+    server_key: str
 
     def __post_init__(self) -> None:
         self.made = []
@@ -157,6 +163,7 @@ class World:
         elsewhere: a front on another host, for redirects.
         home: path of the project.
         sweep: id of its sweep.
+        archive: folder with the project's archive.
     """
 
     server: RunningServer
@@ -167,6 +174,7 @@ class World:
     names: _Names
     home: str
     sweep: str
+    archive: Path
     scratch: Path
     _saved: sqlite3.Connection
     _blobs: Path
@@ -194,7 +202,9 @@ class World:
             api = whole.with_options(timeout=timeout, retries=POLICY, deadline=deadline_of(fault))
             # The host has responded before: an address that seems wrong would be given up sooner.
             taken(face, api.users("nobody"))
-            yield LazySubjects(face, api, self.home, self.sweep, folder)
+            on = LazySubjects(face, api, self.home, self.sweep, folder)
+            on.archive, on.server_url, on.server_key = self.archive, self.server.url, KEY
+            yield on
         finally:
             taken(face, whole.close())
             os.chdir(before)
@@ -294,6 +304,7 @@ def opened() -> Generator[World]:
             names,
             f"{server.entity}/{PROJECT}",
             sweep,
+            _archived(server, scratch),
             scratch,
             saved,
             blobs,
@@ -323,6 +334,13 @@ def _furnish(server: RunningServer, scratch: Path) -> str:
         # The exports are written before the first cell, which then does not wait for them.
         list(api.run(f"{server.entity}/{EXPORTS}/long").scan_history())
     return sweep
+
+
+def _archived(server: RunningServer, scratch: Path) -> Path:
+    with Api(api_key=KEY, base_url=server.url) as api:
+        folder = scratch / "archive"
+        project = api.project(f"{server.entity}/{PROJECT}")
+        return project.export(folder, files=True, artifacts=True, progress=False).folder
 
 
 def _kept(world: World) -> Any:  # Any: a response of the front
