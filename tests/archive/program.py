@@ -11,7 +11,7 @@ from importlib import import_module
 import runql
 
 # Imported once, before the forks.
-for _name in ("calls", "exporting", "importing"):
+for _name in ("calls", "exporting", "importing.project"):
     import_module(f"runql.archive.{_name}")
 
 
