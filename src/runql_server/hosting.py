@@ -10,6 +10,7 @@ from pathlib import Path
 from runql_server import timestamps
 from runql_server.access import auth
 from runql_server.errors import NotFoundError, RequestError
+from runql_server.names import check_name
 from runql_server.running import RunningServer
 from runql_server.runs import runs
 from runql_server.sample import NEVER_CRASH
@@ -72,6 +73,7 @@ def host(data_dir: Path | None, *, user: str, port: int = 0) -> Generator[Hosted
         OSError: the port is not free, or ``data_dir`` cannot be written.
     """
     try:
+        check_name(user, what="user name")
         # Runs that were running when they were exported stay so, however old they are.
         with RunningServer(data_dir, port=port, crash_after=NEVER_CRASH) as server:
             hosted = HostedDirectory(server, user)

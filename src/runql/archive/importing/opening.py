@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
 from runql.archive import layout
 from runql.archive.archive import Archive, ArchiveReader
 from runql.archive.errors import ArchiveError
+from runql.arguments import shown
 from runql.errors import PathError
-from runql.paths import ProjectAddress, RunAddress, parse_project_path
+from runql.paths import LONGEST_NAME, ProjectAddress, RunAddress, parse_project_path
 from runql.resources.api import Api
 from runql.transport.bodies import Progress
 
@@ -109,7 +110,13 @@ def open_archive(
         ProjectImport,
     )
 
-    with host(data_dir, user=source.entity, port=port) as hosted:
+    with ExitStack() as stack:
+        try:
+            hosted = stack.enter_context(host(data_dir, user=source.entity, port=port))
+        except ValueError as error:
+            raise ArchiveError(
+                f"{folder / layout.MANIFEST} names an entity that can be none: {error}"
+            ) from error
         destination = Destination(
             SERVER,
             RunAddress(source.entity, source.project, ""),
@@ -136,7 +143,9 @@ def _check_names(folder: Path, entity: str, project: str) -> None:
         is_usable = parse_project_path(str(ProjectAddress(entity, project))).entity == entity
     except PathError:
         is_usable = False
-    if not is_usable or {entity, project} & {".", ".."}:
+    if not is_usable or any(
+        name in {".", ".."} or "/" in name or len(name) > LONGEST_NAME for name in (entity, project)
+    ):
         raise ArchiveError(
-            f"{folder / layout.MANIFEST} names the project {entity!r}/{project!r}, which can be no project"
+            f"{folder / layout.MANIFEST} names the entity {shown(entity)} and the project {shown(project)}, which can be no project"
         )
