@@ -79,7 +79,7 @@ from runql.version import __version__
 if TYPE_CHECKING:
     from runql.archive.archive import Archive
     from runql.archive.errors import ArchiveError
-    from runql.archive.report import ImportReport
+    from runql.archive.importing.report import ImportReport
     from runql.config import Settings
     from runql.frames.asked_types import Schema
     from runql.opened import OfflineRunsWarning, OpenedRuns, open  # noqa: A004 - as `gzip.open`
@@ -144,7 +144,7 @@ if TYPE_CHECKING:
 _LAZY_NAMES = {
     "runql.archive.archive": ("Archive",),
     "runql.archive.errors": ("ArchiveError",),
-    "runql.archive.report": ("ImportReport",),
+    "runql.archive.importing.report": ("ImportReport",),
     "runql.config": ("Settings",),
     "runql.frames.asked_types": ("Schema",),
     "runql.opened": ("OfflineRunsWarning", "OpenedRuns", "open"),

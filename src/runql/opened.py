@@ -1,4 +1,4 @@
-"""Offline runs: a folder of `.wandb` files, read through an embedded server."""
+"""`runql.open`: a folder of `.wandb` files, or an archive, read through an embedded server."""
 
 from __future__ import annotations
 
@@ -9,15 +9,18 @@ from contextlib import AbstractContextManager
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
+from runql.archive.importing.opening import HostFunction, OpenedArchive, is_archive, open_archive
+from runql.bars import reported
 from runql.callers import level_outside_runql
-from runql.errors import LocalFileError, MissingExtraError
+from runql.errors import LocalFileError, MissingExtraError, RunqlError
 from runql.resources.api import Api, AsyncApi
+from runql.transport.bodies import Progress
 
 
 class OfflineRunsWarning(UserWarning):
-    """A file of offline runs is cut or damaged, or a part of a run is not there; the message says which, and where."""
+    """A file of offline runs is cut or damaged, or a part of a run or archive is missing; the message says which."""
 
 
 class _OpenedFolder(Protocol):
@@ -41,7 +44,7 @@ class _OpenFunction(Protocol):
 
 
 class OpenedRuns:
-    """Offline runs, served by an embedded server until `close`. `runql.open` makes it.
+    """Offline runs or an archive, served by an embedded server until `close`. `runql.open` makes it.
 
     Attributes:
         api: reads the runs; it can change nothing.
@@ -53,7 +56,8 @@ class OpenedRuns:
         self._context: AbstractContextManager[_OpenedFolder] | None = context
         self._opened = opened
         self.url: str = opened.url
-        entity, project = _common(opened.run_paths())
+        home = opened.home if isinstance(opened, OpenedArchive) else _common(opened.run_paths())
+        entity, project = home
         overrides = {"entity": entity, "project": project}
         self.api: Api = Api(overrides, api_key=opened.api_key, base_url=opened.url)
         self.async_api: AsyncApi = AsyncApi(overrides, api_key=opened.api_key, base_url=opened.url)
@@ -71,7 +75,7 @@ class OpenedRuns:
     def refresh(self) -> bool:
         """Read what running processes wrote since the last time, and return whether there was anything.
 
-        A thread does so once a second, unless ``follow=False``.
+        A thread does so once a second, unless ``follow=False``. Of an archive there is never anything.
 
         Requests: none.
         """
@@ -118,41 +122,41 @@ def open(  # noqa: A001 - `runql.open`, as `gzip.open`
     data_dir: str | os.PathLike[str] | None = None,
     follow: bool = True,
     port: int = 0,
+    progress: Progress | bool | None = None,
 ) -> OpenedRuns:
-    """Read offline runs as if a server had them::
+    """Read offline runs, or an archive of ``runql export``, as if a server had them::
 
         with runql.open("./wandb") as opened:
             for run in opened.api.runs():
                 print(run.name, run.summary.get("loss"))
 
     An embedded server on loopback reads the files and serves them, also as pages (`OpenedRuns.page_link`). Nothing is
-    written below ``path``. The runs are those that ``wandb sync`` would upload; those that are still written are followed.
+    written below ``path``. Offline runs are those that ``wandb sync`` would upload; those that are still written are
+    followed. An archive is checked by its digests, and its entity and project are those of the source.
 
     Args:
-        path: a ``.wandb`` file, a run's folder, or the folder ``wandb`` with many runs.
-        data_dir: a folder that keeps what was read; the next call reads only runs that changed. A temporary one by
-            default.
+        path: a ``.wandb`` file, a run's folder, the folder ``wandb`` with many runs, or an archive's folder.
+        data_dir: a folder that keeps what was read; the next call reads only runs that changed, and an archive not
+            again. A temporary one by default.
         follow: whether to read on, once a second, what running processes write.
         port: the port to serve at; 0 for a free one.
+        progress: called with the runs of an archive that are read and their total. True draws a bar, False none; by
+            default one comes by itself, see `runql.progress_bar`.
 
     Raises:
+        ArchiveError: the archive is damaged, or has changed since ``data_dir`` was filled.
         LocalFileError: there is no such path, it holds no run that can be read, or ``data_dir`` or ``port`` cannot be
             used.
-        MissingExtraError: the extra ``offline`` or ``server`` is not installed.
+        MissingExtraError: the extra ``server`` is not installed, or ``offline`` for offline runs, or ``arrow`` for an
+            archive.
 
-    A file that is cut or damaged gives what is whole before that place, and warns with `OfflineRunsWarning`.
+    A file that is cut or damaged gives what is whole before that place, and warns with `OfflineRunsWarning`, as does an
+    archive that lacks a part.
     """
     folder = _checked(path, "path")
     kept = None if data_dir is None else _checked(data_dir, "data_dir")
-    function = _open_function()
-    try:
-        context = function(folder, data_dir=kept, follow=follow, port=port)
-        opened = context.__enter__()
-    except ImportError as error:
-        raise _missing(error) from error
-    except (OSError, ValueError) as error:
-        reason = error if isinstance(error, OSError) else OSError(errno.EINVAL, str(error))
-        raise LocalFileError("runql cannot open offline runs", reason) from error
+    with reported(progress, "open", "runs") as report:
+        context, opened = _entered(folder, kept, follow, port, report)
     try:
         made = OpenedRuns(context, opened)
         for problem in made.problems:
@@ -162,6 +166,27 @@ def open(  # noqa: A001 - `runql.open`, as `gzip.open`
         context.__exit__(None, None, None)
         raise
     return made
+
+
+def _entered(
+    folder: Path, data_dir: Path | None, follow: bool, port: int, report: Progress | None
+) -> tuple[AbstractContextManager[_OpenedFolder], _OpenedFolder]:
+    is_one = is_archive(folder)
+    extra = "server" if is_one else "server,offline"
+    try:
+        context = (
+            open_archive(folder, _host_function(), data_dir=data_dir, port=port, report=report)
+            if is_one
+            else _open_function()(folder, data_dir=data_dir, follow=follow, port=port)
+        )
+        return context, context.__enter__()
+    except RunqlError:
+        raise
+    except ImportError as error:
+        raise _missing(error, extra) from error
+    except (OSError, ValueError) as error:
+        reason = error if isinstance(error, OSError) else OSError(errno.EINVAL, str(error))
+        raise LocalFileError(f"runql cannot open {folder if is_one else 'offline runs'}", reason) from error
 
 
 def _checked(path: object, name: str) -> Path:
@@ -174,22 +199,28 @@ def _checked(path: object, name: str) -> Path:
 
 
 def _open_function() -> _OpenFunction:
+    found: _OpenFunction = _of_server("open", "server,offline")
+    return found
+
+
+def _host_function() -> HostFunction:
+    found: HostFunction = _of_server("host", "server")
+    return found
+
+
+def _of_server(name: str, extra: str) -> Any:  # Any: the caller names its type
     # The client never imports the server: it finds it by this name.
-    for point in entry_points(group="runql.server", name="open"):
-        try:
-            found: _OpenFunction = point.load()
-        except ImportError as error:
-            raise _missing(error) from error
-        return found
-    raise MissingExtraError("the embedded server", extra="server,offline", needed_for="runql.open")
+    for point in entry_points(group="runql.server", name=name):
+        return point.load()
+    raise MissingExtraError("the embedded server", extra=extra, needed_for="runql.open")
 
 
-def _missing(error: ImportError) -> MissingExtraError:
+def _missing(error: ImportError, extra: str) -> MissingExtraError:
     library = error.name or "a library"
     is_protobuf = library.startswith("google")
     return MissingExtraError(
         "protobuf" if is_protobuf else library,
-        extra="offline" if is_protobuf else "server,offline",
+        extra="offline" if is_protobuf else extra,
         needed_for="runql.open",
     )
 

@@ -105,10 +105,10 @@ class RunningServer:
         """Forget the requests received so far."""
         self.requests.clear()
 
-    def page_link(self, path: str = "/") -> str:
-        """Return a link to a page that signs a browser in; it works once."""
+    def page_link(self, path: str = "/", *, user: str = auth.USERNAME) -> str:
+        """Return a link to a page that signs a browser in, as a user that has a key; it works once."""
         with self.store.connection() as connection:
-            token = self._sessions.new_token(auth.user_number(connection))
+            token = self._sessions.new_token(auth.user_number(connection, user))
         return f"{self.url}{path}{'&' if '?' in path else '?'}token={token}"
 
     def seed(self, project: str, runs: Iterable[SeedRun]) -> list[str]:

@@ -25,7 +25,7 @@ from runql.transport.part_file import PartFile
 FULL = 28
 
 # Imported once, before the forks.
-for _name in ("archive.calls", "archive.exporting", "archive.importing", "cli.commands"):
+for _name in ("archive.calls", "archive.exporting", "archive.importing.project", "cli.commands"):
     import_module(f"runql.{_name}")
 
 

@@ -12,7 +12,7 @@ from runql import Api, Archive
 from runql.archive import exporting
 from runql.archive.archive import ArchiveReader
 from runql.archive.extras import RunExtrasReader
-from runql.archive.uploads import Chunk, post_chunk
+from runql.archive.importing.uploads import Chunk, post_chunk
 from runql.errors import ConnectionFailedError
 from runql.paths import RunAddress
 from runql.transport.flow import Flow

@@ -9,8 +9,8 @@ from tests.archive.conftest import api_of
 from tests.archive.reading import plain
 
 from runql import Api, Archive
-from runql.archive import importing, uploads
-from runql.archive.uploads import Chunk
+from runql.archive.importing import project, uploads
+from runql.archive.importing.uploads import Chunk
 from runql.errors import ConnectionFailedError
 from runql.paths import RunAddress
 from runql.transport.flow import Flow
@@ -45,7 +45,7 @@ class Posts:
             if stops:
                 raise ConnectionFailedError("gone")
 
-        monkeypatch.setattr(importing, "post_chunk", post)
+        monkeypatch.setattr(project, "post_chunk", post)
         monkeypatch.setattr(uploads, "ROWS", POST)
 
     def stop_after(self, count: int, *, carries_out: bool = False) -> None:

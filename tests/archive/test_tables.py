@@ -14,9 +14,9 @@ from tests.archive.reading import plain
 from tests.profiles import examples
 
 from runql import ArchiveError, JSONValue
+from runql.archive.importing.uploads import ROWS, chunks
 from runql.archive.names import file_paths, run_folders
 from runql.archive.tables import read_rows, write_rows
-from runql.archive.uploads import ROWS, chunks
 
 SCALARS = (
     st.none()

@@ -15,6 +15,7 @@ from tests.offline import writing
 from tests.patience import PATIENCE
 from tests.typing.checking import mypy
 
+from runql import Api
 from runql_server.sample import Sample, start
 
 ELSEWHERE: Final = {
@@ -30,6 +31,8 @@ EXCERPTS: Final = {"docs/services.md": "tests/examples/service.py"}
 """Pages that show lines of a file that tests run."""
 CHANGES: Final = frozenset({"docs/changes.md"})
 """Pages whose blocks change runs: each gets a sample of its own."""
+ARCHIVES: Final = "docs/archives.md"
+"""The page whose program reads an archive."""
 OFFLINE: Final = "docs/offline.md"
 """The page whose program reads a folder of offline runs."""
 UNCHECKED: Final = frozenset({"README.md", "docs/flows.md", "docs/own-queries.md"})
@@ -56,6 +59,9 @@ def run(server: Sample, folder: Path, *arguments: str) -> str:
 
 @pytest.mark.parametrize("page", PROGRAMS)
 def test_the_program_of_a_page_runs(page: str, sample_server: Sample, tmp_path: Path) -> None:
+    if page == ARCHIVES:
+        with Api(base_url=sample_server.url, api_key=sample_server.api_key) as api:
+            api.project(f"{sample_server.entity}/{sample_server.project}").export(tmp_path / "digits")
     if page == OFFLINE:
         writing.write(tmp_path / "wandb", [writing.run(), writing.row(loss=0.5), writing.exit_record()])
     with start() if page in CHANGES else nullcontext(sample_server) as server:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tests.profiles import examples
 from tests.property.test_scan import tables_agree
 from tests.unit.resources.histories_server import batches_of, parts_of, planned_list, wanted_of_all
-from tests.unit.resources.history_server import RunOnServer, planned, wanted, windows
+from tests.unit.resources.history_server import RunOnServer, next_rows, planned, wanted, windows
 from tests.unit.resources.quirks import QuirkyList, QuirkyRun, ServerQuirks, rows_at
 from tests.unit.transport.stepping import served
 
@@ -125,7 +125,7 @@ def test_iterating_gives_every_row_or_says_so(
     ahead = data.draw(st.sampled_from([1, 2, 8]))
     error: IncompleteHistoryError | None = None
     try:
-        while (rows := served(cursor.next_rows(ahead), server.answer)) is not None:
+        while (rows := served(next_rows(cursor, ahead), server.answer)) is not None:
             read += rows
     except IncompleteHistoryError as caught:
         error = caught
@@ -182,7 +182,7 @@ def test_of_a_run_that_grows_nothing_is_left_out(
     read: list[Row] = []
     error: IncompleteHistoryError | None = None
     try:
-        while (rows := served(cursor.next_rows(), server.answer)) is not None:
+        while (rows := served(next_rows(cursor), server.answer)) is not None:
             read += rows
     except IncompleteHistoryError as caught:
         error = caught

@@ -15,7 +15,7 @@ from runql.transport.sample_limits import SampleLimits
 
 if TYPE_CHECKING:
     from runql.archive.archive import Archive
-    from runql.archive.report import ImportReport
+    from runql.archive.importing.report import ImportReport
 
 
 class Connection(Protocol):
@@ -69,7 +69,11 @@ def import_flow(
     from runql.archive.archive import Archive  # noqa: PLC0415 - few programs import archives
 
     archive = Archive(folder)
-    from runql.archive.importing import ProjectImport  # noqa: PLC0415 - it imports pyarrow
+    from runql.archive.importing.project import (  # noqa: PLC0415 - it imports pyarrow
+        Destination,
+        ProjectImport,
+    )
 
     home, server = RunAddress(entity, project, ""), client.settings.base_url
-    return ProjectImport(server, home, archive, dry_run=checked_bool("dry_run", dry_run), report=report).run()
+    destination = Destination(server, home, archive.folder)
+    return ProjectImport(destination, archive, dry_run=checked_bool("dry_run", dry_run), report=report).run()

@@ -28,12 +28,18 @@ class Journal:
         is_new: whether nothing was noted before this call.
     """
 
-    def __init__(self, path: Path, purpose: Mapping[str, JSONValue]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        purpose: Mapping[str, JSONValue],
+        if_other: str = "repeat that one, or use another folder",
+    ) -> None:
         """Open it to go on, or begin it.
 
         Args:
             path: of the file.
             purpose: what is done; a journal of something else is refused.
+            if_other: what the refusal says to do.
 
         Raises:
             ArchiveError: the journal is of another call.
@@ -50,7 +56,7 @@ class Journal:
             self._lock()
             self.entries: list[dict[str, JSONValue]] = self._read()
             self.is_new: bool = not self.entries
-            self._begin(dict(purpose))
+            self._begin(dict(purpose), if_other)
         except BaseException:
             self._file.close()
             raise
@@ -95,11 +101,11 @@ class Journal:
             reason = BlockingIOError(errno.EAGAIN, "another process is doing the same")
             raise LocalFileError(f"cannot write {self._path}", reason)
 
-    def _begin(self, purpose: dict[str, JSONValue]) -> None:
+    def _begin(self, purpose: dict[str, JSONValue], if_other: str) -> None:
         if self.is_new:
             self.note({BEGIN: purpose})
         elif (found := self.entries.pop(0).get(BEGIN)) != purpose:
-            raise ArchiveError(_other(self._path, found, purpose))
+            raise ArchiveError(f"{_other(self._path, found, purpose)}: {if_other}")
 
     def _read(self) -> list[dict[str, JSONValue]]:
         try:
@@ -127,4 +133,4 @@ def _other(path: Path, found: JSONValue, wanted: Mapping[str, JSONValue]) -> str
     differing = [
         f"{key} {known.get(key)!r}, not {value!r}" for key, value in wanted.items() if known.get(key) != value
     ]
-    return f"{path} is of another call, with {'; '.join(differing)}: repeat that one, or use another folder"
+    return f"{path} is of another call, with {'; '.join(differing)}"

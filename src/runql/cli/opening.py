@@ -1,4 +1,4 @@
-"""The command `open`: serve offline runs, and print the link of their page."""
+"""The command `open`: serve offline runs or an archive, and print the link of their page."""
 
 from __future__ import annotations
 
@@ -13,23 +13,28 @@ import typer
 from runql.cli.console.failures import help_end, reporting
 
 HELP_END: str = help_end(
-    "runql open ./wandb", "runql open ./wandb/offline-run-20261129_120507-abc --port 9000"
+    "runql open ./wandb",
+    "runql open ./digits",
+    "runql open ./wandb/offline-run-20261129_120507-abc --port 9000",
 )
 
 
 def open_command(
     path: Annotated[
-        Path, typer.Argument(help="a .wandb file, a run's folder, or the folder wandb with many runs")
+        Path,
+        typer.Argument(
+            help="a .wandb file, a run's folder, the folder wandb with many runs, or an archive of `runql export`"
+        ),
     ],
     port: Annotated[int, typer.Option(help="port to listen on, such as 9000; 0 picks a free one")] = 0,
     data_dir: Annotated[
         Path | None,
         typer.Option(
-            help="folder that keeps what was read, so that the next call reads only changed runs; by default a temporary one"
+            help="folder that keeps what was read, so that the next call reads only changed runs, and an archive not again; by default a temporary one"
         ),
     ] = None,
 ) -> None:
-    """Show offline runs in a browser, and follow those that are still written, until Ctrl-C."""
+    """Show offline runs or an archive in a browser, and follow runs that are still written, until Ctrl-C."""
     # Only this command serves, and the others start faster without it.
     from runql.opened import open as open_runs  # noqa: PLC0415
 

@@ -58,6 +58,11 @@ def add_key(
     )
 
 
+def remove_key(connection: sqlite3.Connection, key: str) -> None:
+    """Accept a key no longer; its user stays. Needs a write transaction."""
+    connection.execute("DELETE FROM api_keys WHERE key_hash = ?", (_hash(key),))
+
+
 def user_number(connection: sqlite3.Connection, username: str = USERNAME) -> int:
     """Return the row number of a user that has a key."""
     row = connection.execute("SELECT id FROM users WHERE username = ?", (username,)).fetchone()

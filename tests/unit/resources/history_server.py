@@ -10,12 +10,13 @@ from typing import Any, TypeAlias
 
 from tests.unit.transport.stepping import answered, sent, served
 
+from runql.frames.batches import RowBatch
 from runql.paths import RunAddress
 from runql.resources.history.cursor import ScanCursor
 from runql.resources.history.plan import HistoryHints, ScanPlan
 from runql.resources.history.sampled import Row
 from runql.transport.codec import encode
-from runql.transport.flow import Effect
+from runql.transport.flow import Effect, Flow
 from runql.transport.sample_limits import SampleLimits
 from runql.transport.wire import Response
 from runql.values import JSONValue
@@ -142,13 +143,21 @@ def acquainted() -> SampleLimits:
     return limits
 
 
+def next_rows(cursor: ScanCursor, ahead: int = 1) -> Flow[list[Row] | None]:
+    """The rows of the next windows that hold any; None at the end."""
+    batches = yield from cursor.next_batches(ahead)
+    if batches is None:
+        return None
+    return [row for batch in batches if isinstance(batch, RowBatch) for row in batch.rows]
+
+
 def scanned(
     plan: ScanPlan, hints: HistoryHints, server: RunOnServer, limits: SampleLimits | None = None
 ) -> list[Row]:
     """All rows of a scan, read to its end."""
     cursor = ScanCursor(plan, hints, limits=limits, streams=True)
     read: list[Row] = []
-    while (rows := served(cursor.next_rows(), server.answer)) is not None:
+    while (rows := served(next_rows(cursor), server.answer)) is not None:
         assert rows, "a window without rows is not handed out"
         read += rows
     return read

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
-from tests.unit.resources.history_server import planned, wanted
+from tests.unit.resources.history_server import next_rows, planned, wanted
 from tests.unit.resources.quirks import QuirkyRun, ServerQuirks, rows_at
 from tests.unit.transport.stepping import served
 
@@ -53,6 +53,6 @@ def growing(steps: Sequence[int], at_first: int, rare: int = 1, **more: int | No
 def test_every_row_comes_once(server: QuirkyRun, plan: ScanPlan) -> None:
     cursor = ScanCursor(plan, HistoryHints(), limits=SampleLimits(least=8), streams=True)
     read: list[Row] = []
-    while (rows := served(cursor.next_rows(), server.answer)) is not None:
+    while (rows := served(next_rows(cursor), server.answer)) is not None:
         read += rows
     assert read == wanted(server.rows, plan)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from tests.unit.resources.answers import in_project
-from tests.unit.resources.history_server import RunOnServer, on_the_wire, planned, scanned, wanted
+from tests.unit.resources.history_server import RunOnServer, next_rows, on_the_wire, planned, scanned, wanted
 from tests.unit.transport.stepping import answered, ended, sent, served
 
 from runql.errors import IncompleteHistoryError, ProjectNotFoundError, RunNotFoundError, ServerFailureError
@@ -41,7 +41,7 @@ def specs(server: RunOnServer) -> list[list[object]]:
 
 
 def test_the_first_window_is_one_request_for_whole_rows() -> None:
-    flow = ScanCursor(planned(page_size=1000), HistoryHints(2499, 2500)).next_rows()
+    flow = next_rows(ScanCursor(planned(page_size=1000), HistoryHints(2499, 2500)))
     assert next(flow) == Send(
         scan_history(
             entity="e",
@@ -164,7 +164,7 @@ def test_a_window_that_brings_fewer_rows_than_the_map_shows_is_read_in_halves() 
 
     cursor = ScanCursor(planned(page_size=10), HistoryHints(5_900, 60))
     read: list[Row] = []
-    while (got := served(cursor.next_rows(), forgetful)) is not None:
+    while (got := served(next_rows(cursor), forgetful)) is not None:
         read += got
     assert read == rows
 
@@ -296,11 +296,11 @@ def test_the_history_keys_are_asked_for_only_where_the_end_is_near() -> None:
 def test_an_error_in_the_middle_can_be_tried_again_without_losing_rows() -> None:
     server = RunOnServer(dense(30))
     cursor = ScanCursor(planned(), HistoryHints(29, 30))
-    assert served(cursor.next_rows(), server.answer) == dense(30)[:10]
+    assert served(next_rows(cursor), server.answer) == dense(30)[:10]
     with pytest.raises(ServerFailureError):
-        served(cursor.next_rows(), lambda _: Response(503, b""))
+        served(next_rows(cursor), lambda _: Response(503, b""))
     rest: list[Row] = []
-    while (rows := served(cursor.next_rows(), server.answer)) is not None:
+    while (rows := served(next_rows(cursor), server.answer)) is not None:
         rest += rows
     assert rest == dense(30)[10:]
 
@@ -310,7 +310,7 @@ def test_an_error_in_the_middle_can_be_tried_again_without_losing_rows() -> None
     [({"project": None}, ProjectNotFoundError), ({"project": {"run": None}}, RunNotFoundError)],
 )
 def test_what_is_absent_is_told_apart(data: object, error: type[Exception]) -> None:
-    flow = ScanCursor(planned(), HistoryHints()).next_rows()
+    flow = next_rows(ScanCursor(planned(), HistoryHints()))
     next(flow)
     with pytest.raises(error, match="e/p"):
         flow.send(answered(data))
@@ -321,7 +321,7 @@ def test_what_is_absent_is_told_apart(data: object, error: type[Exception]) -> N
 def test_null_is_not_no_rows(count: int | None, keys: list[str] | None) -> None:
     fields = {"history": None, "sampledHistory": None, "historyLineCount": count}
     with pytest.raises(IncompleteHistoryError, match="e/p/r are missing: the server sent null") as caught:
-        served(ScanCursor(planned(keys=keys), HistoryHints()).next_rows(), lambda _: in_project(run=fields))
+        served(next_rows(ScanCursor(planned(keys=keys), HistoryHints())), lambda _: in_project(run=fields))
     assert (caught.value.found, caught.value.expected) == (0, count)
 
 
@@ -339,7 +339,7 @@ def test_null_is_read_another_way_where_there_is_one() -> None:
 
     cursor = ScanCursor(planned(page_size=1000), HistoryHints(899, 900), streams=True)
     read: list[Row] = []
-    while (rows := served(cursor.next_rows(), answer)) is not None:
+    while (rows := served(next_rows(cursor), answer)) is not None:
         read += rows
     assert read == dense(900)
 
@@ -348,8 +348,8 @@ def test_null_is_read_another_way_where_there_is_one() -> None:
 def test_a_window_without_anything_ends_the_scan(fields: dict[str, object]) -> None:
     cursor = ScanCursor(planned(), HistoryHints())
     response = in_project(run={"historyLineCount": 0, **fields})
-    assert served(cursor.next_rows(), lambda _: response) is None
-    assert served(cursor.next_rows(), lambda _: response) is None
+    assert served(next_rows(cursor), lambda _: response) is None
+    assert served(next_rows(cursor), lambda _: response) is None
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from runql.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from runql.archive.archive import Archive
-    from runql.archive.report import ImportReport
+    from runql.archive.importing.report import ImportReport
     from runql.resources.api import Api
 
 TO_API_KEY: Final = "RUNQL_TO_API_KEY"

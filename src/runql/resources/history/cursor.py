@@ -16,7 +16,6 @@ from runql.resources.history.planner import WindowPlanner
 from runql.resources.history.progress import ScanProgress
 from runql.resources.history.row_counts import RowCounts
 from runql.resources.history.row_report import RowReport
-from runql.resources.history.sampled import Row
 from runql.resources.history.span_reader import SpanReader, Verdict
 from runql.resources.history.step_map import Span, StepMap, map_steps
 from runql.resources.history.window import Outline, Window
@@ -128,13 +127,6 @@ class ScanCursor:
         """The rows that arrived together with the list of exports."""
         early, self._early = self._early, []
         return early
-
-    def next_rows(self, ahead: int = 1) -> Flow[list[Row] | None]:
-        """Return the rows of the next ``ahead`` windows that hold any, in step order; None at the end."""
-        batches = yield from self.next_batches(ahead)
-        if batches is None:
-            return None
-        return [row for batch in batches if isinstance(batch, RowBatch) for row in batch.rows]
 
     def next_batches(self, ahead: int | None = 1) -> Flow[list[Batch] | None]:
         """Return the rows of the next windows that hold any, in step order; None at the end.

@@ -14,7 +14,7 @@ from runql.transport.deadlines.methods import counts_as_one_async_call, counts_a
 from runql.transport.sync import RetryingClient
 
 if TYPE_CHECKING:
-    from runql.archive.report import ImportReport
+    from runql.archive.importing.report import ImportReport
     from runql.transport.aio import AsyncRetryingClient
 else:
     globals().update(postponed("AsyncRetryingClient ImportReport"))

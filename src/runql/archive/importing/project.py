@@ -6,6 +6,7 @@ import hashlib
 import secrets
 import threading
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -15,11 +16,11 @@ from runql.archive import layout
 from runql.archive.archive import Archive, ArchiveReader, Unit
 from runql.archive.errors import ArchiveError
 from runql.archive.histories import named
-from runql.archive.import_artifacts import ArtifactImport
+from runql.archive.importing.artifacts import ArtifactImport
+from runql.archive.importing.report import ImportReport
+from runql.archive.importing.uploads import STREAMS, FileUploads, chunks, end_stream, post_chunk
 from runql.archive.journal import Journal
 from runql.archive.records import strings
-from runql.archive.report import ImportReport
-from runql.archive.uploads import STREAMS, FileUploads, chunks, end_stream, post_chunk
 from runql.errors import ProjectNotFoundError, QueryError, first_few
 from runql.paths import RunAddress
 from runql.resources.artifacts.collections.lookup import CollectionQuery, list_project_collection_page
@@ -44,26 +45,67 @@ EXIT_CODES: Final[Mapping[str, int]] = {"finished": 0, "failed": 1}
 """The states that the end of the file stream leads to."""
 
 
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where an import writes, and where it notes what is done.
+
+    Attributes:
+        server: its base URL, or another name that stays the same from call to call.
+        home: the project.
+        folder: for the journal.
+        if_taken: what to do when the project has a part of the archive already.
+        if_other: what to do when the journal is that of another archive.
+    """
+
+    server: str
+    home: RunAddress
+    folder: Path
+    if_taken: str = "import into another project"
+    if_other: str = "repeat that one, or use another folder"
+
+    @property
+    def path(self) -> str:
+        """The entity and the project."""
+        return f"{self.home.entity}/{self.home.project}"
+
+    @property
+    def journal(self) -> Path:
+        """The file that notes what is done."""
+        target = hashlib.sha256(f"{self.server}\n{self.path}".encode()).hexdigest()[:16]
+        return self.folder / f".import-{target}.jsonl"
+
+
 class ProjectImport:
     """One import; `run` is the flow."""
 
     def __init__(
         self,
-        server: str,
-        home: RunAddress,
+        destination: Destination,
         archive: Archive,
         *,
         dry_run: bool = False,
+        is_checked: bool = False,
         report: Progress | None = None,
     ) -> None:
-        self._server = server
-        self._home = home
-        self._path = f"{home.entity}/{home.project}"
+        """Prepare it.
+
+        Args:
+            destination: where to write.
+            archive: what to write.
+            dry_run: write nothing.
+            is_checked: whether the caller has compared the archive with its digests, and checked its rows.
+            report: called with the runs that are written and their total.
+        """
+        self._destination = destination
+        self._server = destination.server
+        self._home = destination.home
+        self._path = destination.path
         self._archive = archive
         self._reader = ArchiveReader(archive)
         self._dry_run = dry_run
+        self._is_checked = is_checked
         self._report = report
-        self._uploads = FileUploads(home)
+        self._uploads = FileUploads(destination.home)
         self._notes: list[str] = []
         self._left_out: list[str] = []
         self._sweeps: dict[str, str] = {}
@@ -80,9 +122,10 @@ class ProjectImport:
                 written.
             RunqlError: the server refuses; what was written stays, and the same call goes on.
         """
-        yield from offload(self._archive.verify)
-        yield from offload(self._reader.check)
-        journal_path = self._journal_path()
+        if not self._is_checked:
+            yield from offload(self._archive.verify)
+            yield from offload(self._reader.check)
+        journal_path = self._destination.journal
         is_new = not (yield from offload(journal_path.exists))
         before = (yield from self._refuse_existing()) if is_new else list[str]()
         if self._dry_run:
@@ -92,7 +135,7 @@ class ProjectImport:
             "server": self._server,
             "project": self._path,
         }
-        journal = yield from offload(lambda: Journal(journal_path, purpose))
+        journal = yield from offload(lambda: Journal(journal_path, purpose, self._destination.if_other))
         with journal:
             token = next((str(entry["token"]) for entry in journal.entries if "token" in entry), None)
             if token is None:
@@ -109,9 +152,18 @@ class ProjectImport:
                 if "rows of" in entry and isinstance(count := entry["count"], int)
             }
             yield from self._compare_earlier(journal_path)
-            if not any("complete" in entry for entry in journal.entries):
+            end = next((entry for entry in journal.entries if "complete" in entry), None)
+            if end is None:
                 yield from self._write(journal, token, before)
-                yield from offload(lambda: journal.note({"complete": True}))
+                done: dict[str, JSONValue] = {
+                    "complete": True,
+                    "notes": list[JSONValue](self._notes),
+                    "left_out": list[JSONValue](self._left_out),
+                }
+                yield from offload(lambda: journal.note(done))
+            else:
+                self._notes = strings_of(end.get("notes"))
+                self._left_out = strings_of(end.get("left_out"))
         return self._reported()
 
     def _reported(self) -> ImportReport:
@@ -128,10 +180,6 @@ class ProjectImport:
 
     def _digest(self) -> str:
         return hashlib.sha256(self._reader.manifest.to_json()).hexdigest()
-
-    def _journal_path(self) -> Path:
-        target = hashlib.sha256(f"{self._server}\n{self._path}".encode()).hexdigest()[:16]
-        return self._archive.folder / f".import-{target}.jsonl"
 
     # -- before anything is written ------------------------------------------------------------------------------
 
@@ -151,7 +199,7 @@ class ProjectImport:
         if taken:
             raise ArchiveError(
                 f"{self._path} on {self._server} has {first_few(taken)} already: nothing was written; "
-                "import into another project"
+                f"{self._destination.if_taken}"
             )
         sweeps = yield from read_all(
             partial(list_sweep_page, self._home.entity, self._home.project, PER_PAGE)
