@@ -113,6 +113,21 @@ def log_media(root: Path) -> None:
     run.finish()
 
 
+def log_listed(root: Path) -> None:
+    """Log an artifact whose files are listed in a file of its own, as those of more than 100,000 files are."""
+    interface: Any = importlib.import_module("wandb.sdk.interface.interface")
+    interface.MANIFEST_FILE_SIZE_THRESHOLD = 2
+    run = wandb.init(project=PROJECT, id="listed", dir=root)
+    artifact = wandb.Artifact("data-listed", "dataset")
+    for number in range(5):
+        with artifact.new_file(f"part {number}/ä.txt") as file:
+            file.write(f"file {number}")
+    artifact.add_reference("https://example.com/b.bin", name="ref.bin", checksum=False)
+    run.log_artifact(artifact, aliases=["listed"])
+    run.finish()
+    interface.MANIFEST_FILE_SIZE_THRESHOLD = 100_000
+
+
 def log_failed(root: Path) -> None:
     """Log a run that fails."""
     run = wandb.init(project=PROJECT, id="fails", dir=root)
@@ -156,6 +171,7 @@ def main() -> None:
     root = Path(sys.argv[1])
     log_plain(root)
     log_media(root)
+    log_listed(root)
     log_failed(root)
     log_resumed(root)
     log_killed(root)

@@ -17,6 +17,7 @@ from runql_server.lenient_json import JsonInput, JsonValue
 
 MADE_DOCUMENTS: Final = ("config.yaml", "wandb-metadata.json", "wandb-summary.json")
 """Files that `wandb sync` makes: compared as what they say, since the order of their keys is random."""
+ABSENT: Final = "absent"
 SYNC_FEATURE: Final = 76
 """A mark in the telemetry, which the process of `wandb sync` sets for itself."""
 
@@ -136,3 +137,19 @@ def comparable(value: JsonInput) -> Any:  # Any: as above
     if isinstance(value, Sequence) and not isinstance(value, str):
         return [comparable(member) for member in value]
     return value
+
+
+def different(here: object, there: object, place: str = "") -> dict[str, tuple[object, object]]:
+    """What differs, by place, such as ``config/lr``; lists of the same length are compared item by item."""
+    pairs: dict[str, tuple[object, object]] = {}
+    if isinstance(here, dict) and isinstance(there, dict):
+        mine, others = dict[str, object](here), dict[str, object](there)
+        pairs = {str(key): (mine.get(key, ABSENT), others.get(key, ABSENT)) for key in mine | others}
+    elif isinstance(here, list | tuple) and isinstance(there, list | tuple) and len(here) == len(there):
+        pairs = {str(index): pair for index, pair in enumerate(zip(here, there, strict=True))}
+    elif here != there:
+        return {place.removeprefix("/"): (here, there)}
+    found: dict[str, tuple[object, object]] = {}
+    for key, pair in pairs.items():
+        found |= different(*pair, f"{place}/{key}")
+    return found
