@@ -128,7 +128,13 @@ def _synced(
     shutil.copytree(logged.folder, copy, symlinks=True)
     with RunningServer() as server:
         home = logged.folder.parent
-        printed = sync(python, run_folders(copy), server, home)
+        folders = run_folders(copy)
+        forks = [each for each in folders if each.name.endswith("-fork")]
+        # The embedded server refuses rewinds.
+        (*_, rewind) = [each for each in folders if each.name.endswith("-rewound")]
+        printed = sync(python, [each for each in folders if each not in (*forks, rewind)], server, home)
+        # Sync uploads the runs of one call at the same time, and a fork needs its parent.
+        printed += sync(python, forks, server, home)
         # Sync deletes what it uploaded; other readers of the same runs need it.
         shutil.copytree(home / "staged", home / STAGED, dirs_exist_ok=True)
         assert "Traceback" not in printed, printed

@@ -154,6 +154,22 @@ def log_resumed(root: Path) -> None:
     run.finish()
 
 
+def log_forked(root: Path) -> None:
+    """Log a run that forks another, and a run that is rewound."""
+    for name in ("parent", "rewound"):
+        run = wandb.init(project=PROJECT, id=name, dir=root)
+        for value in range(6):
+            run.log({"q": value})
+        run.finish()
+    # Folders are named by the second, and sync needs the parent first.
+    time.sleep(1.1)
+    for settings in ({"id": "fork", "fork_from": "parent?_step=1"}, {"resume_from": "rewound?_step=2"}):
+        run = wandb.init(project=PROJECT, dir=root, **settings)
+        run.log({"q": 100})
+        run.log({"q": 101})
+        run.finish()
+
+
 def log_killed(root: Path) -> None:
     """Log a run whose process dies; what its service did not write yet is lost."""
     run = wandb.init(project=PROJECT, id="killed", config={"a": 1}, dir=root)
@@ -174,6 +190,7 @@ def main() -> None:
     log_listed(root)
     log_failed(root)
     log_resumed(root)
+    log_forked(root)
     log_killed(root)
 
 

@@ -8,7 +8,7 @@ import re
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import yaml  # type: ignore[import-untyped]  # its stubs are a package of their own
 
@@ -139,14 +139,17 @@ def comparable(value: JsonInput) -> Any:  # Any: as above
     return value
 
 
-def different(here: object, there: object, place: str = "") -> dict[str, tuple[object, object]]:
+def different(here: Any, there: Any, place: str = "") -> dict[str, tuple[object, object]]:  # Any: as above
     """What differs, by place, such as ``config/lr``; lists of the same length are compared item by item."""
-    pairs: dict[str, tuple[object, object]] = {}
+    pairs: dict[str, tuple[Any, Any]] = {}
     if isinstance(here, dict) and isinstance(there, dict):
-        mine, others = dict[str, object](here), dict[str, object](there)
+        mine, others = cast("dict[str, Any]", here), cast("dict[str, Any]", there)
         pairs = {str(key): (mine.get(key, ABSENT), others.get(key, ABSENT)) for key in mine | others}
-    elif isinstance(here, list | tuple) and isinstance(there, list | tuple) and len(here) == len(there):
-        pairs = {str(index): pair for index, pair in enumerate(zip(here, there, strict=True))}
+    elif isinstance(here, list | tuple) and isinstance(there, list | tuple):
+        own, other = cast("Sequence[Any]", here), cast("Sequence[Any]", there)
+        if len(own) != len(other):
+            return {place.removeprefix("/"): (own, other)}
+        pairs = {str(index): pair for index, pair in enumerate(zip(own, other, strict=True))}
     elif here != there:
         return {place.removeprefix("/"): (here, there)}
     found: dict[str, tuple[object, object]] = {}

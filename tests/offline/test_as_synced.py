@@ -17,7 +17,7 @@ from runql_server.running import RunningServer
 
 pytestmark = [pytest.mark.oracle, pytest.mark.long]
 OF_THE_OLD_SDK = pytest.mark.parametrize("logged", VERSIONS[:1], ids=["old"], indirect=True)
-RUNS = ("plain", "media", "listed", "fails", "killed")
+RUNS = ("plain", "media", "listed", "fails", "killed", "fork")
 
 
 @pytest.fixture
@@ -60,6 +60,21 @@ def test_a_resumed_run_is_one_run(logged: Logged, opened: runql.OpenedRuns, ther
     if not logged.is_old:
         # The old SDK does not note that a run resumes; then sync writes the second part over the first.
         assert different(members(here), members(there.run("resumed"))) == {}
+
+
+def test_a_fork_begins_with_the_rows_of_its_parent(opened: runql.OpenedRuns) -> None:
+    run = opened.api.run("fork")
+    assert [(row["_step"], row["q"]) for row in run.scan_history() if "q" in row] == [
+        (0, 0), (1, 1), (2, 100), (3, 101)
+    ]  # fmt: skip
+    assert not [problem for problem in opened.problems if "fork" in problem]
+
+
+def test_a_rewound_run_goes_on_behind_the_step(opened: runql.OpenedRuns) -> None:
+    # Not compared: sync asks the server for a rewind, which the embedded server refuses.
+    rows = [(row["_step"], row["q"]) for row in opened.api.run("rewound").scan_history()]
+    assert rows == [(0, 0), (1, 1), (2, 2), (3, 100), (4, 101)]
+    assert opened.api.run("rewound").summary["q"] == 101
 
 
 def test_values_are_those_that_were_logged(opened: runql.OpenedRuns) -> None:

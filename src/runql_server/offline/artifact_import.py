@@ -23,7 +23,6 @@ from runql_server.storage.files import Upload
 from runql_server.storage.projects import Project
 from runql_server.storage.store import Store
 
-
 _LARGEST: Final = 2**63
 
 
