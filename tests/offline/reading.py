@@ -8,7 +8,7 @@ import re
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final, TypeAlias
 
 import yaml  # type: ignore[import-untyped]  # its stubs are a package of their own
 
@@ -17,6 +17,7 @@ from runql_server.lenient_json import JsonInput, JsonValue
 
 MADE_DOCUMENTS: Final = ("config.yaml", "wandb-metadata.json", "wandb-summary.json")
 """Files that `wandb sync` makes: compared as what they say, since the order of their keys is random."""
+Read: TypeAlias = "None | bool | int | float | str | bytes | list[Read] | tuple[Read, ...] | dict[str, Read]"
 ABSENT: Final = "absent"
 SYNC_FEATURE: Final = 76
 """A mark in the telemetry, which the process of `wandb sync` sets for itself."""
@@ -139,20 +140,16 @@ def comparable(value: JsonInput) -> Any:  # Any: as above
     return value
 
 
-def different(here: Any, there: Any, place: str = "") -> dict[str, tuple[object, object]]:  # Any: as above
+def different(here: Read, there: Read, place: str = "") -> dict[str, tuple[Read, Read]]:
     """What differs, by place, such as ``config/lr``; lists of the same length are compared item by item."""
-    pairs: dict[str, tuple[Any, Any]] = {}
+    pairs: dict[str, tuple[Read, Read]] = {}
     if isinstance(here, dict) and isinstance(there, dict):
-        mine, others = cast("dict[str, Any]", here), cast("dict[str, Any]", there)
-        pairs = {str(key): (mine.get(key, ABSENT), others.get(key, ABSENT)) for key in mine | others}
-    elif isinstance(here, list | tuple) and isinstance(there, list | tuple):
-        own, other = cast("Sequence[Any]", here), cast("Sequence[Any]", there)
-        if len(own) != len(other):
-            return {place.removeprefix("/"): (own, other)}
-        pairs = {str(index): pair for index, pair in enumerate(zip(own, other, strict=True))}
+        pairs = {str(key): (here.get(key, ABSENT), there.get(key, ABSENT)) for key in here | there}
+    elif isinstance(here, list | tuple) and isinstance(there, list | tuple) and len(here) == len(there):
+        pairs = {str(index): pair for index, pair in enumerate(zip(here, there, strict=True))}
     elif here != there:
         return {place.removeprefix("/"): (here, there)}
-    found: dict[str, tuple[object, object]] = {}
+    found: dict[str, tuple[Read, Read]] = {}
     for key, pair in pairs.items():
         found |= different(*pair, f"{place}/{key}")
     return found
