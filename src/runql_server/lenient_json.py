@@ -13,7 +13,9 @@ JsonValue: TypeAlias = "None | bool | int | float | str | list[JsonValue] | dict
 JsonObject: TypeAlias = dict[str, JsonValue]
 JsonInput: TypeAlias = "None | bool | int | float | str | Sequence[JsonInput] | Mapping[str, JsonInput]"
 
-_decode = json.JSONDecoder(strict=False).decode
+_decoder = json.JSONDecoder(strict=False)
+_decode = _decoder.decode
+_begin = _decoder.raw_decode
 
 
 def _plain(value: object) -> object:
@@ -31,7 +33,14 @@ _encode = json.JSONEncoder(separators=(",", ":"), default=_plain).encode
 def parse(text: str, *, what: str) -> JsonValue:
     """Decode a JSON string; ``what`` names it in the error."""
     try:
-        value: JsonValue = _decode(text)
+        # `decode` looks for white space around the value, which takes longer than a number itself.
+        value: JsonValue
+        value, end = _begin(text)
+        return value if end == len(text) else _decode(text)
+    except (ValueError, RecursionError):
+        pass
+    try:
+        value = _decode(text)
     except (ValueError, RecursionError) as error:
         raise RequestError(f"{what} is not valid JSON: {error}") from error
     return value

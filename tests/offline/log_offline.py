@@ -113,6 +113,21 @@ def log_media(root: Path) -> None:
     run.finish()
 
 
+def log_listed(root: Path) -> None:
+    """Log an artifact whose files are listed in a file of its own, as those of more than 100,000 files are."""
+    interface: Any = importlib.import_module("wandb.sdk.interface.interface")
+    interface.MANIFEST_FILE_SIZE_THRESHOLD = 2
+    run = wandb.init(project=PROJECT, id="listed", dir=root)
+    artifact = wandb.Artifact("data-listed", "dataset")
+    for number in range(5):
+        with artifact.new_file(f"part {number}/ä.txt") as file:
+            file.write(f"file {number}")
+    artifact.add_reference("https://example.com/b.bin", name="ref.bin", checksum=False)
+    run.log_artifact(artifact, aliases=["listed"])
+    run.finish()
+    interface.MANIFEST_FILE_SIZE_THRESHOLD = 100_000
+
+
 def log_failed(root: Path) -> None:
     """Log a run that fails."""
     run = wandb.init(project=PROJECT, id="fails", dir=root)
@@ -139,6 +154,22 @@ def log_resumed(root: Path) -> None:
     run.finish()
 
 
+def log_forked(root: Path) -> None:
+    """Log a run that forks another, and a run that is rewound."""
+    for name in ("parent", "rewound"):
+        run = wandb.init(project=PROJECT, id=name, dir=root)
+        for value in range(6):
+            run.log({"q": value})
+        run.finish()
+    # Folders are named by the second, and sync needs the parent first.
+    time.sleep(1.1)
+    for settings in ({"id": "fork", "fork_from": "parent?_step=1"}, {"resume_from": "rewound?_step=2"}):
+        run = wandb.init(project=PROJECT, dir=root, **settings)
+        run.log({"q": 100})
+        run.log({"q": 101})
+        run.finish()
+
+
 def log_killed(root: Path) -> None:
     """Log a run whose process dies; what its service did not write yet is lost."""
     run = wandb.init(project=PROJECT, id="killed", config={"a": 1}, dir=root)
@@ -156,8 +187,10 @@ def main() -> None:
     root = Path(sys.argv[1])
     log_plain(root)
     log_media(root)
+    log_listed(root)
     log_failed(root)
     log_resumed(root)
+    log_forked(root)
     log_killed(root)
 
 

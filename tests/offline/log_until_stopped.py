@@ -20,9 +20,12 @@ def main() -> None:
     step = 0
     while not stop.exists():
         run.log({"step": step, "text": "t" * 2_000})
+        print(f"step {step}")
+        run.config.update({"reached": step // 10}, allow_val_change=True)
         step += 1
         time.sleep(0.01)
     run.log({"last": step})
+    run.summary["best"] = 0.5
     run.finish()
 
 

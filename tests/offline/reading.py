@@ -8,7 +8,7 @@ import re
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import yaml  # type: ignore[import-untyped]  # its stubs are a package of their own
 
@@ -17,6 +17,8 @@ from runql_server.lenient_json import JsonInput, JsonValue
 
 MADE_DOCUMENTS: Final = ("config.yaml", "wandb-metadata.json", "wandb-summary.json")
 """Files that `wandb sync` makes: compared as what they say, since the order of their keys is random."""
+Read: TypeAlias = "None | bool | int | float | str | bytes | list[Read] | tuple[Read, ...] | dict[str, Read]"
+ABSENT: Final = "absent"
 SYNC_FEATURE: Final = 76
 """A mark in the telemetry, which the process of `wandb sync` sets for itself."""
 
@@ -136,3 +138,18 @@ def comparable(value: JsonInput) -> Any:  # Any: as above
     if isinstance(value, Sequence) and not isinstance(value, str):
         return [comparable(member) for member in value]
     return value
+
+
+def different(here: Read, there: Read, place: str = "") -> dict[str, tuple[Read, Read]]:
+    """What differs, by place, such as ``config/lr``; lists of the same length are compared item by item."""
+    pairs: dict[str, tuple[Read, Read]] = {}
+    if isinstance(here, dict) and isinstance(there, dict):
+        pairs = {str(key): (here.get(key, ABSENT), there.get(key, ABSENT)) for key in here | there}
+    elif isinstance(here, list | tuple) and isinstance(there, list | tuple) and len(here) == len(there):
+        pairs = {str(index): pair for index, pair in enumerate(zip(here, there, strict=True))}
+    elif here != there:
+        return {place.removeprefix("/"): (here, there)}
+    found: dict[str, tuple[Read, Read]] = {}
+    for key, pair in pairs.items():
+        found |= different(*pair, f"{place}/{key}")
+    return found

@@ -7,13 +7,15 @@ import warnings
 from pathlib import Path
 
 import pytest
-from tests.offline.conftest import Logged, age, environment, run_folders
-from tests.oracle.sdk import NEWEST_IF_QUICK, interpreter
+from tests.offline.conftest import Logged, age, environment, run_folders, sync
+from tests.offline.reading import different, members
+from tests.oracle.sdk import NEWEST_IF_QUICK, VERSIONS, interpreter
 from tests.patience import PATIENCE, until
 
 import runql
 from runql_server.offline.framing import RecordFile
 from runql_server.offline.messages import decode
+from runql_server.running import RunningServer
 
 pytestmark = [pytest.mark.oracle, pytest.mark.long]
 LIVING = Path(__file__).with_name("log_until_stopped.py")
@@ -66,6 +68,16 @@ def test_a_cut_run_opens_and_says_so(logged: Logged, tmp_path: Path, share: floa
         assert [row["_step"] for row in rows] == list(range(history_of(path)))
 
 
+def assert_same_as_synced(opened: runql.OpenedRuns, folders: list[Path], home: Path) -> None:
+    """Check every member of the run that was followed against what sync makes of the finished file."""
+    with RunningServer() as server:
+        sync(Path(interpreter(VERSIONS[1])), folders, server, home)
+        with runql.Api(
+            {"entity": server.entity, "project": "offline"}, api_key=server.api_key, base_url=server.url
+        ) as api:
+            assert different(members(opened.api.run("living")), members(api.run("living"))) == {}
+
+
 @pytest.mark.parametrize("variable", NEWEST_IF_QUICK)
 def test_a_run_is_followed_while_the_sdk_writes_it(tmp_path: Path, variable: str) -> None:
     stop = tmp_path / "stop"
@@ -92,6 +104,7 @@ def test_a_run_is_followed_while_the_sdk_writes_it(tmp_path: Path, variable: str
             assert [row["_step"] for row in rows] == list(range(len(rows)))
             assert rows[-1]["last"] == len(rows) - 1
             assert opened.problems == ()
+            assert_same_as_synced(opened, run_folders(folder), tmp_path)
     finally:
         stop.touch()
         process.wait(PATIENCE)

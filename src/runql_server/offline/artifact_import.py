@@ -5,23 +5,25 @@ from __future__ import annotations
 import base64
 import hashlib
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
-from runql_server import lenient_json
 from runql_server.artifacts import committing, creation, lineage, naming, versions
 from runql_server.artifacts.contents import blobs, entries, manifests
 from runql_server.artifacts.contents.manifest_format import Manifest, ManifestEntry, StoragePolicyConfig
 from runql_server.artifacts.creation import NewArtifact
 from runql_server.artifacts.versions import Artifact
 from runql_server.errors import RequestError
-from runql_server.offline.fields import Fields, flag, inner, messages, strings, text, whole
+from runql_server.offline.artifact_entries import Entry, read_entries
+from runql_server.offline.fields import Fields, flag, inner, strings, text, whole
 from runql_server.offline.run_files import read_chunks
 from runql_server.storage import files
 from runql_server.storage.files import Upload
 from runql_server.storage.projects import Project
 from runql_server.storage.store import Store
+
+_LARGEST: Final = 2**63
 
 
 class ArtifactImport:
@@ -36,28 +38,26 @@ class ArtifactImport:
         A version of which a file is gone or has changed is not stored: nothing half-imported.
         """
         name = f"artifact {text(record, 'name')}"
-        contents = messages(inner(record, "manifest"), "contents")
         uploads: dict[str, Upload] = {}
-        if text(inner(record, "manifest"), "manifest_file_path"):
-            return [f"{name} was left out: its list of files is in a file of its own"]
         try:
+            contents = read_entries(inner(record, "manifest"))
             for entry in contents:
-                if not text(entry, "ref"):
-                    uploads[text(entry, "path")] = self._upload(entry)
+                if not entry.ref:
+                    uploads[entry.path] = self._upload(entry)
             with self._store.writing() as connection:
-                surplus = self._store_version(connection, record, project, run, uploads)
+                surplus = self._store_version(connection, record, project, run, contents, uploads)
         except (RequestError, OSError) as error:
             files.remove_blobs(self._store, [each.blob for each in uploads.values()])
             return [f"{name} was left out: {error.strerror if isinstance(error, OSError) else error}"]
         files.remove_blobs(self._store, surplus)
         return []
 
-    def _upload(self, entry: Fields) -> Upload:
-        source = Path(text(entry, "local_path"))
+    def _upload(self, entry: Entry) -> Upload:
+        source = Path(entry.local_path)
         with source.open("rb") as file:
             # The bytes go in only if they are those that the run logged.
-            if _md5(read_chunks(file)) != text(entry, "digest"):
-                raise RequestError(f"{text(entry, 'path')!r} has changed since it was logged")
+            if _md5(read_chunks(file)) != entry.digest:
+                raise RequestError(f"{entry.path!r} has changed since it was logged")
             file.seek(0)
             return self._written(file)
 
@@ -70,12 +70,13 @@ class ArtifactImport:
         record: Fields,
         project: Project,
         run: int,
+        contents: Sequence[Entry],
         uploads: dict[str, Upload],
     ) -> list[str | None]:
         artifact = creation.create(connection, project, _wanted(record, run), user=project.user_number)
         surplus: list[str | None] = []
         if artifact.state != "COMMITTED":
-            surplus = self._commit(connection, artifact, record, uploads)
+            surplus = self._commit(connection, artifact, contents, uploads)
         else:
             surplus = [each.blob for each in uploads.values()]
         if flag(record, "use_after_commit"):
@@ -83,12 +84,16 @@ class ArtifactImport:
         return surplus
 
     def _commit(
-        self, connection: sqlite3.Connection, artifact: Artifact, record: Fields, uploads: dict[str, Upload]
+        self,
+        connection: sqlite3.Connection,
+        artifact: Artifact,
+        listed: Sequence[Entry],
+        uploads: dict[str, Upload],
     ) -> list[str | None]:
         contents: dict[str, ManifestEntry] = {}
         surplus: list[str | None] = []
-        for entry in messages(inner(record, "manifest"), "contents"):
-            path = naming.check_path(text(entry, "path"))
+        for entry in listed:
+            path = naming.check_path(entry.path)
             made = _entry(entry)
             if path in uploads:
                 announced = entries.announce(connection, artifact, path, blobs.check_digest(made.digest))
@@ -121,17 +126,15 @@ def _wanted(record: Fields, run: int) -> NewArtifact:
     )
 
 
-def _entry(entry: Fields) -> ManifestEntry:
-    extra = {
-        text(pair, "key"): lenient_json.parse(text(pair, "value_json"), what="extra")
-        for pair in messages(entry, "extra")
-    }
+def _entry(entry: Entry) -> ManifestEntry:
+    if not 0 <= entry.size < _LARGEST:
+        raise RequestError(f"{entry.path!r} has the size {entry.size}, which no file has")
     return ManifestEntry(
-        digest=text(entry, "digest"),
-        ref=text(entry, "ref") or None,
-        size=whole(entry, "size"),
-        birth_artifact_id=text(entry, "birth_artifact_id") or None,
-        extra=dict[str, object](extra) or None,
+        digest=entry.digest,
+        ref=entry.ref or None,
+        size=entry.size,
+        birth_artifact_id=entry.birth_artifact_id or None,
+        extra=None if entry.extra is None else dict[str, object](entry.extra),
     )
 
 

@@ -6,7 +6,7 @@ import math
 from datetime import UTC, datetime
 from typing import Final
 
-from runql_server.offline.messages import Plain
+from runql_server.offline.messages import Plain, Written
 
 _SECOND: Final = 10**9
 _LATEST: Final = 253_402_300_799.0
@@ -50,6 +50,12 @@ def messages(fields: Fields, name: str) -> list[Fields]:
     return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
 
 
+def items(fields: Fields, name: str) -> list[Written]:
+    """Return a list of keys with their values."""
+    value = fields.get(name)
+    return [each for each in value if isinstance(each, Written)] if isinstance(value, list) else []
+
+
 def nanoseconds(fields: Fields, name: str) -> int | None:
     """Return a time as nanoseconds since 1970, or None; a float of this size would lose the last digits."""
     time = inner(fields, name)
@@ -60,11 +66,6 @@ def seconds(fields: Fields, name: str) -> float | None:
     """Return a time as seconds since 1970, or None."""
     time = nanoseconds(fields, name)
     return None if time is None else time / _SECOND
-
-
-def path(item: Fields) -> list[str]:
-    """Return the path of a changed or logged key; a nested one has several parts."""
-    return strings(item, "nested_key") or [text(item, "key")]
 
 
 def moment(time: float) -> datetime:

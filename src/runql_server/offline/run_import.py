@@ -130,6 +130,9 @@ class RunImport:
     def _find_or_create(self, connection: sqlite3.Connection, project: Project) -> int:
         found = runs.find(connection, project.number, self.run_id, crash_before=self._store.crash_before())
         if found is not None:
+            point = self._branch_point()
+            if point is not None and point.run_name == self.run_id:
+                lines.cut_history(connection, found.number, after=point.step)
             self.state.resume(_earlier(connection, found.number))
             self._first_line = self.state.earlier.log_lines
             return found.number
@@ -140,13 +143,21 @@ class RunImport:
         return number
 
     def _fork(self, connection: sqlite3.Connection, number: int) -> None:
-        point = forks.branch_point(lenient_json.dump(self.state.config()))
-        if point is None or point.run_name == self.run_id:
+        point = self._branch_point()
+        if point is None:
+            return
+        if point.run_name == self.run_id:
+            self.notes.append(
+                f"rows up to step {point.step} are not here: the file rewinds a run that is not"
+            )
             return
         try:
             forks.copy_parent_rows(connection, number, point)
         except NotFoundError as error:
             self.notes.append(f"rows before the fork are not here: {error}")
+
+    def _branch_point(self) -> forks.BranchPoint | None:
+        return forks.branch_point(lenient_json.dump(self.state.config()))
 
     def _change(self) -> RunChange:
         run = self.state.run

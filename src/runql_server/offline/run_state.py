@@ -14,22 +14,25 @@ from runql_server.offline.fields import (
     Fields,
     flag,
     inner,
+    items,
     messages,
     nanoseconds,
-    path,
     seconds,
     strings,
     text,
     whole,
 )
-from runql_server.offline.messages import Record
+from runql_server.offline.messages import Record, Written
 from runql_server.offline.telemetry import Metrics, environment_document, merge, telemetry_config
 from runql_server.offline.trees import Config, Summary
 
 INTERNAL: Final = "_wandb"
 _LARGEST: Final = 2**63
 _EXACT: Final = 2**53
+_STEP: Final = ("_step",)
 _DEEPEST: Final = 200
+_MOST_PENDING: Final = 10_000
+"""Values of the summary that wait for the next write."""
 _PASSED: Final = frozenset({"header", "footer", "final", "request", "noop_link_artifact", "alert"})
 """Kinds that hold nothing for a data directory."""
 
@@ -73,6 +76,7 @@ class RunState:
         self.summary_changed: bool = False
         self._config = Config()
         self._summary = Summary()
+        self._new_summary: dict[tuple[str, ...], Written] = {}
         self._telemetry: Fields = {}
         self._metrics = Metrics()
         self._environment: Fields = {}
@@ -159,6 +163,7 @@ class RunState:
 
     def summary(self) -> JsonObject:
         """Return the summary."""
+        self._apply_summary()
         return self._summary.document()
 
     def _add_branch_point(self, internal: JsonObject) -> None:
@@ -181,30 +186,41 @@ class RunState:
         self.config_changed = True
 
     def _change_config(self, fields: Fields) -> None:
-        for item in messages(fields, "update"):
+        for item in items(fields, "update"):
             value = self._parsed(item, "config")
             if value is not None:
-                self._config.set(path(item), value[0])
-        for item in messages(fields, "remove"):
-            self._config.remove(path(item))
+                self._config.set(item.path, value[0])
+        for item in items(fields, "remove"):
+            self._config.remove(item.path)
         self.config_changed = True
 
     def _change_summary(self, fields: Fields) -> None:
-        for item in messages(fields, "update"):
-            value = self._parsed(item, "summary")
+        for item in items(fields, "update"):
             # The last row alone says which step is the last: the record of a row may be cut off behind this one.
-            if value is not None and path(item) != ["_step"]:
-                self._summary.set(path(item), value[0])
-        for item in messages(fields, "remove"):
-            self._summary.remove(path(item))
+            if item.path != _STEP:
+                # The SDK writes the summary with each row. Of a key's values the last one before a write counts.
+                self._new_summary.pop(item.path, None)
+                self._new_summary[item.path] = item
+        removed = items(fields, "remove")
+        if removed or len(self._new_summary) > _MOST_PENDING:
+            self._apply_summary()
+        for item in removed:
+            self._summary.remove(item.path)
         self.summary_changed = True
+
+    def _apply_summary(self) -> None:
+        for item in self._new_summary.values():
+            value = self._parsed(item, "summary")
+            if value is not None:
+                self._summary.set(item.path, value[0])
+        self._new_summary.clear()
 
     def _take_history(self, fields: Fields) -> None:
         row = Summary()
-        for item in messages(fields, "item"):
+        for item in items(fields, "item"):
             value = self._parsed(item, "history")
             if value is not None:
-                row.set(path(item), value[0])
+                row.set(item.path, value[0])
         document = row.document()
         self._set_step(document, whole(inner(fields, "step"), "num"))
         line = lenient_json.dump(document)
@@ -219,7 +235,7 @@ class RunState:
         number = max(wanted, self._next_step)
         row["_step"] = number
         self._next_step = number + 1
-        self._summary.set(["_step"], number)
+        self._summary.set(_STEP, number)
         self.summary_changed = True
 
     def _take_stats(self, fields: Fields) -> None:
@@ -227,10 +243,10 @@ class RunState:
         row: JsonObject = {"_wandb": True, "_timestamp": moment}
         since = (nanoseconds(fields, "timestamp") or 0) - (nanoseconds(self.run, "start_time") or 0)
         row["_runtime"] = since / 1e9
-        for item in messages(fields, "item"):
+        for item in items(fields, "item"):
             value = self._parsed(item, "stats")
             if value is not None:
-                row[f"system.{text(item, 'key')}"] = value[0]
+                row[f"system.{item.path[0]}"] = value[0]
         line = lenient_json.dump(row)
         self.batch.events.append(line)
         self.batch.size += len(line)
@@ -247,19 +263,14 @@ class RunState:
         if isinstance(moment, int | float):
             self.last_time = max(self.last_time, float(moment))
 
-    def _parsed(self, item: Fields, what: str) -> tuple[JsonValue] | None:
+    def _parsed(self, item: Written, what: str) -> tuple[JsonValue] | None:
         """Return the value of an item, or None for one that is no JSON, which the SDK leaves out, too."""
-        if len(path(item)) > _DEEPEST:
+        if len(item.path) > _DEEPEST:
             self.left_out[f"values of {what} that are nested too deeply"] += 1
             return None
-        if "value_json" not in item:
-            direct = _direct(item)
-            if direct is not None:
-                return direct
         try:
-            if "json" in item:
-                return (_stored_number(lenient_json.parse(text(item, "json"), what=what)),)
-            return (_stored_number(lenient_json.parse(text(item, "value_json"), what=what)),)
+            value = lenient_json.parse(item.json, what=what)
+            return (value if isinstance(value, str) else _stored_number(value),)
         except (RequestError, RecursionError):
             self.left_out[f"values of {what} that are no JSON"] += 1
             return None
@@ -270,29 +281,22 @@ def run_tags(run: Fields) -> list[str]:
     return strings(run, "tags")
 
 
-def _direct(item: Fields) -> tuple[JsonValue] | None:
-    for name in ("boolean", "integer", "number", "text"):
-        value = item.get(name)
-        if isinstance(value, bool | int | float | str):
-            return (value,)
-    return (None,) if "none" in item else None
-
-
 def _stored_number(value: JsonValue) -> JsonValue:
     """Write numbers as the SDK does before it uploads them.
 
     Whole numbers beyond 64 bits become floats, and floats below 2^53 without a fraction become whole numbers.
     """
+    if isinstance(value, float):
+        # The zero with a sign has no whole number.
+        is_whole = value.is_integer() and abs(value) < _EXACT and str(value) != "-0.0"
+        return int(value) if is_whole else value
     if isinstance(value, dict):
         return {key: _stored_number(member) for key, member in value.items()}
     if isinstance(value, list):
         return [_stored_number(member) for member in value]
     if isinstance(value, int) and not -_LARGEST <= value < _LARGEST:
         try:
-            value = float(value)
+            return float(value)
         except OverflowError:
             return float("inf") if value > 0 else float("-inf")
-    # The zero with a sign has no whole number.
-    if isinstance(value, float) and value.is_integer() and abs(value) < _EXACT and str(value) != "-0.0":
-        return int(value)
     return value

@@ -7,7 +7,7 @@ from typing import Final
 
 from runql_server.lenient_json import JsonObject, JsonValue
 from runql_server.offline.fields import Fields, flag, inner, text, whole
-from runql_server.offline.messages import Plain
+from runql_server.offline.messages import Plain, Written
 
 _DEFINED: Final = 3
 _SIZES: Final = frozenset({"total", "used", "memoryTotal", "swapTotalBytes", "ramTotalBytes"})
@@ -39,6 +39,8 @@ def telemetry_config(telemetry: Fields) -> JsonObject:
 
 
 def _encoded(value: Plain) -> JsonValue:
+    if isinstance(value, Written):
+        return value.json
     if isinstance(value, dict):
         if all(isinstance(member, bool) for member in value.values()):
             return [int(number) for number, member in value.items() if member]
@@ -106,6 +108,8 @@ def environment_document(environment: Fields) -> JsonObject:
 
 
 def _document(value: Plain) -> JsonValue:
+    if isinstance(value, Written):
+        return value.json
     if isinstance(value, dict):
         return {name: str(member) if name in _SIZES else _document(member) for name, member in value.items()}
     return [_document(member) for member in value] if isinstance(value, list) else value

@@ -56,7 +56,7 @@ class Summary:
     def set(self, path: Sequence[str], value: JsonValue) -> None:
         """Set the value at a path."""
         target = self._tree
-        for part in path[:-1]:
+        for part in path[:-1] if len(path) > 1 else ():
             below = target.get(part)
             if not isinstance(below, dict):
                 below = target[part] = {}

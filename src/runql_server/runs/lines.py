@@ -93,6 +93,18 @@ def copy_history(connection: sqlite3.Connection, source: int, target: int, *, up
     return copied
 
 
+def cut_history(connection: sqlite3.Connection, run: int, *, after: float) -> None:
+    """Remove the rows behind a step, as a rewind does. Needs a write transaction."""
+    query = "SELECT MIN(line) FROM history WHERE run_id = ? AND step > ?"
+    first: int | None = connection.execute(query, (run, after)).fetchone()[0]
+    if first is None:
+        return
+    connection.execute("DELETE FROM history WHERE run_id = ? AND line >= ?", (run, first))
+    history_exports.invalidate(connection, run, first)
+    curve_chunks.invalidate(connection, run, "history", first)
+    _store_history_keys(connection, run, recompute_history_keys(connection, run))
+
+
 def write_events(connection: sqlite3.Connection, run: int, strings: Sequence[str], offset: int) -> None:
     """Write system metric rows, and store the newest value of each metric. Needs a transaction."""
     if offset < line_count(connection, "events", run):
