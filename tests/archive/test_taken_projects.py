@@ -12,7 +12,7 @@ from tests.archive.conftest import api_of
 from tests.cli.invoking import Done
 
 from runql import Archive, ArchiveError, AsyncApi
-from runql.archive import importing
+from runql.archive.importing import project
 from runql.resources.runs.query import RunQuery
 from runql_server.running import RunningServer
 from runql_server.seed import SeedRun
@@ -81,7 +81,7 @@ def test_the_runs_are_looked_for_on_every_page(
         # As on a server that returns fewer runs than requested.
         return RunQuery(entity, project, filters, per_page=min(per_page, 1))
 
-    monkeypatch.setattr(importing, "RunQuery", short)
+    monkeypatch.setattr(project, "RunQuery", short)
     target.seed("back", [SeedRun(name="a"), SeedRun(name="b")])
     assert "has run a, run b already" in _refused("sync", target, archived, dry_run=False)
 
