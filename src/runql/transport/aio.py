@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
+from contextlib import AbstractContextManager, aclosing, asynccontextmanager, nullcontext
 from dataclasses import replace
 from types import TracebackType
 from typing import Final, NoReturn, Self, TypeVar
@@ -20,9 +20,10 @@ from runql.limits import Limits, ResponseLimitError, checked_limits, limited
 from runql.partial_results import OnPartial, PartialReads, checked_partial
 from runql.transport.bodies import Sink, Source
 from runql.transport.connections.leftovers import watch_awaited
+from runql.transport.connections.pool import use_async_pools
 from runql.transport.credentials.plain_http import check_plain_http
 from runql.transport.deadlines.call import Call
-from runql.transport.endpoint import LIMITS, UNSENT, Endpoint, NoCookies, parsed
+from runql.transport.endpoint import LIMITS, NO_REQUEST, UNSENT, Endpoint
 from runql.transport.event_loops import EventLoop, current_event_loop
 from runql.transport.flow import Alone, Effect, Flow, Gather, Join, Offload, Reply, Sleep, name_of
 from runql.transport.http_library import httpx
@@ -143,14 +144,15 @@ class AsyncRetryingClient:
         disown_in_children(self)
 
     def _new_http_client(self) -> httpx.AsyncClient:
-        return httpx.AsyncClient(
+        http = httpx.AsyncClient(
             timeout=self.settings.timeout,
             limits=LIMITS,
-            cookies=NoCookies(),
             transport=self._transport,
             verify=LazySSLContext(),
-            event_hooks={"response": [watch_awaited]},
         )
+        if self._transport is None:
+            use_async_pools(http)
+        return http
 
     def disown(self) -> object:
         """In a forked child, leave the parent's connections to the parent; see `lifetime.Forkable`."""
@@ -439,15 +441,12 @@ class AsyncRetryingClient:
     ) -> tuple[httpx.Response, bytes]:
         """Return httpx's response and its body, which is empty when a sink took it."""
         content = request.content if request.source is None else _body_chunks(request.source)
-        headers = self._endpoint.headers(request)
-        async with http.stream(
-            request.method,
-            parsed(request.url),
-            content=content,
-            headers=headers,
-            auth=self._endpoint.authorization(request),
-            timeout=call.bound(self.settings.timeout),
-        ) as http_response:
+        sent = self._endpoint.http_request(request, content, call.bound(self.settings.timeout))
+        # The transport, not the client: redirects, cookies and credentials are ours, and they take as long as the rest.
+        transport = http._transport_for_url(sent.url)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - as above
+        async with aclosing(await transport.handle_async_request(sent)) as http_response:
+            http_response.request = NO_REQUEST
+            watch_awaited(http_response)
             if request.sink is not None and request.sink.begin(
                 http_response.status_code, http_response.headers
             ):

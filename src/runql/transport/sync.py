@@ -6,7 +6,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from contextvars import copy_context
 from dataclasses import replace
 from types import TracebackType
@@ -18,11 +18,12 @@ from runql.limits import Limits, ResponseLimitError, checked_limits, limited
 from runql.partial_results import OnPartial, PartialReads, checked_partial
 from runql.transport.bodies import Sink, Source
 from runql.transport.connections.leftovers import watch
+from runql.transport.connections.pool import use_pools
 from runql.transport.credentials.plain_http import check_plain_http
 from runql.transport.deadlines.call import Call
-from runql.transport.deadlines.sockets import bind_sockets, bounding_sockets
+from runql.transport.deadlines.sockets import bounding_sockets
 from runql.transport.deadlines.waits import wait_for, wait_for_all
-from runql.transport.endpoint import LIMITS, UNSENT, Endpoint, NoCookies, parsed
+from runql.transport.endpoint import LIMITS, NO_REQUEST, UNSENT, Endpoint
 from runql.transport.flow import Effect, Flow, Gather, Join, Offload, Reply, Sleep, name_of
 from runql.transport.http_library import httpx
 from runql.transport.lifetime import (
@@ -101,12 +102,10 @@ class RetryingClient:
         http = httpx.Client(
             timeout=self.settings.timeout,
             limits=LIMITS,
-            cookies=NoCookies(),
             transport=self._transport,
             verify=LazySSLContext(),
-            event_hooks={"response": [watch]},
         )
-        bind_sockets(http)
+        use_pools(http, is_own=self._transport is None)
         # A client that nobody closed, as in a notebook, closes its connections when it is garbage-collected.
         self._finalizer = weakref.finalize(self, http.close)
         return http
@@ -423,15 +422,12 @@ class RetryingClient:
     def _receive(self, http: httpx.Client, request: Request, call: Call) -> tuple[httpx.Response, bytes]:
         """Return httpx's response and its body, which is empty when a sink took it."""
         content = request.content if request.source is None else _body_chunks(request.source)
-        headers = self._endpoint.headers(request)
-        with http.stream(
-            request.method,
-            parsed(request.url),
-            content=content,
-            headers=headers,
-            auth=self._endpoint.authorization(request),
-            timeout=call.bound(self.settings.timeout),
-        ) as http_response:
+        sent = self._endpoint.http_request(request, content, call.bound(self.settings.timeout))
+        # The transport, not the client: redirects, cookies and credentials are ours, and they take as long as the rest.
+        transport = http._transport_for_url(sent.url)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - as above
+        with closing(transport.handle_request(sent)) as http_response:
+            http_response.request = NO_REQUEST
+            watch(http_response)
             if request.sink is not None and request.sink.begin(
                 http_response.status_code, http_response.headers
             ):
