@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import AbstractContextManager, aclosing, asynccontextmanager, nullcontext
+from contextlib import AbstractContextManager, aclosing, asynccontextmanager
 from dataclasses import replace
 from types import TracebackType
 from typing import Final, NoReturn, Self, TypeVar
@@ -40,6 +40,7 @@ from runql.transport.lifetime import (
 from runql.transport.limits.body import LimitedBody, SinkBody
 from runql.transport.observation.log_setup import set_up_log
 from runql.transport.observation.spans import observed_call, request_span
+from runql.transport.pacing.concurrency import Concurrency
 from runql.transport.pacing.limiter import Place, RateLimiter, Turn
 from runql.transport.proxies import check_proxies
 from runql.transport.queries.connection import NodeT, PageReader, SupportsConnection
@@ -346,28 +347,42 @@ class AsyncRetryingClient:
 
     async def _gather(self, effect: Gather, call: Call) -> None:
         errors: list[BaseException] = []
+        concurrency = Concurrency(
+            min(effect.limit, len(effect.flows)), time.monotonic(), self.traffic.retries
+        )
         waiting = iter(effect.flows)
-        slots = anyio.Semaphore(effect.limit) if effect.release_on_offload else None
+        slots = anyio.Semaphore(concurrency.limit) if effect.release_on_offload else None
 
         async def work() -> None:
             while True:
-                async with slots or nullcontext():
+                if slots is not None:
+                    await slots.acquire()
+                change = 0
+                try:
                     # A slot may come in the same step of the loop as the cancellation: the worker would go on once.
                     flow = None if errors else next(waiting, None)
                     if flow is None:
                         return
-                    try:
-                        await self._run(flow, slots, call)
-                    except GeneratorExit:
-                        raise
-                    except anyio.get_cancelled_exc_class():
-                        raise
-                    except BaseException as error:  # noqa: BLE001 - raised bare below: a group would hide its type
-                        errors.append(error)
-                        group.cancel_scope.cancel()
+                    await self._run(flow, slots, call)
+                    change = concurrency.ended(time.monotonic(), self.traffic.retries)
+                except GeneratorExit:
+                    raise
+                except anyio.get_cancelled_exc_class():
+                    raise
+                except BaseException as error:  # noqa: BLE001 - raised bare below: a group would hide its type
+                    errors.append(error)
+                    group.cancel_scope.cancel()
+                finally:
+                    if slots is not None:
+                        for _ in range(change + 1):
+                            slots.release()
+                if change < 0:
+                    return
+                for _ in range(change):
+                    group.start_soon(work)
 
         async with anyio.create_task_group() as group:
-            for _ in range(effect.workers):
+            for _ in range(effect.workers(concurrency.limit)):
                 group.start_soon(work)
         if errors:
             raise errors[0]

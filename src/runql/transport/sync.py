@@ -6,7 +6,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from contextlib import AbstractContextManager, closing, contextmanager
 from contextvars import copy_context
 from dataclasses import replace
 from types import TracebackType
@@ -38,6 +38,7 @@ from runql.transport.lifetime import (
 from runql.transport.limits.body import LimitedBody, SinkBody
 from runql.transport.observation.log_setup import set_up_log
 from runql.transport.observation.spans import observed_call, request_span
+from runql.transport.pacing.concurrency import Concurrency
 from runql.transport.pacing.limiter import Place, RateLimiter, Turn
 from runql.transport.proxies import check_proxies
 from runql.transport.queries.connection import NodeT, PageReader, SupportsConnection
@@ -321,34 +322,54 @@ class RetryingClient:
         return response
 
     def _gather(self, effect: Gather, call: Call) -> None:
-        from concurrent.futures import ThreadPoolExecutor
+        from concurrent.futures import Future, ThreadPoolExecutor
 
         flows, limit = effect.flows, effect.limit
         if min(limit, len(flows)) <= 1:
             for flow in flows:
                 self._run(flow, None, call)
             return
+        concurrency = Concurrency(min(limit, len(flows)), time.monotonic(), self.traffic.retries)
         waiting, lock, stopped = iter(flows), threading.Lock(), threading.Event()
-        slots = threading.Semaphore(limit) if effect.release_on_offload else None
+        slots = threading.Semaphore(concurrency.limit) if effect.release_on_offload else None
+        futures: list[Future[None]] = []
+
+        def add_workers(number: int) -> None:
+            # Each thread gets a copy of the context: the limits, and what a caller's tracing keeps there.
+            futures.extend(pool.submit(copy_context().run, work) for _ in range(number))
 
         def work() -> None:
             try:
                 while True:
-                    with slots or nullcontext():
+                    _take(slots)
+                    change = 0
+                    try:
                         with lock:
                             flow = None if stopped.is_set() else next(waiting, None)
                         if flow is None:
                             return
                         self._run(flow, slots, call)
+                        with lock:
+                            change = concurrency.ended(time.monotonic(), self.traffic.retries)
+                    finally:
+                        if slots is not None and change >= 0:
+                            slots.release(change + 1)
+                    if change < 0:
+                        return
+                    if change and not stopped.is_set():
+                        add_workers(change)
             except BaseException:
                 stopped.set()
                 raise
 
-        with ThreadPoolExecutor(effect.workers, thread_name_prefix="runql") as pool:
+        with ThreadPoolExecutor(effect.workers(limit), thread_name_prefix="runql") as pool:
             try:
-                # Each thread gets a copy of the context: the limits, and what a caller's tracing keeps there.
-                futures = [pool.submit(copy_context().run, work) for _ in range(effect.workers)]
-                wait_for_all(futures)
+                add_workers(effect.workers(concurrency.limit))
+                # Workers add workers before they end.
+                ended = 0
+                while ended < len(futures):
+                    ended = len(futures)
+                    wait_for_all(futures[:ended])
             finally:
                 # Also when an interrupt ends the wait: leaving the pool waits for its threads.
                 stopped.set()
@@ -438,6 +459,11 @@ class RetryingClient:
             for chunk in call.checked(_chunks(http_response), request.name):
                 body.take(chunk)
             return http_response, body.content()
+
+
+def _take(slots: threading.Semaphore | None) -> None:
+    if slots is not None:
+        slots.acquire()
 
 
 @contextmanager
