@@ -25,6 +25,8 @@ _LIBRARIES: Final = frozenset(
 _DRIVERS: Final = frozenset(
     {
         "runql.transport.aio",
+        "runql.transport.connections.leftovers",
+        "runql.transport.connections.pool",
         "runql.transport.deadlines.call",
         "runql.transport.limits.body",
         "runql.transport.limits.decoding",

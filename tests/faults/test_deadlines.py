@@ -158,7 +158,7 @@ def test_an_unknown_name_is_a_failed_connection_within_a_deadline_too() -> None:
 
 
 def test_the_sockets_of_every_connection_pool_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    # It fails when httpx or httpcore moves the attributes that `bind_sockets` replaces.
+    # It fails when httpx or httpcore moves the attributes that `use_pools` and `bind_sockets` replace.
     monkeypatch.setenv("http_proxy", "http://proxy.example:3128")
     monkeypatch.setenv("https_proxy", "https://proxy.example:3128")
     monkeypatch.setenv("no_proxy", "exempt.example")
@@ -168,7 +168,7 @@ def test_the_sockets_of_every_connection_pool_are_bounded(monkeypatch: pytest.Mo
         mounts = [mount for mount in http._mounts.values() if mount is not None]
         assert len(mounts) == 2
         for transport in (http._transport, *mounts):
-            assert isinstance(transport._pool._network_backend, BoundedBackend)
+            assert isinstance(transport._pool.maker._network_backend, BoundedBackend)
 
 
 def test_a_call_of_two_requests_has_one_deadline(face: Face) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
+from contextlib import AbstractContextManager, aclosing, asynccontextmanager
 from dataclasses import replace
 from types import TracebackType
 from typing import Final, NoReturn, Self, TypeVar
@@ -20,9 +20,10 @@ from runql.limits import Limits, ResponseLimitError, checked_limits, limited
 from runql.partial_results import OnPartial, PartialReads, checked_partial
 from runql.transport.bodies import Sink, Source
 from runql.transport.connections.leftovers import watch_awaited
+from runql.transport.connections.pool import use_async_pools
 from runql.transport.credentials.plain_http import check_plain_http
 from runql.transport.deadlines.call import Call
-from runql.transport.endpoint import LIMITS, UNSENT, Endpoint, NoCookies, parsed
+from runql.transport.endpoint import LIMITS, NO_REQUEST, UNSENT, Endpoint
 from runql.transport.event_loops import EventLoop, current_event_loop
 from runql.transport.flow import Alone, Effect, Flow, Gather, Join, Offload, Reply, Sleep, name_of
 from runql.transport.http_library import httpx
@@ -39,6 +40,7 @@ from runql.transport.lifetime import (
 from runql.transport.limits.body import LimitedBody, SinkBody
 from runql.transport.observation.log_setup import set_up_log
 from runql.transport.observation.spans import observed_call, request_span
+from runql.transport.pacing.concurrency import Concurrency
 from runql.transport.pacing.limiter import Place, RateLimiter, Turn
 from runql.transport.proxies import check_proxies
 from runql.transport.queries.connection import NodeT, PageReader, SupportsConnection
@@ -143,14 +145,15 @@ class AsyncRetryingClient:
         disown_in_children(self)
 
     def _new_http_client(self) -> httpx.AsyncClient:
-        return httpx.AsyncClient(
+        http = httpx.AsyncClient(
             timeout=self.settings.timeout,
             limits=LIMITS,
-            cookies=NoCookies(),
             transport=self._transport,
             verify=LazySSLContext(),
-            event_hooks={"response": [watch_awaited]},
         )
+        if self._transport is None:
+            use_async_pools(http)
+        return http
 
     def disown(self) -> object:
         """In a forked child, leave the parent's connections to the parent; see `lifetime.Forkable`."""
@@ -344,28 +347,42 @@ class AsyncRetryingClient:
 
     async def _gather(self, effect: Gather, call: Call) -> None:
         errors: list[BaseException] = []
+        concurrency = Concurrency(
+            min(effect.limit, len(effect.flows)), time.monotonic(), self.traffic.retries
+        )
         waiting = iter(effect.flows)
-        slots = anyio.Semaphore(effect.limit) if effect.release_on_offload else None
+        slots = anyio.Semaphore(concurrency.limit) if effect.release_on_offload else None
 
         async def work() -> None:
             while True:
-                async with slots or nullcontext():
+                if slots is not None:
+                    await slots.acquire()
+                change = 0
+                try:
                     # A slot may come in the same step of the loop as the cancellation: the worker would go on once.
                     flow = None if errors else next(waiting, None)
                     if flow is None:
                         return
-                    try:
-                        await self._run(flow, slots, call)
-                    except GeneratorExit:
-                        raise
-                    except anyio.get_cancelled_exc_class():
-                        raise
-                    except BaseException as error:  # noqa: BLE001 - raised bare below: a group would hide its type
-                        errors.append(error)
-                        group.cancel_scope.cancel()
+                    await self._run(flow, slots, call)
+                    change = concurrency.ended(time.monotonic(), self.traffic.retries)
+                except GeneratorExit:
+                    raise
+                except anyio.get_cancelled_exc_class():
+                    raise
+                except BaseException as error:  # noqa: BLE001 - raised bare below: a group would hide its type
+                    errors.append(error)
+                    group.cancel_scope.cancel()
+                finally:
+                    if slots is not None:
+                        for _ in range(change + 1):
+                            slots.release()
+                if change < 0:
+                    return
+                for _ in range(change):
+                    group.start_soon(work)
 
         async with anyio.create_task_group() as group:
-            for _ in range(effect.workers):
+            for _ in range(effect.workers(concurrency.limit)):
                 group.start_soon(work)
         if errors:
             raise errors[0]
@@ -439,15 +456,12 @@ class AsyncRetryingClient:
     ) -> tuple[httpx.Response, bytes]:
         """Return httpx's response and its body, which is empty when a sink took it."""
         content = request.content if request.source is None else _body_chunks(request.source)
-        headers = self._endpoint.headers(request)
-        async with http.stream(
-            request.method,
-            parsed(request.url),
-            content=content,
-            headers=headers,
-            auth=self._endpoint.authorization(request),
-            timeout=call.bound(self.settings.timeout),
-        ) as http_response:
+        sent = self._endpoint.http_request(request, content, call.bound(self.settings.timeout))
+        # The transport, not the client: redirects, cookies and credentials are ours, and they take as long as the rest.
+        transport = http._transport_for_url(sent.url)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - as above
+        async with aclosing(await transport.handle_async_request(sent)) as http_response:
+            http_response.request = NO_REQUEST
+            watch_awaited(http_response)
             if request.sink is not None and request.sink.begin(
                 http_response.status_code, http_response.headers
             ):

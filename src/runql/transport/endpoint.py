@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import AsyncIterable, Iterable
 from copy import copy
 from functools import lru_cache
-from http.cookiejar import CookieJar
 from urllib.parse import unquote
 
 from runql.config import Settings
@@ -18,7 +18,7 @@ from runql.errors import (
 )
 from runql.limits import ResponseLimitError
 from runql.transport.codec import encode, refused_parts
-from runql.transport.credentials.authorization import Authorization, Credentials
+from runql.transport.credentials.authorization import Credentials
 from runql.transport.diagnosis import ONCE, PASSWORD_WANTED, diagnose, diagnose_407, host_of
 from runql.transport.flow import Download, Post, Send, Upload
 from runql.transport.http_library import httpx
@@ -33,17 +33,13 @@ USER_AGENT = f"runql/{__version__}"
 # Errors raised before the request was sent: the server has not seen it.
 UNSENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 
+NO_REQUEST = httpx.Request("GET", "")
+"""Takes the place of the request in a response of a caller's transport: that one holds the API key."""
+
 LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=64)
 """No limit on connections: flows limit their own concurrency, and a request that waits for a connection could time out."""
 
 _ABSOLUTE = re.compile(r"https?://", re.IGNORECASE)
-
-
-class NoCookies(CookieJar):
-    """Keep no cookies: the API needs none, and a storage's cookies must not be sent back."""
-
-    def extract_cookies(self, response: object, request: object) -> None:
-        """Ignore the response's cookies."""
 
 
 @lru_cache(maxsize=64)
@@ -157,7 +153,7 @@ class Endpoint:
 
     def headers(self, request: Request) -> dict[str, str]:
         """Return the request's headers, without credentials."""
-        headers = {"User-Agent": USER_AGENT, "Accept-Encoding": ACCEPTED}
+        headers = {"Accept": "*/*", "Accept-Encoding": ACCEPTED, "User-Agent": USER_AGENT}
         if request.source is not None:
             given = {
                 name: value for name, value in request.source_headers if name.lower() != "content-length"
@@ -172,10 +168,28 @@ class Endpoint:
             headers["Content-Type"] = "application/json"
         return headers
 
-    def authorization(self, request: Request) -> Authorization | None:
-        """Return what adds the credentials to a request; None unless it asks for a URL below the base URL."""
-        is_ours = request.source is None and self._is_below_base(request.url)
-        return self.credentials.authorization if is_ours else None
+    def http_request(
+        self,
+        request: Request,
+        content: bytes | Iterable[bytes] | AsyncIterable[bytes] | None,
+        timeout: float | None,
+    ) -> httpx.Request:
+        """Return what a transport of httpx sends: with the credentials, if the URL is below the base URL."""
+        headers = self.headers(request)
+        if self.carries_key(request):
+            name, value = self.credentials.header()
+            headers[name] = value
+        return httpx.Request(
+            request.method,
+            parsed(request.url),
+            headers=headers,
+            content=content,
+            extensions={"timeout": httpx.Timeout(timeout).as_dict()},
+        )
+
+    def carries_key(self, request: Request) -> bool:
+        """Whether a request carries the credentials: only if it asks for a URL below the base URL."""
+        return request.source is None and self._is_below_base(request.url)
 
     def failure(
         self, request: Request, error: httpx.HTTPError | ResponseLimitError, elapsed: float

@@ -58,7 +58,10 @@ from runql_graphql.operation import Operation
 T = TypeVar("T")
 
 DEFAULT_CONCURRENCY = 8
-"""How many flows a `Gather` runs at the same time unless its caller says otherwise."""
+"""How many queries a `Gather` runs at the same time unless its caller says otherwise."""
+
+MOST_TRANSFERS = 64
+"""How many files a `Gather` transfers at the same time at most, unless its caller says otherwise; see `Concurrency`."""
 
 EXTRA_WORKERS = 2
 """Workers that a `Gather` adds to its limit when flows release their slot while they do offloaded work."""
@@ -139,7 +142,7 @@ class Gather:
 
     Attributes:
         flows: the flows to run.
-        limit: how many run at the same time.
+        limit: how many run at the same time, at most; see `Concurrency`.
         release_on_offload: a flow that does offloaded work does not count towards the limit.
     """
 
@@ -147,10 +150,9 @@ class Gather:
     limit: int
     release_on_offload: bool = False
 
-    @property
-    def workers(self) -> int:
-        """Threads or tasks that run the flows."""
-        return min(self.limit + EXTRA_WORKERS if self.release_on_offload else self.limit, len(self.flows))
+    def workers(self, at_once: int) -> int:
+        """Return how many threads or tasks run the flows, when so many flows may run at the same time."""
+        return min(at_once + EXTRA_WORKERS if self.release_on_offload else at_once, len(self.flows))
 
 
 @dataclass(frozen=True, slots=True)

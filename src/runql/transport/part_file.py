@@ -97,7 +97,8 @@ class PartFile:
         if locked is None and path != self._usual:
             return file, None
         if locked and _is_at(path, file):
-            file.truncate(0)
+            if not created:
+                file.truncate(0)
             return file, os.dup(file.fileno())
         file.close()
         if locked is None and created:

@@ -6,7 +6,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, closing, contextmanager
 from contextvars import copy_context
 from dataclasses import replace
 from types import TracebackType
@@ -18,11 +18,12 @@ from runql.limits import Limits, ResponseLimitError, checked_limits, limited
 from runql.partial_results import OnPartial, PartialReads, checked_partial
 from runql.transport.bodies import Sink, Source
 from runql.transport.connections.leftovers import watch
+from runql.transport.connections.pool import use_pools
 from runql.transport.credentials.plain_http import check_plain_http
 from runql.transport.deadlines.call import Call
-from runql.transport.deadlines.sockets import bind_sockets, bounding_sockets
+from runql.transport.deadlines.sockets import bounding_sockets
 from runql.transport.deadlines.waits import wait_for, wait_for_all
-from runql.transport.endpoint import LIMITS, UNSENT, Endpoint, NoCookies, parsed
+from runql.transport.endpoint import LIMITS, NO_REQUEST, UNSENT, Endpoint
 from runql.transport.flow import Effect, Flow, Gather, Join, Offload, Reply, Sleep, name_of
 from runql.transport.http_library import httpx
 from runql.transport.lifetime import (
@@ -37,6 +38,7 @@ from runql.transport.lifetime import (
 from runql.transport.limits.body import LimitedBody, SinkBody
 from runql.transport.observation.log_setup import set_up_log
 from runql.transport.observation.spans import observed_call, request_span
+from runql.transport.pacing.concurrency import Concurrency
 from runql.transport.pacing.limiter import Place, RateLimiter, Turn
 from runql.transport.proxies import check_proxies
 from runql.transport.queries.connection import NodeT, PageReader, SupportsConnection
@@ -101,12 +103,10 @@ class RetryingClient:
         http = httpx.Client(
             timeout=self.settings.timeout,
             limits=LIMITS,
-            cookies=NoCookies(),
             transport=self._transport,
             verify=LazySSLContext(),
-            event_hooks={"response": [watch]},
         )
-        bind_sockets(http)
+        use_pools(http, is_own=self._transport is None)
         # A client that nobody closed, as in a notebook, closes its connections when it is garbage-collected.
         self._finalizer = weakref.finalize(self, http.close)
         return http
@@ -322,34 +322,54 @@ class RetryingClient:
         return response
 
     def _gather(self, effect: Gather, call: Call) -> None:
-        from concurrent.futures import ThreadPoolExecutor
+        from concurrent.futures import Future, ThreadPoolExecutor
 
         flows, limit = effect.flows, effect.limit
         if min(limit, len(flows)) <= 1:
             for flow in flows:
                 self._run(flow, None, call)
             return
+        concurrency = Concurrency(min(limit, len(flows)), time.monotonic(), self.traffic.retries)
         waiting, lock, stopped = iter(flows), threading.Lock(), threading.Event()
-        slots = threading.Semaphore(limit) if effect.release_on_offload else None
+        slots = threading.Semaphore(concurrency.limit) if effect.release_on_offload else None
+        futures: list[Future[None]] = []
+
+        def add_workers(number: int) -> None:
+            # Each thread gets a copy of the context: the limits, and what a caller's tracing keeps there.
+            futures.extend(pool.submit(copy_context().run, work) for _ in range(number))
 
         def work() -> None:
             try:
                 while True:
-                    with slots or nullcontext():
+                    _take(slots)
+                    change = 0
+                    try:
                         with lock:
                             flow = None if stopped.is_set() else next(waiting, None)
                         if flow is None:
                             return
                         self._run(flow, slots, call)
+                        with lock:
+                            change = concurrency.ended(time.monotonic(), self.traffic.retries)
+                    finally:
+                        if slots is not None and change >= 0:
+                            slots.release(change + 1)
+                    if change < 0:
+                        return
+                    if change and not stopped.is_set():
+                        add_workers(change)
             except BaseException:
                 stopped.set()
                 raise
 
-        with ThreadPoolExecutor(effect.workers, thread_name_prefix="runql") as pool:
+        with ThreadPoolExecutor(effect.workers(limit), thread_name_prefix="runql") as pool:
             try:
-                # Each thread gets a copy of the context: the limits, and what a caller's tracing keeps there.
-                futures = [pool.submit(copy_context().run, work) for _ in range(effect.workers)]
-                wait_for_all(futures)
+                add_workers(effect.workers(concurrency.limit))
+                # Workers add workers before they end.
+                ended = 0
+                while ended < len(futures):
+                    ended = len(futures)
+                    wait_for_all(futures[:ended])
             finally:
                 # Also when an interrupt ends the wait: leaving the pool waits for its threads.
                 stopped.set()
@@ -423,15 +443,12 @@ class RetryingClient:
     def _receive(self, http: httpx.Client, request: Request, call: Call) -> tuple[httpx.Response, bytes]:
         """Return httpx's response and its body, which is empty when a sink took it."""
         content = request.content if request.source is None else _body_chunks(request.source)
-        headers = self._endpoint.headers(request)
-        with http.stream(
-            request.method,
-            parsed(request.url),
-            content=content,
-            headers=headers,
-            auth=self._endpoint.authorization(request),
-            timeout=call.bound(self.settings.timeout),
-        ) as http_response:
+        sent = self._endpoint.http_request(request, content, call.bound(self.settings.timeout))
+        # The transport, not the client: redirects, cookies and credentials are ours, and they take as long as the rest.
+        transport = http._transport_for_url(sent.url)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - as above
+        with closing(transport.handle_request(sent)) as http_response:
+            http_response.request = NO_REQUEST
+            watch(http_response)
             if request.sink is not None and request.sink.begin(
                 http_response.status_code, http_response.headers
             ):
@@ -442,6 +459,11 @@ class RetryingClient:
             for chunk in call.checked(_chunks(http_response), request.name):
                 body.take(chunk)
             return http_response, body.content()
+
+
+def _take(slots: threading.Semaphore | None) -> None:
+    if slots is not None:
+        slots.acquire()
 
 
 @contextmanager

@@ -22,6 +22,7 @@ from runql_graphql.operation import Operation
 from runql_graphql.operations import get_run_state
 
 KEY = "k" * 40
+ALWAYS = {"Accept": "*/*", "Accept-Encoding": ACCEPTED, "User-Agent": USER_AGENT}
 STATE = get_run_state(entity="e", project="p", run="r")
 
 
@@ -30,7 +31,10 @@ def endpoint(base_url: str = "https://api.host") -> Endpoint:
 
 
 def trusted(url: str, base_url: str) -> bool:
-    return endpoint(base_url).authorization(Request("file", url)) is not None
+    request = Request("file", url)
+    sent = endpoint(base_url).http_request(request, None, timeout=None)
+    assert ("authorization" in sent.headers) == endpoint(base_url).carries_key(request)
+    return "authorization" in sent.headers
 
 
 def test_an_operation_is_a_post_of_its_encoding() -> None:
@@ -66,23 +70,16 @@ def test_a_download_is_a_get_named_by_its_path(url: str, target: str) -> None:
 
 def test_the_key_is_sent_as_the_password_of_the_user_api() -> None:
     request = endpoint().request(Send(STATE))
-    assert endpoint().headers(request) == {
-        "User-Agent": USER_AGENT,
-        "Accept-Encoding": ACCEPTED,
-        "Content-Type": "application/json",
-    }
-    found = endpoint().authorization(request)
-    assert found is not None
-    sent = httpx.Request("POST", request.url)
-    flow = found.sync_auth_flow(sent)
-    with_key = next(flow).headers["authorization"]
-    assert with_key == "Basic " + base64.b64encode(f"api:{KEY}".encode()).decode()
-    assert "authorization" not in sent.headers
+    headers = endpoint().headers(request)
+    assert headers == {**ALWAYS, "Content-Type": "application/json"}
+    sent = endpoint().http_request(request, request.content, timeout=None)
+    assert sent.headers["authorization"] == "Basic " + base64.b64encode(f"api:{KEY}".encode()).decode()
+    assert (sent.method, sent.content) == ("POST", encode(STATE))
 
 
 def test_other_hosts_learn_neither_the_key_nor_a_content_type() -> None:
     headers = endpoint().headers(Request("file", "https://storage/a"))
-    assert headers == {"User-Agent": USER_AGENT, "Accept-Encoding": ACCEPTED}
+    assert headers == ALWAYS
 
 
 @pytest.mark.parametrize(

@@ -132,12 +132,12 @@ def is_lock(value: object) -> TypeGuard[AbstractContextManager[object]]:
 
 
 def locks_of(client: RetryingClient) -> list[AbstractContextManager[object]]:
-    """Every lock that a thread may hold while it sends: ours, and that of httpx's pool."""
+    """Every lock that a thread may hold while it sends."""
     paths = (
         ("_guard",),
         ("_rate_limiter", "_lock"),
         ("sample_limits", "_lock"),
-        ("_http", "_transport", "_pool", "_optional_thread_lock"),
+        ("_http", "_transport", "_pool", "_stacks", "_lock"),
     )
     locks: list[AbstractContextManager[object]] = []
     for path in paths:

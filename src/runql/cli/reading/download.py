@@ -102,7 +102,7 @@ def _save_run(
     from runql.paths import RunAddress  # noqa: PLC0415 - only where files are saved, here and below
     from runql.resources.files.listing import save_all  # noqa: PLC0415
     from runql.resources.files.names import place_files  # noqa: PLC0415
-    from runql.transport.flow import DEFAULT_CONCURRENCY  # noqa: PLC0415
+    from runql.transport.flow import MOST_TRANSFERS  # noqa: PLC0415
 
     run = api.run(path)
     files = run.files()[:]
@@ -118,7 +118,7 @@ def _save_run(
             folder,
             replace=force,
             exist_ok=skip_existing,
-            max_concurrency=DEFAULT_CONCURRENCY,
+            max_concurrency=MOST_TRANSFERS,
             progress=report,
             on_unsafe="raise",
         )
@@ -133,7 +133,7 @@ def _save_artifact(
     from runql.resources.artifacts.download.resolve import ArtifactSource  # noqa: PLC0415
     from runql.resources.artifacts.download.verify import is_intact  # noqa: PLC0415
     from runql.resources.files.names import place_files  # noqa: PLC0415
-    from runql.transport.flow import DEFAULT_CONCURRENCY  # noqa: PLC0415
+    from runql.transport.flow import MOST_TRANSFERS  # noqa: PLC0415
 
     parse_artifact_path(path)
     artifact = api.artifact(path)
@@ -144,9 +144,7 @@ def _save_artifact(
         found = [(entry, targets[entry.path]) for entry in entries if entry.path in targets]
         _refuse_existing([target for entry, target in found if not is_intact(target, entry)])
     source = ArtifactSource(artifact.id, artifact.qualified_name, manifest)
-    saved = api.client.run(
-        download_entries(source, entries, folder, DownloadOptions(DEFAULT_CONCURRENCY, report))
-    )
+    saved = api.client.run(download_entries(source, entries, folder, DownloadOptions(MOST_TRANSFERS, report)))
     return [saved[entry.path] for entry in entries]
 
 

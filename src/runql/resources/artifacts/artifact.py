@@ -19,7 +19,7 @@ from runql.resources.artifacts.manifest import Manifest, ManifestEntry
 from runql.resources.files.names import OnUnsafe
 from runql.transport.aio import AsyncRetryingClient
 from runql.transport.bodies import Progress
-from runql.transport.flow import DEFAULT_CONCURRENCY
+from runql.transport.flow import MOST_TRANSFERS
 from runql.transport.sync import RetryingClient
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ class Artifact(EditableArtifact):
         path_prefix: str | None = None,
         *,
         skip_cache: bool | None = None,  # noqa: ARG002 - accepted for compatibility
-        max_concurrency: int = DEFAULT_CONCURRENCY,
+        max_concurrency: int = MOST_TRANSFERS,
         progress: Progress | bool | None = None,
         on_unsafe: OnUnsafe = "raise",
     ) -> Path:
@@ -168,7 +168,8 @@ class Artifact(EditableArtifact):
             allow_missing_references: warn of references that lead nowhere, instead of failing.
             path_prefix: only files whose path starts with this.
             skip_cache: accepted for compatibility, without effect: runql keeps no cache.
-            max_concurrency: transfers at the same time, at least 1.
+            max_concurrency: transfers at the same time at most, at least 1. They begin with 8, and become more as long as that
+                is faster.
             progress: called with the bytes that have arrived and the bytes in all.
                 True draws a bar, False none; by default one comes by itself, see `runql.progress_bar`.
             on_unsafe: what to do, after the other files have arrived, about paths that lead out of ``root`` or that
@@ -223,7 +224,7 @@ class Artifact(EditableArtifact):
             ArtifactDamagedError: files are missing, have other bytes, or do not belong to the artifact. The error lists
                 all of them.
         """
-        return self._client.run(self._verify(root, max_concurrency=DEFAULT_CONCURRENCY, on_unsafe=on_unsafe))
+        return self._client.run(self._verify(root, max_concurrency=MOST_TRANSFERS, on_unsafe=on_unsafe))
 
     def used_by(self) -> list[Run]:
         """Return the runs that read it, in the server's order; one request for 50 runs.
@@ -383,7 +384,7 @@ class AsyncArtifact(EditableArtifact):
         path_prefix: str | None = None,
         *,
         skip_cache: bool | None = None,  # noqa: ARG002 - accepted for compatibility
-        max_concurrency: int = DEFAULT_CONCURRENCY,
+        max_concurrency: int = MOST_TRANSFERS,
         progress: Progress | bool | None = None,
         on_unsafe: OnUnsafe = "raise",
     ) -> Path:
@@ -421,9 +422,7 @@ class AsyncArtifact(EditableArtifact):
 
         See `Artifact.verify` for its requests and errors.
         """
-        return await self._client.run(
-            self._verify(root, max_concurrency=DEFAULT_CONCURRENCY, on_unsafe=on_unsafe)
-        )
+        return await self._client.run(self._verify(root, max_concurrency=MOST_TRANSFERS, on_unsafe=on_unsafe))
 
     async def used_by(self) -> list[AsyncRun]:
         """Return the runs that read it, in the server's order; one request for 50 runs.

@@ -25,7 +25,7 @@ from runql.resources.records.snake_case import SnakeCaseAttributes
 from runql.resources.records.tables import Shown, described
 from runql.times import as_time
 from runql.transport.bodies import Progress
-from runql.transport.flow import DEFAULT_CONCURRENCY, Flow, ReadOnce, offload
+from runql.transport.flow import MOST_TRANSFERS, Flow, ReadOnce, offload
 from runql.transport.local_files import make_folder
 from runql_graphql.enums import ArtifactState
 from runql_graphql.fragments import ArtifactCollectionFields
@@ -291,7 +291,7 @@ class ArtifactRecord(Shown, SnakeCaseAttributes):
     def _download_entries(self, entries: Sequence[ManifestEntry], folder: Path) -> Flow[list[Path]]:
         manifest = yield from self._read_manifest()
         saved = yield from download_entries(
-            self._source_of(manifest), entries, folder, DownloadOptions(DEFAULT_CONCURRENCY)
+            self._source_of(manifest), entries, folder, DownloadOptions(MOST_TRANSFERS)
         )
         return [saved[entry.path] for entry in entries]
 

@@ -23,7 +23,7 @@ from runql.resources.pages.listing import AsyncLazySequence, LazySequence
 from runql.resources.records.tables import described
 from runql.transport.aio import AsyncRetryingClient
 from runql.transport.bodies import Progress
-from runql.transport.flow import DEFAULT_CONCURRENCY
+from runql.transport.flow import MOST_TRANSFERS
 from runql.transport.sync import RetryingClient
 from runql_graphql.fragments import FileFields
 
@@ -151,7 +151,7 @@ class Files(LazySequence[FileFields, File]):
         replace: bool = False,
         exist_ok: bool = False,
         *,
-        max_concurrency: int = DEFAULT_CONCURRENCY,
+        max_concurrency: int = MOST_TRANSFERS,
         progress: Progress | bool | None = None,
         on_unsafe: OnUnsafe = "raise",
     ) -> list[Path]:
@@ -165,7 +165,8 @@ class Files(LazySequence[FileFields, File]):
             root: the folder; missing folders are made.
             replace: overwrite existing files.
             exist_ok: keep existing files, and send nothing for them.
-            max_concurrency: downloads at the same time, at least 1.
+            max_concurrency: downloads at the same time at most, at least 1. They begin with 8, and become more as long as that
+                is faster.
             progress: called with the bytes that have arrived and the bytes in all, of all files that are fetched. Calls
                 come one at a time, from the threads that fetch. Bytes that are fetched again count once.
                 True draws a bar, False none; by default one comes by itself, see `runql.progress_bar`.
@@ -225,7 +226,7 @@ class AsyncFiles(AsyncLazySequence[FileFields, AsyncFile]):
         replace: bool = False,
         exist_ok: bool = False,
         *,
-        max_concurrency: int = DEFAULT_CONCURRENCY,
+        max_concurrency: int = MOST_TRANSFERS,
         progress: Progress | bool | None = None,
         on_unsafe: OnUnsafe = "raise",
     ) -> list[Path]:

@@ -19,7 +19,7 @@ from runql.resources.runs.mutations import FirstState, RequestedState, checked_i
 from runql.resources.runs.record import ListedPage, RunRecord, fields_of, read_last_step, read_metadata
 from runql.resources.runs.summary import AsyncSummary
 from runql.transport.bodies import Progress
-from runql.transport.flow import DEFAULT_CONCURRENCY
+from runql.transport.flow import DEFAULT_CONCURRENCY, MOST_TRANSFERS
 from runql.values import JSONInput, JSONValue, as_json
 from runql_graphql.fragments import FullRunFields, RunFields
 
@@ -270,7 +270,7 @@ class AsyncRun(EditableRun):
         download_dir: str | os.PathLike[str] = ".",
         require_complete: bool = True,
         *,
-        max_concurrency: int = DEFAULT_CONCURRENCY,
+        max_concurrency: int = MOST_TRANSFERS,
         progress: Progress | bool | None = None,
     ) -> HistoryFiles:
         """Save the parquet files that the server has exported the history to; one request, and one a file.

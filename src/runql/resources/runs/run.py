@@ -19,7 +19,7 @@ from runql.resources.runs.mutations import FirstState, RequestedState, checked_i
 from runql.resources.runs.record import ListedPage, RunRecord, fields_of, read_last_step, read_metadata
 from runql.resources.runs.summary import Summary
 from runql.transport.bodies import Progress
-from runql.transport.flow import DEFAULT_CONCURRENCY
+from runql.transport.flow import DEFAULT_CONCURRENCY, MOST_TRANSFERS
 from runql.transport.sync import RetryingClient
 from runql.values import JSONInput, JSONValue, as_json
 from runql_graphql.fragments import FullRunFields, RunFields
@@ -313,7 +313,7 @@ class Run(EditableRun):
         download_dir: str | os.PathLike[str] = ".",
         require_complete: bool = True,
         *,
-        max_concurrency: int = DEFAULT_CONCURRENCY,
+        max_concurrency: int = MOST_TRANSFERS,
         progress: Progress | bool | None = None,
     ) -> HistoryFiles:
         """Save the parquet files that the server has exported the history to; one request, and one a file.
@@ -325,7 +325,8 @@ class Run(EditableRun):
         Args:
             download_dir: the folder; missing folders are made.
             require_complete: refuse when rows are in no file yet. With False those rows are missing, and counted.
-            max_concurrency: downloads in flight at the same time, at least 1.
+            max_concurrency: downloads at the same time at most, at least 1. They begin with 8, and become more as long as that
+                is faster.
             progress: called with the bytes that have arrived of all files, and the total as far as it is known.
                 True draws a bar, False none; by default one comes by itself, see `runql.progress_bar`.
 

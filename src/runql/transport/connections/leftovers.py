@@ -33,14 +33,14 @@ class _Parser(Protocol):
 
 
 def watch(response: httpx.Response) -> None:
-    """Close the response's connection after it, if more than the response has come; a hook of `httpx.Client`."""
+    """Close the response's connection after it, if more than the response has come."""
     stream, parser = response.stream, _parser_of(response)
     if parser is not None and isinstance(stream, httpx.SyncByteStream):
         response.stream = _Watched(stream, parser, response.extensions["network_stream"])
 
 
-async def watch_awaited(response: httpx.Response) -> None:
-    """Close the response's connection after it, if more than the response has come; a hook of `httpx.AsyncClient`."""
+def watch_awaited(response: httpx.Response) -> None:
+    """Close the response's connection after it, if more than the response has come."""
     stream, parser = response.stream, _parser_of(response)
     if parser is not None and isinstance(stream, httpx.AsyncByteStream):
         response.stream = _AwaitedWatched(stream, parser, response.extensions["network_stream"])

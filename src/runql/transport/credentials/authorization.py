@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import AsyncGenerator, Generator
 from functools import cache
 from typing import Final
 from urllib.parse import quote
@@ -12,59 +11,25 @@ from pydantic import SecretStr
 
 from runql.tracebacks import FramesHidden, redact_error
 from runql.transport.credentials.log_filter import hide_in_logs
-from runql.transport.http_library import httpx
 
-_HEADER: Final = "Authorization"
 _BLANK: Final = "***"
 _SHORTEST_PART: Final = 32
 
 
-class Authorization(httpx.Auth):
-    """Sends a copy of a request, with the API key; the response refers to the request without it.
-
-    httpx keeps requests in its responses, which local variables show.
-    """
-
-    __slots__ = ("_key",)
-
-    def __init__(self, key: SecretStr) -> None:
-        self._key = key
-
-    def sync_auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response]:
-        """Send the request once, with the key."""
-        response = yield self._with_key(request)
-        response.request = request
-
-    async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
-        """Send the request once, with the key."""
-        response = yield self._with_key(request)
-        response.request = request
-
-    def _with_key(self, request: httpx.Request) -> httpx.Request:
-        headers = request.headers.copy()
-        headers[_HEADER] = f"Basic {_token(self._key)}"
-        sent = httpx.Request(
-            request.method, request.url, headers=headers, stream=request.stream, extensions=request.extensions
-        )
-        if isinstance(sent.stream, httpx.ByteStream):
-            sent.read()  # transports of callers look at `content`
-        return sent
-
-
 class Credentials:
-    """The API key of one endpoint.
-
-    Attributes:
-        authorization: adds the key to a request.
-    """
+    """The API key of one endpoint."""
 
     def __init__(self, key: SecretStr) -> None:
         """Raises ValueError when no header can carry the key."""
         key.get_secret_value().encode()
-        self.authorization: Authorization = Authorization(key)
+        self._key = key
         # Cached in a function, where no walk over attributes finds them.
         self._spellings = cache(lambda: _spellings(key))
         hide_in_logs(self)
+
+    def header(self) -> tuple[str, str]:
+        """Return the header that carries the key."""
+        return "Authorization", f"Basic {_token(self._key)}"
 
     def redact(self, string: str) -> str:
         """Return a string without the key, in any of its spellings."""

@@ -14,13 +14,16 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final
 
 from runql.transport.deadlines.call import Call
-from runql.transport.http_library import httpcore, httpx
+from runql.transport.http_library import httpcore
 
 if TYPE_CHECKING:
     import ssl
 
 _PIECE: Final = 1 << 14
 """Bytes of one write within a deadline: a socket that can be written to takes so many at once."""
+
+_MOST_READ: Final = 1 << 18
+"""Bytes of one read of a body that comes fast: each read lets another thread run."""
 
 _active: Final[ContextVar[Call | None]] = ContextVar("runql call of this thread's sockets", default=None)
 
@@ -35,19 +38,14 @@ def bounding_sockets(call: Call) -> Generator[None]:
         _active.reset(token)
 
 
-def bind_sockets(client: httpx.Client) -> None:
-    """Let the connections that a client opens respect the deadlines of calls, also those through proxies.
+def bind_sockets(pool: httpcore.ConnectionPool) -> None:
+    """Let the connections that a pool opens respect the deadlines of calls, also those through proxies.
 
-    httpx has no parameter for it, so this replaces a private attribute of its connection pools. Transports of other
-    kinds stay as they are: their callers bound them.
+    httpcore's pools are made by httpx, which has no parameter for it: this replaces a private attribute.
     """
-    mounts = [transport for transport in client._mounts.values() if transport is not None]  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] — see above
-    for transport in (client._transport, *mounts):  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] — see above
-        if isinstance(transport, httpx.HTTPTransport):
-            pool = transport._pool  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] — see above
-            backend = pool._network_backend  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] — see above
-            if not isinstance(backend, BoundedBackend):
-                pool._network_backend = BoundedBackend(backend)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] — see above
+    backend = pool._network_backend  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] — see above
+    if not isinstance(backend, BoundedBackend):
+        pool._network_backend = BoundedBackend(backend)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] — see above
 
 
 def _bound(timeout: float | None, expired: type[httpcore.TimeoutException]) -> float | None:
@@ -108,10 +106,14 @@ class BoundedStream(httpcore.NetworkStream):
 
     def __init__(self, inner: httpcore.NetworkStream) -> None:
         self._inner = inner
+        self._is_fast = False
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        """Return the bytes that have arrived."""
-        return self._inner.read(max_bytes, _bound(timeout, httpcore.ReadTimeout))
+        """Return the bytes that have arrived: more than httpcore asks for, where they come faster than it takes them."""
+        most = _MOST_READ if self._is_fast else max_bytes
+        read = self._inner.read(most, _bound(timeout, httpcore.ReadTimeout))
+        self._is_fast = len(read) >= max_bytes
+        return read
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         """Send all bytes."""

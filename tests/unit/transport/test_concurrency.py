@@ -1,0 +1,89 @@
+"""More flows at once while that is faster, fewer when the server objects; stepped by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runql.transport.pacing.concurrency import AT_FIRST, ROUNDS_BETWEEN, Concurrency
+
+MOST = 64
+
+
+def run(concurrency: Concurrency, rate: Callable[[int], float], ends: int, now: float = 0.0) -> float:
+    """Let flows end at a rate that depends on how many run at once."""
+    for _ in range(ends):
+        now += 1 / rate(concurrency.limit)
+        concurrency.ended(now, 0)
+    return now
+
+
+def test_where_each_flow_waits_for_the_network_they_become_as_many_as_allowed() -> None:
+    concurrency = Concurrency(MOST, 0.0)
+    assert concurrency.limit == AT_FIRST
+    run(concurrency, lambda at_once: 50 * at_once, 400)
+    assert concurrency.limit == MOST
+
+
+def test_where_more_are_not_faster_they_stay_few() -> None:
+    concurrency, highest, now = Concurrency(MOST, 0.0), 0, 0.0
+    for _ in range(2000):
+        now = run(concurrency, lambda _: 1000.0, 1, now)
+        highest = max(highest, concurrency.limit)
+    assert highest <= 2 * AT_FIRST
+    assert concurrency.limit < 2 * AT_FIRST
+
+
+def test_they_stay_near_what_the_network_takes() -> None:
+    concurrency = Concurrency(MOST, 0.0)
+    run(concurrency, lambda at_once: 50.0 * min(at_once, 24), 3000)
+    assert 18 <= concurrency.limit <= 45
+
+
+def test_more_are_tried_again_when_the_network_has_become_faster() -> None:
+    concurrency = Concurrency(MOST, 0.0)
+    now = run(concurrency, lambda _: 1000.0, 200)
+    assert concurrency.limit < 2 * AT_FIRST
+    run(concurrency, lambda at_once: 50 * at_once, (ROUNDS_BETWEEN + 8) * MOST, now)
+    assert concurrency.limit == MOST
+
+
+def test_the_caller_caps_them() -> None:
+    for most in (1, 3, 8, 20):
+        concurrency = Concurrency(most, 0.0)
+        run(concurrency, lambda at_once: 50 * at_once, 400)
+        assert concurrency.limit == most
+
+
+def test_an_objection_halves_them_and_their_workers_leave() -> None:
+    concurrency, now = Concurrency(MOST, 0.0), 0.0
+    now = run(concurrency, lambda at_once: 50 * at_once, 400)
+    changes = [concurrency.ended(now + 1, 1)]
+    assert concurrency.limit == MOST // 2
+    changes += [concurrency.ended(now + 1, 1) for _ in range(MOST // 2 - 1)]
+    assert changes == [-1] * (MOST // 2)
+    assert concurrency.ended(now + 1, 1) == 0
+
+
+def test_one_always_stays() -> None:
+    concurrency = Concurrency(MOST, 0.0)
+    for objections in range(1, 20):
+        concurrency.ended(float(objections), objections)
+    assert concurrency.limit == 1
+
+
+@given(
+    most=st.integers(1, 80),
+    steps=st.lists(st.tuples(st.floats(0, 10), st.integers(0, 1)), max_size=300),
+)
+def test_workers_are_as_many_as_may_run(most: int, steps: list[tuple[float, int]]) -> None:
+    concurrency = Concurrency(most, 0.0)
+    workers, now, objections = concurrency.limit, 0.0, 0
+    for seconds, objection in steps:
+        now += seconds
+        objections += objection
+        workers += concurrency.ended(now, objections)
+        assert 1 <= concurrency.limit <= most
+        assert concurrency.limit <= workers <= most
