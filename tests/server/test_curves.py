@@ -258,10 +258,10 @@ def test_an_axis_that_goes_back_loses_no_peak(store: Store, count: int) -> None:
 
 
 def test_a_short_history_is_exact_in_any_order(store: Store) -> None:
-    rows: list[JsonObject] = [{"lap": step * 7919 % 5000, "loss": step} for step in range(5000)]
-    run = log(store, rows)
+    points = [(float(step * 7919 % 5000), float(step)) for step in range(5000)]
+    run = log(store, [{"lap": x, "loss": y} for x, y in points])
     (loss,) = read(store, run, "loss", x="lap", window=Window(100, 110, 100))
-    inside = sorted((float(row["lap"]), float(row["loss"])) for row in rows if 99 <= row["lap"] <= 111)  # type: ignore[arg-type, operator] # pyright: ignore - numbers, as written above
+    inside = sorted(each for each in points if 99 <= each[0] <= 111)
     assert loss.points == inside
 
 
