@@ -10,7 +10,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
 from tests.pages import hostile
-from tests.pages.accessibility import violations
+from tests.pages.looking import serious
 
 from runql_server.lenient_json import JsonInput
 from runql_server.running import RunningServer
@@ -140,7 +140,7 @@ def test_nothing_runs_and_the_layout_holds(window: Page, server: RunningServer) 
         links = window.locator("a").evaluate_all("all => all.map(each => each.protocol)")
         assert set(links) <= {"http:", "https:"}, path
         if width > 360:
-            assert violations(window) == [], path
+            assert serious(window) == [], path
 
 
 def test_a_document_in_a_frame_runs_nothing(browser: Browser, server: RunningServer) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Page, expect
-from tests.pages.accessibility import violations
+from tests.pages.looking import serious
 
 from runql_server import lenient_json
 from runql_server.lenient_json import JsonInput
@@ -166,7 +166,7 @@ def test_keyboard_and_readers_reach_everything(tab: Page, sample: RunningServer,
         "/local/digits/artifacts/model/mlp/v7",
     ):
         tab.goto(sample.page_link(path))
-        assert violations(tab) == [], path
+        assert serious(tab) == [], path
         if scheme == "dark":
             continue
         tab.keyboard.press("Tab")

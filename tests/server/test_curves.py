@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sqlite3
+import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.patience import PATIENCE
 
 from runql_server.access import auth
 from runql_server.curves import extremes, reading
@@ -20,7 +22,7 @@ from runql_server.curves.extremes import Pixels
 from runql_server.curves.reading import CHUNKS_AT_ONCE, ChunkMaker, Curve, Window
 from runql_server.lenient_json import JsonObject
 from runql_server.runs import curve_chunks, lines, runs
-from runql_server.runs.curve_chunks import LINES, Axis, Chunk
+from runql_server.runs.curve_chunks import LINES, MOST_AXES, Axis, Chunk
 from runql_server.storage import projects
 from runql_server.storage.store import Store
 
@@ -210,3 +212,79 @@ def test_requests_at_the_same_time_make_each_chunk_once(
         found = [pool.submit(maker.advance, axis) for _ in range(8)]
     assert [each.result().chunks for each in found] == [3] * 8
     assert made == [0, 1, 2]
+
+
+def test_a_run_waits_only_for_its_own_chunks(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    huge = log(store, wave(2 * LINES))
+    with store.writing() as connection:
+        project = projects.ensure(connection, "local", "digits", user=auth.user_number(connection))
+        other = runs.create(connection, project, "other", user=auth.user_number(connection))
+    log(store, wave(2 * LINES), run=other)
+    make, maker = curve_rows.make, ChunkMaker(store)
+    is_making, may_go_on = threading.Event(), threading.Event()
+
+    def held(connection: sqlite3.Connection, axis: Axis, number: int) -> list[Chunk]:
+        if axis.run == huge:
+            is_making.set()
+            assert may_go_on.wait(PATIENCE)
+        return make(connection, axis, number)
+
+    monkeypatch.setattr(curve_rows, "make", held)
+    with ThreadPoolExecutor(2) as pool:
+        try:
+            first = pool.submit(maker.advance, Axis(huge, "history", "_step"))
+            assert is_making.wait(PATIENCE)
+            second = pool.submit(maker.advance, Axis(other, "history", "_step"))
+            assert second.result(PATIENCE).chunks == 2
+            assert not first.done()
+        finally:
+            may_go_on.set()
+        assert first.result(PATIENCE).chunks == 2
+
+
+@pytest.mark.parametrize("count", [50, 5 * LINES, 8 * LINES + 7])
+def test_an_axis_that_goes_back_loses_no_peak(store: Store, count: int) -> None:
+    # Every chunk runs through the whole range of x, in an order of its own.
+    rows: list[JsonObject] = [{"lap": step * 7919 % 1000, "loss": math.sin(step)} for step in range(count)]
+    peaks = sorted({0, 7, count // 2, count - 1})
+    for index in peaks:
+        rows[index] = {**rows[index], "loss": 1000 + index}
+    run = log(store, rows)
+    (loss,) = read(store, run, "loss", x="lap", window=Window(None, None, 2000))
+    expected = {(float(index * 7919 % 1000), 1000.0 + index) for index in peaks}
+    assert {each for each in loss.points if each[1] >= 1000} == expected
+    assert [x for x, _ in loss.points] == sorted(x for x, _ in loss.points)
+    assert loss.overlaps == (count > 5 * LINES)
+
+
+def test_a_short_history_is_exact_in_any_order(store: Store) -> None:
+    points = [(float(step * 7919 % 5000), float(step)) for step in range(5000)]
+    run = log(store, [{"lap": x, "loss": y} for x, y in points])
+    (loss,) = read(store, run, "loss", x="lap", window=Window(100, 110, 100))
+    inside = sorted(each for each in points if 99 <= each[0] <= 111)
+    assert loss.points == inside
+
+
+def test_blocks_hold_neighbours_in_x(store: Store) -> None:
+    run = log(store, [{"lap": LINES - step, "loss": step} for step in range(LINES)])
+    with store.reading() as connection:
+        found = {each.key: each for each in curve_rows.make(connection, Axis(run, "history", "lap"), 0)}
+    drawn = list(extremes.points(found["loss"].fine))
+    assert [x for x, _ in drawn[::2]] == sorted(x for x, _ in drawn[::2])
+    assert (found["loss"].start, found["loss"].stop) == (1, LINES)
+
+
+def test_chunks_of_few_axes_are_kept(store: Store) -> None:
+    names = [f"x{index}" for index in range(MOST_AXES + 3)]
+    run = log(store, [dict.fromkeys(names, step) for step in range(LINES)])
+    for name in ["_step", *names]:
+        ChunkMaker(store).advance(Axis(run, "history", name))
+    with store.reading() as connection:
+        kept = {row["x"] for row in connection.execute("SELECT x FROM curve_progress")}
+        chunks = {row["x"] for row in connection.execute("SELECT x FROM curve_chunks")}
+    assert len(kept) == MOST_AXES + 1
+    assert {"_step", names[-1]} <= kept
+    assert chunks == kept
+    # What made room is made again.
+    (first,) = read(store, run, "x1", x="x0")
+    assert len(first.points) > 1

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 import sqlite3
 import threading
+import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from runql_server.curves import extremes, rows
 from runql_server.curves.extremes import Point
@@ -23,11 +25,16 @@ _MOST_EXACT_CHUNKS = 5
 
 @dataclass(frozen=True)
 class Curve:
-    """Points of one key in the order of x; ``not_finite`` counts the NaN and infinities in the range."""
+    """Points of one key in the order of x; ``not_finite`` counts the NaN and infinities in the range.
+
+    ``overlaps`` says that x goes back between chunks whose rows are not read: each block then has a wide range of x, and
+    its extremes are those of its rows, not of a column of pixels.
+    """
 
     key: str
     points: list[Point]
     not_finite: int
+    overlaps: bool = False
 
 
 @dataclass(frozen=True)
@@ -40,21 +47,27 @@ class Window:
 
 
 class ChunkMaker:
-    """Makes missing chunks, one request after another: many charts of a page ask for the same rows at once."""
+    """Makes missing chunks, for each run one request after another: many charts ask for the same rows at once."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._lock = threading.Lock()
+        self._guard = threading.Lock()
+        self._locks: weakref.WeakValueDictionary[int, threading.Lock] = weakref.WeakValueDictionary()
 
     def advance(self, axis: Axis) -> Progress:
         """Make the next chunks of complete lines, and keep them; return what is kept afterwards."""
         seen, is_behind = self._look(axis)
         if not is_behind:
             return seen
-        with self._lock:
+        with self._lock_of(axis.run):
             now, is_behind = self._look(axis)
             # Another request has made some meanwhile.
             return now if now != seen or not is_behind else self._made(axis)
+
+    def _lock_of(self, run: int) -> threading.Lock:
+        # It lives as long as somebody makes chunks of this run or waits for them.
+        with self._guard:
+            return self._locks.setdefault(run, threading.Lock())
 
     def _look(self, axis: Axis) -> tuple[Progress, bool]:
         with self._store.reading() as connection:
@@ -128,10 +141,16 @@ def _curve(
     pixels = extremes.Pixels(start, stop, window.pixels)
     numbers = [each["chunk"] for each in chunks]
     blocks = len(numbers) * LINES // LINES_OF_BLOCK["coarse"]
-    level: Level = "coarse" if blocks >= 2 * window.pixels else "fine"
+    # Blocks of chunks that share a range of x are wider than a pixel, however many they are.
+    overlaps = _overlap(chunks)
+    level: Level = "coarse" if blocks >= 2 * window.pixels and not overlaps else "fine"
     for number in numbers:
         pixels.add(extremes.points(curve_chunks.blocks(connection, axis, key, number, level)))
     pixels.add(exact)
     not_finite = sum(each["not_finite"] for each in chunks)
     not_finite += sum(1 for x, y in exact if start <= x <= stop and math.isnan(y))
-    return Curve(key, pixels.points(), not_finite)
+    return Curve(key, pixels.points(), not_finite, overlaps)
+
+
+def _overlap(chunks: Sequence[sqlite3.Row]) -> bool:
+    return any(after["x_start"] < before["x_stop"] for before, after in pairwise(chunks))

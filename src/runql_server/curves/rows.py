@@ -7,6 +7,7 @@ from __future__ import annotations
 import math
 import sqlite3
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 from runql_server import lenient_json
 from runql_server.curves import extremes
@@ -30,6 +31,13 @@ def make(connection: sqlite3.Connection, axis: Axis, number: int) -> list[Chunk]
             column.extend([None] * (len(xs) - len(column)))
             column.append(value)
         xs.append(x)
+    for ys in columns.values():
+        ys.extend([None] * (len(xs) - len(ys)))
+    if any(after < before for before, after in pairwise(xs)):
+        # In the order of x, a block holds neighbours whatever the order of the rows is.
+        order = sorted(range(len(xs)), key=xs.__getitem__)
+        xs = [xs[index] for index in order]
+        columns = {key: [ys[index] for index in order] for key, ys in columns.items()}
     return [_chunk(key, number, xs, ys) for key, ys in columns.items()]
 
 
@@ -71,8 +79,7 @@ def _number(value: JsonValue) -> float | None:
         return math.inf if value > 0 else -math.inf
 
 
-def _chunk(key: str, number: int, xs: Sequence[float], ys: list[float | None]) -> Chunk:
-    ys.extend([None] * (len(xs) - len(ys)))
+def _chunk(key: str, number: int, xs: Sequence[float], ys: Sequence[float | None]) -> Chunk:
     fine = extremes.of_blocks(xs, ys, LINES_OF_BLOCK["fine"])
     with_value = [x for x, y in zip(xs, ys, strict=True) if y is not None]
     return Chunk(

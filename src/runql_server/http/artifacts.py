@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
+from urllib.parse import quote
 
 import anyio.to_thread
 from starlette.requests import Request
@@ -47,33 +48,39 @@ class ArtifactEndpoints:
         match str(request.path_params["rest"]).split("/"):
             case [_region, entity, birth, digest]:
                 return await self._locate(request, entity, digest, birth=birth)
-            case [_region, entity, project, collection, birth, digest, _name]:
+            case [_region, entity, project, collection, birth, digest, name]:
                 return await self._locate(
-                    request, entity, digest, birth=birth, collection=(project, collection)
+                    request, entity, digest, birth=birth, collection=(project, collection), name=name
                 )
-            case [_region, entity, project, collection, artifact, birth, digest, _name]:
+            case [_region, entity, project, collection, artifact, birth, digest, name]:
+                place = (project, collection)
                 return await self._locate(
-                    request, entity, digest, birth=birth, collection=(project, collection), artifact=artifact
+                    request, entity, digest, birth=birth, collection=place, artifact=artifact, name=name
                 )
             case _:
                 raise NotFoundError(_NOT_FOUND)
 
     async def download_entry(self, request: Request) -> Response:
-        """GET the bytes of an entry by a signed URL."""
+        """GET the bytes of an entry by a signed URL; of entries with the same bytes, ``name`` says which is meant."""
         self._check(request, "GET")
         number, digest = (
             int(request.path_params["artifact"]),
             blobs.from_hex(str(request.path_params["digest"])),
         )
 
-        def work() -> Blob | None:
-            with self._store.connection() as connection:
-                return blobs.find(connection, versions.by_number(connection, number).entity_number, digest)
+        wanted = request.query_params.get("name", "")
 
-        blob = await anyio.to_thread.run_sync(work)
+        def work() -> tuple[Blob | None, str]:
+            with self._store.connection() as connection:
+                owner = versions.by_number(connection, number).entity_number
+                return blobs.find(connection, owner, digest), entries.name_of(
+                    connection, number, digest, wanted
+                )
+
+        blob, name = await anyio.to_thread.run_sync(work)
         if blob is None:
             raise NotFoundError(_NOT_FOUND)
-        return self._send(request, blob.name, digest, "application/octet-stream")
+        return self._send(request, blob.name, digest, files.mimetype(name), name=name)
 
     async def upload_entry(self, request: Request) -> Response:
         """PUT the bytes of an entry to a signed URL; they must have the announced MD5."""
@@ -135,6 +142,7 @@ class ArtifactEndpoints:
         birth: str | None = None,
         collection: tuple[str, str] | None = None,
         artifact: str | None = None,
+        name: str = "",
     ) -> Response:
         wanted = blobs.from_hex(digest)
 
@@ -148,7 +156,10 @@ class ArtifactEndpoints:
         if owner is None:
             raise NotFoundError(_NOT_FOUND)
         path = f"/artifact-storage/{owner}/{blobs.to_hex(wanted)}"
-        return RedirectResponse(self._signer.url(str(request.base_url), "GET", path), status_code=307)
+        signed = self._signer.url(str(request.base_url), "GET", path)
+        # Names may hold half of a surrogate pair, which has no place in a URL.
+        which = f"&name={quote(name, safe='', errors='replace')}" if name else ""
+        return RedirectResponse(signed + which, status_code=307)
 
     def _check(self, request: Request, access: Access) -> None:
         query = request.query_params

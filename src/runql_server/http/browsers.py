@@ -30,14 +30,15 @@ _RUN: Final = frozenset(
 
 
 def send_file(request: Request, path: Path, *, name: str, media_type: str, etag: str) -> FileResponse:
-    """Send the bytes of a file; a browser saves what is neither an image nor text.
+    """Send the bytes of a file; a browser saves scripts, and what is neither an image nor text.
 
     Raises:
         ForbiddenError: a browser wants to run the file.
     """
     if request.headers.get("sec-fetch-dest", "").lower() in _RUN:
         raise ForbiddenError("a browser may show or save this file, not run it")
-    disposition = "inline" if media_type.startswith(_LOOKED_AT) else "attachment"
+    is_shown = media_type.startswith(_LOOKED_AT) and "script" not in media_type
+    disposition = "inline" if is_shown else "attachment"
     filename = name.rpartition("/")[2]
     unnamed = {} if filename else {"Content-Disposition": disposition}
     return FileResponse(

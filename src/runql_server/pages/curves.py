@@ -10,9 +10,11 @@ from starlette.responses import JSONResponse, Response
 from runql_server.curves import reading
 from runql_server.curves.reading import ChunkMaker, Curve, Window
 from runql_server.errors import RequestError
+from runql_server.pages import axes
+from runql_server.pages.axes import AXES, AxisFacts
 from runql_server.pages.handlers import Visit
 from runql_server.pages.rendering import HEADERS
-from runql_server.pages.run import AXES, run_of
+from runql_server.pages.run import run_of
 from runql_server.runs import lines
 from runql_server.runs.curve_chunks import LINES, Axis, Stream
 
@@ -32,8 +34,13 @@ class Curves:
         One request makes a few chunks of a long history. ``complete`` is false until all are made: the page asks again.
         """
         query, run = visit.query, run_of(visit)
-        axis = Axis(run.number, _stream(query), _x(query))
+        stream = _stream(query)
+        x = _x(query, stream)
+        axis, about = Axis(run.number, stream, x), _facts(visit, run.number, stream, x)
         window = _window(query)
+        if about is None:
+            # Of several runs in one chart, some may not have the key yet.
+            return JSONResponse(_empty(run.running), headers=HEADERS)
         keys = list(dict.fromkeys(query.getlist("key")))
         if len(keys) > _MOST_KEYS:
             raise RequestError(f"key: at most {_MOST_KEYS} in one request")
@@ -53,6 +60,8 @@ class Curves:
                 "kept": made.lines,
                 "complete": complete,
                 "running": run.running,
+                "rising": about.rising,
+                "inEveryRow": about.in_every_row,
                 "curves": [_to_json(curve) for curve in found],
             },
             headers=HEADERS,
@@ -65,6 +74,7 @@ def _to_json(curve: Curve) -> dict[str, object]:
         "x": [x for x, _ in curve.points],
         "y": [None if math.isnan(y) else y for _, y in curve.points],
         "notFinite": curve.not_finite,
+        "overlaps": curve.overlaps,
     }
 
 
@@ -78,12 +88,32 @@ def _stream(query: QueryParams) -> Stream:
             raise RequestError(f"stream: history or events, not {other[:80]!r}")
 
 
-def _x(query: QueryParams) -> str:
-    # The server keeps what it has read once for each axis.
+def _empty(is_running: bool) -> dict[str, object]:
+    return {
+        "version": "",
+        "rows": 0,
+        "kept": 0,
+        "complete": True,
+        "running": is_running,
+        "rising": True,
+        "inEveryRow": False,
+        "curves": [],
+    }
+
+
+def _x(query: QueryParams, stream: Stream) -> str:
     given = query.get("x", AXES[0])
-    if given not in AXES:
-        raise RequestError(f"x: {', '.join(AXES)}, not {given[:80]!r}")
+    if given not in AXES and (stream == "events" or not 0 < len(given) <= axes.LONGEST):
+        keys = (
+            "" if stream == "events" else f" or a key of the history with at most {axes.LONGEST} characters"
+        )
+        raise RequestError(f"x: {', '.join(AXES)}{keys}, not {given[:80]!r}")
     return given
+
+
+def _facts(visit: Visit, run: int, stream: Stream, x: str) -> AxisFacts | None:
+    # The server keeps what it has read once for each axis: only keys with numbers are one.
+    return axes.facts(lines.load_history_keys(visit.connection, run) if stream == "history" else None, x)
 
 
 def _window(query: QueryParams) -> Window:

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from runql_server.errors import NotFoundError
 from runql_server.lenient_json import JsonValue
 from runql_server.pages.handlers import Visit
-from runql_server.pages.run import RunLine, metrics_of, run_path
+from runql_server.pages.run import RunLine, axes_of, metrics_of, run_path
 from runql_server.pages.wanted import Wanted
 from runql_server.runs import runs
 from runql_server.runs.runs import Run
@@ -60,6 +60,7 @@ def overlay(visit: Visit, given: Sequence[str]) -> Response:
         missing=missing,
         drawn=[RunLine.of(each.run) for each in chosen],
         metrics=sorted(keys),
+        **axes_of(visit, [each.run for each in chosen], sorted(keys)),
         unknown=unknown,
     )
 

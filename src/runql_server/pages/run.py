@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from starlette.responses import Response
@@ -10,6 +10,8 @@ from starlette.responses import Response
 from runql_server import lenient_json
 from runql_server.errors import NotFoundError
 from runql_server.lenient_json import JsonObject, JsonValue
+from runql_server.pages import axes
+from runql_server.pages.axes import AXES
 from runql_server.pages.handlers import Visit
 from runql_server.pages.parts import console, files, lineage
 from runql_server.pages.parts.media import MediaReader, is_medium
@@ -17,7 +19,6 @@ from runql_server.pages.rendering import url, visible
 from runql_server.runs import lines, runs
 from runql_server.runs.runs import Run
 
-AXES = ("_step", "_runtime", "_timestamp")
 _LONGEST_LEGEND = 60
 _MOST_LEVELS = 32
 
@@ -42,6 +43,7 @@ def run_page(visit: Visit) -> Response:
     config = lenient_json.parse_object(run.config_text, what="config")
     summary = lenient_json.parse_object(run.summary_text, what="summary")
     system = lenient_json.parse_object(run.system_metrics or "{}", what="system metrics")
+    metrics = metrics_of(visit, run)
     reader = MediaReader(visit.store, visit.connection, run)
     return visit.page(
         "run.html",
@@ -54,7 +56,8 @@ def run_page(visit: Visit) -> Response:
         logged=lineage.of_run(visit.connection, "outputs", run.number),
         used=lineage.of_run(visit.connection, "inputs", run.number),
         tags=runs.tags(visit.connection, run.number),
-        metrics=metrics_of(visit, run),
+        metrics=metrics,
+        **axes_of(visit, [run], [metric.key for metric in metrics]),
         system=[Metric(key, 0, value) for key, value in sorted(system.items())],
         config=list(leaves(bare_config(config))),
         summary=[
@@ -78,6 +81,17 @@ def metrics_of(visit: Visit, run: Run) -> list[Metric]:
     keys = lines.load_history_keys(visit.connection, run.number)
     found = {} if keys is None else keys.numeric()
     return [Metric(key, info.total, info.previous) for key, info in sorted(found.items()) if key not in AXES]
+
+
+def axes_of(visit: Visit, shown: Iterable[Run], keys: Iterable[str]) -> dict[str, object]:
+    """Return the keys that can be the x axis of these runs, and the step metric of each key that has one."""
+    found, wanted = dict.fromkeys(AXES), list(keys)
+    steps: dict[str, str] = {}
+    for run in shown:
+        known = axes.known(lines.load_history_keys(visit.connection, run.number))
+        found |= dict.fromkeys(known)
+        steps = axes.usable(axes.defined(run, wanted), known) | steps
+    return {"axes": list(found), "steps_of": steps}
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,9 @@ Stream = Literal["history", "events"]
 LINES = 4096
 """Lines of a chunk."""
 
+MOST_AXES = 8
+"""Keys along the x axis whose chunks are kept for one run, besides those that every run has."""
+
 Level = Literal["coarse", "fine"]
 LINES_OF_BLOCK: Final[dict[Level, int]] = {"coarse": 256, "fine": 32}
 """Lines of a block, at each of two levels."""
@@ -70,7 +73,21 @@ def progress(connection: sqlite3.Connection, axis: Axis) -> Progress:
 
 
 def begin(connection: sqlite3.Connection, axis: Axis) -> None:
-    """Note that chunks of these rows are about to be made, before rows are read. Needs a write transaction."""
+    """Note that chunks of these rows are about to be made, before rows are read. Needs a write transaction.
+
+    Of a run's axes the chunks of ``MOST_AXES`` are kept: those of a complete one make room for another.
+    """
+    others = connection.execute(
+        """SELECT x FROM curve_progress WHERE run_id = :run AND stream = :stream AND x != :x
+           AND x NOT IN ('_step', '_runtime', '_timestamp') ORDER BY chunks, x""",
+        axis.parameters,
+    ).fetchall()
+    for row in others[MOST_AXES - 1 :]:
+        for table in ("curve_chunks", "curve_progress"):
+            connection.execute(
+                f"DELETE FROM {table} WHERE run_id = :run AND stream = :stream AND x = :x",
+                axis.parameters | {"x": row["x"]},
+            )
     connection.execute(
         "INSERT OR IGNORE INTO curve_progress VALUES (:run, :stream, :x, 0, 0)", axis.parameters
     )

@@ -145,6 +145,16 @@ def is_announced(connection: sqlite3.Connection, artifact: int, digest: str) -> 
     return connection.execute(query, (artifact, digest)).fetchone() is not None
 
 
+def name_of(connection: sqlite3.Connection, artifact: int, digest: str, wanted: str) -> str:
+    """Return the path of the entry with these bytes: the ``wanted`` one, one that ends like it, or the first."""
+    rows = connection.execute(
+        """SELECT path FROM artifact_entries WHERE artifact_id = ? AND digest = ? AND ref IS NULL
+           ORDER BY path != ?3, substr(path, -length(?3) - 1) != '/' || ?3, path LIMIT 1""",
+        (artifact, digest, wanted),
+    )
+    return next((str(row["path"]) for row in rows), "")
+
+
 def owner_of(
     connection: sqlite3.Connection,
     entity: str,

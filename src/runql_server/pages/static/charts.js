@@ -23,10 +23,17 @@ function smoothed(values, weight) {
   });
 }
 
+// HTML changes line ends and zeros of an attribute; JSON keeps them.
+function spell(select) {
+  const values = JSON.parse(select.dataset.values);
+  [...select.options].forEach((option, index) => { option.value = values[index]; });
+}
+
 class Chart {
-  constructor(panel, keys) {
+  constructor(panel, keys, x) {
     this.panel = panel;
     this.keys = keys;
+    this.x = x;
     this.range = null;
     this.received = new Map();
     this.asked = new Map();
@@ -47,6 +54,8 @@ class Chart {
     this.figure.append(caption, this.plot, this.note);
   }
 
+  get isTime() { return this.x === "_timestamp"; }
+
   async load(force = false) {
     if (!this.visible) return;
     this.problem = "";
@@ -55,7 +64,7 @@ class Chart {
   }
 
   async loadRun(run, force) {
-    const query = new URLSearchParams({ stream: this.panel.stream, x: this.panel.x });
+    const query = new URLSearchParams({ stream: this.panel.stream, x: this.x });
     for (const key of this.keys) query.append("key", key);
     query.set("pixels", String(Math.max(50, Math.min(4000, Math.round(this.plot.clientWidth || 600)))));
     if (this.range) {
@@ -89,7 +98,8 @@ class Chart {
   }
 
   traces(curves) {
-    const { smoothing, isTime } = this.panel;
+    const { smoothing } = this.panel;
+    const { isTime } = this;
     return curves.flatMap((curve, index) => {
       const color = COLOURS[index % COLOURS.length];
       const dash = DASHES[Math.floor(index / COLOURS.length) % DASHES.length];
@@ -115,6 +125,10 @@ class Chart {
     if (this.problem) notes.push(this.problem);
     if (kept < rows) notes.push(`reading rows: ${Math.floor((100 * kept) / rows)} %`);
     if (gaps) notes.push(`${gaps.toLocaleString()} values are NaN or infinite`);
+    const x = short(this.x);
+    if (responses.some((each) => !each.inEveryRow)) notes.push(`rows without ${x} are not drawn`);
+    if (responses.some((each) => !each.rising)) notes.push(`${x} goes back in places: points are in its order, not in the order of rows`);
+    if (curves.some((curve) => curve.overlaps)) notes.push("too many rows for each: the lowest and highest of each 32 are drawn");
     if (hidden) notes.push(`${hidden.toLocaleString()} drawn values are not above 0: a log scale leaves them out`);
     this.note.textContent = notes.join("; ");
     const low = values.reduce((a, b) => Math.min(a, b), Infinity);
@@ -130,7 +144,7 @@ class Chart {
     const ink = styleOf("--ink");
     const line = styleOf("--line");
     const axis = { color: ink, gridcolor: line, zerolinecolor: line, automargin: true };
-    const range = this.panel.isTime ? this.range?.map(toDate) : this.range;
+    const range = this.isTime ? this.range?.map(toDate) : this.range;
     const layout = {
       height: 240,
       margin: { l: 48, r: 12, t: 8, b: 36 },
@@ -139,7 +153,7 @@ class Chart {
       font: { color: ink, size: 12 },
       showlegend: curves.length > 1,
       legend: { orientation: "h", font: { size: 11 }, y: 1.02, yanchor: "bottom", uirevision: "kept" },
-      xaxis: { ...axis, title: { text: plain(this.panel.x), font: { size: 11 } }, type: this.panel.isTime ? "date" : "linear", ...(range ? { range, autorange: false } : { autorange: true }) },
+      xaxis: { ...axis, title: { text: plain(this.x), font: { size: 11 } }, type: this.isTime ? "date" : "linear", ...(range ? { range, autorange: false } : { autorange: true }) },
       // A drag chooses a range of x; y follows what is there.
       yaxis: { ...axis, type: this.panel.log ? "log" : "linear", fixedrange: true, autorange: true },
       dragmode: "zoom",
@@ -162,7 +176,7 @@ class Chart {
 
   zoom(change) {
     if (change["xaxis.autorange"]) this.range = null;
-    else if (change["xaxis.range[0]"] !== undefined) this.range = [change["xaxis.range[0]"], change["xaxis.range[1]"]].map(this.panel.isTime ? fromDate : Number);
+    else if (change["xaxis.range[0]"] !== undefined) this.range = [change["xaxis.range[0]"], change["xaxis.range[1]"]].map(this.isTime ? fromDate : Number);
     else return;
     this.load(true);
   }
@@ -182,16 +196,23 @@ class Panel {
     this.runs = JSON.parse(this.box.dataset.runs);
     this.all = JSON.parse(this.box.dataset.keys);
     this.stream = this.box.dataset.stream;
+    this.steps = new Map(Object.entries(JSON.parse(this.box.dataset.steps)));
     this.charts = new Map();
     this.seen = new IntersectionObserver((entries) => this.show(entries), { rootMargin: "300px" });
+    spell(form.elements.x);
     form.addEventListener("submit", (event) => event.preventDefault());
     form.addEventListener("input", () => this.arrange());
     form.elements.reset.addEventListener("click", () => this.reset());
     this.arrange();
   }
 
-  get x() { return this.form.elements.x.value; }
-  get isTime() { return this.x === "_timestamp"; }
+  // Without a choice, the step metric that the run defined for the key.
+  xOf(keys) {
+    const chosen = this.form.elements.x.value;
+    const defined = new Set(keys.map((key) => this.steps.get(key) ?? "_step"));
+    return chosen || (defined.size === 1 ? [...defined][0] : "_step");
+  }
+
   get log() { return this.form.elements.log.checked; }
   get smoothing() { return Number(this.form.elements.smoothing.value); }
   get running() { return this.runs.some((run) => run.running); }
@@ -203,7 +224,7 @@ class Panel {
     const together = this.form.elements.together.checked && keys.length > 0;
     const groups = together ? [keys.slice(0, COLOURS.length)] : keys.map((key) => [key]);
     this.report(found, keys, together ? groups[0].length : keys.length);
-    const wanted = new Map(groups.map((group) => [JSON.stringify([this.x, group]), group]));
+    const wanted = new Map(groups.map((group) => [JSON.stringify([this.xOf(group), group]), group]));
     for (const [id, chart] of this.charts) {
       if (!wanted.has(id)) {
         this.seen.unobserve(chart.figure);
@@ -213,7 +234,7 @@ class Panel {
     }
     for (const [id, group] of wanted) {
       if (!this.charts.has(id)) {
-        const chart = new Chart(this, group);
+        const chart = new Chart(this, group, this.xOf(group));
         chart.figure.chart = chart;
         this.charts.set(id, chart);
       }
@@ -257,7 +278,16 @@ class Panel {
       const runs = JSON.parse(box.dataset.runs);
       this.runs.forEach((run, index) => { run.running = runs[index]?.running ?? false; });
       const keys = JSON.parse(box.dataset.keys);
-      if (keys.length !== this.all.length) {
+      const axes = this.form.elements.x;
+      const fresher = fresh.querySelector(`form[data-charts="${this.box.id}"]`).elements.x;
+      if (keys.length !== this.all.length || box.dataset.steps !== this.box.dataset.steps || fresher.length !== axes.length) {
+        const chosen = axes.value;
+        spell(fresher);
+        const isNew = fresher.options[0].value === "" && axes.options[0].value !== "";
+        axes.replaceChildren(...[...fresher.options].map((each) => document.adoptNode(each)));
+        axes.value = isNew && chosen === "_step" ? "" : chosen;
+        this.box.dataset.steps = box.dataset.steps;
+        this.steps = new Map(Object.entries(JSON.parse(box.dataset.steps)));
         this.all = keys;
         this.arrange();
       }
