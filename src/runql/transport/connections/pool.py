@@ -112,10 +112,8 @@ class ConnectionPool(httpcore.ConnectionPool):
         except BaseException:
             self._close(connection)
             raise
-        body = _Body(cast("httpx.SyncByteStream", response.stream), self, key, connection)
-        return httpcore.Response(
-            response.status, headers=response.headers, content=body, extensions=response.extensions
-        )
+        response.stream = _Body(cast("httpx.SyncByteStream", response.stream), self, key, connection)
+        return response
 
     def give_back(self, origin: _Origin, connection: httpcore.ConnectionInterface) -> None:
         """Keep a connection whose response has ended; close it if the response was not read to its end."""
@@ -195,10 +193,8 @@ class AsyncConnectionPool(httpcore.AsyncConnectionPool):
         except BaseException:
             await self._close(connection)
             raise
-        body = _AwaitedBody(cast("httpx.AsyncByteStream", response.stream), self, key, connection)
-        return httpcore.Response(
-            response.status, headers=response.headers, content=body, extensions=response.extensions
-        )
+        response.stream = _AwaitedBody(cast("httpx.AsyncByteStream", response.stream), self, key, connection)
+        return response
 
     async def give_back(self, origin: _Origin, connection: httpcore.AsyncConnectionInterface) -> None:
         """Keep a connection whose response has ended; close it if the response was not read to its end."""
