@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 import orjson
 import polars as pl
 from tests.bench import values
-from tests.bench.result import Result, timed
+from tests.bench.result import timed
 from tests.bench.tasks import EXPORTS
 
 from runql_graphql.operations import LIST_FULL_RUNS, LIST_HISTORIES, LIST_RUN_FILES, SCAN_HISTORY
@@ -164,7 +164,7 @@ def files(run: str) -> Callable[[], Reading]:
     """Return the download of all files of a run; listing them is not timed."""
     folder = Path(FOLDER)
     folder.mkdir()
-    found = ask(LIST_RUN_FILES, project="files", run=run, names=[], first=1_000, after=None)["run"]["files"]
+    found = ask(LIST_RUN_FILES, project="files", run=run, names=[], first=5_000, after=None)["run"]["files"]
     nodes = [edge["node"] for edge in found["edges"]]
 
     def fetch(node: Any) -> str:
@@ -190,17 +190,19 @@ TASKS: dict[str, Callable[[], Reading]] = {
 }
 PREPARED: dict[str, Callable[[], Callable[[], Reading]]] = {
     "large files": lambda: files("large"),
+    "large files, one by one": lambda: files("large"),
     "small files": lambda: files("small"),
+    "many files": lambda: files("many"),
 }
 
 
 def main() -> None:
     """Perform one task, and print the result."""
     task, *arguments = sys.argv[1:]
-    (value, digest), seconds, baseline, peak = timed(PREPARED[task]() if task in PREPARED else TASKS[task])
+    measured = timed(PREPARED[task]() if task in PREPARED else TASKS[task])
+    value, digest = measured.value
     size = value.estimated_size("mb") if isinstance(value, pl.DataFrame) else 0.0
-    read = f"{len(value)} {digest()}" if "digest" in arguments else ""
-    Result(seconds, baseline, peak, float(size), read).print()
+    measured.result(size, f"{len(value)} {digest()}" if "digest" in arguments else "").print()
 
 
 if __name__ == "__main__":
