@@ -35,6 +35,7 @@ from runql_server.http.bodies import BodyLimits
 from runql_server.http.exports import ExportEndpoints
 from runql_server.http.files import FileEndpoints
 from runql_server.http.graphql import OPERATION, GraphQLEndpoint
+from runql_server.pages.errors import error_page, is_for_browser, refused_route
 from runql_server.pages.handlers import Visits
 from runql_server.pages.routes import page_routes
 from runql_server.storage import disk, recovery
@@ -219,7 +220,7 @@ def _require_key(
             message = (
                 "no valid API key: send it as HTTP Basic (user 'api', password the key) or as Bearer token"
             )
-            return JSONResponse({"error": message}, status_code=401)
+            return _refusal(request, 401, message)
         if writes:
             caller.check_may_write()
         request.state.caller = caller
@@ -239,24 +240,33 @@ async def _greeting(_request: Request) -> Response:
     return PlainTextResponse("runql embedded server: point WANDB_BASE_URL here\n")
 
 
-async def _error_response(_request: Request, error: Exception) -> Response:
-    status = error.status if isinstance(error, RequestError) else 400
-    return JSONResponse({"error": str(error)}, status_code=status)
+def _refusal(request: Request, status: int, message: str) -> Response:
+    if is_for_browser(request):
+        return error_page(request, status, message)
+    return JSONResponse({"error": message}, status_code=status)
 
 
-async def _no_route_response(_request: Request, error: Exception) -> Response:
+async def _error_response(request: Request, error: Exception) -> Response:
+    return _refusal(request, error.status if isinstance(error, RequestError) else 400, str(error))
+
+
+async def _no_route_response(request: Request, error: Exception) -> Response:
     status, headers = (error.status_code, error.headers) if isinstance(error, HTTPException) else (404, None)
+    if is_for_browser(request):
+        return error_page(request, status, refused_route(request, status), headers)
     return JSONResponse({"error": HTTPStatus(status).phrase}, status_code=status, headers=headers)
 
 
-async def _full_disk_response(_request: Request, error: Exception) -> Response:
+async def _full_disk_response(request: Request, error: Exception) -> Response:
     if not disk.is_full(error):
         raise error
-    return JSONResponse({"error": disk.FULL}, status_code=507)
+    return _refusal(request, 507, disk.FULL)
 
 
 async def _unexpected_response(request: Request, error: Exception) -> Response:
     message = f"internal server error: {type(error).__name__}"
+    if is_for_browser(request):
+        return error_page(request, 500, f"{message}. The output of the server says more.")
     body: dict[str, object] = {"error": message}
     if request.url.path == "/graphql":
         body = {"errors": [{"message": message}]}

@@ -20,6 +20,7 @@ from runql_server.access.sessions import LIFETIME, Session, Sessions
 from runql_server.errors import NotFoundError, RequestError
 from runql_server.http import bodies
 from runql_server.pages import rendering
+from runql_server.pages.errors import error_page
 from runql_server.storage import projects
 from runql_server.storage.projects import Project
 from runql_server.storage.store import Store
@@ -148,15 +149,13 @@ class Visits:
         return response
 
     def _made(self, request: Request, make: Maker) -> Response:
-        path, framed = request.url.path, request.query_params.get("jupyter") == "true"
+        path = request.url.path
         try:
             with self._store.reading() as connection:
                 parts = {name: str(part) for name, part in request.path_params.items()}
                 return make(Visit(self._store, connection, path, parts, request.query_params, request))
         except RequestError as error:
-            status = HTTPStatus(error.status)
-            values = {"framed": framed, "path": path, "status_phrase": status.phrase, "message": str(error)}
-            return rendering.page("error.html", values, status)
+            return error_page(request, error.status, str(error))
 
 
 def _cookie_names(request: Request) -> tuple[str, str]:
