@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from http import HTTPStatus
 from pathlib import Path
+from typing import Final
 
 from starlette.applications import Starlette
 from starlette.convertors import Convertor, register_url_convertor
@@ -73,6 +74,9 @@ class FileName(Convertor[str]):
         return value
 
 
+PAGE_POLL: Final = timedelta(seconds=2)
+"""How often a page asks what is new, while something runs."""
+
 register_url_convertor("row", RowNumber())
 register_url_convertor("file", FileName())
 
@@ -97,13 +101,15 @@ def create_app(
     on_request: Callable[[ReceivedRequest], None] | None = None,
     body_limits: BodyLimits | None = None,
     query_limits: QueryLimits | None = None,
+    page_poll: timedelta = PAGE_POLL,
 ) -> Starlette:
     """Create the application over a data directory; ``api_key`` is accepted in addition to the stored keys.
 
     ``app.state.store`` is the open store; shutdown closes it, and frees the directory for another server. One that is never
     started is closed by ``app.state.shut_down()``. The application calls ``on_request`` just before it
     sends a response. ``export_policy`` selects the histories that become parquet files. With ``config_merge`` the
-    server merges a run's new config into the stored one, so keys that the client deleted come back.
+    server merges a run's new config into the stored one, so keys that the client deleted come back. A page of a run
+    that still logs renews itself every ``page_poll``.
 
     Raises:
         DataDirectoryError: another server has the directory, or its database is damaged.
@@ -125,7 +131,7 @@ def create_app(
         most_bytes=body_limits.graphql,
     )
     sessions = Sessions(signer)
-    visits = Visits(store, sessions)
+    visits = Visits(store, sessions, poll=page_poll)
     middleware = [] if on_request is None else [Middleware(RequestRecorder, on_request=on_request)]
 
     def shut_down() -> None:

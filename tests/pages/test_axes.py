@@ -8,7 +8,7 @@ import httpx
 import pytest
 from playwright.sync_api import Page, expect
 from tests.pages.hostile import TEXTS
-from tests.pages.looking import chart, open_page
+from tests.pages.looking import SOON, chart, open_page
 
 from runql_server.lenient_json import JsonObject, dump
 from runql_server.pages.axes import LONGEST
@@ -37,7 +37,7 @@ HOSTILE = tuple(text for text in TEXTS if len(text) < LONGEST)
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    with RunningServer(tmp_path_factory.mktemp("axes") / "data") as server:
+    with RunningServer(tmp_path_factory.mktemp("axes") / "data", page_poll=SOON) as server:
         rows: list[JsonObject] = []
         for step in range(20):
             row: JsonObject = {"loss": 20 - step, "tokens": step * 1000}

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
-from tests.pages.looking import open_page, overflow, serious
+from tests.pages.looking import SOON, open_page, overflow, serious
 
 from runql_server.access import auth
 from runql_server.lenient_json import JsonObject
@@ -36,7 +36,7 @@ LOSSES = [0.5, 0.25, math.nan, math.inf, 0.125, None]
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    with RunningServer(tmp_path_factory.mktemp("sweep") / "data") as server:
+    with RunningServer(tmp_path_factory.mktemp("sweep") / "data", page_poll=SOON) as server:
         yield server
 
 
