@@ -128,17 +128,18 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(
-        name=name,
-        value=value,
-        plain=visible,
-        when=when,
-        duration=duration,
-        size=size,
-        data=data,
-        counted=counted,
-    )
-    # Any: type checkers infer the values of this dict from its first members.
+    # Any: type checkers infer the values of these dicts from their first members.
+    filters: dict[str, Any] = {
+        "name": name,
+        "value": value,
+        "plain": visible,
+        "when": when,
+        "duration": duration,
+        "size": size,
+        "data": data,
+        "counted": counted,
+    }
+    environment.filters.update(filters)
     known: dict[str, Any] = {
         "url": url,
         "static": STATIC,

@@ -31,7 +31,7 @@ class Axis:
     numbers: Sequence[float]
     low: float | None = None
     high: float | None = None
-    chosen: dict[str, None] = field(default_factory=dict)
+    chosen: dict[str, None] = field(default_factory=dict[str, None])
 
     @property
     def lowest(self) -> str:
@@ -109,7 +109,9 @@ def read(
 def _numbers(values: Sequence[JsonValue]) -> list[float]:
     """Return the values when all of them are numbers; else nothing."""
     given = [value for value in values if value is not None]
-    found = [value for value in given if isinstance(value, int | float) and not isinstance(value, bool)]
+    found: list[float] = [
+        value for value in given if isinstance(value, int | float) and not isinstance(value, bool)
+    ]
     return found if len(found) == len(given) else []
 
 
