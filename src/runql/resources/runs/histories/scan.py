@@ -9,21 +9,26 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from runql.arguments import checked_path
 from runql.bars import checked_progress, reported, reported_in_loop
+from runql.frames.asked_types import FrameSchema
 from runql.frames.batches import Batch
 from runql.frames.extras import require
-from runql.frames.row_readers import RowReader
+from runql.frames.row_readers import ColumnReader, RowReader
 from runql.postponed import postponed
+from runql.resources.history.arrow_members import ArrowScan, AsyncArrowScan
 from runql.resources.pages.next_item import AsyncNextItem, NextItem
 from runql.resources.records.tables import Contents, Shown, described
 from runql.resources.runs.histories.collect import read_histories, sink_histories
 from runql.resources.runs.histories.cursor import HistoriesCursor
-from runql.resources.runs.histories.formats import OutputFormat
+from runql.resources.runs.histories.formats import SCAN_LEADING, OutputFormat
 from runql.resources.runs.histories.page import HistoriesPart, HistoriesPlan, may_leave_out, unread_error
 from runql.transport.bodies import Progress
 from runql.transport.flow import Flow
 from runql.transport.sample_limits import SampleLimits
 
 if TYPE_CHECKING:
+    from runql.frames.asked_types import Schema
+    from runql.frames.streams.plan import StreamPlan
+    from runql.resources.history.arrow_streams import StreamProgress
     from runql.transport.aio import AsyncRetryingClient
     from runql.transport.sync import RetryingClient
 else:
@@ -33,7 +38,7 @@ F_co = TypeVar("F_co", covariant=True)
 HANDED_OUT = "was handed out"
 
 
-class HistoriesScan(Shown, Generic[F_co]):
+class HistoriesScan(ArrowScan, Shown, Generic[F_co]):
     """Every row of every run of a list, never downsampled; nothing is sent before rows are requested::
 
         frame = api.runs("team/project").scan_histories(keys=["loss"]).collect()
@@ -69,6 +74,16 @@ class HistoriesScan(Shown, Generic[F_co]):
 
     def _contents(self) -> Contents:
         return self._plan.contents()
+
+    def _stream_plan(self, schema: Schema | None) -> StreamPlan:
+        refuse_pivot("stream", pivot=self._pivot)
+        return stream_plan(self._plan, self._output.schema, schema)
+
+    def _portions(self, report: Progress | None) -> BatchStream:
+        return BatchStream(self._plan, ColumnReader(), self._client.sample_limits, report)
+
+    def _stream_progress(self) -> StreamProgress:
+        return stream_progress(self._progress)
 
     def __next__(self) -> F_co:
         return self._next.take()
@@ -140,7 +155,7 @@ class HistoriesScan(Shown, Generic[F_co]):
             )
 
 
-class AsyncHistoriesScan(Shown, Generic[F_co]):
+class AsyncHistoriesScan(AsyncArrowScan, Shown, Generic[F_co]):
     """The async twin of `HistoriesScan`: ``await scan.collect()``, ``async for frame in scan``, ``await scan.sink_parquet(path)``."""
 
     def __init__(
@@ -164,6 +179,16 @@ class AsyncHistoriesScan(Shown, Generic[F_co]):
 
     def _contents(self) -> Contents:
         return self._plan.contents()
+
+    def _stream_plan(self, schema: Schema | None) -> StreamPlan:
+        refuse_pivot("stream", pivot=self._pivot)
+        return stream_plan(self._plan, self._output.schema, schema)
+
+    def _portions(self, report: Progress | None) -> BatchStream:
+        return BatchStream(self._plan, ColumnReader(), self._client.sample_limits, report)
+
+    def _stream_progress(self) -> StreamProgress:
+        return stream_progress(self._progress)
 
     async def __anext__(self) -> F_co:
         return await self._next.take()
@@ -243,6 +268,25 @@ def scan_progress(
 ) -> AbstractContextManager[Progress | None]:
     """Return the progress of a call, in runs; see `reported`."""
     return reported(of_scan if of_call is None else of_call, "histories", "runs")
+
+
+def stream_progress(of_scan: Progress | bool | None) -> StreamProgress:
+    """Return the progress of an Arrow stream, in runs."""
+    from runql.resources.history.arrow_streams import StreamProgress
+
+    return StreamProgress(
+        lambda: reported(of_scan, "histories", "runs"), lambda: reported_in_loop(of_scan, "histories", "runs")
+    )
+
+
+def stream_plan(plan: HistoriesPlan, of_scan: FrameSchema, of_call: Schema | None) -> StreamPlan:
+    """Check the schema of a call, and return the columns of a stream: those of a frame."""
+    from runql.frames.streams.plan import StreamPlan
+
+    keys = plan.scan.keys
+    checked = FrameSchema.checked(of_call, None if keys is None else (*SCAN_LEADING, *keys))
+    columns = StreamPlan(SCAN_LEADING, keys or (), keys is None, "sorted", of_scan)
+    return columns.with_schema(checked)
 
 
 def make_frame(plan: HistoriesPlan, output: OutputFormat[F], part: HistoriesPart, *, pivot: bool) -> F:
