@@ -51,7 +51,7 @@ class BatchMaker:
                 self._check(name, cells, columns)
         table = to_arrow(self._unified.table(self._dtypes, columns, height))
         if self._plan.target is not None:
-            table = self._cast(table, self._plan.target)
+            table = cast_to(table, self._plan.target, self._plan.schema.run)
         return table.to_batches()
 
     def _check(self, name: str, cells: Cells, columns: Mapping[str, Cells]) -> None:
@@ -71,18 +71,24 @@ class BatchMaker:
         index = [*self._dtypes].index(name)
         return str(to_arrow(self._unified.table(self._dtypes, {}, 0)).schema.types[index])
 
-    def _cast(self, table: pa.Table, target: pa.Schema) -> pa.Table:
-        import pyarrow as pa  # noqa: PLC0415 - optional: the callers require it
 
-        try:
-            return table.select(target.names).cast(target)
-        except pa.ArrowException as error:
-            raise FrameValueError(self._plan.schema.run, _blamed(table, target), None, str(error)) from error
+def cast_to(table: pa.Table, target: pa.Schema, run: str = "") -> pa.Table:
+    """Return the rows in the schema that a consumer asks for, which has the same columns.
+
+    Raises:
+        FrameValueError: a value does not fit.
+    """
+    import pyarrow as pa  # noqa: PLC0415 - optional: the callers require it
+
+    try:
+        return table.select(target.names).cast(target)
+    except pa.ArrowException as error:
+        raise FrameValueError(run, _blamed(table, target), None, str(error)) from error
 
 
 def _blamed(table: pa.Table, target: pa.Schema) -> str:
     """The first column that cannot be cast."""
-    import pyarrow as pa  # noqa: PLC0415 - as in `BatchMaker`
+    import pyarrow as pa  # noqa: PLC0415 - as above
 
     for name, kind in zip(target.names, target.types, strict=True):
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Literal, Self, TypeAlias
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
 Infer: TypeAlias = Literal["all", "first"]
 """From which rows the types of a stream follow: all of them, which are kept until then, or the first ones."""
 
-_PLAIN: Final = frozenset(
-    {"bool", "float", "double", "float32", "float64", "string", "large_string", "string_view"}
+_PLAIN: Final = re.compile(
+    r"bool|float|double|float32|float64|u?int(8|16|32|64)|string|large_string|string_view"
 )
 
 
@@ -84,12 +85,14 @@ class StreamPlan:
         columns = {*self.leading, *self.requested, *self.schema.types}
         if not self.has_any_column:
             refuse_other_columns(names, columns)
-        asked: dict[str, AskedType] = {}
-        for name, kind in zip(names, target.types, strict=True):
-            dtype = str(kind)
-            if dtype in _PLAIN or dtype.startswith(("int", "uint")):
-                asked[name] = AskedType.checked(name, kind)
+        asked = {name: AskedType.checked(name, kind) for name, kind in plain_types(target).items()}
         return replace(self.with_schema(FrameSchema(asked)), target=target)
+
+
+def plain_types(target: pa.Schema) -> dict[str, pa.DataType]:
+    """Return the columns of a schema that a caller could ask for by ``schema``: of booleans, numbers and strings."""
+    columns = zip(target.names, target.types, strict=True)
+    return {name: kind for name, kind in columns if _PLAIN.fullmatch(str(kind))}
 
 
 def refuse_other_columns(asked: Sequence[str], found: set[str]) -> None:

@@ -29,6 +29,18 @@ class Portions(Protocol):
 OpenPortions = Callable[[Progress | None], Portions]
 
 
+class BatchSource(Protocol):
+    """Record batches of one schema."""
+
+    def prepare(self, report: Progress | None = None) -> Flow[pa.Schema]:
+        """Read what the types follow from, and return the schema; a second call reads nothing."""
+        ...
+
+    def stream(self, report: Progress | None = None) -> ArrowCursor:
+        """Return the batches from the first one, after `prepare`."""
+        ...
+
+
 class ArrowBatches:
     """Record batches of one schema.
 

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
-from runql.resources.history.arrow_batches import ArrowBatches, ArrowCursor
+from runql.resources.history.arrow_batches import ArrowCursor, BatchSource
 from runql.transport.bodies import Progress
 
 if TYPE_CHECKING:
@@ -54,13 +54,13 @@ class SharedStreams:
     def __init__(self) -> None:
         self.error: BaseException | None = None
         self._lock = threading.Lock()
-        self._unused: tuple[pa.Schema | None, ArrowBatches] | None = None
+        self._unused: tuple[pa.Schema | None, BatchSource] | None = None
 
     def capsule(
         self,
         client: RetryingClient,
         requested: object,
-        make: Callable[[pa.Schema | None], ArrowBatches],
+        make: Callable[[pa.Schema | None], BatchSource],
         progress: StreamProgress,
     ) -> object:
         """Return the capsule of a stream; ``make`` returns batches of a schema that the consumer asks for.
@@ -76,7 +76,7 @@ class SharedStreams:
         return capsule_of(reader)
 
     def reader(
-        self, client: RetryingClient, batches: ArrowBatches, progress: StreamProgress
+        self, client: RetryingClient, batches: BatchSource, progress: StreamProgress
     ) -> pa.RecordBatchReader:
         """Return a reader of all batches."""
         return self._reader(client, batches, progress, _do_nothing)
@@ -84,7 +84,7 @@ class SharedStreams:
     def _reader(
         self,
         client: RetryingClient,
-        batches: ArrowBatches,
+        batches: BatchSource,
         progress: StreamProgress,
         begin: Callable[[], None],
     ) -> pa.RecordBatchReader:
@@ -102,7 +102,7 @@ class SharedStreams:
     def _watched(
         self,
         client: RetryingClient,
-        batches: ArrowBatches,
+        batches: BatchSource,
         progress: StreamProgress,
         begin: Callable[[], None],
     ) -> Iterator[pa.RecordBatch]:
@@ -116,7 +116,7 @@ class SharedStreams:
             self.error = error
             raise
 
-    def _prepared(self, target: pa.Schema | None) -> ArrowBatches | None:
+    def _prepared(self, target: pa.Schema | None) -> BatchSource | None:
         if self._unused is None:
             return None
         found, batches = self._unused
@@ -125,14 +125,14 @@ class SharedStreams:
         )
         return batches if is_same else None
 
-    def _used(self, batches: ArrowBatches) -> None:
+    def _used(self, batches: BatchSource) -> None:
         with self._lock:
             if self._unused is not None and self._unused[1] is batches:
                 self._unused = None
 
 
 def record_batches(
-    client: RetryingClient, batches: ArrowBatches, progress: StreamProgress
+    client: RetryingClient, batches: BatchSource, progress: StreamProgress
 ) -> Iterator[pa.RecordBatch]:
     """Return batch after batch; the first step reads what their types follow from."""
     with progress.whole() as report:
@@ -142,7 +142,7 @@ def record_batches(
 
 
 async def record_batches_async(
-    client: AsyncRetryingClient, batches: ArrowBatches, progress: StreamProgress
+    client: AsyncRetryingClient, batches: BatchSource, progress: StreamProgress
 ) -> AsyncIterator[pa.RecordBatch]:
     """As `record_batches`."""
     with progress.whole() as report:
