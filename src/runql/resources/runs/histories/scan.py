@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -127,8 +127,14 @@ class HistoriesScan(ArrowScan, Shown, Generic[F_co]):
             while (batches := self._client.run(stream.next_batches())) is not None:
                 yield self._output.make(batches)
 
-    def sink_parquet(self, path: str | os.PathLike[str], *, progress: Progress | bool | None = None) -> None:
-        """Write all rows into one parquet file, atomically; needs pyarrow, whatever the format.
+    def sink_parquet(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        partition_by: str | Sequence[str] | None = None,
+        progress: Progress | bool | None = None,
+    ) -> None:
+        """Write all rows into one parquet file, atomically, or into a folder of files; needs pyarrow, whatever the format.
 
         The schema is inferred over all rows, as in `collect` with ``format="arrow"``. Memory holds one or two responses:
         until the end, rows are kept in a hidden folder next to the file. A call for the same file and rows resumes an
@@ -136,7 +142,12 @@ class HistoriesScan(ArrowScan, Shown, Generic[F_co]):
         more rows, or have logged since.
 
         Args:
-            path: of the file.
+            path: of the file, or of the folder.
+            partition_by: one or more columns of strings, integers or booleans, such as ``run_id``. Files are named
+                ``path/run_id=abc/part-0.parquet``, and do not have these columns. Characters that are not ASCII letters,
+                digits, ``_``, ``-``, ``.`` or ``~`` are percent-encoded; a row without a value, or with an empty string,
+                is in ``__HIVE_DEFAULT_PARTITION__``. The folder appears with all of its files, by one renaming. It
+                replaces one that an earlier call wrote, which is moved away just before.
             progress: as in `Runs.scan_histories`, for this call; None for what was said there. Runs that an interrupted
                 call has read count as read.
 
@@ -144,14 +155,19 @@ class HistoriesScan(ArrowScan, Shown, Generic[F_co]):
             IncompleteHistoriesError: some runs cannot be read; the file is not written, the rows of the others are kept.
                 With ``partial="allow"`` the file is written without these runs, and nothing is kept.
             FrameValueError: a value does not fit the schema; the file is not written, all rows are kept for the next call.
-            LocalFileError: the file cannot be written, or another call is writing it.
+            LocalFileError: the file cannot be written, another call is writing it, or with ``partition_by`` there is
+                something that no call has written.
             MissingExtraError: pyarrow is not installed; raised before anything is sent.
-            ValueError: with ``pivot``.
+            ValueError: with ``pivot``, or ``partition_by`` names no column, or one whose values cannot name folders. Where
+                that follows from the rows, they are kept for the next call.
+            TypeError: ``partition_by`` is no str or list of str.
         """
         server, limits = self._client.settings.base_url, self._client.sample_limits
         with scan_progress(self._progress, progress) as report:
             self._client.run(
-                checked_sink(self._plan, self._output, path, server, limits, report, pivot=self._pivot)
+                checked_sink(
+                    self._plan, self._output, path, server, limits, report, partition_by, pivot=self._pivot
+                )
             )
 
 
@@ -213,16 +229,23 @@ class AsyncHistoriesScan(AsyncArrowScan, Shown, Generic[F_co]):
                 yield self._output.make(batches)
 
     async def sink_parquet(
-        self, path: str | os.PathLike[str], *, progress: Progress | bool | None = None
+        self,
+        path: str | os.PathLike[str],
+        *,
+        partition_by: str | Sequence[str] | None = None,
+        progress: Progress | bool | None = None,
     ) -> None:
-        """Write all rows into one parquet file, atomically; needs pyarrow, whatever the format.
+        """Write all rows into one parquet file, atomically, or into a folder of files; needs pyarrow,
+        whatever the format.
 
         See `HistoriesScan.sink_parquet` for its requests and errors.
         """
         server, limits = self._client.settings.base_url, self._client.sample_limits
         with scan_progress(self._progress, progress) as report:
             await self._client.run(
-                checked_sink(self._plan, self._output, path, server, limits, report, pivot=self._pivot)
+                checked_sink(
+                    self._plan, self._output, path, server, limits, report, partition_by, pivot=self._pivot
+                )
             )
 
 
@@ -305,14 +328,20 @@ def checked_sink(
     server: str,
     limits: SampleLimits,
     report: Progress | None,
+    partition_by: str | Sequence[str] | None,
     *,
     pivot: bool,
 ) -> Flow[None]:
     """Check the arguments of `HistoriesScan.sink_parquet`, and return its flow."""
+    from runql.resources.runs.histories.partitions import checked_partitions
+
     refuse_pivot("write", pivot=pivot)
+    keys = plan.scan.keys
+    columns = None if keys is None else tuple(dict.fromkeys((*SCAN_LEADING, *keys)))
+    names = checked_partitions(partition_by, columns, output.schema)
     require("pyarrow", needed_for="HistoriesScan.sink_parquet")
     target = checked_path("path", path).absolute()
-    return sink_histories(plan, output.reader(), target, server, limits, output.schema, report)
+    return sink_histories(plan, output.reader(), target, server, limits, output.schema, report, names)
 
 
 def refuse_pivot(what: str, *, pivot: bool) -> None:
