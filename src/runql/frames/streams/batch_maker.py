@@ -35,10 +35,10 @@ class BatchMaker:
         self._plan = plan
         self._unified = unified
         self._dtypes: dict[str, DType] = unified.dtypes()
-        own: pa.Schema = to_arrow(unified.table(self._dtypes, {}, 0)).schema
+        empty = to_arrow(unified.table(self._dtypes, {}, 0))
         if plan.target is not None:
-            refuse_other_columns(plan.target.names, {*own.names})
-        self.schema: pa.Schema = own if plan.target is None else plan.target
+            refuse_target(empty.schema, plan.target)
+        self.schema: pa.Schema = empty.schema if plan.target is None else plan.target
 
     def make(self, columns: Mapping[str, Cells], height: int, *, checked: bool) -> list[pa.RecordBatch]:
         """Return rows as batches; with ``checked`` they may be others than those that the types follow from.
@@ -72,27 +72,36 @@ class BatchMaker:
         return str(to_arrow(self._unified.table(self._dtypes, {}, 0)).schema.types[index])
 
 
+def refuse_target(own: pa.Schema, target: pa.Schema) -> None:
+    """Refuse a schema that a consumer asks for, where no rows could have it.
+
+    Raises:
+        ValueError: it has other columns, or a type that the type of the rows cannot become.
+    """
+    import pyarrow as pa  # noqa: PLC0415 - optional: the callers require it
+
+    refuse_other_columns(target.names, {*own.names})
+    for name, kind in zip(target.names, target.types, strict=True):
+        found = own.types[own.names.index(name)]
+        try:
+            pa.array([], found).cast(kind)
+        except pa.ArrowException as error:
+            raise ValueError(
+                f"the requested schema asks {kind} of column {name!r}, and its values are {found}: {error}"
+            ) from error
+
+
 def cast_to(table: pa.Table, target: pa.Schema, run: str = "") -> pa.Table:
-    """Return the rows in the schema that a consumer asks for, which has the same columns.
+    """Return the rows in a schema that `refuse_target` accepts.
 
     Raises:
         FrameValueError: a value does not fit.
     """
-    import pyarrow as pa  # noqa: PLC0415 - optional: the callers require it
-
-    try:
-        return table.select(target.names).cast(target)
-    except pa.ArrowException as error:
-        raise FrameValueError(run, _blamed(table, target), None, str(error)) from error
-
-
-def _blamed(table: pa.Table, target: pa.Schema) -> str:
-    """The first column that cannot be cast."""
     import pyarrow as pa  # noqa: PLC0415 - as above
 
     for name, kind in zip(target.names, target.types, strict=True):
         try:
             table.column(name).cast(kind)
-        except pa.ArrowException:
-            return name
-    return ""
+        except pa.ArrowException as error:
+            raise FrameValueError(run, name, str(error), str(kind)) from error
+    return table.select(target.names).cast(target)

@@ -24,9 +24,9 @@ MOST_CELLS: Final = 1 << 20
 class RowSpool:
     """Rows in the order in which they were added. The folder is removed with this object."""
 
-    def __init__(self, unified: UnifiedColumns, most_cells: int = MOST_CELLS) -> None:
+    def __init__(self, unified: UnifiedColumns, most_cells: int | None = None) -> None:
         self._unified = unified
-        self._most = most_cells
+        self._most = MOST_CELLS if most_cells is None else most_cells
         self._cells = 0
         self._kept: list[Batch] = []
         self._paths: list[Path] = []

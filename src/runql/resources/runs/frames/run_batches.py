@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from runql.frames.extras import require
-from runql.frames.streams.batch_maker import cast_to
-from runql.frames.streams.plan import plain_types, refuse_other_columns
+from runql.frames.streams.batch_maker import cast_to, refuse_target
+from runql.frames.streams.plan import plain_types
 from runql.frames.to_arrow import to_arrow
 from runql.resources.history.arrow_batches import ArrowCursor
 from runql.resources.history.arrow_streams import SILENT, SharedStreams
 from runql.resources.runs.editing import EditableRun
-from runql.resources.runs.frames.run_columns import RunColumns
+from runql.resources.runs.frames.run_columns import FIELDS, PARTS, RunColumns
 from runql.transport.bodies import Progress
 from runql.transport.flow import Flow
 from runql.transport.sync import RetryingClient
@@ -56,7 +56,7 @@ class RunBatches:
                 runs = yield from self._runs._read_all(full=self._columns.needs_full, report=report)  # pyright: ignore[reportPrivateUsage] - of the classes that make batches
                 table = to_arrow(self._columns.table(runs))
             if self._target is not None:
-                refuse_other_columns(self._target.names, {*table.schema.names})
+                refuse_target(table.schema, self._target)
                 table = cast_to(table, self._target)
             self._schema = table.schema
             self._whole = None if self._columns.is_known else table
@@ -106,7 +106,8 @@ def run_stream(client: RetryingClient, runs: ReadRuns, requested: object) -> obj
     require("pyarrow", needed_for="an Arrow stream of Runs")
 
     def make(target: pa.Schema | None) -> RunBatches:
-        types = None if target is None else plain_types(target)
+        asked = {} if target is None else plain_types(target)
+        types = {name: kind for name, kind in asked.items() if name in FIELDS or name.startswith((*PARTS,))}
         return RunBatches(runs, RunColumns.checked(None, types), target)
 
     return SharedStreams().capsule(client, requested, make, SILENT)

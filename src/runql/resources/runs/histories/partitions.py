@@ -199,8 +199,7 @@ def folder_name(value: Value) -> str:
         return MISSING
     if isinstance(value, bool):
         return "true" if value else "false"
-    name = _quoted(str(value))
-    return f"%5F{name[1:]}" if name == MISSING else name
+    return _quoted(str(value))
 
 
 def _quoted(name: str) -> str:

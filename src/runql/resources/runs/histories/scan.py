@@ -146,7 +146,7 @@ class HistoriesScan(ArrowScan, Shown, Generic[F_co]):
             partition_by: one or more columns of strings, integers or booleans, such as ``run_id``. Files are named
                 ``path/run_id=abc/part-0.parquet``, and do not have these columns. Characters that are not ASCII letters,
                 digits, ``_``, ``-``, ``.`` or ``~`` are percent-encoded; a row without a value, or with an empty string,
-                is in ``__HIVE_DEFAULT_PARTITION__``. The folder appears with all of its files, by one renaming. It
+                is in ``__HIVE_DEFAULT_PARTITION__``, where readers find it missing. The folder appears with all of its files, by one renaming. It
                 replaces one that an earlier call wrote, which is moved away just before.
             progress: as in `Runs.scan_histories`, for this call; None for what was said there. Runs that an interrupted
                 call has read count as read.
