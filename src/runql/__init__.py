@@ -82,6 +82,7 @@ if TYPE_CHECKING:
     from runql.archive.importing.report import ImportReport
     from runql.config import Settings
     from runql.frames.asked_types import Schema
+    from runql.frames.streams.plan import Infer
     from runql.opened import OfflineRunsWarning, OpenedRuns, open  # noqa: A004 - as `gzip.open`
     from runql.progress_bar import progress_bar
     from runql.projections.checked import OnInvalid
@@ -147,6 +148,7 @@ _LAZY_NAMES = {
     "runql.archive.importing.report": ("ImportReport",),
     "runql.config": ("Settings",),
     "runql.frames.asked_types": ("Schema",),
+    "runql.frames.streams.plan": ("Infer",),
     "runql.opened": ("OfflineRunsWarning", "OpenedRuns", "open"),
     "runql.progress_bar": ("progress_bar",),
     "runql.projections.checked": ("OnInvalid",),
@@ -291,6 +293,7 @@ __all__ = [
     "IncompleteHistoriesError",
     "IncompleteHistoryError",
     "IncompleteUpdateError",
+    "Infer",
     "IntrospectionRefusedError",
     "InvalidAnswerError",
     "JSONInput",

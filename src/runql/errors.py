@@ -507,7 +507,7 @@ class UnreadableTableError(RunqlError):
 
 
 class FrameValueError(RunqlError, ValueError):
-    """A value does not fit the dtype that ``schema`` asks for.
+    """A value does not fit the dtype that ``schema`` asks for, or that the first rows of a stream gave its column.
 
     Attributes:
         run: entity, project and id of the run, or the id alone in frames of many runs.
@@ -516,16 +516,15 @@ class FrameValueError(RunqlError, ValueError):
         dtype: the dtype, in words.
     """
 
-    def __init__(self, run: str, column: str, value: object, dtype: str) -> None:
-        self.run = run
-        self.column = column
-        self.value = value
-        self.dtype = dtype
+    def __init__(self, run: str, column: str, value: object, dtype: str, *, inferred: bool = False) -> None:
+        self.run, self.column, self.value, self.dtype = run, column, value, dtype
         what = "no value in a row" if value is None else f"a value that does not fit: {_excerpt(value)}"
-        super().__init__(
-            f"run {run} has {what} of column {column!r}, for which schema asks {dtype}: "
-            "ask for a dtype that holds it, or leave the column out of schema"
+        why = (
+            f"for which schema asks {dtype}: ask for a dtype that holds it, or leave the column out of schema"
         )
+        if inferred:
+            why = f'which the first rows make {dtype}: name it in schema, or infer="all"'
+        super().__init__(f"run {run} has {what} of column {column!r}, {why}")
 
 
 class UploadRefusedError(RunqlError):

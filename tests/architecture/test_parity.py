@@ -12,6 +12,7 @@ from typing_extensions import get_original_bases
 
 import runql
 from runql.resources.artifacts.catalog import ArtifactCatalog, AsyncArtifactCatalog
+from runql.resources.history.arrow_members import ArrowScan, AsyncArrowScan
 from runql.resources.pages.listing import AsyncLazySequence, LazySequence
 from runql.resources.records.imports import AsyncProjectImports, ProjectImports
 from runql.resources.runs.connections import ApiConnection, AsyncApiConnection
@@ -50,6 +51,7 @@ PAIRS: list[tuple[type, type]] = [
     (runql.RetryingClient, runql.AsyncRetryingClient),
     (LazySequence, AsyncLazySequence),
     (RunFrames, AsyncRunFrames),
+    (ArrowScan, AsyncArrowScan),
 ]
 BOTH = pytest.mark.parametrize(("plain", "awaited"), PAIRS, ids=lambda each: each.__name__)
 
@@ -68,7 +70,11 @@ SPECIAL = {
 }
 
 # `len()` cannot be awaited: `await runs.length` takes its place. Nor can `reversed()` and `in`; `index` and `count` are those of a `Sequence`.
-WITHOUT_TWIN = {"__len__", "__reversed__", "__contains__", "index", "count"}
+# A consumer of an Arrow stream pulls from it without awaiting.
+WITHOUT_TWIN = {
+    *("__len__", "__reversed__", "__contains__", "index", "count"),
+    *("__arrow_c_stream__", "stream_error", "to_arrow_reader"),
+}
 
 # A `Sequence` is read without awaiting.
 BASES_WITHOUT_TWIN = {"Sequence[T]"}
@@ -106,6 +112,7 @@ AWAITED: dict[str, set[str]] = {
     },
     "AsyncRuns": {*LISTED, *RUN_FRAMES, "histories", "upgrade_to_full"},
     "AsyncRunFrames": RUN_FRAMES,
+    "AsyncArrowScan": set(),
     "AsyncConsoleLogs": LISTED,
     "AsyncRun": {
         *("create", "delete", "history", "lastHistoryStep", "load", "metadata", "save", "sweep", "update"),

@@ -1,7 +1,8 @@
-"""A client that is killed while it writes histories: the target is the old file or the new one, and the next call succeeds."""
+"""A client that is killed while it writes histories: the target is the old one or the new one, and the next call succeeds."""
 
 from __future__ import annotations
 
+import shutil
 import signal
 from collections.abc import Iterator
 from dataclasses import replace
@@ -87,3 +88,54 @@ def test_killed_before_any_operation_on_files(
     assert took[0] == whole
     assert min(took) == 1
     assert max(took) <= whole + 1
+
+
+def folder_gone_on_with(server: RunningServer, target: Path) -> None:
+    with Api(base_url=server.url, api_key=server.api_key) as api:
+        runs = api.runs(f"{server.entity}/{PROJECT}", per_page=PER_PAGE)
+        scan = runs.scan_histories(format="default", page_size=PAGE_SIZE, max_concurrency=2)
+        scan.sink_parquet(target, partition_by="run_id")
+
+
+def files_of(target: Path) -> list[str]:
+    return sorted(path.relative_to(target).as_posix() for path in target.rglob("*.parquet"))
+
+
+def test_killed_before_any_operation_on_folders(
+    face_name: FaceName, server: RunningServer, processes: TransferProcesses, tmp_path: Path
+) -> None:
+    """The folder is the old one, the new one, or for a moment none; the next call writes the whole one."""
+    target = tmp_path / "root" / "d" / "x.bin"
+    order = Transfer(
+        face_name,
+        "partitions",
+        server.url,
+        str(tmp_path / "root"),
+        str(tmp_path / "report"),
+        (server.entity, PROJECT, "r0"),
+        server.api_key,
+    )
+    folder_gone_on_with(server, target)
+    expected, files = pl.read_parquet(target, hive_partitioning=True), files_of(target)
+    assert len(files) == len([length for length in LENGTHS if length])
+    old = ["run_id=old/part-0.parquet"]
+    states: set[str] = set()
+    for operation in range(1, 2 * MOST_OPERATIONS, 2 * STRIDE[face_name]):
+        shutil.rmtree(target)
+        (target / "run_id=old").mkdir(parents=True)
+        (target / old[0]).write_bytes(OLD)
+        order = replace(order, killed_at=operation)
+        code = processes.wait(processes.start(order))
+        found = files_of(target)
+        assert found in (old, files, [])
+        states.add("old" if found == old else "new" if found == files else "none")
+        if code == 0:
+            break
+        assert code == -signal.SIGKILL
+        folder_gone_on_with(server, target)
+        assert files_of(target) == files
+        assert pl.read_parquet(target, hive_partitioning=True).equals(expected)
+        assert siblings_of(target) == []
+    else:
+        pytest.fail("it never came to its end")
+    assert {"old", "new"} <= states

@@ -44,7 +44,8 @@ class Transfer:
 
     Attributes:
         face: the sync or the async client.
-        what: download the run's file to ``folder``, upload it from there, or write the project's histories.
+        what: download the run's file to ``folder``, upload it from there, or write the project's histories,
+            as one file or as a folder for each run.
         url: the server.
         folder: folder of the file ``d/x.bin``.
         report: path of the report that the process writes.
@@ -55,7 +56,7 @@ class Transfer:
     """
 
     face: Literal["sync", "async"]
-    what: Literal["download", "upload", "histories"]
+    what: Literal["download", "upload", "histories", "partitions"]
     url: str
     folder: str
     report: str
@@ -76,16 +77,16 @@ class Command:
 def perform(transfer: Transfer) -> None:
     """Perform the transfer."""
     folder, path = Path(transfer.folder), Path(transfer.folder, "d/x.bin")
+    partition_by = "run_id" if transfer.what == "partitions" else None
     settings = resolve_settings(base_url=transfer.url, api_key=transfer.key, timeout=PATIENCE, environ={})
 
     async def awaited() -> None:
         async with AsyncRetryingClient(settings, retry=TWICE) as client:
             run = AsyncRun(client, *transfer.run, ATTRS)
-            if transfer.what == "histories":
+            if transfer.what in {"histories", "partitions"}:
                 runs = AsyncRuns(client, *transfer.run[:2], per_page=PER_PAGE)
-                await runs.scan_histories(
-                    format="default", page_size=PAGE_SIZE, max_concurrency=2
-                ).sink_parquet(path)
+                scan = runs.scan_histories(format="default", page_size=PAGE_SIZE, max_concurrency=2)
+                await scan.sink_parquet(path, partition_by=partition_by)
             elif transfer.what == "upload":
                 await run.upload_file(path, folder)
             else:
@@ -96,9 +97,10 @@ def perform(transfer: Transfer) -> None:
         return
     with RetryingClient(settings, retry=TWICE) as client:
         run = Run(client, *transfer.run, ATTRS)
-        if transfer.what == "histories":
+        if transfer.what in {"histories", "partitions"}:
             runs = Runs(client, *transfer.run[:2], per_page=PER_PAGE)
-            runs.scan_histories(format="default", page_size=PAGE_SIZE, max_concurrency=2).sink_parquet(path)
+            scan = runs.scan_histories(format="default", page_size=PAGE_SIZE, max_concurrency=2)
+            scan.sink_parquet(path, partition_by=partition_by)
         elif transfer.what == "upload":
             run.upload_file(path, folder)
         else:

@@ -8,9 +8,12 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import pyarrow as pa
+
 from runql import Api, Runs
 
 WINDOW, DEFAULT_CONCURRENCY = 1000, 2
+KEYS = 6
 
 
 def status(name: str) -> int:
@@ -20,11 +23,22 @@ def status(name: str) -> int:
 
 
 def read(runs: Runs, how: str, target: Path) -> int:
-    """Read everything in one of three ways, and return the number of rows."""
+    """Read everything in one of the ways, and return the number of rows."""
     scan = runs.scan_histories(page_size=WINDOW, max_concurrency=DEFAULT_CONCURRENCY, format="arrow")
     if how == "sink":
         scan.sink_parquet(target)
         return 0
+    if how == "folders":
+        scan.sink_parquet(target, partition_by="run_id")
+        return 0
+    if how == "batches":
+        return sum(batch.num_rows for batch in scan.iter_batches())
+    if how == "known":
+        types = {f"k{key}": float for key in range(KEYS)}
+        keyed = runs.scan_histories(
+            [*types], schema=types, page_size=WINDOW, max_concurrency=DEFAULT_CONCURRENCY
+        )
+        return sum(batch.num_rows for batch in pa.RecordBatchReader.from_stream(keyed))
     if how == "iterate":
         return sum(frame.num_rows for frame in scan)
     return scan.collect().num_rows

@@ -200,6 +200,8 @@ async def use_histories_scan(runs: AsyncRuns) -> None:
     assert_type(await scan.collect(), pl.DataFrame)
     assert_type([frame async for frame in scan], list[pl.DataFrame])
     assert_type(await scan.sink_parquet("all.parquet"), None)
+    assert_type(await scan.sink_parquet("all", partition_by="run_id"), None)
+    assert_type([batch async for batch in runs.iter_batches()], list[pa.RecordBatch])
 
 
 async def use_scan(run: AsyncRun) -> None:
@@ -218,6 +220,7 @@ async def use_scan(run: AsyncRun) -> None:
     assert_type(await scan.to_pandas(), pd.DataFrame)
     assert_type(await scan.to_polars(), pl.DataFrame)
     assert_type(await scan.to_arrow(), pa.Table)
+    assert_type([batch async for batch in scan.iter_batches()], list[pa.RecordBatch])
 
 
 async def use_constructors(settings: Settings) -> None:

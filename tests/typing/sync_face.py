@@ -227,6 +227,7 @@ def use_scan(run: Run) -> None:
     assert_type(scan.to_pandas(), pd.DataFrame)
     assert_type(scan.to_polars(), pl.DataFrame)
     assert_type(scan.to_arrow(), pa.Table)
+    assert_type(list(scan.iter_batches(schema={"loss": float})), list[pa.RecordBatch])
 
 
 def use_histories_scan(runs: Runs) -> None:
@@ -242,6 +243,10 @@ def use_histories_scan(runs: Runs) -> None:
     assert_type(runs.scan_histories(format="default").collect(), list[Row])
     assert_type(list(scan), list[pl.DataFrame])
     assert_type(scan.sink_parquet("all.parquet"), None)
+    assert_type(scan.sink_parquet("all", partition_by=["run_id"]), None)
+    assert_type(scan.to_arrow_reader(infer="first"), pa.RecordBatchReader)
+    assert_type(scan.stream_error, BaseException | None)
+    assert_type(list(runs.iter_batches(columns=["id"])), list[pa.RecordBatch])
 
 
 def use_values(summary: Summary, user: User, traffic: Traffic, settings: Settings) -> None:

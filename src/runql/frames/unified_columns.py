@@ -9,7 +9,7 @@ from runql.frames.asked_types import NO_SCHEMA, FrameSchema
 from runql.frames.batches import RUN_ID
 from runql.frames.columns import NUMBERS, SERIES_TYPES, Cells, Column, Piece, fixed_type, requested_type
 from runql.frames.dtypes import EXACT_IN_FLOAT, DType, ScalarType, TypeEvidence
-from runql.frames.table import Table, asked_column
+from runql.frames.table import ColumnOrder, Table, asked_column
 
 if TYPE_CHECKING:
     import polars as pl
@@ -23,18 +23,25 @@ class UnifiedColumns:
     """
 
     def __init__(
-        self, leading: Sequence[str], requested: Sequence[str] = (), schema: FrameSchema = NO_SCHEMA
+        self,
+        leading: Sequence[str],
+        requested: Sequence[str] = (),
+        schema: FrameSchema = NO_SCHEMA,
+        order: ColumnOrder = "sorted",
     ) -> None:
         """Begin with the columns that always exist: the leading ones first, the requested ones among the others."""
         self._leading = leading
         self._requested = (*requested, *schema.types)
         self._schema = schema
+        self._order = order
+        self._seen: dict[str, None] = {}
         # Names of columns that have no type of their own here, because a value does not fit.
         self._unfixed: set[str] = set()
         self._evidence: dict[str, TypeEvidence] = {}
 
     def see(self, columns: Mapping[str, Cells]) -> None:
         """Add the columns and types of a piece."""
+        self._seen.update(dict.fromkeys(columns))
         for name, cells in columns.items():
             if name in self._schema.types:
                 continue
@@ -45,8 +52,9 @@ class UnifiedColumns:
             evidence.add(cells if isinstance(cells, Sequence) else _decisive_values(cells))
 
     def dtypes(self) -> dict[str, DType]:
-        """The type of each column: the leading ones, then the others by name."""
-        names = dict.fromkeys((*self._leading, *sorted({*self._requested, *self._evidence})))
+        """The type of each column: the leading ones, then the others by name or as they were seen."""
+        others = dict.fromkeys((*self._seen, *self._requested))
+        names = dict.fromkeys((*self._leading, *(sorted(others) if self._order == "sorted" else others)))
         typed = {*self._leading, *self._requested}
         return {name: self._dtype(name, is_requested=name in typed) for name in names}
 

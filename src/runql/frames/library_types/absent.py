@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["ConsoleRenderable", "DataFrame", "Table"]
+__all__ = ["ConsoleRenderable", "DataFrame", "RecordBatch", "RecordBatchReader", "Table"]
 
 
 class ConsoleRenderable:
@@ -26,3 +26,11 @@ class Table:
 
     # Any: as for `DataFrame`.
     def __getattr__(self, name: str) -> Any: ...
+
+
+class RecordBatch(Table):
+    """A record batch of pyarrow, as `Table`."""
+
+
+class RecordBatchReader(Table):
+    """A reader of pyarrow, as `Table`."""

@@ -20,6 +20,7 @@ from runql.frames.to_pandas import to_pandas
 from runql.frames.to_polars import to_polars
 from runql.postponed import postponed
 from runql.projections.rows import RowMaker
+from runql.resources.history.arrow_members import ArrowScan, AsyncArrowScan
 from runql.resources.history.cursor import ScanCursor
 from runql.resources.history.exports.listing import ExportListing, can_read_exports
 from runql.resources.history.plan import HistoryHints, ScanPlan
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from runql.frames.library_types import pandas_types as pd
     from runql.frames.library_types import polars_types as pl
     from runql.frames.library_types import pyarrow_types as pa
+    from runql.frames.streams.plan import StreamPlan
     from runql.resources.history.exports.rows import ExportRows
     from runql.transport.aio import AsyncRetryingClient
     from runql.transport.sync import RetryingClient
@@ -53,7 +55,7 @@ MOST_PASSES = 4
 """How often a scan begins again when rows were missing; each time it knows the limits of the server better."""
 
 
-class HistoryScan(Shown, Generic[R]):
+class HistoryScan(ArrowScan, Shown, Generic[R]):
     """Every row of a run's history, in step order, never downsampled::
 
         for row in run.scan_history(keys=["loss"]):
@@ -162,12 +164,18 @@ class HistoryScan(Shown, Generic[R]):
             table = self._client.run(self._table(schema, report))
         return to_arrow(table)
 
+    def _stream_plan(self, schema: Schema | None) -> StreamPlan:
+        return stream_plan(self._plan, scan_schema(self._plan, schema))
+
+    def _portions(self, report: Progress | None) -> RowStream:  # noqa: ARG002 - only lists of runs report
+        return RowStream(self._plan, self._hints, self._client.sample_limits, ColumnReader())
+
     def _table(self, schema: Schema | None, report: Progress | None) -> Flow[Table]:
         checked = scan_schema(self._plan, schema)
         return scan_table(self._plan, self._hints, self._client.sample_limits, checked, report)
 
 
-class AsyncHistoryScan(Shown, Generic[R]):
+class AsyncHistoryScan(AsyncArrowScan, Shown, Generic[R]):
     """The async twin of `HistoryScan`: ``async for``, ``await anext(scan)``, ``await scan.to_polars()``."""
 
     def __init__(
@@ -241,6 +249,12 @@ class AsyncHistoryScan(Shown, Generic[R]):
         with reported(progress, f"history of {self._plan.run.run_id}", "rows") as report:
             table = await self._client.run(self._table(schema, report))
         return to_arrow(table)
+
+    def _stream_plan(self, schema: Schema | None) -> StreamPlan:
+        return stream_plan(self._plan, scan_schema(self._plan, schema))
+
+    def _portions(self, report: Progress | None) -> RowStream:  # noqa: ARG002 - only lists of runs report
+        return RowStream(self._plan, self._hints, self._client.sample_limits, ColumnReader())
 
     def _table(self, schema: Schema | None, report: Progress | None) -> Flow[Table]:
         checked = scan_schema(self._plan, schema)
@@ -392,6 +406,13 @@ def scan_schema(plan: ScanPlan, schema: Schema | None) -> FrameSchema:
         ValueError: a column that the frame does not have.
     """
     return FrameSchema.checked(schema, None if plan.keys is None else plan.columns, plan.path)
+
+
+def stream_plan(plan: ScanPlan, schema: FrameSchema) -> StreamPlan:
+    """Return the columns of a stream of one run's rows: those of a frame."""
+    from runql.frames.streams.plan import StreamPlan  # noqa: PLC0415 - only Arrow streams need it
+
+    return StreamPlan(plan.columns, (), plan.keys is None, "first_seen", schema)
 
 
 def scan_table(

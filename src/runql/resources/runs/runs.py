@@ -111,6 +111,10 @@ class Runs(RunFrames, LazySequence[RunFields | FullRunFields, Run]):
     def _read_all(self, *, full: bool, report: Progress | None) -> Flow[list[Run]]:
         return _read_all(self._listing, self._shape, full=full, report=report)
 
+    def _read_page(self, start: int, *, full: bool) -> Flow[list[Run]]:
+        part = slice(start, start + self._query.per_page)
+        return _read_part(self._listing, self._shape, part, full=full)
+
     @overload
     def typed(
         self, *, config: type[C], summary: type[S], on_invalid: OnInvalid = "raise"
@@ -396,6 +400,10 @@ class AsyncRuns(AsyncRunFrames, AsyncLazySequence[RunFields | FullRunFields, Asy
     def _read_all(self, *, full: bool, report: Progress | None) -> Flow[list[AsyncRun]]:
         return _read_all(self._listing, self._shape, full=full, report=report)
 
+    def _read_page(self, start: int, *, full: bool) -> Flow[list[AsyncRun]]:
+        part = slice(start, start + self._query.per_page)
+        return _read_part(self._listing, self._shape, part, full=full)
+
     @overload
     def typed(
         self, *, config: type[C], summary: type[S], on_invalid: OnInvalid = "raise"
@@ -632,6 +640,18 @@ def _read_all(
     runs = [*listing.items]
     if full:
         # A run that left its page before the page was read in full.
+        yield from RunRecord.load_missing(runs)
+    return runs
+
+
+def _read_part(
+    listing: Listing[RunFields | FullRunFields, R], shape: ListShape, part: slice, *, full: bool
+) -> Flow[list[R]]:
+    """As `_read_all`, for some runs of the list."""
+    if full and shape.lazy:
+        yield from shape.upgrade()
+    runs = yield from listing.between(part)
+    if full:
         yield from RunRecord.load_missing(runs)
     return runs
 

@@ -76,6 +76,11 @@ class RunColumns:
         """Whether a column needs the config or the summary."""
         return any(_part(name) is not None for name in self.names)
 
+    @property
+    def is_known(self) -> bool:
+        """Whether all columns and their types are known before any run is read."""
+        return all(name in FIELDS or name in self.schema.types for name in self.names)
+
     def table(self, runs: Sequence[EditableRun]) -> Table:
         """One row for each run, in their order.
 

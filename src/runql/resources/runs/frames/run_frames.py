@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from runql.bars import reported
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from runql.frames.library_types import polars_types as pl
     from runql.frames.library_types import pyarrow_types as pa
     from runql.frames.table import Table
+    from runql.resources.runs.frames.run_batches import ReadRuns, RunBatches
     from runql.resources.runs.frames.run_columns import RunColumns
     from runql.transport.aio import AsyncRetryingClient
 else:
@@ -33,6 +34,10 @@ class RunFrames:
     @abstractmethod
     def _read_all(self, *, full: bool, report: Progress | None) -> Flow[Sequence[EditableRun]]:
         """Read all pages, and return all runs; with ``full`` in the full shape."""
+
+    @abstractmethod
+    def _read_page(self, start: int, *, full: bool) -> Flow[Sequence[EditableRun]]:
+        """Return as many runs as a page has, from this place on; with ``full`` in the full shape."""
 
     def to_polars(
         self,
@@ -111,6 +116,45 @@ class RunFrames:
             table = self._client.run(_table(self._read_all, columns, schema, report))
         return to_arrow(table)
 
+    def iter_batches(
+        self, *, columns: Sequence[str] | None = None, schema: Schema | None = None
+    ) -> Iterator[pa.RecordBatch]:
+        """Iterate over pyarrow record batches of one row a run, which all have one schema, that of `to_arrow`.
+
+        Where ``columns`` are fixed ones, or ``schema`` has their types, a page is read when its batch is taken. Else the
+        types follow from all runs, which are read for the first batch. See `Runs.to_polars` for columns and errors.
+        """
+        from runql.resources.history.arrow_streams import SILENT, record_batches
+
+        return record_batches(self._client, _batches(self, columns, schema, "iter_batches"), SILENT)
+
+    def to_arrow_reader(
+        self, *, columns: Sequence[str] | None = None, schema: Schema | None = None
+    ) -> pa.RecordBatchReader:
+        """Return the batches of `iter_batches` as a pyarrow reader, which can be read once.
+
+        Errors that pyarrow itself reports keep their class. duckdb and polars pass on the message of an error alone.
+        """
+        from runql.resources.history.arrow_streams import SILENT, SharedStreams
+
+        batches = _batches(self, columns, schema, "to_arrow_reader")
+        return SharedStreams().reader(self._client, batches, SILENT)
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        """Return an Arrow C stream of one row a run, with all columns of `to_arrow`.
+
+        So consumers take the list itself: ``pa.table(runs)``, ``duckdb.sql("FROM runs")``. polars takes any sequence item
+        by item, so give it `to_arrow_reader`, or use `to_polars`. All runs are read before the consumer gets its first row,
+        so errors keep their class. A schema that it requests must have the same columns.
+
+        Raises:
+            ValueError: the requested schema has other columns.
+            RunqlError: as `to_arrow`.
+        """
+        from runql.resources.runs.frames.run_batches import run_stream
+
+        return run_stream(self._client, self, requested_schema)
+
 
 class AsyncRunFrames:
     """The async twin of `RunFrames`."""
@@ -120,6 +164,10 @@ class AsyncRunFrames:
     @abstractmethod
     def _read_all(self, *, full: bool, report: Progress | None) -> Flow[Sequence[EditableRun]]:
         """Read all pages, and return all runs; with ``full`` in the full shape."""
+
+    @abstractmethod
+    def _read_page(self, start: int, *, full: bool) -> Flow[Sequence[EditableRun]]:
+        """Return as many runs as a page has, from this place on; with ``full`` in the full shape."""
 
     async def to_polars(
         self,
@@ -178,6 +226,17 @@ class AsyncRunFrames:
             table = await self._client.run(_table(self._read_all, columns, schema, report))
         return to_arrow(table)
 
+    def iter_batches(
+        self, *, columns: Sequence[str] | None = None, schema: Schema | None = None
+    ) -> AsyncIterator[pa.RecordBatch]:
+        """Iterate over pyarrow record batches of one row a run, which all have one schema, that of `to_arrow`.
+
+        See `RunFrames.iter_batches` for its requests and errors.
+        """
+        from runql.resources.history.arrow_streams import SILENT, record_batches_async
+
+        return record_batches_async(self._client, _batches(self, columns, schema, "iter_batches"), SILENT)
+
 
 class ReadAll(Protocol):
     """`RunFrames._read_all`."""
@@ -197,3 +256,12 @@ def _table(
 def _read_table(read: ReadAll, columns: RunColumns, report: Progress | None) -> Flow[Table]:
     runs = yield from read(full=columns.needs_full, report=report)
     return columns.table(runs)
+
+
+def _batches(runs: ReadRuns, columns: Sequence[str] | None, schema: Schema | None, method: str) -> RunBatches:
+    from runql.frames.extras import require
+    from runql.resources.runs.frames.run_batches import RunBatches
+    from runql.resources.runs.frames.run_columns import RunColumns
+
+    require("pyarrow", needed_for=f"Runs.{method}")
+    return RunBatches(runs, RunColumns.checked(columns, schema))

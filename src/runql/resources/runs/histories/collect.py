@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -76,8 +77,11 @@ def sink_histories(
     limits: SampleLimits | None = None,
     schema: FrameSchema = NO_SCHEMA,
     report: Progress | None = None,
+    partition_by: Sequence[str] = (),
 ) -> Flow[None]:
-    """Write all rows of every run of a list into one parquet file, and resume where an earlier call was interrupted.
+    """Write all rows of every run of a list into parquet, and resume where an earlier call was interrupted.
+
+    With ``partition_by`` the target is a folder with a folder for each combination of values, else one file.
 
     Calls ``report`` with the runs that were read, now or earlier, and their total.
 
@@ -88,7 +92,7 @@ def sink_histories(
         LocalFileError: the file cannot be written.
     """
     spool = yield from offload(
-        lambda: HistoriesSpool(target, _request_key(plan, server), plan.scan.keys or (), schema)
+        lambda: HistoriesSpool(target, _request_key(plan, server), plan.scan.keys or (), schema, partition_by)
     )
     try:
         if spool.runs:

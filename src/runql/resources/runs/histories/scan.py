@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from runql.arguments import checked_path
 from runql.bars import checked_progress, reported, reported_in_loop
+from runql.frames.asked_types import FrameSchema
 from runql.frames.batches import Batch
 from runql.frames.extras import require
-from runql.frames.row_readers import RowReader
+from runql.frames.row_readers import ColumnReader, RowReader
 from runql.postponed import postponed
+from runql.resources.history.arrow_members import ArrowScan, AsyncArrowScan
 from runql.resources.pages.next_item import AsyncNextItem, NextItem
 from runql.resources.records.tables import Contents, Shown, described
 from runql.resources.runs.histories.collect import read_histories, sink_histories
 from runql.resources.runs.histories.cursor import HistoriesCursor
-from runql.resources.runs.histories.formats import OutputFormat
+from runql.resources.runs.histories.formats import SCAN_LEADING, OutputFormat
 from runql.resources.runs.histories.page import HistoriesPart, HistoriesPlan, may_leave_out, unread_error
 from runql.transport.bodies import Progress
 from runql.transport.flow import Flow
 from runql.transport.sample_limits import SampleLimits
 
 if TYPE_CHECKING:
+    from runql.frames.asked_types import Schema
+    from runql.frames.streams.plan import StreamPlan
+    from runql.resources.history.arrow_streams import StreamProgress
     from runql.transport.aio import AsyncRetryingClient
     from runql.transport.sync import RetryingClient
 else:
@@ -33,7 +38,7 @@ F_co = TypeVar("F_co", covariant=True)
 HANDED_OUT = "was handed out"
 
 
-class HistoriesScan(Shown, Generic[F_co]):
+class HistoriesScan(ArrowScan, Shown, Generic[F_co]):
     """Every row of every run of a list, never downsampled; nothing is sent before rows are requested::
 
         frame = api.runs("team/project").scan_histories(keys=["loss"]).collect()
@@ -69,6 +74,16 @@ class HistoriesScan(Shown, Generic[F_co]):
 
     def _contents(self) -> Contents:
         return self._plan.contents()
+
+    def _stream_plan(self, schema: Schema | None) -> StreamPlan:
+        refuse_pivot("stream", pivot=self._pivot)
+        return stream_plan(self._plan, self._output.schema, schema)
+
+    def _portions(self, report: Progress | None) -> BatchStream:
+        return BatchStream(self._plan, ColumnReader(), self._client.sample_limits, report)
+
+    def _stream_progress(self) -> StreamProgress:
+        return stream_progress(self._progress)
 
     def __next__(self) -> F_co:
         return self._next.take()
@@ -112,8 +127,14 @@ class HistoriesScan(Shown, Generic[F_co]):
             while (batches := self._client.run(stream.next_batches())) is not None:
                 yield self._output.make(batches)
 
-    def sink_parquet(self, path: str | os.PathLike[str], *, progress: Progress | bool | None = None) -> None:
-        """Write all rows into one parquet file, atomically; needs pyarrow, whatever the format.
+    def sink_parquet(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        partition_by: str | Sequence[str] | None = None,
+        progress: Progress | bool | None = None,
+    ) -> None:
+        """Write all rows into one parquet file, atomically, or into a folder of files; needs pyarrow, whatever the format.
 
         The schema is inferred over all rows, as in `collect` with ``format="arrow"``. Memory holds one or two responses:
         until the end, rows are kept in a hidden folder next to the file. A call for the same file and rows resumes an
@@ -121,7 +142,12 @@ class HistoriesScan(Shown, Generic[F_co]):
         more rows, or have logged since.
 
         Args:
-            path: of the file.
+            path: of the file, or of the folder.
+            partition_by: one or more columns of strings, integers or booleans, such as ``run_id``. Files are named
+                ``path/run_id=abc/part-0.parquet``, and do not have these columns. Characters that are not ASCII letters,
+                digits, ``_``, ``-``, ``.`` or ``~`` are percent-encoded; a row without a value, or with an empty string,
+                is in ``__HIVE_DEFAULT_PARTITION__``, where readers find it missing. The folder appears with all of its files, by one renaming. It
+                replaces one that an earlier call wrote, which is moved away just before.
             progress: as in `Runs.scan_histories`, for this call; None for what was said there. Runs that an interrupted
                 call has read count as read.
 
@@ -129,18 +155,23 @@ class HistoriesScan(Shown, Generic[F_co]):
             IncompleteHistoriesError: some runs cannot be read; the file is not written, the rows of the others are kept.
                 With ``partial="allow"`` the file is written without these runs, and nothing is kept.
             FrameValueError: a value does not fit the schema; the file is not written, all rows are kept for the next call.
-            LocalFileError: the file cannot be written, or another call is writing it.
+            LocalFileError: the file cannot be written, another call is writing it, or with ``partition_by`` there is
+                something that no call has written.
             MissingExtraError: pyarrow is not installed; raised before anything is sent.
-            ValueError: with ``pivot``.
+            ValueError: with ``pivot``, or ``partition_by`` names no column, or one whose values cannot name folders. Where
+                that follows from the rows, they are kept for the next call.
+            TypeError: ``partition_by`` is no str or list of str.
         """
         server, limits = self._client.settings.base_url, self._client.sample_limits
         with scan_progress(self._progress, progress) as report:
             self._client.run(
-                checked_sink(self._plan, self._output, path, server, limits, report, pivot=self._pivot)
+                checked_sink(
+                    self._plan, self._output, path, server, limits, report, partition_by, pivot=self._pivot
+                )
             )
 
 
-class AsyncHistoriesScan(Shown, Generic[F_co]):
+class AsyncHistoriesScan(AsyncArrowScan, Shown, Generic[F_co]):
     """The async twin of `HistoriesScan`: ``await scan.collect()``, ``async for frame in scan``, ``await scan.sink_parquet(path)``."""
 
     def __init__(
@@ -165,6 +196,16 @@ class AsyncHistoriesScan(Shown, Generic[F_co]):
     def _contents(self) -> Contents:
         return self._plan.contents()
 
+    def _stream_plan(self, schema: Schema | None) -> StreamPlan:
+        refuse_pivot("stream", pivot=self._pivot)
+        return stream_plan(self._plan, self._output.schema, schema)
+
+    def _portions(self, report: Progress | None) -> BatchStream:
+        return BatchStream(self._plan, ColumnReader(), self._client.sample_limits, report)
+
+    def _stream_progress(self) -> StreamProgress:
+        return stream_progress(self._progress)
+
     async def __anext__(self) -> F_co:
         return await self._next.take()
 
@@ -188,16 +229,23 @@ class AsyncHistoriesScan(Shown, Generic[F_co]):
                 yield self._output.make(batches)
 
     async def sink_parquet(
-        self, path: str | os.PathLike[str], *, progress: Progress | bool | None = None
+        self,
+        path: str | os.PathLike[str],
+        *,
+        partition_by: str | Sequence[str] | None = None,
+        progress: Progress | bool | None = None,
     ) -> None:
-        """Write all rows into one parquet file, atomically; needs pyarrow, whatever the format.
+        """Write all rows into one parquet file, atomically, or into a folder of files; needs pyarrow,
+        whatever the format.
 
         See `HistoriesScan.sink_parquet` for its requests and errors.
         """
         server, limits = self._client.settings.base_url, self._client.sample_limits
         with scan_progress(self._progress, progress) as report:
             await self._client.run(
-                checked_sink(self._plan, self._output, path, server, limits, report, pivot=self._pivot)
+                checked_sink(
+                    self._plan, self._output, path, server, limits, report, partition_by, pivot=self._pivot
+                )
             )
 
 
@@ -245,6 +293,25 @@ def scan_progress(
     return reported(of_scan if of_call is None else of_call, "histories", "runs")
 
 
+def stream_progress(of_scan: Progress | bool | None) -> StreamProgress:
+    """Return the progress of an Arrow stream, in runs."""
+    from runql.resources.history.arrow_streams import StreamProgress
+
+    return StreamProgress(
+        lambda: reported(of_scan, "histories", "runs"), lambda: reported_in_loop(of_scan, "histories", "runs")
+    )
+
+
+def stream_plan(plan: HistoriesPlan, of_scan: FrameSchema, of_call: Schema | None) -> StreamPlan:
+    """Check the schema of a call, and return the columns of a stream: those of a frame."""
+    from runql.frames.streams.plan import StreamPlan
+
+    keys = plan.scan.keys
+    checked = FrameSchema.checked(of_call, None if keys is None else (*SCAN_LEADING, *keys))
+    columns = StreamPlan(SCAN_LEADING, keys or (), keys is None, "sorted", of_scan)
+    return columns.with_schema(checked)
+
+
 def make_frame(plan: HistoriesPlan, output: OutputFormat[F], part: HistoriesPart, *, pivot: bool) -> F:
     """All rows as one frame."""
     if not pivot:
@@ -261,14 +328,20 @@ def checked_sink(
     server: str,
     limits: SampleLimits,
     report: Progress | None,
+    partition_by: str | Sequence[str] | None,
     *,
     pivot: bool,
 ) -> Flow[None]:
     """Check the arguments of `HistoriesScan.sink_parquet`, and return its flow."""
+    from runql.resources.runs.histories.partitions import checked_partitions
+
     refuse_pivot("write", pivot=pivot)
+    keys = plan.scan.keys
+    columns = None if keys is None else tuple(dict.fromkeys((*SCAN_LEADING, *keys)))
+    names = checked_partitions(partition_by, columns, output.schema)
     require("pyarrow", needed_for="HistoriesScan.sink_parquet")
     target = checked_path("path", path).absolute()
-    return sink_histories(plan, output.reader(), target, server, limits, output.schema, report)
+    return sink_histories(plan, output.reader(), target, server, limits, output.schema, report, names)
 
 
 def refuse_pivot(what: str, *, pivot: bool) -> None:

@@ -6,21 +6,31 @@ import contextlib
 import hashlib
 import os
 import shutil
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from runql.errors import LocalFileError
 from runql.frames.asked_types import NO_SCHEMA, FrameSchema
 from runql.frames.batches import RUN_ID, STEP, Batch, ColumnBatch
 from runql.frames.columns import as_values
+from runql.frames.dtypes import DType
 from runql.frames.stored_batch import StoredBatch, load_batch, load_note, store_batch
 from runql.frames.to_arrow import to_arrow
 from runql.frames.unified_columns import UnifiedColumns
 from runql.resources.runs.histories.page import HistoriesPart, RunFingerprint
+from runql.resources.runs.histories.partitions import (
+    PartitionWriter,
+    refuse_foreign_folder,
+    replace_folder,
+    restore_folder,
+)
 from runql.transport.part_file import PartFile, hidden_sibling, lock_in_place
 from runql.values import JSONValue
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 LEADING: Final = (RUN_ID, STEP)
 ROW_GROUP: Final = 65_536
@@ -45,14 +55,23 @@ class HistoriesSpool:
     """
 
     def __init__(
-        self, target: Path, request_key: str, keys: Sequence[str] = (), schema: FrameSchema = NO_SCHEMA
+        self,
+        target: Path,
+        request_key: str,
+        keys: Sequence[str] = (),
+        schema: FrameSchema = NO_SCHEMA,
+        partition_by: Sequence[str] = (),
     ) -> None:
         """Make the folder and read what is in it; ``keys`` become columns even where no row has them.
 
+        With ``partition_by`` the target is a folder of files.
+
         Raises:
-            LocalFileError: the folder cannot be written, or another call is writing the same file.
+            LocalFileError: the folder cannot be written, another call is writing the same file, or the target is a
+                folder that no call has written.
         """
         self._target = target
+        self._partition_by = partition_by
         self._keys = keys
         self._schema = schema
         self._request = hashlib.sha256(request_key.encode()).hexdigest()
@@ -63,6 +82,8 @@ class HistoriesSpool:
         self._begun: dict[str, list[_RowRange]] = {}
         self._count = 0
         with self._file_errors():
+            if partition_by:
+                refuse_foreign_folder(target)
             self._folder.mkdir(parents=True, exist_ok=True)
             self._lock = (self._folder / "lock").open("ab")
         self._is_locked = lock_in_place(self._lock)
@@ -70,6 +91,8 @@ class HistoriesSpool:
             self._lock.close()
             raise LocalFileError(f"cannot write {target}: another call is writing it", BlockingIOError())
         with self._file_errors():
+            if partition_by:
+                restore_folder(target)
             self._attempt = self._load() + 1
 
     @property
@@ -99,7 +122,7 @@ class HistoriesSpool:
                     self._add(batch, ended)
 
     def publish(self, order: Sequence[str]) -> None:
-        """Write the rows of all these runs into the target as one parquet file, atomically, and remove the parts.
+        """Write the rows of all these runs into the target, atomically, and remove the parts.
 
         Reads the parts twice, one at a time.
 
@@ -187,25 +210,54 @@ class HistoriesSpool:
             yield batch.between(rows.start, rows.stop)
 
     def _write(self, unified: UnifiedColumns, order: Sequence[str]) -> None:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
         dtypes = unified.dtypes()
         schema = to_arrow(unified.table(dtypes, {}, 0)).schema
+        write = self._write_folders if self._partition_by else self._write_file
+        write(schema, self._groups(unified, dtypes, order))
+
+    def _groups(
+        self, unified: UnifiedColumns, dtypes: Mapping[str, DType], order: Sequence[str]
+    ) -> Iterator[pa.Table]:
+        """The rows of all runs, as many at once as a row group has."""
+        import pyarrow as pa
+
+        waiting: list[pa.Table] = []
+        for piece in self._pieces(order):
+            waiting.append(to_arrow(unified.table(dtypes, piece.columns, piece.height)))
+            if sum(table.num_rows for table in waiting) >= ROW_GROUP:
+                yield pa.concat_tables(waiting)
+                waiting = []
+        if waiting:
+            yield pa.concat_tables(waiting)
+
+    def _write_file(self, schema: pa.Schema, groups: Iterator[pa.Table]) -> None:
+        import pyarrow.parquet as pq
+
         part = PartFile(self._target)
         try:
             with pq.ParquetWriter(part.file, schema, compression="zstd") as writer:
-                waiting: list[pa.Table] = []
-                for piece in self._pieces(order):
-                    waiting.append(to_arrow(unified.table(dtypes, piece.columns, piece.height)))
-                    if sum(table.num_rows for table in waiting) >= ROW_GROUP:
-                        writer.write_table(pa.concat_tables(waiting))
-                        waiting = []
-                if waiting:
-                    writer.write_table(pa.concat_tables(waiting))
+                for table in groups:
+                    writer.write_table(table)
             part.publish()
         except BaseException:
             part.discard()
+            raise
+
+    def _write_folders(self, schema: pa.Schema, groups: Iterator[pa.Table]) -> None:
+        new = hidden_sibling(self._target, "new")
+        if new.exists():
+            shutil.rmtree(new)
+        writer = PartitionWriter(new, self._partition_by, schema)
+        try:
+            for table in groups:
+                writer.write(table)
+            writer.close()
+            # Another program may have written there since the call began.
+            refuse_foreign_folder(self._target)
+            replace_folder(new, self._target)
+        except BaseException:
+            writer.discard()
+            shutil.rmtree(new, ignore_errors=True)
             raise
 
     @contextlib.contextmanager

@@ -1,0 +1,1 @@
+"""Record batches of one schema, for consumers of Arrow streams; needs pyarrow."""
