@@ -24,7 +24,7 @@ from runql.resources.history.window_size import WindowSize
 from runql.transport.flow import Flow, gather
 from runql.transport.sample_limits import SampleLimits, is_far_below
 
-SAMPLE: Final = 100
+SAMPLE: Final = 25
 """Steps of a window that is only meant to show how wide the rows are."""
 
 

@@ -19,7 +19,7 @@ from runql.frames.parquet_layout import (
 from runql.frames.sparse_file import SparseFile
 from runql.postponed import postponed
 from runql.transport.byte_ranges import ByteRange, FilePart
-from runql.transport.flow import Flow, download_part, gather, offload
+from runql.transport.flow import Flow, download_part, download_whole, gather, offload
 
 if TYPE_CHECKING:
     import polars as pl
@@ -34,23 +34,28 @@ T = TypeVar("T")
 MOST_TRIES: Final = 2
 """How often a file is requested that fails: its rows then come from GraphQL."""
 
+PARTS_AT_ONCE: Final = 3
+"""Requests for parts that run at once, for each of whole files: a part is small, and mostly waited for."""
+
 MOST_BYTES_IN_MEMORY: Final = 1 << 26
 """Bytes of parquet that may be in memory in addition to the rows that were read from them."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class RemoteFile:
     """A file that is read part by part.
 
     Attributes:
         url: its address.
-        end: its last bytes, as they arrived.
+        end: its last bytes, as they arrived; the whole file where the storage sends no parts, or others than asked for.
         parquet: the parts of it that are here.
+        needs_whole: whether a request for a part was in vain.
     """
 
     url: str
     end: FilePart
     parquet: PartialParquet
+    needs_whole: bool = False
 
     @property
     def layout(self) -> Layout:
@@ -76,7 +81,9 @@ class FileGroup:
 
 
 def open_files(urls: Sequence[str], limit: int, starts: Sequence[FilePart] = ()) -> Flow[list[RemoteFile]]:
-    """Fetch the ends of files and read their footers; one request a file, two where the footer is long.
+    """Fetch the ends of files and read their footers.
+
+    One request a file, two where the footer is long, or the storage sends other bytes than its last ones.
 
     Args:
         urls: of the files.
@@ -136,7 +143,8 @@ def read_groups(
     chosen = _by_file(groups)
     room = MOST_BYTES_IN_MEMORY // max(1, len(chosen))
     fetching = [each for file, indices in chosen for each in _fetch_rest(file, indices, selection, room)]
-    yield from gather(fetching, limit=2 * limit)
+    yield from gather(fetching, limit=PARTS_AT_ONCE * limit)
+    yield from gather([_complete(file) for file, _ in chosen if file.needs_whole], limit=limit)
     frames = yield from offload_parsing(
         lambda: [
             frame_of_arrow(file.parquet.read(indices, selection.columns_of(file.layout.columns)))
@@ -164,10 +172,16 @@ def _load() -> Flow[list[FilePart]]:
 def _fetch_end(url: str) -> Flow[list[FilePart]]:
     """Fetch the last bytes of a file, with all of its footer."""
     tail = yield from download_part(url, ByteRange(-TAIL), most_attempts=MOST_TRIES)
+    if tail is None:
+        return [(yield from download_whole(url, most_attempts=MOST_TRIES))]
     start = footer_start(tail.content, tail.size)
     if start is None or start >= tail.start:
         return [tail]
-    return [tail, (yield from _same_file(url, ByteRange(start, tail.start), tail))]
+    part = yield from download_part(url, ByteRange(start, tail.start), most_attempts=MOST_TRIES)
+    if part is None:
+        return [(yield from download_whole(url, most_attempts=MOST_TRIES))]
+    # Bytes of another file are dropped: the reader then finds bytes missing, and raises.
+    return [tail, part] if _is_same(part, tail) else [tail]
 
 
 def _fetch_rest(
@@ -181,16 +195,25 @@ def _fetch_rest(
         ranges = here.missing(0, file.end.start)
 
     def fetch(start: int, stop: int) -> Flow[None]:
-        part = yield from _same_file(file.url, ByteRange(start, stop), file.end)
-        here.add(part.start, part.content)
+        if file.needs_whole or file.end.is_whole:
+            return
+        part = yield from download_part(file.url, ByteRange(start, stop), most_attempts=MOST_TRIES)
+        if part is None:
+            file.needs_whole = True
+        elif _is_same(part, file.end):
+            here.add(part.start, part.content)
+            file.end = part if part.is_whole else file.end
 
     return [fetch(start, stop) for start, stop in ranges]
 
 
-def _same_file(url: str, wanted: ByteRange, known: FilePart) -> Flow[FilePart]:
-    part = yield from download_part(url, wanted, most_attempts=MOST_TRIES)
-    # Bytes of another file are dropped: the reader then finds bytes missing, and raises.
-    return part if _is_same(part, known) else FilePart(0, b"", known.size)
+def _complete(file: RemoteFile) -> Flow[None]:
+    """Fetch the whole of a file whose storage sends other parts than asked for."""
+    whole = yield from download_whole(file.url, most_attempts=MOST_TRIES)
+    file.needs_whole = False
+    if _is_same(whole, file.end):
+        file.parquet.file.add(0, whole.content)
+        file.end = whole
 
 
 def _is_same(part: FilePart, known: FilePart) -> bool:
