@@ -408,9 +408,10 @@ class LazySequence(Shown, SnakeCaseAttributes, Sequence[T], Generic[N, T]):
         listing = self._listing
         with reported_in_loop(self._progress, type(self).__name__, "items", lambda: listing.known) as report:
             for index in itertools.count():
-                self._client.run(listing.reach(index + 1, report=report))
                 if index >= len(listing.items):
-                    return
+                    self._client.run(listing.reach(index + 1, report=report))
+                    if index >= len(listing.items):
+                        return
                 yield listing.items[index]
 
     def __reversed__(self) -> Iterator[T]:
@@ -539,9 +540,10 @@ class AsyncLazySequence(Shown, SnakeCaseAttributes, Generic[N, T]):
         listing = self._listing
         with reported_in_loop(self._progress, type(self).__name__, "items", lambda: listing.known) as report:
             for index in itertools.count():
-                await self._client.run(listing.reach(index + 1, report=report))
                 if index >= len(listing.items):
-                    return
+                    await self._client.run(listing.reach(index + 1, report=report))
+                    if index >= len(listing.items):
+                        return
                 yield listing.items[index]
 
     async def __anext__(self) -> T:
