@@ -18,6 +18,7 @@ from polars.testing import assert_frame_equal
 from tests.contract.both_clients import AnyApi, AnyRun, Face, Row
 from tests.contract.export_storage import Rewrite, StorageTransport, pass_on
 
+from runql.resources.history.exports import parts
 from runql.resources.history.exports.rows import PORTION
 from runql.resources.history.plan import Match
 from runql_server.exports.policy import ExportPolicy
@@ -40,6 +41,12 @@ def row(step: int) -> Row:
 
 
 ROWS = [row(step) for step in range(COUNT)]
+
+
+@pytest.fixture(autouse=True, params=[True, False], ids=["pyarrow is loaded", "it is not"])
+def arrow_is_loaded(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By this, polars or pyarrow reads the parts of files."""
+    monkeypatch.setattr(parts, "arrow_is_loaded", lambda: bool(request.param))
 
 
 @pytest.fixture(scope="module")

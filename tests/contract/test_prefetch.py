@@ -176,7 +176,11 @@ def test_a_page_that_fails_raises_where_it_is_reached(
 
 def test_progress_counts_pages_when_they_are_reached(server: RunningServer, face: Face) -> None:
     seen: list[tuple[int, int | None]] = []
-    runs = runs_of(face, server, prefetch=True, progress=lambda done, total: seen.append((done, total)))
+
+    def note(done: int, total: int | None) -> None:
+        seen.append((done, total))
+
+    runs = runs_of(face, server, prefetch=True, progress=note)
     assert len(listed(face, runs)) == RUNS
     assert [pair for pair in dict.fromkeys(seen) if pair[0] in (3, 6, 8)] == [(3, 8), (6, 8), (8, 8)]
 

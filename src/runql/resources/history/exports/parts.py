@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib import import_module
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from runql.frames.export_selection import ExportSelection
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from runql.frames.parquet_arrow import PartialParquet
     from runql.frames.parquet_layout import Layout
+    from runql.frames.parquet_parts import PolarsParquet
 else:
     globals().update(postponed("pl"))
 
@@ -33,6 +35,9 @@ T = TypeVar("T")
 
 MOST_TRIES: Final = 2
 """How often a file is requested that fails: its rows then come from GraphQL."""
+
+LONGEST_FOOTER: Final = 1 << 18
+"""Bytes of a footer that is read without pyarrow, which reads longer ones faster."""
 
 PARTS_AT_ONCE: Final = 3
 """Requests for parts that run at once, for each of whole files: a part is small, and mostly waited for."""
@@ -54,7 +59,7 @@ class RemoteFile:
 
     url: str
     end: FilePart
-    parquet: PartialParquet
+    parquet: PartialParquet | PolarsParquet
     needs_whole: bool = False
 
     @property
@@ -92,15 +97,18 @@ def open_files(urls: Sequence[str], limit: int, starts: Sequence[FilePart] = ())
     """
     if not urls:
         return []
-    # pyarrow takes longer to load than a request takes, and most of a request is waiting.
-    fetched = yield from gather([_load(), *map(_fetch_end, urls)], limit=limit + 1)
-    ends = fetched[1:]
+    ends = yield from gather([_fetch_end(url) for url in urls], limit=limit)
     for place, start in enumerate(starts):
         if _is_same(start, ends[place][0]):
             ends[place].append(start)
+    # pyarrow takes longer to load than most exports take to read.
+    by_polars = not arrow_is_loaded() and sum(end[0].size for end in ends) <= MOST_BYTES_IN_MEMORY
     return (
         yield from offload_parsing(
-            lambda: [RemoteFile(url, end[0], _open_parquet(end)) for url, end in zip(urls, ends, strict=True)]
+            lambda: [
+                RemoteFile(url, end[0], _open_parquet(end, by_polars=by_polars))
+                for url, end in zip(urls, ends, strict=True)
+            ]
         )
     )
 
@@ -138,8 +146,6 @@ def read_groups(
         AnswerError, TransportError: they cannot be fetched.
         UnreadableParquetError: they cannot be read.
     """
-    from runql.frames.parquet_polars import frame_of_arrow  # noqa: PLC0415 - optional
-
     chosen = _by_file(groups)
     room = MOST_BYTES_IN_MEMORY // max(1, len(chosen))
     fetching = [each for file, indices in chosen for each in _fetch_rest(file, indices, selection, room)]
@@ -147,8 +153,7 @@ def read_groups(
     yield from gather([_complete(file) for file, _ in chosen if file.needs_whole], limit=limit)
     frames = yield from offload_parsing(
         lambda: [
-            frame_of_arrow(file.parquet.read(indices, selection.columns_of(file.layout.columns)))
-            for file, indices in chosen
+            file.parquet.frame(indices, selection.columns_of(file.layout.columns)) for file, indices in chosen
         ]
     )
     for file, _ in chosen:
@@ -162,11 +167,6 @@ def _by_file(groups: Sequence[FileGroup]) -> list[tuple[RemoteFile, list[int]]]:
     for group in groups:
         found.setdefault(group.file.url, (group.file, []))[1].append(group.index)
     return list(found.values())
-
-
-def _load() -> Flow[list[FilePart]]:
-    yield from offload(lambda: import_module("runql.frames.parquet_arrow"))
-    return []
 
 
 def _fetch_end(url: str) -> Flow[list[FilePart]]:
@@ -220,13 +220,38 @@ def _is_same(part: FilePart, known: FilePart) -> bool:
     return part.size == known.size and part.etag == known.etag
 
 
-def _open_parquet(end: Sequence[FilePart]) -> PartialParquet:
-    from runql.frames.parquet_arrow import PartialParquet  # noqa: PLC0415 - optional
+def arrow_is_loaded() -> bool:
+    """Whether this process has loaded pyarrow's reader."""
+    return "pyarrow.parquet" in sys.modules
 
+
+def _open_parquet(end: Sequence[FilePart], *, by_polars: bool) -> PartialParquet | PolarsParquet:
     file = SparseFile(end[0].size)
     for part in end:
         file.add(part.start, part.content)
+    start = footer_start(end[0].content, file.size)
+    if by_polars and start is not None and file.size - start <= LONGEST_FOOTER:
+        from runql.frames.parquet_parts import PolarsParquet  # noqa: PLC0415 - optional
+
+        file.seek(start)
+        with readable_parts():
+            return PolarsParquet(file, file.read())
+    from runql.frames.parquet_arrow import PartialParquet  # noqa: PLC0415 - optional
+
     return PartialParquet(file)
+
+
+@contextmanager
+def readable_parts() -> Generator[None]:
+    """Turn the error of a part that is not here into one of ours.
+
+    Raises:
+        UnreadableParquetError: a part was not fetched.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise UnreadableParquetError(f"an export cannot be read: {error}") from error
 
 
 def offload_parsing(parse: Callable[[], T]) -> Flow[T]:
