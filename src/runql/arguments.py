@@ -15,6 +15,14 @@ _SHORT: Final = Repr()
 _SHORT.maxlevel, _SHORT.maxstring, _SHORT.maxother = 4, 200, 200
 
 
+class DefaultPageSize(int):
+    """A page size that the caller did not name, so that frames may choose others."""
+
+
+DEFAULT_PAGE_SIZE: Final = DefaultPageSize(1000)
+"""Steps in a window, as the official reference documents them."""
+
+
 def shown(value: object) -> str:
     """Return a value's repr for an error message, cut short, however deep or long the value is."""
     try:

@@ -70,10 +70,15 @@ def limited(limits: Limits) -> Generator[None]:
             _current.reset(before)
 
 
+_UNCHANGED: Final = nullcontext()
+
+
 def limits_of_client(owner: object) -> AbstractContextManager[None]:
     """As `limited`, with the limits of the client that an object such as a run belongs to."""
     limits: object = getattr(getattr(owner, "_client", None), "limits", None)
-    return limited(limits) if isinstance(limits, Limits) else nullcontext()
+    if isinstance(limits, Limits) and limits is not current_limits():
+        return limited(limits)
+    return _UNCHANGED
 
 
 def checked_limits(limits: object) -> Limits:

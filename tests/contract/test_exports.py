@@ -18,6 +18,7 @@ from polars.testing import assert_frame_equal
 from tests.contract.both_clients import AnyApi, AnyRun, Face, Row
 from tests.contract.export_storage import Rewrite, StorageTransport, pass_on
 
+from runql.resources.history.exports import parts
 from runql.resources.history.exports.rows import PORTION
 from runql.resources.history.plan import Match
 from runql_server.exports.policy import ExportPolicy
@@ -40,6 +41,12 @@ def row(step: int) -> Row:
 
 
 ROWS = [row(step) for step in range(COUNT)]
+
+
+@pytest.fixture(autouse=True, params=[True, False], ids=["pyarrow is loaded", "it is not"])
+def arrow_is_loaded(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By this, polars or pyarrow reads the parts of files."""
+    monkeypatch.setattr(parts, "arrow_is_loaded", lambda: bool(request.param))
 
 
 @pytest.fixture(scope="module")
@@ -280,6 +287,82 @@ def test_a_storage_that_knows_no_ranges_gives_whole_files(exporting: RunningServ
     run = opened(face, exporting, storage)
     assert scanned(face, run, {"keys": ["loss"]}, 10).height == COUNT
     assert storage.asked == ["ScanHistory", "GET"]
+
+
+def ranged(request: httpx.Request, start: int, stop: int) -> httpx.Response:
+    """These bytes of a file, from the storage."""
+    found = httpx.get(request.url, headers={"range": f"bytes={start}-{stop - 1}"}, trust_env=False)
+    headers = {name: found.headers[name] for name in ("content-range", "etag")}
+    return httpx.Response(206, content=found.content, headers=headers)
+
+
+def ignores_suffixes(request: httpx.Request, answer: httpx.Response) -> httpx.Response:
+    """Azure: a range from the end is ignored."""
+    if not request.headers.get("range", "").startswith("bytes=-"):
+        return answer
+    return httpx.Response(200, content=httpx.get(request.url, trust_env=False).content)
+
+
+def sends_all_as_a_part(request: httpx.Request, answer: httpx.Response) -> httpx.Response:
+    if "range" not in request.headers:
+        return answer
+    content = httpx.get(request.url, trust_env=False).content
+    headers = {"content-range": f"bytes 0-{len(content) - 1}/{len(content)}"}
+    return httpx.Response(206, content=content, headers=headers)
+
+
+def sends_the_start(request: httpx.Request, answer: httpx.Response) -> httpx.Response:
+    """Another part: the first bytes in place of the last ones."""
+    return ranged(request, 0, 1000) if request.headers.get("range", "").startswith("bytes=-") else answer
+
+
+def sends_other_parts(request: httpx.Request, answer: httpx.Response) -> httpx.Response:
+    """The last bytes are right; in place of others come the first ones."""
+    asked = request.headers.get("range", "bytes=-")
+    return answer if asked.startswith("bytes=-") else ranged(request, 0, 1000)
+
+
+def refuses_ranges(request: httpx.Request, answer: httpx.Response) -> httpx.Response:
+    return httpx.Response(416) if "range" in request.headers else answer
+
+
+@pytest.mark.parametrize(
+    ("rewrite", "gets"),
+    [
+        (ignores_suffixes, 1),
+        (sends_all_as_a_part, 1),
+        (sends_the_start, 2),
+        (refuses_ranges, 2),
+        (sends_other_parts, None),
+    ],
+)
+def test_a_storage_that_sends_other_parts_costs_one_more_request(
+    rewrite: Rewrite, gets: int | None, large: RunningServer, face: Face
+) -> None:
+    storage = StorageTransport(rewrite)
+    run = opened(face, large, storage, "large")
+    keys = ["k7", "k71"]
+    frame = face.take(run.scan_history(keys).to_polars())
+    assert storage.asked.count("ScanHistory") == 1
+    found = storage.asked.count("GET")
+    if gets is None:
+        # The tail, the parts that are under way in vain (two keys of three row groups), and the whole file.
+        assert 3 <= found <= 8
+        assert sum("range" not in sent.headers for sent in storage.sent if sent.method == "GET") == 1
+    else:
+        assert found == gets
+    plain = StorageTransport()
+    expected = face.take(opened(face, large, plain, "large").scan_history(keys).to_polars())
+    assert_frame_equal(frame, expected, check_exact=True)
+
+
+@pytest.mark.parametrize(("rewrite", "gets"), [(sends_all_as_a_part, 1), (refuses_ranges, 2)])
+def test_whole_rows_of_a_storage_without_ranges_are_fetched_once(
+    rewrite: Rewrite, gets: int, large: RunningServer, face: Face
+) -> None:
+    storage = StorageTransport(rewrite)
+    frame = face.take(opened(face, large, storage, "large").scan_history().to_polars())
+    assert (frame.height, storage.asked.count("ScanHistory"), storage.asked.count("GET")) == (12_000, 1, gets)
 
 
 def test_without_pyarrow_files_are_fetched_whole(

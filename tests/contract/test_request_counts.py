@@ -8,12 +8,15 @@ from dataclasses import dataclass
 
 import pytest
 from tests.contract.both_clients import Face, Row
+from tests.contract.untyped import Untyped, taken
 
+from runql_server.exports.policy import ExportPolicy
 from runql_server.running import RunningServer
 from runql_server.seed import SeedRun
 
 CROWD = 1000
 WINDOW = 100
+LONG = 60_000
 
 
 @pytest.fixture(scope="module")
@@ -159,3 +162,46 @@ def test_a_scan_sends_no_more_than_its_windows_plus_one(
     )
     assert face.items(scan) == expected(shape)
     assert len(shapes.requests) <= shape.windows() + 1, [request.operation for request in shapes.requests]
+
+
+@pytest.fixture(scope="module")
+def long_run() -> Iterator[RunningServer]:
+    """A run of 60 windows of the default size, that is in no export."""
+    with RunningServer(export_policy=ExportPolicy(above_rows=LONG)) as server:
+        server.seed("p", [SeedRun(name="long", history=({"loss": 1 / (step + 1)} for step in range(LONG)))])
+        yield server
+
+
+@pytest.mark.parametrize("keys", [None, ["loss"]], ids=["whole", "keys"])
+def test_a_frame_with_defaults_chooses_large_windows(
+    keys: list[str] | None, long_run: RunningServer, face: Face
+) -> None:
+    api = face.api(long_run.url, long_run.api_key)
+    run = face.take(api.run(f"{long_run.entity}/p/long"))
+    long_run.clear()
+    assert len(face.take(run.scan_history(keys).to_polars())) == LONG
+    # The list of exports with some rows, and as many windows as run at once.
+    assert [request.operation for request in long_run.requests] == ["ScanHistory"] * 9
+
+
+def test_a_page_size_that_is_named_stays(long_run: RunningServer, face: Face) -> None:
+    api = face.api(long_run.url, long_run.api_key)
+    run = face.take(api.run(f"{long_run.entity}/p/long"))
+    long_run.clear()
+    assert len(face.take(run.scan_history(page_size=1000).to_polars())) == LONG
+    assert LONG // 1000 < len(long_run.requests) <= LONG // 1000 + 2
+
+
+def test_iteration_keeps_its_small_windows(long_run: RunningServer, face: Face) -> None:
+    api = face.api(long_run.url, long_run.api_key)
+    scan: Untyped = face.take(api.run(f"{long_run.entity}/p/long")).scan_history()
+    long_run.clear()
+    first = next(scan) if face.name == "sync" else taken(face, anext(scan))
+    assert first["_step"] == 0
+    (request,) = long_run.requests
+    assert request.operation == "ScanHistory"
+    for place in range(1000):
+        row = next(scan) if face.name == "sync" else taken(face, anext(scan))
+        assert row["_step"] == place + 1
+    # Two windows follow the first.
+    assert len(long_run.requests) == 3

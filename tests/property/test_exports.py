@@ -16,9 +16,9 @@ from polars.testing import assert_frame_equal
 from runql.frames.batches import RowBatch
 from runql.frames.export_selection import ExportSelection
 from runql.frames.parquet_arrow import PartialParquet
-from runql.frames.parquet_layout import bridge_gaps
+from runql.frames.parquet_layout import bridge_gaps, footer_start
+from runql.frames.parquet_parts import PolarsParquet
 from runql.frames.parquet_polars import (
-    frame_of_arrow,
     frame_of_file,
     frames_of_batches,
     merge_frames,
@@ -240,21 +240,25 @@ def test_the_fetched_parts_hold_what_the_file_holds(rows: list[Row], selection: 
     # Opening a file reads more of its end than the footer, which is all of so small a one: it is taken away again.
     file._starts.clear()  # pyright: ignore[reportPrivateUsage] - see above
     file._parts.clear()  # pyright: ignore[reportPrivateUsage] - see above
+    start = footer_start(content, len(content))
+    assert start is not None
+    by_polars = PolarsParquet(file, content[start:])
+    assert by_polars.layout == opened.layout
     columns = selection.columns_of(opened.layout.columns)
     groups = opened.layout.groups_within(selection.start, selection.stop)
     for index in groups:
         for chunk in opened.layout.groups[index].chunks:
             if any(chunk.path == name or chunk.path.startswith(f"{name}.") for name in columns):
                 file.add(chunk.start, content[chunk.start : chunk.stop])
-    parts = merge_frames(
-        [select_rows(frame_of_arrow(opened.read(groups, columns)), selection)], selection, repeats=False
-    )
-    whole = merge_frames([select_rows(frame_of_file(content), selection)], selection, repeats=False)
     leading = ("_step", *(selection.keys or ()))
-    found, expected = (
-        to_polars(table_of(each, leading=leading, keep_empty=False)) for each in (parts, whole)
-    )
-    assert_frame_equal(found, expected, check_exact=True)
+
+    def framed(frame: pl.DataFrame) -> pl.DataFrame:
+        merged = merge_frames([select_rows(frame, selection)], selection, repeats=False)
+        return to_polars(table_of(merged, leading=leading, keep_empty=False))
+
+    expected = framed(frame_of_file(content))
+    for reader in (opened, by_polars):
+        assert_frame_equal(framed(reader.frame(groups, columns)), expected, check_exact=True)
 
 
 @given(st.lists(st.tuples(st.integers(0, 2**24), st.integers(1, 2**20)), max_size=8))

@@ -17,6 +17,7 @@ from tests.unit.resources.history_server import RunOnServer, next_rows, planned,
 from tests.unit.resources.quirks import QuirkyList, QuirkyRun, ServerQuirks, rows_at
 from tests.unit.transport.stepping import served
 
+from runql.arguments import DefaultPageSize
 from runql.errors import IncompleteHistoriesError, IncompleteHistoryError
 from runql.frames.row_readers import ColumnReader, RowReader
 from runql.resources.history.cursor import ScanCursor
@@ -81,7 +82,9 @@ def plans(draw: st.DrawFn) -> ScanPlan:
     return planned(
         keys=draw(st.sampled_from([None, None, ["loss"], ["acc"], ["loss", "acc"], ["_step"]])),
         match=draw(st.sampled_from(["all", "any"])),
-        page_size=draw(st.integers(5, 80)),
+        page_size=draw(
+            st.integers(5, 80).flatmap(lambda size: st.sampled_from([size, DefaultPageSize(size)]))
+        ),
         min_step=first,
         max_step=draw(st.sampled_from([None, None, None, 60, 150])),
     )

@@ -73,6 +73,7 @@ async def use_api(api: AsyncApi) -> None:
     assert_type(await api.run("entity/project/id"), AsyncRun)
     assert_type(await api.runs("entity/project", {"state": "finished"}, "-created_at", 100, False), AsyncRuns)
     assert_type(await api.runs(lazy=True), AsyncRuns)
+    assert_type(await api.runs(prefetch=True), AsyncRuns)
     assert_type(await api.viewer, User)
     assert_type(await api.default_entity, str | None)
     assert_type(api.settings, Settings)

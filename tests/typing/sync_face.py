@@ -75,6 +75,7 @@ def use_api(api: Api) -> None:
     assert_type(api.run("entity/project/id"), Run)
     assert_type(api.runs("entity/project", {"state": "finished"}, "-created_at", 100, False), Runs)
     assert_type(api.runs(lazy=True), Runs)
+    assert_type(api.runs(prefetch=True), Runs)
     assert_type(api.viewer, User)
     assert_type(api.default_entity, str | None)
     assert_type(api.settings, Settings)

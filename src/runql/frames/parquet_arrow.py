@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from runql.frames.parquet_layout import Layout, UnreadableParquetError, read_layout
+from runql.frames.parquet_polars import frame_of_arrow
 from runql.frames.sparse_file import SparseFile
 
 _ERRORS = (pa.ArrowException, OSError, ValueError, TypeError)
@@ -34,7 +36,7 @@ class PartialParquet:
         except _ERRORS as error:
             raise UnreadableParquetError(f"the footer of an export cannot be read: {error}") from error
 
-    def read(self, groups: Sequence[int], columns: Sequence[str]) -> pa.Table:
+    def frame(self, groups: Sequence[int], columns: Sequence[str]) -> pl.DataFrame:
         """The rows of some row groups; the bytes of these columns must be here.
 
         Raises:
@@ -43,6 +45,7 @@ class PartialParquet:
         try:
             # The stub has lists without their items.
             found = self._parquet.read_row_groups(list(groups), columns=list(columns))  # pyright: ignore[reportUnknownMemberType] - see above
-            return found.select(list(columns))
+            table = found.select(list(columns))
         except (*_ERRORS, KeyError) as error:
             raise UnreadableParquetError(f"an export cannot be read: {error}") from error
+        return frame_of_arrow(table)

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     import pyarrow.parquet as pq
 
 MAGIC: Final = b"PAR1"
+TRAILER: Final = 8
+"""Bytes behind a footer: its length and the mark."""
+
 TAIL: Final = 1 << 17
 """Bytes of a file's end that are fetched first: they hold the footer of nearly every file, and all of a small file."""
 

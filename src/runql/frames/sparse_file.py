@@ -41,6 +41,14 @@ class SparseFile(io.RawIOBase):
             start = end
         return gaps
 
+    def filled(self) -> bytes:
+        """The whole file, with zeros for the bytes that are not here."""
+        pieces, start = list[bytes](), 0
+        for gap, end in [*self.missing(0, self.size), (self.size, self.size)]:
+            pieces += [*(self._pieces(start, gap) or ()), bytes(end - gap)]
+            start = end
+        return b"".join(pieces)
+
     def read(self, size: int = -1, /) -> bytes:
         """Read bytes from the position on.
 

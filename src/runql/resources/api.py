@@ -183,6 +183,7 @@ class Api(EntryPoint[RetryingClient], ArtifactCatalog, ProjectImports):
         limit: int | None = None,
         missing: Missing = "last",
         progress: Progress | bool | None = None,
+        prefetch: bool = False,
     ) -> Runs:
         """Return the runs of a project as a lazy list; see `Runs`.
 
@@ -205,6 +206,9 @@ class Api(EntryPoint[RetryingClient], ArtifactCatalog, ProjectImports):
                 lists runs without the value first can fill that page with them. Not with ``lazy=True``.
             progress: called after each page that a ``for`` or a slice reads, with the runs that were read and their total.
                 True draws a bar, False none; by default one comes by itself for a slice, see `runql.progress_bar`.
+            prefetch: a ``for`` requests the next page while you work on this one, one page ahead at most. A page that
+                fails is requested again when it is reached, and raises there. Leaving the loop early waits for the
+                request under way. The async client does so in asyncio, not in trio, and cancels the request.
 
         Raises:
             PathError, ValueError, TypeError: an argument is not valid; raised before anything is sent.
@@ -228,6 +232,7 @@ class Api(EntryPoint[RetryingClient], ArtifactCatalog, ProjectImports):
             limit=limit,
             missing=missing,
             progress=progress,
+            prefetch=prefetch,
         )
 
     @counts_as_one_call
@@ -452,6 +457,7 @@ class AsyncApi(EntryPoint["AsyncRetryingClient"], AsyncArtifactCatalog, AsyncPro
         limit: int | None = None,
         missing: Missing = "last",
         progress: Progress | bool | None = None,
+        prefetch: bool = False,
     ) -> AsyncRuns:
         """Return the runs of a project as a lazy list; see `Runs`.
 
@@ -474,6 +480,7 @@ class AsyncApi(EntryPoint["AsyncRetryingClient"], AsyncArtifactCatalog, AsyncPro
             limit=limit,
             missing=missing,
             progress=progress,
+            prefetch=prefetch,
         )
 
     @counts_as_one_async_call

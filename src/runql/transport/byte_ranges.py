@@ -73,6 +73,9 @@ def read_part(wanted: ByteRange, response: Response) -> FilePart | None:
         return None
     start = max(0, found.size + wanted.start) if wanted.start < 0 else wanted.start
     stop = found.size if wanted.stop is None else min(wanted.stop, found.size)
-    if (found.start, found.stop) != (start, stop) or len(content) != stop - start:
+    is_whole = (found.start, found.stop) == (0, found.size)
+    if not is_whole and (found.start, found.stop) != (start, stop):
         return None
-    return FilePart(start, content, found.size, etag)
+    return (
+        FilePart(found.start, content, found.size, etag) if len(content) == found.stop - found.start else None
+    )

@@ -88,6 +88,8 @@ def refused_parts(response: Response) -> frozenset[str]:
     if (
         response.status not in REFUSAL_STATUSES
         or len(content) > LARGEST_REFUSAL
+        # Most responses begin like this: there is data, and no need to search for errors.
+        or content.startswith(b'{"data":{')
         or b'"errors"' not in content
     ):
         return frozenset()

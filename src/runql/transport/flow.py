@@ -243,17 +243,29 @@ def download(url: str, *, most_attempts: int | None = None) -> Flow[bytes]:
     return response.content
 
 
-def download_part(url: str, wanted: ByteRange, *, most_attempts: int | None = None) -> Flow[FilePart]:
+def download_part(url: str, wanted: ByteRange, *, most_attempts: int | None = None) -> Flow[FilePart | None]:
     """Get some bytes of a file, following redirects; the whole file where the server sends no parts.
 
+    Returns:
+        None where the server sends other bytes than these, or refuses the range.
+
     Raises:
-        AnswerError: the server refused, or sent other bytes.
+        AnswerError: the server refused the file.
     """
     response = yield from _follow_redirects(url, part=wanted, most_attempts=most_attempts)
     part = read_part(wanted, response)
-    if part is None:
+    if part is None and response.status not in RANGE_REFUSED_STATUSES:
         raise answer_error(_path(url), response)
     return part
+
+
+def download_whole(url: str, *, most_attempts: int | None = None) -> Flow[FilePart]:
+    """As `download`, as the part that is the whole file."""
+    response = yield from _follow_redirects(url, most_attempts=most_attempts)
+    if response.status != 200:
+        raise answer_error(_path(url), response)
+    content = response.content
+    return FilePart(0, content, len(content), response.headers.get("etag", ""))
 
 
 def save(url: str, sink: Sink) -> Flow[None]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 from runql.errors import IncompleteHistoryError, OutdatedServerError
 from runql.frames.batch_queue import BatchQueue
@@ -19,8 +20,12 @@ from runql.resources.history.row_report import RowReport
 from runql.resources.history.span_reader import SpanReader, Verdict
 from runql.resources.history.step_map import Span, StepMap, map_steps
 from runql.resources.history.window import Outline, Window
+from runql.resources.history.window_size import WindowSize
 from runql.transport.flow import Flow, gather
 from runql.transport.sample_limits import SampleLimits, is_far_below
+
+SAMPLE: Final = 25
+"""Steps of a window that is only meant to show how wide the rows are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +76,13 @@ class ScanCursor:
         self._streams = streams
         self._doubts = doubts
         self._report = report
-        self._reader = SpanReader(plan, reader or RowReader(), self._limits)
+        self._size = WindowSize(plan)
+        self._reader = SpanReader(plan, reader or RowReader(), self._limits, self._size)
         self._progress = ScanProgress(plan, hints)
-        self._planner = WindowPlanner(plan, self._progress, self._limits)
+        self._planner = WindowPlanner(plan, self._progress, self._limits, self._size)
         # Spans that were cut already: by the steps of the rows, or because rows were missing.
         self._cut: deque[Span] = deque()
+        self._map_of_rest: StepMap | None = None
         # Rows that arrived together with the list of exports.
         self._early: list[Batch] = []
         self._live_steps: Sequence[int] | None = None
@@ -95,7 +102,8 @@ class ScanCursor:
         """Return the run's exports; None where it has none, or one window is enough.
 
         Sends one request, and none where one window is enough. ``with_rows``, or where windows are few, the request
-        brings the first window too. A server that does not know exports costs one more request.
+        brings the first window too; where their size is open, some rows. A server that does not know exports costs one
+        more request.
         """
         progress, planner = self._progress, self._planner
         if progress.has_begun or planner.is_one_window:
@@ -103,6 +111,8 @@ class ScanCursor:
         try:
             if with_rows or planner.has_few_windows or progress.line_count is None:
                 self._early, listing = yield from self._read_next(with_exports=True)
+            elif self._size.is_open:
+                self._early, listing = yield from self._read_next(with_exports=True, steps=SAMPLE)
             else:
                 # Exports may hold all rows, so none are requested with their list.
                 listing = yield from list_exports(self._plan.run, with_keys=True)
@@ -110,10 +120,11 @@ class ScanCursor:
                     progress.tally.note(RowCounts.of(listing.line_count, listing.history_keys))
         except OutdatedServerError:
             return None
+        if listing is not None and listing.urls and not progress.is_done:
+            return listing
+        self._count_all(self._early)
         if listing is None or progress.is_done:
             return None
-        if listing.urls:
-            return listing
         # Nothing is exported: the response has the steps of all rows.
         if (
             planner.is_sparse
@@ -149,8 +160,11 @@ class ScanCursor:
         return None
 
     def _next(self, ahead: int | None) -> Flow[list[Batch]]:
+        self._fit()
         if not self._cut and self._planner.is_sparse and not self._planner.fits_one_response:
             yield from self._map()
+        if self._size.is_open and len(self._cut) > self._plan.max_concurrency:
+            ahead = 1
         spans = [*self._cut][:ahead] if self._cut else self._planner.settled(ahead)
         if not spans:
             batches, _ = yield from self._read_next()
@@ -170,6 +184,22 @@ class ScanCursor:
             found = StepMap.of(self._live_steps, start, stop)
         progress.has_map = True
         self._cut.extend(found.spans(start, stop, planner.rows_a_span, apart=planner.cuts_each_step))
+        self._map_of_rest = found if self._size.is_open else None
+
+    def _fit(self) -> None:
+        """Choose the size of the windows that follow, and cut what is left by it."""
+        progress, found = self._progress, self._map_of_rest
+        if found is None or not self._cut:
+            left = progress.steps_left
+            if self._planner.is_sparse:
+                left = progress.expected_rows or left
+            if not self._cut:
+                self._size.fit(left)
+        elif not self._size.is_open:
+            start, stop = self._cut[0].start, self._cut[-1].stop
+            self._size.fit(found.rows_from(start))
+            self._cut = deque(found.spans(start, stop, self._planner.rows_a_span))
+            self._map_of_rest = None
 
     # -- settled windows -----------------------------------------------------------------------------------------
 
@@ -235,7 +265,9 @@ class ScanCursor:
             self._progress.pass_to(span.stop)
         batches = queue.take()
         if ends and count == len(spans):
-            batches += yield from self._take(ends[0], stop=None, is_open=True)
+            last = yield from self._take(ends[0], stop=None, is_open=True)
+            self._count_all(last)
+            batches += last
         return batches
 
     def _read_span(self, span: Span) -> Flow[list[_Piece]]:
@@ -243,6 +275,7 @@ class ScanCursor:
         steps, width = span.steps, span.stop - span.start
         window = yield from self._reader.read(span.start, span.stop, with_steps=self._asks_steps())
         self._progress.tally.note_steps(window)
+        self._learn(window)
         outline = window.outline
         is_short = self._plan.keys is None and window.batch.height < len(steps or ())
         is_full = width > self._planner.page_size and not is_far_below(outline.most, outline.samples)
@@ -347,8 +380,10 @@ class ScanCursor:
 
     # -- the window at the offset, where the end may be near -----------------------------------------------------
 
-    def _read_next(self, *, with_exports: bool = False) -> Flow[tuple[list[Batch], ExportListing | None]]:
-        planned = self._planner.next_window()
+    def _read_next(
+        self, *, with_exports: bool = False, steps: int | None = None
+    ) -> Flow[tuple[list[Batch], ExportListing | None]]:
+        planned = self._planner.next_window(steps)
         window = yield from self._reader.read(
             planned.start,
             planned.stop,
@@ -358,6 +393,9 @@ class ScanCursor:
         )
         self._progress.tally.note_steps(window)
         batches = yield from self._take(window, stop=planned.stop, is_open=planned.is_open)
+        if not with_exports:
+            # Rows that come along with a list of exports may come from these.
+            self._count_all(batches)
         return batches, window.exports
 
     def _take(self, window: Window, *, stop: int | None, is_open: bool) -> Flow[list[Batch]]:
@@ -365,6 +403,7 @@ class ScanCursor:
         outline, progress = window.outline, self._progress
         end = progress.offset + self._planner.page_size if is_open or stop is None else stop
         progress.learn(window)
+        self._learn(window)
         verdict = Verdict.COMPLETE
         if is_open and not progress.tally.has_each_row(outline):
             verdict = yield from self._check_open(outline)
@@ -386,8 +425,16 @@ class ScanCursor:
         progress.advance(outline, end, is_last=is_last)
         if verdict is Verdict.GREW:
             progress.resume_behind(outline)
-        self._count(window.batch)
         return [window.batch]
+
+    def _learn(self, window: Window) -> None:
+        """Note how wide the rows are."""
+        keys = self._progress.tally.counts.keys if self._plan.keys is None else self._plan.columns
+        self._size.learn(window.outline.most, window.size, len(keys))
+
+    def _count_all(self, batches: Sequence[Batch]) -> None:
+        for batch in batches:
+            self._count(batch)
 
     def _count(self, batch: Batch) -> None:
         if self._report is not None:

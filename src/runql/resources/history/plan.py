@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from runql.arguments import positive, shown
+from runql.arguments import DefaultPageSize, positive, shown
 from runql.paths import RunAddress
 from runql.resources.history.sampled import checked_keys
 from runql.transport.flow import DEFAULT_CONCURRENCY
@@ -28,6 +28,7 @@ class ScanPlan:
         max_step: the step before which the scan ends; None for no end.
         max_concurrency: windows that are requested at the same time.
         required: keys that a row must have, where ``match`` is ``any``.
+        adapts_size: whether ``page_size`` is a hint; see `WindowSize`.
     """
 
     run: RunAddress
@@ -38,6 +39,7 @@ class ScanPlan:
     max_step: int | None
     max_concurrency: int = DEFAULT_CONCURRENCY
     required: tuple[str, ...] = ()
+    adapts_size: bool = False
 
     @classmethod
     def checked(
@@ -66,7 +68,8 @@ class ScanPlan:
             raise ValueError(f"max_step ({end}) must not be below min_step ({first})")
         size = positive("page_size", page_size)
         workers = positive("max_concurrency", max_concurrency)
-        return cls(run, checked_keys(keys), match, size, first, end, workers)
+        adapts = isinstance(page_size, DefaultPageSize)
+        return cls(run, checked_keys(keys), match, int(size), first, end, workers, adapts_size=adapts)
 
     @property
     def path(self) -> str:

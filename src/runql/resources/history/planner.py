@@ -10,6 +10,7 @@ from runql.resources.history.plan import ScanPlan
 from runql.resources.history.progress import ScanProgress
 from runql.resources.history.step_map import MOST_STEPS, Span
 from runql.resources.history.window import Outline
+from runql.resources.history.window_size import WindowSize
 from runql.transport.sample_limits import SampleLimits
 
 WIDE: Final = 16
@@ -41,15 +42,18 @@ class WindowPlanner:
     has no end, because the server reports the last step late.
     """
 
-    def __init__(self, plan: ScanPlan, progress: ScanProgress, limits: SampleLimits) -> None:
+    def __init__(
+        self, plan: ScanPlan, progress: ScanProgress, limits: SampleLimits, size: WindowSize | None = None
+    ) -> None:
         self._plan = plan
+        self._size = size or WindowSize(plan)
         self._progress = progress
         self._limits = limits
 
     @property
     def page_size(self) -> int:
         """Steps that a request covers; rows, where windows are cut by rows."""
-        return self._limits.rows(self._plan.rows_field, self._plan.page_size)
+        return self._limits.rows(self._plan.rows_field, self._size.rows)
 
     # -- how the rows are spread ---------------------------------------------------------------------------------
 
@@ -108,6 +112,9 @@ class WindowPlanner:
         if not progress.has_begun and not is_counted and progress.steps_left > self.page_size:
             # The first response says how many rows there are, and how many have the keys: often few.
             return []
+        if self._size.is_open and not self.has_few_windows:
+            # Its rows show how many of them fit one response.
+            return []
         if progress.line_count is None:
             most = min(most or plan.max_concurrency, plan.max_concurrency if progress.steps_read else 1)
         spans: list[Span] = []
@@ -126,10 +133,10 @@ class WindowPlanner:
         is_last = last is not None and span.stop + self.page_size > last
         return is_last and self._plan.max_step is None and self._progress.downsampled_from != span.stop
 
-    def next_window(self) -> NextWindow:
-        """The window at the offset."""
+    def next_window(self, steps: int | None = None) -> NextWindow:
+        """The window at the offset; of fewer ``steps`` than others, where a sample of the rows is enough."""
         plan, start = self._plan, self._progress.offset
-        end = start + self.page_size
+        end = start + min(self.page_size, steps or self.page_size)
         is_last = self._progress.is_beyond(end)
         is_open = self._is_open(is_last=is_last) and (plan.max_step is None or end < plan.max_step)
         is_cut = plan.max_step is not None and end > plan.max_step

@@ -62,7 +62,8 @@ class HistoryScan(ArrowScan, Shown, Generic[R]):
             print(row["_step"], row["loss"])
 
     Rows are dicts, or instances of the type that ``row=`` named. Each ``for`` and each ``to_*`` begins with the first row; ``next(scan)`` continues where it was. Sends
-    one request for each ``page_size`` steps (or rows, where these are fewer) and a few more. With polars, the rows of a run
+    one request for each ``page_size`` steps (or rows, where these are fewer) and a few more; a frame with the default
+    ``page_size`` one for each 8 MiB of rows, but up to ``max_concurrency`` where these are few. With polars, the rows of a run
     that the server has exported to parquet come from its files, one request or more for each.
 
     Raises: `IncompleteHistoryError`, the server does not return every row; `CorruptHistoryError`, a row cannot be read;
@@ -275,7 +276,8 @@ class RowStream:
         limits: SampleLimits,
         reader: RowReader | None = None,
     ) -> None:
-        self._plan = plan
+        # Memory is bounded by windows of the size that the caller knows.
+        self._plan = plan = replace(plan, adapts_size=False)
         self._hints = hints
         self._limits = limits
         self._reader = reader

@@ -18,6 +18,7 @@ from runql.frames.row_readers import RowReader
 from runql.limits import ResponseTooLargeError
 from runql.resources.history.plan import ScanPlan
 from runql.resources.history.window import Outline, Window, read_window
+from runql.resources.history.window_size import WindowSize
 from runql.transport.flow import Flow, gather
 from runql.transport.sample_limits import (
     USUAL_SAMPLES,
@@ -51,8 +52,11 @@ class SpanReader:
     earlier list. Otherwise `check` reads the span in other pieces: those of a downsampled list hold more rows than it.
     """
 
-    def __init__(self, plan: ScanPlan, reader: RowReader, limits: SampleLimits) -> None:
+    def __init__(
+        self, plan: ScanPlan, reader: RowReader, limits: SampleLimits, size: WindowSize | None = None
+    ) -> None:
         self._plan = plan
+        self._size = size or WindowSize(plan)
         self._reader = reader
         self._limits = limits
         self.field: RowsField = plan.rows_field
@@ -60,7 +64,7 @@ class SpanReader:
     @property
     def page_size(self) -> int:
         """Steps that a request covers; rows, where they are few."""
-        return self._limits.rows(self.field, self._plan.page_size)
+        return self._limits.rows(self.field, self._size.rows)
 
     def read(
         self,

@@ -64,6 +64,13 @@ class StepMap:
         """The map of ``start <= step < stop``, from the steps of all rows of a run."""
         return cls(sorted({step for step in steps if start <= step < stop}))
 
+    def rows_from(self, start: int) -> int:
+        """How many rows there are from a step on."""
+        return int(
+            len(_between(self.steps, start, self.steps[-1] + 1 if self.steps else start) or ())
+            * self.rows_a_step
+        )
+
     def spans(self, start: int, stop: int, rows: int, *, apart: bool = False) -> list[Span]:
         """Cut ``start <= step < stop`` into spans of at most ``rows`` rows each.
 

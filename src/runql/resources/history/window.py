@@ -87,6 +87,7 @@ class Window:
         last_step: the highest step that the server reports, where it was requested.
         exports: of the run, where they were requested.
         steps: of all rows of the run, where they were requested; of some where the run has many.
+        size: bytes of the JSON of its rows; 0 where that is unknown.
     """
 
     batch: Batch
@@ -96,6 +97,7 @@ class Window:
     last_step: int | None
     exports: ExportListing | None = None
     steps: Batch | None = None
+    size: int = 0
 
     def heights_before(self, step: int) -> tuple[int, ...]:
         """Rows of each list before a step of the window."""
@@ -140,18 +142,21 @@ def read_window(
     if not specs and not with_exports:
         whole, size = yield from fetch_with_list_size(operation, "history", fail_fast=fail_fast)
         run = _require_run(plan, whole.project)
-        return _window(whole_rows(plan.path, run.history, reader, size), plan, run, start, stop, samples)
+        window = _window(whole_rows(plan.path, run.history, reader, size), plan, run, start, stop, samples)
+        return replace(window, size=size or 0)
     cuts = [CHOSEN_ROWS, LIVE_ROWS] if specs else [LIVE_ROWS]
     response, cut = yield from fetch_with_raw_lists(operation, *cuts, fail_fast=fail_fast)
     run = _require_run(plan, response.project)
     (content,) = content_by_run(cut, 1)
     chosen = chosen_rows(plan.path, run.sampled_history, content, len(specs), reader) if specs else []
     lists = chosen[: len(row_specs)]
+    size = len(content or b"")
     if plan.keys is None:
+        size = sum(map(len, run.history or ()))
         lists = whole_rows(plan.path, run.history, reader)
     window = _window(lists, plan, run, start, stop, samples)
     steps = chosen[-1] if with_steps else None
-    return replace(window, exports=listing_of(run, cut), steps=steps)
+    return replace(window, exports=listing_of(run, cut), steps=steps, size=size)
 
 
 def whole_rows(

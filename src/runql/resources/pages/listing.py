@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
 import operator
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, aclosing
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Final, Generic, Protocol, SupportsIndex, TypeVar, overload
@@ -16,6 +15,7 @@ from runql.bars import checked_progress, reported, reported_in_loop
 from runql.errors import NoItemError, PaginationError, SeveralItemsError
 from runql.partial_results import allowed_partial
 from runql.postponed import postponed
+from runql.resources.pages.iteration import async_items_of, items_of
 from runql.resources.records.snake_case import SnakeCaseAttributes
 from runql.resources.records.table_formats import RecordTable
 from runql.resources.records.tables import MOST_ROWS, Shown, list_table
@@ -271,6 +271,10 @@ class Listing(Generic[N, T]):
             return len(self.items)
         return None if self.total is None else min(self.total, self._most)
 
+    def page_end(self, index: int) -> int:
+        """Where a page that begins at ``index`` ends, at most the number of items that were read."""
+        return min(len(self.items), index + self._per_page)
+
     def table(self, title: str) -> RecordTable:
         """Return the items of the first page that was read, as a table; reads nothing."""
         first = self.items[: min(self._per_page, MOST_ROWS)]
@@ -380,6 +384,7 @@ class LazySequence(Shown, SnakeCaseAttributes, Sequence[T], Generic[N, T]):
         self._progress = checked_progress(progress)
         self._client = client
         self._listing = listing
+        self._prefetch = False
         self._returned = 0
         self._turn = ForkSafeLock()
 
@@ -407,11 +412,7 @@ class LazySequence(Shown, SnakeCaseAttributes, Sequence[T], Generic[N, T]):
     def __iter__(self) -> Iterator[T]:
         listing = self._listing
         with reported_in_loop(self._progress, type(self).__name__, "items", lambda: listing.known) as report:
-            for index in itertools.count():
-                self._client.run(listing.reach(index + 1, report=report))
-                if index >= len(listing.items):
-                    return
-                yield listing.items[index]
+            yield from items_of(self._client, listing, report, prefetch=self._prefetch)
 
     def __reversed__(self) -> Iterator[T]:
         # Not by `len`: the server may count more than its pages hold.
@@ -512,6 +513,7 @@ class AsyncLazySequence(Shown, SnakeCaseAttributes, Generic[N, T]):
         self._progress = checked_progress(progress)
         self._client = client
         self._listing = listing
+        self._prefetch = False
         self._returned = 0
         self._turn = ForkSafeLock()
 
@@ -538,11 +540,10 @@ class AsyncLazySequence(Shown, SnakeCaseAttributes, Generic[N, T]):
     async def __aiter__(self) -> AsyncIterator[T]:
         listing = self._listing
         with reported_in_loop(self._progress, type(self).__name__, "items", lambda: listing.known) as report:
-            for index in itertools.count():
-                await self._client.run(listing.reach(index + 1, report=report))
-                if index >= len(listing.items):
-                    return
-                yield listing.items[index]
+            found = async_items_of(self._client, listing, report, prefetch=self._prefetch)
+            async with aclosing(found):
+                async for item in found:
+                    yield item
 
     async def __anext__(self) -> T:
         while True:

@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Literal, TypeVar, overload
 
+from runql.arguments import DEFAULT_PAGE_SIZE
 from runql.bars import reported
 from runql.errors import NotLoadedError
 from runql.paths import DEFAULT_PROJECT, RunAddress
@@ -199,7 +200,7 @@ class AsyncRun(EditableRun):
     def scan_history(
         self,
         keys: Sequence[str] | None = None,
-        page_size: int = 1000,
+        page_size: int = DEFAULT_PAGE_SIZE,
         min_step: int | None = None,
         max_step: int | None = None,
         *,
@@ -213,7 +214,7 @@ class AsyncRun(EditableRun):
     def scan_history(
         self,
         keys: None = None,
-        page_size: int = 1000,
+        page_size: int = DEFAULT_PAGE_SIZE,
         min_step: int | None = None,
         max_step: int | None = None,
         *,
@@ -226,7 +227,7 @@ class AsyncRun(EditableRun):
     def scan_history(
         self,
         keys: Sequence[str] | None = None,
-        page_size: int = 1000,
+        page_size: int = DEFAULT_PAGE_SIZE,
         min_step: int | None = None,
         max_step: int | None = None,
         *,
@@ -252,7 +253,7 @@ class AsyncRun(EditableRun):
     def beta_scan_history(
         self,
         keys: Sequence[str] | None = None,
-        page_size: int = 1000,
+        page_size: int = DEFAULT_PAGE_SIZE,
         min_step: int | None = None,
         max_step: int | None = None,
         use_cache: bool = True,  # noqa: ARG002 - accepted for compatibility

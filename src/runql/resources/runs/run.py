@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Literal, TypeVar, overload
 
+from runql.arguments import DEFAULT_PAGE_SIZE
 from runql.bars import reported
 from runql.errors import NotLoadedError
 from runql.paths import DEFAULT_PROJECT, RunAddress
@@ -228,7 +229,7 @@ class Run(EditableRun):
     def scan_history(
         self,
         keys: Sequence[str] | None = None,
-        page_size: int = 1000,
+        page_size: int = DEFAULT_PAGE_SIZE,
         min_step: int | None = None,
         max_step: int | None = None,
         *,
@@ -242,7 +243,7 @@ class Run(EditableRun):
     def scan_history(
         self,
         keys: None = None,
-        page_size: int = 1000,
+        page_size: int = DEFAULT_PAGE_SIZE,
         min_step: int | None = None,
         max_step: int | None = None,
         *,
@@ -255,7 +256,7 @@ class Run(EditableRun):
     def scan_history(
         self,
         keys: Sequence[str] | None = None,
-        page_size: int = 1000,
+        page_size: int = DEFAULT_PAGE_SIZE,
         min_step: int | None = None,
         max_step: int | None = None,
         *,
@@ -269,7 +270,8 @@ class Run(EditableRun):
 
         Args:
             keys: only these metrics and `_step`; an empty list is the same as None, whole rows.
-            page_size: steps a request covers, at least 1.
+            page_size: steps a request covers, at least 1. Where it is not given, frames take more steps a request by the
+                number of rows and their width.
             min_step: the first step; None for the start.
             max_step: the step before which to end; None for the end, also of a run that still logs.
             match: ``all`` for the rows that have every key, as documented; ``any`` for those that have at least one,
@@ -297,7 +299,7 @@ class Run(EditableRun):
     def beta_scan_history(
         self,
         keys: Sequence[str] | None = None,
-        page_size: int = 1000,
+        page_size: int = DEFAULT_PAGE_SIZE,
         min_step: int | None = None,
         max_step: int | None = None,
         use_cache: bool = True,  # noqa: ARG002 - accepted for compatibility

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Final, Literal, TypeVar, overload
 
+from runql.arguments import checked_bool
 from runql.paths import RunAddress
 from runql.postponed import postponed
 from runql.resources.pages.listing import AsyncLazySequence, LazySequence, Listing, Page
@@ -83,6 +84,7 @@ class Runs(RunFrames, LazySequence[RunFields | FullRunFields, Run]):
         limit: int | None = None,
         missing: Missing = "last",
         progress: Progress | bool | None = None,
+        prefetch: bool = False,
     ) -> None:
         self._query = RunQuery.checked(entity, project, filters, order, per_page, limit)
         self._shape = ListShape(lazy=lazy, strict=checked_missing(missing, lazy=lazy))
@@ -96,6 +98,7 @@ class Runs(RunFrames, LazySequence[RunFields | FullRunFields, Run]):
             ),
             progress,
         )
+        self._prefetch = checked_bool("prefetch", prefetch)
 
     def __repr__(self) -> str:
         return described("Runs", self._query.words())
@@ -372,6 +375,7 @@ class AsyncRuns(AsyncRunFrames, AsyncLazySequence[RunFields | FullRunFields, Asy
         limit: int | None = None,
         missing: Missing = "last",
         progress: Progress | bool | None = None,
+        prefetch: bool = False,
     ) -> None:
         self._query = RunQuery.checked(entity, project, filters, order, per_page, limit)
         self._shape = ListShape(lazy=lazy, strict=checked_missing(missing, lazy=lazy))
@@ -385,6 +389,7 @@ class AsyncRuns(AsyncRunFrames, AsyncLazySequence[RunFields | FullRunFields, Asy
             ),
             progress,
         )
+        self._prefetch = checked_bool("prefetch", prefetch)
 
     def __repr__(self) -> str:
         return described("AsyncRuns", self._query.words())

@@ -22,7 +22,7 @@ from runql.resources.history.exports.parts import (
     read_groups,
 )
 from runql.transport.byte_ranges import ByteRange, FilePart
-from runql.transport.flow import Flow, download, download_part, gather
+from runql.transport.flow import Flow, download, download_part, download_whole, gather
 
 if TYPE_CHECKING:
     import polars as pl
@@ -59,9 +59,10 @@ def read_files(
     """Fetch and read the selected rows of a run's exports.
 
     Whole rows take one request a file. With keys and pyarrow, a file takes two requests or more: one for its footer,
-    and one for each part that holds selected columns and steps; one for the whole file where that is as fast. No more than
+    and one for each part that holds selected columns and steps; one for the whole file where that is as fast, or where the
+    storage sends other parts. No more than
     `MOST_BYTES_IN_MEMORY` is fetched before it is read: with pyarrow, whole rows of a larger file take one more request, and
-    one for each portion. At most ``limit`` requests run at once, of parts twice as many.
+    one for each portion. At most ``limit`` requests run at once, of parts thrice as many.
 
     Calls ``count`` with the rows of each file or portion that was read.
 
@@ -100,6 +101,8 @@ def _read_small(
         content = yield from download(url, most_attempts=MOST_TRIES)
     else:
         start = yield from download_part(url, ByteRange(0, most), most_attempts=MOST_TRIES)
+        if start is None:
+            start = yield from download_whole(url, most_attempts=MOST_TRIES)
         if not start.is_whole:
             return start if keep else replace(start, content=b"")
         content = start.content

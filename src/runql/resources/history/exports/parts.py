@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib import import_module
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from runql.frames.export_selection import ExportSelection
@@ -19,13 +20,14 @@ from runql.frames.parquet_layout import (
 from runql.frames.sparse_file import SparseFile
 from runql.postponed import postponed
 from runql.transport.byte_ranges import ByteRange, FilePart
-from runql.transport.flow import Flow, download_part, gather, offload
+from runql.transport.flow import Flow, download_part, download_whole, gather, offload
 
 if TYPE_CHECKING:
     import polars as pl
 
     from runql.frames.parquet_arrow import PartialParquet
     from runql.frames.parquet_layout import Layout
+    from runql.frames.parquet_parts import PolarsParquet
 else:
     globals().update(postponed("pl"))
 
@@ -34,23 +36,31 @@ T = TypeVar("T")
 MOST_TRIES: Final = 2
 """How often a file is requested that fails: its rows then come from GraphQL."""
 
+LONGEST_FOOTER: Final = 1 << 18
+"""Bytes of a footer that is read without pyarrow, which reads longer ones faster."""
+
+PARTS_AT_ONCE: Final = 3
+"""Requests for parts that run at once, for each of whole files: a part is small, and mostly waited for."""
+
 MOST_BYTES_IN_MEMORY: Final = 1 << 26
 """Bytes of parquet that may be in memory in addition to the rows that were read from them."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class RemoteFile:
     """A file that is read part by part.
 
     Attributes:
         url: its address.
-        end: its last bytes, as they arrived.
+        end: its last bytes, as they arrived; the whole file where the storage sends no parts, or others than asked for.
         parquet: the parts of it that are here.
+        needs_whole: whether a request for a part was in vain.
     """
 
     url: str
     end: FilePart
-    parquet: PartialParquet
+    parquet: PartialParquet | PolarsParquet
+    needs_whole: bool = False
 
     @property
     def layout(self) -> Layout:
@@ -76,7 +86,9 @@ class FileGroup:
 
 
 def open_files(urls: Sequence[str], limit: int, starts: Sequence[FilePart] = ()) -> Flow[list[RemoteFile]]:
-    """Fetch the ends of files and read their footers; one request a file, two where the footer is long.
+    """Fetch the ends of files and read their footers.
+
+    One request a file, two where the footer is long, or the storage sends other bytes than its last ones.
 
     Args:
         urls: of the files.
@@ -85,15 +97,18 @@ def open_files(urls: Sequence[str], limit: int, starts: Sequence[FilePart] = ())
     """
     if not urls:
         return []
-    # pyarrow takes longer to load than a request takes, and most of a request is waiting.
-    fetched = yield from gather([_load(), *map(_fetch_end, urls)], limit=limit + 1)
-    ends = fetched[1:]
+    ends = yield from gather([_fetch_end(url) for url in urls], limit=limit)
     for place, start in enumerate(starts):
         if _is_same(start, ends[place][0]):
             ends[place].append(start)
+    # pyarrow takes longer to load than most exports take to read.
+    by_polars = not arrow_is_loaded() and sum(end[0].size for end in ends) <= MOST_BYTES_IN_MEMORY
     return (
         yield from offload_parsing(
-            lambda: [RemoteFile(url, end[0], _open_parquet(end)) for url, end in zip(urls, ends, strict=True)]
+            lambda: [
+                RemoteFile(url, end[0], _open_parquet(end, by_polars=by_polars))
+                for url, end in zip(urls, ends, strict=True)
+            ]
         )
     )
 
@@ -131,16 +146,14 @@ def read_groups(
         AnswerError, TransportError: they cannot be fetched.
         UnreadableParquetError: they cannot be read.
     """
-    from runql.frames.parquet_polars import frame_of_arrow  # noqa: PLC0415 - optional
-
     chosen = _by_file(groups)
     room = MOST_BYTES_IN_MEMORY // max(1, len(chosen))
     fetching = [each for file, indices in chosen for each in _fetch_rest(file, indices, selection, room)]
-    yield from gather(fetching, limit=2 * limit)
+    yield from gather(fetching, limit=PARTS_AT_ONCE * limit)
+    yield from gather([_complete(file) for file, _ in chosen if file.needs_whole], limit=limit)
     frames = yield from offload_parsing(
         lambda: [
-            frame_of_arrow(file.parquet.read(indices, selection.columns_of(file.layout.columns)))
-            for file, indices in chosen
+            file.parquet.frame(indices, selection.columns_of(file.layout.columns)) for file, indices in chosen
         ]
     )
     for file, _ in chosen:
@@ -156,18 +169,19 @@ def _by_file(groups: Sequence[FileGroup]) -> list[tuple[RemoteFile, list[int]]]:
     return list(found.values())
 
 
-def _load() -> Flow[list[FilePart]]:
-    yield from offload(lambda: import_module("runql.frames.parquet_arrow"))
-    return []
-
-
 def _fetch_end(url: str) -> Flow[list[FilePart]]:
     """Fetch the last bytes of a file, with all of its footer."""
     tail = yield from download_part(url, ByteRange(-TAIL), most_attempts=MOST_TRIES)
+    if tail is None:
+        return [(yield from download_whole(url, most_attempts=MOST_TRIES))]
     start = footer_start(tail.content, tail.size)
     if start is None or start >= tail.start:
         return [tail]
-    return [tail, (yield from _same_file(url, ByteRange(start, tail.start), tail))]
+    part = yield from download_part(url, ByteRange(start, tail.start), most_attempts=MOST_TRIES)
+    if part is None:
+        return [(yield from download_whole(url, most_attempts=MOST_TRIES))]
+    # Bytes of another file are dropped: the reader then finds bytes missing, and raises.
+    return [tail, part] if _is_same(part, tail) else [tail]
 
 
 def _fetch_rest(
@@ -181,29 +195,63 @@ def _fetch_rest(
         ranges = here.missing(0, file.end.start)
 
     def fetch(start: int, stop: int) -> Flow[None]:
-        part = yield from _same_file(file.url, ByteRange(start, stop), file.end)
-        here.add(part.start, part.content)
+        if file.needs_whole or file.end.is_whole:
+            return
+        part = yield from download_part(file.url, ByteRange(start, stop), most_attempts=MOST_TRIES)
+        if part is None:
+            file.needs_whole = True
+        elif _is_same(part, file.end):
+            here.add(part.start, part.content)
+            file.end = part if part.is_whole else file.end
 
     return [fetch(start, stop) for start, stop in ranges]
 
 
-def _same_file(url: str, wanted: ByteRange, known: FilePart) -> Flow[FilePart]:
-    part = yield from download_part(url, wanted, most_attempts=MOST_TRIES)
-    # Bytes of another file are dropped: the reader then finds bytes missing, and raises.
-    return part if _is_same(part, known) else FilePart(0, b"", known.size)
+def _complete(file: RemoteFile) -> Flow[None]:
+    """Fetch the whole of a file whose storage sends other parts than asked for."""
+    whole = yield from download_whole(file.url, most_attempts=MOST_TRIES)
+    file.needs_whole = False
+    if _is_same(whole, file.end):
+        file.parquet.file.add(0, whole.content)
+        file.end = whole
 
 
 def _is_same(part: FilePart, known: FilePart) -> bool:
     return part.size == known.size and part.etag == known.etag
 
 
-def _open_parquet(end: Sequence[FilePart]) -> PartialParquet:
-    from runql.frames.parquet_arrow import PartialParquet  # noqa: PLC0415 - optional
+def arrow_is_loaded() -> bool:
+    """Whether this process has loaded pyarrow's reader."""
+    return "pyarrow.parquet" in sys.modules
 
+
+def _open_parquet(end: Sequence[FilePart], *, by_polars: bool) -> PartialParquet | PolarsParquet:
     file = SparseFile(end[0].size)
     for part in end:
         file.add(part.start, part.content)
+    start = footer_start(end[0].content, file.size)
+    if by_polars and start is not None and file.size - start <= LONGEST_FOOTER:
+        from runql.frames.parquet_parts import PolarsParquet  # noqa: PLC0415 - optional
+
+        file.seek(start)
+        with readable_parts():
+            return PolarsParquet(file, file.read())
+    from runql.frames.parquet_arrow import PartialParquet  # noqa: PLC0415 - optional
+
     return PartialParquet(file)
+
+
+@contextmanager
+def readable_parts() -> Generator[None]:
+    """Turn the error of a part that is not here into one of ours.
+
+    Raises:
+        UnreadableParquetError: a part was not fetched.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise UnreadableParquetError(f"an export cannot be read: {error}") from error
 
 
 def offload_parsing(parse: Callable[[], T]) -> Flow[T]:
