@@ -68,7 +68,8 @@ SPECIAL = {
 }
 
 # `len()` cannot be awaited: `await runs.length` takes its place. Nor can `reversed()` and `in`; `index` and `count` are those of a `Sequence`.
-WITHOUT_TWIN = {"__len__", "__reversed__", "__contains__", "index", "count"}
+# Polars calls the source of a lazy frame without awaiting, from its own threads.
+WITHOUT_TWIN = {"__len__", "__reversed__", "__contains__", "index", "count", "lazy"}
 
 # A `Sequence` is read without awaiting.
 BASES_WITHOUT_TWIN = {"Sequence[T]"}

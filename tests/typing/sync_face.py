@@ -227,6 +227,7 @@ def use_scan(run: Run) -> None:
     assert_type(scan.to_pandas(), pd.DataFrame)
     assert_type(scan.to_polars(), pl.DataFrame)
     assert_type(scan.to_arrow(), pa.Table)
+    assert_type(scan.lazy(schema={"loss": float}), pl.LazyFrame)
 
 
 def use_histories_scan(runs: Runs) -> None:
@@ -242,6 +243,8 @@ def use_histories_scan(runs: Runs) -> None:
     assert_type(runs.scan_histories(format="default").collect(), list[Row])
     assert_type(list(scan), list[pl.DataFrame])
     assert_type(scan.sink_parquet("all.parquet"), None)
+    assert_type(scan.lazy(run_columns=["state"], run_schema={"config.lr": float}), pl.LazyFrame)
+    assert_type(runs.lazy(columns=["id"], schema={"summary.loss": float}), pl.LazyFrame)
 
 
 def use_values(summary: Summary, user: User, traffic: Traffic, settings: Settings) -> None:

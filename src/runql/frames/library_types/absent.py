@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["ConsoleRenderable", "DataFrame", "Table"]
+__all__ = ["ConsoleRenderable", "DataFrame", "LazyFrame", "Table"]
 
 
 class ConsoleRenderable:
@@ -23,6 +23,13 @@ class DataFrame:
 
 class Table:
     """A table of pyarrow where the type checker does not find pyarrow: it has any attribute."""
+
+    # Any: as for `DataFrame`.
+    def __getattr__(self, name: str) -> Any: ...
+
+
+class LazyFrame:
+    """A lazy frame of polars where the type checker does not find polars: it has any attribute."""
 
     # Any: as for `DataFrame`.
     def __getattr__(self, name: str) -> Any: ...
