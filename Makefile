@@ -121,8 +121,9 @@ $(USER)/.ready: pyproject.toml constraints.txt
 bench: .venv/.ready $(OLD_SDK)/.ready $(NEW_SDK)/.ready $(USER)/.ready  ## measure against the official SDK
 	$(BIN)/python -m tests.bench
 
-kill: .venv/.ready $(OLD_SDK)/.ready $(NEW_SDK)/.ready  ## kill -9 the embedded server ROUNDS times (100) while both official SDKs log
+kill: .venv/.ready $(OLD_SDK)/.ready $(NEW_SDK)/.ready  ## kill -9 the embedded server ROUNDS times (100) while both official SDKs log, and archives at every point
 	$(BIN)/python -m tests.endurance.killing $(or $(ROUNDS),100)
+	RUNQL_EVERY=1 $(BIN)/pytest tests/archive/test_kills.py tests/archive/test_kills_within.py
 
 faults: .venv/.ready $(OLD_SDK)/.ready $(NEW_SDK)/.ready  ## all cells of the fault matrix, beside the official SDKs; write tests/faults/REPORT.md
 	$(BIN)/python -m tests.faults.matrix

@@ -2,6 +2,7 @@
 
 `@examples(150)` states how many examples the full profile draws; the quick one draws a quarter.
 `quick_part(cases, kind)` selects cases: all in the full profile, the first of each kind in the quick one.
+`usual_part(cases, kind)` does so in both, and takes all cases where `RUNQL_EVERY=1`, as `make kill` sets it.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from hypothesis import HealthCheck, settings
 
 T = TypeVar("T")
 
+IS_EVERY: Final = os.environ.get("RUNQL_EVERY", "") == "1"
 IS_FULL: Final = os.environ.get("CI", "").lower() in {"true", "1"}
 NAME: Final = "full" if IS_FULL else "quick"
 SHARE: Final = 4
@@ -36,10 +38,18 @@ def examples(full: int) -> settings:
 def quick_part(cases: Iterable[T], kind: Callable[[T], object]) -> list[T]:
     """Return all cases in the full profile, the first of each kind in the quick one."""
     everything = list(cases)
-    if IS_FULL:
-        return everything
+    return everything if IS_FULL else _firsts(everything, kind)
+
+
+def usual_part(cases: Iterable[T], kind: Callable[[T], object]) -> list[T]:
+    """Return the first case of each kind, or all where every case is asked for: they take minutes and rarely differ."""
+    everything = list(cases)
+    return everything if IS_EVERY else _firsts(everything, kind)
+
+
+def _firsts(cases: Iterable[T], kind: Callable[[T], object]) -> list[T]:
     firsts: dict[object, T] = {}
-    for case in everything:
+    for case in cases:
         firsts.setdefault(kind(case), case)
     return list(firsts.values())
 

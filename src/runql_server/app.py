@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from http import HTTPStatus
 from pathlib import Path
+from typing import Final
 
 from starlette.applications import Starlette
 from starlette.convertors import Convertor, register_url_convertor
@@ -35,6 +36,7 @@ from runql_server.http.bodies import BodyLimits
 from runql_server.http.exports import ExportEndpoints
 from runql_server.http.files import FileEndpoints
 from runql_server.http.graphql import OPERATION, GraphQLEndpoint
+from runql_server.pages.errors import error_page, is_for_browser, refused_route
 from runql_server.pages.handlers import Visits
 from runql_server.pages.routes import page_routes
 from runql_server.storage import disk, recovery
@@ -72,6 +74,9 @@ class FileName(Convertor[str]):
         return value
 
 
+PAGE_POLL: Final = timedelta(seconds=2)
+"""How often a page asks what is new, while something runs."""
+
 register_url_convertor("row", RowNumber())
 register_url_convertor("file", FileName())
 
@@ -96,13 +101,15 @@ def create_app(
     on_request: Callable[[ReceivedRequest], None] | None = None,
     body_limits: BodyLimits | None = None,
     query_limits: QueryLimits | None = None,
+    page_poll: timedelta = PAGE_POLL,
 ) -> Starlette:
     """Create the application over a data directory; ``api_key`` is accepted in addition to the stored keys.
 
     ``app.state.store`` is the open store; shutdown closes it, and frees the directory for another server. One that is never
     started is closed by ``app.state.shut_down()``. The application calls ``on_request`` just before it
     sends a response. ``export_policy`` selects the histories that become parquet files. With ``config_merge`` the
-    server merges a run's new config into the stored one, so keys that the client deleted come back.
+    server merges a run's new config into the stored one, so keys that the client deleted come back. A page of a run
+    that still logs renews itself every ``page_poll``.
 
     Raises:
         DataDirectoryError: another server has the directory, or its database is damaged.
@@ -124,7 +131,7 @@ def create_app(
         most_bytes=body_limits.graphql,
     )
     sessions = Sessions(signer)
-    visits = Visits(store, sessions)
+    visits = Visits(store, sessions, poll=page_poll)
     middleware = [] if on_request is None else [Middleware(RequestRecorder, on_request=on_request)]
 
     def shut_down() -> None:
@@ -219,7 +226,7 @@ def _require_key(
             message = (
                 "no valid API key: send it as HTTP Basic (user 'api', password the key) or as Bearer token"
             )
-            return JSONResponse({"error": message}, status_code=401)
+            return _refusal(request, 401, message)
         if writes:
             caller.check_may_write()
         request.state.caller = caller
@@ -239,24 +246,33 @@ async def _greeting(_request: Request) -> Response:
     return PlainTextResponse("runql embedded server: point WANDB_BASE_URL here\n")
 
 
-async def _error_response(_request: Request, error: Exception) -> Response:
-    status = error.status if isinstance(error, RequestError) else 400
-    return JSONResponse({"error": str(error)}, status_code=status)
+def _refusal(request: Request, status: int, message: str) -> Response:
+    if is_for_browser(request):
+        return error_page(request, status, message)
+    return JSONResponse({"error": message}, status_code=status)
 
 
-async def _no_route_response(_request: Request, error: Exception) -> Response:
+async def _error_response(request: Request, error: Exception) -> Response:
+    return _refusal(request, error.status if isinstance(error, RequestError) else 400, str(error))
+
+
+async def _no_route_response(request: Request, error: Exception) -> Response:
     status, headers = (error.status_code, error.headers) if isinstance(error, HTTPException) else (404, None)
+    if is_for_browser(request):
+        return error_page(request, status, refused_route(request, status), headers)
     return JSONResponse({"error": HTTPStatus(status).phrase}, status_code=status, headers=headers)
 
 
-async def _full_disk_response(_request: Request, error: Exception) -> Response:
+async def _full_disk_response(request: Request, error: Exception) -> Response:
     if not disk.is_full(error):
         raise error
-    return JSONResponse({"error": disk.FULL}, status_code=507)
+    return _refusal(request, 507, disk.FULL)
 
 
 async def _unexpected_response(request: Request, error: Exception) -> Response:
     message = f"internal server error: {type(error).__name__}"
+    if is_for_browser(request):
+        return error_page(request, 500, f"{message}. The output of the server says more.")
     body: dict[str, object] = {"error": message}
     if request.url.path == "/graphql":
         body = {"errors": [{"message": message}]}

@@ -16,7 +16,7 @@ from starlette.routing import BaseRoute
 
 from runql_server.access import auth
 from runql_server.access.sessions import Sessions
-from runql_server.app import ReceivedRequest, create_app
+from runql_server.app import PAGE_POLL, ReceivedRequest, create_app
 from runql_server.exports.policy import DEFAULT_POLICY, ExportPolicy
 from runql_server.graphql.limits import QueryLimits
 from runql_server.http import listening
@@ -35,6 +35,7 @@ class RunningServer:
     ``clear()`` empties it.
     With ``config_merge=True`` the server merges an updated config into the stored one, as W&B's server is said to do:
     keys that a client deleted come back, nested ones too. By default an update replaces the config.
+    Pages of runs that still log renew themselves every ``page_poll``.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class RunningServer:
         config_merge: bool = False,
         body_limits: BodyLimits | None = None,
         query_limits: QueryLimits | None = None,
+        page_poll: timedelta = PAGE_POLL,
     ) -> None:
         self._own_dir = tempfile.TemporaryDirectory(prefix="runql-server-") if data_dir is None else None
         self.data_dir: Path = Path(self._own_dir.name) if self._own_dir is not None else Path(data_dir or ".")
@@ -62,6 +64,7 @@ class RunningServer:
             config_merge=config_merge,
             body_limits=body_limits,
             query_limits=query_limits,
+            page_poll=page_poll,
             on_request=self.requests.append,
         )
         self.routes: tuple[BaseRoute, ...] = tuple(app.routes)

@@ -17,14 +17,14 @@ from tests.conformance.library import Name
 from tests.conformance.library_process import CallResult, ask
 from tests.conformance.plain_values import Json
 from tests.conformance.reference_files import serve
-from tests.profiles import quick_part
+from tests.profiles import usual_part
 
 from runql import Api
 from runql_server.running import RunningServer
 
 pytestmark = [pytest.mark.long, pytest.mark.oracle, pytest.mark.posix]
 READERS: tuple[Name, ...] = ("runql", "runql-awaited")
-WRITERS = quick_part(sorted(VERSIONS, reverse=True), lambda _: "version")
+WRITERS = usual_part(sorted(VERSIONS, reverse=True), lambda _: "version")
 
 
 @pytest.fixture(scope="module", params=WRITERS)

@@ -1,4 +1,4 @@
-"""kill -9 at 20 points of an export and of an import: the same call then ends with the same result."""
+"""kill -9 at points of an export and of an import: the same call then ends with the same result."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from tests.archive.conftest import api_of
 from tests.archive.killing_front import KillingFront
 from tests.archive.processes import Processes
 from tests.archive.reading import digests, read_project
-from tests.profiles import quick_part
+from tests.profiles import usual_part
 
 from runql import Archive
 from runql_server.running import RunningServer
 
 pytestmark = [pytest.mark.long, pytest.mark.posix]
-POINTS = quick_part(range(20), lambda point: point % 7)
+POINTS = usual_part(range(20), lambda point: point % 7)
 
 
 @pytest.mark.parametrize("point", POINTS)

@@ -12,7 +12,7 @@ from tests.archive.conftest import api_of
 from tests.archive.killing_front import KillingFront
 from tests.archive.processes import FULL, Processes
 from tests.archive.reading import digests, read_project
-from tests.profiles import quick_part
+from tests.profiles import usual_part
 
 from runql import Archive
 from runql_server.running import RunningServer
@@ -28,7 +28,7 @@ def _function(point: str) -> str:
     return point.rpartition(":")[0]
 
 
-EXPORTS = quick_part(
+EXPORTS = usual_part(
     [
         *(f"{PART_WRITE}:{n}" for n in (1, 3, 6, 9, 12)),
         *(f"{PART_PUBLISH}:{n}" for n in (1, 2, 5, 10, 15)),
@@ -38,7 +38,7 @@ EXPORTS = quick_part(
     ],
     _function,
 )
-IMPORTS = quick_part(
+IMPORTS = usual_part(
     [
         *(f"runql.archive.tables:note_of:{n}" for n in (1, 7, 14)),
         *(f"{NOTE}:{n}" for n in (1, 2, 4, 8, 12)),
@@ -88,10 +88,10 @@ def _is_large(room: int) -> bool:
     return room > 1
 
 
-ROOMS = quick_part([0, 1, 300, 1_000, 3_000, 9_000], _is_large)
-NOTE_ROOMS = quick_part([0, 1, 150, 300, 700], _is_large)
+ROOMS = usual_part([0, 1, 300, 1_000, 3_000, 9_000], _is_large)
+NOTE_ROOMS = usual_part([0, 1, 150, 300, 700], _is_large)
 """Bytes that a file may have; the notes of a whole import take more."""
-COPIES = quick_part(
+COPIES = usual_part(
     [*(("export", share) for share in (0.3, 0.7, 0.95)), *(("import", share) for share in (0.1, 0.5, 0.9))],
     lambda case: case[0],
 )

@@ -13,14 +13,16 @@ from tests.bench.measurement import BenchServer, Measured, measure, prepare
 from tests.bench.paths import RESULTS
 from tests.bench.replay_process import ReplayProxy
 from tests.bench.report import Findings, Row, written
-from tests.bench.tasks import EXPORTS, GROWTH, LIMIT, MEMORY, OWN, TABLE, TYPED, Task, Where
+from tests.bench.tasks import EXPORTS, GROWTH, LIMIT, MEMORY, ONE_CORE, OWN, TABLE, TYPED, Task, Where
 from tests.bench.verdicts import Verdict, exponent, memory_verdict, typed_verdict, verdicts
 
 from runql_server.exports.policy import ExportPolicy
 from runql_server.running import RunningServer
 
-GOALS_AT = 20
-"""Latency in milliseconds at which the goals apply."""
+GOALS_AT, IDLE = 20, 0
+"""Latencies in milliseconds at which the goals and the idle goals apply."""
+
+LATENCIES = (GOALS_AT, IDLE, 100)
 
 SLACK = 16.0
 """MiB by which two measurements of the same work may differ."""
@@ -37,7 +39,7 @@ def main() -> None:
     names = [*(task.name for task in TABLE), GROWTH_NAME, MEMORY_NAME, TYPED_NAME]
     parser.add_argument("--only", nargs="+", choices=names, metavar="TASK", help=", ".join(names))
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--latency", type=int, nargs="+", default=[GOALS_AT, 0], help="milliseconds")
+    parser.add_argument("--latency", type=int, nargs="+", default=LATENCIES, help="milliseconds")
     arguments = parser.parse_args()
     only: Sequence[str] = arguments.only or names
     findings = Findings(arguments.rounds)
@@ -108,10 +110,13 @@ def measure_task(bench: BenchServer, task: Task, latencies: Sequence[int], findi
         findings.tables.setdefault(latency, {})[task.name] = row
         for title, each in row.items():
             log_progress(
-                f"  {latency} ms, {title}: {each.median:.3f} s, {each.requests} requests, {each.over:.0f} MiB"
+                f"  {latency} ms, {title}: {each.median:.3f} s, {each.requests} requests, {each.over:.0f} MiB, {each.cpu:.2f} s of CPU"
             )
-        if latency == GOALS_AT:
-            findings.verdicts += verdicts(task.title, task.goal, row)
+        goals = {GOALS_AT: task.goal, IDLE: task.idle_goal}
+        if latency in goals:
+            findings.verdicts += verdicts(f"{task.title}, {latency} ms", goals[latency], row)
+    if task.name in ONE_CORE and IDLE in latencies:
+        findings.one_core[task.name] = measure(bench, task, latency=0, rounds=findings.rounds, one_core=True)
 
 
 def measure_growth(bench: BenchServer, findings: Findings) -> None:

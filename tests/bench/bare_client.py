@@ -1,12 +1,13 @@
 """`python -m tests.bench.bare_client TASK [digest]`: the limit: the fewest requests, by `http.client`, orjson and polars.
 
 It sends the operations of runql in as few requests as the server allows at the same page size. It reads responses
-without models, checks, retries or error messages. `http.client` is the fastest client available here.
+without models, checks, retries or error messages, and compares files with their digests. `http.client` is the fastest client available here.
 """
 
 from __future__ import annotations
 
 import base64
+import hashlib
 import http.client
 import io
 import os
@@ -21,7 +22,7 @@ from urllib.parse import urlsplit
 import orjson
 import polars as pl
 from tests.bench import values
-from tests.bench.result import Result, timed
+from tests.bench.result import timed
 from tests.bench.tasks import EXPORTS
 
 from runql_graphql.operations import LIST_FULL_RUNS, LIST_HISTORIES, LIST_RUN_FILES, SCAN_HISTORY
@@ -164,11 +165,13 @@ def files(run: str) -> Callable[[], Reading]:
     """Return the download of all files of a run; listing them is not timed."""
     folder = Path(FOLDER)
     folder.mkdir()
-    found = ask(LIST_RUN_FILES, project="files", run=run, names=[], first=1_000, after=None)["run"]["files"]
+    found = ask(LIST_RUN_FILES, project="files", run=run, names=[], first=5_000, after=None)["run"]["files"]
     nodes = [edge["node"] for edge in found["edges"]]
 
     def fetch(node: Any) -> str:
-        (folder / node["name"]).write_bytes(get(node["directUrl"]))
+        content = get(node["directUrl"])
+        assert base64.b64encode(hashlib.md5(content, usedforsecurity=False).digest()).decode() == node["md5"]
+        (folder / node["name"]).write_bytes(content)
         name: str = node["name"]
         return name
 
@@ -190,17 +193,19 @@ TASKS: dict[str, Callable[[], Reading]] = {
 }
 PREPARED: dict[str, Callable[[], Callable[[], Reading]]] = {
     "large files": lambda: files("large"),
+    "large files, one by one": lambda: files("large"),
     "small files": lambda: files("small"),
+    "many files": lambda: files("many"),
 }
 
 
 def main() -> None:
     """Perform one task, and print the result."""
     task, *arguments = sys.argv[1:]
-    (value, digest), seconds, baseline, peak = timed(PREPARED[task]() if task in PREPARED else TASKS[task])
+    measured = timed(PREPARED[task]() if task in PREPARED else TASKS[task])
+    value, digest = measured.value
     size = value.estimated_size("mb") if isinstance(value, pl.DataFrame) else 0.0
-    read = f"{len(value)} {digest()}" if "digest" in arguments else ""
-    Result(seconds, baseline, peak, float(size), read).print()
+    measured.result(size, f"{len(value)} {digest()}" if "digest" in arguments else "").print()
 
 
 if __name__ == "__main__":

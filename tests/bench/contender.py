@@ -18,11 +18,11 @@ from typing import Protocol, TypeVar, overload
 import polars as pl
 from pydantic import BaseModel, Field
 from tests.bench import values
-from tests.bench.result import Result, timed
+from tests.bench.result import timed
 
 FOLDER = "files"
-PAGE = 1_000
-"""Default steps per request of both libraries."""
+AT_ONCE = 8
+"""Threads of a caller who does the work with threads."""
 
 KEYS = ["k00", "k01", "k02"]
 T = TypeVar("T")
@@ -48,6 +48,7 @@ class BothFile(Protocol):
 class BothRun(Protocol):
     """The used members of a run of either library."""
 
+    id: str
     name: str
     config: Mapping[str, object]
     summary: Mapping[str, object]
@@ -59,6 +60,8 @@ class BothRun(Protocol):
 
     @overload
     def scan_history(self, *, row: type[T], page_size: int, max_step: int) -> Iterable[T]: ...
+
+    def history(self, *, samples: int, pandas: bool) -> list[dict[str, object]]: ...
 
     def files(self) -> Iterable[BothFile]: ...
 
@@ -129,7 +132,18 @@ def keyed_histories(api: BothApi) -> Read:
     return framed(runs.histories(samples=500, keys=KEYS, format="polars"), "run_id", "_step")
 
 
-def scanned(run: BothRun, keys: list[str] | None = None, page_size: int | None = 10_000) -> Read:
+def threaded_histories(api: BothApi) -> Read:
+    """As `histories`, by the caller's threads: one run after the other."""
+
+    def of_run(run: BothRun) -> pl.DataFrame:
+        return pl.DataFrame(run.history(samples=500, pandas=False)).with_columns(run_id=pl.lit(run.id))
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        frames = list(pool.map(of_run, api.runs("histories", per_page=50)))
+    return framed(pl.concat(frames), "run_id", "_step")
+
+
+def scanned(run: BothRun, keys: list[str] | None = None, page_size: int | None = None) -> Read:
     """Scan every row of a run to one frame; None means the library's own page size."""
     rows = (
         run.scan_history(keys=keys) if page_size is None else run.scan_history(keys=keys, page_size=page_size)
@@ -140,7 +154,7 @@ def scanned(run: BothRun, keys: list[str] | None = None, page_size: int | None =
 
 def iterated(run: BothRun) -> Read:
     """Scan every row of a run as a dict, without keeping rows."""
-    count = sum(1 for _ in run.scan_history(page_size=PAGE))
+    count = sum(1 for _ in run.scan_history())
     return Read(range(count), lambda: str(count))
 
 
@@ -168,9 +182,16 @@ def settled(work: Callable[[], Read]) -> Callable[[], Read]:
     return work
 
 
-def files(api: BothApi, run: str) -> Callable[[], Read]:
-    """Return the download of all listed files of a run: by one call if the library has it, else by threads."""
-    found = api.run(run).files()
+def files(api: BothApi, run: str, *, by: str = "list") -> Callable[[], Read]:
+    """Return the download of all listed files of a run.
+
+    Args:
+        api: the library.
+        run: name of the run.
+        by: ``list``: one call where the library has it, else threads. ``threads``: each file by a thread of the caller.
+            ``loop``: one file after the other, as the documents of the official SDK do it.
+    """
+    found = api.run(f"files/{run}").files()
     names = [file.name for file in found]
     download: Callable[[str], object] | None = getattr(found, "download", None)
 
@@ -178,10 +199,13 @@ def files(api: BothApi, run: str) -> Callable[[], Read]:
         return file.download(FOLDER, replace=True)
 
     def fetch_all() -> Read:
-        if download:
+        if by == "loop":
+            for file in found:
+                fetch(file)
+        elif by == "list" and download:
             download(FOLDER)
         else:
-            with ThreadPoolExecutor(8) as pool:
+            with ThreadPoolExecutor(AT_ONCE) as pool:
                 list(pool.map(fetch, found))
         return Read(names, lambda: values.of_folder(FOLDER))
 
@@ -192,25 +216,28 @@ TASKS: dict[str, Callable[[BothApi], Read]] = {
     "list": list_runs,
     "list, not lazy": list_eager_runs,
     "histories": histories,
+    "histories, threads": threaded_histories,
     "histories by keys": keyed_histories,
     "scan": lambda api: scanned(api.run("scan/long")),
-    "scan, own pages": lambda api: scanned(api.run("scan/long"), page_size=None),
+    "tuned scan": lambda api: scanned(api.run("scan/long"), page_size=10_000),
     "scan, tenth": lambda api: scanned(api.run("scan/tenth")),
     "scan, hundredth": lambda api: scanned(api.run("scan/hundredth")),
     "list, tenth": lambda api: listed(api.runs("runs-tenth", per_page=50)),
     "list, hundredth": lambda api: listed(api.runs("runs-hundredth", per_page=50)),
-    "default scan": lambda api: scanned(api.run("scan/long"), page_size=PAGE),
-    "default scan, tenth": lambda api: scanned(api.run("scan/tenth"), page_size=PAGE),
     "iterate": lambda api: iterated(api.run("scan/long")),
     "iterate, tenth": lambda api: iterated(api.run("scan/tenth")),
     "exports": lambda api: scanned(api.run("exports/long")),
     "exports by keys": lambda api: scanned(api.run("exports/long"), ["_step", *KEYS]),
-    "sparse": lambda api: scanned(api.run("sparse/sparse"), page_size=PAGE),
+    "sparse": lambda api: scanned(api.run("sparse/sparse")),
 }
 
 PREPARED: dict[str, Callable[[BothApi], Callable[[], Read]]] = {
-    "large files": lambda api: files(api, "files/large"),
-    "small files": lambda api: files(api, "files/small"),
+    "large files": lambda api: files(api, "large"),
+    "large files, one by one": lambda api: files(api, "large", by="threads"),
+    "large files, loop": lambda api: files(api, "large", by="loop"),
+    "small files": lambda api: files(api, "small"),
+    "small files, loop": lambda api: files(api, "small", by="loop"),
+    "many files": lambda api: files(api, "many"),
     "keyed rows": lambda api: settled(lambda: keyed_rows(api.run("scan/tenth"))),
     "typed rows": lambda api: settled(lambda: typed_rows(api.run("scan/tenth"))),
 }
@@ -222,10 +249,12 @@ def main() -> None:
     library, task, *arguments = sys.argv[1:]
     api: BothApi = importlib.import_module(library).Api()
     work = PREPARED[task](api) if task in PREPARED else partial(TASKS[task], api)
-    read, seconds, baseline, peak = timed(work)
+    measured = timed(work)
+    read = measured.value
     size = read.value.estimated_size("mb") if isinstance(read.value, pl.DataFrame) else 0.0
-    digest = f"{len(read.value)} {read.digest()}" if "digest" in arguments else ""
-    Result(seconds, baseline, peak, float(size), digest).print()
+    measured.result(
+        float(size), f"{len(read.value)} {read.digest()}" if "digest" in arguments else ""
+    ).print()
     sys.stdout.flush()
     # The measurement is over. At exit the newest official SDK sometimes waits for its core process forever.
     os._exit(0)

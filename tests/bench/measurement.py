@@ -54,6 +54,7 @@ class Measured:
         way: name of the task in the measured way.
         seconds: time of each round.
         requests: number in one round.
+        cpu: median of the seconds of CPU.
         baseline: median of MiB before the call.
         peak: median of the highest MiB.
         size: MiB of the frame.
@@ -62,6 +63,7 @@ class Measured:
     way: str
     seconds: list[float] = field(default_factory=list[float])
     requests: int = 0
+    cpu: float = 0.0
     baseline: float = 0.0
     peak: float = 0.0
     size: float = 0.0
@@ -88,7 +90,7 @@ class BenchServer:
     server: RunningServer
     proxy: ReplayProxy
 
-    def done(self, title: str, task: str, *, digest: bool = False) -> Result:
+    def done(self, title: str, task: str, *, digest: bool = False, one_core: bool = False) -> Result:
         """Let one contender perform one task once."""
         library = title.split(maxsplit=1)[0]
         with tempfile.TemporaryDirectory() as folder:
@@ -101,8 +103,9 @@ class BenchServer:
             if digest and task != "start":
                 command.append("digest")
             started = time.perf_counter()
+            pinned = ["taskset", "-c", "0"] if one_core else []
             done = subprocess.run(
-                [python_of(title), *command],
+                [*pinned, python_of(title), *command],
                 env=environment(
                     own=library != "wandb",
                     WANDB_BASE_URL=self.proxy.url,
@@ -146,7 +149,9 @@ def prepare(bench: BenchServer, task: Task) -> dict[str, str]:
     }
 
 
-def measure(bench: BenchServer, task: Task, *, latency: float, rounds: int) -> dict[str, Measured]:
+def measure(
+    bench: BenchServer, task: Task, *, latency: float, rounds: int, one_core: bool = False
+) -> dict[str, Measured]:
     """Let every contender perform a prepared task, in turn, in each round.
 
     Args:
@@ -154,6 +159,7 @@ def measure(bench: BenchServer, task: Task, *, latency: float, rounds: int) -> d
         task: the task.
         latency: seconds that the proxy waits before each response.
         rounds: number of rounds.
+        one_core: let contenders use one core only; the server uses all.
 
     Raises:
         RuntimeError: a contender failed, or sent a request that it did not send in preparation.
@@ -165,7 +171,7 @@ def measure(bench: BenchServer, task: Task, *, latency: float, rounds: int) -> d
             if number and _is_known(title, measured, found, latency):
                 continue
             bench.proxy.taken(latency=latency)
-            result = bench.done(title, way)
+            result = bench.done(title, way, one_core=one_core)
             taken = bench.proxy.taken(latency=0)
             if taken.misses:
                 raise RuntimeError(f"{title}: {way} asked for {taken.misses} answers that were not prepared")
@@ -173,6 +179,7 @@ def measure(bench: BenchServer, task: Task, *, latency: float, rounds: int) -> d
             measured.requests = taken.requests
             memory[title, way].append(result)
     for key, measured in found.items():
+        measured.cpu = statistics.median(each.cpu for each in memory[key])
         measured.baseline = statistics.median(each.baseline for each in memory[key])
         measured.peak = statistics.median(each.peak for each in memory[key])
         measured.size = memory[key][-1].size

@@ -23,6 +23,7 @@ class Findings:
     Attributes:
         rounds: rounds of each task.
         tables: rows by latency in milliseconds, then by task.
+        one_core: rows without latency and with one core, by task.
         growth: measurements at three sizes, by title.
         memory: measurements of a tenth of the rows and of all, by title.
         capacity: responses per second of the replay proxy.
@@ -33,6 +34,7 @@ class Findings:
 
     rounds: int
     tables: dict[int, dict[str, Row]] = field(default_factory=dict[int, dict[str, Row]])
+    one_core: dict[str, Row] = field(default_factory=dict[str, Row])
     growth: dict[str, list[Row]] = field(default_factory=dict[str, list[Row]])
     memory: dict[str, tuple[Measured, Measured]] = field(default_factory=dict[str, tuple[Measured, Measured]])
     capacity: float = 0.0
@@ -48,16 +50,23 @@ def written(findings: Findings) -> str:
 
 def _lines(findings: Findings) -> Iterator[str]:
     yield "# Benchmark\n"
-    yield "Written by `make bench`. Seconds are medians of the call alone; each round is a process of its own. For the start-up they are"
-    yield "those of the whole process. Files were listed before. All contenders take turns with one server, which responds from memory. × is"
-    yield "their seconds divided by runql's, with the quartiles over the rounds. The server counts the requests. MiB are the peak of the"
-    yield "process, less what it had before the call. The limit is the fewest sensible requests by `http.client`, read by orjson and polars."
-    yield "A contender is measured in one round if it takes fifty times as long as runql, or more than three seconds without latency.\n"
+    yield "Written by `make bench`. A cell has seconds / requests / MiB / seconds of CPU. Seconds are medians of the call alone; each round is a"
+    yield "process of its own. For the start-up they are those of the whole process. All contenders use default arguments; a tuned call is a row of"
+    yield "its own. Files were listed before. The official SDKs are driven as their documents say and by eight threads of the caller, where there is"
+    yield "more than one thing to read; the faster way counts. All contenders take turns with one server, which responds from memory. × is their"
+    yield "seconds divided by runql's, with the quartiles over the rounds. The server counts the requests. MiB are the peak of the process and those"
+    yield "that it started, less what they had before the call. The limit is the fewest sensible requests by `http.client`, read by orjson and polars,"
+    yield "and files with their digests checked. A contender is measured in one round if it takes fifty times as long as runql, or more than three seconds without"
+    yield "latency.\n"
     yield from machine()
     yield f"{findings.rounds} rounds. The server answers {findings.capacity:,.0f} small requests a second.\n"
     for latency, rows in findings.tables.items():
         yield f"## {latency} ms of latency a request\n"
         yield from table(rows, findings.skipped)
+        yield ""
+    if findings.one_core:
+        yield "## One core, 0 ms of latency\n"
+        yield from table(findings.one_core, findings.skipped)
         yield ""
     for title, sizes in findings.growth.items():
         yield f"## Growth: {title}\n"
@@ -114,7 +123,7 @@ def cell(own: Measured, each: Measured) -> str:
     """Format seconds, requests, memory and ratio of one contender."""
     parts = [f"{each.median:.3f} s", str(each.requests)]
     if each.peak:
-        parts.append(f"{each.over:.0f} MiB")
+        parts += [f"{each.over:.0f} MiB", f"{each.cpu:.2f} s"]
     text = " / ".join(parts)
     if own is not each:
         times, low, high = ratio(own, each)

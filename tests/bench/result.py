@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
@@ -18,13 +19,15 @@ class Result:
 
     Attributes:
         seconds: time of the call; for a start-up of the whole process.
+        cpu: seconds of CPU of the call, of the process and those that it started.
         baseline: MiB of memory before the call, after all imports.
-        peak: highest MiB of memory.
+        peak: highest MiB of memory, also with those.
         size: MiB of the returned frame; 0 for other results.
         digest: digest of the values; empty if not requested.
     """
 
     seconds: float
+    cpu: float = 0.0
     baseline: float = 0.0
     peak: float = 0.0
     size: float = 0.0
@@ -40,15 +43,51 @@ def parse_result(output: str) -> Result:
     return Result(**json.loads(output.splitlines()[-1]))
 
 
-def timed(call: Callable[[], T]) -> tuple[T, float, float, float]:
-    """Return a call's value, its seconds, and MiB before and at the peak."""
-    before = peak_memory()
+@dataclass(frozen=True)
+class Timed(Generic[T]):
+    """A call's value, and what the call cost; see `Result`."""
+
+    value: T
+    seconds: float
+    cpu: float
+    baseline: float
+    peak: float
+
+    def result(self, size: float, digest: str) -> Result:
+        """Return the result to print."""
+        return Result(self.seconds, self.cpu, self.baseline, self.peak, size, digest)
+
+
+def timed(call: Callable[[], T]) -> Timed[T]:
+    """Perform a call, and measure it."""
+    baseline, cpu = peak_memory(), cpu_seconds()
     started = time.perf_counter()
     value = call()
-    return value, time.perf_counter() - started, before, peak_memory()
+    seconds = time.perf_counter() - started
+    return Timed(value, seconds, cpu_seconds() - cpu, baseline, peak_memory())
+
+
+def processes() -> list[Path]:
+    """Return the folders in /proc of this process and of all that it started: the newest official SDK has a core process."""
+    found = [Path("/proc/self")]
+    for process in found:
+        for children in process.glob("task/*/children"):
+            found += [Path("/proc", number) for number in children.read_text("ascii").split()]
+    return found
 
 
 def peak_memory() -> float:
-    """Return the highest MiB of this process; unlike `ru_maxrss` it excludes the parent process."""
-    status = Path("/proc/self/status").read_text("ascii")
-    return next(int(line.split()[1]) / 1024 for line in status.splitlines() if line.startswith("VmHWM"))
+    """Return the highest MiB of these processes; unlike `ru_maxrss` it excludes the parent process."""
+    return sum(
+        int(line.split()[1]) / 1024
+        for process in processes()
+        for line in (process / "status").read_text("ascii").splitlines()
+        if line.startswith("VmHWM")
+    )
+
+
+def cpu_seconds() -> float:
+    """Return the seconds of CPU that these processes have used."""
+    others = [(process / "stat").read_text("utf-8").rpartition(")")[2].split() for process in processes()[1:]]
+    ticks = sum(int(fields[11]) + int(fields[12]) for fields in others)
+    return time.process_time() + ticks / os.sysconf("SC_CLK_TCK")

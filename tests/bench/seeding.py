@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 from runql import Api
@@ -16,7 +18,7 @@ RUNS = 1_000
 ROWS = 200_000
 SPARSE_ROWS, SPARSE_GAP = 100, 10_000
 LARGE_FILES, LARGE = 50, 1 << 20
-SMALL_FILES, SMALL = 500, 1 << 12
+SMALL_FILES, MANY_FILES, SMALL = 500, 2_000, 1 << 12
 KEYS = [f"k{number:02}" for number in range(20)]
 
 
@@ -33,14 +35,16 @@ def fill(server: RunningServer) -> None:
     server.seed("scan", [SeedRun(name=name, history=rows(chance, count, KEYS)) for name, count in scans])
     sparse = rows(chance, SPARSE_ROWS, KEYS[:3], gap=SPARSE_GAP)
     server.seed("sparse", [SeedRun(name="sparse", history=sparse)])
-    server.seed("files", [SeedRun(name="large"), SeedRun(name="small")])
+    server.seed("files", [SeedRun(name=name) for name in ("large", "small", "many")])
+    kinds = (("large", LARGE_FILES, LARGE), ("small", SMALL_FILES, SMALL), ("many", MANY_FILES, SMALL))
     with Api(base_url=server.url, api_key=server.api_key) as api:
-        for run, count, size in (("large", LARGE_FILES, LARGE), ("small", SMALL_FILES, SMALL)):
-            with tempfile.TemporaryDirectory() as folder:
-                for number in range(count):
-                    path = Path(folder, f"{number:03}.bin")
+        for name, count, size in kinds:
+            run = api.run(f"files/{name}")
+            with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(8) as pool:
+                paths = [Path(folder, f"{number:04}.bin") for number in range(count)]
+                for path in paths:
                     path.write_bytes(chance.randbytes(size))
-                    api.run(f"files/{run}").upload_file(path, folder)
+                list(pool.map(partial(run.upload_file, root=folder), paths))
 
 
 def fill_exports(server: RunningServer) -> None:

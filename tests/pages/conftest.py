@@ -32,9 +32,9 @@ def chromium() -> str:
     return found
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def browser(chromium: str) -> Iterator[Browser]:
-    """Start Chromium once a module: Playwright keeps an event loop running, in which no other test may start one."""
+    """Start Chromium once for this folder: Playwright keeps an event loop running, where other tests start theirs."""
     with sync_playwright() as playwright:
         # The sandbox of the browser needs a user who is not root; everything that it opens is on loopback.
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", _REBOUND])

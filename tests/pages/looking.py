@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from importlib import import_module
 from typing import Any, Final
 
 from playwright.sync_api import Locator, Page
 
 from runql_server.running import RunningServer
+
+SOON: Final = timedelta(milliseconds=100)
+"""How often pages of tests renew themselves: none waits for the two seconds that users have."""
 
 _axe: Final[Any] = import_module("axe_playwright_python.sync_playwright")  # Any: the package has no types
 

@@ -54,7 +54,7 @@ def test_from_the_project_to_a_version(tab: Page, server: RunningServer) -> None
     tab.get_by_role("link", name="Next page").click()
     expect(tab.locator("tbody tr")).to_have_count(11)
     tab.get_by_role("navigation", name="Types").get_by_role("link", name="dataset").click()
-    expect(tab.get_by_role("status")).to_have_text("1 collections")
+    expect(tab.get_by_role("status")).to_have_text("1 collection")
     tab.get_by_role("link", name="raw").click()
     expect(tab.get_by_role("status")).to_have_text("2 versions")
     newest = tab.locator("tbody tr").first

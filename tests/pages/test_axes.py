@@ -8,7 +8,7 @@ import httpx
 import pytest
 from playwright.sync_api import Page, expect
 from tests.pages.hostile import TEXTS
-from tests.pages.looking import chart, open_page
+from tests.pages.looking import SOON, chart, open_page
 
 from runql_server.lenient_json import JsonObject, dump
 from runql_server.pages.axes import LONGEST
@@ -37,7 +37,7 @@ HOSTILE = tuple(text for text in TEXTS if len(text) < LONGEST)
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    with RunningServer(tmp_path_factory.mktemp("axes") / "data") as server:
+    with RunningServer(tmp_path_factory.mktemp("axes") / "data", page_poll=SOON) as server:
         rows: list[JsonObject] = []
         for step in range(20):
             row: JsonObject = {"loss": 20 - step, "tokens": step * 1000}
@@ -100,7 +100,7 @@ def test_any_key_with_numbers_is_an_x_axis(tab: Page, server: RunningServer) -> 
     assert xs(tab, "loss") == [step * 1000 for step in range(20)]
     expect(chart(tab, "loss").locator(".note")).to_have_text("")
     choose(tab, "epoch")
-    expect(chart(tab, "loss").locator(".note")).to_have_text("rows without epoch are not drawn")
+    expect(chart(tab, "loss").locator(".note")).to_have_text("16 rows without epoch are not drawn")
     assert xs(tab, "loss") == [0, 1, 2, 3]
 
 
@@ -126,7 +126,7 @@ def test_runs_without_the_key_have_no_curve(tab: Page, server: RunningServer) ->
     assert title_of(tab, "val/loss") == "epoch"
     choose(tab, "tokens")
     expect(chart(tab, "loss")).to_have_attribute("data-drawn", "20")
-    expect(chart(tab, "loss").locator(".note")).to_have_text("rows without tokens are not drawn")
+    expect(chart(tab, "loss").locator(".note")).to_have_text("8 rows without tokens are not drawn")
 
 
 def test_a_live_run_gets_its_axes_as_it_logs(tab: Page, server: RunningServer) -> None:
@@ -165,7 +165,7 @@ def test_what_cannot_be_an_axis(server: RunningServer) -> None:
             return client.get(address, params={"key": "loss", **query})
 
         none = ask(x="never").json()
-        assert (none["curves"], none["complete"], none["inEveryRow"]) == ([], True, False)
+        assert (none["curves"], none["complete"], none["rowsWithoutX"]) == ([], True, 20)
         for query in ({"x": ""}, {"x": "k" * (LONGEST + 1)}, {"x": "epoch", "stream": "events"}):
             assert ask(**query).status_code == 400, query
         assert "_step, _runtime, _timestamp or a key of the history" in ask(x="").text

@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from playwright.sync_api import Locator, Page, Response, expect
-from tests.pages.looking import chart, drawn, open_page
+from tests.pages.looking import SOON, chart, drawn, open_page
 
 from runql_server.lenient_json import JsonObject, dump
 from runql_server.running import RunningServer
@@ -29,7 +29,7 @@ def wave(step: int) -> JsonObject:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    with RunningServer(tmp_path_factory.mktemp("charts") / "data") as server:
+    with RunningServer(tmp_path_factory.mktemp("charts") / "data", page_poll=SOON) as server:
         short = [
             {"acc": step / 10, "loss": -1.0 if step < 2 else step, "bad": math.nan if step % 2 else math.inf if step == 4 else 1}
             for step in range(20)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Page, expect
-from tests.pages.looking import serious
+from tests.pages.looking import SOON, serious
 
 from runql_server import lenient_json
 from runql_server.lenient_json import JsonInput
@@ -35,7 +35,7 @@ def image(step: int) -> JsonInput:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    with RunningServer(tmp_path_factory.mktemp("parts") / "data") as server:
+    with RunningServer(tmp_path_factory.mktemp("parts") / "data", page_poll=SOON) as server:
         rows: list[Row] = [{"loss": 1 / (1 + step), "_step": step} for step in range(2500)]
         rows[30:60] = [{"loss": 0.1, "_step": step, "picture": image(step)} for step in range(30, 60)]
         console = tuple(f"2026-01-01T00:00:00.000000 line {number}" for number in range(2350))

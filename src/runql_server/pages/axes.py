@@ -20,10 +20,10 @@ LONGEST: Final = 2000
 
 @dataclass(frozen=True)
 class AxisFacts:
-    """What a chart says about its x axis: whether its numbers never go back, and whether every row has one."""
+    """What a chart says about its x axis: whether its numbers never go back, and how many rows have none."""
 
     rising: bool = True
-    in_every_row: bool = True
+    rows_without: int = 0
 
 
 def known(keys: HistoryKeys | None) -> list[str]:
@@ -39,7 +39,8 @@ def facts(keys: HistoryKeys | None, x: str) -> AxisFacts | None:
         return AxisFacts() if x in AXES else None
     # Steps never go back, but a resumed process logs some again; the server gives a row without a step its line.
     is_step = x == "_step"
-    return AxisFacts(is_step or info.monotonic, is_step or info.counts["number"] >= keys.rows)
+    rows_without = 0 if is_step else max(0, keys.rows - info.counts["number"])
+    return AxisFacts(is_step or info.monotonic, rows_without)
 
 
 def defined(run: Run, keys: Iterable[str]) -> dict[str, str]:

@@ -40,7 +40,8 @@ class Curves:
         window = _window(query)
         if about is None:
             # Of several runs in one chart, some may not have the key yet.
-            return JSONResponse(_empty(run.running), headers=HEADERS)
+            rows = lines.line_count(visit.connection, stream, run.number)
+            return JSONResponse(_empty(run.running, rows), headers=HEADERS)
         keys = list(dict.fromkeys(query.getlist("key")))
         if len(keys) > _MOST_KEYS:
             raise RequestError(f"key: at most {_MOST_KEYS} in one request")
@@ -61,7 +62,7 @@ class Curves:
                 "complete": complete,
                 "running": run.running,
                 "rising": about.rising,
-                "inEveryRow": about.in_every_row,
+                "rowsWithoutX": about.rows_without,
                 "curves": [_to_json(curve) for curve in found],
             },
             headers=HEADERS,
@@ -88,7 +89,7 @@ def _stream(query: QueryParams) -> Stream:
             raise RequestError(f"stream: history or events, not {other[:80]!r}")
 
 
-def _empty(is_running: bool) -> dict[str, object]:
+def _empty(is_running: bool, rows_without: int) -> dict[str, object]:
     return {
         "version": "",
         "rows": 0,
@@ -96,7 +97,7 @@ def _empty(is_running: bool) -> dict[str, object]:
         "complete": True,
         "running": is_running,
         "rising": True,
-        "inEveryRow": False,
+        "rowsWithoutX": rows_without,
         "curves": [],
     }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from http import HTTPStatus
 from ipaddress import ip_address
 from typing import Final
@@ -20,6 +21,7 @@ from runql_server.access.sessions import LIFETIME, Session, Sessions
 from runql_server.errors import NotFoundError, RequestError
 from runql_server.http import bodies
 from runql_server.pages import rendering
+from runql_server.pages.errors import error_page
 from runql_server.storage import projects
 from runql_server.storage.projects import Project
 from runql_server.storage.store import Store
@@ -39,6 +41,7 @@ class Visit:
     parts: dict[str, str]
     query: QueryParams
     request: Request
+    poll: timedelta
 
     @property
     def framed(self) -> bool:
@@ -56,7 +59,11 @@ class Visit:
 
     def page(self, template: str, **values: object) -> Response:
         """Render a template with the values that every page needs."""
-        return rendering.page(template, {"framed": self.framed, "path": self.path, **values})
+        # Links to other views of a page in a frame keep it there.
+        frame_part = "&jupyter=true" if self.framed else ""
+        poll = round(self.poll.total_seconds() * 1000)
+        shared = {"framed": self.framed, "frame_part": frame_part, "path": self.path, "poll": poll}
+        return rendering.page(template, {**shared, **values})
 
 
 Maker = Callable[[Visit], Response]
@@ -66,8 +73,9 @@ Handler = Callable[[Request], Awaitable[Response]]
 class Visits:
     """Handlers of pages that share the store and the sessions."""
 
-    def __init__(self, store: Store, sessions: Sessions) -> None:
+    def __init__(self, store: Store, sessions: Sessions, *, poll: timedelta) -> None:
         self._store = store
+        self._poll = poll
         self._sessions = sessions
 
     def shows(self, make: Maker) -> Handler:
@@ -148,15 +156,15 @@ class Visits:
         return response
 
     def _made(self, request: Request, make: Maker) -> Response:
-        path, framed = request.url.path, request.query_params.get("jupyter") == "true"
+        path = request.url.path
         try:
             with self._store.reading() as connection:
                 parts = {name: str(part) for name, part in request.path_params.items()}
-                return make(Visit(self._store, connection, path, parts, request.query_params, request))
+                return make(
+                    Visit(self._store, connection, path, parts, request.query_params, request, self._poll)
+                )
         except RequestError as error:
-            status = HTTPStatus(error.status)
-            values = {"framed": framed, "path": path, "status_phrase": status.phrase, "message": str(error)}
-            return rendering.page("error.html", values, status)
+            return error_page(request, error.status, str(error))
 
 
 def _cookie_names(request: Request) -> tuple[str, str]:

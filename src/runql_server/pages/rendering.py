@@ -95,6 +95,11 @@ def duration(seconds: float) -> str:
     return " ".join(f"{amount} {unit}" for amount, unit in parts if amount) or "0 s"
 
 
+def counted(count: int, noun: str) -> str:
+    """Show a number of things."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def size(count: int) -> str:
     """Show a number of bytes."""
     amount, units = float(count), ["bytes", "KB", "MB", "GB", "TB"]
@@ -123,10 +128,18 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(
-        name=name, value=value, plain=visible, when=when, duration=duration, size=size, data=data
-    )
-    # Any: type checkers infer the values of this dict from its first members.
+    # Any: type checkers infer the values of these dicts from their first members.
+    filters: dict[str, Any] = {
+        "name": name,
+        "value": value,
+        "plain": visible,
+        "when": when,
+        "duration": duration,
+        "size": size,
+        "data": data,
+        "counted": counted,
+    }
+    environment.filters.update(filters)
     known: dict[str, Any] = {
         "url": url,
         "static": STATIC,

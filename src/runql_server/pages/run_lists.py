@@ -33,8 +33,9 @@ def console_page(visit: Visit) -> Response:
 
 
 def media_page(visit: Visit) -> Response:
-    """Show the steps of one key that has media, newest first."""
-    run, key = run_of(visit), visit.query.get("key", "")
+    """Show the steps of one key that has media, newest first; without a key, list those that have any."""
+    run, query = run_of(visit), visit.query
+    key = query.get("key", "")
     reader = MediaReader(visit.store, visit.connection, run)
     found, earlier = reader.steps(key, before=_line(visit, "before"))
     return visit.page(
@@ -44,7 +45,8 @@ def media_page(visit: Visit) -> Response:
         key=key,
         media=found,
         earlier=earlier,
-        keys=reader.keys(),
+        is_chosen="key" in query,
+        keys=[] if "key" in query else reader.keys(),
     )
 
 

@@ -13,6 +13,7 @@ from runql_server.errors import NotFoundError, RequestError
 from runql_server.lenient_json import JsonValue
 from runql_server.listing import pages
 from runql_server.pages.handlers import Visit
+from runql_server.pages.parts import ranges
 from runql_server.pages.rendering import visible
 from runql_server.pages.run import bare_config, leaves, run_path
 from runql_server.runs.run_values import sql_number
@@ -65,13 +66,17 @@ def sweep_page(visit: Visit) -> Response:
     metric, names = _metric(sweep), _parameters(sweep)
     order = _BEST_FIRST[metric is not None and sweep.parsed.maximize]
     trials = [_trial(edge.node, names, metric, order) for edge in page.edges]
+    rows = [[_drawable(value) for value in (*trial.parameters.values(), trial.metric)] for trial in trials]
+    axes, problems = ranges.read([*names, *([metric] if metric else [])], rows, visit.query)
+    chosen = [all(axis.holds(row) for axis in axes) for row in range(len(trials))]
     drawn = [
         {
             "name": visible(trial.run.display_name, _LONGEST_LABEL),
             "path": trial.path,
-            "values": [_drawable(value) for value in (*trial.parameters.values(), trial.metric)],
+            "values": row,
+            "out": not is_chosen,
         }
-        for trial in trials
+        for trial, row, is_chosen in zip(trials, rows, chosen, strict=True)
     ]
     return visit.page(
         "sweep.html",
@@ -81,10 +86,14 @@ def sweep_page(visit: Visit) -> Response:
         metric=metric,
         best=_best(visit, sweep),
         names=names,
-        trials=trials,
+        trials=[trial for trial, is_chosen in zip(trials, chosen, strict=True) if is_chosen],
+        total=len(trials),
+        problems=problems,
         left_out=sweep.run_count - len(trials),
         drawn=drawn,
-        axes=[visible(name, _LONGEST_LABEL) for name in (*names, *([metric] if metric else []))],
+        axes=axes,
+        labels=[axis.label for axis in axes],
+        ranges=[axis.range for axis in axes],
         running=any(trial.run.running for trial in trials),
     )
 
@@ -146,4 +155,4 @@ def _parameters(sweep: Sweep) -> list[str]:
                     pending.append((f"{prefix}{name}.", entry["parameters"]))
                 else:
                     found.append(prefix + name)
-    return found
+    return list(dict.fromkeys(found))

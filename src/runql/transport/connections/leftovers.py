@@ -13,7 +13,7 @@ from typing import Final, Protocol
 
 from runql.transport.http_library import httpx
 
-_TO_CONNECTION: Final = ("_stream", "_httpcore_stream", "_stream", "_connection")
+_TO_CONNECTION: Final = ("_httpcore_stream", "_stream", "_connection")
 """The way from a response's stream to its connection. No public name of httpx or httpcore leads there."""
 
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Iterator
-from typing import Final, Generic, TypeAlias, TypeVar, cast
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from typing import Final, Generic, TypeAlias, TypeVar
 
 import anyio
 
@@ -112,10 +112,10 @@ class ConnectionPool(httpcore.ConnectionPool):
         except BaseException:
             self._close(connection)
             raise
-        body = _Body(cast("httpx.SyncByteStream", response.stream), self, key, connection)
-        return httpcore.Response(
-            response.status, headers=response.headers, content=body, extensions=response.extensions
-        )
+        if not isinstance(response.stream, Iterable):
+            raise TypeError("a connection of threads returned the body of an event loop")
+        response.stream = _Body(response.stream, self, key, connection)
+        return response
 
     def give_back(self, origin: _Origin, connection: httpcore.ConnectionInterface) -> None:
         """Keep a connection whose response has ended; close it if the response was not read to its end."""
@@ -140,7 +140,7 @@ class _Body:
 
     def __init__(
         self,
-        stream: httpx.SyncByteStream,
+        stream: Iterable[bytes],
         pool: ConnectionPool,
         origin: _Origin,
         connection: httpcore.ConnectionInterface,
@@ -163,7 +163,9 @@ class _Body:
             return
         self._is_closed = True
         try:
-            self._stream.close()
+            close: Callable[[], None] | None = getattr(self._stream, "close", None)
+            if close is not None:
+                close()
         finally:
             self._pool.give_back(self._origin, self._connection)
 
@@ -195,10 +197,10 @@ class AsyncConnectionPool(httpcore.AsyncConnectionPool):
         except BaseException:
             await self._close(connection)
             raise
-        body = _AwaitedBody(cast("httpx.AsyncByteStream", response.stream), self, key, connection)
-        return httpcore.Response(
-            response.status, headers=response.headers, content=body, extensions=response.extensions
-        )
+        if not isinstance(response.stream, AsyncIterable):
+            raise TypeError("a connection of an event loop returned the body of a thread")
+        response.stream = _AwaitedBody(response.stream, self, key, connection)
+        return response
 
     async def give_back(self, origin: _Origin, connection: httpcore.AsyncConnectionInterface) -> None:
         """Keep a connection whose response has ended; close it if the response was not read to its end."""
@@ -221,7 +223,7 @@ class _AwaitedBody:
 
     def __init__(
         self,
-        stream: httpx.AsyncByteStream,
+        stream: AsyncIterable[bytes],
         pool: AsyncConnectionPool,
         origin: _Origin,
         connection: httpcore.AsyncConnectionInterface,
@@ -245,7 +247,9 @@ class _AwaitedBody:
             return
         self._is_closed = True
         try:
-            await self._stream.aclose()
+            close: Callable[[], Awaitable[None]] | None = getattr(self._stream, "aclose", None)
+            if close is not None:
+                await close()
         finally:
             await self._pool.give_back(self._origin, self._connection)
 

@@ -126,7 +126,8 @@ class Chart {
     if (kept < rows) notes.push(`reading rows: ${Math.floor((100 * kept) / rows)} %`);
     if (gaps) notes.push(`${gaps.toLocaleString()} values are NaN or infinite`);
     const x = short(this.x);
-    if (responses.some((each) => !each.inEveryRow)) notes.push(`rows without ${x} are not drawn`);
+    const without = sum(responses, (each) => each.rowsWithoutX);
+    if (without) notes.push(`${without.toLocaleString()} ${without === 1 ? "row" : "rows"} without ${x} ${without === 1 ? "is" : "are"} not drawn`);
     if (responses.some((each) => !each.rising)) notes.push(`${x} goes back in places: points are in its order, not in the order of rows`);
     if (curves.some((curve) => curve.overlaps)) notes.push("too many rows for each: the lowest and highest of each 32 are drawn");
     if (hidden) notes.push(`${hidden.toLocaleString()} drawn values are not above 0: a log scale leaves them out`);

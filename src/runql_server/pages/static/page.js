@@ -1,5 +1,6 @@
 // What the scripts of charts share: names that anybody may have chosen, colours of the page, and its renewal.
-const POLL = 2000;
+// Milliseconds between two looks at what is new.
+const POLL = Number(document.documentElement.dataset.poll);
 
 // As the server shows names: without controls, without marks that turn the direction, and not too long.
 export const short = (name, longest = 60) => {

@@ -5,14 +5,17 @@ const SHADES = 16;
 const AXIS_WIDTH = 110;
 const box = document.getElementById("parallel");
 const names = JSON.parse(box.dataset.axes);
+// What the address of the page chooses; a drag chooses among those.
+const ranges = JSON.parse(box.dataset.ranges);
 let runs = JSON.parse(box.dataset.runs);
 
 const label = (value) => plain(typeof value === "string" ? value : JSON.stringify(value), 24);
 
 class Axis {
   // Numbers are placed by their value, or by its logarithm where they span a thousandfold; other values by their order.
-  constructor(name, values, chosen) {
+  constructor(name, values, chosen, range) {
     this.name = name;
+    this.range = range;
     this.values = values;
     this.chosen = chosen;
     const given = values.filter((value) => value !== null);
@@ -47,6 +50,17 @@ class Axis {
     return this.place(this.names.indexOf(JSON.stringify(value)));
   }
 
+  // The part of the axis that the address chooses.
+  get asked() {
+    if (!this.range || !this.isNumeric || !(this.span > 0)) return null;
+    const [low, high] = this.range.map((value, end) => {
+      if (value === null) return end;
+      const at = this.isLog && value <= 0 ? -Infinity : (this.turn(value) - this.low) / this.span;
+      return Math.max(-0.03, Math.min(1.03, at));
+    });
+    return low <= high ? [low, high] : null;
+  }
+
   holds(row) {
     if (!this.chosen) return true;
     const at = this.at(row);
@@ -56,7 +70,7 @@ class Axis {
 
 let axes = [];
 const read = () => {
-  axes = names.map((name, index) => new Axis(name, runs.map((run) => run.values[index] ?? null), axes[index]?.chosen ?? null));
+  axes = names.map((name, index) => new Axis(name, runs.map((run) => run.values[index] ?? null), axes[index]?.chosen ?? null, ranges[index]));
 };
 
 function shade(at) {
@@ -84,7 +98,7 @@ function trace(rows, color, isChosen) {
 }
 
 function draw() {
-  const chosen = runs.map((_, row) => axes.every((axis) => axis.holds(row)));
+  const chosen = runs.map((run, row) => !run.out && axes.every((axis) => axis.holds(row)));
   const groups = new Map();
   runs.forEach((_, row) => {
     const at = axes.at(-1).at(row);
@@ -109,11 +123,11 @@ function draw() {
     xaxis: { tickvals: axes.map((_, index) => index), ticktext: axes.map((axis) => `${plain(axis.name, 20)}${axis.isLog ? " (log)" : ""}`), range: [-0.3, axes.length - 0.7], color: ink, gridcolor: ink, linecolor: styleOf("--line"), zeroline: false, fixedrange: true },
     yaxis: { visible: false, range: [-0.05, 1.05], fixedrange: true },
     annotations: axes.flatMap((axis, index) => axis.ticks.map(([at, text]) => ({ x: index, y: at, text, showarrow: false, xanchor: "right", xshift: -4, font: { size: 10, color: ink }, bgcolor: styleOf("--ground") }))),
-    shapes: axes.flatMap((axis, index) => (axis.chosen ? [{ type: "rect", x0: index - 0.06, x1: index + 0.06, y0: axis.chosen[0], y1: axis.chosen[1], fillcolor: styleOf("--link"), opacity: 0.3, line: { width: 0 } }] : [])),
+    shapes: axes.flatMap((axis, index) => [axis.asked, axis.chosen].filter(Boolean).map(([low, high]) => ({ type: "rect", x0: index - 0.06, x1: index + 0.06, y0: low, y1: high, fillcolor: styleOf("--link"), opacity: 0.3, line: { width: 0 } }))),
     selections: [],
   };
   const count = chosen.filter(Boolean).length;
-  document.getElementById("chosen").textContent = count === runs.length ? "" : `${count} of ${runs.length} runs chosen`;
+  document.getElementById("chosen").textContent = count === runs.length ? "" : `${count} of ${runs.length} ${runs.length === 1 ? "run" : "runs"} chosen`;
   const hidden = new Set(runs.filter((_, row) => !chosen[row]).map((run) => run.path));
   for (const row of document.querySelectorAll("tr[data-run]")) row.hidden = hidden.has(row.dataset.run);
   box.setAttribute("aria-label", `${runs.length} runs by ${names.map((name) => short(name)).join(", ")}`);

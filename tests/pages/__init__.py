@@ -1,0 +1,1 @@
+"""The server's pages in Chromium, which starts once for all of them."""
