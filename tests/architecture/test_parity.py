@@ -70,10 +70,11 @@ SPECIAL = {
 }
 
 # `len()` cannot be awaited: `await runs.length` takes its place. Nor can `reversed()` and `in`; `index` and `count` are those of a `Sequence`.
-# A consumer of an Arrow stream pulls from it without awaiting.
+# A consumer of an Arrow stream pulls from it without awaiting, and so does polars from a lazy frame.
 WITHOUT_TWIN = {
     *("__len__", "__reversed__", "__contains__", "index", "count"),
     *("__arrow_c_stream__", "stream_error", "to_arrow_reader"),
+    "lazy",
 }
 
 # A `Sequence` is read without awaiting.

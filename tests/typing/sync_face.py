@@ -229,6 +229,7 @@ def use_scan(run: Run) -> None:
     assert_type(scan.to_polars(), pl.DataFrame)
     assert_type(scan.to_arrow(), pa.Table)
     assert_type(list(scan.iter_batches(schema={"loss": float})), list[pa.RecordBatch])
+    assert_type(scan.lazy(schema={"loss": float}), pl.LazyFrame)
 
 
 def use_histories_scan(runs: Runs) -> None:
@@ -248,6 +249,8 @@ def use_histories_scan(runs: Runs) -> None:
     assert_type(scan.to_arrow_reader(infer="first"), pa.RecordBatchReader)
     assert_type(scan.stream_error, BaseException | None)
     assert_type(list(runs.iter_batches(columns=["id"])), list[pa.RecordBatch])
+    assert_type(scan.lazy(run_columns=["state"], run_schema={"config.lr": float}), pl.LazyFrame)
+    assert_type(runs.lazy(columns=["id"], schema={"summary.loss": float}), pl.LazyFrame)
 
 
 def use_values(summary: Summary, user: User, traffic: Traffic, settings: Settings) -> None:

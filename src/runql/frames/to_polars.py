@@ -38,10 +38,11 @@ def _series(name: str, column: Column) -> pl.Series:
         cells = column.cells
     else:
         cells = pl.Series(name, column.stored(), dtype=_dtype(column.dtype), strict=True)
-    return cells if column.asked is None else cells.cast(_asked_dtype(column.asked))
+    return cells if column.asked is None else cells.cast(asked_dtype(column.asked))
 
 
-def _asked_dtype(asked: AskedType) -> pl.DataType:
+def asked_dtype(asked: AskedType) -> pl.DataType:
+    """Return the dtype of polars for one that was asked for."""
     import polars as pl  # noqa: PLC0415 - as above
 
     known: dict[DTypeName, pl.DataType] = {

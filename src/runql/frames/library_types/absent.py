@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["ConsoleRenderable", "DataFrame", "RecordBatch", "RecordBatchReader", "Table"]
+__all__ = ["ConsoleRenderable", "DataFrame", "LazyFrame", "RecordBatch", "RecordBatchReader", "Table"]
 
 
 class ConsoleRenderable:
@@ -34,3 +34,10 @@ class RecordBatch(Table):
 
 class RecordBatchReader(Table):
     """A reader of pyarrow, as `Table`."""
+
+
+class LazyFrame:
+    """A lazy frame of polars where the type checker does not find polars: it has any attribute."""
+
+    # Any: as for `DataFrame`.
+    def __getattr__(self, name: str) -> Any: ...

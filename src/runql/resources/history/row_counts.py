@@ -49,7 +49,7 @@ class RowCounts:
 
     def _of_key(self, key: str) -> tuple[int, int] | None:
         """In how many rows the key has a value, and in how many it is present."""
-        info = next((info for info in _nested(self.keys, key)), None)
+        info = next((info for info in key_infos(self.keys, key)), None)
         if info is None:
             # A dotted name may be a path that the server counts in another way.
             return None if "." in key else (0, 0)
@@ -57,16 +57,16 @@ class RowCounts:
         return None if total is None else (total - sum(_counts(info, NIL)), total)
 
 
-def _nested(keys: Mapping[str, JSONValue], key: str) -> Iterator[JSONValue]:
+def key_infos(keys: Mapping[str, JSONValue], key: str) -> Iterator[JSONValue]:
     """What `historyKeys` says of a key: first under the whole name, then under members of objects."""
     if key in keys:
         yield keys[key]
     head, dot, rest = key.partition(".")
     while dot:
-        for kind in _kinds(keys.get(head)):
+        for kind in type_counts(keys.get(head)):
             members = kind.get("keys")
             if kind.get("type") == MAP and isinstance(members, dict):
-                yield from _nested(members, rest)
+                yield from key_infos(members, rest)
         part, dot, rest = rest.partition(".")
         head = f"{head}.{part}"
 
@@ -77,13 +77,13 @@ def _total(info: JSONValue) -> int | None:
 
 
 def _counts(info: JSONValue, kind: str | None = None) -> Iterator[int]:
-    for each in _kinds(info):
+    for each in type_counts(info):
         count = each.get("count")
         if isinstance(count, (int, float)) and (kind is None or each.get("type") == kind):
             yield int(count)
 
 
-def _kinds(info: JSONValue) -> Iterator[dict[str, JSONValue]]:
+def type_counts(info: JSONValue) -> Iterator[dict[str, JSONValue]]:
     kinds = info.get("typeCounts") if isinstance(info, dict) else None
     for kind in kinds if isinstance(kinds, list) else []:
         if isinstance(kind, dict):

@@ -171,6 +171,31 @@ class HistoryScan(ArrowScan, Shown, Generic[R]):
     def _portions(self, report: Progress | None) -> RowStream:  # noqa: ARG002 - only lists of runs report
         return RowStream(self._plan, self._hints, self._client.sample_limits, ColumnReader())
 
+    def lazy(self, *, schema: Schema | None = None) -> pl.LazyFrame:
+        """Return a lazy frame of polars that reads only what a query needs, as it is collected.
+
+        See `HistoriesScan.lazy` for columns and types; there is no `run_id`.
+
+        Requests: one for the types, unless ``keys`` and ``schema`` have them; then those of the rows.
+
+        Args:
+            schema: column to dtype; each is a column of exactly this dtype, also where no row has it.
+
+        Raises:
+            FrameValueError: by the query, a value does not fit its type, or its metric is newer than the lazy frame.
+            MissingExtraError: polars is not installed; raised before anything is sent.
+            TypeError, ValueError: no dtype, or no column of this frame; raised before anything is sent.
+        """
+        from runql.resources.history.lazy import lazy_history  # noqa: PLC0415 - few scans are lazy
+
+        require("polars", needed_for="HistoryScan.lazy")
+        limits, checked = self._client.sample_limits, scan_schema(self._plan, schema)
+
+        def stream(plan: ScanPlan) -> RowStream:
+            return RowStream(plan, self._hints, limits, ColumnReader())
+
+        return lazy_history(self._client, self._plan, self._hints, checked, stream)
+
     def _table(self, schema: Schema | None, report: Progress | None) -> Flow[Table]:
         checked = scan_schema(self._plan, schema)
         return scan_table(self._plan, self._hints, self._client.sample_limits, checked, report)

@@ -118,6 +118,32 @@ class Runs(RunFrames, LazySequence[RunFields | FullRunFields, Run]):
         part = slice(start, start + self._query.per_page)
         return _read_part(self._listing, self._shape, part, full=full)
 
+    def lazy(self, *, columns: Sequence[str] | None = None, schema: Schema | None = None) -> pl.LazyFrame:
+        """Return a lazy frame of polars of one row a run, in list order, that reads only what a query needs::
+
+            frame = runs.lazy(schema={"config.lr": float, "summary.loss": float})
+            best = frame.filter(pl.col("config.lr") > 0.1).select("id", "summary.loss").collect()
+
+        Comparisons of fields, of config and of summary become a filter where the server can decide them and the list has
+        no ``limit``; polars compares the rest. ``head`` ends the reading. Making the frame sends nothing; a query
+        sends one request a page, light where it needs neither config nor summary.
+
+        Args:
+            columns: these columns in this order, as in `Runs.to_polars`; None for the fields and what ``schema`` names.
+            schema: column to dtype; it names each column of config and summary, as their types are needed before any run.
+
+        Raises:
+            ValueError: an unknown column, or one of config or summary without a dtype.
+            TypeError: ``columns`` is no list of str, ``schema`` no mapping of names to dtypes.
+            MissingExtraError: polars is not installed.
+            FrameValueError: by the query, a value does not fit its dtype.
+        """
+        from runql.frames.extras import require
+        from runql.resources.runs.frames.lazy import lazy_runs
+
+        require("polars", needed_for="Runs.lazy")
+        return lazy_runs(self._client, self._query, columns, schema)
+
     @overload
     def typed(
         self, *, config: type[C], summary: type[S], on_invalid: OnInvalid = "raise"

@@ -27,12 +27,13 @@ from runql.transport.sample_limits import SampleLimits
 
 if TYPE_CHECKING:
     from runql.frames.asked_types import Schema
+    from runql.frames.library_types import polars_types as pl
     from runql.frames.streams.plan import StreamPlan
     from runql.resources.history.arrow_streams import StreamProgress
     from runql.transport.aio import AsyncRetryingClient
     from runql.transport.sync import RetryingClient
 else:
-    globals().update(postponed("AsyncRetryingClient RetryingClient"))
+    globals().update(postponed("AsyncRetryingClient RetryingClient Schema pl"))
 
 F_co = TypeVar("F_co", covariant=True)
 HANDED_OUT = "was handed out"
@@ -126,6 +127,45 @@ class HistoriesScan(ArrowScan, Shown, Generic[F_co]):
             stream = BatchStream(self._plan, self._output.reader(), self._client.sample_limits, report)
             while (batches := self._client.run(stream.next_batches())) is not None:
                 yield self._output.make(batches)
+
+    def lazy(self, *, run_columns: Sequence[str] = (), run_schema: Schema | None = None) -> pl.LazyFrame:
+        """Return a lazy frame of polars that reads only what a query needs, as it is collected::
+
+            scan = api.runs("team/project").scan_histories()
+            total = scan.lazy().select(pl.col("loss").sum()).collect()
+
+        Columns are `run_id`, `_step` and the metrics by name, of the types in ``schema``. Other metrics have the types
+        that the server counts: numbers are floats, lists, objects and mixtures JSON strings. So a query returns the same
+        as on the frame of `collect` with these types.
+
+        A request names the metrics that the query needs. Comparisons of `_step` and choices of `run_id` become bounds
+        and a filter, and ``head`` ends the reading. Rows of a run that share a step become one where metrics are named.
+
+        Requests: one for each 250 runs for the types, unless ``keys`` and ``schema`` have them. A query sends those of
+        the rows it needs, and one a page of runs where it needs columns of runs.
+
+        Args:
+            run_columns: fields of each row's run, such as ``state`` or ``tags``, as in `Runs.to_polars`. They replace
+                metrics of their names; comparisons of them become a filter of runs where the server can decide it.
+            run_schema: likewise, column to dtype; it names those of config and summary, as ``{"config.lr": float}``.
+
+        Raises:
+            FrameValueError: by the query, a value does not fit its type, or its metric is newer than the lazy frame.
+            IncompleteHistoriesError: by the query, some runs cannot be read.
+            MissingExtraError: polars is not installed; raised before anything is sent.
+            ValueError: with ``pivot``, an unknown column of runs, or one of config or summary without a dtype.
+            TypeError: ``run_columns`` is no list of str, ``run_schema`` no mapping of names to dtypes.
+        """
+        from runql.resources.runs.histories.lazy import lazy_histories
+
+        refuse_pivot("read", pivot=self._pivot)
+        require("polars", needed_for="HistoriesScan.lazy")
+        limits = self._client.sample_limits
+
+        def stream(plan: HistoriesPlan) -> BatchStream:
+            return BatchStream(plan, ColumnReader(), limits)
+
+        return lazy_histories(self._client, self._plan, self._output.schema, run_columns, run_schema, stream)
 
     def sink_parquet(
         self,

@@ -1,0 +1,1 @@
+"""Lazy frames of polars: what polars asks of a source, read from its expressions."""

@@ -1,0 +1,59 @@
+"""The types of metrics as the server counts them, for frames whose schema is needed before their rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Final
+
+from runql.frames.asked_types import AskedType
+from runql.resources.history.row_counts import NIL, key_infos, type_counts
+from runql.values import JSONValue
+
+_SCALARS: Final = frozenset({"number", "string", "bool", NIL})
+
+
+@dataclass(slots=True)
+class LoggedTypes:
+    """What kinds of values the metrics of some runs have.
+
+    Attributes:
+        kinds: metric to the kinds of its values, in the server's words.
+        is_whole: whether the server counts the metrics of every run.
+    """
+
+    kinds: dict[str, set[str]] = field(default_factory=dict[str, set[str]])
+    is_whole: bool = True
+
+    def add(self, lines: int | None, history_keys: JSONValue, names: Iterable[str] | None) -> None:
+        """Add a run; ``names`` are the metrics to look for, None for all of whole rows."""
+        keys = history_keys.get("keys") if isinstance(history_keys, dict) else None
+        if not isinstance(keys, dict):
+            self.is_whole = self.is_whole and lines == 0
+            return
+        # The server lists metrics of the machine along with those of the history.
+        logged = [name for name in keys if not name.startswith("system/")] if names is None else names
+        for name in logged:
+            info = next(key_infos(keys, name), None)
+            if info is not None:
+                self.kinds.setdefault(name, set()).update(str(each.get("type")) for each in type_counts(info))
+
+    def type_of(self, name: str) -> AskedType:
+        """Return the type that holds the values of a metric; numbers are floats, objects and mixtures JSON strings."""
+        kinds = self.kinds.get(name, set()) - {NIL}
+        if kinds == {"bool"}:
+            return AskedType("Boolean")
+        return AskedType("Float64" if kinds <= {"bool", "number"} else "String")
+
+    def are_plain(self, names: Iterable[str]) -> bool:
+        """Whether rows that are read by these names have what whole rows have: no objects, and no path into one."""
+        return self.is_whole and all(
+            self.kinds.get(name, set()) <= _SCALARS
+            and not any(not self.kinds.get(prefix, set()) <= _SCALARS for prefix in _prefixes(name))
+            for name in names
+        )
+
+
+def _prefixes(name: str) -> Iterable[str]:
+    parts = name.split(".")
+    return (".".join(parts[:end]) for end in range(1, len(parts)))
