@@ -16,6 +16,7 @@ from runql.resources.pages.listing import AsyncLazySequence, LazySequence
 from runql.resources.records.imports import AsyncProjectImports, ProjectImports
 from runql.resources.runs.connections import ApiConnection, AsyncApiConnection
 from runql.resources.runs.frames.run_frames import AsyncRunFrames, RunFrames
+from runql.resources.runs.parts.lists import AsyncSplittableRuns, SplittableRuns
 
 PAIRS: list[tuple[type, type]] = [
     (runql.Api, runql.AsyncApi),
@@ -50,6 +51,7 @@ PAIRS: list[tuple[type, type]] = [
     (runql.RetryingClient, runql.AsyncRetryingClient),
     (LazySequence, AsyncLazySequence),
     (RunFrames, AsyncRunFrames),
+    (SplittableRuns, AsyncSplittableRuns),
 ]
 BOTH = pytest.mark.parametrize(("plain", "awaited"), PAIRS, ids=lambda each: each.__name__)
 
@@ -104,7 +106,8 @@ AWAITED: dict[str, set[str]] = {
         "users",
         "viewer",
     },
-    "AsyncRuns": {*LISTED, *RUN_FRAMES, "histories", "upgrade_to_full"},
+    "AsyncRuns": {*LISTED, *RUN_FRAMES, "histories", "split", "upgrade_to_full"},
+    "AsyncSplittableRuns": {"split"},
     "AsyncRunFrames": RUN_FRAMES,
     "AsyncConsoleLogs": LISTED,
     "AsyncRun": {
@@ -150,7 +153,7 @@ AWAITED: dict[str, set[str]] = {
     "AsyncProjects": LISTED,
     "AsyncFile": {"delete", "download"},
     "AsyncFiles": {*LISTED, "download"},
-    "AsyncHistoriesScan": {"__aiter__", "__anext__", "collect", "sink_parquet"},
+    "AsyncHistoriesScan": {"split", "__aiter__", "__anext__", "collect", "sink_parquet"},
     "AsyncHistoryScan": {"__aiter__", "__anext__", "to_arrow", "to_pandas", "to_polars"},
     "AsyncRetryingClient": {"__aenter__", "__aexit__", "close", "execute", "run"},
     "AsyncLazySequence": LISTED,
