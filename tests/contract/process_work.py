@@ -4,26 +4,29 @@ from __future__ import annotations
 
 import inspect
 import pickle
-from collections.abc import AsyncIterable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterable, Callable
 from functools import partial
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias
 
 import anyio
 
 Untyped: TypeAlias = Any  # Any: one function serves both clients
-T = TypeVar("T")
 
 
 async def called(use: Callable[[Untyped], object], subject: Untyped) -> object:
     """Return what a use of an object returns, awaited and as a list where it is iterated."""
-    found = use(subject)
+    found: Untyped = use(subject)
     if inspect.isawaitable(found):
         found = await found
-    if isinstance(found, Mapping):
+    if hasattr(found, "keys"):
         return sorted(found)
-    if isinstance(found, AsyncIterable):
-        return [item async for item in found]
-    return list(found) if isinstance(found, Iterable) and hasattr(found, "__next__") else found
+    if hasattr(found, "__anext__"):
+        return await _collected(found)
+    return list(found) if hasattr(found, "__next__") else found
+
+
+async def _collected(items: AsyncIterable[object]) -> list[object]:
+    return [item async for item in items]
 
 
 def used(pickled: bytes, use: Callable[[Untyped], object]) -> object:

@@ -15,7 +15,7 @@ import pytest
 from tests.contract import process_work as work
 from tests.contract.both_clients import DoubleTransport, Face
 from tests.contract.every_call import FILE, Subjects, furnish
-from tests.contract.untyped import Untyped, listed, taken
+from tests.contract.untyped import Untyped, held, listed, taken
 
 from runql import (
     Api,
@@ -154,11 +154,11 @@ def test_options_travel(server: RunningServer, face: Face, monkeypatch: pytest.M
     monkeypatch.setenv("WANDB_API_KEY", server.api_key)
     back: Untyped = pickle.loads(pickle.dumps(made))
     assert back.settings == made.settings
-    assert vars(back.client)["_deadline"] == 60
-    assert vars(back.client)["_retry"] == RetryPolicy(max_attempts=2)
+    assert held(back.client, "_deadline") == 60
+    assert held(back.client, "_retry") == RetryPolicy(max_attempts=2)
     assert back.client.limits == Limits(redirects=1)
-    assert vars(back.client)["_partial"] == "allow"
-    assert vars(back.client)["_share"] == 0.25
+    assert held(back.client, "_partial") == "allow"
+    assert held(back.client, "_share") == 0.25
     taken(face, made.close())
 
 
@@ -169,9 +169,9 @@ def test_what_one_process_unpickles_shares_connections_and_the_rate_limit(
     pickled = pickle.dumps([subjects.api, subjects.run])
     first, second = pickle.loads(pickled), pickle.loads(pickled)
     limiters = {
-        id(vars(client)["_rate_limiter"])
+        id(held(client, "_rate_limiter"))
         for api, run in (first, second)
-        for client in (api.client, vars(run)["_client"])
+        for client in (api.client, held(run, "_client"))
     }
     assert len(limiters) == 1
     taken(face, first[0].close())
@@ -198,7 +198,7 @@ def test_copies_keep_the_key(subjects: Subjects, kind: str) -> None:
     for copied in (copy.copy(original), copy.deepcopy(original)):
         assert repr(copied) == repr(original)
         assert copied.__dask_tokenize__() == original.__dask_tokenize__()
-        client = copied.client if kind == "api" else vars(copied)["_client"]
+        client = copied.client if kind == "api" else held(copied, "_client")
         assert client.settings.api_key == subjects.api.settings.api_key
 
 

@@ -7,8 +7,8 @@ from typing import Literal, TypeAlias
 
 from runql.errors import MissingExtraError
 
-Library: TypeAlias = Literal["pandas", "polars", "pyarrow"]
-EXTRAS: dict[Library, str] = {"pandas": "pandas", "polars": "polars", "pyarrow": "arrow"}
+Library: TypeAlias = Literal["dask", "pandas", "polars", "pyarrow"]
+EXTRAS: dict[Library, str] = {"dask": "dask", "pandas": "pandas", "polars": "polars", "pyarrow": "arrow"}
 
 
 def require(library: Library, *, needed_for: str) -> None:

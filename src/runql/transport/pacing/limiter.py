@@ -120,6 +120,6 @@ def checked_share(share: float) -> float:
         raise TypeError(f"share must be a number such as 0.25, not {type(share).__name__}")
     if not 0 < share <= 1:  # NaN fails this too
         raise ValueError(
-            f"share must be above 0 and at most 1, not {share:.40}: 0.25 in each of four processes"
+            f"share must be above 0 and at most 1, not {share!r:.40}: 0.25 in each of four processes"
         )
     return float(share)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import pairwise
 from typing import Final
 
 from runql.resources.history.window import last_step
@@ -41,7 +42,9 @@ def split_runs(query: RunQuery, most: int, known: Sequence[str] | None) -> Flow[
     names = query.ids if known is None else tuple(known)
     if names is None:
         names = tuple(run.name for run in (yield from count_runs(query, with_ends=False)))
-    return [chosen_runs(query, names[start:stop]) for start, stop in balanced([1] * len(names), most)]
+    parts = min(most, len(names)) or 1
+    cuts = [place * len(names) // parts for place in range(parts + 1)]
+    return [chosen_runs(query, names[start:stop]) for start, stop in pairwise(cuts)]
 
 
 def balanced(weights: Sequence[int], most: int) -> list[tuple[int, int]]:
