@@ -80,6 +80,17 @@ def test_a_split_sends_one_request_and_a_part_as_many_as_its_pages(
     assert len(server.requests) == 1
 
 
+def test_the_counts_of_a_split_choose_the_pages_of_its_parts(
+    server: RunningServer, api: Untyped, project: str, face: Face
+) -> None:
+    seed(server, project, [2000] * 10)
+    runs = taken(face, api.runs(f"{server.entity}/{project}"))
+    parts = taken(face, runs.scan_histories(["loss"]).split(2))
+    server.clear()
+    assert [taken(face, part.collect()).height for part in parts] == [10_000, 10_000]
+    assert len(server.requests) == 2
+
+
 def test_a_list_of_more_runs_takes_a_request_for_each_500(
     server: RunningServer, api: Untyped, project: str, face: Face
 ) -> None:

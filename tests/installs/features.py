@@ -48,15 +48,11 @@ def arrow() -> None:
 def dask() -> None:
     from runql.integrations.dask import read_histories
 
-    scan = (
-        Api()
-        .runs("digits")
-        .scan_histories(
-            ["train/loss"],
-            format="pandas" if is_there("pandas") else "default",  # type: ignore[call-overload] # the extra is tried first
-            schema={"train/loss": float} if is_there("pandas") else None,
-        )
-    )
+    runs: Any = Api().runs(
+        "digits"
+    )  # Any: without the extra there may be no pandas either, and the error names dask
+    types = {"train/loss": float}
+    scan: Any = runs.scan_histories([*types], format="pandas", schema=types) if is_there("pandas") else None
     frame: Any = read_histories(scan, 3)  # Any: dask declares no types
     assert len(frame.compute(scheduler="synchronous")) > 100
 
@@ -64,7 +60,9 @@ def dask() -> None:
 def ray() -> None:
     from runql.integrations.ray import HistoriesSource
 
-    scan = Api().runs("digits").scan_histories(["train/loss"], format="arrow", schema={"train/loss": float})
+    runs: Any = Api().runs("digits")  # Any: as for dask
+    types = {"train/loss": float}
+    scan: Any = runs.scan_histories([*types], format="arrow", schema=types) if is_there("ray") else None
     tables = [table for task in HistoriesSource(scan).get_read_tasks(3) for table in task()]
     assert sum(table.num_rows for table in tables) > 100
 

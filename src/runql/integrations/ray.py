@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
-from runql.errors import MissingExtraError
+from runql.frames.extras import require
 from runql.resources.runs.histories.parts import fixed_frame
 
 if TYPE_CHECKING:
@@ -32,8 +32,8 @@ else:
     try:
         from ray.data import Datasource, ReadTask
         from ray.data.block import BlockMetadata
-    except ImportError as error:
-        raise MissingExtraError("ray", extra="ray", needed_for="runql.integrations.ray") from error
+    except ImportError:
+        Datasource = object
 
 
 class HistoriesSource(Datasource):
@@ -53,6 +53,7 @@ class HistoriesSource(Datasource):
 
     def __init__(self, scan: HistoriesScan[pa.Table], *, workers: int = 1) -> None:
         """Take a scan with ``format="arrow"``; ``workers`` processes share the server's rate limit."""
+        require("ray", needed_for="runql.integrations.ray")
         self._scan = scan
         self._workers = workers
         self._schema = fixed_frame(scan, "arrow").schema

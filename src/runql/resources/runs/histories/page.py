@@ -46,10 +46,12 @@ class HistoriesPlan:
     Attributes:
         query: which runs.
         scan: which rows of each; its run has no id.
+        heights: how many rows each of the chosen runs of a part has; empty where nobody counted them.
     """
 
     query: RunQuery
     scan: ScanPlan
+    heights: tuple[int, ...] = ()
 
     def words(self) -> str:
         """Which rows of which runs, for people."""

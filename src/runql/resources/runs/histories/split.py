@@ -20,6 +20,10 @@ def split_scan(plan: HistoriesPlan, most: int) -> Flow[list[HistoriesPlan]]:
         counted = [replace(run, end=ends.get(run.name, run.end)) for run in listed]
     parts = [counted[start:stop] for start, stop in balanced([run.rows + 1 for run in counted], most)]
     return [
-        replace(plan, query=chosen_runs(query, [run.name for run in part], [run.end for run in part]))
+        replace(
+            plan,
+            query=chosen_runs(query, [run.name for run in part], [run.end for run in part]),
+            heights=tuple(run.rows for run in part),
+        )
         for part in parts
     ]
