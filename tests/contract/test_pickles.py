@@ -102,7 +102,7 @@ def test_another_process_goes_on_with_each_object(
     read = other.submit(work.used, pickles["histories"], work.frame).result()
     assert isinstance(read, type(frame))
     assert frame.equals(read)
-    assert list(other.submit(work.used, pickles["history"], work.rows).result()) == rows  # type: ignore[call-overload]
+    assert other.submit(work.used, pickles["history"], work.rows).result() == rows
     assert other.submit(work.used, pickles["artifact"], work.digest).result() == entries
 
 
