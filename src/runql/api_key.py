@@ -51,6 +51,18 @@ class ApiKey(SecretStr):
         )
 
 
+class AbsentKey(ApiKey):
+    """Takes the place of a key that this process has not.
+
+    Attributes:
+        reason: where it was searched.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__("")
+        self.reason: str = reason
+
+
 def given_key(value: str | SecretStr | None) -> ApiKey | None:
     """Wrap what a caller gave as a key, unchecked, so that the caller's frame can delete it; None stays None."""
     if value is None:

@@ -13,7 +13,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from pydantic import SecretStr
 
-from runql.api_key import ApiKey
+from runql.api_key import AbsentKey, ApiKey
 from runql.arguments import shown
 from runql.config_files import (
     find_netrc,
@@ -83,8 +83,11 @@ class Settings:
         return self
 
     def __reduce__(self) -> tuple[object, ...]:
-        kept = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "api_key"}
-        return _with_key_of_this_process, (kept,)
+        return _with_key_of_this_process, (self.without_key(),)
+
+    def without_key(self) -> dict[str, object]:
+        """Return all fields but the key."""
+        return {each.name: getattr(self, each.name) for each in fields(self) if each.name != "api_key"}
 
     @property
     def graphql_url(self) -> str:
@@ -173,13 +176,33 @@ def resolve_settings(
 
 def _with_key_of_this_process(kept: Mapping[str, Any]) -> Settings:  # Any: fields of several types
     """Complete unpickled settings with a key."""
+    settings = settings_of_this_process(kept)
+    if isinstance(settings.api_key, AbsentKey):
+        raise MissingCredentialsError(
+            f"unpickled settings hold no API key, and this process has none: {settings.api_key.reason}"
+        )
+    return settings
+
+
+def settings_of_this_process(kept: Mapping[str, Any]) -> Settings:  # Any: fields of several types
+    """Complete settings that came without a key; where this process has none, its place has an `AbsentKey`."""
     try:
         key = resolve_settings(base_url=kept["base_url"], overrides={"app_url": kept["app_url"]}).api_key
     except MissingCredentialsError as error:
-        missing = str(error)
-    else:
-        return Settings(api_key=key, **kept)
-    raise MissingCredentialsError(f"unpickled settings hold no API key, and this process has none: {missing}")
+        key = AbsentKey(str(error))
+    return Settings(api_key=key, **kept)
+
+
+@without_frames
+def checked_key(given: SecretStr | None) -> ApiKey:
+    """Check a key that a caller gave.
+
+    Raises:
+        ConfigurationError: it cannot be one.
+        TypeError: it is no str.
+    """
+    key = _require_str("key", None if given is None else given.get_secret_value())
+    return _checked_key(_SourcedValue(key, "the argument key"))
 
 
 def app_url(base_url: str, environ: Mapping[str, str]) -> str:

@@ -17,6 +17,7 @@ from runql.resources.pages.listing import AsyncLazySequence, LazySequence
 from runql.resources.records.imports import AsyncProjectImports, ProjectImports
 from runql.resources.runs.connections import ApiConnection, AsyncApiConnection
 from runql.resources.runs.frames.run_frames import AsyncRunFrames, RunFrames
+from runql.resources.runs.parts.lists import AsyncSplittableRuns, SplittableRuns
 
 PAIRS: list[tuple[type, type]] = [
     (runql.Api, runql.AsyncApi),
@@ -52,6 +53,7 @@ PAIRS: list[tuple[type, type]] = [
     (LazySequence, AsyncLazySequence),
     (RunFrames, AsyncRunFrames),
     (ArrowScan, AsyncArrowScan),
+    (SplittableRuns, AsyncSplittableRuns),
 ]
 BOTH = pytest.mark.parametrize(("plain", "awaited"), PAIRS, ids=lambda each: each.__name__)
 
@@ -111,7 +113,8 @@ AWAITED: dict[str, set[str]] = {
         "users",
         "viewer",
     },
-    "AsyncRuns": {*LISTED, *RUN_FRAMES, "histories", "upgrade_to_full"},
+    "AsyncRuns": {*LISTED, *RUN_FRAMES, "histories", "split", "upgrade_to_full"},
+    "AsyncSplittableRuns": {"split"},
     "AsyncRunFrames": RUN_FRAMES,
     "AsyncArrowScan": set(),
     "AsyncConsoleLogs": LISTED,
@@ -158,7 +161,7 @@ AWAITED: dict[str, set[str]] = {
     "AsyncProjects": LISTED,
     "AsyncFile": {"delete", "download"},
     "AsyncFiles": {*LISTED, "download"},
-    "AsyncHistoriesScan": {"__aiter__", "__anext__", "collect", "sink_parquet"},
+    "AsyncHistoriesScan": {"split", "__aiter__", "__anext__", "collect", "sink_parquet"},
     "AsyncHistoryScan": {"__aiter__", "__anext__", "to_arrow", "to_pandas", "to_polars"},
     "AsyncRetryingClient": {"__aenter__", "__aexit__", "close", "execute", "run"},
     "AsyncLazySequence": LISTED,

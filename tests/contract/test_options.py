@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-import gc
-import os
-import threading
-from concurrent.futures import ThreadPoolExecutor
-
-import anyio
 import httpx
 import pytest
 from tests.contract.both_clients import DoubleTransport, Face
-from tests.contract.test_event_loops import PAGE
 from tests.contract.untyped import Untyped, listed, taken
-from tests.patience import PATIENCE
 
 from runql import (
-    Api,
-    AsyncApi,
     ClientClosedError,
     ConfigurationError,
     RetryPolicy,
     ServerFailureError,
-    UnshareableError,
 )
 from runql_server.running import RunningServer
 from runql_server.seed import SeedRun
@@ -186,84 +175,3 @@ def test_bad_options_are_refused_before_anything_is_sent(
     with pytest.raises(error, match=message):
         api.with_options(**options)
     assert wire.timeouts == []
-
-
-def test_a_copy_is_not_pickled_either(api: Untyped) -> None:
-    import pickle
-
-    with pytest.raises(UnshareableError, match="pickled"):
-        pickle.dumps(api.with_options(timeout=5))
-
-
-# -- one client ----------------------------------------------------------------------------------------------------
-
-
-def test_a_copy_keeps_the_connections_of_a_client_that_nobody_holds(server: RunningServer, home: str) -> None:
-    copy = Api(base_url=server.url, api_key=server.api_key).with_options(timeout=5)
-    gc.collect()
-    assert copy.run(f"{home}/run0").id == "run0"
-    del copy
-    gc.collect()
-
-
-def test_client_and_copy_send_over_one_connection(server: RunningServer, home: str) -> None:
-    with Api(base_url=server.url, api_key=server.api_key) as api:
-        for each in (api, api.with_options(timeout=5), api.with_options(retries=0)):
-            each.run(f"{home}/run0")
-        client: Untyped = api.client
-        pool = client._http._transport._pool
-        assert len(pool.connections) == 1
-        with api.with_options(timeout=5) as copy:
-            assert copy.run(f"{home}/run1").id == "run1"
-        assert len(pool.connections) == 1
-
-
-def test_a_request_of_a_copy_ends_before_the_connections_close() -> None:
-    asked, release = threading.Event(), threading.Event()
-
-    def answer(request: httpx.Request) -> httpx.Response:
-        asked.set()
-        assert release.wait(PATIENCE)
-        return httpx.Response(200, json=PAGE)
-
-    api = Api(base_url="http://api.host", api_key="k" * 40, transport=httpx.MockTransport(answer))
-    copy = api.with_options(retries=0)
-    with ThreadPoolExecutor(1) as threads:
-        reading = threads.submit(lambda: copy.runs("e/p")[0].id)
-        assert asked.wait(PATIENCE)
-        api.close()
-        release.set()
-        assert reading.result(PATIENCE) == "r"
-    with pytest.raises(ClientClosedError):
-        copy.run("e/p/r")
-
-
-@pytest.mark.parametrize("backends", [("asyncio", "asyncio"), ("asyncio", "trio"), ("trio", "asyncio")])
-def test_event_loops_have_connections_of_their_own_through_a_copy(
-    server: RunningServer, home: str, backends: tuple[str, str]
-) -> None:
-    first, second = backends
-    api = AsyncApi(base_url=server.url, api_key=server.api_key)
-    copy = api.with_options(timeout=5)
-    run = anyio.run(copy.run, f"{home}/run0", backend=first)
-    anyio.run(run.load, True, backend=second)
-    anyio.run(copy.close, backend=second)
-    assert anyio.run(api.run, f"{home}/run1", backend=second).id == "run1"
-    anyio.run(api.close, backend=second)
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
-def test_a_forked_child_opens_its_own_connections_through_a_copy(server: RunningServer, home: str) -> None:
-    with Api(base_url=server.url, api_key=server.api_key) as api:
-        copy = api.with_options(timeout=5)
-        assert copy.run(f"{home}/run0").id == "run0"
-        child = os.fork()
-        if child == 0:
-            status = 1
-            try:
-                status = 0 if copy.run(f"{home}/run1").id == "run1" else 2
-            finally:
-                os._exit(status)
-        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-        assert copy.run(f"{home}/run2").id == "run2"

@@ -10,6 +10,11 @@ from tests.contract.both_clients import Face
 Untyped: TypeAlias = Any  # Any: one test reads members of the sync and async classes
 
 
+def held(subject: Untyped, name: str) -> Untyped:
+    """Return an attribute, also a private one."""
+    return getattr(subject, name)
+
+
 def taken(face: Face, answer: Untyped) -> Untyped:
     """`Face.take`."""
     return _called(face.take, answer)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final
+from typing import Any, Final
 
 import runql
 from runql import Api, LocalFileError, MissingExtraError, Run
@@ -43,6 +43,28 @@ def pandas() -> None:
 
 def arrow() -> None:
     assert the_run().scan_history(keys=["train/loss"]).to_arrow().num_rows > 100
+
+
+def dask() -> None:
+    from runql.integrations.dask import read_histories
+
+    runs: Any = Api().runs(
+        "digits"
+    )  # Any: without the extra there may be no pandas either, and the error names dask
+    types = {"train/loss": float}
+    scan: Any = runs.scan_histories([*types], format="pandas", schema=types) if is_there("pandas") else None
+    frame: Any = read_histories(scan, 3)  # Any: dask declares no types
+    assert len(frame.compute(scheduler="synchronous")) > 100
+
+
+def ray() -> None:
+    from runql.integrations.ray import HistoriesSource
+
+    runs: Any = Api().runs("digits")  # Any: as for dask
+    types = {"train/loss": float}
+    scan: Any = runs.scan_histories([*types], format="arrow", schema=types) if is_there("ray") else None
+    tables = [table for task in HistoriesSource(scan).get_read_tasks(3) for table in task()]
+    assert sum(table.num_rows for table in tables) > 100
 
 
 def yaml() -> None:
@@ -201,6 +223,8 @@ FEATURES: Final[Mapping[str, Callable[[], None]]] = {
     "codegen": codegen,
     "server": server,
     "offline": offline,
+    "dask": dask,
+    "ray": ray,
 }
 TOLD_ELSEWHERE: Final = {"core", "truststore", "otel", "cli", "codegen", "server", "offline"}
 """They raise no error of their own where the extra is missing: the functions above check what they do."""
@@ -217,6 +241,8 @@ LIBRARIES: Final[Mapping[str, str]] = {
     "pages": "plotly",
     "plot": "matplotlib",
     "drift": "graphql",
+    "dask": "dask",
+    "ray": "ray",
 }
 
 PRESENT: Final = frozenset(sys.argv[1:])

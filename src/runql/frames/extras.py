@@ -7,8 +7,14 @@ from typing import Literal, TypeAlias
 
 from runql.errors import MissingExtraError
 
-Library: TypeAlias = Literal["pandas", "polars", "pyarrow"]
-EXTRAS: dict[Library, str] = {"pandas": "pandas", "polars": "polars", "pyarrow": "arrow"}
+Library: TypeAlias = Literal["dask", "pandas", "polars", "pyarrow", "ray"]
+EXTRAS: dict[Library, str] = {
+    "dask": "dask",
+    "pandas": "pandas",
+    "polars": "polars",
+    "pyarrow": "arrow",
+    "ray": "ray",
+}
 
 
 def require(library: Library, *, needed_for: str) -> None:

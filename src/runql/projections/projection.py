@@ -93,6 +93,9 @@ class Projection(Generic[T]):
         self._is_flat = self.shape.is_flat
         self._is_of_numbers = self._is_flat and self._reader.holds_numbers(self._schema)
 
+    def __reduce__(self) -> tuple[object, ...]:
+        return projection_of, ("row", self.kind)
+
     def read(self, values: Mapping[str, JSONValue]) -> T:
         """Return an instance with the values that the type names.
 

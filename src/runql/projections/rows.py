@@ -81,6 +81,9 @@ class PlainRows:
     def __init__(self) -> None:
         self.skipped: list[tuple[Row, UnexpectedValueError]] = []
 
+    def __repr__(self) -> str:
+        return "PlainRows()"
+
     def begin(self) -> None:
         """Nothing is left out."""
 
@@ -101,6 +104,10 @@ class TypedRows(Generic[T]):
         self._run = run
         self._on_invalid = on_invalid
         self.skipped: list[tuple[Row, UnexpectedValueError]] = []
+
+    def __repr__(self) -> str:
+        kind = self._projection.kind
+        return f"TypedRows({kind.__module__}.{kind.__qualname__}, {self._on_invalid!r})"
 
     def begin(self) -> None:
         """Forget what was left out."""

@@ -49,8 +49,9 @@ class Api(EntryPoint[RetryingClient], ArtifactCatalog, ProjectImports):
             for run in api.runs("team/vision", order="-created_at"):
                 print(run.name, run.state)
 
-    Threads may share it, and so may forked processes. Other processes make their own: it holds the API key and cannot be
-    pickled. Send them paths, such as ``"/".join(run.path)``.
+    Threads may share it, and so may forked processes. A pickle of it, or of what it returned, holds the address and the
+    options, never the API key: a process takes its own from `WANDB_API_KEY` or netrc, or gets one by `with_key`. What one
+    process unpickles shares connections and the rate limit. With ``transport=`` nothing is pickled (`UnshareableError`).
 
     Requests: none to make one; one for the default entity, once, where a path and the settings name no entity.
     """
@@ -68,6 +69,7 @@ class Api(EntryPoint[RetryingClient], ArtifactCatalog, ProjectImports):
         allow_insecure: bool = False,
         limits: Limits | None = None,
         partial: OnPartial = "raise",
+        share: float = 1.0,
     ) -> None:
         """Resolve the settings: arguments, then `WANDB_*` variables, then settings files, then netrc.
 
@@ -87,6 +89,8 @@ class Api(EntryPoint[RetryingClient], ArtifactCatalog, ProjectImports):
             partial: ``"allow"`` lets reads of many runs return without the runs that cannot be read, and reads of runs
                 without fields for which the server sends errors. They warn with `PartialResultWarning`. By default
                 they raise `IncompleteHistoriesError` and `QueryError`.
+            share: the part of the server's rate limit for this client, above 0: 0.25 in each of four processes that
+                read at the same time. The client leaves the rest to the others.
 
         Raises:
             ConfigurationError: a setting is not valid.
@@ -99,8 +103,17 @@ class Api(EntryPoint[RetryingClient], ArtifactCatalog, ProjectImports):
             base_url, api_key=key, timeout=timeout, overrides=overrides, allow_insecure=allow_insecure
         )
         self.client: RetryingClient = RetryingClient(
-            settings, retry=retries, deadline=deadline, transport=transport, limits=limits, partial=partial
+            settings,
+            retry=retries,
+            deadline=deadline,
+            transport=transport,
+            limits=limits,
+            partial=partial,
+            share=share,
         )
+        self._settle()
+
+    def _settle(self) -> None:
         self._viewer = ReadOnce(_read_viewer)
 
     def __repr__(self) -> str:
@@ -364,6 +377,7 @@ class AsyncApi(EntryPoint["AsyncRetryingClient"], AsyncArtifactCatalog, AsyncPro
         allow_insecure: bool = False,
         limits: Limits | None = None,
         partial: OnPartial = "raise",
+        share: float = 1.0,
     ) -> None:
         """Resolve the settings: arguments, then `WANDB_*` variables, then settings files, then netrc.
 
@@ -377,8 +391,17 @@ class AsyncApi(EntryPoint["AsyncRetryingClient"], AsyncArtifactCatalog, AsyncPro
             base_url, api_key=key, timeout=timeout, overrides=overrides, allow_insecure=allow_insecure
         )
         self.client: AsyncRetryingClient = AsyncRetryingClient(
-            settings, retry=retries, deadline=deadline, transport=transport, limits=limits, partial=partial
+            settings,
+            retry=retries,
+            deadline=deadline,
+            transport=transport,
+            limits=limits,
+            partial=partial,
+            share=share,
         )
+        self._settle()
+
+    def _settle(self) -> None:
         self._viewer = ReadOnce(_read_viewer)
 
     def __repr__(self) -> str:

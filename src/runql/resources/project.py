@@ -27,6 +27,7 @@ from runql.resources.records.identity import require_name, require_project
 from runql.resources.records.iframe import page_html
 from runql.resources.records.snake_case import SnakeCaseAttributes
 from runql.resources.records.tables import Contents, Shown, described
+from runql.resources.records.travelling import Travelling
 from runql.resources.runs.runs import AsyncRuns, Runs
 from runql.resources.sweeps.sweeps import AsyncSweeps, Sweeps
 from runql.resources.user import User
@@ -47,7 +48,7 @@ else:
     globals().update(postponed("Archive"))
 
 
-class ProjectRecord(Shown, SnakeCaseAttributes):
+class ProjectRecord(Travelling, Shown, SnakeCaseAttributes):
     """The fields of a project; none of its members sends a request."""
 
     def __init__(self, app_url: str, fields: ProjectFields) -> None:

@@ -8,13 +8,15 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import AbstractContextManager, aclosing, asynccontextmanager
 from dataclasses import replace
 from types import TracebackType
-from typing import Final, NoReturn, Self, TypeVar
+from typing import Final, Self, TypeVar
 from weakref import WeakKeyDictionary
 
 import anyio
 import anyio.to_thread
+from pydantic import SecretStr
 
-from runql.config import Settings, checked_deadline, checked_timeout
+from runql.api_key import given_key
+from runql.config import Settings, checked_deadline, checked_key, checked_timeout
 from runql.errors import RunqlError
 from runql.limits import Limits, ResponseLimitError, checked_limits, limited
 from runql.partial_results import OnPartial, PartialReads, checked_partial
@@ -33,7 +35,6 @@ from runql.transport.lifetime import (
     disown_in_children,
     holds_connections,
     raise_closed,
-    raise_not_pickled,
     raise_other_loop,
     raise_other_process,
 )
@@ -41,7 +42,8 @@ from runql.transport.limits.body import LimitedBody, SinkBody
 from runql.transport.observation.log_setup import set_up_log
 from runql.transport.observation.spans import observed_call, request_span
 from runql.transport.pacing.concurrency import Concurrency
-from runql.transport.pacing.limiter import Place, RateLimiter, Turn
+from runql.transport.pacing.limiter import Place, RateLimiter, Turn, checked_share
+from runql.transport.processes.terms import joined, terms_of
 from runql.transport.proxies import check_proxies
 from runql.transport.queries.connection import NodeT, PageReader, SupportsConnection
 from runql.transport.queries.operation import ModelT, SupportsOperation, execute_operation
@@ -105,7 +107,8 @@ class AsyncRetryingClient:
         limits: what it accepts from the server at most.
 
     Tasks may share it. Each event loop (asyncio or trio) and each forked child opens connections of its own, unless the
-    caller gave a ``transport``, which only the first can use (`UnshareableError`). It cannot be pickled. Close it, or
+    caller gave a ``transport``, which only the first can use (`UnshareableError`). A pickle holds its
+    address and options, see `Api`. Close it, or
     use it in an ``async with`` block; a loop that ends closes its connections.
     """
 
@@ -118,6 +121,7 @@ class AsyncRetryingClient:
         transport: httpx.AsyncBaseTransport | None = None,
         limits: Limits | None = None,
         partial: OnPartial = "raise",
+        share: float = 1.0,
     ) -> None:
         set_up_log()
         self.settings = settings
@@ -133,7 +137,8 @@ class AsyncRetryingClient:
             check_proxies()
         if transport is None or holds_connections(transport):
             check_plain_http(settings, uses_proxies=transport is None)
-        self._rate_limiter = RateLimiter()
+        self._share = checked_share(share)
+        self._rate_limiter = RateLimiter(self._share)
         self._transport = transport
         self._guard = ForkSafeLock()
         self._is_closed = False
@@ -162,8 +167,23 @@ class AsyncRetryingClient:
         self._is_inherited = holds_connections(self._transport)
         return inherited
 
-    def __reduce__(self) -> NoReturn:
-        raise_not_pickled("an AsyncApi")
+    def __reduce__(self) -> tuple[object, ...]:
+        terms = terms_of(
+            self.settings,
+            self._retry,
+            self._deadline,
+            self.limits,
+            self._partial,
+            self._share,
+            self._transport,
+        )
+        return joined, (AsyncRetryingClient, terms)
+
+    def __copy__(self) -> Self:
+        return self.with_options()
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self.with_options()
 
     def __repr__(self) -> str:
         return f"AsyncRetryingClient({self.settings.base_url!r})"
@@ -215,6 +235,27 @@ class AsyncRetryingClient:
             _is_closed=False,
         )
         return other
+
+    def with_key(self, key: str | SecretStr) -> Self:
+        """Return a copy that sends another key, over the connections of this client; see `Api.with_key`."""
+        given = given_key(key)
+        del key  # tracebacks of errors show this frame's variables
+        other = self.with_options()
+        settings = replace(self.settings, api_key=checked_key(given))
+        vars(other).update(settings=settings, _endpoint=self._endpoint.with_key(settings.api_key))
+        return other
+
+    def with_share(self, share: float) -> Self:
+        """Return a copy that uses such a part of this client's rate limit; requests of both are not counted together."""
+        other = self.with_options()
+        part = self._share * checked_share(share)
+        vars(other).update(_share=part, _rate_limiter=RateLimiter(part))
+        return other
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it was closed."""
+        return self._is_closed
 
     @asynccontextmanager
     async def _connections(self) -> AsyncGenerator[httpx.AsyncClient]:

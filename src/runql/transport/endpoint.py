@@ -8,10 +8,14 @@ from copy import copy
 from functools import lru_cache
 from urllib.parse import unquote
 
+from pydantic import SecretStr
+
+from runql.api_key import AbsentKey
 from runql.config import Settings
 from runql.errors import (
     ConfigurationError,
     ConnectionFailedError,
+    MissingCredentialsError,
     OutdatedServerError,
     RequestTimedOutError,
     TransportError,
@@ -70,7 +74,7 @@ class Endpoint:
         """Raises ConfigurationError when no request can be built from the settings; `resolve_settings` checks its own."""
         try:
             self._base = parsed(settings.base_url.rstrip("/") + "/")
-            self.credentials: Credentials = Credentials(settings.api_key)
+            self._take(settings.api_key)
         except (httpx.InvalidURL, ValueError):
             # The error shows neither: a URL may hold a password.
             raise ConfigurationError(
@@ -88,13 +92,29 @@ class Endpoint:
         vars(other)["_timeout"] = seconds
         return other
 
+    def with_key(self, key: SecretStr) -> Endpoint:
+        """Return the same endpoint for another key; both share what they learn about the server."""
+        other = copy(self)
+        other._take(key)  # noqa: SLF001 - of the same class
+        return other
+
+    def _take(self, key: SecretStr) -> None:
+        self.credentials: Credentials = Credentials(key)
+        self._no_key = key.reason if isinstance(key, AbsentKey) else None
+
     def request(self, effect: Send | Download | Upload | Post) -> Request:
         """Return the HTTP request of an effect.
 
         Raises:
             ConnectionFailedError: the server named a URL that cannot be requested.
             OutdatedServerError: the server has refused before a part that the effect needs.
+            MissingCredentialsError: the client was unpickled where there is no key.
         """
+        if self._no_key is not None:
+            raise MissingCredentialsError(
+                f"what was unpickled brought no API key, and this process has none: {self._no_key}; "
+                "or give it one by with_key(key)"
+            )
         if isinstance(effect, Download):
             url = self._resolved(effect.url)
             part = None if effect.part is None else effect.part.header

@@ -63,6 +63,9 @@ class ForkSafeLock:
         inherited, self._lock = self._lock, threading.Lock()
         return inherited
 
+    def __reduce__(self) -> tuple[type[ForkSafeLock], tuple[()]]:
+        return ForkSafeLock, ()
+
 
 _Transport = TypeVar("_Transport", httpx.BaseTransport, httpx.AsyncBaseTransport)
 
@@ -116,9 +119,6 @@ def raise_other_loop() -> NoReturn:
     )
 
 
-def raise_not_pickled(kind: str) -> NoReturn:
-    """Refuse to pickle an object that holds the API key and connections."""
-    raise UnshareableError(
-        f"{kind} cannot be pickled or copied, nor can the runs, lists and files that it returned: they hold "
-        "connections and the API key. Make an Api in each process, and send it paths such as 'entity/project/id'"
-    )
+def raise_not_pickled(kind: str, instead: str) -> NoReturn:
+    """Refuse to pickle or copy an object that belongs to its process, and say what to send instead."""
+    raise UnshareableError(f"{kind} cannot be pickled or copied: {instead}")

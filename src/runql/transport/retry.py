@@ -63,6 +63,11 @@ class RetryPolicy:
     call_seconds: float | None = None
     chance: Callable[[], float] = random.random
 
+    def __reduce__(self) -> tuple[object, ...]:
+        # A pickle of `chance` would hold the state of this process's random numbers: processes would retry in step.
+        kept = (self.max_attempts, self.total_seconds, self.first_delay, self.max_delay, self.jitter)
+        return RetryPolicy, (*kept, self.call_seconds)
+
     def with_retries(self, retries: int | RetryPolicy | None) -> RetryPolicy:
         """Return the same policy with so many retries, or another policy; None changes nothing.
 

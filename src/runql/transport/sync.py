@@ -10,9 +10,12 @@ from contextlib import AbstractContextManager, closing, contextmanager
 from contextvars import copy_context
 from dataclasses import replace
 from types import TracebackType
-from typing import NoReturn, Self, TypeVar
+from typing import Self, TypeVar
 
-from runql.config import Settings, checked_deadline, checked_timeout
+from pydantic import SecretStr
+
+from runql.api_key import given_key
+from runql.config import Settings, checked_deadline, checked_key, checked_timeout
 from runql.errors import RunqlError
 from runql.limits import Limits, ResponseLimitError, checked_limits, limited
 from runql.partial_results import OnPartial, PartialReads, checked_partial
@@ -32,14 +35,14 @@ from runql.transport.lifetime import (
     disown_in_children,
     holds_connections,
     raise_closed,
-    raise_not_pickled,
     raise_other_process,
 )
 from runql.transport.limits.body import LimitedBody, SinkBody
 from runql.transport.observation.log_setup import set_up_log
 from runql.transport.observation.spans import observed_call, request_span
 from runql.transport.pacing.concurrency import Concurrency
-from runql.transport.pacing.limiter import Place, RateLimiter, Turn
+from runql.transport.pacing.limiter import Place, RateLimiter, Turn, checked_share
+from runql.transport.processes.terms import joined, terms_of
 from runql.transport.proxies import check_proxies
 from runql.transport.queries.connection import NodeT, PageReader, SupportsConnection
 from runql.transport.queries.operation import ModelT, SupportsOperation, execute_operation
@@ -62,7 +65,8 @@ class RetryingClient:
         limits: what it accepts from the server at most.
 
     Threads may share it. A forked child opens connections of its own, unless the caller gave a ``transport``, which
-    only the first process can use (`UnshareableError`). It cannot be pickled. Close it, or use it in a ``with`` block.
+    only the first process can use (`UnshareableError`). A pickle holds its
+    address and options, see `Api`. Close it, or use it in a ``with`` block.
     """
 
     def __init__(
@@ -74,6 +78,7 @@ class RetryingClient:
         transport: httpx.BaseTransport | None = None,
         limits: Limits | None = None,
         partial: OnPartial = "raise",
+        share: float = 1.0,
     ) -> None:
         set_up_log()
         self.settings = settings
@@ -89,7 +94,8 @@ class RetryingClient:
             check_proxies()
         if transport is None or holds_connections(transport):
             check_plain_http(settings, uses_proxies=transport is None)
-        self._rate_limiter = RateLimiter()
+        self._share = checked_share(share)
+        self._rate_limiter = RateLimiter(self._share)
         self._transport = transport
         self._guard = ForkSafeLock()
         self._active_requests = 0
@@ -119,8 +125,23 @@ class RetryingClient:
         self._is_inherited = holds_connections(self._transport)
         return inherited
 
-    def __reduce__(self) -> NoReturn:
-        raise_not_pickled("an Api")
+    def __reduce__(self) -> tuple[object, ...]:
+        terms = terms_of(
+            self.settings,
+            self._retry,
+            self._deadline,
+            self.limits,
+            self._partial,
+            self._share,
+            self._transport,
+        )
+        return joined, (RetryingClient, terms)
+
+    def __copy__(self) -> Self:
+        return self.with_options()
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self.with_options()
 
     def __repr__(self) -> str:
         return f"RetryingClient({self.settings.base_url!r})"
@@ -167,6 +188,27 @@ class RetryingClient:
             _is_closed=False,
         )
         return other
+
+    def with_key(self, key: str | SecretStr) -> Self:
+        """Return a copy that sends another key, over the connections of this client; see `Api.with_key`."""
+        given = given_key(key)
+        del key  # tracebacks of errors show this frame's variables
+        other = self.with_options()
+        settings = replace(self.settings, api_key=checked_key(given))
+        vars(other).update(settings=settings, _endpoint=self._endpoint.with_key(settings.api_key))
+        return other
+
+    def with_share(self, share: float) -> Self:
+        """Return a copy that uses such a part of this client's rate limit; requests of both are not counted together."""
+        other = self.with_options()
+        part = self._share * checked_share(share)
+        vars(other).update(_share=part, _rate_limiter=RateLimiter(part))
+        return other
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it was closed."""
+        return self._is_closed
 
     @contextmanager
     def _connections(self) -> Generator[httpx.Client]:

@@ -23,6 +23,7 @@ from runql.resources.files.names import OnUnsafe, checked_on_unsafe
 from runql.resources.records.absent_fields import require_field
 from runql.resources.records.snake_case import SnakeCaseAttributes
 from runql.resources.records.tables import Shown, described
+from runql.resources.records.travelling import Travelling
 from runql.times import as_time
 from runql.transport.bodies import Progress
 from runql.transport.flow import MOST_TRANSFERS, Flow, ReadOnce, offload
@@ -33,7 +34,7 @@ from runql_graphql.fragments import ArtifactCollectionFields
 COMMITTED: Final = ArtifactState.COMMITTED
 
 
-class ArtifactRecord(Shown, SnakeCaseAttributes):
+class ArtifactRecord(Travelling, Shown, SnakeCaseAttributes):
     """What both clients share: the fields that were read, and the flows that read entries.
 
     An artifact is found in one collection, as a link or where it was made. ``name``, ``version`` and ``aliases`` belong
@@ -44,6 +45,14 @@ class ArtifactRecord(Shown, SnakeCaseAttributes):
         self._found = found
         self._app_url = app_url
         self._manifest = ReadOnce(self._request_manifest)
+
+    _STAYS = frozenset({"_manifest"})
+
+    def _settle(self) -> None:
+        self._manifest = ReadOnce(self._request_manifest)
+
+    def _token(self) -> tuple[object, ...]:
+        return self.qualified_name, self.id, self._found.fields.digest
 
     def __repr__(self) -> str:
         return described("Artifact", f"{self.qualified_name} ({self.type})")

@@ -26,6 +26,7 @@ from runql.resources.records.identity import require_name, require_run
 from runql.resources.records.run_fields import PROJECT_ID, project_number, read_run
 from runql.resources.records.snake_case import SnakeCaseAttributes
 from runql.resources.records.tables import Contents, Shown, described
+from runql.resources.records.travelling import Travelling
 from runql.times import as_time
 from runql.transport.bodies import Progress, Sink, Source
 from runql.transport.flow import EXPIRED_URL_STATUSES, Flow, fetch, save, upload
@@ -44,7 +45,7 @@ _HEADER_VALUE = re.compile(r"[\t\x20-\x7e]*")
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
 
-class FileRecord(Shown, SnakeCaseAttributes):
+class FileRecord(Travelling, Shown, SnakeCaseAttributes):
     """What both clients share.
 
     Attributes:
@@ -55,6 +56,9 @@ class FileRecord(Shown, SnakeCaseAttributes):
         self._run = run
         self._project_number = project_number
         self.fields = fields
+
+    def _token(self) -> tuple[object, ...]:
+        return self.run_path, self.name, self.md5, self.size
 
     def __repr__(self) -> str:
         return described("File", f"{self.name} ({self.mimetype}) {format_size(self.size)}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
+from copy import copy
 from dataclasses import replace
 from functools import partial
 from itertools import chain
@@ -28,6 +29,7 @@ from runql.resources.history.row_report import RowReport
 from runql.resources.history.sampled import Row
 from runql.resources.pages.next_item import AsyncNextItem, NextItem
 from runql.resources.records.tables import Contents, Shown, described
+from runql.resources.records.travelling import Travelling
 from runql.transport.bodies import Progress
 from runql.transport.flow import Flow
 from runql.transport.sample_limits import SampleLimits
@@ -55,7 +57,7 @@ MOST_PASSES = 4
 """How often a scan begins again when rows were missing; each time it knows the limits of the server better."""
 
 
-class HistoryScan(ArrowScan, Shown, Generic[R]):
+class HistoryScan(ArrowScan, Travelling, Shown, Generic[R]):
     """Every row of a run's history, in step order, never downsampled::
 
         for row in run.scan_history(keys=["loss"]):
@@ -78,6 +80,16 @@ class HistoryScan(ArrowScan, Shown, Generic[R]):
         self._hints = hints
         self._rows = rows
         self._next: NextItem[R] = NextItem(self.__iter__)
+
+    _STAYS = frozenset({"_next", "_shared_streams"})
+
+    def _settle(self) -> None:
+        self._rows = copy(self._rows)
+        self._rows.begin()
+        self._next = NextItem(self.__iter__)
+
+    def _token(self) -> tuple[object, ...]:
+        return repr(self._plan), repr(self._rows)
 
     def __repr__(self) -> str:
         return described("HistoryScan", self._plan.words(self._plan.path))
@@ -201,7 +213,7 @@ class HistoryScan(ArrowScan, Shown, Generic[R]):
         return scan_table(self._plan, self._hints, self._client.sample_limits, checked, report)
 
 
-class AsyncHistoryScan(AsyncArrowScan, Shown, Generic[R]):
+class AsyncHistoryScan(AsyncArrowScan, Travelling, Shown, Generic[R]):
     """The async twin of `HistoryScan`: ``async for``, ``await anext(scan)``, ``await scan.to_polars()``."""
 
     def __init__(
@@ -212,6 +224,16 @@ class AsyncHistoryScan(AsyncArrowScan, Shown, Generic[R]):
         self._hints = hints
         self._rows = rows
         self._next: AsyncNextItem[R] = AsyncNextItem(self.__aiter__)
+
+    _STAYS = frozenset({"_next", "_shared_streams"})
+
+    def _settle(self) -> None:
+        self._rows = copy(self._rows)
+        self._rows.begin()
+        self._next = AsyncNextItem(self.__aiter__)
+
+    def _token(self) -> tuple[object, ...]:
+        return repr(self._plan), repr(self._rows)
 
     def __repr__(self) -> str:
         return described("AsyncHistoryScan", self._plan.words(self._plan.path))

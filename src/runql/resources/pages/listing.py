@@ -73,6 +73,7 @@ class Page(Generic[N]):
         cursor: the cursor to request the next page with, None when the page is empty.
         more: whether the server reports another page.
         total: how many nodes the server counts over all pages, 0 where it does not count.
+        absent: names that were requested and do not exist any more.
     """
 
     nodes: list[N]
@@ -80,10 +81,11 @@ class Page(Generic[N]):
     cursor: str | None
     more: bool
     total: int
+    absent: tuple[str, ...] = ()
 
     def with_nodes(self, nodes: list[T]) -> Page[T]:
         """The same page with other nodes."""
-        return Page(nodes, self.after, self.cursor, self.more, self.total)
+        return Page(nodes, self.after, self.cursor, self.more, self.total, self.absent)
 
 
 def read_page(connection: Connection[N], after: str | None) -> Page[N]:
@@ -91,9 +93,7 @@ def read_page(connection: Connection[N], after: str | None) -> Page[N]:
     return read_edges(connection.page_info, connection.edges, after, total=connection.total_count)
 
 
-def read_edges(
-    page_info: PageFields, edges: Sequence[Edge[N]], after: str | None, *, total: int = 0
-) -> Page[N]:
+def read_edges(info: PageFields, edges: Sequence[Edge[N]], after: str | None, *, total: int = 0) -> Page[N]:
     """Turn the edges of a connection into a page.
 
     The next cursor is `endCursor`, or the last edge's cursor where the server sends none.
@@ -102,8 +102,8 @@ def read_edges(
         PaginationError: the server reports more, and sends no cursor or the one that it was asked with, or it sends null
             in place of a node.
     """
-    cursor = page_info.end_cursor or (edges[-1].cursor if edges else None)
-    more = page_info.has_next_page
+    cursor = info.end_cursor or (edges[-1].cursor if edges else None)
+    more = info.has_next_page
     if more and cursor in (after, None):
         raise PaginationError(
             f"the server says there is another page but its cursor stands still at {cursor!r}: "

@@ -9,6 +9,7 @@ from runql.errors import ConfigurationError
 from runql.limits import Limits
 from runql.partial_results import OnPartial
 from runql.postponed import postponed
+from runql.resources.records.travelling import Travelling
 from runql.transport.endpoint import USER_AGENT
 from runql.transport.wire import Traffic
 
@@ -40,10 +41,22 @@ class SupportsOptions(Protocol):
 C = TypeVar("C", bound=SupportsOptions)
 
 
-class EntryPoint(Generic[C]):
+class EntryPoint(Travelling, Generic[C]):
     """The members of `Api` that send nothing."""
 
     client: C
+
+    _CLIENT = "client"
+    _STAYS = frozenset({"_viewer"})
+
+    def __copy__(self) -> Self:
+        return self.with_options()
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self.with_options()
+
+    def _token(self) -> tuple[object, ...]:
+        return ()
 
     def with_options(
         self,

@@ -11,6 +11,7 @@ from runql.errors import RunqlError
 from runql.escaping import MOST_IN_DETAIL, one_line
 from runql.postponed import postponed
 from runql.resources.records.table_formats import Cell, RecordTable, as_link, cell_text, html_of, rich_of
+from runql.transport.lifetime import raise_not_pickled
 
 if TYPE_CHECKING:
     from runql.frames.library_types import rich_types as rc
@@ -57,6 +58,13 @@ class Shown:
     """A base class of what notebooks and rich show as a table. Neither its repr nor its table sends a request."""
 
     __slots__ = ()
+
+    def __getstate__(self) -> object:
+        kind = type(self).__name__
+        raise_not_pickled(
+            f"{kind} objects",
+            "an Api, runs, lists of runs, artifacts, files and scans can be; send one of them, or a path",
+        )
 
     def _contents(self) -> Contents:
         """What is in memory."""

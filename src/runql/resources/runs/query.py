@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol, TypeVar
 
 from runql.arguments import positive, shown
+from runql.errors import PaginationError, RunNotFoundError
+from runql.partial_results import allowed_partial
 from runql.resources.pages.listing import Page, read_page
 from runql.resources.records.identity import require_runs
 from runql.resources.records.run_fields import UNEDITED
@@ -20,6 +25,21 @@ ORDER_COLUMNS = COLUMNS - {"commit", "entity", "project"} | {"tags"}
 ORDER_PREFIXES = ("config.", "summary_metrics.", "tags.")
 
 
+class Named(Protocol):
+    """A node of a list of runs."""
+
+    @property
+    def name(self) -> str: ...
+
+
+N = TypeVar("N", bound=Named)
+
+
+def named(ids: Sequence[str]) -> str:
+    """The filter that names these runs."""
+    return json.dumps({"name": {"$in": list(ids)}})
+
+
 @dataclass(frozen=True, slots=True)
 class RunQuery:
     """A checked query for runs.
@@ -31,6 +51,8 @@ class RunQuery:
         order: a sign and a key.
         per_page: runs a page.
         limit: runs in all, None for all that match.
+        ids: exactly these runs in this order, whatever matches later; None for those that match.
+        ends: for each of ``ids`` the step before which its rows end, None for no end; empty where no run has one.
     """
 
     entity: str
@@ -39,6 +61,8 @@ class RunQuery:
     order: str = DEFAULT_ORDER
     per_page: int = 50
     limit: int | None = None
+    ids: tuple[str, ...] | None = None
+    ends: tuple[int | None, ...] = ()
 
     @classmethod
     def checked(
@@ -69,6 +93,8 @@ class RunQuery:
     def words(self) -> str:
         """The project, and the filter and the order that are not the default, for people."""
         chosen = f" filters={self.filters}" if self.filters != "{}" else ""
+        if self.ids is not None:
+            chosen += f" ({len(self.ids)} runs)"
         ordered = f" order={self.order}" if self.order != DEFAULT_ORDER else ""
         return f"{self.entity}/{self.project}{chosen}{ordered}"
 
@@ -76,36 +102,107 @@ class RunQuery:
         """The same query in pages of another size."""
         return replace(self, per_page=per_page)
 
+    def only(self, names: Sequence[str]) -> RunQuery:
+        """The same query for these of its runs."""
+        if self.ids is None:
+            return replace(self, filters=named(names))
+        ends = self.end_steps
+        return replace(self, ids=tuple(names), ends=tuple(ends.get(name) for name in names) if ends else ())
+
+    @property
+    def end_steps(self) -> dict[str, int]:
+        """The step before which the rows of a run end, by its id, for runs that have one."""
+        pairs = zip(self.ids or (), self.ends, strict=False)
+        return {name: end for name, end in pairs if end is not None}
+
+    def request(self, after: str | None) -> tuple[RunQuery, str | None]:
+        """Return the query and the cursor to send for the page after a cursor.
+
+        Chosen runs are requested by their ids, so no page depends on what else the project holds; their cursor is the
+        number of runs before it.
+        """
+        if self.ids is None:
+            return self, after
+        asked = self._names(after)
+        filters = named(asked)
+        if self.filters != "{}":
+            filters = json.dumps({"$and": [json.loads(self.filters), json.loads(filters)]})
+        per_page = max(1, len(asked))
+        return RunQuery(self.entity, self.project, filters, DEFAULT_ORDER, per_page), None
+
+    def placed(self, page: Page[N], after: str | None) -> Page[N]:
+        """Return the response to `request` as a page of this query.
+
+        Raises:
+            PaginationError: the server lists the runs of one request on two pages.
+        """
+        if self.ids is None:
+            return page
+        asked, found = self._names(after), {node.name: node for node in page.nodes}
+        absent = [name for name in asked if name not in found] if self.filters == "{}" else []
+        if absent and page.more:
+            raise PaginationError(
+                f"the server lists {len(page.nodes)} of {len(asked)} runs that were requested by id"
+            )
+        stop = int(after or 0) + len(asked)
+        nodes = [found[name] for name in asked if name in found]
+        return Page(nodes, after, str(stop), stop < len(self.ids), len(self.ids), tuple(absent))
+
+    def _names(self, after: str | None) -> tuple[str, ...]:
+        start = int(after or 0)
+        return (self.ids or ())[start : start + self.per_page]
+
 
 def list_light_page(query: RunQuery, after: str | None) -> Flow[Page[RunFields]]:
     """A page of runs in the light shape; one request."""
+    if query.ids == ():
+        return Page([], after, None, False, 0)
+    sent, cursor = query.request(after)
     response = yield from fetch(
         list_runs(
-            entity=query.entity,
-            project=query.project,
-            filters=query.filters,
-            order=query.order,
-            first=query.per_page,
-            after=after,
+            entity=sent.entity,
+            project=sent.project,
+            filters=sent.filters,
+            order=sent.order,
+            first=sent.per_page,
+            after=cursor,
         )
     )
-    return read_page(require_runs(response.project, query.entity, query.project), after)
+    return query.placed(read_page(require_runs(response.project, sent.entity, sent.project), cursor), after)
 
 
 def list_full_page(query: RunQuery, after: str | None) -> Flow[Page[FullRunFields]]:
     """A page of runs in the full shape; one request. A partial result may lack fields of runs, never runs."""
+    if query.ids == ():
+        return Page([], after, None, False, 0)
+    sent, cursor = query.request(after)
     response = yield from fetch(
         list_full_runs(
-            entity=query.entity,
-            project=query.project,
-            filters=query.filters,
-            order=query.order,
-            first=query.per_page,
-            after=after,
+            entity=sent.entity,
+            project=sent.project,
+            filters=sent.filters,
+            order=sent.order,
+            first=sent.per_page,
+            after=cursor,
         ),
         may_lack=[("project", "runs", "edges", EACH, "node", field) for field in UNEDITED],
     )
-    return read_page(require_runs(response.project, query.entity, query.project), after)
+    return query.placed(read_page(require_runs(response.project, sent.entity, sent.project), cursor), after)
+
+
+def refuse_absent(query: RunQuery, absent: Sequence[str]) -> None:
+    """Refuse a page of chosen runs of which these do not exist any more.
+
+    Raises:
+        RunNotFoundError: there are such runs. With ``partial="allow"`` the warning names them.
+    """
+    errors = {name: RunNotFoundError(query.entity, query.project, name) for name in absent}
+    if not errors:
+        return
+    allowed = allowed_partial()
+    if allowed is None:
+        raise next(iter(errors.values()))
+    allowed.add_runs({name: str(error) for name, error in errors.items()}, set())
 
 
 def checked_missing(missing: Missing, *, lazy: bool = False) -> bool:

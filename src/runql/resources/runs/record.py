@@ -21,6 +21,7 @@ from runql.resources.records.identity import require_run
 from runql.resources.records.run_fields import PROJECT_ID, UNEDITED, project_number, read_run
 from runql.resources.records.snake_case import SnakeCaseAttributes
 from runql.resources.records.tables import Shown, described
+from runql.resources.records.travelling import Travelling
 from runql.resources.runs.query import RunQuery, list_full_page
 from runql.resources.runs.state import wait_until_ended
 from runql.times import as_time
@@ -68,7 +69,7 @@ class ListedPage:
             run.take(full.get(run.storage_id))
 
 
-class RunRecord(Shown, SnakeCaseAttributes, ABC):
+class RunRecord(Travelling, Shown, SnakeCaseAttributes, ABC):
     """The fields of a run that cannot be changed, and the flows that read of it.
 
     A run from a list holds what the list selected: the full shape by default, the light one with ``lazy=True``.
@@ -87,6 +88,16 @@ class RunRecord(Shown, SnakeCaseAttributes, ABC):
         self._fields: RunFields | FullRunFields | None = fields
         self._page = page
         self._reads = SingleFlight()
+
+    _STAYS = frozenset({"_own_sweeps", "_page", "_reads", "_sweeps", "summary"})
+
+    def _settle(self) -> None:
+        self._page = None
+        self._reads = SingleFlight()
+
+    def _token(self) -> tuple[object, ...]:
+        fields = self._fields
+        return self._path, None if fields is None else fields.model_dump_json()
 
     def __repr__(self) -> str:
         state = self._fields.state if self._fields else None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Final, Literal, TypeVar, overload
 
@@ -15,13 +14,20 @@ from runql.resources.records.tables import described
 from runql.resources.runs.async_run import AsyncRun
 from runql.resources.runs.frames.run_frames import AsyncRunFrames, RunFrames
 from runql.resources.runs.order import warn_if_unordered
-from runql.resources.runs.query import RunQuery, checked_missing, list_full_page, list_light_page
+from runql.resources.runs.parts.lists import AsyncSplittableRuns, ListShape, SplittableRuns
+from runql.resources.runs.query import (
+    RunQuery,
+    checked_missing,
+    list_full_page,
+    list_light_page,
+    refuse_absent,
+)
 from runql.resources.runs.record import ListedPage, RunRecord
 from runql.resources.runs.run import Run
 from runql.resources.sweeps.lookup import PageSweeps, SweepCache
 from runql.resources.sweeps.sweep import AsyncSweep, Sweep
 from runql.transport.bodies import Progress
-from runql.transport.flow import DEFAULT_CONCURRENCY, Flow, gather
+from runql.transport.flow import DEFAULT_CONCURRENCY, Flow
 from runql.transport.sync import RetryingClient
 from runql.values import Filters, Missing
 from runql_graphql.fragments import FullRunFields, RunFields
@@ -53,7 +59,7 @@ C = TypeVar("C")
 S = TypeVar("S")
 
 
-class Runs(RunFrames, LazySequence[RunFields | FullRunFields, Run]):
+class Runs(SplittableRuns, RunFrames, LazySequence[RunFields | FullRunFields, Run]):
     """The runs of a project that match a filter, in order, as a lazy list; `Api.runs` and `Project.runs` make them::
 
         runs = runql.Api().runs("team/vision", filters={"state": "finished"}, order="-created_at")
@@ -86,19 +92,37 @@ class Runs(RunFrames, LazySequence[RunFields | FullRunFields, Run]):
         progress: Progress | bool | None = None,
         prefetch: bool = False,
     ) -> None:
-        self._query = RunQuery.checked(entity, project, filters, order, per_page, limit)
-        self._shape = ListShape(lazy=lazy, strict=checked_missing(missing, lazy=lazy))
-        super().__init__(
+        query = RunQuery.checked(entity, project, filters, order, per_page, limit)
+        shape = ListShape(lazy=lazy, strict=checked_missing(missing, lazy=lazy))
+        self._begin(
             client,
-            _run_listing(
-                self._query,
-                partial(Run.listed, client, entity, project, include_sweeps=include_sweeps),
-                SweepCache(entity, project, partial(Sweep.listed, client, entity, project)),
-                self._shape,
-            ),
+            query,
+            shape,
             progress,
+            include_sweeps=include_sweeps,
+            prefetch=checked_bool("prefetch", prefetch),
         )
-        self._prefetch = checked_bool("prefetch", prefetch)
+
+    def _begin(
+        self,
+        client: RetryingClient,
+        query: RunQuery,
+        shape: ListShape,
+        progress: Progress | bool | None,
+        *,
+        include_sweeps: bool,
+        prefetch: bool = False,
+    ) -> None:
+        self._query, self._shape, self._include_sweeps = query, shape, include_sweeps
+        entity, project = query.entity, query.project
+        listing = _run_listing(
+            query,
+            partial(Run.listed, client, entity, project, include_sweeps=include_sweeps),
+            SweepCache(entity, project, partial(Sweep.listed, client, entity, project)),
+            shape,
+        )
+        super().__init__(client, listing, progress)
+        self._prefetch = prefetch
 
     def __repr__(self) -> str:
         return described("Runs", self._query.words())
@@ -384,7 +408,7 @@ class Runs(RunFrames, LazySequence[RunFields | FullRunFields, Run]):
         )
 
 
-class AsyncRuns(AsyncRunFrames, AsyncLazySequence[RunFields | FullRunFields, AsyncRun]):
+class AsyncRuns(AsyncSplittableRuns, AsyncRunFrames, AsyncLazySequence[RunFields | FullRunFields, AsyncRun]):
     """The async twin of `Runs`: ``async for run in runs``, ``await runs[-1]``, ``await runs.length``."""
 
     def __init__(
@@ -403,19 +427,37 @@ class AsyncRuns(AsyncRunFrames, AsyncLazySequence[RunFields | FullRunFields, Asy
         progress: Progress | bool | None = None,
         prefetch: bool = False,
     ) -> None:
-        self._query = RunQuery.checked(entity, project, filters, order, per_page, limit)
-        self._shape = ListShape(lazy=lazy, strict=checked_missing(missing, lazy=lazy))
-        super().__init__(
+        query = RunQuery.checked(entity, project, filters, order, per_page, limit)
+        shape = ListShape(lazy=lazy, strict=checked_missing(missing, lazy=lazy))
+        self._begin(
             client,
-            _run_listing(
-                self._query,
-                partial(AsyncRun.listed, client, entity, project, include_sweeps=include_sweeps),
-                SweepCache(entity, project, partial(AsyncSweep.listed, client, entity, project)),
-                self._shape,
-            ),
+            query,
+            shape,
             progress,
+            include_sweeps=include_sweeps,
+            prefetch=checked_bool("prefetch", prefetch),
         )
-        self._prefetch = checked_bool("prefetch", prefetch)
+
+    def _begin(
+        self,
+        client: AsyncRetryingClient,
+        query: RunQuery,
+        shape: ListShape,
+        progress: Progress | bool | None,
+        *,
+        include_sweeps: bool,
+        prefetch: bool = False,
+    ) -> None:
+        self._query, self._shape, self._include_sweeps = query, shape, include_sweeps
+        entity, project = query.entity, query.project
+        listing = _run_listing(
+            query,
+            partial(AsyncRun.listed, client, entity, project, include_sweeps=include_sweeps),
+            SweepCache(entity, project, partial(AsyncSweep.listed, client, entity, project)),
+            shape,
+        )
+        super().__init__(client, listing, progress)
+        self._prefetch = prefetch
 
     def __repr__(self) -> str:
         return described("AsyncRuns", self._query.words())
@@ -636,27 +678,6 @@ class AsyncRuns(AsyncRunFrames, AsyncLazySequence[RunFields | FullRunFields, Asy
         )
 
 
-@dataclass(eq=False, slots=True)
-class ListShape:
-    """The shape in which the pages of a list are read.
-
-    Attributes:
-        lazy: whether in the light shape.
-        strict: whether an order by what no run of the first page has is an error.
-        light_pages: the pages that were read in the light shape.
-    """
-
-    lazy: bool
-    strict: bool = False
-    light_pages: list[ListedPage] = field(default_factory=list[ListedPage])
-
-    def upgrade(self) -> Flow[None]:
-        """Read the light pages again in the full shape, and every later page in it."""
-        yield from gather([page.load() for page in self.light_pages], limit=DEFAULT_CONCURRENCY)
-        self.lazy = False
-        self.light_pages.clear()
-
-
 def _read_all(
     listing: Listing[RunFields | FullRunFields, R],
     shape: ListShape,
@@ -741,6 +762,7 @@ def _run_listing(
         sizes[after] = size
         sized = query.sized(size)
         page = yield from (list_light_page(sized, after) if shape.lazy else list_full_page(sized, after))
+        refuse_absent(sized, page.absent)
         return Page([*page.nodes], page.after, page.cursor, page.more, page.total)
 
     def convert(page: Page[RunFields | FullRunFields]) -> list[R]:

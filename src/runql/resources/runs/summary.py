@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NoReturn, Protocol
 
 from runql.arguments import shown
 from runql.postponed import postponed
 from runql.resources.records.tables import described, readable
 from runql.resources.records.to_json import to_json_value
 from runql.transport.flow import Flow
+from runql.transport.lifetime import raise_not_pickled
 from runql.transport.sync import RetryingClient
 from runql.values import JSONValue
 
@@ -49,6 +50,9 @@ class SummaryValues(MutableMapping[str, JSONValue]):
     def __init__(self, values: Values) -> None:
         self._values = values
 
+    def __getstate__(self) -> NoReturn:
+        raise_not_pickled("a Summary", "pickle its run, or dict(run.summary)")
+
     def __getitem__(self, key: str) -> JSONValue:
         return self._values()[_wanted(key)]
 
@@ -85,7 +89,6 @@ class Summary(SummaryValues):
     """The summary of a run; see `SummaryValues` for what assigning does."""
 
     def __init__(self, client: RetryingClient, values: Values, save: Save) -> None:
-        # First, so that pickling reaches the client first: its error names the reason.
         self._client = client
         super().__init__(values)
         self._save = save
@@ -108,7 +111,6 @@ class AsyncSummary(SummaryValues):
     """The async twin of `Summary`; ``update`` is awaited."""
 
     def __init__(self, client: AsyncRetryingClient, values: Values, save: Save) -> None:
-        # First, so that pickling reaches the client first: its error names the reason.
         self._client = client
         super().__init__(values)
         self._save = save

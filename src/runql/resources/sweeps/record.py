@@ -15,6 +15,7 @@ from runql.paths import quote_part, sweep_url
 from runql.resources.records.iframe import page_html
 from runql.resources.records.snake_case import SnakeCaseAttributes
 from runql.resources.records.tables import NOT_READ, Contents, Shown, described, readable
+from runql.resources.records.travelling import Travelling
 from runql.resources.runs.query import RunQuery, checked_missing
 from runql.resources.sweeps.best_run import find_best
 from runql.resources.sweeps.config import metric_order, parse_sweep_config, run_order
@@ -28,7 +29,7 @@ from runql_graphql.fragments import FullRunFields, SweepFields
 NEWEST_FIRST = "-created_at"
 
 
-class SweepRecord(Shown, SnakeCaseAttributes, ABC):
+class SweepRecord(Travelling, Shown, SnakeCaseAttributes, ABC):
     """The part of `Sweep` and `AsyncSweep` that both share: its fields, which need no request once they are loaded."""
 
     def __init__(
@@ -39,6 +40,11 @@ class SweepRecord(Shown, SnakeCaseAttributes, ABC):
         self._sweep_id = sweep_id
         self._app_url = app_url
         self._fields = fields
+        self._reads = SingleFlight()
+
+    _STAYS = frozenset({"_reads"})
+
+    def _settle(self) -> None:
         self._reads = SingleFlight()
 
     def __repr__(self) -> str:

@@ -41,12 +41,13 @@ class Congestion:
     function of the time). The number of requests at the same time is halved, and grows by one for as many successes.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, share: float = 1.0) -> None:
+        """Begin; ``share`` is the part of the server's limit that is meant for this client."""
         self._blocked_until = float("-inf")
         self._refused_at = float("-inf")
         self._rate: float | None = None
         self._next = 0.0
-        self._most_at_once = float(AT_FIRST)
+        self._most_at_once = max(1.0, AT_FIRST * share)
         self._successes: deque[float] = deque(maxlen=1000)
         self._refusal: _Refusal | None = None
 

@@ -49,13 +49,14 @@ class RateLimiter:
     """Decides when requests may start, so that the server refuses few of them (429).
 
     By the headers of the server's responses, where it sends them (`Quota`), else by its refusals (`Congestion`). Threads
-    may share it. It reads no clock: ``now`` is in seconds of any steady one.
+    may share it. It reads no clock: ``now`` is in seconds of any steady one. With a ``share`` below 1 it leaves the rest
+    of what the server allows to other processes, whose limiters have the other shares.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, share: float = 1.0) -> None:
         self._lock = ForkSafeLock()
-        self._quota = Quota()
-        self._congestion = Congestion()
+        self._quota = Quota(share)
+        self._congestion = Congestion(share)
         self._at_once: int = 0
         self._joined: int = 0
         self._served: int = 0
@@ -106,3 +107,19 @@ class RateLimiter:
             wait = UNSAID_WAIT if asked is None else asked
             if wait <= LONGEST_WAIT:
                 self._congestion.refuse(now, wait, started=turn.started, at_once=at_once)
+
+
+def checked_share(share: float) -> float:
+    """Return a client's share of the rate limit.
+
+    Raises:
+        ValueError: it is not above 0, or above 1.
+        TypeError: it is no number.
+    """
+    if isinstance(share, bool) or not isinstance(share, (int, float)):  # pyright: ignore[reportUnnecessaryIsInstance] — callers may be untyped
+        raise TypeError(f"share must be a number such as 0.25, not {type(share).__name__}")
+    if not 0 < share <= 1:  # NaN fails this too
+        raise ValueError(
+            f"share must be above 0 and at most 1, not {share!r:.40}: 0.25 in each of four processes"
+        )
+    return float(share)

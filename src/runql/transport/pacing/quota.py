@@ -24,9 +24,13 @@ class Quota:
     `RateLimit-Remaining` is the number of requests left, `RateLimit-Reset` the seconds until the limit is full again. A
     response does not count the requests that were sent after its own: those are subtracted. A new window is taken to be
     as large as the last one, until its first response says otherwise.
+
+    With a ``share`` below 1 all numbers are of this part alone: processes whose shares add up to 1 send in a window what
+    the server allows, and each responds to what the others have used.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, share: float = 1.0) -> None:
+        self._share = share
         self._end = float("-inf")
         self._confirmed_end = float("-inf")
         self._is_guess = False
@@ -45,6 +49,7 @@ class Quota:
         remaining, reset = _number(headers, "ratelimit-remaining"), _number(headers, "ratelimit-reset")
         if remaining is None or reset is None:
             return
+        remaining *= self._share
         end, left = now + reset, remaining - max(0, self._started - number)
         if self._is_guess:
             self._learn_window(end, reset)

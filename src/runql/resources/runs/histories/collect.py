@@ -139,7 +139,7 @@ def _refill(
         report(kept, len(listed))
     for start in range(0, len(missing), NAMES):
         names = missing[start : start + NAMES]
-        query = replace(plan.query, filters=json.dumps({"name": {"$in": names}}))
+        query = plan.query.only(names)
         _, failed = yield from _fill(
             replace(plan, query=query), reader, spool, limits, _behind(report, kept + start, len(listed))
         )
@@ -175,9 +175,9 @@ def _list_fingerprints(plan: HistoriesPlan) -> Flow[list[RunFingerprint]]:
 
 def _request_key(plan: HistoriesPlan, server: str) -> str:
     query, scan = plan.query, plan.scan
-    return json.dumps(
-        [server, query.entity, query.project, scan.keys, scan.match, scan.min_step, scan.max_step]
-    )
+    parts: list[object] = [server, query.entity, query.project, scan.keys, scan.match]
+    frozen = [query.end_steps] if query.ends else []
+    return json.dumps([*parts, scan.min_step, scan.max_step, *frozen])
 
 
 def _drain(batches: list[Batch]) -> list[Row]:

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Final
 
 from runql.errors import IncompleteHistoryError, RunNotFoundError, RunqlError
-from runql.frames.batches import step_of
+from runql.frames.batches import Batch, step_of
 from runql.frames.row_readers import RowReader
 from runql.resources.history.chosen_rows import BAD_ROW, BAD_ROW_OF_RUN
 from runql.resources.history.cursor import ScanCursor
@@ -86,6 +86,9 @@ class HistoriesCursor:
         self._limits = limits or SampleLimits()
         self._field: RowsField = plan.scan.rows_field
         self._budget = budget or PageBudget(plan.query.per_page, plan.scan.page_size)
+        if plan.heights and budget is None:
+            row_bytes = None if plan.scan.keys is None else CELL_BYTES * len(plan.scan.columns)
+            self._budget.expect(plan.heights, row_bytes)
         self._pages = AdaptivePages(plan.query, self._ask, self._budget.runs)
         self._share = self._rows_a_run
         self._was_asked_again = False
@@ -95,6 +98,7 @@ class HistoriesCursor:
         self._unreadable = UnreadRuns()
         self._streak = Streak()
         self._has_begun = False
+        self._ends = plan.query.end_steps
         self.cut_off: bool = False
         self.total: int | None = None
 
@@ -197,6 +201,9 @@ class HistoriesCursor:
         else:
             self._was_asked_again = False
             self._arrange(self._pages.take(page))
+            for name in page.absent:
+                query = self._plan.query
+                self._unreadable.add(name, RunNotFoundError(query.entity, query.project, name))
         self._share = self._rows_a_run
         return True
 
@@ -231,6 +238,8 @@ class HistoriesCursor:
         complete: list[ListedHistory] = []
         for node in nodes:
             if node.is_complete:
+                if (end := self._ends.get(node.name)) is not None:
+                    node.end_before(end)
                 complete.append(node)
                 continue
             if complete:
@@ -298,7 +307,7 @@ class HistoriesCursor:
             return HistoriesPart()
         self._streak.end()
         self._compare(node, sum(batch.height for batch in batches))
-        return HistoriesPart(label_run(batches, node.name), [node.fingerprint])
+        return HistoriesPart(self._labelled(batches, node), [node.fingerprint])
 
     def _continue(self, node: ListedHistory, cursor: ScanCursor) -> Flow[HistoriesPart]:
         """Read the next windows of a run that is read in several parts."""
@@ -321,7 +330,14 @@ class HistoriesCursor:
             self._compare(node, cursor.found)
             return HistoriesPart([], [node.fingerprint])
         self._has_begun = self._has_begun or any(batch.height for batch in batches)
-        return HistoriesPart(label_run(batches, node.name))
+        return HistoriesPart(self._labelled(batches, node))
+
+    def _labelled(self, batches: list[Batch], node: ListedHistory) -> list[Batch]:
+        end = self._ends.get(node.name)
+        if end is not None:
+            inside = [batch.between(0, end) for batch in batches]
+            batches = [batch for batch in inside if batch.height]
+        return label_run(batches, node.name)
 
     def _note_failure(self, node: ListedHistory, error: RunqlError) -> None:
         self._unreadable.add(node.name, error)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Generic, Literal, TypeAlias, TypeVar
 
 from runql.arguments import shown
@@ -20,6 +20,7 @@ from runql.frames.wide import widen
 from runql.postponed import postponed
 from runql.resources.history.sampled import Row
 from runql.resources.runs.histories.sampled import rows_of
+from runql.transport.lifetime import raise_not_pickled
 
 if TYPE_CHECKING:
     from runql.frames.library_types import pandas_types as pd
@@ -51,6 +52,7 @@ class OutputFormat(Generic[F_co]):
         columns: metrics that are columns even where no row has them.
         reader: makes the reader of the rows' JSON.
         schema: the dtypes that the caller asked for.
+        name: under which `scan_format` makes it; it is pickled as this.
     """
 
     make: Callable[[list[Batch]], F_co]
@@ -58,6 +60,18 @@ class OutputFormat(Generic[F_co]):
     columns: Sequence[str]
     reader: Callable[[], RowReader]
     schema: FrameSchema = NO_SCHEMA
+    name: str = ""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        if not self.name:
+            raise_not_pickled("the format of a sample", "send its name")
+        given = {column: asked.given for column, asked in self.schema.types.items()}
+        return scan_format, (self.name, tuple(self.columns), given or None)
+
+    def token(self) -> str:
+        """Return a str that two formats share if they make the same of the same rows."""
+        types = {column: asked.label for column, asked in self.schema.types.items()}
+        return repr((self.name, tuple(self.columns), types))
 
     def pivoted(self, batches: list[Batch], runs: Sequence[str], *, one_metric: bool) -> F_co:
         """All rows of these runs, one for each step, see `widen`."""
@@ -105,14 +119,14 @@ def scan_format(
     match name:
         case "default":
             refuse_schema(schema, 'format="default"')
-            return _rows_format(keys)
+            return replace(_rows_format(keys), name=name)
         case "pandas":
-            return _pandas_format("Runs.scan_histories", SCAN_LEADING, keys, checked)
+            return replace(_pandas_format("Runs.scan_histories", SCAN_LEADING, keys, checked), name=name)
         case "polars":
-            return _polars_format("Runs.scan_histories", SCAN_LEADING, keys, checked)
+            return replace(_polars_format("Runs.scan_histories", SCAN_LEADING, keys, checked), name=name)
         case "arrow":
             require("pyarrow", needed_for='Runs.scan_histories(format="arrow")')
-            return _frame_format(to_arrow, SCAN_LEADING, keys, checked)
+            return replace(_frame_format(to_arrow, SCAN_LEADING, keys, checked), name=name)
         case _:
             raise ValueError(f"format must be 'default', 'pandas', 'polars' or 'arrow', not {shown(name)}")
 

@@ -136,6 +136,8 @@ def among(query: RunQuery, runs: Sequence[str] | None) -> RunQuery:
     """Return the query for those of its runs that have one of these ids; None for all."""
     if runs is None:
         return query
+    if query.ids is not None:
+        return query.only([name for name in query.ids if name in runs])
     chosen = {"name": {"$in": [*runs]}}
     before = json.loads(query.filters)
     return replace(query, filters=json.dumps({"$and": [before, chosen]} if before else chosen))
@@ -166,13 +168,15 @@ def _read_types(logged: LoggedTypes, plan: HistoriesPlan) -> Flow[None]:
     query = plan.query
 
     def read(size: int, after: str | None) -> Flow[Page[WholeHistory]]:
+        paged = query.sized(size)
+        sent, cursor = paged.request(after)
         operation = list_whole_histories(
-            entity=query.entity,
-            project=query.project,
-            filters=query.filters,
-            order=query.order,
-            first=size,
-            after=after,
+            entity=sent.entity,
+            project=sent.project,
+            filters=sent.filters,
+            order=sent.order,
+            first=sent.per_page,
+            after=cursor,
             min_step=0,
             max_step=None,
             samples=1,
@@ -182,7 +186,8 @@ def _read_types(logged: LoggedTypes, plan: HistoriesPlan) -> Flow[None]:
             with_keys=True,
         )
         response = yield from fetch(operation)
-        return read_page(require_runs(response.project, query.entity, query.project), after)
+        page = read_page(require_runs(response.project, query.entity, query.project), cursor)
+        return paged.placed(page, after)
 
     listing = Listing(
         read, lambda page: page.nodes, lambda run: run.id, per_page=RUNS_A_PAGE, limit=query.limit

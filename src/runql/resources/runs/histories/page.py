@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from runql.errors import IncompleteHistoriesError
-from runql.frames.batches import Batch, RowBatch
+from runql.frames.batches import Batch, RowBatch, step_of
 from runql.frames.row_readers import RowReader
 from runql.partial_results import allowed_partial, explain
-from runql.resources.history.chosen_rows import BAD_ROW_OF_RUN, CHOSEN_ROWS, content_by_run
+from runql.resources.history.chosen_rows import BAD_ROW, BAD_ROW_OF_RUN, CHOSEN_ROWS, content_by_run
 from runql.resources.history.plan import ScanPlan
 from runql.resources.history.row_counts import RowCounts
 from runql.resources.history.row_tally import RowTally
@@ -31,7 +32,7 @@ from runql.resources.runs.adaptive_pages import UnreadRuns
 from runql.resources.runs.query import RunQuery
 from runql.transport.flow import Flow, fetch_with_raw_lists
 from runql.transport.sample_limits import is_far_below
-from runql.values import as_json
+from runql.values import as_json, parse_rows
 from runql_graphql.operations import list_whole_histories
 
 if TYPE_CHECKING:
@@ -45,10 +46,12 @@ class HistoriesPlan:
     Attributes:
         query: which runs.
         scan: which rows of each; its run has no id.
+        heights: how many rows each of the chosen runs of a part has; empty where nobody counted them.
     """
 
     query: RunQuery
     scan: ScanPlan
+    heights: tuple[int, ...] = ()
 
     def words(self) -> str:
         """Which rows of which runs, for people."""
@@ -222,6 +225,17 @@ class ListedHistory:
         """The fields that change when rows are added."""
         return RunFingerprint(self.name, self.line_count, self.fields.heartbeat_at)
 
+    def end_before(self, end: int) -> None:
+        """Forget the rows from this step on."""
+        lines = self.lines
+        keep = len(lines)
+        with suppress(*BAD_ROW):
+            while keep and (step_of(parse_rows(lines[keep - 1 : keep])[0]) or 0) >= end:
+                keep -= 1
+        if keep < len(lines):
+            self.fields = self.fields.model_copy(update={"history": lines[:keep]})
+        self.lists = [None if rows is None else rows.between(0, end) for rows in self.lists]
+
     def outline(self, reader: RowReader) -> Outline:
         """The numbers and steps of its rows.
 
@@ -281,13 +295,16 @@ def list_histories(
     specs = specs_of(scan, scan.min_step, scan.max_step, samples)
     if with_steps:
         specs.append(steps_spec(samples))
+    if query.ids == ():
+        return Page([], after, None, False, 0)
+    sent, cursor = query.request(after)
     operation = list_whole_histories(
-        entity=query.entity,
-        project=query.project,
-        filters=query.filters,
-        order=query.order,
-        first=query.per_page,
-        after=after,
+        entity=sent.entity,
+        project=sent.project,
+        filters=sent.filters,
+        order=sent.order,
+        first=sent.per_page,
+        after=cursor,
         min_step=scan.min_step,
         max_step=scan.max_step,
         samples=samples,
@@ -297,10 +314,10 @@ def list_histories(
         with_keys=keys or not scan.wants_every_step,
     )
     response, cut = yield from fetch_with_raw_lists(operation, CHOSEN_ROWS, fail_fast=fail_fast)
-    page = read_page(require_runs(response.project, query.entity, query.project), after)
+    page = read_page(require_runs(response.project, query.entity, query.project), cursor)
     contents = content_by_run(cut, len(page.nodes))
     nodes = [
         ListedHistory(fields, content, scan, samples)
         for fields, content in zip(page.nodes, contents, strict=True)
     ]
-    return Page(nodes, page.after, page.cursor, page.more, page.total)
+    return query.placed(page.with_nodes(nodes), after)

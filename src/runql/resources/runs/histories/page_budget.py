@@ -53,6 +53,12 @@ class PageBudget:
         if self._bytes_read:
             self._rows = max(1, min(MOST_ROWS, self._most_bytes * self._rows_read // self._bytes_read))
 
+    def expect(self, heights: Sequence[int], row_bytes: int | None) -> None:
+        """Choose the first page for runs of which the rows are known, and the bytes of a row where they are."""
+        if row_bytes is not None:
+            self.learn(1, row_bytes)
+        self.runs = self.choose(heights)
+
     def choose(self, heights: Sequence[int]) -> int:
         """The size that takes the fewest requests for runs of so many rows; at most twice the last one."""
         most = min(2 * self.runs, max(self.runs, MOST_RUNS))

@@ -8,7 +8,7 @@ from functools import partial
 from itertools import chain, repeat
 from typing import TYPE_CHECKING
 
-from runql.errors import IncompleteHistoriesError, IncompleteHistoryError, RunqlError
+from runql.errors import IncompleteHistoriesError, IncompleteHistoryError, RunNotFoundError, RunqlError
 from runql.frames.batches import RUN_ID, Batch, RowBatch
 from runql.frames.row_readers import RowReader
 from runql.resources.history.chosen_rows import (
@@ -53,6 +53,8 @@ def sample_runs(
     try:
         while (page := (yield from pages.read())) is not None:
             runs = pages.take(page)
+            for name in page.absent:
+                unreadable.add(name, RunNotFoundError(query.entity, query.project, name))
             listed += len(runs)
             batches.append(page_rows(runs, options, reader, unreadable))
     except RunqlError as error:
@@ -172,13 +174,14 @@ def rows_of(batches: Sequence[Batch]) -> list[Row]:
 def _history_page(
     options: SampleOptions, query: RunQuery, after: str | None, fail_fast: bool
 ) -> Flow[Page[SampledRun]]:
+    sent, cursor = query.request(after)
     operation = list_histories(
-        entity=query.entity,
-        project=query.project,
-        filters=query.filters,
-        order=query.order,
-        first=query.per_page,
-        after=after,
+        entity=sent.entity,
+        project=sent.project,
+        filters=sent.filters,
+        order=sent.order,
+        first=sent.per_page,
+        after=cursor,
         samples=options.samples,
         specs=options.specs,
         whole=options.wants_whole_rows,
@@ -186,10 +189,10 @@ def _history_page(
         chosen=bool(options.specs),
     )
     response, cut = yield from fetch_with_raw_lists(operation, CHOSEN_ROWS, fail_fast=fail_fast)
-    page = read_page(require_runs(response.project, query.entity, query.project), after)
+    page = read_page(require_runs(response.project, query.entity, query.project), cursor)
     contents = content_by_run(cut, len(page.nodes))
     nodes = [
         SampledRun(f"{query.entity}/{query.project}/{fields.name}", fields, content)
         for fields, content in zip(page.nodes, contents, strict=True)
     ]
-    return Page(nodes, page.after, page.cursor, page.more, page.total)
+    return query.placed(page.with_nodes(nodes), after)

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from runql.arguments import checked_path
+from runql.arguments import checked_path, positive
 from runql.bars import checked_progress, reported, reported_in_loop
 from runql.frames.asked_types import FrameSchema
 from runql.frames.batches import Batch
@@ -17,10 +17,12 @@ from runql.postponed import postponed
 from runql.resources.history.arrow_members import ArrowScan, AsyncArrowScan
 from runql.resources.pages.next_item import AsyncNextItem, NextItem
 from runql.resources.records.tables import Contents, Shown, described
+from runql.resources.records.travelling import Travelling
 from runql.resources.runs.histories.collect import read_histories, sink_histories
 from runql.resources.runs.histories.cursor import HistoriesCursor
 from runql.resources.runs.histories.formats import SCAN_LEADING, OutputFormat
 from runql.resources.runs.histories.page import HistoriesPart, HistoriesPlan, may_leave_out, unread_error
+from runql.resources.runs.histories.split import split_scan
 from runql.transport.bodies import Progress
 from runql.transport.flow import Flow
 from runql.transport.sample_limits import SampleLimits
@@ -39,7 +41,7 @@ F_co = TypeVar("F_co", covariant=True)
 HANDED_OUT = "was handed out"
 
 
-class HistoriesScan(ArrowScan, Shown, Generic[F_co]):
+class HistoriesScan(ArrowScan, Travelling, Shown, Generic[F_co]):
     """Every row of every run of a list, never downsampled; nothing is sent before rows are requested::
 
         frame = api.runs("team/project").scan_histories(keys=["loss"]).collect()
@@ -69,6 +71,42 @@ class HistoriesScan(ArrowScan, Shown, Generic[F_co]):
         self._pivot = pivot
         self._progress = checked_progress(progress)
         self._next: NextItem[F_co] = NextItem(self.__iter__)
+
+    _STAYS = frozenset({"_next", "_progress", "_shared_streams"})
+
+    def _settle(self) -> None:
+        self._progress = None
+        self._next = NextItem(self.__iter__)
+
+    def _token(self) -> tuple[object, ...]:
+        return repr(self._plan), self._output.token(), self._pivot
+
+    def split(self, n: int, *, workers: int = 1) -> list[HistoriesScan[F_co]]:
+        """Return at most ``n`` scans of about as many rows, which together read the rows of this one in its order::
+
+            parts = api.runs("team/vision").scan_histories(keys=["loss"]).split(8, workers=4)
+            with ProcessPoolExecutor(4) as pool:
+                frames = list(pool.map(HistoriesScan.collect, parts))
+
+        Each part names its runs by id and ends each of them at its last step of now, so reading a part again gives the same
+        rows. Rows that are logged later are left out. The server reports the last step of a running run late: rows behind
+        it are left out, too. A run without a reported step is read to its end. A run that was deleted since is in the
+        `IncompleteHistoriesError` of its part.
+
+        Args:
+            n: parts at most, at least 1. There are fewer where there are fewer runs, and one for no runs.
+            workers: processes that read parts at the same time; each uses such a part of the rate limit, see `Api`.
+
+        Raises:
+            ValueError: ``n`` or ``workers`` is below 1, or the scan has ``pivot``.
+
+        Requests: one for each 500 runs.
+        """
+        refuse_pivot("split", pivot=self._pivot)
+        most, processes = positive("n", n), positive("workers", workers)
+        plans = self._client.run(split_scan(self._plan, most))
+        client = self._client if processes == 1 else self._client.with_share(1 / processes)
+        return [HistoriesScan(client, plan, self._output, pivot=False) for plan in plans]
 
     def __repr__(self) -> str:
         return described("HistoriesScan", self._plan.words())
@@ -211,7 +249,7 @@ class HistoriesScan(ArrowScan, Shown, Generic[F_co]):
             )
 
 
-class AsyncHistoriesScan(AsyncArrowScan, Shown, Generic[F_co]):
+class AsyncHistoriesScan(AsyncArrowScan, Travelling, Shown, Generic[F_co]):
     """The async twin of `HistoriesScan`: ``await scan.collect()``, ``async for frame in scan``, ``await scan.sink_parquet(path)``."""
 
     def __init__(
@@ -229,6 +267,42 @@ class AsyncHistoriesScan(AsyncArrowScan, Shown, Generic[F_co]):
         self._pivot = pivot
         self._progress = checked_progress(progress)
         self._next: AsyncNextItem[F_co] = AsyncNextItem(self.__aiter__)
+
+    _STAYS = frozenset({"_next", "_progress", "_shared_streams"})
+
+    def _settle(self) -> None:
+        self._progress = None
+        self._next = AsyncNextItem(self.__aiter__)
+
+    def _token(self) -> tuple[object, ...]:
+        return repr(self._plan), self._output.token(), self._pivot
+
+    async def split(self, n: int, *, workers: int = 1) -> list[AsyncHistoriesScan[F_co]]:
+        """Return at most ``n`` scans of about as many rows, which together read the rows of this one in its order::
+
+            parts = api.runs("team/vision").scan_histories(keys=["loss"]).split(8, workers=4)
+            with ProcessPoolExecutor(4) as pool:
+                frames = list(pool.map(HistoriesScan.collect, parts))
+
+        Each part names its runs by id and ends each of them at its last step of now, so reading a part again gives the same
+        rows. Rows that are logged later are left out. The server reports the last step of a running run late: rows behind
+        it are left out, too. A run without a reported step is read to its end. A run that was deleted since is in the
+        `IncompleteHistoriesError` of its part.
+
+        Args:
+            n: parts at most, at least 1. There are fewer where there are fewer runs, and one for no runs.
+            workers: processes that read parts at the same time; each uses such a part of the rate limit, see `Api`.
+
+        Raises:
+            ValueError: ``n`` or ``workers`` is below 1, or the scan has ``pivot``.
+
+        Requests: one for each 500 runs.
+        """
+        refuse_pivot("split", pivot=self._pivot)
+        most, processes = positive("n", n), positive("workers", workers)
+        plans = await self._client.run(split_scan(self._plan, most))
+        client = self._client if processes == 1 else self._client.with_share(1 / processes)
+        return [AsyncHistoriesScan(client, plan, self._output, pivot=False) for plan in plans]
 
     def __repr__(self) -> str:
         return described("AsyncHistoriesScan", self._plan.words())

@@ -1,0 +1,1 @@
+"""Engines that read runs in many processes, each an extra."""

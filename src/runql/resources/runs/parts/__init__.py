@@ -1,0 +1,1 @@
+"""Lists and scans in parts, for several processes."""
