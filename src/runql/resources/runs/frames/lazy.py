@@ -39,10 +39,10 @@ class LazyRuns(LazySource):
         self, columns: list[str], predicate: pl.Expr | None, n_rows: int | None
     ) -> Iterator[pl.DataFrame]:
         """See `LazySource.frames`."""
-        # The limit counts runs that the query does not choose.
+        # The limit counts runs that the query does not choose. Of a part of a split, every run is asked for by its id.
         more = (
             run_filter(comparisons(predicate), self._columns.schema.types)
-            if self._query.limit is None
+            if self._query.limit is None and self._query.ids is None
             else None
         )
         chosen = some_columns(self._columns, columns or ["id"])
