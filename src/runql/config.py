@@ -83,16 +83,17 @@ class Settings:
         return self
 
     def __reduce__(self) -> tuple[object, ...]:
-        return _with_key_of_this_process, (self.without_key(),)
-
-    def without_key(self) -> dict[str, object]:
-        """Return all fields but the key."""
-        return {each.name: getattr(self, each.name) for each in fields(self) if each.name != "api_key"}
+        return _with_key_of_this_process, (fields_without_key(self),)
 
     @property
     def graphql_url(self) -> str:
         """The URL that every operation is posted to."""
         return f"{self.base_url}/graphql"
+
+
+def fields_without_key(settings: Settings) -> dict[str, object]:
+    """Return all fields but the key, by name."""
+    return {each.name: getattr(settings, each.name) for each in fields(settings) if each.name != "api_key"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,8 +23,10 @@ from runql.resources.history.exports.parts import MOST_TRIES
 from runql.resources.runs.adaptive_pages import HOPELESS, Streak
 from runql.transport.deadlines.budget import REFUND
 from runql.transport.diagnosis import diagnose
+from runql.transport.flow import MOST_TRANSFERS
 from runql.transport.limits.decoding import STEP
 from runql.transport.observation import log_setup, spans
+from runql.transport.pacing.concurrency import AT_FIRST as TRANSFERS_AT_FIRST
 from runql.transport.pacing.congestion import AT_FIRST, FIRST_SHARE, RECOVERY
 from runql.transport.retry import Outcome, send_with_retries
 from runql.transport.wire import Failure, Request, Response, Traffic
@@ -100,6 +102,8 @@ def test_the_numbers_of_the_sentences_are_those_of_the_code() -> None:
         f"go on at {WORDS[round(FIRST_SHARE * 10)]} tenths of the rate that the server allowed",
         f"reach that rate after {RECOVERY:g} s",
         f"A client begins with {WORDS[AT_FIRST]} at the same time",
+        f"Downloads of many files begin with {WORDS[TRANSFERS_AT_FIRST]} at a time",
+        f"at most `max_concurrency` ({MOST_TRANSFERS})",
     ]
     assert [each for each in sentences if each not in prose(RELIABILITY)] == []
 
@@ -116,7 +120,7 @@ def test_one_failure_in_five_never_exhausts_the_budget() -> None:
 
 def test_no_other_number_stands_in_the_document() -> None:
     known = {POLICY.max_attempts, POLICY.first_delay, POLICY.max_delay, POLICY.total_seconds, DEFAULT_TIMEOUT}
-    known |= {round(BUDGET), REFUND, RECOVERY}
+    known |= {round(BUDGET), REFUND, RECOVERY, MOST_TRANSFERS}
     text = re.sub(r"```.*?```", "", RELIABILITY, flags=re.DOTALL).partition("## What is sent again")
     after = text[2].partition("## The rate limit")[2]
     found = {float(each) for each in re.findall(r"\b\d+(?:\.\d+)?\b", text[0] + after)}

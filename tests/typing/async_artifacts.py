@@ -100,6 +100,7 @@ async def use_artifact(artifact: AsyncArtifact) -> None:
     assert_type([artifact.size, artifact.file_count], list[int])
     assert_type([artifact.is_link, artifact.ttl_is_inherited], list[bool])
     assert_type(artifact.commit_hash, str | None)
+    assert_type(artifact.with_key("key"), AsyncArtifact)
     assert_type(artifact.history_step, int | None)
     assert_type(artifact.description, str | None)
     assert_type(artifact.metadata, dict[str, JSONValue])

@@ -102,6 +102,7 @@ def use_artifact(artifact: Artifact) -> None:
     assert_type([artifact.size, artifact.file_count], list[int])
     assert_type([artifact.is_link, artifact.ttl_is_inherited], list[bool])
     assert_type(artifact.commit_hash, str | None)
+    assert_type(artifact.with_key("key"), Artifact)
     assert_type(artifact.history_step, int | None)
     assert_type(artifact.description, str | None)
     assert_type(artifact.metadata, dict[str, JSONValue])

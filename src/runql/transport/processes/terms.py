@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final, NoReturn, Protocol, Self, TypeVar
 
-from runql.config import Settings, settings_of_this_process
+from runql.config import Settings, fields_without_key, settings_of_this_process
 from runql.errors import UnshareableError
 from runql.limits import Limits
 from runql.partial_results import OnPartial
@@ -83,7 +83,7 @@ def terms_of(
     """
     if transport is not None:
         _raise_own_transport()
-    return Terms(tuple(settings.without_key().items()), retry, deadline, limits, partial, share)
+    return Terms(tuple(fields_without_key(settings).items()), retry, deadline, limits, partial, share)
 
 
 def joined(kind: type[C], terms: Terms) -> C:
