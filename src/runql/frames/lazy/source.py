@@ -31,20 +31,19 @@ class LazySource(ABC):
         n_rows: int | None,
         batch_size: int | None,  # noqa: ARG002 - rows come in the portions of the responses
     ) -> Iterator[pl.DataFrame]:
-        """Yield frames of the columns, of rows for which the predicate is true, ``n_rows`` in all.
+        """Yield frames of the columns: of the first ``n_rows`` rows, those for which the predicate is true.
 
-        Some engines of polars neither filter nor count again.
+        Some engines of polars neither filter nor count again. polars gives both for ``head(n).filter(...)`` alone, where
+        rows count before they are chosen: nothing is pushed down then but the number of rows.
         """
         columns = [*self.schema] if with_columns is None else with_columns
         left = n_rows
-        for frame in self.frames(columns, predicate, n_rows):
+        for frame in self.frames(columns, predicate if n_rows is None else None, n_rows):
             chosen = frame.select(columns)
-            if predicate is not None:
-                chosen = chosen.filter(predicate)
             if left is not None:
                 chosen = chosen.head(left)
                 left -= chosen.height
-            yield chosen
+            yield chosen if predicate is None else chosen.filter(predicate)
             if left is not None and left <= 0:
                 return
 

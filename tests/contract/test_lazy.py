@@ -1,0 +1,129 @@
+"""Lazy frames send what a query needs, and fail with errors of runql."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from typing import Literal
+
+import polars as pl
+import pytest
+
+from runql import Api, ClientClosedError, FrameValueError
+from runql_server.running import RunningServer
+from runql_server.seed import SeedRun
+
+RUNS, STEPS = 6, 60
+WIDE = {f"k{number:02}": 0.123456789 for number in range(20)}
+both_engines = pytest.mark.parametrize("engine", ["in-memory", "streaming"])
+
+
+@pytest.fixture
+def server() -> Iterator[RunningServer]:
+    with RunningServer() as server:
+        server.seed(
+            "p",
+            [
+                SeedRun(
+                    name=f"r{run}",
+                    config={"lr": run / 10},
+                    history=[
+                        {"_step": step, "a": run * 10.0 + step, "b": step, **WIDE} for step in range(STEPS)
+                    ],
+                )
+                for run in range(RUNS)
+            ],
+        )
+        yield server
+
+
+@pytest.fixture
+def api(server: RunningServer) -> Iterator[Api]:
+    with Api(base_url=server.url, api_key=server.api_key, overrides={"entity": server.entity}) as api:
+        yield api
+
+
+def requests(api: Api, query: pl.LazyFrame, engine: Literal["in-memory", "streaming"]) -> tuple[int, int]:
+    """Collect a query; return how many requests that sent, and the rows."""
+    before = api.traffic.requests
+    rows = query.collect(engine=engine).height
+    return api.traffic.requests - before, rows
+
+
+@both_engines
+def test_a_query_of_rows_sends_what_it_needs(api: Api, engine: Literal["in-memory", "streaming"]) -> None:
+    before = api.traffic.requests
+    lazy = api.runs("p").scan_histories().lazy()
+    assert api.traffic.requests - before == 1
+    step, run = pl.col("_step"), pl.col("run_id")
+    assert requests(api, lazy, engine) == (1, RUNS * STEPS)
+    assert requests(api, lazy.select(pl.col("a").sum()), engine) == (1, 1)
+    assert requests(api, lazy.filter(step >= 3), engine) == (1, RUNS * (STEPS - 3))
+    assert requests(api, lazy.filter(run == "r2"), engine) == (1, STEPS)
+    assert requests(api, lazy.head(3), engine) == (1, 3)
+
+
+@both_engines
+def test_rows_are_counted_before_they_are_chosen_where_the_query_says_so(
+    api: Api, engine: Literal["in-memory", "streaming"]
+) -> None:
+    lazy = api.runs("p", order="+created_at").scan_histories().lazy()
+    first = pl.col("_step") != 0
+    assert lazy.head(1).filter(first).collect(engine=engine).height == 0
+    assert lazy.filter(first).head(1).collect(engine=engine)["_step"].to_list() == [1]
+
+
+def test_fewer_bytes_arrive_for_one_metric(api: Api) -> None:
+    lazy = api.runs("p").scan_histories().lazy()
+
+    def received(query: pl.LazyFrame) -> int:
+        before = api.traffic.bytes_received
+        query.collect()
+        return api.traffic.bytes_received - before
+
+    assert received(lazy.select("a").filter(pl.col("a") > 0)) < received(lazy) / 4
+    assert received(lazy.filter(pl.col("run_id") == "r1")) < received(lazy) / 2
+
+
+@both_engines
+def test_a_query_of_runs_sends_what_it_needs(api: Api, engine: Literal["in-memory", "streaming"]) -> None:
+    before = api.traffic.requests
+    lazy = api.runs("p", per_page=2).lazy(schema={"config.lr": float})
+    assert api.traffic.requests == before
+    assert requests(api, lazy, engine) == (RUNS // 2, RUNS)
+    assert requests(api, lazy.head(2), engine) == (1, 2)
+    assert requests(api, lazy.filter(pl.col("config.lr") > 0.35).select("id"), engine) == (1, 2)
+
+
+def test_what_is_pushed_down_is_shown_and_logged(api: Api, caplog: pytest.LogCaptureFixture) -> None:
+    query = api.runs("p").scan_histories().lazy().filter(pl.col("_step") > 3).select("a")
+    plan = query.explain()
+    assert "PROJECT 2/24 COLUMNS" in plan
+    assert "SELECTION" in plan
+    with caplog.at_level(logging.DEBUG, logger="runql.lazy"):
+        query.collect()
+    assert any("min_step=4" in record.getMessage() for record in caplog.records), caplog.text
+
+
+@both_engines
+def test_errors_of_a_query_are_those_of_runql(api: Api, engine: Literal["in-memory", "streaming"]) -> None:
+    wrong = api.runs("p").scan_histories(schema={"a": bool}).lazy()
+    with pytest.raises(FrameValueError, match="a"):
+        wrong.collect(engine=engine)
+    lazy = api.runs("p").scan_histories().lazy()
+    api.close()
+    with pytest.raises(ClientClosedError):
+        lazy.collect(engine=engine)
+
+
+def test_a_lazy_frame_is_not_written(api: Api, server: RunningServer) -> None:
+    lazy = api.runs("p").scan_histories().lazy()
+    with pytest.raises(pl.exceptions.ComputeError, match="holds an open client") as caught:
+        lazy.serialize()
+    assert server.api_key not in str(caught.value)
+
+
+def test_a_query_of_one_run_reads_the_steps_it_needs(api: Api) -> None:
+    lazy = api.run("p/r1").scan_history().lazy()
+    found = lazy.filter(pl.col("_step").is_between(10, 12)).select("_step", "a").collect()
+    assert found.rows() == [(10, 20.0), (11, 21.0), (12, 22.0)]
