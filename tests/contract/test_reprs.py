@@ -68,6 +68,13 @@ class Config(TypedDict):
     name: str
 
 
+def unread(listed_later: Untyped) -> Untyped:
+    """A copy of a list, which stays as it is when the list is read."""
+    other = object.__new__(type(listed_later))
+    vars(other).update(vars(listed_later))
+    return other
+
+
 def objects_of(api: Untyped, face: Face, home: str, sweep_id: str, folder: Path) -> Iterator[Untyped]:
     """One object of each public class of a client, and more of the lists: before their first page and after."""
     run = taken(face, api.run(f"{home}/one"))
@@ -82,7 +89,7 @@ def objects_of(api: Untyped, face: Face, home: str, sweep_id: str, folder: Path)
         *(artifact.files(), kind.collections(), project.collections()),
         *(taken(face, api.artifact_types(home)), taken(face, api.artifacts("dataset", f"{home}/rows"))),
     ]
-    yield from (copy.copy(each) for each in lists)
+    yield from (unread(each) for each in lists)
     for each in lists:
         listed(face, each)
         yield each

@@ -101,6 +101,11 @@ _MORE: Final[dict[str, Call]] = {
     "runs.histories(keys)": lambda on: on.take(on.runs().histories(keys=["loss"], format="default")),
     "runs.scan_histories.collect": lambda on: on.take(on.runs().scan_histories(format="polars").collect()),
     "runs.scan_histories.sink_parquet": _sunk,
+    "runs.scan_histories.split": lambda on: [
+        repr(part).replace("Async", "")
+        for part in on.take(on.runs().scan_histories(format="polars").split(2))
+    ],
+    "runs.split": lambda on: [repr(part).replace("Async", "") for part in on.take(on.runs().split(2))],
     "runs.to_pandas": lambda on: on.take(on.runs().to_pandas()),
     "runs.to_arrow": lambda on: on.take(on.runs().to_arrow()),
     "runs.next": lambda on: on.take(on.runs(per_page=1).next()),
@@ -129,7 +134,13 @@ _MORE_WRITING: Final[dict[str, Call]] = {
 }
 
 _LOADS: Final = "loads a listed run on the sync client, as light run.load does"
+_STREAMS: Final = "passes on the portions of an iteration, which has cells"
 EXCLUDED: Final[dict[str, str]] = {
+    **{
+        f"{name}.{member}": _STREAMS
+        for name in ("HistoriesScan", "HistoryScan", "Runs")
+        for member in ("__arrow_c_stream__", "iter_batches", "lazy", "to_arrow_reader")
+    },
     "Artifact.get_path": "a deprecated name of get_entry, with its code",
     "Artifact.source_artifact": "sends a request for links alone, and the embedded server makes none",
     "Artifact.unlink": "the embedded server makes no links",
