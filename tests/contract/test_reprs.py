@@ -70,8 +70,11 @@ class Config(TypedDict):
 
 def unread(listed_later: Untyped) -> Untyped:
     """A copy of a list, which stays as it is when the list is read."""
-    other = object.__new__(type(listed_later))
-    vars(other).update(vars(listed_later))
+    kind: Untyped = listed_later.__class__
+    other: Untyped = kind.__new__(kind)
+    state: dict[str, object] = listed_later.__dict__
+    for name, value in state.items():
+        setattr(other, name, value)
     return other
 
 
