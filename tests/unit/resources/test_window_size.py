@@ -38,7 +38,7 @@ def test_a_size_that_the_caller_named_stays() -> None:
     ("width", "left", "rows"),
     [
         # As many rows as fit the bytes of a window, in windows of one size.
-        (400, 200_000, 20_000),
+        (400, 200_000, 12_500),
         (MOST_BYTES // 10_000, 1_000_000, 10_000),
         # Few bytes a row: the rows of a window have a limit of their own.
         (1, 100 * MOST_ROWS, MOST_ROWS),
@@ -69,7 +69,7 @@ def test_the_widest_rows_count_and_without_rows_a_guess() -> None:
     size.learn(10, 10 * 10_000, columns=10)
     size.learn(10, 10, columns=10)
     size.fit(1_000_000)
-    assert size.rows < guessed / 20
+    assert size.rows == 1000 < guessed / 10
 
 
 @pytest.mark.parametrize("gap", [1, 100])
@@ -90,3 +90,11 @@ def test_a_frame_takes_fewer_requests_than_windows_of_the_hint(keys: list[str] |
     # The rows by eight windows at once; before them one that shows their width, and where they are sparse the steps of
     # all. Keys take the border of each window, too.
     assert requests[True] <= (9 if gap == 1 else 12)
+
+
+def test_windows_at_the_same_time_have_bounded_bytes() -> None:
+    wide, narrow = (learned(planned(page_size=DEFAULT_PAGE_SIZE), width) for width in (400, 10))
+    wide.fit(200_000)
+    narrow.fit(20_000)
+    assert (wide.at_once, narrow.at_once) == (2, 8)
+    assert learned(planned(page_size=1000), width=MOST_BYTES).at_once == 8

@@ -209,7 +209,7 @@ class ScanCursor:
             results = [(yield from self._read_span(spans[0]))]
         else:
             flows = [self._read_span(span) for span in spans]
-            results = yield from gather(flows, limit=self._plan.max_concurrency)
+            results = yield from gather(flows, limit=self._size.at_once)
         batches: list[Batch] = []
         for span, pieces in zip(spans, results, strict=True):
             if self._cut:
@@ -253,7 +253,7 @@ class ScanCursor:
         if len(flows) == 1:
             yield from flows[0]
         else:
-            yield from gather(flows, limit=self._plan.max_concurrency)
+            yield from gather(flows, limit=self._size.at_once)
         count = next((place for place in range(len(spans)) if place not in results), len(spans))
         for place, span in enumerate(spans[:count]):
             for piece in results[place]:

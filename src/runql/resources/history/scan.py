@@ -65,7 +65,7 @@ class HistoryScan(ArrowScan, Travelling, Shown, Generic[R]):
 
     Rows are dicts, or instances of the type that ``row=`` named. Each ``for`` and each ``to_*`` begins with the first row; ``next(scan)`` continues where it was. Sends
     one request for each ``page_size`` steps (or rows, where these are fewer) and a few more; a frame with the default
-    ``page_size`` one for each 8 MiB of rows, but up to ``max_concurrency`` where these are few. With polars, the rows of a run
+    ``page_size`` one for each 5 MiB of rows, but up to ``max_concurrency`` where these are few. With polars, the rows of a run
     that the server has exported to parquet come from its files, one request or more for each.
 
     Raises: `IncompleteHistoryError`, the server does not return every row; `CorruptHistoryError`, a row cannot be read;

@@ -7,8 +7,11 @@ from typing import Final
 from runql.resources.history.plan import ScanPlan
 
 MOST_ROWS: Final = 100_000
-MOST_BYTES: Final = 8 * 2**20
+MOST_BYTES: Final = 5 * 2**20
 """Of the JSON of all rows of a window."""
+
+MOST_BYTES_AT_ONCE: Final = 2 * MOST_BYTES
+"""Of the JSON of all windows that are requested at the same time: so memory does not grow with the rows of a run."""
 
 CELL_BYTES: Final = 32
 """The width of a value with its name, before any row has shown it."""
@@ -33,6 +36,14 @@ class WindowSize:
     def is_open(self) -> bool:
         """Whether the size may change once a row has shown its width."""
         return self._plan.adapts_size and self._width is None
+
+    @property
+    def at_once(self) -> int:
+        """How many windows are requested at the same time."""
+        if not self._plan.adapts_size or self._width is None:
+            return self._plan.max_concurrency
+        fitting = round(MOST_BYTES_AT_ONCE / (self.rows * self._width))
+        return max(1, min(self._plan.max_concurrency, fitting))
 
     def learn(self, rows: int, size: int, columns: int) -> None:
         """Note how many bytes the rows of a window took.

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _PIECE: Final = 1 << 14
 """Bytes of one write within a deadline: a socket that can be written to takes so many at once."""
 
-_MOST_READ: Final = 1 << 18
+_MOST_READ: Final = 120 << 10
 """Bytes of one read of a body that comes fast: each read lets another thread run."""
 
 _active: Final[ContextVar[Call | None]] = ContextVar("runql call of this thread's sockets", default=None)
