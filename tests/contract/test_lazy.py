@@ -127,3 +127,46 @@ def test_a_query_of_one_run_reads_the_steps_it_needs(api: Api) -> None:
     lazy = api.run("p/r1").scan_history().lazy()
     found = lazy.filter(pl.col("_step").is_between(10, 12)).select("_step", "a").collect()
     assert found.rows() == [(10, 20.0), (11, 21.0), (12, 22.0)]
+
+
+@pytest.mark.parametrize(
+    "nothing", [pl.col("_step") < 0, pl.col("run_id").is_in(["r1"]) & (pl.col("run_id") == "r2")]
+)
+def test_a_query_without_a_row_sends_nothing(api: Api, nothing: pl.Expr) -> None:
+    assert requests(api, api.runs("p").scan_histories().lazy().filter(nothing), "in-memory") == (0, 0)
+
+
+@both_engines
+def test_a_newer_metric_is_an_error_where_the_query_takes_every_column(
+    api: Api, server: RunningServer, engine: Literal["in-memory", "streaming"]
+) -> None:
+    server.seed("late", [SeedRun(name="early", history=[{"x": 1}])])
+    lazy = api.runs("late").scan_histories().lazy()
+    server.seed("late", [SeedRun(name="new", history=[{"y": 2}])])
+    with pytest.raises(FrameValueError) as caught:
+        lazy.collect(engine=engine)
+    assert (caught.value.run, caught.value.column) == ("new", "y")
+    assert lazy.select(pl.col("x").sum()).collect(engine=engine).item() == 1
+
+
+def test_columns_of_runs_are_read_where_a_query_takes_one(api: Api) -> None:
+    lazy = api.runs("p").scan_histories().lazy(run_columns=["state"], run_schema={"config.lr": float})
+    assert requests(api, lazy.select("a"), "in-memory") == (1, RUNS * STEPS)
+    assert requests(api, lazy.select("a", "state"), "in-memory") == (2, RUNS * STEPS)
+    assert requests(api, lazy.filter(pl.col("config.lr") < 0.15).select("a"), "in-memory") == (2, 2 * STEPS)
+    assert requests(api, lazy.filter(pl.col("state") == "crashed"), "in-memory") == (1, 0)
+
+
+def test_what_cannot_be_lazy_is_refused_before_anything_is_sent(api: Api) -> None:
+    before = api.traffic.requests
+    with pytest.raises(ValueError, match=r"config\.lr"):
+        api.runs("p").lazy(columns=["config.lr"])
+    with pytest.raises(ValueError, match="pivoted"):
+        api.runs("p").scan_histories(pivot=True).lazy()
+    assert api.traffic.requests == before
+
+
+def test_a_column_of_runs_replaces_a_metric_of_its_name(api: Api, server: RunningServer) -> None:
+    server.seed("named", [SeedRun(name="r", state="crashed", history=[{"state": 7, "x": 1}])])
+    lazy = api.runs("named").scan_histories().lazy(run_columns=["state"])
+    assert lazy.collect().rows(named=True) == [{"run_id": "r", "_step": 0, "x": 1.0, "state": "crashed"}]

@@ -51,7 +51,7 @@ class LazyHistory(LazySource):
             self.note(rows=0)
             return
         self.note(**plan.options, rows=n_rows)
-        known = self._types if plan.keys is None and len(metrics) == len(self._types) - 1 else None
+        known = self.schema if plan.keys is None and len(columns) == len(self.schema) else None
         stream = self._stream(plan)
         while (batches := self._client.run(stream.next_batches())) is not None:
             # One window at a time: a portion has up to ``max_concurrency`` of them.

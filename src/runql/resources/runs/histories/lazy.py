@@ -68,7 +68,7 @@ class LazyHistories(LazySource):
         if scan is None or runs == []:
             self.note(rows=0)
             return
-        known = self._types if scan.keys is None and len(metrics) == len(self._types) - 2 else None
+        known = self.schema if scan.keys is None and len(columns) == len(self.schema) else None
         query = among(self._plan.query, runs)
         joined = self._joined(columns, query, predicate)
         if joined is not None:
