@@ -170,3 +170,12 @@ def test_a_column_of_runs_replaces_a_metric_of_its_name(api: Api, server: Runnin
     server.seed("named", [SeedRun(name="r", state="crashed", history=[{"state": 7, "x": 1}])])
     lazy = api.runs("named").scan_histories().lazy(run_columns=["state"])
     assert lazy.collect().rows(named=True) == [{"run_id": "r", "_step": 0, "x": 1.0, "state": "crashed"}]
+
+
+def test_rows_that_share_a_step_stay_apart(api: Api, server: RunningServer) -> None:
+    server.seed("q", [SeedRun(name="one", history=[{"_step": 0, "a": 1.0, **WIDE}, {"_step": 0, "a": 2.0}])])
+    lazy = api.runs("q").scan_histories().lazy()
+    assert lazy.select("a").collect()["a"].to_list() == [1.0, 2.0]
+    assert lazy.filter(pl.col("a") > 0).select("a").collect()["a"].to_list() == [1.0, 2.0]
+    assert lazy.select("a", "k00").collect().height == lazy.collect().height == 2
+    assert lazy.select("_step").collect().height == 2

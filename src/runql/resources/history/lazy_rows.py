@@ -42,7 +42,7 @@ def narrowed(
         plan: of the scan without the query.
         columns: metrics that the query needs.
         predicate: see above.
-        types: of all metrics of the frame, and of its steps.
+        types: of the steps of the frame.
         logged: the kinds of their values.
     """
     if types[STEP] == AskedType("Int64"):
@@ -59,11 +59,10 @@ def narrowed(
         return _by_keys(plan, columns) if is_free and required else plan
     if not columns:
         return _by_keys(plan, [STEP])
-    metrics = len({*types} - {STEP, RUN_ID})
-    if 2 * len(columns) > metrics or not logged.are_plain(columns):
+    # Rows that share a step are one where several metrics are named, so they are read whole.
+    if len(columns) > 1 or not required or not logged.are_plain(columns):
         return plan
-    # The list of all steps brings the rows that have none of the metrics.
-    return _by_keys(plan, columns if required else [STEP, *columns])
+    return _by_keys(plan, columns)
 
 
 def _by_keys(plan: ScanPlan, keys: Sequence[str]) -> ScanPlan:

@@ -170,14 +170,14 @@ class HistoriesScan(ArrowScan, Travelling, Shown, Generic[F_co]):
         """Return a lazy frame of polars that reads only what a query needs, as it is collected::
 
             scan = api.runs("team/project").scan_histories()
-            total = scan.lazy().select(pl.col("loss").sum()).collect()
+            total = scan.lazy().filter(pl.col("loss").is_not_null()).select(pl.col("loss").sum()).collect()
 
         Columns are `run_id`, `_step` and the metrics by name, of the types in ``schema``. Other metrics have the types
         that the server counts: numbers are floats, lists, objects and mixtures JSON strings. So a query returns the same
         as on the frame of `collect` with these types.
 
-        A request names the metrics that the query needs. Comparisons of `_step` and choices of `run_id` become bounds
-        and a filter, and ``head`` ends the reading. Rows of a run that share a step become one where metrics are named.
+        Comparisons of `_step` and choices of `run_id` become bounds and a filter, and ``head`` ends the reading. A query
+        of one metric that drops rows without it, as ``pl.col("loss") > 0`` does, requests this metric alone.
 
         Requests: one for each 250 runs for the types, unless ``keys`` and ``schema`` have them. A query sends those of
         the rows it needs, and one a page of runs where it needs columns of runs.
