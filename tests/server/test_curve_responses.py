@@ -60,9 +60,21 @@ def test_a_response_holds_points_and_counts_what_is_not_finite(browser: httpx.Cl
         "running": True,
     }
     assert body["curves"] == [
-        {"key": "loss", "x": [0, 1, 2, 3, 4, 5], "y": [0, 0.5, 1, 1.5, 2, 2.5], "notFinite": 0},
-        {"key": "odd", "x": [0, 1, 2, 3, 4, 5], "y": [1, None, None, 1, 1, 1], "notFinite": 2},
-        {"key": "none", "x": [], "y": [], "notFinite": 0},
+        {
+            "key": "loss",
+            "x": [0, 1, 2, 3, 4, 5],
+            "y": [0, 0.5, 1, 1.5, 2, 2.5],
+            "notFinite": 0,
+            "overlaps": False,
+        },
+        {
+            "key": "odd",
+            "x": [0, 1, 2, 3, 4, 5],
+            "y": [1, None, None, 1, 1, 1],
+            "notFinite": 2,
+            "overlaps": False,
+        },
+        {"key": "none", "x": [], "y": [], "notFinite": 0, "overlaps": False},
     ]
     assert curves(browser)["curves"] == []
 
@@ -76,7 +88,7 @@ def test_a_range_holds_its_points_and_the_nearest_on_either_side(browser: httpx.
 
 def test_events_are_a_stream_of_their_own(browser: httpx.Client) -> None:
     body = curves(browser, stream="events", x="_timestamp", key="system.cpu")
-    assert body["curves"] == [{"key": "system.cpu", "x": [7], "y": [3], "notFinite": 0}]
+    assert body["curves"] == [{"key": "system.cpu", "x": [7], "y": [3], "notFinite": 0, "overlaps": False}]
 
 
 def test_a_run_without_rows_has_no_points(browser: httpx.Client, server: RunningServer) -> None:
@@ -163,7 +175,6 @@ def test_a_curve_of_a_long_history_reads_no_row_of_a_kept_chunk(
         ({"pixels": "9" * 5000}, "pixels: from 1 to"),
         ({"stream": "log_lines"}, "stream: history or events"),
         ({"stream": "history; DROP TABLE runs"}, "stream: history or events"),
-        ({"x": "loss"}, "x: _step, _runtime, _timestamp"),
         ({"key": [f"k{index}" for index in range(201)]}, "key: at most 200"),
     ],
 )
