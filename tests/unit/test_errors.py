@@ -6,8 +6,8 @@ import copy
 import errno
 import importlib
 import pickle
-import sys
 import pkgutil
+import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
