@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copyreg
 import os
 import signal
 from collections.abc import Iterator
@@ -16,7 +17,6 @@ from runql.integrations.dask import read_histories
 from runql_server.running import RunningServer
 from runql_server.seed import SeedRun
 
-distributed = pytest.importorskip("distributed")
 pytestmark = [pytest.mark.long, pytest.mark.posix]
 
 RUNS, TYPES = 12, {"loss": float}
@@ -30,6 +30,15 @@ def kill_once(frame: pd.DataFrame, marker: str) -> pd.DataFrame:
         return frame
     os.kill(os.getpid(), signal.SIGKILL)
     return frame
+
+
+@pytest.fixture
+def distributed() -> Iterator[Untyped]:
+    """The package, without what it changes for the whole process: its tblib pickles errors with their causes."""
+    before = dict(copyreg.dispatch_table)
+    yield pytest.importorskip("distributed")
+    copyreg.dispatch_table.clear()
+    copyreg.dispatch_table.update(before)
 
 
 @pytest.fixture
@@ -54,7 +63,9 @@ def rows_of(frame: pd.DataFrame) -> list[tuple[str, int, float]]:
     return [(str(run), int(step), float(loss)) for run, step, loss in frame.itertuples(index=False)]
 
 
-def test_a_killed_worker_changes_no_row(scan: Untyped, tmp_path: Path, server: RunningServer) -> None:
+def test_a_killed_worker_changes_no_row(
+    distributed: Untyped, scan: Untyped, tmp_path: Path, server: RunningServer
+) -> None:
     whole = rows_of(scan.collect())
     server.clear()
     frame: Untyped = read_histories(scan, 6, workers=2)

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
+import anyio
 import pytest
 from tests.contract.both_clients import AnyFiles, AnyRun, Face
 from tests.contract.file_responses import BODY, asked, digest, entry, listed
 from tests.contract.scripted_server import ScriptedResponse, ScriptedServer
+from tests.contract.untyped import Untyped
 from tests.patience import PATIENCE
 
 from runql import (
@@ -289,25 +294,60 @@ def test_one_failure_stops_the_rest(face: Face, scripted: ScriptedServer, tmp_pa
     assert len(scripted.asked) < 41
 
 
-def test_as_many_at_once_as_are_asked_for(face: Face, tmp_path: Path) -> None:
-    """No connection is waited for until the wait times out, and no more are in use than asked for."""
-    together = threading.Barrier(6)
-    with ScriptedServer() as many:
-        many.give_data(
-            listed(
-                *(
-                    entry(f"{number}.bin", f"/{number}", sizeBytes=1, md5=digest(b"x"))
-                    for number in range(120)
-                )
-            )
-        )
+def test_a_hundred_callers_at_once_wait_for_no_connection(face: Face, tmp_path: Path) -> None:
+    """There is no limit on connections, so none is waited for until the wait times out."""
+    with server_of_files(120) as many:
+        files = face.items(asked(face, many).files())
+        many.route = meeting(120)
+        if face.name == "sync":
+            with ThreadPoolExecutor(120) as pool:
+                list(pool.map(partial(downloaded, tmp_path), files))
+        else:
+            face.take(all_at_once(files, tmp_path))
+        assert many.most_at_once == 120
+    assert len(left_in(tmp_path)) == 120
+
+
+def test_no_more_at_once_than_are_asked_for(face: Face, tmp_path: Path) -> None:
+    with server_of_files(120) as many:
         files = asked(face, many).files()
         assert face.take(files.length) == 120
-
-        def meet(_: str) -> ScriptedResponse:
-            together.wait(PATIENCE)
-            return ScriptedResponse(b"x")
-
-        many.route = meet
+        many.route = meeting(6)
         assert len(face.take(files.download(tmp_path, max_concurrency=6))) == 120
         assert many.most_at_once == 6
+
+
+@contextmanager
+def server_of_files(count: int) -> Generator[ScriptedServer]:
+    names = range(count)
+    with ScriptedServer() as many:
+        many.give_data(
+            listed(*(entry(f"{name}.bin", f"/{name}", sizeBytes=1, md5=digest(b"x")) for name in names))
+        )
+        yield many
+
+
+def meeting(together: int) -> Callable[[str], ScriptedResponse]:
+    """Return a route that responds to so many requests at the same time, and to no fewer."""
+    barrier = threading.Barrier(together)
+
+    def meet(_: str) -> ScriptedResponse:
+        barrier.wait(PATIENCE)
+        return ScriptedResponse(b"x")
+
+    return meet
+
+
+def downloaded(folder: Path, file: Untyped) -> None:
+    with file.download(folder):
+        pass
+
+
+async def all_at_once(files: Sequence[Untyped], folder: Path) -> None:
+    async def download(file: Untyped) -> None:
+        with await file.download(folder):
+            pass
+
+    async with anyio.create_task_group() as group:
+        for file in files:
+            group.start_soon(download, file)

@@ -16,26 +16,25 @@ class Exemption:
     """Places that may differ, as patterns of paths, why, and the lines of the tool that make it so.
 
     Attributes:
-        runs: the runs whose places these are; none for all.
-        sometimes: it depends on the moment when the run was killed.
+        run: the run whose places these are; empty for every run.
     """
 
     places: tuple[str, ...]
     reason: str
     module: str
     code: str
-    runs: tuple[str, ...] = ()
-    sometimes: bool = False
+    run: str = ""
 
     def holds(self, run: str, place: str) -> bool:
         """Check whether a place of a run is one of these."""
-        if self.runs and run not in self.runs:
-            return False
-        return any(fnmatchcase(place, pattern) for pattern in self.places)
+        return self.run in ("", run) and any(fnmatchcase(place, pattern) for pattern in self.places)
 
 
 SENDER: Final = "sdk/internal/sender.py"
 CONFIG: Final = "sdk/internal/sender_config.py"
+ROWLESS: Final = "summary without its row"
+"""The exemption of a run that was killed between a summary record and the row that it is of."""
+
 EXEMPTIONS: Final = {
     "exit": Exemption(
         ("state",),
@@ -118,13 +117,12 @@ EXEMPTIONS: Final = {
         SENDER,
         'line = f"{prepend}{timestamp}{prev_str}{line}"',
     ),
-    "last summary": Exemption(
+    ROWLESS: Exemption(
         ("summary/_step", "files/wandb-summary.json/_step"),
-        "it is one step ahead or behind where the run was killed between a row and its summary; not yet traced to a line",
+        "it takes the step from the last summary record, the newest tool from the last row; the SDK writes the summary first",
         SENDER,
-        "self._consolidated_summary.update(summary_dict)",
-        runs=("killed",),
-        sometimes=True,
+        "summary_dict = proto_util.dict_from_proto_list(summary.update)",
+        run="killed",
     ),
     "size of references": Exemption(
         ("logged artifacts/*/entries/ref.bin/1",),

@@ -175,6 +175,9 @@ def test_a_curve_of_a_long_history_reads_no_row_of_a_kept_chunk(
         ({"pixels": "9" * 5000}, "pixels: from 1 to"),
         ({"stream": "log_lines"}, "stream: history or events"),
         ({"stream": "history; DROP TABLE runs"}, "stream: history or events"),
+        ({"x": ""}, "x: _step, _runtime, _timestamp or a key"),
+        ({"x": "x" * 5000}, "x: _step, _runtime, _timestamp or a key"),
+        ({"x": "loss", "stream": "events"}, "x: _step, _runtime, _timestamp, not"),
         ({"key": [f"k{index}" for index in range(201)]}, "key: at most 200"),
     ],
 )

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from runql.frames.extras import require
-from runql.resources.runs.histories.parts import fixed_frame
+from runql.resources.runs.histories.fixed_frame import fixed_frame
 
 if TYPE_CHECKING:
     import dask.dataframe as dd

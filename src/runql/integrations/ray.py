@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from runql.frames.extras import require
-from runql.resources.runs.histories.parts import fixed_frame
+from runql.resources.runs.histories.fixed_frame import fixed_frame
 
 if TYPE_CHECKING:
     from runql.frames.library_types import pyarrow_types as pa

@@ -25,7 +25,7 @@ from runql.transport.connections.leftovers import watch_awaited
 from runql.transport.connections.pool import use_async_pools
 from runql.transport.credentials.plain_http import check_plain_http
 from runql.transport.deadlines.call import Call
-from runql.transport.endpoint import LIMITS, NO_REQUEST, UNSENT, Endpoint
+from runql.transport.endpoint import NO_REQUEST, UNSENT, Endpoint
 from runql.transport.event_loops import EventLoop, current_event_loop
 from runql.transport.flow import Alone, Effect, Flow, Gather, Join, Offload, Reply, Sleep, name_of
 from runql.transport.http_library import httpx
@@ -107,9 +107,8 @@ class AsyncRetryingClient:
         limits: what it accepts from the server at most.
 
     Tasks may share it. Each event loop (asyncio or trio) and each forked child opens connections of its own, unless the
-    caller gave a ``transport``, which only the first can use (`UnshareableError`). A pickle holds its
-    address and options, see `Api`. Close it, or
-    use it in an ``async with`` block; a loop that ends closes its connections.
+    caller gave a ``transport``, which only the first can use (`UnshareableError`). A pickle holds its address and
+    options, see `Api`. Close it, or use it in an ``async with`` block; a loop that ends closes its connections.
     """
 
     def __init__(
@@ -152,7 +151,6 @@ class AsyncRetryingClient:
     def _new_http_client(self) -> httpx.AsyncClient:
         http = httpx.AsyncClient(
             timeout=self.settings.timeout,
-            limits=LIMITS,
             transport=self._transport,
             verify=LazySSLContext(),
         )
@@ -498,8 +496,8 @@ class AsyncRetryingClient:
         """Return httpx's response and its body, which is empty when a sink took it."""
         content = request.content if request.source is None else _body_chunks(request.source)
         sent = self._endpoint.http_request(request, content, call.bound(self.settings.timeout))
-        # The transport, not the client: redirects, cookies and credentials are ours, and they take as long as the rest.
-        transport = http._transport_for_url(sent.url)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - as above
+        # The client would add cookies, redirects and copies of the request, which take time and are of no use here.
+        transport = http._transport_for_url(sent.url)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - see above
         async with aclosing(await transport.handle_async_request(sent)) as http_response:
             http_response.request = NO_REQUEST
             watch_awaited(http_response)

@@ -40,9 +40,6 @@ UNSENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 NO_REQUEST = httpx.Request("GET", "")
 """Takes the place of the request in a response of a caller's transport: that one holds the API key."""
 
-LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=64)
-"""No limit on connections: flows limit their own concurrency, and a request that waits for a connection could time out."""
-
 _ABSOLUTE = re.compile(r"https?://", re.IGNORECASE)
 
 

@@ -26,7 +26,7 @@ from runql.transport.credentials.plain_http import check_plain_http
 from runql.transport.deadlines.call import Call
 from runql.transport.deadlines.sockets import bounding_sockets
 from runql.transport.deadlines.waits import wait_for, wait_for_all
-from runql.transport.endpoint import LIMITS, NO_REQUEST, UNSENT, Endpoint
+from runql.transport.endpoint import NO_REQUEST, UNSENT, Endpoint
 from runql.transport.flow import Effect, Flow, Gather, Join, Offload, Reply, Sleep, name_of
 from runql.transport.http_library import httpx
 from runql.transport.lifetime import (
@@ -65,8 +65,8 @@ class RetryingClient:
         limits: what it accepts from the server at most.
 
     Threads may share it. A forked child opens connections of its own, unless the caller gave a ``transport``, which
-    only the first process can use (`UnshareableError`). A pickle holds its
-    address and options, see `Api`. Close it, or use it in a ``with`` block.
+    only the first process can use (`UnshareableError`). A pickle holds its address and options, see `Api`. Close it, or
+    use it in a ``with`` block.
     """
 
     def __init__(
@@ -108,7 +108,6 @@ class RetryingClient:
     def _new_http_client(self) -> httpx.Client:
         http = httpx.Client(
             timeout=self.settings.timeout,
-            limits=LIMITS,
             transport=self._transport,
             verify=LazySSLContext(),
         )
@@ -486,8 +485,8 @@ class RetryingClient:
         """Return httpx's response and its body, which is empty when a sink took it."""
         content = request.content if request.source is None else _body_chunks(request.source)
         sent = self._endpoint.http_request(request, content, call.bound(self.settings.timeout))
-        # The transport, not the client: redirects, cookies and credentials are ours, and they take as long as the rest.
-        transport = http._transport_for_url(sent.url)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - as above
+        # The client would add cookies, redirects and copies of the request, which take time and are of no use here.
+        transport = http._transport_for_url(sent.url)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - see above
         with closing(transport.handle_request(sent)) as http_response:
             http_response.request = NO_REQUEST
             watch(http_response)

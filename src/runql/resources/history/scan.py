@@ -184,7 +184,7 @@ class HistoryScan(ArrowScan, Travelling, Shown, Generic[R]):
         return RowStream(self._plan, self._hints, self._client.sample_limits, ColumnReader())
 
     def lazy(self, *, schema: Schema | None = None) -> pl.LazyFrame:
-        """Return a lazy frame of polars that reads only what a query needs, as it is collected.
+        """Return a lazy frame of polars that reads the steps which a query chooses, as it is collected.
 
         See `HistoriesScan.lazy` for columns and types; there is no `run_id`.
 

@@ -122,7 +122,7 @@ def impatient(flow: Flow[T]) -> Flow[T]:
 
 
 class PageAhead:
-    """Reads one page in a thread of its own. A read that fails leaves no trace: whoever needs the page requests it again."""
+    """Reads one page in a thread of its own; the iteration requests the page again where the read failed."""
 
     def __init__(self, client: RetryingClient, load: Callable[[], Flow[None]]) -> None:
         self._client = client

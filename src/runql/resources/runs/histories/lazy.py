@@ -15,18 +15,14 @@ from runql.frames.to_polars import to_polars
 from runql.resources.history.lazy import row_types
 from runql.resources.history.lazy_rows import Portions, narrowed, rows_frame
 from runql.resources.history.logged_types import LoggedTypes
-from runql.resources.pages.listing import Listing, Page, read_page
-from runql.resources.records.identity import require_runs
 from runql.resources.runs.frames.lazy import read_runs, run_types, some_columns, typed_columns
 from runql.resources.runs.frames.lazy_filters import both, run_filter
 from runql.resources.runs.frames.run_columns import RunColumns
 from runql.resources.runs.histories.page import HistoriesPlan
+from runql.resources.runs.parts.counts import count_histories
 from runql.resources.runs.query import RunQuery
-from runql.transport.flow import Flow, fetch
 from runql.transport.sync import RetryingClient
 from runql.values import as_json
-from runql_graphql.fragments import WholeHistory
-from runql_graphql.operations import list_whole_histories
 
 if TYPE_CHECKING:
     import polars as pl
@@ -158,41 +154,9 @@ def lazy_histories(
     )
     logged, keys = LoggedTypes(), plan.scan.keys
     if keys is None or not {*keys} <= {*schema.types, STEP, *TIMES}:
-        client.run(_read_types(logged, plan))
+        for run in client.run(count_histories(plan.query, RUNS_A_PAGE, with_keys=True)):
+            logged.add(run.history_line_count, as_json(run.history_keys), keys)
     types = row_types(logged, plan.scan, schema, LEADING)
     hidden = () if runs is None else runs.names
     types = {name: asked for name, asked in types.items() if name not in hidden}
     return LazyHistories(client, plan, types, logged, runs, stream).lazy()
-
-
-def _read_types(logged: LoggedTypes, plan: HistoriesPlan) -> Flow[None]:
-    query = plan.query
-
-    def read(size: int, after: str | None) -> Flow[Page[WholeHistory]]:
-        paged = query.sized(size)
-        sent, cursor = paged.request(after)
-        operation = list_whole_histories(
-            entity=sent.entity,
-            project=sent.project,
-            filters=sent.filters,
-            order=sent.order,
-            first=sent.per_page,
-            after=cursor,
-            min_step=0,
-            max_step=None,
-            samples=1,
-            specs=[],
-            whole=False,
-            chosen=False,
-            with_keys=True,
-        )
-        response = yield from fetch(operation)
-        page = read_page(require_runs(response.project, query.entity, query.project), cursor)
-        return paged.placed(page, after)
-
-    listing = Listing(
-        read, lambda page: page.nodes, lambda run: run.id, per_page=RUNS_A_PAGE, limit=query.limit
-    )
-    yield from listing.reach(None)
-    for run in listing.items:
-        logged.add(run.history_line_count, as_json(run.history_keys), plan.scan.keys)

@@ -167,7 +167,7 @@ class HistoriesScan(ArrowScan, Travelling, Shown, Generic[F_co]):
                 yield self._output.make(batches)
 
     def lazy(self, *, run_columns: Sequence[str] = (), run_schema: Schema | None = None) -> pl.LazyFrame:
-        """Return a lazy frame of polars that reads only what a query needs, as it is collected::
+        """Return a lazy frame of polars that reads the runs and steps which a query chooses, as it is collected::
 
             scan = api.runs("team/project").scan_histories()
             total = scan.lazy().filter(pl.col("loss").is_not_null()).select(pl.col("loss").sum()).collect()

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from itertools import pairwise
 from typing import Final
 
 from runql.resources.history.window import last_step
-from runql.resources.pages.listing import Listing, Page, read_page
-from runql.resources.records.identity import require_runs
+from runql.resources.runs.parts.counts import count_histories
 from runql.resources.runs.query import DEFAULT_ORDER, RunQuery
-from runql.transport.flow import Flow, fetch
+from runql.transport.flow import Flow
 from runql.values import as_json
-from runql_graphql.operations import list_whole_histories
 
 PAGE: Final = 500
 """Runs that a request lists."""
@@ -90,47 +87,13 @@ def chosen_runs(query: RunQuery, names: Sequence[str], ends: Sequence[int | None
 
 def count_runs(query: RunQuery, *, with_ends: bool) -> Flow[list[CountedRun]]:
     """Return the runs of a list, with what the server counts; one request for each 500 of them."""
-    listing = Listing(
-        partial(_page, query, with_ends),
-        lambda page: page.nodes,
-        lambda run: run.id,
-        per_page=max(PAGE, query.per_page),
-        limit=query.limit,
-    )
-    yield from listing.reach(None)
-    return listing.items
-
-
-def _page(query: RunQuery, with_ends: bool, size: int, after: str | None) -> Flow[Page[CountedRun]]:
-    sized = query.sized(size)
-    if sized.ids == ():
-        return Page([], after, None, False, 0)
-    sent, cursor = sized.request(after)
-    response = yield from fetch(
-        list_whole_histories(
-            entity=sent.entity,
-            project=sent.project,
-            filters=sent.filters,
-            order=sent.order,
-            first=sent.per_page,
-            after=cursor,
-            min_step=0,
-            max_step=None,
-            samples=1,
-            specs=[],
-            whole=False,
-            chosen=False,
-            with_keys=with_ends,
-        )
-    )
-    page = read_page(require_runs(response.project, sent.entity, sent.project), cursor)
-    runs = [
+    counted = yield from count_histories(query, max(PAGE, query.per_page), with_keys=with_ends)
+    return [
         CountedRun(
-            node.id, node.name, node.history_line_count or 0, _end(node.history_line_count, node.history_keys)
+            run.id, run.name, run.history_line_count or 0, _end(run.history_line_count, run.history_keys)
         )
-        for node in page.nodes
+        for run in counted
     ]
-    return sized.placed(page.with_nodes(runs), after)
 
 
 def _end(rows: int | None, history_keys: object) -> int | None:
