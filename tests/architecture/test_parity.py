@@ -12,7 +12,7 @@ from typing_extensions import get_original_bases
 
 import runql
 from runql.resources.artifacts.catalog import ArtifactCatalog, AsyncArtifactCatalog
-from runql.resources.history.arrow_members import ArrowScan, AsyncArrowScan
+from runql.resources.history.arrow.members import ArrowScan, AsyncArrowScan
 from runql.resources.pages.listing import AsyncLazySequence, LazySequence
 from runql.resources.records.imports import AsyncProjectImports, ProjectImports
 from runql.resources.runs.connections import ApiConnection, AsyncApiConnection

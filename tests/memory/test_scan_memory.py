@@ -20,8 +20,8 @@ NOISE = 4 << 20
 """Bytes by which the peaks of two equal scans differ."""
 
 KEYS = [f"metric/{number}" for number in range(16)]
-# Enough rows of the short one that everything that is kept once has been.
-ROWS = {"short": 50_000, "long": 200_000}
+# Enough rows of the short one that everything that is kept once has been: 50,000 rows do not always fill the windows.
+ROWS = {"short": 100_000, "long": 300_000}
 
 pytestmark = [
     pytest.mark.long,

@@ -14,11 +14,8 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from runql.frames.batches import RowBatch
-from runql.frames.export_selection import ExportSelection
-from runql.frames.parquet_arrow import PartialParquet
-from runql.frames.parquet_layout import bridge_gaps, footer_start
-from runql.frames.parquet_parts import PolarsParquet
-from runql.frames.parquet_polars import (
+from runql.frames.parquet.export_selection import ExportSelection
+from runql.frames.parquet.exported_frames import (
     frame_of_file,
     frames_of_batches,
     merge_frames,
@@ -26,6 +23,9 @@ from runql.frames.parquet_polars import (
     select_rows,
     table_of,
 )
+from runql.frames.parquet.layout import bridge_gaps, footer_start
+from runql.frames.parquet.with_arrow import PartialParquet
+from runql.frames.parquet.with_polars import PolarsParquet
 from runql.frames.sparse_file import SparseFile
 from runql.frames.table import Table
 from runql.frames.to_polars import to_polars

@@ -10,10 +10,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from runql.frames.export_selection import ExportSelection
-from runql.frames.exported_values import lookup, member_paths, nest_members
-from runql.frames.parquet_layout import UnreadableParquetError
-from runql.frames.parquet_polars import frame_of_file, merge_frames, rows_of, select_rows
+from runql.frames.parquet.export_selection import ExportSelection
+from runql.frames.parquet.exported_frames import frame_of_file, merge_frames, rows_of, select_rows
+from runql.frames.parquet.exported_values import lookup, member_paths, nest_members
+from runql.frames.parquet.layout import UnreadableParquetError
 from runql.values import JSONValue
 
 KEYS: JSONValue = {

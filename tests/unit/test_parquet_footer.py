@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 from tests.profiles import examples
 
-from runql.frames.parquet_arrow import PartialParquet
-from runql.frames.parquet_footer import layout_of_footer
-from runql.frames.parquet_layout import UnreadableParquetError, belongs_to, read_layout
-from runql.frames.parquet_parts import PolarsParquet
+from runql.frames.parquet.footer import layout_of_footer
+from runql.frames.parquet.layout import UnreadableParquetError, belongs_to, read_layout
+from runql.frames.parquet.with_arrow import PartialParquet
+from runql.frames.parquet.with_polars import PolarsParquet
 from runql.frames.sparse_file import SparseFile
 
 ROWS = 100

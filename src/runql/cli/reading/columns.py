@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias, TypeVar
 
 from runql.cli.console.failures import AskedWronglyError
-from runql.frames.exported_values import lookup
+from runql.frames.parquet.exported_values import lookup
 from runql.values import JSONValue
 
 if TYPE_CHECKING:

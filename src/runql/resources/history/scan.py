@@ -21,7 +21,7 @@ from runql.frames.to_pandas import to_pandas
 from runql.frames.to_polars import to_polars
 from runql.postponed import postponed
 from runql.projections.rows import RowMaker
-from runql.resources.history.arrow_members import ArrowScan, AsyncArrowScan
+from runql.resources.history.arrow.members import ArrowScan, AsyncArrowScan
 from runql.resources.history.cursor import ScanCursor
 from runql.resources.history.exports.listing import ExportListing, can_read_exports
 from runql.resources.history.plan import HistoryHints, ScanPlan
@@ -198,7 +198,7 @@ class HistoryScan(ArrowScan, Travelling, Shown, Generic[R]):
             MissingExtraError: polars is not installed; raised before anything is sent.
             TypeError, ValueError: no dtype, or no column of this frame; raised before anything is sent.
         """
-        from runql.resources.history.lazy import lazy_history  # noqa: PLC0415 - few scans are lazy
+        from runql.resources.history.lazy.frame import lazy_history  # noqa: PLC0415 - few scans are lazy
 
         require("polars", needed_for="HistoryScan.lazy")
         limits, checked = self._client.sample_limits, scan_schema(self._plan, schema)

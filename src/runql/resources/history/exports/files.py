@@ -8,8 +8,8 @@ from functools import partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, TypeAlias
 
-from runql.frames.export_selection import ExportSelection
-from runql.frames.parquet_layout import UnreadableParquetError
+from runql.frames.parquet.export_selection import ExportSelection
+from runql.frames.parquet.layout import UnreadableParquetError
 from runql.postponed import postponed
 from runql.resources.history.exports.listing import ExportListing
 from runql.resources.history.exports.parts import (
@@ -116,7 +116,7 @@ def _read_small(
 
 
 def _parse_file(content: bytes, selection: ExportSelection) -> _WholeFile:
-    from runql.frames.parquet_polars import frame_of_file, select_rows  # noqa: PLC0415 - optional
+    from runql.frames.parquet.exported_frames import frame_of_file, select_rows  # noqa: PLC0415 - optional
 
     frame = frame_of_file(content)
     return _WholeFile(select_rows(frame, selection), frame.select("_step"))
@@ -154,7 +154,7 @@ def _read_parts(
 
 
 def _select_all(frames: Sequence[pl.DataFrame], selection: ExportSelection) -> list[pl.DataFrame]:
-    from runql.frames.parquet_polars import select_rows  # noqa: PLC0415 - optional
+    from runql.frames.parquet.exported_frames import select_rows  # noqa: PLC0415 - optional
 
     return [select_rows(frame, selection) for frame in frames]
 
@@ -178,7 +178,7 @@ def _check_steps(listing: ExportListing, exported: Sequence[pl.DataFrame]) -> No
 
     Where the server does not count rows, no step may repeat.
     """
-    from runql.frames.parquet_polars import count_steps  # noqa: PLC0415 - optional
+    from runql.frames.parquet.exported_frames import count_steps  # noqa: PLC0415 - optional
 
     total = sum(frame.height for frame in exported) + listing.live_count
     rows = total if listing.line_count is None else listing.line_count

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from runql.frames.export_selection import ExportSelection
-from runql.frames.parquet_layout import (
+from runql.frames.parquet.export_selection import ExportSelection
+from runql.frames.parquet.layout import (
     TAIL,
     RowGroup,
     UnreadableParquetError,
@@ -25,9 +25,9 @@ from runql.transport.flow import Flow, download_part, download_whole, gather, of
 if TYPE_CHECKING:
     import polars as pl
 
-    from runql.frames.parquet_arrow import PartialParquet
-    from runql.frames.parquet_layout import Layout
-    from runql.frames.parquet_parts import PolarsParquet
+    from runql.frames.parquet.layout import Layout
+    from runql.frames.parquet.with_arrow import PartialParquet
+    from runql.frames.parquet.with_polars import PolarsParquet
 else:
     globals().update(postponed("pl"))
 
@@ -231,12 +231,12 @@ def _open_parquet(end: Sequence[FilePart], *, by_polars: bool) -> PartialParquet
         file.add(part.start, part.content)
     start = footer_start(end[0].content, file.size)
     if by_polars and start is not None and file.size - start <= LONGEST_FOOTER:
-        from runql.frames.parquet_parts import PolarsParquet  # noqa: PLC0415 - optional
+        from runql.frames.parquet.with_polars import PolarsParquet  # noqa: PLC0415 - optional
 
         file.seek(start)
         with readable_parts():
             return PolarsParquet(file, file.read())
-    from runql.frames.parquet_arrow import PartialParquet  # noqa: PLC0415 - optional
+    from runql.frames.parquet.with_arrow import PartialParquet  # noqa: PLC0415 - optional
 
     return PartialParquet(file)
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from importlib.util import find_spec
 
 from runql.errors import AnswerError, TransportError
-from runql.frames.parquet_layout import UnreadableParquetError, is_ascending
+from runql.frames.parquet.layout import UnreadableParquetError, is_ascending
 from runql.resources.history.exports.files import has_repeats
 from runql.resources.history.exports.listing import ExportListing, list_exports
 from runql.resources.history.exports.parts import (
@@ -63,7 +63,7 @@ class ExportRows:
         return None
 
     def _next(self) -> Flow[Iterator[list[Row]] | None]:
-        from runql.frames.parquet_polars import (  # noqa: PLC0415 - optional
+        from runql.frames.parquet.exported_frames import (  # noqa: PLC0415 - optional
             check_values,
             merge_frames,
             rows_of,

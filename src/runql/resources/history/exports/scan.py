@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, TypeAlias
 from runql.errors import AnswerError, TransportError
 from runql.frames.asked_types import NO_SCHEMA, FrameSchema
 from runql.frames.batches import Batch
-from runql.frames.export_selection import ExportSelection
-from runql.frames.parquet_layout import UnreadableParquetError
+from runql.frames.parquet.export_selection import ExportSelection
+from runql.frames.parquet.layout import UnreadableParquetError
 from runql.frames.table import Table
 from runql.postponed import postponed
 from runql.resources.history.exports.files import Count, ExportedRows, read_files
@@ -44,7 +44,7 @@ def table_of_exports(
     Raises:
         FrameValueError: a value does not fit the schema.
     """
-    from runql.frames.parquet_polars import table_of  # noqa: PLC0415 - optional
+    from runql.frames.parquet.exported_frames import table_of  # noqa: PLC0415 - optional
 
     frame = yield from scan_exports(plan, listing, read_live, report)
     if frame is None:
@@ -66,7 +66,7 @@ def rows_of_exports(
     plan: ScanPlan, listing: ExportListing, read_live: ReadLive
 ) -> Flow[Iterator[list[Row]] | None]:
     """Return the rows of a scan as dicts, some thousands at a time; see `scan_exports`."""
-    from runql.frames.parquet_polars import check_values, rows_of  # noqa: PLC0415 - optional
+    from runql.frames.parquet.exported_frames import check_values, rows_of  # noqa: PLC0415 - optional
 
     frame = yield from scan_exports(plan, listing, read_live)
     if frame is None:
@@ -145,7 +145,7 @@ def _read_live(plan: ScanPlan, listing: ExportListing, read_live: ReadLive) -> F
 def _merge_live(
     plan: ScanPlan, listing: ExportListing, exported: ExportedRows, live: list[Batch]
 ) -> pl.DataFrame:
-    from runql.frames.parquet_polars import (  # noqa: PLC0415 - optional
+    from runql.frames.parquet.exported_frames import (  # noqa: PLC0415 - optional
         frames_of_batches,
         merge_frames,
         shares_steps,

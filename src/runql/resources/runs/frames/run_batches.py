@@ -9,8 +9,8 @@ from runql.frames.extras import require
 from runql.frames.streams.batch_maker import cast_to, refuse_target
 from runql.frames.streams.plan import plain_types
 from runql.frames.to_arrow import to_arrow
-from runql.resources.history.arrow_batches import ArrowCursor
-from runql.resources.history.arrow_streams import SILENT, SharedStreams
+from runql.resources.history.arrow.batches import ArrowCursor
+from runql.resources.history.arrow.streams import SILENT, SharedStreams
 from runql.resources.runs.editing import EditableRun
 from runql.resources.runs.frames.run_columns import FIELDS, PARTS, RunColumns
 from runql.transport.bodies import Progress

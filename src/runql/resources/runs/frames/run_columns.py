@@ -10,7 +10,7 @@ from runql.arguments import shown
 from runql.frames.asked_types import FrameSchema, Schema
 from runql.frames.columns import Column, Piece, requested_type
 from runql.frames.dtypes import DType, ListType, ScalarType
-from runql.frames.exported_values import lookup
+from runql.frames.parquet.exported_values import lookup
 from runql.frames.table import Table, asked_column
 from runql.resources.runs.editing import EditableRun
 from runql.values import JSONValue

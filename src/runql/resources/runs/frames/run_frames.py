@@ -124,7 +124,7 @@ class RunFrames:
         Where ``columns`` are fixed ones, or ``schema`` has their types, a page is read when its batch is taken. Else the
         types follow from all runs, which are read for the first batch. See `Runs.to_polars` for columns and errors.
         """
-        from runql.resources.history.arrow_streams import SILENT, record_batches
+        from runql.resources.history.arrow.streams import SILENT, record_batches
 
         return record_batches(self._client, _batches(self, columns, schema, "iter_batches"), SILENT)
 
@@ -135,7 +135,7 @@ class RunFrames:
 
         Errors that pyarrow itself reports keep their class. duckdb and polars pass on the message of an error alone.
         """
-        from runql.resources.history.arrow_streams import SILENT, SharedStreams
+        from runql.resources.history.arrow.streams import SILENT, SharedStreams
 
         batches = _batches(self, columns, schema, "to_arrow_reader")
         return SharedStreams().reader(self._client, batches, SILENT)
@@ -233,7 +233,7 @@ class AsyncRunFrames:
 
         See `RunFrames.iter_batches` for its requests and errors.
         """
-        from runql.resources.history.arrow_streams import SILENT, record_batches_async
+        from runql.resources.history.arrow.streams import SILENT, record_batches_async
 
         return record_batches_async(self._client, _batches(self, columns, schema, "iter_batches"), SILENT)
 

@@ -12,9 +12,9 @@ from runql.frames.batches import RUN_ID, STEP, TIMES
 from runql.frames.lazy.predicates import chosen_strings, comparisons
 from runql.frames.lazy.source import LazySource, polars_types
 from runql.frames.to_polars import to_polars
-from runql.resources.history.lazy import row_types
-from runql.resources.history.lazy_rows import Portions, narrowed, rows_frame
-from runql.resources.history.logged_types import LoggedTypes
+from runql.resources.history.lazy.frame import row_types
+from runql.resources.history.lazy.logged_types import LoggedTypes
+from runql.resources.history.lazy.rows import Portions, narrowed, rows_frame
 from runql.resources.runs.frames.lazy import read_runs, run_types, some_columns, typed_columns
 from runql.resources.runs.frames.lazy_filters import both, run_filter
 from runql.resources.runs.frames.run_columns import RunColumns

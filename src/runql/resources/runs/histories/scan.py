@@ -14,7 +14,7 @@ from runql.frames.batches import Batch
 from runql.frames.extras import require
 from runql.frames.row_readers import ColumnReader, RowReader
 from runql.postponed import postponed
-from runql.resources.history.arrow_members import ArrowScan, AsyncArrowScan
+from runql.resources.history.arrow.members import ArrowScan, AsyncArrowScan
 from runql.resources.pages.next_item import AsyncNextItem, NextItem
 from runql.resources.records.tables import Contents, Shown, described
 from runql.resources.records.travelling import Travelling
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from runql.frames.asked_types import Schema
     from runql.frames.library_types import polars_types as pl
     from runql.frames.streams.plan import StreamPlan
-    from runql.resources.history.arrow_streams import StreamProgress
+    from runql.resources.history.arrow.streams import StreamProgress
     from runql.transport.aio import AsyncRetryingClient
     from runql.transport.sync import RetryingClient
 else:
@@ -409,7 +409,7 @@ def scan_progress(
 
 def stream_progress(of_scan: Progress | bool | None) -> StreamProgress:
     """Return the progress of an Arrow stream, in runs."""
-    from runql.resources.history.arrow_streams import StreamProgress
+    from runql.resources.history.arrow.streams import StreamProgress
 
     return StreamProgress(
         lambda: reported(of_scan, "histories", "runs"), lambda: reported_in_loop(of_scan, "histories", "runs")

@@ -8,9 +8,9 @@ from itertools import groupby
 
 import polars as pl
 
-from runql.frames.parquet_footer import layout_of_footer
-from runql.frames.parquet_layout import MAGIC, TRAILER, Layout, UnreadableParquetError, belongs_to
-from runql.frames.parquet_polars import polars_errors
+from runql.frames.parquet.exported_frames import polars_errors
+from runql.frames.parquet.footer import layout_of_footer
+from runql.frames.parquet.layout import MAGIC, TRAILER, Layout, UnreadableParquetError, belongs_to
 from runql.frames.sparse_file import SparseFile
 
 

@@ -9,8 +9,8 @@ from runql.frames.asked_types import AskedType, FrameSchema
 from runql.frames.batches import STEP, TIMES
 from runql.frames.columns import fixed_type
 from runql.frames.lazy.source import LazySource, polars_types
-from runql.resources.history.lazy_rows import Portions, narrowed, rows_frame
-from runql.resources.history.logged_types import LoggedTypes
+from runql.resources.history.lazy.logged_types import LoggedTypes
+from runql.resources.history.lazy.rows import Portions, narrowed, rows_frame
 from runql.resources.history.plan import HistoryHints, ScanPlan
 from runql.resources.records.identity import require_run
 from runql.transport.flow import Flow, fetch

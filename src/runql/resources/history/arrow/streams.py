@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
-from runql.resources.history.arrow_batches import ArrowCursor, BatchSource
+from runql.resources.history.arrow.batches import ArrowCursor, BatchSource
 from runql.transport.bodies import Progress
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import math
 import struct
 from typing import Final, TypeAlias
 
-from runql.frames.parquet_layout import Chunk, Layout, RowGroup, UnreadableParquetError
+from runql.frames.parquet.layout import Chunk, Layout, RowGroup, UnreadableParquetError
 
 # Thrift's compact protocol; the numbers are those of its specification and of parquet.thrift.
 _TRUE, _FALSE, _BYTE, _LONGEST_INT, _DOUBLE, _BINARY, _LIST, _SET, _MAP, _STRUCT = (

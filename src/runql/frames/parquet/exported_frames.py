@@ -13,8 +13,8 @@ from runql.errors import FrameValueError
 from runql.frames.asked_types import NO_SCHEMA, FrameSchema
 from runql.frames.batches import Batch, RowBatch, rows_of_columns
 from runql.frames.columns import SERIES_TYPES, Column, Piece
-from runql.frames.export_selection import ExportSelection
-from runql.frames.exported_values import (
+from runql.frames.parquet.export_selection import ExportSelection
+from runql.frames.parquet.exported_values import (
     cell_to_json,
     decode_metric,
     lookup,
@@ -22,7 +22,7 @@ from runql.frames.exported_values import (
     path_splits,
     to_json,
 )
-from runql.frames.parquet_layout import UnreadableParquetError
+from runql.frames.parquet.layout import UnreadableParquetError
 from runql.frames.table import Table, asked_column
 from runql.values import SPELLED_FLOATS, JSONValue
 

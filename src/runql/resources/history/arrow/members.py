@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from runql.frames.asked_types import Schema
     from runql.frames.library_types import pyarrow_types as pa
     from runql.frames.streams.plan import Infer, StreamPlan
-    from runql.resources.history.arrow_batches import ArrowBatches, Portions
-    from runql.resources.history.arrow_streams import SharedStreams, StreamProgress
+    from runql.resources.history.arrow.batches import ArrowBatches, Portions
+    from runql.resources.history.arrow.streams import SharedStreams, StreamProgress
     from runql.transport.aio import AsyncRetryingClient
     from runql.transport.bodies import Progress
     from runql.transport.sync import RetryingClient
@@ -36,12 +36,12 @@ class ArrowScan:
         """Return the rows from the first one."""
 
     def _stream_progress(self) -> StreamProgress:
-        from runql.resources.history.arrow_streams import SILENT  # noqa: PLC0415 - only Arrow streams need it
+        from runql.resources.history.arrow.streams import SILENT  # noqa: PLC0415 - only Arrow streams need it
 
         return SILENT
 
     def _streams(self) -> SharedStreams:
-        from runql.resources.history.arrow_streams import SharedStreams  # noqa: PLC0415 - as above
+        from runql.resources.history.arrow.streams import SharedStreams  # noqa: PLC0415 - as above
 
         # One step, also where two threads come first.
         streams: SharedStreams = vars(self).setdefault("_shared_streams", SharedStreams())
@@ -80,7 +80,7 @@ class ArrowScan:
 
         Requests: those of an iteration over the scan, sent as batches are taken, or all of them for the first batch.
         """
-        from runql.resources.history.arrow_streams import record_batches  # noqa: PLC0415 - as above
+        from runql.resources.history.arrow.streams import record_batches  # noqa: PLC0415 - as above
 
         batches = _batches(self, self._stream_plan(schema).inferring(infer), "iter_batches")
         return record_batches(self._client, batches, self._stream_progress())
@@ -114,7 +114,7 @@ class ArrowScan:
             ValueError: the requested schema has other columns.
             RunqlError: as `to_arrow_reader`. While a consumer pulls batches, see `stream_error`.
         """
-        from runql.resources.history.arrow_streams import targeted  # noqa: PLC0415 - as above
+        from runql.resources.history.arrow.streams import targeted  # noqa: PLC0415 - as above
 
         plan = self._stream_plan(None)
         require("pyarrow", needed_for=f"an Arrow stream of {type(self).__name__}")
@@ -144,7 +144,7 @@ class AsyncArrowScan:
         """As `ArrowScan._portions`."""
 
     def _stream_progress(self) -> StreamProgress:
-        from runql.resources.history.arrow_streams import SILENT  # noqa: PLC0415 - as above
+        from runql.resources.history.arrow.streams import SILENT  # noqa: PLC0415 - as above
 
         return SILENT
 
@@ -155,14 +155,14 @@ class AsyncArrowScan:
 
         See `ArrowScan.iter_batches` for its requests and errors.
         """
-        from runql.resources.history.arrow_streams import record_batches_async  # noqa: PLC0415 - as above
+        from runql.resources.history.arrow.streams import record_batches_async  # noqa: PLC0415 - as above
 
         batches = _batches(self, self._stream_plan(schema).inferring(infer), "iter_batches")
         return record_batches_async(self._client, batches, self._stream_progress())
 
 
 def _batches(scan: ArrowScan | AsyncArrowScan, plan: StreamPlan, method: str) -> ArrowBatches:
-    from runql.resources.history.arrow_batches import ArrowBatches  # noqa: PLC0415 - as above
+    from runql.resources.history.arrow.batches import ArrowBatches  # noqa: PLC0415 - as above
 
     require("pyarrow", needed_for=f"{type(scan).__name__}.{method}")
     return ArrowBatches(plan, scan._portions)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - of both classes here

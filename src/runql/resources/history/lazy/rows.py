@@ -13,7 +13,7 @@ from runql.frames.columns import as_values
 from runql.frames.lazy.predicates import comparisons, required_columns, step_bounds
 from runql.frames.table import Table
 from runql.frames.to_polars import to_polars
-from runql.resources.history.logged_types import LoggedTypes
+from runql.resources.history.lazy.logged_types import LoggedTypes
 from runql.resources.history.plan import ScanPlan
 from runql.transport.flow import Flow
 

@@ -8,8 +8,8 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from runql.frames.parquet_layout import Layout, UnreadableParquetError, read_layout
-from runql.frames.parquet_polars import frame_of_arrow
+from runql.frames.parquet.exported_frames import frame_of_arrow
+from runql.frames.parquet.layout import Layout, UnreadableParquetError, read_layout
 from runql.frames.sparse_file import SparseFile
 
 _ERRORS = (pa.ArrowException, OSError, ValueError, TypeError)

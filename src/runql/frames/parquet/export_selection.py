@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from runql.frames.exported_values import member_paths, path_splits
+from runql.frames.parquet.exported_values import member_paths, path_splits
 from runql.values import JSONValue
 
 
@@ -31,7 +31,7 @@ class ExportSelection:
     required: tuple[str, ...] = ()
 
     def member_paths(self, columns: Sequence[str]) -> dict[str, tuple[str, ...]]:
-        """The columns that hold members of objects, see `runql.frames.exported_values.member_paths`."""
+        """The columns that hold members of objects, see `runql.frames.parquet.exported_values.member_paths`."""
         return member_paths(columns, self.history_keys)
 
     def columns_of(self, columns: Sequence[str]) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from runql.frames.parquet_layout import UnreadableParquetError
+from runql.frames.parquet.layout import UnreadableParquetError
 from runql.limits import JSONTooDeepError
 from runql.values import SPELLED_FLOATS, JSONValue, dump_json, parse_json
 

@@ -1,0 +1,1 @@
+"""Scans as lazy frames of polars."""
