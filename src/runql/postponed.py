@@ -12,7 +12,7 @@ _GENERIC: Final = {
     "AsyncTypedRuns": "runql.resources.runs.typed.typed_runs",
     "HistoriesScan": "runql.resources.runs.histories.scan",
     "HistoryScan": "runql.resources.history.scan",
-    "PageSweeps": "runql.resources.sweeps.lookup",
+    "PageSweeps": "runql.resources.sweeps.page_sweeps",
     "TypedRuns": "runql.resources.runs.typed.typed_runs",
 }
 

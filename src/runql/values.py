@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, ItemsView, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, ForwardRef, Literal, TypeAlias, TypeGuard, cast
 
@@ -124,11 +124,16 @@ def parse_config(text: str | None, what: str = "a config") -> ParsedConfig:
     Raises:
         UnreadableValueError: it is not JSON, or not an object.
     """
-    values = {
-        key: entry["value"] if isinstance(entry, dict) and "value" in entry else entry
-        for key, entry in parse_object(text, what).items()
-    }
-    internal = {key: values.pop(key) for key in sorted(INTERNAL_KEYS & values.keys())}
+    entries = parse_object(text, what)
+    try:
+        # Nearly always each entry has a value; asking each first takes twice as long.
+        values = {key: entry["value"] for key, entry in _wrapped(entries)}
+    except (KeyError, TypeError):
+        values = {
+            key: entry["value"] if isinstance(entry, dict) and "value" in entry else entry
+            for key, entry in entries.items()
+        }
+    internal = {key: values.pop(key) for key in sorted(INTERNAL_KEYS) if key in values}
     return ParsedConfig(values, internal)
 
 
@@ -139,8 +144,9 @@ def parse_summary(text: str | None, what: str = "a summary") -> dict[str, JSONVa
         UnreadableValueError: it is not JSON, or not an object.
     """
     entries = parse_object(text, what)
-    # Nearly always there are no blanks, and a list is made faster than a dict.
-    if [*map(str.strip, entries)] == [*entries]:
+    # Nearly always there are no blanks at all, which one look at all keys shows.
+    keys = "".join(entries)
+    if keys.split() == [keys]:
         return entries
     return {key.strip(): value for key, value in entries.items()}
 
@@ -400,6 +406,11 @@ def _parse_together(joined: str, *, expected: int) -> list[dict[str, JSONValue]]
 
 def _objects(values: Iterable[JSONValue]) -> Iterable[dict[str, JSONValue]]:
     return (value for value in values if isinstance(value, dict))
+
+
+def _wrapped(entries: dict[str, JSONValue]) -> ItemsView[str, dict[str, JSONValue]]:
+    # A claim that the caller checks: an entry of another type raises at the first look.
+    return cast("dict[str, dict[str, JSONValue]]", entries).items()
 
 
 def _excerpt(text: str | bytes) -> str:

@@ -26,7 +26,7 @@ import runql
 from runql.resources.history.plan import Match
 from runql.resources.history.sampled import Row, Stream
 from runql.resources.runs.histories.formats import SampleFormat, ScanFormat
-from runql.resources.sweeps.lookup import PageSweeps
+from runql.resources.sweeps.page_sweeps import PageSweeps
 
 Kind = Literal["method", "classmethod", "property"]
 Function = Callable[..., object]

@@ -26,6 +26,7 @@ from runql.escaping import MOST_IN_DETAIL, one_line
 from runql.limits import JSONTooDeepError
 from runql.partial_results import allowed_partial
 from runql.transport.response_headers import request_id
+from runql.transport.response_validators import validated
 from runql.transport.retry import asked_wait, is_server_failure
 from runql.transport.unknown_parts import describe_unknown_parts, unknown_parts, without_fields
 from runql.transport.variables import check_variables, dump_input_object
@@ -123,7 +124,7 @@ def read_response(operation: Operation[T], response: Response, may_lack: Sequenc
     # BaseModel: ariadne-codegen makes every result a pydantic model; Operation is generic over it without naming it.
     model = cast("type[BaseModel]", operation.result)
     try:
-        data = cast("T", model.model_validate(body["data"]))
+        data = cast("T", validated(model, body["data"]))
     except ValidationError as error:
         places = _drift_places(error)
     else:

@@ -10,7 +10,8 @@ from tests.unit.resources.answers import in_project
 from tests.unit.transport.stepping import answered, ended, played, returned, sent
 
 from runql import ProjectNotFoundError, SweepNotFoundError
-from runql.resources.sweeps.lookup import PageSweeps, SweepCache, get_sweeps, read_sweep
+from runql.resources.sweeps.lookup import get_sweeps, read_sweep
+from runql.resources.sweeps.page_sweeps import PageSweeps, SweepCache
 from runql_graphql.fragments import SweepFields
 from runql_graphql.operations import get_sweep
 

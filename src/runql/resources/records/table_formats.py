@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from html import escape
 from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
@@ -87,11 +86,11 @@ def as_link(url: str | None) -> str | None:
 
 def html_of(table: RecordTable) -> str:
     """Return a table as HTML without scripts, styles of the page or anything that is loaded."""
-    head = "".join(f"<th dir='auto'>{escape(name)}</th>" for name in table.columns)
+    head = "".join(f"<th dir='auto'>{_escaped(name)}</th>" for name in table.columns)
     rows = "".join(f"<tr>{''.join(map(_html_cell, row))}</tr>" for row in table.rows)
     names = f"<thead><tr>{head}</tr></thead>" if any(table.columns) else ""
     body = f"<table>{names}<tbody>{rows}</tbody></table>" if table.rows else ""
-    note = f"<div>{escape(table.note)}</div>" if table.note else ""
+    note = f"<div>{_escaped(table.note)}</div>" if table.note else ""
     return f"<div style='overflow-x:auto'><div><b dir='auto'>{_html_text(table.title)}</b></div>{body}{note}</div>"
 
 
@@ -102,10 +101,16 @@ def _html_cell(cell: Cell) -> str:
 
 
 def _html_text(cell: Cell) -> str:
-    text = escape(cell.text)
+    text = _escaped(cell.text)
     if cell.url is None:
         return text
-    return f"<a href='{escape(cell.url)}' target='_blank' rel='noopener noreferrer'>{text}</a>"
+    return f"<a href='{_escaped(cell.url)}' target='_blank' rel='noopener noreferrer'>{text}</a>"
+
+
+def _escaped(text: str) -> str:
+    from html import escape  # noqa: PLC0415 - its table of entities is for notebooks alone
+
+    return escape(text)
 
 
 def rich_of(table: RecordTable) -> RichTable:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from runql.resources.history.scan import AsyncHistoryScan
     from runql.resources.runs.console import AsyncConsoleLogs
     from runql.resources.runs.history_files import HistoryFiles
-    from runql.resources.sweeps.lookup import PageSweeps
+    from runql.resources.sweeps.page_sweeps import PageSweeps
     from runql.resources.sweeps.sweep import AsyncSweep
     from runql.transport.aio import AsyncRetryingClient
 else:

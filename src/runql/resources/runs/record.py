@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from runql.frames.library_types import pandas_types as pd
     from runql.resources.history.plan import HistoryHints, Match, ScanPlan
     from runql.resources.history.sampled import Row, Stream
-    from runql.resources.sweeps.lookup import PageSweeps
+    from runql.resources.sweeps.page_sweeps import PageSweeps
     from runql.resources.user import User
     from runql_graphql.fragments import SweepFields
 else:
@@ -105,7 +105,8 @@ class RunRecord(Travelling, Shown, SnakeCaseAttributes, ABC):
 
     @property
     def _path(self) -> str:
-        return f"{self.entity}/{self.project}/{self.id}"
+        address = self._address
+        return f"{address.entity}/{address.project}/{address.run_id}"
 
     # -- loading ------------------------------------------------------------------------------------------------
 
@@ -210,7 +211,7 @@ class RunRecord(Travelling, Shown, SnakeCaseAttributes, ABC):
     def _find_sweep(self, sweeps: PageSweeps[S] | None, make: Callable[[SweepFields], S]) -> Flow[S | None]:
         if sweeps is not None:
             return (yield from sweeps.of_run(self.sweep_name))
-        from runql.resources.sweeps.lookup import PageSweeps, SweepCache
+        from runql.resources.sweeps.page_sweeps import PageSweeps, SweepCache
 
         made = PageSweeps(SweepCache(self.entity, self.project, make))
         # Threads that arrive together share one, so that the sweep is read once.

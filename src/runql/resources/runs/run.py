@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from runql.resources.history.scan import HistoryScan
     from runql.resources.runs.console import ConsoleLogs
     from runql.resources.runs.history_files import HistoryFiles
-    from runql.resources.sweeps.lookup import PageSweeps
+    from runql.resources.sweeps.page_sweeps import PageSweeps
     from runql.resources.sweeps.sweep import Sweep
 else:
     globals().update(

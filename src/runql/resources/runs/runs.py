@@ -24,8 +24,7 @@ from runql.resources.runs.query import (
 )
 from runql.resources.runs.record import ListedPage, RunRecord
 from runql.resources.runs.run import Run
-from runql.resources.sweeps.lookup import PageSweeps, SweepCache
-from runql.resources.sweeps.sweep import AsyncSweep, Sweep
+from runql.resources.sweeps.page_sweeps import PageSweeps, SweepCache
 from runql.transport.bodies import Progress
 from runql.transport.flow import DEFAULT_CONCURRENCY, Flow
 from runql.transport.sync import RetryingClient
@@ -44,7 +43,9 @@ if TYPE_CHECKING:
     from runql.resources.runs.histories.page import HistoriesPlan
     from runql.resources.runs.histories.scan import AsyncHistoriesScan, HistoriesScan
     from runql.resources.runs.typed.typed_runs import AsyncTypedRuns, TypedRuns
+    from runql.resources.sweeps.sweep import AsyncSweep, Sweep
     from runql.transport.aio import AsyncRetryingClient
+    from runql_graphql.fragments import SweepFields
 else:
     globals().update(
         postponed(
@@ -118,7 +119,7 @@ class Runs(SplittableRuns, RunFrames, LazySequence[RunFields | FullRunFields, Ru
         listing = _run_listing(
             query,
             partial(Run.listed, client, entity, project, include_sweeps=include_sweeps),
-            SweepCache(entity, project, partial(Sweep.listed, client, entity, project)),
+            SweepCache(entity, project, partial(_sweep, client, entity, project)),
             shape,
         )
         super().__init__(client, listing, progress)
@@ -453,7 +454,7 @@ class AsyncRuns(AsyncSplittableRuns, AsyncRunFrames, AsyncLazySequence[RunFields
         listing = _run_listing(
             query,
             partial(AsyncRun.listed, client, entity, project, include_sweeps=include_sweeps),
-            SweepCache(entity, project, partial(AsyncSweep.listed, client, entity, project)),
+            SweepCache(entity, project, partial(_async_sweep, client, entity, project)),
             shape,
         )
         super().__init__(client, listing, progress)
@@ -748,6 +749,18 @@ def _histories_plan(
         max_concurrency=max_concurrency,
     )
     return HistoriesPlan(query, scan)
+
+
+def _sweep(client: RetryingClient, entity: str, project: str, fields: SweepFields) -> Sweep:
+    from runql.resources.sweeps.sweep import Sweep
+
+    return Sweep.listed(client, entity, project, fields)
+
+
+def _async_sweep(client: AsyncRetryingClient, entity: str, project: str, fields: SweepFields) -> AsyncSweep:
+    from runql.resources.sweeps.sweep import AsyncSweep
+
+    return AsyncSweep.listed(client, entity, project, fields)
 
 
 def _run_listing(

@@ -1,21 +1,18 @@
-"""Reading sweeps by name: one, or those of a page of runs in one request."""
+"""Reading sweeps by name: one, or several in one request."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import ClassVar, Generic, TypeVar
+from collections.abc import Sequence
+from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from runql.errors import SchemaDriftError
 from runql.resources.records.identity import require_name, require_project, require_sweep
-from runql.transport.flow import Flow, fetch, share_read
-from runql.transport.single_flight import SingleFlight
+from runql.transport.flow import Flow, fetch
 from runql_graphql.fragments import SweepFields
 from runql_graphql.operation import Operation
 from runql_graphql.operations import get_sweep
-
-S = TypeVar("S")
 
 
 class ProjectSweeps(BaseModel):
@@ -94,44 +91,3 @@ def read_sweep(entity: str, project: str, sweep: str) -> Flow[SweepFields]:
     """
     response = yield from fetch(get_sweep(entity=entity, project=project, sweep=sweep))
     return require_sweep(response.project, entity, project, sweep)
-
-
-class SweepCache(Generic[S]):
-    """The sweeps of a list of runs. Each sweep is read once, and all its runs share it."""
-
-    def __init__(self, entity: str, project: str, make: Callable[[SweepFields], S]) -> None:
-        self._entity = entity
-        self._project = project
-        self._make = make
-        self._found: dict[str, S | None] = {}
-        self._reads = SingleFlight()
-
-    def look_up(self, name: str, together_with: Iterable[str | None] = ()) -> Flow[S | None]:
-        """One sweep, None when it is absent.
-
-        When it was not read yet, one request reads it and those of ``together_with`` that are missing.
-        """
-
-        def read() -> Flow[None]:
-            asked = dict.fromkeys([name, *(each for each in together_with if each)])
-            missing = [each for each in asked if each not in self._found]
-            found = yield from read_sweeps(self._entity, self._project, missing)
-            made = {each: None if fields is None else self._make(fields) for each, fields in found.items()}
-            self._found.update(made)
-
-        yield from share_read(self._reads, lambda: name not in self._found, read)
-        return self._found[name]
-
-
-class PageSweeps(Generic[S]):
-    """The sweeps that the runs of one page belong to."""
-
-    def __init__(self, cache: SweepCache[S], names: Iterable[str | None] = ()) -> None:
-        self._cache = cache
-        self._names = tuple(dict.fromkeys(names))
-
-    def of_run(self, name: str | None) -> Flow[S | None]:
-        """The sweep of a run; the first call for a page reads the sweeps of all its runs, by one request."""
-        if not name:
-            return None
-        return (yield from self._cache.look_up(name, self._names))
