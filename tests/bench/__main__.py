@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 
 import httpx
@@ -13,8 +13,8 @@ from tests.bench.measurement import BenchServer, Measured, measure, prepare
 from tests.bench.paths import RESULTS
 from tests.bench.replay_process import ReplayProxy
 from tests.bench.report import Findings, Row, written
-from tests.bench.tasks import EXPORTS, GROWTH, LIMIT, MEMORY, ONE_CORE, OWN, TABLE, TYPED, Task, Where
-from tests.bench.verdicts import Verdict, exponent, memory_verdict, typed_verdict, verdicts
+from tests.bench.tasks import EXPORTS, GROWTH, LAZY, LIMIT, MEMORY, ONE_CORE, OWN, TABLE, TYPED, Task, Where
+from tests.bench.verdicts import Verdict, exponent, lazy_verdict, memory_verdict, typed_verdict, verdicts
 
 from runql_server.exports.policy import ExportPolicy
 from runql_server.running import RunningServer
@@ -46,9 +46,11 @@ def main() -> None:
     with bench_servers() as servers:
         findings.capacity = servers["plain"].proxy.capacity("/healthz")
         skip_exports(servers["exporting"], findings)
+        digests: dict[str, str] = {}
         for task in TABLE:
             if task.name in only and task.name not in findings.skipped:
-                measure_task(servers[task.where], task, arguments.latency, findings)
+                digests[task.name] = measure_task(servers[task.where], task, arguments.latency, findings)
+        compare_lazy(digests, findings)
         if GROWTH_NAME in only:
             measure_growth(servers["plain"], findings)
         if MEMORY_NAME in only:
@@ -96,8 +98,8 @@ def skip_exports(bench: BenchServer, findings: Findings) -> None:
         findings.skipped |= {task.name: reason for task in TABLE if task.where == "exporting"}
 
 
-def measure_task(bench: BenchServer, task: Task, latencies: Sequence[int], findings: Findings) -> None:
-    """Measure one row of the table."""
+def measure_task(bench: BenchServer, task: Task, latencies: Sequence[int], findings: Findings) -> str:
+    """Measure one row of the table, and return the digest of what runql read."""
     log_progress(task.title)
     read = prepare(bench, task)
     findings.disagreements += [
@@ -117,6 +119,22 @@ def measure_task(bench: BenchServer, task: Task, latencies: Sequence[int], findi
             findings.verdicts += verdicts(f"{task.title}, {latency} ms", goals[latency], row)
     if task.name in ONE_CORE and IDLE in latencies:
         findings.one_core[task.name] = measure(bench, task, latency=0, rounds=findings.rounds, one_core=True)
+    return read.get(OWN, "")
+
+
+def compare_lazy(digests: Mapping[str, str], findings: Findings) -> None:
+    """Compare a lazy query with collecting all rows, where both were measured."""
+    if not digests.keys() >= {*LAZY}:
+        return
+    lazy, collected = LAZY
+    if digests[lazy] != digests[collected]:
+        findings.disagreements.append(
+            f"- lazy, a query read {digests[lazy]}, the frame in memory {digests[collected]}"
+        )
+    for latency, table in findings.tables.items():
+        if latency in (GOALS_AT, IDLE):
+            own = table[lazy][OWN], table[collected][OWN]
+            findings.verdicts.append(lazy_verdict(f"a lazy sum, {latency} ms", *own))
 
 
 def measure_growth(bench: BenchServer, findings: Findings) -> None:

@@ -25,6 +25,7 @@ AT_ONCE = 8
 """Threads of a caller who does the work with threads."""
 
 KEYS = ["k00", "k01", "k02"]
+SUMMED = "k00"
 T = TypeVar("T")
 
 
@@ -77,13 +78,23 @@ class BothRuns(Iterable[BothRun], Protocol):
         format: str,  # noqa: A002 — documented
     ) -> pl.DataFrame: ...
 
+    def scan_histories(self) -> Histories: ...
+
+
+class Histories(Protocol):
+    """The used members of a scan of many runs; only runql has it."""
+
+    def lazy(self) -> pl.LazyFrame: ...
+
+    def collect(self) -> pl.DataFrame: ...
+
 
 class BothApi(Protocol):
     """The used members of either library's entry point."""
 
     def run(self, path: str) -> BothRun: ...
 
-    def runs(self, path: str, *, per_page: int, lazy: bool = ...) -> BothRuns: ...
+    def runs(self, path: str, *, per_page: int = ..., lazy: bool = ...) -> BothRuns: ...
 
 
 @dataclass(frozen=True)
@@ -158,6 +169,21 @@ def iterated(run: BothRun) -> Read:
     return Read(range(count), lambda: str(count))
 
 
+def total(frame: pl.DataFrame) -> Read:
+    """Wrap a sum; the order of the addition leaves traces beyond these digits."""
+    return Read(frame, lambda: f"{frame.item():.6f}")
+
+
+def lazy_total(api: BothApi) -> Read:
+    """Sum one metric over all runs by a lazy frame."""
+    return total(api.runs("many").scan_histories().lazy().select(pl.col(SUMMED).sum()).collect())
+
+
+def collected_total(api: BothApi) -> Read:
+    """The same of a frame of all rows."""
+    return total(api.runs("many").scan_histories().collect().select(pl.col(SUMMED).sum()))
+
+
 ROWS = 10_000
 """Rows of the tasks that compare dicts with instances."""
 
@@ -229,6 +255,8 @@ TASKS: dict[str, Callable[[BothApi], Read]] = {
     "exports": lambda api: scanned(api.run("exports/long")),
     "exports by keys": lambda api: scanned(api.run("exports/long"), ["_step", *KEYS]),
     "sparse": lambda api: scanned(api.run("sparse/sparse")),
+    "lazy": lazy_total,
+    "collected": collected_total,
 }
 
 PREPARED: dict[str, Callable[[BothApi], Callable[[], Read]]] = {

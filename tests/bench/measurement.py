@@ -54,6 +54,7 @@ class Measured:
         way: name of the task in the measured way.
         seconds: time of each round.
         requests: number in one round.
+        received: bytes of the responses in one round.
         cpu: median of the seconds of CPU.
         baseline: median of MiB before the call.
         peak: median of the highest MiB.
@@ -63,6 +64,7 @@ class Measured:
     way: str
     seconds: list[float] = field(default_factory=list[float])
     requests: int = 0
+    received: int = 0
     cpu: float = 0.0
     baseline: float = 0.0
     peak: float = 0.0
@@ -176,7 +178,7 @@ def measure(
             if taken.misses:
                 raise RuntimeError(f"{title}: {way} asked for {taken.misses} answers that were not prepared")
             measured.seconds.append(result.seconds)
-            measured.requests = taken.requests
+            measured.requests, measured.received = taken.requests, taken.sent
             memory[title, way].append(result)
     for key, measured in found.items():
         measured.cpu = statistics.median(each.cpu for each in memory[key])

@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
@@ -26,10 +26,12 @@ class Traffic:
     Attributes:
         requests: number of requests.
         misses: number of requests that went to the embedded server.
+        sent: bytes of the responses.
     """
 
     requests: int
     misses: int
+    sent: int = field(default=0, compare=False)
 
 
 class ReplayProxy:
@@ -65,7 +67,7 @@ class ReplayProxy:
         connection.request("GET", f"/-bench/?latency={latency}")
         traffic = json.loads(connection.getresponse().read())
         connection.close()
-        return Traffic(traffic["requests"], traffic["misses"])
+        return Traffic(traffic["requests"], traffic["misses"], traffic["bytes"])
 
     def capacity(self, path: str, *, threads: int = 4) -> float:
         """Measure responses per second without latency."""

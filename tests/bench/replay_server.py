@@ -30,6 +30,7 @@ class Memory:
         latency: seconds before each response.
         requests: number of requests.
         misses: number of requests without a stored response.
+        sent: bytes of the responses, with their headers.
     """
 
     upstream: str
@@ -37,14 +38,15 @@ class Memory:
     latency: float = 0.0
     requests: int = 0
     misses: int = 0
+    sent: int = 0
     pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(8))
 
     def control(self, path: str) -> bytes:
         """Set the latency if the path has one; return and reset the counts."""
         for text in parse_qs(urlsplit(path).query).get("latency", []):
             self.latency = float(text)
-        traffic = {"requests": self.requests, "misses": self.misses}
-        self.requests = self.misses = 0
+        traffic = {"requests": self.requests, "misses": self.misses, "bytes": self.sent}
+        self.requests = self.misses = self.sent = 0
         return head("200 OK", json.dumps(traffic).encode(), {"content-type": "application/json"})
 
     def ask(self, method: str, path: str, headers: dict[str, str], body: bytes) -> bytes:
@@ -111,7 +113,9 @@ class Conversation(asyncio.Protocol):
             work = asyncio.ensure_future(self._ask(key, method.decode(), path.decode(), fields, body))
             self._asking.add(work)
             work.add_done_callback(self._asking.discard)
-        elif memory.latency:
+            return
+        memory.sent += len(answer)
+        if memory.latency:
             asyncio.get_running_loop().call_later(memory.latency, self._write, answer)
         else:
             self._write(answer)
@@ -120,6 +124,7 @@ class Conversation(asyncio.Protocol):
         loop = asyncio.get_running_loop()
         answer = await loop.run_in_executor(self._memory.pool, self._memory.ask, method, path, headers, body)
         self._memory.answers[key] = answer
+        self._memory.sent += len(answer)
         self._write(answer)
 
     def _write(self, answer: bytes) -> None:

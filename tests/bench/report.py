@@ -50,7 +50,7 @@ def written(findings: Findings) -> str:
 
 def _lines(findings: Findings) -> Iterator[str]:
     yield "# Benchmark\n"
-    yield "Written by `make bench`. A cell has seconds / requests / MiB / seconds of CPU. Seconds are medians of the call alone; each round is a"
+    yield "Written by `make bench`. A cell has seconds / requests / MB of responses / MiB / seconds of CPU. Seconds are medians of the call alone; each round is a"
     yield "process of its own. For the start-up they are those of the whole process. All contenders use default arguments; a tuned call is a row of"
     yield "its own. Files were listed before. The official SDKs are driven as their documents say and by eight threads of the caller, where there is"
     yield "more than one thing to read; the faster way counts. All contenders take turns with one server, which responds from memory. × is their"
@@ -121,7 +121,7 @@ def table(rows: Mapping[str, Row], skipped: Mapping[str, str]) -> Iterator[str]:
 
 def cell(own: Measured, each: Measured) -> str:
     """Format seconds, requests, memory and ratio of one contender."""
-    parts = [f"{each.median:.3f} s", str(each.requests)]
+    parts = [f"{each.median:.3f} s", str(each.requests), f"{each.received / 1e6:.3g} MB"]
     if each.peak:
         parts += [f"{each.over:.0f} MiB", f"{each.cpu:.2f} s"]
     text = " / ".join(parts)

@@ -16,6 +16,7 @@ from runql_server.seed import SeedRun
 
 RUNS = 1_000
 ROWS = 200_000
+MANY_RUNS, ROWS_OF_MANY = 2_000, 200
 SPARSE_ROWS, SPARSE_GAP = 100, 10_000
 LARGE_FILES, LARGE = 50, 1 << 20
 SMALL_FILES, MANY_FILES, SMALL = 500, 2_000, 1 << 12
@@ -33,6 +34,11 @@ def fill(server: RunningServer) -> None:
     )
     scans = (("long", ROWS), ("tenth", ROWS // 10), ("hundredth", ROWS // 100))
     server.seed("scan", [SeedRun(name=name, history=rows(chance, count, KEYS)) for name, count in scans])
+    many = (
+        SeedRun(name=f"run{number:04}", history=rows(chance, ROWS_OF_MANY, KEYS))
+        for number in range(MANY_RUNS)
+    )
+    server.seed("many", many)
     sparse = rows(chance, SPARSE_ROWS, KEYS[:3], gap=SPARSE_GAP)
     server.seed("sparse", [SeedRun(name="sparse", history=sparse)])
     server.seed("files", [SeedRun(name=name) for name in ("large", "small", "many")])

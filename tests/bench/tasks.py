@@ -65,6 +65,9 @@ query Exports($entity: String!, $project: String!, $run: String!) {
 
 NO_EXPORTS = {OLD: "reads none"}
 
+ALONE = "reads each run alone: thousands of requests"
+ONE_BY_ONE = {OLD: ALONE, NEW: ALONE}
+
 TABLE = (
     Task(
         "list",
@@ -136,8 +139,23 @@ TABLE = (
         ways={OLD: ("small files", "small files, loop"), NEW: ("small files", "small files, loop")},
     ),
     Task("many files", "2,000 files of 4 KiB", contenders=(OWN, NEW, LIMIT), absent={OLD: "as above"}),
+    Task(
+        "lazy",
+        "sum of one metric over 2,000 runs × 200 rows × 20 keys, lazy",
+        contenders=(OWN, LIMIT),
+        absent=ONE_BY_ONE,
+    ),
+    Task(
+        "collected",
+        "the same sum, of all rows collected",
+        contenders=(OWN, LIMIT),
+        absent=ONE_BY_ONE,
+    ),
     Task("start", "process start to first answer", Goal(times_limit=1.5, ahead=3)),
 )
+
+LAZY = ("lazy", "collected")
+"""Tasks for the same sum, of what a query needs and of all rows."""
 
 ONE_CORE = ("list", "scan", "exports", "large files", "small files")
 """Tasks that are also measured on one core, where CPU shows."""

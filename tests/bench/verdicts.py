@@ -72,6 +72,17 @@ def typed_verdict(title: str, dicts: Measured, typed: Measured) -> Verdict:
     )
 
 
+def lazy_verdict(title: str, lazy: Measured, collected: Measured) -> Verdict:
+    """Check that a lazy query takes at most half the time of collecting all rows, and a tenth of the bytes."""
+    times, low, high = ratio(collected, lazy)
+    share = lazy.received / collected.received
+    return Verdict(
+        f"{title}: {times:.2f} × the time of collecting all ({low:.2f}–{high:.2f}), at most 0.5; "
+        f"{share:.3f} of its bytes, at most 0.1",
+        times <= 0.5 and share <= 0.1,
+    )
+
+
 def exponent(values: Sequence[float]) -> float:
     """Return the exponent of growth of values at n, 10 n, 100 n …: the slope of their logarithms."""
     return statistics.linear_regression(range(len(values)), [math.log10(value) for value in values]).slope

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from typing import Literal
 
 import polars as pl
 import pytest
 
 from runql import Api, ClientClosedError, FrameValueError
+from runql_server.exports.policy import ExportPolicy
+from runql_server.lenient_json import JsonInput
 from runql_server.running import RunningServer
 from runql_server.seed import SeedRun
 
 RUNS, STEPS = 6, 60
 WIDE = {f"k{number:02}": 0.123456789 for number in range(20)}
+PATIENCE = 120
+"""Seconds until a process that hangs is a failure."""
+
 both_engines = pytest.mark.parametrize("engine", ["in-memory", "streaming"])
 
 
@@ -179,3 +186,159 @@ def test_rows_that_share_a_step_stay_apart(api: Api, server: RunningServer) -> N
     assert lazy.filter(pl.col("a") > 0).select("a").collect()["a"].to_list() == [1.0, 2.0]
     assert lazy.select("a", "k00").collect().height == lazy.collect().height == 2
     assert lazy.select("_step").collect().height == 2
+
+
+def gaps(number: int) -> list[dict[str, JsonInput]]:
+    """Return rows of which most lack ``a``, and one has null."""
+    rows: list[dict[str, JsonInput]] = [{"_step": step, "b": step, **WIDE} for step in range(number)]
+    for row in rows[::3]:
+        row["a"] = 1.0
+    rows[0]["a"] = None
+    return rows
+
+
+def of_one_metric(frame: pl.LazyFrame) -> pl.LazyFrame:
+    """Count rows that have a metric, and those that lack it."""
+    return frame.group_by("run_id", maintain_order=True).agg(
+        pl.col("a").sum(), rows=pl.len(), nulls=pl.col("a").null_count()
+    )
+
+
+def of_two_metrics(frame: pl.LazyFrame) -> pl.LazyFrame:
+    """Choose two metrics of each row, and steps."""
+    return frame.filter(pl.col("_step") != 3).select("b", "run_id", "a")
+
+
+def of_later_rows(frame: pl.LazyFrame) -> pl.LazyFrame:
+    """Choose one metric of rows from a step on."""
+    return frame.filter(pl.col("_step") > 4).select("a")
+
+
+def bytes_of(api: Api, query: pl.LazyFrame) -> int:
+    before = api.traffic.bytes_received
+    query.collect()
+    return api.traffic.bytes_received - before
+
+
+@both_engines
+@pytest.mark.parametrize("query", [of_one_metric, of_two_metrics, of_later_rows])
+@pytest.mark.parametrize("page_size", [1000, 7])
+def test_rows_without_the_metric_are_read_too(
+    api: Api,
+    server: RunningServer,
+    engine: Literal["in-memory", "streaming"],
+    query: Callable[[pl.LazyFrame], pl.LazyFrame],
+    page_size: int,
+) -> None:
+    server.seed("gaps", [SeedRun(name=f"g{run}", history=gaps(20 + run)) for run in range(5)])
+    server.seed("gaps", [SeedRun(name="none", history=[{"b": 1, **WIDE}]), SeedRun(name="empty")])
+    lazy = api.runs("gaps", order="+created_at").scan_histories(page_size=page_size).lazy()
+    whole = lazy.collect()
+    assert query(lazy).collect(engine=engine).equals(query(whole.lazy()).collect())
+    if page_size == 1000:
+        assert bytes_of(api, query(lazy)) < bytes_of(api, lazy) / 2
+
+
+def test_a_metric_of_every_row_is_read_alone(api: Api) -> None:
+    lazy = api.runs("p").scan_histories().lazy()
+    assert bytes_of(api, lazy.select(pl.col("a").sum())) < bytes_of(api, lazy) / 8
+    assert bytes_of(api, lazy.select("a", "b", "k01")) < bytes_of(api, lazy) / 3
+    assert lazy.select("a", "b", "k01").collect().height == RUNS * STEPS
+
+
+def test_a_run_that_lacks_the_metric_since_is_read_in_another_way(api: Api, server: RunningServer) -> None:
+    seen = [SeedRun(name=f"s{run}", history=[{"a": 1.0, **WIDE}] * 3) for run in range(40)]
+    server.seed("since", seen)
+    lazy = api.runs("since", order="+created_at").scan_histories().lazy()
+    query = lazy.select(pl.col("a").sum(), rows=pl.len())
+    assert requests(api, query, "in-memory") == (1, 1)
+    server.seed("since", [SeedRun(name="late", history=[{"a": 2.0, **WIDE}, WIDE])])
+    assert query.collect().rows() == [(122.0, 122)]
+    # The page, and the new run alone.
+    assert requests(api, query, "in-memory") == (2, 1)
+    server.seed("since", [SeedRun(name=f"late{run}", history=[WIDE]) for run in range(4)])
+    assert query.collect().rows() == [(122.0, 126)]
+    # Several runs lack it: the page once more, with the steps of all rows.
+    assert requests(api, query, "in-memory") == (2, 1)
+
+
+@both_engines
+@pytest.mark.parametrize("page_size", [1000, 2])
+def test_runs_of_which_rows_share_a_step_are_read_whole(
+    api: Api, server: RunningServer, engine: Literal["in-memory", "streaming"], page_size: int
+) -> None:
+    shared: list[dict[str, JsonInput]] = [
+        {"_step": step // 2, **({"a": step} if step != 3 else {}), "b": -step, **WIDE} for step in range(9)
+    ]
+    plain: list[dict[str, JsonInput]] = [{"_step": step, "a": step, "b": -step, **WIDE} for step in range(9)]
+    runs = [SeedRun(name=f"r{run}", history=shared if run == 7 else plain) for run in range(30)]
+    server.seed("shared", runs)
+    lazy = api.runs("shared", order="+created_at").scan_histories(page_size=page_size).lazy()
+    whole = lazy.collect()
+    assert whole.height == 270
+    for names in (["a"], ["b"], ["_step", "b", "a"]):
+        assert lazy.select(names).collect(engine=engine).equals(whole.select(names))
+    of_run = api.run("shared/r7").scan_history(page_size=page_size).lazy()
+    assert of_run.select("b", "a").collect().equals(of_run.collect().select("b", "a"))
+    if page_size == 1000:
+        # The page, the steps of this run, and its whole rows.
+        assert requests(api, lazy.select("a"), engine) == (3, 270)
+
+
+def test_the_metric_of_exported_rows_is_read_with_rows_that_lack_it() -> None:
+    policy = ExportPolicy(above_rows=10, rows_per_file=8, rows_per_group=4)
+    with (
+        RunningServer(export_policy=policy) as server,
+        Api(base_url=server.url, api_key=server.api_key) as api,
+    ):
+        server.seed("x", [SeedRun(name="r", history=gaps(30))])
+        scan = api.run(f"{server.entity}/x/r").scan_history(page_size=7)
+        assert scan.to_polars().height == 30
+        server.requests.clear()
+        lazy = scan.lazy()
+        assert lazy.select("a").collect().equals(lazy.collect().select("a"))
+        assert lazy.select(pl.len(), pl.col("a").count()).collect().row(0) == (30, 9)
+        assert any("parquet" in each.path for each in server.requests)
+
+
+INTERRUPTED = """
+import os, signal, sys, time
+import polars as pl
+import runql
+api = runql.Api(base_url=sys.argv[1], api_key=sys.argv[2])
+lazy = api.runs(sys.argv[3], per_page=1).scan_histories().lazy()
+run, calls = api.client.run, []
+def slow(flow):
+    calls.append(flow)
+    if len(calls) == 2:
+        os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(0.1 if len(calls) > 1 else 0)
+    return run(flow)
+api.client.run = slow
+try:
+    try:
+        lazy.select(pl.col("a").sum()).collect(engine=sys.argv[4])
+    finally:
+        # Python raises another one than polars.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+except KeyboardInterrupt:
+    print(len(calls), "interrupted", flush=True)
+    os._exit(0)
+"""
+
+
+@pytest.mark.posix
+@both_engines
+def test_ctrl_c_ends_a_query(server: RunningServer, engine: Literal["in-memory", "streaming"]) -> None:
+    runs = 100
+    server.seed("long", [SeedRun(name=f"r{run}", history=[{"a": 1.0, **WIDE}]) for run in range(runs)])
+    arguments = [server.url, server.api_key, f"{server.entity}/long", engine]
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    sent, word = done.stdout.split()
+    assert (word, int(sent) < runs) == ("interrupted", True), done.stderr

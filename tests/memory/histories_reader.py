@@ -8,12 +8,14 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import polars as pl
 import pyarrow as pa
 
 from runql import Api, Runs
 
 WINDOW, DEFAULT_CONCURRENCY = 1000, 2
 KEYS = 6
+LAZY_KEYS = 2
 
 
 def status(name: str) -> int:
@@ -39,6 +41,11 @@ def read(runs: Runs, how: str, target: Path) -> int:
             [*types], schema=types, page_size=WINDOW, max_concurrency=DEFAULT_CONCURRENCY
         )
         return sum(batch.num_rows for batch in pa.RecordBatchReader.from_stream(keyed))
+    if how == "lazy":
+        totals = scan.lazy().select(pl.len(), *(pl.col(f"k{key}").sum() for key in range(LAZY_KEYS)))
+        return int(totals.collect(engine="streaming")["len"].item())
+    if how == "lazy rows":
+        return int(scan.lazy().select(pl.all().count()).collect(engine="streaming")["_step"].item())
     if how == "iterate":
         return sum(frame.num_rows for frame in scan)
     return scan.collect().num_rows

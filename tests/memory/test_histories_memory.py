@@ -48,7 +48,7 @@ def peak(server: RunningServer, rows: int, how: str, target: Path) -> int:
 @pytest.mark.skipif(
     not Path("/proc/self/clear_refs").exists(), reason="peaks are read where Linux reports them"
 )
-@pytest.mark.parametrize("how", ["iterate", "sink", "folders", "batches", "known"])
+@pytest.mark.parametrize("how", ["iterate", "sink", "folders", "batches", "known", "lazy", "lazy rows"])
 def test_piece_by_piece_the_peak_does_not_grow_with_the_rows(
     how: str, server: RunningServer, tmp_path: Path
 ) -> None:

@@ -88,14 +88,32 @@ def even_runs() -> Iterator[SeedRun]:
         )
 
 
+def shared_runs() -> Iterator[SeedRun]:
+    """Yield runs of which one has rows that share a step, one has gaps between steps, and one is longer than others."""
+    for place in range(6):
+        rows: list[dict[str, JsonInput]] = [
+            {
+                "_step": step // 2 if place == 4 else step * (3 if place == 5 else 1),
+                "loss": step / 4,
+                **({"acc": -step} if place != 2 or step % 4 else {}),
+                **dict.fromkeys("pqrstu", step),
+            }
+            for step in range(30 if place == 1 else 6)
+        ]
+        yield SeedRun(name=f"c{place}", config={"n": place}, history=rows)
+
+
 @pytest.fixture(scope="module")
 def pairs() -> Iterator[list[Pair]]:
     with RunningServer() as server:
         server.seed("sparse", sparse_runs())
         server.seed("even", even_runs())
+        server.seed("shared", shared_runs())
         with Api(base_url=server.url, api_key=server.api_key, allow_insecure=True) as api:
             yield [
-                pair for project in ("sparse", "even") for pair in pairs_of(api, f"{server.entity}/{project}")
+                pair
+                for project in ("sparse", "even", "shared")
+                for pair in pairs_of(api, f"{server.entity}/{project}")
             ]
 
 
@@ -109,12 +127,13 @@ def pairs_of(api: Api, path: str) -> Iterator[Pair]:
     rows = runs.scan_histories(schema=schema).collect()
     assert rows.schema == schema
     yield Pair(whole.lazy(), rows)
+    yield Pair(runs.scan_histories(page_size=7).lazy(), rows)
     names = ["state", "tags", "name", *CONFIG]
     joined = rows.join(
         in_memory.select(pl.col("id").alias("run_id"), *names), on="run_id", how="left", maintain_order="left"
     )
     yield Pair(whole.lazy(run_columns=["state", "tags", "name"], run_schema=CONFIG), joined)
-    keys = ["loss", "acc", "flag"]
+    keys = ["loss", "acc", "flag" if "flag" in schema else "p"]
     some = runs.scan_histories(keys, 2, 40)
     wanted = runs.scan_histories(keys, 2, 40, schema=some.lazy().collect_schema()).collect()
     yield Pair(some.lazy(), wanted)

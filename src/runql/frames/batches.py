@@ -208,6 +208,14 @@ class ColumnBatch:
 
         return type(self)({**self.columns, name: pl.Series(name, labels, dtype=pl.String())}, self.height)
 
+    def parts(self, heights: Sequence[int]) -> Iterator[ColumnBatch]:
+        """Yield the rows in parts of these heights."""
+        start = 0
+        for height in heights:
+            columns = {name: cells.slice(start, height) for name, cells in self.columns.items()}
+            yield type(self)(columns, height)
+            start += height
+
     def between(self, start: int, stop: int | None) -> Self:
         """The rows of ``start <= step < stop``, and those without a step."""
         steps = self.columns.get(STEP)

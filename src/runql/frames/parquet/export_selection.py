@@ -21,6 +21,7 @@ class ExportSelection:
         stop: the step before which to end; None for the end.
         history_keys: what the server knows of each metric, which separates dotted names from members of objects.
         required: keys that a row must have, where ``match`` is ``any``.
+        every_row: whether rows that lack keys are selected too.
     """
 
     keys: tuple[str, ...] | None
@@ -29,6 +30,7 @@ class ExportSelection:
     stop: int | None
     history_keys: JSONValue = None
     required: tuple[str, ...] = ()
+    every_row: bool = False
 
     def member_paths(self, columns: Sequence[str]) -> dict[str, tuple[str, ...]]:
         """The columns that hold members of objects, see `runql.frames.parquet.exported_values.member_paths`."""

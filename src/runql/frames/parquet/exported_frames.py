@@ -285,12 +285,14 @@ def _unify_types(frame: pl.DataFrame, mixed: Mapping[str, bool]) -> pl.DataFrame
 def _with_keys(frame: pl.DataFrame, selection: ExportSelection) -> pl.DataFrame:
     if selection.keys is None:
         return frame
+    ordered = [name for name in dict.fromkeys(("_step", *selection.keys)) if name in frame.columns]
+    if selection.every_row:
+        return frame.select(ordered)
     first, *others = (_has_value(frame, key) for key in selection.keys)
     for present in others:
         first = first & present if selection.match == "all" else first | present
     for key in selection.required:
         first = first & _has_value(frame, key)
-    ordered = [name for name in dict.fromkeys(("_step", *selection.keys)) if name in frame.columns]
     return pl.DataFrame({name: frame[name] for name in ordered}).filter(first)
 
 

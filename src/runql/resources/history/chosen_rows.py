@@ -7,14 +7,16 @@ from contextlib import contextmanager
 from typing import Final
 
 from runql.errors import CorruptHistoryError, SchemaDriftError
-from runql.frames.batches import Batch, RowBatch
-from runql.frames.row_readers import RowReader
+from runql.frames.batches import STEP, Batch, ColumnBatch, RowBatch
+from runql.frames.row_readers import ColumnReader, RowReader
 from runql.limits import ResponseLimitError
 from runql.transport.codec import RawList
 from runql.values import UnreadableRowError, as_json, history_rows, parse_json
 
 CHOSEN_ROWS: Final = RawList("sampledHistory", depth=2)
 """The rows of each spec, kept as bytes, so that they need not become Python objects."""
+
+_STEP_NAME: Final = b'"_step":'
 
 BAD_ROW: Final = (UnreadableRowError, ResponseLimitError)
 """The errors of a reader about one row."""
@@ -48,6 +50,39 @@ def rows_by_spec(
     return [
         RowBatch(history_rows(rows)).in_step_order() if isinstance(rows, list) else None for rows in lists
     ]
+
+
+def lists_of_runs(contents: Sequence[bytes | None], reader: RowReader) -> list[list[Batch]] | None:
+    """The rows of each spec of each run, where the lists of all runs can be read as one; else None.
+
+    Args:
+        contents: the field of each run as JSON.
+        reader: reads the JSON of one list.
+    """
+    if not isinstance(reader, ColumnReader):
+        return None
+    by_run = [split_arrays(content or b"") for content in contents]
+    if len({*map(len, by_run)}) != 1 or len(by_run) < 2:
+        return None
+    try:
+        by_spec = [_parts_of_list(arrays, reader) for arrays in zip(*by_run, strict=True)]
+    except BAD_ROW:
+        return None
+    lists = [parts for parts in by_spec if parts is not None]
+    return [[*each] for each in zip(*lists, strict=True)] if lists and len(lists) == len(by_spec) else None
+
+
+def _parts_of_list(arrays: Sequence[bytes], reader: ColumnReader) -> list[Batch] | None:
+    # Inside a string the quotes of the name are escaped, so each of these is a name.
+    heights = [array.count(_STEP_NAME) for array in arrays]
+    batch = reader.read_array(b"[%s]" % b",".join(array[1:-1] for array in arrays if array != b"[]"))
+    if not isinstance(batch, ColumnBatch) or batch.height != sum(heights):
+        return None
+    steps = batch.columns.get(STEP)
+    # Each row has a step, so the number of steps of a run is the number of its rows.
+    if steps is None or steps.null_count() or batch.bad_step() is not None or not batch.rises_within(heights):
+        return None
+    return [*batch.parts(heights)]
 
 
 def content_by_run(cut: Mapping[str, Sequence[bytes]], runs: int) -> Sequence[bytes | None]:

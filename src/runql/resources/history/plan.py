@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 from runql.arguments import DefaultPageSize, positive, shown
@@ -29,6 +29,8 @@ class ScanPlan:
         max_concurrency: windows that are requested at the same time.
         required: keys that a row must have, where ``match`` is ``any``.
         adapts_size: whether ``page_size`` is a hint; see `WindowSize`.
+        every_row: whether rows that lack keys are wanted too, without values. With ``match="all"`` no row of a run may
+            lack any; a run where that is not so is read `by_lists`.
     """
 
     run: RunAddress
@@ -40,6 +42,7 @@ class ScanPlan:
     max_concurrency: int = DEFAULT_CONCURRENCY
     required: tuple[str, ...] = ()
     adapts_size: bool = False
+    every_row: bool = False
 
     @classmethod
     def checked(
@@ -81,7 +84,8 @@ class ScanPlan:
         """The options that say which rows, those that were not given left out."""
         keys = None if self.keys is None else list(self.keys)
         match = self.match if self.keys and len(self.keys) > 1 else None
-        given = {"keys": keys, "match": match, "min_step": self.min_step or None, "max_step": self.max_step}
+        bounds = {"min_step": self.min_step or None, "max_step": self.max_step}
+        given = {"keys": keys, "match": match, "every_row": self.every_row or None, **bounds}
         return {name: value for name, value in given.items() if value is not None}
 
     def words(self, rows_of: str) -> str:
@@ -92,6 +96,21 @@ class ScanPlan:
     def columns(self) -> tuple[str, ...]:
         """`_step` and the requested keys."""
         return tuple(dict.fromkeys(("_step", *(self.keys or ()))))
+
+    @property
+    def needs_full_rows(self) -> bool:
+        """Whether each row of a run must have all keys."""
+        return self.every_row and self.match == "all"
+
+    @property
+    def by_lists(self) -> ScanPlan:
+        """The same with a list for each key, and one of all steps, where `every_row` is wanted."""
+        return replace(self, match="any") if self.every_row else self
+
+    @property
+    def whole(self) -> ScanPlan:
+        """The same of whole rows."""
+        return replace(self, keys=None, every_row=False)
 
     @property
     def rows_field(self) -> RowsField:

@@ -74,7 +74,7 @@ class ScanProgress:
         if self.line_count is None and self.steps_read:
             # The server does not count: estimate from the rows that were read.
             return self._rows_read * self.steps_left // self.steps_read
-        keys = [key for key in self._plan.keys or () if key != "_step"]
+        keys = [key for key in self._plan.keys or () if key != "_step" and not self._plan.every_row]
         counts = [self.tally.counts.of_rows_with((key,)) for key in keys]
         totals = [count[-1] for count in counts if count]
         if not totals or len(totals) < len(keys) or not self._trusts_key_counts:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from enum import Enum, auto
+from typing import Final
 
 from runql.errors import (
     IncompleteHistoryError,
@@ -17,7 +19,7 @@ from runql.errors import (
 from runql.frames.row_readers import RowReader
 from runql.limits import ResponseTooLargeError
 from runql.resources.history.plan import ScanPlan
-from runql.resources.history.window import Outline, Window, read_window
+from runql.resources.history.window import Outline, Window, read_window, shares_steps
 from runql.resources.history.window_size import WindowSize
 from runql.transport.flow import Flow, gather
 from runql.transport.sample_limits import (
@@ -33,6 +35,9 @@ REFUSALS = (
     ResponseTooLargeError,
 )
 """The errors that a request for too many rows may end in."""
+
+MOST_TRIES: Final = 3
+"""How often a window is read whole whose rows share steps; between two requests, rows may be logged."""
 
 
 class Verdict(Enum):
@@ -90,11 +95,9 @@ class SpanReader:
         while True:
             is_unusual = samples > USUAL_SAMPLES > self._limits.longest_list(self.field)
             try:
-                window = yield from read_window(
-                    self._plan,
+                window = yield from self._read_window(
                     start,
                     stop,
-                    self._reader,
                     samples=samples,
                     with_keys=with_keys,
                     with_exports=with_exports,
@@ -115,6 +118,43 @@ class SpanReader:
             if window.steps is not None:
                 self._limits.note_list("sampledHistory", window.steps.height)
             return window
+
+    def _read_window(
+        self,
+        start: int,
+        stop: int | None,
+        *,
+        samples: int,
+        with_keys: bool,
+        with_exports: bool,
+        with_steps: bool,
+        fail_fast: bool,
+    ) -> Flow[Window]:
+        """Request a window. Rows that share a step come whole, by one more request: keys do not tell them apart."""
+        plan = self._plan
+        lines = None
+        for _ in range(MOST_TRIES):
+            window = yield from read_window(
+                plan,
+                start,
+                stop,
+                self._reader,
+                samples=samples,
+                with_keys=with_keys,
+                with_exports=with_exports,
+                with_steps=with_steps,
+                fail_fast=fail_fast,
+            )
+            if not shares_steps(plan, window.lists):
+                return window
+            lines = window.counts.lines
+            whole = yield from read_window(
+                plan.whole, start, stop, self._reader, samples=samples, fail_fast=fail_fast
+            )
+            if whole.outline.heights[0] == window.outline.heights[-1]:
+                return replace(window, batch=whole.batch)
+        reason = "the server returned other numbers of whole rows than of their steps"
+        raise IncompleteHistoryError(plan.path, 0, lines, reason)
 
     @property
     def knows_server(self) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from runql.errors import IncompleteHistoryError, MismatchedResponseError
-from runql.frames.batches import Batch, RowBatch, merge_by_step
+from runql.frames.batches import STEP, Batch, RowBatch, merge_by_step
 from runql.frames.row_readers import RowReader
 from runql.resources.history.chosen_rows import (
     CHOSEN_ROWS,
@@ -270,10 +270,15 @@ def _unbroken(rows: Batch, start: int) -> int:
 
 
 def requested_keys(plan: ScanPlan) -> list[tuple[str, ...]]:
-    """The keys of each spec: one spec for the rows that have all, one for each key for those that have any."""
+    """The keys of each spec: one spec for the rows that have all; for those that have any, one for each key.
+
+    Where every row is wanted, the last spec is for the steps of all.
+    """
     if plan.keys is None:
         return []
-    return [plan.columns] if plan.match == "all" else [("_step", key) for key in plan.keys]
+    if plan.match == "all":
+        return [plan.columns]
+    return [("_step", key) for key in plan.keys] + ([("_step",)] if plan.every_row else [])
 
 
 def specs_of(plan: ScanPlan, start: int, stop: int | None, samples: int) -> list[str]:
@@ -292,10 +297,24 @@ def steps_spec(samples: int) -> str:
     return json.dumps({"keys": ["_step"], "samples": samples})
 
 
+def shares_steps(plan: ScanPlan, lists: Sequence[Batch]) -> bool:
+    """Whether rows share a step, so that lists of their keys do not show which values belong to the same row."""
+    return (
+        plan.every_row
+        and plan.keys is not None
+        and plan.match == "any"
+        and not lists[-1].has_each_step_once()
+    )
+
+
 def requested_rows(plan: ScanPlan, lists: Sequence[Batch]) -> Batch:
     """The requested rows, from the lists of all specs."""
     if plan.keys is None:
         return lists[0]
+    if plan.needs_full_rows:
+        return lists[0]
     if plan.match == "all":
         return lists[0].having(plan.columns)
+    if plan.every_row:
+        return merge_by_step(lists, (*plan.keys, STEP))
     return merge_by_step(lists, plan.keys).having(plan.required)

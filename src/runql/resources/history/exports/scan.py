@@ -131,7 +131,13 @@ def _forget(report: RowReport | None) -> None:
 def selection_of(plan: ScanPlan, listing: ExportListing) -> ExportSelection:
     """The rows and columns that a scan selects from exports."""
     return ExportSelection(
-        plan.keys, plan.match, plan.min_step, plan.max_step, listing.history_keys, plan.required
+        plan.keys,
+        plan.match,
+        plan.min_step,
+        plan.max_step,
+        listing.history_keys,
+        plan.required,
+        plan.every_row,
     )
 
 
@@ -154,7 +160,7 @@ def _merge_live(
     steps = listing.live_within(plan.min_step, plan.max_step)
     fresh = frames_of_batches(live, steps)
     count = sum(frame.height for frame in fresh)
-    if plan.keys is None and count != len(steps):
+    if (plan.keys is None or plan.every_row) and count != len(steps):
         raise UnreadableParquetError(f"{len(steps)} rows are live, {count} were read")
     if steps and not exported.repeats and shares_steps(exported.frames, steps):
         raise UnreadableParquetError("live and exported rows have the same step")

@@ -52,7 +52,7 @@ class LazyHistory(LazySource):
             return
         self.note(**plan.options, rows=n_rows)
         known = self.schema if plan.keys is None and len(columns) == len(self.schema) else None
-        stream = self._stream(plan)
+        stream = self._stream(plan.by_lists)
         while (batches := self._client.run(stream.next_batches())) is not None:
             # One window at a time: a portion has up to ``max_concurrency`` of them.
             for batch in batches:

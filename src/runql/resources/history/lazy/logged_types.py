@@ -8,6 +8,7 @@ from typing import Final
 
 from runql.frames.asked_types import AskedType
 from runql.resources.history.row_counts import NIL, key_infos, type_counts
+from runql.resources.history.window import last_step
 from runql.values import JSONValue
 
 _SCALARS: Final = frozenset({"number", "string", "bool", NIL})
@@ -20,10 +21,12 @@ class LoggedTypes:
     Attributes:
         kinds: metric to the kinds of its values, in the server's words.
         is_whole: whether the server counts the metrics of every run.
+        full: metrics that every row of each run has, where no run has gaps between its steps; None before the first run.
     """
 
     kinds: dict[str, set[str]] = field(default_factory=dict[str, set[str]])
     is_whole: bool = True
+    full: set[str] | None = None
 
     def add(self, lines: int | None, history_keys: JSONValue, names: Iterable[str] | None) -> None:
         """Add a run; ``names`` are the metrics to look for, None for all of whole rows."""
@@ -33,10 +36,22 @@ class LoggedTypes:
             return
         # The server lists metrics of the machine along with those of the history.
         logged = [name for name in keys if not name.startswith("system/")] if names is None else names
+        full: set[str] = set()
         for name in logged:
-            info = next(key_infos(keys, name), None)
-            if info is not None:
-                self.kinds.setdefault(name, set()).update(str(each.get("type")) for each in type_counts(info))
+            info = keys[name] if name in keys else next(key_infos(keys, name), None)
+            if info is None:
+                continue
+            known, kind, count = self.kinds.setdefault(name, set()), NIL, None
+            for each in type_counts(info):
+                kind, count = str(each.get("type")), each.get("count")
+                known.add(kind)
+            # Of several kinds, the last one has fewer rows than there are.
+            if count == lines and kind != NIL:
+                full.add(name)
+        if lines:
+            has_gaps = last_step(history_keys) != lines - 1
+            found = set[str]() if has_gaps else full
+            self.full = found if self.full is None else self.full & found
 
     def type_of(self, name: str) -> AskedType:
         """Return the type that holds the values of a metric; numbers are floats, objects and mixtures JSON strings."""
@@ -44,6 +59,10 @@ class LoggedTypes:
         if kinds == {"bool"}:
             return AskedType("Boolean")
         return AskedType("Float64" if kinds <= {"bool", "number"} else "String")
+
+    def fill_rows(self, names: Iterable[str]) -> bool:
+        """Whether each row of every run had these metrics, at the steps 0, 1, 2, …"""
+        return self.full is not None and self.full.issuperset(names)
 
     def are_plain(self, names: Iterable[str]) -> bool:
         """Whether rows that are read by these names have what whole rows have: no objects, and no path into one."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from runql.errors import FrameValueError
 from runql.frames.asked_types import AskedType, FrameSchema
@@ -14,11 +14,15 @@ from runql.frames.lazy.predicates import comparisons, required_columns, step_bou
 from runql.frames.table import Table
 from runql.frames.to_polars import to_polars
 from runql.resources.history.lazy.logged_types import LoggedTypes
-from runql.resources.history.plan import ScanPlan
+from runql.resources.history.plan import Match, ScanPlan
 from runql.transport.flow import Flow
 
 if TYPE_CHECKING:
     import polars as pl
+
+
+FEWER: Final = 2
+"""Of this many metrics of a run, one costs about as many bytes as in whole rows, because each value has its step."""
 
 
 class Portions(Protocol):
@@ -56,17 +60,21 @@ def narrowed(
     required = required_columns(predicate) & {*columns}
     if plan.keys is not None:
         is_free = plan.match == "any" and not plan.required and {*columns} <= {*plan.keys}
-        return _by_keys(plan, columns) if is_free and required else plan
+        # Rows that share a step are one row of such a scan, also where one metric is left.
+        return replace(plan, keys=tuple(columns)) if is_free and required else plan
     if not columns:
-        return _by_keys(plan, [STEP])
-    # Rows that share a step are one where several metrics are named, so they are read whole.
-    if len(columns) > 1 or not required or not logged.are_plain(columns):
+        return _by_key(plan, STEP)
+    if not logged.are_plain(columns) or FEWER * len(columns) > len(logged.kinds.keys() - {STEP}):
         return plan
-    return _by_keys(plan, columns)
+    if required and len(columns) == 1:
+        return _by_key(plan, columns[0])
+    # A row that lacks the metrics counts too: unless each row has them, its step is read beside them.
+    match: Match = "all" if plan.wants_every_step and logged.fill_rows(columns) else "any"
+    return replace(plan, keys=tuple(columns), match=match, every_row=True)
 
 
-def _by_keys(plan: ScanPlan, keys: Sequence[str]) -> ScanPlan:
-    return replace(plan, keys=tuple(keys), match="all" if len(keys) == 1 else "any")
+def _by_key(plan: ScanPlan, key: str) -> ScanPlan:
+    return replace(plan, keys=(key,), match="all")
 
 
 def rows_frame(

@@ -26,7 +26,7 @@ from runql.resources.runs.histories.page import (
     list_histories,
 )
 from runql.resources.runs.histories.page_budget import PageBudget
-from runql.resources.runs.histories.page_rows import label_run, read_page_rows
+from runql.resources.runs.histories.page_rows import label_run, read_page_rows, read_together
 from runql.resources.runs.query import RunQuery
 from runql.transport.flow import Flow, gather, offload
 from runql.transport.sample_limits import RowsField, SampleLimits, is_far_below
@@ -34,6 +34,9 @@ from runql.values import parse_rows
 
 # These errors concern one run, not the list: the run may have been deleted since it was listed.
 UNREADABLE = (*OVERLOAD, RunNotFoundError, *BAD_ROW_OF_RUN, IncompleteHistoryError)
+
+FEW: Final = 20
+"""One run in so many of a page may lack rows, and is read alone; if more do, all runs are read in another way."""
 
 CELL_BYTES: Final = 24
 """Roughly the bytes of a number in a response that names the key of each."""
@@ -169,7 +172,8 @@ class HistoriesCursor:
         The server counts the rows of a whole run, not those of a range, nor those that have several keys.
         """
         scan = self._plan.scan
-        is_counted = scan.wants_every_step and (scan.match == "any" or len(scan.columns) <= 2)
+        has_counts = scan.every_row or scan.match == "any" or len(scan.columns) <= 2
+        is_counted = scan.wants_every_step and has_counts
         return not is_counted and not is_far_below(share, self._limits.longest_list(self._field))
 
     def _turn_page(self) -> Flow[bool]:
@@ -189,6 +193,9 @@ class HistoriesCursor:
         for node in nodes:
             bound = min(node.samples, self._limits.longest_list(self._field))
             node.is_complete = node.holds_all_rows(self._reader, bound)
+        if sum(node.lacks_rows for node in nodes) > len(nodes) // FEW:
+            self._widen()
+            return True
         heights = [node.wanted for node in nodes]
         self._learn(nodes)
         size = self._budget.choose(heights)
@@ -207,6 +214,15 @@ class HistoriesCursor:
         self._share = self._rows_a_run
         return True
 
+    def _widen(self) -> None:
+        """Read this page again, and all that follow, by lists of each key, or else whole."""
+        scan = self._plan.scan
+        self._plan = replace(self._plan, scan=scan.by_lists if scan.needs_full_rows else scan.whole)
+        self._field = self._plan.scan.rows_field
+        self._budget = PageBudget(self._plan.query.per_page, scan.page_size)
+        self._pages.aim(self._budget.runs)
+        self._share = self._rows_a_run
+
     def _look_ahead(self) -> Flow[HistoriesPart]:
         try:
             self._page_ahead = yield from self._pages.read()
@@ -216,8 +232,9 @@ class HistoriesCursor:
         return HistoriesPart()
 
     def _read_chosen(self, nodes: Sequence[ListedHistory]) -> None:
-        for node in nodes:
-            node.read_chosen(self._reader)
+        if not read_together(nodes, self._reader):
+            for node in nodes:
+                node.read_chosen(self._reader)
 
     def _note_lists(self, nodes: Sequence[ListedHistory]) -> None:
         self._limits.note_list(self._field, max((node.received for node in nodes), default=0))
@@ -346,13 +363,17 @@ class HistoriesCursor:
 
     def _compare(self, node: ListedHistory, rows: int) -> None:
         """Learn from a run that was read alone how many rows of a run a page brings for certain."""
-        if node.received < rows < node.samples and is_far_below(node.received, node.samples):
+        if (
+            not node.lacks_rows
+            and node.received < rows < node.samples
+            and is_far_below(node.received, node.samples)
+        ):
             self._limits.note_downsampled(self._field, node.received)
 
     def _plan_of(self, segment: _LongRun, max_concurrency: int) -> ScanPlan:
         scan = self._plan.scan
         return replace(
-            scan,
+            scan.whole if segment.node.needs_whole_rows else scan.by_lists,
             run=replace(scan.run, run_id=segment.node.name),
             page_size=self._budget.window,
             max_concurrency=max_concurrency,
@@ -360,7 +381,8 @@ class HistoriesCursor:
 
     def _cursor_of(self, segment: _LongRun, max_concurrency: int, *, streams: bool = False) -> ScanCursor:
         node, plan = segment.node, self._plan_of(segment, max_concurrency)
-        doubts = node.received < (node.line_count or 0) and is_far_below(node.received, node.samples)
+        is_short = node.received < (node.line_count or 0) and not node.lacks_rows
+        doubts = is_short and is_far_below(node.received, node.samples)
         return ScanCursor(plan, _hints(segment), self._reader, self._limits, streams=streams, doubts=doubts)
 
 

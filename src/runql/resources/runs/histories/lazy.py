@@ -27,6 +27,8 @@ from runql.values import as_json
 if TYPE_CHECKING:
     import polars as pl
 
+    from runql_graphql.fragments import WholeHistory
+
 LEADING: Final = (RUN_ID, STEP)
 RUNS_A_PAGE: Final = 250
 """Runs whose metrics a request lists."""
@@ -154,8 +156,11 @@ def lazy_histories(
     )
     logged, keys = LoggedTypes(), plan.scan.keys
     if keys is None or not {*keys} <= {*schema.types, STEP, *TIMES}:
-        for run in client.run(count_histories(plan.query, RUNS_A_PAGE, with_keys=True)):
+
+        def note_keys(run: WholeHistory) -> None:
             logged.add(run.history_line_count, as_json(run.history_keys), keys)
+
+        client.run(count_histories(plan.query, RUNS_A_PAGE, with_keys=True, note_keys=note_keys))
     types = row_types(logged, plan.scan, schema, LEADING)
     hidden = () if runs is None else runs.names
     types = {name: asked for name, asked in types.items() if name not in hidden}

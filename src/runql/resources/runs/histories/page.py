@@ -21,6 +21,7 @@ from runql.resources.history.window import (
     last_step,
     outline_of,
     requested_keys,
+    shares_steps,
     specs_of,
     steps_spec,
     whole_rows,
@@ -128,7 +129,8 @@ class ListedHistory:
         content: these rows as JSON, where they were cut out of the response.
         scan: what was requested.
         samples: rows that were requested in each list.
-        lists: the rows of chosen keys, one batch a spec in step order; None for a spec that the server returned null for.
+        lists: the rows of chosen keys, one batch a spec in step order; None for a spec that the server returned null for,
+            or for each spec where they cannot be read.
         steps: of all of its rows, where they were requested.
         is_complete: whether all requested rows arrived.
     """
@@ -144,17 +146,57 @@ class ListedHistory:
     def read_chosen(self, reader: RowReader) -> None:
         """Read the rows of chosen keys; a run with a row that cannot be read keeps none."""
         parsed = self.fields.sampled_history
-        specs = len(requested_keys(self.scan))
         if parsed is None and self.content is None:
-            self.lists = [None] * specs
+            self.take_lists([])
             return
+        specs = len(requested_keys(self.scan))
         try:
             lists = chosen_rows(self.path, parsed, self.content, specs + 1, reader)
         except BAD_ROW_OF_RUN:
             # The run is read alone later, and then raises its error.
             lists = []
-        self.lists = (lists + [None] * specs)[:specs]
+        self.take_lists(lists)
+
+    def take_lists(self, lists: Sequence[Batch | None]) -> None:
+        """Keep the rows of each spec, and the steps of all rows where they follow."""
+        specs = len(requested_keys(self.scan))
+        self.lists = [*lists, *([None] * specs)][:specs]
         self.steps = lists[specs] if len(lists) > specs else None
+
+    @property
+    def lacks_rows(self) -> bool:
+        """Whether all lists arrived, but do not show each row: some lack keys, or share a step."""
+        if not self.scan.every_row or self.is_missing or self.received >= self.samples:
+            return False
+        if self.scan.needs_full_rows:
+            return not self._has_full_rows
+        present = [rows for rows in self.lists if rows is not None]
+        return shares_steps(self.scan, present) or self._counts_more_than_steps
+
+    @property
+    def needs_whole_rows(self) -> bool:
+        """Whether the server counts more rows than have a step, so that only whole rows show all."""
+        return self.scan.every_row and not self.scan.needs_full_rows and self._counts_more_than_steps
+
+    @property
+    def _counts_more_than_steps(self) -> bool:
+        if not self.scan.wants_every_step or self.received >= self.samples:
+            return False
+        return self.heights[-1] < (self.line_count or 0)
+
+    @property
+    def _has_full_rows(self) -> bool:
+        """Whether each row has the keys: there are as many as the server counts, with the steps 0, 1, 2, …"""
+        rows = self.lists[0] if self.lists else None
+        if self.line_count == 0:
+            return not self.received
+        # Without gaps no row lies between these, also where the count lags behind.
+        return (
+            rows is not None
+            and rows.height == self.line_count
+            and rows.extent() == (0, rows.height - 1)
+            and rows.has_each_step_once()
+        )
 
     @property
     def has_chosen(self) -> bool:
@@ -253,8 +295,10 @@ class ListedHistory:
             reader: reads the rows, where their steps are needed.
             bound: the fewest rows, give or take a few, that a downsampled list has.
         """
-        if self.is_missing or self.received >= self.samples:
+        if self.is_missing or self.received >= self.samples or self.lacks_rows:
             return False
+        if self.scan.needs_full_rows:
+            return True
         scan, tally = self.scan, RowTally(self.scan)
         tally.note(self.counts)
         if scan.wants_every_step:
@@ -311,7 +355,7 @@ def list_histories(
         specs=specs,
         whole=not keys,
         chosen=keys or with_steps,
-        with_keys=keys or not scan.wants_every_step,
+        with_keys=not scan.wants_every_step or (keys and not scan.needs_full_rows),
     )
     response, cut = yield from fetch_with_raw_lists(operation, CHOSEN_ROWS, fail_fast=fail_fast)
     page = read_page(require_runs(response.project, query.entity, query.project), cursor)

@@ -8,7 +8,7 @@ from itertools import chain, repeat
 from runql.frames.batch_queue import BatchQueue
 from runql.frames.batches import RUN_ID, Batch, RowBatch
 from runql.frames.row_readers import RowReader
-from runql.resources.history.chosen_rows import BAD_ROW, BAD_ROW_OF_RUN
+from runql.resources.history.chosen_rows import BAD_ROW, BAD_ROW_OF_RUN, lists_of_runs
 from runql.resources.history.plan import ScanPlan
 from runql.resources.history.window import requested_rows, whole_rows
 from runql.resources.runs.adaptive_pages import UnreadRuns
@@ -30,6 +30,14 @@ def read_page_rows(
     ]
     ended = [node.fingerprint for node in nodes if node.name not in unreadable.reasons]
     return HistoriesPart(_join([batch for batch in inside if batch.height]), ended)
+
+
+def read_together(nodes: Sequence[ListedHistory], reader: RowReader) -> bool:
+    """Read the rows of chosen keys of all runs at once, which costs less; return False where that is not possible."""
+    found = lists_of_runs([node.content for node in nodes], reader)
+    for node, lists in zip(nodes, found or (), strict=found is not None):
+        node.take_lists(lists)
+    return found is not None
 
 
 def label_run(batches: Sequence[Batch], name: str) -> list[Batch]:

@@ -170,17 +170,18 @@ class HistoriesScan(ArrowScan, Travelling, Shown, Generic[F_co]):
         """Return a lazy frame of polars that reads the runs and steps which a query chooses, as it is collected::
 
             scan = api.runs("team/project").scan_histories()
-            total = scan.lazy().filter(pl.col("loss").is_not_null()).select(pl.col("loss").sum()).collect()
+            total = scan.lazy().select(pl.col("loss").sum()).collect()
 
         Columns are `run_id`, `_step` and the metrics by name, of the types in ``schema``. Other metrics have the types
         that the server counts: numbers are floats, lists, objects and mixtures JSON strings. So a query returns the same
         as on the frame of `collect` with these types.
 
         Comparisons of `_step` and choices of `run_id` become bounds and a filter, and ``head`` ends the reading. A query
-        of one metric that drops rows without it, as ``pl.col("loss") > 0`` does, requests this metric alone.
+        of at most half of the metrics requests these alone; rows that lack them arrive too.
 
         Requests: one for each 250 runs for the types, unless ``keys`` and ``schema`` have them. A query sends those of
-        the rows it needs, and one a page of runs where it needs columns of runs.
+        the rows it needs, and one a page of runs where it needs columns of runs. Runs whose rows lack metrics since, or
+        share steps, are requested again, alone or with their page.
 
         Args:
             run_columns: fields of each row's run, such as ``state`` or ``tags``, as in `Runs.to_polars`. They replace
