@@ -26,11 +26,13 @@ class Traffic:
     Attributes:
         requests: number of requests.
         misses: number of requests that went to the embedded server.
+        refused: number of requests above the limit.
         sent: bytes of the responses.
     """
 
     requests: int
     misses: int
+    refused: int = 0
     sent: int = field(default=0, compare=False)
 
 
@@ -61,13 +63,19 @@ class ReplayProxy:
         if self._process.stdout is not None:
             self._process.stdout.close()
 
-    def taken(self, *, latency: float) -> Traffic:
-        """Return and reset the counts; from now on each response waits ``latency`` seconds."""
+    def taken(self, *, latency: float, allowed: int = 0, window: float = 1.0) -> Traffic:
+        """Return and reset the counts; from now on other rules apply.
+
+        Args:
+            latency: seconds that each response waits.
+            allowed: requests of one key in a window; 0 for no limit.
+            window: seconds.
+        """
         connection = http.client.HTTPConnection(self._host)
-        connection.request("GET", f"/-bench/?latency={latency}")
+        connection.request("GET", f"/-bench/?latency={latency}&allowed={allowed}&window={window}")
         traffic = json.loads(connection.getresponse().read())
         connection.close()
-        return Traffic(traffic["requests"], traffic["misses"], traffic["bytes"])
+        return Traffic(**traffic)
 
     def capacity(self, path: str, *, threads: int = 4) -> float:
         """Measure responses per second without latency."""

@@ -30,7 +30,11 @@ class Memory:
         latency: seconds before each response.
         requests: number of requests.
         misses: number of requests without a stored response.
-        sent: bytes of the responses, with their headers.
+        refused: number of requests above the limit.
+        sent: bytes of the responses.
+        allowed: requests of one key in a window; 0 for no limit.
+        window: seconds.
+        used: by key, the end of its window and the requests that it had in it.
     """
 
     upstream: str
@@ -38,16 +42,42 @@ class Memory:
     latency: float = 0.0
     requests: int = 0
     misses: int = 0
+    refused: int = 0
     sent: int = 0
+    allowed: int = 0
+    window: float = 1.0
+    used: dict[bytes, tuple[float, int]] = field(default_factory=dict[bytes, tuple[float, int]])
     pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(8))
 
     def control(self, path: str) -> bytes:
-        """Set the latency if the path has one; return and reset the counts."""
-        for text in parse_qs(urlsplit(path).query).get("latency", []):
+        """Set what the path has of latency and limit; return and reset the counts."""
+        asked = parse_qs(urlsplit(path).query)
+        for text in asked.get("latency", []):
             self.latency = float(text)
-        traffic = {"requests": self.requests, "misses": self.misses, "bytes": self.sent}
-        self.requests = self.misses = self.sent = 0
+        for text in asked.get("allowed", []):
+            self.allowed = int(text)
+            self.used.clear()
+        for text in asked.get("window", []):
+            self.window = float(text)
+        traffic = {
+            "requests": self.requests,
+            "misses": self.misses,
+            "refused": self.refused,
+            "sent": self.sent,
+        }
+        self.requests = self.misses = self.refused = self.sent = 0
         return head("200 OK", json.dumps(traffic).encode(), {"content-type": "application/json"})
+
+    def spend(self, key: bytes, now: float) -> tuple[bool, bytes]:
+        """Whether a key may send a request now, and the headers that say what is left of its window."""
+        end, used = self.used.get(key, (0.0, 0))
+        if now >= end:
+            end, used = now + self.window, 0
+        is_allowed = used < self.allowed
+        used += is_allowed
+        self.used[key] = end, used
+        left = f"ratelimit-remaining: {self.allowed - used}\r\nratelimit-reset: {end - now:.3f}\r\n"
+        return is_allowed, left.encode()
 
     def ask(self, method: str, path: str, headers: dict[str, str], body: bytes) -> bytes:
         """Request the upstream server, and return its response as bytes, never compressed."""
@@ -65,6 +95,13 @@ def head(status: str, content: bytes, headers: dict[str, str]) -> bytes:
     """Format a response."""
     lines = [f"HTTP/1.1 {status}", *(f"{name}: {value}" for name, value in headers.items())]
     return "\r\n".join([*lines, f"content-length: {len(content)}", "", ""]).encode("latin-1") + content
+
+
+def _with_headers(answer: bytes, lines: bytes) -> bytes:
+    if not lines:
+        return answer
+    status, _, rest = answer.partition(b"\r\n")
+    return status + b"\r\n" + lines + rest
 
 
 class Conversation(asyncio.Protocol):
@@ -103,8 +140,17 @@ class Conversation(asyncio.Protocol):
         method, _, path = asked.partition(b" ")
         if path.startswith(CONTROL):
             self._write(memory.control(path.decode()))
+            memory.sent = 0
             return
         memory.requests += 1
+        left = b""
+        if memory.allowed:
+            now = asyncio.get_running_loop().time()
+            is_allowed, left = memory.spend(headers.get(b"authorization", b""), now)
+            if not is_allowed:
+                memory.refused += 1
+                self._write(_with_headers(head("429 Too Many Requests", b"{}", {}), left))
+                return
         key = (asked, headers.get(b"range", b""), body)
         answer = memory.answers.get(key)
         if answer is None:
@@ -113,21 +159,19 @@ class Conversation(asyncio.Protocol):
             work = asyncio.ensure_future(self._ask(key, method.decode(), path.decode(), fields, body))
             self._asking.add(work)
             work.add_done_callback(self._asking.discard)
-            return
-        memory.sent += len(answer)
-        if memory.latency:
-            asyncio.get_running_loop().call_later(memory.latency, self._write, answer)
+        elif memory.latency:
+            asyncio.get_running_loop().call_later(memory.latency, self._write, _with_headers(answer, left))
         else:
-            self._write(answer)
+            self._write(_with_headers(answer, left))
 
     async def _ask(self, key: Key, method: str, path: str, headers: dict[str, str], body: bytes) -> None:
         loop = asyncio.get_running_loop()
         answer = await loop.run_in_executor(self._memory.pool, self._memory.ask, method, path, headers, body)
         self._memory.answers[key] = answer
-        self._memory.sent += len(answer)
         self._write(answer)
 
     def _write(self, answer: bytes) -> None:
+        self._memory.sent += len(answer)
         if self._transport is not None and not self._transport.is_closing():
             self._transport.write(answer)
 

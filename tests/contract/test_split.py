@@ -189,10 +189,13 @@ def test_a_partial_result_lacks_it_and_warns(
         assert [run.id for run in listed(face, part)] == ["r0", "r2"]
 
 
-def test_a_part_is_split_again(runs: Untyped, face: Face) -> None:
+def test_a_part_is_split_again_without_a_request(runs: Untyped, face: Face, server: RunningServer) -> None:
     scan = runs.scan_histories()
     whole = taken(face, scan.collect())
-    finer = [smaller for part in taken(face, scan.split(3)) for smaller in taken(face, part.split(2))]
+    parts = taken(face, scan.split(3))
+    server.clear()
+    finer = [smaller for part in parts for smaller in taken(face, part.split(2))]
+    assert server.requests == []
     assert together(face, finer).select(whole.columns).equals(whole)
 
 

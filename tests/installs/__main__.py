@@ -61,6 +61,12 @@ HTTPX2_TESTS: Final = (
     "tests/contract/test_scan.py",
     "tests/contract/test_uploads.py",
 )
+RAY_TESTS: Final = (
+    "tests/contract/test_ray.py",
+    # Ray does not wait for its own processes when Python ends.
+    "-W",
+    "ignore::ResourceWarning",
+)
 PYTHON_TESTS: Final = (
     "tests/unit/transport",
     "tests/unit/test_errors.py",
@@ -79,6 +85,8 @@ def main() -> None:
         attempts: dict[str, Callable[[], str | None]] = {
             "the lowest versions": partial(try_floors, trial, wheel),
             "httpx2 in the place of httpx": partial(try_httpx2, trial, wheel),
+            "ray with a worker that is killed, newest version": partial(try_ray, trial, wheel, "newest"),
+            "ray with a worker that is killed, lowest version": partial(try_ray, trial, wheel, "lowest"),
         }
         for extra in ("", *(name for name in EXTRAS if name != "all")):
             for kind, constraints in (("newest", CONSTRAINTS), ("lowest", FLOORS)):
@@ -182,6 +190,21 @@ def try_httpx2(trial: Trial, wheel: Path) -> str:
     if not found.startswith("httpx2 httpcore2 "):
         raise WheelError(f"runql would not use httpx2: {found}")
     return f"{found}; {tests(trial, python, *HTTPX2_TESTS)}"
+
+
+def try_ray(trial: Trial, wheel: Path, kind: str) -> str:
+    """Worker processes of ray, which is too large for the project's own environment."""
+    [bound] = re.findall(r"ray\[data\]>=([\d.]+)", " ".join(EXTRAS["ray"]))
+    chosen = (f"ray=={bound}.0",) if kind == "lowest" else ()
+    every = f"runql[all,ray] @ {wheel.as_uri()}"
+    python = environment(
+        trial, f"ray-{kind}", sys.executable, "--constraint", CONSTRAINTS, every, *TOOLS, *chosen
+    )
+    version = trial.run(python, "-c", "import ray; print(ray.__version__)").strip()
+    said = tests(trial, python, *RAY_TESTS)
+    if "skipped" in said:
+        raise WheelError(f"ray {version}: {said}")
+    return f"{version}; {said}"
 
 
 def try_python(trial: Trial, wheel: Path, version: str) -> str:

@@ -57,7 +57,7 @@ class HistoriesSource(Datasource):
         self._scan = scan
         self._workers = workers
         self._schema = fixed_frame(scan, "arrow").schema
-        self._parts: dict[int, list[HistoriesScan[pa.Table]]] = {}
+        self._frozen: HistoriesScan[pa.Table] | None = None
 
     def get_name(self) -> str:
         """The name in ray's plans."""
@@ -74,9 +74,9 @@ class HistoriesSource(Datasource):
         data_context: object = None,  # noqa: ARG002 - as above
     ) -> list[ReadTask]:
         """Return a task for each part."""
-        # ray asks more than once.
-        parts = self._parts.get(parallelism) or self._scan.split(parallelism, workers=self._workers)
-        self._parts[parallelism] = parts
+        # ray asks more than once, by other numbers, too: a part is split without a request.
+        self._frozen = self._frozen or self._scan.split(1)[0]
+        parts = self._frozen.split(parallelism, workers=self._workers)
         metadata = BlockMetadata(num_rows=None, size_bytes=None, exec_stats=None, input_files=None)
         return [ReadTask(partial(_read, part), metadata, schema=self._schema) for part in parts]
 

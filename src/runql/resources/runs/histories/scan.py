@@ -100,7 +100,7 @@ class HistoriesScan(ArrowScan, Travelling, Shown, Generic[F_co]):
         Raises:
             ValueError: ``n`` or ``workers`` is below 1, or the scan has ``pivot``.
 
-        Requests: one for each 500 runs.
+        Requests: one for each 500 runs; none for a part.
         """
         refuse_pivot("split", pivot=self._pivot)
         most, processes = positive("n", n), positive("workers", workers)
@@ -297,7 +297,7 @@ class AsyncHistoriesScan(AsyncArrowScan, Travelling, Shown, Generic[F_co]):
         Raises:
             ValueError: ``n`` or ``workers`` is below 1, or the scan has ``pivot``.
 
-        Requests: one for each 500 runs.
+        Requests: one for each 500 runs; none for a part.
         """
         refuse_pivot("split", pivot=self._pivot)
         most, processes = positive("n", n), positive("workers", workers)
