@@ -26,6 +26,7 @@ _DRIVERS: Final = frozenset(
     {
         "runql.transport.aio",
         "runql.transport.connections.leftovers",
+        "runql.transport.connections.long_bodies",
         "runql.transport.connections.pool",
         "runql.transport.deadlines.call",
         "runql.transport.limits.body",

@@ -24,6 +24,7 @@ def test_what_is_here_is_read_and_nothing_else(parts: list[tuple[int, int]], sta
     for first, length in parts:
         file.add(first, CONTENT[first : first + length])
         here.update(range(first, min(first + length, 100)))
+    assert file.filled().getvalue() == bytes(CONTENT[place] if place in here else 0 for place in range(100))
     plain = io.BytesIO(CONTENT)
     assert file.seek(start) == plain.seek(start)
     expected = plain.read(size)

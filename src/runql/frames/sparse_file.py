@@ -41,13 +41,14 @@ class SparseFile(io.RawIOBase):
             start = end
         return gaps
 
-    def filled(self) -> bytes:
-        """The whole file, with zeros for the bytes that are not here."""
-        pieces, start = list[bytes](), 0
-        for gap, end in [*self.missing(0, self.size), (self.size, self.size)]:
-            pieces += [*(self._pieces(start, gap) or ()), bytes(end - gap)]
-            start = end
-        return b"".join(pieces)
+    def filled(self) -> io.BytesIO:
+        """The whole file, with zeros for the bytes that are not here: they take no memory until they are read."""
+        filled = io.BytesIO(bytes(self.size))
+        for start, content in zip(self._starts, self._parts, strict=True):
+            filled.seek(start)
+            filled.write(content)
+        filled.seek(0)
+        return filled
 
     def read(self, size: int = -1, /) -> bytes:
         """Read bytes from the position on.

@@ -387,7 +387,7 @@ class AsyncRetryingClient:
     async def _gather(self, effect: Gather, call: Call) -> None:
         errors: list[BaseException] = []
         concurrency = Concurrency(
-            min(effect.limit, len(effect.flows)), time.monotonic(), self.traffic.retries
+            min(effect.limit, len(effect.flows)), time.monotonic(), self.traffic.retries, effect.at_first
         )
         waiting = iter(effect.flows)
         slots = anyio.Semaphore(concurrency.limit) if effect.release_on_offload else None

@@ -51,6 +51,7 @@ from runql.transport.codec import (
     read_response_with_raw_lists,
     string_list_size,
 )
+from runql.transport.pacing.concurrency import AT_FIRST
 from runql.transport.single_flight import Flight, SingleFlight
 from runql.transport.wire import Response
 from runql_graphql.operation import Operation
@@ -144,11 +145,13 @@ class Gather:
         flows: the flows to run.
         limit: how many run at the same time, at most; see `Concurrency`.
         release_on_offload: a flow that does offloaded work does not count towards the limit.
+        at_first: how many of them run before their rate is known.
     """
 
     flows: Sequence[Flow[None]]
     limit: int
     release_on_offload: bool = False
+    at_first: int = AT_FIRST
 
     def workers(self, at_once: int) -> int:
         """Return how many threads or tasks run the flows, when so many flows may run at the same time."""
@@ -307,7 +310,9 @@ def post(path: str, content: bytes) -> Flow[None]:
         raise answer_error(_path(path), response)
 
 
-def gather(flows: Sequence[Flow[T]], *, limit: int, release_on_offload: bool = False) -> Flow[list[T]]:
+def gather(
+    flows: Sequence[Flow[T]], *, limit: int, release_on_offload: bool = False, at_first: int = AT_FIRST
+) -> Flow[list[T]]:
     """Run flows concurrently, at most ``limit`` at the same time, and return their results in their order.
 
     With ``release_on_offload`` a flow releases its slot while it does offloaded work, and `EXTRA_WORKERS` more flows
@@ -320,7 +325,8 @@ def gather(flows: Sequence[Flow[T]], *, limit: int, release_on_offload: bool = F
     def keep_result(index: int, flow: Flow[T]) -> Flow[None]:
         results[index] = yield from flow
 
-    yield Gather([keep_result(index, flow) for index, flow in enumerate(flows)], limit, release_on_offload)
+    kept = [keep_result(index, flow) for index, flow in enumerate(flows)]
+    yield Gather(kept, limit, release_on_offload, at_first)
     return [results[index] for index in range(len(flows))]
 
 

@@ -370,7 +370,9 @@ class RetryingClient:
             for flow in flows:
                 self._run(flow, None, call)
             return
-        concurrency = Concurrency(min(limit, len(flows)), time.monotonic(), self.traffic.retries)
+        concurrency = Concurrency(
+            min(limit, len(flows)), time.monotonic(), self.traffic.retries, effect.at_first
+        )
         waiting, lock, stopped = iter(flows), threading.Lock(), threading.Event()
         slots = threading.Semaphore(concurrency.limit) if effect.release_on_offload else None
         futures: list[Future[None]] = []

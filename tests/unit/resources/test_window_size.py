@@ -96,5 +96,5 @@ def test_windows_at_the_same_time_have_bounded_bytes() -> None:
     wide, narrow = (learned(planned(page_size=DEFAULT_PAGE_SIZE), width) for width in (400, 10))
     wide.fit(200_000)
     narrow.fit(20_000)
-    assert (wide.at_once, narrow.at_once) == (2, 8)
+    assert (wide.at_once, narrow.at_once) == (3, 8)
     assert learned(planned(page_size=1000), width=MOST_BYTES).at_once == 8

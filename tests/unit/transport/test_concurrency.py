@@ -27,6 +27,14 @@ def test_where_each_flow_waits_for_the_network_they_become_as_many_as_allowed() 
     assert concurrency.limit == MOST
 
 
+def test_flows_of_which_many_are_known_to_be_small_begin_together() -> None:
+    concurrency = Concurrency(MOST, 0.0, at_first=24)
+    assert concurrency.limit == 24
+    assert Concurrency(5, 0.0, at_first=24).limit == 5
+    assert concurrency.ended(1.0, 1) == -1
+    assert concurrency.limit == 12
+
+
 def test_where_more_are_not_faster_they_stay_few() -> None:
     concurrency, highest, now = Concurrency(MOST, 0.0), 0, 0.0
     for _ in range(2000):

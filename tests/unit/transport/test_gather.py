@@ -12,6 +12,7 @@ from tests.unit.transport.driving import Face, driver
 
 from runql.errors import RunqlError
 from runql.transport.flow import EXTRA_WORKERS, Flow, gather, offload, sleep
+from runql.transport.pacing.concurrency import AT_FIRST
 
 LIMIT, FLOWS = 2, 6
 faces = pytest.mark.parametrize("face", ["sync", "async"])
@@ -107,3 +108,24 @@ def test_no_flow_begins_after_one_has_failed(face: Face, apart: bool) -> None:
                 gather([flow(number) for number in range(20)], limit=LIMIT, release_on_offload=apart)
             )
         assert len(begun) <= LIMIT + EXTRA_WORKERS
+
+
+@faces
+@pytest.mark.parametrize("at_first", [AT_FIRST, 3 * AT_FIRST])
+def test_the_caller_says_how_many_begin_together(face: Face, at_first: int) -> None:
+    begun: list[int] = []
+    together: list[int] = []
+
+    def flow(number: int) -> Flow[None]:
+        begun.append(number)
+        if number < at_first:
+            # None of these ends before all of them have begun.
+            for _ in range(int(PATIENCE / 0.01)):
+                if len(begun) >= at_first:
+                    break
+                yield from sleep(0.01)
+            together.append(len(begun))
+
+    flows = [flow(number) for number in range(4 * AT_FIRST)]
+    driver(face, unasked)(gather(flows, limit=4 * AT_FIRST, at_first=at_first))
+    assert together[0] == at_first

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
@@ -46,7 +45,7 @@ class PolarsParquet:
         # polars looks at the mark at the beginning, and at the footer, which may have been released.
         self.file.add(0, MAGIC)
         self.file.add(self.file.size - len(self._end), self._end)
-        content = io.BytesIO(self.file.filled())
+        content = self.file.filled()
         rows = [group.rows for group in self.layout.groups]
         with polars_errors():
             lazy = pl.scan_parquet(content, use_statistics=False).select(list(columns))

@@ -10,7 +10,7 @@ MOST_ROWS: Final = 100_000
 MOST_BYTES: Final = 5 * 2**20
 """Of the JSON of all rows of a window."""
 
-MOST_BYTES_AT_ONCE: Final = 2 * MOST_BYTES
+MOST_BYTES_AT_ONCE: Final = 3 * MOST_BYTES
 """Of the JSON of all windows that are requested at the same time: so memory does not grow with the rows of a run."""
 
 CELL_BYTES: Final = 32

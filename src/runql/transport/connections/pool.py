@@ -14,6 +14,7 @@ from typing import Final, Generic, TypeAlias, TypeVar
 
 import anyio
 
+from runql.transport.connections.long_bodies import pieces_of
 from runql.transport.deadlines.sockets import bind_sockets
 from runql.transport.http_library import httpcore, httpx
 
@@ -114,7 +115,8 @@ class ConnectionPool(httpcore.ConnectionPool):
             raise
         if not isinstance(response.stream, Iterable):
             raise TypeError("a connection of threads returned the body of an event loop")
-        response.stream = _Body(response.stream, self, key, connection)
+        pieces = pieces_of(response.stream, request, response)
+        response.stream = _Body(response.stream, pieces, self, key, connection)
         return response
 
     def give_back(self, origin: _Origin, connection: httpcore.ConnectionInterface) -> None:
@@ -141,11 +143,13 @@ class _Body:
     def __init__(
         self,
         stream: Iterable[bytes],
+        pieces: Iterable[bytes],
         pool: ConnectionPool,
         origin: _Origin,
         connection: httpcore.ConnectionInterface,
     ) -> None:
         self._stream = stream
+        self._pieces = pieces
         self._pool = pool
         self._origin = origin
         self._connection = connection
@@ -153,7 +157,7 @@ class _Body:
 
     def __iter__(self) -> Iterator[bytes]:
         try:
-            yield from self._stream
+            yield from self._pieces
         except BaseException:
             self.close()
             raise

@@ -7,17 +7,15 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from runql.transport.deadlines.call import Call
 from runql.transport.http_library import httpcore
-
-if TYPE_CHECKING:
-    import ssl
 
 _PIECE: Final = 1 << 14
 """Bytes of one write within a deadline: a socket that can be written to takes so many at once."""
@@ -114,6 +112,24 @@ class BoundedStream(httpcore.NetworkStream):
         read = self._inner.read(most, _bound(timeout, httpcore.ReadTimeout))
         self._is_fast = len(read) >= max_bytes
         return read
+
+    @property
+    def fills(self) -> bool:
+        """Whether `read_into` can be used: not where TLS goes through another TLS, which no socket decrypts."""
+        return not isinstance(self.get_extra_info("ssl_object"), ssl.SSLObject) and isinstance(
+            self.get_extra_info("socket"), socket.socket
+        )
+
+    def read_into(self, buffer: memoryview, timeout: float | None = None) -> int:
+        """Fill the beginning of a buffer with the bytes that have arrived, and return how many; 0 at the end."""
+        connected: socket.socket = self.get_extra_info("socket")
+        try:
+            connected.settimeout(_bound(timeout, httpcore.ReadTimeout))
+            return connected.recv_into(buffer)
+        except TimeoutError as error:
+            raise httpcore.ReadTimeout(str(error)) from error
+        except OSError as error:
+            raise httpcore.ReadError(str(error)) from error
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         """Send all bytes."""

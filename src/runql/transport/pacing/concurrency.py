@@ -27,15 +27,16 @@ class Concurrency:
         limit: flows that may run now, at least 1.
     """
 
-    def __init__(self, most: int, now: float, objections: int = 0) -> None:
+    def __init__(self, most: int, now: float, objections: int = 0, at_first: int = AT_FIRST) -> None:
         """Start with a few flows.
 
         Args:
             most: flows at the same time at most.
             now: seconds of a steady clock.
             objections: how often a server has refused or failed since the client was made.
+            at_first: flows at the same time until their rate is known.
         """
-        self.limit: int = min(AT_FIRST, most)
+        self.limit: int = min(at_first, most)
         self._most = most
         self._running = self.limit
         self._began = now

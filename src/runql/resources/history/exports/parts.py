@@ -149,7 +149,8 @@ def read_groups(
     chosen = _by_file(groups)
     room = MOST_BYTES_IN_MEMORY // max(1, len(chosen))
     fetching = [each for file, indices in chosen for each in _fetch_rest(file, indices, selection, room)]
-    yield from gather(fetching, limit=PARTS_AT_ONCE * limit)
+    at_once = PARTS_AT_ONCE * limit
+    yield from gather(fetching, limit=at_once, at_first=at_once)
     yield from gather([_complete(file) for file, _ in chosen if file.needs_whole], limit=limit)
     frames = yield from offload_parsing(
         lambda: [

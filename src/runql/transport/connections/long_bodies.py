@@ -1,0 +1,102 @@
+"""Long bodies of a known length: read from the socket to where they stay, past the parser of HTTP."""
+
+# h11 looks at each byte of a body, and copies it five times on the way. It only has to count them: where the length is
+# known, the rest of a body needs no parsing. The first bytes come from h11, which may have read some with the headers.
+# Then the bytes that are left are read here and taken off its count. It finds the end of the body itself, or that the
+# connection was closed before it.
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final, Protocol
+
+from runql.transport.deadlines.sockets import BoundedStream
+from runql.transport.http_library import httpcore
+
+IN_MEMORY: Final = "runql.in_memory"
+"""Extension of a request whose caller keeps all of the body: it may arrive as one piece."""
+
+LONG: Final = 1 << 17
+"""Bytes that are left of a body, from which on this is worth it."""
+
+MOST: Final = 1 << 28
+"""Bytes of a body up to which memory for all of it is taken before they have arrived."""
+
+
+class _Counter(Protocol):
+    """h11's reader of a body with a length. No public name of h11 leads to what is left of it."""
+
+    _remaining: int
+
+
+def pieces_of(
+    stream: Iterable[bytes], request: httpcore.Request, response: httpcore.Response
+) -> Iterable[bytes]:
+    """Return the pieces of a body; of one that stays in memory and is long, the rest past the parser, as one piece."""
+    counter, network = _counter_of(stream), _extensions(response).get("network_stream")
+    asked = _extensions(request)
+    if (
+        counter is None
+        or IN_MEMORY not in asked
+        or not isinstance(network, BoundedStream)
+        or not network.fills
+    ):
+        return stream
+    return _filled(stream, counter, network, asked.get("timeout", {}).get("read"))
+
+
+def _filled(
+    stream: Iterable[bytes], counter: _Counter, network: BoundedStream, timeout: float | None
+) -> Iterator[bytes]:
+    for first in stream:
+        left = counter._remaining  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - see `_Counter`
+        if not LONG <= left <= MOST:
+            yield first
+            continue
+        size = len(first) + left
+        # It asks for memory once, and lets the socket write to it.
+        whole = io.BufferedReader(_Arriving(first, left, network, timeout)).read(size)
+        counter._remaining = size - len(whole)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - see `_Counter`
+        yield whole
+
+
+def _extensions(message: object) -> Mapping[str, Any]:
+    # httpcore declares a dict of unknown types.
+    found: Mapping[str, Any] = getattr(message, "extensions", {})
+    return found
+
+
+class _Arriving(io.RawIOBase):
+    """The bytes that are here, then those of the network; it ends where they do, or where the server closes."""
+
+    def __init__(self, first: bytes, left: int, network: BoundedStream, timeout: float | None) -> None:
+        super().__init__()
+        self._first = memoryview(first)
+        self._left = left
+        self._network = network
+        self._timeout = timeout
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview, /) -> int:  # type: ignore[override] # it gets no other buffer
+        if self._first:
+            size = min(len(self._first), len(buffer))
+            buffer[:size], self._first = self._first[:size], self._first[size:]
+            return size
+        if not self._left:
+            return 0
+        size = self._network.read_into(buffer[: self._left], self._timeout)
+        self._left -= size
+        return size
+
+
+def _counter_of(stream: object) -> _Counter | None:
+    """What counts the bytes of a body; None where its length is unknown, and for HTTP/2."""
+    # Any: no type knows these private names.
+    found: Any = stream
+    for name in ("_connection", "_h11_state", "_reader"):
+        found = getattr(found, name, None)
+    counter: _Counter | None = found if isinstance(getattr(found, "_remaining", None), int) else None
+    return counter
