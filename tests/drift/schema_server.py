@@ -39,6 +39,7 @@ class ServerBehaviour:
         masked_message: the message that replaces every other.
         max_bytes: it refuses longer requests with 413.
         without_locations: whether errors have no lines and columns.
+        sorts_errors: whether it sorts errors by message.
         validates: whether it validates; else it responds with empty data.
     """
 
@@ -48,6 +49,7 @@ class ServerBehaviour:
     masked_message: str | None = None
     max_bytes: int | None = None
     without_locations: bool = False
+    sorts_errors: bool = False
     validates: bool = True
 
 
@@ -116,6 +118,8 @@ class SchemaServer:
             errors = [{"message": self.behaviour.masked_message} for _ in errors]
         if self.behaviour.without_locations:
             errors = [{"message": each["message"]} for each in errors]
+        if self.behaviour.sorts_errors:
+            errors = sorted(errors, key=lambda each: str(each["message"]))
         if errors:
             answer = {"errors": errors[: self.behaviour.max_errors]}
         return JSONResponse(answer, status_code=self.behaviour.status if errors else 200)

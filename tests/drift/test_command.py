@@ -128,6 +128,17 @@ def test_a_server_that_hides_its_errors_could_not_be_checked(server: SchemaServe
     assert "COULD NOT CHECK" in done.stdout
 
 
+def test_unproved_types_end_with_2_unless_they_are_accepted(tmp_path: Path) -> None:
+    behaviour = ServerBehaviour(introspection=False, without_locations=True, sorts_errors=True)
+    with SchemaServer(known_sdl(), behaviour=behaviour) as server:
+        done = run("--url", server.url, cwd=tmp_path)
+        assert (done.returncode, done.stderr) == (2, "")
+        assert "does not reveal the types of" in done.stdout
+        accepted = run("--url", server.url, "--allow-unproved", cwd=tmp_path)
+    assert (accepted.returncode, accepted.stderr) == (0, "")
+    assert "accepted, " in accepted.stdout
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -85,7 +85,7 @@ MESSAGES = [
         "conflicting fields",
         "a",
     ),
-    ("Schema is not configured for mutations.", "no such root", "mutations"),
+    ("Schema is not configured for mutations.", "no such root", "mutation"),
     ('Variable "$a" of required type "String!" was not provided.', "variable value", ""),
     ("Too many validation errors, error limit reached. Validation aborted.", "too many errors", ""),
     ('Variable "$a" is never used in operation "B".', "unused", ""),
@@ -117,6 +117,7 @@ MESSAGES = [
         "variable value",
         "",
     ),
+    ("Schema is not configured to execute mutation operation.", "no such root", "mutation"),
     # gqlgen, with the wording of gqlparser
     (
         'Unknown argument "nam" on field "project" of type "Query". Did you mean "name"?',

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 from graphql import GraphQLObjectType, GraphQLSchema, OperationDefinitionNode, OperationType, parse
+from tests.drift import sdl_edits
 from tests.drift.conftest import Connect
 from tests.drift.schema_server import SchemaServer, ServerBehaviour
 from tests.drift.sdl_editor import SdlEditor
+from tests.drift.sdl_edits import Edit
 
 from runql import AuthenticationError
 from runql.config import resolve_settings
@@ -87,7 +89,7 @@ def test_every_operation_has_a_marker_and_what_is_named_is_harmless(
     [
         (ServerBehaviour(introspection=False), 3),
         (ServerBehaviour(introspection=False, status=400), 3),
-        (ServerBehaviour(introspection=False, max_errors=100), 8),
+        (ServerBehaviour(introspection=False, max_errors=100), 9),
         (ServerBehaviour(introspection=False, max_errors=20), MOST_REQUESTS),
         (ServerBehaviour(introspection=False, max_bytes=6000), MOST_REQUESTS),
         (ServerBehaviour(introspection=False, without_locations=True), 2 * MOST_REQUESTS),
@@ -243,3 +245,59 @@ def test_nested_input_types_are_probed_too(
     edited.add_field("TagInput", "label: String!")
     server.serve(edited.sdl())
     assert {"TagInput.tagName", "TagInput.label"} <= broken(probed(server, connect, known, operations))
+
+
+TYPE_CHANGES: dict[str, tuple[str, Edit]] = {
+    "null now": ("Run.name", sdl_edits.retype("Run.name", "String")),
+    "a list now": ("Run.state", sdl_edits.retype("Run.state", "[String]")),
+    "another scalar": ("Run.historyLineCount", sdl_edits.retype("Run.historyLineCount", "String")),
+    "a required input field": (
+        "UpsertBucketInput.brandNew",
+        sdl_edits.add_field("UpsertBucketInput", "brandNew: Int!"),
+    ),
+    "an input field of another type": (
+        "UpsertBucketInput.displayName",
+        sdl_edits.retype("UpsertBucketInput.displayName", "[[Boolean]]"),
+    ),
+    "an enum value gone": (
+        "ArtifactCollectionType.SEQUENCE",
+        sdl_edits.replace_value("ArtifactCollectionType", "SEQUENCE", "OTHER"),
+    ),
+}
+
+
+@pytest.mark.parametrize("change", TYPE_CHANGES)
+def test_messages_alone_tell_which_type_changed(
+    change: str,
+    server: SchemaServer,
+    connect: Connect,
+    known: GraphQLSchema,
+    operations: list[CheckedOperation],
+) -> None:
+    coordinate, edit = TYPE_CHANGES[change]
+    edited = SdlEditor(known_sdl())
+    edit(edited)
+    server.behaviour = ServerBehaviour(introspection=False, without_locations=True)
+    server.serve(edited.sdl())
+    report = connect(server.url).run(probe(known, operations, most_requests=3 * MOST_REQUESTS))
+    assert broken(report) == {coordinate}
+    assert report.unchecked == ()
+    assert server.resolved == []
+
+
+def test_what_a_server_does_not_reveal_is_not_fine(
+    server: SchemaServer, connect: Connect, known: GraphQLSchema, operations: list[CheckedOperation]
+) -> None:
+    """Without locations and in another order, a message about a field may be about that field of any type."""
+    server.behaviour = ServerBehaviour(introspection=False, without_locations=True, sorts_errors=True)
+    edited = SdlEditor(known_sdl())
+    edited.retype("Run.name", "String")
+    server.serve(edited.sdl())
+    report = probed(server, connect, known, operations)
+    assert (report.verdict(), report.exit_code()) == ("unchecked", 2)
+    assert all(each.is_valid for each in report.unchecked)
+    unproved = {each.subject: each.reason for each in report.unchecked}
+    assert "does not reveal the types of" in unproved["ListRuns"]
+    accepted = report.accepting_unproved()
+    assert (accepted.verdict(), accepted.unchecked) == ("ok", ())
+    assert any(each.startswith("accepted, ") and "ListRuns" in each for each in accepted.notes)

@@ -77,10 +77,12 @@ class Unchecked:
     Attributes:
         subject: an operation's name, or another part of the check.
         reason: why it could not be checked, one sentence.
+        is_valid: whether the server accepts the operation, and only types in its response or variables are not proved.
     """
 
     subject: str
     reason: str
+    is_valid: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +124,16 @@ class Report:
     def of_level(self, level: Level) -> tuple[Finding, ...]:
         """Return the findings of one level."""
         return tuple(finding for finding in self.findings if finding.level == level)
+
+    def accepting_unproved(self) -> Report:
+        """Return a report that mentions operations with unproved types as notes, so that they do not fail the check."""
+        accepted: dict[str, list[str]] = {}
+        for each in self.unchecked:
+            if each.is_valid:
+                accepted.setdefault(each.reason, []).append(each.subject)
+        notes = (f"accepted, {', '.join(names)}: {reason}" for reason, names in accepted.items())
+        unchecked = tuple(each for each in self.unchecked if not each.is_valid)
+        return replace(self, unchecked=unchecked, notes=(*self.notes, *notes))
 
     def merged(self) -> Report:
         """Return a report in which findings with the same `Finding.place` are one, with the operations of all."""

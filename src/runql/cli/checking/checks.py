@@ -127,6 +127,7 @@ def check_schema(
     approvals: Path | None,
     *,
     introspection: bool,
+    allow_unproved: bool,
     update: Path | None,
     allow_insecure: bool,
 ) -> None:
@@ -145,6 +146,8 @@ def check_schema(
         report = _compare(
             operations, schema, url, introspection=introspection, update=update, allow_insecure=allow_insecure
         )
+        if allow_unproved:
+            report = report.accepting_unproved()
         output.finish(_apply_approvals(report, approvals))
 
 

@@ -51,6 +51,15 @@ ApprovalsOption = Annotated[
     ),
 ]
 
+UnprovedOption = Annotated[
+    bool,
+    typer.Option(
+        "--allow-unproved",
+        help="pass where the server accepts an operation but does not reveal every type, as in "
+        "`--url URL --allow-unproved`; by default the check ends with 2",
+    ),
+]
+
 AlsoOption = Annotated[
     list[str] | None,
     typer.Option(
@@ -104,6 +113,7 @@ def check(
         ),
     ] = None,
     strict: StrictOption = False,
+    allow_unproved: UnprovedOption = False,
     report_format: FormatOption = "text",
     approvals: ApprovalsOption = None,
     also: AlsoOption = None,
@@ -131,6 +141,7 @@ def check(
         queries,
         approvals,
         introspection=not no_introspection,
+        allow_unproved=allow_unproved,
         update=update,
         allow_insecure=allow_insecure,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from graphql import GraphQLSchema
@@ -10,10 +10,10 @@ from graphql import GraphQLSchema
 from runql.drift.findings import Finding, Report, Unchecked, merged_uses
 from runql.drift.operations.combined_document import CombinedDocument, combine
 from runql.drift.operations.documents import CheckedOperation
-from runql.drift.operations.usage import usage_of
+from runql.drift.operations.usage import Usage, usage_of
 from runql.drift.probe.revealed_types import RevealedTypes, read_type_errors, type_findings, unanswered
-from runql.drift.probe.type_probe import build_type_probe, questions_for
-from runql.drift.server_errors.error_findings import read_errors
+from runql.drift.probe.type_probe import Question, build_type_probe, questions_for
+from runql.drift.server_errors.error_findings import missing_root, read_errors
 from runql.drift.server_errors.messages import ServerError, parse_message
 from runql.drift.server_errors.request import GraphQLResponse, send_document
 from runql.errors import RequestTimedOutError
@@ -59,6 +59,11 @@ class _Probe:
         except RequestTimedOutError:
             return None
 
+    def mark_unproved(self, names: Iterable[str], reason: str) -> None:
+        """Note that these operations are valid, and what is not proved of them."""
+        done = {each.subject for each in self.unchecked}
+        self.unchecked += [Unchecked(name, reason, is_valid=True) for name in names if name not in done]
+
     def mark_unchecked(self, operations: Sequence[CheckedOperation], reason: str) -> None:
         """Note that these operations could not be checked."""
         self.unchecked += [Unchecked(operation.name, reason) for operation in operations]
@@ -79,7 +84,7 @@ def probe(
         source: the server, for the report.
         most_requests: the probe stops after so many requests; the remaining operations are unchecked.
 
-    Requests: three if the server reports every error of a document. Else the probe halves the documents.
+    Requests: three if the server reports every error of a document, with locations. Else the probe sends smaller documents.
 
     Raises:
         AnswerError: the server refuses the API key (401, 403), or fails at the first request.
@@ -93,7 +98,13 @@ def probe(
     else:
         yield from _probe_operations(state, operations)
         unchecked = {each.subject for each in state.unchecked}
-        checked = [each for each in operations if each.name not in unchecked]
+        without_root = {
+            use.operation
+            for each in state.findings.values()
+            if each.rule == "root-removed"
+            for use in each.uses
+        }
+        checked = [each for each in operations if each.name not in unchecked | without_root]
         if checked:
             yield from _probe_types(state, checked)
     return Report(
@@ -122,6 +133,7 @@ def _why_not_validating(response: GraphQLResponse) -> str:
 def _probe_operations(state: _Probe, operations: Sequence[CheckedOperation]) -> Flow[None]:
     """Check operations in one document; halve it where the response proves nothing."""
     waiting = [list(operations)]
+    knows_root = all(each.definition.kind != "mutation" for each in operations)
     while waiting:
         group = waiting.pop(0)
         if state.requests >= state.most_requests:
@@ -134,11 +146,29 @@ def _probe_operations(state: _Probe, operations: Sequence[CheckedOperation]) -> 
             state.mark_unchecked(left, "the server ran an invalid document: the probe stopped")
             return
         reason = _read_response(state, combined, response, {*combined.markers, MARKER})
+        if reason and response is not None and not knows_root and state.requests < state.most_requests:
+            knows_root = True
+            if (yield from _lacks_mutations(state)):
+                mutations = [each for each in operations if each.definition.kind == "mutation"]
+                state.add(missing_root("mutation", _mutation_type(state.known), mutations))
+                waiting = [[each for each in operations if each.definition.kind != "mutation"]]
+                continue
         if reason and len(group) > 1:
             middle = len(group) // 2
             waiting = [group[:middle], group[middle:], *waiting]
         elif reason and not (yield from _probe_by_name(state, group)):
             state.mark_unchecked(group, reason)
+
+
+def _lacks_mutations(state: _Probe) -> Flow[bool]:
+    """Return whether the server says that it has no mutations at all: then it reports nothing of what is in them."""
+    response = yield from state.send(f"mutation {MARKER} {{ {MARKER} }}", MARKER)
+    parsed = [parse_message(error.message) for error in (response.errors if response else ())]
+    return any(each is not None and each.kind == "no such root" for each in parsed)
+
+
+def _mutation_type(known: GraphQLSchema) -> str:
+    return known.mutation_type.name if known.mutation_type else "Mutation"
 
 
 def _probe_by_name(state: _Probe, group: Sequence[CheckedOperation]) -> Flow[bool]:
@@ -180,36 +210,65 @@ def _probe_types(state: _Probe, operations: Sequence[CheckedOperation]) -> Flow[
         for each in questions_for(state.known, usage)
         if each.coordinate not in removed and each.owner not in removed
     ]
-    revealed, left, more = RevealedTypes(), questions, True
-    while left and more and state.requests < state.most_requests:
-        document = build_type_probe(state.known, left, MARKER)
+    revealed = RevealedTypes()
+    left = yield from _ask(state, questions, revealed)
+    for finding in type_findings(revealed, usage, state.known):
+        state.add(finding)
+    for name, parts in _parts_by_operation(left, usage).items():
+        state.mark_unproved(
+            [name],
+            f"it is valid, but the server does not reveal the types of {len(parts)} parts that it uses "
+            f"({', '.join(parts[:3])}{', …' if len(parts) > 3 else ''})",
+        )
+    if questions and not revealed.has_wrappers:
+        state.mark_unproved(
+            [each.name for each in operations],
+            "it is valid, but the server names types without `!` and list brackets: it does not reveal nullability",
+        )
+
+
+def _ask(state: _Probe, questions: Sequence[Question], revealed: RevealedTypes) -> Flow[list[Question]]:
+    """Ask as many questions at once as the server answers, and return those that it does not answer."""
+    waiting, unanswerable = list(questions), list[Question]()
+    most, is_numbered = len(waiting), False
+    while waiting and state.requests < state.most_requests:
+        asked = waiting[:most]
+        document = build_type_probe(state.known, asked, MARKER, is_numbered=is_numbered)
         response = yield from state.send(document.source, MARKER)
-        if response is None or response.data is not None:
+        if response is not None and response.data is not None:
             break
-        before, removed_before = left, set(revealed.removed)
-        read_type_errors(document, response.errors, revealed)
-        left = unanswered(left, revealed)
-        # The marker ends the document: without an error for it, the server stopped before the end. graph-gophers also
-        # stops inside a value at the first unknown field, so the other fields of that type need another request.
+        removed_before = set(revealed.removed)
+        errors = () if response is None else response.errors
+        read_type_errors(document, errors, revealed)
+        # graph-gophers stops inside a value at the first unknown field: the others of that type need another request.
         interrupted = {
             coordinate.partition(".")[0] for coordinate in revealed.removed.keys() - removed_before
         }
-        incomplete = MARKER not in _markers(response.errors) or any(
-            each.owner in interrupted for each in left
-        )
-        more = incomplete and len(left) < len(before)
-    for finding in type_findings(revealed, usage, state.known):
-        state.add(finding)
-    if left:
-        names = ", ".join(sorted(each.coordinate for each in left)[:3])
-        state.notes.append(
-            f"the operations are valid, but the server does not reveal the types of {len(left)} of {len(questions)} "
-            f"parts in use ({names}, …): changes of these types are not checked"
-        )
-    elif questions and not revealed.has_wrappers:
-        state.notes.append(
-            "the server names types without `!` and list brackets: changes of nullability are not checked"
-        )
+        open_ones = unanswered(asked, revealed)
+        left = [*open_ones, *waiting[most:]]
+        # The marker ends the document: without an error for it, the server stopped before the end.
+        is_complete = MARKER in _markers(errors)
+        if open_ones and not is_numbered and is_complete and any(not each.locations for each in errors):
+            is_numbered = True
+        elif is_complete:
+            unanswerable += [each for each in open_ones if each.owner not in interrupted]
+            left = [each for each in left if each not in unanswerable]
+        elif len(open_ones) == len(asked):
+            unanswerable += asked if len(asked) == 1 else []
+            left = left[1:] if len(asked) == 1 else left
+            most = max(1, len(asked) // 2)
+        waiting = left
+    return [*unanswerable, *waiting]
+
+
+def _parts_by_operation(questions: Sequence[Question], usage: Usage) -> dict[str, list[str]]:
+    """Return the coordinates that the questions are about, by the operations that use them."""
+    parts: dict[str, list[str]] = {}
+    for question in sorted(questions, key=lambda each: each.coordinate):
+        uses = usage.of(question.coordinate) if question.name else usage.sending(question.owner)
+        for use in uses:
+            parts.setdefault(use.operation, []).append(question.coordinate)
+    return parts
 
 
 def _is_marker(error: ServerError) -> bool:

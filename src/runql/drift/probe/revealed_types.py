@@ -43,14 +43,61 @@ class RevealedTypes:
 
 def read_type_errors(document: TypeProbe, errors: Iterable[ServerError], revealed: RevealedTypes) -> None:
     """Read a server's errors about a type probe into ``revealed``; other errors are skipped."""
+    announced = _Announced(document)
     for error in errors:
         parsed = parse_message(error.message)
-        line = next(
-            (document.lines[number] for number, _ in reversed(error.locations) if number in document.lines),
-            None,
-        )
-        if parsed is not None and line is not None:
+        if parsed is None:
+            continue
+        line = _located(document, error) if error.locations else _named(document, parsed, announced)
+        if line is not None:
             _read_error(parsed, line, error, revealed)
+
+
+def _located(document: TypeProbe, error: ServerError) -> ProbeLine | None:
+    return next(
+        (document.lines[number] for number, _ in reversed(error.locations) if number in document.lines), None
+    )
+
+
+def _named(document: TypeProbe, parsed: ParsedMessage, announced: _Announced) -> ProbeLine | None:
+    """Return the line that a message without a location can only be about."""
+    names = parsed.names
+    match parsed.kind:
+        case "unknown field" if names["field"].startswith(document.marker):
+            announced.read(names["field"])
+            return None
+        case "unknown input field" if names["field"] in document.named:
+            return document.named[names["field"]]
+        case "unknown field" | "unknown input field":
+            return document.named.get(f"{names['type']}.{names['field']}")
+        case "missing input field":
+            return document.named.get(names.get("type", ""))
+        case "unknown value":
+            return document.named.get(f"{names['type']}.{names['value']}")
+        case "variable position":
+            return document.named.get(f"${names['variable']}")
+        case "leaf" | "no leaf":
+            line = announced.line
+            return line if line is not None and line.question.name == names["field"] else None
+        case _:
+            return None
+
+
+class _Announced:
+    """The line of a numbered document that the last marker announces.
+
+    Markers that arrive in another order than that of the document announce nothing any more: such a server sorts its errors.
+    """
+
+    def __init__(self, document: TypeProbe) -> None:
+        self.line: ProbeLine | None = None
+        self._marked = document.marked
+        self._waiting = iter(document.marked)
+
+    def read(self, marker: str) -> None:
+        """Read the error of a marker."""
+        expected = marker in self._marked and marker == next(self._waiting, None)
+        self.line = self._marked[marker] if expected else None
 
 
 def _read_error(parsed: ParsedMessage, line: ProbeLine, error: ServerError, revealed: RevealedTypes) -> None:

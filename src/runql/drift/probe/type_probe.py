@@ -68,10 +68,21 @@ class ProbeLine:
 
 @dataclass(frozen=True, slots=True)
 class TypeProbe:
-    """An invalid document, with the question of each line; lines are counted from 1."""
+    """An invalid document, with the question of each line.
+
+    Attributes:
+        source: the GraphQL source.
+        lines: by number, counted from 1.
+        named: by a name that only this line has: of a variable, of a value, of an input field with its type.
+        marked: by the marker that precedes the line, in order; empty if the document is not numbered.
+        marker: the field that ends the document.
+    """
 
     source: str
     lines: Mapping[int, ProbeLine]
+    named: Mapping[str, ProbeLine]
+    marked: Mapping[str, ProbeLine]
+    marker: str
 
 
 def questions_for(known: GraphQLSchema, usage: Usage) -> list[Question]:
@@ -95,44 +106,70 @@ def questions_for(known: GraphQLSchema, usage: Usage) -> list[Question]:
     return questions
 
 
-def build_type_probe(known: GraphQLSchema, questions: Sequence[Question], marker: str) -> TypeProbe:
+def build_type_probe(
+    known: GraphQLSchema, questions: Sequence[Question], marker: str, *, is_numbered: bool = False
+) -> TypeProbe:
     """Build one document that asks all questions and that no server can run.
 
     Leaves get a selection and objects get none, so that the error names the type of the field. Input fields get a
     variable of an impossible type, enums get an unknown value.
+
+    Args:
+        known: the schema that the questions are about.
+        questions: what to ask.
+        marker: a field that no schema has.
+        is_numbered: precede each field by a marker of its own. Such a document suits servers that report errors in
+            document order but without locations: the message about a field does not name the type it belongs to.
     """
     lines = _ProbeLines()
     for owner, asked in _by_owner(questions, "field"):
         lines.add(f"fragment {marker}_{owner} on {owner} {{")
         for question in asked:
+            if is_numbered:
+                lines.mark(f"{marker}_{len(lines.marked)}", ProbeLine(question))
             lines.add(
-                f"  {question.name}{f' {{ {marker} }}' if question.is_leaf else ''}", ProbeLine(question)
+                f"  {question.name}{f' {{ {marker}_leaf }}' if question.is_leaf else ''}",
+                ProbeLine(question),
+                question.coordinate,
             )
+        if is_numbered:
+            lines.add(f"  {marker}_end")
         lines.add("}")
     for owner, asked in _by_owner(questions, "input field", "required"):
         position = _find_position(known, owner)
         if position is not None:
-            _add_input_questions(lines, known, position, asked, marker)
+            _add_input_questions(lines, known, position, asked, marker, is_numbered=is_numbered)
     for owner, asked in _by_owner(questions, "values"):
         lines.add(f"query {marker}_{owner}(")
-        lines.add(f"  $control: {owner} = {marker}", ProbeLine(asked[0], is_control=True))
+        lines.add(
+            f"  $control: {owner} = {marker}", ProbeLine(asked[0], is_control=True), f"{owner}.{marker}"
+        )
         for value in asked[0].values:
-            lines.add(f"  $v{value}: {owner} = {value}", ProbeLine(asked[0], value))
-        lines.add(f") {{ {marker} }}")
-    # The request names this operation: a server that does not validate would run only this harmless one.
+            lines.add(f"  $v{value}: {owner} = {value}", ProbeLine(asked[0], value), f"{owner}.{value}")
+        lines.add(f") {{ {marker}_{owner} }}")
+    # Nothing else selects this marker, so its error proves that the server came to the end. The request names this
+    # operation: a server that does not validate would run only this harmless one.
     lines.add(f"query {marker} {{ {marker} }}")
-    return TypeProbe("\n".join(lines.written), lines.by_number)
+    return TypeProbe("\n".join(lines.written), lines.by_number, lines.by_name, lines.marked, marker)
 
 
 @dataclass(slots=True)
 class _ProbeLines:
     written: list[str] = field(default_factory=list[str])
     by_number: dict[int, ProbeLine] = field(default_factory=dict[int, ProbeLine])
+    by_name: dict[str, ProbeLine] = field(default_factory=dict[str, ProbeLine])
+    marked: dict[str, ProbeLine] = field(default_factory=dict[str, ProbeLine])
 
-    def add(self, line: str, probe_line: ProbeLine | None = None) -> None:
+    def add(self, line: str, probe_line: ProbeLine | None = None, *names: str) -> None:
         self.written.append(line)
         if probe_line is not None:
             self.by_number[len(self.written)] = probe_line
+            self.by_name |= dict.fromkeys(names, probe_line)
+
+    def mark(self, marker: str, probe_line: ProbeLine) -> None:
+        """Add a marker whose error announces those of the next line."""
+        self.written.append(f"  {marker}")
+        self.marked[marker] = probe_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,24 +206,33 @@ def _add_input_questions(
     position: _InputPosition,
     questions: Sequence[Question],
     marker: str,
+    *,
+    is_numbered: bool,
 ) -> None:
     owner = questions[0].owner
     required = required_fields(known, owner)
     wanted = {question.name: ProbeLine(question) for question in questions if question.kind == "input field"}
     whole = next((question for question in questions if question.kind == "required"), None)
-    lines.add(f"{position.root} {marker}_{owner}($unknown: {IMPOSSIBLE_TYPE}) {{")
+    variables = {name: f"$unknown_{owner}_{name}" if is_numbered else "$unknown" for name in wanted}
+    declared = " ".join(
+        f"{each}: {IMPOSSIBLE_TYPE}" for each in dict.fromkeys(("$unknown", *variables.values()))
+    )
+    lines.add(f"{position.root} {marker}_{owner}({declared}) {{")
     if wanted:
         lines.add(position.opening("filled"))
         for name in dict.fromkeys((*wanted, *required)):
-            lines.add(f"    {name}: $unknown", wanted.get(name))
+            variable = variables.get(name, "$unknown")
+            own = {variable} - {"$unknown"}
+            lines.add(f"    {name}: {variable}", wanted.get(name), f"{owner}.{name}", *own)
         lines.add(position.closing)
     if whole is not None:
         # This value has every known required field: an error for a missing field names a new one.
-        lines.add(position.opening("needed"), ProbeLine(whole))
+        lines.add(position.opening("needed"), ProbeLine(whole), owner)
         lines.written[-1] += " ".join(f" {name}: $unknown" for name in required)
         lines.add(position.closing)
         lines.add(position.opening("control"), ProbeLine(whole, is_control=True))
-        lines.add(f"    {marker}: $unknown", ProbeLine(whole, is_control=True))
+        # The name tells the type by itself: the server may have renamed the type.
+        lines.add(f"    {marker}_{owner}: $unknown", ProbeLine(whole, is_control=True), f"{marker}_{owner}")
         lines.add(position.closing)
     lines.add("}")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from graphql import GraphQLError, GraphQLSchema, parse, validate
@@ -52,7 +52,30 @@ def validate_operations(
     if read.unrecognized:
         # These messages come from graphql-core itself: an unknown wording is a bug of runql.
         raise GraphQLError(read.unrecognized[0].message)
-    return read.findings
+    return [*read.findings, *_missing_roots(schema, operations, known)]
+
+
+def _missing_roots(
+    schema: GraphQLSchema, operations: Sequence[CheckedOperation], known: GraphQLSchema
+) -> Iterator[Finding]:
+    """Yield a finding for each root that operations need: validation says nothing of the fields of a missing one."""
+    roots = {
+        "query": (schema.query_type, known.query_type),
+        "mutation": (schema.mutation_type, known.mutation_type),
+        "subscription": (schema.subscription_type, known.subscription_type),
+    }
+    for kind, (root, known_root) in roots.items():
+        needing = [each for each in operations if each.definition.kind == kind]
+        if root is None and needing:
+            yield missing_root(kind, known_root.name if known_root else kind.capitalize(), needing)
+
+
+def missing_root(kind: str, coordinate: str, operations: Sequence[CheckedOperation]) -> Finding:
+    """Return the finding for a schema without the root that these operations need."""
+    uses = merged_uses(
+        Use(each.name, each.methods, each.definition.path, each.definition.line) for each in operations
+    )
+    return Finding("root-removed", "breaking", coordinate, f"The schema has no {kind} root.", uses)
 
 
 def read_errors(
@@ -177,7 +200,7 @@ def _rule_and_coordinate(parsed: ParsedMessage, at: _ReferencesAt) -> tuple[str,
         case "misplaced directive":
             return "directive-location-removed", f"@{names['directive']}", ""
         case "no such root":
-            return "type-removed", names["root"].capitalize(), ""
+            return "root-removed", names["root"].capitalize(), ""
         case _:
             return "fields-conflict", at.coordinate("field", field_name, f"?.{field_name}"), ""
 

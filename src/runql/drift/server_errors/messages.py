@@ -127,7 +127,10 @@ _WORDINGS: tuple[tuple[ErrorKind, str], ...] = (
     ("unknown directive", r'Unknown directive "?@?(?P<directive>\w+)"?'),
     ("misplaced directive", r'Directive "?@?(?P<directive>\w+)"? may not be used on'),
     ("conflicting fields", rf"Fields {_name('field')} conflict because"),
-    ("no such root", r"Schema (?:is not configured for|does not support operation type) \W?(?P<root>\w+)"),
+    (
+        "no such root",
+        r"Schema (?:is not configured (?:for|to execute)|does not support operation type) \W?(?P<root>[a-z]+?)s?\b",
+    ),
     ("too many errors", r"Too many (?:validation )?errors|error limit reached"),
     ("unused", r"(?:Variable|Fragment) .* is never used|^Unused (?:variable|fragment)"),
 )
