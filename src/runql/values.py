@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, ItemsView, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, ForwardRef, Literal, TypeAlias, TypeGuard, cast
+from typing import TYPE_CHECKING, Any, Final, ForwardRef, Literal, TypeAlias, TypeGuard, cast
 
 from pydantic_core import from_json
 
@@ -125,9 +125,10 @@ def parse_config(text: str | None, what: str = "a config") -> ParsedConfig:
         UnreadableValueError: it is not JSON, or not an object.
     """
     entries = parse_object(text, what)
+    wrapped: Mapping[str, Any] = entries  # Any: an entry of another type raises at the first look
     try:
         # Nearly always each entry has a value; asking each first takes twice as long.
-        values = {key: entry["value"] for key, entry in _wrapped(entries)}
+        values = {key: entry["value"] for key, entry in wrapped.items()}
     except (KeyError, TypeError):
         values = {
             key: entry["value"] if isinstance(entry, dict) and "value" in entry else entry
@@ -406,11 +407,6 @@ def _parse_together(joined: str, *, expected: int) -> list[dict[str, JSONValue]]
 
 def _objects(values: Iterable[JSONValue]) -> Iterable[dict[str, JSONValue]]:
     return (value for value in values if isinstance(value, dict))
-
-
-def _wrapped(entries: dict[str, JSONValue]) -> ItemsView[str, dict[str, JSONValue]]:
-    # A claim that the caller checks: an entry of another type raises at the first look.
-    return cast("dict[str, dict[str, JSONValue]]", entries).items()
 
 
 def _excerpt(text: str | bytes) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Iterator
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from pydantic import BaseModel, ValidationError, field_validator
@@ -38,10 +38,11 @@ def below(model: type[BaseModel]) -> Iterator[type[BaseModel]]:
 def compared(schema: Any, shared: dict[Any, Any]) -> object:  # Any: schemas of pydantic are open dicts
     """A schema without what is not compared, and with what it refers to in place of the reference."""
     if isinstance(schema, list):
-        return [compared(value, shared) for value in cast("list[Any]", schema)]
+        members: list[Any] = schema
+        return [compared(value, shared) for value in members]
     if not isinstance(schema, dict):
         return schema
-    parts = cast("dict[str, Any]", schema)
+    parts: dict[str, Any] = schema
     if parts.get("type") == "definitions":
         return compared(parts["schema"], shared | {each["ref"]: each for each in parts["definitions"]})
     if parts.get("type") == "definition-ref":
