@@ -125,10 +125,9 @@ def parse_config(text: str | None, what: str = "a config") -> ParsedConfig:
         UnreadableValueError: it is not JSON, or not an object.
     """
     entries = parse_object(text, what)
-    wrapped: Mapping[str, Any] = entries  # Any: an entry of another type raises at the first look
     try:
         # Nearly always each entry has a value; asking each first takes twice as long.
-        values = {key: entry["value"] for key, entry in wrapped.items()}
+        values = _unwrapped(entries)
     except (KeyError, TypeError):
         values = {
             key: entry["value"] if isinstance(entry, dict) and "value" in entry else entry
@@ -407,6 +406,11 @@ def _parse_together(joined: str, *, expected: int) -> list[dict[str, JSONValue]]
 
 def _objects(values: Iterable[JSONValue]) -> Iterable[dict[str, JSONValue]]:
     return (value for value in values if isinstance(value, dict))
+
+
+def _unwrapped(entries: Mapping[str, Any]) -> dict[str, JSONValue]:
+    # Any: an entry of another type raises, and the caller asks each.
+    return {key: entry["value"] for key, entry in entries.items()}
 
 
 def _excerpt(text: str | bytes) -> str:
