@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, ItemsView, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, ForwardRef, Literal, TypeAlias, TypeGuard, cast
+from typing import TYPE_CHECKING, Any, Final, ForwardRef, Literal, TypeAlias, TypeGuard, cast
 
 from pydantic_core import from_json
 
@@ -127,7 +127,7 @@ def parse_config(text: str | None, what: str = "a config") -> ParsedConfig:
     entries = parse_object(text, what)
     try:
         # Nearly always each entry has a value; asking each first takes twice as long.
-        values = {key: entry["value"] for key, entry in _wrapped(entries)}
+        values = _unwrapped(entries)
     except (KeyError, TypeError):
         values = {
             key: entry["value"] if isinstance(entry, dict) and "value" in entry else entry
@@ -408,9 +408,9 @@ def _objects(values: Iterable[JSONValue]) -> Iterable[dict[str, JSONValue]]:
     return (value for value in values if isinstance(value, dict))
 
 
-def _wrapped(entries: dict[str, JSONValue]) -> ItemsView[str, dict[str, JSONValue]]:
-    # A claim that the caller checks: an entry of another type raises at the first look.
-    return cast("dict[str, dict[str, JSONValue]]", entries).items()
+def _unwrapped(entries: Mapping[str, Any]) -> dict[str, JSONValue]:
+    # Any: an entry of another type raises, and the caller asks each.
+    return {key: entry["value"] for key, entry in entries.items()}
 
 
 def _excerpt(text: str | bytes) -> str:

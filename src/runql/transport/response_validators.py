@@ -1,8 +1,7 @@
-"""Validators of responses, made from our generated models without pydantic's search for plugins.
+"""Validators of responses, made from our generated models without pydantic's search for plugins."""
 
-Pydantic looks for plugins in the metadata of every installed package before it builds a process's first model. That
-takes longer than the models do, and no plugin has anything to do with responses.
-"""
+# Pydantic looks for plugins in the metadata of every installed package before it builds a process's first model. That
+# takes longer than the models do, and no plugin has anything to do with responses.
 
 from __future__ import annotations
 
@@ -10,7 +9,7 @@ import sys
 from collections.abc import Mapping
 from functools import cache
 from types import NoneType, UnionType
-from typing import Final, ForwardRef, TypeVar, Union, cast, get_args, get_origin
+from typing import Final, ForwardRef, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -42,7 +41,8 @@ def validated(model: type[M], data: object) -> M:
     validator = validator_of(model)
     if validator is None:
         return model.model_validate(data)
-    return cast("M", validator.validate_python(data))
+    found: M = validator.validate_python(data)
+    return found
 
 
 @cache

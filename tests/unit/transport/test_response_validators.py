@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Iterator
-from typing import Any, cast
+from typing import Any, TypeGuard
 
 import pytest
 from pydantic import BaseModel, ValidationError, field_validator
@@ -35,13 +35,23 @@ def below(model: type[BaseModel]) -> Iterator[type[BaseModel]]:
             yield from below(each)
 
 
-def compared(schema: Any, shared: dict[Any, Any]) -> object:  # Any: schemas of pydantic are open dicts
+def is_list(value: object) -> TypeGuard[list[object]]:
+    """Whether it is a list."""
+    return isinstance(value, list)
+
+
+def is_dict(value: object) -> TypeGuard[dict[str, Any]]:  # Any: schemas of pydantic are open dicts
+    """Whether it is a dict."""
+    return isinstance(value, dict)
+
+
+def compared(schema: object, shared: dict[str, Any]) -> object:  # Any: schemas of pydantic are open dicts
     """A schema without what is not compared, and with what it refers to in place of the reference."""
-    if isinstance(schema, list):
-        return [compared(value, shared) for value in cast("list[Any]", schema)]
-    if not isinstance(schema, dict):
+    if is_list(schema):
+        return [compared(value, shared) for value in schema]
+    if not is_dict(schema):
         return schema
-    parts = cast("dict[str, Any]", schema)
+    parts = schema
     if parts.get("type") == "definitions":
         return compared(parts["schema"], shared | {each["ref"]: each for each in parts["definitions"]})
     if parts.get("type") == "definition-ref":
