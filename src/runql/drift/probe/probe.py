@@ -11,7 +11,13 @@ from runql.drift.findings import Finding, Report, Unchecked, merged_uses
 from runql.drift.operations.combined_document import CombinedDocument, combine
 from runql.drift.operations.documents import CheckedOperation
 from runql.drift.operations.usage import Usage, usage_of
-from runql.drift.probe.revealed_types import RevealedTypes, read_type_errors, type_findings, unanswered
+from runql.drift.probe.revealed_types import (
+    RevealedTypes,
+    needs_numbers,
+    read_type_errors,
+    type_findings,
+    unanswered,
+)
 from runql.drift.probe.type_probe import Question, build_type_probe, questions_for
 from runql.drift.server_errors.error_findings import missing_root, read_errors
 from runql.drift.server_errors.messages import ServerError, parse_message
@@ -60,8 +66,11 @@ class _Probe:
             return None
 
     def mark_unproved(self, names: Iterable[str], reason: str) -> None:
-        """Note that these operations are valid, and what is not proved of them."""
+        """Note that these operations are valid, and what is not proved of them; skip those that are known to break."""
         done = {each.subject for each in self.unchecked}
+        done |= {
+            use.operation for each in self.findings.values() if each.counts(strict=False) for use in each.uses
+        }
         self.unchecked += [Unchecked(name, reason, is_valid=True) for name in names if name not in done]
 
     def mark_unchecked(self, operations: Sequence[CheckedOperation], reason: str) -> None:
@@ -248,7 +257,7 @@ def _ask(state: _Probe, questions: Sequence[Question], revealed: RevealedTypes) 
         left = [*open_ones, *waiting[most:]]
         # The marker ends the document: without an error for it, the server stopped before the end.
         is_complete = MARKER in _markers(errors)
-        if open_ones and not is_numbered and is_complete and any(not each.locations for each in errors):
+        if open_ones and not is_numbered and is_complete and needs_numbers(errors):
             is_numbered = True
         elif is_complete:
             unanswerable += [each for each in open_ones if each.owner not in interrupted]

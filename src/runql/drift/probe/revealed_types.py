@@ -53,6 +53,12 @@ def read_type_errors(document: TypeProbe, errors: Iterable[ServerError], reveale
             _read_error(parsed, line, error, revealed)
 
 
+def needs_numbers(errors: Iterable[ServerError]) -> bool:
+    """Return whether a numbered document tells more: the server names types without saying where."""
+    parsed = (parse_message(error.message) for error in errors if not error.locations)
+    return any(each is not None and each.kind in {"leaf", "no leaf", "variable position"} for each in parsed)
+
+
 def _located(document: TypeProbe, error: ServerError) -> ProbeLine | None:
     return next(
         (document.lines[number] for number, _ in reversed(error.locations) if number in document.lines), None
