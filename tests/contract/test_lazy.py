@@ -10,6 +10,7 @@ from typing import Literal
 
 import polars as pl
 import pytest
+from tests.patience import PATIENCE
 
 from runql import Api, ClientClosedError, FrameValueError
 from runql_server.exports.policy import ExportPolicy
@@ -19,8 +20,6 @@ from runql_server.seed import SeedRun
 
 RUNS, STEPS = 6, 60
 WIDE = {f"k{number:02}": 0.123456789 for number in range(20)}
-PATIENCE = 120
-"""Seconds until a process that hangs is a failure."""
 
 both_engines = pytest.mark.parametrize("engine", ["in-memory", "streaming"])
 
