@@ -65,6 +65,8 @@ check: .venv/.ready  ## format, lint, types, import contracts
 	$(BIN)/mypy --platform win32 src generated
 	$(BIN)/mypy --platform darwin src generated
 	$(BIN)/pyright
+	@mkdir -p build
+	PATH="$(CURDIR)/$(BIN):$$PATH" pyright --verifytypes runql --ignoreexternal > build/types.txt || { grep -v '^   runql' build/types.txt; exit 1; }
 	$(BIN)/lint-imports
 	$(BIN)/bandit --quiet --recursive --configfile pyproject.toml src generated
 

@@ -517,7 +517,10 @@ class FrameValueError(RunqlError, ValueError):
     """
 
     def __init__(self, run: str, column: str, value: object, dtype: str, *, inferred: bool = False) -> None:
-        self.run, self.column, self.value, self.dtype = run, column, value, dtype
+        self.run: str = run
+        self.column: str = column
+        self.value: object = value
+        self.dtype: str = dtype
         what = "no value in a row" if value is None else f"a value that does not fit: {_excerpt(value)}"
         why = (
             f"for which schema asks {dtype}: ask for a dtype that holds it, or leave the column out of schema"

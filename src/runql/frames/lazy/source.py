@@ -21,8 +21,9 @@ logger: Final = logging.getLogger("runql.lazy")
 class LazySource(ABC):
     """What polars calls for the rows of a lazy frame."""
 
-    schema: Mapping[str, pl.DataType]
-    detail: str
+    def __init__(self, schema: Mapping[str, pl.DataType], detail: str) -> None:
+        self.schema: Mapping[str, pl.DataType] = schema
+        self.detail: str = detail
 
     def __call__(
         self,

@@ -33,13 +33,12 @@ class LazyHistory(LazySource):
         logged: LoggedTypes,
         stream: Callable[[ScanPlan], Portions],
     ) -> None:
+        super().__init__(polars_types(types), plan.words(plan.path))
         self._client = client
         self._plan = plan
         self._stream = stream
         self._types = types
         self._logged = logged
-        self.schema = polars_types(types)
-        self.detail = plan.words(plan.path)
 
     def frames(
         self, columns: list[str], predicate: pl.Expr | None, n_rows: int | None

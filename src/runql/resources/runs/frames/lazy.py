@@ -29,11 +29,10 @@ class LazyRuns(LazySource):
     """Reads one row for each run for polars."""
 
     def __init__(self, client: RetryingClient, query: RunQuery, columns: RunColumns) -> None:
+        super().__init__(run_types(columns), query.words())
         self._client = client
         self._query = query
         self._columns = columns
-        self.schema = run_types(columns)
-        self.detail = query.words()
 
     def frames(
         self, columns: list[str], predicate: pl.Expr | None, n_rows: int | None

@@ -46,6 +46,8 @@ class LazyHistories(LazySource):
         run_columns: RunColumns | None,
         stream: Callable[[HistoriesPlan], Portions],
     ) -> None:
+        run_dtypes = {} if run_columns is None else run_types(run_columns)
+        super().__init__(polars_types(types) | run_dtypes, plan.words())
         self._client = client
         self._stream = stream
         self._plan = plan
@@ -53,8 +55,6 @@ class LazyHistories(LazySource):
         self._logged = logged
         self._run_columns = run_columns
         self._run_names = () if run_columns is None else run_columns.names
-        self.schema = polars_types(types) | ({} if run_columns is None else run_types(run_columns))
-        self.detail = plan.words()
 
     def frames(
         self, columns: list[str], predicate: pl.Expr | None, n_rows: int | None
