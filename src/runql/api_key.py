@@ -63,6 +63,18 @@ class AbsentKey(ApiKey):
         self.reason: str = reason
 
 
+class AnonymousKey(ApiKey):
+    """Takes the place of a key where requests carry none, for servers that ask for none.
+
+    Attributes:
+        reason: where a key was searched.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__("")
+        self.reason: str = reason
+
+
 def given_key(value: str | SecretStr | None) -> ApiKey | None:
     """Wrap what a caller gave as a key, unchecked, so that the caller's frame can delete it; None stays None."""
     if value is None:

@@ -13,7 +13,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from pydantic import SecretStr
 
-from runql.api_key import AbsentKey, ApiKey
+from runql.api_key import AbsentKey, AnonymousKey, ApiKey
 from runql.arguments import shown
 from runql.config_files import (
     find_netrc,
@@ -117,6 +117,7 @@ def resolve_settings(
     timeout: float | None = None,
     overrides: Mapping[str, str | None] | None = None,
     allow_insecure: bool = False,
+    needs_key: bool = True,
     environ: Mapping[str, str] | None = None,
     home: Path | None = None,
     cwd: Path | None = None,
@@ -136,13 +137,14 @@ def resolve_settings(
         timeout: seconds to wait for a connection, and for each further chunk of a response.
         overrides: defaults by name: base_url, app_url, entity, project, organization (not used yet).
         allow_insecure: send the key over plain HTTP, too; the variable RUNQL_ALLOW_INSECURE=1 does the same.
+        needs_key: refuse to go on without a key; else the settings have an `AnonymousKey`, and requests carry none.
         environ: replaces the process's environment.
         home: replaces the user's home folder.
         cwd: replaces the current folder.
 
     Raises:
         ConfigurationError: a setting cannot be used; the message names its source.
-        MissingCredentialsError: no source has an API key.
+        MissingCredentialsError: no source has an API key, and ``needs_key``.
     """
     environ = os.environ if environ is None else environ
     home = home_folder() if home is None else home
@@ -164,10 +166,16 @@ def resolve_settings(
     if "base_url" in given and given["base_url"].source == _line_of("base_url", local):
         _check_is_known(server, local, own={file: files[file] for file in own}, netrc=netrc)
     pages = _checked_url("app_url", given["app_url"]) if "app_url" in given else app_url(server, environ)
+    try:
+        checked = _checked_key(given.get("api_key") or _key_from_netrc(server, pages, netrc))
+    except MissingCredentialsError as error:
+        if needs_key:
+            raise
+        checked = AnonymousKey(str(error))
     return Settings(
         base_url=server,
         app_url=pages,
-        api_key=_checked_key(given.get("api_key") or _key_from_netrc(server, pages, netrc)),
+        api_key=checked,
         entity=_checked_name("entity", given.get("entity")),
         project=_checked_name("project", given.get("project")),
         timeout=_checked_timeout(timeout, given.get("timeout")),

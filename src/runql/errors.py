@@ -517,14 +517,12 @@ class FrameValueError(RunqlError, ValueError):
     """
 
     def __init__(self, run: str, column: str, value: object, dtype: str, *, inferred: bool = False) -> None:
-        self.run: str = run
-        self.column: str = column
-        self.value: object = value
-        self.dtype: str = dtype
+        self.run = run
+        self.column = column
+        self.value = value
+        self.dtype = dtype
         what = "no value in a row" if value is None else f"a value that does not fit: {_excerpt(value)}"
-        why = (
-            f"for which schema asks {dtype}: ask for a dtype that holds it, or leave the column out of schema"
-        )
+        why = f"for which schema asks {dtype}: ask for one that holds it, or leave the column out of schema"
         if inferred:
             why = f'which the first rows make {dtype}: name it in schema, or infer="all"'
         super().__init__(f"run {run} has {what} of column {column!r}, {why}")

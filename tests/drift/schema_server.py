@@ -40,6 +40,7 @@ class ServerBehaviour:
         max_bytes: it refuses longer requests with 413.
         without_locations: whether errors have no lines and columns.
         sorts_errors: whether it sorts errors by message.
+        needs_key: whether it refuses requests without a key.
         validates: whether it validates; else it responds with empty data.
     """
 
@@ -50,6 +51,7 @@ class ServerBehaviour:
     max_bytes: int | None = None
     without_locations: bool = False
     sorts_errors: bool = False
+    needs_key: bool = False
     validates: bool = True
 
 
@@ -60,6 +62,7 @@ class SchemaServer:
     Attributes:
         sdl: the current schema, see `serve`.
         received: the bodies of all requests.
+        authorization: the header of that name of each of them, None where it has none.
         resolved: every resolved field; empty if the server ran nothing.
     """
 
@@ -67,6 +70,7 @@ class SchemaServer:
     engine: Engine = "graphql-core"
     behaviour: ServerBehaviour = field(default_factory=ServerBehaviour)
     received: list[Body] = field(default_factory=list[Body])
+    authorization: list[str | None] = field(default_factory=list[str | None])
     resolved: list[str] = field(default_factory=list[str])
 
     def __post_init__(self) -> None:
@@ -98,6 +102,7 @@ class SchemaServer:
         self.sdl = sdl
         self._engines.clear()
         self.received.clear()
+        self.authorization.clear()
         self.resolved.clear()
 
     async def _answer(self, request: Request) -> Response:
@@ -106,6 +111,9 @@ class SchemaServer:
             return PlainTextResponse("too large", status_code=413)
         body: Body = json.loads(raw)
         self.received.append(body)
+        self.authorization.append(request.headers.get("authorization"))
+        if self.behaviour.needs_key and "authorization" not in request.headers:
+            return JSONResponse({"errors": [{"message": "who are you?"}]}, status_code=401)
         if not self.behaviour.validates:
             return JSONResponse({"data": {}})
         try:

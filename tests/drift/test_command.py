@@ -26,14 +26,16 @@ TEAM_QUERIES = Path(__file__).with_name("queries")
 
 
 def run(
-    *arguments: str | Path, cwd: Path, env: dict[str, str] | None = None
+    *arguments: str | Path, cwd: Path, env: dict[str, str] | None = None, key: str | None = KEY
 ) -> subprocess.CompletedProcess[str]:
     """Run the command in a folder, without the settings of this machine."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("WANDB_")}
+    if key is not None:
+        clean["WANDB_API_KEY"] = key
     return subprocess.run(
         [*COMMAND, *(str(each) for each in arguments)],
         cwd=cwd,
-        env={**clean, "WANDB_API_KEY": KEY, "HOME": str(cwd), "COLUMNS": "200", **(env or {})},
+        env={**clean, "HOME": str(cwd), "COLUMNS": "200", **(env or {})},
         capture_output=True,
         text=True,
         timeout=PATIENCE,
@@ -142,8 +144,11 @@ def test_unproved_types_end_with_2_unless_they_are_accepted(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "give either --schema FILE or --url URL"),
-        (["--schema", "a.graphql", "--url", "http://x"], "give either"),
+        ([], "give --schema FILE, --url URL, or --queries alone"),
+        (["--schema", "a.graphql", "--url", "http://x"], "not both"),
+        (["--queries", ".", "--update", "x.graphql"], "give --schema FILE, --url URL"),
+        (["--schema", "same.graphql", "--only-mine"], "name them with --queries"),
+        (["--schema", "same.graphql", "--known", "same.graphql"], "--known goes with --only-mine"),
         (["--schema", "gone.graphql"], "gone.graphql cannot be read"),
         (["--schema", "empty.graphql"], "empty.graphql"),
         (["--schema", "broken.graphql"], "broken.graphql:2: Syntax Error"),
@@ -272,6 +277,75 @@ def test_a_missing_extra_is_named(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "pip install 'runql[drift]'" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_queries_alone_are_checked_against_the_schema_that_ships(tmp_path: Path) -> None:
+    done = run("--queries", TEAM_QUERIES, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "the schema that ships" in done.stdout
+    (tmp_path / "wrong.graphql").write_text("query Mine { viewer { nmae } }")
+    done = run("--queries", "wrong.graphql", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "wrong.graphql:1: Mine" in done.stdout
+
+
+SHOP = "type Query { basket(id: ID!): Basket } type Basket { id: ID! total: Float }"
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Path:
+    (tmp_path / "old.graphql").write_text(SHOP)
+    (tmp_path / "new.graphql").write_text(SHOP.replace(" total: Float", ""))
+    (tmp_path / "mine.graphql").write_text("query Total($id: ID!) { basket(id: $id) { total } }")
+    return tmp_path
+
+
+def only_mine(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    own = ("--queries", "mine.graphql", "--only-mine", "--known", "old.graphql")
+    return run(*own, *arguments, cwd=folder)
+
+
+def test_any_schema_is_checked_for_the_callers_queries(shop: Path) -> None:
+    same = only_mine(shop, "--schema", "old.graphql")
+    assert (same.returncode, same.stderr) == (0, "")
+    assert "PASS: 0 breaking, 0 dangerous, 0 deprecated; 1 operations" in same.stdout
+    done = only_mine(shop, "--schema", "new.graphql", "--format", "json")
+    assert done.returncode == 1
+    [finding] = json.loads(done.stdout)["findings"]
+    assert (finding["coordinate"], finding["methods"]) == ("Basket.total", [])
+
+
+@pytest.mark.parametrize("arguments", [[], ["--no-introspection"]], ids=["introspected", "probed"])
+def test_a_server_of_any_kind_that_asks_for_no_key(arguments: list[str], shop: Path) -> None:
+    with SchemaServer(SHOP) as server:
+        own = ("--queries", "mine.graphql", "--only-mine", "--known", "old.graphql")
+        done = run("--url", server.url, *own, *arguments, cwd=shop, key=None)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert {*server.authorization} == {None}
+        server.serve((shop / "new.graphql").read_text())
+        done = run("--url", server.url, *own, *arguments, cwd=shop, key=None)
+        assert done.returncode == 1
+        assert "Basket.total" in done.stdout
+        server.behaviour = ServerBehaviour(needs_key=True)
+        refused = run("--url", server.url, *own, *arguments, cwd=shop, key=None)
+    assert refused.returncode == 3
+    assert "no API key for 127.0.0.1" in refused.stderr
+
+
+def test_recordings_without_the_package_that_reads_them_name_its_extra(tmp_path: Path) -> None:
+    (tmp_path / "one.yaml").write_text("interactions: []")
+    block = (
+        "import sys, importlib.util as u; real = u.find_spec\n"
+        "u.find_spec = lambda name, *rest: None if name == 'yaml' else real(name, *rest)\n"
+        "sys.argv = ['runql', 'drift', 'responses', 'one.yaml']\n"
+        "from runql.cli.main import main; main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", block], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert "pip install 'runql[yaml]'" in done.stdout
+    assert "the server" not in done.stdout
 
 
 def test_a_bug_of_runql_is_not_a_breaking_change(tmp_path: Path) -> None:

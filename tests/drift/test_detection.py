@@ -126,10 +126,10 @@ def test_what_breaks_is_found_and_nothing_else_fails(
 ) -> None:
     report = outcomes[change.name, source].report
     if source == PY_GQL:
-        assert all("Input" in each.reason and each.is_valid for each in report.unchecked)
+        assert all("Input" in each.reason and each.is_valid for each in report.undecided)
         assert report.verdict() == ("breaking" if change.breaks else "unchecked"), report.findings
         report = report.accepting_unproved()
-    assert report.unchecked == ()
+    assert report.undecided == ()
     assert report.verdict() == ("breaking" if change.breaks else "ok"), report.findings
 
 

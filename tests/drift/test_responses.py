@@ -109,6 +109,43 @@ def test_each_departure_is_a_finding(change: dict[str, JSONValue], rule: str, co
     assert departures({**RUN, **change}) == {(rule, coordinate)}
 
 
+@pytest.mark.parametrize(
+    ("change", "level"),
+    [
+        ({"brandNew": 1}, "dangerous"),
+        ({"historyLineCount": 2.0}, "dangerous"),
+        ({"historyLineCount": 2.5}, "breaking"),
+        ({"id": None}, "breaking"),
+    ],
+    ids=str,
+)
+def test_what_every_decoder_reads_is_dangerous_only(change: dict[str, JSONValue], level: str) -> None:
+    [finding] = read_strictly(exchange({**RUN, **change}), known_schema())
+    assert finding.level == level
+
+
+def test_the_worse_of_two_departures_of_a_field_counts() -> None:
+    document = 'query One { project(name: "p") { runs { edges { node { historyLineCount } } } } }'
+    orders: list[list[JSONValue]] = [[2.0, "two"], ["two", 2.0]]
+    for counts in orders:
+        edges: JSONValue = [{"node": {"historyLineCount": count}} for count in counts]
+        answer = Exchange("One", document, {}, {"project": {"runs": {"edges": edges}}})
+        [finding] = read_strictly(answer, known_schema())
+        assert finding.level == "breaking"
+
+
+def test_the_document_tells_whose_operation_it_is() -> None:
+    """A user's operation may have a name that runql's has, too."""
+    [own] = [each for each in own_operations() if each.name == "GetViewer"]
+    document = "\n".join(each.text for each in (own.definition, *own.fragments))
+    theirs = "query GetViewer { viewer { id teams { edges { node { name } } } } }"
+    broken: JSONValue = {"viewer": {"id": None}}
+    for source, senders in ((document, own.methods), (theirs, ())):
+        found = read_strictly(Exchange("GetViewer", source, {}, broken), known_schema())
+        assert {each.uses[0].methods for each in found} == {senders}
+    assert own.methods
+
+
 def test_a_missing_field_is_a_finding() -> None:
     less = {key: value for key, value in RUN.items() if key not in {"label", "history"}}
     assert departures(less) == {

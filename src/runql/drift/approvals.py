@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
+from fnmatch import fnmatchcase
+from glob import escape
 from pathlib import Path
 from typing import ClassVar, Final
 
@@ -15,6 +18,8 @@ from runql.drift.findings import Finding, Report, Use
 from runql.errors import DriftInputError
 
 APPROVALS_FILE: Final = "drift-approvals.toml"
+VALIDITY: Final = timedelta(days=90)
+"""How long a suggested approval holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +27,8 @@ class Approval:
     """One entry of the file.
 
     Attributes:
-        coordinate: the part of the schema whose change is approved, such as ``Run.summaryMetrics``.
+        coordinate: the part of the schema whose change is approved, such as ``Run.summaryMetrics``, or a pattern such as
+            ``Sweep.*``.
         reason: why the change is expected.
         expires: last day on which the approval holds.
         path: the file.
@@ -34,6 +40,10 @@ class Approval:
     expires: date
     path: Path
     line: int
+
+    def covers(self, finding: Finding) -> bool:
+        """Return whether the finding is a breaking change of this part of the schema."""
+        return finding.level == "breaking" and fnmatchcase(finding.coordinate, self.coordinate)
 
 
 class _Entry(BaseModel):
@@ -69,34 +79,56 @@ def read_approvals(path: Path) -> list[Approval]:
         raise DriftInputError(
             f"{path}: {problems}. Each [[approval]] has a coordinate, a reason and an expires = 2027-01-31"
         ) from error
+    lines = _Lines(content)
     return [
-        Approval(each.coordinate, each.reason, each.expires, path, _line(each, content)) for each in entries
+        Approval(each.coordinate, each.reason, each.expires, path, lines.take(each.coordinate))
+        for each in entries
     ]
 
 
-def _line(entry: _Entry, content: str) -> int:
-    found = (number for number, line in enumerate(content.split("\n"), 1) if f'"{entry.coordinate}"' in line)
-    return next(found, 1)
+class _Lines:
+    """The lines in which a file names coordinates, each taken once."""
+
+    def __init__(self, content: str) -> None:
+        self._left = list(enumerate(content.split("\n"), 1))
+
+    def take(self, coordinate: str) -> int:
+        """Return the first line left that names the coordinate, 1 where none does."""
+        named = re.compile(rf"""["']{re.escape(coordinate)}["']""")
+        for place, (number, line) in enumerate(self._left):
+            if named.search(line):
+                del self._left[place]
+                return number
+        return 1
 
 
 def approve(report: Report, approvals: Sequence[Approval], today: date) -> Report:
-    """Mark the findings that are approved, and add a finding for each expired or unused approval."""
-    valid = {each.coordinate: each for each in approvals if each.expires >= today}
-    findings = [
-        replace(finding, approved=valid[finding.coordinate].reason)
-        if finding.level == "breaking" and finding.coordinate in valid
-        else finding
-        for finding in report.findings
-    ]
-    broken = {finding.coordinate for finding in report.findings if finding.level == "breaking"}
+    """Mark the findings that are approved, and add a finding for each approval that is expired, unused or repeated.
+
+    An approval of a part that the check did not compare may still be needed: nothing is said of it.
+    """
+    findings = [_approved(finding, approvals, today) for finding in report.findings]
+    first: dict[str, Approval] = {}
     for each in approvals:
-        if each.coordinate not in broken:
-            message = f"{each.coordinate} no longer breaks anything: remove the approval"
-            findings.append(_approval_finding(each, "approval-unused", message))
+        before = first.setdefault(each.coordinate, each)
+        if before is not each:
+            message = f"{each.coordinate} is approved in line {before.line} already: remove one of the two"
+            findings.append(_approval_finding(each, "approval-duplicate", message))
+        elif not any(each.covers(finding) for finding in report.findings):
+            if report.covered is None or each.coordinate in report.covered:
+                message = f"{each.coordinate} no longer breaks anything: remove the approval"
+                findings.append(_approval_finding(each, "approval-unused", message))
         elif each.expires < today:
             message = f"the approval of {each.coordinate} expired on {each.expires}: review it"
             findings.append(_approval_finding(each, "approval-expired", message))
     return replace(report, findings=tuple(findings)).sorted()
+
+
+def _approved(finding: Finding, approvals: Sequence[Approval], today: date) -> Finding:
+    """Return the finding with the reason of the first valid approval, as it is without one."""
+    valid = (each for each in approvals if each.expires >= today and each.covers(finding))
+    approval = next(valid, None)
+    return finding if approval is None else replace(finding, approved=approval.reason)
 
 
 def _approval_finding(approval: Approval, rule: str, message: str) -> Finding:
@@ -104,9 +136,15 @@ def _approval_finding(approval: Approval, rule: str, message: str) -> Finding:
     return Finding(rule, "dangerous", approval.coordinate, message, (entry,))
 
 
-def approval_entry(finding: Finding) -> str:
-    """Return the TOML entry that approves a finding, ready to paste."""
+def approval_entry(finding: Finding, today: date) -> str:
+    """Return the TOML entry that approves a finding, ready to paste; it expires in 90 days."""
     return (
-        f'[[approval]]\ncoordinate = "{finding.coordinate}"\nreason = "…"\n'
-        "expires = 2027-12-31  # the last day on which it holds\n"
+        f'[[approval]]\ncoordinate = {_quoted(escape(finding.coordinate))}\nreason = "…"\n'
+        f"expires = {today + VALIDITY}  # the last day on which it holds\n"
     )
+
+
+def _quoted(value: str) -> str:
+    """Return a basic string of TOML."""
+    letters = (each if each.isprintable() and each not in '"\\' else f"\\U{ord(each):08X}" for each in value)
+    return f'"{"".join(letters)}"'

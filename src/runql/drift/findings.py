@@ -64,6 +64,11 @@ class Finding:
         """The members of runql's classes that it affects, sorted."""
         return tuple(sorted({method for use in self.uses for method in use.methods}))
 
+    def joined(self, other: Finding) -> Finding:
+        """Return both as one: the worse of the two, with the operations of both."""
+        worse = min((self, other), key=lambda each: LEVELS.index(each.level))
+        return replace(worse, uses=merged_uses((*self.uses, *other.uses)))
+
     @property
     def place(self) -> tuple[str, str, str]:
         """The key that identifies it among the findings of a check: rule, coordinate, member."""
@@ -97,6 +102,7 @@ class Report:
         requests: number of requests that the check sent.
         notes: further remarks for the reader.
         counted: the noun for ``operations`` in the summary.
+        covered: the coordinates that the check compared; None where it compared the whole schema.
     """
 
     source: str
@@ -106,12 +112,13 @@ class Report:
     requests: int = 0
     notes: tuple[str, ...] = ()
     counted: str = "operations"
+    covered: frozenset[str] | None = None
 
     def verdict(self, *, strict: bool = False) -> Verdict:
         """Return "breaking" if a finding fails the check, else "unchecked" if anything could not be checked, else "ok"."""
         if self.counting(strict=strict):
             return "breaking"
-        return "unchecked" if self.unchecked else "ok"
+        return "unchecked" if self.undecided else "ok"
 
     def exit_code(self, *, strict: bool = False) -> int:
         """Return the exit code of the command: 0 ok, 1 breaking, 2 could not check."""
@@ -121,6 +128,12 @@ class Report:
         """Return the findings that fail the check."""
         return tuple(finding for finding in self.findings if finding.counts(strict=strict))
 
+    @property
+    def undecided(self) -> tuple[Unchecked, ...]:
+        """Those of ``unchecked`` that matter: an operation that fails the check needs no proof of its types."""
+        failing = {use.operation for finding in self.counting() for use in finding.uses}
+        return tuple(each for each in self.unchecked if not (each.is_valid and each.subject in failing))
+
     def of_level(self, level: Level) -> tuple[Finding, ...]:
         """Return the findings of one level."""
         return tuple(finding for finding in self.findings if finding.level == level)
@@ -128,7 +141,7 @@ class Report:
     def accepting_unproved(self) -> Report:
         """Return a report that mentions operations with unproved types as notes, so that they do not fail the check."""
         accepted: dict[str, list[str]] = {}
-        for each in self.unchecked:
+        for each in self.undecided:
             if each.is_valid:
                 accepted.setdefault(each.reason, []).append(each.subject)
         notes = (f"accepted, {', '.join(names)}: {reason}" for reason, names in accepted.items())
@@ -140,8 +153,7 @@ class Report:
         found: dict[tuple[str, str, str], Finding] = {}
         for finding in self.findings:
             before = found.get(finding.place)
-            uses = merged_uses((*(before.uses if before else ()), *finding.uses))
-            found[finding.place] = replace(before or finding, uses=uses)
+            found[finding.place] = before.joined(finding) if before else finding
         return replace(self, findings=tuple(found.values()))
 
     def sorted(self) -> Report:

@@ -207,8 +207,10 @@ class Endpoint:
         )
 
     def carries_key(self, request: Request) -> bool:
-        """Whether a request carries the credentials: only if it asks for a URL below the base URL."""
-        return request.source is None and self._is_below_base(request.url)
+        """Whether a request carries the credentials: only if there are any, and its URL is below the base URL."""
+        return (
+            not self.credentials.is_anonymous and request.source is None and self._is_below_base(request.url)
+        )
 
     def failure(
         self, request: Request, error: httpx.HTTPError | ResponseLimitError, elapsed: float

@@ -15,6 +15,7 @@ from typing import Final
 import typer
 from graphql import GraphQLSchema
 
+from runql.api_key import AnonymousKey
 from runql.cli.console.failures import drop_output, is_closed_pipe
 from runql.cli.console.plain import say
 from runql.cli.exit_codes import COULD_NOT_CHECK, INTERRUPTED, USAGE_ERROR, CheckExit
@@ -44,10 +45,13 @@ from runql.drift import (
 from runql.drift.approvals import APPROVALS_FILE
 from runql.drift.reports.rendering import FORMATS
 from runql.errors import (
+    AuthenticationError,
     ConfigurationError,
     DriftInputError,
     IntrospectionRefusedError,
     LocalFileError,
+    MissingCredentialsError,
+    MissingExtraError,
     PathError,
     RunqlError,
 )
@@ -71,6 +75,7 @@ class Output:
         source: the server or file that is checked, for reports of checks that fail early.
         operations: names of the checked operations.
         also: files to write, each in a format.
+        approvals: the file of approvals that the caller named, None for the one in the working directory, if any.
     """
 
     report_format: Format
@@ -78,17 +83,18 @@ class Output:
     source: str
     operations: Sequence[str] = ()
     also: Sequence[tuple[Format, Path]] = ()
+    approvals: Path | None = None
 
     def finish(self, report: Report) -> None:
         """Print the report, write the files, and exit with its code."""
         for each_format, path in self.also:
-            rendered = render(report, each_format, self.operations, strict=self.strict)
+            rendered = self._render(report, each_format)
             try:
                 path.write_text(rendered, encoding="utf-8")
             except OSError as error:
                 raise LocalFileError(f"cannot write {path}", error) from error
         colour = self.report_format == "text" and _wants_colour()
-        rendered = render(report, self.report_format, self.operations, strict=self.strict, colour=colour)
+        rendered = self._render(report, self.report_format, colour=colour)
         try:
             typer.echo(rendered, nl=False, color=colour or None)
         except OSError as error:
@@ -97,6 +103,17 @@ class Output:
                 say(f"runql drift: cannot write the output: {error.strerror or error}")
                 raise CheckExit(COULD_NOT_CHECK) from error
         raise CheckExit(report.exit_code(strict=self.strict))
+
+    def approved(self, report: Report) -> Report:
+        """Return the report with the approvals of the file."""
+        path = self.approvals or Path(APPROVALS_FILE)
+        if self.approvals is None and not path.is_file():
+            return report
+        return approve(report, read_approvals(path), datetime.now(UTC).date())
+
+    def _render(self, report: Report, form: Format, *, colour: bool = False) -> str:
+        approvals = self.approvals or Path(APPROVALS_FILE)
+        return render(report, form, self.operations, strict=self.strict, colour=colour, approvals=approvals)
 
     @contextmanager
     def errors(self) -> Generator[None]:
@@ -109,6 +126,8 @@ class Output:
         except USAGE_ERRORS as error:
             say(f"runql drift: {error}")
             raise CheckExit(USAGE_ERROR) from error
+        except MissingExtraError as error:
+            self.finish(Report(self.source, unchecked=(Unchecked("this installation", str(error)),)))
         except RunqlError as error:
             self.finish(Report(self.source, unchecked=(Unchecked("the server", str(error)),)))
         except Exception as error:
@@ -118,37 +137,66 @@ class Output:
             raise CheckExit(COULD_NOT_CHECK) from error
 
 
-def check_schema(
-    output: Output,
-    also: Sequence[str],
-    schema: Path | None,
-    url: str | None,
-    queries: Path | None,
-    approvals: Path | None,
-    *,
-    introspection: bool,
-    allow_unproved: bool,
-    update: Path | None,
-    allow_insecure: bool,
-) -> None:
-    """Compare a schema with the operations of runql and the caller's, write the reports, and exit."""
-    with output.errors():
-        output.also = _parse_also(also)
-        if (schema is None) == (url is None):
-            raise DriftInputError("give either --schema FILE or --url URL")
-        if not introspection and (url is None or update is not None):
+@dataclass(frozen=True, slots=True)
+class SchemaCheck:
+    """What `runql drift` compares.
+
+    Attributes:
+        schema: the file to check, None for that of ``url``.
+        url: the server to check; without either, the operations are checked against the schema that ships.
+        queries: the caller's operations.
+        only_mine: leave runql's own operations out.
+        known: the schema that the caller's operations were written against, None for the one that ships.
+        introspection: whether a server is asked for its schema.
+        update: the SDL file to write.
+        allow_insecure: send the key to another machine over plain HTTP.
+        allow_unproved: accept operations whose types the server does not reveal.
+    """
+
+    schema: Path | None = None
+    url: str | None = None
+    queries: Path | None = None
+    only_mine: bool = False
+    known: Path | None = None
+    introspection: bool = True
+    update: Path | None = None
+    allow_insecure: bool = False
+    allow_unproved: bool = False
+
+    def check_options(self) -> None:
+        """Raises DriftInputError where the options do not go together."""
+        if self.schema is not None and self.url is not None:
+            raise DriftInputError("give --schema FILE or --url URL, not both")
+        if self.schema is None and self.url is None and (self.queries is None or self.update is not None):
+            raise DriftInputError(
+                "give --schema FILE, --url URL, or --queries alone, which are then checked against the schema that ships"
+            )
+        if not self.introspection and (self.url is None or self.update is not None):
             raise DriftInputError(
                 "--no-introspection goes with --url, and without --update: a probe returns no schema"
             )
-        own = own_operations()
-        operations = own + (user_operations(queries, own) if queries else [])
+        if self.only_mine and self.queries is None:
+            raise DriftInputError("--only-mine leaves your own operations: name them with --queries")
+        if self.known is not None and not self.only_mine:
+            raise DriftInputError(
+                "--known goes with --only-mine: runql's own operations were written against the schema that ships"
+            )
+
+    def operations(self) -> list[CheckedOperation]:
+        """Return the operations to check."""
+        own = [] if self.only_mine else own_operations()
+        return own + (user_operations(self.queries, own) if self.queries else [])
+
+
+def check_schema(output: Output, also: Sequence[str], check: SchemaCheck) -> None:
+    """Compare a schema with the operations of runql and the caller's, write the reports, and exit."""
+    with output.errors():
+        output.also = _parse_also(also)
+        check.check_options()
+        operations = check.operations()
         output.operations = [each.name for each in operations]
-        report = _compare(
-            operations, schema, url, introspection=introspection, update=update, allow_insecure=allow_insecure
-        )
-        if allow_unproved:
-            report = report.accepting_unproved()
-        output.finish(_apply_approvals(report, approvals))
+        report = output.approved(_compare(operations, check))
+        output.finish(report.accepting_unproved() if check.allow_unproved else report)
 
 
 def check_responses(
@@ -158,7 +206,6 @@ def check_responses(
     schema: Path | None,
     url: str | None,
     project: str | None,
-    approvals: Path | None,
     *,
     allow_insecure: bool,
 ) -> None:
@@ -175,9 +222,13 @@ def check_responses(
         findings = tuple(each for exchange in exchanges for each in read_strictly(exchange, known))
         output.operations = sorted({exchange.operation for exchange in exchanges})
         report = (
-            replace(report, findings=findings, operations=len(exchanges), counted="answers").merged().sorted()
+            replace(
+                report, findings=findings, operations=len(exchanges), counted="answers", covered=frozenset()
+            )
+            .merged()
+            .sorted()
         )
-        output.finish(_apply_approvals(report, approvals))
+        output.finish(output.approved(report))
 
 
 def _parse_also(also: Sequence[str]) -> list[tuple[Format, Path]]:
@@ -191,30 +242,36 @@ def _parse_also(also: Sequence[str]) -> list[tuple[Format, Path]]:
     return targets
 
 
-def _compare(
-    operations: Sequence[CheckedOperation],
-    schema: Path | None,
-    url: str | None,
-    *,
-    introspection: bool,
-    update: Path | None,
-    allow_insecure: bool,
-) -> Report:
-    known = known_schema()
-    if url is None:
-        found = load_schema(schema or Path())
-        report = compare(known, found, operations, source=str(schema))
-        return _write_update(report, found, update)
-    settings = resolve_settings(base_url=url, allow_insecure=allow_insecure)
-    with RetryingClient(settings, retry=RETRY_POLICY) as client:
-        if update is None:
-            return client.run(check_server(known, operations, source=url, introspection=introspection))
+def _compare(operations: Sequence[CheckedOperation], check: SchemaCheck) -> Report:
+    known = known_schema() if check.known is None else load_schema(check.known)
+    if check.url is None:
+        found = known if check.schema is None else load_schema(check.schema)
+        source = "the schema that ships" if check.schema is None else str(check.schema)
+        return _write_update(compare(known, found, operations, source=source), found, check.update)
+    with _client(check.url, allow_insecure=check.allow_insecure) as client:
+        if check.update is None:
+            return client.run(
+                check_server(known, operations, source=check.url, introspection=check.introspection)
+            )
         try:
             found = client.run(introspect())
         except IntrospectionRefusedError as error:
             raise IntrospectionRefusedError(f"--update needs the schema: {error}") from error
-    report = replace(compare(known, found, operations, source=f"{url} (introspected)"), requests=1)
-    return _write_update(report, found, update)
+    report = replace(compare(known, found, operations, source=f"{check.url} (introspected)"), requests=1)
+    return _write_update(report, found, check.update)
+
+
+@contextmanager
+def _client(url: str, *, allow_insecure: bool) -> Generator[RetryingClient]:
+    """Open a client, without a key where there is none: the server may ask for none."""
+    settings = resolve_settings(base_url=url, allow_insecure=allow_insecure, needs_key=False)
+    with RetryingClient(settings, retry=RETRY_POLICY) as client:
+        try:
+            yield client
+        except AuthenticationError as error:
+            if isinstance(settings.api_key, AnonymousKey):
+                raise MissingCredentialsError(settings.api_key.reason) from error
+            raise
 
 
 def _write_update(report: Report, found: GraphQLSchema, path: Path | None) -> Report:
@@ -230,20 +287,12 @@ def _write_update(report: Report, found: GraphQLSchema, path: Path | None) -> Re
 def _read_live(url: str, project: str | None, *, allow_insecure: bool) -> tuple[list[Exchange], Report]:
     if project is None:
         raise DriftInputError("--url needs --project entity/project: its responses are checked")
-    settings = resolve_settings(base_url=url, allow_insecure=allow_insecure)
     path = parse_project_path(project)
-    address = path.resolve(entity=path.entity or settings.entity or "", project=settings.project)
-    with RetryingClient(settings, retry=RETRY_POLICY) as client:
+    with _client(url, allow_insecure=allow_insecure) as client:
+        settings = client.settings
+        address = path.resolve(entity=path.entity or settings.entity or "", project=settings.project)
         read = client.run(read_live_answers(own_operations(), address.entity, address.project))
     return read.exchanges, Report(f"{url} (answers)", unchecked=tuple(read.unchecked), requests=read.requests)
-
-
-def _apply_approvals(report: Report, path: Path | None) -> Report:
-    if path is None:
-        path = Path(APPROVALS_FILE)
-        if not path.is_file():
-            return report
-    return approve(report, read_approvals(path), datetime.now(UTC).date())
 
 
 def _wants_colour() -> bool:

@@ -76,6 +76,7 @@ drift: typer.Typer = typer.Typer(
     epilog=help_end(
         "runql drift --url https://api.wandb.ai",
         "runql drift --schema new.graphql --strict --format markdown",
+        "runql drift --queries queries --only-mine --known old.graphql --schema new.graphql",
         exit_codes=EXIT_CODES,
     ),
 )
@@ -89,7 +90,7 @@ def check(
         typer.Option(
             "--schema",
             help="schema to check instead of a server's: an SDL file, or the JSON of an introspection, such as "
-            "new.graphql; by default the schema of --url",
+            "new.graphql; by default that of --url, and with --queries alone the one that runql was built with",
             show_default=False,
         ),
     ] = None,
@@ -109,6 +110,23 @@ def check(
             "--queries",
             help="your own operations, a .graphql file or a folder of them, such as ./queries; by default the check "
             "covers runql's operations alone",
+            show_default=False,
+        ),
+    ] = None,
+    only_mine: Annotated[
+        bool,
+        typer.Option(
+            "--only-mine",
+            help="leave runql's own operations out, for a server of any kind, as in `--queries queries --only-mine`; "
+            "off by default",
+        ),
+    ] = False,
+    known: Annotated[
+        Path | None,
+        typer.Option(
+            "--known",
+            help="schema that your operations were written against, such as old.graphql, with --only-mine; by default "
+            "the schema that runql was built with",
             show_default=False,
         ),
     ] = None,
@@ -134,16 +152,19 @@ def check(
     from runql.cli.checking import checks  # noqa: PLC0415 - `--help` needs none of it
 
     checks.check_schema(
-        checks.Output(report_format, strict, url or str(schema)),
+        checks.Output(report_format, strict, url or str(schema), approvals=approvals),
         also or (),
-        schema,
-        url,
-        queries,
-        approvals,
-        introspection=not no_introspection,
-        allow_unproved=allow_unproved,
-        update=update,
-        allow_insecure=allow_insecure,
+        checks.SchemaCheck(
+            schema=schema,
+            url=url,
+            queries=queries,
+            only_mine=only_mine,
+            known=known,
+            introspection=not no_introspection,
+            update=update,
+            allow_insecure=allow_insecure,
+            allow_unproved=allow_unproved,
+        ),
     )
 
 
@@ -191,13 +212,14 @@ def responses(
     from runql.cli.checking import checks  # noqa: PLC0415 - as above
 
     checks.check_responses(
-        checks.Output(report_format, strict, url or ", ".join(str(path) for path in paths or ())),
+        checks.Output(
+            report_format, strict, url or ", ".join(str(path) for path in paths or ()), approvals=approvals
+        ),
         also or (),
         paths or (),
         schema,
         url,
         project,
-        approvals,
         allow_insecure=allow_insecure,
     )
 

@@ -30,6 +30,11 @@ class Usage:
     received: Uses = field(default_factory=Uses)
     sent: Uses = field(default_factory=Uses)
 
+    @property
+    def coordinates(self) -> frozenset[str]:
+        """Every part of the schema that an operation uses."""
+        return frozenset((*self.parts, *self.received, *self.sent))
+
     def of(self, coordinate: str) -> tuple[Use, ...]:
         """Return the operations that use this part of the schema."""
         return merged_uses(self.parts.get(coordinate, ()))
@@ -50,8 +55,10 @@ class Usage:
 
 def usage_of(operations: Sequence[CheckedOperation], schema: GraphQLSchema) -> Usage:
     """Return what the operations use of ``schema``, the schema that they were written against."""
-    combined = combine(operations)
     usage = Usage()
+    if not operations:
+        return usage
+    combined = combine(operations)
     variable_types: dict[str, list[Use]] = {}
     for reference in combined.references(schema):
         uses = combined.uses_at(reference.line)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from graphql import GraphQLSchema
 
-from runql.drift.findings import Finding, Report, Unchecked, merged_uses
+from runql.drift.findings import Finding, Report, Unchecked
 from runql.drift.operations.combined_document import CombinedDocument, combine
 from runql.drift.operations.documents import CheckedOperation
 from runql.drift.operations.usage import Usage, usage_of
@@ -46,16 +46,7 @@ class _Probe:
     def add(self, finding: Finding) -> None:
         """Add a finding; two findings with the same `Finding.place` become one with the operations of both."""
         before = self.findings.get(finding.place)
-        uses = merged_uses((*(before.uses if before else ()), *finding.uses))
-        self.findings[finding.place] = Finding(
-            finding.rule,
-            finding.level,
-            finding.coordinate,
-            (before or finding).message,
-            uses,
-            (before or finding).suggestions,
-            finding.member,
-        )
+        self.findings[finding.place] = before.joined(finding) if before else finding
 
     def send(self, document: str, operation: str) -> Flow[GraphQLResponse | None]:
         """Send a document once; None after a timeout, so that the caller can send a smaller one."""
@@ -66,11 +57,8 @@ class _Probe:
             return None
 
     def mark_unproved(self, names: Iterable[str], reason: str) -> None:
-        """Note that these operations are valid, and what is not proved of them; skip those that are known to break."""
+        """Note that these operations are valid, and what is not proved of them."""
         done = {each.subject for each in self.unchecked}
-        done |= {
-            use.operation for each in self.findings.values() if each.counts(strict=False) for use in each.uses
-        }
         self.unchecked += [Unchecked(name, reason, is_valid=True) for name in names if name not in done]
 
     def mark_unchecked(self, operations: Sequence[CheckedOperation], reason: str) -> None:
@@ -116,6 +104,8 @@ def probe(
         checked = [each for each in operations if each.name not in unchecked | without_root]
         if checked:
             yield from _probe_types(state, checked)
+    unproved = {each.subject for each in state.unchecked}
+    proved = [each for each in operations if each.name not in unproved]
     return Report(
         source=source,
         findings=tuple(state.findings.values()),
@@ -123,6 +113,7 @@ def probe(
         operations=len(operations),
         requests=state.requests,
         notes=tuple(state.notes),
+        covered=usage_of(proved, known).coordinates,
     ).sorted()
 
 

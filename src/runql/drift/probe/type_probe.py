@@ -86,8 +86,13 @@ class TypeProbe:
 
 
 def questions_for(known: GraphQLSchema, usage: Usage) -> list[Question]:
-    """Return the questions about all parts in use that a server's errors can answer."""
+    """Return the questions about all parts in use that a server's errors can answer.
+
+    The first is about ``__typename``, which has the same type everywhere: its response tells how the server writes types.
+    """
     questions: list[Question] = []
+    if known.query_type is not None:
+        questions.append(Question("field", known.query_type.name, "__typename", "String!", is_leaf=True))
     for coordinate in usage.parts:
         owner, _, name = coordinate.partition(".")
         described = known.type_map.get(owner)

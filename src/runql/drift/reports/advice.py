@@ -54,5 +54,5 @@ def summary(report: Report, *, strict: bool) -> str:
     parts = [f"{counting} breaking", f"{dangerous} dangerous", f"{deprecated} deprecated"]
     parts += [f"{approved} approved"] if approved else []
     parts += [f"{unused} breaking elsewhere (--strict counts them)"] if unused and not strict else []
-    parts += [f"{len(report.unchecked)} not checked"] if report.unchecked else []
+    parts += [f"{len(report.undecided)} not checked"] if report.undecided else []
     return f"{word}: {', '.join(parts)}; {report.operations} {report.counted}, {report.requests} requests"

@@ -24,7 +24,7 @@ def _commands(report: Report, *, strict: bool) -> Iterator[str]:
             title = f"{finding.level}: {finding.coordinate}"
             for at in [{"file": str(use.path), "line": str(use.line)} for use in user_uses(finding)] or [{}]:
                 yield _command(kind, message, {**at, "title": title})
-    for each in report.unchecked:
+    for each in report.undecided:
         yield _command("error", each.reason, {"title": f"could not check: {each.subject}"})
     for note in report.notes:
         yield _command("notice", note, {"title": "runql drift"})

@@ -22,7 +22,7 @@ def as_json(report: Report, *, strict: bool = False) -> str:
         "operations": report.operations,
         "requests": report.requests,
         "findings": [_finding(each, strict=strict) for each in report.findings],
-        "unchecked": [{"subject": each.subject, "reason": each.reason} for each in report.unchecked],
+        "unchecked": [{"subject": each.subject, "reason": each.reason} for each in report.undecided],
         "notes": list(report.notes),
     }
     return json.dumps(body, indent=2, ensure_ascii=False) + "\n"

@@ -8,6 +8,7 @@ from xml.sax.saxutils import escape, quoteattr  # nosec B406 # they write, and p
 
 from runql.drift.findings import Finding, Report
 from runql.drift.reports.advice import advice, effect, user_uses
+from runql.drift.reports.escapes import escape_xml
 
 SUITE: Final = "runql drift"
 OTHERS: Final = "the schema as a whole"
@@ -18,7 +19,7 @@ def as_junit(report: Report, operations: Sequence[str], *, strict: bool = False)
     counting = report.counting(strict=strict)
     cases = [_case(name, _affecting(counting, name), _reasons(report, name)) for name in operations]
     cases.append(_case(OTHERS, [each for each in counting if not _affects_any(each, operations)], []))
-    others = [each.reason for each in report.unchecked if each.subject not in operations]
+    others = [each.reason for each in report.undecided if each.subject not in operations]
     if others:
         cases.append(_case("the check itself", [], others))
     failures = sum("<failure" in case for case in cases)
@@ -26,7 +27,7 @@ def as_junit(report: Report, operations: Sequence[str], *, strict: bool = False)
     numbers = f'tests="{len(cases)}" failures="{failures}" errors="{errors}" skipped="0"'
     head = f'<?xml version="1.0" encoding="UTF-8"?>\n<testsuites name={quoteattr(SUITE)} {numbers}>\n'
     suite = f"  <testsuite name={quoteattr(report.source or SUITE)} {numbers}>\n"
-    return head + suite + "".join(cases) + "  </testsuite>\n</testsuites>\n"
+    return escape_xml(head + suite + "".join(cases) + "  </testsuite>\n</testsuites>\n")
 
 
 def _affecting(findings: Sequence[Finding], operation: str) -> list[Finding]:
@@ -38,7 +39,7 @@ def _affects_any(finding: Finding, operations: Sequence[str]) -> bool:
 
 
 def _reasons(report: Report, operation: str) -> list[str]:
-    return [each.reason for each in report.unchecked if each.subject == operation]
+    return [each.reason for each in report.undecided if each.subject == operation]
 
 
 def _case(name: str, failures: Sequence[Finding], errors: Sequence[str]) -> str:

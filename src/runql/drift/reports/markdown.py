@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from runql.drift.findings import Finding, Report
 from runql.drift.reports.advice import advice, effect, summary, user_uses
+from runql.drift.reports.escapes import code_span, escape_markdown
 from runql.drift.reports.text import is_shown
 
 
@@ -15,7 +16,7 @@ def as_markdown(report: Report, *, strict: bool = False) -> str:
 
 
 def _lines(report: Report, *, strict: bool) -> Iterator[str]:
-    yield f"### runql drift: {_cell(report.source)}"
+    yield f"### runql drift: {escape_markdown(report.source)}"
     yield ""
     yield f"**{summary(report, strict=strict)}**"
     shown = [each for each in report.findings if is_shown(each, strict=strict)]
@@ -24,28 +25,29 @@ def _lines(report: Report, *, strict: bool) -> Iterator[str]:
         yield "| level | where | what | affects | to do |"
         yield "|---|---|---|---|---|"
         yield from (_row(each) for each in shown)
-    if report.unchecked:
+    if report.undecided:
         yield ""
         yield "Could not check:"
         yield ""
-        yield from (f"- `{each.subject}`: {_cell(each.reason)}" for each in report.unchecked)
+        yield from (
+            f"- {code_span(each.subject)}: {escape_markdown(each.reason)}" for each in report.undecided
+        )
     if report.notes:
         yield ""
-        yield from (f"> {_cell(note)}" for note in report.notes)
+        yield from (f"> {escape_markdown(note)}" for note in report.notes)
 
 
 def _row(finding: Finding) -> str:
     level = finding.level if finding.approved is None else f"approved ({finding.approved})"
-    affected = [effect(finding), *(f"`{use.path}:{use.line}`" for use in user_uses(finding))]
+    affected = [
+        escape_markdown(effect(finding)),
+        *(code_span(f"{use.path}:{use.line}") for use in user_uses(finding)),
+    ]
     cells = (
-        level,
-        f"`{finding.coordinate}`",
-        finding.message,
+        escape_markdown(level),
+        code_span(finding.coordinate),
+        escape_markdown(finding.message),
         ", ".join(filter(None, affected)),
-        advice(finding),
+        escape_markdown(advice(finding)),
     )
-    return f"| {' | '.join(_cell(each) for each in cells)} |"
-
-
-def _cell(content: str) -> str:
-    return content.replace("|", "\\|").replace("\n", " ")
+    return f"| {' | '.join(cells)} |"

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import json
+import os
 from hashlib import sha256
+from pathlib import Path
 from typing import Final
+from urllib.parse import quote
 
-from runql.drift.approvals import APPROVALS_FILE
 from runql.drift.findings import Finding, Report
-from runql.drift.reports.advice import advice, effect, user_uses
+from runql.drift.reports.advice import advice, effect
 from runql.drift.reports.text import is_shown
 from runql.version import __version__
 
 SCHEMA: Final = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 
 
-def as_sarif(report: Report, *, strict: bool = False) -> str:
-    """Return one run of the tool; approved findings are suppressed results."""
+def as_sarif(report: Report, approvals: Path, *, strict: bool = False) -> str:
+    """Return one run of the tool; approved findings are suppressed results.
+
+    Args:
+        report: the result of a check.
+        approvals: the file in which expected changes are approved, the location of findings without another.
+        strict: also give what no operation uses.
+    """
     shown = [each for each in report.findings if is_shown(each, strict=strict)]
     rules = sorted({finding.rule for finding in shown})
     run = {
@@ -29,16 +37,16 @@ def as_sarif(report: Report, *, strict: bool = False) -> str:
         },
         "invocations": [
             {
-                "executionSuccessful": not report.unchecked,
+                "executionSuccessful": not report.undecided,
                 "exitCode": report.exit_code(strict=strict),
                 "toolExecutionNotifications": [
                     {"level": "error", "message": {"text": f"could not check {each.subject}: {each.reason}"}}
-                    for each in report.unchecked
+                    for each in report.undecided
                 ]
                 + [{"level": "note", "message": {"text": note}} for note in report.notes],
             }
         ],
-        "results": [_result(each, rules.index(each.rule), strict=strict) for each in shown],
+        "results": [_result(each, rules.index(each.rule), approvals, strict=strict) for each in shown],
         "columnKind": "unicodeCodePoints",
     }
     return (
@@ -47,7 +55,7 @@ def as_sarif(report: Report, *, strict: bool = False) -> str:
     )
 
 
-def _result(finding: Finding, index: int, *, strict: bool) -> dict[str, object]:
+def _result(finding: Finding, index: int, approvals: Path, *, strict: bool) -> dict[str, object]:
     message = ". ".join(
         part.rstrip(".") for part in (finding.message, effect(finding), advice(finding)) if part
     )
@@ -57,8 +65,10 @@ def _result(finding: Finding, index: int, *, strict: bool) -> dict[str, object]:
         "ruleIndex": index,
         "level": _level(finding, strict=strict),
         "message": {"text": f"{message}."},
-        "locations": _locations(finding),
-        "partialFingerprints": {"coordinate/v1": sha256("|".join(finding.place).encode()).hexdigest()},
+        "locations": _locations(finding, approvals),
+        "partialFingerprints": {
+            "coordinate/v1": sha256("|".join(finding.place).encode("utf-8", "backslashreplace")).hexdigest()
+        },
         "suppressions": approved,
     }
 
@@ -69,17 +79,22 @@ def _level(finding: Finding, *, strict: bool) -> str:
     return "note" if finding.level == "safe" else "warning"
 
 
-def _locations(finding: Finding) -> list[dict[str, object]]:
+def _locations(finding: Finding, approvals: Path) -> list[dict[str, object]]:
     """Return the locations in the user's files, else the file of approvals, as GitHub requires a file."""
     named = [{"fullyQualifiedName": finding.coordinate, "kind": "member"}]
-    found = [(str(use.path), use.line) for use in user_uses(finding)] or [(APPROVALS_FILE, 1)]
+    uses = [(use.path, use.line) for use in finding.uses if use.path is not None]
     return [
         {
-            "physicalLocation": {"artifactLocation": {"uri": path}, "region": {"startLine": line}},
+            "physicalLocation": {"artifactLocation": {"uri": _uri(path)}, "region": {"startLine": line}},
             "logicalLocations": named,
         }
-        for path, line in found
+        for path, line in uses or [(approvals, 1)]
     ]
+
+
+def _uri(path: Path) -> str:
+    """Return a path as a reference to a URI: one of file for an absolute path, else relative to the checkout."""
+    return path.as_uri() if path.is_absolute() else quote(os.fsencode(path.as_posix()))
 
 
 def _rule_title(rule: str) -> str:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
 from typing import Final
 
-from runql.drift.approvals import APPROVALS_FILE, approval_entry
+from runql.drift.approvals import approval_entry
 from runql.drift.findings import Finding, Report
 from runql.drift.reports.advice import advice, effect, summary, user_uses
+from runql.drift.reports.escapes import escape_line
 
 RED: Final = "31"
 YELLOW: Final = "33"
@@ -18,36 +21,47 @@ COLOURS: Final = {"breaking": RED, "dangerous": YELLOW, "deprecated": YELLOW, "s
 VERDICT_COLOURS: Final = {"ok": GREEN, "breaking": RED, "unchecked": YELLOW}
 
 
-def as_text(report: Report, *, strict: bool = False, colour: bool = False) -> str:
-    """Return the report as lines; without ``strict``, safe changes and unused parts are only counted."""
-    lines = list(_lines(report, strict=strict, colour=colour))
+def as_text(
+    report: Report, approvals: Path, today: date, *, strict: bool = False, colour: bool = False
+) -> str:
+    """Return the report as lines; without ``strict``, safe changes and unused parts are only counted.
+
+    Args:
+        report: the result of a check.
+        approvals: the file in which expected changes are approved.
+        today: the day of the check, from which a suggested approval counts.
+        strict: also show what no operation uses.
+        colour: use terminal colours.
+    """
+    lines = list(_lines(report, approvals, today, strict=strict, colour=colour))
     return "\n".join(lines) + "\n"
 
 
-def _lines(report: Report, *, strict: bool, colour: bool) -> Iterator[str]:
+def _lines(report: Report, approvals: Path, today: date, *, strict: bool, colour: bool) -> Iterator[str]:
     def paint(value: str, *codes: str) -> str:
         return f"\x1b[{';'.join(codes)}m{value}\x1b[0m" if colour else value
 
-    yield f"{paint('runql drift', BOLD)}: {report.source}"
+    yield f"{paint('runql drift', BOLD)}: {escape_line(report.source)}"
     for finding in report.findings:
         if is_shown(finding, strict=strict):
             word = "approved" if finding.approved is not None else finding.level
             code = DIM if finding.approved is not None else COLOURS[finding.level]
+            coordinate = paint(escape_line(finding.coordinate), BOLD)
             yield ""
-            yield f"{paint(f'{word:<10}', code, BOLD)} {paint(finding.coordinate, BOLD)}  {paint(finding.rule, DIM)}"
-            yield from (f"  {line}" for line in _details(finding))
-    for each in report.unchecked:
+            yield f"{paint(f'{word:<10}', code, BOLD)} {coordinate}  {paint(finding.rule, DIM)}"
+            yield from (f"  {escape_line(line)}" for line in _details(finding))
+    for each in report.undecided:
         yield ""
-        yield f"{paint('unchecked ', YELLOW, BOLD)} {paint(each.subject, BOLD)}"
-        yield f"  {each.reason}"
+        yield f"{paint('unchecked ', YELLOW, BOLD)} {paint(escape_line(each.subject), BOLD)}"
+        yield f"  {escape_line(each.reason)}"
     for note in report.notes:
         yield ""
-        yield f"{paint('note', DIM)}: {note}"
+        yield f"{paint('note', DIM)}: {escape_line(note)}"
     counting = report.counting(strict=strict)
     if counting:
         yield ""
-        yield f"To approve an expected change, add to {APPROVALS_FILE}:"
-        yield from (f"  {line}" for line in approval_entry(counting[0]).splitlines())
+        yield f"To approve an expected change, add to {escape_line(str(approvals))}:"
+        yield from (f"  {line}" for line in approval_entry(counting[0], today).splitlines())
     yield ""
     yield paint(summary(report, strict=strict), VERDICT_COLOURS[report.verdict(strict=strict)], BOLD)
 
@@ -58,7 +72,7 @@ def is_shown(finding: Finding, *, strict: bool) -> bool:
 
 
 def _details(finding: Finding) -> Iterator[str]:
-    yield from finding.message.splitlines()
+    yield finding.message
     if affected := effect(finding):
         yield affected
     for use in user_uses(finding):

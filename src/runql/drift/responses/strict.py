@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -29,7 +30,8 @@ from graphql import (
     parse,
 )
 
-from runql.drift.findings import Finding, Use
+from runql.drift.findings import Finding, Level, Use
+from runql.drift.operations.documents import own_operations
 from runql.drift.operations.senders import senders_of
 from runql.drift.operations.type_strings import type_of
 from runql.drift.responses.json_scalars import shape_error
@@ -37,6 +39,7 @@ from runql.values import JSONValue, parse_json
 
 DATE_TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)?$")
 WHOLE_NUMBER: Final = re.compile(r"-?\d+$")
+WHOLE: Final = frozenset({"Int", "Int64"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +75,7 @@ def read_strictly(exchange: Exchange, schema: GraphQLSchema) -> list[Finding]:
     root = schema.get_root_type(operation.operation)
     if root is None or not isinstance(exchange.data, dict):
         return []
-    reader = _Reader(schema, exchange, _fragments(document))
+    reader = _Reader(schema, exchange, _fragments(document), _senders(exchange.operation, document))
     reader.read_object(root.name, [operation.selection_set], exchange.data)
     return list(reader.found.values())
 
@@ -83,22 +86,55 @@ def _fragments(document: DocumentNode) -> dict[str, FragmentDefinitionNode]:
     }
 
 
+def _senders(operation: str, document: DocumentNode) -> tuple[str, ...]:
+    """Return the members of runql that send a document; none for another document of the same name.
+
+    Of an older server runql requests fewer fields: a document that selects less is still runql's.
+    """
+    return (
+        senders_of(operation) if _selected(document) <= _own_selections().get(operation, frozenset()) else ()
+    )
+
+
+@cache
+def _own_selections() -> dict[str, frozenset[tuple[str, str]]]:
+    """Return what each operation of runql selects."""
+    return {
+        each.name: _selected(parse("\n".join(part.text for part in (each.definition, *each.fragments))))
+        for each in own_operations()
+    }
+
+
+def _selected(document: DocumentNode) -> frozenset[tuple[str, str]]:
+    """Return the name of each selected field, beside that of the operation or fragment."""
+    found = set[tuple[str, str]]()
+    for definition in document.definitions:
+        if isinstance(definition, OperationDefinitionNode | FragmentDefinitionNode):
+            name = definition.name.value if definition.name else ""
+            waiting = [definition.selection_set]
+            while waiting:
+                for node in waiting.pop().selections:
+                    if isinstance(node, FieldNode):
+                        found.add((name, node.name.value))
+                    inner = getattr(node, "selection_set", None)
+                    if isinstance(inner, SelectionSetNode):
+                        waiting.append(inner)
+    return frozenset(found)
+
+
 @dataclass(slots=True)
 class _Reader:
     schema: GraphQLSchema
     exchange: Exchange
     fragments: Mapping[str, FragmentDefinitionNode]
+    senders: tuple[str, ...]
     found: dict[tuple[str, str, str], Finding] = field(default_factory=dict[tuple[str, str, str], Finding])
 
-    def note(self, rule: str, coordinate: str, message: str) -> None:
-        use = Use(
-            self.exchange.operation,
-            senders_of(self.exchange.operation),
-            self.exchange.path,
-            self.exchange.line,
-        )
-        finding = Finding(rule, "breaking", coordinate, message, (use,))
-        self.found.setdefault(finding.place, finding)
+    def note(self, rule: str, coordinate: str, message: str, level: Level = "breaking") -> None:
+        use = Use(self.exchange.operation, self.senders, self.exchange.path, self.exchange.line)
+        finding = Finding(rule, level, coordinate, message, (use,))
+        before = self.found.get(finding.place)
+        self.found[finding.place] = before.joined(finding) if before else finding
 
     def read_object(
         self, declared: str, selections: Sequence[SelectionSetNode], data: Mapping[str, JSONValue]
@@ -119,6 +155,7 @@ class _Reader:
                 "answer-unknown-field",
                 f"{runtime}.{key}",
                 f"the server returned {runtime}.{key}, which the operation does not select",
+                "dangerous",
             )
         is_object = isinstance(described, GraphQLObjectType)
         for key, nodes in selected.items():
@@ -186,7 +223,9 @@ class _Reader:
                 self.note("answer-shape", coordinate, f"unexpected content in {coordinate}: {wrong}")
             return
         message = f"the server returned {_describe(value)} for {coordinate}; the SDL declares {name}"
-        self.note("answer-type", coordinate, message)
+        # JSON has one kind of number: decoders read 1.0 as the integer that it is.
+        is_whole = name in WHOLE and isinstance(value, float) and value.is_integer()
+        self.note("answer-type", coordinate, message, "dangerous" if is_whole else "breaking")
 
     def selected_fields(
         self, runtime: str, selections: Sequence[SelectionSetNode]

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from pydantic import SecretStr
 
+from runql.api_key import AnonymousKey
 from runql.tracebacks import FramesHidden, redact_error
 from runql.transport.credentials.log_filter import hide_in_logs
 
@@ -26,6 +27,11 @@ class Credentials:
         # Cached in a function, where no walk over attributes finds them.
         self._spellings = cache(lambda: _spellings(key))
         hide_in_logs(self)
+
+    @property
+    def is_anonymous(self) -> bool:
+        """Whether no request carries a key."""
+        return isinstance(self._key, AnonymousKey)
 
     def header(self) -> tuple[str, str]:
         """Return the header that carries the key."""
