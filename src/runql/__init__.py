@@ -73,6 +73,7 @@ from runql.limits import (
     TooManyRedirectsError,
 )
 from runql.partial_results import OnPartial, PartialResultWarning
+from runql.transport.observation.schema_drift import OnSchemaDrift, SchemaDrift, SchemaDriftWarning
 from runql.values import Filters, JSONInput, JSONValue, Missing
 from runql.version import __version__
 
@@ -316,6 +317,7 @@ __all__ = [
     "OfflineRunsWarning",
     "OnInvalid",
     "OnPartial",
+    "OnSchemaDrift",
     "OnUnsafe",
     "OpenedRuns",
     "Operation",
@@ -349,7 +351,9 @@ __all__ = [
     "SampleFormat",
     "ScanFormat",
     "Schema",
+    "SchemaDrift",
     "SchemaDriftError",
+    "SchemaDriftWarning",
     "ServerFailureError",
     "Settings",
     "SeveralItemsError",

@@ -522,7 +522,7 @@ class FrameValueError(RunqlError, ValueError):
         self.value = value
         self.dtype = dtype
         what = "no value in a row" if value is None else f"a value that does not fit: {_excerpt(value)}"
-        why = f"for which schema asks {dtype}: ask for one that holds it, or leave the column out of schema"
+        why = f"for which schema asks {dtype}: ask for a dtype that holds it, or leave the column out"
         if inferred:
             why = f'which the first rows make {dtype}: name it in schema, or infer="all"'
         super().__init__(f"run {run} has {what} of column {column!r}, {why}")

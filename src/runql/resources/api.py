@@ -16,10 +16,12 @@ from runql.resources.artifacts.catalog import ArtifactCatalog, AsyncArtifactCata
 from runql.resources.records.entry_point import EntryPoint, known_entity
 from runql.resources.records.imports import AsyncProjectImports, ProjectImports
 from runql.resources.records.run_fields import UNEDITED, read_run
+from runql.resources.records.strict_reading import response_reader
 from runql.transport.bodies import Progress
 from runql.transport.deadlines.methods import counts_as_one_async_call, counts_as_one_call
 from runql.transport.flow import Flow, ReadOnce
 from runql.transport.http_library import httpx
+from runql.transport.observation.schema_drift import OnSchemaDrift
 from runql.transport.sync import RetryingClient
 from runql.values import Filters, Missing
 
@@ -70,6 +72,8 @@ class Api(EntryPoint[RetryingClient], ArtifactCatalog, ProjectImports):
         limits: Limits | None = None,
         partial: OnPartial = "raise",
         share: float = 1.0,
+        strict: OnSchemaDrift | None = None,
+        sample: float = 0.01,
     ) -> None:
         """Resolve the settings: arguments, then `WANDB_*` variables, then settings files, then netrc.
 
@@ -91,11 +95,17 @@ class Api(EntryPoint[RetryingClient], ArtifactCatalog, ProjectImports):
                 they raise `IncompleteHistoriesError` and `QueryError`.
             share: the part of the server's rate limit for this client, above 0: 0.25 in each of four processes that
                 read at the same time. The client leaves the rest to the others.
+            strict: read a sample of the responses strictly, as `runql drift responses` does (extra `drift`). A departure
+                from the schema is a `SchemaDriftWarning` once for each kind (``"warn"``), a `SchemaDriftError`
+                (``"raise"``), or goes to a function as `SchemaDrift`; none of them holds values of runs. What
+                `drift-approvals.toml` in the working directory approves is left out. Pickles leave it behind.
+            sample: the share of the responses that ``strict`` reads, the first one included.
 
         Raises:
             ConfigurationError: a setting is not valid.
             MissingCredentialsError: no API key was found.
             ValueError, TypeError: an option is not valid.
+            MissingExtraError: ``strict`` needs graphql-core.
         """
         key = given_key(api_key)
         del api_key  # tracebacks of errors show this frame's variables
@@ -110,6 +120,7 @@ class Api(EntryPoint[RetryingClient], ArtifactCatalog, ProjectImports):
             limits=limits,
             partial=partial,
             share=share,
+            reader=response_reader(strict, sample),
         )
         self._settle()
 
@@ -378,6 +389,8 @@ class AsyncApi(EntryPoint["AsyncRetryingClient"], AsyncArtifactCatalog, AsyncPro
         limits: Limits | None = None,
         partial: OnPartial = "raise",
         share: float = 1.0,
+        strict: OnSchemaDrift | None = None,
+        sample: float = 0.01,
     ) -> None:
         """Resolve the settings: arguments, then `WANDB_*` variables, then settings files, then netrc.
 
@@ -398,6 +411,7 @@ class AsyncApi(EntryPoint["AsyncRetryingClient"], AsyncArtifactCatalog, AsyncPro
             limits=limits,
             partial=partial,
             share=share,
+            reader=response_reader(strict, sample),
         )
         self._settle()
 

@@ -27,7 +27,7 @@ from runql.transport.credentials.plain_http import check_plain_http
 from runql.transport.deadlines.call import Call
 from runql.transport.endpoint import NO_REQUEST, UNSENT, Endpoint
 from runql.transport.event_loops import EventLoop, current_event_loop
-from runql.transport.flow import Alone, Effect, Flow, Gather, Join, Offload, Reply, Sleep, name_of
+from runql.transport.flow import Alone, Effect, Flow, Gather, Join, Offload, Reply, Send, Sleep, name_of
 from runql.transport.http_library import httpx
 from runql.transport.lifetime import (
     ForkSafeLock,
@@ -40,6 +40,7 @@ from runql.transport.lifetime import (
 )
 from runql.transport.limits.body import LimitedBody, SinkBody
 from runql.transport.observation.log_setup import set_up_log
+from runql.transport.observation.schema_drift import ResponseReader
 from runql.transport.observation.spans import observed_call, request_span
 from runql.transport.pacing.concurrency import Concurrency
 from runql.transport.pacing.limiter import Place, RateLimiter, Turn, checked_share
@@ -121,6 +122,7 @@ class AsyncRetryingClient:
         limits: Limits | None = None,
         partial: OnPartial = "raise",
         share: float = 1.0,
+        reader: ResponseReader | None = None,
     ) -> None:
         set_up_log()
         self.settings = settings
@@ -129,6 +131,7 @@ class AsyncRetryingClient:
         self._partial: OnPartial = checked_partial(partial)
         self.traffic: Traffic = Traffic()
         self.sample_limits: SampleLimits = SampleLimits()
+        self._reader = reader
         self._retry = RetryPolicy().with_retries(retry)
         self._endpoint = Endpoint(settings)
         transport = checked_transport(transport, httpx.AsyncBaseTransport)
@@ -382,6 +385,8 @@ class AsyncRetryingClient:
         while (reduced := self._endpoint.reduced_request(effect, request, response)) is not None:
             request = reduced
             response = await self._send(request, call)
+        if self._reader is not None and isinstance(effect, Send):
+            self._reader(request.content or b"", response.content)
         return response
 
     async def _gather(self, effect: Gather, call: Call) -> None:

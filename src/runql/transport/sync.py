@@ -27,7 +27,7 @@ from runql.transport.deadlines.call import Call
 from runql.transport.deadlines.sockets import bounding_sockets
 from runql.transport.deadlines.waits import wait_for, wait_for_all
 from runql.transport.endpoint import NO_REQUEST, UNSENT, Endpoint
-from runql.transport.flow import Effect, Flow, Gather, Join, Offload, Reply, Sleep, name_of
+from runql.transport.flow import Effect, Flow, Gather, Join, Offload, Reply, Send, Sleep, name_of
 from runql.transport.http_library import httpx
 from runql.transport.lifetime import (
     ForkSafeLock,
@@ -39,6 +39,7 @@ from runql.transport.lifetime import (
 )
 from runql.transport.limits.body import LimitedBody, SinkBody
 from runql.transport.observation.log_setup import set_up_log
+from runql.transport.observation.schema_drift import ResponseReader
 from runql.transport.observation.spans import observed_call, request_span
 from runql.transport.pacing.concurrency import Concurrency
 from runql.transport.pacing.limiter import Place, RateLimiter, Turn, checked_share
@@ -79,6 +80,7 @@ class RetryingClient:
         limits: Limits | None = None,
         partial: OnPartial = "raise",
         share: float = 1.0,
+        reader: ResponseReader | None = None,
     ) -> None:
         set_up_log()
         self.settings = settings
@@ -87,6 +89,7 @@ class RetryingClient:
         self._partial: OnPartial = checked_partial(partial)
         self.traffic: Traffic = Traffic()
         self.sample_limits: SampleLimits = SampleLimits()
+        self._reader = reader
         self._retry = RetryPolicy().with_retries(retry)
         self._endpoint = Endpoint(settings)
         transport = checked_transport(transport, httpx.BaseTransport)
@@ -360,6 +363,8 @@ class RetryingClient:
         while (reduced := self._endpoint.reduced_request(effect, request, response)) is not None:
             request = reduced
             response = self._send(request, call)
+        if self._reader is not None and isinstance(effect, Send):
+            self._reader(request.content or b"", response.content)
         return response
 
     def _gather(self, effect: Gather, call: Call) -> None:

@@ -39,6 +39,7 @@ from runql.values import JSONValue, parse_json
 
 DATE_TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)?$")
 WHOLE_NUMBER: Final = re.compile(r"-?\d+$")
+SCHEMA_NAME: Final = re.compile(r"[_A-Za-z]\w{0,63}", re.ASCII)
 WHOLE: Final = frozenset({"Int", "Int64"})
 
 
@@ -63,8 +64,14 @@ class Exchange:
     line: int = 1
 
 
-def read_strictly(exchange: Exchange, schema: GraphQLSchema) -> list[Finding]:
-    """Return a finding for each departure of a response from the schema, each once."""
+def read_strictly(exchange: Exchange, schema: GraphQLSchema, *, shows_values: bool = True) -> list[Finding]:
+    """Return a finding for each departure of a response from the schema, each once.
+
+    Args:
+        exchange: the request and its response.
+        schema: what the response must fit.
+        shows_values: quote values of the response in messages; without it they name types alone.
+    """
     document = parse(exchange.document)
     operation = next(
         node
@@ -75,7 +82,9 @@ def read_strictly(exchange: Exchange, schema: GraphQLSchema) -> list[Finding]:
     root = schema.get_root_type(operation.operation)
     if root is None or not isinstance(exchange.data, dict):
         return []
-    reader = _Reader(schema, exchange, _fragments(document), _senders(exchange.operation, document))
+    reader = _Reader(
+        schema, exchange, _fragments(document), _senders(exchange.operation, document), shows_values
+    )
     reader.read_object(root.name, [operation.selection_set], exchange.data)
     return list(reader.found.values())
 
@@ -128,6 +137,7 @@ class _Reader:
     exchange: Exchange
     fragments: Mapping[str, FragmentDefinitionNode]
     senders: tuple[str, ...]
+    shows_values: bool
     found: dict[tuple[str, str, str], Finding] = field(default_factory=dict[tuple[str, str, str], Finding])
 
     def note(self, rule: str, coordinate: str, message: str, level: Level = "breaking") -> None:
@@ -135,6 +145,14 @@ class _Reader:
         finding = Finding(rule, level, coordinate, message, (use,))
         before = self.found.get(finding.place)
         self.found[finding.place] = before.joined(finding) if before else finding
+
+    def describe(self, value: JSONValue) -> str:
+        """Return words for a value."""
+        return _describe(value) if self.shows_values else f"a value of type {type(value).__name__}"
+
+    def as_name(self, name: str, placeholder: str) -> str:
+        """Return what should be a name of the schema; the placeholder where it may be anything else."""
+        return name if self.shows_values or SCHEMA_NAME.fullmatch(name) else placeholder
 
     def read_object(
         self, declared: str, selections: Sequence[SelectionSetNode], data: Mapping[str, JSONValue]
@@ -146,15 +164,16 @@ class _Reader:
             self.note(
                 "answer-unknown-type",
                 declared,
-                f"the server returned {runtime} for {declared}, a type that is not in the SDL",
+                f"the server returned {self.as_name(runtime, 'a value')} for {declared}, a type that is not in the SDL",
             )
             return
         selected = self.selected_fields(runtime, selections)
         for key in data.keys() - selected.keys():
+            shown = f"{runtime}.{self.as_name(key, 'key')}"
             self.note(
                 "answer-unknown-field",
-                f"{runtime}.{key}",
-                f"the server returned {runtime}.{key}, which the operation does not select",
+                shown,
+                f"the server returned {shown}, which the operation does not select",
                 "dangerous",
             )
         is_object = isinstance(described, GraphQLObjectType)
@@ -176,7 +195,7 @@ class _Reader:
             not isinstance(described, GraphQLObjectType | GraphQLInterfaceType)
             or name not in described.fields
         ):
-            self.note("answer-unknown-field", f"{owner}.{name}", f"{owner}.{name} is not in the SDL")
+            self.note("answer-undeclared-field", f"{owner}.{name}", f"{owner}.{name} is not in the SDL")
             return
         inner = [node.selection_set for node in nodes if node.selection_set is not None]
         self.read_value(f"{owner}.{name}", type_of(described.fields[name]), inner, value)
@@ -195,7 +214,7 @@ class _Reader:
                 self.note(
                     "answer-type",
                     coordinate,
-                    f"the server returned {_describe(value)} for {coordinate}; the SDL declares {declared}",
+                    f"the server returned {self.describe(value)} for {coordinate}; the SDL declares {declared}",
                 )
                 return
             for each in value:
@@ -213,16 +232,18 @@ class _Reader:
                 return
         elif isinstance(described, GraphQLEnumType):
             if isinstance(value, str) and value not in described.values:
-                message = f"the server returned {value} for {coordinate}; the SDL has no such value in {name}"
-                self.note("answer-enum-value", f"{name}.{value}", message)
+                shown = self.as_name(value, "VALUE")
+                message = f"the server returned {shown} for {coordinate}; the SDL has no such value in {name}"
+                self.note("answer-enum-value", f"{name}.{shown}", message)
             if isinstance(value, str):
                 return
         elif isinstance(described, GraphQLScalarType) and _is_scalar_value(name, value):
             wrong = shape_error(coordinate, value)
             if wrong:
-                self.note("answer-shape", coordinate, f"unexpected content in {coordinate}: {wrong}")
+                content = f": {wrong}" if self.shows_values else ""
+                self.note("answer-shape", coordinate, f"unexpected content in {coordinate}{content}")
             return
-        message = f"the server returned {_describe(value)} for {coordinate}; the SDL declares {name}"
+        message = f"the server returned {self.describe(value)} for {coordinate}; the SDL declares {name}"
         # JSON has one kind of number: decoders read 1.0 as the integer that it is.
         is_whole = name in WHOLE and isinstance(value, float) and value.is_integer()
         self.note("answer-type", coordinate, message, "dangerous" if is_whole else "breaking")
