@@ -17,6 +17,7 @@ from tests.drift.schema_server import KEY, SchemaServer
 from tests.drift.sdl_editor import SdlEditor
 from tests.patience import PATIENCE
 
+from runql import __version__
 from runql.drift.schema.sources import known_sdl
 
 ROOT = Path(__file__).parents[2]
@@ -93,15 +94,19 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def run_action(folder: Path, **inputs: str) -> tuple[subprocess.CompletedProcess[str], str, str]:
+def run_action(
+    folder: Path, fork: str = "", **inputs: str
+) -> tuple[subprocess.CompletedProcess[str], str, str]:
     """Run the action's last step; return its process, output and summary."""
     action = loaded(ACTION)
     given = {name: str(each.get("default", "")) for name, each in action["inputs"].items()} | inputs
     step = action["runs"]["steps"][-1]
-    env = {
-        name: given[value.removeprefix("${{ inputs.").removesuffix(" }}")]
-        for name, value in step["env"].items()
-    }
+    given["fork"] = fork
+    expressions = {"github.event.pull_request.head.repo.fork": "fork"}
+    env: dict[str, str] = {}
+    for name, value in step["env"].items():
+        expression = str(value).removeprefix("${{ ").removesuffix(" }}")
+        env[name] = given[expressions.get(expression, expression.removeprefix("inputs."))]
     output, summary = folder / "output", folder / "summary.md"
     done = bash(
         step["run"], folder, {**env, "GITHUB_OUTPUT": str(output), "GITHUB_STEP_SUMMARY": str(summary)}
@@ -127,6 +132,44 @@ def test_the_action_passes_and_fails_as_the_server_does(
     assert '"version": "2.1.0"' in (folder / "drift.sarif").read_text()
 
 
+def test_a_forks_pull_request_is_compared_with_the_committed_schema(
+    server: SchemaServer, folder: Path
+) -> None:
+    server.serve(known_sdl())
+    (folder / "committed.graphql").write_text(drifted())
+    inputs = {"url": server.url, "schema": "committed.graphql"}
+    done, output, _ = run_action(folder, fork="true", **inputs)
+    assert (done.returncode, output, server.received) == (1, "exit-code=1\n", [])
+    assert "::notice title=runql drift::a fork's pull request gets no key" in done.stdout
+    (folder / "output").unlink()
+    done, output, _ = run_action(folder, fork="false", **{**inputs, "api-key": KEY})
+    assert (done.returncode, output) == (0, "exit-code=0\n"), done.stdout
+    assert server.received
+
+
+def test_the_action_and_the_workflow_install_the_release_that_they_belong_to() -> None:
+    release = f"runql[cli,drift]=={__version__}"
+    assert loaded(ACTION)["inputs"]["version"]["default"] == release
+    # YAML 1.1 reads the key `on` as true.
+    assert loaded(NIGHTLY)[True]["workflow_call"]["inputs"]["version"]["default"] == release
+
+
+def test_the_action_leaves_the_callers_python_alone() -> None:
+    [python, cache, install, _] = loaded(ACTION)["runs"]["steps"]
+    assert python["with"]["update-environment"] is False
+    assert install["env"]["PYTHON"] == f"${{{{ steps.{python['id']}.outputs.python-path }}}}"
+    assert cache["with"]["path"] == install["env"]["PIP_CACHE_DIR"]
+
+
+@pytest.mark.parametrize(("query", "code"), [("{ viewer { id } }", 0), ("{ viewer { idd } }", 1)])
+def test_the_hook_does_what_its_description_says(query: str, code: int, folder: Path) -> None:
+    [hook] = loaded(HOOKS)
+    (folder / "queries").mkdir()
+    (folder / "queries" / "mine.graphql").write_text(f"query Mine {query}")
+    command = f"{folder}/temp/runql-drift/bin/{hook['entry']} {' '.join(hook['args'])}"
+    assert bash(command, folder, {}).returncode == code
+
+
 def test_the_action_reports_a_usage_error(folder: Path) -> None:
     done, output, _ = run_action(folder)
     assert (done.returncode, output) == (3, "exit-code=3\n")
@@ -150,6 +193,7 @@ def test_the_nightly_workflow_opens_a_pull_request_with_the_regenerated_client(
     git(folder, "clone", "--quiet", str(remote), str(checkout))
     (checkout / "schema.graphql").write_text(known_sdl())
     (checkout / "client.txt").write_text("old\n")
+    (checkout / "log.txt").write_text("old\n")
     git(checkout, "add", "--all")
     git(checkout, "commit", "--quiet", "--message", "first")
     git(checkout, "push", "--quiet", "origin", "HEAD:main")
@@ -164,7 +208,11 @@ def test_the_nightly_workflow_opens_a_pull_request_with_the_regenerated_client(
         "SERVER": server.url,
         "SCHEMA": "schema.graphql",
         "WANDB_API_KEY": KEY,
-        "GENERATE": "echo new > client.txt",
+        "SETUP": "echo installed > log.txt",
+        "GENERATE": "[ $(cat log.txt) = installed ] && echo new > client.txt",
+        "GENERATED": "client.txt generated",
+        "QUERIES": "",
+        "APPROVALS": "",
         "GITHUB_OUTPUT": str(folder / "output"),
         "GITHUB_STEP_SUMMARY": str(folder / "summary.md"),
     }
@@ -175,6 +223,7 @@ def test_the_nightly_workflow_opens_a_pull_request_with_the_regenerated_client(
     title = "Server schema: 1 breaking (Run.state)."
     assert git(remote, "log", "-1", "--format=%s", "drift/server-schema").strip() == title
     assert git(remote, "show", "drift/server-schema:client.txt") == "new\n"
+    assert git(remote, "show", "drift/server-schema:log.txt") == "old\n", "nobody generates it"
     assert f"# {title}" in git(remote, "show", "drift/server-schema:schema.graphql")
     asked = (folder / "asked").read_text()
     assert f"pr create --head drift/server-schema --title {title}" in asked
@@ -197,6 +246,7 @@ def test_the_nightly_workflow_pushes_with_the_token_of_that_step(folder: Path) -
         env = {
             "PATH": f"{programs}:{os.environ['PATH']}",
             "SCHEMA": "schema.graphql",
+            "GENERATED": "",
             "GH_TOKEN": token,
             "GIT_TERMINAL_PROMPT": "0",
         }
@@ -213,6 +263,8 @@ def test_the_nightly_workflow_fails_when_the_server_could_not_be_checked(folder:
     env = {
         "SERVER": "http://127.0.0.1:9",
         "SCHEMA": "schema.graphql",
+        "QUERIES": "",
+        "APPROVALS": "",
         "WANDB_API_KEY": KEY,
         "GITHUB_OUTPUT": str(folder / "output"),
         "GITHUB_STEP_SUMMARY": str(folder / "summary.md"),
