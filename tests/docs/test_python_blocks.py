@@ -98,11 +98,14 @@ def test_every_other_page_is_run_by_the_module_that_is_named() -> None:
 
 
 def test_every_language_is_one_that_is_checked() -> None:
-    # graphql and toml: test_own_queries.py, and test_approvals.py in tests/drift; yaml: test_readme.py; sh: test_shell_blocks.py; text: pictures and output
+    # graphql and toml: test_own_queries.py; drift's: test_drift_pages.py; yaml: test_readme.py; sh: test_shell_blocks.py; text: pictures and output
     found = {(page, language) for page in PAGES for language in languages(page) - {"python", "sh", "text"}}
     assert found == {
         ("README.md", "yaml"),
         ("docs/drift.md", "toml"),
+        ("docs/drift-github.md", "yaml"),
+        ("docs/drift-gitlab.md", "yaml"),
+        ("docs/drift-jenkins.md", "groovy"),
         ("docs/own-queries.md", "graphql"),
         ("docs/own-queries.md", "toml"),
     }
