@@ -13,7 +13,19 @@ from typing import Any, Literal, Self, TypeAlias
 import py_gql
 import uvicorn
 from ariadne import make_executable_schema
-from graphql import NoSchemaIntrospectionCustomRule, parse, validate
+from graphql import (
+    DocumentNode,
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    Lexer,
+    Node,
+    NoSchemaIntrospectionCustomRule,
+    Source,
+    TokenKind,
+    parse,
+    validate,
+)
 from py_gql.exc import GraphQLError
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -41,6 +53,8 @@ class ServerBehaviour:
         without_locations: whether errors have no lines and columns.
         sorts_errors: whether it sorts errors by message.
         needs_key: whether it refuses requests without a key.
+        max_tokens: it refuses documents with more tokens, as GraphQL Armor does.
+        max_depth: it refuses documents with deeper selections, as GraphQL Armor does, before it validates them.
         validates: whether it validates; else it responds with empty data.
     """
 
@@ -52,6 +66,8 @@ class ServerBehaviour:
     without_locations: bool = False
     sorts_errors: bool = False
     needs_key: bool = False
+    max_tokens: int | None = None
+    max_depth: int | None = None
     validates: bool = True
 
 
@@ -116,6 +132,8 @@ class SchemaServer:
             return JSONResponse({"errors": [{"message": "who are you?"}]}, status_code=401)
         if not self.behaviour.validates:
             return JSONResponse({"data": {}})
+        if (refused := self._beyond_limits(body["query"])) is not None:
+            return JSONResponse({"errors": [{"message": f"Syntax Error: {refused}"}]}, status_code=400)
         try:
             answer = self._executor()(body)
         except GraphQLError:
@@ -131,6 +149,22 @@ class SchemaServer:
         if errors:
             answer = {"errors": errors[: self.behaviour.max_errors]}
         return JSONResponse(answer, status_code=self.behaviour.status if errors else 200)
+
+    def _beyond_limits(self, query: str) -> str | None:
+        """Return the words of GraphQL Armor for a document that is too large or too deep."""
+        most_tokens, most_depth = self.behaviour.max_tokens, self.behaviour.max_depth
+        if most_tokens is not None:
+            lexer, number = Lexer(Source(query)), 0
+            while lexer.advance().kind is not TokenKind.EOF:
+                number += 1
+                if number > most_tokens:
+                    return f"Token limit of {most_tokens} exceeded, found {number}."
+        if most_depth is not None:
+            document = parse(query)
+            depth = max(_depth(each, document) for each in document.definitions)
+            if depth > most_depth:
+                return f"Query depth limit of {most_depth} exceeded, found {depth}."
+        return None
 
     def _executor(self) -> Callable[[Body], Body]:
         if self.sdl not in self._engines:
@@ -189,3 +223,17 @@ class SchemaServer:
             return dict(result.response())
 
         return execute
+
+
+def _depth(node: Node, document: DocumentNode) -> int:
+    """Return how many fields lie within each other at most."""
+    if isinstance(node, FragmentSpreadNode):
+        named = (
+            each
+            for each in document.definitions
+            if isinstance(each, FragmentDefinitionNode) and each.name.value == node.name.value
+        )
+        return max((_depth(each, document) for each in named), default=0)
+    selection = getattr(node, "selection_set", None)
+    inner = max((_depth(each, document) for each in selection.selections), default=0) if selection else 0
+    return inner + isinstance(node, FieldNode)

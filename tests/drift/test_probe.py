@@ -6,7 +6,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from graphql import GraphQLObjectType, GraphQLSchema, OperationDefinitionNode, OperationType, parse
+from graphql import (
+    GraphQLObjectType,
+    GraphQLSchema,
+    OperationDefinitionNode,
+    OperationType,
+    parse,
+)
 from tests.drift import sdl_edits
 from tests.drift.conftest import Connect
 from tests.drift.schema_server import SchemaServer, ServerBehaviour
@@ -17,6 +23,7 @@ from runql import AuthenticationError
 from runql.config import resolve_settings
 from runql.drift import CheckedOperation, Report, probe
 from runql.drift.operations.senders import known_senders
+from runql.drift.probe.packing import count_tokens, operation_depth, operation_tokens
 from runql.drift.probe.probe import HARMLESS, MARKER, MOST_REQUESTS
 from runql.drift.schema.sources import known_sdl
 from runql.transport.sync import RetryingClient
@@ -123,18 +130,67 @@ def _refused(behaviour: ServerBehaviour, report: Report, server: SchemaServer) -
     return 0 if behaviour.max_bytes is None else report.requests - len(server.received)
 
 
-def test_a_server_that_reports_one_error_proves_nothing_and_its_errors_are_kept(
+def test_a_server_that_reports_one_error_proves_validity_and_no_types(
     server: SchemaServer, connect: Connect, known: GraphQLSchema, operations: list[CheckedOperation]
 ) -> None:
     server.behaviour = ServerBehaviour(introspection=False, max_errors=1)
     report = probed(server, connect, known, operations)
     assert report.verdict() == "unchecked"
     assert {each.subject for each in report.unchecked} == {each.name for each in operations}
+    assert report.accepting_unproved().verdict() == "ok"
+    assert report.requests == 4
+    assert "the server reports one error of a document" in report.notes
+    server.serve(drifted())
+    report = probed(server, connect, known, operations)
+    assert report.verdict() == "breaking"
+    assert broken(report) <= DRIFTED
+    assert server.resolved == []
+    server.behaviour = ServerBehaviour(introspection=False)
+    whole = probed(server, connect, known, operations)
+    assert affected(report) == affected(whole)
+
+
+def affected(report: Report) -> set[str]:
+    return {use.operation for each in report.counting() for use in each.uses}
+
+
+@pytest.mark.parametrize("most_tokens", [1000, 500])
+def test_a_limit_of_tokens_is_learned_from_the_first_refusal(
+    most_tokens: int,
+    server: SchemaServer,
+    connect: Connect,
+    known: GraphQLSchema,
+    operations: list[CheckedOperation],
+) -> None:
+    server.behaviour = ServerBehaviour(introspection=False, max_tokens=most_tokens)
+    report = connect(server.url).run(probe(known, operations, most_requests=2 * MOST_REQUESTS))
+    too_large = {each.name for each in operations if operation_tokens(each) > most_tokens}
+    assert {each.subject for each in report.unchecked if not each.is_valid} == too_large
+    assert all("it refuses its requests, too" in each.reason for each in report.unchecked)
+    assert f"the server allows {most_tokens:,} tokens a document" in report.notes
+    assert report.counting() == ()
+    refused = [each for each in server.received if count_tokens(each["query"]) > most_tokens]
+    assert len(refused) == 1, "the others fit"
+    server.serve(drifted())
+    report = connect(server.url).run(probe(known, operations, most_requests=2 * MOST_REQUESTS))
+    assert broken(report) == DRIFTED
+    assert server.resolved == []
+
+
+def test_armors_defaults_get_a_verdict(
+    server: SchemaServer, connect: Connect, known: GraphQLSchema, operations: list[CheckedOperation]
+) -> None:
+    server.behaviour = ServerBehaviour(introspection=False, max_tokens=1000, max_depth=6)
+    report = probed(server, connect, known, operations)
+    refused = {each.name for each in operations if operation_tokens(each) > 1000 or operation_depth(each) > 6}
+    assert {each.subject for each in report.unchecked} == refused
+    assert report.counting() == ()
     assert report.requests <= MOST_REQUESTS
     server.serve(drifted())
     report = probed(server, connect, known, operations)
     assert report.verdict() == "breaking"
-    assert broken(report) & DRIFTED
+    assert broken(report) <= DRIFTED
+    assert server.resolved == []
 
 
 def test_the_number_of_requests_is_bounded_and_the_rest_is_unchecked(

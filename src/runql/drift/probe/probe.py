@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from graphql import GraphQLSchema
 
@@ -11,6 +12,13 @@ from runql.drift.findings import Finding, Report, Unchecked
 from runql.drift.operations.combined_document import CombinedDocument, combine
 from runql.drift.operations.documents import CheckedOperation
 from runql.drift.operations.usage import Usage, usage_of
+from runql.drift.probe.packing import (
+    count_tokens,
+    operation_aliases,
+    operation_depth,
+    operation_tokens,
+    packed,
+)
 from runql.drift.probe.revealed_types import (
     RevealedTypes,
     needs_numbers,
@@ -18,8 +26,9 @@ from runql.drift.probe.revealed_types import (
     type_findings,
     unanswered,
 )
-from runql.drift.probe.type_probe import Question, build_type_probe, questions_for
+from runql.drift.probe.type_probe import Question, TypeProbe, build_type_probe, questions_for
 from runql.drift.server_errors.error_findings import missing_root, read_errors
+from runql.drift.server_errors.limits import LimitKind, StatedLimit, stated_limits
 from runql.drift.server_errors.messages import ServerError, parse_message
 from runql.drift.server_errors.request import GraphQLResponse, send_document
 from runql.errors import RequestTimedOutError
@@ -42,6 +51,31 @@ class _Probe:
     findings: dict[tuple[str, str, str], Finding] = field(default_factory=dict[tuple[str, str, str], Finding])
     unchecked: list[Unchecked] = field(default_factory=list[Unchecked])
     notes: list[str] = field(default_factory=list[str])
+    reports_one: bool = False
+    limits: dict[LimitKind, StatedLimit] = field(default_factory=dict[LimitKind, StatedLimit])
+
+    def learn(self, errors: Sequence[ServerError]) -> bool:
+        """Take over the limits that a server states; return whether one of them is new."""
+        new = {
+            each.kind: each
+            for each in stated_limits(errors)
+            if each.kind not in self.limits or each.allowed < self.limits[each.kind].allowed
+        }
+        self.limits |= new
+        self.notes += [f"the server allows {each.words()}" for each in new.values()]
+        return bool(new)
+
+    def within_limits(self, operations: Sequence[CheckedOperation]) -> list[list[CheckedOperation]]:
+        """Return groups that the limits allow; note operations that are beyond a limit by themselves."""
+        allowed: list[CheckedOperation] = []
+        for operation in operations:
+            beyond = next(filter(None, (_beyond(operation, each) for each in self.limits.values())), None)
+            if beyond is None:
+                allowed.append(operation)
+            else:
+                self.mark_unchecked([operation], beyond)
+        tokens = self.limits.get("tokens")
+        return packed(allowed, tokens.allowed) if tokens is not None else [allowed] if allowed else []
 
     def add(self, finding: Finding) -> None:
         """Add a finding; two findings with the same `Finding.place` become one with the operations of both."""
@@ -102,7 +136,12 @@ def probe(
             for use in each.uses
         }
         checked = [each for each in operations if each.name not in unchecked | without_root]
-        if checked:
+        if state.reports_one:
+            state.mark_unproved(
+                [each.name for each in checked],
+                "it is valid, but the server reports one error of a document: it reveals no types",
+            )
+        elif checked:
             yield from _probe_types(state, checked)
     unproved = {each.subject for each in state.unchecked}
     proved = [each for each in operations if each.name not in unproved]
@@ -131,8 +170,9 @@ def _why_not_validating(response: GraphQLResponse) -> str:
 
 
 def _probe_operations(state: _Probe, operations: Sequence[CheckedOperation]) -> Flow[None]:
-    """Check operations in one document; halve it where the response proves nothing."""
+    """Check operations in one document; pack it anew where the server states a limit, else halve it."""
     waiting = [list(operations)]
+    knows_order = False
     knows_root = all(each.definition.kind != "mutation" for each in operations)
     while waiting:
         group = waiting.pop(0)
@@ -145,13 +185,26 @@ def _probe_operations(state: _Probe, operations: Sequence[CheckedOperation]) -> 
             left = [operation for each in [group, *waiting] for operation in each]
             state.mark_unchecked(left, "the server ran an invalid document: the probe stopped")
             return
+        new_limits = state.learn(() if response is None else response.errors)
         reason = _read_response(state, combined, response, {*combined.markers, MARKER})
+        if reason and new_limits:
+            waiting = state.within_limits([operation for each in [group, *waiting] for operation in each])
+            continue
+        if reason and response is not None and len(response.errors) == 1 and not knows_order:
+            knows_order = True
+            if (yield from _reports_the_first_error(state)):
+                yield from _probe_in_order(state, [each for part in [group, *waiting] for each in part])
+                return
         if reason and response is not None and not knows_root and state.requests < state.most_requests:
             knows_root = True
             if (yield from _lacks_mutations(state)):
                 mutations = [each for each in operations if each.definition.kind == "mutation"]
                 state.add(missing_root("mutation", _mutation_type(state.known), mutations))
-                waiting = [[each for each in operations if each.definition.kind != "mutation"]]
+                waiting = [
+                    [each for each in part if each.definition.kind != "mutation"]
+                    for part in [group, *waiting]
+                ]
+                waiting = [part for part in waiting if part]
                 continue
         if reason and len(group) > 1:
             middle = len(group) // 2
@@ -160,11 +213,74 @@ def _probe_operations(state: _Probe, operations: Sequence[CheckedOperation]) -> 
             state.mark_unchecked(group, reason)
 
 
+def _reports_the_first_error(state: _Probe) -> Flow[bool]:
+    """Return whether the server reports the first error of a document and no other."""
+    fields = [f"{MARKER}_first", f"{MARKER}_second"]
+    document = "\n".join(f"query {each} {{ {each} }}" for each in fields)
+    response = yield from state.send(f"{document}\n{HARMLESS}", MARKER)
+    state.reports_one = response is not None and _markers(response.errors) == {fields[0]}
+    return state.reports_one
+
+
+def _probe_in_order(state: _Probe, operations: Sequence[CheckedOperation]) -> Flow[None]:
+    """Check operations on a server that reports one error, the first: where it is that of the last field, there is no other.
+
+    Operations that break are taken out, and the rest is sent again.
+    """
+    state.notes.append("the server reports one error of a document")
+    waiting = [list(operations)]
+    while waiting:
+        group = waiting.pop(0)
+        if state.requests >= state.most_requests:
+            state.mark_unchecked(group, f"no proof within {state.most_requests} requests")
+            continue
+        combined = combine(group, trailer=HARMLESS)
+        response = yield from state.send(combined.source, MARKER)
+        reason = _read_response(state, combined, response, {MARKER})
+        if response is not None and response.data is not None:
+            state.mark_unchecked([each for part in [group, *waiting] for each in part], reason)
+            return
+        if not reason:
+            continue
+        errors = () if response is None else response.errors
+        found = read_errors(combined, errors, state.known).findings
+        broken = {use.operation for finding in found for use in finding.uses}
+        rest = [each for each in group if each.name not in broken]
+        if len(rest) < len(group):
+            state.mark_unproved(
+                [each.name for each in group if each.name in broken],
+                "the server reports the first of its errors, and there may be others",
+            )
+            waiting = [rest, *waiting] if rest else waiting
+        elif len(group) > 1:
+            waiting = [group[: len(group) // 2], group[len(group) // 2 :], *waiting]
+        else:
+            state.mark_unchecked(group, reason)
+
+
 def _lacks_mutations(state: _Probe) -> Flow[bool]:
     """Return whether the server says that it has no mutations at all: then it reports nothing of what is in them."""
     response = yield from state.send(f"mutation {MARKER} {{ {MARKER} }}", MARKER)
     parsed = [parse_message(error.message) for error in (response.errors if response else ())]
     return any(each is not None and each.kind == "no such root" for each in parsed)
+
+
+def _beyond(operation: CheckedOperation, limit: StatedLimit) -> str | None:
+    """Return why an operation is beyond a limit by itself, so that the server refuses requests of it; None if it is not."""
+    measure = _MEASURES.get(limit.kind)
+    found = measure(operation) if measure else 0
+    if found <= limit.allowed:
+        return None
+    return (
+        f"the server allows {limit.words()}, and this operation has {found:,}: it refuses its requests, too"
+    )
+
+
+_MEASURES: Final[Mapping[LimitKind, Callable[[CheckedOperation], int]]] = {
+    "tokens": operation_tokens,
+    "aliases": operation_aliases,
+    "depth": operation_depth,
+}
 
 
 def _mutation_type(known: GraphQLSchema) -> str:
@@ -232,11 +348,13 @@ def _ask(state: _Probe, questions: Sequence[Question], revealed: RevealedTypes) 
     waiting, unanswerable = list(questions), list[Question]()
     most, is_numbered = len(waiting), False
     while waiting and state.requests < state.most_requests:
-        asked = waiting[:most]
-        document = build_type_probe(state.known, asked, MARKER, is_numbered=is_numbered)
+        document = _fitting(state, waiting[:most], is_numbered=is_numbered)
+        asked = waiting[: document.questions]
         response = yield from state.send(document.source, MARKER)
         if response is not None and response.data is not None:
             break
+        if state.learn(() if response is None else response.errors):
+            continue
         removed_before = set(revealed.removed)
         errors = () if response is None else response.errors
         read_type_errors(document, errors, revealed)
@@ -245,7 +363,7 @@ def _ask(state: _Probe, questions: Sequence[Question], revealed: RevealedTypes) 
             coordinate.partition(".")[0] for coordinate in revealed.removed.keys() - removed_before
         }
         open_ones = unanswered(asked, revealed)
-        left = [*open_ones, *waiting[most:]]
+        left = [*open_ones, *waiting[len(asked) :]]
         # The marker ends the document: without an error for it, the server stopped before the end.
         is_complete = MARKER in _markers(errors)
         if open_ones and not is_numbered and is_complete and needs_numbers(errors):
@@ -259,6 +377,18 @@ def _ask(state: _Probe, questions: Sequence[Question], revealed: RevealedTypes) 
             most = max(1, len(asked) // 2)
         waiting = left
     return [*unanswerable, *waiting]
+
+
+def _fitting(state: _Probe, questions: Sequence[Question], *, is_numbered: bool) -> TypeProbe:
+    """Return a document that asks the first of the questions, as many as the server's limit of tokens allows."""
+    tokens = state.limits.get("tokens")
+    number = len(questions)
+    while True:
+        document = build_type_probe(state.known, questions[:number], MARKER, is_numbered=is_numbered)
+        size = 0 if tokens is None else count_tokens(document.source)
+        if tokens is None or size <= tokens.allowed or number == 1:
+            return document
+        number = max(1, min(number - 1, number * tokens.allowed // size))
 
 
 def _parts_by_operation(questions: Sequence[Question], usage: Usage) -> dict[str, list[str]]:

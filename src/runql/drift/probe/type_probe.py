@@ -76,6 +76,7 @@ class TypeProbe:
         named: by a name that only this line has: of a variable, of a value, of an input field with its type.
         marked: by the marker that precedes the line, in order; empty if the document is not numbered.
         marker: the field that ends the document.
+        questions: how many it asks.
     """
 
     source: str
@@ -83,6 +84,7 @@ class TypeProbe:
     named: Mapping[str, ProbeLine]
     marked: Mapping[str, ProbeLine]
     marker: str
+    questions: int
 
 
 def questions_for(known: GraphQLSchema, usage: Usage) -> list[Question]:
@@ -155,7 +157,9 @@ def build_type_probe(
     # Nothing else selects this marker, so its error proves that the server came to the end. The request names this
     # operation: a server that does not validate would run only this harmless one.
     lines.add(f"query {marker} {{ {marker} }}")
-    return TypeProbe("\n".join(lines.written), lines.by_number, lines.by_name, lines.marked, marker)
+    return TypeProbe(
+        "\n".join(lines.written), lines.by_number, lines.by_name, lines.marked, marker, len(questions)
+    )
 
 
 @dataclass(slots=True)
