@@ -9,6 +9,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +103,10 @@ def wrong_config(body: Body) -> None:
     run_of(body)["config"] = json.dumps({SECRET: 1})
 
 
+def set_typename(typename: str, body: Body) -> None:
+    run_of(body)["__typename"] = typename
+
+
 Opened = Callable[..., AnyApi]
 
 
@@ -177,7 +182,7 @@ def test_an_unknown_type_is_named_only_where_it_is_a_name(
     drifts: list[SchemaDrift] = []
     api = opened(drifts.append)
     for typename in (SECRET, "FutureRun"):
-        drifting.edit = lambda body, typename=typename: run_of(body).update(__typename=typename)
+        drifting.edit = partial(set_typename, typename)
         with suppress(SchemaDriftError):
             face.take(api.run(path))
     assert [each.rule for each in drifts] == ["answer-unknown-type"] * 2
@@ -258,10 +263,14 @@ def test_an_option_that_is_not_valid_is_refused(
         opened(strict, sample)
 
 
+def no_package(*_: object) -> None:
+    """Find no package, whichever is asked for."""
+
+
 def test_without_graphql_core_the_extra_is_named(opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [each for each in sys.modules if each.split(".")[:2] == ["runql", "drift"]]:
         monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setattr("importlib.util.find_spec", lambda *_: None)
+    monkeypatch.setattr("importlib.util.find_spec", no_package)
     with pytest.raises(MissingExtraError, match=r"pip install 'runql\[drift\]'"):
         opened("warn")
 

@@ -38,7 +38,7 @@ def packed(operations: Sequence[CheckedOperation], allowed: int) -> list[list[Ch
     """Return groups of operations whose documents have at most ``allowed`` tokens; an operation may be too large alone."""
     tokens = {each.name: count_tokens(each.text) + MARKER_TOKENS for each in definitions_of(operations)}
     groups: list[list[CheckedOperation]] = []
-    inside: set[str] = set()
+    inside = set[str]()
     size = allowed + 1
     # Operations with the same fragments lie beside each other: a document holds each fragment once.
     for operation in sorted(operations, key=lambda each: sorted(part.name for part in each.fragments)):
@@ -46,7 +46,7 @@ def packed(operations: Sequence[CheckedOperation], allowed: int) -> list[list[Ch
         more = sum(tokens[name] for name in parts - inside)
         if size + more > allowed:
             groups.append([])
-            inside, size = set(), HARMLESS_TOKENS
+            inside, size = set[str](), HARMLESS_TOKENS
             more = sum(tokens[name] for name in parts)
         groups[-1].append(operation)
         inside |= parts

@@ -56,12 +56,12 @@ class _Probe:
 
     def learn(self, errors: Sequence[ServerError]) -> bool:
         """Take over the limits that a server states; return whether one of them is new."""
-        new = {
+        new: dict[LimitKind, StatedLimit] = {
             each.kind: each
             for each in stated_limits(errors)
             if each.kind not in self.limits or each.allowed < self.limits[each.kind].allowed
         }
-        self.limits |= new
+        self.limits.update(new)
         self.notes += [f"the server allows {each.words()}" for each in new.values()]
         return bool(new)
 

@@ -77,7 +77,7 @@ class SampledReader:
                 raise SchemaDriftError(drifts[0].operation, [each.message for each in drifts])
             return
         for finding, drift in zip(found, drifts, strict=True):
-            if self._on_drift != "warn":
+            if not isinstance(self._on_drift, str):
                 self._on_drift(drift)
             elif finding.place not in self._told:
                 self._told.add(finding.place)
