@@ -6,7 +6,7 @@
 from .fragments import FullRunFieldsUser, RunPlaceFieldsProject  # noqa: F401  # pyright: ignore[reportUnusedImport] - inherited annotations name them
 from typing import Literal, Optional, Union
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from .base_model import BaseModel
 from .fragments import FullRunFields, RunPlaceFields
@@ -22,11 +22,14 @@ class GetArtifactCreatorArtifact(BaseModel):
         Union[
             "GetArtifactCreatorArtifactCreatedByRun",
             "GetArtifactCreatorArtifactCreatedByUser",
+            "GetArtifactCreatorArtifactCreatedByOther",
         ]
     ] = Field(alias="createdBy")
     place: Optional[
         Union[
-            "GetArtifactCreatorArtifactPlaceRun", "GetArtifactCreatorArtifactPlaceUser"
+            "GetArtifactCreatorArtifactPlaceRun",
+            "GetArtifactCreatorArtifactPlaceUser",
+            "GetArtifactCreatorArtifactPlaceOther",
         ]
     ]
 
@@ -39,9 +42,31 @@ class GetArtifactCreatorArtifactCreatedByUser(BaseModel):
     typename__: Literal["User"] = Field(alias="__typename")
 
 
+class GetArtifactCreatorArtifactCreatedByOther(BaseModel):
+    typename__: str = Field(alias="__typename")
+
+    @field_validator("typename__")
+    @classmethod
+    def other_than_known(cls, value: str) -> str:
+        if value in ("Run", "User"):
+            raise ValueError(f"a {value} whose fields do not fit")
+        return value
+
+
 class GetArtifactCreatorArtifactPlaceRun(RunPlaceFields):
     typename__: Literal["Run"] = Field(alias="__typename")
 
 
 class GetArtifactCreatorArtifactPlaceUser(BaseModel):
     typename__: Literal["User"] = Field(alias="__typename")
+
+
+class GetArtifactCreatorArtifactPlaceOther(BaseModel):
+    typename__: str = Field(alias="__typename")
+
+    @field_validator("typename__")
+    @classmethod
+    def other_than_known(cls, value: str) -> str:
+        if value in ("Run", "User"):
+            raise ValueError(f"a {value} whose fields do not fit")
+        return value

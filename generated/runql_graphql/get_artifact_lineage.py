@@ -6,7 +6,7 @@
 from .fragments import RunLineageFieldsProject  # noqa: F401  # pyright: ignore[reportUnusedImport] - inherited annotations name them
 from typing import Literal, Optional, Union
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from .base_model import BaseModel
 from .fragments import ArtifactManifestFields, PageFields, RunLineageFields
@@ -25,6 +25,7 @@ class GetArtifactLineageArtifact(BaseModel):
         Union[
             "GetArtifactLineageArtifactCreatedByRun",
             "GetArtifactLineageArtifactCreatedByUser",
+            "GetArtifactLineageArtifactCreatedByOther",
         ]
     ] = Field(alias="createdBy")
     used_by: "GetArtifactLineageArtifactUsedBy" = Field(alias="usedBy")
@@ -39,6 +40,17 @@ class GetArtifactLineageArtifactCreatedByRun(RunLineageFields):
 
 class GetArtifactLineageArtifactCreatedByUser(BaseModel):
     typename__: Literal["User"] = Field(alias="__typename")
+
+
+class GetArtifactLineageArtifactCreatedByOther(BaseModel):
+    typename__: str = Field(alias="__typename")
+
+    @field_validator("typename__")
+    @classmethod
+    def other_than_known(cls, value: str) -> str:
+        if value in ("Run", "User"):
+            raise ValueError(f"a {value} whose fields do not fit")
+        return value
 
 
 class GetArtifactLineageArtifactUsedBy(BaseModel):

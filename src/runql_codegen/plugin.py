@@ -47,6 +47,20 @@ def _missing_(cls, value: object) -> Optional["{enum}"]:
 """
 
 
+# A union is open: a type that a newer server adds becomes this one. A known type that does not fit stays an error.
+OTHER_TYPE = """
+class {name}(BaseModel):
+    typename__: str = Field(alias="__typename")
+
+    @field_validator("typename__")
+    @classmethod
+    def other_than_known(cls, value: str) -> str:
+        if value in {known}:
+            raise ValueError(f"a {{value}} whose fields do not fit")
+        return value
+"""
+
+
 class OperationFunctions(Plugin):
     """Replaces the generated client class by one function per operation."""
 
@@ -141,6 +155,7 @@ class OperationFunctions(Plugin):
                 continue
             if fragment.type_condition.name.value == "Run" and _required_fields(shape) in NAMES_ALONE:
                 require_presence(shape, names_with_directives(fragment.selection_set))
+        open_unions(module)
         return documented(module, "The fragments, one type for each shape.")
 
     def generate_result_types_module(
@@ -155,6 +170,7 @@ class OperationFunctions(Plugin):
         for shape in module.body:
             if isinstance(shape, ast.ClassDef):
                 require_presence(shape, may_be_absent)
+        open_unions(module)
         return documented(module, f"What the server answers to `{name}`.")
 
     def generate_result_types_code(self, generated_code: str) -> str:
@@ -198,6 +214,58 @@ def documented(module: ast.Module, text: str) -> ast.Module:
     if any(isinstance(node, (ast.ClassDef, ast.FunctionDef)) for node in module.body):
         module.body.insert(0, ast.Expr(ast.Constant(text)))
     return ast.fix_missing_locations(module)
+
+
+def open_unions(module: ast.Module) -> None:
+    """Add to each union of shapes one for the types that the schema does not name yet."""
+    shapes = {node.name: node for node in module.body if isinstance(node, ast.ClassDef)}
+    typenames = {name: _typenames(shape) for name, shape in shapes.items()}
+    for union in [each for shape in shapes.values() for each in _unions(shape)]:
+        members = [_unquoted(each) for each in union.elts]
+        if not all(typenames.get(each) for each in members):
+            continue
+        last = members[-1]
+        name = f"{last.removesuffix(typenames[last][-1])}Other"
+        while name in shapes:
+            name += "Type"
+        known = tuple(sorted(each for member in members for each in typenames[member]))
+        other = ast.parse(OTHER_TYPE.format(name=name, known=known)).body
+        place = module.body.index(shapes[last]) + 1
+        module.body[place:place] = other
+        union.elts.append(ast.Name(f'"{name}"'))
+    if any(isinstance(node, ast.FunctionDef) for shape in module.body for node in ast.walk(shape)):
+        module.body.insert(0, ast.ImportFrom("pydantic", [ast.alias("field_validator")], 0))
+
+
+def _unions(shape: ast.ClassDef) -> list[ast.Tuple]:
+    """Return the members of each union in the annotations of a shape; what is appended to them joins the union."""
+    return [
+        node.slice
+        for node in ast.walk(shape)
+        if isinstance(node, ast.Subscript)
+        and isinstance(node.value, ast.Name)
+        and node.value.id == "Union"
+        and isinstance(node.slice, ast.Tuple)
+    ]
+
+
+def _unquoted(name: ast.expr) -> str:
+    """Return a name, which ariadne-codegen quotes where its class follows."""
+    return name.id.strip("\"'") if isinstance(name, ast.Name) else ""
+
+
+def _typenames(shape: ast.ClassDef) -> list[str]:
+    """Return the types that a shape is for; empty where it does not say."""
+    for field in shape.body:
+        match field:
+            case ast.AnnAssign(
+                target=ast.Name(id="typename__"),
+                annotation=ast.Subscript(value=ast.Name(id="Literal"), slice=given),
+            ):
+                return [_unquoted(each) for each in (given.elts if isinstance(given, ast.Tuple) else [given])]
+            case _:
+                pass
+    return []
 
 
 def names_with_directives(selection: SelectionSetNode) -> set[str]:

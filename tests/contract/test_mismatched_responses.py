@@ -96,11 +96,28 @@ def mixed() -> Mixed:
 
 
 @pytest.fixture
-def sweep_ids(server: RunningServer, project: str) -> tuple[str, str, str]:
+def project(request: pytest.FixtureRequest, project: str) -> str:
+    """A project of the test's own for calls that write, one of all others for those that read."""
+    call: str = request.node.callspec.params["call"]
+    return "only-read" if call in READING.keys() | DOWNLOADING.keys() else project
+
+
+@pytest.fixture(scope="module")
+def furnished() -> dict[str, tuple[str, str, str]]:
+    """The sweeps of the projects that are there, by project."""
+    return {}
+
+
+@pytest.fixture
+def sweep_ids(
+    server: RunningServer, project: str, furnished: dict[str, tuple[str, str, str]]
+) -> tuple[str, str, str]:
     """One sweep of the project, one of another project, and another one of the project."""
-    other = furnish(server, f"{project}-other")
-    sweep = furnish(server, project)
-    return sweep, other, furnish_sweep(server, project)
+    if project not in furnished:
+        other = furnish(server, f"{project}-other")
+        sweep = furnish(server, project)
+        furnished[project] = sweep, other, furnish_sweep(server, project)
+    return furnished[project]
 
 
 def furnish_sweep(server: RunningServer, project: str) -> str:

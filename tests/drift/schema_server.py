@@ -55,6 +55,7 @@ class ServerBehaviour:
         needs_key: whether it refuses requests without a key.
         max_tokens: it refuses documents with more tokens, as GraphQL Armor does.
         max_depth: it refuses documents with deeper selections, as GraphQL Armor does, before it validates them.
+        forbidden: it responds with 403 to documents that contain this str, as a firewall does.
         validates: whether it validates; else it responds with empty data.
     """
 
@@ -68,6 +69,7 @@ class ServerBehaviour:
     needs_key: bool = False
     max_tokens: int | None = None
     max_depth: int | None = None
+    forbidden: str | None = None
     validates: bool = True
 
 
@@ -132,6 +134,8 @@ class SchemaServer:
             return JSONResponse({"errors": [{"message": "who are you?"}]}, status_code=401)
         if not self.behaviour.validates:
             return JSONResponse({"data": {}})
+        if self.behaviour.forbidden is not None and self.behaviour.forbidden in body["query"]:
+            return PlainTextResponse("forbidden", status_code=403)
         if (refused := self._beyond_limits(body["query"])) is not None:
             return JSONResponse({"errors": [{"message": f"Syntax Error: {refused}"}]}, status_code=400)
         try:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from graphql import build_schema
 from graphql.utilities.find_breaking_changes import BreakingChangeType, DangerousChangeType
 
+from runql.drift import compare, user_operations
 from runql.drift.schema import changes
 from runql.drift.schema.changes import find_changes, is_safe_to_receive, is_safe_to_send
 
@@ -128,3 +131,13 @@ def test_standard_scalars_and_directives_are_no_changes() -> None:
 def test_direction_decides(was: str, becomes: str, receive: bool, send: bool) -> None:
     assert is_safe_to_receive(was, becomes) is receive
     assert is_safe_to_send(was, becomes) is send
+
+
+def test_an_object_that_becomes_an_interface_is_dangerous_for_those_who_receive_it(tmp_path: Path) -> None:
+    (tmp_path / "mine.graphql").write_text("query Mine { c { n } } query Other { b { n } }")
+    after = BEFORE.replace("type C { n: Int }", "interface C { n: Int } type D implements C { n: Int }")
+    report = compare(build_schema(BEFORE), build_schema(after), user_operations(tmp_path / "mine.graphql"))
+    [finding] = [each for each in report.findings if each.level != "safe"]
+    assert (finding.rule, finding.level, finding.coordinate) == ("type-kind-changed", "dangerous", "C")
+    assert [use.operation for use in finding.uses] == ["Mine"]
+    assert report.verdict() == "ok"

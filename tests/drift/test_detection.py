@@ -11,7 +11,7 @@ from graphql import GraphQLSchema, parse, validate
 from tests.drift.conftest import Connect
 from tests.drift.schema_changes import SchemaChange, all_changes
 from tests.drift.schema_server import SchemaServer, ServerBehaviour
-from tests.profiles import quick_part
+from tests.profiles import quick_part, usual_part
 
 from runql.drift import CheckedOperation, Report, check_server, compare, load_schema
 from runql.drift.operations.combined_document import combine
@@ -42,9 +42,13 @@ UNSUPPORTED_BY_PY_GQL = (
 
 
 def _changes_by_source() -> dict[str, list[SchemaChange]]:
-    """Return the changes that each source checks."""
+    """Return the changes that each source checks.
+
+    Introspection differs from a file in how the schema arrives, not in what is compared: one change of each kind is enough.
+    """
     second = [each for each in CHANGES if not each.name.startswith(UNSUPPORTED_BY_PY_GQL)][::8]
-    return {source: second if source == PY_GQL else CHANGES for source in SOURCES}
+    one_of_each = usual_part(CHANGES, lambda each: each.kind)
+    return {"sdl": CHANGES, "introspection": one_of_each, "probe": CHANGES, PY_GQL: second}
 
 
 CHANGES_BY_SOURCE = _changes_by_source()
@@ -133,13 +137,14 @@ def test_what_breaks_is_found_and_nothing_else_fails(
     assert report.verdict() == ("breaking" if change.breaks else "ok"), report.findings
 
 
-@pytest.mark.parametrize("source", ["sdl", "introspection"])
 @each_change
-def test_strict_counts_what_nobody_uses(change: SchemaChange, source: str, outcomes: Outcomes) -> None:
-    report = outcomes[change.name, source].report
-    assert (report.verdict(strict=True) == "breaking") == change.breaks_if_used
-    if change.breaks_if_used:
-        assert any(change.coordinate in each.coordinate for each in report.counting(strict=True))
+def test_strict_counts_what_nobody_uses(change: SchemaChange, outcomes: Outcomes) -> None:
+    for source in ("sdl", "introspection"):
+        if change in CHANGES_BY_SOURCE[source]:
+            report = outcomes[change.name, source].report
+            assert (report.verdict(strict=True) == "breaking") == change.breaks_if_used
+            if change.breaks_if_used:
+                assert any(change.coordinate in each.coordinate for each in report.counting(strict=True))
 
 
 @each_change
@@ -148,6 +153,8 @@ def test_the_probe_says_what_the_sdl_says_of_every_operation_that_becomes_invali
 ) -> None:
     invalid = outcomes[change.name, "sdl"].invalid
     for source in ("sdl", "introspection", "probe"):
+        if change not in CHANGES_BY_SOURCE[source]:
+            continue
         hit = {use.operation for each in outcomes[change.name, source].report.counting() for use in each.uses}
         assert invalid <= hit, source
 

@@ -224,6 +224,19 @@ def test_markdown_is_one_table() -> None:
     assert "give it \\| or leave" in rendered("markdown")
 
 
+def test_a_reason_of_many_operations_is_said_once() -> None:
+    names = [f"Operation{number}" for number in range(9)]
+    unchecked = tuple(Unchecked(name, "the server masks its errors") for name in names)
+    for form in ("text", "github", "markdown"):
+        everything = render(Report("x", unchecked=unchecked, operations=9), form, names, today=TODAY)
+        assert everything.count("the server masks its errors") == 1
+        assert "all 9 operations" in everything
+        some = render(Report("x", unchecked=unchecked, operations=20), form, names, today=TODAY)
+        assert "Operation4 and 4 more" in some
+    junit = render(Report("x", unchecked=unchecked, operations=9), "junit", names, today=TODAY)
+    assert junit.count("<error") == 9
+
+
 HOSTILE = st.one_of(
     st.text(max_size=40),
     st.sampled_from(

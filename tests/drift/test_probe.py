@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -19,9 +20,9 @@ from tests.drift.schema_server import SchemaServer, ServerBehaviour
 from tests.drift.sdl_editor import SdlEditor
 from tests.drift.sdl_edits import Edit
 
-from runql import AuthenticationError
+from runql import AccessDeniedError, AuthenticationError
 from runql.config import resolve_settings
-from runql.drift import CheckedOperation, Report, probe
+from runql.drift import CheckedOperation, Report, check_server, probe
 from runql.drift.operations.senders import known_senders
 from runql.drift.probe.packing import count_tokens, operation_depth, operation_tokens
 from runql.drift.probe.probe import HARMLESS, MARKER, MOST_REQUESTS
@@ -175,6 +176,50 @@ def test_a_limit_of_tokens_is_learned_from_the_first_refusal(
     report = connect(server.url).run(probe(known, operations, most_requests=2 * MOST_REQUESTS))
     assert broken(report) == DRIFTED
     assert server.resolved == []
+
+
+def test_a_403_to_one_document_is_about_that_document(
+    server: SchemaServer, connect: Connect, known: GraphQLSchema, operations: list[CheckedOperation]
+) -> None:
+    server.behaviour = ServerBehaviour(introspection=False, forbidden="mutation StopRun(")
+    report = connect(server.url).run(probe(known, operations))
+    assert {each.subject for each in report.unchecked} == {"StopRun"}
+    assert "status 403" in report.unchecked[0].reason
+    assert report.counting() == ()
+    server.behaviour = ServerBehaviour(introspection=False, forbidden=MARKER)
+    with pytest.raises(AccessDeniedError):
+        connect(server.url).run(probe(known, operations))
+
+
+@pytest.mark.parametrize("status", [200, 400, 500, 503])
+def test_a_firewall_that_refuses_introspection_alone_is_probed(
+    status: int,
+    server: SchemaServer,
+    connect: Connect,
+    known: GraphQLSchema,
+    operations: list[CheckedOperation],
+) -> None:
+    for behaviour in (
+        ServerBehaviour(forbidden="__schema", status=status),
+        ServerBehaviour(introspection=False, status=status),
+    ):
+        server.behaviour = behaviour
+        server.serve(known_sdl())
+        report = connect(server.url).run(check_server(known, operations, source=""))
+        assert (report.verdict(), len(server.received)) == ("ok", 4), report
+        assert "probed instead" in report.notes[-1]
+
+
+def test_the_time_is_bounded_and_the_rest_is_unchecked(
+    server: SchemaServer, connect: Connect, known: GraphQLSchema, operations: list[CheckedOperation]
+) -> None:
+    server.behaviour = ServerBehaviour(introspection=False, max_errors=2)
+    seconds = count()
+    report = connect(server.url).run(
+        probe(known, operations, most_seconds=9, clock=lambda: float(next(seconds)))
+    )
+    assert report.verdict() == "unchecked"
+    assert any("within 9 s" in each.reason for each in report.unchecked)
 
 
 def test_armors_defaults_get_a_verdict(

@@ -18,7 +18,8 @@ from tests.patience import PATIENCE, until
 from runql import Api
 from runql_server.running import RunningServer
 
-pytestmark = [pytest.mark.oracle, pytest.mark.parametrize("variable", NEWEST_IF_QUICK)]
+# They wait for agents most of the time.
+pytestmark = [pytest.mark.long, pytest.mark.oracle, pytest.mark.parametrize("variable", NEWEST_IF_QUICK)]
 GRID: dict[str, Any] = {
     "method": "grid",
     "metric": {"name": "loss", "goal": "minimize"},

@@ -10,7 +10,7 @@ from graphql import GraphQLSchema
 from runql.drift.findings import Report
 from runql.drift.operations.documents import CheckedOperation
 from runql.drift.operations.usage import usage_of
-from runql.drift.probe.probe import MOST_REQUESTS, probe
+from runql.drift.probe.probe import MOST_REQUESTS, MOST_SECONDS, probe
 from runql.drift.schema.changes import find_changes
 from runql.drift.schema.impact import findings_of_changes
 from runql.drift.schema.sources import introspect
@@ -42,26 +42,33 @@ def check_server(
     source: str,
     introspection: bool = True,
     most_requests: int = MOST_REQUESTS,
+    most_seconds: float = MOST_SECONDS,
 ) -> Flow[Report]:
     """Check operations against a server, by introspection or by probing.
 
     The check probes where the server refuses introspection, or where ``introspection`` is False.
 
-    Requests: one for introspection; a probe sends at most ``most_requests``.
+    Requests: one for introspection; a probe sends at most ``most_requests``, and none after ``most_seconds``.
 
     Raises:
         AnswerError: the server refuses the API key, or fails.
         TransportError: the server cannot be reached.
     """
+    refused = None
     if introspection:
         try:
             found = yield from introspect()
-        except IntrospectionRefusedError as refused:
-            report = yield from probe(
-                known, operations, source=f"{source} (probed)", most_requests=most_requests
-            )
-            return replace(
-                report, requests=report.requests + 1, notes=(*report.notes, f"{refused}; probed instead")
-            )
-        return replace(compare(known, found, operations, source=f"{source} (introspected)"), requests=1)
-    return (yield from probe(known, operations, source=f"{source} (probed)", most_requests=most_requests))
+        except IntrospectionRefusedError as error:
+            refused = error
+        else:
+            return replace(compare(known, found, operations, source=f"{source} (introspected)"), requests=1)
+    report = yield from probe(
+        known,
+        operations,
+        source=f"{source} (probed)",
+        most_requests=most_requests,
+        most_seconds=most_seconds,
+    )
+    if refused is None:
+        return report
+    return replace(report, requests=report.requests + 1, notes=(*report.notes, f"{refused}; probed instead"))

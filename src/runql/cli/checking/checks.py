@@ -151,6 +151,7 @@ class SchemaCheck:
         update: the SDL file to write.
         allow_insecure: send the key to another machine over plain HTTP.
         allow_unproved: accept operations whose types the server does not reveal.
+        most_seconds: a probe begins no request after this time.
     """
 
     schema: Path | None = None
@@ -162,6 +163,7 @@ class SchemaCheck:
     update: Path | None = None
     allow_insecure: bool = False
     allow_unproved: bool = False
+    most_seconds: float = 60.0
 
     def check_options(self) -> None:
         """Raises DriftInputError where the options do not go together."""
@@ -251,7 +253,13 @@ def _compare(operations: Sequence[CheckedOperation], check: SchemaCheck) -> Repo
     with _client(check.url, allow_insecure=check.allow_insecure) as client:
         if check.update is None:
             return client.run(
-                check_server(known, operations, source=check.url, introspection=check.introspection)
+                check_server(
+                    known,
+                    operations,
+                    source=check.url,
+                    introspection=check.introspection,
+                    most_seconds=check.most_seconds,
+                )
             )
         try:
             found = client.run(introspect())

@@ -132,6 +132,14 @@ def check(
     ] = None,
     strict: StrictOption = False,
     allow_unproved: UnprovedOption = False,
+    max_seconds: Annotated[
+        float,
+        typer.Option(
+            "--max-seconds",
+            min=0,
+            help="begin no further test query after this time, as in `--url URL --max-seconds 300`; what is left could not be checked",
+        ),
+    ] = 60.0,
     report_format: FormatOption = "text",
     approvals: ApprovalsOption = None,
     also: AlsoOption = None,
@@ -164,6 +172,7 @@ def check(
             update=update,
             allow_insecure=allow_insecure,
             allow_unproved=allow_unproved,
+            most_seconds=max_seconds,
         ),
     )
 

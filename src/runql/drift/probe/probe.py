@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -31,7 +32,7 @@ from runql.drift.server_errors.error_findings import missing_root, read_errors
 from runql.drift.server_errors.limits import LimitKind, StatedLimit, stated_limits
 from runql.drift.server_errors.messages import ServerError, parse_message
 from runql.drift.server_errors.request import GraphQLResponse, send_document
-from runql.errors import RequestTimedOutError
+from runql.errors import AccessDeniedError, RequestTimedOutError
 from runql.transport.flow import Flow
 
 MARKER = "runqlDriftMarker"
@@ -39,6 +40,7 @@ MARKER = "runqlDriftMarker"
 
 HARMLESS = f"query {MARKER} {{ {MARKER} }}"
 MOST_REQUESTS = 48
+MOST_SECONDS = 60.0
 
 
 @dataclass(slots=True)
@@ -47,6 +49,9 @@ class _Probe:
 
     known: GraphQLSchema
     most_requests: int
+    most_seconds: float
+    clock: Callable[[], float]
+    deadline: float
     requests: int = 0
     findings: dict[tuple[str, str, str], Finding] = field(default_factory=dict[tuple[str, str, str], Finding])
     unchecked: list[Unchecked] = field(default_factory=list[Unchecked])
@@ -83,12 +88,24 @@ class _Probe:
         self.findings[finding.place] = before.joined(finding) if before else finding
 
     def send(self, document: str, operation: str) -> Flow[GraphQLResponse | None]:
-        """Send a document once; None after a timeout, so that the caller can send a smaller one."""
+        """Send a document once; None after a timeout, so that the caller can send a smaller one.
+
+        The server has accepted a document before: a 403 now is about this one, such as that of a firewall.
+        """
         self.requests += 1
         try:
             return (yield from send_document(document, operation, fail_fast=True))
         except RequestTimedOutError:
             return None
+        except AccessDeniedError:
+            return GraphQLResponse((), None, is_graphql=False, status=403)
+
+    @property
+    def end(self) -> str:
+        """Why no further request may be sent; empty as long as one may."""
+        if self.requests >= self.most_requests:
+            return f"no proof within {self.most_requests} requests"
+        return f"no proof within {self.most_seconds:g} s" if self.clock() >= self.deadline else ""
 
     def mark_unproved(self, names: Iterable[str], reason: str) -> None:
         """Note that these operations are valid, and what is not proved of them."""
@@ -106,6 +123,8 @@ def probe(
     *,
     source: str = "",
     most_requests: int = MOST_REQUESTS,
+    most_seconds: float = MOST_SECONDS,
+    clock: Callable[[], float] = time.monotonic,
 ) -> Flow[Report]:
     """Check operations against a server without its schema; the server runs nothing, mutations included.
 
@@ -114,6 +133,8 @@ def probe(
         operations: with names that are unique among them.
         source: the server, for the report.
         most_requests: the probe stops after so many requests; the remaining operations are unchecked.
+        most_seconds: it begins no further request after this time.
+        clock: returns seconds.
 
     Requests: three if the server reports every error of a document, with locations. Else the probe sends smaller documents.
 
@@ -121,7 +142,7 @@ def probe(
         AnswerError: the server refuses the API key (401, 403), or fails at the first request.
         TransportError: the server cannot be reached.
     """
-    state = _Probe(known, most_requests, requests=1)
+    state = _Probe(known, most_requests, most_seconds, clock, clock() + most_seconds, requests=1)
     first = yield from send_document(HARMLESS, MARKER)
     reason = _why_not_validating(first)
     if reason:
@@ -176,8 +197,8 @@ def _probe_operations(state: _Probe, operations: Sequence[CheckedOperation]) -> 
     knows_root = all(each.definition.kind != "mutation" for each in operations)
     while waiting:
         group = waiting.pop(0)
-        if state.requests >= state.most_requests:
-            state.mark_unchecked(group, f"no proof within {state.most_requests} requests")
+        if state.end:
+            state.mark_unchecked(group, state.end)
             continue
         combined = combine(group, marker=f"{MARKER}_", trailer=HARMLESS)
         response = yield from state.send(combined.source, MARKER)
@@ -195,7 +216,7 @@ def _probe_operations(state: _Probe, operations: Sequence[CheckedOperation]) -> 
             if (yield from _reports_the_first_error(state)):
                 yield from _probe_in_order(state, [each for part in [group, *waiting] for each in part])
                 return
-        if reason and response is not None and not knows_root and state.requests < state.most_requests:
+        if reason and response is not None and not knows_root and not state.end:
             knows_root = True
             if (yield from _lacks_mutations(state)):
                 mutations = [each for each in operations if each.definition.kind == "mutation"]
@@ -231,8 +252,8 @@ def _probe_in_order(state: _Probe, operations: Sequence[CheckedOperation]) -> Fl
     waiting = [list(operations)]
     while waiting:
         group = waiting.pop(0)
-        if state.requests >= state.most_requests:
-            state.mark_unchecked(group, f"no proof within {state.most_requests} requests")
+        if state.end:
+            state.mark_unchecked(group, state.end)
             continue
         combined = combine(group, trailer=HARMLESS)
         response = yield from state.send(combined.source, MARKER)
@@ -289,7 +310,7 @@ def _mutation_type(known: GraphQLSchema) -> str:
 
 def _probe_by_name(state: _Probe, group: Sequence[CheckedOperation]) -> Flow[bool]:
     """Check one operation under its own name, as some servers validate no other; return whether that proves it."""
-    if state.requests >= state.most_requests:
+    if state.end:
         return False
     combined = combine(group, marker=f"{MARKER}_")
     response = yield from state.send(combined.source, group[0].name)
@@ -347,7 +368,7 @@ def _ask(state: _Probe, questions: Sequence[Question], revealed: RevealedTypes) 
     """Ask as many questions at once as the server answers, and return those that it does not answer."""
     waiting, unanswerable = list(questions), list[Question]()
     most, is_numbered = len(waiting), False
-    while waiting and state.requests < state.most_requests:
+    while waiting and not state.end:
         document = _fitting(state, waiting[:most], is_numbered=is_numbered)
         asked = waiting[: document.questions]
         response = yield from state.send(document.source, MARKER)

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from runql.drift.findings import Finding, Report, Use
+
+MOST_NAMED: Final = 6
+"""Subjects with the same reason that a report for people names."""
 
 
 def advice(finding: Finding) -> str:
@@ -56,3 +61,19 @@ def summary(report: Report, *, strict: bool) -> str:
     parts += [f"{unused} breaking elsewhere (--strict counts them)"] if unused and not strict else []
     parts += [f"{len(report.undecided)} not checked"] if report.undecided else []
     return f"{word}: {', '.join(parts)}; {report.operations} {report.counted}, {report.requests} requests"
+
+
+def grouped(report: Report) -> list[tuple[str, str]]:
+    """Return what could not be checked as subjects and reason, each reason once, in order."""
+    subjects: dict[str, list[str]] = {}
+    for each in report.undecided:
+        subjects.setdefault(each.reason, []).append(each.subject)
+    return [(_listed(names, report.operations), reason) for reason, names in subjects.items()]
+
+
+def _listed(names: list[str], everything: int) -> str:
+    if len(names) == everything > 1:
+        return f"all {everything} operations"
+    if len(names) <= MOST_NAMED:
+        return ", ".join(names)
+    return f"{', '.join(names[: MOST_NAMED - 1])} and {len(names) - MOST_NAMED + 1} more"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from runql.drift.findings import Finding, Report
-from runql.drift.reports.advice import advice, effect, summary, user_uses
+from runql.drift.reports.advice import advice, effect, grouped, summary, user_uses
 from runql.drift.reports.text import is_shown
 
 
@@ -24,8 +24,8 @@ def _commands(report: Report, *, strict: bool) -> Iterator[str]:
             title = f"{finding.level}: {finding.coordinate}"
             for at in [{"file": str(use.path), "line": str(use.line)} for use in user_uses(finding)] or [{}]:
                 yield _command(kind, message, {**at, "title": title})
-    for each in report.undecided:
-        yield _command("error", each.reason, {"title": f"could not check: {each.subject}"})
+    for subjects, reason in grouped(report):
+        yield _command("error", reason, {"title": f"could not check: {subjects}"})
     for note in report.notes:
         yield _command("notice", note, {"title": "runql drift"})
     yield _command("notice", summary(report, strict=strict), {"title": "runql drift"})

@@ -9,7 +9,7 @@ from typing import Final
 
 from runql.drift.approvals import approval_entry
 from runql.drift.findings import Finding, Report
-from runql.drift.reports.advice import advice, effect, summary, user_uses
+from runql.drift.reports.advice import advice, effect, grouped, summary, user_uses
 from runql.drift.reports.escapes import escape_line
 
 RED: Final = "31"
@@ -50,10 +50,10 @@ def _lines(report: Report, approvals: Path, today: date, *, strict: bool, colour
             yield ""
             yield f"{paint(f'{word:<10}', code, BOLD)} {coordinate}  {paint(finding.rule, DIM)}"
             yield from (f"  {escape_line(line)}" for line in _details(finding))
-    for each in report.undecided:
+    for subjects, reason in grouped(report):
         yield ""
-        yield f"{paint('unchecked ', YELLOW, BOLD)} {paint(escape_line(each.subject), BOLD)}"
-        yield f"  {escape_line(each.reason)}"
+        yield f"{paint('unchecked ', YELLOW, BOLD)} {paint(escape_line(subjects), BOLD)}"
+        yield f"  {escape_line(reason)}"
     for note in report.notes:
         yield ""
         yield f"{paint('note', DIM)}: {escape_line(note)}"
