@@ -13,7 +13,8 @@ from tests.contract.untyped import taken
 from runql import JSONValue, SchemaDriftError
 from runql_graphql.get_artifact_creator import GetArtifactCreator, GetArtifactCreatorArtifactCreatedByOther
 from runql_server.running import RunningServer
-from runql_server.seed import SeedArtifact, SeedRun
+from runql_server.seed import SeedRun
+from runql_server.seed_artifacts import SeedArtifact
 
 
 def created_by(creator: JSONValue) -> dict[str, JSONValue]:

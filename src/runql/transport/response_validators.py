@@ -56,7 +56,7 @@ def validator_of(model: type[BaseModel]) -> SchemaValidator | None:
 
 def schema_of(model: type[BaseModel]) -> CoreSchema:
     """The schema that pydantic makes of a generated model, without what only its serializers read."""
-    fields = {name: _field(model, each) for name, each in model.model_fields.items()}
+    fields = {name: _field(model, name, each) for name, each in model.model_fields.items()}
     return core_schema.model_schema(
         model,
         core_schema.model_fields_schema(fields, model_name=model.__name__),
@@ -66,13 +66,23 @@ def schema_of(model: type[BaseModel]) -> CoreSchema:
     )
 
 
-def _field(model: type[BaseModel], field: FieldInfo) -> core_schema.ModelField:
+def _field(model: type[BaseModel], name: str, field: FieldInfo) -> core_schema.ModelField:
     if field.metadata or field.default_factory is not None:
         raise UnknownAnnotationError
-    schema = _value(model, field.annotation)
+    schema = _checked(model, name, _value(model, field.annotation))
     if not field.is_required():
         schema = core_schema.with_default_schema(schema, default=field.default)
     return core_schema.model_field(schema, validation_alias=field.alias)
+
+
+def _checked(model: type[BaseModel], name: str, schema: CoreSchema) -> CoreSchema:
+    """Add the checks of a field that the generator wrote: those of the shape for the other types of a union."""
+    for method, decorator in model.__pydantic_decorators__.field_validators.items():
+        if name in decorator.info.fields:
+            if decorator.info.mode != "after":
+                raise UnknownAnnotationError
+            schema = core_schema.no_info_after_validator_function(getattr(model, method), schema)
+    return schema
 
 
 def _value(model: type[BaseModel], annotation: object) -> CoreSchema:

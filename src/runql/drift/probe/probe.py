@@ -31,7 +31,7 @@ from runql.drift.probe.type_probe import Question, TypeProbe, build_type_probe, 
 from runql.drift.server_errors.error_findings import missing_root, read_errors
 from runql.drift.server_errors.limits import LimitKind, StatedLimit, stated_limits
 from runql.drift.server_errors.messages import ServerError, parse_message
-from runql.drift.server_errors.request import GraphQLResponse, send_document
+from runql.drift.server_errors.request import GraphQLResponse, send_document, send_patiently
 from runql.errors import AccessDeniedError, RequestTimedOutError
 from runql.transport.flow import Flow
 
@@ -143,7 +143,7 @@ def probe(
         TransportError: the server cannot be reached.
     """
     state = _Probe(known, most_requests, most_seconds, clock, clock() + most_seconds, requests=1)
-    first = yield from send_document(HARMLESS, MARKER)
+    first = yield from send_patiently(HARMLESS, MARKER)
     reason = _why_not_validating(first)
     if reason:
         state.mark_unchecked(operations, reason)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from runql.drift.findings import Finding, Report
-from runql.drift.reports.advice import advice, effect, summary, user_uses
+from runql.drift.reports.advice import advice, effect, grouped, summary, user_uses
 from runql.drift.reports.escapes import code_span, escape_markdown
 from runql.drift.reports.text import is_shown
 
@@ -29,9 +29,8 @@ def _lines(report: Report, *, strict: bool) -> Iterator[str]:
         yield ""
         yield "Could not check:"
         yield ""
-        yield from (
-            f"- {code_span(each.subject)}: {escape_markdown(each.reason)}" for each in report.undecided
-        )
+        for subjects, reason in grouped(report):
+            yield f"- {code_span(subjects)}: {escape_markdown(reason)}"
     if report.notes:
         yield ""
         yield from (f"> {escape_markdown(note)}" for note in report.notes)

@@ -47,7 +47,7 @@ def findings_of_changes(changes: Sequence[Change], invalid: Sequence[Finding], u
 def _finding(change: Change, invalid: Sequence[Finding], usage: Usage) -> Finding:
     level, uses = _impact(change, usage)
     broken = merged_uses(use for each in invalid for use in each.uses)
-    if change.rule == "type-kind-changed" and not broken:
+    if change.rule == "type-kind-changed" and uses and not broken:
         # Such as an object that becomes an interface: operations stay valid, and responses name other types.
         level = "dangerous"
     elif change.level == "breaking" and change.rule in SEEN_BY_VALIDATION:

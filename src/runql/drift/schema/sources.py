@@ -18,15 +18,13 @@ from graphql import (
 )
 from graphql.utilities import IntrospectionQuery
 
-from runql.drift.server_errors.request import send_document
+from runql.drift.server_errors.request import send_patiently
 from runql.errors import (
     AccessDeniedError,
     DriftInputError,
     IntrospectionRefusedError,
-    TransportError,
 )
 from runql.transport.flow import Flow
-from runql.transport.retry import is_server_failure
 from runql.values import JSONValue
 
 INTROSPECTION = get_introspection_query(descriptions=True)
@@ -93,15 +91,10 @@ def introspect() -> Flow[GraphQLSchema]:
         AnswerError: the server does not know the API key, or fails.
     """
     try:
-        response = yield from send_document(INTROSPECTION, "IntrospectionQuery", fail_fast=True)
-        failed = is_server_failure(response.status) and not response.errors
-    except TransportError:
-        failed = True
+        response = yield from send_patiently(INTROSPECTION, "IntrospectionQuery")
     except AccessDeniedError as error:
         # A firewall may refuse this document and no other: the probe's first request tells whether it is the key.
         raise IntrospectionRefusedError(f"the server refuses introspection: {error}") from error
-    if failed:
-        response = yield from send_document(INTROSPECTION, "IntrospectionQuery")
     found = _introspected({"data": response.data})
     if found is None:
         message = response.errors[0].message if response.errors else f"status {response.status}"

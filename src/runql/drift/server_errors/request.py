@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from runql.drift.server_errors.messages import ServerError
+from runql.errors import TransportError
 from runql.transport.codec import answer_error
 from runql.transport.flow import Flow, Send
 from runql.transport.retry import is_server_failure
@@ -52,6 +53,24 @@ def send_document(document: str, operation: str, *, fail_fast: bool = False) -> 
     if response.status in {401, 403, 429} or failed:
         raise answer_error(operation, response)
     return _parse_response(response)
+
+
+def send_patiently(document: str, operation: str) -> Flow[GraphQLResponse]:
+    """Send a document that must not run; again only where the server fails without GraphQL errors.
+
+    Some servers report errors of a document with a status of 500 and above: that is their response.
+
+    Raises:
+        AnswerError: the server refuses the request (401, 403, 429), or fails.
+        TransportError: no usable response arrived.
+    """
+    try:
+        response = yield from send_document(document, operation, fail_fast=True)
+    except TransportError:
+        return (yield from send_document(document, operation))
+    if is_server_failure(response.status) and not response.errors:
+        return (yield from send_document(document, operation))
+    return response
 
 
 def fetch_data(document: str, operation: str, variables: Mapping[str, JSONValue]) -> Flow[JSONValue]:

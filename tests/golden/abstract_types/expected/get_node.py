@@ -5,13 +5,17 @@
 
 from typing import Literal, Optional, Union
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from .base_model import BaseModel
 
 
 class GetNode(BaseModel):
-    node: Optional[Union["GetNodeNodeNode", "GetNodeNodeRun", "GetNodeNodeSweep"]]
+    node: Optional[
+        Union[
+            "GetNodeNodeNode", "GetNodeNodeRun", "GetNodeNodeSweep", "GetNodeNodeOther"
+        ]
+    ]
 
 
 class GetNodeNodeNode(BaseModel):
@@ -29,3 +33,14 @@ class GetNodeNodeSweep(BaseModel):
     typename__: Literal["Sweep"] = Field(alias="__typename")
     id: str
     run_count: int = Field(alias="runCount")
+
+
+class GetNodeNodeOther(BaseModel):
+    typename__: str = Field(alias="__typename")
+
+    @field_validator("typename__")
+    @classmethod
+    def other_than_known(cls, value: str) -> str:
+        if value in ("Node", "Run", "Sweep"):
+            raise ValueError(f"a {value} whose fields do not fit")
+        return value

@@ -5,13 +5,15 @@
 
 from typing import Literal, Optional, Union
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from .base_model import BaseModel
 
 
 class GetOwner(BaseModel):
-    owner: Optional[Union["GetOwnerOwnerUser", "GetOwnerOwnerTeam"]]
+    owner: Optional[
+        Union["GetOwnerOwnerUser", "GetOwnerOwnerTeam", "GetOwnerOwnerOther"]
+    ]
 
 
 class GetOwnerOwnerUser(BaseModel):
@@ -22,3 +24,14 @@ class GetOwnerOwnerUser(BaseModel):
 class GetOwnerOwnerTeam(BaseModel):
     typename__: Literal["Team"] = Field(alias="__typename")
     name: str
+
+
+class GetOwnerOwnerOther(BaseModel):
+    typename__: str = Field(alias="__typename")
+
+    @field_validator("typename__")
+    @classmethod
+    def other_than_known(cls, value: str) -> str:
+        if value in ("Team", "User"):
+            raise ValueError(f"a {value} whose fields do not fit")
+        return value
