@@ -139,7 +139,7 @@ def test_a_server_that_reports_one_error_proves_validity_and_no_types(
     assert report.verdict() == "unchecked"
     assert {each.subject for each in report.unchecked} == {each.name for each in operations}
     assert report.accepting_unproved().verdict() == "ok"
-    assert report.requests == 4
+    assert report.requests == 5
     assert "the server reports one error of a document" in report.notes
     server.serve(drifted())
     report = probed(server, connect, known, operations)
@@ -151,6 +151,18 @@ def test_a_server_that_reports_one_error_proves_validity_and_no_types(
     assert affected(report) <= affected(whole)
     left = {each.subject for each in report.unchecked if "may be others" in each.reason}
     assert affected(report) == left
+
+
+def test_one_error_that_is_not_the_first_proves_nothing(
+    server: SchemaServer, connect: Connect, known: GraphQLSchema, operations: list[CheckedOperation]
+) -> None:
+    """As of a server that checks the document once for each rule, and ends with the first rule that is broken."""
+    server.behaviour = ServerBehaviour(introspection=False, max_errors=1, sorts_errors=True)
+    report = probed(server, connect, known, operations)
+    assert {each.subject for each in report.unchecked if not each.is_valid} == {
+        each.name for each in operations
+    }
+    assert report.requests <= MOST_REQUESTS
 
 
 def affected(report: Report) -> set[str]:

@@ -235,12 +235,19 @@ def _probe_operations(state: _Probe, operations: Sequence[CheckedOperation]) -> 
 
 
 def _reports_the_first_error(state: _Probe) -> Flow[bool]:
-    """Return whether the server reports the first error of a document and no other."""
-    fields = [f"{MARKER}_first", f"{MARKER}_second"]
-    document = "\n".join(f"query {each} {{ {each} }}" for each in fields)
-    response = yield from state.send(f"{document}\n{HARMLESS}", MARKER)
-    state.reports_one = response is not None and _markers(response.errors) == {fields[0]}
-    return state.reports_one
+    """Return whether the server reports the first error of a document, of whichever rule, and no other."""
+    first, second = f"{MARKER}_first", f"{MARKER}_second"
+    documents = {
+        "unknown argument": f"query {first} {{ __typename({first}: 1) }} query {second} {{ {second} }}",
+        "unknown field": f"query {first} {{ {first} }} query {second} {{ __typename({second}: 1) }}",
+    }
+    for kind, document in documents.items():
+        response = yield from state.send(f"{document} {HARMLESS}", MARKER)
+        parsed = [parse_message(each.message) for each in (response.errors if response else ())]
+        if [(each.kind, first in each.names.values()) for each in parsed if each] != [(kind, True)]:
+            return False
+    state.reports_one = True
+    return True
 
 
 def _probe_in_order(state: _Probe, operations: Sequence[CheckedOperation]) -> Flow[None]:
