@@ -37,7 +37,7 @@ MOST_IN_HTML: Final = 200_000
 WITHOUT_OBJECTS: Final = {
     *("GraphQLProblem", "Limits", "Operation", "RetryPolicy", "Settings", "Traffic"),
     *("SupportsConnection", "SupportsOperation", "UnsetType"),
-    *("Archive", "ImportReport", "OpenedRuns"),
+    *("Archive", "ImportReport", "OpenedRuns", "SchemaDrift"),
 }
 """Public classes that are no record, list, scan or client."""
 
