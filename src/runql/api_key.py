@@ -51,20 +51,8 @@ class ApiKey(SecretStr):
         )
 
 
-class AbsentKey(ApiKey):
-    """Takes the place of a key that this process has not.
-
-    Attributes:
-        reason: where it was searched.
-    """
-
-    def __init__(self, reason: str) -> None:
-        super().__init__("")
-        self.reason: str = reason
-
-
-class AnonymousKey(ApiKey):
-    """Takes the place of a key where requests carry none, for servers that ask for none.
+class _NoKey(ApiKey):
+    """Takes the place of a key.
 
     Attributes:
         reason: where a key was searched.
@@ -73,6 +61,14 @@ class AnonymousKey(ApiKey):
     def __init__(self, reason: str) -> None:
         super().__init__("")
         self.reason: str = reason
+
+
+class AbsentKey(_NoKey):
+    """Takes the place of a key that this process has not: no request is sent."""
+
+
+class AnonymousKey(_NoKey):
+    """Takes the place of a key where requests carry none, for servers that ask for none."""
 
 
 def given_key(value: str | SecretStr | None) -> ApiKey | None:

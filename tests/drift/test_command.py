@@ -43,6 +43,17 @@ def run(
     )
 
 
+def run_without(package: str, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """Run the command where a package is not installed."""
+    block = (
+        "import sys, importlib.util as u; real = u.find_spec\n"
+        f"u.find_spec = lambda name, *rest: None if name == {package!r} else real(name, *rest)\n"
+        f"sys.argv = {['runql', 'drift', *arguments]!r}\n"
+        "from runql.cli.main import main; main()"
+    )
+    return subprocess.run([sys.executable, "-c", block], cwd=cwd, capture_output=True, text=True, check=False)
+
+
 def without(*coordinates: str) -> str:
     edited = SdlEditor(known_sdl())
     for each in coordinates:
@@ -265,15 +276,7 @@ def test_colours_follow_the_environment(tmp_path: Path) -> None:
 
 
 def test_a_missing_extra_is_named(tmp_path: Path) -> None:
-    block = (
-        "import sys, importlib.util as u; real = u.find_spec\n"
-        "u.find_spec = lambda name, *rest: None if name == 'graphql' else real(name, *rest)\n"
-        "sys.argv = ['runql', 'drift', '--schema', 'x']\n"
-        "from runql.cli.main import main; main()"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", block], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
+    done = run_without("graphql", "--schema", "x", cwd=tmp_path)
     assert done.returncode == 2
     assert "pip install 'runql[drift]'" in done.stderr
     assert "Traceback" not in done.stderr
@@ -334,15 +337,7 @@ def test_a_server_of_any_kind_that_asks_for_no_key(arguments: list[str], shop: P
 
 def test_recordings_without_the_package_that_reads_them_name_its_extra(tmp_path: Path) -> None:
     (tmp_path / "one.yaml").write_text("interactions: []")
-    block = (
-        "import sys, importlib.util as u; real = u.find_spec\n"
-        "u.find_spec = lambda name, *rest: None if name == 'yaml' else real(name, *rest)\n"
-        "sys.argv = ['runql', 'drift', 'responses', 'one.yaml']\n"
-        "from runql.cli.main import main; main()"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", block], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
+    done = run_without("yaml", "responses", "one.yaml", cwd=tmp_path)
     assert done.returncode == 2
     assert "pip install 'runql[yaml]'" in done.stdout
     assert "the server" not in done.stdout

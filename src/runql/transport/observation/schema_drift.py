@@ -1,4 +1,4 @@
-"""Departures of responses from the schema, which an application asks to be told of: ``Api(strict=…)``."""
+"""What a client reports of responses that depart from the schema: ``Api(strict=…)``."""
 
 from __future__ import annotations
 
