@@ -55,6 +55,10 @@ def test_a_cut_run_opens_and_says_so(logged: Logged, tmp_path: Path, share: floa
     content = source.read_bytes()
     path = tmp_path / "run-plain.wandb"
     path.write_bytes(content[: int(len(content) * share)])
+    reader = RecordFile(path)
+    list(reader.read())
+    # Ten bytes behind the last whole record: a share of the length may end exactly between two records.
+    path.write_bytes(content[: reader.offset + 10])
     age(tmp_path)
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
