@@ -133,7 +133,7 @@ def parse_config(text: str | None, what: str = "a config") -> ParsedConfig:
             key: entry["value"] if isinstance(entry, dict) and "value" in entry else entry
             for key, entry in entries.items()
         }
-    internal = {key: values.pop(key) for key in sorted(INTERNAL_KEYS) if key in values}
+    internal = {key: values.pop(key) for key in INTERNAL_KEYS if key in values}
     return ParsedConfig(values, internal)
 
 

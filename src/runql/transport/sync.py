@@ -396,9 +396,11 @@ class RetryingClient:
                             flow = None if stopped.is_set() else next(waiting, None)
                         if flow is None:
                             return
+                        computed = time.thread_time()
                         self._run(flow, slots, call)
+                        computed = time.thread_time() - computed
                         with lock:
-                            change = concurrency.ended(time.monotonic(), self.traffic.retries)
+                            change = concurrency.ended(time.monotonic(), self.traffic.retries, computed)
                     finally:
                         if slots is not None and change >= 0:
                             slots.release(change + 1)

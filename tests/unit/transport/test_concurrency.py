@@ -7,16 +7,22 @@ from collections.abc import Callable
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runql.transport.pacing.concurrency import AT_FIRST, ROUNDS_BETWEEN, Concurrency
+from runql.transport.pacing.concurrency import AT_FIRST, FEWEST, ROUNDS_BETWEEN, Concurrency
 
 MOST = 64
 
 
-def run(concurrency: Concurrency, rate: Callable[[int], float], ends: int, now: float = 0.0) -> float:
-    """Let flows end at a rate that depends on how many run at once."""
+def run(
+    concurrency: Concurrency,
+    rate: Callable[[int], float],
+    ends: int,
+    now: float = 0.0,
+    computed: float = 0.0,
+) -> float:
+    """Let flows end at a rate that depends on how many run at once, each after so many seconds of CPU."""
     for _ in range(ends):
         now += 1 / rate(concurrency.limit)
-        concurrency.ended(now, 0)
+        concurrency.ended(now, 0, computed)
     return now
 
 
@@ -75,6 +81,37 @@ def test_an_objection_halves_them_and_their_workers_leave() -> None:
     assert concurrency.ended(now + 1, 1) == 0
 
 
+def test_few_stay_where_they_saturate_the_cpu() -> None:
+    concurrency, now = Concurrency(MOST, 0.0), 0.0
+    for _ in range(20):
+        now = run(concurrency, lambda _: 1000.0, 100, now, computed=0.001)
+        assert concurrency.limit <= AT_FIRST
+    assert concurrency.limit == FEWEST
+    # They become more when they wait for the network.
+    run(concurrency, lambda at_once: 50 * at_once, 800, now)
+    assert concurrency.limit == MOST
+
+
+def test_fewer_do_not_stay_where_they_are_slower() -> None:
+    concurrency = Concurrency(MOST, 0.0)
+    # Their CPU is that of many cores, as where the work needs no lock of Python's.
+    run(concurrency, lambda at_once: 100.0 * min(at_once, AT_FIRST), 2 * AT_FIRST, computed=0.01)
+    assert concurrency.limit == AT_FIRST
+
+
+def test_flows_that_began_beside_more_others_tell_nothing() -> None:
+    concurrency = Concurrency(MOST, 0.0)
+    changes = [concurrency.ended(number / 1000, 0, 0.001) for number in range(1, AT_FIRST + 1)]
+    assert concurrency.limit == AT_FIRST // 2
+    # They end at once, as if four were much faster than eight.
+    changes += [concurrency.ended(AT_FIRST / 1000, 0, 0.001) for _ in range(AT_FIRST // 2 - 1)]
+    assert sum(changes) == -AT_FIRST // 2
+    # Eight a second are slower than the thousand of the first round.
+    for number in range(1, AT_FIRST // 2 + 1):
+        concurrency.ended(number / 8, 0)
+    assert concurrency.limit == AT_FIRST
+
+
 def test_one_always_stays() -> None:
     concurrency = Concurrency(MOST, 0.0)
     for objections in range(1, 20):
@@ -84,14 +121,14 @@ def test_one_always_stays() -> None:
 
 @given(
     most=st.integers(1, 80),
-    steps=st.lists(st.tuples(st.floats(0, 10), st.integers(0, 1)), max_size=300),
+    steps=st.lists(st.tuples(st.floats(0, 10), st.integers(0, 1), st.floats(0, 10)), max_size=300),
 )
-def test_workers_are_as_many_as_may_run(most: int, steps: list[tuple[float, int]]) -> None:
+def test_workers_are_as_many_as_may_run(most: int, steps: list[tuple[float, int, float]]) -> None:
     concurrency = Concurrency(most, 0.0)
     workers, now, objections = concurrency.limit, 0.0, 0
-    for seconds, objection in steps:
+    for seconds, objection, computed in steps:
         now += seconds
         objections += objection
-        workers += concurrency.ended(now, objections)
+        workers += concurrency.ended(now, objections, computed)
         assert 1 <= concurrency.limit <= most
         assert concurrency.limit <= workers <= most

@@ -1,4 +1,4 @@
-"""How many flows of one call run at the same time: more while that makes them faster, fewer when the server objects."""
+"""How many flows of one call run at once: more while that is faster, fewer when threads wait for each other or the server objects."""
 
 from __future__ import annotations
 
@@ -14,14 +14,21 @@ GAIN: Final = 1.15
 """So many times the rate, at least, shows that more flows at once are of use."""
 
 ROUNDS_BETWEEN: Final = 8
-"""Rounds until more flows at once are tried again after they were of no use: the network may have changed."""
+"""Rounds until another number is tried again after one was of no use: the network may have changed."""
+
+SATURATED: Final = 0.9
+"""Seconds of CPU a second from which threads wait for each other more than for the network: Python runs one at a time."""
+
+FEWEST: Final = 2
+"""Flows at the same time, at least, that a saturated CPU leaves: one computes while the other waits for the network."""
 
 
 class Concurrency:
-    """The number of flows at the same time, as the rate of their ends shows.
+    """The number of flows at the same time, as the rate of their ends and the time of their CPU show.
 
     A round lasts for as many ends as flows run at once. If it was faster than the last one, the next has more flows;
-    if more flows were of no use, their number returns to what it was. An objection of the server halves it.
+    if more flows were of no use, their number returns to what it was. Where the flows saturate the CPU, the next round
+    has half as many, unless that was slower. An objection of the server halves it.
 
     Attributes:
         limit: flows that may run now, at least 1.
@@ -41,46 +48,67 @@ class Concurrency:
         self._running = self.limit
         self._began = now
         self._ended = 0
+        self._computed = 0.0
         self._objections = objections
         self._last: tuple[int, float] | None = None
         self._rounds_left = 0
 
-    def ended(self, now: float, objections: int) -> int:
+    def ended(self, now: float, objections: int, computed: float = 0.0) -> int:
         """Note that a flow has ended; return how many workers to add, or -1 where this worker is one too many.
 
         Args:
             now: seconds of a steady clock.
             objections: as in the constructor.
+            computed: seconds of CPU that the flow took in a thread of its own; 0 in an event loop, where no thread waits.
         """
         self._ended += 1
+        self._computed += computed
         if objections > self._objections:
-            self._shrink(now)
-        elif self._ended >= self.limit:
+            self._settle(max(1, self.limit // 2))
+        elif self._running == self.limit and self._ended >= self.limit:
             self._end_round(now)
         self._objections = objections
-        if self._running > self.limit:
-            self._running -= 1
-            return -1
-        added, self._running = self.limit - self._running, self.limit
-        return added
-
-    def _shrink(self, now: float) -> None:
-        self.limit = max(1, self.limit // 2)
-        self._last = None
-        self._rounds_left = ROUNDS_BETWEEN
-        self._begin_round(now)
+        change = max(self.limit - self._running, -1)
+        self._running += change
+        if change:
+            # Only flows that ran beside as many others tell how fast so many are.
+            self._begin_round(now)
+        return change
 
     def _end_round(self, now: float) -> None:
-        rate = self._ended / max(now - self._began, 1e-6)
+        seconds = max(now - self._began, 1e-6)
+        rate, is_saturated = self._ended / seconds, self._computed >= SATURATED * seconds
         if self._rounds_left:
             self._rounds_left -= 1
-            self._last = None
-        elif self._last is not None and rate < GAIN * self._last[1]:
-            self.limit, self._last, self._rounds_left = self._last[0], None, ROUNDS_BETWEEN
+        elif self._last is not None and not self._is_better(rate, *self._last):
+            self._settle(self._last[0])
+        elif self._has_shrunk or (is_saturated and not self._has_grown):
+            if is_saturated and self.limit > FEWEST:
+                self._try(max(FEWEST, self.limit // 2), rate)
+            else:
+                self._settle(self.limit)
         elif self.limit < self._most:
-            self._last = self.limit, rate
-            self.limit = min(self._most, int(self.limit * GROWTH) + 1)
+            self._try(min(self._most, int(self.limit * GROWTH) + 1), rate)
         self._begin_round(now)
 
+    @property
+    def _has_grown(self) -> bool:
+        return self._last is not None and self._last[0] < self.limit
+
+    @property
+    def _has_shrunk(self) -> bool:
+        return self._last is not None and self._last[0] > self.limit
+
+    def _is_better(self, rate: float, last_limit: int, last_rate: float) -> bool:
+        """Whether the last change was of use: more flows were faster, or fewer were about as fast."""
+        return rate >= (GAIN * last_rate if last_limit < self.limit else last_rate / GAIN)
+
+    def _try(self, limit: int, rate: float) -> None:
+        self._last = self.limit, rate
+        self.limit = limit
+
+    def _settle(self, limit: int) -> None:
+        self.limit, self._last, self._rounds_left = limit, None, ROUNDS_BETWEEN
+
     def _begin_round(self, now: float) -> None:
-        self._began, self._ended = now, 0
+        self._began, self._ended, self._computed = now, 0, 0.0
