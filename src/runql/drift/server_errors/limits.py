@@ -22,6 +22,7 @@ _WORDINGS: Final[tuple[tuple[LimitKind, re.Pattern[str]], ...]] = (
     ("cost", re.compile(r"exceeds (?:the )?maximum cost of (\d[\d,]*)")),
 )
 
+_FOUND: Final = re.compile(r"found (\d+(?:\.\d+)?)")
 _NOUNS: Final[dict[LimitKind, str]] = {
     "tokens": "{} tokens a document",
     "aliases": "{} aliases",
@@ -38,10 +39,12 @@ class StatedLimit:
     Attributes:
         kind: what it bounds.
         allowed: the highest number that the server accepts.
+        found: the number that it says to have found; None where it says none.
     """
 
     kind: LimitKind
     allowed: int
+    found: float | None = None
 
     def words(self) -> str:
         """Return what the server allows, such as ``1,000 tokens a document``."""
@@ -51,8 +54,9 @@ class StatedLimit:
 def stated_limits(errors: Iterable[ServerError]) -> list[StatedLimit]:
     """Return the limits that the messages state."""
     return [
-        StatedLimit(kind, int(found[1].replace(",", "")))
+        StatedLimit(kind, int(stated[1].replace(",", "")), float(found[1]) if found else None)
         for error in errors
         for kind, pattern in _WORDINGS
-        if (found := pattern.search(error.message))
+        if (stated := pattern.search(error.message))
+        for found in [_FOUND.search(error.message, stated.end())]
     ]
