@@ -71,6 +71,10 @@ class AnonymousKey(_NoKey):
     """Takes the place of a key where requests carry none, for servers that ask for none."""
 
 
+class BearerToken(ApiKey):
+    """A token of another API, which requests carry as such; W&B's keys are a user's password instead."""
+
+
 def given_key(value: str | SecretStr | None) -> ApiKey | None:
     """Wrap what a caller gave as a key, unchecked, so that the caller's frame can delete it; None stays None."""
     if value is None:

@@ -335,6 +335,37 @@ def test_a_server_of_any_kind_that_asks_for_no_key(arguments: list[str], shop: P
     assert "no API key for 127.0.0.1" in refused.stderr
 
 
+def test_another_apis_token_is_sent_as_a_bearer(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHOP_TOKEN", "shop-token-of-a-user\n")
+    with SchemaServer(SHOP) as server:
+        asked = ("--url", server.url, "--bearer", "SHOP_TOKEN")
+        done = only_mine(shop, *asked)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert {*server.authorization} == {"Bearer shop-token-of-a-user"}
+        server.serve(SHOP.replace("total", "sum"))
+        done = only_mine(shop, *asked, "--format", "json")
+    assert done.returncode == 1
+    assert "shop-token" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("token", "arguments", "message"),
+    [
+        ("", ["--url", "http://127.0.0.1:9"], "no variable of that name with a token"),
+        ("two words", ["--url", "http://127.0.0.1:9"], "characters that no header carries"),
+        ("fine", ["--schema", "old.graphql"], "--bearer goes with --url"),
+    ],
+)
+def test_tokens_that_cannot_be_sent(
+    token: str, arguments: list[str], message: str, shop: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SHOP_TOKEN", token)
+    done = only_mine(shop, *arguments, "--bearer", "SHOP_TOKEN")
+    assert done.returncode == 3
+    assert message in " ".join(done.stderr.split())
+    assert "two words" not in done.stderr
+
+
 def test_recordings_without_the_package_that_reads_them_name_its_extra(tmp_path: Path) -> None:
     (tmp_path / "one.yaml").write_text("interactions: []")
     done = run_without("yaml", "responses", "one.yaml", cwd=tmp_path)

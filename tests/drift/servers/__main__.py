@@ -82,6 +82,8 @@ def written(changes: Sequence[SchemaChange], found: Mapping[str, Sequence[Cell]]
             f"| {kind} | {right} | {missed} | {false} | {open_ones} | {sum(len(each.resolved) for each in row)} |"
         )
     lines += ["", "## Why it could not check", ""]
+    if all(cell.verdict != "unchecked" for row in found.values() for cell in row):
+        lines.append("Every check has a verdict.")
     for kind, row in found.items():
         reasons = Counter(
             each.reason for cell in row if cell.verdict == "unchecked" for each in cell.report.undecided

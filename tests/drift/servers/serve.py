@@ -6,6 +6,7 @@ The protocol is that of serve.mjs.
 from __future__ import annotations
 
 import json
+import logging
 import socket
 import sys
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -113,6 +114,8 @@ async def whole_body(receive: Callable[[], Awaitable[Message]]) -> bytes:
 
 
 if __name__ == "__main__":
+    # Both log every invalid document, and all are invalid.
+    logging.disable(logging.CRITICAL)
     listening = socket.create_server(("127.0.0.1", 0))
     print(listening.getsockname()[1], flush=True)
     server = uvicorn.Server(uvicorn.Config(Switch(sys.argv[1]), log_level="critical", lifespan="off"))

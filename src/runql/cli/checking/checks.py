@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import traceback
 from collections.abc import Generator, Sequence
@@ -15,7 +16,7 @@ from typing import Final
 import typer
 from graphql import GraphQLSchema
 
-from runql.api_key import AnonymousKey
+from runql.api_key import AnonymousKey, BearerToken
 from runql.cli.console.failures import drop_output, is_closed_pipe
 from runql.cli.console.plain import say
 from runql.cli.exit_codes import COULD_NOT_CHECK, INTERRUPTED, USAGE_ERROR, CheckExit
@@ -60,6 +61,9 @@ from runql.transport.retry import RetryPolicy
 from runql.transport.sync import RetryingClient
 
 USAGE_ERRORS: Final = (DriftInputError, ConfigurationError, PathError, LocalFileError)
+
+_IN_HEADER: Final = re.compile(r"[!-~]+")
+"""Characters of a token that a header carries as they are."""
 
 RETRY_POLICY: Final = RetryPolicy(max_attempts=4)
 """Fewer attempts than a client makes: CI can repeat a check that could not be done."""
@@ -149,6 +153,7 @@ class SchemaCheck:
         known: the schema that the caller's operations were written against, None for the one that ships.
         introspection: whether a server is asked for its schema.
         update: the SDL file to write.
+        bearer: the environment variable with the token of another API.
         allow_insecure: send the key to another machine over plain HTTP.
         allow_unproved: accept operations whose types the server does not reveal.
         most_seconds: a probe begins no request after this time.
@@ -161,6 +166,7 @@ class SchemaCheck:
     known: Path | None = None
     introspection: bool = True
     update: Path | None = None
+    bearer: str | None = None
     allow_insecure: bool = False
     allow_unproved: bool = False
     most_seconds: float = 60.0
@@ -177,6 +183,8 @@ class SchemaCheck:
             raise DriftInputError(
                 "--no-introspection goes with --url, and without --update: a probe returns no schema"
             )
+        if self.bearer is not None and self.url is None:
+            raise DriftInputError("--bearer goes with --url: no other check sends a token")
         if self.only_mine and self.queries is None:
             raise DriftInputError("--only-mine leaves your own operations: name them with --queries")
         if self.known is not None and not self.only_mine:
@@ -250,7 +258,7 @@ def _compare(operations: Sequence[CheckedOperation], check: SchemaCheck) -> Repo
         found = known if check.schema is None else load_schema(check.schema)
         source = "the schema that ships" if check.schema is None else str(check.schema)
         return _write_update(compare(known, found, operations, source=source), found, check.update)
-    with _client(check.url, allow_insecure=check.allow_insecure) as client:
+    with _client(check.url, bearer=check.bearer, allow_insecure=check.allow_insecure) as client:
         if check.update is None:
             return client.run(
                 check_server(
@@ -270,9 +278,11 @@ def _compare(operations: Sequence[CheckedOperation], check: SchemaCheck) -> Repo
 
 
 @contextmanager
-def _client(url: str, *, allow_insecure: bool) -> Generator[RetryingClient]:
+def _client(url: str, *, bearer: str | None = None, allow_insecure: bool) -> Generator[RetryingClient]:
     """Open a client, without a key where there is none: the server may ask for none."""
     settings = resolve_settings(base_url=url, allow_insecure=allow_insecure, needs_key=False)
+    if bearer is not None:
+        settings = replace(settings, api_key=_token(bearer))
     with RetryingClient(settings, retry=RETRY_POLICY) as client:
         try:
             yield client
@@ -280,6 +290,24 @@ def _client(url: str, *, allow_insecure: bool) -> Generator[RetryingClient]:
             if isinstance(settings.api_key, AnonymousKey):
                 raise MissingCredentialsError(settings.api_key.reason) from error
             raise
+
+
+def _token(variable: str) -> BearerToken:
+    """Return the token in an environment variable.
+
+    Raises:
+        DriftInputError: there is none, or no header can carry it.
+    """
+    token = BearerToken(os.environ.get(variable, "").strip())
+    if not token:
+        raise DriftInputError(
+            f"--bearer {variable}: the environment has no variable of that name with a token"
+        )
+    if not _IN_HEADER.fullmatch(token.get_secret_value()):
+        raise DriftInputError(
+            f"--bearer {variable}: the token has blanks or other characters that no header carries"
+        )
+    return token
 
 
 def _write_update(report: Report, found: GraphQLSchema, path: Path | None) -> Report:

@@ -95,6 +95,16 @@ def check(
         ),
     ] = None,
     url: UrlOption = None,
+    bearer: Annotated[
+        str | None,
+        typer.Option(
+            "--bearer",
+            metavar="VARIABLE",
+            help="environment variable with the token of another API, such as GITHUB_TOKEN; by default requests carry "
+            "the key of W&B",
+            show_default=False,
+        ),
+    ] = None,
     allow_insecure: InsecureOption = False,
     no_introspection: Annotated[
         bool,
@@ -170,6 +180,7 @@ def check(
             known=known,
             introspection=not no_introspection,
             update=update,
+            bearer=bearer,
             allow_insecure=allow_insecure,
             allow_unproved=allow_unproved,
             most_seconds=max_seconds,

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from pydantic import SecretStr
 
-from runql.api_key import AnonymousKey
+from runql.api_key import AnonymousKey, BearerToken
 from runql.tracebacks import FramesHidden, redact_error
 from runql.transport.credentials.log_filter import hide_in_logs
 
@@ -35,6 +35,8 @@ class Credentials:
 
     def header(self) -> tuple[str, str]:
         """Return the header that carries the key."""
+        if isinstance(self._key, BearerToken):
+            return "Authorization", f"Bearer {self._key.get_secret_value()}"
         return "Authorization", f"Basic {_token(self._key)}"
 
     def redact(self, string: str) -> str:
