@@ -2,15 +2,38 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 from graphql import build_schema
 from graphql.utilities.find_breaking_changes import BreakingChangeType, DangerousChangeType
 
-from runql.drift import compare, user_operations
+from runql.drift import compare, load_schema, user_operations
 from runql.drift.schema import changes
 from runql.drift.schema.changes import find_changes, is_safe_to_receive, is_safe_to_send
+from runql.errors import DriftInputError
+
+
+@pytest.mark.parametrize(
+    ("sdl", "message"),
+    [
+        (
+            "type Query { a: Int }\ntype A { x: Int\n y: Int\n x: Int }",
+            ":4: Field 'A.x' can only be defined once",
+        ),
+        ("type Query {\n a: Nope }", ":2: Unknown type 'Nope'"),
+        ("type Query {", ":1: Syntax Error"),
+        ("type A { x: Int }", " is not a valid schema: Query root type must be provided"),
+        ("type Query { a: A } input A { b: B } type B { c: Int }", " is not a valid schema: "),
+    ],
+)
+def test_a_file_that_is_no_schema_is_refused_with_its_line(sdl: str, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "schema.graphql"
+    path.write_text(sdl)
+    with pytest.raises(DriftInputError, match=re.escape(f"{path}{message}")):
+        load_schema(path)
+
 
 BEFORE = """
 directive @mark(a: Int, b: Int) repeatable on FIELD | QUERY

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from importlib import import_module
 from pathlib import Path
 
 import pytest
-from graphql import GraphQLInputObjectType, GraphQLSchema
+from graphql import GraphQLInputObjectType, GraphQLSchema, build_schema
 from tests.architecture.surface import members_of, public_classes
 
-from runql.drift import CheckedOperation, own_operations, user_operations
+from runql.drift import CheckedOperation, compare, own_operations, probe, user_operations
 from runql.drift.operations.combined_document import combine
 from runql.drift.operations.senders import known_senders
 from runql.drift.operations.usage import usage_of
@@ -125,6 +126,40 @@ def test_files_without_operations_are_refused(text: str, message: str, tmp_path:
 def test_a_path_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DriftInputError, match="does not exist"):
         user_operations(tmp_path / "none")
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        (
+            "query A { ...F } fragment F on Query { ...G } fragment G on Query { ...F }",
+            "within itself via 'G'",
+        ),
+        ("query A($x: Int, $x: Int) { a(x: $x) }", "only one variable named '$x'"),
+        ("query A { a(x: $x) }", "Variable '$x' is not defined by operation 'A'"),
+        ("query A { a(x: 1, x: 2) }", "only one argument named 'x'"),
+    ],
+)
+def test_queries_that_are_wrong_under_any_schema_are_refused(
+    query: str, message: str, tmp_path: Path
+) -> None:
+    schema = build_schema("type Query { a(x: Int): Int }")
+    found = user_operations(write(tmp_path, team=f"# A comment.\n\n{query}"))
+    for check in (lambda: compare(schema, schema, found), lambda: next(probe(schema, found))):
+        with pytest.raises(DriftInputError, match=re.escape(message)) as error:
+            check()
+        assert str(error.value).startswith(f"{tmp_path / 'team.graphql'}:3: ")
+
+
+def test_a_directive_that_may_not_be_repeated_any_more(tmp_path: Path) -> None:
+    before, after = (
+        build_schema(f"directive @mark {word} on FIELD type Query {{ a: Int }}")
+        for word in ("repeatable", "")
+    )
+    found = user_operations(write(tmp_path, team="query A { a @mark @mark }"))
+    [finding] = compare(before, after, found).counting()
+    assert (finding.rule, finding.coordinate) == ("directive-repeatable-removed", "@mark")
+    assert [use.operation for use in finding.uses] == ["A"]
 
 
 def test_a_combined_document_keeps_every_line(operations: list[CheckedOperation]) -> None:

@@ -23,7 +23,7 @@ from runql.drift.probe.revealed_types import (
     unproved_objects,
 )
 from runql.drift.probe.type_probe import Question, TypeProbe, build_type_probe, questions_for
-from runql.drift.server_errors.error_findings import missing_root, read_errors
+from runql.drift.server_errors.error_findings import missing_root, read_errors, validate_operations
 from runql.drift.server_errors.limits import LimitKind, StatedLimit, stated_limits
 from runql.drift.server_errors.messages import ServerError, parse_message
 from runql.drift.server_errors.request import GraphQLResponse, send_document, send_patiently
@@ -154,10 +154,13 @@ def probe(
     Requests: three if the server reports every error of a document, with locations. Else the probe sends smaller documents.
 
     Raises:
+        DriftInputError: a query is wrong under any schema; raised before anything is sent.
         AnswerError: the server refuses the API key (401, 403), or fails at the first request.
         TransportError: the server cannot be reached.
     """
     state = _Probe(known, most_requests, most_seconds, clock, clock() + most_seconds, requests=1)
+    # Errors of the queries themselves would look like a server that reports something else.
+    validate_operations(known, operations, known)
     usage = usage_of(operations, known)
     first = yield from send_patiently(HARMLESS, MARKER)
     reason = _why_not_validating(first)

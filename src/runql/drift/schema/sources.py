@@ -11,12 +11,15 @@ from typing import TypeGuard
 from graphql import (
     GraphQLError,
     GraphQLSchema,
+    build_ast_schema,
     build_client_schema,
     build_schema,
     get_introspection_query,
+    parse,
     validate_schema,
 )
 from graphql.utilities import IntrospectionQuery
+from graphql.validation.validate import validate_sdl
 
 from runql.drift.server_errors.request import send_patiently
 from runql.errors import (
@@ -54,11 +57,18 @@ def load_schema(path: Path) -> GraphQLSchema:
     if path.suffix == ".json" or content.lstrip().startswith("{"):
         return _from_introspection(path, content)
     try:
-        schema = build_schema(content)
-    except (GraphQLError, TypeError) as error:
-        line = error.locations[0].line if isinstance(error, GraphQLError) and error.locations else 1
-        message = error.message if isinstance(error, GraphQLError) else str(error)
-        raise DriftInputError(f"{path}:{line}: {message}") from error
+        document = parse(content)
+        errors = validate_sdl(document)
+        if errors:
+            raise errors[0]
+        schema = build_ast_schema(document, assume_valid_sdl=True)
+    except GraphQLError as error:
+        # The last location is that of the second definition, the one to remove.
+        line = error.locations[-1].line if error.locations else 1
+        raise DriftInputError(f"{path}:{line}: {error.message}") from error
+    except TypeError as error:
+        # A type is used where its kind may not be.
+        raise DriftInputError(f"{path} is not a valid schema: {error}") from error
     wrong = validate_schema(schema)
     if wrong:
         raise DriftInputError(f"{path} is not a valid schema: {wrong[0].message}")

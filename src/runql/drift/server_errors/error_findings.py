@@ -12,6 +12,8 @@ from runql.drift.operations.combined_document import CombinedDocument, combine
 from runql.drift.operations.documents import CheckedOperation
 from runql.drift.operations.references import Reference, ReferenceKind
 from runql.drift.server_errors.messages import ParsedMessage, ServerError, parse_message
+from runql.errors import DriftInputError
+from runql.escaping import MOST_IN_DETAIL, one_line
 
 
 @dataclass(slots=True)
@@ -42,6 +44,9 @@ def validate_operations(
         schema: the schema to validate against.
         operations: with names that are unique among them.
         known: the schema that the operations were written against.
+
+    Raises:
+        DriftInputError: a query is wrong under any schema, such as one with a fragment that spreads itself.
     """
     combined = combine(operations)
     errors = [
@@ -49,9 +54,14 @@ def validate_operations(
         for error in validate(schema, parse(combined.source), max_errors=MAX_ERRORS)
     ]
     read = read_errors(combined, errors, known)
-    if read.unrecognized:
-        # These messages come from graphql-core itself: an unknown wording is a bug of runql.
-        raise GraphQLError(read.unrecognized[0].message)
+    for error in read.unrecognized:
+        mine = next((use for use in _uses(combined, error) if use.path is not None), None)
+        if mine is not None:
+            raise DriftInputError(
+                f"{mine.path}:{mine.line}: {one_line(error.message, MOST_IN_DETAIL)} This is wrong under any schema"
+            )
+        # The messages come from graphql-core itself: about runql's own operations an unknown wording is a bug of runql.
+        raise GraphQLError(error.message)
     return [*read.findings, *_missing_roots(schema, operations, known)]
 
 
@@ -199,6 +209,8 @@ def _rule_and_coordinate(parsed: ParsedMessage, at: _ReferencesAt) -> tuple[str,
             return "directive-removed", f"@{names['directive']}", ""
         case "misplaced directive":
             return "directive-location-removed", f"@{names['directive']}", ""
+        case "repeated directive":
+            return "directive-repeatable-removed", f"@{names['directive']}", ""
         case "no such root":
             return "root-removed", names["root"].capitalize(), ""
         case _:

@@ -26,6 +26,7 @@ ErrorKind: TypeAlias = Literal[
     "wrong value",
     "unknown directive",
     "misplaced directive",
+    "repeated directive",
     "conflicting fields",
     "no such root",
     "variable value",
@@ -126,6 +127,7 @@ _WORDINGS: tuple[tuple[ErrorKind, str], ...] = (
     ("wrong value", rf"Argument {_name('argument')} has invalid value"),
     ("unknown directive", r'Unknown directive "?@?(?P<directive>\w+)"?'),
     ("misplaced directive", r'Directive "?@?(?P<directive>\w+)"? may not be used on'),
+    ("repeated directive", r'The directive "?@?(?P<directive>\w+)"? can only be used once at this location'),
     ("conflicting fields", rf"Fields {_name('field')} conflict because"),
     (
         "no such root",
