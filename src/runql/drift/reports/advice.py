@@ -35,6 +35,14 @@ def effect(finding: Finding) -> str:
     return f"{', '.join(affected)} {one if len(affected) == 1 else many}" if affected else ""
 
 
+def sentences(finding: Finding) -> str:
+    """Return what is different, its effect, and what to do, as sentences."""
+    what_to_do = advice(finding)
+    parts = [finding.message, effect(finding), what_to_do[:1].upper() + what_to_do[1:]]
+    # Messages of servers may be questions: "Did you mean …?"
+    return " ".join(part if part.endswith((".", "?", "!")) else f"{part}." for part in parts if part)
+
+
 def user_uses(finding: Finding) -> list[Use]:
     """Return the affected operations in the user's own files."""
     return [use for use in finding.uses if use.path is not None]

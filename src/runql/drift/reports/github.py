@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from runql.drift.findings import Finding, Report
-from runql.drift.reports.advice import advice, effect, grouped, summary, user_uses
+from runql.drift.reports.advice import grouped, sentences, summary, user_uses
 from runql.drift.reports.text import is_shown
 
 
@@ -17,9 +17,7 @@ def as_github(report: Report, *, strict: bool = False) -> str:
 def _commands(report: Report, *, strict: bool) -> Iterator[str]:
     for finding in report.findings:
         if finding.approved is None and is_shown(finding, strict=strict):
-            message = ". ".join(
-                part.rstrip(".") for part in (finding.message, effect(finding), advice(finding)) if part
-            )
+            message = sentences(finding)
             kind = _kind(finding, strict=strict)
             title = f"{finding.level}: {finding.coordinate}"
             for at in [{"file": str(use.path), "line": str(use.line)} for use in user_uses(finding)] or [{}]:

@@ -10,7 +10,7 @@ from typing import Final
 from urllib.parse import quote
 
 from runql.drift.findings import Finding, Report
-from runql.drift.reports.advice import advice, effect
+from runql.drift.reports.advice import sentences
 from runql.drift.reports.text import is_shown
 from runql.version import __version__
 
@@ -56,15 +56,12 @@ def as_sarif(report: Report, approvals: Path, *, strict: bool = False) -> str:
 
 
 def _result(finding: Finding, index: int, approvals: Path, *, strict: bool) -> dict[str, object]:
-    message = ". ".join(
-        part.rstrip(".") for part in (finding.message, effect(finding), advice(finding)) if part
-    )
     approved = [] if finding.approved is None else [{"kind": "external", "justification": finding.approved}]
     return {
         "ruleId": finding.rule,
         "ruleIndex": index,
         "level": _level(finding, strict=strict),
-        "message": {"text": f"{message}."},
+        "message": {"text": sentences(finding)},
         "locations": _locations(finding, approvals),
         "partialFingerprints": {
             "coordinate/v1": sha256("|".join(finding.place).encode("utf-8", "backslashreplace")).hexdigest()
