@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from tests.contract.untyped import Untyped
 from tests.patience import PATIENCE, until
 
 from runql import AsyncApi, AsyncRun
+from runql.transport.bodies import Sink
 from runql_server.running import RunningServer
 
 Backend = Literal["asyncio", "trio"]
@@ -181,6 +183,36 @@ def test_nothing_is_left_and_the_same_call_succeeds_afterwards(
         assert tasks(backend) == before
         await api.close()
         await happens(lambda: proxy.connections == 0)
+
+    anyio.run(main, backend=backend)
+
+
+@both_loops
+def test_a_cancellation_before_bytes_are_written_closes_the_body(
+    backend: Backend, server: RunningServer, home: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Then nothing reads the body: its generators would be left to the garbage collector, of which trio warns."""
+    (tmp_path / FILE).write_bytes(BYTES)
+    take, folder = Sink.take, tmp_path / "here"
+    folder.mkdir()
+
+    async def main() -> None:
+        async with AsyncApi(base_url=server.url, api_key=server.api_key) as api:
+            run = await api.run(f"{home}/one")
+            await run.upload_file(FILE, root=tmp_path)
+            with anyio.CancelScope() as scope:
+
+                def take_and_cancel(sink: Sink, chunk: bytes) -> None:
+                    take(sink, chunk)
+                    if sink.is_full:
+                        scope.cancel()
+
+                monkeypatch.setattr(Sink, "take", take_and_cancel)
+                await downloaded(Subjects(api, run, home, folder))
+            assert scope.cancelled_caught
+            gc.collect()
+            assert busy(api) == 0
+            assert files_in(folder) == []
 
     anyio.run(main, backend=backend)
 

@@ -555,7 +555,9 @@ async def _fill_sink(sink: Sink, chunks: AsyncIterator[bytes], body: SinkBody) -
         for piece in body.pieces(chunk):
             sink.take(piece)
             if sink.is_full:
-                await anyio.to_thread.run_sync(sink.flush)
+                # A cancellation ends the next read instead: here it would leave the body's generators suspended.
+                with anyio.CancelScope(shield=True):
+                    await anyio.to_thread.run_sync(sink.flush)
         sink.report()
     body.finish()
 
