@@ -29,6 +29,8 @@ def escape_markdown(content: str) -> str:
 def code_span(content: str) -> str:
     """Return the content as code in a cell of a Markdown table."""
     line = escape_line(content).replace("|", "\\|")
+    if not line:
+        return ""
     fence = "`" * (max((len(run) for run in re.findall("`+", line)), default=0) + 1)
     inner = f" {line} " if line.startswith("`") or line.endswith("`") else line
     return f"{fence}{inner}{fence}"
