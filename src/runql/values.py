@@ -31,7 +31,7 @@ if not TYPE_CHECKING:  # with their module, both resolve wherever an annotation 
     JSONInput = None | bool | int | float | str | Sequence[_INPUT] | Mapping[str, _INPUT]
     Filters = Mapping[str, JSONInput]
 
-INTERNAL_KEYS: Final = frozenset({"_wandb", "wandb_version"})
+INTERNAL_KEYS: Final[tuple[str, ...]] = ("_wandb", "wandb_version")
 SPELLED_FLOATS: Final[Mapping[str, float]] = {
     "NaN": float("nan"),
     "Infinity": float("inf"),

@@ -89,6 +89,11 @@ def test_config_entries_are_unwrapped_and_internal_ones_set_apart() -> None:
     )
 
 
+def test_internal_entries_of_a_config_are_in_order() -> None:
+    parsed = parse_config('{"wandb_version": 1, "lr": {"value": 0.1}, "_wandb": {"value": {}}}')
+    assert list(parsed.internal) == ["_wandb", "wandb_version"]
+
+
 def test_no_config_is_an_empty_config() -> None:
     assert parse_config(None) == ParsedConfig(values={}, internal={})
 

@@ -161,7 +161,7 @@ def written(steps: Sequence[Step], operations: Sequence[CheckedOperation]) -> st
         "|---|---|---|---|---|---|",
         f"| `runql drift --only-mine` | queries, with the part that breaks them | {len(ours & hits)} | {len(hits - ours)} "
         f"| {len(ours - hits)} | {statistics.median(each.seconds for each in steps):.1f} |",
-        f"| graphql-inspector `diff` | breaking changes, whoever uses them | {len(diffs) - false_alarms} changes | – "
+        f"| graphql-inspector `diff` | breaking changes, used or not | {len(diffs) - false_alarms} changes | – "
         f"| {false_alarms} changes | {statistics.median(each.inspected.seconds for each in steps):.1f}, with `validate` |",
         f"| graphql-inspector `validate` | queries that are not valid | {len(theirs)} | {len(hits - theirs)} | 0 | as above |",
         "",

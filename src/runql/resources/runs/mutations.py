@@ -269,8 +269,8 @@ def new_config_json(stored: str | None, values: Mapping[str, object]) -> str | N
         ValueError: a key is the SDK's own.
         TypeError, ValueError: a value cannot be stored.
     """
-    if taken := INTERNAL_KEYS & set(values):
-        raise ValueError(f"config keys {', '.join(sorted(taken))} belong to the SDK")
+    if taken := [key for key in INTERNAL_KEYS if key in values]:
+        raise ValueError(f"config keys {', '.join(taken)} belong to the SDK")
     wanted = to_json_object(values, "config")
     known = parse_config(stored)
     if is_same_json(wanted, known.values):
