@@ -41,7 +41,7 @@ from runql.transport.limits.body import LimitedBody, SinkBody
 from runql.transport.observation.log_setup import set_up_log
 from runql.transport.observation.schema_drift import ResponseReader
 from runql.transport.observation.spans import observed_call, request_span
-from runql.transport.pacing.concurrency import Concurrency
+from runql.transport.pacing.concurrency import SATURATED, SCOUTING, SCOUTS, Concurrency
 from runql.transport.pacing.limiter import Place, RateLimiter, Turn, checked_share
 from runql.transport.processes.terms import joined, terms_of
 from runql.transport.proxies import check_proxies
@@ -375,10 +375,11 @@ class RetryingClient:
             for flow in flows:
                 self._run(flow, None, call)
             return
-        concurrency = Concurrency(
-            min(limit, len(flows)), time.monotonic(), self.traffic.retries, effect.at_first
-        )
+        # Threads that do more than wait for the network keep each other from it.
+        at_first = SCOUTS if effect.release_on_offload else effect.at_first
+        concurrency = Concurrency(min(limit, len(flows)), time.monotonic(), self.traffic.retries, at_first)
         waiting, lock, stopped = iter(flows), threading.Lock(), threading.Event()
+        one_ended = threading.Event()
         slots = threading.Semaphore(concurrency.limit) if effect.release_on_offload else None
         futures: list[Future[None]] = []
 
@@ -402,6 +403,7 @@ class RetryingClient:
                         with lock:
                             change = concurrency.ended(time.monotonic(), self.traffic.retries, computed)
                     finally:
+                        one_ended.set()
                         if slots is not None and change >= 0:
                             slots.release(change + 1)
                     if change < 0:
@@ -415,6 +417,12 @@ class RetryingClient:
         with ThreadPoolExecutor(effect.workers(limit), thread_name_prefix="runql") as pool:
             try:
                 add_workers(effect.workers(concurrency.limit))
+                if not _computes_until(one_ended):
+                    with lock:
+                        more = concurrency.none_has_ended(time.monotonic())
+                    if slots is not None and more:
+                        slots.release(more)
+                    add_workers(more)
                 # Workers add workers before they end.
                 ended = 0
                 while ended < len(futures):
@@ -509,6 +517,16 @@ class RetryingClient:
             for chunk in call.checked(_chunks(http_response), request.name):
                 body.take(chunk)
             return http_response, body.content()
+
+
+def _computes_until(event: threading.Event) -> bool:
+    """Wait for an event while the process computes; False where it waits, too, before the event has come."""
+    computed = time.process_time()
+    while not wait_for(event, SCOUTING):
+        before, computed = computed, time.process_time()
+        if computed - before < SATURATED * SCOUTING:
+            return False
+    return True
 
 
 def _take(slots: threading.Semaphore | None) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runql.transport.pacing.concurrency import AT_FIRST, FEWEST, ROUNDS_BETWEEN, Concurrency
+from runql.transport.pacing.concurrency import AT_FIRST, GAIN, ROUNDS_BETWEEN, SCOUTS, Concurrency
 
 MOST = 64
 
@@ -86,16 +86,39 @@ def test_few_stay_where_they_saturate_the_cpu() -> None:
     for _ in range(20):
         now = run(concurrency, lambda _: 1000.0, 100, now, computed=0.001)
         assert concurrency.limit <= AT_FIRST
-    assert concurrency.limit == FEWEST
+    assert concurrency.limit == 1
     # They become more when they wait for the network.
-    run(concurrency, lambda at_once: 50 * at_once, 800, now)
+    run(concurrency, lambda at_once: 50 * at_once, 1600, now)
+    assert concurrency.limit > MOST / GAIN
+
+
+def test_the_others_join_the_scouts_that_wait_for_the_network() -> None:
+    concurrency = Concurrency(MOST, 0.0, at_first=SCOUTS)
+    assert concurrency.limit == SCOUTS
+    assert concurrency.none_has_ended(0.005) == AT_FIRST - SCOUTS
+    assert concurrency.limit == AT_FIRST
+    assert concurrency.none_has_ended(0.01) == 0
+    run(concurrency, lambda at_once: 50 * at_once, 400, 0.005)
     assert concurrency.limit == MOST
+
+
+def test_scouts_stay_alone_where_one_has_ended() -> None:
+    concurrency = Concurrency(MOST, 0.0, at_first=SCOUTS)
+    concurrency.ended(0.004, 0, 0.003)
+    assert concurrency.none_has_ended(0.005) == 0
+    assert concurrency.limit == SCOUTS
+
+
+def test_no_more_join_the_scouts_than_the_caller_allows() -> None:
+    concurrency = Concurrency(3, 0.0, at_first=SCOUTS)
+    assert concurrency.none_has_ended(0.005) == 1
+    assert Concurrency(1, 0.0, at_first=SCOUTS).none_has_ended(0.005) == 0
 
 
 def test_fewer_do_not_stay_where_they_are_slower() -> None:
     concurrency = Concurrency(MOST, 0.0)
     # Their CPU is that of many cores, as where the work needs no lock of Python's.
-    run(concurrency, lambda at_once: 100.0 * min(at_once, AT_FIRST), 2 * AT_FIRST, computed=0.01)
+    run(concurrency, lambda at_once: 100.0 * min(at_once, AT_FIRST), 3 * AT_FIRST, computed=0.01)
     assert concurrency.limit == AT_FIRST
 
 
@@ -107,9 +130,17 @@ def test_flows_that_began_beside_more_others_tell_nothing() -> None:
     changes += [concurrency.ended(AT_FIRST / 1000, 0, 0.001) for _ in range(AT_FIRST // 2 - 1)]
     assert sum(changes) == -AT_FIRST // 2
     # Eight a second are slower than the thousand of the first round.
-    for number in range(1, AT_FIRST // 2 + 1):
+    for number in range(1, AT_FIRST + 1):
+        assert concurrency.limit == AT_FIRST // 2
         concurrency.ended(number / 8, 0)
     assert concurrency.limit == AT_FIRST
+
+
+def test_few_ends_say_nothing() -> None:
+    concurrency = Concurrency(MOST, 0.0, at_first=1)
+    for number in range(1, AT_FIRST):
+        assert concurrency.ended(number / 50, 0) == 0
+    assert concurrency.ended(AT_FIRST / 50, 0) == 1
 
 
 def test_one_always_stays() -> None:

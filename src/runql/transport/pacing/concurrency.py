@@ -19,16 +19,22 @@ ROUNDS_BETWEEN: Final = 8
 SATURATED: Final = 0.9
 """Seconds of CPU a second from which threads wait for each other more than for the network: Python runs one at a time."""
 
-FEWEST: Final = 2
-"""Flows at the same time, at least, that a saturated CPU leaves: one computes while the other waits for the network."""
+SCOUTS: Final = 2
+"""Threads that begin alone, where each may keep the others from computing."""
+
+SCOUTING: Final = 0.005
+"""Seconds after which the others begin, too, as nothing has ended: the first ones wait for the network."""
+
+LEAST_OF_ROUND: Final = 8
+"""Ends of a round, at least: fewer say little about a rate."""
 
 
 class Concurrency:
     """The number of flows at the same time, as the rate of their ends and the time of their CPU show.
 
-    A round lasts for as many ends as flows run at once. If it was faster than the last one, the next has more flows;
-    if more flows were of no use, their number returns to what it was. Where the flows saturate the CPU, the next round
-    has half as many, unless that was slower. An objection of the server halves it.
+    A round lasts for as many ends as flows run at once, or `LEAST_OF_ROUND`. If it was faster than the last one, the next
+    has more flows; if more flows were of no use, their number returns to what it was. Where the flows saturate the CPU,
+    the next round has half as many, unless that was slower. An objection of the server halves it.
 
     Attributes:
         limit: flows that may run now, at least 1.
@@ -52,6 +58,17 @@ class Concurrency:
         self._objections = objections
         self._last: tuple[int, float] | None = None
         self._rounds_left = 0
+        self._is_scouting = True
+
+    def none_has_ended(self, now: float) -> int:
+        """Return how many workers to add because the first flows wait for the network; 0 where one has ended after all."""
+        more = min(AT_FIRST, self._most) - self.limit
+        if not self._is_scouting or more <= 0:
+            return 0
+        self.limit += more
+        self._running = self.limit
+        self._begin_round(now)
+        return more
 
     def ended(self, now: float, objections: int, computed: float = 0.0) -> int:
         """Note that a flow has ended; return how many workers to add, or -1 where this worker is one too many.
@@ -61,11 +78,12 @@ class Concurrency:
             objections: as in the constructor.
             computed: seconds of CPU that the flow took in a thread of its own; 0 in an event loop, where no thread waits.
         """
+        self._is_scouting = False
         self._ended += 1
         self._computed += computed
         if objections > self._objections:
             self._settle(max(1, self.limit // 2))
-        elif self._running == self.limit and self._ended >= self.limit:
+        elif self._running == self.limit and self._ended >= max(self.limit, LEAST_OF_ROUND):
             self._end_round(now)
         self._objections = objections
         change = max(self.limit - self._running, -1)
@@ -83,8 +101,8 @@ class Concurrency:
         elif self._last is not None and not self._is_better(rate, *self._last):
             self._settle(self._last[0])
         elif self._has_shrunk or (is_saturated and not self._has_grown):
-            if is_saturated and self.limit > FEWEST:
-                self._try(max(FEWEST, self.limit // 2), rate)
+            if is_saturated and self.limit > 1:
+                self._try(self.limit // 2, rate)
             else:
                 self._settle(self.limit)
         elif self.limit < self._most:
